@@ -1,0 +1,150 @@
+"""The small protocol through which the API asks and tells: everything it may know of its node.
+
+`node.front` implements it over the bridge; tests of the API implement it over an in-memory state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from scheduler.commands import Command, Outcome
+from scheduler.events import Event
+from scheduler.store.connection import Store
+
+
+class NoLeaderError(Exception):
+    """No outcome in time: no leader or no quorum. The command may still be committed later."""
+
+
+class OverloadedError(Exception):
+    """Too many proposals wait already; nothing was proposed."""
+
+
+class UnavailableError(Exception):
+    """The node refuses outside writes for now (disk short, stopping). Nothing was proposed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    node: str
+    zone: str
+    address: str  #: Raft address host:port
+    url: str  #: base URL of its API
+    reachable: bool
+    voter: bool
+    match: int  #: Raft log index known to be on it (leader only, else 0)
+    silent_ms: int
+    clock_offset_ms: int | None
+    free_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """This node as it last knew itself."""
+
+    cluster: str
+    node: str
+    uid: str
+    zone: str
+    state: str  #: leader | follower | candidate | joining | stopping
+    leader: str | None
+    leader_url: str | None
+    term: int
+    epoch: int
+    index: int
+    commit_lag_ms: int  #: age of the newest knowledge of the leader's commit index
+    quorum: bool
+    ready: bool  #: leads or follows a quorum and is caught up
+    state_hash: str
+    ledger_head: str
+    format: int
+    version: str
+    tzdata: str
+    free_bytes: int
+    wal_bytes: int
+    log_bytes: int
+    log_entries: int
+    restores: int = 0
+    peers: Sequence[PeerStatus] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What one transaction reported. `first_index` is the index of its first command; event n of the batch has
+    the SSE id `index.n` with the index of its command."""
+
+    index: int  #: of the last command
+    stamp_ms: int
+    events: Sequence[tuple[int, int, Event]]  #: (index, n, event)
+
+
+class Scheduler(Protocol):
+    """One node as the API sees it."""
+
+    def status(self) -> NodeStatus: ...
+
+    @property
+    def index(self) -> int:
+        """Index that this node's readers see at least."""
+        ...
+
+    async def propose(self, command: Command, *, timeout_s: float = 10.0) -> Outcome:
+        """The outcome once it is committed and applied on this node, so a read here sees it.
+
+        Raises NoLeaderError, OverloadedError, UnavailableError."""
+        ...
+
+    async def barrier(self, *, timeout_s: float = 5.0) -> None:
+        """After it returns, a read here sees everything that was acknowledged before the call
+        (concurrent calls share one commit). Raises NoLeaderError."""
+        ...
+
+    async def wait_index(self, index: int, *, timeout_s: float) -> bool:
+        """Until this node has applied `index`; False when the time is over."""
+        ...
+
+    def read(self) -> AbstractContextManager[Store]:
+        """A read-only store with one consistent snapshot, for the calling thread."""
+        ...
+
+    def subscribe(self, *, limit: int = 10_000) -> Subscription:
+        """Commits from now on. A subscriber that falls `limit` commits behind gets `overrun` set."""
+        ...
+
+    def history(self, after: tuple[int, int]) -> Sequence[tuple[int, int, int, Event]] | None:
+        """Kept events (index, n, stamp_ms, event) behind the id `after`; None when some are gone already."""
+        ...
+
+    async def transfer(self, target: str | None) -> str:
+        """Hand leadership over; returns the new leader's name. Raises NoLeaderError, ValueError."""
+        ...
+
+    async def add_member(self, name: str, address: str, zone: str, url: str) -> None:
+        """Admit a new node name; it copies first and votes after. Raises NoLeaderError, ValueError."""
+        ...
+
+    async def remove_member(self, name: str) -> None: ...
+
+    def now_ms(self) -> int:
+        """UTC wall clock of this node."""
+        ...
+
+
+class Subscription(Protocol):
+    queue: asyncio.Queue[Committed]
+    overrun: bool
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """What the composition root tells the API."""
+
+    insecure: bool  #: plain HTTP beyond loopback is allowed
+    body_bytes_max: int = 1 << 20
+    urls: Mapping[str, str] = field(default_factory=dict)  #: node name to base URL

@@ -1,0 +1,10 @@
+"""One node's processes and nothing else: the composition root.
+
+Promise: *core* (consensus, journal, machine) runs on one event loop with nothing beside it, so that no
+request of a user can cause an election; *front* (HTTP, gateway, planner) may die and come back
+without one. The supervisor's or the core's death ends the others.
+
+Reading order: `config` (what a node is told), `identity` (what it is), `supervisor` (its processes), `bridge`
+(the frames between core and front), `core`, `state` (the machine as consensus sees it), `front`, `proposals`,
+`planner`.
+"""

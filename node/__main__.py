@@ -1,0 +1,40 @@
+"""`python -m node --config FILE`: one node until it is stopped."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from node.config import ConfigError, load_config
+from node.identity import load_identity, lock_data
+from node.supervisor import EXIT_REFUSED, Supervisor
+
+
+def configure_logging(name: str) -> None:
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format=f"%(asctime)s.%(msecs)03d %(levelname)-7s {name} %(name)s: %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="cronclave node", description="Run one scheduler node.")
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the node's TOML file")
+    arguments = parser.parse_args()
+    configure_logging("supervisor")
+    try:
+        config = load_config(arguments.config)
+        lock_data(config.data)
+        load_identity(config)
+    except ConfigError as error:
+        print(f"cronclave node: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+    return Supervisor(config, arguments.config.absolute()).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,258 @@
+"""Configuration of a node: TOML, read once into frozen records.
+
+Precedence: environment (CRONCLAVE_NODE_…) over file over default. Every problem is reported
+with the file and the setting; an unknown setting is refused with the near miss.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+class ConfigError(Exception):
+    """What is wrong with the configuration, where, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class MemberConfig:
+    """A founding member, or for a joining node a member to copy from."""
+
+    name: str
+    raft: Address
+    zone: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    ca: Path
+    cert: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    cluster: str
+    name: str
+    zone: str
+    data: Path
+    http: Address
+    url: str
+    raft: Address
+    raft_address: Address  #: where the others reach it
+    members: Mapping[str, MemberConfig]
+    join: bool
+    dial: Mapping[str, Address] = field(default_factory=dict)
+    election_timeout_ms: int = 300
+    insecure: bool = False
+    tls: TlsConfig | None = None
+    http_cert: Path | None = None
+    http_key: Path | None = None
+    bootstrap_token_sha256: bytes | None = None
+    log_bytes_max: int = 64 << 20
+
+
+_SETTINGS: dict[str, frozenset[str]] = {
+    "": frozenset({"cluster", "insecure", "join", "node", "http", "raft", "members", "dial", "tls", "auth"}),
+    "node": frozenset({"name", "zone", "data"}),
+    "http": frozenset({"listen", "url", "cert", "key"}),
+    "raft": frozenset({"listen", "address", "election_timeout_ms", "log_bytes_max"}),
+    "members": frozenset({"raft", "zone", "url"}),
+    "tls": frozenset({"ca", "cert", "key"}),
+    "auth": frozenset({"bootstrap_token_sha256"}),
+}
+_ENVIRONMENT = {
+    "CRONCLAVE_NODE_NAME": ("node", "name"),
+    "CRONCLAVE_NODE_ZONE": ("node", "zone"),
+    "CRONCLAVE_NODE_DATA": ("node", "data"),
+    "CRONCLAVE_NODE_HTTP_LISTEN": ("http", "listen"),
+    "CRONCLAVE_NODE_HTTP_URL": ("http", "url"),
+    "CRONCLAVE_NODE_RAFT_LISTEN": ("raft", "listen"),
+    "CRONCLAVE_NODE_RAFT_ADDRESS": ("raft", "address"),
+    "CRONCLAVE_NODE_BOOTSTRAP_TOKEN_SHA256": ("auth", "bootstrap_token_sha256"),
+}
+
+
+def parse_address(text: object, where: str) -> Address:
+    """host:port or [v6]:port; raises ConfigError."""
+    if isinstance(text, str):
+        host, separator, port = text.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if separator and host and port.isdigit() and 0 < int(port) < 65536:
+            return Address(host, int(port))
+    raise ConfigError(f"{where}: {text!r} is no address; write host:port, such as 127.0.0.1:8321")
+
+
+def load_config(path: Path, environment: Mapping[str, str] | None = None) -> NodeConfig:
+    """The configuration of this file and environment; raises ConfigError."""
+    env = os.environ if environment is None else environment
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    for variable, (table, key) in _ENVIRONMENT.items():
+        if variable in env:
+            raw.setdefault(table, {})[key] = env[variable]
+    _refuse_unknown(path, raw)
+    return _Reader(path, raw).config()
+
+
+def _refuse_unknown(path: Path, raw: dict[str, Any]) -> None:
+    def check(table: str, keys: Any, prefix: str) -> None:
+        for key in keys:
+            if key not in _SETTINGS[table]:
+                near = difflib.get_close_matches(key, _SETTINGS[table], 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(_SETTINGS[table]))}"
+                raise ConfigError(f"{path}: unknown setting {prefix}{key}{hint}")
+
+    check("", raw, "")
+    for table in ("node", "http", "raft", "tls", "auth"):
+        if not isinstance(raw.get(table, {}), dict):
+            raise ConfigError(f"{path}: [{table}] must be a table")
+        check(table, raw.get(table, {}), f"{table}.")
+    if not isinstance(raw.get("members", {}), dict):
+        raise ConfigError(f"{path}: [members] must be a table of tables")
+    for name, member in raw.get("members", {}).items():
+        if not isinstance(member, dict):
+            raise ConfigError(f"{path}: members.{name} must be a table with raft, zone and url")
+        check("members", member, f"members.{name}.")
+
+
+class _Reader:
+    def __init__(self, path: Path, raw: dict[str, Any]) -> None:
+        self._path = path
+        self._raw = raw
+
+    def _text(self, table: str, key: str, default: str | None = None) -> str:
+        value = (self._raw.get(table, {}) if table else self._raw).get(key, default)
+        where = f"{table}.{key}" if table else key
+        if value is None:
+            raise ConfigError(f"{self._path}: {where} is missing")
+        if not isinstance(value, str) or not value:
+            raise ConfigError(f"{self._path}: {where} must be a non-empty string, not {value!r}")
+        return value
+
+    def _number(self, table: str, key: str, default: int, least: int) -> int:
+        value = self._raw.get(table, {}).get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ConfigError(f"{self._path}: {table}.{key} must be a whole number of at least {least}, not {value!r}")
+        return value
+
+    def _flag(self, key: str) -> bool:
+        value = self._raw.get(key, False)
+        if not isinstance(value, bool):
+            raise ConfigError(f"{self._path}: {key} must be true or false, not {value!r}")
+        return value
+
+    def _file(self, table: str, key: str) -> Path:
+        file = self._path.parent / self._text(table, key)
+        if not file.is_file():
+            raise ConfigError(f"{self._path}: {table}.{key}: no file {file}")
+        return file
+
+    def config(self) -> NodeConfig:
+        name = self._text("node", "name")
+        http = parse_address(self._text("http", "listen"), f"{self._path}: http.listen")
+        raft = parse_address(self._text("raft", "listen"), f"{self._path}: raft.listen")
+        raft_address = parse_address(self._text("raft", "address", str(raft)), f"{self._path}: raft.address")
+        http_tls = self._raw.get("http", {})
+        scheme = "https" if "cert" in http_tls else "http"
+        config = NodeConfig(
+            cluster=self._text("", "cluster"),
+            name=name,
+            zone=self._text("node", "zone"),
+            data=(self._path.parent / self._text("node", "data")).absolute(),
+            http=http,
+            url=self._text("http", "url", f"{scheme}://{http}").rstrip("/"),
+            raft=raft,
+            raft_address=raft_address,
+            members=self._members(),
+            join=self._flag("join"),
+            dial={
+                peer: parse_address(text, f"{self._path}: dial.{peer}")
+                for peer, text in self._raw.get("dial", {}).items()
+            },
+            election_timeout_ms=self._number("raft", "election_timeout_ms", 300, 50),
+            insecure=self._flag("insecure"),
+            tls=self._tls(),
+            http_cert=self._file("http", "cert") if "cert" in http_tls else None,
+            http_key=self._file("http", "key") if "key" in http_tls else None,
+            bootstrap_token_sha256=self._token(),
+            log_bytes_max=self._number("raft", "log_bytes_max", 64 << 20, 1 << 16),
+        )
+        self._refuse_unsafe(config)
+        if not config.join and name not in config.members:
+            raise ConfigError(f"{self._path}: [members.{name}] is missing: a founding node lists itself")
+        return config
+
+    def _members(self) -> dict[str, MemberConfig]:
+        members = {}
+        for name in self._raw.get("members", {}):
+            table = self._raw["members"][name]
+            for key in ("raft", "zone", "url"):
+                if not isinstance(table.get(key), str):
+                    raise ConfigError(f"{self._path}: members.{name}.{key} is missing")
+            members[name] = MemberConfig(
+                name, parse_address(table["raft"], f"{self._path}: members.{name}.raft"), table["zone"], table["url"].rstrip("/")
+            )
+        if not members:
+            raise ConfigError(f"{self._path}: [members.NAME] is missing: list at least one member")
+        return members
+
+    def _tls(self) -> TlsConfig | None:
+        if "tls" not in self._raw:
+            return None
+        return TlsConfig(self._file("tls", "ca"), self._file("tls", "cert"), self._file("tls", "key"))
+
+    def _token(self) -> bytes | None:
+        text = self._raw.get("auth", {}).get("bootstrap_token_sha256")
+        if text is None:
+            return None
+        try:
+            token = bytes.fromhex(text)
+        except (TypeError, ValueError):
+            token = b""
+        if len(token) != 32:
+            raise ConfigError(f"{self._path}: auth.bootstrap_token_sha256 must be 64 hexadecimal digits")
+        return token
+
+    def _refuse_unsafe(self, config: NodeConfig) -> None:
+        if config.insecure:
+            return
+        if not config.raft.loopback and config.tls is None:
+            raise ConfigError(
+                f"{self._path}: raft.listen {config.raft} is reachable from other hosts without TLS; "
+                "give [tls] ca, cert and key, or say insecure = true"
+            )
+        if not config.http.loopback and config.http_cert is None:
+            raise ConfigError(
+                f"{self._path}: http.listen {config.http} is reachable from other hosts without TLS; "
+                "give http.cert and http.key, or say insecure = true"
+            )

@@ -1,0 +1,72 @@
+"""What a node is: its name and a random uid that lives and dies with its data directory.
+
+A node whose directory was wiped has another uid; the cluster refuses it under its old name, because it
+has forgotten its votes (see docs/consensus.md).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from node.config import ConfigError, NodeConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    uid: str
+    cluster: str
+    name: str
+
+
+def lock_data(data: Path) -> int:
+    """Take the data directory for this process; returns the descriptor that holds it. Raises ConfigError."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(data / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise ConfigError(f"{data}: another node runs on this data directory; stop it first") from error
+    return descriptor
+
+
+def load_identity(config: NodeConfig) -> Identity:
+    """The identity in the data directory, made at the first start. Raises ConfigError on a foreign one."""
+    path = config.data / "identity.json"
+    if path.exists():
+        try:
+            stored = json.loads(path.read_text())
+            identity = Identity(stored["uid"], stored["cluster"], stored["name"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{path}: unreadable ({error}); restore it from a copy, or wipe the directory and join under a new name") from error
+        if (identity.cluster, identity.name) != (config.cluster, config.name):
+            raise ConfigError(
+                f"{config.data}: belongs to node {identity.name!r} of cluster {identity.cluster}, "
+                f"the configuration says node {config.name!r} of cluster {config.cluster}"
+            )
+        return identity
+    identity = Identity(secrets.token_hex(8), config.cluster, config.name)
+    write_atomically(path, json.dumps({"uid": identity.uid, "cluster": identity.cluster, "name": identity.name}))
+    return identity
+
+
+def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace a small file so that a reader, or a crash, sees the old or the new text."""
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        os.write(descriptor, text.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(temporary, path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

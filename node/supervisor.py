@@ -1,0 +1,130 @@
+"""Starts a node's core and front and ties their lives together.
+
+Rules: the core's death ends the node (consensus must not limp); a front's death is mended by a
+new one, without an election; the supervisor's death ends both (the kernel's parent-death signal).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from node.config import NodeConfig
+from node.identity import write_atomically
+
+log = logging.getLogger("cronclave.node")
+
+EXIT_REFUSED = 78  #: EX_CONFIG: the configuration or the identity is refused; starting again does not help
+_STOP_S = 6.0
+_FRONT_BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent dies. Called first thing in a child."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the call
+        os._exit(1)
+
+
+class Supervisor:
+    """The parent process of one node."""
+
+    def __init__(self, config: NodeConfig, config_path: Path) -> None:
+        self._config = config
+        self._config_path = config_path
+        self._core: subprocess.Popen[bytes] | None = None
+        self._front: subprocess.Popen[bytes] | None = None
+        self._stopping = False
+        self._front_deaths = 0
+        self._front_started_s = 0.0
+
+    def run(self) -> int:
+        """Until the node ends; returns its exit code."""
+        signals = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        for number in signals:
+            signal.signal(number, _wake)
+        self._core = self._start("node.core")
+        self._start_front()
+        front_again_s: float | None = None
+        while True:
+            wait_s = 3600.0 if front_again_s is None else max(0.0, front_again_s - time.monotonic())
+            received = signal.sigtimedwait(signals, wait_s)
+            if received is not None and received.si_signo in (signal.SIGTERM, signal.SIGINT):
+                return self._stop()
+            if self._core.poll() is not None:
+                return self._core_ended()
+            if self._front is not None and self._front.poll() is not None:
+                code, self._front = self._front.returncode, None
+                if code == EXIT_REFUSED:
+                    self._stop()
+                    return EXIT_REFUSED
+                if time.monotonic() - self._front_started_s > 30:
+                    self._front_deaths = 0
+                delay_s = _FRONT_BACKOFF_S[min(self._front_deaths, len(_FRONT_BACKOFF_S) - 1)]
+                self._front_deaths += 1
+                log.error("front ended with %s; starting it again in %.2f s", code, delay_s)
+                self._write_processes()
+                front_again_s = time.monotonic() + delay_s
+            if front_again_s is not None and time.monotonic() >= front_again_s:
+                front_again_s = None
+                self._start_front()
+
+    def _start(self, module: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", module, "--config", str(self._config_path), "--parent", str(os.getpid())]
+        # -P keeps the working directory out of the path; the mask set above must not be inherited.
+        return subprocess.Popen(command, preexec_fn=_unblock, stdin=subprocess.DEVNULL)
+
+    def _start_front(self) -> None:
+        self._front = self._start("node.front")
+        self._front_started_s = time.monotonic()
+        self._write_processes()
+
+    def _write_processes(self) -> None:
+        processes = {
+            "pid": os.getpid(),
+            "core": self._core.pid if self._core else None,
+            "front": self._front.pid if self._front else None,
+        }
+        write_atomically(self._config.data / "processes.json", json.dumps(processes))
+
+    def _core_ended(self) -> int:
+        assert self._core is not None
+        code = self._core.returncode
+        if self._front is not None:
+            self._front.kill()
+            self._front.wait()
+        log.error("core ended with %s; the node ends", code)
+        return code if code > 0 else 1
+
+    def _stop(self) -> int:
+        """Front first, so that its agents move on while the core still has a quorum to tell of it."""
+        deadline_s = time.monotonic() + _STOP_S
+        for process in (self._front, self._core):
+            if process is None or process.poll() is not None:
+                continue
+            process.terminate()
+            try:
+                process.wait(max(0.1, deadline_s - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        (self._config.data / "processes.json").unlink(missing_ok=True)
+        return 0
+
+
+def _wake(number: int, frame: FrameType | None) -> None:
+    """Signals are taken by sigtimedwait; a handler must exist so that SIGCHLD is not discarded."""
+
+
+def _unblock() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())

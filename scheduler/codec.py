@@ -1,0 +1,191 @@
+"""Versioned bytes of commands, outcomes and events: msgpack arrays `[tag, field, …]`.
+
+Rules: a tag is never reused; fields are positional and only appended, with defaults; a reader
+fills missing ones from the defaults and refuses surplus ones (they belong to a newer `format`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import msgpack
+
+from scheduler import commands as c
+from scheduler import events as e
+
+FORMAT = 1
+"""The newest format of the state's rules that this code can apply."""
+
+COMMAND_TAGS: dict[type[Any], int] = {
+    c.PutJobs: 1,
+    c.DeleteJob: 2,
+    c.PauseJob: 3,
+    c.ResumeJob: 4,
+    c.RunJob: 5,
+    c.CancelRun: 6,
+    c.ResolveRun: 7,
+    c.PutToken: 8,
+    c.ConnectAgent: 20,
+    c.DisconnectAgent: 21,
+    c.Start: 22,
+    c.ReportRunning: 23,
+    c.Finish: 24,
+    c.Fire: 40,
+    c.Account: 41,
+    c.Assign: 42,
+    c.Revoke: 43,
+    c.Requeue: 44,
+    c.MarkUnreachable: 45,
+    c.Lose: 46,
+    c.ExpireRun: 47,
+    c.StopRun: 48,
+    c.LoseNode: 49,
+    c.Purge: 50,
+    c.Sweep: 51,
+    c.Lead: 60,
+    c.Barrier: 61,
+}
+
+EVENT_TAGS: dict[type[Any], int] = {
+    e.Led: 1,
+    e.JobPut: 2,
+    e.JobDeleted: 3,
+    e.JobPaused: 4,
+    e.JobResumed: 5,
+    e.TickDecided: 6,
+    e.RunCreated: 7,
+    e.TaskQueued: 8,
+    e.AttemptAssigned: 9,
+    e.AttemptGranted: 10,
+    e.AttemptRunning: 11,
+    e.AttemptCancelling: 12,
+    e.AttemptUnreachable: 13,
+    e.AttemptEnded: 14,
+    e.RunStarted: 15,
+    e.RunEnded: 16,
+    e.AgentConnected: 17,
+    e.AgentDisconnected: 18,
+    e.NodeLost: 19,
+}
+
+
+class UnknownRecordError(ValueError):
+    """Bytes that this version cannot read: an unknown tag, surplus fields or no msgpack at all."""
+
+
+def _getter(cls: type[Any]) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(cls))
+
+
+_FIELDS: dict[type[Any], tuple[str, ...]] = {
+    cls: _getter(cls) for cls in (*COMMAND_TAGS, *EVENT_TAGS, c.TriggerSeed, c.JobSeed)
+}
+_COMMANDS: dict[int, type[Any]] = {tag: cls for cls, tag in COMMAND_TAGS.items()}
+_EVENTS: dict[int, type[Any]] = {tag: cls for cls, tag in EVENT_TAGS.items()}
+
+
+def _row(record: Any) -> list[Any]:
+    return [getattr(record, name) for name in _FIELDS[type(record)]]
+
+
+def _pack(row: list[Any]) -> bytes:
+    packed: bytes = msgpack.packb(row, use_bin_type=True)
+    return packed
+
+
+def _unpack(data: bytes) -> list[Any]:
+    try:
+        row = msgpack.unpackb(data, raw=False, use_list=True, strict_map_key=False)
+    except Exception as error:
+        raise UnknownRecordError(f"not a record: {error}") from error
+    if not isinstance(row, list) or not row:
+        raise UnknownRecordError("not a record: expected a non-empty array")
+    return row
+
+
+def encode_command(command: c.Command) -> bytes:
+    row: list[Any] = [COMMAND_TAGS[type(command)]]
+    if isinstance(command, c.PutJobs):
+        fields = _row(command)
+        fields[0] = [
+            [j.namespace, j.name, j.spec, [_row(t) for t in j.triggers], j.if_revision]
+            for j in command.jobs
+        ]
+        return _pack(row + fields)
+    return _pack(row + _row(command))
+
+
+def decode_command(data: bytes) -> c.Command:
+    """The command of these bytes; raises UnknownRecordError."""
+    row = _unpack(data)
+    cls = _COMMANDS.get(row[0])
+    if cls is None:
+        raise UnknownRecordError(f"unknown command tag {row[0]!r}")
+    fields = row[1:]
+    if cls is c.PutJobs:
+        fields[0] = tuple(
+            c.JobSeed(j[0], j[1], j[2], tuple(c.TriggerSeed(*t) for t in j[3]), *j[4:])
+            for j in fields[0]
+        )
+    elif cls is c.ConnectAgent and len(fields) > 10:
+        fields[10] = tuple((int(h[0]), str(h[1])) for h in fields[10])
+    return _build(cls, fields)  # type: ignore[no-any-return]
+
+
+def encode_event(event: e.Event) -> bytes:
+    return _pack([EVENT_TAGS[type(event)], *_row(event)])
+
+
+def decode_event(data: bytes) -> e.Event:
+    """The event of these bytes; raises UnknownRecordError."""
+    row = _unpack(data)
+    cls = _EVENTS.get(row[0])
+    if cls is None:
+        raise UnknownRecordError(f"unknown event tag {row[0]!r}")
+    return _build(cls, row[1:])  # type: ignore[no-any-return]
+
+
+def _build(cls: type[Any], fields: list[Any]) -> Any:
+    try:
+        return cls(*fields)
+    except TypeError as error:
+        raise UnknownRecordError(f"{cls.__name__}: {error}") from error
+
+
+def encode_outcomes(outcomes: list[c.Outcome]) -> bytes:
+    return _pack([[o.code, o.detail, o.value] for o in outcomes])
+
+
+def decode_outcomes(data: bytes) -> list[c.Outcome]:
+    rows = msgpack.unpackb(data, raw=False, strict_map_key=False)
+    return [c.Outcome(code, detail, value) for code, detail, value in rows]
+
+
+# -- frames: how a front numbers what it proposes ----------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Frame:
+    """A numbered batch of commands of one front, the unit that is sent again until it is answered.
+
+    The state applies each (front, seq) once and remembers its outcomes until `lowest`, the lowest
+    number that the front still waits for, has passed it.
+    """
+
+    front: str
+    seq: int
+    lowest: int
+    commands: tuple[bytes, ...]
+
+
+def encode_frame(frame: Frame) -> bytes:
+    return _pack([frame.front, frame.seq, frame.lowest, list(frame.commands)])
+
+
+def decode_frame(data: bytes) -> Frame:
+    """The frame of these bytes; raises UnknownRecordError."""
+    row = _unpack(data)
+    if len(row) != 4:
+        raise UnknownRecordError(f"a frame has 4 fields, not {len(row)}")
+    return Frame(row[0], row[1], row[2], tuple(row[3]))

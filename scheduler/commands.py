@@ -1,0 +1,357 @@
+"""Every input that the log may hold.
+
+Rules of this file:
+
+1. Names are imperative. A command says what is asked for; whether it happens is decided by
+   `scheduler.machine` when it is applied, the same way on every node.
+2. A command carries every instant, id and random value that its effect needs (semantics are a
+   function of the state and the command alone). The stamp of the log entry is given beside it.
+3. Planner commands carry the `epoch` of the leadership that decided them and what the planner saw
+   (`expected_due_ms`, an attempt's state); a stale one is refused, never half applied.
+4. Fields may be appended with a default and never be reordered: the codec is positional.
+
+Instants are UTC milliseconds since the Unix epoch (`*_ms`). Ids are the state's integer keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerSeed:
+    """One trigger of a job as the proposer prepared it."""
+
+    key: str  #: the trigger's id within its job: given, or a hash of its schedule fields
+    spec: bytes  #: canonical JSON, self-contained: `scheduler.ticks.schedule(spec)` needs no more
+    first_due_ms: int | None  #: first unjittered instant after `after_ms`; None: nothing comes
+    jitter_ms: int  #: constant offset that is added to each instant
+
+
+@dataclass(frozen=True, slots=True)
+class JobSeed:
+    """One job as the proposer prepared it."""
+
+    namespace: str
+    name: str
+    spec: bytes  #: canonical JSON of the whole job, all defaults filled in
+    triggers: tuple[TriggerSeed, ...]
+    if_revision: int | None = None  #: refuse unless the job's revision is this; 0: must not exist
+
+
+@dataclass(frozen=True, slots=True)
+class PutJobs:
+    """Create or change jobs, all or none. At most 1,000 of them."""
+
+    jobs: tuple[JobSeed, ...]
+    after_ms: int  #: new triggers count ticks after this instant (the proposer's clock)
+    actor: str = ""
+    key: str = ""  #: Idempotency-Key; empty: none
+    body: bytes = b""  #: hash of the request that used the key
+    source: str = ""  #: where the jobs came from; empty: the API
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob:
+    namespace: str
+    name: str
+    if_revision: int | None = None
+    actor: str = ""
+    key: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseJob:
+    namespace: str
+    name: str
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeJob:
+    namespace: str
+    name: str
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunJob:
+    """Run now. `due_ms` is the proposer's clock."""
+
+    namespace: str
+    name: str
+    params: bytes  #: canonical JSON object of the parameters, defaults filled in
+    due_ms: int
+    actor: str = ""
+    key: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRun:
+    run: int
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveRun:
+    """A person declares the unreachable attempts of a run lost."""
+
+    run: int
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PutToken:
+    """Store the hash of a bearer token. `bootstrap` only while there is no token at all."""
+
+    name: str
+    sha256: bytes
+    role: str
+
+
+# -- what agents say, proposed by the front that holds their socket ---------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectAgent:
+    """An agent registered. `held`: every attempt that its journal knows, with running | exited | gone."""
+
+    name: str
+    installation: str
+    session: str
+    boot_id: str
+    zone: str
+    pool: str
+    labels: bytes  #: canonical JSON object
+    slots: int
+    version: str
+    node: str
+    held: tuple[tuple[int, str], ...] = ()
+    cloud_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DisconnectAgent:
+    agent: int
+    session: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An agent claims an attempt. Committed and accepted, it is the grant."""
+
+    attempt: int
+    agent: int
+    session: str
+    claim: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRunning:
+    attempt: int
+    agent: int
+    started_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What became of a granted attempt, from the agent's journal (of any session).
+
+    `reason`: exit | timeout | cancelled | start_failed | output_limit | gone. `gone`: it never
+    started or nothing is known of its end, and it surely runs no more.
+    """
+
+    attempt: int
+    agent: int
+    started_ms: int | None
+    finished_ms: int
+    exit_code: int | None
+    reason: str
+    signal: int | None = None
+    detail: str = ""
+    tail: bytes = b""
+
+
+# -- what the planner of the leader decides ---------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """Fire one tick: compare-and-set of the trigger's next_due. The machine judges pause and overlap."""
+
+    epoch: int
+    trigger: int
+    expected_due_ms: int
+    next_due_ms: int | None
+    agent: int = 0  #: planned placement of the run's first task; 0: queue it
+    catchup: bool = False  #: fired by the catch-up policy: a start deadline counts from the stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """End `count` undecided ticks from `expected_due_ms` to `last_ms`, all with one outcome, no run."""
+
+    epoch: int
+    trigger: int
+    expected_due_ms: int
+    last_ms: int
+    count: int
+    next_due_ms: int | None
+    outcome: str  #: skipped | coalesced | missed
+    reason: str
+    into_ms: int | None = None  #: coalesced: the tick that runs for them
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Give a queued task to an agent: a new attempt."""
+
+    epoch: int
+    task: int
+    agent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """Take back an attempt that has no grant; its task is queued again."""
+
+    epoch: int
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """A retry's wait is over."""
+
+    epoch: int
+    task: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkUnreachable:
+    """The lease ended under `on_lost: wait`."""
+
+    epoch: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lose:
+    """The lease ended under `on_lost: fail | retry`, or an unreachable attempt met its timeout."""
+
+    epoch: int
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireRun:
+    """The start deadline passed before any start."""
+
+    epoch: int
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopRun:
+    """The run's own timeout passed: cancel what is left, the run ends timed_out."""
+
+    epoch: int
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoseNode:
+    """A node was silent for 2 s: its agents are disconnected in the state."""
+
+    epoch: int
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Drop at most `limit` finished runs of a job with ids up to `through`. The ledger stays."""
+
+    epoch: int
+    job: int
+    through: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Drop at most `limit` idempotency keys and front sessions last used before `before_ms`."""
+
+    epoch: int
+    before_ms: int
+    limit: int
+
+
+# -- what the core itself says ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The first command of every leadership: raises the epoch. `raft_term` orders rivals."""
+
+    node: str
+    zone: str
+    raft_term: int
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """No effect: its commit proves that whoever waits for it reads no stale state."""
+
+
+Command = (
+    PutJobs
+    | DeleteJob
+    | PauseJob
+    | ResumeJob
+    | RunJob
+    | CancelRun
+    | ResolveRun
+    | PutToken
+    | ConnectAgent
+    | DisconnectAgent
+    | Start
+    | ReportRunning
+    | Finish
+    | Fire
+    | Account
+    | Assign
+    | Revoke
+    | Requeue
+    | MarkUnreachable
+    | Lose
+    | ExpireRun
+    | StopRun
+    | LoseNode
+    | Purge
+    | Sweep
+    | Lead
+    | Barrier
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What applying a command came to. A refusal is a value, never an exception.
+
+    `code` is "ok" or a stable word for the refusal: not_found, exists, revision_mismatch,
+    key_reused, stale_epoch, stale_due, revoked, superseded, ended, not_connected, invalid, limit.
+    `value` holds plain msgpack data, such as {"run": 17} or {"revision": 3, "created": True}.
+    """
+
+    code: str
+    detail: str = ""
+    value: dict[str, object] | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.code == "ok"

@@ -1,0 +1,265 @@
+"""The messages between agent and node, with their bytes.
+
+One WebSocket (`/v1/agent`, subprotocol `cronclave.agent.1`, `Authorization: Bearer TOKEN`), binary
+frames. A frame is a msgpack array of messages, each `[tag, field, …]`; both sides batch what
+is ready in one loop turn. This module is all that an agent knows of the scheduler.
+
+The talk, in order (rules 1 and 5 of the design, section 3):
+
+1. agent: Hello, with every attempt of its journal that was not acknowledged: running | exited | gone.
+   node: Welcome once ConnectAgent is committed, or Leave (no quorum, behind, fenced, wrong cluster).
+2. node: Assign. agent: journals it, fsync, then Claim. node proposes Start and answers Grant or
+   Refuse. Claims are sent again with the same claim id until answered; a repeated claim gets the same Grant.
+   The agent starts the attempt at `due_ms` by the node's clock, not before, never without the Grant, and
+   never later than GRANT_VALID_MS after its latest sending of the claim (then it reports `gone`).
+3. agent: Running (only when it still runs RUNNING_AFTER_MS after its start), Finished: journaled with
+   an event id, sent again on every connection until the node's Ack, which follows the commit.
+4. node: Cancel; agent stops the process group (SIGTERM, grace, SIGKILL) and reports Finished(cancelled),
+   or the real exit when that came first.
+5. agent: Ping every second. node: Pong, only while it has a quorum: it renews the agent's leases
+   (LEASE_MS from the sending of the Ping). No Pong for SILENCE_MS: the agent tries another node.
+6. node: TailRequest, agent: TailChunk, for live output.
+
+Every agent message that concerns attempts carries through Hello and Ping the highest index the agent has seen; a
+node that is behind it answers nothing about attempts until it has caught up. Unknown never means kill.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+VERSION = 1
+SUBPROTOCOL = "cronclave.agent.1"
+FRAME_BYTES_MAX = 4 << 20
+GRANT_VALID_MS = 10_000
+RUNNING_AFTER_MS = 250
+LEASE_MS = 20_000
+KILL_GRACE_MS = 5_000
+LEASE_MARGIN_MS = 5_000
+SILENCE_MS = 3_000
+TAIL_SUCCESS_BYTES = 2 << 10
+TAIL_FAILURE_BYTES = 16 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    version: int
+    name: str
+    installation: str  #: random id made at the first start of this agent's data directory
+    session: str  #: random id of this agent process; a newer session fences the older one
+    boot_id: str  #: of the host
+    zone: str
+    pool: str
+    labels: dict[str, str]
+    slots: int
+    software: str
+    index: int  #: highest index seen, 0 at first
+    cluster: str  #: cluster uid that the agent is pinned to, "" at first
+    restores: int  #: restore number that the agent is pinned to
+    held: tuple[tuple[int, str], ...]  #: (attempt, running | exited | gone)
+    cloud_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    attempt: int
+    claim: str
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    event: int  #: number in the agent's journal
+    attempt: int
+    started_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """`reason` as in scheduler.commands.Finish. `tail`: the last bytes of stdout and stderr."""
+
+    event: int
+    attempt: int
+    started_ms: int | None
+    finished_ms: int
+    exit_code: int | None
+    reason: str
+    signal: int | None
+    detail: str
+    tail: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    sent_ms: int  #: agent's monotonic clock; comes back in the Pong
+    index: int
+    free_slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class TailChunk:
+    request: int
+    offset: int
+    data: bytes
+    ended: bool  #: nothing will follow this data
+    size: int  #: bytes of output so far
+    missing: bool = False  #: the agent has no output of that attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """The agent stops in good order; running attempts stay with its spooler."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    agent: int  #: the agent's id in the state
+    cluster: str
+    restores: int
+    index: int
+    node: str
+    addresses: tuple[str, ...]  #: base URLs of all nodes, own zone first
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """One attempt. `work`: {"kind": "shell", "run": str} | {"kind": "exec", "argv": [..]} | {"kind": "noop"},
+    with optional "cwd", "stdin", "env" (str to str), "run_as". `environment` holds the CRONCLAVE_* values
+    except _FENCE and _AGENT and _ZONE, which the agent adds."""
+
+    attempt: int
+    run: int
+    job: str
+    namespace: str
+    task: str
+    number: int
+    due_ms: int
+    work: dict[str, Any]
+    environment: dict[str, str]
+    timeout_ms: int | None
+    grace_ms: int
+    kill_on_lease_end: bool  #: on_lost fail | retry: the spooler kills it when the lease ends
+    output_bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    attempt: int
+    claim: str
+    fence: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The attempt shall never start here: forget it. reason: revoked | superseded | ended."""
+
+    attempt: int
+    claim: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """These journal events are committed (or can never matter again): drop them."""
+
+    events: tuple[int, ...]
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    sent_ms: int
+    node_ms: int  #: the node's wall clock (UTC), for the agent's estimate of the offset
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class TailRequest:
+    request: int
+    attempt: int
+    offset: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Go to another node. reason: no_quorum | behind | draining | fenced | wrong_cluster | refused.
+
+    After `fenced` (a newer session of this installation exists) the agent stops itself."""
+
+    reason: str
+    detail: str = ""
+
+
+Message = (
+    Hello | Claim | Running | Finished | Ping | TailChunk | Goodbye
+    | Welcome | Assign | Grant | Refuse | Ack | Cancel | Pong | TailRequest | Leave
+)  # fmt: skip
+
+TAGS: dict[type[Any], int] = {
+    Hello: 1,
+    Claim: 2,
+    Running: 3,
+    Finished: 4,
+    Ping: 5,
+    TailChunk: 6,
+    Goodbye: 7,
+    Welcome: 20,
+    Assign: 21,
+    Grant: 22,
+    Refuse: 23,
+    Ack: 24,
+    Cancel: 25,
+    Pong: 26,
+    TailRequest: 27,
+    Leave: 28,
+}
+_FIELDS = {cls: tuple(f.name for f in dataclasses.fields(cls)) for cls in TAGS}
+_CLASSES = {tag: cls for cls, tag in TAGS.items()}
+_TUPLES = {Hello: (13,), Welcome: (5,), Ack: (0,)}
+
+
+class ProtocolError(ValueError):
+    """A frame that is no batch of known messages."""
+
+
+def encode(messages: list[Message]) -> bytes:
+    """One frame of these messages."""
+    packed: bytes = msgpack.packb(
+        [[TAGS[type(m)], *[getattr(m, name) for name in _FIELDS[type(m)]]] for m in messages],
+        use_bin_type=True,
+    )
+    return packed
+
+
+def decode(frame: bytes) -> list[Message]:
+    """The messages of a frame; raises ProtocolError."""
+    if len(frame) > FRAME_BYTES_MAX:
+        raise ProtocolError(f"frame of {len(frame)} bytes, limit {FRAME_BYTES_MAX}")
+    try:
+        rows = msgpack.unpackb(frame, raw=False, strict_map_key=False)
+        messages: list[Message] = []
+        for row in rows:
+            cls = _CLASSES[row[0]]
+            fields = row[1:]
+            for position in _TUPLES.get(cls, ()):
+                fields[position] = tuple(
+                    tuple(x) if isinstance(x, list) else x for x in fields[position]
+                )
+            messages.append(cls(*fields))
+        return messages
+    except ProtocolError:
+        raise
+    except Exception as error:
+        raise ProtocolError(f"not a frame of agent messages: {error!r}") from error

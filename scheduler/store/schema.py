@@ -1,0 +1,186 @@
+"""The SQLite schema of one node's state: the replicated tables and nothing else.
+
+Rules: integer surrogate keys; instants are UTC milliseconds; every query of the machine has a total ORDER
+BY; what the API filters and sorts on has an index; nothing is ever counted with `count(*)` over a whole table.
+"""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 1
+
+STATEMENTS: tuple[str, ...] = (
+    # One row. What every transaction writes: where the state is, and who decides.
+    """
+    CREATE TABLE state (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        format INTEGER NOT NULL,
+        idx INTEGER NOT NULL,               -- commands applied so far: the public index
+        stamp_ms INTEGER NOT NULL,          -- latest stamp; never goes back
+        epoch INTEGER NOT NULL,
+        leader TEXT NOT NULL,               -- node of the latest Lead
+        leader_term INTEGER NOT NULL,
+        ledger_seq INTEGER NOT NULL,
+        ledger_head BLOB NOT NULL,          -- hash of the last ledger entry
+        hash BLOB NOT NULL,                 -- running hash over entries, outcomes and events
+        tzdata TEXT NOT NULL,
+        cluster TEXT NOT NULL,
+        restores INTEGER NOT NULL,
+        raft_index INTEGER NOT NULL, raft_term INTEGER NOT NULL,
+        previous_index INTEGER NOT NULL, previous_term INTEGER NOT NULL,
+        members BLOB NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY,
+        namespace TEXT NOT NULL, name TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        spec BLOB NOT NULL,                 -- canonical JSON of the current revision
+        labels TEXT NOT NULL,               -- JSON object
+        state TEXT NOT NULL,                -- active | paused
+        pause_reason TEXT NOT NULL,
+        source TEXT NOT NULL,
+        created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, actor TEXT NOT NULL,
+        active_runs INTEGER NOT NULL,       -- pending or running ones
+        failures INTEGER NOT NULL,          -- failed runs in a row
+        last_run INTEGER NOT NULL,          -- 0: none yet
+        last_state TEXT NOT NULL,           -- how the last finished run ended; empty: none yet
+        runs_kept INTEGER NOT NULL          -- finished runs still stored
+    )
+    """,
+    "CREATE UNIQUE INDEX jobs_name ON jobs (namespace, name)",
+    # Every revision of every job that ever was; `deleted` rows end a job.
+    """
+    CREATE TABLE revisions (
+        job INTEGER NOT NULL, revision INTEGER NOT NULL,
+        namespace TEXT NOT NULL, name TEXT NOT NULL,
+        spec BLOB NOT NULL, stamp_ms INTEGER NOT NULL, idx INTEGER NOT NULL, actor TEXT NOT NULL,
+        deleted INTEGER NOT NULL,
+        PRIMARY KEY (namespace, name, revision)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX revisions_job ON revisions (job, revision)",
+    # One row per era of a trigger: (from_ms, until_ms]. A closed era stays, so that verify can recompute it.
+    # next_due_ms is the watermark: every instant of the era before it is decided. NULL: nothing more is due.
+    # A trigger that was removed while ticks were due (next_due_ms <= until_ms) keeps its row open until the planner
+    # has accounted for them as skipped(cancelled).
+    """
+    CREATE TABLE triggers (
+        id INTEGER PRIMARY KEY,
+        job INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        spec BLOB NOT NULL,
+        jitter_ms INTEGER NOT NULL,
+        from_ms INTEGER NOT NULL,
+        until_ms INTEGER,                   -- NULL: live
+        next_due_ms INTEGER,                -- unjittered
+        fire_ms INTEGER                     -- next_due_ms + jitter_ms; NULL with it
+    )
+    """,
+    "CREATE INDEX triggers_fire ON triggers (fire_ms, id) WHERE fire_ms IS NOT NULL",
+    "CREATE INDEX triggers_job ON triggers (job, id)",
+    """
+    CREATE TABLE ledger (
+        seq INTEGER PRIMARY KEY,
+        job INTEGER NOT NULL, trigger INTEGER NOT NULL,
+        first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL,
+        outcome TEXT NOT NULL,              -- ran | skipped | coalesced | missed
+        reason TEXT NOT NULL,
+        run INTEGER NOT NULL,               -- ran: the run; skipped(overlap): the run in the way; else 0
+        into_ms INTEGER,
+        decided_ms INTEGER NOT NULL, epoch INTEGER NOT NULL, idx INTEGER NOT NULL, tzdata TEXT NOT NULL,
+        hash BLOB NOT NULL                  -- sha256(hash before || canonical bytes of this entry)
+    )
+    """,
+    "CREATE INDEX ledger_trigger ON ledger (trigger, first_ms)",
+    "CREATE INDEX ledger_job ON ledger (job, first_ms, seq)",
+    """
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        job INTEGER NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL,
+        trigger INTEGER NOT NULL,           -- 0: none
+        tick_ms INTEGER,                    -- unjittered instant; NULL: no tick
+        due_ms INTEGER NOT NULL,
+        cause TEXT NOT NULL,                -- tick | manual | catchup
+        state TEXT NOT NULL,
+        decided INTEGER NOT NULL,           -- 1: its tick has its ledger entry (or it has no tick)
+        stopping TEXT NOT NULL,             -- empty | cancelled | timed_out: how it ends once its tasks have
+        created_ms INTEGER NOT NULL, started_ms INTEGER, finished_ms INTEGER,
+        deadline_ms INTEGER,                -- start deadline; NULL once started or without one
+        stop_ms INTEGER,                    -- when its own timeout passes; NULL without one or before the start
+        exit_code INTEGER,
+        priority INTEGER NOT NULL,
+        params TEXT NOT NULL,
+        reason TEXT NOT NULL, actor TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX runs_job ON runs (job, id)",
+    "CREATE INDEX runs_active ON runs (job, id) WHERE finished_ms IS NULL",
+    "CREATE INDEX runs_state ON runs (state, id)",
+    "CREATE INDEX runs_tick ON runs (trigger, tick_ms) WHERE tick_ms IS NOT NULL",
+    "CREATE INDEX runs_deadline ON runs (deadline_ms, id) WHERE deadline_ms IS NOT NULL",
+    "CREATE INDEX runs_stop ON runs (stop_ms, id) WHERE stop_ms IS NOT NULL AND finished_ms IS NULL",
+    """
+    CREATE TABLE tasks (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL, name TEXT NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,          -- made so far, revoked ones not counted
+        queued_ms INTEGER, retry_ms INTEGER,
+        priority INTEGER NOT NULL, pool TEXT NOT NULL,
+        started_ms INTEGER, finished_ms INTEGER,
+        exit_code INTEGER, reason TEXT NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX tasks_run ON tasks (run, name)",
+    "CREATE INDEX tasks_queued ON tasks (priority DESC, id) WHERE state = 'queued'",
+    "CREATE INDEX tasks_retry ON tasks (retry_ms, id) WHERE state = 'retry_wait'",
+    """
+    CREATE TABLE attempts (
+        id INTEGER PRIMARY KEY,
+        task INTEGER NOT NULL, run INTEGER NOT NULL, number INTEGER NOT NULL,
+        agent INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        live INTEGER NOT NULL,              -- 1 while it holds a slot: assigned, granted, running, cancelling
+        unreachable INTEGER NOT NULL,
+        assigned_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL,
+        claim TEXT NOT NULL, session TEXT NOT NULL,
+        fence INTEGER,                      -- index of the grant; NULL: none
+        granted_ms INTEGER, started_ms INTEGER, finished_ms INTEGER,
+        exit_code INTEGER, signal INTEGER, reason TEXT NOT NULL,
+        tail BLOB NOT NULL,
+        late TEXT NOT NULL                  -- JSON of a report that came after the end; empty: none
+    )
+    """,
+    "CREATE INDEX attempts_task ON attempts (task, id)",
+    "CREATE INDEX attempts_run ON attempts (run, id)",
+    "CREATE INDEX attempts_live ON attempts (agent, id) WHERE live = 1",
+    """
+    CREATE TABLE agents (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        installation TEXT NOT NULL, session TEXT NOT NULL, boot_id TEXT NOT NULL, cloud_id TEXT NOT NULL,
+        zone TEXT NOT NULL, pool TEXT NOT NULL, labels TEXT NOT NULL, slots INTEGER NOT NULL,
+        version TEXT NOT NULL,
+        node TEXT NOT NULL,                 -- the node that holds its socket; empty: disconnected
+        busy INTEGER NOT NULL,              -- live attempts
+        draining INTEGER NOT NULL,
+        connected_ms INTEGER, disconnected_ms INTEGER
+    )
+    """,
+    "CREATE TABLE tokens (name TEXT PRIMARY KEY, sha256 BLOB NOT NULL, role TEXT NOT NULL, created_ms INTEGER NOT NULL)",
+    """
+    CREATE TABLE idempotency (
+        key TEXT PRIMARY KEY, body BLOB NOT NULL, outcome BLOB NOT NULL, stamp_ms INTEGER NOT NULL
+    )
+    """,
+    "CREATE INDEX idempotency_age ON idempotency (stamp_ms, key)",
+    # Numbered proposals of fronts (design, section 4): each (front, seq) is applied once.
+    "CREATE TABLE fronts (uid TEXT PRIMARY KEY, lowest INTEGER NOT NULL, seen_ms INTEGER NOT NULL)",
+    """
+    CREATE TABLE frames (
+        front TEXT NOT NULL, seq INTEGER NOT NULL, outcomes BLOB NOT NULL,
+        PRIMARY KEY (front, seq)
+    ) WITHOUT ROWID
+    """,
+)
