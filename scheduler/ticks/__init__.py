@@ -1,0 +1,44 @@
+"""When a job is due: the one place that knows schedules, zones and daylight saving time.
+
+Promise: `ticks` of a trigger in (after, until] are a pure function of the trigger's spec, the two instants
+and the packaged tzdata, the same on every node and independent of how the range is cut into parts:
+`between(a, c) == between(a, b) + between(b, c)`. All instants are UTC milliseconds; jitter is not in them.
+
+Reading order: expression.py (what a cron expression means), month_days.py (which days it matches),
+zones.py (what the clocks on the wall show), cron.py (both together, and the DST policies),
+schedule.py (the other kinds, and the spec's bytes), jitter.py.
+"""
+
+from scheduler.ticks.expression import CronError, Expression, lint, parse_expression
+from scheduler.ticks.jitter import jitter_ms
+from scheduler.ticks.schedule import (
+    Schedule,
+    SpecError,
+    at_spec,
+    cron_spec,
+    every_spec,
+    manual_spec,
+    never_reason,
+    schedule,
+)
+from scheduler.ticks.zones import UnknownZoneError, similar_zones, tzdata_version, zone
+
+__all__ = [
+    "CronError",
+    "Expression",
+    "Schedule",
+    "SpecError",
+    "UnknownZoneError",
+    "at_spec",
+    "cron_spec",
+    "every_spec",
+    "jitter_ms",
+    "lint",
+    "manual_spec",
+    "never_reason",
+    "parse_expression",
+    "schedule",
+    "similar_zones",
+    "tzdata_version",
+    "zone",
+]

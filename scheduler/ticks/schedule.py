@@ -1,0 +1,169 @@
+"""From a trigger's spec to its schedule.
+
+The spec is canonical JSON and self-contained, the bytes that a TriggerSeed carries in the log:
+
+    {"cron": "0 2 * * *", "dst": "cron", "tz": "Europe/Berlin"}     with "seed": "namespace/name" where H occurs
+    {"every_ms": 900000, "start_ms": 0}
+    {"at_ms": 1798758000000}
+    {"manual": true}
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any, Protocol
+
+from scheduler.ticks.cron import DST_POLICIES, CronSchedule, DstPolicy
+from scheduler.ticks.expression import CronError, parse_expression
+from scheduler.ticks.month_days import ever_matches
+from scheduler.ticks.zones import UnknownZoneError, zone
+
+INSTANT_MS_MAX = 253_370_764_800_000
+"""The year 9999: no tick lies beyond."""
+
+
+class SpecError(ValueError):
+    """Bytes that are no trigger spec."""
+
+
+class Schedule(Protocol):
+    """Unjittered ticks, UTC milliseconds, ascending, none twice."""
+
+    def between(self, after_ms: int, until_ms: int, limit: int = 10_000) -> list[int]:
+        """The first `limit` ticks in (after_ms, until_ms]."""
+        ...
+
+    def next(self, after_ms: int) -> int | None:
+        """The first tick after `after_ms`; None: nothing comes."""
+        ...
+
+    def upcoming(self, after_ms: int, count: int) -> list[int]:
+        """The next `count` ticks after `after_ms`, fewer where fewer come."""
+        ...
+
+
+class EverySchedule:
+    """Elapsed time: start, start + period, start + 2 periods…"""
+
+    __slots__ = ("_period_ms", "_start_ms")
+
+    def __init__(self, period_ms: int, start_ms: int) -> None:
+        self._period_ms = period_ms
+        self._start_ms = start_ms
+
+    def between(self, after_ms: int, until_ms: int, limit: int = 10_000) -> list[int]:
+        first = self.next(after_ms)
+        if first is None or limit <= 0:
+            return []
+        until_ms = min(until_ms, first + (limit - 1) * self._period_ms, INSTANT_MS_MAX)
+        return list(range(first, until_ms + 1, self._period_ms))
+
+    def next(self, after_ms: int) -> int | None:
+        if after_ms < self._start_ms:
+            return self._start_ms
+        elapsed = (after_ms - self._start_ms) // self._period_ms + 1
+        due_ms = self._start_ms + elapsed * self._period_ms
+        return due_ms if due_ms <= INSTANT_MS_MAX else None
+
+    def upcoming(self, after_ms: int, count: int) -> list[int]:
+        return self.between(after_ms, INSTANT_MS_MAX, count)
+
+
+class AtSchedule:
+    """One instant, or none at all (manual)."""
+
+    __slots__ = ("_at_ms",)
+
+    def __init__(self, at_ms: int | None) -> None:
+        self._at_ms = at_ms
+
+    def between(self, after_ms: int, until_ms: int, limit: int = 10_000) -> list[int]:
+        at_ms = self._at_ms
+        return [at_ms] if at_ms is not None and after_ms < at_ms <= until_ms and limit > 0 else []
+
+    def next(self, after_ms: int) -> int | None:
+        return self._at_ms if self._at_ms is not None and self._at_ms > after_ms else None
+
+    def upcoming(self, after_ms: int, count: int) -> list[int]:
+        return self.between(after_ms, INSTANT_MS_MAX, count)
+
+
+def _canonical(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def cron_spec(expression: str, *, tz: str = "UTC", dst: str = "cron", seed: str = "") -> bytes:
+    """The spec of a cron trigger. The seed is kept only where the expression holds an H. Raises CronError."""
+    fields = {"cron": expression, "tz": tz, "dst": dst}
+    if parse_expression(expression, seed).hashed:
+        fields["seed"] = seed
+    return _canonical(fields)
+
+
+def every_spec(period_ms: int, start_ms: int = 0) -> bytes:
+    return _canonical({"every_ms": period_ms, "start_ms": start_ms})
+
+
+def at_spec(at_ms: int) -> bytes:
+    return _canonical({"at_ms": at_ms})
+
+
+def manual_spec() -> bytes:
+    return _canonical({"manual": True})
+
+
+@lru_cache(maxsize=16_384)
+def schedule(spec: bytes) -> Schedule:
+    """The schedule of a trigger's spec. Raises SpecError, CronError or UnknownZoneError (all ValueError).
+
+    Cached: an instance holds no position, so one serves every job with the same spec.
+    """
+    try:
+        fields = json.loads(spec)
+    except ValueError as error:
+        raise SpecError(f"not a trigger spec: {error}") from error
+    if not isinstance(fields, dict):
+        raise SpecError("not a trigger spec: expected an object")
+    if isinstance(fields.get("cron"), str):
+        dst: DstPolicy = fields.get("dst", "cron")
+        if dst not in DST_POLICIES:
+            raise SpecError(f"unknown dst policy {dst!r}")
+        expression = parse_expression(fields["cron"], fields.get("seed", ""))
+        return CronSchedule(expression, zone(fields.get("tz", "UTC")), dst)
+    period_ms, start_ms, at_ms = fields.get("every_ms"), fields.get("start_ms", 0), fields.get("at_ms")
+    if isinstance(period_ms, int) and isinstance(start_ms, int) and period_ms > 0:
+        return EverySchedule(period_ms, start_ms)
+    if isinstance(at_ms, int):
+        return AtSchedule(at_ms)
+    if fields.get("manual") is True:
+        return AtSchedule(None)
+    raise SpecError("not a trigger spec: expected cron, every_ms, at_ms or manual")
+
+
+def never_reason(spec: bytes, after_ms: int) -> str | None:
+    """Why this trigger fires at no instant after `after_ms`; None when it does (or is manual)."""
+    fields = json.loads(spec)
+    if fields.get("manual") or schedule(spec).next(after_ms) is not None:
+        return None
+    if "cron" in fields:
+        if not ever_matches(parse_expression(fields["cron"], fields.get("seed", ""))):
+            return "it never fires: no month has such a day"
+        return "it never fires: its times exist on no day it matches"
+    return "it fires only in the past"
+
+
+__all__ = [
+    "AtSchedule",
+    "CronError",
+    "EverySchedule",
+    "Schedule",
+    "SpecError",
+    "UnknownZoneError",
+    "at_spec",
+    "cron_spec",
+    "every_spec",
+    "manual_spec",
+    "never_reason",
+    "schedule",
+]

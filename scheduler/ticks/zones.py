@@ -1,0 +1,181 @@
+"""What the clocks on the wall show: zones as pieces of constant offset, from the packaged tzdata only.
+
+The host's zone files are never read: two nodes with different ones would fire at different instants.
+Transitions are found by asking zoneinfo twice a day and bisecting where the answers differ; zoneinfo
+does not publish its table. Seconds here are UTC seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import difflib
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from importlib import import_module
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+YEAR_MIN = 1970
+YEAR_MAX = 9_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PROBE_S = 43_200
+
+
+class UnknownZoneError(ValueError):
+    """No zone of that name in the packaged tzdata. `similar` holds near misses."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"unknown time zone {name[:60]!r}")
+        self.similar = similar_zones(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """[start_s, end_s) with one offset. `gap_s`: seconds of the wall clock that were jumped over at `start_s`.
+    `repeated_until_s`: wall clock readings (as naive seconds) below this were shown before this segment."""
+
+    start_s: int
+    end_s: int
+    offset_s: int
+    gap_s: int
+    repeated_until_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Transition:
+    at_s: int
+    before_s: int
+    after_s: int
+
+
+class Zone:
+    """One time zone."""
+
+    def __init__(self, name: str, info: ZoneInfo) -> None:
+        self.name = name
+        self._info = info
+        self._years: dict[int, tuple[tuple[Segment, ...], tuple[int, ...]]] = {}
+
+    def offset_s(self, instant_s: int) -> int:
+        """Seconds to add to UTC to get the wall clock."""
+        offset = (_EPOCH + timedelta(seconds=instant_s)).astimezone(self._info).utcoffset()
+        assert offset is not None
+        return offset.days * 86_400 + offset.seconds
+
+    def segments(self, start_s: int, end_s: int) -> Iterator[Segment]:
+        """The pieces of [start_s, end_s), clipped to it. A piece that `start_s` cuts has no gap at its start.
+
+        Yields nothing before 1970 and stops at the year 9000.
+        """
+        start_s = max(start_s, 0)
+        year = (_EPOCH + timedelta(seconds=min(start_s, _year_start_s(YEAR_MAX)))).year
+        while year < YEAR_MAX and _year_start_s(year) < end_s:
+            segments, starts = self._year(year)
+            for segment in segments[max(0, bisect_right(starts, start_s) - 1) :]:
+                if segment.start_s >= end_s:
+                    return
+                if segment.start_s < start_s or segment.end_s > end_s:
+                    clipped = max(segment.start_s, start_s)
+                    segment = Segment(
+                        clipped,
+                        min(segment.end_s, end_s),
+                        segment.offset_s,
+                        segment.gap_s if clipped == segment.start_s else 0,
+                        segment.repeated_until_s,
+                    )
+                yield segment
+            year += 1
+
+    def _year(self, year: int) -> tuple[tuple[Segment, ...], tuple[int, ...]]:
+        known = self._years.get(year)
+        if known is None:
+            if len(self._years) >= 200:
+                self._years.clear()
+            segments = self._cut(year)
+            known = self._years[year] = (segments, tuple(s.start_s for s in segments))
+        return known
+
+    def _cut(self, year: int) -> tuple[Segment, ...]:
+        start_s, end_s = _year_start_s(year), _year_start_s(year + 1)
+        # A transition of the days before may still repeat readings at the year's start; one at its very start
+        # counts as the first piece's own.
+        early = self._transitions(start_s - 4 * _PROBE_S, end_s)
+        repeated = 0
+        own = []
+        for transition in early:
+            if transition.at_s < start_s:
+                repeated = max(repeated, transition.at_s + transition.before_s)
+            elif transition.at_s < end_s:
+                own.append(transition)
+        segments = []
+        at_s, offset, gap = start_s, self.offset_s(start_s), 0
+        if own and own[0].at_s == start_s:
+            first = own.pop(0)
+            gap = max(0, first.after_s - first.before_s)
+            repeated = max(repeated, start_s + first.before_s)
+        for transition in own:
+            segments.append(Segment(at_s, transition.at_s, offset, gap, repeated))
+            at_s, offset = transition.at_s, transition.after_s
+            gap = max(0, transition.after_s - transition.before_s)
+            repeated = max(repeated, transition.at_s + transition.before_s)
+        segments.append(Segment(at_s, end_s, offset, gap, repeated))
+        return tuple(segments)
+
+    def _transitions(self, start_s: int, end_s: int) -> list[_Transition]:
+        """Changes of the offset at instants in (start_s, end_s]."""
+        found = []
+        low, before = start_s, self.offset_s(start_s)
+        while low < end_s:
+            high = min(low + _PROBE_S, end_s)
+            after = self.offset_s(high)
+            if after != before:
+                found.append(_Transition(self._bisect(low, high, before), before, after))
+            low, before = high, after
+        return found
+
+    def _bisect(self, low: int, high: int, before: int) -> int:
+        """The first instant in (low, high] whose offset is not `before`."""
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.offset_s(middle) == before:
+                low = middle
+            else:
+                high = middle
+        return high
+
+
+@lru_cache(maxsize=1_024)
+def _year_start_s(year: int) -> int:
+    return int((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds())
+
+
+@lru_cache(maxsize=1)
+def zone_names() -> frozenset[str]:
+    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split())
+
+
+@lru_cache(maxsize=1_024)
+def zone(name: str) -> Zone:
+    """The zone of this IANA name; raises UnknownZoneError."""
+    if name not in zone_names():
+        raise UnknownZoneError(name)
+    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as source:
+        return Zone(name, ZoneInfo.from_file(source, key=name))
+
+
+def similar_zones(name: str) -> tuple[str, ...]:
+    """Known names close to `name`, best first: near misses, other case, or the city alone."""
+    wanted = name[:60].casefold().replace(" ", "_")
+    by_fold = {known.casefold(): known for known in sorted(zone_names())}
+    if wanted in by_fold:
+        return (by_fold[wanted],)
+    cities = [known for fold, known in by_fold.items() if fold.rpartition("/")[2] == wanted.rpartition("/")[2]]
+    near = [by_fold[fold] for fold in difflib.get_close_matches(wanted, by_fold, 3, 0.7)]
+    return tuple(dict.fromkeys(cities[:2] + near))[:3]
+
+
+def tzdata_version() -> str:
+    """The IANA version of the packaged zone data, such as `2026a`."""
+    return str(import_module("tzdata").IANA_VERSION)
