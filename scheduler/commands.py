@@ -301,6 +301,7 @@ class Lead:
     node: str
     zone: str
     raft_term: int
+    tzdata: str = ""  #: version of the leader's zone data; taken only while the state names none
 
 
 @dataclass(frozen=True, slots=True)

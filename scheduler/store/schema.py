@@ -25,6 +25,11 @@ STATEMENTS: tuple[str, ...] = (
         tzdata TEXT NOT NULL,
         cluster TEXT NOT NULL,
         restores INTEGER NOT NULL,
+        -- The last id given of each noun. Kept here since the highest row of a table may be purged, and an id
+        -- (an attempt's above all) must never come twice.
+        last_job INTEGER NOT NULL, last_trigger INTEGER NOT NULL, last_run INTEGER NOT NULL,
+        last_task INTEGER NOT NULL, last_attempt INTEGER NOT NULL, last_agent INTEGER NOT NULL,
+        refused INTEGER NOT NULL,           -- frames that were no frames at all
         raft_index INTEGER NOT NULL, raft_term INTEGER NOT NULL,
         previous_index INTEGER NOT NULL, previous_term INTEGER NOT NULL,
         members BLOB NOT NULL
@@ -45,9 +50,12 @@ STATEMENTS: tuple[str, ...] = (
         failures INTEGER NOT NULL,          -- failed runs in a row
         last_run INTEGER NOT NULL,          -- 0: none yet
         last_state TEXT NOT NULL,           -- how the last finished run ended; empty: none yet
-        runs_kept INTEGER NOT NULL          -- finished runs still stored
+        runs_kept INTEGER NOT NULL,         -- finished runs still stored
+        runs_keep INTEGER NOT NULL          -- retention.runs of the current revision
     )
     """,
+    # Slack keeps a job from entering and leaving this index with every run.
+    "CREATE INDEX jobs_purge ON jobs (id) WHERE runs_kept >= runs_keep + 20",
     "CREATE UNIQUE INDEX jobs_name ON jobs (namespace, name)",
     # Every revision of every job that ever was; `deleted` rows end a job.
     """
@@ -104,6 +112,8 @@ STATEMENTS: tuple[str, ...] = (
         cause TEXT NOT NULL,                -- tick | manual | catchup
         state TEXT NOT NULL,
         decided INTEGER NOT NULL,           -- 1: its tick has its ledger entry (or it has no tick)
+        waiting INTEGER NOT NULL,           -- 1: queued by the overlap policy behind the job's other runs
+        open_tasks INTEGER NOT NULL,        -- tasks that have not ended
         stopping TEXT NOT NULL,             -- empty | cancelled | timed_out: how it ends once its tasks have
         created_ms INTEGER NOT NULL, started_ms INTEGER, finished_ms INTEGER,
         deadline_ms INTEGER,                -- start deadline; NULL once started or without one
@@ -116,6 +126,7 @@ STATEMENTS: tuple[str, ...] = (
     """,
     "CREATE INDEX runs_job ON runs (job, id)",
     "CREATE INDEX runs_active ON runs (job, id) WHERE finished_ms IS NULL",
+    "CREATE INDEX runs_waiting ON runs (job, id) WHERE waiting = 1",
     "CREATE INDEX runs_state ON runs (state, id)",
     "CREATE INDEX runs_tick ON runs (trigger, tick_ms) WHERE tick_ms IS NOT NULL",
     "CREATE INDEX runs_deadline ON runs (deadline_ms, id) WHERE deadline_ms IS NOT NULL",
@@ -127,13 +138,15 @@ STATEMENTS: tuple[str, ...] = (
         state TEXT NOT NULL,
         attempts INTEGER NOT NULL,          -- made so far, revoked ones not counted
         queued_ms INTEGER, retry_ms INTEGER,
-        priority INTEGER NOT NULL, pool TEXT NOT NULL,
+        selector TEXT NOT NULL,             -- which agents may take it: JSON [pool, {labels}, zone or null]
+        rank_ms INTEGER NOT NULL,           -- place in the queue, lowest first: queued_ms less what the priority is worth
         started_ms INTEGER, finished_ms INTEGER,
         exit_code INTEGER, reason TEXT NOT NULL
     )
     """,
     "CREATE UNIQUE INDEX tasks_run ON tasks (run, name)",
-    "CREATE INDEX tasks_queued ON tasks (priority DESC, id) WHERE state = 'queued'",
+    # A queue for each selector, so that tasks which no agent can take never stand before others.
+    "CREATE INDEX tasks_queued ON tasks (selector, rank_ms, id) WHERE state = 'queued'",
     "CREATE INDEX tasks_retry ON tasks (retry_ms, id) WHERE state = 'retry_wait'",
     """
     CREATE TABLE attempts (
@@ -155,6 +168,7 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX attempts_task ON attempts (task, id)",
     "CREATE INDEX attempts_run ON attempts (run, id)",
     "CREATE INDEX attempts_live ON attempts (agent, id) WHERE live = 1",
+    "CREATE INDEX attempts_assigned ON attempts (assigned_ms, id) WHERE state = 'assigned'",
     """
     CREATE TABLE agents (
         id INTEGER PRIMARY KEY,

@@ -1,0 +1,89 @@
+"""Agents."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+
+class Agent(NamedTuple):
+    id: int
+    name: str
+    installation: str
+    session: str
+    boot_id: str
+    cloud_id: str
+    zone: str
+    pool: str
+    labels: str
+    slots: int
+    version: str
+    node: str
+    busy: int
+    draining: int
+    connected_ms: int | None
+    disconnected_ms: int | None
+
+
+COLUMNS = ", ".join(Agent._fields)
+_GET = f"SELECT {COLUMNS} FROM agents WHERE id = ?"
+
+
+def get(store: Store, agent: int) -> Agent | None:
+    row = store.row(_GET, (agent,))
+    return None if row is None else Agent._make(row)
+
+
+def find(store: Store, name: str) -> Agent | None:
+    row = store.row(f"SELECT {COLUMNS} FROM agents WHERE name = ?", (name,))
+    return None if row is None else Agent._make(row)
+
+
+def of_installation(store: Store, installation: str) -> list[Agent]:
+    rows = store.rows(f"SELECT {COLUMNS} FROM agents WHERE installation = ? ORDER BY id", (installation,))
+    return [Agent._make(row) for row in rows]
+
+
+def insert(store: Store, agent: Agent) -> None:
+    store.write(f"INSERT INTO agents ({COLUMNS}) VALUES ({', '.join('?' * len(Agent._fields))})", agent)
+
+
+def replace(store: Store, agent: Agent) -> None:
+    names = Agent._fields[1:]
+    store.write(f"UPDATE agents SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?", (*agent[1:], agent.id))
+
+
+def rename(store: Store, agent: int, name: str) -> None:
+    store.write("UPDATE agents SET name = ? WHERE id = ?", (name, agent))
+
+
+def occupy(store: Store, agent: int) -> None:
+    store.write("UPDATE agents SET busy = busy + 1 WHERE id = ?", (agent,))
+
+
+def release(store: Store, agent: int) -> None:
+    store.write("UPDATE agents SET busy = busy - 1 WHERE id = ?", (agent,))
+
+
+def disconnect(store: Store, agent: int, disconnected_ms: int) -> None:
+    store.write("UPDATE agents SET node = '', disconnected_ms = ? WHERE id = ?", (disconnected_ms, agent))
+
+
+def connected(store: Store) -> list[Agent]:
+    rows = store.rows(f"SELECT {COLUMNS} FROM agents WHERE node <> '' ORDER BY id")
+    return [Agent._make(row) for row in rows]
+
+
+def on_node(store: Store, node: str) -> list[Agent]:
+    rows = store.rows(f"SELECT {COLUMNS} FROM agents WHERE node = ? ORDER BY id", (node,))
+    return [Agent._make(row) for row in rows]
+
+
+def drop_former(store: Store, before_ms: int, limit: int) -> int:
+    """Forget agents whose name another installation took, once nothing is bound to them."""
+    return store.write(
+        "DELETE FROM agents WHERE id IN (SELECT id FROM agents WHERE name LIKE '%#%' AND busy = 0 AND node = ''"
+        " AND disconnected_ms < ? ORDER BY id LIMIT ?)",
+        (before_ms, limit),
+    )

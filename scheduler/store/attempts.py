@@ -1,0 +1,152 @@
+"""Attempts: what is claimed, granted, reported."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+
+class Attempt(NamedTuple):
+    id: int
+    task: int
+    run: int
+    number: int
+    agent: int
+    state: str
+    live: int
+    unreachable: int
+    assigned_ms: int
+    due_ms: int
+    claim: str
+    session: str
+    fence: int | None
+    granted_ms: int | None
+    started_ms: int | None
+    finished_ms: int | None
+    exit_code: int | None
+    signal: int | None
+    reason: str
+    tail: bytes
+    late: str
+
+
+COLUMNS = ", ".join(Attempt._fields)
+_GET = f"SELECT {COLUMNS} FROM attempts WHERE id = ?"
+_INSERT = f"INSERT INTO attempts ({COLUMNS}) VALUES ({', '.join('?' * len(Attempt._fields))})"
+
+
+def get(store: Store, attempt: int) -> Attempt | None:
+    row = store.row(_GET, (attempt,))
+    return None if row is None else Attempt._make(row)
+
+
+def insert(store: Store, attempt: Attempt) -> None:
+    store.write(_INSERT, attempt)
+
+
+def of_run(store: Store, run: int) -> list[Attempt]:
+    rows = store.rows(f"SELECT {COLUMNS} FROM attempts WHERE run = ? ORDER BY id", (run,))
+    return [Attempt._make(row) for row in rows]
+
+
+def live_of_run(store: Store, run: int) -> list[Attempt]:
+    rows = store.rows(f"SELECT {COLUMNS} FROM attempts WHERE run = ? AND live = 1 ORDER BY id", (run,))
+    return [Attempt._make(row) for row in rows]
+
+
+def live_of_task(store: Store, task: int) -> Attempt | None:
+    row = store.row(f"SELECT {COLUMNS} FROM attempts WHERE task = ? AND live = 1 ORDER BY id DESC LIMIT 1", (task,))
+    return None if row is None else Attempt._make(row)
+
+
+def live_of_agent(store: Store, agent: int) -> list[Attempt]:
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM attempts INDEXED BY attempts_live WHERE agent = ? AND live = 1 ORDER BY id", (agent,)
+    )
+    return [Attempt._make(row) for row in rows]
+
+
+def grant(
+    store: Store, attempt: int, *, state: str, claim: str, session: str, fence: int, granted_ms: int
+) -> None:
+    store.write(
+        "UPDATE attempts SET state = ?, claim = ?, session = ?, fence = ?, granted_ms = ? WHERE id = ?",
+        (state, claim, session, fence, granted_ms, attempt),
+    )
+
+
+def set_state(store: Store, attempt: int, state: str) -> None:
+    store.write("UPDATE attempts SET state = ? WHERE id = ?", (state, attempt))
+
+
+def set_running(store: Store, attempt: int, *, state: str, started_ms: int) -> None:
+    store.write(
+        "UPDATE attempts SET state = ?, started_ms = ?, unreachable = 0 WHERE id = ?", (state, started_ms, attempt)
+    )
+
+
+def set_unreachable(store: Store, attempt: int, unreachable: int) -> None:
+    store.write("UPDATE attempts SET unreachable = ? WHERE id = ?", (unreachable, attempt))
+
+
+def set_late(store: Store, attempt: int, late: str) -> None:
+    store.write("UPDATE attempts SET late = ? WHERE id = ?", (late, attempt))
+
+
+def end(
+    store: Store,
+    attempt: int,
+    *,
+    state: str,
+    started_ms: int | None,
+    finished_ms: int,
+    exit_code: int | None,
+    signal: int | None,
+    reason: str,
+    tail: bytes,
+) -> None:
+    store.write(
+        "UPDATE attempts SET state = ?, live = 0, unreachable = 0, started_ms = ?, finished_ms = ?, exit_code = ?,"
+        " signal = ?, reason = ?, tail = ? WHERE id = ?",
+        (state, started_ms, finished_ms, exit_code, signal, reason, tail, attempt),
+    )
+
+
+class OrphanedAttempt(NamedTuple):
+    """A live attempt of a disconnected agent."""
+
+    id: int
+    agent: int
+    run: int
+    task: int
+    state: str
+    unreachable: int
+    started_ms: int | None
+    granted_ms: int | None
+    due_ms: int
+
+
+def of_disconnected_agents(store: Store, limit: int) -> list[OrphanedAttempt]:
+    """Live attempts whose agent no node holds: by agent, then id."""
+    rows = store.rows(
+        "SELECT a.id, a.agent, a.run, a.task, a.state, a.unreachable, a.started_ms, a.granted_ms, a.due_ms"
+        " FROM agents g CROSS JOIN attempts a INDEXED BY attempts_live ON a.agent = g.id AND a.live = 1"
+        " WHERE g.node = '' AND g.busy > 0 ORDER BY g.id, a.id LIMIT ?",
+        (limit,),
+    )
+    return [OrphanedAttempt._make(row) for row in rows]
+
+
+def unclaimed_since(store: Store, before_ms: int, limit: int) -> list[int]:
+    """Assigned attempts, without a grant, from before `before_ms`."""
+    rows = store.rows(
+        "SELECT id FROM attempts WHERE state = 'assigned' AND assigned_ms < ? ORDER BY assigned_ms, id LIMIT ?",
+        (before_ms, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def oldest_unclaimed_ms(store: Store) -> int | None:
+    first: int | None = store.value("SELECT min(assigned_ms) FROM attempts WHERE state = 'assigned'")
+    return first

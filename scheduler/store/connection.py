@@ -1,0 +1,255 @@
+"""One SQLite connection; the only file of the product's domain that imports sqlite3.
+
+Rules of this file:
+
+1. The log is the durability (design, section 4): commits are not synced (`synchronous=NORMAL` in WAL mode), `checkpoint`
+   is what makes everything applied so far durable, and only then may the log be trimmed.
+2. Any sqlite3 error or failed fsync goes up to the caller, which stops the node. Nothing here is retried.
+3. The database file is never opened and closed by anything but SQLite in a process that has it open: closing a
+   second descriptor of a file drops all POSIX locks of the process on it. The `-wal` file carries no locks.
+4. `time` is used here alone in scheduler/, and only to break off a reader's query and to space the steps of a
+   copy: no clock reaches a result.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from scheduler.store import schema, state
+
+Row = tuple[Any, ...]
+Parameters = Sequence[Any]
+
+Error = sqlite3.Error
+"""What goes up when the disk or SQLite fails."""
+
+APPLICATION_ID = 0x43524E43
+QUERY_MS_MAX = 2_000
+_STEPS_BETWEEN_LOOKS = 20_000
+_COPY_PAGES = 256
+_COPY_PAUSE_S = 0.004
+_CACHE_KIB = {True: 65_536, False: 8_192}
+
+
+class StoreError(Exception):
+    """The file is not the state of this cluster, or of a schema that this version does not know."""
+
+
+class QueryTooLongError(Exception):
+    """A reader's query took longer than its limit and was broken off."""
+
+
+class Store:
+    """A thin class over one connection. Used by one thread at a time."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, writer: bool) -> None:
+        self.path = path
+        self.writer = writer
+        self._connection = connection
+        self._deadline_s = 0.0
+        self.written: list[Parameters] | None = None
+        """When a list: every value that `write` stores is appended to it, for the running hash of the state."""
+
+    # -- making and ending ----------------------------------------------------------------------
+
+    @classmethod
+    def create_or_open(cls, path: Path | str, *, cluster: str) -> Store:
+        """The writer of the state at `path`, made if there is none. Raises StoreError for a foreign file."""
+        path = Path(path)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+        store = cls(path, connection, writer=True)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA temp_store=MEMORY")
+            connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB[True]}")
+            if store.value("SELECT count(*) FROM sqlite_schema") == 0:
+                store._create(cluster)
+            store._check(cluster)
+        except BaseException:
+            connection.close()
+            raise
+        return store
+
+    @classmethod
+    def open_reader(cls, path: Path | str, *, query_ms_max: int | None = QUERY_MS_MAX) -> Store:
+        """A read-only connection; each query is broken off after `query_ms_max` with QueryTooLongError."""
+        path = Path(path)
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        store = cls(path, connection, writer=False)
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB[False]}")
+        if query_ms_max is not None:
+            store._limit(query_ms_max / 1_000)
+        return store
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _create(self, cluster: str) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        for statement in schema.STATEMENTS:
+            self._connection.execute(statement)
+        state.create(self, cluster)
+        self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        self._connection.execute(f"PRAGMA user_version={schema.SCHEMA_VERSION}")
+        self._connection.execute("COMMIT")
+
+    def _check(self, cluster: str) -> None:
+        if self.value("PRAGMA application_id") != APPLICATION_ID:
+            raise StoreError(f"{self.path}: not a Cronclave state")
+        version = self.value("PRAGMA user_version")
+        if version != schema.SCHEMA_VERSION:
+            raise StoreError(f"{self.path}: schema {version}, this version knows {schema.SCHEMA_VERSION}")
+        owner = self.value("SELECT cluster FROM state WHERE id = 1")
+        if cluster and owner != cluster:
+            raise StoreError(f"{self.path}: the state of cluster {owner}, not {cluster}")
+
+    def _limit(self, limit_s: float) -> None:
+        def late() -> int:
+            return 1 if time.monotonic() > self._deadline_s else 0
+
+        self._limit_s = limit_s
+        self._connection.set_progress_handler(late, _STEPS_BETWEEN_LOOKS)
+
+    _limit_s: float | None = None
+
+    # -- asking and telling ---------------------------------------------------------------------
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
+        """Any statement. Rows that are fetched later fall under the same time limit; prefer `rows`."""
+        if self._limit_s is None:
+            return self._connection.execute(sql, parameters)
+        self._deadline_s = time.monotonic() + self._limit_s
+        try:
+            return self._connection.execute(sql, parameters)
+        except sqlite3.OperationalError as error:
+            raise self._named(error) from error
+
+    def write(self, sql: str, parameters: Parameters = ()) -> int:
+        """Change rows within the open transaction; returns how many. What is stored joins the state's hash."""
+        if self.written is not None:
+            self.written.append(parameters)
+        return self._connection.execute(sql, parameters).rowcount
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        cursor = self.execute(sql, parameters)
+        try:
+            return cursor.fetchall()
+        except sqlite3.OperationalError as error:
+            raise self._named(error) from error
+
+    def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
+        """The first row, or None."""
+        cursor = self.execute(sql, parameters)
+        try:
+            found: Row | None = cursor.fetchone()
+        except sqlite3.OperationalError as error:
+            raise self._named(error) from error
+        # A statement with rows left keeps its read lock, and with it the snapshot.
+        cursor.close()
+        return found
+
+    def value(self, sql: str, parameters: Parameters = ()) -> Any:
+        """The first column of the first row, or None."""
+        found = self.row(sql, parameters)
+        return None if found is None else found[0]
+
+    def begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Store]:
+        """Every read inside sees the state of one instant. May be nested."""
+        if self._connection.in_transaction:
+            yield self
+            return
+        self._connection.execute("BEGIN")
+        try:
+            yield self
+        finally:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+
+    def _named(self, error: sqlite3.OperationalError) -> Exception:
+        if "interrupted" in str(error):
+            return QueryTooLongError(f"query broken off after {self._limit_s} s")
+        return error
+
+    # -- durability and copies --------------------------------------------------------------------
+
+    def checkpoint(self) -> None:
+        """Make everything committed so far durable.
+
+        A passive checkpoint never waits for readers (a full one would hold the loop up for as long as a reader reads);
+        what it could not move is in the write-ahead log, so syncing that file is what makes all of it durable.
+        """
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        wal = self.path.with_name(self.path.name + "-wal")
+        with suppress(FileNotFoundError):
+            _sync(wal)
+        _sync(self.path.parent)
+
+    def wal_bytes(self) -> int:
+        try:
+            return self.path.with_name(self.path.name + "-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def copy_to(self, path: Path | str) -> state.State:
+        """Write a consistent copy to the new file `path` and sync it; returns the state row of the copy.
+
+        Uses connections of its own, so a helper thread may call it while the owner commits. It goes in small synced
+        steps with pauses: the leader's longest gap was 141 ms without them and 8 ms with (performance.md, 3).
+        The read transaction that stays open holds the snapshot still; without it each commit starts the copy anew.
+        """
+        path = Path(path)
+        source = Store.open_reader(self.path, query_ms_max=None)
+        target = sqlite3.connect(path, isolation_level=None)
+        try:
+            target.execute("PRAGMA journal_mode=OFF")
+            target.execute("PRAGMA synchronous=OFF")
+            with source.snapshot():
+                copied = state.load(source)
+                descriptor = os.open(path, os.O_RDONLY)
+
+                def pause(status: int, remaining: int, total: int) -> None:
+                    os.fdatasync(descriptor)
+                    time.sleep(_COPY_PAUSE_S)
+
+                try:
+                    source._connection.backup(target, pages=_COPY_PAGES, progress=pause)
+                    target.close()
+                    os.fsync(descriptor)
+                finally:
+                    # Ours alone: no other connection of this process has the new file open.
+                    os.close(descriptor)
+            _sync(path.parent)
+            return copied
+        finally:
+            target.close()
+            source.close()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,167 @@
+"""Jobs and their revisions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+
+class Job(NamedTuple):
+    id: int
+    namespace: str
+    name: str
+    revision: int
+    spec: bytes
+    labels: str
+    state: str
+    pause_reason: str
+    source: str
+    created_ms: int
+    changed_ms: int
+    actor: str
+    active_runs: int
+    failures: int
+    last_run: int
+    last_state: str
+    runs_kept: int
+    runs_keep: int
+
+
+class Revision(NamedTuple):
+    job: int
+    revision: int
+    namespace: str
+    name: str
+    spec: bytes
+    stamp_ms: int
+    idx: int
+    actor: str
+    deleted: int
+
+
+COLUMNS = ", ".join(Job._fields)
+_GET = f"SELECT {COLUMNS} FROM jobs WHERE id = ?"
+_FIND = f"SELECT {COLUMNS} FROM jobs WHERE namespace = ? AND name = ?"
+_INSERT = f"INSERT INTO jobs ({COLUMNS}) VALUES ({', '.join('?' * len(Job._fields))})"
+_REVISION_COLUMNS = ", ".join(Revision._fields)
+
+
+def get(store: Store, job: int) -> Job | None:
+    row = store.row(_GET, (job,))
+    return None if row is None else Job._make(row)
+
+
+def find(store: Store, namespace: str, name: str) -> Job | None:
+    row = store.row(_FIND, (namespace, name))
+    return None if row is None else Job._make(row)
+
+
+def insert(store: Store, job: Job) -> None:
+    store.write(_INSERT, job)
+
+
+def change(
+    store: Store,
+    job: int,
+    *,
+    revision: int,
+    spec: bytes,
+    labels: str,
+    source: str,
+    changed_ms: int,
+    actor: str,
+    runs_keep: int,
+) -> None:
+    store.write(
+        "UPDATE jobs SET revision = ?, spec = ?, labels = ?, source = ?, changed_ms = ?, actor = ?, runs_keep = ?"
+        " WHERE id = ?",
+        (revision, spec, labels, source, changed_ms, actor, runs_keep, job),
+    )
+
+
+def delete(store: Store, job: int) -> None:
+    store.write("DELETE FROM jobs WHERE id = ?", (job,))
+
+
+def set_state(store: Store, job: int, *, state: str, reason: str, failures: int | None = None) -> None:
+    if failures is None:
+        store.write("UPDATE jobs SET state = ?, pause_reason = ? WHERE id = ?", (state, reason, job))
+    else:
+        store.write(
+            "UPDATE jobs SET state = ?, pause_reason = ?, failures = ? WHERE id = ?", (state, reason, failures, job)
+        )
+
+
+def count_run_begun(store: Store, job: int) -> None:
+    store.write("UPDATE jobs SET active_runs = active_runs + 1 WHERE id = ?", (job,))
+
+
+class Tally(NamedTuple):
+    """What a job's row says after a run of it has ended."""
+
+    state: str
+    active_runs: int
+    failures: int
+
+
+def count_run_ended(store: Store, job: int, *, run: int, state: str, failed: bool) -> Tally | None:
+    """Count the end of a run; None when the job was deleted meanwhile."""
+    if failed:
+        failures = "failures + 1"
+    elif state == "succeeded":
+        failures = "0"
+    else:
+        failures = "failures"
+    changed = store.write(
+        "UPDATE jobs SET active_runs = active_runs - 1, runs_kept = runs_kept + 1, last_run = ?, last_state = ?,"
+        f" failures = {failures} WHERE id = ?",
+        (run, state, job),
+    )
+    if not changed:
+        return None
+    row = store.row("SELECT state, active_runs, failures FROM jobs WHERE id = ?", (job,))
+    return None if row is None else Tally._make(row)
+
+
+def count_purged(store: Store, job: int, runs: int) -> None:
+    store.write("UPDATE jobs SET runs_kept = runs_kept - ? WHERE id = ?", (runs, job))
+
+
+def to_purge(store: Store, limit: int) -> list[Job]:
+    """Jobs with clearly more finished runs than they keep."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM jobs WHERE runs_kept >= runs_keep + 20 ORDER BY id LIMIT ?", (limit,)
+    )
+    return [Job._make(row) for row in rows]
+
+
+# -- revisions ----------------------------------------------------------------------------------
+
+
+def last_revision(store: Store, namespace: str, name: str) -> int:
+    """The highest revision that this name ever had, deleted jobs included; 0: none."""
+    last = store.value("SELECT max(revision) FROM revisions WHERE namespace = ? AND name = ?", (namespace, name))
+    return int(last or 0)
+
+
+def insert_revision(store: Store, revision: Revision) -> None:
+    store.write(
+        f"INSERT INTO revisions ({_REVISION_COLUMNS}) VALUES ({', '.join('?' * len(Revision._fields))})", revision
+    )
+
+
+def spec_of(store: Store, namespace: str, name: str, revision: int) -> bytes | None:
+    spec: bytes | None = store.value(
+        "SELECT spec FROM revisions WHERE namespace = ? AND name = ? AND revision = ?", (namespace, name, revision)
+    )
+    return spec
+
+
+def revisions(store: Store, namespace: str, name: str, *, limit: int = 1_000) -> list[Revision]:
+    """Newest first."""
+    rows = store.rows(
+        f"SELECT {_REVISION_COLUMNS} FROM revisions WHERE namespace = ? AND name = ? ORDER BY revision DESC LIMIT ?",
+        (namespace, name, limit),
+    )
+    return [Revision._make(row) for row in rows]

@@ -1,0 +1,69 @@
+"""The ledger: what became of every tick, each entry chained to the one before it by its hash.
+
+hash = sha256(hash of the entry before || msgpack of the entry's fields in the order of `Entry`), the first one
+chained to 32 zero bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import msgpack
+
+from scheduler.store.connection import Store
+
+
+class Entry(NamedTuple):
+    seq: int
+    job: int
+    trigger: int
+    first_ms: int
+    last_ms: int
+    ticks: int  #: column `count`; a tuple has a method of that name
+    outcome: str
+    reason: str
+    run: int
+    into_ms: int | None
+    decided_ms: int
+    epoch: int
+    idx: int
+    tzdata: str
+
+
+COLUMNS = "seq, job, trigger, first_ms, last_ms, count, outcome, reason, run, into_ms, decided_ms, epoch, idx, tzdata"
+_INSERT = f"INSERT INTO ledger ({COLUMNS}, hash) VALUES ({', '.join('?' * 15)})"
+
+
+def chain(before: bytes, entry: Entry) -> bytes:
+    packed: bytes = msgpack.packb(entry, use_bin_type=True)
+    return hashlib.sha256(before + packed).digest()
+
+
+def append(store: Store, entry: Entry, before: bytes) -> bytes:
+    """Write the entry; returns its hash, the new head."""
+    head = chain(before, entry)
+    store.write(_INSERT, (*entry, head))
+    return head
+
+
+def of_trigger(store: Store, trigger: int, from_ms: int, to_ms: int, *, limit: int) -> list[Entry]:
+    """Entries that touch (from_ms, to_ms], oldest first."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM ledger WHERE trigger = ? AND first_ms > ? AND first_ms <= ?"
+        " ORDER BY first_ms, seq LIMIT ?",
+        (trigger, from_ms, to_ms, limit),
+    )
+    before = store.row(
+        f"SELECT {COLUMNS} FROM ledger WHERE trigger = ? AND first_ms <= ? ORDER BY first_ms DESC, seq DESC LIMIT 1",
+        (trigger, from_ms),
+    )
+    if before is not None and before[4] > from_ms:
+        rows.insert(0, before)
+    return [Entry._make(row) for row in rows]
+
+
+def after(store: Store, seq: int, *, limit: int) -> list[tuple[Entry, bytes]]:
+    """Entries behind `seq` with their hashes, in order."""
+    rows = store.rows(f"SELECT {COLUMNS}, hash FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))
+    return [(Entry._make(row[:-1]), row[-1]) for row in rows]

@@ -1,0 +1,177 @@
+"""Runs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+
+class Run(NamedTuple):
+    id: int
+    job: int
+    namespace: str
+    name: str
+    revision: int
+    trigger: int
+    tick_ms: int | None
+    due_ms: int
+    cause: str
+    state: str
+    decided: int
+    waiting: int
+    open_tasks: int
+    stopping: str
+    created_ms: int
+    started_ms: int | None
+    finished_ms: int | None
+    deadline_ms: int | None
+    stop_ms: int | None
+    exit_code: int | None
+    priority: int
+    params: str
+    reason: str
+    actor: str
+
+
+COLUMNS = ", ".join(Run._fields)
+_GET = f"SELECT {COLUMNS} FROM runs WHERE id = ?"
+_INSERT = f"INSERT INTO runs ({COLUMNS}) VALUES ({', '.join('?' * len(Run._fields))})"
+
+
+def get(store: Store, run: int) -> Run | None:
+    row = store.row(_GET, (run,))
+    return None if row is None else Run._make(row)
+
+
+def insert(store: Store, run: Run) -> None:
+    store.write(_INSERT, run)
+
+
+def begin(store: Store, run: int, *, state: str, started_ms: int, stop_ms: int | None) -> None:
+    store.write(
+        "UPDATE runs SET state = ?, decided = 1, started_ms = ?, stop_ms = ?, deadline_ms = NULL WHERE id = ?",
+        (state, started_ms, stop_ms, run),
+    )
+
+
+def end(store: Store, run: int, *, state: str, finished_ms: int, exit_code: int | None, reason: str) -> None:
+    store.write(
+        "UPDATE runs SET state = ?, decided = 1, waiting = 0, open_tasks = 0, finished_ms = ?, exit_code = ?, reason = ?,"
+        " deadline_ms = NULL, stop_ms = NULL WHERE id = ?",
+        (state, finished_ms, exit_code, reason, run),
+    )
+
+
+def set_open_tasks(store: Store, run: int, open_tasks: int) -> None:
+    store.write("UPDATE runs SET open_tasks = ? WHERE id = ?", (open_tasks, run))
+
+
+def set_stopping(store: Store, run: int, *, stopping: str, reason: str) -> None:
+    # The deadlines go too: a run that stops is not asked to stop again.
+    store.write(
+        "UPDATE runs SET stopping = ?, reason = ?, stop_ms = NULL, deadline_ms = NULL, waiting = 0 WHERE id = ?",
+        (stopping, reason, run),
+    )
+
+
+def admit(store: Store, run: int) -> None:
+    store.write("UPDATE runs SET waiting = 0 WHERE id = ?", (run,))
+
+
+def active(store: Store, job: int, *, limit: int) -> list[Run]:
+    """Pending and running runs of a job, oldest first."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM runs WHERE job = ? AND finished_ms IS NULL ORDER BY id LIMIT ?", (job, limit)
+    )
+    return [Run._make(row) for row in rows]
+
+
+def first_admitted(store: Store, job: int) -> int | None:
+    """The oldest active run that does not wait behind others."""
+    run: int | None = store.value(
+        "SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL AND waiting = 0 ORDER BY id LIMIT 1", (job,)
+    )
+    return run
+
+
+def first_active(store: Store, job: int) -> int | None:
+    run: int | None = store.value(
+        "SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL ORDER BY id LIMIT 1", (job,)
+    )
+    return run
+
+
+def waiting(store: Store, job: int, *, limit: int) -> list[int]:
+    """Runs that wait behind others, oldest first."""
+    rows = store.rows("SELECT id FROM runs WHERE job = ? AND waiting = 1 ORDER BY id LIMIT ?", (job, limit))
+    return [row[0] for row in rows]
+
+
+def past_deadline(store: Store, now_ms: int, limit: int) -> list[int]:
+    rows = store.rows(
+        "SELECT id FROM runs WHERE deadline_ms IS NOT NULL AND deadline_ms <= ? ORDER BY deadline_ms, id LIMIT ?",
+        (now_ms, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def past_stop(store: Store, now_ms: int, limit: int) -> list[int]:
+    rows = store.rows(
+        "SELECT id FROM runs WHERE stop_ms IS NOT NULL AND finished_ms IS NULL AND stop_ms <= ?"
+        " ORDER BY stop_ms, id LIMIT ?",
+        (now_ms, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def next_deadline_ms(store: Store) -> int | None:
+    first: int | None = store.value("SELECT min(deadline_ms) FROM runs WHERE deadline_ms IS NOT NULL")
+    return first
+
+
+def next_stop_ms(store: Store) -> int | None:
+    first: int | None = store.value(
+        "SELECT min(stop_ms) FROM runs WHERE stop_ms IS NOT NULL AND finished_ms IS NULL"
+    )
+    return first
+
+
+def finished(store: Store, job: int, through: int, limit: int) -> list[int]:
+    """Finished runs of a job with ids up to `through`, oldest first."""
+    rows = store.rows(
+        "SELECT id FROM runs WHERE job = ? AND id <= ? AND finished_ms IS NOT NULL ORDER BY id LIMIT ?",
+        (job, through, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def nth_newest(store: Store, job: int, offset: int) -> int | None:
+    """The id of the newest run of a job but `offset`."""
+    run: int | None = store.value("SELECT id FROM runs WHERE job = ? ORDER BY id DESC LIMIT 1 OFFSET ?", (job, offset))
+    return run
+
+
+class AgedRun(NamedTuple):
+    id: int
+    job: int
+    namespace: str
+    name: str
+    revision: int
+    finished_ms: int | None
+
+
+def in_order(store: Store, after: int, limit: int) -> list[AgedRun]:
+    """Runs of all jobs behind the id `after`: how the planner looks for runs past their age, slice by slice."""
+    rows = store.rows(
+        "SELECT id, job, namespace, name, revision, finished_ms FROM runs WHERE id > ? ORDER BY id LIMIT ?",
+        (after, limit),
+    )
+    return [AgedRun._make(row) for row in rows]
+
+
+def delete(store: Store, run: int) -> int:
+    """Drop a finished run with its tasks and attempts; returns the rows that went."""
+    rows = store.write("DELETE FROM attempts WHERE run = ?", (run,))
+    rows += store.write("DELETE FROM tasks WHERE run = ?", (run,))
+    return rows + store.write("DELETE FROM runs WHERE id = ?", (run,))

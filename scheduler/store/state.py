@@ -1,0 +1,74 @@
+"""The one row of `state`: where the state is and who decides.
+
+The machine keeps it in memory while it applies an entry and writes it once per transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scheduler.store.connection import Store
+
+LEDGER_START = bytes(32)
+"""What the first entry of the ledger is chained to."""
+
+
+@dataclass(slots=True)
+class State:
+    """Not frozen: the machine counts in it. Everybody else reads."""
+
+    format: int
+    idx: int
+    stamp_ms: int
+    epoch: int
+    leader: str
+    leader_term: int
+    ledger_seq: int
+    ledger_head: bytes
+    hash: bytes
+    tzdata: str
+    cluster: str
+    restores: int
+    last_job: int
+    last_trigger: int
+    last_run: int
+    last_task: int
+    last_attempt: int
+    last_agent: int
+    refused: int
+    raft_index: int
+    raft_term: int
+    previous_index: int
+    previous_term: int
+    members: bytes
+
+
+_NAMES = tuple(f.name for f in fields(State))
+_SELECT = f"SELECT {', '.join(_NAMES)} FROM state WHERE id = 1"
+_INSERT = f"INSERT INTO state (id, {', '.join(_NAMES)}) VALUES (1, {', '.join('?' * len(_NAMES))})"
+_UPDATE = f"UPDATE state SET {', '.join(f'{name} = ?' for name in _NAMES)} WHERE id = 1"
+
+
+def create(store: Store, cluster: str) -> None:
+    empty = State(
+        format=1, idx=0, stamp_ms=0, epoch=0, leader="", leader_term=0,
+        ledger_seq=0, ledger_head=LEDGER_START, hash=hashlib.sha256(cluster.encode()).digest(),
+        tzdata="", cluster=cluster, restores=0,
+        last_job=0, last_trigger=0, last_run=0, last_task=0, last_attempt=0, last_agent=0, refused=0,
+        raft_index=0, raft_term=0, previous_index=0, previous_term=0, members=b"",
+    )  # fmt: skip
+    store.execute(_INSERT, [getattr(empty, name) for name in _NAMES])
+
+
+def load(store: Store) -> State:
+    row = store.row(_SELECT)
+    if row is None:
+        raise LookupError("the state has no row")
+    return State(*row)
+
+
+def save(store: Store, state: State) -> None:
+    store.execute(_UPDATE, [getattr(state, name) for name in _NAMES])

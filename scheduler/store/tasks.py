@@ -1,0 +1,126 @@
+"""Tasks of runs, and the queue of those that wait for a place."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+
+class Task(NamedTuple):
+    id: int
+    run: int
+    name: str
+    state: str
+    attempts: int
+    queued_ms: int | None
+    retry_ms: int | None
+    selector: str
+    rank_ms: int
+    started_ms: int | None
+    finished_ms: int | None
+    exit_code: int | None
+    reason: str
+
+
+COLUMNS = ", ".join(Task._fields)
+_GET = f"SELECT {COLUMNS} FROM tasks WHERE id = ?"
+_INSERT = f"INSERT INTO tasks ({COLUMNS}) VALUES ({', '.join('?' * len(Task._fields))})"
+
+
+def get(store: Store, task: int) -> Task | None:
+    row = store.row(_GET, (task,))
+    return None if row is None else Task._make(row)
+
+
+def find(store: Store, run: int, name: str) -> Task | None:
+    row = store.row(f"SELECT {COLUMNS} FROM tasks WHERE run = ? AND name = ?", (run, name))
+    return None if row is None else Task._make(row)
+
+
+def of_run(store: Store, run: int) -> list[Task]:
+    rows = store.rows(f"SELECT {COLUMNS} FROM tasks WHERE run = ? ORDER BY id", (run,))
+    return [Task._make(row) for row in rows]
+
+
+def insert(store: Store, task: Task) -> None:
+    store.write(_INSERT, task)
+
+
+def queue(store: Store, task: int, *, state: str, queued_ms: int, rank_ms: int, attempts: int) -> None:
+    store.write(
+        "UPDATE tasks SET state = ?, queued_ms = ?, rank_ms = ?, attempts = ?, retry_ms = NULL WHERE id = ?",
+        (state, queued_ms, rank_ms, attempts, task),
+    )
+
+
+def activate(store: Store, task: int, *, state: str, attempts: int) -> None:
+    store.write("UPDATE tasks SET state = ?, attempts = ? WHERE id = ?", (state, attempts, task))
+
+
+def wait_for_retry(store: Store, task: int, *, state: str, retry_ms: int, exit_code: int | None, reason: str) -> None:
+    store.write(
+        "UPDATE tasks SET state = ?, retry_ms = ?, exit_code = ?, reason = ? WHERE id = ?",
+        (state, retry_ms, exit_code, reason, task),
+    )
+
+
+def end(
+    store: Store,
+    task: int,
+    *,
+    state: str,
+    finished_ms: int,
+    reason: str,
+    exit_code: int | None = None,
+    started_ms: int | None = None,
+) -> None:
+    store.write(
+        "UPDATE tasks SET state = ?, started_ms = ?, finished_ms = ?, exit_code = ?, reason = ?, retry_ms = NULL"
+        " WHERE id = ?",
+        (state, started_ms, finished_ms, exit_code, reason, task),
+    )
+
+
+class QueuedTask(NamedTuple):
+    id: int
+    run: int
+    rank_ms: int
+
+
+def queued_selectors(store: Store, limit: int) -> list[str]:
+    """The selectors that have queued tasks: one step of the index each, however long the queues are."""
+    found: list[str] = []
+    last: str | None = store.value(
+        "SELECT selector FROM tasks INDEXED BY tasks_queued WHERE state = 'queued' ORDER BY selector LIMIT 1"
+    )
+    while last is not None and len(found) < limit:
+        found.append(last)
+        last = store.value(
+            "SELECT selector FROM tasks INDEXED BY tasks_queued WHERE state = 'queued' AND selector > ?"
+            " ORDER BY selector LIMIT 1",
+            (last,),
+        )
+    return found
+
+
+def queued(store: Store, selector: str, limit: int) -> list[QueuedTask]:
+    rows = store.rows(
+        "SELECT id, run, rank_ms FROM tasks INDEXED BY tasks_queued WHERE state = 'queued' AND selector = ?"
+        " ORDER BY rank_ms, id LIMIT ?",
+        (selector, limit),
+    )
+    return [QueuedTask._make(row) for row in rows]
+
+
+def past_retry(store: Store, now_ms: int, limit: int) -> list[int]:
+    rows = store.rows(
+        "SELECT id FROM tasks WHERE state = 'retry_wait' AND retry_ms <= ? ORDER BY retry_ms, id LIMIT ?",
+        (now_ms, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def next_retry_ms(store: Store) -> int | None:
+    first: int | None = store.value("SELECT min(retry_ms) FROM tasks WHERE state = 'retry_wait'")
+    return first

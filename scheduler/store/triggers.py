@@ -1,0 +1,122 @@
+"""Eras of triggers: (from_ms, until_ms], with the watermark `next_due_ms`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+
+class Trigger(NamedTuple):
+    id: int
+    job: int
+    key: str
+    spec: bytes
+    jitter_ms: int
+    from_ms: int
+    until_ms: int | None
+    next_due_ms: int | None
+    fire_ms: int | None
+
+
+class FiringTrigger(NamedTuple):
+    """A trigger with what its job says at the moment of firing; `namespace` is None once the job is deleted."""
+
+    id: int
+    job: int
+    jitter_ms: int
+    from_ms: int
+    until_ms: int | None
+    next_due_ms: int | None
+    namespace: str | None
+    name: str
+    revision: int
+    state: str
+    active_runs: int
+
+
+COLUMNS = ", ".join(Trigger._fields)
+_FIRING = (
+    "SELECT t.id, t.job, t.jitter_ms, t.from_ms, t.until_ms, t.next_due_ms, j.namespace, j.name, j.revision, j.state,"
+    " j.active_runs FROM triggers t LEFT JOIN jobs j ON j.id = t.job WHERE t.id = ?"
+)
+
+
+def get(store: Store, trigger: int) -> Trigger | None:
+    row = store.row(f"SELECT {COLUMNS} FROM triggers WHERE id = ?", (trigger,))
+    return None if row is None else Trigger._make(row)
+
+
+def firing(store: Store, trigger: int) -> FiringTrigger | None:
+    row = store.row(_FIRING, (trigger,))
+    return None if row is None else FiringTrigger._make(row)
+
+
+def insert(store: Store, trigger: Trigger) -> None:
+    store.write(f"INSERT INTO triggers ({COLUMNS}) VALUES ({', '.join('?' * len(Trigger._fields))})", trigger)
+
+
+def of_job(store: Store, job: int) -> list[Trigger]:
+    """Every era of a job, oldest first."""
+    rows = store.rows(f"SELECT {COLUMNS} FROM triggers WHERE job = ? ORDER BY id", (job,))
+    return [Trigger._make(row) for row in rows]
+
+
+def live(store: Store, job: int) -> list[Trigger]:
+    rows = store.rows(f"SELECT {COLUMNS} FROM triggers WHERE job = ? AND until_ms IS NULL ORDER BY id", (job,))
+    return [Trigger._make(row) for row in rows]
+
+
+def move(store: Store, trigger: int, *, next_due_ms: int | None, fire_ms: int | None) -> None:
+    """Move the watermark."""
+    store.write("UPDATE triggers SET next_due_ms = ?, fire_ms = ? WHERE id = ?", (next_due_ms, fire_ms, trigger))
+
+
+def close(store: Store, trigger: int, *, until_ms: int, next_due_ms: int | None) -> None:
+    """End an era. With `next_due_ms`, it waits for the planner to account for what was due; at once, jitter or not."""
+    store.write(
+        "UPDATE triggers SET until_ms = ?, next_due_ms = ?, fire_ms = ? WHERE id = ?",
+        (until_ms, next_due_ms, next_due_ms, trigger),
+    )
+
+
+def last_decided(store: Store, trigger: int) -> int | None:
+    """The newest instant of a trigger that was fired or accounted for; None: none yet."""
+    fired = store.value("SELECT max(tick_ms) FROM runs WHERE trigger = ? AND tick_ms IS NOT NULL", (trigger,))
+    # Entries of one trigger do not overlap, so the one that begins last ends last.
+    entered = store.value(
+        "SELECT last_ms FROM ledger WHERE trigger = ? ORDER BY first_ms DESC LIMIT 1", (trigger,)
+    )
+    return max((ms for ms in (fired, entered) if ms is not None), default=None)
+
+
+class DueTrigger(NamedTuple):
+    """A trigger that the planner has to look at, with its job's revision (0: deleted) and state."""
+
+    id: int
+    job: int
+    spec: bytes
+    jitter_ms: int
+    from_ms: int
+    until_ms: int | None
+    next_due_ms: int
+    namespace: str | None
+    name: str | None
+    revision: int | None
+    state: str | None
+
+
+def due(store: Store, fire_ms: int, limit: int) -> list[DueTrigger]:
+    rows = store.rows(
+        "SELECT t.id, t.job, t.spec, t.jitter_ms, t.from_ms, t.until_ms, t.next_due_ms,"
+        " j.namespace, j.name, j.revision, j.state"
+        " FROM triggers t LEFT JOIN jobs j ON j.id = t.job"
+        " WHERE t.fire_ms <= ? ORDER BY t.fire_ms, t.id LIMIT ?",
+        (fire_ms, limit),
+    )
+    return [DueTrigger._make(row) for row in rows]
+
+
+def next_fire_ms(store: Store) -> int | None:
+    fire_ms: int | None = store.value("SELECT min(fire_ms) FROM triggers WHERE fire_ms IS NOT NULL")
+    return fire_ms
