@@ -5,8 +5,12 @@ Made from the canonical bytes that the state stores (`scheduler.model.canonical`
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
+
+from scheduler.model.graph import topological_order
+from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +54,75 @@ class CompiledJob:
 
 def compile_job(spec: bytes) -> CompiledJob:
     """The job of these canonical bytes. Raises ValueError for bytes that `canonical` did not make."""
-    raise ValueError("not built yet")
+    try:
+        return _job(json.loads(spec))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a canonical job: {error!r}") from error
+
+
+def _job(shape: dict[str, Any]) -> CompiledJob:
+    policies, tasks = shape["policies"], shape["tasks"]
+    catchup, retention = policies["catchup"], policies["retention"]
+    order = topological_order({name: task["needs"] for name, task in tasks.items()})
+    if len(order) != len(tasks):
+        raise ValueError("not a canonical job: its tasks need each other in a cycle")
+    return CompiledJob(
+        namespace=shape["namespace"],
+        name=shape["job"],
+        tasks=tuple(_task(name, tasks[name]) for name in order),
+        overlap=policies["overlap"],
+        catchup_mode=catchup["mode"],
+        catchup_grace_ms=parse_duration_ms(catchup["grace"]),
+        catchup_window_ms=parse_duration_ms(catchup["window"]),
+        catchup_max=catchup["max"],
+        start_deadline_ms=_optional_ms(policies.get("start_deadline")),
+        timeout_ms=_optional_ms(policies.get("timeout")),
+        on_lost=policies["on_lost"],
+        idempotent=policies["idempotent"],
+        priority=policies["priority"],
+        pause_after_failures=policies.get("pause_after_failures"),
+        retention_runs=retention["runs"],
+        retention_age_ms=parse_duration_ms(retention["age"]),
+    )
+
+
+def _task(name: str, task: dict[str, Any]) -> CompiledTask:
+    place = task["on"]
+    retry = task.get("retry") or {"max": 0, "backoff": "constant", "first": "10s", "cap": "10m"}
+    return CompiledTask(
+        name=name,
+        work=_work(task),
+        needs=tuple(task["needs"]),
+        rule=task["rule"],
+        allow_failure=task["allow_failure"],
+        pool=place["pool"],
+        labels=tuple(sorted(place["labels"].items())),
+        zone=place.get("zone"),
+        retry_max=retry["max"],
+        retry_backoff=retry["backoff"],
+        retry_first_ms=parse_duration_ms(retry["first"]),
+        retry_cap_ms=parse_duration_ms(retry["cap"]),
+        timeout_ms=_optional_ms(task.get("timeout")),
+        grace_ms=parse_duration_ms(task["grace"]),
+        output_bytes_max=parse_size_bytes(task["output_limit"]),
+    )
+
+
+def _work(task: dict[str, Any]) -> dict[str, Any]:
+    work: dict[str, Any]
+    if "run" in task:
+        work = {"kind": "shell", "run": task["run"]}
+    elif "exec" in task:
+        work = {"kind": "exec", "argv": task["exec"]}
+    else:
+        work = {"kind": "noop"}
+    for field in ("cwd", "stdin"):
+        if field in task:
+            work[field] = task[field]
+    if task["env"]:
+        work["env"] = task["env"]
+    return work
+
+
+def _optional_ms(text: str | None) -> int | None:
+    return None if text is None else parse_duration_ms(text)

@@ -11,7 +11,7 @@ from calendar import monthrange
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from croniter import croniter
+from croniter import croniter  # type: ignore[import-untyped]  # it ships no types
 
 from scheduler.ticks.expression import Days, Expression
 

@@ -1,0 +1,168 @@
+"""The types of the job schema's fields: each knows how it is written, checked and published.
+
+Checks raise PydanticCustomError with a `hint` in its context; parse.py turns them into Problems.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from scheduler.model.quantities import (
+    format_duration,
+    format_instant,
+    format_size,
+    parse_duration_ms,
+    parse_instant_ms,
+    parse_size_bytes,
+)
+
+NAME_PATTERN = r"^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?$"
+_NAME = re.compile(NAME_PATTERN[1:-1])
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9._/-]{0,126}[a-zA-Z0-9])?")
+SCRIPT_CHARACTERS_MAX = 65_536
+NAMES_HINT = "letters, digits, and . _ - between them, 128 characters at most"
+
+
+class Model(BaseModel):
+    """A part of the public schema: frozen, strict about types, no surplus fields."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", populate_by_name=False)
+
+
+def problem(detail: str, hint: str = "") -> PydanticCustomError:
+    """An error that reaches the user as it is. Braces would be taken as a template, so they are context."""
+    return PydanticCustomError("cronclave", "{detail}", {"detail": detail, "hint": hint})
+
+
+def check_name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise problem(f"a name must be text, not {type_name(value)}", NAMES_HINT)
+    if not _NAME.fullmatch(value):
+        if len(value) > 128:
+            raise problem(f"the name is {len(value)} characters long, at most 128 are allowed")
+        if not value:
+            raise problem("the name is empty")
+        bad = sorted({c for c in value if not (c.isascii() and (c.isalnum() or c in "._-"))})
+        if bad:
+            shown = ", ".join(repr(c) for c in bad[:5])
+            raise problem(f"a name must not contain {shown}", NAMES_HINT)
+        raise problem("a name must begin and end with a letter or digit")
+    return value
+
+
+def type_name(value: object) -> str:
+    """The JSON word for the type of `value`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "an object" if isinstance(value, dict) else type(value).__name__
+
+
+def _duration(value: Any) -> int:
+    if not isinstance(value, str):
+        raise problem(f"a duration is text with a unit, not {type_name(value)}", 'such as "90s" or "1h30m"')
+    try:
+        return parse_duration_ms(value)
+    except ValueError as error:
+        raise problem(str(error)) from error
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, str):
+        raise problem(f"a size is text with a unit, not {type_name(value)}", 'such as "10MiB"')
+    try:
+        return parse_size_bytes(value)
+    except ValueError as error:
+        raise problem(str(error)) from error
+
+
+def _instant(value: Any) -> int:
+    if not isinstance(value, str):
+        raise problem(f"an instant is text, not {type_name(value)}", "such as 2026-12-31T23:00:00Z")
+    try:
+        return parse_instant_ms(value)
+    except ValueError as error:
+        raise problem(str(error)) from error
+
+
+def as_tuple(value: Any) -> Any:
+    """JSON lists become tuples; anything else is left for pydantic to refuse."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _no_nul(value: str) -> str:
+    if "\0" in value:
+        raise problem("a NUL character cannot be handed to a process")
+    return value
+
+
+def _environment(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    for name, content in value.items():
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+            raise problem("names of variables are letters, digits and _", "they do not begin with a digit")
+        if name.upper().startswith("CRONCLAVE_"):
+            raise problem("names that begin with CRONCLAVE_ are set by the scheduler", f"rename {name[:60]}")
+        if not isinstance(content, str):
+            raise problem(f"the value of {name} must be text, not {type_name(content)}", "put it in quotes")
+        _no_nul(content)
+    return value
+
+
+def _labels(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    for key, content in value.items():
+        if not isinstance(key, str) or not _LABEL.fullmatch(key):
+            raise problem("a label's key is letters, digits, and . _ / - between them, 128 at most")
+        if not isinstance(content, str):
+            raise problem(f"the label {key} must be text, not {type_name(content)}", "put it in quotes")
+        if len(content) > 256:
+            raise problem(f"the label {key} is longer than 256 characters")
+    return value
+
+
+def _duration_schema() -> WithJsonSchema:
+    return WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
+            "description": "a duration such as 90s, 15m, 1h30m or 7d, longer than zero",
+        }
+    )
+
+
+Name = Annotated[
+    str, BeforeValidator(check_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})
+]
+DurationMs = Annotated[
+    int, BeforeValidator(_duration), PlainSerializer(format_duration, return_type=str), _duration_schema()
+]
+SizeBytes = Annotated[
+    int,
+    BeforeValidator(_size),
+    PlainSerializer(format_size, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+ *([KMG]i?)?B?$"}),
+]
+InstantMs = Annotated[
+    int,
+    BeforeValidator(_instant),
+    PlainSerializer(format_instant, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Names = Annotated[tuple[Name, ...], BeforeValidator(as_tuple), Field(max_length=1_000)]
+Environment = Annotated[dict[str, str], BeforeValidator(_environment), Field(max_length=256)]
+Labels = Annotated[dict[str, str], BeforeValidator(_labels), Field(max_length=64)]

@@ -1,0 +1,66 @@
+"""The public job: what people write, checked and with all defaults filled in.
+
+`canonical(job)` is its one text: sorted keys, no blanks, defaults written out, the short form as the task `main`. Equal
+jobs have equal bytes, and the bytes parse back to the same job. Fields without a value are left out.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from scheduler.commands import JobSeed, TriggerSeed
+from scheduler.model.fields import Labels, Model, Name, as_tuple
+from scheduler.model.params import Param
+from scheduler.model.policies import Policies
+from scheduler.model.task import Task
+from scheduler.model.trigger import Trigger
+from scheduler.ticks import jitter_ms, schedule
+
+TASKS_MAX = 10_000
+TRIGGERS_MAX = 100
+CANONICAL_BYTES_MAX = 1 << 20
+
+
+class Job(Model):
+    """A definition: triggers, policies and a graph of tasks."""
+
+    name: Annotated[Name, Field(alias="job")]
+    namespace: Name = "default"
+    labels: Labels = {}
+    description: Annotated[str, Field(max_length=4_096)] = ""
+    triggers: Annotated[
+        tuple[Trigger, ...], BeforeValidator(as_tuple), Field(max_length=TRIGGERS_MAX)
+    ] = ()
+    policies: Policies = Policies()
+    params: Annotated[dict[str, Param], Field(max_length=100)] = {}
+    tasks: Annotated[dict[Name, Task], Field(max_length=TASKS_MAX)]
+
+    def public(self) -> dict[str, Any]:
+        """The public shape, defaults filled in, as JSON values."""
+        shape = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for i, trigger in enumerate(self.triggers):
+            shape["triggers"][i].update(trigger.schedule_fields())
+        return shape
+
+
+def canonical(job: Job) -> bytes:
+    """The job's one text, as stored and replicated."""
+    return json.dumps(job.public(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def seed_triggers(job: Job, after_ms: int) -> tuple[TriggerSeed, ...]:
+    """The job's triggers for the log. `first_due_ms` is the first instant after `after_ms`."""
+    seeds = []
+    for trigger in job.triggers:
+        spec = trigger.spec(job.namespace, job.name)
+        offset_ms = jitter_ms(job.namespace, job.name, trigger.key, trigger.jitter_ms or 0)
+        seeds.append(TriggerSeed(trigger.key, spec, schedule(spec).next(after_ms), offset_ms))
+    return tuple(seeds)
+
+
+def seed(job: Job, after_ms: int, if_revision: int | None = None) -> JobSeed:
+    """The job for a PutJobs command."""
+    return JobSeed(job.namespace, job.name, canonical(job), seed_triggers(job, after_ms), if_revision)

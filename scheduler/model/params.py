@@ -1,0 +1,104 @@
+"""Parameters of a job: their schema, and the check of what a person or a program gives."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from scheduler.model.fields import Model, as_tuple, problem, type_name
+from scheduler.model.problems import JobError, Problem, pointer_of, shortened
+
+Value = str | int | float | bool
+TEXT_CHARACTERS_MAX = 8_192
+_TYPES = {"string": "text", "integer": "an integer", "number": "a number", "boolean": "a boolean"}
+
+
+def value_fault(kind: str, value: object) -> str:
+    """Why `value` is none of this type; empty when it is."""
+    if kind == "boolean":
+        right = isinstance(value, bool)
+    elif kind == "string":
+        right = isinstance(value, str)
+    elif kind == "integer":
+        right = isinstance(value, int) and not isinstance(value, bool)
+    else:
+        right = isinstance(value, int | float) and not isinstance(value, bool)
+    if not right:
+        return f"must be {_TYPES[kind]}, not {type_name(value)}"
+    if isinstance(value, str):
+        if "\0" in value:
+            return "must not contain a NUL character"
+        if len(value) > TEXT_CHARACTERS_MAX:
+            return f"is longer than {TEXT_CHARACTERS_MAX} characters"
+    elif isinstance(value, float) and not math.isfinite(value):
+        return "must be a finite number"
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return "must fit in 64 bits"
+    return ""
+
+
+class Param(Model):
+    type: Literal["string", "integer", "number", "boolean"]
+    default: Value | None = None
+    enum: Annotated[
+        tuple[Value, ...] | None, BeforeValidator(as_tuple), Field(min_length=1, max_length=1_000)
+    ] = None
+    required: bool = False
+    description: Annotated[str, Field(max_length=4_096)] = ""
+
+    @model_validator(mode="after")
+    def _values_have_the_type(self) -> Self:
+        for value in self.enum or ():
+            fault = value_fault(self.type, value)
+            if fault:
+                raise problem(f"a value of enum {fault}")
+        if self.default is not None:
+            fault = value_fault(self.type, self.default)
+            if fault:
+                raise problem(f"the default {fault}")
+            if self.required:
+                raise problem("required and default exclude each other", "remove one of them")
+            if self.enum is not None and self.default not in self.enum:
+                raise problem("the default is not among the values of enum")
+        return self
+
+
+def check_params(params: Mapping[str, Mapping[str, Any]], given: object) -> bytes:
+    """Canonical JSON of the values of one run, defaults filled in. `params`: the section of a canonical job.
+
+    Raises JobError, with pointers into `given`.
+    """
+    if not isinstance(given, dict):
+        raise JobError((Problem("", f"parameters are an object, not {type_name(given)}"),))
+    problems = []
+    values: dict[str, object] = {}
+    for name in given:
+        if name not in params:
+            near = difflib.get_close_matches(str(name), params, 1)
+            hint = f"did you mean {near[0]}?" if near else f"declared: {', '.join(sorted(params)) or 'none'}"[:400]
+            problems.append(Problem(pointer_of(name), f"the job declares no parameter {shortened(name)}", hint))
+    for name in sorted(params):
+        schema = params[name]
+        if name in given:
+            value = given[name]
+            fault = value_fault(schema["type"], value)
+            choices = schema.get("enum")
+            if fault:
+                problems.append(Problem(pointer_of(name), f"{name} {fault}"))
+            elif choices is not None and value not in choices:
+                one_of = ", ".join(json.dumps(choice) for choice in choices)[:400]
+                problems.append(Problem(pointer_of(name), f"{name} is not among the allowed values", one_of))
+            else:
+                values[name] = value
+        elif schema.get("default") is not None:
+            values[name] = schema["default"]
+        elif schema.get("required"):
+            problems.append(Problem(pointer_of(name), f"the parameter {name} is required"))
+    if problems:
+        raise JobError(tuple(problems))
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

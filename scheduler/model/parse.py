@@ -1,0 +1,325 @@
+"""From data (JSON or YAML values) to a Job, or to everything that is wrong with it.
+
+Rules of this file:
+
+1. Nothing is ignored in silence: an unknown field is refused with the near miss, one that is planned says so.
+2. All problems are reported at once. What concerns the whole job (the graph, repeated triggers) is judged also
+   while fields are wrong, as far as the shape allows.
+3. Pointers lead into what was given: the short form's problems are at the top, not in the task `main`.
+4. The input is bounded before it is looked at: depth, number of values, length of the result.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from scheduler.model.fields import type_name
+from scheduler.model.graph import graph_problems
+from scheduler.model.job import CANONICAL_BYTES_MAX, TASKS_MAX, Job, canonical
+from scheduler.model.params import Param, check_params
+from scheduler.model.policies import Catchup, Policies, Retention
+from scheduler.model.problems import JobError, Problem, pointer_of, shortened
+from scheduler.model.task import WORK, Placement, Retry, Task
+from scheduler.model.trigger import Trigger
+
+DEPTH_MAX = 32
+VALUES_MAX = 250_000
+PROBLEMS_MAX = 100
+
+PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
+    Job: ("notify", "calendars", "allow_cycle"),
+    Trigger: ("calendar", "iso8601", "after", "webhook", "notice", "file", "max_active"),
+    Policies: ("active", "autonomy"),
+    Task: (
+        *("limits", "locks", "secrets", "skip_if_exists", "fanout", "join", "max_parallel", "approval", "when"),
+        *("http", "job", "finally", "python", "ssh", "run_as"),
+    ),
+    Placement: (),
+    Retry: (),
+    Catchup: (),
+    Retention: (),
+    Param: (),
+}
+"""Fields of the job semantics that this version does not know how to honour."""
+
+_PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+
+def field_names(model: type[BaseModel]) -> tuple[str, ...]:
+    """The public names of a model's fields."""
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
+TASK_FIELDS = field_names(Task)
+JOB_FIELDS = field_names(Job)
+_SHORT = frozenset((*TASK_FIELDS, *PLANNED[Task])) - {"job"}
+
+
+def parse_job(data: object, *, namespace_default: str = "default", now_ms: int | None = None) -> Job:
+    """The job that `data` describes; raises JobError with all its problems.
+
+    With `now_ms`, a trigger that fires only in the past is refused too (not when stored bytes are read back).
+    """
+    _check_bounds(data)
+    if not isinstance(data, dict):
+        raise JobError((Problem("", f"a job is an object, not {type_name(data)}"),))
+    shape, short, problems = _normalised(data, namespace_default)
+    job: Job | None = None
+    try:
+        job = Job.model_validate(shape, context={"now_ms": now_ms})
+    except ValidationError as error:
+        problems += [_translated(detail, short, data) for detail in error.errors(include_url=False)]
+    problems += _whole_job_problems(shape, short, data)
+    if job is not None and not problems:
+        problems += _repeated_triggers(job, data)
+        if len(canonical(job)) > CANONICAL_BYTES_MAX:
+            problems.append(Problem("", f"the job is larger than {CANONICAL_BYTES_MAX} bytes"))
+    if problems or job is None:
+        unique = tuple(dict.fromkeys(problems))
+        if len(unique) > PROBLEMS_MAX:
+            more = Problem("", f"and {len(unique) - PROBLEMS_MAX} problems more")
+            unique = (*unique[:PROBLEMS_MAX], more)
+        raise JobError(unique)
+    return job
+
+
+def parse_params(job: Job | bytes, given: object) -> bytes:
+    """Canonical JSON of a run's parameters for a RunJob command. `job`: a Job or its canonical bytes.
+
+    Raises JobError, with pointers into `given`.
+    """
+    if isinstance(job, bytes):
+        return check_params(json.loads(job).get("params", {}), given)
+    return check_params(job.public()["params"], given)
+
+
+def _check_bounds(data: object) -> None:
+    values = 0
+    level: list[object] = [data]
+    for depth in range(DEPTH_MAX + 1):
+        below: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                below.extend(value.values())
+            elif isinstance(value, list | tuple):
+                below.extend(value)
+        values += len(below)
+        if values > VALUES_MAX:
+            raise JobError((Problem("", f"more than {VALUES_MAX} values"),))
+        if not below:
+            return
+        if depth == DEPTH_MAX:
+            raise JobError((Problem("", f"nested deeper than {DEPTH_MAX} levels"),))
+        level = below
+
+
+def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], bool, list[Problem]]:
+    """The long form, whether it was the short one, and what is wrong with the form itself."""
+    problems = []
+    shape: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(key, str):
+            shape[key] = value
+        else:
+            problems.append(Problem("", f"{shortened(key)} is no field: names of fields are text"))
+    if shape.get("namespace") is None:
+        shape["namespace"] = namespace
+    if isinstance(shape.get("triggers"), dict):
+        shape["triggers"] = [shape["triggers"]]
+    for section in ("labels", "triggers", "policies", "params", "description"):
+        if section in shape and shape[section] is None:
+            del shape[section]
+    tasks = shape.get("tasks")
+    short_fields = [key for key in shape if key in _SHORT]
+    if "tasks" in shape and tasks is not None:
+        for key in short_fields:
+            del shape[key]
+            problems.append(
+                Problem(pointer_of(key), f"{key} is a task's field", "a job with tasks has it inside of one")
+            )
+        if isinstance(tasks, dict) and not tasks:
+            problems.append(Problem("/tasks", "the job has no work", "give at least one task"))
+        return shape, False, problems
+    shape.pop("tasks", None)
+    work = [key for key in short_fields if key in WORK or key in ("http", "approval")]
+    if not work:
+        hint = "give one of run, exec, noop: true, or tasks"
+        problems.append(Problem("", "the job has no work", hint))
+    task = {key: shape.pop(key) for key in short_fields}
+    if not work:
+        task["noop"] = True  # a stand-in, so that the fields beside it are judged
+    shape["tasks"] = {"main": task}
+    return shape, True, problems
+
+
+def _model_at(loc: Sequence[str | int]) -> type[BaseModel] | None:
+    """The model whose fields stand at this place."""
+    match list(loc):
+        case []:
+            return Job
+        case ["policies"]:
+            return Policies
+        case ["policies", "catchup"]:
+            return Catchup
+        case ["policies", "retention"]:
+            return Retention
+        case ["triggers", int()]:
+            return Trigger
+        case ["params", _]:
+            return Param
+        case ["tasks", _]:
+            return Task
+        case ["tasks", _, "on"]:
+            return Placement
+        case ["tasks", _, "retry"]:
+            return Retry
+    return None
+
+
+def _translated(error: Any, short: bool, data: dict[Any, Any]) -> Problem:
+    """A Problem from one of pydantic's error records."""
+    loc = [part for part in error["loc"] if part != "[key]"]
+    if loc[:1] == ["enum"]:
+        loc = loc[1:]
+    if len(loc) > 3 and loc[0] == "params" and loc[2] in ("default", "enum"):
+        loc = loc[:3]  # below are the branches of a union, not places in the input
+    pointer = _pointer(loc, short, data)
+    kind, context = error["type"], error.get("ctx", {})
+    name, got = (str(loc[-1]) if loc else "the job"), type_name(error.get("input"))
+    if kind == "cronclave":
+        return Problem(pointer, context["detail"], context["hint"])
+    if kind == "extra_forbidden":
+        return _unknown_field(pointer, loc, short)
+    if kind == "missing":
+        return Problem(pointer, f"{name} is required")
+    if kind == "literal_error":
+        return _not_among(pointer, name, str(context.get("expected", "")), error.get("input"))
+    expected = {
+        "string_type": "text",
+        "int_type": "an integer",
+        "float_type": "a number",
+        "bool_type": "true or false",
+        "dict_type": "an object",
+        "model_type": "an object",
+        "model_attributes_type": "an object",
+        "tuple_type": "a list",
+    }.get(kind)
+    if expected is not None:
+        hint = "put it in quotes" if expected == "text" and got in ("a number", "a boolean") else ""
+        if isinstance(name, str) and len(loc) > 1 and isinstance(loc[-1], int):
+            name = f"item {loc[-1]}"
+        return Problem(pointer, f"{name} must be {expected}, not {got}", hint)
+    if kind == "too_long":
+        return Problem(pointer, f"{name} has more than {context.get('max_length')} entries")
+    if kind == "string_too_long":
+        return Problem(pointer, f"{name} is longer than {context.get('max_length')} characters")
+    if kind in ("too_short", "string_too_short"):
+        return Problem(pointer, f"{name} is empty")
+    if kind in ("greater_than_equal", "less_than_equal"):
+        limit = context.get("ge", context.get("le"))
+        side = "at least" if "ge" in context else "at most"
+        return Problem(pointer, f"{name} must be {side} {limit}, not {shortened(error.get('input'))}")
+    return Problem(pointer, f"{name}: {error['msg']}")
+
+
+def _pointer(loc: Sequence[str | int], short: bool, data: dict[Any, Any]) -> str:
+    place = list(loc)
+    if short and place[:2] == ["tasks", "main"]:
+        place = place[2:]
+    if place[:2] == ["triggers", 0] and isinstance(data.get("triggers"), dict):
+        place = ["triggers", *place[2:]]
+    return pointer_of(*place)
+
+
+def _unknown_field(pointer: str, loc: Sequence[str | int], short: bool) -> Problem:
+    name = str(loc[-1])
+    model = _model_at(loc[:-1])
+    if model is None:
+        return Problem(pointer, f"unknown field {shortened(name)}")
+    planned = PLANNED[model]
+    if name in planned:
+        return Problem(pointer, f"{name} is not available in this version", "remove it")
+    known = list(field_names(model))
+    if model is Job:
+        known += TASK_FIELDS
+    by_fold = {candidate.casefold(): candidate for candidate in (*known, *planned)}
+    near = difflib.get_close_matches(name[:60].casefold(), by_fold, 1, 0.6)
+    if near:
+        hint = f"did you mean {by_fold[near[0]]}?"
+    else:
+        hint = f"known here: {', '.join(known)}"
+    return Problem(pointer, f"unknown field {shortened(name)}", hint)
+
+
+def _not_among(pointer: str, name: str, expected: str, value: object) -> Problem:
+    choices = re.findall(r"'([^']*)'", expected) or [expected]
+    planned = {"overlap": ("terminate_running",), "rule": ("n_of", "all_failed")}.get(name, ())
+    if isinstance(value, str) and value in planned:
+        detail = f"{name}: {value} is not available in this version"
+        return Problem(pointer, detail, f"one of {', '.join(choices)}")
+    near = difflib.get_close_matches(value[:60], choices, 1) if isinstance(value, str) else []
+    hint = f"did you mean {near[0]}?" if near else ""
+    if choices == ["True"]:
+        choices = ["true"]
+    said = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
+    return Problem(pointer, f"{name} must be {said}, not {shortened(value)}", hint)
+
+
+def _whole_job_problems(shape: dict[str, Any], short: bool, data: dict[Any, Any]) -> list[Problem]:
+    """What concerns several fields together, as far as the shape allows to tell."""
+    problems: list[Problem] = []
+    tasks = shape.get("tasks")
+    if isinstance(tasks, dict) and len(tasks) <= TASKS_MAX:
+        graph = {}
+        for name, task in tasks.items():
+            needs = task.get("needs") if isinstance(task, dict) else None
+            named = needs if isinstance(needs, list | tuple) else ()
+            if isinstance(name, str):
+                graph[name] = [need for need in named if isinstance(need, str)]
+        if short:
+            if graph.get("main"):
+                problems.append(Problem("/needs", "a job of one task has no other to wait for", "remove needs"))
+        else:
+            problems += graph_problems(graph)
+    params = shape.get("params")
+    if isinstance(params, dict):
+        problems += _param_problems(params, bool(shape.get("triggers")))
+    return problems
+
+
+def _param_problems(params: dict[Any, Any], triggered: bool) -> list[Problem]:
+    problems = []
+    by_variable: dict[str, str] = {}
+    for name, param in params.items():
+        pointer = pointer_of("params", name)
+        if not isinstance(name, str) or not _PARAM_NAME.fullmatch(name):
+            detail = "a parameter's name is letters, digits and _, 64 at most, and begins with no digit"
+            problems.append(Problem(pointer, detail))
+            continue
+        other = by_variable.setdefault(name.upper(), name)
+        if other != name:
+            detail = f"{name} and {other} would share the variable CRONCLAVE_PARAM_{name.upper()}"
+            problems.append(Problem(pointer, detail))
+        if triggered and isinstance(param, dict) and param.get("required") is True:
+            detail = f"{name} is required, but a tick of a trigger gives none"
+            problems.append(Problem(pointer, detail, "give it a default, or remove the triggers"))
+    return problems
+
+
+def _repeated_triggers(job: Job, data: dict[Any, Any]) -> list[Problem]:
+    problems = []
+    keys: dict[str, int] = {}
+    for i, trigger in enumerate(job.triggers):
+        first = keys.setdefault(trigger.key, i)
+        if first != i:
+            what = f"the id {trigger.id!r}" if trigger.id else "its schedule"
+            hint = "give each trigger its own id" if trigger.id else "remove one, or give them ids"
+            detail = f"trigger {i} has {what} in common with trigger {first}"
+            problems.append(Problem(_pointer(["triggers", i], False, data), detail, hint))
+    return problems

@@ -1,0 +1,45 @@
+"""How a job behaves when things do not go as planned. The defaults are those of the job semantics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from scheduler.model.fields import DurationMs, Model, problem
+
+
+class Catchup(Model):
+    """What becomes of ticks that are more than `grace` overdue."""
+
+    mode: Literal["none", "latest", "all"] = "latest"
+    grace_ms: Annotated[DurationMs, Field(alias="grace")] = 60_000
+    window_ms: Annotated[DurationMs, Field(alias="window")] = 86_400_000
+    max: Annotated[int, Field(ge=1, le=10_000)] = 100
+
+
+class Retention(Model):
+    """What is kept of ended runs: the newest `runs` of them, none older than `age`."""
+
+    runs: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    age_ms: Annotated[DurationMs, Field(alias="age")] = 90 * 86_400_000
+
+
+class Policies(Model):
+    overlap: Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"] = "skip"
+    catchup: Catchup = Catchup()
+    start_deadline_ms: Annotated[DurationMs | None, Field(alias="start_deadline")] = None
+    timeout_ms: Annotated[DurationMs | None, Field(alias="timeout", description="of the whole run")] = None
+    on_lost: Literal["wait", "fail", "retry"] = "wait"
+    idempotent: bool = False
+    priority: Annotated[int, Field(ge=0, le=100)] = 50
+    pause_after_failures: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    retention: Retention = Retention()
+
+    @model_validator(mode="after")
+    def _retry_needs_idempotent(self) -> Self:
+        if self.on_lost == "retry" and not self.idempotent:
+            raise problem(
+                "on_lost: retry may run the same work twice", "add idempotent: true, or use wait or fail"
+            )
+        return self

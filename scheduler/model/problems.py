@@ -1,0 +1,40 @@
+"""What is wrong with a job, told all at once and with a way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    pointer: str  #: JSON pointer (RFC 6901) into what was given; "": the whole
+    detail: str
+    hint: str = ""
+    where: str = ""  #: file:line:column where it came from a file
+
+    def __str__(self) -> str:
+        place = " ".join(part for part in (self.where, self.pointer) if part)
+        text = f"{place}: {self.detail}" if place else self.detail
+        return f"{text} ({self.hint})" if self.hint else text
+
+    def below(self, prefix: str) -> Problem:
+        return replace(self, pointer=prefix + self.pointer)
+
+
+class JobError(ValueError):
+    """Input that is no job (or no parameters of one). `problems` is never empty."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+def pointer_of(*parts: str | int) -> str:
+    """The JSON pointer of this path."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def shortened(value: object, characters_max: int = 60) -> str:
+    """`value` as it may be shown in a message."""
+    text = repr(value)
+    return text if len(text) <= characters_max else text[: characters_max - 1] + "…"
