@@ -1,0 +1,752 @@
+"""One member of the cluster: proposals in, the same entries in the same order out on every member.
+
+Rules:
+1. `propose` promises nothing. What was proposed is committed when its entry is applied here, and only then;
+   whoever proposed sends again after a leader change or a time-out. The state drops duplicates.
+2. Order of a turn: (frames were delivered) → append → send → sync the journal → acknowledge → tick: commit,
+   apply a slice, heartbeat. What is applied is in the journal of a majority, and in this one.
+3. The first regular entry of a leadership is what `on_lead` returns. Nothing that was queued or forwarded
+   before comes in front of it.
+4. An exception out of `turn` is fatal (disk, state): the owner ends the process. So is `on_fatal`.
+5. All methods belong to the thread of the reactor.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from cluster import raft as _raft
+from cluster.batcher import Batcher, pack_entry, unpack_entry
+from cluster.copies import CopySource, CopyTarget, Spawn, on_thread
+from cluster.disk import Disk, FileDisk
+from cluster.hardening import ALL_ON, Hardening
+from cluster.journal import Journal, JournalError, LogEntry
+from cluster.links import Links
+from cluster.machine import Applied, Entry, Position, StateMachine
+from cluster.membership import MEMBERS_MAX, Member, Membership, vet
+from cluster.raft import Raft, Role
+from cluster.settings import PROPOSAL_BYTES_MAX, ClusterSettings, Timings
+from cluster.wire import Hello, Message, Refusal
+
+STATUS_PERIOD_S = 1.0
+CATCH_UP_ENTRIES = 500  #: a learner this close to the log's end becomes a voter
+PEER_QUEUE_BYTES = 16 << 20  #: no more entries for a peer that has this much unsent
+HANDOVER_S = 1.5  #: proposals wait this long for a transfer of leadership
+TRIM_PERIOD_S = 5.0
+FORWARD_BYTES_MAX = 4 << 20  #: of proposals in one frame to the leader
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """Another member, as this node sees it."""
+
+    name: str
+    uid: str | None
+    address: str
+    zone: str
+    url: str
+    voter: bool
+    reachable: bool  #: our connection to it is up and it was heard within 3 s
+    silent_ms: int | None  #: since its last frame
+    offset_ms: int | None  #: its wall clock minus ours
+    match: int  #: log index known to be on it; leader only, else 0
+    applied: int  #: log index that it had applied, by its last status
+    refusal: str | None  #: why the two do not talk
+    format_min: int
+    format_max: int
+    status: Mapping[str, Any]  #: what its owner told by `local_status`
+
+
+@dataclass(slots=True)
+class _Peer:
+    """What is known of a peer beside the membership."""
+
+    heard: float | None = None
+    their_sent_ms: int = 0
+    received_at: float = 0.0
+    offset_ms: int | None = None
+    applied: int = 0
+    connected: bool = False
+    hello: Hello | None = None
+    refusal: str | None = None
+    status: dict[str, Any] = field(default_factory=dict)
+
+
+class Consensus:
+    def __init__(
+        self,
+        settings: ClusterSettings,
+        machine: StateMachine,
+        links: Links,
+        *,
+        wall_ms: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+        rng: random.Random | None = None,
+        on_role: Callable[[Role], None] = lambda role: None,
+        on_lead: Callable[[], bytes | None] = lambda: None,
+        on_fatal: Callable[[str], None] = lambda reason: None,
+        local_status: Callable[[], dict[str, Any]] = dict,
+        disk: Disk | None = None,
+        spawn: Spawn = on_thread,
+        hardening: Hardening = ALL_ON,
+    ) -> None:
+        """Raises JournalError when the journal or the state cannot be trusted."""
+        self.settings = settings
+        self.fatal: str | None = None
+        self._machine, self._links = machine, links
+        self._clock, self._wall_ms = clock, wall_ms
+        self._rng = rng or random.Random()
+        self._on_role, self._on_lead, self._on_fatal = on_role, on_lead, on_fatal
+        self._local_status = local_status
+        self._hardening = hardening
+        self._timings = Timings.derive(settings.election_timeout_s)
+        self._journal = Journal(disk or FileDisk(settings.journal_dir), segment_bytes=settings.segment_bytes)
+        self._peers: dict[str, _Peer] = {}
+        self._batcher = Batcher(settings.queue_bytes_max)
+        self._forward: list[bytes] = []
+        self._forward_bytes = 0
+        self._lead_due = False
+        self._handover: tuple[str | None, float] | None = None
+        self._leave_after_handover = False
+        self._next_status = self._next_trim = clock()
+
+        applied, needs_copy = self._fit(machine.stored())
+        self._position = applied.position
+        self._applied_membership, self._applied_stamp_ms = _unpack_members(applied.members)
+        self._stamp_ms = self._applied_stamp_ms
+        self._raft = Raft(
+            name=settings.name,
+            journal=self._journal,
+            applied_index=applied.position.index,
+            timings=self._timings,
+            hardening=hardening,
+            clock=clock,
+            rng=self._rng,
+            host=self,
+        )
+        self._membership = Membership()
+        self._seen_membership: LogEntry | None = None
+        settings.copy_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for leftover in settings.copy_dir.glob("copy*"):
+            leftover.unlink()
+        self._source = CopySource(machine, settings.copy_dir, self.send, clock, spawn, self._unique)
+        self._target = CopyTarget(settings.copy_dir, self.send, clock, self._copy_peers, self._install)
+        if needs_copy:
+            self._raft.may_campaign = False
+            self._raft.pulls_copy = True
+        links.attach(self)
+        self._refresh(force=True)
+        if needs_copy:
+            self._target.start()
+
+    # ---- what the owner reads
+
+    @property
+    def role(self) -> Role:
+        return self._raft.role()
+
+    @property
+    def is_joining(self) -> bool:
+        """No vote yet, or no state yet."""
+        return self._target.is_active or self.settings.name not in self._membership.voters
+
+    @property
+    def leader(self) -> str | None:
+        return self._raft.leader()
+
+    @property
+    def term(self) -> int:
+        return self._raft.term()
+
+    @property
+    def commit(self) -> int:
+        return self._raft.commit()
+
+    @property
+    def applied(self) -> Position:
+        return self._position
+
+    @property
+    def log_bytes(self) -> int:
+        return self._journal.size_bytes
+
+    @property
+    def log_entries(self) -> int:
+        return len(self._journal.entries)
+
+    @property
+    def last_index(self) -> int:
+        return self._raft.last_index()
+
+    @property
+    def membership(self) -> Membership:
+        return self._membership
+
+    @property
+    def has_quorum(self) -> bool:
+        """Leads with answers of a majority within the fallback time, or follows a leader that was heard of late."""
+        if self.role is Role.LEADER:
+            return 2 * self._raft.answered(self._timings.fallback_s) > len(self._membership.voters)
+        return self.leader is not None and self.leader_silent_ms <= self._timings.election_max_s * 1000
+
+    @property
+    def leader_silent_ms(self) -> int:
+        """Age of the newest word of a leader: as old may be what this node knows of the commit index."""
+        if self.role is Role.LEADER:
+            return 0
+        return int(min(max(self._clock() - self._raft.contact(), 0.0) * 1000, 1e12))
+
+    def peers(self) -> list[PeerInfo]:
+        """All other members by name."""
+        now = self._clock()
+        infos = []
+        for member in self._membership.members:
+            if member.name == self.settings.name:
+                continue
+            peer = self._peers.get(member.name) or _Peer()
+            silent_s = None if peer.heard is None else now - peer.heard
+            infos.append(
+                PeerInfo(
+                    name=member.name,
+                    uid=member.uid,
+                    address=member.address,
+                    zone=member.zone,
+                    url=member.url,
+                    voter=member.voter,
+                    reachable=peer.connected and silent_s is not None and silent_s < 3 * STATUS_PERIOD_S,
+                    silent_ms=None if silent_s is None else int(silent_s * 1000),
+                    offset_ms=peer.offset_ms,
+                    match=self._raft.match(member.name) if self.role is Role.LEADER else 0,
+                    applied=peer.applied,
+                    refusal=peer.refusal,
+                    format_min=peer.hello.format_min if peer.hello else 0,
+                    format_max=peer.hello.format_max if peer.hello else 0,
+                    status=peer.status,
+                )
+            )
+        return infos
+
+    # ---- what the owner does
+
+    def propose(self, proposal: bytes) -> bool:
+        """Bring a proposal on its way. False: no leader is known, or too much waits; nothing was queued.
+        Raises ValueError for one over 1 MiB."""
+        if len(proposal) > PROPOSAL_BYTES_MAX:
+            raise ValueError(f"a proposal of {len(proposal)} bytes; {PROPOSAL_BYTES_MAX} at most")
+        if self.fatal is not None:
+            return False
+        if self.role is Role.LEADER:
+            return self._batcher.add(proposal, self._clock())
+        if self.leader is None or self._forward_bytes + len(proposal) > FORWARD_BYTES_MAX:
+            return False
+        self._forward.append(proposal)
+        self._forward_bytes += len(proposal)
+        return True
+
+    def transfer(self, target: str | None = None) -> str | None:
+        """Hand leadership to `target`, or to whoever is most caught up. None when it is under way (look at
+        `leader`), else why it cannot be."""
+        if target is not None and target not in self._membership.voters:
+            return f"{target} is no voting member"
+        if self.role is not Role.LEADER:
+            return self._tell_leader({"type": "transfer", "target": target or ""})
+        if target == self.settings.name:
+            return None
+        if not self._connected_voters():
+            return "no other voting member is reachable"
+        self._handover = (target, self._clock() + HANDOVER_S)
+        return None
+
+    def add_member(
+        self, name: str, address: str, zone: str = "", url: str = "", uid: str | None = None
+    ) -> str | None:
+        """Admit a new name. It copies the state first and votes once it has caught up: look at `membership`.
+        None when it is under way, else why it cannot be."""
+        reason = self._may_add(name)
+        if reason is not None:
+            return reason
+        return self._request(["add", name, address, zone, url, uid])
+
+    def remove_member(self, name: str) -> str | None:
+        """Remove a member for good; a leader hands over before it removes itself. Results as `add_member`."""
+        if self._membership.get(name) is None:
+            return f"{name} is no member"
+        if self._membership.voters == (name,):
+            return f"{name} is the last voting member"
+        return self._request(["remove", name])
+
+    def turn(self) -> float:
+        """One turn; returns the seconds until the next is due, if no frame comes before."""
+        if self.fatal is not None:
+            return 1.0
+        now = self._clock()
+        self._lead()
+        self._send_forward()
+        self._append_batches(now)
+        if self._hardening.acknowledge_after_sync:
+            self._links.flush()  # the followers' disks work while ours does
+            self._journal.sync()
+        self._raft.release()
+        self._raft.tick()
+        self._refresh()
+        if not self._hardening.acknowledge_after_sync:
+            self._journal.sync()
+        self._housekeep(now)
+        self._links.flush()
+        return self._wait_s()
+
+    def close(self) -> None:
+        """End in order: the next start continues here."""
+        self._links.close()
+        self._source.close()
+        self._journal.close()
+
+    # ---- the leader's entries
+
+    def _lead(self) -> None:
+        if not self._lead_due or self.role is not Role.LEADER:
+            return
+        self._lead_due = False
+        self._stamp_ms = max(self._stamp_ms, self._applied_stamp_ms)
+        for data, _, _ in reversed(self._journal.entries):
+            if data[0] == _raft.REGULAR:
+                self._stamp_ms = max(self._stamp_ms, unpack_entry(data[1:])[0])
+                break
+        proposal = self._on_lead()
+        if proposal is not None:
+            self._append([proposal])
+            self._raft.replicate()
+
+    def _append(self, proposals: list[bytes]) -> None:
+        self._stamp_ms = max(self._stamp_ms, self._wall_ms())
+        self._raft.append(bytes([_raft.REGULAR]) + pack_entry(self._stamp_ms, proposals))
+
+    def _append_batches(self, now: float) -> None:
+        if self.role is not Role.LEADER or self._handover is not None:
+            return
+        idle = self._raft.commit() >= self._raft.last_index()
+        appended = False
+        while self._batcher.due_in_s(now, idle=idle and not appended) == 0.0:
+            self._append(self._batcher.take())
+            appended = True
+        if appended:
+            self._raft.replicate()
+
+    def _send_forward(self) -> None:
+        if not self._forward:
+            return
+        proposals, self._forward = self._forward, []
+        self._forward_bytes = 0
+        leader = self.leader
+        if leader is not None and leader != self.settings.name:
+            self.send(leader, {"type": "propose", "proposals": proposals})
+
+    # ---- membership
+
+    def _request(self, change: list[Any]) -> str | None:
+        if self.role is Role.LEADER:
+            return self._change(change)
+        return self._tell_leader({"type": "change", "change": msgpack.packb(change)})
+
+    def _tell_leader(self, message: Message) -> str | None:
+        leader = self.leader
+        if leader is None or not self.send(leader, message):
+            return "no leader is known"
+        return None
+
+    def _may_add(self, name: str) -> str | None:
+        if not name or len(name) > 255:
+            return "a member needs a name of 1 to 255 characters"
+        if self._membership.get(name) is not None:
+            return f"{name} is a member already"
+        if name in self._membership.removed:
+            return f"{name} was removed; names are never used again"
+        if len(self._membership.members) >= MEMBERS_MAX:
+            return f"{MEMBERS_MAX} members at most"
+        return None
+
+    def _change(self, change: list[Any]) -> str | None:
+        """A change asked for by a person, at the leader."""
+        kind, name, *rest = change
+        if kind == "add":
+            reason = self._may_add(name)
+            if reason is not None:
+                return reason
+            address, zone, url, uid = rest
+            return self._commit_membership(
+                self._membership.put(Member(name, address, zone, url, uid, voter=False))
+            )
+        if self._membership.get(name) is None:
+            return f"{name} is no member"
+        if name == self.settings.name:
+            self._leave_after_handover = True
+            return self.transfer(None)
+        return self._commit_membership(self._membership.without(name))
+
+    def _commit_membership(self, membership: Membership) -> str | None:
+        latest = self._raft.latest_membership()
+        if not self._raft.settled() or (latest is not None and latest[1] > self._raft.applied()):
+            return "another change of the membership is under way; try again"
+        self._raft.append(bytes([_raft.MEMBERSHIP]) + membership.encode())
+        self._refresh()
+        self._raft.replicate()
+        return None
+
+    def _bind_and_promote(self) -> None:
+        """Leader: bind members that were met to their uids; give learners that have caught up a vote."""
+        changed = self._membership
+        for member in self._membership.members:
+            if member.name == self.settings.name:
+                uid: str | None = self.settings.uid
+            else:
+                peer = self._peers.get(member.name)
+                uid = peer.hello.uid if peer is not None and peer.connected and peer.hello else None
+            if member.uid is None and uid is not None:
+                changed = changed.bound(member.name, uid)
+        if changed == self._membership:
+            for name in self._membership.learners:
+                match = self._raft.match(name)
+                if match > 0 and match + CATCH_UP_ENTRIES >= self._raft.last_index():
+                    changed = changed.promoted(name)
+                    break
+        if changed != self._membership:
+            self._commit_membership(changed)
+
+    def _refresh(self, *, force: bool = False) -> None:
+        """Take over the membership that counts: the latest of the log, else that of the state."""
+        latest = self._raft.latest_membership()
+        if latest is self._seen_membership and not force:
+            return
+        self._seen_membership = latest
+        membership = self._applied_membership
+        if latest is not None and latest[1] > self._position.index:
+            membership = Membership.decode(latest[0][1:])
+        self._membership = membership
+        me = membership.get(self.settings.name)
+        self._raft.configure(membership.voters, membership.learners)
+        if me is not None and me.voter and not self._raft.may_campaign and not self._raft.pulls_copy:
+            self._raft.campaign_again()
+        if membership.members:
+            addresses = {m.name: m.address for m in membership.members}
+        else:
+            addresses = {f.name: f.address for f in self.settings.members}
+        addresses.pop(self.settings.name, None)
+        for name in [n for n in self._peers if n not in addresses]:
+            del self._peers[name]
+        self._links.set_peers(addresses)
+        if me is not None and me.uid is not None and me.uid != self.settings.uid:
+            self._end(f"{self.settings.name} is bound to another node uid: its data directory belongs to another node")
+
+    def _end(self, reason: str) -> None:
+        if self.fatal is None:
+            self.fatal = reason
+            self._raft.may_campaign = False
+            self._links.set_peers({})
+            self._on_fatal(reason)
+
+    # ---- turn by turn
+
+    def _housekeep(self, now: float) -> None:
+        if self._source.is_busy:
+            self._source.poll()
+        if self._target.is_active:
+            self._target.poll()
+        if self.role is Role.LEADER:
+            self._bind_and_promote()
+            self._continue_handover(now)
+        if now >= self._next_status:
+            self._next_status = now + STATUS_PERIOD_S
+            self._send_status()
+        if now >= self._next_trim:
+            self._trim(now)
+        if self._leave_after_handover and self.role is not Role.LEADER and self.leader is not None:
+            self._leave_after_handover = self.remove_member(self.settings.name) is not None
+
+    def _continue_handover(self, now: float) -> None:
+        if self._handover is None:
+            return
+        target, deadline = self._handover
+        if now > deadline:
+            self._handover = None
+            self._leave_after_handover = False
+            return
+        candidates = [target] if target else self._connected_voters()
+        if any(self._raft.hand_over(candidate) for candidate in candidates):
+            self._handover = (target, min(deadline, now + 4 * self._timings.election_max_s))
+
+    def _connected_voters(self) -> list[str]:
+        names = [n for n in self._membership.voters if n in self._peers and self._peers[n].connected]
+        return sorted(names, key=lambda n: (-self._raft.match(n), n))[:1]
+
+    def _send_status(self) -> None:
+        status = {"applied": self._position.index, "owner": self._local_status()}
+        now = self._clock()
+        for name, peer in self._peers.items():
+            hold_ms = int((now - peer.received_at) * 1000) if peer.their_sent_ms else 0
+            self.send(
+                name,
+                {
+                    "type": "status",
+                    "sent_ms": self._wall_ms(),
+                    "echo_ms": peer.their_sent_ms,
+                    "hold_ms": hold_ms,
+                    "status": status,
+                },
+            )
+
+    def _trim(self, now: float) -> None:
+        settings, journal = self.settings, self._journal
+        size = journal.size_bytes
+        if size <= settings.log_bytes_max and len(journal.entries) <= settings.log_entries_max:
+            return
+        self._next_trim = now + TRIM_PERIOD_S
+        if self._position.index > journal.first_index and not self._target.is_active:
+            self._machine.checkpoint()
+            journal.trim(self._position.index, min(settings.log_tail_bytes, size // 2))
+
+    def _wait_s(self) -> float:
+        wait_s = self._raft.wait_s()
+        now = self._clock()
+        if self._lead_due or self._forward or self._journal.is_dirty:
+            return 0.0
+        if self.role is Role.LEADER and self._handover is None:
+            idle = self._raft.commit() >= self._raft.last_index()
+            batch_s = self._batcher.due_in_s(now, idle=idle)
+            if batch_s is not None:
+                wait_s = min(wait_s, batch_s)
+        if self._source.is_busy or self._target.is_active:
+            wait_s = min(wait_s, 0.05)
+        return max(0.0, min(wait_s, self._next_status - now))
+
+    # ---- state at start, copies
+
+    def _fit(self, stored: Applied | None) -> tuple[Applied, bool]:
+        """How state and journal go together at start: what is applied, and whether a copy is needed."""
+        journal = self._journal
+        if stored is None:
+            membership = Membership() if self.settings.joining else Membership.founded(self.settings.members)
+            start = Position(1, 0)
+            applied = Applied(start, start, _pack_members(membership, 0))
+            return applied, self.settings.joining or journal.first_index > 1
+        index, term = stored.position.index, stored.position.term
+        if not self._hardening.check_restored_state:
+            return stored, False
+        if not journal.entries and journal.term == 0:
+            raise JournalError(
+                f"the state is at log index {index}, but there is no journal: this node forgot its votes. Remove it "
+                "from the cluster and let it join again under a new name with an empty data directory."
+            )
+        if index > journal.last_index:
+            # A power cut took the journal's tail, or a copy was installed just before the end.
+            journal.reset(index, term)
+            return stored, False
+        if index < journal.first_index:
+            return stored, True
+        if journal.term_at(index) != term:
+            raise JournalError(
+                f"state and journal of this node disagree about log index {index} (terms {term} and "
+                f"{journal.term_at(index)}): one of them is of another node or time."
+            )
+        return stored, False
+
+    def _copy_peers(self) -> list[str]:
+        """Followers first: the leader has enough to do."""
+        connected = [n for n, p in sorted(self._peers.items()) if p.connected]
+        return sorted(connected, key=lambda n: (n == self.leader, n))
+
+    def needs_copy(self, leader: str) -> None:
+        if not self._target.is_active:
+            self._raft.pulls_copy = True
+            self._raft.may_campaign = False
+            self._target.start()
+
+    def _install(self, path: Path, applied: Applied) -> bool:
+        """A whole and right copy arrived: it becomes the state, and the log continues behind it."""
+        if applied.position.index <= self._position.index:
+            return False
+        journal, index, term = self._journal, applied.position.index, applied.position.term
+        self._machine.install(path, applied)
+        if journal.term_at(index) != term:
+            journal.reset(index, term)
+        self._position = applied.position
+        self._applied_membership, self._applied_stamp_ms = _unpack_members(applied.members)
+        self._raft.restored(index)
+        self._refresh(force=True)
+        return True
+
+    # ---- RaftHost
+
+    def send(self, peer: str, message: Message) -> bool:
+        return self._links.send(peer, message)
+
+    def has_room(self, peer: str) -> bool:
+        return self._links.queued_bytes(peer) < PEER_QUEUE_BYTES
+
+    def became(self, role: Role) -> None:
+        self._lead_due = role is Role.LEADER
+        self._batcher.clear()
+        self._handover = None
+        self._on_role(role)
+
+    def apply(self, entry: LogEntry) -> int:
+        data, index, term = entry
+        proposals = self._unpack_applied(data)
+        applied = Applied(
+            position=Position(index, term),
+            previous=self._position,
+            members=_pack_members(self._applied_membership, self._applied_stamp_ms),
+        )
+        self._machine.apply(Entry(applied, self._applied_stamp_ms, proposals))
+        self._position = applied.position
+        return len(proposals)
+
+    def _unpack_applied(self, data: bytes) -> list[bytes]:
+        """The proposals of an entry; its stamp or membership is taken over."""
+        if data[0] == _raft.REGULAR:
+            self._applied_stamp_ms, proposals = unpack_entry(data[1:])
+            return proposals
+        if data[0] == _raft.MEMBERSHIP:
+            self._applied_membership = Membership.decode(data[1:])
+        elif data[0] != _raft.NO_OP:
+            raise ValueError(f"a log entry of kind {data[0]}: written by a newer version?")
+        return []
+
+    # ---- LinkHost
+
+    def hello(self) -> Hello:
+        s = self.settings
+        return Hello(
+            s.cluster, s.name, s.uid, s.format_min, s.format_max, s.zone, s.address, s.url, self._wall_ms(),
+            self.is_joining,
+        )  # fmt: skip
+
+    def vet(self, hello: Hello) -> Refusal | None:
+        refusal = vet(
+            hello,
+            cluster=self.settings.cluster,
+            name=self.settings.name,
+            membership=self._membership,
+            known=[f.name for f in self.settings.members],
+        )
+        if refusal is None:
+            met = self._peers.get(hello.name)
+            member = self._membership.get(hello.name)
+            if (
+                met is not None
+                and met.connected
+                and met.hello is not None
+                and met.hello.uid != hello.uid
+                and (member is None or member.uid is None)
+            ):
+                return Refusal("unknown", f"another node is connected as {hello.name}")
+        if refusal is not None and refusal.code != "self":
+            self._peers.setdefault(hello.name, _Peer()).refusal = refusal.reason
+        return refusal
+
+    def connected(self, hello: Hello) -> None:
+        peer = self._peers.setdefault(hello.name, _Peer())
+        peer.connected, peer.hello, peer.refusal = True, hello, None
+        peer.heard = self._clock()
+        self._next_status = self._clock()
+        self._raft.connected(hello.name)
+        if self._target.is_active:
+            self._target.poll()
+
+    def disconnected(self, peer: str) -> None:
+        if peer in self._peers:
+            self._peers[peer].connected = False
+        self._raft.disconnected(peer)
+
+    def inbound_lost(self, peer: str) -> None:
+        self._raft.link_lost(peer)
+
+    def refused(self, peer: str, refusal: Refusal) -> None:
+        self._peers.setdefault(peer, _Peer()).refusal = refusal.reason
+        if refusal.final:
+            self._end(f"{peer} refuses this node: {refusal.reason}")
+
+    def received(self, peer: str, message: Message) -> None:
+        if self.fatal is not None:
+            return
+        known = self._peers.setdefault(peer, _Peer())
+        known.heard = self._clock()
+        handler = self._HANDLERS.get(message["type"])
+        if handler is None:
+            self._raft.deliver(peer, message)
+            self._refresh()
+        else:
+            handler(self, peer, message)
+
+    def _on_propose(self, peer: str, message: Message) -> None:
+        now = self._clock()
+        if self.role is Role.LEADER:
+            for proposal in message["proposals"]:
+                if len(proposal) <= PROPOSAL_BYTES_MAX:
+                    self._batcher.add(proposal, now)
+
+    def _on_change(self, peer: str, message: Message) -> None:
+        try:
+            change = msgpack.unpackb(message["change"])
+            well = isinstance(change, list) and all(v is None or isinstance(v, str) for v in change)
+        except Exception:  # msgpack raises many types for malformed bytes
+            return
+        if well and self.role is Role.LEADER and (change[0], len(change)) in (("add", 6), ("remove", 2)):
+            reason = self._change(change)
+            if reason is not None:
+                _log.warning("a change of the membership asked for by %s: %s", peer, reason)
+
+    def _on_transfer(self, peer: str, message: Message) -> None:
+        if self.role is Role.LEADER:
+            self.transfer(message["target"] or None)
+
+    def _on_status(self, peer: str, message: Message) -> None:
+        known = self._peers[peer]
+        known.their_sent_ms, known.received_at = message["sent_ms"], self._clock()
+        known.status = dict(message["status"].get("owner") or {})
+        applied = message["status"].get("applied")
+        known.applied = applied if type(applied) is int else 0
+        if message["echo_ms"]:
+            # Cristian's algorithm: half of the way there and back, without the time that the peer held it.
+            round_trip_ms = self._wall_ms() - message["echo_ms"] - message["hold_ms"]
+            if 0 <= round_trip_ms < 1000:
+                known.offset_ms = message["sent_ms"] + round_trip_ms // 2 - self._wall_ms()
+
+    def _on_copy_ask(self, peer: str, message: Message) -> None:
+        if not self._target.is_active:
+            self._source.ask(peer, message["copy"], self._journal.first_index)
+
+    _HANDLERS: dict[str, Callable[[Consensus, str, Message], None]] = {
+        "propose": _on_propose,
+        "change": _on_change,
+        "transfer": _on_transfer,
+        "status": _on_status,
+        "copy_ask": _on_copy_ask,
+        "copy_offer": lambda self, peer, m: self._target.offer(peer, m),
+        "copy_pull": lambda self, peer, m: self._source.pull(peer, m["copy"], m["offset"]),
+        "copy_chunk": lambda self, peer, m: self._target.chunk(peer, m),
+        "copy_done": lambda self, peer, m: self._source.done(peer, m["copy"]),
+        "copy_gone": lambda self, peer, m: self._target.gone(peer, m),
+    }
+
+    def _unique(self) -> str:
+        return f"{self._rng.getrandbits(64):016x}"
+
+
+def _pack_members(membership: Membership, stamp_ms: int) -> bytes:
+    packed: bytes = msgpack.packb([membership.encode(), stamp_ms])
+    return packed
+
+
+def _unpack_members(data: bytes) -> tuple[Membership, int]:
+    encoded, stamp_ms = msgpack.unpackb(data)
+    return Membership.decode(encoded), stamp_ms

@@ -1,0 +1,374 @@
+"""The Raft log on disk: checksummed append-only segments and one small file of metadata.
+
+Rules:
+1. Nothing is durable before `sync` returns, except the vote: `store_vote` returns with it on disk. Whoever
+   sends an acknowledgement or a vote has to call them first.
+2. One fdatasync per batch. An error of the disk is never retried (the kernel may have dropped the pages):
+   it raises `JournalError`, and so does every call after it. The node must stop.
+3. On opening, a torn tail of the LAST segment is cut: bytes that were written but never synced. Everything else
+   that is not as it was written is refused by name: file, offset, what to do. Each record says how far its
+   file was synced when it was written; so damage before that point is known to be no torn tail.
+4. Segments are numbered without gaps and each says behind which position it starts; the metadata say which is
+   the oldest and the least newest one: a segment that is missing is noticed.
+5. The log is trimmed by whole segments. The entry before the first one that is kept stays as a placeholder
+   that is compared, never sent.
+
+Rejected: one file with offsets that are rewritten (pysyncobj's own; torn by a crash, cleared and filled again
+by a compaction), and a database (two fsyncs per batch).
+
+    segment  = magic 8, header (number u64, prior index u64, prior term u64, crc u32), records
+    record   = marker 2, length u32, crc u32, synced u32, kind u8, index u64, term u64, data
+    metadata = crc u32, msgpack [version, term, vote, commit index, oldest segment, newest segment]
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+import msgpack
+
+from cluster.disk import Disk
+
+LogEntry = tuple[bytes, int, int]  #: data, index, term
+PLACEHOLDER = b"\x01"  #: data of the entry before the log's first: a no-op to whoever looks
+
+MAGIC = b"CRNJRNL1"
+META = "meta"
+_HEADER = struct.Struct("<QQQ")
+_CRC = struct.Struct("<I")
+_RECORD = struct.Struct("<IIIBQQ")
+_MARKER = b"\xc5\x1e"
+_HEADER_BYTES = len(MAGIC) + _HEADER.size + _CRC.size
+_RECORD_BYTES = len(_MARKER) + _RECORD.size
+_ENTRY, _TRUNCATE, _RESET = 0, 1, 2
+_META_VERSION = 1
+
+
+class JournalError(Exception):
+    """The journal cannot be trusted or written. The node has to stop; the text says what to do."""
+
+
+@dataclass(slots=True)
+class _Segment:
+    number: int
+    prior_index: int
+    prior_term: int
+    size: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.number:016d}.seg"
+
+
+def _checksum(record: bytes, data: bytes) -> int:
+    """Over all of a record but its marker and its own checksum."""
+    return zlib.crc32(data, zlib.crc32(record[8:], zlib.crc32(record[:4])))
+
+
+def _pack_record(kind: int, index: int, term: int, synced: int, data: bytes = b"") -> bytes:
+    crc = _checksum(_RECORD.pack(len(data), 0, synced, kind, index, term), data)
+    return _MARKER + _RECORD.pack(len(data), crc, synced, kind, index, term) + data
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    kind: int
+    index: int
+    term: int
+    synced: int
+    data: bytes
+    end: int
+
+
+def _read_record(raw: bytes, offset: int) -> _Record | None:
+    """The record at `offset`, or None when there is no whole and correct one."""
+    start = offset + _RECORD_BYTES
+    if start > len(raw) or raw[offset : offset + 2] != _MARKER:
+        return None
+    header = raw[offset + 2 : start]
+    length, crc, synced, kind, index, term = _RECORD.unpack(header)
+    if start + length > len(raw) or kind > _RESET:
+        return None
+    data = raw[start : start + length]
+    if _checksum(header, data) != crc:
+        return None
+    return _Record(kind, index, term, synced, data, start + length)
+
+
+class Journal:
+    """`entries` is the log in memory: (data, index, term) without gaps. Read it; change it by the methods only."""
+
+    def __init__(self, disk: Disk, *, segment_bytes: int = 4 << 20) -> None:
+        self._disk = disk
+        self._segment_bytes = segment_bytes
+        self._segments: list[_Segment] = []
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._synced = 0
+        self._broken: str | None = None
+        self.entries: list[LogEntry] = []
+        self.term = 0
+        self.vote: str | None = None
+        self.commit_index = 1  #: as last stored; clamped to the log's end. A hint, not a promise
+        try:
+            self._load()
+        except OSError as e:
+            raise self._fail("open", e) from e
+
+    # ---- what is in it
+
+    @property
+    def first_index(self) -> int:
+        return self.entries[0][1] if self.entries else 0
+
+    @property
+    def last_index(self) -> int:
+        return self.entries[-1][1] if self.entries else 0
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(segment.size for segment in self._segments) + self._pending_bytes
+
+    @property
+    def is_dirty(self) -> bool:
+        return bool(self._pending)
+
+    def term_at(self, index: int) -> int | None:
+        """Term of the entry at `index`, None outside the log."""
+        offset = index - self.first_index
+        return self.entries[offset][2] if self.entries and 0 <= offset < len(self.entries) else None
+
+    # ---- changes, durable with the next `sync`
+
+    def append(self, data: bytes, index: int, term: int) -> None:
+        if self.entries and index != self.last_index + 1:
+            raise ValueError(f"entry {index} behind {self.last_index}")
+        self.entries.append((data, index, term))
+        self._write(_ENTRY, index, term, data)
+
+    def truncate(self, index: int) -> None:
+        """Forget every entry from `index` on."""
+        offset = index - self.first_index
+        if offset <= 0:
+            raise ValueError(f"truncate at {index}, the log starts at {self.first_index}")
+        del self.entries[offset:]
+        self._write(_TRUNCATE, index, 0)
+        if index <= self._segments[-1].prior_index:
+            # A segment has to be readable without those before it, and this one starts behind what is cut.
+            self.sync()
+            self._guard(self._roll)
+
+    def reset(self, index: int, term: int) -> None:
+        """Forget all entries: the log continues behind (index, term), which a copy of the state contains.
+        Term and vote stay. Durable on return."""
+        self._write(_RESET, index, term)
+        self.entries = [(PLACEHOLDER, index, term)]
+        self.term = max(self.term, term)
+        self.commit_index = index
+        self.sync()
+        self._guard(self._roll)
+        self._guard(lambda: self._drop(len(self._segments) - 1))
+
+    def sync(self) -> None:
+        """Everything appended and truncated so far is on disk afterwards."""
+        if self._broken:
+            raise JournalError(self._broken)
+        if self._pending:
+            self._guard(self._flush)
+
+    def store_vote(self, term: int, vote: str | None) -> None:
+        """Term and vote are on disk afterwards. Nothing that tells of them may leave earlier."""
+        if (term, vote) != (self.term, self.vote):
+            self.term, self.vote = term, vote
+            self._guard(self._store)
+
+    def trim(self, index: int, tail_bytes: int) -> bool:
+        """Drop old segments whose entries are all at or below `index` (which the state holds durably), keeping
+        at least `tail_bytes` of log. True when something was dropped."""
+        count, size = 0, self.size_bytes
+        while count + 1 < len(self._segments):
+            size -= self._segments[count].size
+            if self._segments[count + 1].prior_index > index or size < tail_bytes:
+                break
+            count += 1
+        if not count:
+            return False
+        self.sync()
+        self._guard(lambda: self._drop(count))
+        first = self._segments[0]
+        self.entries = [
+            (PLACEHOLDER, first.prior_index, first.prior_term),
+            *self.entries[first.prior_index - self.first_index + 1 :],
+        ]
+        return True
+
+    def close(self) -> None:
+        """Store what is pending and close the files."""
+        if not self._broken:
+            self.sync()
+            self._guard(self._store)
+        self._disk.close()
+
+    # ---- disk
+
+    def _fail(self, doing: str, error: Exception) -> JournalError:
+        self._broken = f"journal: {doing}: {error}. The node stops; nothing was acknowledged that is not on disk."
+        return JournalError(self._broken)
+
+    def _guard(self, act: object) -> None:
+        if self._broken:
+            raise JournalError(self._broken)
+        try:
+            act()  # type: ignore[operator]  # a bound method or lambda without arguments
+        except OSError as e:
+            raise self._fail("write", e) from e
+
+    def _write(self, kind: int, index: int, term: int, data: bytes = b"") -> None:
+        record = _pack_record(kind, index, term, self._synced, data)
+        self._pending.append(record)
+        self._pending_bytes += len(record)
+
+    def _flush(self) -> None:
+        segment = self._segments[-1]
+        data = b"".join(self._pending)
+        self._pending.clear()
+        self._pending_bytes = 0
+        self._disk.append(segment.name, data)
+        self._disk.sync(segment.name)
+        segment.size += len(data)
+        self._synced = segment.size
+        if segment.size >= self._segment_bytes:
+            self._roll()
+
+    def _roll(self) -> None:
+        number = self._segments[-1].number + 1 if self._segments else 1
+        index, term = (self.entries[-1][1], self.entries[-1][2]) if self.entries else (0, 0)
+        segment = _Segment(number, index, term, _HEADER_BYTES)
+        header = _HEADER.pack(number, index, term)
+        self._disk.append(segment.name, MAGIC + header + _CRC.pack(zlib.crc32(header)))
+        self._disk.sync(segment.name)
+        self._disk.sync_names()
+        self._segments.append(segment)
+        self._synced = segment.size
+
+    def _drop(self, count: int) -> None:
+        """The metadata first: files below `oldest` are leftovers, a missing one above it is damage."""
+        dropped, self._segments = self._segments[:count], self._segments[count:]
+        self._store()
+        for segment in dropped:
+            self._disk.unlink(segment.name)
+
+    def _store(self) -> None:
+        oldest, newest = (self._segments[0].number, self._segments[-1].number) if self._segments else (1, 0)
+        body: bytes = msgpack.packb([_META_VERSION, self.term, self.vote, self.commit_index, oldest, newest])
+        self._disk.replace(META, _CRC.pack(zlib.crc32(body)) + body)
+
+    # ---- opening
+
+    def _load(self) -> None:
+        names = self._disk.names()
+        segments = sorted(name for name in names if name.endswith(".seg"))
+        if META not in names:
+            if segments:
+                raise self._refuse(META, 0, "it is missing, so the votes of this node are forgotten")
+            self._store()
+            self._roll()
+            return
+        oldest, newest = self._load_meta()
+        for name in [n for n in segments if self._number(n) < oldest]:
+            segments.remove(name)
+            self._disk.unlink(name)
+        last = segments[-1] if segments else ""
+        for expected, name in enumerate(segments, oldest):
+            if self._number(name) != expected:
+                raise self._refuse(f"{expected:016d}.seg", 0, "it is missing")
+            self._load_segment(name, expected, is_last=name == last, required=expected <= newest)
+        if newest >= oldest and (not self._segments or self._segments[-1].number < newest):
+            raise self._refuse(f"{newest:016d}.seg", 0, "it is missing")
+        if not self._segments:
+            self._roll()
+        self._synced = self._segments[-1].size
+        self.commit_index = max(1, min(self.commit_index, self.last_index))
+
+    @staticmethod
+    def _number(name: str) -> int:
+        stem = name.removesuffix(".seg")
+        return int(stem) if stem.isdigit() else -1
+
+    def _load_meta(self) -> tuple[int, int]:
+        raw = self._disk.read(META)
+        if len(raw) < 4 or _CRC.pack(zlib.crc32(raw[4:])) != raw[:4]:
+            raise self._refuse(META, 0, "its checksum is wrong")
+        version, *rest = msgpack.unpackb(raw[4:])
+        if version != _META_VERSION:
+            raise self._refuse(META, 4, f"version {version} is not known to this release")
+        self.term, self.vote, self.commit_index, oldest, newest = rest
+        return oldest, newest
+
+    def _load_segment(self, name: str, number: int, *, is_last: bool, required: bool) -> None:
+        raw = self._disk.read(name)
+        segment = self._read_header(raw, name, number)
+        if segment is None:
+            if not is_last or required:
+                raise self._refuse(name, 0, "its magic or header is wrong")
+            self._disk.unlink(name)  # the crash came while it was created; nothing can be in it
+            return
+        if not self.entries and segment.prior_index:
+            self.entries = [(PLACEHOLDER, segment.prior_index, segment.prior_term)]
+        if self.entries and self.entries[-1][1:] != (segment.prior_index, segment.prior_term):
+            raise self._refuse(name, len(MAGIC), f"it does not follow entry {self.last_index}")
+        offset = _HEADER_BYTES
+        while offset < len(raw):
+            record = _read_record(raw, offset)
+            if record is None:
+                if not is_last:
+                    raise self._refuse(name, offset, "a record is damaged")
+                self._check_torn(raw, name, offset)
+                self._disk.truncate(name, offset)
+                break
+            if not self._replay(record):
+                raise self._refuse(name, offset, f"entry {record.index} does not follow {self.last_index}")
+            offset = record.end
+        segment.size = offset
+        self._segments.append(segment)
+
+    def _read_header(self, raw: bytes, name: str, number: int) -> _Segment | None:
+        if len(raw) < _HEADER_BYTES or not raw.startswith(MAGIC):
+            return None
+        header = raw[len(MAGIC) : len(MAGIC) + _HEADER.size]
+        if _CRC.pack(zlib.crc32(header)) != raw[len(MAGIC) + _HEADER.size : _HEADER_BYTES]:
+            return None
+        own, index, term = _HEADER.unpack(header)
+        if own != number:
+            raise self._refuse(name, len(MAGIC), f"it says that it is segment {own}")
+        return _Segment(number, index, term, len(raw))
+
+    def _check_torn(self, raw: bytes, name: str, offset: int) -> None:
+        """A tail may be cut only if no later record tells that this place had been synced."""
+        at = raw.find(_MARKER, offset + 1)
+        while at >= 0:
+            record = _read_record(raw, at)
+            if record is not None and record.synced > offset:
+                raise self._refuse(name, offset, "a record is damaged that had been synced")
+            at = raw.find(_MARKER, at + 1)
+
+    def _replay(self, record: _Record) -> bool:
+        if record.kind == _RESET:
+            self.entries = [(PLACEHOLDER, record.index, record.term)]
+        elif record.kind == _TRUNCATE:
+            keep = record.index - self.first_index if self.entries else 0
+            del self.entries[max(keep, 0) :]
+        else:
+            if record.index != self.last_index + 1 and self.entries:
+                return False
+            self.entries.append((record.data, record.index, record.term))
+        return True
+
+    def _refuse(self, name: str, offset: int, what: str) -> JournalError:
+        self._broken = (
+            f"journal file {self._disk.where(name)}, offset {offset}: {what}. This node cannot vouch for its log. "
+            "Remove it from the cluster and let it join again under a new name with an empty data directory."
+        )
+        return JournalError(self._broken)

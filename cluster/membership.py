@@ -1,0 +1,116 @@
+"""Who belongs to the cluster: an immutable record, replaced as a whole by entries of the log.
+
+Rules:
+1. Each membership entry holds the complete record, so cutting the log's tail restores the one before.
+2. One change at a time, and the record that counts is the latest in the log, committed or not (Ongaro's
+   dissertation, 4.1).
+3. A name is bound to the random uid of the node that first came under it. Another uid under that name is refused
+   for ever: a wiped node forgot its votes. A removed name never comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import msgpack
+
+from cluster.settings import Founder
+from cluster.wire import Hello, Refusal
+
+MEMBERS_MAX = 31
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    name: str
+    address: str
+    zone: str
+    url: str
+    uid: str | None  #: None until the node has been met
+    voter: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    members: tuple[Member, ...] = ()  #: by name
+    removed: tuple[str, ...] = ()  #: names that are never accepted again
+
+    @classmethod
+    def founded(cls, founders: Iterable[Founder]) -> Membership:
+        members = [Member(f.name, f.address, f.zone, f.url, None, True) for f in founders]
+        return cls(tuple(sorted(members, key=lambda m: m.name)))
+
+    def get(self, name: str) -> Member | None:
+        return next((m for m in self.members if m.name == name), None)
+
+    @property
+    def voters(self) -> tuple[str, ...]:
+        return tuple(m.name for m in self.members if m.voter)
+
+    @property
+    def learners(self) -> tuple[str, ...]:
+        return tuple(m.name for m in self.members if not m.voter)
+
+    def put(self, member: Member) -> Membership:
+        others = [m for m in self.members if m.name != member.name]
+        return replace(self, members=tuple(sorted([*others, member], key=lambda m: m.name)))
+
+    def bound(self, name: str, uid: str) -> Membership:
+        member = self.get(name)
+        return self if member is None else self.put(replace(member, uid=uid))
+
+    def promoted(self, name: str) -> Membership:
+        member = self.get(name)
+        return self if member is None else self.put(replace(member, voter=True))
+
+    def without(self, name: str) -> Membership:
+        return Membership(tuple(m for m in self.members if m.name != name), (*self.removed, name))
+
+    def encode(self) -> bytes:
+        rows = [[m.name, m.address, m.zone, m.url, m.uid, m.voter] for m in self.members]
+        packed: bytes = msgpack.packb([_VERSION, rows, list(self.removed)])
+        return packed
+
+    @classmethod
+    def decode(cls, data: bytes) -> Membership:
+        """Raises ValueError for bytes that are no membership of a known version."""
+        try:
+            version, rows, removed = msgpack.unpackb(data)
+            if version != _VERSION:
+                raise ValueError(f"membership of version {version}")
+            members = tuple(Member(*row) for row in rows)
+            if not all(isinstance(m.name, str) and isinstance(m.voter, bool) for m in members):
+                raise ValueError("membership with malformed rows")
+            return cls(members, tuple(removed))
+        except ValueError:
+            raise
+        except Exception as e:  # whatever else msgpack or the unpacking raises for foreign bytes
+            raise ValueError(f"no membership: {e}") from e
+
+
+def vet(hello: Hello, *, cluster: str, name: str, membership: Membership, known: Iterable[str]) -> Refusal | None:
+    """Whether node `name` may talk to the sender of `hello`. `known` are the names of the configuration, which count
+    only while the membership is still empty (a joining node)."""
+    if hello.cluster != cluster:
+        return Refusal("cluster", f"this is cluster {cluster}, not {hello.cluster}")
+    if hello.name == name:
+        return Refusal("self", f"{name} is the name of the node that was called: two nodes share a name or an address")
+    if hello.name in membership.removed:
+        return Refusal(
+            "removed",
+            f"{hello.name} was removed from the cluster; names are never used again: join under a new name",
+        )
+    member = membership.get(hello.name)
+    if member is None:
+        if not membership.members and hello.name in known:
+            return None
+        return Refusal("unknown", f"{hello.name} is no member: admit it first (cronclave cluster add)")
+    if member.uid is not None and member.uid != hello.uid:
+        return Refusal(
+            "uid",
+            f"{hello.name} is known with another node uid: its data directory was lost or changed. A node that forgot "
+            f"its votes must not come back: remove {hello.name} from the cluster and join under a new name",
+        )
+    return None

@@ -1,0 +1,371 @@
+"""Links over TCP: every node dials every peer and sends on what it dialled; it receives on what it accepted.
+
+Rules (those of cluster.links, and):
+1. Plain TCP only between loopback addresses, unless told `insecure`. With certificates both ends prove who
+   they are, and the certificate must name the node that the hello names.
+2. A connection that breaks is noticed at once; one that is silent, after `SILENCE_MS` of unacknowledged bytes.
+   Dialling is repeated every 0.2 s, with jitter.
+3. The first frame decides: hello or refusal. Until then a connection counts for nothing and has 5 s.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import logging
+import random
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cluster.links import LinkHost
+from cluster.reactor import Reactor, Timer
+from cluster.stream import Stream
+from cluster.wire import Hello, Message, ProtocolError, Refusal, encode
+
+REDIAL_S = 0.2
+REFUSED_REDIAL_S = 1.0
+HANDSHAKE_S = 5.0
+CONNECT_S = 1.0
+STRANGERS_MAX = 64  #: inbound connections without a hello
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Mutual TLS. The trust bundle may hold two CAs while one replaces the other."""
+
+    certificate: Path
+    key: Path
+    trust: Path
+
+    def context(self, *, server_side: bool) -> ssl.SSLContext:
+        protocol = ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT
+        context = ssl.SSLContext(protocol)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.check_hostname = False  # the node's name is checked, not its address: see `_check_certificate`
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(self.certificate, self.key)
+        context.load_verify_locations(self.trust)
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    listen: str  #: host:port
+    tls: TlsFiles | None = None
+    insecure: bool = False  #: plain TCP beyond loopback
+    dial: Mapping[str, str] = field(default_factory=dict)  #: peer name to the address to dial in place of its own
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Raises ValueError."""
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError(f"address {address!r}: host:port is needed")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(slots=True)
+class _Dial:
+    """Our connection to one peer."""
+
+    peer: str
+    address: str
+    stream: Stream | None = None
+    timer: Timer | None = None
+    refused: bool = False
+
+
+class TcpLinks:
+    def __init__(self, reactor: Reactor, settings: LinkSettings, *, rng: random.Random | None = None) -> None:
+        """Listens at once. Raises OSError when it cannot, ValueError for addresses that need TLS."""
+        self._reactor, self._settings = reactor, settings
+        self._rng = rng or random.Random()
+        self._host: LinkHost | None = None
+        self._dials: dict[str, _Dial] = {}
+        self._inbound: dict[str, Stream] = {}
+        self._strangers: set[Stream] = set()
+        self._accepting: ssl.SSLContext | None = None
+        self._dialling: ssl.SSLContext | None = None
+        self.reload()
+        host, port = split_address(settings.listen)
+        self._check_plain(host)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=64)
+        self._listener.setblocking(False)
+        self.port: int = self._listener.getsockname()[1]
+        reactor.add(self._listener, self._accept)
+
+    def reload(self) -> None:
+        """Read the certificates again; connections from now on use them."""
+        if self._settings.tls is not None:
+            self._accepting = self._settings.tls.context(server_side=True)
+            self._dialling = self._settings.tls.context(server_side=False)
+
+    # ---- Links
+
+    def attach(self, host: LinkHost) -> None:
+        self._host = host
+
+    def set_peers(self, addresses: Mapping[str, str]) -> None:
+        for name in [n for n in self._dials if n not in addresses]:
+            dial = self._dials.pop(name)
+            if dial.timer is not None:
+                dial.timer.cancel()
+            self._later(dial.stream, "it is no member any more")
+        for name in [n for n in self._inbound if n not in addresses]:
+            self._later(self._inbound.pop(name), "it is no member any more")
+        for name, address in addresses.items():
+            address = self._settings.dial.get(name, address)
+            dial = self._dials.get(name)
+            if dial is not None and dial.address == address:
+                continue
+            if dial is not None:
+                dial.address = address
+                self._later(dial.stream, "its address changed")
+                continue
+            self._dials[name] = dial = _Dial(name, address)
+            self._redial(dial, 0.0)
+
+    def send(self, peer: str, message: Message) -> bool:
+        dial = self._dials.get(peer)
+        if dial is None or dial.stream is None or not dial.stream.is_ready:
+            return False
+        dial.stream.send(encode(message))
+        return True
+
+    def queued_bytes(self, peer: str) -> int:
+        dial = self._dials.get(peer)
+        return 0 if dial is None or dial.stream is None else dial.stream.queued_bytes
+
+    def drop(self, peer: str) -> None:
+        dial = self._dials.get(peer)
+        self._later(None if dial is None else dial.stream, "dropped")
+        self._later(self._inbound.get(peer), "dropped")
+
+    def flush(self) -> None:
+        for dial in self._dials.values():
+            if dial.stream is not None and dial.stream.is_ready:
+                dial.stream.flush()
+
+    def close(self) -> None:
+        self.flush()
+        self._reactor.remove(self._listener)
+        self._listener.close()
+        self._host = None
+        dials, self._dials = list(self._dials.values()), {}
+        for dial in dials:
+            if dial.timer is not None:
+                dial.timer.cancel()
+        streams = [d.stream for d in dials if d.stream is not None]
+        for stream in [*streams, *self._inbound.values(), *self._strangers]:
+            stream.end("closing")
+
+    def _later(self, stream: Stream | None, reason: str) -> None:
+        """Ending a stream calls the host, which may be the caller: not from within its call."""
+        if stream is not None:
+            self._reactor.call_later(0.0, lambda: stream.end(reason))
+
+    # ---- dialling
+
+    def _redial(self, dial: _Dial, delay_s: float) -> None:
+        if self._dials.get(dial.peer) is dial:
+            dial.timer = self._reactor.call_later(delay_s, lambda: self._dial(dial))
+
+    def _dial(self, dial: _Dial) -> None:
+        dial.timer = None
+        try:
+            host, port = split_address(dial.address)
+            self._check_plain(host)
+        except ValueError as e:
+            _log.error("node %s cannot be dialled: %s", dial.peer, e)
+            self._redial(dial, 5.0)
+            return
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            if host != "localhost":
+                self._resolve(dial, host, port)
+                return
+            host = "127.0.0.1"
+        self._connect(dial, host, port)
+
+    def _resolve(self, dial: _Dial, host: str, port: int) -> None:
+        """A name server may be slow, so it is asked on a thread."""
+
+        def ask() -> None:
+            try:
+                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]
+            except OSError as e:
+                reason = str(e)
+                self._reactor.call_from_thread(lambda: self._unresolved(dial, reason))
+            else:
+                self._reactor.call_from_thread(lambda: self._connect(dial, str(found), port))
+
+        threading.Thread(target=ask, name="resolve", daemon=True).start()
+
+    def _unresolved(self, dial: _Dial, reason: str) -> None:
+        _log.warning("the address of node %s: %s", dial.peer, reason)
+        self._redial(dial, REFUSED_REDIAL_S)
+
+    def _connect(self, dial: _Dial, host: str, port: int) -> None:
+        if self._dials.get(dial.peer) is not dial or dial.stream is not None:
+            return
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        if sock.connect_ex((host, port)) not in (0, errno.EINPROGRESS):
+            sock.close()
+            self._redial(dial, REDIAL_S)
+            return
+        stream = dial.stream = Stream(
+            self._reactor,
+            sock,
+            tls=self._dialling,
+            server_side=False,
+            connecting=True,
+            on_open=lambda s: self._greet(s),
+            on_message=lambda s, m: self._answered(dial, s, m),
+            on_end=lambda s, reason: self._dial_ended(dial, s, reason),
+        )
+        stream.peer = dial.peer
+        self._expect(stream, CONNECT_S, lambda: stream.is_open, "no connection in time")
+        self._expect(stream, HANDSHAKE_S, lambda: stream.is_ready, "no hello in time")
+
+    def _expect(self, stream: Stream, delay_s: float, done: Callable[[], bool], reason: str) -> None:
+        self._reactor.call_later(delay_s, lambda: None if done() else stream.end(reason))
+
+    def _greet(self, stream: Stream) -> None:
+        if self._host is not None:
+            stream.send(encode(self._host.hello().message()))
+            stream.flush()
+
+    def _answered(self, dial: _Dial, stream: Stream, message: Message) -> None:
+        """The answer to our hello; later only a refusal can come this way."""
+        if self._host is None:
+            return
+        if message["type"] == "refuse":
+            dial.refused = True
+            self._host.refused(dial.peer, Refusal(message["code"], message["reason"]))
+            stream.end(f"refused: {message['reason']}")
+            return
+        if message["type"] != "hello" or stream.is_ready:
+            raise ProtocolError(f"{message['type']} on a sending connection")
+        hello = Hello.read(message)
+        refusal = self._check(stream, hello)
+        if refusal is None and hello.name != dial.peer:
+            refusal = Refusal("unknown", f"{hello.name} answers at the address of {dial.peer}, {dial.address}")
+        if refusal is not None:
+            dial.refused = True
+            _log.warning("node at %s: %s", dial.address, refusal.reason)
+            stream.end(f"refused: {refusal.reason}")
+            return
+        stream.is_ready = True
+        dial.refused = False
+        self._host.connected(hello)
+
+    def _dial_ended(self, dial: _Dial, stream: Stream, reason: str) -> None:
+        if dial.stream is stream:
+            dial.stream = None
+            if stream.is_ready and self._host is not None:
+                _log.info("connection to %s ended: %s", dial.peer, reason)
+                self._host.disconnected(dial.peer)
+            delay_s = REFUSED_REDIAL_S if dial.refused else REDIAL_S
+            self._redial(dial, delay_s * self._rng.uniform(0.75, 1.25))
+
+    # ---- accepting
+
+    def _accept(self) -> None:
+        for _ in range(16):
+            try:
+                sock, _address = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as e:  # out of descriptors, or the caller gave up: the listener stays
+                _log.warning("accepting a connection: %s", e)
+                return
+            if len(self._strangers) >= STRANGERS_MAX:
+                sock.close()
+                continue
+            stream = Stream(
+                self._reactor,
+                sock,
+                tls=self._accepting,
+                server_side=True,
+                connecting=False,
+                on_open=lambda s: None,
+                on_message=self._heard,
+                on_end=self._inbound_ended,
+            )
+            self._strangers.add(stream)
+            self._expect_hello(stream)
+
+    def _expect_hello(self, stream: Stream) -> None:
+        self._expect(stream, HANDSHAKE_S, lambda: stream.is_ready, "no hello in time")
+
+    def _heard(self, stream: Stream, message: Message) -> None:
+        if self._host is None:
+            return
+        if stream.is_ready:
+            if message["type"] in ("hello", "refuse"):
+                raise ProtocolError(f"a second {message['type']}")
+            self._host.received(stream.peer, message)
+            return
+        if stream not in self._strangers:
+            return  # refused already
+        if message["type"] != "hello":
+            raise ProtocolError(f"{message['type']} before a hello")
+        hello = Hello.read(message)
+        refusal = self._check(stream, hello)
+        if refusal is not None:
+            _log.warning("node %s refused: %s", hello.name, refusal.reason)
+            self._strangers.discard(stream)
+            stream.send(encode(refusal.message()))
+            stream.end_after_sending(refusal.reason)
+            return
+        self._strangers.discard(stream)
+        older = self._inbound.get(hello.name)
+        stream.peer, stream.is_ready = hello.name, True
+        self._inbound[hello.name] = stream
+        if older is not None:
+            older.end("a newer connection came")
+        self._greet(stream)
+        dial = self._dials.get(hello.name)
+        if dial is not None and dial.stream is None and dial.timer is not None:
+            dial.timer.cancel()  # it is there: do not wait for the next round
+            self._redial(dial, 0.0)
+
+    def _check(self, stream: Stream, hello: Hello) -> Refusal | None:
+        names = stream.certificate_names()
+        if names is not None and hello.name not in names:
+            return Refusal("certificate", f"the certificate names {', '.join(names) or 'nobody'}, not {hello.name}")
+        assert self._host is not None
+        return self._host.vet(hello)
+
+    def _inbound_ended(self, stream: Stream, reason: str) -> None:
+        self._strangers.discard(stream)
+        if stream.is_ready and self._inbound.get(stream.peer) is stream:
+            del self._inbound[stream.peer]
+            _log.info("connection from %s ended: %s", stream.peer, reason)
+            if self._host is not None:
+                self._host.inbound_lost(stream.peer)
+
+    def _check_plain(self, host: str) -> None:
+        if self._settings.tls is None and not self._settings.insecure and not is_loopback(host):
+            raise ValueError(
+                f"{host} is not a loopback address: give certificates (tls) or, knowingly, insecure = true"
+            )
