@@ -1,0 +1,72 @@
+"""The published JSON Schema (draft 2020-12) of a job, for editors and other tools.
+
+It is made from the models and says what they say as far as a schema can; `parse_job` is the judge. Write the file with
+`python -m scheduler.model.published > docs/reference/job.schema.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from scheduler.model.job import Job
+from scheduler.model.quantities import format_duration, format_size
+from scheduler.model.task import WORK, Task
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema of both forms: with `tasks`, or the short one with a task's fields at the top."""
+    schema = Job.model_json_schema(by_alias=True)
+    definitions: dict[str, Any] = schema["$defs"]
+    if "Task" not in definitions:
+        definitions["Task"] = Task.model_json_schema(by_alias=True)
+    for definition in (schema, *definitions.values()):
+        for field in definition.get("properties", {}).values():
+            _write_default_out(field)
+            _name_limits_by_type(field)
+    properties: dict[str, Any] = schema["properties"]
+    triggers = properties["triggers"]
+    properties["triggers"] = {
+        "anyOf": [
+            {key: triggers[key] for key in ("type", "items", "maxItems") if key in triggers},
+            {"$ref": "#/$defs/Trigger"},
+        ]
+    }
+    for name, field in definitions["Task"]["properties"].items():
+        properties[name] = field
+    schema["required"] = ["job"]
+    schema["oneOf"] = [{"required": ["tasks"]}, *({"required": [work]} for work in WORK)]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Cronclave job",
+        **{key: value for key, value in schema.items() if key != "title"},
+    }
+
+
+def _write_default_out(field: dict[str, Any]) -> None:
+    """Quantities have their inner number as default; write it as people do."""
+    default = field.get("default")
+    if field.get("type") == "string" and isinstance(default, int):
+        is_size = "KMG" in field.get("pattern", "")
+        field["default"] = format_size(default) if is_size else format_duration(default)
+    elif isinstance(default, dict):
+        field.pop("default")
+
+
+def _name_limits_by_type(field: dict[str, Any]) -> None:
+    """pydantic writes limits of length behind a conversion as those of a text."""
+    branches = [branch for branch in field.get("anyOf", [field]) if branch.get("type") != "null"]
+    kinds = {"array": "Items", "object": "Properties"}
+    noun = kinds.get(str(branches[0].get("type"))) if len(branches) == 1 else None
+    for limit in ("min", "max"):
+        if noun and f"{limit}Length" in field:
+            field[f"{limit}{noun}"] = field.pop(f"{limit}Length")
+
+
+def schema_text() -> str:
+    """The text of the published file."""
+    return json.dumps(json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")
