@@ -1,0 +1,70 @@
+"""The frames between a node's core and its front: one Unix socket, length-prefixed msgpack arrays.
+
+front → core   ["hello", front_uid]
+               ["propose", seq, frame]        a codec.Frame's bytes; the core sends it on until it is applied
+               ["abandon", seq]               the front waits no longer: do not send it again
+               ["beat"]                       every BEAT_S; a core whose front is silent hands leadership over
+               ["ask", id, what, arguments]   transfer | add_member | remove_member
+core → front   ["welcome", {"path": …, "index": …}]
+               ["commit", index, stamp_ms, [[seq, outcomes]…], [[index, n, event]…]]
+               ["status", {…}]                at once on a change of role, else every STATUS_S
+               ["reopen", path]               the state was replaced by a copy: open this file
+               ["answer", id, ok, text]
+
+The front sees its own commands' outcomes when they are applied here, never by a reply of the leader:
+whatever it is told, its readers can see.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+BEAT_S = 0.2
+FRONT_SILENCE_S = 1.0
+STATUS_S = 0.2
+FRAME_BYTES_MAX = 64 << 20
+_LENGTH = struct.Struct("<I")
+
+
+def socket_path(data: Path) -> str:
+    """A path that fits the kernel's limit of 107 bytes, however deep the data directory lies.
+
+    A directory's descriptor stays open for the life of the process when the short way is needed."""
+    path = data / "bridge.sock"
+    if len(os.fsencode(path)) < 100:
+        return str(path)
+    descriptor = os.open(data, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    return f"/proc/self/fd/{descriptor}/bridge.sock"
+
+
+def encode(message: list[Any]) -> bytes:
+    body: bytes = msgpack.packb(message, use_bin_type=True)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Decoder:
+    """Cuts a byte stream into messages. Both ends are ours: a broken frame is a defect and raises."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[list[Any]]:
+        self._buffer += data
+        start = 0
+        while len(self._buffer) - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer, start)
+            if length > FRAME_BYTES_MAX:
+                raise ValueError(f"bridge frame of {length} bytes")
+            end = start + _LENGTH.size + length
+            if len(self._buffer) < end:
+                break
+            body = bytes(self._buffer[start + _LENGTH.size : end])
+            start = end
+            yield msgpack.unpackb(body, raw=False, strict_map_key=False)
+        del self._buffer[:start]

@@ -1,0 +1,441 @@
+"""The core process: consensus, journal and machine on one loop, and the bridge to the front.
+
+Rules:
+
+1. Nothing else runs here: no HTTP, no planner, no user's code, no logging on a hot path.
+2. What the front proposes is kept until it is applied here, and sent again after a leader change or
+   RESEND_S: the state drops what it has seen. The front learns outcomes only from what was applied here.
+3. A leader whose front is silent for FRONT_SILENCE_S hands leadership to a peer whose front lives.
+4. Any error of the journal or of SQLite ends the process: a node that met one cannot know its own state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.metadata
+import logging
+import os
+import random
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from cluster.consensus import Consensus, Role
+from cluster.journal import JournalError
+from cluster.reactor import Reactor
+from cluster.settings import ClusterSettings, Founder
+from cluster.tcp import TcpLinks, TlsFiles
+from node import bridge
+from node.__main__ import configure_logging
+from node.config import ConfigError, NodeConfig, load_config
+from node.identity import Identity, load_identity
+from node.state import ReplicatedState
+from node.supervisor import EXIT_REFUSED, die_with_parent
+from scheduler import codec
+from scheduler.commands import Lead
+from scheduler.machine import AppliedEntry
+
+log = logging.getLogger("cronclave.core")
+
+RESEND_S = 1.0
+OUTGOING_BYTES_MAX = 256 << 20
+TRANSFER_PAUSE_S = 1.0
+
+
+class FrontConnection:
+    """One accepted front; a newer one replaces it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.decoder = bridge.Decoder()
+        self.outgoing = bytearray()
+        self.uid = ""
+        self.heard_s = time.monotonic()
+
+
+class Core:
+    """Composition and glue of one core."""
+
+    def __init__(self, config: NodeConfig, identity: Identity) -> None:
+        self._config = config
+        self._identity = identity
+        self._reactor = Reactor()
+        self._front: FrontConnection | None = None
+        self._pending: dict[tuple[str, int], tuple[bytes, float]] = {}  # (front, seq) -> frame, last sent
+        self._own_front = f"core-{identity.uid}-{secrets.token_hex(4)}"
+        self._own_sequence = 0
+        self._started_s = self._front_lost_s = time.monotonic()
+        self._transferred_s = 0.0
+        self._told_role: tuple[Any, ...] = ()
+        self._told_s = 0.0
+        self._stopping_s: float | None = None
+        self.refusal: str | None = None
+        self._state = ReplicatedState(config.data, config.cluster, self._applied, self._reopened)
+        self._links = self._build_links()
+        self._consensus = self._build_consensus()
+        self._listen()
+
+    # -- composition -----------------------------------------------------------------------------
+
+    def _build_links(self) -> TcpLinks:
+        tls = self._config.tls
+        return TcpLinks(
+            self._reactor,
+            listen=(self._config.raft.host, self._config.raft.port),
+            dial={peer: str(address) for peer, address in self._config.dial.items()},
+            tls=TlsFiles(tls.ca, tls.cert, tls.key) if tls else None,
+            insecure=self._config.insecure,
+        )
+
+    def _build_consensus(self) -> Consensus:
+        config = self._config
+        return Consensus(
+            ClusterSettings(
+                cluster=config.cluster,
+                name=config.name,
+                uid=self._identity.uid,
+                address=str(config.raft_address),
+                members=[Founder(m.name, str(m.raft), m.zone, m.url) for m in config.members.values()],
+                journal_dir=config.data / "log",
+                copy_dir=config.data / "copies",
+                zone=config.zone,
+                url=config.url,
+                joining=config.join,
+                format_min=codec.FORMAT,
+                format_max=codec.FORMAT,
+                election_timeout_s=config.election_timeout_ms / 1000,
+                log_bytes_max=config.log_bytes_max,
+            ),
+            self._state,
+            self._links,
+            wall_ms=lambda: int(time.time() * 1000),
+            rng=random.Random(secrets.randbits(64)),
+            on_lead=self._lead_frame,
+            on_role=self._role_changed,
+            on_fatal=self._refused,
+            local_status=self._local_status,
+        )
+
+    def _listen(self) -> None:
+        path = bridge.socket_path(self._config.data)
+        Path(path).unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(path)
+        os.chmod(path, 0o600)
+        self._listener.listen(4)
+        self._listener.setblocking(False)
+        self._reactor.add(self._listener, self._accept)
+
+    def run(self) -> None:
+        """Until a SIGTERM; raises what consensus or the state raise."""
+        self._reactor.run(self._turn)
+        self._consensus.close()
+        self._state.close()
+
+    def _refused(self, reason: str) -> None:
+        """The cluster will never take this node back under this identity."""
+        self.refusal = reason
+        log.critical("%s", reason)
+        self._reactor.stop()
+
+    def stop(self) -> None:
+        """Hand leadership over first, so that nobody waits for an election."""
+        if self._stopping_s is None:
+            self._stopping_s = time.monotonic()
+            if self._consensus.role is Role.LEADER:
+                with contextlib.suppress(ValueError):  # alone: nobody to hand over to
+                    self._transfer(None)
+
+    # -- the loop --------------------------------------------------------------------------------
+
+    def _turn(self) -> float:
+        wait_s = self._consensus.turn()
+        now_s = time.monotonic()
+        self._resend(now_s)
+        self._watch_front(now_s)
+        self._tell_status(now_s)
+        if self._stopping_s is not None and (
+            self._consensus.role is not Role.LEADER or now_s - self._stopping_s > 1.0
+        ):
+            self._reactor.stop()
+        return min(wait_s, bridge.STATUS_S)
+
+    def _lead_frame(self) -> bytes:
+        self._own_sequence += 1
+        lead = Lead(self._config.name, self._config.zone, self._consensus.term)
+        return codec.encode_frame(
+            codec.Frame(self._own_front, self._own_sequence, self._own_sequence, (codec.encode_command(lead),))
+        )
+
+    def _role_changed(self, role: Role) -> None:
+        self._told_s = 0.0
+        for key, (frame, _) in self._pending.items():
+            self._pending[key] = (frame, 0.0)
+
+    def _resend(self, now_s: float) -> None:
+        for key, (frame, sent_s) in self._pending.items():
+            if now_s - sent_s >= RESEND_S and self._consensus.propose(frame):
+                self._pending[key] = (frame, now_s)
+
+    def _applied(self, entry: AppliedEntry) -> None:
+        front = self._front
+        outcomes = []
+        for uid, sequence, results in entry.frames:
+            self._pending.pop((uid, sequence), None)
+            if front is not None and uid == front.uid:
+                outcomes.append([sequence, codec.encode_outcomes(results)])
+        if front is not None and front.uid and (outcomes or entry.events or entry.frames):
+            events = [[index, n, codec.encode_event(event)] for index, n, event in entry.events]
+            self._write(front, bridge.encode(["commit", entry.index, entry.stamp_ms, outcomes, events]))
+
+    def _reopened(self, path: Path) -> None:
+        if self._front is not None:
+            index = self._state.machine.state.idx
+            self._write(self._front, bridge.encode(["reopen", str(path), index]))
+
+    # -- the front -------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        sock.setblocking(False)
+        if self._front is not None:
+            self._drop_front("replaced by a newer front")
+        self._front = FrontConnection(sock)
+        self._reactor.add(sock, self._read_front, self._flush_front)
+
+    def _read_front(self) -> None:
+        front = self._front
+        if front is None:
+            return
+        try:
+            data = front.sock.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._drop_front("disconnected")
+            return
+        front.heard_s = time.monotonic()
+        for message in front.decoder.feed(data):
+            self._take(front, message)
+
+    def _take(self, front: FrontConnection, message: list[Any]) -> None:
+        kind = message[0]
+        if kind == "propose":
+            sequence, frame = message[1], message[2]
+            sent = self._consensus.propose(frame)
+            self._pending[(front.uid, sequence)] = (frame, time.monotonic() if sent else 0.0)
+        elif kind == "abandon":
+            self._pending.pop((front.uid, message[1]), None)
+        elif kind == "beat":
+            pass
+        elif kind == "ask":
+            self._answer(front, message[1], message[2], message[3])
+        elif kind == "hello":
+            front.uid = message[1]
+            state = self._state.machine.state
+            self._write(front, bridge.encode(["welcome", {"path": str(self._state.path), "index": state.idx}]))
+            self._told_s = 0.0
+        else:
+            raise ValueError(f"unknown bridge message {kind!r}")
+
+    def _answer(self, front: FrontConnection, number: int, what: str, arguments: list[Any]) -> None:
+        """Asks about membership: the answer says that it began; its end shows in the status."""
+        try:
+            if what == "transfer":
+                text = self._transfer(arguments[0])
+            elif what == "add_member":
+                text = _must(self._consensus.add_member(*arguments))
+            elif what == "remove_member":
+                text = _must(self._consensus.remove_member(arguments[0]))
+            else:
+                raise ValueError(f"unknown question {what!r}")
+            ok = True
+        except ValueError as error:
+            ok, text = False, str(error)
+        if number:
+            self._write(front, bridge.encode(["answer", number, ok, text]))
+
+    def _transfer(self, target: str | None) -> str:
+        """Raises ValueError with the reason why nobody can take over."""
+        self._transferred_s = time.monotonic()
+        if target is None and self._consensus.role is Role.LEADER:
+            living = [
+                p
+                for p in self._consensus.peers()
+                if p.reachable and p.voter and p.status.get("front") and not p.status.get("stopping")
+            ]
+            living.sort(key=lambda p: (-p.match, p.name))
+            if not living:
+                raise ValueError("no peer that can lead is reachable")
+            target = living[0].name
+        _must(self._consensus.transfer(target))
+        return target or ""
+
+    def _watch_front(self, now_s: float) -> None:
+        if self._front_lives(now_s) or self._consensus.role is not Role.LEADER:
+            return
+        if now_s - self._transferred_s > TRANSFER_PAUSE_S and self._stopping_s is None:
+            try:
+                target = self._transfer(None)
+                log.warning("the front is silent: handing leadership to %s", target)
+            except ValueError:
+                pass  # nobody else has a living front either: leading without one is no worse
+
+    def _front_lives(self, now_s: float) -> bool:
+        heard_s = self._front.heard_s if self._front is not None else self._front_lost_s
+        return now_s - heard_s < bridge.FRONT_SILENCE_S
+
+    def _drop_front(self, why: str) -> None:
+        front = self._front
+        if front is None:
+            return
+        log.info("front %s: %s", front.uid, why)
+        self._front = None
+        self._front_lost_s = front.heard_s
+        self._reactor.remove(front.sock)
+        front.sock.close()
+        for key in [key for key in self._pending if key[0] == front.uid]:
+            del self._pending[key]  # nobody waits for them any more
+
+    def _write(self, front: FrontConnection, data: bytes) -> None:
+        if len(front.outgoing) + len(data) > OUTGOING_BYTES_MAX:
+            self._drop_front("does not read what it is sent")
+            return
+        idle = not front.outgoing
+        front.outgoing += data
+        if idle:
+            self._flush_front()
+
+    def _flush_front(self) -> None:
+        front = self._front
+        if front is None:
+            return
+        try:
+            while front.outgoing:
+                sent = front.sock.send(memoryview(front.outgoing)[: 1 << 20])
+                del front.outgoing[:sent]
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            self._drop_front("disconnected")
+            return
+        self._reactor.set_writing(front.sock, bool(front.outgoing))
+
+    # -- status ----------------------------------------------------------------------------------
+
+    def _local_status(self) -> dict[str, Any]:
+        """What the peers learn of this node every second."""
+        state = self._state.machine.state
+        return {
+            "index": state.idx,
+            "hash": state.hash.hex(),
+            "free_bytes": shutil.disk_usage(self._config.data).free,
+            "tzdata": state.tzdata,
+            "front": self._front_lives(time.monotonic()),
+            "stopping": self._stopping_s is not None,
+        }
+
+    def _tell_status(self, now_s: float) -> None:
+        front = self._front
+        if front is None or not front.uid:
+            return
+        consensus = self._consensus
+        state = self._state.machine.state
+        lag_ms = consensus.leader_silent_ms
+        ready = consensus.has_quorum and not consensus.is_joining and consensus.commit - consensus.applied.index < 1_000
+        role = (consensus.role, consensus.leader, consensus.term, consensus.has_quorum, ready, state.epoch)
+        if role == self._told_role and now_s - self._told_s < bridge.STATUS_S:
+            return
+        self._told_role, self._told_s = role, now_s
+        peers = [
+            {
+                "node": p.name,
+                "zone": p.zone,
+                "address": p.address,
+                "url": p.url,
+                "reachable": p.reachable,
+                "voter": p.voter,
+                "match": p.match,
+                "silent_ms": int(now_s * 1000 - self._started_s * 1000) if p.silent_ms is None else p.silent_ms,
+                "clock_offset_ms": p.offset_ms,
+                "free_bytes": p.status.get("free_bytes"),
+            }
+            for p in consensus.peers()
+        ]
+        urls = {p["node"]: p["url"] for p in peers} | {self._config.name: self._config.url}
+        status = {
+            "cluster": self._config.cluster,
+            "node": self._config.name,
+            "uid": self._identity.uid,
+            "zone": self._config.zone,
+            "state": self._state_word(),
+            "leader": consensus.leader,
+            "leader_url": urls.get(consensus.leader) if consensus.leader else None,
+            "term": consensus.term,
+            "epoch": state.epoch,
+            "index": state.idx,
+            "commit_lag_ms": lag_ms,
+            "quorum": consensus.has_quorum,
+            "ready": ready and self._stopping_s is None,
+            "state_hash": state.hash.hex(),
+            "ledger_head": state.ledger_head.hex(),
+            "format": state.format,
+            "version": importlib.metadata.version("cronclave"),
+            "tzdata": state.tzdata,
+            "free_bytes": shutil.disk_usage(self._config.data).free,
+            "wal_bytes": self._state.wal_bytes(),
+            "log_bytes": consensus.log_bytes,
+            "log_entries": consensus.log_entries,
+            "peers": peers,
+        }
+        self._write(front, bridge.encode(["status", status]))
+
+
+    def _state_word(self) -> str:
+        if self._stopping_s is not None:
+            return "stopping"
+        return "joining" if self._consensus.is_joining else self._consensus.role.value
+
+
+def _must(reason: str | None) -> str:
+    """Consensus says why something cannot be, or None when it is under way."""
+    if reason is not None:
+        raise ValueError(reason)
+    return "under way"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="node.core")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    arguments = parser.parse_args()
+    die_with_parent(arguments.parent)
+    configure_logging("core")
+    try:
+        config = load_config(arguments.config)
+        core = Core(config, load_identity(config))
+    except (ConfigError, JournalError) as error:
+        print(f"cronclave node: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+    signal.signal(signal.SIGTERM, lambda number, frame: core.stop())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C reaches all; the supervisor decides
+    core.run()
+    if core.refusal is not None:
+        print(f"cronclave node: {core.refusal}", file=sys.stderr)
+        return EXIT_REFUSED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""The front process: HTTP, the agents' gateway, the planner and effects, in one asyncio loop.
+
+It holds no state of its own that a restart would lose: everything comes from the state's file and the bridge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+from api.app import create_app
+from api.gateway import Gateway
+from api.ports import ApiSettings, Committed, NodeStatus
+from node.__main__ import configure_logging
+from node.config import ConfigError, NodeConfig, load_config
+from node.identity import load_identity
+from node.link import CoreLink
+from node.planner import Planner
+from node.supervisor import EXIT_REFUSED, die_with_parent
+from scheduler import events as e
+
+log = logging.getLogger("cronclave.front")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn under our own signal handling: a front closes its agents' sockets and streams first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+_PLAN_EVENTS = (
+    e.Led,
+    e.JobPut,
+    e.JobDeleted,
+    e.JobResumed,
+    e.RunCreated,
+    e.TaskQueued,
+    e.AttemptEnded,
+    e.AgentConnected,
+    e.AgentDisconnected,
+)
+
+
+def _unknown_status(config: NodeConfig, uid: str) -> NodeStatus:
+    return NodeStatus(
+        cluster=config.cluster,
+        node=config.name,
+        uid=uid,
+        zone=config.zone,
+        state="joining" if config.join else "follower",
+        leader=None,
+        leader_url=None,
+        term=0,
+        epoch=0,
+        index=0,
+        commit_lag_ms=0,
+        quorum=False,
+        ready=False,
+        state_hash="",
+        ledger_head="",
+        format=0,
+        version="",
+        tzdata="",
+        free_bytes=0,
+        wal_bytes=0,
+        log_bytes=0,
+        log_entries=0,
+    )
+
+
+class Front:
+    """Composition of one front."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self._config = config
+        self._link = CoreLink(config.data, _unknown_status(config, load_identity(config).uid))
+        settings = ApiSettings(
+            insecure=config.insecure, urls={name: member.url for name, member in config.members.items()}
+        )
+        self._gateway = Gateway(self._link, settings)
+        self._app = create_app(self._link, settings, self._gateway)
+        self._planner = Planner(
+            node=config.name,
+            open_store=self._link.store,
+            status=self._link.status,
+            propose=lambda commands: asyncio.ensure_future(self._link.proposals.propose_all(commands, 15.0)),
+            hand_over=self._link.hand_over,
+            commit_s=lambda: self._link.proposals.commit_s,
+            bootstrap_token=config.bootstrap_token_sha256,
+        )
+        self._server = _Server(
+            uvicorn.Config(
+                self._app,
+                host=config.http.host,
+                port=config.http.port,
+                log_config=None,
+                access_log=False,
+                lifespan="on",
+                ws="websockets-sansio",
+                ws_max_size=8 << 20,
+                ws_ping_interval=None,
+                timeout_graceful_shutdown=2,
+                timeout_keep_alive=30,
+                ssl_certfile=str(config.http_cert) if config.http_cert else None,
+                ssl_keyfile=str(config.http_key) if config.http_key else None,
+            )
+        )
+
+    async def run(self) -> int:
+        """Until a signal, or until the core is gone."""
+        self._link.on_commit = self._on_commit
+        self._link.on_status = self._on_status
+        await self._link.connect()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        reading = asyncio.create_task(self._link.run(), name="bridge")
+        beating = asyncio.create_task(self._link.beat(), name="beat")
+        planning = asyncio.create_task(self._planner.run(), name="planner")
+        serving = asyncio.create_task(self._server.serve(), name="http")
+        done, _ = await asyncio.wait(
+            {reading, beating, planning, serving}, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in done:
+            if task is not serving:
+                log.error("%s ended: %r", task.get_name(), task.exception() or "the core is gone")
+        planning.cancel()
+        if not serving.done():
+            self._stop()
+            await asyncio.wait({serving}, timeout=3.0)
+        return 0 if done == {serving} else 1
+
+    def _stop(self) -> None:
+        self._gateway.close()
+        self._server.should_exit = True
+
+    def _on_commit(self, committed: Committed) -> None:
+        if any(isinstance(event, _PLAN_EVENTS) for _, _, event in committed.events):
+            self._planner.poke()
+
+    def _on_status(self, status: NodeStatus) -> None:
+        if status.state == "leader":
+            self._planner.poke()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="node.front")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    arguments = parser.parse_args()
+    die_with_parent(arguments.parent)
+    configure_logging("front")
+    try:
+        config = load_config(arguments.config)
+    except ConfigError as error:
+        print(f"cronclave node: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+    front = Front(config)
+    try:
+        return asyncio.run(front.run())
+    except OSError as error:
+        print(f"cronclave node: cannot serve on {config.http}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,255 @@
+"""The front's end of the bridge, and the node as the API sees it (api.ports.Scheduler)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from api.ports import Committed, NoLeaderError, NodeStatus, PeerStatus, UnavailableError
+from node import bridge
+from node.proposals import Proposals
+from scheduler import codec
+from scheduler.commands import Command, Outcome
+from scheduler.events import Event
+from scheduler.store.connection import Store
+
+log = logging.getLogger("cronclave.front")
+
+HISTORY_EVENTS_MAX = 50_000
+
+
+class CommitSubscription:
+    """A bounded queue of commits; a subscriber that does not keep up is marked, never waited for."""
+
+    def __init__(self, limit: int, close: Callable[[CommitSubscription], None]) -> None:
+        self.queue: asyncio.Queue[Committed] = asyncio.Queue(limit)
+        self.overrun = False
+        self._close = close
+
+    def offer(self, committed: Committed) -> None:
+        try:
+            self.queue.put_nowait(committed)
+        except asyncio.QueueFull:
+            self.overrun = True
+
+    def close(self) -> None:
+        self._close(self)
+
+
+class CoreLink:
+    """Connection to the core. Its loss ends the front: the supervisor decides what follows."""
+
+    def __init__(self, data: Path, status: NodeStatus) -> None:
+        self._data = data
+        self._status = status
+        self._writer: asyncio.StreamWriter | None = None
+        self._reader: asyncio.StreamReader | None = None
+        self._path: Path | None = None
+        self._generation = 0
+        self._index = 0
+        self._index_moved = asyncio.Condition()
+        self._subscriptions: set[CommitSubscription] = set()
+        self._history: deque[tuple[int, int, int, Event]] = deque(maxlen=HISTORY_EVENTS_MAX)
+        self._history_from = (0, -1)
+        self._questions: dict[int, asyncio.Future[str]] = {}
+        self._numbers = itertools.count(1)
+        self._local = threading.local()
+        self.proposals = Proposals(self._send_proposal, self._abandon)
+        self.on_commit: Callable[[Committed], None] = lambda committed: None
+        self.on_status: Callable[[NodeStatus], None] = lambda status: None
+
+    async def connect(self, deadline_s: float = 30.0) -> None:
+        """Until the core has welcomed this front."""
+        path = bridge.socket_path(self._data)
+        give_up_s = time.monotonic() + deadline_s
+        while True:
+            try:
+                self._reader, self._writer = await asyncio.open_unix_connection(path, limit=1 << 20)
+                break
+            except OSError:
+                if time.monotonic() > give_up_s:
+                    raise
+                await asyncio.sleep(0.02)
+        self._send(["hello", self.proposals.front])
+
+    async def run(self) -> None:
+        """Reads until the core is gone."""
+        assert self._reader is not None
+        decoder = bridge.Decoder()
+        while data := await self._reader.read(1 << 20):
+            for message in decoder.feed(data):
+                self._take(message)
+            if self._moved:
+                self._moved = False
+                async with self._index_moved:
+                    self._index_moved.notify_all()
+
+    _moved = False
+
+    async def beat(self) -> None:
+        while True:
+            self._send(["beat"])
+            await asyncio.sleep(bridge.BEAT_S)
+
+    # -- api.ports.Scheduler ---------------------------------------------------------------------
+
+    def status(self) -> NodeStatus:
+        return self._status
+
+    @property
+    def index(self) -> int:
+        return self._index
+
+    async def propose(self, command: Command, *, timeout_s: float = 10.0) -> Outcome:
+        if self._status.state == "stopping":
+            raise UnavailableError("this node is stopping")
+        return await self.proposals.propose(command, timeout_s)
+
+    async def barrier(self, *, timeout_s: float = 5.0) -> None:
+        await self.proposals.barrier(timeout_s)
+
+    async def wait_index(self, index: int, *, timeout_s: float) -> bool:
+        if self._index >= index:
+            return True
+        try:
+            async with asyncio.timeout(timeout_s), self._index_moved:
+                await self._index_moved.wait_for(lambda: self._index >= index)
+        except TimeoutError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Store]:
+        store = self.store()
+        with store.snapshot():
+            yield store
+
+    def store(self) -> Store:
+        """The calling thread's reader, reopened after the state was replaced by a copy."""
+        store: Store | None = getattr(self._local, "store", None)
+        if store is not None and self._local.generation == self._generation:
+            return store
+        if self._path is None:
+            raise UnavailableError("this node has not opened its state yet")
+        if store is not None:
+            store.close()
+        generation = self._generation
+        self._local.store = Store.open_reader(self._path)
+        self._local.generation = generation
+        return self._local.store  # type: ignore[no-any-return]  # threading.local is untyped
+
+    def subscribe(self, *, limit: int = 10_000) -> CommitSubscription:
+        subscription = CommitSubscription(limit, self._subscriptions.discard)
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def history(self, after: tuple[int, int]) -> Sequence[tuple[int, int, int, Event]] | None:
+        if after < self._history_from:
+            return None
+        return [entry for entry in self._history if entry[:2] > after]
+
+    async def transfer(self, target: str | None) -> str:
+        return await self._ask("transfer", [target])
+
+    async def add_member(self, name: str, address: str, zone: str, url: str) -> None:
+        await self._ask("add_member", [name, address, zone, url])
+
+    async def remove_member(self, name: str) -> None:
+        await self._ask("remove_member", [name])
+
+    def now_ms(self) -> int:
+        return int(time.time() * 1000)
+
+    def hand_over(self, reason: str) -> None:
+        log.warning("handing leadership over: %s", reason)
+        self._send(["ask", 0, "transfer", [None]])
+
+    # -- the bridge ------------------------------------------------------------------------------
+
+    def _send(self, message: list[Any]) -> None:
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(bridge.encode(message))
+
+    def _send_proposal(self, sequence: int, frame: bytes) -> None:
+        self._send(["propose", sequence, frame])
+
+    def _abandon(self, sequence: int) -> None:
+        self._send(["abandon", sequence])
+
+    async def _ask(self, what: str, arguments: list[Any]) -> str:
+        number = next(self._numbers)
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._questions[number] = future
+        self._send(["ask", number, what, arguments])
+        try:
+            return await asyncio.wait_for(future, 15.0)
+        except TimeoutError:
+            raise NoLeaderError(f"{what}: no answer in time; the outcome is unknown") from None
+        finally:
+            self._questions.pop(number, None)
+
+    def _take(self, message: list[Any]) -> None:
+        kind = message[0]
+        if kind == "commit":
+            self._take_commit(*message[1:])
+        elif kind == "status":
+            self._take_status(message[1])
+        elif kind == "answer":
+            self._take_answer(*message[1:])
+        elif kind == "welcome":
+            self._path = Path(message[1]["path"])
+            self._index = message[1]["index"]
+            self._history_from = (self._index, 1 << 62)
+            self.proposals.resend()
+        elif kind == "reopen":
+            self._path = Path(message[1])
+            self._generation += 1
+            self._index = max(self._index, message[2])
+            self._history.clear()
+            self._history_from = (self._index, 1 << 62)
+            for subscription in self._subscriptions:
+                subscription.overrun = True
+        else:
+            raise ValueError(f"unknown bridge message {kind!r}")
+
+    def _take_commit(
+        self, index: int, stamp_ms: int, outcomes: list[list[Any]], events: list[list[Any]]
+    ) -> None:
+        self._index = index
+        self._moved = True
+        for sequence, encoded in outcomes:
+            self.proposals.resolve(sequence, encoded)
+        decoded = [(e[0], e[1], codec.decode_event(e[2])) for e in events]
+        if decoded and len(self._history) + len(decoded) > HISTORY_EVENTS_MAX:
+            dropped = self._history[min(len(self._history) - 1, len(decoded) - 1)] if self._history else None
+            if dropped is not None:
+                self._history_from = (dropped[0], dropped[1])
+        self._history.extend((i, n, stamp_ms, event) for i, n, event in decoded)
+        committed = Committed(index, stamp_ms, decoded)
+        self.on_commit(committed)
+        for subscription in self._subscriptions:
+            subscription.offer(committed)
+
+    def _take_status(self, fields: dict[str, Any]) -> None:
+        peers = tuple(PeerStatus(**peer) for peer in fields.pop("peers"))
+        self._status = NodeStatus(**fields, peers=peers)
+        self.on_status(self._status)
+
+    def _take_answer(self, number: int, ok: bool, text: str) -> None:
+        future = self._questions.pop(number, None)
+        if future is None or future.done():
+            return
+        if ok:
+            future.set_result(text)
+        elif text.startswith("no leader"):
+            future.set_exception(NoLeaderError(text))
+        else:
+            future.set_exception(ValueError(text))

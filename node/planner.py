@@ -1,0 +1,178 @@
+"""The planner loop: on the leader's front, and only while this node leads in the stored epoch.
+
+Rules:
+
+1. One batch in flight: the next plan is made from a state that contains the last one.
+2. Ticks are proposed `lead` ahead and started on time by the agents; the lead follows the commit time.
+3. The clock is the wall clock at taking office plus monotonic time, slewed towards the wall clock: a
+   step of the wall clock neither loses nor repeats a tick. A leader that differs by more than 1 s from
+   the median of its peers stops planning and hands over.
+4. Leases run on the monotonic clock; a new leader starts them all anew, at full length.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+from api.ports import NoLeaderError, NodeStatus
+from scheduler.commands import Command, Outcome, PutToken
+from scheduler.plan import LeaseView, PlanCache, plan, wake_ms
+from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
+from scheduler.store.connection import Store
+
+log = logging.getLogger("cronclave.planner")
+
+LEAD_MS_MIN = 50
+LEAD_MS_MAX = 400
+IDLE_S_MAX = 1.0
+CLOCK_DEVIATION_MS_MAX = 1_000
+NODE_SILENCE_MS = 2_000
+_SLEW = 0.005  #: share of elapsed time by which the planner's clock may move towards the wall clock
+_LEASE_S = (LEASE_MS + KILL_GRACE_MS + LEASE_MARGIN_MS) / 1000
+
+
+class OfficeClock:
+    """UTC milliseconds that run with the monotonic clock and are slewed, never stepped."""
+
+    def __init__(self) -> None:
+        self._base_ms = time.time() * 1000
+        self._base_s = time.monotonic()
+
+    def now_ms(self) -> int:
+        elapsed_ms = (time.monotonic() - self._base_s) * 1000
+        now_ms = self._base_ms + elapsed_ms
+        error_ms = time.time() * 1000 - now_ms
+        if elapsed_ms > 1_000:
+            limit_ms = elapsed_ms * _SLEW
+            self._base_ms = now_ms + max(-limit_ms, min(limit_ms, error_ms))
+            self._base_s += elapsed_ms / 1000
+            now_ms = self._base_ms
+        return int(now_ms)
+
+
+class Leases:
+    """Which attempts of disconnected agents have outlived their lease in this office."""
+
+    def __init__(self) -> None:
+        self._since_s: dict[int, float] = {}
+
+    def refresh(self, attempts: Sequence[int]) -> LeaseView:
+        """`attempts`: every attempt with a grant whose agent is disconnected now."""
+        now_s = time.monotonic()
+        self._since_s = {attempt: self._since_s.get(attempt, now_s) for attempt in attempts}
+        ended = frozenset(a for a, since_s in self._since_s.items() if now_s - since_s >= _LEASE_S)
+        return LeaseView(ended=ended)
+
+
+class Planner:
+    """Plans while it holds the office."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        open_store: Callable[[], Store],
+        status: Callable[[], NodeStatus],
+        propose: Callable[[Sequence[Command]], asyncio.Future[list[Outcome]]],
+        hand_over: Callable[[str], None],
+        commit_s: Callable[[], float],
+        bootstrap_token: bytes | None,
+    ) -> None:
+        self._node = node
+        self._open_store = open_store
+        self._status = status
+        self._propose = propose
+        self._hand_over = hand_over
+        self._commit_s = commit_s
+        self._bootstrap_token = bootstrap_token
+        self._poked = asyncio.Event()
+
+    def poke(self) -> None:
+        """The state changed in a way that may need a decision."""
+        self._poked.set()
+
+    async def run(self) -> None:
+        """For the life of the front."""
+        while True:
+            epoch = self._epoch_held()
+            if epoch is None:
+                await self._wait(IDLE_S_MAX)
+                continue
+            log.info("planning in epoch %d", epoch)
+            try:
+                await self._hold_office(epoch)
+            except NoLeaderError:
+                log.info("no outcome for the plan of epoch %d; looking again", epoch)
+            log.info("stopped planning in epoch %d", epoch)
+
+    def _epoch_held(self) -> int | None:
+        """The epoch that this node may plan in: it leads, and the stored Lead is its own."""
+        status = self._status()
+        if status.state != "leader" or not status.ready:
+            return None
+        row = self._open_store().row("SELECT epoch, leader, leader_term FROM state WHERE id = 1")
+        if row is None or row[1] != self._node or row[2] != status.term:
+            return None
+        return int(row[0])
+
+    async def _hold_office(self, epoch: int) -> None:
+        clock = OfficeClock()
+        leases = Leases()
+        cache = PlanCache()
+        if self._bootstrap_token is not None:
+            await self._propose([PutToken("bootstrap", self._bootstrap_token, "admin")])
+        while self._epoch_held() == epoch:
+            self._poked.clear()
+            status = self._status()
+            if self._clock_deviates(status):
+                self._hand_over("its clock differs by more than 1 s from the median of its peers")
+                await self._wait(IDLE_S_MAX)
+                continue
+            lead_ms = max(LEAD_MS_MIN, min(LEAD_MS_MAX, int(self._commit_s() * 3_000)))
+            store = self._open_store()
+            with store.snapshot():
+                now_ms = clock.now_ms()
+                commands = plan(
+                    store,
+                    now_ms,
+                    epoch=epoch,
+                    lead_ms=lead_ms,
+                    leases=leases.refresh(cache.unleased(store)),
+                    silent_nodes=_silent_nodes(status),
+                    cache=cache,
+                )
+                wake = wake_ms(store)
+            if commands:
+                outcomes = await self._propose(commands)
+                refused = [(c, o) for c, o in zip(commands, outcomes, strict=True) if not o.ok]
+                for command, outcome in refused[:3]:
+                    log.info("refused %s: %s %s", type(command).__name__, outcome.code, outcome.detail)
+                if len(refused) < len(commands):
+                    continue
+                wake = now_ms + 100  # all refused: the state moved on, or a defect; never spin
+            wait_s = IDLE_S_MAX if wake is None else (wake - lead_ms - clock.now_ms()) / 1000
+            await self._wait(max(0.0, min(IDLE_S_MAX, wait_s)))
+
+    def _clock_deviates(self, status: NodeStatus) -> bool:
+        offsets = [
+            p.clock_offset_ms for p in status.peers if p.reachable and p.voter and p.clock_offset_ms is not None
+        ]
+        return len(offsets) > 1 and abs(statistics.median([0, *offsets])) > CLOCK_DEVIATION_MS_MAX
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        try:
+            await asyncio.wait_for(self._poked.wait(), seconds)
+        except TimeoutError:
+            pass
+        self._poked.clear()
+
+
+def _silent_nodes(status: NodeStatus) -> list[str]:
+    return sorted(p.node for p in status.peers if p.silent_ms >= NODE_SILENCE_MS)

@@ -1,0 +1,134 @@
+"""The front's own proposals: batched, numbered, answered once.
+
+Commands of one loop turn share a frame. At most IN_FLIGHT_MAX frames wait for their commit, so that under load
+frames grow instead of multiplying (bigger rounds win). The lowest number still waited for goes with each frame: what
+lies below it the state may forget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from api.ports import NoLeaderError, OverloadedError
+from scheduler import codec
+from scheduler.commands import Barrier, Command, Outcome
+
+IN_FLIGHT_MAX = 4
+QUEUED_MAX = 20_000
+FRAME_COMMANDS_MAX = 1_000
+FRAME_BYTES_MAX = 768 << 10
+
+
+class Proposals:
+    """Turns commands into numbered frames and outcomes into results."""
+
+    def __init__(self, send: Callable[[int, bytes], None], abandon: Callable[[int], None]) -> None:
+        self.front = secrets.token_hex(8)
+        self._send = send
+        self._abandon = abandon
+        self._sequence = 0
+        self._queue: deque[tuple[bytes, asyncio.Future[Outcome]]] = deque()
+        self._waiting: dict[int, list[asyncio.Future[Outcome]]] = {}
+        self._frames: dict[int, bytes] = {}
+        self._barrier: asyncio.Future[Outcome] | None = None
+        self._flush_planned = False
+        self.commit_s = 0.005  #: moving average of the time from sending a frame to its outcome
+        self._sent_s: dict[int, float] = {}
+
+    async def propose(self, command: Command, timeout_s: float) -> Outcome:
+        """The outcome of one command. Raises OverloadedError, NoLeaderError."""
+        if len(self._queue) >= QUEUED_MAX:
+            raise OverloadedError(f"{QUEUED_MAX} commands wait already")
+        return await self._result(self._enqueue(codec.encode_command(command)), timeout_s)
+
+    async def propose_all(self, commands: Sequence[Command], timeout_s: float) -> list[Outcome]:
+        """The outcomes of a planner's batch, in order. Raises NoLeaderError."""
+        futures = [self._enqueue(codec.encode_command(command)) for command in commands]
+        done, pending = await asyncio.wait(futures, timeout=timeout_s)
+        if pending:
+            for future in pending:
+                future.cancel()
+            raise NoLeaderError("no outcome in time")
+        return [future.result() for future in futures]
+
+    async def barrier(self, timeout_s: float) -> None:
+        """Concurrent callers share the next commit that has not left yet. Raises NoLeaderError."""
+        if self._barrier is None or self._barrier.done():
+            self._barrier = self._enqueue(codec.encode_command(Barrier()))
+        await self._result(asyncio.shield(self._barrier), timeout_s)
+
+    def resend(self) -> None:
+        """The core is a new one (or the first): give it every frame that waits."""
+        for sequence, frame in self._frames.items():
+            self._send(sequence, frame)
+
+    def resolve(self, sequence: int, outcomes: bytes) -> None:
+        futures = self._waiting.pop(sequence, None)
+        self._frames.pop(sequence, None)
+        sent_s = self._sent_s.pop(sequence, None)
+        if sent_s is not None:
+            self.commit_s += (asyncio.get_running_loop().time() - sent_s - self.commit_s) * 0.05
+        if futures is not None:
+            for future, outcome in zip(futures, codec.decode_outcomes(outcomes), strict=True):
+                if not future.done():
+                    future.set_result(outcome)
+        if self._queue:
+            self._plan_flush()
+
+    def _enqueue(self, command: bytes) -> asyncio.Future[Outcome]:
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._queue.append((command, future))
+        self._plan_flush()
+        return future
+
+    async def _result(self, future: asyncio.Future[Outcome], timeout_s: float) -> Outcome:
+        try:
+            return await asyncio.wait_for(future, timeout_s)
+        except TimeoutError:
+            self._forget_abandoned()
+            raise NoLeaderError("no leader answered in time; the outcome is unknown") from None
+
+    def _forget_abandoned(self) -> None:
+        for sequence, futures in list(self._waiting.items()):
+            if all(future.done() for future in futures):
+                del self._waiting[sequence]
+                self._frames.pop(sequence, None)
+                self._sent_s.pop(sequence, None)
+                self._abandon(sequence)
+        if self._queue:
+            self._plan_flush()
+
+    def _plan_flush(self) -> None:
+        if not self._flush_planned and len(self._waiting) < IN_FLIGHT_MAX:
+            self._flush_planned = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_planned = False
+        while self._queue and len(self._waiting) < IN_FLIGHT_MAX:
+            commands: list[bytes] = []
+            futures: list[asyncio.Future[Outcome]] = []
+            size = 0
+            while self._queue and len(commands) < FRAME_COMMANDS_MAX and size < FRAME_BYTES_MAX:
+                if commands and size + len(self._queue[0][0]) > FRAME_BYTES_MAX:
+                    break
+                command, future = self._queue.popleft()
+                if future.done():  # its caller gave up while it was queued: it was never proposed
+                    continue
+                commands.append(command)
+                futures.append(future)
+                size += len(command)
+                if future is self._barrier:
+                    self._barrier = None  # a later caller needs a later commit
+            if not commands:
+                continue
+            self._sequence += 1
+            lowest = min(self._waiting, default=self._sequence)
+            frame = codec.encode_frame(codec.Frame(self.front, self._sequence, lowest, tuple(commands)))
+            self._waiting[self._sequence] = futures
+            self._frames[self._sequence] = frame
+            self._sent_s[self._sequence] = asyncio.get_running_loop().time()
+            self._send(self._sequence, frame)

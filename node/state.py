@@ -1,0 +1,130 @@
+"""The replicated state as consensus sees it: SQLite generations behind cluster.machine.StateMachine.
+
+The live file is DATA/state/<generation>/state.db; DATA/state/CURRENT names the generation. Installing a copy
+writes a new generation and switches CURRENT: renaming over an open database corrupts its readers. Readers are
+told to reopen; the old generation is removed when the next one is installed, or at the next start.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from cluster.machine import Applied, Entry, Position
+from node.identity import write_atomically
+from scheduler.machine import AppliedEntry, Machine
+from scheduler.store.connection import Store
+
+FILE = "state.db"
+
+
+class ReplicatedState:
+    """One node's state machine. Used by the core's loop alone, but for `copy_to`."""
+
+    def __init__(
+        self, data: Path, cluster: str, on_applied: Callable[[AppliedEntry], None], on_reopened: Callable[[Path], None]
+    ) -> None:
+        self._directory = data / "state"
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._cluster = cluster
+        self._on_applied = on_applied
+        self._on_reopened = on_reopened
+        self._generation = self._current()
+        self._open()
+
+    @property
+    def path(self) -> Path:
+        return self._directory / str(self._generation) / FILE
+
+    @property
+    def machine(self) -> Machine:
+        return self._machine
+
+    def wal_bytes(self) -> int:
+        return self._store.wal_bytes()
+
+    def stored(self) -> Applied | None:
+        state = self._machine.state
+        if state.raft_index == 0:
+            return None
+        return Applied(
+            Position(state.raft_index, state.raft_term),
+            Position(state.previous_index, state.previous_term),
+            state.members,
+        )
+
+    def apply(self, entry: Entry) -> None:
+        applied = entry.applied
+        result = self._machine.apply_entry(
+            applied=(
+                applied.position.index,
+                applied.position.term,
+                applied.previous.index,
+                applied.previous.term,
+                applied.members,
+            ),
+            stamp_ms=entry.stamp_ms,
+            frames=entry.proposals,
+        )
+        self._on_applied(result)
+
+    def checkpoint(self) -> None:
+        self._store.checkpoint()
+
+    def copy_to(self, path: Path) -> Applied:
+        """On a helper thread, with a connection of its own."""
+        copied = self._store.copy_to(path)
+        return Applied(
+            Position(copied.raft_index, copied.raft_term),
+            Position(copied.previous_index, copied.previous_term),
+            copied.members,
+        )
+
+    def install(self, path: Path, applied: Applied) -> None:
+        generation = self._generation + 1
+        target = self._directory / str(generation)
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(mode=0o700)
+        os.replace(path, target / FILE)
+        _sync_directory(target)
+        previous = self._generation
+        self._store.close()
+        write_atomically(self._directory / "CURRENT", str(generation))
+        self._generation = generation
+        self._open()
+        if self.stored() != applied:
+            raise ValueError(f"{self.path}: the installed copy says {self.stored()}, its sender said {applied}")
+        self._on_reopened(self.path)
+        self._remove_before(previous)
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _current(self) -> int:
+        pointer = self._directory / "CURRENT"
+        if not pointer.exists():
+            write_atomically(pointer, "1")
+            return 1
+        generation = int(pointer.read_text())
+        self._remove_before(generation)
+        return generation
+
+    def _remove_before(self, generation: int) -> None:
+        for entry in self._directory.iterdir():
+            if entry.name.isdigit() and int(entry.name) < generation:
+                shutil.rmtree(entry, ignore_errors=True)
+
+    def _open(self) -> None:
+        self.path.parent.mkdir(exist_ok=True, mode=0o700)
+        self._store = Store.create_or_open(self.path, cluster=self._cluster)
+        self._machine = Machine(self._store)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

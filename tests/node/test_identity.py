@@ -1,0 +1,47 @@
+"""A node's identity lives in its data directory and belongs to one name in one cluster."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from node.config import ConfigError, NodeConfig, load_config
+from node.identity import load_identity, lock_data
+from tests.node.test_config import GOOD, write
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> NodeConfig:
+    config = load_config(write(tmp_path, GOOD), {})
+    config.data.mkdir()
+    return config
+
+
+def test_the_uid_stays_with_the_directory_and_dies_with_it(config: NodeConfig) -> None:
+    first = load_identity(config)
+    assert load_identity(config) == first
+    shutil.rmtree(config.data)
+    config.data.mkdir()
+    assert load_identity(config).uid != first.uid
+
+
+def test_a_directory_of_another_cluster_is_refused(config: NodeConfig) -> None:
+    load_identity(config)
+    with pytest.raises(ConfigError, match="belongs to node 'n1' of cluster c1"):
+        load_identity(dataclasses.replace(config, cluster="c2"))
+
+
+def test_a_damaged_identity_is_refused_by_name(config: NodeConfig) -> None:
+    load_identity(config)
+    (config.data / "identity.json").write_text('{"uid": ')
+    with pytest.raises(ConfigError, match=r"identity\.json: unreadable"):
+        load_identity(config)
+
+
+def test_two_nodes_never_share_a_directory(config: NodeConfig) -> None:
+    lock_data(config.data)
+    with pytest.raises(ConfigError, match="another node runs on this data directory"):
+        lock_data(config.data)

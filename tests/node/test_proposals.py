@@ -1,0 +1,103 @@
+"""The front's numbered frames: batched, answered once, forgotten when nobody waits."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from api.ports import NoLeaderError
+from node.proposals import IN_FLIGHT_MAX, Proposals
+from scheduler import codec
+from scheduler.commands import Barrier, CancelRun, Outcome
+
+
+class Wire:
+    """What left the front."""
+
+    def __init__(self) -> None:
+        self.frames: list[codec.Frame] = []
+        self.abandoned: list[int] = []
+
+    def send(self, sequence: int, frame: bytes) -> None:
+        self.frames.append(codec.decode_frame(frame))
+
+    def answer(self, proposals: Proposals, frame: codec.Frame) -> None:
+        outcomes = [Outcome("ok", value={"run": codec.decode_command(c).run if c else 0}) if codec.decode_command(c) != Barrier() else Outcome("ok") for c in frame.commands]  # type: ignore[union-attr]  # only CancelRun and Barrier here
+        proposals.resolve(frame.seq, codec.encode_outcomes(outcomes))
+
+
+async def test_commands_of_one_turn_share_a_frame_and_get_their_own_outcomes() -> None:
+    wire = Wire()
+    proposals = Proposals(wire.send, wire.abandoned.append)
+    waiting = [asyncio.ensure_future(proposals.propose(CancelRun(n), 5)) for n in range(10)]
+    while not wire.frames:
+        await asyncio.sleep(0)
+    assert [len(f.commands) for f in wire.frames] == [10]
+    wire.answer(proposals, wire.frames[0])
+    outcomes = await asyncio.gather(*waiting)
+    assert [o.value for o in outcomes] == [{"run": n} for n in range(10)]
+
+
+async def test_frames_grow_when_enough_are_in_flight() -> None:
+    wire = Wire()
+    proposals = Proposals(wire.send, wire.abandoned.append)
+    waiting = []
+    for n in range(IN_FLIGHT_MAX + 5):
+        waiting.append(asyncio.ensure_future(proposals.propose(CancelRun(n), 5)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert len(wire.frames) == IN_FLIGHT_MAX
+    wire.answer(proposals, wire.frames[0])
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert len(wire.frames) == IN_FLIGHT_MAX + 1
+    assert len(wire.frames[-1].commands) == 5
+    assert wire.frames[-1].lowest == 2  # the first is answered, the state may forget it
+    for frame in wire.frames[1:]:
+        wire.answer(proposals, frame)
+    await asyncio.gather(*waiting)
+
+
+async def test_a_waiter_that_gives_up_frees_the_lowest_number() -> None:
+    wire = Wire()
+    proposals = Proposals(wire.send, wire.abandoned.append)
+    with pytest.raises(NoLeaderError):
+        await proposals.propose(CancelRun(1), 0.01)
+    assert wire.abandoned == [1]
+    later = asyncio.ensure_future(proposals.propose(CancelRun(2), 5))
+    while len(wire.frames) < 2:
+        await asyncio.sleep(0)
+    assert wire.frames[1].lowest == 2
+    wire.answer(proposals, wire.frames[1])
+    assert (await later).ok
+
+
+async def test_barriers_share_a_commit_but_never_an_earlier_one() -> None:
+    wire = Wire()
+    proposals = Proposals(wire.send, wire.abandoned.append)
+    first = [asyncio.ensure_future(proposals.barrier(5)) for _ in range(5)]
+    while not wire.frames:
+        await asyncio.sleep(0)
+    assert len(wire.frames[0].commands) == 1
+    late = asyncio.ensure_future(proposals.barrier(5))  # the frame left already: it needs its own
+    while len(wire.frames) < 2:
+        await asyncio.sleep(0)
+    wire.answer(proposals, wire.frames[0])
+    await asyncio.gather(*first)
+    assert not late.done()
+    wire.answer(proposals, wire.frames[1])
+    await late
+
+
+async def test_a_new_core_gets_every_frame_that_waits() -> None:
+    wire = Wire()
+    proposals = Proposals(wire.send, wire.abandoned.append)
+    waiting = asyncio.ensure_future(proposals.propose(CancelRun(3), 5))
+    while not wire.frames:
+        await asyncio.sleep(0)
+    proposals.resend()
+    assert wire.frames[0] == wire.frames[1]
+    wire.answer(proposals, wire.frames[0])
+    wire.answer(proposals, wire.frames[1])  # the same outcome again changes nothing
+    assert (await waiting).value == {"run": 3}
