@@ -467,10 +467,10 @@ class Consensus:
         if now >= self._next_status:
             self._next_status = now + STATUS_PERIOD_S
             self._send_status()
+            if self._leave_after_handover and self.role is not Role.LEADER:
+                self.remove_member(self.settings.name)  # until the new leader has done it
         if now >= self._next_trim:
             self._trim(now)
-        if self._leave_after_handover and self.role is not Role.LEADER and self.leader is not None:
-            self._leave_after_handover = self.remove_member(self.settings.name) is not None
 
     def _continue_handover(self, now: float) -> None:
         if self._handover is None:
@@ -509,10 +509,11 @@ class Consensus:
         size = journal.size_bytes
         if size <= settings.log_bytes_max and len(journal.entries) <= settings.log_entries_max:
             return
-        self._next_trim = now + TRIM_PERIOD_S
-        if self._position.index > journal.first_index and not self._target.is_active:
+        tail_bytes = min(settings.log_tail_bytes, size // 2)
+        if not self._target.is_active and journal.trimmable(self._position.index, tail_bytes):
+            self._next_trim = now + TRIM_PERIOD_S
             self._machine.checkpoint()
-            journal.trim(self._position.index, min(settings.log_tail_bytes, size // 2))
+            journal.trim(self._position.index, tail_bytes)
 
     def _wait_s(self) -> float:
         wait_s = self._raft.wait_s()
@@ -596,6 +597,7 @@ class Consensus:
         self._lead_due = role is Role.LEADER
         self._batcher.clear()
         self._handover = None
+        self._next_status = min(self._next_status, self._clock() + 2 * self._timings.heartbeat_s)
         self._on_role(role)
 
     def apply(self, entry: LogEntry) -> int:

@@ -184,15 +184,20 @@ class Journal:
             self.term, self.vote = term, vote
             self._guard(self._store)
 
-    def trim(self, index: int, tail_bytes: int) -> bool:
-        """Drop old segments whose entries are all at or below `index` (which the state holds durably), keeping
-        at least `tail_bytes` of log. True when something was dropped."""
+    def trimmable(self, index: int, tail_bytes: int) -> int:
+        """How many segments `trim` would drop."""
         count, size = 0, self.size_bytes
         while count + 1 < len(self._segments):
             size -= self._segments[count].size
             if self._segments[count + 1].prior_index > index or size < tail_bytes:
                 break
             count += 1
+        return count
+
+    def trim(self, index: int, tail_bytes: int) -> bool:
+        """Drop old segments whose entries are all at or below `index` (which the state holds durably), keeping
+        at least `tail_bytes` of log. True when something was dropped."""
+        count = self.trimmable(index, tail_bytes)
         if not count:
             return False
         self.sync()

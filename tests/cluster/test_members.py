@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.cluster.members import running
+import pytest
+
+from cluster.raft import Role
+
+from tests.cluster.members import free_port, running
 
 
 def test_members_elect_and_apply_the_same(tmp_path: Path) -> None:
@@ -16,3 +22,169 @@ def test_members_elect_and_apply_the_same(tmp_path: Path) -> None:
         group.propose(follower, "two")
         group.settle("two")
         assert leader.machine.proposals == [f"lead {leader.name}", "one", "two"]
+
+
+def test_killed_leader_is_replaced_and_nothing_is_lost(tmp_path: Path) -> None:
+    with running(tmp_path) as group:
+        for round in range(3):
+            leader = group.elect()
+            text = f"before {round}"
+            group.propose(leader, text)
+            group.run_until(lambda m=leader, t=text: t in m.machine.proposals, "applied at the leader")
+            group.kill(leader.name)
+            successor = group.elect()
+            assert successor.consensus.term > 0
+            group.propose(successor, f"after {round}")
+            group.settle(f"after {round}")
+            group.start(leader.name)
+            group.settle(f"after {round}")
+            assert all(text in m.machine.proposals for m in group.members.values())
+
+
+def test_all_members_killed_at_once_come_back_with_everything(tmp_path: Path) -> None:
+    with running(tmp_path) as group:
+        leader = group.elect()
+        for number in range(20):
+            group.propose(leader, f"p{number}")
+        group.run_until(lambda: "p19" in leader.machine.proposals, "applied at the leader")
+        expected = list(leader.machine.proposals)
+        for name in "abc":
+            group.kill(name)
+        for name in "abc":
+            group.start(name)
+        group.elect()
+        group.settle("p19")
+        assert group["a"].machine.proposals[: len(expected)] == expected
+
+
+def test_first_entry_of_a_leadership_is_its_own(tmp_path: Path) -> None:
+    with running(tmp_path) as group:
+        leader = group.elect()
+        group.propose(leader, "x")
+        group.settle("x")
+        group.kill(leader.name)
+        for survivor in group.members.values():
+            survivor.consensus.propose(b"too early")
+        successor = group.elect()
+        group.propose(successor, "y")
+        group.settle("y")
+        tail = successor.machine.proposals[successor.machine.proposals.index("x") + 1 :]
+        assert tail[0] == f"lead {successor.name}"
+
+
+def test_wiped_member_is_refused_for_ever(tmp_path: Path) -> None:
+    with running(tmp_path) as group:
+        leader = group.elect()
+        group.run_until(lambda: all(m.uid for m in leader.consensus.membership.members), "all bound")
+        group.propose(leader, "x")
+        group.settle("x")
+        name = group.followers[0].name
+        group.kill(name)
+        shutil.rmtree(tmp_path / name)
+        wiped = group.start(name)
+        group.run_until(lambda: wiped.fatal != "", "the wiped member ends")
+        assert "another node uid" in wiped.fatal
+        assert "new name" in wiped.fatal
+        assert wiped.machine.proposals == []
+        group.kill(name)
+        survivor = next(iter(group.members.values()))
+        group.propose(survivor, "y")
+        group.settle("y")
+
+
+def test_new_member_joins_by_copy_under_load_without_an_election(tmp_path: Path) -> None:
+    with running(tmp_path, log_entries_max=40, segment_bytes=2000, log_tail_bytes=2000) as group:
+        leader = group.elect()
+        sent = 0
+
+        def load() -> None:
+            nonlocal sent
+            if leader.consensus.propose(f"load {sent} {'x' * 200}".encode()):
+                sent += 1
+
+        def until(condition: Callable[[], bool], what: str) -> None:
+            def loaded() -> bool:
+                load()
+                return condition()
+
+            group.run_until(loaded, what)
+
+        until(lambda: leader.machine.checkpoints > 0, "the log is trimmed")
+        term = leader.consensus.term
+        assert leader.consensus.add_member("d", group.addresses.setdefault("d", f"127.0.0.1:{free_port()}")) is None
+        joiner = group.start("d", joining=True)
+        assert joiner.consensus.is_joining
+        until(lambda: "d" in leader.consensus.membership.voters, "d votes")
+        mark = sent
+        until(lambda: sent > mark + 20, "more load")
+        group.propose(leader, "end")
+        group.settle("end")
+        assert leader.consensus.role is Role.LEADER
+        assert leader.consensus.term == term
+        assert not joiner.consensus.is_joining
+        assert leader.consensus.membership.get("d").uid == joiner.consensus.settings.uid
+
+
+def test_member_that_was_away_too_long_gets_a_copy(tmp_path: Path) -> None:
+    with running(tmp_path, log_entries_max=40, segment_bytes=2000, log_tail_bytes=2000) as group:
+        leader = group.elect()
+        away = group.followers[0].name
+        group.kill(away)
+        (tmp_path / away / "state.json").unlink(missing_ok=True)
+        for number in range(150):
+            group.propose(leader, f"n{number}")
+            group.run_until(lambda n=number: f"n{n}" in leader.machine.proposals, "applied")
+        group.run_until(lambda: leader.machine.checkpoints > 0, "the log is trimmed")
+        assert leader.consensus.log_entries < 100
+        back = group.start(away)
+        group.settle("n149")
+        assert len(back.machine.stamps) < 150
+
+
+def test_leadership_is_handed_over_under_load(tmp_path: Path) -> None:
+    with running(tmp_path) as group:
+        leader = group.elect()
+        target = group.followers[0]
+        group.propose(leader, "x")
+        assert leader.consensus.transfer(target.name) is None
+        group.run_until(lambda: target.consensus.role is Role.LEADER, "the target leads")
+        group.propose(target, "y")
+        group.settle("y")
+        assert leader.consensus.transfer("nobody") == "nobody is no voting member"
+
+
+def test_removed_leader_hands_over_and_ends(tmp_path: Path) -> None:
+    with running(tmp_path) as group:
+        leader = group.elect()
+        group.run_until(lambda: all(m.uid for m in leader.consensus.membership.members), "all bound")
+        assert leader.consensus.remove_member(leader.name) is None
+        others = [m for m in group.members.values() if m is not leader]
+        group.run_until(
+            lambda: all(leader.name not in m.consensus.membership.voters for m in others), "it is removed"
+        )
+        group.run_until(lambda: "removed" in leader.fatal, "it ends")
+        group.kill(leader.name)
+        group.propose(others[0], "z")
+        group.settle("z")
+
+
+def test_peers_tell_each_other_how_they_are(tmp_path: Path) -> None:
+    with running(tmp_path) as group:
+        leader = group.elect()
+        group.run_until(
+            lambda: all(p.offset_ms is not None and p.status for p in leader.consensus.peers()), "status"
+        )
+        for peer in leader.consensus.peers():
+            assert peer.reachable
+            assert peer.status == {"free_bytes": 12345, "who": peer.name}
+            assert abs(peer.offset_ms or 0) < 1000
+            assert peer.silent_ms is not None
+
+
+def test_proposal_over_the_limit_is_refused(tmp_path: Path) -> None:
+    with running(tmp_path) as group:
+        leader = group.elect()
+        with pytest.raises(ValueError, match="1048576 at most"):
+            leader.consensus.propose(b"x" * ((1 << 20) + 1))
+        group.propose(leader, "y" * (1 << 20))
+        group.settle("y" * (1 << 20))
