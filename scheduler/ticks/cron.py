@@ -3,14 +3,14 @@
 Rules of this file (semantics of jobs, "Ticks"):
 
 1. The zone is cut into pieces of constant offset; on each the naive local times that match are listed and
-   shifted. So a range gives the same ticks however it is cut, and nothing is mapped through an ambiguous time.
-2. `literal`: as the clock shows: nothing for a reading that is jumped over, twice for one that comes twice.
+   shifted. So a range gives the same ticks however it is cut, and no ambiguous time is ever mapped.
+2. `literal`: as the clock shows: nothing for a reading jumped over, twice for one that comes twice.
 3. `skip`: nothing for a reading that is jumped over, once (the first) for one that comes twice.
-4. `cron` (Debian cron): wildcards (minute or hour begins with `*`) go as `literal`. A fixed time goes as `skip`, and
-   readings that were jumped over give one tick right after the jump, however many they were.
+4. `cron` (Debian cron): wildcards (minute or hour begins with `*`) go as `literal`. A fixed time goes as
+   `skip`, and readings that were jumped over give one tick right after the jump, however many they were.
 
-The usual way (widen the window, map each naive time, filter, sort, drop doubles) gives the same ticks where gaps are
-shorter than the widening; this one needs no such bound (Apia left out a whole day in 2011).
+The usual way (widen the window, map each naive time, filter, sort, drop doubles) gives the same ticks where
+gaps are shorter than the widening; this one needs no such bound (Apia left out a whole day in 2011).
 """
 
 from __future__ import annotations

@@ -3,14 +3,14 @@
 Rules of this file:
 
 1. Five fields (minute, hour, day of month, month, day of week), or six with seconds first.
-2. A field is a list of `*`, `?` (days only), `n`, `a-b`, each with an optional `/step`; `n/step` runs to the field's
-   end. Months and days of the week have English names. Sunday is 0 and 7. Ranges may wrap only where the
-   names make a wrap natural: in months and days of the week (`fri-mon`).
-3. Days: `L` (last), `LW` (last working day), `15W` (working day nearest to the 15th), `fri#2` (second Friday),
-   `friL` (last Friday).
+2. A field is a list of `*`, `?` (days only), `n`, `a-b`, each with an optional `/step`; `n/step` runs to the
+   field's end. Months and days of the week have English names. Sunday is 0 and 7. Ranges may wrap only
+   where the names make a wrap natural: in months and days of the week (`fri-mon`).
+3. Days: `L` (last), `LW` (last working day), `15W` (working day nearest to the 15th), `fri#2` (second
+   Friday), `friL` (last Friday).
 4. Day of month and day of week are joined by AND when either begins with `*`, else by OR: Debian cron's rule.
-5. `H` is a slot fixed by a seed (the job's namespace/name), `H(a-b)` and `H/n` keep to a range or a step. `R` is refused:
-   it is another instant on every node.
+5. `H` is a slot fixed by a seed (the job's namespace/name), `H(a-b)` and `H/n` keep to a range or a step.
+   `R` is refused: it is another instant on every node.
 6. Errors name the field, the reason and the position in the text, so a form can underline it.
 """
 
@@ -108,7 +108,7 @@ _LAST = re.compile(r"(?:([0-9]|[a-z]{3})l|l([0-9]|[a-z]{3}))")
 def parse_expression(text: str, seed: str = "") -> Expression:
     """The meaning of `text`; raises CronError. `seed` decides the slots of `H`."""
     if len(text) > EXPRESSION_CHARACTERS_MAX:
-        raise CronError("", EXPRESSION_CHARACTERS_MAX, f"longer than {EXPRESSION_CHARACTERS_MAX} characters")
+        raise CronError("", EXPRESSION_CHARACTERS_MAX, "the expression is too long")
     words = [(m.group().lower(), m.start()) for m in _WORD.finditer(text)]
     if not words:
         raise CronError("", 0, "the expression is empty", 'write five fields, such as "0 2 * * *"')
@@ -282,7 +282,7 @@ def _hash(kind: _Kind, match: re.Match[str], at: int, seed: str) -> range | tupl
 
 
 def lint(text: str) -> tuple[str, ...]:
-    """Remarks on an expression that is right but may not mean what its author thinks. No errors: parse first."""
+    """Remarks on an expression that is right but may mean something else than its author thinks."""
     words = [m.group().lower() for m in _WORD.finditer(text)]
     if len(words) not in (5, 6):
         return ()
@@ -294,8 +294,12 @@ def lint(text: str) -> tuple[str, ...]:
                 continue
             step, size = int(step_text), kind.high - kind.low + (0 if kind is WEEKDAY else 1)
             start = kind.number(base)
-            if start is not None and start + step > kind.high:
-                remarks.append(f"{kind.name}: {item} is {base} alone, since {base}+{step} is beyond {kind.high}")
+            if start is not None and start + step <= kind.high:
+                reading = f"{start}-{kind.high}/{step}"
+                remarks.append(f"{kind.name}: {item} is {reading}; some crons read {start} alone")
+            elif start is not None:
+                beyond = f"since {base}+{step} is beyond {kind.high}"
+                remarks.append(f"{kind.name}: {item} is {base} alone, {beyond}")
             elif base == "*" and step >= size:
                 remarks.append(f"{kind.name}: {item} is {kind.low} alone")
             elif base == "*" and size % step:

@@ -1,4 +1,4 @@
-"""The constant offset of a trigger, which spreads jobs that share an instant without ever reordering ticks."""
+"""The constant offset of a trigger: spreads jobs that share an instant and never reorders ticks."""
 
 from __future__ import annotations
 

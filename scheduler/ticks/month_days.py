@@ -1,8 +1,8 @@
 """Which days of a month an expression matches.
 
 Plain numbers are decided here. The forms that depend on the month (L, W, #) are croniter's: this is
-the one file that imports it. croniter only ever sees naive dates and one form at a time, since it takes no
-mixed lists, joins `*/2` in a day field by OR unlike cron, and its own zone handling fires twice in an overlap.
+the one file that imports it. croniter only ever sees naive dates and one form at a time: it takes
+no mixed lists, joins `*/2` in a day field by OR unlike cron, and its zones fire twice in an overlap.
 """
 
 from __future__ import annotations

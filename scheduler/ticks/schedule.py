@@ -2,7 +2,7 @@
 
 The spec is canonical JSON and self-contained, the bytes that a TriggerSeed carries in the log:
 
-    {"cron": "0 2 * * *", "dst": "cron", "tz": "Europe/Berlin"}     with "seed": "namespace/name" where H occurs
+    {"cron": "0 2 * * *", "dst": "cron", "tz": "Europe/Berlin"}     and "seed": "namespace/name" with H
     {"every_ms": 900000, "start_ms": 0}
     {"at_ms": 1798758000000}
     {"manual": true}

@@ -33,14 +33,13 @@ class UnknownZoneError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """[start_s, end_s) with one offset. `gap_s`: seconds of the wall clock that were jumped over at `start_s`.
-    `repeated_until_s`: wall clock readings (as naive seconds) below this were shown before this segment."""
+    """[start_s, end_s) with one offset."""
 
     start_s: int
     end_s: int
     offset_s: int
-    gap_s: int
-    repeated_until_s: int
+    gap_s: int  #: seconds of the wall clock that were jumped over at `start_s`
+    repeated_until_s: int  #: readings of the wall clock (naive seconds) below this were shown before
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +170,8 @@ def similar_zones(name: str) -> tuple[str, ...]:
     by_fold = {known.casefold(): known for known in sorted(zone_names())}
     if wanted in by_fold:
         return (by_fold[wanted],)
-    cities = [known for fold, known in by_fold.items() if fold.rpartition("/")[2] == wanted.rpartition("/")[2]]
+    city = wanted.rpartition("/")[2]
+    cities = [known for fold, known in by_fold.items() if fold.rpartition("/")[2] == city]
     near = [by_fold[fold] for fold in difflib.get_close_matches(wanted, by_fold, 3, 0.7)]
     return tuple(dict.fromkeys(cities[:2] + near))[:3]
 
