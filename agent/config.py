@@ -1,0 +1,130 @@
+"""What an agent is told: TOML file, then CRONCLAVE_AGENT_* from the environment, then flags."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+OUTPUT_BYTES_MAX = 64 << 20
+OUTPUT_KEEP_BYTES = 1 << 30
+OUTPUT_KEEP_MS = 7 * 86_400_000
+
+
+class ConfigError(ValueError):
+    """A setting that is missing, unknown or wrong; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    name: str
+    zone: str
+    nodes: tuple[str, ...]  #: base URLs, own zone first
+    data: Path
+    pool: str = "default"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    slots: int = 16
+    token: str = ""
+    token_file: Path | None = None
+    boot_id_file: Path = Path("/proc/sys/kernel/random/boot_id")
+    parent_pid: int = 0  #: development: agent and spooler end with this process
+    ca: Path | None = None
+    cloud_id: str = ""
+    output_bytes_max: int = OUTPUT_BYTES_MAX  #: of one attempt; what comes after is discarded
+    output_keep_bytes: int = OUTPUT_KEEP_BYTES  #: of all ended attempts together
+    output_keep_ms: int = OUTPUT_KEEP_MS
+
+    def bearer(self) -> str:
+        """The token; read again at every connection, so that a file may be renewed in place."""
+        if self.token_file is not None:
+            return self.token_file.read_text().strip()
+        return self.token
+
+
+def _pairs(value: Any, key: str) -> dict[str, str]:
+    if isinstance(value, Mapping):
+        return {str(k): str(v) for k, v in value.items()}
+    pairs = [item for item in str(value).split(",") if item]
+    if any("=" not in item for item in pairs):
+        raise ConfigError(f"{key}: expected name=value,…, got {value!r}")
+    return {item.split("=", 1)[0].strip(): item.split("=", 1)[1].strip() for item in pairs}
+
+
+def _number(value: Any, key: str, least: int) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{key}: expected a whole number, got {value!r}") from None
+    if number < least:
+        raise ConfigError(f"{key}: expected at least {least}, got {number}")
+    return number
+
+
+def from_mapping(raw: Mapping[str, Any]) -> AgentConfig:
+    """The frozen configuration of plain values; raises ConfigError."""
+    known = {f.name for f in fields(AgentConfig)}
+    for key in raw:
+        if key not in known:
+            raise ConfigError(f"{key}: unknown setting; known are {', '.join(sorted(known))}")
+    values: dict[str, Any] = dict(raw)
+    for key in ("zone", "nodes", "data"):
+        if not values.get(key):
+            raise ConfigError(f"{key}: missing")
+    values.setdefault("name", socket.gethostname())
+    nodes = values["nodes"]
+    if isinstance(nodes, str):
+        nodes = [part.strip() for part in nodes.split(",") if part.strip()]
+    for url in nodes:
+        if not str(url).startswith(("http://", "https://")):
+            raise ConfigError(f"nodes: expected http:// or https:// base URLs, got {url!r}")
+    values["nodes"] = tuple(str(url).rstrip("/") for url in nodes)
+    values["labels"] = _pairs(values.get("labels", {}), "labels")
+    for key in ("data", "token_file", "boot_id_file", "ca"):
+        if values.get(key):
+            values[key] = Path(values[key]).absolute()
+        elif key in values:
+            del values[key]
+    for key, least in (
+        ("slots", 1),
+        ("parent_pid", 0),
+        ("output_bytes_max", 1024),
+        ("output_keep_bytes", 0),
+        ("output_keep_ms", 0),
+    ):
+        if key in values:
+            values[key] = _number(values[key], key, least)
+    return AgentConfig(**values)
+
+
+def load(arguments: list[str], environment: Mapping[str, str]) -> AgentConfig:
+    """Flags over environment over file over defaults; raises ConfigError."""
+    parser = argparse.ArgumentParser(prog="python -m agent", description="Runs tasks on this host.")
+    parser.add_argument("--config", metavar="FILE", help="TOML file with the settings")
+    for option in fields(AgentConfig):
+        parser.add_argument(f"--{option.name.replace('_', '-')}", default=None)
+    flags = vars(parser.parse_args(arguments))
+    raw: dict[str, Any] = {}
+    path = flags.pop("config") or environment.get("CRONCLAVE_AGENT_CONFIG")
+    if path:
+        try:
+            raw.update(tomllib.loads(Path(path).read_text()))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+    for option in fields(AgentConfig):
+        value = environment.get(f"CRONCLAVE_AGENT_{option.name.upper()}")
+        if value is not None:
+            raw[option.name] = value
+        if flags[option.name] is not None:
+            raw[option.name] = flags[option.name]
+    return from_mapping(raw)
+
+
+def boot_id(config_file: Path | str) -> str:
+    """The host's boot id; another one means that nothing of before can be running."""
+    with open(os.fspath(config_file)) as file:
+        return file.read().strip()

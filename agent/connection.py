@@ -1,0 +1,278 @@
+"""The socket to a node: finds one that serves, says hello, batches what goes out, notices silence.
+
+1. The addresses are tried in order, own zone first; the next at once when one refuses or sends us away, and
+   after a whole round without a welcome a jittered pause (50 ms, doubling to 2 s).
+2. Everything that is ready in one turn of the loop goes in one frame.
+3. Pings go out at the start and every second. No Pong for SILENCE_MS: on to the next node.
+4. `fenced` (a newer session of this installation) ends the agent; every other Leave means the next node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Callable
+from typing import Protocol
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.typing import Subprotocol
+
+from agent.clock import NodeClock, boot_ms
+from scheduler.protocol import (
+    FRAME_BYTES_MAX,
+    LEASE_MS,
+    SILENCE_MS,
+    SUBPROTOCOL,
+    Finished,
+    Goodbye,
+    Hello,
+    Leave,
+    Message,
+    Ping,
+    Pong,
+    ProtocolError,
+    TailChunk,
+    Welcome,
+    decode,
+    encode,
+)
+
+log = logging.getLogger("agent.connection")
+OPEN_TIMEOUT_S = 2.0
+WELCOME_TIMEOUT_S = 5.0
+PING_S = 1.0
+_FIRST_PINGS_S = (0.0, 0.02, 0.06)  #: the quickest of several is the best estimate of the clock
+_PAUSE_FIRST_S, _PAUSE_MAX_S = 0.05, 2.0
+_LEFT = (OSError, TimeoutError, InvalidHandshake, InvalidURI, ConnectionClosed, ProtocolError)
+_FRAME_MESSAGES_MAX = 500
+_FRAME_ROOM_BYTES = FRAME_BYTES_MAX // 2
+
+
+class Fenced(Exception):
+    """A newer session of this installation is connected: this one has to end."""
+
+
+class Listener(Protocol):
+    """Who works behind the connection."""
+
+    def hello(self) -> Hello: ...
+
+    def accept(self, welcome: Welcome) -> str:
+        """Why this cluster is refused; empty: it is ours, and everything unsaid may be said now."""
+
+    def receive(self, messages: list[Message]) -> None: ...
+
+    def lease(self, until_boot_ms: float) -> None: ...
+
+    def beat(self) -> tuple[int, int]:
+        """Once a second while connected: (highest index seen, free slots)."""
+
+
+class Connection:
+    def __init__(
+        self,
+        nodes: tuple[str, ...],
+        bearer: Callable[[], str],
+        tls: ssl.SSLContext | None,
+        clock: NodeClock,
+        listener: Listener,
+    ) -> None:
+        self._configured = nodes
+        self._nodes = nodes
+        self._bearer = bearer
+        self._tls = tls
+        self._clock = clock
+        self._listener = listener
+        self._outgoing: list[Message] = []
+        self._ready = asyncio.Event()
+        self._welcomed = False
+        self._socket: ClientConnection | None = None
+        self._pong_ms = 0.0
+        self._said: dict[str, str] = {}
+
+    def send(self, message: Message) -> None:
+        """Into the frame of this turn; dropped while no node has welcomed us."""
+        if self._welcomed:
+            self._outgoing.append(message)
+            self._ready.set()
+
+    async def run(self) -> None:
+        """Until cancelled; raises Fenced."""
+        pause_s = _PAUSE_FIRST_S
+        while True:
+            for url in self._nodes:
+                if await self._visit(url):
+                    pause_s = _PAUSE_FIRST_S
+                    break  # from the front again: own zone first
+            else:
+                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
+                pause_s = min(_PAUSE_MAX_S, pause_s * 2)
+
+    async def _visit(self, url: str) -> bool:
+        """Serve at this node while it lasts; was it more than a glance?"""
+        address = "ws" + url.removeprefix("http") + "/v1/agent"
+        arrived_ms = 0.0
+        why = ""
+        try:
+            async with connect(
+                address,
+                subprotocols=[Subprotocol(SUBPROTOCOL)],
+                additional_headers={"Authorization": f"Bearer {self._bearer()}"},
+                ssl=self._tls if url.startswith("https") else None,
+                proxy=None,
+                compression=None,
+                max_size=FRAME_BYTES_MAX,
+                max_queue=64,
+                open_timeout=OPEN_TIMEOUT_S,
+                close_timeout=1.0,
+                ping_interval=None,
+            ) as socket:
+                why = await self._greet(socket, url)
+                if not why:
+                    arrived_ms = boot_ms()
+                    why = await self._serve(socket)
+        except _LEFT as error:
+            why = why or f"{type(error).__name__}: {error}"
+        finally:
+            self._welcomed = False
+            self._socket = None
+            self._outgoing.clear()
+        if self._said.get(url) != why or arrived_ms:
+            log.warning("left %s: %s", url, why)
+            self._said[url] = why
+        if arrived_ms:
+            # The others first: this one has just become useless.
+            self._nodes = (*(n for n in self._nodes if n != url), url)
+            return boot_ms() - arrived_ms > 1_000
+        return False
+
+    async def _greet(self, socket: ClientConnection, url: str) -> str:
+        """Hello and Welcome; why not, or nothing."""
+        hello_ms = boot_ms()
+        await socket.send(encode([self._listener.hello()]))
+        frame = await asyncio.wait_for(socket.recv(decode=False), WELCOME_TIMEOUT_S)
+        first, *rest = decode(frame)
+        if isinstance(first, Leave):
+            return self._told_to_leave(first)
+        if not isinstance(first, Welcome):
+            return f"expected Welcome, got {type(first).__name__}"
+        self._clock.reset()
+        self._pong_ms = boot_ms()
+        self._socket = socket
+        self._welcomed = True
+        self._listener.lease(hello_ms + LEASE_MS)
+        refused = self._listener.accept(first)
+        if refused:
+            return refused
+        self._learn(first.addresses)
+        self._said.clear()
+        log.info("connected to %s (%s) as agent %d", first.node, url, first.agent)
+        if rest:
+            self._hear(rest)
+        return ""
+
+    def _learn(self, addresses: tuple[str, ...]) -> None:
+        """The node knows the members; configured addresses stay as a way back."""
+        known = tuple(address.rstrip("/") for address in addresses)
+        self._nodes = (*known, *(node for node in self._configured if node not in known))
+
+    @staticmethod
+    def _told_to_leave(leave: Leave) -> str:
+        if leave.reason == "fenced":
+            raise Fenced(leave.detail or "a newer session of this installation is connected")
+        return f"told to leave: {leave.reason} {leave.detail}".rstrip()
+
+    # -- while connected
+
+    async def _serve(self, socket: ClientConnection) -> str:
+        tasks = [
+            asyncio.create_task(self._read(socket)),
+            asyncio.create_task(self._write(socket)),
+            asyncio.create_task(self._beat()),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return next(iter(done)).result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, socket: ClientConnection) -> str:
+        while True:
+            why = self._hear(decode(await socket.recv(decode=False)))
+            if why:
+                return why
+
+    def _hear(self, messages: list[Message]) -> str:
+        for message in messages:
+            if isinstance(message, Pong):
+                self._pong_ms = boot_ms()
+                self._clock.pong(message.node_ms, self._pong_ms)
+                self._listener.lease(message.sent_ms + LEASE_MS)
+            elif isinstance(message, Leave):
+                return self._told_to_leave(message)
+        self._listener.receive(messages)
+        return ""
+
+    async def _write(self, socket: ClientConnection) -> str:
+        while True:
+            await self._ready.wait()
+            # One more turn: what the callbacks of this one have still to say goes along.
+            await asyncio.sleep(0)
+            self._ready.clear()
+            outgoing, self._outgoing = self._outgoing, []
+            for batch in _frames(outgoing):
+                await socket.send(encode(batch))
+
+    async def _beat(self) -> str:
+        for wait_s in _FIRST_PINGS_S:
+            await asyncio.sleep(wait_s)
+            self._ping()
+        while True:
+            await asyncio.sleep(PING_S)
+            if boot_ms() - self._pong_ms > SILENCE_MS:
+                return f"no answer for {SILENCE_MS} ms"
+            self._ping()
+
+    def _ping(self) -> None:
+        index, free_slots = self._listener.beat()
+        self.send(Ping(int(boot_ms()), index, free_slots))
+
+    async def goodbye(self, reason: str) -> None:
+        """Say that we stop in good order; the node need not wait for us."""
+        socket = self._socket
+        if socket is not None:
+            try:
+                batch = [*self._outgoing, Goodbye(reason)]
+                self._outgoing = []
+                for messages in _frames(batch):
+                    await asyncio.wait_for(socket.send(encode(messages)), 1.0)
+                await asyncio.wait_for(socket.close(), 1.0)
+            except (OSError, TimeoutError, ConnectionClosed):
+                return
+
+
+def _frames(messages: list[Message]) -> list[list[Message]]:
+    """The messages in order, in portions that surely fit a frame."""
+    frames: list[list[Message]] = []
+    batch: list[Message] = []
+    size = 0
+    for message in messages:
+        weight = 64
+        if isinstance(message, Finished):
+            weight += len(message.tail) + 4 * len(message.detail)
+        elif isinstance(message, TailChunk):
+            weight += len(message.data)
+        if batch and (len(batch) >= _FRAME_MESSAGES_MAX or size + weight > _FRAME_ROOM_BYTES):
+            frames.append(batch)
+            batch, size = [], 0
+        batch.append(message)
+        size += weight
+    if batch:
+        frames.append(batch)
+    return frames
+

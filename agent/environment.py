@@ -1,0 +1,43 @@
+"""The environment of a task: little of the host's, then the task's own, then CRONCLAVE_*."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from functools import lru_cache
+
+from agent.survivors import MARK
+from scheduler.protocol import Assign
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@lru_cache(maxsize=256)
+def _user(name: str) -> tuple[str, str]:
+    """(user, home) of that name, of the agent's own user when empty."""
+    try:
+        entry = pwd.getpwnam(name) if name else pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return name or str(os.geteuid()), "/"
+    return entry.pw_name, entry.pw_dir
+
+
+def task_environment(
+    assign: Assign, *, fence: int, agent: str, zone: str, installation: str
+) -> dict[str, str]:
+    user, home = _user(str(assign.work.get("run_as") or ""))
+    environment = {
+        "PATH": os.environ.get("PATH", PATH),
+        "HOME": home,
+        "LANG": os.environ.get("LANG", "C.UTF-8"),
+        "USER": user,
+        "LOGNAME": user,
+        "SHELL": "/bin/sh",
+    }
+    environment.update(assign.work.get("env") or {})
+    environment.update(assign.environment)
+    environment["CRONCLAVE_FENCE"] = str(fence)
+    environment["CRONCLAVE_AGENT"] = agent
+    environment["CRONCLAVE_ZONE"] = zone
+    environment[MARK] = installation
+    return environment

@@ -1,0 +1,52 @@
+"""Who this agent is, for good: one small file, replaced as a whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.records import write_whole
+
+
+class Occupied(Exception):
+    """Another agent runs on this data directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    installation: str  #: random, made at the first start of the data directory
+    cluster: str = ""  #: uid that the agent is pinned to
+    restores: int = 0
+    boot_id: str = ""  #: of the host when the agent last started
+
+
+def occupy(data: Path) -> int:
+    """Lock the data directory for this process; the handle holds the lock. Raises Occupied."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (data / "output").mkdir(mode=0o700, exist_ok=True)
+    handle = os.open(data / "agent.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise Occupied(f"another agent runs on {data}") from None
+    return handle
+
+
+def load(data: Path) -> Identity:
+    """The stored identity, or a new one."""
+    path = data / "identity.json"
+    if path.exists():
+        return Identity(**json.loads(path.read_text()))
+    identity = Identity(installation=secrets.token_hex(16))
+    store(data, identity)
+    return identity
+
+
+def store(data: Path, identity: Identity) -> None:
+    write_whole(data / "identity.json", json.dumps(dataclasses.asdict(identity)).encode())

@@ -1,0 +1,197 @@
+"""What the agent must not forget: its claims and the ends that no node has acknowledged yet.
+
+1. A claim is synced before it is sent, an end before it is reported: `claim` and `finish` call back after
+   the sync. One sync covers all that came while the last one ran (group commit), in a thread, never in
+   the loop.
+2. Every record sets the whole state of the attempts that it names, so replaying any prefix twice changes
+   nothing: the last record of an attempt stands.
+3. Full disk: nothing is called back, so no new claim goes out and no end is reported; everything stays in
+   memory and is tried again. `full` says so. A failed sync ends the process: what is on disk is unknown.
+4. Acknowledgements and dropped claims are written along with the next batch: losing one costs a report sent
+   again, which the cluster knows already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from agent.records import DiskFull, RecordFile, frame
+from scheduler.protocol import Finished
+
+log = logging.getLogger("agent.journal")
+COMPACT_BYTES = 4 << 20
+RETRY_S = 0.5
+_CLAIM, _FINISHED, _DROP, _NEXT, _INDEX = range(1, 6)
+Release = Callable[[], None]
+
+
+@dataclass(slots=True)
+class Book:
+    """The state that the records fold to."""
+
+    claims: dict[int, str] = field(default_factory=dict)  #: attempt → claim id, not ended here
+    finished: dict[int, Finished] = field(default_factory=dict)  #: attempt → its unacknowledged end
+    next_event: int = 1
+    index: int = 0  #: highest index of the cluster's state that was seen
+
+    def fold(self, row: list[Any]) -> None:
+        kind = row[0]
+        if kind == _CLAIM:
+            self.finished.pop(row[1], None)
+            self.claims[row[1]] = row[2]
+        elif kind == _FINISHED:
+            end = Finished(*row[1:])
+            self.claims.pop(end.attempt, None)
+            self.finished[end.attempt] = end
+            self.next_event = max(self.next_event, end.event + 1)
+        elif kind == _DROP:
+            for attempt in row[1]:
+                self.claims.pop(attempt, None)
+                self.finished.pop(attempt, None)
+        elif kind == _NEXT:
+            self.next_event = max(self.next_event, row[1])
+        elif kind == _INDEX:
+            self.index = max(self.index, row[1])
+
+    def rows(self) -> list[list[Any]]:
+        """The shortest journal that folds to this."""
+        rows: list[list[Any]] = [[_NEXT, self.next_event], [_INDEX, self.index]]
+        rows += [[_CLAIM, attempt, claim] for attempt, claim in self.claims.items()]
+        rows += [_finished_row(end) for end in self.finished.values()]
+        return rows
+
+
+def _finished_row(end: Finished) -> list[Any]:
+    return [
+        _FINISHED, end.event, end.attempt, end.started_ms, end.finished_ms, end.exit_code, end.reason,
+        end.signal, end.detail, end.tail,
+    ]  # fmt: skip
+
+
+def pack(row: list[Any]) -> bytes:
+    packed: bytes = msgpack.packb(row, use_bin_type=True, unicode_errors="surrogateescape")
+    return packed
+
+
+def fold(payloads: Iterable[bytes]) -> Book:
+    book = Book()
+    for payload in payloads:
+        book.fold(msgpack.unpackb(payload, raw=False, unicode_errors="surrogateescape"))
+    return book
+
+
+class Journal:
+    def __init__(self, path: Path, failed: Callable[[BaseException], None]) -> None:
+        """`failed` is called, once, in the loop, when nothing can be promised any more."""
+        self._file = RecordFile(path)
+        if self._file.cut_bytes:
+            log.warning("%s: cut %d bytes of an unfinished record", path, self._file.cut_bytes)
+        self.book = fold(self._file.records)
+        # Numbers of reports that were never on disk are not given out again.
+        self.book.next_event += 1_000
+        self._file.records = []
+        self._failed = failed
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._frames: list[bytes] = []
+        self._releases: list[Release] = []
+        self._urgent = False
+        self._busy = False
+        self._index_written = self.book.index
+        self.full = False
+
+    # -- what is recorded
+
+    def claim(self, attempt: int, claim: str, release: Release) -> None:
+        self._record([_CLAIM, attempt, claim], release)
+
+    def finish(self, end: Finished, release: Release) -> None:
+        self._record(_finished_row(end), release)
+
+    def drop(self, attempts: list[int]) -> None:
+        """Acknowledged or refused: of no more interest."""
+        if attempts:
+            self._record([_DROP, attempts], None)
+
+    def event(self) -> int:
+        number = self.book.next_event
+        self.book.next_event += 1
+        return number
+
+    def seen(self, index: int) -> None:
+        self.book.index = max(self.book.index, index)
+
+    def _record(self, row: list[Any], release: Release | None) -> None:
+        self.book.fold(row)
+        self._frames.append(frame(pack(row)))
+        if release is not None:
+            self._releases.append(release)
+            if not self._urgent:
+                self._urgent = True
+                asyncio.get_running_loop().call_soon(self._flush)
+
+    # -- group commit
+
+    def _flush(self) -> None:
+        if self._busy or not (self._urgent or self._frames):
+            return
+        if self.book.index != self._index_written:
+            self._index_written = self.book.index
+            self._frames.append(frame(pack([_INDEX, self.book.index])))
+        frames, self._frames = self._frames, []
+        releases, self._releases = self._releases, []
+        self._urgent = False
+        self._busy = True
+        compacted = None
+        if self._file.size > COMPACT_BYTES:
+            compacted = [pack(row) for row in self.book.rows()]
+        future = asyncio.get_running_loop().run_in_executor(
+            self._thread, self._commit, b"".join(frames), compacted
+        )
+        future.add_done_callback(lambda done: self._committed(done, frames, releases))
+
+    def _commit(self, frames: bytes, compacted: list[bytes] | None) -> None:
+        if compacted is not None:
+            self._file.replace(compacted)
+        else:
+            self._file.write(frames)
+            self._file.sync()
+
+    def _committed(self, done: asyncio.Future[None], frames: list[bytes], releases: list[Release]) -> None:
+        self._busy = False
+        error = done.exception()
+        if isinstance(error, DiskFull):
+            if not self.full:
+                log.error("disk full: no new work is taken, ends are kept in memory (%s)", error)
+            self.full = True
+            self._frames[:0] = frames
+            self._releases[:0] = releases
+            self._urgent = True
+            asyncio.get_running_loop().call_later(RETRY_S, self._flush)
+            return
+        if error is not None:
+            self._failed(error)
+            return
+        if self.full:
+            log.warning("the disk has room again")
+            self.full = False
+        for release in releases:
+            release()
+        if self._urgent:
+            self._flush()
+
+    async def close(self) -> None:
+        """Write what is left, as far as the disk takes it."""
+        while self._busy:
+            await asyncio.sleep(0.001)
+        if self._frames and not self.full:
+            self._commit(b"".join(self._frames), None)
+        self._thread.shutdown()
+        self._file.close()

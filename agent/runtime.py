@@ -1,0 +1,212 @@
+"""All of an agent put together, and its life: start, run, stop in good order.
+
+Exit codes: 0 told to stop (running work stays with the spooler), 1 configuration, 3 fenced, 4 another agent
+has the data directory, 5 no spooler, 70 the journal failed: start it again, it reads what is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import os
+import secrets
+import signal
+import ssl
+
+from agent import SOFTWARE, identity
+from agent.clock import NodeClock
+from agent.config import AgentConfig, boot_id
+from agent.connection import Connection, Fenced
+from agent.journal import Journal
+from agent.output import sweep
+from agent.spooler_client import SpoolerClient, SpoolerUnavailable
+from agent.worker import Worker
+from scheduler.protocol import VERSION, Hello, Message, Pong, Welcome
+
+log = logging.getLogger("agent")
+SWEEP_S = 60.0
+
+
+class Agent:
+    """The composition root; also what the connection works for."""
+
+    def __init__(self, config: AgentConfig) -> None:
+        self._config = config
+        self._identity = identity.load(config.data)
+        self._boot_id = boot_id(config.boot_id_file)
+        self._session = secrets.token_hex(16)
+        self._stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._clock = NodeClock()
+        self._journal = Journal(config.data / "agent.journal", self._journal_failed)
+        tls = ssl.create_default_context(cafile=str(config.ca)) if config.ca else None
+        if tls is None and any(node.startswith("https") for node in config.nodes):
+            tls = ssl.create_default_context()
+        self._connection = Connection(config.nodes, config.bearer, tls, self._clock, self)
+        self._worker = Worker(
+            name=config.name,
+            zone=config.zone,
+            installation=self._identity.installation,
+            session=self._session,
+            slots=config.slots,
+            output=config.data / "output",
+            output_bytes_max=config.output_bytes_max,
+            journal=self._journal,
+            clock=self._clock,
+            send=self._connection.send,
+        )
+        self._spooler = SpoolerClient(
+            config.data,
+            boot_id=self._boot_id,
+            installation=self._identity.installation,
+            parent_pid=config.parent_pid,
+            on_state=self._worker.spooler_state,
+            on_started=self._worker.started,
+            on_exit=self._worker.spooled_exit,
+        )
+        self._worker.spooler = self._spooler
+
+    # -- the connection's listener
+
+    def hello(self) -> Hello:
+        config = self._config
+        return Hello(
+            version=VERSION,
+            name=config.name,
+            installation=self._identity.installation,
+            session=self._session,
+            boot_id=self._boot_id,
+            zone=config.zone,
+            pool=config.pool,
+            labels=dict(config.labels),
+            slots=config.slots,
+            software=SOFTWARE,
+            index=self._journal.book.index,
+            cluster=self._identity.cluster,
+            restores=self._identity.restores,
+            held=self._worker.held(),
+            cloud_id=config.cloud_id,
+        )
+
+    def accept(self, welcome: Welcome) -> str:
+        pinned = self._identity
+        same = pinned.cluster in ("", welcome.cluster) and welcome.restores >= pinned.restores
+        if not same and welcome.restores <= pinned.restores:
+            return (
+                f"it belongs to cluster {welcome.cluster} (restore {welcome.restores}), this agent to "
+                f"{pinned.cluster} (restore {pinned.restores})"
+            )
+        if (welcome.cluster, welcome.restores) != (pinned.cluster, pinned.restores):
+            self._identity = dataclasses.replace(
+                pinned, cluster=welcome.cluster, restores=welcome.restores
+            )
+            identity.store(self._config.data, self._identity)
+        self._journal.seen(welcome.index)
+        self._worker.welcomed()
+        return ""
+
+    def receive(self, messages: list[Message]) -> None:
+        for message in messages:
+            if isinstance(message, Pong):
+                self._journal.seen(message.index)
+            else:
+                self._worker.receive(message)
+
+    def lease(self, until_boot_ms: float) -> None:
+        self._spooler.lease(until_boot_ms)
+
+    def beat(self) -> tuple[int, int]:
+        self._worker.tick()
+        return self._journal.book.index, self._worker.free_slots()
+
+    # -- life
+
+    def stop(self, code: int) -> None:
+        if not self._stop.done():
+            self._stop.set_result(code)
+
+    def _journal_failed(self, error: BaseException) -> None:
+        log.critical("the journal failed: %s", error)
+        self.stop(70)
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop, 0)
+        self._watch_parent(loop)
+        try:
+            reader = await self._spooler.open()
+        except SpoolerUnavailable as error:
+            log.critical("%s", error)
+            return 5
+        if self._identity.boot_id != self._boot_id:
+            self._identity = dataclasses.replace(self._identity, boot_id=self._boot_id)
+            identity.store(self._config.data, self._identity)
+        tasks = [
+            asyncio.create_task(self._spooler.serve(reader)),
+            asyncio.create_task(self._connection.run()),
+            asyncio.create_task(self._sweep()),
+        ]
+        for task in tasks:
+            task.add_done_callback(self._task_ended)
+        code = await self._stop
+        if code == 0:
+            await self._connection.goodbye("stopped")
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._spooler.close()
+        if code != 70:
+            await self._journal.close()
+        return code
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, Fenced):
+            log.critical("fenced: %s", error)
+            self.stop(3)
+        elif isinstance(error, SpoolerUnavailable):
+            log.critical("%s", error)
+            self.stop(5)
+        else:
+            log.critical("the agent fails", exc_info=error)
+            self.stop(70)
+
+    def _watch_parent(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Development: end with the process that started us; so does the spooler, with its groups."""
+        if not self._config.parent_pid:
+            return
+        try:
+            handle = os.pidfd_open(self._config.parent_pid)
+        except ProcessLookupError:
+            self.stop(0)
+            return
+        loop.add_reader(handle, self.stop, 0)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(
+                    sweep,
+                    self._config.data / "output",
+                    keep_bytes=self._config.output_keep_bytes,
+                    keep_ms=self._config.output_keep_ms,
+                    running=self._worker.running(),
+                )
+
+
+async def serve(config: AgentConfig) -> int:
+    """Run an agent until it is told to stop; its exit code."""
+    try:
+        lock = identity.occupy(config.data)
+    except identity.Occupied as error:
+        log.critical("%s", error)
+        return 4
+    try:
+        return await Agent(config).run()
+    finally:
+        os.close(lock)

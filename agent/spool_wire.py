@@ -1,0 +1,94 @@
+"""The bytes between agent and spooler: length-prefixed msgpack arrays over a Unix socket.
+
+Agent to spooler                                  Spooler to agent
+    ["start", Command fields…]                        ["state", boot_id, running, exits]  (first of all)
+    ["cancel", attempt]                               ["started", attempt, started_ms]
+    ["lease", until_boot_ms]                          ["exit", Exit fields…]  (until forgotten)
+    ["forget", [attempt, …]]
+    ["end"]  (kill everything, then stop)
+
+An agent's upgrade meets the spooler of the older version: fields are only appended.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+_LENGTH = struct.Struct(">I")
+MESSAGE_BYTES_MAX = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One process group to start."""
+
+    attempt: int
+    argv: list[str]
+    environment: dict[str, str]
+    cwd: str
+    stdin: str | None
+    timeout_ms: int | None
+    grace_ms: int
+    kill_on_lease_end: bool
+    output_bytes_max: int
+    valid_until_boot_ms: float  #: end of the grant: not started later than this
+    run_as: str = ""
+
+    def row(self) -> list[Any]:
+        return [
+            "start", self.attempt, self.argv, self.environment, self.cwd, self.stdin, self.timeout_ms,
+            self.grace_ms, self.kill_on_lease_end, self.output_bytes_max, self.valid_until_boot_ms,
+            self.run_as,
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How an attempt ended. `reason`: exit | timeout | cancelled | start_failed | gone."""
+
+    attempt: int
+    started_ms: int | None
+    finished_ms: int
+    exit_code: int | None
+    signal: int | None
+    reason: str
+    detail: str
+    tail: bytes
+    output_bytes: int
+
+    def row(self) -> list[Any]:
+        return [
+            self.attempt, self.started_ms, self.finished_ms, self.exit_code, self.signal, self.reason,
+            self.detail, self.tail, self.output_bytes,
+        ]  # fmt: skip
+
+
+def pack(message: list[Any]) -> bytes:
+    body: bytes = msgpack.packb(message, use_bin_type=True, unicode_errors="surrogateescape")
+    return _LENGTH.pack(len(body)) + body
+
+
+class Unpacker:
+    """Whole messages out of a stream of bytes."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[list[Any]]:
+        buffer = self._buffer
+        buffer += data
+        messages: list[list[Any]] = []
+        at = 0
+        while at + 4 <= len(buffer):
+            (length,) = _LENGTH.unpack_from(buffer, at)
+            if at + 4 + length > len(buffer):
+                break
+            body = bytes(buffer[at + 4 : at + 4 + length])
+            messages.append(msgpack.unpackb(body, raw=False, unicode_errors="surrogateescape"))
+            at += 4 + length
+        del buffer[:at]
+        return messages

@@ -1,0 +1,222 @@
+"""One attempt in the spooler: its process group, its output, its end.
+
+1. The first process leads a session and a process group of its own; signals go to the group.
+2. The attempt ends when its first process ends; what is left of the group is killed then, before the
+   leader is reaped (until that its number cannot belong to anybody else).
+3. Output passes through a pipe, so that its limit holds: what exceeds it is read and thrown away, with a mark
+   in the file and a word in the exit's detail; the work itself goes on. The tail is of the last bytes
+   written, kept or not. No output, no file. A full disk costs output, never the work.
+4. posix_spawn, no interpreter per attempt. The working directory is set by a chdir around the spawn: the
+   spooler has one thread. Where the lease must kill, setpriv (util-linux) adds PDEATHSIG: it dies with the
+   spooler.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from agent.clock import boot_ms, wall_ms
+from agent.output import open_for_output
+from agent.spool_wire import Command, Exit
+
+TAIL_SUCCESS_BYTES = 2 << 10  #: as scheduler.protocol has them; not imported here: start-up
+TAIL_FAILURE_BYTES = 16 << 10
+_READ_BYTES = 64 << 10
+_READS_A_TURN = 16
+_SETPRIV = next((p for p in ("/usr/bin/setpriv", "/bin/setpriv") if os.access(p, os.X_OK)), "")
+_IGNORED_BY_PYTHON = [signal.SIGPIPE, signal.SIGXFSZ]
+
+
+class StartFailed(Exception):
+    """No process was made; the text says why, for people."""
+
+
+def _executable(name: str, path: str, cwd: str) -> str:
+    """Where execvp would find it."""
+    candidates = [name] if "/" in name else [f"{folder or '.'}/{name}" for folder in path.split(":")]
+    for candidate in candidates:
+        full = candidate if candidate.startswith("/") else f"{cwd}/{candidate}"
+        if os.access(full, os.X_OK) and not os.path.isdir(full):
+            return candidate
+    raise StartFailed(f"{name}: not found or not executable (PATH={path})")
+
+
+def _wrapped(command: Command) -> list[str]:
+    """The argv, behind setpriv where another user or death with the spooler is wanted."""
+    options: list[str] = []
+    if command.run_as:
+        try:
+            user = pwd.getpwnam(command.run_as)
+        except KeyError:
+            raise StartFailed(f"run_as: no user {command.run_as!r} on this host") from None
+        if user.pw_uid != os.geteuid():
+            if os.geteuid() != 0 or not _SETPRIV:
+                raise StartFailed(f"run_as {command.run_as!r} needs an agent that runs as root, and setpriv")
+            options += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
+    if command.kill_on_lease_end and _SETPRIV:
+        options += ["--pdeathsig", "KILL"]
+    return [_SETPRIV, *options, "--", *command.argv] if options else command.argv
+
+
+def _spawn(command: Command, stdin: int, output: int) -> int:
+    cwd = command.cwd or "/"
+    try:
+        os.chdir(cwd)
+    except OSError as error:
+        raise StartFailed(f"cwd {cwd!r}: {error.strerror}") from error
+    try:
+        # Checked before setpriv hides it behind its own exit code.
+        executable = _executable(command.argv[0], command.environment.get("PATH", ""), cwd)
+        argv = _wrapped(command)
+        return os.posix_spawn(
+            executable if argv is command.argv else argv[0],
+            argv,
+            command.environment,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, stdin, 0),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, output, 2),
+            ],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=_IGNORED_BY_PYTHON,
+        )
+    except OSError as error:
+        raise StartFailed(f"{command.argv[0]}: {error.strerror}") from error
+    except ValueError as error:  # a NUL in an argument or the environment
+        raise StartFailed(f"{command.argv[0]!r}: {error}") from error
+    finally:
+        os.chdir("/")
+
+
+class Spooled:
+    """A running attempt."""
+
+    __slots__ = (
+        "_discarded", "_output", "_root", "_size", "_tail", "_truncated", "attempt", "cause", "command",
+        "kill_at", "pid", "pipe", "started_boot_ms", "started_ms", "timeout_at",
+    )  # fmt: skip
+
+    def __init__(self, command: Command, root: Path, null: int) -> None:
+        """Start it; raises StartFailed."""
+        self.attempt = command.attempt
+        self.command = command
+        self.cause = ""  #: why it is being ended: timeout | cancelled | gone
+        self._root = root
+        self._output = -1
+        self._size = 0
+        self._discarded = 0
+        self._truncated = False
+        self._tail = bytearray()
+        stdin = null
+        if command.stdin is not None:
+            stdin = os.memfd_create("stdin", os.MFD_CLOEXEC)
+            with open(stdin, "wb", closefd=False) as file:
+                file.write(command.stdin.encode("utf-8", "surrogateescape"))
+            os.lseek(stdin, 0, os.SEEK_SET)
+        self.pipe, write_end = os.pipe2(os.O_CLOEXEC)
+        self.started_ms = wall_ms()
+        self.started_boot_ms = boot_ms()
+        try:
+            self.pid = _spawn(command, stdin, write_end)
+        except StartFailed:
+            os.close(self.pipe)
+            raise
+        finally:
+            os.close(write_end)
+            if stdin != null:
+                os.close(stdin)
+        os.set_blocking(self.pipe, False)
+        timeout = command.timeout_ms
+        self.timeout_at = self.started_boot_ms + timeout if timeout is not None else None
+        self.kill_at: float | None = None
+
+    def read(self) -> bool:
+        """Take what the pipe holds, within a turn's share; False at its end."""
+        for _ in range(_READS_A_TURN):
+            try:
+                data = os.read(self.pipe, _READ_BYTES)
+            except BlockingIOError:
+                return True
+            if not data:
+                return False
+            self._keep(data)
+            if len(data) < _READ_BYTES:
+                return True
+        return True
+
+    def _keep(self, data: bytes) -> None:
+        self._tail += data[-TAIL_FAILURE_BYTES:]
+        if len(self._tail) > 2 * TAIL_FAILURE_BYTES:
+            del self._tail[:-TAIL_FAILURE_BYTES]
+        room = self.command.output_bytes_max - self._size
+        kept = data[:room] if room < len(data) else data
+        if kept and not self._truncated:
+            self._write(kept)
+        self._discarded += len(data) - len(kept)
+        if len(kept) < len(data) and not self._truncated:
+            self._truncated = True
+            limit = self.command.output_bytes_max
+            self._write(f"\n[output limit of {limit} bytes: the rest is discarded]\n".encode())
+
+    def _write(self, data: bytes) -> None:
+        try:
+            if self._output < 0:
+                self._output = open_for_output(self._root, self.attempt)
+            self._size += os.write(self._output, data)
+        except OSError:
+            self._discarded += len(data)
+
+    def close_pipe(self) -> None:
+        if self.pipe >= 0:
+            os.close(self.pipe)
+            self.pipe = -1
+
+    def signal_group(self, number: int) -> None:
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return
+
+    def stop(self, cause: str, grace_ms: float) -> None:
+        """SIGTERM to the group now, SIGKILL after the grace; the first cause stands."""
+        if self.cause:
+            return
+        self.cause = cause
+        self.kill_at = boot_ms() + grace_ms
+        self.timeout_at = None
+        self.signal_group(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.kill_at = None
+        self.signal_group(signal.SIGKILL)
+
+    def exited(self, status: int, *, by_signal: bool, details: Mapping[str, str]) -> Exit:
+        """The leader is a zombie: end its group, take the last output, close everything."""
+        self.signal_group(signal.SIGKILL)
+        if self.pipe >= 0:
+            self.read()
+            self.close_pipe()
+        if self._output >= 0:
+            os.close(self._output)
+        good = not self.cause and not by_signal and status == 0
+        limit = TAIL_SUCCESS_BYTES if good else TAIL_FAILURE_BYTES
+        detail = details.get(self.cause, "")
+        if self._discarded:
+            detail = f"{detail}; " if detail else ""
+            detail += f"{self._discarded} bytes of output discarded (limit {self.command.output_bytes_max})"
+        return Exit(
+            attempt=self.attempt,
+            started_ms=self.started_ms,
+            finished_ms=wall_ms(),
+            exit_code=None if by_signal else status,
+            signal=status if by_signal else None,
+            reason=self.cause or "exit",
+            detail=detail,
+            tail=bytes(self._tail[-limit:]),
+            output_bytes=self._size + self._discarded,
+        )

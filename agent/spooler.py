@@ -1,0 +1,394 @@
+"""The spooler: one small detached process per agent that owns the processes of its attempts.
+
+1. It outlives its agent: an agent that comes back is told what runs and what ended, until it says forget.
+2. A start is written to the journal (page cache: that outlives the spooler) and an exit is synced before
+   anybody is told. A spooler that starts finds starts without exits: it kills what is left of them, by
+   session and by the installation's mark, and records them as gone. After a reboot there is nothing to kill.
+3. It holds the lease: attempts with kill_on_lease_end end when the agent has not renewed it in time.
+4. One connection at a time; a new one replaces the old, of which nothing unread is acted on: its sender is
+   dead, and a start that is acted on after the state was told would be one too many.
+5. One thread, no asyncio, few imports: `python -m agent.spooler --data DIR …` is up in some 30 ms.
+
+Durations are CLOCK_BOOTTIME; a wait is at most a second while any runs: epoll's clock stands still in sleep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import select
+import signal
+import socket
+import sys
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from agent.clock import boot_ms, wall_ms
+from agent.records import DiskFull, RecordFile, frame
+from agent.spool_wire import Command, Exit, Unpacker, pack
+from agent.spooled import Spooled, StartFailed
+from agent.survivors import kill_survivors
+
+IDLE_MS = 30_000  #: without an agent and without work it ends; the next agent starts another
+PARENT_GONE_GRACE_MS = 1_000
+LEASE_GRACE_MS = 5_000  #: scheduler.protocol.KILL_GRACE_MS: the leader waits no longer than this
+COMPACT_BYTES = 4 << 20
+REMEMBERED = 20_000
+_DETAILS = {
+    "timeout": "the timeout passed",
+    "cancelled": "",
+    "gone": "killed: the lease ended or the spooler was stopped",
+}
+
+
+class Spooler:
+    def __init__(self, data: Path, boot_id: str, installation: str, listener: socket.socket) -> None:
+        self._output = data / "output"
+        self._boot_id = boot_id
+        self._installation = installation
+        self._listener = listener
+        self._journal = RecordFile(data / "spool.journal")
+        self._running: dict[int, Spooled] = {}
+        self._by_pid: dict[int, Spooled] = {}
+        self._by_pipe: dict[int, Spooled] = {}
+        self._exits: dict[int, Exit] = {}
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._records: list[bytes] = []
+        self._unsynced: list[Exit] = []
+        self._dirty = False  #: exits are written or waiting that no sync has covered
+        self._connection: socket.socket | None = None
+        self._unpacker = Unpacker()
+        self._outgoing = bytearray()
+        self._lease_until = 0.0
+        self._stopping = False
+        self._end_by: float | None = None
+        self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self._idle_since = boot_ms()
+        self._poll = select.epoll()
+        self._poll.register(listener.fileno(), select.EPOLLIN)
+        self._wake, wake_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._poll.register(self._wake, select.EPOLLIN)
+        signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._told_to_stop)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self._parent = -1
+        self._recover()
+
+    # -- what the last spooler left
+
+    def _recover(self) -> None:
+        starts: dict[int, tuple[int, int, float, str]] = {}
+        for payload in self._journal.records:
+            row = msgpack.unpackb(payload, raw=False, unicode_errors="surrogateescape")
+            if row[0] == "start":
+                starts[row[1]] = (row[2], row[3], row[4], row[5])
+            elif row[0] == "exit":
+                starts.pop(row[1], None)
+                self._exits[row[1]] = Exit(*row[1:])
+            else:
+                for attempt in row[1]:
+                    starts.pop(attempt, None)
+                    self._exits.pop(attempt, None)
+        self._journal.records = []
+        sessions = {pid: at for pid, _, at, boot in starts.values() if boot == self._boot_id}
+        kill_survivors(sessions, self._installation)
+        for attempt, (_, started_ms, _, boot) in starts.items():
+            why = "its spooler died" if boot == self._boot_id else "the host was started again"
+            self._exits[attempt] = Exit(attempt, started_ms, wall_ms(), None, None, "gone", why, b"", 0)
+        self._compact()
+
+    def _compact(self) -> None:
+        rows: list[list[Any]] = [["exit", *e.row()] for e in self._exits.values()]
+        rows += [self._start_row(s) for s in self._running.values()]
+        try:
+            self._journal.replace(_packed(row) for row in rows)
+        except DiskFull:
+            return  # the old journal still says the same
+
+    def _start_row(self, spooled: Spooled) -> list[Any]:
+        return [
+            "start", spooled.attempt, spooled.pid, spooled.started_ms, spooled.started_boot_ms, self._boot_id,
+        ]  # fmt: skip
+
+    # -- the loop
+
+    def watch_parent(self, pid: int) -> None:
+        """Development: end with this process."""
+        try:
+            self._parent = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._parent_gone()
+            return
+        self._poll.register(self._parent, select.EPOLLIN)
+
+    def _told_to_stop(self, *_: Any) -> None:
+        self._stop_all(LEASE_GRACE_MS)
+
+    def _parent_gone(self) -> None:
+        self._stop_all(PARENT_GONE_GRACE_MS)
+
+    def _stop_all(self, grace_ms: float) -> None:
+        self._stopping = True
+        self._end_by = boot_ms() + grace_ms
+        for spooled in self._running.values():
+            spooled.stop("gone", grace_ms)
+
+    def run(self) -> None:
+        while not (self._stopping and not self._running):
+            if not self._running and self._connection is None and boot_ms() - self._idle_since > IDLE_MS:
+                break
+            for handle, events in self._poll.poll(self._timeout_s()):
+                self._handle(handle, events)
+            self._reap()
+            self._deadlines()
+            self._commit()
+            self._send()
+        if self._stopping:
+            kill_survivors({}, self._installation)
+
+    def _timeout_s(self) -> float | None:
+        if self._records:
+            return 0.5  # the disk was full: try again
+        if self._running:
+            now = boot_ms()
+            nearest = min(
+                min(s.kill_at or now + 1e9, s.timeout_at or now + 1e9, self._lease_of(s, now))
+                for s in self._running.values()
+            )
+            return max(0.0, min(1.0, (nearest - now) / 1000 + 0.001))
+        return None if self._connection is not None else IDLE_MS / 1000
+
+    def _lease_of(self, spooled: Spooled, now: float) -> float:
+        return self._lease_until if spooled.command.kill_on_lease_end and not spooled.cause else now + 1e9
+
+    def _handle(self, handle: int, events: int) -> None:
+        spooled = self._by_pipe.get(handle)
+        if spooled is not None:
+            if not spooled.read():
+                self._forget_pipe(spooled)
+        elif handle == self._wake:
+            os.read(self._wake, 4096)
+        elif handle == self._listener.fileno():
+            self._accept()
+        elif handle == self._parent:
+            self._poll.unregister(self._parent)
+            self._parent_gone()
+        elif events & ~select.EPOLLOUT and self._connection and handle == self._connection.fileno():
+            self._receive()
+
+    def _forget_pipe(self, spooled: Spooled) -> None:
+        if spooled.pipe >= 0:
+            del self._by_pipe[spooled.pipe]
+            self._poll.unregister(spooled.pipe)
+            spooled.close_pipe()
+
+    # -- the agent
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        self._drop_connection()
+        connection.setblocking(False)
+        self._connection = connection
+        self._unpacker = Unpacker()
+        self._poll.register(connection.fileno(), select.EPOLLIN)
+        self._reap()
+        self._commit()
+        self._outgoing.clear()
+        running = [[s.attempt, s.started_ms] for s in self._running.values()]
+        exits = [e.row() for e in self._exits.values()]
+        self._tell(["state", self._boot_id, running, exits])
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._poll.unregister(self._connection.fileno())
+            self._connection.close()
+            self._connection = None
+            self._outgoing.clear()
+        self._idle_since = boot_ms()
+
+    def _tell(self, message: list[Any]) -> None:
+        if self._connection is not None:
+            self._outgoing += pack(message)
+
+    def _send(self) -> None:
+        if self._connection is None or not self._outgoing:
+            return
+        try:
+            sent = self._connection.send(self._outgoing)
+            del self._outgoing[:sent]
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._drop_connection()
+            return
+        wanted = select.EPOLLIN | (select.EPOLLOUT if self._outgoing else 0)
+        self._poll.modify(self._connection.fileno(), wanted)
+
+    def _receive(self) -> None:
+        assert self._connection is not None
+        try:
+            data = self._connection.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop_connection()
+            return
+        for message in self._unpacker.feed(data):
+            self._obey(message)
+
+    def _obey(self, message: list[Any]) -> None:
+        kind = message[0]
+        if kind == "start":
+            self._start(Command(*message[1:]))
+        elif kind == "cancel":
+            self._reap()  # a real exit that came first stands
+            spooled = self._running.get(message[1])
+            if spooled is not None:
+                spooled.stop("cancelled", spooled.command.grace_ms)
+        elif kind == "lease":
+            self._lease_until = max(self._lease_until, message[1])
+        elif kind == "forget":
+            for attempt in message[1]:
+                self._exits.pop(attempt, None)
+            self._records.append(_packed(["forget", message[1]]))
+        elif kind == "end":
+            self._stop_all(0)
+
+    def _start(self, command: Command) -> None:
+        attempt = command.attempt
+        if attempt in self._seen or attempt in self._exits or self._stopping:
+            return
+        self._seen[attempt] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        if boot_ms() > command.valid_until_boot_ms:
+            self._ended(_unstarted(attempt, "gone", "the grant was void before the start"))
+            return
+        try:
+            spooled = Spooled(command, self._output, self._null)
+        except StartFailed as error:
+            self._ended(_unstarted(attempt, "start_failed", str(error)))
+            return
+        except OSError as error:  # no more descriptors or memory
+            self._ended(_unstarted(attempt, "start_failed", f"the agent's host: {error.strerror}"))
+            return
+        self._running[attempt] = self._by_pid[spooled.pid] = self._by_pipe[spooled.pipe] = spooled
+        self._poll.register(spooled.pipe, select.EPOLLIN)
+        self._records.append(_packed(self._start_row(spooled)))
+        self._write_records()  # before the next spawn: a kill of the spooler must find this one
+        self._tell(["started", attempt, spooled.started_ms])
+
+    # -- ends
+
+    def _reap(self) -> None:
+        while self._running:
+            try:
+                child = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if child is None:
+                return
+            spooled = self._by_pid.pop(child.si_pid, None)
+            if spooled is not None:
+                pipe = spooled.pipe
+                if pipe >= 0:
+                    del self._by_pipe[pipe]
+                    self._poll.unregister(pipe)
+                by_signal = child.si_code != os.CLD_EXITED
+                self._ended(spooled.exited(child.si_status, by_signal=by_signal, details=_DETAILS))
+                del self._running[spooled.attempt]
+            os.waitpid(child.si_pid, 0)
+        self._idle_since = boot_ms()
+
+    def _ended(self, ended: Exit) -> None:
+        self._exits[ended.attempt] = ended
+        self._records.append(_packed(["exit", *ended.row()]))
+        self._unsynced.append(ended)
+
+    def _deadlines(self) -> None:
+        now = boot_ms()
+        for spooled in self._running.values():
+            if spooled.timeout_at is not None and now >= spooled.timeout_at:
+                spooled.stop("timeout", spooled.command.grace_ms)
+            if now >= self._lease_of(spooled, now):
+                spooled.stop("gone", min(spooled.command.grace_ms, LEASE_GRACE_MS))
+            if spooled.kill_at is not None and now >= spooled.kill_at:
+                spooled.kill()
+
+    def _write_records(self) -> bool:
+        if self._records:
+            try:
+                self._journal.write(b"".join(frame(r) for r in self._records))
+            except DiskFull:
+                return False
+            self._records.clear()
+        return True
+
+    def _commit(self) -> None:
+        """One sync for all the exits of this turn, then tell the agent.
+
+        On a full disk the agent is told all the same: that the end is known here alone, in memory, is no
+        reason to hold it back, and the agent's own journal decides when it may go on.
+        """
+        written = self._write_records()
+        self._dirty = self._dirty or bool(self._unsynced)
+        if written and self._dirty:
+            self._journal.sync()
+            self._dirty = False
+        for ended in self._unsynced:
+            self._tell(["exit", *ended.row()])
+        self._unsynced.clear()
+        if written and self._journal.size > COMPACT_BYTES:
+            self._compact()
+
+
+def _packed(row: list[Any]) -> bytes:
+    packed: bytes = msgpack.packb(row, use_bin_type=True, unicode_errors="surrogateescape")
+    return packed
+
+
+def _unstarted(attempt: int, reason: str, detail: str) -> Exit:
+    return Exit(attempt, None, wall_ms(), None, None, reason, detail, b"", 0)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m agent.spooler")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--boot-id", required=True)
+    parser.add_argument("--installation", required=True)
+    parser.add_argument("--parent-pid", type=int, default=0)
+    options = parser.parse_args()
+    lock = os.open(options.data / "spooler.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return 0  # there is one already
+    os.ftruncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
+    os.chdir("/")
+    path = options.data / "spooler.socket"
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # Through /proc/self/fd: a data directory may be longer than the 107 bytes of a socket's address.
+    folder = os.open(options.data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    listener.bind(f"/proc/self/fd/{folder}/spooler.socket")
+    spooler = Spooler(options.data, options.boot_id, options.installation, listener)
+    listener.listen(8)
+    listener.setblocking(False)
+    if options.parent_pid:
+        spooler.watch_parent(options.parent_pid)
+    spooler.run()
+    path.unlink(missing_ok=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

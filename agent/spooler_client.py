@@ -1,0 +1,163 @@
+"""The agent's side of its spooler: starts it when there is none, connects again when it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.spool_wire import Command, Exit, Unpacker, pack
+from agent.survivors import MARK
+
+log = logging.getLogger("agent.spooler")
+_CONNECT_S = 10.0
+_RETRY_S = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolerState:
+    boot_id: str
+    running: dict[int, int]  #: attempt → started_ms
+    exits: tuple[Exit, ...]
+
+
+class SpoolerUnavailable(Exception):
+    """No spooler could be started; the text says where its log is."""
+
+
+class SpoolerClient:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        boot_id: str,
+        installation: str,
+        parent_pid: int,
+        on_state: Callable[[SpoolerState], None],
+        on_started: Callable[[int, int], None],
+        on_exit: Callable[[Exit], None],
+    ) -> None:
+        """`on_state` comes first at every connection; what was told before it is void."""
+        self._data = data
+        self._boot_id = boot_id
+        self._installation = installation
+        self._parent_pid = parent_pid
+        self._on_state = on_state
+        self._on_started = on_started
+        self._on_exit = on_exit
+        self._writer: asyncio.StreamWriter | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lease_until = 0.0
+
+    # -- what the agent tells; without a connection it is dropped: the next state settles it
+
+    def start(self, commands: Sequence[Command]) -> None:
+        self._write(b"".join(pack(command.row()) for command in commands))
+
+    def cancel(self, attempt: int) -> None:
+        self._write(pack(["cancel", attempt]))
+
+    def forget(self, attempts: list[int]) -> None:
+        self._write(pack(["forget", attempts]))
+
+    def lease(self, until_boot_ms: float) -> None:
+        self._lease_until = until_boot_ms
+        self._write(pack(["lease", until_boot_ms]))
+
+    def _write(self, data: bytes) -> None:
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(data)
+
+    # -- the connection
+
+    async def open(self) -> asyncio.StreamReader:
+        """Connect, starting a spooler when none answers; one of another boot is ended first."""
+        reader, state = await self._connect()
+        if state.boot_id != self._boot_id:
+            log.warning("the host was started again: ending what the old spooler holds")
+            self._write(pack(["end"]))
+            await reader.read()
+            self.close()
+            reader, state = await self._connect()
+        self._write(pack(["lease", self._lease_until]))
+        self._on_state(state)
+        return reader
+
+    async def serve(self, reader: asyncio.StreamReader) -> None:
+        """Hand on what the spooler says, for ever; over the deaths of spoolers."""
+        while True:
+            unpacker = Unpacker()
+            try:
+                while data := await reader.read(1 << 18):
+                    for message in unpacker.feed(data):
+                        self._hear(message)
+            except OSError:
+                pass
+            log.warning("the spooler is gone; starting another")
+            self.close()
+            reader = await self.open()
+
+    def _hear(self, message: list[Any]) -> None:
+        if message[0] == "exit":
+            self._on_exit(Exit(*message[1:]))
+        elif message[0] == "started":
+            self._on_started(message[1], message[2])
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, SpoolerState]:
+        folder = os.open(self._data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        address = f"/proc/self/fd/{folder}/spooler.socket"  # a socket's address has 107 bytes at most
+        deadline = asyncio.get_running_loop().time() + _CONNECT_S
+        try:
+            while asyncio.get_running_loop().time() < deadline:
+                try:
+                    reader, self._writer = await asyncio.open_unix_connection(address, limit=1 << 20)
+                    return reader, await asyncio.wait_for(self._state(reader), _CONNECT_S)
+                except TimeoutError:
+                    break  # it holds the lock and does not answer: stopped, or very ill
+                except (OSError, asyncio.IncompleteReadError):
+                    if self._process is None or self._process.poll() is not None:
+                        self._spawn()
+                    await asyncio.sleep(_RETRY_S)
+        finally:
+            os.close(folder)
+        raise SpoolerUnavailable(f"no spooler answers; see {self._data / 'spooler.log'}")
+
+    async def _state(self, reader: asyncio.StreamReader) -> SpoolerState:
+        length = int.from_bytes(await reader.readexactly(4), "big")
+        body = await reader.readexactly(length)
+        message = Unpacker().feed(length.to_bytes(4, "big") + body)[0]
+        return SpoolerState(
+            boot_id=message[1],
+            running={attempt: started_ms for attempt, started_ms in message[2]},
+            exits=tuple(Exit(*row) for row in message[3]),
+        )
+
+    def _spawn(self) -> None:
+        arguments = [
+            sys.executable, "-m", "agent.spooler", "--data", str(self._data), "--boot-id", self._boot_id,
+            "--installation", self._installation, "--parent-pid", str(self._parent_pid),
+        ]  # fmt: skip
+        environment = {key: value for key, value in os.environ.items() if key != MARK}
+        packages = [str(Path(__file__).resolve().parent.parent), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, packages))
+        with open(self._data / "spooler.log", "ab") as output:
+            self._process = subprocess.Popen(
+                arguments,
+                cwd="/",
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

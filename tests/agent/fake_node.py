@@ -1,0 +1,177 @@
+"""A node as an agent sees it: scheduler.protocol over a real WebSocket, and nothing behind it.
+
+It keeps every message in `heard`, grants what is claimed (unless told otherwise) and acknowledges ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.typing import Subprotocol
+
+from scheduler.protocol import (
+    SUBPROTOCOL,
+    Ack,
+    Assign,
+    Claim,
+    Finished,
+    Grant,
+    Hello,
+    Message,
+    Ping,
+    Pong,
+    Running,
+    Welcome,
+    decode,
+    encode,
+)
+
+M = TypeVar("M")
+DEADLINE_S = 20.0
+
+
+def free_port() -> int:
+    """A port of this suite's range."""
+    for port in range(22000 + time.time_ns() // 1000 % 900, 23000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port")
+
+
+class FakeNode:
+    def __init__(self, port: int = 0, *, token: str = "secret") -> None:
+        self.port = port or free_port()
+        self.token = token
+        self.heard: list[Message] = []
+        self.hellos: list[Hello] = []
+        self.grants = True
+        self.acknowledges = True
+        self.pongs = True
+        self.clock_ahead_ms = 0
+        self.index = 1
+        self.cluster = "cluster-a"
+        self.restores = 0
+        self.addresses: tuple[str, ...] = (self.url,)
+        self._sockets: set[ServerConnection] = set()
+        self._server: Server | None = None
+        self._changed = asyncio.Condition()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> FakeNode:
+        self._server = await serve(
+            self._talk,
+            "127.0.0.1",
+            self.port,
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            compression=None,
+            close_timeout=0.2,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def close_sockets(self) -> None:
+        for open_socket in list(self._sockets):
+            await open_socket.close()
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self.clock_ahead_ms
+
+    async def _talk(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        assert connection.request.path == "/v1/agent"
+        if connection.request.headers.get("Authorization") != f"Bearer {self.token}":
+            await connection.close()
+            return
+        self._sockets.add(connection)
+        try:
+            async for frame in connection:
+                assert isinstance(frame, bytes)
+                answers: list[Message] = []
+                for message in decode(frame):
+                    answers += self.answer(message)
+                if answers:
+                    await connection.send(encode(answers))
+                async with self._changed:
+                    self._changed.notify_all()
+        finally:
+            self._sockets.discard(connection)
+
+    def answer(self, message: Message) -> list[Message]:
+        self.heard.append(message)
+        if isinstance(message, Hello):
+            self.hellos.append(message)
+            return [Welcome(1, self.cluster, self.restores, self.index, "fake", self.addresses)]
+        if isinstance(message, Ping) and self.pongs:
+            return [Pong(message.sent_ms, self.now_ms(), self.index)]
+        if isinstance(message, Claim) and self.grants:
+            self.index += 1
+            return [Grant(message.attempt, message.claim, 1000 + message.attempt, self.index)]
+        if isinstance(message, Finished | Running) and self.acknowledges:
+            self.index += 1
+            return [Ack((message.event,), self.index)]
+        return []
+
+    async def send(self, *messages: Message) -> None:
+        for open_socket in list(self._sockets):
+            await open_socket.send(encode(list(messages)))
+
+    def all(self, kind: type[M], attempt: int | None = None) -> list[M]:
+        return [
+            m
+            for m in self.heard
+            if isinstance(m, kind) and (attempt is None or getattr(m, "attempt", None) == attempt)
+        ]
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async def wait() -> None:
+            async with self._changed:
+                while not condition():
+                    await self._changed.wait()
+
+        await asyncio.wait_for(wait(), DEADLINE_S)
+
+    async def connected(self, times: int = 1) -> None:
+        await self.until(lambda: len(self.hellos) >= times and isinstance(self.heard[-1], Ping))
+
+    async def finished(self, attempt: int) -> Finished:
+        await self.until(lambda: self.all(Finished, attempt))
+        return self.all(Finished, attempt)[0]
+
+
+def assign(attempt: int, work: dict[str, Any], **changes: Any) -> Assign:
+    values: dict[str, Any] = {
+        "attempt": attempt,
+        "run": attempt,
+        "job": "job",
+        "namespace": "default",
+        "task": "main",
+        "number": 1,
+        "due_ms": time.time_ns() // 1_000_000,
+        "work": work,
+        "environment": {"CRONCLAVE_JOB": "job", "CRONCLAVE_ATTEMPT": str(attempt)},
+        "timeout_ms": None,
+        "grace_ms": 5_000,
+        "kill_on_lease_end": False,
+        "output_bytes_max": 1 << 20,
+    }
+    return Assign(**{**values, **changes})
+
+
+def shell(attempt: int, line: str, **changes: Any) -> Assign:
+    return assign(attempt, {"kind": "shell", "run": line}, **changes)
