@@ -85,6 +85,12 @@ _COMMANDS: dict[int, type[Any]] = {tag: cls for cls, tag in COMMAND_TAGS.items()
 _EVENTS: dict[int, type[Any]] = {tag: cls for cls, tag in EVENT_TAGS.items()}
 
 
+def field_count(tag: int) -> int | None:
+    """How many fields a command of this tag may have; None: the tag is unknown."""
+    cls = _COMMANDS.get(tag)
+    return None if cls is None else len(_FIELDS[cls])
+
+
 def _row(record: Any) -> list[Any]:
     return [getattr(record, name) for name in _FIELDS[type(record)]]
 

@@ -95,7 +95,11 @@ TASK = Lifecycle(
             "cancelled": "the run stops",
             "expired": "the start deadline passes",
         },
-        "held": {"queued": "a person lets it go", "cancelled": "the run stops", "expired": "the start deadline passes"},
+        "held": {
+            "queued": "a person lets it go",
+            "cancelled": "the run stops",
+            "expired": "the start deadline passes",
+        },
         "active": {
             "succeeded": "its attempt succeeded",
             "failed": "its attempt failed and no retry remains",
@@ -106,7 +110,11 @@ TASK = Lifecycle(
             "queued": "its attempt was revoked before the grant",
             "retry_wait": "its attempt ended badly and a retry remains",
         },
-        "retry_wait": {"queued": "the wait is over", "cancelled": "the run stops", "expired": "the start deadline passes"},
+        "retry_wait": {
+            "queued": "the wait is over",
+            "cancelled": "the run stops",
+            "expired": "the start deadline passes",
+        },
         "succeeded": {},
         "failed": {},
         "timed_out": {},

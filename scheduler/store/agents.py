@@ -51,7 +51,9 @@ def insert(store: Store, agent: Agent) -> None:
 
 def replace(store: Store, agent: Agent) -> None:
     names = Agent._fields[1:]
-    store.write(f"UPDATE agents SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?", (*agent[1:], agent.id))
+    store.write(
+        f"UPDATE agents SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?", (*agent[1:], agent.id)
+    )
 
 
 def rename(store: Store, agent: int, name: str) -> None:
@@ -87,3 +89,7 @@ def drop_former(store: Store, before_ms: int, limit: int) -> int:
         " AND disconnected_ms < ? ORDER BY id LIMIT ?)",
         (before_ms, limit),
     )
+
+
+def any_on_node(store: Store, node: str) -> bool:
+    return store.value("SELECT 1 FROM agents WHERE node = ? LIMIT 1", (node,)) is not None

@@ -89,7 +89,8 @@ def set_state(store: Store, job: int, *, state: str, reason: str, failures: int 
         store.write("UPDATE jobs SET state = ?, pause_reason = ? WHERE id = ?", (state, reason, job))
     else:
         store.write(
-            "UPDATE jobs SET state = ?, pause_reason = ?, failures = ? WHERE id = ?", (state, reason, failures, job)
+            "UPDATE jobs SET state = ?, pause_reason = ?, failures = ? WHERE id = ?",
+            (state, reason, failures, job),
         )
 
 
@@ -141,19 +142,23 @@ def to_purge(store: Store, limit: int) -> list[Job]:
 
 def last_revision(store: Store, namespace: str, name: str) -> int:
     """The highest revision that this name ever had, deleted jobs included; 0: none."""
-    last = store.value("SELECT max(revision) FROM revisions WHERE namespace = ? AND name = ?", (namespace, name))
+    last = store.value(
+        "SELECT max(revision) FROM revisions WHERE namespace = ? AND name = ?", (namespace, name)
+    )
     return int(last or 0)
 
 
 def insert_revision(store: Store, revision: Revision) -> None:
     store.write(
-        f"INSERT INTO revisions ({_REVISION_COLUMNS}) VALUES ({', '.join('?' * len(Revision._fields))})", revision
+        f"INSERT INTO revisions ({_REVISION_COLUMNS}) VALUES ({', '.join('?' * len(Revision._fields))})",
+        revision,
     )
 
 
 def spec_of(store: Store, namespace: str, name: str, revision: int) -> bytes | None:
     spec: bytes | None = store.value(
-        "SELECT spec FROM revisions WHERE namespace = ? AND name = ? AND revision = ?", (namespace, name, revision)
+        "SELECT spec FROM revisions WHERE namespace = ? AND name = ? AND revision = ?",
+        (namespace, name, revision),
     )
     return spec
 
@@ -165,3 +170,11 @@ def revisions(store: Store, namespace: str, name: str, *, limit: int = 1_000) ->
         (namespace, name, limit),
     )
     return [Revision._make(row) for row in rows]
+
+
+def name_of_deleted(store: Store, job: int) -> tuple[str, str]:
+    """(namespace, name) of a job that is no more."""
+    row = store.row(
+        "SELECT namespace, name FROM revisions WHERE job = ? ORDER BY revision DESC LIMIT 1", (job,)
+    )
+    return ("", "") if row is None else (row[0], row[1])

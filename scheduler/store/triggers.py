@@ -63,13 +63,17 @@ def of_job(store: Store, job: int) -> list[Trigger]:
 
 
 def live(store: Store, job: int) -> list[Trigger]:
-    rows = store.rows(f"SELECT {COLUMNS} FROM triggers WHERE job = ? AND until_ms IS NULL ORDER BY id", (job,))
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM triggers WHERE job = ? AND until_ms IS NULL ORDER BY id", (job,)
+    )
     return [Trigger._make(row) for row in rows]
 
 
 def move(store: Store, trigger: int, *, next_due_ms: int | None, fire_ms: int | None) -> None:
     """Move the watermark."""
-    store.write("UPDATE triggers SET next_due_ms = ?, fire_ms = ? WHERE id = ?", (next_due_ms, fire_ms, trigger))
+    store.write(
+        "UPDATE triggers SET next_due_ms = ?, fire_ms = ? WHERE id = ?", (next_due_ms, fire_ms, trigger)
+    )
 
 
 def close(store: Store, trigger: int, *, until_ms: int, next_due_ms: int | None) -> None:
@@ -106,13 +110,14 @@ class DueTrigger(NamedTuple):
     state: str | None
 
 
-def due(store: Store, fire_ms: int, limit: int) -> list[DueTrigger]:
+def due(store: Store, after_ms: int, fire_ms: int, limit: int) -> list[DueTrigger]:
+    """Triggers that fire in (after_ms, fire_ms], soonest first."""
     rows = store.rows(
         "SELECT t.id, t.job, t.spec, t.jitter_ms, t.from_ms, t.until_ms, t.next_due_ms,"
         " j.namespace, j.name, j.revision, j.state"
         " FROM triggers t LEFT JOIN jobs j ON j.id = t.job"
-        " WHERE t.fire_ms <= ? ORDER BY t.fire_ms, t.id LIMIT ?",
-        (fire_ms, limit),
+        " WHERE t.fire_ms > ? AND t.fire_ms <= ? ORDER BY t.fire_ms, t.id LIMIT ?",
+        (after_ms, fire_ms, limit),
     )
     return [DueTrigger._make(row) for row in rows]
 
@@ -120,3 +125,4 @@ def due(store: Store, fire_ms: int, limit: int) -> list[DueTrigger]:
 def next_fire_ms(store: Store) -> int | None:
     fire_ms: int | None = store.value("SELECT min(fire_ms) FROM triggers WHERE fire_ms IS NOT NULL")
     return fire_ms
+

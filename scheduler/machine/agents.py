@@ -1,0 +1,123 @@
+"""Agents: connected, disconnected, and what their word proves about attempts.
+
+Rules of this file (design, section 3, rules 6 and 7):
+
+1. An installation keeps its row. A newer session of it fences the older one: only the newest may claim.
+2. A name is taken while another installation under it is connected. While that is disconnected a new installation gets
+   the name; the former one's row keeps its attempts under the name `name#id`, and gets the name back when it is free.
+3. Proof of death: the agent says `gone`; or its host booted anew; or a new process of the same installation does not
+   know the attempt (its journal is synced before a claim is acted on). The same session coming back proves nothing about a
+   granted attempt that it does not list: it may be the grant that got lost, and its claim is sent again.
+4. Attempts without a grant are left alone: the front pushes them again.
+"""
+
+from __future__ import annotations
+
+import json
+
+from scheduler import events as e
+from scheduler.commands import ConnectAgent, DisconnectAgent, LoseNode, Outcome
+from scheduler.machine import attempts
+from scheduler.machine.context import OK, Context, done, refused
+from scheduler.store import agents as agent_rows
+from scheduler.store import attempts as attempt_rows
+from scheduler.store.agents import Agent
+
+SLOTS_MAX = 100_000
+FORMER = "#"
+
+
+def connect(ctx: Context, command: ConnectAgent) -> Outcome:
+    labels = _labels(command.labels)
+    if labels is None:
+        return refused("invalid", "labels are not a JSON object of strings")
+    if not command.name or FORMER in command.name or not command.node or not 0 <= command.slots <= SLOTS_MAX:
+        return refused("invalid", "an agent needs a name without #, a node and a sensible number of slots")
+    holder = agent_rows.find(ctx.store, command.name)
+    known = holder
+    if holder is None or holder.installation != command.installation:
+        if holder is not None and holder.node:
+            return refused("name_taken", f"another installation is connected as {command.name}")
+        if holder is not None:
+            agent_rows.rename(ctx.store, holder.id, f"{command.name}{FORMER}{holder.id}")
+        known = _former(ctx, command)
+    if known is None:
+        ctx.state.last_agent += 1
+        agent_id, busy, draining = ctx.state.last_agent, 0, 0
+    else:
+        agent_id, busy, draining = known.id, known.busy, known.draining
+    agent = Agent(
+        id=agent_id, name=command.name, installation=command.installation, session=command.session,
+        boot_id=command.boot_id, cloud_id=command.cloud_id, zone=command.zone, pool=command.pool, labels=labels,
+        slots=command.slots, version=command.version, node=command.node, busy=busy, draining=draining,
+        connected_ms=ctx.stamp_ms, disconnected_ms=None,
+    )  # fmt: skip
+    if known is None:
+        agent_rows.insert(ctx.store, agent)
+    else:
+        agent_rows.replace(ctx.store, agent)
+    ctx.emit(e.AgentConnected(agent.id, agent.name, agent.zone, agent.pool, agent.node, agent.session))
+    if known is not None:
+        _judge_attempts(ctx, command, known)
+    return done(agent=agent.id)
+
+
+def _labels(labels: bytes) -> str | None:
+    try:
+        parsed = json.loads(labels or b"{}")
+    except ValueError:
+        return None
+    if not isinstance(parsed, dict) or not all(isinstance(value, str) for value in parsed.values()):
+        return None
+    return json.dumps(parsed, sort_keys=True, separators=(",", ":"))
+
+
+def _former(ctx: Context, command: ConnectAgent) -> Agent | None:
+    """The row that this installation had under this name before another took it."""
+    for agent in agent_rows.of_installation(ctx.store, command.installation):
+        if agent.name == f"{command.name}{FORMER}{agent.id}":
+            return agent
+    return None
+
+
+def _judge_attempts(ctx: Context, command: ConnectAgent, known: Agent) -> None:
+    held = dict(command.held)
+    same_session = known.session == command.session
+    booted_anew = known.boot_id != command.boot_id
+    for attempt in attempt_rows.live_of_agent(ctx.store, known.id):
+        if attempt.fence is None:
+            continue
+        word = held.get(attempt.id)
+        if word == "gone":
+            attempts.lose_row(ctx, attempt, "gone")
+        elif word is not None:
+            attempts.reached_again(ctx, attempt)
+        elif booted_anew:
+            attempts.lose_row(ctx, attempt, "gone: the host booted anew")
+        elif same_session:
+            attempts.reached_again(ctx, attempt)
+        else:
+            attempts.lose_row(ctx, attempt, "gone: unknown to its agent")
+
+
+def disconnect(ctx: Context, command: DisconnectAgent) -> Outcome:
+    agent = agent_rows.get(ctx.store, command.agent)
+    if agent is None or agent.session != command.session or agent.node != command.node:
+        return refused("superseded", f"agent {command.agent} is not connected so")
+    _disconnect(ctx, agent)
+    return OK
+
+
+def lose_node(ctx: Context, command: LoseNode) -> Outcome:
+    if stale := ctx.stale_epoch(command.epoch):
+        return stale
+    ctx.emit(e.NodeLost(command.node))
+    agents = agent_rows.on_node(ctx.store, command.node) if command.node else []
+    for agent in agents:
+        _disconnect(ctx, agent)
+    return done(agents=len(agents))
+
+
+def _disconnect(ctx: Context, agent: Agent) -> None:
+    agent_rows.disconnect(ctx.store, agent.id, ctx.stamp_ms)
+    ctx.emit(e.AgentDisconnected(agent.id, agent.name, agent.zone, agent.node, agent.session))

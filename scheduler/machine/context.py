@@ -1,0 +1,70 @@
+"""What a function that applies a command is given: the open transaction, the state's one row, the stamp."""
+
+from __future__ import annotations
+
+from scheduler.commands import Outcome
+from scheduler.events import Event
+from scheduler.machine.graphs import Graph, Graphs
+from scheduler.store import ledger
+from scheduler.store.connection import Store
+from scheduler.store.state import State
+
+OK = Outcome("ok")
+
+
+def refused(code: str, detail: str = "", **value: object) -> Outcome:
+    return Outcome(code, detail, value or None)
+
+
+def done(**value: object) -> Outcome:
+    return Outcome("ok", "", value)
+
+
+class Context:
+    """One per machine, used for every command."""
+
+    __slots__ = ("events", "graphs", "state", "store")
+
+    def __init__(self, store: Store, state: State) -> None:
+        self.store = store
+        self.state = state
+        self.graphs = Graphs(store)
+        self.events: list[Event] = []
+
+    @property
+    def stamp_ms(self) -> int:
+        return self.state.stamp_ms
+
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+
+    def graph(self, job: int, namespace: str, name: str, revision: int) -> Graph:
+        return self.graphs.get(job, namespace, name, revision)
+
+    def write_ledger(
+        self,
+        *,
+        job: int,
+        trigger: int,
+        first_ms: int,
+        last_ms: int,
+        count: int,
+        outcome: str,
+        reason: str = "",
+        run: int = 0,
+        into_ms: int | None = None,
+    ) -> int:
+        """Append an entry; returns its seq."""
+        state = self.state
+        state.ledger_seq += 1
+        entry = ledger.Entry(
+            state.ledger_seq, job, trigger, first_ms, last_ms, count, outcome, reason, run, into_ms,
+            state.stamp_ms, state.epoch, state.idx, state.tzdata,
+        )  # fmt: skip
+        state.ledger_head = ledger.append(self.store, entry, state.ledger_head)
+        return state.ledger_seq
+
+    def stale_epoch(self, epoch: int) -> Outcome | None:
+        if epoch == self.state.epoch:
+            return None
+        return refused("stale_epoch", f"epoch {epoch}, now {self.state.epoch}")

@@ -1,0 +1,69 @@
+"""Which function applies which command, and the idempotency keys before them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scheduler import codec
+from scheduler import commands as c
+from scheduler.machine import agents, attempts, jobs, leadership, runs, shape, tasks, ticks, tokens, upkeep
+from scheduler.machine.context import Context, refused
+from scheduler.store import idempotency
+
+APPLY: dict[type[Any], Callable[[Context, Any], c.Outcome]] = {
+    c.PutJobs: jobs.put_jobs,
+    c.DeleteJob: jobs.delete_job,
+    c.PauseJob: jobs.pause_job,
+    c.ResumeJob: jobs.resume_job,
+    c.RunJob: runs.run_job,
+    c.CancelRun: runs.cancel_run,
+    c.ResolveRun: runs.resolve_run,
+    c.PutToken: tokens.put_token,
+    c.ConnectAgent: agents.connect,
+    c.DisconnectAgent: agents.disconnect,
+    c.Start: attempts.start,
+    c.ReportRunning: attempts.report_running,
+    c.Finish: attempts.finish,
+    c.Fire: ticks.fire,
+    c.Account: ticks.account,
+    c.Assign: attempts.assign,
+    c.Revoke: attempts.revoke,
+    c.Requeue: tasks.requeue,
+    c.MarkUnreachable: attempts.mark_unreachable,
+    c.Lose: attempts.lose,
+    c.ExpireRun: runs.expire_run,
+    c.StopRun: runs.stop_run,
+    c.LoseNode: agents.lose_node,
+    c.Purge: upkeep.purge,
+    c.Sweep: upkeep.sweep,
+    c.Lead: leadership.lead,
+    c.Barrier: leadership.barrier,
+}
+
+_KEYED = (c.PutJobs, c.DeleteJob, c.RunJob)
+
+
+def apply(ctx: Context, command: c.Command) -> c.Outcome:
+    """Change the state by one command; its events are in `ctx.events`. The index was raised already."""
+    field = shape.misshapen(command)
+    if field is not None:
+        return refused("invalid", f"{type(command).__name__}.{field} has a wrong type")
+    if isinstance(command, _KEYED) and command.key:
+        return _apply_once(ctx, command, command.key, command.body)
+    return APPLY[type(command)](ctx, command)
+
+
+def _apply_once(ctx: Context, command: c.Command, key: str, body: bytes) -> c.Outcome:
+    """The outcome of the first accepted use of the key. A refusal changed nothing, so it is judged anew."""
+    known = idempotency.find(ctx.store, key)
+    if known is not None:
+        if known[0] != body:
+            return refused("key_reused", "the Idempotency-Key was used for another request")
+        return codec.decode_outcomes(known[1])[0]
+    outcome = APPLY[type(command)](ctx, command)
+    if outcome.ok:
+        idempotency.remember(
+            ctx.store, key, body=body, outcome=codec.encode_outcomes([outcome]), stamp_ms=ctx.stamp_ms
+        )
+    return outcome

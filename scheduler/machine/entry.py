@@ -1,0 +1,187 @@
+"""One log entry: one transaction over all its frames.
+
+Rules of this file:
+
+1. Each (front, seq) is applied once. Its outcomes are remembered until the front waits for them no more; a frame
+   sent again does nothing and gets the same answer.
+2. The index goes up by one for each command, refused ones included. The stamp never goes back.
+3. The running hash covers every frame, its outcomes and events, and each value written, frame by frame: it does not
+   depend on how frames were joined into entries. Nodes compare it.
+4. A command of an unknown tag, or with surplus fields, is of a newer format: NewerFormatError, the node must stop.
+   Bytes that are no record at all do nothing, the same on all nodes, and are counted.
+5. After any exception the machine refuses to go on: its memory and the file may differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgpack
+
+from scheduler import codec
+from scheduler.commands import Command, Outcome
+from scheduler.events import Event
+from scheduler.machine import dispatch
+from scheduler.machine.context import Context
+from scheduler.store import fronts
+from scheduler.store import state as state_rows
+from scheduler.store.connection import Store
+from scheduler.store.state import State
+
+
+class NewerFormatError(Exception):
+    """A committed command that this version does not know: the node must stop and be upgraded."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedFrame:
+    """What came of one frame. `repeated`: it was applied before, and `outcomes` are the remembered ones."""
+
+    front: str
+    seq: int
+    outcomes: list[Outcome]
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedEntry:
+    index: int  #: of the last command applied so far
+    stamp_ms: int
+    frames: list[tuple[str, int, list[Outcome]]]  #: (front, seq, outcomes), in the order of the entry
+    events: list[tuple[int, int, Event]]  #: (index of the command, number within it, event)
+
+
+class Machine:
+    """The state's only writer."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._context = Context(store, state_rows.load(store))
+        self._failed = False
+
+    @property
+    def state(self) -> State:
+        """The current row. Read only."""
+        return self._context.state
+
+    def apply_entry(
+        self, *, applied: tuple[int, int, int, int, bytes], stamp_ms: int, frames: Sequence[bytes]
+    ) -> AppliedEntry:
+        """Apply one committed entry. `applied`: Raft index, term, previous index, previous term, members.
+
+        Raises NewerFormatError and sqlite3 errors; both end this machine.
+        """
+        if self._failed:
+            raise RuntimeError("the machine failed before")
+        self._failed = True
+        state = self._context.state
+        self.store.begin()
+        state.stamp_ms = max(state.stamp_ms, stamp_ms)
+        answered: list[tuple[str, int, list[Outcome]]] = []
+        events: list[tuple[int, int, Event]] = []
+        for data in frames:
+            frame = self._apply_frame(data, events)
+            if frame is not None:
+                answered.append((frame.front, frame.seq, frame.outcomes))
+        (
+            state.raft_index,
+            state.raft_term,
+            state.previous_index,
+            state.previous_term,
+            state.members,
+        ) = applied
+        state_rows.save(self.store, state)
+        self.store.commit()
+        self._failed = False
+        return AppliedEntry(state.idx, state.stamp_ms, answered, events)
+
+    def _apply_frame(self, data: bytes, events: list[tuple[int, int, Event]]) -> AppliedFrame | None:
+        state, store = self._context.state, self.store
+        try:
+            frame = codec.decode_frame(data)
+            sound = _sound(frame)
+        except codec.UnknownRecordError:
+            sound = False
+        if not sound:
+            state.refused += 1
+            self._hash(data, b"", [], [])
+            return None
+        low = fronts.lowest(store, frame.front)
+        if low is not None and frame.seq < low:
+            return AppliedFrame(frame.front, frame.seq, [], repeated=True)
+        known = fronts.outcomes(store, frame.front, frame.seq)
+        if known is not None:
+            return AppliedFrame(frame.front, frame.seq, codec.decode_outcomes(known), repeated=True)
+        written: list[Sequence[object]] = []
+        store.written = written
+        outcomes: list[Outcome] = []
+        first = len(events)
+        for encoded in frame.commands:
+            outcomes.append(self._apply_command(encoded, events))
+        packed = codec.encode_outcomes(outcomes)
+        fronts.remember(store, frame.front, frame.seq, packed)
+        if low is None or frame.lowest > low:
+            fronts.advance(store, frame.front, frame.lowest, state.stamp_ms)
+        store.written = None
+        self._hash(data, packed, events[first:], written)
+        return AppliedFrame(frame.front, frame.seq, outcomes)
+
+    def _apply_command(self, encoded: bytes, events: list[tuple[int, int, Event]]) -> Outcome:
+        context = self._context
+        context.state.idx += 1
+        command = _decode(encoded)
+        if command is None:
+            return Outcome("invalid", "not a command")
+        outcome = dispatch.apply(context, command)
+        if context.events:
+            index = context.state.idx
+            events.extend((index, number, event) for number, event in enumerate(context.events))
+            context.events.clear()
+        return outcome
+
+    def _hash(
+        self,
+        data: bytes,
+        outcomes: bytes,
+        events: Sequence[tuple[int, int, Event]],
+        written: Sequence[Sequence[object]],
+    ) -> None:
+        state = self._context.state
+        digest = hashlib.sha256(state.hash)
+        digest.update(data)
+        digest.update(outcomes)
+        for index, number, event in events:
+            digest.update(b"%d.%d" % (index, number))
+            digest.update(codec.encode_event(event))
+        digest.update(msgpack.packb(written, use_bin_type=True))
+        digest.update(state.ledger_head)
+        state.hash = digest.digest()
+
+
+def _sound(frame: codec.Frame) -> bool:
+    return (
+        isinstance(frame.front, str)
+        and isinstance(frame.seq, int)
+        and isinstance(frame.lowest, int)
+        and 0 <= frame.lowest <= frame.seq < 1 << 62
+        and all(isinstance(command, bytes) for command in frame.commands)
+    )
+
+
+def _decode(encoded: bytes) -> Command | None:
+    """The command, or None for bytes that are none. Raises NewerFormatError."""
+    try:
+        return codec.decode_command(encoded)
+    except Exception as error:
+        # Whatever a decoder stumbles over, the verdict depends on the bytes alone.
+        try:
+            row = msgpack.unpackb(encoded, raw=False, strict_map_key=False)
+        except Exception:
+            return None
+        if isinstance(row, list) and row and isinstance(row[0], int):
+            fields = codec.field_count(row[0])
+            if fields is None or len(row) - 1 > fields:
+                raise NewerFormatError(str(error)) from error
+        return None

@@ -1,0 +1,29 @@
+"""Leadership in the state: the epoch that every planner command is fenced by."""
+
+from __future__ import annotations
+
+from scheduler import events as e
+from scheduler.commands import Barrier, Lead, Outcome
+from scheduler.machine.context import OK, Context, done, refused
+
+
+def lead(ctx: Context, command: Lead) -> Outcome:
+    """Raise the epoch. A rival of an older term comes too late; the same leader's second Lead changes nothing."""
+    state = ctx.state
+    if command.raft_term < state.leader_term:
+        return refused(
+            "stale_epoch", f"term {command.raft_term}, epoch {state.epoch} is of term {state.leader_term}"
+        )
+    if command.raft_term == state.leader_term and command.node == state.leader and state.epoch > 0:
+        return done(epoch=state.epoch)
+    state.epoch += 1
+    state.leader = command.node
+    state.leader_term = command.raft_term
+    if not state.tzdata:
+        state.tzdata = command.tzdata
+    ctx.emit(e.Led(state.epoch, command.node, command.zone))
+    return done(epoch=state.epoch)
+
+
+def barrier(ctx: Context, command: Barrier) -> Outcome:
+    return OK

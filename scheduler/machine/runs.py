@@ -1,0 +1,313 @@
+"""Runs: made, admitted, stopped, ended.
+
+Rules of this file:
+
+1. A run is pinned to a revision. Its tasks are made with it.
+2. A run that waits (overlap: queue_one, queue_all, cancel_running) has its roots blocked until the job's other runs
+   have ended; then the oldest waiting one is admitted.
+3. Every end of a run goes through `end`, which also writes the one ledger entry of its tick when no
+   start has, counts for its job, and admits the next.
+4. A real exit wins over a cancellation: a run whose tasks all succeeded has succeeded, asked to stop or not.
+"""
+
+from __future__ import annotations
+
+from scheduler import events as e
+from scheduler.commands import CancelRun, ExpireRun, Outcome, ResolveRun, RunJob, StopRun
+from scheduler.lifecycle import ATTEMPT, RUN, RUN_ENDS, START, TASK, TASK_ENDS, TICK, step
+from scheduler.machine import attempts, tasks
+from scheduler.machine.context import OK, Context, done, refused
+from scheduler.machine.graphs import Graph
+from scheduler.store import agents as agent_rows
+from scheduler.store import attempts as attempt_rows
+from scheduler.store import jobs as job_rows
+from scheduler.store import runs as run_rows
+from scheduler.store import tasks as task_rows
+from scheduler.store.runs import Run
+from scheduler.store.tasks import Task
+
+FAILED = frozenset({"failed", "timed_out", "lost"})
+_GRAVEST_FIRST = ("failed", "timed_out", "lost", "expired", "cancelled")
+
+
+def create(
+    ctx: Context,
+    graph: Graph,
+    *,
+    job: int,
+    namespace: str,
+    name: str,
+    revision: int,
+    due_ms: int,
+    cause: str,
+    trigger: int = 0,
+    tick_ms: int | None = None,
+    deadline_ms: int | None = None,
+    params: str = "{}",
+    actor: str = "",
+    waiting: bool = False,
+    agent: int = 0,
+) -> int:
+    """Make a run with its tasks; the single root goes to `agent` when that can take it. Returns the run's id."""
+    state = ctx.state
+    state.last_run += 1
+    run = state.last_run
+    compiled = graph.job
+    run_rows.insert(
+        ctx.store,
+        Run(
+            id=run, job=job, namespace=namespace, name=name, revision=revision, trigger=trigger, tick_ms=tick_ms,
+            due_ms=due_ms, cause=cause, state=step(RUN, START, "pending"), decided=1 if tick_ms is None else 0,
+            waiting=1 if waiting else 0, open_tasks=len(compiled.tasks), stopping="", created_ms=state.stamp_ms,
+            started_ms=None, finished_ms=None, deadline_ms=deadline_ms, stop_ms=None, exit_code=None,
+            priority=compiled.priority, params=params, reason="", actor=actor,
+        ),
+    )  # fmt: skip
+    job_rows.count_run_begun(ctx.store, job)
+    ctx.emit(e.RunCreated(run, job, namespace, name, cause, tick_ms, due_ms))
+    single = graph.single_root if agent and not waiting else None
+    rank_ms = tasks.rank(state.stamp_ms, compiled.priority, cause)
+    for task in compiled.tasks:
+        state.last_task += 1
+        selector = graph.selectors[task.name]
+        placed = task is single and attempts.can_take(ctx, agent, selector)
+        ready = not task.needs and not waiting
+        task_state = step(TASK, START, "queued" if ready else "blocked")
+        if placed:
+            task_state = step(TASK, task_state, "active")
+        task_rows.insert(
+            ctx.store,
+            Task(
+                id=state.last_task, run=run, name=task.name, state=task_state, attempts=1 if placed else 0,
+                queued_ms=state.stamp_ms if ready else None, retry_ms=None, selector=selector, rank_ms=rank_ms,
+                started_ms=None, finished_ms=None, exit_code=None, reason="",
+            ),
+        )  # fmt: skip
+        if placed:
+            attempts.place(ctx, task=state.last_task, run=run, number=1, agent=agent, due_ms=due_ms)
+        elif ready:
+            ctx.emit(e.TaskQueued(state.last_task, run, task.name))
+    return run
+
+
+def run_job(ctx: Context, command: RunJob) -> Outcome:
+    """A person's run is always accepted, whatever `overlap` says of ticks; it counts as active for them."""
+    job = job_rows.find(ctx.store, command.namespace, command.name)
+    if job is None:
+        return refused("not_found", f"no job {command.namespace}/{command.name}")
+    graph = ctx.graph(job.id, job.namespace, job.name, job.revision)
+    deadline_ms = graph.job.start_deadline_ms
+    run = create(
+        ctx,
+        graph,
+        job=job.id,
+        namespace=job.namespace,
+        name=job.name,
+        revision=job.revision,
+        due_ms=command.due_ms,
+        cause="manual",
+        deadline_ms=None if deadline_ms is None else max(command.due_ms, ctx.stamp_ms) + deadline_ms,
+        params=command.params.decode("utf-8", "replace"),
+        actor=command.actor,
+    )
+    return done(run=run)
+
+
+def begin(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:
+    """The first Start of the run is committed: it runs, and so its tick ran."""
+    # Granted ahead of its instant, an attempt starts at that instant and not before.
+    started_ms = max(ctx.stamp_ms, due_ms)
+    timeout_ms = graph.job.timeout_ms
+    stop_ms = None if timeout_ms is None else started_ms + timeout_ms
+    run_rows.begin(
+        ctx.store, run.id, state=step(RUN, run.state, "running"), started_ms=started_ms, stop_ms=stop_ms
+    )
+    if not run.decided:
+        decide_tick(ctx, run, "ran", "")
+    ctx.emit(e.RunStarted(run.id, run.job, run.namespace, run.name))
+
+
+def decide_tick(ctx: Context, run: Run, outcome: str, reason: str) -> None:
+    """The one ledger entry of a run's tick."""
+    assert run.tick_ms is not None
+    step(TICK, "pending", outcome)
+    seq = ctx.write_ledger(
+        job=run.job, trigger=run.trigger, first_ms=run.tick_ms, last_ms=run.tick_ms, count=1,
+        outcome=outcome, reason=reason, run=run.id,
+    )  # fmt: skip
+    ctx.emit(
+        e.TickDecided(
+            seq,
+            run.job,
+            run.namespace,
+            run.name,
+            run.trigger,
+            run.tick_ms,
+            run.tick_ms,
+            1,
+            outcome,
+            reason,
+            run.id,
+        )
+    )
+
+
+def end(ctx: Context, run: Run, *, state: str, exit_code: int | None, reason: str) -> None:
+    run_rows.end(
+        ctx.store,
+        run.id,
+        state=step(RUN, run.state, state),
+        finished_ms=ctx.stamp_ms,
+        exit_code=exit_code,
+        reason=reason or run.reason,
+    )
+    if not run.decided:
+        if state == "cancelled":
+            decide_tick(ctx, run, "skipped", "cancelled")
+        elif state == "expired":
+            decide_tick(ctx, run, "missed", "deadline")
+        else:
+            decide_tick(ctx, run, "missed", "lost_before_start")
+    tally = job_rows.count_run_ended(ctx.store, run.job, run=run.id, state=state, failed=state in FAILED)
+    ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, state, exit_code))
+    if tally is None:
+        return
+    if state in FAILED and tally.state == "active":
+        limit = ctx.graph(run.job, run.namespace, run.name, run.revision).job.pause_after_failures
+        if limit is not None and tally.failures >= limit:
+            job_rows.set_state(ctx.store, run.job, state="paused", reason="failures")
+            ctx.emit(e.JobPaused(run.job, run.namespace, run.name, "failures"))
+    if tally.active_runs > 0:
+        _admit_next(ctx, run.job)
+
+
+def _admit_next(ctx: Context, job: int) -> None:
+    waiting = run_rows.waiting(ctx.store, job, limit=1)
+    if not waiting or run_rows.first_admitted(ctx.store, job) is not None:
+        return
+    run = run_rows.get(ctx.store, waiting[0])
+    assert run is not None
+    run_rows.admit(ctx.store, run.id)
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    for task in task_rows.of_run(ctx.store, run.id):
+        if not graph.by_name[task.name].needs:
+            tasks.enqueue(ctx, run, task, attempts=0)
+
+
+def close_if_done(
+    ctx: Context, run: Run, open_tasks: int, last: tuple[str, int | None, str] | None = None
+) -> None:
+    """Count the tasks still open; with none left the run ends. `last`: how the task of a one-task run ended."""
+    if open_tasks > 0:
+        if open_tasks != run.open_tasks:
+            run_rows.set_open_tasks(ctx.store, run.id, open_tasks)
+        return
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    if last is not None and len(graph.job.tasks) == 1:
+        ended = [(graph.job.tasks[0].name, *last)]
+    else:
+        ended = [(t.name, t.state, t.exit_code, t.reason) for t in task_rows.of_run(ctx.store, run.id)]
+    state, exit_code, reason = _result(run, graph, ended)
+    end(ctx, run, state=state, exit_code=exit_code, reason=reason)
+
+
+def _result(
+    run: Run, graph: Graph, ended: list[tuple[str, str, int | None, str]]
+) -> tuple[str, int | None, str]:
+    """How a run ended, by its tasks: the gravest end of those that may not fail. Exit code and reason are that task's."""
+    forgiven = FAILED if not run.stopping else frozenset()
+    worst: tuple[int, int | None, str] | None = None
+    exit_code: int | None = None
+    for name, state, code, reason in ended:
+        if state == "succeeded":
+            exit_code = code
+        if state in _GRAVEST_FIRST and not (state in forgiven and graph.by_name[name].allow_failure):
+            rank = _GRAVEST_FIRST.index(state)
+            if worst is None or rank < worst[0]:
+                worst = (rank, code, reason)
+    if worst is None:
+        return "succeeded", exit_code, ""
+    if run.stopping:
+        return run.stopping, worst[1], run.reason or worst[2]
+    return _GRAVEST_FIRST[worst[0]], worst[1], worst[2]
+
+
+# -- stopping -----------------------------------------------------------------------------------
+
+
+def stop(ctx: Context, run: Run, *, stopping: str, reason: str) -> None:
+    """Cancel what has not started and ask agents to stop what has."""
+    run_rows.set_stopping(ctx.store, run.id, stopping=stopping, reason=reason)
+    run = run._replace(stopping=stopping, reason=reason, waiting=0)
+    left = run.open_tasks
+    for task in task_rows.of_run(ctx.store, run.id):
+        if task.state in TASK_ENDS:
+            continue
+        if task.state == "active":
+            attempt = attempt_rows.live_of_task(ctx.store, task.id)
+            if attempt is not None and attempt.state != "assigned":
+                if attempt.state != "cancelling":
+                    attempt_rows.set_state(ctx.store, attempt.id, step(ATTEMPT, attempt.state, "cancelling"))
+                    ctx.emit(e.AttemptCancelling(attempt.id, run.id, attempt.agent))
+                continue
+            if attempt is not None:
+                attempts.revoke_row(ctx, attempt, "cancelled")
+        tasks.end_row(ctx, task, "cancelled", reason=reason)
+        left -= 1
+    close_if_done(ctx, run, left)
+
+
+def cancel_run(ctx: Context, command: CancelRun) -> Outcome:
+    run = run_rows.get(ctx.store, command.run)
+    if run is None:
+        return refused("not_found", f"no run {command.run}")
+    if run.state in RUN_ENDS:
+        return refused("ended", f"run {run.id} ended: {run.state}", state=run.state)
+    if not run.stopping:
+        by = f"cancelled by {command.actor}" if command.actor else "cancelled"
+        stop(ctx, run, stopping="cancelled", reason=by)
+    return done(run=run.id)
+
+
+def stop_run(ctx: Context, command: StopRun) -> Outcome:
+    if stale := ctx.stale_epoch(command.epoch):
+        return stale
+    run = run_rows.get(ctx.store, command.run)
+    if run is None or run.state != "running" or run.stopping:
+        return refused("ended", f"run {command.run} does not run")
+    stop(ctx, run, stopping="timed_out", reason="timeout")
+    return OK
+
+
+def expire_run(ctx: Context, command: ExpireRun) -> Outcome:
+    if stale := ctx.stale_epoch(command.epoch):
+        return stale
+    run = run_rows.get(ctx.store, command.run)
+    if run is None or run.state != "pending" or run.deadline_ms is None:
+        return refused("ended", f"run {command.run} waits for no start")
+    for attempt in attempt_rows.live_of_run(ctx.store, run.id):
+        attempts.revoke_row(ctx, attempt, "expired")
+    for task in task_rows.of_run(ctx.store, run.id):
+        if task.state not in TASK_ENDS:
+            tasks.end_row(ctx, task, "expired", reason="deadline")
+    end(ctx, run, state="expired", exit_code=None, reason="start deadline passed")
+    return OK
+
+
+def resolve_run(ctx: Context, command: ResolveRun) -> Outcome:
+    run = run_rows.get(ctx.store, command.run)
+    if run is None:
+        return refused("not_found", f"no run {command.run}")
+    if run.state in RUN_ENDS:
+        return refused("ended", f"run {run.id} ended: {run.state}", state=run.state)
+    resolved = 0
+    for attempt in attempt_rows.live_of_run(ctx.store, run.id):
+        agent = agent_rows.get(ctx.store, attempt.agent)
+        connected = agent is not None and agent.node != ""
+        if attempt.state != "assigned" and (attempt.unreachable or not connected):
+            by = f"resolved by {command.actor}" if command.actor else "resolved"
+            attempts.lose_row(ctx, attempt, by)
+            resolved += 1
+    if not resolved:
+        return refused("invalid", f"run {run.id} has no attempt on an agent that cannot be reached")
+    return done(run=run.id, attempts=resolved)

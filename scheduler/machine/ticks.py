@@ -1,0 +1,157 @@
+"""Ticks: fired, or accounted for without a run.
+
+Rules of this file:
+
+1. The compare-and-set on the trigger's `next_due_ms` makes a tick unique: each instant is passed once, with one outcome.
+2. A Fire ends in a run (whose first start, or end without one, writes the ledger entry) or in an entry at once.
+3. What is due in an era that was closed, or of a paused job, becomes skipped, whatever the planner saw.
+4. Overlap is judged here, at the moment of firing, over the job's pending and running runs.
+"""
+
+from __future__ import annotations
+
+from scheduler import events as e
+from scheduler.commands import Account, Fire, Outcome
+from scheduler.lifecycle import TICK, step
+from scheduler.machine import runs
+from scheduler.machine.context import Context, done, refused
+from scheduler.store import jobs as job_rows
+from scheduler.store import runs as run_rows
+from scheduler.store import triggers as trigger_rows
+from scheduler.store.triggers import FiringTrigger
+
+WAITING_MAX = 100
+CANCELLED_AT_ONCE_MAX = 200
+
+
+def fire(ctx: Context, command: Fire) -> Outcome:
+    if stale := ctx.stale_epoch(command.epoch):
+        return stale
+    trigger = trigger_rows.firing(ctx.store, command.trigger)
+    tick_ms = command.expected_due_ms
+    if trigger is None or trigger.next_due_ms != tick_ms:
+        return refused("stale_due", f"trigger {command.trigger} is not at {tick_ms}")
+    if tick_ms <= trigger.from_ms or not _passes(command.next_due_ms, tick_ms):
+        return refused("invalid", "the instant is not of this era, or the next one does not follow it")
+    _move(ctx, trigger, command.next_due_ms)
+    if trigger.until_ms is not None or trigger.namespace is None:
+        return _decide(ctx, trigger, tick_ms, "skipped", "cancelled")
+    if trigger.state == "paused":
+        return _decide(ctx, trigger, tick_ms, "skipped", "paused")
+    graph = ctx.graph(trigger.job, trigger.namespace, trigger.name, trigger.revision)
+    waiting = False
+    if trigger.active_runs > 0 and graph.job.overlap != "allow":
+        verdict = _overlap(ctx, trigger, graph.job.overlap)
+        if isinstance(verdict, tuple):
+            return _decide(ctx, trigger, tick_ms, *verdict)
+        waiting = verdict
+    due_ms = tick_ms + trigger.jitter_ms
+    deadline_ms = graph.job.start_deadline_ms
+    run = runs.create(
+        ctx,
+        graph,
+        job=trigger.job,
+        namespace=trigger.namespace,
+        name=trigger.name,
+        revision=trigger.revision,
+        due_ms=due_ms,
+        cause="catchup" if command.catchup else "tick",
+        trigger=trigger.id,
+        tick_ms=tick_ms,
+        deadline_ms=None
+        if deadline_ms is None
+        else (ctx.stamp_ms if command.catchup else due_ms) + deadline_ms,
+        waiting=waiting,
+        agent=command.agent,
+    )
+    return done(run=run)
+
+
+def _overlap(ctx: Context, trigger: FiringTrigger, overlap: str) -> bool | tuple[str, str, int]:
+    """Whether the new run waits behind others, or (outcome, reason, run in the way)."""
+    if overlap == "queue_one":
+        waiting = run_rows.waiting(ctx.store, trigger.job, limit=1)
+        return ("skipped", "overlap", waiting[0]) if waiting else True
+    if overlap == "queue_all":
+        waiting = run_rows.waiting(ctx.store, trigger.job, limit=WAITING_MAX)
+        return ("missed", "buffer_full", waiting[0]) if len(waiting) >= WAITING_MAX else True
+    if overlap in ("cancel_running", "terminate_running"):
+        # Newest first, so that the end of one does not admit another that is cancelled next.
+        for run in reversed(run_rows.active(ctx.store, trigger.job, limit=CANCELLED_AT_ONCE_MAX)):
+            if not run.stopping:
+                runs.stop(ctx, run, stopping="cancelled", reason="a newer tick")
+        return run_rows.first_active(ctx.store, trigger.job) is not None
+    return ("skipped", "overlap", run_rows.first_active(ctx.store, trigger.job) or 0)
+
+
+def account(ctx: Context, command: Account) -> Outcome:
+    """End a range of instants without a run. `count` 0: they are not of this era, only the watermark moves."""
+    if stale := ctx.stale_epoch(command.epoch):
+        return stale
+    trigger = trigger_rows.firing(ctx.store, command.trigger)
+    first_ms, last_ms = command.expected_due_ms, command.last_ms
+    if trigger is None or trigger.next_due_ms != first_ms:
+        return refused("stale_due", f"trigger {command.trigger} is not at {first_ms}")
+    if last_ms < first_ms or not _passes(command.next_due_ms, last_ms):
+        return refused("invalid", "a range ends before it begins, or the next instant does not follow it")
+    if command.count == 0:
+        if last_ms > trigger.from_ms:
+            return refused("invalid", "instants of this era need an outcome")
+        _move(ctx, trigger, command.next_due_ms)
+        return done(outcome="none")
+    if (
+        first_ms <= trigger.from_ms
+        or command.count < 0
+        or command.outcome not in ("skipped", "coalesced", "missed")
+    ):
+        return refused("invalid", "not a range of this era, or not an outcome without a run")
+    if trigger.until_ms is not None and last_ms > trigger.until_ms:
+        return refused("stale_due", "the era ends before the range does")
+    _move(ctx, trigger, command.next_due_ms)
+    if trigger.until_ms is not None or trigger.namespace is None:
+        return _decide(ctx, trigger, first_ms, "skipped", "cancelled", last_ms=last_ms, count=command.count)
+    return _decide(
+        ctx, trigger, first_ms, command.outcome, command.reason,
+        last_ms=last_ms, count=command.count, into_ms=command.into_ms,
+    )  # fmt: skip
+
+
+def _passes(next_due_ms: int | None, last_ms: int) -> bool:
+    return next_due_ms is None or next_due_ms > last_ms
+
+
+def _move(ctx: Context, trigger: FiringTrigger, next_due_ms: int | None) -> None:
+    if trigger.until_ms is not None and (next_due_ms is None or next_due_ms > trigger.until_ms):
+        next_due_ms = None
+    jitter_ms = trigger.jitter_ms if trigger.until_ms is None else 0
+    fire_ms = None if next_due_ms is None else next_due_ms + jitter_ms
+    trigger_rows.move(ctx.store, trigger.id, next_due_ms=next_due_ms, fire_ms=fire_ms)
+
+
+def _decide(
+    ctx: Context,
+    trigger: FiringTrigger,
+    first_ms: int,
+    outcome: str,
+    reason: str,
+    run: int = 0,
+    *,
+    last_ms: int | None = None,
+    count: int = 1,
+    into_ms: int | None = None,
+) -> Outcome:
+    step(TICK, "pending", outcome)
+    last_ms = first_ms if last_ms is None else last_ms
+    seq = ctx.write_ledger(
+        job=trigger.job, trigger=trigger.id, first_ms=first_ms, last_ms=last_ms, count=count,
+        outcome=outcome, reason=reason, run=run, into_ms=into_ms,
+    )  # fmt: skip
+    namespace, name = trigger.namespace, trigger.name
+    if namespace is None:
+        namespace, name = job_rows.name_of_deleted(ctx.store, trigger.job)
+    ctx.emit(
+        e.TickDecided(
+            seq, trigger.job, namespace, name, trigger.id, first_ms, last_ms, count, outcome, reason, run
+        )
+    )
+    return done(outcome=outcome, reason=reason, run=run)

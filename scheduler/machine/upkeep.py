@@ -1,0 +1,43 @@
+"""Purge and Sweep: what keeps the state bounded, in slices. The ledger stays."""
+
+from __future__ import annotations
+
+from scheduler.commands import Outcome, Purge, Sweep
+from scheduler.machine.context import Context, done, refused
+from scheduler.store import agents as agent_rows
+from scheduler.store import fronts as front_rows
+from scheduler.store import idempotency as idempotency_rows
+from scheduler.store import jobs as job_rows
+from scheduler.store import runs as run_rows
+
+RUNS_MAX = 300
+KEYS_MAX = 1_000
+ROWS_MAX = 1_000
+
+
+def purge(ctx: Context, command: Purge) -> Outcome:
+    if stale := ctx.stale_epoch(command.epoch):
+        return stale
+    if command.limit < 1:
+        return refused("invalid", "a limit of at least 1")
+    rows = purged = 0
+    for run in run_rows.finished(ctx.store, command.job, command.through, min(command.limit, RUNS_MAX)):
+        rows += run_rows.delete(ctx.store, run)
+        purged += 1
+        if rows >= ROWS_MAX:
+            break
+    if purged:
+        job_rows.count_purged(ctx.store, command.job, purged)
+    return done(runs=purged)
+
+
+def sweep(ctx: Context, command: Sweep) -> Outcome:
+    if stale := ctx.stale_epoch(command.epoch):
+        return stale
+    if command.limit < 1:
+        return refused("invalid", "a limit of at least 1")
+    limit = min(command.limit, KEYS_MAX)
+    keys = idempotency_rows.sweep(ctx.store, command.before_ms, limit)
+    fronts = front_rows.sweep(ctx.store, command.before_ms, limit)
+    agents = agent_rows.drop_former(ctx.store, command.before_ms, limit)
+    return done(keys=keys, fronts=len(fronts), agents=agents)

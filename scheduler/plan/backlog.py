@@ -1,0 +1,123 @@
+"""Ticks that were missed, and the policies that say what becomes of them (semantics: Missed ticks).
+
+Rules of this file:
+
+1. `latest` runs the newest missed tick within the window, the others there are coalesced into it; `all` runs the newest
+   `max` within the window; `none` runs none. What is not run is missed(window), or missed(buffer_full) beyond `max`.
+2. Equal outcomes in a row are one range. A long gap is worked off in slices: its early part may be coalesced into a tick
+   that, by the time its turn comes, is itself coalesced into a newer one.
+3. Ticks of a paused job are skipped(paused), those of a closed era skipped(cancelled), however old.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scheduler.commands import Account, Command, Fire
+from scheduler.model.compiled import CompiledJob
+from scheduler.store.triggers import DueTrigger
+from scheduler.ticks import Schedule
+
+if TYPE_CHECKING:
+    from scheduler.plan.due import Horizon
+
+_LOOK_BACK_MS = (60_000, 3_600_000, 86_400_000, 31 * 86_400_000, 400 * 86_400_000)
+SLICE = 5_000
+
+
+@dataclass(slots=True)
+class Budget:
+    """What one plan may still do for backlogs. Counted down, so not frozen."""
+
+    fires: int
+    instants: int
+
+
+def cancel(trigger: DueTrigger, ticks: Schedule, epoch: int, budget: Budget) -> list[Command]:
+    """Close the account of an era that ended: what was due is skipped(cancelled)."""
+    until_ms = trigger.next_due_ms if trigger.until_ms is None else trigger.until_ms
+    instants = _slice(trigger.next_due_ms, until_ms, ticks, budget)
+    next_ms = ticks.next(instants[-1])
+    return [
+        Account(epoch, trigger.id, instants[0], instants[-1], len(instants), next_ms, "skipped", "cancelled")
+    ]
+
+
+def _slice(first_ms: int, until_ms: int, ticks: Schedule, budget: Budget) -> list[int]:
+    """The watermark and what follows it, up to `until_ms`."""
+    instants = [first_ms, *ticks.between(first_ms, until_ms, SLICE)]
+    budget.instants -= len(instants)
+    return instants
+
+
+def catch_up(
+    trigger: DueTrigger, job: CompiledJob, ticks: Schedule, horizon: Horizon, budget: Budget
+) -> tuple[list[Command], int | None]:
+    """Commands for the missed ticks, and the first live instant once none of them is left (else None)."""
+    # The last instant that is older than the grace.
+    edge_ms = horizon.now_ms - job.catchup_grace_ms - trigger.jitter_ms - 1
+    if trigger.next_due_ms > edge_ms:
+        return [], trigger.next_due_ms
+    instants = _slice(trigger.next_due_ms, edge_ms, ticks, budget)
+    runs = [] if trigger.state == "paused" else _to_run(trigger, job, ticks, edge_ms, horizon.now_ms)
+    into_ms = runs[-1] if runs else None
+    window_ms = horizon.now_ms - job.catchup_window_ms
+    chosen = frozenset(runs)
+    commands: list[Command] = []
+    group: list[int] = []
+    verdict = ("", "")
+
+    def flush(next_ms: int | None) -> None:
+        if group:
+            outcome, reason = verdict
+            into = into_ms if outcome == "coalesced" else None
+            commands.append(
+                Account(
+                    horizon.epoch, trigger.id, group[0], group[-1], len(group), next_ms, outcome, reason, into
+                )
+            )
+            group.clear()
+
+    for place, due_ms in enumerate(instants):
+        if due_ms in chosen:
+            flush(due_ms)
+            if budget.fires <= 0:
+                return commands, None
+            budget.fires -= 1
+            after_ms = instants[place + 1] if place + 1 < len(instants) else ticks.next(due_ms)
+            commands.append(Fire(horizon.epoch, trigger.id, due_ms, after_ms, 0, True))
+            continue
+        said = _verdict(trigger, job, due_ms, window_ms, into_ms)
+        if group and said != verdict:
+            flush(due_ms)
+        verdict = said
+        group.append(due_ms)
+    next_ms = ticks.next(instants[-1])
+    flush(next_ms)
+    return commands, next_ms if next_ms is not None and next_ms > edge_ms else None
+
+
+def _to_run(trigger: DueTrigger, job: CompiledJob, ticks: Schedule, edge_ms: int, now_ms: int) -> list[int]:
+    """The missed instants that the policy runs, oldest first."""
+    wanted = {"latest": 1, "all": job.catchup_max}.get(job.catchup_mode, 0)
+    if wanted <= 0:
+        return []
+    floor_ms = max(trigger.next_due_ms - 1, now_ms - job.catchup_window_ms - trigger.jitter_ms - 1)
+    found: list[int] = []
+    for back_ms in _LOOK_BACK_MS:
+        after_ms = max(floor_ms, edge_ms - back_ms)
+        found = ticks.between(after_ms, edge_ms, 1_000_000)
+        if len(found) >= wanted or after_ms == floor_ms:
+            break
+    return found[-wanted:]
+
+
+def _verdict(
+    trigger: DueTrigger, job: CompiledJob, due_ms: int, window_ms: int, into_ms: int | None
+) -> tuple[str, str]:
+    if trigger.state == "paused":
+        return "skipped", "paused"
+    if job.catchup_mode == "none" or due_ms + trigger.jitter_ms < window_ms or into_ms is None:
+        return "missed", "window"
+    return ("coalesced", "") if job.catchup_mode == "latest" else ("missed", "buffer_full")

@@ -1,0 +1,122 @@
+"""Ticks that are due: live ones fire, each on its own and in order.
+
+Rules of this file:
+
+1. A tick is live until it is `catchup.grace` overdue (counted from its jittered instant); older ones are a backlog.
+2. Live ticks of all triggers come first, the backlog behind them, bounded in each plan.
+3. An era's first instant may belong to the era before it (both were closed and opened by one command): it is passed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scheduler.commands import Account, Command, Fire
+from scheduler.machine import selectors
+from scheduler.model.compiled import CompiledJob
+from scheduler.plan import backlog
+from scheduler.plan.lookahead import PlanCache
+from scheduler.plan.placement import Places
+from scheduler.store import triggers as trigger_rows
+from scheduler.store.connection import Store
+from scheduler.store.triggers import DueTrigger
+from scheduler.ticks import schedule
+
+RECENT_MS = 60_000
+"""Where the search for overdue triggers is cut in two, so that a large backlog never stands before what is due now."""
+
+TICKS_OF_ONE_TRIGGER_MAX = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """The instants a plan looks at."""
+
+    now_ms: int
+    fire_ms: int  #: now plus the lead
+    epoch: int
+
+
+def plan_live(
+    store: Store, places: Places, cache: PlanCache, horizon: Horizon, *, limit: int
+) -> tuple[list[Command], list[DueTrigger]]:
+    """Commands for ticks that are due now, and the triggers that have a backlog."""
+    commands: list[Command] = []
+    behind: list[DueTrigger] = []
+    edge_ms = horizon.now_ms - RECENT_MS
+    for trigger in trigger_rows.due(store, edge_ms, horizon.fire_ms, limit):
+        if len(commands) >= limit:
+            break
+        if _is_behind(store, cache, trigger, horizon.now_ms):
+            behind.append(trigger)
+        else:
+            commands.extend(fire_live(store, places, cache, trigger, horizon, trigger.next_due_ms))
+    return commands, behind
+
+
+def _is_behind(store: Store, cache: PlanCache, trigger: DueTrigger, now_ms: int) -> bool:
+    if trigger.revision is None or trigger.until_ms is not None or trigger.next_due_ms <= trigger.from_ms:
+        return True
+    grace_ms = _job(store, cache, trigger).catchup_grace_ms
+    return trigger.next_due_ms + trigger.jitter_ms < now_ms - grace_ms
+
+
+def _job(store: Store, cache: PlanCache, trigger: DueTrigger) -> CompiledJob:
+    assert trigger.namespace is not None
+    assert trigger.name is not None
+    assert trigger.revision is not None
+    return cache.job(store, trigger.job, trigger.namespace, trigger.name, trigger.revision)
+
+
+def fire_live(
+    store: Store, places: Places, cache: PlanCache, trigger: DueTrigger, horizon: Horizon, due_ms: int | None
+) -> list[Command]:
+    """Fire each instant from `due_ms` up to the horizon."""
+    commands: list[Command] = []
+    job = _job(store, cache, trigger)
+    roots = [task for task in job.tasks if not task.needs]
+    selector = selectors.of_task(roots[0]) if len(roots) == 1 and trigger.state == "active" else None
+    last_ms = horizon.fire_ms - trigger.jitter_ms
+    while due_ms is not None and due_ms <= last_ms and len(commands) < TICKS_OF_ONE_TRIGGER_MAX:
+        next_ms = cache.next(trigger.id, trigger.spec, due_ms)
+        agent = 0 if selector is None else places.take_for_tick(selector)
+        commands.append(Fire(horizon.epoch, trigger.id, due_ms, next_ms, agent))
+        due_ms = next_ms
+    return commands
+
+
+def plan_backlog(
+    store: Store,
+    places: Places,
+    cache: PlanCache,
+    horizon: Horizon,
+    behind: list[DueTrigger],
+    *,
+    limit: int,
+    fires_max: int,
+    instants_max: int,
+) -> list[Command]:
+    """Commands for triggers that are behind: policies first, then what is live of them."""
+    commands: list[Command] = []
+    overdue = trigger_rows.due(store, -(1 << 62), horizon.now_ms - RECENT_MS, min(limit, 200))
+    budget = backlog.Budget(fires_max, instants_max)
+    for trigger in [*behind, *overdue]:
+        if len(commands) >= limit or budget.instants <= 0:
+            break
+        ticks = schedule(trigger.spec)
+        if trigger.next_due_ms <= trigger.from_ms:
+            next_ms = ticks.next(trigger.from_ms)
+            commands.append(
+                Account(
+                    horizon.epoch, trigger.id, trigger.next_due_ms, trigger.from_ms, 0, next_ms, "skipped", ""
+                )
+            )
+        elif trigger.revision is None or trigger.until_ms is not None:
+            commands.extend(backlog.cancel(trigger, ticks, horizon.epoch, budget))
+        else:
+            job = _job(store, cache, trigger)
+            caught_up, due_ms = backlog.catch_up(trigger, job, ticks, horizon, budget)
+            commands.extend(caught_up)
+            if due_ms is not None:
+                commands.extend(fire_live(store, places, cache, trigger, horizon, due_ms))
+    return commands

@@ -1,0 +1,70 @@
+"""Attempts whose agent is not connected: taken back, marked, or lost.
+
+Rules of this file (design, section 3, rule 6):
+
+1. Without a grant an attempt is taken back at once; that is free. Of a connected agent it is taken back when no claim
+   came for UNCLAIMED_MS: the claim or the assignment was lost.
+2. With a grant nothing happens before its lease is over. How long that takes is measured by the caller, on the leader's
+   monotonic clock, anew under each leadership.
+3. Then `on_lost` decides: wait marks it unreachable; fail and retry lose it. An unreachable one is lost when its task's
+   timeout has passed as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from scheduler.commands import Command, Lose, MarkUnreachable, Revoke
+from scheduler.plan.lookahead import PlanCache
+from scheduler.store import attempts as attempt_rows
+from scheduler.store import runs as run_rows
+from scheduler.store import tasks as task_rows
+from scheduler.store.attempts import OrphanedAttempt
+from scheduler.store.connection import Store
+
+UNCLAIMED_MS = 15_000
+ORPHANS_MAX = 10_000
+
+
+def orphans(store: Store) -> list[OrphanedAttempt]:
+    """Live attempts of disconnected agents; those with a grant (state not `assigned`) need a lease kept."""
+    return attempt_rows.of_disconnected_agents(store, ORPHANS_MAX)
+
+
+def plan_leases(
+    store: Store, cache: PlanCache, now_ms: int, *, epoch: int, ended: Container[int], limit: int
+) -> list[Command]:
+    commands: list[Command] = []
+    for attempt in attempt_rows.unclaimed_since(store, now_ms - UNCLAIMED_MS, limit):
+        commands.append(Revoke(epoch, attempt, "not claimed"))
+    taken = {command.attempt for command in commands if isinstance(command, Revoke)}
+    for orphan in orphans(store):
+        if len(commands) >= limit:
+            break
+        if orphan.state == "assigned":
+            if orphan.id not in taken:
+                commands.append(Revoke(epoch, orphan.id, "its agent is disconnected"))
+        elif orphan.id in ended:
+            command = _at_lease_end(store, cache, orphan, now_ms, epoch)
+            if command is not None:
+                commands.append(command)
+    return commands
+
+
+def _at_lease_end(
+    store: Store, cache: PlanCache, orphan: OrphanedAttempt, now_ms: int, epoch: int
+) -> Command | None:
+    run = run_rows.get(store, orphan.run)
+    task = task_rows.get(store, orphan.task)
+    if run is None or task is None:
+        return None
+    job = cache.job(store, run.job, run.namespace, run.name, run.revision)
+    if job.on_lost != "wait":
+        return Lose(epoch, orphan.id, "lease")
+    if not orphan.unreachable:
+        return MarkUnreachable(epoch, orphan.id)
+    compiled = next(each for each in job.tasks if each.name == task.name)
+    began_ms = orphan.started_ms if orphan.started_ms is not None else orphan.due_ms
+    if compiled.timeout_ms is not None and began_ms + compiled.timeout_ms + compiled.grace_ms < now_ms:
+        return Lose(epoch, orphan.id, "timeout")
+    return None

@@ -1,0 +1,58 @@
+"""What a planner keeps between plans: compiled jobs, and the next instants of busy triggers.
+
+All of it is derived, so a cold cache gives the same plan, later.
+"""
+
+from __future__ import annotations
+
+from scheduler.model.compiled import CompiledJob, compile_job
+from scheduler.store import jobs as job_rows
+from scheduler.store.connection import Store
+from scheduler.ticks import schedule
+
+JOBS_MAX = 8_192
+TRIGGERS_MAX = 8_192
+INSTANTS = 64
+BUSY_MS = 60_000
+"""A trigger that fires more often than this gets its instants computed many at a time."""
+
+
+class PlanCache:
+    """One per planner, used by one thread."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[tuple[int, int], CompiledJob] = {}
+        self._instants: dict[int, tuple[bytes, list[int]]] = {}
+        self.upkeep_ms = 0  #: when upkeep was planned last
+        self.purge_cursor = 0  #: the run that the search for old ones has come to
+
+    def job(self, store: Store, job: int, namespace: str, name: str, revision: int) -> CompiledJob:
+        compiled = self._jobs.get((job, revision))
+        if compiled is None:
+            spec = job_rows.spec_of(store, namespace, name, revision)
+            if spec is None:
+                raise LookupError(f"no revision {revision} of {namespace}/{name}")
+            compiled = compile_job(spec)
+            if len(self._jobs) >= JOBS_MAX:
+                del self._jobs[next(iter(self._jobs))]
+            self._jobs[job, revision] = compiled
+        return compiled
+
+    def next(self, trigger: int, spec: bytes, after_ms: int) -> int | None:
+        """The first instant of the trigger after `after_ms`; cheap when asked in order."""
+        known = self._instants.get(trigger)
+        if known is not None and known[0] == spec:
+            instants = known[1]
+            # Kept newest first, so that passing an instant is popping it off the end. Only an exact hit proves
+            # that no instant lies between: the one asked about stays, since a plan may be made again.
+            while len(instants) > 1 and instants[-2] <= after_ms:
+                instants.pop()
+            if len(instants) > 1 and instants[-1] == after_ms:
+                return instants[-2]
+        instants = schedule(spec).upcoming(after_ms, 2)
+        if len(instants) == 2 and instants[1] - instants[0] < BUSY_MS:
+            instants = schedule(spec).upcoming(after_ms, INSTANTS)
+            if trigger not in self._instants and len(self._instants) >= TRIGGERS_MAX:
+                del self._instants[next(iter(self._instants))]
+            self._instants[trigger] = (spec, [after_ms, *instants][::-1])
+        return instants[0] if instants else None

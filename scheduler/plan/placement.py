@@ -1,0 +1,106 @@
+"""Agents for tasks: who matches, who has a free slot, who is least loaded.
+
+Rules of this file:
+
+1. A draining or disconnected agent takes nothing new. Free slots are slots less live attempts less what this plan placed.
+2. The least loaded matching agent takes the task (by share of its slots, then by id).
+3. Queued tasks come before the tasks of ticks that fire now; where a queue is not emptied, a firing tick's task joins
+   it and does not jump it.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from scheduler.commands import Assign
+from scheduler.machine import selectors
+from scheduler.store import agents as agent_rows
+from scheduler.store import tasks as task_rows
+from scheduler.store.agents import Agent
+from scheduler.store.connection import Store
+
+SELECTORS_MAX = 1_000
+
+
+class Places:
+    """The free slots as this plan sees and fills them. Agents are read when the first place is asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._agents: dict[int, Agent] | None = None
+        self._busy: dict[int, int] = {}
+        self._heaps: dict[str, list[tuple[float, int]]] = {}
+        self._crowded: set[str] = set()
+
+    def _matching(self, selector: str) -> list[tuple[float, int]]:
+        """A heap of (load, agent); loads in it may be out of date, `take` looks again."""
+        heap = self._heaps.get(selector)
+        if heap is None:
+            if self._agents is None:
+                connected = agent_rows.connected(self._store)
+                self._agents = {
+                    agent.id: agent for agent in connected if not agent.draining and agent.slots > 0
+                }
+                self._busy = {agent.id: agent.busy for agent in connected}
+            wanted = selectors.parse(selector)
+            heap = [
+                (self._busy[agent.id] / agent.slots, agent.id)
+                for agent in self._agents.values()
+                if self._busy[agent.id] < agent.slots
+                and selectors.matches(wanted, pool=agent.pool, labels=agent.labels, zone=agent.zone)
+            ]
+            heapq.heapify(heap)
+            self._heaps[selector] = heap
+        return heap
+
+    def free(self, selector: str) -> int:
+        """Slots that tasks of this selector could take now."""
+        heap = self._matching(selector)
+        assert self._agents is not None
+        return sum(max(0, self._agents[agent].slots - self._busy[agent]) for _, agent in heap)
+
+    def take(self, selector: str) -> int:
+        """The agent for one more task, its slot counted; 0: none."""
+        heap = self._matching(selector)
+        assert self._agents is not None
+        while heap:
+            load, agent = heap[0]
+            slots, busy = self._agents[agent].slots, self._busy[agent]
+            if busy >= slots:
+                heapq.heappop(heap)
+            elif load != busy / slots:
+                heapq.heapreplace(heap, (busy / slots, agent))
+            else:
+                self._busy[agent] = busy + 1
+                heapq.heapreplace(heap, ((busy + 1) / slots, agent))
+                return agent
+        return 0
+
+    def take_for_tick(self, selector: str) -> int:
+        """As `take`, but 0 while tasks of this selector are left in the queue."""
+        return 0 if selector in self._crowded else self.take(selector)
+
+    def leave_queued(self, selector: str) -> None:
+        self._crowded.add(selector)
+
+
+def plan_queue(store: Store, places: Places, *, epoch: int, limit: int) -> list[Assign]:
+    """Places for queued tasks, over all queues in the order of rank."""
+    candidates: list[tuple[int, int, str]] = []
+    for selector in task_rows.queued_selectors(store, SELECTORS_MAX):
+        free = places.free(selector)
+        wanted = min(free, limit)
+        # One more than fits tells whether the queue will be emptied.
+        queued = task_rows.queued(store, selector, wanted + 1)
+        if len(queued) > wanted:
+            places.leave_queued(selector)
+        candidates.extend((task.rank_ms, task.id, selector) for task in queued[:wanted])
+    candidates.sort()
+    commands: list[Assign] = []
+    for _, task, selector in candidates:
+        agent = places.take(selector) if len(commands) < limit else 0
+        if agent:
+            commands.append(Assign(epoch, task, agent))
+        else:
+            places.leave_queued(selector)
+    return commands

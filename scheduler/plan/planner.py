@@ -1,0 +1,111 @@
+"""One plan: the order in which things come, and when to plan next."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+
+from scheduler.commands import Command, ExpireRun, LoseNode, Requeue, StopRun
+from scheduler.plan.due import Horizon, plan_backlog, plan_live
+from scheduler.plan.leases import UNCLAIMED_MS, plan_leases
+from scheduler.plan.lookahead import PlanCache
+from scheduler.plan.placement import Places, plan_queue
+from scheduler.plan.upkeep import plan_upkeep
+from scheduler.store import agents as agent_rows
+from scheduler.store import attempts as attempt_rows
+from scheduler.store import runs as run_rows
+from scheduler.store import tasks as task_rows
+from scheduler.store import triggers as trigger_rows
+from scheduler.store.connection import Store
+
+LeaseView = Container[int]
+"""The attempts whose lease is over, as the leader's monotonic clock says (see `leases.orphans`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one plan."""
+
+    commands: int = 1_000
+    catchup_fires: int = 100
+    backlog_instants: int = 20_000
+    each_kind: int = 300  #: of expiries, stops, requeues and lease ends
+
+
+def plan(
+    store: Store,
+    now_ms: int,
+    *,
+    epoch: int,
+    lead_ms: int,
+    leases: LeaseView = (),
+    silent_nodes: Sequence[str] = (),
+    limits: Limits | None = None,
+    cache: PlanCache | None = None,
+) -> list[Command]:
+    """What to propose now, in this order. One plan in flight: plan again when its outcomes are known.
+
+    `cache` is kept between plans of one planner. The store's snapshot is taken here.
+    """
+    limits = limits or Limits()
+    cache = cache or PlanCache()
+    with store.snapshot():
+        return _plan(store, now_ms, epoch, lead_ms, leases, silent_nodes, limits, cache)
+
+
+def _plan(
+    store: Store,
+    now_ms: int,
+    epoch: int,
+    lead_ms: int,
+    leases: LeaseView,
+    silent_nodes: Sequence[str],
+    limits: Limits,
+    cache: PlanCache,
+) -> list[Command]:
+    horizon = Horizon(now_ms, now_ms + lead_ms, epoch)
+    places = Places(store)
+    each = limits.each_kind
+    urgent: list[Command] = [
+        LoseNode(epoch, node) for node in silent_nodes if agent_rows.any_on_node(store, node)
+    ]
+    urgent += plan_leases(store, cache, now_ms, epoch=epoch, ended=leases, limit=each)
+    # Places are planned for the queue before ticks that fire now, but a tick's command goes first: it is due.
+    assigns = plan_queue(store, places, epoch=epoch, limit=limits.commands // 2)
+    live, behind = plan_live(store, places, cache, horizon, limit=limits.commands // 2)
+    commands = [*urgent, *live, *assigns]
+    commands += [StopRun(epoch, run) for run in run_rows.past_stop(store, now_ms, each)]
+    commands += [ExpireRun(epoch, run) for run in run_rows.past_deadline(store, now_ms, each)]
+    commands += [Requeue(epoch, task) for task in task_rows.past_retry(store, now_ms, each)]
+    room = limits.commands - len(commands)
+    if room > 0:
+        commands += plan_backlog(
+            store,
+            places,
+            cache,
+            horizon,
+            behind,
+            limit=room,
+            fires_max=limits.catchup_fires,
+            instants_max=limits.backlog_instants,
+        )
+        commands += plan_upkeep(store, cache, now_ms, epoch=epoch)
+    return commands[: limits.commands]
+
+
+def wake_ms(store: Store, *, lead_ms: int = 0) -> int | None:
+    """The earliest instant at which time alone makes something due; None: only an event can.
+
+    An instant in the past: plan now. Queued tasks wait for events (a slot, an agent), not for time.
+    """
+    with store.snapshot():
+        fire_ms = trigger_rows.next_fire_ms(store)
+        unclaimed_ms = attempt_rows.oldest_unclaimed_ms(store)
+        instants = (
+            None if fire_ms is None else fire_ms - lead_ms,
+            task_rows.next_retry_ms(store),
+            run_rows.next_deadline_ms(store),
+            run_rows.next_stop_ms(store),
+            None if unclaimed_ms is None else unclaimed_ms + UNCLAIMED_MS + 1,
+        )
+    return min((instant for instant in instants if instant is not None), default=None)

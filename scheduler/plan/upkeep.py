@@ -1,0 +1,56 @@
+"""What keeps the state bounded: finished runs by count and age, keys and fronts by age. In small slices, seldom."""
+
+from __future__ import annotations
+
+from scheduler.commands import Command, Purge, Sweep
+from scheduler.plan.lookahead import PlanCache
+from scheduler.store import fronts, idempotency
+from scheduler.store import jobs as job_rows
+from scheduler.store import runs as run_rows
+from scheduler.store.connection import Store
+
+PERIOD_MS = 2_000
+JOBS_MAX = 20
+RUNS_MAX = 200
+SEARCHED_RUNS = 500
+KEPT_MS = 24 * 3_600_000
+SWEPT_ROWS = 1_000
+
+
+def plan_upkeep(store: Store, cache: PlanCache, now_ms: int, *, epoch: int) -> list[Command]:
+    if now_ms - cache.upkeep_ms < PERIOD_MS:
+        return []
+    cache.upkeep_ms = now_ms
+    return [*_by_count(store, epoch), *_by_age(store, cache, now_ms, epoch), *_sweep(store, now_ms, epoch)]
+
+
+def _by_count(store: Store, epoch: int) -> list[Purge]:
+    commands: list[Purge] = []
+    for job in job_rows.to_purge(store, JOBS_MAX):
+        # Counted over all runs, so active ones are among those that are kept.
+        through = run_rows.nth_newest(store, job.id, job.runs_keep + job.active_runs)
+        if through is not None:
+            commands.append(Purge(epoch, job.id, through, min(RUNS_MAX, job.runs_kept - job.runs_keep)))
+    return commands
+
+
+def _by_age(store: Store, cache: PlanCache, now_ms: int, epoch: int) -> list[Purge]:
+    """Look at the next few runs in the order of their ids; the search goes round and round."""
+    searched = run_rows.in_order(store, cache.purge_cursor, SEARCHED_RUNS)
+    cache.purge_cursor = searched[-1].id if len(searched) == SEARCHED_RUNS else 0
+    through: dict[int, int] = {}
+    for run in searched:
+        if run.finished_ms is None:
+            continue
+        job = cache.job(store, run.job, run.namespace, run.name, run.revision)
+        if run.finished_ms < now_ms - job.retention_age_ms:
+            through[run.job] = run.id
+    return [Purge(epoch, job, run, RUNS_MAX) for job, run in sorted(through.items())[:JOBS_MAX]]
+
+
+def _sweep(store: Store, now_ms: int, epoch: int) -> list[Sweep]:
+    before_ms = now_ms - KEPT_MS
+    oldest = [idempotency.oldest_ms(store), fronts.oldest_seen_ms(store)]
+    if any(ms is not None and ms < before_ms for ms in oldest):
+        return [Sweep(epoch, before_ms, SWEPT_ROWS)]
+    return []
