@@ -1,0 +1,79 @@
+# make dev     a three-node cluster with agents and sample jobs; Ctrl-C stops it all
+# make test    make check, then every test
+# make quick   the tests that start no cluster, two at a time
+# make check   lint, types, architecture
+# make bench   the benchmarks of docs/benchmarks.md (ONLY="failover load" DURATION=30)
+# make sim     the consensus simulation (SEEDS=1000 START=0)
+#
+# Needs python3 (3.11 or newer), python3-venv and make. Everything else goes into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --root-user-action=ignore
+
+ONLY ?=
+DURATION ?=
+SEEDS ?= 1000
+START ?= 0
+PYTEST_ARGS ?=
+DEV_ARGS ?=
+
+# An activated environment or a stray setting of the caller must not leak into ours.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help dev test quick check bench sim docs clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+dev: $(VENV)/.installed
+	@exec $(BIN)/cronclave dev $(DEV_ARGS)
+
+test: check
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e $(PYTEST_ARGS)
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-timings
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m bench $(ONLY) $(if $(DURATION),--duration $(DURATION))
+
+sim: $(VENV)/.installed-dev
+	$(BIN)/python -m cluster.simulation --seeds $(SEEDS) --start $(START)
+
+# Writes the generated reference pages; tests fail when they are not up to date.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m cli.reference > docs/reference/cli.md
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+
+# A stamp is written last, so that an interrupted install is done again.
+$(VENV)/.made:
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Cronclave needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Say which: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv module is incomplete (no ensurepip): apt-get install python3-venv" >&2; exit 1; }
+	@echo "Making $(VENV) …"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml
+	@echo "Installing Cronclave into $(VENV) (once) …"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
+	@echo "Installing the tools for tests and checks (once) …"
+	@$(PIP) --editable '.[dev]'
+	@touch $@

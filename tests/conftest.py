@@ -1,0 +1,55 @@
+"""Rules for all tests: with CI set a skip is a failure, and cluster tests come last.
+
+A skipped test is a promise that nobody checked. On a developer's machine that is fine (no browser, not root);
+in CI it would go unnoticed for ever.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_END_TO_END = Path(__file__).parent / "e2e"
+_IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false", "no"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The quick ones first: a broken unit is seen before minutes of clusters.
+    items.sort(key=lambda item: _END_TO_END in item.path.parents)
+
+
+def _fail_skip(report: pytest.TestReport | pytest.CollectReport, where: str) -> None:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    report.outcome = "failed"
+    report.longrepr = f"{where}: skipped in CI, where a skip is a failure. {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if _IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        _fail_skip(report, item.nodeid)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if _IN_CI and report.skipped:
+        _fail_skip(report, collector.nodeid)
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _no_inherited_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A developer's own cluster must never be touched by a test."""
+    settings: Any = [name for name in os.environ if name.startswith("CRONCLAVE_")]
+    for name in settings:
+        monkeypatch.delenv(name)
+    yield
