@@ -1,0 +1,102 @@
+"""`python -m bench [ONLY…] [--duration S]`: run benchmarks, print machine facts and one Markdown table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import bulk, cold_start, failover, inventory, load, machine, manual, restart, submit
+from bench.client import UnansweredError
+from bench.cluster import DeadlineError
+from bench.options import Options
+from bench.rows import NONE, Result, Row, markdown
+
+BENCHMARKS: dict[str, Callable[[Options], Result]] = {
+    "failover": failover.run,
+    "load": load.run,
+    "manual": manual.run,
+    "submit": submit.run,
+    "bulk": bulk.run,
+    "inventory": inventory.run,
+    "cold-start": cold_start.run,
+    "restart": restart.run,
+}
+
+
+def options_of(arguments: argparse.Namespace) -> Options:
+    return Options(
+        duration_s=arguments.duration,
+        data=arguments.data,
+        ports=(arguments.base_port, arguments.base_port + 1000),
+        clients=arguments.clients,
+        kills=arguments.kills,
+        stops=arguments.stops,
+        inventory=arguments.inventory,
+        starts=arguments.starts,
+        noop_jobs=arguments.noop_jobs,
+        process_jobs=arguments.process_jobs,
+        restart_jobs=arguments.restart_jobs,
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    defaults = Options()
+    made = argparse.ArgumentParser(prog="python -m bench", description="Cronclave's benchmarks.")
+    made.add_argument(
+        "only", nargs="*", choices=[*BENCHMARKS, []], help=f"of {', '.join(BENCHMARKS)}; default all"
+    )
+    made.add_argument("--duration", type=float, default=defaults.duration_s, metavar="S", help="of each load")
+    made.add_argument(
+        "--data", type=Path, metavar="DIR", help="where the clusters live; default the temporary directory"
+    )
+    made.add_argument("--base-port", type=int, default=defaults.ports[0])
+    made.add_argument("--clients", type=int, default=defaults.clients)
+    made.add_argument("--kills", type=int, default=defaults.kills, help="failover: leaders killed")
+    made.add_argument("--stops", type=int, default=defaults.stops, help="failover: leaders stopped")
+    made.add_argument(
+        "--inventory", type=int, default=defaults.inventory, help="jobs; 1000000 for the full form"
+    )
+    made.add_argument("--starts", type=int, default=defaults.starts, help="cold-start: how many")
+    made.add_argument(
+        "--noop-jobs", type=int, default=defaults.noop_jobs, help="load: every-second no-op jobs"
+    )
+    made.add_argument(
+        "--process-jobs", type=int, default=defaults.process_jobs, help="load: every-second processes"
+    )
+    made.add_argument("--restart-jobs", type=int, default=defaults.restart_jobs)
+    return made
+
+
+def main() -> int:
+    arguments = parser().parse_args()
+    options = options_of(arguments)
+    rows: list[Row] = []
+    notes: list[str] = []
+    broken = 0
+    for name in arguments.only or BENCHMARKS:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        started_s = time.monotonic()
+        try:
+            result = BENCHMARKS[name](options)
+        except (DeadlineError, UnansweredError) as error:
+            broken += 1
+            rows.append(Row(name, NONE, f"broke off: {error}", met=False))
+            continue
+        rows += result.rows
+        notes += [f"{name}: {note}" for note in result.notes]
+        print(
+            f"{markdown(result.rows)}\n({time.monotonic() - started_s:.0f} s)\n", file=sys.stderr, flush=True
+        )
+    for fact in machine.facts(options.data):
+        print(f"- {fact}")
+    print(f"\n{markdown(rows)}\n")
+    for note in notes:
+        print(f"- {note}")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

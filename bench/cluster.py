@@ -1,0 +1,457 @@
+"""A real cluster for one benchmark or test: processes, data directories, sockets.
+
+Rules: nodes are `python -m node`, agents `python -m agent`, each a process tree of its own with a data
+directory and a log under one root; faults are signals to the very pids that were started; everything
+ends with `stop`, and with the parent's death. Nothing is waited for by sleeping: `wait_for` takes a condition
+and a deadline, which is a limit and no measurement.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import http.client
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bench.client import Client, UnansweredError
+
+T = TypeVar("T")
+
+POLL_S = 0.02
+PROJECT = Path(__file__).parent.parent
+READY_S = 60.0
+PORTS_A_NODE = 10
+LOG_BYTES_SHOWN = 6000
+_PR_SET_PDEATHSIG = 1
+
+
+class DeadlineError(Exception):
+    """A condition did not become true in time."""
+
+
+def wait_for(condition: Callable[[], T | None], deadline_s: float, what: str, poll_s: float = POLL_S) -> T:
+    """The condition's first true value; raises DeadlineError, which says `what` did not happen."""
+    until_s = time.monotonic() + deadline_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > until_s:
+            raise DeadlineError(f"not within {deadline_s:g} s: {what}; last seen: {value!r}")
+        time.sleep(poll_s)
+
+
+def free_base_port(low: int, high: int, nodes: int) -> int:
+    """A base port in [low, high) from which every node's two ports are free, by trying to bind them."""
+    for base in range(low, high - PORTS_A_NODE * nodes, PORTS_A_NODE * (nodes + 1)):
+        if all(_port_free(base + PORTS_A_NODE * i + j) for i in range(nodes) for j in (0, 1)):
+            return base
+    raise DeadlineError(f"no {nodes} pairs of free ports in {low}-{high}")
+
+
+def _port_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def alive(pid: int) -> bool:
+    """Whether this process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def signal_all(pids: list[int], number: int) -> None:
+    """Send a signal to each of these processes that still exists."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+_LIBC = ctypes.CDLL(None)
+
+
+@dataclass(slots=True)
+class Program:
+    """One started program with its directory; `process` is None while it does not run."""
+
+    name: str
+    zone: str
+    directory: Path
+    module: str
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def config(self) -> Path:
+        return self.directory / f"{self.module}.toml"
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "log"
+
+    def start(self) -> None:
+        """Start it without waiting for anything."""
+        if self.process is not None and self.process.poll() is None:
+            raise RuntimeError(f"{self.name} runs already")
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", self.module, "--config", str(self.config)],
+                cwd=PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    def reap(self) -> None:
+        """Wait for the end of a process that was told to end."""
+        if self.process is not None:
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+
+    def log_tail(self) -> str:
+        if not self.log.exists():
+            return "(no log)"
+        return self.log.read_bytes()[-LOG_BYTES_SHOWN:].decode(errors="replace")
+
+
+@dataclass(slots=True)
+class Node(Program):
+    url: str = ""
+    raft: str = ""
+
+    def pids(self) -> dict[str, int]:
+        """Supervisor, core and front, as far as they run."""
+        if self.process is None or self.process.poll() is not None:
+            return {}
+        found = {"supervisor": self.process.pid}
+        with suppress(OSError, ValueError):
+            told = json.loads((self.data / "processes.json").read_text())
+            if told.get("pid") == self.process.pid:
+                found |= {role: told[role] for role in ("core", "front") if told.get(role)}
+        return found
+
+    def kill(self) -> None:
+        """SIGKILL to the core first, since it decides, then to the rest."""
+        pids = self.pids()
+        signal_all([pids[role] for role in ("core", "front", "supervisor") if role in pids], signal.SIGKILL)
+        self.reap()
+
+    def freeze(self) -> None:
+        pids = self.pids()
+        signal_all([pids[role] for role in ("core", "front", "supervisor") if role in pids], signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        signal_all(list(self.pids().values()), signal.SIGCONT)
+
+
+@dataclass(slots=True)
+class Agent(Program):
+    def spooler(self) -> int | None:
+        """Pid of its spooler: the process of that module that names this agent's data directory."""
+        found = [pid for pid in _processes_naming(str(self.data)) if " agent.spooler " in _command_line(pid)]
+        return found[0] if found else None
+
+    def kill(self) -> None:
+        """SIGKILL to the agent alone: its spooler and the running work stay."""
+        if self.process is not None:
+            self.process.kill()
+            self.reap()
+
+    def freeze(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _tree(root: int) -> list[int]:
+    """This process and its descendants, parents first."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(entry.name))
+    found = [root]
+    for pid in found:  # grows while it is walked
+        found += children.get(pid, [])
+    return found
+
+
+def _processes_naming(text: str) -> list[int]:
+    """Living processes, other than this one, whose command line holds this text."""
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return [pid for pid in pids if pid != os.getpid() and alive(pid) and text in _command_line(pid)]
+
+
+@dataclass(slots=True)
+class Cluster:
+    """Nodes in zones of their own, and agents spread over the zones."""
+
+    root: Path
+    uid: str
+    token: str
+    nodes: list[Node]
+    agents: list[Agent]
+    client: Client
+    killed_ms: list[int] = field(default_factory=list)
+
+    # -- starting and ending
+
+    def start(self, *, deadline_s: float = READY_S) -> None:
+        """Start what does not run and wait until every node is ready and every agent is connected."""
+        for program in [*self.nodes, *self.agents]:
+            if program.process is None:
+                program.start()
+        self.wait_ready(deadline_s=deadline_s)
+        self.wait_agents(deadline_s=deadline_s)
+
+    def wait_ready(self, *, deadline_s: float = READY_S) -> None:
+        wait_for(lambda: all(self.ready(i) for i in range(len(self.nodes))), deadline_s, "all nodes ready")
+
+    def wait_agents(self, *, deadline_s: float = READY_S) -> None:
+        names = {agent.name for agent in self.agents}
+
+        def connected() -> bool:
+            try:
+                return names <= {a["name"] for a in self.client.items("/v1/agents") if a["connected"]}
+            except UnansweredError:
+                return False
+
+        wait_for(connected, deadline_s, f"agents {sorted(names)} connected", 0.1)
+
+    def ready(self, node: int) -> bool:
+        """Whether this node says that it follows or leads a quorum and is caught up."""
+        try:
+            return self.client.send("GET", "/readyz", node=node, timeout_s=2).status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def stop(self) -> None:
+        """Kill everything that was started here, the spoolers and their work included."""
+        self.client.close()
+        spooled = [
+            pid for agent in self.agents if (root := agent.spooler()) is not None for pid in _tree(root)
+        ]
+        for agent in self.agents:
+            agent.thaw()
+            agent.kill()
+        for node in self.nodes:
+            node.thaw()
+            node.kill()
+        signal_all(spooled, signal.SIGKILL)
+
+    # -- looking
+
+    def statuses(self) -> dict[str, dict[str, Any]]:
+        """What each node that answers says of itself, without asking for consensus."""
+        found = {}
+        for number, node in enumerate(self.nodes):
+            if node.process is None:
+                continue
+            with suppress(OSError, http.client.HTTPException, ValueError):
+                reply = self.client.send("GET", "/v1/cluster?consistency=stale", node=number, timeout_s=2)
+                if reply.status == 200:
+                    found[node.name] = reply.json()
+        return found
+
+    def leader(self, *, other_than: str = "", deadline_s: float = 30.0) -> Node:
+        """The node that leads with a quorum, by its own word; of several the one of the highest term."""
+
+        def leading() -> str | None:
+            claims = [
+                (s["term"], name)
+                for name, s in self.statuses().items()
+                if s["state"] == "leader" and s["quorum"] and name != other_than
+            ]
+            return max(claims)[1] if claims else None
+
+        name = wait_for(leading, deadline_s, "a leader")
+        return next(node for node in self.nodes if node.name == name)
+
+    def client_without(self, node: Node) -> Client:
+        """A client that knows the other nodes only."""
+        return Client([other.url for other in self.nodes if other is not node], self.token)
+
+    def equal_heads(self, *, deadline_s: float = 60.0) -> dict[str, tuple[int, str, str]]:
+        """Waits until all nodes are at one index; gives index, state hash and ledger head of each there."""
+
+        def same_index() -> dict[str, tuple[int, str, str]] | None:
+            told = {
+                name: (s["index"], s["state_hash"], s["ledger_head"]) for name, s in self.statuses().items()
+            }
+            indices = {index for index, _, _ in told.values()}
+            return told if len(told) == len(self.nodes) and len(indices) == 1 else None
+
+        return wait_for(same_index, deadline_s, "all nodes at one index")
+
+    def logs(self) -> Iterator[tuple[str, str]]:
+        """Name and last lines of every log."""
+        for program in [*self.nodes, *self.agents]:
+            yield program.name, program.log_tail()
+
+    def resident_bytes(self) -> dict[str, dict[str, int]]:
+        """Resident memory of each node's processes."""
+        page = os.sysconf("SC_PAGE_SIZE")
+        told: dict[str, dict[str, int]] = {}
+        for node in self.nodes:
+            told[node.name] = {}
+            for role, pid in node.pids().items():
+                with suppress(OSError):
+                    told[node.name][role] = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page
+        return told
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU time so far of each kind of process, over the whole cluster."""
+        tick = os.sysconf("SC_CLK_TCK")
+        spent: dict[str, float] = {}
+        pids = [(role, pid) for node in self.nodes for role, pid in node.pids().items()]
+        pids += [("agent", a.process.pid) for a in self.agents if a.process is not None]
+        pids += [("spooler", pid) for a in self.agents if (pid := a.spooler()) is not None]
+        for role, pid in pids:
+            with suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                spent[role] = spent.get(role, 0.0) + (int(fields[11]) + int(fields[12])) / tick
+        return spent
+
+
+def layout(
+    root: Path, *, base_port: int, nodes: int = 3, agents: int = 2, slots: int = 64, boot_ids: bool = False
+) -> Cluster:
+    """Write the configuration of a new cluster; starts nothing. `boot_ids`: each agent reads its host's boot
+    id from a file of its own, so that a test can reboot its host."""
+    uid, token = secrets.token_hex(16), secrets.token_urlsafe(32)
+    zones = [f"zone-{chr(ord('a') + i)}" for i in range(nodes)]
+    made = [
+        Node(
+            f"node-{i + 1}",
+            zones[i],
+            root / f"node-{i + 1}",
+            "node",
+            url=f"http://127.0.0.1:{base_port + PORTS_A_NODE * i}",
+            raft=f"127.0.0.1:{base_port + PORTS_A_NODE * i + 1}",
+        )
+        for i in range(nodes)
+    ]
+    for node in made:
+        write_node_config(node, made, uid=uid, token=token)
+    hosts = [
+        Agent(f"agent-{i + 1}", zones[i % nodes], root / f"agent-{i + 1}", "agent") for i in range(agents)
+    ]
+    for number, agent in enumerate(hosts):
+        settings: dict[str, Any] = {
+            "name": agent.name,
+            "zone": agent.zone,
+            "pool": "default",
+            "slots": slots,
+            "nodes": [made[(number + j) % nodes].url for j in range(nodes)],
+            "token": token,
+            "data": str(agent.data),
+            "parent_pid": os.getpid(),
+        }
+        agent.directory.mkdir(parents=True)
+        if boot_ids:
+            boot_id = agent.directory / "boot_id"
+            boot_id.write_text(secrets.token_hex(16))
+            settings["boot_id_file"] = str(boot_id)
+        _write_toml(agent.config, settings)
+    return Cluster(root, uid, token, made, hosts, Client([node.url for node in made], token))
+
+
+def write_node_config(
+    node: Node, members: list[Node], *, uid: str, token: str, extra: Mapping[str, Any] | None = None
+) -> None:
+    """The node's TOML. `extra`: top-level settings such as join = true."""
+    node.directory.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    tables: dict[str, dict[str, Any]] = {
+        "node": {"name": node.name, "zone": node.zone, "data": str(node.data)},
+        "http": {"listen": node.url.removeprefix("http://"), "url": node.url},
+        "raft": {"listen": node.raft},
+        "auth": {"bootstrap_token_sha256": digest},
+    }
+    for member in members:
+        tables[f"members.{member.name}"] = {"raft": member.raft, "zone": member.zone, "url": member.url}
+    _write_toml(node.config, {"cluster": uid, **(extra or {})}, tables)
+
+
+def _write_toml(
+    path: Path, settings: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]] | None = None
+) -> None:
+    # JSON's strings, numbers, booleans and lists of strings are TOML as well.
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    for name, table in (tables or {}).items():
+        lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    path.write_text("\n".join(lines) + "\n")
+    path.chmod(0o600)
+
+
+@contextmanager
+def temporary_root(parent: Path | None = None) -> Iterator[Path]:
+    """A directory for one cluster, removed at the end."""
+    root = Path(tempfile.mkdtemp(prefix="cronclave-bench-", dir=parent))
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@contextmanager
+def running(
+    *, ports: tuple[int, int] = (26000, 27000), agents: int = 2, slots: int = 64, parent: Path | None = None
+) -> Iterator[Cluster]:
+    """A started cluster that is gone at the end."""
+    with temporary_root(parent) as root:
+        cluster = layout(root, base_port=free_base_port(*ports, 3), agents=agents, slots=slots)
+        try:
+            cluster.start()
+            yield cluster
+        except BaseException:
+            for name, tail in cluster.logs():
+                print(f"--- {name}\n{tail}", file=sys.stderr)
+            raise
+        finally:
+            cluster.stop()

@@ -1,0 +1,21 @@
+"""What the person who runs a benchmark may choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    duration_s: float = 30.0  #: of each measured load
+    data: Path | None = None  #: where the clusters' directories are made; default the system's temporary one
+    ports: tuple[int, int] = (26000, 27000)
+    clients: int = 16
+    kills: int = 10
+    stops: int = 5
+    inventory: int = 100_000
+    starts: int = 10
+    noop_jobs: int = 2_000
+    process_jobs: int = 1_000
+    restart_jobs: int = 43_000
