@@ -189,6 +189,11 @@ class Consensus:
         return self._raft.last_index()
 
     @property
+    def log(self) -> list[LogEntry]:
+        """The log in memory, to look at."""
+        return self._journal.entries
+
+    @property
     def membership(self) -> Membership:
         return self._membership
 

@@ -1,0 +1,81 @@
+"""A disk in memory. What was not synced may be lost, in part or whole, when the machine crashes."""
+
+from __future__ import annotations
+
+import errno
+import random
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class _File:
+    data: bytearray = field(default_factory=bytearray)
+    synced: int = 0
+    named: bool = False  #: its directory entry is durable
+
+
+class SimulatedDisk:
+    """The `Disk` of one node; it outlives the node's process."""
+
+    def __init__(self, name: str, rng: random.Random) -> None:
+        self._name, self._rng = name, rng
+        self._files: dict[str, _File] = {}
+        self.fails: int | None = None  #: errno of every write and sync from now on
+
+    def where(self, name: str) -> str:
+        return f"{self._name}/{name}"
+
+    def names(self) -> list[str]:
+        return sorted(self._files)
+
+    def read(self, name: str) -> bytes:
+        return bytes(self._files[name].data)
+
+    def append(self, name: str, data: bytes) -> None:
+        self._check()
+        self._files.setdefault(name, _File()).data += data
+
+    def sync(self, name: str) -> None:
+        self._check()
+        file = self._files[name]
+        file.synced = len(file.data)
+
+    def truncate(self, name: str, size: int) -> None:
+        self._check()
+        file = self._files[name]
+        del file.data[size:]
+        file.synced = min(file.synced, size)
+
+    def replace(self, name: str, data: bytes) -> None:
+        self._check()
+        self._files[name] = _File(bytearray(data), len(data), named=True)
+        self.sync_names()
+
+    def unlink(self, name: str) -> None:
+        self._check()
+        del self._files[name]
+
+    def sync_names(self) -> None:
+        self._check()
+        for file in self._files.values():
+            file.named = True
+
+    def close(self) -> None: ...
+
+    def crash(self) -> None:
+        """The machine lost power: unsynced tails are cut anywhere or damaged, unsynced names may be gone."""
+        for name, file in list(self._files.items()):
+            if not file.named and self._rng.random() < 0.5:
+                del self._files[name]
+                continue
+            if len(file.data) > file.synced:
+                keep = self._rng.randrange(file.synced, len(file.data) + 1)
+                del file.data[keep:]
+                if keep > file.synced and self._rng.random() < 0.3:
+                    file.data[self._rng.randrange(file.synced, keep)] ^= 0x55
+            file.named = True
+            file.synced = len(file.data)
+
+    def _check(self) -> None:
+        if self.fails is not None:
+            raise OSError(self.fails, errno.errorcode[self.fails])
