@@ -129,7 +129,11 @@ def _refuse_unknown(path: Path, raw: dict[str, Any]) -> None:
         for key in keys:
             if key not in _SETTINGS[table]:
                 near = difflib.get_close_matches(key, _SETTINGS[table], 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(_SETTINGS[table]))}"
+                hint = (
+                    f"; did you mean {near[0]!r}?"
+                    if near
+                    else f"; known are {', '.join(sorted(_SETTINGS[table]))}"
+                )
                 raise ConfigError(f"{path}: unknown setting {prefix}{key}{hint}")
 
     check("", raw, "")
@@ -162,7 +166,9 @@ class _Reader:
     def _number(self, table: str, key: str, default: int, least: int) -> int:
         value = self._raw.get(table, {}).get(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ConfigError(f"{self._path}: {table}.{key} must be a whole number of at least {least}, not {value!r}")
+            raise ConfigError(
+                f"{self._path}: {table}.{key} must be a whole number of at least {least}, not {value!r}"
+            )
         return value
 
     def _flag(self, key: str) -> bool:
@@ -220,7 +226,10 @@ class _Reader:
                 if not isinstance(table.get(key), str):
                     raise ConfigError(f"{self._path}: members.{name}.{key} is missing")
             members[name] = MemberConfig(
-                name, parse_address(table["raft"], f"{self._path}: members.{name}.raft"), table["zone"], table["url"].rstrip("/")
+                name,
+                parse_address(table["raft"], f"{self._path}: members.{name}.raft"),
+                table["zone"],
+                table["url"].rstrip("/"),
             )
         if not members:
             raise ConfigError(f"{self._path}: [members.NAME] is missing: list at least one member")

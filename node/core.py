@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.metadata
 import logging
 import os
 import random
@@ -30,16 +29,17 @@ from cluster.consensus import Consensus, Role
 from cluster.journal import JournalError
 from cluster.reactor import Reactor
 from cluster.settings import ClusterSettings, Founder
-from cluster.tcp import TcpLinks, TlsFiles
+from cluster.tcp import LinkSettings, TcpLinks, TlsFiles
 from node import bridge
 from node.__main__ import configure_logging
 from node.config import ConfigError, NodeConfig, load_config
-from node.identity import Identity, load_identity
+from node.identity import Identity, load_identity, software_version
 from node.state import ReplicatedState
 from node.supervisor import EXIT_REFUSED, die_with_parent
 from scheduler import codec
 from scheduler.commands import Lead
 from scheduler.machine import AppliedEntry
+from scheduler.store.connection import StoreError
 
 log = logging.getLogger("cronclave.core")
 
@@ -87,10 +87,12 @@ class Core:
         tls = self._config.tls
         return TcpLinks(
             self._reactor,
-            listen=(self._config.raft.host, self._config.raft.port),
-            dial={peer: str(address) for peer, address in self._config.dial.items()},
-            tls=TlsFiles(tls.ca, tls.cert, tls.key) if tls else None,
-            insecure=self._config.insecure,
+            LinkSettings(
+                listen=str(self._config.raft),
+                tls=TlsFiles(certificate=tls.cert, key=tls.key, trust=tls.ca) if tls else None,
+                insecure=self._config.insecure,
+                dial={peer: str(address) for peer, address in self._config.dial.items()},
+            ),
         )
 
     def _build_consensus(self) -> Consensus:
@@ -170,7 +172,9 @@ class Core:
         self._own_sequence += 1
         lead = Lead(self._config.name, self._config.zone, self._consensus.term)
         return codec.encode_frame(
-            codec.Frame(self._own_front, self._own_sequence, self._own_sequence, (codec.encode_command(lead),))
+            codec.Frame(
+                self._own_front, self._own_sequence, self._own_sequence, (codec.encode_command(lead),)
+            )
         )
 
     def _role_changed(self, role: Role) -> None:
@@ -244,7 +248,9 @@ class Core:
         elif kind == "hello":
             front.uid = message[1]
             state = self._state.machine.state
-            self._write(front, bridge.encode(["welcome", {"path": str(self._state.path), "index": state.idx}]))
+            self._write(
+                front, bridge.encode(["welcome", {"path": str(self._state.path), "index": state.idx}])
+            )
             self._told_s = 0.0
         else:
             raise ValueError(f"unknown bridge message {kind!r}")
@@ -353,7 +359,11 @@ class Core:
         consensus = self._consensus
         state = self._state.machine.state
         lag_ms = consensus.leader_silent_ms
-        ready = consensus.has_quorum and not consensus.is_joining and consensus.commit - consensus.applied.index < 1_000
+        ready = (
+            consensus.has_quorum
+            and not consensus.is_joining
+            and consensus.commit - consensus.applied.index < 1_000
+        )
         role = (consensus.role, consensus.leader, consensus.term, consensus.has_quorum, ready, state.epoch)
         if role == self._told_role and now_s - self._told_s < bridge.STATUS_S:
             return
@@ -367,7 +377,9 @@ class Core:
                 "reachable": p.reachable,
                 "voter": p.voter,
                 "match": p.match,
-                "silent_ms": int(now_s * 1000 - self._started_s * 1000) if p.silent_ms is None else p.silent_ms,
+                "silent_ms": int(now_s * 1000 - self._started_s * 1000)
+                if p.silent_ms is None
+                else p.silent_ms,
                 "clock_offset_ms": p.offset_ms,
                 "free_bytes": p.status.get("free_bytes"),
             }
@@ -391,7 +403,7 @@ class Core:
             "state_hash": state.hash.hex(),
             "ledger_head": state.ledger_head.hex(),
             "format": state.format,
-            "version": importlib.metadata.version("cronclave"),
+            "version": software_version(),
             "tzdata": state.tzdata,
             "free_bytes": shutil.disk_usage(self._config.data).free,
             "wal_bytes": self._state.wal_bytes(),
@@ -400,7 +412,6 @@ class Core:
             "peers": peers,
         }
         self._write(front, bridge.encode(["status", status]))
-
 
     def _state_word(self) -> str:
         if self._stopping_s is not None:
@@ -425,9 +436,12 @@ def main() -> int:
     try:
         config = load_config(arguments.config)
         core = Core(config, load_identity(config))
-    except (ConfigError, JournalError) as error:
+    except (ConfigError, JournalError, StoreError) as error:
         print(f"cronclave node: {error}", file=sys.stderr)
         return EXIT_REFUSED
+    except OSError as error:
+        print(f"cronclave node: raft.listen {config.raft}: {error}", file=sys.stderr)
+        return 1
     signal.signal(signal.SIGTERM, lambda number, frame: core.stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C reaches all; the supervisor decides
     core.run()

@@ -21,7 +21,7 @@ from api.gateway import Gateway
 from api.ports import ApiSettings, Committed, NodeStatus
 from node.__main__ import configure_logging
 from node.config import ConfigError, NodeConfig, load_config
-from node.identity import load_identity
+from node.identity import load_identity, software_version
 from node.link import CoreLink
 from node.planner import Planner
 from node.supervisor import EXIT_REFUSED, die_with_parent
@@ -69,7 +69,7 @@ def _unknown_status(config: NodeConfig, uid: str) -> NodeStatus:
         state_hash="",
         ledger_head="",
         format=0,
-        version="",
+        version=software_version(),
         tzdata="",
         free_bytes=0,
         wal_bytes=0,

@@ -7,6 +7,7 @@ has forgotten its votes (see docs/consensus.md).
 from __future__ import annotations
 
 import fcntl
+import importlib.metadata
 import json
 import os
 import secrets
@@ -14,6 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.config import ConfigError, NodeConfig
+
+
+def software_version() -> str:
+    """The installed version of Cronclave; "0" for a source tree that is not installed."""
+    try:
+        return importlib.metadata.version("cronclave")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,10 @@ def load_identity(config: NodeConfig) -> Identity:
             stored = json.loads(path.read_text())
             identity = Identity(stored["uid"], stored["cluster"], stored["name"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"{path}: unreadable ({error}); restore it from a copy, or wipe the directory and join under a new name") from error
+            raise ConfigError(
+                f"{path}: unreadable ({error}); restore it from a copy, "
+                "or wipe the directory and join under a new name"
+            ) from error
         if (identity.cluster, identity.name) != (config.cluster, config.name):
             raise ConfigError(
                 f"{config.data}: belongs to node {identity.name!r} of cluster {identity.cluster}, "
@@ -51,7 +63,9 @@ def load_identity(config: NodeConfig) -> Identity:
             )
         return identity
     identity = Identity(secrets.token_hex(8), config.cluster, config.name)
-    write_atomically(path, json.dumps({"uid": identity.uid, "cluster": identity.cluster, "name": identity.name}))
+    write_atomically(
+        path, json.dumps({"uid": identity.uid, "cluster": identity.cluster, "name": identity.name})
+    )
     return identity
 
 

@@ -13,14 +13,15 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from api.ports import NoLeaderError, NodeStatus
 from scheduler.commands import Command, Outcome, PutToken
-from scheduler.plan import LeaseView, PlanCache, plan, wake_ms
+from scheduler.plan import PlanCache, orphans, plan, wake_ms
 from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
 from scheduler.store.connection import Store
 
@@ -29,6 +30,8 @@ log = logging.getLogger("cronclave.planner")
 LEAD_MS_MIN = 50
 LEAD_MS_MAX = 400
 IDLE_S_MAX = 1.0
+IDLE_S_MIN = 0.002
+REFUSED_S = 0.1
 CLOCK_DEVIATION_MS_MAX = 1_000
 NODE_SILENCE_MS = 2_000
 _SLEW = 0.005  #: share of elapsed time by which the planner's clock may move towards the wall clock
@@ -60,12 +63,12 @@ class Leases:
     def __init__(self) -> None:
         self._since_s: dict[int, float] = {}
 
-    def refresh(self, attempts: Sequence[int]) -> LeaseView:
-        """`attempts`: every attempt with a grant whose agent is disconnected now."""
+    def refresh(self, attempts: Iterable[int]) -> frozenset[int]:
+        """`attempts`: every attempt with a grant whose agent is disconnected now. Returns those whose
+        lease is over."""
         now_s = time.monotonic()
         self._since_s = {attempt: self._since_s.get(attempt, now_s) for attempt in attempts}
-        ended = frozenset(a for a, since_s in self._since_s.items() if now_s - since_s >= _LEASE_S)
-        return LeaseView(ended=ended)
+        return frozenset(a for a, since_s in self._since_s.items() if now_s - since_s >= _LEASE_S)
 
 
 class Planner:
@@ -123,7 +126,7 @@ class Planner:
         clock = OfficeClock()
         leases = Leases()
         cache = PlanCache()
-        if self._bootstrap_token is not None:
+        if self._bootstrap_token is not None and self._open_store().value("SELECT 1 FROM tokens LIMIT 1") is None:
             await self._propose([PutToken("bootstrap", self._bootstrap_token, "admin")])
         while self._epoch_held() == epoch:
             self._poked.clear()
@@ -134,18 +137,16 @@ class Planner:
                 continue
             lead_ms = max(LEAD_MS_MIN, min(LEAD_MS_MAX, int(self._commit_s() * 3_000)))
             store = self._open_store()
-            with store.snapshot():
-                now_ms = clock.now_ms()
-                commands = plan(
-                    store,
-                    now_ms,
-                    epoch=epoch,
-                    lead_ms=lead_ms,
-                    leases=leases.refresh(cache.unleased(store)),
-                    silent_nodes=_silent_nodes(status),
-                    cache=cache,
-                )
-                wake = wake_ms(store)
+            now_ms = clock.now_ms()
+            commands = plan(
+                store,
+                now_ms,
+                epoch=epoch,
+                lead_ms=lead_ms,
+                leases=leases.refresh(o.id for o in orphans(store) if o.state != "assigned"),
+                silent_nodes=_silent_nodes(status),
+                cache=cache,
+            )
             if commands:
                 outcomes = await self._propose(commands)
                 refused = [(c, o) for c, o in zip(commands, outcomes, strict=True) if not o.ok]
@@ -153,24 +154,23 @@ class Planner:
                     log.info("refused %s: %s %s", type(command).__name__, outcome.code, outcome.detail)
                 if len(refused) < len(commands):
                     continue
-                wake = now_ms + 100  # all refused: the state moved on, or a defect; never spin
-            wait_s = IDLE_S_MAX if wake is None else (wake - lead_ms - clock.now_ms()) / 1000
-            await self._wait(max(0.0, min(IDLE_S_MAX, wait_s)))
+                await self._wait(REFUSED_S)  # the state moved on, or a defect: never spin
+                continue
+            wake = wake_ms(store, lead_ms=lead_ms)
+            wait_s = IDLE_S_MAX if wake is None else (wake - clock.now_ms()) / 1000
+            await self._wait(max(IDLE_S_MIN, min(IDLE_S_MAX, wait_s)))
 
     def _clock_deviates(self, status: NodeStatus) -> bool:
         offsets = [
-            p.clock_offset_ms for p in status.peers if p.reachable and p.voter and p.clock_offset_ms is not None
+            p.clock_offset_ms
+            for p in status.peers
+            if p.reachable and p.voter and p.clock_offset_ms is not None
         ]
         return len(offsets) > 1 and abs(statistics.median([0, *offsets])) > CLOCK_DEVIATION_MS_MAX
 
     async def _wait(self, seconds: float) -> None:
-        if seconds <= 0:
-            await asyncio.sleep(0)
-            return
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._poked.wait(), seconds)
-        except TimeoutError:
-            pass
         self._poked.clear()
 
 

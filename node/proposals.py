@@ -47,7 +47,7 @@ class Proposals:
     async def propose_all(self, commands: Sequence[Command], timeout_s: float) -> list[Outcome]:
         """The outcomes of a planner's batch, in order. Raises NoLeaderError."""
         futures = [self._enqueue(codec.encode_command(command)) for command in commands]
-        done, pending = await asyncio.wait(futures, timeout=timeout_s)
+        _, pending = await asyncio.wait(futures, timeout=timeout_s)
         if pending:
             for future in pending:
                 future.cancel()

@@ -24,7 +24,11 @@ class ReplicatedState:
     """One node's state machine. Used by the core's loop alone, but for `copy_to`."""
 
     def __init__(
-        self, data: Path, cluster: str, on_applied: Callable[[AppliedEntry], None], on_reopened: Callable[[Path], None]
+        self,
+        data: Path,
+        cluster: str,
+        on_applied: Callable[[AppliedEntry], None],
+        on_reopened: Callable[[Path], None],
     ) -> None:
         self._directory = data / "state"
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -95,7 +99,9 @@ class ReplicatedState:
         self._generation = generation
         self._open()
         if self.stored() != applied:
-            raise ValueError(f"{self.path}: the installed copy says {self.stored()}, its sender said {applied}")
+            raise ValueError(
+                f"{self.path}: the installed copy says {self.stored()}, its sender said {applied}"
+            )
         self._on_reopened(self.path)
         self._remove_before(previous)
 

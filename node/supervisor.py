@@ -80,7 +80,15 @@ class Supervisor:
                 self._start_front()
 
     def _start(self, module: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", module, "--config", str(self._config_path), "--parent", str(os.getpid())]
+        command = [
+            sys.executable,
+            "-m",
+            module,
+            "--config",
+            str(self._config_path),
+            "--parent",
+            str(os.getpid()),
+        ]
         # -P keeps the working directory out of the path; the mask set above must not be inherited.
         return subprocess.Popen(command, preexec_fn=_unblock, stdin=subprocess.DEVNULL)
 

@@ -57,7 +57,11 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         ('listen = "127.0.0.1:8321"', 'listen = "0.0.0.0:8321"', "reachable from other hosts without TLS"),
         ('cluster = "c1"', 'cluster = "c1', "not TOML"),
         ('cluster = "c1"', 'cluster = "c1"\ninsecure = "yes"', "insecure must be true or false"),
-        ("[raft]", "[raft]\nelection_timeout_ms = 1", "election_timeout_ms must be a whole number of at least 50"),
+        (
+            "[raft]",
+            "[raft]\nelection_timeout_ms = 1",
+            "election_timeout_ms must be a whole number of at least 50",
+        ),
     ],
 )
 def test_a_bad_file_is_refused_with_its_reason(tmp_path: Path, old: str, new: str, says: str) -> None:

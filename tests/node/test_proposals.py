@@ -9,7 +9,7 @@ import pytest
 from api.ports import NoLeaderError
 from node.proposals import IN_FLIGHT_MAX, Proposals
 from scheduler import codec
-from scheduler.commands import Barrier, CancelRun, Outcome
+from scheduler.commands import CancelRun, Outcome
 
 
 class Wire:
@@ -23,7 +23,11 @@ class Wire:
         self.frames.append(codec.decode_frame(frame))
 
     def answer(self, proposals: Proposals, frame: codec.Frame) -> None:
-        outcomes = [Outcome("ok", value={"run": codec.decode_command(c).run if c else 0}) if codec.decode_command(c) != Barrier() else Outcome("ok") for c in frame.commands]  # type: ignore[union-attr]  # only CancelRun and Barrier here
+        """Commit the frame: each CancelRun's outcome names its run."""
+        outcomes = []
+        for encoded in frame.commands:
+            command = codec.decode_command(encoded)
+            outcomes.append(Outcome("ok", value={"run": command.run} if isinstance(command, CancelRun) else None))
         proposals.resolve(frame.seq, codec.encode_outcomes(outcomes))
 
 
