@@ -1,0 +1,124 @@
+"""Who asks, and what they may do.
+
+Rules: a token is known by its SHA-256 alone; comparisons take constant time; a role grants capabilities, never a
+route by name; cookies carry the token, HttpOnly and same-site, and a write made with one needs the CSRF token.
+`agent` tokens open the agents' socket and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from api.ports import Scheduler
+from api.problems import Problem
+from scheduler.store import pages
+
+COOKIE = "cronclave_session"
+COOKIE_AGE_S = 12 * 3600
+CACHE_S = 2.0  #: how long a token may still work after it was withdrawn
+CACHE_ENTRIES_MAX = 1_000
+TOKEN_BYTES_MAX = 512
+
+READ, RUN, EDIT, OPERATE, ADMIN, AGENT = "read", "run", "edit", "operate", "admin", "agent"
+
+CAPABILITIES: Mapping[str, frozenset[str]] = {
+    "viewer": frozenset({READ}),
+    "operator": frozenset({READ, RUN, OPERATE}),
+    "submitter": frozenset({READ, RUN, EDIT}),
+    "admin": frozenset({READ, RUN, EDIT, OPERATE, ADMIN, AGENT}),
+    "agent": frozenset({AGENT}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The holder of a token."""
+
+    name: str
+    role: str
+    token: str
+    by_cookie: bool = False
+
+    def may(self, capability: str) -> bool:
+        return capability in CAPABILITIES.get(self.role, frozenset())
+
+
+def csrf_token(token: str) -> str:
+    return hmac.new(token.encode(), b"cronclave-csrf", hashlib.sha256).hexdigest()
+
+
+def bearer(headers: Mapping[str, str]) -> str | None:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def session_cookie(headers: Mapping[str, str]) -> str | None:
+    for part in headers.get("cookie", "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            return value or None
+    return None
+
+
+class Access:
+    """Finds the principal of a request in the state's tokens, with a small cache in front."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._cache: dict[bytes, tuple[float, str, str]] = {}
+
+    def identify(self, headers: Mapping[str, str]) -> Principal:
+        """The principal of these headers; raises Problem(unauthorized)."""
+        token = bearer(headers)
+        by_cookie = False
+        if token is None:
+            token, by_cookie = session_cookie(headers), True
+        if token is None:
+            raise unauthorized("no token was sent")
+        return self.of_token(token, by_cookie=by_cookie)
+
+    def of_token(self, token: str, *, by_cookie: bool = False) -> Principal:
+        if len(token) > TOKEN_BYTES_MAX:
+            raise unauthorized("the token is not known")
+        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        now = time.monotonic()
+        known = self._cache.get(digest)
+        if known is None or known[0] < now:
+            found: tuple[str, str] | None = None
+            with self._scheduler.read() as store:
+                for name, sha256, role in pages.tokens(store):
+                    if hmac.compare_digest(sha256, digest):
+                        found = (name, role)
+            if found is None:
+                self._cache.pop(digest, None)
+                raise unauthorized("the token is not known")
+            if len(self._cache) >= CACHE_ENTRIES_MAX:
+                self._cache.clear()
+            known = self._cache[digest] = (now + CACHE_S, *found)
+        return Principal(known[1], known[2], token, by_cookie)
+
+
+def unauthorized(detail: str) -> Problem:
+    return Problem("unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="cronclave"'})
+
+
+def require(principal: Principal, capability: str) -> None:
+    if not principal.may(capability):
+        enough = [role for role, granted in CAPABILITIES.items() if capability in granted]
+        raise Problem(
+            "forbidden",
+            f"token {principal.name!r} has the role {principal.role!r}",
+            hint=f"Use a token with the role {' or '.join(enough)}.",
+        )
+
+
+def check_csrf(principal: Principal, headers: Mapping[str, str]) -> None:
+    """A browser sends the cookie by itself, so a write with it must show that our page made it."""
+    if principal.by_cookie:
+        given = headers.get("x-csrf-token", "")
+        if not hmac.compare_digest(given.encode(), csrf_token(principal.token).encode()):
+            raise Problem("csrf", "a write by cookie needs the header X-CSRF-Token")

@@ -1,0 +1,381 @@
+"""One agent's socket: the talk of `scheduler.protocol`, as seen by the node.
+
+Rules: what waits is bounded (frames at work, messages to send), and an agent that exceeds it is sent away, not served
+slower for ever; messages of one loop turn leave in one frame; a claim or a report without an outcome (no leader) is
+not answered: the agent sends it again. A node that has not applied what the agent has seen answers nothing about
+attempts until it has (rule 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.types import Receive, Send
+
+from api.ports import NoLeaderError, OverloadedError, UnavailableError
+from scheduler import protocol as p
+from scheduler.codec import FORMAT
+from scheduler.commands import Command, ConnectAgent, Finish, Outcome, ReportRunning, Start
+
+if TYPE_CHECKING:
+    from api.gateway import Gateway
+
+log = logging.getLogger("cronclave.gateway")
+
+HELLO_S = 10.0
+CATCH_UP_S = 3.0
+PROPOSE_S = 10.0
+FRAMES_AT_WORK_MAX = 64
+OUTBOX_MAX = 50_000
+FRAME_MESSAGES_MAX = 1_000
+FRAME_BYTES_SOFT = p.FRAME_BYTES_MAX // 4
+SEND_S = 10.0
+TAILS_MAX = 100
+
+_RETRY = (NoLeaderError, OverloadedError, UnavailableError)
+
+
+class AgentSession:
+    """The life of one socket; `run` returns when it is over."""
+
+    def __init__(self, gateway: Gateway, receive: Receive, send: Send) -> None:
+        self._gateway = gateway
+        self._scheduler = gateway.scheduler
+        self._receive = receive
+        self._send = send
+        self.hello: p.Hello = _NO_HELLO
+        self.agent = 0  #: id in the state, once registered
+        self.disconnected = False  #: the state knows already that this connection is over
+        self.ended = asyncio.Event()
+        self._outbox: list[p.Message] = []
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._seen = 0
+        self._pushed: dict[int, str] = {}
+        self._at_work = asyncio.Semaphore(FRAMES_AT_WORK_MAX)
+        self._tails: dict[int, asyncio.Future[p.TailChunk]] = {}
+        self._tail_number = 0
+
+    # -- what the gateway calls -----------------------------------------------------------------
+
+    def push(self, message: p.Message) -> None:
+        """Send it with the next frame."""
+        if self._closing:
+            return
+        self._outbox.append(message)
+        if len(self._outbox) > OUTBOX_MAX:
+            log.warning("agent %s takes its messages too slowly", self.hello.name)
+            self._outbox.clear()
+            self.leave("refused", "too many messages wait for this agent")
+        self._wake.set()
+
+    def leave(self, reason: str, detail: str = "") -> None:
+        """Tell the agent to go, then close."""
+        if not self._closing:
+            self._outbox.append(p.Leave(reason, detail))
+            self.drop()
+
+    def drop(self) -> None:
+        """Close after what is in the outbox."""
+        self._closing = True
+        self._wake.set()
+
+    def first_time(self, attempt: int, state: str) -> bool:
+        """Whether this attempt was not pushed in this state yet; notes it."""
+        if self._pushed.get(attempt) == state:
+            return False
+        self._pushed[attempt] = state
+        return True
+
+    def ended_attempt(self, attempt: int, state: str) -> None:
+        """The state ended an attempt. One without a grant was taken back: the agent may forget it."""
+        known = self._pushed.pop(attempt, None)
+        if known is not None and state == "revoked":
+            self.push(p.Refuse(attempt, "", "revoked"))
+
+    async def tail(self, attempt: int, offset: int, limit: int, *, timeout_s: float) -> p.TailChunk | None:
+        if self._closing or len(self._tails) >= TAILS_MAX:
+            return None
+        self._tail_number += 1
+        number = self._tail_number
+        answer: asyncio.Future[p.TailChunk] = asyncio.get_running_loop().create_future()
+        self._tails[number] = answer
+        self.push(p.TailRequest(number, attempt, offset, limit))
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except TimeoutError:
+            return None
+        finally:
+            del self._tails[number]
+
+    # -- the talk -------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        await self._send({"type": "websocket.accept", "subprotocol": p.SUBPROTOCOL})
+        reader = asyncio.create_task(self._read(), name="agent-read")
+        writer = asyncio.create_task(self._write(), name="agent-write")
+        try:
+            await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+            if not writer.done():
+                self.drop()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SEND_S):
+                        await asyncio.wait({writer})
+        finally:
+            self._closing = True
+            for task in (reader, writer):
+                task.cancel()
+            results = await asyncio.gather(reader, writer, return_exceptions=True)
+            for result in results:
+                if isinstance(result, Exception) and not isinstance(result, OSError | RuntimeError):
+                    log.error("agent %s: the socket failed", self.hello.name, exc_info=result)
+            for answer in self._tails.values():
+                answer.cancel()
+            self.ended.set()
+
+    async def _read(self) -> None:
+        try:
+            async with asyncio.timeout(HELLO_S):
+                first = await self._frame()
+        except TimeoutError:
+            return self.leave("refused", "no Hello came")
+        if first is None:
+            return None
+        if not first or not isinstance(first[0], p.Hello):
+            return self.leave("refused", "the first message must be Hello")
+        if not await self._greet(first[0]):
+            return None
+        messages: list[p.Message] | None = first[1:]
+        while messages is not None and not self._closing:
+            if messages:
+                await self._take(messages)
+            messages = await self._frame()
+        return None
+
+    async def _frame(self) -> list[p.Message] | None:
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            return None
+        data = message.get("bytes")
+        if data is None:
+            self.leave("refused", "text frames are not part of this protocol")
+            return None
+        try:
+            return p.decode(data)
+        except p.ProtocolError as error:
+            self.leave("refused", str(error)[:500])
+            return None
+
+    async def _greet(self, hello: p.Hello) -> bool:
+        self.hello = hello
+        status = self._scheduler.status()
+        refusal = _refusal(hello, status.cluster, status.restores)
+        if refusal is not None:
+            self.leave(*refusal)
+            return False
+        unfit = self._gateway.fit()
+        if unfit is not None:
+            self.leave(unfit)
+            return False
+        self._seen = hello.index
+        if not await self._caught_up():
+            return False
+        command = ConnectAgent(
+            name=hello.name,
+            installation=hello.installation,
+            session=hello.session,
+            boot_id=hello.boot_id,
+            zone=hello.zone,
+            pool=hello.pool,
+            labels=_canonical(hello.labels),
+            slots=hello.slots,
+            version=hello.software,
+            node=status.node,
+            held=hello.held,
+            cloud_id=hello.cloud_id,
+        )
+        try:
+            outcome = await self._scheduler.propose(command, timeout_s=PROPOSE_S)
+        except _RETRY as error:
+            self.leave("no_quorum", str(error)[:500])
+            return False
+        if not outcome.ok:
+            self.leave("fenced" if outcome.code == "fenced" else "refused", outcome.detail or outcome.code)
+            return False
+        self.agent = _int(outcome, "agent")
+        now = self._scheduler.status()
+        self.push(
+            p.Welcome(
+                self.agent, now.cluster, now.restores, self._scheduler.index, now.node, self._addresses()
+            )
+        )
+        for message in self._gateway.register(self):
+            self.push(message)
+        return True
+
+    def _addresses(self) -> tuple[str, ...]:
+        """Base URLs of all nodes, those of the agent's zone first."""
+        status = self._scheduler.status()
+        urls = self._gateway.settings.urls
+        found: dict[str, bool] = {}
+        own = urls.get(status.node)
+        if own:
+            found[own] = status.zone == self.hello.zone
+        for peer in status.peers:
+            url = peer.url or urls.get(peer.node, "")
+            if url:
+                found.setdefault(url, peer.zone == self.hello.zone)
+        for url in urls.values():
+            found.setdefault(url, False)
+        return tuple(sorted(found, key=lambda url: not found[url]))
+
+    async def _caught_up(self) -> bool:
+        if self._scheduler.index >= self._seen:
+            return True
+        if await self._scheduler.wait_index(self._seen, timeout_s=CATCH_UP_S):
+            return True
+        self.leave("behind", f"this node is at {self._scheduler.index}, the agent has seen {self._seen}")
+        return False
+
+    async def _take(self, messages: list[p.Message]) -> None:
+        """Answer one frame. Commands of a frame are proposed at once, together, beside the reading."""
+        work: list[p.Claim | p.Running | p.Finished] = []
+        for message in messages:
+            if isinstance(message, p.Claim | p.Running | p.Finished):
+                work.append(message)
+            elif isinstance(message, p.Ping):
+                self._seen = max(self._seen, message.index)
+                if not await self._caught_up():
+                    return
+                if self._gateway.fit() is None:
+                    self.push(p.Pong(message.sent_ms, self._scheduler.now_ms(), self._scheduler.index))
+            elif isinstance(message, p.TailChunk):
+                answer = self._tails.get(message.request)
+                if answer is not None and not answer.done():
+                    answer.set_result(message)
+            elif isinstance(message, p.Goodbye):
+                self.drop()
+            else:
+                self.leave("refused", f"{type(message).__name__} is not an agent's message")
+                return
+        if work and await self._caught_up():
+            await self._at_work.acquire()
+            self._gateway.keep(self._answer(work), "agent-frame")
+
+    async def _answer(self, work: list[p.Claim | p.Running | p.Finished]) -> None:
+        try:
+            if len(work) == 1:
+                outcomes: list[Outcome | None] = [await self._propose(self._command(work[0]))]
+            else:
+                outcomes = await asyncio.gather(*[self._propose(self._command(message)) for message in work])
+            acked: list[int] = []
+            for message, outcome in zip(work, outcomes, strict=True):
+                if outcome is None:
+                    continue
+                if isinstance(message, p.Claim):
+                    self._answer_claim(message, outcome)
+                else:
+                    # A refused report can never matter again: its attempt ended, or is no longer known.
+                    acked.append(message.event)
+                    if isinstance(message, p.Finished):
+                        self._pushed.pop(message.attempt, None)
+            if acked:
+                self.push(p.Ack(tuple(acked), self._scheduler.index))
+        finally:
+            self._at_work.release()
+
+    def _command(self, message: p.Claim | p.Running | p.Finished) -> Command:
+        if isinstance(message, p.Claim):
+            return Start(message.attempt, self.agent, self.hello.session, message.claim)
+        if isinstance(message, p.Running):
+            return ReportRunning(message.attempt, self.agent, message.started_ms)
+        return Finish(
+            attempt=message.attempt,
+            agent=self.agent,
+            started_ms=message.started_ms,
+            finished_ms=message.finished_ms,
+            exit_code=message.exit_code,
+            reason=message.reason,
+            signal=message.signal,
+            detail=message.detail,
+            tail=message.tail,
+        )
+
+    async def _propose(self, command: Command) -> Outcome | None:
+        try:
+            return await self._scheduler.propose(command, timeout_s=PROPOSE_S)
+        except _RETRY:
+            return None  # the agent sends it again
+
+    def _answer_claim(self, message: p.Claim, outcome: Outcome) -> None:
+        if outcome.ok:
+            fence = _int(outcome, "fence")
+            self.push(p.Grant(message.attempt, message.claim, fence, self._scheduler.index))
+        elif outcome.code == "not_connected":
+            self.leave("behind", "the cluster gave this connection up: register again")
+        else:
+            self._pushed.pop(message.attempt, None)
+            reason = outcome.code if outcome.code in ("revoked", "superseded") else "ended"
+            self.push(p.Refuse(message.attempt, message.claim, reason))
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._outbox:
+                batch = self._next_batch()
+                async with asyncio.timeout(SEND_S):
+                    await self._send({"type": "websocket.send", "bytes": p.encode(batch)})
+            if self._closing:
+                await self._send({"type": "websocket.close", "code": 1000, "reason": ""})
+                return
+
+    def _next_batch(self) -> list[p.Message]:
+        """As many messages as fit one frame."""
+        count = size = 0
+        for message in self._outbox:
+            size += _size(message)
+            if count and (size > FRAME_BYTES_SOFT or count >= FRAME_MESSAGES_MAX):
+                break
+            count += 1
+        batch = self._outbox[:count]
+        del self._outbox[:count]
+        return batch
+
+
+def _refusal(hello: p.Hello, cluster: str, restores: int) -> tuple[str, str] | None:
+    if hello.version != p.VERSION:
+        return "refused", f"protocol version {hello.version}, this node (format {FORMAT}) speaks {p.VERSION}"
+    if hello.cluster and hello.cluster != cluster:
+        return "wrong_cluster", f"the agent belongs to cluster {hello.cluster}, this is {cluster}"
+    if hello.cluster == cluster and hello.restores > restores:
+        return "wrong_cluster", f"the agent knows restore {hello.restores}, this cluster is at {restores}"
+    if not hello.name or not hello.session or not hello.installation or hello.slots < 1:
+        return "refused", "Hello needs a name, an installation, a session and at least one slot"
+    return None
+
+
+def _canonical(labels: dict[str, str]) -> bytes:
+    return json.dumps(labels, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _int(outcome: Outcome, name: str) -> int:
+    value = (outcome.value or {}).get(name)
+    if not isinstance(value, int):
+        raise TypeError(f"the outcome has no {name}: {outcome}")
+    return value
+
+
+def _size(message: p.Message) -> int:
+    """A rough size of the message in a frame."""
+    if isinstance(message, p.Assign):
+        return 500 + sum(len(v) for v in message.environment.values()) + len(str(message.work))
+    return 200
+
+
+_NO_HELLO = p.Hello(0, "", "", "", "", "", "", {}, 1, "", 0, "", 0, ())

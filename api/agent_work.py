@@ -1,0 +1,65 @@
+"""From a job's compiled task to the Assign message: the work and the task's environment (design, section 6)."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from api.instants import rfc3339
+from scheduler.model.compiled import CompiledJob, CompiledTask
+from scheduler.protocol import Assign
+from scheduler.store.pages import DispatchRow
+
+_NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
+
+
+def assignment(row: DispatchRow, job: CompiledJob) -> Assign | None:
+    """The message for an assigned attempt; None when the job has no such task (it never should)."""
+    task = _task(job, row.task)
+    if task is None:
+        return None
+    return Assign(
+        attempt=row.attempt,
+        run=row.run,
+        job=row.name,
+        namespace=row.namespace,
+        task=row.task,
+        number=row.number,
+        due_ms=row.due_ms,
+        work=task.work,
+        environment=environment(row),
+        timeout_ms=task.timeout_ms,
+        grace_ms=task.grace_ms,
+        kill_on_lease_end=job.on_lost in ("fail", "retry"),
+        output_bytes_max=task.output_bytes_max,
+    )
+
+
+def _task(job: CompiledJob, name: str) -> CompiledTask | None:
+    for task in job.tasks:
+        if task.name == name:
+            return task
+    return None
+
+
+def environment(row: DispatchRow) -> dict[str, str]:
+    """The CRONCLAVE_* values that the node knows; the agent adds _FENCE, _AGENT and _ZONE."""
+    values = {
+        "CRONCLAVE_JOB": row.name,
+        "CRONCLAVE_NAMESPACE": row.namespace,
+        "CRONCLAVE_RUN": str(row.run),
+        "CRONCLAVE_TASK": row.task,
+        "CRONCLAVE_ATTEMPT": str(row.number),
+        "CRONCLAVE_TICK": rfc3339(row.tick_ms) or "",
+        "CRONCLAVE_MEMBER": "",
+        "CRONCLAVE_ITEM": "",
+    }
+    if len(row.params) > 2:
+        for name, value in json.loads(row.params).items():
+            values["CRONCLAVE_PARAM_" + _NOT_IN_NAMES.sub("_", name.upper())] = parameter_text(value)
+    return values
+
+
+def parameter_text(value: object) -> str:
+    """A parameter as an environment variable holds it: text as it is, the rest as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

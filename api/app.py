@@ -1,0 +1,164 @@
+"""All of the API together: one ASGI application over one `ports.Scheduler`.
+
+The composition root calls `create_app`, serves the result with uvicorn (see `UVICORN` for what it must set), and calls
+`gateway.close()` first when it stops, so that streams end and agents leave before the server waits for them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.access import Access
+from api.commits import Commits, RunWatch
+from api.door import Door
+from api.gateway import Gateway
+from api.metrics import Metrics
+from api.ports import ApiSettings, NoLeaderError, OverloadedError, Scheduler, UnavailableError
+from api.problems import FieldError, Problem
+from api.routes import agents, apply, cluster, events, health, jobs, jobs_hot, logs, pages, runs, session, ticks
+from api.services import Services
+from scheduler.protocol import FRAME_BYTES_MAX
+from scheduler.store.connection import QueryTooLongError
+
+UVICORN: Mapping[str, Any] = {
+    "ws": "websockets-sansio",
+    "ws_max_size": FRAME_BYTES_MAX,
+    "ws_per_message_deflate": False,
+    "ws_ping_interval": None,
+    "ws_ping_timeout": None,
+    "http": "httptools",
+    "loop": "uvloop",
+    "timeout_keep_alive": 75,
+    "h11_max_incomplete_event_size": 64 << 10,
+    "access_log": False,
+    "server_header": False,
+    "log_config": None,
+}
+"""Settings of uvicorn that this application relies on: agents ping by protocol messages, frames have one limit."""
+
+
+class Api:
+    """The ASGI application and its end."""
+
+    def __init__(self, door: Door, services: Services, inner: FastAPI) -> None:
+        self._door = door
+        self.services = services
+        self.fastapi = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            self.start()
+        await self._door(scope, receive, send)
+
+    def start(self) -> None:
+        """Listen to commits. Called by the server's start, or by the first request; again does nothing."""
+        services = self.services
+        if not services.started:
+            services.started = True
+            services.commits.start()
+            services.commits.add(services.run_watch)
+            services.commits.add(services.metrics)
+            services.gateway.start(services.commits)
+
+    async def close(self) -> None:
+        """End streams and send the agents away; call it before the server waits for open connections."""
+        await self.services.gateway.closed()
+        await self.services.commits.close()
+
+
+def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) -> Api:
+    """The API of one node."""
+    commits = Commits(scheduler)
+    gateway.on_close.append(commits.closed.set)
+    services = Services(
+        scheduler, settings, gateway, gateway.access, commits, RunWatch(), Metrics(scheduler),
+        compiled=gateway.compiled,
+    )  # fmt: skip
+    api: Api
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        api.start()
+        yield
+        await api.close()
+
+    inner = FastAPI(
+        title="Cronclave",
+        version="1",
+        description="The job scheduler that survives losing a zone.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    inner.state.services = services
+    for noun in (jobs, apply, runs, logs, ticks, agents, cluster, events, session, health, pages):
+        inner.include_router(noun.router)
+
+    async def put_job(call: Any, name: str) -> Response:
+        return await jobs_hot.put_job(services, call, name)
+
+    async def run_job(call: Any, name: str) -> Response:
+        return await jobs_hot.run_job(services, call, name)
+
+    door = Door(
+        inner,
+        scheduler,
+        settings,
+        services.access,
+        services.metrics.requests,
+        put_job=put_job,
+        run_job=run_job,
+        agents=gateway,
+    )
+    _handle_errors(inner, door)
+    api = Api(door, services, inner)
+    return api
+
+
+def _handle_errors(inner: FastAPI, door: Door) -> None:
+    """Everything that leaves a route of FastAPI's becomes a problem, also what FastAPI itself refuses."""
+
+    async def any_error(_: Request, error: Exception) -> Response:
+        return door.problem_of(error).response()
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        path = request.url.path[:200]
+        headers = dict(error.headers or {})
+        if error.status_code == 404:
+            problem = Problem("not-found", f"there is nothing at {path}", hint="GET /docs lists the API.")
+        elif error.status_code == 405:
+            allowed = headers.get("Allow", "")
+            problem = Problem(
+                "method-not-allowed", f"{request.method} {path}", hint=f"Allowed: {allowed}.", headers=headers
+            )
+        else:
+            problem = Problem("http", str(error.detail), status=error.status_code, headers=headers)
+        return problem.response()
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        errors = [_field_error(each) for each in error.errors()]
+        detail = f"{errors[0].pointer}: {errors[0].detail}" if errors else "the request is not valid"
+        return Problem("validation", detail, errors=errors).response()
+
+    for kind in (Problem, NoLeaderError, OverloadedError, UnavailableError, QueryTooLongError, Exception):
+        inner.add_exception_handler(kind, any_error)
+    inner.add_exception_handler(HTTPException, http_error)
+    inner.add_exception_handler(RequestValidationError, invalid)
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    where, *path = error["loc"]
+    pointer = f"?{path[0]}" if where == "query" and path else "/" + "/".join(str(part) for part in path)
+    return FieldError(pointer, str(error["msg"]))

@@ -1,0 +1,148 @@
+"""One request as the routes see it: who asks, the query, the body (read and measured already) and the reply's index."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.access import Principal, require
+from api.ports import ApiSettings, Scheduler
+from api.problems import FieldError, Problem, query_problem
+
+SCOPE_KEY = "cronclave.call"
+KEY_LETTERS_MAX = 255
+_ANONYMOUS = Principal("", "", "")
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Call:
+    scheduler: Scheduler
+    settings: ApiSettings
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    principal: Principal = _ANONYMOUS
+    body: bytes = b""
+    index: int | None = None  #: what the reply says in X-Cronclave-Index; None: the node's index at the reply
+    lag_ms: int | None = None  #: set for stale reads
+
+    @property
+    def actor(self) -> str:
+        return self.principal.name
+
+    @property
+    def namespace(self) -> str:
+        return self.query.get("namespace") or "default"
+
+    def need(self, capability: str) -> None:
+        require(self.principal, capability)
+
+    def flag(self, name: str) -> bool:
+        """A Boolean query parameter; `?name` alone means true."""
+        text = self.query.get(name)
+        if text is None or text in ("false", "0", "no"):
+            return False
+        if text in ("", "true", "1", "yes"):
+            return True
+        raise query_problem(name, f"{text[:64]!r} is not true or false")
+
+    def integer(self, name: str, default: int, *, least: int, most: int) -> int:
+        text = self.query.get(name)
+        if text is None or text == "":
+            return default
+        try:
+            value = int(text) if len(text) <= 20 else None
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            raise query_problem(name, f"{text[:64]!r} is not a whole number from {least} to {most}")
+        return value
+
+    def idempotency(self) -> tuple[str, bytes]:
+        """The Idempotency-Key, scoped to the caller, and the hash of the request that it stands for."""
+        key = self.headers.get("idempotency-key", "")
+        if not key:
+            return "", b""
+        if len(key) > KEY_LETTERS_MAX:
+            raise Problem("validation", f"Idempotency-Key is longer than {KEY_LETTERS_MAX} letters")
+        request = hashlib.sha256(f"{self.method} {self.path} {sorted(self.query.items())}\n".encode())
+        request.update(self.body)
+        return f"{self.actor}:{key}", request.digest()
+
+    def json_object(self, *, optional: bool = False) -> dict[str, Any]:
+        """The body as a JSON object; `optional`: no body is an empty one."""
+        if not self.body.strip():
+            if optional:
+                return {}
+            raise Problem("empty-body", "a JSON object was expected and nothing came")
+        document = parse_json(self.body)
+        if not isinstance(document, dict):
+            detail = f"a JSON object was expected, not {json_type(document)}"
+            raise Problem("validation", detail, errors=[FieldError("", detail)])
+        return document
+
+
+def parse_json(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=_unique_pairs)
+    except json.JSONDecodeError as error:
+        raise Problem(
+            "not-json", f"line {error.lineno}, column {error.colno}: {error.msg}", hint="Check the body's syntax."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise Problem("not-json", f"the body is not UTF-8: byte {error.start}") from None
+    except RecursionError:
+        raise Problem("not-json", "the body is nested too deeply") from None
+    except ValueError as error:
+        raise Problem("not-json", str(error)) from None
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        seen: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in seen:
+                raise ValueError(f"the field {name!r} is given twice")
+            seen[name] = value
+    return document
+
+
+def json_type(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a Boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "an array" if isinstance(value, list) else "an object"
+
+
+def call_of(request: Request) -> Call:
+    call: Call = request.scope[SCOPE_KEY]
+    return call
+
+
+def json_response(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, status, headers=dict(headers or {}), media_type="application/json")
+
+
+async def in_thread(function: Any, *arguments: Any) -> Any:
+    """Run a read that may be long where it does not hold up the loop."""
+    return await anyio.to_thread.run_sync(function, *arguments)

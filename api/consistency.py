@@ -1,0 +1,75 @@
+"""How fresh a read is.
+
+By default linearizable: a (shared) barrier commits first, so the read sees everything that was acknowledged before
+it was asked. `?min_index=N` reads your own writes: as soon as this node has applied N, without a barrier.
+`?index=N&wait=30s` is a blocking query: it returns once something happened after N, or when the wait is over; it
+takes no barrier, since barriers raise the index and two blocking queries would wake each other for ever.
+`?consistency=stale` answers at once with what this node knows, and says how old that may be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from api.call import Call
+from api.commits import Commits, stream
+from api.instants import parse_wait_s
+from api.ports import NoLeaderError
+from api.problems import Problem, query_problem
+
+BARRIER_S = 5.0
+BARRIER_WITHOUT_QUORUM_S = 1.0
+MIN_INDEX_WAIT_S = 5.0
+BLOCKING_WAIT_S = 30.0
+INDEX_MOST = 1 << 62
+NO_EVENT_AFTER = 1 << 40  #: above every event's number within its command
+
+
+async def settle(call: Call, commits: Commits) -> None:
+    """Wait until a read on this node is as fresh as the caller asked; sets the index that the reply may claim."""
+    consistency = call.query.get("consistency")
+    if consistency not in (None, "", "stale", "linearizable"):
+        raise query_problem("consistency", f"{consistency[:64]!r} is not stale or linearizable")
+    if "index" in call.query:
+        await _until_changed(call, commits)
+    elif "min_index" in call.query:
+        await _until_applied(call)
+    elif consistency == "stale":
+        call.lag_ms = call.scheduler.status().commit_lag_ms
+    else:
+        quorum = call.scheduler.status().quorum
+        try:
+            await call.scheduler.barrier(timeout_s=BARRIER_S if quorum else BARRIER_WITHOUT_QUORUM_S)
+        except NoLeaderError as error:
+            raise no_leader(str(error)) from error
+    call.index = call.scheduler.index
+
+
+async def _until_applied(call: Call) -> None:
+    wanted = call.integer("min_index", 0, least=0, most=INDEX_MOST)
+    if call.scheduler.index >= wanted:
+        return
+    seconds = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else MIN_INDEX_WAIT_S
+    if not await call.scheduler.wait_index(wanted, timeout_s=seconds):
+        detail = f"index {wanted} was asked for, this node is at {call.scheduler.index}"
+        raise Problem("behind", detail, headers={"Retry-After": "1"})
+
+
+async def _until_changed(call: Call, commits: Commits) -> None:
+    known = call.integer("index", 0, least=0, most=INDEX_MOST)
+    seconds = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else BLOCKING_WAIT_S
+    async with stream(commits) as listener:  # subscribe first, then look: nothing falls between
+        past = call.scheduler.history((known, NO_EVENT_AFTER))
+        if past is None or len(past) > 0:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    commit = await listener.queue.get()
+                    if commit is None or commit.index > known:
+                        return
+
+
+def no_leader(detail: str) -> Problem:
+    return Problem("no-leader", detail or "no leader answered in time", headers={"Retry-After": "1"})

@@ -1,0 +1,297 @@
+"""The agents' side of a node: who hangs here, what to push to them when something is committed.
+
+Rules (design, section 3):
+
+* Listen first, then read: an assignment is found either in the state that is read after ConnectAgent or in a commit
+  that comes after; one that is found twice is pushed once.
+* This node pushes and relays; it decides nothing. Start, Finish and the rest are commands to the log.
+* Pong renews leases, so it is sent only while this node has a quorum and is not behind. Without a quorum for
+  `GRACE_S`, or lagging for as long, the agents are sent away. A leader change alone touches no socket.
+* When the state says that an agent is disconnected that hangs here (the node was given up for lost, or a newer
+  connection elsewhere ended), its socket is closed: it registers again, with all that its journal holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+from starlette.types import Receive, Scope, Send
+
+from api.access import AGENT, Access
+from api.agent_session import AgentSession
+from api.agent_work import assignment
+from api.commits import Commits
+from api.placement import CompiledJobs
+from api.ports import ApiSettings, Committed, NoLeaderError, OverloadedError, Scheduler, UnavailableError
+from api.problems import Problem
+from scheduler import events as e
+from scheduler import protocol as p
+from scheduler.commands import DisconnectAgent
+from scheduler.store import pages
+from scheduler.store.connection import Store
+
+log = logging.getLogger("cronclave.gateway")
+
+GRACE_S = 1.0
+LAG_MS_MAX = 1_000
+WATCH_S = 0.25
+TAIL_S = 5.0
+DISCONNECT_TRIES_S = 30.0
+RETRY_S = 0.25
+CLOSE_S = 1.0
+SESSIONS_MAX = 20_000
+
+
+class Gateway:
+    """All agents' sockets of this node. An ASGI application for WS /v1/agent, and a listener to commits."""
+
+    def __init__(self, scheduler: Scheduler, settings: ApiSettings, *, access: Access | None = None) -> None:
+        self.scheduler = scheduler
+        self.settings = settings
+        self.access = access or Access(scheduler)
+        self.compiled = CompiledJobs()
+        self.sessions: dict[int, AgentSession] = {}  #: agent's id in the state → its registered session
+        self._open: set[AgentSession] = set()  #: every socket, registered or not
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._watch: asyncio.Task[None] | None = None
+        self._bad_since_s: float | None = None
+        self._stopping = False
+        self.on_close: list[Callable[[], None]] = []
+
+    # -- the composition root's side ------------------------------------------------------------
+
+    def start(self, commits: Commits) -> None:
+        """Listen to commits and watch the quorum; called in the event loop before the first socket."""
+        commits.add(self)
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._watch_quorum(), name="gateway-watch")
+
+    def close(self) -> None:
+        """Send every agent to another node, and end what else hangs on `on_close`. Returns at once; the sockets end
+        within a second or so. Calling it again does nothing."""
+        if self._stopping:
+            return
+        self._stopping = True
+        if self._watch is not None:
+            self._watch.cancel()
+        for session in list(self._open):
+            session.leave("draining", "the node stops")
+        for call in self.on_close:
+            call()
+
+    async def closed(self) -> None:
+        """Close, then wait for the sockets' ends, at most a second."""
+        self.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                for session in list(self._open):
+                    await session.ended.wait()
+        for task in list(self._tasks):
+            task.cancel()
+
+    @property
+    def agents_here(self) -> int:
+        return len(self.sessions)
+
+    async def tail(self, attempt: int, agent: int, offset: int, limit: int) -> p.TailChunk | None:
+        """Output of an attempt from its agent, which must hang here; None: it does not, or does not answer."""
+        session = self.sessions.get(agent)
+        if session is None:
+            return None
+        return await session.tail(attempt, offset, limit, timeout_s=TAIL_S)
+
+    # -- sockets --------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One WebSocket of an agent, from its request to its end."""
+        await receive()  # websocket.connect
+        try:
+            self._admit(scope)
+        except Problem as problem:
+            await _deny(scope, send, problem)
+            return
+        session = AgentSession(self, receive, send)
+        self._open.add(session)
+        try:
+            await session.run()
+        finally:
+            self._open.discard(session)
+            self.forget(session)
+
+    def _admit(self, scope: Scope) -> None:
+        if scope["path"] != "/v1/agent":
+            raise Problem("not-found", f"no WebSocket at {scope['path'][:200]}")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers.pop("cookie", None)  # a browser's page must not open it
+        principal = self.access.identify(headers)
+        if not principal.may(AGENT):
+            raise Problem("forbidden", f"a token of role {principal.role!r} does not open the agents' socket")
+        if p.SUBPROTOCOL not in scope.get("subprotocols", ()):
+            raise Problem("validation", f"the subprotocol {p.SUBPROTOCOL} is needed", status=400)
+        if self._stopping or len(self._open) >= SESSIONS_MAX:
+            raise Problem("unavailable", "the node takes no agents now", headers={"Retry-After": "1"})
+
+    def fit(self) -> str | None:
+        """None while this node may speak for the cluster; else the reason to leave it: no_quorum | behind."""
+        status = self.scheduler.status()
+        if not status.quorum:
+            return "no_quorum"
+        return "behind" if status.commit_lag_ms > LAG_MS_MAX else None
+
+    # -- sessions -------------------------------------------------------------------------------
+
+    def register(self, session: AgentSession) -> list[p.Message]:
+        """The session is the agent's now; returns what to tell it after its Welcome. No await in here: what is
+        committed later comes as a commit."""
+        old = self.sessions.get(session.agent)
+        if old is not None and old is not session:
+            if old.hello.session == session.hello.session:
+                old.drop()  # the same process came back before its old socket was seen to end
+            else:
+                old.leave("fenced", "a newer session of this agent exists")
+        self.sessions[session.agent] = session
+        with self.scheduler.read() as store:
+            rows = pages.live_dispatch(store, session.agent)
+            messages: list[p.Message] = []
+            for row in rows:
+                message = self._message(store, row)
+                if message is not None and session.first_time(row.attempt, row.state):
+                    messages.append(message)
+        return messages
+
+    def forget(self, session: AgentSession) -> None:
+        """Its socket ended: the state learns it, unless a newer session has taken the place."""
+        if session.agent and self.sessions.get(session.agent) is session:
+            del self.sessions[session.agent]
+            if not session.disconnected:
+                self.keep(self._disconnect(session), "disconnect")
+
+    async def _disconnect(self, session: AgentSession) -> None:
+        command = DisconnectAgent(session.agent, session.hello.session, self.scheduler.status().node)
+        end_s = time.monotonic() + DISCONNECT_TRIES_S
+        while session.agent not in self.sessions and time.monotonic() < end_s:
+            try:
+                await self.scheduler.propose(command, timeout_s=5.0)
+                return
+            except (NoLeaderError, OverloadedError, UnavailableError):
+                await asyncio.sleep(RETRY_S)
+
+    def keep(self, work: object, name: str) -> None:
+        """Run a coroutine beside the sockets; its failure is logged."""
+        task = asyncio.create_task(_logged(work, name), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- commits --------------------------------------------------------------------------------
+
+    def on_commit(self, commit: Committed) -> None:
+        sessions = self.sessions
+        if not sessions:
+            return
+        wanted: list[int] = []
+        for _, _, event in commit.events:
+            kind = type(event)
+            if kind is e.AttemptAssigned or kind is e.AttemptCancelling:
+                if event.agent in sessions:  # type: ignore[union-attr]  # both kinds have it
+                    wanted.append(event.attempt)  # type: ignore[union-attr]
+            elif kind is e.AttemptEnded:
+                self._on_ended(event)  # type: ignore[arg-type]  # it is one
+            elif kind is e.AgentDisconnected:
+                self._on_disconnected(event)  # type: ignore[arg-type]  # it is one
+            elif kind is e.AgentConnected:
+                self._on_connected(event)  # type: ignore[arg-type]  # it is one
+        if wanted:
+            self._push(wanted)
+
+    def on_gap(self) -> None:
+        """Commits were lost: look at everything that holds a slot of an agent here."""
+        for session in list(self.sessions.values()):
+            with self.scheduler.read() as store:
+                self._push_rows(store, pages.live_dispatch(store, session.agent))
+
+    def _push(self, attempts: Iterable[int]) -> None:
+        with self.scheduler.read() as store:
+            self._push_rows(store, pages.dispatch(store, attempts))
+
+    def _push_rows(self, store: Store, rows: Iterable[pages.DispatchRow]) -> None:
+        for row in rows:
+            session = self.sessions.get(row.agent)
+            if session is None:
+                continue
+            message = self._message(store, row)
+            if message is not None and session.first_time(row.attempt, row.state):
+                session.push(message)
+
+    def _message(self, store: Store, row: pages.DispatchRow) -> p.Message | None:
+        """What the agent has to know about this attempt now."""
+        if row.state == "cancelling":
+            return p.Cancel(row.attempt)
+        if row.state != "assigned":
+            return None
+        compiled = self.compiled.peek(row.job, row.revision)
+        if compiled is None:
+            spec = pages.spec_of(store, row.job, row.revision)
+            if spec is None:
+                log.error("attempt %d: revision %d of job %d is not stored", row.attempt, row.revision, row.job)
+                return None
+            compiled = self.compiled.get(row.job, row.revision, spec)
+        return assignment(row, compiled)
+
+    def _on_ended(self, event: e.AttemptEnded) -> None:
+        session = self.sessions.get(event.agent)
+        if session is not None:
+            session.ended_attempt(event.attempt, event.state)
+
+    def _on_disconnected(self, event: e.AgentDisconnected) -> None:
+        session = self.sessions.get(event.agent)
+        if session is not None and event.session == session.hello.session and event.node == self._node:
+            session.disconnected = True
+            session.leave("behind", "the cluster gave this connection up: register again")
+
+    def _on_connected(self, event: e.AgentConnected) -> None:
+        session = self.sessions.get(event.agent)
+        if session is None or (event.session == session.hello.session and event.node == self._node):
+            return
+        session.disconnected = True  # the state has it elsewhere already: nothing to report
+        if event.session == session.hello.session:
+            session.drop()
+        else:
+            session.leave("fenced", "a newer session of this agent exists")
+
+    @property
+    def _node(self) -> str:
+        return self.scheduler.status().node
+
+    async def _watch_quorum(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            reason = self.fit()
+            now_s = time.monotonic()
+            if reason is None:
+                self._bad_since_s = None
+            elif self._bad_since_s is None:
+                self._bad_since_s = now_s
+            elif now_s - self._bad_since_s >= GRACE_S:
+                for session in list(self._open):
+                    session.leave(reason, "this node cannot speak for the cluster now")
+
+
+async def _logged(work: object, name: str) -> None:
+    try:
+        await work  # type: ignore[misc]  # a coroutine
+    except Exception:
+        log.exception("%s failed", name)
+
+
+async def _deny(scope: Scope, send: Send, problem: Problem) -> None:
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": problem.detail[:100]})
+        return
+    headers = [(b"content-type", b"application/problem+json")]
+    headers += [(k.lower().encode(), v.encode()) for k, v in problem.headers.items()]
+    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": problem.body(), "more_body": False})

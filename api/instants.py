@@ -1,0 +1,50 @@
+"""Instants and spans of time at the API's edge: RFC 3339 in UTC with `Z`, milliseconds where they are not zero."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from api.problems import query_problem
+
+_EPOCH = datetime(1970, 1, 1)
+_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
+_SPAN = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
+WAIT_MAX_S = 300.0
+
+
+def rfc3339(ms: int | None) -> str | None:
+    """`2026-01-02T03:04:05Z`, or with `.678` where the milliseconds are not zero; None stays None."""
+    if ms is None:
+        return None
+    seconds, rest = divmod(ms, 1000)
+    text = (_EPOCH + timedelta(seconds=seconds)).isoformat()
+    return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
+
+
+def parse_instant(name: str, text: str) -> int:
+    """UTC milliseconds of an RFC 3339 instant in query parameter `name`; a zone is needed."""
+    try:
+        moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
+    except ValueError:
+        raise query_problem(
+            name, f"{text[:64]!r} is not an RFC 3339 instant", "Write it as 2026-01-31T23:00:00Z."
+        ) from None
+    if moment.tzinfo is None:
+        raise query_problem(name, f"{text[:64]!r} has no zone", "End it with Z for UTC, or an offset as +02:00.")
+    return (moment - _EPOCH_UTC) // timedelta(milliseconds=1)
+
+
+def parse_wait_s(name: str, text: str) -> float:
+    """Seconds of a span such as `30s`, `1m`, `500ms` or plain seconds; at most WAIT_MAX_S."""
+    match = _SPAN.fullmatch(text)
+    if text.isascii() and text.isdigit():
+        seconds = float(text)
+    elif match and any(match.groups()):
+        hours, minutes, whole, millis = match.groups()
+        seconds = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(whole or 0) + int(millis or 0) / 1000
+    else:
+        raise query_problem(name, f"{text[:64]!r} is not a duration", "Write it as 30s, 500ms or 1m.")
+    if seconds > WAIT_MAX_S:
+        raise query_problem(name, f"{text[:64]} is longer than {WAIT_MAX_S:.0f}s", "Ask again when it is over.")
+    return seconds

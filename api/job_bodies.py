@@ -1,0 +1,74 @@
+"""From a request's body to a job: JSON or YAML, checked by the model; every problem of it becomes one reply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.call import Call, json_type, parse_json
+from api.problems import FieldError, Problem, from_job_problems
+from api.views import READ_ONLY
+from scheduler.model import Job, JobError, parse_job
+
+JSON_TYPES = frozenset({"", "application/json", "text/json", "application/x-www-form-urlencoded"})
+YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
+
+
+def documents(call: Call) -> list[Any]:
+    """The documents of the body: one for JSON, one or more for YAML."""
+    media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    yaml = media in YAML_TYPES
+    if not yaml and media not in JSON_TYPES and not media.endswith("+json"):
+        raise Problem("unsupported-media-type", f"{media[:100]!r} is neither JSON nor YAML",
+                      hint="Send application/json or application/yaml.")  # fmt: skip
+    if not call.body.strip():
+        raise Problem("empty-body", "a job was expected and nothing came", hint="Send the job as a JSON object.")
+    if not yaml:
+        return [parse_json(call.body)]
+    from scheduler.model.documents import load_yaml  # ruamel costs start-up time: only where YAML is sent
+
+    try:
+        text = call.body.decode()
+    except UnicodeDecodeError as error:
+        raise Problem("not-yaml", f"the body is not UTF-8: byte {error.start}") from None
+    try:
+        return [document.data for document in load_yaml(text, "body")]
+    except JobError as error:
+        problem = from_job_problems(error.problems, what="the YAML")
+        raise Problem("not-yaml", problem.detail, hint=problem.hint, errors=problem.errors) from None
+
+
+def one_document(call: Call) -> dict[str, Any]:
+    found = documents(call)
+    if len(found) != 1:
+        detail = f"one job was expected, not {len(found)}"
+        raise Problem("validation", detail, hint="POST /v1/apply takes many.")
+    if not isinstance(found[0], dict):
+        detail = f"a job is an object, not {json_type(found[0])}"
+        raise Problem("validation", detail, errors=[FieldError("", detail)])
+    return found[0]
+
+
+def writable(document: dict[str, Any]) -> dict[str, Any]:
+    """Without what GET added: a job that was read (it has its `revision`) may be changed and sent back."""
+    if "revision" not in document:
+        return document
+    return {key: value for key, value in document.items() if key not in READ_ONLY}
+
+
+def to_job(call: Call, document: dict[str, Any], *, name: str | None = None) -> Job:
+    """The job of this document; `name` (from the path) must be its own, or is filled in."""
+    data = writable(document)
+    if name is not None:
+        if "job" not in data:
+            data = {**data, "job": name}
+        elif isinstance(data["job"], str) and data["job"] != name:
+            detail = f"the body's job is {data['job'][:100]!r}, the path's {name[:100]!r}"
+            raise Problem("validation", detail, hint="A job keeps its name.", errors=[FieldError("/job", detail)])
+    asked = call.query.get("namespace")
+    if asked and isinstance(data.get("namespace"), str) and data["namespace"] != asked:
+        detail = f"the body's namespace is {data['namespace'][:100]!r}, the query's {asked[:100]!r}"
+        raise Problem("validation", detail, errors=[FieldError("/namespace", detail)])
+    try:
+        return parse_job(data, namespace_default=call.namespace, now_ms=call.scheduler.now_ms())
+    except JobError as error:
+        raise from_job_problems(error.problems) from None

@@ -1,0 +1,63 @@
+"""Reading jobs and runs for the routes: rows to JSON, with what belongs to them fetched once for a whole page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from api.problems import Problem
+from api.services import Services
+from api.views import job_bytes, job_facts, run_json, runs_json
+from scheduler.store import pages
+from scheduler.store.connection import Store
+from scheduler.store.pages import JobRow, RunRow
+
+
+def find_job(store: Store, namespace: str, name: str) -> JobRow:
+    row = pages.job(store, namespace, name)
+    if row is None:
+        raise Problem(
+            "not-found", f"there is no job {name[:200]!r} in namespace {namespace[:200]!r}",
+            hint="GET /v1/jobs lists them; other namespaces by ?namespace=.",
+        )  # fmt: skip
+    return row
+
+
+def job_documents(store: Store, services: Services, rows: Sequence[JobRow]) -> list[bytes]:
+    """The JSON of each job."""
+    ids = [row.id for row in rows]
+    next_ticks = pages.next_ticks(store, ids)
+    last_ticks = pages.last_ticks(store, ids)
+    last_runs = pages.runs_of(store, [row.last_run for row in rows if row.last_run])
+    return [
+        job_bytes(
+            job_facts(
+                row,
+                state=state_of(store, services, row),
+                next_tick_ms=next_ticks.get(row.id),
+                last_tick=last_ticks.get(row.id),
+                last_run=last_runs.get(row.last_run),
+            ),
+            row.spec,
+        )
+        for row in rows
+    ]
+
+
+def state_of(store: Store, services: Services, row: JobRow) -> str:
+    compiled = services.compiled.get(row.id, row.revision, row.spec)
+    return services.places(store).job_state(row, compiled)
+
+
+def run_document(store: Store, run_id: int) -> dict[str, Any]:
+    row = pages.run(store, run_id)
+    if row is None:
+        raise Problem("not-found", f"there is no run {run_id}", hint="Finished runs are purged by retention.")
+    key = pages.trigger_keys(store, [row.trigger]).get(row.trigger) if row.trigger else None
+    return run_json(row, key, pages.tasks_of(store, [run_id]), pages.attempts_of(store, [run_id]))
+
+
+def run_documents(store: Store, rows: Sequence[RunRow]) -> list[dict[str, Any]]:
+    ids = [row.id for row in rows]
+    keys = pages.trigger_keys(store, [row.trigger for row in rows if row.trigger])
+    return runs_json(rows, keys, pages.tasks_of(store, ids), pages.attempts_of(store, ids))

@@ -1,0 +1,119 @@
+"""Where an attempt's output is: at its agent, live, through the node that the agent hangs on; else the stored tail.
+
+httpx2 is imported here alone in api/: one node asks another with the caller's own token, once, never in a chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx2
+
+from api.call import Call
+from api.services import Services
+from scheduler.store import pages
+
+CHUNK_BYTES = 256 << 10
+PROXY_CONNECT_S = 2.0
+PROXY_READ_S = 20.0
+FORWARDED = "x-cronclave-forwarded"
+LIVE_STATES = frozenset({"assigned", "granted", "running", "cancelling"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The attempt whose output is asked for."""
+
+    attempt: int
+    agent: int
+    node: str  #: that the agent hangs on; empty: none
+    state: str
+    tail: bytes
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE_STATES
+
+
+def find_target(services: Services, run: int, task: str | None, number: int | None) -> Target | None | str:
+    """The attempt; None: nothing has started yet; a text: why the question is not clear."""
+    with services.scheduler.read() as store:
+        tasks = pages.tasks_of(store, [run])
+        names = [row.name for row in tasks]
+        if task is None and len(tasks) > 1:
+            return f"the run has several tasks, name one by ?task=: {', '.join(names)[:500]}"
+        if task is not None and task not in names:
+            return f"the run has no task {task[:100]!r}, it has: {', '.join(names)[:500]}"
+        wanted = {row.id for row in tasks if task in (None, row.name)}
+        attempts = [a for a in pages.attempts_of(store, [run]) if a.task in wanted and a.state != "revoked"]
+        if number is not None:
+            attempts = [a for a in attempts if a.number == number]
+            if not attempts:
+                return f"there is no attempt {number}"
+        if not attempts:
+            return None
+        last = attempts[-1]
+        agent = pages.agent(store, last.agent)
+        return Target(last.id, last.agent, agent.node if agent else "", last.state, pages.stored_tail(store, last.id))
+
+
+async def live_chunk(services: Services, target: Target, offset: int) -> tuple[bytes, bool] | None:
+    """(data, ended) from the agent, when it hangs on this node and has the output; else None."""
+    chunk = await services.gateway.tail(target.attempt, target.agent, offset, CHUNK_BYTES)
+    if chunk is None or chunk.missing:
+        return None
+    return chunk.data, chunk.ended
+
+
+class Proxied:
+    """The reply of the node that holds the agent."""
+
+    def __init__(self, client: httpx2.AsyncClient, response: httpx2.Response) -> None:
+        self._client = client
+        self._response = response
+        self.headers = response.headers
+
+    async def body(self) -> AsyncIterator[bytes]:
+        try:
+            async for data in self._response.aiter_raw():
+                yield data
+        except httpx2.HTTPError:
+            return  # the other node is gone: the stream ends, the reader asks again from its offset
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        await self._response.aclose()
+        await self._client.aclose()
+
+
+async def ask_other_node(services: Services, call: Call, node: str) -> Proxied | None:
+    """Ask `node` the same; None: it cannot be reached, or this request came from a node already."""
+    url = _url(services, node)
+    if not url or call.headers.get(FORWARDED):
+        return None
+    client = httpx2.AsyncClient(
+        timeout=httpx2.Timeout(PROXY_READ_S, connect=PROXY_CONNECT_S, read=None if call.flag("follow") else PROXY_READ_S)
+    )
+    headers = {"Authorization": f"Bearer {call.principal.token}", FORWARDED: "1"}
+    query = {key: value for key, value in call.query.items() if key not in ("index", "min_index", "wait")}
+    query["consistency"] = "stale"
+    try:
+        request = client.build_request("GET", url + call.path, params=query, headers=headers)
+        response = await client.send(request, stream=True)
+    except httpx2.HTTPError:
+        await client.aclose()
+        return None
+    proxied = Proxied(client, response)
+    if response.status_code != 200:
+        await proxied.close()
+        return None
+    return proxied
+
+
+def _url(services: Services, node: str) -> str:
+    for peer in services.scheduler.status().peers:
+        if peer.node == node and peer.url:
+            return peer.url.rstrip("/")
+    return services.settings.urls.get(node, "").rstrip("/")

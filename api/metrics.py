@@ -1,0 +1,102 @@
+"""Prometheus metrics: the node's state at the time of scraping, and counters of what its commits reported.
+
+Counters count what this process saw since it started; the state's own numbers (index, epoch) are gauges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from api.ports import Committed, Scheduler
+from scheduler import events as e
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class RequestCounts:
+    """Requests by method and status; a dictionary on the hot path, a metric when it is asked for."""
+
+    METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str, int], int] = {}
+
+    def count(self, method: str, status: int) -> None:
+        key = (method if method in self.METHODS else "other", status)
+        self.counts[key] = self.counts.get(key, 0) + 1
+
+
+class _NodeCollector(Collector):
+    def __init__(self, scheduler: Scheduler, requests: RequestCounts) -> None:
+        self._scheduler = scheduler
+        self._requests = requests
+        self.agents_here = 0
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._scheduler.status()
+        values: list[tuple[str, str, float]] = [
+            ("index", "Commands applied so far.", self._scheduler.index),
+            ("epoch", "Number of the current leadership.", status.epoch),
+            ("raft_term", "Raft term.", status.term),
+            ("leader", "1 on the leader.", status.state == "leader"),
+            ("quorum", "1 while this node leads or follows a quorum.", status.quorum),
+            ("ready", "1 while this node is caught up and has a quorum.", status.ready),
+            ("commit_lag_seconds", "Age of the newest knowledge of the commit index.", status.commit_lag_ms / 1e3),
+            ("disk_free_bytes", "Free bytes on the disk of the state.", status.free_bytes),
+            ("wal_bytes", "Size of the state's write-ahead log.", status.wal_bytes),
+            ("log_bytes", "Size of the Raft log.", status.log_bytes),
+            ("log_entries", "Entries in the Raft log.", status.log_entries),
+            ("agents_here", "Agents that hang on this node.", self.agents_here),
+        ]
+        for name, text, value in values:
+            yield GaugeMetricFamily(f"cronclave_{name}", text, value=float(value))
+        peers = GaugeMetricFamily("cronclave_peer_reachable", "1 while the peer answers.", labels=["peer", "zone"])
+        for peer in status.peers:
+            peers.add_metric([peer.node, peer.zone], float(peer.reachable))
+        yield peers
+        requests = GaugeMetricFamily(
+            "cronclave_http_requests", "Requests answered since the start.", labels=["method", "status"]
+        )
+        for (method, code), count in sorted(self._requests.counts.items()):
+            requests.add_metric([method, str(code)], count)
+        yield requests
+
+
+class Metrics:
+    """Listens to commits (`api.commits`) and renders the exposition text."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.requests = RequestCounts()
+        self._registry = CollectorRegistry()
+        self._node = _NodeCollector(scheduler, self.requests)
+        self._registry.register(self._node)
+        self._ticks = Counter("cronclave_ticks", "Ticks decided, by outcome.", ["outcome"], registry=self._registry)
+        self._runs = Counter("cronclave_runs", "Runs ended, by state.", ["state"], registry=self._registry)
+        self._started = Counter("cronclave_runs_started", "Runs started.", registry=self._registry)
+        self._attempts = Counter("cronclave_attempts", "Attempts ended, by state.", ["state"], registry=self._registry)
+        self._leaders = Counter("cronclave_leader_changes", "Leaderships begun.", registry=self._registry)
+
+    def on_commit(self, commit: Committed) -> None:
+        for _, _, event in commit.events:
+            kind = type(event)
+            if kind is e.TickDecided:
+                self._ticks.labels(event.outcome).inc(event.count)
+            elif kind is e.RunEnded:
+                self._runs.labels(event.state).inc()
+            elif kind is e.RunStarted:
+                self._started.inc()
+            elif kind is e.AttemptEnded:
+                self._attempts.labels(event.state).inc()
+            elif kind is e.Led:
+                self._leaders.inc()
+
+    def on_gap(self) -> None:
+        """Counters miss what was lost; nothing to repair."""
+
+    def render(self, agents_here: int) -> bytes:
+        self._node.agents_here = agents_here
+        return generate_latest(self._registry)

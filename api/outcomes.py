@@ -1,0 +1,26 @@
+"""From the machine's refusals (`Outcome.code`) to problems."""
+
+from __future__ import annotations
+
+from api.problems import Problem
+from scheduler.commands import Outcome
+
+KIND_OF_CODE = {
+    "not_found": "not-found",
+    "exists": "exists",
+    "revision_mismatch": "revision-mismatch",
+    "key_reused": "idempotency-key-reused",
+    "conflict": "conflict",
+    "ended": "conflict",
+    "invalid": "validation",
+    "limit": "too-many-requests",
+}
+
+
+def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, object]:
+    """The outcome's value; raises the Problem of a refusal."""
+    if outcome.ok:
+        return dict(outcome.value or {})
+    kind = KIND_OF_CODE.get(outcome.code, "conflict")
+    extra = {"code": outcome.code, **({"value": outcome.value} if outcome.value else {})}
+    raise Problem(kind, outcome.detail or f"{what}: {outcome.code.replace('_', ' ')}", hint=hint, extra=extra)

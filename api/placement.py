@@ -1,0 +1,67 @@
+"""Whether any agent could take a job's tasks: the API's word for the state `unplaceable`.
+
+An agent counts while it is connected, and for `RECENT_MS` after it went, so that a restart or a failover of agents
+does not flicker through every job's state. Slots do not count: a busy agent is a place to wait for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from scheduler.model.compiled import CompiledJob, CompiledTask, compile_job
+from scheduler.store.pages import AgentRow, JobRow
+
+RECENT_MS = 5 * 60_000
+COMPILED_MAX = 20_000
+
+
+class Places:
+    """The agents of one moment, ready to be asked about many jobs."""
+
+    def __init__(self, agents: Sequence[AgentRow], now_ms: int) -> None:
+        self._agents = [
+            (row.pool, row.zone, frozenset(json.loads(row.labels or "{}").items()))
+            for row in agents
+            if not row.draining and (row.node or now_ms - (row.disconnected_ms or 0) <= RECENT_MS)
+        ]
+        self._known: dict[tuple[object, ...], bool] = {}
+
+    def has_place(self, task: CompiledTask) -> bool:
+        question = (task.pool, task.zone, task.labels)
+        answer = self._known.get(question)
+        if answer is None:
+            answer = self._known[question] = any(
+                pool == task.pool and task.zone in (None, zone) and labels.issuperset(task.labels)
+                for pool, zone, labels in self._agents
+            )
+        return answer
+
+    def job_state(self, row: JobRow, compiled: CompiledJob) -> str:
+        """active | paused | unplaceable."""
+        if row.state != "active":
+            return row.state
+        return "active" if all(self.has_place(task) for task in compiled.tasks) else "unplaceable"
+
+
+class CompiledJobs:
+    """Compiled jobs by (job, revision): a revision never changes, so an entry is right for ever."""
+
+    def __init__(self, limit: int = COMPILED_MAX) -> None:
+        self._limit = limit
+        self._kept: OrderedDict[tuple[int, int], CompiledJob] = OrderedDict()
+
+    def get(self, job: int, revision: int, spec: bytes) -> CompiledJob:
+        found = self.peek(job, revision)
+        if found is None:
+            found = self._kept[job, revision] = compile_job(spec)
+            while len(self._kept) > self._limit:
+                self._kept.popitem(last=False)
+        return found
+
+    def peek(self, job: int, revision: int) -> CompiledJob | None:
+        found = self._kept.get((job, revision))
+        if found is not None:
+            self._kept.move_to_end((job, revision))
+        return found

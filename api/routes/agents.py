@@ -1,0 +1,38 @@
+"""Agents, as the state knows them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api import access, schemas
+from api.call import call_of, json_response
+from api.consistency import settle
+from api.cursors import make_cursor, read_cursor
+from api.services import services_of
+from api.views import agent_json
+from scheduler.store import pages
+
+router = APIRouter(tags=["agents"])
+
+
+@router.get("/v1/agents", operation_id="listAgents", openapi_extra=schemas.read, responses=schemas.agents_replies)
+async def list_agents(
+    request: Request,
+    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")] = 1_000,
+) -> Response:
+    """Every agent that ever registered, by name, with the node that it hangs on."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ)
+    key = read_cursor("agents", cursor, str)
+    await settle(call, services.commits)
+    with services.scheduler.read() as store:
+        rows = pages.agents_page(store, after="" if key is None else str(key[0]), limit=limit + 1)
+    more = len(rows) > limit
+    items = [agent_json(row) for row in rows[:limit]]
+    return json_response(
+        {"items": items, "next_cursor": make_cursor("agents", rows[limit - 1].name) if more else None}
+    )

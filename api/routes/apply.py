@@ -1,0 +1,121 @@
+"""POST /v1/apply: many jobs at once, all or none, with a diff of what it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api import access, schemas
+from api.call import Call, call_of, in_thread, json_response, json_type
+from api.job_bodies import documents, writable
+from api.outcomes import expect_ok
+from api.problems import FieldError, Problem, from_job_problems
+from api.services import Services, services_of
+from scheduler.commands import JobSeed, PutJobs
+from scheduler.model import Job, JobError, parse_job, seed
+from scheduler.store import pages
+
+router = APIRouter(tags=["jobs"])
+
+JOBS_MAX = 1_000
+FIELDS = frozenset({"jobs", "dry_run", "prune", "source"})
+ERRORS_MAX = 200
+
+
+@router.post("/v1/apply", operation_id="applyJobs", openapi_extra=schemas.apply_jobs)
+async def apply_jobs(request: Request) -> Response:
+    """Create or change up to 1,000 jobs, all or none. Replies with what was created, changed and unchanged."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.EDIT)
+    given, dry, source = _content(call)
+    now_ms = services.scheduler.now_ms()
+    seeds: list[JobSeed] = await in_thread(_seeds, call, given, now_ms)
+    diff = await in_thread(_diff, services, seeds)
+    if dry:
+        return json_response({"dry_run": True, **diff})
+    key, body = call.idempotency()
+    command = PutJobs(tuple(seeds), now_ms, call.actor, key, body, source)
+    value = expect_ok(await services.scheduler.propose(command, timeout_s=30.0), what="apply")
+    return json_response({"dry_run": False, **_committed(value, diff)})
+
+
+def _content(call: Call) -> tuple[list[Any], bool, str]:
+    """The jobs, whether it is a dry run, the source's name."""
+    found = documents(call)
+    dry = call.flag("dry_run")
+    prune = call.flag("prune")
+    source = call.query.get("source", "")
+    if len(found) == 1 and isinstance(found[0], dict) and "jobs" in found[0]:
+        head = found[0]
+        unknown = [name for name in head if name not in FIELDS]
+        if unknown:
+            raise Problem("validation", f"unknown field {unknown[0][:100]!r}",
+                          errors=[FieldError(f"/{name[:100]}", "unknown field") for name in unknown[:20]])  # fmt: skip
+        if not isinstance(head.get("dry_run", False), bool) or not isinstance(head.get("prune", False), bool):
+            raise Problem("validation", "dry_run and prune are Booleans")
+        dry, prune = dry or head.get("dry_run", False), prune or head.get("prune", False)
+        source = head.get("source", source)
+        given = head["jobs"]
+    else:
+        given = found[0] if len(found) == 1 and isinstance(found[0], list) else found
+    if prune:
+        raise Problem("not-available", "prune is not available in this version", hint="Delete jobs one by one.")
+    if not isinstance(source, str) or len(source) > 500:
+        raise Problem("validation", "source is a text of at most 500 letters")
+    if not isinstance(given, list):
+        detail = f"jobs is an array, not {json_type(given)}"
+        raise Problem("validation", detail, errors=[FieldError("/jobs", detail)])
+    if not given:
+        raise Problem("validation", "there are no jobs in it", errors=[FieldError("/jobs", "it is empty")])
+    if len(given) > JOBS_MAX:
+        raise Problem("validation", f"{len(given)} jobs at once, at most {JOBS_MAX}", hint="Send several requests.")
+    return given, dry, source
+
+
+def _seeds(call: Call, given: list[Any], now_ms: int) -> list[JobSeed]:
+    seeds: list[JobSeed] = []
+    names: dict[tuple[str, str], int] = {}
+    errors: list[Any] = []
+    for position, data in enumerate(given):
+        try:
+            if isinstance(data, dict):
+                data = writable(data)
+            job: Job = parse_job(data, namespace_default=call.namespace, now_ms=now_ms)
+        except JobError as error:
+            errors += [problem.below(f"/jobs/{position}") for problem in error.problems]
+            if len(errors) > ERRORS_MAX:
+                break
+            continue
+        first = names.setdefault((job.namespace, job.name), position)
+        if first != position:
+            detail = f"{job.namespace}/{job.name} is in it twice: also as number {first}"
+            errors.append(FieldError(f"/jobs/{position}/job", detail))
+        seeds.append(seed(job, now_ms))
+    if errors:
+        raise from_job_problems(errors[:ERRORS_MAX], what="apply")
+    return seeds
+
+
+def _diff(services: Services, seeds: list[JobSeed]) -> dict[str, list[dict[str, Any]]]:
+    diff: dict[str, list[dict[str, Any]]] = {"created": [], "changed": [], "unchanged": []}
+    with services.scheduler.read() as store:
+        for job in seeds:
+            row = pages.job(store, job.namespace, job.name)
+            kind = "created" if row is None else "unchanged" if bytes(row.spec) == job.spec else "changed"
+            entry = {"namespace": job.namespace, "name": job.name, "revision": None if row is None else row.revision}
+            diff[kind].append(entry)
+    return diff
+
+
+def _committed(value: dict[str, object], diff: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """The diff as the log decided it; what was read before the commit only where the outcome does not say."""
+    jobs = value.get("jobs")
+    if not isinstance(jobs, list | tuple):
+        return diff
+    decided: dict[str, list[dict[str, Any]]] = {"created": [], "changed": [], "unchanged": []}
+    for job in jobs:
+        kind = "created" if job["created"] else "changed" if job["changed"] else "unchanged"
+        decided[kind].append({"namespace": job["namespace"], "name": job["name"], "revision": job["revision"]})
+    return decided

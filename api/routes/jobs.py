@@ -1,0 +1,224 @@
+"""Jobs: put, create, read, list, delete, pause, resume, revisions, next ticks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api import access, schemas
+from api.call import call_of, in_thread, json_response
+from api.consistency import settle
+from api.cursors import make_cursor, read_cursor
+from api.instants import rfc3339
+from api.job_bodies import one_document, to_job
+from api.job_reads import find_job, job_documents, state_of
+from api.outcomes import expect_ok
+from api.problems import Problem, query_problem
+from api.routes import jobs_hot
+from api.services import Services, services_of
+from api.views import revision_json
+from scheduler.commands import DeleteJob, PauseJob, ResumeJob
+from scheduler.model import seed
+from scheduler.store import pages
+from scheduler.ticks import schedule
+
+router = APIRouter(tags=["jobs"])
+
+LIMIT_MAX = 1_000
+SCAN_ROUNDS_MAX = 20  #: pages looked through for one page of a derived state
+JOB_STATES = ("active", "paused", "unplaceable")
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Items on one page.")]
+Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
+
+
+@router.put("/v1/jobs/{name}", operation_id="putJob", openapi_extra=schemas.put_job, responses=schemas.job_replies)
+async def put_job(request: Request, name: str) -> Response:
+    """Create or change a job. ETag is its revision; `If-Match` and `If-None-Match: *` guard it."""
+    return await jobs_hot.put_job(services_of(request), call_of(request), name)
+
+
+@router.post("/v1/jobs", operation_id="createJob", openapi_extra=schemas.create_job, responses=schemas.job_replies)
+async def create_job(request: Request) -> Response:
+    """Create a job; 409 when the name is taken."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.EDIT)
+    job = to_job(call, one_document(call))
+    if call.flag("dry_run"):
+        return jobs_hot.dry_run(services, call, seed(job, services.scheduler.now_ms()), 0)
+    return await jobs_hot.write_job(services, call, job, 0)
+
+
+@router.get("/v1/jobs/{name}", operation_id="getJob", openapi_extra=schemas.read, responses=schemas.job_replies)
+async def get_job(
+    request: Request, name: str, revision: Annotated[int | None, Query(ge=1, description="An older one.")] = None
+) -> Response:
+    """A job: its definition and what the server knows about it."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ)
+    await settle(call, services.commits)
+    with services.scheduler.read() as store:
+        if revision is not None:
+            old = pages.revision(store, call.namespace, name, revision)
+            if old is None:
+                raise Problem("not-found", f"job {name[:200]!r} has no revision {revision}")
+            return json_response(revision_json(old), headers={"ETag": f'"{revision}"'})
+        row = find_job(store, call.namespace, name)
+        document = job_documents(store, services, [row])[0]
+    return Response(document, headers={"ETag": f'"{row.revision}"'}, media_type="application/json")
+
+
+@router.delete("/v1/jobs/{name}", operation_id="deleteJob", status_code=204, openapi_extra=schemas.change)
+async def delete_job(request: Request, name: str) -> Response:
+    """Delete a job. Runs that were granted go on; its ledger and its revisions stay readable."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.EDIT)
+    if_revision = jobs_hot.precondition(call)
+    if call.flag("dry_run"):
+        with services.scheduler.read() as store:
+            row = find_job(store, call.namespace, name)
+        if if_revision not in (None, row.revision):
+            raise Problem("revision-mismatch", f"revision {if_revision} was expected, found {row.revision}")
+        return json_response({"dry_run": True, "name": name, "namespace": call.namespace, "change": "deleted"})
+    key, body = call.idempotency()
+    outcome = await services.scheduler.propose(DeleteJob(call.namespace, name, if_revision, call.actor, key, body))
+    expect_ok(outcome, what=f"job {name}")
+    return Response(status_code=204)
+
+
+@router.post("/v1/jobs/{name}/pause", operation_id="pauseJob", openapi_extra=schemas.change)
+async def pause_job(request: Request, name: str) -> Response:
+    """Pause a job: its ticks are skipped(paused) until it is resumed."""
+    return await _set_paused(request, name, True)
+
+
+@router.post("/v1/jobs/{name}/resume", operation_id="resumeJob", openapi_extra=schemas.change)
+async def resume_job(request: Request, name: str) -> Response:
+    """Resume a job. Nothing is caught up."""
+    return await _set_paused(request, name, False)
+
+
+async def _set_paused(request: Request, name: str, paused: bool) -> Response:
+    services, call = services_of(request), call_of(request)
+    call.need(access.OPERATE)
+    if not call.flag("dry_run"):
+        command = PauseJob if paused else ResumeJob
+        expect_ok(
+            await services.scheduler.propose(command(call.namespace, name, call.actor)), what=f"job {name}"
+        )
+    with services.scheduler.read() as store:
+        document = job_documents(store, services, [find_job(store, call.namespace, name)])[0]
+    return Response(document, media_type="application/json")
+
+
+@router.get("/v1/jobs", operation_id="listJobs", openapi_extra=schemas.read, responses=schemas.jobs_replies)
+async def list_jobs(
+    request: Request,
+    labels: Annotated[str | None, Query(description="key=value,key: all must hold.")] = None,
+    state: Annotated[str | None, Query(description="active, paused or unplaceable.")] = None,
+    q: Annotated[str | None, Query(description="A part of the name.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """Jobs by namespace and name; of all namespaces without ?namespace=."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ)
+    if state is not None and state not in JOB_STATES:
+        raise query_problem("state", f"{state[:64]!r} is not one of {', '.join(JOB_STATES)}")
+    after = read_cursor("jobs", cursor, str, str)
+    wanted = _labels(labels)
+    await settle(call, services.commits)
+    body = await in_thread(_jobs_page, services, call.query.get("namespace"), after, limit, state, q, wanted)
+    return Response(body, media_type="application/json")
+
+
+def _jobs_page(
+    services: Services,
+    namespace: str | None,
+    after: list[Any] | None,
+    limit: int,
+    state: str | None,
+    text: str | None,
+    labels: list[tuple[str, str | None]],
+) -> bytes:
+    found: list[pages.JobRow] = []
+    key: tuple[str, str] | None = None if after is None else (after[0], after[1])
+    stored = {"paused": "paused", "active": "active", "unplaceable": "active"}.get(state or "")
+    more = True
+    with services.scheduler.read() as store:
+        for _ in range(SCAN_ROUNDS_MAX):
+            rows = pages.jobs_page(
+                store, after=key, limit=limit + 1, namespace=namespace, state=stored, text=text, labels=labels
+            )
+            more = len(rows) > limit
+            for row in rows[:limit]:
+                key = (row.namespace, row.name)
+                if state in (None, "paused") or state_of(store, services, row) == state:
+                    found.append(row)
+                    if len(found) == limit:
+                        more = more or row is not rows[-1]
+                        break
+            if not more or len(found) == limit:
+                break
+        documents = job_documents(store, services, found)
+    cursor = f'"{make_cursor("jobs", *key)}"' if more and key is not None else "null"
+    return b'{"items":[' + b",".join(documents) + b'],"next_cursor":' + cursor.encode() + b"}"
+
+
+def _labels(text: str | None) -> list[tuple[str, str | None]]:
+    wanted: list[tuple[str, str | None]] = []
+    for part in (text or "").split(","):
+        key, equals, value = part.strip().partition("=")
+        if key:
+            wanted.append((key, value if equals else None))
+        elif equals:
+            raise query_problem("labels", f"{part[:64]!r} has no key", "Write it as team=data,tier.")
+    if len(wanted) > 20:
+        raise query_problem("labels", "more than 20 labels")
+    return wanted
+
+
+@router.get("/v1/jobs/{name}/revisions", operation_id="listRevisions", openapi_extra=schemas.read)
+async def list_revisions(request: Request, name: str, cursor: Cursor = None, limit: Limit = 50) -> Response:
+    """Every revision of the name, newest first, also of jobs that were deleted."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ)
+    before = read_cursor("revisions", cursor, int)
+    await settle(call, services.commits)
+    with services.scheduler.read() as store:
+        rows = pages.revisions_page(
+            store, call.namespace, name, before=None if before is None else int(before[0]), limit=limit + 1
+        )
+        if not rows and before is None:
+            find_job(store, call.namespace, name)
+    more = len(rows) > limit
+    items = [revision_json(row) for row in rows[:limit]]
+    return json_response(
+        {"items": items, "next_cursor": make_cursor("revisions", rows[limit - 1].revision) if more else None}
+    )
+
+
+@router.get("/v1/jobs/{name}/next", operation_id="nextTicks", openapi_extra=schemas.read)
+async def next_ticks(
+    request: Request, name: str, count: Annotated[int, Query(ge=1, le=1_000, description="How many.")] = 10
+) -> Response:
+    """The coming ticks of the job's triggers. `due` has the jitter, `at` names the tick."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ)
+    await settle(call, services.commits)
+    return json_response(await in_thread(_coming, services, call.namespace, name, count))
+
+
+def _coming(services: Services, namespace: str, name: str, count: int) -> dict[str, Any]:
+    now_ms = services.scheduler.now_ms()
+    with services.scheduler.read() as store:
+        row = find_job(store, namespace, name)
+        triggers = pages.live_triggers(store, row.id)
+    found: list[tuple[int, int, str]] = []
+    for trigger in triggers:
+        for at_ms in schedule(trigger.spec).upcoming(max(now_ms, trigger.from_ms), count):
+            found.append((at_ms, at_ms + trigger.jitter_ms, trigger.key))
+    found.sort()
+    items = [{"at": rfc3339(at), "due": rfc3339(due), "trigger": key} for at, due, key in found[:count]]
+    return {"items": items, "next_cursor": None, "paused": row.state == "paused"}

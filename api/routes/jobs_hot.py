@@ -1,0 +1,149 @@
+"""The two hot writes: put a job, run a job. Called by the door itself, so nothing here may use FastAPI's request.
+
+One proposal each, one small read after it in the loop; no threads, no response models.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from starlette.responses import Response
+
+from api import access
+from api.call import Call, json_response
+from api.instants import parse_wait_s
+from api.job_bodies import one_document, to_job
+from api.job_reads import find_job, job_documents, run_document
+from api.outcomes import expect_ok
+from api.problems import FieldError, Problem, from_job_problems
+from api.services import Services
+from scheduler.commands import JobSeed, PutJobs, RunJob
+from scheduler.model import Job, JobError, parse_params, seed
+from scheduler.store import pages
+
+
+def precondition(call: Call) -> int | None:
+    """The revision that If-Match asks for; 0 for `If-None-Match: *`."""
+    match = call.headers.get("if-match")
+    none_match = call.headers.get("if-none-match")
+    if none_match is not None:
+        if none_match.strip() != "*" or match is not None:
+            raise Problem("validation", "If-None-Match takes * alone, and no If-Match beside it")
+        return 0
+    if match is None or match.strip() == "*":
+        return None
+    text = match.strip().removeprefix("W/").strip('"')
+    if not text.isdigit() or len(text) > 15 or int(text) < 1:
+        raise Problem("validation", f"If-Match: {match[:64]!r} is not an ETag of a job", hint='ETags look like "3".')
+    return int(text)
+
+
+async def put_job(services: Services, call: Call, name: str) -> Response:
+    """PUT /v1/jobs/{name}"""
+    call.need(access.EDIT)
+    job = to_job(call, one_document(call), name=name)
+    if_revision = precondition(call)
+    if if_revision is None and call.headers.get("if-match") == "*":
+        with services.scheduler.read() as store:
+            find_for_change(pages.job(store, job.namespace, name), name)
+    if call.flag("dry_run"):
+        return dry_run(services, call, seed(job, services.scheduler.now_ms()), if_revision)
+    return await write_job(services, call, job, if_revision)
+
+
+def find_for_change(row: pages.JobRow | None, name: str) -> None:
+    if row is None:
+        raise Problem("revision-mismatch", f"If-Match: *, but there is no job {name[:200]!r}")
+
+
+async def write_job(services: Services, call: Call, job: Job, if_revision: int | None) -> Response:
+    """Propose one job and answer with it as it is then."""
+    scheduler = services.scheduler
+    after_ms = scheduler.now_ms()
+    key, body = call.idempotency()
+    command = PutJobs((seed(job, after_ms, if_revision),), after_ms, call.actor, key, body)
+    outcome = await scheduler.propose(command)
+    hint = "PUT /v1/jobs/{name} changes a job; delete it first to make another." if if_revision == 0 else ""
+    result = first_of(expect_ok(outcome, what=f"job {job.name}", hint=hint))
+    created = bool(result.get("created"))
+    with scheduler.read() as store:
+        row = pages.job(store, job.namespace, job.name)
+        document = job_documents(store, services, [row])[0] if row is not None else b"{}"
+    headers = {"ETag": f'"{result.get("revision", row.revision if row else 0)}"'}
+    if created:
+        headers["Location"] = f"/v1/jobs/{job.name}?namespace={job.namespace}"
+    return Response(document, 201 if created else 200, headers=headers, media_type="application/json")
+
+
+def first_of(value: dict[str, object]) -> dict[str, Any]:
+    """What a PutJobs of one job came to."""
+    jobs = value.get("jobs")
+    if isinstance(jobs, list | tuple) and jobs and isinstance(jobs[0], dict):
+        return jobs[0]
+    return value
+
+
+def dry_run(services: Services, call: Call, job: JobSeed, if_revision: int | None) -> Response:
+    """What a put would do, from the state as it is here."""
+    with services.scheduler.read() as store:
+        row = pages.job(store, job.namespace, job.name)
+    if if_revision == 0 and row is not None:
+        raise Problem("exists", f"there is a job {job.name!r} already", extra={"dry_run": True})
+    if if_revision and (row is None or row.revision != if_revision):
+        found = "none" if row is None else str(row.revision)
+        raise Problem("revision-mismatch", f"revision {if_revision} was expected, found {found}")
+    if row is None:
+        change = "created"
+    else:
+        change = "unchanged" if bytes(row.spec) == job.spec else "changed"
+    document = {"dry_run": True, "name": job.name, "namespace": job.namespace, "change": change}
+    return json_response({**document, "revision": None if row is None else row.revision})
+
+
+async def run_job(services: Services, call: Call, name: str) -> Response:
+    """POST /v1/jobs/{name}/runs"""
+    call.need(access.RUN)
+    given = call.json_object(optional=True)
+    unknown = [field for field in given if field != "params"]
+    if unknown:
+        errors = [FieldError(f"/{field[:100]}", "unknown field") for field in unknown[:20]]
+        raise Problem("validation", f"unknown field {unknown[0][:100]!r}", hint="Send {\"params\": {…}}.", errors=errors)
+    wait_s = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else 0.0
+    scheduler = services.scheduler
+    with scheduler.read() as store:
+        row = find_job(store, call.namespace, name)
+    try:
+        params = parse_params(row.spec, given.get("params") if given.get("params") is not None else {})
+    except JobError as error:
+        problems = [problem.below("/params") for problem in error.problems]
+        raise from_job_problems(problems, what="the parameters") from None
+    if call.flag("dry_run"):
+        return json_response({"dry_run": True, "job": name, "namespace": call.namespace, "revision": row.revision})
+    key, body = call.idempotency()
+    command = RunJob(call.namespace, name, params, scheduler.now_ms(), call.actor, key, body)
+    value = expect_ok(await scheduler.propose(command), what=f"run of {name}")
+    run_id = value.get("run")
+    if not isinstance(run_id, int):
+        raise TypeError(f"the outcome of RunJob has no run: {value}")
+    if wait_s > 0:
+        await until_ended(services, run_id, wait_s)
+    with scheduler.read() as store:
+        document = run_document(store, run_id)
+    return json_response(document, 201, {"Location": f"/v1/runs/{run_id}"})
+
+
+async def until_ended(services: Services, run_id: int, seconds: float) -> bool:
+    """Whether the run has ended within that time."""
+    services.commits.start()
+    with services.run_watch.watch(run_id) as ended:  # listen first, then look
+        with services.scheduler.read() as store:
+            row = pages.run(store, run_id)
+        if row is None or row.finished_ms is not None:
+            return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await ended.wait()
+                return True
+    return False

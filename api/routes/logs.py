@@ -1,0 +1,128 @@
+"""GET /v1/runs/{run}/logs: output as text/plain, from any node.
+
+`offset` counts bytes of the attempt's output. X-Cronclave-Log-Source says where it came from: `agent` (whole and
+live) or `tail` (the last bytes, stored with the attempt's end: the agent cannot be asked). `follow` streams until
+the attempt has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from api import access, schemas
+from api.call import call_of
+from api.commits import stream
+from api.consistency import settle
+from api.job_reads import run_document
+from api.log_source import FORWARDED, Target, ask_other_node, find_target, live_chunk
+from api.problems import query_problem
+from api.routes.runs import run_number
+from api.services import Services, services_of
+from scheduler import events as e
+from scheduler.store import pages
+
+router = APIRouter(tags=["runs"])
+
+POLL_S = 0.3  #: between two looks at an agent's growing output
+START_WAIT_S = 300.0
+FIRST_BYTES_MAX = 64 << 20  #: in one reply without follow
+ENDED_RUNS = frozenset({"succeeded", "failed", "timed_out", "cancelled", "lost", "expired"})
+
+
+@router.get("/v1/runs/{run}/logs", operation_id="getLogs", openapi_extra=schemas.logs)
+async def get_logs(
+    request: Request,
+    run: str,
+    task: Annotated[str | None, Query(description="Needed where the run has several tasks.")] = None,
+    attempt: Annotated[int | None, Query(ge=1, description="Number of the attempt; the latest by default.")] = None,
+    offset: Annotated[int, Query(ge=0, description="Bytes to leave out.")] = 0,
+    follow: Annotated[bool, Query(description="Stream until the attempt has ended.")] = False,
+) -> Response:
+    """Output of one task's attempt."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ)
+    run_id = run_number(run)
+    await settle(call, services.commits)
+    with services.scheduler.read() as store:
+        run_document(store, run_id)  # 404 where there is none
+    target = find_target(services, run_id, task, attempt)
+    if isinstance(target, str):
+        raise query_problem("attempt" if attempt is not None and "attempt" in target else "task", target)
+    if target is None and follow:
+        target = await _until_started(services, run_id, task)
+    if target is None:
+        return _text(b"", "tail")
+    node = services.scheduler.status().node
+    if target.node and target.node != node and not call.headers.get(FORWARDED):
+        proxied = await ask_other_node(services, call, target.node)
+        if proxied is not None:
+            source = proxied.headers.get("x-cronclave-log-source", "agent")
+            return StreamingResponse(
+                proxied.body(), media_type="text/plain; charset=utf-8", headers={"X-Cronclave-Log-Source": source}
+            )
+    first = await live_chunk(services, target, offset)
+    if first is None:
+        return _text(target.tail[offset:], "tail")
+    return StreamingResponse(
+        _stream(services, target, offset, first, follow),
+        media_type="text/plain; charset=utf-8",
+        headers={"X-Cronclave-Log-Source": "agent"},
+    )
+
+
+def _text(body: bytes, source: str) -> Response:
+    return Response(body, media_type="text/plain; charset=utf-8", headers={"X-Cronclave-Log-Source": source})
+
+
+async def _stream(
+    services: Services, target: Target, offset: int, first: tuple[bytes, bool], follow: bool
+) -> AsyncIterator[bytes]:
+    data, ended = first
+    sent = 0
+    while True:
+        if data:
+            yield data
+            offset += len(data)
+            sent += len(data)
+        if ended or services.commits.closed.is_set() or (not follow and (not data or sent >= FIRST_BYTES_MAX)):
+            return
+        if not data:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await services.commits.closed.wait()
+        more = await live_chunk(services, target, offset)
+        if more is None:
+            return  # the agent is gone: the reader asks again from its offset
+        data, ended = more
+
+
+async def _until_started(services: Services, run: int, task: str | None) -> Target | None:
+    """The attempt, once the task has one; None: the run ended without, or it took too long."""
+    async with stream(services.commits) as commits:  # listen first, then look
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_WAIT_S):
+                while True:
+                    target = find_target(services, run, task, None)
+                    if isinstance(target, Target):
+                        return target
+                    with services.scheduler.read() as store:
+                        row = pages.run(store, run)
+                    if row is None or row.state in ENDED_RUNS:
+                        return None
+                    while True:
+                        commit = await commits.queue.get()
+                        if commit is None:
+                            return None
+                        if any(_concerns(event, run) for _, _, event in commit.events):
+                            break
+    return None
+
+
+def _concerns(event: e.Event, run: int) -> bool:
+    return type(event) in (e.AttemptAssigned, e.AttemptGranted, e.RunEnded) and getattr(event, "run", 0) == run

@@ -1,0 +1,120 @@
+"""What a browser gets: the cockpit's files, the list of operations, the meaning of problems. Nothing from elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api.problems import KINDS, Problem
+
+router = APIRouter(include_in_schema=False)
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+TYPES: Mapping[str, str] = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+FOLDER = Path(__file__).resolve().parent.parent / "cockpit"
+
+
+class _Files:
+    """The cockpit's files, read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files: dict[str, tuple[bytes, str, str]] = {}
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in TYPES and path.is_file():
+                data = path.read_bytes()
+                tag = f'"{hashlib.sha256(data).hexdigest()[:20]}"'
+                self.files[path.relative_to(folder).as_posix()] = (data, TYPES[path.suffix], tag)
+
+    def reply(self, request: Request, name: str) -> Response:
+        found = self.files.get(name)
+        if found is None:
+            raise Problem("not-found", f"there is no page {name[:200]!r}")
+        data, media, tag = found
+        headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(data, headers={**headers, "Content-Type": media})
+
+
+_FILES = _Files(FOLDER)
+
+
+@router.get("/")
+async def cockpit(request: Request) -> Response:
+    return _FILES.reply(request, "index.html")
+
+
+@router.get("/cockpit/{name:path}")
+async def cockpit_file(request: Request, name: str) -> Response:
+    return _FILES.reply(request, name)
+
+
+@router.get("/favicon.ico")
+async def icon(request: Request) -> Response:
+    return _FILES.reply(request, "icon.svg")
+
+
+@router.get("/docs")
+async def operations(request: Request) -> Response:
+    """The operations of /openapi.json as one page, readable without any script."""
+    page = _operations_page(request.app.openapi())
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+    return Response(page, headers=headers, media_type="text/html; charset=utf-8")
+
+
+@router.get("/problems/{kind}")
+async def problem_page(kind: str) -> Response:
+    """What a problem's `type` means."""
+    found = KINDS.get(kind)
+    if found is None:
+        raise Problem("not-found", f"there is no problem {kind[:100]!r}")
+    text = f"{kind}: {found.status} {found.title}\n{found.hint}\n"
+    return Response(text, media_type="text/plain; charset=utf-8")
+
+
+def _operations_page(document: Mapping[str, Any]) -> str:
+    sections: dict[str, list[str]] = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            sections.setdefault((operation.get("tags") or ["other"])[0], []).append(_operation(method, path, operation))
+    navigation = " ".join(f'<a href="#{html.escape(name)}">{html.escape(name)}</a>' for name in sections)
+    body = "".join(f'<h2 id="{html.escape(n)}">{html.escape(n)}</h2>{"".join(ops)}' for n, ops in sections.items())
+    problems = "".join(
+        f"<tr><td><code>/problems/{html.escape(name)}</code><td>{kind.status}<td>{html.escape(kind.title)}"
+        f"<td>{html.escape(kind.hint)}"
+        for name, kind in KINDS.items()
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<title>Cronclave API</title><link rel="stylesheet" href="/cockpit/style.css"><body class="docs"><main>'
+        f'<h1>Cronclave API</h1><p>Machine-readable: <a href="/openapi.json">openapi.json</a>. {navigation}</p>{body}'
+        f'<h2 id="problems">problems</h2><table><tr><th>type<th>status<th>title<th>hint{problems}</table></main>'
+    )
+
+
+def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{html.escape(p['name'])}</code><td>{html.escape(p['in'])}<td>{html.escape(p.get('description', ''))}"
+        for p in operation.get("parameters", ())
+    )
+    table = f"<table><tr><th>parameter<th>in<th>meaning{rows}</table>" if rows else ""
+    text = html.escape(operation.get("description", ""))
+    return (
+        f'<section><h3><span class="method">{html.escape(method.upper())}</span> <code>{html.escape(path)}</code></h3>'
+        f"<p>{text}</p>{table}</section>"
+    )

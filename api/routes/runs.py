@@ -1,0 +1,126 @@
+"""Runs: start, list, read, cancel, resolve."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api import access, schemas
+from api.call import Call, call_of, in_thread, json_response
+from api.consistency import settle
+from api.cursors import make_cursor, read_cursor
+from api.instants import parse_instant, parse_wait_s
+from api.job_reads import run_document, run_documents
+from api.outcomes import expect_ok
+from api.problems import Problem, query_problem
+from api.routes import jobs_hot
+from api.services import Services, services_of
+from scheduler.commands import CancelRun, Command, ResolveRun
+from scheduler.store import pages
+
+router = APIRouter(tags=["runs"])
+
+RUN_STATES = ("pending", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired")
+RUN_MOST = (1 << 62) - 1
+
+
+@router.post(
+    "/v1/jobs/{name}/runs", operation_id="runJob", openapi_extra=schemas.run_job, responses=schemas.run_replies
+)
+async def run_job(request: Request, name: str) -> Response:
+    """Run the job now. With `?wait=30s` the reply waits for the run's end, at most that long."""
+    return await jobs_hot.run_job(services_of(request), call_of(request), name)
+
+
+@router.get("/v1/runs", operation_id="listRuns", openapi_extra=schemas.read, responses=schemas.runs_replies)
+async def list_runs(
+    request: Request,
+    job: Annotated[str | None, Query(description="Of this job, in ?namespace=.")] = None,
+    state: Annotated[str | None, Query(description="In this state.")] = None,
+    since: Annotated[str | None, Query(description="Created at or after this instant (RFC 3339).")] = None,
+    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")] = 100,
+) -> Response:
+    """Runs, newest first."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ)
+    if state is not None and state not in RUN_STATES:
+        raise query_problem("state", f"{state[:64]!r} is not one of {', '.join(RUN_STATES)}")
+    since_ms = None if since is None else parse_instant("since", since)
+    key = read_cursor("runs", cursor, int)
+    before = None if key is None else int(key[0])
+    await settle(call, services.commits)
+
+    def read() -> dict[str, Any]:
+        with services.scheduler.read() as store:
+            rows = pages.runs_page(
+                store,
+                before=before,
+                limit=limit + 1,
+                job=None if job is None else (call.namespace, job),
+                namespace=call.query.get("namespace") if job is None else None,
+                state=state,
+                since_ms=since_ms,
+            )
+            more = len(rows) > limit
+            items = run_documents(store, rows[:limit])
+        return {"items": items, "next_cursor": make_cursor("runs", rows[limit - 1].id) if more else None}
+
+    return json_response(await in_thread(read))
+
+
+@router.get("/v1/runs/{run}", operation_id="getRun", openapi_extra=schemas.read, responses=schemas.run_replies)
+async def get_run(request: Request, run: str) -> Response:
+    """One run with its tasks and attempts. With `?wait=30s` and no index, the reply waits for its end."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ)
+    run_id = run_number(run)
+    if "wait" in call.query and "index" not in call.query and "min_index" not in call.query:
+        await settle(call, services.commits)
+        await jobs_hot.until_ended(services, run_id, parse_wait_s("wait", call.query["wait"]))
+        call.index = services.scheduler.index
+    else:
+        await settle(call, services.commits)
+    with services.scheduler.read() as store:
+        document = run_document(store, run_id)
+    return json_response(document)
+
+
+@router.post("/v1/runs/{run}/cancel", operation_id="cancelRun", openapi_extra=schemas.change)
+async def cancel_run(request: Request, run: str) -> Response:
+    """Cancel a run: what waits is dropped, what runs is stopped; the run ends once its attempts have."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.RUN)
+    number = run_number(run)
+    return await _change(services, call, number, CancelRun(number, call.actor))
+
+
+@router.post("/v1/runs/{run}/resolve", operation_id="resolveRun", openapi_extra=schemas.change)
+async def resolve_run(request: Request, run: str) -> Response:
+    """Declare the run's unreachable attempts lost: a person vouches that they run no more."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.OPERATE)
+    number = run_number(run)
+    return await _change(services, call, number, ResolveRun(number, call.actor))
+
+
+async def _change(services: Services, call: Call, run: int, command: Command) -> Response:
+    with services.scheduler.read() as store:
+        before = pages.run(store, run)
+    if not call.flag("dry_run"):
+        outcome = await services.scheduler.propose(command)
+        expect_ok(outcome, what=f"run {run}")
+    elif before is None:
+        raise Problem("not-found", f"there is no run {run}")
+    elif before.finished_ms is not None:
+        raise Problem("conflict", f"run {run} ended already: {before.state}", extra={"dry_run": True})
+    with services.scheduler.read() as store:
+        return json_response(run_document(store, run))
+
+
+def run_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) <= RUN_MOST:
+        raise Problem("not-found", f"{text[:64]!r} is not the id of a run", hint="Ids of runs are whole numbers.")
+    return int(text)

@@ -1,0 +1,111 @@
+"""The ledger as seen by a job's reader, and its proof."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api import access, schemas
+from api.call import call_of, in_thread, json_response
+from api.consistency import settle
+from api.cursors import read_cursor
+from api.instants import parse_instant, rfc3339
+from api.problems import query_problem
+from api.services import Services, services_of
+from api.tick_pages import ticks_page
+
+router = APIRouter(tags=["ticks"])
+
+DAY_MS = 86_400_000
+OUTCOMES = ("pending", "ran", "skipped", "coalesced", "missed")
+From = Annotated[str | None, Query(alias="from", description="Behind this instant (RFC 3339).")]
+To = Annotated[str | None, Query(description="Up to and with this instant; now by default.")]
+
+
+def range_of(services: Services, start: str | None, end: str | None) -> tuple[int, int]:
+    """(from, to]; the last day by default."""
+    to_ms = services.scheduler.now_ms() if end is None else parse_instant("to", end)
+    from_ms = to_ms - DAY_MS if start is None else parse_instant("from", start)
+    if from_ms > to_ms:
+        raise query_problem("from", "it is later than `to`")
+    return from_ms, to_ms
+
+
+@router.get(
+    "/v1/jobs/{name}/ticks", operation_id="listTicks", openapi_extra=schemas.read, responses=schemas.ticks_replies
+)
+async def list_ticks(
+    request: Request,
+    name: str,
+    start: From = None,
+    to: To = None,
+    outcome: Annotated[str | None, Query(description="Only ticks with this outcome.")] = None,
+    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="Items on one page.")] = 1_000,
+) -> Response:
+    """What became of each tick in (from, to], pending ones included, oldest first."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ)
+    if outcome is not None and outcome not in OUTCOMES:
+        raise query_problem("outcome", f"{outcome[:64]!r} is not one of {', '.join(OUTCOMES)}")
+    key = read_cursor("ticks", cursor, int, int)
+    after = None if key is None else (int(key[0]), int(key[1]))
+    await settle(call, services.commits)
+    from_ms, to_ms = range_of(services, start, to)
+
+    def read() -> dict[str, Any]:
+        with services.scheduler.read() as store:
+            return ticks_page(
+                store,
+                call.namespace,
+                name,
+                from_ms=from_ms,
+                to_ms=to_ms,
+                now_ms=services.scheduler.now_ms(),
+                after=after,
+                limit=limit,
+                outcome=outcome,
+            )
+
+    return json_response(await in_thread(read))
+
+
+@router.get("/v1/ledger/verify", operation_id="verifyLedger", openapi_extra=schemas.read)
+async def verify_ledger(request: Request, start: From = None, to: To = None) -> Response:
+    """Recompute what was due in (from, to] from the definitions' history and compare it with the ledger."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ)
+    await settle(call, services.commits)
+    from_ms, to_ms = range_of(services, start, to)
+
+    from scheduler.verify import verify
+
+    def read() -> dict[str, Any]:
+        with services.scheduler.read() as store:
+            return jsonable(verify(store, from_ms, to_ms))
+
+    result = await in_thread(read)
+    return json_response({"from": rfc3339(from_ms), "to": rfc3339(to_ms), **result})
+
+
+def jsonable(value: Any) -> Any:
+    """Plain JSON of a record: bytes in hex, `…_ms` as instants."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        found: dict[str, Any] = {}
+        for field in dataclasses.fields(value):
+            item = getattr(value, field.name)
+            if field.name.endswith("_ms") and (item is None or isinstance(item, int)):
+                found[field.name.removesuffix("_ms")] = rfc3339(item)
+            else:
+                found[field.name] = jsonable(item)
+        return found
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    return value

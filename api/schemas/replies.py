@@ -1,0 +1,183 @@
+"""The shapes of replies (design, section 7). Instants are RFC 3339 in UTC with `Z`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Instant = str
+
+
+class Reply(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class FieldError(Reply):
+    pointer: str = Field(examples=["/triggers/0/cron"])
+    detail: str
+    hint: str | None = None
+
+
+class Problem(Reply):
+    type: str = Field(examples=["/problems/validation"])
+    title: str
+    status: int = Field(examples=[422])
+    detail: str
+    hint: str | None = None
+    errors: list[FieldError] = []
+
+
+class LastTick(Reply):
+    at: Instant
+    outcome: str
+    reason: str | None
+    run: int | None
+
+
+class RunSummary(Reply):
+    id: int
+    state: str
+    tick: Instant | None
+    created: Instant
+    started: Instant | None
+    finished: Instant | None
+    exit_code: int | None
+
+
+class Job(Reply):
+    """The definition in the public job schema, and what the server knows."""
+
+    job: str = Field(examples=["nightly-report"])
+    name: str = Field(examples=["nightly-report"])
+    namespace: str = Field(examples=["default"])
+    revision: int = Field(examples=[3])
+    state: str = Field(description="active, paused or unplaceable", examples=["active"])
+    pause_reason: str | None
+    created: Instant
+    changed: Instant
+    actor: str
+    source: str | None
+    active_runs: int
+    failures: int
+    next_tick: Instant | None = Field(examples=["2026-01-02T01:00:00Z"])
+    last_tick: LastTick | None
+    last_run: RunSummary | None
+    labels: dict[str, str] = {}
+    triggers: list[dict[str, Any]] = []
+    tasks: dict[str, dict[str, Any]] = {}
+
+
+class Attempt(Reply):
+    id: int
+    number: int = Field(examples=[1])
+    agent: str = Field(examples=["agent-1"])
+    zone: str = Field(examples=["zone-a"])
+    member: str | None
+    state: str = Field(examples=["succeeded"])
+    unreachable: bool
+    started: Instant | None
+    finished: Instant | None
+    exit_code: int | None = Field(examples=[0])
+    fence: int | None
+
+
+class Task(Reply):
+    state: str = Field(examples=["succeeded"])
+    attempts: list[Attempt]
+
+
+class Run(Reply):
+    id: int = Field(examples=[17])
+    job: str = Field(examples=["nightly-report"])
+    namespace: str
+    revision: int
+    tick: Instant | None
+    due: Instant
+    trigger: str | None = Field(examples=["nightly"])
+    cause: str = Field(examples=["tick"])
+    state: str = Field(examples=["succeeded"])
+    reason: str | None
+    created: Instant
+    started: Instant | None
+    finished: Instant | None
+    exit_code: int | None
+    params: dict[str, Any]
+    tasks: dict[str, Task]
+
+
+class Tick(Reply):
+    at: Instant
+    due: Instant
+    trigger: str
+    outcome: str = Field(examples=["ran"])
+    reason: str | None
+    run: int | None
+    into: Instant | None
+    decided_at: Instant | None
+    epoch: int | None
+    index: int | None
+    tzdata: str | None
+    hash: str | None
+
+
+class Agent(Reply):
+    id: int
+    name: str
+    zone: str
+    pool: str
+    labels: dict[str, str]
+    slots: int
+    busy: int
+    state: str = Field(examples=["connected"])
+    connected: bool
+    node: str | None
+    version: str
+
+
+class Peer(Reply):
+    node: str
+    zone: str
+    url: str
+    reachable: bool
+    match: int
+    clock_offset_ms: int | None
+    free_bytes: int | None
+    tzdata: str | None
+
+
+class Cluster(Reply):
+    cluster: str
+    node: str
+    zone: str
+    state: str = Field(examples=["leader"])
+    leader: str | None
+    state_hash: str
+    ledger_head: str
+    term: int
+    epoch: int
+    index: int
+    quorum: bool
+    format: int
+    version: str
+    peers: list[Peer]
+
+
+class JobList(Reply):
+    items: list[Job]
+    next_cursor: str | None
+
+
+class RunList(Reply):
+    items: list[Run]
+    next_cursor: str | None
+
+
+class TickList(Reply):
+    items: list[Tick]
+    next_cursor: str | None
+
+
+class AgentList(Reply):
+    items: list[Agent]
+    next_cursor: str | None

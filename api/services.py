@@ -1,0 +1,47 @@
+"""What the routes share: built once by `app.create_app`, reached from a request by `services_of`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from api.access import Access
+from api.commits import Commits, RunWatch
+from api.gateway import Gateway
+from api.metrics import Metrics
+from api.placement import CompiledJobs, Places
+from api.ports import ApiSettings, Scheduler
+from scheduler.store import pages
+from scheduler.store.connection import Store
+
+PLACES_S = 1.0  #: how long one look at the agents serves for jobs' states
+
+
+@dataclass(slots=True)
+class Services:
+    scheduler: Scheduler
+    settings: ApiSettings
+    gateway: Gateway
+    access: Access
+    commits: Commits
+    run_watch: RunWatch
+    metrics: Metrics
+    compiled: CompiledJobs = field(default_factory=CompiledJobs)
+    started: bool = False
+    _places: Places | None = None
+    _places_until_s: float = 0.0
+
+    def places(self, store: Store) -> Places:
+        """The agents as they are (or were within the last second)."""
+        now_s = time.monotonic()
+        if self._places is None or now_s >= self._places_until_s:
+            self._places = Places(pages.agents(store), self.scheduler.now_ms())
+            self._places_until_s = now_s + PLACES_S
+        return self._places
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services

@@ -1,0 +1,140 @@
+"""The ticks of a job in (from, to], each with its one outcome, merged over its triggers, ranges expanded.
+
+Order: by instant, then by trigger. A tick that is due and has no entry yet is pending, with its run once it fired.
+What a page costs is bounded by its limit and the number of the job's trigger eras that meet the range.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import Any
+
+from api.cursors import make_cursor
+from api.instants import rfc3339
+from api.problems import Problem
+from scheduler.store import pages
+from scheduler.store.connection import Store
+from scheduler.store.pages import LedgerRow, TriggerRow
+from scheduler.ticks import schedule
+
+Tick = tuple[int, int, dict[str, Any]]  #: (instant, trigger, JSON)
+
+
+def ticks_page(
+    store: Store,
+    namespace: str,
+    name: str,
+    *,
+    from_ms: int,
+    to_ms: int,
+    now_ms: int,
+    after: tuple[int, int] | None,
+    limit: int,
+    outcome: str | None = None,
+) -> dict[str, Any]:
+    jobs = pages.job_ids(store, namespace, name)
+    if not jobs:
+        raise Problem("not-found", f"there is no job {name[:200]!r} in namespace {namespace[:200]!r}, nor was one")
+    start_ms = from_ms if after is None else max(from_ms, after[0] - 1)
+    streams = [
+        _of_trigger(store, trigger, start_ms, to_ms, now_ms, limit + 2)
+        for job in jobs
+        for trigger in pages.eras(store, job, start_ms, to_ms)
+    ]
+    items: list[dict[str, Any]] = []
+    last: tuple[int, int] | None = None
+    for at_ms, trigger_id, document in heapq.merge(*streams, key=lambda tick: (tick[0], tick[1])):
+        if after is not None and (at_ms, trigger_id) <= after:
+            continue
+        if outcome is not None and document["outcome"] != outcome:
+            continue
+        if len(items) == limit:
+            assert last is not None
+            return {"items": items, "next_cursor": make_cursor("ticks", *last)}
+        items.append(document)
+        last = (at_ms, trigger_id)
+    return {"items": items, "next_cursor": None}
+
+
+def _of_trigger(
+    store: Store, trigger: TriggerRow, from_ms: int, to_ms: int, now_ms: int, page: int
+) -> Iterator[Tick]:
+    """Every tick of one era, in order, read page by page as it is asked for."""
+    position_ms = from_ms
+    while True:
+        rows = pages.ledger_of_trigger(store, trigger.id, position_ms, to_ms, page)
+        decided: list[Tick] = []
+        for row in rows:
+            for at_ms in _instants(trigger, row, position_ms, to_ms, page):
+                decided.append((at_ms, trigger.id, _decided(trigger, row, at_ms)))
+                if len(decided) >= page:
+                    break
+            if len(decided) >= page:
+                break
+        whole = len(decided) < page and len(rows) < page
+        end_ms = to_ms if whole else decided[-1][0]
+        undecided: dict[int, int] = dict(pages.undecided_runs(store, trigger.id, position_ms, end_ms, 100 * page))
+        for at_ms in _due(trigger, position_ms, min(end_ms, now_ms), page):
+            undecided.setdefault(at_ms, 0)
+        for tick in decided:
+            undecided.pop(tick[0], None)
+        pending: list[Tick] = [
+            (at_ms, trigger.id, _pending(trigger, at_ms, run or None)) for at_ms, run in sorted(undecided.items())
+        ]
+        yield from heapq.merge(decided, pending, key=lambda tick: tick[0])
+        if whole:
+            return
+        position_ms = end_ms
+
+
+def _instants(trigger: TriggerRow, row: LedgerRow, from_ms: int, to_ms: int, limit: int) -> list[int]:
+    if row.count == 1:
+        return [row.first_ms]
+    start_ms = max(from_ms, row.first_ms - 1)
+    return schedule(trigger.spec).between(start_ms, min(to_ms, row.last_ms), limit)
+
+
+def _due(trigger: TriggerRow, from_ms: int, to_ms: int, limit: int) -> list[int]:
+    """Due instants behind the watermark's front: nothing fired for them yet."""
+    if trigger.next_due_ms is None:
+        return []
+    start_ms = max(from_ms, trigger.next_due_ms - 1)
+    end_ms = to_ms if trigger.until_ms is None else min(to_ms, trigger.until_ms)
+    return schedule(trigger.spec).between(start_ms, end_ms, limit) if end_ms > start_ms else []
+
+
+def _decided(trigger: TriggerRow, row: LedgerRow, at_ms: int) -> dict[str, Any]:
+    return {
+        "at": rfc3339(at_ms),
+        "due": rfc3339(at_ms + trigger.jitter_ms),
+        "trigger": trigger.key,
+        "outcome": row.outcome,
+        "reason": row.reason or None,
+        "run": row.run or None,
+        "into": rfc3339(row.into_ms),
+        "decided_at": rfc3339(row.decided_ms),
+        "epoch": row.epoch,
+        "index": row.idx,
+        "tzdata": row.tzdata,
+        "hash": row.hash.hex(),
+        "seq": row.seq,
+    }
+
+
+def _pending(trigger: TriggerRow, at_ms: int, run: int | None) -> dict[str, Any]:
+    return {
+        "at": rfc3339(at_ms),
+        "due": rfc3339(at_ms + trigger.jitter_ms),
+        "trigger": trigger.key,
+        "outcome": "pending",
+        "reason": None,
+        "run": run,
+        "into": None,
+        "decided_at": None,
+        "epoch": None,
+        "index": None,
+        "tzdata": None,
+        "hash": None,
+        "seq": None,
+    }

@@ -1,0 +1,228 @@
+"""The JSON shapes of the API (design, section 7), made from rows. No reads here, no decisions.
+
+A job's JSON is its definition, in the public schema, with what the server knows about it beside it; `READ_ONLY` are
+those extra fields: a PUT of what a GET gave is accepted, and these fields are left out of account.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from api.instants import rfc3339
+from api.ports import NodeStatus
+from scheduler.store.pages import AgentRow, AttemptRow, JobRow, RevisionRow, RunRow, TaskRow
+
+READ_ONLY = frozenset(
+    {
+        "name", "revision", "state", "pause_reason", "created", "changed", "actor", "source", "active_runs",
+        "failures", "next_tick", "last_tick", "last_run", "definition",
+    }
+)  # fmt: skip
+
+
+def job_facts(
+    row: JobRow,
+    *,
+    state: str,
+    next_tick_ms: int | None,
+    last_tick: tuple[int, str, str, int] | None,
+    last_run: RunRow | None,
+) -> dict[str, Any]:
+    """What the server knows about a job beside its definition."""
+    return {
+        "name": row.name,
+        "revision": row.revision,
+        "state": state,
+        "pause_reason": row.pause_reason or None,
+        "created": rfc3339(row.created_ms),
+        "changed": rfc3339(row.changed_ms),
+        "actor": row.actor,
+        "source": row.source or None,
+        "active_runs": row.active_runs,
+        "failures": row.failures,
+        "next_tick": rfc3339(next_tick_ms),
+        "last_tick": None
+        if last_tick is None
+        else {
+            "at": rfc3339(last_tick[0]),
+            "outcome": last_tick[1],
+            "reason": last_tick[2] or None,
+            "run": last_tick[3] or None,
+        },
+        "last_run": None if last_run is None else run_summary(last_run),
+    }
+
+
+def job_bytes(facts: Mapping[str, Any], spec: bytes) -> bytes:
+    """The job's JSON: the definition's canonical bytes (an object that has `job` and `namespace`) are spliced in as
+    they are stored, which spares parsing and writing them."""
+    head = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()
+    return head[:-1] + b"," + spec[1:]
+
+
+def run_summary(row: RunRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "state": row.state,
+        "tick": rfc3339(row.tick_ms),
+        "created": rfc3339(row.created_ms),
+        "started": rfc3339(row.started_ms),
+        "finished": rfc3339(row.finished_ms),
+        "exit_code": row.exit_code,
+    }
+
+
+def run_json(
+    row: RunRow, trigger: str | None, tasks: Iterable[TaskRow], attempts: Iterable[AttemptRow]
+) -> dict[str, Any]:
+    """A run with its tasks and their attempts. Attempts that were taken back before they had a grant are left out:
+    they were never tries."""
+    by_task: dict[int, list[dict[str, Any]]] = {}
+    for attempt in attempts:
+        if attempt.state != "revoked":
+            by_task.setdefault(attempt.task, []).append(attempt_json(attempt))
+    return {
+        "id": row.id,
+        "job": row.name,
+        "namespace": row.namespace,
+        "revision": row.revision,
+        "tick": rfc3339(row.tick_ms),
+        "due": rfc3339(row.due_ms),
+        "trigger": trigger,
+        "cause": row.cause,
+        "state": row.state,
+        "stopping": row.stopping or None,
+        "reason": row.reason or None,
+        "created": rfc3339(row.created_ms),
+        "started": rfc3339(row.started_ms),
+        "finished": rfc3339(row.finished_ms),
+        "deadline": rfc3339(row.deadline_ms),
+        "exit_code": row.exit_code,
+        "priority": row.priority,
+        "params": json.loads(row.params or "{}"),
+        "actor": row.actor or None,
+        "tasks": {
+            task.name: {
+                "state": task.state,
+                "started": rfc3339(task.started_ms),
+                "finished": rfc3339(task.finished_ms),
+                "exit_code": task.exit_code,
+                "reason": task.reason or None,
+                "retry_at": rfc3339(task.retry_ms) if task.state == "retry_wait" else None,
+                "attempts": by_task.get(task.id, []),
+            }
+            for task in tasks
+        },
+    }
+
+
+def attempt_json(row: AttemptRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "number": row.number,
+        "agent": row.agent_name,
+        "zone": row.zone,
+        "member": None,
+        "state": row.state,
+        "unreachable": bool(row.unreachable),
+        "due": rfc3339(row.due_ms),
+        "granted": rfc3339(row.granted_ms),
+        "started": rfc3339(row.started_ms),
+        "finished": rfc3339(row.finished_ms),
+        "exit_code": row.exit_code,
+        "signal": row.signal,
+        "reason": row.reason or None,
+        "fence": row.fence,
+        "late": json.loads(row.late) if row.late else None,
+    }
+
+
+def runs_json(
+    rows: Sequence[RunRow], keys: Mapping[int, str], tasks: Iterable[TaskRow], attempts: Iterable[AttemptRow]
+) -> list[dict[str, Any]]:
+    tasks_by_run: dict[int, list[TaskRow]] = {}
+    for task in tasks:
+        tasks_by_run.setdefault(task.run, []).append(task)
+    attempts_by_run: dict[int, list[AttemptRow]] = {}
+    for attempt in attempts:
+        attempts_by_run.setdefault(attempt.run, []).append(attempt)
+    return [
+        run_json(row, keys.get(row.trigger), tasks_by_run.get(row.id, ()), attempts_by_run.get(row.id, ()))
+        for row in rows
+    ]
+
+
+def revision_json(row: RevisionRow) -> dict[str, Any]:
+    return {
+        "revision": row.revision,
+        "changed": rfc3339(row.stamp_ms),
+        "index": row.idx,
+        "actor": row.actor,
+        "deleted": bool(row.deleted),
+        "definition": None if row.deleted else json.loads(row.spec or b"null"),
+    }
+
+
+def agent_json(row: AgentRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "zone": row.zone,
+        "pool": row.pool,
+        "labels": json.loads(row.labels or "{}"),
+        "slots": row.slots,
+        "busy": row.busy,
+        "state": "connected" if row.node else "disconnected",
+        "connected": bool(row.node),
+        "draining": bool(row.draining),
+        "node": row.node or None,
+        "version": row.version,
+        "installation": row.installation,
+        "connected_at": rfc3339(row.connected_ms),
+        "disconnected_at": rfc3339(row.disconnected_ms),
+    }
+
+
+def cluster_json(status: NodeStatus) -> dict[str, Any]:
+    return {
+        "cluster": status.cluster,
+        "node": status.node,
+        "zone": status.zone,
+        "state": status.state,
+        "leader": status.leader,
+        "leader_url": status.leader_url,
+        "state_hash": status.state_hash,
+        "ledger_head": status.ledger_head,
+        "term": status.term,
+        "epoch": status.epoch,
+        "index": status.index,
+        "quorum": status.quorum,
+        "ready": status.ready,
+        "commit_lag_ms": status.commit_lag_ms,
+        "format": status.format,
+        "version": status.version,
+        "tzdata": status.tzdata,
+        "free_bytes": status.free_bytes,
+        "wal_bytes": status.wal_bytes,
+        "log_bytes": status.log_bytes,
+        "log_entries": status.log_entries,
+        "restores": status.restores,
+        "peers": [
+            {
+                "node": peer.node,
+                "zone": peer.zone,
+                "url": peer.url,
+                "address": peer.address,
+                "reachable": peer.reachable,
+                "voter": peer.voter,
+                "match": peer.match,
+                "silent_ms": peer.silent_ms,
+                "clock_offset_ms": peer.clock_offset_ms,
+                "free_bytes": peer.free_bytes,
+                "tzdata": getattr(peer, "tzdata", None),
+            }
+            for peer in status.peers
+        ],
+    }

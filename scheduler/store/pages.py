@@ -1,0 +1,492 @@
+"""Queries behind the lists and details that the API shows: read-only, bounded, by indices.
+
+Rules: every list is a keyset page (it goes on behind the last key that was given out, never by an offset) with a
+total ORDER BY; details that belong to a page are fetched for the whole page at once. The machine uses none of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from scheduler.store.connection import Store
+
+CHUNK = 500  #: ids in one IN list
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    id: int
+    namespace: str
+    name: str
+    revision: int
+    spec: bytes
+    state: str
+    pause_reason: str
+    source: str
+    created_ms: int
+    changed_ms: int
+    actor: str
+    active_runs: int
+    failures: int
+    last_run: int
+    last_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    id: int
+    job: int
+    namespace: str
+    name: str
+    revision: int
+    trigger: int
+    tick_ms: int | None
+    due_ms: int
+    cause: str
+    state: str
+    stopping: str
+    created_ms: int
+    started_ms: int | None
+    finished_ms: int | None
+    deadline_ms: int | None
+    exit_code: int | None
+    priority: int
+    params: str
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    id: int
+    run: int
+    name: str
+    state: str
+    retry_ms: int | None
+    started_ms: int | None
+    finished_ms: int | None
+    exit_code: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    id: int
+    task: int
+    run: int
+    number: int
+    agent: int
+    agent_name: str
+    zone: str
+    state: str
+    unreachable: int
+    due_ms: int
+    fence: int | None
+    granted_ms: int | None
+    started_ms: int | None
+    finished_ms: int | None
+    exit_code: int | None
+    signal: int | None
+    reason: str
+    late: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    id: int
+    name: str
+    installation: str
+    zone: str
+    pool: str
+    labels: str
+    slots: int
+    version: str
+    node: str
+    busy: int
+    draining: int
+    connected_ms: int | None
+    disconnected_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRow:
+    id: int
+    job: int
+    key: str
+    spec: bytes
+    jitter_ms: int
+    from_ms: int
+    until_ms: int | None
+    next_due_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    seq: int
+    trigger: int
+    first_ms: int
+    last_ms: int
+    count: int
+    outcome: str
+    reason: str
+    run: int
+    into_ms: int | None
+    decided_ms: int
+    epoch: int
+    idx: int
+    tzdata: str
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    job: int
+    revision: int
+    spec: bytes
+    stamp_ms: int
+    idx: int
+    actor: str
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchRow:
+    """What a front needs to push one attempt to its agent."""
+
+    attempt: int
+    agent: int
+    state: str
+    number: int
+    due_ms: int
+    task: str
+    run: int
+    job: int
+    revision: int
+    namespace: str
+    name: str
+    tick_ms: int | None
+    params: str
+
+
+def _columns(cls: type) -> str:
+    return ", ".join(cls.__slots__)  # type: ignore[attr-defined]  # slots dataclasses have it
+
+
+_JOB = _columns(JobRow)
+_RUN = _columns(RunRow)
+_TASK = _columns(TaskRow)
+_TRIGGER = _columns(TriggerRow)
+_LEDGER = _columns(LedgerRow)
+_REVISION = _columns(RevisionRow)
+_AGENT = _columns(AgentRow)
+_ATTEMPT = (
+    "a.id, a.task, a.run, a.number, a.agent, coalesce(g.name, ''), coalesce(g.zone, ''), a.state, a.unreachable, "
+    "a.due_ms, a.fence, a.granted_ms, a.started_ms, a.finished_ms, a.exit_code, a.signal, a.reason, a.late"
+)
+_DISPATCH = (
+    "SELECT a.id, a.agent, a.state, a.number, a.due_ms, t.name, r.id, r.job, r.revision, r.namespace, r.name, "
+    "r.tick_ms, r.params FROM attempts a JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run "
+)
+
+
+def _chunks(ids: Iterable[int]) -> Iterable[list[int]]:
+    rest = sorted(set(ids))
+    for start in range(0, len(rest), CHUNK):
+        yield rest[start : start + CHUNK]
+
+
+def _marks(count: int) -> str:
+    return ",".join("?" * count)
+
+
+# -- jobs ---------------------------------------------------------------------------------------
+
+
+def job(store: Store, namespace: str, name: str) -> JobRow | None:
+    row = store.row(f"SELECT {_JOB} FROM jobs WHERE namespace = ? AND name = ?", (namespace, name))
+    return None if row is None else JobRow(*row)
+
+
+def jobs_page(
+    store: Store,
+    *,
+    after: tuple[str, str] | None,
+    limit: int,
+    namespace: str | None = None,
+    state: str | None = None,
+    text: str | None = None,
+    labels: Sequence[tuple[str, str | None]] = (),
+) -> list[JobRow]:
+    """Jobs by (namespace, name) behind `after`. A label without a value: the job must have it."""
+    where: list[str] = ["1"]
+    values: list[object] = []
+    if after is not None:
+        where.append("(namespace, name) > (?, ?)")
+        values += after
+    if namespace is not None:
+        where.append("namespace = ?")
+        values.append(namespace)
+    if state is not None:
+        where.append("state = ?")
+        values.append(state)
+    if text:
+        where.append("instr(lower(name), lower(?)) > 0")
+        values.append(text)
+    for key, value in labels:
+        path = '$."' + key.replace('"', '\\"') + '"'
+        if value is None:
+            where.append("json_extract(labels, ?) IS NOT NULL")
+            values.append(path)
+        else:
+            where.append("json_extract(labels, ?) = ?")
+            values += [path, value]
+    rows = store.rows(
+        f"SELECT {_JOB} FROM jobs WHERE {' AND '.join(where)} ORDER BY namespace, name LIMIT ?", (*values, limit)
+    )
+    return [JobRow(*row) for row in rows]
+
+
+def next_ticks(store: Store, jobs: Iterable[int]) -> dict[int, int]:
+    """The first undecided tick of each job that has one."""
+    found: dict[int, int] = {}
+    for ids in _chunks(jobs):
+        for job_id, due_ms in store.rows(
+            f"SELECT job, min(next_due_ms) FROM triggers WHERE job IN ({_marks(len(ids))}) AND until_ms IS NULL "
+            "AND next_due_ms IS NOT NULL GROUP BY job ORDER BY job",
+            ids,
+        ):
+            found[job_id] = due_ms
+    return found
+
+
+def last_ticks(store: Store, jobs: Iterable[int]) -> dict[int, tuple[int, str, str, int]]:
+    """The latest decided tick of each job: (instant, outcome, reason, run)."""
+    found: dict[int, tuple[int, str, str, int]] = {}
+    for job_id in sorted(set(jobs)):
+        row = store.row(
+            "SELECT last_ms, outcome, reason, run FROM ledger WHERE job = ? ORDER BY first_ms DESC, seq DESC LIMIT 1",
+            (job_id,),
+        )
+        if row is not None:
+            found[job_id] = (row[0], row[1], row[2], row[3])
+    return found
+
+
+def revisions_page(store: Store, namespace: str, name: str, *, before: int | None, limit: int) -> list[RevisionRow]:
+    """Newest first."""
+    rows = store.rows(
+        f"SELECT {_REVISION} FROM revisions WHERE namespace = ? AND name = ? AND revision < ? "
+        "ORDER BY revision DESC LIMIT ?",
+        (namespace, name, (1 << 62) if before is None else before, limit),
+    )
+    return [RevisionRow(*row) for row in rows]
+
+
+def revision(store: Store, namespace: str, name: str, number: int) -> RevisionRow | None:
+    row = store.row(
+        f"SELECT {_REVISION} FROM revisions WHERE namespace = ? AND name = ? AND revision = ?",
+        (namespace, name, number),
+    )
+    return None if row is None else RevisionRow(*row)
+
+
+def spec_of(store: Store, job_id: int, number: int) -> bytes | None:
+    """The canonical bytes of one revision of a job."""
+    row = store.row(
+        "SELECT spec FROM revisions WHERE job = ? AND revision = ? ORDER BY namespace, name LIMIT 1", (job_id, number)
+    )
+    return None if row is None else bytes(row[0])
+
+
+def job_ids(store: Store, namespace: str, name: str) -> list[int]:
+    """Every job that ever had this name, deleted ones too."""
+    rows = store.rows(
+        "SELECT DISTINCT job FROM revisions WHERE namespace = ? AND name = ? ORDER BY job", (namespace, name)
+    )
+    return [row[0] for row in rows]
+
+
+# -- ticks --------------------------------------------------------------------------------------
+
+
+def eras(store: Store, job_id: int, from_ms: int, to_ms: int) -> list[TriggerRow]:
+    """Eras of the job's triggers that meet (from, to]."""
+    rows = store.rows(
+        f"SELECT {_TRIGGER} FROM triggers WHERE job = ? AND from_ms < ? AND (until_ms IS NULL OR until_ms > ?) "
+        "ORDER BY id",
+        (job_id, to_ms, from_ms),
+    )
+    return [TriggerRow(*row) for row in rows]
+
+
+def live_triggers(store: Store, job_id: int) -> list[TriggerRow]:
+    rows = store.rows(f"SELECT {_TRIGGER} FROM triggers WHERE job = ? AND until_ms IS NULL ORDER BY id", (job_id,))
+    return [TriggerRow(*row) for row in rows]
+
+
+def trigger_keys(store: Store, triggers: Iterable[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for ids in _chunks(triggers):
+        for trigger_id, key in store.rows(
+            f"SELECT id, key FROM triggers WHERE id IN ({_marks(len(ids))}) ORDER BY id", ids
+        ):
+            found[trigger_id] = key
+    return found
+
+
+def ledger_of_trigger(store: Store, trigger: int, from_ms: int, to_ms: int, limit: int) -> list[LedgerRow]:
+    """Entries that meet (from, to], oldest first; the first may begin before it (a range)."""
+    rows: list[LedgerRow] = []
+    before = store.row(
+        f"SELECT {_LEDGER} FROM ledger WHERE trigger = ? AND first_ms <= ? ORDER BY first_ms DESC, seq DESC LIMIT 1",
+        (trigger, from_ms),
+    )
+    if before is not None and LedgerRow(*before).last_ms > from_ms:
+        rows.append(LedgerRow(*before))
+    rows += [
+        LedgerRow(*row)
+        for row in store.rows(
+            f"SELECT {_LEDGER} FROM ledger WHERE trigger = ? AND first_ms > ? AND first_ms <= ? "
+            "ORDER BY first_ms, seq LIMIT ?",
+            (trigger, from_ms, to_ms, limit),
+        )
+    ]
+    return rows
+
+
+def undecided_runs(store: Store, trigger: int, from_ms: int, to_ms: int, limit: int) -> list[tuple[int, int]]:
+    """(instant, run) of ticks that fired and are not decided yet."""
+    rows = store.rows(
+        "SELECT tick_ms, id FROM runs WHERE trigger = ? AND tick_ms > ? AND tick_ms <= ? AND decided = 0 "
+        "AND tick_ms IS NOT NULL ORDER BY tick_ms, id LIMIT ?",
+        (trigger, from_ms, to_ms, limit),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+# -- runs ---------------------------------------------------------------------------------------
+
+
+def run(store: Store, run_id: int) -> RunRow | None:
+    row = store.row(f"SELECT {_RUN} FROM runs WHERE id = ?", (run_id,))
+    return None if row is None else RunRow(*row)
+
+
+def runs_page(
+    store: Store,
+    *,
+    before: int | None,
+    limit: int,
+    job: tuple[str, str] | None = None,
+    namespace: str | None = None,
+    state: str | None = None,
+    since_ms: int | None = None,
+) -> list[RunRow]:
+    """Runs with ids below `before`, newest first. Ids grow with creation, so `since_ms` ends the walk."""
+    where: list[str] = ["id < ?"]
+    values: list[object] = [(1 << 62) if before is None else before]
+    order = "id"
+    if job is not None:
+        ids = job_ids(store, *job)
+        if not ids:
+            return []
+        where.append(f"job IN ({_marks(len(ids))})")
+        values += ids
+    if namespace is not None:
+        where.append("namespace = ?")
+        values.append(namespace)
+    if state is not None:
+        where.append("state = ?")
+        values.append(state)
+    if since_ms is not None:
+        where.append("created_ms >= ?")
+        values.append(since_ms)
+    rows = store.rows(
+        f"SELECT {_RUN} FROM runs WHERE {' AND '.join(where)} ORDER BY {order} DESC LIMIT ?", (*values, limit)
+    )
+    return [RunRow(*row) for row in rows]
+
+
+def runs_of(store: Store, ids: Iterable[int]) -> dict[int, RunRow]:
+    found: dict[int, RunRow] = {}
+    for chunk in _chunks(ids):
+        for row in store.rows(f"SELECT {_RUN} FROM runs WHERE id IN ({_marks(len(chunk))}) ORDER BY id", chunk):
+            found[row[0]] = RunRow(*row)
+    return found
+
+
+def tasks_of(store: Store, runs: Iterable[int]) -> list[TaskRow]:
+    found: list[TaskRow] = []
+    for ids in _chunks(runs):
+        found += [
+            TaskRow(*row)
+            for row in store.rows(f"SELECT {_TASK} FROM tasks WHERE run IN ({_marks(len(ids))}) ORDER BY id", ids)
+        ]
+    return found
+
+
+def attempts_of(store: Store, runs: Iterable[int]) -> list[AttemptRow]:
+    found: list[AttemptRow] = []
+    for ids in _chunks(runs):
+        found += [
+            AttemptRow(*row)
+            for row in store.rows(
+                f"SELECT {_ATTEMPT} FROM attempts a LEFT JOIN agents g ON g.id = a.agent "
+                f"WHERE a.run IN ({_marks(len(ids))}) ORDER BY a.id",
+                ids,
+            )
+        ]
+    return found
+
+
+def attempt_state(store: Store, attempt: int) -> str | None:
+    row = store.row("SELECT state FROM attempts WHERE id = ?", (attempt,))
+    return None if row is None else str(row[0])
+
+
+def stored_tail(store: Store, attempt: int) -> bytes:
+    """The last output of an ended attempt, as its agent reported it."""
+    row = store.row("SELECT tail FROM attempts WHERE id = ?", (attempt,))
+    return b"" if row is None else bytes(row[0])
+
+
+# -- agents and their attempts --------------------------------------------------------------------
+
+
+def agents(store: Store) -> list[AgentRow]:
+    return [AgentRow(*row) for row in store.rows(f"SELECT {_AGENT} FROM agents ORDER BY name")]
+
+
+def agents_page(store: Store, *, after: str, limit: int) -> list[AgentRow]:
+    rows = store.rows(f"SELECT {_AGENT} FROM agents WHERE name > ? ORDER BY name LIMIT ?", (after, limit))
+    return [AgentRow(*row) for row in rows]
+
+
+def agent(store: Store, agent_id: int) -> AgentRow | None:
+    row = store.row(f"SELECT {_AGENT} FROM agents WHERE id = ?", (agent_id,))
+    return None if row is None else AgentRow(*row)
+
+
+def dispatch(store: Store, attempts: Iterable[int]) -> list[DispatchRow]:
+    """What to tell their agents about these attempts."""
+    found: list[DispatchRow] = []
+    for ids in _chunks(attempts):
+        found += [
+            DispatchRow(*row)
+            for row in store.rows(f"{_DISPATCH} WHERE a.id IN ({_marks(len(ids))}) ORDER BY a.id", ids)
+        ]
+    return found
+
+
+def live_dispatch(store: Store, agent_id: int) -> list[DispatchRow]:
+    """Every attempt that holds a slot of this agent."""
+    rows = store.rows(f"{_DISPATCH} WHERE a.agent = ? AND a.live = 1 ORDER BY a.id", (agent_id,))
+    return [DispatchRow(*row) for row in rows]
+
+
+# -- the rest -----------------------------------------------------------------------------------
+
+
+def tokens(store: Store) -> list[tuple[str, bytes, str]]:
+    return [(row[0], bytes(row[1]), row[2]) for row in store.rows("SELECT name, sha256, role FROM tokens ORDER BY name")]

@@ -1,0 +1,40 @@
+"""A node, its API, and a client that holds the admin's token."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from api.app import Api, create_app
+from api.gateway import Gateway
+from api.ports import ApiSettings
+from tests.api.single_node import ADMIN_TOKEN, SingleNode, peer
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[SingleNode]:
+    found = SingleNode(tmp_path, peers=[peer("node-2", "zone-b"), peer("node-3", "zone-c")])
+    yield found
+    found.close()
+
+
+@pytest.fixture
+async def api(node: SingleNode) -> AsyncIterator[Api]:
+    settings = ApiSettings(insecure=False, urls={"node-1": "http://127.0.0.1:8321"})
+    app = create_app(node, settings, Gateway(node, settings))
+    app.start()
+    yield app
+    await app.close()
+
+
+@pytest.fixture
+async def client(api: Api) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=api),
+        base_url="http://node-1",
+        headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
+    ) as found:
+        yield found

@@ -1,0 +1,191 @@
+"""One node without consensus: `api.ports.Scheduler` over the real machine and a real SQLite file.
+
+What it leaves out is the log between nodes: a proposal is applied at once, in order. All else (codec, machine, store,
+events, plan) is the product's own code. A test may take the quorum away, or let the node lag.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from api.ports import Committed, NodeStatus, NoLeaderError, PeerStatus
+from scheduler import codec
+from scheduler.commands import Command, Lead, Outcome, PutToken
+from scheduler.events import Event
+from scheduler.machine import Machine
+from scheduler.store.connection import Store
+
+CLUSTER = "c0ffee"
+ADMIN_TOKEN = "admin-token"
+HISTORY_EVENTS_MAX = 50_000
+
+
+class QueueSubscription:
+    def __init__(self, node: SingleNode, limit: int) -> None:
+        self.queue: asyncio.Queue[Committed] = asyncio.Queue(limit)
+        self.overrun = False
+        self._node = node
+
+    def offer(self, committed: Committed) -> None:
+        try:
+            self.queue.put_nowait(committed)
+        except asyncio.QueueFull:
+            self.overrun = True
+
+    def close(self) -> None:
+        self._node.subscriptions.discard(self)
+
+
+class SingleNode:
+    """The stand-in. Use it in one event loop; `read` works in any thread."""
+
+    def __init__(
+        self, folder: Path, *, node: str = "node-1", zone: str = "zone-a", peers: Sequence[PeerStatus] = ()
+    ) -> None:
+        self.path = folder / "state.db"
+        self.store = Store.create_or_open(self.path, cluster=CLUSTER)
+        self.machine = Machine(self.store)
+        self.node = node
+        self.zone = zone
+        self.peers = tuple(peers)
+        self.quorum = True
+        self.lag_ms = 0
+        self.skew_ms = 0
+        self.subscriptions: set[QueueSubscription] = set()
+        self.history_kept: deque[tuple[int, int, int, Event]] = deque(maxlen=HISTORY_EVENTS_MAX)
+        self.history_from = (0, -1)
+        self.calls: list[tuple[str, object]] = []  #: what was asked of the cluster
+        self._entry = 0
+        self._seq = 0
+        self._local = threading.local()
+        self._moved = asyncio.Condition()
+        self.apply(Lead(node, zone, 1))
+        self.apply(PutToken("admin", hashlib.sha256(ADMIN_TOKEN.encode()).digest(), "admin"))
+
+    def close(self) -> None:
+        self.store.close()
+
+    # -- the log's part -------------------------------------------------------------------------
+
+    def apply(self, *commands: Command) -> list[Outcome]:
+        """Commit these commands as one entry."""
+        self._seq += 1
+        self._entry += 1
+        frame = codec.encode_frame(
+            codec.Frame("front", self._seq, self._seq, tuple(codec.encode_command(c) for c in commands))
+        )
+        entry = self.machine.apply_entry(
+            applied=(self._entry, 1, self._entry - 1, 1, b""), stamp_ms=self.now_ms(), frames=[frame]
+        )
+        committed = Committed(entry.index, entry.stamp_ms, entry.events)
+        self.history_kept.extend((index, n, entry.stamp_ms, event) for index, n, event in entry.events)
+        for subscription in list(self.subscriptions):
+            subscription.offer(committed)
+        return entry.frames[0][2]
+
+    async def _notify(self) -> None:
+        async with self._moved:
+            self._moved.notify_all()
+
+    # -- api.ports.Scheduler ----------------------------------------------------------------------
+
+    def status(self) -> NodeStatus:
+        state = self.machine.state
+        return NodeStatus(
+            cluster=CLUSTER,
+            node=self.node,
+            uid="0" * 32,
+            zone=self.zone,
+            state="leader" if self.quorum else "candidate",
+            leader=self.node if self.quorum else None,
+            leader_url=None,
+            term=1,
+            epoch=state.epoch,
+            index=state.idx,
+            commit_lag_ms=self.lag_ms,
+            quorum=self.quorum,
+            ready=self.quorum and self.lag_ms < 1_000,
+            state_hash=state.hash.hex(),
+            ledger_head=state.ledger_head.hex(),
+            format=codec.FORMAT,
+            version="0.1.0",
+            tzdata=state.tzdata,
+            free_bytes=1 << 33,
+            wal_bytes=0,
+            log_bytes=0,
+            log_entries=self._entry,
+            peers=self.peers,
+        )
+
+    @property
+    def index(self) -> int:
+        return self.machine.state.idx
+
+    async def propose(self, command: Command, *, timeout_s: float = 10.0) -> Outcome:
+        if not self.quorum:
+            raise NoLeaderError("no leader answered in time")
+        outcome = self.apply(command)[0]
+        await self._notify()
+        return outcome
+
+    async def barrier(self, *, timeout_s: float = 5.0) -> None:
+        if not self.quorum:
+            raise NoLeaderError("no quorum for a linearizable read")
+        await asyncio.sleep(0)
+
+    async def wait_index(self, index: int, *, timeout_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s), self._moved:
+                await self._moved.wait_for(lambda: self.index >= index)
+        return self.index >= index
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Store]:
+        store: Store | None = getattr(self._local, "store", None)
+        if store is None:
+            store = self._local.store = Store.open_reader(self.path)
+        with store.snapshot():
+            yield store
+
+    def subscribe(self, *, limit: int = 10_000) -> QueueSubscription:
+        subscription = QueueSubscription(self, limit)
+        self.subscriptions.add(subscription)
+        return subscription
+
+    def history(self, after: tuple[int, int]) -> Sequence[tuple[int, int, int, Event]] | None:
+        if after < self.history_from:
+            return None
+        return [entry for entry in self.history_kept if entry[:2] > after]
+
+    async def transfer(self, target: str | None) -> str:
+        self.calls.append(("transfer", target))
+        return target or self.node
+
+    async def add_member(self, name: str, address: str, zone: str, url: str) -> None:
+        if name in (self.node, *(peer.node for peer in self.peers)):
+            raise ValueError(f"{name} is a member already")
+        self.calls.append(("add_member", (name, address, zone, url)))
+
+    async def remove_member(self, name: str) -> None:
+        self.calls.append(("remove_member", name))
+
+    def now_ms(self) -> int:
+        return int(time.time() * 1000) + self.skew_ms
+
+    def forget_history(self) -> None:
+        """As after a restart of the front: what came before is not kept."""
+        self.history_kept.clear()
+        self.history_from = (self.index, 1 << 30)
+
+
+def peer(node: str, zone: str, **changes: object) -> PeerStatus:
+    found = PeerStatus(node, zone, "127.0.0.1:1", "http://127.0.0.1:1", True, True, 7, 3, 0, 1 << 33)
+    return dataclasses.replace(found, **changes)  # type: ignore[arg-type]  # the caller names fields

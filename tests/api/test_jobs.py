@@ -1,0 +1,192 @@
+"""Jobs over HTTP: put, create, guards, lists, pause, revisions, next ticks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx2
+
+from tests.api.single_node import SingleNode
+
+NOOP: dict[str, Any] = {"noop": True}
+
+
+async def put(client: httpx2.AsyncClient, name: str, **fields: Any) -> httpx2.Response:
+    return await client.put(f"/v1/jobs/{name}", json={**NOOP, **fields})
+
+
+async def test_put_creates_then_changes_then_leaves_alone(client: httpx2.AsyncClient) -> None:
+    created = await put(client, "backup", triggers=[{"cron": "0 2 * * *", "id": "nightly"}])
+    assert created.status_code == 201, created.text
+    assert created.headers["etag"] == '"1"'
+    job = created.json()
+    assert (job["name"], job["job"], job["namespace"], job["revision"]) == ("backup", "backup", "default", 1)
+    assert job["next_tick"].endswith("T02:00:00Z")
+    assert set(job["tasks"]) == {"main"}
+
+    changed = await put(client, "backup", triggers=[{"cron": "0 3 * * *", "id": "nightly"}])
+    assert (changed.status_code, changed.headers["etag"]) == (200, '"2"')
+    same = await put(client, "backup", triggers=[{"cron": "0 3 * * *", "id": "nightly"}])
+    assert (same.status_code, same.headers["etag"]) == (200, '"2"')
+
+
+async def test_what_get_gives_can_be_put_back(client: httpx2.AsyncClient) -> None:
+    await put(client, "backup", triggers=[{"every": "15m"}], labels={"team": "data"})
+    read = await client.get("/v1/jobs/backup")
+    again = await client.put("/v1/jobs/backup", json=read.json(), headers={"If-Match": read.headers["etag"]})
+    assert (again.status_code, again.json()["revision"]) == (200, 1), again.text
+
+
+async def test_the_etag_guards_changes(client: httpx2.AsyncClient) -> None:
+    await put(client, "backup")
+    stale = await client.put("/v1/jobs/backup", json={"run": "true"}, headers={"If-Match": '"7"'})
+    assert (stale.status_code, stale.json()["type"]) == (412, "/problems/revision-mismatch")
+    taken = await client.put("/v1/jobs/backup", json=NOOP, headers={"If-None-Match": "*"})
+    assert (taken.status_code, taken.json()["type"]) == (409, "/problems/exists")
+    gone = await client.delete("/v1/jobs/backup", headers={"If-Match": '"7"'})
+    assert gone.status_code == 412
+    assert (await client.delete("/v1/jobs/backup", headers={"If-Match": '"1"'})).status_code == 204
+    assert (await client.get("/v1/jobs/backup")).status_code == 404
+
+
+async def test_create_refuses_a_taken_name_with_a_hint(client: httpx2.AsyncClient) -> None:
+    first = await client.post("/v1/jobs", json={"job": "backup", **NOOP})
+    assert first.status_code == 201
+    assert first.headers["location"].startswith("/v1/jobs/backup")
+    second = await client.post("/v1/jobs", json={"job": "backup", **NOOP})
+    assert (second.status_code, second.json()["type"]) == (409, "/problems/exists")
+    assert "PUT" in second.json()["hint"]
+
+
+async def test_dry_run_changes_nothing(client: httpx2.AsyncClient) -> None:
+    told = await client.put("/v1/jobs/backup?dry_run=true", json=NOOP)
+    assert (told.status_code, told.json()["change"]) == (200, "created")
+    assert (await client.get("/v1/jobs/backup")).status_code == 404
+    bad = await client.put("/v1/jobs/backup?dry_run=true", json={"triggers": {"cron": "bad"}, **NOOP})
+    assert bad.status_code == 422
+
+
+async def test_an_idempotency_key_is_done_once_and_for_one_request(client: httpx2.AsyncClient) -> None:
+    key = {"Idempotency-Key": "k1"}
+    first = await client.post("/v1/jobs", json={"job": "backup", **NOOP}, headers=key)
+    again = await client.post("/v1/jobs", json={"job": "backup", **NOOP}, headers=key)
+    assert (first.status_code, again.status_code) == (201, 201)
+    other = await client.post("/v1/jobs", json={"job": "other", **NOOP}, headers=key)
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
+
+
+async def test_yaml_is_taken_too(client: httpx2.AsyncClient) -> None:
+    text = "job: backup\ntriggers:\n  - every: 15m\nrun: echo hi\n"
+    made = await client.post("/v1/jobs", content=text, headers={"Content-Type": "application/yaml"})
+    assert made.status_code == 201, made.text
+    assert made.json()["tasks"]["main"]["run"] == "echo hi"
+    bad = await client.post("/v1/jobs", content="job: [", headers={"Content-Type": "application/yaml"})
+    assert (bad.status_code, bad.json()["type"]) == (400, "/problems/not-yaml")
+
+
+async def test_lists_are_right_while_jobs_come_in(client: httpx2.AsyncClient) -> None:
+    for number in range(0, 20, 2):
+        await put(client, f"job-{number:02d}")
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = (await client.get(f"/v1/jobs?limit=3{cursor}")).json()
+        seen += [job["name"] for job in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+        await put(client, f"job-{len(seen) * 2 - 3:02d}")  # comes in behind the cursor: not shown, nothing doubled
+    assert seen == sorted(set(seen))
+    assert {f"job-{number:02d}" for number in range(0, 20, 2)} <= set(seen)
+
+
+async def test_lists_filter_by_label_state_and_text(client: httpx2.AsyncClient) -> None:
+    await put(client, "a-one", labels={"team": "data"})
+    await put(client, "a-two", labels={"team": "web"})
+    await put(client, "b-one", labels={"team": "data", "tier": "1"})
+    await client.post("/v1/jobs/a-two/pause")
+
+    async def names(query: str) -> list[str]:
+        reply = await client.get(f"/v1/jobs?{query}")
+        assert reply.status_code == 200, reply.text
+        return [job["name"] for job in reply.json()["items"]]
+
+    assert await names("labels=team=data") == ["a-one", "b-one"]
+    assert await names("labels=team=data,tier") == ["b-one"]
+    assert await names("q=ONE") == ["a-one", "b-one"]
+    assert await names("state=paused") == ["a-two"]
+    assert await names("state=unplaceable") == ["a-one", "b-one"]
+    assert await names("state=active") == []
+    assert await names("namespace=other") == []
+
+
+async def test_pause_and_resume(client: httpx2.AsyncClient) -> None:
+    await put(client, "backup")
+    paused = await client.post("/v1/jobs/backup/pause")
+    assert (paused.status_code, paused.json()["state"]) == (200, "paused")
+    resumed = await client.post("/v1/jobs/backup/resume")
+    assert resumed.json()["state"] == "unplaceable"
+    assert (await client.post("/v1/jobs/none/pause")).status_code == 404
+
+
+async def test_revisions_stay_readable(client: httpx2.AsyncClient) -> None:
+    await put(client, "backup", description="one")
+    await put(client, "backup", description="two")
+    await client.delete("/v1/jobs/backup")
+    listed = (await client.get("/v1/jobs/backup/revisions")).json()["items"]
+    assert [(row["revision"], row["deleted"]) for row in listed] == [(3, True), (2, False), (1, False)]
+    old = await client.get("/v1/jobs/backup?revision=1")
+    assert old.json()["definition"]["description"] == "one"
+
+
+async def test_next_ticks(client: httpx2.AsyncClient) -> None:
+    await put(client, "backup", triggers=[{"every": "1h", "id": "h"}, {"cron": "30 * * * *", "id": "half"}])
+    items = (await client.get("/v1/jobs/backup/next?count=4")).json()["items"]
+    assert len(items) == 4
+    assert [item["trigger"] for item in items] in (["h", "half", "h", "half"], ["half", "h", "half", "h"])
+    assert [item["at"] for item in items] == sorted(item["at"] for item in items)
+
+
+async def test_apply_is_atomic_and_tells_the_diff(client: httpx2.AsyncClient) -> None:
+    await put(client, "same")
+    await put(client, "other")
+    jobs = [{"job": "same", **NOOP}, {"job": "other", "run": "true"}, {"job": "new", **NOOP}]
+    dry = (await client.post("/v1/apply?dry_run=true", json={"jobs": jobs})).json()
+    done = (await client.post("/v1/apply", json={"jobs": jobs})).json()
+    for diff in (dry, done):
+        told = {kind: [job["name"] for job in diff[kind]] for kind in ("created", "changed", "unchanged")}
+        assert told == {"created": ["new"], "changed": ["other"], "unchanged": ["same"]}
+    bad = await client.post("/v1/apply", json={"jobs": [{"job": "fine", **NOOP}, {"job": "bad", "tuns": 1}]})
+    assert bad.status_code == 422
+    assert {error["pointer"] for error in bad.json()["errors"]} >= {"/jobs/1/tuns"}
+    assert (await client.get("/v1/jobs/fine")).status_code == 404
+    pruned = await client.post("/v1/apply", json={"jobs": jobs, "prune": True})
+    assert pruned.json()["type"] == "/problems/not-available"
+
+
+async def test_reads_are_as_fresh_as_asked(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    made = await put(client, "backup")
+    index = int(made.headers["x-cronclave-index"])
+    assert index == node.index
+    own = await client.get(f"/v1/jobs/backup?min_index={index}")
+    assert own.status_code == 200
+    ahead = await client.get(f"/v1/jobs/backup?min_index={index + 5}&wait=50ms")
+    assert (ahead.status_code, ahead.json()["type"]) == (503, "/problems/behind")
+
+    waiting = asyncio.create_task(client.get(f"/v1/jobs?index={index}&wait=30s"))
+    await asyncio.sleep(0)
+    await put(client, "second")
+    async with asyncio.timeout(10):
+        woken = await waiting
+    assert [job["name"] for job in woken.json()["items"]] == ["backup", "second"]
+
+    node.quorum, node.lag_ms = False, 1234
+    refused = await client.get("/v1/jobs/backup")
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/no-leader")
+    assert refused.headers["retry-after"]
+    assert "consistency=stale" in refused.json()["hint"]
+    stale = await client.get("/v1/jobs/backup?consistency=stale")
+    assert (stale.status_code, stale.headers["x-cronclave-lag-ms"]) == (200, "1234")
+    write = await put(client, "third")
+    assert write.json()["type"] == "/problems/no-leader"
