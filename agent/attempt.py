@@ -25,25 +25,27 @@ class Held:
     safe: bool = False  #: the claim is on disk
     cancelled: bool = False
     fence: int = 0
-    claim_sent_ms: float | None = None  #: boot time of the sending that counts for the grant's validity
-    asked_again_ms: float | None = None  #: boot time of the first refresh that was not answered
+    first_sent_ms: float | None = None  #: boot time of the claim's first unanswered sending to this node
+    latest_sent_ms: float = 0.0
+    valid_until_ms: float = 0.0  #: boot time after which the grant is void
     started_ms: int | None = None
     running_event: int | None = None  #: number of its Running message
     running_acknowledged: bool = False
 
     def sent(self, now_ms: float) -> None:
-        """The claim is being sent. A refresh of a grant counts from its first unanswered sending."""
-        if self.phase is Phase.CLAIMED:
-            self.claim_sent_ms = now_ms
-        elif self.asked_again_ms is None:
-            self.asked_again_ms = now_ms
+        """The claim is being sent."""
+        if self.first_sent_ms is None:
+            self.first_sent_ms = now_ms
+        self.latest_sent_ms = now_ms
 
-    def refreshed(self) -> None:
-        """The same grant came again: the cluster still means it."""
-        if self.asked_again_ms is not None:
-            self.claim_sent_ms, self.asked_again_ms = self.asked_again_ms, None
+    def granted(self, asked_ms: float) -> None:
+        """A grant was read. `asked_ms`: boot time of the Ping whose Pong was the last one read before it.
 
-    @property
-    def valid_until_ms(self) -> float:
-        """Boot time after which the grant is void."""
-        return (self.claim_sent_ms or 0.0) + GRANT_VALID_MS
+        It counts from the latest sending that it surely answers. After a sleep the claim may have been
+        sent once more before an old grant is read from the socket: this one may answer the first sending
+        alone. A grant that follows the Pong of a later Ping was sent after that Ping.
+        """
+        first_ms = self.first_sent_ms if self.first_sent_ms is not None else self.latest_sent_ms
+        answered_ms = max(first_ms, min(self.latest_sent_ms, asked_ms))
+        self.valid_until_ms = answered_ms + GRANT_VALID_MS
+        self.first_sent_ms = None

@@ -23,7 +23,7 @@ from agent.journal import Journal
 from agent.output import sweep
 from agent.spooler_client import SpoolerClient, SpoolerUnavailable
 from agent.worker import Worker
-from scheduler.protocol import VERSION, Hello, Message, Pong, Welcome
+from scheduler.protocol import VERSION, Hello, Message, Welcome
 
 log = logging.getLogger("agent")
 SWEEP_S = 60.0
@@ -108,10 +108,7 @@ class Agent:
 
     def receive(self, messages: list[Message]) -> None:
         for message in messages:
-            if isinstance(message, Pong):
-                self._journal.seen(message.index)
-            else:
-                self._worker.receive(message)
+            self._worker.receive(message)
 
     def lease(self, until_boot_ms: float) -> None:
         self._spooler.lease(until_boot_ms)

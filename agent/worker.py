@@ -41,6 +41,7 @@ from scheduler.protocol import (
     Finished,
     Grant,
     Message,
+    Pong,
     Refuse,
     Running,
     TailChunk,
@@ -85,6 +86,7 @@ class Worker:
         self._started: deque[tuple[float, Held]] = deque()
         self._forget: list[int] = []
         self._claims = 0
+        self._asked_ms = 0.0  #: sending of the Ping whose Pong was read last from this node
         self._executors = executors(self)
         self.spooler: SpoolerClient | None = None  #: set by the runtime, before anything else is called
         for end in sorted(journal.book.finished.values(), key=lambda end: end.event):
@@ -110,8 +112,10 @@ class Worker:
         """A node has committed our Hello: say again all that it may not know."""
         self._journal.drop(sorted(self._gone))
         self._gone.clear()
+        self._asked_ms = 0.0
         for held in self._held.values():
             if held.phase is not Phase.STARTED:
+                held.first_sent_ms = None
                 self._claim(held)
             elif held.running_event is not None and not held.running_acknowledged:
                 self._report_running(held)
@@ -122,9 +126,8 @@ class Worker:
         """Every second while a node listens: what was not answered is said again."""
         now_ms = boot_ms()
         for held in self._held.values():
-            sent_ms = held.asked_again_ms or held.claim_sent_ms or 0.0
             again = CLAIM_AGAIN_MS if held.phase is Phase.CLAIMED else GRANT_AGAIN_MS
-            if held.phase is not Phase.STARTED and now_ms - sent_ms >= again:
+            if held.phase is not Phase.STARTED and now_ms - held.latest_sent_ms >= again:
                 self._claim(held)
         for event, (_, sent_ms) in list(self._unacknowledged.items()):
             if now_ms - sent_ms < FINISHED_AGAIN_MS:
@@ -142,6 +145,9 @@ class Worker:
             self._refuse(message)
         elif isinstance(message, Cancel):
             self._cancel(message.attempt)
+        elif isinstance(message, Pong):
+            self._asked_ms = message.sent_ms
+            self._journal.seen(message.index)
         elif isinstance(message, TailRequest):
             self._tail(message)
 
@@ -175,9 +181,9 @@ class Worker:
         held = self._held.get(grant.attempt)
         if held is None or held.claim != grant.claim or held.assign is None:
             return
-        if held.phase is Phase.GRANTED:
-            held.refreshed()
-        elif held.phase is Phase.CLAIMED:
+        if held.phase is not Phase.STARTED:
+            held.granted(self._asked_ms)
+        if held.phase is Phase.CLAIMED:
             held.phase = Phase.GRANTED
             held.fence = grant.fence
             if held.cancelled:

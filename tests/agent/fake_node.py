@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from scheduler.protocol import (
@@ -109,6 +110,8 @@ class FakeNode:
                     await connection.send(encode(answers))
                 async with self._changed:
                     self._changed.notify_all()
+        except ConnectionClosed:
+            pass  # the agent was killed
         finally:
             self._sockets.discard(connection)
 

@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from scheduler.protocol import Cancel, Claim, Finished, Grant, Running, TailChunk, TailRequest
+from scheduler.protocol import Cancel, Claim, Finished, Grant, Refuse, Running, TailChunk, TailRequest
 from tests.agent.fake_node import FakeNode, assign, shell
 from tests.agent.host import Host, alive, until
 
@@ -39,3 +39,202 @@ async def test_noop_and_exec_work(host: Host, node: FakeNode) -> None:
     unknown = await node.finished(4)
     assert unknown.reason == "start_failed"
     assert "teleport" in unknown.detail
+
+
+async def test_the_environment_of_a_task(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    work = {"kind": "shell", "run": "env; pwd; cat", "env": {"A": "ü", "HOME": "/tmp"}, "stdin": "fed\n"}
+    await node.send(assign(7, work), assign(8, {**work, "cwd": "/usr"}), assign(9, {**work, "cwd": "/none"}))
+    lines = (await node.finished(7)).tail.decode().splitlines()
+    values = dict(line.split("=", 1) for line in lines if "=" in line)
+    assert values["CRONCLAVE_JOB"] == "job"
+    assert values["CRONCLAVE_ATTEMPT"] == "7"
+    assert values["CRONCLAVE_FENCE"] == "1007"
+    assert values["CRONCLAVE_AGENT"] == "agent-1"
+    assert values["CRONCLAVE_ZONE"] == "zone-a"
+    assert values["A"] == "ü"
+    assert values["SHELL"] == "/bin/sh"
+    assert not {"PYTHONPATH", "CRONCLAVE_AGENT_CONFIG", "VIRTUAL_ENV"} & set(values)
+    assert "fed" in lines
+    assert "/tmp" in lines
+    assert "/usr" in (await node.finished(8)).tail.decode().splitlines()
+    failed = await node.finished(9)
+    assert failed.reason == "start_failed"
+    assert "/none" in failed.detail
+
+
+async def test_nothing_starts_before_it_is_due_by_the_nodes_clock(host: Host, node: FakeNode) -> None:
+    node.clock_ahead_ms = -700  # the host's own clock would start everything too early
+    host.start()
+    await node.connected()
+    dues = {attempt: node.now_ms() + 200 + 37 * attempt for attempt in range(1, 9)}
+    stamps = host.folder / "stamps"
+    await node.send(
+        *[shell(a, f"echo {a} $(date +%s%3N) >> {stamps}", due_ms=due) for a, due in dues.items()],
+        assign(20, {"kind": "noop"}, due_ms=node.now_ms() + 400),
+    )
+    await node.until(lambda: len(node.all(Finished)) == 9)
+    for line in stamps.read_text().splitlines():
+        attempt, stamp = map(int, line.split())
+        assert stamp + node.clock_ahead_ms >= dues[attempt]
+
+
+async def test_without_a_grant_nothing_starts(host: Host, node: FakeNode) -> None:
+    node.grants = False
+    host.start()
+    await node.connected()
+    evidence = host.folder / "evidence"
+    await node.send(shell(1, f"touch {evidence}"))
+    await node.until(lambda: len(node.all(Claim, 1)) >= 3)  # claimed again and again, with one id
+    assert len({claim.claim for claim in node.all(Claim, 1)}) == 1
+    assert not evidence.exists()
+    await node.send(Refuse(1, node.all(Claim, 1)[0].claim, "revoked"))
+    await node.send(shell(2, "true"))
+    node.grants = True
+    await node.finished(2)
+    await node.send(Grant(1, node.all(Claim, 1)[0].claim, 1, 1), shell(3, "true"))
+    await node.finished(3)
+    assert not evidence.exists()
+    assert not node.all(Finished, 1)
+
+
+async def test_repeated_assignments_and_grants_start_once(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    evidence = host.folder / "evidence"
+    work = shell(1, f"echo x >> {evidence}; sleep 0.4")
+    await node.send(work, work)
+    await node.until(lambda: node.all(Running, 1))
+    claim = node.all(Claim, 1)[0]
+    await node.send(work, Grant(1, claim.claim, 1, 2), Grant(1, claim.claim, 1, 2))
+    await node.finished(1)
+    await node.send(work, Grant(1, claim.claim, 1, 2), shell(2, "true"))
+    await node.finished(2)
+    assert evidence.read_text() == "x\n"
+    assert len(node.all(Finished, 1)) == 1
+
+
+async def test_a_grant_that_comes_too_late_is_gone(host: Host, node: FakeNode) -> None:
+    node.grants = False
+    host.start()
+    await node.connected()
+    evidence = host.folder / "evidence"
+    await node.send(shell(1, f"touch {evidence}"))
+    await node.until(lambda: node.all(Claim, 1))
+    assert host.agent is not None
+    # The host sleeps: what was granted meanwhile is read eleven seconds after the claim.
+    host.agent.send_signal(signal.SIGSTOP)
+    claims = len(node.all(Claim, 1))
+    await node.send(Grant(1, node.all(Claim, 1)[0].claim, 1, 5))
+    asleep = time.monotonic()
+    await until(lambda: time.monotonic() - asleep > 10.2)
+    host.agent.send_signal(signal.SIGCONT)
+    end = await node.finished(1)
+    assert (end.reason, end.started_ms, end.exit_code) == ("gone", None, None)
+    assert "void" in end.detail
+    assert not evidence.exists()
+    assert claims >= 1
+
+
+async def test_cancel_ends_the_whole_group(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    pids = host.folder / "pids"
+    stubborn = "trap '' TERM; while :; do sleep 0.05; done"
+    await node.send(
+        shell(1, f"echo $$ >> {pids}; (sh -c '{'echo $$ >> ' + str(pids)}; sleep 60' & sleep 60) & sleep 60"),
+        assign(2, {"kind": "exec", "argv": ["sh", "-c", f"echo $$ >> {pids}; {stubborn}"]}, grace_ms=200),
+    )
+    await node.until(lambda: node.all(Running, 1) and node.all(Running, 2))
+    await until(lambda: len(pids.read_text().split()) == 3)
+    await node.send(Cancel(1), Cancel(2))
+    ends = [await node.finished(1), await node.finished(2)]
+    assert [(e.reason, e.exit_code, e.signal) for e in ends] == [
+        ("cancelled", None, signal.SIGTERM),
+        ("cancelled", None, signal.SIGKILL),
+    ]
+    await until(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()))
+
+
+async def test_cancel_before_the_start_and_after_the_end(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    evidence = host.folder / "evidence"
+    await node.send(shell(1, f"touch {evidence}", due_ms=node.now_ms() + 60_000))
+    await node.until(lambda: node.all(Claim, 1))
+    await node.send(Cancel(1), shell(2, "exit 4"))
+    assert (await node.finished(1)).reason == "cancelled"
+    assert (await node.finished(2)).exit_code == 4
+    await node.send(Cancel(2), shell(3, "true"))
+    await node.finished(3)
+    assert len(node.all(Finished, 2)) == 1
+    assert not evidence.exists()
+
+
+async def test_a_timeout_ends_the_group(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    await node.send(shell(1, "sleep 60 | cat", timeout_ms=300))
+    end = await node.finished(1)
+    assert (end.reason, end.signal) == ("timeout", signal.SIGTERM)
+    assert end.started_ms is not None
+    assert end.finished_ms - end.started_ms >= 300
+
+
+async def test_what_the_first_process_leaves_in_its_group_ends_with_it(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    pid_file = host.folder / "pid"
+    await node.send(shell(1, f"sleep 60 & echo $! > {pid_file}; exit 0"))
+    assert (await node.finished(1)).exit_code == 0
+    await until(lambda: not alive(int(pid_file.read_text())))
+
+
+async def test_output_is_limited_and_the_work_goes_on(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    line = "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo last; exit 9"
+    await node.send(shell(1, line, output_bytes_max=10_000))
+    end = await node.finished(1)
+    assert end.exit_code == 9
+    assert "discarded" in end.detail
+    assert end.tail.endswith(b"x\nlast\n")
+    assert len(end.tail) == 16 << 10
+    await node.send(TailRequest(1, 1, 9_990, 1_000), TailRequest(2, 1, 0, 100), TailRequest(3, 99, 0, 100))
+    await node.until(lambda: len(node.all(TailChunk)) == 3)
+    first, second, third = node.all(TailChunk)
+    assert first.data.startswith(b"x" * 10 + b"\n[output limit of 10000 bytes")
+    assert first.ended
+    assert second.data == b"x" * 100
+    assert not second.ended
+    assert third.missing
+
+
+async def test_output_can_be_read_while_it_is_written(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    go = host.folder / "go"
+    await node.send(shell(1, f"echo one; while [ ! -e {go} ]; do sleep 0.02; done; echo two"))
+    await node.until(lambda: node.all(Running, 1))
+    await node.send(TailRequest(1, 1, 0, 100))
+    await node.until(lambda: node.all(TailChunk))
+    chunk = node.all(TailChunk)[0]
+    assert (chunk.data, chunk.ended) == (b"one\n", False)
+    go.touch()
+    await node.finished(1)
+    await node.send(TailRequest(2, 1, 4, 100))
+    await node.until(lambda: len(node.all(TailChunk)) == 2)
+    chunk = node.all(TailChunk)[1]
+    assert (chunk.data, chunk.ended, chunk.size) == (b"two\n", True, 8)
+
+
+async def test_many_at_one_instant(host: Host, node: FakeNode) -> None:
+    host.settings["slots"] = "500"
+    host.start()
+    await node.connected()
+    due_ms = node.now_ms() + 300
+    evidence = host.folder / "evidence"
+    await node.send(*[shell(a, f"echo {a} >> {evidence}", due_ms=due_ms) for a in range(1, 201)])
+    await node.until(lambda: len(node.all(Finished)) == 200)
+    assert sorted(map(int, Path(evidence).read_text().split())) == list(range(1, 201))
