@@ -185,14 +185,17 @@ class Journal:
             self._guard(self._store)
 
     def trimmable(self, index: int, tail_bytes: int) -> int:
-        """How many segments `trim` would drop."""
-        count, size = 0, self.size_bytes
-        while count + 1 < len(self._segments):
-            size -= self._segments[count].size
-            if self._segments[count + 1].prior_index > index or size < tail_bytes:
+        """How many segments `trim` would drop. A segment can become the first only if nothing behind it reaches
+        below it: after a truncation a later one may start earlier, with other entries."""
+        best, size = 0, self.size_bytes
+        priors = [segment.prior_index for segment in self._segments]
+        for count in range(1, len(self._segments)):
+            size -= self._segments[count - 1].size
+            if size < tail_bytes:
                 break
-            count += 1
-        return count
+            if priors[count] <= min(index, *priors[count:]):
+                best = count
+        return best
 
     def trim(self, index: int, tail_bytes: int) -> bool:
         """Drop old segments whose entries are all at or below `index` (which the state holds durably), keeping

@@ -1,0 +1,200 @@
+"""The journal on real files: what was synced is there, a torn tail is cut, damage is refused by name."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from cluster.disk import FileDisk
+from cluster.journal import Journal, JournalError
+
+
+def open_journal(directory: Path, segment_bytes: int = 1 << 20) -> Journal:
+    return Journal(FileDisk(directory), segment_bytes=segment_bytes)
+
+
+def filled(directory: Path, count: int, segment_bytes: int = 1 << 20) -> Journal:
+    journal = open_journal(directory, segment_bytes)
+    for index in range(1, count + 1):
+        journal.append(b"entry %d" % index, index, 1)
+        journal.sync()
+    return journal
+
+
+def segments(directory: Path) -> list[Path]:
+    return sorted(directory.glob("*.seg"))
+
+
+def test_what_was_synced_is_there_again(tmp_path: Path) -> None:
+    journal = filled(tmp_path, 5)
+    journal.store_vote(3, "b")
+    journal.append(b"never synced", 6, 1)
+    again = open_journal(tmp_path)
+    assert again.entries == journal.entries[:5]
+    assert (again.term, again.vote) == (3, "b")
+
+
+def test_truncated_entries_stay_away(tmp_path: Path) -> None:
+    journal = filled(tmp_path, 5)
+    journal.truncate(3)
+    journal.append(b"other", 3, 2)
+    journal.sync()
+    assert [e[0] for e in open_journal(tmp_path).entries] == [b"entry 1", b"entry 2", b"other"]
+
+
+def test_truncation_across_a_segment_survives_a_restart_and_a_trim(tmp_path: Path) -> None:
+    journal = filled(tmp_path, 40, segment_bytes=400)
+    assert len(segments(tmp_path)) > 3
+    journal.truncate(20)
+    for index in range(20, 60):
+        journal.append(b"second %d" % index, index, 2)
+        journal.sync()
+    assert open_journal(tmp_path, 400).entries == journal.entries
+    assert journal.trim(30, 0)
+    again = open_journal(tmp_path, 400)
+    assert again.entries == journal.entries
+    assert 1 < again.first_index <= 30
+    assert again.entries[1][0].startswith(b"second")
+
+
+def test_reset_continues_behind_a_copy_and_keeps_term_and_vote(tmp_path: Path) -> None:
+    journal = filled(tmp_path, 5)
+    journal.store_vote(7, "c")
+    journal.reset(100, 6)
+    journal.append(b"next", 101, 7)
+    journal.sync()
+    again = open_journal(tmp_path)
+    assert [e[1:] for e in again.entries] == [(100, 6), (101, 7)]
+    assert (again.term, again.vote) == (7, "c")
+    assert len(segments(tmp_path)) == 1
+
+
+def test_tail_cut_at_every_byte_keeps_whole_records(tmp_path: Path) -> None:
+    filled(tmp_path / "whole", 4).close()
+    [segment] = segments(tmp_path / "whole")
+    raw, meta = segment.read_bytes(), (tmp_path / "whole" / "meta").read_bytes()
+    sizes = []
+    for end in range(len(raw) - 90, len(raw)):
+        directory = tmp_path / f"cut-{end}"
+        directory.mkdir()
+        (directory / segment.name).write_bytes(raw[:end])
+        (directory / "meta").write_bytes(meta)
+        journal = open_journal(directory)
+        count = len(journal.entries)
+        assert [e[1] for e in journal.entries] == list(range(1, count + 1))
+        sizes.append(count)
+        journal.append(b"more", count + 1, 1)
+        journal.sync()
+        assert open_journal(directory).entries == journal.entries
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == 3
+    assert sizes[0] == 1 or sizes[0] == 2
+
+
+@pytest.mark.parametrize("offset", [0, 9, 30, 40, 50, 60, 70, 75])
+def test_flipped_bit_in_a_synced_record_is_refused_with_file_and_offset(tmp_path: Path, offset: int) -> None:
+    filled(tmp_path, 8).close()
+    [segment] = segments(tmp_path)
+    raw = bytearray(segment.read_bytes())
+    raw[offset] ^= 0x10
+    segment.write_bytes(raw)
+    with pytest.raises(JournalError, match=rf"{segment.name}, offset \d+: .*join again under a new name"):
+        open_journal(tmp_path)
+
+
+def test_every_flipped_byte_is_refused_or_cuts_the_last_batch_only(tmp_path: Path) -> None:
+    filled(tmp_path / "whole", 6).close()
+    [segment] = segments(tmp_path / "whole")
+    raw, meta = segment.read_bytes(), (tmp_path / "whole" / "meta").read_bytes()
+    directory = tmp_path / "flipped"
+    directory.mkdir()
+    refused = cut = 0
+    for offset in range(len(raw)):
+        damaged = bytearray(raw)
+        damaged[offset] ^= 0xFF
+        (directory / segment.name).write_bytes(damaged)
+        (directory / "meta").write_bytes(meta)
+        try:
+            journal = open_journal(directory)
+        except JournalError:
+            refused += 1
+        else:
+            # The last batch cannot be told from one that was being written.
+            assert [e[1] for e in journal.entries] == [1, 2, 3, 4, 5]
+            cut += 1
+    assert cut == len(raw) - raw.rindex(b"\xc5\x1e")
+    assert refused + cut == len(raw)
+
+
+def test_damage_in_an_older_segment_is_refused(tmp_path: Path) -> None:
+    filled(tmp_path, 40, segment_bytes=400).close()
+    first = segments(tmp_path)[0]
+    first.write_bytes(first.read_bytes()[:-3])
+    with pytest.raises(JournalError, match=first.name):
+        open_journal(tmp_path, 400)
+
+
+@pytest.mark.parametrize("which", [0, 1, -1])
+def test_removed_segment_is_refused(tmp_path: Path, which: int) -> None:
+    filled(tmp_path, 40, segment_bytes=400).close()
+    gone = segments(tmp_path)[which]
+    gone.unlink()
+    with pytest.raises(JournalError, match=rf"{gone.name}, offset 0: it is missing"):
+        open_journal(tmp_path, 400)
+
+
+def test_missing_or_damaged_metadata_are_refused(tmp_path: Path) -> None:
+    filled(tmp_path, 3).close()
+    meta = tmp_path / "meta"
+    raw = meta.read_bytes()
+    meta.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
+    with pytest.raises(JournalError, match="meta, offset 0: its checksum is wrong"):
+        open_journal(tmp_path)
+    meta.unlink()
+    with pytest.raises(JournalError, match="votes of this node are forgotten"):
+        open_journal(tmp_path)
+
+
+def test_trim_keeps_the_tail_and_never_what_is_not_held(tmp_path: Path) -> None:
+    journal = filled(tmp_path, 100, segment_bytes=400)
+    assert not journal.trim(3, 0)
+    assert journal.trim(50, 0)
+    assert journal.first_index <= 50
+    kept = journal.size_bytes
+    assert not journal.trim(100, kept)
+    assert journal.trim(100, 1000)
+    assert journal.size_bytes >= 1000
+    assert journal.last_index == 100
+
+
+class FailingDisk(FileDisk):
+    """A disk whose syncs fail once, as after a write error that the kernel has forgotten since."""
+
+    fails = False
+
+    def sync(self, name: str) -> None:
+        if self.fails:
+            self.fails = False
+            raise OSError(errno.EIO, "Input/output error")
+        super().sync(name)
+
+
+def test_failed_sync_is_final(tmp_path: Path) -> None:
+    disk = FailingDisk(tmp_path)
+    journal = Journal(disk)
+    journal.append(b"a", 1, 1)
+    disk.fails = True
+    with pytest.raises(JournalError, match="Input/output error"):
+        journal.sync()
+    for attempt in (journal.sync, lambda: journal.store_vote(9, "x"), lambda: journal.reset(5, 5)):
+        with pytest.raises(JournalError):
+            attempt()
+    assert open_journal(tmp_path).term == 0
+
+
+def test_gap_in_the_log_is_our_own_mistake(tmp_path: Path) -> None:
+    journal = filled(tmp_path, 3)
+    with pytest.raises(ValueError, match="entry 5 behind 3"):
+        journal.append(b"x", 5, 1)
