@@ -2,11 +2,14 @@
 
 Rules of this file:
 
-1. The jobs do what cron did: the same instants in the same zone, the same shell, environment, directory and stdin, runs
-   that may overlap, and no catch-up of what was missed.
-2. A line is either taken whole or reported as a problem with its number. What is taken with a difference is a note.
-3. A job's name comes from its command alone, so it stays the same when lines move, are added or get another schedule.
-4. Environment lines hold for the lines below them, as in cron. Cron expands no variables in them, and neither does this.
+1. The jobs do what cron did: the same instants in the same zone, the same shell, environment, directory and
+   stdin, runs that may overlap, and no catch-up of what was missed.
+2. A line is either taken whole or reported as a problem with its number. What is taken with a difference is
+   a note.
+3. A job's name comes from its command alone, so it stays the same when lines move, are added or get another
+   schedule.
+4. Environment lines hold for the lines below them, as in cron. Cron expands no variables in them, and
+   neither does this.
 """
 
 from __future__ import annotations
@@ -26,8 +29,11 @@ LINE_CHARACTERS_MAX = 65_536
 MAIL_VARIABLES = ("MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING")
 
 WELL_KNOWN_USERS = frozenset(
-    "root daemon bin sys man lp mail news uucp proxy www-data backup list irc nobody apache nginx postgres "
-    "mysql git ubuntu admin centos ec2-user".split()
+    (
+        "root", "daemon", "bin", "sys", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup",
+        "list", "irc", "nobody", "apache", "nginx", "postgres", "mysql", "git", "ubuntu", "admin",
+        "centos", "ec2-user",
+    )
 )
 
 _ENVIRONMENT = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z_][A-Za-z0-9_]*))\s*=(.*)""", re.DOTALL)
@@ -36,8 +42,11 @@ _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?")
 _SCHEDULE = re.compile(r"\s*-?(@[^\s]+|(?:[^\s]+[ \t]+){4}[^\s]+)(?:[ \t]+(.*))?", re.DOTALL)
 _WORD = re.compile(r"[^\s;&|()<>\"']+")
 _WRAPPERS = frozenset(
-    "sudo nice ionice env time timeout flock chronic setsid nohup exec cd test [ bash sh zsh dash python python3 "
-    "perl ruby php node if then".split()
+    (
+        "sudo", "nice", "ionice", "env", "time", "timeout", "flock", "chronic", "setsid", "nohup", "exec",
+        "cd", "test", "[", "bash", "sh", "zsh", "dash", "python", "python3", "perl", "ruby", "php", "node",
+        "if", "then",
+    )
 )
 
 
@@ -79,8 +88,8 @@ class _Reading:
 def parse_crontab(
     text: str, *, user_column: bool | None = None, filename: str = "crontab", tz: str = "UTC"
 ) -> CrontabImport:
-    """The jobs of a crontab. `tz`: the zone of the host's cron. `user_column`: the sixth word is a user, as in
-    /etc/crontab; None: find out. Raises UnknownZoneError for a bad `tz` only.
+    """The jobs of a crontab. `tz`: the zone of the host's cron. `user_column`: the sixth word is a user, as
+    in /etc/crontab; None: find out. Raises UnknownZoneError for a bad `tz` only.
     """
     zone(tz)
     lines = text.replace("\r\n", "\n").split("\n")
@@ -89,7 +98,8 @@ def parse_crontab(
     reading = _Reading(tz)
     for number, line in enumerate(lines, 1):
         if number > LINES_MAX:
-            reading.problems.append(LineRemark(number, "", f"more than {LINES_MAX} lines: the rest is left out"))
+            reason = f"more than {LINES_MAX} lines: the rest is left out"
+            reading.problems.append(LineRemark(number, "", reason))
             break
         _read_line(reading, number, line, user_column)
     return CrontabImport(tuple(reading.jobs), tuple(reading.problems), tuple(reading.notes), user_column)
@@ -223,7 +233,7 @@ def _split_percent(text: str) -> tuple[str, str | None]:
 
 
 def _has_user_column(lines: list[str], filename: str) -> bool:
-    """True when every job line has a plausible user and a command behind it, one of the users being well known."""
+    """True when every job line has a plausible user and a command behind it, one user being well known."""
     if re.fullmatch(r"(?:.*/)?etc/(?:crontab|cron\.d/[^/]+)", filename):
         return True
     users = []
@@ -232,7 +242,7 @@ def _has_user_column(lines: list[str], filename: str) -> bool:
             continue
         parts = _SCHEDULE.fullmatch(text)
         words = (parts[2] or "").split(None, 2) if parts else []
-        if parts is None or parts[1].lower().startswith("@reboot") and not words:
+        if parts is None:
             continue
         if len(words) < 2 or not _USER.fullmatch(words[0]) or words[1][0] in "-<>|&;%":
             return False

@@ -1,13 +1,14 @@
 """The public job: its schema, its check, its one canonical text, and the plain form that the machine reads.
 
-Promise: `parse_job` takes data from anywhere and gives a frozen Job, or a JobError with every problem, its place
-and a hint; nothing is ignored in silence. `canonical(job)` gives equal bytes for equal jobs and parses back to the same
-job; `compile_job(bytes)` needs no pydantic and gives the same on every node.
+Promise: `parse_job` takes data from anywhere and gives a frozen Job, or a JobError with every problem, its
+place and a hint; nothing is ignored in silence. `canonical(job)` gives equal bytes for equal jobs and
+parses back to the same job; `compile_job(bytes)` needs no pydantic and gives the same on every node.
 
-Reading order: job.py, task.py, trigger.py, policies.py, params.py (the schema), fields.py and quantities.py (how its
-values are written), parse.py (the check), graph.py, compiled.py (for the machine), documents.py (YAML files),
-published.py (the JSON Schema). Importing this package loads pydantic; `scheduler.model.compiled` alone
-does not need it, but Python loads the package first, so names are given out on first use.
+Reading order: job.py, task.py, trigger.py, policies.py, params.py (the schema), fields.py and quantities.py
+(how its values are written), parse.py (the check), graph.py, compiled.py (for the machine), documents.py
+(YAML files), published.py (the JSON Schema). Importing this package loads pydantic;
+`scheduler.model.compiled` alone does not need it, but Python loads the package first, so names are given
+out on first use.
 """
 
 from __future__ import annotations

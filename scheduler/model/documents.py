@@ -2,7 +2,8 @@
 
 Rules of this file:
 
-1. Only the values that JSON has: text, numbers, true, false, null, lists, objects. Dates stay text, other tags are refused.
+1. Only the values that JSON has: text, numbers, true, false, null, lists, objects. Dates stay text, other
+   tags are refused.
 2. A key twice is an error, never the last one wins. Merge keys (`<<`) are YAML 1.1 and refused.
 3. A file may hold several jobs, separated by `---` or as the items of one list. Empty documents are left out.
 4. Aliases are followed, but the values of a file are counted as written out, up to a limit.
@@ -85,7 +86,7 @@ def dump_yaml(jobs: Iterable[Mapping[str, Any]]) -> str:
     """These job mappings as YAML documents that `load_yaml` reads back."""
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style = False
-    writer.sort_base_mapping_type_on_output = False
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # untyped default
     writer.width = 110
     writer.explicit_start = True
     out = StringIO()
@@ -141,7 +142,8 @@ class _Reader:
         seen: set[str] = set()
         for key_node, value_node in node.value:
             if key_node.tag == f"{_TAG}merge":
-                raise self._error(key_node, "merge keys (<<) are not part of YAML 1.2", "write the fields out")
+                detail = "merge keys (<<) are not part of YAML 1.2"
+                raise self._error(key_node, detail, "write the fields out")
             key = self._scalar(key_node) if isinstance(key_node, ScalarNode) else None
             if not isinstance(key, str):
                 hint = "put it in quotes" if isinstance(key_node, ScalarNode) else ""

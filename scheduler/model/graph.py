@@ -29,7 +29,8 @@ def graph_problems(graph: Graph) -> list[Problem]:
     if cycle:
         path = " → ".join(cycle if len(cycle) <= 12 else [*cycle[:10], "…", cycle[-1]])
         pointer = pointer_of("tasks", cycle[0], "needs")
-        problems.append(Problem(pointer, f"tasks need each other in a cycle: {path}", "remove one of these needs"))
+        detail = f"tasks need each other in a cycle: {path}"
+        problems.append(Problem(pointer, detail, "remove one of these needs"))
     return problems
 
 

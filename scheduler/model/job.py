@@ -1,7 +1,8 @@
 """The public job: what people write, checked and with all defaults filled in.
 
-`canonical(job)` is its one text: sorted keys, no blanks, defaults written out, the short form as the task `main`. Equal
-jobs have equal bytes, and the bytes parse back to the same job. Fields without a value are left out.
+`canonical(job)` is its one text: sorted keys, no blanks, defaults written out, the short form as the task
+`main`. Equal jobs have equal bytes, and the bytes parse back to the same job. Fields without a value are
+left out.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ class Job(Model):
 
     name: Annotated[Name, Field(alias="job")]
     namespace: Name = "default"
-    labels: Labels = {}
+    labels: Labels = Field(default_factory=dict)
     description: Annotated[str, Field(max_length=4_096)] = ""
     triggers: Annotated[
         tuple[Trigger, ...], BeforeValidator(as_tuple), Field(max_length=TRIGGERS_MAX)
     ] = ()
     policies: Policies = Policies()
-    params: Annotated[dict[str, Param], Field(max_length=100)] = {}
+    params: Annotated[dict[str, Param], Field(max_length=100)] = Field(default_factory=dict)
     tasks: Annotated[dict[Name, Task], Field(max_length=TASKS_MAX)]
 
     def public(self) -> dict[str, Any]:

@@ -80,8 +80,10 @@ def check_params(params: Mapping[str, Mapping[str, Any]], given: object) -> byte
     for name in given:
         if name not in params:
             near = difflib.get_close_matches(str(name), params, 1)
-            hint = f"did you mean {near[0]}?" if near else f"declared: {', '.join(sorted(params)) or 'none'}"[:400]
-            problems.append(Problem(pointer_of(name), f"the job declares no parameter {shortened(name)}", hint))
+            declared = ", ".join(sorted(params))[:400] or "none"
+            hint = f"did you mean {near[0]}?" if near else f"declared: {declared}"
+            detail = f"the job declares no parameter {shortened(name)}"
+            problems.append(Problem(pointer_of(name), detail, hint))
     for name in sorted(params):
         schema = params[name]
         if name in given:

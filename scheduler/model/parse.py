@@ -3,8 +3,8 @@
 Rules of this file:
 
 1. Nothing is ignored in silence: an unknown field is refused with the near miss, one that is planned says so.
-2. All problems are reported at once. What concerns the whole job (the graph, repeated triggers) is judged also
-   while fields are wrong, as far as the shape allows.
+2. All problems are reported at once. What concerns the whole job (the graph, repeated triggers) is judged
+   also while fields are wrong, as far as the shape allows.
 3. Pointers lead into what was given: the short form's problems are at the top, not in the task `main`.
 4. The input is bounded before it is looked at: depth, number of values, length of the result.
 """
@@ -37,8 +37,8 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Trigger: ("calendar", "iso8601", "after", "webhook", "notice", "file", "max_active"),
     Policies: ("active", "autonomy"),
     Task: (
-        *("limits", "locks", "secrets", "skip_if_exists", "fanout", "join", "max_parallel", "approval", "when"),
-        *("http", "job", "finally", "python", "ssh", "run_as"),
+        *("limits", "locks", "secrets", "skip_if_exists", "fanout", "join", "max_parallel", "approval"),
+        *("when", "http", "job", "finally", "python", "ssh", "run_as"),
     ),
     Placement: (),
     Retry: (),
@@ -250,10 +250,7 @@ def _unknown_field(pointer: str, loc: Sequence[str | int], short: bool) -> Probl
         known += TASK_FIELDS
     by_fold = {candidate.casefold(): candidate for candidate in (*known, *planned)}
     near = difflib.get_close_matches(name[:60].casefold(), by_fold, 1, 0.6)
-    if near:
-        hint = f"did you mean {by_fold[near[0]]}?"
-    else:
-        hint = f"known here: {', '.join(known)}"
+    hint = f"did you mean {by_fold[near[0]]}?" if near else f"known here: {', '.join(known)}"
     return Problem(pointer, f"unknown field {shortened(name)}", hint)
 
 
@@ -284,7 +281,8 @@ def _whole_job_problems(shape: dict[str, Any], short: bool, data: dict[Any, Any]
                 graph[name] = [need for need in named if isinstance(need, str)]
         if short:
             if graph.get("main"):
-                problems.append(Problem("/needs", "a job of one task has no other to wait for", "remove needs"))
+                detail = "a job of one task has no other to wait for"
+                problems.append(Problem("/needs", detail, "remove needs"))
         else:
             problems += graph_problems(graph)
     params = shape.get("params")

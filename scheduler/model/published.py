@@ -1,7 +1,7 @@
 """The published JSON Schema (draft 2020-12) of a job, for editors and other tools.
 
-It is made from the models and says what they say as far as a schema can; `parse_job` is the judge. Write the file with
-`python -m scheduler.model.published > docs/reference/job.schema.json`.
+It is made from the models and says what they say as far as a schema can; `parse_job` is the judge. Write
+the file with `python -m scheduler.model.published > docs/reference/job.schema.json`.
 """
 
 from __future__ import annotations

@@ -14,9 +14,10 @@ DURATION_MS_MAX = 36_525 * 86_400_000
 SIZE_BYTES_MAX = 1 << 40
 
 _UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
-_DURATION = re.compile(r"(?:([0-9]{1,12})d)?(?:([0-9]{1,12})h)?(?:([0-9]{1,12})m)?(?:([0-9]{1,12})s)?(?:([0-9]{1,12})ms)?")
+_DURATION = re.compile("".join(f"(?:([0-9]{{1,12}}){unit})?" for unit in _UNITS_MS))
 _LOOSE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *(ms|s|m|h|d|w)")
-_SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
+_SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_SIZES |= {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 _SIZE = re.compile(r"([0-9]{1,15}) *([A-Za-z]{0,3})")
 _INSTANT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
@@ -27,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @lru_cache(maxsize=4_096)
 def parse_duration_ms(text: str) -> int:
-    """Milliseconds of "1h30m"; raises ValueError with a reason. Units d, h, m, s, ms in this order, positive."""
+    """Milliseconds of "1h30m"; raises ValueError with a reason. Units d, h, m, s, ms, in this order."""
     match = _DURATION.fullmatch(text)
     if match is None or not text:
         raise ValueError(_duration_reason(text))
@@ -48,7 +49,7 @@ def _duration_reason(text: str) -> str:
     if stripped.startswith("-"):
         return "a duration must not be negative"
     if stripped.isascii() and stripped.isdigit():
-        return f"a duration needs a unit: {stripped[:12]}s, {stripped[:12]}m…"
+        return f"a duration needs a unit, such as {stripped[:12]}s or {stripped[:12]}m"
     if _LOOSE.fullmatch(stripped):
         return 'write whole numbers and the units d, h, m, s, ms without blanks, such as "1h30m"'
     return 'no duration; write it like "90s", "15m", "1h30m" or "7d"'
@@ -85,7 +86,7 @@ def format_size(size_bytes: int) -> str:
 
 
 def parse_instant_ms(text: str) -> int:
-    """UTC milliseconds of an RFC 3339 instant; raises ValueError with a reason (an impossible date, no offset)."""
+    """UTC milliseconds of an RFC 3339 instant; raises ValueError with a reason."""
     match = _INSTANT.fullmatch(text)
     if match is None:
         raise ValueError("no instant; write it like 2026-12-31T23:00:00Z")

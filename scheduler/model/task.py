@@ -28,7 +28,7 @@ class Placement(Model):
     """Which agents may run the task."""
 
     pool: Name = "default"
-    labels: Labels = {}
+    labels: Labels = Field(default_factory=dict)
     zone: Annotated[Name | None, Field(description="only in this zone")] = None
 
     @field_validator("zone")
@@ -64,7 +64,7 @@ class Task(Model):
     needs: Names = ()
     rule: Literal["all_success", "all_done", "any_failed", "any_success"] = "all_success"
     allow_failure: bool = False
-    env: Environment = {}
+    env: Environment = Field(default_factory=dict)
     cwd: Annotated[str | None, Field(min_length=1, max_length=4_096)] = None
     stdin: Annotated[str | None, Field(max_length=SCRIPT_CHARACTERS_MAX)] = None
     grace_ms: Annotated[DurationMs, Field(alias="grace", description="from SIGTERM to SIGKILL")] = GRACE_MS

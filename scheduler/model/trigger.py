@@ -91,7 +91,8 @@ class Trigger(Model):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        given = [kind for kind in KINDS if getattr(self, kind if kind == "cron" else f"{kind}_ms") is not None]
+        values = (self.cron, self.every_ms, self.at_ms)
+        given = [kind for kind, value in zip(KINDS, values, strict=True) if value is not None]
         if len(given) != 1:
             said = f"{' and '.join(given)} exclude each other" if given else "it has no schedule"
             raise problem(f"{said}: a trigger has exactly one of cron, every, at", "use one trigger for each")

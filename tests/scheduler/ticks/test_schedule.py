@@ -1,0 +1,134 @@
+"""Promises of every schedule: cutting a range changes nothing, order, no doubles, agreement of the three questions."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduler.ticks import (
+    SpecError,
+    UnknownZoneError,
+    at_spec,
+    cron_spec,
+    every_spec,
+    jitter_ms,
+    manual_spec,
+    never_reason,
+    schedule,
+    tzdata_version,
+)
+from scheduler.ticks.zones import zone
+from tests.scheduler.ticks.test_oracles import ZONES, random_expression
+
+YEAR_MS = 366 * 86_400_000
+BASE_MS = round(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> bytes:
+    kind = draw(st.sampled_from(["cron", "cron", "cron", "every", "at"]))
+    if kind == "every":
+        return every_spec(draw(st.integers(60_000, 10**9)), draw(st.integers(0, BASE_MS + YEAR_MS)))
+    if kind == "at":
+        return at_spec(draw(st.integers(BASE_MS, BASE_MS + YEAR_MS)))
+    text = random_expression(random.Random(draw(st.integers(0, 10**6))))
+    policy = draw(st.sampled_from(["cron", "skip", "literal"]))
+    return cron_spec(text, tz=draw(st.sampled_from(ZONES)), dst=policy)
+
+
+@settings(max_examples=300, deadline=None)
+@given(specs(), st.tuples(*[st.integers(0, YEAR_MS)] * 3))
+def test_a_range_gives_the_same_ticks_however_it_is_cut(spec: bytes, cuts: tuple[int, int, int]) -> None:
+    a, b, c = (BASE_MS + cut for cut in sorted(cuts))
+    limit = 10**6
+    whole = schedule(spec).between(a, c, limit)
+    assert whole == schedule(spec).between(a, b, limit) + schedule(spec).between(b, c, limit)
+    assert all(x < y for x, y in zip(whole, whole[1:], strict=False))
+    assert all(a < tick <= c for tick in whole)
+    assert schedule(spec).between(a, c, 5) == whole[:5]
+    coming = schedule(spec).next(a)
+    if whole:
+        assert coming == whole[0]
+    else:
+        assert coming is None or coming > c
+    assert schedule(spec).upcoming(a, 3)[: len(whole)] == whole[:3]
+
+
+@settings(max_examples=100, deadline=None)
+@given(specs(), st.integers(0, YEAR_MS))
+def test_stepping_by_next_gives_the_range(spec: bytes, start: int) -> None:
+    at: int | None = BASE_MS + start
+    stepped = []
+    while len(stepped) < 10 and at is not None:
+        at = schedule(spec).next(at)
+        if at is not None:
+            stepped.append(at)
+    assert stepped == schedule(spec).upcoming(BASE_MS + start, 10)
+
+
+def test_every_is_anchored_at_the_epoch_or_at_its_start() -> None:
+    assert schedule(every_spec(900_000)).upcoming(BASE_MS + 1, 2) == [BASE_MS + 900_000, BASE_MS + 1_800_000]
+    start = BASE_MS + 1_234
+    assert schedule(every_spec(60_000, start)).upcoming(BASE_MS - 10**9, 2) == [start, start + 60_000]
+    assert schedule(every_spec(60_000, start)).next(start) == start + 60_000
+
+
+def test_at_fires_once_and_manual_never() -> None:
+    assert schedule(at_spec(BASE_MS)).next(BASE_MS - 1) == BASE_MS
+    assert schedule(at_spec(BASE_MS)).next(BASE_MS) is None
+    assert schedule(manual_spec()).next(0) is None
+    assert never_reason(manual_spec(), BASE_MS) is None
+
+
+def test_every_second_is_every_second() -> None:
+    found = schedule(cron_spec("* * * * * *", tz="Europe/Berlin")).between(BASE_MS, BASE_MS + 3_600_000)
+    assert found == list(range(BASE_MS + 1000, BASE_MS + 3_601_000, 1000))
+
+
+def test_what_never_fires_says_why() -> None:
+    assert "no month has such a day" in str(never_reason(cron_spec("0 0 30 2 *"), BASE_MS))
+    assert "no month has such a day" in str(never_reason(cron_spec("0 0 31 4,6,9,11 *"), BASE_MS))
+    only_in_the_gap = cron_spec("30 2 * 3 0L", tz="Europe/Berlin", dst="skip")
+    assert "exist on no day" in str(never_reason(only_in_the_gap, BASE_MS))
+    assert "in the past" in str(never_reason(at_spec(BASE_MS), BASE_MS))
+    assert never_reason(cron_spec("0 0 29 2 *"), BASE_MS) is None
+
+
+def test_the_rarest_dates_are_found() -> None:
+    found = schedule(cron_spec("0 0 29 2 */7")).upcoming(BASE_MS, 2)  # a 29 February that is a Sunday
+    assert [datetime.fromtimestamp(tick / 1000, UTC).year for tick in found] == [2032, 2060]
+
+
+@pytest.mark.parametrize("spec", [b"", b"[]", b"{}", b'{"every_ms":0}', b'{"cron":5}', b'{"cron":"* * * * *","dst":"x"}'])
+def test_bytes_that_are_no_spec_are_refused(spec: bytes) -> None:
+    with pytest.raises(SpecError):
+        schedule(spec)
+
+
+@pytest.mark.parametrize("name", ["Europe/Berln", "../etc/passwd", "", "europe/berlin", "posixrules"])
+def test_unknown_zones_are_refused(name: str) -> None:
+    with pytest.raises(UnknownZoneError):
+        zone(name)
+
+
+def test_zones_come_from_the_package_and_not_from_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    import zoneinfo
+
+    zoneinfo.reset_tzpath(to=["/nonexistent"])
+    try:
+        assert zone("America/New_York").offset_s(BASE_MS // 1000) == -5 * 3_600
+    finally:
+        zoneinfo.reset_tzpath()
+    assert tzdata_version()[:4].isdigit()
+
+
+def test_jitter_is_constant_bounded_and_spread() -> None:
+    offsets = [jitter_ms("default", f"job-{i}", "key", 30_000) for i in range(500)]
+    assert offsets == [jitter_ms("default", f"job-{i}", "key", 30_000) for i in range(500)]
+    assert all(0 <= offset < 30_000 for offset in offsets)
+    assert len(set(offsets)) > 450
+    assert jitter_ms("default", "job", "key", 0) == 0
