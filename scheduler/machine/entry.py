@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgpack
 
@@ -160,7 +161,7 @@ class Machine:
         state.hash = digest.digest()
 
 
-def _sound(frame: codec.Frame) -> bool:
+def _sound(frame: Any) -> bool:
     return (
         isinstance(frame.front, str)
         and isinstance(frame.seq, int)

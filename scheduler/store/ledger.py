@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgpack
 
 from scheduler.store.connection import Store
+from scheduler.store.state import LEDGER_START
 
 
 class Entry(NamedTuple):
@@ -67,3 +68,14 @@ def after(store: Store, seq: int, *, limit: int) -> list[tuple[Entry, bytes]]:
     """Entries behind `seq` with their hashes, in order."""
     rows = store.rows(f"SELECT {COLUMNS}, hash FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))
     return [(Entry._make(row[:-1]), row[-1]) for row in rows]
+
+
+def hash_of(store: Store, seq: int) -> bytes:
+    """The hash of an entry; of the one before the first: what the chain starts from."""
+    head: bytes | None = store.value("SELECT hash FROM ledger WHERE seq = ?", (seq,))
+    return LEDGER_START if head is None else head
+
+
+def decided_ms(store: Store, seq: int) -> int | None:
+    stamp_ms: int | None = store.value("SELECT decided_ms FROM ledger WHERE seq = ?", (seq,))
+    return stamp_ms

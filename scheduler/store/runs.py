@@ -90,7 +90,8 @@ def active(store: Store, job: int, *, limit: int) -> list[Run]:
 def first_admitted(store: Store, job: int) -> int | None:
     """The oldest active run that does not wait behind others."""
     run: int | None = store.value(
-        "SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL AND waiting = 0 ORDER BY id LIMIT 1", (job,)
+        "SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL AND waiting = 0 ORDER BY id LIMIT 1",
+        (job,),
     )
     return run
 
@@ -148,7 +149,9 @@ def finished(store: Store, job: int, through: int, limit: int) -> list[int]:
 
 def nth_newest(store: Store, job: int, offset: int) -> int | None:
     """The id of the newest run of a job but `offset`."""
-    run: int | None = store.value("SELECT id FROM runs WHERE job = ? ORDER BY id DESC LIMIT 1 OFFSET ?", (job, offset))
+    run: int | None = store.value(
+        "SELECT id FROM runs WHERE job = ? ORDER BY id DESC LIMIT 1 OFFSET ?", (job, offset)
+    )
     return run
 
 
@@ -175,3 +178,13 @@ def delete(store: Store, run: int) -> int:
     rows = store.write("DELETE FROM attempts WHERE run = ?", (run,))
     rows += store.write("DELETE FROM tasks WHERE run = ?", (run,))
     return rows + store.write("DELETE FROM runs WHERE id = ?", (run,))
+
+
+def undecided_ticks(store: Store, trigger: int, from_ms: int, to_ms: int) -> list[int]:
+    """Instants in (from_ms, to_ms] whose runs have no ledger entry yet."""
+    rows = store.rows(
+        "SELECT tick_ms FROM runs WHERE trigger = ? AND tick_ms > ? AND tick_ms <= ? AND decided = 0"
+        " ORDER BY tick_ms, id",
+        (trigger, from_ms, to_ms),
+    )
+    return [row[0] for row in rows]

@@ -126,3 +126,13 @@ def next_fire_ms(store: Store) -> int | None:
     fire_ms: int | None = store.value("SELECT min(fire_ms) FROM triggers WHERE fire_ms IS NOT NULL")
     return fire_ms
 
+
+
+def overlapping(store: Store, from_ms: int, to_ms: int, after: int, limit: int) -> list[Trigger]:
+    """Eras that have a part of (from_ms, to_ms], behind the id `after`."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM triggers WHERE id > ? AND from_ms < ? AND (until_ms IS NULL OR until_ms > ?)"
+        " ORDER BY id LIMIT ?",
+        (after, to_ms, from_ms, limit),
+    )
+    return [Trigger._make(row) for row in rows]

@@ -1,0 +1,225 @@
+"""A state of one node under a virtual clock: the real machine, planner and store, told by tests what happens when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from scheduler import codec
+from scheduler import commands as c
+from scheduler import events as e
+from scheduler.machine import AppliedEntry, Machine
+from scheduler.model import parse_job, seed
+from scheduler.plan import Limits, PlanCache, plan
+from scheduler.store import attempts, jobs, ledger, runs, tasks, triggers
+from scheduler.store.connection import Store
+
+START_MS = 1_800_000_000_000
+"""2027-01-15T08:00:00Z, a Friday."""
+
+POOL = "default"
+
+
+def job(name: str = "j", *, trigger: Any = None, **fields: Any) -> dict[str, Any]:
+    """A public job that does nothing, with these fields."""
+    document: dict[str, Any] = {"job": name, **fields}
+    if "tasks" not in fields:
+        document.setdefault("noop", True)
+    if trigger is not None:
+        document["triggers"] = trigger
+    return document
+
+
+class Story:
+    """Given commands, when a command, then outcome, events and rows."""
+
+    def __init__(self, path: Path, *, now_ms: int = START_MS, reverse: bool = False) -> None:
+        self.path = path
+        self.reverse = reverse
+        self.now_ms = now_ms
+        self.frames: list[tuple[int, bytes]] = []
+        self.events: list[e.Event] = []
+        self.seq = 0
+        self.raft_index = 0
+        self.cache = PlanCache()
+        self.sessions: dict[int, str] = {}
+        self.open()
+
+    def open(self) -> None:
+        self.store = Store.create_or_open(self.path, cluster="story")
+        if self.reverse:
+            self.store.execute("PRAGMA reverse_unordered_selects=ON")
+        self.machine = Machine(self.store)
+
+    def reopen(self) -> None:
+        self.store.close()
+        self.open()
+
+    def close(self) -> None:
+        self.store.close()
+
+    # -- telling ----------------------------------------------------------------------------------
+
+    def tell(self, *commands: c.Command) -> list[c.Outcome]:
+        """One frame in one entry, at the story's instant."""
+        self.seq += 1
+        encoded = tuple(codec.encode_command(command) for command in commands)
+        frame = codec.encode_frame(codec.Frame("story", self.seq, max(1, self.seq - 3), encoded))
+        self.frames.append((self.now_ms, frame))
+        entry = self.enter(frame)
+        return entry.frames[0][2]
+
+    def enter(self, *frames: bytes) -> AppliedEntry:
+        self.raft_index += 1
+        entry = self.machine.apply_entry(
+            applied=(self.raft_index, 1, self.raft_index - 1, 1, b""), stamp_ms=self.now_ms, frames=frames
+        )
+        self.events = [event for _, _, event in entry.events]
+        return entry
+
+    def tell_ok(self, *commands: c.Command) -> list[c.Outcome]:
+        outcomes = self.tell(*commands)
+        assert all(outcome.ok for outcome in outcomes), outcomes
+        return outcomes
+
+    def one(self, command: c.Command) -> c.Outcome:
+        return self.tell(command)[0]
+
+    def value(self, command: c.Command, key: str) -> Any:
+        outcome = self.one(command)
+        assert outcome.ok, outcome
+        assert outcome.value is not None
+        return outcome.value[key]
+
+    # -- the usual beginnings ---------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        return self.machine.state.epoch
+
+    def lead(self) -> None:
+        self.tell_ok(c.Lead("node-a", "zone-a", self.epoch + 1, "2026a"))
+
+    def put(self, *documents: dict[str, Any], after_ms: int | None = None, **fields: Any) -> list[Any]:
+        after_ms = self.now_ms if after_ms is None else after_ms
+        seeds = tuple(seed(parse_job(document, now_ms=after_ms), after_ms) for document in documents)
+        outcome = self.one(c.PutJobs(seeds, after_ms, **fields))
+        assert outcome.ok, outcome
+        assert outcome.value is not None
+        jobs_put: list[Any] = outcome.value["jobs"]  # type: ignore[assignment]  # plain msgpack data
+        return jobs_put
+
+    def connect(
+        self, name: str = "agent-1", *, session: str = "s1", slots: int = 100, node: str = "node-a", **fields: Any
+    ) -> int:
+        values: dict[str, Any] = {
+            "installation": f"installation of {name}",
+            "boot_id": "boot-1",
+            "zone": "zone-a",
+            "pool": POOL,
+            "labels": b"{}",
+            "version": "1",
+            **fields,
+        }
+        agent = int(self.value(c.ConnectAgent(name=name, session=session, slots=slots, node=node, **values), "agent"))
+        self.sessions[agent] = session
+        return agent
+
+    def disconnect(self, agent: int, node: str = "node-a") -> None:
+        self.tell_ok(c.DisconnectAgent(agent, self.sessions[agent], node))
+
+    # -- the planner and obedient agents ------------------------------------------------------------
+
+    def plan(self, **fields: Any) -> list[c.Command]:
+        return plan(self.store, self.now_ms, epoch=self.epoch, lead_ms=0, cache=self.cache, **fields)
+
+    def plan_and_apply(self, **fields: Any) -> list[c.Command]:
+        commands = self.plan(**fields)
+        if commands:
+            self.tell_ok(*commands)
+        return commands
+
+    def settle(self, *, exit_code: int = 0, rounds: int = 200, **fields: Any) -> None:
+        """Plan, claim and finish at this instant until nothing is left to do."""
+        for _ in range(rounds):
+            planned = self.plan_and_apply(**fields)
+            worked = self.work(exit_code=exit_code)
+            if not planned and not worked:
+                return
+        raise AssertionError("the plan never comes to rest")
+
+    def work(self, *, exit_code: int = 0) -> bool:
+        """Every connected agent claims what it was assigned and finishes what it was granted."""
+        claims = [
+            c.Start(attempt, agent, session, f"claim {attempt}")
+            for attempt, agent, session in self.store.rows(
+                "SELECT a.id, a.agent, g.session FROM attempts a JOIN agents g ON g.id = a.agent"
+                " WHERE a.state = 'assigned' AND g.node <> '' ORDER BY a.id"
+            )
+        ]
+        if claims:
+            self.tell_ok(*claims)
+        ends = [
+            c.Finish(attempt, agent, self.now_ms, self.now_ms, exit_code, "exit")
+            for attempt, agent in self.store.rows(
+                "SELECT a.id, a.agent FROM attempts a JOIN agents g ON g.id = a.agent"
+                " WHERE a.state IN ('granted', 'running') AND g.node <> '' ORDER BY a.id"
+            )
+        ]
+        if ends:
+            self.tell_ok(*ends)
+        return bool(claims or ends)
+
+    def claim(self, attempt: int) -> c.Outcome:
+        row = self.attempt(attempt)
+        return self.one(c.Start(attempt, row.agent, self.sessions[row.agent], f"claim {attempt}"))
+
+    def finish(self, attempt: int, *, exit_code: int | None = 0, reason: str = "exit", **fields: Any) -> c.Outcome:
+        row = self.attempt(attempt)
+        return self.one(
+            c.Finish(attempt, row.agent, self.now_ms, self.now_ms, exit_code, reason, **fields)
+        )
+
+    # -- asking -------------------------------------------------------------------------------------
+
+    def job(self, name: str = "j") -> jobs.Job:
+        row = jobs.find(self.store, "default", name)
+        assert row is not None
+        return row
+
+    def run(self, run: int) -> runs.Run:
+        row = runs.get(self.store, run)
+        assert row is not None
+        return row
+
+    def runs(self) -> list[tuple[str, str]]:
+        """(cause, state) of every run, oldest first."""
+        return [(row[0], row[1]) for row in self.store.rows("SELECT cause, state FROM runs ORDER BY id")]
+
+    def attempt(self, attempt: int) -> attempts.Attempt:
+        row = attempts.get(self.store, attempt)
+        assert row is not None
+        return row
+
+    def attempts(self, run: int) -> list[attempts.Attempt]:
+        return attempts.of_run(self.store, run)
+
+    def tasks(self, run: int) -> dict[str, str]:
+        return {task.name: task.state for task in tasks.of_run(self.store, run)}
+
+    def triggers(self, name: str = "j") -> list[triggers.Trigger]:
+        return triggers.of_job(self.store, self.job(name).id)
+
+    def ledger(self) -> list[tuple[int, int, str, str]]:
+        """(first instant after the start in seconds, count, outcome, reason), in the order of writing."""
+        return [
+            ((entry.first_ms - START_MS) // 1_000, entry.ticks, entry.outcome, entry.reason)
+            for entry, _ in ledger.after(self.store, 0, limit=100_000)
+        ]
+
+    def told(self, kind: type[Any]) -> list[Any]:
+        """Events of the last entry of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+__all__ = ["START_MS", "Limits", "Story", "job"]
