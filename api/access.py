@@ -1,8 +1,8 @@
 """Who asks, and what they may do.
 
-Rules: a token is known by its SHA-256 alone; comparisons take constant time; a role grants capabilities, never a
-route by name; cookies carry the token, HttpOnly and same-site, and a write made with one needs the CSRF token.
-`agent` tokens open the agents' socket and nothing else.
+Rules: a token is known by its SHA-256 alone; comparisons take constant time; a role grants capabilities,
+never a route by name; cookies carry the token, HttpOnly and same-site, and a write made with one needs the
+CSRF token. `agent` tokens open the agents' socket and nothing else.
 """
 
 from __future__ import annotations

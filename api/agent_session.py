@@ -1,9 +1,9 @@
 """One agent's socket: the talk of `scheduler.protocol`, as seen by the node.
 
-Rules: what waits is bounded (frames at work, messages to send), and an agent that exceeds it is sent away, not served
-slower for ever; messages of one loop turn leave in one frame; a claim or a report without an outcome (no leader) is
-not answered: the agent sends it again. A node that has not applied what the agent has seen answers nothing about
-attempts until it has (rule 5).
+Rules: what waits is bounded (frames at work, messages to send), and an agent that exceeds it is sent away,
+not served slower for ever; messages of one loop turn leave in one frame; a claim or a report without an
+outcome (no leader) is not answered: the agent sends it again. A node that has not applied what the agent
+has seen answers nothing about attempts until it has (rule 5).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a job's compiled task to the Assign message: the work and the task's environment (design, section 6)."""
+"""From a job's compiled task to the Assign message: work and environment (design, section 6)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """All of the API together: one ASGI application over one `ports.Scheduler`.
 
-The composition root calls `create_app`, serves the result with uvicorn (see `UVICORN` for what it must set), and calls
-`gateway.close()` first when it stops, so that streams end and agents leave before the server waits for them.
+The composition root calls `create_app`, serves the result with uvicorn (see `UVICORN` for what it must
+set), and calls `gateway.close()` first when it stops, so that streams end and agents leave before the
+server waits for them.
 """
 
 from __future__ import annotations
@@ -16,14 +17,26 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.access import Access
 from api.commits import Commits, RunWatch
 from api.door import Door
 from api.gateway import Gateway
 from api.metrics import Metrics
 from api.ports import ApiSettings, NoLeaderError, OverloadedError, Scheduler, UnavailableError
 from api.problems import FieldError, Problem
-from api.routes import agents, apply, cluster, events, health, jobs, jobs_hot, logs, pages, runs, session, ticks
+from api.routes import (
+    agents,
+    apply,
+    cluster,
+    events,
+    health,
+    jobs,
+    jobs_hot,
+    logs,
+    pages,
+    runs,
+    session,
+    ticks,
+)
 from api.services import Services
 from scheduler.protocol import FRAME_BYTES_MAX
 from scheduler.store.connection import QueryTooLongError
@@ -42,7 +55,9 @@ UVICORN: Mapping[str, Any] = {
     "server_header": False,
     "log_config": None,
 }
-"""Settings of uvicorn that this application relies on: agents ping by protocol messages, frames have one limit."""
+"""Settings of uvicorn that this application relies on: agents ping by protocol messages, frames have one
+limit.
+"""
 
 
 class Api:

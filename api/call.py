@@ -1,4 +1,6 @@
-"""One request as the routes see it: who asks, the query, the body (read and measured already) and the reply's index."""
+"""One request as the routes see it: who asks, the query, the body (read and measured already) and the
+reply's index.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,9 @@ def parse_json(body: bytes) -> Any:
         return json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=_unique_pairs)
     except json.JSONDecodeError as error:
         raise Problem(
-            "not-json", f"line {error.lineno}, column {error.colno}: {error.msg}", hint="Check the body's syntax."
+            "not-json",
+            f"line {error.lineno}, column {error.colno}: {error.msg}",
+            hint="Check the body's syntax.",
         ) from None
     except UnicodeDecodeError as error:
         raise Problem("not-json", f"the body is not UTF-8: byte {error.start}") from None

@@ -1,8 +1,8 @@
 """One subscription to the node's commits, and everyone in this process who listens to it.
 
-Rules: listeners are called in the order of commits, in the event loop, and must not block; a listener that raises
-is our mistake, is logged, and does not stop the others. When the subscription overran, commits were lost:
-listeners are told by `on_gap` and read the state again.
+Rules: listeners are called in the order of commits, in the event loop, and must not block; a listener that
+raises is our mistake, is logged, and does not stop the others. When the subscription overran, commits were
+lost: listeners are told by `on_gap` and read the state again.
 """
 
 from __future__ import annotations

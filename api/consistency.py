@@ -1,10 +1,11 @@
 """How fresh a read is.
 
-By default linearizable: a (shared) barrier commits first, so the read sees everything that was acknowledged before
-it was asked. `?min_index=N` reads your own writes: as soon as this node has applied N, without a barrier.
-`?index=N&wait=30s` is a blocking query: it returns once something happened after N, or when the wait is over; it
-takes no barrier, since barriers raise the index and two blocking queries would wake each other for ever.
-`?consistency=stale` answers at once with what this node knows, and says how old that may be.
+By default linearizable: a (shared) barrier commits first, so the read sees everything that was acknowledged
+before it was asked. `?min_index=N` reads your own writes: as soon as this node has applied N, without a
+barrier. `?index=N&wait=30s` is a blocking query: it returns once something happened after N, or when the
+wait is over; it takes no barrier, since barriers raise the index and two blocking queries would wake each
+other for ever. `?consistency=stale` answers at once with what this node knows, and says how old that may
+be.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ NO_EVENT_AFTER = 1 << 40  #: above every event's number within its command
 
 
 async def settle(call: Call, commits: Commits) -> None:
-    """Wait until a read on this node is as fresh as the caller asked; sets the index that the reply may claim."""
+    """Wait until a read on this node is as fresh as the caller asked; sets the index that the reply may
+    claim.
+    """
     consistency = call.query.get("consistency")
     if consistency not in (None, "", "stale", "linearizable"):
         raise query_problem("consistency", f"{consistency[:64]!r} is not stale or linearizable")

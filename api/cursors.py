@@ -1,7 +1,7 @@
 """Opaque cursors: where a list goes on.
 
-A cursor holds the key of the last row that was given out, not a count of rows, so a list stays right while rows
-come in and go: nothing is shown twice, nothing that was there all along is left out.
+A cursor holds the key of the last row that was given out, not a count of rows, so a list stays right while
+rows come in and go: nothing is shown twice, nothing that was there all along is left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ from api.problems import query_problem
 
 
 def make_cursor(kind: str, *key: str | int) -> str:
-    return base64.urlsafe_b64encode(json.dumps([kind, *key], separators=(",", ":")).encode()).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(json.dumps([kind, *key], separators=(",", ":")).encode())
+        .decode()
+        .rstrip("=")
+    )
 
 
 def read_cursor(kind: str, text: str | None, *types: type) -> list[str | int] | None:
@@ -28,4 +32,6 @@ def read_cursor(kind: str, text: str | None, *types: type) -> list[str | int] | 
                 return key
     except (ValueError, TypeError, LookupError):
         pass
-    raise query_problem("cursor", "it is not a cursor of this list", "Use next_cursor of the page before, unchanged.")
+    raise query_problem(
+        "cursor", "it is not a cursor of this list", "Use next_cursor of the page before, unchanged."
+    )

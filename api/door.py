@@ -1,9 +1,9 @@
 """What every HTTP request passes before and after its route. Plain ASGI: it costs tens of microseconds.
 
-Rules: a body is counted while it is read, so that chunked uploads have the same limit; everything but `PUBLIC`
-needs a token; a write by cookie needs the CSRF token; each reply has X-Cronclave-Index and the security headers;
-each error leaves as a problem. The hot routes (`hot`) are called here directly, in front of FastAPI, with the same
-functions that FastAPI documents.
+Rules: a body is counted while it is read, so that chunked uploads have the same limit; everything but
+`PUBLIC` needs a token; a write by cookie needs the CSRF token; each reply has X-Cronclave-Index and the
+security headers; each error leaves as a problem. The hot routes (`hot`) are called here directly, in front
+of FastAPI, with the same functions that FastAPI documents.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ DRAIN_BYTES_MAX = 16 << 20  #: read and thrown away, so that the client gets to 
 QUERY_BYTES_MAX = 16 << 10
 FIELDS_MAX = 100
 
-PUBLIC_PATHS = frozenset({"/", "/healthz", "/healthy.html", "/readyz", "/openapi.json", "/docs", "/favicon.ico"})
+PUBLIC_PATHS = frozenset(
+    {"/", "/healthz", "/healthy.html", "/readyz", "/openapi.json", "/docs", "/favicon.ico"}
+)
 PUBLIC_PREFIXES = ("/cockpit/", "/problems/")
 OWN_ACCESS = frozenset({"/v1/session"})  #: makes or ends a session: judges the token itself
 WRITES = frozenset({"POST", "PUT", "DELETE", "PATCH"})
@@ -93,7 +95,11 @@ class Door:
             if message["type"] == "http.response.start":
                 started = True
                 self._counts.count(call.method, message["status"])
-                message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS, *self._state_headers(call)]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    *SECURITY_HEADERS,
+                    *self._state_headers(call),
+                ]
             await send(message)
 
         waiting = b"wait=" in query_bytes or b"follow" in query_bytes or scope["path"] == "/v1/events"
@@ -193,7 +199,9 @@ class Door:
         if isinstance(error, NoLeaderError):
             return no_leader(str(error))
         if isinstance(error, OverloadedError):
-            return Problem("overloaded", str(error) or "too many proposals wait", headers={"Retry-After": "1"})
+            return Problem(
+                "overloaded", str(error) or "too many proposals wait", headers={"Retry-After": "1"}
+            )
         if isinstance(error, UnavailableError):
             kind = "storage-low" if "disk" in str(error).lower() else "unavailable"
             return Problem(kind, str(error) or "the node is stopping", headers={"Retry-After": "5"})

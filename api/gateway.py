@@ -2,13 +2,14 @@
 
 Rules (design, section 3):
 
-* Listen first, then read: an assignment is found either in the state that is read after ConnectAgent or in a commit
-  that comes after; one that is found twice is pushed once.
+* Listen first, then read: an assignment is found either in the state that is read after ConnectAgent or in
+  a commit that comes after; one that is found twice is pushed once.
 * This node pushes and relays; it decides nothing. Start, Finish and the rest are commands to the log.
 * Pong renews leases, so it is sent only while this node has a quorum and is not behind. Without a quorum for
   `GRACE_S`, or lagging for as long, the agents are sent away. A leader change alone touches no socket.
-* When the state says that an agent is disconnected that hangs here (the node was given up for lost, or a newer
-  connection elsewhere ended), its socket is closed: it registers again, with all that its journal holds.
+* When the state says that an agent is disconnected that hangs here (the node was given up for lost, or a
+  newer connection elsewhere ended), its socket is closed: it registers again, with all that its journal
+  holds.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ class Gateway:
             self._watch = asyncio.create_task(self._watch_quorum(), name="gateway-watch")
 
     def close(self) -> None:
-        """Send every agent to another node, and end what else hangs on `on_close`. Returns at once; the sockets end
-        within a second or so. Calling it again does nothing."""
+        """Send every agent to another node, and end what else hangs on `on_close`. Returns at once; the
+        sockets end within a second or so. Calling it again does nothing."""
         if self._stopping:
             return
         self._stopping = True
@@ -98,7 +99,7 @@ class Gateway:
         return len(self.sessions)
 
     async def tail(self, attempt: int, agent: int, offset: int, limit: int) -> p.TailChunk | None:
-        """Output of an attempt from its agent, which must hang here; None: it does not, or does not answer."""
+        """Output of an attempt from its agent; None: it does not hang here, or does not answer."""
         session = self.sessions.get(agent)
         if session is None:
             return None
@@ -145,8 +146,8 @@ class Gateway:
     # -- sessions -------------------------------------------------------------------------------
 
     def register(self, session: AgentSession) -> list[p.Message]:
-        """The session is the agent's now; returns what to tell it after its Welcome. No await in here: what is
-        committed later comes as a commit."""
+        """The session is the agent's now; returns what to tell it after its Welcome. No await in here: what
+        is committed later comes as a commit."""
         old = self.sessions.get(session.agent)
         if old is not None and old is not session:
             if old.hello.session == session.hello.session:
@@ -194,16 +195,15 @@ class Gateway:
             return
         wanted: list[int] = []
         for _, _, event in commit.events:
-            kind = type(event)
-            if kind is e.AttemptAssigned or kind is e.AttemptCancelling:
-                if event.agent in sessions:  # type: ignore[union-attr]  # both kinds have it
-                    wanted.append(event.attempt)  # type: ignore[union-attr]
-            elif kind is e.AttemptEnded:
-                self._on_ended(event)  # type: ignore[arg-type]  # it is one
-            elif kind is e.AgentDisconnected:
-                self._on_disconnected(event)  # type: ignore[arg-type]  # it is one
-            elif kind is e.AgentConnected:
-                self._on_connected(event)  # type: ignore[arg-type]  # it is one
+            if isinstance(event, e.AttemptAssigned | e.AttemptCancelling):
+                if event.agent in sessions:
+                    wanted.append(event.attempt)
+            elif isinstance(event, e.AttemptEnded):
+                self._on_ended(event)
+            elif isinstance(event, e.AgentDisconnected):
+                self._on_disconnected(event)
+            elif isinstance(event, e.AgentConnected):
+                self._on_connected(event)
         if wanted:
             self._push(wanted)
 
@@ -236,7 +236,9 @@ class Gateway:
         if compiled is None:
             spec = pages.spec_of(store, row.job, row.revision)
             if spec is None:
-                log.error("attempt %d: revision %d of job %d is not stored", row.attempt, row.revision, row.job)
+                log.error(
+                    "attempt %d: revision %d of job %d is not stored", row.attempt, row.revision, row.job
+                )
                 return None
             compiled = self.compiled.get(row.job, row.revision, spec)
         return assignment(row, compiled)

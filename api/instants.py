@@ -1,4 +1,6 @@
-"""Instants and spans of time at the API's edge: RFC 3339 in UTC with `Z`, milliseconds where they are not zero."""
+"""Instants and spans of time at the API's edge: RFC 3339 in UTC with `Z`, milliseconds where they are not
+zero.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def parse_instant(name: str, text: str) -> int:
             name, f"{text[:64]!r} is not an RFC 3339 instant", "Write it as 2026-01-31T23:00:00Z."
         ) from None
     if moment.tzinfo is None:
-        raise query_problem(name, f"{text[:64]!r} has no zone", "End it with Z for UTC, or an offset as +02:00.")
+        raise query_problem(
+            name, f"{text[:64]!r} has no zone", "End it with Z for UTC, or an offset as +02:00."
+        )
     return (moment - _EPOCH_UTC) // timedelta(milliseconds=1)
 
 
@@ -42,9 +46,13 @@ def parse_wait_s(name: str, text: str) -> float:
         seconds = float(text)
     elif match and any(match.groups()):
         hours, minutes, whole, millis = match.groups()
-        seconds = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(whole or 0) + int(millis or 0) / 1000
+        seconds = (
+            int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(whole or 0) + int(millis or 0) / 1000
+        )
     else:
         raise query_problem(name, f"{text[:64]!r} is not a duration", "Write it as 30s, 500ms or 1m.")
     if seconds > WAIT_MAX_S:
-        raise query_problem(name, f"{text[:64]} is longer than {WAIT_MAX_S:.0f}s", "Ask again when it is over.")
+        raise query_problem(
+            name, f"{text[:64]} is longer than {WAIT_MAX_S:.0f}s", "Ask again when it is over."
+        )
     return seconds

@@ -1,4 +1,4 @@
-"""From a request's body to a job: JSON or YAML, checked by the model; every problem of it becomes one reply."""
+"""From a request's body to a job: JSON or YAML, checked by the model; all its problems in one reply."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def documents(call: Call) -> list[Any]:
         raise Problem("unsupported-media-type", f"{media[:100]!r} is neither JSON nor YAML",
                       hint="Send application/json or application/yaml.")  # fmt: skip
     if not call.body.strip():
-        raise Problem("empty-body", "a job was expected and nothing came", hint="Send the job as a JSON object.")
+        raise Problem(
+            "empty-body", "a job was expected and nothing came", hint="Send the job as a JSON object."
+        )
     if not yaml:
         return [parse_json(call.body)]
     from scheduler.model.documents import load_yaml  # ruamel costs start-up time: only where YAML is sent
@@ -63,7 +65,9 @@ def to_job(call: Call, document: dict[str, Any], *, name: str | None = None) -> 
             data = {**data, "job": name}
         elif isinstance(data["job"], str) and data["job"] != name:
             detail = f"the body's job is {data['job'][:100]!r}, the path's {name[:100]!r}"
-            raise Problem("validation", detail, hint="A job keeps its name.", errors=[FieldError("/job", detail)])
+            raise Problem(
+                "validation", detail, hint="A job keeps its name.", errors=[FieldError("/job", detail)]
+            )
     asked = call.query.get("namespace")
     if asked and isinstance(data.get("namespace"), str) and data["namespace"] != asked:
         detail = f"the body's namespace is {data['namespace'][:100]!r}, the query's {asked[:100]!r}"

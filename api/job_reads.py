@@ -1,4 +1,6 @@
-"""Reading jobs and runs for the routes: rows to JSON, with what belongs to them fetched once for a whole page."""
+"""Reading jobs and runs for the routes: rows to JSON, with what belongs to them fetched once for a whole
+page.
+"""
 
 from __future__ import annotations
 

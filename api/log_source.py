@@ -1,6 +1,8 @@
-"""Where an attempt's output is: at its agent, live, through the node that the agent hangs on; else the stored tail.
+"""Where an attempt's output is: at its agent, live, through the node that the agent hangs on; else the
+stored tail.
 
-httpx2 is imported here alone in api/: one node asks another with the caller's own token, once, never in a chain.
+httpx2 is imported here alone in api/: one node asks another with the caller's own token, once, never in a
+chain.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class Target:
         return self.state in LIVE_STATES
 
 
-def find_target(services: Services, run: int, task: str | None, number: int | None) -> Target | None | str:
+def find_target(services: Services, run: int, task: str | None, number: int | None) -> Target | str | None:
     """The attempt; None: nothing has started yet; a text: why the question is not clear."""
     with services.scheduler.read() as store:
         tasks = pages.tasks_of(store, [run])
@@ -55,7 +57,9 @@ def find_target(services: Services, run: int, task: str | None, number: int | No
             return None
         last = attempts[-1]
         agent = pages.agent(store, last.agent)
-        return Target(last.id, last.agent, agent.node if agent else "", last.state, pages.stored_tail(store, last.id))
+        return Target(
+            last.id, last.agent, agent.node if agent else "", last.state, pages.stored_tail(store, last.id)
+        )
 
 
 async def live_chunk(services: Services, target: Target, offset: int) -> tuple[bytes, bool] | None:
@@ -94,7 +98,9 @@ async def ask_other_node(services: Services, call: Call, node: str) -> Proxied |
     if not url or call.headers.get(FORWARDED):
         return None
     client = httpx2.AsyncClient(
-        timeout=httpx2.Timeout(PROXY_READ_S, connect=PROXY_CONNECT_S, read=None if call.flag("follow") else PROXY_READ_S)
+        timeout=httpx2.Timeout(
+            PROXY_READ_S, connect=PROXY_CONNECT_S, read=None if call.flag("follow") else PROXY_READ_S
+        )
     )
     headers = {"Authorization": f"Bearer {call.principal.token}", FORWARDED: "1"}
     query = {key: value for key, value in call.query.items() if key not in ("index", "min_index", "wait")}

@@ -45,7 +45,11 @@ class _NodeCollector(Collector):
             ("leader", "1 on the leader.", status.state == "leader"),
             ("quorum", "1 while this node leads or follows a quorum.", status.quorum),
             ("ready", "1 while this node is caught up and has a quorum.", status.ready),
-            ("commit_lag_seconds", "Age of the newest knowledge of the commit index.", status.commit_lag_ms / 1e3),
+            (
+                "commit_lag_seconds",
+                "Age of the newest knowledge of the commit index.",
+                status.commit_lag_ms / 1e3,
+            ),
             ("disk_free_bytes", "Free bytes on the disk of the state.", status.free_bytes),
             ("wal_bytes", "Size of the state's write-ahead log.", status.wal_bytes),
             ("log_bytes", "Size of the Raft log.", status.log_bytes),
@@ -54,7 +58,9 @@ class _NodeCollector(Collector):
         ]
         for name, text, value in values:
             yield GaugeMetricFamily(f"cronclave_{name}", text, value=float(value))
-        peers = GaugeMetricFamily("cronclave_peer_reachable", "1 while the peer answers.", labels=["peer", "zone"])
+        peers = GaugeMetricFamily(
+            "cronclave_peer_reachable", "1 while the peer answers.", labels=["peer", "zone"]
+        )
         for peer in status.peers:
             peers.add_metric([peer.node, peer.zone], float(peer.reachable))
         yield peers
@@ -74,24 +80,27 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._node = _NodeCollector(scheduler, self.requests)
         self._registry.register(self._node)
-        self._ticks = Counter("cronclave_ticks", "Ticks decided, by outcome.", ["outcome"], registry=self._registry)
+        self._ticks = Counter(
+            "cronclave_ticks", "Ticks decided, by outcome.", ["outcome"], registry=self._registry
+        )
         self._runs = Counter("cronclave_runs", "Runs ended, by state.", ["state"], registry=self._registry)
         self._started = Counter("cronclave_runs_started", "Runs started.", registry=self._registry)
-        self._attempts = Counter("cronclave_attempts", "Attempts ended, by state.", ["state"], registry=self._registry)
+        self._attempts = Counter(
+            "cronclave_attempts", "Attempts ended, by state.", ["state"], registry=self._registry
+        )
         self._leaders = Counter("cronclave_leader_changes", "Leaderships begun.", registry=self._registry)
 
     def on_commit(self, commit: Committed) -> None:
         for _, _, event in commit.events:
-            kind = type(event)
-            if kind is e.TickDecided:
+            if isinstance(event, e.TickDecided):
                 self._ticks.labels(event.outcome).inc(event.count)
-            elif kind is e.RunEnded:
+            elif isinstance(event, e.RunEnded):
                 self._runs.labels(event.state).inc()
-            elif kind is e.RunStarted:
+            elif isinstance(event, e.RunStarted):
                 self._started.inc()
-            elif kind is e.AttemptEnded:
+            elif isinstance(event, e.AttemptEnded):
                 self._attempts.labels(event.state).inc()
-            elif kind is e.Led:
+            elif isinstance(event, e.Led):
                 self._leaders.inc()
 
     def on_gap(self) -> None:

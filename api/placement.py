@@ -1,7 +1,7 @@
 """Whether any agent could take a job's tasks: the API's word for the state `unplaceable`.
 
-An agent counts while it is connected, and for `RECENT_MS` after it went, so that a restart or a failover of agents
-does not flicker through every job's state. Slots do not count: a busy agent is a place to wait for.
+An agent counts while it is connected, and for `RECENT_MS` after it went, so that a restart or a failover of
+agents does not flicker through every job's state. Slots do not count: a busy agent is a place to wait for.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Every error of the API as RFC 9457 problem+json.
 
-Rules: `type` is stable and one of `KINDS`; `detail` says what is wrong with this request; `hint` says what to do;
-a bad field is named by a JSON pointer in `errors`. No reply of ours is an error in any other shape.
+Rules: `type` is stable and one of `KINDS`; `detail` says what is wrong with this request; `hint` says what
+to do; a bad field is named by a JSON pointer in `errors`. No reply of ours is an error in any other shape.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ KINDS: dict[str, Kind] = {
         401, "A token is needed", "Send 'Authorization: Bearer TOKEN'; the token is made by the cluster."
     ),
     "forbidden": Kind(403, "This token may not do that"),
-    "csrf": Kind(403, "The CSRF token is missing or wrong", "Send X-CSRF-Token as given by POST /v1/session."),
+    "csrf": Kind(
+        403, "The CSRF token is missing or wrong", "Send X-CSRF-Token as given by POST /v1/session."
+    ),
     "not-found": Kind(404, "There is no such thing"),
     "method-not-allowed": Kind(405, "This path does not take that method"),
     "exists": Kind(409, "The name is taken"),
@@ -53,7 +55,9 @@ KINDS: dict[str, Kind] = {
     "behind": Kind(503, "This node has not seen that index yet", "Try again, or ask another node."),
     "unavailable": Kind(503, "The node takes no writes for now", "Ask another node."),
     "storage-low": Kind(507, "The cluster is short of disk", "Free disk space on the nodes."),
-    "query-too-long": Kind(503, "The query took too long", "Narrow it: fewer filters by text, a shorter range."),
+    "query-too-long": Kind(
+        503, "The query took too long", "Narrow it: fewer filters by text, a shorter range."
+    ),
     "internal": Kind(500, "An error of the server", "The node's log says more."),
     "http": Kind(400, "The request was not understood"),
 }
@@ -113,14 +117,19 @@ class Problem(Exception):
 def query_problem(name: str, detail: str, hint: str = "") -> Problem:
     """A query parameter that is not valid."""
     return Problem(
-        "validation", f"query parameter {name!r}: {detail}", hint=hint, errors=[FieldError(f"?{name}", detail)]
+        "validation",
+        f"query parameter {name!r}: {detail}",
+        hint=hint,
+        errors=[FieldError(f"?{name}", detail)],
     )
 
 
 def from_job_problems(problems: Iterable[object], *, what: str = "the job") -> Problem:
     """The problems of `scheduler.model.JobError` (pointer, detail, hint) as one reply."""
     errors = [
-        FieldError(str(getattr(p, "pointer", "")), str(getattr(p, "detail", p)), str(getattr(p, "hint", "") or ""))
+        FieldError(
+            str(getattr(p, "pointer", "")), str(getattr(p, "detail", p)), str(getattr(p, "hint", "") or "")
+        )
         for p in problems
     ]
     if not errors:

@@ -1,7 +1,8 @@
 """The ticks of a job in (from, to], each with its one outcome, merged over its triggers, ranges expanded.
 
-Order: by instant, then by trigger. A tick that is due and has no entry yet is pending, with its run once it fired.
-What a page costs is bounded by its limit and the number of the job's trigger eras that meet the range.
+Order: by instant, then by trigger. A tick that is due and has no entry yet is pending, with its run once it
+fired. What a page costs is bounded by its limit and the number of the job's trigger eras that meet the
+range.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def ticks_page(
 ) -> dict[str, Any]:
     jobs = pages.job_ids(store, namespace, name)
     if not jobs:
-        raise Problem("not-found", f"there is no job {name[:200]!r} in namespace {namespace[:200]!r}, nor was one")
+        raise Problem(
+            "not-found", f"there is no job {name[:200]!r} in namespace {namespace[:200]!r}, nor was one"
+        )
     start_ms = from_ms if after is None else max(from_ms, after[0] - 1)
     streams = [
         _of_trigger(store, trigger, start_ms, to_ms, now_ms, limit + 2)
@@ -74,13 +77,16 @@ def _of_trigger(
                 break
         whole = len(decided) < page and len(rows) < page
         end_ms = to_ms if whole else decided[-1][0]
-        undecided: dict[int, int] = dict(pages.undecided_runs(store, trigger.id, position_ms, end_ms, 100 * page))
+        undecided: dict[int, int] = dict(
+            pages.undecided_runs(store, trigger.id, position_ms, end_ms, 100 * page)
+        )
         for at_ms in _due(trigger, position_ms, min(end_ms, now_ms), page):
             undecided.setdefault(at_ms, 0)
         for tick in decided:
             undecided.pop(tick[0], None)
         pending: list[Tick] = [
-            (at_ms, trigger.id, _pending(trigger, at_ms, run or None)) for at_ms, run in sorted(undecided.items())
+            (at_ms, trigger.id, _pending(trigger, at_ms, run or None))
+            for at_ms, run in sorted(undecided.items())
         ]
         yield from heapq.merge(decided, pending, key=lambda tick: tick[0])
         if whole:

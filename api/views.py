@@ -1,7 +1,8 @@
 """The JSON shapes of the API (design, section 7), made from rows. No reads here, no decisions.
 
-A job's JSON is its definition, in the public schema, with what the server knows about it beside it; `READ_ONLY` are
-those extra fields: a PUT of what a GET gave is accepted, and these fields are left out of account.
+A job's JSON is its definition, in the public schema, with what the server knows about it beside it;
+`READ_ONLY` are those extra fields: a PUT of what a GET gave is accepted, and these fields are left out of
+account.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ def job_facts(
 
 
 def job_bytes(facts: Mapping[str, Any], spec: bytes) -> bytes:
-    """The job's JSON: the definition's canonical bytes (an object that has `job` and `namespace`) are spliced in as
-    they are stored, which spares parsing and writing them."""
+    """The job's JSON: the definition's canonical bytes (an object that has `job` and `namespace`) are
+    spliced in as they are stored, which spares parsing and writing them."""
     head = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()
     return head[:-1] + b"," + spec[1:]
 
@@ -77,8 +78,8 @@ def run_summary(row: RunRow) -> dict[str, Any]:
 def run_json(
     row: RunRow, trigger: str | None, tasks: Iterable[TaskRow], attempts: Iterable[AttemptRow]
 ) -> dict[str, Any]:
-    """A run with its tasks and their attempts. Attempts that were taken back before they had a grant are left out:
-    they were never tries."""
+    """A run with its tasks and their attempts. Attempts that were taken back before they had a grant are
+    left out: they were never tries."""
     by_task: dict[int, list[dict[str, Any]]] = {}
     for attempt in attempts:
         if attempt.state != "revoked":

@@ -18,7 +18,9 @@ from scheduler.store import pages
 router = APIRouter(tags=["agents"])
 
 
-@router.get("/v1/agents", operation_id="listAgents", openapi_extra=schemas.read, responses=schemas.agents_replies)
+@router.get(
+    "/v1/agents", operation_id="listAgents", openapi_extra=schemas.read, responses=schemas.agents_replies
+)
 async def list_agents(
     request: Request,
     cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,

@@ -26,7 +26,7 @@ ERRORS_MAX = 200
 
 @router.post("/v1/apply", operation_id="applyJobs", openapi_extra=schemas.apply_jobs)
 async def apply_jobs(request: Request) -> Response:
-    """Create or change up to 1,000 jobs, all or none. Replies with what was created, changed and unchanged."""
+    """Create or change up to 1,000 jobs, all or none. Replies with what was created, changed, unchanged."""
     services, call = services_of(request), call_of(request)
     call.need(access.EDIT)
     given, dry, source = _content(call)
@@ -51,17 +51,20 @@ def _content(call: Call) -> tuple[list[Any], bool, str]:
         head = found[0]
         unknown = [name for name in head if name not in FIELDS]
         if unknown:
-            raise Problem("validation", f"unknown field {unknown[0][:100]!r}",
-                          errors=[FieldError(f"/{name[:100]}", "unknown field") for name in unknown[:20]])  # fmt: skip
+            errors = [FieldError(f"/{name[:100]}", "unknown field") for name in unknown[:20]]
+            raise Problem("validation", f"unknown field {unknown[0][:100]!r}", errors=errors)
         if not isinstance(head.get("dry_run", False), bool) or not isinstance(head.get("prune", False), bool):
             raise Problem("validation", "dry_run and prune are Booleans")
-        dry, prune = dry or head.get("dry_run", False), prune or head.get("prune", False)
+        dry = dry if "dry_run" not in head else dry | head["dry_run"]
+        prune = prune if "prune" not in head else prune | head["prune"]
         source = head.get("source", source)
         given = head["jobs"]
     else:
         given = found[0] if len(found) == 1 and isinstance(found[0], list) else found
     if prune:
-        raise Problem("not-available", "prune is not available in this version", hint="Delete jobs one by one.")
+        raise Problem(
+            "not-available", "prune is not available in this version", hint="Delete jobs one by one."
+        )
     if not isinstance(source, str) or len(source) > 500:
         raise Problem("validation", "source is a text of at most 500 letters")
     if not isinstance(given, list):
@@ -70,7 +73,9 @@ def _content(call: Call) -> tuple[list[Any], bool, str]:
     if not given:
         raise Problem("validation", "there are no jobs in it", errors=[FieldError("/jobs", "it is empty")])
     if len(given) > JOBS_MAX:
-        raise Problem("validation", f"{len(given)} jobs at once, at most {JOBS_MAX}", hint="Send several requests.")
+        raise Problem(
+            "validation", f"{len(given)} jobs at once, at most {JOBS_MAX}", hint="Send several requests."
+        )
     return given, dry, source
 
 
@@ -104,7 +109,11 @@ def _diff(services: Services, seeds: list[JobSeed]) -> dict[str, list[dict[str, 
         for job in seeds:
             row = pages.job(store, job.namespace, job.name)
             kind = "created" if row is None else "unchanged" if bytes(row.spec) == job.spec else "changed"
-            entry = {"namespace": job.namespace, "name": job.name, "revision": None if row is None else row.revision}
+            entry = {
+                "namespace": job.namespace,
+                "name": job.name,
+                "revision": None if row is None else row.revision,
+            }
             diff[kind].append(entry)
     return diff
 
@@ -117,5 +126,7 @@ def _committed(value: dict[str, object], diff: dict[str, list[dict[str, Any]]]) 
     decided: dict[str, list[dict[str, Any]]] = {"created": [], "changed": [], "unchanged": []}
     for job in jobs:
         kind = "created" if job["created"] else "changed" if job["changed"] else "unchanged"
-        decided[kind].append({"namespace": job["namespace"], "name": job["name"], "revision": job["revision"]})
+        decided[kind].append(
+            {"namespace": job["namespace"], "name": job["name"], "revision": job["revision"]}
+        )
     return decided

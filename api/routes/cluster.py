@@ -42,7 +42,9 @@ async def add_member(request: Request) -> Response:
         raise _invalid("/url", "write it as http://host:port or https://host:port")
     if not call.flag("dry_run"):
         try:
-            await services.scheduler.add_member(fields["name"], fields["address"], fields["zone"], fields["url"])
+            await services.scheduler.add_member(
+                fields["name"], fields["address"], fields["zone"], fields["url"]
+            )
         except ValueError as error:
             raise Problem("conflict", str(error)) from None
     return json_response({"node": fields["name"], **fields}, 200 if call.flag("dry_run") else 201)
@@ -72,15 +74,21 @@ async def transfer(request: Request) -> Response:
     document = call.json_object(optional=True)
     unknown = [name for name in document if name not in ("node", "to", "target")]
     if unknown:
-        raise _invalid(f"/{unknown[0][:100]}", "unknown field; send {\"node\": NAME}")
+        raise _invalid(f"/{unknown[0][:100]}", 'unknown field; send {"node": NAME}')
     target = document.get("node") or document.get("to") or document.get("target")
     if target is not None and not isinstance(target, str):
         raise _invalid("/node", f"it is a text, not {json_type(target)}")
     peers: list[PeerStatus] = list(services.scheduler.status().peers)
-    if target is not None and target != services.scheduler.status().node and target not in [p.node for p in peers]:
+    if (
+        target is not None
+        and target != services.scheduler.status().node
+        and target not in [p.node for p in peers]
+    ):
         raise Problem("not-found", f"there is no member {target[:200]!r}")
     if call.flag("dry_run"):
-        return json_response({"dry_run": True, "leader": services.scheduler.status().leader, "target": target})
+        return json_response(
+            {"dry_run": True, "leader": services.scheduler.status().leader, "target": target}
+        )
     try:
         leader = await services.scheduler.transfer(target)
     except ValueError as error:

@@ -1,8 +1,8 @@
 """GET /v1/events: what happens, as Server-Sent Events.
 
-Ids are `index.n`, the same on every node, so a client resumes anywhere with Last-Event-ID. `reset` means that
-the history behind that id is gone here: read the state again. A comment every HEARTBEAT_S keeps proxies awake. A client
-that cannot follow is cut off; it comes back with its last id.
+Ids are `index.n`, the same on every node, so a client resumes anywhere with Last-Event-ID. `reset` means
+that the history behind that id is gone here: read the state again. A comment every HEARTBEAT_S keeps
+proxies awake. A client that cannot follow is cut off; it comes back with its last id.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ FIELDS: dict[type[Any], tuple[tuple[str, str, bool], ...]] = {
 async def events(
     request: Request,
     types: Annotated[str | None, Query(description="Only these, such as run_ended,tick_decided.")] = None,
-    after: Annotated[str | None, Query(description="As Last-Event-ID, for clients that cannot send it.")] = None,
+    after: Annotated[
+        str | None, Query(description="As Last-Event-ID, for clients that cannot send it.")
+    ] = None,
 ) -> Response:
     """Every event from now on, or behind Last-Event-ID."""
     services, call = services_of(request), call_of(request)
@@ -54,7 +56,9 @@ async def events(
         wanted = frozenset(types.split(","))
         unknown = sorted(wanted - set(NAMES.values()))
         if unknown:
-            raise query_problem("types", f"{unknown[0][:64]!r} is not an event", f"One of {', '.join(NAMES.values())}.")
+            raise query_problem(
+                "types", f"{unknown[0][:64]!r} is not an event", f"One of {', '.join(NAMES.values())}."
+            )
     text = call.headers.get("last-event-id") or after
     position: tuple[int, int] | None = None
     if text:
@@ -72,7 +76,9 @@ async def events(
 async def _feed(
     services: Services, position: tuple[int, int] | None, wanted: frozenset[str] | None
 ) -> AsyncIterator[bytes]:
-    async with stream(services.commits) as commits:  # listen first, then read the history: nothing falls between
+    async with stream(
+        services.commits
+    ) as commits:  # listen first, then read the history: nothing falls between
         yield b"retry: %d\n\n" % RETRY_MS
         if position is None:
             position = services.commits.last_id or (services.scheduler.index, 0)
@@ -116,7 +122,9 @@ async def _next(commits: CommitStream, closed: asyncio.Task[bool]) -> Committed 
         return commits.queue.get_nowait()
     waiting = asyncio.create_task(commits.queue.get())
     try:
-        done, _ = await asyncio.wait({waiting, closed}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            {waiting, closed}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED
+        )
         return waiting.result() if waiting in done else None
     finally:
         waiting.cancel()

@@ -1,7 +1,7 @@
 """Health for machines: alive (whatever the quorum), ready (follows or leads one), and metrics.
 
-/healthz and /healthy.html must stay green without a quorum: auto-scaling groups would end every node, and its disk,
-just when the quorum is lost. Balancers ask /readyz.
+/healthz and /healthy.html must stay green without a quorum: auto-scaling groups would end every node, and
+its disk, just when the quorum is lost. Balancers ask /readyz.
 """
 
 from __future__ import annotations
@@ -33,14 +33,21 @@ async def healthy_page(request: Request) -> Response:
     services = services_of(request)
     with services.scheduler.read() as store:
         store.row("SELECT idx FROM state WHERE id = 1")
-    return Response("<!doctype html><title>healthy</title><p>healthy</p>\n", media_type="text/html; charset=utf-8")
+    return Response(
+        "<!doctype html><title>healthy</title><p>healthy</p>\n", media_type="text/html; charset=utf-8"
+    )
 
 
 @router.get("/readyz", operation_id="readyz")
 async def readyz(request: Request) -> Response:
     """200 while this node leads or follows a quorum and is caught up; else 503."""
     status = services_of(request).scheduler.status()
-    document = {"ready": status.ready, "state": status.state, "leader": status.leader, "quorum": status.quorum}
+    document = {
+        "ready": status.ready,
+        "state": status.state,
+        "leader": status.leader,
+        "quorum": status.quorum,
+    }
     return json_response(document, 200 if status.ready else 503, {} if status.ready else {"Retry-After": "1"})
 
 

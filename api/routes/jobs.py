@@ -33,13 +33,17 @@ Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Items on one page.
 Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
 
 
-@router.put("/v1/jobs/{name}", operation_id="putJob", openapi_extra=schemas.put_job, responses=schemas.job_replies)
+@router.put(
+    "/v1/jobs/{name}", operation_id="putJob", openapi_extra=schemas.put_job, responses=schemas.job_replies
+)
 async def put_job(request: Request, name: str) -> Response:
     """Create or change a job. ETag is its revision; `If-Match` and `If-None-Match: *` guard it."""
     return await jobs_hot.put_job(services_of(request), call_of(request), name)
 
 
-@router.post("/v1/jobs", operation_id="createJob", openapi_extra=schemas.create_job, responses=schemas.job_replies)
+@router.post(
+    "/v1/jobs", operation_id="createJob", openapi_extra=schemas.create_job, responses=schemas.job_replies
+)
 async def create_job(request: Request) -> Response:
     """Create a job; 409 when the name is taken."""
     services, call = services_of(request), call_of(request)
@@ -50,9 +54,13 @@ async def create_job(request: Request) -> Response:
     return await jobs_hot.write_job(services, call, job, 0)
 
 
-@router.get("/v1/jobs/{name}", operation_id="getJob", openapi_extra=schemas.read, responses=schemas.job_replies)
+@router.get(
+    "/v1/jobs/{name}", operation_id="getJob", openapi_extra=schemas.read, responses=schemas.job_replies
+)
 async def get_job(
-    request: Request, name: str, revision: Annotated[int | None, Query(ge=1, description="An older one.")] = None
+    request: Request,
+    name: str,
+    revision: Annotated[int | None, Query(ge=1, description="An older one.")] = None,
 ) -> Response:
     """A job: its definition and what the server knows about it."""
     services, call = services_of(request), call_of(request)
@@ -80,9 +88,13 @@ async def delete_job(request: Request, name: str) -> Response:
             row = find_job(store, call.namespace, name)
         if if_revision not in (None, row.revision):
             raise Problem("revision-mismatch", f"revision {if_revision} was expected, found {row.revision}")
-        return json_response({"dry_run": True, "name": name, "namespace": call.namespace, "change": "deleted"})
+        return json_response(
+            {"dry_run": True, "name": name, "namespace": call.namespace, "change": "deleted"}
+        )
     key, body = call.idempotency()
-    outcome = await services.scheduler.propose(DeleteJob(call.namespace, name, if_revision, call.actor, key, body))
+    outcome = await services.scheduler.propose(
+        DeleteJob(call.namespace, name, if_revision, call.actor, key, body)
+    )
     expect_ok(outcome, what=f"job {name}")
     return Response(status_code=204)
 

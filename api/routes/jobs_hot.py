@@ -1,4 +1,5 @@
-"""The two hot writes: put a job, run a job. Called by the door itself, so nothing here may use FastAPI's request.
+"""The two hot writes: put a job, run a job. Called by the door itself, so nothing here may use FastAPI's
+request.
 
 One proposal each, one small read after it in the loop; no threads, no response models.
 """
@@ -36,7 +37,9 @@ def precondition(call: Call) -> int | None:
         return None
     text = match.strip().removeprefix("W/").strip('"')
     if not text.isdigit() or len(text) > 15 or int(text) < 1:
-        raise Problem("validation", f"If-Match: {match[:64]!r} is not an ETag of a job", hint='ETags look like "3".')
+        raise Problem(
+            "validation", f"If-Match: {match[:64]!r} is not an ETag of a job", hint='ETags look like "3".'
+        )
     return int(text)
 
 
@@ -94,10 +97,8 @@ def dry_run(services: Services, call: Call, job: JobSeed, if_revision: int | Non
     if if_revision and (row is None or row.revision != if_revision):
         found = "none" if row is None else str(row.revision)
         raise Problem("revision-mismatch", f"revision {if_revision} was expected, found {found}")
-    if row is None:
-        change = "created"
-    else:
-        change = "unchanged" if bytes(row.spec) == job.spec else "changed"
+    same = row is not None and bytes(row.spec) == job.spec
+    change = "created" if row is None else "unchanged" if same else "changed"
     document = {"dry_run": True, "name": job.name, "namespace": job.namespace, "change": change}
     return json_response({**document, "revision": None if row is None else row.revision})
 
@@ -109,7 +110,9 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     unknown = [field for field in given if field != "params"]
     if unknown:
         errors = [FieldError(f"/{field[:100]}", "unknown field") for field in unknown[:20]]
-        raise Problem("validation", f"unknown field {unknown[0][:100]!r}", hint="Send {\"params\": {…}}.", errors=errors)
+        raise Problem(
+            "validation", f"unknown field {unknown[0][:100]!r}", hint='Send {"params": {…}}.', errors=errors
+        )
     wait_s = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else 0.0
     scheduler = services.scheduler
     with scheduler.read() as store:
@@ -120,7 +123,9 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
         problems = [problem.below("/params") for problem in error.problems]
         raise from_job_problems(problems, what="the parameters") from None
     if call.flag("dry_run"):
-        return json_response({"dry_run": True, "job": name, "namespace": call.namespace, "revision": row.revision})
+        return json_response(
+            {"dry_run": True, "job": name, "namespace": call.namespace, "revision": row.revision}
+        )
     key, body = call.idempotency()
     command = RunJob(call.namespace, name, params, scheduler.now_ms(), call.actor, key, body)
     value = expect_ok(await scheduler.propose(command), what=f"run of {name}")

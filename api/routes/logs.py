@@ -1,8 +1,8 @@
 """GET /v1/runs/{run}/logs: output as text/plain, from any node.
 
-`offset` counts bytes of the attempt's output. X-Cronclave-Log-Source says where it came from: `agent` (whole and
-live) or `tail` (the last bytes, stored with the attempt's end: the agent cannot be asked). `follow` streams until
-the attempt has ended.
+`offset` counts bytes of the attempt's output. X-Cronclave-Log-Source says where it came from: `agent`
+(whole and live) or `tail` (the last bytes, stored with the attempt's end: the agent cannot be asked).
+`follow` streams until the attempt has ended.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ async def get_logs(
     request: Request,
     run: str,
     task: Annotated[str | None, Query(description="Needed where the run has several tasks.")] = None,
-    attempt: Annotated[int | None, Query(ge=1, description="Number of the attempt; the latest by default.")] = None,
+    attempt: Annotated[
+        int | None, Query(ge=1, description="Number of the attempt; the latest by default.")
+    ] = None,
     offset: Annotated[int, Query(ge=0, description="Bytes to leave out.")] = 0,
     follow: Annotated[bool, Query(description="Stream until the attempt has ended.")] = False,
 ) -> Response:
@@ -64,7 +66,9 @@ async def get_logs(
         if proxied is not None:
             source = proxied.headers.get("x-cronclave-log-source", "agent")
             return StreamingResponse(
-                proxied.body(), media_type="text/plain; charset=utf-8", headers={"X-Cronclave-Log-Source": source}
+                proxied.body(),
+                media_type="text/plain; charset=utf-8",
+                headers={"X-Cronclave-Log-Source": source},
             )
     first = await live_chunk(services, target, offset)
     if first is None:
@@ -90,7 +94,11 @@ async def _stream(
             yield data
             offset += len(data)
             sent += len(data)
-        if ended or services.commits.closed.is_set() or (not follow and (not data or sent >= FIRST_BYTES_MAX)):
+        if (
+            ended
+            or services.commits.closed.is_set()
+            or (not follow and (not data or sent >= FIRST_BYTES_MAX))
+        ):
             return
         if not data:
             with contextlib.suppress(TimeoutError):
@@ -125,4 +133,6 @@ async def _until_started(services: Services, run: int, task: str | None) -> Targ
 
 
 def _concerns(event: e.Event, run: int) -> bool:
-    return type(event) in (e.AttemptAssigned, e.AttemptGranted, e.RunEnded) and getattr(event, "run", 0) == run
+    return (
+        type(event) in (e.AttemptAssigned, e.AttemptGranted, e.RunEnded) and getattr(event, "run", 0) == run
+    )

@@ -1,4 +1,6 @@
-"""What a browser gets: the cockpit's files, the list of operations, the meaning of problems. Nothing from elsewhere."""
+"""What a browser gets: the cockpit's files, the list of operations, the meaning of problems. Nothing from
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -90,9 +92,13 @@ def _operations_page(document: Mapping[str, Any]) -> str:
     sections: dict[str, list[str]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            sections.setdefault((operation.get("tags") or ["other"])[0], []).append(_operation(method, path, operation))
+            sections.setdefault((operation.get("tags") or ["other"])[0], []).append(
+                _operation(method, path, operation)
+            )
     navigation = " ".join(f'<a href="#{html.escape(name)}">{html.escape(name)}</a>' for name in sections)
-    body = "".join(f'<h2 id="{html.escape(n)}">{html.escape(n)}</h2>{"".join(ops)}' for n, ops in sections.items())
+    body = "".join(
+        f'<h2 id="{html.escape(n)}">{html.escape(n)}</h2>{"".join(ops)}' for n, ops in sections.items()
+    )
     problems = "".join(
         f"<tr><td><code>/problems/{html.escape(name)}</code><td>{kind.status}<td>{html.escape(kind.title)}"
         f"<td>{html.escape(kind.hint)}"
@@ -101,20 +107,25 @@ def _operations_page(document: Mapping[str, Any]) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<title>Cronclave API</title><link rel="stylesheet" href="/cockpit/style.css"><body class="docs"><main>'
-        f'<h1>Cronclave API</h1><p>Machine-readable: <a href="/openapi.json">openapi.json</a>. {navigation}</p>{body}'
-        f'<h2 id="problems">problems</h2><table><tr><th>type<th>status<th>title<th>hint{problems}</table></main>'
+        '<title>Cronclave API</title><link rel="stylesheet" href="/cockpit/style.css">'
+        '<body class="docs"><main>'
+        f'<h1>Cronclave API</h1><p>Machine-readable: <a href="/openapi.json">openapi.json</a>. '
+        f"{navigation}</p>{body}"
+        f'<h2 id="problems">problems</h2>'
+        f"<table><tr><th>type<th>status<th>title<th>hint{problems}</table></main>"
     )
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td><code>{html.escape(p['name'])}</code><td>{html.escape(p['in'])}<td>{html.escape(p.get('description', ''))}"
+        f"<tr><td><code>{html.escape(p['name'])}</code><td>{html.escape(p['in'])}"
+        f"<td>{html.escape(p.get('description', ''))}"
         for p in operation.get("parameters", ())
     )
     table = f"<table><tr><th>parameter<th>in<th>meaning{rows}</table>" if rows else ""
     text = html.escape(operation.get("description", ""))
     return (
-        f'<section><h3><span class="method">{html.escape(method.upper())}</span> <code>{html.escape(path)}</code></h3>'
+        f'<section><h3><span class="method">{html.escape(method.upper())}</span> '
+        f"<code>{html.escape(path)}</code></h3>"
         f"<p>{text}</p>{table}</section>"
     )

@@ -27,7 +27,10 @@ RUN_MOST = (1 << 62) - 1
 
 
 @router.post(
-    "/v1/jobs/{name}/runs", operation_id="runJob", openapi_extra=schemas.run_job, responses=schemas.run_replies
+    "/v1/jobs/{name}/runs",
+    operation_id="runJob",
+    openapi_extra=schemas.run_job,
+    responses=schemas.run_replies,
 )
 async def run_job(request: Request, name: str) -> Response:
     """Run the job now. With `?wait=30s` the reply waits for the run's end, at most that long."""
@@ -71,7 +74,9 @@ async def list_runs(
     return json_response(await in_thread(read))
 
 
-@router.get("/v1/runs/{run}", operation_id="getRun", openapi_extra=schemas.read, responses=schemas.run_replies)
+@router.get(
+    "/v1/runs/{run}", operation_id="getRun", openapi_extra=schemas.read, responses=schemas.run_replies
+)
 async def get_run(request: Request, run: str) -> Response:
     """One run with its tasks and attempts. With `?wait=30s` and no index, the reply waits for its end."""
     services, call = services_of(request), call_of(request)
@@ -122,5 +127,7 @@ async def _change(services: Services, call: Call, run: int, command: Command) ->
 
 def run_number(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) <= RUN_MOST:
-        raise Problem("not-found", f"{text[:64]!r} is not the id of a run", hint="Ids of runs are whole numbers.")
+        raise Problem(
+            "not-found", f"{text[:64]!r} is not the id of a run", hint="Ids of runs are whole numbers."
+        )
     return int(text)

@@ -36,7 +36,9 @@ async def current(request: Request) -> Response:
     """Who this session is, and its CSRF token."""
     services, call = services_of(request), call_of(request)
     principal = services.access.identify(call.headers)
-    return json_response({"name": principal.name, "role": principal.role, "csrf": csrf_token(principal.token)})
+    return json_response(
+        {"name": principal.name, "role": principal.role, "csrf": csrf_token(principal.token)}
+    )
 
 
 @router.delete("/v1/session", operation_id="endSession", status_code=204)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -16,6 +15,7 @@ from api.instants import parse_instant, rfc3339
 from api.problems import query_problem
 from api.services import Services, services_of
 from api.tick_pages import ticks_page
+from scheduler.verify import Verification, verify
 
 router = APIRouter(tags=["ticks"])
 
@@ -35,7 +35,10 @@ def range_of(services: Services, start: str | None, end: str | None) -> tuple[in
 
 
 @router.get(
-    "/v1/jobs/{name}/ticks", operation_id="listTicks", openapi_extra=schemas.read, responses=schemas.ticks_replies
+    "/v1/jobs/{name}/ticks",
+    operation_id="listTicks",
+    openapi_extra=schemas.read,
+    responses=schemas.ticks_replies,
 )
 async def list_ticks(
     request: Request,
@@ -81,31 +84,36 @@ async def verify_ledger(request: Request, start: From = None, to: To = None) -> 
     await settle(call, services.commits)
     from_ms, to_ms = range_of(services, start, to)
 
-    from scheduler.verify import verify
-
     def read() -> dict[str, Any]:
         with services.scheduler.read() as store:
-            return jsonable(verify(store, from_ms, to_ms))
+            return verification_json(verify(store, from_ms, to_ms, now_ms=services.scheduler.now_ms()))
 
-    result = await in_thread(read)
-    return json_response({"from": rfc3339(from_ms), "to": rfc3339(to_ms), **result})
+    return json_response(await in_thread(read))
 
 
-def jsonable(value: Any) -> Any:
-    """Plain JSON of a record: bytes in hex, `…_ms` as instants."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        found: dict[str, Any] = {}
-        for field in dataclasses.fields(value):
-            item = getattr(value, field.name)
-            if field.name.endswith("_ms") and (item is None or isinstance(item, int)):
-                found[field.name.removesuffix("_ms")] = rfc3339(item)
-            else:
-                found[field.name] = jsonable(item)
-        return found
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, dict):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [jsonable(item) for item in value]
-    return value
+def verification_json(result: Verification) -> dict[str, Any]:
+    """`ok` is the verdict; overdue ticks are no problem of the ledger: nothing was decided about them yet."""
+    return {
+        "ok": result.problem_count == 0,
+        "from": rfc3339(result.from_ms),
+        "to": rfc3339(result.to_ms),
+        "index": result.index,
+        "ledger_head": result.ledger_head.hex(),
+        "due": result.due,
+        "outcomes": dict(sorted(result.outcomes.items())),
+        "undecided": result.undecided,
+        "overdue": result.overdue,
+        "entries": result.entries,
+        "problem_count": result.problem_count,
+        "problems": [
+            {
+                "kind": problem.kind,
+                "job": problem.job,
+                "trigger": problem.trigger,
+                "at": rfc3339(problem.instant_ms),
+                "seq": problem.seq,
+                "detail": problem.detail,
+            }
+            for problem in result.problems
+        ],
+    }

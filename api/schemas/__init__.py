@@ -1,7 +1,9 @@
-"""What /openapi.json says about bodies, headers and replies: pydantic models with examples, for documentation only.
+"""What /openapi.json says about bodies, headers and replies: pydantic models with examples, for
+documentation only.
 
-Nothing is validated with these at run time: bodies are judged by `scheduler.model`, replies are made by `api.views`, and a
-test compares real replies with these models. Reading order: `replies` (shapes), then the fragments of operations below.
+Nothing is validated with these at run time: bodies are judged by `scheduler.model`, replies are made by
+`api.views`, and a test compares real replies with these models. Reading order: `replies` (shapes), then the
+fragments of operations below.
 """
 
 from __future__ import annotations
@@ -26,7 +28,13 @@ def _query(name: str, text: str, kind: str = "string") -> dict[str, Any]:
 
 
 def _header(name: str, text: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": text,
+        "schema": {"type": "string"},
+    }
 
 
 def _body(example: object, *, required: bool = True, yaml: bool = False) -> dict[str, Any]:
@@ -40,7 +48,11 @@ _NAMESPACE = _query("namespace", "Namespace; `default` where one is needed.")
 _FRESHNESS = [
     _query("consistency", "`linearizable` (default) or `stale`."),
     _query("min_index", "Read once this node has applied that index.", "integer"),
-    _query("index", "Blocking query: reply once something happened after that index, or when `wait` is over.", "integer"),
+    _query(
+        "index",
+        "Blocking query: reply once something happened after that index, or when `wait` is over.",
+        "integer",
+    ),
     _query("wait", "How long, such as 30s."),
 ]
 _DRY_RUN = _query("dry_run", "Say what would happen, change nothing.", "boolean")
@@ -54,7 +66,10 @@ put_job: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN, _KEY, _IF_MATCH, _IF_NONE_MATCH],
     "requestBody": _body(JOB, yaml=True),
 }
-create_job: dict[str, Any] = {"parameters": [_NAMESPACE, _DRY_RUN, _KEY], "requestBody": _body(JOB, yaml=True)}
+create_job: dict[str, Any] = {
+    "parameters": [_NAMESPACE, _DRY_RUN, _KEY],
+    "requestBody": _body(JOB, yaml=True),
+}
 apply_jobs: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN, _KEY, _query("source", "Where the jobs come from.")],
     "requestBody": _body({"jobs": [JOB]}, yaml=True),
@@ -65,11 +80,15 @@ run_job: dict[str, Any] = {
 }
 logs: dict[str, Any] = {
     "parameters": _FRESHNESS,
-    "responses": {"200": {"description": "Output", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+    "responses": {
+        "200": {"description": "Output", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    },
 }
 events: dict[str, Any] = {
     "parameters": [_header("Last-Event-ID", "Go on behind this event.")],
-    "responses": {"200": {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    "responses": {
+        "200": {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    },
 }
 add_member: dict[str, Any] = {
     "requestBody": _body(

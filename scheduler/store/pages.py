@@ -1,7 +1,8 @@
 """Queries behind the lists and details that the API shows: read-only, bounded, by indices.
 
-Rules: every list is a keyset page (it goes on behind the last key that was given out, never by an offset) with a
-total ORDER BY; details that belong to a page are fetched for the whole page at once. The machine uses none of these.
+Rules: every list is a keyset page (it goes on behind the last key that was given out, never by an offset)
+with a total ORDER BY; details that belong to a page are fetched for the whole page at once. The machine
+uses none of these.
 """
 
 from __future__ import annotations
@@ -181,12 +182,13 @@ _LEDGER = _columns(LedgerRow)
 _REVISION = _columns(RevisionRow)
 _AGENT = _columns(AgentRow)
 _ATTEMPT = (
-    "a.id, a.task, a.run, a.number, a.agent, coalesce(g.name, ''), coalesce(g.zone, ''), a.state, a.unreachable, "
-    "a.due_ms, a.fence, a.granted_ms, a.started_ms, a.finished_ms, a.exit_code, a.signal, a.reason, a.late"
+    "a.id, a.task, a.run, a.number, a.agent, coalesce(g.name, ''), coalesce(g.zone, ''), a.state, "
+    "a.unreachable, a.due_ms, a.fence, a.granted_ms, a.started_ms, a.finished_ms, a.exit_code, "
+    "a.signal, a.reason, a.late"
 )
 _DISPATCH = (
-    "SELECT a.id, a.agent, a.state, a.number, a.due_ms, t.name, r.id, r.job, r.revision, r.namespace, r.name, "
-    "r.tick_ms, r.params FROM attempts a JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run "
+    "SELECT a.id, a.agent, a.state, a.number, a.due_ms, t.name, r.id, r.job, r.revision, r.namespace, "
+    "r.name, r.tick_ms, r.params FROM attempts a JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run "
 )
 
 
@@ -242,7 +244,8 @@ def jobs_page(
             where.append("json_extract(labels, ?) = ?")
             values += [path, value]
     rows = store.rows(
-        f"SELECT {_JOB} FROM jobs WHERE {' AND '.join(where)} ORDER BY namespace, name LIMIT ?", (*values, limit)
+        f"SELECT {_JOB} FROM jobs WHERE {' AND '.join(where)} ORDER BY namespace, name LIMIT ?",
+        (*values, limit),
     )
     return [JobRow(*row) for row in rows]
 
@@ -252,8 +255,8 @@ def next_ticks(store: Store, jobs: Iterable[int]) -> dict[int, int]:
     found: dict[int, int] = {}
     for ids in _chunks(jobs):
         for job_id, due_ms in store.rows(
-            f"SELECT job, min(next_due_ms) FROM triggers WHERE job IN ({_marks(len(ids))}) AND until_ms IS NULL "
-            "AND next_due_ms IS NOT NULL GROUP BY job ORDER BY job",
+            f"SELECT job, min(next_due_ms) FROM triggers WHERE job IN ({_marks(len(ids))}) "
+            "AND until_ms IS NULL AND next_due_ms IS NOT NULL GROUP BY job ORDER BY job",
             ids,
         ):
             found[job_id] = due_ms
@@ -265,7 +268,8 @@ def last_ticks(store: Store, jobs: Iterable[int]) -> dict[int, tuple[int, str, s
     found: dict[int, tuple[int, str, str, int]] = {}
     for job_id in sorted(set(jobs)):
         row = store.row(
-            "SELECT last_ms, outcome, reason, run FROM ledger WHERE job = ? ORDER BY first_ms DESC, seq DESC LIMIT 1",
+            "SELECT last_ms, outcome, reason, run FROM ledger WHERE job = ? "
+            "ORDER BY first_ms DESC, seq DESC LIMIT 1",
             (job_id,),
         )
         if row is not None:
@@ -273,7 +277,9 @@ def last_ticks(store: Store, jobs: Iterable[int]) -> dict[int, tuple[int, str, s
     return found
 
 
-def revisions_page(store: Store, namespace: str, name: str, *, before: int | None, limit: int) -> list[RevisionRow]:
+def revisions_page(
+    store: Store, namespace: str, name: str, *, before: int | None, limit: int
+) -> list[RevisionRow]:
     """Newest first."""
     rows = store.rows(
         f"SELECT {_REVISION} FROM revisions WHERE namespace = ? AND name = ? AND revision < ? "
@@ -294,7 +300,8 @@ def revision(store: Store, namespace: str, name: str, number: int) -> RevisionRo
 def spec_of(store: Store, job_id: int, number: int) -> bytes | None:
     """The canonical bytes of one revision of a job."""
     row = store.row(
-        "SELECT spec FROM revisions WHERE job = ? AND revision = ? ORDER BY namespace, name LIMIT 1", (job_id, number)
+        "SELECT spec FROM revisions WHERE job = ? AND revision = ? ORDER BY namespace, name LIMIT 1",
+        (job_id, number),
     )
     return None if row is None else bytes(row[0])
 
@@ -313,15 +320,17 @@ def job_ids(store: Store, namespace: str, name: str) -> list[int]:
 def eras(store: Store, job_id: int, from_ms: int, to_ms: int) -> list[TriggerRow]:
     """Eras of the job's triggers that meet (from, to]."""
     rows = store.rows(
-        f"SELECT {_TRIGGER} FROM triggers WHERE job = ? AND from_ms < ? AND (until_ms IS NULL OR until_ms > ?) "
-        "ORDER BY id",
+        f"SELECT {_TRIGGER} FROM triggers WHERE job = ? AND from_ms < ? "
+        "AND (until_ms IS NULL OR until_ms > ?) ORDER BY id",
         (job_id, to_ms, from_ms),
     )
     return [TriggerRow(*row) for row in rows]
 
 
 def live_triggers(store: Store, job_id: int) -> list[TriggerRow]:
-    rows = store.rows(f"SELECT {_TRIGGER} FROM triggers WHERE job = ? AND until_ms IS NULL ORDER BY id", (job_id,))
+    rows = store.rows(
+        f"SELECT {_TRIGGER} FROM triggers WHERE job = ? AND until_ms IS NULL ORDER BY id", (job_id,)
+    )
     return [TriggerRow(*row) for row in rows]
 
 
@@ -339,7 +348,8 @@ def ledger_of_trigger(store: Store, trigger: int, from_ms: int, to_ms: int, limi
     """Entries that meet (from, to], oldest first; the first may begin before it (a range)."""
     rows: list[LedgerRow] = []
     before = store.row(
-        f"SELECT {_LEDGER} FROM ledger WHERE trigger = ? AND first_ms <= ? ORDER BY first_ms DESC, seq DESC LIMIT 1",
+        f"SELECT {_LEDGER} FROM ledger WHERE trigger = ? AND first_ms <= ? "
+        "ORDER BY first_ms DESC, seq DESC LIMIT 1",
         (trigger, from_ms),
     )
     if before is not None and LedgerRow(*before).last_ms > from_ms:
@@ -411,7 +421,9 @@ def runs_page(
 def runs_of(store: Store, ids: Iterable[int]) -> dict[int, RunRow]:
     found: dict[int, RunRow] = {}
     for chunk in _chunks(ids):
-        for row in store.rows(f"SELECT {_RUN} FROM runs WHERE id IN ({_marks(len(chunk))}) ORDER BY id", chunk):
+        for row in store.rows(
+            f"SELECT {_RUN} FROM runs WHERE id IN ({_marks(len(chunk))}) ORDER BY id", chunk
+        ):
             found[row[0]] = RunRow(*row)
     return found
 
@@ -421,7 +433,9 @@ def tasks_of(store: Store, runs: Iterable[int]) -> list[TaskRow]:
     for ids in _chunks(runs):
         found += [
             TaskRow(*row)
-            for row in store.rows(f"SELECT {_TASK} FROM tasks WHERE run IN ({_marks(len(ids))}) ORDER BY id", ids)
+            for row in store.rows(
+                f"SELECT {_TASK} FROM tasks WHERE run IN ({_marks(len(ids))}) ORDER BY id", ids
+            )
         ]
     return found
 
@@ -489,4 +503,7 @@ def live_dispatch(store: Store, agent_id: int) -> list[DispatchRow]:
 
 
 def tokens(store: Store) -> list[tuple[str, bytes, str]]:
-    return [(row[0], bytes(row[1]), row[2]) for row in store.rows("SELECT name, sha256, role FROM tokens ORDER BY name")]
+    return [
+        (row[0], bytes(row[1]), row[2])
+        for row in store.rows("SELECT name, sha256, role FROM tokens ORDER BY name")
+    ]

@@ -1,7 +1,8 @@
 """One node without consensus: `api.ports.Scheduler` over the real machine and a real SQLite file.
 
-What it leaves out is the log between nodes: a proposal is applied at once, in order. All else (codec, machine, store,
-events, plan) is the product's own code. A test may take the quorum away, or let the node lag.
+What it leaves out is the log between nodes: a proposal is applied at once, in order. All else (codec,
+machine, store, events, plan) is the product's own code. A test may take the quorum away, or let the node
+lag.
 """
 
 from __future__ import annotations

@@ -96,7 +96,9 @@ async def test_lists_are_right_while_jobs_come_in(client: httpx2.AsyncClient) ->
         if page["next_cursor"] is None:
             break
         cursor = f"&cursor={page['next_cursor']}"
-        await put(client, f"job-{len(seen) * 2 - 3:02d}")  # comes in behind the cursor: not shown, nothing doubled
+        await put(
+            client, f"job-{len(seen) * 2 - 3:02d}"
+        )  # comes in behind the cursor: not shown, nothing doubled
     assert seen == sorted(set(seen))
     assert {f"job-{number:02d}" for number in range(0, 20, 2)} <= set(seen)
 
