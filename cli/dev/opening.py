@@ -1,0 +1,119 @@
+"""Waits until the cluster is ready, applies the sample jobs, says how to use it. Runs beside the loop."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import threading
+import time
+import webbrowser
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from cli.client import Client
+from cli.dev.layout import HOST, AgentPlan, Identity, NodePlan, save_identity
+from cli.dev.samples import SAMPLES
+from cli.exits import Failure
+from cli.target import Target
+
+READY_S = 60.0
+POLL_S = 0.05
+
+
+class Opening(threading.Thread):
+    """From started to usable."""
+
+    def __init__(
+        self,
+        directory: Path,
+        identity: Identity,
+        nodes: list[NodePlan],
+        agents: list[AgentPlan],
+        *,
+        jobs: bool,
+        browser: bool,
+    ) -> None:
+        super().__init__(daemon=True, name="opening")
+        self._directory = directory
+        self._identity = identity
+        self._nodes = nodes
+        self._agents = agents
+        self._jobs = jobs
+        self._browser = browser
+
+    def run(self) -> None:
+        started_s = time.monotonic()
+        if not self._ready(started_s + READY_S):
+            click.echo(
+                f"\nThe cluster is not ready after {READY_S:.0f} s; the logs say why: {self._directory}/node-*/log",
+                err=True,
+            )
+            return
+        took_s = time.monotonic() - started_s
+        if self._jobs and not self._identity.sampled:
+            self._apply_samples()
+        click.echo(self._banner(took_s))
+        if self._browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            webbrowser.open(self._cockpit())
+
+    def _ready(self, deadline_s: float) -> bool:
+        waiting = {node.name: node for node in self._nodes}
+        while waiting:
+            for node in list(waiting.values()):
+                if is_ready(node.http_port):
+                    del waiting[node.name]
+            if waiting and time.monotonic() > deadline_s:
+                return False
+            time.sleep(POLL_S)
+        return True
+
+    def _apply_samples(self) -> None:
+        target = Target(tuple(node.url for node in self._nodes), self._identity.token, "cronclave dev")
+        client = Client(target, within_s=20.0)
+        try:
+            client.send("POST", "/v1/apply", json.dumps({"jobs": SAMPLES, "source": "sample"}).encode())
+        except Failure as error:
+            click.echo("the sample jobs were not applied:", err=True)
+            error.show()
+            return
+        save_identity(self._directory, replace(self._identity, sampled=True))
+
+    def _cockpit(self) -> str:
+        return f"{self._nodes[0].url}/#token={self._identity.token}"
+
+    def _banner(self, took_s: float) -> str:
+        found = self._directory == Path.cwd() / ".cronclave"
+        lines = [
+            "",
+            f"Cronclave is ready ({took_s:.1f} s).",
+            "",
+            f"  Cockpit   {self._cockpit()}",
+            "  CLI       cronclave job list          (in another terminal, same folder)"
+            if found
+            else f"  CLI       export CRONCLAVE_URL={self._nodes[0].url} CRONCLAVE_TOKEN={self._identity.token}",
+            "            cronclave job run greet --param name=you --wait",
+            "            cronclave run list, cronclave cluster status, cronclave verify",
+            "",
+        ]
+        for node in self._nodes:
+            ports = f"HTTP {HOST}:{node.http_port}  Raft {HOST}:{node.raft_port}"
+            lines.append(f"  {node.name:<9} {node.zone}  {ports}  log {node.directory / 'log'}")
+        for agent in self._agents:
+            lines.append(f"  {agent.name:<9} {agent.zone}  log {agent.directory / 'log'}")
+        lines += ["", "Ctrl-C stops it all; the same command continues this cluster.", ""]
+        return "\n".join(lines)
+
+
+def is_ready(port: int) -> bool:
+    """Whether the node on this port says that it follows or leads a quorum."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=2.0)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

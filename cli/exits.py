@@ -1,0 +1,56 @@
+"""What a command ends with. Scripts rely on these numbers; they are in docs/reference/cli.md.
+
+Click itself ends with 2 for wrong usage and with 1 where the user aborts.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+import click
+
+OK = 0
+FAILED = 1
+USAGE = 2
+NOT_FOUND = 3
+DENIED = 4
+CONFLICT = 5
+NO_LEADER = 6
+TIMED_OUT = 7
+RUN_FAILED = 10
+
+MEANINGS = {
+    OK: "done",
+    FAILED: "failed: refused by the cluster, invalid input, or an error",
+    USAGE: "wrong usage of the command line",
+    NOT_FOUND: "no such job, run, node…",
+    DENIED: "no token, a wrong one, or one that may not do this",
+    CONFLICT: "the state does not allow it: the name is taken, the revision is another one",
+    NO_LEADER: "no leader or no quorum, or no node answers",
+    TIMED_OUT: "not within the time given",
+    RUN_FAILED: "the run that was waited for did not succeed",
+}
+
+
+class Failure(click.ClickException):
+    """An expected failure: a line that says what, more lines that say where, and a hint that says what to do."""
+
+    #: the fields that a problem+json found fault with, as it named them
+    errors: Sequence[Mapping[str, Any]]
+
+    def __init__(self, message: str, *, code: int = FAILED, details: Sequence[str] = (), hint: str = "") -> None:
+        super().__init__(message)
+        self.errors = ()
+        self.exit_code = code
+        self.details = tuple(details)
+        self.hint = hint
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        stream = sys.stderr if file is None else file
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", file=stream)
+        for detail in self.details:
+            click.echo(f"  {detail}", file=stream)
+        if self.hint:
+            click.echo(f"{click.style('hint:', fg='cyan', bold=True)} {self.hint}", file=stream)

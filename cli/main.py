@@ -1,0 +1,47 @@
+"""The list of commands. Their modules load when they are called."""
+
+from __future__ import annotations
+
+import click
+
+from cli.lazy import Lazy, LazyGroup
+
+COMMANDS = {
+    "dev": Lazy("cli.dev.command:dev", "A whole cluster on this machine: nodes, agents, sample jobs, cockpit."),
+    "node": Lazy("cli.processes:node", "Run one scheduler node."),
+    "agent": Lazy("cli.processes:agent", "Run an agent, which runs tasks on this host."),
+    "job": Lazy("cli.job:job", "Define jobs, run them, see what became of their ticks."),
+    "run": Lazy("cli.run:run", "Look at runs, follow their output, cancel them."),
+    "agents": Lazy("cli.agents:agents", "List agents."),
+    "cluster": Lazy("cli.cluster:cluster", "Look at the cluster, move leadership, add and remove nodes."),
+    "events": Lazy("cli.events:events", "Follow what happens, live."),
+    "verify": Lazy("cli.ledger:verify", "Prove that each due tick had exactly one outcome."),
+    "ticks": Lazy("cli.ticks:ticks", "When a schedule is due; offline."),
+    "import": Lazy("cli.imports:imports", "Take jobs over from other systems."),
+    "completion": Lazy("cli.completion:completion", "Print the completion script of a shell."),
+}
+
+
+@click.group(
+    "cronclave",
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: cronclave dev, then in another terminal: cronclave job list",
+)
+@click.version_option(package_name="cronclave", message="%(prog)s %(version)s")
+def cronclave() -> None:
+    """The job scheduler that survives losing a zone.
+
+    Commands find their cluster by CRONCLAVE_URL and CRONCLAVE_TOKEN, else by ./.cronclave/dev.json, which
+    `cronclave dev` keeps.
+    """
+
+
+def main() -> None:
+    """The entry point of the command `cronclave`."""
+    cronclave.main(prog_name="cronclave")
+
+
+if __name__ == "__main__":
+    main()
