@@ -109,8 +109,8 @@ class _Gate(Transport):  # type: ignore[misc]  # an untyped base
 class _Log:
     """Our journal with the method names that pysyncobj calls. Watches for membership entries."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
+    def __init__(self, journal: Journal, applied: Callable[[], int]) -> None:
+        self.journal, self._applied = journal, applied
         self.memberships: list[LogEntry] = [e for e in journal.entries if e[0][0] == MEMBERSHIP]
 
     def __getitem__(self, item: Any) -> Any:
@@ -126,6 +126,8 @@ class _Log:
 
     def deleteEntriesFrom(self, offset: int) -> None:
         index = self.journal.entries[offset][1]
+        if index <= self._applied():
+            raise RuntimeError(f"applied entries were to be cut, from {index} of {self._applied()}")
         self.journal.truncate(index)
         self.memberships = [e for e in self.memberships if e[1] < index]
 
@@ -177,7 +179,7 @@ class Raft(_library.SyncObj):  # type: ignore[misc]  # an untyped base
         self.pulls_copy = False  #: a copy is on its way: nothing may be appended or applied
         conf = SyncObjConf(
             autoTick=False,
-            journalFile=_Log(journal),
+            journalFile=_Log(journal, self.applied),
             raftMinTimeout=timings.election_min_s,
             raftMaxTimeout=timings.election_max_s,
             appendEntriesPeriod=timings.heartbeat_s,

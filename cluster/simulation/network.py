@@ -27,8 +27,8 @@ class _Connection:
 
 
 class Network:
-    def __init__(self, schedule: Schedule, rng: random.Random, *, late: bool) -> None:
-        self._schedule, self._rng, self._late = schedule, rng, late
+    def __init__(self, schedule: Schedule, rng: random.Random, *, late: bool, latency_s: float) -> None:
+        self._schedule, self._rng, self._late, self._latency_s = schedule, rng, late, latency_s
         self.ends: dict[str, SimulatedLinks] = {}
         self._connections: dict[tuple[str, str], _Connection] = {}
         self._stalled: dict[tuple[str, str], float] = {}
@@ -104,7 +104,7 @@ class Network:
         frame = encode(message)
         if self._connections.get((source, target)) is not connection:
             return
-        arrives = self._schedule.now() + self._rng.expovariate(1 / 0.002)
+        arrives = self._schedule.now() + self._rng.expovariate(1 / self._latency_s)
         if connection.queue:
             arrives = max(arrives, connection.queue[-1][0])
         connection.queue.append((arrives, frame))

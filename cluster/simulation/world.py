@@ -37,6 +37,7 @@ class Plan:
     kills: bool = True
     lossy: bool = True  #: crashes of the machine, not of the process
     disk_errors: bool = True
+    latency_s: float = 0.002
     late: bool = True  #: frames of a broken connection arrive after those of the next
     pauses: bool = True
     trims: bool = True  #: a small log, so that copies of the state are needed
@@ -44,12 +45,13 @@ class Plan:
     @classmethod
     def of(cls, rng: random.Random) -> Plan:
         return cls(
-            nodes=rng.choice((3, 3, 3, 5)),
+            nodes=rng.choice((3, 3, 5)),
             seconds=rng.choice((8.0, 12.0)),
             fault_every_s=rng.choice((0.3, 0.6, 1.5)),
             kills=rng.random() < 0.8,
             lossy=rng.random() < 0.6,
             disk_errors=rng.random() < 0.3,
+            latency_s=rng.choice((0.002, 0.002, 0.03)),
             late=rng.random() < 0.5,
             pauses=rng.random() < 0.7,
             trims=rng.random() < 0.7,
@@ -96,7 +98,7 @@ class World:
         self._healing = False
         self.operations = 0
         self.digest = 0
-        self.network = Network(self, self.rng, late=self.plan.late)
+        self.network = Network(self, self.rng, late=self.plan.late, latency_s=self.plan.latency_s)
         self._directory = Path(tempfile.mkdtemp(prefix="simulation-"))
         self.nodes = {f"n{i}": _Node(f"n{i}", self.rng) for i in range(self.plan.nodes)}
 
