@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from scheduler import commands as c
+from scheduler import events as e
+from tests.scheduler.story import START_MS, Story, job
+
+
+def granted(story: Story, **fields: Any) -> int:
+    """A run of a job with these fields, its first attempt granted to agent 1; returns the attempt."""
+    if story.store.value("SELECT count(*) FROM agents") == 0:
+        story.connect()
+    story.put(job(**fields))
+    run = story.value(c.RunJob("default", "j", b"{}", START_MS), "run")
+    story.plan_and_apply()
+    (attempt,) = story.attempts(run)
+    assert story.claim(attempt.id).ok
+    return attempt.id
+
+
+def test_a_claim_sent_again_gets_the_same_grant(story: Story) -> None:
+    attempt = granted(story)
+    fence = story.attempt(attempt).fence
+    assert story.claim(attempt).value == {"fence": fence}
+
+
+def test_another_claim_or_session_of_a_granted_attempt_is_refused(story: Story) -> None:
+    attempt = granted(story)
+    assert story.one(c.Start(attempt, 1, "s1", "another")).code == "superseded"
+    assert story.one(c.Start(attempt, 1, "s2", f"claim {attempt}")).code == "superseded"
+    assert story.one(c.Start(attempt, 2, "s1", f"claim {attempt}")).code == "superseded"
+    assert story.one(c.Start(99, 1, "s1", "x")).code == "not_found"
+
+
+def test_a_fenced_session_gets_no_grant_and_the_newer_one_does(story: Story) -> None:
+    story.connect()
+    story.put(job())
+    story.tell_ok(c.RunJob("default", "j", b"{}", START_MS))
+    story.plan_and_apply()
+    story.connect(session="s2")
+    assert story.one(c.Start(1, 1, "s1", "old")).code == "superseded"
+    assert story.one(c.Start(1, 1, "s2", "new")).ok
+
+
+def test_a_revoked_attempt_is_refused_and_its_task_placed_anew(story: Story) -> None:
+    story.connect()
+    story.put(job())
+    story.tell_ok(c.RunJob("default", "j", b"{}", START_MS))
+    story.plan_and_apply()
+    assert story.one(c.Revoke(story.epoch, 1, "test")).ok
+    assert story.told(e.AttemptEnded)[0].state == "revoked"
+    assert story.claim(1).code == "revoked"
+    story.plan_and_apply()
+    # A revoked attempt does not count as a try.
+    assert [(a.state, a.number) for a in story.attempts(1)] == [("revoked", 1), ("assigned", 1)]
+    assert story.one(c.Revoke(story.epoch, 1, "again")).code == "superseded"
+
+
+def test_what_is_granted_cannot_be_revoked(story: Story) -> None:
+    attempt = granted(story)
+    assert story.one(c.Revoke(story.epoch, attempt, "test")).code == "superseded"
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "reason", "state"),
+    [
+        (0, "exit", "succeeded"),
+        (3, "exit", "failed"),
+        (None, "timeout", "timed_out"),
+        (None, "start_failed", "failed"),
+        (None, "output_limit", "failed"),
+        (None, "gone", "lost"),
+        # Nobody asked for it: the spooler did it at the end of its lease.
+        (None, "cancelled", "lost"),
+    ],
+)
+def test_an_attempt_ends_as_its_agent_reports(
+    story: Story, exit_code: int | None, reason: str, state: str
+) -> None:
+    attempt = granted(story)
+    assert story.finish(attempt, exit_code=exit_code, reason=reason).ok
+    assert story.attempt(attempt).state == state
+    assert story.run(1).state == state
+    assert story.run(1).exit_code == exit_code
+    assert story.job().last_state == state
+
+
+def test_a_report_sent_again_changes_nothing_and_a_later_one_is_kept_beside(story: Story) -> None:
+    attempt = granted(story)
+    story.now_ms += 1_000
+    finish = c.Finish(attempt, 1, START_MS, story.now_ms, 0, "exit", tail=b"out")
+    assert story.one(finish).ok
+    ended = story.attempt(attempt)
+    assert story.one(finish).ok
+    assert story.attempt(attempt) == ended
+    late = c.Finish(attempt, 1, START_MS, story.now_ms + 5, 9, "exit")
+    assert story.one(late).value == {"state": "succeeded", "late": True}
+    kept = story.attempt(attempt)
+    assert kept._replace(late="") == ended
+    assert json.loads(kept.late)["exit_code"] == 9
+
+
+def test_running_is_reported_once(story: Story) -> None:
+    attempt = granted(story)
+    assert story.one(c.ReportRunning(attempt, 1, START_MS + 7)).ok
+    assert story.told(e.AttemptRunning) == [e.AttemptRunning(attempt, 1, 1, START_MS + 7)]
+    assert story.one(c.ReportRunning(attempt, 1, START_MS + 7)).ok
+    assert story.told(e.AttemptRunning) == []
+    assert story.attempt(attempt).started_ms == START_MS + 7
+
+
+def test_an_agent_that_cannot_take_it_gives_it_back(story: Story) -> None:
+    story.connect()
+    story.put(job())
+    story.tell_ok(c.RunJob("default", "j", b"{}", START_MS))
+    story.plan_and_apply()
+    assert story.finish(1, exit_code=None, reason="gone").value == {"revoked": True}
+    assert story.tasks(1) == {"main": "queued"}
+    assert story.store.value("SELECT busy FROM agents") == 0
+
+
+def test_a_failure_is_tried_again_with_growing_waits(story: Story) -> None:
+    retry = {"max": 2, "backoff": "exponential", "first": "10s", "cap": "15s"}
+    granted(story, retry=retry)
+    story.finish(1, exit_code=1)
+    waits = []
+    for attempt in (2, 3):
+        assert story.tasks(1) == {"main": "retry_wait"}
+        retry_ms = story.store.value("SELECT retry_ms FROM tasks")
+        waits.append(retry_ms - story.now_ms)
+        story.now_ms = retry_ms
+        story.plan_and_apply()
+        story.plan_and_apply()
+        assert story.claim(attempt).ok
+        story.finish(attempt, exit_code=1)
+    assert waits == [10_000, 15_000]
+    assert story.run(1).state == "failed"
+    assert [a.number for a in story.attempts(1)] == [1, 2, 3]
+
+
+def test_lost_is_tried_again_only_when_the_policy_says_so(story: Story) -> None:
+    granted(story, retry={"max": 3})
+    story.finish(1, exit_code=None, reason="gone")
+    assert story.run(1).state == "lost"
+
+
+def test_on_lost_retry_tries_again(story: Story) -> None:
+    granted(story, policies={"on_lost": "retry", "idempotent": True})
+    story.finish(1, exit_code=None, reason="gone")
+    assert story.tasks(1) == {"main": "retry_wait"}
+    story.now_ms += 3_600_000
+    story.plan_and_apply()
+    story.plan_and_apply()
+    assert story.claim(2).ok
+    story.finish(2, exit_code=None, reason="gone")
+    assert story.run(1).state == "lost"
+
+
+def test_cancel_asks_the_agent_and_a_real_exit_wins(story: Story) -> None:
+    attempt = granted(story)
+    story.tell_ok(c.CancelRun(1, "ann"))
+    assert story.told(e.AttemptCancelling) == [e.AttemptCancelling(attempt, 1, 1)]
+    assert story.run(1).state == "running"
+    story.finish(attempt, exit_code=0)
+    assert story.run(1).state == "succeeded"
+
+
+def test_a_cancelled_run_says_by_whom(story: Story) -> None:
+    attempt = granted(story, retry={"max": 3})
+    story.tell_ok(c.CancelRun(1, "ann"))
+    story.finish(attempt, exit_code=None, reason="cancelled")
+    assert (story.run(1).state, story.run(1).reason) == ("cancelled", "cancelled by ann")
+
+
+def test_a_run_past_its_timeout_is_stopped(story: Story) -> None:
+    attempt = granted(story, policies={"timeout": "1m"})
+    assert story.run(1).stop_ms == START_MS + 60_000
+    assert story.one(c.StopRun(story.epoch, 1)).ok
+    story.finish(attempt, exit_code=None, reason="cancelled")
+    assert story.run(1).state == "timed_out"
+
+
+def test_failures_in_a_row_pause_the_job(story: Story) -> None:
+    story.connect()
+    story.put(job(policies={"pause_after_failures": 2}))
+    for run in (1, 2):
+        assert story.job().state == "active"
+        story.tell_ok(c.RunJob("default", "j", b"{}", START_MS))
+        story.plan_and_apply()
+        story.claim(run)
+        story.finish(run, exit_code=1)
+    assert story.told(e.JobPaused)[0].reason == "failures"
+    assert (story.job().state, story.job().pause_reason, story.job().failures) == ("paused", "failures", 2)
+    story.tell_ok(c.ResumeJob("default", "j"))
+    assert story.job().failures == 0
+
+
+def test_busy_slots_are_not_given_twice(story: Story) -> None:
+    story.connect(slots=1)
+    story.put(job())
+    story.tell_ok(*[c.RunJob("default", "j", b"{}", START_MS)] * 2)
+    story.tell_ok(c.Assign(story.epoch, 1, 1))
+    assert story.one(c.Assign(story.epoch, 2, 1)).code == "not_connected"
+    assert story.one(c.Assign(story.epoch, 1, 1)).code == "superseded"

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from scheduler import commands as c
+from scheduler import events as e
+from scheduler.model import parse_job, seed
+from scheduler.store import jobs as job_rows
+from tests.scheduler.story import START_MS, Story, job
+
+MINUTELY = {"cron": "* * * * *", "id": "minutely"}
+HOURLY = {"cron": "0 * * * *", "id": "hourly"}
+
+
+def test_a_new_job_is_at_revision_1_with_its_triggers_ahead(story: Story) -> None:
+    (put,) = story.put(job(trigger=MINUTELY))
+    assert (put["revision"], put["created"], put["changed"]) == (1, True, True)
+    assert story.told(e.JobPut) == [e.JobPut(put["job"], "default", "j", 1, True)]
+    (trigger,) = story.triggers()
+    assert (trigger.key, trigger.from_ms, trigger.next_due_ms) == ("minutely", START_MS, START_MS + 60_000)
+
+
+def test_an_unchanged_job_makes_no_revision(story: Story) -> None:
+    story.put(job(trigger=MINUTELY))
+    (put,) = story.put(job(trigger=MINUTELY))
+    assert (put["revision"], put["created"], put["changed"]) == (1, False, False)
+    assert story.events == []
+
+
+def test_revisions_go_on_through_deletion(story: Story) -> None:
+    story.put(job())
+    story.put(job(description="changed"))
+    assert story.value(c.DeleteJob("default", "j"), "revision") == 3
+    assert story.told(e.JobDeleted)
+    (put,) = story.put(job())
+    assert (put["revision"], put["created"]) == (4, True)
+    assert [row.deleted for row in job_rows.revisions(story.store, "default", "j")] == [0, 1, 0, 0]
+
+
+def test_put_is_all_or_none(story: Story) -> None:
+    story.put(job("a"))
+    good = seed(parse_job(job("b")), START_MS)
+    stale = seed(parse_job(job("a", description="new")), START_MS, if_revision=7)
+    outcome = story.one(c.PutJobs((good, stale), START_MS))
+    assert outcome.code == "revision_mismatch"
+    assert outcome.value == {"namespace": "default", "name": "a", "revision": 1}
+    assert job_rows.find(story.store, "default", "b") is None
+
+
+def test_if_revision_0_means_that_it_must_not_exist(story: Story) -> None:
+    only_new = seed(parse_job(job("a")), START_MS, if_revision=0)
+    assert story.one(c.PutJobs((only_new,), START_MS)).ok
+    assert story.one(c.PutJobs((only_new,), START_MS)).code == "exists"
+    missing = seed(parse_job(job("b")), START_MS, if_revision=3)
+    assert story.one(c.PutJobs((missing,), START_MS)).code == "not_found"
+
+
+def test_one_name_twice_in_a_command_is_refused(story: Story) -> None:
+    twice = seed(parse_job(job("a")), START_MS)
+    assert story.one(c.PutJobs((twice, twice), START_MS)).code == "invalid"
+
+
+def test_a_spec_that_is_none_is_refused(story: Story) -> None:
+    nonsense = c.JobSeed("default", "a", b"{}", ())
+    assert story.one(c.PutJobs((nonsense,), START_MS)).code == "invalid"
+    assert story.one(c.PutJobs((c.JobSeed("default", "a", b"\xff", ()),), START_MS)).code == "invalid"
+
+
+def test_an_idempotency_key_gives_the_first_outcome_again(story: Story) -> None:
+    story.put(job())
+    first = story.one(c.RunJob("default", "j", b"{}", START_MS, key="k", body=b"1"))
+    again = story.one(c.RunJob("default", "j", b"{}", START_MS + 5, key="k", body=b"1"))
+    assert first.ok
+    assert again == first
+    assert len(story.runs()) == 1
+    assert story.one(c.RunJob("default", "j", b"{}", START_MS, key="k", body=b"2")).code == "key_reused"
+
+
+def test_a_refusal_does_not_use_its_key_up(story: Story) -> None:
+    run = c.RunJob("default", "j", b"{}", START_MS, key="k", body=b"1")
+    assert story.one(run).code == "not_found"
+    story.put(job())
+    assert story.one(run).ok
+
+
+def test_an_unchanged_trigger_keeps_its_era_and_watermark(story: Story) -> None:
+    story.put(job(trigger=[MINUTELY, HOURLY]))
+    story.now_ms += 90_000
+    story.plan_and_apply()
+    story.put(job(trigger=[MINUTELY, {**HOURLY, "tz": "Europe/Berlin"}]))
+    minutely, hourly, new_hourly = story.triggers()
+    assert (minutely.until_ms, minutely.next_due_ms) == (None, START_MS + 120_000)
+    assert (hourly.until_ms, hourly.next_due_ms) == (START_MS + 90_000, None)
+    assert (new_hourly.from_ms, new_hourly.until_ms) == (START_MS + 90_000, None)
+
+
+def test_a_tick_fired_ahead_is_never_due_again_in_the_era_that_follows(story: Story) -> None:
+    # Given a tick that was fired 50 ms ahead of its instant.
+    story.put(job(trigger=MINUTELY))
+    story.now_ms = START_MS + 59_950
+    (trigger,) = story.triggers()
+    tick_ms = START_MS + 60_000
+    story.tell_ok(c.Fire(story.epoch, trigger.id, tick_ms, tick_ms + 60_000))
+    # When the trigger changes before that instant.
+    story.put(job(trigger={**MINUTELY, "dst": "skip"}))
+    closed, new = story.triggers()
+    # Then the old era ends with the tick, and the new one passes it.
+    assert (closed.until_ms, closed.next_due_ms) == (tick_ms, None)
+    assert (new.from_ms, new.next_due_ms) == (tick_ms, tick_ms)
+    story.now_ms = START_MS + 60_010
+    (passed,) = [command for command in story.plan_and_apply() if isinstance(command, c.Account)]
+    assert passed.count == 0
+    assert story.triggers()[1].next_due_ms == tick_ms + 60_000
+    assert story.ledger() == []
+
+
+def test_what_was_due_when_a_trigger_went_is_skipped_as_cancelled(story: Story) -> None:
+    story.put(job(trigger=MINUTELY))
+    story.now_ms += 150_000
+    story.put(job())
+    assert story.triggers()[0].next_due_ms == START_MS + 60_000
+    story.settle()
+    assert story.ledger() == [(60, 2, "skipped", "cancelled")]
+    assert story.triggers()[0].next_due_ms is None
+
+
+def test_deleting_a_job_cancels_what_has_not_started_and_lets_the_rest_run(story: Story) -> None:
+    story.connect()
+    story.put(job(trigger=MINUTELY, policies={"overlap": "allow"}))
+    running = story.value(c.RunJob("default", "j", b"{}", START_MS), "run")
+    story.plan_and_apply()
+    (attempt,) = story.attempts(running)
+    assert story.claim(attempt.id).ok
+    pending = story.value(c.RunJob("default", "j", b"{}", START_MS), "run")
+    story.tell_ok(c.DeleteJob("default", "j"))
+    assert story.run(pending).state == "cancelled"
+    assert story.run(running).state == "running"
+    assert story.finish(attempt.id).ok
+    assert story.run(running).state == "succeeded"
+
+
+def test_pause_and_resume(story: Story) -> None:
+    story.put(job(trigger=MINUTELY))
+    story.tell_ok(c.PauseJob("default", "j", "ann"))
+    assert (story.job().state, story.job().pause_reason) == ("paused", "paused by ann")
+    story.put(job(trigger=MINUTELY, description="an edit does not resume it"))
+    assert story.job().state == "paused"
+    story.tell_ok(c.ResumeJob("default", "j"))
+    assert story.job().state == "active"
+    assert story.one(c.PauseJob("default", "none")).code == "not_found"

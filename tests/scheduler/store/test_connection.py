@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scheduler.store import state
+from scheduler.store.connection import Error, QueryTooLongError, Store, StoreError
+from tests.scheduler.story import Story, job
+
+
+def test_a_new_state_is_empty_and_belongs_to_its_cluster(tmp_path: Path) -> None:
+    store = Store.create_or_open(tmp_path / "s.db", cluster="c1")
+    assert state.load(store).cluster == "c1"
+    assert state.load(store).idx == 0
+    store.close()
+    with pytest.raises(StoreError, match="the state of cluster c1, not c2"):
+        Store.create_or_open(tmp_path / "s.db", cluster="c2")
+
+
+def test_a_foreign_database_is_refused(tmp_path: Path) -> None:
+    store = Store.create_or_open(tmp_path / "s.db", cluster="c1")
+    store.execute("PRAGMA application_id=7")
+    store.close()
+    with pytest.raises(StoreError, match="not a Cronclave state"):
+        Store.create_or_open(tmp_path / "s.db", cluster="c1")
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    store = Store.create_or_open(tmp_path / "s.db", cluster="c1")
+    store.execute("PRAGMA user_version=999")
+    store.close()
+    with pytest.raises(StoreError, match="schema 999"):
+        Store.create_or_open(tmp_path / "s.db", cluster="c1")
+
+
+def test_a_reader_cannot_write(story: Story) -> None:
+    reader = Store.open_reader(story.path)
+    with pytest.raises(Error):
+        reader.execute("UPDATE state SET idx = 7")
+    reader.close()
+
+
+def test_a_snapshot_stands_still_while_the_writer_goes_on(story: Story) -> None:
+    reader = Store.open_reader(story.path)
+    with reader.snapshot():
+        before = state.load(reader).idx
+        story.put(job())
+        assert state.load(reader).idx == before
+        with reader.snapshot():
+            assert state.load(reader).idx == before
+    assert state.load(reader).idx == before + 1
+    reader.close()
+
+
+def test_a_query_that_takes_too_long_is_broken_off_and_the_reader_lives(story: Story) -> None:
+    reader = Store.open_reader(story.path, query_ms_max=20)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    with pytest.raises(QueryTooLongError):
+        reader.value(endless)
+    assert reader.value("SELECT epoch FROM state") == 1
+    reader.close()
+
+
+def test_a_checkpoint_does_not_wait_for_readers(story: Story) -> None:
+    reader = Store.open_reader(story.path)
+    with reader.snapshot():
+        before = state.load(reader).idx
+        story.put(job())
+        story.store.checkpoint()
+        assert state.load(reader).idx == before
+    reader.close()
+    assert story.store.wal_bytes() > 0
+
+
+def test_a_copy_is_whole_and_opens_as_a_state(story: Story, tmp_path: Path) -> None:
+    story.put(*[job(f"job-{number}") for number in range(200)])
+    copied = story.store.copy_to(tmp_path / "copy.db")
+    story.put(job("later"))
+    copy = Store.create_or_open(tmp_path / "copy.db", cluster="story")
+    assert state.load(copy) == copied
+    assert copy.value("SELECT count(*) FROM jobs") == 200
+    assert copy.value("PRAGMA integrity_check") == "ok"
+    copy.close()
