@@ -30,8 +30,9 @@ class JobError(ValueError):
 
 
 def pointer_of(*parts: str | int) -> str:
-    """The JSON pointer of this path."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    """The JSON pointer of this path. A part too long to be any field's name is cut."""
+    texts = (text if len(text) <= 200 else text[:199] + "…" for text in map(str, parts))
+    return "".join("/" + text.replace("~", "~0").replace("/", "~1") for text in texts)
 
 
 def shortened(value: object, characters_max: int = 60) -> str:

@@ -90,7 +90,7 @@ class Trigger(Model):
         return value
 
     @model_validator(mode="after")
-    def _one_kind(self) -> Self:
+    def _one_kind(self, info: ValidationInfo) -> Self:
         values = (self.cron, self.every_ms, self.at_ms)
         given = [kind for kind, value in zip(KINDS, values, strict=True) if value is not None]
         if len(given) != 1:
@@ -100,8 +100,9 @@ class Trigger(Model):
             raise problem(f"tz and dst are for cron triggers, not for `{given[0]}`", "remove them")
         if self.every_ms is None and self.start_ms is not None:
             raise problem(f"start is for `every` triggers, not for `{given[0]}`", "remove it")
-        if self.dst == "skip":
-            reason = never_reason(self.spec("any", "seed"), 0)
+        now_ms = (info.context or {}).get("now_ms")
+        if self.dst == "skip" and now_ms is not None:
+            reason = never_reason(self.spec("any", "seed"), now_ms)
             if reason is not None:
                 raise problem(f"{(self.cron or '')[:80]!r} with dst: skip: {reason}", "use dst: cron")
         return self

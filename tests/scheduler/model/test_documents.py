@@ -1,0 +1,85 @@
+"""YAML files: plain values, and problems that name file:line:column."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler.model import JobError
+from scheduler.model.documents import dump_yaml, load_yaml, parse_document
+
+
+def test_problems_name_file_line_and_column() -> None:
+    text = """\
+job: a
+run: date
+triggers:
+  - cron: "61 * * * *"
+policies:
+  overlap: alow
+---
+job: b
+tasks:
+  x: {noop: true, needs: [y]}
+"""
+    first, second = load_yaml(text, "jobs.yaml")
+    with pytest.raises(JobError) as caught:
+        parse_document(first)
+    assert [p.where for p in caught.value.problems] == ["jobs.yaml:4:5", "jobs.yaml:6:3"]
+    assert str(caught.value.problems[0]).startswith("jobs.yaml:4:5 /triggers/0/cron: minute field")
+    with pytest.raises(JobError) as caught:
+        parse_document(second)
+    assert [p.where for p in caught.value.problems] == ["jobs.yaml:10:27"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "said"),
+    [
+        ("a: [1,", "1:7", "no YAML"),
+        ("a: 1\na: 2", "2:1", "given twice"),
+        ("a: &x [*x]", "1:4", "holds itself"),
+        ("a: &x {b: 1}\nc:\n  <<: *x", "3:3", "merge keys"),
+        ("a: !!python/object:os.system x", "1:4", "not allowed"),
+        ("a: !local x", "1:4", "not allowed"),
+        ("\ta: 1", "1:1", "no YAML"),
+        ("b: 1\na: \x00", "2:4", "special characters"),
+        ("1: 2", "1:1", "must be text"),
+        ("? [a]\n: b", "1:3", "must be text"),
+        ("a: " + "[" * 5_000, "1:1", "too deep"),
+    ],
+)
+def test_bad_files(text: str, place: str, said: str) -> None:
+    with pytest.raises(JobError) as caught:
+        load_yaml(text, "f.yaml")
+    (problem,) = caught.value.problems
+    assert problem.where == f"f.yaml:{place}"
+    assert said in problem.detail
+
+
+def test_values_are_those_of_json() -> None:
+    (document,) = load_yaml(
+        "{a: 12, b: 0x1f, c: 1.5, d: yes, e: 2026-01-01T00:00:00Z, f: null, g: true, h: 010, i: &x [1], j: *x}", "f"
+    )
+    assert document.data == {
+        **{"a": 12, "b": 31, "c": 1.5, "d": "yes", "e": "2026-01-01T00:00:00Z", "f": None, "g": True, "h": 10},
+        **{"i": [1], "j": [1]},
+    }
+
+
+def test_an_alias_bomb_is_stopped() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
+    with pytest.raises(JobError, match="more than"):
+        load_yaml("\n".join(lines), "f")
+
+
+def test_several_jobs_by_documents_or_as_a_list() -> None:
+    assert [d.data for d in load_yaml("job: a\n---\n---\njob: b\n", "f")] == [{"job": "a"}, {"job": "b"}]
+    documents = load_yaml("- job: a\n- job: b\n  rum: x\n", "f")
+    assert [d.data for d in documents] == [{"job": "a"}, {"job": "b", "rum": "x"}]
+    assert documents[1].where("/rum") == "f:3:3"
+    assert load_yaml("", "f") == []
+
+
+def test_what_is_written_is_read_back() -> None:
+    jobs = [{"job": "a", "run": "x % y\nz", "env": {"A": "1", "B": "null", "C": "2026-01-01"}}, {"job": "b", "noop": True}]
+    assert [d.data for d in load_yaml(dump_yaml(jobs), "f")] == jobs

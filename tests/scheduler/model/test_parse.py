@@ -1,0 +1,217 @@
+"""Every kind of bad input, each with its place, a clear reason and a way out; and all at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scheduler.model import JobError, parse_job
+from scheduler.model.parse import PLANNED, VALUES_MAX, field_names
+
+NOW_MS = 1_796_000_000_000  # 2026-11-30T00:53:20Z
+
+
+def problems(data: object) -> dict[str, str]:
+    """Pointer to "detail | hint" of everything that is wrong with `data`."""
+    with pytest.raises(JobError) as caught:
+        parse_job(data, now_ms=NOW_MS)
+    return {p.pointer: f"{p.detail} | {p.hint}" for p in caught.value.problems}
+
+
+def job(**fields: Any) -> dict[str, Any]:
+    return {"job": "a", "run": "true", **fields}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "pointer", "said"),
+    [
+        ({"cron": "61 * * * *"}, "/triggers/cron", "minute field, character 1: 61 is outside 0-59"),
+        ({"cron": "0 0 * fab *"}, "/triggers/cron", "did you mean feb?"),
+        ({"cron": "0 0 30 2 *"}, "/triggers/cron", "never fires: no month has such a day"),
+        ({"cron": "R * * * *"}, "/triggers/cron", "R is refused"),
+        ({"cron": 5}, "/triggers/cron", "must be text, not a number"),
+        ({"cron": "0 2 * * *", "tz": "Europe/Berln"}, "/triggers/tz", "did you mean Europe/Berlin"),
+        ({"cron": "0 2 * * *", "dst": "cran"}, "/triggers/dst", "did you mean cron?"),
+        ({"cron": "30 2 * 3 0L", "tz": "Europe/Berlin", "dst": "skip"}, "/triggers", "never fires"),
+        ({"at": "2020-01-01T00:00:00Z"}, "/triggers/at", "in the past"),
+        ({"at": "2027-02-30T00:00:00Z"}, "/triggers/at", "day is out of range"),
+        ({"at": "2027-02-03T00:00:00"}, "/triggers/at", "no offset"),
+        ({"at": "tomorrow"}, "/triggers/at", "write it like"),
+        ({"every": "0s"}, "/triggers/every", "longer than zero"),
+        ({"every": "-5m"}, "/triggers/every", "must not be negative"),
+        ({"every": "90"}, "/triggers/every", "needs a unit"),
+        ({"every": "1.5h"}, "/triggers/every", "whole numbers"),
+        ({"every": 5}, "/triggers/every", "a duration is text with a unit, not a number"),
+        ({"every": "1ms"}, "/triggers/every", "shortest period"),
+        ({"every": "5m", "tz": "UTC"}, "/triggers", "tz and dst are for cron"),
+        ({"cron": "0 2 * * *", "start": "2027-01-01T00:00:00Z"}, "/triggers", "start is for `every`"),
+        ({"cron": "0 2 * * *", "every": "5m"}, "/triggers", "exclude each other"),
+        ({}, "/triggers", "exactly one of cron, every, at"),
+        ({"crom": "0 2 * * *"}, "/triggers/crom", "did you mean cron?"),
+        ({"after": "x.succeeded"}, "/triggers/after", "not available in this version"),
+    ],
+)
+def test_bad_triggers(trigger: dict[str, Any], pointer: str, said: str) -> None:
+    assert said in problems(job(triggers=trigger))[pointer]
+    in_a_list = pointer.replace("/triggers", "/triggers/0")
+    assert said in problems(job(triggers=[trigger]))[in_a_list]
+
+
+@pytest.mark.parametrize(
+    ("data", "pointer", "said"),
+    [
+        ([], "", "a job is an object, not a list"),
+        (None, "", "not null"),
+        ({}, "/job", "required"),
+        ({"job": "a"}, "", "no work"),
+        ({"job": "a", "tasks": {}}, "/tasks", "no work"),
+        ({"job": "a", "tasks": {"b": {}}}, "/tasks/b", "no work"),
+        (job(job="a b"), "/job", "must not contain ' '"),
+        (job(job="x" * 5_000), "/job", "5000 characters long"),
+        (job(job=""), "/job", "empty"),
+        (job(job="-a"), "/job", "begin and end"),
+        (job(job="a\n"), "/job", "must not contain"),
+        (job(job=5), "/job", "must be text, not a number"),
+        (job(namespace="a/b"), "/namespace", "must not contain '/'"),
+        (job(trigers=[]), "/trigers", "did you mean triggers?"),
+        (job(timeuot="5m"), "/timeuot", "did you mean timeout?"),
+        (job(run=5), "/run", "must be text"),
+        (job(run="   "), "/run", "only blanks"),
+        (job(run="a\0b"), "/run", "NUL"),
+        (job(exec=["x"]), "", "run and exec exclude each other"),
+        (job(needs=["b"]), "/needs", "no other to wait for"),
+        (job(timeout="0s"), "/timeout", "longer than zero"),
+        (job(retry={}), "/retry/max", "required"),
+        (job(retry={"max": -1}), "/retry/max", "at least 0"),
+        (job(on={"zone": "spread"}), "/on/zone", "not available in this version"),
+        (job(on={"labels": {"n": 1}}), "/on/labels", "put it in quotes"),
+        (job(env={"A": 1}), "/env", "put it in quotes"),
+        (job(env={"CRONCLAVE_X": "1"}), "/env", "set by the scheduler"),
+        (job(env={"1A": "1"}), "/env", "names of variables"),
+        (job(output_limit="lots"), "/output_limit", "no size"),
+        (job(policies={"overlap": "alow"}), "/policies/overlap", "did you mean allow?"),
+        (job(policies={"overlap": "terminate_running"}), "/policies/overlap", "not available"),
+        (job(policies={"on_lost": "retry"}), "/policies", "add idempotent: true"),
+        (job(policies={"priority": "5"}), "/policies/priority", "an integer, not text"),
+        (job(policies={"catchup": {"max": 0}}), "/policies/catchup/max", "at least 1"),
+        (job(policies={"catchup": {"windw": "1h"}}), "/policies/catchup/windw", "did you mean window?"),
+        (job(policies={"start_deadline": "-1s"}), "/policies/start_deadline", "negative"),
+        (job(policies={"retention": {"age": "0d"}}), "/policies/retention/age", "longer than zero"),
+        (job(params={"a": {"type": "strin"}}), "/params/a/type", "did you mean string?"),
+        (job(params={"a": {"type": "integer", "default": "1"}}), "/params/a", "the default must be an integer"),
+        (job(params={"a": {"type": "string", "enum": ["x"], "default": "y"}}), "/params/a", "not among"),
+        (job(params={"a b": {"type": "string"}}), "/params/a b", "letters, digits and _"),
+        (job(params={"a": {"type": "string"}, "A": {"type": "string"}}), "/params/A", "CRONCLAVE_PARAM_A"),
+        ({"job": "a", "tasks": {"b": {"run": "x"}}, "run": "y"}, "/run", "is a task's field"),
+        ({"job": "a", "tasks": {"b c": {"run": "x"}}}, "/tasks/b c", "must not contain"),
+        ({"job": "a", "tasks": {"b": {"run": "x", "rule": "all_done"}}}, "/tasks/b", "nothing to judge"),
+        ({"job": "a", "tasks": ["b"]}, "/tasks", "must be an object, not a list"),
+        ({"job": "a", "noop": False}, "/noop", "must be true"),
+        (job(labels={"a": None}), "/labels", "must be text, not null"),
+    ],
+)
+def test_bad_jobs(data: object, pointer: str, said: str) -> None:
+    assert said in problems(data)[pointer]
+
+
+def test_a_required_parameter_and_a_trigger_exclude_each_other() -> None:
+    data = job(params={"a": {"type": "string", "required": True}}, triggers={"every": "1m"})
+    assert "a tick of a trigger gives none" in problems(data)["/params/a"]
+
+
+def test_unknown_and_repeated_names_in_needs() -> None:
+    tasks = {
+        "extract": {"run": "x"},
+        "load": {"run": "x", "needs": ["extract", "extrct"]},
+        "end": {"run": "x", "needs": ["load", "load"]},
+    }
+    found = problems({"job": "a", "tasks": tasks})
+    assert "did you mean extract?" in found["/tasks/load/needs/1"]
+    assert "named twice" in found["/tasks/end/needs/1"]
+
+
+def test_a_cycle_is_named() -> None:
+    tasks = {
+        "a": {"run": "x", "needs": ["c"]},
+        "b": {"run": "x", "needs": ["a"]},
+        "c": {"run": "x", "needs": ["b"]},
+        "d": {"run": "x", "needs": ["a"]},
+    }
+    found = problems({"job": "a", "tasks": tasks})
+    assert "a → c → b → a" in found["/tasks/a/needs"]
+    assert "a → a" in problems({"job": "a", "tasks": {"a": {"run": "x", "needs": ["a"]}}})["/tasks/a/needs"]
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    found = problems(
+        {
+            "job": "a b",
+            "trigers": [],
+            "triggers": [{"cron": "61 * * * *"}, {"cron": "0 0 30 2 *"}, {"at": "2020-01-01T00:00:00Z"}],
+            "policies": {"timeout": "0s"},
+            "tasks": {"x": {"run": 5, "needs": ["y"]}, "z": {"run": "x", "needs": ["z"]}},
+        }
+    )
+    assert set(found) == {
+        "/job",
+        "/trigers",
+        "/triggers/0/cron",
+        "/triggers/1/cron",
+        "/triggers/2/at",
+        "/policies/timeout",
+        "/tasks/x/run",
+        "/tasks/x/needs/0",
+        "/tasks/z/needs",
+    }
+
+
+def test_the_same_trigger_twice() -> None:
+    data = job(triggers=[{"every": "5m"}, {"every": "300s"}])
+    assert "its schedule in common with trigger 0" in problems(data)["/triggers/1"]
+    data = job(triggers=[{"every": "5m", "id": "x"}, {"every": "6m", "id": "x"}])
+    assert "the id 'x' in common" in problems(data)["/triggers/1"]
+
+
+@pytest.mark.parametrize(
+    ("model", "place"),
+    [("Job", ()), ("Trigger", ("triggers",)), ("Policies", ("policies",)), ("Task", ())],
+)
+def test_each_planned_field_says_that_it_is_planned(model: str, place: tuple[str, ...]) -> None:
+    planned = next(names for cls, names in PLANNED.items() if cls.__name__ == model)
+    assert planned
+    for name in planned:
+        if (model, name) == ("Task", "job"):
+            found = problems({"job": "a", "tasks": {"b": {"run": "x", "job": "y"}}})
+            assert "not available in this version" in found["/tasks/b/job"]
+            continue
+        inner = {name: {}}
+        data = job(**{place[0]: inner}) if place else job(**inner)
+        pointer = "".join(f"/{part}" for part in (*place, name))
+        assert "not available in this version" in problems(data)[pointer]
+
+
+def test_planned_fields_are_not_fields_already() -> None:
+    for model, planned in PLANNED.items():
+        assert not set(field_names(model)) & set(planned)
+
+
+def test_input_is_bounded() -> None:
+    deep: Any = "x"
+    for _ in range(100):
+        deep = [deep]
+    assert "nested deeper" in problems(job(labels=deep))[""]
+    assert "values" in problems(job(exec=["x"] * (VALUES_MAX + 1)))[""]
+    many = {f"t{i}": {"noop": True} for i in range(10_001)}
+    assert "more than 10000 entries" in problems({"job": "a", "tasks": many})["/tasks"]
+
+
+def test_stored_jobs_are_read_back_though_their_instant_is_over() -> None:
+    data = job(triggers={"at": "2020-01-01T00:00:00Z"})
+    assert parse_job(data).triggers[0].at_ms == 1_577_836_800_000
+
+
+def test_messages_never_echo_a_huge_value() -> None:
+    with pytest.raises(JobError) as caught:
+        parse_job({"job": "x" * 5_000, "y" * 5_000: 1, "run": "z", "policies": {"overlap": "w" * 5_000}})
+    assert len(str(caught.value)) < 2_000

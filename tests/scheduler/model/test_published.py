@@ -1,0 +1,35 @@
+"""The JSON Schema that ships is that of the models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scheduler.model.parse import JOB_FIELDS, TASK_FIELDS
+from scheduler.model.published import json_schema, schema_text
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_file_is_the_schema() -> None:
+    path = ROOT / "docs" / "reference" / "job.schema.json"
+    remedy = "run: python -m scheduler.model.published > docs/reference/job.schema.json"
+    assert path.read_text(encoding="utf-8") == schema_text(), remedy
+
+
+def test_it_knows_both_forms() -> None:
+    schema = json_schema()
+    assert set(schema["properties"]) == {*JOB_FIELDS, *TASK_FIELDS}
+    assert schema["additionalProperties"] is False
+    assert schema["required"] == ["job"]
+    assert {"required": ["tasks"]} in schema["oneOf"]
+    assert {"required": ["run"]} in schema["oneOf"]
+
+
+def test_the_reference_documents_every_field() -> None:
+    text = (ROOT / "docs" / "reference" / "job.md").read_text(encoding="utf-8")
+    schema = json_schema()
+    fields = set(schema["properties"])
+    for definition in schema["$defs"].values():
+        fields |= set(definition["properties"])
+    missing = [field for field in sorted(fields) if f"`{field}`" not in text]
+    assert missing == []
