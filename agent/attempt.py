@@ -24,6 +24,7 @@ class Held:
     phase: Phase
     safe: bool = False  #: the claim is on disk
     cancelled: bool = False
+    spooled: bool = False  #: the spooler has to be told when its record may go
     fence: int = 0
     first_sent_ms: float | None = None  #: boot time of the claim's first unanswered sending to this node
     latest_sent_ms: float = 0.0

@@ -34,7 +34,7 @@ def task_environment(
         "LOGNAME": user,
         "SHELL": "/bin/sh",
     }
-    environment.update(assign.work.get("env") or {})
+    environment.update((str(key), str(value)) for key, value in (assign.work.get("env") or {}).items())
     environment.update(assign.environment)
     environment["CRONCLAVE_FENCE"] = str(fence)
     environment["CRONCLAVE_AGENT"] = agent

@@ -159,10 +159,13 @@ class Journal:
 
     def _commit(self, frames: bytes, compacted: list[bytes] | None) -> None:
         if compacted is not None:
-            self._file.replace(compacted)
-        else:
-            self._file.write(frames)
-            self._file.sync()
+            try:
+                self._file.replace(compacted)
+                return
+            except DiskFull:
+                pass  # a copy finds no room, the records themselves may
+        self._file.write(frames)
+        self._file.sync()
 
     def _committed(self, done: asyncio.Future[None], frames: list[bytes], releases: list[Release]) -> None:
         self._busy = False

@@ -19,7 +19,7 @@ def output_path(root: Path, attempt: int) -> Path:
 def open_for_output(root: Path, attempt: int) -> int:
     """A new file for this attempt's output; its folder is made when missing."""
     path = output_path(root, attempt)
-    flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+    flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:

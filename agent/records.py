@@ -65,6 +65,9 @@ def write_whole(path: Path, data: bytes) -> None:
     try:
         _write_all(handle, data)
         os.fsync(handle)
+    except OSError:
+        beside.unlink()  # on a full disk it would take the room that the others need
+        raise
     finally:
         os.close(handle)
     os.replace(beside, path)

@@ -66,8 +66,8 @@ def _spawn(command: Command, stdin: int, output: int) -> int:
     cwd = command.cwd or "/"
     try:
         os.chdir(cwd)
-    except OSError as error:
-        raise StartFailed(f"cwd {cwd!r}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise StartFailed(f"cwd {cwd!r}: {getattr(error, 'strerror', error)}") from error
     try:
         # Checked before setpriv hides it behind its own exit code.
         executable = _executable(command.argv[0], command.environment.get("PATH", ""), cwd)

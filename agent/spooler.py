@@ -277,8 +277,9 @@ class Spooler:
         except StartFailed as error:
             self._ended(_unstarted(attempt, "start_failed", str(error)))
             return
-        except OSError as error:  # no more descriptors or memory
-            self._ended(_unstarted(attempt, "start_failed", f"the agent's host: {error.strerror}"))
+        except Exception as error:
+            # No descriptors, no memory, or work that nobody thought of: it must not end the others.
+            self._ended(_unstarted(attempt, "start_failed", f"the agent's host: {error}"))
             return
         self._running[attempt] = self._by_pid[spooled.pid] = self._by_pipe[spooled.pipe] = spooled
         self._poll.register(spooled.pipe, select.EPOLLIN)

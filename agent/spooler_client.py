@@ -78,13 +78,15 @@ class SpoolerClient:
 
     async def open(self) -> asyncio.StreamReader:
         """Connect, starting a spooler when none answers; one of another boot is ended first."""
-        reader, state = await self._connect()
+        reader, writer, state = await self._connect()
         if state.boot_id != self._boot_id:
             log.warning("the host was started again: ending what the old spooler holds")
-            self._write(pack(["end"]))
+            writer.write(pack(["end"]))
             await reader.read()
-            self.close()
-            reader, state = await self._connect()
+            writer.close()
+            reader, writer, state = await self._connect()
+        # Not before the state is settled: a start that it does not show would be called gone, and run.
+        self._writer = writer
         self._write(pack(["lease", self._lease_until]))
         self._on_state(state)
         return reader
@@ -109,15 +111,15 @@ class SpoolerClient:
         elif message[0] == "started":
             self._on_started(message[1], message[2])
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, SpoolerState]:
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, SpoolerState]:
         folder = os.open(self._data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         address = f"/proc/self/fd/{folder}/spooler.socket"  # a socket's address has 107 bytes at most
         deadline = asyncio.get_running_loop().time() + _CONNECT_S
         try:
             while asyncio.get_running_loop().time() < deadline:
                 try:
-                    reader, self._writer = await asyncio.open_unix_connection(address, limit=1 << 20)
-                    return reader, await asyncio.wait_for(self._state(reader), _CONNECT_S)
+                    reader, writer = await asyncio.open_unix_connection(address, limit=1 << 20)
+                    return reader, writer, await asyncio.wait_for(self._state(reader), _CONNECT_S)
                 except TimeoutError:
                     break  # it holds the lock and does not answer: stopped, or very ill
                 except (OSError, asyncio.IncompleteReadError):

@@ -52,6 +52,7 @@ log = logging.getLogger("agent.worker")
 CLAIM_AGAIN_MS = 1_000
 GRANT_AGAIN_MS = 4_000  #: while a granted attempt waits for its due instant
 FINISHED_AGAIN_MS = 5_000
+_DETAIL_MAX = 1_000
 REMEMBERED = 20_000  #: ended attempts that are known as such
 
 
@@ -225,12 +226,14 @@ class Worker:
             if held is None or held.phase is not Phase.GRANTED or held.assign is None or self._void(held):
                 continue
             held.phase = Phase.STARTED
-            kind = str(held.assign.work.get("kind"))
-            if kind not in self._executors:
-                text = f"this agent has no executor for work of kind {kind!r}"
-                self.finished(_unstarted(attempt, "start_failed", text))
-                continue
-            batches.setdefault(kind, []).append(self._start_of(held, held.assign))
+            try:
+                kind = str(held.assign.work.get("kind"))
+                if kind not in self._executors:
+                    raise ValueError(f"this agent has no executor for work of kind {kind!r}")
+                batches.setdefault(kind, []).append(self._start_of(held, held.assign))
+            except (AttributeError, TypeError, ValueError) as error:
+                # Work of another shape than the protocol has: its own fault, not this agent's end.
+                self.finished(_unstarted(attempt, "start_failed", str(error)))
         for kind, starts in batches.items():
             self._executors[kind].start(starts)
 
@@ -245,6 +248,10 @@ class Worker:
 
     def spool(self, commands: Sequence[Command]) -> None:
         assert self.spooler is not None
+        for command in commands:
+            held = self._held.get(command.attempt)
+            if held is not None:
+                held.spooled = True
         self.spooler.start(commands)
 
     def cancel_spooled(self, attempt: int) -> None:
@@ -289,15 +296,17 @@ class Worker:
             exit_code=end.exit_code,
             reason=end.reason,
             signal=end.signal,
-            detail=end.detail,
+            # Whatever bytes a path or an argument held: the frame must be text that every node can read.
+            detail=end.detail[:_DETAIL_MAX].encode("utf-8", "replace").decode(),
             tail=end.tail[-limit:],
         )
-        self._journal.finish(report, lambda: self._finish_safe(report))
+        self._journal.finish(report, lambda: self._finish_safe(report, held.spooled))
 
-    def _finish_safe(self, report: Finished) -> None:
+    def _finish_safe(self, report: Finished, spooled: bool) -> None:
         self._unacknowledged[report.event] = (report.attempt, boot_ms())
         self._send(report)
-        self._forget_soon(report.attempt)
+        if spooled:
+            self._forget_soon(report.attempt)
 
     def _forget_soon(self, attempt: int) -> None:
         self._forget.append(attempt)
@@ -340,19 +349,23 @@ class Worker:
         for attempt, started_ms in state.running.items():
             if attempt not in self._held and attempt not in self._ended:
                 claim = self._journal.book.claims.get(attempt, "")
-                self._held[attempt] = Held(attempt, None, claim, Phase.STARTED, safe=True)
+                self._held[attempt] = Held(attempt, None, claim, Phase.STARTED, safe=True, spooled=True)
             self.started(attempt, started_ms)
         exited = {end.attempt for end in state.exits}
         for attempt in self._journal.book.claims:
             if attempt not in self._held and attempt in exited:
-                self._held[attempt] = Held(attempt, None, "", Phase.STARTED, safe=True)
+                self._held[attempt] = Held(attempt, None, "", Phase.STARTED, safe=True, spooled=True)
             elif attempt not in self._held:
                 self._gone.add(attempt)
         for end in state.exits:
             self.spooled_exit(end)
         for held in list(self._held.values()):
-            if held.phase is Phase.STARTED and held.attempt not in state.running:
-                self.finished(_unstarted(held.attempt, "gone", "the spooler died"))
+            if held.phase is not Phase.STARTED or not held.spooled:
+                continue
+            if held.attempt not in state.running:
+                self.finished(_unstarted(held.attempt, "gone", "its spooler died"))
+            elif held.cancelled:
+                self.cancel_spooled(held.attempt)
 
     def spooled_exit(self, end: Exit) -> None:
         if end.attempt in self._held:

@@ -49,7 +49,7 @@ def _command(start: Start) -> Command | str:
         argv=argv,
         environment=start.environment,
         cwd=str(work.get("cwd") or start.environment["HOME"]),
-        stdin=work.get("stdin"),
+        stdin=None if work.get("stdin") is None else str(work["stdin"]),
         timeout_ms=assign.timeout_ms,
         grace_ms=assign.grace_ms,
         kill_on_lease_end=assign.kill_on_lease_end,

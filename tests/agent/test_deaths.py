@@ -359,3 +359,17 @@ async def test_a_full_disk_takes_no_new_work_and_loses_no_end(
     for given in sent:
         await node.finished(given.attempt)
     await node.until(lambda: node.all(Ping)[-1].free_slots > 0)
+
+
+async def test_what_the_lease_must_kill_dies_with_its_spooler(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    go = host.folder / "go"
+    await node.send(shell(1, waits_for(go), kill_on_lease_end=True))
+    await node.until(lambda: node.all(Running, 1))
+    doomed = int(Path(f"{go}.started").read_text())
+    host.kill(signal.SIGKILL)
+    os.kill(host.spooler_pid, signal.SIGKILL)
+    await until(lambda: not alive(doomed))  # and no agent is there to see to it
+    host.start()
+    assert (await node.finished(1)).reason == "gone"

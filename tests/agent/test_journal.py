@@ -1,0 +1,143 @@
+"""What is on disk: records, the fold, group commit, compaction, damage."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent import journal as journal_module
+from agent.journal import Book, Journal, fold, pack
+from agent.records import RecordFile, frame, parse
+from scheduler.protocol import Finished
+
+ROWS = st.lists(
+    st.one_of(
+        st.builds(lambda a, c: [1, a, f"c{c}"], st.integers(1, 4), st.integers(1, 9)),
+        st.builds(
+            lambda a, e: [2, e, a, None, 5, 0, "exit", None, "", b"t"], st.integers(1, 4), st.integers(1, 50)
+        ),
+        st.builds(lambda a: [3, a], st.lists(st.integers(1, 4), max_size=3)),
+        st.builds(lambda n: [4, n], st.integers(1, 99)),
+        st.builds(lambda n: [5, n], st.integers(1, 99)),
+    ),
+    max_size=30,
+)
+
+
+@given(ROWS, st.data())
+def test_replaying_any_prefix_twice_changes_nothing(rows: list[list[object]], data: st.DataObject) -> None:
+    prefix = rows[: data.draw(st.integers(0, len(rows)))]
+    once = fold(map(pack, rows))
+    assert fold(map(pack, [*prefix, *rows])) == once
+    assert fold(map(pack, [*prefix, *prefix])) == fold(map(pack, prefix))
+
+
+@given(ROWS)
+def test_a_compacted_journal_folds_to_the_same(rows: list[list[object]]) -> None:
+    book = fold(map(pack, rows))
+    assert fold(map(pack, book.rows())) == book
+
+
+@given(st.lists(st.binary(min_size=1, max_size=50), max_size=8), st.data())
+def test_a_torn_tail_is_cut(records: list[bytes], data: st.DataObject) -> None:
+    whole = b"".join(map(frame, records))
+    torn = whole[: data.draw(st.integers(0, len(whole)))]
+    found, length = parse(torn)
+    assert found == records[: len(found)]
+    assert parse(torn[:length]) == (found, length)
+    assert len(torn) - length < 58 or len(found) == len(records)
+
+
+def test_a_damaged_record_ends_the_file_and_later_writes_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "records"
+    path.write_bytes(frame(b"one") + frame(b"two")[:-1] + b"X")
+    file = RecordFile(path)
+    assert file.records == [b"one"]
+    assert file.cut_bytes == len(frame(b"two"))
+    file.write(frame(b"three"))
+    file.sync()
+    file.close()
+    assert RecordFile(path).records == [b"one", b"three"]
+
+
+def end(attempt: int, event: int) -> Finished:
+    return Finished(event, attempt, 1, 2, 0, "exit", None, "", b"tail")
+
+
+class Failures:
+    def __init__(self) -> None:
+        self.errors: list[BaseException] = []
+
+
+async def opened(path: Path, failures: Failures) -> Journal:
+    return Journal(path, failures.errors.append)
+
+
+async def test_the_call_back_comes_after_the_bytes_are_in_the_file(tmp_path: Path) -> None:
+    path, failures = tmp_path / "journal", Failures()
+    journal = await opened(path, failures)
+    seen: list[Book] = []
+    done = asyncio.Event()
+
+    def release() -> None:
+        seen.append(fold(parse(path.read_bytes())[0]))
+        done.set()
+
+    journal.claim(1, "c1", lambda: None)
+    journal.finish(end(1, journal.event()), lambda: None)
+    journal.claim(2, "c2", release)
+    assert not path.read_bytes()
+    await asyncio.wait_for(done.wait(), 10)
+    assert seen[0].claims == {2: "c2"}
+    assert list(seen[0].finished) == [1]
+    await journal.close()
+
+
+async def test_numbers_of_events_are_never_given_again(tmp_path: Path) -> None:
+    failures = Failures()
+    journal = await opened(tmp_path / "journal", failures)
+    numbers = [journal.event() for _ in range(5)]
+    journal.finish(end(1, numbers[0]), lambda: None)
+    await journal.close()
+    journal = await opened(tmp_path / "journal", failures)
+    assert journal.event() > max(numbers)
+    await journal.close()
+
+
+async def test_it_stays_small_and_keeps_what_is_open(tmp_path: Path) -> None:
+    path, failures = tmp_path / "journal", Failures()
+    limit, journal_module.COMPACT_BYTES = journal_module.COMPACT_BYTES, 20_000
+    try:
+        journal = await opened(path, failures)
+        journal.claim(1, "kept", lambda: None)
+        for attempt in range(2, 2_000):
+            done = asyncio.Event()
+            journal.claim(attempt, "claim", lambda: None)
+            journal.finish(end(attempt, journal.event()), done.set)
+            if attempt % 50 == 0:
+                await asyncio.wait_for(done.wait(), 10)
+            journal.drop([attempt])
+        await journal.close()
+        assert path.stat().st_size < 60_000
+    finally:
+        journal_module.COMPACT_BYTES = limit
+    journal = await opened(path, failures)
+    assert journal.book.claims == {1: "kept"}
+    assert journal.book.finished == {}
+    assert not failures.errors
+    await journal.close()
+
+
+async def test_a_disk_error_ends_it_and_nothing_is_released(tmp_path: Path) -> None:
+    failures = Failures()
+    journal = await opened(tmp_path / "journal", failures)
+    journal._file.close()  # every later write fails with EBADF
+    released: list[int] = []
+    journal.claim(1, "c", lambda: released.append(1))
+    async with asyncio.timeout(10):
+        while not failures.errors:
+            await asyncio.sleep(0.001)
+    assert released == []
