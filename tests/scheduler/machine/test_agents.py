@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from scheduler import commands as c
+from scheduler import events as e
+from scheduler.store import agents as agent_rows
+from tests.scheduler.machine.test_attempts import granted
+from tests.scheduler.story import START_MS, Story, job
+
+
+def agent(story: Story, agent_id: int) -> agent_rows.Agent:
+    row = agent_rows.get(story.store, agent_id)
+    assert row is not None
+    return row
+
+
+def test_an_installation_keeps_its_row(story: Story) -> None:
+    first = story.connect(slots=4)
+    assert story.told(e.AgentConnected) == [
+        e.AgentConnected(first, "agent-1", "zone-a", "default", "node-a", "s1")
+    ]
+    assert story.connect(session="s2", slots=8, node="node-b") == first
+    assert (agent(story, first).slots, agent(story, first).node, agent(story, first).session) == (
+        8,
+        "node-b",
+        "s2",
+    )
+
+
+def test_only_the_node_and_session_that_hold_it_disconnect_an_agent(story: Story) -> None:
+    first = story.connect()
+    story.connect(node="node-b")
+    assert story.one(c.DisconnectAgent(first, "s1", "node-a")).code == "superseded"
+    assert story.one(c.DisconnectAgent(first, "s0", "node-b")).code == "superseded"
+    assert agent(story, first).node == "node-b"
+    assert story.one(c.DisconnectAgent(first, "s1", "node-b")).ok
+    assert agent(story, first).node == ""
+    assert len(story.told(e.AgentDisconnected)) == 1
+
+
+def test_a_name_is_taken_while_another_installation_is_connected(story: Story) -> None:
+    first = story.connect(installation="old")
+    taken = c.ConnectAgent("agent-1", "new", "s9", "b", "z", "default", b"{}", 1, "1", "node-b")
+    assert story.one(taken).code == "name_taken"
+    assert agent(story, first).installation == "old"
+
+
+def test_a_new_installation_takes_over_a_free_name_but_not_the_attempts(story: Story) -> None:
+    old = story.connect(installation="old")
+    attempt = granted(story)
+    story.disconnect(old)
+    new = story.connect(installation="new", session="n1")
+    assert new != old
+    assert (agent(story, old).name, agent(story, new).name) == (f"agent-1#{old}", "agent-1")
+    # The new installation not knowing the attempt proves nothing.
+    assert story.attempt(attempt).state == "granted"
+    assert (agent(story, old).busy, agent(story, new).busy) == (1, 0)
+    # The old one, back while the name is free, is itself again and ends what it ran.
+    story.disconnect(new)
+    assert story.connect(installation="old", session="s2", held=((attempt, "exited"),)) == old
+    assert agent(story, old).name == "agent-1"
+    assert story.finish(attempt).ok
+
+
+def test_gone_is_proof_of_death(story: Story) -> None:
+    attempt = granted(story)
+    story.connect(held=((attempt, "gone"),))
+    assert (story.attempt(attempt).state, story.attempt(attempt).reason) == ("lost", "gone")
+    assert story.run(1).state == "lost"
+
+
+def test_a_new_session_that_does_not_know_an_attempt_is_proof(story: Story) -> None:
+    attempt = granted(story)
+    story.connect(session="s2")
+    assert story.attempt(attempt).reason == "gone: unknown to its agent"
+
+
+def test_the_same_session_coming_back_is_no_proof(story: Story) -> None:
+    attempt = granted(story)
+    story.connect(node="node-b")
+    assert story.attempt(attempt).state == "granted"
+    # The grant that got lost on the way is given again.
+    assert story.claim(attempt).ok
+
+
+def test_another_boot_of_the_host_is_proof(story: Story) -> None:
+    attempt = granted(story)
+    story.connect(boot_id="boot-2")
+    assert story.attempt(attempt).reason == "gone: the host booted anew"
+
+
+def test_what_an_agent_still_holds_goes_on(story: Story) -> None:
+    attempt = granted(story)
+    story.disconnect(1)
+    assert story.one(c.MarkUnreachable(story.epoch, attempt)).ok
+    assert story.told(e.AttemptUnreachable)
+    story.connect(session="s2", held=((attempt, "running"),))
+    assert (story.attempt(attempt).state, story.attempt(attempt).unreachable) == ("granted", 0)
+
+
+def test_unclaimed_assignments_are_left_for_the_front_to_push_again(story: Story) -> None:
+    story.connect()
+    story.put(job())
+    story.tell_ok(c.RunJob("default", "j", b"{}", START_MS))
+    story.plan_and_apply()
+    story.connect(session="s2")
+    assert story.attempt(1).state == "assigned"
+
+
+def test_a_connected_agent_is_not_declared_lost(story: Story) -> None:
+    attempt = granted(story)
+    assert story.one(c.Lose(story.epoch, attempt, "lease")).code == "superseded"
+    assert story.one(c.MarkUnreachable(story.epoch, attempt)).code == "superseded"
+    assert story.one(c.ResolveRun(1)).code == "invalid"
+
+
+def test_a_person_resolves_what_cannot_be_reached(story: Story) -> None:
+    attempt = granted(story)
+    story.disconnect(1)
+    assert story.one(c.ResolveRun(1, "ann")).ok
+    assert (story.attempt(attempt).state, story.attempt(attempt).reason) == ("lost", "resolved by ann")
+    assert story.run(1).state == "lost"
+    assert agent(story, 1).busy == 0
+
+
+def test_a_lost_node_takes_its_agents_with_it(story: Story) -> None:
+    first = story.connect("one", node="node-a")
+    second = story.connect("two", node="node-b")
+    assert story.one(c.LoseNode(story.epoch, "node-a")).value == {"agents": 1}
+    assert (agent(story, first).node, agent(story, second).node) == ("", "node-b")
+    assert story.one(c.LoseNode(story.epoch - 1, "node-b")).code == "stale_epoch"
+
+
+def test_an_agent_that_makes_no_sense_is_refused(story: Story) -> None:
+    def connect(name: str, labels: bytes, slots: int) -> str:
+        return story.one(
+            c.ConnectAgent(name, "i", "s", "b", "z", "default", labels, slots, "1", "node-a")
+        ).code
+
+    assert connect("a", b"[]", 1) == "invalid"
+    assert connect("a", b"{", 1) == "invalid"
+    assert connect("a#1", b"{}", 1) == "invalid"
+    assert connect("a", b"{}", -1) == "invalid"
+    assert connect("a", b"{}", 1) == "ok"

@@ -1,0 +1,219 @@
+"""The same commands give the same state, however they were joined, reopened, or rows unordered."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scheduler import commands as c
+from scheduler.lifecycle import RUN_ENDS
+from scheduler.store import schema
+from scheduler.verify import verify
+from tests.scheduler.story import START_MS, Story, job
+
+OVERLAPS = ("skip", "queue_one", "queue_all", "cancel_running", "allow")
+REASONS = ("exit", "timeout", "cancelled", "gone", "start_failed")
+SMALL = st.integers(min_value=0, max_value=7)
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), SMALL, st.sampled_from(OVERLAPS), st.booleans()),
+        st.tuples(st.just("delete"), SMALL),
+        st.tuples(st.just("pause"), SMALL),
+        st.tuples(st.just("resume"), SMALL),
+        st.tuples(st.just("run"), SMALL, SMALL),
+        st.tuples(st.just("connect"), SMALL, SMALL, SMALL),
+        st.tuples(st.just("disconnect"), SMALL),
+        st.tuples(st.just("claim"), SMALL, SMALL),
+        st.tuples(st.just("finish"), SMALL, st.sampled_from(REASONS), st.integers(0, 1)),
+        st.tuples(st.just("cancel"), SMALL),
+        st.tuples(st.just("resolve"), SMALL),
+        st.tuples(st.just("lose"), SMALL),
+        st.tuples(st.just("unreachable"), SMALL),
+        st.tuples(st.just("lead"), SMALL),
+        st.tuples(st.just("node"), SMALL),
+        st.tuples(st.just("plan"), st.integers(0, 200)),
+        st.tuples(st.just("plan"), st.integers(0, 2)),
+        st.tuples(st.just("purge"), SMALL),
+    ),
+    max_size=60,
+)
+
+
+def nth(story: Story, sql: str, position: int) -> tuple[Any, ...] | None:
+    rows = story.store.rows(sql)
+    return rows[position % len(rows)] if rows else None
+
+
+def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
+    """The commands of one step, aimed at what the state holds."""
+    kind, *values = step
+    name = f"job-{values[0] % 3}" if kind in ("put", "delete", "pause", "resume", "run") else ""
+    live = "SELECT id, agent FROM attempts WHERE live = 1 ORDER BY id"
+    match kind:
+        case "put":
+            story.put(
+                job(
+                    name,
+                    trigger={"cron": "* * * * * *", "dst": "skip" if values[2] else "cron"},
+                    policies={
+                        "overlap": values[1],
+                        "catchup": {"mode": ("latest", "all", "none")[values[0] % 3], "grace": "5s"},
+                        "start_deadline": "30s",
+                        "timeout": "40s",
+                        "on_lost": "wait",
+                        "pause_after_failures": 3,
+                    },
+                    tasks={
+                        "a": {"noop": True, "retry": {"max": 1, "first": "2s"}},
+                        "b": {"noop": True, "needs": ["a"]},
+                        "c": {"noop": True, "needs": ["a"], "rule": "all_done", "allow_failure": True},
+                    },
+                )
+            )
+            return []
+        case "delete":
+            return [c.DeleteJob("default", name)]
+        case "pause":
+            return [c.PauseJob("default", name)]
+        case "resume":
+            return [c.ResumeJob("default", name)]
+        case "run":
+            return [c.RunJob("default", name, b"{}", story.now_ms, key=f"key {values[1]}", body=name.encode())]
+        case "connect":
+            held = tuple(
+                (row[0], ("running", "exited", "gone")[place % 3])
+                for place, row in enumerate(story.store.rows(live))
+                if (row[0] + values[1]) % 3
+            )
+            who = f"agent-{values[0] % 2}"
+            return [
+                c.ConnectAgent(
+                    who, f"{who}-{values[2] // 6}", f"s{values[1]}", f"boot-{values[2] // 7}", "zone-a", "default",
+                    b"{}", 3, "1", f"node-{values[2] % 2}", held,
+                )
+            ]  # fmt: skip
+        case "disconnect":
+            row = nth(story, "SELECT id, session, node FROM agents WHERE node <> '' ORDER BY id", values[0])
+            return [] if row is None else [c.DisconnectAgent(*row)]
+        case "claim":
+            row = nth(
+                story,
+                "SELECT a.id, a.agent, g.session FROM attempts a JOIN agents g ON g.id = a.agent"
+                " WHERE a.live = 1 ORDER BY a.id",
+                values[0],
+            )
+            return [] if row is None else [c.Start(row[0], row[1], row[2], f"claim {values[1] % 2}")]
+        case "finish":
+            row = nth(story, "SELECT id, agent FROM attempts ORDER BY live DESC, id DESC LIMIT 10", values[0])
+            if row is None:
+                return []
+            return [c.Finish(row[0], row[1], None, story.now_ms, values[2], values[1])]
+        case "cancel" | "resolve":
+            row = nth(story, "SELECT id FROM runs ORDER BY id DESC LIMIT 8", values[0])
+            kind_of = c.CancelRun if kind == "cancel" else c.ResolveRun
+            return [] if row is None else [kind_of(row[0])]
+        case "lose" | "unreachable":
+            row = nth(story, live, values[0])
+            if row is None:
+                return []
+            if kind == "lose":
+                return [c.Lose(story.epoch, row[0], "lease")]
+            return [c.MarkUnreachable(story.epoch, row[0])]
+        case "lead":
+            return [c.Lead(f"node-{values[0] % 3}", "zone-a", story.epoch + values[0] % 2)]
+        case "node":
+            return [c.LoseNode(story.epoch, f"node-{values[0] % 2}")]
+        case "purge":
+            return [c.Purge(story.epoch, 1 + values[0] % 3, story.machine.state.last_run, 2)]
+        case _:
+            story.now_ms += values[0] * 500
+            return story.plan()
+
+
+def dump(story: Story) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table; of the state row what does not depend on how entries were cut."""
+    tables = [row[0] for row in story.store.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1")]
+    assert len(tables) == sum("CREATE TABLE" in statement for statement in schema.STATEMENTS)
+    rows = {table: sorted(story.store.rows(f"SELECT * FROM {table}"), key=repr) for table in tables}
+    rows["state"] = story.store.rows(
+        "SELECT idx, stamp_ms, epoch, ledger_seq, ledger_head, hash, last_run, last_attempt FROM state"
+    )
+    return rows
+
+
+def check_invariants(story: Story) -> None:
+    store = story.store
+    # Busy slots are the live attempts.
+    assert store.rows(
+        "SELECT g.id FROM agents g WHERE g.busy <> (SELECT count(*) FROM attempts a WHERE a.agent = g.id AND a.live = 1)"
+    ) == []
+    # Active runs are the unfinished ones, kept runs the finished ones.
+    assert store.rows(
+        "SELECT j.id FROM jobs j WHERE j.active_runs <>"
+        " (SELECT count(*) FROM runs r WHERE r.job = j.id AND r.finished_ms IS NULL) OR j.runs_kept <>"
+        " (SELECT count(*) FROM runs r WHERE r.job = j.id AND r.finished_ms IS NOT NULL)"
+    ) == []
+    # A run is open exactly as long as one of its tasks is; a task has at most one live attempt.
+    ends = ", ".join(f"'{state}'" for state in sorted(RUN_ENDS | {"skipped"}))
+    assert store.rows(
+        f"SELECT id FROM runs r WHERE open_tasks <>"
+        f" (SELECT count(*) FROM tasks t WHERE t.run = r.id AND t.state NOT IN ({ends}))"
+        " OR (open_tasks = 0) <> (finished_ms IS NOT NULL)"
+    ) == []
+    assert store.rows("SELECT task FROM attempts WHERE live = 1 GROUP BY task HAVING count(*) > 1") == []
+    assert store.rows(
+        "SELECT t.id FROM tasks t WHERE (t.state = 'active') <>"
+        " (SELECT count(*) FROM attempts a WHERE a.task = t.id AND a.live = 1)"
+    ) == []
+    # A finished run has its tick decided; a tick that ran was granted.
+    assert store.rows("SELECT id FROM runs WHERE finished_ms IS NOT NULL AND decided = 0") == []
+    verdict = verify(store, START_MS - 1, story.now_ms, now_ms=story.now_ms)
+    assert verdict.ok, verdict.problems
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(STEPS, st.integers(1, 5))
+def test_replay_gives_the_same_state(steps: list[tuple[Any, ...]], cut: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        story = Story(Path(folder) / "told.db")
+        story.lead()
+        story.connect("agent-0", session="s0", node="node-0", installation="agent-0-0", slots=3)
+        for step in [("put", 0, "skip", False), ("put", 1, "allow", False), ("plan", 4), *steps]:
+            commands = command(story, step)
+            if commands:
+                story.tell(*commands)
+            check_invariants(story)
+        told = dump(story)
+
+        # All that was told at one instant in one entry, with rows in another order, and reopened now and then.
+        again = Story(Path(folder) / "again.db", reverse=True)
+        pending: list[bytes] = []
+        for place, (now_ms, frame) in enumerate(story.frames):
+            if pending and (now_ms != again.now_ms):
+                again.enter(*pending)
+                pending = []
+                if place % cut == 0:
+                    again.reopen()
+            again.now_ms = now_ms
+            pending.append(frame)
+        again.enter(*pending)
+        assert again.machine.state.hash == story.machine.state.hash
+        assert dump(again) == told
+        story.close()
+        again.close()
+
+
+def test_another_history_gives_another_hash(tmp_path: Path) -> None:
+    hashes = set()
+    for number in range(2):
+        story = Story(tmp_path / f"{number}.db")
+        story.lead()
+        story.put(job(f"job-{number}"))
+        hashes.add(story.machine.state.hash)
+        story.close()
+    assert len(hashes) == 2
