@@ -30,9 +30,30 @@ MAIL_VARIABLES = ("MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODI
 
 WELL_KNOWN_USERS = frozenset(
     (
-        "root", "daemon", "bin", "sys", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup",
-        "list", "irc", "nobody", "apache", "nginx", "postgres", "mysql", "git", "ubuntu", "admin",
-        "centos", "ec2-user",
+        "root",
+        "daemon",
+        "bin",
+        "sys",
+        "man",
+        "lp",
+        "mail",
+        "news",
+        "uucp",
+        "proxy",
+        "www-data",
+        "backup",
+        "list",
+        "irc",
+        "nobody",
+        "apache",
+        "nginx",
+        "postgres",
+        "mysql",
+        "git",
+        "ubuntu",
+        "admin",
+        "centos",
+        "ec2-user",
     )
 )
 
@@ -43,9 +64,32 @@ _SCHEDULE = re.compile(r"\s*-?(@[^\s]+|(?:[^\s]+[ \t]+){4}[^\s]+)(?:[ \t]+(.*))?
 _WORD = re.compile(r"[^\s;&|()<>\"']+")
 _WRAPPERS = frozenset(
     (
-        "sudo", "nice", "ionice", "env", "time", "timeout", "flock", "chronic", "setsid", "nohup", "exec",
-        "cd", "test", "[", "bash", "sh", "zsh", "dash", "python", "python3", "perl", "ruby", "php", "node",
-        "if", "then",
+        "sudo",
+        "nice",
+        "ionice",
+        "env",
+        "time",
+        "timeout",
+        "flock",
+        "chronic",
+        "setsid",
+        "nohup",
+        "exec",
+        "cd",
+        "test",
+        "[",
+        "bash",
+        "sh",
+        "zsh",
+        "dash",
+        "python",
+        "python3",
+        "perl",
+        "ruby",
+        "php",
+        "node",
+        "if",
+        "then",
     )
 )
 

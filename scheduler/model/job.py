@@ -32,9 +32,7 @@ class Job(Model):
     namespace: Name = "default"
     labels: Labels = Field(default_factory=dict)
     description: Annotated[str, Field(max_length=4_096)] = ""
-    triggers: Annotated[
-        tuple[Trigger, ...], BeforeValidator(as_tuple), Field(max_length=TRIGGERS_MAX)
-    ] = ()
+    triggers: Annotated[tuple[Trigger, ...], BeforeValidator(as_tuple), Field(max_length=TRIGGERS_MAX)] = ()
     policies: Policies = Policies()
     params: Annotated[dict[str, Param], Field(max_length=100)] = Field(default_factory=dict)
     tasks: Annotated[dict[Name, Task], Field(max_length=TASKS_MAX)]

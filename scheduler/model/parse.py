@@ -212,7 +212,7 @@ def _translated(error: Any, short: bool, data: dict[Any, Any]) -> Problem:
     }.get(kind)
     if expected is not None:
         hint = "put it in quotes" if expected == "text" and got in ("a number", "a boolean") else ""
-        if isinstance(name, str) and len(loc) > 1 and isinstance(loc[-1], int):
+        if len(loc) > 1 and isinstance(loc[-1], int):
             name = f"item {loc[-1]}"
         return Problem(pointer, f"{name} must be {expected}, not {got}", hint)
     if kind == "too_long":

@@ -37,9 +37,9 @@ class Trigger(Model):
     every_ms: Annotated[DurationMs | None, Field(alias="every")] = None
     at_ms: Annotated[InstantMs | None, Field(alias="at")] = None
     tz: Annotated[str | None, Field(description="IANA zone of a cron trigger; default UTC")] = None
-    dst: Annotated[
-        Literal["cron", "skip", "literal"] | None, Field(description="for cron; default cron")
-    ] = None
+    dst: Annotated[Literal["cron", "skip", "literal"] | None, Field(description="for cron; default cron")] = (
+        None
+    )
     start_ms: Annotated[InstantMs | None, Field(alias="start", description="anchor of `every`")] = None
     jitter_ms: Annotated[
         DurationMs | None, Field(alias="jitter", description="upper limit of a constant offset")

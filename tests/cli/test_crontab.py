@@ -1,4 +1,4 @@
-"""A crontab of the usual variety: each line's job fires as cron would, and what cannot be taken is told by line."""
+"""A crontab of the usual variety: each line fires as under cron, and what cannot be taken is told by line."""
 
 from __future__ import annotations
 

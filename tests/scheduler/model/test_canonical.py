@@ -56,7 +56,9 @@ FULL: dict[str, Any] = {
 def test_the_short_form_equals_the_long_form() -> None:
     task = {"run": "true", "on": {"pool": "etl"}, "retry": {"max": 2}, "timeout": "60s", "env": {"A": "b"}}
     short = parse_job({"job": "a", "triggers": {"every": "60s"}, **task})
-    long = parse_job({"tasks": {"main": task}, "namespace": "default", "triggers": [{"every": "1m"}], "job": "a"})
+    long = parse_job(
+        {"tasks": {"main": task}, "namespace": "default", "triggers": [{"every": "1m"}], "job": "a"}
+    )
     assert canonical(short) == canonical(long)
     assert list(json.loads(canonical(short))["tasks"]) == ["main"]
 
@@ -85,7 +87,8 @@ names = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 def jobs(draw: st.DrawFn) -> dict[str, Any]:
     tasks: dict[str, Any] = {}
     for name in draw(st.lists(names, min_size=1, max_size=5, unique=True)):
-        tasks[name] = draw(st.sampled_from([{"run": "x"}, {"exec": ["x", "é ☃"]}, {"noop": True}])) | {
+        work: dict[str, Any] = draw(st.sampled_from([{"run": "x"}, {"exec": ["x", "é ☃"]}, {"noop": True}]))
+        tasks[name] = work | {
             "needs": draw(st.lists(st.sampled_from(sorted(tasks)), unique=True)) if tasks else [],
             "timeout": draw(st.none() | durations),
             "env": draw(st.dictionaries(st.sampled_from(["A", "B"]), st.text("ab \n☃", max_size=5))),
@@ -113,7 +116,11 @@ def test_any_job_parses_back_to_the_same_bytes_and_compiles(data: dict[str, Any]
 def test_what_the_machine_reads() -> None:
     compiled = compile_job(canonical(parse_job(FULL)))
     assert (compiled.namespace, compiled.name, compiled.overlap) == ("finance", "nightly-report", "queue_one")
-    assert (compiled.catchup_mode, compiled.catchup_grace_ms, compiled.catchup_window_ms) == ("all", 90_000, 604_800_000)
+    assert (compiled.catchup_mode, compiled.catchup_grace_ms, compiled.catchup_window_ms) == (
+        "all",
+        90_000,
+        604_800_000,
+    )
     assert (compiled.catchup_max, compiled.start_deadline_ms, compiled.timeout_ms) == (5, 600_000, 5_400_000)
     assert (compiled.on_lost, compiled.idempotent, compiled.priority) == ("retry", True, 70)
     assert (compiled.pause_after_failures, compiled.retention_runs) == (5, 7)
@@ -126,7 +133,12 @@ def test_what_the_machine_reads() -> None:
     assert (extract.retry_first_ms, extract.retry_cap_ms, extract.timeout_ms) == (1_000, 2_000, 1_200_000)
     assert (extract.grace_ms, extract.output_bytes_max) == (250, 1 << 20)
     assert load.work == {"kind": "exec", "argv": ["load", "--all"], "cwd": "/srv"}
-    assert (load.needs, load.rule, load.retry_max, load.timeout_ms) == (("extract", "clean"), "all_done", 0, None)
+    assert (load.needs, load.rule, load.retry_max, load.timeout_ms) == (
+        ("extract", "clean"),
+        "all_done",
+        0,
+        None,
+    )
 
 
 @pytest.mark.parametrize("spec", [b"", b"[]", b"{}", b'{"job":"a"}', b"null"])

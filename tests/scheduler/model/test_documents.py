@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from scheduler.model import JobError
@@ -57,10 +59,21 @@ def test_bad_files(text: str, place: str, said: str) -> None:
 
 def test_values_are_those_of_json() -> None:
     (document,) = load_yaml(
-        "{a: 12, b: 0x1f, c: 1.5, d: yes, e: 2026-01-01T00:00:00Z, f: null, g: true, h: 010, i: &x [1], j: *x}", "f"
+        "{a: 12, b: 0x1f, c: 1.5, d: yes, e: 2026-01-01T00:00:00Z,\n"
+        " f: null, g: true, h: 010, i: &x [1], j: *x}",
+        "f",
     )
     assert document.data == {
-        **{"a": 12, "b": 31, "c": 1.5, "d": "yes", "e": "2026-01-01T00:00:00Z", "f": None, "g": True, "h": 10},
+        **{
+            "a": 12,
+            "b": 31,
+            "c": 1.5,
+            "d": "yes",
+            "e": "2026-01-01T00:00:00Z",
+            "f": None,
+            "g": True,
+            "h": 10,
+        },
         **{"i": [1], "j": [1]},
     }
 
@@ -81,5 +94,8 @@ def test_several_jobs_by_documents_or_as_a_list() -> None:
 
 
 def test_what_is_written_is_read_back() -> None:
-    jobs = [{"job": "a", "run": "x % y\nz", "env": {"A": "1", "B": "null", "C": "2026-01-01"}}, {"job": "b", "noop": True}]
+    jobs: list[dict[str, Any]] = [
+        {"job": "a", "run": "x % y\nz", "env": {"A": "1", "B": "null", "C": "2026-01-01"}},
+        {"job": "b", "noop": True},
+    ]
     assert [d.data for d in load_yaml(dump_yaml(jobs), "f")] == jobs

@@ -99,7 +99,11 @@ def test_bad_triggers(trigger: dict[str, Any], pointer: str, said: str) -> None:
         (job(policies={"start_deadline": "-1s"}), "/policies/start_deadline", "negative"),
         (job(policies={"retention": {"age": "0d"}}), "/policies/retention/age", "longer than zero"),
         (job(params={"a": {"type": "strin"}}), "/params/a/type", "did you mean string?"),
-        (job(params={"a": {"type": "integer", "default": "1"}}), "/params/a", "the default must be an integer"),
+        (
+            job(params={"a": {"type": "integer", "default": "1"}}),
+            "/params/a",
+            "the default must be an integer",
+        ),
         (job(params={"a": {"type": "string", "enum": ["x"], "default": "y"}}), "/params/a", "not among"),
         (job(params={"a b": {"type": "string"}}), "/params/a b", "letters, digits and _"),
         (job(params={"a": {"type": "string"}, "A": {"type": "string"}}), "/params/A", "CRONCLAVE_PARAM_A"),
@@ -185,7 +189,7 @@ def test_each_planned_field_says_that_it_is_planned(model: str, place: tuple[str
             found = problems({"job": "a", "tasks": {"b": {"run": "x", "job": "y"}}})
             assert "not available in this version" in found["/tasks/b/job"]
             continue
-        inner = {name: {}}
+        inner: dict[str, Any] = {name: {}}
         data = job(**{place[0]: inner}) if place else job(**inner)
         pointer = "".join(f"/{part}" for part in (*place, name))
         assert "not available in this version" in problems(data)[pointer]

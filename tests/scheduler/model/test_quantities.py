@@ -19,14 +19,22 @@ from scheduler.model.quantities import (
 
 @pytest.mark.parametrize(
     ("text", "duration_ms"),
-    [("90s", 90_000), ("15m", 900_000), ("1h30m", 5_400_000), ("24h", 86_400_000), ("7d", 604_800_000), ("250ms", 250)],
+    [
+        ("90s", 90_000),
+        ("15m", 900_000),
+        ("1h30m", 5_400_000),
+        ("24h", 86_400_000),
+        ("7d", 604_800_000),
+        ("250ms", 250),
+    ],
 )
 def test_durations(text: str, duration_ms: int) -> None:
     assert parse_duration_ms(text) == duration_ms
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0s", "0h0m", "-1s", "90", "1.5h", "1h 30m", "30m1h", "5x", "1S", "9999999d", "m", "٣s", "5m\n"]
+    "text",
+    ["", "0s", "0h0m", "-1s", "90", "1.5h", "1h 30m", "30m1h", "5x", "1S", "9999999d", "m", "٣s", "5m\n"],
 )
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
@@ -56,7 +64,13 @@ def test_instants_with_offsets() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("2026-02-30T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01", "1969-01-01T00:00:00Z"),
+        *(
+            "2026-02-30T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01",
+            "1969-01-01T00:00:00Z",
+        ),
         *("2026-01-01T00:00:00", "2026-01-01T00:00:00+25:00", "0000-01-01T00:00:00Z", "now"),
     ],
 )
@@ -65,6 +79,8 @@ def test_what_is_no_instant(text: str) -> None:
         parse_instant_ms(text)
 
 
-@pytest.mark.parametrize(("text", "size"), [("512KiB", 524_288), ("10MB", 10**7), ("1GiB", 1 << 30), ("7", 7), ("7B", 7)])
+@pytest.mark.parametrize(
+    ("text", "size"), [("512KiB", 524_288), ("10MB", 10**7), ("1GiB", 1 << 30), ("7", 7), ("7B", 7)]
+)
 def test_sizes(text: str, size: int) -> None:
     assert parse_size_bytes(text) == size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -75,4 +76,4 @@ def test_every_counts_elapsed_time_through_a_jump() -> None:
 
     start = round(datetime(2026, 3, 28, tzinfo=UTC).timestamp() * 1000)
     found = schedule(every_spec(86_400_000)).upcoming(start, 3)
-    assert [b - a for a, b in zip(found, found[1:], strict=False)] == [86_400_000, 86_400_000]
+    assert [b - a for a, b in pairwise(found)] == [86_400_000, 86_400_000]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from scheduler.ticks import CronError, lint, parse_expression
@@ -74,7 +76,13 @@ def test_names_of_schedules() -> None:
 
 @pytest.mark.parametrize(
     ("text", "fixed"),
-    [("30 2 * * *", True), ("* 2 * * *", False), ("*/5 2 * * *", False), ("30 * * * *", False), ("1-9 2 * * *", True)],
+    [
+        ("30 2 * * *", True),
+        ("* 2 * * *", False),
+        ("*/5 2 * * *", False),
+        ("30 * * * *", False),
+        ("1-9 2 * * *", True),
+    ],
 )
 def test_a_time_is_fixed_when_neither_minute_nor_hour_begins_with_a_star(text: str, fixed: bool) -> None:
     assert parse_expression(text).fixed is fixed
@@ -87,7 +95,7 @@ def test_hashed_slots_depend_on_the_seed_alone_and_keep_to_their_range() -> None
     for i in range(200):
         expression = parse_expression("H(10-20) H/6 H * *", f"default/job-{i}")
         assert 10 <= expression.minutes[0] <= 20
-        assert [b - a for a, b in zip(expression.hours, expression.hours[1:], strict=False)] == [6, 6, 6]
+        assert [b - a for a, b in pairwise(expression.hours)] == [6, 6, 6]
         assert 1 <= expression.days.values[0] <= 28
         assert expression.hashed
 

@@ -1,9 +1,10 @@
-"""Promises of every schedule: cutting a range changes nothing, order, no doubles, agreement of the three questions."""
+"""Promises of every schedule: any cut of a range, order, no doubles, agreement of the three questions."""
 
 from __future__ import annotations
 
 import random
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -47,7 +48,7 @@ def test_a_range_gives_the_same_ticks_however_it_is_cut(spec: bytes, cuts: tuple
     limit = 10**6
     whole = schedule(spec).between(a, c, limit)
     assert whole == schedule(spec).between(a, b, limit) + schedule(spec).between(b, c, limit)
-    assert all(x < y for x, y in zip(whole, whole[1:], strict=False))
+    assert all(x < y for x, y in pairwise(whole))
     assert all(a < tick <= c for tick in whole)
     assert schedule(spec).between(a, c, 5) == whole[:5]
     coming = schedule(spec).next(a)
@@ -62,7 +63,7 @@ def test_a_range_gives_the_same_ticks_however_it_is_cut(spec: bytes, cuts: tuple
 @given(specs(), st.integers(0, YEAR_MS))
 def test_stepping_by_next_gives_the_range(spec: bytes, start: int) -> None:
     at: int | None = BASE_MS + start
-    stepped = []
+    stepped: list[int] = []
     while len(stepped) < 10 and at is not None:
         at = schedule(spec).next(at)
         if at is not None:
@@ -103,7 +104,9 @@ def test_the_rarest_dates_are_found() -> None:
     assert [datetime.fromtimestamp(tick / 1000, UTC).year for tick in found] == [2032, 2060]
 
 
-@pytest.mark.parametrize("spec", [b"", b"[]", b"{}", b'{"every_ms":0}', b'{"cron":5}', b'{"cron":"* * * * *","dst":"x"}'])
+@pytest.mark.parametrize(
+    "spec", [b"", b"[]", b"{}", b'{"every_ms":0}', b'{"cron":5}', b'{"cron":"* * * * *","dst":"x"}']
+)
 def test_bytes_that_are_no_spec_are_refused(spec: bytes) -> None:
     with pytest.raises(SpecError):
         schedule(spec)
@@ -115,9 +118,10 @@ def test_unknown_zones_are_refused(name: str) -> None:
         zone(name)
 
 
-def test_zones_come_from_the_package_and_not_from_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zones_come_from_the_package_and_not_from_the_host() -> None:
     import zoneinfo
 
+    zone.cache_clear()
     zoneinfo.reset_tzpath(to=["/nonexistent"])
     try:
         assert zone("America/New_York").offset_s(BASE_MS // 1000) == -5 * 3_600
