@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from scheduler.protocol import (
+    FRAME_BYTES_MAX,
     SUBPROTOCOL,
     Ack,
     Assign,
@@ -49,7 +52,10 @@ def free_port() -> int:
 
 
 class FakeNode:
-    def __init__(self, port: int = 0, *, token: str = "secret") -> None:
+    def __init__(
+        self, port: int = 0, *, token: str = "secret", tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._tls = tls
         self.port = port or free_port()
         self.token = token
         self.heard: list[Message] = []
@@ -68,16 +74,19 @@ class FakeNode:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"https://localhost:{self.port}" if self._tls else f"http://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> FakeNode:
         self._server = await serve(
             self._talk,
             "127.0.0.1",
             self.port,
+            ssl=self._tls,
+            process_request=self._authorize,
             subprotocols=[Subprotocol(SUBPROTOCOL)],
             compression=None,
             close_timeout=0.2,
+            max_size=FRAME_BYTES_MAX,
         )
         return self
 
@@ -93,12 +102,13 @@ class FakeNode:
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000 + self.clock_ahead_ms
 
+    def _authorize(self, connection: ServerConnection, request: Request) -> Response | None:
+        assert request.path == "/v1/agent"
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            return connection.respond(401, "token")
+        return None
+
     async def _talk(self, connection: ServerConnection) -> None:
-        assert connection.request is not None
-        assert connection.request.path == "/v1/agent"
-        if connection.request.headers.get("Authorization") != f"Bearer {self.token}":
-            await connection.close()
-            return
         self._sockets.add(connection)
         try:
             async for frame in connection:

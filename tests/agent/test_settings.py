@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from agent.clock import SAMPLES, NodeClock, boot_ms, wall_ms
-from agent.config import ConfigError, load
+from agent.config import AgentConfig, ConfigError, load
 from agent.output import open_for_output, output_path, read_output, sweep
 
 
@@ -90,3 +91,8 @@ def test_the_oldest_output_goes_first_and_running_output_stays(tmp_path: Path) -
     assert read_output(tmp_path, 10_001, 95, 10) == (b"x" * 5, 100)
     assert sweep(tmp_path, keep_bytes=10**9, keep_ms=1_000, running=()) == 300
     assert read_output(tmp_path, 3, 0, 10) is None
+
+
+def test_every_setting_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs/reference/agent.md").read_text()
+    assert [f.name for f in fields(AgentConfig) if f"| `{f.name}` |" not in text] == []

@@ -1,0 +1,163 @@
+"""TLS, tokens, large frames and executors of others, on real sockets."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import ssl
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from agent import executors as executors_module
+from agent.connection import _frames
+from agent.executors import Host as ExecutorHost
+from agent.executors import Start, executors
+from agent.spool_wire import Command, Exit
+from scheduler.protocol import FRAME_BYTES_MAX, Claim, Finished, Ping, encode
+from tests.agent.fake_node import FakeNode, assign, shell
+from tests.agent.host import Host, until
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate_file, key_file = folder / "cert.pem", folder / "key.pem"
+    certificate_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return certificate_file, key_file
+
+
+async def test_a_node_behind_tls_is_checked(tmp_path: Path) -> None:
+    certificate_file, key_file = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate_file, key_file)
+    async with FakeNode(tls=context) as node:
+        host = Host(tmp_path, [f"https://localhost:{node.port}"])
+        try:
+            host.start()
+            await until(lambda: "CERTIFICATE_VERIFY_FAILED" in host.log())
+            assert not node.hellos
+            host.kill()
+            host.settings["ca"] = f'"{certificate_file}"'
+            host.start()
+            await node.connected()
+            await node.send(shell(1, "exit 3"))
+            assert (await node.finished(1)).exit_code == 3
+        finally:
+            host.close()
+
+
+async def test_a_wrong_token_is_said_and_a_renewed_one_taken(host: Host, node: FakeNode) -> None:
+    token = host.folder / "token"
+    token.write_text("wrong")
+    host.settings.update(token='""', token_file=f'"{token}"')
+    host.start()
+    await until(lambda: "HTTP 401" in host.log())
+    assert not node.hellos
+    token.write_text("secret")
+    await node.connected()
+
+
+async def test_many_large_ends_fit_into_frames(host: Host, node: FakeNode) -> None:
+    node.acknowledges = False
+    host.settings["slots"] = "400"
+    host.start()
+    await node.connected()
+    count = 300  # 16 KiB each: more than one frame holds
+    await node.send(*[shell(a, "head -c 20000 /dev/zero; exit 1") for a in range(1, count + 1)])
+    await node.until(lambda: len({end.attempt for end in node.all(Finished)}) == count)
+    node.acknowledges = True
+    await node.close_sockets()
+    second = len(node.heard)
+    await node.until(
+        lambda: len({m.attempt for m in node.heard[second:] if isinstance(m, Finished)}) == count
+    )
+    assert len(node.hellos[1].held) == count
+
+
+def test_frames_keep_the_order_and_the_limit() -> None:
+    messages = [
+        Finished(n, n, 1, 2, 1, "exit", None, "", os.urandom(16 << 10)) if n % 3 else Claim(n, "c")
+        for n in range(1, 900)
+    ]
+    frames = _frames(list(messages))
+    assert [m for frame in frames for m in frame] == messages
+    assert max(len(encode(frame)) for frame in frames) < FRAME_BYTES_MAX
+    assert _frames([Ping(1, 1, 1)]) == [[Ping(1, 1, 1)]]
+
+
+class Recorder:
+    """What an executor tells its host."""
+
+    def __init__(self) -> None:
+        self.ends: list[Exit] = []
+        self.commands: list[Command] = []
+
+    def spool(self, commands: Sequence[Command]) -> None:
+        self.commands += commands
+
+    def cancel_spooled(self, attempt: int) -> None:
+        raise AssertionError("nothing was spooled")
+
+    def started(self, attempt: int, started_ms: int) -> None:
+        raise AssertionError("nothing was started")
+
+    def finished(self, end: Exit) -> None:
+        self.ends.append(end)
+
+
+class Echo:
+    def __init__(self, host: ExecutorHost) -> None:
+        self._host = host
+
+    def start(self, starts: Sequence[Start]) -> None:
+        for start in starts:
+            tail = str(start.assign.work["text"]).encode()
+            self._host.finished(Exit(start.assign.attempt, 1, 2, 0, None, "exit", "", tail, len(tail)))
+
+    def cancel(self, attempt: int) -> None:
+        """It has ended already."""
+
+
+def test_an_entry_point_adds_a_kind_and_a_broken_one_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    points = [
+        EntryPoint("echo", f"{__name__}:Echo", executors_module.GROUP),
+        EntryPoint("broken", "no_such_module_here:Thing", executors_module.GROUP),
+        EntryPoint("shell", f"{__name__}:Echo", executors_module.GROUP),
+    ]
+    monkeypatch.setattr(executors_module, "entry_points", lambda group: points)
+    host = Recorder()
+    found = executors(host)
+    assert set(found) == {"shell", "exec", "noop", "echo"}
+    assert not isinstance(found["shell"], Echo)
+    assert "broken" in caplog.text
+    found["echo"].start([Start(assign(5, {"kind": "echo", "text": "hi"}), {}, 0.0, 1)])
+    assert [(end.attempt, end.tail) for end in host.ends] == [(5, b"hi")]
