@@ -16,8 +16,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +27,16 @@ from cluster.batcher import Batcher, pack_entry, unpack_entry
 from cluster.copies import CopySource, CopyTarget, Spawn, on_thread
 from cluster.disk import Disk, FileDisk
 from cluster.hardening import ALL_ON, Hardening
-from cluster.journal import Journal, JournalError, LogEntry
+from cluster.journal import Journal, LogEntry
 from cluster.links import Links
 from cluster.machine import Applied, Entry, Position, StateMachine
-from cluster.membership import MEMBERS_MAX, Member, Membership, vet
+from cluster.membership import Membership, apply_change, vet, well_formed
+from cluster.peers import STATUS_PERIOD_S, PeerInfo, Peers
 from cluster.raft import Raft, Role
+from cluster.restore import fit, pack_members, unpack_members
 from cluster.settings import PROPOSAL_BYTES_MAX, ClusterSettings, Timings
 from cluster.wire import Hello, Message, Refusal
 
-STATUS_PERIOD_S = 1.0
 CATCH_UP_ENTRIES = 500  #: a learner this close to the log's end becomes a voter
 PEER_QUEUE_BYTES = 16 << 20  #: no more entries for a peer that has this much unsent
 HANDOVER_S = 1.5  #: proposals wait this long for a transfer of leadership
@@ -44,42 +44,6 @@ TRIM_PERIOD_S = 5.0
 FORWARD_BYTES_MAX = 4 << 20  #: of proposals in one frame to the leader
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PeerInfo:
-    """Another member, as this node sees it."""
-
-    name: str
-    uid: str | None
-    address: str
-    zone: str
-    url: str
-    voter: bool
-    reachable: bool  #: our connection to it is up and it was heard within 3 s
-    silent_ms: int | None  #: since its last frame
-    offset_ms: int | None  #: its wall clock minus ours
-    match: int  #: log index known to be on it; leader only, else 0
-    applied: int  #: log index that it had applied, by its last status
-    refusal: str | None  #: why the two do not talk
-    format_min: int
-    format_max: int
-    status: Mapping[str, Any]  #: what its owner told by `local_status`
-
-
-@dataclass(slots=True)
-class _Peer:
-    """What is known of a peer beside the membership."""
-
-    heard: float | None = None
-    their_sent_ms: int = 0
-    received_at: float = 0.0
-    offset_ms: int | None = None
-    applied: int = 0
-    connected: bool = False
-    hello: Hello | None = None
-    refusal: str | None = None
-    status: dict[str, Any] = field(default_factory=dict)
 
 
 class Consensus:
@@ -111,7 +75,7 @@ class Consensus:
         self._hardening = hardening
         self._timings = Timings.derive(settings.election_timeout_s)
         self._journal = Journal(disk or FileDisk(settings.journal_dir), segment_bytes=settings.segment_bytes)
-        self._peers: dict[str, _Peer] = {}
+        self._peers = Peers(clock, wall_ms)
         self._batcher = Batcher(settings.queue_bytes_max)
         self._forward: list[bytes] = []
         self._forward_bytes = 0
@@ -120,9 +84,10 @@ class Consensus:
         self._leave_after_handover = False
         self._next_status = self._next_trim = clock()
 
-        applied, needs_copy = self._fit(machine.stored())
-        self._position = applied.position
-        self._applied_membership, self._applied_stamp_ms = _unpack_members(applied.members)
+        applied, needs_copy = fit(
+            self._journal, machine.stored(), settings, checked=hardening.check_restored_state
+        )
+        self._take_over(applied)
         self._stamp_ms = self._applied_stamp_ms
         self._raft = Raft(
             name=settings.name,
@@ -213,33 +178,9 @@ class Consensus:
 
     def peers(self) -> list[PeerInfo]:
         """All other members by name."""
-        now = self._clock()
-        infos = []
-        for member in self._membership.members:
-            if member.name == self.settings.name:
-                continue
-            peer = self._peers.get(member.name) or _Peer()
-            silent_s = None if peer.heard is None else now - peer.heard
-            infos.append(
-                PeerInfo(
-                    name=member.name,
-                    uid=member.uid,
-                    address=member.address,
-                    zone=member.zone,
-                    url=member.url,
-                    voter=member.voter,
-                    reachable=peer.connected and silent_s is not None and silent_s < 3 * STATUS_PERIOD_S,
-                    silent_ms=None if silent_s is None else int(silent_s * 1000),
-                    offset_ms=peer.offset_ms,
-                    match=self._raft.match(member.name) if self.role is Role.LEADER else 0,
-                    applied=peer.applied,
-                    refusal=peer.refusal,
-                    format_min=peer.hello.format_min if peer.hello else 0,
-                    format_max=peer.hello.format_max if peer.hello else 0,
-                    status=peer.status,
-                )
-            )
-        return infos
+        return self._peers.infos(
+            self._membership, lambda name: self._raft.match(name) if self.role is Role.LEADER else 0
+        )
 
     # ---- what the owner does
 
@@ -277,17 +218,10 @@ class Consensus:
     ) -> str | None:
         """Admit a new name. It copies the state first and votes once it has caught up: look at `membership`.
         None when it is under way, else why it cannot be."""
-        reason = self._may_add(name)
-        if reason is not None:
-            return reason
         return self._request(["add", name, address, zone, url, uid])
 
     def remove_member(self, name: str) -> str | None:
         """Remove a member for good; a leader hands over before it removes itself. Results as `add_member`."""
-        if self._membership.get(name) is None:
-            return f"{name} is no member"
-        if self._membership.voters == (name,):
-            return f"{name} is the last voting member"
         return self._request(["remove", name])
 
     def turn(self) -> float:
@@ -359,6 +293,9 @@ class Consensus:
     # ---- membership
 
     def _request(self, change: list[Any]) -> str | None:
+        changed = apply_change(self._membership, change)
+        if isinstance(changed, str):
+            return changed
         if self.role is Role.LEADER:
             return self._change(change)
         return self._tell_leader({"type": "change", "change": msgpack.packb(change)})
@@ -369,34 +306,15 @@ class Consensus:
             return "no leader is known"
         return None
 
-    def _may_add(self, name: str) -> str | None:
-        if not name or len(name) > 255:
-            return "a member needs a name of 1 to 255 characters"
-        if self._membership.get(name) is not None:
-            return f"{name} is a member already"
-        if name in self._membership.removed:
-            return f"{name} was removed; names are never used again"
-        if len(self._membership.members) >= MEMBERS_MAX:
-            return f"{MEMBERS_MAX} members at most"
-        return None
-
     def _change(self, change: list[Any]) -> str | None:
         """A change asked for by a person, at the leader."""
-        kind, name, *rest = change
-        if kind == "add":
-            reason = self._may_add(name)
-            if reason is not None:
-                return reason
-            address, zone, url, uid = rest
-            return self._commit_membership(
-                self._membership.put(Member(name, address, zone, url, uid, voter=False))
-            )
-        if self._membership.get(name) is None:
-            return f"{name} is no member"
-        if name == self.settings.name:
+        changed = apply_change(self._membership, change)
+        if isinstance(changed, str):
+            return changed
+        if change == ["remove", self.settings.name]:
             self._leave_after_handover = True
             return self.transfer(None)
-        return self._commit_membership(self._membership.without(name))
+        return self._commit_membership(changed)
 
     def _commit_membership(self, membership: Membership) -> str | None:
         latest = self._raft.latest_membership()
@@ -410,14 +328,10 @@ class Consensus:
     def _bind_and_promote(self) -> None:
         """Leader: bind members that were met to their uids; give learners that have caught up a vote."""
         changed = self._membership
-        for member in self._membership.members:
-            if member.name == self.settings.name:
-                uid: str | None = self.settings.uid
-            else:
-                peer = self._peers.get(member.name)
-                uid = peer.hello.uid if peer is not None and peer.connected and peer.hello else None
-            if member.uid is None and uid is not None:
-                changed = changed.bound(member.name, uid)
+        for name, uid in {**self._peers.met(), self.settings.name: self.settings.uid}.items():
+            member = changed.get(name)
+            if member is not None and member.uid is None:
+                changed = changed.bound(name, uid)
         if changed == self._membership:
             for name in self._membership.learners:
                 match = self._raft.match(name)
@@ -446,8 +360,7 @@ class Consensus:
         else:
             addresses = {f.name: f.address for f in self.settings.members}
         addresses.pop(self.settings.name, None)
-        for name in [n for n in self._peers if n not in addresses]:
-            del self._peers[name]
+        self._peers.keep(addresses)
         self._links.set_peers(addresses)
         if me is not None and me.uid is not None and me.uid != self.settings.uid:
             self._end(f"{self.settings.name} is bound to another node uid: its data directory belongs to another node")
@@ -490,24 +403,14 @@ class Consensus:
             self._handover = (target, min(deadline, now + 4 * self._timings.election_max_s))
 
     def _connected_voters(self) -> list[str]:
-        names = [n for n in self._membership.voters if n in self._peers and self._peers[n].connected]
+        reachable = self._peers.reachable()
+        names = [n for n in self._membership.voters if n in reachable]
         return sorted(names, key=lambda n: (-self._raft.match(n), n))[:1]
 
     def _send_status(self) -> None:
         status = {"applied": self._position.index, "owner": self._local_status()}
-        now = self._clock()
-        for name, peer in self._peers.items():
-            hold_ms = int((now - peer.received_at) * 1000) if peer.their_sent_ms else 0
-            self.send(
-                name,
-                {
-                    "type": "status",
-                    "sent_ms": self._wall_ms(),
-                    "echo_ms": peer.their_sent_ms,
-                    "hold_ms": hold_ms,
-                    "status": status,
-                },
-            )
+        for name, message in self._peers.status_messages(status):
+            self.send(name, message)
 
     def _trim(self, now: float) -> None:
         settings, journal = self.settings, self._journal
@@ -536,39 +439,15 @@ class Consensus:
 
     # ---- state at start, copies
 
-    def _fit(self, stored: Applied | None) -> tuple[Applied, bool]:
-        """How state and journal go together at start: what is applied, and whether a copy is needed."""
-        journal = self._journal
-        if stored is None:
-            membership = Membership() if self.settings.joining else Membership.founded(self.settings.members)
-            start = Position(1, 0)
-            applied = Applied(start, start, _pack_members(membership, 0))
-            return applied, self.settings.joining or journal.first_index > 1
-        index, term = stored.position.index, stored.position.term
-        if not self._hardening.check_restored_state:
-            return stored, False
-        if not journal.entries and journal.term == 0:
-            raise JournalError(
-                f"the state is at log index {index}, but there is no journal: this node forgot its votes. Remove it "
-                "from the cluster and let it join again under a new name with an empty data directory."
-            )
-        if index > journal.last_index:
-            # A power cut took the journal's tail, or a copy was installed just before the end.
-            journal.reset(index, term)
-            return stored, False
-        if index < journal.first_index:
-            return stored, True
-        if journal.term_at(index) != term:
-            raise JournalError(
-                f"state and journal of this node disagree about log index {index} (terms {term} and "
-                f"{journal.term_at(index)}): one of them is of another node or time."
-            )
-        return stored, False
+    def _take_over(self, applied: Applied) -> None:
+        """The state is what this says."""
+        self._position = applied.position
+        self._applied_membership, self._applied_stamp_ms = unpack_members(applied.members)
+        self._applied_encoded = self._applied_membership.encode()
 
     def _copy_peers(self) -> list[str]:
         """Followers first: the leader has enough to do."""
-        connected = [n for n, p in sorted(self._peers.items()) if p.connected]
-        return sorted(connected, key=lambda n: (n == self.leader, n))
+        return sorted(self._peers.reachable(), key=lambda n: (n == self.leader, n))
 
     def needs_copy(self, leader: str) -> None:
         if not self._target.is_active:
@@ -584,8 +463,7 @@ class Consensus:
         self._machine.install(path, applied)
         if journal.term_at(index) != term:
             journal.reset(index, term)
-        self._position = applied.position
-        self._applied_membership, self._applied_stamp_ms = _unpack_members(applied.members)
+        self._take_over(applied)
         self._raft.restored(index)
         self._refresh(force=True)
         return True
@@ -611,7 +489,7 @@ class Consensus:
         applied = Applied(
             position=Position(index, term),
             previous=self._position,
-            members=_pack_members(self._applied_membership, self._applied_stamp_ms),
+            members=pack_members(self._applied_encoded, self._applied_stamp_ms),
         )
         self._machine.apply(Entry(applied, self._applied_stamp_ms, proposals))
         self._position = applied.position
@@ -623,7 +501,8 @@ class Consensus:
             self._applied_stamp_ms, proposals = unpack_entry(data[1:])
             return proposals
         if data[0] == _raft.MEMBERSHIP:
-            self._applied_membership = Membership.decode(data[1:])
+            self._applied_encoded = data[1:]
+            self._applied_membership = Membership.decode(self._applied_encoded)
         elif data[0] != _raft.NO_OP:
             raise ValueError(f"a log entry of kind {data[0]}: written by a newer version?")
         return []
@@ -645,48 +524,37 @@ class Consensus:
             membership=self._membership,
             known=[f.name for f in self.settings.members],
         )
-        if refusal is None:
-            met = self._peers.get(hello.name)
-            member = self._membership.get(hello.name)
-            if (
-                met is not None
-                and met.connected
-                and met.hello is not None
-                and met.hello.uid != hello.uid
-                and (member is None or member.uid is None)
-            ):
-                return Refusal("unknown", f"another node is connected as {hello.name}")
-        if refusal is not None and refusal.code != "self":
-            self._peers.setdefault(hello.name, _Peer()).refusal = refusal.reason
+        member = self._membership.get(hello.name)
+        if refusal is None and (member is None or member.uid is None):
+            if self._peers.met().get(hello.name, hello.uid) != hello.uid:
+                refusal = Refusal("unknown", f"another node is connected as {hello.name}")
+        if refusal is not None:
+            self._peers.refused(hello.name, refusal.reason)
         return refusal
 
     def connected(self, hello: Hello) -> None:
-        peer = self._peers.setdefault(hello.name, _Peer())
-        peer.connected, peer.hello, peer.refusal = True, hello, None
-        peer.heard = self._clock()
+        self._peers.connected(hello)
         self._next_status = self._clock()
         self._raft.connected(hello.name)
         if self._target.is_active:
             self._target.poll()
 
     def disconnected(self, peer: str) -> None:
-        if peer in self._peers:
-            self._peers[peer].connected = False
+        self._peers.disconnected(peer)
         self._raft.disconnected(peer)
 
     def inbound_lost(self, peer: str) -> None:
         self._raft.link_lost(peer)
 
     def refused(self, peer: str, refusal: Refusal) -> None:
-        self._peers.setdefault(peer, _Peer()).refusal = refusal.reason
+        self._peers.refused(peer, refusal.reason)
         if refusal.final:
             self._end(f"{peer} refuses this node: {refusal.reason}")
 
     def received(self, peer: str, message: Message) -> None:
         if self.fatal is not None:
             return
-        known = self._peers.setdefault(peer, _Peer())
-        known.heard = self._clock()
+        self._peers.heard(peer)
         handler = self._HANDLERS.get(message["type"])
         if handler is None:
             self._raft.deliver(peer, message)
@@ -702,31 +570,19 @@ class Consensus:
                     self._batcher.add(proposal, now)
 
     def _on_change(self, peer: str, message: Message) -> None:
+        if self.role is not Role.LEADER:
+            return
         try:
             change = msgpack.unpackb(message["change"])
-            well = isinstance(change, list) and all(v is None or isinstance(v, str) for v in change)
         except Exception:  # msgpack raises many types for malformed bytes
             return
-        if well and self.role is Role.LEADER and (change[0], len(change)) in (("add", 6), ("remove", 2)):
-            reason = self._change(change)
-            if reason is not None:
-                _log.warning("a change of the membership asked for by %s: %s", peer, reason)
+        reason = self._change(change) if well_formed(change) else "malformed"
+        if reason is not None:
+            _log.warning("a change of the membership asked for by %s: %s", peer, reason)
 
     def _on_transfer(self, peer: str, message: Message) -> None:
         if self.role is Role.LEADER:
             self.transfer(message["target"] or None)
-
-    def _on_status(self, peer: str, message: Message) -> None:
-        known = self._peers[peer]
-        known.their_sent_ms, known.received_at = message["sent_ms"], self._clock()
-        known.status = dict(message["status"].get("owner") or {})
-        applied = message["status"].get("applied")
-        known.applied = applied if type(applied) is int else 0
-        if message["echo_ms"]:
-            # Cristian's algorithm: half of the way there and back, without the time that the peer held it.
-            round_trip_ms = self._wall_ms() - message["echo_ms"] - message["hold_ms"]
-            if 0 <= round_trip_ms < 1000:
-                known.offset_ms = message["sent_ms"] + round_trip_ms // 2 - self._wall_ms()
 
     def _on_copy_ask(self, peer: str, message: Message) -> None:
         if not self._target.is_active:
@@ -736,7 +592,7 @@ class Consensus:
         "propose": _on_propose,
         "change": _on_change,
         "transfer": _on_transfer,
-        "status": _on_status,
+        "status": lambda self, peer, m: self._peers.take_status(peer, m),
         "copy_ask": _on_copy_ask,
         "copy_offer": lambda self, peer, m: self._target.offer(peer, m),
         "copy_pull": lambda self, peer, m: self._source.pull(peer, m["copy"], m["offset"]),
@@ -748,12 +604,3 @@ class Consensus:
     def _unique(self) -> str:
         return f"{self._rng.getrandbits(64):016x}"
 
-
-def _pack_members(membership: Membership, stamp_ms: int) -> bytes:
-    packed: bytes = msgpack.packb([membership.encode(), stamp_ms])
-    return packed
-
-
-def _unpack_members(data: bytes) -> tuple[Membership, int]:
-    encoded, stamp_ms = msgpack.unpackb(data)
-    return Membership.decode(encoded), stamp_ms

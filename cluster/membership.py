@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgpack
 
@@ -19,6 +20,7 @@ from cluster.settings import Founder
 from cluster.wire import Hello, Refusal
 
 MEMBERS_MAX = 31
+NAME_CHARS_MAX = 255
 _VERSION = 1
 
 
@@ -88,6 +90,37 @@ class Membership:
             raise
         except Exception as e:  # whatever else msgpack or the unpacking raises for foreign bytes
             raise ValueError(f"no membership: {e}") from e
+
+
+def apply_change(membership: Membership, change: list[Any]) -> Membership | str:
+    """The membership after a person's change, `[add, name, address, zone, url, uid]` or `[remove, name]`, or why not."""
+    kind, name, *rest = change
+    if kind == "remove":
+        if membership.get(name) is None:
+            return f"{name} is no member"
+        if membership.voters == (name,):
+            return f"{name} is the last voting member"
+        return membership.without(name)
+    if not name or len(name) > NAME_CHARS_MAX:
+        return f"a member needs a name of 1 to {NAME_CHARS_MAX} characters"
+    if membership.get(name) is not None:
+        return f"{name} is a member already"
+    if name in membership.removed:
+        return f"{name} was removed; names are never used again"
+    if len(membership.members) >= MEMBERS_MAX:
+        return f"{MEMBERS_MAX} members at most"
+    address, zone, url, uid = rest
+    return membership.put(Member(name, address, zone, url, uid, voter=False))
+
+
+def well_formed(change: object) -> bool:
+    """Whether a peer's change has the shape that `apply_change` needs."""
+    if not isinstance(change, list) or len(change) not in (2, 6):
+        return False
+    *texts, last = change
+    if not all(isinstance(value, str) for value in texts) or not (last is None or isinstance(last, str)):
+        return False
+    return (change[0], len(change)) in (("add", 6), ("remove", 2)) and isinstance(change[1], str)
 
 
 def vet(hello: Hello, *, cluster: str, name: str, membership: Membership, known: Iterable[str]) -> Refusal | None:

@@ -1,0 +1,60 @@
+"""How the state file and the journal go together at start (design, section 4).
+
+The live state file is the snapshot. It says up to which entry it is; the journal holds what lies beyond.
+"""
+
+from __future__ import annotations
+
+import msgpack
+
+from cluster.journal import Journal, JournalError
+from cluster.machine import Applied, Position
+from cluster.membership import Membership
+from cluster.settings import ClusterSettings
+
+
+def fit(
+    journal: Journal, stored: Applied | None, settings: ClusterSettings, *, checked: bool
+) -> tuple[Applied, bool]:
+    """What is applied, and whether a copy of a peer's state is needed before anything else can be.
+
+    Raises JournalError when one of the two is of another node or time."""
+    if stored is None:
+        membership = Membership() if settings.joining else Membership.founded(settings.members)
+        start = Position(1, 0)
+        return (
+            Applied(start, start, pack_members(membership.encode(), 0)),
+            settings.joining or journal.first_index > 1,
+        )
+    if not checked:
+        return stored, False
+    index, term = stored.position.index, stored.position.term
+    if not journal.entries and journal.term == 0:
+        raise JournalError(
+            f"the state is at log index {index}, but there is no journal: this node forgot its votes. Remove it "
+            "from the cluster and let it join again under a new name with an empty data directory."
+        )
+    if index > journal.last_index:
+        # A power cut took the journal's tail, or the process ended right after a copy was installed.
+        journal.reset(index, term)
+    elif index < journal.first_index:
+        return stored, True
+    elif journal.term_at(index) != term:
+        raise JournalError(
+            f"state and journal of this node disagree about log index {index} (terms {term} and "
+            f"{journal.term_at(index)}): one of them is of another node or time. Remove the node from the cluster "
+            "and let it join again under a new name with an empty data directory."
+        )
+    return stored, False
+
+
+def pack_members(membership: bytes, stamp_ms: int) -> bytes:
+    """What consensus has the state store with each entry: the membership and the last stamp."""
+    packed: bytes = msgpack.packb([membership, stamp_ms])
+    return packed
+
+
+def unpack_members(data: bytes) -> tuple[Membership, int]:
+    """Raises ValueError."""
+    encoded, stamp_ms = msgpack.unpackb(data)
+    return Membership.decode(encoded), stamp_ms
