@@ -40,14 +40,14 @@ def find_cycle(graph: Graph) -> list[str]:
     if not left:
         return []
     # Each task that is left over needs another that is left over: following them must come round.
-    path: list[str] = []
+    places: dict[str, int] = {}
     at: str | None = min(left)
-    while at is not None and at not in path:
-        path.append(at)
+    while at is not None and at not in places:
+        places[at] = len(places)
         at = next((need for need in sorted(graph[at]) if need in left), None)
     if at is None:
         return []
-    return [*path[path.index(at) :], at]
+    return [*list(places)[places[at] :], at]
 
 
 def topological_order(graph: Graph) -> list[str]:

@@ -11,7 +11,7 @@ import difflib
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from importlib import import_module
 from importlib.resources import files
@@ -52,7 +52,7 @@ class _Transition:
 class Zone:
     """One time zone."""
 
-    def __init__(self, name: str, info: ZoneInfo) -> None:
+    def __init__(self, name: str, info: tzinfo) -> None:
         self.name = name
         self._info = info
         self._years: dict[int, tuple[tuple[Segment, ...], tuple[int, ...]]] = {}
