@@ -98,24 +98,19 @@ class Zone:
 
     def _cut(self, year: int) -> tuple[Segment, ...]:
         start_s, end_s = _year_start_s(year), _year_start_s(year + 1)
-        # A transition of the days before may still repeat readings at the year's start; one at its very start
-        # counts as the first piece's own.
-        early = self._transitions(start_s - 4 * _PROBE_S, end_s)
+        # A transition of the days before may still repeat readings at the year's start.
         repeated = 0
         own = []
-        for transition in early:
+        for transition in self._transitions(start_s - 4 * _PROBE_S, end_s):
             if transition.at_s < start_s:
                 repeated = max(repeated, transition.at_s + transition.before_s)
             elif transition.at_s < end_s:
                 own.append(transition)
         segments = []
         at_s, offset, gap = start_s, self.offset_s(start_s), 0
-        if own and own[0].at_s == start_s:
-            first = own.pop(0)
-            gap = max(0, first.after_s - first.before_s)
-            repeated = max(repeated, start_s + first.before_s)
         for transition in own:
-            segments.append(Segment(at_s, transition.at_s, offset, gap, repeated))
+            if transition.at_s > at_s:
+                segments.append(Segment(at_s, transition.at_s, offset, gap, repeated))
             at_s, offset = transition.at_s, transition.after_s
             gap = max(0, transition.after_s - transition.before_s)
             repeated = max(repeated, transition.at_s + transition.before_s)
