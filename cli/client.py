@@ -3,10 +3,10 @@
 What is tried again, for up to `within_s`:
 
 1. A node that refuses the connection: the next one, at once.
-2. `no-leader`, `behind`, `overloaded`, `unavailable` (503) and 429: after a moment, on the next node. A failover takes well
-   under a second, so a command given in the middle of one succeeds.
-3. A reply that never came: reads, and writes that carry an Idempotency-Key, which decide once however often they are
-   sent. Other writes are told as unknown.
+2. `no-leader`, `behind`, `overloaded`, `unavailable` (503) and 429: after a moment, on the next node. A
+   failover takes well under a second, so a command given in the middle of one succeeds.
+3. A reply that never came: reads, and writes that carry an Idempotency-Key, which decide once however often
+   they are sent. Other writes are told as unknown.
 """
 
 from __future__ import annotations
@@ -27,14 +27,24 @@ from cli.target import Target, find_target
 WITHIN_S = 10.0
 REPLY_S = 40.0  #: beyond the time that a request asks the server to wait
 PAUSE_S = 0.15
-_EXITS = {401: DENIED, 403: DENIED, 404: NOT_FOUND, 409: CONFLICT, 412: CONFLICT, 503: NO_LEADER, 504: TIMED_OUT}
+_EXITS = {
+    401: DENIED,
+    403: DENIED,
+    404: NOT_FOUND,
+    409: CONFLICT,
+    412: CONFLICT,
+    503: NO_LEADER,
+    504: TIMED_OUT,
+}
 _PASSING = frozenset({"no-leader", "behind", "overloaded", "unavailable", "too-many-requests"})
 
 
 def path_of(*parts: str | int, **query: object) -> str:
     """/v1/parts?query, quoted; a query of None is left out."""
     path = "/v1/" + "/".join(quote(str(part), safe="") for part in parts)
-    given = {key.rstrip("_"): value for key, value in query.items() if value is not None and value is not False}
+    given = {
+        key.rstrip("_"): value for key, value in query.items() if value is not None and value is not False
+    }
     pairs = {key: "true" if value is True else str(value) for key, value in given.items()}
     return f"{path}?{urlencode(pairs)}" if pairs else path
 
@@ -124,9 +134,11 @@ class Client:
             except (OSError, http.client.HTTPException) as error:
                 refused[self.url] = str(error) or type(error).__name__
                 if method != "GET" and self._connection is not None and "Idempotency-Key" not in sent:
-                    raise Failure(f"{self.url} did not answer: {error}; whether it was done is unknown") from None
+                    raise Failure(
+                        f"{self.url} did not answer: {error}; whether it was done is unknown"
+                    ) from None
                 failure = self._unanswered(refused)
-            self._close()
+            self.close()
             self._at += 1
             if time.monotonic() > deadline_s:
                 raise failure
@@ -160,7 +172,7 @@ class Client:
         self._connection.request(method, urlsplit(self.url).path + path, body or None, dict(headers))
         return self._connection.getresponse()
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -178,7 +190,9 @@ def _connection(url: str, timeout_s: float) -> http.client.HTTPConnection:
     parts = urlsplit(url)
     if parts.scheme == "https":
         context = ssl.create_default_context(cafile=os.environ.get("CRONCLAVE_CA"))
-        return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=timeout_s, context=context)
+        return http.client.HTTPSConnection(
+            parts.hostname or "", parts.port, timeout=timeout_s, context=context
+        )
     return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
 
 

@@ -35,15 +35,19 @@ MEANINGS = {
 
 
 class Failure(click.ClickException):
-    """An expected failure: a line that says what, more lines that say where, and a hint that says what to do."""
+    """An expected failure: a line that says what, more lines that say where, and a hint that says what to
+    do.
+    """
 
     #: the fields that a problem+json found fault with, as it named them
     errors: Sequence[Mapping[str, Any]]
 
-    def __init__(self, message: str, *, code: int = FAILED, details: Sequence[str] = (), hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, code: int = FAILED, details: Sequence[str] = (), hint: str = ""
+    ) -> None:
         super().__init__(message)
         self.errors = ()
-        self.exit_code = code
+        self.exit_code = code  # type: ignore[misc]  # one class for all codes
         self.details = tuple(details)
         self.hint = hint
 

@@ -7,7 +7,9 @@ import click
 from cli.lazy import Lazy, LazyGroup
 
 COMMANDS = {
-    "dev": Lazy("cli.dev.command:dev", "A whole cluster on this machine: nodes, agents, sample jobs, cockpit."),
+    "dev": Lazy(
+        "cli.dev.command:dev", "A whole cluster on this machine: nodes, agents, sample jobs, cockpit."
+    ),
     "node": Lazy("cli.processes:node", "Run one scheduler node."),
     "agent": Lazy("cli.processes:agent", "Run an agent, which runs tasks on this host."),
     "job": Lazy("cli.job:job", "Define jobs, run them, see what became of their ticks."),

@@ -44,4 +44,6 @@ def find_target(url: str | None, token: str | None) -> Target:
         urls = tuple(str(node["url"]) for node in facts["nodes"])
         return Target(urls, token or str(facts["token"]), str(DEV_FILE))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Failure(f"{DEV_FILE} cannot be read: {error}", hint="Start the cluster again: cronclave dev") from None
+        raise Failure(
+            f"{DEV_FILE} cannot be read: {error}", hint="Start the cluster again: cronclave dev"
+        ) from None

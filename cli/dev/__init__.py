@@ -1,9 +1,9 @@
 """`cronclave dev`: a real cluster on one machine, from one command.
 
 Promise: nodes and agents are the very programs of production, each a process tree with its own directory
-(DIR/node-1: node.toml, data, log). DIR/dev.json is kept true while it runs. When `dev` ends in any way, so does
-all that it started: on Ctrl-C and SIGTERM it is the subreaper and waits for the last descendant; on kill -9 the
-kernel's parent-death signal ends nodes and agents, and the spoolers watch for the death themselves.
+(DIR/node-1: node.toml, data, log). DIR/dev.json is kept true while it runs. When `dev` ends in any way, so
+does all that it started: on Ctrl-C and SIGTERM it is the subreaper and waits for the last descendant; on kill
+-9 the kernel's parent-death signal ends nodes and agents, and the spoolers watch for the death themselves.
 
 Reading order: layout.py (names, ports, files), children.py (start, restart, end), facts.py (dev.json),
 supervisor.py (the loop), opening.py (ready? sample jobs, what is printed), samples.py, command.py.

@@ -1,7 +1,7 @@
 """Start, watch and end the programs of a development cluster.
 
-Each child is in a session of its own, so that Ctrl-C in the terminal reaches `dev` alone and the end is orderly;
-and each asks the kernel to be killed when `dev` dies.
+Each child is in a session of its own, so that Ctrl-C in the terminal reaches `dev` alone and the end is
+orderly; and each asks the kernel to be killed when `dev` dies.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ def descendants() -> list[int]:
         if not entry.name.isdigit():
             continue
         try:
-            state, parent = Path(entry.path, "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
+            state, parent = (
+                Path(entry.path, "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
+            )
         except OSError:
             continue  # it ended meanwhile
         parents[int(entry.name)] = int(parent)

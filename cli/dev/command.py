@@ -33,19 +33,29 @@ PORTS_S = 5.0
 @click.command(
     "dev", epilog="Example: cronclave dev --nodes 5 --agents 3 --base-port 9000 --data /tmp/try --no-browser"
 )
-@click.option("--nodes", type=click.IntRange(1, 9), help=f"Nodes, each in a zone of its own.  [default: {NODES_DEFAULT}]")
-@click.option("--agents", type=click.IntRange(0, 64), default=AGENTS_DEFAULT, show_default=True, help="Agents.")
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, 9),
+    help=f"Nodes, each in a zone of its own.  [default: {NODES_DEFAULT}]",
+)
+@click.option(
+    "--agents", type=click.IntRange(0, 64), default=AGENTS_DEFAULT, show_default=True, help="Agents."
+)
 @click.option(
     "--base-port", type=click.IntRange(1024, 65_534),
-    help=f"Node i, from 0, serves HTTP on this + 10·i and Raft on this + 10·i + 1.  [default: {BASE_PORT_DEFAULT}]",
+    help=f"Node i, from 0, serves HTTP on this + 10·i, Raft on the next.  [default: {BASE_PORT_DEFAULT}]",
 )  # fmt: skip
 @click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), default=Path(".cronclave"), show_default=True,
     metavar="DIR", help="Where the cluster lives. Starting again on it continues that cluster.",
 )  # fmt: skip
-@click.option("--slots", type=click.IntRange(1, 10_000), default=64, show_default=True, help="Slots of each agent.")
+@click.option(
+    "--slots", type=click.IntRange(1, 10_000), default=64, show_default=True, help="Slots of each agent."
+)
 @click.option("--no-browser", is_flag=True, help="Do not open the cockpit.")
-@click.option("--no-restart", is_flag=True, help="Leave a dead node or agent dead (else it comes back after 2 s).")
+@click.option(
+    "--no-restart", is_flag=True, help="Leave a dead node or agent dead (else it comes back after 2 s)."
+)
 @click.option("--no-jobs", is_flag=True, help="No sample jobs.")
 def dev(
     nodes: int | None,
@@ -59,7 +69,8 @@ def dev(
 ) -> None:
     """A whole cluster on this machine: three nodes in three zones, two agents, sample jobs, cockpit.
 
-    Real processes, real consensus: kill some and watch. DIR/dev.json says where everything is; Ctrl-C stops it all.
+    Real processes, real consensus: kill some and watch. DIR/dev.json says where everything is; Ctrl-C stops
+    it all.
     """
     directory = data.absolute()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -71,7 +82,9 @@ def dev(
         _wait_for_ports(node_plans, after_a_kill=(directory / "dev.json").exists())
         write_configurations(identity, node_plans, agent_plans, slots=slots, parent_pid=os.getpid())
         children = {plan.name: Child(plan.name, "node", plan.config, plan.directory) for plan in node_plans}
-        children |= {plan.name: Child(plan.name, "agent", plan.config, plan.directory) for plan in agent_plans}
+        children |= {
+            plan.name: Child(plan.name, "agent", plan.config, plan.directory) for plan in agent_plans
+        }
         facts = Facts(directory / "dev.json", identity, node_plans, agent_plans)
         opening = Opening(
             directory, identity, node_plans, agent_plans, jobs=not no_jobs, browser=not no_browser
@@ -97,7 +110,9 @@ def _lock(handle: int, directory: Path) -> None:
 
 
 def _wait_for_ports(nodes: list[NodePlan], *, after_a_kill: bool) -> None:
-    """Refuse ports in use. A `dev` that was killed leaves dev.json; its processes may need a moment to end."""
+    """Refuse ports in use. A `dev` that was killed leaves dev.json; its processes may need a moment to
+    end.
+    """
     deadline_s = time.monotonic() + (PORTS_S if after_a_kill else 0.0)
     while taken := taken_ports(nodes):
         if time.monotonic() >= deadline_s:

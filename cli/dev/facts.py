@@ -4,8 +4,8 @@
      "nodes":  [{"name", "zone", "url", "pid", "pids": {"core", "front"}}],
      "agents": [{"name", "zone", "pid"}]}
 
-`pid` of a node is its supervisor; a pid is null while there is no such process. Written in one step (0600), so
-a reader never sees half of it.
+`pid` of a node is its supervisor; a pid is null while there is no such process. Written in one step (0600),
+so a reader never sees half of it.
 """
 
 from __future__ import annotations

@@ -91,7 +91,9 @@ def write_private(path: Path, text: str) -> None:
 
 
 def open_identity(directory: Path, *, nodes: int | None, base_port: int | None) -> Identity:
-    """The identity of this directory, made on first use. Raises Failure where the flags ask for another cluster."""
+    """The identity of this directory, made on first use. Raises Failure where the flags ask for another
+    cluster.
+    """
     path = directory / "cluster.json"
     if not path.exists():
         identity = Identity(
@@ -105,8 +107,13 @@ def open_identity(directory: Path, *, nodes: int | None, base_port: int | None) 
     try:
         identity = Identity(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:
-        raise Failure(f"{path} cannot be read: {error}", hint=f"Use another --data, or delete {directory}.") from None
-    for flag, asked, has in (("--nodes", nodes, identity.nodes), ("--base-port", base_port, identity.base_port)):
+        raise Failure(
+            f"{path} cannot be read: {error}", hint=f"Use another --data, or delete {directory}."
+        ) from None
+    for flag, asked, has in (
+        ("--nodes", nodes, identity.nodes),
+        ("--base-port", base_port, identity.base_port),
+    ):
         if asked is not None and asked != has:
             raise Failure(
                 f"the cluster in {directory} was made with {flag} {has}, not {asked}",
@@ -132,7 +139,9 @@ def plan_nodes(directory: Path, identity: Identity) -> list[NodePlan]:
 
 
 def plan_agents(directory: Path, count: int, nodes: int) -> list[AgentPlan]:
-    return [AgentPlan(f"agent-{i + 1}", zone_name(i % nodes), directory / f"agent-{i + 1}") for i in range(count)]
+    return [
+        AgentPlan(f"agent-{i + 1}", zone_name(i % nodes), directory / f"agent-{i + 1}") for i in range(count)
+    ]
 
 
 def taken_ports(nodes: list[NodePlan]) -> list[tuple[int, str]]:

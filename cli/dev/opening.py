@@ -48,7 +48,8 @@ class Opening(threading.Thread):
         started_s = time.monotonic()
         if not self._ready(started_s + READY_S):
             click.echo(
-                f"\nThe cluster is not ready after {READY_S:.0f} s; the logs say why: {self._directory}/node-*/log",
+                f"\nThe cluster is not ready after {READY_S:.0f} s; "
+                f"the logs say why: {self._directory}/node-*/log",
                 err=True,
             )
             return
@@ -93,7 +94,8 @@ class Opening(threading.Thread):
             f"  Cockpit   {self._cockpit()}",
             "  CLI       cronclave job list          (in another terminal, same folder)"
             if found
-            else f"  CLI       export CRONCLAVE_URL={self._nodes[0].url} CRONCLAVE_TOKEN={self._identity.token}",
+            else f"  CLI       export CRONCLAVE_URL={self._nodes[0].url} "
+            f"CRONCLAVE_TOKEN={self._identity.token}",
             "            cronclave job run greet --param name=you --wait",
             "            cronclave run list, cronclave cluster status, cronclave verify",
             "",

@@ -28,7 +28,9 @@ class Supervisor:
 
     @staticmethod
     def hold_signals() -> None:
-        """From here on signals wait for `run`: before the first child, so that no early Ctrl-C leaves one behind."""
+        """From here on signals wait for `run`: before the first child, so that no early Ctrl-C leaves one
+        behind.
+        """
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         for number in _SIGNALS:
             signal.signal(number, _ignore)

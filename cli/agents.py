@@ -1,0 +1,38 @@
+"""`cronclave agents`: who runs tasks. (`cronclave agent` is the program itself.)"""
+
+from __future__ import annotations
+
+import click
+
+from cli.client import Client, path_of
+from cli.options import connected, consistency, formatted, stale
+from cli.output import more, show
+
+
+@click.group("agents", epilog="Example: cronclave agents list")
+def agents() -> None:
+    """List agents."""
+
+
+@agents.command("list", epilog="Example: cronclave agents list -o json")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=500, show_default=True, help="At most.")
+@stale
+@formatted
+@connected
+def list_(client: Client, limit: int, stale: bool, form: str) -> None:
+    """List agents with their zone, pool and load."""
+    items, there_is_more = client.items(path_of("agents", consistency=consistency(stale)), limit)
+    columns = ("agent", "state", "zone", "pool", "labels", "busy", "slots", "node", "version")
+    show(
+        form,
+        items,
+        columns,
+        lambda: [
+            (
+                i["name"], i["state"], i["zone"], i["pool"], i["labels"], i["busy"], i["slots"], i["node"],
+                i["version"],
+            )
+            for i in items
+        ],
+    )  # fmt: skip
+    more(there_is_more, len(items))

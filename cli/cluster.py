@@ -1,0 +1,186 @@
+"""`cronclave cluster`: the nodes, their leader, and who belongs to it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.client import Client, path_of
+from cli.exits import CONFLICT, NO_LEADER, USAGE, Failure
+from cli.options import connected, formatted
+from cli.output import facts, show, table
+from cli.processes import module_command, module_environment
+from cli.target import Target
+
+NODE_ANSWER_S = 1.5
+
+
+@click.group("cluster", epilog="Example: cronclave cluster status")
+def cluster() -> None:
+    """Look at the cluster, move leadership, add and remove nodes."""
+
+
+@cluster.command("status", epilog="Example: cronclave cluster status -o json")
+@formatted
+@connected
+def status(client: Client, form: str) -> None:
+    """Every node as it sees itself. Exit code 6 where no node has a quorum."""
+    view = client.get("/v1/cluster")
+    if form != "table":
+        show(form, view, (), list)
+    else:
+        views = _views(client, view)
+        _print_views(view, views)
+    if not view["quorum"]:
+        raise Failure(f"{view['node']} has no quorum", code=NO_LEADER)
+
+
+def _views(client: Client, first: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
+    """By name, each node's own view; None where it does not answer."""
+    views: dict[str, dict[str, Any] | None] = {first["node"]: first}
+    for peer in first["peers"]:
+        if peer["node"] in views:
+            continue
+        views[peer["node"]] = None
+        if peer.get("url"):
+            one = Client(
+                Target((peer["url"],), client.target.token, "the cluster's own list"), within_s=NODE_ANSWER_S
+            )
+            try:
+                views[peer["node"]] = one.get("/v1/cluster")
+            except Failure:
+                continue
+    return dict(sorted(views.items()))
+
+
+def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) -> None:
+    facts(
+        [
+            ("cluster", view["cluster"]),
+            ("leader", view["leader"]),
+            ("quorum", view["quorum"]),
+            ("epoch", f"{view['epoch']} (term {view['term']})"),
+            ("index", view["index"]),
+            ("ledger head", str(view["ledger_head"])[:16]),
+            ("version", f"{view['version']}, format {view['format']}, tzdata {view.get('tzdata')}"),
+        ]
+    )
+    click.echo()
+    peers = {peer["node"]: peer for peer in view["peers"]}
+    rows: list[tuple[object, ...]] = []
+    for name, own in views.items():
+        peer = peers.get(name, {})
+        zone = own["zone"] if own else peer.get("zone")
+        free = (own or peer).get("free_bytes")
+        rows.append(
+            (
+                name, zone, own["state"] if own else "no answer", own["index"] if own else None,
+                str(own["state_hash"])[:12] if own else None, peer.get("clock_offset_ms"),
+                f"{free / 1e9:.1f} GB" if free else None, own["version"] if own else None, peer.get("url"),
+            )
+        )  # fmt: skip
+    table(("node", "zone", "state", "index", "state hash", "clock ms", "free", "version", "url"), rows)
+
+
+@cluster.command("transfer", epilog="Example: cronclave cluster transfer --to node-2")
+@click.option("--to", "node", metavar="NODE", help="The new leader; the best one by default.")
+@connected
+def transfer(client: Client, node: str | None) -> None:
+    """Hand leadership over, without a gap in the ticks."""
+    reply = client.post(path_of("cluster", "transfer"), {"node": node} if node else None)
+    click.echo(f"{reply['leader']} leads")
+
+
+@cluster.command(
+    "add",
+    epilog="Example: cronclave cluster add node-4 --raft 10.0.1.4:8322 --zone zone-b --node-url https://10.0.1.4:8321",
+)
+@click.argument("node")
+@click.option("--raft", required=True, metavar="HOST:PORT", help="Where its Raft port is reached.")
+@click.option("--zone", required=True, help="Its availability zone.")
+@click.option("--node-url", required=True, metavar="URL", help="Base URL of its API.")
+@connected
+def add(client: Client, node: str, raft: str, zone: str, node_url: str) -> None:
+    """Admit a node under a new name. It copies the state first and votes after.
+
+    On the new machine itself `cluster join` does this and writes its configuration.
+    """
+    client.post(path_of("cluster", "members"), {"name": node, "address": raft, "zone": zone, "url": node_url})
+    click.echo(f"{node} is admitted; start it with join = true in its configuration")
+
+
+@cluster.command("remove", epilog="Example: cronclave cluster remove node-2 --yes")
+@click.argument("node")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@connected
+def remove(client: Client, node: str, yes: bool) -> None:
+    """Remove a node for good. Its name is never accepted again."""
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Remove {node} for good?", abort=True)
+    client.delete(path_of("cluster", "members", node))
+    click.echo(f"{node} is removed")
+
+
+@cluster.command(
+    "join",
+    epilog="Example: cronclave cluster join node-4 --zone zone-b --http 127.0.0.1:8351 --raft 127.0.0.1:8352",
+)
+@click.argument("node")
+@click.option("--zone", required=True, help="Its availability zone.")
+@click.option("--http", "http_address", required=True, metavar="HOST:PORT", help="Where its API listens.")
+@click.option("--raft", required=True, metavar="HOST:PORT", help="Where its Raft port listens.")
+@click.option(
+    "--node-url", metavar="URL", help="Base URL of its API for others.  [default: http://HOST:PORT]"
+)
+@click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="Where its configuration and data go.  [default: ./NODE]",
+)  # fmt: skip
+@click.option("--start", is_flag=True, help="Become the node at once.")
+@connected
+def join(
+    client: Client, node: str, zone: str, http_address: str, raft: str, node_url: str | None, data: Path |
+    None, start: bool,
+) -> None:  # fmt: skip
+    """Make this machine a new node of the cluster: admits the name, writes its configuration."""
+    from cli.dev.layout import toml, write_private
+
+    directory = (data or Path(node)).absolute()
+    config = directory / "node.toml"
+    if config.exists():
+        raise Failure(f"{config} exists already", code=CONFLICT, hint="Start it, or choose another --data.")
+    view = client.get("/v1/cluster")
+    if node in [peer["node"] for peer in view["peers"]]:
+        raise Failure(
+            f"{node} is a member already",
+            code=CONFLICT,
+            hint="A wiped node joins under a new name; remove the old one.",
+        )
+    members = [peer for peer in view["peers"] if peer.get("address") and peer.get("url")]
+    if not members:
+        raise Failure(f"{view['node']} names no member to copy from", code=USAGE)
+    url = node_url or f"http://{http_address}"
+    client.post(path_of("cluster", "members"), {"name": node, "address": raft, "zone": zone, "url": url})
+    tables: dict[str, dict[str, Any]] = {
+        "": {"cluster": view["cluster"], "join": True},
+        "node": {"name": node, "zone": zone, "data": str(directory / "data")},
+        "http": {"listen": http_address, "url": url},
+        "raft": {"listen": raft},
+    }
+    for peer in members:
+        tables[f"members.{peer['node']}"] = {
+            "raft": peer["address"],
+            "zone": peer["zone"],
+            "url": peer["url"],
+        }
+    (directory / "data").mkdir(parents=True, exist_ok=True)
+    write_private(config, toml(tables))
+    click.echo(f"{node} is admitted; its configuration is {config}")
+    if start:
+        command = module_command("node", "--config", str(config))
+        os.execve(command[0], command, module_environment(os.environ))
+    click.echo(f"start it with: cronclave node --config {config}")

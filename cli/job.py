@@ -1,0 +1,324 @@
+"""`cronclave job`: definitions, manual runs, ticks."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import Any
+
+import click
+
+from cli.client import Client, path_of
+from cli.exits import RUN_FAILED, TIMED_OUT, USAGE, Failure
+from cli.options import (
+    INSTANT,
+    SPAN,
+    connected,
+    consistency,
+    formatted,
+    milliseconds,
+    namespaced,
+    rfc3339,
+    stale,
+)
+from cli.output import facts, more, show
+
+LIMIT = click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="At most."
+)
+NAME = click.argument("name")
+
+
+@click.group("job", epilog="Example: cronclave job apply jobs/ && cronclave job list")
+def job() -> None:
+    """Define jobs, run them, see what became of their ticks."""
+
+
+@job.command("apply", epilog="Example: cronclave job apply jobs/ --dry-run")
+@click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-…")
+@click.option("--dry-run", is_flag=True, help="Show what would change, change nothing.")
+@namespaced
+@formatted
+@connected
+def apply(client: Client, paths: tuple[str, ...], dry_run: bool, namespace: str, form: str) -> None:
+    """Create or change the jobs of YAML or JSON files, all or none.
+
+    They are checked here first; each mistake is told with file, line and column.
+    """
+    from dataclasses import asdict
+
+    from cli import files
+
+    documents = files.read_documents(paths)
+    files.check(documents, namespace)
+    diff = files.apply(client, [d.data for d in documents], namespace=namespace, dry_run=dry_run)
+    if form == "table":
+        files.show_diff(diff, dry_run=dry_run)
+    else:
+        show(form, {"dry_run": dry_run, **asdict(diff)}, (), list)
+
+
+@job.command("list", epilog="Example: cronclave job list -l team=data --state paused -o json")
+@click.option("-n", "--namespace", metavar="NAME", help="Of one namespace only.")
+@click.option("-l", "--labels", metavar="K=V,…", help="Only jobs with all these labels.")
+@click.option("--state", type=click.Choice(["active", "paused", "unplaceable"]), help="Only in this state.")
+@click.option("-q", "--query", metavar="TEXT", help="Only names that contain this.")
+@LIMIT
+@stale
+@formatted
+@connected
+def list_(
+    client: Client, namespace: str | None, labels: str | None, state: str | None, query: str | None,
+    limit: int, stale: bool, form: str,
+) -> None:  # fmt: skip
+    """List jobs with their state, last run and next tick."""
+    path = path_of(
+        "jobs", namespace=namespace, labels=labels, state=state, q=query, consistency=consistency(stale)
+    )
+    items, there_is_more = client.items(path, limit)
+    columns = ("namespace", "job", "state", "last run", "last tick", "next tick", "revision")
+    show(form, items, columns, lambda: [_job_row(item) for item in items])
+    more(there_is_more, len(items))
+
+
+def _job_row(item: dict[str, Any]) -> tuple[object, ...]:
+    last, tick = item.get("last_run") or {}, item.get("last_tick") or {}
+    return (
+        item["namespace"], item["job"], item["state"], last.get("state"), tick.get("at"),
+        item.get("next_tick"), item["revision"],
+    )  # fmt: skip
+
+
+@job.command(
+    "get", epilog="Example: cronclave job get nightly-report --definition -o yaml > nightly-report.yaml"
+)
+@NAME
+@click.option("--definition", is_flag=True, help="Only the definition, as `job apply` takes it.")
+@namespaced
+@stale
+@formatted
+@connected
+def get(client: Client, name: str, definition: bool, namespace: str, stale: bool, form: str) -> None:
+    """Show one job."""
+    path = path_of("jobs", name, namespace=namespace, consistency=consistency(stale))
+    found = client.get(path)
+    if definition:
+        revisions = client.get(path_of("jobs", name, "revisions", namespace=namespace, limit=1))
+        found = revisions["items"][0]["definition"]
+        form = "yaml" if form == "table" else form
+    if form != "table":
+        show(form, found, (), list)
+        return
+    last, tick = found.get("last_run") or {}, found.get("last_tick") or {}
+    last_tick = (
+        f"{tick['at']} {tick['outcome']}{f' ({why})' if (why := tick.get('reason')) else ''}" if tick else ""
+    )
+    facts(
+        [
+            ("job", f"{found['namespace']}/{found['job']}"),
+            ("description", found.get("description")),
+            ("state", f"{found['state']} {found.get('pause_reason') or ''}".strip()),
+            (
+                "revision",
+                f"{found['revision']}, changed {found.get('changed')} by {found.get('actor') or '-'}",
+            ),
+            ("labels", found.get("labels")),
+            ("triggers", "; ".join(_trigger_text(trigger) for trigger in found.get("triggers") or ())),
+            ("tasks", list(found.get("tasks") or ())),
+            ("policies", _flat(found.get("policies") or {})),
+            ("next tick", found.get("next_tick")),
+            ("last tick", last_tick),
+            ("last run", f"{last['id']} {last['state']}" if last else None),
+            ("active runs", found.get("active_runs", 0)),
+        ]
+    )
+
+
+def _trigger_text(trigger: dict[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in trigger.items() if value not in (None, "", {}, []))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            found[prefix + key] = value
+    return found
+
+
+@job.command("delete", epilog="Example: cronclave job delete nightly-report --yes")
+@click.argument("names", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@namespaced
+@connected
+def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) -> None:
+    """Delete jobs. Their history stays readable; what runs goes on."""
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Delete {', '.join(names)} in namespace {namespace}?", abort=True)
+    for name in names:
+        client.delete(path_of("jobs", name, namespace=namespace))
+        click.echo(f"{namespace}/{name} deleted")
+
+
+@job.command("run", epilog="Example: cronclave job run greet --param name=you --wait")
+@NAME
+@click.option(
+    "-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter; may be repeated."
+)
+@click.option("--wait", is_flag=True, help="Until the run has ended; exit code 10 where it did not succeed.")
+@click.option(
+    "--timeout", type=SPAN, default="1h", show_default=True, help="With --wait: exit code 7 after this."
+)
+@namespaced
+@formatted
+@connected
+def run(
+    client: Client, name: str, params: tuple[str, ...], wait: bool, timeout: float, namespace: str, form: str
+) -> None:
+    """Run a job now."""
+    from cli.run import show_run, until_ended
+
+    given = _params(client, name, namespace, params) if params else {}
+    started = client.post(path_of("jobs", name, "runs", namespace=namespace), {"params": given})
+    if not wait:
+        if form == "table":
+            click.echo(f"run {started['id']} {started['state']}")
+        else:
+            show(form, started, (), list)
+        return
+    if form == "table":
+        click.echo(f"run {started['id']} started; waiting …", err=True)
+    ended = until_ended(client, started["id"], timeout)
+    if form == "table":
+        show_run(ended)
+        _show_output(client, ended)
+    else:
+        show(form, ended, (), list)
+    if ended["finished"] is None:
+        raise Failure(f"run {ended['id']} has not ended within the time given", code=TIMED_OUT)
+    if ended["state"] != "succeeded":
+        raise Failure(f"run {ended['id']} {ended['state']}", code=RUN_FAILED)
+
+
+def _show_output(client: Client, ended: dict[str, Any]) -> None:
+    if len(ended["tasks"]) == 1:
+        response = client.open("GET", path_of("runs", ended["id"], "logs"))
+        text = response.read().decode(errors="replace")
+        if text:
+            click.echo(f"\n{text}", nl=not text.endswith("\n"))
+
+
+def _params(client: Client, name: str, namespace: str, given: tuple[str, ...]) -> dict[str, Any]:
+    """Texts become values of the types that the job declares."""
+    declared = client.get(path_of("jobs", name, namespace=namespace)).get("params") or {}
+    values: dict[str, Any] = {}
+    for pair in given:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise Failure(f"--param {pair!r} is not KEY=VALUE", code=USAGE)
+        kind = (declared.get(key) or {}).get("type", "string")
+        try:
+            values[key] = _value(kind, text)
+        except ValueError:
+            raise Failure(f"--param {key}: {text!r} is no {kind}", code=USAGE) from None
+    return values
+
+
+def _value(kind: str, text: str) -> object:
+    if kind == "integer":
+        return int(text)
+    if kind == "number":
+        return float(text)
+    if kind == "boolean":
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    return text
+
+
+@job.command("pause", epilog="Example: cronclave job pause nightly-report")
+@NAME
+@namespaced
+@connected
+def pause(client: Client, name: str, namespace: str) -> None:
+    """Pause a job: its ticks are skipped(paused) until it is resumed."""
+    client.post(path_of("jobs", name, "pause", namespace=namespace))
+    click.echo(f"{namespace}/{name} paused")
+
+
+@job.command("resume", epilog="Example: cronclave job resume nightly-report")
+@NAME
+@namespaced
+@connected
+def resume(client: Client, name: str, namespace: str) -> None:
+    """Resume a job. Nothing is caught up."""
+    client.post(path_of("jobs", name, "resume", namespace=namespace))
+    click.echo(f"{namespace}/{name} resumed")
+
+
+@job.command("next", epilog="Example: cronclave job next nightly-report --count 5")
+@NAME
+@click.option("--count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many.")
+@namespaced
+@formatted
+@connected
+def next_(client: Client, name: str, count: int, namespace: str, form: str) -> None:
+    """The coming ticks of a job."""
+    reply = client.get(path_of("jobs", name, "next", namespace=namespace, count=count))
+    items = reply["items"]
+    show(form, items, ("tick", "due", "trigger"), lambda: [(i["at"], i["due"], i["trigger"]) for i in items])
+    if reply.get("paused"):
+        click.echo("the job is paused: these will be skipped", err=True)
+
+
+@job.command("history", epilog="Example: cronclave job history nightly-report --limit 20")
+@NAME
+@click.option("--state", metavar="STATE", help="Only runs in this state.")
+@LIMIT
+@namespaced
+@formatted
+@connected
+def history(client: Client, name: str, state: str | None, limit: int, namespace: str, form: str) -> None:
+    """The runs of a job, newest first."""
+    from cli.run import RUN_COLUMNS, run_row
+
+    client.get(path_of("jobs", name, namespace=namespace))  # tells an unknown job from one that never ran
+    items, there_is_more = client.items(path_of("runs", job=name, namespace=namespace, state=state), limit)
+    show(form, items, RUN_COLUMNS, lambda: [run_row(item) for item in items])
+    more(there_is_more, len(items))
+
+
+@job.command("ticks", epilog="Example: cronclave job ticks nightly-report --from -2d --outcome missed")
+@NAME
+@click.option("--from", "start", type=INSTANT, default="-1d", show_default=True, help="Behind this instant.")
+@click.option(
+    "--to", "end", type=INSTANT, default="now", show_default=True, help="Up to and with this instant."
+)
+@click.option(
+    "--outcome", type=click.Choice(["pending", "ran", "skipped", "coalesced", "missed"]), help="Only these."
+)
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="At most.")
+@namespaced
+@formatted
+@connected
+def ticks(
+    client: Client, name: str, start: datetime, end: datetime, outcome: str | None, limit: int,
+    namespace: str, form: str,
+) -> None:  # fmt: skip
+    """What became of each tick, from the ledger, oldest first."""
+    path = path_of(
+        "jobs", name, "ticks", namespace=namespace, outcome=outcome, from_=rfc3339(milliseconds(start)),
+        to=rfc3339(milliseconds(end)),
+    )  # fmt: skip
+    items, there_is_more = client.items(path, limit)
+    columns = ("tick", "outcome", "reason", "run", "decided", "epoch")
+    show(
+        form, items, columns,
+        lambda: [
+            (i["at"], i["outcome"], i.get("reason"), i.get("run"), i.get("decided_at"), i.get("epoch"))
+            for i in items
+        ],
+    )  # fmt: skip
+    more(there_is_more, len(items))

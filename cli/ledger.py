@@ -1,0 +1,60 @@
+"""`cronclave verify`: the ledger against what was due."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from cli.client import Client, path_of
+from cli.exits import FAILED, Failure
+from cli.options import INSTANT, connected, formatted, milliseconds, rfc3339
+from cli.output import facts, printable, show
+
+VERIFY_S = 600.0
+
+
+@click.command("verify", epilog="Example: cronclave verify --from -1h")
+@click.option("--from", "start", type=INSTANT, default="-1d", show_default=True, help="Behind this instant.")
+@click.option(
+    "--to", "end", type=INSTANT, default="now", show_default=True, help="Up to and with this instant."
+)
+@formatted
+@connected
+def verify(client: Client, start: datetime, end: datetime, form: str) -> None:
+    """Recompute which ticks were due and compare them with the ledger.
+
+    Each due tick must have exactly one outcome, nothing else may be there, and the chain of hashes must be
+    whole. Exit code 1 where it does not hold.
+    """
+    path = path_of("ledger", "verify", from_=rfc3339(milliseconds(start)), to=rfc3339(milliseconds(end)))
+    result = client.get(path, wait_s=VERIFY_S)
+    count = result.get("problem_count", len(result.get("problems", ())))
+    if form != "table":
+        show(form, result, (), list)
+    else:
+        facts(
+            [
+                ("from", result["from"]),
+                ("to", result["to"]),
+                ("index", result.get("index")),
+                ("ledger head", str(result.get("ledger_head", ""))[:16]),
+                ("due ticks", result.get("due")),
+                ("ledger entries", result.get("entries")),
+                ("undecided", result.get("undecided")),
+                ("overdue", result.get("overdue")),
+                *((f"  {name}", number) for name, number in sorted(result.get("outcomes", {}).items())),
+                ("problems", count),
+            ]
+        )
+    if count or result.get("ok") is False:
+        problems = result.get("problems", ())
+        details = [
+            printable(" ".join(f"{key}={value}" for key, value in p.items() if value is not None))
+            for p in problems
+        ]
+        raise Failure(
+            f"{count} problems: the ledger does not agree with what was due", code=FAILED, details=details
+        )
+    if form == "table":
+        click.echo(click.style("Each due tick has exactly one outcome; the chain is whole.", fg="green"))

@@ -1,0 +1,115 @@
+"""Options that many commands share, and the types of their values."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+
+from cli.client import connect
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SPAN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def connected(function: F) -> F:
+    """Gives the command a Client as its first argument."""
+
+    @click.option(
+        "--url", metavar="URL", help="Node to talk to, or several with commas.  [env: CRONCLAVE_URL]"
+    )
+    @click.option("--token", metavar="TOKEN", help="Bearer token.  [env: CRONCLAVE_TOKEN]")
+    @functools.wraps(function)
+    def wrapped(*args: Any, url: str | None, token: str | None, **kwargs: Any) -> Any:
+        return function(connect(url, token), *args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]  # the same command with two options more
+
+
+formatted = click.option(
+    "-o", "--output", "form", type=click.Choice(["table", "json", "yaml"]), default="table",
+    show_default=True, help="How to print.",
+)  # fmt: skip
+
+namespaced = click.option(
+    "-n", "--namespace", default="default", show_default=True, metavar="NAME", help="Namespace of the job."
+)
+
+stale = click.option(
+    "--stale", is_flag=True, help="What this node knows, also without a leader; it may be behind."
+)
+
+
+def consistency(is_stale: bool) -> str | None:
+    return "stale" if is_stale else None
+
+
+class Instant(click.ParamType[datetime]):
+    """RFC 3339 with a zone, a date (midnight UTC), `now`, or relative: -1h, +2d."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        text = str(value).strip()
+        if text == "now":
+            return datetime.now(UTC)
+        if text[:1] in "+-" and text[1:]:
+            seconds = span_s(text[1:])
+            if seconds is not None:
+                return datetime.now(UTC) + timedelta(seconds=seconds if text[0] == "+" else -seconds)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"{text!r} is no instant; write 2026-01-31T23:00:00Z, now, -1h or +2d", param, ctx)
+        if moment.tzinfo is None:
+            if len(text) == 10:
+                return moment.replace(tzinfo=UTC)
+            self.fail(f"{text!r} has no zone; end it with Z for UTC or an offset as +02:00", param, ctx)
+        return moment.astimezone(UTC)
+
+
+class Span(click.ParamType[float]):
+    """A duration in seconds: 30s, 5m, 1h30m."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        seconds = span_s(str(value))
+        if seconds is None or seconds <= 0:
+            self.fail(f"{value!r} is no duration; write it as 30s, 5m or 1h30m", param, ctx)
+        return seconds
+
+
+INSTANT = Instant()
+SPAN = Span()
+
+
+def span_s(text: str) -> float | None:
+    """Seconds of `1h30m`; None where it is no duration."""
+    match = _SPAN.fullmatch(text)
+    if not match or not any(match.groups()):
+        return None
+    days, hours, minutes, seconds, millis = match.groups()
+    whole = int(days or 0) * 86_400 + int(hours or 0) * 3600 + int(minutes or 0) * 60
+    return whole + float(seconds or 0) + int(millis or 0) / 1000
+
+
+def milliseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def rfc3339(ms: int) -> str:
+    """UTC with Z, and milliseconds where they are not zero: as the API writes instants."""
+    seconds, rest = divmod(ms, 1000)
+    text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{rest:03d}Z" if rest else f"{text}Z"

@@ -1,0 +1,50 @@
+"""docs/reference/cli.md, made from the commands themselves: `make docs`. A test fails when it is not up to
+date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from cli.exits import MEANINGS
+from cli.main import cronclave
+
+WIDTH = 100
+
+HEAD = """\
+# Command line
+
+Made from the commands by `make docs`; do not edit.
+
+Commands find their cluster by `--url` and `--token`, else `CRONCLAVE_URL` and `CRONCLAVE_TOKEN`, else
+`./.cronclave/dev.json`, which `cronclave dev` keeps. A URL may be a list with commas; the first node that
+answers is used, and a command given during a failover is tried again on another one. `CRONCLAVE_CA` names a
+CA file for https. `NO_COLOR` is obeyed.
+"""
+
+
+def every_command(
+    command: click.Command = cronclave, path: tuple[str, ...] = ("cronclave",)
+) -> Iterator[tuple[tuple[str, ...], click.Command, click.Context]]:
+    """All commands, depth first, with the words that call them."""
+    context = click.Context(command, info_name=" ".join(path), max_content_width=WIDTH, terminal_width=WIDTH)
+    yield path, command, context
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from every_command(inner, (*path, name))
+
+
+def reference() -> str:
+    parts = [HEAD, "## Exit codes\n\n| code | meaning |\n| --- | --- |"]
+    parts[-1] += "".join(f"\n| {code} | {meaning} |" for code, meaning in MEANINGS.items()) + "\n"
+    for path, command, context in every_command():
+        parts.append(f"## {' '.join(path)}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    click.echo(reference(), nl=False)

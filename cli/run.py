@@ -1,0 +1,196 @@
+"""`cronclave run`: runs, their output, their end."""
+
+from __future__ import annotations
+
+import http.client
+import sys
+import time
+from datetime import datetime
+from typing import Any
+
+import click
+
+from cli.client import Client, path_of
+from cli.exits import NOT_FOUND, RUN_FAILED, TIMED_OUT, Failure
+from cli.options import INSTANT, SPAN, connected, consistency, formatted, milliseconds, rfc3339, stale
+from cli.output import facts, more, show, table
+
+RUN_COLUMNS = ("run", "namespace", "job", "state", "tick", "cause", "started", "finished", "exit")
+STATES = ("pending", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired")
+WAIT_S = 25.0  #: of one request; longer waits ask again
+AGAIN_S = 0.3
+ID = click.argument("run_id", metavar="RUN", type=click.IntRange(1))
+
+
+@click.group("run", epilog="Example: cronclave run list --state failed")
+def run() -> None:
+    """Look at runs, follow their output, cancel them."""
+
+
+def run_row(item: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        item["id"], item["namespace"], item["job"], item["state"], item["tick"], item.get("cause"),
+        item["started"], item["finished"], item["exit_code"],
+    )  # fmt: skip
+
+
+@run.command("list", epilog="Example: cronclave run list --job nightly-report --since -1d -o json")
+@click.option("--job", metavar="NAME", help="Of this job (in --namespace, default `default`).")
+@click.option("-n", "--namespace", metavar="NAME", help="Of one namespace only.")
+@click.option("--state", type=click.Choice(STATES), help="Only in this state.")
+@click.option("--since", type=INSTANT, help="Created at or after this instant.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="At most.")
+@stale
+@formatted
+@connected
+def list_(
+    client: Client, job: str | None, namespace: str | None, state: str | None, since: datetime | None,
+    limit: int, stale: bool, form: str,
+) -> None:  # fmt: skip
+    """List runs, newest first."""
+    moment = rfc3339(milliseconds(since)) if since else None
+    path = path_of(
+        "runs", job=job, namespace=namespace, state=state, since=moment, consistency=consistency(stale)
+    )
+    items, there_is_more = client.items(path, limit)
+    show(form, items, RUN_COLUMNS, lambda: [run_row(item) for item in items])
+    more(there_is_more, len(items))
+
+
+@run.command("show", epilog="Example: cronclave run show 42")
+@ID
+@stale
+@formatted
+@connected
+def show_(client: Client, run_id: int, stale: bool, form: str) -> None:
+    """Show a run with its tasks and their attempts."""
+    found = client.get(path_of("runs", run_id, consistency=consistency(stale)))
+    if form == "table":
+        show_run(found)
+    else:
+        show(form, found, (), list)
+
+
+def show_run(found: dict[str, Any]) -> None:
+    why = found.get("reason")
+    facts(
+        [
+            ("run", found["id"]),
+            ("job", f"{found['namespace']}/{found['job']}, revision {found['revision']}"),
+            ("state", f"{found['state']} ({why})" if why else found["state"]),
+            ("cause", f"{found.get('cause')} {found.get('actor') or ''}".strip()),
+            ("tick", found["tick"]),
+            ("params", found.get("params")),
+            ("started", found["started"]),
+            ("finished", found["finished"]),
+            ("exit code", found["exit_code"]),
+        ]
+    )
+    rows: list[tuple[object, ...]] = []
+    for name, task in found["tasks"].items():
+        if not task["attempts"]:
+            rows.append((name, task["state"], "", "", "", "", "", "", task.get("reason")))
+        for attempt in task["attempts"]:
+            state = f"{attempt['state']} unreachable" if attempt.get("unreachable") else attempt["state"]
+            rows.append(
+                (
+                    name, task["state"], attempt["number"], state, attempt["agent"], attempt["zone"],
+                    attempt["started"], attempt["exit_code"], attempt.get("reason"),
+                )
+            )  # fmt: skip
+    click.echo()
+    table(("task", "state", "attempt", "attempt state", "agent", "zone", "started", "exit", "reason"), rows)
+
+
+@run.command("logs", epilog="Example: cronclave run logs 42 --task extract -f")
+@ID
+@click.option("--task", metavar="NAME", help="One task only; all, one after the other, by default.")
+@click.option("--attempt", type=click.IntRange(1), help="Number of the attempt; the latest by default.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended.")
+@connected
+def logs(client: Client, run_id: int, task: str | None, attempt: int | None, follow: bool) -> None:
+    """Print the output of a run, from any node, live."""
+    found = client.get(path_of("runs", run_id))
+    if task is not None and task not in found["tasks"]:
+        raise Failure(f"run {run_id} has no task {task!r}", code=NOT_FOUND, details=sorted(found["tasks"]))
+    names = [task] if task is not None else list(found["tasks"])
+    for name in names:
+        if len(names) > 1:
+            click.echo(click.style(f"==> {name} <==", bold=True))
+        _copy_output(client, run_id, name, attempt, follow=follow)
+
+
+def _copy_output(client: Client, run_id: int, task: str, attempt: int | None, *, follow: bool) -> None:
+    """Bytes as they come; after a broken connection it goes on from where it was, on another node."""
+    out = sys.stdout.buffer
+    offset = 0
+    while True:
+        path = path_of("runs", run_id, "logs", task=task, attempt=attempt, offset=offset, follow=follow)
+        response = client.open("GET", path, wait_s=600.0)
+        whole = response.headers.get("X-Cronclave-Log-Source") != "tail"
+        try:
+            while data := response.read1(65_536):
+                offset += len(data)
+                out.write(data)
+                out.flush()
+        except (OSError, http.client.HTTPException):
+            time.sleep(AGAIN_S)
+            continue
+        if not follow or not whole or _ended(client, run_id, task):
+            return
+        time.sleep(AGAIN_S)
+
+
+def _ended(client: Client, run_id: int, task: str) -> bool:
+    found = client.get(path_of("runs", run_id))
+    return found["finished"] is not None or found["tasks"][task]["finished"] is not None
+
+
+@run.command("cancel", epilog="Example: cronclave run cancel 42")
+@ID
+@connected
+def cancel(client: Client, run_id: int) -> None:
+    """Cancel a run: what waits is dropped, what runs is stopped."""
+    found = client.post(path_of("runs", run_id, "cancel"))
+    click.echo(f"run {run_id} {'is being cancelled' if found['finished'] is None else found['state']}")
+
+
+@run.command("wait", epilog="Example: cronclave run wait 42 --timeout 10m")
+@ID
+@click.option("--timeout", type=SPAN, default="1h", show_default=True, help="Exit code 7 after this.")
+@formatted
+@connected
+def wait(client: Client, run_id: int, timeout: float, form: str) -> None:
+    """Wait for the end of a run; exit code 10 where it did not succeed."""
+    found = until_ended(client, run_id, timeout)
+    if form == "table":
+        click.echo(f"run {run_id} {found['state']}")
+    else:
+        show(form, found, (), list)
+    if found["finished"] is None:
+        raise Failure(f"run {run_id} has not ended within the time given", code=TIMED_OUT)
+    if found["state"] != "succeeded":
+        raise Failure(f"run {run_id} {found['state']}", code=RUN_FAILED)
+
+
+def until_ended(client: Client, run_id: int, timeout_s: float) -> dict[str, Any]:
+    """The run once it has ended, or as it is when the time is over."""
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        left_s = max(0.001, min(WAIT_S, deadline_s - time.monotonic()))
+        path = path_of("runs", run_id, wait=f"{int(left_s * 1000)}ms")
+        found: dict[str, Any] = client.get(path, wait_s=left_s)
+        if found["finished"] is not None or time.monotonic() >= deadline_s:
+            return found
+
+
+@run.command("resolve", epilog="Example: cronclave run resolve 42 --yes")
+@ID
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@connected
+def resolve(client: Client, run_id: int, yes: bool) -> None:
+    """Declare the unreachable attempts of a run lost: you vouch that they run no more."""
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Are you sure that nothing of run {run_id} runs any more?", abort=True)
+    found = client.post(path_of("runs", run_id, "resolve"))
+    click.echo(f"run {run_id} {found['state']}")

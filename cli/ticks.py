@@ -1,0 +1,87 @@
+"""`cronclave ticks`: when a schedule is due. Offline: the same code that the leader runs, no cluster."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import click
+
+from cli.exits import USAGE, Failure
+from cli.options import INSTANT, SPAN, milliseconds, rfc3339
+from cli.output import yaml_text
+
+COUNT_DEFAULT = 10
+TICKS_MAX = 10_000_000
+SLICE = 50_000
+
+
+@click.command(
+    "ticks",
+    epilog="Example: cronclave ticks --cron '0 2 * * 1-5' --tz Europe/Berlin --from 2026-03-27 --count 5",
+)
+@click.option("--cron", metavar="EXPR", help="Five fields; six with seconds first; or @daily…")
+@click.option(
+    "--every", type=SPAN, metavar="DURATION", help="Instead of --cron: elapsed time, from the Unix epoch."
+)
+@click.option("--tz", default="UTC", show_default=True, metavar="ZONE", help="Zone of the cron expression.")
+@click.option(
+    "--dst", type=click.Choice(["cron", "skip", "literal"]), default="cron", show_default=True,
+    help="What happens where clocks change.",
+)  # fmt: skip
+@click.option("--seed", default="", metavar="NS/NAME", help="Namespace and name of the job, for H.")
+@click.option("--from", "start", type=INSTANT, default="now", show_default=True, help="Behind this instant.")
+@click.option("--to", "end", type=INSTANT, help="Up to and with this instant; else --count decides.")
+@click.option(
+    "--count", type=click.IntRange(1, TICKS_MAX), help=f"At most.  [default: {COUNT_DEFAULT} without --to]"
+)
+@click.option(
+    "-o", "--output", "form", type=click.Choice(["table", "json", "yaml"]), default="table",
+    show_default=True, help="One instant a line, or a list.",
+)  # fmt: skip
+def ticks(
+    cron: str | None, every: float | None, tz: str, dst: str, seed: str, start: datetime, end: datetime |
+    None, count: int | None, form: str,
+) -> None:  # fmt: skip
+    """The instants, in UTC, at which a schedule is due in (from, to]; no cluster is asked."""
+    from scheduler.ticks import cron_spec, every_spec, never_reason, schedule
+
+    if (cron is None) == (every is None):
+        raise Failure("give either --cron or --every", code=USAGE)
+    try:
+        if cron is not None:
+            spec = cron_spec(cron, tz=tz, dst=dst, seed=seed)
+        else:
+            spec = every_spec(int((every or 0) * 1000))
+        found = schedule(spec)
+    except ValueError as error:
+        raise Failure(str(error), code=USAGE, hint=_zone_hint(error, tz)) from None
+    after_ms = milliseconds(start)
+    until_ms = milliseconds(end) if end else milliseconds(datetime.max.replace(tzinfo=UTC))
+    limit = count if count is not None else TICKS_MAX if end else COUNT_DEFAULT
+    if end is not None and until_ms < after_ms:
+        raise Failure("--to is before --from", code=USAGE)
+    if end is None and (reason := never_reason(spec, after_ms)):
+        raise Failure(reason, code=USAGE)
+    listed: list[str] = []
+    while limit > 0:
+        part = found.between(after_ms, until_ms, min(limit, SLICE))
+        if not part:
+            break
+        texts = [rfc3339(ms) for ms in part]
+        if form == "table":
+            click.echo("\n".join(texts))
+        else:
+            listed += texts
+        after_ms, limit = part[-1], limit - len(part)
+    if form == "json":
+        click.echo(json.dumps(listed))
+    elif form == "yaml":
+        click.echo(yaml_text(listed), nl=False)
+
+
+def _zone_hint(error: ValueError, tz: str) -> str:
+    from scheduler.ticks import UnknownZoneError, similar_zones
+
+    near = similar_zones(tz) if isinstance(error, UnknownZoneError) else ()
+    return f"did you mean {', '.join(near)}?" if near else ""
