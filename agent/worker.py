@@ -200,7 +200,8 @@ class Worker:
 
     def _refuse(self, refuse: Refuse) -> None:
         held = self._held.get(refuse.attempt)
-        if held is not None and held.claim == refuse.claim and held.phase is not Phase.STARTED:
+        # Without a claim: taken back before the node saw one.
+        if held is not None and refuse.claim in ("", held.claim) and held.phase is not Phase.STARTED:
             del self._held[refuse.attempt]
             self._journal.drop([refuse.attempt])
 
