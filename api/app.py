@@ -81,6 +81,7 @@ class Api:
             services.commits.start()
             services.commits.add(services.run_watch)
             services.commits.add(services.metrics)
+            services.commits.add(services)
             services.gateway.start(services.commits)
 
     async def close(self) -> None:

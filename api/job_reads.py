@@ -30,7 +30,7 @@ def job_documents(store: Store, services: Services, rows: Sequence[JobRow]) -> l
     ids = [row.id for row in rows]
     next_ticks = pages.next_ticks(store, ids)
     last_ticks = pages.last_ticks(store, ids)
-    last_runs = pages.runs_of(store, [row.last_run for row in rows if row.last_run])
+    last_runs = pages.newest_runs(store, ids)
     return [
         job_bytes(
             job_facts(
@@ -38,7 +38,7 @@ def job_documents(store: Store, services: Services, rows: Sequence[JobRow]) -> l
                 state=state_of(store, services, row),
                 next_tick_ms=next_ticks.get(row.id),
                 last_tick=last_ticks.get(row.id),
-                last_run=last_runs.get(row.last_run),
+                last_run=last_runs.get(row.id),
             ),
             row.spec,
         )

@@ -12,7 +12,8 @@ from api.commits import Commits, RunWatch
 from api.gateway import Gateway
 from api.metrics import Metrics
 from api.placement import CompiledJobs, Places
-from api.ports import ApiSettings, Scheduler
+from api.ports import ApiSettings, Committed, Scheduler
+from scheduler.events import AgentConnected, AgentDisconnected
 from scheduler.store import pages
 from scheduler.store.connection import Store
 
@@ -33,8 +34,16 @@ class Services:
     _places: Places | None = None
     _places_until_s: float = 0.0
 
+    def on_commit(self, commit: Committed) -> None:
+        """The agents changed: look at them again."""
+        if any(isinstance(event, AgentConnected | AgentDisconnected) for _, _, event in commit.events):
+            self._places = None
+
+    def on_gap(self) -> None:
+        self._places = None
+
     def places(self, store: Store) -> Places:
-        """The agents as they are (or were within the last second)."""
+        """The agents as they are, slots aside; looked at anew each second, for who went long ago."""
         now_s = time.monotonic()
         if self._places is None or now_s >= self._places_until_s:
             self._places = Places(pages.agents(store), self.scheduler.now_ms())

@@ -46,17 +46,19 @@ def _content(call: Call) -> tuple[list[Any], bool, str]:
     found = documents(call)
     dry = call.flag("dry_run")
     prune = call.flag("prune")
-    source = call.query.get("source", "")
+    source: object = call.query.get("source", "")
     if len(found) == 1 and isinstance(found[0], dict) and "jobs" in found[0]:
         head = found[0]
         unknown = [name for name in head if name not in FIELDS]
         if unknown:
             errors = [FieldError(f"/{name[:100]}", "unknown field") for name in unknown[:20]]
             raise Problem("validation", f"unknown field {unknown[0][:100]!r}", errors=errors)
-        if not isinstance(head.get("dry_run", False), bool) or not isinstance(head.get("prune", False), bool):
-            raise Problem("validation", "dry_run and prune are Booleans")
-        dry = dry if "dry_run" not in head else dry | head["dry_run"]
-        prune = prune if "prune" not in head else prune | head["prune"]
+        wrong = [name for name in ("dry_run", "prune") if type(head.get(name, False)) is not bool]
+        if wrong:
+            errors = [FieldError(f"/{name}", "it is true or false") for name in wrong]
+            raise Problem("validation", f"{wrong[0]} is true or false", errors=errors)
+        dry = dry or head.get("dry_run") is True
+        prune = prune or head.get("prune") is True
         source = head.get("source", source)
         given = head["jobs"]
     else:

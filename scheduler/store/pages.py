@@ -418,6 +418,17 @@ def runs_page(
     return [RunRow(*row) for row in rows]
 
 
+def newest_runs(store: Store, jobs: Iterable[int]) -> dict[int, RunRow]:
+    """The latest run of each job, ended or not."""
+    ids: dict[int, int] = {}
+    for job_id in sorted(set(jobs)):
+        row = store.row("SELECT max(id) FROM runs WHERE job = ?", (job_id,))
+        if row is not None and row[0] is not None:
+            ids[job_id] = row[0]
+    rows = runs_of(store, ids.values())
+    return {job_id: rows[run_id] for job_id, run_id in ids.items()}
+
+
 def runs_of(store: Store, ids: Iterable[int]) -> dict[int, RunRow]:
     found: dict[int, RunRow] = {}
     for chunk in _chunks(ids):

@@ -1,0 +1,135 @@
+"""A real uvicorn on loopback, in the test's own event loop, and an agent that speaks by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
+
+import uvicorn
+import websockets
+
+from api.app import UVICORN, Api
+from scheduler import protocol as p
+from tests.api.single_node import ADMIN_TOKEN, CLUSTER
+
+PORTS = range(23_000, 24_000)
+DEADLINE_S = 20.0
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listening_socket() -> socket.socket:
+    """A socket on a free port of this folder's range."""
+    for port in PORTS:
+        found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            found.bind(("127.0.0.1", port))
+        except OSError:
+            found.close()
+            continue
+        found.listen(64)
+        return found
+    raise RuntimeError("no free port from 23000 to 23999")
+
+
+@contextlib.asynccontextmanager
+async def served(api: Api) -> AsyncIterator[str]:
+    """The API's address while it is served."""
+    with listening_socket() as listener:
+        host, port = listener.getsockname()
+        server = _Server(uvicorn.Config(api, lifespan="on", timeout_graceful_shutdown=5, **UVICORN))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        async with asyncio.timeout(DEADLINE_S):
+            while not server.started:
+                await asyncio.sleep(0.01)
+        try:
+            yield f"http://{host}:{port}"
+        finally:
+            api.services.gateway.close()
+            server.should_exit = True
+            async with asyncio.timeout(DEADLINE_S):
+                await serving
+
+
+class HandAgent:
+    """The agent's side of the protocol, one step at a time."""
+
+    def __init__(self, url: str, *, token: str = ADMIN_TOKEN, name: str = "agent-1") -> None:
+        self.url = url.replace("http", "ws", 1) + "/v1/agent"
+        self.token = token
+        self.name = name
+        self.installation = f"installation-{name}"
+        self.session = "session-1"
+        self.socket: websockets.ClientConnection | None = None
+        self.kept: list[p.Message] = []
+
+    async def __aenter__(self) -> HandAgent:
+        self.socket = await websockets.connect(
+            self.url,
+            subprotocols=[websockets.Subprotocol(p.SUBPROTOCOL)],
+            additional_headers={"Authorization": f"Bearer {self.token}"},
+            compression=None,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self.socket is not None
+        await self.socket.close()
+
+    async def send(self, *messages: p.Message) -> None:
+        assert self.socket is not None
+        await self.socket.send(p.encode(list(messages)))
+
+    async def hello(self, *, index: int = 0, held: tuple[tuple[int, str], ...] = ()) -> p.Message:
+        """Say hello; the answer is Welcome or Leave."""
+        await self.send(
+            p.Hello(
+                version=p.VERSION,
+                name=self.name,
+                installation=self.installation,
+                session=self.session,
+                boot_id="boot-1",
+                zone="zone-a",
+                pool="default",
+                labels={"os": "linux"},
+                slots=4,
+                software="0.1.0",
+                index=index,
+                cluster=CLUSTER,
+                restores=0,
+                held=held,
+            )
+        )
+        return await self.expect(p.Welcome, p.Leave)
+
+    async def expect(self, *kinds: type[p.Message]) -> p.Message:
+        """The next message of these kinds; others are kept for later."""
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                for position, message in enumerate(self.kept):
+                    if isinstance(message, kinds):
+                        return self.kept.pop(position)
+                assert self.socket is not None
+                frame = await self.socket.recv()
+                assert isinstance(frame, bytes)
+                self.kept += p.decode(frame)
+
+    async def until_closed(self) -> list[p.Message]:
+        """Everything that still came."""
+        assert self.socket is not None
+        with contextlib.suppress(websockets.ConnectionClosed):
+            async with asyncio.timeout(DEADLINE_S):
+                while True:
+                    frame = await self.socket.recv()
+                    assert isinstance(frame, bytes)
+                    self.kept += p.decode(frame)
+        return self.kept

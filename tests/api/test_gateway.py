@@ -1,0 +1,258 @@
+"""The agents' socket, real server and client: claim before start, what is pushed, and who is sent away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+import websockets
+
+from api.app import Api
+from scheduler import protocol as p
+from scheduler.commands import Assign, CancelRun, DisconnectAgent, Revoke
+from scheduler.store import pages
+from tests.api.served import DEADLINE_S, HandAgent, served
+from tests.api.single_node import SingleNode
+
+
+@pytest.fixture
+async def url(api: Api) -> AsyncIterator[str]:
+    async with served(api) as address:
+        yield address
+
+
+async def a_run(client: httpx2.AsyncClient, **fields: Any) -> int:
+    await client.put("/v1/jobs/job", json={"run": "echo hi", **fields})
+    made = await client.post("/v1/jobs/job/runs", json={})
+    assert made.status_code == 201, made.text
+    number: int = made.json()["id"]
+    return number
+
+
+def assign(node: SingleNode, run: int, agent: int) -> int:
+    """What the planner would decide."""
+    with node.read() as store:
+        task = pages.tasks_of(store, [run])[0]
+    outcome = node.apply(Assign(node.machine.state.epoch, task.id, agent))[0]
+    assert outcome.ok, outcome
+    assert outcome.value is not None
+    attempt = outcome.value["attempt"]
+    assert isinstance(attempt, int)
+    return attempt
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def agent_row(node: SingleNode, agent: int) -> pages.AgentRow:
+    with node.read() as store:
+        row = pages.agent(store, agent)
+    assert row is not None
+    return row
+
+
+async def test_a_run_goes_from_assignment_to_acknowledged_end(
+    url: str, node: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        assert welcome.addresses == ("http://127.0.0.1:8321", "http://127.0.0.1:1")
+        run = await a_run(client, params={"region": {"type": "string", "default": "eu"}})
+        attempt = assign(node, run, welcome.agent)
+
+        work = await agent.expect(p.Assign)
+        assert isinstance(work, p.Assign)
+        assert (work.attempt, work.job, work.task, work.number) == (attempt, "job", "main", 1)
+        assert work.work == {"kind": "shell", "run": "echo hi"}
+        assert work.environment["CRONCLAVE_RUN"] == str(run)
+        assert work.environment["CRONCLAVE_TICK"] == ""
+        assert work.environment["CRONCLAVE_PARAM_REGION"] == "eu"
+
+        await agent.send(p.Claim(attempt, "claim-1"))
+        grant = await agent.expect(p.Grant, p.Refuse)
+        assert isinstance(grant, p.Grant)
+        assert grant.fence > 0
+        assert grant.index >= grant.fence
+        await agent.send(p.Claim(attempt, "claim-1"))
+        again = await agent.expect(p.Grant, p.Refuse)
+        assert isinstance(again, p.Grant)
+        assert again.fence == grant.fence
+
+        await agent.send(p.Finished(9, attempt, 1, 2, 0, "exit", None, "", b"hi\n"))
+        ack = await agent.expect(p.Ack)
+        assert isinstance(ack, p.Ack)
+        assert ack.events == (9,)
+        read = (await client.get(f"/v1/runs/{run}")).json()
+        assert (read["state"], read["exit_code"]) == ("succeeded", 0)
+        assert read["tasks"]["main"]["attempts"][0]["agent"] == "agent-1"
+        # A report that is sent again after its end is acknowledged too: the agent must get rid of it.
+        await agent.send(p.Finished(10, attempt, 1, 2, 0, "exit", None, "", b"hi\n"))
+        assert (await agent.expect(p.Ack)) == p.Ack((10,), node.index)
+
+
+async def test_what_was_assigned_before_the_connection_is_pushed_once(
+    url: str, node: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+    await until(lambda: not agent_row(node, welcome.agent).node)
+    run = await a_run(client)
+    async with HandAgent(url) as agent:
+        agent.session = "session-2"
+        await agent.hello()
+        attempt = assign(node, run, welcome.agent)
+        assert isinstance(await agent.expect(p.Assign), p.Assign)
+    async with HandAgent(url) as agent:
+        agent.session = "session-3"
+        await agent.hello()
+        pushed = await agent.expect(p.Assign)
+        assert isinstance(pushed, p.Assign)
+        assert pushed.attempt == attempt
+        node.apply(CancelRun(run))
+        await agent.send(p.Ping(1, 0, 4))
+        await agent.expect(p.Pong)
+        assert [message for message in agent.kept if isinstance(message, p.Assign)] == []
+
+
+async def test_a_cancelled_attempt_is_stopped_and_a_revoked_one_refused(
+    url: str, node: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        first = assign(node, await a_run(client), welcome.agent)
+        await agent.expect(p.Assign)
+        node.apply(Revoke(node.machine.state.epoch, first, "moved"))
+        refused = await agent.expect(p.Refuse)
+        assert isinstance(refused, p.Refuse)
+        assert (refused.attempt, refused.reason) == (first, "revoked")
+        await agent.send(p.Claim(first, "late"))
+        assert (await agent.expect(p.Grant, p.Refuse)) == p.Refuse(first, "late", "revoked")
+
+        run = await a_run(client)
+        second = assign(node, run, welcome.agent)
+        await agent.expect(p.Assign)
+        await agent.send(p.Claim(second, "c"))
+        await agent.expect(p.Grant)
+        assert (await client.post(f"/v1/runs/{run}/cancel")).status_code == 200
+        assert (await agent.expect(p.Cancel)) == p.Cancel(second)
+
+
+async def test_pongs_stop_and_agents_leave_without_a_quorum(url: str, node: SingleNode) -> None:
+    async with HandAgent(url) as agent:
+        await agent.hello()
+        await agent.send(p.Ping(5, node.index, 4))
+        pong = await agent.expect(p.Pong)
+        assert isinstance(pong, p.Pong)
+        assert pong.sent_ms == 5
+        node.quorum = False
+        await agent.send(p.Ping(6, 0, 4))
+        rest = await agent.until_closed()
+        assert [type(message) for message in rest] == [p.Leave]
+        assert rest[0] == p.Leave("no_quorum", "this node cannot speak for the cluster now")
+    async with HandAgent(url) as agent:
+        told = await agent.hello()
+        assert isinstance(told, p.Leave)
+        assert told.reason == "no_quorum"
+
+
+async def test_a_node_that_is_behind_the_agent_says_so(
+    url: str, node: SingleNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.agent_session.CATCH_UP_S", 0.05)
+    async with HandAgent(url) as agent:
+        told = await agent.hello(index=node.index + 10)
+        assert isinstance(told, p.Leave)
+        assert told.reason == "behind"
+
+
+async def test_a_newer_session_fences_the_older_one(url: str) -> None:
+    async with HandAgent(url) as old, HandAgent(url) as new:
+        new.session = "session-2"
+        await old.hello()
+        welcome = await new.hello()
+        assert isinstance(welcome, p.Welcome)
+        rest = await old.until_closed()
+        assert isinstance(rest[-1], p.Leave)
+        assert rest[-1].reason == "fenced"
+
+
+async def test_the_same_session_may_come_back_before_its_old_socket_ends(url: str, node: SingleNode) -> None:
+    async with HandAgent(url) as old, HandAgent(url) as new:
+        await old.hello()
+        welcome = await new.hello()
+        assert isinstance(welcome, p.Welcome)
+        assert [message for message in await old.until_closed() if isinstance(message, p.Leave)] == []
+        await new.send(p.Ping(1, 0, 4))
+        await new.expect(p.Pong)
+        assert agent_row(node, welcome.agent).node == "node-1"
+
+
+async def test_an_agent_that_the_state_gave_up_registers_again(url: str, node: SingleNode) -> None:
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        node.apply(DisconnectAgent(welcome.agent, agent.session, "node-1"))
+        rest = await agent.until_closed()
+        assert isinstance(rest[-1], p.Leave)
+        assert rest[-1].reason == "behind"
+
+
+async def test_a_closed_socket_disconnects_the_agent(url: str, node: SingleNode) -> None:
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        assert agent_row(node, welcome.agent).node == "node-1"
+    await until(lambda: agent_row(node, welcome.agent).node == "")
+
+
+async def test_the_socket_needs_a_token(url: str) -> None:
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        async with HandAgent(url, token="wrong"):
+            pass
+    assert refused.value.response.status_code == 401
+
+
+async def test_garbage_ends_the_connection(url: str) -> None:
+    async with HandAgent(url) as agent:
+        assert agent.socket is not None
+        await agent.socket.send(b"\xc1garbage")
+        rest = await agent.until_closed()
+        assert isinstance(rest[-1], p.Leave)
+        assert rest[-1].reason == "refused"
+
+
+async def test_live_output_comes_from_the_agent_and_later_from_the_tail(
+    url: str, node: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        run = await a_run(client)
+        attempt = assign(node, run, welcome.agent)
+        await agent.send(p.Claim(attempt, "c"))
+        await agent.expect(p.Grant)
+        reading = asyncio.create_task(client.get(f"/v1/runs/{run}/logs?follow=true&offset=1"))
+        asked = await agent.expect(p.TailRequest)
+        assert isinstance(asked, p.TailRequest)
+        assert (asked.attempt, asked.offset) == (attempt, 1)
+        await agent.send(p.TailChunk(asked.request, 1, b"ello ", False, 6))
+        asked = await agent.expect(p.TailRequest)
+        assert isinstance(asked, p.TailRequest)
+        assert asked.offset == 6
+        await agent.send(p.TailChunk(asked.request, 6, b"world", True, 11))
+        reply = await reading
+        assert (reply.text, reply.headers["x-cronclave-log-source"]) == ("ello world", "agent")
+        await agent.send(p.Finished(1, attempt, 1, 2, 0, "exit", None, "", b"hello world"))
+        await agent.expect(p.Ack)
+    await until(lambda: not agent_row(node, welcome.agent).node)
+    stored = await client.get(f"/v1/runs/{run}/logs")
+    assert (stored.text, stored.headers["x-cronclave-log-source"]) == ("hello world", "tail")

@@ -1,0 +1,278 @@
+"""Runs, ticks, the proof of the ledger, agents, the cluster, health, sessions: the rest of the routes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Any
+
+import httpx2
+import pytest
+
+from api.app import Api
+from api.instants import rfc3339
+from scheduler.commands import Account, Command, ConnectAgent, Finish, Fire, PutToken, Start
+from scheduler.store import pages
+from tests.api.single_node import SingleNode
+
+NOOP: dict[str, Any] = {"noop": True}
+
+
+def connect(node: SingleNode, name: str = "agent-1", pool: str = "default") -> int:
+    command = ConnectAgent(
+        name=name, installation=name, session="s", boot_id="b", zone="zone-a", pool=pool,
+        labels=b'{"os":"linux"}', slots=4, version="0.1.0", node="node-1",
+    )  # fmt: skip
+    value = must(node, command)
+    agent = value["agent"]
+    assert isinstance(agent, int)
+    return agent
+
+
+def must(node: SingleNode, command: Command) -> dict[str, Any]:
+    outcome = node.apply(command)[0]
+    assert outcome.ok, outcome
+    return dict(outcome.value or {})
+
+
+def run_it(node: SingleNode, run: int, agent: int, exit_code: int = 0) -> None:
+    """What the agent would report of the run's first task."""
+    with node.read() as store:
+        attempt = pages.attempts_of(store, [run])[0].id
+    must(node, Start(attempt, agent, "s", "c"))
+    now = node.now_ms()
+    must(node, Finish(attempt, agent, now, now + 5, exit_code, "exit", tail=b"bye\n"))
+
+
+async def test_ticks_have_one_outcome_each_and_pending_ones_are_shown(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    node.skew_ms = -60_000
+    await client.put(
+        "/v1/jobs/job",
+        json={**NOOP, "triggers": {"every": "1s", "id": "t"}, "policies": {"overlap": "allow"}},
+    )
+    node.skew_ms = 0
+    agent = connect(node)
+    with node.read() as store:
+        trigger = pages.live_triggers(store, pages.job_ids(store, "default", "job")[0])[0]
+    first = trigger.next_due_ms
+    assert first is not None
+    epoch = node.machine.state.epoch
+    ran = must(node, Fire(epoch, trigger.id, first, first + 1_000, agent))["run"]
+    must(
+        node,
+        Account(epoch, trigger.id, first + 1_000, first + 20_000, 20, first + 21_000, "missed", "window"),
+    )
+    pending = must(node, Fire(epoch, trigger.id, first + 21_000, first + 22_000, agent))["run"]
+    run_it(node, ran, agent)
+
+    query = {"from": rfc3339(first - 1), "to": rfc3339(first + 25_000)}
+    seen: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        reply = await client.get("/v1/jobs/job/ticks", params={**query, **cursor, "limit": 4})
+        assert reply.status_code == 200, reply.text
+        seen += reply.json()["items"]
+        if reply.json()["next_cursor"] is None:
+            break
+        cursor = {"cursor": reply.json()["next_cursor"]}
+    assert [tick["at"] for tick in seen] == [rfc3339(first + 1_000 * n) for n in range(26)]
+    assert [tick["outcome"] for tick in seen] == ["ran"] + ["missed"] * 20 + ["pending"] * 5
+    assert (seen[0]["run"], seen[21]["run"], seen[22]["run"]) == (ran, pending, None)
+    assert seen[1]["reason"] == "window"
+    assert len(seen[0]["hash"]) == 64
+    whole = (await client.get("/v1/jobs/job/ticks", params=query)).json()["items"]
+    assert whole == seen
+    # (from, to]: the first instant is out when it is `from`, the last in when it is `to`.
+    edge = {"from": rfc3339(first), "to": rfc3339(first + 2_000)}
+    assert len((await client.get("/v1/jobs/job/ticks", params=edge)).json()["items"]) == 2
+    missed = (
+        await client.get("/v1/jobs/job/ticks", params={**query, "outcome": "missed", "limit": 3})
+    ).json()
+    assert len(missed["items"]) == 3
+
+    verdict = (await client.get("/v1/ledger/verify", params=query)).json()
+    assert verdict["ok"] is True, verdict
+    assert verdict["outcomes"]["ran"] == 1
+    listed = (await client.get("/v1/jobs/job")).json()
+    assert (listed["state"], listed["last_tick"]["outcome"]) == ("active", "missed")
+    assert listed["last_run"]["id"] == pending
+
+    await client.delete("/v1/jobs/job")
+    after = (await client.get("/v1/jobs/job/ticks", params=query)).json()["items"]
+    assert [tick["outcome"] for tick in after][:21] == ["ran"] + ["missed"] * 20
+
+
+async def test_a_forged_ledger_is_found_out(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    node.skew_ms = -10_000
+    await client.put("/v1/jobs/job", json={**NOOP, "triggers": {"every": "1s"}})
+    node.skew_ms = 0
+    with node.read() as store:
+        trigger = pages.live_triggers(store, pages.job_ids(store, "default", "job")[0])[0]
+    first = trigger.next_due_ms
+    assert first is not None
+    epoch = node.machine.state.epoch
+    must(node, Account(epoch, trigger.id, first, first + 3_000, 4, first + 4_000, "missed", "window"))
+    node.store.execute("UPDATE ledger SET outcome = 'skipped'")
+    verdict = (await client.get("/v1/ledger/verify")).json()
+    assert verdict["ok"] is False
+    assert "chain" in {problem["kind"] for problem in verdict["problems"]}
+
+
+async def test_run_now_waits_for_the_end_when_asked(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    agent = connect(node)
+    await client.put("/v1/jobs/job", json=NOOP)
+    made = await client.post("/v1/jobs/job/runs", headers={"Idempotency-Key": "once"})
+    assert made.status_code == 201
+    assert made.headers["location"] == f"/v1/runs/{made.json()['id']}"
+    again = await client.post("/v1/jobs/job/runs", headers={"Idempotency-Key": "once"})
+    assert again.json()["id"] == made.json()["id"]
+
+    short = await client.post("/v1/jobs/job/runs?wait=20ms", json={"params": {}})
+    assert (short.status_code, short.json()["state"]) == (201, "pending")
+    waiting = asyncio.create_task(client.get(f"/v1/runs/{short.json()['id']}?wait=30s"))
+    await asyncio.sleep(0)
+    run = short.json()["id"]
+    with node.read() as store:
+        task = pages.tasks_of(store, [run])[0].id
+    from scheduler.commands import Assign
+
+    must(node, Assign(node.machine.state.epoch, task, agent))
+    run_it(node, run, agent, exit_code=3)
+    async with asyncio.timeout(20):
+        ended = (await waiting).json()
+    assert (ended["state"], ended["exit_code"]) == ("failed", 3)
+    attempt = ended["tasks"]["main"]["attempts"][0]
+    assert (attempt["agent"], attempt["zone"], attempt["number"]) == ("agent-1", "zone-a", 1)
+    assert (attempt["state"], attempt["exit_code"]) == ("failed", 3)
+    logs = await client.get(f"/v1/runs/{run}/logs")
+    assert (logs.text, logs.headers["content-type"]) == ("bye\n", "text/plain; charset=utf-8")
+    assert (await client.get(f"/v1/runs/{run}/logs?offset=1")).text == "ye\n"
+    assert (await client.get(f"/v1/runs/{run}/logs?task=none")).status_code == 422
+
+
+async def test_runs_are_listed_newest_first_and_filtered(client: httpx2.AsyncClient) -> None:
+    for name in ("a", "b"):
+        await client.put(f"/v1/jobs/{name}", json=NOOP)
+    ids = [(await client.post(f"/v1/jobs/{name}/runs")).json()["id"] for name in "ababa"]
+    page = (await client.get("/v1/runs?limit=2")).json()
+    await client.post("/v1/jobs/a/runs")  # comes in before the cursor: not shown, nothing doubled
+    rest = (await client.get(f"/v1/runs?limit=10&cursor={page['next_cursor']}")).json()
+    assert [run["id"] for run in page["items"] + rest["items"]] == ids[::-1]
+    of_a = (await client.get("/v1/runs?job=a")).json()["items"]
+    assert {run["job"] for run in of_a} == {"a"}
+    assert (await client.get("/v1/runs?state=succeeded")).json()["items"] == []
+    assert len((await client.get("/v1/runs?since=2001-01-01T00:00:00Z")).json()["items"]) == 6
+    assert (await client.get("/v1/runs?since=2200-01-01T00:00:00Z")).json()["items"] == []
+
+
+async def test_cancel_and_resolve(client: httpx2.AsyncClient) -> None:
+    await client.put("/v1/jobs/job", json=NOOP)
+    run = (await client.post("/v1/jobs/job/runs")).json()["id"]
+    assert (await client.post(f"/v1/runs/{run}/resolve")).status_code == 422
+    dry = await client.post(f"/v1/runs/{run}/cancel?dry_run=true")
+    assert dry.json()["state"] == "pending"
+    cancelled = await client.post(f"/v1/runs/{run}/cancel")
+    assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
+    again = await client.post(f"/v1/runs/{run}/cancel")
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/conflict")
+    assert (await client.post("/v1/runs/4711/cancel")).status_code == 404
+
+
+async def test_a_job_that_no_agent_can_take_says_so(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    made = await client.put("/v1/jobs/job", json={**NOOP, "on": {"pool": "gpu"}})
+    assert (made.status_code, made.json()["state"]) == (201, "unplaceable")
+    connect(node, "other", pool="default")
+    assert (await client.get("/v1/jobs/job")).json()["state"] == "unplaceable"
+    connect(node, "gpu-1", pool="gpu")
+    async with asyncio.timeout(20):
+        while (await client.get("/v1/jobs/job")).json()["state"] != "active":
+            await asyncio.sleep(0.05)
+
+
+async def test_agents_and_cluster(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    connect(node)
+    agents = (await client.get("/v1/agents")).json()["items"]
+    assert [(a["name"], a["zone"], a["pool"], a["slots"], a["busy"], a["node"]) for a in agents] == [
+        ("agent-1", "zone-a", "default", 4, 0, "node-1")
+    ]
+    cluster = (await client.get("/v1/cluster")).json()
+    assert (cluster["node"], cluster["leader"], cluster["quorum"]) == ("node-1", "node-1", True)
+    assert [peer["node"] for peer in cluster["peers"]] == ["node-2", "node-3"]
+    assert cluster["index"] == node.index
+    node.quorum = False
+    assert (await client.get("/v1/cluster")).json()["quorum"] is False
+
+
+async def test_members_and_transfer(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    member = {"name": "node-4", "address": "127.0.0.1:8352", "zone": "zone-a", "url": "http://127.0.0.1:8351"}
+    assert (await client.post("/v1/cluster/members", json=member)).status_code == 201
+    assert (await client.post("/v1/cluster/members", json={**member, "name": "node-1"})).status_code == 409
+    assert (await client.post("/v1/cluster/members", json={"name": "x"})).status_code == 422
+    assert (await client.delete("/v1/cluster/members/node-2")).status_code == 204
+    assert (await client.delete("/v1/cluster/members/nobody")).status_code == 404
+    assert (await client.post("/v1/cluster/transfer", json={"node": "node-2"})).json() == {"leader": "node-2"}
+    assert (await client.post("/v1/cluster/transfer", json={"node": "nobody"})).status_code == 404
+    assert [what for what, _ in node.calls] == ["add_member", "remove_member", "transfer"]
+
+
+async def test_health_is_alive_without_a_quorum_and_ready_only_with_one(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    assert (await client.get("/readyz")).status_code == 200
+    node.quorum = False
+    assert (await client.get("/healthz")).status_code == 200
+    assert (await client.get("/healthy.html")).status_code == 200
+    assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_metrics(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    await client.put("/v1/jobs/job", json=NOOP)
+    text = (await client.get("/metrics")).text
+    assert f"cronclave_index {float(node.index)}" in text
+    assert 'cronclave_http_requests{method="PUT",status="201"} 1.0' in text
+    assert 'cronclave_peer_reachable{peer="node-2",zone="zone-b"} 1.0' in text
+
+
+async def test_a_session_by_cookie_needs_its_csrf_token_for_writes(api: Api, node: SingleNode) -> None:
+    node.apply(PutToken("ops", hashlib.sha256(b"ops-token").digest(), "submitter"))
+    transport = httpx2.ASGITransport(app=api)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://node-1") as browser:
+        refused = await browser.post("/v1/session", json={"token": "wrong"})
+        assert refused.status_code == 401
+        begun = await browser.post("/v1/session", json={"token": "ops-token"})
+        assert (begun.status_code, begun.json()["role"]) == (201, "submitter")
+        cookie = begun.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        assert (await browser.get("/v1/jobs")).status_code == 200
+        bare = await browser.put("/v1/jobs/job", json=NOOP)
+        assert (bare.status_code, bare.json()["type"]) == (403, "/problems/csrf")
+        csrf = {"X-CSRF-Token": (await browser.get("/v1/session")).json()["csrf"]}
+        assert (await browser.put("/v1/jobs/job", json=NOOP, headers=csrf)).status_code == 201
+        assert (await browser.delete("/v1/session", headers=csrf)).status_code == 204
+        assert (await browser.get("/v1/jobs")).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+async def test_pages_have_a_strict_policy_and_ask_for_nothing_elsewhere(
+    client: httpx2.AsyncClient, path: str
+) -> None:
+    page = await client.get(path)
+    assert page.status_code == 200
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http://" not in page.text.replace("http://www.w3.org", "")
+    assert "https://" not in page.text
+
+
+async def test_the_description_names_every_route_of_the_reference(client: httpx2.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    page = (await client.get("/docs")).text
+    identities = [o["operationId"] for methods in document["paths"].values() for o in methods.values()]
+    assert len(identities) == len(set(identities))
+    assert "putJob" in identities
+    for path in document["paths"]:
+        assert path in page
