@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +31,9 @@ STEPS = st.lists(
         st.tuples(st.just("connect"), SMALL, SMALL, SMALL),
         st.tuples(st.just("disconnect"), SMALL),
         st.tuples(st.just("claim"), SMALL, SMALL),
+        st.tuples(st.just("work"), SMALL),
         st.tuples(st.just("finish"), SMALL, st.sampled_from(REASONS), st.integers(0, 1)),
+        st.tuples(st.just("running"), SMALL),
         st.tuples(st.just("cancel"), SMALL),
         st.tuples(st.just("resolve"), SMALL),
         st.tuples(st.just("lose"), SMALL),
@@ -108,6 +112,15 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
                 values[0],
             )
             return [] if row is None else [c.Start(row[0], row[1], row[2], f"claim {values[1] % 2}")]
+        case "work":
+            rows = story.store.rows(
+                "SELECT a.id, a.agent, g.session FROM attempts a JOIN agents g ON g.id = a.agent"
+                " WHERE a.state = 'assigned' ORDER BY a.id"
+            )
+            return [c.Start(row[0], row[1], row[2], "claim 0") for row in rows[values[0] % 2 :]]
+        case "running":
+            row = nth(story, live, values[0])
+            return [] if row is None else [c.ReportRunning(row[0], row[1], story.now_ms)]
         case "finish":
             row = nth(story, "SELECT id, agent FROM attempts ORDER BY live DESC, id DESC LIMIT 10", values[0])
             if row is None:
@@ -176,36 +189,65 @@ def check_invariants(story: Story) -> None:
     assert verdict.ok, verdict.problems
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def replay(folder: Path, steps: list[tuple[Any, ...]], cut: int) -> None:
+    story = Story(folder / "told.db")
+    story.lead()
+    story.connect("agent-0", session="s0", node="node-0", installation="agent-0-0", slots=3)
+    for step in [("put", 0, "skip", False), ("put", 1, "allow", False), ("plan", 4), *steps]:
+        commands = command(story, step)
+        if commands:
+            story.tell(*commands)
+        check_invariants(story)
+    told = dump(story)
+
+    # All that was told at one instant in one entry, with rows in another order, and reopened now and then.
+    again = Story(folder / "again.db", reverse=True)
+    pending: list[bytes] = []
+    for place, (now_ms, frame) in enumerate(story.frames):
+        if pending and now_ms != again.now_ms:
+            again.enter(*pending)
+            pending = []
+            if place % cut == 0:
+                again.reopen()
+        again.now_ms = now_ms
+        pending.append(frame)
+    again.enter(*pending)
+    assert again.machine.state.hash == story.machine.state.hash
+    assert dump(again) == told
+    story.close()
+    again.close()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS, st.integers(1, 5))
 def test_replay_gives_the_same_state(steps: list[tuple[Any, ...]], cut: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        story = Story(Path(folder) / "told.db")
-        story.lead()
-        story.connect("agent-0", session="s0", node="node-0", installation="agent-0-0", slots=3)
-        for step in [("put", 0, "skip", False), ("put", 1, "allow", False), ("plan", 4), *steps]:
-            commands = command(story, step)
-            if commands:
-                story.tell(*commands)
-            check_invariants(story)
-        told = dump(story)
+        replay(Path(folder), steps, cut)
 
-        # All that was told at one instant in one entry, with rows in another order, and reopened now and then.
-        again = Story(Path(folder) / "again.db", reverse=True)
-        pending: list[bytes] = []
-        for place, (now_ms, frame) in enumerate(story.frames):
-            if pending and (now_ms != again.now_ms):
-                again.enter(*pending)
-                pending = []
-                if place % cut == 0:
-                    again.reopen()
-            again.now_ms = now_ms
-            pending.append(frame)
-        again.enter(*pending)
-        assert again.machine.state.hash == story.machine.state.hash
-        assert dump(again) == told
-        story.close()
-        again.close()
+
+WEIGHTS = {
+    "put": 3, "delete": 1, "pause": 1, "resume": 2, "run": 4, "connect": 4, "disconnect": 2, "claim": 6, "work": 10,
+    "finish": 14, "running": 3, "cancel": 2, "resolve": 2, "lose": 2, "unreachable": 2, "lead": 1, "node": 1,
+    "plan": 24, "purge": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_long_story_replays(seed: int, tmp_path: Path) -> None:
+    """Long enough that what one command leaves behind meets the others. The seed is in the test's name."""
+    rng = random.Random(seed)
+    kinds = rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=250)
+    steps: list[tuple[Any, ...]] = []
+    for kind in kinds:
+        values: list[Any] = [rng.randrange(8), rng.randrange(8), rng.randrange(8)]
+        if kind == "put":
+            values = [values[0], rng.choice(OVERLAPS), rng.random() < 0.5]
+        elif kind == "finish":
+            values = [values[0], rng.choice((*REASONS, "exit", "exit")), rng.choice((0, 0, 1))]
+        elif kind == "plan":
+            values = [rng.choice((0, 0, 1, 2, 6, 90) if seed % 2 else (0, 0, 0, 1, 2, 3))]
+        steps.append((kind, *values))
+    replay(tmp_path, steps, rng.randrange(1, 5))
 
 
 def test_another_history_gives_another_hash(tmp_path: Path) -> None:
