@@ -1,17 +1,19 @@
 """Consensus: bytes in, the same bytes in the same order on every node. Knows no jobs.
 
-Promise: what one node has applied is applied at the same place on every other, through crashes of processes and
-machines, partitions, full disks and delayed messages; a node that cannot keep this stops.
+Promise: what one node has applied is applied at the same place on every other, through crashes of
+processes and machines, partitions, full disks and delayed messages; a node that cannot keep this stops.
 
-Reading order: machine (what the log drives), consensus (one member), raft and hardening (pysyncobj made safe),
-journal and disk, membership, batcher, copies (whole states for peers), links, wire, stream, tcp, reactor, simulation.
+Reading order: machine (what the log drives), consensus (one member), raft and hardening (pysyncobj made
+safe), journal and disk, membership, batcher, copies (whole states for peers), links, wire, stream, tcp,
+reactor, simulation.
 
 Use, in the core process:
 
     reactor = Reactor()
     links = TcpLinks(reactor, LinkSettings(listen="127.0.0.1:8322", tls=None, insecure=False, dial={}))
     consensus = Consensus(
-        ClusterSettings(cluster=uid, name="node-1", uid=node_uid, address="127.0.0.1:8322", zone="zone-a", url=url,
+        ClusterSettings(cluster=uid, name="node-1", uid=node_uid, address="127.0.0.1:8322",
+        zone="zone-a", url=url,
                         members=[Founder("node-1", "127.0.0.1:8322", "zone-a", url), ...],
                         journal_dir=data / "journal", copy_dir=data / "copies", joining=False),
         machine,                                  # a StateMachine
@@ -22,10 +24,10 @@ Use, in the core process:
         on_fatal=lambda reason: ...,              # removed, or wiped: print it and end the process
         local_status=lambda: {"free_bytes": ...}, # seen by the others as PeerInfo.status
     )
-    reactor.add(unix_socket, on_readable)         # the bridge to the front; its callback calls consensus.propose
-    reactor.run(consensus.turn)                   # until reactor.stop(); an exception is fatal
-    consensus.close()
+    reactor.add(unix_socket, on_readable)         # the bridge to the front; its callback calls
+    consensus.propose reactor.run(consensus.turn)                   # until reactor.stop(); an exception
+    is fatal consensus.close()
 
-A proposal is done when the machine applies it on this node; `propose` may lose it (a leader change), so whoever
-proposed sends it again and the state drops duplicates.
+A proposal is done when the machine applies it on this node; `propose` may lose it (a leader change), so
+whoever proposed sends it again and the state drops duplicates.
 """

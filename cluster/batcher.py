@@ -1,6 +1,7 @@
 """The leader's batcher: many proposals become one log entry.
 
-At once while nothing is in flight; else every 2 ms or 64 KiB, so that a round carries more when rounds are slow.
+At once while nothing is in flight; else every 2 ms or 64 KiB, so that a round carries more when rounds
+are slow.
 """
 
 from __future__ import annotations

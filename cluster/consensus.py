@@ -18,7 +18,7 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgpack
 
@@ -104,8 +104,12 @@ class Consensus:
         settings.copy_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         for leftover in settings.copy_dir.glob("copy*"):
             leftover.unlink()
-        self._source = CopySource(machine, settings.copy_dir, self.send, clock, spawn, self._unique)
-        self._target = CopyTarget(settings.copy_dir, self.send, clock, self._copy_peers, self._install)
+        self._source: CopySource = CopySource(
+            machine, settings.copy_dir, self.send, clock, spawn, self._unique
+        )
+        self._target: CopyTarget = CopyTarget(
+            settings.copy_dir, self.send, clock, self._copy_peers, self._install
+        )
         if needs_copy:
             self._raft.may_campaign = False
             self._raft.pulls_copy = True
@@ -164,7 +168,8 @@ class Consensus:
 
     @property
     def has_quorum(self) -> bool:
-        """Leads with answers of a majority within the fallback time, or follows a leader that was heard of late."""
+        """Leads with answers of a majority within the fallback time, or follows a leader that was heard
+        of late."""
         if self.role is Role.LEADER:
             return 2 * self._raft.answered(self._timings.fallback_s) > len(self._membership.voters)
         return self.leader is not None and self.leader_silent_ms <= self._timings.election_max_s * 1000
@@ -238,8 +243,6 @@ class Consensus:
         self._raft.release()
         self._raft.tick()
         self._refresh()
-        if not self._hardening.acknowledge_after_sync:
-            self._journal.sync()
         self._housekeep(now)
         self._links.flush()
         return self._wait_s()
@@ -248,7 +251,15 @@ class Consensus:
         """End in order: the next start continues here."""
         self._links.close()
         self._source.close()
+        self._target.close()
         self._journal.close()
+
+    def abandon(self) -> None:
+        """Close files and sockets and write nothing: after an exception, and where a test means kill -9."""
+        self._links.close()
+        self._source.close()
+        self._target.close()
+        self._journal.abandon()
 
     # ---- the leader's entries
 
@@ -363,7 +374,9 @@ class Consensus:
         self._peers.keep(addresses)
         self._links.set_peers(addresses)
         if me is not None and me.uid is not None and me.uid != self.settings.uid:
-            self._end(f"{self.settings.name} is bound to another node uid: its data directory belongs to another node")
+            self._end(
+                f"{self.settings.name} is bound to another node uid: its data directory is not the one it had"
+            )
 
     def _end(self, reason: str) -> None:
         if self.fatal is None:
@@ -384,6 +397,7 @@ class Consensus:
             self._continue_handover(now)
         if now >= self._next_status:
             self._next_status = now + STATUS_PERIOD_S
+            self._journal.sync()  # done already, unless a test switched it off
             self._send_status()
             if self._leave_after_handover and self.role is not Role.LEADER:
                 self.remove_member(self.settings.name)  # until the new leader has done it
@@ -426,7 +440,11 @@ class Consensus:
     def _wait_s(self) -> float:
         wait_s = self._raft.wait_s()
         now = self._clock()
-        if self._lead_due or self._forward or self._journal.is_dirty:
+        if (
+            self._lead_due
+            or self._forward
+            or (self._journal.is_dirty and self._hardening.acknowledge_after_sync)
+        ):
             return 0.0
         if self.role is Role.LEADER and self._handover is None:
             idle = self._raft.commit() >= self._raft.last_index()
@@ -525,9 +543,10 @@ class Consensus:
             known=[f.name for f in self.settings.members],
         )
         member = self._membership.get(hello.name)
-        if refusal is None and (member is None or member.uid is None):
-            if self._peers.met().get(hello.name, hello.uid) != hello.uid:
-                refusal = Refusal("unknown", f"another node is connected as {hello.name}")
+        is_bound = member is not None and member.uid is not None
+        met_uid = self._peers.met().get(hello.name, hello.uid)
+        if refusal is None and not is_bound and met_uid != hello.uid:
+            refusal = Refusal("unknown", f"another node is connected as {hello.name}")
         if refusal is not None:
             self._peers.refused(hello.name, refusal.reason)
         return refusal
@@ -588,7 +607,7 @@ class Consensus:
         if not self._target.is_active:
             self._source.ask(peer, message["copy"], self._journal.first_index)
 
-    _HANDLERS: dict[str, Callable[[Consensus, str, Message], None]] = {
+    _HANDLERS: ClassVar[dict[str, Callable[[Consensus, str, Message], None]]] = {
         "propose": _on_propose,
         "change": _on_change,
         "transfer": _on_transfer,
@@ -603,4 +622,3 @@ class Consensus:
 
     def _unique(self) -> str:
         return f"{self._rng.getrandbits(64):016x}"
-

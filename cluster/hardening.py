@@ -1,4 +1,5 @@
-"""What makes pysyncobj 0.3.17 safe, as decisions apart from it. docs/consensus.md tells which defect each answers.
+"""What makes pysyncobj 0.3.17 safe, as decisions apart from it. docs/consensus.md tells which defect
+each answers.
 
 Each hardening is on. Tests alone switch one off, to see the violation that it prevents.
 """
@@ -17,7 +18,9 @@ class Hardening:
     """One boolean for each hardening that can be switched off. Numbers are those of docs/consensus.md."""
 
     fence_acknowledgements: bool = True  #: 1 an acknowledgement of another term counts for nothing
-    skip_matching: bool = True  #: 2 entries that match stay; only verified ones are acknowledged and committed
+    skip_matching: bool = (
+        True  #: 2 entries that match stay; only verified ones are acknowledged and committed
+    )
     reset_to_commit: bool = True  #: 3 a reset asks for what lies behind max(commit, applied)
     name_higher_term: bool = True  #: 5 a stale leader is told so
     count_voters_once: bool = True  #: 6 a voter counts once a term
@@ -31,7 +34,8 @@ ALL_ON = Hardening()
 
 
 def skip_matching(entries: Sequence[LogEntry], message: Message) -> tuple[Message, int | None]:
-    """An append as pysyncobj may apply it, and the index up to which it verifies the log (None: it does not fit).
+    """An append as pysyncobj may apply it, and the index up to which it verifies the log (None: it does
+    not fit).
 
     pysyncobj cuts its log behind prevLogIdx before it adds, so a delayed copy of an old append would cut
     acknowledged entries: matching entries are taken out, prevLogIdx moves up. And it takes commit_index up

@@ -5,9 +5,10 @@ Rules:
    sends an acknowledgement or a vote has to call them first.
 2. One fdatasync per batch. An error of the disk is never retried (the kernel may have dropped the pages):
    it raises `JournalError`, and so does every call after it. The node must stop.
-3. On opening, a torn tail of the LAST segment is cut: bytes that were written but never synced. Everything else
-   that is not as it was written is refused by name: file, offset, what to do. Each record says how far its
-   file was synced when it was written; so damage before that point is known to be no torn tail.
+3. On opening, a torn tail of the LAST segment is cut: bytes that were written but never synced.
+   Everything else that is not as it was written is refused by name: file, offset, what to do. Each
+   record says how far its file was synced when it was written; so damage before that point is known to
+   be no torn tail.
 4. Segments are numbered without gaps and each says behind which position it starts; the metadata say which is
    the oldest and the least newest one: a segment that is missing is noticed.
 5. The log is trimmed by whole segments. The entry before the first one that is kept stays as a placeholder
@@ -98,7 +99,8 @@ def _read_record(raw: bytes, offset: int) -> _Record | None:
 
 
 class Journal:
-    """`entries` is the log in memory: (data, index, term) without gaps. Read it; change it by the methods only."""
+    """`entries` is the log in memory: (data, index, term) without gaps. Read it; change it by the
+    methods only."""
 
     def __init__(self, disk: Disk, *, segment_bytes: int = 4 << 20) -> None:
         self._disk = disk
@@ -185,8 +187,8 @@ class Journal:
             self._guard(self._store)
 
     def trimmable(self, index: int, tail_bytes: int) -> int:
-        """How many segments `trim` would drop. A segment can become the first only if nothing behind it reaches
-        below it: after a truncation a later one may start earlier, with other entries."""
+        """How many segments `trim` would drop. A segment can become the first only if nothing behind it
+        reaches below it: after a truncation a later one may start earlier, with other entries."""
         best, size = 0, self.size_bytes
         priors = [segment.prior_index for segment in self._segments]
         for count in range(1, len(self._segments)):
@@ -198,8 +200,8 @@ class Journal:
         return best
 
     def trim(self, index: int, tail_bytes: int) -> bool:
-        """Drop old segments whose entries are all at or below `index` (which the state holds durably), keeping
-        at least `tail_bytes` of log. True when something was dropped."""
+        """Drop old segments whose entries are all at or below `index` (which the state holds durably),
+        keeping at least `tail_bytes` of log. True when something was dropped."""
         count = self.trimmable(index, tail_bytes)
         if not count:
             return False
@@ -219,10 +221,17 @@ class Journal:
             self._guard(self._store)
         self._disk.close()
 
+    def abandon(self) -> None:
+        """Close the files and store nothing."""
+        self._broken = self._broken or "journal: it was closed"
+        self._disk.close()
+
     # ---- disk
 
     def _fail(self, doing: str, error: Exception) -> JournalError:
-        self._broken = f"journal: {doing}: {error}. The node stops; nothing was acknowledged that is not on disk."
+        self._broken = (
+            f"journal: {doing}: {error}. The node stops; nothing was acknowledged that is not on disk."
+        )
         return JournalError(self._broken)
 
     def _guard(self, act: object) -> None:
@@ -376,7 +385,8 @@ class Journal:
 
     def _refuse(self, name: str, offset: int, what: str) -> JournalError:
         self._broken = (
-            f"journal file {self._disk.where(name)}, offset {offset}: {what}. This node cannot vouch for its log. "
-            "Remove it from the cluster and let it join again under a new name with an empty data directory."
+            f"journal file {self._disk.where(name)}, offset {offset}: {what}. This node cannot vouch for "
+            "its log. Remove it from the cluster and let it join again under a new name with an empty data "
+            "directory."
         )
         return JournalError(self._broken)

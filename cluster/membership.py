@@ -4,8 +4,8 @@ Rules:
 1. Each membership entry holds the complete record, so cutting the log's tail restores the one before.
 2. One change at a time, and the record that counts is the latest in the log, committed or not (Ongaro's
    dissertation, 4.1).
-3. A name is bound to the random uid of the node that first came under it. Another uid under that name is refused
-   for ever: a wiped node forgot its votes. A removed name never comes back.
+3. A name is bound to the random uid of the node that first came under it. Another uid under that name is
+   refused for ever: a wiped node forgot its votes. A removed name never comes back.
 """
 
 from __future__ import annotations
@@ -83,8 +83,6 @@ class Membership:
             if version != _VERSION:
                 raise ValueError(f"membership of version {version}")
             members = tuple(Member(*row) for row in rows)
-            if not all(isinstance(m.name, str) and isinstance(m.voter, bool) for m in members):
-                raise ValueError("membership with malformed rows")
             return cls(members, tuple(removed))
         except ValueError:
             raise
@@ -93,7 +91,8 @@ class Membership:
 
 
 def apply_change(membership: Membership, change: list[Any]) -> Membership | str:
-    """The membership after a person's change, `[add, name, address, zone, url, uid]` or `[remove, name]`, or why not."""
+    """The membership after a person's change, `[add, name, address, zone, url, uid]` or `[remove,
+    name]`, or why not."""
     kind, name, *rest = change
     if kind == "remove":
         if membership.get(name) is None:
@@ -123,13 +122,17 @@ def well_formed(change: object) -> bool:
     return (change[0], len(change)) in (("add", 6), ("remove", 2)) and isinstance(change[1], str)
 
 
-def vet(hello: Hello, *, cluster: str, name: str, membership: Membership, known: Iterable[str]) -> Refusal | None:
-    """Whether node `name` may talk to the sender of `hello`. `known` are the names of the configuration, which count
-    only while the membership is still empty (a joining node)."""
+def vet(
+    hello: Hello, *, cluster: str, name: str, membership: Membership, known: Iterable[str]
+) -> Refusal | None:
+    """Whether node `name` may talk to the sender of `hello`. `known` are the names of the configuration,
+    which count only while the membership is still empty (a joining node)."""
     if hello.cluster != cluster:
         return Refusal("cluster", f"this is cluster {cluster}, not {hello.cluster}")
     if hello.name == name:
-        return Refusal("self", f"{name} is the name of the node that was called: two nodes share a name or an address")
+        return Refusal(
+            "self", f"{name} is the name of the node that was called: two nodes share a name or an address"
+        )
     if hello.name in membership.removed:
         return Refusal(
             "removed",
@@ -143,7 +146,8 @@ def vet(hello: Hello, *, cluster: str, name: str, membership: Membership, known:
     if member.uid is not None and member.uid != hello.uid:
         return Refusal(
             "uid",
-            f"{hello.name} is known with another node uid: its data directory was lost or changed. A node that forgot "
-            f"its votes must not come back: remove {hello.name} from the cluster and join under a new name",
+            f"{hello.name} is known with another node uid: its data directory was lost or changed. "
+            f"A node that forgot its votes must not come back: remove {hello.name} from the "
+            "cluster and join under a new name",
         )
     return None

@@ -1,4 +1,5 @@
-"""What a member knows of the others beside their membership: reachable, silent since, clock offset, their own words."""
+"""What a member knows of the others beside their membership: reachable, silent since, clock offset,
+their own words."""
 
 from __future__ import annotations
 

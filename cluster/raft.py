@@ -17,7 +17,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pysyncobj.syncobj as _library  # type: ignore[import-untyped]  # ships no types
 from pysyncobj.config import SyncObjConf  # type: ignore[import-untyped]  # as above
@@ -153,6 +153,14 @@ class _Log:
 class Raft(_library.SyncObj):  # type: ignore[misc]  # an untyped base
     """One member's Raft. All methods belong to the thread of the reactor."""
 
+    # Private names of pysyncobj that are set here.
+    _SyncObj__raftElectionDeadline: float
+    _SyncObj__raftLeader: Any
+    _SyncObj__raftCommitIndex: int
+    _SyncObj__raftLastApplied: int
+    _SyncObj__readonlyNodes: set[Any]
+    _SyncObj__newAppendEntriesTime: float
+
     def __init__(
         self,
         *,
@@ -168,7 +176,9 @@ class Raft(_library.SyncObj):  # type: ignore[misc]  # an untyped base
         _clock[0] = clock
         self._now, self._rng, self._host = clock, rng, host
         self._timings, self._hardening = timings, hardening
-        self._me, self._voters, self._learners = name, (name,), ()
+        self._me = name
+        self._voters: tuple[str, ...] = (name,)
+        self._learners: tuple[str, ...] = ()
         self._held: list[tuple[str, Message]] = []
         self._verified: int | None = None
         self._contact = -_FOREVER_S
@@ -291,7 +301,8 @@ class Raft(_library.SyncObj):  # type: ignore[misc]  # an untyped base
         self.link_lost(peer)
 
     def link_lost(self, peer: str) -> None:
-        """Either direction of the link to the peer broke. The leader's: hold an election soon, in order of rank."""
+        """Either direction of the link to the peer broke. The leader's: hold an election soon, in order
+        of rank."""
         if self.leader() != peer or peer == self._me or not self._hardening.elect_early:
             return
         self._contact = -_FOREVER_S
@@ -310,12 +321,13 @@ class Raft(_library.SyncObj):  # type: ignore[misc]  # an untyped base
             if node not in self._SyncObj__raftNextIndex:
                 self._follow_up(node)
         self._SyncObj__readonlyNodes = {_Peer(n) for n in self._learners if n != self._me}
-        for node in self._SyncObj__readonlyNodes:
+        for node in sorted(self._SyncObj__readonlyNodes, key=str):
             if node not in self._SyncObj__raftNextIndex:
                 self._follow_up(node)
 
     def hand_over(self, peer: str) -> bool:
-        """Tell a peer that has the whole log to hold an election now. False: it has not, or nobody leads here."""
+        """Tell a peer that has the whole log to hold an election now. False: it has not, or nobody leads
+        here."""
         if self.role() is not Role.LEADER or self.match(peer) != self.last_index():
             return False
         return self._host.send(peer, {"type": "timeout_now", "term": self.term()})
@@ -383,7 +395,8 @@ class Raft(_library.SyncObj):  # type: ignore[misc]  # an untyped base
 
     def _on_prevoted(self, peer: str, message: Message) -> bool:
         if message["granted"] and message["round"] == self._prevotes.round and self.role() is not Role.LEADER:
-            self._prevotes.grant(peer) if peer in self._voters else None
+            if peer in self._voters:
+                self._prevotes.grant(peer)
             if self._prevotes.has_majority(len(self._voters)) and self.may_campaign:
                 self._elect_now = True
                 self._SyncObj__raftElectionDeadline = 0
@@ -420,11 +433,9 @@ class Raft(_library.SyncObj):  # type: ignore[misc]  # an untyped base
             self._SyncObj__setCurrentTerm(message["term"], None)
         self._SyncObj__setState(_FOLLOWER)
         self._SyncObj__raftLeader = node
-        self._outgoing(
-            peer, {"type": "next_node_idx", "next_node_idx": 1, "reset": False, "success": False}
-        )
+        self._outgoing(peer, {"type": "next_node_idx", "next_node_idx": 1, "reset": False, "success": False})
 
-    _HANDLERS: dict[str, Callable[[Raft, str, Message], bool]] = {
+    _HANDLERS: ClassVar[dict[str, Callable[[Raft, str, Message], bool]]] = {
         "next_node_idx": _on_acknowledgement,
         "higher_term": _on_higher_term,
         "response_vote": _on_vote,
@@ -454,7 +465,8 @@ class Raft(_library.SyncObj):  # type: ignore[misc]  # an untyped base
     # ---- elections
 
     def _ask_before_election(self) -> None:
-        """PreVote (Ongaro's dissertation, 9.6): no term is raised before a majority says that it would vote."""
+        """PreVote (Ongaro's dissertation, 9.6): no term is raised before a majority says that it would
+        vote."""
         now = self._now()
         if self.role() is Role.LEADER or self._SyncObj__raftElectionDeadline >= now:
             return

@@ -1,8 +1,8 @@
 """The event loop of the core process: sockets and timers over `selectors`, then one turn of consensus.
 
 Rules:
-1. One turn: wait for a readable or writable socket or the next deadline, call what is ready, call timers that are due,
-   call `turn`. It never polls faster than somebody asked for.
+1. One turn: wait for a readable or writable socket or the next deadline, call what is ready, call timers
+   that are due, call `turn`. It never polls faster than somebody asked for.
 2. All callbacks run on the loop's thread. An exception out of any ends `run`: the node stops.
 3. `call_from_thread` is the only method for other threads.
 
@@ -91,7 +91,8 @@ class Reactor:
             self._wake_in.send(b"\0")
 
     def run(self, turn: Callable[[], float | None]) -> None:
-        """Until `stop`. `turn` returns the seconds until it wants to run again, None for "with the next event"."""
+        """Until `stop`. `turn` returns the seconds until it wants to run again, None for "with the next
+        event"."""
         self._running = True
         wait_s: float | None = 0.0
         while self._running:
@@ -109,7 +110,11 @@ class Reactor:
         for key, events in self._selector.select(max(wait_s, 0.0)):
             watch: _Watch = key.data
             sock = key.fileobj
-            if events & selectors.EVENT_WRITE and watch.on_writable is not None and self._is_live(sock, watch):
+            if (
+                events & selectors.EVENT_WRITE
+                and watch.on_writable is not None
+                and self._is_live(sock, watch)
+            ):
                 watch.on_writable()
             if events & selectors.EVENT_READ and self._is_live(sock, watch):
                 watch.on_readable()

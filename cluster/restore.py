@@ -31,8 +31,8 @@ def fit(
     index, term = stored.position.index, stored.position.term
     if not journal.entries and journal.term == 0:
         raise JournalError(
-            f"the state is at log index {index}, but there is no journal: this node forgot its votes. Remove it "
-            "from the cluster and let it join again under a new name with an empty data directory."
+            f"the state is at log index {index}, but there is no journal: this node forgot its votes. "
+            "Remove it from the cluster and let it join again under a new name with an empty data directory."
         )
     if index > journal.last_index:
         # A power cut took the journal's tail, or the process ended right after a copy was installed.
@@ -42,8 +42,8 @@ def fit(
     elif journal.term_at(index) != term:
         raise JournalError(
             f"state and journal of this node disagree about log index {index} (terms {term} and "
-            f"{journal.term_at(index)}): one of them is of another node or time. Remove the node from the cluster "
-            "and let it join again under a new name with an empty data directory."
+            f"{journal.term_at(index)}): one of them is of another node or time. Remove the node from the "
+            "cluster and let it join again under a new name with an empty data directory."
         )
     return stored, False
 

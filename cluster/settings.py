@@ -58,7 +58,9 @@ class Timings:
     @classmethod
     def derive(cls, election_timeout_s: float) -> Timings:
         if election_timeout_s < 0.1:
-            raise ValueError("election_timeout must be 0.1 s or more: a garbage collection would cost the leadership")
+            raise ValueError(
+                "election_timeout must be 0.1 s or more: a garbage collection would cost the leadership"
+            )
         return cls(
             election_min_s=election_timeout_s,
             election_max_s=2 * election_timeout_s,

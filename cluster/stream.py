@@ -1,7 +1,7 @@
 """One non-blocking connection that carries frames, plain or TLS.
 
-Rules: nothing here blocks; what cannot be sent is kept up to `QUEUE_BYTES_MAX`, then the connection is closed;
-the owner hears of the end exactly once, through `on_end`, and never from within `send`.
+Rules: nothing here blocks; what cannot be sent is kept up to `QUEUE_BYTES_MAX`, then the connection is
+closed; the owner hears of the end exactly once, through `on_end`, and never from within `send`.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Stream:
         self._ended = False
         self.peer = ""  #: name of the other end, once known
         self.is_open = False  #: connected, and TLS is done
+        self.is_ending = False  #: the last frame was queued
         self.is_ready = False  #: hellos were exchanged
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -90,6 +91,7 @@ class Stream:
 
     def end_after_sending(self, reason: str) -> None:
         """Close once the last frame had its chance to leave (a refusal)."""
+        self.is_ending = True
         self.flush()
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)

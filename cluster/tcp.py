@@ -3,8 +3,8 @@
 Rules (those of cluster.links, and):
 1. Plain TCP only between loopback addresses, unless told `insecure`. With certificates both ends prove who
    they are, and the certificate must name the node that the hello names.
-2. A connection that breaks is noticed at once; one that is silent, after `SILENCE_MS` of unacknowledged bytes.
-   Dialling is repeated every 0.2 s, with jitter.
+2. A connection that breaks is noticed at once; one that is silent, after `SILENCE_MS` of unacknowledged
+   bytes. Dialling is repeated every 0.2 s, with jitter.
 3. The first frame decides: hello or refusal. Until then a connection counts for nothing and has 5 s.
 """
 
@@ -47,7 +47,9 @@ class TlsFiles:
         protocol = ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT
         context = ssl.SSLContext(protocol)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.check_hostname = False  # the node's name is checked, not its address: see `_check_certificate`
+        context.check_hostname = (
+            False  # the node's name is checked, not its address: see `_check_certificate`
+        )
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_cert_chain(self.certificate, self.key)
         context.load_verify_locations(self.trust)
@@ -59,7 +61,9 @@ class LinkSettings:
     listen: str  #: host:port
     tls: TlsFiles | None = None
     insecure: bool = False  #: plain TCP beyond loopback
-    dial: Mapping[str, str] = field(default_factory=dict)  #: peer name to the address to dial in place of its own
+    dial: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: peer name to the address to dial in place of its own
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -124,10 +128,10 @@ class TcpLinks:
 
     def set_peers(self, addresses: Mapping[str, str]) -> None:
         for name in [n for n in self._dials if n not in addresses]:
-            dial = self._dials.pop(name)
-            if dial.timer is not None:
-                dial.timer.cancel()
-            self._later(dial.stream, "it is no member any more")
+            gone = self._dials.pop(name)
+            if gone.timer is not None:
+                gone.timer.cancel()
+            self._later(gone.stream, "it is no member any more")
         for name in [n for n in self._inbound if n not in addresses]:
             self._later(self._inbound.pop(name), "it is no member any more")
         for name, address in addresses.items():
@@ -268,7 +272,9 @@ class TcpLinks:
         hello = Hello.read(message)
         refusal = self._check(stream, hello)
         if refusal is None and hello.name != dial.peer:
-            refusal = Refusal("unknown", f"{hello.name} answers at the address of {dial.peer}, {dial.address}")
+            refusal = Refusal(
+                "unknown", f"{hello.name} answers at the address of {dial.peer}, {dial.address}"
+            )
         if refusal is not None:
             dial.refused = True
             _log.warning("node at %s: %s", dial.address, refusal.reason)
@@ -325,7 +331,7 @@ class TcpLinks:
                 raise ProtocolError(f"a second {message['type']}")
             self._host.received(stream.peer, message)
             return
-        if stream not in self._strangers:
+        if stream.is_ending:
             return  # refused already
         if message["type"] != "hello":
             raise ProtocolError(f"{message['type']} before a hello")
@@ -333,7 +339,6 @@ class TcpLinks:
         refusal = self._check(stream, hello)
         if refusal is not None:
             _log.warning("node %s refused: %s", hello.name, refusal.reason)
-            self._strangers.discard(stream)
             stream.send(encode(refusal.message()))
             stream.end_after_sending(refusal.reason)
             return
@@ -352,7 +357,9 @@ class TcpLinks:
     def _check(self, stream: Stream, hello: Hello) -> Refusal | None:
         names = stream.certificate_names()
         if names is not None and hello.name not in names:
-            return Refusal("certificate", f"the certificate names {', '.join(names) or 'nobody'}, not {hello.name}")
+            return Refusal(
+                "certificate", f"the certificate names {', '.join(names) or 'nobody'}, not {hello.name}"
+            )
         assert self._host is not None
         return self._host.vet(hello)
 

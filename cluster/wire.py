@@ -5,7 +5,8 @@ Rules:
 2. A message has exactly the fields of `SCHEMA` for its type. Everything else is a `ProtocolError`, which
    closes the connection; nothing that a peer sends can raise anything else.
 3. No pickle, no extension types, no timestamps. Map keys are strings.
-4. The first frame in each direction is a `hello` or a `refuse`; `PROTOCOL` differs between incompatible versions.
+4. The first frame in each direction is a `hello` or a `refuse`; `PROTOCOL` differs between incompatible
+   versions.
 
 The Raft messages keep the field names of pysyncobj, whose dicts they are.
 """

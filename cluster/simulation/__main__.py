@@ -1,4 +1,5 @@
-"""`python -m cluster.simulation --seeds N --start S [--off HARDENING …] [--minutes M]`; exit 1 on a violation."""
+"""`python -m cluster.simulation --seeds N --start S [--off HARDENING …] [--minutes M]`; exit 1 on a
+violation."""
 
 from __future__ import annotations
 

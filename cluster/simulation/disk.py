@@ -7,6 +7,10 @@ import random
 from dataclasses import dataclass, field
 
 
+class PowerLoss(BaseException):
+    """The machine went down in the middle of a file operation; no handler of the product sees it."""
+
+
 @dataclass(slots=True)
 class _File:
     data: bytearray = field(default_factory=bytearray)
@@ -21,6 +25,7 @@ class SimulatedDisk:
         self._name, self._rng = name, rng
         self._files: dict[str, _File] = {}
         self.fails: int | None = None  #: errno of every write and sync from now on
+        self.loses_power_in: int | None = None  #: operations from now
 
     def where(self, name: str) -> str:
         return f"{self._name}/{name}"
@@ -77,5 +82,9 @@ class SimulatedDisk:
             file.synced = len(file.data)
 
     def _check(self) -> None:
+        if self.loses_power_in is not None:
+            self.loses_power_in -= 1
+            if self.loses_power_in <= 0:
+                raise PowerLoss
         if self.fails is not None:
             raise OSError(self.fails, errno.errorcode[self.fails])

@@ -1,8 +1,8 @@
 """What must hold in every story (Raft paper, figure 3, and the promises of this product).
 
 election   one leader a term              matching   the same entry at the same index of two logs
-committed  what is committed stays        complete   a leader's log holds everything committed in earlier terms
-applied    the same at the same index     stamps     never fall
+committed  what is committed stays        complete   a leader's log holds everything committed in earlier
+terms applied    the same at the same index     stamps     never fall
 acked      what its proposer saw applied is on every node at the end, once
 converge   after healing all nodes become equal and take a new proposal
 lead       a leadership's first regular entry is its own
@@ -44,7 +44,9 @@ class Invariants:
             if committed_in >= term or index < first:
                 continue
             if index > last or log[index - first][2] != entry_term:
-                self.fail("complete", f"{name} leads term {term} without the committed entry {index}@{entry_term}")
+                self.fail(
+                    "complete", f"{name} leads term {term} without the committed entry {index}@{entry_term}"
+                )
                 return
 
     def applies(self, name: str, row: Row, term: int) -> None:
@@ -56,7 +58,10 @@ class Invariants:
             self.fail("applied", f"index {index}: {name} applied {mine}, {known[3]} applied {known[:3]}")
         committed = self._committed.setdefault(index, (applied.position.term, term))
         if committed[0] != applied.position.term:
-            self.fail("committed", f"index {index} was committed @{committed[0]}, {name} has @{applied.position.term}")
+            self.fail(
+                "committed",
+                f"index {index} was committed @{committed[0]}, {name} has @{applied.position.term}",
+            )
         before = self._applied.get(index - 1)
         if before is not None and before[1] > stamp_ms:
             self.fail("stamps", f"index {index}: stamp {stamp_ms} after {before[1]}")

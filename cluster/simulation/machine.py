@@ -1,4 +1,5 @@
-"""The smallest state: every entry that was applied. Commits are lazy, as in SQLite under a journal that is synced."""
+"""The smallest state: every entry that was applied. Commits are lazy, as in SQLite under a journal that
+is synced."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""An in-memory network: one connection for each direction, in order, with latency, cuts, stalls and late arrivals."""
+"""An in-memory network: one connection for each direction, in order, with latency, cuts, stalls and late
+arrivals."""
 
 from __future__ import annotations
 
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from cluster.links import LinkHost
@@ -58,15 +60,20 @@ class Network:
             connection.queue.pop()
         hold_s = rng.uniform(0, 4) if self._late and rng.random() < 0.5 else 0.0
         frames = [frame for _, frame in connection.queue]
-        self._schedule.at(hold_s, lambda: [self._hand_in(source, target, f) for f in frames] and None)
-        for tell, end in ((True, source), (False, target)):
+
+        def arrive() -> None:
+            for frame in frames:
+                self._hand_in(source, target, frame)
+
+        self._schedule.at(hold_s, arrive)
+        for at_source in (True, False):
             delay_s = rng.choice((0.001, 0.01, 0.3)) if notice_s is None else notice_s
             if rng.random() < 0.15:
                 delay_s = rng.uniform(0, 3)
-            self._schedule.at(delay_s, lambda e=end, t=tell: self._tell_end(source, target, connection, e, t))
+            self._schedule.at(delay_s, partial(self._tell_end, source, target, connection, at_source))
 
-    def _tell_end(self, source: str, target: str, old: _Connection, end: str, at_source: bool) -> None:
-        links = self.ends.get(end)
+    def _tell_end(self, source: str, target: str, old: _Connection, at_source: bool) -> None:
+        links = self.ends.get(source if at_source else target)
         if links is None or not old.is_told:
             return
         if at_source and links.up.get(target) is old:

@@ -1,4 +1,5 @@
-"""The story of a seed: nodes, clients and faults on one virtual clock; then everything heals and must be well."""
+"""The story of a seed: nodes, clients and faults on one virtual clock; then everything heals and must be
+well."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cluster.consensus import Consensus
@@ -18,7 +20,7 @@ from cluster.journal import JournalError
 from cluster.links import LinkHost
 from cluster.raft import Role
 from cluster.settings import ClusterSettings, Founder
-from cluster.simulation.disk import SimulatedDisk
+from cluster.simulation.disk import PowerLoss, SimulatedDisk
 from cluster.simulation.invariants import Invariants, Violation
 from cluster.simulation.machine import Row, SimulatedMachine
 from cluster.simulation.network import REDIAL_S, Network, SimulatedLinks
@@ -128,7 +130,7 @@ class World:
         life = node.life
         node.own = set()
         node.inbox = []
-        node.disk.fails = None
+        node.disk.fails = node.disk.loses_power_in = None
         node.paused_until = 0.0
         links = SimulatedLinks(self.network, name, lambda call: self._call(node, life, call))
         trims = self.plan.trims
@@ -173,6 +175,7 @@ class World:
         node = self.nodes[name]
         if node.consensus is None:
             return
+        node.consensus.abandon()
         node.consensus = None
         node.life += 1
         self.network.ends.pop(name, None)
@@ -207,7 +210,7 @@ class World:
             return
         while node.inbox and node.life == life and node.consensus is not None:
             call = node.inbox.pop(0)
-            self._guard(node, lambda c=call: c(node.consensus) if node.consensus else None)
+            self._guard(node, partial(call, node.consensus))
         self._turn_in(node, life, 0.0002)
 
     def _turn_in(self, node: _Node, life: int, delay_s: float) -> None:
@@ -237,6 +240,9 @@ class World:
     def _guard(self, node: _Node, act: Callable[[], None]) -> None:
         try:
             act()
+        except PowerLoss:
+            self.kill(node.name, lossy=True)
+            self.at(self.rng.uniform(0.2, 2), lambda: self.start(node.name))
         except JournalError as e:
             if node.disk.fails is None:
                 self.invariants.fail("total", f"{node.name}: {e}")
@@ -321,9 +327,11 @@ class World:
                         network.cut(a, b, for_s)
         elif kind < 0.66 and plan.pauses:
             node.paused_until = self._time + rng.uniform(0.1, 2.5)
-        elif kind < 0.86 and plan.kills:
+        elif kind < 0.83 and plan.kills:
             self._crash(node)
-        elif kind < 0.9 and plan.disk_errors and self._down() < len(self.nodes) // 2:
+        elif kind < 0.88 and plan.lossy and self._down() < len(self.nodes) // 2:
+            node.disk.loses_power_in = rng.randrange(1, 10)
+        elif kind < 0.91 and plan.disk_errors and self._down() < len(self.nodes) // 2:
             node.disk.fails = rng.choice((errno.EIO, errno.ENOSPC))
         elif kind < 0.95 and node.consensus is not None:
             node.consensus.transfer(rng.choice([None, other]))
@@ -340,7 +348,7 @@ class World:
             return
         for victim in list(self.nodes.values()) if everybody else [node]:
             self.kill(victim.name, lossy=self.plan.lossy and rng.random() < 0.6)
-            self.at(rng.uniform(0.1, 2.5), lambda v=victim: self.start(v.name))
+            self.at(rng.uniform(0.1, 2.5), partial(self.start, victim.name))
 
     # ---- the story
 
@@ -354,6 +362,9 @@ class World:
             self._heal()
             return self.result()
         finally:
+            for node in self.nodes.values():
+                if node.consensus is not None:
+                    node.consensus.abandon()
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def result(self) -> Result:
@@ -373,6 +384,7 @@ class World:
         self.network.heal()
         for node in self.nodes.values():
             node.paused_until = min(node.paused_until, self._time)
+            node.disk.loses_power_in = None
             if node.disk.fails is not None:
                 self.kill(node.name, lossy=True)
             self.start(node.name)

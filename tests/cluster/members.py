@@ -1,4 +1,5 @@
-"""Real members in one process: TCP on loopback, real journals, a small state machine with a file as its state."""
+"""Real members in one process: TCP on loopback, real journals, a small state machine with a file as its
+state."""
 
 from __future__ import annotations
 
@@ -170,7 +171,7 @@ class Group:
 
     def kill(self, name: str) -> None:
         member = self.members.pop(name)
-        member.links.close()
+        member.consensus.abandon()
 
     def __getitem__(self, name: str) -> Member:
         return self.members[name]
@@ -201,6 +202,9 @@ class Group:
     def propose(self, member: Member, text: str) -> None:
         """Sent again until it is taken."""
         self.run_until(lambda: member.consensus.propose(text.encode()), f"{member.name} takes {text}")
+
+    def applied_by(self, member: Member, text: str) -> None:
+        self.run_until(lambda: text in member.machine.proposals, f"{member.name} applies {text}")
 
     def settle(self, text: str) -> None:
         """Until all members have applied the same, with `text`."""

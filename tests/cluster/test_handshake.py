@@ -72,9 +72,7 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=name is None, path_length=None), critical=True)
         )
         if name is not None:
-            builder = builder.add_extension(
-                x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False
-            )
+            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         return builder.sign(self._key, hashes.SHA256())
 
 
@@ -109,7 +107,9 @@ def test_joining_node_trusts_the_names_of_its_configuration_only() -> None:
 
 
 def test_membership_comes_back_from_its_bytes() -> None:
-    membership = Membership.founded([Founder("a", "h:1", "z", "u"), Founder("b", "h:2")]).bound("a", "1").without("b")
+    membership = (
+        Membership.founded([Founder("a", "h:1", "z", "u"), Founder("b", "h:2")]).bound("a", "1").without("b")
+    )
     assert Membership.decode(membership.encode()) == membership
     for data in (b"", b"\x93\x02\x90\x90", b"\xc1", membership.encode()[:-2]):
         with pytest.raises(ValueError):  # noqa: PT011  # msgpack words it
@@ -144,7 +144,9 @@ class Ear(LinkHost):
         return hello(self.name, "u" + self.name, self.cluster)
 
     def vet(self, hello: Hello) -> Refusal | None:
-        return None if hello.cluster == self.cluster else Refusal("cluster", f"this is cluster {self.cluster}")
+        return (
+            None if hello.cluster == self.cluster else Refusal("cluster", f"this is cluster {self.cluster}")
+        )
 
     def connected(self, hello: Hello) -> None:
         self.up.append(hello.name)
@@ -165,7 +167,9 @@ class Ear(LinkHost):
 class Pair:
     """Two links on one reactor, without consensus."""
 
-    def __init__(self, first: Ear, second: Ear, tls: Callable[[str], TlsFiles | None] = lambda name: None) -> None:
+    def __init__(
+        self, first: Ear, second: Ear, tls: Callable[[str], TlsFiles | None] = lambda name: None
+    ) -> None:
         self.reactor = Reactor()
         self.ears = (first, second)
         self.addresses = [f"127.0.0.1:{free_port()}" for _ in self.ears]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -170,7 +171,7 @@ def reset_asks_for_less_than_is_verified(hardening: Hardening) -> bool:
     bench["a"].release()
     resets = [m for _, _, m in bench.take("a", "b", "next_node_idx") if m["reset"]]
     assert resets
-    return resets[0]["next_node_idx"] > bench["a"].commit() + 1
+    return bool(resets[0]["next_node_idx"] > bench["a"].commit() + 1)
 
 
 def stale_leader_is_left_in_the_dark(hardening: Hardening) -> bool:
@@ -226,6 +227,11 @@ def loss_of_the_leader_is_slept_through(hardening: Hardening) -> bool:
 
 def state_beyond_the_log_is_ignored(hardening: Hardening) -> bool:
     """After a power cut the state is ahead of the journal: the log has to continue behind the state."""
+    with tempfile.TemporaryDirectory() as copies:
+        return _state_beyond_the_log(hardening, copies)
+
+
+def _state_beyond_the_log(hardening: Hardening, copies: str) -> bool:
     rng = random.Random(1)
     disk, machine = SimulatedDisk("a", rng), SimulatedMachine(rng)
     world = World(1)
@@ -234,7 +240,7 @@ def state_beyond_the_log_is_ignored(hardening: Hardening) -> bool:
     def start() -> Consensus:
         return Consensus(
             ClusterSettings(
-                "c", "a", "u", "a:1", [Founder("a", "a:1")], Path("unused"), Path("/tmp/unused-copies")
+                "c", "a", "u", "a:1", [Founder("a", "a:1")], Path(copies) / "journal", Path(copies)
             ),
             machine,
             SimulatedLinks(network, "a", lambda call: None),

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from cluster.raft import Role
-
 from tests.cluster.members import free_port, running
 
 
@@ -30,7 +29,7 @@ def test_killed_leader_is_replaced_and_nothing_is_lost(tmp_path: Path) -> None:
             leader = group.elect()
             text = f"before {round}"
             group.propose(leader, text)
-            group.run_until(lambda m=leader, t=text: t in m.machine.proposals, "applied at the leader")
+            group.applied_by(leader, text)
             group.kill(leader.name)
             successor = group.elect()
             assert successor.consensus.term > 0
@@ -111,7 +110,10 @@ def test_new_member_joins_by_copy_under_load_without_an_election(tmp_path: Path)
 
         until(lambda: leader.machine.checkpoints > 0, "the log is trimmed")
         term = leader.consensus.term
-        assert leader.consensus.add_member("d", group.addresses.setdefault("d", f"127.0.0.1:{free_port()}")) is None
+        assert (
+            leader.consensus.add_member("d", group.addresses.setdefault("d", f"127.0.0.1:{free_port()}"))
+            is None
+        )
         joiner = group.start("d", joining=True)
         assert joiner.consensus.is_joining
         until(lambda: "d" in leader.consensus.membership.voters, "d votes")
@@ -133,7 +135,7 @@ def test_member_that_was_away_too_long_gets_a_copy(tmp_path: Path) -> None:
         (tmp_path / away / "state.json").unlink(missing_ok=True)
         for number in range(150):
             group.propose(leader, f"n{number}")
-            group.run_until(lambda n=number: f"n{n}" in leader.machine.proposals, "applied")
+            group.applied_by(leader, f"n{number}")
         group.run_until(lambda: leader.machine.checkpoints > 0, "the log is trimmed")
         assert leader.consensus.log_entries < 150
         back = group.start(away)

@@ -25,7 +25,7 @@ HELLO = Hello("c", "a", "u", 1, 1, "z", "h:1", "http://h", 5, False)
 
 
 def frame(value: Any) -> bytes:
-    body = msgpack.packb(value)
+    body: bytes = msgpack.packb(value)
     return struct.pack(">I", len(body)) + body
 
 
@@ -104,7 +104,11 @@ def test_random_bytes_never_crash_the_decoder(data: bytes) -> None:
 
 
 _values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.binary(max_size=8) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers(-(1 << 63), (1 << 64) - 1)
+    | st.binary(max_size=8)
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=5,
 )
