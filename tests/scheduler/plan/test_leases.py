@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import Any
+
+from scheduler import commands as c
+from scheduler.plan import orphans, wake_ms
+from scheduler.plan.leases import UNCLAIMED_MS
+from tests.scheduler.machine.test_attempts import granted
+from tests.scheduler.story import START_MS, Story, job
+
+
+def cut_off(story: Story, **fields: Any) -> int:
+    """A granted attempt whose agent is disconnected."""
+    attempt = granted(story, **fields)
+    story.disconnect(1)
+    assert [(orphan.id, orphan.state) for orphan in orphans(story.store)] == [(attempt, "granted")]
+    return attempt
+
+
+def test_without_a_grant_an_attempt_goes_to_another_agent_at_once(story: Story) -> None:
+    first = story.connect("one")
+    story.put(job())
+    story.tell_ok(c.RunJob("default", "j", b"{}", START_MS))
+    story.plan_and_apply()
+    story.disconnect(first)
+    second = story.connect("two")
+    story.settle()
+    assert [(a.agent, a.state) for a in story.attempts(1)] == [(first, "revoked"), (second, "succeeded")]
+
+
+def test_a_claim_that_never_comes_is_waited_for_and_then_given_up(story: Story) -> None:
+    story.connect()
+    story.put(job())
+    story.tell_ok(c.RunJob("default", "j", b"{}", START_MS))
+    story.plan_and_apply()
+    story.now_ms += UNCLAIMED_MS
+    assert story.plan() == []
+    assert wake_ms(story.store) == story.now_ms + 1
+    story.now_ms += 1
+    assert story.plan() == [c.Revoke(story.epoch, 1, "not claimed")]
+
+
+def test_nothing_happens_to_a_grant_before_its_lease_is_over(story: Story) -> None:
+    cut_off(story)
+    story.now_ms += 3_600_000
+    assert story.plan() == []
+
+
+def test_wait_marks_it_unreachable_and_keeps_the_run(story: Story) -> None:
+    attempt = cut_off(story)
+    assert story.plan_and_apply(leases={attempt}) == [c.MarkUnreachable(story.epoch, attempt)]
+    assert story.plan(leases={attempt}) == []
+    assert story.run(1).state == "running"
+
+
+def test_wait_ends_with_the_task_s_own_timeout(story: Story) -> None:
+    attempt = cut_off(story, timeout="10m")
+    story.plan_and_apply(leases={attempt})
+    story.now_ms += 600_000
+    assert story.plan(leases={attempt}) == []
+    story.now_ms += 600_000
+    assert story.plan_and_apply(leases={attempt}) == [c.Lose(story.epoch, attempt, "timeout")]
+    assert story.run(1).state == "lost"
+
+
+def test_fail_loses_it(story: Story) -> None:
+    attempt = cut_off(story, policies={"on_lost": "fail"})
+    story.plan_and_apply(leases={attempt})
+    assert (story.run(1).state, story.attempt(attempt).reason) == ("lost", "lease")
+
+
+def test_retry_loses_it_and_tries_elsewhere(story: Story) -> None:
+    attempt = cut_off(story, policies={"on_lost": "retry", "idempotent": True})
+    story.connect("other")
+    story.plan_and_apply(leases={attempt})
+    story.now_ms += 3_600_000
+    story.settle()
+    assert [a.state for a in story.attempts(1)] == ["lost", "succeeded"]
+    assert story.run(1).state == "succeeded"
+
+
+def test_a_silent_node_is_lost_once(story: Story) -> None:
+    story.connect(node="node-b")
+    assert story.plan_and_apply(silent_nodes=["node-b"]) == [c.LoseNode(story.epoch, "node-b")]
+    assert story.plan_and_apply(silent_nodes=["node-b"]) == []
+
+
+def test_deadlines_stops_and_retries_are_planned_when_due(story: Story) -> None:
+    story.put(job("late", policies={"start_deadline": "1m"}, on={"pool": "none"}))
+    story.put(job("long", policies={"timeout": "2m"}), job("flaky", retry={"max": 1, "first": "3m"}))
+    story.connect()
+    for name in ("late", "long", "flaky"):
+        story.tell_ok(c.RunJob("default", name, b"{}", START_MS))
+    story.plan_and_apply()
+    story.claim(1)
+    story.claim(2)
+    story.finish(2, exit_code=1)
+    for minute, expected in (
+        (1, c.ExpireRun(story.epoch, 1)),
+        (2, c.StopRun(story.epoch, 2)),
+        (3, c.Requeue(story.epoch, 3)),
+    ):
+        assert wake_ms(story.store) == START_MS + minute * 60_000
+        story.now_ms = START_MS + minute * 60_000 - 1
+        assert story.plan() == []
+        story.now_ms += 1
+        assert story.plan_and_apply() == [expected]

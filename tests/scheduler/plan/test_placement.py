@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections import Counter
+
+from scheduler import commands as c
+from tests.scheduler.story import START_MS, Story, job
+
+
+def run(story: Story, name: str = "j", times: int = 1) -> None:
+    story.tell_ok(*[c.RunJob("default", name, b"{}", story.now_ms)] * times)
+
+
+def placed(story: Story) -> dict[int, int]:
+    """Live attempts by agent."""
+    return Counter(row[0] for row in story.store.rows("SELECT agent FROM attempts WHERE live = 1 ORDER BY id"))
+
+
+def test_the_least_loaded_agent_takes_the_task(story: Story) -> None:
+    small = story.connect("small", slots=2)
+    large = story.connect("large", slots=6)
+    story.put(job())
+    run(story, times=4)
+    story.plan_and_apply()
+    assert placed(story) == {small: 1, large: 3}
+    run(story, times=20)
+    story.plan_and_apply()
+    assert placed(story) == {small: 2, large: 6}
+    assert story.plan() == []
+
+
+def test_pool_labels_and_zone_select(story: Story) -> None:
+    story.connect("plain")
+    linux = story.connect("linux", pool="etl", labels=b'{"os":"linux","gpu":"no"}', zone="zone-b")
+    story.connect("bsd", pool="etl", labels=b'{"os":"bsd"}', zone="zone-b")
+    story.put(
+        job("wanted", on={"pool": "etl", "labels": {"os": "linux"}, "zone": "zone-b"}),
+        job("elsewhere", on={"pool": "etl", "labels": {"os": "linux"}, "zone": "zone-c"}),
+    )
+    run(story, "elsewhere")
+    run(story, "wanted")
+    story.plan_and_apply()
+    assert placed(story) == {linux: 1}
+    # What nobody can take waits, and is taken when somebody comes.
+    late = story.connect("late", pool="etl", labels=b'{"os":"linux"}', zone="zone-c")
+    story.plan_and_apply()
+    assert placed(story) == {linux: 1, late: 1}
+
+
+def test_a_disconnected_agent_takes_nothing(story: Story) -> None:
+    agent = story.connect()
+    story.disconnect(agent)
+    story.put(job())
+    run(story)
+    assert story.plan() == []
+
+
+def test_tasks_that_nobody_can_take_never_stand_before_others(story: Story) -> None:
+    agent = story.connect(slots=1)
+    story.put(job("nowhere", on={"pool": "none"}, policies={"priority": 99}), job("here"))
+    run(story, "nowhere", times=900)
+    run(story, "nowhere", times=900)
+    run(story, "here")
+    story.plan_and_apply()
+    assert placed(story) == {agent: 1}
+
+
+def test_priority_orders_the_queue_and_waiting_ages_it(story: Story) -> None:
+    story.put(job("low", policies={"priority": 10}), job("high", policies={"priority": 60}))
+    run(story, "low")
+    story.now_ms += 400_000
+    run(story, "high")
+    story.now_ms += 200_000
+    run(story, "high")
+    # The low one is 50 points behind, worth 500 s: the first high one overtakes it, the second does not.
+    story.connect(slots=3)
+    commands = [command.task for command in story.plan() if isinstance(command, c.Assign)]
+    assert commands == [2, 1, 3]
+
+
+def test_a_tick_does_not_jump_the_queue(story: Story) -> None:
+    story.put(job("queued"), job("ticking", trigger={"cron": "* * * * * *"}))
+    run(story, "queued", times=3)
+    agent = story.connect(slots=2)
+    story.now_ms = START_MS + 1_000
+    fires = [command for command in story.plan_and_apply() if isinstance(command, c.Fire)]
+    assert [fire.agent for fire in fires] == [0]
+    assert placed(story) == {agent: 2}
+
+
+def test_more_free_places_than_one_plan_fills(story: Story) -> None:
+    story.connect(slots=5_000)
+    story.put(job())
+    for _ in range(2):
+        run(story, times=600)
+    story.plan_and_apply()
+    story.plan_and_apply()
+    story.plan_and_apply()
+    assert sum(placed(story).values()) == 1_200

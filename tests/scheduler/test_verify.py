@@ -1,0 +1,126 @@
+"""verify must see each way in which the account could be wrong: the state is damaged on purpose."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler import commands as c
+from scheduler.store import ledger
+from scheduler.verify import Verification, verify
+from tests.scheduler.story import START_MS, Story, job
+
+
+@pytest.fixture
+def told(story: Story) -> Story:
+    """Ten ticks: seven ran, three were skipped in a range."""
+    story.connect()
+    story.put(job(trigger={"cron": "* * * * * *"}, policies={"overlap": "allow"}))
+    for second in range(1, 8):
+        story.now_ms = START_MS + second * 1_000
+        story.settle()
+    first_ms, last_ms = START_MS + 8_000, START_MS + 10_000
+    story.tell_ok(c.Account(story.epoch, 1, first_ms, last_ms, 3, last_ms + 1_000, "missed", "window"))
+    story.now_ms = last_ms
+    return story
+
+
+def check(story: Story, from_second: int = 0, to_second: int = 10) -> Verification:
+    return verify(
+        story.store, START_MS + from_second * 1_000, START_MS + to_second * 1_000, now_ms=story.now_ms
+    )
+
+
+def rechain(story: Story) -> None:
+    """Make the chain right again after damage, so that only the account is wrong."""
+    head = bytes(32)
+    for seq, (entry, _) in enumerate(ledger.after(story.store, 0, limit=1_000), start=1):
+        moved = entry._replace(seq=seq)
+        head = ledger.chain(head, moved)
+        story.store.execute("UPDATE ledger SET seq = ?, hash = ? WHERE seq = ?", (seq, head, entry.seq))
+    story.store.execute("UPDATE state SET ledger_seq = (SELECT max(seq) FROM ledger), ledger_head = ?", (head,))
+
+
+def kinds(verdict: Verification) -> set[str]:
+    return {problem.kind for problem in verdict.problems}
+
+
+def test_a_true_account_is_confirmed(told: Story) -> None:
+    verdict = check(told)
+    assert verdict.ok
+    assert (verdict.due, verdict.entries) == (10, 8)
+    assert dict(verdict.outcomes) == {"ran": 7, "missed(window)": 3, "pending": 0}
+    assert (verdict.undecided, verdict.overdue) == (0, 0)
+
+
+def test_a_range_is_cut_where_the_question_ends(told: Story) -> None:
+    verdict = check(told, 3, 9)
+    assert verdict.ok
+    assert dict(verdict.outcomes) == {"ran": 4, "missed(window)": 2, "pending": 0}
+
+
+def test_a_pending_run_is_an_outcome_to_come(told: Story) -> None:
+    told.tell_ok(c.Fire(told.epoch, 1, START_MS + 11_000, START_MS + 12_000))
+    told.now_ms = START_MS + 13_500
+    verdict = check(told, 0, 13)
+    assert verdict.ok
+    assert verdict.outcomes["pending"] == 1
+    assert (verdict.undecided, verdict.overdue) == (2, 2)
+
+
+def test_a_missing_tick_is_seen(told: Story) -> None:
+    told.store.execute("DELETE FROM ledger WHERE seq = 3")
+    assert "chain" in kinds(check(told))
+    rechain(told)
+    verdict = check(told)
+    assert kinds(verdict) == {"missing"}
+    assert verdict.problems[0].instant_ms == START_MS + 3_000
+
+
+def test_a_doubled_tick_is_seen(told: Story) -> None:
+    told.store.execute("UPDATE ledger SET first_ms = first_ms - 1000, last_ms = last_ms - 1000 WHERE seq = 3")
+    assert kinds(check(told)) == {"chain", "doubled", "missing"}
+    rechain(told)
+    assert kinds(check(told)) == {"doubled", "missing"}
+
+
+def test_a_second_run_of_a_tick_that_ran_is_seen(told: Story) -> None:
+    told.store.execute("UPDATE runs SET decided = 0 WHERE id = 4")
+    assert kinds(check(told)) == {"doubled"}
+
+
+def test_an_entry_for_no_due_instant_is_seen(told: Story) -> None:
+    told.store.execute("UPDATE ledger SET first_ms = first_ms + 500, last_ms = last_ms + 500 WHERE seq = 2")
+    rechain(told)
+    assert kinds(check(told)) == {"not_due", "missing"}
+
+
+def test_an_entry_of_no_era_is_seen(told: Story) -> None:
+    told.store.execute("UPDATE ledger SET trigger = 77 WHERE seq = 2")
+    rechain(told)
+    assert kinds(check(told)) == {"not_due", "missing"}
+
+
+def test_a_range_that_counts_wrong_is_seen(told: Story) -> None:
+    told.store.execute("UPDATE ledger SET count = 2 WHERE seq = 8")
+    rechain(told)
+    assert kinds(check(told)) == {"not_due"}
+
+
+def test_an_entry_changed_afterwards_breaks_the_chain(told: Story) -> None:
+    told.store.execute("UPDATE ledger SET reason = 'deadline' WHERE seq = 8")
+    verdict = check(told)
+    assert [(problem.kind, problem.seq) for problem in verdict.problems] == [("chain", 8)]
+
+
+def test_entries_cut_off_at_the_end_are_seen(told: Story) -> None:
+    told.store.execute("DELETE FROM ledger WHERE seq = 8")
+    assert "chain" in kinds(check(told))
+
+
+def test_instants_outside_every_era_are_not_due(told: Story) -> None:
+    told.tell_ok(c.DeleteJob("default", "j"))
+    told.now_ms = START_MS + 60_000
+    told.settle()
+    verdict = check(told, 0, 60)
+    assert verdict.ok
+    assert verdict.due == 10
