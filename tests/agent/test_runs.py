@@ -104,15 +104,19 @@ async def test_repeated_assignments_and_grants_start_once(host: Host, node: Fake
     await node.connected()
     evidence = host.folder / "evidence"
     work = shell(1, f"echo x >> {evidence}; sleep 0.4")
-    await node.send(work, work)
+    noop = assign(3, {"kind": "noop"}, due_ms=node.now_ms() + 300)
+    await node.send(work, work, noop, noop)
     await node.until(lambda: node.all(Running, 1))
     claim = node.all(Claim, 1)[0]
     await node.send(work, Grant(1, claim.claim, 1, 2), Grant(1, claim.claim, 1, 2))
     await node.finished(1)
     await node.send(work, Grant(1, claim.claim, 1, 2), shell(2, "true"))
     await node.finished(2)
+    await node.finished(3)
     assert evidence.read_text() == "x\n"
-    assert len(node.all(Finished, 1)) == 1
+    for attempt in (1, 3):
+        assert len({claim.claim for claim in node.all(Claim, attempt)}) == 1
+        assert len(node.all(Finished, attempt)) == 1
 
 
 async def test_a_grant_that_comes_too_late_is_gone(host: Host, node: FakeNode) -> None:
