@@ -126,9 +126,11 @@ class Client:
         """The JSON at a path."""
         return self.ask("GET", f"{path}?{urlencode(query)}" if query else path, deadline_s=deadline_s).json()
 
-    def items(self, path: str, *, deadline_s: float = 30.0, **filters: object) -> Iterator[dict[str, Any]]:
+    def items(
+        self, path: str, filters: Mapping[str, object] | None = None, *, deadline_s: float = 30.0
+    ) -> Iterator[dict[str, Any]]:
         """All items of a list, page by page."""
-        query = {"limit": PAGE, **filters}
+        query: dict[str, object] = {"limit": PAGE, **(filters or {})}
         while True:
             page = self.get(path, query, deadline_s=deadline_s)
             yield from page["items"]

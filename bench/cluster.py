@@ -170,6 +170,12 @@ class Node(Program):
         signal_all([pids[role] for role in ("core", "front", "supervisor") if role in pids], signal.SIGKILL)
         self.reap()
 
+    def kill_front(self) -> int:
+        """SIGKILL to the front alone; gives its pid."""
+        front = self.pids()["front"]
+        os.kill(front, signal.SIGKILL)
+        return front
+
     def freeze(self) -> None:
         pids = self.pids()
         signal_all([pids[role] for role in ("core", "front", "supervisor") if role in pids], signal.SIGSTOP)
@@ -184,6 +190,18 @@ class Agent(Program):
         """Pid of its spooler: the process of that module that names this agent's data directory."""
         found = [pid for pid in _processes_naming(str(self.data)) if " agent.spooler " in _command_line(pid)]
         return found[0] if found else None
+
+    def kill_spooler(self) -> None:
+        """SIGKILL to the spooler alone."""
+        signal_all([pid for pid in [self.spooler()] if pid is not None], signal.SIGKILL)
+
+    def kill_host(self) -> None:
+        """SIGKILL to all that a reboot of the host would end: agent, spooler, work."""
+        spooler = self.spooler()
+        spooled = [] if spooler is None else _tree(spooler)
+        self.kill()
+        signal_all(spooled, signal.SIGKILL)
+        wait_for(lambda: not any(alive(pid) for pid in spooled), READY_S, "the host's processes gone")
 
     def kill(self) -> None:
         """SIGKILL to the agent alone: its spooler and the running work stay."""
@@ -269,6 +287,14 @@ class Cluster:
             return self.client.send("GET", "/readyz", node=node, timeout_s=2).status == 200
         except (OSError, http.client.HTTPException):
             return False
+
+    def kill_nodes(self) -> None:
+        """SIGKILL to all processes of all nodes at once: every core first."""
+        pids = [node.pids() for node in self.nodes]
+        for role in ("core", "front", "supervisor"):
+            signal_all([found[role] for found in pids if role in found], signal.SIGKILL)
+        for node in self.nodes:
+            node.reap()
 
     def stop(self) -> None:
         """Kill everything that was started here, the spoolers and their work included."""

@@ -57,7 +57,7 @@ def submit(
 def first_start_after(cluster: Cluster, moment_ms: int) -> float | None:
     """The earliest start, in ms after the moment, of a run from a tick that was created after it."""
     try:
-        runs = list(cluster.client.items("/v1/runs", since=instant(moment_ms + 1), deadline_s=2.0))
+        runs = list(cluster.client.items("/v1/runs", {"since": instant(moment_ms + 1)}, deadline_s=2.0))
     except UnansweredError:
         return None
     starts = [
@@ -143,7 +143,7 @@ def lose_leaders(
         (losses.stopped_ms if stop else losses.killed_ms).append(took_ms)
     until_ms, losses.payload = settle(cluster, shell, file, from_ms)
     if noop:
-        runs = list(cluster.client.items("/v1/runs", since=instant(from_ms - 5_000)))
+        runs = list(cluster.client.items("/v1/runs", {"since": instant(from_ms - 5_000)}))
         seen = seen_runs(runs, {job.job for job in noop})
         losses.runs = judge(noop, seen, from_ms=from_ms, until_ms=until_ms)
     return losses

@@ -85,7 +85,7 @@ def measure(
     since = instant(from_ms - 2_000)
     runs = [
         run
-        for run in cluster.client.items("/v1/runs", since=since)
+        for run in cluster.client.items("/v1/runs", {"since": since})
         if run["due"] and from_ms < milliseconds(run["due"]) <= until_ms
     ]
     judgement = judge(
@@ -100,7 +100,7 @@ def measure(
 def _ended(cluster: Cluster, until_ms: int) -> bool:
     """Whether no run that was due by then is unfinished."""
     for state in UNFINISHED:
-        for run in cluster.client.items("/v1/runs", state=state):
+        for run in cluster.client.items("/v1/runs", {"state": state}):
             if run["due"] and milliseconds(run["due"]) <= until_ms:
                 return False
     return True

@@ -28,11 +28,11 @@ def run(options: Options) -> Result:
 
         def unfinished() -> int:
             states = ("pending", "running")
-            return sum(1 for state in states for _ in cluster.client.items("/v1/runs", state=state))
+            return sum(1 for state in states for _ in cluster.client.items("/v1/runs", {"state": state}))
 
         with suppress(DeadlineError):
             wait_for(lambda: unfinished() == 0, SETTLE_S, "every accepted run ended", 0.5)
-        succeeded = sum(1 for _ in cluster.client.items("/v1/runs", state="succeeded"))
+        succeeded = sum(1 for _ in cluster.client.items("/v1/runs", {"state": "succeeded"}))
     what = f"manual runs accepted and recorded, {options.clients} clients"
     measured = f"{traffic.rate:,.0f}/s ({spread(traffic.latencies_ms, 'ms', 1)})"
     met = traffic.rate >= TARGET and not traffic.refused

@@ -19,8 +19,7 @@ def run(options: Options) -> Result:
     with running(ports=options.ports, agents=0, parent=options.data) as cluster:
         filled = bulk.measure(cluster, jobs=jobs)
         for _ in range(REPEATS):
-            for node in cluster.nodes:
-                node.kill()
+            cluster.kill_nodes()
             started_s = time.monotonic()
             for node in cluster.nodes:
                 node.start()

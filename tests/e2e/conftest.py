@@ -1,0 +1,43 @@
+"""Fixtures of the acceptance tests: clusters that are gone at the end, and their logs where a test fails."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.cluster import Cluster, free_base_port, layout
+from tests.e2e.cluster import PORTS, NewCluster
+
+CLUSTERS: pytest.StashKey[list[Cluster]] = pytest.StashKey()
+NODES_MAX = 5  #: port pairs that a cluster may come to use
+
+
+@pytest.fixture
+def new_cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NewCluster]:
+    """Makes the files of a cluster; the test starts it. Everything is killed at the end, by pid."""
+    made = request.node.stash.setdefault(CLUSTERS, [])
+
+    def make(*, nodes: int = 3, agents: int = 2, slots: int = 64, boot_ids: bool = False) -> Cluster:
+        root = tmp_path / f"cluster-{len(made) + 1}"
+        base_port = free_base_port(*PORTS, NODES_MAX)
+        cluster = layout(
+            root, base_port=base_port, nodes=nodes, agents=agents, slots=slots, boot_ids=boot_ids
+        )
+        made.append(cluster)
+        return cluster
+
+    yield make
+    for cluster in made:
+        cluster.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """The last lines of each process's log belong to a failure's report."""
+    report = yield
+    if report.failed and report.when == "call":
+        for cluster in item.stash.get(CLUSTERS, []):
+            report.sections += [(f"log of {name}", tail) for name, tail in cluster.logs()]
+    return report

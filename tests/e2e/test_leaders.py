@@ -1,0 +1,116 @@
+"""Leaders die and freeze under load: each due tick ran exactly once, and the ledger can prove it."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from bench.cluster import Cluster, wait_for
+from bench.evidence import Every
+from bench.failover import lose_leader, lose_leaders
+from bench.jobs import append_tick, every_second
+from bench.rows import spread
+from tests.e2e.cluster import (
+    DEADLINE_S,
+    NewCluster,
+    command_line,
+    delete_jobs,
+    judge_file,
+    knob,
+    verified,
+    wait_lines,
+)
+
+pytestmark = pytest.mark.cluster
+
+KILLS = knob("KILLS", 3)
+STOPS = knob("STOPS", 1)
+JOBS = knob("JOBS", 40)
+
+
+def test_no_tick_is_lost_or_doubled_when_leaders_are_killed_and_stopped(new_cluster: NewCluster) -> None:
+    cluster = new_cluster(slots=500)
+    cluster.start()
+    began_ms = int(time.time() * 1000)
+
+    losses = lose_leaders(cluster, kills=KILLS, stops=STOPS, noop_jobs=0, shell_jobs=JOBS)
+
+    print(f"killed -> next start: {spread(losses.killed_ms, 'ms')}")
+    print(f"stopped -> next start: {spread(losses.stopped_ms, 'ms')}")
+    assert losses.problems == []
+    assert losses.payload is not None
+    assert losses.payload.due >= JOBS * (KILLS + STOPS)
+    assert losses.payload.clean, losses.payload
+    assert_ledger_agrees(cluster, began_ms, [Every(f"shell-{i}", 1_000) for i in range(JOBS)])
+
+
+def assert_ledger_agrees(cluster: Cluster, began_ms: int, jobs: list[Every]) -> None:
+    """`verify` finds nothing wrong, by API and command, and all nodes hold the same chain of hashes."""
+    now_ms = int(time.time() * 1000)
+    found = verified(cluster, began_ms, now_ms)
+    assert found["problem_count"] == 0, found
+    assert found["due"] > 0
+    assert set(found["outcomes"]) <= {"ran", "pending"}, found
+    told = command_line(cluster, "verify", "-o", "json")
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["problem_count"] == 0
+    delete_jobs(cluster, jobs)
+    heads = cluster.equal_heads()
+    assert len({(state, head) for _, state, head in heads.values()}) == 1, heads
+    assert all(set(head) != {"0"} for _, _, head in heads.values())
+
+
+def test_a_dead_front_is_replaced_without_an_election(new_cluster: NewCluster) -> None:
+    cluster = new_cluster(slots=200)
+    cluster.start()
+    file = cluster.root / "ticks.txt"
+    made = [every_second(f"front-{i}", append_tick(file), offset_ms=i * 100) for i in range(10)]
+    cluster.client.apply([job for job, _ in made])
+    from_ms = int(time.time() * 1000) + 1_000
+    wait_lines(file, 20)
+    leader = cluster.leader()
+    term = cluster.statuses()[leader.name]["term"]
+
+    killed = leader.kill_front()
+    wait_for(lambda: leader.pids().get("front", killed) != killed, DEADLINE_S, "another front")
+    cluster.wait_ready()
+    wait_lines(file, len(file.read_text().splitlines()) + 30)
+
+    oracles = [oracle for _, oracle in made]
+    judgement = judge_file(oracles, file, from_ms=from_ms, until_ms=int(time.time() * 1000))
+    assert judgement.clean, judgement
+    assert all(status["term"] == term for status in cluster.statuses().values())
+
+
+def test_a_leader_that_is_told_to_go_hands_over(new_cluster: NewCluster) -> None:
+    cluster = new_cluster(slots=200)
+    cluster.start()
+    file = cluster.root / "ticks.txt"
+    made = [every_second(f"handed-{i}", append_tick(file), offset_ms=i * 100) for i in range(10)]
+    cluster.client.apply([job for job, _ in made])
+    from_ms = int(time.time() * 1000) + 1_000
+    wait_lines(file, 20)
+    before = cluster.leader().name
+
+    cluster.client.ask("POST", "/v1/cluster/transfer", {})
+
+    assert cluster.leader(other_than=before).name != before
+    wait_lines(file, len(file.read_text().splitlines()) + 30)
+    oracles = [oracle for _, oracle in made]
+    judgement = judge_file(oracles, file, from_ms=from_ms, until_ms=int(time.time() * 1000))
+    assert judgement.clean, judgement
+
+
+def test_requests_are_answered_by_followers_while_a_leader_is_replaced(new_cluster: NewCluster) -> None:
+    cluster = new_cluster()
+    cluster.start()
+    cluster.client.apply([every_second("steady", {"noop": True})[0]])
+
+    lose_leader(cluster, stop=False)
+
+    cluster.client.ask("PUT", "/v1/jobs/after-loss", {"job": "after-loss", "noop": True})
+    for number in range(len(cluster.nodes)):
+        reply = cluster.client.send("GET", "/v1/jobs/after-loss", node=number)
+        assert reply.status == 200, reply.body
