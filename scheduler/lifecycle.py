@@ -2,8 +2,8 @@
 
 Rules of this file:
 
-1. Every change of a state in `scheduler.machine` goes through `step`, which refuses what a table does not hold: an
-   illegal transition is a mistake of ours, never a refusal of a command.
+1. Every change of a state in `scheduler.machine` goes through `step`, which refuses what a table does not
+   hold: an illegal transition is a mistake of ours, never a refusal of a command.
 2. A state without a way out is terminal, and stays as it is for ever.
 3. docs/lifecycle.md is generated from these tables (`markdown`); a test holds it equal.
 """

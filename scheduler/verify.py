@@ -6,8 +6,8 @@ Rules of this file:
 2. Every due instant behind an era's watermark has exactly one outcome: a ledger entry, or a run that is still
    pending. What lies at or beyond the watermark is undecided; it is overdue when its time has passed.
 3. Nothing that was not due has an outcome.
-4. Every hash of the ledger, from the first entry that may concern the range up to the head, follows from the entry
-   before it. Stamps never go back, so that first entry is found by halving.
+4. Every hash of the ledger, from the first entry that may concern the range up to the head, follows from the
+   entry before it. Stamps never go back, so that first entry is found by halving.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from scheduler.ticks import schedule
 
 PROBLEMS_MAX = 100
 DECIDED_AHEAD_MAX_MS = 60_000
-"""An entry is written at most so long before its instant: a tick is fired `lead` ahead, far less than this."""
+"""An entry is written at most so long before its instant: a tick is fired `lead` ahead, far less than
+this.
+"""
 
 _SLICE = 10_000
 _INSTANTS_MAX = 10_000_000
@@ -69,7 +71,9 @@ class Verification:
 
 
 def verify(store: Store, from_ms: int, to_ms: int, *, now_ms: int) -> Verification:
-    """Check the ticks in (from_ms, to_ms] in one snapshot. A tick younger than `now_ms` may still be undecided."""
+    """Check the ticks in (from_ms, to_ms] in one snapshot. A tick younger than `now_ms` may still be
+    undecided.
+    """
     with store.snapshot():
         state = state_rows.load(store)
         result = Verification(from_ms, to_ms, state.idx, state.ledger_head)

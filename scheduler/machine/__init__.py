@@ -1,13 +1,13 @@
 """Apply commands to the state: the only code that changes it.
 
-The promise: `apply` is a function of the stored state, the command and the stamp. It never raises for a logical
-reason (a refusal is an `Outcome`), costs a bounded number of rows, and reports what happened as events. An sqlite3 error goes
-up and stops the node.
+The promise: `apply` is a function of the stored state, the command and the stamp. It never raises for a
+logical reason (a refusal is an `Outcome`), costs a bounded number of rows, and reports what happened as
+events. An sqlite3 error goes up and stops the node.
 
-Reading order: `entry` (one log entry, one transaction: `Machine`), `dispatch` (which function applies which command),
-`context` (what these functions are given), then the nouns in the order of a tick's life: `jobs`, `ticks`, `runs`,
-`attempts`, `tasks`; beside them `agents`, `leadership`, `tokens`, `upkeep`. `graphs` and `selectors` hold what is
-derived from a job's revision; `shape` checks the types of what came over the wire.
+Reading order: `entry` (one log entry, one transaction: `Machine`), `dispatch` (which function applies which
+command), `context` (what these functions are given), then the nouns in the order of a tick's life: `jobs`,
+`ticks`, `runs`, `attempts`, `tasks`; beside them `agents`, `leadership`, `tokens`, `upkeep`. `graphs` and
+`selectors` hold what is derived from a job's revision; `shape` checks the types of what came over the wire.
 """
 
 from scheduler.machine.entry import AppliedEntry, Machine, NewerFormatError

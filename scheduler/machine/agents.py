@@ -3,11 +3,13 @@
 Rules of this file (design, section 3, rules 6 and 7):
 
 1. An installation keeps its row. A newer session of it fences the older one: only the newest may claim.
-2. A name is taken while another installation under it is connected. While that is disconnected a new installation gets
-   the name; the former one's row keeps its attempts under the name `name#id`, and gets the name back when it is free.
-3. Proof of death: the agent says `gone`; or its host booted anew; or a new process of the same installation does not
-   know the attempt (its journal is synced before a claim is acted on). The same session coming back proves nothing about a
-   granted attempt that it does not list: it may be the grant that got lost, and its claim is sent again.
+2. A name is taken while another installation under it is connected. While that is disconnected a new
+   installation gets the name; the former one's row keeps its attempts under the name `name#id`, and gets the
+   name back when it is free.
+3. Proof of death: the agent says `gone`; or its host booted anew; or a new process of the same installation
+   does not know the attempt (its journal is synced before a claim is acted on). The same session coming back
+   proves nothing about a granted attempt that it does not list: it may be the grant that got lost, and its
+   claim is sent again.
 4. Attempts without a grant are left alone: the front pushes them again.
 """
 
@@ -48,9 +50,9 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
         agent_id, busy, draining = known.id, known.busy, known.draining
     agent = Agent(
         id=agent_id, name=command.name, installation=command.installation, session=command.session,
-        boot_id=command.boot_id, cloud_id=command.cloud_id, zone=command.zone, pool=command.pool, labels=labels,
-        slots=command.slots, version=command.version, node=command.node, busy=busy, draining=draining,
-        connected_ms=ctx.stamp_ms, disconnected_ms=None,
+        boot_id=command.boot_id, cloud_id=command.cloud_id, zone=command.zone, pool=command.pool,
+        labels=labels, slots=command.slots, version=command.version, node=command.node, busy=busy,
+        draining=draining, connected_ms=ctx.stamp_ms, disconnected_ms=None,
     )  # fmt: skip
     if known is None:
         agent_rows.insert(ctx.store, agent)

@@ -2,10 +2,10 @@
 
 Rules of this file (design, section 3):
 
-1. A Start that is accepted is the grant; its index is the fence. The same session's same claim gets the same grant
-   again; any other claim of a granted attempt is refused. Only the agent's newest session may claim.
-2. Taking back an attempt without a grant is free (revoked). One with a grant ends by its agent's report, by proof of
-   death, by `on_lost` at the end of the lease, or by a person.
+1. A Start that is accepted is the grant; its index is the fence. The same session's same claim gets the same
+   grant again; any other claim of a granted attempt is refused. Only the agent's newest session may claim.
+2. Taking back an attempt without a grant is free (revoked). One with a grant ends by its agent's report, by
+   proof of death, by `on_lost` at the end of the lease, or by a person.
 3. Terminal states never change. A report that comes after the end is kept beside it, once.
 4. An attempt holds its agent's slot while it is live: `agents.busy` counts exactly those.
 """
@@ -29,7 +29,9 @@ from scheduler.store.attempts import Attempt
 from scheduler.store.tasks import Task
 
 LOST_RETRIES_MIN = 1
-"""Under `on_lost: retry` a lost attempt is tried again at least so often, whatever `retry.max` says of failures."""
+"""Under `on_lost: retry` a lost attempt is tried again at least so often, whatever `retry.max` says of
+failures.
+"""
 
 TAIL_BYTES_MAX = 16 << 10
 DETAIL_LETTERS_MAX = 500
@@ -58,9 +60,9 @@ def place(ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms:
         ctx.store,
         Attempt(
             id=state.last_attempt, task=task, run=run, number=number, agent=agent,
-            state=step(ATTEMPT, START, "assigned"), live=1, unreachable=0, assigned_ms=state.stamp_ms, due_ms=due_ms,
-            claim="", session="", fence=None, granted_ms=None, started_ms=None, finished_ms=None, exit_code=None,
-            signal=None, reason="", tail=b"", late="",
+            state=step(ATTEMPT, START, "assigned"), live=1, unreachable=0, assigned_ms=state.stamp_ms,
+            due_ms=due_ms, claim="", session="", fence=None, granted_ms=None, started_ms=None,
+            finished_ms=None, exit_code=None, signal=None, reason="", tail=b"", late="",
         ),
     )  # fmt: skip
     agent_rows.occupy(ctx.store, agent)
@@ -282,7 +284,9 @@ def revoke_row(ctx: Context, attempt: Attempt, reason: str) -> None:
 
 
 def _take_back(ctx: Context, attempt: Attempt, reason: str) -> None:
-    """Revoke and queue the task again. A run that stops has no ungranted attempt: `runs.stop` took it back."""
+    """Revoke and queue the task again. A run that stops has no ungranted attempt: `runs.stop` took it
+    back.
+    """
     revoke_row(ctx, attempt, reason)
     task = task_rows.get(ctx.store, attempt.task)
     run = run_rows.get(ctx.store, attempt.run)

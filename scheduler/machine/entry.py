@@ -2,13 +2,13 @@
 
 Rules of this file:
 
-1. Each (front, seq) is applied once. Its outcomes are remembered until the front waits for them no more; a frame
-   sent again does nothing and gets the same answer.
+1. Each (front, seq) is applied once. Its outcomes are remembered until the front waits for them no more; a
+   frame sent again does nothing and gets the same answer.
 2. The index goes up by one for each command, refused ones included. The stamp never goes back.
-3. The running hash covers every frame, its outcomes and events, and each value written, frame by frame: it does not
-   depend on how frames were joined into entries. Nodes compare it.
-4. A command of an unknown tag, or with surplus fields, is of a newer format: NewerFormatError, the node must stop.
-   Bytes that are no record at all do nothing, the same on all nodes, and are counted.
+3. The running hash covers every frame, its outcomes and events, and each value written, frame by frame: it
+   does not depend on how frames were joined into entries. Nodes compare it.
+4. A command of an unknown tag, or with surplus fields, is of a newer format: NewerFormatError, the node must
+   stop. Bytes that are no record at all do nothing, the same on all nodes, and are counted.
 5. After any exception the machine refuses to go on: its memory and the file may differ.
 """
 

@@ -8,7 +8,9 @@ from scheduler.machine.context import OK, Context, done, refused
 
 
 def lead(ctx: Context, command: Lead) -> Outcome:
-    """Raise the epoch. A rival of an older term comes too late; the same leader's second Lead changes nothing."""
+    """Raise the epoch. A rival of an older term comes too late; the same leader's second Lead changes
+    nothing.
+    """
     state = ctx.state
     if command.raft_term < state.leader_term:
         return refused(

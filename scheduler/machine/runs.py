@@ -3,8 +3,8 @@
 Rules of this file:
 
 1. A run is pinned to a revision. Its tasks are made with it.
-2. A run that waits (overlap: queue_one, queue_all, cancel_running) has its roots blocked until the job's other runs
-   have ended; then the oldest waiting one is admitted.
+2. A run that waits (overlap: queue_one, queue_all, cancel_running) has its roots blocked until the job's
+   other runs have ended; then the oldest waiting one is admitted.
 3. Every end of a run goes through `end`, which also writes the one ledger entry of its tick when no
    start has, counts for its job, and admits the next.
 4. A real exit wins over a cancellation: a run whose tasks all succeeded has succeeded, asked to stop or not.
@@ -48,7 +48,9 @@ def create(
     waiting: bool = False,
     agent: int = 0,
 ) -> int:
-    """Make a run with its tasks; the single root goes to `agent` when that can take it. Returns the run's id."""
+    """Make a run with its tasks; the single root goes to `agent` when that can take it. Returns the run's
+    id.
+    """
     state = ctx.state
     state.last_run += 1
     run = state.last_run
@@ -56,11 +58,11 @@ def create(
     run_rows.insert(
         ctx.store,
         Run(
-            id=run, job=job, namespace=namespace, name=name, revision=revision, trigger=trigger, tick_ms=tick_ms,
-            due_ms=due_ms, cause=cause, state=step(RUN, START, "pending"), decided=1 if tick_ms is None else 0,
-            waiting=1 if waiting else 0, open_tasks=len(compiled.tasks), stopping="", created_ms=state.stamp_ms,
-            started_ms=None, finished_ms=None, deadline_ms=deadline_ms, stop_ms=None, exit_code=None,
-            priority=compiled.priority, params=params, reason="", actor=actor,
+            id=run, job=job, namespace=namespace, name=name, revision=revision, trigger=trigger,
+            tick_ms=tick_ms, due_ms=due_ms, cause=cause, state=step(RUN, START, "pending"), decided=1 if
+            tick_ms is None else 0, waiting=1 if waiting else 0, open_tasks=len(compiled.tasks), stopping="",
+            created_ms=state.stamp_ms, started_ms=None, finished_ms=None, deadline_ms=deadline_ms,
+            stop_ms=None, exit_code=None, priority=compiled.priority, params=params, reason="", actor=actor,
         ),
     )  # fmt: skip
     job_rows.count_run_begun(ctx.store, job)
@@ -79,8 +81,8 @@ def create(
             ctx.store,
             Task(
                 id=state.last_task, run=run, name=task.name, state=task_state, attempts=1 if placed else 0,
-                queued_ms=state.stamp_ms if ready else None, retry_ms=None, selector=selector, rank_ms=rank_ms,
-                started_ms=None, finished_ms=None, exit_code=None, reason="",
+                queued_ms=state.stamp_ms if ready else None, retry_ms=None, selector=selector,
+                rank_ms=rank_ms, started_ms=None, finished_ms=None, exit_code=None, reason="",
             ),
         )  # fmt: skip
         if placed:
@@ -197,7 +199,9 @@ def _admit_next(ctx: Context, job: int) -> None:
 def close_if_done(
     ctx: Context, run: Run, open_tasks: int, last: tuple[str, int | None, str] | None = None
 ) -> None:
-    """Count the tasks still open; with none left the run ends. `last`: how the task of a one-task run ended."""
+    """Count the tasks still open; with none left the run ends. `last`: how the task of a one-task run
+    ended.
+    """
     if open_tasks > 0:
         if open_tasks != run.open_tasks:
             run_rows.set_open_tasks(ctx.store, run.id, open_tasks)
@@ -214,7 +218,9 @@ def close_if_done(
 def _result(
     run: Run, graph: Graph, ended: list[tuple[str, str, int | None, str]]
 ) -> tuple[str, int | None, str]:
-    """How a run ended, by its tasks: the gravest end of those that may not fail. Exit code and reason are that task's."""
+    """How a run ended, by its tasks: the gravest end of those that may not fail. Exit code and reason are
+    that task's.
+    """
     forgiven = FAILED if not run.stopping else frozenset()
     worst: tuple[int, int | None, str] | None = None
     exit_code: int | None = None

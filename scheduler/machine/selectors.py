@@ -1,4 +1,6 @@
-"""Which agents may take a task: pool, labels and zone, as one canonical string that the queue is indexed by."""
+"""Which agents may take a task: pool, labels and zone, as one canonical string that the queue is indexed
+by.
+"""
 
 from __future__ import annotations
 

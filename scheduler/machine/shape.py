@@ -1,4 +1,5 @@
-"""Are a decoded command's fields of the types that its class names? What came over a wire is not trusted to be.
+"""Are a decoded command's fields of the types that its class names? What came over a wire is not trusted to
+be.
 
 Integers beyond 63 bits are refused too: SQLite could not store them, and an error there stops the node.
 """

@@ -4,8 +4,8 @@ Rules of this file:
 
 1. A task becomes ready by its rule over the tasks that it needs. `all_success` counts a failure that is
    allowed as a success, and a skipped need skips it too. `any_*` start as early as they can.
-2. Place in a queue is one number that never changes while a task waits: when it was queued, less what its priority is
-   worth. So waiting ages it, nothing starves, and the queue is an index.
+2. Place in a queue is one number that never changes while a task waits: when it was queued, less what its
+   priority is worth. So waiting ages it, nothing starves, and the queue is an index.
 3. Catch-up runs queue behind live ones.
 """
 

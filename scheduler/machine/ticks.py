@@ -2,8 +2,10 @@
 
 Rules of this file:
 
-1. The compare-and-set on the trigger's `next_due_ms` makes a tick unique: each instant is passed once, with one outcome.
-2. A Fire ends in a run (whose first start, or end without one, writes the ledger entry) or in an entry at once.
+1. The compare-and-set on the trigger's `next_due_ms` makes a tick unique: each instant is passed once, with
+   one outcome.
+2. A Fire ends in a run (whose first start, or end without one, writes the ledger entry) or in an entry at
+   once.
 3. What is due in an era that was closed, or of a paused job, becomes skipped, whatever the planner saw.
 4. Overlap is judged here, at the moment of firing, over the job's pending and running runs.
 """
@@ -85,7 +87,9 @@ def _overlap(ctx: Context, trigger: FiringTrigger, overlap: str) -> bool | tuple
 
 
 def account(ctx: Context, command: Account) -> Outcome:
-    """End a range of instants without a run. `count` 0: they are not of this era, only the watermark moves."""
+    """End a range of instants without a run. `count` 0: they are not of this era, only the watermark
+    moves.
+    """
     if stale := ctx.stale_epoch(command.epoch):
         return stale
     trigger = trigger_rows.firing(ctx.store, command.trigger)

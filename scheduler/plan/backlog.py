@@ -2,10 +2,11 @@
 
 Rules of this file:
 
-1. `latest` runs the newest missed tick within the window, the others there are coalesced into it; `all` runs the newest
-   `max` within the window; `none` runs none. What is not run is missed(window), or missed(buffer_full) beyond `max`.
-2. Equal outcomes in a row are one range. A long gap is worked off in slices: its early part may be coalesced into a tick
-   that, by the time its turn comes, is itself coalesced into a newer one.
+1. `latest` runs the newest missed tick within the window, the others there are coalesced into it; `all` runs
+   the newest `max` within the window; `none` runs none. What is not run is missed(window), or
+   missed(buffer_full) beyond `max`.
+2. Equal outcomes in a row are one range. A long gap is worked off in slices: its early part may be coalesced
+   into a tick that, by the time its turn comes, is itself coalesced into a newer one.
 3. Ticks of a paused job are skipped(paused), those of a closed era skipped(cancelled), however old.
 """
 

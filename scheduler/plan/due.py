@@ -2,9 +2,11 @@
 
 Rules of this file:
 
-1. A tick is live until it is `catchup.grace` overdue (counted from its jittered instant); older ones are a backlog.
+1. A tick is live until it is `catchup.grace` overdue (counted from its jittered instant); older ones are a
+   backlog.
 2. Live ticks of all triggers come first, the backlog behind them, bounded in each plan.
-3. An era's first instant may belong to the era before it (both were closed and opened by one command): it is passed.
+3. An era's first instant may belong to the era before it (both were closed and opened by one command): it is
+   passed.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from scheduler.store.triggers import DueTrigger
 from scheduler.ticks import schedule
 
 RECENT_MS = 60_000
-"""Where the search for overdue triggers is cut in two, so that a large backlog never stands before what is due now."""
+"""Where the search for overdue triggers is cut in two, so that a large backlog never stands before what is
+due now.
+"""
 
 TICKS_OF_ONE_TRIGGER_MAX = 120
 

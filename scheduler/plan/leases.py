@@ -2,12 +2,12 @@
 
 Rules of this file (design, section 3, rule 6):
 
-1. Without a grant an attempt is taken back at once; that is free. Of a connected agent it is taken back when no claim
-   came for UNCLAIMED_MS: the claim or the assignment was lost.
-2. With a grant nothing happens before its lease is over. How long that takes is measured by the caller, on the leader's
-   monotonic clock, anew under each leadership.
-3. Then `on_lost` decides: wait marks it unreachable; fail and retry lose it. An unreachable one is lost when its task's
-   timeout has passed as well.
+1. Without a grant an attempt is taken back at once; that is free. Of a connected agent it is taken back when
+   no claim came for UNCLAIMED_MS: the claim or the assignment was lost.
+2. With a grant nothing happens before its lease is over. How long that takes is measured by the caller, on
+   the leader's monotonic clock, anew under each leadership.
+3. Then `on_lost` decides: wait marks it unreachable; fail and retry lose it. An unreachable one is lost when
+   its task's timeout has passed as well.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ class PlanCache:
         known = self._instants.get(trigger)
         if known is not None and known[0] == spec:
             instants = known[1]
-            # Kept newest first, so that passing an instant is popping it off the end. Only an exact hit proves
-            # that no instant lies between: the one asked about stays, since a plan may be made again.
+            # Kept newest first, so that passing an instant is popping it off the end. Only an exact hit
+            # proves that no instant lies between: the one asked about stays, since a plan may be made again.
             while len(instants) > 1 and instants[-2] <= after_ms:
                 instants.pop()
             if len(instants) > 1 and instants[-1] == after_ms:

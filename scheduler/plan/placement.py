@@ -2,10 +2,11 @@
 
 Rules of this file:
 
-1. A draining or disconnected agent takes nothing new. Free slots are slots less live attempts less what this plan placed.
+1. A draining or disconnected agent takes nothing new. Free slots are slots less live attempts less what this
+   plan placed.
 2. The least loaded matching agent takes the task (by share of its slots, then by id).
-3. Queued tasks come before the tasks of ticks that fire now; where a queue is not emptied, a firing tick's task joins
-   it and does not jump it.
+3. Queued tasks come before the tasks of ticks that fire now; where a queue is not emptied, a firing tick's
+   task joins it and does not jump it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What keeps the state bounded: finished runs by count and age, keys and fronts by age. In small slices, seldom."""
+"""What keeps the state bounded: finished runs by count and age, keys and fronts by age. In small slices,
+seldom.
+"""
 
 from __future__ import annotations
 

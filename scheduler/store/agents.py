@@ -85,7 +85,8 @@ def on_node(store: Store, node: str) -> list[Agent]:
 def drop_former(store: Store, before_ms: int, limit: int) -> int:
     """Forget agents whose name another installation took, once nothing is bound to them."""
     return store.write(
-        "DELETE FROM agents WHERE id IN (SELECT id FROM agents WHERE name LIKE '%#%' AND busy = 0 AND node = ''"
+        "DELETE FROM agents WHERE id IN (SELECT id FROM agents WHERE name LIKE '%#%' AND busy = 0"
+        " AND node = ''"
         " AND disconnected_ms < ? ORDER BY id LIMIT ?)",
         (before_ms, limit),
     )

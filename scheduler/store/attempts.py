@@ -56,13 +56,16 @@ def live_of_run(store: Store, run: int) -> list[Attempt]:
 
 
 def live_of_task(store: Store, task: int) -> Attempt | None:
-    row = store.row(f"SELECT {COLUMNS} FROM attempts WHERE task = ? AND live = 1 ORDER BY id DESC LIMIT 1", (task,))
+    row = store.row(
+        f"SELECT {COLUMNS} FROM attempts WHERE task = ? AND live = 1 ORDER BY id DESC LIMIT 1", (task,)
+    )
     return None if row is None else Attempt._make(row)
 
 
 def live_of_agent(store: Store, agent: int) -> list[Attempt]:
     rows = store.rows(
-        f"SELECT {COLUMNS} FROM attempts INDEXED BY attempts_live WHERE agent = ? AND live = 1 ORDER BY id", (agent,)
+        f"SELECT {COLUMNS} FROM attempts INDEXED BY attempts_live WHERE agent = ? AND live = 1 ORDER BY id",
+        (agent,),
     )
     return [Attempt._make(row) for row in rows]
 
@@ -82,7 +85,8 @@ def set_state(store: Store, attempt: int, state: str) -> None:
 
 def set_running(store: Store, attempt: int, *, state: str, started_ms: int) -> None:
     store.write(
-        "UPDATE attempts SET state = ?, started_ms = ?, unreachable = 0 WHERE id = ?", (state, started_ms, attempt)
+        "UPDATE attempts SET state = ?, started_ms = ?, unreachable = 0 WHERE id = ?",
+        (state, started_ms, attempt),
     )
 
 
@@ -107,7 +111,8 @@ def end(
     tail: bytes,
 ) -> None:
     store.write(
-        "UPDATE attempts SET state = ?, live = 0, unreachable = 0, started_ms = ?, finished_ms = ?, exit_code = ?,"
+        "UPDATE attempts SET state = ?, live = 0, unreachable = 0, started_ms = ?, finished_ms = ?,"
+        " exit_code = ?,"
         " signal = ?, reason = ?, tail = ? WHERE id = ?",
         (state, started_ms, finished_ms, exit_code, signal, reason, tail, attempt),
     )
@@ -141,7 +146,8 @@ def of_disconnected_agents(store: Store, limit: int) -> list[OrphanedAttempt]:
 def unclaimed_since(store: Store, before_ms: int, limit: int) -> list[int]:
     """Assigned attempts, without a grant, from before `before_ms`."""
     rows = store.rows(
-        "SELECT id FROM attempts WHERE state = 'assigned' AND assigned_ms < ? ORDER BY assigned_ms, id LIMIT ?",
+        "SELECT id FROM attempts WHERE state = 'assigned' AND assigned_ms < ?"
+        " ORDER BY assigned_ms, id LIMIT ?",
         (before_ms, limit),
     )
     return [row[0] for row in rows]

@@ -2,11 +2,11 @@
 
 Rules of this file:
 
-1. The log is the durability (design, section 4): commits are not synced (`synchronous=NORMAL` in WAL mode), `checkpoint`
-   is what makes everything applied so far durable, and only then may the log be trimmed.
+1. The log is the durability (design, section 4): commits are not synced (`synchronous=NORMAL` in WAL mode),
+   `checkpoint` is what makes everything applied so far durable, and only then may the log be trimmed.
 2. Any sqlite3 error or failed fsync goes up to the caller, which stops the node. Nothing here is retried.
-3. The database file is never opened and closed by anything but SQLite in a process that has it open: closing a
-   second descriptor of a file drops all POSIX locks of the process on it. The `-wal` file carries no locks.
+3. The database file is never opened and closed by anything but SQLite in a process that has it open: closing
+   a second descriptor of a file drops all POSIX locks of the process on it. The `-wal` file carries no locks.
 4. `time` is used here alone in scheduler/, and only to break off a reader's query and to space the steps of a
    copy: no clock reaches a result.
 """
@@ -54,7 +54,9 @@ class Store:
         self._connection = connection
         self._deadline_s = 0.0
         self.written: list[Parameters] | None = None
-        """When a list: every value that `write` stores is appended to it, for the running hash of the state."""
+        """When a list: every value that `write` stores is appended to it, for the running hash of the
+        state.
+        """
 
     # -- making and ending ----------------------------------------------------------------------
 
@@ -62,7 +64,9 @@ class Store:
     def create_or_open(cls, path: Path | str, *, cluster: str) -> Store:
         """The writer of the state at `path`, made if there is none. Raises StoreError for a foreign file."""
         path = Path(path)
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
         store = cls(path, connection, writer=True)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -140,7 +144,9 @@ class Store:
             raise self._named(error) from error
 
     def write(self, sql: str, parameters: Parameters = ()) -> int:
-        """Change rows within the open transaction; returns how many. What is stored joins the state's hash."""
+        """Change rows within the open transaction; returns how many. What is stored joins the state's
+        hash.
+        """
         if self.written is not None:
             self.written.append(parameters)
         return self._connection.execute(sql, parameters).rowcount
@@ -197,8 +203,9 @@ class Store:
     def checkpoint(self) -> None:
         """Make everything committed so far durable.
 
-        A passive checkpoint never waits for readers (a full one would hold the loop up for as long as a reader reads);
-        what it could not move is in the write-ahead log, so syncing that file is what makes all of it durable.
+        A passive checkpoint never waits for readers (a full one would hold the loop up for as long as a
+        reader reads); what it could not move is in the write-ahead log, so syncing that file is what makes
+        all of it durable.
         """
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         wal = self.path.with_name(self.path.name + "-wal")
@@ -215,9 +222,10 @@ class Store:
     def copy_to(self, path: Path | str) -> state.State:
         """Write a consistent copy to the new file `path` and sync it; returns the state row of the copy.
 
-        Uses connections of its own, so a helper thread may call it while the owner commits. It goes in small synced
-        steps with pauses: the leader's longest gap was 141 ms without them and 8 ms with (performance.md, 3).
-        The read transaction that stays open holds the snapshot still; without it each commit starts the copy anew.
+        Uses connections of its own, so a helper thread may call it while the owner commits. It goes in small
+        synced steps with pauses: the leader's longest gap was 141 ms without them and 8 ms with
+        (performance.md, 3). The read transaction that stays open holds the snapshot still; without it each
+        commit starts the copy anew.
         """
         path = Path(path)
         source = Store.open_reader(self.path, query_ms_max=None)

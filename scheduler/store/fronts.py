@@ -1,4 +1,6 @@
-"""Numbered proposals of fronts: each (front, seq) is applied once, and its outcomes remembered for a while."""
+"""Numbered proposals of fronts: each (front, seq) is applied once, and its outcomes remembered for a
+while.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def advance(store: Store, front: str, low: int, seen_ms: int) -> None:
 
 
 def outcomes(store: Store, front: str, seq: int) -> bytes | None:
-    encoded: bytes | None = store.value("SELECT outcomes FROM frames WHERE front = ? AND seq = ?", (front, seq))
+    encoded: bytes | None = store.value(
+        "SELECT outcomes FROM frames WHERE front = ? AND seq = ?", (front, seq)
+    )
     return encoded
 
 
@@ -32,7 +36,9 @@ def remember(store: Store, front: str, seq: int, encoded: bytes) -> None:
 
 def sweep(store: Store, before_ms: int, limit: int) -> list[str]:
     """Drop fronts that were last seen before `before_ms`; returns them."""
-    rows = store.rows("SELECT uid FROM fronts WHERE seen_ms < ? ORDER BY seen_ms, uid LIMIT ?", (before_ms, limit))
+    rows = store.rows(
+        "SELECT uid FROM fronts WHERE seen_ms < ? ORDER BY seen_ms, uid LIMIT ?", (before_ms, limit)
+    )
     for (uid,) in rows:
         store.write("DELETE FROM frames WHERE front = ?", (uid,))
         store.write("DELETE FROM fronts WHERE uid = ?", (uid,))

@@ -13,7 +13,8 @@ def find(store: Store, key: str) -> tuple[bytes, bytes] | None:
 
 def remember(store: Store, key: str, *, body: bytes, outcome: bytes, stamp_ms: int) -> None:
     store.write(
-        "INSERT INTO idempotency (key, body, outcome, stamp_ms) VALUES (?, ?, ?, ?)", (key, body, outcome, stamp_ms)
+        "INSERT INTO idempotency (key, body, outcome, stamp_ms) VALUES (?, ?, ?, ?)",
+        (key, body, outcome, stamp_ms),
     )
 
 

@@ -74,7 +74,8 @@ def change(
     runs_keep: int,
 ) -> None:
     store.write(
-        "UPDATE jobs SET revision = ?, spec = ?, labels = ?, source = ?, changed_ms = ?, actor = ?, runs_keep = ?"
+        "UPDATE jobs SET revision = ?, spec = ?, labels = ?, source = ?, changed_ms = ?, actor = ?,"
+        " runs_keep = ?"
         " WHERE id = ?",
         (revision, spec, labels, source, changed_ms, actor, runs_keep, job),
     )
@@ -115,7 +116,8 @@ def count_run_ended(store: Store, job: int, *, run: int, state: str, failed: boo
     else:
         failures = "failures"
     changed = store.write(
-        "UPDATE jobs SET active_runs = active_runs - 1, runs_kept = runs_kept + 1, last_run = ?, last_state = ?,"
+        "UPDATE jobs SET active_runs = active_runs - 1, runs_kept = runs_kept + 1, last_run = ?,"
+        " last_state = ?,"
         f" failures = {failures} WHERE id = ?",
         (run, state, job),
     )
@@ -166,7 +168,8 @@ def spec_of(store: Store, namespace: str, name: str, revision: int) -> bytes | N
 def revisions(store: Store, namespace: str, name: str, *, limit: int = 1_000) -> list[Revision]:
     """Newest first."""
     rows = store.rows(
-        f"SELECT {_REVISION_COLUMNS} FROM revisions WHERE namespace = ? AND name = ? ORDER BY revision DESC LIMIT ?",
+        f"SELECT {_REVISION_COLUMNS} FROM revisions WHERE namespace = ? AND name = ?"
+        " ORDER BY revision DESC LIMIT ?",
         (namespace, name, limit),
     )
     return [Revision._make(row) for row in rows]

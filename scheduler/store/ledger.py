@@ -1,7 +1,7 @@
 """The ledger: what became of every tick, each entry chained to the one before it by its hash.
 
-hash = sha256(hash of the entry before || msgpack of the entry's fields in the order of `Entry`), the first one
-chained to 32 zero bytes.
+hash = sha256(hash of the entry before || msgpack of the entry's fields in the order of `Entry`), the first
+one chained to 32 zero bytes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ class Entry(NamedTuple):
     tzdata: str
 
 
-COLUMNS = "seq, job, trigger, first_ms, last_ms, count, outcome, reason, run, into_ms, decided_ms, epoch, idx, tzdata"
+COLUMNS = (
+    "seq, job, trigger, first_ms, last_ms, count, outcome, reason, run, into_ms, decided_ms, epoch,"
+    " idx, tzdata"
+)
 _INSERT = f"INSERT INTO ledger ({COLUMNS}, hash) VALUES ({', '.join('?' * 15)})"
 
 
@@ -56,7 +59,8 @@ def of_trigger(store: Store, trigger: int, from_ms: int, to_ms: int, *, limit: i
         (trigger, from_ms, to_ms, limit),
     )
     before = store.row(
-        f"SELECT {COLUMNS} FROM ledger WHERE trigger = ? AND first_ms <= ? ORDER BY first_ms DESC, seq DESC LIMIT 1",
+        f"SELECT {COLUMNS} FROM ledger WHERE trigger = ? AND first_ms <= ?"
+        " ORDER BY first_ms DESC, seq DESC LIMIT 1",
         (trigger, from_ms),
     )
     if before is not None and before[4] > from_ms:

@@ -50,14 +50,16 @@ def insert(store: Store, run: Run) -> None:
 
 def begin(store: Store, run: int, *, state: str, started_ms: int, stop_ms: int | None) -> None:
     store.write(
-        "UPDATE runs SET state = ?, decided = 1, started_ms = ?, stop_ms = ?, deadline_ms = NULL WHERE id = ?",
+        "UPDATE runs SET state = ?, decided = 1, started_ms = ?, stop_ms = ?, deadline_ms = NULL"
+        " WHERE id = ?",
         (state, started_ms, stop_ms, run),
     )
 
 
 def end(store: Store, run: int, *, state: str, finished_ms: int, exit_code: int | None, reason: str) -> None:
     store.write(
-        "UPDATE runs SET state = ?, decided = 1, waiting = 0, open_tasks = 0, finished_ms = ?, exit_code = ?, reason = ?,"
+        "UPDATE runs SET state = ?, decided = 1, waiting = 0, open_tasks = 0, finished_ms = ?,"
+        " exit_code = ?, reason = ?,"
         " deadline_ms = NULL, stop_ms = NULL WHERE id = ?",
         (state, finished_ms, exit_code, reason, run),
     )
@@ -70,7 +72,8 @@ def set_open_tasks(store: Store, run: int, open_tasks: int) -> None:
 def set_stopping(store: Store, run: int, *, stopping: str, reason: str) -> None:
     # The deadlines go too: a run that stops is not asked to stop again.
     store.write(
-        "UPDATE runs SET stopping = ?, reason = ?, stop_ms = NULL, deadline_ms = NULL, waiting = 0 WHERE id = ?",
+        "UPDATE runs SET stopping = ?, reason = ?, stop_ms = NULL, deadline_ms = NULL, waiting = 0"
+        " WHERE id = ?",
         (stopping, reason, run),
     )
 
@@ -111,7 +114,8 @@ def waiting(store: Store, job: int, *, limit: int) -> list[int]:
 
 def past_deadline(store: Store, now_ms: int, limit: int) -> list[int]:
     rows = store.rows(
-        "SELECT id FROM runs WHERE deadline_ms IS NOT NULL AND deadline_ms <= ? ORDER BY deadline_ms, id LIMIT ?",
+        "SELECT id FROM runs WHERE deadline_ms IS NOT NULL AND deadline_ms <= ?"
+        " ORDER BY deadline_ms, id LIMIT ?",
         (now_ms, limit),
     )
     return [row[0] for row in rows]
@@ -165,7 +169,9 @@ class AgedRun(NamedTuple):
 
 
 def in_order(store: Store, after: int, limit: int) -> list[AgedRun]:
-    """Runs of all jobs behind the id `after`: how the planner looks for runs past their age, slice by slice."""
+    """Runs of all jobs behind the id `after`: how the planner looks for runs past their age, slice by
+    slice.
+    """
     rows = store.rows(
         "SELECT id, job, namespace, name, revision, finished_ms FROM runs WHERE id > ? ORDER BY id LIMIT ?",
         (after, limit),

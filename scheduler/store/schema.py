@@ -1,7 +1,8 @@
 """The SQLite schema of one node's state: the replicated tables and nothing else.
 
 Rules: integer surrogate keys; instants are UTC milliseconds; every query of the machine has a total ORDER
-BY; what the API filters and sorts on has an index; nothing is ever counted with `count(*)` over a whole table.
+BY; what the API filters and sorts on has an index; nothing is ever counted with `count(*)` over a whole
+table.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX revisions_job ON revisions (job, revision)",
     # One row per era of a trigger: (from_ms, until_ms]. A closed era stays, so that verify can recompute it.
     # next_due_ms is the watermark: every instant of the era before it is decided. NULL: nothing more is due.
-    # A trigger that was removed while ticks were due (next_due_ms <= until_ms) keeps its row open until the planner
-    # has accounted for them as skipped(cancelled).
+    # A trigger that was removed while ticks were due (next_due_ms <= until_ms) keeps its row open until the
+    # planner has accounted for them as skipped(cancelled).
     """
     CREATE TABLE triggers (
         id INTEGER PRIMARY KEY,
@@ -117,7 +118,7 @@ STATEMENTS: tuple[str, ...] = (
         stopping TEXT NOT NULL,             -- empty | cancelled | timed_out: how it ends once its tasks have
         created_ms INTEGER NOT NULL, started_ms INTEGER, finished_ms INTEGER,
         deadline_ms INTEGER,                -- start deadline; NULL once started or without one
-        stop_ms INTEGER,                    -- when its own timeout passes; NULL without one or before the start
+        stop_ms INTEGER,                    -- when its timeout passes; NULL without one or before the start
         exit_code INTEGER,
         priority INTEGER NOT NULL,
         params TEXT NOT NULL,
@@ -139,7 +140,7 @@ STATEMENTS: tuple[str, ...] = (
         attempts INTEGER NOT NULL,          -- made so far, revoked ones not counted
         queued_ms INTEGER, retry_ms INTEGER,
         selector TEXT NOT NULL,             -- which agents may take it: JSON [pool, {labels}, zone or null]
-        rank_ms INTEGER NOT NULL,           -- place in the queue, lowest first: queued_ms less what the priority is worth
+        rank_ms INTEGER NOT NULL,           -- place in the queue: queued_ms less what the priority is worth
         started_ms INTEGER, finished_ms INTEGER,
         exit_code INTEGER, reason TEXT NOT NULL
     )
@@ -182,7 +183,11 @@ STATEMENTS: tuple[str, ...] = (
         connected_ms INTEGER, disconnected_ms INTEGER
     )
     """,
-    "CREATE TABLE tokens (name TEXT PRIMARY KEY, sha256 BLOB NOT NULL, role TEXT NOT NULL, created_ms INTEGER NOT NULL)",
+    """
+    CREATE TABLE tokens (
+        name TEXT PRIMARY KEY, sha256 BLOB NOT NULL, role TEXT NOT NULL, created_ms INTEGER NOT NULL
+    )
+    """,
     """
     CREATE TABLE idempotency (
         key TEXT PRIMARY KEY, body BLOB NOT NULL, outcome BLOB NOT NULL, stamp_ms INTEGER NOT NULL

@@ -58,7 +58,9 @@ def activate(store: Store, task: int, *, state: str, attempts: int) -> None:
     store.write("UPDATE tasks SET state = ?, attempts = ? WHERE id = ?", (state, attempts, task))
 
 
-def wait_for_retry(store: Store, task: int, *, state: str, retry_ms: int, exit_code: int | None, reason: str) -> None:
+def wait_for_retry(
+    store: Store, task: int, *, state: str, retry_ms: int, exit_code: int | None, reason: str
+) -> None:
     store.write(
         "UPDATE tasks SET state = ?, retry_ms = ?, exit_code = ?, reason = ? WHERE id = ?",
         (state, retry_ms, exit_code, reason, task),
@@ -76,7 +78,8 @@ def end(
     started_ms: int | None = None,
 ) -> None:
     store.write(
-        "UPDATE tasks SET state = ?, started_ms = ?, finished_ms = ?, exit_code = ?, reason = ?, retry_ms = NULL"
+        "UPDATE tasks SET state = ?, started_ms = ?, finished_ms = ?, exit_code = ?, reason = ?,"
+        " retry_ms = NULL"
         " WHERE id = ?",
         (state, started_ms, finished_ms, exit_code, reason, task),
     )

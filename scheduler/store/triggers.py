@@ -20,7 +20,9 @@ class Trigger(NamedTuple):
 
 
 class FiringTrigger(NamedTuple):
-    """A trigger with what its job says at the moment of firing; `namespace` is None once the job is deleted."""
+    """A trigger with what its job says at the moment of firing; `namespace` is None once the job is
+    deleted.
+    """
 
     id: int
     job: int
@@ -37,7 +39,8 @@ class FiringTrigger(NamedTuple):
 
 COLUMNS = ", ".join(Trigger._fields)
 _FIRING = (
-    "SELECT t.id, t.job, t.jitter_ms, t.from_ms, t.until_ms, t.next_due_ms, j.namespace, j.name, j.revision, j.state,"
+    "SELECT t.id, t.job, t.jitter_ms, t.from_ms, t.until_ms, t.next_due_ms, j.namespace, j.name,"
+    " j.revision, j.state,"
     " j.active_runs FROM triggers t LEFT JOIN jobs j ON j.id = t.job WHERE t.id = ?"
 )
 
@@ -77,7 +80,9 @@ def move(store: Store, trigger: int, *, next_due_ms: int | None, fire_ms: int | 
 
 
 def close(store: Store, trigger: int, *, until_ms: int, next_due_ms: int | None) -> None:
-    """End an era. With `next_due_ms`, it waits for the planner to account for what was due; at once, jitter or not."""
+    """End an era. With `next_due_ms`, it waits for the planner to account for what was due; at once, jitter
+    or not.
+    """
     store.write(
         "UPDATE triggers SET until_ms = ?, next_due_ms = ?, fire_ms = ? WHERE id = ?",
         (until_ms, next_due_ms, next_due_ms, trigger),
@@ -125,7 +130,6 @@ def due(store: Store, after_ms: int, fire_ms: int, limit: int) -> list[DueTrigge
 def next_fire_ms(store: Store) -> int | None:
     fire_ms: int | None = store.value("SELECT min(fire_ms) FROM triggers WHERE fire_ms IS NOT NULL")
     return fire_ms
-
 
 
 def overlapping(store: Store, from_ms: int, to_ms: int, after: int, limit: int) -> list[Trigger]:

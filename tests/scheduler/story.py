@@ -1,4 +1,6 @@
-"""A state of one node under a virtual clock: the real machine, planner and store, told by tests what happens when."""
+"""A state of one node under a virtual clock: the real machine, planner and store, told by tests what happens
+when.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +112,13 @@ class Story:
         return jobs_put
 
     def connect(
-        self, name: str = "agent-1", *, session: str = "s1", slots: int = 100, node: str = "node-a", **fields: Any
+        self,
+        name: str = "agent-1",
+        *,
+        session: str = "s1",
+        slots: int = 100,
+        node: str = "node-a",
+        **fields: Any,
     ) -> int:
         values: dict[str, Any] = {
             "installation": f"installation of {name}",
@@ -121,7 +129,9 @@ class Story:
             "version": "1",
             **fields,
         }
-        agent = int(self.value(c.ConnectAgent(name=name, session=session, slots=slots, node=node, **values), "agent"))
+        agent = int(
+            self.value(c.ConnectAgent(name=name, session=session, slots=slots, node=node, **values), "agent")
+        )
         self.sessions[agent] = session
         return agent
 
@@ -174,11 +184,11 @@ class Story:
         row = self.attempt(attempt)
         return self.one(c.Start(attempt, row.agent, self.sessions[row.agent], f"claim {attempt}"))
 
-    def finish(self, attempt: int, *, exit_code: int | None = 0, reason: str = "exit", **fields: Any) -> c.Outcome:
+    def finish(
+        self, attempt: int, *, exit_code: int | None = 0, reason: str = "exit", **fields: Any
+    ) -> c.Outcome:
         row = self.attempt(attempt)
-        return self.one(
-            c.Finish(attempt, row.agent, self.now_ms, self.now_ms, exit_code, reason, **fields)
-        )
+        return self.one(c.Finish(attempt, row.agent, self.now_ms, self.now_ms, exit_code, reason, **fields))
 
     # -- asking -------------------------------------------------------------------------------------
 

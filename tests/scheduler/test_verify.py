@@ -37,7 +37,9 @@ def rechain(story: Story) -> None:
         moved = entry._replace(seq=seq)
         head = ledger.chain(head, moved)
         story.store.execute("UPDATE ledger SET seq = ?, hash = ? WHERE seq = ?", (seq, head, entry.seq))
-    story.store.execute("UPDATE state SET ledger_seq = (SELECT max(seq) FROM ledger), ledger_head = ?", (head,))
+    story.store.execute(
+        "UPDATE state SET ledger_seq = (SELECT max(seq) FROM ledger), ledger_head = ?", (head,)
+    )
 
 
 def kinds(verdict: Verification) -> set[str]:

@@ -53,7 +53,13 @@ def test_the_position_is_stored_with_the_transaction(story: Story) -> None:
     story.machine.apply_entry(applied=(7, 3, 6, 2, b"members"), stamp_ms=START_MS, frames=[])
     reader = Store.open_reader(story.path)
     stored = state_rows.load(reader)
-    assert (stored.raft_index, stored.raft_term, stored.previous_index, stored.previous_term, stored.members) == (
+    assert (
+        stored.raft_index,
+        stored.raft_term,
+        stored.previous_index,
+        stored.previous_term,
+        stored.members,
+    ) == (
         7,
         3,
         6,
@@ -65,7 +71,14 @@ def test_the_position_is_stored_with_the_transaction(story: Story) -> None:
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"", b"\xc1", b"\x00", msgpack.packb([]), msgpack.packb(["f", "x", 1, []]), msgpack.packb([1, 1, 1, []])],
+    [
+        b"",
+        b"\xc1",
+        b"\x00",
+        msgpack.packb([]),
+        msgpack.packb(["f", "x", 1, []]),
+        msgpack.packb([1, 1, 1, []]),
+    ],
 )
 def test_a_frame_that_is_none_is_counted_and_does_nothing(story: Story, garbage: bytes) -> None:
     index = story.machine.state.idx

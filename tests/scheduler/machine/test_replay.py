@@ -87,7 +87,9 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
         case "resume":
             return [c.ResumeJob("default", name)]
         case "run":
-            return [c.RunJob("default", name, b"{}", story.now_ms, key=f"key {values[1]}", body=name.encode())]
+            return [
+                c.RunJob("default", name, b"{}", story.now_ms, key=f"key {values[1]}", body=name.encode())
+            ]
         case "connect":
             held = tuple(
                 (row[0], ("running", "exited", "gone")[place % 3])
@@ -97,8 +99,8 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             who = f"agent-{values[0] % 2}"
             return [
                 c.ConnectAgent(
-                    who, f"{who}-{values[2] // 6}", f"s{values[1]}", f"boot-{values[2] // 7}", "zone-a", "default",
-                    b"{}", 3, "1", f"node-{values[2] % 2}", held,
+                    who, f"{who}-{values[2] // 6}", f"s{values[1]}", f"boot-{values[2] // 7}", "zone-a",
+                    "default", b"{}", 3, "1", f"node-{values[2] % 2}", held,
                 )
             ]  # fmt: skip
         case "disconnect":
@@ -150,7 +152,9 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
 
 def dump(story: Story) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table; of the state row what does not depend on how entries were cut."""
-    tables = [row[0] for row in story.store.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1")]
+    tables = [
+        row[0] for row in story.store.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1")
+    ]
     assert len(tables) == sum("CREATE TABLE" in statement for statement in schema.STATEMENTS)
     rows = {table: sorted(story.store.rows(f"SELECT * FROM {table}"), key=repr) for table in tables}
     rows["state"] = story.store.rows(
@@ -162,27 +166,40 @@ def dump(story: Story) -> dict[str, list[tuple[Any, ...]]]:
 def check_invariants(story: Story) -> None:
     store = story.store
     # Busy slots are the live attempts.
-    assert store.rows(
-        "SELECT g.id FROM agents g WHERE g.busy <> (SELECT count(*) FROM attempts a WHERE a.agent = g.id AND a.live = 1)"
-    ) == []
+    assert (
+        store.rows(
+            "SELECT g.id FROM agents g WHERE g.busy <> (SELECT count(*) FROM attempts a"
+            " WHERE a.agent = g.id AND a.live = 1)"
+        )
+        == []
+    )
     # Active runs are the unfinished ones, kept runs the finished ones.
-    assert store.rows(
-        "SELECT j.id FROM jobs j WHERE j.active_runs <>"
-        " (SELECT count(*) FROM runs r WHERE r.job = j.id AND r.finished_ms IS NULL) OR j.runs_kept <>"
-        " (SELECT count(*) FROM runs r WHERE r.job = j.id AND r.finished_ms IS NOT NULL)"
-    ) == []
+    assert (
+        store.rows(
+            "SELECT j.id FROM jobs j WHERE j.active_runs <>"
+            " (SELECT count(*) FROM runs r WHERE r.job = j.id AND r.finished_ms IS NULL) OR j.runs_kept <>"
+            " (SELECT count(*) FROM runs r WHERE r.job = j.id AND r.finished_ms IS NOT NULL)"
+        )
+        == []
+    )
     # A run is open exactly as long as one of its tasks is; a task has at most one live attempt.
     ends = ", ".join(f"'{state}'" for state in sorted(RUN_ENDS | {"skipped"}))
-    assert store.rows(
-        f"SELECT id FROM runs r WHERE open_tasks <>"
-        f" (SELECT count(*) FROM tasks t WHERE t.run = r.id AND t.state NOT IN ({ends}))"
-        " OR (open_tasks = 0) <> (finished_ms IS NOT NULL)"
-    ) == []
+    assert (
+        store.rows(
+            f"SELECT id FROM runs r WHERE open_tasks <>"
+            f" (SELECT count(*) FROM tasks t WHERE t.run = r.id AND t.state NOT IN ({ends}))"
+            " OR (open_tasks = 0) <> (finished_ms IS NOT NULL)"
+        )
+        == []
+    )
     assert store.rows("SELECT task FROM attempts WHERE live = 1 GROUP BY task HAVING count(*) > 1") == []
-    assert store.rows(
-        "SELECT t.id FROM tasks t WHERE (t.state = 'active') <>"
-        " (SELECT count(*) FROM attempts a WHERE a.task = t.id AND a.live = 1)"
-    ) == []
+    assert (
+        store.rows(
+            "SELECT t.id FROM tasks t WHERE (t.state = 'active') <>"
+            " (SELECT count(*) FROM attempts a WHERE a.task = t.id AND a.live = 1)"
+        )
+        == []
+    )
     # A finished run has its tick decided; a tick that ran was granted.
     assert store.rows("SELECT id FROM runs WHERE finished_ms IS NOT NULL AND decided = 0") == []
     verdict = verify(store, START_MS - 1, story.now_ms, now_ms=story.now_ms)
@@ -226,9 +243,9 @@ def test_replay_gives_the_same_state(steps: list[tuple[Any, ...]], cut: int) -> 
 
 
 WEIGHTS = {
-    "put": 3, "delete": 1, "pause": 1, "resume": 2, "run": 4, "connect": 4, "disconnect": 2, "claim": 6, "work": 10,
-    "finish": 14, "running": 3, "cancel": 2, "resolve": 2, "lose": 2, "unreachable": 2, "lead": 1, "node": 1,
-    "plan": 24, "purge": 1,
+    "put": 3, "delete": 1, "pause": 1, "resume": 2, "run": 4, "connect": 4, "disconnect": 2, "claim": 6,
+    "work": 10, "finish": 14, "running": 3, "cancel": 2, "resolve": 2, "lose": 2, "unreachable": 2, "lead": 1,
+    "node": 1, "plan": 24, "purge": 1,
 }  # fmt: skip
 
 

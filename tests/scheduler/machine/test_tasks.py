@@ -18,7 +18,8 @@ def play(story: Story, tasks: dict[str, dict[str, Any]], failing: set[str]) -> t
     for _ in range(20):
         story.plan_and_apply()
         for attempt, name in story.store.rows(
-            "SELECT a.id, t.name FROM attempts a JOIN tasks t ON t.id = a.task WHERE a.state = 'assigned' ORDER BY a.id"
+            "SELECT a.id, t.name FROM attempts a JOIN tasks t ON t.id = a.task"
+            " WHERE a.state = 'assigned' ORDER BY a.id"
         ):
             assert story.claim(attempt).ok
             assert story.finish(attempt, exit_code=1 if name in failing else 0).ok

@@ -154,7 +154,9 @@ def test_a_backlog_is_worked_off_in_bounded_plans_behind_live_ticks(story: Story
     behind = {"mode": "all", "max": 500, "grace": "1s"}
     story.put(
         *[
-            job(f"behind-{n}", trigger={"cron": "* * * * *"}, policies={"catchup": behind, "overlap": "allow"})
+            job(
+                f"behind-{n}", trigger={"cron": "* * * * *"}, policies={"catchup": behind, "overlap": "allow"}
+            )
             for n in range(3)
         ]
     )

@@ -12,7 +12,9 @@ def run(story: Story, name: str = "j", times: int = 1) -> None:
 
 def placed(story: Story) -> dict[int, int]:
     """Live attempts by agent."""
-    return Counter(row[0] for row in story.store.rows("SELECT agent FROM attempts WHERE live = 1 ORDER BY id"))
+    return Counter(
+        row[0] for row in story.store.rows("SELECT agent FROM attempts WHERE live = 1 ORDER BY id")
+    )
 
 
 def test_the_least_loaded_agent_takes_the_task(story: Story) -> None:
