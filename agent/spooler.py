@@ -46,7 +46,10 @@ _DETAILS = {
 
 
 class Spooler:
-    def __init__(self, data: Path, boot_id: str, installation: str, listener: socket.socket) -> None:
+    def __init__(
+        self, data: Path, boot_id: str, installation: str, listener: socket.socket, idle_ms: float = IDLE_MS
+    ) -> None:
+        self._idle_ms = idle_ms
         self._output = data / "output"
         self._boot_id = boot_id
         self._installation = installation
@@ -141,7 +144,7 @@ class Spooler:
 
     def run(self) -> None:
         while not (self._stopping and not self._running):
-            if not self._running and self._connection is None and boot_ms() - self._idle_since > IDLE_MS:
+            if not self._running and self._connection is None and boot_ms() - self._idle_since > self._idle_ms:
                 break
             for handle, events in self._poll.poll(self._timeout_s()):
                 self._handle(handle, events)
@@ -162,7 +165,7 @@ class Spooler:
                 for s in self._running.values()
             )
             return max(0.0, min(1.0, (nearest - now) / 1000 + 0.001))
-        return None if self._connection is not None else IDLE_MS / 1000
+        return None if self._connection else self._idle_ms / 1000 + 0.001
 
     def _lease_of(self, spooled: Spooled, now: float) -> float:
         return self._lease_until if spooled.command.kill_on_lease_end and not spooled.cause else now + 1e9
@@ -307,7 +310,7 @@ class Spooler:
                 self._ended(spooled.exited(child.si_status, by_signal=by_signal, details=_DETAILS))
                 del self._running[spooled.attempt]
             os.waitpid(child.si_pid, 0)
-        self._idle_since = boot_ms()
+            self._idle_since = boot_ms()
 
     def _ended(self, ended: Exit) -> None:
         self._exits[ended.attempt] = ended
@@ -366,6 +369,7 @@ def main() -> int:
     parser.add_argument("--boot-id", required=True)
     parser.add_argument("--installation", required=True)
     parser.add_argument("--parent-pid", type=int, default=0)
+    parser.add_argument("--idle-ms", type=float, default=IDLE_MS)
     options = parser.parse_args()
     lock = os.open(options.data / "spooler.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
@@ -381,7 +385,7 @@ def main() -> int:
     # Through /proc/self/fd: a data directory may be longer than the 107 bytes of a socket's address.
     folder = os.open(options.data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     listener.bind(f"/proc/self/fd/{folder}/spooler.socket")
-    spooler = Spooler(options.data, options.boot_id, options.installation, listener)
+    spooler = Spooler(options.data, options.boot_id, options.installation, listener, options.idle_ms)
     listener.listen(8)
     listener.setblocking(False)
     if options.parent_pid:

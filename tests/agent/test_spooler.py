@@ -1,0 +1,156 @@
+"""A spooler process alone, spoken to over its socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.clock import boot_ms
+from agent.spool_wire import Command, Unpacker, pack
+from tests.agent.fake_node import DEADLINE_S
+from tests.agent.host import REPOSITORY
+
+
+class Spool:
+    def __init__(self, data: Path, *options: str) -> None:
+        (data / "output").mkdir(parents=True, exist_ok=True)
+        self.data = data
+        self.process = subprocess.Popen(
+            [
+                sys.executable, "-m", "agent.spooler", "--data", str(data), "--boot-id", "boot",
+                "--installation", data.name, "--parent-pid", str(os.getpid()), *options,
+            ],
+            cwd=REPOSITORY,
+        )  # fmt: skip
+        self.messages: list[list[Any]] = []
+
+    def connect(self) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(DEADLINE_S)
+            try:
+                self.socket.connect(str(self.data / "spooler.socket"))
+                break
+            except OSError:
+                self.socket.close()
+                assert time.monotonic() < deadline
+        self.unpacker = Unpacker()
+        self.messages = []
+
+    def tell(self, *messages: list[Any]) -> None:
+        self.socket.sendall(b"".join(map(pack, messages)))
+
+    def expect(self, kind: str) -> list[Any]:
+        while True:
+            for message in self.messages:
+                if message[0] == kind:
+                    self.messages.remove(message)
+                    return message
+            data = self.socket.recv(65536)
+            assert data, "the spooler closed the connection"
+            self.messages += self.unpacker.feed(data)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    made = Spool(tmp_path / "s", "--idle-ms", "300")
+    made.connect()
+    yield made
+    made.socket.close()
+    made.process.kill()
+    made.process.wait()
+
+
+def command(attempt: int, line: str, **changes: Any) -> list[Any]:
+    values: dict[str, Any] = {
+        "attempt": attempt, "argv": ["sh", "-c", line], "environment": {"PATH": "/usr/bin:/bin"}, "cwd": "/tmp",
+        "stdin": None, "timeout_ms": None, "grace_ms": 1_000, "kill_on_lease_end": False,
+        "output_bytes_max": 10_000, "valid_until_boot_ms": boot_ms() + 10_000,
+    }  # fmt: skip
+    return Command(**{**values, **changes}).row()
+
+
+def test_it_ends_when_there_is_neither_agent_nor_work(spool: Spool) -> None:
+    spool.expect("state")
+    go = spool.data / "go"
+    spool.tell(command(1, f"while [ ! -e {go} ]; do sleep 0.02; done; exit 3"))
+    started = time.monotonic()
+    spool.expect("started")
+    spool.socket.close()
+    while time.monotonic() - started < 1.0:  # three times its patience: work keeps it
+        assert spool.process.poll() is None
+    go.touch()
+    assert spool.process.wait(DEADLINE_S) == 0
+    again = Spool(spool.data)
+    again.connect()
+    state = again.expect("state")
+    assert [(row[0], row[3]) for row in state[3]] == [(1, 3)]
+    again.tell(["forget", [1]], ["end"])
+    assert again.process.wait(DEADLINE_S) == 0
+    again.socket.close()
+
+
+def test_a_repeated_or_void_start_makes_no_process(spool: Spool) -> None:
+    evidence = spool.data / "evidence"
+    start = command(1, f"echo x >> {evidence}")
+    spool.tell(start, start)
+    assert spool.expect("exit")[1] == 1
+    spool.tell(start, command(2, f"echo y >> {evidence}", valid_until_boot_ms=boot_ms() - 1))
+    void = spool.expect("exit")
+    assert (void[1], void[6]) == (2, "gone")
+    assert evidence.read_text() == "x\n"
+
+
+def test_the_lease_is_renewed_or_kills(spool: Spool) -> None:
+    doomed = command(1, "sleep 60", kill_on_lease_end=True)
+    spool.tell(["lease", boot_ms() + 400], doomed, command(2, "sleep 60"))
+    renewed_until = boot_ms() + 900
+    spool.tell(["lease", renewed_until])
+    end = spool.expect("exit")
+    assert (end[1], end[6]) == (1, "gone")
+    assert boot_ms() >= renewed_until
+    spool.tell(["cancel", 2])
+    assert spool.expect("exit")[6] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cwd": "/tmp\0x"},
+        {"argv": ["sh\0"]},
+        {"argv": ["true"], "environment": {"A=B": "c", "PATH": "/bin"}},
+        {"run_as": "nobody-of-this-name"},
+        {"cwd": "/etc/passwd"},
+        {"argv": ["/tmp"]},
+    ],
+)
+def test_work_that_cannot_start_ends_alone(spool: Spool, changes: dict[str, Any]) -> None:
+    spool.tell(command(1, "true", **changes), command(2, "exit 2"))
+    ends = {end[1]: end for end in (spool.expect("exit"), spool.expect("exit"))}
+    assert ends[1][6] == "start_failed"
+    assert ends[1][7]
+    assert ends[2][4] == 2
+
+
+def test_a_new_connection_voids_what_the_old_one_left_unread(spool: Spool) -> None:
+    spool.expect("state")
+    old = spool.socket
+    spool.connect()
+    assert spool.expect("state")[2] == []
+    evidence = spool.data / "evidence"
+    with contextlib.suppress(OSError):
+        old.sendall(pack(command(1, f"touch {evidence}")))
+    spool.tell(command(2, "true"))
+    assert spool.expect("exit")[1] == 2
+    assert not evidence.exists()
+    old.close()
