@@ -286,6 +286,11 @@ def test_defect_shows_only_when_its_hardening_is_off(name: str, case: object) ->
     assert case(off(name))
 
 
-@pytest.mark.parametrize(("name", "seeds"), [("skip_matching", range(1, 31))])
-def test_simulation_finds_a_hardening_that_is_off(name: str, seeds: range) -> None:
-    assert any(simulate(seed, hardening=off(name)).violations for seed in seeds)
+@pytest.mark.parametrize(
+    ("name", "seed"), [("skip_matching", 1), ("acknowledge_after_sync", 8), ("reset_to_commit", 40)]
+)
+def test_simulation_finds_a_hardening_that_is_off(name: str, seed: int) -> None:
+    """The seeds are those of today's stories. After a change of the simulation, look for new ones with
+    `python -m cluster.simulation --off NAME`."""
+    assert simulate(seed, hardening=off(name)).violations
+    assert not simulate(seed).violations
