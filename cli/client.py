@@ -1,6 +1,6 @@
 """HTTP to a cluster, over the standard library: it starts in 20 ms where a client library takes 100.
 
-What is tried again, for up to `within_s`:
+What is tried again, for up to `within_s` (CRONCLAVE_RETRY, 10s by default):
 
 1. A node that refuses the connection: the next one, at once.
 2. `no-leader`, `behind`, `overloaded`, `unavailable` (503) and 429: after a moment, on the next node. A
@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from cli.exits import CONFLICT, DENIED, FAILED, NO_LEADER, NOT_FOUND, TIMED_OUT, Failure
+from cli.exits import CONFLICT, DENIED, FAILED, NO_LEADER, NOT_FOUND, TIMED_OUT, USAGE, Failure
 from cli.target import Target, find_target
 
 WITHIN_S = 10.0
@@ -231,4 +231,11 @@ def lines(response: http.client.HTTPResponse) -> Iterator[str]:
 
 
 def connect(url: str | None, token: str | None) -> Client:
-    return Client(find_target(url, token))
+    """The client of a command; raises Failure where no cluster is named."""
+    from cli.options import span_s
+
+    text = os.environ.get("CRONCLAVE_RETRY")
+    within_s = span_s(text) if text else WITHIN_S
+    if within_s is None:
+        raise Failure(f"CRONCLAVE_RETRY={text!r} is no duration", code=USAGE, hint="Write it as 10s.")
+    return Client(find_target(url, token), within_s=within_s)

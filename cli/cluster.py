@@ -92,7 +92,7 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
 def transfer(client: Client, node: str | None) -> None:
     """Hand leadership over, without a gap in the ticks."""
     reply = client.post(path_of("cluster", "transfer"), {"node": node} if node else None)
-    click.echo(f"{reply['leader']} leads")
+    click.echo(f"{reply['leader']} leads" if reply.get("leader") else "leadership is handed over")
 
 
 @cluster.command(

@@ -21,7 +21,8 @@ Made from the commands by `make docs`; do not edit.
 Commands find their cluster by `--url` and `--token`, else `CRONCLAVE_URL` and `CRONCLAVE_TOKEN`, else
 `./.cronclave/dev.json`, which `cronclave dev` keeps. A URL may be a list with commas; the first node that
 answers is used, and a command given during a failover is tried again on another one. `CRONCLAVE_CA` names a
-CA file for https. `NO_COLOR` is obeyed.
+CA file for https. `CRONCLAVE_RETRY` (10s) is how long a command tries again while there is no leader.
+`NO_COLOR` is obeyed.
 """
 
 

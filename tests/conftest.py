@@ -7,9 +7,8 @@ in CI it would go unnoticed for ever.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -47,9 +46,7 @@ def pytest_make_collect_report(
 
 
 @pytest.fixture(autouse=True)
-def _no_inherited_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_inherited_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own cluster must never be touched by a test."""
-    settings: Any = [name for name in os.environ if name.startswith("CRONCLAVE_")]
-    for name in settings:
+    for name in [name for name in os.environ if name.startswith("CRONCLAVE_")]:
         monkeypatch.delenv(name)
-    yield

@@ -1,0 +1,81 @@
+"""Which node is asked, and what is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from tests.api.single_node import ADMIN_TOKEN, SingleNode
+from tests.cli.conftest import DEADLINE_S, Command
+
+REFUSES = "http://127.0.0.1:24998"
+
+
+async def test_the_next_node_is_asked_when_one_refuses(cronclave: Command) -> None:
+    result = await cronclave("job", "list", "--url", f"{REFUSES},{cronclave.environment['CRONCLAVE_URL']}")
+
+    assert result.code == 0
+
+
+async def test_dev_json_in_the_folder_is_found(cronclave: Command, tmp_path: Path) -> None:
+    url = cronclave.environment["CRONCLAVE_URL"]
+    (tmp_path / ".cronclave").mkdir()
+    facts = {"token": ADMIN_TOKEN, "nodes": [{"url": REFUSES}, {"url": url}], "agents": []}
+    (tmp_path / ".cronclave" / "dev.json").write_text(json.dumps(facts))
+
+    result = await Command(tmp_path)("job", "list")
+
+    assert result.code == 0, result.err
+
+
+async def test_a_write_whose_reply_is_lost_is_done_once(cronclave: Command, node: SingleNode) -> None:
+    """A proxy in between passes the first request on and drops its reply."""
+    await cronclave("job", "apply", "-", stdin="job: a\nnoop: true\n")
+    host, port = cronclave.environment["CRONCLAVE_URL"].removeprefix("http://").split(":")
+    keys: list[str] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await asyncio.open_connection(host, int(port))
+        head = await reader.readuntil(b"\r\n\r\n")
+        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:] if line)
+        keys.append(fields["Idempotency-Key"])
+        up_writer.write(head + await reader.readexactly(int(fields.get("Content-Length", 0))))
+        reply = await up_reader.read(1 << 16)
+        if len(keys) > 1:
+            writer.write(reply)
+        writer.close()
+        up_writer.close()
+
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with asyncio.timeout(DEADLINE_S):
+            result = await cronclave("job", "run", "a", "--url", url, "-o", "json", CRONCLAVE_RETRY="20s")
+
+    assert result.code == 0, result.err
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+    runs = json.loads((await cronclave("job", "history", "a", "-o", "json")).out)
+    assert [run["id"] for run in runs] == [json.loads(result.out)["id"]]
+
+
+async def test_problems_are_printed_with_pointer_and_hint(cronclave: Command) -> None:
+    await cronclave("job", "apply", "-", stdin="job: a\nparams: {day: {type: string}}\nnoop: true\n")
+
+    result = await cronclave("job", "run", "a", "-p", "dya=1")
+
+    assert result.code == 1
+    assert result.err.startswith("error: ")
+    assert "/params/dya: " in result.err
+
+
+async def test_colours_and_control_characters_stay_out_of_pipes(cronclave: Command) -> None:
+    stdin = json.dumps({"job": "a", "description": "\x1b[31mred\x07", "noop": True})
+    await cronclave("job", "apply", "-", stdin=stdin)
+
+    result = await cronclave("job", "get", "a")
+
+    assert "red" in result.out
+    assert "\x1b" not in result.out
+    assert "\x07" not in result.out

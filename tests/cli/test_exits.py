@@ -1,0 +1,115 @@
+"""The exit codes that scripts rely on, each by a real refusal of a real API."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.api.single_node import SingleNode
+from tests.cli.conftest import Command
+
+NOTHING_LISTENS = "http://127.0.0.1:24999"
+
+
+def job_file(folder: Path, text: str) -> str:
+    path = folder / "job.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+async def test_0_done(cronclave: Command) -> None:
+    result = await cronclave("job", "list")
+
+    assert (result.code, result.err) == (0, "")
+
+
+async def test_1_a_file_that_is_no_job(cronclave: Command, node: SingleNode, tmp_path: Path) -> None:
+    before = node.index
+    path = job_file(tmp_path, 'job: a b\ntriggers:\n  cron: "61 * * * *"\nrunn: true\n')
+
+    result = await cronclave("job", "apply", path)
+
+    assert result.code == 1
+    assert "nothing was sent" in result.err
+    assert f"{path}:1:1 /job: " in result.err
+    assert f"{path}:3:3 /triggers/cron: minute" in result.err
+    assert f"{path}:4:1 /runn: " in result.err
+    assert "run?" in result.err
+    assert node.index == before
+
+
+async def test_2_wrong_usage(cronclave: Command) -> None:
+    assert (await cronclave("job", "list", "--no-such-option")).code == 2
+    assert (await cronclave("job", "ticks", "x", "--from", "yesterday")).code == 2
+    assert (await cronclave("run", "show", "none")).code == 2
+
+
+async def test_2_no_cluster_is_known(offline: Command) -> None:
+    result = await offline("job", "list")
+
+    assert result.code == 2
+    assert "cronclave dev" in result.err
+
+
+async def test_3_no_such_thing(cronclave: Command) -> None:
+    result = await cronclave("job", "get", "nightly")
+
+    assert result.code == 3
+    assert "'nightly'" in result.err
+    assert (await cronclave("run", "show", "7")).code == 3
+    assert (await cronclave("run", "logs", "7")).code == 3
+    assert (await cronclave("job", "history", "nightly")).code == 3
+    assert (await cronclave("cluster", "remove", "node-9", "--yes")).code == 3
+
+
+async def test_4_denied(cronclave: Command) -> None:
+    result = await cronclave("job", "list", "--token", "wrong")
+
+    assert result.code == 4
+    assert "hint:" in result.err
+
+
+async def test_5_the_state_does_not_allow_it(cronclave: Command) -> None:
+    arguments = ("--raft", "127.0.0.1:24002", "--zone", "zone-b", "--node-url", "http://127.0.0.1:24001")
+
+    result = await cronclave("cluster", "add", "node-2", *arguments)
+
+    assert result.code == 5
+    assert "member already" in result.err
+
+
+async def test_6_no_leader(cronclave: Command, node: SingleNode) -> None:
+    node.quorum = False
+
+    result = await cronclave("job", "list")
+
+    assert result.code == 6
+    assert (await cronclave("job", "list", "--stale")).code == 0
+    assert (await cronclave("cluster", "status")).code == 6
+
+
+async def test_6_no_node_answers(cronclave: Command) -> None:
+    result = await cronclave("job", "list", CRONCLAVE_URL=NOTHING_LISTENS)
+
+    assert result.code == 6
+    assert NOTHING_LISTENS in result.err
+
+
+async def test_7_not_within_the_time(cronclave: Command, tmp_path: Path) -> None:
+    await cronclave("job", "apply", job_file(tmp_path, "job: slow\nrun: sleep 9"))
+
+    result = await cronclave("job", "run", "slow", "--wait", "--timeout", "50ms", "-o", "json")
+
+    assert result.code == 7
+    assert json.loads(result.out)["state"] == "pending"
+
+
+async def test_10_the_run_did_not_succeed(cronclave: Command, tmp_path: Path) -> None:
+    await cronclave("job", "apply", job_file(tmp_path, "job: slow\nrun: sleep 9"))
+    run = json.loads((await cronclave("job", "run", "slow", "-o", "json")).out)["id"]
+    assert (await cronclave("run", "cancel", str(run))).code == 0
+
+    result = await cronclave("run", "wait", str(run))
+
+    assert result.code == 10
+    assert "cancelled" in result.err

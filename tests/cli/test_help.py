@@ -1,0 +1,45 @@
+"""Every command explains itself."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import cronclave
+from cli.reference import every_command
+
+WORDS = [path[1:] for path, _, _ in every_command()]
+LAZY = [
+    (path, name, found.help, command.get_command(context, name))
+    for path, command, context in every_command()
+    if hasattr(command, "lazy")
+    for name, found in command.lazy.items()
+]
+
+
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_help_has_a_purpose_and_an_example(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cronclave, [*words, "--help"])
+
+    assert result.exit_code == 0
+    assert "Example: " in result.output
+    assert "cronclave" in result.output.split("Example: ")[1]
+    purpose = result.output.split("\n\n")[1].strip()
+    assert purpose.endswith((".", ".\n", "."))
+    assert "Options:" not in purpose
+
+
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_every_option_is_explained(words: tuple[str, ...]) -> None:
+    command = next(c for path, c, _ in every_command() if path[1:] == words)
+
+    for parameter in command.params:
+        if parameter.param_type_name == "option":
+            assert getattr(parameter, "help", None), f"{words}: {parameter.opts}"
+
+
+def test_a_misspelt_command_is_answered_with_the_near_one() -> None:
+    result = CliRunner().invoke(cronclave, ["jobb"])
+
+    assert result.exit_code == 2
+    assert "Did you mean 'job'?" in result.output

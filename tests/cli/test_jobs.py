@@ -1,0 +1,197 @@
+"""Job files to the cluster and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from tests.api.single_node import SingleNode
+from tests.cli.conftest import Command
+
+TWO_JOBS = """\
+job: extract
+triggers: {cron: "0 2 * * *", tz: Europe/Berlin}
+run: ./extract.sh
+---
+job: report
+namespace: finance
+params: {day: {type: string}, copies: {type: integer, default: 1}}
+tasks:
+  a: {run: echo a}
+  b: {needs: [a], run: echo b}
+"""
+
+
+async def test_a_folder_is_applied_and_the_difference_shown(cronclave: Command, tmp_path: Path) -> None:
+    (tmp_path / "jobs" / "deep").mkdir(parents=True)
+    (tmp_path / "jobs" / "deep" / "two.yaml").write_text(TWO_JOBS)
+    (tmp_path / "jobs" / "one.json").write_text('{"job": "third", "noop": true}')
+    (tmp_path / "jobs" / "README.md").write_text("no job")
+
+    dry = await cronclave("job", "apply", "jobs", "--dry-run")
+    first = await cronclave("job", "apply", "jobs")
+    again = await cronclave("job", "apply", "jobs", "-o", "json")
+
+    assert "3 would be created" in dry.out
+    assert "+ default/extract  created, revision 1" in first.out
+    assert "+ finance/report  created, revision 1" in first.out
+    assert [job["name"] for job in json.loads(again.out)["unchanged"]] == ["extract", "report", "third"]
+
+
+async def test_standard_input_is_a_file_too(cronclave: Command) -> None:
+    result = await cronclave("job", "apply", "-", stdin="job: piped\nnoop: true\n")
+
+    assert "+ default/piped" in result.out
+
+
+async def test_all_or_none(cronclave: Command, node: SingleNode, tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text("job: good\nnoop: true\n")
+    (tmp_path / "bad.yaml").write_text("job: bad\n")
+    before = node.index
+
+    result = await cronclave("job", "apply", "good.yaml", "bad.yaml")
+
+    assert result.code == 1
+    assert "bad.yaml:1:1" in result.err
+    assert node.index == before
+
+
+async def test_a_name_twice_is_told_with_both_places(cronclave: Command) -> None:
+    result = await cronclave("job", "apply", "-", stdin="job: a\nnoop: true\n---\njob: a\nnoop: true\n")
+
+    assert result.code == 1
+    assert "(stdin):4:1: job default/a is defined already at (stdin):1:1" in result.err
+
+
+async def test_more_jobs_than_one_request_takes(cronclave: Command, tmp_path: Path) -> None:
+    text = "---\n".join(f"job: job-{i}\nnoop: true\n" for i in range(1001))
+    (tmp_path / "many.yaml").write_text(text)
+
+    result = await cronclave("job", "apply", "many.yaml")
+
+    assert "1001 created" in result.out
+    assert "2 requests" in result.err
+    listed = await cronclave("job", "list", "--limit", "2000", "-o", "json")
+    assert len(json.loads(listed.out)) == 1001
+    assert "--limit" in (await cronclave("job", "list", "--limit", "7")).err
+
+
+async def test_what_get_prints_can_be_applied_again(cronclave: Command, tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(TWO_JOBS)
+    await cronclave("job", "apply", "two.yaml")
+
+    got = await cronclave("job", "get", "report", "-n", "finance", "--definition")
+    (tmp_path / "got.yaml").write_text(got.out)
+    again = await cronclave("job", "apply", "got.yaml")
+
+    assert "0 created, 0 changed, 1 unchanged" in again.out
+
+
+async def test_parameters_take_the_types_that_the_job_declares(cronclave: Command, tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(TWO_JOBS)
+    await cronclave("job", "apply", "two.yaml")
+    words = ("job", "run", "report", "-n", "finance", "-o", "json")
+
+    run = json.loads((await cronclave(*words, "-p", "day=7", "-p", "copies=2")).out)
+
+    assert run["params"] == {"day": "7", "copies": 2}
+    wrong = await cronclave(*words, "-p", "copies=two")
+    assert (wrong.code, "no integer" in wrong.err) == (2, True)
+    unknown = await cronclave(*words, "-p", "dya=7")
+    assert unknown.code == 1
+    assert "dya" in unknown.err
+
+
+async def test_pause_resume_delete(cronclave: Command) -> None:
+    await cronclave("job", "apply", "-", stdin="job: a\ntriggers: {every: 1h}\nnoop: true\n")
+
+    assert (await cronclave("job", "pause", "a")).code == 0
+    assert "paused" in (await cronclave("job", "get", "a")).out
+    assert "skipped" in (await cronclave("job", "next", "a")).err
+    assert (await cronclave("job", "resume", "a")).code == 0
+    assert len(json.loads((await cronclave("job", "next", "a", "--count", "3", "-o", "json")).out)) == 3
+    assert (await cronclave("job", "delete", "a")).code == 0
+    assert (await cronclave("job", "get", "a")).code == 3
+
+
+async def test_json_yaml_and_table_say_the_same(cronclave: Command) -> None:
+    await cronclave("job", "apply", "-", stdin="job: a\nnoop: true\n")
+
+    as_json = json.loads((await cronclave("job", "list", "-o", "json")).out)
+    as_yaml = YAML(typ="safe", pure=True).load((await cronclave("job", "list", "-o", "yaml")).out)
+    lines = (await cronclave("job", "list")).out.splitlines()
+
+    assert as_json == as_yaml
+    assert lines[0].split()[:3] == ["NAMESPACE", "JOB", "STATE"]
+    assert lines[1].split()[:2] == ["default", "a"]
+
+
+async def test_a_crontab_goes_in(cronclave: Command) -> None:
+    text = "*/5 * * * * /usr/bin/backup --all\n@reboot /usr/bin/once\n"
+
+    printed = await cronclave("import", "crontab", "-", stdin=text)
+    dry = await cronclave("import", "crontab", "-", "--dry-run", stdin=text)
+    done = await cronclave("import", "crontab", "-", "--apply", "--strict", stdin=text)
+
+    assert "cron: '*/5 * * * *'" in printed.out
+    assert "crontab:2: not taken: " in printed.err
+    assert "1 would be created" in dry.out
+    assert "1 created" in done.out
+    assert done.code == 1
+    round_trip = await cronclave("job", "apply", "-", stdin=printed.out)
+    assert "1 unchanged" in round_trip.out
+
+
+async def test_verify_counts(cronclave: Command) -> None:
+    result = await cronclave("verify", "--from", "-1h", "-o", "json")
+
+    assert result.code == 0
+    assert json.loads(result.out)["problem_count"] == 0
+
+
+async def test_the_cluster_and_its_agents(cronclave: Command, node: SingleNode) -> None:
+    status = await cronclave("cluster", "status")
+
+    assert status.code == 0
+    assert "node-1" in status.out
+    assert "no answer" in status.out
+    assert json.loads((await cronclave("agents", "list", "-o", "json")).out) == []
+    assert "node-2 leads" in (await cronclave("cluster", "transfer", "--to", "node-2")).out
+    assert ("transfer", "node-2") in node.calls
+
+
+async def test_join_admits_and_writes_a_configuration(
+    cronclave: Command, node: SingleNode, tmp_path: Path
+) -> None:
+    from node.config import load_config
+
+    words = (
+        "cluster",
+        "join",
+        "node-4",
+        "--zone",
+        "zone-b",
+        "--http",
+        "127.0.0.1:24031",
+        "--raft",
+        "127.0.0.1:24032",
+    )
+
+    result = await cronclave(*words)
+
+    assert result.code == 0, result.err
+    assert ("add_member", ("node-4", "127.0.0.1:24032", "zone-b", "http://127.0.0.1:24031")) in node.calls
+    config = load_config(tmp_path / "node-4" / "node.toml", {})
+    assert (config.name, config.join, list(config.members)) == ("node-4", True, ["node-2"])
+    assert (await cronclave(*words)).code == 5
+
+
+async def test_events_are_followed(cronclave: Command) -> None:
+    await cronclave("job", "apply", "-", stdin="job: a\nnoop: true\n")
+
+    result = await cronclave("events", "--after", "0.0", "--types", "job_put", "--count", "1", "-o", "json")
+
+    event = json.loads(result.out)
+    assert (event["event"], event["name"]) == ("job_put", "a")

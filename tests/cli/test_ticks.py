@@ -1,0 +1,69 @@
+"""`cronclave ticks`, offline, against an independent implementation."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from cronsim import CronSim
+
+from tests.cli.conftest import Command
+
+FROM, TO = "2026-03-01T00:00:00Z", "2026-06-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone"),
+    [("0 2 * * 1-5", "UTC"), ("*/20 9-17 1,15 * *", "America/New_York"), ("30 14 L * *", "Asia/Kolkata")],
+)
+async def test_the_instants_are_those_of_cronsim(offline: Command, expression: str, zone: str) -> None:
+    words = ("ticks", "--cron", expression, "--tz", zone, "--from", FROM, "--to", TO)
+
+    as_json = await offline(*words, "-o", "json")
+    as_lines = await offline(*words)
+
+    start, end = datetime.fromisoformat(FROM), datetime.fromisoformat(TO)
+    expected = []
+    for moment in CronSim(expression, start.astimezone(ZoneInfo(zone))):
+        if moment > end:
+            break
+        expected.append(moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    assert json.loads(as_json.out) == expected
+    assert as_lines.out.split() == expected
+    assert expected
+
+
+async def test_the_range_leaves_its_start_out_and_takes_its_end_in(offline: Command) -> None:
+    words = ("ticks", "--cron", "0 * * * *", "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T02:00:00Z")
+
+    result = await offline(*words, "-o", "json")
+
+    assert json.loads(result.out) == ["2026-01-01T01:00:00Z", "2026-01-01T02:00:00Z"]
+
+
+async def test_without_an_end_the_count_decides(offline: Command) -> None:
+    result = await offline("ticks", "--every", "15m", "--from", "2026-01-01", "--count", "3")
+
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    expected = [(start + timedelta(minutes=15 * i)).strftime("%Y-%m-%dT%H:%M:%SZ") for i in (1, 2, 3)]
+    assert result.out.split() == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--cron", "61 * * * *"), "minute"),
+        (("--cron", "0 0 30 2 *"), "never fires"),
+        (("--cron", "0 2 * * *", "--tz", "Europe/Berln"), "Europe/Berlin"),
+        (("--cron", "* * * * *", "--every", "1m"), "either"),
+        ((), "either"),
+        (("--cron", "* * * * *", "--from", "2026-01-01T00:00:00"), "zone"),
+    ],
+)
+async def test_what_is_wrong_is_said(offline: Command, words: tuple[str, ...], said: str) -> None:
+    result = await offline("ticks", *words)
+
+    assert result.code == 2
+    assert said in result.err

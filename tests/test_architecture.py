@@ -1,0 +1,155 @@
+"""The shape of the code: what import-linter cannot say.
+
+The table of who may import whom is in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+SETTINGS = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+PACKAGES = [
+    p
+    for p in SETTINGS["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    if (PROJECT / p / "__init__.py").exists()
+]
+LINES_MAX = 500
+#: Longer by decision: files that follow another text line by line, and are read beside it.
+LONGER = {"cluster/raft.py": 650, "cluster/consensus.py": 650, "scheduler/store/pages.py": 550}
+VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc", "stuff"}
+
+#: An edge library and the only places that may import it. A folder ends with a slash.
+OWNERS = {
+    "pysyncobj": ("cluster/raft.py",),
+    "croniter": ("scheduler/ticks/month_days.py",),
+    "sqlite3": ("scheduler/store/connection.py", "bench/machine.py"),
+    "pydantic": ("scheduler/model/", "api/schemas/", "api/schemas.py"),
+    "pydantic_core": ("scheduler/model/",),
+    "cryptography": ("cluster/",),
+    "websockets": ("agent/connection.py",),
+    "httpx2": ("agent/", "api/log_source.py", "bench/"),
+    "fastapi": ("api/",),
+    "starlette": ("api/",),
+    "uvicorn": ("api/", "node/front.py"),
+    "prometheus_client": ("api/metrics.py",),
+    "click": ("cli/",),
+    "rich": ("cli/output.py",),
+    "ruamel": ("scheduler/model/documents.py", "cli/output.py"),
+    "msgpack": ("scheduler/", "cluster/", "agent/", "node/bridge.py"),
+}
+
+#: Ways to learn the time or draw lots that no import shows.
+HIDDEN_CLOCKS = re.compile(r"\b(?:datetime\.now|datetime\.utcnow|datetime\.today|date\.today|os\.urandom)\b")
+
+
+def sources(folder: str = "") -> Iterator[Path]:
+    for package in [folder] if folder else PACKAGES:
+        yield from sorted((PROJECT / package).rglob("*.py"))
+
+
+def place(path: Path) -> str:
+    return path.relative_to(PROJECT).as_posix()
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names that a file imports, wherever in it."""
+    found: set[str] = set()
+    for statement in ast.walk(ast.parse(path.read_text())):
+        if isinstance(statement, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+            found.add(statement.module.partition(".")[0])
+    return found
+
+
+def test_every_folder_of_code_is_packaged_linted_and_typed() -> None:
+    folders = {p.parent.name for p in PROJECT.glob("*/__init__.py")} - {"tests"}
+
+    assert folders == set(PACKAGES)
+    assert folders - {"chaos"} <= set(SETTINGS["tool"]["mypy"]["packages"])
+    assert folders - {"chaos"} <= set(SETTINGS["tool"]["importlinter"]["root_packages"])
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_an_edge_library_has_one_owner_per_folder(library: str) -> None:
+    users = [place(path) for path in sources() if library in imported(path)]
+
+    strangers = [user for user in users if not any(_owns(owner, user) for owner in OWNERS[library])]
+
+    assert not strangers, f"{library} belongs to {', '.join(OWNERS[library])}"
+
+
+def _owns(owner: str, user: str) -> bool:
+    return user.startswith(owner) if owner.endswith("/") else user == owner
+
+
+def test_every_dependency_has_an_owner() -> None:
+    known = {*OWNERS, "tzdata", *sys.stdlib_module_names, *PACKAGES}
+
+    for path in sources():
+        assert imported(path) <= known, f"{place(path)}: a library without an owner"
+
+
+def test_no_hidden_clock_in_the_scheduler() -> None:
+    guilty = [place(path) for path in sources("scheduler") if HIDDEN_CLOCKS.search(path.read_text())]
+
+    assert not guilty
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=place)
+def test_a_file_is_one_concept_of_readable_size(path: Path) -> None:
+    text = path.read_text()
+
+    assert text.count("\n") <= LONGER.get(place(path), LINES_MAX), "split it by noun"
+    assert path.stem not in VAGUE, "say what it is"
+    assert not text.strip() or ast.get_docstring(ast.parse(text)), "it opens with what it is for"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_folder_states_its_promise_and_a_reading_order(package: str) -> None:
+    docstring = ast.get_docstring(ast.parse((PROJECT / package / "__init__.py").read_text())) or ""
+
+    assert "promise" in docstring.lower()
+    assert "reading order" in docstring.lower()
+
+
+def test_ignored_warnings_have_a_reason() -> None:
+    bare = re.compile(r"#\s*(?:type:\s*ignore\[[^\]]*\]|noqa(?::\s*[A-Z0-9, ]+)?)\s*$", re.MULTILINE)
+    guilty = [
+        f"{place(path)}:{text.count(chr(10), 0, match.start()) + 1}"
+        for path in sources()
+        for text in [path.read_text()]
+        for match in bare.finditer(text)
+    ]
+
+    assert not guilty
+
+
+def test_tests_do_not_mock() -> None:
+    guilty = [
+        place(path)
+        for path in sorted((PROJECT / "tests").rglob("*.py"))
+        if {"mock", "pytest_mock"} & imported(path)
+        or re.search(r"^from unittest (?:import .*mock)|^from unittest\.mock", path.read_text(), re.MULTILINE)
+    ]
+
+    assert not guilty
+
+
+def test_the_server_is_not_loaded_by_the_model() -> None:
+    """The agent and the CLI live beside the model: what they load must stay small."""
+    listing = "import sys, scheduler.protocol; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", listing], capture_output=True, text=True, cwd=PROJECT, check=True, timeout=60
+    ).stdout.split()
+
+    assert not {"pydantic", "fastapi", "sqlite3", "croniter", "pysyncobj"} & set(loaded)
