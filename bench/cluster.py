@@ -188,7 +188,7 @@ class Node(Program):
 class Agent(Program):
     def spooler(self) -> int | None:
         """Pid of its spooler: the process of that module that names this agent's data directory."""
-        found = [pid for pid in _processes_naming(str(self.data)) if " agent.spooler " in _command_line(pid)]
+        found = [pid for pid in processes_naming(str(self.data)) if " agent.spooler " in _command_line(pid)]
         return found[0] if found else None
 
     def kill_spooler(self) -> None:
@@ -239,7 +239,7 @@ def _tree(root: int) -> list[int]:
     return found
 
 
-def _processes_naming(text: str) -> list[int]:
+def processes_naming(text: str) -> list[int]:
     """Living processes, other than this one, whose command line holds this text."""
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return [pid for pid in pids if pid != os.getpid() and alive(pid) and text in _command_line(pid)]
@@ -309,6 +309,12 @@ class Cluster:
             node.thaw()
             node.kill()
         signal_all(spooled, signal.SIGKILL)
+
+    def set_nodes(self, nodes: list[Node]) -> None:
+        """Another membership: from now on these are the nodes."""
+        self.client.close()
+        self.nodes = nodes
+        self.client = Client([node.url for node in nodes], self.token)
 
     # -- looking
 

@@ -39,5 +39,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed and report.when == "call":
         for cluster in item.stash.get(CLUSTERS, []):
+            told = "\n".join(f"{name}: {status}" for name, status in cluster.statuses().items())
+            report.sections.append(("what the nodes say", told))
             report.sections += [(f"log of {name}", tail) for name, tail in cluster.logs()]
     return report

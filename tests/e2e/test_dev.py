@@ -1,0 +1,178 @@
+"""`cronclave dev`: one command gives a whole cluster, and leaves nothing behind; cold starts always work."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.client import Client
+from bench.cluster import PROJECT, alive, free_base_port, processes_naming, signal_all, wait_for
+from tests.e2e.cluster import DEADLINE_S, PORTS, NewCluster, knob
+
+pytestmark = pytest.mark.cluster
+
+COLD_STARTS = knob("COLD_STARTS", 3)
+LEAVES_S = 30.0  #: the promise is 5 s
+
+
+@dataclass(slots=True)
+class Dev:
+    """A started `cronclave dev` on a data directory."""
+
+    data: Path
+    base_port: int
+    process: subprocess.Popen[bytes]
+
+    def facts(self) -> dict[str, Any]:
+        """dev.json."""
+        found: dict[str, Any] = json.loads((self.data / "dev.json").read_text())
+        return found
+
+    def ready(self) -> dict[str, Any]:
+        """dev.json, once all that it should list is there and every node is ready."""
+
+        def complete() -> dict[str, Any] | None:
+            assert self.process.poll() is None, self.output()
+            with suppress(OSError, ValueError, http.client.HTTPException):
+                facts = self.facts()
+                client = Client([node["url"] for node in facts["nodes"]], facts["token"])
+                whole = len(facts["nodes"]) == 3 and len(facts["agents"]) == 2
+                if whole and all(client.send("GET", "/readyz", node=i).status == 200 for i in range(3)):
+                    return facts
+            return None
+
+        return wait_for(complete, DEADLINE_S, "three nodes ready", 0.1)
+
+    def processes(self) -> list[int]:
+        """All living processes that belong to it, itself included."""
+        return processes_naming(str(self.data))
+
+    def output(self) -> str:
+        return (self.data.parent / "output").read_text()
+
+
+def start_dev(data: Path, base_port: int, *arguments: str) -> Dev:
+    command = [sys.executable, "-m", "cli.main", "dev", "--no-browser", "--no-restart"]
+    command += ["--base-port", str(base_port), "--data", str(data), *arguments]
+    with (data.parent / "output").open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    return Dev(data, base_port, process)
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[Dev]:
+    started = start_dev(tmp_path / "dev", free_base_port(*PORTS, 3))
+    yield started
+    signal_all([started.process.pid], signal.SIGKILL)
+    started.process.wait()
+    signal_all(started.processes(), signal.SIGKILL)
+
+
+def client_of(facts: dict[str, Any]) -> Client:
+    return Client([node["url"] for node in facts["nodes"]], facts["token"])
+
+
+def test_dev_starts_three_zones_two_agents_and_sample_jobs_that_run(dev: Dev) -> None:
+    facts = dev.ready()
+    client = client_of(facts)
+
+    assert [node["zone"] for node in facts["nodes"]] == ["zone-a", "zone-b", "zone-c"]
+    assert [node["url"] for node in facts["nodes"]] == [
+        f"http://127.0.0.1:{dev.base_port + 10 * i}" for i in range(3)
+    ]
+    assert [agent["name"] for agent in facts["agents"]] == ["agent-1", "agent-2"]
+    assert (dev.data / "dev.json").stat().st_mode & 0o777 == 0o600
+    for node in facts["nodes"]:
+        assert all(alive(pid) for pid in (node["pid"], node["pids"]["core"], node["pids"]["front"]))
+    wait_for(
+        lambda: sum(1 for run in client.items("/v1/runs", {"state": "succeeded"}) if run["tick"]) >= 3,
+        DEADLINE_S,
+        "sample jobs run by their schedule",
+        0.2,
+    )
+    client.close()
+
+
+def test_ctrl_c_leaves_no_process_behind(dev: Dev) -> None:
+    dev.ready()
+    started = dev.processes()
+    assert len(started) >= 12  # itself, three nodes of three processes, two agents
+
+    dev.process.send_signal(signal.SIGINT)
+
+    dev.process.wait(DEADLINE_S)
+    assert dev.processes() == []
+    assert not any(alive(pid) for pid in started)
+
+
+def test_kill_9_of_the_supervisor_leaves_no_process_behind(dev: Dev) -> None:
+    dev.ready()
+    started = dev.processes()
+
+    dev.process.kill()
+    dev.process.wait()
+
+    wait_for(lambda: not any(alive(pid) for pid in started), LEAVES_S, "every process is gone")
+    wait_for(lambda: not dev.processes(), LEAVES_S, "nothing new either")
+
+
+def test_a_killed_node_is_told_by_dev_json_and_the_others_go_on(dev: Dev) -> None:
+    facts = dev.ready()
+    victim = facts["nodes"][0]
+
+    os.kill(victim["pid"], signal.SIGKILL)
+
+    wait_for(
+        lambda: not any(alive(pid) for pid in victim["pids"].values()), DEADLINE_S, "core and front follow it"
+    )
+    wait_for(lambda: dev.facts()["nodes"][0]["pid"] != victim["pid"], DEADLINE_S, "dev.json tells of it")
+    client = Client([node["url"] for node in facts["nodes"][1:]], facts["token"])
+    assert client.ask("PUT", "/v1/jobs/after", {"job": "after", "noop": True}).status == 201
+    client.close()
+
+
+def test_a_second_dev_on_the_same_data_is_refused_and_a_later_one_continues(dev: Dev) -> None:
+    facts = dev.ready()
+    client_of(facts).ask("PUT", "/v1/jobs/kept", {"job": "kept", "noop": True})
+
+    second = start_dev(dev.data, dev.base_port)
+    assert second.process.wait(DEADLINE_S) != 0
+    assert dev.process.poll() is None
+    dev.process.send_signal(signal.SIGINT)
+    dev.process.wait(DEADLINE_S)
+    third = start_dev(dev.data, dev.base_port)
+    try:
+        again = third.ready()
+        assert again["token"] == facts["token"]
+        assert client_of(again).get("/v1/jobs/kept")["name"] == "kept"
+    finally:
+        third.process.send_signal(signal.SIGINT)
+        third.process.wait(DEADLINE_S)
+
+
+def test_every_simultaneous_cold_start_gives_a_cluster(new_cluster: NewCluster) -> None:
+    for _ in range(COLD_STARTS):
+        cluster = new_cluster(agents=0)
+        for node in cluster.nodes:
+            node.start()
+        cluster.wait_ready()
+        assert len({status["leader"] for status in cluster.statuses().values()}) == 1
+        cluster.stop()
