@@ -23,7 +23,7 @@ from typing import Any
 
 import msgpack
 
-from agent.records import DiskFull, RecordFile, frame
+from agent.records import DiskFull, RecordFile, SyncFailed, frame
 from scheduler.protocol import Finished
 
 log = logging.getLogger("agent.journal")
@@ -104,6 +104,7 @@ class Journal:
         self._releases: list[Release] = []
         self._urgent = False
         self._busy = False
+        self._closing = False
         self._index_written = self.book.index
         self.full = False
 
@@ -140,7 +141,7 @@ class Journal:
     # -- group commit
 
     def _flush(self) -> None:
-        if self._busy or not (self._urgent or self._frames):
+        if self._closing or self._busy or not (self._urgent or self._frames):
             return
         if self.book.index != self._index_written:
             self._index_written = self.book.index
@@ -191,10 +192,14 @@ class Journal:
             self._flush()
 
     async def close(self) -> None:
-        """Write what is left, as far as the disk takes it."""
+        """Write what is left, as far as the disk takes it; nobody is called back any more."""
+        self._closing = True
         while self._busy:
             await asyncio.sleep(0.001)
-        if self._frames and not self.full:
-            self._commit(b"".join(self._frames), None)
         self._thread.shutdown()
+        if self._frames:
+            try:
+                self._commit(b"".join(self._frames), None)
+            except (DiskFull, SyncFailed) as error:
+                log.error("%d records were not written: %s", len(self._frames), error)
         self._file.close()

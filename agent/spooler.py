@@ -144,7 +144,8 @@ class Spooler:
 
     def run(self) -> None:
         while not (self._stopping and not self._running):
-            if not self._running and self._connection is None and boot_ms() - self._idle_since > self._idle_ms:
+            idle = not self._running and self._connection is None
+            if idle and boot_ms() - self._idle_since > self._idle_ms:
                 break
             for handle, events in self._poll.poll(self._timeout_s()):
                 self._handle(handle, events)

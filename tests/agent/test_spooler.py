@@ -73,8 +73,8 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 def command(attempt: int, line: str, **changes: Any) -> list[Any]:
     values: dict[str, Any] = {
-        "attempt": attempt, "argv": ["sh", "-c", line], "environment": {"PATH": "/usr/bin:/bin"}, "cwd": "/tmp",
-        "stdin": None, "timeout_ms": None, "grace_ms": 1_000, "kill_on_lease_end": False,
+        "attempt": attempt, "argv": ["sh", "-c", line], "environment": {"PATH": "/usr/bin:/bin"},
+        "cwd": "/tmp", "stdin": None, "timeout_ms": None, "grace_ms": 1_000, "kill_on_lease_end": False,
         "output_bytes_max": 10_000, "valid_until_boot_ms": boot_ms() + 10_000,
     }  # fmt: skip
     return Command(**{**values, **changes}).row()
