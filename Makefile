@@ -30,7 +30,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 dev: $(VENV)/.installed
-	@exec $(BIN)/cronclave dev $(DEV_ARGS)
+	@exec $(BIN)/cronclave dev --with-parent $(DEV_ARGS)
 
 test: check
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -31,6 +31,11 @@ def become_subreaper() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def stop_with_parent() -> None:
+    """From here on our parent's death is a SIGTERM to us: `make dev` killed with -9 leaves nothing either."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
 @dataclass(slots=True)
 class Child:
     """One program: started, dead and to be started again, or given up."""

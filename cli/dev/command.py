@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from cli.dev.children import Child, become_subreaper
+from cli.dev.children import Child, become_subreaper, stop_with_parent
 from cli.dev.facts import Facts
 from cli.dev.layout import (
     AGENTS_DEFAULT,
@@ -57,6 +57,7 @@ PORTS_S = 5.0
     "--no-restart", is_flag=True, help="Leave a dead node or agent dead (else it comes back after 2 s)."
 )
 @click.option("--no-jobs", is_flag=True, help="No sample jobs.")
+@click.option("--with-parent", is_flag=True, help="Stop when the process that started this ends.")
 def dev(
     nodes: int | None,
     agents: int,
@@ -66,6 +67,7 @@ def dev(
     no_browser: bool,
     no_restart: bool,
     no_jobs: bool,
+    with_parent: bool,
 ) -> None:
     """A whole cluster on this machine: three nodes in three zones, two agents, sample jobs, cockpit.
 
@@ -92,6 +94,8 @@ def dev(
         click.echo(f"Starting {identity.nodes} nodes and {agents} agents in {directory} …")
         Supervisor.hold_signals()
         become_subreaper()
+        if with_parent:
+            stop_with_parent()
         sys.exit(Supervisor(children, facts, restart=not no_restart).run(started=opening.start))
 
 
