@@ -92,7 +92,7 @@ class FakeNode:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
-        for _turn in range(5):  # a connection that waits to be accepted must become the server's, to be closed
+        for _turn in range(5):  # a connection waiting to be accepted must become the server's, to be closed
             await asyncio.sleep(0)
         self._server.close()
         await self._server.wait_closed()
