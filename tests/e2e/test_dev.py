@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,10 +46,11 @@ class Dev:
             assert self.process.poll() is None, self.output()
             with suppress(OSError, ValueError, http.client.HTTPException):
                 facts = self.facts()
-                client = Client([node["url"] for node in facts["nodes"]], facts["token"])
-                whole = len(facts["nodes"]) == 3 and len(facts["agents"]) == 2
-                if whole and all(client.send("GET", "/readyz", node=i).status == 200 for i in range(3)):
-                    return facts
+                if len(facts["nodes"]) < 3 or len(facts["agents"]) < 2:
+                    return None
+                with closing(client_of(facts)) as client:
+                    if all(client.send("GET", "/readyz", node=i).status == 200 for i in range(3)):
+                        return facts
             return None
 
         return wait_for(complete, DEADLINE_S, "three nodes ready", 0.1)
@@ -92,7 +93,6 @@ def client_of(facts: dict[str, Any]) -> Client:
 
 def test_dev_starts_three_zones_two_agents_and_sample_jobs_that_run(dev: Dev) -> None:
     facts = dev.ready()
-    client = client_of(facts)
 
     assert [node["zone"] for node in facts["nodes"]] == ["zone-a", "zone-b", "zone-c"]
     assert [node["url"] for node in facts["nodes"]] == [
@@ -102,13 +102,13 @@ def test_dev_starts_three_zones_two_agents_and_sample_jobs_that_run(dev: Dev) ->
     assert (dev.data / "dev.json").stat().st_mode & 0o777 == 0o600
     for node in facts["nodes"]:
         assert all(alive(pid) for pid in (node["pid"], node["pids"]["core"], node["pids"]["front"]))
-    wait_for(
-        lambda: sum(1 for run in client.items("/v1/runs", {"state": "succeeded"}) if run["tick"]) >= 3,
-        DEADLINE_S,
-        "sample jobs run by their schedule",
-        0.2,
-    )
-    client.close()
+    with closing(client_of(facts)) as client:
+        wait_for(
+            lambda: sum(1 for run in client.items("/v1/runs", {"state": "succeeded"}) if run["tick"]) >= 3,
+            DEADLINE_S,
+            "sample jobs run by their schedule",
+            0.2,
+        )
 
 
 def test_ctrl_c_leaves_no_process_behind(dev: Dev) -> None:
@@ -144,14 +144,14 @@ def test_a_killed_node_is_told_by_dev_json_and_the_others_go_on(dev: Dev) -> Non
         lambda: not any(alive(pid) for pid in victim["pids"].values()), DEADLINE_S, "core and front follow it"
     )
     wait_for(lambda: dev.facts()["nodes"][0]["pid"] != victim["pid"], DEADLINE_S, "dev.json tells of it")
-    client = Client([node["url"] for node in facts["nodes"][1:]], facts["token"])
-    assert client.ask("PUT", "/v1/jobs/after", {"job": "after", "noop": True}).status == 201
-    client.close()
+    with closing(client_of({**facts, "nodes": facts["nodes"][1:]})) as client:
+        assert client.ask("PUT", "/v1/jobs/after", {"job": "after", "noop": True}).status == 201
 
 
 def test_a_second_dev_on_the_same_data_is_refused_and_a_later_one_continues(dev: Dev) -> None:
     facts = dev.ready()
-    client_of(facts).ask("PUT", "/v1/jobs/kept", {"job": "kept", "noop": True})
+    with closing(client_of(facts)) as client:
+        client.ask("PUT", "/v1/jobs/kept", {"job": "kept", "noop": True})
 
     second = start_dev(dev.data, dev.base_port)
     assert second.process.wait(DEADLINE_S) != 0
@@ -162,7 +162,8 @@ def test_a_second_dev_on_the_same_data_is_refused_and_a_later_one_continues(dev:
     try:
         again = third.ready()
         assert again["token"] == facts["token"]
-        assert client_of(again).get("/v1/jobs/kept")["name"] == "kept"
+        with closing(client_of(again)) as client:
+            assert client.get("/v1/jobs/kept")["name"] == "kept"
     finally:
         third.process.send_signal(signal.SIGINT)
         third.process.wait(DEADLINE_S)
