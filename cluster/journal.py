@@ -110,6 +110,8 @@ class Journal:
         self._pending_bytes = 0
         self._synced = 0
         self._broken: str | None = None
+        self._reset_in = 0  #: number of the segment with the last reset, while opening
+        self._cut_below = False  #: whether the last segment was cut below its start, while opening
         self.entries: list[LogEntry] = []
         self.term = 0
         self.vote: str | None = None
@@ -195,7 +197,7 @@ class Journal:
             size -= self._segments[count - 1].size
             if size < tail_bytes:
                 break
-            if priors[count] <= min(index, *priors[count:]):
+            if self.first_index <= priors[count] <= min(index, *priors[count:]):
                 best = count
         return best
 
@@ -306,8 +308,17 @@ class Journal:
             raise self._refuse(f"{newest:016d}.seg", 0, "it is missing")
         if not self._segments:
             self._roll()
+        self._finish()
         self._synced = self._segments[-1].size
         self.commit_index = max(1, min(self.commit_index, self.last_index))
+
+    def _finish(self) -> None:
+        """What a crash interrupted: a reset, or a truncation below the last segment, rolls before anything is
+        written behind it; and a reset drops what lies before."""
+        if self._reset_in == self._segments[-1].number or self._cut_below:
+            self._roll()
+        if self._reset_in:
+            self._drop(sum(1 for segment in self._segments if segment.number <= self._reset_in))
 
     @staticmethod
     def _number(name: str) -> int:
@@ -337,6 +348,7 @@ class Journal:
         if self.entries and self.entries[-1][1:] != (segment.prior_index, segment.prior_term):
             raise self._refuse(name, len(MAGIC), f"it does not follow entry {self.last_index}")
         offset = _HEADER_BYTES
+        self._cut_below = False
         while offset < len(raw):
             record = _read_record(raw, offset)
             if record is None:
@@ -345,7 +357,7 @@ class Journal:
                 self._check_torn(raw, name, offset)
                 self._disk.truncate(name, offset)
                 break
-            if not self._replay(record):
+            if not self._replay(record, segment):
                 raise self._refuse(name, offset, f"entry {record.index} does not follow {self.last_index}")
             offset = record.end
         segment.size = offset
@@ -371,12 +383,14 @@ class Journal:
                 raise self._refuse(name, offset, "a record is damaged that had been synced")
             at = raw.find(_MARKER, at + 1)
 
-    def _replay(self, record: _Record) -> bool:
+    def _replay(self, record: _Record, segment: _Segment) -> bool:
         if record.kind == _RESET:
+            self._reset_in = segment.number
             self.entries = [(PLACEHOLDER, record.index, record.term)]
         elif record.kind == _TRUNCATE:
             keep = record.index - self.first_index if self.entries else 0
             del self.entries[max(keep, 0) :]
+            self._cut_below = self._cut_below or record.index <= segment.prior_index
         else:
             if record.index != self.last_index + 1 and self.entries:
                 return False

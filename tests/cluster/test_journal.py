@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,69 @@ def test_gap_in_the_log_is_our_own_mistake(tmp_path: Path) -> None:
     journal = filled(tmp_path, 3)
     with pytest.raises(ValueError, match="entry 5 behind 3"):
         journal.append(b"x", 5, 1)
+
+
+class DyingDisk(FileDisk):
+    """Its process dies before the given operation."""
+
+    left = 1 << 30
+
+    def _spend(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+    def append(self, name: str, data: bytes) -> None:
+        self._spend()
+        super().append(name, data)
+
+    def sync(self, name: str) -> None:
+        self._spend()
+        super().sync(name)
+
+    def replace(self, name: str, data: bytes) -> None:
+        self._spend()
+        super().replace(name, data)
+
+    def unlink(self, name: str) -> None:
+        self._spend()
+        super().unlink(name)
+
+
+CHANGES: dict[str, Callable[[Journal], object]] = {
+    "reset": lambda journal: journal.reset(56, 3),
+    "truncate": lambda journal: journal.truncate(12),
+    "trim": lambda journal: journal.trim(25, 500),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_change_that_was_interrupted_anywhere_is_whole_or_absent(tmp_path: Path, change: str) -> None:
+    for operations in range(12):
+        directory = tmp_path / str(operations)
+        filled(directory, 30, segment_bytes=400).close()
+        disk = DyingDisk(directory)
+        journal = Journal(disk, segment_bytes=400)
+        before = list(journal.entries)
+        disk.left = operations
+        died = False
+        try:
+            CHANGES[change](journal)
+            journal.sync()
+        except KeyboardInterrupt:
+            died = True
+        journal.abandon()
+        again = open_journal(directory, 400)
+        assert [e[1:] for e in again.entries] in (
+            [e[1:] for e in before],
+            [e[1:] for e in journal.entries],
+        ) or (change == "trim" and again.entries[1:] == before[-len(again.entries) + 1 :])
+        for index in range(again.last_index + 1, again.last_index + 40):
+            again.append(b"later %d" % index, index, 4)
+            again.sync()
+        again.trim(again.last_index - 10, 600)
+        assert [e[1] for e in again.entries] == list(range(again.first_index, again.last_index + 1))
+        assert open_journal(directory, 400).entries == again.entries
+        if not died:
+            return
+    raise AssertionError("never got through")
