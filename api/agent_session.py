@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Send
@@ -54,6 +55,7 @@ class AgentSession:
         self._outbox: list[p.Message] = []
         self._wake = asyncio.Event()
         self._closing = False
+        self.heard_s = time.monotonic()
         self._seen = 0
         self._pushed: dict[int, str] = {}
         self._at_work = asyncio.Semaphore(FRAMES_AT_WORK_MAX)
@@ -159,6 +161,7 @@ class AgentSession:
 
     async def _frame(self) -> list[p.Message] | None:
         message = await self._receive()
+        self.heard_s = time.monotonic()
         if message["type"] != "websocket.receive":
             return None
         data = message.get("bytes")
@@ -178,7 +181,7 @@ class AgentSession:
         if refusal is not None:
             self.leave(*refusal)
             return False
-        unfit = self._gateway.fit()
+        unfit = await self._gateway.fit_soon()
         if unfit is not None:
             self.leave(unfit)
             return False
@@ -252,8 +255,8 @@ class AgentSession:
                 self._seen = max(self._seen, message.index)
                 if not await self._caught_up():
                     return
-                if self._gateway.fit() is None:
-                    self.push(p.Pong(message.sent_ms, self._scheduler.now_ms(), self._scheduler.index))
+                renews = self._gateway.fit() is None
+                self.push(p.Pong(message.sent_ms, self._scheduler.now_ms(), self._scheduler.index, renews))
             elif isinstance(message, p.TailChunk):
                 answer = self._tails.get(message.request)
                 if answer is not None and not answer.done():

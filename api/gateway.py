@@ -40,6 +40,7 @@ log = logging.getLogger("cronclave.gateway")
 GRACE_S = 1.0
 LAG_MS_MAX = 1_000
 WATCH_S = 0.25
+FIT_POLL_S = 0.02
 TAIL_S = 5.0
 DISCONNECT_TRIES_S = 30.0
 RETRY_S = 0.25
@@ -142,6 +143,13 @@ class Gateway:
         if not status.quorum:
             return "no_quorum"
         return "behind" if status.commit_lag_ms > LAG_MS_MAX else None
+
+    async def fit_soon(self) -> str | None:
+        """As `fit`, but an election is waited for: sending agents round the nodes would only delay them."""
+        end_s = time.monotonic() + GRACE_S
+        while (reason := self.fit()) is not None and time.monotonic() < end_s and not self._stopping:
+            await asyncio.sleep(FIT_POLL_S)
+        return reason
 
     # -- sessions -------------------------------------------------------------------------------
 
@@ -273,6 +281,10 @@ class Gateway:
             await asyncio.sleep(WATCH_S)
             reason = self.fit()
             now_s = time.monotonic()
+            for session in list(self._open):
+                if (now_s - session.heard_s) * 1000 > p.AGENT_SILENCE_MS:
+                    log.warning("agent %s sends nothing: closing its socket", session.hello.name)
+                    session.abandon()
             if reason is None:
                 self._bad_since_s = None
             elif self._bad_since_s is None:
