@@ -2,8 +2,8 @@
 
 Rules of this file:
 
-1. A draining or disconnected agent takes nothing new. Free slots are slots less live attempts less what this
-   plan placed.
+1. A draining or disconnected agent takes nothing new, nor does one whose node is quiet (it missed some
+   heartbeats). Free slots are slots less live attempts less what this plan placed.
 2. The least loaded matching agent takes the task (by share of its slots, then by id).
 3. Queued tasks come before the tasks of ticks that fire now; where a queue is not emptied, a firing tick's
    task joins it and does not jump it.
@@ -12,6 +12,7 @@ Rules of this file:
 from __future__ import annotations
 
 import heapq
+from collections.abc import Container
 
 from scheduler.commands import Assign
 from scheduler.machine import selectors
@@ -26,8 +27,9 @@ SELECTORS_MAX = 1_000
 class Places:
     """The free slots as this plan sees and fills them. Agents are read when the first place is asked for."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, quiet_nodes: Container[str] = ()) -> None:
         self._store = store
+        self._quiet_nodes = quiet_nodes
         self._agents: dict[int, Agent] | None = None
         self._busy: dict[int, int] = {}
         self._heaps: dict[str, list[tuple[float, int]]] = {}
@@ -40,7 +42,9 @@ class Places:
             if self._agents is None:
                 connected = agent_rows.connected(self._store)
                 self._agents = {
-                    agent.id: agent for agent in connected if not agent.draining and agent.slots > 0
+                    agent.id: agent
+                    for agent in connected
+                    if not agent.draining and agent.slots > 0 and agent.node not in self._quiet_nodes
                 }
                 self._busy = {agent.id: agent.busy for agent in connected}
             wanted = selectors.parse(selector)

@@ -102,6 +102,8 @@ def test_a_report_sent_again_changes_nothing_and_a_later_one_is_kept_beside(stor
     kept = story.attempt(attempt)
     assert kept._replace(late="") == ended
     assert json.loads(kept.late)["exit_code"] == 9
+    assert story.one(c.Finish(attempt, 1, START_MS, story.now_ms + 9, 8, "exit")).ok
+    assert story.attempt(attempt) == kept
 
 
 def test_running_is_reported_once(story: Story) -> None:

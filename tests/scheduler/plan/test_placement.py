@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 from scheduler import commands as c
+from scheduler.plan.placement import Places
 from tests.scheduler.story import START_MS, Story, job
 
 
@@ -56,6 +57,14 @@ def test_a_disconnected_agent_takes_nothing(story: Story) -> None:
     assert story.plan() == []
 
 
+def test_agents_of_a_quiet_node_take_nothing_new_for_now(story: Story) -> None:
+    story.connect("quiet", node="node-b")
+    other = story.connect("other", node="node-a", slots=1)
+    places = Places(story.store, ["node-b"])
+    anybody = '["default",{},null]'
+    assert [places.take(anybody), places.take(anybody)] == [other, 0]
+
+
 def test_tasks_that_nobody_can_take_never_stand_before_others(story: Story) -> None:
     agent = story.connect(slots=1)
     story.put(job("nowhere", on={"pool": "none"}, policies={"priority": 99}), job("here"))
@@ -98,3 +107,30 @@ def test_more_free_places_than_one_plan_fills(story: Story) -> None:
     story.plan_and_apply()
     story.plan_and_apply()
     assert sum(placed(story).values()) == 1_200
+
+
+def test_a_tick_queues_up_where_one_plan_does_not_empty_the_queue(story: Story) -> None:
+    story.put(job("queued"), job("ticking", trigger={"cron": "* * * * * *"}))
+    run(story, "queued", times=900)
+    story.connect(slots=5_000)
+    story.now_ms = START_MS + 1_000
+    planned = story.plan_and_apply()
+    assert [command.agent for command in planned if isinstance(command, c.Fire)] == [0]
+    assert sum(isinstance(command, c.Assign) for command in planned) < 900
+    # Then the queue is emptied, and the next tick goes straight to an agent.
+    story.plan_and_apply()
+    story.work()
+    story.now_ms += 1_000
+    assert [command.agent for command in story.plan_and_apply() if isinstance(command, c.Fire)] == [1]
+
+
+def test_runs_of_the_catch_up_queue_behind_live_ones(story: Story) -> None:
+    story.put(job("behind", trigger={"cron": "0 * * * *"}), job("live"))
+    story.now_ms = START_MS + 2 * 3_600_000 - 600_000
+    story.plan_and_apply()
+    story.now_ms += 60_000
+    run(story, "live")
+    story.connect(slots=1)
+    assigned = [command.task for command in story.plan() if isinstance(command, c.Assign)]
+    assert story.store.rows("SELECT cause FROM runs ORDER BY id") == [("catchup",), ("manual",)]
+    assert assigned == [2]

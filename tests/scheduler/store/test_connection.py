@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -81,4 +82,21 @@ def test_a_copy_is_whole_and_opens_as_a_state(story: Story, tmp_path: Path) -> N
     assert state.load(copy) == copied
     assert copy.value("SELECT count(*) FROM jobs") == 200
     assert copy.value("PRAGMA integrity_check") == "ok"
+    copy.close()
+
+
+def test_a_copy_holds_one_instant_while_commits_go_on(story: Story, tmp_path: Path) -> None:
+    # Large enough for several steps of the copy.
+    story.put(*[job(f"job-{number}", description="x" * 2_000) for number in range(1_000)])
+    with ThreadPoolExecutor(1) as helper:
+        copying = helper.submit(story.store.copy_to, tmp_path / "copy.db")
+        commits = 0
+        while not copying.done():
+            story.put(job("changing", description=f"{commits}"))
+            commits += 1
+        copied = copying.result()
+    copy = Store.create_or_open(tmp_path / "copy.db", cluster="story")
+    assert commits > 0
+    assert state.load(copy) == copied
+    assert copy.value("SELECT count(*) FROM revisions") == copied.idx - 1 + 999
     copy.close()
