@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -230,7 +231,7 @@ class DyingDisk(FileDisk):
 
 CHANGES: dict[str, Callable[[Journal], object]] = {
     "reset": lambda journal: journal.reset(56, 3),
-    "truncate": lambda journal: journal.truncate(12),
+    **{f"truncate {index}": partial(Journal.truncate, index=index) for index in (12, *range(20, 31))},
     "trim": lambda journal: journal.trim(25, 500),
 }
 
@@ -259,7 +260,10 @@ def test_change_that_was_interrupted_anywhere_is_whole_or_absent(tmp_path: Path,
         for index in range(again.last_index + 1, again.last_index + 40):
             again.append(b"later %d" % index, index, 4)
             again.sync()
-        again.trim(again.last_index - 10, 600)
+        terms = {e[1]: e[2] for e in again.entries}
+        for index in range(again.first_index, again.last_index - 10):
+            again.trim(index, 0)
+            assert again.entries[0][2] == terms[again.first_index]
         assert [e[1] for e in again.entries] == list(range(again.first_index, again.last_index + 1))
         assert open_journal(directory, 400).entries == again.entries
         if not died:
