@@ -3,8 +3,10 @@
 1. The addresses are tried in order, own zone first; the next at once when one refuses or sends us away, and
    after a whole round without a welcome a jittered pause (50 ms, doubling to 2 s).
 2. Everything that is ready in one turn of the loop goes in one frame.
-3. Pings go out at the start and every second. No Pong for SILENCE_MS: on to the next node.
-4. `fenced` (a newer session of this installation) ends the agent; every other Leave means the next node.
+3. Pings go out at the start, every PING_MS, and every PING_BUSY_MS while something waits for an answer. A Ping
+   without any Pong for SILENCE_MS: on to the next node. Only a Pong that `renews` renews leases.
+4. Connected elsewhere, an agent looks every HOME_S whether its first node serves again, and goes home.
+5. `fenced` (a newer session of this installation) ends the agent; every other Leave means the next node.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
+import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Subprotocol
@@ -24,6 +27,8 @@ from agent.clock import NodeClock, boot_ms
 from scheduler.protocol import (
     FRAME_BYTES_MAX,
     LEASE_MS,
+    PING_BUSY_MS,
+    PING_MS,
     SILENCE_MS,
     SUBPROTOCOL,
     Finished,
@@ -43,7 +48,7 @@ from scheduler.protocol import (
 log = logging.getLogger("agent.connection")
 OPEN_TIMEOUT_S = 2.0
 WELCOME_TIMEOUT_S = 5.0
-PING_S = 1.0
+HOME_S = 15.0
 _FIRST_PINGS_S = (0.0, 0.02, 0.06)  #: the quickest of several is the best estimate of the clock
 _PAUSE_FIRST_S, _PAUSE_MAX_S = 0.05, 2.0
 _LEFT = (OSError, TimeoutError, InvalidHandshake, InvalidURI, ConnectionClosed, ProtocolError)
@@ -70,6 +75,9 @@ class Listener(Protocol):
     def beat(self) -> tuple[int, int]:
         """Once a second while connected: (highest index seen, free slots)."""
 
+    def waiting(self) -> bool:
+        """Whether a claim or a report waits for the node's answer."""
+
 
 class Connection:
     def __init__(
@@ -90,7 +98,8 @@ class Connection:
         self._ready = asyncio.Event()
         self._welcomed = False
         self._socket: ClientConnection | None = None
-        self._pong_ms = 0.0
+        self._unanswered_ms: float | None = None  #: sending of the oldest Ping without a later Pong
+        self._url = ""
         self._said: dict[str, str] = {}
 
     def send(self, message: Message) -> None:
@@ -160,7 +169,8 @@ class Connection:
         if not isinstance(first, Welcome):
             return f"expected Welcome, got {type(first).__name__}"
         self._clock.reset()
-        self._pong_ms = boot_ms()
+        self._unanswered_ms = None
+        self._url = url
         self._socket = socket
         self._welcomed = True
         self._listener.lease(hello_ms + LEASE_MS)
@@ -210,9 +220,10 @@ class Connection:
     def _hear(self, messages: list[Message]) -> str:
         for message in messages:
             if isinstance(message, Pong):
-                self._pong_ms = boot_ms()
-                self._clock.pong(message.node_ms, self._pong_ms)
-                self._listener.lease(message.sent_ms + LEASE_MS)
+                self._unanswered_ms = None
+                self._clock.pong(message.node_ms, boot_ms())
+                if message.renews:
+                    self._listener.lease(message.sent_ms + LEASE_MS)
             elif isinstance(message, Leave):
                 return self._told_to_leave(message)
         self._listener.receive(messages)
@@ -232,15 +243,37 @@ class Connection:
         for wait_s in _FIRST_PINGS_S:
             await asyncio.sleep(wait_s)
             self._ping()
+        pinged_ms = arrived_ms = boot_ms()
+        home_s = HOME_S * random.uniform(0.7, 1.3)
         while True:
-            await asyncio.sleep(PING_S)
-            if boot_ms() - self._pong_ms > SILENCE_MS:
+            await asyncio.sleep(PING_BUSY_MS / 1000)
+            now_ms = boot_ms()
+            if self._unanswered_ms is not None and now_ms - self._unanswered_ms > SILENCE_MS:
                 return f"no answer for {SILENCE_MS} ms"
-            self._ping()
+            if now_ms - pinged_ms >= PING_MS or self._listener.waiting():
+                pinged_ms = now_ms
+                self._ping()
+            if now_ms - arrived_ms >= home_s * 1000:
+                arrived_ms = now_ms
+                if self._url != self._configured[0] and await self._home_serves():
+                    return f"{self._configured[0]}, nearer, serves again"
+
+    async def _home_serves(self) -> bool:
+        try:
+            async with httpx2.AsyncClient(
+                verify=self._tls or True, timeout=OPEN_TIMEOUT_S, trust_env=False
+            ) as client:
+                reply = await client.get(f"{self._configured[0]}/readyz")
+        except httpx2.HTTPError:
+            return False
+        return reply.status_code == 200
 
     def _ping(self) -> None:
         index, free_slots = self._listener.beat()
-        self.send(Ping(int(boot_ms()), index, free_slots))
+        now_ms = boot_ms()
+        if self._unanswered_ms is None:
+            self._unanswered_ms = now_ms
+        self.send(Ping(int(now_ms), index, free_slots))
 
     async def goodbye(self, reason: str) -> None:
         """Say that we stop in good order; the node need not wait for us."""
@@ -275,4 +308,3 @@ def _frames(messages: list[Message]) -> list[list[Message]]:
     if batch:
         frames.append(batch)
     return frames
-

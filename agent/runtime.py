@@ -98,9 +98,7 @@ class Agent:
                 f"{pinned.cluster} (restore {pinned.restores})"
             )
         if (welcome.cluster, welcome.restores) != (pinned.cluster, pinned.restores):
-            self._identity = dataclasses.replace(
-                pinned, cluster=welcome.cluster, restores=welcome.restores
-            )
+            self._identity = dataclasses.replace(pinned, cluster=welcome.cluster, restores=welcome.restores)
             identity.store(self._config.data, self._identity)
         self._journal.seen(welcome.index)
         self._worker.welcomed()
@@ -116,6 +114,9 @@ class Agent:
     def beat(self) -> tuple[int, int]:
         self._worker.tick()
         return self._journal.book.index, self._worker.free_slots()
+
+    def waiting(self) -> bool:
+        return self._worker.waiting()
 
     # -- life
 

@@ -53,8 +53,7 @@ def survivors(sessions: Mapping[int, float], installation: str) -> list[int]:
     return [
         pid
         for pid, session, _ in processes
-        if pid != os.getpid()
-        and ((session in sessions and session not in strangers) or _marked(pid, mark))
+        if pid != os.getpid() and ((session in sessions and session not in strangers) or _marked(pid, mark))
     ]
 
 

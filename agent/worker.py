@@ -106,6 +106,10 @@ class Worker:
     def free_slots(self) -> int:
         return 0 if self._journal.full else max(0, self._slots - len(self._held))
 
+    def waiting(self) -> bool:
+        """Whether a claim or a report waits for the node's answer."""
+        return bool(self._unacknowledged) or any(h.phase is Phase.CLAIMED for h in self._held.values())
+
     def running(self) -> set[int]:
         return set(self._held)
 

@@ -55,6 +55,8 @@ class AgentSession:
         self._outbox: list[p.Message] = []
         self._wake = asyncio.Event()
         self._closing = False
+        self._abandoned = False
+        self._reader: asyncio.Task[None] | None = None
         self.heard_s = time.monotonic()
         self._seen = 0
         self._pushed: dict[int, str] = {}
@@ -85,6 +87,14 @@ class AgentSession:
         """Close after what is in the outbox."""
         self._closing = True
         self._wake.set()
+
+    def abandon(self) -> None:
+        """Close at once: the other end is silent and would not read a farewell."""
+        self._closing = True
+        self._outbox.clear()
+        self._abandoned = True
+        if self._reader is not None:
+            self._reader.cancel()
 
     def first_time(self, attempt: int, state: str) -> bool:
         """Whether this attempt was not pushed in this state yet; notes it."""
@@ -119,11 +129,11 @@ class AgentSession:
 
     async def run(self) -> None:
         await self._send({"type": "websocket.accept", "subprotocol": p.SUBPROTOCOL})
-        reader = asyncio.create_task(self._read(), name="agent-read")
+        reader = self._reader = asyncio.create_task(self._read(), name="agent-read")
         writer = asyncio.create_task(self._write(), name="agent-write")
         try:
             await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
-            if not writer.done():
+            if not writer.done() and not self._abandoned:
                 self.drop()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(SEND_S):

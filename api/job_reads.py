@@ -10,6 +10,8 @@ from typing import Any
 from api.problems import Problem
 from api.services import Services
 from api.views import job_bytes, job_facts, run_json, runs_json
+from scheduler.commands import JobSeed
+from scheduler.model import Job
 from scheduler.store import pages
 from scheduler.store.connection import Store
 from scheduler.store.pages import JobRow, RunRow
@@ -44,6 +46,24 @@ def job_documents(store: Store, services: Services, rows: Sequence[JobRow]) -> l
         )
         for row in rows
     ]
+
+
+def new_job_document(store: Store, services: Services, row: JobRow, job: Job, made: JobSeed) -> bytes:
+    """The JSON of a job that was just created, from what was sent: it has no tick and no run yet."""
+    places = services.places(store)
+    placed = all(
+        places.has_place(task.on.pool, task.on.zone, tuple(sorted(task.on.labels.items())))
+        for task in job.tasks.values()
+    )
+    due = [trigger.first_due_ms for trigger in made.triggers if trigger.first_due_ms is not None]
+    facts = job_facts(
+        row,
+        state="active" if placed else "unplaceable",
+        next_tick_ms=min(due, default=None),
+        last_tick=None,
+        last_run=None,
+    )
+    return job_bytes(facts, row.spec)
 
 
 def state_of(store: Store, services: Services, row: JobRow) -> str:

@@ -10,7 +10,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from scheduler.model.compiled import CompiledJob, CompiledTask, compile_job
+from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.store.pages import AgentRow, JobRow
 
 RECENT_MS = 5 * 60_000
@@ -28,13 +28,14 @@ class Places:
         ]
         self._known: dict[tuple[object, ...], bool] = {}
 
-    def has_place(self, task: CompiledTask) -> bool:
-        question = (task.pool, task.zone, task.labels)
+    def has_place(self, pool: str, zone: str | None, labels: tuple[tuple[str, str], ...]) -> bool:
+        """Whether an agent matches. `labels` sorted; `zone` None: any."""
+        question = (pool, zone, labels)
         answer = self._known.get(question)
         if answer is None:
             answer = self._known[question] = any(
-                pool == task.pool and task.zone in (None, zone) and labels.issuperset(task.labels)
-                for pool, zone, labels in self._agents
+                pool == in_pool and zone in (None, in_zone) and having.issuperset(labels)
+                for in_pool, in_zone, having in self._agents
             )
         return answer
 
@@ -42,7 +43,8 @@ class Places:
         """active | paused | unplaceable."""
         if row.state != "active":
             return row.state
-        return "active" if all(self.has_place(task) for task in compiled.tasks) else "unplaceable"
+        placed = all(self.has_place(task.pool, task.zone, task.labels) for task in compiled.tasks)
+        return "active" if placed else "unplaceable"
 
 
 class CompiledJobs:

@@ -74,7 +74,7 @@ class NodeStatus:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What one transaction reported. `first_index` is the index of its first command; event n of the batch has
+    """What one transaction reported. Event n of the batch has
     the SSE id `index.n` with the index of its command."""
 
     index: int  #: of the last command

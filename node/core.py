@@ -46,6 +46,7 @@ log = logging.getLogger("cronclave.core")
 RESEND_S = 1.0
 OUTGOING_BYTES_MAX = 256 << 20
 TRANSFER_PAUSE_S = 1.0
+FIRST_FRONT_S = 10.0
 
 
 class FrontConnection:
@@ -67,6 +68,7 @@ class Core:
         self._identity = identity
         self._reactor = Reactor()
         self._front: FrontConnection | None = None
+        self._front_seen = False
         self._pending: dict[tuple[str, int], tuple[bytes, float]] = {}  # (front, seq) -> frame, last sent
         self._own_front = f"core-{identity.uid}-{secrets.token_hex(4)}"
         self._own_sequence = 0
@@ -247,6 +249,7 @@ class Core:
             self._answer(front, message[1], message[2], message[3])
         elif kind == "hello":
             front.uid = message[1]
+            self._front_seen = True
             state = self._state.machine.state
             self._write(
                 front, bridge.encode(["welcome", {"path": str(self._state.path), "index": state.idx}])
@@ -299,6 +302,8 @@ class Core:
                 pass  # nobody else has a living front either: leading without one is no worse
 
     def _front_lives(self, now_s: float) -> bool:
+        if not self._front_seen and now_s - self._started_s < FIRST_FRONT_S:
+            return True  # it is still starting
         heard_s = self._front.heard_s if self._front is not None else self._front_lost_s
         return now_s - heard_s < bridge.FRONT_SILENCE_S
 

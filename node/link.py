@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import logging
 import threading
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from api.ports import Committed, NoLeaderError, NodeStatus, PeerStatus, UnavailableError
+from api.ports import Committed, NodeStatus, NoLeaderError, PeerStatus, UnavailableError
 from node import bridge
 from node.proposals import Proposals
 from scheduler import codec
@@ -24,6 +25,7 @@ from scheduler.store.connection import Store
 log = logging.getLogger("cronclave.front")
 
 HISTORY_EVENTS_MAX = 50_000
+CORE_SILENCE_MS = 1_000
 
 
 class CommitSubscription:
@@ -59,6 +61,7 @@ class CoreLink:
         self._subscriptions: set[CommitSubscription] = set()
         self._history: deque[tuple[int, int, int, Event]] = deque(maxlen=HISTORY_EVENTS_MAX)
         self._history_from = (0, -1)
+        self._heard_s = time.monotonic()
         self._questions: dict[int, asyncio.Future[str]] = {}
         self._numbers = itertools.count(1)
         self._local = threading.local()
@@ -85,6 +88,7 @@ class CoreLink:
         assert self._reader is not None
         decoder = bridge.Decoder()
         while data := await self._reader.read(1 << 20):
+            self._heard_s = time.monotonic()
             for message in decoder.feed(data):
                 self._take(message)
             if self._moved:
@@ -102,7 +106,13 @@ class CoreLink:
     # -- api.ports.Scheduler ---------------------------------------------------------------------
 
     def status(self) -> NodeStatus:
-        return self._status
+        """As the core last told; a core that is silent can vouch for nothing."""
+        silent_ms = int((time.monotonic() - self._heard_s) * 1000)
+        if silent_ms < CORE_SILENCE_MS or not self._status.quorum:
+            return self._status
+        return dataclasses.replace(
+            self._status, quorum=False, ready=False, commit_lag_ms=self._status.commit_lag_ms + silent_ms
+        )
 
     @property
     def index(self) -> int:

@@ -19,7 +19,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from api.ports import NoLeaderError, NodeStatus
+from api.ports import NodeStatus, NoLeaderError
 from scheduler.commands import Command, Outcome, PutToken
 from scheduler.plan import PlanCache, orphans, plan, wake_ms
 from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
@@ -33,7 +33,8 @@ IDLE_S_MAX = 1.0
 IDLE_S_MIN = 0.002
 REFUSED_S = 0.1
 CLOCK_DEVIATION_MS_MAX = 1_000
-NODE_SILENCE_MS = 2_000
+NODE_SILENCE_MS = 2_000  #: its agents count as disconnected
+NODE_QUIET_MS = 400  #: eight heartbeats without an answer: its agents get nothing new
 _SLEW = 0.005  #: share of elapsed time by which the planner's clock may move towards the wall clock
 _LEASE_S = (LEASE_MS + KILL_GRACE_MS + LEASE_MARGIN_MS) / 1000
 
@@ -126,7 +127,10 @@ class Planner:
         clock = OfficeClock()
         leases = Leases()
         cache = PlanCache()
-        if self._bootstrap_token is not None and self._open_store().value("SELECT 1 FROM tokens LIMIT 1") is None:
+        if (
+            self._bootstrap_token is not None
+            and self._open_store().value("SELECT 1 FROM tokens LIMIT 1") is None
+        ):
             await self._propose([PutToken("bootstrap", self._bootstrap_token, "admin")])
         while self._epoch_held() == epoch:
             self._poked.clear()
@@ -144,7 +148,8 @@ class Planner:
                 epoch=epoch,
                 lead_ms=lead_ms,
                 leases=leases.refresh(o.id for o in orphans(store) if o.state != "assigned"),
-                silent_nodes=_silent_nodes(status),
+                silent_nodes=_silent_for(status, NODE_SILENCE_MS),
+                quiet_nodes=_silent_for(status, NODE_QUIET_MS),
                 cache=cache,
             )
             if commands:
@@ -174,5 +179,5 @@ class Planner:
         self._poked.clear()
 
 
-def _silent_nodes(status: NodeStatus) -> list[str]:
-    return sorted(p.node for p in status.peers if p.silent_ms >= NODE_SILENCE_MS)
+def _silent_for(status: NodeStatus, silence_ms: int) -> list[str]:
+    return sorted(p.node for p in status.peers if p.silent_ms >= silence_ms)

@@ -16,8 +16,9 @@ The talk, in order (rules 1 and 5 of the design, section 3):
    an event id, sent again on every connection until the node's Ack, which follows the commit.
 4. node: Cancel; agent stops the process group (SIGTERM, grace, SIGKILL) and reports Finished(cancelled),
    or the real exit when that came first.
-5. agent: Ping every second. node: Pong, only while it has a quorum: it renews the agent's leases
-   (LEASE_MS from the sending of the Ping). No Pong for SILENCE_MS: the agent tries another node.
+5. agent: Ping every second, and every PING_BUSY_MS while a claim or a report waits for its answer. node: Pong at
+   once; `renews` only while it has a quorum and is not behind: it renews the agent's leases (LEASE_MS from the
+   sending of the Ping). A Ping without any Pong for SILENCE_MS: the agent tries another node.
 6. node: TailRequest, agent: TailChunk, for live output.
 
 Every agent message that concerns attempts carries through Hello and Ping the highest index the agent has seen; a
@@ -40,7 +41,10 @@ RUNNING_AFTER_MS = 250
 LEASE_MS = 20_000
 KILL_GRACE_MS = 5_000
 LEASE_MARGIN_MS = 5_000
-SILENCE_MS = 3_000
+PING_MS = 1_000
+PING_BUSY_MS = 250
+SILENCE_MS = 1_500
+AGENT_SILENCE_MS = 5_000  #: a node closes the socket of an agent that sends nothing for so long
 TAIL_SUCCESS_BYTES = 2 << 10
 TAIL_FAILURE_BYTES = 16 << 10
 
@@ -182,6 +186,7 @@ class Pong:
     sent_ms: int
     node_ms: int  #: the node's wall clock (UTC), for the agent's estimate of the offset
     index: int
+    renews: bool = True  #: leases are renewed; False: the node lives but may not speak for the cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,9 +259,7 @@ def decode(frame: bytes) -> list[Message]:
             cls = _CLASSES[row[0]]
             fields = row[1:]
             for position in _TUPLES.get(cls, ()):
-                fields[position] = tuple(
-                    tuple(x) if isinstance(x, list) else x for x in fields[position]
-                )
+                fields[position] = tuple(tuple(x) if isinstance(x, list) else x for x in fields[position])
             messages.append(cls(*fields))
         return messages
     except ProtocolError:

@@ -16,7 +16,7 @@ from api import access
 from api.call import Call, json_response
 from api.instants import parse_wait_s
 from api.job_bodies import one_document, to_job
-from api.job_reads import find_job, job_documents, run_document
+from api.job_reads import find_job, job_documents, new_job_document, run_document
 from api.outcomes import expect_ok
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services
@@ -66,15 +66,21 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     scheduler = services.scheduler
     after_ms = scheduler.now_ms()
     key, body = call.idempotency()
-    command = PutJobs((seed(job, after_ms, if_revision),), after_ms, call.actor, key, body)
+    made = seed(job, after_ms, if_revision)
+    command = PutJobs((made,), after_ms, call.actor, key, body)
     outcome = await scheduler.propose(command)
     hint = "PUT /v1/jobs/{name} changes a job; delete it first to make another." if if_revision == 0 else ""
     result = first_of(expect_ok(outcome, what=f"job {job.name}", hint=hint))
     created = bool(result.get("created"))
     with scheduler.read() as store:
         row = pages.job(store, job.namespace, job.name)
-        document = job_documents(store, services, [row])[0] if row is not None else b"{}"
-    headers = {"ETag": f'"{result.get("revision", row.revision if row else 0)}"'}
+        if row is None:
+            raise Problem("not-found", f"job {job.name} was deleted again")
+        if created and row.revision == result.get("revision"):
+            document = new_job_document(store, services, row, job, made)
+        else:
+            document = job_documents(store, services, [row])[0]
+    headers = {"ETag": f'"{result.get("revision", row.revision)}"'}
     if created:
         headers["Location"] = f"/v1/jobs/{job.name}?namespace={job.namespace}"
     return Response(document, 201 if created else 200, headers=headers, media_type="application/json")

@@ -40,21 +40,27 @@ def plan(
     lead_ms: int,
     leases: LeaseView = (),
     silent_nodes: Sequence[str] = (),
+    quiet_nodes: Container[str] = (),
     limits: Limits | None = None,
     cache: PlanCache | None = None,
 ) -> list[Command]:
     """What to propose now, in this order. One plan in flight: plan again when its outcomes are known.
+
+    `silent_nodes` are given up: their agents count as disconnected. `quiet_nodes` missed some heartbeats: their
+    agents get nothing new for now.
 
     `cache` is kept between plans of one planner. The store's snapshot is taken here.
     """
     limits = limits or Limits()
     cache = cache or PlanCache()
     with store.snapshot():
-        return _plan(store, now_ms, epoch, lead_ms, leases, silent_nodes, limits, cache)
+        places = Places(store, quiet_nodes)
+        return _plan(store, places, now_ms, epoch, lead_ms, leases, silent_nodes, limits, cache)
 
 
 def _plan(
     store: Store,
+    places: Places,
     now_ms: int,
     epoch: int,
     lead_ms: int,
@@ -64,7 +70,6 @@ def _plan(
     cache: PlanCache,
 ) -> list[Command]:
     horizon = Horizon(now_ms, now_ms + lead_ms, epoch)
-    places = Places(store)
     each = limits.each_kind
     urgent: list[Command] = [
         LoseNode(epoch, node) for node in silent_nodes if agent_rows.any_on_node(store, node)

@@ -146,18 +146,18 @@ async def test_a_cancelled_attempt_is_stopped_and_a_revoked_one_refused(
         assert (await agent.expect(p.Cancel)) == p.Cancel(second)
 
 
-async def test_pongs_stop_and_agents_leave_without_a_quorum(url: str, node: SingleNode) -> None:
+async def test_no_lease_is_renewed_and_agents_leave_without_a_quorum(url: str, node: SingleNode) -> None:
     async with HandAgent(url) as agent:
         await agent.hello()
         await agent.send(p.Ping(5, node.index, 4))
         pong = await agent.expect(p.Pong)
         assert isinstance(pong, p.Pong)
-        assert pong.sent_ms == 5
+        assert (pong.sent_ms, pong.renews) == (5, True)
         node.quorum = False
         await agent.send(p.Ping(6, 0, 4))
         rest = await agent.until_closed()
-        assert [type(message) for message in rest] == [p.Leave]
-        assert rest[0] == p.Leave("no_quorum", "this node cannot speak for the cluster now")
+        assert [message.renews for message in rest if isinstance(message, p.Pong)] == [False]
+        assert rest[-1] == p.Leave("no_quorum", "this node cannot speak for the cluster now")
     async with HandAgent(url) as agent:
         told = await agent.hello()
         assert isinstance(told, p.Leave)

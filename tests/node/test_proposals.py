@@ -27,7 +27,9 @@ class Wire:
         outcomes = []
         for encoded in frame.commands:
             command = codec.decode_command(encoded)
-            outcomes.append(Outcome("ok", value={"run": command.run} if isinstance(command, CancelRun) else None))
+            outcomes.append(
+                Outcome("ok", value={"run": command.run} if isinstance(command, CancelRun) else None)
+            )
         proposals.resolve(frame.seq, codec.encode_outcomes(outcomes))
 
 
