@@ -27,16 +27,18 @@ CA file for https. `CRONCLAVE_RETRY` (10s) is how long a command tries again whi
 
 
 def every_command(
-    command: click.Command = cronclave, path: tuple[str, ...] = ("cronclave",)
+    command: click.Command = cronclave, parent: click.Context | None = None, name: str = "cronclave"
 ) -> Iterator[tuple[tuple[str, ...], click.Command, click.Context]]:
     """All commands, depth first, with the words that call them."""
-    context = click.Context(command, info_name=" ".join(path), max_content_width=WIDTH, terminal_width=WIDTH)
-    yield path, command, context
+    # As click makes contexts when it is called: what is inherited (-h) must be inherited here too.
+    settings = {**command.context_settings, "max_content_width": WIDTH, "terminal_width": WIDTH}
+    context = click.Context(command, info_name=name, parent=parent, **settings)
+    yield tuple(context.command_path.split()), command, context
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
+        for word in command.list_commands(context):
+            inner = command.get_command(context, word)
             assert inner is not None
-            yield from every_command(inner, (*path, name))
+            yield from every_command(inner, context, word)
 
 
 def reference() -> str:

@@ -39,6 +39,7 @@ OWNERS = {
     "httpx2": ("agent/", "api/log_source.py", "bench/"),
     "fastapi": ("api/",),
     "starlette": ("api/",),
+    "anyio": ("api/call.py",),
     "uvicorn": ("api/", "node/front.py"),
     "prometheus_client": ("api/metrics.py",),
     "click": ("cli/",),

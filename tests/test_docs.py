@@ -38,9 +38,11 @@ def test_every_route_is_documented() -> None:
     }
     text = page.read_text()
 
-    missing = [f"{method.upper()} {path}" for method, path in sorted(routes) if path not in text]
+    # The cockpit's own files are no interface.
+    public = [(m, p) for m, p in sorted(routes) if not p.startswith("/cockpit/") and p != "/favicon.ico"]
+    missing = [f"{m.upper()} {p}" for m, p in public if p.replace("{kind}", "…") not in text]
 
-    assert len(routes) > 20
+    assert len(public) > 20
     assert not missing
 
 
