@@ -15,7 +15,7 @@ from scheduler import protocol as p
 from scheduler.commands import Assign, CancelRun, DisconnectAgent, Revoke
 from scheduler.store import pages
 from tests.api.served import DEADLINE_S, HandAgent, served
-from tests.api.single_node import SingleNode
+from tests.api.single_node import ADMIN_TOKEN, SingleNode
 
 
 @pytest.fixture
@@ -256,3 +256,15 @@ async def test_live_output_comes_from_the_agent_and_later_from_the_tail(
     await until(lambda: not agent_row(node, welcome.agent).node)
     stored = await client.get(f"/v1/runs/{run}/logs")
     assert (stored.text, stored.headers["x-cronclave-log-source"]) == ("hello world", "tail")
+
+
+async def test_a_large_chunked_body_gets_its_413_from_the_real_server(url: str) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(32):
+            yield b"x" * 65_536
+
+    headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=DEADLINE_S) as real:
+        reply = await real.put("/v1/jobs/big", content=chunks())
+        assert (reply.status_code, reply.json()["type"]) == (413, "/problems/too-large")
+        assert (await real.get("/v1/jobs/big")).status_code == 404
