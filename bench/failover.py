@@ -30,12 +30,20 @@ NEXT_START_S = 60.0
 SETTLE_S = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Milliseconds from a leader's loss to what the new one did first."""
+
+    decided_ms: float  #: a run was created
+    started_ms: float  #: a run that was created after the loss started
+
+
 @dataclass(slots=True)
 class Losses:
     """What happened to one cluster under a series of leader losses."""
 
-    killed_ms: list[float] = field(default_factory=list)  #: time to the next start after SIGKILL
-    stopped_ms: list[float] = field(default_factory=list)  #: the same after SIGSTOP
+    killed: list[Recovery] = field(default_factory=list)
+    stopped: list[Recovery] = field(default_factory=list)
     payload: Judgement | None = None
     runs: Judgement | None = None
     problems: list[str] = field(default_factory=list)
@@ -54,24 +62,24 @@ def submit(
     return [oracle for _, oracle in noop], [oracle for _, oracle in shell]
 
 
-def first_start_after(cluster: Cluster, moment_ms: int) -> float | None:
-    """The earliest start, in ms after the moment, of a run from a tick that was created after it."""
+def recovery_since(cluster: Cluster, moment_ms: int) -> Recovery | None:
+    """What the new leader did first after the moment; None while it has started nothing."""
     try:
         runs = list(cluster.client.items("/v1/runs", {"since": instant(moment_ms + 1)}, deadline_s=2.0))
     except UnansweredError:
         return None
-    starts = [
-        milliseconds(run["started"])
-        for run in runs
-        if run["started"] and run["tick"] and milliseconds(run["created"]) > moment_ms
-    ]
-    return float(min(starts) - moment_ms) if starts else None
+    new = [run for run in runs if run["tick"] and milliseconds(run["created"]) > moment_ms]
+    starts = [milliseconds(run["started"]) for run in new if run["started"]]
+    if not starts:
+        return None
+    decided = min(milliseconds(run["created"]) for run in new)
+    return Recovery(float(decided - moment_ms), float(min(starts) - moment_ms))
 
 
-def lose_leader(cluster: Cluster, *, stop: bool) -> float:
+def lose_leader(cluster: Cluster, *, stop: bool) -> Recovery:
     """Kill the leader, or stop it past every timeout and continue it; back to a whole cluster.
 
-    Gives the time to the next start. Raises DeadlineError."""
+    Raises DeadlineError."""
     leader = cluster.leader()
     moment_ms = int(time.time() * 1000)
     if stop:
@@ -81,8 +89,8 @@ def lose_leader(cluster: Cluster, *, stop: bool) -> float:
     others = cluster.client_without(leader)
     spared, cluster.client = cluster.client, others
     try:
-        took_ms = wait_for(
-            lambda: first_start_after(cluster, moment_ms), NEXT_START_S, "a start by the new leader", 0.5
+        recovery = wait_for(
+            lambda: recovery_since(cluster, moment_ms), NEXT_START_S, "a start by the new leader", 0.5
         )
         if stop:
             wait_for(
@@ -93,7 +101,7 @@ def lose_leader(cluster: Cluster, *, stop: bool) -> float:
         others.close()
         _bring_back(leader, stopped=stop)
     cluster.wait_ready()
-    return took_ms
+    return recovery
 
 
 def _bring_back(node: Node, *, stopped: bool) -> None:
@@ -136,11 +144,11 @@ def lose_leaders(
     for number in range(kills + stops):
         stop = number >= kills
         try:
-            took_ms = lose_leader(cluster, stop=stop)
+            recovery = lose_leader(cluster, stop=stop)
         except DeadlineError as error:
             losses.problems.append(f"loss {number + 1}: {error}")
             continue
-        (losses.stopped_ms if stop else losses.killed_ms).append(took_ms)
+        (losses.stopped if stop else losses.killed).append(recovery)
     until_ms, losses.payload = settle(cluster, shell, file, from_ms)
     if noop:
         runs = list(cluster.client.items("/v1/runs", {"since": instant(from_ms - 5_000)}))
@@ -156,14 +164,16 @@ def run(options: Options) -> Result:
     rows = [
         _time_row(
             "leader killed → first start by the new leader",
-            losses.killed_ms,
+            losses.killed,
             100,
             500,
             "p50 12.7 s, max 14.6 s",
         ),
-        _time_row("leader stopped (SIGSTOP) → first start", losses.stopped_ms, 500, 1_000, "12 to 13 s"),
+        _time_row("leader stopped (SIGSTOP) → first start", losses.stopped, 500, 1_000, "12 to 13 s"),
     ]
     notes = list(losses.problems)
+    for how, recoveries in (("killed", losses.killed), ("stopped", losses.stopped)):
+        notes.append(f"{how} → first run created: {spread([r.decided_ms for r in recoveries], 'ms')}")
     for what, judgement in (("shell jobs", losses.payload), ("no-op jobs", losses.runs)):
         if judgement is not None:
             rows.append(
@@ -179,7 +189,8 @@ def run(options: Options) -> Result:
     return Result(rows, notes)
 
 
-def _time_row(what: str, values: list[float], p50_ms: float, p99_ms: float, peer: str) -> Row:
+def _time_row(what: str, recoveries: list[Recovery], p50_ms: float, p99_ms: float, peer: str) -> Row:
+    values = [recovery.started_ms for recovery in recoveries]
     met = None
     if values:
         met = percentile(values, 0.5) <= p50_ms and percentile(values, 0.99) <= p99_ms

@@ -37,8 +37,8 @@ def test_no_tick_is_lost_or_doubled_when_leaders_are_killed_and_stopped(new_clus
 
     losses = lose_leaders(cluster, kills=KILLS, stops=STOPS, noop_jobs=0, shell_jobs=JOBS)
 
-    print(f"killed -> next start: {spread(losses.killed_ms, 'ms')}")
-    print(f"stopped -> next start: {spread(losses.stopped_ms, 'ms')}")
+    print(f"killed -> next start: {spread([r.started_ms for r in losses.killed], 'ms')}")
+    print(f"stopped -> next start: {spread([r.started_ms for r in losses.stopped], 'ms')}")
     assert losses.problems == []
     assert losses.payload is not None
     assert losses.payload.due >= JOBS * (KILLS + STOPS)
