@@ -3,8 +3,8 @@
 1. The addresses are tried in order, own zone first; the next at once when one refuses or sends us away, and
    after a whole round without a welcome a jittered pause (50 ms, doubling to 2 s).
 2. Everything that is ready in one turn of the loop goes in one frame.
-3. Pings go out at the start, every PING_MS, and every PING_BUSY_MS while something waits for an answer. A Ping
-   without any Pong for SILENCE_MS: on to the next node. Only a Pong that `renews` renews leases.
+3. Pings go out at the start, every PING_MS, and every PING_BUSY_MS while something waits for an answer. A
+   Ping without any Pong for SILENCE_MS: on to the next node. Only a Pong that `renews` renews leases.
 4. Connected elsewhere, an agent looks every HOME_S whether its first node serves again, and goes home.
 5. `fenced` (a newer session of this installation) ends the agent; every other Leave means the next node.
 """

@@ -25,8 +25,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cluster.consensus import Consensus, Role
+from cluster.consensus import Consensus
 from cluster.journal import JournalError
+from cluster.raft import Role
 from cluster.reactor import Reactor
 from cluster.settings import ClusterSettings, Founder
 from cluster.tcp import LinkSettings, TcpLinks, TlsFiles
@@ -40,6 +41,7 @@ from scheduler import codec
 from scheduler.commands import Lead
 from scheduler.machine import AppliedEntry
 from scheduler.store.connection import StoreError
+from scheduler.ticks import tzdata_version
 
 log = logging.getLogger("cronclave.core")
 
@@ -172,7 +174,7 @@ class Core:
 
     def _lead_frame(self) -> bytes:
         self._own_sequence += 1
-        lead = Lead(self._config.name, self._config.zone, self._consensus.term)
+        lead = Lead(self._config.name, self._config.zone, self._consensus.term, tzdata_version())
         return codec.encode_frame(
             codec.Frame(
                 self._own_front, self._own_sequence, self._own_sequence, (codec.encode_command(lead),)

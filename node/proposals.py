@@ -1,8 +1,8 @@
 """The front's own proposals: batched, numbered, answered once.
 
-Commands of one loop turn share a frame. At most IN_FLIGHT_MAX frames wait for their commit, so that under load
-frames grow instead of multiplying (bigger rounds win). The lowest number still waited for goes with each frame: what
-lies below it the state may forget.
+Commands of one loop turn share a frame. At most IN_FLIGHT_MAX frames wait for their commit, so that under
+load frames grow instead of multiplying (bigger rounds win). The lowest number still waited for goes with each
+frame: what lies below it the state may forget.
 """
 
 from __future__ import annotations

@@ -16,13 +16,14 @@ The talk, in order (rules 1 and 5 of the design, section 3):
    an event id, sent again on every connection until the node's Ack, which follows the commit.
 4. node: Cancel; agent stops the process group (SIGTERM, grace, SIGKILL) and reports Finished(cancelled),
    or the real exit when that came first.
-5. agent: Ping every second, and every PING_BUSY_MS while a claim or a report waits for its answer. node: Pong at
-   once; `renews` only while it has a quorum and is not behind: it renews the agent's leases (LEASE_MS from the
-   sending of the Ping). A Ping without any Pong for SILENCE_MS: the agent tries another node.
+5. agent: Ping every second, and every PING_BUSY_MS while a claim or a report waits for its answer. node: Pong
+   at once; `renews` only while it has a quorum and is not behind: it renews the agent's leases (LEASE_MS from
+   the sending of the Ping). A Ping without any Pong for SILENCE_MS: the agent tries another node.
 6. node: TailRequest, agent: TailChunk, for live output.
 
-Every agent message that concerns attempts carries through Hello and Ping the highest index the agent has seen; a
-node that is behind it answers nothing about attempts until it has caught up. Unknown never means kill.
+Every agent message that concerns attempts carries through Hello and Ping the highest index the agent has
+seen; a node that is behind it answers nothing about attempts until it has caught up. Unknown never means
+kill.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ def plan(
 ) -> list[Command]:
     """What to propose now, in this order. One plan in flight: plan again when its outcomes are known.
 
-    `silent_nodes` are given up: their agents count as disconnected. `quiet_nodes` missed some heartbeats: their
-    agents get nothing new for now.
+    `silent_nodes` are given up: their agents count as disconnected. `quiet_nodes` missed some heartbeats:
+    their agents get nothing new for now.
 
     `cache` is kept between plans of one planner. The store's snapshot is taken here.
     """
