@@ -1,0 +1,160 @@
+"""The rows that `pages` gives out: what the API shows of each noun, in the order of its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    id: int
+    namespace: str
+    name: str
+    revision: int
+    spec: bytes
+    state: str
+    pause_reason: str
+    source: str
+    created_ms: int
+    changed_ms: int
+    actor: str
+    active_runs: int
+    failures: int
+    last_run: int
+    last_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    id: int
+    job: int
+    namespace: str
+    name: str
+    revision: int
+    trigger: int
+    tick_ms: int | None
+    due_ms: int
+    cause: str
+    state: str
+    stopping: str
+    created_ms: int
+    started_ms: int | None
+    finished_ms: int | None
+    deadline_ms: int | None
+    exit_code: int | None
+    priority: int
+    params: str
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    id: int
+    run: int
+    name: str
+    state: str
+    retry_ms: int | None
+    started_ms: int | None
+    finished_ms: int | None
+    exit_code: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    id: int
+    task: int
+    run: int
+    number: int
+    agent: int
+    agent_name: str
+    zone: str
+    state: str
+    unreachable: int
+    due_ms: int
+    fence: int | None
+    granted_ms: int | None
+    started_ms: int | None
+    finished_ms: int | None
+    exit_code: int | None
+    signal: int | None
+    reason: str
+    late: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    id: int
+    name: str
+    installation: str
+    zone: str
+    pool: str
+    labels: str
+    slots: int
+    version: str
+    node: str
+    busy: int
+    draining: int
+    connected_ms: int | None
+    disconnected_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRow:
+    id: int
+    job: int
+    key: str
+    spec: bytes
+    jitter_ms: int
+    from_ms: int
+    until_ms: int | None
+    next_due_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    seq: int
+    trigger: int
+    first_ms: int
+    last_ms: int
+    count: int
+    outcome: str
+    reason: str
+    run: int
+    into_ms: int | None
+    decided_ms: int
+    epoch: int
+    idx: int
+    tzdata: str
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    job: int
+    revision: int
+    spec: bytes
+    stamp_ms: int
+    idx: int
+    actor: str
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchRow:
+    """What a front needs to push one attempt to its agent."""
+
+    attempt: int
+    agent: int
+    state: str
+    number: int
+    due_ms: int
+    task: str
+    run: int
+    job: int
+    revision: int
+    namespace: str
+    name: str
+    tick_ms: int | None
+    params: str
