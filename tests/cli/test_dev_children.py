@@ -19,7 +19,7 @@ become_subreaper()
 here = Path(sys.argv[1])
 child = Child("node-1", "node", here / "none.toml", here)
 # Its child goes into a session of its own and loses its parent: as an agent's spooler does.
-script = "setsid sleep 1000 & setsid sh -c 'sleep 1001 & wait' & exit 0"
+script = "setsid sleep 100 & setsid sh -c 'sleep 101 & wait' & exit 0"
 child.process = subprocess.Popen(["sh", "-c", script])
 child.process.wait()
 deadline = time.monotonic() + 30
@@ -35,7 +35,7 @@ import os, signal, sys
 from pathlib import Path
 import cli.dev.children as children
 
-children.module_command = lambda module, *rest: ["sleep", "1000"]
+children.module_command = lambda module, *rest: ["sleep", "100"]
 child = children.Child("agent-1", "agent", Path("none.toml"), Path(sys.argv[1]))
 child.start()
 print(child.pid, flush=True)
