@@ -48,7 +48,7 @@ from scheduler.protocol import (
 log = logging.getLogger("agent.connection")
 OPEN_TIMEOUT_S = 2.0
 WELCOME_TIMEOUT_S = 5.0
-HOME_S = 15.0
+HOME_S = 5.0
 _FIRST_PINGS_S = (0.0, 0.02, 0.06)  #: the quickest of several is the best estimate of the clock
 _PAUSE_FIRST_S, _PAUSE_MAX_S = 0.05, 2.0
 _LEFT = (OSError, TimeoutError, InvalidHandshake, InvalidURI, ConnectionClosed, ProtocolError)

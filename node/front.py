@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
+import uvloop
 
-from api.app import create_app
+from api.app import UVICORN, create_app
 from api.gateway import Gateway
 from api.ports import ApiSettings, Committed, NodeStatus
 from node.__main__ import configure_logging
@@ -103,16 +104,11 @@ class Front:
                 self._app,
                 host=config.http.host,
                 port=config.http.port,
-                log_config=None,
-                access_log=False,
                 lifespan="on",
-                ws="websockets-sansio",
-                ws_max_size=8 << 20,
-                ws_ping_interval=None,
                 timeout_graceful_shutdown=2,
-                timeout_keep_alive=30,
                 ssl_certfile=str(config.http_cert) if config.http_cert else None,
                 ssl_keyfile=str(config.http_key) if config.http_key else None,
+                **UVICORN,
             )
         )
 
@@ -167,7 +163,8 @@ def main() -> int:
         return EXIT_REFUSED
     front = Front(config)
     try:
-        return asyncio.run(front.run())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(front.run())
     except OSError as error:
         print(f"cronclave node: cannot serve on {config.http}: {error}", file=sys.stderr)
         return 1

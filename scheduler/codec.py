@@ -136,7 +136,7 @@ def decode_command(data: bytes) -> c.Command:
         )
     elif cls is c.ConnectAgent and len(fields) > 10:
         fields[10] = tuple((int(h[0]), str(h[1])) for h in fields[10])
-    return _build(cls, fields)  # type: ignore[no-any-return]
+    return _build(cls, fields)  # type: ignore[no-any-return]  # the tag table maps to commands only
 
 
 def encode_event(event: e.Event) -> bytes:
@@ -149,7 +149,7 @@ def decode_event(data: bytes) -> e.Event:
     cls = _EVENTS.get(row[0])
     if cls is None:
         raise UnknownRecordError(f"unknown event tag {row[0]!r}")
-    return _build(cls, row[1:])  # type: ignore[no-any-return]
+    return _build(cls, row[1:])  # type: ignore[no-any-return]  # the tag table maps to events only
 
 
 def _build(cls: type[Any], fields: list[Any]) -> Any:
