@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 SHOWN = 10  #: examples of each kind that a report names
 
@@ -80,6 +81,19 @@ def read_lines(path: Path) -> Counter[tuple[str, int]]:
             name, _, tick = line.partition(" ")
             counts[name, milliseconds(tick) if tick else 0] += 1
     return counts
+
+
+def start_ms(run: Mapping[str, Any]) -> int | None:
+    """When work of this run first started, as its agent says.
+
+    The run's own `started` is only the stamp of its grant, which lies ahead of the start."""
+    starts = [
+        milliseconds(attempt["started"])
+        for task in run["tasks"].values()
+        for attempt in task["attempts"]
+        if attempt["started"]
+    ]
+    return min(starts, default=None)
 
 
 def milliseconds(text: str) -> int:

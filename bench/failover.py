@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.client import UnansweredError
 from bench.cluster import Cluster, DeadlineError, Node, running, wait_for
-from bench.evidence import Every, Judgement, instant, judge, milliseconds, read_lines
+from bench.evidence import Every, Judgement, instant, judge, milliseconds, read_lines, start_ms
 from bench.jobs import NOOP, append_tick, every_second, spread_offset
 from bench.options import Options
 from bench.rows import Result, Row, percentile, spread
@@ -69,7 +69,7 @@ def recovery_since(cluster: Cluster, moment_ms: int) -> Recovery | None:
     except UnansweredError:
         return None
     new = [run for run in runs if run["tick"] and milliseconds(run["created"]) > moment_ms]
-    starts = [milliseconds(run["started"]) for run in new if run["started"]]
+    starts = [start for run in new if (start := start_ms(run)) is not None]
     if not starts:
         return None
     decided = min(milliseconds(run["created"]) for run in new)

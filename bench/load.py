@@ -1,17 +1,18 @@
 """Load: N every-second jobs; what was lost, and how late the starts were.
 
-A tick counts when its run succeeded. Lateness is the run's `started` (by the agent that started it) less the
+A tick counts when its run succeeded. Lateness is the first attempt's start, as its agent says, less the
 tick's due instant. `even`: the jobs' instants are spread evenly over the second, else all are due at once.
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
+from bench.client import Client
 from bench.cluster import Cluster, DeadlineError, running, wait_for
-from bench.evidence import Judgement, instant, judge, milliseconds
+from bench.evidence import Judgement, instant, judge, milliseconds, start_ms
 from bench.failover import seen_runs
 from bench.jobs import NOOP, TRUE, every_second, spread_offset
 from bench.options import Options
@@ -79,22 +80,30 @@ def measure(
     spent_s = time.monotonic() - before_s
     cpu = {role: (s - before.get(role, 0.0)) / spent_s for role, s in cluster.cpu_seconds().items()}
     with suppress(DeadlineError):  # what has not ended by then counts as lost
-        wait_for(lambda: _ended(cluster, until_ms), SETTLE_S, "runs of the window ended", 0.5)
-    for job in oracles:
-        cluster.client.ask("POST", f"/v1/jobs/{job.job}/pause")
-    since = instant(from_ms - 2_000)
+        wait_for(lambda: _ended(cluster, until_ms), SETTLE_S, "runs of the window ended", 2.0)
     runs = [
         run
-        for run in cluster.client.items("/v1/runs", {"since": since})
+        for run in _recorded(cluster, from_ms - 2_000)
         if run["due"] and from_ms < milliseconds(run["due"]) <= until_ms
     ]
     judgement = judge(
         oracles, seen_runs(runs, {job.job for job in oracles}), from_ms=from_ms, until_ms=until_ms
     )
     late_ms = [
-        float(milliseconds(run["started"]) - milliseconds(run["due"])) for run in runs if run["started"]
+        float(start - milliseconds(run["due"])) for run in runs if (start := start_ms(run)) is not None
     ]
     return judgement, late_ms, ", ".join(f"{role} {share:.2f}" for role, share in sorted(cpu.items()))
+
+
+def _recorded(cluster: Cluster, since_ms: int) -> list[dict[str, Any]]:
+    """The runs since then, read in peace: two nodes are killed, which ends all deciding, and the leader tells
+    what it knows."""
+    leader = cluster.leader()
+    for node in cluster.nodes:
+        if node is not leader:
+            node.kill()
+    with closing(Client([leader.url], cluster.token)) as client:
+        return list(client.items("/v1/runs", {"since": instant(since_ms), "consistency": "stale"}))
 
 
 def _ended(cluster: Cluster, until_ms: int) -> bool:
