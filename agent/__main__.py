@@ -16,6 +16,7 @@ def main() -> int:
         level=os.environ.get("CRONCLAVE_LOG", "INFO").upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # every request is a line of its own
     try:
         config = load(sys.argv[1:], os.environ)
     except ConfigError as error:

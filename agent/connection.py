@@ -3,8 +3,9 @@
 1. The addresses are tried in order, own zone first; the next at once when one refuses or sends us away, and
    after a whole round without a welcome a jittered pause (50 ms, doubling to 2 s).
 2. Everything that is ready in one turn of the loop goes in one frame.
-3. Pings go out at the start, every PING_MS, and every PING_BUSY_MS while something waits for an answer. A
-   Ping without any Pong for SILENCE_MS: on to the next node. Only a Pong that `renews` renews leases.
+3. Pings go out at the start, every PING_MS, and every PING_BUSY_MS while something waits for an answer or was
+   worked on just now. A Ping without any Pong for SILENCE_MS: on to the next node. Only a Pong that `renews`
+   renews leases.
 4. Connected elsewhere, an agent looks every HOME_S whether its first node serves again, and goes home.
 5. `fenced` (a newer session of this installation) ends the agent; every other Leave means the next node.
 """
@@ -49,6 +50,7 @@ log = logging.getLogger("agent.connection")
 OPEN_TIMEOUT_S = 2.0
 WELCOME_TIMEOUT_S = 5.0
 HOME_S = 5.0
+BUSY_MS = 2_000  #: after work an agent pings as often as while it waits: a node's end must not cost a second
 _FIRST_PINGS_S = (0.0, 0.02, 0.06)  #: the quickest of several is the best estimate of the clock
 _PAUSE_FIRST_S, _PAUSE_MAX_S = 0.05, 2.0
 _LEFT = (OSError, TimeoutError, InvalidHandshake, InvalidURI, ConnectionClosed, ProtocolError)
@@ -98,6 +100,7 @@ class Connection:
         self._ready = asyncio.Event()
         self._welcomed = False
         self._socket: ClientConnection | None = None
+        self._worked_ms = 0.0  #: latest message that was no Pong
         self._unanswered_ms: float | None = None  #: sending of the oldest Ping without a later Pong
         self._url = ""
         self._said: dict[str, str] = {}
@@ -226,6 +229,8 @@ class Connection:
                     self._listener.lease(message.sent_ms + LEASE_MS)
             elif isinstance(message, Leave):
                 return self._told_to_leave(message)
+            else:
+                self._worked_ms = boot_ms()
         self._listener.receive(messages)
         return ""
 
@@ -250,7 +255,8 @@ class Connection:
             now_ms = boot_ms()
             if self._unanswered_ms is not None and now_ms - self._unanswered_ms > SILENCE_MS:
                 return f"no answer for {SILENCE_MS} ms"
-            if now_ms - pinged_ms >= PING_MS or self._listener.waiting():
+            busy = self._listener.waiting() or now_ms - self._worked_ms < BUSY_MS
+            if busy or now_ms - pinged_ms >= PING_MS:
                 pinged_ms = now_ms
                 self._ping()
             if now_ms - arrived_ms >= home_s * 1000:

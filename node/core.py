@@ -389,6 +389,7 @@ class Core:
                 else p.silent_ms,
                 "clock_offset_ms": p.offset_ms,
                 "free_bytes": p.status.get("free_bytes"),
+                "tzdata": p.status.get("tzdata"),
             }
             for p in consensus.peers()
         ]
@@ -416,6 +417,8 @@ class Core:
             "wal_bytes": self._state.wal_bytes(),
             "log_bytes": consensus.log_bytes,
             "log_entries": consensus.log_entries,
+            "address": str(self._config.raft_address),
+            "url": self._config.url,
             "peers": peers,
         }
         self._write(front, bridge.encode(["status", status]))

@@ -34,7 +34,7 @@ IDLE_S_MIN = 0.002
 REFUSED_S = 0.1
 CLOCK_DEVIATION_MS_MAX = 1_000
 NODE_SILENCE_MS = 2_000  #: its agents count as disconnected
-NODE_QUIET_MS = 400  #: eight heartbeats without an answer: its agents get nothing new
+NODE_QUIET_MS = 250  #: five heartbeats without an answer: its agents get nothing new
 _SLEW = 0.005  #: share of elapsed time by which the planner's clock may move towards the wall clock
 _LEASE_S = (LEASE_MS + KILL_GRACE_MS + LEASE_MARGIN_MS) / 1000
 
