@@ -40,6 +40,7 @@ class PeerStatus:
     silent_ms: int
     clock_offset_ms: int | None
     free_bytes: int | None
+    tzdata: str | None = None  #: version of its zone data, once it told
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class NodeStatus:
     log_bytes: int
     log_entries: int
     restores: int = 0
+    address: str = ""  #: its own Raft address host:port
+    url: str = ""  #: base URL of its own API
     peers: Sequence[PeerStatus] = field(default_factory=tuple)
 
 
@@ -120,7 +123,7 @@ class Scheduler(Protocol):
         ...
 
     async def transfer(self, target: str | None) -> str:
-        """Hand leadership over; returns the new leader's name. Raises NoLeaderError, ValueError."""
+        """Ask that leadership be handed over; its end shows in `status`. Raises NoLeaderError, ValueError."""
         ...
 
     async def add_member(self, name: str, address: str, zone: str, url: str) -> None:

@@ -191,6 +191,8 @@ def cluster_json(status: NodeStatus) -> dict[str, Any]:
         "cluster": status.cluster,
         "node": status.node,
         "zone": status.zone,
+        "url": status.url,
+        "address": status.address,
         "state": status.state,
         "leader": status.leader,
         "leader_url": status.leader_url,
@@ -222,7 +224,7 @@ def cluster_json(status: NodeStatus) -> dict[str, Any]:
                 "silent_ms": peer.silent_ms,
                 "clock_offset_ms": peer.clock_offset_ms,
                 "free_bytes": peer.free_bytes,
-                "tzdata": getattr(peer, "tzdata", None),
+                "tzdata": peer.tzdata,
             }
             for peer in status.peers
         ],

@@ -11,6 +11,7 @@ from api import access, schemas
 from api.call import call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
+from api.problems import Problem
 from api.services import services_of
 from api.views import agent_json
 from scheduler.store import pages
@@ -38,3 +39,22 @@ async def list_agents(
     return json_response(
         {"items": items, "next_cursor": make_cursor("agents", rows[limit - 1].name) if more else None}
     )
+
+
+@router.get(
+    "/v1/agents/{name}", operation_id="getAgent", openapi_extra=schemas.read, responses=schemas.agent_replies
+)
+async def get_agent(request: Request, name: str) -> Response:
+    """One agent: where it is, what it can take, and whether it is there."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ)
+    await settle(call, services.commits)
+    with services.scheduler.read() as store:
+        row = pages.agent_named(store, name)
+    if row is None:
+        raise Problem(
+            "not-found",
+            f"no agent {name[:200]!r} ever registered",
+            hint="GET /v1/agents lists them; an agent's own log says why it cannot connect.",
+        )
+    return json_response(agent_json(row))

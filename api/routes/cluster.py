@@ -1,7 +1,15 @@
-"""The cluster as this node knows it, and who belongs to it. GET works without a quorum."""
+"""The cluster as this node knows it, and who belongs to it. GET works without a quorum.
+
+Rules: a reply to a change says that this node sees it done, never that it began. A follower only passes the
+wish on to the leader, which may refuse it unheard (one change of members at a time), so the wish is
+repeated until it shows.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -9,13 +17,16 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import Call, call_of, json_response, json_type
-from api.ports import PeerStatus
+from api.ports import NodeStatus
 from api.problems import FieldError, Problem
 from api.services import services_of
 from api.views import cluster_json
 
 router = APIRouter(tags=["cluster"])
 
+SETTLE_S = 10.0  #: longest wait for a change to show
+AGAIN_S = 1.0  #: a wish without effect is repeated after this
+LOOK_S = 0.02
 MEMBER_FIELDS = ("name", "address", "zone", "url")
 
 
@@ -41,12 +52,12 @@ async def add_member(request: Request) -> Response:
     if not fields["url"].startswith(("http://", "https://")):
         raise _invalid("/url", "write it as http://host:port or https://host:port")
     if not call.flag("dry_run"):
-        try:
-            await services.scheduler.add_member(
-                fields["name"], fields["address"], fields["zone"], fields["url"]
-            )
-        except ValueError as error:
-            raise Problem("conflict", str(error)) from None
+        scheduler, name = services.scheduler, fields["name"]
+        await _settle(
+            lambda: scheduler.add_member(name, fields["address"], fields["zone"], fields["url"]),
+            lambda: name in _names(scheduler.status()),
+            f"{name} is not admitted",
+        )
     return json_response({"node": fields["name"], **fields}, 200 if call.flag("dry_run") else 201)
 
 
@@ -55,20 +66,21 @@ async def remove_member(request: Request, node: str) -> Response:
     """Remove a node for good: its name is never accepted again."""
     services, call = services_of(request), call_of(request)
     call.need(access.ADMIN)
-    status = services.scheduler.status()
-    if node != status.node and node not in [peer.node for peer in status.peers]:
-        raise Problem("not-found", f"there is no member {node[:200]!r}")
+    scheduler, status = services.scheduler, services.scheduler.status()
+    _need_member(status, node)
     if not call.flag("dry_run"):
-        try:
-            await services.scheduler.remove_member(node)
-        except ValueError as error:
-            raise Problem("conflict", str(error)) from None
+        # A node does not see its own end: the leader tells it, and it stops.
+        await _settle(
+            lambda: scheduler.remove_member(node),
+            lambda: node == status.node or node not in _names(scheduler.status()),
+            f"{node} is not removed",
+        )
     return Response(status_code=204)
 
 
 @router.post("/v1/cluster/transfer", operation_id="transferLeadership", openapi_extra=schemas.transfer)
 async def transfer(request: Request) -> Response:
-    """Hand leadership over, to a node or to the best one."""
+    """Hand leadership over, to a node or to the best one; replies once the new leader is known."""
     services, call = services_of(request), call_of(request)
     call.need(access.ADMIN)
     document = call.json_object(optional=True)
@@ -78,22 +90,56 @@ async def transfer(request: Request) -> Response:
     target = document.get("node") or document.get("to") or document.get("target")
     if target is not None and not isinstance(target, str):
         raise _invalid("/node", f"it is a text, not {json_type(target)}")
-    peers: list[PeerStatus] = list(services.scheduler.status().peers)
-    if (
-        target is not None
-        and target != services.scheduler.status().node
-        and target not in [p.node for p in peers]
-    ):
-        raise Problem("not-found", f"there is no member {target[:200]!r}")
+    scheduler, before = services.scheduler, services.scheduler.status().leader
+    if target is not None:
+        _need_member(scheduler.status(), target)
     if call.flag("dry_run"):
-        return json_response(
-            {"dry_run": True, "leader": services.scheduler.status().leader, "target": target}
+        return json_response({"dry_run": True, "leader": before, "target": target})
+
+    def done() -> bool:
+        leader = scheduler.status().leader
+        return leader is not None and (leader == target if target is not None else leader != before)
+
+    if before is None or target is None or before != target:
+        await _settle(lambda: scheduler.transfer(target), done, f"{before or 'nobody'} still leads")
+    return json_response({"leader": scheduler.status().leader, "before": before})
+
+
+async def _settle(ask: Callable[[], Awaitable[object]], done: Callable[[], bool], otherwise: str) -> None:
+    """Ask until the effect shows. Raises Problem with the reason, or that it took too long."""
+    asked = False
+    deadline_s = time.monotonic() + SETTLE_S
+    while True:
+        try:
+            await ask()
+        except ValueError as error:
+            if asked and done():  # the wish before had its effect meanwhile
+                return
+            raise Problem("conflict", str(error)) from None
+        asked = True
+        again_s = time.monotonic() + AGAIN_S
+        while time.monotonic() < again_s:
+            if done():
+                return
+            await asyncio.sleep(LOOK_S)
+        if time.monotonic() > deadline_s:
+            raise Problem(
+                "conflict",
+                f"{otherwise} after {SETTLE_S:.0f} s",
+                hint="It may still happen: look at GET /v1/cluster. One change of members goes at a time.",
+            )
+
+
+def _names(status: NodeStatus) -> list[str]:
+    return [status.node, *(peer.node for peer in status.peers)]
+
+
+def _need_member(status: NodeStatus, node: str) -> None:
+    names = _names(status)
+    if node not in names:
+        raise Problem(
+            "not-found", f"there is no member {node[:200]!r}", hint=f"Members: {', '.join(sorted(names))}."
         )
-    try:
-        leader = await services.scheduler.transfer(target)
-    except ValueError as error:
-        raise Problem("conflict", str(error)) from None
-    return json_response({"leader": leader})
 
 
 def _texts(call: Call, names: tuple[str, ...]) -> dict[str, str]:

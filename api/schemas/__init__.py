@@ -12,6 +12,7 @@ from typing import Any
 
 from api.schemas.examples import JOB, PARAMS
 from api.schemas.replies import (
+    Agent,
     AgentList,
     Cluster,
     Job,
@@ -110,5 +111,6 @@ jobs_replies = _replies(JobList)
 run_replies = _replies(Run)
 runs_replies = _replies(RunList)
 ticks_replies = _replies(TickList)
+agent_replies = _replies(Agent)
 agents_replies = _replies(AgentList)
 cluster_replies = _replies(Cluster)

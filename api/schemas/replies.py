@@ -150,6 +150,8 @@ class Cluster(Reply):
     cluster: str
     node: str
     zone: str
+    url: str
+    address: str = Field(examples=["10.0.1.4:8322"])
     state: str = Field(examples=["leader"])
     leader: str | None
     state_hash: str

@@ -355,6 +355,11 @@ def agents_page(store: Store, *, after: str, limit: int) -> list[AgentRow]:
     return [AgentRow(*row) for row in rows]
 
 
+def agent_named(store: Store, name: str) -> AgentRow | None:
+    row = store.row(f"SELECT {_AGENT} FROM agents WHERE name = ?", (name,))
+    return None if row is None else AgentRow(*row)
+
+
 def agent(store: Store, agent_id: int) -> AgentRow | None:
     row = store.row(f"SELECT {_AGENT} FROM agents WHERE id = ?", (agent_id,))
     return None if row is None else AgentRow(*row)

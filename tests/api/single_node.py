@@ -58,11 +58,13 @@ class SingleNode:
         self.zone = zone
         self.peers = tuple(peers)
         self.quorum = True
+        self.leader = node
         self.lag_ms = 0
         self.skew_ms = 0
         self.subscriptions: set[QueueSubscription] = set()
         self.history_kept: deque[tuple[int, int, int, Event]] = deque(maxlen=HISTORY_EVENTS_MAX)
         self.history_from = (0, -1)
+        self.deaf = 0  #: so many wishes for the cluster have no effect
         self.calls: list[tuple[str, object]] = []  #: what was asked of the cluster
         self._entry = 0
         self._seq = 0
@@ -105,8 +107,8 @@ class SingleNode:
             node=self.node,
             uid="0" * 32,
             zone=self.zone,
-            state="leader" if self.quorum else "candidate",
-            leader=self.node if self.quorum else None,
+            state=("leader" if self.leader == self.node else "follower") if self.quorum else "candidate",
+            leader=self.leader if self.quorum else None,
             leader_url=None,
             term=1,
             epoch=state.epoch,
@@ -123,6 +125,8 @@ class SingleNode:
             wal_bytes=0,
             log_bytes=0,
             log_entries=self._entry,
+            address="127.0.0.1:1",
+            url="http://127.0.0.1:1",
             peers=self.peers,
         )
 
@@ -168,15 +172,29 @@ class SingleNode:
 
     async def transfer(self, target: str | None) -> str:
         self.calls.append(("transfer", target))
-        return target or self.node
+        if self._drops():
+            return ""
+        self.leader = target or next(peer.node for peer in self.peers)
+        return self.leader
 
     async def add_member(self, name: str, address: str, zone: str, url: str) -> None:
         if name in (self.node, *(peer.node for peer in self.peers)):
             raise ValueError(f"{name} is a member already")
         self.calls.append(("add_member", (name, address, zone, url)))
+        if self._drops():
+            return
+        self.peers = (*self.peers, peer(name, zone, address=address, url=url))
 
     async def remove_member(self, name: str) -> None:
         self.calls.append(("remove_member", name))
+        if self._drops():
+            return
+        self.peers = tuple(peer for peer in self.peers if peer.node != name)
+
+    def _drops(self) -> bool:
+        dropped = self.deaf > 0
+        self.deaf -= dropped
+        return dropped
 
     def now_ms(self) -> int:
         return int(time.time() * 1000) + self.skew_ms
@@ -188,5 +206,5 @@ class SingleNode:
 
 
 def peer(node: str, zone: str, **changes: object) -> PeerStatus:
-    found = PeerStatus(node, zone, "127.0.0.1:1", "http://127.0.0.1:1", True, True, 7, 3, 0, 1 << 33)
+    found = PeerStatus(node, zone, "127.0.0.1:1", "http://127.0.0.1:1", True, True, 7, 3, 0, 1 << 33, "2025b")
     return dataclasses.replace(found, **changes)  # type: ignore[arg-type]  # the caller names fields

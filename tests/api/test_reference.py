@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from api.app import Api
 from api.problems import KINDS
 from api.schemas import replies
+from scheduler.commands import ConnectAgent
+from tests.api.single_node import SingleNode
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"
 
@@ -27,7 +29,8 @@ def test_the_reference_names_every_route_and_problem(api: Api) -> None:
     assert [kind for kind in KINDS if kind not in text] == []
 
 
-async def test_replies_have_the_published_shapes(client: httpx2.AsyncClient) -> None:
+async def test_replies_have_the_published_shapes(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-1"))
     await client.put("/v1/jobs/job", json={"noop": True, "triggers": {"every": "1h"}})
     await client.post("/v1/jobs/job/runs")
     shapes: dict[str, type[BaseModel]] = {
@@ -37,6 +40,7 @@ async def test_replies_have_the_published_shapes(client: httpx2.AsyncClient) -> 
         "/v1/runs/1": replies.Run,
         "/v1/jobs/job/ticks": replies.TickList,
         "/v1/agents": replies.AgentList,
+        "/v1/agents/agent-1": replies.Agent,
         "/v1/cluster": replies.Cluster,
     }
     for path, shape in shapes.items():

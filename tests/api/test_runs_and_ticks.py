@@ -11,6 +11,7 @@ import pytest
 
 from api.app import Api
 from api.instants import rfc3339
+from api.routes import cluster
 from scheduler.commands import Account, Command, ConnectAgent, Finish, Fire, PutToken, Start
 from scheduler.store import pages
 from tests.api.single_node import SingleNode
@@ -206,15 +207,50 @@ async def test_agents_and_cluster(client: httpx2.AsyncClient, node: SingleNode) 
 
 
 async def test_members_and_transfer(client: httpx2.AsyncClient, node: SingleNode) -> None:
-    member = {"name": "node-4", "address": "127.0.0.1:8352", "zone": "zone-a", "url": "http://127.0.0.1:8351"}
+    member = {"name": "node-4", "address": "127.0.0.1:1", "zone": "zone-a", "url": "http://127.0.0.1:2"}
     assert (await client.post("/v1/cluster/members", json=member)).status_code == 201
+    assert "node-4" in [peer["node"] for peer in (await client.get("/v1/cluster")).json()["peers"]]
     assert (await client.post("/v1/cluster/members", json={**member, "name": "node-1"})).status_code == 409
     assert (await client.post("/v1/cluster/members", json={"name": "x"})).status_code == 422
     assert (await client.delete("/v1/cluster/members/node-2")).status_code == 204
-    assert (await client.delete("/v1/cluster/members/nobody")).status_code == 404
-    assert (await client.post("/v1/cluster/transfer", json={"node": "node-2"})).json() == {"leader": "node-2"}
+    unknown = await client.delete("/v1/cluster/members/node-2")
+    assert unknown.status_code == 404
+    assert "node-1, node-3, node-4" in unknown.json()["hint"]
+    moved = await client.post("/v1/cluster/transfer", json={"node": "node-3"})
+    assert moved.json() == {"leader": "node-3", "before": "node-1"}
     assert (await client.post("/v1/cluster/transfer", json={"node": "nobody"})).status_code == 404
     assert [what for what, _ in node.calls] == ["add_member", "remove_member", "transfer"]
+
+
+async def test_a_change_that_the_leader_drops_is_asked_again_and_then_refused(
+    client: httpx2.AsyncClient, node: SingleNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "AGAIN_S", 0.05)
+    monkeypatch.setattr(cluster, "SETTLE_S", 2.0)
+    node.deaf = 2
+    reply = await client.post("/v1/cluster/transfer", json={"node": "node-2"})
+    assert reply.json() == {"leader": "node-2", "before": "node-1"}
+    assert len(node.calls) == 3
+
+    monkeypatch.setattr(cluster, "SETTLE_S", 0.1)
+    node.deaf = 1_000
+    refused = await client.delete("/v1/cluster/members/node-3")
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/conflict")
+    assert "node-3 is not removed" in refused.json()["detail"]
+
+
+async def test_the_answering_node_says_where_it_is_itself(client: httpx2.AsyncClient) -> None:
+    view = (await client.get("/v1/cluster")).json()
+    assert (view["url"], view["address"]) == ("http://127.0.0.1:1", "127.0.0.1:1")
+    assert [peer["tzdata"] for peer in view["peers"]] == ["2025b", "2025b"]
+
+
+async def test_one_agent_by_its_name(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    connect(node)
+    found = (await client.get("/v1/agents/agent-1")).json()
+    assert (found["zone"], found["slots"], found["connected"]) == ("zone-a", 4, True)
+    assert found == (await client.get("/v1/agents")).json()["items"][0]
+    assert (await client.get("/v1/agents/agent-9")).status_code == 404
 
 
 async def test_health_is_alive_without_a_quorum_and_ready_only_with_one(
