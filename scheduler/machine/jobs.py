@@ -6,9 +6,10 @@ Rules of this file:
 2. An unchanged spec makes no revision. Revisions go on counting per name, through deletion too.
 3. A trigger that did not change keeps its era and watermark. Any other era is closed at `max(stamp, last
    decided instant)`; what was due in it by then stays for the planner to account for as skipped(cancelled).
-   New eras begin behind both the proposer's clock and every era that the same command closed, so no instant
-   is due twice.
-4. Pause is runtime state: putting a job never changes it.
+   New eras begin behind both the proposer's clock and every closed era of the job, or of the deleted job of
+   that name, so no instant is due twice.
+4. Pause is runtime state: putting a job never changes it. What came due while it was paused and is undecided
+   when it is resumed (nobody led) belongs to an era that is closed then: skipped(paused), never run late.
 5. Deleting cancels the job's runs that have not started; those that run go on to their end.
 """
 
@@ -130,7 +131,10 @@ def _put(
             0,
         ),
     )
-    _set_triggers(ctx, job_id, seed.triggers, after_ms=command.after_ms, new=job is None)
+    before: int | None = job_id
+    if job is None:
+        before = job_rows.job_of(ctx.store, seed.namespace, seed.name, last) if last else None
+    _set_triggers(ctx, job_id, seed.triggers, after_ms=command.after_ms, before=before)
     ctx.emit(e.JobPut(job_id, seed.namespace, seed.name, revision, job is None))
     return _report(job_id, seed, revision, created=job is None, changed=True)
 
@@ -147,12 +151,14 @@ def _report(job: int, seed: JobSeed, revision: int, *, created: bool, changed: b
 
 
 def _set_triggers(
-    ctx: Context, job: int, seeds: tuple[TriggerSeed, ...], *, after_ms: int, new: bool
+    ctx: Context, job: int, seeds: tuple[TriggerSeed, ...], *, after_ms: int, before: int | None
 ) -> None:
+    """`before`: the job itself, for a new one the deleted job that had its name; None: there was none."""
     wanted = {seed.key: seed for seed in seeds}
     kept: dict[str, None] = {}
-    from_ms = after_ms
-    for trigger in [] if new else trigger_rows.live(ctx.store, job):
+    closed_ms = None if before is None else trigger_rows.last_closed(ctx.store, before)
+    from_ms = after_ms if closed_ms is None else max(after_ms, closed_ms)
+    for trigger in trigger_rows.live(ctx.store, job) if before == job else []:
         seed = wanted.get(trigger.key)
         if seed is not None and seed.spec == trigger.spec and seed.jitter_ms == trigger.jitter_ms:
             kept[trigger.key] = None
@@ -161,23 +167,29 @@ def _set_triggers(
     for seed in seeds:
         if seed.key in kept:
             continue
-        ctx.state.last_trigger += 1
-        due_ms = seed.first_due_ms
-        # An instant that the closed era took is passed over by the planner (Account with count 0).
-        trigger_rows.insert(
-            ctx.store,
-            Trigger(
-                id=ctx.state.last_trigger, job=job, key=seed.key, spec=seed.spec, jitter_ms=seed.jitter_ms,
-                from_ms=from_ms, until_ms=None, next_due_ms=due_ms,
-                fire_ms=None if due_ms is None else due_ms + seed.jitter_ms,
-            ),
-        )  # fmt: skip
+        _open(ctx, job, seed.key, seed.spec, seed.jitter_ms, from_ms=from_ms, due_ms=seed.first_due_ms)
 
 
-def _close(ctx: Context, trigger: Trigger) -> int:
-    """End an era; returns its last instant."""
+def _open(
+    ctx: Context, job: int, key: str, spec: bytes, jitter_ms: int, *, from_ms: int, due_ms: int | None
+) -> None:
+    """Begin an era. Of its instants from `due_ms` on, those up to `from_ms` belong to the era before it: the
+    planner passes them (Account with count 0).
+    """
+    ctx.state.last_trigger += 1
+    trigger_rows.insert(
+        ctx.store,
+        Trigger(
+            id=ctx.state.last_trigger, job=job, key=key, spec=spec, jitter_ms=jitter_ms, from_ms=from_ms,
+            until_ms=None, next_due_ms=due_ms, fire_ms=None if due_ms is None else due_ms + jitter_ms,
+        ),
+    )  # fmt: skip
+
+
+def _close(ctx: Context, trigger: Trigger, at_ms: int | None = None) -> int:
+    """End an era, now or at an instant; returns its last instant."""
     decided_ms = trigger_rows.last_decided(ctx.store, trigger.id)
-    until_ms = max(ctx.stamp_ms, trigger.from_ms, decided_ms or 0)
+    until_ms = max(ctx.stamp_ms if at_ms is None else at_ms, trigger.from_ms, decided_ms or 0)
     due_ms = trigger.next_due_ms
     trigger_rows.close(
         ctx.store,
@@ -228,6 +240,13 @@ def resume_job(ctx: Context, command: ResumeJob) -> Outcome:
     if job is None:
         return refused("not_found", f"no job {command.namespace}/{command.name}")
     if job.state == "paused":
+        for trigger in trigger_rows.live(ctx.store, job.id):
+            if trigger.fire_ms is not None and trigger.fire_ms <= ctx.stamp_ms:
+                from_ms = _close(ctx, trigger, ctx.stamp_ms - trigger.jitter_ms)
+                _open(
+                    ctx, job.id, trigger.key, trigger.spec, trigger.jitter_ms,
+                    from_ms=from_ms, due_ms=trigger.next_due_ms,
+                )  # fmt: skip
         job_rows.set_state(ctx.store, job.id, state="active", reason="", failures=0)
         ctx.emit(e.JobResumed(job.id, job.namespace, job.name))
     return OK

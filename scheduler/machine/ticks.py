@@ -6,7 +6,8 @@ Rules of this file:
    one outcome.
 2. A Fire ends in a run (whose first start, or end without one, writes the ledger entry) or in an entry at
    once.
-3. What is due in an era that was closed, or of a paused job, becomes skipped, whatever the planner saw.
+3. What is due in an era that was closed, or of a paused job, becomes skipped, whatever the planner saw. An
+   era that its own successor goes on with was closed by a resume: skipped(paused).
 4. Overlap is judged here, at the moment of firing, over the job's pending and running runs.
 """
 
@@ -37,7 +38,7 @@ def fire(ctx: Context, command: Fire) -> Outcome:
         return refused("invalid", "the instant is not of this era, or the next one does not follow it")
     _move(ctx, trigger, command.next_due_ms)
     if trigger.until_ms is not None or trigger.namespace is None:
-        return _decide(ctx, trigger, tick_ms, "skipped", "cancelled")
+        return _decide(ctx, trigger, tick_ms, "skipped", _why_closed(ctx, trigger))
     if trigger.state == "paused":
         return _decide(ctx, trigger, tick_ms, "skipped", "paused")
     graph = ctx.graph(trigger.job, trigger.namespace, trigger.name, trigger.revision)
@@ -113,11 +114,16 @@ def account(ctx: Context, command: Account) -> Outcome:
         return refused("stale_due", "the era ends before the range does")
     _move(ctx, trigger, command.next_due_ms)
     if trigger.until_ms is not None or trigger.namespace is None:
-        return _decide(ctx, trigger, first_ms, "skipped", "cancelled", last_ms=last_ms, count=command.count)
+        reason = _why_closed(ctx, trigger)
+        return _decide(ctx, trigger, first_ms, "skipped", reason, last_ms=last_ms, count=command.count)
     return _decide(
         ctx, trigger, first_ms, command.outcome, command.reason,
         last_ms=last_ms, count=command.count, into_ms=command.into_ms,
     )  # fmt: skip
+
+
+def _why_closed(ctx: Context, trigger: FiringTrigger) -> str:
+    return "paused" if trigger_rows.goes_on(ctx.store, trigger.id) else "cancelled"
 
 
 def _passes(next_due_ms: int | None, last_ms: int) -> bool:

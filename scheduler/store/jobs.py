@@ -165,6 +165,15 @@ def spec_of(store: Store, namespace: str, name: str, revision: int) -> bytes | N
     return spec
 
 
+def job_of(store: Store, namespace: str, name: str, revision: int) -> int | None:
+    """The job that this revision was of: a name that was deleted and put again is another job."""
+    job: int | None = store.value(
+        "SELECT job FROM revisions WHERE namespace = ? AND name = ? AND revision = ?",
+        (namespace, name, revision),
+    )
+    return job
+
+
 def revisions(store: Store, namespace: str, name: str, *, limit: int = 1_000) -> list[Revision]:
     """Newest first."""
     rows = store.rows(

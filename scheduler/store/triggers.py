@@ -99,6 +99,23 @@ def last_decided(store: Store, trigger: int) -> int | None:
     return max((ms for ms in (fired, entered) if ms is not None), default=None)
 
 
+def last_closed(store: Store, job: int) -> int | None:
+    """The last instant of the job's closed eras; None: it has none."""
+    until_ms: int | None = store.value("SELECT max(until_ms) FROM triggers WHERE job = ?", (job,))
+    return until_ms
+
+
+def goes_on(store: Store, trigger: int) -> bool:
+    """Whether a closed era is followed at once by one of the same trigger, unchanged."""
+    followed = store.value(
+        "SELECT 1 FROM triggers a JOIN triggers b ON b.job = a.job AND b.id > a.id AND b.key = a.key"
+        " AND b.spec = a.spec AND b.jitter_ms = a.jitter_ms AND b.from_ms = a.until_ms"
+        " WHERE a.id = ? LIMIT 1",
+        (trigger,),
+    )
+    return followed is not None
+
+
 class DueTrigger(NamedTuple):
     """A trigger that the planner has to look at, with its job's revision (0: deleted) and state."""
 

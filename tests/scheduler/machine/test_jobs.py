@@ -4,6 +4,7 @@ from scheduler import commands as c
 from scheduler import events as e
 from scheduler.model import parse_job, seed
 from scheduler.store import jobs as job_rows
+from scheduler.verify import verify
 from tests.scheduler.story import START_MS, Story, job
 
 MINUTELY = {"cron": "* * * * *", "id": "minutely"}
@@ -146,3 +147,68 @@ def test_pause_and_resume(story: Story) -> None:
     story.tell_ok(c.ResumeJob("default", "j"))
     assert story.job().state == "active"
     assert story.one(c.PauseJob("default", "none")).code == "not_found"
+
+
+def test_what_came_due_in_a_pause_that_nobody_accounted_for_is_not_run_on_resume(story: Story) -> None:
+    # Given a pause during which no leader planned, longer than any grace.
+    story.connect()
+    story.put(job(trigger=[MINUTELY, {"at": "2027-01-15T08:05:00Z", "id": "once"}]))
+    story.tell_ok(c.PauseJob("default", "j"))
+    story.now_ms += 600_500
+    # When it is resumed before the next plan.
+    story.tell_ok(c.ResumeJob("default", "j"))
+    story.settle()
+    # Then nothing is caught up, and the ledger says why; a second resume changes nothing.
+    assert story.runs() == []
+    assert story.ledger() == [(60, 10, "skipped", "paused"), (300, 1, "skipped", "paused")]
+    eras = len(story.triggers())
+    story.tell_ok(c.PauseJob("default", "j"), c.ResumeJob("default", "j"))
+    assert len(story.triggers()) == eras
+    story.now_ms = START_MS + 660_000
+    story.settle()
+    assert story.runs() == [("tick", "succeeded")]
+    assert verify(story.store, START_MS, story.now_ms, now_ms=story.now_ms).ok
+
+
+def test_a_tick_whose_jittered_instant_is_yet_to_come_survives_a_pause(story: Story) -> None:
+    story.connect()
+    story.put(job(trigger={**MINUTELY, "jitter": "50s"}))
+    jitter_ms = story.triggers()[0].jitter_ms
+    assert jitter_ms > 1_000
+    story.tell_ok(c.PauseJob("default", "j"))
+    story.now_ms = START_MS + 60_000 + jitter_ms - 500
+    story.tell_ok(c.ResumeJob("default", "j"))
+    story.now_ms += 500
+    story.settle()
+    assert story.ledger() == [(60, 1, "ran", "")]
+
+
+def test_a_trigger_that_goes_and_comes_back_does_not_repeat_a_tick_that_was_fired_ahead(story: Story) -> None:
+    story.connect()
+    story.put(job(trigger=[MINUTELY, HOURLY], policies={"overlap": "allow"}))
+    story.now_ms = START_MS + 59_950
+    (trigger, _) = story.triggers()
+    tick_ms = START_MS + 60_000
+    story.tell_ok(c.Fire(story.epoch, trigger.id, tick_ms, tick_ms + 60_000))
+    story.put(job(trigger=HOURLY, policies={"overlap": "allow"}))
+    story.put(job(trigger=[MINUTELY, HOURLY], policies={"overlap": "allow"}))
+    story.now_ms = tick_ms + 30_000
+    story.settle()
+    assert story.ledger() == [(60, 1, "ran", "")]
+    assert verify(story.store, START_MS, story.now_ms, now_ms=story.now_ms).ok
+
+
+def test_a_job_deleted_and_put_again_does_not_repeat_a_tick_that_was_fired_ahead(story: Story) -> None:
+    story.connect()
+    story.put(job(trigger=MINUTELY))
+    story.now_ms = START_MS + 59_950
+    tick_ms = START_MS + 60_000
+    story.tell_ok(c.Fire(story.epoch, story.triggers()[0].id, tick_ms, tick_ms + 60_000, 1))
+    assert story.claim(1).ok
+    story.tell_ok(c.DeleteJob("default", "j"))
+    # By a node whose clock is behind.
+    story.put(job(trigger=MINUTELY), after_ms=story.now_ms - 400)
+    assert (story.triggers()[0].from_ms, story.triggers()[0].next_due_ms) == (tick_ms, tick_ms)
+    story.now_ms = tick_ms + 30_000
+    story.settle()
+    assert story.ledger() == [(60, 1, "ran", "")]
