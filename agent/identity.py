@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import json
@@ -10,6 +11,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.clock import wall_ms
 from agent.records import write_whole
 
 
@@ -23,6 +25,21 @@ class Identity:
     cluster: str = ""  #: uid that the agent is pinned to
     restores: int = 0
     boot_id: str = ""  #: of the host when the agent last started
+    started: int = 0  #: number of the newest session
+
+
+def next_session(data: Path, identity: Identity) -> tuple[Identity, str]:
+    """The name of this process's session, which sorts behind those of all earlier ones: the cluster knows by
+    it which of two processes of an installation is the newer, in whatever order it hears of them.
+
+    Numbers go by the wall clock, so that a data directory restored from a backup does not fall behind; where
+    the clock was set back, by counting.
+    """
+    identity = dataclasses.replace(identity, started=max(identity.started + 1, wall_ms()))
+    with contextlib.suppress(OSError):
+        # A full disk must not keep an agent from reporting what ended; the clock alone is nearly as good.
+        store(data, identity)
+    return identity, f"{identity.started:016x}-{secrets.token_hex(8)}"
 
 
 def occupy(data: Path) -> int:

@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import logging
 import os
-import secrets
 import signal
 import ssl
 
@@ -34,9 +33,8 @@ class Agent:
 
     def __init__(self, config: AgentConfig) -> None:
         self._config = config
-        self._identity = identity.load(config.data)
+        self._identity, self._session = identity.next_session(config.data, identity.load(config.data))
         self._boot_id = boot_id(config.boot_id_file)
-        self._session = secrets.token_hex(16)
         self._stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._clock = NodeClock()
         self._journal = Journal(config.data / "agent.journal", self._journal_failed)

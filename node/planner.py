@@ -2,7 +2,8 @@
 
 Rules:
 
-1. One batch in flight: the next plan is made from a state that contains the last one.
+1. One batch in flight: the next plan is made from a state that contains the last one. Plans keep a pace, so
+   that what falls due within it shares a commit: fewer, bigger rounds.
 2. Ticks are proposed `lead` ahead and started on time by the agents; the lead follows the commit time.
 3. The clock is the wall clock at taking office plus monotonic time, slewed towards the wall clock: a
    step of the wall clock neither loses nor repeats a tick. A leader that differs by more than 1 s from
@@ -30,8 +31,10 @@ log = logging.getLogger("cronclave.planner")
 LEAD_MS_MIN = 50
 LEAD_MS_MAX = 400
 IDLE_S_MAX = 1.0
-IDLE_S_MIN = 0.002
+PACE_S = 0.02  #: between two plans: what falls due meanwhile shares a commit; well under the lead
+URGENT_PACE_S = 0.004  #: the same when a task waits for a place now
 REFUSED_S = 0.1
+FULL_PLAN = 400
 CLOCK_DEVIATION_MS_MAX = 1_000
 NODE_SILENCE_MS = 2_000  #: its agents count as disconnected
 NODE_QUIET_MS = 250  #: five heartbeats without an answer: its agents get nothing new
@@ -62,13 +65,13 @@ class Leases:
     """Which attempts of disconnected agents have outlived their lease in this office."""
 
     def __init__(self) -> None:
-        self._since_s: dict[int, float] = {}
+        self._since_s: dict[tuple[int, int], float] = {}
 
-    def refresh(self, attempts: Iterable[int]) -> frozenset[int]:
-        """`attempts`: every attempt with a grant whose agent is disconnected now. Returns those whose
-        lease is over."""
+    def refresh(self, leases: Iterable[tuple[int, int]]) -> frozenset[tuple[int, int]]:
+        """`leases`: every attempt with a grant whose agent is disconnected now, with that disconnection: an
+        agent that came back between two plans has a new lease. Returns those that are over."""
         now_s = time.monotonic()
-        self._since_s = {attempt: self._since_s.get(attempt, now_s) for attempt in attempts}
+        self._since_s = {lease: self._since_s.get(lease, now_s) for lease in leases}
         return frozenset(a for a, since_s in self._since_s.items() if now_s - since_s >= _LEASE_S)
 
 
@@ -94,9 +97,23 @@ class Planner:
         self._commit_s = commit_s
         self._bootstrap_token = bootstrap_token
         self._poked = asyncio.Event()
+        self._poke_timer: asyncio.TimerHandle | None = None
+        self._poke_at_s = 0.0
+        self._planned_s = 0.0
 
-    def poke(self) -> None:
-        """The state changed in a way that may need a decision."""
+    def poke(self, *, urgent: bool) -> None:
+        """The state changed so that a decision may be due: at the planner's pace, or as soon as may be."""
+        loop = asyncio.get_running_loop()
+        at_s = self._planned_s + (URGENT_PACE_S if urgent else PACE_S)
+        if self._poke_timer is not None:
+            if self._poke_at_s <= at_s:
+                return
+            self._poke_timer.cancel()
+        self._poke_at_s = at_s
+        self._poke_timer = loop.call_at(at_s, self._wake)
+
+    def _wake(self) -> None:
+        self._poke_timer = None
         self._poked.set()
 
     async def run(self) -> None:
@@ -134,6 +151,7 @@ class Planner:
             await self._propose([PutToken("bootstrap", self._bootstrap_token, "admin")])
         while self._epoch_held() == epoch:
             self._poked.clear()
+            self._planned_s = asyncio.get_running_loop().time()
             status = self._status()
             if self._clock_deviates(status):
                 self._hand_over("its clock differs by more than 1 s from the median of its peers")
@@ -147,7 +165,7 @@ class Planner:
                 now_ms,
                 epoch=epoch,
                 lead_ms=lead_ms,
-                leases=leases.refresh(o.id for o in orphans(store) if o.state != "assigned"),
+                leases=leases.refresh((o.id, o.since_ms) for o in orphans(store) if o.state != "assigned"),
                 silent_nodes=_silent_for(status, NODE_SILENCE_MS),
                 quiet_nodes=_silent_for(status, NODE_QUIET_MS),
                 cache=cache,
@@ -157,13 +175,15 @@ class Planner:
                 refused = [(c, o) for c, o in zip(commands, outcomes, strict=True) if not o.ok]
                 for command, outcome in refused[:3]:
                     log.info("refused %s: %s %s", type(command).__name__, outcome.code, outcome.detail)
-                if len(refused) < len(commands):
+                if len(refused) == len(commands):
+                    await self._wait(REFUSED_S)  # the state moved on, or a defect: never spin
                     continue
-                await self._wait(REFUSED_S)  # the state moved on, or a defect: never spin
-                continue
+                if len(commands) >= FULL_PLAN:
+                    continue  # more is due than one plan holds
             wake = wake_ms(store, lead_ms=lead_ms)
             wait_s = IDLE_S_MAX if wake is None else (wake - clock.now_ms()) / 1000
-            await self._wait(max(IDLE_S_MIN, min(IDLE_S_MAX, wait_s)))
+            pace_s = self._planned_s + PACE_S - asyncio.get_running_loop().time()
+            await self._wait(max(0.0, pace_s, min(IDLE_S_MAX, wait_s)))
 
     def _clock_deviates(self, status: NodeStatus) -> bool:
         offsets = [

@@ -237,6 +237,8 @@ class MarkUnreachable:
 
     epoch: int
     attempt: int
+    since_ms: int = 0  #: as Lose.since_ms
+    since_ms: int = 0  #: as Lose.since_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,7 @@ class Lose:
     epoch: int
     attempt: int
     reason: str
+    since_ms: int = 0  #: the disconnection of its agent that the lease was counted from
 
 
 @dataclass(frozen=True, slots=True)

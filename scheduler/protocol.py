@@ -55,7 +55,7 @@ class Hello:
     version: int
     name: str
     installation: str  #: random id made at the first start of this agent's data directory
-    session: str  #: random id of this agent process; a newer session fences the older one
+    session: str  #: of this agent process, random but sorting behind its former ones; a newer fences an older
     boot_id: str  #: of the host
     zone: str
     pool: str

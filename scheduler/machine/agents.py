@@ -2,7 +2,9 @@
 
 Rules of this file (design, section 3, rules 6 and 7):
 
-1. An installation keeps its row. A newer session of it fences the older one: only the newest may claim.
+1. An installation keeps its row. Its sessions are ordered (their text sorts in the order of their starts): a
+   newer one fences the older one, and only the newest may connect or claim. So what an older process said
+   through a node that was frozen, and thaws, neither fences the living one nor judges its attempts.
 2. A name is taken while another installation under it is connected. While that is disconnected a new
    installation gets the name; the former one's row keeps its attempts under the name `name#id`, and gets the
    name back when it is free.
@@ -36,13 +38,14 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
     if not command.name or FORMER in command.name or not command.node or not 0 <= command.slots <= SLOTS_MAX:
         return refused("invalid", "an agent needs a name without #, a node and a sensible number of slots")
     holder = agent_rows.find(ctx.store, command.name)
-    known = holder
-    if holder is None or holder.installation != command.installation:
-        if holder is not None and holder.node:
+    own = holder is not None and holder.installation == command.installation
+    known = holder if own else _former(ctx, command)
+    if known is not None and command.session < known.session:
+        return refused("fenced", f"a newer session of {command.name} exists")
+    if holder is not None and not own:
+        if holder.node:
             return refused("name_taken", f"another installation is connected as {command.name}")
-        if holder is not None:
-            agent_rows.rename(ctx.store, holder.id, f"{command.name}{FORMER}{holder.id}")
-        known = _former(ctx, command)
+        agent_rows.rename(ctx.store, holder.id, f"{command.name}{FORMER}{holder.id}")
     if known is None:
         ctx.state.last_agent += 1
         agent_id, busy, draining = ctx.state.last_agent, 0, 0
@@ -52,7 +55,7 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
         id=agent_id, name=command.name, installation=command.installation, session=command.session,
         boot_id=command.boot_id, cloud_id=command.cloud_id, zone=command.zone, pool=command.pool,
         labels=labels, slots=command.slots, version=command.version, node=command.node, busy=busy,
-        draining=draining, connected_ms=ctx.stamp_ms, disconnected_ms=None,
+        draining=draining, connected_ms=_behind(ctx, known and known.disconnected_ms), disconnected_ms=None,
     )  # fmt: skip
     if known is None:
         agent_rows.insert(ctx.store, agent)
@@ -121,5 +124,19 @@ def lose_node(ctx: Context, command: LoseNode) -> Outcome:
 
 
 def _disconnect(ctx: Context, agent: Agent) -> None:
-    agent_rows.disconnect(ctx.store, agent.id, ctx.stamp_ms)
+    agent_rows.disconnect(ctx.store, agent.id, _behind(ctx, agent.connected_ms))
     ctx.emit(e.AgentDisconnected(agent.id, agent.name, agent.zone, agent.node, agent.session))
+
+
+def _behind(ctx: Context, before_ms: int | None) -> int:
+    """The stamp, but behind what came before: stamps may stand still, and the instant of a disconnection is
+    what a lease is known by (`attempts.lose`).
+    """
+    return ctx.stamp_ms if before_ms is None else max(ctx.stamp_ms, before_ms + 1)
+
+
+def _behind(ctx: Context, before_ms: int | None) -> int:
+    """The stamp, but behind what came before: stamps may stand still, and the instant of a disconnection is
+    what a lease is known by (`attempts.lose`).
+    """
+    return ctx.stamp_ms if before_ms is None else max(ctx.stamp_ms, before_ms + 1)

@@ -107,6 +107,12 @@ def start(ctx: Context, command: Start) -> Outcome:
     agent = agent_rows.get(ctx.store, command.agent)
     if agent is None or agent.session != command.session:
         return refused("superseded", "a newer session of the agent exists")
+    if not agent.node:
+        # It would turn what is free to take back into something that needs proof of death.
+        return refused("not_connected", "the agent is disconnected: it registers first")
+    if not agent.node:
+        # It would turn what is free to take back into something that needs proof of death.
+        return refused("not_connected", "the agent is disconnected: it registers first")
     fence = ctx.state.idx
     attempt_rows.grant(
         ctx.store,
@@ -306,7 +312,7 @@ def revoke(ctx: Context, command: Revoke) -> Outcome:
 
 
 def mark_unreachable(ctx: Context, command: MarkUnreachable) -> Outcome:
-    attempt = _orphan(ctx, command.epoch, command.attempt)
+    attempt = _orphan(ctx, command.epoch, command.attempt, command.since_ms)
     if isinstance(attempt, Outcome):
         return attempt
     if not attempt.unreachable:
@@ -316,15 +322,17 @@ def mark_unreachable(ctx: Context, command: MarkUnreachable) -> Outcome:
 
 
 def lose(ctx: Context, command: Lose) -> Outcome:
-    attempt = _orphan(ctx, command.epoch, command.attempt)
+    attempt = _orphan(ctx, command.epoch, command.attempt, command.since_ms)
     if isinstance(attempt, Outcome):
         return attempt
     lose_row(ctx, attempt, command.reason)
     return OK
 
 
-def _orphan(ctx: Context, epoch: int, attempt: int) -> Attempt | Outcome:
-    """The granted attempt of an agent that no node holds, or why not."""
+def _orphan(ctx: Context, epoch: int, attempt: int, since_ms: int) -> Attempt | Outcome:
+    """The granted attempt of an agent that no node holds since that instant, or why not. An agent that came
+    back for a moment has renewed its lease, which begins anew with the next disconnection.
+    """
     if stale := ctx.stale_epoch(epoch):
         return stale
     row = attempt_rows.get(ctx.store, attempt)
@@ -333,6 +341,8 @@ def _orphan(ctx: Context, epoch: int, attempt: int) -> Attempt | Outcome:
     agent = agent_rows.get(ctx.store, row.agent)
     if agent is not None and agent.node:
         return refused("superseded", f"agent {row.agent} is connected")
+    if agent is not None and agent.disconnected_ms != since_ms:
+        return refused("superseded", f"agent {row.agent} was connected in between")
     return row
 
 

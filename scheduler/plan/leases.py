@@ -5,7 +5,7 @@ Rules of this file (design, section 3, rule 6):
 1. Without a grant an attempt is taken back at once; that is free. Of a connected agent it is taken back when
    no claim came for UNCLAIMED_MS: the claim or the assignment was lost.
 2. With a grant nothing happens before its lease is over. How long that takes is measured by the caller, on
-   the leader's monotonic clock, anew under each leadership.
+   the leader's monotonic clock, anew under each leadership and after each disconnection (`since_ms`).
 3. Then `on_lost` decides: wait marks it unreachable; fail and retry lose it. An unreachable one is lost when
    its task's timeout has passed as well.
 """
@@ -22,6 +22,12 @@ from scheduler.store import tasks as task_rows
 from scheduler.store.attempts import OrphanedAttempt
 from scheduler.store.connection import Store
 
+Lease = tuple[int, int]
+"""An attempt with the disconnection of its agent that its lease is counted from (`since_ms`)."""
+
+Lease = tuple[int, int]
+"""An attempt with the disconnection of its agent that its lease is counted from (`since_ms`)."""
+
 UNCLAIMED_MS = 15_000
 ORPHANS_MAX = 10_000
 
@@ -32,7 +38,7 @@ def orphans(store: Store) -> list[OrphanedAttempt]:
 
 
 def plan_leases(
-    store: Store, cache: PlanCache, now_ms: int, *, epoch: int, ended: Container[int], limit: int
+    store: Store, cache: PlanCache, now_ms: int, *, epoch: int, ended: Container[Lease], limit: int
 ) -> list[Command]:
     commands: list[Command] = []
     for attempt in attempt_rows.unclaimed_since(store, now_ms - UNCLAIMED_MS, limit):
@@ -44,7 +50,7 @@ def plan_leases(
         if orphan.state == "assigned":
             if orphan.id not in taken:
                 commands.append(Revoke(epoch, orphan.id, "its agent is disconnected"))
-        elif orphan.id in ended:
+        elif (orphan.id, orphan.since_ms) in ended:
             command = _at_lease_end(store, cache, orphan, now_ms, epoch)
             if command is not None:
                 commands.append(command)
@@ -60,11 +66,11 @@ def _at_lease_end(
         return None
     job = cache.job(store, run.job, run.namespace, run.name, run.revision)
     if job.on_lost != "wait":
-        return Lose(epoch, orphan.id, "lease")
+        return Lose(epoch, orphan.id, "lease", orphan.since_ms)
     if not orphan.unreachable:
-        return MarkUnreachable(epoch, orphan.id)
+        return MarkUnreachable(epoch, orphan.id, orphan.since_ms)
     compiled = next(each for each in job.tasks if each.name == task.name)
     began_ms = orphan.started_ms if orphan.started_ms is not None else orphan.due_ms
     if compiled.timeout_ms is not None and began_ms + compiled.timeout_ms + compiled.grace_ms < now_ms:
-        return Lose(epoch, orphan.id, "timeout")
+        return Lose(epoch, orphan.id, "timeout", orphan.since_ms)
     return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scheduler.commands import Command, ExpireRun, LoseNode, Requeue, StopRun
 from scheduler.plan.due import Horizon, plan_backlog, plan_live
-from scheduler.plan.leases import UNCLAIMED_MS, plan_leases
+from scheduler.plan.leases import UNCLAIMED_MS, Lease, plan_leases
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.placement import Places, plan_queue
 from scheduler.plan.upkeep import plan_upkeep
@@ -18,8 +18,8 @@ from scheduler.store import tasks as task_rows
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.connection import Store
 
-LeaseView = Container[int]
-"""The attempts whose lease is over, as the leader's monotonic clock says (see `leases.orphans`)."""
+LeaseView = Container[Lease]
+"""The leases that are over, as the leader's monotonic clock says (see `leases.orphans`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,12 +130,14 @@ class OrphanedAttempt(NamedTuple):
     started_ms: int | None
     granted_ms: int | None
     due_ms: int
+    since_ms: int  #: when its agent was disconnected
 
 
 def of_disconnected_agents(store: Store, limit: int) -> list[OrphanedAttempt]:
     """Live attempts whose agent no node holds: by agent, then id."""
     rows = store.rows(
-        "SELECT a.id, a.agent, a.run, a.task, a.state, a.unreachable, a.started_ms, a.granted_ms, a.due_ms"
+        "SELECT a.id, a.agent, a.run, a.task, a.state, a.unreachable, a.started_ms, a.granted_ms, a.due_ms,"
+        " coalesce(g.disconnected_ms, 0)"
         " FROM agents g CROSS JOIN attempts a INDEXED BY attempts_live ON a.agent = g.id AND a.live = 1"
         " WHERE g.node = '' AND g.busy > 0 ORDER BY g.id, a.id LIMIT ?",
         (limit,),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import identity
 from agent.clock import SAMPLES, NodeClock, boot_ms, wall_ms
 from agent.config import AgentConfig, ConfigError, load
 from agent.output import open_for_output, output_path, read_output, sweep
@@ -96,3 +97,18 @@ def test_the_oldest_output_goes_first_and_running_output_stays(tmp_path: Path) -
 def test_every_setting_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs/reference/agent.md").read_text()
     assert [f.name for f in fields(AgentConfig) if f"| `{f.name}` |" not in text] == []
+
+
+def test_sessions_of_an_installation_sort_in_the_order_of_their_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = [identity.next_session(tmp_path, identity.load(tmp_path))[1]]
+    # Also when the host's clock was set back a year.
+    monkeypatch.setattr(identity, "wall_ms", lambda: wall_ms() - 365 * 86_400_000)
+    sessions += [identity.next_session(tmp_path, identity.load(tmp_path))[1] for _ in range(3)]
+    assert sessions == sorted(sessions)
+    assert len(set(sessions)) == 4
+    # And when the data directory is an old copy: the clock is right again.
+    monkeypatch.undo()
+    old = identity.Identity("installation")
+    assert identity.next_session(tmp_path, old)[1] > sessions[-1]

@@ -61,6 +61,38 @@ def test_a_new_installation_takes_over_a_free_name_but_not_the_attempts(story: S
     assert story.finish(attempt).ok
 
 
+def test_an_older_session_that_arrives_late_changes_nothing(story: Story) -> None:
+    """Said through a node that froze, and proposed when it thawed: its process is dead, a newer one works."""
+    story.connect(session="s2")
+    attempt = granted(story, policies={"on_lost": "retry", "idempotent": True})
+    late = c.ConnectAgent(
+        "agent-1", "installation of agent-1", "s1", "boot-1", "zone-a", "default", b"{}", 100, "1", "node-b"
+    )
+    assert story.one(late).code == "fenced"
+    assert story.events == []
+    assert (agent(story, 1).session, agent(story, 1).node) == ("s2", "node-a")
+    assert story.attempt(attempt).state == "granted"
+    # Nor under the name that it once had.
+    story.disconnect(1)
+    story.connect(installation="new", session="n1")
+    story.disconnect(2)
+    assert story.one(late).code == "fenced"
+    assert agent(story, 2).name == "agent-1"
+
+
+def test_a_disconnection_is_told_from_the_one_before_it_when_the_clock_stands_still(story: Story) -> None:
+    first = story.connect()
+    story.disconnect(first)
+    before_ms = agent(story, first).disconnected_ms
+    story.now_ms -= 5_000
+    story.connect()
+    story.disconnect(first)
+    after_ms = agent(story, first).disconnected_ms
+    assert before_ms is not None
+    assert after_ms is not None
+    assert after_ms > before_ms
+
+
 def test_gone_is_proof_of_death(story: Story) -> None:
     attempt = granted(story)
     story.connect(held=((attempt, "gone"),))
@@ -91,7 +123,7 @@ def test_another_boot_of_the_host_is_proof(story: Story) -> None:
 def test_what_an_agent_still_holds_goes_on(story: Story) -> None:
     attempt = granted(story)
     story.disconnect(1)
-    assert story.one(c.MarkUnreachable(story.epoch, attempt)).ok
+    assert story.one(c.MarkUnreachable(story.epoch, attempt, agent(story, 1).disconnected_ms or 0)).ok
     assert story.told(e.AttemptUnreachable)
     story.connect(session="s2", held=((attempt, "running"),))
     assert (story.attempt(attempt).state, story.attempt(attempt).unreachable) == ("granted", 0)

@@ -46,6 +46,21 @@ def test_a_fenced_session_gets_no_grant_and_the_newer_one_does(story: Story) -> 
     assert story.one(c.Start(1, 1, "s2", "new")).ok
 
 
+def test_a_claim_of_a_disconnected_agent_is_no_grant(story: Story) -> None:
+    story.connect()
+    story.put(job())
+    story.tell_ok(c.RunJob("default", "j", b"{}", START_MS))
+    story.plan_and_apply()
+    story.disconnect(1)
+    assert story.claim(1).code == "not_connected"
+    assert story.attempt(1).fence is None
+    story.connect(node="node-b")
+    assert story.claim(1).ok
+    # What was granted before stays so, through whichever node it is asked for.
+    story.disconnect(1, "node-b")
+    assert story.claim(1).ok
+
+
 def test_a_revoked_attempt_is_refused_and_its_task_placed_anew(story: Story) -> None:
     story.connect()
     story.put(job())

@@ -136,9 +136,12 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             row = nth(story, live, values[0])
             if row is None:
                 return []
+            since_ms = story.store.value(
+                "SELECT coalesce(disconnected_ms, 0) FROM agents WHERE id = ?", (row[1],)
+            )
             if kind == "lose":
-                return [c.Lose(story.epoch, row[0], "lease")]
-            return [c.MarkUnreachable(story.epoch, row[0])]
+                return [c.Lose(story.epoch, row[0], "lease", since_ms)]
+            return [c.MarkUnreachable(story.epoch, row[0], since_ms)]
         case "lead":
             return [c.Lead(f"node-{values[0] % 3}", "zone-a", story.epoch + values[0] % 2)]
         case "node":

@@ -9,6 +9,11 @@ from tests.scheduler.machine.test_attempts import granted
 from tests.scheduler.story import START_MS, Story, job
 
 
+def over(story: Story) -> set[tuple[int, int]]:
+    """Every lease that is being counted, as if it were over."""
+    return {(orphan.id, orphan.since_ms) for orphan in orphans(story.store)}
+
+
 def cut_off(story: Story, **fields: Any) -> int:
     """A granted attempt whose agent is disconnected."""
     attempt = granted(story, **fields)
@@ -48,35 +53,50 @@ def test_nothing_happens_to_a_grant_before_its_lease_is_over(story: Story) -> No
 
 def test_wait_marks_it_unreachable_and_keeps_the_run(story: Story) -> None:
     attempt = cut_off(story)
-    assert story.plan_and_apply(leases={attempt}) == [c.MarkUnreachable(story.epoch, attempt)]
-    assert story.plan(leases={attempt}) == []
+    assert story.plan_and_apply(leases=over(story)) == [c.MarkUnreachable(story.epoch, attempt, START_MS + 1)]
+    assert story.plan(leases=over(story)) == []
     assert story.run(1).state == "running"
 
 
 def test_wait_ends_with_the_task_s_own_timeout(story: Story) -> None:
     attempt = cut_off(story, timeout="10m")
-    story.plan_and_apply(leases={attempt})
+    story.plan_and_apply(leases=over(story))
     story.now_ms += 600_000
-    assert story.plan(leases={attempt}) == []
+    assert story.plan(leases=over(story)) == []
     story.now_ms += 600_000
-    assert story.plan_and_apply(leases={attempt}) == [c.Lose(story.epoch, attempt, "timeout")]
+    assert story.plan_and_apply(leases=over(story)) == [c.Lose(story.epoch, attempt, "timeout", START_MS + 1)]
     assert story.run(1).state == "lost"
 
 
 def test_fail_loses_it(story: Story) -> None:
     attempt = cut_off(story, policies={"on_lost": "fail"})
-    story.plan_and_apply(leases={attempt})
+    story.plan_and_apply(leases=over(story))
     assert (story.run(1).state, story.attempt(attempt).reason) == ("lost", "lease")
 
 
 def test_retry_loses_it_and_tries_elsewhere(story: Story) -> None:
-    attempt = cut_off(story, policies={"on_lost": "retry", "idempotent": True})
+    cut_off(story, policies={"on_lost": "retry", "idempotent": True})
     story.connect("other")
-    story.plan_and_apply(leases={attempt})
+    story.plan_and_apply(leases=over(story))
     story.now_ms += 3_600_000
     story.settle()
     assert [a.state for a in story.attempts(1)] == ["lost", "succeeded"]
     assert story.run(1).state == "succeeded"
+
+
+def test_an_agent_that_came_back_for_a_moment_has_a_new_lease(story: Story) -> None:
+    attempt = cut_off(story, policies={"on_lost": "retry", "idempotent": True})
+    old = over(story)
+    planned = story.plan(leases=old)
+    assert [type(command) for command in planned] == [c.Lose]
+    # Back, and gone again, before that plan is applied and before the next one is made: its spooler holds a
+    # fresh lease, so the process may live.
+    story.connect(node="node-b", held=((attempt, "running"),))
+    story.disconnect(1, "node-b")
+    assert [outcome.code for outcome in story.tell(*planned)] == ["superseded"]
+    assert story.plan(leases=old) == []
+    assert story.attempt(attempt).state == "granted"
+    assert [type(command) for command in story.plan(leases=over(story))] == [c.Lose]
 
 
 def test_a_silent_node_is_lost_once(story: Story) -> None:
