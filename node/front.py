@@ -39,13 +39,11 @@ class _Server(uvicorn.Server):
         yield
 
 
+_URGENT_EVENTS = (e.Led, e.TaskQueued)
 _PLAN_EVENTS = (
-    e.Led,
     e.JobPut,
     e.JobDeleted,
     e.JobResumed,
-    e.RunCreated,
-    e.TaskQueued,
     e.AttemptEnded,
     e.AgentConnected,
     e.AgentDisconnected,
@@ -141,12 +139,19 @@ class Front:
         self._server.should_exit = True
 
     def _on_commit(self, committed: Committed) -> None:
-        if any(isinstance(event, _PLAN_EVENTS) for _, _, event in committed.events):
-            self._planner.poke()
+        if self._link.status().state != "leader":
+            return
+        urgent = False
+        wanted = False
+        for _, _, event in committed.events:
+            urgent = urgent or isinstance(event, _URGENT_EVENTS)
+            wanted = wanted or isinstance(event, _PLAN_EVENTS)
+        if urgent or wanted:
+            self._planner.poke(urgent=urgent)
 
     def _on_status(self, status: NodeStatus) -> None:
         if status.state == "leader":
-            self._planner.poke()
+            self._planner.poke(urgent=False)
 
 
 def main() -> int:
