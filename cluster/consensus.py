@@ -17,6 +17,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,7 +31,7 @@ from cluster.hardening import ALL_ON, Hardening
 from cluster.journal import Journal, LogEntry
 from cluster.links import Links
 from cluster.machine import Applied, Entry, Position, StateMachine
-from cluster.membership import Membership, apply_change, vet, well_formed
+from cluster.membership import WOULD_STOP, Membership, apply_change, vet, well_formed
 from cluster.peers import STATUS_PERIOD_S, PeerInfo, Peers
 from cluster.raft import Raft, Role
 from cluster.restore import fit, pack_members, unpack_members
@@ -108,7 +109,7 @@ class Consensus:
             machine, settings.copy_dir, self.send, clock, spawn, self._unique
         )
         self._target: CopyTarget = CopyTarget(
-            settings.copy_dir, self.send, clock, self._copy_peers, self._install
+            settings.copy_dir, self.send, clock, self._copy_peers, self._install, self._copy_needed
         )
         if needs_copy:
             self._raft.may_campaign = False
@@ -171,7 +172,7 @@ class Consensus:
         """Leads with answers of a majority within the fallback time, or follows a leader that was heard
         of late."""
         if self.role is Role.LEADER:
-            return 2 * self._raft.answered(self._timings.fallback_s) > len(self._membership.voters)
+            return self._would_go_on(self._membership)
         return self.leader is not None and self.leader_silent_ms <= self._timings.election_max_s * 1000
 
     @property
@@ -268,10 +269,9 @@ class Consensus:
             return
         self._lead_due = False
         self._stamp_ms = max(self._stamp_ms, self._applied_stamp_ms)
-        for data, _, _ in reversed(self._journal.entries):
-            if data[0] == _raft.REGULAR:
-                self._stamp_ms = max(self._stamp_ms, unpack_entry(data[1:])[0])
-                break
+        regular = (data for data, _, _ in reversed(self._journal.entries) if data[0] == _raft.REGULAR)
+        for data in islice(regular, 1):
+            self._stamp_ms = max(self._stamp_ms, unpack_entry(data[1:])[0])
         proposal = self._on_lead()
         if proposal is not None:
             self._append([proposal])
@@ -322,10 +322,17 @@ class Consensus:
         changed = apply_change(self._membership, change)
         if isinstance(changed, str):
             return changed
+        if change[0] == "remove" and not self._would_go_on(changed):
+            return WOULD_STOP.format(name=change[1], left=len(changed.voters))
         if change == ["remove", self.settings.name]:
             self._leave_after_handover = True
             return self.transfer(None)
         return self._commit_membership(changed)
+
+    def _would_go_on(self, membership: Membership) -> bool:
+        """Leader: a majority of these voters answers now."""
+        voters = membership.voters
+        return 2 * self._raft.answered(voters, self._timings.fallback_s) > len(voters)
 
     def _commit_membership(self, membership: Membership) -> str | None:
         latest = self._raft.latest_membership()
@@ -346,7 +353,9 @@ class Consensus:
         if changed == self._membership:
             for name in self._membership.learners:
                 match = self._raft.match(name)
-                if match > 0 and match + CATCH_UP_ENTRIES >= self._raft.last_index():
+                is_close = match > 0 and match + CATCH_UP_ENTRIES >= self._raft.last_index()
+                answers = self._raft.answered([name], self._timings.election_max_s) > 0
+                if is_close and answers and self._would_go_on(self._membership.promoted(name)):
                     changed = changed.promoted(name)
                     break
         if changed != self._membership:
@@ -467,6 +476,10 @@ class Consensus:
         """Followers first: the leader has enough to do."""
         return sorted(self._peers.reachable(), key=lambda n: (n == self.leader, n))
 
+    def _copy_needed(self) -> int:
+        """A copy below this log index is of no use."""
+        return max(self._position.index + 1, self._journal.first_index)
+
     def needs_copy(self, leader: str) -> None:
         if not self._target.is_active:
             self._raft.pulls_copy = True
@@ -474,10 +487,17 @@ class Consensus:
             self._target.start()
 
     def _install(self, path: Path, applied: Applied) -> bool:
-        """A whole and right copy arrived: it becomes the state, and the log continues behind it."""
-        if applied.position.index <= self._position.index:
-            return False
+        """A whole and right copy arrived: it becomes the state, and the log continues behind it.
+
+        Never before the first entry of this log: what lies behind may have been acknowledged. Entries that
+        contradict the copy were never committed. They go first, so that a crash in between leaves a state
+        and a log that fit; a log that ends before its state is continued behind it at the next start."""
         journal, index, term = self._journal, applied.position.index, applied.position.term
+        if index < self._copy_needed():
+            return False
+        if journal.term_at(index) not in (None, term):
+            journal.truncate(index)
+            journal.sync()
         self._machine.install(path, applied)
         if journal.term_at(index) != term:
             journal.reset(index, term)
@@ -540,6 +560,7 @@ class Consensus:
             cluster=self.settings.cluster,
             name=self.settings.name,
             membership=self._membership,
+            committed=self._applied_membership,
             known=[f.name for f in self.settings.members],
         )
         member = self._membership.get(hello.name)
@@ -605,7 +626,8 @@ class Consensus:
 
     def _on_copy_ask(self, peer: str, message: Message) -> None:
         if not self._target.is_active:
-            self._source.ask(peer, message["copy"], self._journal.first_index)
+            needed = max(self._journal.first_index, message["needed"])
+            self._source.ask(peer, message["copy"], needed, self._position.index)
 
     _HANDLERS: ClassVar[dict[str, Callable[[Consensus, str, Message], None]]] = {
         "propose": _on_propose,

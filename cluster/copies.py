@@ -114,9 +114,13 @@ class CopySource:
     def is_busy(self) -> bool:
         return self._making is not None or self._ready is not None
 
-    def ask(self, peer: str, name: str, oldest_index: int) -> None:
-        """A peer wants a copy that the log from `oldest_index` can continue; `name` is one that it has
-        begun."""
+    def ask(self, peer: str, name: str, oldest_index: int, applied_index: int) -> None:
+        """A peer wants a copy of `oldest_index` or later: one that the log here can continue and the peer
+        can use; `name` is one that it has begun; `applied_index` is where the state is now."""
+        if applied_index < oldest_index:
+            reason = f"this node has not applied entry {oldest_index} yet"
+            self._send(peer, {"type": "copy_gone", "copy": "", "reason": reason})
+            return
         ready = self._ready
         if ready is not None and ready.applied is not None:
             if name == ready.name or ready.applied.position.index >= oldest_index:
@@ -206,7 +210,7 @@ class _Pull:
 
 class CopyTarget:
     """Pulls a copy for this node. `candidates()` are the peers to ask, the best first; `install` says
-    whether the copy could be used."""
+    whether the copy could be used; a copy below log index `needed()` cannot."""
 
     def __init__(
         self,
@@ -215,9 +219,10 @@ class CopyTarget:
         clock: Callable[[], float],
         candidates: Callable[[], list[str]],
         install: Callable[[Path, Applied], bool],
+        needed: Callable[[], int] = lambda: 0,
     ) -> None:
         self._directory, self._send, self._clock = directory, send, clock
-        self._candidates, self._install = candidates, install
+        self._candidates, self._install, self._needed = candidates, install, needed
         self.is_active = False
         self._asked = 0
         self._stalls = 0
@@ -305,7 +310,7 @@ class CopyTarget:
         if self._install(pull.path, pull.applied):
             self.is_active = False
         else:
-            self._fail("it is older than this node's own state")
+            self._fail("it is older than this node's own state or log")
 
     def _ask(self) -> None:
         self._progress = self._clock()
@@ -313,7 +318,7 @@ class CopyTarget:
         self._peer = candidates[self._asked % len(candidates)] if candidates else ""
         if self._peer:
             name = self._pull.name if self._pull is not None else ""
-            self._send(self._peer, {"type": "copy_ask", "copy": name})
+            self._send(self._peer, {"type": "copy_ask", "copy": name, "needed": self._needed()})
 
     def _fail(self, reason: str) -> None:
         """The next peer is asked after the stall time."""

@@ -2,7 +2,9 @@
 
 Rules:
 1. Nothing is durable before `sync` returns, except the vote: `store_vote` returns with it on disk. Whoever
-   sends an acknowledgement or a vote has to call them first.
+   sends an acknowledgement or a vote has to call them first. The commit index that the metadata hold never
+   speaks of entries that are not durable: a vote may be stored while a truncation still waits for its sync,
+   and after a kill -9 the old index would commit the entries that were to be cut.
 2. One fdatasync per batch. An error of the disk is never retried (the kernel may have dropped the pages):
    it raises `JournalError`, and so does every call after it. The node must stop.
 3. On opening, a torn tail of the LAST segment is cut: bytes that were written but never synced.
@@ -109,12 +111,14 @@ class Journal:
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._synced = 0
+        self._durable_commit = 1  #: the commit index of the last sync: what the metadata may say
         self._broken: str | None = None
         self._reset_in = 0  #: number of the segment with the last reset, while opening
         self._cut_below = False  #: whether the last segment was cut below its start, while opening
         self.entries: list[LogEntry] = []
         self.term = 0
         self.vote: str | None = None
+        self.synced_index = 0  #: entries up to here are on disk as they are in `entries`
         self.commit_index = 1  #: as last stored; clamped to the log's end. A hint, not a promise
         try:
             self._load()
@@ -158,6 +162,7 @@ class Journal:
         if offset <= 0:
             raise ValueError(f"truncate at {index}, the log starts at {self.first_index}")
         del self.entries[offset:]
+        self.synced_index = min(self.synced_index, index - 1)
         self._write(_TRUNCATE, index, 0)
         if index <= self._segments[-1].prior_index:
             # A segment has to be readable without those before it, and this one starts behind what is cut.
@@ -169,7 +174,8 @@ class Journal:
         Term and vote stay. Durable on return."""
         self._write(_RESET, index, term)
         self.entries = [(PLACEHOLDER, index, term)]
-        self.term = max(self.term, term)
+        if term > self.term:
+            self.term, self.vote = term, None  # it never voted in that one
         self.commit_index = index
         self.sync()
         self._guard(self._roll)
@@ -181,6 +187,7 @@ class Journal:
             raise JournalError(self._broken)
         if self._pending:
             self._guard(self._flush)
+        self.synced_index, self._durable_commit = self.last_index, self.commit_index
 
     def store_vote(self, term: int, vote: str | None) -> None:
         """Term and vote are on disk afterwards. Nothing that tells of them may leave earlier."""
@@ -281,7 +288,9 @@ class Journal:
 
     def _store(self) -> None:
         oldest, newest = (self._segments[0].number, self._segments[-1].number) if self._segments else (1, 0)
-        body: bytes = msgpack.packb([_META_VERSION, self.term, self.vote, self.commit_index, oldest, newest])
+        body: bytes = msgpack.packb(
+            [_META_VERSION, self.term, self.vote, self._durable_commit, oldest, newest]
+        )
         self._disk.replace(META, _CRC.pack(zlib.crc32(body)) + body)
 
     # ---- opening
@@ -311,6 +320,7 @@ class Journal:
         self._finish()
         self._synced = self._segments[-1].size
         self.commit_index = max(1, min(self.commit_index, self.last_index))
+        self.synced_index, self._durable_commit = self.last_index, self.commit_index
 
     def _finish(self) -> None:
         """What a crash interrupted: a reset, or a truncation below the last segment, rolls before anything is
@@ -333,6 +343,7 @@ class Journal:
         if version != _META_VERSION:
             raise self._refuse(META, 4, f"version {version} is not known to this release")
         self.term, self.vote, self.commit_index, oldest, newest = rest
+        self._durable_commit = self.commit_index
         return oldest, newest
 
     def _load_segment(self, name: str, number: int, *, is_last: bool, required: bool) -> None:

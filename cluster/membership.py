@@ -22,6 +22,10 @@ from cluster.wire import Hello, Refusal
 MEMBERS_MAX = 31
 NAME_CHARS_MAX = 255
 _VERSION = 1
+WOULD_STOP = (
+    "without {name} the cluster would stop: no majority of the {left} voting members left answers. "
+    "Bring another back first, or remove one that is dead"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +127,30 @@ def well_formed(change: object) -> bool:
 
 
 def vet(
-    hello: Hello, *, cluster: str, name: str, membership: Membership, known: Iterable[str]
+    hello: Hello,
+    *,
+    cluster: str,
+    name: str,
+    membership: Membership,
+    committed: Membership,
+    known: Iterable[str],
 ) -> Refusal | None:
     """Whether node `name` may talk to the sender of `hello`. `known` are the names of the configuration,
-    which count only while the membership is still empty (a joining node)."""
+    which count only while the membership is still empty (a joining node).
+
+    A refusal is final only by what is `committed`: it ends the other node for good, and an entry that says
+    that it was removed may still be cut."""
+    refusal = _refuse(hello, cluster, name, membership, known)
+    if refusal is not None and refusal.final:
+        sure = _refuse(hello, cluster, name, committed, known)
+        if sure is None or sure.code != refusal.code:
+            return Refusal("unknown", f"{refusal.reason} (not committed yet)")
+    return refusal
+
+
+def _refuse(
+    hello: Hello, cluster: str, name: str, membership: Membership, known: Iterable[str]
+) -> Refusal | None:
     if hello.cluster != cluster:
         return Refusal("cluster", f"this is cluster {cluster}, not {hello.cluster}")
     if hello.name == name:

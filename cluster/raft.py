@@ -184,6 +184,7 @@ class Raft(_library.SyncObj):  # type: ignore[misc]  # an untyped base
         self._contact = -_FOREVER_S
         self._heard_a_leader = False
         self._votes, self._prevotes = Poll(), Poll()
+        self._asked = -_FOREVER_S
         self._elect_now = False
         self.may_campaign = True  #: False while the state is missing or the node has no vote
         self.pulls_copy = False  #: a copy is on its way: nothing may be appended or applied
@@ -235,11 +236,11 @@ class Raft(_library.SyncObj):  # type: ignore[misc]  # an untyped base
         """When a leader was last heard, on the clock."""
         return self._contact
 
-    def answered(self, within_s: float) -> int:
-        """Voters, with this one, that answered this leader within the time."""
+    def answered(self, names: Iterable[str], within_s: float) -> int:
+        """How many of these, this node among them, answered this leader within the time."""
         since = self._now() - within_s
         times = self._SyncObj__lastResponseTime
-        return 1 + sum(1 for v in self._voters if v != self._me and times.get(_Peer(v), -_FOREVER_S) > since)
+        return sum(1 for n in names if n == self._me or times.get(_Peer(n), -_FOREVER_S) > since)
 
     def settled(self) -> bool:
         """Whether this leadership has committed its first entry, so that membership may change."""
@@ -394,7 +395,9 @@ class Raft(_library.SyncObj):  # type: ignore[misc]  # an untyped base
         return False
 
     def _on_prevoted(self, peer: str, message: Message) -> bool:
-        if message["granted"] and message["round"] == self._prevotes.round and self.role() is not Role.LEADER:
+        is_late = self._contact >= self._asked  # a leader was heard since: its election is not disturbed
+        is_mine = message["granted"] and message["round"] == self._prevotes.round
+        if is_mine and not is_late and self.role() is not Role.LEADER:
             if peer in self._voters:
                 self._prevotes.grant(peer)
             if self._prevotes.has_majority(len(self._voters)) and self.may_campaign:
@@ -480,6 +483,7 @@ class Raft(_library.SyncObj):  # type: ignore[misc]  # an untyped base
             return
         self._SyncObj__raftElectionDeadline = now + self._SyncObj__generateRaftTimeout()
         self._prevotes.open(self._prevotes.round + 1)
+        self._asked = now
         _, index, term = self._SyncObj__raftLog[-1]
         question = {
             "type": "prevote",
@@ -530,14 +534,18 @@ class Raft(_library.SyncObj):  # type: ignore[misc]  # an untyped base
         """The owner trims the journal behind a checkpoint."""
 
     def _SyncObj__applyLogEntries(self) -> bool:
-        """A slice of the committed entries. An exception stops the node: nothing was acknowledged for it."""
+        """A slice of the committed entries. An exception stops the node: nothing was acknowledged for it.
+        An entry that commits in the tick that adds it (one voter alone) waits for the next turn's sync."""
         if self.pulls_copy:
             return False
         end = self._now() + APPLY_SLICE_S
         journal: Journal = self._SyncObj__raftLog.journal
+        commit = self.commit()
+        if self._hardening.acknowledge_after_sync:
+            commit = min(commit, journal.synced_index)
         proposals = 0
         applied = False
-        while self.applied() < self.commit() and proposals < APPLY_SLICE_PROPOSALS:
+        while self.applied() < commit and proposals < APPLY_SLICE_PROPOSALS:
             index = self.applied() + 1
             if index <= journal.first_index:
                 raise RuntimeError(f"entry {index} is below the log's first, {journal.first_index}")

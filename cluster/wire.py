@@ -175,7 +175,7 @@ SCHEMA: dict[str, dict[str, _Check]] = {
     "change": {"change": _blob},
     "transfer": {"target": _text},
     "status": {"sent_ms": _number, "echo_ms": _number, "hold_ms": _number, "status": _record},
-    "copy_ask": {"copy": _text},
+    "copy_ask": {"copy": _text, "needed": _integer},
     "copy_offer": {"copy": _text, "size": _integer, "sha256": _blob, "applied": _blob},
     "copy_pull": {"copy": _text, "offset": _integer},
     "copy_chunk": {"copy": _text, "offset": _integer, "data": _blob, "crc": _integer},

@@ -106,7 +106,7 @@ class Exchange:
             return
         serving = self.sources[target]
         if m["type"] == "copy_ask":
-            serving.ask(source, m["copy"], 10)
+            serving.ask(source, m["copy"], max(10, m["needed"]), APPLIED.position.index)
         elif m["type"] == "copy_pull":
             serving.pull(source, m["copy"], m["offset"])
         else:

@@ -94,14 +94,19 @@ def test_library_is_the_version_whose_private_names_are_overridden() -> None:
 )
 def test_vetting(seen: Hello, code: str | None) -> None:
     membership = Membership.founded([Founder(n, f"{n}:1") for n in "abcx"]).bound("b", "ub").without("x")
-    refusal = vet(seen, cluster="c", name="a", membership=membership, known=["a", "b"])
+    refusal = vet(seen, cluster="c", name="a", membership=membership, committed=membership, known=["a", "b"])
     assert (refusal.code if refusal else None) == code
     assert refusal is None or refusal.final == (code in ("uid", "removed"))
 
 
 def test_joining_node_trusts_the_names_of_its_configuration_only() -> None:
-    assert vet(hello("b"), cluster="c", name="a", membership=Membership(), known=["b"]) is None
-    refusal = vet(hello("z"), cluster="c", name="a", membership=Membership(), known=["b"])
+    assert (
+        vet(hello("b"), cluster="c", name="a", membership=Membership(), committed=Membership(), known=["b"])
+        is None
+    )
+    refusal = vet(
+        hello("z"), cluster="c", name="a", membership=Membership(), committed=Membership(), known=["b"]
+    )
     assert refusal is not None
     assert refusal.code == "unknown"
 

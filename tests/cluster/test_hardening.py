@@ -38,8 +38,9 @@ class Bench:
         self.sent: list[tuple[str, str, Message]] = []
         self.rafts: dict[str, Raft] = {}
         self.journals: dict[str, Journal] = {}
+        self.disks = {name: SimulatedDisk(name, random.Random(1)) for name in names}
         for name in names:
-            journal = Journal(SimulatedDisk(name, random.Random(1)))
+            journal = Journal(self.disks[name])
             raft = Raft(
                 name=name,
                 journal=journal,
