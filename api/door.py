@@ -21,7 +21,14 @@ from api.access import Access, check_csrf
 from api.call import SCOPE_KEY, Call
 from api.consistency import no_leader
 from api.metrics import RequestCounts
-from api.ports import ApiSettings, NoLeaderError, OverloadedError, Scheduler, UnavailableError
+from api.ports import (
+    ApiSettings,
+    NoLeaderError,
+    OverloadedError,
+    Scheduler,
+    StorageLowError,
+    UnavailableError,
+)
 from api.problems import Problem
 from scheduler.store.connection import QueryTooLongError
 
@@ -202,9 +209,10 @@ class Door:
             return Problem(
                 "overloaded", str(error) or "too many proposals wait", headers={"Retry-After": "1"}
             )
+        if isinstance(error, StorageLowError):
+            return Problem("storage-low", str(error), headers={"Retry-After": "30"})
         if isinstance(error, UnavailableError):
-            kind = "storage-low" if "disk" in str(error).lower() else "unavailable"
-            return Problem(kind, str(error) or "the node is stopping", headers={"Retry-After": "5"})
+            return Problem("unavailable", str(error) or "the node is stopping", headers={"Retry-After": "5"})
         if isinstance(error, QueryTooLongError):
             return Problem("query-too-long", str(error), headers={"Retry-After": "1"})
         log.error("a request failed", exc_info=error)
@@ -212,7 +220,7 @@ class Door:
 
 
 def body_too_large(most: int) -> Problem:
-    return Problem("too-large", f"a body may have {most} bytes", headers={"Connection": "close"})
+    return Problem("too-large", f"a body may have {most} bytes at most", headers={"Connection": "close"})
 
 
 def _query(raw: bytes) -> dict[str, str]:

@@ -23,4 +23,8 @@ def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, objec
         return dict(outcome.value or {})
     kind = KIND_OF_CODE.get(outcome.code, "conflict")
     extra = {"code": outcome.code, **({"value": outcome.value} if outcome.value else {})}
-    raise Problem(kind, outcome.detail or f"{what}: {outcome.code.replace('_', ' ')}", hint=hint, extra=extra)
+    detail = outcome.detail
+    if outcome.code == "exists" and outcome.value:
+        named = "{namespace}/{name}".format_map(outcome.value)
+        detail = f"a job {named} exists already, at revision {outcome.value['revision']}"
+    raise Problem(kind, detail or f"{what}: {outcome.code.replace('_', ' ')}", hint=hint, extra=extra)

@@ -6,12 +6,12 @@ import click
 
 from cli.client import Client, path_of
 from cli.options import connected, consistency, formatted, stale
-from cli.output import more, show
+from cli.output import facts, more, show
 
 
 @click.group("agents", epilog="Example: cronclave agents list")
 def agents() -> None:
-    """List agents."""
+    """Look at agents."""
 
 
 @agents.command("list", epilog="Example: cronclave agents list -o json")
@@ -36,3 +36,30 @@ def list_(client: Client, limit: int, stale: bool, form: str) -> None:
         ],
     )  # fmt: skip
     more(there_is_more, len(items))
+
+
+@agents.command("show", epilog="Example: cronclave agents show agent-1")
+@click.argument("name")
+@stale
+@formatted
+@connected
+def show_(client: Client, name: str, stale: bool, form: str) -> None:
+    """Show one agent: where it is, what it can take, whether it is there."""
+    found = client.get(path_of("agents", name, consistency=consistency(stale)))
+    if form != "table":
+        show(form, found, (), list)
+        return
+    facts(
+        [
+            ("agent", found["name"]),
+            ("state", found["state"]),
+            ("on node", found["node"]),
+            ("since", found["connected_at"] if found["connected"] else found["disconnected_at"]),
+            ("zone", found["zone"]),
+            ("pool", found["pool"]),
+            ("labels", found["labels"]),
+            ("slots", f"{found['busy']} of {found['slots']} busy"),
+            ("version", found["version"]),
+            ("installation", found["installation"]),
+        ]
+    )

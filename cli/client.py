@@ -36,6 +36,14 @@ _EXITS = {
     503: NO_LEADER,
     504: TIMED_OUT,
 }
+#: The API's hints speak of requests; these say the same in commands.
+_HINTS = {
+    "unauthorized": "Give --token or set CRONCLAVE_TOKEN. cronclave dev keeps one in .cronclave/dev.json.",
+    "no-leader": "Nothing is lost: try again once a majority of the nodes runs. "
+    "Reads with --stale show what a node last knew.",
+    "not-found/jobs": "See cronclave job list; a job of another namespace needs -n NAMESPACE.",
+    "not-found/agents": "See cronclave agents list; the agent's own log says why it cannot connect.",
+}
 _PASSING = frozenset({"no-leader", "behind", "overloaded", "unavailable", "too-many-requests"})
 
 
@@ -125,7 +133,7 @@ class Client:
                 response = self._once(method, path, body, sent, REPLY_S + wait_s)
                 if response.status < 300:
                     return response
-                failure, passing = problem_failure(response.status, response.read(), self.url)
+                failure, passing = problem_failure(response.status, response.read(), self.url, path)
                 if not passing:
                     raise failure
             except ConnectionRefusedError as error:
@@ -196,7 +204,7 @@ def _connection(url: str, timeout_s: float) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
 
 
-def problem_failure(status: int, body: bytes, url: str) -> tuple[Failure, bool]:
+def problem_failure(status: int, body: bytes, url: str, path: str = "") -> tuple[Failure, bool]:
     """The failure that a problem+json tells, and whether trying again may help."""
     try:
         problem = json.loads(body)
@@ -211,12 +219,14 @@ def problem_failure(status: int, body: bytes, url: str) -> tuple[Failure, bool]:
     for error in errors:
         hint = f" ({error['hint']})" if error.get("hint") else ""
         details.append(f"{error.get('pointer') or 'the whole'}: {error.get('detail', '')}{hint}")
-    failure = Failure(
-        f"{problem['title']}: {problem.get('detail', '')}".rstrip(": "),
-        code=_EXITS.get(status, FAILED),
-        details=details,
-        hint=str(problem.get("hint", "")),
-    )
+    hint = str(problem.get("hint", ""))
+    if details:  # they repeat what detail and hint say of the first field
+        message, hint = str(problem["title"]), "" if any(hint in line for line in details) else hint
+    else:
+        message = str(problem.get("detail") or problem["title"])
+    about = path.partition("?")[0].split("/")[2:3] if kind == "not-found" else ()
+    hint = _HINTS.get("/".join([kind, *about]), hint)
+    failure = Failure(message, code=_EXITS.get(status, FAILED), details=details, hint=hint)
     failure.errors = errors
     return failure, kind in _PASSING
 

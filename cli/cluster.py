@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from cli.client import Client, path_of
-from cli.exits import CONFLICT, NO_LEADER, USAGE, Failure
+from cli.exits import CONFLICT, NO_LEADER, Failure
 from cli.options import connected, formatted
 from cli.output import facts, show, table
 from cli.processes import module_command, module_environment
@@ -71,6 +71,9 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
     )
     click.echo()
     peers = {peer["node"]: peer for peer in view["peers"]}
+    columns = (
+        "node", "zone", "state", "index", "state hash", "clock ms", "free", "version", "tzdata", "url"
+    )  # fmt: skip
     rows: list[tuple[object, ...]] = []
     for name, own in views.items():
         peer = peers.get(name, {})
@@ -80,10 +83,11 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
             (
                 name, zone, own["state"] if own else "no answer", own["index"] if own else None,
                 str(own["state_hash"])[:12] if own else None, peer.get("clock_offset_ms"),
-                f"{free / 1e9:.1f} GB" if free else None, own["version"] if own else None, peer.get("url"),
+                f"{free / 1e9:.1f} GB" if free else None, own["version"] if own else None,
+                (own or peer).get("tzdata"), (own or peer).get("url"),
             )
         )  # fmt: skip
-    table(("node", "zone", "state", "index", "state hash", "clock ms", "free", "version", "url"), rows)
+    table(columns, rows)
 
 
 @cluster.command("transfer", epilog="Example: cronclave cluster transfer --to node-2")
@@ -92,7 +96,10 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
 def transfer(client: Client, node: str | None) -> None:
     """Hand leadership over, without a gap in the ticks."""
     reply = client.post(path_of("cluster", "transfer"), {"node": node} if node else None)
-    click.echo(f"{reply['leader']} leads" if reply.get("leader") else "leadership is handed over")
+    if reply["leader"] == reply.get("before", reply["leader"]):
+        click.echo(f"{reply['leader']} leads already")
+    else:
+        click.echo(f"{reply['leader']} leads, {reply['before'] or 'nobody'} did before")
 
 
 @cluster.command(
@@ -111,6 +118,7 @@ def add(client: Client, node: str, raft: str, zone: str, node_url: str) -> None:
     """
     client.post(path_of("cluster", "members"), {"name": node, "address": raft, "zone": zone, "url": node_url})
     click.echo(f"{node} is admitted; start it with join = true in its configuration")
+    click.echo("it votes once it has copied the state: cronclave cluster status")
 
 
 @cluster.command("remove", epilog="Example: cronclave cluster remove node-2 --yes")
@@ -122,7 +130,7 @@ def remove(client: Client, node: str, yes: bool) -> None:
     if not yes and sys.stdin.isatty():
         click.confirm(f"Remove {node} for good?", abort=True)
     client.delete(path_of("cluster", "members", node))
-    click.echo(f"{node} is removed")
+    click.echo(f"{node} is removed; its process ends by itself, its data directory may be deleted")
 
 
 @cluster.command(
@@ -154,16 +162,20 @@ def join(
     if config.exists():
         raise Failure(f"{config} exists already", code=CONFLICT, hint="Start it, or choose another --data.")
     view = client.get("/v1/cluster")
-    if node in [peer["node"] for peer in view["peers"]]:
+    members = [view, *view["peers"]]
+    if node in [member["node"] for member in members]:
         raise Failure(
             f"{node} is a member already",
             code=CONFLICT,
             hint="A wiped node joins under a new name; remove the old one.",
         )
-    members = [peer for peer in view["peers"] if peer.get("address") and peer.get("url")]
-    if not members:
-        raise Failure(f"{view['node']} names no member to copy from", code=USAGE)
     url = node_url or f"http://{http_address}"
+    try:  # before the name is admitted: names are used once
+        (directory / "data").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(
+            f"{directory} cannot be made: {error.strerror}", hint="Choose another --data."
+        ) from None
     client.post(path_of("cluster", "members"), {"name": node, "address": raft, "zone": zone, "url": url})
     tables: dict[str, dict[str, Any]] = {
         "": {"cluster": view["cluster"], "join": True},
@@ -171,13 +183,12 @@ def join(
         "http": {"listen": http_address, "url": url},
         "raft": {"listen": raft},
     }
-    for peer in members:
-        tables[f"members.{peer['node']}"] = {
-            "raft": peer["address"],
-            "zone": peer["zone"],
-            "url": peer["url"],
+    for member in members:
+        tables[f"members.{member['node']}"] = {
+            "raft": member["address"],
+            "zone": member["zone"],
+            "url": member["url"],
         }
-    (directory / "data").mkdir(parents=True, exist_ok=True)
     write_private(config, toml(tables))
     click.echo(f"{node} is admitted; its configuration is {config}")
     if start:

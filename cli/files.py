@@ -51,7 +51,9 @@ def read_documents(paths: Sequence[str]) -> list[Document]:
             problems.append(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}")
     _raise(problems)
     if not documents:
-        raise Failure(f"no jobs in {', '.join(paths)}", hint=f"Files end with {', '.join(sorted(SUFFIXES))}.")
+        folders = any(Path(path).is_dir() for path in paths)
+        hint = f"In folders only files are read that end with {', '.join(sorted(SUFFIXES))}."
+        raise Failure(f"no jobs in {', '.join(paths)}", hint=hint if folders else "The file is empty.")
     return documents
 
 

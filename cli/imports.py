@@ -61,9 +61,9 @@ def crontab(
         raise Failure(f"{file} cannot be read: {error.strerror}", code=USAGE) from None
     except ValueError as error:
         raise Failure(str(error), code=USAGE) from None
-    for kind, remarks in (("not taken", found.problems), ("note", found.notes)):
-        for remark in remarks:
-            click.echo(f"{name}:{remark.line}: {kind}: {remark.reason}: {printable(remark.text)}", err=True)
+    remarks = [(r.line, "not taken", r) for r in found.problems] + [(r.line, "note", r) for r in found.notes]
+    for line, kind, remark in sorted(remarks, key=lambda told: told[:2]):
+        click.echo(f"{name}:{line}: {kind}: {remark.reason}: {printable(remark.text)}", err=True)
     jobs = [dict(job) for job in found.jobs]
     for job in jobs:
         if namespace != "default":
@@ -90,7 +90,15 @@ def crontab(
         from scheduler.model.documents import dump_yaml
 
         click.echo(dump_yaml(jobs), nl=False)
-    summary = f"{len(jobs)} jobs, {len(found.problems)} lines not taken"
+    summary = f"{_count(len(jobs), 'job')}, {_count(len(found.problems), 'line')} not taken"
     click.echo(summary, err=True)
+    if jobs and not (do_apply or dry_run) and sys.stderr.isatty():
+        click.echo(
+            "nothing was sent: --dry-run compares them with the cluster, --apply creates them", err=True
+        )
     if strict and found.problems:
         raise Failure(summary, code=FAILED)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -117,13 +117,14 @@ def get(client: Client, name: str, definition: bool, namespace: str, stale: bool
         [
             ("job", f"{found['namespace']}/{found['job']}"),
             ("description", found.get("description")),
-            ("state", f"{found['state']} {found.get('pause_reason') or ''}".strip()),
+            ("state", _state_text(found)),
             (
                 "revision",
                 f"{found['revision']}, changed {found.get('changed')} by {found.get('actor') or '-'}",
             ),
             ("labels", found.get("labels")),
             ("triggers", "; ".join(_trigger_text(trigger) for trigger in found.get("triggers") or ())),
+            ("params", list(found.get("params") or ())),
             ("tasks", list(found.get("tasks") or ())),
             ("policies", _flat(found.get("policies") or {})),
             ("next tick", found.get("next_tick")),
@@ -132,6 +133,14 @@ def get(client: Client, name: str, definition: bool, namespace: str, stale: bool
             ("active runs", found.get("active_runs", 0)),
         ]
     )
+
+
+def _state_text(found: dict[str, Any]) -> str:
+    if found["state"] == "unplaceable":
+        from cli.waiting import wanted
+
+        return f"unplaceable: no agent is connected for {wanted(found)}"
+    return f"{found['state']} {found.get('pause_reason') or ''}".strip()
 
 
 def _trigger_text(trigger: dict[str, Any]) -> str:
@@ -185,11 +194,13 @@ def run(
     if not wait:
         if form == "table":
             click.echo(f"run {started['id']} {started['state']}")
+            _say_what_it_waits_for(client, started)
         else:
             show(form, started, (), list)
         return
     if form == "table":
-        click.echo(f"run {started['id']} started; waiting …", err=True)
+        click.echo(f"run {started['id']} is accepted; waiting for its end …", err=True)
+        _say_what_it_waits_for(client, started)
     ended = until_ended(client, started["id"], timeout)
     if form == "table":
         show_run(ended)
@@ -200,6 +211,13 @@ def run(
         raise Failure(f"run {ended['id']} has not ended within the time given", code=TIMED_OUT)
     if ended["state"] != "succeeded":
         raise Failure(f"run {ended['id']} {ended['state']}", code=RUN_FAILED)
+
+
+def _say_what_it_waits_for(client: Client, started: dict[str, Any]) -> None:
+    from cli.waiting import waits_for
+
+    if why := waits_for(client, started):
+        click.echo(f"it waits for {why}", err=True)
 
 
 def _show_output(client: Client, ended: dict[str, Any]) -> None:
@@ -268,6 +286,9 @@ def next_(client: Client, name: str, count: int, namespace: str, form: str) -> N
     """The coming ticks of a job."""
     reply = client.get(path_of("jobs", name, "next", namespace=namespace, count=count))
     items = reply["items"]
+    if form == "table" and not items:
+        click.echo(f"{namespace}/{name} has no coming tick: it runs when asked (cronclave job run {name})")
+        return
     show(form, items, ("tick", "due", "trigger"), lambda: [(i["at"], i["due"], i["trigger"]) for i in items])
     if reply.get("paused"):
         click.echo("the job is paused: these will be skipped", err=True)

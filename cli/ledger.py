@@ -53,8 +53,7 @@ def verify(client: Client, start: datetime, end: datetime, form: str) -> None:
             printable(" ".join(f"{key}={value}" for key, value in p.items() if value is not None))
             for p in problems
         ]
-        raise Failure(
-            f"{count} problems: the ledger does not agree with what was due", code=FAILED, details=details
-        )
+        named = "one problem" if count == 1 else f"{count} problems"
+        raise Failure(f"{named}: the ledger does not agree with what was due", code=FAILED, details=details)
     if form == "table":
         click.echo(click.style("Each due tick has exactly one outcome; the chain is whole.", fg="green"))

@@ -97,4 +97,4 @@ def facts(pairs: Sequence[tuple[str, object]]) -> None:
 
 def more(there_is_more: bool, shown: int) -> None:
     if there_is_more:
-        click.echo(f"… only the first {shown} are shown; ask for more with --limit", err=True)
+        click.echo(f"… there are more than {shown}: see them with a larger --limit", err=True)

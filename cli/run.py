@@ -19,7 +19,13 @@ RUN_COLUMNS = ("run", "namespace", "job", "state", "tick", "cause", "started", "
 STATES = ("pending", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired")
 WAIT_S = 25.0  #: of one request; longer waits ask again
 AGAIN_S = 0.3
-ID = click.argument("run_id", metavar="RUN", type=click.IntRange(1))
+
+
+class RunNumber(click.IntRange):
+    name = "run number"  # as click's messages call it
+
+
+ID = click.argument("run_id", metavar="RUN", type=RunNumber(1))
 
 
 @click.group("run", epilog="Example: cronclave run list --state failed")
@@ -66,18 +72,21 @@ def show_(client: Client, run_id: int, stale: bool, form: str) -> None:
     """Show a run with its tasks and their attempts."""
     found = client.get(path_of("runs", run_id, consistency=consistency(stale)))
     if form == "table":
-        show_run(found)
+        from cli.waiting import waits_for
+
+        show_run(found, waits_for(client, found))
     else:
         show(form, found, (), list)
 
 
-def show_run(found: dict[str, Any]) -> None:
+def show_run(found: dict[str, Any], waits_for: str = "") -> None:
     why = found.get("reason")
     facts(
         [
             ("run", found["id"]),
             ("job", f"{found['namespace']}/{found['job']}, revision {found['revision']}"),
             ("state", f"{found['state']} ({why})" if why else found["state"]),
+            *((("waits for", waits_for),) if waits_for else ()),
             ("cause", f"{found.get('cause')} {found.get('actor') or ''}".strip()),
             ("tick", found["tick"]),
             ("params", found.get("params")),

@@ -97,7 +97,7 @@ export function jobs(page, act) {
         may("operate") ? h("button", { type: "button", "data-name": "pause", class: "quiet wide", "aria-label": `${job.state === "paused" ? "Resume" : "Pause"} ${name}`, onclick: () => act.pause(job) }, job.state === "paused" ? "Resume" : "Pause") : null));
   });
   const empty = !page.items.length;
-  $("jobs-more").textContent = empty ? "No job matches. The first one: cronclave job apply -f job.yaml"
+  $("jobs-more").textContent = empty ? "No job matches. The first one: cronclave job apply job.yaml"
     : page.next_cursor ? `The first ${page.items.length} are shown: filter by name for the others.` : "";
   moments();
 }

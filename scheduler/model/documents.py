@@ -49,6 +49,7 @@ def load_yaml(text: str, filename: str) -> list[Document]:
     """The documents of a file; raises JobError whose problem names file:line:column."""
     if len(text) > TEXT_CHARACTERS_MAX:
         raise _fault(filename, 1, 1, f"the file is longer than {TEXT_CHARACTERS_MAX} characters")
+    language = "JSON" if filename.endswith(".json") else "YAML"  # read as YAML, which contains it
     documents: list[Document] = []
     reader = _Reader(filename)
     try:
@@ -60,14 +61,16 @@ def load_yaml(text: str, filename: str) -> list[Document]:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _fault(filename, line, column, f"no YAML: {error.problem or error.context}") from error
+        what = f"not valid {language}: {error.problem or error.context}"
+        raise _fault(filename, line, column, what) from error
     except RecursionError as error:
         raise _fault(filename, 1, 1, "nested too deep") from error
     except YAMLError as error:
         at = getattr(error, "position", 0)
         before = text[: at if isinstance(at, int) else 0]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        raise _fault(filename, line, column, f"no YAML: {getattr(error, 'reason', error)}") from error
+        what = f"not valid {language}: {getattr(error, 'reason', error)}"
+        raise _fault(filename, line, column, what) from error
     return documents
 
 

@@ -9,6 +9,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from scheduler.model.problems import shortened
+
 DURATION_MS_MAX = 36_525 * 86_400_000
 """A hundred years."""
 SIZE_BYTES_MAX = 1 << 40
@@ -52,7 +54,7 @@ def _duration_reason(text: str) -> str:
         return f"a duration needs a unit, such as {stripped[:12]}s or {stripped[:12]}m"
     if _LOOSE.fullmatch(stripped):
         return 'write whole numbers and the units d, h, m, s, ms without blanks, such as "1h30m"'
-    return 'no duration; write it like "90s", "15m", "1h30m" or "7d"'
+    return f'{shortened(text)} is no duration; write it like "90s", "15m", "1h30m" or "7d"'
 
 
 def format_duration(duration_ms: int) -> str:
@@ -70,7 +72,7 @@ def parse_size_bytes(text: str) -> int:
     match = _SIZE.fullmatch(text)
     factor = _SIZES.get(match[2].upper()) if match else None
     if match is None or factor is None:
-        raise ValueError('no size; write it like "512KiB", "10MiB" or "1GB"')
+        raise ValueError(f'{shortened(text)} is no size; write it like "512KiB", "10MiB" or "1GB"')
     size = int(match[1]) * factor
     if not 1 <= size <= SIZE_BYTES_MAX:
         raise ValueError("a size must be from 1 byte to 1024 GiB")
@@ -89,7 +91,7 @@ def parse_instant_ms(text: str) -> int:
     """UTC milliseconds of an RFC 3339 instant; raises ValueError with a reason."""
     match = _INSTANT.fullmatch(text)
     if match is None:
-        raise ValueError("no instant; write it like 2026-12-31T23:00:00Z")
+        raise ValueError(f"{shortened(text)} is no instant; write it like 2026-12-31T23:00:00Z")
     if match[8] is None:
         raise ValueError("the instant has no offset: end it with Z, or one such as +01:00")
     year, month, day, hour, minute, second = (int(match[i]) for i in range(1, 7))

@@ -36,13 +36,13 @@ tasks:
 @pytest.mark.parametrize(
     ("text", "place", "said"),
     [
-        ("a: [1,", "1:7", "no YAML"),
+        ("a: [1,", "1:7", "not valid YAML"),
         ("a: 1\na: 2", "2:1", "given twice"),
         ("a: &x [*x]", "1:4", "holds itself"),
         ("a: &x {b: 1}\nc:\n  <<: *x", "3:3", "merge keys"),
         ("a: !!python/object:os.system x", "1:4", "not allowed"),
         ("a: !local x", "1:4", "not allowed"),
-        ("\ta: 1", "1:1", "no YAML"),
+        ("\ta: 1", "1:1", "not valid YAML"),
         ("b: 1\na: \x00", "2:4", "special characters"),
         ("1: 2", "1:1", "must be text"),
         ("? [a]\n: b", "1:3", "must be text"),

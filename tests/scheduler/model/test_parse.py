@@ -89,7 +89,7 @@ def test_bad_triggers(trigger: dict[str, Any], pointer: str, said: str) -> None:
         (job(env={"A": 1}), "/env", "put it in quotes"),
         (job(env={"CRONCLAVE_X": "1"}), "/env", "set by the scheduler"),
         (job(env={"1A": "1"}), "/env", "names of variables"),
-        (job(output_limit="lots"), "/output_limit", "no size"),
+        (job(output_limit="lots"), "/output_limit", "'lots' is no size"),
         (job(policies={"overlap": "alow"}), "/policies/overlap", "did you mean allow?"),
         (job(policies={"overlap": "terminate_running"}), "/policies/overlap", "not available"),
         (job(policies={"on_lost": "retry"}), "/policies", "add idempotent: true"),

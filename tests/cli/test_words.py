@@ -1,0 +1,97 @@
+"""What commands say when something is not as the user thought: what is wrong, and which command helps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scheduler.commands import ConnectAgent
+from tests.api.single_node import SingleNode
+from tests.cli.conftest import Command
+
+
+async def test_an_unknown_job_is_told_once_and_in_commands(cronclave: Command) -> None:
+    for words in (("job", "get", "nope"), ("job", "pause", "nope"), ("job", "run", "nope")):
+        result = await cronclave(*words)
+
+        assert result.code == 3
+        assert result.err.splitlines()[0].count("nope") == 1
+        assert "cronclave job list" in result.err
+        assert "/v1" not in result.err
+
+
+async def test_a_wrong_token_names_the_option(cronclave: Command) -> None:
+    result = await cronclave("job", "list", "--token", "wrong")
+
+    assert "CRONCLAVE_TOKEN" in result.err
+    assert "Bearer" not in result.err
+
+
+async def test_a_bad_field_and_its_hint_are_told_once(cronclave: Command) -> None:
+    await cronclave("job", "apply", "-", stdin="job: a\nparams: {day: {type: string}}\nnoop: true\n")
+
+    result = await cronclave("job", "run", "a", "-p", "dya=1")
+
+    assert result.err.count("'dya'") == 1
+    assert result.err.count("day?") == 1
+
+
+async def test_a_run_that_no_agent_can_take_says_so_at_once(cronclave: Command) -> None:
+    await cronclave("job", "apply", "-", stdin="job: a\nrun: 'true'\non: {pool: gpu}\n")
+
+    started = await cronclave("job", "run", "a")
+    shown = await cronclave("run", "show", "1")
+
+    assert started.code == 0
+    assert "pool gpu" in started.err
+    assert "waits for" in shown.out
+    assert "pool gpu" in shown.out
+    assert "unplaceable: no agent is connected for pool gpu" in (await cronclave("job", "get", "a")).out
+
+
+async def test_a_run_that_an_agent_can_take_says_nothing_of_it(cronclave: Command, node: SingleNode) -> None:
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-1"))
+    await cronclave("job", "apply", "-", stdin="job: a\nrun: 'true'\n")
+
+    assert "waits" not in (await cronclave("job", "run", "a")).err
+
+
+async def test_a_job_without_triggers_has_no_coming_tick(cronclave: Command) -> None:
+    await cronclave("job", "apply", "-", stdin="job: a\nnoop: true\n")
+
+    assert "cronclave job run a" in (await cronclave("job", "next", "a")).out
+
+
+async def test_an_agent_is_shown_by_its_name(cronclave: Command, node: SingleNode) -> None:
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "gpu", b"{}", 8, "0.1.0", "node-1"))
+
+    result = await cronclave("agents", "show", "agent-1")
+
+    assert "0 of 8 busy" in result.out
+    assert "gpu" in result.out
+    assert (await cronclave("agents", "show", "agent-2")).code == 3
+
+
+async def test_the_answering_node_and_zone_data_are_in_the_status(cronclave: Command) -> None:
+    lines = (await cronclave("cluster", "status")).out.splitlines()
+
+    first = next(line for line in lines if line.startswith("node-1"))
+    other = next(line for line in lines if line.startswith("node-2"))
+    assert first.endswith("http://127.0.0.1:1")
+    assert "2025b" in other
+
+
+async def test_an_empty_file_and_broken_json_are_called_that(cronclave: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("")
+    (tmp_path / "broken.json").write_text('{"job": "a", "run": ')
+
+    assert "is empty" in (await cronclave("job", "apply", "empty.yaml")).err
+    assert "not valid JSON" in (await cronclave("job", "apply", "broken.json")).err
+
+
+async def test_crontab_remarks_come_in_the_order_of_the_lines(cronclave: Command) -> None:
+    text = "MAILTO=a@example.org\n@reboot one\nMAILTO=b@example.org\n@daily two\n"
+
+    result = await cronclave("import", "crontab", "-", stdin=text)
+
+    assert [line.split(":")[1] for line in result.err.splitlines() if ":" in line] == ["1", "2", "3"]
+    assert result.err.splitlines()[-1] == "1 job, 1 line not taken"
