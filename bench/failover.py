@@ -28,6 +28,8 @@ SHELL_JOBS = 100
 STOP_MS = 3_000  #: past every timeout of consensus, of the bridge and of the agents' connections
 NEXT_START_S = 60.0
 SETTLE_S = 60.0
+CAUGHT_UP_MS = 1_000
+UNFINISHED = ("pending", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,18 @@ def lose_leader(cluster: Cluster, *, stop: bool) -> Recovery:
         others.close()
         _bring_back(leader, stopped=stop)
     cluster.wait_ready()
+    cluster.wait_agents()
     return recovery
+
+
+def caught_up(cluster: Cluster) -> bool:
+    """Whether no run waits that was due more than a second ago: what a loss left to do is done."""
+    late_ms = time.time() * 1000 - CAUGHT_UP_MS
+    try:
+        waiting = [run for state in UNFINISHED for run in cluster.client.items("/v1/runs", {"state": state})]
+    except UnansweredError:
+        return False
+    return all(milliseconds(run["due"]) > late_ms for run in waiting)
 
 
 def _bring_back(node: Node, *, stopped: bool) -> None:
@@ -144,6 +157,7 @@ def lose_leaders(
     for number in range(kills + stops):
         stop = number >= kills
         try:
+            wait_for(lambda: caught_up(cluster), SETTLE_S, "the loss before is caught up with", 0.5)
             recovery = lose_leader(cluster, stop=stop)
         except DeadlineError as error:
             losses.problems.append(f"loss {number + 1}: {error}")
@@ -173,7 +187,8 @@ def run(options: Options) -> Result:
     ]
     notes = list(losses.problems)
     for how, recoveries in (("killed", losses.killed), ("stopped", losses.stopped)):
-        notes.append(f"{how} → first run created: {spread([r.decided_ms for r in recoveries], 'ms')}")
+        each = ", ".join(f"{r.decided_ms:.0f} / {r.started_ms:.0f}" for r in recoveries)
+        notes.append(f"{how} → first run created / first start, ms: {each}")
     for what, judgement in (("shell jobs", losses.payload), ("no-op jobs", losses.runs)):
         if judgement is not None:
             rows.append(

@@ -15,8 +15,7 @@ def state_bytes(cluster: Cluster) -> int:
     """Size of the largest node's SQLite state, its write-ahead log included."""
 
     sizes = [
-        sum(file.stat().st_size for file in node.data.rglob("*") if file.is_file() and "sqlite" in file.name)
-        for node in cluster.nodes
+        sum(file.stat().st_size for file in (node.data / "state").rglob("*.db*")) for node in cluster.nodes
     ]
     return max(sizes)
 

@@ -13,14 +13,13 @@ from typing import Any
 from bench.client import Client
 from bench.cluster import Cluster, DeadlineError, running, wait_for
 from bench.evidence import Judgement, instant, judge, milliseconds, start_ms
-from bench.failover import seen_runs
+from bench.failover import UNFINISHED, seen_runs
 from bench.jobs import NOOP, TRUE, every_second, spread_offset
 from bench.options import Options
 from bench.rows import NONE, Result, Row, percentile, spread
 
 WARM_UP_MS = 3_000
 SETTLE_S = 30.0
-UNFINISHED = ("pending", "running")
 
 
 def run(options: Options) -> Result:
