@@ -28,6 +28,10 @@ class UnavailableError(Exception):
     """The node refuses outside writes for now (disk short, stopping). Nothing was proposed."""
 
 
+class StorageLowError(UnavailableError):
+    """A majority of the nodes is short of disk: nothing new is taken in. What runs goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class PeerStatus:
     node: str
@@ -70,6 +74,7 @@ class NodeStatus:
     log_bytes: int
     log_entries: int
     restores: int = 0
+    storage_low: bool = False  #: a majority of the nodes is short of disk
     address: str = ""  #: its own Raft address host:port
     url: str = ""  #: base URL of its own API
     peers: Sequence[PeerStatus] = field(default_factory=tuple)

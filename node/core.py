@@ -17,7 +17,6 @@ import logging
 import os
 import random
 import secrets
-import shutil
 import signal
 import socket
 import sys
@@ -36,6 +35,7 @@ from node.__main__ import configure_logging
 from node.config import ConfigError, NodeConfig, load_config
 from node.identity import Identity, load_identity, software_version
 from node.state import ReplicatedState
+from node.storage import Storage
 from node.supervisor import EXIT_REFUSED, die_with_parent
 from scheduler import codec
 from scheduler.commands import Lead
@@ -48,6 +48,7 @@ log = logging.getLogger("cronclave.core")
 RESEND_S = 1.0
 OUTGOING_BYTES_MAX = 256 << 20
 TRANSFER_PAUSE_S = 1.0
+STORAGE_PAUSE_S = 5.0
 FIRST_FRONT_S = 10.0
 
 
@@ -69,6 +70,7 @@ class Core:
         self._config = config
         self._identity = identity
         self._reactor = Reactor()
+        self._storage = Storage(config.data)
         self._front: FrontConnection | None = None
         self._front_seen = False
         self._pending: dict[tuple[str, int], tuple[bytes, float]] = {}  # (front, seq) -> frame, last sent
@@ -165,6 +167,7 @@ class Core:
         now_s = time.monotonic()
         self._resend(now_s)
         self._watch_front(now_s)
+        self._watch_storage(now_s)
         self._tell_status(now_s)
         if self._stopping_s is not None and (
             self._consensus.role is not Role.LEADER or now_s - self._stopping_s > 1.0
@@ -303,6 +306,23 @@ class Core:
             except ValueError:
                 pass  # nobody else has a living front either: leading without one is no worse
 
+    def _watch_storage(self, now_s: float) -> None:
+        """A leader that is short of disk hands over to a peer that is not."""
+        if not self._storage.look(now_s).low or self._consensus.role is not Role.LEADER:
+            return
+        if now_s - self._transferred_s <= STORAGE_PAUSE_S or self._stopping_s is not None:
+            return
+        roomy = [
+            p.name
+            for p in self._consensus.peers()
+            if p.reachable and p.voter and p.status.get("low") is False
+        ]
+        self._transferred_s = now_s
+        for target in roomy[:1]:
+            with contextlib.suppress(ValueError):  # not caught up: again after the pause
+                self._transfer(target)
+                log.warning("the disk is low: handing leadership to %s", target)
+
     def _front_lives(self, now_s: float) -> bool:
         if not self._front_seen and now_s - self._started_s < FIRST_FRONT_S:
             return True  # it is still starting
@@ -350,10 +370,12 @@ class Core:
     def _local_status(self) -> dict[str, Any]:
         """What the peers learn of this node every second."""
         state = self._state.machine.state
+        space = self._storage.look(time.monotonic())
         return {
             "index": state.idx,
             "hash": state.hash.hex(),
-            "free_bytes": shutil.disk_usage(self._config.data).free,
+            "free_bytes": space.free_bytes,
+            "low": space.low,
             "tzdata": state.tzdata,
             "front": self._front_lives(time.monotonic()),
             "stopping": self._stopping_s is not None,
@@ -413,7 +435,10 @@ class Core:
             "format": state.format,
             "version": software_version(),
             "tzdata": state.tzdata,
-            "free_bytes": shutil.disk_usage(self._config.data).free,
+            "free_bytes": self._storage.look(now_s).free_bytes,
+            "storage_low": 2
+            * (sum(bool(p.status.get("low")) for p in consensus.peers()) + self._storage.look(now_s).low)
+            > len(peers) + 1,
             "wal_bytes": self._state.wal_bytes(),
             "log_bytes": consensus.log_bytes,
             "log_entries": consensus.log_entries,

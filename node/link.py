@@ -14,11 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from api.ports import Committed, NodeStatus, NoLeaderError, PeerStatus, UnavailableError
+from api.ports import (
+    Committed,
+    NodeStatus,
+    NoLeaderError,
+    PeerStatus,
+    StorageLowError,
+    UnavailableError,
+)
 from node import bridge
 from node.proposals import Proposals
 from scheduler import codec
-from scheduler.commands import Command, Outcome
+from scheduler.commands import Command, Outcome, PutJobs, PutToken, RunJob
 from scheduler.events import Event
 from scheduler.store.connection import Store
 
@@ -26,6 +33,8 @@ log = logging.getLogger("cronclave.front")
 
 HISTORY_EVENTS_MAX = 50_000
 CORE_SILENCE_MS = 1_000
+OUTSIDE = (PutJobs, RunJob, PutToken)
+"""What makes the state grow and can wait: refused while disks are low. Deleting and cancelling free space."""
 
 
 class CommitSubscription:
@@ -121,6 +130,8 @@ class CoreLink:
     async def propose(self, command: Command, *, timeout_s: float = 10.0) -> Outcome:
         if self._status.state == "stopping":
             raise UnavailableError("this node is stopping")
+        if self._status.storage_low and isinstance(command, OUTSIDE):
+            raise StorageLowError("a majority of the nodes is short of disk; nothing new is taken in")
         return await self.proposals.propose(command, timeout_s)
 
     async def barrier(self, *, timeout_s: float = 5.0) -> None:
