@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Send
 
+from api.agent_hello import LETTERS_MAX, why_refused
 from api.ports import NoLeaderError, OverloadedError, UnavailableError
 from scheduler import protocol as p
-from scheduler.codec import FORMAT
 from scheduler.commands import Command, ConnectAgent, Finish, Outcome, ReportRunning, Start
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class AgentSession:
         self._send = send
         self.hello: p.Hello = _NO_HELLO
         self.agent = 0  #: id in the state, once registered
+        self.since = 0  #: index of the state that it was registered with
         self.disconnected = False  #: the state knows already that this connection is over
         self.ended = asyncio.Event()
         self._outbox: list[p.Message] = []
@@ -187,7 +188,7 @@ class AgentSession:
     async def _greet(self, hello: p.Hello) -> bool:
         self.hello = hello
         status = self._scheduler.status()
-        refusal = _refusal(hello, status.cluster, status.restores)
+        refusal = why_refused(hello, status.cluster, status.restores)
         if refusal is not None:
             self.leave(*refusal)
             return False
@@ -259,6 +260,9 @@ class AgentSession:
         """Answer one frame. Commands of a frame are proposed at once, together, beside the reading."""
         work: list[p.Claim | p.Running | p.Finished] = []
         for message in messages:
+            if isinstance(message, p.Claim) and len(message.claim) > LETTERS_MAX:
+                self.leave("refused", f"a claim has at most {LETTERS_MAX} letters")
+                return
             if isinstance(message, p.Claim | p.Running | p.Finished):
                 work.append(message)
             elif isinstance(message, p.Ping):
@@ -359,18 +363,6 @@ class AgentSession:
         batch = self._outbox[:count]
         del self._outbox[:count]
         return batch
-
-
-def _refusal(hello: p.Hello, cluster: str, restores: int) -> tuple[str, str] | None:
-    if hello.version != p.VERSION:
-        return "refused", f"protocol version {hello.version}, this node (format {FORMAT}) speaks {p.VERSION}"
-    if hello.cluster and hello.cluster != cluster:
-        return "wrong_cluster", f"the agent belongs to cluster {hello.cluster}, this is {cluster}"
-    if hello.cluster == cluster and hello.restores > restores:
-        return "wrong_cluster", f"the agent knows restore {hello.restores}, this cluster is at {restores}"
-    if not hello.name or not hello.session or not hello.installation or hello.slots < 1:
-        return "refused", "Hello needs a name, an installation, a session and at least one slot"
-    return None
 
 
 def _canonical(labels: dict[str, str]) -> bytes:

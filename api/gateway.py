@@ -9,7 +9,10 @@ Rules (design, section 3):
   `GRACE_S`, or lagging for as long, the agents are sent away. A leader change alone touches no socket.
 * When the state says that an agent is disconnected that hangs here (the node was given up for lost, or a
   newer connection elsewhere ended), its socket is closed: it registers again, with all that its journal
-  holds.
+  holds. Only what was committed after its ConnectAgent counts: commits are heard later than outcomes.
+* Events can be lost (a gap, a front that died), so sockets and state are also compared, every ROLL_S: a
+  socket whose agent the state has elsewhere would renew a lease that nobody counts on; an agent that the
+  state has here and that has no socket would never be given up.
 """
 
 from __future__ import annotations
@@ -32,7 +35,9 @@ from api.problems import Problem
 from scheduler import events as e
 from scheduler import protocol as p
 from scheduler.commands import DisconnectAgent
+from scheduler.store import agents as agent_rows
 from scheduler.store import pages
+from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
 
 log = logging.getLogger("cronclave.gateway")
@@ -40,6 +45,7 @@ log = logging.getLogger("cronclave.gateway")
 GRACE_S = 1.0
 LAG_MS_MAX = 1_000
 WATCH_S = 0.25
+ROLL_S = 1.0
 FIT_POLL_S = 0.02
 TAIL_S = 5.0
 DISCONNECT_TRIES_S = 30.0
@@ -61,6 +67,8 @@ class Gateway:
         self._tasks: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
         self._bad_since_s: float | None = None
+        self._compared_s = 0.0
+        self._absent: dict[int, str] = {}  #: agents that the state has here without a socket: their session
         self._stopping = False
         self.on_close: list[Callable[[], None]] = []
 
@@ -164,6 +172,9 @@ class Gateway:
                 old.leave("fenced", "a newer session of this agent exists")
         self.sessions[session.agent] = session
         with self.scheduler.read() as store:
+            session.since = state_rows.load(store).idx
+            if self._given_up(store, session):
+                return []
             rows = pages.live_dispatch(store, session.agent)
             messages: list[p.Message] = []
             for row in rows:
@@ -202,16 +213,16 @@ class Gateway:
         if not sessions:
             return
         wanted: list[int] = []
-        for _, _, event in commit.events:
+        for index, _, event in commit.events:
             if isinstance(event, e.AttemptAssigned | e.AttemptCancelling):
                 if event.agent in sessions:
                     wanted.append(event.attempt)
             elif isinstance(event, e.AttemptEnded):
                 self._on_ended(event)
             elif isinstance(event, e.AgentDisconnected):
-                self._on_disconnected(event)
+                self._on_disconnected(index, event)
             elif isinstance(event, e.AgentConnected):
-                self._on_connected(event)
+                self._on_connected(index, event)
         if wanted:
             self._push(wanted)
 
@@ -219,7 +230,8 @@ class Gateway:
         """Commits were lost: look at everything that holds a slot of an agent here."""
         for session in list(self.sessions.values()):
             with self.scheduler.read() as store:
-                self._push_rows(store, pages.live_dispatch(store, session.agent))
+                if not self._given_up(store, session):
+                    self._push_rows(store, pages.live_dispatch(store, session.agent))
 
     def _push(self, attempts: Iterable[int]) -> None:
         with self.scheduler.read() as store:
@@ -256,21 +268,66 @@ class Gateway:
         if session is not None:
             session.ended_attempt(event.attempt, event.state)
 
-    def _on_disconnected(self, event: e.AgentDisconnected) -> None:
+    def _on_disconnected(self, index: int, event: e.AgentDisconnected) -> None:
         session = self.sessions.get(event.agent)
-        if session is not None and event.session == session.hello.session and event.node == self._node:
-            session.disconnected = True
-            session.leave("behind", "the cluster gave this connection up: register again")
-
-    def _on_connected(self, event: e.AgentConnected) -> None:
-        session = self.sessions.get(event.agent)
-        if session is None or (event.session == session.hello.session and event.node == self._node):
+        if session is None or index <= session.since:
             return
-        session.disconnected = True  # the state has it elsewhere already: nothing to report
-        if event.session == session.hello.session:
+        if event.session == session.hello.session and event.node == self._node:
+            self._give_up(session, "", event.session)
+
+    def _on_connected(self, index: int, event: e.AgentConnected) -> None:
+        session = self.sessions.get(event.agent)
+        if session is None or index <= session.since:
+            return
+        if event.session != session.hello.session or event.node != self._node:
+            self._give_up(session, event.node, event.session)
+
+    def _given_up(self, store: Store, session: AgentSession) -> bool:
+        """Whether the state has this session's agent elsewhere or nowhere; its socket is closed then."""
+        row = agent_rows.get(store, session.agent)
+        if row is not None and (row.node, row.session) == (self._node, session.hello.session):
+            return False
+        if row is None:
+            self._give_up(session, "", session.hello.session)
+        else:
+            self._give_up(session, row.node, row.session)
+        return True
+
+    @staticmethod
+    def _give_up(session: AgentSession, node: str, newest: str) -> None:
+        """`node` and `newest`: where the state has the agent, and by which session."""
+        session.disconnected = True  # the state knows already: nothing to report
+        if newest != session.hello.session:
+            session.leave("fenced", "a newer session of this agent exists")
+        elif node:
             session.drop()
         else:
-            session.leave("fenced", "a newer session of this agent exists")
+            session.leave("behind", "the cluster gave this connection up: register again")
+
+    def _compare(self) -> None:
+        """The sockets with the state. An agent without one is given up when it was missing at the last look
+        too: it may be registering just now.
+        """
+        node = self._node
+        absent: dict[int, str] = {}
+        with self.scheduler.read() as store:
+            here = dict(agent_rows.sessions_on(store, node))
+            for session in list(self.sessions.values()):
+                if here.get(session.agent) != session.hello.session:
+                    self._given_up(store, session)
+        for agent, newest in here.items():
+            if agent in self.sessions:
+                continue
+            absent[agent] = newest
+            if self._absent.get(agent) == newest:
+                log.warning("agent %d has no socket here: giving it up", agent)
+                self.keep(self._report(DisconnectAgent(agent, newest, node)), "disconnect-absent")
+        self._absent = absent
+
+    async def _report(self, command: DisconnectAgent) -> None:
+        """Once: what gets no outcome is seen again at the next look."""
+        with contextlib.suppress(NoLeaderError, OverloadedError, UnavailableError):
+            await self.scheduler.propose(command, timeout_s=5.0)
 
     @property
     def _node(self) -> str:
@@ -287,6 +344,9 @@ class Gateway:
                     session.abandon()
             if reason is None:
                 self._bad_since_s = None
+                if now_s - self._compared_s >= ROLL_S:
+                    self._compared_s = now_s
+                    self._compare()
             elif self._bad_since_s is None:
                 self._bad_since_s = now_s
             elif now_s - self._bad_since_s >= GRACE_S:

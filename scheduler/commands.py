@@ -238,7 +238,6 @@ class MarkUnreachable:
     epoch: int
     attempt: int
     since_ms: int = 0  #: as Lose.since_ms
-    since_ms: int = 0  #: as Lose.since_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,10 +133,3 @@ def _behind(ctx: Context, before_ms: int | None) -> int:
     what a lease is known by (`attempts.lose`).
     """
     return ctx.stamp_ms if before_ms is None else max(ctx.stamp_ms, before_ms + 1)
-
-
-def _behind(ctx: Context, before_ms: int | None) -> int:
-    """The stamp, but behind what came before: stamps may stand still, and the instant of a disconnection is
-    what a lease is known by (`attempts.lose`).
-    """
-    return ctx.stamp_ms if before_ms is None else max(ctx.stamp_ms, before_ms + 1)

@@ -82,6 +82,11 @@ def on_node(store: Store, node: str) -> list[Agent]:
     return [Agent._make(row) for row in rows]
 
 
+def sessions_on(store: Store, node: str) -> list[tuple[int, str]]:
+    """(agent, session) of every agent that the state has on this node."""
+    return store.rows("SELECT id, session FROM agents WHERE node = ? ORDER BY id", (node,))
+
+
 def drop_former(store: Store, before_ms: int, limit: int) -> int:
     """Forget agents whose name another installation took, once nothing is bound to them."""
     return store.write(

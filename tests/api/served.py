@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
+from typing import Any
 
 import uvicorn
 import websockets
@@ -89,26 +91,27 @@ class HandAgent:
         assert self.socket is not None
         await self.socket.send(p.encode(list(messages)))
 
-    async def hello(self, *, index: int = 0, held: tuple[tuple[int, str], ...] = ()) -> p.Message:
-        """Say hello; the answer is Welcome or Leave."""
-        await self.send(
-            p.Hello(
-                version=p.VERSION,
-                name=self.name,
-                installation=self.installation,
-                session=self.session,
-                boot_id="boot-1",
-                zone="zone-a",
-                pool="default",
-                labels={"os": "linux"},
-                slots=4,
-                software="0.1.0",
-                index=index,
-                cluster=CLUSTER,
-                restores=0,
-                held=held,
-            )
+    async def hello(
+        self, *, index: int = 0, held: tuple[tuple[int, str], ...] = (), **fields: Any
+    ) -> p.Message:
+        """Say hello; the answer is Welcome or Leave. `fields`: others than usual."""
+        usual = p.Hello(
+            version=p.VERSION,
+            name=self.name,
+            installation=self.installation,
+            session=self.session,
+            boot_id="boot-1",
+            zone="zone-a",
+            pool="default",
+            labels={"os": "linux"},
+            slots=4,
+            software="0.1.0",
+            index=index,
+            cluster=CLUSTER,
+            restores=0,
+            held=held,
         )
+        await self.send(dataclasses.replace(usual, **fields))
         return await self.expect(p.Welcome, p.Leave)
 
     async def expect(self, *kinds: type[p.Message]) -> p.Message:

@@ -11,8 +11,10 @@ import pytest
 import websockets
 
 from api.app import Api
+from api.ports import Committed
+from scheduler import events as e
 from scheduler import protocol as p
-from scheduler.commands import Assign, CancelRun, DisconnectAgent, Revoke
+from scheduler.commands import Assign, CancelRun, ConnectAgent, DisconnectAgent, Revoke
 from scheduler.store import pages
 from tests.api.served import DEADLINE_S, HandAgent, served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
@@ -42,6 +44,12 @@ def assign(node: SingleNode, run: int, agent: int) -> int:
     attempt = outcome.value["attempt"]
     assert isinstance(attempt, int)
     return attempt
+
+
+def connect_to(node: str, agent: HandAgent) -> ConnectAgent:
+    return ConnectAgent(
+        agent.name, agent.installation, agent.session, "boot-1", "zone-a", "default", b"{}", 4, "1", node
+    )
 
 
 async def until(condition: Any) -> None:
@@ -204,6 +212,94 @@ async def test_an_agent_that_the_state_gave_up_registers_again(url: str, node: S
         rest = await agent.until_closed()
         assert isinstance(rest[-1], p.Leave)
         assert rest[-1].reason == "behind"
+
+
+async def test_an_event_from_before_the_registration_does_not_end_the_new_connection(
+    url: str, api: Api, node: SingleNode
+) -> None:
+    """Commits are heard after outcomes: the end of the agent's former connection comes late."""
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        before = node.index - 1
+        stale: list[e.Event] = [
+            e.AgentDisconnected(welcome.agent, "agent-1", "zone-a", "node-1", agent.session),
+            e.AgentConnected(welcome.agent, "agent-1", "zone-a", "default", "node-2", agent.session),
+        ]
+        api.services.gateway.on_commit(
+            Committed(before, 1, [(before, n, event) for n, event in enumerate(stale)])
+        )
+        await agent.send(p.Ping(1, 0, 4))
+        await agent.expect(p.Pong)
+        assert agent_row(node, welcome.agent).node == "node-1"
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+async def test_a_socket_that_the_state_does_not_know_is_closed_though_its_event_was_lost(
+    url: str, node: SingleNode, elsewhere: bool
+) -> None:
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        subscriptions, node.subscriptions = node.subscriptions, set()
+        node.apply(DisconnectAgent(welcome.agent, agent.session, "node-1"))
+        if elsewhere:
+            node.apply(connect_to("node-2", agent))
+        node.subscriptions = subscriptions
+        left = [m.reason for m in await agent.until_closed() if isinstance(m, p.Leave)]
+        assert left == ([] if elsewhere else ["behind"])
+    assert agent_row(node, welcome.agent).node == ("node-2" if elsewhere else "")
+
+
+async def test_an_agent_that_the_state_has_here_without_a_socket_is_given_up(
+    url: str, node: SingleNode
+) -> None:
+    """Its front died, or the node without a quorum, before it could say that the agent had gone."""
+    async with HandAgent(url) as agent:
+        other = await agent.hello()
+        assert isinstance(other, p.Welcome)
+        lost = HandAgent(url, name="agent-2")
+        (outcome,) = node.apply(connect_to("node-1", lost))
+        assert outcome.value is not None
+        gone = outcome.value["agent"]
+        assert isinstance(gone, int)
+        await until(lambda: agent_row(node, gone).node == "")
+        assert agent_row(node, other.agent).node == "node-1"
+
+
+async def test_an_older_session_is_told_that_it_is_fenced(url: str, node: SingleNode) -> None:
+    async with HandAgent(url) as new, HandAgent(url) as old:
+        new.session = "session-2"
+        welcome = await new.hello()
+        assert isinstance(welcome, p.Welcome)
+        told = await old.hello()
+        assert isinstance(told, p.Leave)
+        assert told.reason == "fenced"
+        await new.send(p.Ping(1, 0, 4))
+        await new.expect(p.Pong)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"labels": {"a": [[1]]}},
+        {"labels": {"a": "x" * 300}},
+        {"labels": {str(n): "x" for n in range(200)}},
+        {"name": "x" * 300},
+        {"slots": "many"},
+        {"slots": -1},
+        {"session": 7},
+    ],
+)
+async def test_a_hello_that_must_not_reach_the_log_is_refused(
+    url: str, node: SingleNode, field: dict[str, Any]
+) -> None:
+    index = node.index
+    async with HandAgent(url) as agent:
+        told = await agent.hello(**field)
+        assert isinstance(told, p.Leave)
+        assert told.reason == "refused"
+    assert node.index == index
 
 
 async def test_a_closed_socket_disconnects_the_agent(url: str, node: SingleNode) -> None:

@@ -1,0 +1,52 @@
+"""Which Hello is refused at the door, and why.
+
+Rule: whoever holds an agent's token may send anything, and what goes into the log is applied by every node.
+So fields have types and bounds here, before a command is made of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scheduler.codec import FORMAT
+from scheduler.protocol import VERSION, Hello
+
+LETTERS_MAX = 255
+LABELS_MAX = 100
+_TEXTS = ("name", "installation", "session", "boot_id", "zone", "pool", "software", "cluster", "cloud_id")
+_NUMBERS = ("slots", "index", "restores")
+
+
+def why_refused(hello: Hello, cluster: str, restores: int) -> tuple[str, str] | None:
+    """(reason of the Leave, detail), or None: it may register with this cluster."""
+    if hello.version != VERSION:
+        return "refused", f"protocol version {hello.version}, this node (format {FORMAT}) speaks {VERSION}"
+    unsound = _unsound(hello)
+    if unsound is not None:
+        return "refused", unsound
+    if hello.cluster and hello.cluster != cluster:
+        return "wrong_cluster", f"the agent belongs to cluster {hello.cluster}, this is {cluster}"
+    if hello.cluster == cluster and hello.restores > restores:
+        return "wrong_cluster", f"the agent knows restore {hello.restores}, this cluster is at {restores}"
+    if not hello.name or not hello.session or not hello.installation or hello.slots < 0:
+        return "refused", "Hello needs a name, an installation, a session and a number of slots"
+    return None
+
+
+def _unsound(hello: Hello) -> str | None:
+    for name in _TEXTS:
+        if not _is_text(getattr(hello, name)):
+            return f"{name} is not text of at most {LETTERS_MAX} letters"
+    for name in _NUMBERS:
+        if type(getattr(hello, name)) is not int:
+            return f"{name} is not a number"
+    labels: Any = hello.labels  # as it came over the wire
+    if not isinstance(labels, dict) or len(labels) > LABELS_MAX:
+        return f"labels are not a mapping of at most {LABELS_MAX}"
+    if not all(_is_text(text) for pair in labels.items() for text in pair):
+        return f"labels are not texts of at most {LETTERS_MAX} letters"
+    return None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= LETTERS_MAX
