@@ -174,6 +174,7 @@ function away(error) {
   $("banner").hidden = false;
   $("banner").replaceChildren(error instanceof TypeError ? "This node does not answer. " : `${error.message} `,
     ...(others.length ? ["Try ", ...others.flatMap((peer, i) => [i ? ", " : "", h("a", { href: peer.url }, peer.node)]), "."] : []));
+  if (known.cluster && error instanceof TypeError) view.health(known.cluster, true);
   if (!known.cluster) setTimeout(start, OFTEN_MS);
 }
 

@@ -5,6 +5,13 @@ import { svg } from "./dom.js";
 const SECONDS = 60, WIDTH = 240, HEIGHT = 34;
 const ORDER = ["ran", "skipped", "coalesced", "missed"];
 const slots = new Map();
+const since = Date.now();
+
+// It has seen nothing from before it was opened.
+export function title() {
+  const seconds = Math.floor((Date.now() - since) / 1000);
+  return seconds >= SECONDS ? "Ticks, last minute" : `Ticks, last ${Math.max(1, seconds)} s`;
+}
 
 export function count(event) {
   const second = Math.floor(Date.parse(event.at) / 1000);

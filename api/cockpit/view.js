@@ -5,15 +5,15 @@ import { ago, bytes, schedule, span, until, when } from "./words.js";
 import { may } from "./api.js";
 import * as pulse from "./pulse.js";
 
-export function health(cluster) {
+export function health(cluster, silent = false) {
   const away = cluster.peers.filter((peer) => !peer.reachable).length;
   const nodes = cluster.peers.length + 1;
-  const mark = !cluster.quorum ? status("lost", "No quorum") : away ? status("unplaceable", "Degraded") : status("ready", "Healthy");
-  const facts = cluster.quorum
+  const mark = silent ? status("lost", "No answer") : !cluster.quorum ? status("lost", "No quorum") : away ? status("unplaceable", "Degraded") : status("ready", "Healthy");
+  const facts = silent ? `${cluster.node} is silent; below is what it last said` : cluster.quorum
     ? `${nodes - away} of ${nodes} nodes, ${cluster.leader || "nobody"} leads, epoch ${cluster.epoch}`
     : `this node sees ${nodes - away} of ${nodes} nodes and shows what it last knew`;
   $("health").replaceChildren(mark, h("span", { class: "facts" }, facts));
-  document.title = cluster.quorum && !away ? "Cronclave" : `${cluster.quorum ? "Degraded" : "No quorum"} · Cronclave`;
+  document.title = cluster.quorum && !away && !silent ? "Cronclave" : `${silent ? "No answer" : cluster.quorum ? "Degraded" : "No quorum"} · Cronclave`;
   $("footer").replaceChildren(
     h("span", {}, `${cluster.node} · index ${cluster.index} · ledger `), h("code", {}, cluster.ledger_head.slice(0, 12)),
     h("span", {}, ` · tzdata ${cluster.tzdata} · version ${cluster.version} · `), h("a", { href: "/docs" }, "API"));
@@ -29,7 +29,7 @@ export function figures(agents, jobs, runs) {
   const figure = (name, value, note, look = "") => h("div", { class: `figure ${look}` },
     h("span", { class: "name" }, name), h("span", { class: "value" }, String(value)), h("span", { class: "note" }, note));
   const more = jobs.next_cursor ? "+" : "";
-  const strip = h("div", { class: "figure strip" }, h("span", { class: "name" }, "Ticks, last minute"), pulse.draw(),
+  const strip = h("div", { class: "figure strip" }, h("span", { class: "name" }, pulse.title()), pulse.draw(),
     h("span", { class: "note" }, `${sum.ran} ran, ${sum.skipped + sum.coalesced} skipped or joined, ${sum.missed} missed`));
   $("figures").replaceChildren(
     strip,
@@ -81,6 +81,7 @@ export function jobs(page, act) {
   rows($("jobs-body"), page.items, (job) => `${job.namespace}/${job.name}`, (job) => JSON.stringify([job, may("run")]), (job) => {
     const name = job.namespace === "default" ? job.name : `${job.namespace}/${job.name}`;
     const label = [h("span", { class: "who" }, name)];
+    if (job.description) label.push(h("span", { class: "about wide", title: job.description }, job.description));
     if (job.state !== "active") label.push(status(job.state));
     if (job.state === "unplaceable") label.push(h("span", { class: "note" }, "no agent matches"));
     const last = job.last_run;
