@@ -7,6 +7,8 @@ Rules:
    RESEND_S: the state drops what it has seen. The front learns outcomes only from what was applied here.
 3. A leader whose front is silent for FRONT_SILENCE_S hands leadership to a peer whose front lives.
 4. Any error of the journal or of SQLite ends the process: a node that met one cannot know its own state.
+5. Nodes compare the hashes of their states. One that differs from a majority sets its state aside and ends;
+   its next start makes a new one.
 """
 
 from __future__ import annotations
@@ -49,7 +51,13 @@ RESEND_S = 1.0
 OUTGOING_BYTES_MAX = 256 << 20
 TRANSFER_PAUSE_S = 1.0
 STORAGE_PAUSE_S = 5.0
+MARKS_TOLD = 8
+COMPARE_S = 1.0
 FIRST_FRONT_S = 10.0
+
+
+class DivergedError(Exception):
+    """This node applied the same entries to another result: it must not serve."""
 
 
 class FrontConnection:
@@ -80,6 +88,7 @@ class Core:
         self._transferred_s = 0.0
         self._told_role: tuple[Any, ...] = ()
         self._told_s = 0.0
+        self._compared_s = 0.0
         self._stopping_s: float | None = None
         self.refusal: str | None = None
         self._state = ReplicatedState(config.data, config.cluster, self._applied, self._reopened)
@@ -168,6 +177,7 @@ class Core:
         self._resend(now_s)
         self._watch_front(now_s)
         self._watch_storage(now_s)
+        self._compare_states(now_s)
         self._tell_status(now_s)
         if self._stopping_s is not None and (
             self._consensus.role is not Role.LEADER or now_s - self._stopping_s > 1.0
@@ -323,6 +333,22 @@ class Core:
                 self._transfer(target)
                 log.warning("the disk is low: handing leadership to %s", target)
 
+    def _compare_states(self, now_s: float) -> None:
+        """Raises DivergedError when a majority has another state than this node at one place of the log."""
+        if now_s - self._compared_s < COMPARE_S:
+            return
+        self._compared_s = now_s
+        peers = self._consensus.peers()
+        for index, own in self._state.marks.items():
+            told = [p.status.get("marks", {}).get(str(index)) for p in peers if p.voter]
+            for other in set(told) - {None, own.hex()}:
+                if 2 * told.count(other) > len(peers) + 1:
+                    kept = self._state.set_aside()
+                    raise DivergedError(
+                        f"the state of this node differs from the majority's at log index {index}; it is kept "
+                        f"in {kept} for you to look at; the next start makes a new one from log or peer"
+                    )
+
     def _front_lives(self, now_s: float) -> bool:
         if not self._front_seen and now_s - self._started_s < FIRST_FRONT_S:
             return True  # it is still starting
@@ -372,8 +398,9 @@ class Core:
         state = self._state.machine.state
         space = self._storage.look(time.monotonic())
         return {
-            "index": state.idx,
-            "hash": state.hash.hex(),
+            "marks": {
+                str(index): mark.hex() for index, mark in sorted(self._state.marks.items())[-MARKS_TOLD:]
+            },
             "free_bytes": space.free_bytes,
             "low": space.low,
             "tzdata": state.tzdata,
@@ -479,7 +506,11 @@ def main() -> int:
         return 1
     signal.signal(signal.SIGTERM, lambda number, frame: core.stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C reaches all; the supervisor decides
-    core.run()
+    try:
+        core.run()
+    except DivergedError as error:
+        log.critical("%s", error)
+        return 1
     if core.refusal is not None:
         print(f"cronclave node: {core.refusal}", file=sys.stderr)
         return EXIT_REFUSED

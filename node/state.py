@@ -18,6 +18,8 @@ from scheduler.machine import AppliedEntry, Machine
 from scheduler.store.connection import Store
 
 FILE = "state.db"
+MARK_EVERY = 64  #: log indices at which the state's hash is noted, the same on all nodes
+MARKS_KEPT = 32
 
 
 class ReplicatedState:
@@ -35,6 +37,7 @@ class ReplicatedState:
         self._cluster = cluster
         self._on_applied = on_applied
         self._on_reopened = on_reopened
+        self.marks: dict[int, bytes] = {}  #: log index → hash of the state there
         self._generation = self._current()
         self._open()
 
@@ -72,7 +75,21 @@ class ReplicatedState:
             stamp_ms=entry.stamp_ms,
             frames=entry.proposals,
         )
+        if applied.position.index % MARK_EVERY == 0:
+            self.marks[applied.position.index] = self._machine.state.hash
+            if len(self.marks) > MARKS_KEPT:
+                del self.marks[min(self.marks)]
         self._on_applied(result)
+
+    def set_aside(self) -> Path:
+        """Take the state out of use, for a person to look at: the next start makes it anew from the log or
+        from a peer's copy. Returns where it lies now."""
+        self._store.close()
+        kept = self._directory / f"diverged-{self._generation}"
+        shutil.rmtree(kept, ignore_errors=True)
+        os.replace(self.path.parent, kept)
+        _sync_directory(self._directory)
+        return kept
 
     def checkpoint(self) -> None:
         self._store.checkpoint()
