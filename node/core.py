@@ -345,8 +345,8 @@ class Core:
                 if 2 * told.count(other) > len(peers) + 1:
                     kept = self._state.set_aside()
                     raise DivergedError(
-                        f"the state of this node differs from the majority's at log index {index}; it is kept "
-                        f"in {kept} for you to look at; the next start makes a new one from log or peer"
+                        f"the state of this node differs from the majority's at log index {index}; it is kept"
+                        f" in {kept} for you to look at; the next start makes a new one from log or peer"
                     )
 
     def _front_lives(self, now_s: float) -> bool:
