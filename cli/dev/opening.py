@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
+import sys
 import threading
 import time
 import webbrowser
@@ -86,18 +88,18 @@ class Opening(threading.Thread):
         return f"{self._nodes[0].url}/#token={self._identity.token}"
 
     def _banner(self, took_s: float) -> str:
-        found = self._directory == Path.cwd() / ".cronclave"
+        found, command = self._directory == Path.cwd() / ".cronclave", own_command()
         lines = [
             "",
             f"Cronclave is ready ({took_s:.1f} s).",
             "",
             f"  Cockpit   {self._cockpit()}",
-            "  CLI       cronclave job list          (in another terminal, same folder)"
+            f"  CLI       {command} job list          (in another terminal, same folder)"
             if found
             else f"  CLI       export CRONCLAVE_URL={self._nodes[0].url} "
             f"CRONCLAVE_TOKEN={self._identity.token}",
-            "            cronclave job run greet --param name=you --wait",
-            "            cronclave run list, cronclave cluster status, cronclave verify",
+            f"            {command} job run greet --param name=you --wait",
+            f"            and: run list, cluster status, verify, events; {command} --help",
             "",
         ]
         for node in self._nodes:
@@ -107,6 +109,16 @@ class Opening(threading.Thread):
             lines.append(f"  {agent.name:<9} {agent.zone}  log {agent.directory / 'log'}")
         lines += ["", "Ctrl-C stops it all; the same command continues this cluster.", ""]
         return "\n".join(lines)
+
+
+def own_command() -> str:
+    """How the user calls this program from here: by its name where the PATH has it, else by its path."""
+    if shutil.which("cronclave"):
+        return "cronclave"
+    program = Path(sys.argv[0]).absolute()
+    if program.name != "cronclave":
+        return "python -m cli.main"
+    return str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)
 
 
 def is_ready(port: int) -> bool:

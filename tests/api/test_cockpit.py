@@ -38,13 +38,15 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
 async def test_the_address_signs_in_and_the_page_lives(
     url: str, page: Page, client: httpx2.AsyncClient
 ) -> None:
-    await client.put("/v1/jobs/backup", json={"noop": True, "triggers": {"cron": "0 2 * * *"}})
+    document = {"noop": True, "triggers": {"cron": "0 2 * * *"}, "description": "the nightly copy"}
+    await client.put("/v1/jobs/backup", json=document)
     await page.open(f"{url}/#token={ADMIN_TOKEN}")
     await page.until(f"{TEXT}.includes('backup')")
     assert ADMIN_TOKEN not in await page.value("location.href")
     assert ADMIN_TOKEN not in await page.value("document.cookie")
     text = await page.value(TEXT)
-    for word in ("Healthy", "node-1", "node-2", "zone-c", "agent-1", "0 2 * * *", "leader"):
+    shown = ("Healthy", "node-1", "node-2", "zone-c", "agent-1", "0 2 * * *", "leader", "the nightly copy")
+    for word in shown:
         assert word in text, word
 
     # Another client's change arrives by the stream.
@@ -68,6 +70,16 @@ async def test_a_quorum_that_is_lost_is_said(url: str, page: Page, node: SingleN
     node.quorum = False
     await page.until(f"{TEXT}.includes('No quorum')")
     await page.until("document.title.includes('No quorum')")
+
+
+async def test_a_node_that_falls_silent_is_not_called_healthy(
+    api: Api, node: SingleNode, page: Page
+) -> None:
+    async with served(api) as address:
+        await page.open(f"{address}/#token={ADMIN_TOKEN}")
+        await page.until(f"{TEXT}.includes('Healthy')")
+    await page.until(f"{TEXT}.includes('does not answer')")
+    await page.until(f"{TEXT}.includes('No answer') && !{TEXT}.includes('Healthy')")
 
 
 @pytest.mark.parametrize(("width", "dark"), [(400, False), (1400, True)])
