@@ -110,9 +110,6 @@ def start(ctx: Context, command: Start) -> Outcome:
     if not agent.node:
         # It would turn what is free to take back into something that needs proof of death.
         return refused("not_connected", "the agent is disconnected: it registers first")
-    if not agent.node:
-        # It would turn what is free to take back into something that needs proof of death.
-        return refused("not_connected", "the agent is disconnected: it registers first")
     fence = ctx.state.idx
     attempt_rows.grant(
         ctx.store,

@@ -25,9 +25,6 @@ from scheduler.store.connection import Store
 Lease = tuple[int, int]
 """An attempt with the disconnection of its agent that its lease is counted from (`since_ms`)."""
 
-Lease = tuple[int, int]
-"""An attempt with the disconnection of its agent that its lease is counted from (`since_ms`)."""
-
 UNCLAIMED_MS = 15_000
 ORPHANS_MAX = 10_000
 
