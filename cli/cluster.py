@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 
 from cli.client import Client, path_of
 from cli.exits import CONFLICT, NO_LEADER, Failure
-from cli.options import connected, formatted
+from cli.options import HOST_PORT, connected, formatted
 from cli.output import facts, show, table
 from cli.processes import module_command, module_environment
 from cli.target import Target
@@ -57,6 +58,22 @@ def _views(client: Client, first: dict[str, Any]) -> dict[str, dict[str, Any] | 
     return dict(sorted(views.items()))
 
 
+def _state(own: dict[str, Any] | None, peer: dict[str, Any]) -> str:
+    """In its own word; a learner has no vote until it caught up."""
+    word = own["state"] if own else "no answer"
+    return f"{word}, no vote yet" if peer.get("voter") is False else word
+
+
+def _remaining(client: Client) -> str:
+    """What a removal leaves: how many nodes may be lost now."""
+    view = client.get("/v1/cluster")
+    voters = 1 + sum(peer["voter"] for peer in view["peers"])
+    spare = (voters - 1) // 2
+    return f"{voters} voting nodes remain; {spare or 'none'} of them may be lost" + (
+        "" if spare else " until another joins: cronclave cluster join"
+    )
+
+
 def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) -> None:
     facts(
         [
@@ -81,7 +98,7 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
         free = (own or peer).get("free_bytes")
         rows.append(
             (
-                name, zone, own["state"] if own else "no answer", own["index"] if own else None,
+                name, zone, _state(own, peer), own["index"] if own else None,
                 str(own["state_hash"])[:12] if own else None, peer.get("clock_offset_ms"),
                 f"{free / 1e9:.1f} GB" if free else None, own["version"] if own else None,
                 (own or peer).get("tzdata"), (own or peer).get("url"),
@@ -107,7 +124,9 @@ def transfer(client: Client, node: str | None) -> None:
     epilog="Example: cronclave cluster add node-4 --raft 10.0.1.4:8322 --zone zone-b --node-url https://10.0.1.4:8321",
 )
 @click.argument("node")
-@click.option("--raft", required=True, metavar="HOST:PORT", help="Where its Raft port is reached.")
+@click.option(
+    "--raft", required=True, type=HOST_PORT, metavar="HOST:PORT", help="Where its Raft port is reached."
+)
 @click.option("--zone", required=True, help="Its availability zone.")
 @click.option("--node-url", required=True, metavar="URL", help="Base URL of its API.")
 @connected
@@ -131,6 +150,8 @@ def remove(client: Client, node: str, yes: bool) -> None:
         click.confirm(f"Remove {node} for good?", abort=True)
     client.delete(path_of("cluster", "members", node))
     click.echo(f"{node} is removed; its process ends by itself, its data directory may be deleted")
+    with contextlib.suppress(Failure):  # it was the only node that this command knew
+        click.echo(_remaining(client))
 
 
 @cluster.command(
@@ -139,8 +160,17 @@ def remove(client: Client, node: str, yes: bool) -> None:
 )
 @click.argument("node")
 @click.option("--zone", required=True, help="Its availability zone.")
-@click.option("--http", "http_address", required=True, metavar="HOST:PORT", help="Where its API listens.")
-@click.option("--raft", required=True, metavar="HOST:PORT", help="Where its Raft port listens.")
+@click.option(
+    "--http",
+    "http_address",
+    required=True,
+    type=HOST_PORT,
+    metavar="HOST:PORT",
+    help="Where its API listens.",
+)
+@click.option(
+    "--raft", required=True, type=HOST_PORT, metavar="HOST:PORT", help="Where its Raft port listens."
+)
 @click.option(
     "--node-url", metavar="URL", help="Base URL of its API for others.  [default: http://HOST:PORT]"
 )

@@ -90,6 +90,19 @@ class Span(click.ParamType[float]):
         return seconds
 
 
+class HostPort(click.ParamType[str]):
+    """host:port, with the port as a number from 1 to 65535."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        host, _, port = str(value).rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+            self.fail(f"{value!r} is no address; write host:port, such as 10.0.1.4:8322", param, ctx)
+        return str(value)
+
+
+HOST_PORT = HostPort()
 INSTANT = Instant()
 SPAN = Span()
 

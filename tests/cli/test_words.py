@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scheduler.commands import ConnectAgent
-from tests.api.single_node import SingleNode
+from tests.api.single_node import SingleNode, peer
 from tests.cli.conftest import Command
 
 
@@ -95,3 +95,41 @@ async def test_crontab_remarks_come_in_the_order_of_the_lines(cronclave: Command
 
     assert [line.split(":")[1] for line in result.err.splitlines() if ":" in line] == ["1", "2", "3"]
     assert result.err.splitlines()[-1] == "1 job, 1 line not taken"
+
+
+async def test_a_learner_is_shown_without_a_vote(cronclave: Command, node: SingleNode) -> None:
+    node.peers = (peer("node-2", "zone-b", voter=False), peer("node-3", "zone-c"))
+
+    lines = (await cronclave("cluster", "status")).out.splitlines()
+
+    assert [line.split()[0] for line in lines if "no vote yet" in line] == ["node-2"]
+
+
+async def test_a_removal_says_what_may_be_lost_now(cronclave: Command, node: SingleNode) -> None:
+    node.peers = (peer("node-2", "zone-b"), peer("node-3", "zone-c"))
+
+    result = await cronclave("cluster", "remove", "node-3", "--yes")
+
+    assert "2 voting nodes remain; none of them may be lost" in result.out
+
+
+async def test_an_address_without_a_port_is_refused_before_anything_is_asked(
+    cronclave: Command, node: SingleNode
+) -> None:
+    words = (
+        "cluster",
+        "join",
+        "node-4",
+        "--zone",
+        "zone-b",
+        "--http",
+        "127.0.0.1:24031",
+        "--raft",
+        "10.0.0.1",
+    )
+
+    result = await cronclave(*words)
+
+    assert result.code == 2
+    assert "10.0.0.1" in result.err
+    assert node.calls == []
