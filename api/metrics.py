@@ -88,20 +88,28 @@ class Metrics:
         self._attempts = Counter(
             "cronclave_attempts", "Attempts ended, by state.", ["state"], registry=self._registry
         )
+        self._children: dict[tuple[int, str], Counter] = {}
         self._leaders = Counter("cronclave_leader_changes", "Leaderships begun.", registry=self._registry)
 
     def on_commit(self, commit: Committed) -> None:
         for _, _, event in commit.events:
             if isinstance(event, e.TickDecided):
-                self._ticks.labels(event.outcome).inc(event.count)
+                self._child(self._ticks, event.outcome).inc(event.count)
             elif isinstance(event, e.RunEnded):
-                self._runs.labels(event.state).inc()
+                self._child(self._runs, event.state).inc()
             elif isinstance(event, e.RunStarted):
                 self._started.inc()
             elif isinstance(event, e.AttemptEnded):
-                self._attempts.labels(event.state).inc()
+                self._child(self._attempts, event.state).inc()
             elif isinstance(event, e.Led):
                 self._leaders.inc()
+
+    def _child(self, counter: Counter, label: str) -> Counter:
+        """Looking a label up costs more than counting: once for each."""
+        child = self._children.get((id(counter), label))
+        if child is None:
+            child = self._children[id(counter), label] = counter.labels(label)
+        return child
 
     def on_gap(self) -> None:
         """Counters miss what was lost; nothing to repair."""

@@ -6,7 +6,7 @@ front → core   ["hello", front_uid]
                ["beat"]                       every BEAT_S; a core whose front is silent hands leadership over
                ["ask", id, what, arguments]   transfer | add_member | remove_member
 core → front   ["welcome", {"path": …, "index": …}]
-               ["commit", index, stamp_ms, [[seq, outcomes]…], [[index, n, event]…]]
+               ["commit", index, stamp_ms, [[seq, outcomes]…], [events…]]   as codec.encode_events
                ["status", {…}]                at once on a change of role, else every STATUS_S
                ["reopen", path]               the state was replaced by a copy: open this file
                ["answer", id, ok, text]

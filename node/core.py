@@ -212,8 +212,9 @@ class Core:
             if front is not None and uid == front.uid:
                 outcomes.append([sequence, codec.encode_outcomes(results)])
         if front is not None and front.uid and (outcomes or entry.events or entry.frames):
-            events = [[index, n, codec.encode_event(event)] for index, n, event in entry.events]
-            self._write(front, bridge.encode(["commit", entry.index, entry.stamp_ms, outcomes, events]))
+            self._write(
+                front, bridge.encode(["commit", entry.index, entry.stamp_ms, outcomes, entry.encoded])
+            )
 
     def _reopened(self, path: Path) -> None:
         if self._front is not None:

@@ -241,14 +241,12 @@ class CoreLink:
         else:
             raise ValueError(f"unknown bridge message {kind!r}")
 
-    def _take_commit(
-        self, index: int, stamp_ms: int, outcomes: list[list[Any]], events: list[list[Any]]
-    ) -> None:
+    def _take_commit(self, index: int, stamp_ms: int, outcomes: list[list[Any]], events: list[bytes]) -> None:
         self._index = index
         self._moved = True
         for sequence, encoded in outcomes:
             self.proposals.resolve(sequence, encoded)
-        decoded = [(e[0], e[1], codec.decode_event(e[2])) for e in events]
+        decoded = [event for packed in events for event in codec.decode_events(packed)]
         if decoded and len(self._history) + len(decoded) > HISTORY_EVENTS_MAX:
             dropped = self._history[min(len(self._history) - 1, len(decoded) - 1)] if self._history else None
             if dropped is not None:

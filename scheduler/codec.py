@@ -7,6 +7,8 @@ fills missing ones from the defaults and refuses surplus ones (they belong to a 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgpack
@@ -74,12 +76,21 @@ class UnknownRecordError(ValueError):
     """Bytes that this version cannot read: an unknown tag, surplus fields or no msgpack at all."""
 
 
-def _getter(cls: type[Any]) -> tuple[str, ...]:
+def _names(cls: type[Any]) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(cls))
 
 
-_FIELDS: dict[type[Any], tuple[str, ...]] = {
-    cls: _getter(cls) for cls in (*COMMAND_TAGS, *EVENT_TAGS, c.TriggerSeed, c.JobSeed)
+def _getter(cls: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """All fields of a record as a tuple, read in C: this is done several times for each tick."""
+    names = _names(cls)
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda record: tuple(getattr(record, name) for name in names)
+
+
+_FIELDS: dict[type[Any], tuple[str, ...]] = {cls: _names(cls) for cls in COMMAND_TAGS}
+_VALUES: dict[type[Any], Callable[[Any], tuple[Any, ...]]] = {
+    cls: _getter(cls) for cls in (*COMMAND_TAGS, *EVENT_TAGS, c.TriggerSeed)
 }
 _COMMANDS: dict[int, type[Any]] = {tag: cls for cls, tag in COMMAND_TAGS.items()}
 _EVENTS: dict[int, type[Any]] = {tag: cls for cls, tag in EVENT_TAGS.items()}
@@ -91,11 +102,11 @@ def field_count(tag: int) -> int | None:
     return None if cls is None else len(_FIELDS[cls])
 
 
-def _row(record: Any) -> list[Any]:
-    return [getattr(record, name) for name in _FIELDS[type(record)]]
+def _row(record: Any) -> tuple[Any, ...]:
+    return _VALUES[type(record)](record)
 
 
-def _pack(row: list[Any]) -> bytes:
+def _pack(row: Sequence[Any]) -> bytes:
     packed: bytes = msgpack.packb(row, use_bin_type=True)
     return packed
 
@@ -111,15 +122,13 @@ def _unpack(data: bytes) -> list[Any]:
 
 
 def encode_command(command: c.Command) -> bytes:
-    row: list[Any] = [COMMAND_TAGS[type(command)]]
+    tag = COMMAND_TAGS[type(command)]
     if isinstance(command, c.PutJobs):
-        fields = _row(command)
-        fields[0] = [
-            [j.namespace, j.name, j.spec, [_row(t) for t in j.triggers], j.if_revision]
-            for j in command.jobs
+        jobs = [
+            [j.namespace, j.name, j.spec, [_row(t) for t in j.triggers], j.if_revision] for j in command.jobs
         ]
-        return _pack(row + fields)
-    return _pack(row + _row(command))
+        return _pack([tag, jobs, *_row(command)[1:]])
+    return _pack((tag, *_row(command)))
 
 
 def decode_command(data: bytes) -> c.Command:
@@ -131,28 +140,28 @@ def decode_command(data: bytes) -> c.Command:
     fields = row[1:]
     if cls is c.PutJobs:
         fields[0] = tuple(
-            c.JobSeed(j[0], j[1], j[2], tuple(c.TriggerSeed(*t) for t in j[3]), *j[4:])
-            for j in fields[0]
+            c.JobSeed(j[0], j[1], j[2], tuple(c.TriggerSeed(*t) for t in j[3]), *j[4:]) for j in fields[0]
         )
     elif cls is c.ConnectAgent and len(fields) > 10:
         fields[10] = tuple((int(h[0]), str(h[1])) for h in fields[10])
     return _build(cls, fields)  # type: ignore[no-any-return]  # the tag table maps to commands only
 
 
-def encode_event(event: e.Event) -> bytes:
-    return _pack([EVENT_TAGS[type(event)], *_row(event)])
+def encode_events(events: Sequence[tuple[int, int, e.Event]]) -> bytes:
+    """Events with the index of their command and their number within it."""
+    return _pack([(index, n, EVENT_TAGS[type(event)], *_row(event)) for index, n, event in events])
 
 
-def decode_event(data: bytes) -> e.Event:
-    """The event of these bytes; raises UnknownRecordError."""
-    row = _unpack(data)
-    cls = _EVENTS.get(row[0])
-    if cls is None:
-        raise UnknownRecordError(f"unknown event tag {row[0]!r}")
-    return _build(cls, row[1:])  # type: ignore[no-any-return]  # the tag table maps to events only
+def decode_events(data: bytes) -> list[tuple[int, int, e.Event]]:
+    """What `encode_events` packed; raises UnknownRecordError."""
+    try:
+        rows = msgpack.unpackb(data, raw=False, use_list=False, strict_map_key=False)
+        return [(row[0], row[1], _build(_EVENTS[row[2]], row[3:])) for row in rows]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise UnknownRecordError(f"not events: {error!r}") from error
 
 
-def _build(cls: type[Any], fields: list[Any]) -> Any:
+def _build(cls: type[Any], fields: Sequence[Any]) -> Any:
     try:
         return cls(*fields)
     except TypeError as error:

@@ -52,6 +52,7 @@ class AppliedEntry:
     stamp_ms: int
     frames: list[tuple[str, int, list[Outcome]]]  #: (front, seq, outcomes), in the order of the entry
     events: list[tuple[int, int, Event]]  #: (index of the command, number within it, event)
+    encoded: list[bytes]  #: the same, as codec.encode_events packed them frame by frame
 
 
 class Machine:
@@ -82,8 +83,9 @@ class Machine:
         state.stamp_ms = max(state.stamp_ms, stamp_ms)
         answered: list[tuple[str, int, list[Outcome]]] = []
         events: list[tuple[int, int, Event]] = []
+        packed_events: list[bytes] = []
         for data in frames:
-            frame = self._apply_frame(data, events)
+            frame = self._apply_frame(data, events, packed_events)
             if frame is not None:
                 answered.append((frame.front, frame.seq, frame.outcomes))
         (
@@ -96,9 +98,11 @@ class Machine:
         state_rows.save(self.store, state)
         self.store.commit()
         self._failed = False
-        return AppliedEntry(state.idx, state.stamp_ms, answered, events)
+        return AppliedEntry(state.idx, state.stamp_ms, answered, events, packed_events)
 
-    def _apply_frame(self, data: bytes, events: list[tuple[int, int, Event]]) -> AppliedFrame | None:
+    def _apply_frame(
+        self, data: bytes, events: list[tuple[int, int, Event]], packed_events: list[bytes]
+    ) -> AppliedFrame | None:
         state, store = self._context.state, self.store
         try:
             frame = codec.decode_frame(data)
@@ -107,7 +111,7 @@ class Machine:
             sound = False
         if not sound:
             state.refused += 1
-            self._hash(data, b"", [], [])
+            self._hash(data, b"", b"", [])
             return None
         low = fronts.lowest(store, frame.front)
         if low is not None and frame.seq < low:
@@ -126,7 +130,10 @@ class Machine:
         if low is None or frame.lowest > low:
             fronts.advance(store, frame.front, frame.lowest, state.stamp_ms)
         store.written = None
-        self._hash(data, packed, events[first:], written)
+        told = codec.encode_events(events[first:]) if len(events) > first else b""
+        if told:
+            packed_events.append(told)
+        self._hash(data, packed, told, written)
         return AppliedFrame(frame.front, frame.seq, outcomes)
 
     def _apply_command(self, encoded: bytes, events: list[tuple[int, int, Event]]) -> Outcome:
@@ -146,16 +153,14 @@ class Machine:
         self,
         data: bytes,
         outcomes: bytes,
-        events: Sequence[tuple[int, int, Event]],
+        events: bytes,
         written: Sequence[Sequence[object]],
     ) -> None:
         state = self._context.state
         digest = hashlib.sha256(state.hash)
         digest.update(data)
         digest.update(outcomes)
-        for index, number, event in events:
-            digest.update(b"%d.%d" % (index, number))
-            digest.update(codec.encode_event(event))
+        digest.update(events)
         digest.update(msgpack.packb(written, use_bin_type=True))
         digest.update(state.ledger_head)
         state.hash = digest.digest()
