@@ -36,6 +36,7 @@ from api.routes import (
     runs,
     session,
     ticks,
+    tokens,
 )
 from api.services import Services
 from scheduler.protocol import FRAME_BYTES_MAX
@@ -117,7 +118,7 @@ def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) ->
         redirect_slashes=False,
     )
     inner.state.services = services
-    for noun in (jobs, apply, runs, logs, ticks, agents, cluster, events, session, health, pages):
+    for noun in (jobs, apply, runs, logs, ticks, agents, cluster, events, tokens, session, health, pages):
         inner.include_router(noun.router)
 
     async def put_job(call: Any, name: str) -> Response:

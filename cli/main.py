@@ -16,6 +16,7 @@ COMMANDS = {
     "run": Lazy("cli.run:run", "Look at runs, follow their output, cancel them."),
     "agents": Lazy("cli.agents:agents", "List agents."),
     "cluster": Lazy("cli.cluster:cluster", "Look at the cluster, move leadership, add and remove nodes."),
+    "token": Lazy("cli.token:token", "Make and list bearer tokens."),
     "events": Lazy("cli.events:events", "Follow what happens, live."),
     "verify": Lazy("cli.ledger:verify", "Prove that each due tick had exactly one outcome."),
     "ticks": Lazy("cli.ticks:ticks", "When a schedule is due; offline."),

@@ -96,6 +96,10 @@ add_member: dict[str, Any] = {
         {"name": "node-4", "address": "10.0.1.4:8322", "zone": "eu-west-1a", "url": "https://10.0.1.4:8321"}
     )
 }
+create_token: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
+    "requestBody": _body({"name": "host-17", "role": "agent"}),
+}
 transfer: dict[str, Any] = {"requestBody": _body({"node": "node-2"}, required=False)}
 
 

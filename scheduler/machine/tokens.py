@@ -8,7 +8,8 @@ from scheduler.store import tokens as token_rows
 from scheduler.store.tokens import Token
 
 BOOTSTRAP = "bootstrap"
-ROLES = ("viewer", "operator", "submitter", "admin")
+ROLES = ("viewer", "operator", "submitter", "admin", "agent")
+TOKENS_MAX = 1_000
 
 
 def put_token(ctx: Context, command: PutToken) -> Outcome:
@@ -20,5 +21,7 @@ def put_token(ctx: Context, command: PutToken) -> Outcome:
         return OK if same else refused("exists", f"token {command.name} exists")
     if command.name == BOOTSTRAP and token_rows.any_token(ctx.store):
         return refused("exists", "the bootstrap token comes before every other one")
+    if token_rows.count(ctx.store) >= TOKENS_MAX:
+        return refused("limit", f"there are {TOKENS_MAX} tokens, the most that a cluster keeps")
     token_rows.insert(ctx.store, Token(command.name, command.sha256, command.role, ctx.stamp_ms))
     return OK

@@ -28,5 +28,10 @@ def any_token(store: Store) -> bool:
     return store.value("SELECT 1 FROM tokens LIMIT 1") is not None
 
 
+def count(store: Store) -> int:
+    number: int = store.value("SELECT count(*) FROM tokens")
+    return number
+
+
 def insert(store: Store, token: Token) -> None:
     store.write("INSERT INTO tokens (name, sha256, role, created_ms) VALUES (?, ?, ?, ?)", token)
