@@ -7,7 +7,9 @@
    worked on just now. A Ping without any Pong for SILENCE_MS: on to the next node. Only a Pong that `renews`
    renews leases.
 4. Connected elsewhere, an agent looks every HOME_S whether its first node serves again, and goes home.
-5. `fenced` (a newer session of this installation) ends the agent; every other Leave means the next node.
+5. What an agent can take is said in Hello alone. When that changes (disk full, spooler stopped; well again)
+   it registers anew, every REGISTER_AGAIN_S at most.
+6. `fenced` (a newer session of this installation) ends the agent; every other Leave means the next node.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ log = logging.getLogger("agent.connection")
 OPEN_TIMEOUT_S = 2.0
 WELCOME_TIMEOUT_S = 5.0
 HOME_S = 5.0
+REGISTER_AGAIN_S = 3.0
 BUSY_MS = 2_000  #: after work an agent pings as often as while it waits: a node's end must not cost a second
 _FIRST_PINGS_S = (0.0, 0.02, 0.06)  #: the quickest of several is the best estimate of the clock
 _PAUSE_FIRST_S, _PAUSE_MAX_S = 0.05, 2.0
@@ -77,6 +80,9 @@ class Listener(Protocol):
     def beat(self) -> tuple[int, int]:
         """Once a second while connected: (highest index seen, free slots)."""
 
+    def slots(self) -> int:
+        """How many attempts this agent may be given now."""
+
     def waiting(self) -> bool:
         """Whether a claim or a report waits for the node's answer."""
 
@@ -103,6 +109,8 @@ class Connection:
         self._worked_ms = 0.0  #: latest message that was no Pong
         self._unanswered_ms: float | None = None  #: sending of the oldest Ping without a later Pong
         self._url = ""
+        self._slots = 0  #: as said in the last Hello
+        self._useful = False  #: it is left for a reason of our own
         self._said: dict[str, str] = {}
 
     def send(self, message: Message) -> None:
@@ -156,15 +164,19 @@ class Connection:
             log.warning("left %s: %s", url, why)
             self._said[url] = why
         if arrived_ms:
-            # The others first: this one has just become useless.
-            self._nodes = (*(n for n in self._nodes if n != url), url)
+            if not self._useful:
+                # The others first: this one has just become useless.
+                self._nodes = (*(n for n in self._nodes if n != url), url)
+            self._useful = False
             return boot_ms() - arrived_ms > 1_000
         return False
 
     async def _greet(self, socket: ClientConnection, url: str) -> str:
         """Hello and Welcome; why not, or nothing."""
         hello_ms = boot_ms()
-        await socket.send(encode([self._listener.hello()]))
+        hello = self._listener.hello()
+        self._slots = hello.slots
+        await socket.send(encode([hello]))
         frame = await asyncio.wait_for(socket.recv(decode=False), WELCOME_TIMEOUT_S)
         first, *rest = decode(frame)
         if isinstance(first, Leave):
@@ -176,10 +188,10 @@ class Connection:
         self._url = url
         self._socket = socket
         self._welcomed = True
-        self._listener.lease(hello_ms + LEASE_MS)
         refused = self._listener.accept(first)
         if refused:
-            return refused
+            return refused  # nor does it renew the leases of another cluster's work
+        self._listener.lease(hello_ms + LEASE_MS)
         self._learn(first.addresses)
         self._said.clear()
         log.info("connected to %s (%s) as agent %d", first.node, url, first.agent)
@@ -248,7 +260,7 @@ class Connection:
         for wait_s in _FIRST_PINGS_S:
             await asyncio.sleep(wait_s)
             self._ping()
-        pinged_ms = arrived_ms = boot_ms()
+        pinged_ms = arrived_ms = served_ms = boot_ms()
         home_s = HOME_S * random.uniform(0.7, 1.3)
         while True:
             await asyncio.sleep(PING_BUSY_MS / 1000)
@@ -259,6 +271,10 @@ class Connection:
             if busy or now_ms - pinged_ms >= PING_MS:
                 pinged_ms = now_ms
                 self._ping()
+            slots = self._listener.slots()
+            if slots != self._slots and now_ms - served_ms >= REGISTER_AGAIN_S * 1000:
+                self._useful = True
+                return f"it registers anew, with {slots} slots instead of {self._slots}"
             if now_ms - arrived_ms >= home_s * 1000:
                 arrived_ms = now_ms
                 if self._url != self._configured[0] and await self._home_serves():

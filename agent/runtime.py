@@ -78,7 +78,7 @@ class Agent:
             zone=config.zone,
             pool=config.pool,
             labels=dict(config.labels),
-            slots=config.slots,
+            slots=self._worker.slots(),
             software=SOFTWARE,
             index=self._journal.book.index,
             cluster=self._identity.cluster,
@@ -113,6 +113,9 @@ class Agent:
         self._worker.tick()
         return self._journal.book.index, self._worker.free_slots()
 
+    def slots(self) -> int:
+        return self._worker.slots()
+
     def waiting(self) -> bool:
         return self._worker.waiting()
 
@@ -141,6 +144,7 @@ class Agent:
             identity.store(self._config.data, self._identity)
         tasks = [
             asyncio.create_task(self._spooler.serve(reader)),
+            asyncio.create_task(self._spooler.watch()),
             asyncio.create_task(self._connection.run()),
             asyncio.create_task(self._sweep()),
         ]

@@ -5,6 +5,7 @@ Agent to spooler                                  Spooler to agent
     ["cancel", attempt]                               ["started", attempt, started_ms]
     ["lease", until_boot_ms]                          ["exit", Exit fields…]  (until forgotten)
     ["forget", [attempt, …]]
+    ["ping"]                                          ["pong"]
     ["end"]  (kill everything, then stop)
 
 An agent's upgrade meets the spooler of the older version: fields are only appended.

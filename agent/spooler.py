@@ -257,7 +257,12 @@ class Spooler:
             spooled = self._running.get(message[1])
             if spooled is not None:
                 spooled.stop("cancelled", spooled.command.grace_ms)
+        elif kind == "ping":
+            self._tell(["pong"])
         elif kind == "lease":
+            # After a sleep: what the old lease has ended is not revived by a new one, since the leader counts
+            # from the old one.
+            self._deadlines()
             self._lease_until = max(self._lease_until, message[1])
         elif kind == "forget":
             for attempt in message[1]:

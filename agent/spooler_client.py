@@ -1,4 +1,8 @@
-"""The agent's side of its spooler: starts it when there is none, connects again when it is gone."""
+"""The agent's side of its spooler: starts it when there is none, connects again when it is gone.
+
+A spooler that answers none of PINGS_MAX pings is stopped, or very ill. It keeps its lock and its attempts,
+so none is started beside it; the agent takes no new work until it answers or ends.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ from agent.survivors import MARK
 log = logging.getLogger("agent.spooler")
 _CONNECT_S = 10.0
 _RETRY_S = 0.005
+PING_S = 1.0
+PINGS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,9 @@ class SpoolerClient:
         self._writer: asyncio.StreamWriter | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lease_until = 0.0
+        self._unanswered = 0  #: pings without a word since; counted, since an agent that was frozen itself
+        # has not asked for as long as the clock says
+        self.silent = False
 
     # -- what the agent tells; without a connection it is dropped: the next state settles it
 
@@ -87,9 +96,28 @@ class SpoolerClient:
             reader, writer, state = await self._connect()
         # Not before the state is settled: a start that it does not show would be called gone, and run.
         self._writer = writer
+        self._heard()
         self._write(pack(["lease", self._lease_until]))
         self._on_state(state)
         return reader
+
+    async def watch(self) -> None:
+        """Ping it, for ever; `silent` is kept true."""
+        while True:
+            await asyncio.sleep(PING_S)
+            if self._unanswered >= PINGS_MAX:
+                if not self.silent:
+                    self.silent = True
+                    log.error("the spooler does not answer: no new work is taken until it does")
+                continue
+            self._unanswered += 1
+            self._write(pack(["ping"]))
+
+    def _heard(self) -> None:
+        self._unanswered = 0
+        if self.silent:
+            self.silent = False
+            log.warning("the spooler answers again")
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
         """Hand on what the spooler says, for ever; over the deaths of spoolers."""
@@ -106,6 +134,7 @@ class SpoolerClient:
             reader = await self.open()
 
     def _hear(self, message: list[Any]) -> None:
+        self._heard()
         if message[0] == "exit":
             self._on_exit(Exit(*message[1:]))
         elif message[0] == "started":

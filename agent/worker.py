@@ -103,8 +103,13 @@ class Worker:
         rows += [(attempt, "gone") for attempt in self._gone]
         return tuple(rows)
 
+    def slots(self) -> int:
+        """How many attempts it may be given at all: none on a full disk or with a spooler that is stopped."""
+        able = not self._journal.full and self.spooler is not None and not self.spooler.silent
+        return self._slots if able else 0
+
     def free_slots(self) -> int:
-        return 0 if self._journal.full else max(0, self._slots - len(self._held))
+        return max(0, self.slots() - len(self._held))
 
     def waiting(self) -> bool:
         """Whether a claim or a report waits for the node's answer."""
@@ -165,8 +170,8 @@ class Worker:
             if held.phase is Phase.CLAIMED:
                 self._claim(held)
             return
-        if attempt in self._ended:
-            return
+        if attempt in self._ended or (self.spooler is not None and self.spooler.silent):
+            return  # unclaimed, it is given to another agent, or pushed again when this one registers anew
         self._claims += 1
         held = Held(attempt, assign, f"{self._session[:16]}-{self._claims}", Phase.CLAIMED)
         self._held[attempt] = held

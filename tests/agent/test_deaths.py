@@ -344,7 +344,10 @@ async def test_a_full_disk_takes_no_new_work_and_loses_no_end(
             await node.send(*sent[-20:])
         count = len(node.all(Ping))
         await node.until(partial(more_pings, count))
-    await node.send(shell(3, f"touch {go}.never"))
+    # It registers anew, for nothing; what was sent meanwhile is pushed again, as a node does.
+    await node.until(lambda: node.hellos[-1].slots == 0)
+    await node.connected(len(node.hellos))
+    await node.send(*sent, shell(3, f"touch {go}.never"))
     go.touch()
     pid = int(Path(f"{go}.started").read_text())
     await until(lambda: not alive(pid))
@@ -358,7 +361,41 @@ async def test_a_full_disk_takes_no_new_work_and_loses_no_end(
     await node.finished(3)
     for given in sent:
         await node.finished(given.attempt)
-    await node.until(lambda: node.all(Ping)[-1].free_slots > 0)
+    await node.until(lambda: node.all(Ping)[-1].free_slots > 0 and node.hellos[-1].slots > 0)
+
+
+async def test_a_stopped_spooler_is_noticed_and_nothing_starts_twice(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    lines = host.folder / "lines"
+    await node.send(shell(1, f"echo one >> {lines}"))
+    await node.finished(1)
+    spooler = host.spooler_pid
+    os.kill(spooler, signal.SIGSTOP)
+    # Granted before anybody could know.
+    await node.send(shell(2, f"echo two >> {lines}"))
+    await node.until(lambda: node.all(Claim, 2))
+
+    await node.until(lambda: node.hellos[-1].slots == 0)
+    assert "the spooler does not answer" in host.log()
+    await node.connected(len(node.hellos))
+    assert node.all(Ping)[-1].free_slots == 0
+    await node.send(shell(3, f"echo three >> {lines}"))
+    count = len(node.all(Ping))
+    await node.until(lambda: len(node.all(Ping)) > count + 1)
+    assert not node.all(Claim, 3)
+    assert host.spooler_pid == spooler
+    assert lines.read_text().split() == ["one"]
+
+    os.kill(spooler, signal.SIGCONT)
+    await node.until(lambda: node.hellos[-1].slots > 0)
+    await node.connected(len(node.hellos))
+    await node.send(shell(3, f"echo three >> {lines}"))
+    await node.finished(3)
+    # In time or not at all: a grant is void after ten seconds.
+    assert (await node.finished(2)).reason in ("exit", "gone")
+    ran_two = node.all(Finished, 2)[0].reason == "exit"
+    assert sorted(lines.read_text().split()) == sorted(["one", "three", *["two"] * ran_two])
 
 
 async def test_what_the_lease_must_kill_dies_with_its_spooler(host: Host, node: FakeNode) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -154,3 +155,22 @@ def test_a_new_connection_voids_what_the_old_one_left_unread(spool: Spool) -> No
     assert spool.expect("exit")[1] == 2
     assert not evidence.exists()
     old.close()
+
+
+def test_a_lease_that_has_ended_is_not_revived(spool: Spool) -> None:
+    """The host slept, or the spooler was stopped, past the end; the agent's renewal is read first."""
+    spool.expect("state")
+    spool.tell(["lease", boot_ms() + 1_000])
+    spool.tell(command(1, "sleep 60", kill_on_lease_end=True), command(2, "sleep 60"))
+    spool.expect("started")
+    spool.expect("started")
+    until_ms = boot_ms() + 1_000
+    os.kill(spool.process.pid, signal.SIGSTOP)
+    while boot_ms() <= until_ms:
+        time.sleep(0.01)
+    spool.tell(["lease", boot_ms() + 60_000])
+    os.kill(spool.process.pid, signal.SIGCONT)
+    ended = spool.expect("exit")
+    assert (ended[1], ended[6]) == (1, "gone")
+    spool.tell(["cancel", 2])
+    assert spool.expect("exit")[6] == "cancelled"
