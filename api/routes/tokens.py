@@ -1,4 +1,4 @@
-"""Bearer tokens: made and listed by administrators. The secret is in the reply that makes it, and nowhere else."""
+"""Bearer tokens: made and listed by administrators. Its secret is in the reply that makes it, nowhere else."""
 
 from __future__ import annotations
 
