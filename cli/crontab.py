@@ -225,7 +225,10 @@ def _read_job(reading: _Reading, line: _Line, user_column: bool) -> str:
     try:
         parse_job(job)
     except JobError as error:
-        return "; ".join(f"{p.pointer.rpartition('/')[2]}: {p.detail}" for p in error.problems)
+        return "; ".join(
+            p.detail if p.pointer.endswith("/cron") else f"{p.pointer.rpartition('/')[2]}: {p.detail}"
+            for p in error.problems
+        )
     job["job"] = _unique(job["job"], schedule, reading.names)
     reading.jobs.append(job)
     for remark in _remarks(line, expression.text, user):

@@ -140,9 +140,10 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
     if "tasks" in shape and tasks is not None:
         for key in short_fields:
             del shape[key]
-            problems.append(
-                Problem(pointer_of(key), f"{key} is a task's field", "a job with tasks has it inside of one")
-            )
+            hint = "a job with tasks has it inside of one"
+            if key == "timeout":
+                hint += "; policies.timeout limits the whole run"
+            problems.append(Problem(pointer_of(key), f"{key} is a task's field", hint))
         if isinstance(tasks, dict) and not tasks:
             problems.append(Problem("/tasks", "the job has no work", "give at least one task"))
         return shape, False, problems
