@@ -1,4 +1,4 @@
-"""Bearer tokens: made and listed by administrators. Its secret is in the reply that makes it, nowhere else."""
+"""Bearer tokens: made and listed by administrators. A secret is in the reply that makes it, nowhere else."""
 
 from __future__ import annotations
 
