@@ -41,6 +41,7 @@ OWNERS = {
     "starlette": ("api/",),
     "anyio": ("api/call.py",),
     "uvicorn": ("api/", "node/front.py"),
+    "uvloop": ("node/front.py",),
     "prometheus_client": ("api/metrics.py",),
     "click": ("cli/",),
     "rich": ("cli/output.py",),
