@@ -172,6 +172,17 @@ async def test_no_lease_is_renewed_and_agents_leave_without_a_quorum(url: str, n
         assert told.reason == "no_quorum"
 
 
+async def test_a_node_that_lags_renews_nothing_and_sends_its_agents_away(url: str, node: SingleNode) -> None:
+    async with HandAgent(url) as agent:
+        await agent.hello()
+        node.lag_ms = 1_500
+        await agent.send(p.Ping(6, 0, 4))
+        rest = await agent.until_closed()
+        assert [message.renews for message in rest if isinstance(message, p.Pong)] == [False]
+        assert isinstance(rest[-1], p.Leave)
+        assert rest[-1].reason == "behind"
+
+
 async def test_a_node_that_is_behind_the_agent_says_so(
     url: str, node: SingleNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +191,24 @@ async def test_a_node_that_is_behind_the_agent_says_so(
         told = await agent.hello(index=node.index + 10)
         assert isinstance(told, p.Leave)
         assert told.reason == "behind"
+
+
+async def test_a_node_that_falls_behind_the_agent_answers_nothing(
+    url: str, node: SingleNode, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.agent_session.CATCH_UP_S", 0.05)
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        attempt = assign(node, await a_run(client), welcome.agent)
+        await agent.expect(p.Assign)
+        # It has seen more, through another node, than this one has applied: its lease is not renewed here,
+        # and what it claims is not answered.
+        await agent.send(p.Ping(1, node.index + 10, 4), p.Claim(attempt, "c"))
+        rest = await agent.until_closed()
+        assert [type(message) for message in rest] == [p.Leave]
+        assert isinstance(rest[-1], p.Leave)
+        assert rest[-1].reason == "behind"
 
 
 async def test_a_newer_session_fences_the_older_one(url: str) -> None:

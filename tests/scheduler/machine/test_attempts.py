@@ -46,6 +46,26 @@ def test_a_fenced_session_gets_no_grant_and_the_newer_one_does(story: Story) -> 
     assert story.one(c.Start(1, 1, "s2", "new")).ok
 
 
+def test_what_another_agent_reports_changes_nothing(story: Story) -> None:
+    attempt = granted(story)
+    other = story.connect("agent-2")
+    before = story.attempt(attempt)
+    assert story.one(c.ReportRunning(attempt, other, START_MS + 7)).code == "superseded"
+    assert story.one(c.Finish(attempt, other, START_MS, START_MS, 0, "exit")).code == "superseded"
+    assert story.one(c.Finish(attempt, other, None, START_MS, None, "gone")).code == "superseded"
+    assert story.attempt(attempt) == before
+    assert story.events == []
+
+
+def test_what_has_no_grant_cannot_run(story: Story) -> None:
+    story.connect()
+    story.put(job())
+    story.tell_ok(c.RunJob("default", "j", b"{}", START_MS))
+    story.plan_and_apply()
+    assert story.one(c.ReportRunning(1, 1, START_MS)).code == "superseded"
+    assert (story.attempt(1).state, story.attempt(1).started_ms) == ("assigned", None)
+
+
 def test_a_claim_of_a_disconnected_agent_is_no_grant(story: Story) -> None:
     story.connect()
     story.put(job())
