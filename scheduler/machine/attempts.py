@@ -23,6 +23,7 @@ from scheduler.machine.graphs import Graph
 from scheduler.model.compiled import CompiledTask
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
+from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
 from scheduler.store.attempts import Attempt
@@ -80,6 +81,10 @@ def assign(ctx: Context, command: Assign) -> Outcome:
         return refused("not_connected", f"agent {command.agent} cannot take it")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None
+    if run.state == "pending" and not job_rows.exists(ctx.store, run.job):
+        # More waited than one DeleteJob may cancel at once.
+        runs.stop(ctx, run, stopping="cancelled", reason="job deleted")
+        return done(cancelled=True)
     number = task.attempts + 1
     task_rows.activate(ctx.store, task.id, state=step(TASK, task.state, "active"), attempts=number)
     due_ms = run.due_ms if number == 1 else ctx.stamp_ms

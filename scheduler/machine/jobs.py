@@ -10,7 +10,8 @@ Rules of this file:
    that name, so no instant is due twice.
 4. Pause is runtime state: putting a job never changes it. What came due while it was paused and is undecided
    when it is resumed (nobody led) belongs to an era that is closed then: skipped(paused), never run late.
-5. Deleting cancels the job's runs that have not started; those that run go on to their end.
+5. Deleting cancels the job's runs that have not started, the oldest at once, the others instead of placing
+   them; those that run go on to their end.
 """
 
 from __future__ import annotations

@@ -165,6 +165,10 @@ def spec_of(store: Store, namespace: str, name: str, revision: int) -> bytes | N
     return spec
 
 
+def exists(store: Store, job: int) -> bool:
+    return store.value("SELECT 1 FROM jobs WHERE id = ?", (job,)) is not None
+
+
 def job_of(store: Store, namespace: str, name: str, revision: int) -> int | None:
     """The job that this revision was of: a name that was deleted and put again is another job."""
     job: int | None = store.value(

@@ -211,6 +211,31 @@ async def test_a_node_that_falls_behind_the_agent_answers_nothing(
         assert rest[-1].reason == "behind"
 
 
+async def test_what_has_no_outcome_is_not_answered_and_may_be_said_again(
+    url: str, node: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        first = assign(node, await a_run(client), welcome.agent)
+        second = assign(node, await a_run(client), welcome.agent)
+        await agent.send(p.Claim(first, "c"))
+        await agent.expect(p.Grant)
+        end = p.Finished(9, first, 1, 2, 0, "exit", None, "", b"")
+        node.quorum = False
+        await agent.send(end, p.Claim(second, "d"), p.Running(10, first, 1), p.Ping(7, 0, 4))
+        pong = await agent.expect(p.Pong, p.Ack, p.Grant, p.Refuse)
+        assert isinstance(pong, p.Pong)
+        node.quorum = True
+        await agent.send(end, p.Claim(second, "d"))
+        grant = await agent.expect(p.Grant, p.Refuse)
+        assert isinstance(grant, p.Grant)
+        ack = await agent.expect(p.Ack)
+        assert isinstance(ack, p.Ack)
+        assert ack.events == (9,)
+        assert [type(message) for message in agent.kept if isinstance(message, p.Ack | p.Grant)] == []
+
+
 async def test_a_newer_session_fences_the_older_one(url: str) -> None:
     async with HandAgent(url) as old, HandAgent(url) as new:
         new.session = "session-2"

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from scheduler import commands as c
 from scheduler import events as e
+from scheduler.machine import jobs as machine_jobs
 from scheduler.model import parse_job, seed
 from scheduler.store import jobs as job_rows
 from scheduler.verify import verify
@@ -136,6 +139,20 @@ def test_deleting_a_job_cancels_what_has_not_started_and_lets_the_rest_run(story
     assert story.run(running).state == "running"
     assert story.finish(attempt.id).ok
     assert story.run(running).state == "succeeded"
+
+
+def test_no_run_of_a_deleted_job_starts_however_many_waited(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_jobs, "ACTIVE_RUNS_CANCELLED_MAX", 2)
+    story.put(job())
+    story.tell_ok(*[c.RunJob("default", "j", b"{}", START_MS)] * 5)
+    story.tell_ok(c.DeleteJob("default", "j"))
+    assert [state for _, state in story.runs()].count("cancelled") == 2
+    story.connect()
+    story.settle()
+    assert story.runs() == [("manual", "cancelled")] * 5
+    assert story.store.value("SELECT count(*) FROM attempts") == 0
 
 
 def test_pause_and_resume(story: Story) -> None:
