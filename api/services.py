@@ -10,6 +10,7 @@ from starlette.requests import Request
 from api.access import Access
 from api.commits import Commits, RunWatch
 from api.gateway import Gateway
+from api.head_start import HeadStart
 from api.metrics import Metrics
 from api.placement import CompiledJobs, Places
 from api.ports import ApiSettings, Committed, Scheduler
@@ -30,6 +31,7 @@ class Services:
     run_watch: RunWatch
     metrics: Metrics
     compiled: CompiledJobs = field(default_factory=CompiledJobs)
+    head_start: HeadStart = field(default_factory=HeadStart)
     started: bool = False
     _places: Places | None = None
     _places_until_s: float = 0.0

@@ -86,6 +86,7 @@ class RunJob:
     actor: str = ""
     key: str = ""
     body: bytes = b""
+    agent: int = 0  #: suggested for the first task; taken if it can take it; 0: queue it
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,15 @@ from api.instants import parse_wait_s
 from api.job_bodies import one_document, to_job
 from api.job_reads import find_job, job_documents, new_job_document, run_document
 from api.outcomes import expect_ok
+from api.parameters import need_known
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services
 from scheduler.commands import JobSeed, PutJobs, RunJob
 from scheduler.model import Job, JobError, parse_params, seed
 from scheduler.store import pages
+
+PUT_PARAMETERS = frozenset({"dry_run"})
+RUN_PARAMETERS = frozenset({"dry_run", "wait"})
 
 
 def precondition(call: Call) -> int | None:
@@ -45,6 +49,7 @@ def precondition(call: Call) -> int | None:
 
 async def put_job(services: Services, call: Call, name: str) -> Response:
     """PUT /v1/jobs/{name}"""
+    need_known(call, PUT_PARAMETERS)
     call.need(access.EDIT)
     job = to_job(call, one_document(call), name=name)
     if_revision = precondition(call)
@@ -111,6 +116,7 @@ def dry_run(services: Services, call: Call, job: JobSeed, if_revision: int | Non
 
 async def run_job(services: Services, call: Call, name: str) -> Response:
     """POST /v1/jobs/{name}/runs"""
+    need_known(call, RUN_PARAMETERS)
     call.need(access.RUN)
     given = call.json_object(optional=True)
     unknown = [field for field in given if field != "params"]
@@ -123,6 +129,8 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     scheduler = services.scheduler
     with scheduler.read() as store:
         row = find_job(store, call.namespace, name)
+        compiled = services.compiled.get(row.id, row.revision, row.spec)
+        agent = services.head_start.agent_for(store, compiled, scheduler.status())
     try:
         params = parse_params(row.spec, given.get("params") if given.get("params") is not None else {})
     except JobError as error:
@@ -133,7 +141,7 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
             {"dry_run": True, "job": name, "namespace": call.namespace, "revision": row.revision}
         )
     key, body = call.idempotency()
-    command = RunJob(call.namespace, name, params, scheduler.now_ms(), call.actor, key, body)
+    command = RunJob(call.namespace, name, params, scheduler.now_ms(), call.actor, key, body, agent)
     value = expect_ok(await scheduler.propose(command), what=f"run of {name}")
     run_id = value.get("run")
     if not isinstance(run_id, int):

@@ -111,6 +111,7 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
         deadline_ms=None if deadline_ms is None else max(command.due_ms, ctx.stamp_ms) + deadline_ms,
         params=command.params.decode("utf-8", "replace"),
         actor=command.actor,
+        agent=command.agent,
     )
     return done(run=run)
 
