@@ -1,8 +1,8 @@
 """An agent for a run that a person starts, named together with the run: no round of the planner is needed.
 
-Rules: a suggestion only; the machine takes it if the agent can take the task when it applies the command, else
-the task is queued. Nothing jumps a queue: where tasks of the same selector wait, none is suggested. Agents
-are read at most every REREAD_S; what was suggested since counts as taken.
+Rules: a suggestion only; the machine takes it if the agent can take the task when it applies the command,
+else the task is queued. Nothing jumps a queue: where tasks of the same selector wait, none is suggested.
+Agents are read at most every REREAD_S; what was suggested since counts as taken.
 """
 
 from __future__ import annotations

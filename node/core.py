@@ -179,6 +179,7 @@ class Core:
         self._watch_storage(now_s)
         self._compare_states(now_s)
         self._tell_status(now_s)
+        self._flush_front()
         if self._stopping_s is not None and (
             self._consensus.role is not Role.LEADER or now_s - self._stopping_s > 1.0
         ):
@@ -372,14 +373,11 @@ class Core:
         if len(front.outgoing) + len(data) > OUTGOING_BYTES_MAX:
             self._drop_front("does not read what it is sent")
             return
-        idle = not front.outgoing
-        front.outgoing += data
-        if idle:
-            self._flush_front()
+        front.outgoing += data  # leaves with the end of the turn, all in one
 
     def _flush_front(self) -> None:
         front = self._front
-        if front is None:
+        if front is None or not front.outgoing:
             return
         try:
             while front.outgoing:
