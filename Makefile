@@ -47,7 +47,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench $(ONLY) $(if $(DURATION),--duration $(DURATION))
 
 sim: $(VENV)/.installed-dev
-	$(BIN)/python -m cluster.simulation --seeds $(SEEDS) --start $(START)
+	$(BIN)/python -m node.simulation --workers 2 --seeds $(SEEDS) --start $(START)
 
 # Writes the generated reference pages; tests fail when they are not up to date.
 docs: $(VENV)/.installed-dev

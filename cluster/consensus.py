@@ -168,6 +168,10 @@ class Consensus:
         return self._membership
 
     @property
+    def committed_membership(self) -> Membership:
+        return self._applied_membership
+
+    @property
     def has_quorum(self) -> bool:
         """Leads with answers of a majority within the fallback time, or follows a leader that was heard
         of late."""

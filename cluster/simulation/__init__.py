@@ -5,8 +5,8 @@ replayed with `python -m cluster.simulation --start SEED --seeds 1`. The code un
 product's: journal, wire, copies, membership, hardening, pysyncobj. Only clock, sockets, files and the
 state are replaced.
 
-Reading order: world (nodes, faults, the story of a seed), invariants (what must hold), network, disk,
-machine.
+Reading order: world (nodes, the story of a seed), faults, invariants (what must hold), network, disk,
+machine, command.
 """
 
 from cluster.simulation.world import Plan, World, simulate

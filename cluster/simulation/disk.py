@@ -7,8 +7,11 @@ import random
 from dataclasses import dataclass, field
 
 
-class PowerLoss(BaseException):
-    """The machine went down in the middle of a file operation; no handler of the product sees it."""
+class Death(BaseException):
+    """The process was killed, or its machine lost power, right here; no handler of the product sees it."""
+
+    def __init__(self, *, lossy: bool) -> None:
+        self.lossy = lossy  #: power is lost, and with it what was not synced
 
 
 @dataclass(slots=True)
@@ -25,7 +28,10 @@ class SimulatedDisk:
         self._name, self._rng = name, rng
         self._files: dict[str, _File] = {}
         self.fails: int | None = None  #: errno of every write and sync from now on
-        self.loses_power_in: int | None = None  #: operations from now
+        self.dies_in: int | None = None  #: operations from now, the process dies in one
+        self.lossy = False  #: and the machine with it
+        self.sync_s = 0.0  #: what a sync takes
+        self.busy_s = 0.0  #: time that syncs took and nobody has waited for yet
 
     def where(self, name: str) -> str:
         return f"{self._name}/{name}"
@@ -37,11 +43,17 @@ class SimulatedDisk:
         return bytes(self._files[name].data)
 
     def append(self, name: str, data: bytes) -> None:
-        self._check()
-        self._files.setdefault(name, _File()).data += data
+        file = self._files.setdefault(name, _File())
+        try:
+            self._check()
+        except (Death, OSError):
+            file.data += data[: self._rng.randrange(len(data) + 1)]  # a part was written
+            raise
+        file.data += data
 
     def sync(self, name: str) -> None:
         self._check()
+        self.busy_s += self.sync_s
         file = self._files[name]
         file.synced = len(file.data)
 
@@ -82,9 +94,9 @@ class SimulatedDisk:
             file.synced = len(file.data)
 
     def _check(self) -> None:
-        if self.loses_power_in is not None:
-            self.loses_power_in -= 1
-            if self.loses_power_in <= 0:
-                raise PowerLoss
+        if self.dies_in is not None:
+            self.dies_in -= 1
+            if self.dies_in <= 0:
+                raise Death(lossy=self.lossy)
         if self.fails is not None:
             raise OSError(self.fails, errno.errorcode[self.fails])

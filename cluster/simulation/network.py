@@ -60,6 +60,7 @@ class Network:
             connection.queue.pop()
         hold_s = rng.uniform(0, 4) if self._late and rng.random() < 0.5 else 0.0
         frames = [frame for _, frame in connection.queue]
+        connection.queue.clear()  # the loop that hands them in may be what led here
 
         def arrive() -> None:
             for frame in frames:

@@ -1,10 +1,14 @@
 """The story of a seed: nodes, clients and faults on one virtual clock; then everything heals and must be
-well."""
+well.
+
+`World` runs consensus over rows of bytes. A subclass may put another state and other clients on top: it
+overrides what stands under "what runs on top".
+"""
 
 from __future__ import annotations
 
-import errno
 import heapq
+import os
 import random
 import shutil
 import tempfile
@@ -20,9 +24,10 @@ from cluster.journal import JournalError
 from cluster.links import LinkHost
 from cluster.raft import Role
 from cluster.settings import ClusterSettings, Founder
-from cluster.simulation.disk import PowerLoss, SimulatedDisk
+from cluster.simulation.disk import Death, SimulatedDisk
+from cluster.simulation.faults import Faults
 from cluster.simulation.invariants import Invariants, Violation
-from cluster.simulation.machine import Row, SimulatedMachine
+from cluster.simulation.machine import Row, SimulatedMachine, SimulatedState
 from cluster.simulation.network import REDIAL_S, Network, SimulatedLinks
 
 HEAL_S = 40.0  #: of virtual time, within which all nodes must be equal again
@@ -43,6 +48,8 @@ class Plan:
     late: bool = True  #: frames of a broken connection arrive after those of the next
     pauses: bool = True
     trims: bool = True  #: a small log, so that copies of the state are needed
+    clocks: bool = True  #: wall clocks that jump or run fast
+    members: bool = True  #: nodes are added, removed and replaced
 
     @classmethod
     def of(cls, rng: random.Random) -> Plan:
@@ -57,6 +64,8 @@ class Plan:
             late=rng.random() < 0.5,
             pauses=rng.random() < 0.7,
             trims=rng.random() < 0.7,
+            clocks=rng.random() < 0.4,
+            members=rng.random() < 0.4,
         )
 
 
@@ -71,18 +80,21 @@ class Result:
     digest: str  #: of all that happened: equal for equal seeds
 
 
-class _Node:
+class Node:
     """What outlives a process: name, disk, state; and the process that runs now, if any."""
 
-    def __init__(self, name: str, rng: random.Random) -> None:
+    def __init__(self, name: str, rng: random.Random, machine: SimulatedState, *, joins: bool) -> None:
         self.name = name
+        self.joins = joins  #: came later, by a copy
+        self.retired = False  #: removed from the cluster; never started again
         self.disk = SimulatedDisk(name, rng)
-        self.machine = SimulatedMachine(rng)
+        self.machine = machine
         self.consensus: Consensus | None = None
         self.life = 0
         self.paused_until = 0.0
         self.turn_at = 0.0
-        self.skew_ms = rng.randrange(-3000, 3000)
+        self.skew_ms = float(rng.randrange(-3000, 3000))
+        self.pace = 1.0  #: of its wall clock
         self.inbox: list[Callable[[LinkHost], None]] = []
         self.own: set[bytes] = set()  #: proposed in this life, not yet seen applied
 
@@ -101,8 +113,14 @@ class World:
         self.operations = 0
         self.digest = 0
         self.network = Network(self, self.rng, late=self.plan.late, latency_s=self.plan.latency_s)
-        self._directory = Path(tempfile.mkdtemp(prefix="simulation-"))
-        self.nodes = {f"n{i}": _Node(f"n{i}", self.rng) for i in range(self.plan.nodes)}
+        memory = "/dev/shm"  # where there is one, fsync of the few real files costs nothing
+        place = memory if os.access(memory, os.W_OK) else None
+        self.directory = Path(tempfile.mkdtemp(prefix="simulation-", dir=place))
+        self.faults = Faults(self)
+        self.founders = [f"n{i}" for i in range(self.plan.nodes)]
+        self.nodes: dict[str, Node] = {}
+        for name in self.founders:
+            self.create(name, joins=False)
 
     # ---- clock
 
@@ -120,44 +138,80 @@ class World:
             call()
         self._time = max(self._time, time)
 
+    # ---- what runs on top
+
+    def make_machine(self, name: str) -> SimulatedState:
+        return SimulatedMachine(self.rng)
+
+    def lead_proposal(self, node: Node) -> bytes:
+        return f"lead {node.name} {node.life} {node.consensus.term if node.consensus else 0}".encode()
+
+    def process_started(self, node: Node) -> None:
+        """A new process of the node runs."""
+
+    def role_changed(self, node: Node) -> None:
+        """The node's role is another one."""
+
+    def begin_clients(self) -> None:
+        self.at(0.8, self._client)
+
+    def settled(self) -> bool:
+        """While everything is healed: whether all that should come about has. Asked again and again."""
+        last = self.submit(self.leader() or self.members()[0])
+        self.run_until(self._time + 0.7)
+        return last in self.invariants.acked
+
+    def check_end(self, members: list[Node]) -> None:
+        """The last look at the members, all being up and equal."""
+        rows = {n.name: n.machine.rows for n in members if isinstance(n.machine, SimulatedMachine)}
+        self.invariants.ends(rows)
+
     # ---- processes
+
+    def create(self, name: str, *, joins: bool) -> Node:
+        node = self.nodes[name] = Node(name, self.rng, self.make_machine(name), joins=joins)
+        return node
 
     def start(self, name: str) -> None:
         node = self.nodes[name]
-        if node.consensus is not None:
+        if node.consensus is not None or node.retired:
             return
         node.life += 1
         life = node.life
         node.own = set()
         node.inbox = []
-        node.disk.fails = node.disk.loses_power_in = None
+        node.disk.fails = node.disk.dies_in = None
+        node.disk.sync_s = 0.0
         node.paused_until = 0.0
-        links = SimulatedLinks(self.network, name, lambda call: self._call(node, life, call))
+        known = [m.name for m in self.members()] if node.joins else []
+        links = SimulatedLinks(self.network, name, lambda call: self.call(node, life, call))
         trims = self.plan.trims
         settings = ClusterSettings(
             cluster="simulation",
             name=name,
             uid=f"uid-{name}",
             address=f"{name}:1",
-            members=[Founder(other, f"{other}:1") for other in self.nodes],
-            journal_dir=self._directory / name,
-            copy_dir=self._directory / f"{name}-copies",
+            members=[Founder(other, f"{other}:1") for other in known or self.founders],
+            joining=node.joins,
+            journal_dir=self.directory / name,
+            copy_dir=self.directory / f"{name}-copies",
             log_entries_max=30 if trims else 10**6,
             segment_bytes=1500 if trims else 1 << 20,
             log_tail_bytes=1000 if trims else 1 << 20,
         )
         node.machine.on_apply = lambda row: self._applied(node, row)
         try:
+            node.machine.start()
             node.consensus = Consensus(
                 settings,
                 node.machine,
                 links,
                 clock=self.now,
-                wall_ms=lambda: EPOCH_MS + int(self._time * 1000) + node.skew_ms,
+                wall_ms=lambda: self.wall_ms(node),
                 rng=random.Random(self.rng.getrandbits(64)),
                 on_role=lambda role: self._role(node, role),
-                on_lead=lambda: f"lead {name} {life} {node.consensus.term if node.consensus else 0}".encode(),
-                on_fatal=lambda reason: self.invariants.fail("total", f"{name}: {reason}"),
+                on_lead=lambda: self.lead_proposal(node),
+                on_fatal=lambda reason: self._ended(node, reason),
                 disk=node.disk,
                 spawn=lambda job: job(),
                 hardening=self.hardening,
@@ -165,10 +219,35 @@ class World:
         except JournalError as e:
             self.invariants.fail("total", f"{name} refuses to start: {e}")
             return
+        except Exception:
+            self.invariants.fail("total", f"{name} does not start: {traceback.format_exc(limit=-6)}")
+            return
         self.network.ends[name] = links
         node.turn_at = self._time
         self.at(0.0, lambda: self._turn(node, life))
         self.at(self.rng.uniform(0.0, 0.1), lambda: self._dial(node, life))
+        self.process_started(node)
+
+    def wall_ms(self, node: Node) -> int:
+        return EPOCH_MS + int(self._time * 1000 * node.pace + node.skew_ms)
+
+    def _ended(self, node: Node, reason: str) -> None:
+        """Consensus says that this node's process has to end. Right if a committed entry removed it."""
+        memberships = [n.consensus.committed_membership for n in self.nodes.values() if n.consensus]
+        if any(node.name in m.removed for m in memberships):
+            node.retired = True
+            self.at(0.0, lambda: self.kill(node.name, lossy=False))
+        else:
+            self.invariants.fail("total", f"{node.name}: {reason}")
+
+    def members(self) -> list[Node]:
+        """The nodes of the membership that the newest leader has."""
+        leader = self.leader()
+        consensus = leader.consensus if leader is not None else None
+        if consensus is None:
+            return [n for n in self.nodes.values() if not n.retired and not n.joins]
+        names = [m.name for m in consensus.membership.members]
+        return [self.nodes[name] for name in names]
 
     def kill(self, name: str, *, lossy: bool) -> None:
         """kill -9 of the process; with `lossy`, the machine loses power."""
@@ -186,9 +265,9 @@ class World:
                 self.network.break_connection(other, name, notice_s=notice_s)
         if lossy:
             node.disk.crash()
-            node.machine.crash()
+        node.machine.stop(lossy=lossy)
 
-    def _dial(self, node: _Node, life: int) -> None:
+    def _dial(self, node: Node, life: int) -> None:
         if node.life != life or node.consensus is None:
             return
         if node.paused_until <= self._time:
@@ -196,14 +275,14 @@ class World:
                 self.network.dial(node.name, peer)
         self.at(REDIAL_S * self.rng.uniform(0.75, 1.25), lambda: self._dial(node, life))
 
-    def _call(self, node: _Node, life: int, call: Callable[[LinkHost], None]) -> None:
+    def call(self, node: Node, life: int, call: Callable[[LinkHost], None]) -> None:
         """In the node's process, when it runs; a turn follows, as in the reactor."""
         if node.life != life or node.consensus is None:
             return
         node.inbox.append(call)
         self._take_in(node, life)
 
-    def _take_in(self, node: _Node, life: int) -> None:
+    def _take_in(self, node: Node, life: int) -> None:
         """What waits for the process, in order: a stopped one finds it all when it goes on."""
         if node.paused_until > self._time:
             self.at(node.paused_until - self._time, lambda: self._take_in(node, life))
@@ -211,21 +290,21 @@ class World:
         while node.inbox and node.life == life and node.consensus is not None:
             call = node.inbox.pop(0)
             self._guard(node, partial(call, node.consensus))
-        self._turn_in(node, life, 0.0002)
+        self.poke(node, life, 0.0002)
 
-    def _turn_in(self, node: _Node, life: int, delay_s: float) -> None:
+    def poke(self, node: Node, life: int, delay_s: float) -> None:
         due = self._time + delay_s
         if node.turn_at > self._time and node.turn_at <= due:
             return
         node.turn_at = due
         self.at(delay_s, lambda: self._turn(node, life))
 
-    def _turn(self, node: _Node, life: int) -> None:
+    def _turn(self, node: Node, life: int) -> None:
         if node.life != life or node.consensus is None or node.turn_at > self._time:
             return
         if node.paused_until > self._time:
             node.turn_at = 0.0
-            self._turn_in(node, life, node.paused_until - self._time)
+            self.poke(node, life, node.paused_until - self._time)
             return
         waits = [0.0]
 
@@ -234,14 +313,17 @@ class World:
                 waits[0] = node.consensus.turn()
 
         self._guard(node, act)
+        if node.disk.busy_s:
+            node.paused_until = self._time + node.disk.busy_s
+            node.disk.busy_s = 0.0
         node.turn_at = 0.0
-        self._turn_in(node, life, max(waits[0], 0.0002))
+        self.poke(node, life, max(waits[0], 0.0002))
 
-    def _guard(self, node: _Node, act: Callable[[], None]) -> None:
+    def _guard(self, node: Node, act: Callable[[], None]) -> None:
         try:
             act()
-        except PowerLoss:
-            self.kill(node.name, lossy=True)
+        except Death as e:
+            self.kill(node.name, lossy=e.lossy)
             self.at(self.rng.uniform(0.2, 2), lambda: self.start(node.name))
         except JournalError as e:
             if node.disk.fails is None:
@@ -254,13 +336,14 @@ class World:
 
     # ---- what is watched
 
-    def _role(self, node: _Node, role: Role) -> None:
+    def _role(self, node: Node, role: Role) -> None:
         consensus = node.consensus
         if role is Role.LEADER and consensus is not None:
             self._note(f"{node.name} leads {consensus.term}")
             self.invariants.leads(node.name, consensus.term, consensus.log)
+        self.role_changed(node)
 
-    def _applied(self, node: _Node, row: Row) -> None:
+    def _applied(self, node: Node, row: Row) -> None:
         consensus = node.consensus
         term = consensus.term if consensus is not None else row[0].position.term
         self.invariants.applies(node.name, row, term)
@@ -273,15 +356,15 @@ class World:
     def _note(self, text: str) -> None:
         self.digest = (self.digest * 1000003 + sum(text.encode()) + int(self._time * 1e6)) % (1 << 61)
 
-    # ---- clients and faults
+    # ---- clients
 
-    def _submit(self, node: _Node) -> bytes:
+    def submit(self, node: Node) -> bytes:
         self.operations += 1
         proposal = f"op {self.operations} {'x' * self.rng.randrange(0, 60)}".encode()
         consensus = node.consensus
         if consensus is not None and node.paused_until <= self._time and consensus.propose(proposal):
             node.own.add(proposal)
-            self._turn_in(node, node.life, 0.0002)
+            self.poke(node, node.life, 0.0002)
         return proposal
 
     def _client(self) -> None:
@@ -289,66 +372,20 @@ class World:
             return
         self.at(self.rng.expovariate(1 / 0.03), self._client)
         for _ in range(self.rng.choice((1, 1, 1, 5))):
-            self._submit(self.rng.choice(list(self.nodes.values())))
+            self.submit(self.rng.choice(list(self.nodes.values())))
 
-    def _leader(self) -> _Node | None:
-        leaders = [n for n in self.nodes.values() if n.consensus and n.consensus.role is Role.LEADER]
-        return self.rng.choice(leaders) if leaders else None
+    def leader(self) -> Node | None:
+        """The one of the highest term, if any."""
+        leaders = [
+            (n.consensus.term, n)
+            for n in self.nodes.values()
+            if n.consensus and n.consensus.role is Role.LEADER
+        ]
+        return max(leaders, key=lambda found: found[0])[1] if leaders else None
 
-    def _fault(self) -> None:
-        if self._healing:
-            return
-        rng, plan, network = self.rng, self.plan, self.network
-        self.at(rng.expovariate(1 / plan.fault_every_s), self._fault)
-        node = rng.choice(list(self.nodes.values()))
-        if rng.random() < 0.5:
-            node = self._leader() or node
-        name = node.name
-        others = [n for n in self.nodes if n != name]
-        other = rng.choice(others)
-        kind = rng.random()
-        if kind < 0.2:
-            network.break_connection(name, other)
-        elif kind < 0.32:
-            network.stall(name, other, rng.uniform(0.05, 2.5))
-        elif kind < 0.42:
-            for peer in others:
-                network.stall(name, peer, rng.uniform(0.3, 2.5))
-                if rng.random() < 0.7:
-                    network.stall(peer, name, rng.uniform(0.3, 2.5))
-        elif kind < 0.5:
-            network.cut(name, other, rng.uniform(0.3, 3))
-        elif kind < 0.58:
-            side = set(rng.sample(sorted(self.nodes), rng.randrange(1, len(self.nodes))))
-            for_s = rng.uniform(1, 5)
-            for a in self.nodes:
-                for b in self.nodes:
-                    if (a in side) != (b in side):
-                        network.cut(a, b, for_s)
-        elif kind < 0.66 and plan.pauses:
-            node.paused_until = self._time + rng.uniform(0.1, 2.5)
-        elif kind < 0.83 and plan.kills:
-            self._crash(node)
-        elif kind < 0.88 and plan.lossy and self._down() < len(self.nodes) // 2:
-            node.disk.loses_power_in = rng.randrange(1, 10)
-        elif kind < 0.91 and plan.disk_errors and self._down() < len(self.nodes) // 2:
-            node.disk.fails = rng.choice((errno.EIO, errno.ENOSPC))
-        elif kind < 0.95 and node.consensus is not None:
-            node.consensus.transfer(rng.choice([None, other]))
-        else:
-            network.heal()
-
-    def _down(self) -> int:
-        return sum(1 for n in self.nodes.values() if n.consensus is None)
-
-    def _crash(self, node: _Node) -> None:
-        rng = self.rng
-        everybody = rng.random() < 0.1
-        if not everybody and self._down() >= len(self.nodes) // 2:
-            return
-        for victim in list(self.nodes.values()) if everybody else [node]:
-            self.kill(victim.name, lossy=self.plan.lossy and rng.random() < 0.6)
-            self.at(rng.uniform(0.1, 2.5), partial(self.start, victim.name))
+    @property
+    def healing(self) -> bool:
+        return self._healing
 
     # ---- the story
 
@@ -356,8 +393,8 @@ class World:
         try:
             for name in self.nodes:
                 self.start(name)
-            self.at(1.5, self._fault)
-            self.at(0.8, self._client)
+            self.at(1.5, self.faults.strike)
+            self.begin_clients()
             self.run_until(self._time + self.plan.seconds)
             self._heal()
             return self.result()
@@ -365,7 +402,8 @@ class World:
             for node in self.nodes.values():
                 if node.consensus is not None:
                     node.consensus.abandon()
-            shutil.rmtree(self._directory, ignore_errors=True)
+                node.machine.stop(lossy=False)
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def result(self) -> Result:
         terms = [n.consensus.term for n in self.nodes.values() if n.consensus]
@@ -384,28 +422,37 @@ class World:
         self.network.heal()
         for node in self.nodes.values():
             node.paused_until = min(node.paused_until, self._time)
-            node.disk.loses_power_in = None
+            node.disk.dies_in = None
+            node.disk.sync_s = 0.0
+            node.machine.dies_at = ""
+            node.pace, node.skew_ms = 1.0, self.rng.uniform(-100, 100)
             if node.disk.fails is not None:
                 self.kill(node.name, lossy=True)
+        for node in self.nodes.values():
             self.start(node.name)
         end = self._time + HEAL_S
         well = False
         while not well and self._time < end and not self.invariants.violations:
             self.run_until(self._time + 1.0)
-            last = self._submit(self._leader() or self.nodes["n0"])
-            self.run_until(self._time + 0.7)
             for node in self.nodes.values():
                 self.start(node.name)
-            well = last in self.invariants.acked and self._equal()
-        if not well and not self.invariants.violations:
+            well = self.settled() and self._equal()
+        if self.invariants.violations:
+            return
+        if not well:
             self.invariants.fail("converge", self.describe())
-        rows = {n.name: n.machine.rows for n in self.nodes.values()}
-        logs = {n.name: n.consensus.log for n in self.nodes.values() if n.consensus}
-        self.invariants.ends(rows, logs)
+            return
+        members = self.members()
+        self.invariants.logs({n.name: n.consensus.log for n in members if n.consensus})
+        self.check_end(members)
 
     def _equal(self) -> bool:
-        states = [n.machine.rows for n in self.nodes.values()]
-        return all(s == states[0] for s in states) and all(n.consensus for n in self.nodes.values())
+        """All members are up, vote and have applied the same."""
+        members = self.members()
+        prints = [n.machine.fingerprint() for n in members]
+        return all(p == prints[0] for p in prints) and all(
+            n.consensus is not None and not n.consensus.is_joining for n in members
+        )
 
     def describe(self) -> str:
         return "; ".join(

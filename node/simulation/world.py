@@ -1,0 +1,231 @@
+"""A story with jobs on top of consensus, and what must hold of them.
+
+hash      every node's running hash is the same behind the same entry (and behind a replay of it)
+ticks     every due tick has exactly one outcome (scheduler.verify), no two runs have the same tick
+starts    what really started has a grant in the state, and started while no other attempt of its task ran
+acked     a manual run or a job whose client saw "ok" is on every member at the end, once
+liveness  after healing, proposals are answered, runs end and ticks are decided again
+
+Beside the invariants of cluster.simulation, which hold here too.
+"""
+
+from __future__ import annotations
+
+from cluster.hardening import ALL_ON, Hardening
+from cluster.simulation.machine import SimulatedState
+from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
+from node.simulation.agents import Agent
+from node.simulation.front import Front
+from node.simulation.state import MortalState
+from scheduler import codec
+from scheduler.commands import CancelRun, Command, Lead, Outcome, PauseJob, PutJobs, ResumeJob, RunJob
+from scheduler.machine import AppliedEntry
+from scheduler.model import parse_job, seed
+from scheduler.store import attempts as attempt_rows
+from scheduler.verify import verify
+
+AGENTS = 3
+EVERY_SECOND = {"cron": "* * * * * *"}
+DAY_MS = 86_400_000
+KEPT = {"retention": {"runs": 10_000}}  #: what was acknowledged is looked for at the end
+QUIET_S = 0.8  #: without new decisions before states are compared
+
+
+def _job(name: str, overlap: str, **fields: object) -> dict[str, object]:
+    return {"job": name, "noop": True, "policies": {"overlap": overlap, **KEPT}, **fields}
+
+
+JOBS = [
+    parse_job(document)
+    for document in (
+        _job("allow", "allow", triggers=[EVERY_SECOND]),
+        _job("queue", "queue_one", triggers=[EVERY_SECOND]),
+        _job("skip", "skip", triggers=[EVERY_SECOND], retry={"max": 2, "backoff": "constant", "first": "1s"}),
+        _job("manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}),
+    )
+]
+
+
+class JobsWorld(World):
+    def __init__(self, seed: int, plan: Plan | None = None, hardening: Hardening = ALL_ON) -> None:
+        self.fronts: dict[str, Front] = {}  #: the newest of each node
+        self.quiet = False  #: nothing new is planned
+        self.acked_runs: dict[str, int] = {}  #: client to the run that it was told
+        self.started: dict[int, int] = {}  #: attempts that really started, with the grant they had
+        self.refused_plans = 0  #: planner commands that a newer epoch refused
+        self._running: dict[int, int] = {}
+        self._hashes: dict[int, tuple[bytes, str]] = {}
+        self._agents: list[Agent] = []
+        self._clients = 0
+        self._are_put = False
+        super().__init__(seed, plan, hardening)
+
+    def make_machine(self, name: str) -> SimulatedState:
+        return MortalState(self.directory / f"{name}-data", self.rng)
+
+    @staticmethod
+    def state(node: Node) -> MortalState:
+        assert isinstance(node.machine, MortalState)
+        return node.machine
+
+    def create(self, name: str, *, joins: bool) -> Node:
+        node = super().create(name, joins=joins)
+        node.skew_ms /= 10  # clocks that agree well enough to lead; faults turn them
+        return node
+
+    # ---- what runs on top
+
+    def lead_proposal(self, node: Node) -> bytes:
+        term = node.consensus.term if node.consensus else 0
+        command = codec.encode_command(Lead(node.name, "zone", term, "2026a"))
+        return codec.encode_frame(codec.Frame(f"core {node.name} {node.life} {term}", 1, 1, (command,)))
+
+    def process_started(self, node: Node) -> None:
+        front = self.fronts[node.name] = Front(self, node)
+        self.state(node).on_applied = lambda entry: self._heard(node, front, entry)
+
+    def role_changed(self, node: Node) -> None:
+        front = self.fronts.get(node.name)
+        if front is not None and front.lives:
+            front.resend(older_s=0.0)
+
+    def _heard(self, node: Node, front: Front, entry: AppliedEntry) -> None:
+        state = self.state(node).replica.machine.state
+        known = self._hashes.setdefault(state.raft_index, (state.hash, node.name))
+        if known[0] != state.hash:
+            self.invariants.fail("hash", f"{node.name} and {known[1]} differ behind {state.raft_index}")
+        front.applied(entry)
+        for agent in self._agents:
+            agent.heard(front, entry)
+
+    def begin_clients(self) -> None:
+        self.at(0.7, self._put_jobs)
+        self.at(1.0, self._client)
+        self._agents = [Agent(self, f"agent-{number}") for number in range(AGENTS)]
+
+    def _any_front(self) -> Front | None:
+        fronts = [front for front in self.fronts.values() if front.lives]
+        return self.rng.choice(fronts) if fronts else None
+
+    def _put_jobs(self) -> None:
+        """Until a client has seen that they are there."""
+        leader = self.leader()
+        if leader is not None and not self._are_put:
+            after_ms = self.wall_ms(leader)
+            seeds = tuple(seed(job, after_ms, 0) for job in JOBS)
+
+            def put(outcomes: list[Outcome]) -> None:
+                self._are_put = True
+
+            self.fronts[leader.name].propose([PutJobs(seeds, after_ms)], put)
+        if not self._are_put:
+            self.at(0.3, self._put_jobs)
+
+    def _client(self) -> None:
+        if self.healing:
+            return
+        self.at(self.rng.expovariate(1 / 0.05), self._client)
+        front = self._any_front()
+        if front is None or not self._are_put:
+            return
+        kind = self.rng.random()
+        if kind < 0.8:
+            for _ in range(self.rng.choice((1, 1, 5))):
+                self._run(front)
+        else:
+            name = self.rng.choice(("allow", "queue", "skip"))
+            command: Command = ResumeJob("default", name)
+            if kind < 0.85:
+                command = PauseJob("default", name)
+            elif kind < 0.9 and self.acked_runs:
+                command = CancelRun(self.rng.choice(list(self.acked_runs.values())))
+            front.propose([command])
+
+    def _run(self, front: Front) -> str:
+        """A manual run by a client with a name of its own."""
+        self._clients += 1
+        actor = f"client {self._clients}"
+
+        def answered(outcomes: list[Outcome]) -> None:
+            value = outcomes[0].value
+            if value is not None:
+                self.acked_runs[actor] = int(str(value["run"]))
+
+        due_ms = self.wall_ms(front.node)
+        front.propose([RunJob("default", "manual", b"{}", due_ms, actor=actor)], answered)
+        return actor
+
+    # ---- what really happens on hosts
+
+    def really_started(self, attempt: int, task: int, fence: int) -> None:
+        others = [a for a, t in self._running.items() if t == task and a != attempt]
+        if others or attempt in self.started:
+            self.invariants.fail("starts", f"attempt {attempt} of task {task} started beside {others}")
+        self._running[attempt] = task
+        self.started[attempt] = fence
+
+    def really_ended(self, attempt: int) -> None:
+        self._running.pop(attempt, None)
+
+    # ---- the end
+
+    def settled(self) -> bool:
+        self.quiet = False
+        leader = self.leader()
+        if leader is None:
+            self.run_until(self.now() + 0.5)
+            return False
+        store = self.state(leader).store
+        before = self._ran(leader)
+        actor = self._run(self.fronts[leader.name])
+        for name in ("allow", "queue", "skip"):
+            self.fronts[leader.name].propose([ResumeJob("default", name)])
+        self.run_until(self.now() + 2.6)
+        if leader.consensus is None or actor not in self.acked_runs or self.leader() is not leader:
+            return False
+        moves = self.plan.clocks or self._ran(leader) > before
+        self.quiet = True
+        self.run_until(self.now() + QUIET_S)
+        state = store.value("SELECT state FROM runs WHERE id = ?", (self.acked_runs[actor],))
+        return moves and state in ("succeeded", "failed")
+
+    def _ran(self, node: Node) -> int:
+        return int(self.state(node).store.value("SELECT count(*) FROM ledger WHERE outcome = 'ran'"))
+
+    def check_end(self, members: list[Node]) -> None:
+        fail = self.invariants.fail
+        for node in members:
+            store = self.state(node).store
+            found = verify(store, EPOCH_MS - DAY_MS, EPOCH_MS + DAY_MS, now_ms=0)
+            if not found.ok:
+                fail("ticks", f"{node.name}: {found.problem_count}, first {found.problems[:2]}")
+            twice = store.rows(
+                "SELECT trigger, tick_ms FROM runs WHERE tick_ms IS NOT NULL"
+                " GROUP BY trigger, tick_ms HAVING count(*) > 1 ORDER BY trigger, tick_ms"
+            )
+            if twice:
+                fail("ticks", f"{node.name}: two runs for one tick {twice[:3]}")
+            runs = store.rows("SELECT actor, id FROM runs WHERE actor LIKE 'client %' ORDER BY id")
+            self._check_acked(node, runs)
+            for attempt, fence in self.started.items():
+                row = attempt_rows.get(store, attempt)
+                if row is None or row.fence != fence or row.state in ("assigned", "revoked"):
+                    fail("starts", f"{node.name}: attempt {attempt} started with grant {fence}: {row}")
+
+    def _check_acked(self, node: Node, runs: list[tuple[object, ...]]) -> None:
+        by_actor: dict[object, list[object]] = {}
+        for actor, run in runs:
+            by_actor.setdefault(actor, []).append(run)
+        for actor, ids in by_actor.items():
+            if len(ids) > 1:
+                self.invariants.fail("acked", f"{node.name}: {actor} has the runs {ids}")
+        for actor, run in self.acked_runs.items():
+            if by_actor.get(actor) != [run]:
+                self.invariants.fail(
+                    "acked", f"{node.name}: {actor} was told {run}, found {by_actor.get(actor)}"
+                )
+
+
+def simulate_jobs(seed: int, plan: Plan | None = None, hardening: Hardening = ALL_ON) -> Result:
+    """Run the story of a seed, with jobs."""
+    return JobsWorld(seed, plan, hardening).run()
