@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,6 +132,34 @@ async def test_it_stays_small_and_keeps_what_is_open(tmp_path: Path) -> None:
     assert journal.book.finished == {}
     assert not failures.errors
     await journal.close()
+
+
+async def test_nothing_is_released_before_the_disk_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go, sync = threading.Event(), threading.Event(), os.fdatasync
+
+    def slow_disk(handle: int) -> None:
+        asked.set()
+        go.wait(20)
+        sync(handle)
+
+    failures = Failures()
+    journal = await opened(tmp_path / "journal", failures)
+    monkeypatch.setattr(os, "fdatasync", slow_disk)
+    released: list[int] = []
+    journal.claim(1, "c", lambda: released.append(1))
+    async with asyncio.timeout(20):
+        while not asked.is_set():
+            await asyncio.sleep(0.001)
+        for _turn in range(10):
+            await asyncio.sleep(0)
+        assert released == []
+        go.set()
+        while not released:
+            await asyncio.sleep(0.001)
+    await journal.close()
+    assert not failures.errors
 
 
 async def test_a_disk_error_ends_it_and_nothing_is_released(tmp_path: Path) -> None:

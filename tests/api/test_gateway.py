@@ -305,6 +305,23 @@ async def test_a_socket_that_the_state_does_not_know_is_closed_though_its_event_
     assert agent_row(node, welcome.agent).node == ("node-2" if elsewhere else "")
 
 
+async def test_after_a_gap_in_the_commits_the_state_is_asked_who_is_here(
+    url: str, api: Api, node: SingleNode
+) -> None:
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        subscriptions, node.subscriptions = node.subscriptions, set()
+        node.apply(DisconnectAgent(welcome.agent, agent.session, "node-1"))
+        node.subscriptions = subscriptions
+        session = api.services.gateway.sessions[welcome.agent]
+        api.services.gateway.on_gap()
+        assert session.disconnected
+        rest = await agent.until_closed()
+        assert isinstance(rest[-1], p.Leave)
+        assert rest[-1].reason == "behind"
+
+
 async def test_an_agent_that_the_state_has_here_without_a_socket_is_given_up(
     url: str, node: SingleNode
 ) -> None:

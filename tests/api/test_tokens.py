@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx2
 import pytest
+import websockets
 
 from api.access import CAPABILITIES
 from api.app import Api
@@ -56,6 +57,18 @@ async def test_an_agent_token_opens_the_socket_and_nothing_else(
     assert (await client.post("/v1/tokens", json={}, headers=of(secret))).status_code == 403
     async with served(api) as url, HandAgent(url, token=secret) as agent:
         assert isinstance(await agent.hello(), p.Welcome)
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "submitter"])
+async def test_a_token_of_another_role_does_not_open_the_socket(
+    api: Api, client: httpx2.AsyncClient, role: str
+) -> None:
+    secret = await make(client, "someone", role)
+    async with served(api) as url:
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            async with HandAgent(url, token=secret):
+                pass
+    assert refused.value.response.status_code == 403
 
 
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "admin"])

@@ -206,6 +206,14 @@ def test_cancel_asks_the_agent_and_a_real_exit_wins(story: Story) -> None:
     assert story.run(1).state == "succeeded"
 
 
+@pytest.mark.parametrize("reason", ["exit", "timeout", "gone"])
+def test_what_fails_while_its_run_is_cancelled_is_not_tried_again(story: Story, reason: str) -> None:
+    attempt = granted(story, retry={"max": 3}, policies={"on_lost": "retry", "idempotent": True})
+    story.tell_ok(c.CancelRun(1))
+    story.finish(attempt, exit_code=1 if reason == "exit" else None, reason=reason)
+    assert (story.run(1).state, story.tasks(1)["main"] == "retry_wait") == ("cancelled", False)
+
+
 def test_a_cancelled_run_says_by_whom(story: Story) -> None:
     attempt = granted(story, retry={"max": 3})
     story.tell_ok(c.CancelRun(1, "ann"))
@@ -219,6 +227,27 @@ def test_a_run_past_its_timeout_is_stopped(story: Story) -> None:
     assert story.one(c.StopRun(story.epoch, 1)).ok
     story.finish(attempt, exit_code=None, reason="cancelled")
     assert story.run(1).state == "timed_out"
+
+
+def test_only_a_run_that_runs_is_stopped_by_its_timeout(story: Story) -> None:
+    attempt = granted(story, policies={"timeout": "1m"})
+    pending = story.value(c.RunJob("default", "j", b"{}", START_MS), "run")
+    assert story.one(c.StopRun(story.epoch, pending)).code == "ended"
+    story.finish(attempt)
+    # Planned before the end was applied.
+    assert story.one(c.StopRun(story.epoch, 1)).code == "ended"
+    assert story.one(c.StopRun(story.epoch, 99)).code == "ended"
+    assert (story.run(1).state, story.run(pending).state) == ("succeeded", "pending")
+
+
+def test_a_task_is_not_given_to_an_agent_that_has_gone(story: Story) -> None:
+    story.connect()
+    story.put(job())
+    story.tell_ok(c.RunJob("default", "j", b"{}", START_MS))
+    (planned,) = story.plan()
+    story.disconnect(1)
+    assert story.one(planned).code == "not_connected"
+    assert story.tasks(1) == {"main": "queued"}
 
 
 def test_failures_in_a_row_pause_the_job(story: Story) -> None:

@@ -140,6 +140,30 @@ def test_ticks_of_a_paused_job_are_skipped(story: Story) -> None:
     assert fire(story, 1).value == {"outcome": "skipped", "reason": "paused", "run": 0}
 
 
+def test_an_instant_of_the_era_before_is_not_fired(story: Story) -> None:
+    a_job(story, "allow")
+    story.now_ms = START_MS + 950
+    assert fire(story, 1).ok
+    story.put(job(trigger={**SECONDLY, "dst": "skip"}, policies={"overlap": "allow"}))
+    assert story.triggers()[-1].next_due_ms == START_MS + 1_000
+    assert fire(story, 1).code == "invalid"
+    assert len(story.runs()) == 1
+
+
+def test_an_era_that_was_closed_fires_nothing_whatever_the_planner_saw(story: Story) -> None:
+    a_job(story, "allow")
+    story.now_ms += 2_500
+    # Planned while the trigger lived, applied after it went.
+    story.put(job(policies={"overlap": "allow"}))
+    assert fire(story, 1).value == {"outcome": "skipped", "reason": "cancelled", "run": 0}
+    first_ms, last_ms = START_MS + 2_000, START_MS + 3_000
+    beyond = c.Account(story.epoch, 1, first_ms, last_ms, 2, last_ms + 1_000, "missed", "window")
+    assert story.one(beyond).code == "stale_due"
+    story.settle()
+    assert story.runs() == []
+    assert story.ledger() == [(1, 1, "skipped", "cancelled"), (2, 1, "skipped", "cancelled")]
+
+
 def test_a_range_is_one_entry(story: Story) -> None:
     a_job(story, "skip")
     first_ms, last_ms = START_MS + 1_000, START_MS + 9_000

@@ -1,0 +1,90 @@
+"""Grants run out: by the clock that goes on while the host sleeps, whatever executor the work has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from agent import worker as worker_module
+from agent.attempt import Held, Phase
+from agent.clock import NodeClock, boot_ms, wall_ms
+from agent.journal import Journal
+from agent.spooler_client import SpoolerClient
+from agent.worker import Worker
+from scheduler.protocol import GRANT_VALID_MS, Claim, Finished, Grant, Message
+from tests.agent.fake_node import DEADLINE_S, assign
+
+
+class Desk:
+    """A worker without sockets: what it says is in `said`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.said: list[Message] = []
+        self.journal = Journal(folder / "journal", self._failed)
+        self.worker = Worker(
+            name="agent-1", zone="zone-a", installation="i", session="s", slots=4, output=folder / "output",
+            output_bytes_max=1_000, journal=self.journal, clock=NodeClock(), send=self.said.append,
+        )  # fmt: skip
+        self.worker.spooler = SpoolerClient(
+            folder, boot_id="b", installation="i", parent_pid=0, on_state=lambda _: None,
+            on_started=lambda *_: None, on_exit=lambda _: None,
+        )  # fmt: skip
+
+    def _failed(self, error: BaseException) -> None:
+        raise error
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+    def ends(self) -> list[Finished]:
+        return [message for message in self.said if isinstance(message, Finished)]
+
+    async def granted(self, due_in_ms: int) -> None:
+        """Attempt 1, a no-op, is claimed and granted."""
+        self.worker.receive(assign(1, {"kind": "noop"}, due_ms=wall_ms() + due_in_ms))
+        await self.until(lambda: self.said)
+        assert isinstance(self.said[0], Claim)
+        self.worker.receive(Grant(1, self.said[0].claim, 7, 7))
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    await made.journal.close()
+
+
+async def test_a_grant_in_time_starts_its_work(desk: Desk) -> None:
+    await desk.granted(0)
+    await desk.until(desk.ends)
+    assert desk.ends()[0].reason == "exit"
+
+
+async def test_a_grant_that_the_host_slept_through_is_gone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.granted(200)
+    monkeypatch.setattr(worker_module, "boot_ms", lambda: boot_ms() + GRANT_VALID_MS + 1)
+    await desk.until(desk.ends)
+    assert (desk.ends()[0].reason, desk.ends()[0].started_ms) == ("gone", None)
+
+
+def test_a_grant_counts_from_the_sending_that_it_surely_answers() -> None:
+    """Claimed at 1 s, slept until 60 s, claimed again: then the grant of the first claim is read."""
+    held = Held(1, None, "c", Phase.CLAIMED)
+    held.sent(1_000)
+    held.sent(60_000)
+    held.granted(asked_ms=900)
+    assert held.valid_until_ms == 1_000 + GRANT_VALID_MS
+
+    # One that follows the Pong of a later Ping was sent after that Ping.
+    held = Held(1, None, "c", Phase.CLAIMED)
+    held.sent(1_000)
+    held.sent(60_000)
+    held.granted(asked_ms=60_100)
+    assert held.valid_until_ms == 60_000 + GRANT_VALID_MS
