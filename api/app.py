@@ -11,8 +11,9 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -21,6 +22,7 @@ from api.commits import Commits, RunWatch
 from api.door import Door
 from api.gateway import Gateway
 from api.metrics import Metrics
+from api.parameters import refuse_unknown
 from api.ports import ApiSettings, NoLeaderError, OverloadedError, Scheduler, UnavailableError
 from api.problems import FieldError, Problem
 from api.routes import (
@@ -41,6 +43,8 @@ from api.routes import (
 from api.services import Services
 from scheduler.protocol import FRAME_BYTES_MAX
 from scheduler.store.connection import QueryTooLongError
+
+NOUNS = (jobs, apply, runs, logs, ticks, agents, cluster, events, tokens, session, health, pages)
 
 UVICORN: Mapping[str, Any] = {
     "ws": "websockets-sansio",
@@ -118,8 +122,8 @@ def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) ->
         redirect_slashes=False,
     )
     inner.state.services = services
-    for noun in (jobs, apply, runs, logs, ticks, agents, cluster, events, tokens, session, health, pages):
-        inner.include_router(noun.router)
+    for noun in NOUNS:
+        inner.include_router(noun.router, dependencies=[Depends(refuse_unknown)])
 
     async def put_job(call: Any, name: str) -> Response:
         return await jobs_hot.put_job(services, call, name)
@@ -155,7 +159,10 @@ def _handle_errors(inner: FastAPI, door: Door) -> None:
         if error.status_code == 404:
             problem = Problem("not-found", f"there is nothing at {path}", hint="GET /docs lists the API.")
         elif error.status_code == 405:
-            allowed = headers.get("Allow", "")
+            # Starlette names the methods of the first route of that path alone.
+            routes = [each for noun in NOUNS for each in noun.router.routes if isinstance(each, APIRoute)]
+            methods = {m for r in routes if r.path_regex.match(request.url.path) for m in r.methods or ()}
+            allowed = headers["Allow"] = ", ".join(sorted(methods))
             problem = Problem(
                 "method-not-allowed", f"{request.method} {path}", hint=f"Allowed: {allowed}.", headers=headers
             )
@@ -178,4 +185,15 @@ def _handle_errors(inner: FastAPI, door: Door) -> None:
 def _field_error(error: Mapping[str, Any]) -> FieldError:
     where, *path = error["loc"]
     pointer = f"?{path[0]}" if where == "query" and path else "/" + "/".join(str(part) for part in path)
-    return FieldError(pointer, str(error["msg"]))
+    return FieldError(pointer, _in_our_words(error))
+
+
+def _in_our_words(error: Mapping[str, Any]) -> str:
+    given, limits = repr(error.get("input"))[:64], error.get("ctx", {})
+    if error["type"] in ("int_parsing", "int_type", "int_from_float"):
+        return f"{given} is not a whole number"
+    if error["type"] == "greater_than_equal":
+        return f"{given} is less than {limits['ge']}"
+    if error["type"] == "less_than_equal":
+        return f"{given} is more than {limits['le']}"
+    return str(error["msg"])

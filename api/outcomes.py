@@ -27,4 +27,6 @@ def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, objec
     if outcome.code == "exists" and outcome.value:
         named = "{namespace}/{name}".format_map(outcome.value)
         detail = f"a job {named} exists already, at revision {outcome.value['revision']}"
+    elif outcome.code == "revision_mismatch" and outcome.value:
+        detail = f"{what} is at revision {outcome.value.get('revision')}"
     raise Problem(kind, detail or f"{what}: {outcome.code.replace('_', ' ')}", hint=hint, extra=extra)

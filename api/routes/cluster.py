@@ -8,6 +8,7 @@ repeated until it shows.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -27,6 +28,7 @@ router = APIRouter(tags=["cluster"])
 SETTLE_S = 10.0  #: longest wait for a change to show
 AGAIN_S = 1.0  #: a wish without effect is repeated after this
 LOOK_S = 0.02
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 MEMBER_FIELDS = ("name", "address", "zone", "url")
 
 
@@ -46,6 +48,10 @@ async def add_member(request: Request) -> Response:
     services, call = services_of(request), call_of(request)
     call.need(access.ADMIN)
     fields = _texts(call, MEMBER_FIELDS)
+    if not NAME.fullmatch(fields["name"]):
+        raise _invalid(
+            "/name", "a node's name is letters, digits and . _ - between them, 128 characters at most"
+        )
     host, colon, port = fields["address"].rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise _invalid("/address", "write it as host:port")
@@ -61,7 +67,12 @@ async def add_member(request: Request) -> Response:
     return json_response({"node": fields["name"], **fields}, 200 if call.flag("dry_run") else 201)
 
 
-@router.delete("/v1/cluster/members/{node}", operation_id="removeMember", status_code=204)
+@router.delete(
+    "/v1/cluster/members/{node}",
+    operation_id="removeMember",
+    openapi_extra=schemas.remove_member,
+    status_code=204,
+)
 async def remove_member(request: Request, node: str) -> Response:
     """Remove a node for good: its name is never accepted again."""
     services, call = services_of(request), call_of(request)
@@ -89,7 +100,7 @@ async def transfer(request: Request) -> Response:
         raise _invalid(f"/{unknown[0][:100]}", 'unknown field; send {"node": NAME}')
     target = document.get("node") or document.get("to") or document.get("target")
     if target is not None and not isinstance(target, str):
-        raise _invalid("/node", f"it is a text, not {json_type(target)}")
+        raise _invalid("/node", f"it must be a text, not {json_type(target)}")
     scheduler, before = services.scheduler, services.scheduler.status().leader
     if target is not None:
         _need_member(scheduler.status(), target)
@@ -148,7 +159,12 @@ def _texts(call: Call, names: tuple[str, ...]) -> dict[str, str]:
     for name in names:
         value = document.get(name)
         if not isinstance(value, str) or not value or len(value) > 500:
-            errors.append(FieldError(f"/{name}", "a text is needed" if value is None else "it is not a text"))
+            errors.append(
+                FieldError(
+                    f"/{name}",
+                    "a text is needed" if value is None else "it must be a text of 1 to 500 characters",
+                )
+            )
     if errors:
         detail = f"{errors[0].pointer}: {errors[0].detail}"
         raise Problem("validation", detail, hint=f"Send {', '.join(names)}.", errors=errors)

@@ -57,6 +57,7 @@ _FRESHNESS = [
     _query("wait", "How long, such as 30s."),
 ]
 _DRY_RUN = _query("dry_run", "Say what would happen, change nothing.", "boolean")
+_PRUNE = _query("prune", "Not available in this version.", "boolean")
 _KEY = _header("Idempotency-Key", "The same key with the same request is done once, for 24 h.")
 _IF_MATCH = _header("If-Match", "ETag that the job must have.")
 _IF_NONE_MATCH = _header("If-None-Match", "`*`: the job must not exist.")
@@ -72,7 +73,7 @@ create_job: dict[str, Any] = {
     "requestBody": _body(JOB, yaml=True),
 }
 apply_jobs: dict[str, Any] = {
-    "parameters": [_NAMESPACE, _DRY_RUN, _KEY, _query("source", "Where the jobs come from.")],
+    "parameters": [_NAMESPACE, _DRY_RUN, _KEY, _query("source", "Where the jobs come from."), _PRUNE],
     "requestBody": _body({"jobs": [JOB]}, yaml=True),
 }
 run_job: dict[str, Any] = {
@@ -92,15 +93,20 @@ events: dict[str, Any] = {
     },
 }
 add_member: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
     "requestBody": _body(
         {"name": "node-4", "address": "10.0.1.4:8322", "zone": "eu-west-1a", "url": "https://10.0.1.4:8321"}
-    )
+    ),
 }
 create_token: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body({"name": "host-17", "role": "agent"}),
 }
-transfer: dict[str, Any] = {"requestBody": _body({"node": "node-2"}, required=False)}
+remove_member: dict[str, Any] = {"parameters": [_DRY_RUN]}
+transfer: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
+    "requestBody": _body({"node": "node-2"}, required=False),
+}
 
 
 def _replies(model: type) -> dict[int | str, dict[str, Any]]:

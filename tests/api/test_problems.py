@@ -218,3 +218,43 @@ async def test_every_problem_has_its_page(client: httpx2.AsyncClient) -> None:
         page = await client.get(f"/problems/{kind}")
         assert page.status_code == 200
         assert told.title in page.text
+
+
+async def test_an_unknown_query_parameter_is_refused_and_does_nothing(client: httpx2.AsyncClient) -> None:
+    await client.put("/v1/jobs/job", json=NOOP)
+    requests = [
+        ("DELETE", "/v1/jobs/job?dryrun=true", "dry_run"),
+        ("PUT", "/v1/jobs/job?dryrun=true", "dry_run"),
+        ("POST", "/v1/jobs/job/runs?dry-run=true", "dry_run"),
+        ("GET", "/v1/jobs?lables=a=b", "labels"),
+        ("GET", "/v1/runs?jobs=job", "job"),
+        ("DELETE", "/v1/cluster/members/node-2?dryrun=1", "dry_run"),
+    ]
+    for method, path, meant in requests:
+        reply = await client.request(method, path, json=NOOP if method == "PUT" else None)
+        assert (reply.status_code, reply.json()["type"]) == (422, "/problems/validation"), path
+        assert meant in reply.json()["hint"], reply.text
+        assert reply.json()["errors"][0]["pointer"].startswith("?")
+    assert (await client.get("/v1/jobs/job")).json()["revision"] == 1
+    assert (await client.get("/v1/runs")).json()["items"] == []
+    assert (await client.get("/healthz?from=balancer")).status_code == 200
+
+
+async def test_every_method_of_a_path_is_named_where_one_is_refused(client: httpx2.AsyncClient) -> None:
+    reply = await client.put("/v1/jobs", json={})
+    assert (reply.status_code, reply.headers["allow"]) == (405, "GET, POST")
+
+
+async def test_numbers_out_of_range_are_told_in_plain_words(client: httpx2.AsyncClient) -> None:
+    details = [
+        (await client.get(f"/v1/jobs?limit={text}")).json()["detail"] for text in ("0", "x", "9999999")
+    ]
+    assert details[0] == "?limit: '0' is less than 1"
+    assert details[1] == "?limit: 'x' is not a whole number"
+    assert details[2].startswith("?limit: '9999999' is more than ")
+
+
+async def test_a_node_needs_a_name_like_any_other(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    member = {"name": "node 4", "address": "127.0.0.1:1", "zone": "zone-a", "url": "http://127.0.0.1:2"}
+    assert (await client.post("/v1/cluster/members", json=member)).json()["errors"][0]["pointer"] == "/name"
+    assert node.calls == []

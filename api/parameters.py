@@ -1,0 +1,50 @@
+"""Query parameters: an unknown one is refused. Else a slip would be obeyed in silence: `?dryrun=true` would
+delete, `?lables=` would list everything.
+
+Each route declares its own, in its signature or in `openapi_extra`: what is accepted is what /openapi.json
+says.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+
+from api.call import Call, call_of
+from api.problems import FieldError, Problem
+
+EVERYWHERE = frozenset({"namespace", "consistency"})
+
+
+def need_known(call: Call, names: Collection[str]) -> None:
+    """Raises Problem for the first parameter that is none of `names`."""
+    for name in call.query:
+        if name in names or name in EVERYWHERE:
+            continue
+        near = difflib.get_close_matches(name, [*names, *EVERYWHERE], 1)
+        known = ", ".join(sorted({*names, *EVERYWHERE}))
+        detail = f"{name[:64]!r} is not a parameter of {call.method} {call.path[:200]}"
+        raise Problem(
+            "validation",
+            detail,
+            hint=f"did you mean {near[0]}?" if near else f"It takes {known}.",
+            errors=[FieldError(f"?{name[:64]}", "unknown parameter")],
+        )
+
+
+async def refuse_unknown(request: Request) -> None:
+    """A dependency of every route. Under /v1 only: browsers and balancers add their own elsewhere."""
+    call, route = call_of(request), request.scope.get("route")
+    if call.query and call.path.startswith("/v1/") and isinstance(route, APIRoute):
+        need_known(call, _declared(route))
+
+
+def _declared(route: APIRoute) -> frozenset[str]:
+    extra = (route.openapi_extra or {}).get("parameters", ())
+    return frozenset(
+        [field.alias for field in route.dependant.query_params]
+        + [str(each["name"]) for each in extra if each["in"] == "query"]
+    )
