@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import signal
+import time
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from bench.cluster import Agent, Cluster, wait_for
+from scheduler import protocol as p
+from tests.api.served import HandAgent
 from tests.e2e.cluster import DEADLINE_S, NewCluster, start_run, wait_lines, wait_run
 
 pytestmark = pytest.mark.cluster
@@ -86,3 +91,37 @@ def test_a_stopped_spooler_is_said_and_its_work_goes_elsewhere(new_cluster: NewC
     wait_row(cluster, ill, slots=row(cluster, well)["slots"])
     assert ill.spooler() == spooler
     assert sorted(map(int, wait_lines(file, 4))) == runs
+
+
+async def test_what_a_dead_process_said_through_a_frozen_node_does_not_fence_the_living_one(
+    new_cluster: NewCluster,
+) -> None:
+    cluster = new_cluster(agents=0)
+    cluster.start()
+    leader = cluster.leader()
+    frozen, other = [node for node in cluster.nodes if node.name != leader.name]
+    core = frozen.pids()["core"]
+
+    def agent(url: str, session: str) -> HandAgent:
+        made = HandAgent(url, token=cluster.token)
+        made.session = session
+        return made
+
+    async with agent(frozen.url, "session-1") as old, agent(other.url, "session-2") as new:
+        os.kill(core, signal.SIGSTOP)
+        try:
+            # Its front proposes it to a core that does not hear it yet.
+            with pytest.raises((TimeoutError, AssertionError, ConnectionClosed)):
+                await asyncio.wait_for(old.hello(cluster=""), 0.5)
+            assert isinstance(await new.hello(cluster=""), p.Welcome)
+        finally:
+            os.kill(core, signal.SIGCONT)
+        wait_for(lambda: cluster.ready(cluster.nodes.index(frozen)), DEADLINE_S, "it follows again", 0.1)
+        index = cluster.client.get("/v1/cluster")["index"]
+        deadline_s = time.monotonic() + 2.0
+        while time.monotonic() < deadline_s:
+            await new.send(p.Ping(1, index, 4))
+            assert isinstance(await new.expect(p.Pong, p.Leave), p.Pong)
+            await asyncio.sleep(0.1)
+        (told,) = cluster.client.items("/v1/agents")
+        assert (told["node"], told["connected"]) == (other.name, True)
