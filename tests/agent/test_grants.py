@@ -14,7 +14,7 @@ from agent.clock import NodeClock, boot_ms, wall_ms
 from agent.journal import Journal
 from agent.spooler_client import SpoolerClient
 from agent.worker import Worker
-from scheduler.protocol import GRANT_VALID_MS, Claim, Finished, Grant, Message
+from scheduler.protocol import GRANT_VALID_MS, Claim, Finished, Grant, Message, Refuse
 from tests.agent.fake_node import DEADLINE_S, assign
 
 
@@ -63,6 +63,35 @@ async def test_a_grant_in_time_starts_its_work(desk: Desk) -> None:
     await desk.granted(0)
     await desk.until(desk.ends)
     assert desk.ends()[0].reason == "exit"
+
+
+async def test_nothing_starts_without_the_grant_of_its_own_claim(desk: Desk) -> None:
+    desk.worker.receive(assign(1, {"kind": "noop"}))
+    await desk.until(lambda: desk.said)
+    assert isinstance(desk.said[0], Claim)
+    desk.worker.receive(Grant(1, "of another session", 7, 7))
+    desk.worker.receive(Grant(2, desk.said[0].claim, 8, 8))
+    assert desk.worker.waiting()
+    desk.worker.receive(Refuse(1, "of another session", "superseded"))
+    assert desk.worker.held() == ((1, "running"),)
+    desk.worker.receive(Grant(1, desk.said[0].claim, 9, 9))
+    await desk.until(desk.ends)
+    assert [(end.attempt, end.reason) for end in desk.ends()] == [(1, "exit")]
+
+
+async def test_a_grant_that_comes_twice_starts_once(desk: Desk) -> None:
+    await desk.granted(0)
+    assert isinstance(desk.said[0], Claim)
+    desk.worker.receive(Grant(1, desk.said[0].claim, 7, 7))
+    await desk.until(desk.ends)
+    # Nor is it taken a second time when the assignment is pushed again.
+    said = len(desk.said)
+    desk.worker.receive(assign(1, {"kind": "noop"}))
+    desk.worker.receive(Grant(1, desk.said[0].claim, 7, 7))
+    desk.worker.receive(assign(2, {"kind": "noop"}))
+    await desk.until(lambda: [m for m in desk.said[said:] if isinstance(m, Claim)])
+    assert [m.attempt for m in desk.said[said:] if isinstance(m, Claim)] == [2]
+    assert len(desk.ends()) == 1
 
 
 async def test_a_grant_that_the_host_slept_through_is_gone(
