@@ -135,12 +135,7 @@ async def test_run_now_waits_for_the_end_when_asked(client: httpx2.AsyncClient, 
     waiting = asyncio.create_task(client.get(f"/v1/runs/{short.json()['id']}?wait=30s"))
     await asyncio.sleep(0)
     run = short.json()["id"]
-    with node.read() as store:
-        task = pages.tasks_of(store, [run])[0].id
-    from scheduler.commands import Assign
-
-    must(node, Assign(node.machine.state.epoch, task, agent))
-    run_it(node, run, agent, exit_code=3)
+    run_it(node, run, agent, exit_code=3)  # the only agent was named together with the run
     async with asyncio.timeout(20):
         ended = (await waiting).json()
     assert (ended["state"], ended["exit_code"]) == ("failed", 3)
