@@ -240,6 +240,14 @@ def test_only_a_run_that_runs_is_stopped_by_its_timeout(story: Story) -> None:
     assert (story.run(1).state, story.run(pending).state) == ("succeeded", "pending")
 
 
+def test_a_timeout_does_not_overrule_a_person_s_cancellation(story: Story) -> None:
+    attempt = granted(story, policies={"timeout": "1m"})
+    story.tell_ok(c.CancelRun(1))
+    assert story.one(c.StopRun(story.epoch, 1)).code == "ended"
+    story.finish(attempt, exit_code=None, reason="cancelled")
+    assert story.run(1).state == "cancelled"
+
+
 def test_a_task_is_not_given_to_an_agent_that_has_gone(story: Story) -> None:
     story.connect()
     story.put(job())
