@@ -12,6 +12,7 @@ from agent import worker as worker_module
 from agent.attempt import Held, Phase
 from agent.clock import NodeClock, boot_ms, wall_ms
 from agent.journal import Journal
+from agent.spool_wire import Exit
 from agent.spooler_client import SpoolerClient
 from agent.worker import Worker
 from scheduler.protocol import GRANT_VALID_MS, Claim, Finished, Grant, Message, Refuse
@@ -92,6 +93,22 @@ async def test_a_grant_that_comes_twice_starts_once(desk: Desk) -> None:
     await desk.until(lambda: [m for m in desk.said[said:] if isinstance(m, Claim)])
     assert [m.attempt for m in desk.said[said:] if isinstance(m, Claim)] == [2]
     assert len(desk.ends()) == 1
+
+
+async def test_what_has_started_is_reported_whatever_a_late_refusal_says(desk: Desk) -> None:
+    desk.worker.receive(assign(1, {"kind": "shell", "run": "true"}, due_ms=wall_ms()))
+    await desk.until(lambda: desk.said)
+    claim = desk.said[0]
+    assert isinstance(claim, Claim)
+    desk.worker.receive(Grant(1, claim.claim, 7, 7))
+    # No spooler is there, so that its start is on the way for as long as the test wants.
+    await desk.until(lambda: not desk.worker.waiting())
+    await desk.until(lambda: desk.worker._held[1].phase is Phase.STARTED)
+    desk.worker.receive(Refuse(1, claim.claim, "ended"))
+    assert desk.worker.held() == ((1, "running"),)
+    desk.worker.spooled_exit(Exit(1, 1, 2, 3, None, "exit", "", b"", 0))
+    await desk.until(desk.ends)
+    assert desk.ends()[0].exit_code == 3
 
 
 async def test_a_grant_that_the_host_slept_through_is_gone(
