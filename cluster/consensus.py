@@ -31,7 +31,7 @@ from cluster.hardening import ALL_ON, Hardening
 from cluster.journal import Journal, LogEntry
 from cluster.links import Links
 from cluster.machine import Applied, Entry, Position, StateMachine
-from cluster.membership import WOULD_STOP, Membership, apply_change, vet, well_formed
+from cluster.membership import MEMBERS_MAX, WOULD_STOP, Membership, addresses, apply_change, vet, well_formed
 from cluster.peers import STATUS_PERIOD_S, PeerInfo, Peers
 from cluster.raft import Raft, Role
 from cluster.restore import fit, pack_members, unpack_members
@@ -80,7 +80,8 @@ class Consensus:
         self._batcher = Batcher(settings.queue_bytes_max)
         self._forward: list[bytes] = []
         self._forward_bytes = 0
-        self._lead_due = False
+        self._lead_due = self._refresh_due = False
+        self._strangers: dict[str, str] = {}  #: names that this log does not know yet, with their addresses
         self._handover: tuple[str | None, float] | None = None
         self._leave_after_handover = False
         self._next_status = self._next_trim = clock()
@@ -335,8 +336,7 @@ class Consensus:
 
     def _would_go_on(self, membership: Membership) -> bool:
         """Leader: a majority of these voters answers now."""
-        voters = membership.voters
-        return 2 * self._raft.answered(voters, self._timings.fallback_s) > len(voters)
+        return 2 * self._raft.answered(membership.voters, self._timings.fallback_s) > len(membership.voters)
 
     def _commit_membership(self, membership: Membership) -> str | None:
         latest = self._raft.latest_membership()
@@ -368,8 +368,9 @@ class Consensus:
     def _refresh(self, *, force: bool = False) -> None:
         """Take over the membership that counts: the latest of the log, else that of the state."""
         latest = self._raft.latest_membership()
-        if latest is self._seen_membership and not force:
+        if latest is self._seen_membership and not force and not self._refresh_due:
             return
+        self._refresh_due = False
         self._seen_membership = latest
         membership = self._applied_membership
         if latest is not None and latest[1] > self._position.index:
@@ -379,13 +380,9 @@ class Consensus:
         self._raft.configure(membership.voters, membership.learners)
         if me is not None and me.voter and not self._raft.may_campaign and not self._raft.pulls_copy:
             self._raft.campaign_again()
-        if membership.members:
-            addresses = {m.name: m.address for m in membership.members}
-        else:
-            addresses = {f.name: f.address for f in self.settings.members}
-        addresses.pop(self.settings.name, None)
-        self._peers.keep(addresses)
-        self._links.set_peers(addresses)
+        peers = addresses(self.settings, self._applied_membership, membership, self._strangers)
+        self._peers.keep(peers)
+        self._links.set_peers(peers)
         if me is not None and me.uid is not None and me.uid != self.settings.uid:
             self._end(
                 f"{self.settings.name} is bound to another node uid: its data directory is not the one it had"
@@ -491,11 +488,9 @@ class Consensus:
             self._target.start()
 
     def _install(self, path: Path, applied: Applied) -> bool:
-        """A whole and right copy arrived: it becomes the state, and the log continues behind it.
-
-        Never before the first entry of this log: what lies behind may have been acknowledged. Entries that
-        contradict the copy were never committed. They go first, so that a crash in between leaves a state
-        and a log that fit; a log that ends before its state is continued behind it at the next start."""
+        """A whole and right copy becomes the state; none from before this log's first entry, as what lies
+        behind may have been acknowledged. Entries that contradict it never committed; they go first: a crash
+        in between leaves a state and a log that fit."""
         journal, index, term = self._journal, applied.position.index, applied.position.term
         if index < self._copy_needed():
             return False
@@ -545,6 +540,7 @@ class Consensus:
         if data[0] == _raft.MEMBERSHIP:
             self._applied_encoded = data[1:]
             self._applied_membership = Membership.decode(self._applied_encoded)
+            self._refresh_due = True
         elif data[0] != _raft.NO_OP:
             raise ValueError(f"a log entry of kind {data[0]}: written by a newer version?")
         return []
@@ -574,6 +570,10 @@ class Consensus:
             refusal = Refusal("unknown", f"another node is connected as {hello.name}")
         if refusal is not None:
             self._peers.refused(hello.name, refusal.reason)
+        elif self._membership.get(hello.name) is None and hello.name not in self._strangers:
+            kept = list(self._strangers.items())[1 - MEMBERS_MAX :]
+            self._strangers = {**dict(kept), hello.name: hello.address}
+            self._refresh(force=True)
         return refusal
 
     def connected(self, hello: Hello) -> None:

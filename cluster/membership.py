@@ -16,7 +16,7 @@ from typing import Any
 
 import msgpack
 
-from cluster.settings import Founder
+from cluster.settings import ClusterSettings, Founder
 from cluster.wire import Hello, Refusal
 
 MEMBERS_MAX = 31
@@ -126,6 +126,19 @@ def well_formed(change: object) -> bool:
     return (change[0], len(change)) in (("add", 6), ("remove", 2)) and isinstance(change[1], str)
 
 
+def addresses(
+    own: ClusterSettings, committed: Membership, latest: Membership, strangers: dict[str, str]
+) -> dict[str, str]:
+    """Whom this node keeps connections to: members by what is committed or by the latest entry, and those
+    whom neither knows yet; with no membership at all, the names of the configuration."""
+    found = {n: a for n, a in strangers.items() if n not in committed.removed}
+    found |= {m.name: m.address for membership in (committed, latest) for m in membership.members}
+    if not latest.members:
+        found = {founder.name: founder.address for founder in own.members}
+    found.pop(own.name, None)
+    return found
+
+
 def vet(
     hello: Hello,
     *,
@@ -138,14 +151,16 @@ def vet(
     """Whether node `name` may talk to the sender of `hello`. `known` are the names of the configuration,
     which count only while the membership is still empty (a joining node).
 
-    A refusal is final only by what is `committed`: it ends the other node for good, and an entry that says
-    that it was removed may still be cut."""
+    What is not committed may still be cut, so it ends no conversation: the leader that has to cut it may be
+    the one whom it removed. And a node that was away does not know who came since: it listens to whoever
+    says that it is a member, or a newcomer could never lead it back."""
     refusal = _refuse(hello, cluster, name, membership, known)
-    if refusal is not None and refusal.final:
-        sure = _refuse(hello, cluster, name, committed, known)
-        if sure is None or sure.code != refusal.code:
-            return Refusal("unknown", f"{refusal.reason} (not committed yet)")
-    return refusal
+    if refusal is None:
+        return None
+    sure = _refuse(hello, cluster, name, committed, known)
+    if sure is None or (sure.code == "unknown" and membership.members and not hello.joining):
+        return None
+    return sure
 
 
 def _refuse(

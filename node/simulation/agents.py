@@ -113,10 +113,21 @@ class Agent:
         for _, _, event in entry.events:
             if isinstance(event, e.AttemptAssigned) and event.agent == self._agent:
                 self._assigned(event.attempt, event.task)
+            elif isinstance(event, e.AgentDisconnected) and (event.agent, event.session) == (
+                self._agent,
+                self.session,
+            ):
+                if event.node == front.node.name:
+                    self._front = None  # its node was given up for a while: it connects anew
             elif isinstance(event, e.AttemptCancelling) and event.agent == self._agent:
                 line = self._journal.get(event.attempt)
                 if line is not None and line.state == "running":
                     line.ends = self._world.now()
+
+    def lost(self, front: Front) -> None:
+        """This front's node took over a copy: events are missing."""
+        if self._front is front:
+            self._front = None
 
     def _assigned(self, attempt: int, task: int) -> None:
         if attempt not in self._journal:

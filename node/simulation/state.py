@@ -44,6 +44,7 @@ class MortalState:
         self._replica: ReplicatedState | None = None
         self.on_apply: Callable[[Row], None] = lambda row: None
         self.on_applied: Callable[[AppliedEntry], None] = lambda entry: None
+        self.on_reopened: Callable[[], None] = lambda: None
         self.dies_at = ""
         self._synced = (b"", 0)  #: salt of the write-ahead log, and how much of it survived
 
@@ -61,7 +62,7 @@ class MortalState:
     def start(self) -> None:
         self.dies_at = ""
         self._replica = ReplicatedState(
-            self._directory, CLUSTER, lambda entry: self.on_applied(entry), lambda path: None
+            self._directory, CLUSTER, lambda entry: self.on_applied(entry), lambda path: self.on_reopened()
         )
 
     def stop(self, *, lossy: bool) -> None:

@@ -83,6 +83,11 @@ class JobsWorld(World):
     def process_started(self, node: Node) -> None:
         front = self.fronts[node.name] = Front(self, node)
         self.state(node).on_applied = lambda entry: self._heard(node, front, entry)
+        self.state(node).on_reopened = lambda: self._reopened(front)
+
+    def _reopened(self, front: Front) -> None:
+        for agent in self._agents:
+            agent.lost(front)
 
     def role_changed(self, node: Node) -> None:
         front = self.fronts.get(node.name)

@@ -6,6 +6,7 @@ import datetime
 import random
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,8 @@ def test_library_is_the_version_whose_private_names_are_overridden() -> None:
         (hello("c", "whatever"), None),
         (hello("b", "other"), "uid"),
         (hello("x"), "removed"),
-        (hello("new"), "unknown"),
+        (replace(hello("new"), joining=True), "unknown"),
+        (hello("came-later"), None),
         (hello("a"), "self"),
         (hello("b", "ub", cluster="other"), "cluster"),
     ],

@@ -131,18 +131,31 @@ def test_removal_that_is_not_committed_ends_nobody(tmp_path: Path) -> None:
     node = alone.start()
     hello = Hello("c", "b", "uid-b", 1, 1, "", "b:1", "", 1, False)
     assert node.vet(hello) is None
+    links = node._links
     removed = node.membership.without("b")
     entry = (bytes([MEMBERSHIP]) + removed.encode(), 2, 1)
     append = {"type": "append_entries", "term": 1, "behind": False, "prevLogIdx": 1, "prevLogTerm": 0}
     node.received("c", {**append, "commit_index": 1, "entries": [entry]})
-    refusal = node.vet(hello)
-    assert refusal is not None
-    assert not refusal.final
+    assert node.membership.get("b") is None
+    assert node.vet(hello) is None
+    assert "b" in links.peers  # type: ignore[attr-defined]  # the simulated links of this test
     node.received("c", {**append, "commit_index": 2, "entries": [entry]})
     node.turn()
     refusal = node.vet(hello)
     assert refusal is not None
     assert refusal.final
+    assert "b" not in links.peers  # type: ignore[attr-defined]  # as above
+
+
+def test_node_that_was_away_listens_to_a_leader_that_came_since(tmp_path: Path) -> None:
+    """Its log does not know the newcomer; refused, that one could never lead it back (seed 168)."""
+    node = Alone(tmp_path, "abc").start()
+    newcomer = Hello("c", "d", "uid-d", 1, 1, "", "d:1", "", 1, False)
+    assert node.vet(newcomer) is None
+    assert node._links.peers["d"] == "d:1"  # type: ignore[attr-defined]  # the simulated links of this test
+    refusal = node.vet(Hello("c", "e", "uid-e", 1, 1, "", "e:1", "", 1, True))
+    assert refusal is not None  # it has no vote and no state: somebody has to admit it first
+    assert refusal.code == "unknown"
 
 
 def test_single_voter_applies_nothing_before_it_is_on_its_disk(tmp_path: Path) -> None:
