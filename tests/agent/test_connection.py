@@ -16,11 +16,23 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from agent import executors as executors_module
-from agent.connection import _frames
+from agent.clock import NodeClock
+from agent.connection import Connection, _frames
 from agent.executors import Host as ExecutorHost
 from agent.executors import Start, executors
 from agent.spool_wire import Command, Exit
-from scheduler.protocol import FRAME_BYTES_MAX, Claim, Finished, Ping, encode
+from scheduler.protocol import (
+    FRAME_BYTES_MAX,
+    LEASE_MS,
+    Claim,
+    Finished,
+    Hello,
+    Message,
+    Ping,
+    Pong,
+    Welcome,
+    encode,
+)
 from tests.agent.fake_node import FakeNode, assign, shell
 from tests.agent.host import Host, until
 
@@ -161,3 +173,42 @@ def test_an_entry_point_adds_a_kind_and_a_broken_one_is_left_out(
     assert "broken" in caplog.text
     found["echo"].start([Start(assign(5, {"kind": "echo", "text": "hi"}), {}, 0.0, 1)])
     assert [(end.attempt, end.tail) for end in host.ends] == [(5, b"hi")]
+
+
+class Ears:
+    """What a connection tells its listener of leases; the rest of it does not matter here."""
+
+    def __init__(self) -> None:
+        self.leases: list[float] = []
+        self.heard: list[Message] = []
+
+    def lease(self, until_boot_ms: float) -> None:
+        self.leases.append(until_boot_ms)
+
+    def receive(self, messages: list[Message]) -> None:
+        self.heard += messages
+
+    def hello(self) -> Hello:
+        raise NotImplementedError
+
+    def accept(self, welcome: Welcome) -> str:
+        raise NotImplementedError
+
+    def beat(self) -> tuple[int, int]:
+        return 0, 0
+
+    def slots(self) -> int:
+        return 1
+
+    def waiting(self) -> bool:
+        return False
+
+
+async def test_only_a_pong_that_renews_renews_leases_and_from_the_sending_of_its_ping() -> None:
+    ears = Ears()
+    connection = Connection(("http://127.0.0.1:1",), lambda: "", None, NodeClock(), ears)
+    connection._hear([Pong(1_000, 5, 1, False)])
+    assert ears.leases == []
+    connection._hear([Pong(2_000, 6, 1, True)])
+    assert ears.leases == [2_000 + LEASE_MS]
+    assert len(ears.heard) == 2
