@@ -16,11 +16,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
-import os
 import random
 import secrets
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
@@ -35,6 +33,7 @@ from cluster.tcp import LinkSettings, TcpLinks, TlsFiles
 from node import bridge
 from node.__main__ import configure_logging
 from node.config import ConfigError, NodeConfig, load_config
+from node.front_socket import FrontSocket
 from node.identity import Identity, load_identity, software_version
 from node.state import ReplicatedState
 from node.storage import Storage
@@ -48,27 +47,14 @@ from scheduler.ticks import tzdata_version
 log = logging.getLogger("cronclave.core")
 
 RESEND_S = 1.0
-OUTGOING_BYTES_MAX = 256 << 20
 TRANSFER_PAUSE_S = 1.0
 STORAGE_PAUSE_S = 5.0
 MARKS_TOLD = 8
 COMPARE_S = 1.0
-FIRST_FRONT_S = 10.0
 
 
 class DivergedError(Exception):
     """This node applied the same entries to another result: it must not serve."""
-
-
-class FrontConnection:
-    """One accepted front; a newer one replaces it."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.decoder = bridge.Decoder()
-        self.outgoing = bytearray()
-        self.uid = ""
-        self.heard_s = time.monotonic()
 
 
 class Core:
@@ -79,12 +65,11 @@ class Core:
         self._identity = identity
         self._reactor = Reactor()
         self._storage = Storage(config.data)
-        self._front: FrontConnection | None = None
-        self._front_seen = False
         self._pending: dict[tuple[str, int], tuple[bytes, float]] = {}  # (front, seq) -> frame, last sent
         self._own_front = f"core-{identity.uid}-{secrets.token_hex(4)}"
         self._own_sequence = 0
-        self._started_s = self._front_lost_s = time.monotonic()
+        self._started_s = time.monotonic()
+        self._version = software_version()
         self._transferred_s = 0.0
         self._told_role: tuple[Any, ...] = ()
         self._told_s = 0.0
@@ -94,7 +79,7 @@ class Core:
         self._state = ReplicatedState(config.data, config.cluster, self._applied, self._reopened)
         self._links = self._build_links()
         self._consensus = self._build_consensus()
-        self._listen()
+        self._front = FrontSocket(self._reactor, config.data, on_message=self._take, on_lost=self._forget)
 
     # -- composition -----------------------------------------------------------------------------
 
@@ -139,16 +124,6 @@ class Core:
             local_status=self._local_status,
         )
 
-    def _listen(self) -> None:
-        path = bridge.socket_path(self._config.data)
-        Path(path).unlink(missing_ok=True)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(path)
-        os.chmod(path, 0o600)
-        self._listener.listen(4)
-        self._listener.setblocking(False)
-        self._reactor.add(self._listener, self._accept)
-
     def run(self) -> None:
         """Until a SIGTERM; raises what consensus or the state raise."""
         self._reactor.run(self._turn)
@@ -179,7 +154,7 @@ class Core:
         self._watch_storage(now_s)
         self._compare_states(now_s)
         self._tell_status(now_s)
-        self._flush_front()
+        self._front.flush()
         if self._stopping_s is not None and (
             self._consensus.role is not Role.LEADER or now_s - self._stopping_s > 1.0
         ):
@@ -206,76 +181,40 @@ class Core:
                 self._pending[key] = (frame, now_s)
 
     def _applied(self, entry: AppliedEntry) -> None:
-        front = self._front
         outcomes = []
         for uid, sequence, results in entry.frames:
             self._pending.pop((uid, sequence), None)
-            if front is not None and uid == front.uid:
+            if uid == self._front.uid:
                 outcomes.append([sequence, codec.encode_outcomes(results)])
-        if front is not None and front.uid and (outcomes or entry.events or entry.frames):
-            self._write(
-                front, bridge.encode(["commit", entry.index, entry.stamp_ms, outcomes, entry.encoded])
-            )
+        if outcomes or entry.events or entry.frames:
+            self._front.tell(["commit", entry.index, entry.stamp_ms, outcomes, entry.encoded])
 
     def _reopened(self, path: Path) -> None:
-        if self._front is not None:
-            index = self._state.machine.state.idx
-            self._write(self._front, bridge.encode(["reopen", str(path), index]))
+        self._front.tell(["reopen", str(path), self._state.machine.state.idx])
 
     # -- the front -------------------------------------------------------------------------------
 
-    def _accept(self) -> None:
-        try:
-            sock, _ = self._listener.accept()
-        except BlockingIOError:
-            return
-        sock.setblocking(False)
-        if self._front is not None:
-            self._drop_front("replaced by a newer front")
-        self._front = FrontConnection(sock)
-        self._reactor.add(sock, self._read_front, self._flush_front)
-
-    def _read_front(self) -> None:
-        front = self._front
-        if front is None:
-            return
-        try:
-            data = front.sock.recv(1 << 20)
-        except BlockingIOError:
-            return
-        except ConnectionError:
-            data = b""
-        if not data:
-            self._drop_front("disconnected")
-            return
-        front.heard_s = time.monotonic()
-        for message in front.decoder.feed(data):
-            self._take(front, message)
-
-    def _take(self, front: FrontConnection, message: list[Any]) -> None:
+    def _take(self, message: list[Any]) -> None:
         kind = message[0]
         if kind == "propose":
             sequence, frame = message[1], message[2]
             sent = self._consensus.propose(frame)
-            self._pending[(front.uid, sequence)] = (frame, time.monotonic() if sent else 0.0)
+            self._pending[(self._front.uid, sequence)] = (frame, time.monotonic() if sent else 0.0)
         elif kind == "abandon":
-            self._pending.pop((front.uid, message[1]), None)
+            self._pending.pop((self._front.uid, message[1]), None)
         elif kind == "beat":
             pass
         elif kind == "ask":
-            self._answer(front, message[1], message[2], message[3])
+            self._answer(message[1], message[2], message[3])
         elif kind == "hello":
-            front.uid = message[1]
-            self._front_seen = True
-            state = self._state.machine.state
-            self._write(
-                front, bridge.encode(["welcome", {"path": str(self._state.path), "index": state.idx}])
-            )
+            self._front.welcome(message[1])
+            index = self._state.machine.state.idx
+            self._front.tell(["welcome", {"path": str(self._state.path), "index": index}])
             self._told_s = 0.0
         else:
             raise ValueError(f"unknown bridge message {kind!r}")
 
-    def _answer(self, front: FrontConnection, number: int, what: str, arguments: list[Any]) -> None:
+    def _answer(self, number: int, what: str, arguments: list[Any]) -> None:
         """Asks about membership: the answer says that it began; its end shows in the status."""
         try:
             if what == "transfer":
@@ -290,7 +229,7 @@ class Core:
         except ValueError as error:
             ok, text = False, str(error)
         if number:
-            self._write(front, bridge.encode(["answer", number, ok, text]))
+            self._front.tell(["answer", number, ok, text])
 
     def _transfer(self, target: str | None) -> str:
         """Raises ValueError with the reason why nobody can take over."""
@@ -309,7 +248,7 @@ class Core:
         return target or ""
 
     def _watch_front(self, now_s: float) -> None:
-        if self._front_lives(now_s) or self._consensus.role is not Role.LEADER:
+        if self._front.lives(now_s) or self._consensus.role is not Role.LEADER:
             return
         if now_s - self._transferred_s > TRANSFER_PAUSE_S and self._stopping_s is None:
             try:
@@ -351,44 +290,10 @@ class Core:
                         f" in {kept} for you to look at; the next start makes a new one from log or peer"
                     )
 
-    def _front_lives(self, now_s: float) -> bool:
-        if not self._front_seen and now_s - self._started_s < FIRST_FRONT_S:
-            return True  # it is still starting
-        heard_s = self._front.heard_s if self._front is not None else self._front_lost_s
-        return now_s - heard_s < bridge.FRONT_SILENCE_S
-
-    def _drop_front(self, why: str) -> None:
-        front = self._front
-        if front is None:
-            return
-        log.info("front %s: %s", front.uid, why)
-        self._front = None
-        self._front_lost_s = front.heard_s
-        self._reactor.remove(front.sock)
-        front.sock.close()
-        for key in [key for key in self._pending if key[0] == front.uid]:
-            del self._pending[key]  # nobody waits for them any more
-
-    def _write(self, front: FrontConnection, data: bytes) -> None:
-        if len(front.outgoing) + len(data) > OUTGOING_BYTES_MAX:
-            self._drop_front("does not read what it is sent")
-            return
-        front.outgoing += data  # leaves with the end of the turn, all in one
-
-    def _flush_front(self) -> None:
-        front = self._front
-        if front is None or not front.outgoing:
-            return
-        try:
-            while front.outgoing:
-                sent = front.sock.send(memoryview(front.outgoing)[: 1 << 20])
-                del front.outgoing[:sent]
-        except BlockingIOError:
-            pass
-        except ConnectionError:
-            self._drop_front("disconnected")
-            return
-        self._reactor.set_writing(front.sock, bool(front.outgoing))
+    def _forget(self, front: str) -> None:
+        """Nobody waits any more for what this front proposed."""
+        for key in [key for key in self._pending if key[0] == front]:
+            del self._pending[key]
 
     # -- status ----------------------------------------------------------------------------------
 
@@ -403,16 +308,16 @@ class Core:
             "free_bytes": space.free_bytes,
             "low": space.low,
             "tzdata": state.tzdata,
-            "front": self._front_lives(time.monotonic()),
+            "front": self._front.lives(time.monotonic()),
             "stopping": self._stopping_s is not None,
         }
 
     def _tell_status(self, now_s: float) -> None:
-        front = self._front
-        if front is None or not front.uid:
+        if not self._front.uid:
             return
         consensus = self._consensus
         state = self._state.machine.state
+        space = self._storage.look(now_s)
         lag_ms = consensus.leader_silent_ms
         ready = (
             consensus.has_quorum
@@ -459,11 +364,10 @@ class Core:
             "state_hash": state.hash.hex(),
             "ledger_head": state.ledger_head.hex(),
             "format": state.format,
-            "version": software_version(),
+            "version": self._version,
             "tzdata": state.tzdata,
-            "free_bytes": self._storage.look(now_s).free_bytes,
-            "storage_low": 2
-            * (sum(bool(p.status.get("low")) for p in consensus.peers()) + self._storage.look(now_s).low)
+            "free_bytes": space.free_bytes,
+            "storage_low": 2 * (sum(bool(p.status.get("low")) for p in consensus.peers()) + space.low)
             > len(peers) + 1,
             "wal_bytes": self._state.wal_bytes(),
             "log_bytes": consensus.log_bytes,
@@ -472,7 +376,7 @@ class Core:
             "url": self._config.url,
             "peers": peers,
         }
-        self._write(front, bridge.encode(["status", status]))
+        self._front.tell(["status", status])
 
     def _state_word(self) -> str:
         if self._stopping_s is not None:
