@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from cluster.simulation import simulate
+from cluster.simulation.world import Plan, World
 
 SEEDS = range(1, 101)
 CHUNK = 10
@@ -38,3 +39,48 @@ def test_same_seed_is_the_same_story_in_any_process() -> None:
         told.append(run.stdout)
     assert told[0] == told[1] == f"{[simulate(s).digest for s in (3, 4)]}\n"
     assert simulate(3).digest != simulate(5).digest
+
+
+class Moving(World):
+    """From n0, n1, n2 to five members and on to x1, x2, n2 alone, under every other fault."""
+
+    most = 0
+
+    def begin_clients(self) -> None:
+        super().begin_clients()
+        self.at(1.0, self._step)
+
+    def voters(self) -> tuple[str, ...]:
+        leader = self.leader()
+        return leader.consensus.membership.voters if leader is not None and leader.consensus else ()
+
+    def _step(self) -> None:
+        self.at(0.4, self._step)
+        leader = self.leader()
+        if leader is None or leader.consensus is None:
+            return
+        self.most = max(self.most, len(self.voters()))
+        known = [m.name for m in leader.consensus.membership.members]
+        for name in ("x1", "x2") if self.most < 5 else ():
+            if name not in known:
+                leader.consensus.add_member(name, f"{name}:1", uid=f"uid-{name}")
+            if name not in self.nodes:
+                self.create(name, joins=True)
+            self.start(name)
+        for name in ("n0", "n1") if self.most == 5 else ():
+            if name in known:
+                leader.consensus.remove_member(name)
+                break
+
+    def settled(self) -> bool:
+        return super().settled() and self.voters() == ("n2", "x1", "x2")
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_three_members_become_five_and_three_others(seed: int) -> None:
+    world = Moving(seed, Plan(seconds=20.0, fault_every_s=0.7, members=False))
+    result = world.run()
+    assert not result.violations, result.violations
+    assert world.most == 5
+    assert world.nodes["n0"].retired
+    assert world.nodes["n1"].retired
