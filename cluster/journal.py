@@ -11,6 +11,8 @@ Rules:
    Everything else that is not as it was written is refused by name: file, offset, what to do. Each
    record says how far its file was synced when it was written; so damage before that point is known to
    be no torn tail.
+   What a killed process wrote and did not sync is found again by the next one. Opening syncs it before
+   anything of it counts: it may be acknowledged without being written once more.
 4. Segments are numbered without gaps and each says behind which position it starts; the metadata say which is
    the oldest and the least newest one: a segment that is missing is noticed.
 5. The log is trimmed by whole segments. The entry before the first one that is kept stays as a placeholder
@@ -315,7 +317,10 @@ class Journal:
             self._load_segment(name, expected, is_last=name == last, required=expected <= newest)
         if newest >= oldest and (not self._segments or self._segments[-1].number < newest):
             raise self._refuse(f"{newest:016d}.seg", 0, "it is missing")
-        if not self._segments:
+        if self._segments:
+            self._disk.sync(self._segments[-1].name)  # older ones were synced before this one began
+            self._disk.sync_names()
+        else:
             self._roll()
         self._finish()
         self._synced = self._segments[-1].size

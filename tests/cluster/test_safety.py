@@ -18,7 +18,7 @@ from cluster.membership import Membership
 from cluster.raft import MEMBERSHIP, REGULAR, Role
 from cluster.restore import pack_members
 from cluster.settings import ClusterSettings, Founder
-from cluster.simulation.disk import SimulatedDisk
+from cluster.simulation.disk import Death, SimulatedDisk
 from cluster.simulation.machine import SimulatedMachine
 from cluster.simulation.network import Network, SimulatedLinks
 from cluster.simulation.world import World
@@ -81,6 +81,23 @@ def test_vote_between_truncation_and_sync_commits_nothing_of_the_cut_tail() -> N
     assert again.term == 9
     assert again.entries[4][1:] == (5, 1)
     assert again.commit_index <= 2
+
+
+def test_what_a_killed_process_never_synced_is_synced_before_it_counts() -> None:
+    """Written, killed before the sync, read again, acknowledged because it matches; then the power fails."""
+    bench = Bench("abc")
+    disk = bench.disks["a"]
+    journal = bench.journals["a"]
+    for index in range(2, 6):
+        journal.append(bytes([REGULAR]) + b"entry", index, 1)
+    disk.dies_in = 2  # the write passes, the sync does not
+    with pytest.raises(Death):
+        journal.sync()
+    disk.dies_in = None
+    again = Journal(disk)
+    assert (again.last_index, again.synced_index) == (5, 5)
+    disk.crash()
+    assert Journal(disk).last_index == 5
 
 
 def test_crash_between_copy_and_log_is_no_refusal_to_start(tmp_path: Path) -> None:
