@@ -1,6 +1,6 @@
 """The leader's batcher: many proposals become one log entry.
 
-At once while nothing is in flight; else every 2 ms or 64 KiB, so that a round carries more when rounds
+At once while nothing is in flight; else every 4 ms or 64 KiB, so that a round carries more when rounds
 are slow.
 """
 
@@ -10,7 +10,7 @@ from collections import deque
 
 import msgpack
 
-BATCH_WAIT_S = 0.002
+BATCH_WAIT_S = 0.004
 BATCH_BYTES = 64 << 10
 ENTRY_BYTES_MAX = 1 << 20  #: of proposals in one entry, unless one alone is larger
 

@@ -34,7 +34,14 @@ from node import bridge
 from node.__main__ import configure_logging
 from node.config import ConfigError, NodeConfig, load_config
 from node.front_socket import FrontSocket
-from node.identity import Identity, load_identity, software_version
+from node.identity import (
+    JOURNAL,
+    Identity,
+    load_identity,
+    note_started,
+    refuse_forgotten_votes,
+    software_version,
+)
 from node.state import ReplicatedState
 from node.storage import Storage
 from node.supervisor import EXIT_REFUSED, die_with_parent
@@ -104,7 +111,7 @@ class Core:
                 uid=self._identity.uid,
                 address=str(config.raft_address),
                 members=[Founder(m.name, str(m.raft), m.zone, m.url) for m in config.members.values()],
-                journal_dir=config.data / "log",
+                journal_dir=config.data / JOURNAL,
                 copy_dir=config.data / "copies",
                 zone=config.zone,
                 url=config.url,
@@ -400,7 +407,9 @@ def main() -> int:
     configure_logging("core")
     try:
         config = load_config(arguments.config)
+        refuse_forgotten_votes(config.data)
         core = Core(config, load_identity(config))
+        note_started(config.data)
     except (ConfigError, JournalError, StoreError) as error:
         print(f"cronclave node: {error}", file=sys.stderr)
         return EXIT_REFUSED

@@ -50,7 +50,7 @@ _PLAN_EVENTS = (
 )
 
 
-def _unknown_status(config: NodeConfig, uid: str) -> NodeStatus:
+def unknown_status(config: NodeConfig, uid: str) -> NodeStatus:
     return NodeStatus(
         cluster=config.cluster,
         node=config.name,
@@ -82,7 +82,7 @@ class Front:
 
     def __init__(self, config: NodeConfig) -> None:
         self._config = config
-        self._link = CoreLink(config.data, _unknown_status(config, load_identity(config).uid))
+        self._link = CoreLink(config.data, unknown_status(config, load_identity(config).uid))
         settings = ApiSettings(
             insecure=config.insecure, urls={name: member.url for name, member in config.members.items()}
         )

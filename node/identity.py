@@ -25,6 +25,10 @@ def software_version() -> str:
         return "0"
 
 
+JOURNAL = "log"  #: directory of consensus' journal in the data directory
+STARTED = "started"  #: file that says that the journal was there
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     uid: str
@@ -67,6 +71,21 @@ def load_identity(config: NodeConfig) -> Identity:
         path, json.dumps({"uid": identity.uid, "cluster": identity.cluster, "name": identity.name})
     )
     return identity
+
+
+def refuse_forgotten_votes(data: Path) -> None:
+    """A node that has run before has its journal, or it forgot its votes. Raises ConfigError."""
+    if (data / STARTED).exists() and not any((data / JOURNAL).glob("*")):
+        raise ConfigError(
+            f"{data / JOURNAL}: the journal of this node is gone, and with it its votes. Remove the node "
+            "from the cluster and let it join under a new name with an empty data directory"
+        )
+
+
+def note_started(data: Path) -> None:
+    """The journal exists now: from here on it must never be missing."""
+    if not (data / STARTED).exists():
+        write_atomically(data / STARTED, "")
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:

@@ -189,9 +189,9 @@ class CoreLink:
     def now_ms(self) -> int:
         return int(time.time() * 1000)
 
-    def hand_over(self, reason: str) -> None:
-        log.warning("handing leadership over: %s", reason)
-        self._send(["ask", 0, "transfer", [None]])
+    def hand_over(self, reason: str, target: str) -> None:
+        log.warning("handing leadership to %s: %s", target, reason)
+        self._send(["ask", 0, "transfer", [target]])
 
     # -- the bridge ------------------------------------------------------------------------------
 

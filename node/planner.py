@@ -85,7 +85,7 @@ class Planner:
         open_store: Callable[[], Store],
         status: Callable[[], NodeStatus],
         propose: Callable[[Sequence[Command]], asyncio.Future[list[Outcome]]],
-        hand_over: Callable[[str], None],
+        hand_over: Callable[[str, str], None],
         commit_s: Callable[[], float],
         bootstrap_token: bytes | None,
     ) -> None:
@@ -153,8 +153,9 @@ class Planner:
             self._poked.clear()
             self._planned_s = asyncio.get_running_loop().time()
             status = self._status()
-            if self._clock_deviates(status):
-                self._hand_over("its clock differs by more than 1 s from the median of its peers")
+            truer = truer_clock(status)
+            if truer is not None:
+                self._hand_over("its clock differs by more than 1 s from the median of its peers", truer)
                 await self._wait(IDLE_S_MAX)
                 continue
             lead_ms = max(LEAD_MS_MIN, min(LEAD_MS_MAX, int(self._commit_s() * 3_000)))
@@ -185,14 +186,6 @@ class Planner:
             pace_s = self._planned_s + PACE_S - asyncio.get_running_loop().time()
             await self._wait(max(0.0, pace_s, min(IDLE_S_MAX, wait_s)))
 
-    def _clock_deviates(self, status: NodeStatus) -> bool:
-        offsets = [
-            p.clock_offset_ms
-            for p in status.peers
-            if p.reachable and p.voter and p.clock_offset_ms is not None
-        ]
-        return len(offsets) > 1 and abs(statistics.median([0, *offsets])) > CLOCK_DEVIATION_MS_MAX
-
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._poked.wait(), seconds)
@@ -201,3 +194,22 @@ class Planner:
 
 def _silent_for(status: NodeStatus, silence_ms: int) -> list[str]:
     return sorted(p.node for p in status.peers if p.silent_ms >= silence_ms)
+
+
+def truer_clock(status: NodeStatus) -> str | None:
+    """The peer whose clock is nearest the median of all, when this node's differs from it by more than 1 s.
+
+    None while this node's clock is sound, or nearest itself: handing over would only go round.
+    """
+    offsets = {
+        p.node: p.clock_offset_ms
+        for p in status.peers
+        if p.reachable and p.voter and p.clock_offset_ms is not None
+    }
+    if len(offsets) < 2:  # of two clocks nobody can say which is wrong
+        return None
+    median_ms = statistics.median([0, *offsets.values()])
+    if abs(median_ms) <= CLOCK_DEVIATION_MS_MAX:
+        return None
+    nearest = min(offsets, key=lambda node: (abs(offsets[node] - median_ms), node))
+    return nearest if abs(offsets[nearest] - median_ms) < abs(median_ms) else None

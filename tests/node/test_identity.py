@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from node.config import ConfigError, NodeConfig, load_config
-from node.identity import load_identity, lock_data
+from node.identity import load_identity, lock_data, note_started, refuse_forgotten_votes
 from tests.node.test_config import GOOD, write
 
 
@@ -45,3 +45,15 @@ def test_two_nodes_never_share_a_directory(config: NodeConfig) -> None:
     lock_data(config.data)
     with pytest.raises(ConfigError, match="another node runs on this data directory"):
         lock_data(config.data)
+
+
+def test_a_node_that_lost_its_journal_alone_is_refused(config: NodeConfig) -> None:
+    load_identity(config)
+    refuse_forgotten_votes(config.data)  # the first start: there is none yet
+    (config.data / "log").mkdir()
+    (config.data / "log" / "1.segment").write_bytes(b"votes")
+    note_started(config.data)
+    refuse_forgotten_votes(config.data)
+    shutil.rmtree(config.data / "log")
+    with pytest.raises(ConfigError, match="the journal of this node is gone"):
+        refuse_forgotten_votes(config.data)
