@@ -266,6 +266,8 @@ class Connection:
             await asyncio.sleep(PING_BUSY_MS / 1000)
             now_ms = boot_ms()
             if self._unanswered_ms is not None and now_ms - self._unanswered_ms > SILENCE_MS:
+                if self._socket is not None:
+                    self._socket.transport.abort()  # no farewell: nobody would read it, and it takes a second
                 return f"no answer for {SILENCE_MS} ms"
             busy = self._listener.waiting() or now_ms - self._worked_ms < BUSY_MS
             if busy or now_ms - pinged_ms >= PING_MS:

@@ -78,6 +78,7 @@ class Core:
         self._started_s = time.monotonic()
         self._version = software_version()
         self._transferred_s = 0.0
+        self._sent_to: tuple[str | None, int] = (None, 0)
         self._told_role: tuple[Any, ...] = ()
         self._told_s = 0.0
         self._compared_s = 0.0
@@ -179,10 +180,14 @@ class Core:
 
     def _role_changed(self, role: Role) -> None:
         self._told_s = 0.0
-        for key, (frame, _) in self._pending.items():
-            self._pending[key] = (frame, 0.0)
 
     def _resend(self, now_s: float) -> None:
+        """Frames that nobody answered: at once to another leader, since the last may be gone with them."""
+        leadership = (self._consensus.leader, self._consensus.term)
+        if leadership != self._sent_to and leadership[0] is not None:
+            self._sent_to = leadership
+            for key, (frame, _) in self._pending.items():
+                self._pending[key] = (frame, 0.0)
         for key, (frame, sent_s) in self._pending.items():
             if now_s - sent_s >= RESEND_S and self._consensus.propose(frame):
                 self._pending[key] = (frame, now_s)
