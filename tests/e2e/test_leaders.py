@@ -65,14 +65,21 @@ def assert_ledger_agrees(cluster: Cluster, began_ms: int, jobs: list[Every]) -> 
     assert all(set(head) != {"0"} for _, _, head in heads.values())
 
 
-def test_a_dead_front_costs_no_tick_and_off_the_leader_no_election(new_cluster: NewCluster) -> None:
-    cluster = new_cluster(slots=200)
-    cluster.start()
+def steady_load(cluster: Cluster) -> tuple[list[Every], Path, int]:
+    """Ten every-second jobs that append their tick, running: their oracles, the file, and the instant from
+    which each tick must be in it."""
     file = cluster.root / "ticks.txt"
-    made = [every_second(f"front-{i}", append_tick(file), offset_ms=i * 100) for i in range(10)]
+    made = [every_second(f"steady-{i}", append_tick(file), offset_ms=i * 100) for i in range(10)]
     cluster.client.apply([job for job, _ in made])
     from_ms = int(time.time() * 1000) + 1_000
     wait_lines(file, 20)
+    return [oracle for _, oracle in made], file, from_ms
+
+
+def test_a_dead_front_costs_no_tick_and_off_the_leader_no_election(new_cluster: NewCluster) -> None:
+    cluster = new_cluster(slots=200)
+    cluster.start()
+    jobs, file, from_ms = steady_load(cluster)
 
     leader = cluster.leader()
     term = cluster.statuses()[leader.name]["term"]
@@ -81,8 +88,7 @@ def test_a_dead_front_costs_no_tick_and_off_the_leader_no_election(new_cluster: 
     # On the leader it may cost the leadership, when the front takes longer than a second to come back.
     lose_front(cluster, leader, file)
 
-    oracles = [oracle for _, oracle in made]
-    judgement = judge_file(oracles, file, from_ms=from_ms, until_ms=int(time.time() * 1000))
+    judgement = judge_file(jobs, file, from_ms=from_ms, until_ms=int(time.time() * 1000))
     assert judgement.clean, judgement
 
 
@@ -97,11 +103,7 @@ def lose_front(cluster: Cluster, node: Node, file: Path) -> None:
 def test_a_frozen_front_loses_the_leadership_and_no_tick(new_cluster: NewCluster) -> None:
     cluster = new_cluster(slots=200)
     cluster.start()
-    file = cluster.root / "ticks.txt"
-    made = [every_second(f"front-{i}", append_tick(file), offset_ms=i * 100) for i in range(10)]
-    cluster.client.apply([job for job, _ in made])
-    from_ms = int(time.time() * 1000) + 1_000
-    wait_lines(file, 20)
+    jobs, file, from_ms = steady_load(cluster)
     frozen = cluster.leader()
 
     front = frozen.pids()["front"]
@@ -114,27 +116,21 @@ def test_a_frozen_front_loses_the_leadership_and_no_tick(new_cluster: NewCluster
     cluster.wait_ready()
     wait_lines(file, len(file.read_text().splitlines()) + 30)
 
-    oracles = [oracle for _, oracle in made]
-    judgement = judge_file(oracles, file, from_ms=from_ms, until_ms=int(time.time() * 1000))
+    judgement = judge_file(jobs, file, from_ms=from_ms, until_ms=int(time.time() * 1000))
     assert judgement.clean, judgement
 
 
 def test_a_leader_that_is_told_to_go_hands_over(new_cluster: NewCluster) -> None:
     cluster = new_cluster(slots=200)
     cluster.start()
-    file = cluster.root / "ticks.txt"
-    made = [every_second(f"handed-{i}", append_tick(file), offset_ms=i * 100) for i in range(10)]
-    cluster.client.apply([job for job, _ in made])
-    from_ms = int(time.time() * 1000) + 1_000
-    wait_lines(file, 20)
+    jobs, file, from_ms = steady_load(cluster)
     before = cluster.leader().name
 
     cluster.client.ask("POST", "/v1/cluster/transfer", {})
 
     assert cluster.leader(other_than=before).name != before
     wait_lines(file, len(file.read_text().splitlines()) + 30)
-    oracles = [oracle for _, oracle in made]
-    judgement = judge_file(oracles, file, from_ms=from_ms, until_ms=int(time.time() * 1000))
+    judgement = judge_file(jobs, file, from_ms=from_ms, until_ms=int(time.time() * 1000))
     assert judgement.clean, judgement
 
 
