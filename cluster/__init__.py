@@ -5,7 +5,7 @@ processes and machines, partitions, full disks and delayed messages; a node that
 
 Reading order: machine (what the log drives), consensus (one member), raft and hardening (pysyncobj made
 safe), journal and disk, membership, batcher, copies (whole states for peers), links, wire, stream, tcp,
-reactor, simulation.
+tls and authority (who is at the other end), reactor, simulation.
 
 Use, in the core process:
 

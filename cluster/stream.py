@@ -10,14 +10,17 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from cluster.reactor import Reactor
+from cluster.tls import first_bytes_fault, handshake_fault
 from cluster.wire import FrameReader, Message, ProtocolError
 
 QUEUE_BYTES_MAX = 64 << 20
 READ_BYTES = 256 << 10
 READS_MAX = 16  #: per wake-up, so that one busy peer does not starve the others
+LINGER_S = 0.2  #: for a last word (a refusal, an alert of TLS) to arrive before the connection is closed
 SILENCE_MS = 1500  #: unacknowledged bytes for so long end a TCP connection
 
 
@@ -41,7 +44,11 @@ class Stream:
         self._connecting = connecting
         self._shaking = tls is not None
         self._ended = False
+        self._received, self._first = False, b""
         self.peer = ""  #: name of the other end, once known
+        self.address = ""  #: host:port of the other end, where the owner knows it
+        self.fault: str | None = None  #: what the other end did wrong before it was ready, for the log
+        self.broke_off = False  #: it ended in the middle of the TLS handshake without a word
         self.is_open = False  #: connected, and TLS is done
         self.is_ending = False  #: the last frame was queued
         self.is_ready = False  #: hellos were exchanged
@@ -60,12 +67,11 @@ class Stream:
     def queued_bytes(self) -> int:
         return len(self._out)
 
-    def certificate_names(self) -> list[str] | None:
-        """DNS names in the other end's certificate; None without TLS."""
+    def certificate(self) -> Mapping[str, Any] | None:
+        """The other end's certificate as ssl gives it; None without TLS."""
         if not isinstance(self._sock, ssl.SSLSocket):
             return None
-        certificate = self._sock.getpeercert() or {}
-        return [str(pair[1]) for pair in certificate.get("subjectAltName", ()) if pair[0] == "DNS"]
+        return self._sock.getpeercert() or {}
 
     def send(self, frame: bytes) -> None:
         """Queue a frame; `flush` or the next writable moment sends it."""
@@ -95,7 +101,7 @@ class Stream:
         self.flush()
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
-        self._reactor.call_later(0.2, lambda: self.end(reason))
+        self._reactor.call_later(LINGER_S, lambda: self.end(reason))
 
     def _wrap(self) -> None:
         if self._tls is not None:
@@ -135,8 +141,12 @@ class Stream:
         except ssl.SSLWantWriteError:
             self._reactor.set_writing(self._sock, True)
             return
-        except (ssl.SSLError, OSError) as e:
-            self.end(f"TLS: {e}")
+        except OSError as e:
+            self.fault = handshake_fault(e)
+            self.broke_off = self.fault is None
+            # The alert that tells the other end why must not be lost to a reset.
+            self._reactor.remove(self._sock)
+            self.end_after_sending(f"TLS: {self.fault or e}")
             return
         self._shaking = False
         self._reactor.set_writing(self._sock, bool(self._out))
@@ -168,13 +178,17 @@ class Stream:
             data = self._receive()
             if not data:
                 return
+            if not self._received:
+                self._received, self._first = True, data[:8]
             try:
                 for message in self._reader.feed(data):
                     self._on_message(self, message)
                     if self._ended:
                         return
             except ProtocolError as e:
-                self.end(str(e))
+                if not self.is_ready:
+                    self.fault = first_bytes_fault(self._first) or str(e)
+                self.end(self.fault or str(e))
                 return
             if len(data) < READ_BYTES and not isinstance(self._sock, ssl.SSLSocket):
                 return
@@ -190,8 +204,10 @@ class Stream:
             data = self._sock.recv(READ_BYTES)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return b""
-        except (OSError, ssl.SSLError) as e:
-            self.end(str(e))
+        except OSError as e:
+            if not self.is_ready:  # with TLS 1.3 a client learns here that the server refuses it
+                self.fault = handshake_fault(e)
+            self.end(self.fault or str(e))
             return b""
         if not data:
             self.end("the peer closed the connection")

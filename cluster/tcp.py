@@ -2,10 +2,12 @@
 
 Rules (those of cluster.links, and):
 1. Plain TCP only between loopback addresses, unless told `insecure`. With certificates both ends prove who
-   they are, and the certificate must name the node that the hello names.
+   they are: cluster and node of the certificate are those of the hello, and whoever dials believes nothing,
+   not even a refusal, before it has seen them (cluster.tls).
 2. A connection that breaks is noticed at once; one that is silent, after `SILENCE_MS` of unacknowledged
-   bytes. Dialling is repeated every 0.2 s, with jitter.
+   bytes. Dialling is repeated every 0.2 s, with jitter; after a refusal every second.
 3. The first frame decides: hello or refusal. Until then a connection counts for nothing and has 5 s.
+4. Both ends log a refusal: who, why, what to do; repetitions once a minute.
 """
 
 from __future__ import annotations
@@ -15,15 +17,14 @@ import ipaddress
 import logging
 import random
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from cluster.links import LinkHost
 from cluster.reactor import Reactor, Timer
 from cluster.stream import Stream
+from cluster.tls import LOOK_S, LinkTls, RefusalLog, TlsFiles, why_not
 from cluster.wire import Hello, Message, ProtocolError, Refusal, encode
 
 REDIAL_S = 0.2
@@ -31,35 +32,16 @@ REFUSED_REDIAL_S = 1.0
 HANDSHAKE_S = 5.0
 CONNECT_S = 1.0
 STRANGERS_MAX = 64  #: inbound connections without a hello
+BROKE_OFF = "it ends the connection during the TLS handshake: does it have certificates ([tls])?"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """Mutual TLS. The trust bundle may hold two CAs while one replaces the other."""
-
-    certificate: Path
-    key: Path
-    trust: Path
-
-    def context(self, *, server_side: bool) -> ssl.SSLContext:
-        protocol = ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT
-        context = ssl.SSLContext(protocol)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.check_hostname = (
-            False  # the node's name is checked, not its address: see `_check_certificate`
-        )
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_cert_chain(self.certificate, self.key)
-        context.load_verify_locations(self.trust)
-        return context
 
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
     listen: str  #: host:port
     tls: TlsFiles | None = None
+    identity: str | None = None  #: what this node's own certificate must say
     insecure: bool = False  #: plain TCP beyond loopback
     dial: Mapping[str, str] = field(
         default_factory=dict
@@ -73,6 +55,10 @@ def split_address(address: str) -> tuple[str, int]:
     if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
         raise ValueError(f"address {address!r}: host:port is needed")
     return host, int(port)
+
+
+def host_of(stream: Stream) -> str:
+    return stream.address.rpartition(":")[0]
 
 
 def is_loopback(host: str) -> bool:
@@ -97,16 +83,17 @@ class _Dial:
 
 class TcpLinks:
     def __init__(self, reactor: Reactor, settings: LinkSettings, *, rng: random.Random | None = None) -> None:
-        """Listens at once. Raises OSError when it cannot, ValueError for addresses that need TLS."""
+        """Listens at once. Raises OSError when it cannot, ValueError for addresses that need TLS, TlsError
+        (a ValueError) for certificates that cannot be used."""
         self._reactor, self._settings = reactor, settings
         self._rng = rng or random.Random()
         self._host: LinkHost | None = None
         self._dials: dict[str, _Dial] = {}
         self._inbound: dict[str, Stream] = {}
         self._strangers: set[Stream] = set()
-        self._accepting: ssl.SSLContext | None = None
-        self._dialling: ssl.SSLContext | None = None
-        self.reload()
+        self._is_closed = False
+        self._refusals = RefusalLog(_log)
+        self._tls = LinkTls(settings.tls, settings.identity) if settings.tls is not None else None
         host, port = split_address(settings.listen)
         self._check_plain(host)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -115,11 +102,24 @@ class TcpLinks:
         self.port: int = self._listener.getsockname()[1]
         reactor.add(self._listener, self._accept)
 
+        if self._tls is not None:
+            reactor.call_later(LOOK_S, self._look)
+
     def reload(self) -> None:
-        """Read the certificates again; connections from now on use them."""
-        if self._settings.tls is not None:
-            self._accepting = self._settings.tls.context(server_side=True)
-            self._dialling = self._settings.tls.context(server_side=False)
+        """Read the certificates again; connections from now on use them, if they are sound."""
+        if self._tls is not None:
+            self._tls.look(force=True)
+
+    @property
+    def certificate_ends_s(self) -> float | None:
+        """When this node's certificate expires, in seconds since the epoch; None without TLS."""
+        return None if self._tls is None else self._tls.not_after_s
+
+    def _look(self) -> None:
+        assert self._tls is not None
+        if not self._is_closed:
+            self._tls.look()
+            self._reactor.call_later(LOOK_S, self._look)
 
     # ---- Links
 
@@ -169,6 +169,7 @@ class TcpLinks:
 
     def close(self) -> None:
         self.flush()
+        self._is_closed = True
         self._reactor.remove(self._listener)
         self._listener.close()
         self._host = None
@@ -239,14 +240,14 @@ class TcpLinks:
         stream = dial.stream = Stream(
             self._reactor,
             sock,
-            tls=self._dialling,
+            tls=None if self._tls is None else self._tls.dialling,
             server_side=False,
             connecting=True,
-            on_open=lambda s: self._greet(s),
+            on_open=lambda s: self._opened(dial, s),
             on_message=lambda s, m: self._answered(dial, s, m),
             on_end=lambda s, reason: self._dial_ended(dial, s, reason),
         )
-        stream.peer = dial.peer
+        stream.peer, stream.address = dial.peer, dial.address
         self._expect(stream, CONNECT_S, lambda: stream.is_open, "no connection in time")
         self._expect(stream, HANDSHAKE_S, lambda: stream.is_ready, "no hello in time")
 
@@ -258,12 +259,24 @@ class TcpLinks:
             stream.send(encode(self._host.hello().message()))
             stream.flush()
 
+    def _opened(self, dial: _Dial, stream: Stream) -> None:
+        """Connected, and the chain of its certificate is good. Whose certificate is it?"""
+        certificate = stream.certificate()
+        if certificate is not None and self._host is not None:
+            fault = why_not(certificate, self._host.hello().cluster, dial.peer)
+            if fault is not None:
+                stream.fault = fault
+                stream.end(fault)
+                return
+        self._greet(stream)
+
     def _answered(self, dial: _Dial, stream: Stream, message: Message) -> None:
         """The answer to our hello; later only a refusal can come this way."""
         if self._host is None:
             return
         if message["type"] == "refuse":
             dial.refused = True
+            self._refusals.warn(f"node {dial.peer} at {dial.address} refuses this node", message["reason"])
             self._host.refused(dial.peer, Refusal(message["code"], message["reason"]))
             stream.end(f"refused: {message['reason']}")
             return
@@ -277,7 +290,7 @@ class TcpLinks:
             )
         if refusal is not None:
             dial.refused = True
-            _log.warning("node at %s: %s", dial.address, refusal.reason)
+            self._refusals.warn(f"node {dial.peer} at {dial.address} is refused", refusal.reason)
             stream.end(f"refused: {refusal.reason}")
             return
         stream.is_ready = True
@@ -290,6 +303,12 @@ class TcpLinks:
             if stream.is_ready and self._host is not None:
                 _log.info("connection to %s ended: %s", dial.peer, reason)
                 self._host.disconnected(dial.peer)
+            elif (stream.fault is not None or stream.broke_off) and self._host is not None:
+                # One that broke off may be starting: it is called again soon.
+                dial.refused = stream.fault is not None
+                fault = stream.fault or BROKE_OFF
+                self._refusals.warn(f"no connection to node {dial.peer} at {dial.address}", fault)
+                self._host.refused(dial.peer, Refusal("certificate", fault))
             delay_s = REFUSED_REDIAL_S if dial.refused else REDIAL_S
             self._redial(dial, delay_s * self._rng.uniform(0.75, 1.25))
 
@@ -298,7 +317,7 @@ class TcpLinks:
     def _accept(self) -> None:
         for _ in range(16):
             try:
-                sock, _address = self._listener.accept()
+                sock, address = self._listener.accept()
             except BlockingIOError:
                 return
             except OSError as e:  # out of descriptors, or the caller gave up: the listener stays
@@ -310,13 +329,14 @@ class TcpLinks:
             stream = Stream(
                 self._reactor,
                 sock,
-                tls=self._accepting,
+                tls=None if self._tls is None else self._tls.accepting,
                 server_side=True,
                 connecting=False,
                 on_open=lambda s: None,
                 on_message=self._heard,
                 on_end=self._inbound_ended,
             )
+            stream.address = "{}:{}".format(*address)
             self._strangers.add(stream)
             self._expect_hello(stream)
 
@@ -338,7 +358,8 @@ class TcpLinks:
         hello = Hello.read(message)
         refusal = self._check(stream, hello)
         if refusal is not None:
-            _log.warning("node %s refused: %s", hello.name, refusal.reason)
+            who = f"node {hello.name} of cluster {hello.cluster} at {stream.address} is refused"
+            self._refusals.warn(who, refusal.reason, host=f"{hello.name} {hello.cluster} {host_of(stream)}")
             stream.send(encode(refusal.message()))
             stream.end_after_sending(refusal.reason)
             return
@@ -355,16 +376,18 @@ class TcpLinks:
             self._redial(dial, 0.0)
 
     def _check(self, stream: Stream, hello: Hello) -> Refusal | None:
-        names = stream.certificate_names()
-        if names is not None and hello.name not in names:
-            return Refusal(
-                "certificate", f"the certificate names {', '.join(names) or 'nobody'}, not {hello.name}"
-            )
         assert self._host is not None
+        certificate = stream.certificate()
+        fault = None if certificate is None else why_not(certificate, hello.cluster, hello.name)
+        if fault is not None:
+            return Refusal("certificate", fault)
         return self._host.vet(hello)
 
     def _inbound_ended(self, stream: Stream, reason: str) -> None:
         self._strangers.discard(stream)
+        if not stream.is_ready and stream.fault is not None and self._host is not None:
+            who = f"a connection from {stream.address} is refused"
+            self._refusals.warn(who, stream.fault, host=host_of(stream))
         if stream.is_ready and self._inbound.get(stream.peer) is stream:
             del self._inbound[stream.peer]
             _log.info("connection from %s ended: %s", stream.peer, reason)

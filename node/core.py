@@ -29,7 +29,8 @@ from cluster.journal import JournalError
 from cluster.raft import Role
 from cluster.reactor import Reactor
 from cluster.settings import ClusterSettings, Founder
-from cluster.tcp import LinkSettings, TcpLinks, TlsFiles
+from cluster.tcp import LinkSettings, TcpLinks
+from cluster.tls import TlsError, TlsFiles, identity
 from node import bridge
 from node.__main__ import configure_logging
 from node.config import ConfigError, NodeConfig, load_config
@@ -98,6 +99,7 @@ class Core:
             LinkSettings(
                 listen=str(self._config.raft),
                 tls=TlsFiles(certificate=tls.cert, key=tls.key, trust=tls.ca) if tls else None,
+                identity=identity(self._config.cluster, self._config.name),
                 insecure=self._config.insecure,
                 dial={peer: str(address) for peer, address in self._config.dial.items()},
             ),
@@ -415,7 +417,7 @@ def main() -> int:
         refuse_forgotten_votes(config.data)
         core = Core(config, load_identity(config))
         note_started(config.data)
-    except (ConfigError, JournalError, StoreError) as error:
+    except (ConfigError, JournalError, StoreError, TlsError) as error:
         print(f"cronclave node: {error}", file=sys.stderr)
         return EXIT_REFUSED
     except OSError as error:

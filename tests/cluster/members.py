@@ -19,7 +19,8 @@ from cluster.machine import Applied, Entry, Position
 from cluster.raft import Role
 from cluster.reactor import Reactor
 from cluster.settings import ClusterSettings, Founder
-from cluster.tcp import LinkSettings, TcpLinks, TlsFiles
+from cluster.tcp import LinkSettings, TcpLinks
+from cluster.tls import TlsFiles
 
 DEADLINE_S = 20.0
 _ports = iter(range(21000 + os.getpid() % 90 * 10, 21999))

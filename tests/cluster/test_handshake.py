@@ -2,79 +2,31 @@
 
 from __future__ import annotations
 
-import datetime
+import logging
 import random
 import socket
+import ssl
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from cluster.links import LinkHost
 from cluster.membership import Membership, vet
 from cluster.raft import LIBRARY_VERSION, PINNED_VERSION
 from cluster.reactor import Reactor
 from cluster.settings import Founder
-from cluster.tcp import LinkSettings, TcpLinks, TlsFiles, split_address
+from cluster.tcp import LinkSettings, TcpLinks, split_address
+from cluster.tls import TlsFiles
 from cluster.wire import Hello, Message, Refusal, encode
+from tests.cluster.certificates import Certificates
 from tests.cluster.members import free_port, running
 
 
 def hello(name: str = "a", uid: str = "u", cluster: str = "c") -> Hello:
     return Hello(cluster, name, uid, 1, 1, "", "", "", 0, False)
-
-
-class Authority:
-    """A certificate authority in a directory."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        directory.mkdir()
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, directory.name)])
-        certificate = self._sign(self._name, self._key, None)
-        self.trust = directory / "trust.pem"
-        self.trust.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-
-    def issue(self, name: str) -> TlsFiles:
-        certificate, key = self._directory / f"{name}.pem", self._directory / f"{name}.key"
-        if not certificate.exists():
-            private = ec.generate_private_key(ec.SECP256R1())
-            subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-            certificate.write_bytes(
-                self._sign(subject, private, name).public_bytes(serialization.Encoding.PEM)
-            )
-            key.write_bytes(
-                private.private_bytes(
-                    serialization.Encoding.PEM,
-                    serialization.PrivateFormat.PKCS8,
-                    serialization.NoEncryption(),
-                )
-            )
-        return TlsFiles(certificate, key, self.trust)
-
-    def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, name: str | None
-    ) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=name is None, path_length=None), critical=True)
-        )
-        if name is not None:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        return builder.sign(self._key, hashes.SHA256())
 
 
 def test_library_is_the_version_whose_private_names_are_overridden() -> None:
@@ -124,8 +76,8 @@ def test_membership_comes_back_from_its_bytes() -> None:
 
 
 def test_members_talk_over_mutual_tls(tmp_path: Path) -> None:
-    authority = Authority(tmp_path / "authority")
-    with running(tmp_path, tls=authority.issue) as group:
+    certificates = Certificates(tmp_path / "tls", cluster="cluster-1")
+    with running(tmp_path, tls=certificates.issue) as group:
         leader = group.elect()
         big = "y" * 900_000
         group.propose(group.followers[0], big)
@@ -139,8 +91,8 @@ def test_members_talk_over_mutual_tls(tmp_path: Path) -> None:
 class Ear(LinkHost):
     """Keeps what a link tells."""
 
-    def __init__(self, name: str, cluster: str = "c") -> None:
-        self.name, self.cluster = name, cluster
+    def __init__(self, name: str, cluster: str = "c", refuses: Refusal | None = None) -> None:
+        self.name, self.cluster, self.refuses = name, cluster, refuses
         self.up: list[str] = []
         self.down: list[str] = []
         self.lost: list[str] = []
@@ -151,7 +103,7 @@ class Ear(LinkHost):
         return hello(self.name, "u" + self.name, self.cluster)
 
     def vet(self, hello: Hello) -> Refusal | None:
-        return (
+        return self.refuses or (
             None if hello.cluster == self.cluster else Refusal("cluster", f"this is cluster {self.cluster}")
         )
 
@@ -175,7 +127,12 @@ class Pair:
     """Two links on one reactor, without consensus."""
 
     def __init__(
-        self, first: Ear, second: Ear, tls: Callable[[str], TlsFiles | None] = lambda name: None
+        self,
+        first: Ear,
+        second: Ear,
+        tls: Callable[[str], TlsFiles | None] = lambda name: None,
+        *,
+        connect: bool = True,
     ) -> None:
         self.reactor = Reactor()
         self.ears = (first, second)
@@ -185,6 +142,11 @@ class Pair:
             links = TcpLinks(self.reactor, LinkSettings(address, tls=tls(ear.name)), rng=random.Random(1))
             links.attach(ear)
             self.links.append(links)
+        if connect:
+            self.connect()
+
+    def connect(self) -> None:
+        first, second = self.ears
         self.links[0].set_peers({second.name: self.addresses[1]})
         self.links[1].set_peers({first.name: self.addresses[0]})
 
@@ -212,28 +174,157 @@ def test_wrong_cluster_is_refused_on_both_sides() -> None:
     pair.close()
 
 
-def test_certificate_of_another_authority_is_no_connection(tmp_path: Path) -> None:
-    mine, foreign = Authority(tmp_path / "mine"), Authority(tmp_path / "foreign")
+Tls = Callable[[Path, str], TlsFiles | None]
+
+
+def good(directory: Path, name: str) -> TlsFiles:
+    return Certificates(directory / "good", cluster="c").issue(name)
+
+
+def of_another_authority(directory: Path, name: str) -> TlsFiles:
+    return Certificates(directory / "foreign", cluster="c").issue(name)
+
+
+def of_another_authority_trusting_ours(directory: Path, name: str) -> TlsFiles:
+    """A stolen bundle does not help."""
+    foreign, trust = of_another_authority(directory, name), directory / "both.pem"
+    trust.write_bytes(foreign.trust.read_bytes() + good(directory, "a").trust.read_bytes())
+    return replace(foreign, trust=trust)
+
+
+def of_another_cluster(directory: Path, name: str) -> TlsFiles:
+    """Our authority signed it, for another cluster."""
+    return Certificates(directory / "good", cluster="other").issue(name)
+
+
+def of_another_node(directory: Path, name: str) -> TlsFiles:
+    return Certificates(directory / "good", cluster="c").issue("mallory")
+
+
+def of_no_node(directory: Path, name: str) -> TlsFiles:
+    """As one for a web server of the same authority."""
+    return Certificates(directory / "good", cluster="c").web(name)
+
+
+def expiring(directory: Path, name: str) -> TlsFiles:
+    """Good for a moment more."""
+    return Certificates(directory / "good", cluster="c").issue(name, age_days=90 - 2 / 86_400, days=90)
+
+
+def none(directory: Path, name: str) -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("theirs", "said_by_a", "said_by_b"),
+    [
+        (of_another_authority, "our bundle (tls.ca) does not hold", "our bundle (tls.ca) does not hold"),
+        (
+            of_another_authority_trusting_ours,
+            "our bundle (tls.ca) does not hold",
+            "it refuses the certificate of this node",
+        ),
+        (of_another_cluster, "belongs to another cluster, cronclave://other/node/b", "another cluster"),
+        (of_another_node, "cronclave://c/node/mallory, not of b", "cronclave://c/node/mallory, not of b"),
+        (of_no_node, "its certificate names no node", "its certificate names no node"),
+        (expiring, "its certificate has expired: renew it", "it refuses the certificate of this node"),
+        (none, "it does not speak TLS", "it speaks TLS and this node does not"),
+    ],
+)
+def test_a_wrong_certificate_is_refused_by_both_and_said_by_both(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    theirs: Tls,
+    said_by_a: str,
+    said_by_b: str,
+) -> None:
+    """`a` and `c` are members with good certificates; `b` is not what it should be."""
+    caplog.set_level(logging.INFO, "cluster.tcp")
+    good(tmp_path, "c")
     first, second, third = Ear("a"), Ear("b"), Ear("c")
-    pair = Pair(first, second, tls=lambda name: (mine if name == "a" else foreign).issue(name))
-    good = TcpLinks(pair.reactor, LinkSettings(f"127.0.0.1:{free_port()}", tls=mine.issue("c")))
-    good.attach(third)
-    good.set_peers({"a": pair.addresses[0]})
-    pair.until(lambda: third.up == ["a"], "c of the same authority connects")
+    pair = Pair(
+        first, second, tls=lambda name: (theirs if name == "b" else good)(tmp_path, name), connect=False
+    )
+    if theirs is expiring:
+        ends_s = pair.links[1].certificate_ends_s
+        assert ends_s is not None
+        pair.until(lambda: time.time() > ends_s + 1, "it has expired")
+    pair.connect()
+    other = TcpLinks(pair.reactor, LinkSettings(f"127.0.0.1:{free_port()}", tls=good(tmp_path, "c")))
+    other.attach(third)
+    other.set_peers({"a": pair.addresses[0]})
+    pair.until(lambda: said_by_a in caplog.text and said_by_b in caplog.text, caplog.text)
+    pair.until(lambda: third.up == ["a"], "c connects meanwhile")
+    pair.until(lambda: bool(first.refusals), "the status of a shows why")
     assert not first.up
     assert not second.up
-    good.close()
+    assert not first.messages
+    assert pair.links[0].send("b", {"type": "response_vote", "term": 1}) is False
+    other.close()
     pair.close()
 
 
-def test_certificate_must_name_the_node_that_the_hello_names(tmp_path: Path) -> None:
-    authority = Authority(tmp_path / "authority")
+def test_a_refusal_is_not_believed_before_the_certificate_is_seen(tmp_path: Path) -> None:
+    """`removed` would end this node: a certificate of no node must not be able to say it."""
+    first, second = Ear("a"), Ear("b", refuses=Refusal("removed", "b says that a was removed"))
+    pair = Pair(first, second, tls=lambda name: (good if name == "a" else of_no_node)(tmp_path, name))
+    pair.until(lambda: bool(first.refusals), "a refused b")
+    assert {refusal.code for refusal in first.refusals} == {"certificate"}
+    pair.close()
+
+
+def test_repeated_refusals_are_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "cluster.tcp")
     first, second = Ear("a"), Ear("b")
-    pair = Pair(first, second, tls=lambda name: authority.issue("a" if name == "a" else "mallory"))
-    pair.until(lambda: bool(second.refusals), "b refused")
-    assert second.refusals[0].code == "certificate"
-    assert "mallory, not b" in second.refusals[0].reason
-    assert not first.up
+    pair = Pair(first, second, tls=lambda name: (good if name == "a" else of_another_node)(tmp_path, name))
+    pair.until(lambda: len(first.refusals) >= 3, "three attempts")
+    lines = [line for line in caplog.text.splitlines() if "no connection to node b" in line]
+    assert len(lines) == 1, caplog.text
+    pair.close()
+
+
+@pytest.mark.parametrize(
+    "said", [b"GET / HTTP/1.1\r\n\r\n", b"\x00" * 40, b"\xff\xff\xff\xff", b"\x16\x03\x01\x00"]
+)
+def test_garbage_at_a_tls_port_harms_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, said: bytes
+) -> None:
+    first, second = Ear("a"), Ear("b")
+    pair = Pair(first, second, tls=lambda name: good(tmp_path, name))
+    with socket.create_connection(split_address(pair.addresses[0])) as stranger:
+        stranger.sendall(said)
+        pair.until(lambda: first.up == ["b"] and second.up == ["a"], "connected beside the stranger")
+    assert not first.messages
+    pair.close()
+
+
+def test_a_client_without_a_certificate_gets_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = Ear("a"), Ear("b")
+    pair = Pair(first, second, tls=lambda name: good(tmp_path, name))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(split_address(pair.addresses[0])) as stranger:
+        stranger.setblocking(False)
+        wrapped = context.wrap_socket(stranger, do_handshake_on_connect=False)
+        answer: list[str] = []
+
+        def refused() -> bool:
+            try:
+                wrapped.do_handshake()
+                wrapped.send(encode(hello("b").message()))
+                answer.append(str(wrapped.recv(100)))
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return False
+            except OSError as error:
+                answer.append(str(error))
+            return True
+
+        pair.until(refused, "refused")
+        wrapped.close()
+    assert "CERTIFICATE_REQUIRED" in answer[0].upper().replace(" ", "_"), answer
+    pair.until(lambda: "it shows no certificate" in caplog.text, "said")
     pair.close()
 
 
