@@ -113,7 +113,7 @@ class Consensus:
             settings.copy_dir, self.send, clock, self._copy_peers, self._install, self._copy_needed
         )
         if needs_copy:
-            self._raft.may_campaign = False
+            self._raft.elections.may_campaign = False
             self._raft.pulls_copy = True
         links.attach(self)
         self._refresh(force=True)
@@ -185,7 +185,7 @@ class Consensus:
         """Age of the newest word of a leader: as old may be what this node knows of the commit index."""
         if self.role is Role.LEADER:
             return 0
-        return int(min(max(self._clock() - self._raft.contact(), 0.0) * 1000, 1e12))
+        return int(min(max(self._clock() - self._raft.elections.contact, 0.0) * 1000, 1e12))
 
     def peers(self) -> list[PeerInfo]:
         """All other members by name."""
@@ -378,8 +378,8 @@ class Consensus:
         self._membership = membership
         me = membership.get(self.settings.name)
         self._raft.configure(membership.voters, membership.learners)
-        if me is not None and me.voter and not self._raft.may_campaign and not self._raft.pulls_copy:
-            self._raft.campaign_again()
+        if me is not None and me.voter and not self._raft.elections.may_campaign and not self._raft.pulls_copy:
+            self._raft.elections.campaign_again()
         peers = addresses(self.settings, self._applied_membership, membership, self._strangers)
         self._peers.keep(peers)
         self._links.set_peers(peers)
@@ -391,7 +391,7 @@ class Consensus:
     def _end(self, reason: str) -> None:
         if self.fatal is None:
             self.fatal = reason
-            self._raft.may_campaign = False
+            self._raft.elections.may_campaign = False
             self._links.set_peers({})
             self._on_fatal(reason)
 
@@ -484,7 +484,7 @@ class Consensus:
     def needs_copy(self, leader: str) -> None:
         if not self._target.is_active:
             self._raft.pulls_copy = True
-            self._raft.may_campaign = False
+            self._raft.elections.may_campaign = False
             self._target.start()
 
     def _install(self, path: Path, applied: Applied) -> bool:
@@ -588,7 +588,7 @@ class Consensus:
         self._raft.disconnected(peer)
 
     def inbound_lost(self, peer: str) -> None:
-        self._raft.link_lost(peer)
+        self._raft.elections.link_lost(peer)
 
     def refused(self, peer: str, refusal: Refusal) -> None:
         self._peers.refused(peer, refusal.reason)

@@ -29,7 +29,7 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "base", "mis
 
 #: An edge library and the only places that may import it. A folder ends with a slash.
 OWNERS = {
-    "pysyncobj": ("cluster/raft.py",),
+    "pysyncobj": ("cluster/library.py",),
     "croniter": ("scheduler/ticks/month_days.py",),
     "sqlite3": ("scheduler/store/connection.py", "bench/machine.py"),
     "pydantic": ("scheduler/model/", "api/schemas/", "api/schemas.py"),

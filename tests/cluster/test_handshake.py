@@ -15,7 +15,7 @@ import pytest
 
 from cluster.links import LinkHost
 from cluster.membership import Membership, vet
-from cluster.raft import LIBRARY_VERSION, PINNED_VERSION
+from cluster.library import LIBRARY_VERSION, PINNED_VERSION
 from cluster.reactor import Reactor
 from cluster.settings import Founder
 from cluster.tcp import LinkSettings, TcpLinks, split_address

@@ -87,8 +87,8 @@ class Bench:
     def elect(self, name: str, *voters: str) -> Raft:
         """With these votes; every other message on its way is lost."""
         self.sent.clear()
-        self[name]._SyncObj__raftElectionDeadline = 0.0
-        self[name]._elect_now = True
+        self[name].election_deadline = 0.0
+        self[name].elections.is_asked_for = True
         self.tick(name)
         for voter in voters:
             self.deliver(name, voter, "request_vote")
@@ -164,7 +164,8 @@ def reset_asks_for_less_than_is_verified(hardening: Hardening) -> bool:
     bench.append("a", 8)
     bench.elect("b", "c")
     bench.append("b", 20)
-    bench["b"]._SyncObj__raftNextIndex.update(dict.fromkeys(bench["b"]._SyncObj__raftNextIndex, 15))
+    for peer in "ac":
+        bench["b"].set_following(peer, 15)
     bench.sent.clear()
     bench["b"].replicate()
     bench.deliver("b", "a", "append_entries")
@@ -188,8 +189,8 @@ def stale_leader_is_left_in_the_dark(hardening: Hardening) -> bool:
 
 def voter_counts_twice(hardening: Hardening) -> bool:
     bench = Bench("abcde", hardening)
-    bench["a"]._SyncObj__raftElectionDeadline = 0.0
-    bench["a"]._elect_now = True
+    bench["a"].election_deadline = 0.0
+    bench["a"].elections.is_asked_for = True
     bench.tick("a")
     bench.deliver("a", "b", "request_vote")
     for source, _, message in list(bench.take("b", "a", "response_vote")) * 2:

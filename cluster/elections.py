@@ -1,0 +1,165 @@
+"""When a member holds an election: never without asking first, and soon when the leader's link breaks.
+
+Rules:
+1. PreVote (Ongaro's dissertation, 9.6): no term is raised before a majority says that it would vote. A late
+   yes does not depose a leader that was heard meanwhile.
+2. A broken link to the leader, in either direction, is news: the survivors ask in the order of their names,
+   so that one is alone at first.
+3. A voter counts once, for a vote as for a PreVote.
+4. Nobody stands without a vote or without its state (`may_campaign`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from cluster.hardening import Hardening, Poll
+from cluster.library import NEVER_S, Clock, Library, Role
+from cluster.settings import Timings
+from cluster.wire import Message
+
+_FOREVER_S = 1e9
+
+
+class Elections:
+    def __init__(
+        self,
+        library: Library,
+        *,
+        name: str,
+        timings: Timings,
+        hardening: Hardening,
+        clock: Clock,
+        rng: random.Random,
+        send: Callable[[str, Message], bool],
+    ) -> None:
+        self._library, self._me, self._send = library, name, send
+        self._timings, self._hardening, self._now, self._rng = timings, hardening, clock, rng
+        self.voters: tuple[str, ...] = (name,)
+        self.may_campaign = True  #: False while the state is missing or the node has no vote
+        self.contact = NEVER_S  #: when a leader was last heard, on the clock
+        self.is_asked_for = False  #: a majority would vote: the next tick holds the election
+        self._heard_a_leader = False
+        self._votes, self._prevotes = Poll(), Poll()
+        self._asked = NEVER_S
+
+    def timeout_s(self) -> float:
+        return self._rng.uniform(self._timings.election_min_s, self._timings.election_max_s)
+
+    # ---- what happens to this member
+
+    def leader_heard(self) -> None:
+        self.contact = self._now()
+        self._heard_a_leader = True
+
+    def state_changed(self, old: Role, new: Role) -> None:
+        if new is Role.LEADER:
+            self._heard_a_leader = True
+        elif old is Role.LEADER:
+            self.wait()
+
+    def connected(self) -> None:
+        """At the start of a cluster the first majority that sees itself does not wait."""
+        if self._heard_a_leader or self._library.role() is Role.LEADER or not self._hardening.elect_early:
+            return
+        connected = self._library.connected_peers()
+        if 2 * (sum(1 for v in self.voters if v in connected) + 1) > len(self.voters):
+            self._hurry(0.02 + self._rank() * self._timings.stagger_s)
+
+    def link_lost(self, peer: str) -> None:
+        """Either direction of the link to the peer broke. The leader's: hold an election soon, in order
+        of rank."""
+        if self._library.leader() != peer or peer == self._me or not self._hardening.elect_early:
+            return
+        self.contact = NEVER_S
+        self._library.forget_leader()
+        self._hurry(self._rank(without=peer) * self._timings.stagger_s + self._rng.uniform(0.003, 0.02))
+
+    def wait(self) -> None:
+        """For a full timeout from now."""
+        self._library.election_deadline = self._now() + self.timeout_s()
+
+    def campaign_again(self) -> None:
+        """The node may stand for election from now on."""
+        self.may_campaign = True
+        self.wait()
+
+    # ---- the tick
+
+    def before_tick(self) -> None:
+        """Ask before an election that is due: pysyncobj's tick holds it when nothing moved its deadline."""
+        library, now = self._library, self._now()
+        if library.role() is Role.LEADER or library.election_deadline >= now:
+            return
+        if not self.may_campaign or self._me not in self.voters:
+            library.election_deadline = now + _FOREVER_S
+            return
+        if self.is_asked_for or library.is_told_to_lead() or not self._hardening.ask_before_election:
+            return
+        if len(self.voters) == 1:
+            self.is_asked_for = True
+            return
+        self.wait()
+        self._prevotes.open(self._prevotes.round + 1)
+        self._asked = now
+        index, term = library.last()
+        question = {
+            "type": "prevote",
+            "term": library.term() + 1,
+            "last_log_index": index,
+            "last_log_term": term,
+            "round": self._prevotes.round,
+        }
+        for voter in self.voters:
+            if voter != self._me:
+                self._send(voter, question)
+
+    def after_tick(self) -> None:
+        if self._library.election_deadline > self._now():
+            self.is_asked_for = False
+
+    # ---- messages
+
+    def counts(self, peer: str, message: Message) -> bool:
+        """Whether pysyncobj may count this vote."""
+        if not self._hardening.count_voters_once:
+            return True
+        term = self._library.term()
+        if self._votes.round != term:
+            self._votes.open(term)
+        return message["term"] == term and peer in self.voters and self._votes.grant(peer)
+
+    def answer(self, peer: str, message: Message) -> None:
+        """Would this member vote?"""
+        library = self._library
+        if message["term"] <= library.term():
+            self._send(peer, {"type": "higher_term", "term": library.term()})
+        index, term = library.last()
+        granted = (
+            message["term"] > library.term()
+            and (message["last_log_term"], message["last_log_index"]) >= (term, index)
+            and library.role() is not Role.LEADER
+            and self._now() - self.contact > self._timings.election_min_s * 0.9
+        )
+        self._send(peer, {"type": "prevoted", "round": message["round"], "granted": granted})
+
+    def answered(self, peer: str, message: Message) -> None:
+        is_late = self.contact >= self._asked  # a leader was heard since: its election is not disturbed
+        is_mine = message["granted"] and message["round"] == self._prevotes.round
+        if is_mine and not is_late and self._library.role() is not Role.LEADER:
+            if peer in self.voters:
+                self._prevotes.grant(peer)
+            if self._prevotes.has_majority(len(self.voters)) and self.may_campaign:
+                self.is_asked_for = True
+                self._library.election_deadline = 0
+
+    # ---- parts
+
+    def _rank(self, without: str = "") -> int:
+        """Place of this node among the voters: one after the other asks first."""
+        names = sorted(v for v in self.voters if v != without)
+        return names.index(self._me) if self._me in names else len(names)
+
+    def _hurry(self, delay_s: float) -> None:
+        self._library.election_deadline = min(self._library.election_deadline, self._now() + delay_s)
