@@ -3,9 +3,10 @@
 Promise: what one node has applied is applied at the same place on every other, through crashes of
 processes and machines, partitions, full disks and delayed messages; a node that cannot keep this stops.
 
-Reading order: machine (what the log drives), consensus (one member), raft and hardening (pysyncobj made
-safe), journal and disk, membership, batcher, copies (whole states for peers), links, wire, stream, tcp,
-tls and authority (who is at the other end), reactor, simulation.
+Reading order: machine (what the log drives), consensus (one member), intake and batcher (proposals become
+entries), raft, elections and hardening (pysyncobj made safe), library (pysyncobj itself), journal and disk,
+membership, roster and changes, restore and progress (state and log), exchange and copies (whole states for
+peers), links, wire, stream, tcp, tls and authority (who is at the other end), reactor, simulation.
 
 Use, in the core process:
 

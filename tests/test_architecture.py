@@ -24,7 +24,7 @@ PACKAGES = [
 ]
 LINES_MAX = 500
 #: Longer by decision: files that follow another text line by line, and are read beside it.
-LONGER = {"cluster/raft.py": 650, "cluster/consensus.py": 650, "scheduler/store/pages.py": 550}
+LONGER = {"scheduler/store/pages.py": 550}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc", "stuff"}
 
 #: An edge library and the only places that may import it. A folder ends with a slash.

@@ -1,0 +1,102 @@
+"""Copies of the state between this member and the others, both ways: what it gives and what it pulls.
+
+Rules:
+1. A member that pulls a copy gives none, appends and applies nothing, and stands for no election.
+2. Followers are asked first: the leader has enough to do.
+3. Copies on disk belong to one life of the process; the next start removes what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cluster.copies import CopySource, CopyTarget, Spawn
+from cluster.journal import Journal
+from cluster.machine import Applied, StateMachine
+from cluster.peers import Peers
+from cluster.progress import Progress
+from cluster.raft import Raft
+from cluster.wire import Message
+
+POLL_S = 0.05  #: while a copy is on its way
+
+
+class Exchange:
+    def __init__(
+        self,
+        copy_dir: Path,
+        machine: StateMachine,
+        *,
+        raft: Raft,
+        peers: Peers,
+        progress: Progress,
+        journal: Journal,
+        clock: Callable[[], float],
+        spawn: Spawn,
+        unique: Callable[[], str],
+        send: Callable[[str, Message], bool],
+        install: Callable[[Path, Applied], bool],
+    ) -> None:
+        self._raft, self._peers, self._progress, self._journal = raft, peers, progress, journal
+        copy_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for leftover in copy_dir.glob("copy*"):
+            leftover.unlink()
+        self._source = CopySource(machine, copy_dir, send, clock, spawn, unique)
+        self._target = CopyTarget(copy_dir, send, clock, self._askable, install, self.needed_index)
+
+    @property
+    def pulls(self) -> bool:
+        return self._target.is_active
+
+    def needed_index(self) -> int:
+        """A copy below this log index is of no use."""
+        return max(self._progress.position.index + 1, self._journal.first_index)
+
+    def hold(self) -> None:
+        """Nothing is appended, applied or campaigned for until a copy is installed."""
+        self._raft.pulls_copy = True
+        self._raft.elections.may_campaign = False
+
+    def start(self) -> None:
+        if not self._target.is_active:
+            self.hold()
+            self._target.start()
+
+    def poll(self) -> None:
+        if self._source.is_busy:
+            self._source.poll()
+        if self._target.is_active:
+            self._target.poll()
+
+    def peer_came(self) -> None:
+        if self._target.is_active:
+            self._target.poll()
+
+    def due_in_s(self) -> float | None:
+        return POLL_S if self._source.is_busy or self._target.is_active else None
+
+    def received(self, peer: str, message: Message) -> None:
+        """A message whose type starts with `copy_`."""
+        kind = message["type"]
+        if kind == "copy_ask":
+            if not self._target.is_active:
+                needed = max(self._journal.first_index, message["needed"])
+                self._source.ask(peer, message["copy"], needed, self._progress.position.index)
+        elif kind == "copy_pull":
+            self._source.pull(peer, message["copy"], message["offset"])
+        elif kind == "copy_done":
+            self._source.done(peer, message["copy"])
+        elif kind == "copy_offer":
+            self._target.offer(peer, message)
+        elif kind == "copy_chunk":
+            self._target.chunk(peer, message)
+        else:
+            self._target.gone(peer, message)
+
+    def close(self) -> None:
+        self._source.close()
+        self._target.close()
+
+    def _askable(self) -> list[str]:
+        return sorted(self._peers.reachable(), key=lambda n: (n == self._raft.leader(), n))

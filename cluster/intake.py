@@ -1,0 +1,116 @@
+"""Proposals on their way into the log: forwarded by a follower, stamped and joined to entries by the leader.
+
+Rules:
+1. Nothing here is promised: a change of the leader drops what waits, and whoever proposed sends again.
+2. The first regular entry of a leadership is what `on_lead` returns. Nothing that was queued or forwarded
+   before comes in front of it.
+3. A stamp is never below the one before it, nor below any that this log holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+
+from cluster.batcher import Batcher, pack_entry, unpack_entry
+from cluster.library import REGULAR
+from cluster.raft import Raft, Role
+from cluster.settings import PROPOSAL_BYTES_MAX
+from cluster.wire import Message
+
+FORWARD_BYTES_MAX = 4 << 20  #: of proposals in one frame to the leader
+
+
+class Intake:
+    def __init__(
+        self,
+        raft: Raft,
+        *,
+        name: str,
+        queue_bytes_max: int,
+        stamp_ms: int,
+        wall_ms: Callable[[], int],
+        on_lead: Callable[[], bytes | None],
+        send: Callable[[str, Message], bool],
+    ) -> None:
+        self._raft, self._me = raft, name
+        self._wall_ms, self._on_lead, self._send = wall_ms, on_lead, send
+        self._batcher = Batcher(queue_bytes_max)
+        self._stamp_ms = stamp_ms
+        self._forward: list[bytes] = []
+        self._forward_bytes = 0
+        self._lead_due = False
+
+    def propose(self, proposal: bytes, now: float) -> bool:
+        """False: no leader is known, or too much waits; nothing was queued. Raises ValueError for one over
+        1 MiB."""
+        if len(proposal) > PROPOSAL_BYTES_MAX:
+            raise ValueError(f"a proposal of {len(proposal)} bytes; {PROPOSAL_BYTES_MAX} at most")
+        if self._raft.role() is Role.LEADER:
+            return self._batcher.add(proposal, now)
+        if self._raft.leader() is None or self._forward_bytes + len(proposal) > FORWARD_BYTES_MAX:
+            return False
+        self._forward.append(proposal)
+        self._forward_bytes += len(proposal)
+        return True
+
+    def take(self, proposals: list[bytes], now: float) -> None:
+        """What a follower forwarded."""
+        if self._raft.role() is Role.LEADER:
+            for proposal in proposals:
+                if len(proposal) <= PROPOSAL_BYTES_MAX:
+                    self._batcher.add(proposal, now)
+
+    def became(self, role: Role) -> None:
+        self._lead_due = role is Role.LEADER
+        self._batcher.clear()
+
+    def lead(self, applied_stamp_ms: int) -> None:
+        """At the start of a leadership: its first entry."""
+        if not self._lead_due or self._raft.role() is not Role.LEADER:
+            return
+        self._lead_due = False
+        self._stamp_ms = max(self._stamp_ms, applied_stamp_ms)
+        regular = (data for data, _, _ in reversed(self._raft.log.journal.entries) if data[0] == REGULAR)
+        for data in islice(regular, 1):
+            self._stamp_ms = max(self._stamp_ms, unpack_entry(data[1:])[0])
+        proposal = self._on_lead()
+        if proposal is not None:
+            self._append([proposal])
+            self._raft.replicate()
+
+    def forward(self) -> None:
+        """Send the leader what was proposed here."""
+        if not self._forward:
+            return
+        proposals, self._forward = self._forward, []
+        self._forward_bytes = 0
+        leader = self._raft.leader()
+        if leader is not None and leader != self._me:
+            self._send(leader, {"type": "propose", "proposals": proposals})
+
+    def append(self, now: float) -> None:
+        """Leader: the batches that are due become entries, and leave."""
+        if self._raft.role() is not Role.LEADER:
+            return
+        appended = False
+        while self._batcher.due_in_s(now, idle=self._is_idle() and not appended) == 0.0:
+            self._append(self._batcher.take())
+            appended = True
+        if appended:
+            self._raft.replicate()
+
+    def due_in_s(self, now: float, *, paused: bool) -> float | None:
+        """Seconds until there is something to do here."""
+        if self._lead_due or self._forward:
+            return 0.0
+        if self._raft.role() is not Role.LEADER or paused:
+            return None
+        return self._batcher.due_in_s(now, idle=self._is_idle())
+
+    def _is_idle(self) -> bool:
+        return self._raft.commit() >= self._raft.last_index()
+
+    def _append(self, proposals: list[bytes]) -> None:
+        self._stamp_ms = max(self._stamp_ms, self._wall_ms())
+        self._raft.append(bytes([REGULAR]) + pack_entry(self._stamp_ms, proposals))
