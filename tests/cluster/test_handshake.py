@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from cluster.library import LIBRARY_VERSION, PINNED_VERSION
 from cluster.links import LinkHost
 from cluster.membership import Membership, vet
-from cluster.library import LIBRARY_VERSION, PINNED_VERSION
 from cluster.reactor import Reactor
 from cluster.settings import Founder
 from cluster.tcp import LinkSettings, TcpLinks, split_address
