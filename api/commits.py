@@ -20,6 +20,24 @@ log = logging.getLogger("cronclave.api")
 STREAM_COMMITS_MAX = 2_000
 
 
+class CommitQueue:
+    """A subscription as nodes make it: a bounded queue; who does not keep up is marked, never waited for."""
+
+    def __init__(self, limit: int, close: Callable[[CommitQueue], None]) -> None:
+        self.queue: asyncio.Queue[Committed] = asyncio.Queue(limit)
+        self.overrun = False
+        self._close = close
+
+    def offer(self, committed: Committed) -> None:
+        try:
+            self.queue.put_nowait(committed)
+        except asyncio.QueueFull:
+            self.overrun = True
+
+    def close(self) -> None:
+        self._close(self)
+
+
 class Listener(Protocol):
     def on_commit(self, commit: Committed) -> None: ...
 

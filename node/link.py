@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from api.commits import CommitQueue
 from api.ports import (
     Committed,
     NodeStatus,
@@ -37,24 +38,6 @@ OUTSIDE = (PutJobs, RunJob, PutToken)
 """What makes the state grow and can wait: refused while disks are low. Deleting and cancelling free space."""
 
 
-class CommitSubscription:
-    """A bounded queue of commits; a subscriber that does not keep up is marked, never waited for."""
-
-    def __init__(self, limit: int, close: Callable[[CommitSubscription], None]) -> None:
-        self.queue: asyncio.Queue[Committed] = asyncio.Queue(limit)
-        self.overrun = False
-        self._close = close
-
-    def offer(self, committed: Committed) -> None:
-        try:
-            self.queue.put_nowait(committed)
-        except asyncio.QueueFull:
-            self.overrun = True
-
-    def close(self) -> None:
-        self._close(self)
-
-
 class CoreLink:
     """Connection to the core. Its loss ends the front: the supervisor decides what follows."""
 
@@ -67,7 +50,7 @@ class CoreLink:
         self._generation = 0
         self._index = 0
         self._index_moved = asyncio.Condition()
-        self._subscriptions: set[CommitSubscription] = set()
+        self._subscriptions: set[CommitQueue] = set()
         self._history: deque[tuple[int, int, int, Event]] = deque(maxlen=HISTORY_EVENTS_MAX)
         self._history_from = (0, -1)
         self._heard_s = time.monotonic()
@@ -167,8 +150,8 @@ class CoreLink:
         self._local.generation = generation
         return self._local.store  # type: ignore[no-any-return]  # threading.local is untyped
 
-    def subscribe(self, *, limit: int = 10_000) -> CommitSubscription:
-        subscription = CommitSubscription(limit, self._subscriptions.discard)
+    def subscribe(self, *, limit: int = 10_000) -> CommitQueue:
+        subscription = CommitQueue(limit, self._subscriptions.discard)
         self._subscriptions.add(subscription)
         return subscription
 

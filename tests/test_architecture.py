@@ -23,8 +23,6 @@ PACKAGES = [
     if (PROJECT / p / "__init__.py").exists()
 ]
 LINES_MAX = 500
-#: Longer by decision: files that follow another text line by line, and are read beside it.
-LONGER = {"scheduler/store/pages.py": 550}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc", "stuff"}
 
 #: An edge library and the only places that may import it. A folder ends with a slash.
@@ -111,7 +109,7 @@ def test_no_hidden_clock_in_the_scheduler() -> None:
 def test_a_file_is_one_concept_of_readable_size(path: Path) -> None:
     text = path.read_text()
 
-    assert text.count("\n") <= LONGER.get(place(path), LINES_MAX), "split it by noun"
+    assert text.count("\n") <= LINES_MAX, "split it by noun"
     assert path.stem not in VAGUE, "say what it is"
     assert not text.strip() or ast.get_docstring(ast.parse(text)), "it opens with what it is for"
 

@@ -1,27 +1,9 @@
-"""The rows that `pages` gives out: what the API shows of each noun, in the order of its columns."""
+"""The rows that `pages` gives out beside those of the tables themselves (jobs, agents, revisions): what the
+API shows of each noun, in the order of its columns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    id: int
-    namespace: str
-    name: str
-    revision: int
-    spec: bytes
-    state: str
-    pause_reason: str
-    source: str
-    created_ms: int
-    changed_ms: int
-    actor: str
-    active_runs: int
-    failures: int
-    last_run: int
-    last_state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +66,6 @@ class AttemptRow:
 
 
 @dataclass(frozen=True, slots=True)
-class AgentRow:
-    id: int
-    name: str
-    installation: str
-    zone: str
-    pool: str
-    labels: str
-    slots: int
-    version: str
-    node: str
-    busy: int
-    draining: int
-    connected_ms: int | None
-    disconnected_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class TriggerRow:
     id: int
     job: int
@@ -128,17 +93,6 @@ class LedgerRow:
     idx: int
     tzdata: str
     hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RevisionRow:
-    job: int
-    revision: int
-    spec: bytes
-    stamp_ms: int
-    idx: int
-    actor: str
-    deleted: int
 
 
 @dataclass(frozen=True, slots=True)

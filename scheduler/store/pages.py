@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from scheduler.store.agents import Agent as AgentRow
 from scheduler.store.connection import Store
+from scheduler.store.jobs import Job as JobRow
+from scheduler.store.jobs import Revision as RevisionRow
 from scheduler.store.page_rows import (
-    AgentRow,
     AttemptRow,
     DispatchRow,
-    JobRow,
     LedgerRow,
-    RevisionRow,
     RunRow,
     TaskRow,
     TriggerRow,
@@ -41,13 +41,13 @@ def _columns(cls: type) -> str:
     return ", ".join(cls.__slots__)  # type: ignore[attr-defined]  # slots dataclasses have it
 
 
-_JOB = _columns(JobRow)
+_JOB = ", ".join(JobRow._fields)
 _RUN = _columns(RunRow)
 _TASK = _columns(TaskRow)
 _TRIGGER = _columns(TriggerRow)
 _LEDGER = _columns(LedgerRow)
-_REVISION = _columns(RevisionRow)
-_AGENT = _columns(AgentRow)
+_REVISION = ", ".join(RevisionRow._fields)
+_AGENT = ", ".join(AgentRow._fields)
 _ATTEMPT = (
     "a.id, a.task, a.run, a.number, a.agent, coalesce(g.name, ''), coalesce(g.zone, ''), a.state, "
     "a.unreachable, a.due_ms, a.fence, a.granted_ms, a.started_ms, a.finished_ms, a.exit_code, "

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from api.commits import CommitQueue
 from api.ports import Committed, NodeStatus, NoLeaderError, PeerStatus
 from scheduler import codec
 from scheduler.commands import Command, Lead, Outcome, PutToken
@@ -27,22 +28,6 @@ from scheduler.store.connection import Store
 CLUSTER = "c0ffee"
 ADMIN_TOKEN = "admin-token"
 HISTORY_EVENTS_MAX = 50_000
-
-
-class QueueSubscription:
-    def __init__(self, node: SingleNode, limit: int) -> None:
-        self.queue: asyncio.Queue[Committed] = asyncio.Queue(limit)
-        self.overrun = False
-        self._node = node
-
-    def offer(self, committed: Committed) -> None:
-        try:
-            self.queue.put_nowait(committed)
-        except asyncio.QueueFull:
-            self.overrun = True
-
-    def close(self) -> None:
-        self._node.subscriptions.discard(self)
 
 
 class SingleNode:
@@ -61,7 +46,7 @@ class SingleNode:
         self.leader = node
         self.lag_ms = 0
         self.skew_ms = 0
-        self.subscriptions: set[QueueSubscription] = set()
+        self.subscriptions: set[CommitQueue] = set()
         self.history_kept: deque[tuple[int, int, int, Event]] = deque(maxlen=HISTORY_EVENTS_MAX)
         self.history_from = (0, -1)
         self.deaf = 0  #: so many wishes for the cluster have no effect
@@ -160,10 +145,13 @@ class SingleNode:
         with store.snapshot():
             yield store
 
-    def subscribe(self, *, limit: int = 10_000) -> QueueSubscription:
-        subscription = QueueSubscription(self, limit)
+    def subscribe(self, *, limit: int = 10_000) -> CommitQueue:
+        subscription = CommitQueue(limit, self._forget)
         self.subscriptions.add(subscription)
         return subscription
+
+    def _forget(self, subscription: CommitQueue) -> None:
+        self.subscriptions.discard(subscription)
 
     def history(self, after: tuple[int, int]) -> Sequence[tuple[int, int, int, Event]] | None:
         if after < self.history_from:
