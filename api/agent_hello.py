@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scheduler.codec import FORMAT
+from scheduler.formats import supported
 from scheduler.protocol import VERSION, Hello
 
 LETTERS_MAX = 255
@@ -20,7 +20,7 @@ _NUMBERS = ("slots", "index", "restores")
 def why_refused(hello: Hello, cluster: str, restores: int) -> tuple[str, str] | None:
     """(reason of the Leave, detail), or None: it may register with this cluster."""
     if hello.version != VERSION:
-        return "refused", f"protocol version {hello.version}, this node (format {FORMAT}) speaks {VERSION}"
+        return "refused", f"protocol version {hello.version}, this node ({supported()}) speaks {VERSION}"
     unsound = _unsound(hello)
     if unsound is not None:
         return "refused", unsound

@@ -30,6 +30,7 @@ from api.routes import (
     apply,
     cluster,
     events,
+    formats,
     health,
     jobs,
     jobs_hot,
@@ -44,7 +45,7 @@ from api.services import Services
 from scheduler.protocol import FRAME_BYTES_MAX
 from scheduler.store.connection import QueryTooLongError
 
-NOUNS = (jobs, apply, runs, logs, ticks, agents, cluster, events, tokens, session, health, pages)
+NOUNS = (jobs, apply, runs, logs, ticks, agents, cluster, formats, events, tokens, session, health, pages)
 
 UVICORN: Mapping[str, Any] = {
     "ws": "websockets-sansio",

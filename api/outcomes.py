@@ -11,6 +11,7 @@ KIND_OF_CODE = {
     "revision_mismatch": "revision-mismatch",
     "key_reused": "idempotency-key-reused",
     "conflict": "conflict",
+    "format": "conflict",
     "ended": "conflict",
     "invalid": "validation",
     "limit": "too-many-requests",

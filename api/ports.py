@@ -45,6 +45,8 @@ class PeerStatus:
     clock_offset_ms: int | None
     free_bytes: int | None
     tzdata: str | None = None  #: version of its zone data, once it told
+    format_min: int = 0  #: oldest and newest format that it supports; 0: not met yet
+    format_max: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,9 @@ class NodeStatus:
     log_bytes: int
     log_entries: int
     restores: int = 0
+    format_target: int = 0  #: the activated format; above `format` while the migration runs
+    format_min: int = 0
+    format_max: int = 0
     storage_low: bool = False  #: a majority of the nodes is short of disk
     address: str = ""  #: its own Raft address host:port
     url: str = ""  #: base URL of its own API

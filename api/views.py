@@ -205,6 +205,9 @@ def cluster_json(status: NodeStatus) -> dict[str, Any]:
         "ready": status.ready,
         "commit_lag_ms": status.commit_lag_ms,
         "format": status.format,
+        "format_target": status.format_target,
+        "format_min": status.format_min,
+        "format_max": status.format_max,
         "version": status.version,
         "tzdata": status.tzdata,
         "free_bytes": status.free_bytes,
@@ -225,6 +228,8 @@ def cluster_json(status: NodeStatus) -> dict[str, Any]:
                 "clock_offset_ms": peer.clock_offset_ms,
                 "free_bytes": peer.free_bytes,
                 "tzdata": peer.tzdata,
+                "format_min": peer.format_min or None,
+                "format_max": peer.format_max or None,
             }
             for peer in status.peers
         ],

@@ -58,6 +58,23 @@ def _views(client: Client, first: dict[str, Any]) -> dict[str, dict[str, Any] | 
     return dict(sorted(views.items()))
 
 
+def _span(view: dict[str, Any]) -> str | None:
+    """The formats that a node supports."""
+    least, most = view.get("format_min"), view.get("format_max")
+    return None if not most else f"{least}" if least == most else f"{least}–{most}"
+
+
+def _format_line(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) -> str:
+    """The state's format, where it is going, and what there is to do about it."""
+    now, target = view["format"], view.get("format_target", view["format"])
+    if target > now:
+        return f"{now}, on its way to {target}"
+    newest = [own.get("format_max", now) if own else now for own in views.values()]
+    if min(newest) > now:
+        return f"{now}; every node supports {min(newest)}: cronclave cluster activate"
+    return str(now)
+
+
 def _state(own: dict[str, Any] | None, peer: dict[str, Any]) -> str:
     """In its own word; a learner has no vote until it caught up."""
     word = own["state"] if own else "no answer"
@@ -83,13 +100,15 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
             ("epoch", f"{view['epoch']} (term {view['term']})"),
             ("index", view["index"]),
             ("ledger head", str(view["ledger_head"])[:16]),
-            ("version", f"{view['version']}, format {view['format']}, tzdata {view.get('tzdata')}"),
+            ("version", f"{view['version']}, tzdata {view.get('tzdata')}"),
+            ("format", _format_line(view, views)),
         ]
     )
     click.echo()
     peers = {peer["node"]: peer for peer in view["peers"]}
     columns = (
-        "node", "zone", "state", "index", "state hash", "clock ms", "free", "version", "tzdata", "url"
+        "node", "zone", "state", "index", "state hash", "clock ms", "free", "version", "formats", "tzdata",
+        "url",
     )  # fmt: skip
     rows: list[tuple[object, ...]] = []
     for name, own in views.items():
@@ -101,7 +120,7 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
                 name, zone, _state(own, peer), own["index"] if own else None,
                 str(own["state_hash"])[:12] if own else None, peer.get("clock_offset_ms"),
                 f"{free / 1e9:.1f} GB" if free else None, own["version"] if own else None,
-                (own or peer).get("tzdata"), (own or peer).get("url"),
+                _span(own or peer), (own or peer).get("tzdata"), (own or peer).get("url"),
             )
         )  # fmt: skip
     table(columns, rows)
@@ -117,6 +136,42 @@ def transfer(client: Client, node: str | None) -> None:
         click.echo(f"{reply['leader']} leads already")
     else:
         click.echo(f"{reply['leader']} leads, {reply['before'] or 'nobody'} did before")
+
+
+@cluster.command("activate", epilog="Example: cronclave cluster activate --dry-run")
+@click.option(
+    "--format", "number", type=click.IntRange(min=1), metavar="NUMBER",
+    help="The format.  [default: the newest that every node supports]",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what it would change, and which node stands in its way.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@connected
+def activate(client: Client, number: int | None, dry_run: bool, yes: bool) -> None:
+    """Let the cluster use what a newer version brought. Older versions cannot come back after it.
+
+    Upgrade every node first. Until the activation the cluster keeps to the rules of the older version, and
+    every node may go back to it.
+    """
+    document = {} if number is None else {"format": number}
+    plan = client.post(path_of("cluster", "format", dry_run="true"), document)
+    if not plan["changed"]:
+        click.echo(f"format {plan['target']} is active; it is the newest that every node supports")
+        for member in plan["members"]:
+            click.echo(f"  {member['node']}: {_span(member) or 'does not answer'}")
+        return
+    for change in plan["changes"]:
+        click.echo(f"format {change['format']}: {change['changes']}")
+    if dry_run:
+        click.echo(f"every node supports format {plan['target']}; nothing was changed")
+        return
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Activate format {plan['target']}? No older version can come back", abort=True)
+    reply = client.post(path_of("cluster", "format"), {"format": plan["target"]})
+    if reply["format"] < reply["target"]:
+        click.echo(f"format {reply['target']} is activated; rows are brought into its shape meanwhile")
+        click.echo("it is in use once cronclave cluster status says so")
+    else:
+        click.echo(f"format {reply['target']} is active")
 
 
 @cluster.command(

@@ -373,7 +373,7 @@ class Consensus:
         )  # fmt: skip
 
     def vet(self, hello: Hello) -> Refusal | None:
-        refusal = self._roster.vet(hello)
+        refusal = self._roster.vet(hello, self._machine.format)
         if refusal is not None:
             self._peers.refused(hello.name, refusal.reason)
         else:

@@ -50,6 +50,10 @@ class StateMachine(Protocol):
     def apply(self, entry: Entry) -> None:
         """Apply one committed entry in one transaction."""
 
+    @property
+    def format(self) -> int:
+        """What a node has to support to follow this state; others are refused. 0: nothing of that kind."""
+
     def checkpoint(self) -> None:
         """Bring everything applied to disk (full checkpoint, fsync)."""
 

@@ -50,8 +50,9 @@ class Roster:
         """Whom this node keeps connections to."""
         return addresses(self._settings, self.committed, self.current, self._strangers)
 
-    def vet(self, hello: Hello) -> Refusal | None:
-        """Whether this node talks to the sender; one that the log does not know is remembered."""
+    def vet(self, hello: Hello, format: int) -> Refusal | None:
+        """Whether this node, whose state is of this format, talks to the sender; one that the log does not
+        know is remembered."""
         refusal = vet(
             hello,
             cluster=self._settings.cluster,
@@ -59,7 +60,7 @@ class Roster:
             membership=self.current,
             committed=self.committed,
             known=[f.name for f in self._settings.members],
-        )
+        ) or hello.unfit(format)
         member = self.current.get(hello.name)
         is_bound = member is not None and member.uid is not None
         met_uid = self._peers.met().get(hello.name, hello.uid)

@@ -76,10 +76,24 @@ class Hello:
             raise ProtocolError("a hello without cluster, name or uid")
         return cls(**{k: v for k, v in message.items() if k not in ("type", "magic", "protocol")})
 
+    def unfit(self, format: int) -> Refusal | None:
+        """Why the sender cannot follow a state of this format; None: it can, or there is no format (0)."""
+        if not format or self.format_min <= format <= self.format_max:
+            return None
+        supported = f"formats {self.format_min} to {self.format_max}"
+        if self.format_min == self.format_max:
+            supported = f"format {self.format_max}"
+        return Refusal(
+            "format",
+            f"{self.name} supports {supported}, and the cluster is at format {format}, which has no way back:"
+            f" start {self.name} with the version that the other nodes run",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a handshake failed. `code`: cluster, uid, removed, unknown, self, certificate, protocol."""
+    """Why a handshake failed. `code`: cluster, uid, removed, unknown, self, format, certificate,
+    protocol."""
 
     code: str
     reason: str  #: for a person, with what to do
@@ -89,8 +103,9 @@ class Refusal:
 
     @property
     def final(self) -> bool:
-        """The refused node can never be accepted again under this name: its process has to end."""
-        return self.code in ("uid", "removed")
+        """The refused node can never be accepted as it is, under this name or with this version: its process
+        has to end."""
+        return self.code in ("uid", "removed", "format")
 
 
 def _integer(value: object) -> bool:

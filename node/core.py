@@ -46,7 +46,7 @@ from node.identity import (
 from node.state import ReplicatedState
 from node.storage import Storage
 from node.supervisor import EXIT_REFUSED, die_with_parent
-from scheduler import codec
+from scheduler import codec, formats
 from scheduler.commands import Lead
 from scheduler.machine import AppliedEntry
 from scheduler.store.connection import StoreError
@@ -119,8 +119,8 @@ class Core:
                 zone=config.zone,
                 url=config.url,
                 joining=config.join,
-                format_min=codec.FORMAT,
-                format_max=codec.FORMAT,
+                format_min=formats.oldest(),
+                format_max=formats.newest(),
                 election_timeout_s=config.election_timeout_ms / 1000,
                 log_bytes_max=config.log_bytes_max,
             ),
@@ -357,6 +357,8 @@ class Core:
                 "clock_offset_ms": p.offset_ms,
                 "free_bytes": p.status.get("free_bytes"),
                 "tzdata": p.status.get("tzdata"),
+                "format_min": p.format_min,
+                "format_max": p.format_max,
             }
             for p in consensus.peers()
         ]
@@ -378,6 +380,9 @@ class Core:
             "state_hash": state.hash.hex(),
             "ledger_head": state.ledger_head.hex(),
             "format": state.format,
+            "format_target": state.target_format,
+            "format_min": formats.oldest(),
+            "format_max": formats.newest(),
             "version": self._version,
             "tzdata": state.tzdata,
             "free_bytes": space.free_bytes,
@@ -430,6 +435,8 @@ def main() -> int:
     except DivergedError as error:
         log.critical("%s", error)
         return 1
+    except (formats.NewerFormatError, StoreError) as error:  # by the log, or by a copy of a peer's state
+        core.refusal = str(error)
     if core.refusal is not None:
         print(f"cronclave node: {core.refusal}", file=sys.stderr)
         return EXIT_REFUSED

@@ -113,6 +113,9 @@ class CoreLink:
     async def propose(self, command: Command, *, timeout_s: float = 10.0) -> Outcome:
         if self._status.state == "stopping":
             raise UnavailableError("this node is stopping")
+        if codec.needs(command) > self._status.format:
+            what = f"{type(command).__name__} needs format {codec.needs(command)}"
+            return Outcome("format", f"{what}, the cluster is at format {self._status.format}")
         if self._status.storage_low and isinstance(command, OUTSIDE):
             raise StorageLowError("a majority of the nodes is short of disk; nothing new is taken in")
         return await self.proposals.propose(command, timeout_s)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cluster.machine import Applied, Entry, Position
+from cluster.restore import unpack_members
 from node.identity import write_atomically
 from scheduler.machine import AppliedEntry, Machine
 from scheduler.store.connection import Store
@@ -91,6 +92,10 @@ class ReplicatedState:
         _sync_directory(self._directory)
         return kept
 
+    @property
+    def format(self) -> int:
+        return self._machine.state.target_format
+
     def checkpoint(self) -> None:
         self._store.checkpoint()
 
@@ -142,7 +147,11 @@ class ReplicatedState:
     def _open(self) -> None:
         self.path.parent.mkdir(exist_ok=True, mode=0o700)
         self._store = Store.create_or_open(self.path, cluster=self._cluster)
-        self._machine = Machine(self._store)
+        self._machine = Machine(self._store, _member_names)
+
+
+def _member_names(members: bytes) -> list[str]:
+    return [member.name for member in unpack_members(members)[0].members]
 
 
 def _sync_directory(path: Path) -> None:

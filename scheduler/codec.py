@@ -1,7 +1,13 @@
 """Versioned bytes of commands, outcomes and events: msgpack arrays `[tag, field, …]`.
 
-Rules: a tag is never reused; fields are positional and only appended, with defaults; a reader
-fills missing ones from the defaults and refuses surplus ones (they belong to a newer `format`).
+Rules of this file:
+
+1. A tag is never reused; fields are positional and only appended, with defaults. A reader fills missing ones
+   from the defaults and refuses surplus ones: they belong to a newer `format`.
+2. A command that came after the oldest format is named in COMMAND_FORMATS; a field that did says so in its
+   metadata (`field(default=…, metadata={"format": 2})`). Such a field is left out while it has its default,
+   so what needs no newer format has the bytes that older nodes know, in the log and in the state's hash.
+3. What needs a newer format than the state's is not proposed (`needs`).
 """
 
 from __future__ import annotations
@@ -16,9 +22,6 @@ import msgpack
 from scheduler import commands as c
 from scheduler import events as e
 
-FORMAT = 1
-"""The newest format of the state's rules that this code can apply."""
-
 COMMAND_TAGS: dict[type[Any], int] = {
     c.PutJobs: 1,
     c.DeleteJob: 2,
@@ -28,6 +31,7 @@ COMMAND_TAGS: dict[type[Any], int] = {
     c.CancelRun: 6,
     c.ResolveRun: 7,
     c.PutToken: 8,
+    c.Activate: 9,
     c.ConnectAgent: 20,
     c.DisconnectAgent: 21,
     c.Start: 22,
@@ -45,9 +49,13 @@ COMMAND_TAGS: dict[type[Any], int] = {
     c.LoseNode: 49,
     c.Purge: 50,
     c.Sweep: 51,
+    c.Migrate: 52,
     c.Lead: 60,
     c.Barrier: 61,
 }
+
+COMMAND_FORMATS: dict[type[Any], int] = {}
+"""The format that a command came with, for those that did not come with the first."""
 
 EVENT_TAGS: dict[type[Any], int] = {
     e.Led: 1,
@@ -69,6 +77,8 @@ EVENT_TAGS: dict[type[Any], int] = {
     e.AgentConnected: 17,
     e.AgentDisconnected: 18,
     e.NodeLost: 19,
+    e.FormatActivated: 20,
+    e.FormatRaised: 21,
 }
 
 
@@ -88,10 +98,17 @@ def _getter(cls: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda record: tuple(getattr(record, name) for name in names)
 
 
+def _newer(cls: type[Any]) -> tuple[tuple[str, Any, int], ...]:
+    """Name, default and format of the fields that came after the first format: the last ones."""
+    fields = [f for f in dataclasses.fields(cls) if "format" in f.metadata]
+    return tuple((f.name, f.default, f.metadata["format"]) for f in fields)
+
+
 _FIELDS: dict[type[Any], tuple[str, ...]] = {cls: _names(cls) for cls in COMMAND_TAGS}
 _VALUES: dict[type[Any], Callable[[Any], tuple[Any, ...]]] = {
     cls: _getter(cls) for cls in (*COMMAND_TAGS, *EVENT_TAGS, c.TriggerSeed)
 }
+_NEWER = {cls: newer for cls in _VALUES if (newer := _newer(cls))}
 _COMMANDS: dict[int, type[Any]] = {tag: cls for cls, tag in COMMAND_TAGS.items()}
 _EVENTS: dict[int, type[Any]] = {tag: cls for cls, tag in EVENT_TAGS.items()}
 
@@ -102,8 +119,23 @@ def field_count(tag: int) -> int | None:
     return None if cls is None else len(_FIELDS[cls])
 
 
+def needs(command: c.Command) -> int:
+    """The lowest format of the state in which this command may stand in the log."""
+    kind = type(command)
+    needed = COMMAND_FORMATS.get(kind, 1)
+    for name, default, format in _NEWER.get(kind, ()):
+        if getattr(command, name) != default:
+            needed = max(needed, format)
+    return needed
+
+
 def _row(record: Any) -> tuple[Any, ...]:
-    return _VALUES[type(record)](record)
+    row = _VALUES[type(record)](record)
+    for _, default, _ in reversed(_NEWER.get(type(record), ())):
+        if row[-1] != default:
+            break
+        row = row[:-1]
+    return row
 
 
 def _pack(row: Sequence[Any]) -> bytes:
@@ -144,6 +176,8 @@ def decode_command(data: bytes) -> c.Command:
         )
     elif cls is c.ConnectAgent and len(fields) > 10:
         fields[10] = tuple((int(h[0]), str(h[1])) for h in fields[10])
+    elif cls is c.Activate and len(fields) > 1:
+        fields[1] = tuple((str(m[0]), int(m[1]), int(m[2])) for m in fields[1])
     return _build(cls, fields)  # type: ignore[no-any-return]  # the tag table maps to commands only
 
 

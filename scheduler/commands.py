@@ -8,7 +8,8 @@ Rules of this file:
    function of the state and the command alone). The stamp of the log entry is given beside it.
 3. Planner commands carry the `epoch` of the leadership that decided them and what the planner saw
    (`expected_due_ms`, an attempt's state); a stale one is refused, never half applied.
-4. Fields may be appended with a default and never be reordered: the codec is positional.
+4. Fields may be appended with a default and never be reordered: the codec is positional. A new field, like a
+   new command, belongs to a `format` (see `scheduler.codec`): an older node stops at what it does not know.
 
 Instants are UTC milliseconds since the Unix epoch (`*_ms`). Ids are the state's integer keys.
 """
@@ -110,6 +111,15 @@ class PutToken:
     name: str
     sha256: bytes
     role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Activate:
+    """Raise the state's format for good. Refused unless `members` are the members when it is applied."""
+
+    format: int
+    members: tuple[tuple[str, int, int], ...]  #: by name: each member, its oldest and its newest format
+    actor: str = ""
 
 
 # -- what agents say, proposed by the front that holds their socket ---------------------------
@@ -294,6 +304,15 @@ class Sweep:
     limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class Migrate:
+    """Bring the next rows into the shape of the format that was activated: compare-and-set of the cursor."""
+
+    epoch: int
+    cursor: str
+    rows: int
+
+
 # -- what the core itself says ------------------------------------------------------------------
 
 
@@ -321,6 +340,7 @@ Command = (
     | CancelRun
     | ResolveRun
     | PutToken
+    | Activate
     | ConnectAgent
     | DisconnectAgent
     | Start
@@ -338,6 +358,7 @@ Command = (
     | LoseNode
     | Purge
     | Sweep
+    | Migrate
     | Lead
     | Barrier
 )
@@ -348,7 +369,7 @@ class Outcome:
     """What applying a command came to. A refusal is a value, never an exception.
 
     `code` is "ok" or a stable word for the refusal: not_found, exists, revision_mismatch,
-    key_reused, stale_epoch, stale_due, revoked, superseded, ended, not_connected, invalid, limit.
+    key_reused, stale_epoch, stale_due, format, revoked, superseded, ended, not_connected, invalid, limit.
     `value` holds plain msgpack data, such as {"run": 17} or {"revision": 3, "created": True}.
     """
 

@@ -180,6 +180,21 @@ class NodeLost:
     node: str
 
 
+@dataclass(frozen=True, slots=True)
+class FormatActivated:
+    """The cluster is on its way to this format: nodes that do not support it are refused from now on."""
+
+    format: int
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormatRaised:
+    """The state follows the rules of this format from here on."""
+
+    format: int
+
+
 Event = (
     Led
     | JobPut
@@ -200,4 +215,6 @@ Event = (
     | AgentConnected
     | AgentDisconnected
     | NodeLost
+    | FormatActivated
+    | FormatRaised
 )

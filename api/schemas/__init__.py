@@ -107,6 +107,10 @@ transfer: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body({"node": "node-2"}, required=False),
 }
+activate: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
+    "requestBody": _body({"format": 2}, required=False),
+}
 
 
 def _replies(model: type) -> dict[int | str, dict[str, Any]]:

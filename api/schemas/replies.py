@@ -144,6 +144,8 @@ class Peer(Reply):
     clock_offset_ms: int | None
     free_bytes: int | None
     tzdata: str | None
+    format_min: int | None
+    format_max: int | None
 
 
 class Cluster(Reply):
@@ -161,6 +163,9 @@ class Cluster(Reply):
     index: int
     quorum: bool
     format: int
+    format_target: int = Field(description="The activated format; above `format` while a migration runs.")
+    format_min: int
+    format_max: int
     version: str
     peers: list[Peer]
 

@@ -75,6 +75,10 @@ class SimulatedMachine:
         self._pass("applied")
         self.on_apply(row)
 
+    @property
+    def format(self) -> int:
+        return 0
+
     def checkpoint(self) -> None:
         self._pass("checkpoint")
         self._durable = len(self.rows)

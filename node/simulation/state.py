@@ -109,6 +109,10 @@ class MortalState:
         self._pass("applied")
         self.on_apply((entry.applied, entry.stamp_ms, tuple(entry.proposals)))
 
+    @property
+    def format(self) -> int:
+        return self.replica.format
+
     def checkpoint(self) -> None:
         self._pass("checkpoint")
         self.replica.checkpoint()

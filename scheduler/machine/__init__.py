@@ -10,6 +10,7 @@ command), `context` (what these functions are given), then the nouns in the orde
 `selectors` hold what is derived from a job's revision; `shape` checks the types of what came over the wire.
 """
 
-from scheduler.machine.entry import AppliedEntry, Machine, NewerFormatError
+from scheduler.formats import NewerFormatError
+from scheduler.machine.entry import AppliedEntry, Machine
 
 __all__ = ["AppliedEntry", "Machine", "NewerFormatError"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from scheduler.commands import Outcome
 from scheduler.events import Event
 from scheduler.machine.graphs import Graph, Graphs
@@ -23,10 +25,11 @@ def done(**value: object) -> Outcome:
 class Context:
     """One per machine, used for every command."""
 
-    __slots__ = ("events", "graphs", "state", "store")
+    __slots__ = ("events", "graphs", "members_of", "state", "store")
 
-    def __init__(self, store: Store, state: State) -> None:
+    def __init__(self, store: Store, state: State, members_of: Callable[[bytes], Sequence[str]]) -> None:
         self.store = store
+        self.members_of = members_of
         self.state = state
         self.graphs = Graphs(store)
         self.events: list[Event] = []
@@ -34,6 +37,10 @@ class Context:
     @property
     def stamp_ms(self) -> int:
         return self.state.stamp_ms
+
+    def members(self) -> Sequence[str]:
+        """Names of the cluster's members at the entry that is applied."""
+        return self.members_of(self.state.members)
 
     def emit(self, event: Event) -> None:
         self.events.append(event)

@@ -7,7 +7,19 @@ from typing import Any
 
 from scheduler import codec
 from scheduler import commands as c
-from scheduler.machine import agents, attempts, jobs, leadership, runs, shape, tasks, ticks, tokens, upkeep
+from scheduler.machine import (
+    activation,
+    agents,
+    attempts,
+    jobs,
+    leadership,
+    runs,
+    shape,
+    tasks,
+    ticks,
+    tokens,
+    upkeep,
+)
 from scheduler.machine.context import Context, refused
 from scheduler.store import idempotency
 
@@ -20,6 +32,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], c.Outcome]] = {
     c.CancelRun: runs.cancel_run,
     c.ResolveRun: runs.resolve_run,
     c.PutToken: tokens.put_token,
+    c.Activate: activation.activate,
     c.ConnectAgent: agents.connect,
     c.DisconnectAgent: agents.disconnect,
     c.Start: attempts.start,
@@ -37,6 +50,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], c.Outcome]] = {
     c.LoseNode: agents.lose_node,
     c.Purge: upkeep.purge,
     c.Sweep: upkeep.sweep,
+    c.Migrate: activation.migrate,
     c.Lead: leadership.lead,
     c.Barrier: leadership.barrier,
 }
@@ -49,6 +63,8 @@ def apply(ctx: Context, command: c.Command) -> c.Outcome:
     field = shape.misshapen(command)
     if field is not None:
         return refused("invalid", f"{type(command).__name__}.{field} has a wrong type")
+    if codec.needs(command) > ctx.state.format:
+        return refused("format", f"{type(command).__name__} needs format {codec.needs(command)}")
     if isinstance(command, _KEYED) and command.key:
         return _apply_once(ctx, command, command.key, command.body)
     return APPLY[type(command)](ctx, command)

@@ -15,7 +15,7 @@ Rules of this file:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,16 +24,13 @@ import msgpack
 from scheduler import codec
 from scheduler.commands import Command, Outcome
 from scheduler.events import Event
+from scheduler.formats import NewerFormatError
 from scheduler.machine import dispatch
 from scheduler.machine.context import Context
 from scheduler.store import fronts
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
 from scheduler.store.state import State
-
-
-class NewerFormatError(Exception):
-    """A committed command that this version does not know: the node must stop and be upgraded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +55,12 @@ class AppliedEntry:
 class Machine:
     """The state's only writer."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(
+        self, store: Store, members_of: Callable[[bytes], Sequence[str]] = lambda members: ()
+    ) -> None:
+        """`members_of`: the names in what consensus stores as `members`, which is opaque here."""
         self.store = store
-        self._context = Context(store, state_rows.load(store))
+        self._context = Context(store, state_rows.load(store), members_of)
         self._failed = False
 
     @property
@@ -81,13 +81,6 @@ class Machine:
         state = self._context.state
         self.store.begin()
         state.stamp_ms = max(state.stamp_ms, stamp_ms)
-        answered: list[tuple[str, int, list[Outcome]]] = []
-        events: list[tuple[int, int, Event]] = []
-        packed_events: list[bytes] = []
-        for data in frames:
-            frame = self._apply_frame(data, events, packed_events)
-            if frame is not None:
-                answered.append((frame.front, frame.seq, frame.outcomes))
         (
             state.raft_index,
             state.raft_term,
@@ -95,6 +88,13 @@ class Machine:
             state.previous_term,
             state.members,
         ) = applied
+        answered: list[tuple[str, int, list[Outcome]]] = []
+        events: list[tuple[int, int, Event]] = []
+        packed_events: list[bytes] = []
+        for data in frames:
+            frame = self._apply_frame(data, events, packed_events)
+            if frame is not None:
+                answered.append((frame.front, frame.seq, frame.outcomes))
         state_rows.save(self.store, state)
         self.store.commit()
         self._failed = False

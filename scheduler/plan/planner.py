@@ -9,11 +9,13 @@ from scheduler.commands import Command, ExpireRun, LoseNode, Requeue, StopRun
 from scheduler.plan.due import Horizon, plan_backlog, plan_live
 from scheduler.plan.leases import UNCLAIMED_MS, Lease, plan_leases
 from scheduler.plan.lookahead import PlanCache
+from scheduler.plan.migration import plan_migration
 from scheduler.plan.placement import Places, plan_queue
 from scheduler.plan.upkeep import plan_upkeep
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import runs as run_rows
+from scheduler.store import state as state_rows
 from scheduler.store import tasks as task_rows
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.connection import Store
@@ -82,6 +84,7 @@ def _plan(
     commands += [StopRun(epoch, run) for run in run_rows.past_stop(store, now_ms, each)]
     commands += [ExpireRun(epoch, run) for run in run_rows.past_deadline(store, now_ms, each)]
     commands += [Requeue(epoch, task) for task in task_rows.past_retry(store, now_ms, each)]
+    commands += plan_migration(store, epoch=epoch)
     room = limits.commands - len(commands)
     if room > 0:
         commands += plan_backlog(
@@ -104,6 +107,8 @@ def wake_ms(store: Store, *, lead_ms: int = 0) -> int | None:
     An instant in the past: plan now. Queued tasks wait for events (a slot, an agent), not for time.
     """
     with store.snapshot():
+        if state_rows.migration_cursor(store) is not None:
+            return 0
         fire_ms = trigger_rows.next_fire_ms(store)
         unclaimed_ms = attempt_rows.oldest_unclaimed_ms(store)
         instants = (

@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from scheduler import formats
 from scheduler.store import schema, state
 
 Row = tuple[Any, ...]
@@ -118,9 +119,22 @@ class Store:
         version = self.value("PRAGMA user_version")
         if version != schema.SCHEMA_VERSION:
             raise StoreError(f"{self.path}: schema {version}, this version knows {schema.SCHEMA_VERSION}")
-        owner = self.value("SELECT cluster FROM state WHERE id = 1")
+        owner, format, target = self.row("SELECT cluster, format, target_format FROM state WHERE id = 1") or (
+            "nobody", 0, 0
+        )  # fmt: skip
         if cluster and owner != cluster:
             raise StoreError(f"{self.path}: the state of cluster {owner}, not {cluster}")
+
+        if target > formats.newest():
+            raise StoreError(
+                f"{self.path}: the state is of format {target}, this version supports {formats.supported()}:"
+                " an activated format has no way back; start this node with the version that wrote the state"
+            )
+        if format < formats.oldest():
+            raise StoreError(
+                f"{self.path}: the state is of format {format}, this version supports {formats.supported()}:"
+                " start it with an older version first, and activate a newer format there"
+            )
 
     def _limit(self, limit_s: float) -> None:
         def late() -> int:

@@ -7,7 +7,8 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""The layout of an empty state of the oldest format. What later formats add is in `scheduler.formats`."""
 
 STATEMENTS: tuple[str, ...] = (
     # One row. What every transaction writes: where the state is, and who decides.
@@ -15,6 +16,8 @@ STATEMENTS: tuple[str, ...] = (
     CREATE TABLE state (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         format INTEGER NOT NULL,
+        target_format INTEGER NOT NULL,     -- activated; above `format` while a migration leads there
+        migration_cursor TEXT NOT NULL,     -- how far that migration is
         idx INTEGER NOT NULL,               -- commands applied so far: the public index
         stamp_ms INTEGER NOT NULL,          -- latest stamp; never goes back
         epoch INTEGER NOT NULL,

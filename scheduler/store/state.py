@@ -9,6 +9,8 @@ import hashlib
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from scheduler.formats import oldest
+
 if TYPE_CHECKING:
     from scheduler.store.connection import Store
 
@@ -21,6 +23,8 @@ class State:
     """Not frozen: the machine counts in it. Everybody else reads."""
 
     format: int
+    target_format: int
+    migration_cursor: str
     idx: int
     stamp_ms: int
     epoch: int
@@ -54,7 +58,8 @@ _UPDATE = f"UPDATE state SET {', '.join(f'{name} = ?' for name in _NAMES)} WHERE
 
 def create(store: Store, cluster: str) -> None:
     empty = State(
-        format=1, idx=0, stamp_ms=0, epoch=0, leader="", leader_term=0,
+        format=oldest(), target_format=oldest(), migration_cursor="",
+        idx=0, stamp_ms=0, epoch=0, leader="", leader_term=0,
         ledger_seq=0, ledger_head=LEDGER_START, hash=hashlib.sha256(cluster.encode()).digest(),
         tzdata="", cluster=cluster, restores=0,
         last_job=0, last_trigger=0, last_run=0, last_task=0, last_attempt=0, last_agent=0, refused=0,
@@ -68,6 +73,14 @@ def load(store: Store) -> State:
     if row is None:
         raise LookupError("the state has no row")
     return State(*row)
+
+
+def migration_cursor(store: Store) -> str | None:
+    """How far the migration to an activated format is; None: none is under way."""
+    cursor: str | None = store.value(
+        "SELECT migration_cursor FROM state WHERE id = 1 AND target_format > format"
+    )
+    return cursor
 
 
 def save(store: Store, state: State) -> None:

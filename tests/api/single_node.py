@@ -19,7 +19,7 @@ from pathlib import Path
 
 from api.commits import CommitQueue
 from api.ports import Committed, NodeStatus, NoLeaderError, PeerStatus
-from scheduler import codec
+from scheduler import codec, formats
 from scheduler.commands import Command, Lead, Outcome, PutToken
 from scheduler.events import Event
 from scheduler.machine import Machine
@@ -38,7 +38,7 @@ class SingleNode:
     ) -> None:
         self.path = folder / "state.db"
         self.store = Store.create_or_open(self.path, cluster=CLUSTER)
-        self.machine = Machine(self.store)
+        self.machine = Machine(self.store, lambda members: [self.node, *(peer.node for peer in self.peers)])
         self.node = node
         self.zone = zone
         self.peers = tuple(peers)
@@ -103,7 +103,10 @@ class SingleNode:
             ready=self.quorum and self.lag_ms < 1_000,
             state_hash=state.hash.hex(),
             ledger_head=state.ledger_head.hex(),
-            format=codec.FORMAT,
+            format=state.format,
+            format_target=state.target_format,
+            format_min=formats.oldest(),
+            format_max=formats.newest(),
             version="0.1.0",
             tzdata=state.tzdata,
             free_bytes=1 << 33,
@@ -194,5 +197,7 @@ class SingleNode:
 
 
 def peer(node: str, zone: str, **changes: object) -> PeerStatus:
-    found = PeerStatus(node, zone, "127.0.0.1:1", "http://127.0.0.1:1", True, True, 7, 3, 0, 1 << 33, "2025b")
+    found = PeerStatus(
+        node, zone, "127.0.0.1:1", "http://127.0.0.1:1", True, True, 7, 3, 0, 1 << 33, "2025b", 1, 1
+    )
     return dataclasses.replace(found, **changes)  # type: ignore[arg-type]  # the caller names fields

@@ -70,6 +70,10 @@ class FileMachine:
         self.proposals += [p.decode() for p in entry.proposals]
         self.stamps.append(entry.stamp_ms)
 
+    @property
+    def format(self) -> int:
+        return 0
+
     def checkpoint(self) -> None:
         self.checkpoints += 1
         self._write(self.path)

@@ -53,6 +53,26 @@ def test_vetting(seen: Hello, code: str | None) -> None:
     assert refusal is None or refusal.final == (code in ("uid", "removed"))
 
 
+@pytest.mark.parametrize(
+    ("least", "most", "format", "told"),
+    [
+        (1, 1, 1, None),
+        (1, 3, 2, None),
+        (1, 1, 0, None),
+        (1, 1, 2, "b supports format 1, and the cluster is at format 2"),
+        (3, 4, 2, "b supports formats 3 to 4, and the cluster is at format 2"),
+    ],
+)
+def test_a_node_that_does_not_support_the_format_is_refused_by_name(
+    least: int, most: int, format: int, told: str | None
+) -> None:
+    refusal = replace(hello("b"), format_min=least, format_max=most).unfit(format)
+    assert (refusal is None) == (told is None)
+    if refusal is not None and told is not None:
+        assert told in refusal.reason
+        assert refusal.final
+
+
 def test_joining_node_trusts_the_names_of_its_configuration_only() -> None:
     assert (
         vet(hello("b"), cluster="c", name="a", membership=Membership(), committed=Membership(), known=["b"])
