@@ -22,6 +22,8 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     bytes: st.binary(max_size=20),
     bool: st.booleans(),
     int | None: st.none() | INTEGERS,
+    tuple[tuple[str, int, int], ...]: st.lists(st.tuples(st.text(max_size=8), INTEGERS, INTEGERS), max_size=3)
+    .map(tuple),
     tuple[tuple[int, str], ...]: st.lists(st.tuples(INTEGERS, st.text(max_size=8)), max_size=3).map(tuple),
 }
 
@@ -61,6 +63,36 @@ def test_all_commands_and_events_have_a_tag_of_their_own() -> None:
 def test_fields_that_an_older_writer_left_out_get_their_defaults() -> None:
     row = msgpack.unpackb(codec.encode_command(commands.Lead("n", "z", 3)))
     assert codec.decode_command(msgpack.packb(row[:-1])) == commands.Lead("n", "z", 3, "")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LaterPause:
+    """PauseJob as a later version might have it."""
+
+    namespace: str
+    name: str
+    actor: str = ""
+    until_ms: int = dataclasses.field(default=0, metadata={"format": 2})
+    why: str = dataclasses.field(default="", metadata={"format": 3})
+
+
+def test_what_needs_no_newer_format_has_the_bytes_that_older_nodes_know(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(codec.COMMAND_TAGS, LaterPause, codec.COMMAND_TAGS[commands.PauseJob])
+    monkeypatch.setitem(codec._VALUES, LaterPause, codec._getter(LaterPause))
+    monkeypatch.setitem(codec._NEWER, LaterPause, codec._newer(LaterPause))
+    older = commands.PauseJob("ns", "j", "ada")
+    plain: Any = LaterPause("ns", "j", "ada")
+    assert codec.encode_command(plain) == codec.encode_command(older)
+    assert codec.needs(plain) == 1
+    until: Any = LaterPause("ns", "j", "ada", until_ms=7)
+    assert codec.needs(until) == 2
+    with pytest.raises(codec.UnknownRecordError, match="PauseJob"):
+        codec.decode_command(codec.encode_command(until))
+    why: Any = LaterPause("ns", "j", "ada", why="audit")
+    assert codec.needs(why) == 3
+    assert msgpack.unpackb(codec.encode_command(why))[-2:] == [0, "audit"]
 
 
 @pytest.mark.parametrize(
