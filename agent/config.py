@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 import socket
 import tomllib
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 OUTPUT_BYTES_MAX = 64 << 20
 OUTPUT_KEEP_BYTES = 1 << 30
@@ -34,6 +36,7 @@ class AgentConfig:
     boot_id_file: Path = Path("/proc/sys/kernel/random/boot_id")
     parent_pid: int = 0  #: development: agent and spooler end with this process
     ca: Path | None = None
+    insecure: bool = False  #: plain http to nodes beyond loopback
     cloud_id: str = ""
     output_bytes_max: int = OUTPUT_BYTES_MAX  #: of one attempt; what comes after is discarded
     output_keep_bytes: int = OUTPUT_KEEP_BYTES  #: of all ended attempts together
@@ -53,6 +56,23 @@ def _pairs(value: Any, key: str) -> dict[str, str]:
     if any("=" not in item for item in pairs):
         raise ConfigError(f"{key}: expected name=value,…, got {value!r}")
     return {item.split("=", 1)[0].strip(): item.split("=", 1)[1].strip() for item in pairs}
+
+
+def _flag(value: Any, key: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    if str(value) not in ("true", "false"):
+        raise ConfigError(f"{key}: expected true or false, got {value!r}")
+    return str(value) == "true"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _number(value: Any, key: str, least: int) -> int:
@@ -83,6 +103,14 @@ def from_mapping(raw: Mapping[str, Any]) -> AgentConfig:
         if not str(url).startswith(("http://", "https://")):
             raise ConfigError(f"nodes: expected http:// or https:// base URLs, got {url!r}")
     values["nodes"] = tuple(str(url).rstrip("/") for url in nodes)
+    values["insecure"] = _flag(values.get("insecure", False), "insecure")
+    if not values["insecure"]:
+        for url in values["nodes"]:
+            if url.startswith("http://") and not _is_loopback(urlsplit(url).hostname or ""):
+                raise ConfigError(
+                    f"nodes: {url} has no TLS: everybody on the way could read the token and change what "
+                    "runs here; use its https address, or say insecure = true"
+                )
     values["labels"] = _pairs(values.get("labels", {}), "labels")
     for key in ("data", "token_file", "boot_id_file", "ca"):
         if values.get(key):

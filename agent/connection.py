@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import ssl
 from collections.abc import Callable
 from typing import Protocol
 
@@ -27,6 +26,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Subprotocol
 
 from agent.clock import NodeClock, boot_ms
+from agent.trust import Trust
 from scheduler.protocol import (
     FRAME_BYTES_MAX,
     LEASE_MS,
@@ -92,14 +92,14 @@ class Connection:
         self,
         nodes: tuple[str, ...],
         bearer: Callable[[], str],
-        tls: ssl.SSLContext | None,
+        trust: Trust,
         clock: NodeClock,
         listener: Listener,
     ) -> None:
         self._configured = nodes
         self._nodes = nodes
         self._bearer = bearer
-        self._tls = tls
+        self._trust = trust
         self._clock = clock
         self._listener = listener
         self._outgoing: list[Message] = []
@@ -141,7 +141,7 @@ class Connection:
                 address,
                 subprotocols=[Subprotocol(SUBPROTOCOL)],
                 additional_headers={"Authorization": f"Bearer {self._bearer()}"},
-                ssl=self._tls if url.startswith("https") else None,
+                ssl=self._trust.context() if url.startswith("https") else None,
                 proxy=None,
                 compression=None,
                 max_size=FRAME_BYTES_MAX,
@@ -284,10 +284,10 @@ class Connection:
 
     async def _home_serves(self) -> bool:
         try:
-            async with httpx2.AsyncClient(
-                verify=self._tls or True, timeout=OPEN_TIMEOUT_S, trust_env=False
-            ) as client:
-                reply = await client.get(f"{self._configured[0]}/readyz")
+            home = self._configured[0]
+            verify = self._trust.context() if home.startswith("https") else True
+            async with httpx2.AsyncClient(verify=verify, timeout=OPEN_TIMEOUT_S, trust_env=False) as client:
+                reply = await client.get(f"{home}/readyz")
         except httpx2.HTTPError:
             return False
         return reply.status_code == 200

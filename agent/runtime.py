@@ -12,15 +12,15 @@ import dataclasses
 import logging
 import os
 import signal
-import ssl
 
 from agent import SOFTWARE, identity
 from agent.clock import NodeClock
-from agent.config import AgentConfig, boot_id
+from agent.config import AgentConfig, ConfigError, boot_id
 from agent.connection import Connection, Fenced
 from agent.journal import Journal
 from agent.output import sweep
 from agent.spooler_client import SpoolerClient, SpoolerUnavailable
+from agent.trust import Trust
 from agent.worker import Worker
 from scheduler.protocol import VERSION, Hello, Message, Welcome
 
@@ -38,10 +38,10 @@ class Agent:
         self._stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._clock = NodeClock()
         self._journal = Journal(config.data / "agent.journal", self._journal_failed)
-        tls = ssl.create_default_context(cafile=str(config.ca)) if config.ca else None
-        if tls is None and any(node.startswith("https") for node in config.nodes):
-            tls = ssl.create_default_context()
-        self._connection = Connection(config.nodes, config.bearer, tls, self._clock, self)
+        trust = Trust(config.ca)
+        if any(node.startswith("https") for node in config.nodes):
+            trust.context()  # a file that cannot be used ends the agent now, with its name
+        self._connection = Connection(config.nodes, config.bearer, trust, self._clock, self)
         self._worker = Worker(
             name=config.name,
             zone=config.zone,
@@ -208,5 +208,8 @@ async def serve(config: AgentConfig) -> int:
         return 4
     try:
         return await Agent(config).run()
+    except ConfigError as error:
+        log.critical("%s", error)
+        return 1
     finally:
         os.close(lock)

@@ -12,6 +12,7 @@ What is tried again, for up to `within_s` (CRONCLAVE_RETRY, 10s by default):
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import json
 import os
 import ssl
@@ -139,6 +140,9 @@ class Client:
             except ConnectionRefusedError as error:
                 refused[self.url] = str(error.strerror or error)
                 failure = self._unanswered(refused)
+            except ssl.SSLCertVerificationError as error:
+                refused[self.url] = f"its certificate is refused: {error.verify_message}"
+                failure = self._unanswered(refused)
             except (OSError, http.client.HTTPException) as error:
                 refused[self.url] = str(error) or type(error).__name__
                 if method != "GET" and self._connection is not None and "Idempotency-Key" not in sent:
@@ -174,6 +178,7 @@ class Client:
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], reply_s: float
     ) -> http.client.HTTPResponse:
         if self._connection is None:
+            refuse_plain(self.url, self.target.token)
             connection = _connection(self.url, reply_s)
             connection.connect()
             self._connection = connection
@@ -190,18 +195,50 @@ class Client:
             "no node answers",
             code=NO_LEADER,
             details=[f"{url}: {reason}" for url, reason in refused.items()],
-            hint=f"Nodes are taken from {self.target.source}. Do they run?",
+            hint="Set CRONCLAVE_CA to the cluster's ca.pem, and name the nodes as their certificates do."
+            if any("certificate" in reason for reason in refused.values())
+            else f"Nodes are taken from {self.target.source}. Do they run?",
         )
 
 
 def _connection(url: str, timeout_s: float) -> http.client.HTTPConnection:
     parts = urlsplit(url)
     if parts.scheme == "https":
-        context = ssl.create_default_context(cafile=os.environ.get("CRONCLAVE_CA"))
+        context = trust(os.environ.get("CRONCLAVE_CA"))
         return http.client.HTTPSConnection(
             parts.hostname or "", parts.port, timeout=timeout_s, context=context
         )
     return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
+
+
+def trust(ca: str | None) -> ssl.SSLContext:
+    """What a node's certificate is checked against: the system's authorities where no file is named."""
+    try:
+        return ssl.create_default_context(cafile=ca or None)
+    except (OSError, ssl.SSLError) as error:
+        raise Failure(
+            f"CRONCLAVE_CA={ca}: {error.strerror or error}",
+            code=USAGE,
+            hint="It names the PEM file with the cluster's CA certificates, ca.pem.",
+        ) from None
+
+
+def refuse_plain(url: str, token: str) -> None:
+    """Raises Failure where a token would cross a network in plain text, unless CRONCLAVE_INSECURE is set."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or not token or os.environ.get("CRONCLAVE_INSECURE") in ("1", "true"):
+        return
+    host = parts.hostname or ""
+    try:
+        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise Failure(
+            f"{url} has no TLS: everybody on the way could read the token",
+            code=USAGE,
+            hint="Use its https address, or say CRONCLAVE_INSECURE=true if you know that network.",
+        )
 
 
 def problem_failure(status: int, body: bytes, url: str, path: str = "") -> tuple[Failure, bool]:

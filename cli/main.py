@@ -15,7 +15,7 @@ COMMANDS = {
     "job": Lazy("cli.job:job", "Define jobs, run them, see what became of their ticks."),
     "run": Lazy("cli.run:run", "Look at runs, follow their output, cancel them."),
     "agents": Lazy("cli.agents:agents", "List agents."),
-    "cluster": Lazy("cli.cluster:cluster", "Look at the cluster, move leadership, add and remove nodes."),
+    "cluster": Lazy("cli.cluster:cluster", "Make a cluster, look at it, add and remove nodes."),
     "token": Lazy("cli.token:token", "Make and list bearer tokens."),
     "events": Lazy("cli.events:events", "Follow what happens, live."),
     "verify": Lazy("cli.ledger:verify", "Prove that each due tick had exactly one outcome."),

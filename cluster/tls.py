@@ -94,7 +94,10 @@ def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes, where: st
         try:
             context.load_cert_chain(paths[0], paths[1], password=_no_password)
         except ssl.SSLError as error:
-            raise TlsError(f"{where}: {_PAIRS.get(error.reason or '', _reason(error))}") from None
+            said = _PAIRS.get(error.reason or "", _reason(error))
+            if "PEM" in str(error):  # without a reason code
+                said = "no PEM file, or one that is half written"
+            raise TlsError(f"{where}: {said}") from None
 
 
 def _no_password() -> str:
@@ -104,7 +107,6 @@ def _no_password() -> str:
 _PAIRS = {
     "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
     "NO_START_LINE": "no PEM file, or one that is half written",
-    "PEM_LIB": "no PEM file, or one that is half written",
 }
 
 

@@ -53,6 +53,7 @@ class TlsConfig:
     ca: Path
     cert: Path
     key: Path
+    ca_key: Path | None = None  #: this node signs certificates for machines that join by token
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ _SETTINGS: dict[str, frozenset[str]] = {
     "http": frozenset({"listen", "url", "cert", "key"}),
     "raft": frozenset({"listen", "address", "election_timeout_ms", "log_bytes_max"}),
     "members": frozenset({"raft", "zone", "url"}),
-    "tls": frozenset({"ca", "cert", "key"}),
+    "tls": frozenset({"ca", "cert", "key", "ca_key"}),
     "auth": frozenset({"bootstrap_token_sha256"}),
 }
 _ENVIRONMENT = {
@@ -189,7 +190,8 @@ class _Reader:
         raft = parse_address(self._text("raft", "listen"), f"{self._path}: raft.listen")
         raft_address = parse_address(self._text("raft", "address", str(raft)), f"{self._path}: raft.address")
         http_tls = self._raw.get("http", {})
-        scheme = "https" if "cert" in http_tls else "http"
+        has_https = "cert" in http_tls or "key" in http_tls
+        scheme = "https" if has_https else "http"
         config = NodeConfig(
             cluster=self._text("", "cluster"),
             name=name,
@@ -208,12 +210,17 @@ class _Reader:
             election_timeout_ms=self._number("raft", "election_timeout_ms", 300, 50),
             insecure=self._flag("insecure"),
             tls=self._tls(),
-            http_cert=self._file("http", "cert") if "cert" in http_tls else None,
-            http_key=self._file("http", "key") if "key" in http_tls else None,
+            http_cert=self._file("http", "cert") if has_https else None,
+            http_key=self._file("http", "key") if has_https else None,
             bootstrap_token_sha256=self._token(),
             log_bytes_max=self._number("raft", "log_bytes_max", 64 << 20, 1 << 16),
         )
         self._refuse_unsafe(config)
+        if not config.url.startswith(f"{scheme}://"):
+            raise ConfigError(
+                f"{self._path}: http.url {config.url} must begin with {scheme}://: "
+                + ("http.cert and http.key are given" if has_https else "http.cert and http.key are missing")
+            )
         if not config.join and name not in config.members:
             raise ConfigError(f"{self._path}: [members.{name}] is missing: a founding node lists itself")
         return config
@@ -238,7 +245,8 @@ class _Reader:
     def _tls(self) -> TlsConfig | None:
         if "tls" not in self._raw:
             return None
-        return TlsConfig(self._file("tls", "ca"), self._file("tls", "cert"), self._file("tls", "key"))
+        ca_key = self._file("tls", "ca_key") if "ca_key" in self._raw["tls"] else None
+        return TlsConfig(self._file("tls", "ca"), self._file("tls", "cert"), self._file("tls", "key"), ca_key)
 
     def _token(self) -> bytes | None:
         text = self._raw.get("auth", {}).get("bootstrap_token_sha256")

@@ -146,6 +146,10 @@ class Core:
         log.critical("%s", reason)
         self._reactor.stop()
 
+    def reload(self) -> None:
+        """Have the loop read the certificates again."""
+        self._reactor.call_from_thread(self._links.reload)
+
     def stop(self) -> None:
         """Hand leadership over first, so that nobody waits for an election."""
         if self._stopping_s is None:
@@ -429,6 +433,7 @@ def main() -> int:
         print(f"cronclave node: raft.listen {config.raft}: {error}", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda number, frame: core.stop())
+    signal.signal(signal.SIGHUP, lambda number, frame: core.reload())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C reaches all; the supervisor decides
     try:
         core.run()

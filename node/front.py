@@ -20,8 +20,10 @@ import uvloop
 from api.app import UVICORN, create_app
 from api.gateway import Gateway
 from api.ports import ApiSettings, Committed, NodeStatus
+from cluster.tls import TlsError
 from node.__main__ import configure_logging
 from node.config import ConfigError, NodeConfig, load_config
+from node.https import HttpsCertificate
 from node.identity import load_identity, software_version
 from node.link import CoreLink
 from node.planner import Planner
@@ -81,7 +83,14 @@ class Front:
     """Composition of one front."""
 
     def __init__(self, config: NodeConfig) -> None:
+        """Raises TlsError."""
         self._config = config
+        self._https = (
+            HttpsCertificate(config.http_cert, config.http_key)
+            if config.http_cert is not None and config.http_key is not None
+            else None
+        )
+        https = self._https
         self._link = CoreLink(config.data, unknown_status(config, load_identity(config).uid))
         settings = ApiSettings(
             insecure=config.insecure, urls={name: member.url for name, member in config.members.items()}
@@ -104,8 +113,7 @@ class Front:
                 port=config.http.port,
                 lifespan="on",
                 timeout_graceful_shutdown=2,
-                ssl_certfile=str(config.http_cert) if config.http_cert else None,
-                ssl_keyfile=str(config.http_key) if config.http_key else None,
+                ssl_context_factory=None if https is None else lambda _config, _default: https.context,
                 **UVICORN,
             )
         )
@@ -121,6 +129,10 @@ class Front:
         reading = asyncio.create_task(self._link.run(), name="bridge")
         beating = asyncio.create_task(self._link.beat(), name="beat")
         planning = asyncio.create_task(self._planner.run(), name="planner")
+        watching = None
+        if self._https is not None:
+            watching = asyncio.create_task(self._https.watch(), name="certificates")
+            loop.add_signal_handler(signal.SIGHUP, self._look_at_certificates)
         serving = asyncio.create_task(self._server.serve(), name="http")
         done, _ = await asyncio.wait(
             {reading, beating, planning, serving}, return_when=asyncio.FIRST_COMPLETED
@@ -129,10 +141,16 @@ class Front:
             if task is not serving:
                 log.error("%s ended: %r", task.get_name(), task.exception() or "the core is gone")
         planning.cancel()
+        if watching is not None:
+            watching.cancel()
         if not serving.done():
             self._stop()
             await asyncio.wait({serving}, timeout=3.0)
         return 0 if done == {serving} else 1
+
+    def _look_at_certificates(self) -> None:
+        if self._https is not None:
+            self._https.look(force=True)
 
     def _stop(self) -> None:
         self._gateway.close()
@@ -166,7 +184,11 @@ def main() -> int:
     except ConfigError as error:
         print(f"cronclave node: {error}", file=sys.stderr)
         return EXIT_REFUSED
-    front = Front(config)
+    try:
+        front = Front(config)
+    except TlsError as error:
+        print(f"cronclave node: {error}", file=sys.stderr)
+        return EXIT_REFUSED
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(front.run())

@@ -1,7 +1,8 @@
 """Starts a node's core and front and ties their lives together.
 
 Rules: the core's death ends the node (consensus must not limp); a front's death is mended by a
-new one, without an election; the supervisor's death ends both (the kernel's parent-death signal).
+new one, without an election; the supervisor's death ends both (the kernel's parent-death signal);
+SIGHUP goes on to both, which read their certificates again.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Until the node ends; returns its exit code."""
-        signals = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+        signals = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP}
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         for number in signals:
             signal.signal(number, _wake)
@@ -61,6 +62,8 @@ class Supervisor:
             received = signal.sigtimedwait(signals, wait_s)
             if received is not None and received.si_signo in (signal.SIGTERM, signal.SIGINT):
                 return self._stop()
+            if received is not None and received.si_signo == signal.SIGHUP:
+                self._reload()
             if self._core.poll() is not None:
                 return self._core_ended()
             if self._front is not None and self._front.poll() is not None:
@@ -78,6 +81,12 @@ class Supervisor:
             if front_again_s is not None and time.monotonic() >= front_again_s:
                 front_again_s = None
                 self._start_front()
+
+    def _reload(self) -> None:
+        """Certificates are read again by both processes."""
+        for process in (self._core, self._front):
+            if process is not None and process.poll() is None:
+                process.send_signal(signal.SIGHUP)
 
     def _start(self, module: str) -> subprocess.Popen[bytes]:
         command = [

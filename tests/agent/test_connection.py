@@ -21,6 +21,7 @@ from agent.connection import Connection, _frames
 from agent.executors import Host as ExecutorHost
 from agent.executors import Start, executors
 from agent.spool_wire import Command, Exit
+from agent.trust import Trust
 from scheduler.protocol import (
     FRAME_BYTES_MAX,
     LEASE_MS,
@@ -206,7 +207,7 @@ class Ears:
 
 async def test_only_a_pong_that_renews_renews_leases_and_from_the_sending_of_its_ping() -> None:
     ears = Ears()
-    connection = Connection(("http://127.0.0.1:1",), lambda: "", None, NodeClock(), ears)
+    connection = Connection(("http://127.0.0.1:1",), lambda: "", Trust(None), NodeClock(), ears)
     connection._hear([Pong(1_000, 5, 1, False)])
     assert ears.leases == []
     connection._hear([Pong(2_000, 6, 1, True)])

@@ -18,7 +18,7 @@ def test_flags_beat_the_environment_and_that_beats_the_file(tmp_path: Path) -> N
     file = tmp_path / "agent.toml"
     file.write_text(
         'name = "file"\nzone = "z1"\npool = "file"\nslots = 3\ndata = "d"\n'
-        'nodes = ["http://a:1/", "https://b:2"]\n[labels]\nrole = "web"\n'
+        'nodes = ["https://a:1/", "https://b:2"]\n[labels]\nrole = "web"\n'
     )
     environment = {
         "CRONCLAVE_AGENT_CONFIG": str(file),
@@ -28,7 +28,7 @@ def test_flags_beat_the_environment_and_that_beats_the_file(tmp_path: Path) -> N
     }
     config = load(["--slots", "5"], environment)
     assert (config.name, config.pool, config.slots) == ("file", "environment", 5)
-    assert config.nodes == ("http://a:1", "https://b:2")
+    assert config.nodes == ("https://a:1", "https://b:2")
     assert config.labels == {"os": "linux", "gpu": "none"}
     assert config.data.is_absolute()
 
@@ -41,10 +41,12 @@ def test_flags_beat_the_environment_and_that_beats_the_file(tmp_path: Path) -> N
         ("slot = 3", "slot"),
         ('nodes = ["a:1"]', "nodes"),
         ('zone = ""', "zone"),
+        ('nodes = ["https://a:1", "http://10.0.0.1:8321"]', "nodes"),
+        ("insecure = 1", "insecure"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, line: str, named: str) -> None:
-    values = {"zone": '"z"', "nodes": '"http://a:1"', "data": '"d"'}
+    values = {"zone": '"z"', "nodes": '"https://a:1"', "data": '"d"'}
     values.pop(line.split(" ")[0], None)
     file = tmp_path / "agent.toml"
     file.write_text("".join(f"{key} = {value}\n" for key, value in values.items()) + line)
@@ -52,10 +54,24 @@ def test_what_is_wrong_is_named(tmp_path: Path, line: str, named: str) -> None:
         load(["--config", str(file)], {})
 
 
+@pytest.mark.parametrize(
+    ("nodes", "told"),
+    [
+        ("http://127.0.0.1:8321,http://localhost:1,http://[::1]:2,https://a:1", []),
+        ("http://10.0.0.1:8321", ["--insecure", "true"]),
+    ],
+)
+def test_plain_http_is_for_loopback_or_for_who_says_so(nodes: str, told: list[str]) -> None:
+    assert load(["--zone", "z", "--nodes", nodes, "--data", "d", *told], {}).nodes == tuple(nodes.split(","))
+    if told:
+        with pytest.raises(ConfigError, match=r"^nodes: .* has no TLS"):
+            load(["--zone", "z", "--nodes", nodes, "--data", "d"], {})
+
+
 def test_a_renewed_token_file_is_read_again(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("one\n")
-    arguments = ["--zone", "z", "--nodes", "http://a:1", "--data", "d", "--token-file", str(token)]
+    arguments = ["--zone", "z", "--nodes", "https://a:1", "--data", "d", "--token-file", str(token)]
     config = load(arguments, {})
     assert config.bearer() == "one"
     token.write_text("two\n")

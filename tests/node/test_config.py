@@ -55,6 +55,8 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         ("[members.n1]", "[members.n2]", "[members.n1] is missing"),
         ('listen = "127.0.0.1:8322"', 'listen = "10.0.0.1:8322"', "reachable from other hosts without TLS"),
         ('listen = "127.0.0.1:8321"', 'listen = "0.0.0.0:8321"', "reachable from other hosts without TLS"),
+        ('listen = "127.0.0.1:8321"', 'listen = "127.0.0.1:8321"\nkey = "k"', "http.cert is missing"),
+        ('listen = "127.0.0.1:8321"', 'listen = "127.0.0.1:8321"\nurl = "https://h:1"', "begin with http://"),
         ('cluster = "c1"', 'cluster = "c1', "not TOML"),
         ('cluster = "c1"', 'cluster = "c1"\ninsecure = "yes"', "insecure must be true or false"),
         (
