@@ -23,8 +23,11 @@ class PlanCache:
     def __init__(self) -> None:
         self._jobs: dict[tuple[int, int], CompiledJob] = {}
         self._instants: dict[int, tuple[bytes, list[int]]] = {}
-        self.upkeep_ms = 0  #: when upkeep was planned last
+        self.upkeep_ms: int | None = None  #: when upkeep was planned last, or could have been first
         self.purge_cursor = 0  #: the run that the search for old ones has come to
+
+    def knows(self, job: int, revision: int) -> bool:
+        return (job, revision) in self._jobs
 
     def job(self, store: Store, job: int, namespace: str, name: str, revision: int) -> CompiledJob:
         compiled = self._jobs.get((job, revision))

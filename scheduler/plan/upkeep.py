@@ -1,5 +1,6 @@
 """What keeps the state bounded: finished runs by count and age, keys and fronts by age. In small slices,
-seldom.
+seldom. Never in the first plans of an office: what is due after a failover comes first, and the
+cache is cold then (500 compiled jobs cost 0.2 s).
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ PERIOD_MS = 2_000
 JOBS_MAX = 20
 RUNS_MAX = 200
 SEARCHED_RUNS = 500
+COMPILED_MAX = 20  #: jobs that one search reads for the first time
 KEPT_MS = 24 * 3_600_000
 SWEPT_ROWS = 1_000
 
 
 def plan_upkeep(store: Store, cache: PlanCache, now_ms: int, *, epoch: int) -> list[Command]:
+    if cache.upkeep_ms is None:
+        cache.upkeep_ms = now_ms
     if now_ms - cache.upkeep_ms < PERIOD_MS:
         return []
     cache.upkeep_ms = now_ms
@@ -41,9 +45,14 @@ def _by_age(store: Store, cache: PlanCache, now_ms: int, epoch: int) -> list[Pur
     searched = run_rows.in_order(store, cache.purge_cursor, SEARCHED_RUNS)
     cache.purge_cursor = searched[-1].id if len(searched) == SEARCHED_RUNS else 0
     through: dict[int, int] = {}
+    compiled = 0
     for run in searched:
         if run.finished_ms is None:
             continue
+        compiled += not cache.knows(run.job, run.revision)
+        if compiled > COMPILED_MAX:
+            cache.purge_cursor = run.id - 1  # from here the next time
+            break
         job = cache.job(store, run.job, run.namespace, run.name, run.revision)
         if run.finished_ms < now_ms - job.retention_age_ms:
             through[run.job] = run.id

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from scheduler import commands as c
+from scheduler.plan import PlanCache, plan
+from scheduler.plan.upkeep import COMPILED_MAX, PERIOD_MS
 from tests.scheduler.story import START_MS, Story, job
 
 DAY_MS = 86_400_000
@@ -43,3 +45,32 @@ def test_old_keys_are_swept(story: Story) -> None:
     story.now_ms += 3_000
     story.settle()
     assert story.store.value("SELECT count(*) FROM idempotency") == 0
+
+
+def purges(story: Story, cache: PlanCache, after_ms: int) -> int:
+    """How many the plan holds that is made so long after now."""
+    commands = plan(story.store, story.now_ms + after_ms, epoch=1, lead_ms=50, cache=cache)
+    return sum(isinstance(command, c.Purge) for command in commands)
+
+
+def test_an_office_begins_with_what_is_due_and_looks_for_old_runs_later(story: Story) -> None:
+    story.connect()
+    story.put(job(policies={"retention": {"runs": 100, "age": "10d"}}))
+    story.tell_ok(c.RunJob("default", "j", b"{}", story.now_ms))
+    story.settle()
+    story.now_ms += 11 * DAY_MS
+    cache = PlanCache()
+    assert purges(story, cache, 0) == 0
+    assert purges(story, cache, PERIOD_MS) == 1
+
+
+def test_a_search_reads_few_jobs_for_the_first_time_and_goes_on_from_there(story: Story) -> None:
+    story.connect(slots=100)
+    names = [f"j-{number}" for number in range(2 * COMPILED_MAX + 5)]
+    story.put(*(job(name, policies={"retention": {"runs": 100, "age": "10d"}}) for name in names))
+    for name in names:
+        story.tell_ok(c.RunJob("default", name, b"{}", story.now_ms))
+    story.settle()
+    story.now_ms += 11 * DAY_MS
+    cache = PlanCache()
+    assert [purges(story, cache, turn * PERIOD_MS) for turn in range(4)] == [0, COMPILED_MAX, COMPILED_MAX, 5]
