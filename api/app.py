@@ -28,6 +28,7 @@ from api.problems import FieldError, Problem
 from api.routes import (
     agents,
     apply,
+    backup,
     cluster,
     events,
     formats,
@@ -45,7 +46,9 @@ from api.services import Services
 from scheduler.protocol import FRAME_BYTES_MAX
 from scheduler.store.connection import QueryTooLongError
 
-NOUNS = (jobs, apply, runs, logs, ticks, agents, cluster, formats, events, tokens, session, health, pages)
+NOUNS = (
+    jobs, apply, runs, logs, ticks, agents, cluster, formats, backup, events, tokens, session, health, pages
+)  # fmt: skip
 
 UVICORN: Mapping[str, Any] = {
     "ws": "websockets-sansio",

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from scheduler.commands import Command, Outcome
@@ -161,3 +162,4 @@ class ApiSettings:
     insecure: bool  #: plain HTTP beyond loopback is allowed
     body_bytes_max: int = 1 << 20
     urls: Mapping[str, str] = field(default_factory=dict)  #: node name to base URL
+    scratch: Path | None = None  #: directory for a copy of the state on its way to a client

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from cli.backup import backup, recover, restore
 from cli.client import Client, path_of
 from cli.exits import NO_LEADER, Failure
 from cli.lazy import Lazy, LazyGroup
@@ -27,6 +28,11 @@ COMMANDS = {
 @click.group("cluster", cls=LazyGroup, lazy=COMMANDS, epilog="Example: cronclave cluster status")
 def cluster() -> None:
     """Make a cluster, look at it, move leadership, add and remove nodes."""
+
+
+cluster.add_command(backup)
+cluster.add_command(restore)
+cluster.add_command(recover)
 
 
 @cluster.command("status", epilog="Example: cronclave cluster status -o json")

@@ -93,7 +93,9 @@ class Front:
         https = self._https
         self._link = CoreLink(config.data, unknown_status(config, load_identity(config).uid))
         settings = ApiSettings(
-            insecure=config.insecure, urls={name: member.url for name, member in config.members.items()}
+            insecure=config.insecure,
+            urls={name: member.url for name, member in config.members.items()},
+            scratch=config.data / "backups",
         )
         self._gateway = Gateway(self._link, settings)
         self._app = create_app(self._link, settings, self._gateway)

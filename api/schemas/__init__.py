@@ -103,6 +103,15 @@ create_token: dict[str, Any] = {
     "requestBody": _body({"name": "host-17", "role": "agent"}),
 }
 remove_member: dict[str, Any] = {"parameters": [_DRY_RUN]}
+backup: dict[str, Any] = {
+    "parameters": _FRESHNESS,
+    "responses": {
+        200: {
+            "description": "An SQLite file; X-Cronclave-Sha256 is the checksum of its bytes.",
+            "content": {"application/vnd.sqlite3": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+}
 transfer: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body({"node": "node-2"}, required=False),

@@ -101,6 +101,21 @@ class Store:
             store._limit(query_ms_max / 1_000)
         return store
 
+    @classmethod
+    def open_alone(cls, path: Path | str) -> Store:
+        """A file that no node has open, to be changed: a backup, a state that is being restored. Leaves it
+        without a write-ahead log beside it. Every commit is synced."""
+        path = Path(path)
+        connection = sqlite3.connect(path, isolation_level=None)
+        store = cls(path, connection, writer=True)
+        try:
+            connection.execute("PRAGMA journal_mode=DELETE")
+            connection.execute("PRAGMA synchronous=FULL")
+        except BaseException:
+            connection.close()
+            raise
+        return store
+
     def close(self) -> None:
         self._connection.close()
 
@@ -224,14 +239,18 @@ class Store:
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         wal = self.path.with_name(self.path.name + "-wal")
         with suppress(FileNotFoundError):
-            _sync(wal)
-        _sync(self.path.parent)
+            sync(wal)
+        sync(self.path.parent)
 
     def wal_bytes(self) -> int:
         try:
             return self.path.with_name(self.path.name + "-wal").stat().st_size
         except FileNotFoundError:
             return 0
+
+    def file_bytes(self) -> int:
+        """Size of the database, without its write-ahead log."""
+        return int(self.value("PRAGMA page_count")) * int(self.value("PRAGMA page_size"))
 
     def copy_to(self, path: Path | str) -> state.State:
         """Write a consistent copy to the new file `path` and sync it; returns the state row of the copy.
@@ -262,14 +281,16 @@ class Store:
                 finally:
                     # Ours alone: no other connection of this process has the new file open.
                     os.close(descriptor)
-            _sync(path.parent)
+            sync(path.parent)
             return copied
         finally:
             target.close()
             source.close()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Make a file, or the names in a directory, durable. Never one that this process has open as a database
+    (rule 3)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

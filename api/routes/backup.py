@@ -1,0 +1,42 @@
+"""GET /v1/cluster/backup: the whole state as one SQLite file, from any node."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from api import access, backups, schemas
+from api.call import call_of
+from api.consistency import settle
+from api.problems import Problem
+from api.services import services_of
+
+router = APIRouter(tags=["cluster"])
+
+
+@router.get("/v1/cluster/backup", operation_id="backUp", openapi_extra=schemas.backup)
+async def back_up(request: Request) -> Response:
+    """A consistent copy of everything up to the index that the reply names; the node goes on meanwhile.
+
+    It holds the hashes of all tokens and the definitions of all jobs: it needs an admin.
+    """
+    services, call = services_of(request), call_of(request)
+    call.need(access.ADMIN)
+    if services.settings.scratch is None:
+        raise Problem("not-available", "this node has no place for copies")
+    await settle(call, services.commits)
+    scheduler = services.scheduler
+    with scheduler.read() as store:
+        state = store.path
+    made = await backups.make(state, services.settings.scratch, scheduler.status(), scheduler.now_ms())
+    call.index = made.manifest.index
+    return StreamingResponse(
+        backups.stream(made),
+        media_type="application/vnd.sqlite3",
+        headers={
+            "Content-Length": str(made.size),
+            "Content-Disposition": f'attachment; filename="cronclave-{made.manifest.index}.db"',
+            "X-Cronclave-Sha256": made.sha256,
+            "X-Cronclave-Node": made.manifest.node,
+        },
+    )

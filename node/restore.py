@@ -1,0 +1,304 @@
+"""`python -m node.restore restore|recover`: a data directory becomes the first node of a new cluster.
+
+Rules:
+
+1. Everything is made in a new directory beside the data directory and takes its place by one rename, so a
+   crash leaves what was there before. `recover` keeps the old directory under another name.
+2. The new cluster has a new uid and a higher restore number. The uid is the configuration's, if that is
+   another than the old one; else a new one is made and written into the configuration, last of all: until
+   then the identity in the directory and the configuration differ, and the node refuses to start.
+3. The node is the only member; the others join it (`cronclave cluster join`) with empty directories.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.journal import JournalError
+from cluster.machine import Position
+from cluster.membership import Member
+from cluster.renewal import begin, member_names, replay, sole_member
+from node.backup import verify
+from node.config import ConfigError, NodeConfig, load_config
+from node.identity import JOURNAL, STARTED, load_identity, lock_data, write_atomically
+from node.state import FILE, ReplicatedState
+from scheduler.machine.renewal import Renewal, renew
+from scheduler.store import state as state_rows
+from scheduler.store.backup import BackupError
+from scheduler.store.connection import Error, Store, StoreError, sync
+
+HOLD_S = 600
+_CLUSTER_LINE = re.compile(r'^(\s*cluster\s*=\s*)(["\'])([^"\']*)\2', re.MULTILINE)
+
+
+class RestoreError(Exception):
+    """Why nothing was restored. Nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the operator asks for."""
+
+    kind: str  #: restore | recover
+    hold_ms: int
+    catchup: bool
+    number: int | None  #: the restore number; None: one more than the state's
+
+
+def restore(backup: Path, config_path: Path, wishes: Wishes, *, unsummed: bool = False) -> dict[str, object]:
+    """Make the first node of a new cluster from a backup; returns what it now is. Raises RestoreError."""
+    config = _load(config_path)
+    occupied = [e.name for e in config.data.iterdir()] if config.data.is_dir() else []
+    if occupied:
+        raise RestoreError(
+            f"{config.data}: not empty ({', '.join(sorted(occupied)[:5])}): a restore makes a new node. Move"
+            " the directory away, or name another in node.data"
+        )
+    try:
+        verify(backup, unsummed=unsummed)
+    except BackupError as error:
+        raise RestoreError(str(error)) from None
+
+    def fill(directory: Path) -> int:
+        shutil.copyfile(backup, directory / FILE)
+        return 0
+
+    new = _beside(config.data, "restoring")
+    facts = _make(new, fill, config, config_path, wishes)
+    if config.data.is_dir():
+        config.data.rmdir()
+    os.replace(new, config.data)
+    sync(config.data.parent)
+    _write_uid(config_path, config, str(facts["cluster"]))
+    return facts
+
+
+def recover(config_path: Path, wishes: Wishes) -> dict[str, object]:
+    """Make a one-node cluster of a survivor's own directory. Raises RestoreError."""
+    config = _load(config_path)
+    if not (config.data / "identity.json").is_file():
+        raise RestoreError(f"{config.data}: no node ever ran here; restore a backup instead")
+    lock = _lock(config)
+    try:
+        load_identity(config)
+        state = _live_state(config.data)
+        kept = _free_name(config.data, "before-recover")
+
+        def fill(directory: Path) -> int:
+            return _survivor(config, state, directory)
+
+        new = _beside(config.data, "recovering")
+        facts = _make(new, fill, config, config_path, wishes)
+        os.replace(config.data, kept)
+        os.replace(new, config.data)
+        sync(config.data.parent)
+        _write_uid(config_path, config, str(facts["cluster"]))
+    except (ConfigError, OSError) as error:
+        raise RestoreError(str(error)) from error
+    finally:
+        os.close(lock)
+    return {**facts, "kept": str(kept)}
+
+
+# -- parts ----------------------------------------------------------------------------------------
+
+
+def _load(config_path: Path) -> NodeConfig:
+    try:
+        return load_config(config_path)
+    except ConfigError as error:
+        raise RestoreError(str(error)) from error
+
+
+def _lock(config: NodeConfig) -> int:
+    try:
+        return lock_data(config.data)
+    except ConfigError as error:
+        raise RestoreError(f"{error}: cronclave cluster recover works on a node that is stopped") from error
+
+
+def _live_state(data: Path) -> Path:
+    pointer = data / "state" / "CURRENT"
+    try:
+        path = data / "state" / pointer.read_text().strip() / FILE
+    except OSError as error:
+        raise RestoreError(f"{pointer}: {error.strerror}: this node has no state") from error
+    if not path.is_file():
+        raise RestoreError(f"{path}: missing: this node has no state")
+    return path
+
+
+def _survey(config: NodeConfig, path: Path) -> dict[str, object]:
+    """What this node's files know, read only."""
+    store = Store.open_reader(path, query_ms_max=None)
+    try:
+        state = state_rows.load(store)
+    finally:
+        store.close()
+    others = [name for name in member_names(state.members) if name != config.name] if state.members else []
+    return {
+        "node": config.name, "cluster": state.cluster, "restores": state.restores, "index": state.idx,
+        "stamp_ms": state.stamp_ms, "others": others, "leader": state.leader, "epoch": state.epoch,
+    }  # fmt: skip
+
+
+def _survivor(config: NodeConfig, path: Path, directory: Path) -> int:
+    """The survivor's state with all that its log holds behind it; returns how many entries that were."""
+    data = directory / "replay"
+    generation = data / "state" / "1"
+    generation.mkdir(parents=True, mode=0o700)
+    write_atomically(data / "state" / "CURRENT", "1")
+    reader = Store.open_reader(path, query_ms_max=None)
+    try:
+        reader.copy_to(generation / FILE)
+    finally:
+        reader.close()
+    shutil.copytree(config.data / JOURNAL, data / JOURNAL)
+    state = ReplicatedState(data, config.cluster, lambda entry: None, lambda new: None)
+    try:
+        count = replay(data / JOURNAL, state)
+        state.checkpoint()
+    finally:
+        state.close()
+    os.replace(generation / FILE, directory / FILE)
+    shutil.rmtree(data)
+    return count
+
+
+def _make(
+    new: Path, fill: Callable[[Path], int], config: NodeConfig, config_path: Path, wishes: Wishes
+) -> dict[str, object]:
+    """A whole data directory at `new`. `fill` puts the old state at `new`/state.db; what it returns is told
+    as `replayed`."""
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True, mode=0o700)
+    try:
+        replayed = fill(new)
+        store = Store.open_alone(new / FILE)
+        try:
+            state = state_rows.load(store)
+            cluster = _new_uid(config, config_path, state.cluster)
+            uid = secrets.token_hex(8)
+            member = Member(config.name, str(config.raft_address), config.zone, config.url, uid, True)
+            number = state.restores + 1 if wishes.number is None else wishes.number
+            row = renew(
+                store,
+                Renewal(
+                    wishes.kind, cluster, number, wishes.hold_ms, wishes.catchup,
+                    sole_member(member, stamp_ms=state.stamp_ms),
+                ),
+            )  # fmt: skip
+            index = state_rows.load(store).idx
+        finally:
+            store.close()
+        generation = new / "state" / "1"
+        generation.mkdir(parents=True, mode=0o700)
+        os.replace(new / FILE, generation / FILE)
+        sync(generation / FILE)
+        sync(generation)
+        write_atomically(new / "state" / "CURRENT", "1")
+        begin(new / JOURNAL, Position(state.raft_index, state.raft_term))
+        write_atomically(new / STARTED, "")
+        write_atomically(
+            new / "identity.json", json.dumps({"uid": uid, "cluster": cluster, "name": config.name})
+        )
+    except (ValueError, StoreError, JournalError, Error, OSError) as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise RestoreError(str(error)) from error
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    return {
+        "kind": wishes.kind, "node": config.name, "data": str(config.data), "cluster": cluster,
+        "former": row.former, "lineage": row.lineage, "restores": row.number, "backup_index": row.idx,
+        "index": index, "stamp_ms": row.stamp_ms, "hold_ms": row.hold_ms, "catchup": bool(row.catchup),
+        "replayed": replayed, "config": str(config_path), "rewritten": cluster != config.cluster,
+    }  # fmt: skip
+
+
+def _new_uid(config: NodeConfig, config_path: Path, former: str) -> str:
+    """The new cluster's uid; one that has to be written must be writable."""
+    if config.cluster != former:
+        return config.cluster
+    if len(_CLUSTER_LINE.findall(_top(config_path.read_text()))) != 1:
+        raise RestoreError(
+            f'{config_path}: the line cluster = "{former}" was not found as such. Write a new uid there by'
+            " hand (32 hexadecimal digits) and try again"
+        )
+    return secrets.token_hex(16)
+
+
+def _top(text: str) -> str:
+    """The part of a TOML file before its first table."""
+    table = re.search(r"^\s*\[", text, re.MULTILINE)
+    return text if table is None else text[: table.start()]
+
+
+def _write_uid(config_path: Path, config: NodeConfig, cluster: str) -> None:
+    if cluster == config.cluster:
+        return
+    text = config_path.read_text()
+    top = _top(text)
+    shutil.copy2(config_path, _free_name(config_path, "before-restore"))
+    write_atomically(config_path, _CLUSTER_LINE.sub(rf"\g<1>\g<2>{cluster}\g<2>", top) + text[len(top) :])
+
+
+def _beside(path: Path, word: str) -> Path:
+    return path.with_name(f"{path.name}.{word}")
+
+
+def _free_name(path: Path, word: str) -> Path:
+    number = 1
+    while (found := path.with_name(f"{path.name}.{word}-{number}")).exists():
+        number += 1
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="cronclave cluster")
+    parser.add_argument("kind", choices=("restore", "recover"))
+    parser.add_argument("file", type=Path, nargs="?")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--hold-s", type=float, default=HOLD_S)
+    parser.add_argument("--catchup", action="store_true")
+    parser.add_argument("--number", type=int)
+    parser.add_argument("--no-checksum", action="store_true")
+    parser.add_argument("--survey", action="store_true", help="recover: say what is known, change nothing")
+    arguments = parser.parse_args()
+    wishes = Wishes(arguments.kind, int(arguments.hold_s * 1000), arguments.catchup, arguments.number)
+    try:
+        if arguments.kind == "restore":
+            if arguments.file is None:
+                parser.error("restore needs a file")
+            facts = restore(arguments.file, arguments.config, wishes, unsummed=arguments.no_checksum)
+        elif arguments.survey:
+            facts = survey(arguments.config)
+        else:
+            facts = recover(arguments.config, wishes)
+    except RestoreError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps(facts))
+    return 0
+
+
+def survey(config_path: Path) -> dict[str, object]:
+    """What a survivor's files know; changes nothing. Raises RestoreError."""
+    config = _load(config_path)
+    if not (config.data / "identity.json").is_file():
+        raise RestoreError(f"{config.data}: no node ever ran here; restore a backup instead")
+    os.close(_lock(config))
+    return _survey(config, _live_state(config.data))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

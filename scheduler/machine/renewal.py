@@ -1,0 +1,96 @@
+"""A backup becomes the first state of a new cluster. Offline: no node has the file open.
+
+Rules of this file (design, section 9):
+
+1. The index and every last id are raised by SPAN for each restore, so fences never go back and nothing that
+   the old cluster gave out after the backup is given out again.
+2. Nobody is connected any more: agents have to come to the new cluster and tell what they ran since. Those
+   that were connected or had work are waited for.
+3. An attempt without a grant is taken out altogether: its agent may have been granted it since, and tells so
+   under its id. Its task waits again, and is held like all that waited.
+4. The ledger goes on: its next entry is chained to the backup's last.
+5. One transaction: the file is the old state or the new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from scheduler.store import restores
+from scheduler.store import state as state_rows
+from scheduler.store.connection import Store
+from scheduler.store.restores import SPAN, Restore
+
+_NOUNS = ("job", "trigger", "run", "task", "attempt", "agent")
+_UNGRANTED = "SELECT id FROM attempts INDEXED BY attempts_live WHERE live = 1 AND fence IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What the new cluster is."""
+
+    kind: str  #: restore | recover
+    cluster: str
+    number: int
+    hold_ms: int
+    catchup: bool
+    members: bytes  #: consensus' record of the one member
+
+
+def renew(store: Store, renewal: Renewal) -> Restore:
+    """Change the state; returns what it now says of this restore. Raises ValueError for a number that is not
+    higher than the state's."""
+    state = state_rows.load(store)
+    steps = renewal.number - state.restores
+    if steps < 1:
+        raise ValueError(
+            f"restore number {renewal.number}: this state has seen {state.restores}, take a higher one"
+        )
+    if renewal.cluster == state.cluster:
+        raise ValueError(f"the new cluster needs another uid than {state.cluster}")
+    raised = SPAN * steps
+    row = Restore(
+        number=renewal.number, kind=renewal.kind, lineage=restores.lineage(store), former=state.cluster,
+        idx=state.idx, run_floor=state.last_run, attempt_floor=state.last_attempt,
+        run_base=state.last_run + raised, attempt_base=state.last_attempt + raised,
+        stamp_ms=state.stamp_ms, hold_ms=renewal.hold_ms, catchup=int(renewal.catchup),
+        phase=restores.HOLDING, taken_ms=None, until_ms=None,
+    )  # fmt: skip
+    store.begin()
+    restores.create_tables(store)
+    restores.insert(store, row)
+    _wait_for_agents(store, state.stamp_ms)
+    _take_out_ungranted(store)
+    for table in ("fronts", "frames"):
+        store.execute(f"DELETE FROM {table}")
+    store.execute("DROP TABLE IF EXISTS backup")
+    state.idx += raised
+    for noun in _NOUNS:
+        setattr(state, f"last_{noun}", getattr(state, f"last_{noun}") + raised)
+    state.hash = hashlib.sha256(state.hash + f"{renewal.cluster} {renewal.number}".encode()).digest()
+    state.cluster, state.restores, state.members = renewal.cluster, renewal.number, renewal.members
+    state.leader = ""
+    state_rows.save(store, state)
+    store.commit()
+    return row
+
+
+def _wait_for_agents(store: Store, stamp_ms: int) -> None:
+    store.execute("DELETE FROM awaited")
+    store.execute(
+        "INSERT INTO awaited (agent) SELECT id FROM agents WHERE node <> '' OR busy > 0 ORDER BY id"
+    )
+    store.execute("UPDATE agents SET node = '', disconnected_ms = ? WHERE node <> ''", (stamp_ms,))
+
+
+def _take_out_ungranted(store: Store) -> None:
+    store.execute(
+        "UPDATE agents SET busy = busy - (SELECT count(*) FROM attempts a WHERE a.agent = agents.id"
+        " AND a.live = 1 AND a.fence IS NULL) WHERE busy > 0"
+    )
+    store.execute(
+        "UPDATE tasks SET state = 'queued', attempts = attempts - 1 WHERE state = 'active' AND id IN"
+        f" (SELECT task FROM attempts WHERE id IN ({_UNGRANTED}))"
+    )
+    store.execute(f"DELETE FROM attempts WHERE id IN ({_UNGRANTED})")
