@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from scheduler import formats
 from scheduler.store import connection, restores, schema
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
@@ -144,6 +145,11 @@ def _check(path: Path, store: Store) -> Manifest:
         raise BackupError(
             f"{path}: schema {manifest.schema} of version {manifest.version}, this version knows"
             f" {schema.SCHEMA_VERSION}: use the version that made it"
+        )
+    if not formats.oldest() <= manifest.format <= formats.newest():
+        raise BackupError(
+            f"{path}: format {manifest.format} of version {manifest.version}, this version supports"
+            f" {formats.supported()}: use the version that made it"
         )
     _compare(path, store, manifest, told)
     return manifest
