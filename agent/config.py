@@ -28,6 +28,7 @@ class AgentConfig:
     zone: str
     nodes: tuple[str, ...]  #: base URLs, own zone first
     data: Path
+    fixed_nodes: bool = False  #: only the addresses of `nodes`, never those that a node names
     pool: str = "default"
     labels: Mapping[str, str] = field(default_factory=dict)
     slots: int = 16
@@ -85,6 +86,14 @@ def _number(value: Any, key: str, least: int) -> int:
     return number
 
 
+def _flag(value: Any, key: str) -> bool:
+    known = {"true": True, "1": True, "false": False, "0": False}
+    flag = known.get(str(value).lower())
+    if flag is None:
+        raise ConfigError(f"{key}: expected true or false, got {value!r}")
+    return flag
+
+
 def from_mapping(raw: Mapping[str, Any]) -> AgentConfig:
     """The frozen configuration of plain values; raises ConfigError."""
     known = {f.name for f in fields(AgentConfig)}
@@ -117,6 +126,8 @@ def from_mapping(raw: Mapping[str, Any]) -> AgentConfig:
             values[key] = Path(values[key]).absolute()
         elif key in values:
             del values[key]
+    if "fixed_nodes" in values:
+        values["fixed_nodes"] = _flag(values["fixed_nodes"], "fixed_nodes")
     for key, least in (
         ("slots", 1),
         ("parent_pid", 0),

@@ -95,8 +95,12 @@ class Connection:
         trust: Trust,
         clock: NodeClock,
         listener: Listener,
+        *,
+        fixed: bool = False,
     ) -> None:
+        """`fixed`: the addresses that a node names are not taken."""
         self._configured = nodes
+        self._fixed = fixed
         self._nodes = nodes
         self._bearer = bearer
         self._trust = trust
@@ -201,7 +205,7 @@ class Connection:
 
     def _learn(self, addresses: tuple[str, ...]) -> None:
         """The node knows the members; configured addresses stay as a way back."""
-        known = tuple(address.rstrip("/") for address in addresses)
+        known = () if self._fixed else tuple(address.rstrip("/") for address in addresses)
         self._nodes = (*known, *(node for node in self._configured if node not in known))
 
     @staticmethod

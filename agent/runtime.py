@@ -41,7 +41,9 @@ class Agent:
         trust = Trust(config.ca)
         if any(node.startswith("https") for node in config.nodes):
             trust.context()  # a file that cannot be used ends the agent now, with its name
-        self._connection = Connection(config.nodes, config.bearer, trust, self._clock, self)
+        self._connection = Connection(
+            config.nodes, config.bearer, trust, self._clock, self, fixed=config.fixed_nodes
+        )
         self._worker = Worker(
             name=config.name,
             zone=config.zone,

@@ -97,6 +97,21 @@ async def test_a_wrong_token_is_said_and_a_renewed_one_taken(host: Host, node: F
     await node.connected()
 
 
+@pytest.mark.parametrize("fixed", [False, True])
+async def test_an_agent_behind_proxies_takes_no_other_address(host: Host, node: FakeNode, fixed: bool) -> None:
+    async with FakeNode() as told, FakeNode() as configured:
+        node.addresses = (told.url,)
+        host.nodes = [node.url, configured.url] if fixed else [node.url]
+        host.settings["fixed_nodes"] = str(fixed).lower()
+        host.start()
+        await node.connected()
+        await node.__aexit__()  # gone for good
+
+        chosen, other = (configured, told) if fixed else (told, configured)
+        await chosen.connected()
+        assert not other.hellos
+
+
 async def test_many_large_ends_fit_into_frames(host: Host, node: FakeNode) -> None:
     node.acknowledges = False
     host.settings["slots"] = "400"

@@ -37,6 +37,7 @@ def test_flags_beat_the_environment_and_that_beats_the_file(tmp_path: Path) -> N
     ("line", "named"),
     [
         ("slots = 0", "slots"),
+        ('fixed_nodes = "maybe"', "fixed_nodes"),
         ('slots = "many"', "slots"),
         ("slot = 3", "slot"),
         ('nodes = ["a:1"]', "nodes"),

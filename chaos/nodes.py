@@ -1,0 +1,77 @@
+"""A node under test: its processes and its configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from chaos.programs import Program, alive, signal_all, write_toml
+
+ROLES = ("core", "front", "supervisor")  #: in the order of a kill: the core decides
+
+
+@dataclass(slots=True)
+class Node(Program):
+    url: str = ""  #: for clients, over the client's link
+    advertised: str = ""  #: what it tells others as its URL
+    http: str = ""  #: host:port where it listens
+    raft: str = ""
+    dial: dict[str, str] = field(default_factory=dict)  #: peer to the address that this node dials
+    settings: dict[str, Any] = field(default_factory=dict)  #: more for its configuration
+
+    def pids(self) -> dict[str, int]:
+        """Supervisor, core and front, as far as they run."""
+        if self.process is None or self.process.poll() is not None:
+            return {}
+        found = {"supervisor": self.process.pid}
+        with suppress(OSError, ValueError):
+            told = json.loads((self.data / "processes.json").read_text())
+            if told.get("pid") == self.process.pid:
+                found |= {role: told[role] for role in ("core", "front") if told.get(role)}
+        return {role: pid for role, pid in found.items() if alive(pid)}
+
+    def signal(self, number: int, roles: Sequence[str] = ROLES) -> list[int]:
+        """Send this to these of its processes, the core first; gives their pids."""
+        pids = self.pids()
+        found = [pids[role] for role in ROLES if role in roles and role in pids]
+        signal_all(found, number)
+        return found
+
+    def kill(self) -> None:
+        """SIGKILL to all of it at once."""
+        self.signal(signal.SIGKILL)
+        self.reap()
+
+    def reap(self) -> None:
+        """Wait for the end of a node that was killed."""
+        if self.process is not None:
+            signal_all([self.process.pid], signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+def write_node_config(
+    node: Node, members: Sequence[Node], *, cluster: str, token: str, insecure: bool = False
+) -> None:
+    """The node's TOML, as an operator would write it."""
+    top: dict[str, Any] = {"cluster": cluster, **({"insecure": True} if insecure else {})}
+    tables: dict[str, Mapping[str, Any]] = {
+        "node": {"name": node.name, "zone": node.zone, "data": str(node.data)},
+        "http": {"listen": node.http, "url": node.advertised},
+        "raft": {"listen": node.raft},
+        "auth": {"bootstrap_token_sha256": hashlib.sha256(token.encode()).hexdigest()},
+    }
+    for table, settings in node.settings.items():
+        tables[table] = {**tables.get(table, {}), **settings}
+    for member in members:
+        tables[f"members.{member.name}"] = {"raft": member.raft, "zone": member.zone, "url": member.advertised}
+    if node.dial:
+        tables["dial"] = node.dial
+    os.makedirs(node.data, mode=0o700, exist_ok=True)
+    write_toml(node.config, top, tables)
