@@ -1,10 +1,10 @@
 """The chaos harness: breaks a cluster on purpose and judges what it did meanwhile.
 
-Promise: a black box. It knows processes, links and HTTP, and imports nothing of the product, so that it can test
-any cluster and its oracle errs on its own. A fault counts only while a canary sees it; a driver that cannot
-run here says why and how to get it; nothing skips silently.
+Promise: a black box. It knows processes, links and HTTP, and imports nothing of the product, so that it
+can test any cluster and its oracle errs on its own. A fault counts only while a canary sees it; a driver
+that cannot run here says why and how to get it; nothing skips silently.
 
-Reading order of what breaks things: `faults` (every fault as a frozen record; a plan is made of them), `programs`,
-`nodes` and `agents` (the processes), `cluster` (all of them, by zone, over one of three kinds of links), `nemesis` (a
-driver for each kind of fault), `doctor` (which drivers can run here).
+Reading order of what breaks things: `faults` (every fault as a frozen record; a plan is made of them),
+`programs`, `nodes` and `agents` (the processes), `cluster` (all of them, by zone, over one of three kinds
+of links), `nemesis` (a driver for each kind of fault), `doctor` (which drivers can run here).
 """

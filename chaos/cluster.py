@@ -1,4 +1,5 @@
-"""A cluster under test: nodes and agents by zone, each with data, log, pids and URL, over links that can break.
+"""A cluster under test: nodes and agents by zone, each with data, log, pids and URL, over links that can
+break.
 
     with Cluster.lay_out(root, Shape(profile="switch")) as cluster:
         cluster.start()
@@ -8,13 +9,14 @@
         leader.start()
         cluster.wait_ready()
 
-Names: nodes node-1…, agents agent-1…, zones zone-a…; they are also the names of the hosts in link faults, beside
-"client", where the harness's requests come from.
+Names: nodes node-1…, agents agent-1…, zones zone-a…; they are also the names of the hosts in link faults,
+beside "client", where the harness's requests come from.
 """
 
 from __future__ import annotations
 
 import secrets
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,10 +31,11 @@ from chaos.agents import Agent, own_zone_first, write_agent_config
 from chaos.faults import CLIENT
 from chaos.links import Links, Ports, Profile, make_links
 from chaos.nodes import Node, write_node_config
-from chaos.programs import Program, signal_all, wait_for
+from chaos.programs import Program, alive, signal_all, wait_for
 
 READY_S = 60.0
 ANSWER_S = 2.0
+GONE_S = 15.0
 ZONES = {"zone-a": 1, "zone-b": 1, "zone-c": 1}
 PORTS = (27000, 28000)
 
@@ -50,14 +53,22 @@ class Shape:
     node_command: tuple[str, ...] = (sys.executable, "-m", "node")
     agent_command: tuple[str, ...] = (sys.executable, "-m", "agent")
     environment: Mapping[str, str] = field(default_factory=dict)  #: of every program
-    node_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: more tables of every node
+    #: more tables for every node's configuration
+    node_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Cluster:
     """The programs of one cluster and what lies between them."""
 
     def __init__(
-        self, root: Path, uid: str, token: str, shape: Shape, links: Links, nodes: list[Node], agents: list[Agent]
+        self,
+        root: Path,
+        uid: str,
+        token: str,
+        shape: Shape,
+        links: Links,
+        nodes: list[Node],
+        agents: list[Agent],
     ) -> None:
         self.root = root
         self.uid = uid
@@ -74,8 +85,8 @@ class Cluster:
 
     @classmethod
     def lay_out(cls, root: Path, shape: Shape) -> Cluster:
-        """Links and configurations of a new cluster; starts no node. Raises NemesisError where links of this profile
-        cannot be had here."""
+        """Links and configurations of a new cluster; starts no node. Raises NemesisError where links of
+        this profile cannot be had here."""
         uid, token = secrets.token_hex(16), secrets.token_urlsafe(32)
         ports = Ports(*shape.ports)
         node_zones = [zone for zone, count in shape.nodes.items() for _ in range(count)]
@@ -121,11 +132,14 @@ class Cluster:
         self.wait_agents(deadline_s=deadline_s)
 
     def stop(self) -> None:
-        """Kill everything that was started here, spoolers and running work included; take the links away."""
-        work = [pid for agent in self.agents for pid in agent.work()]
+        """Kill everything that was started here, spoolers and running work included; take the links
+        away."""
+        pids = [pid for program in self.programs for pid in program.pids().values()]
+        pids += [pid for agent in self.agents for pid in agent.work()]
         for program in self.programs:
             program.kill()
-        signal_all(work, 9)
+        signal_all(pids, signal.SIGKILL)
+        wait_for(lambda: not any(alive(pid) for pid in pids), GONE_S, "every process is gone")
         self._http.close()
         self.links.end()
 
@@ -190,7 +204,9 @@ class Cluster:
     def wait_ready(self, *, deadline_s: float = READY_S) -> None:
         """Until every node that runs is ready."""
         wait_for(
-            lambda: all(self.ready(node) for node in self.nodes if node.running), deadline_s, "all nodes ready"
+            lambda: all(self.ready(node) for node in self.nodes if node.running),
+            deadline_s,
+            "all nodes ready",
         )
 
     def wait_agents(self, *, deadline_s: float = READY_S) -> None:

@@ -1,8 +1,8 @@
 """Every fault as a frozen record: what is broken, by name. A plan stores them; a driver injects them.
 
 Rules:
-1. Targets are concrete: names of hosts ("node-1", "agent-2", "client") and zones. Who the leader is when a plan says
-   "leader" is decided by whoever runs the plan, before the record is made.
+1. Targets are concrete: names of hosts ("node-1", "agent-2", "client") and zones. Who the leader is when a
+   plan says "leader" is decided by whoever runs the plan, before the record is made.
 2. A link has two directions. A pair (a, b) is what a sends to b. Both ways are two pairs.
 3. A record can be written as JSON and read again: `to_json`, `from_json`.
 """
@@ -61,8 +61,9 @@ class Refused:
     pairs: tuple[Pair, ...]
 
 
-# -- processes. "node-1" is all of that node, "node-1/core" and "node-1/front" a part; "agent-1" is the agent
-# without its spooler and running work, "agent-1/spooler" the spooler, "agent-1/host" all that a reboot ends.
+# -- processes. "node-1" is all of that node, "node-1/core" and "node-1/front" a part; "agent-1" is the
+# agent without its spooler and running work, "agent-1/spooler" the spooler, "agent-1/host" all that a
+# reboot ends.
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ class RollingRestart:
 
 @dataclass(frozen=True, slots=True)
 class ZoneLoss:
-    """Nodes, agents and work of these zones vanish: packets first, then processes. They come back with old disks."""
+    """Nodes, agents and work of these zones vanish: packets first, then processes. They come back with old
+    disks."""
 
     zones: tuple[str, ...]
 
@@ -121,8 +123,8 @@ class SyncError:
 
 @dataclass(frozen=True, slots=True)
 class TornTail:
-    """The node is killed; the last bytes of its newest journal segment are cut off, or replaced by others. Healing
-    starts it again; the damage stays, since it is the node that must mend it."""
+    """The node is killed; the last bytes of its newest journal segment are cut off, or replaced by others.
+    Healing starts it again; the damage stays, since it is the node that must mend it."""
 
     node: str
     tail_bytes: int

@@ -1,8 +1,8 @@
 """A started program: a process tree of its own with a directory, a configuration, a log.
 
 Rules:
-1. Everything ends with the harness: each program asks the kernel to be killed with its parent. The kernel means
-   the parent's THREAD, so all are started by one thread that lives as long as the harness.
+1. Everything ends with the harness: each program asks the kernel to be killed with its parent. The kernel
+   means the parent's THREAD, so all are started by one thread that lives as long as the harness.
 2. Nothing is waited for by sleeping: `wait_for` takes a condition and a deadline.
 3. A program is started by a command list, so that a test may put another program in its place.
 """
@@ -104,7 +104,8 @@ def start_process(
     enter: Callable[[], None] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """A process that dies with this harness. `enter` is called in the child before the program is loaded."""
+    """A process that dies with this harness. `enter` is called in the child before the program is
+    loaded."""
 
     def begin() -> None:
         if enter is not None:
@@ -197,7 +198,8 @@ class Program:
 def write_toml(
     path: Path, settings: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]] | None = None
 ) -> None:
-    """A configuration, readable by its owner alone. JSON's strings, numbers, booleans and lists are TOML's too."""
+    """A configuration, readable by its owner alone. JSON's strings, numbers, booleans and lists are TOML's
+    too."""
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     for name, table in (tables or {}).items():
         lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]

@@ -1,16 +1,18 @@
 """What breaks things: a driver for each kind of fault.
 
-Promise: a driver says whether it can run here (`available`), breaks (`inject`), mends (`heal`), and looks with its own eyes
-whether a fault is real (`verify`): before a fault counts, and after it was healed. It never takes the word of
-what it drove: a cut link is tried by a message, a full disk by a write, a skewed clock by reading it.
+Promise: a driver says whether it can run here (`available`), breaks (`inject`), mends (`heal`), and looks
+with its own eyes whether a fault is real (`verify`): before a fault counts, and after it was healed. It
+never takes the word of what it drove: a cut link is tried by a message, a full disk by a write, a skewed
+clock by reading it.
 
 Drivers are synchronous and may be called from any thread, one call at a time for each driver. `inject` and
-`heal` return when it is done. `heal()` mends all that this driver broke; `heal(fault)` that one alone. Both may be
-called when nothing is broken.
+`heal` return when it is done. `heal()` mends all that this driver broke; `heal(fault)` that one alone.
+Both may be called when nothing is broken.
 
 Reading order: this file, `arsenal` (the drivers of one cluster together); links: `toxi` (the proxies, over
-toxiproxy-python), `toxi_server` and `standin` (what serves them), `proxied` (link faults as toxics), `namespaces`,
-`switch` and `switched` (link faults as packets dropped); then `process`, `zone`, `disk`, `shim` and `clock`.
+toxiproxy-python), `toxi_server` and `standin` (what serves them), `proxied` (link faults as toxics),
+`namespaces`, `switch` and `switched` (link faults as packets dropped); then `process`, `zone`, `disk`,
+`shim` and `clock`.
 """
 
 from __future__ import annotations

@@ -98,7 +98,9 @@ async def test_a_wrong_token_is_said_and_a_renewed_one_taken(host: Host, node: F
 
 
 @pytest.mark.parametrize("fixed", [False, True])
-async def test_an_agent_behind_proxies_takes_no_other_address(host: Host, node: FakeNode, fixed: bool) -> None:
+async def test_an_agent_behind_proxies_takes_no_other_address(
+    host: Host, node: FakeNode, fixed: bool
+) -> None:
     async with FakeNode() as told, FakeNode() as configured:
         node.addresses = (told.url,)
         host.nodes = [node.url, configured.url] if fixed else [node.url]
