@@ -86,14 +86,6 @@ def _number(value: Any, key: str, least: int) -> int:
     return number
 
 
-def _flag(value: Any, key: str) -> bool:
-    known = {"true": True, "1": True, "false": False, "0": False}
-    flag = known.get(str(value).lower())
-    if flag is None:
-        raise ConfigError(f"{key}: expected true or false, got {value!r}")
-    return flag
-
-
 def from_mapping(raw: Mapping[str, Any]) -> AgentConfig:
     """The frozen configuration of plain values; raises ConfigError."""
     known = {f.name for f in fields(AgentConfig)}
@@ -113,6 +105,7 @@ def from_mapping(raw: Mapping[str, Any]) -> AgentConfig:
             raise ConfigError(f"nodes: expected http:// or https:// base URLs, got {url!r}")
     values["nodes"] = tuple(str(url).rstrip("/") for url in nodes)
     values["insecure"] = _flag(values.get("insecure", False), "insecure")
+    values["fixed_nodes"] = _flag(values.get("fixed_nodes", False), "fixed_nodes")
     if not values["insecure"]:
         for url in values["nodes"]:
             if url.startswith("http://") and not _is_loopback(urlsplit(url).hostname or ""):
@@ -126,8 +119,6 @@ def from_mapping(raw: Mapping[str, Any]) -> AgentConfig:
             values[key] = Path(values[key]).absolute()
         elif key in values:
             del values[key]
-    if "fixed_nodes" in values:
-        values["fixed_nodes"] = _flag(values["fixed_nodes"], "fixed_nodes")
     for key, least in (
         ("slots", 1),
         ("parent_pid", 0),
