@@ -104,6 +104,7 @@ class Program:
     directory: Path
     module: str
     process: subprocess.Popen[bytes] | None = None
+    launcher: str = ""  #: the module to start in place of `module`: another version of it
 
     @property
     def config(self) -> Path:
@@ -123,7 +124,7 @@ class Program:
             raise RuntimeError(f"{self.name} runs already")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module, "--config", str(self.config)],
+                [sys.executable, "-m", self.launcher or self.module, "--config", str(self.config)],
                 cwd=PROJECT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -168,6 +169,11 @@ class Node(Program):
         """SIGKILL to the core first, since it decides, then to the rest."""
         pids = self.pids()
         signal_all([pids[role] for role in ("core", "front", "supervisor") if role in pids], signal.SIGKILL)
+        self.reap()
+
+    def end(self) -> None:
+        """SIGTERM, as a service manager stops it: a leader hands over first."""
+        signal_all([self.process.pid] if self.process is not None else [], signal.SIGTERM)
         self.reap()
 
     def kill_front(self) -> int:

@@ -60,7 +60,10 @@ def fire(ctx: Context, command: c.Fire) -> c.Outcome:
     return ticks._decide(ctx, trigger, command.expected_due_ms, "skipped", "held")
 
 
-def learn() -> None:
-    """Make this process the next version, for good."""
+def learn(*, slice_rows: int | None = None) -> None:
+    """Make this process the next version, for good. `slice_rows`: its migrations go in smaller slices, so
+    that a test can be in the middle of one."""
+    if slice_rows is not None:
+        formats.SLICE_ROWS_MAX = slice_rows
     formats.FORMATS.append(FORMAT)
     dispatch.APPLY[c.Fire] = fire

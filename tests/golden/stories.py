@@ -1,0 +1,164 @@
+"""What the golden logs of the newest format tell. A new command belongs into `every_command`, accepted."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from scheduler import commands as c
+from scheduler import formats
+from tests.golden.log import Recorder
+from tests.scheduler.machine.test_replay import OVERLAPS, REASONS, WEIGHTS, command
+from tests.scheduler.story import START_MS, job
+
+FOREVER = 1 << 61
+
+
+def every_command(story: Recorder) -> None:
+    """Each command of the union, accepted; most of them refused once too."""
+    story.lead()
+    story.tell_ok(c.Barrier(), c.PutToken("bootstrap", bytes(32), "admin"))
+    story.tell(c.PutToken("bootstrap", b"x" * 32, "admin"), c.Lead("node-b", "zone-b", 0))
+    _jobs(story)
+    _a_second_of_ticks(story)
+    _lost_and_found(story)
+    _deadlines(story)
+    _upkeep(story)
+    _format(story)
+
+
+def _jobs(story: Recorder) -> None:
+    story.put(
+        job("steady", trigger={"cron": "* * * * * *"}, policies={"overlap": "skip"}),
+        job("zoned", trigger={"cron": "30 2 * * *", "tz": "Europe/Berlin"}, labels={"team": "ops"}),
+        job(
+            "graph",
+            tasks={
+                "a": {"noop": True, "retry": {"max": 1, "first": "2s"}},
+                "b": {"noop": True, "needs": ["a"], "rule": "all_done"},
+            },
+        ),
+        key="a key",
+        body=b"1" * 32,
+    )
+    story.put(job("steady", trigger={"cron": "* * * * * *"}, policies={"overlap": "queue_all"}))
+    story.tell_ok(c.PauseJob("default", "zoned", "ada"), c.ResumeJob("default", "zoned", "ada"))
+    story.put(job("short-lived", trigger={"every": "1s"}))
+    story.tell_ok(c.DeleteJob("default", "short-lived"))
+    story.tell(c.DeleteJob("default", "short-lived"), c.PauseJob("default", "none"))
+
+
+def _a_second_of_ticks(story: Recorder) -> None:
+    agent = story.connect("agent-1")
+    story.now_ms += 1_000
+    story.settle()
+    trigger = story.triggers("steady")[0]
+    due_ms = trigger.next_due_ms
+    assert due_ms is not None
+    gap = c.Account(story.epoch, trigger.id, due_ms, due_ms + 4_000, 5, due_ms + 5_000, "missed", "window")
+    story.tell_ok(gap)
+    story.tell(gap, c.Fire(story.epoch, trigger.id, due_ms, due_ms + 1_000))
+    story.now_ms = due_ms + 5_000
+    story.settle()
+    story.tell_ok(c.RunJob("default", "graph", b"{}", story.now_ms, "ada", "run key", b"2" * 32))
+    story.tell_ok(c.RunJob("default", "graph", b"{}", story.now_ms, "ada", "run key", b"2" * 32))
+    story.plan_and_apply()
+    attempt = story.machine.state.last_attempt
+    story.tell_ok(c.Revoke(story.epoch, attempt, "unclaimed"))
+    story.tell_ok(c.Assign(story.epoch, story.machine.state.last_task - 1, agent))
+    attempt = story.machine.state.last_attempt
+    assert story.claim(attempt).ok
+    story.tell_ok(c.ReportRunning(attempt, agent, story.now_ms))
+    assert story.finish(attempt, exit_code=1, tail=b"no\n").ok
+    story.now_ms += 2_500
+    assert any(isinstance(planned, c.Requeue) for planned in story.plan_and_apply())
+    story.settle()
+    story.tell_ok(c.RunJob("default", "graph", b"{}", story.now_ms))
+    story.tell_ok(c.CancelRun(story.machine.state.last_run, "ada"))
+
+
+def _lost_and_found(story: Recorder) -> None:
+    """Agents that go while they work, with each thing that may follow."""
+    agent = story.connect("agent-1", session="s2")
+    for session, fate in (("s3", "lose"), ("s4", "unreachable"), ("s5", "back")):
+        story.put(job(f"long-{fate}", policies={"on_lost": "wait"}))
+        story.tell_ok(c.RunJob("default", f"long-{fate}", b"{}", story.now_ms))
+        story.plan_and_apply()
+        attempt = story.machine.state.last_attempt
+        assert story.claim(attempt).ok
+        story.now_ms += 100
+        if fate == "back":
+            story.tell_ok(c.LoseNode(story.epoch, "node-a"))
+        else:
+            story.disconnect(agent)
+        since_ms = story.now_ms
+        story.now_ms += 30_000
+        if fate == "lose":
+            story.tell_ok(c.Lose(story.epoch, attempt, "lease", since_ms))
+        elif fate == "unreachable":
+            story.tell_ok(c.MarkUnreachable(story.epoch, attempt, since_ms))
+            story.tell_ok(c.ResolveRun(story.attempt(attempt).run, "ada"))
+        held = ((attempt, "running"),) if fate == "back" else ()
+        agent = story.connect("agent-1", session=session, held=held)
+        story.settle()
+
+
+def _deadlines(story: Recorder) -> None:
+    story.put(
+        job("late", on={"pool": "nowhere"}, policies={"start_deadline": "5s"}),
+        job("endless", policies={"timeout": "5s"}),
+    )
+    story.tell_ok(c.RunJob("default", "late", b"{}", story.now_ms))
+    story.tell_ok(c.RunJob("default", "endless", b"{}", story.now_ms))
+    story.plan_and_apply()
+    assert story.claim(story.machine.state.last_attempt).ok
+    story.now_ms += 6_000
+    planned = {type(each) for each in story.plan_and_apply()}
+    assert {c.ExpireRun, c.StopRun} <= planned, planned
+    story.settle()
+
+
+def _upkeep(story: Recorder) -> None:
+    job_id = story.job("steady").id
+    assert story.value(c.Purge(story.epoch, job_id, story.machine.state.last_run, 5), "runs") > 0
+    assert story.value(c.Sweep(story.epoch, story.now_ms - 1_000, 100), "keys") > 0
+    story.tell_ok(c.Lead("node-b", "zone-b", story.epoch + 1, "2026b"))
+    story.tell(c.Purge(story.epoch - 1, job_id, FOREVER, 5), c.Sweep(story.epoch - 1, FOREVER, 5))
+
+
+def _format(story: Recorder) -> None:
+    """At the oldest format there is nothing to migrate, so Migrate can only be refused."""
+    newest = formats.newest()
+    seen = tuple((name, 1, newest) for name in ("node-a", "node-b", "node-c"))
+    story.tell_ok(c.Activate(newest, seen, "ada"))
+    story.tell(c.Activate(newest + 1, seen), c.Activate(newest + 1, seen[1:]), c.Activate(0, ()))
+    story.tell(c.Migrate(story.epoch, "", 1))
+    story.members = "node-a,node-b,node-d"
+    story.tell(c.Activate(newest + 1, tuple((name, 1, newest + 1) for name, _, _ in seen)))
+
+
+def long_story(story: Recorder, seed: int) -> None:
+    """What meets by chance; the same kind of story as the test of replays tells."""
+    rng = random.Random(seed)
+    story.lead()
+    story.connect("agent-0", session="s0", node="node-0", installation="agent-0-0", slots=3)
+    for kind in ["put", "put", *rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=300)]:
+        values: list[Any] = [rng.randrange(8), rng.randrange(8), rng.randrange(8)]
+        if kind == "put":
+            values = [values[0], rng.choice(OVERLAPS), rng.random() < 0.5]
+        elif kind == "finish":
+            values = [values[0], rng.choice((*REASONS, "exit", "exit")), rng.choice((0, 0, 1))]
+        elif kind == "plan":
+            values = [rng.choice((0, 0, 1, 2, 6, 90))]
+        commands = command(story, (kind, *values))
+        if commands:
+            story.tell(*commands)
+
+
+STORIES = {
+    "every-command": every_command,
+    "long-1": lambda story: long_story(story, 1),
+    "long-2": lambda story: long_story(story, 2),
+}
+
+__all__ = ["START_MS", "STORIES"]
