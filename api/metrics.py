@@ -64,6 +64,14 @@ class _NodeCollector(Collector):
         for peer in status.peers:
             peers.add_metric([peer.node, peer.zone], float(peer.reachable))
         yield peers
+        expiries = GaugeMetricFamily(
+            "cronclave_certificate_expiry_timestamp_seconds",
+            "End of the certificates in use, in seconds since 1970.",
+            labels=["use"],
+        )
+        for use, ends_ms in sorted(status.certificates.items()):
+            expiries.add_metric([use], ends_ms / 1000)
+        yield expiries
         requests = GaugeMetricFamily(
             "cronclave_http_requests", "Requests answered since the start.", labels=["method", "status"]
         )

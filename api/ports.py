@@ -83,6 +83,9 @@ class NodeStatus:
     storage_low: bool = False  #: a majority of the nodes is short of disk
     address: str = ""  #: its own Raft address host:port
     url: str = ""  #: base URL of its own API
+    certificates: Mapping[str, int] = field(
+        default_factory=dict
+    )  #: what for (raft, https) to the end of the one in use, UTC ms
     peers: Sequence[PeerStatus] = field(default_factory=tuple)
 
 

@@ -215,6 +215,7 @@ def cluster_json(status: NodeStatus) -> dict[str, Any]:
         "log_bytes": status.log_bytes,
         "log_entries": status.log_entries,
         "restores": status.restores,
+        "certificates": {use: rfc3339(ends_ms) for use, ends_ms in sorted(status.certificates.items())},
         "peers": [
             {
                 "node": peer.node,

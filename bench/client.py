@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -43,7 +45,9 @@ class Reply:
 class Client:
     """Not for several threads at once."""
 
-    def __init__(self, urls: Sequence[str], token: str) -> None:
+    def __init__(self, urls: Sequence[str], token: str, ca: Path | None = None) -> None:
+        """`ca`: what https nodes are checked against; read at each connection."""
+        self.ca = ca
         self._urls = list(urls)
         self._token = token
         self._open: dict[int, http.client.HTTPConnection] = {}
@@ -72,8 +76,7 @@ class Client:
             fields.setdefault("Content-Type", "application/json")
         connection = self._open.pop(node, None)
         if connection is None:
-            parts = urlsplit(self._urls[node])
-            connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
+            connection = self._connection(self._urls[node], timeout_s)
         connection.timeout = timeout_s
         if connection.sock is not None:
             connection.sock.settimeout(timeout_s)
@@ -90,6 +93,15 @@ class Client:
         else:
             self._open[node] = connection
         return reply
+
+    def _connection(self, url: str, timeout_s: float) -> http.client.HTTPConnection:
+        parts = urlsplit(url)
+        if parts.scheme == "http":
+            return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
+        context = ssl.create_default_context(cafile=None if self.ca is None else str(self.ca))
+        return http.client.HTTPSConnection(
+            parts.hostname or "", parts.port, timeout=timeout_s, context=context
+        )
 
     def ask(
         self,

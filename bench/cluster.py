@@ -320,7 +320,7 @@ class Cluster:
         """Another membership: from now on these are the nodes."""
         self.client.close()
         self.nodes = nodes
-        self.client = Client([node.url for node in nodes], self.token)
+        self.client = Client([node.url for node in nodes], self.token, self.client.ca)
 
     # -- looking
 
@@ -352,7 +352,9 @@ class Cluster:
 
     def client_without(self, node: Node) -> Client:
         """A client that knows the other nodes only."""
-        return Client([other.url for other in self.nodes if other is not node], self.token)
+        return Client(
+            [other.url for other in self.nodes if other is not node], self.token, self.client.ca
+        )
 
     def equal_heads(self, *, deadline_s: float = 60.0) -> dict[str, tuple[int, str, str]]:
         """Waits until all nodes are at one index; gives index, state hash and ledger head of each there."""

@@ -22,6 +22,7 @@ NODE_ANSWER_S = 1.5
 COMMANDS = {
     "init": Lazy("cli.init:init", "Lay out a new cluster: certificates, token, configurations."),
     "join": Lazy("cli.join:join", "Make this machine a new node of the cluster."),
+    "cert": Lazy("cli.certificates:certificates", "Look at certificates, renew them, change the CA."),
 }
 
 
@@ -102,6 +103,9 @@ def _remaining(client: Client) -> str:
 
 
 def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) -> None:
+    ends = sorted(
+        (until, name) for name, own in views.items() if own for until in own["certificates"].values()
+    )
     facts(
         [
             ("cluster", view["cluster"]),
@@ -112,6 +116,7 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
             ("ledger head", str(view["ledger_head"])[:16]),
             ("version", f"{view['version']}, tzdata {view.get('tzdata')}"),
             ("format", _format_line(view, views)),
+            *([("certificates", f"valid until {ends[0][0]} ({ends[0][1]} first)")] if ends else []),
         ]
     )
     click.echo()

@@ -66,8 +66,8 @@ class Material:
         load_pair(context, self.certificate, self.key, f"{files.certificate} with {files.key}")
         try:
             context.load_verify_locations(cadata=self.trust.decode("ascii", "replace"))
-        except ssl.SSLError as error:
-            raise TlsError(f"{files.trust}: no PEM certificates of a CA ({_reason(error)})") from None
+        except (ssl.SSLError, ValueError) as error:
+            raise TlsError(f"{files.trust}: no PEM certificates of a CA ({error})") from None
         return context
 
 
@@ -164,7 +164,7 @@ class LinkTls:
             return
         try:
             self.accepting, self.dialling, self.not_after_s = self._load()
-        except TlsError as error:
+        except (ValueError, OSError) as error:  # whatever a file holds, it does not end a node that runs
             self._watched.refused()
             _log.error("the new certificates are not used, the ones before stay in use: %s", error)
         else:

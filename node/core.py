@@ -366,6 +366,7 @@ class Core:
             }
             for p in consensus.peers()
         ]
+        ends_s = self._links.certificate_ends_s
         urls = {p["node"]: p["url"] for p in peers} | {self._config.name: self._config.url}
         status = {
             "cluster": self._config.cluster,
@@ -397,6 +398,7 @@ class Core:
             "log_entries": consensus.log_entries,
             "address": str(self._config.raft_address),
             "url": self._config.url,
+            "certificates": {} if ends_s is None else {"raft": int(ends_s * 1000)},
             "peers": peers,
         }
         self._front.tell(["status", status])

@@ -92,6 +92,8 @@ class Front:
         )
         https = self._https
         self._link = CoreLink(config.data, unknown_status(config, load_identity(config).uid))
+        if https is not None:
+            self._link.certificates = lambda: {"https": int(https.not_after_s * 1000)}
         settings = ApiSettings(
             insecure=config.insecure,
             urls={name: member.url for name, member in config.members.items()},

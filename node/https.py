@@ -42,7 +42,7 @@ class HttpsCertificate:
             return
         try:
             self.not_after_s = self._load()
-        except TlsError as error:
+        except (ValueError, OSError) as error:  # whatever a file holds, it does not end a node that runs
             self._watched.refused()
             log.error("the new HTTPS certificate is not used, the one before stays in use: %s", error)
         else:

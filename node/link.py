@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ class CoreLink:
         self._local = threading.local()
         self.proposals = Proposals(self._send_proposal, self._abandon)
         self.on_commit: Callable[[Committed], None] = lambda committed: None
+        self.certificates: Callable[[], Mapping[str, int]] = dict  #: the front's own: see NodeStatus
         self.on_status: Callable[[NodeStatus], None] = lambda status: None
 
     async def connect(self, deadline_s: float = 30.0) -> None:
@@ -245,7 +246,8 @@ class CoreLink:
 
     def _take_status(self, fields: dict[str, Any]) -> None:
         peers = tuple(PeerStatus(**peer) for peer in fields.pop("peers"))
-        self._status = NodeStatus(**fields, peers=peers)
+        certificates = {**fields.pop("certificates"), **self.certificates()}
+        self._status = NodeStatus(**fields, certificates=certificates, peers=peers)
         self.on_status(self._status)
 
     def _take_answer(self, number: int, ok: bool, text: str) -> None:

@@ -167,6 +167,10 @@ class Cluster(Reply):
     format_min: int
     format_max: int
     version: str
+    certificates: dict[str, str] = Field(
+        description="Until when the certificates in use are valid: raft (between nodes), https.",
+        examples=[{"raft": "2027-11-21T05:00:00Z", "https": "2027-11-21T05:00:00Z"}],
+    )
     peers: list[Peer]
 
 

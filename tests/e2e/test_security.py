@@ -1,0 +1,168 @@
+"""Certificates on real processes: a stranger is refused, the CA changes under load, without an election."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.cluster import Cluster, Node, free_base_port, wait_for
+from bench.jobs import append_tick, every_second
+from cluster.tls import TlsFiles, read
+from tests.cluster.certificates import Certificates
+from tests.e2e.cluster import DEADLINE_S, judge_file, wait_lines
+from tests.e2e.conftest import CLUSTERS
+from tests.e2e.secured import add_agent, administrator, cronclave, lay_out, must
+
+pytestmark = pytest.mark.cluster
+
+PORTS = (33000, 33800)
+JOBS = 10
+
+
+@pytest.fixture
+def secured(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Laid out by the command; the test starts it."""
+    cluster = lay_out(tmp_path / "prod", free_base_port(*PORTS, 6))
+    request.node.stash.setdefault(CLUSTERS, []).append(cluster)
+    yield cluster
+    cluster.stop()
+
+
+def told(node: Node, *words: str, since: int = 0) -> bool:
+    """Whether a line of the node's log behind `since` has all these words."""
+    lines = node.log.read_bytes()[since:].decode(errors="replace").splitlines()
+    return any(all(word in line for word in words) for line in lines)
+
+
+def https_fingerprint(node: Node, ca: Path) -> bytes:
+    """The certificate that a new client sees and accepts."""
+    host, _, port = node.url.removeprefix("https://").rpartition(":")
+    context = ssl.create_default_context(cafile=str(ca))
+    with (
+        socket.create_connection((host, int(port)), timeout=10) as raw,
+        context.wrap_socket(raw, server_hostname=host) as wrapped,
+    ):
+        return wrapped.getpeercert(binary_form=True) or b""
+
+
+def raft_answer(node: Node, files: TlsFiles) -> str:
+    """What a node's Raft port does to who shows this certificate."""
+    context = read(files).context(files, server_side=False)
+    context.verify_mode = ssl.CERT_NONE
+    host, _, port = node.raft.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=10) as raw, context.wrap_socket(raw) as tls:
+            tls.settimeout(2)
+            return f"read {tls.recv(100)!r}"  # TLS 1.3 tells a client here
+    except TimeoutError:
+        return "silence"
+    except OSError as error:
+        return str(error)
+
+
+def test_strangers_are_refused_and_the_ca_is_changed_under_load(secured: Cluster, tmp_path: Path) -> None:
+    cluster, prod = secured, secured.root
+    for node in cluster.nodes:
+        node.start()
+    cluster.wait_ready()
+    admin = administrator(prod)
+    status = must(cronclave("cluster", "status", environment=admin))
+    assert "certificates  valid until" in status
+    for zone, name in (("zone-a", "agent-1"), ("zone-b", "agent-2")):
+        token = must(cronclave("token", "create", "--role", "agent", name, environment=admin)).strip()
+        add_agent(cluster, name, zone, token).start()
+    cluster.wait_agents()
+
+    file = tmp_path / "ticks.txt"
+    made = [every_second(f"load-{i}", append_tick(file), offset_ms=i * 100) for i in range(JOBS)]
+    cluster.client.apply([job for job, _ in made])
+    from_ms = int(time.time() * 1000) + 1_000
+    wait_lines(file, JOBS)
+    leader = cluster.leader()
+    term = cluster.statuses()[leader.name]["term"]
+
+    _a_foreign_node_is_refused_on_both_sides(cluster, tmp_path)
+    _change_the_ca(cluster, tmp_path)
+
+    follower = next(node for node in cluster.nodes if node is not leader)
+    follower.kill()  # its agent moves, and itself comes back, with what is new alone
+    follower.start()
+    cluster.wait_ready()
+    cluster.wait_agents()
+    judgement = judge_file(
+        [oracle for _, oracle in made], file, from_ms=from_ms, until_ms=int(time.time() * 1000)
+    )
+    assert judgement.clean, judgement
+    statuses = cluster.statuses()
+    assert {status["term"] for status in statuses.values()} == {term}, "there was an election"
+
+
+def _a_foreign_node_is_refused_on_both_sides(cluster: Cluster, tmp_path: Path) -> None:
+    """It has another CA, though it trusts ours, and says in all else that it is node-3 of this cluster."""
+    real = cluster.nodes[2]
+    http, raft = (f"127.0.0.1:{int(real.raft.rpartition(':')[2]) + 10 + i}" for i in (0, 1))
+    intruder = Node("node-3", real.zone, tmp_path / "intruder", "node", url=f"https://{http}", raft=raft)
+    shutil.copytree(real.directory / "tls", intruder.directory / "tls")
+    files = Certificates(tmp_path / "foreign", cluster=cluster.uid).issue("node-3")
+    tls = intruder.directory / "tls"
+    shutil.copy(files.certificate, tls / "node.pem")
+    shutil.copy(files.key, tls / "node.key")
+    (tls / "ca.pem").write_bytes(files.trust.read_bytes() + (cluster.root / "ca.pem").read_bytes())
+    head, members, rest = real.config.read_text().partition("[members.node-1]")
+    head = head.replace(real.url.removeprefix("https://"), http).replace(real.raft, raft)
+    intruder.config.write_text(head + members + rest)
+    intruder.start()
+    try:
+        first = cluster.nodes[0]
+        wait_for(
+            lambda: told(first, "is refused", "a CA that our bundle (tls.ca) does not hold"),
+            DEADLINE_S,
+            "the cluster says whom it refuses",
+        )
+        wait_for(
+            lambda: told(intruder, "no connection to node node-1", "refuses the certificate of this node"),
+            DEADLINE_S,
+            "the stranger says why it stays alone",
+        )
+    finally:
+        intruder.kill()
+
+
+def _change_the_ca(cluster: Cluster, tmp_path: Path) -> None:
+    prod, first = cluster.root, cluster.nodes[0]
+    kept = tmp_path / "kept"
+    shutil.copytree(prod / "node-3" / "tls", kept)
+    old_files = TlsFiles(kept / "node.pem", kept / "node.key", kept / "ca.pem")
+    before = https_fingerprint(first, kept / "ca.pem")
+    assert raft_answer(first, old_files) == "silence", "it waits for a hello"
+
+    early = cronclave("cluster", "cert", "drop-ca", str(prod))
+    assert early.returncode == 5
+    for step in ("new-ca", "renew", "drop-ca"):
+        sizes = {node.name: node.log.stat().st_size for node in cluster.nodes}
+        must(cronclave("cluster", "cert", step, str(prod)))
+        for node in cluster.nodes:
+            wait_for(
+                lambda node=node, size=sizes[node.name]: told(node, "core", "read again", since=size),
+                DEADLINE_S,
+                f"{node.name} uses what {step} made",
+            )
+    assert cluster.statuses()[first.name]["certificates"]["https"]
+    wait_for(lambda: _trusted(first, prod / "ca.pem"), DEADLINE_S, "https with the new certificate")
+    assert https_fingerprint(first, prod / "ca.pem") != before
+    with pytest.raises(ssl.SSLCertVerificationError):
+        https_fingerprint(first, kept / "ca.pem")
+    assert "unknown ca" in raft_answer(first, old_files)
+
+
+def _trusted(node: Node, ca: Path) -> bool:
+    try:
+        return bool(https_fingerprint(node, ca))
+    except OSError:
+        return False
