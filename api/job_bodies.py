@@ -73,6 +73,11 @@ def to_job(call: Call, document: dict[str, Any], *, name: str | None = None) -> 
         detail = f"the body's namespace is {data['namespace'][:100]!r}, the query's {asked[:100]!r}"
         raise Problem("validation", detail, errors=[FieldError("/namespace", detail)])
     try:
-        return parse_job(data, namespace_default=call.namespace, now_ms=call.scheduler.now_ms())
+        return parse_job(
+            data,
+            namespace_default=call.namespace,
+            now_ms=call.scheduler.now_ms(),
+            format=call.scheduler.status().format,
+        )
     except JobError as error:
         raise from_job_problems(error.problems) from None

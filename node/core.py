@@ -342,7 +342,10 @@ class Core:
             and not consensus.is_joining
             and consensus.commit - consensus.applied.index < 1_000
         )
-        role = (consensus.role, consensus.leader, consensus.term, consensus.has_quorum, ready, state.epoch)
+        role = (
+            consensus.role, consensus.leader, consensus.term, consensus.has_quorum, ready, state.epoch,
+            state.format, state.target_format,
+        )  # fmt: skip
         if role == self._told_role and now_s - self._told_s < bridge.STATUS_S:
             return
         self._told_role, self._told_s = role, now_s

@@ -29,6 +29,7 @@ from node.link import CoreLink
 from node.planner import Planner
 from node.supervisor import EXIT_REFUSED, die_with_parent
 from scheduler import events as e
+from scheduler import formats
 
 log = logging.getLogger("cronclave.front")
 
@@ -69,7 +70,7 @@ def unknown_status(config: NodeConfig, uid: str) -> NodeStatus:
         ready=False,
         state_hash="",
         ledger_head="",
-        format=0,
+        format=formats.oldest(),
         version=software_version(),
         tzdata="",
         free_bytes=0,

@@ -49,8 +49,9 @@ class Format:
     changes: str  #: for a person who is about to activate it
     migration: Migration | None = None
     job_fields: tuple[str, ...] = ()
-    """Pointers into the canonical job, `*` for any name or place: fields that mean something only from this
-    format on. The door refuses them below it, and leaves their defaults out."""
+    """What a job can say only from this format on: pointers to fields of the canonical job, `*` for any name
+    or place, or to a value (`/policies/overlap=terminate_running`). Below it the door refuses them, and
+    their defaults are left out (`scheduler.model.newer`)."""
 
 
 FORMATS: list[Format] = [

@@ -82,6 +82,7 @@ def _content(call: Call) -> tuple[list[Any], bool, str]:
 
 
 def _seeds(call: Call, given: list[Any], now_ms: int) -> list[JobSeed]:
+    format = call.scheduler.status().format
     seeds: list[JobSeed] = []
     names: dict[tuple[str, str], int] = {}
     errors: list[Any] = []
@@ -89,7 +90,7 @@ def _seeds(call: Call, given: list[Any], now_ms: int) -> list[JobSeed]:
         try:
             if isinstance(data, dict):
                 data = writable(data)
-            job: Job = parse_job(data, namespace_default=call.namespace, now_ms=now_ms)
+            job: Job = parse_job(data, namespace_default=call.namespace, now_ms=now_ms, format=format)
         except JobError as error:
             errors += [problem.below(f"/jobs/{position}") for problem in error.problems]
             if len(errors) > ERRORS_MAX:
@@ -99,7 +100,7 @@ def _seeds(call: Call, given: list[Any], now_ms: int) -> list[JobSeed]:
         if first != position:
             detail = f"{job.namespace}/{job.name} is in it twice: also as number {first}"
             errors.append(FieldError(f"/jobs/{position}/job", detail))
-        seeds.append(seed(job, now_ms))
+        seeds.append(seed(job, now_ms, format=format))
     if errors:
         raise from_job_problems(errors[:ERRORS_MAX], what="apply")
     return seeds

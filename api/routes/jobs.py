@@ -20,7 +20,6 @@ from api.routes import jobs_hot
 from api.services import Services, services_of
 from api.views import revision_json
 from scheduler.commands import DeleteJob, PauseJob, ResumeJob
-from scheduler.model import seed
 from scheduler.store import pages
 from scheduler.ticks import schedule
 
@@ -50,7 +49,7 @@ async def create_job(request: Request) -> Response:
     call.need(access.EDIT)
     job = to_job(call, one_document(call))
     if call.flag("dry_run"):
-        return jobs_hot.dry_run(services, call, seed(job, services.scheduler.now_ms()), 0)
+        return jobs_hot.dry_run(services, call, job, 0)
     return await jobs_hot.write_job(services, call, job, 0)
 
 

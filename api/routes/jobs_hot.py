@@ -21,8 +21,8 @@ from api.outcomes import expect_ok
 from api.parameters import need_known
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services
-from scheduler.commands import JobSeed, PutJobs, RunJob
-from scheduler.model import Job, JobError, parse_params, seed
+from scheduler.commands import PutJobs, RunJob
+from scheduler.model import Job, JobError, canonical, parse_params, seed
 from scheduler.store import pages
 
 PUT_PARAMETERS = frozenset({"dry_run"})
@@ -57,7 +57,7 @@ async def put_job(services: Services, call: Call, name: str) -> Response:
         with services.scheduler.read() as store:
             find_for_change(pages.job(store, job.namespace, name), name)
     if call.flag("dry_run"):
-        return dry_run(services, call, seed(job, services.scheduler.now_ms()), if_revision)
+        return dry_run(services, call, job, if_revision)
     return await write_job(services, call, job, if_revision)
 
 
@@ -71,7 +71,7 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     scheduler = services.scheduler
     after_ms = scheduler.now_ms()
     key, body = call.idempotency()
-    made = seed(job, after_ms, if_revision)
+    made = seed(job, after_ms, if_revision, format=scheduler.status().format)
     command = PutJobs((made,), after_ms, call.actor, key, body)
     outcome = await scheduler.propose(command)
     hint = "PUT /v1/jobs/{name} changes a job; delete it first to make another." if if_revision == 0 else ""
@@ -99,8 +99,9 @@ def first_of(value: dict[str, object]) -> dict[str, Any]:
     return value
 
 
-def dry_run(services: Services, call: Call, job: JobSeed, if_revision: int | None) -> Response:
+def dry_run(services: Services, call: Call, job: Job, if_revision: int | None) -> Response:
     """What a put would do, from the state as it is here."""
+    spec = canonical(job, format=services.scheduler.status().format)
     with services.scheduler.read() as store:
         row = pages.job(store, job.namespace, job.name)
     if if_revision == 0 and row is not None:
@@ -108,7 +109,7 @@ def dry_run(services: Services, call: Call, job: JobSeed, if_revision: int | Non
     if if_revision and (row is None or row.revision != if_revision):
         found = "none" if row is None else str(row.revision)
         raise Problem("revision-mismatch", f"revision {if_revision} was expected, found {found}")
-    same = row is not None and bytes(row.spec) == job.spec
+    same = row is not None and bytes(row.spec) == spec
     change = "created" if row is None else "unchanged" if same else "changed"
     document = {"dry_run": True, "name": job.name, "namespace": job.namespace, "change": change}
     return json_response({**document, "revision": None if row is None else row.revision})

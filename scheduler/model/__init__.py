@@ -5,10 +5,10 @@ place and a hint; nothing is ignored in silence. `canonical(job)` gives equal by
 parses back to the same job; `compile_job(bytes)` needs no pydantic and gives the same on every node.
 
 Reading order: job.py, task.py, trigger.py, policies.py, params.py (the schema), fields.py and quantities.py
-(how its values are written), parse.py (the check), graph.py, compiled.py (for the machine), documents.py
-(YAML files), published.py (the JSON Schema). Importing this package loads pydantic;
-`scheduler.model.compiled` alone does not need it, but Python loads the package first, so names are given
-out on first use.
+(how its values are written), parse.py (the check), newer.py (what needs a newer format), graph.py,
+compiled.py (for the machine), documents.py (YAML files), published.py (the JSON Schema). Importing this
+package loads pydantic; `scheduler.model.compiled` alone does not need it, but Python loads the package
+first, so names are given out on first use.
 """
 
 from __future__ import annotations

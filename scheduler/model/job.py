@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field
 
 from scheduler.commands import JobSeed, TriggerSeed
 from scheduler.model.fields import Labels, Model, Name, as_tuple
+from scheduler.model.newer import without
 from scheduler.model.params import Param
 from scheduler.model.policies import Policies
 from scheduler.model.task import Task
@@ -45,9 +46,10 @@ class Job(Model):
         return shape
 
 
-def canonical(job: Job) -> bytes:
-    """The job's one text, as stored and replicated."""
-    return json.dumps(job.public(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+def canonical(job: Job, *, format: int | None = None) -> bytes:
+    """The job's one text, as stored and replicated under this format; None: the newest."""
+    shape = job.public() if format is None else without(job.public(), format)
+    return json.dumps(shape, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def seed_triggers(job: Job, after_ms: int) -> tuple[TriggerSeed, ...]:
@@ -60,6 +62,9 @@ def seed_triggers(job: Job, after_ms: int) -> tuple[TriggerSeed, ...]:
     return tuple(seeds)
 
 
-def seed(job: Job, after_ms: int, if_revision: int | None = None) -> JobSeed:
-    """The job for a PutJobs command."""
-    return JobSeed(job.namespace, job.name, canonical(job), seed_triggers(job, after_ms), if_revision)
+def seed(
+    job: Job, after_ms: int, if_revision: int | None = None, *, format: int | None = None
+) -> JobSeed:
+    """The job for a PutJobs command to a state of this format."""
+    text = canonical(job, format=format)
+    return JobSeed(job.namespace, job.name, text, seed_triggers(job, after_ms), if_revision)

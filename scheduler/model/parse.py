@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 from scheduler.model.fields import type_name
 from scheduler.model.graph import graph_problems
 from scheduler.model.job import CANONICAL_BYTES_MAX, TASKS_MAX, Job, canonical
+from scheduler.model.newer import given
 from scheduler.model.params import Param, check_params
 from scheduler.model.policies import Catchup, Policies, Retention
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
@@ -61,10 +62,17 @@ JOB_FIELDS = field_names(Job)
 _SHORT = frozenset((*TASK_FIELDS, *PLANNED[Task])) - {"job"}
 
 
-def parse_job(data: object, *, namespace_default: str = "default", now_ms: int | None = None) -> Job:
+def parse_job(
+    data: object,
+    *,
+    namespace_default: str = "default",
+    now_ms: int | None = None,
+    format: int | None = None,
+) -> Job:
     """The job that `data` describes; raises JobError with all its problems.
 
-    With `now_ms`, a trigger that fires only in the past is refused too (not when stored bytes are read back).
+    With `now_ms`, a trigger that fires only in the past is refused too (not when stored bytes are read back);
+    with the state's `format`, what needs a newer one.
     """
     _check_bounds(data)
     if not isinstance(data, dict):
@@ -76,6 +84,8 @@ def parse_job(data: object, *, namespace_default: str = "default", now_ms: int |
     except ValidationError as error:
         problems += [_translated(detail, short, data) for detail in error.errors(include_url=False)]
     problems += _whole_job_problems(shape, short, data)
+    if format is not None:
+        problems += [_too_new(place, needed, format, short, data) for place, needed in given(shape, format)]
     if job is not None and not problems:
         problems += _repeated_triggers(job, data)
         if len(canonical(job)) > CANONICAL_BYTES_MAX:
@@ -267,6 +277,16 @@ def _not_among(pointer: str, name: str, expected: str, value: object) -> Problem
         choices = ["true"]
     said = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
     return Problem(pointer, f"{name} must be {said}, not {shortened(value)}", hint)
+
+
+def _too_new(
+    place: Sequence[str | int], needed: int, format: int, short: bool, data: dict[Any, Any]
+) -> Problem:
+    return Problem(
+        _pointer(place, short, data),
+        f"{place[-1]} needs format {needed}, and the cluster is at format {format}",
+        "leave it out, or activate the format once every node runs this version: cronclave cluster activate",
+    )
 
 
 def _whole_job_problems(shape: dict[str, Any], short: bool, data: dict[Any, Any]) -> list[Problem]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import httpx2
 import pytest
 
 from scheduler import formats
+from scheduler.commands import Migrate
 from scheduler.machine import dispatch
 from tests import next_format
 from tests.api.single_node import SingleNode, peer
@@ -75,3 +78,36 @@ async def test_a_number_is_needed(client: httpx2.AsyncClient, body: dict[str, ob
 async def test_what_this_version_does_not_know_is_not_activated(client: httpx2.AsyncClient) -> None:
     refused = await client.post(PATH, json={"format": NEXT + 1})
     assert "node-1 supports formats 1 to 2" in refused.json()["detail"]
+
+
+@pytest.fixture
+def _later_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = dataclasses.replace(next_format.FORMAT, job_fields=("/tasks/*/stdin", "/description"))
+    monkeypatch.setattr(formats, "FORMATS", [*formats.FORMATS[:-1], later])
+
+
+@pytest.mark.usefixtures("_later_field")
+async def test_a_field_above_the_format_is_refused_at_the_door(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    document = {"run": "true", "stdin": "x"}
+    refused = await client.put("/v1/jobs/a", json=document)
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/stdin"
+    assert "needs format 2" in refused.json()["errors"][0]["detail"]
+    assert "cluster activate" in refused.json()["errors"][0]["hint"]
+    jobs = [{"job": "b", "noop": True}, {"job": "a", **document}]
+    many = await client.post("/v1/apply", json={"jobs": jobs})
+    assert many.json()["errors"][0]["pointer"] == "/jobs/1/stdin"
+    assert (await client.get("/v1/jobs/b")).status_code == 404, "half of it was applied"
+
+    plain = {"run": "true"}
+    assert (await client.put("/v1/jobs/a", json=plain)).status_code == 201
+    assert b"description" not in node.store.value("SELECT spec FROM jobs")
+    dry = await client.put("/v1/jobs/a?dry_run=true", json=plain)
+    assert dry.json()["change"] == "unchanged"
+
+    upgrade(node)
+    assert (await client.post(PATH)).status_code == 200
+    node.apply(Migrate(node.machine.state.epoch, "", 100))
+    assert (await client.put("/v1/jobs/a", json=document)).status_code == 200
