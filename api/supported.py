@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api.ports import NodeStatus
+from scheduler.commands import Activate
 from scheduler.formats import span
 
 
@@ -33,6 +34,17 @@ def members(status: NodeStatus) -> list[Supported]:
     found = [Supported(status.node, status.format_min, status.format_max, True)]
     found += [Supported(p.node, p.format_min, p.format_max, p.reachable) for p in status.peers]
     return sorted(found, key=lambda member: member.node)
+
+
+def in_the_way(status: NodeStatus, format: int) -> list[str]:
+    """Why the format cannot be activated now; empty: it can."""
+    return [reason for member in members(status) if (reason := member.why_not(format))]
+
+
+def activation(status: NodeStatus, format: int, actor: str = "") -> Activate:
+    """The command, with the members that were asked."""
+    seen = tuple((member.node, member.least, member.most) for member in members(status))
+    return Activate(format, seen, actor)
 
 
 def newest_common(status: NodeStatus) -> int:

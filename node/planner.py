@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from api.ports import NodeStatus, NoLeaderError
+from api.supported import activation, in_the_way, newest_common
 from scheduler.commands import Command, Outcome, PutToken
 from scheduler.plan import PlanCache, orphans, plan, wake_ms
 from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
@@ -160,6 +161,7 @@ class Planner:
                 continue
             lead_ms = max(LEAD_MS_MIN, min(LEAD_MS_MAX, int(self._commit_s() * 3_000)))
             store = self._open_store()
+            await self._begin_at_newest(store, status)
             now_ms = clock.now_ms()
             commands = plan(
                 store,
@@ -185,6 +187,17 @@ class Planner:
             wait_s = IDLE_S_MAX if wake is None else (wake - clock.now_ms()) / 1000
             pace_s = self._planned_s + PACE_S - asyncio.get_running_loop().time()
             await self._wait(max(0.0, pace_s, min(IDLE_S_MAX, wait_s)))
+
+    async def _begin_at_newest(self, store: Store, status: NodeStatus) -> None:
+        """A cluster that never had a job has nothing to go back to an older version for: it begins at the
+        newest format that all its members support. Later ones are activated by a person."""
+        if status.format_max <= status.format_target:
+            return
+        newest = newest_common(status)
+        if newest <= status.format_target or in_the_way(status, newest):
+            return
+        if store.value("SELECT last_job FROM state WHERE id = 1") == 0:
+            await self._propose([activation(status, newest)])
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

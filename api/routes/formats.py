@@ -12,7 +12,6 @@ from api.ports import NodeStatus
 from api.problems import FieldError, Problem
 from api.services import services_of
 from scheduler import formats
-from scheduler.commands import Activate
 
 router = APIRouter(tags=["cluster"])
 
@@ -43,8 +42,7 @@ async def activate(request: Request) -> Response:
     if call.flag("dry_run"):
         reply |= {"dry_run": True, "format": status.format, "changed": wanted > status.format_target}
     else:
-        seen = tuple((member.node, member.least, member.most) for member in supported.members(status))
-        outcome = await services.scheduler.propose(Activate(wanted, seen, call.actor))
+        outcome = await services.scheduler.propose(supported.activation(status, wanted, call.actor))
         reply |= expect_ok(outcome, what=f"format {wanted}")
     changes = [
         {"format": each.number, "changes": each.changes} for each in formats.between(status.format, wanted)
@@ -58,8 +56,7 @@ def _refuse(status: NodeStatus, wanted: int) -> None:
         raise Problem("conflict", detail)
     if wanted == status.format_target:
         return
-    reasons = [reason for member in supported.members(status) if (reason := member.why_not(wanted))]
-    if reasons:
+    if reasons := supported.in_the_way(status, wanted):
         raise Problem(
             "conflict",
             f"format {wanted} cannot be activated: {'; '.join(reasons)}",

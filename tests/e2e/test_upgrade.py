@@ -153,3 +153,10 @@ def ticks(cluster: Cluster, node: int, from_ms: int) -> list[dict[str, Any]]:
 
 def reasons(found: list[dict[str, Any]]) -> list[str]:
     return [tick["reason"] or "" for tick in found]
+
+
+def test_a_new_cluster_begins_at_the_newest_format(new_cluster: NewCluster) -> None:
+    cluster = new_cluster(nodes=1, agents=0)
+    cluster.nodes[0].launcher = NEXT_VERSION
+    cluster.start()
+    wait_for(lambda: formats_of(cluster) == {(NEXT, NEXT)}, DEADLINE_S, "the newest format")
