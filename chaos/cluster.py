@@ -99,7 +99,8 @@ class Cluster:
             Agent(f"agent-{i + 1}", zone, root / f"agent-{i + 1}", shape.agent_command)
             for i, zone in enumerate(agent_zones)
         ]
-        links = make_links(shape.profile, ports=ports, seed=shape.seed)
+        root.mkdir(parents=True, exist_ok=True)
+        links = make_links(shape.profile, root=root, ports=ports, seed=shape.seed)
         try:
             links.begin([*(p.name for p in nodes), *(p.name for p in agents), CLIENT])
             _connect(nodes, agents, links, ports)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from chaos.nemesis import Driver, NemesisError
@@ -92,8 +93,12 @@ class DirectLinks:
         pass
 
 
-def make_links(profile: Profile, *, ports: Ports, seed: int) -> Links:
+def make_links(profile: Profile, *, root: Path, ports: Ports, seed: int) -> Links:
     """Links of this kind; raises NemesisError where they cannot be had here, with the reason."""
     if profile == "direct":
         return DirectLinks()
+    if profile == "toxiproxy":
+        from chaos.nemesis.proxied import ProxiedLinks
+
+        return ProxiedLinks(ports, seed=seed, log=root / "toxiproxy.log")
     raise NemesisError(f"links of kind {profile!r} are not built yet")

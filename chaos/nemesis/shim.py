@@ -57,8 +57,8 @@ def build(directory: Path) -> Path | str:
 
 
 class Control:
-    """The faults of one process tree. Each method holds from the next call of that process on; only one disk
-    fault at a time, as all share the prefix."""
+    """The faults of one process tree. Each method holds from the next call of that process on; only one
+    disk fault at a time, as all share the prefix."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

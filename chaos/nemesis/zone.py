@@ -41,7 +41,7 @@ class ZoneDriver:
     def __init__(self, cluster: Zones) -> None:
         self._cluster = cluster
         self._processes = ProcessDriver(cluster)
-        self._lost: dict[Fault, tuple[Cut, Kill]] = {}
+        self._lost: dict[Fault, tuple[Cut, Kill, Sighting]] = {}
         self._flapping: dict[Fault, _Flapping] = {}
 
     def available(self) -> Unavailable | None:
@@ -59,7 +59,8 @@ class ZoneDriver:
             hosts = [host for zone in fault.zones for host in self._hosts(zone)]
             cut, kill = self._cut(hosts), Kill(tuple(_whole(self._cluster.programs, hosts)))
             driver.inject(cut)
-            self._lost[fault] = (cut, kill)
+            # Seen now: later nobody is left there to be reached.
+            self._lost[fault] = (cut, kill, driver.verify(cut))
             self._processes.inject(kill)
         elif isinstance(fault, ZoneFlap):
             self._flapping[fault] = _Flapping(driver, self._cut(self._hosts(fault.zone)), fault.period_ms)
@@ -72,7 +73,7 @@ class ZoneDriver:
             if healed in self._flapping:
                 self._flapping.pop(healed).end()
             elif healed in self._lost:
-                cut, kill = self._lost.pop(healed)
+                cut, kill, _ = self._lost.pop(healed)
                 self._processes.heal(kill)
                 if driver is not None:
                     driver.heal(cut)
@@ -87,15 +88,14 @@ class ZoneDriver:
                 return driver.verify(self._cut(self._hosts(fault.zone)))
             return flapping.seen()
         if isinstance(fault, ZoneLoss):
-            hosts = [host for zone in fault.zones for host in self._hosts(zone)]
-            cut, kill = self._lost.get(fault) or (
-                self._cut(hosts),
-                Kill(tuple(_whole(self._cluster.programs, hosts))),
-            )
-            links, processes = driver.verify(cut), self._processes.verify(kill)
-            real = None if links.real is None else links.real and processes.real
-            if links.real is False and processes.real is False:
-                real = False
+            if fault in self._lost:
+                _, kill, links = self._lost[fault]
+            else:
+                hosts = [host for zone in fault.zones for host in self._hosts(zone)]
+                kill = Kill(tuple(_whole(self._cluster.programs, hosts)))
+                links = driver.verify(self._cut(hosts))
+            processes = self._processes.verify(kill)
+            real = links.real if links.real == processes.real else None
             return Sighting(real, f"{links.evidence}; {processes.evidence}")
         raise NemesisError(f"the zone driver cannot verify {fault}")
 
