@@ -103,7 +103,7 @@ def test_unknown_hosts_are_refused_before_anything_breaks(new_cluster: NewCluste
     cluster = new_cluster(profile="toxiproxy", agents={})
     weapons = arsenal(cluster)
 
-    with pytest.raises(NemesisError, match="node-9.*known are client, node-1"):
+    with pytest.raises(NemesisError, match=r"node-9.*known are client, node-1"):
         weapons.inject(Cut((("node-1", "node-2"), ("node-9", "node-1"))))
     assert cluster.links.driver is not None
     weapons.heal()
