@@ -37,6 +37,7 @@ COMMAND_TAGS: dict[type[Any], int] = {
     c.Start: 22,
     c.ReportRunning: 23,
     c.Finish: 24,
+    c.Adopt: 25,
     c.Fire: 40,
     c.Account: 41,
     c.Assign: 42,
@@ -50,6 +51,9 @@ COMMAND_TAGS: dict[type[Any], int] = {
     c.Purge: 50,
     c.Sweep: 51,
     c.Migrate: 52,
+    c.EndHold: 53,
+    c.GiveUpRun: 54,
+    c.EndRestore: 55,
     c.Lead: 60,
     c.Barrier: 61,
 }
@@ -106,7 +110,7 @@ def _newer(cls: type[Any]) -> tuple[tuple[str, Any, int], ...]:
 
 _FIELDS: dict[type[Any], tuple[str, ...]] = {cls: _names(cls) for cls in COMMAND_TAGS}
 _VALUES: dict[type[Any], Callable[[Any], tuple[Any, ...]]] = {
-    cls: _getter(cls) for cls in (*COMMAND_TAGS, *EVENT_TAGS, c.TriggerSeed)
+    cls: _getter(cls) for cls in (*COMMAND_TAGS, *EVENT_TAGS, c.TriggerSeed, c.RanAttempt)
 }
 _NEWER = {cls: newer for cls in _VALUES if (newer := _newer(cls))}
 _COMMANDS: dict[int, type[Any]] = {tag: cls for cls, tag in COMMAND_TAGS.items()}
@@ -160,6 +164,9 @@ def encode_command(command: c.Command) -> bytes:
             [j.namespace, j.name, j.spec, [_row(t) for t in j.triggers], j.if_revision] for j in command.jobs
         ]
         return _pack([tag, jobs, *_row(command)[1:]])
+    if isinstance(command, c.Adopt):
+        *head, attempts, last = _row(command)
+        return _pack([tag, *head, [_row(ran) for ran in attempts], last])
     return _pack((tag, *_row(command)))
 
 
@@ -176,6 +183,8 @@ def decode_command(data: bytes) -> c.Command:
         )
     elif cls is c.ConnectAgent and len(fields) > 10:
         fields[10] = tuple((int(h[0]), str(h[1])) for h in fields[10])
+    elif cls is c.Adopt and len(fields) > 5:
+        fields[5] = tuple(c.RanAttempt(*ran) for ran in fields[5])
     elif cls is c.Activate and len(fields) > 1:
         fields[1] = tuple((str(m[0]), int(m[1]), int(m[2])) for m in fields[1])
     return _build(cls, fields)  # type: ignore[no-any-return]  # the tag table maps to commands only

@@ -186,6 +186,41 @@ class Finish:
     tail: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class RanAttempt:
+    """An attempt of the time before a restore, from its agent's journal. What ran on is `ended` False."""
+
+    attempt: int
+    run: int
+    namespace: str
+    job: str
+    task: str
+    number: int
+    tick_ms: int | None
+    due_ms: int
+    ended: bool
+    started_ms: int | None
+    finished_ms: int
+    exit_code: int | None
+    reason: str  #: as Finish.reason
+    signal: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """An agent of the cluster that was restored tells what it ran, before it registers. At most 100 at once;
+    `last`: that was all, and what is not told to run on does not."""
+
+    restore: int
+    installation: str
+    name: str
+    zone: str
+    pool: str
+    attempts: tuple[RanAttempt, ...]
+    last: bool
+
+
 # -- what the planner of the leader decides ---------------------------------------------------
 
 
@@ -313,6 +348,31 @@ class Migrate:
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class EndHold:
+    """The agents had their time to tell: decide what nobody told of."""
+
+    epoch: int
+    restore: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpRun:
+    """What of a run from before the restore was about to start may have run already: it does not start."""
+
+    epoch: int
+    restore: int
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndRestore:
+    """All that the restore had held up is decided."""
+
+    epoch: int
+    restore: int
+
+
 # -- what the core itself says ------------------------------------------------------------------
 
 
@@ -346,6 +406,7 @@ Command = (
     | Start
     | ReportRunning
     | Finish
+    | Adopt
     | Fire
     | Account
     | Assign
@@ -359,6 +420,9 @@ Command = (
     | Purge
     | Sweep
     | Migrate
+    | EndHold
+    | GiveUpRun
+    | EndRestore
     | Lead
     | Barrier
 )

@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 
 from scheduler import events as e
-from scheduler.commands import ConnectAgent, DisconnectAgent, LoseNode, Outcome
+from scheduler.commands import Adopt, ConnectAgent, DisconnectAgent, LoseNode, Outcome
 from scheduler.machine import attempts
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.store import agents as agent_rows
@@ -65,6 +65,25 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
     if known is not None:
         _judge_attempts(ctx, command, known)
     return done(agent=agent.id)
+
+
+def known(ctx: Context, command: Adopt) -> Agent:
+    """The row of an agent that tells its journal before it registers; made if there is none."""
+    own = agent_rows.of_installation(ctx.store, command.installation)
+    for agent in own:
+        if agent.name in (command.name, f"{command.name}{FORMER}{agent.id}"):
+            return agent
+    ctx.state.last_agent += 1
+    agent_id = ctx.state.last_agent
+    taken = agent_rows.find(ctx.store, command.name) is not None
+    agent = Agent(
+        id=agent_id, name=f"{command.name}{FORMER}{agent_id}" if taken else command.name,
+        installation=command.installation, session="", boot_id="", cloud_id="", zone=command.zone,
+        pool=command.pool, labels="{}", slots=0, version="", node="", busy=0, draining=0, connected_ms=None,
+        disconnected_ms=ctx.stamp_ms,
+    )  # fmt: skip
+    agent_rows.insert(ctx.store, agent)
+    return agent
 
 
 def _labels(labels: bytes) -> str | None:

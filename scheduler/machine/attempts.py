@@ -17,7 +17,7 @@ import json
 from scheduler import events as e
 from scheduler.commands import Assign, Finish, Lose, MarkUnreachable, Outcome, ReportRunning, Revoke, Start
 from scheduler.lifecycle import ATTEMPT, ATTEMPT_ENDS, START, TASK, step
-from scheduler.machine import runs, selectors, tasks
+from scheduler.machine import orphans, runs, selectors, tasks
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.graphs import Graph
 from scheduler.model.compiled import CompiledTask
@@ -247,6 +247,9 @@ def _end(
     run = run_rows.get(ctx.store, attempt.run)
     assert task is not None
     assert run is not None
+    if run.cause == orphans.CAUSE:
+        orphans.rebuild(ctx, run.id)
+        return
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
     if not run.stopping and _tries_again(graph, task, state):
         task_rows.wait_for_retry(

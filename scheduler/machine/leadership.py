@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scheduler import events as e
 from scheduler.commands import Barrier, Lead, Outcome
+from scheduler.machine import reconciliation
 from scheduler.machine.context import OK, Context, done, refused
 
 
@@ -23,6 +24,8 @@ def lead(ctx: Context, command: Lead) -> Outcome:
     state.leader_term = command.raft_term
     if not state.tzdata:
         state.tzdata = command.tzdata
+    if state.restores:
+        reconciliation.take_over(ctx)
     ctx.emit(e.Led(state.epoch, command.node, command.zone))
     return done(epoch=state.epoch)
 

@@ -155,7 +155,10 @@ def decide_tick(ctx: Context, run: Run, outcome: str, reason: str) -> None:
     )
 
 
-def end(ctx: Context, run: Run, *, state: str, exit_code: int | None, reason: str) -> None:
+def end(
+    ctx: Context, run: Run, *, state: str, exit_code: int | None, reason: str, missed: str = "deadline"
+) -> None:
+    """`missed`: why its tick is, when the run is `expired` before any start."""
     run_rows.end(
         ctx.store,
         run.id,
@@ -168,7 +171,7 @@ def end(ctx: Context, run: Run, *, state: str, exit_code: int | None, reason: st
         if state == "cancelled":
             decide_tick(ctx, run, "skipped", "cancelled")
         elif state == "expired":
-            decide_tick(ctx, run, "missed", "deadline")
+            decide_tick(ctx, run, "missed", missed)
         else:
             decide_tick(ctx, run, "missed", "lost_before_start")
     tally = job_rows.count_run_ended(ctx.store, run.job, run=run.id, state=state, failed=state in FAILED)
@@ -181,10 +184,11 @@ def end(ctx: Context, run: Run, *, state: str, exit_code: int | None, reason: st
             job_rows.set_state(ctx.store, run.job, state="paused", reason="failures")
             ctx.emit(e.JobPaused(run.job, run.namespace, run.name, "failures"))
     if tally.active_runs > 0:
-        _admit_next(ctx, run.job)
+        admit_next(ctx, run.job)
 
 
-def _admit_next(ctx: Context, job: int) -> None:
+def admit_next(ctx: Context, job: int) -> None:
+    """The oldest waiting run of the job goes on, if no other is admitted."""
     waiting = run_rows.waiting(ctx.store, job, limit=1)
     if not waiting or run_rows.first_admitted(ctx.store, job) is not None:
         return

@@ -8,7 +8,8 @@ Rules of this file:
    once.
 3. What is due in an era that was closed, or of a paused job, becomes skipped, whatever the planner saw. An
    era that its own successor goes on with was closed by a resume: skipped(paused).
-4. Overlap is judged here, at the moment of firing, over the job's pending and running runs.
+4. In a restored state a tick that an agent's journal proves ran ends as that, with the run that was adopted.
+5. Overlap is judged here, at the moment of firing, over the job's pending and running runs.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from __future__ import annotations
 from scheduler import events as e
 from scheduler.commands import Account, Fire, Outcome
 from scheduler.lifecycle import TICK, step
-from scheduler.machine import runs
+from scheduler.machine import orphans, runs
 from scheduler.machine.context import Context, done, refused
 from scheduler.store import jobs as job_rows
+from scheduler.store import restores
 from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.triggers import FiringTrigger
@@ -37,6 +39,8 @@ def fire(ctx: Context, command: Fire) -> Outcome:
     if tick_ms <= trigger.from_ms or not _passes(command.next_due_ms, tick_ms):
         return refused("invalid", "the instant is not of this era, or the next one does not follow it")
     _move(ctx, trigger, command.next_due_ms)
+    if ctx.state.restores and (run := orphans.prove(ctx, trigger.job, trigger.id, tick_ms)):
+        return _decide(ctx, trigger, tick_ms, "ran", "", run)
     if trigger.until_ms is not None or trigger.namespace is None:
         return _decide(ctx, trigger, tick_ms, "skipped", _why_closed(ctx, trigger))
     if trigger.state == "paused":
@@ -112,6 +116,8 @@ def account(ctx: Context, command: Account) -> Outcome:
         return refused("invalid", "not a range of this era, or not an outcome without a run")
     if trigger.until_ms is not None and last_ms > trigger.until_ms:
         return refused("stale_due", "the era ends before the range does")
+    if ctx.state.restores and restores.proven(ctx.store, trigger.job, first_ms, last_ms, 1):
+        return refused("stale_due", "a tick of this range ran before the restore: it is fired by itself")
     _move(ctx, trigger, command.next_due_ms)
     if trigger.until_ms is not None or trigger.namespace is None:
         reason = _why_closed(ctx, trigger)

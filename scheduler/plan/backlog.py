@@ -35,14 +35,15 @@ class Budget:
     instants: int
 
 
-def cancel(trigger: DueTrigger, ticks: Schedule, epoch: int, budget: Budget) -> list[Command]:
-    """Close the account of an era that ended: what was due is skipped(cancelled)."""
+def closed(trigger: DueTrigger, ticks: Schedule, budget: Budget) -> list[int]:
+    """What is left of an era that ended, or a slice of it."""
     until_ms = trigger.next_due_ms if trigger.until_ms is None else trigger.until_ms
-    instants = _slice(trigger.next_due_ms, until_ms, ticks, budget)
-    next_ms = ticks.next(instants[-1])
-    return [
-        Account(epoch, trigger.id, instants[0], instants[-1], len(instants), next_ms, "skipped", "cancelled")
-    ]
+    return _slice(trigger.next_due_ms, until_ms, ticks, budget)
+
+
+def until(trigger: DueTrigger, last_ms: int, ticks: Schedule, budget: Budget) -> list[int]:
+    """The watermark and what follows it, up to `last_ms`, or a slice of that."""
+    return _slice(trigger.next_due_ms, last_ms, ticks, budget)
 
 
 def _slice(first_ms: int, until_ms: int, ticks: Schedule, budget: Budget) -> list[int]:
@@ -53,9 +54,15 @@ def _slice(first_ms: int, until_ms: int, ticks: Schedule, budget: Budget) -> lis
 
 
 def catch_up(
-    trigger: DueTrigger, job: CompiledJob, ticks: Schedule, horizon: Horizon, budget: Budget
+    trigger: DueTrigger,
+    job: CompiledJob,
+    ticks: Schedule,
+    horizon: Horizon,
+    budget: Budget,
+    ran: frozenset[int] = frozenset(),
 ) -> tuple[list[Command], int | None]:
-    """Commands for the missed ticks, and the first live instant once none of them is left (else None)."""
+    """Commands for the missed ticks, and the first live instant once none of them is left (else None).
+    `ran`: instants that ran before a restore, which the machine knows too."""
     # The last instant that is older than the grace.
     edge_ms = horizon.now_ms - job.catchup_grace_ms - trigger.jitter_ms - 1
     if trigger.next_due_ms > edge_ms:
@@ -81,11 +88,11 @@ def catch_up(
             group.clear()
 
     for place, due_ms in enumerate(instants):
-        if due_ms in chosen:
+        if due_ms in chosen or due_ms in ran:
             flush(due_ms)
             if budget.fires <= 0:
                 return commands, None
-            budget.fires -= 1
+            budget.fires -= due_ms not in ran
             after_ms = instants[place + 1] if place + 1 < len(instants) else ticks.next(due_ms)
             commands.append(Fire(horizon.epoch, trigger.id, due_ms, after_ms, 0, True))
             continue

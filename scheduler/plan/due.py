@@ -17,6 +17,7 @@ from scheduler.commands import Account, Command, Fire
 from scheduler.machine import selectors
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan import backlog
+from scheduler.plan.held import NOTHING, Held, miss, proven
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.placement import Places
 from scheduler.store import triggers as trigger_rows
@@ -39,6 +40,7 @@ class Horizon:
     now_ms: int
     fire_ms: int  #: now plus the lead
     epoch: int
+    hold: Held = NOTHING  #: what a restore holds up
 
 
 def plan_live(
@@ -47,7 +49,7 @@ def plan_live(
     """Commands for ticks that are due now, and the triggers that have a backlog."""
     commands: list[Command] = []
     behind: list[DueTrigger] = []
-    edge_ms = horizon.now_ms - RECENT_MS
+    edge_ms = max(horizon.now_ms - RECENT_MS, horizon.hold.taken_ms)
     for trigger in trigger_rows.due(store, edge_ms, horizon.fire_ms, limit):
         if len(commands) >= limit:
             break
@@ -102,7 +104,11 @@ def plan_backlog(
 ) -> list[Command]:
     """Commands for triggers that are behind: policies first, then what is live of them."""
     commands: list[Command] = []
-    overdue = trigger_rows.due(store, -(1 << 62), horizon.now_ms - RECENT_MS, min(limit, 200))
+    hold = horizon.hold
+    old_ms = horizon.now_ms - RECENT_MS
+    first_ms = hold.taken_ms if hold.holding else -(1 << 62)
+    last_ms = max(old_ms, hold.taken_ms) if hold.settling else old_ms
+    overdue = trigger_rows.due(store, first_ms, last_ms, min(limit, 200))
     budget = backlog.Budget(fires_max, instants_max)
     for trigger in [*behind, *overdue]:
         if len(commands) >= limit or budget.instants <= 0:
@@ -116,10 +122,17 @@ def plan_backlog(
                 )
             )
         elif trigger.revision is None or trigger.until_ms is not None:
-            commands.extend(backlog.cancel(trigger, ticks, horizon.epoch, budget))
+            instants = backlog.closed(trigger, ticks, budget)
+            ran = proven(store, hold, trigger)
+            commands.extend(miss(trigger, ticks, instants, ran, horizon.epoch, "skipped"))
+        elif hold.misses(trigger):
+            instants = backlog.until(trigger, hold.taken_ms - trigger.jitter_ms, ticks, budget)
+            ran = proven(store, hold, trigger)
+            commands.extend(miss(trigger, ticks, instants, ran, horizon.epoch, "missed"))
         else:
             job = _job(store, cache, trigger)
-            caught_up, due_ms = backlog.catch_up(trigger, job, ticks, horizon, budget)
+            ran = proven(store, hold, trigger)
+            caught_up, due_ms = backlog.catch_up(trigger, job, ticks, horizon, budget, ran)
             commands.extend(caught_up)
             if due_ms is not None:
                 commands.extend(fire_live(store, places, cache, trigger, horizon, due_ms))

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Container
 
 from scheduler.commands import Command, Lose, MarkUnreachable, Revoke
+from scheduler.machine import orphans as adopted
 from scheduler.plan.lookahead import PlanCache
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import runs as run_rows
@@ -35,8 +36,16 @@ def orphans(store: Store) -> list[OrphanedAttempt]:
 
 
 def plan_leases(
-    store: Store, cache: PlanCache, now_ms: int, *, epoch: int, ended: Container[Lease], limit: int
+    store: Store,
+    cache: PlanCache,
+    now_ms: int,
+    *,
+    epoch: int,
+    ended: Container[Lease],
+    limit: int,
+    after: int = 0,
 ) -> list[Command]:
+    """`after`: of attempts with ids up to this nobody is given up now (a restore holds them)."""
     commands: list[Command] = []
     for attempt in attempt_rows.unclaimed_since(store, now_ms - UNCLAIMED_MS, limit):
         commands.append(Revoke(epoch, attempt, "not claimed"))
@@ -47,7 +56,7 @@ def plan_leases(
         if orphan.state == "assigned":
             if orphan.id not in taken:
                 commands.append(Revoke(epoch, orphan.id, "its agent is disconnected"))
-        elif (orphan.id, orphan.since_ms) in ended:
+        elif orphan.id > after and (orphan.id, orphan.since_ms) in ended:
             command = _at_lease_end(store, cache, orphan, now_ms, epoch)
             if command is not None:
                 commands.append(command)
@@ -61,6 +70,8 @@ def _at_lease_end(
     task = task_rows.get(store, orphan.task)
     if run is None or task is None:
         return None
+    if run.cause == adopted.CAUSE:  # its policy was another cluster's: it waits for its agent, or a person
+        return None if orphan.unreachable else MarkUnreachable(epoch, orphan.id, orphan.since_ms)
     job = cache.job(store, run.job, run.namespace, run.name, run.revision)
     if job.on_lost != "wait":
         return Lose(epoch, orphan.id, "lease", orphan.since_ms)

@@ -89,14 +89,14 @@ class Places:
         self._crowded.add(selector)
 
 
-def plan_queue(store: Store, places: Places, *, epoch: int, limit: int) -> list[Assign]:
-    """Places for queued tasks, over all queues in the order of rank."""
+def plan_queue(store: Store, places: Places, *, epoch: int, limit: int, after: int = 0) -> list[Assign]:
+    """Places for queued tasks of runs with ids above `after`, over all queues in the order of rank."""
     candidates: list[tuple[int, int, str]] = []
     for selector in task_rows.queued_selectors(store, SELECTORS_MAX):
         free = places.free(selector)
         wanted = min(free, limit)
         # One more than fits tells whether the queue will be emptied.
-        queued = task_rows.queued(store, selector, wanted + 1)
+        queued = task_rows.queued(store, selector, wanted + 1, after)
         if len(queued) > wanted:
             places.leave_queued(selector)
         candidates.extend((task.rank_ms, task.id, selector) for task in queued[:wanted])

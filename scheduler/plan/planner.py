@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scheduler.commands import Command, ExpireRun, LoseNode, Requeue, StopRun
 from scheduler.plan.due import Horizon, plan_backlog, plan_live
+from scheduler.plan.held import held, plan_held
 from scheduler.plan.leases import UNCLAIMED_MS, Lease, plan_leases
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.migration import plan_migration
@@ -71,19 +72,26 @@ def _plan(
     limits: Limits,
     cache: PlanCache,
 ) -> list[Command]:
-    horizon = Horizon(now_ms, now_ms + lead_ms, epoch)
+    hold = held(store)
+    horizon = Horizon(now_ms, now_ms + lead_ms, epoch, hold)
     each = limits.each_kind
     urgent: list[Command] = [
         LoseNode(epoch, node) for node in silent_nodes if agent_rows.any_on_node(store, node)
     ]
-    urgent += plan_leases(store, cache, now_ms, epoch=epoch, ended=leases, limit=each)
+    urgent += plan_held(store, cache, hold, now_ms, epoch=epoch)
+    urgent += plan_leases(
+        store, cache, now_ms, epoch=epoch, ended=leases, limit=each, after=hold.attempts_through
+    )
     # Places are planned for the queue before ticks that fire now, but a tick's command goes first: it is due.
-    assigns = plan_queue(store, places, epoch=epoch, limit=limits.commands // 2)
+    assigns = plan_queue(
+        store, places, epoch=epoch, limit=limits.commands // 2, after=hold.queue_through
+    )
     live, behind = plan_live(store, places, cache, horizon, limit=limits.commands // 2)
     commands = [*urgent, *live, *assigns]
-    commands += [StopRun(epoch, run) for run in run_rows.past_stop(store, now_ms, each)]
-    commands += [ExpireRun(epoch, run) for run in run_rows.past_deadline(store, now_ms, each)]
-    commands += [Requeue(epoch, task) for task in task_rows.past_retry(store, now_ms, each)]
+    after = hold.runs_through
+    commands += [StopRun(epoch, run) for run in run_rows.past_stop(store, now_ms, each, after)]
+    commands += [ExpireRun(epoch, run) for run in run_rows.past_deadline(store, now_ms, each, after)]
+    commands += [Requeue(epoch, task) for task in task_rows.past_retry(store, now_ms, each, after)]
     commands += plan_migration(store, epoch=epoch)
     room = limits.commands - len(commands)
     if room > 0:
@@ -109,6 +117,12 @@ def wake_ms(store: Store, *, lead_ms: int = 0) -> int | None:
     with store.snapshot():
         if state_rows.migration_cursor(store) is not None:
             return 0
+        hold = held(store)
+        if hold.settling:
+            return 0
+        if hold.restore is not None:  # what is held must not be looked at again and again
+            next_ms = trigger_rows.next_fire_ms(store, hold.taken_ms)
+            return None if next_ms is None else next_ms - lead_ms
         fire_ms = trigger_rows.next_fire_ms(store)
         unclaimed_ms = attempt_rows.oldest_unclaimed_ms(store)
         instants = (

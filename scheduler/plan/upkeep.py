@@ -19,6 +19,7 @@ SEARCHED_RUNS = 500
 COMPILED_MAX = 20  #: jobs that one search reads for the first time
 KEPT_MS = 24 * 3_600_000
 SWEPT_ROWS = 1_000
+JOBLESS_KEPT_MS = 30 * 24 * 3_600_000  #: runs that were adopted after a restore, of jobs that it lacks
 
 
 def plan_upkeep(store: Store, cache: PlanCache, now_ms: int, *, epoch: int) -> list[Command]:

@@ -69,6 +69,10 @@ def set_open_tasks(store: Store, run: int, open_tasks: int) -> None:
     store.write("UPDATE runs SET open_tasks = ? WHERE id = ?", (open_tasks, run))
 
 
+def set_decided(store: Store, run: int, *, decided: int, trigger: int) -> None:
+    store.write("UPDATE runs SET decided = ?, trigger = ? WHERE id = ?", (decided, trigger, run))
+
+
 def set_stopping(store: Store, run: int, *, stopping: str, reason: str) -> None:
     # The deadlines go too: a run that stops is not asked to stop again.
     store.write(
@@ -112,20 +116,22 @@ def waiting(store: Store, job: int, *, limit: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def past_deadline(store: Store, now_ms: int, limit: int) -> list[int]:
+def past_deadline(store: Store, now_ms: int, limit: int, after: int = 0) -> list[int]:
+    """Of the runs with ids above `after`."""
     rows = store.rows(
-        "SELECT id FROM runs WHERE deadline_ms IS NOT NULL AND deadline_ms <= ?"
+        "SELECT id FROM runs WHERE deadline_ms IS NOT NULL AND deadline_ms <= ? AND id > ?"
         " ORDER BY deadline_ms, id LIMIT ?",
-        (now_ms, limit),
+        (now_ms, after, limit),
     )
     return [row[0] for row in rows]
 
 
-def past_stop(store: Store, now_ms: int, limit: int) -> list[int]:
+def past_stop(store: Store, now_ms: int, limit: int, after: int = 0) -> list[int]:
+    """Of the runs with ids above `after`."""
     rows = store.rows(
-        "SELECT id FROM runs WHERE stop_ms IS NOT NULL AND finished_ms IS NULL AND stop_ms <= ?"
+        "SELECT id FROM runs WHERE stop_ms IS NOT NULL AND finished_ms IS NULL AND stop_ms <= ? AND id > ?"
         " ORDER BY stop_ms, id LIMIT ?",
-        (now_ms, limit),
+        (now_ms, after, limit),
     )
     return [row[0] for row in rows]
 

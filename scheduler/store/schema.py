@@ -113,7 +113,7 @@ STATEMENTS: tuple[str, ...] = (
         trigger INTEGER NOT NULL,           -- 0: none
         tick_ms INTEGER,                    -- unjittered instant; NULL: no tick
         due_ms INTEGER NOT NULL,
-        cause TEXT NOT NULL,                -- tick | manual | catchup
+        cause TEXT NOT NULL,                -- tick | manual | catchup | orphan
         state TEXT NOT NULL,
         decided INTEGER NOT NULL,           -- 1: its tick has its ledger entry (or it has no tick)
         waiting INTEGER NOT NULL,           -- 1: queued by the overlap policy behind the job's other runs

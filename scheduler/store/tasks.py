@@ -107,19 +107,22 @@ def queued_selectors(store: Store, limit: int) -> list[str]:
     return found
 
 
-def queued(store: Store, selector: str, limit: int) -> list[QueuedTask]:
+def queued(store: Store, selector: str, limit: int, after: int = 0) -> list[QueuedTask]:
+    """The first in the queue, of runs with ids above `after`."""
     rows = store.rows(
         "SELECT id, run, rank_ms FROM tasks INDEXED BY tasks_queued WHERE state = 'queued' AND selector = ?"
-        " ORDER BY rank_ms, id LIMIT ?",
-        (selector, limit),
+        " AND run > ? ORDER BY rank_ms, id LIMIT ?",
+        (selector, after, limit),
     )
     return [QueuedTask._make(row) for row in rows]
 
 
-def past_retry(store: Store, now_ms: int, limit: int) -> list[int]:
+def past_retry(store: Store, now_ms: int, limit: int, after: int = 0) -> list[int]:
+    """Of runs with ids above `after`."""
     rows = store.rows(
-        "SELECT id FROM tasks WHERE state = 'retry_wait' AND retry_ms <= ? ORDER BY retry_ms, id LIMIT ?",
-        (now_ms, limit),
+        "SELECT id FROM tasks WHERE state = 'retry_wait' AND retry_ms <= ? AND run > ?"
+        " ORDER BY retry_ms, id LIMIT ?",
+        (now_ms, after, limit),
     )
     return [row[0] for row in rows]
 

@@ -144,9 +144,13 @@ def due(store: Store, after_ms: int, fire_ms: int, limit: int) -> list[DueTrigge
     return [DueTrigger._make(row) for row in rows]
 
 
-def next_fire_ms(store: Store) -> int | None:
-    fire_ms: int | None = store.value("SELECT min(fire_ms) FROM triggers WHERE fire_ms IS NOT NULL")
-    return fire_ms
+def next_fire_ms(store: Store, after_ms: int | None = None) -> int | None:
+    """When the next tick fires; with `after_ms` the next that fires later than that."""
+    if after_ms is None:
+        first: int | None = store.value("SELECT min(fire_ms) FROM triggers WHERE fire_ms IS NOT NULL")
+    else:
+        first = store.value("SELECT min(fire_ms) FROM triggers WHERE fire_ms > ?", (after_ms,))
+    return first
 
 
 def overlapping(store: Store, from_ms: int, to_ms: int, after: int, limit: int) -> list[Trigger]:

@@ -1,0 +1,219 @@
+"""What agents of the old cluster ran after the backup: adopted from their journals.
+
+Rules of this file (design, section 9):
+
+1. An attempt that the state has ends by what its journal says, through the same code as any report. One that
+   it does not have and whose run it has joins that run. All others are orphans: runs of cause `orphan`, under
+   the ids that the old cluster gave them (no new one is like it, see `store.restores`).
+2. An orphan's tick, if its job has one at that instant that is still undecided, ends as ran with that run:
+   `prove`, when its turn comes. No journal, no evidence: nothing is guessed.
+3. The rows of an orphan are a reconstruction: whenever something more is told of it they are made anew from
+   its attempts (`rebuild`), ended or not. It has no graph, no retries, no dependents; it may be cancelled.
+4. Telling twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from scheduler import events as e
+from scheduler.commands import Adopt, Finish, Outcome, RanAttempt
+from scheduler.lifecycle import ATTEMPT_ENDS, RUN_ENDS, TASK, TASK_ENDS, step
+from scheduler.machine import agents, attempts, runs
+from scheduler.machine.context import Context, done, refused
+from scheduler.store import agents as agent_rows
+from scheduler.store import attempts as attempt_rows
+from scheduler.store import jobs as job_rows
+from scheduler.store import restores
+from scheduler.store import runs as run_rows
+from scheduler.store import tasks as task_rows
+from scheduler.store.agents import Agent
+from scheduler.store.attempts import Attempt
+from scheduler.store.restores import Restore
+from scheduler.store.runs import Run
+from scheduler.store.tasks import Task
+
+CAUSE = "orphan"
+ATTEMPTS_MAX = 100
+_GRAVEST_FIRST = ("failed", "timed_out", "lost", "cancelled", "succeeded")
+
+
+def adopt(ctx: Context, command: Adopt) -> Outcome:
+    restore = restores.latest(ctx.store) if ctx.state.restores else None
+    if restore is None or restore.number != command.restore:
+        return refused("superseded", f"this cluster is at restore {ctx.state.restores}")
+    if len(command.attempts) > ATTEMPTS_MAX:
+        return refused("limit", f"at most {ATTEMPTS_MAX} attempts at once")
+    if not command.name or agents.FORMER in command.name or not command.installation:
+        return refused("invalid", "an agent has a name without # and an installation")
+    agent = agents.known(ctx, command)
+    for ran in command.attempts:
+        if 0 < ran.attempt <= restore.attempt_base and 0 < ran.run <= restore.run_base:
+            _adopt(ctx, restore, agent, ran)
+    if command.last:
+        _lose_untold(ctx, restore, agent, command)
+        restores.reported(ctx.store, agent.id)
+    return done(agent=agent.id)
+
+
+def _adopt(ctx: Context, restore: Restore, agent: Agent, ran: RanAttempt) -> None:
+    known = attempt_rows.get(ctx.store, ran.attempt)
+    if known is not None:
+        if known.agent == agent.id and known.live:
+            _report(ctx, known, ran)
+        return
+    run = run_rows.get(ctx.store, ran.run)
+    if run is None:
+        if ran.attempt <= restore.attempt_floor:
+            return  # finished before the backup, and purged
+        run = _new_run(ctx, ran, ran.run)
+    elif (run.namespace, run.name) != (ran.namespace, ran.job):
+        return
+    if run.cause == CAUSE:
+        _add_to_orphan(ctx, agent, run, ran)
+        return
+    task = task_rows.find(ctx.store, run.id, ran.task)
+    if task is None or run.state in RUN_ENDS or task.state in TASK_ENDS or task.state == "active":
+        # It was decided here without this evidence: the run stays as it is, what ran is shown beside it.
+        ctx.state.last_run += 1
+        _add_to_orphan(ctx, agent, _new_run(ctx, ran, ctx.state.last_run, decided=1), ran)
+        return
+    _join(ctx, agent, run, task, ran)
+
+
+def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> None:
+    """The state has the run and its task waits: the old cluster started it."""
+    state = task.state
+    if state != "queued":
+        state = step(TASK, state, "queued")
+    task_rows.activate(ctx.store, task.id, state=step(TASK, state, "active"), attempts=ran.number)
+    attempt = _insert(ctx, agent, run, task.id, ran)
+    if run.waiting:
+        run_rows.admit(ctx.store, run.id)
+    if run.state == "pending":
+        graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+        runs.begin(ctx, run, graph, ran.due_ms)
+    _report(ctx, attempt, ran)
+
+
+def _report(ctx: Context, attempt: Attempt, ran: RanAttempt) -> None:
+    """What the journal says of a live attempt."""
+    if ran.ended:
+        attempts.finish(
+            ctx,
+            Finish(
+                attempt.id, attempt.agent, ran.started_ms, ran.finished_ms, ran.exit_code, ran.reason,
+                ran.signal, ran.detail,
+            ),
+        )  # fmt: skip
+    else:
+        attempts.reached_again(ctx, attempt)
+
+
+def _insert(ctx: Context, agent: Agent, run: Run, task: int, ran: RanAttempt) -> Attempt:
+    """The attempt as running; the old cluster's grant is not known, so this command's index is its fence."""
+    attempt = Attempt(
+        id=ran.attempt, task=task, run=run.id, number=ran.number, agent=agent.id, state="running", live=1,
+        unreachable=0, assigned_ms=ran.due_ms, due_ms=ran.due_ms, claim="", session="", fence=ctx.state.idx,
+        granted_ms=ctx.stamp_ms, started_ms=ran.started_ms, finished_ms=None, exit_code=None, signal=None,
+        reason="", tail=b"", late="",
+    )  # fmt: skip
+    attempt_rows.insert(ctx.store, attempt)
+    agent_rows.occupy(ctx.store, agent.id)
+    ctx.emit(e.AttemptGranted(attempt.id, run.id, agent.id, ctx.state.idx))
+    return attempt
+
+
+# -- runs of their own ----------------------------------------------------------------------------
+
+
+def _new_run(ctx: Context, ran: RanAttempt, run_id: int, *, decided: int = 0) -> Run:
+    job = job_rows.find(ctx.store, ran.namespace, ran.job)
+    if ran.tick_ms is None or job is None:
+        decided = 1  # there is no tick to decide
+    run = Run(
+        id=run_id, job=job.id if job else 0, namespace=ran.namespace, name=ran.job,
+        revision=job.revision if job else 0, trigger=0, tick_ms=ran.tick_ms, due_ms=ran.due_ms, cause=CAUSE,
+        state="running", decided=decided, waiting=0, open_tasks=0,
+        stopping="", created_ms=ctx.stamp_ms, started_ms=ran.started_ms, finished_ms=None, deadline_ms=None,
+        stop_ms=None, exit_code=None, priority=0, params="{}", actor="",
+        reason="started by the cluster before the restore",
+    )  # fmt: skip
+    run_rows.insert(ctx.store, run)
+    job_rows.count_run_begun(ctx.store, run.job)
+    ctx.emit(e.RunCreated(run.id, run.job, run.namespace, run.name, CAUSE, run.tick_ms, run.due_ms))
+    return run
+
+
+def _add_to_orphan(ctx: Context, agent: Agent, run: Run, ran: RanAttempt) -> None:
+    task = task_rows.find(ctx.store, run.id, ran.task)
+    if task is None:
+        ctx.state.last_task += 1
+        task = Task(
+            id=ctx.state.last_task, run=run.id, name=ran.task, state="active", attempts=ran.number,
+            queued_ms=None, retry_ms=None, selector="", rank_ms=0, started_ms=ran.started_ms,
+            finished_ms=None, exit_code=None, reason="",
+        )  # fmt: skip
+        task_rows.insert(ctx.store, task)
+    attempt = _insert(ctx, agent, run, task.id, ran)
+    if ran.ended:
+        _report(ctx, attempt, ran)  # which rebuilds
+    else:
+        rebuild(ctx, run.id)
+
+
+def rebuild(ctx: Context, run_id: int) -> None:
+    """Tasks and run of an orphan as its attempts say."""
+    run = run_rows.get(ctx.store, run_id)
+    assert run is not None
+    rows = attempt_rows.of_run(ctx.store, run_id)
+    worst: Attempt | None = None
+    open_tasks = 0
+    for task in task_rows.of_run(ctx.store, run_id):
+        last = max((row for row in rows if row.task == task.id), key=lambda row: (row.number, row.id))
+        if last.live:
+            open_tasks += 1
+            task_rows.activate(ctx.store, task.id, state="active", attempts=last.number)
+            continue
+        task_rows.end(
+            ctx.store, task.id, state=last.state, finished_ms=last.finished_ms or ctx.stamp_ms,
+            reason=last.reason, exit_code=last.exit_code, started_ms=last.started_ms,
+        )  # fmt: skip
+        if worst is None or _gravity(last) < _gravity(worst):
+            worst = last
+    if open_tasks or worst is None:
+        run_rows.set_open_tasks(ctx.store, run_id, open_tasks)
+        return
+    decided = run.decided
+    run_rows.end(
+        ctx.store, run_id, state=worst.state, finished_ms=worst.finished_ms or ctx.stamp_ms,
+        exit_code=worst.exit_code, reason=run.reason,
+    )  # fmt: skip
+    run_rows.set_decided(ctx.store, run_id, decided=decided, trigger=run.trigger)
+    if run.state not in RUN_ENDS:
+        job_rows.count_run_ended(
+            ctx.store, run.job, run=run.id, state=worst.state, failed=worst.state in runs.FAILED
+        )
+        ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, worst.state, worst.exit_code))
+        runs.admit_next(ctx, run.job)
+
+
+def _gravity(attempt: Attempt) -> int:
+    return _GRAVEST_FIRST.index(attempt.state)
+
+
+def prove(ctx: Context, job: int, trigger: int, tick_ms: int) -> int:
+    """The adopted run of this tick, from now on its own; 0: there is none."""
+    found = restores.proven(ctx.store, job, tick_ms, tick_ms, 1)
+    if not found:
+        return 0
+    run_rows.set_decided(ctx.store, found[0].id, decided=1, trigger=trigger)
+    return found[0].id
+
+
+def _lose_untold(ctx: Context, restore: Restore, agent: Agent, command: Adopt) -> None:
+    """The journal was told to its end: what it did not name as running runs no more. Its last page names all
+    that does."""
+    running = [ran.attempt for ran in command.attempts if not ran.ended]
+    for attempt in attempt_rows.live_of_agent(ctx.store, agent.id):
+        if attempt.id <= restore.attempt_base and attempt.fence is not None and attempt.id not in running:
+            assert attempt.state not in ATTEMPT_ENDS
+            attempts.lose_row(ctx, attempt, "gone: unknown to its agent after the restore")

@@ -1,0 +1,89 @@
+"""What a restore holds up, and how that ends.
+
+Rules of this file (design, section 9; phases in `store.restores`):
+
+1. The hold counts from the first leader of the new cluster. What was due before it waits.
+2. After the hold nothing that may have run is started, unless the operator chose --catchup: ticks that
+   nobody told of are missed(restored), runs that had not started expire, and so do tasks that waited in runs
+   that had. Jobs of `on_lost: retry` said that running twice is no harm: their waiting tasks go on.
+3. The restore is done when no tick from before it is undecided.
+"""
+
+from __future__ import annotations
+
+from scheduler.commands import EndHold, EndRestore, GiveUpRun, Outcome
+from scheduler.lifecycle import RUN_ENDS, TASK_ENDS
+from scheduler.machine import runs, tasks
+from scheduler.machine.context import OK, Context, refused
+from scheduler.store import restores
+from scheduler.store import runs as run_rows
+from scheduler.store import tasks as task_rows
+from scheduler.store import triggers as trigger_rows
+from scheduler.store.restores import DONE, HOLDING, SETTLING, Restore
+
+REASON = "restored"
+
+
+def take_over(ctx: Context) -> None:
+    """A leader takes office in a restored state."""
+    restore = restores.latest(ctx.store)
+    if restore is not None and restore.taken_ms is None:
+        restores.take(
+            ctx.store, restore.number, taken_ms=ctx.stamp_ms, until_ms=ctx.stamp_ms + restore.hold_ms
+        )
+
+
+def _in_phase(ctx: Context, epoch: int, number: int, phase: str) -> Restore | Outcome:
+    if stale := ctx.stale_epoch(epoch):
+        return stale
+    restore = restores.latest(ctx.store) if ctx.state.restores else None
+    if restore is None or (restore.number, restore.phase) != (number, phase):
+        return refused("superseded", f"restore {number} is not {phase}")
+    return restore
+
+
+def end_hold(ctx: Context, command: EndHold) -> Outcome:
+    restore = _in_phase(ctx, command.epoch, command.restore, HOLDING)
+    if isinstance(restore, Outcome):
+        return restore
+    restores.set_phase(ctx.store, restore.number, SETTLING)
+    return OK
+
+
+def give_up_run(ctx: Context, command: GiveUpRun) -> Outcome:
+    restore = _in_phase(ctx, command.epoch, command.restore, SETTLING)
+    if isinstance(restore, Outcome):
+        return restore
+    run = run_rows.get(ctx.store, command.run)
+    if run is None or run.state in RUN_ENDS or run.id > restore.run_base or restore.catchup:
+        return refused("ended", f"run {command.run} waits for nothing of before the restore")
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    if graph.job.on_lost == "retry":
+        return OK
+    if run.state == "pending":
+        for task in task_rows.of_run(ctx.store, run.id):
+            if task.state not in TASK_ENDS:
+                tasks.end_row(ctx, task, "expired", reason=REASON)
+        runs.end(
+            ctx, run, state="expired", exit_code=None, missed=REASON,
+            reason="restored from a backup: whether it ran is not known",
+        )  # fmt: skip
+        return OK
+    for task in task_rows.of_run(ctx.store, run.id):
+        now = run_rows.get(ctx.store, run.id)
+        if now is None or now.state in RUN_ENDS:
+            break
+        if task.state in ("queued", "retry_wait"):
+            tasks.finish(ctx, now, graph, task, "expired", reason=REASON, exit_code=None, started_ms=None)
+    return OK
+
+
+def end_restore(ctx: Context, command: EndRestore) -> Outcome:
+    restore = _in_phase(ctx, command.epoch, command.restore, SETTLING)
+    if isinstance(restore, Outcome):
+        return restore
+    next_ms = trigger_rows.next_fire_ms(ctx.store)
+    if next_ms is not None and restore.taken_ms is not None and next_ms <= restore.taken_ms:
+        return refused("stale_due", "a tick from before the restore is undecided")
+    restores.set_phase(ctx.store, restore.number, DONE)
+    return OK

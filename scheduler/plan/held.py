@@ -1,0 +1,133 @@
+"""What a restore holds up (semantics in `machine.reconciliation`), as one plan sees it.
+
+Rules of this file:
+
+1. While agents have time to tell (holding), nothing from before the restore is fired, placed, retried,
+   expired, stopped or given up. What is of the new cluster goes its way.
+2. The hold ends when its time is over, or when every agent that had work or was connected has told, but not
+   before a tenth of its time: agents that the backup does not know may come too.
+3. Then (settling) ticks and runs are worked off in slices; a tick that an adopted run proves is fired, which
+   the machine turns into that run's entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scheduler.commands import Account, Command, EndHold, EndRestore, Fire, GiveUpRun
+from scheduler.machine.reconciliation import REASON
+from scheduler.plan.lookahead import PlanCache
+from scheduler.store import restores
+from scheduler.store import triggers as trigger_rows
+from scheduler.store.connection import Store
+from scheduler.store.restores import HOLDING, SETTLING, Restore
+from scheduler.store.triggers import DueTrigger
+from scheduler.ticks import Schedule
+
+SOONEST_SHARE = 10
+RUNS_MAX = 200
+PROVEN_MAX = 10_000
+_NEVER = -(1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The restore that is not done yet; `NOTHING` where there is none."""
+
+    restore: Restore | None = None
+
+    @property
+    def holding(self) -> bool:
+        return self.restore is not None and self.restore.phase == HOLDING
+
+    @property
+    def settling(self) -> bool:
+        return self.restore is not None and self.restore.phase == SETTLING
+
+    @property
+    def taken_ms(self) -> int:
+        """Ticks that fire up to here are of before the restore."""
+        taken_ms = self.restore.taken_ms if self.restore is not None else None
+        return _NEVER if taken_ms is None else taken_ms
+
+    @property
+    def runs_through(self) -> int:
+        """Runs with ids up to here may not be touched by time now."""
+        return self.restore.run_base if self.restore is not None and self.holding else 0
+
+    @property
+    def queue_through(self) -> int:
+        """Tasks of runs with ids up to here are not placed now."""
+        if self.restore is None or (self.settling and self.restore.catchup):
+            return 0
+        return self.restore.run_base
+
+    @property
+    def attempts_through(self) -> int:
+        return self.restore.attempt_base if self.restore is not None and self.holding else 0
+
+    def misses(self, trigger: DueTrigger) -> bool:
+        """Whether what is due of this trigger is missed because of the restore."""
+        if self.restore is None or self.restore.catchup or trigger.state == "paused":
+            return False
+        return trigger.next_due_ms + trigger.jitter_ms <= self.taken_ms
+
+
+NOTHING = Held()
+
+
+def held(store: Store) -> Held:
+    restore = restores.current(store)
+    if restore is None or restore.phase == restores.DONE or restore.taken_ms is None:
+        return NOTHING
+    return Held(restore)
+
+
+def plan_held(store: Store, cache: PlanCache, hold: Held, now_ms: int, *, epoch: int) -> list[Command]:
+    """The restore's own steps."""
+    restore = hold.restore
+    if restore is None or restore.until_ms is None:
+        return []
+    if restore.phase == HOLDING:
+        soonest_ms = hold.taken_ms + restore.hold_ms // SOONEST_SHARE
+        over = now_ms >= restore.until_ms or (now_ms >= soonest_ms and restores.awaited(store) == 0)
+        return [EndHold(epoch, restore.number)] if over else []
+    runs: list[int] = []
+    if not restore.catchup:
+        runs = restores.open_runs(store, restore.run_base, cache.settled_run, RUNS_MAX)
+        cache.settled_run = runs[-1] if runs else cache.settled_run
+    if runs:
+        return [GiveUpRun(epoch, restore.number, run) for run in runs]
+    first_ms = trigger_rows.next_fire_ms(store)
+    if first_ms is None or first_ms > hold.taken_ms:
+        return [EndRestore(epoch, restore.number)]
+    return []
+
+
+def proven(store: Store, hold: Held, trigger: DueTrigger) -> frozenset[int]:
+    """The instants of this trigger's job that adopted runs prove, from its watermark on."""
+    if hold.restore is None:
+        return frozenset()
+    found = restores.proven(store, trigger.job, trigger.next_due_ms, 1 << 62, PROVEN_MAX)
+    return frozenset(run.tick_ms for run in found)
+
+
+def miss(
+    trigger: DueTrigger, ticks: Schedule, instants: list[int], ran: frozenset[int], epoch: int, outcome: str
+) -> list[Command]:
+    """End these instants, in a row from the watermark: as `outcome`, or as what an adopted run proves."""
+    commands: list[Command] = []
+    group: list[int] = []
+    following = [*instants[1:], ticks.next(instants[-1])]
+    for due_ms, next_ms in zip(instants, following, strict=True):
+        if due_ms in ran:
+            commands.append(Fire(epoch, trigger.id, due_ms, next_ms, 0, True))
+            continue
+        group.append(due_ms)
+        if next_ms is None or next_ms in ran or due_ms == instants[-1]:
+            reason = REASON if outcome == "missed" else "cancelled"
+            commands.append(
+                Account(epoch, trigger.id, group[0], group[-1], len(group), next_ms, outcome, reason)
+            )
+            group = []
+    return commands
