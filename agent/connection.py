@@ -42,6 +42,8 @@ from scheduler.protocol import (
     Ping,
     Pong,
     ProtocolError,
+    Ran,
+    Recount,
     TailChunk,
     Welcome,
     decode,
@@ -72,6 +74,9 @@ class Listener(Protocol):
 
     def accept(self, welcome: Welcome) -> str:
         """Why this cluster is refused; empty: it is ours, and everything unsaid may be said now."""
+
+    async def recount(self, asked: Recount) -> Ran | str:
+        """A restored cluster asks what ran here; the page, or why it gets none."""
 
     def receive(self, messages: list[Message]) -> None: ...
 
@@ -181,8 +186,15 @@ class Connection:
         hello = self._listener.hello()
         self._slots = hello.slots
         await socket.send(encode([hello]))
-        frame = await asyncio.wait_for(socket.recv(decode=False), WELCOME_TIMEOUT_S)
-        first, *rest = decode(frame)
+        while True:
+            frame = await asyncio.wait_for(socket.recv(decode=False), WELCOME_TIMEOUT_S)
+            first, *rest = decode(frame)
+            if not isinstance(first, Recount):
+                break
+            answer = await self._listener.recount(first)
+            if isinstance(answer, str):
+                return answer
+            await socket.send(encode([answer]))
         if isinstance(first, Leave):
             return self._told_to_leave(first)
         if not isinstance(first, Welcome):

@@ -26,6 +26,8 @@ class Identity:
     restores: int = 0
     boot_id: str = ""  #: of the host when the agent last started
     started: int = 0  #: number of the newest session
+    lineage: str = ""  #: uid of the first cluster of all that `cluster` was restored from; "": itself
+    told: int = 0  #: the restore that was told what ran here
 
 
 def next_session(data: Path, identity: Identity) -> tuple[Identity, str]:

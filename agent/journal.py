@@ -23,13 +23,14 @@ from typing import Any
 
 import msgpack
 
+from agent.history import History
 from agent.records import DiskFull, RecordFile, SyncFailed, frame
 from scheduler.protocol import Finished
 
 log = logging.getLogger("agent.journal")
 COMPACT_BYTES = 4 << 20
 RETRY_S = 0.5
-_CLAIM, _FINISHED, _DROP, _NEXT, _INDEX = range(1, 6)
+_CLAIM, _FINISHED, _DROP, _NEXT, _INDEX, _WORK = range(1, 7)
 Release = Callable[[], None]
 
 
@@ -40,6 +41,7 @@ class Book:
     claims: dict[int, str] = field(default_factory=dict)  #: attempt → claim id, not ended here
     finished: dict[int, Finished] = field(default_factory=dict)  #: attempt → its unacknowledged end
     next_event: int = 1
+    works: dict[int, list[Any]] = field(default_factory=dict)  #: attempt → what it is (worker.work_of)
     index: int = 0  #: highest index of the cluster's state that was seen
 
     def fold(self, row: list[Any]) -> None:
@@ -47,6 +49,8 @@ class Book:
         if kind == _CLAIM:
             self.finished.pop(row[1], None)
             self.claims[row[1]] = row[2]
+            if len(row) > 3:
+                self.works[row[1]] = row[3]
         elif kind == _FINISHED:
             end = Finished(*row[1:])
             self.claims.pop(end.attempt, None)
@@ -56,6 +60,9 @@ class Book:
             for attempt in row[1]:
                 self.claims.pop(attempt, None)
                 self.finished.pop(attempt, None)
+                self.works.pop(attempt, None)
+        elif kind == _WORK:
+            self.works[row[1]] = row[2]
         elif kind == _NEXT:
             self.next_event = max(self.next_event, row[1])
         elif kind == _INDEX:
@@ -65,6 +72,7 @@ class Book:
         """The shortest journal that folds to this."""
         rows: list[list[Any]] = [[_NEXT, self.next_event], [_INDEX, self.index]]
         rows += [[_CLAIM, attempt, claim] for attempt, claim in self.claims.items()]
+        rows += [[_WORK, attempt, work] for attempt, work in self.works.items()]
         rows += [_finished_row(end) for end in self.finished.values()]
         return rows
 
@@ -91,6 +99,7 @@ def fold(payloads: Iterable[bytes]) -> Book:
 class Journal:
     def __init__(self, path: Path, failed: Callable[[BaseException], None]) -> None:
         """`failed` is called, once, in the loop, when nothing can be promised any more."""
+        self.history = History(path.parent)
         self._file = RecordFile(path)
         if self._file.cut_bytes:
             log.warning("%s: cut %d bytes of an unfinished record", path, self._file.cut_bytes)
@@ -110,8 +119,9 @@ class Journal:
 
     # -- what is recorded
 
-    def claim(self, attempt: int, claim: str, release: Release) -> None:
-        self._record([_CLAIM, attempt, claim], release)
+    def claim(self, attempt: int, claim: str, release: Release, work: list[Any] | None = None) -> None:
+        """`work`: what the attempt is, for a restored cluster that does not know it."""
+        self._record([_CLAIM, attempt, claim] if work is None else [_CLAIM, attempt, claim, work], release)
 
     def finish(self, end: Finished, release: Release) -> None:
         self._record(_finished_row(end), release)
@@ -120,6 +130,13 @@ class Journal:
         """Acknowledged or refused: of no more interest."""
         if attempts:
             self._record([_DROP, attempts], None)
+
+    async def ran(self) -> list[list[Any]]:
+        """The history, with what was added just now."""
+        pending = self.history.take()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self.history.write, pending)
+        return await loop.run_in_executor(self._thread, self.history.read)
 
     def event(self) -> int:
         number = self.book.next_event
@@ -154,11 +171,12 @@ class Journal:
         if self._file.size > COMPACT_BYTES:
             compacted = [pack(row) for row in self.book.rows()]
         future = asyncio.get_running_loop().run_in_executor(
-            self._thread, self._commit, b"".join(frames), compacted
+            self._thread, self._commit, b"".join(frames), compacted, self.history.take()
         )
         future.add_done_callback(lambda done: self._committed(done, frames, releases))
 
-    def _commit(self, frames: bytes, compacted: list[bytes] | None) -> None:
+    def _commit(self, frames: bytes, compacted: list[bytes] | None, ran: bytes = b"") -> None:
+        self.history.write(ran)  # before the acknowledgement of an end can be noted here
         if compacted is not None:
             try:
                 self._file.replace(compacted)
@@ -202,4 +220,6 @@ class Journal:
                 self._commit(b"".join(self._frames), None)
             except (DiskFull, SyncFailed) as error:
                 log.error("%d records were not written: %s", len(self._frames), error)
+        self.history.write(self.history.take())
+        self.history.close()
         self._file.close()

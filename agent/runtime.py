@@ -19,10 +19,11 @@ from agent.config import AgentConfig, ConfigError, boot_id
 from agent.connection import Connection, Fenced
 from agent.journal import Journal
 from agent.output import sweep
+from agent.recount import pages, pinned_to, refusal
 from agent.spooler_client import SpoolerClient, SpoolerUnavailable
 from agent.trust import Trust
 from agent.worker import Worker
-from scheduler.protocol import VERSION, Hello, Message, Welcome
+from scheduler.protocol import VERSION, Hello, Message, Ran, Recount, Welcome
 
 log = logging.getLogger("agent")
 SWEEP_S = 60.0
@@ -66,6 +67,7 @@ class Agent:
             on_exit=self._worker.spooled_exit,
         )
         self._worker.spooler = self._spooler
+        self._pages: list[Ran] = []
 
     # -- the connection's listener
 
@@ -87,22 +89,38 @@ class Agent:
             restores=self._identity.restores,
             held=self._worker.held(),
             cloud_id=config.cloud_id,
+            lineage=self._identity.lineage,
+            told=self._identity.told,
         )
 
     def accept(self, welcome: Welcome) -> str:
-        pinned = self._identity
-        same = pinned.cluster in ("", welcome.cluster) and welcome.restores >= pinned.restores
-        if not same and welcome.restores <= pinned.restores:
-            return (
-                f"it belongs to cluster {welcome.cluster} (restore {welcome.restores}), this agent to "
-                f"{pinned.cluster} (restore {pinned.restores})"
-            )
-        if (welcome.cluster, welcome.restores) != (pinned.cluster, pinned.restores):
-            self._identity = dataclasses.replace(pinned, cluster=welcome.cluster, restores=welcome.restores)
-            identity.store(self._config.data, self._identity)
+        refused = refusal(self._identity, welcome)
+        if refused:
+            return refused
+        pinned = dataclasses.replace(pinned_to(self._identity, welcome), told=welcome.restores)
+        if pinned != self._identity:
+            self._identity = pinned
+            identity.store(self._config.data, pinned)
         self._journal.seen(welcome.index)
         self._worker.welcomed()
         return ""
+
+    async def recount(self, asked: Recount) -> Ran | str:
+        if refused := refusal(self._identity, asked):
+            return refused
+        pinned = pinned_to(self._identity, asked)
+        if pinned != self._identity:
+            self._identity = pinned
+            identity.store(self._config.data, pinned)
+            log.warning("the cluster was restored: %s, restore %d", asked.cluster, asked.restores)
+        if asked.page == 0:
+            self._worker.leave_cluster()
+            rows, running = self._worker.open_work()
+            ended = [row for row in await self._journal.ran() if row[0] not in set(running)]
+            self._pages = pages([*rows, *ended], running, asked)
+        if asked.page >= len(self._pages):
+            return f"it asked for page {asked.page} of {len(self._pages)}"
+        return self._pages[asked.page]
 
     def receive(self, messages: list[Message]) -> None:
         for message in messages:

@@ -19,7 +19,9 @@ import asyncio
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from agent.attempt import Held, Phase
 from agent.clock import NodeClock, boot_ms, wall_ms
@@ -53,6 +55,7 @@ CLAIM_AGAIN_MS = 1_000
 GRANT_AGAIN_MS = 4_000  #: while a granted attempt waits for its due instant
 FINISHED_AGAIN_MS = 5_000
 _DETAIL_MAX = 1_000
+_NOTED_MAX = 200
 REMEMBERED = 20_000  #: ended attempts that are known as such
 
 
@@ -175,7 +178,7 @@ class Worker:
         self._claims += 1
         held = Held(attempt, assign, f"{self._session[:16]}-{self._claims}", Phase.CLAIMED)
         self._held[attempt] = held
-        self._journal.claim(attempt, held.claim, lambda: self._claim_safe(held))
+        self._journal.claim(attempt, held.claim, lambda: self._claim_safe(held), work_of(assign))
 
     def _claim_safe(self, held: Held) -> None:
         held.safe = True
@@ -310,7 +313,36 @@ class Worker:
             detail=end.detail[:_DETAIL_MAX].encode("utf-8", "replace").decode(),
             tail=end.tail[-limit:],
         )
+        self._note(report)
         self._journal.finish(report, lambda: self._finish_safe(report, held.spooled))
+
+    def _note(self, end: Finished) -> None:
+        """For a restore: what was started here and has ended."""
+        work = self._journal.book.works.get(end.attempt)
+        if work is not None and (end.started_ms is not None or end.reason == "start_failed"):
+            ended = [True, end.started_ms, end.finished_ms, end.exit_code, end.reason, end.signal]
+            self._journal.history.add([end.attempt, *work, *ended, end.detail[:_NOTED_MAX]])
+
+    def leave_cluster(self) -> None:
+        """The cluster was restored: what the old one assigned or granted and has not started never starts."""
+        dropped = [a for a, held in self._held.items() if held.phase is not Phase.STARTED]
+        dropped += sorted(self._gone)
+        for attempt in dropped:
+            self._held.pop(attempt, None)
+        self._gone.clear()
+        self._journal.drop(dropped)
+
+    def open_work(self) -> tuple[list[list[Any]], list[int]]:
+        """Rows of what has not ended, or whose end is not acknowledged, and the attempts of all such."""
+        book = self._journal.book
+        started = {attempt: held.started_ms for attempt, held in self._held.items()}
+        started |= {attempt: end.started_ms for attempt, end in book.finished.items()}
+        rows = [
+            [attempt, *book.works[attempt], False, started_ms, 0, None, "", None, ""]
+            for attempt, started_ms in started.items()
+            if attempt in book.works
+        ]
+        return rows, sorted(started)
 
     def _finish_safe(self, report: Finished, spooled: bool) -> None:
         self._unacknowledged[report.event] = (report.attempt, boot_ms())
@@ -402,6 +434,13 @@ class Worker:
                 missing=found is None and not running and request.attempt not in self._ended,
             )
         )
+
+
+def work_of(assign: Assign) -> list[Any]:
+    """What an attempt is: run, namespace, job, task, number, tick and due instant."""
+    tick = assign.environment.get("CRONCLAVE_TICK")
+    tick_ms = round(datetime.fromisoformat(tick).timestamp() * 1000) if tick else None
+    return [assign.run, assign.namespace, assign.job, assign.task, assign.number, tick_ms, assign.due_ms]
 
 
 def _unstarted(attempt: int, reason: str, detail: str) -> Exit:

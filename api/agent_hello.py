@@ -13,19 +13,29 @@ from scheduler.protocol import VERSION, Hello
 
 LETTERS_MAX = 255
 LABELS_MAX = 100
-_TEXTS = ("name", "installation", "session", "boot_id", "zone", "pool", "software", "cluster", "cloud_id")
-_NUMBERS = ("slots", "index", "restores")
+_TEXTS = (
+    "name", "installation", "session", "boot_id", "zone", "pool", "software", "cluster", "cloud_id", "lineage"
+)  # fmt: skip
+_NUMBERS = ("slots", "index", "restores", "told")
 
 
-def why_refused(hello: Hello, cluster: str, restores: int) -> tuple[str, str] | None:
-    """(reason of the Leave, detail), or None: it may register with this cluster."""
+def why_refused(hello: Hello, cluster: str, restores: int, lineage: str) -> tuple[str, str] | None:
+    """(reason of the Leave, detail), or None: it may register with this cluster, or come over to it from the
+    one that this was restored from."""
     if hello.version != VERSION:
         return "refused", f"protocol version {hello.version}, this node ({supported()}) speaks {VERSION}"
     unsound = _unsound(hello)
     if unsound is not None:
         return "refused", unsound
     if hello.cluster and hello.cluster != cluster:
-        return "wrong_cluster", f"the agent belongs to cluster {hello.cluster}, this is {cluster}"
+        if (hello.lineage or hello.cluster) != lineage:
+            return "wrong_cluster", f"the agent belongs to cluster {hello.cluster}, this is {cluster}"
+        if hello.restores >= restores:
+            return "wrong_cluster", (
+                f"the agent follows restore {hello.restores} (cluster {hello.cluster}); this is restore"
+                f" {restores} (cluster {cluster}) of the same lineage. Where this one is the right one,"
+                f" restore again with --number {hello.restores + 1}"
+            )
     if hello.cluster == cluster and hello.restores > restores:
         return "wrong_cluster", f"the agent knows restore {hello.restores}, this cluster is at {restores}"
     if not hello.name or not hello.session or not hello.installation or hello.slots < 0:

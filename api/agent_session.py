@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Send
 
+from api import recount
 from api.agent_hello import LETTERS_MAX, why_refused
 from api.ports import NoLeaderError, OverloadedError, UnavailableError
 from scheduler import protocol as p
 from scheduler.commands import Command, ConnectAgent, Finish, Outcome, ReportRunning, Start
+from scheduler.store import restores
 
 if TYPE_CHECKING:
     from api.gateway import Gateway
@@ -188,7 +190,9 @@ class AgentSession:
     async def _greet(self, hello: p.Hello) -> bool:
         self.hello = hello
         status = self._scheduler.status()
-        refusal = why_refused(hello, status.cluster, status.restores)
+        with self._scheduler.read() as store:
+            lineage, restore = restores.lineage(store), restores.current(store)
+        refusal = why_refused(hello, status.cluster, status.restores, lineage)
         if refusal is not None:
             self.leave(*refusal)
             return False
@@ -199,6 +203,17 @@ class AgentSession:
         self._seen = hello.index
         if not await self._caught_up():
             return False
+        if restore is not None and recount.needed(hello, restore):
+            try:
+                untold = await recount.recount(
+                    hello, status.cluster, restore, self._ask,
+                    lambda adopt: self._scheduler.propose(adopt, timeout_s=PROPOSE_S),
+                )  # fmt: skip
+            except _RETRY as error:
+                untold = str(error)[:500]
+            if untold is not None:
+                self.leave("refused", untold)
+                return False
         command = ConnectAgent(
             name=hello.name,
             installation=hello.installation,
@@ -225,12 +240,29 @@ class AgentSession:
         now = self._scheduler.status()
         self.push(
             p.Welcome(
-                self.agent, now.cluster, now.restores, self._scheduler.index, now.node, self._addresses()
+                agent=self.agent,
+                cluster=now.cluster,
+                restores=now.restores,
+                index=self._scheduler.index,
+                node=now.node,
+                addresses=self._addresses(),
+                lineage=lineage,
             )
         )
         for message in self._gateway.register(self):
             self.push(message)
         return True
+
+    async def _ask(self, question: p.Recount) -> p.Ran | None:
+        """Before the Welcome the agent answers this and says nothing else."""
+        self.push(question)
+        try:
+            async with asyncio.timeout(HELLO_S):
+                messages = await self._frame()
+        except TimeoutError:
+            return None
+        answer = messages[0] if messages else None
+        return answer if isinstance(answer, p.Ran) and answer.page == question.page else None
 
     def _addresses(self) -> tuple[str, ...]:
         """Base URLs of all nodes, those of the agent's zone first."""

@@ -375,6 +375,7 @@ class Core:
             "cluster": self._config.cluster,
             "node": self._config.name,
             "uid": self._identity.uid,
+            "restores": state.restores,
             "zone": self._config.zone,
             "state": self._state_word(),
             "leader": consensus.leader,

@@ -165,8 +165,8 @@ def encode_command(command: c.Command) -> bytes:
         ]
         return _pack([tag, jobs, *_row(command)[1:]])
     if isinstance(command, c.Adopt):
-        *head, attempts, last = _row(command)
-        return _pack([tag, *head, [_row(ran) for ran in attempts], last])
+        *head, attempts, last, running = _row(command)
+        return _pack([tag, *head, [_row(ran) for ran in attempts], last, running])
     return _pack((tag, *_row(command)))
 
 
@@ -185,6 +185,7 @@ def decode_command(data: bytes) -> c.Command:
         fields[10] = tuple((int(h[0]), str(h[1])) for h in fields[10])
     elif cls is c.Adopt and len(fields) > 5:
         fields[5] = tuple(c.RanAttempt(*ran) for ran in fields[5])
+        fields[7:] = [tuple(attempts) for attempts in fields[7:]]
     elif cls is c.Activate and len(fields) > 1:
         fields[1] = tuple((str(m[0]), int(m[1]), int(m[2])) for m in fields[1])
     return _build(cls, fields)  # type: ignore[no-any-return]  # the tag table maps to commands only

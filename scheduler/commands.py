@@ -219,6 +219,7 @@ class Adopt:
     pool: str
     attempts: tuple[RanAttempt, ...]
     last: bool
+    running: tuple[int, ...] = ()  #: with `last`: every attempt that may still run there
 
 
 # -- what the planner of the leader decides ---------------------------------------------------

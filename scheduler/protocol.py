@@ -8,6 +8,7 @@ The talk, in order (rules 1 and 5 of the design, section 3):
 
 1. agent: Hello, with every attempt of its journal that was not acknowledged: running | exited | gone.
    node: Welcome once ConnectAgent is committed, or Leave (no quorum, behind, fenced, wrong cluster).
+   A cluster that was restored since the agent was told so asks first: Recount, answered by Ran, page by page.
 2. node: Assign. agent: journals it, fsync, then Claim. node proposes Start and answers Grant or
    Refuse. Claims are sent again with the same claim id until answered; a repeated claim gets the same Grant.
    The agent starts the attempt at `due_ms` by the node's clock, not before, never without the Grant, and
@@ -67,6 +68,8 @@ class Hello:
     restores: int  #: restore number that the agent is pinned to
     held: tuple[tuple[int, str], ...]  #: (attempt, running | exited | gone)
     cloud_id: str = ""
+    lineage: str = ""  #: uid of the first cluster of all that its own was restored from; "" as `cluster`
+    told: int = 0  #: the restore that it has told its history to
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,17 @@ class TailChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Ran:
+    """A page of what the agent ran. `attempts`: rows with the fields of scheduler.commands.RanAttempt;
+    `running`, on the last page: every attempt that has not ended or whose end is not acknowledged."""
+
+    page: int
+    attempts: tuple[tuple[Any, ...], ...]
+    more: bool
+    running: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Goodbye:
     """The agent stops in good order; running attempts stay with its spooler."""
 
@@ -129,6 +143,19 @@ class Welcome:
     index: int
     node: str
     addresses: tuple[str, ...]  #: base URLs of all nodes, own zone first
+    lineage: str = ""  #: as in Hello
+
+
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """The cluster was restored from a backup: say what you ran since, page by page, before the Welcome."""
+
+    cluster: str
+    restores: int
+    lineage: str
+    attempt_floor: int  #: last attempt of the backup
+    since_ms: int  #: what ended later may be unknown here
+    page: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +236,8 @@ class Leave:
 
 
 Message = (
-    Hello | Claim | Running | Finished | Ping | TailChunk | Goodbye
-    | Welcome | Assign | Grant | Refuse | Ack | Cancel | Pong | TailRequest | Leave
+    Hello | Claim | Running | Finished | Ping | TailChunk | Goodbye | Ran
+    | Welcome | Recount | Assign | Grant | Refuse | Ack | Cancel | Pong | TailRequest | Leave
 )  # fmt: skip
 
 TAGS: dict[type[Any], int] = {
@@ -221,6 +248,7 @@ TAGS: dict[type[Any], int] = {
     Ping: 5,
     TailChunk: 6,
     Goodbye: 7,
+    Ran: 8,
     Welcome: 20,
     Assign: 21,
     Grant: 22,
@@ -230,10 +258,11 @@ TAGS: dict[type[Any], int] = {
     Pong: 26,
     TailRequest: 27,
     Leave: 28,
+    Recount: 29,
 }
 _FIELDS = {cls: tuple(f.name for f in dataclasses.fields(cls)) for cls in TAGS}
 _CLASSES = {tag: cls for cls, tag in TAGS.items()}
-_TUPLES = {Hello: (13,), Welcome: (5,), Ack: (0,)}
+_TUPLES = {Hello: (13,), Welcome: (5,), Ack: (0,), Ran: (1, 3)}
 
 
 class ProtocolError(ValueError):

@@ -212,7 +212,7 @@ def prove(ctx: Context, job: int, trigger: int, tick_ms: int) -> int:
 def _lose_untold(ctx: Context, restore: Restore, agent: Agent, command: Adopt) -> None:
     """The journal was told to its end: what it did not name as running runs no more. Its last page names all
     that does."""
-    running = [ran.attempt for ran in command.attempts if not ran.ended]
+    running = frozenset(command.running)
     for attempt in attempt_rows.live_of_agent(ctx.store, agent.id):
         if attempt.id <= restore.attempt_base and attempt.fence is not None and attempt.id not in running:
             assert attempt.state not in ATTEMPT_ENDS

@@ -24,6 +24,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     int | None: st.none() | INTEGERS,
     tuple[tuple[str, int, int], ...]: st.lists(st.tuples(st.text(max_size=8), INTEGERS, INTEGERS), max_size=3)
     .map(tuple),
+    tuple[int, ...]: st.lists(INTEGERS, max_size=3).map(tuple),
     tuple[tuple[int, str], ...]: st.lists(st.tuples(INTEGERS, st.text(max_size=8)), max_size=3).map(tuple),
 }
 
@@ -38,6 +39,8 @@ def records(cls: type[Any]) -> st.SearchStrategy[Any]:
             fields[field.name] = st.lists(records(commands.JobSeed), max_size=2).map(tuple)
         elif kind == tuple[commands.TriggerSeed, ...]:
             fields[field.name] = st.lists(records(commands.TriggerSeed), max_size=2).map(tuple)
+        elif kind == tuple[commands.RanAttempt, ...]:
+            fields[field.name] = st.lists(records(commands.RanAttempt), max_size=2).map(tuple)
         else:
             fields[field.name] = VALUES[kind]
     return st.builds(cls, **fields)

@@ -1,0 +1,75 @@
+"""An agent of the cluster that this one was restored from tells what it ran, before it registers.
+
+Rules: page by page, pulled, so that a long history cannot flood a node; each page is committed before the
+next is asked for; what is malformed ends the talk. Judging is the machine's (machine.orphans).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from api.agent_hello import LETTERS_MAX
+from scheduler import protocol as p
+from scheduler.commands import Adopt, Outcome, RanAttempt
+from scheduler.store.restores import Restore
+
+AT_ONCE = 100
+PAGES_MAX = 10_000
+CLOCKS_MS = 300_000
+"""What ended up to so long before the backup is told as well: clocks of hosts differ."""
+
+_TEXTS = ("namespace", "job", "task", "reason", "detail")
+
+
+def needed(hello: p.Hello, restore: Restore | None) -> bool:
+    """Whether this agent has something to tell: it was some cluster's before, and has not told this one."""
+    return restore is not None and hello.cluster != "" and hello.told < restore.number
+
+
+async def recount(
+    hello: p.Hello,
+    cluster: str,
+    restore: Restore,
+    ask: Callable[[p.Recount], Awaitable[p.Ran | None]],
+    propose: Callable[[Adopt], Awaitable[Outcome]],
+) -> str | None:
+    """Why the agent has to leave, or None: all is told. `ask` gives None when the socket ended."""
+    for page in range(PAGES_MAX):
+        told = await ask(
+            p.Recount(
+                cluster, restore.number, restore.lineage, restore.attempt_floor,
+                restore.stamp_ms - CLOCKS_MS, page,
+            )
+        )  # fmt: skip
+        if told is None:
+            return "no answer to Recount"
+        rows = _rows(told)
+        if rows is None:
+            return "what it ran is told in another shape"
+        slices = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)] or [[]]
+        for number, part in enumerate(slices):
+            last = not told.more and number == len(slices) - 1
+            outcome = await propose(
+                Adopt(
+                    restore.number, hello.installation, hello.name, hello.zone, hello.pool, tuple(part), last,
+                    told.running if last else (),
+                )
+            )  # fmt: skip
+            if not outcome.ok:
+                return f"what it ran is refused: {outcome.detail or outcome.code}"
+        if not told.more:
+            return None
+    return f"more than {PAGES_MAX} pages"
+
+
+def _rows(told: p.Ran) -> list[RanAttempt] | None:
+    try:
+        rows = [RanAttempt(*row) for row in told.attempts]
+    except TypeError:
+        return None
+    for row in rows:
+        for name in _TEXTS:
+            value = getattr(row, name)
+            if not isinstance(value, str) or len(value) > LETTERS_MAX:
+                return None
+    return rows
