@@ -31,9 +31,11 @@ def why_refused(hello: Hello, cluster: str, restores: int, lineage: str) -> tupl
         if (hello.lineage or hello.cluster) != lineage:
             return "wrong_cluster", f"the agent belongs to cluster {hello.cluster}, this is {cluster}"
         if hello.restores >= restores:
+            newer = f"the agent follows restore {hello.restores} (cluster {hello.cluster})"
+            if hello.restores > restores:
+                return "wrong_cluster", f"{newer} of this cluster: this one, at {restores}, is the older"
             return "wrong_cluster", (
-                f"the agent follows restore {hello.restores} (cluster {hello.cluster}); this is restore"
-                f" {restores} (cluster {cluster}) of the same lineage. Where this one is the right one,"
+                f"{newer}, this is another of the same number (cluster {cluster}): where this one is right,"
                 f" restore again with --number {hello.restores + 1}"
             )
     if hello.cluster == cluster and hello.restores > restores:

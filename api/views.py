@@ -14,6 +14,7 @@ from typing import Any
 from api.instants import rfc3339
 from api.ports import NodeStatus
 from scheduler.store.pages import AgentRow, AttemptRow, JobRow, RevisionRow, RunRow, TaskRow
+from scheduler.store.restores import Restore
 
 READ_ONLY = frozenset(
     {
@@ -234,4 +235,20 @@ def cluster_json(status: NodeStatus) -> dict[str, Any]:
             }
             for peer in status.peers
         ],
+    }
+
+
+def restore_json(restore: Restore, awaited: int) -> dict[str, Any]:
+    """The newest restore, and how far its reconciliation is."""
+    return {
+        "number": restore.number,
+        "kind": restore.kind,
+        "former": restore.former,
+        "lineage": restore.lineage,
+        "backup": rfc3339(restore.stamp_ms),
+        "taken_over": rfc3339(restore.taken_ms),
+        "phase": restore.phase,
+        "held_until": rfc3339(restore.until_ms),
+        "catchup": bool(restore.catchup),
+        "agents_awaited": awaited,
     }

@@ -21,7 +21,8 @@ from api.call import Call, call_of, json_response, json_type
 from api.ports import NodeStatus
 from api.problems import FieldError, Problem
 from api.services import services_of
-from api.views import cluster_json
+from api.views import cluster_json, restore_json
+from scheduler.store import restores
 
 router = APIRouter(tags=["cluster"])
 
@@ -39,7 +40,12 @@ async def get_cluster(request: Request) -> Response:
     call.need(access.READ)
     status = services.scheduler.status()
     call.lag_ms = None if status.quorum else status.commit_lag_ms
-    return json_response(cluster_json(status))
+    document = cluster_json(status)
+    if status.restores:
+        with services.scheduler.read() as store:
+            found = restores.current(store)
+            document["restore"] = found and restore_json(found, restores.awaited(store))
+    return json_response(document)
 
 
 @router.post("/v1/cluster/members", operation_id="addMember", openapi_extra=schemas.add_member)
