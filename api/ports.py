@@ -81,6 +81,7 @@ class NodeStatus:
     format_min: int = 0
     format_max: int = 0
     storage_low: bool = False  #: a majority of the nodes is short of disk
+    wall_base_ms: int = 0  #: its wall clock minus the host's monotonic one, when the offsets were told
     address: str = ""  #: its own Raft address host:port
     url: str = ""  #: base URL of its own API
     certificates: Mapping[str, int] = field(

@@ -93,7 +93,7 @@ class Consensus:
             name=settings.name,
             queue_bytes_max=settings.queue_bytes_max,
             stamp_ms=self._progress.stamp_ms,
-            wall_ms=wall_ms,
+            wall_ms=self._stamp_ms,
             on_lead=on_lead,
             send=self.send,
         )
@@ -200,6 +200,11 @@ class Consensus:
             self._roster.current, lambda name: self._raft.match(name) if self.role is Role.LEADER else 0
         )
 
+    @property
+    def clocks_known(self) -> int:
+        """How many peers told their clock."""
+        return self._peers.clocks_known()
+
     # ---- what the owner does
 
     def propose(self, proposal: bytes) -> bool:
@@ -295,9 +300,12 @@ class Consensus:
             self._trim(now)
 
     def _send_status(self) -> None:
-        status = {"applied": self._progress.position.index, "owner": self._local_status()}
-        for name, message in self._peers.status_messages(status):
-            self.send(name, message)
+        status = self._status()
+        for name in self._peers.reachable():
+            self.send(name, self._peers.status_message(name, status))
+
+    def _status(self) -> dict[str, Any]:
+        return {"applied": self._progress.position.index, "owner": self._local_status()}
 
     def _trim(self, now: float) -> None:
         settings, journal = self.settings, self._journal
@@ -319,6 +327,11 @@ class Consensus:
             if due_s is not None:
                 wait_s = min(wait_s, due_s)
         return max(0.0, min(wait_s, self._next_status - now))
+
+    def _stamp_ms(self) -> int:
+        """The time for a leader's entries. A wall clock that the others show to be wrong is put right: stamps
+        that ran ahead would stand still until the true time has come."""
+        return self._wall_ms() + self._peers.correction_ms(self._roster.current.voters)
 
     # ---- copies
 
@@ -406,7 +419,8 @@ class Consensus:
         if kind == "propose":
             self._intake.take(message["proposals"], self._clock())
         elif kind == "status":
-            self._peers.take_status(peer, message)
+            if self._peers.take_status(peer, message):
+                self.send(peer, self._peers.status_message(peer, self._status()))
         elif kind in ("change", "transfer"):
             self._changes.asked(peer, message)
         elif kind.startswith("copy_"):

@@ -1,10 +1,19 @@
 """What a member knows of the others beside their membership: reachable, silent since, clock offset,
-their own words."""
+their own words.
+
+Rules for clocks:
+1. A peer's wall clock is kept against this node's monotonic clock, so a step of this node's own wall clock
+   shows in all offsets at once, and not with the next word of the peers.
+2. The clock of a peer that died is still a witness: clocks drift by milliseconds an hour.
+3. Who has not heard a peer says so (`echo_ms` 0) and is answered at once: clocks are known one round trip
+   after the connection, before the first plan of an office.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from cluster.membership import Membership
@@ -12,6 +21,9 @@ from cluster.wire import Hello, Message
 
 STATUS_PERIOD_S = 1.0
 ROUND_TRIP_MS_MAX = 1_000  #: a slower one says nothing of the clock
+CLOCK_MEMORY_S = 600.0  #: an older word of a clock says nothing
+DEVIATION_MS_MAX = 1_000  #: from the median of all clocks; beyond, a clock is wrong
+_SENT_KEPT = 8  #: of the latest own words, to know when an echo left
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +38,7 @@ class PeerInfo:
     voter: bool
     reachable: bool  #: our connection to it is up and it was heard within 3 s
     silent_ms: int | None  #: since its last frame
-    offset_ms: int | None  #: its wall clock minus ours
+    offset_ms: int | None  #: its wall clock minus ours; None when unknown
     match: int  #: log index known to be on it; leader only, else 0
     applied: int  #: log index that it had applied, by its last status
     refusal: str | None  #: why the two do not talk
@@ -40,7 +52,9 @@ class Peer:
     heard: float | None = None
     their_sent_ms: int = 0
     received_at: float = 0.0
-    offset_ms: int | None = None
+    sent_at: dict[int, float] = field(default_factory=dict)  #: by the wall clock that the word told
+    clock_ms: float = 0.0  #: its wall clock minus our monotonic one
+    clock_at: float | None = None  #: when that was learned
     applied: int = 0
     connected: bool = False
     hello: Hello | None = None
@@ -63,6 +77,7 @@ class Peers:
     def connected(self, hello: Hello) -> None:
         peer = self._peers.get(hello.name)
         if peer is not None:
+            peer.their_sent_ms = 0  # whatever it said was to another connection, and maybe by another clock
             peer.connected, peer.hello, peer.refusal, peer.heard = True, hello, None, self._clock()
 
     def disconnected(self, name: str) -> None:
@@ -82,33 +97,53 @@ class Peers:
         """Node uids of the names that are connected now."""
         return {n: p.hello.uid for n, p in self._peers.items() if p.connected and p.hello is not None}
 
-    def status_messages(self, status: dict[str, Any]) -> Iterable[tuple[str, Message]]:
-        """This node's word to each connected peer, with the stamps that show it our clock."""
-        for name in self.reachable():
-            peer = self._peers[name]
-            hold_ms = int((self._clock() - peer.received_at) * 1000) if peer.their_sent_ms else 0
-            message = {
-                "type": "status",
-                "sent_ms": self._wall_ms(),
-                "echo_ms": peer.their_sent_ms,
-                "hold_ms": hold_ms,
-                "status": status,
-            }
-            yield name, message
+    def status_message(self, name: str, status: dict[str, Any]) -> Message:
+        """This node's word to a peer, with the stamps that show it our clock."""
+        peer, now, wall_ms = self.get(name), self._clock(), self._wall_ms()
+        kept = list(peer.sent_at.items())[1 - _SENT_KEPT :]
+        peer.sent_at = {**dict(kept), wall_ms: now}
+        return {
+            "type": "status",
+            "sent_ms": wall_ms,
+            "echo_ms": peer.their_sent_ms,
+            "hold_ms": int((now - peer.received_at) * 1000) if peer.their_sent_ms else 0,
+            "status": status,
+        }
 
-    def take_status(self, name: str, message: Message) -> None:
-        peer = self.get(name)
-        now_ms = self._wall_ms()
-        peer.their_sent_ms, peer.received_at = message["sent_ms"], self._clock()
+    def take_status(self, name: str, message: Message) -> bool:
+        """A peer's word; whether it wants to be answered at once."""
+        peer, now = self.get(name), self._clock()
+        peer.their_sent_ms, peer.received_at = message["sent_ms"], now
         owner = message["status"].get("owner")
         peer.status = owner if isinstance(owner, dict) else {}
         applied = message["status"].get("applied")
         peer.applied = applied if type(applied) is int else 0
-        if message["echo_ms"]:
+        sent_at = peer.sent_at.get(message["echo_ms"])
+        if sent_at is not None:
             # Cristian's algorithm: half of the way there and back, without the time that the peer held it.
-            round_trip_ms = now_ms - message["echo_ms"] - message["hold_ms"]
-            if 0 <= round_trip_ms < ROUND_TRIP_MS_MAX:
-                peer.offset_ms = message["sent_ms"] + round_trip_ms // 2 - now_ms
+            round_trip_ms = (now - sent_at) * 1000 - message["hold_ms"]
+            if -1 <= round_trip_ms < ROUND_TRIP_MS_MAX:  # it rounds its part
+                peer.clock_ms = message["sent_ms"] + round_trip_ms / 2 - now * 1000
+                peer.clock_at = now
+        return not message["echo_ms"]
+
+    def offset_ms(self, name: str) -> int | None:
+        """A peer's wall clock minus ours, now."""
+        peer, now = self.get(name), self._clock()
+        if peer.clock_at is None or now - peer.clock_at > CLOCK_MEMORY_S:
+            return None
+        return round(peer.clock_ms + now * 1000 - self._wall_ms())
+
+    def clocks_known(self) -> int:
+        """How many peers told their clock to this life of the node."""
+        return sum(1 for peer in self._peers.values() if peer.clock_at is not None)
+
+    def correction_ms(self, voters: Iterable[str]) -> int:
+        """What to add to our wall clock where it is wrong: more than a second from the median of all voters'
+        clocks. Of two clocks nobody can say which is wrong: 0."""
+        offsets = [o for name in voters if (o := self.offset_ms(name)) is not None]
+        deviation_ms = median([0, *offsets]) if len(offsets) > 1 else 0
+        return round(deviation_ms) if abs(deviation_ms) > DEVIATION_MS_MAX else 0
 
     def infos(self, membership: Membership, match: Callable[[str], int]) -> list[PeerInfo]:
         """The other members, by name."""
@@ -129,7 +164,7 @@ class Peers:
                     voter=member.voter,
                     reachable=peer.connected and silent_s is not None and silent_s < 3 * STATUS_PERIOD_S,
                     silent_ms=None if silent_s is None else int(silent_s * 1000),
-                    offset_ms=peer.offset_ms,
+                    offset_ms=self.offset_ms(member.name),
                     match=match(member.name),
                     applied=peer.applied,
                     refusal=peer.refusal,

@@ -33,6 +33,7 @@ from cluster.tcp import LinkSettings, TcpLinks
 from cluster.tls import TlsError, TlsFiles, identity
 from node import bridge
 from node.__main__ import configure_logging
+from node.clock import wall_base_ms
 from node.config import ConfigError, NodeConfig, load_config
 from node.front_socket import FrontSocket
 from node.identity import (
@@ -345,6 +346,7 @@ class Core:
         role = (
             consensus.role, consensus.leader, consensus.term, consensus.has_quorum, ready, state.epoch,
             state.format, state.target_format,
+            consensus.clocks_known,
         )  # fmt: skip
         if role == self._told_role and now_s - self._told_s < bridge.STATUS_S:
             return
@@ -400,6 +402,7 @@ class Core:
             "wal_bytes": self._state.wal_bytes(),
             "log_bytes": consensus.log_bytes,
             "log_entries": consensus.log_entries,
+            "wall_base_ms": wall_base_ms(),
             "address": str(self._config.raft_address),
             "url": self._config.url,
             "certificates": {} if ends_s is None else {"raft": int(ends_s * 1000)},

@@ -5,9 +5,8 @@ Rules:
 1. One batch in flight: the next plan is made from a state that contains the last one. Plans keep a pace, so
    that what falls due within it shares a commit: fewer, bigger rounds.
 2. Ticks are proposed `lead` ahead and started on time by the agents; the lead follows the commit time.
-3. The clock is the wall clock at taking office plus monotonic time, slewed towards the wall clock: a
-   step of the wall clock neither loses nor repeats a tick. A leader that differs by more than 1 s from
-   the median of its peers stops planning and hands over.
+3. The clock is that of node.clock: taken when the peers show it to be right, slewed, never stepped. A leader
+   that differs by more than 1 s from the median stops planning and hands over.
 4. Leases run on the monotonic clock; a new leader starts them all anew, at full length.
 """
 
@@ -16,12 +15,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 
 from api.ports import NodeStatus, NoLeaderError
 from api.supported import activation, in_the_way, newest_common
+from node.clock import UNKNOWN_S, OfficeClock, truer_clock, unknown_clocks, wall_base_ms
 from scheduler.commands import Command, Outcome, PutToken
 from scheduler.plan import PlanCache, orphans, plan, wake_ms
 from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
@@ -36,30 +35,9 @@ PACE_S = 0.02  #: between two plans: what falls due meanwhile shares a commit; w
 URGENT_PACE_S = 0.004  #: the same when a task waits for a place now
 REFUSED_S = 0.1
 FULL_PLAN = 400
-CLOCK_DEVIATION_MS_MAX = 1_000
 NODE_SILENCE_MS = 2_000  #: its agents count as disconnected
 NODE_QUIET_MS = 250  #: five heartbeats without an answer: its agents get nothing new
-_SLEW = 0.005  #: share of elapsed time by which the planner's clock may move towards the wall clock
 _LEASE_S = (LEASE_MS + KILL_GRACE_MS + LEASE_MARGIN_MS) / 1000
-
-
-class OfficeClock:
-    """UTC milliseconds that run with the monotonic clock and are slewed, never stepped."""
-
-    def __init__(self) -> None:
-        self._base_ms = time.time() * 1000
-        self._base_s = time.monotonic()
-
-    def now_ms(self) -> int:
-        elapsed_ms = (time.monotonic() - self._base_s) * 1000
-        now_ms = self._base_ms + elapsed_ms
-        error_ms = time.time() * 1000 - now_ms
-        if elapsed_ms > 1_000:
-            limit_ms = elapsed_ms * _SLEW
-            self._base_ms = now_ms + max(-limit_ms, min(limit_ms, error_ms))
-            self._base_s += elapsed_ms / 1000
-            now_ms = self._base_ms
-        return int(now_ms)
 
 
 class Leases:
@@ -142,7 +120,7 @@ class Planner:
         return int(row[0])
 
     async def _hold_office(self, epoch: int) -> None:
-        clock = OfficeClock()
+        clock: OfficeClock | None = None
         leases = Leases()
         cache = PlanCache()
         if (
@@ -150,15 +128,23 @@ class Planner:
             and self._open_store().value("SELECT 1 FROM tokens LIMIT 1") is None
         ):
             await self._propose([PutToken("bootstrap", self._bootstrap_token, "admin")])
+        office_s = asyncio.get_running_loop().time()
         while self._epoch_held() == epoch:
             self._poked.clear()
             self._planned_s = asyncio.get_running_loop().time()
             status = self._status()
-            truer = truer_clock(status)
+            base_ms = wall_base_ms()
+            truer = truer_clock(status, base_ms)
             if truer is not None:
+                clock = None
                 self._hand_over("its clock differs by more than 1 s from the median of its peers", truer)
                 await self._wait(IDLE_S_MAX)
                 continue
+            if clock is None:
+                if unknown_clocks(status) and self._planned_s < office_s + UNKNOWN_S:
+                    await self._wait(office_s + UNKNOWN_S - self._planned_s)
+                    continue
+                clock = OfficeClock(base_ms)
             lead_ms = max(LEAD_MS_MIN, min(LEAD_MS_MAX, int(self._commit_s() * 3_000)))
             store = self._open_store()
             await self._begin_at_newest(store, status)
@@ -207,22 +193,3 @@ class Planner:
 
 def _silent_for(status: NodeStatus, silence_ms: int) -> list[str]:
     return sorted(p.node for p in status.peers if p.silent_ms >= silence_ms)
-
-
-def truer_clock(status: NodeStatus) -> str | None:
-    """The peer whose clock is nearest the median of all, when this node's differs from it by more than 1 s.
-
-    None while this node's clock is sound, or nearest itself: handing over would only go round.
-    """
-    offsets = {
-        p.node: p.clock_offset_ms
-        for p in status.peers
-        if p.reachable and p.voter and p.clock_offset_ms is not None
-    }
-    if len(offsets) < 2:  # of two clocks nobody can say which is wrong
-        return None
-    median_ms = statistics.median([0, *offsets.values()])
-    if abs(median_ms) <= CLOCK_DEVIATION_MS_MAX:
-        return None
-    nearest = min(offsets, key=lambda node: (abs(offsets[node] - median_ms), node))
-    return nearest if abs(offsets[nearest] - median_ms) < abs(median_ms) else None

@@ -115,11 +115,12 @@ class Front:
         world, consensus = self._world, self.node.consensus
         assert consensus is not None
         peers = consensus.peers()
-        offsets = [p.offset_ms for p in peers if p.reachable and p.voter and p.offset_ms is not None]
+        offsets = [p.offset_ms for p in peers if p.voter and p.offset_ms is not None]
         median = statistics.median([0, *offsets])
         if len(offsets) > 1 and abs(median) > DEVIATION_MS_MAX:
-            near = min((abs((p.offset_ms or 0) - median), p.name) for p in peers if p.offset_ms is not None)
-            consensus.transfer(near[1])
+            heirs = [p for p in peers if p.reachable and p.voter and p.offset_ms is not None]
+            for _, name in sorted((abs((p.offset_ms or 0) - median), p.name) for p in heirs)[:1]:
+                consensus.transfer(name)
             return
         commands = plan(
             world.state(self.node).store,

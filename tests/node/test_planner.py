@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import pytest
 
 from api.ports import NodeStatus, PeerStatus
+from node.clock import OfficeClock, truer_clock, unknown_clocks, wall_base_ms
 from node.config import load_config
 from node.front import unknown_status
-from node.planner import truer_clock
 from tests.node.test_config import GOOD, write
 
 
@@ -43,11 +44,40 @@ def peer(name: str, offset_ms: int | None, *, reachable: bool = True) -> PeerSta
         ([peer("b", 5_000), peer("c", 60_000)], "b"),  # all differ: the one in the middle
         ([peer("b", 5_000), peer("c", -60_000)], None),  # all differ: this one is in the middle
         ([peer("b", 3_600_000)], None),  # of two nobody knows which is wrong
-        ([peer("b", 3_600_000), peer("c", 3_600_000, reachable=False)], None),
+        ([peer("b", 3_600_000), peer("c", 3_600_000, reachable=False)], "b"),  # the dead are witnesses
+        ([peer("b", 10), peer("c", 3_600_000, reachable=False)], None),
+        ([peer("b", 3_600_000, reachable=False), peer("c", 3_600_000, reachable=False)], None),  # no heir
         ([peer("b", 3_600_000), peer("c", None)], None),
     ],
 )
 def test_leadership_goes_to_the_clock_nearest_the_median(
     status: NodeStatus, peers: list[PeerStatus], expected: str | None
 ) -> None:
-    assert truer_clock(dataclasses.replace(status, peers=tuple(peers))) == expected
+    assert truer_clock(dataclasses.replace(status, peers=tuple(peers)), status.wall_base_ms) == expected
+
+
+def test_own_clock_that_jumped_since_the_peers_spoke_is_found_out(status: NodeStatus) -> None:
+    told = dataclasses.replace(status, wall_base_ms=1_000_000, peers=(peer("b", 3), peer("c", -40)))
+
+    assert truer_clock(told, 1_000_000 + 900) is None
+    assert truer_clock(told, 1_000_000 + 3_600_000) == "b"
+    assert truer_clock(told, 1_000_000 - 3_600_000) == "c"
+
+
+@pytest.mark.parametrize(
+    ("offsets", "expected"),
+    [([None, None], True), ([7, None], False), ([7, 7], False), ([7, None, None, None], True), ([], False)],
+)
+def test_office_waits_for_the_clocks_of_a_majority(
+    status: NodeStatus, offsets: list[int | None], expected: bool
+) -> None:
+    peers = tuple(peer(f"n{number}", offset) for number, offset in enumerate(offsets))
+
+    assert unknown_clocks(dataclasses.replace(status, peers=peers)) == expected
+
+
+def test_clock_of_an_office_does_not_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = OfficeClock(wall_base_ms())
+    monkeypatch.setattr(time, "time", lambda: time.time_ns() / 1e9 + 3_600)
+
+    assert abs(clock.now_ms() - time.time_ns() // 1_000_000) < 60_000

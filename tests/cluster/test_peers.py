@@ -1,0 +1,101 @@
+"""What members learn of each other's clocks, with clocks that tell what the test wants."""
+
+from __future__ import annotations
+
+import pytest
+
+from cluster.peers import CLOCK_MEMORY_S, Peers
+from cluster.wire import Hello
+
+HOUR_MS = 3_600_000
+NAMES = ("a", "b", "c")
+
+
+class Clocks:
+    """Three members that exchange words; each has a wall clock of its own, time passes for all alike."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+        self.skew_ms = dict.fromkeys(NAMES, 0)
+        self.peers = {name: self._member(name) for name in NAMES}
+
+    def _member(self, name: str) -> Peers:
+        peers = Peers(lambda: self.now_s, lambda: self.wall_ms(name))
+        peers.keep([other for other in NAMES if other != name])
+        return peers
+
+    def wall_ms(self, name: str) -> int:
+        return int(self.now_s * 1000) + 1_700_000_000_000 + self.skew_ms[name]
+
+    def say(self, source: str, target: str, *, way_ms: int = 1) -> bool:
+        """Whether the target wants to answer at once."""
+        message = self.peers[source].status_message(target, {"applied": 7})
+        self.now_s += way_ms / 1000
+        return self.peers[target].take_status(source, message)
+
+    def meet(self, a: str, b: str) -> None:
+        for own, other in ((a, b), (b, a)):
+            self.peers[own].connected(
+                Hello(
+                    "cluster", other, f"uid-{other}", 1, 1, "z", f"{other}:1", "", self.wall_ms(other), False
+                )
+            )
+        assert self.say(a, b)
+        assert not self.say(b, a)
+        assert not self.say(a, b)
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    made = Clocks()
+    made.skew_ms["b"] = 40
+    for a, b in (("a", "b"), ("a", "c"), ("b", "c")):
+        made.meet(a, b)
+    return made
+
+
+def test_clocks_are_known_one_round_trip_after_the_connection(clocks: Clocks) -> None:
+    assert abs((clocks.peers["a"].offset_ms("b") or 0) - 40) <= 1
+    assert abs((clocks.peers["b"].offset_ms("a") or 0) + 40) <= 1
+    assert clocks.peers["c"].clocks_known() == 2
+
+
+def test_step_of_the_own_clock_shows_without_another_word(clocks: Clocks) -> None:
+    clocks.skew_ms["a"] = HOUR_MS
+
+    assert abs((clocks.peers["a"].offset_ms("c") or 0) + HOUR_MS) <= 1
+    assert abs(clocks.peers["a"].correction_ms(NAMES) + HOUR_MS) <= 50
+    assert clocks.peers["b"].correction_ms(NAMES) == 0
+
+
+def test_word_that_was_on_its_way_during_a_step_does_not_spoil_the_round_trip(clocks: Clocks) -> None:
+    clocks.say("a", "b")
+    clocks.skew_ms["a"] = HOUR_MS
+    clocks.say("b", "a")
+
+    assert abs((clocks.peers["a"].offset_ms("b") or 0) - 40 + HOUR_MS) <= 1
+
+
+def test_dead_peer_is_a_witness_until_its_clock_is_forgotten(clocks: Clocks) -> None:
+    clocks.peers["a"].disconnected("c")
+    clocks.skew_ms["a"] = -HOUR_MS
+    clocks.now_s += 100
+    assert abs(clocks.peers["a"].correction_ms(NAMES) - HOUR_MS) <= 50
+
+    clocks.now_s += CLOCK_MEMORY_S
+    assert clocks.peers["a"].offset_ms("c") is None
+    assert clocks.peers["a"].correction_ms(NAMES) == 0  # of two nobody can say which is wrong
+
+
+def test_small_deviation_is_left_alone(clocks: Clocks) -> None:
+    clocks.skew_ms["a"] = 900
+
+    assert clocks.peers["a"].correction_ms(NAMES) == 0
+
+
+def test_slow_answer_says_nothing_of_the_clock() -> None:
+    clocks = Clocks()
+    clocks.say("a", "b", way_ms=900)
+    clocks.say("b", "a", way_ms=900)
+
+    assert clocks.peers["a"].offset_ms("b") is None
