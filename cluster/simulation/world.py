@@ -100,6 +100,8 @@ class Node:
 
 
 class World:
+    formats = (1, 1)  #: the oldest and the newest that the nodes support
+
     def __init__(self, seed: int, plan: Plan | None = None, hardening: Hardening = ALL_ON) -> None:
         self.seed = seed
         self.rng = random.Random(seed * 7919 + 17)
@@ -193,6 +195,8 @@ class World:
             address=f"{name}:1",
             members=[Founder(other, f"{other}:1") for other in known or self.founders],
             joining=node.joins,
+            format_min=self.formats[0],
+            format_max=self.formats[1],
             journal_dir=self.directory / name,
             copy_dir=self.directory / f"{name}-copies",
             log_entries_max=30 if trims else 10**6,
