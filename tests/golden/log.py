@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
@@ -13,11 +14,15 @@ import msgpack
 
 from scheduler import codec
 from scheduler.machine import Machine
+from scheduler.machine.renewal import Renewal, renew
 from scheduler.store.connection import Store
+from scheduler.store.restores import Restore
 from tests.scheduler.story import Story
 
 FOLDER = Path(__file__).parent
 CLUSTER = "golden"
+RENEWAL = "renewal"
+"""In place of an entry: here the state was restored from a backup."""
 
 
 def member_names(members: bytes) -> list[str]:
@@ -32,22 +37,20 @@ class Entry:
     frames: tuple[bytes, ...]
 
 
-def read(path: Path) -> Iterator[Entry]:
+def read(path: Path) -> Iterator[Entry | Renewal]:
     with path.open("rb") as file:
-        for applied, stamp_ms, frames in msgpack.Unpacker(file, use_list=False):
-            yield Entry(applied, stamp_ms, frames)
+        for row in msgpack.Unpacker(file, use_list=False):
+            yield Renewal(*row[1:]) if row[0] == RENEWAL else Entry(*row)
 
 
-def write(path: Path, entries: list[Entry]) -> None:
-    packed = [msgpack.packb([entry.applied, entry.stamp_ms, entry.frames]) for entry in entries]
-    path.write_bytes(b"".join(packed))
-
-
-def commands(path: Path) -> Iterator[Any]:
-    """Every command of a log."""
-    for entry in read(path):
-        for frame in entry.frames:
-            yield from (codec.decode_command(data) for data in codec.decode_frame(frame).commands)
+def write(path: Path, entries: list[Entry | Renewal]) -> None:
+    rows = [
+        [each.applied, each.stamp_ms, each.frames]
+        if isinstance(each, Entry)
+        else [RENEWAL, *dataclasses.astuple(each)]
+        for each in entries
+    ]
+    path.write_bytes(b"".join(msgpack.packb(row) for row in rows))
 
 
 def replay(path: Path, state: Path, *, reverse: bool = False) -> dict[str, Any]:
@@ -60,6 +63,10 @@ def replay(path: Path, state: Path, *, reverse: bool = False) -> dict[str, Any]:
     packed = hashlib.sha256()
     told = hashlib.sha256()
     for entry in read(path):
+        if isinstance(entry, Renewal):
+            renew(store, entry)
+            machine = Machine(store, member_names)
+            continue
         result = machine.apply_entry(applied=entry.applied, stamp_ms=entry.stamp_ms, frames=entry.frames)
         for frame, (_, _, answers) in zip(entry.frames, result.frames, strict=True):
             encoded = codec.decode_frame(frame).commands
@@ -93,13 +100,22 @@ class Recorder(Story):
     """A story whose entries are kept."""
 
     def __init__(self, path: Path, members: str = "node-a,node-b,node-c") -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[Entry | Renewal] = []
         self.members = members
         super().__init__(path)
 
     def open(self) -> None:
         self.store = Store.create_or_open(self.path, cluster=CLUSTER)
         self.machine = Machine(self.store, member_names)
+
+    def renew(self, number: int, hold_ms: int) -> Restore:
+        """The state as it is becomes that of a new cluster, in place of going on."""
+        members = self.members.encode()
+        renewal = Renewal("restore", f"{CLUSTER}-{number}", number, hold_ms, False, members)
+        self.entries.append(renewal)
+        restore = renew(self.store, renewal)
+        self.machine = Machine(self.store, member_names)
+        return restore
 
     def enter(self, *frames: bytes) -> Any:
         self.raft_index += 1

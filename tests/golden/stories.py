@@ -137,6 +137,49 @@ def _format(story: Recorder) -> None:
     story.tell(c.Activate(newest + 1, tuple((name, 1, newest + 1) for name, _, _ in seen)))
 
 
+def restored(story: Recorder) -> None:
+    """A backup becomes a new cluster: what its agents tell is adopted, what nobody tells of is given up."""
+    story.lead()
+    agent = story.connect("agent-1")
+    story.put(
+        job("steady", trigger={"cron": "* * * * * *"}),
+        job("manual", policies={"overlap": "allow"}),
+        job("nowhere", on={"pool": "gpu"}),
+    )
+    story.now_ms += 3_000
+    story.settle()
+    story.tell_ok(*(c.RunJob("default", name, b"{}", story.now_ms) for name in ("manual", "nowhere")))
+    story.plan_and_apply()
+    live = story.attempt(story.machine.state.last_attempt)
+    assert story.claim(live.id).ok
+    restore = story.renew(1, hold_ms=10_000)
+    story.now_ms += 5_000
+    story.lead()
+    assert story.plan() == []  # all of it is held
+    end_ms = story.now_ms
+    known = c.RanAttempt(
+        live.id, live.run, "default", "manual", "main", 1, None, live.due_ms, True, live.due_ms, end_ms, 0,
+        "exit",
+    )  # fmt: skip
+    tick_ms = START_MS + 5_000
+    orphan = c.RanAttempt(
+        restore.attempt_floor + 7, restore.run_floor + 7, "default", "steady", "main", 1, tick_ms, tick_ms,
+        True, tick_ms, tick_ms + 50, 3, "exit",
+    )  # fmt: skip
+    told = ("installation of agent-1", "agent-1", "zone-a", "default", (known, orphan), True)
+    story.tell(c.Adopt(2, *told))
+    assert story.value(c.Adopt(1, *told), "agent") == agent
+    story.connect("agent-1", session="s2")
+    story.tell(c.EndRestore(story.epoch, 1), c.EndHold(story.epoch - 1, 1))
+    story.now_ms += 10_000
+    planned: dict[type[Any], None] = {}
+    while planned.keys() < {c.EndHold, c.GiveUpRun, c.EndRestore}:
+        planned |= {type(command): None for command in story.plan_and_apply()}
+    story.settle()
+    story.now_ms += 2_000
+    story.settle()
+
+
 def long_story(story: Recorder, seed: int) -> None:
     """What meets by chance; the same kind of story as the test of replays tells."""
     rng = random.Random(seed)
@@ -157,6 +200,7 @@ def long_story(story: Recorder, seed: int) -> None:
 
 STORIES = {
     "every-command": every_command,
+    "restored": restored,
     "long-1": lambda story: long_story(story, 1),
     "long-2": lambda story: long_story(story, 2),
 }
