@@ -5,13 +5,14 @@ Counters count what this process saw since it started; the state's own numbers (
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from api.ports import Committed, Scheduler
+from api.ports import Committed, NodeStatus, Scheduler
 from scheduler import events as e
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -54,10 +55,17 @@ class _NodeCollector(Collector):
             ("wal_bytes", "Size of the state's write-ahead log.", status.wal_bytes),
             ("log_bytes", "Size of the Raft log.", status.log_bytes),
             ("log_entries", "Entries in the Raft log.", status.log_entries),
+            (
+                "core_longest_turn_seconds",
+                "Longest turn of the core's loop in the last minute or two.",
+                status.longest_turn_ms / 1e3,
+            ),
             ("agents_here", "Agents that hang on this node.", self.agents_here),
         ]
         for name, text, value in values:
             yield GaugeMetricFamily(f"cronclave_{name}", text, value=float(value))
+        if status.turns:
+            yield _turns(status)
         peers = GaugeMetricFamily(
             "cronclave_peer_reachable", "1 while the peer answers.", labels=["peer", "zone"]
         )
@@ -78,6 +86,17 @@ class _NodeCollector(Collector):
         for (method, code), count in sorted(self._requests.counts.items()):
             requests.add_metric([method, str(code)], count)
         yield requests
+
+
+def _turns(status: NodeStatus) -> Metric:
+    so_far = itertools.accumulate(status.turns)
+    bounds = [*(str(bound) for bound in status.turn_bounds_s), "+Inf"]
+    return HistogramMetricFamily(
+        "cronclave_core_turn_seconds",
+        "Turns of the core's loop: how long it looked at no socket.",
+        buckets=list(zip(bounds, map(float, so_far), strict=True)),
+        sum_value=status.turns_s,
+    )
 
 
 class Metrics:

@@ -87,6 +87,10 @@ class NodeStatus:
     certificates: Mapping[str, int] = field(
         default_factory=dict
     )  #: what for (raft, https) to the end of the one in use, UTC ms
+    turns: Sequence[int] = ()  #: turns of the core's loop since its start, by these bounds, the rest last
+    turn_bounds_s: Sequence[float] = ()
+    turns_s: float = 0.0  #: seconds in them
+    longest_turn_ms: int = 0  #: of the last minute or two
     peers: Sequence[PeerStatus] = field(default_factory=tuple)
 
 

@@ -213,6 +213,7 @@ def cluster_json(status: NodeStatus) -> dict[str, Any]:
         "tzdata": status.tzdata,
         "free_bytes": status.free_bytes,
         "wal_bytes": status.wal_bytes,
+        "longest_turn_ms": status.longest_turn_ms,
         "log_bytes": status.log_bytes,
         "log_entries": status.log_entries,
         "restores": status.restores,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import bulk, cold_start, failover, inventory, load, machine, manual, restart, submit
+from bench import bulk, cold_start, compaction, failover, inventory, load, machine, manual, restart, submit
 from bench.client import UnansweredError
 from bench.cluster import DeadlineError
 from bench.options import Options
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[Options], Result]] = {
     "inventory": inventory.run,
     "cold-start": cold_start.run,
     "restart": restart.run,
+    "compaction": compaction.run,
 }
 
 
@@ -39,6 +40,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         noop_jobs=arguments.noop_jobs,
         process_jobs=arguments.process_jobs,
         restart_jobs=arguments.restart_jobs,
+        history=arguments.history,
     )
 
 
@@ -67,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
         "--process-jobs", type=int, default=defaults.process_jobs, help="load: every-second processes"
     )
     made.add_argument("--restart-jobs", type=int, default=defaults.restart_jobs)
+    made.add_argument("--history", type=int, default=defaults.history, help="compaction: finished runs")
     return made
 
 

@@ -352,9 +352,7 @@ class Cluster:
 
     def client_without(self, node: Node) -> Client:
         """A client that knows the other nodes only."""
-        return Client(
-            [other.url for other in self.nodes if other is not node], self.token, self.client.ca
-        )
+        return Client([other.url for other in self.nodes if other is not node], self.token, self.client.ca)
 
     def equal_heads(self, *, deadline_s: float = 60.0) -> dict[str, tuple[int, str, str]]:
         """Waits until all nodes are at one index; gives index, state hash and ledger head of each there."""
@@ -442,15 +440,21 @@ def layout(
 
 
 def write_node_config(
-    node: Node, members: list[Node], *, uid: str, token: str, extra: Mapping[str, Any] | None = None
+    node: Node,
+    members: list[Node],
+    *,
+    uid: str,
+    token: str,
+    extra: Mapping[str, Any] | None = None,
+    raft: Mapping[str, Any] | None = None,
 ) -> None:
-    """The node's TOML. `extra`: top-level settings such as join = true."""
+    """The node's TOML. `extra`: top-level settings such as join = true; `raft`: of that table."""
     node.directory.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(token.encode()).hexdigest()
     tables: dict[str, dict[str, Any]] = {
         "node": {"name": node.name, "zone": node.zone, "data": str(node.data)},
         "http": {"listen": node.url.removeprefix("http://"), "url": node.url},
-        "raft": {"listen": node.raft},
+        "raft": {"listen": node.raft, **(raft or {})},
         "auth": {"bootstrap_token_sha256": digest},
     }
     for member in members:

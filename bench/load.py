@@ -82,7 +82,7 @@ def measure(
         wait_for(lambda: _ended(cluster, until_ms), SETTLE_S, "runs of the window ended", 2.0)
     runs = [
         run
-        for run in _recorded(cluster, from_ms - 2_000)
+        for run in recorded(cluster, from_ms - 2_000)
         if run["due"] and from_ms < milliseconds(run["due"]) <= until_ms
     ]
     judgement = judge(
@@ -94,7 +94,7 @@ def measure(
     return judgement, late_ms, ", ".join(f"{role} {share:.2f}" for role, share in sorted(cpu.items()))
 
 
-def _recorded(cluster: Cluster, since_ms: int) -> list[dict[str, Any]]:
+def recorded(cluster: Cluster, since_ms: int) -> list[dict[str, Any]]:
     """The runs since then, read in peace: two nodes are killed, which ends all deciding, and the leader tells
     what it knows."""
     leader = cluster.leader()

@@ -19,3 +19,4 @@ class Options:
     noop_jobs: int = 2_000
     process_jobs: int = 1_000
     restart_jobs: int = 43_000
+    history: int = 1_000_000  #: finished runs in the state of `compaction`

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.changes import Changes
+from cluster.compaction import Compaction
 from cluster.copies import Spawn, on_thread
 from cluster.disk import Disk, FileDisk
 from cluster.exchange import Exchange
@@ -38,7 +39,6 @@ from cluster.settings import ClusterSettings, Timings
 from cluster.wire import Hello, Message, Refusal
 
 PEER_QUEUE_BYTES = 16 << 20  #: no more entries for a peer that has this much unsent
-TRIM_PERIOD_S = 5.0
 
 
 class Consensus:
@@ -72,7 +72,7 @@ class Consensus:
         self._journal = Journal(disk or FileDisk(settings.journal_dir), segment_bytes=settings.segment_bytes)
         self._peers = Peers(clock, wall_ms)
         self._roster = Roster(settings, self._peers)
-        self._next_status = self._next_trim = clock()
+        self._next_status = clock()
 
         applied, needs_copy = fit(
             self._journal, machine.stored(), settings, checked=hardening.check_restored_state
@@ -119,6 +119,14 @@ class Consensus:
             unique=self._unique,
             send=self.send,
             install=self._install,
+        )
+        self._compaction = Compaction(
+            settings,
+            self._journal,
+            machine,
+            spawn=spawn,
+            applied_index=lambda: self._progress.position.index,
+            held_index=self._peers.pulled_index,
         )
         if needs_copy:
             self._exchange.hold()
@@ -296,8 +304,8 @@ class Consensus:
             self._journal.sync()  # done already, unless a test switched it off
             self._send_status()
             self._changes.leave()
-        if now >= self._next_trim:
-            self._trim(now)
+        if not self._exchange.pulls:
+            self._compaction.poll(now)
 
     def _send_status(self) -> None:
         status = self._status()
@@ -305,18 +313,10 @@ class Consensus:
             self.send(name, self._peers.status_message(name, status))
 
     def _status(self) -> dict[str, Any]:
-        return {"applied": self._progress.position.index, "owner": self._local_status()}
-
-    def _trim(self, now: float) -> None:
-        settings, journal = self.settings, self._journal
-        size = journal.size_bytes
-        if size <= settings.log_bytes_max and len(journal.entries) <= settings.log_entries_max:
-            return
-        tail_bytes = min(settings.log_tail_bytes, size // 2)
-        if not self._exchange.pulls and journal.trimmable(self._progress.position.index, tail_bytes):
-            self._next_trim = now + TRIM_PERIOD_S
-            self._machine.checkpoint()
-            journal.trim(self._progress.position.index, tail_bytes)
+        status = {"applied": self._progress.position.index, "owner": self._local_status()}
+        if self._exchange.pulls:
+            status["pulls"] = self._exchange.pulled_index
+        return status
 
     def _wait_s(self) -> float:
         wait_s = self._raft.wait_s()
@@ -397,13 +397,15 @@ class Consensus:
         self._peers.connected(hello)
         self._next_status = self._clock()
         self._raft.connected(hello.name)
-        self._exchange.peer_came()
+        self._exchange.peer_came(hello.name)
 
     def disconnected(self, peer: str) -> None:
+        self._exchange.link_lost(peer)
         self._peers.disconnected(peer)
         self._raft.disconnected(peer)
 
     def inbound_lost(self, peer: str) -> None:
+        self._exchange.link_lost(peer)
         self._raft.elections.link_lost(peer)
 
     def refused(self, peer: str, refusal: Refusal) -> None:

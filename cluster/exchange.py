@@ -3,7 +3,7 @@
 Rules:
 1. A member that pulls a copy gives none, appends and applies nothing, and stands for no election.
 2. Followers are asked first: the leader has enough to do.
-3. Copies on disk belong to one life of the process; the next start removes what is left.
+3. What is finished or begun outlives the process: the next start goes on with it (copies.py, incoming.py).
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cluster.copies import CopySource, CopyTarget, Spawn
+from cluster.copies import CopySource, Spawn
 from cluster.journal import Journal
 from cluster.machine import Applied, StateMachine
 from cluster.peers import Peers
 from cluster.progress import Progress
+from cluster.pulls import CopyTarget
 from cluster.raft import Raft
 from cluster.wire import Message
 
@@ -40,14 +41,17 @@ class Exchange:
     ) -> None:
         self._raft, self._peers, self._progress, self._journal = raft, peers, progress, journal
         copy_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for leftover in copy_dir.glob("copy*"):
-            leftover.unlink()
         self._source = CopySource(machine, copy_dir, send, clock, spawn, unique)
-        self._target = CopyTarget(copy_dir, send, clock, self._askable, install, self.needed_index)
+        self._target = CopyTarget(copy_dir, send, clock, self._askable, install, self.needed_index, spawn)
 
     @property
     def pulls(self) -> bool:
         return self._target.is_active
+
+    @property
+    def pulled_index(self) -> int | None:
+        """Where the log goes on behind the copy on its way."""
+        return self._target.index
 
     def needed_index(self) -> int:
         """A copy below this log index is of no use."""
@@ -66,12 +70,13 @@ class Exchange:
     def poll(self) -> None:
         if self._source.is_busy:
             self._source.poll()
-        if self._target.is_active:
-            self._target.poll()
+        self._target.poll()
 
-    def peer_came(self) -> None:
-        if self._target.is_active:
-            self._target.poll()
+    def peer_came(self, peer: str) -> None:
+        self._target.connected(peer)
+
+    def link_lost(self, peer: str) -> None:
+        self._target.link_lost(peer)
 
     def due_in_s(self) -> float | None:
         return POLL_S if self._source.is_busy or self._target.is_active else None
@@ -82,11 +87,13 @@ class Exchange:
         if kind == "copy_ask":
             if not self._target.is_active:
                 needed = max(self._journal.first_index, message["needed"])
-                self._source.ask(peer, message["copy"], needed, self._progress.position.index)
+                self._source.ask(peer, needed, self._progress.position.index)
         elif kind == "copy_pull":
             self._source.pull(peer, message["copy"], message["offset"])
         elif kind == "copy_done":
             self._source.done(peer, message["copy"])
+        elif kind == "copy_wait":
+            self._target.wait(peer)
         elif kind == "copy_offer":
             self._target.offer(peer, message)
         elif kind == "copy_chunk":

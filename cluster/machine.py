@@ -55,7 +55,8 @@ class StateMachine(Protocol):
         """What a node has to support to follow this state; others are refused. 0: nothing of that kind."""
 
     def checkpoint(self) -> None:
-        """Bring everything applied to disk (full checkpoint, fsync)."""
+        """Bring everything that was applied before the call to disk (checkpoint, fsync). Called on a helper
+        thread while entries are applied."""
 
     def copy_to(self, path: Path) -> Applied:
         """Write a consistent copy of the state to a new file. Called on a helper thread: must use its

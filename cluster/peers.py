@@ -56,6 +56,7 @@ class Peer:
     clock_ms: float = 0.0  #: its wall clock minus our monotonic one
     clock_at: float | None = None  #: when that was learned
     applied: int = 0
+    pulls: int | None = None
     connected: bool = False
     hello: Hello | None = None
     refusal: str | None = None
@@ -93,6 +94,11 @@ class Peers:
         """Names to which our connection is up."""
         return [name for name, peer in self._peers.items() if peer.connected]
 
+    def pulled_index(self) -> int | None:
+        """The lowest log index of the copies that connected peers say they are pulling."""
+        indices = [p.pulls for p in self._peers.values() if p.connected and p.pulls is not None]
+        return min(indices, default=None)
+
     def met(self) -> dict[str, str]:
         """Node uids of the names that are connected now."""
         return {n: p.hello.uid for n, p in self._peers.items() if p.connected and p.hello is not None}
@@ -118,6 +124,8 @@ class Peers:
         peer.status = owner if isinstance(owner, dict) else {}
         applied = message["status"].get("applied")
         peer.applied = applied if type(applied) is int else 0
+        pulls = message["status"].get("pulls")
+        peer.pulls = pulls if type(pulls) is int else None
         sent_at = peer.sent_at.get(message["echo_ms"])
         if sent_at is not None:
             # Cristian's algorithm: half of the way there and back, without the time that the peer held it.

@@ -20,6 +20,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from cluster.turns import Turns
+
 WAIT_MAX_S = 1.0
 
 Callback = Callable[[], None]
@@ -51,6 +53,8 @@ class Reactor:
         self._number = 0
         self._running = False
         self._calls: deque[Callback] = deque()
+        self.turns = Turns()
+        self._woke_s = self._late_s = 0.0
         self._wake_in, self._wake_out = socket.socketpair()
         for end in (self._wake_in, self._wake_out):
             end.setblocking(False)
@@ -99,6 +103,8 @@ class Reactor:
             self.step(wait_s)
             if self._running:
                 wait_s = turn()
+            now_s = self._clock()
+            self.turns.add(now_s - self._woke_s + self._late_s, now_s)
 
     def step(self, wait_s: float | None) -> None:
         """Wait at most this long, then call what is due."""
@@ -107,7 +113,12 @@ class Reactor:
             heapq.heappop(self._timers)
         if self._timers:
             wait_s = min(wait_s, self._timers[0].at - self._clock())
-        for key, events in self._selector.select(max(wait_s, 0.0)):
+        wait_s = max(wait_s, 0.0)
+        waits_s = self._clock()
+        ready = self._selector.select(wait_s)
+        self._woke_s = self._clock()
+        self._late_s = max(0.0, self._woke_s - waits_s - wait_s)
+        for key, events in ready:
             watch: _Watch = key.data
             sock = key.fileobj
             if (

@@ -31,7 +31,7 @@ class ClusterSettings:
     address: str  #: host:port under which the others reach this node
     members: Sequence[Founder]  #: founding members with this one; for a joining node: whom to ask
     journal_dir: Path
-    copy_dir: Path  #: copies for and from peers; emptied at start
+    copy_dir: Path  #: copies for and from peers
     zone: str = ""
     url: str = ""
     joining: bool = False  #: start without a vote and pull a copy of the state first

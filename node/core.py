@@ -31,6 +31,7 @@ from cluster.reactor import Reactor
 from cluster.settings import ClusterSettings, Founder
 from cluster.tcp import LinkSettings, TcpLinks
 from cluster.tls import TlsError, TlsFiles, identity
+from cluster.turns import BOUNDS_S
 from node import bridge
 from node.__main__ import configure_logging
 from node.clock import wall_base_ms
@@ -337,6 +338,7 @@ class Core:
         consensus = self._consensus
         state = self._state.machine.state
         space = self._storage.look(now_s)
+        turns = self._reactor.turns
         lag_ms = consensus.leader_silent_ms
         ready = (
             consensus.has_quorum
@@ -403,6 +405,10 @@ class Core:
             "log_bytes": consensus.log_bytes,
             "log_entries": consensus.log_entries,
             "wall_base_ms": wall_base_ms(),
+            "turns": turns.counts,
+            "turn_bounds_s": BOUNDS_S,
+            "turns_s": turns.total_s,
+            "longest_turn_ms": int(turns.longest_s(now_s) * 1000),
             "address": str(self._config.raft_address),
             "url": self._config.url,
             "certificates": {} if ends_s is None else {"raft": int(ends_s * 1000)},

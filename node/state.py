@@ -7,16 +7,20 @@ told to reopen; the old generation is removed when the next one is installed, or
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from cluster.copies import Spawn, on_thread
 from cluster.machine import Applied, Entry, Position
 from cluster.restore import unpack_members
 from node.identity import write_atomically
+from node.storage import LOW_BYTES
+from node.write_ahead import WriteAhead
 from scheduler.machine import AppliedEntry, Machine
-from scheduler.store.connection import Store
+from scheduler.store.connection import Error, Store
 
 FILE = "state.db"
 MARK_EVERY = 64  #: log indices at which the state's hash is noted, the same on all nodes
@@ -24,7 +28,7 @@ MARKS_KEPT = 32
 
 
 class ReplicatedState:
-    """One node's state machine. Used by the core's loop alone, but for `copy_to`."""
+    """One node's state machine. Used by the core's loop alone, but for `copy_to` and `checkpoint`."""
 
     def __init__(
         self,
@@ -32,12 +36,14 @@ class ReplicatedState:
         cluster: str,
         on_applied: Callable[[AppliedEntry], None],
         on_reopened: Callable[[Path], None],
+        spawn: Spawn = on_thread,
     ) -> None:
         self._directory = data / "state"
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._cluster = cluster
         self._on_applied = on_applied
         self._on_reopened = on_reopened
+        self._spawn = spawn
         self.marks: dict[int, bytes] = {}  #: log index → hash of the state there
         self._generation = self._current()
         self._open()
@@ -80,12 +86,13 @@ class ReplicatedState:
             self.marks[applied.position.index] = self._machine.state.hash
             if len(self.marks) > MARKS_KEPT:
                 del self.marks[min(self.marks)]
+        self._write_ahead.look()
         self._on_applied(result)
 
     def set_aside(self) -> Path:
         """Take the state out of use, for a person to look at: the next start makes it anew from the log or
         from a peer's copy. Returns where it lies now."""
-        self._store.close()
+        self._close_store()
         kept = self._directory / f"diverged-{self._generation}"
         shutil.rmtree(kept, ignore_errors=True)
         os.replace(self.path.parent, kept)
@@ -97,10 +104,21 @@ class ReplicatedState:
         return self._machine.state.target_format
 
     def checkpoint(self) -> None:
-        self._store.checkpoint()
+        """On a helper thread."""
+        store = self._store
+        try:
+            store.checkpoint()
+        except (Error, OSError):
+            if store is self._store:
+                raise
+            # A copy took the place of that state, and its file is gone: nothing of it needs to last.
 
     def copy_to(self, path: Path) -> Applied:
-        """On a helper thread, with a connection of its own."""
+        """On a helper thread. Raises OSError when the disk has no room for it."""
+        needed = self.path.stat().st_size + LOW_BYTES
+        free = shutil.disk_usage(self._directory).free
+        if free < needed:
+            raise OSError(errno.ENOSPC, f"a copy needs {needed} bytes, {free} are free", str(path))
         copied = self._store.copy_to(path)
         return Applied(
             Position(copied.raft_index, copied.raft_term),
@@ -116,7 +134,7 @@ class ReplicatedState:
         os.replace(path, target / FILE)
         _sync_directory(target)
         previous = self._generation
-        self._store.close()
+        self._close_store()
         write_atomically(self._directory / "CURRENT", str(generation))
         self._generation = generation
         self._open()
@@ -125,9 +143,13 @@ class ReplicatedState:
                 f"{self.path}: the installed copy says {self.stored()}, its sender said {applied}"
             )
         self._on_reopened(self.path)
-        self._remove_before(previous)
+        self._spawn(lambda: self._remove_before(previous))  # freeing a large file takes a while
 
     def close(self) -> None:
+        self._close_store()
+
+    def _close_store(self) -> None:
+        self._write_ahead.close()
         self._store.close()
 
     def _current(self) -> int:
@@ -148,6 +170,7 @@ class ReplicatedState:
         self.path.parent.mkdir(exist_ok=True, mode=0o700)
         self._store = Store.create_or_open(self.path, cluster=self._cluster)
         self._machine = Machine(self._store, _member_names)
+        self._write_ahead = WriteAhead(self._store, self._spawn)
 
 
 def _member_names(members: bytes) -> list[str]:

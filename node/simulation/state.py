@@ -62,7 +62,11 @@ class MortalState:
     def start(self) -> None:
         self.dies_at = ""
         self._replica = ReplicatedState(
-            self._directory, CLUSTER, lambda entry: self.on_applied(entry), lambda path: self.on_reopened()
+            self._directory,
+            CLUSTER,
+            lambda entry: self.on_applied(entry),
+            lambda path: self.on_reopened(),
+            spawn=lambda job: job(),
         )
 
     def stop(self, *, lossy: bool) -> None:

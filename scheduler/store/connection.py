@@ -13,6 +13,8 @@ Rules of this file:
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import sqlite3
 import time
@@ -32,8 +34,14 @@ Error = sqlite3.Error
 
 APPLICATION_ID = 0x43524E43
 QUERY_MS_MAX = 2_000
+SNAPSHOT_MS_MAX = 20_000
+"""Of a reader with limited queries: while a snapshot is held, the write-ahead log only grows."""
+CHECKPOINT_PAGES = 1_000
+WAL_KEPT_BYTES = 6 << 20
+"""A write-ahead log that grew beyond this is cut when it starts anew. Its usual size is 4 MiB."""
 _STEPS_BETWEEN_LOOKS = 20_000
-_COPY_PAGES = 256
+_COPY_PAGES = 256  #: the writer's commits wait for as many at most
+_COPY_STEPS_SYNCED = 2
 _COPY_PAUSE_S = 0.004
 _CACHE_KIB = {True: 65_536, False: 8_192}
 
@@ -51,6 +59,7 @@ class Store:
 
     def __init__(self, path: Path, connection: sqlite3.Connection, *, writer: bool) -> None:
         self.path = path
+        self._wal = Path(f"{path}-wal")
         self.writer = writer
         self._connection = connection
         self._deadline_s = 0.0
@@ -74,6 +83,8 @@ class Store:
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA temp_store=MEMORY")
             connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB[True]}")
+            connection.execute(f"PRAGMA journal_size_limit={WAL_KEPT_BYTES}")
+            store.checkpoint_at_commits(True)
             if store.value("SELECT count(*) FROM sqlite_schema") == 0:
                 store._create(cluster)
             store._check(cluster)
@@ -117,7 +128,10 @@ class Store:
         return store
 
     def close(self) -> None:
+        self._closed = True
         self._connection.close()
+
+    _closed = False
 
     def _create(self, cluster: str) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -159,6 +173,7 @@ class Store:
         self._connection.set_progress_handler(late, _STEPS_BETWEEN_LOOKS)
 
     _limit_s: float | None = None
+    _snapshot_until_s = math.inf
 
     # -- asking and telling ---------------------------------------------------------------------
 
@@ -166,7 +181,10 @@ class Store:
         """Any statement. Rows that are fetched later fall under the same time limit; prefer `rows`."""
         if self._limit_s is None:
             return self._connection.execute(sql, parameters)
-        self._deadline_s = time.monotonic() + self._limit_s
+        now_s = time.monotonic()
+        if now_s > self._snapshot_until_s:
+            raise QueryTooLongError(f"reading at one instant broken off after {SNAPSHOT_MS_MAX // 1000} s")
+        self._deadline_s = min(now_s + self._limit_s, self._snapshot_until_s)
         try:
             return self._connection.execute(sql, parameters)
         except sqlite3.OperationalError as error:
@@ -216,9 +234,12 @@ class Store:
             yield self
             return
         self._connection.execute("BEGIN")
+        if self._limit_s is not None:
+            self._snapshot_until_s = time.monotonic() + SNAPSHOT_MS_MAX / 1000
         try:
             yield self
         finally:
+            self._snapshot_until_s = math.inf
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
 
@@ -230,21 +251,34 @@ class Store:
     # -- durability and copies --------------------------------------------------------------------
 
     def checkpoint(self) -> None:
-        """Make everything committed so far durable.
+        """Make everything committed before the call durable. A helper thread may call it beside the commits.
 
-        A passive checkpoint never waits for readers (a full one would hold the loop up for as long as a
-        reader reads); what it could not move is in the write-ahead log, so syncing that file is what makes
-        all of it durable.
+        A passive checkpoint never waits for readers; what it could not move is in the write-ahead log, so
+        syncing that file is what makes all of it durable.
         """
-        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        wal = self.path.with_name(self.path.name + "-wal")
+        self.checkpoint_aside()
         with suppress(FileNotFoundError):
-            sync(wal)
+            sync(self._wal)
         sync(self.path.parent)
+
+    def checkpoint_aside(self) -> tuple[int, int]:
+        """Move what readers allow from the write-ahead log to the file, over a connection of its own; gives
+        the pages that the log holds, and how many of them are moved.
+        """
+        connection = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            _, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            return frames, moved
+        finally:
+            connection.close()
+
+    def checkpoint_at_commits(self, on: bool) -> None:
+        """Whether a commit moves the write-ahead log once it is long, which is SQLite's usual way."""
+        self._connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES if on else 0}")
 
     def wal_bytes(self) -> int:
         try:
-            return self.path.with_name(self.path.name + "-wal").stat().st_size
+            return os.stat(self._wal).st_size
         except FileNotFoundError:
             return 0
 
@@ -255,37 +289,62 @@ class Store:
     def copy_to(self, path: Path | str) -> state.State:
         """Write a consistent copy to the new file `path` and sync it; returns the state row of the copy.
 
-        Uses connections of its own, so a helper thread may call it while the owner commits. It goes in small
-        synced steps with pauses: the leader's longest gap was 141 ms without them and 8 ms with
-        (performance.md, 3). The read transaction that stays open holds the snapshot still; without it each
-        commit starts the copy anew.
+        A helper thread calls this while the owner commits. It goes in small steps with pauses, and syncs
+        after each: the leader's longest gap was 141 ms without and 8 ms with (performance.md, 3).
+
+        The writer copies over its own connection: then SQLite brings pages that are changed behind the copy's
+        back up to date in the copy, which so is as of its end, and no snapshot keeps the write-ahead log from
+        starting anew (with a reader's snapshot it grew by 140 MB in 10 s). A reader has to hold its
+        snapshot, as any commit of another connection would start its copy anew.
         """
         path = Path(path)
-        source = Store.open_reader(self.path, query_ms_max=None)
         target = sqlite3.connect(path, isolation_level=None)
         try:
             target.execute("PRAGMA journal_mode=OFF")
             target.execute("PRAGMA synchronous=OFF")
-            with source.snapshot():
-                copied = state.load(source)
-                descriptor = os.open(path, os.O_RDONLY)
-
-                def pause(status: int, remaining: int, total: int) -> None:
-                    os.fdatasync(descriptor)
-                    time.sleep(_COPY_PAUSE_S)
-
+            if self.writer:
+                self._copy_pages(target, path)
+            else:
+                source = Store.open_reader(self.path, query_ms_max=None)
                 try:
-                    source._connection.backup(target, pages=_COPY_PAGES, progress=pause)
-                    target.close()
-                    os.fsync(descriptor)
+                    with source.snapshot():
+                        source.row("SELECT 1 FROM state")
+                        source._copy_pages(target, path)
                 finally:
-                    # Ours alone: no other connection of this process has the new file open.
-                    os.close(descriptor)
-            sync(path.parent)
-            return copied
+                    source.close()
         finally:
             target.close()
-            source.close()
+        sync(path)
+        sync(path.parent)
+        return _state_of_copy(path)
+
+    def _copy_pages(self, target: sqlite3.Connection, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY)
+
+        steps = itertools.count(1)
+
+        def pause(status: int, remaining: int, total: int) -> None:
+            if self._closed:
+                raise StoreError(f"{self.path}: closed while it was copied")
+            if next(steps) % _COPY_STEPS_SYNCED == 0:
+                os.fdatasync(descriptor)
+                time.sleep(_COPY_PAUSE_S)
+
+        try:
+            self._connection.backup(target, pages=_COPY_PAGES, progress=pause, sleep=_COPY_PAUSE_S)
+        finally:
+            # Ours alone: no other connection of this process has the new file open.
+            os.close(descriptor)
+
+
+def _state_of_copy(path: Path) -> state.State:
+    """Read without a trace: opening the file as usual would make a write-ahead log beside it."""
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    store = Store(path, sqlite3.connect(uri, uri=True, isolation_level=None), writer=False)
+    try:
+        return state.load(store)
+    finally:
+        store.close()
 
 
 def sync(path: Path) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.copies import CHUNK_BYTES, KEEP_S, STALL_S, CopySource, CopyTarget, pack_applied, unpack_applied
+from cluster import incoming
+from cluster.copies import CHUNK_BYTES, KEEP_S, CopySource, pack_applied, unpack_applied
 from cluster.machine import Applied, Entry, Position
+from cluster.pulls import RECONNECT_STALL_S, STALL_S, CopyTarget
 from cluster.wire import Message, decode, encode
 
 APPLIED = Applied(Position(50, 3), Position(49, 3), b"members")
@@ -41,33 +43,47 @@ class Exchange:
     """Two sources, s and t, and one target; messages pass `filter` on their way."""
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.time = 0.0
         self.machines = {"s": Machine(), "t": Machine()}
         self.queue: list[tuple[str, str, Message]] = []
         self.filter: Callable[[Message], Message | None] = lambda m: m
         self.installed: list[bytes] = []
         self.jobs: list[Callable[[], None]] = []
-        self.sources = {}
-        for name, machine in self.machines.items():
+        self.sent_bytes = 0
+        self.sources: dict[str, CopySource] = {}
+        for name in self.machines:
             (directory / name).mkdir()
-            self.sources[name] = CopySource(
-                machine,
-                directory / name,
-                lambda peer, m, name=name: self._send(name, peer, m),  # type: ignore[misc]  # its name bound
-                lambda: self.time,
-                self.jobs.append,
-                lambda name=name: f"copy-of-{name}-{self.machines[name].copies}",  # type: ignore[misc]  # as above
-            )
+            self.start_source(name)
+        self.start_target()
+
+    def start_source(self, name: str) -> None:
+        """A process of this node begins, with the files of the last one."""
+        machine = self.machines[name]
+        self.sources[name] = CopySource(
+            machine,
+            self.directory / name,
+            lambda peer, m: self._send(name, peer, m),
+            lambda: self.time,
+            self.jobs.append,
+            lambda: f"copy-of-{name}-{machine.copies}",
+        )
+
+    def start_target(self, *, needed: int = 0) -> None:
         self.target = CopyTarget(
-            directory,
+            self.directory,
             lambda peer, m: self._send("target", peer, m),
             lambda: self.time,
             lambda: ["s", "t"],
             self._install,
+            lambda: needed,
+            spawn=self.jobs.append,
         )
 
     def _send(self, source: str, target: str, message: Message) -> bool:
-        passed = self.filter(decode(encode(message)[4:]))
+        encoded = encode(message)
+        self.sent_bytes += len(encoded)
+        passed = self.filter(decode(encoded[4:]))
         if passed is not None:
             self.queue.append((source, target, passed))
         return True
@@ -82,6 +98,7 @@ class Exchange:
         while self.queue or self.jobs:
             while self.jobs:
                 self.jobs.pop(0)()
+            self.target.poll()
             for source in self.sources.values():
                 source.poll()
             if self.queue:
@@ -100,13 +117,16 @@ class Exchange:
 
     def _deliver(self, source: str, target: str, m: Message) -> None:
         if target == "target":
+            if m["type"] == "copy_wait":
+                self.target.wait(source)
+                return
             {"copy_offer": self.target.offer, "copy_chunk": self.target.chunk, "copy_gone": self.target.gone}[
                 m["type"]
             ](source, m)
             return
         serving = self.sources[target]
         if m["type"] == "copy_ask":
-            serving.ask(source, m["copy"], max(10, m["needed"]), APPLIED.position.index)
+            serving.ask(source, max(10, m["needed"]), APPLIED.position.index)
         elif m["type"] == "copy_pull":
             serving.pull(source, m["copy"], m["offset"])
         else:
@@ -133,6 +153,7 @@ def test_copy_arrives_whole_and_is_deleted_afterwards(exchange: Exchange, tmp_pa
     assert list((tmp_path / "s").iterdir())
     exchange.time += KEEP_S
     exchange.sources["s"].poll()
+    exchange.run()
     assert not list((tmp_path / "s").iterdir())
     assert not exchange.sources["s"].is_busy
 
@@ -158,6 +179,16 @@ def test_broken_connection_is_resumed_where_it_stopped(exchange: Exchange) -> No
     assert exchange.installed == [CONTENT]
     assert offsets == sorted(set(offsets))
     assert exchange.machines["s"].copies == 1
+
+
+def test_connection_that_comes_back_is_used_at_once(exchange: Exchange) -> None:
+    """The receiver hears only that the sender's connection broke, and not when it is back."""
+    exchange.target.start()
+    _pass_chunks(exchange, 3)
+    exchange.queue.clear()
+    exchange.target.link_lost("s")
+    exchange.wait(RECONNECT_STALL_S + 0.1)
+    assert exchange.installed == [CONTENT]
 
 
 def test_damaged_chunk_is_never_installed(exchange: Exchange) -> None:
@@ -193,6 +224,135 @@ def test_peer_that_cannot_copy_is_replaced_by_another(exchange: Exchange) -> Non
     for _ in range(4):
         exchange.wait(STALL_S + 0.1)
     assert exchange.installed == [CONTENT]
+
+
+def test_killed_receiver_goes_on_with_what_was_on_its_disk(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kill -9 in the middle: the next process asks the same sender, from the last stretch that was synced."""
+    monkeypatch.setattr(incoming, "STRETCH_BYTES", CHUNK_BYTES)
+    exchange.target.start()
+    _pass_chunks(exchange, 4)
+    exchange.queue.clear()
+    exchange.jobs.clear()
+    # What was written behind the note may be anything after a loss of power.
+    with (exchange.directory / incoming.FILE).open("r+b") as file:
+        file.seek(3 * CHUNK_BYTES)
+        file.write(b"never synced")
+    offsets = _note_offsets(exchange)
+    exchange.start_target()
+    exchange.target.start()
+    exchange.run()
+    assert exchange.installed == [CONTENT]
+    assert offsets
+    assert offsets[0] >= CHUNK_BYTES
+    assert exchange.machines["s"].copies == 1
+    assert exchange.sent_bytes < 1.4 * len(CONTENT)  # seven chunks: two of them twice
+    assert not (exchange.directory / incoming.NOTE).exists()
+
+
+def test_restarted_sender_still_has_its_copy(exchange: Exchange) -> None:
+    exchange.target.start()
+    _pass_chunks(exchange, 3)
+    exchange.queue.clear()
+    exchange.sources["s"].close()
+    (exchange.directory / "s" / "copy-torn.out").write_bytes(b"half made when its process ended")
+    exchange.start_source("s")
+    offsets = _note_offsets(exchange)
+    exchange.target.connected("s")
+    exchange.run()
+    assert exchange.installed == [CONTENT]
+    assert offsets[0] == 3 * CHUNK_BYTES
+    assert exchange.machines["s"].copies == 1
+    exchange.time += KEEP_S + 1
+    exchange.sources["s"].poll()
+    exchange.run()
+    assert not list((exchange.directory / "s").iterdir())
+
+
+def test_slow_copy_is_waited_for(exchange: Exchange) -> None:
+    """A large state takes longer to copy than a silent peer is given."""
+    exchange.target.start()
+    making = []
+    for _ in range(10):
+        while exchange.queue:
+            exchange._deliver(*exchange.queue.pop(0))
+        making += exchange.jobs
+        exchange.jobs.clear()
+        exchange.time += STALL_S + 0.1
+        exchange.target.poll()
+    exchange.jobs += making
+    exchange.run()
+    assert exchange.installed == [CONTENT]
+    assert exchange.machines["t"].copies == 0
+
+
+def test_begun_copy_below_what_is_needed_now_is_not_gone_on_with(exchange: Exchange) -> None:
+    exchange.target.start()
+    _pass_chunks(exchange, 3)
+    exchange.queue.clear()
+    exchange.target.close()
+    exchange.start_target(needed=APPLIED.position.index + 1)
+    exchange.target.start()
+    exchange.run()
+    for _ in range(4):
+        exchange.wait(STALL_S + 0.1)
+    assert exchange.installed == []
+
+
+def test_begun_copy_that_nobody_needs_is_removed(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming, "STRETCH_BYTES", CHUNK_BYTES)
+    exchange.target.start()
+    _pass_chunks(exchange, 4)
+    exchange.queue.clear()
+    exchange.target.close()
+    exchange.start_target()
+    assert (exchange.directory / incoming.NOTE).exists()
+    exchange.time += KEEP_S + 1
+    exchange.target.poll()
+    exchange.run()
+    assert not (exchange.directory / incoming.NOTE).exists()
+    assert not (exchange.directory / incoming.FILE).exists()
+
+
+def test_what_is_damaged_on_the_receivers_disk_is_never_installed(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "STRETCH_BYTES", CHUNK_BYTES)
+    exchange.target.start()
+    _pass_chunks(exchange, 4)
+    exchange.queue.clear()
+    exchange.target.close()
+    with (exchange.directory / incoming.FILE).open("r+b") as file:
+        file.write(b"flipped")
+    exchange.start_target()
+    exchange.target.start()
+    exchange.run()
+    assert exchange.installed == []
+    for _ in range(4):
+        exchange.wait(STALL_S + 0.1)
+    assert exchange.installed == [CONTENT]
+
+
+def _pass_chunks(exchange: Exchange, count: int) -> None:
+    """Deliver messages until so many chunks have come."""
+    for message in exchange.steps():
+        count -= message["type"] == "copy_chunk"
+        if not count:
+            return
+
+
+def _note_offsets(exchange: Exchange) -> list[int]:
+    """Filled with the offset of each chunk that is sent from now on."""
+    offsets: list[int] = []
+
+    def note(m: Message) -> Message:
+        if m["type"] == "copy_chunk":
+            offsets.append(m["offset"])
+        return m
+
+    exchange.filter = note
+    return offsets
 
 
 def test_silent_peer_is_given_up(exchange: Exchange) -> None:

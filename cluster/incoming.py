@@ -1,0 +1,138 @@
+"""A copy on its way to this node: a file that grows, and a note beside it that says which copy it is.
+
+Rules:
+1. The loop only appends. Syncing and hashing what came happens on a helper thread, a stretch at a time.
+2. The note tells how much of the file is on disk, never more; the next life of the process goes on from
+   there, whatever ended the last: kill -9 or power. What the file holds beyond is asked for again.
+3. A copy is whole when its size and its SHA-256, over the file as it was read back, are those of the offer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from cluster.copies import Spawn
+
+STRETCH_BYTES = 16 << 20  #: synced and noted at once: so much is sent again after a kill
+BLOCK_BYTES = 1 << 20
+FILE = "copy.in"
+NOTE = "copy.in.note"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A copy as its sender described it."""
+
+    name: str
+    size: int
+    sha256: bytes
+    applied: bytes  #: cluster.copies.pack_applied
+    peer: str
+
+
+class Incoming:
+    def __init__(self, directory: Path, offer: Offer, spawn: Spawn, *, received: int = 0) -> None:
+        """`received`: how much of it the directory holds already; else it begins anew. Raises OSError."""
+        self.offer = offer
+        self.path = directory / FILE
+        self.received = received
+        self.requested = received
+        self.begun_s = 0.0
+        self.error = ""  #: why it can never become whole
+        self.is_whole = False  #: all of it came and was found right
+        self._note = directory / NOTE
+        self._spawn = spawn
+        self._hash: Any = hashlib.sha256()
+        self._hashed = 0
+        self._working = False
+        self._is_left = False
+        self._lock = threading.Lock()  #: over what follows the end of a stretch, and leaving the file
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.ftruncate(self._descriptor, received)
+        os.lseek(self._descriptor, received, os.SEEK_SET)
+
+    @classmethod
+    def left_over(cls, directory: Path, spawn: Spawn) -> Incoming | None:
+        """What an earlier life of the process had begun."""
+        try:
+            name, size, sha256, applied, peer, synced = msgpack.unpackb((directory / NOTE).read_bytes())
+            if 0 < synced <= min(size, (directory / FILE).stat().st_size):
+                return cls(directory, Offer(name, size, sha256, applied, peer), spawn, received=synced)
+        except (OSError, ValueError, TypeError):  # none, or one that a crash left half written
+            pass
+        return None
+
+    def append(self, data: bytes) -> None:
+        """The next bytes. Raises OSError: a full disk ends this node as it does for any other write."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+        self.received += len(data)
+        self.work()
+
+    def work(self) -> None:
+        """Have the helper thread sync and hash what came, when it is idle and there is enough."""
+        is_last = self.received == self.offer.size
+        if self._working or self.is_whole or self.error:
+            return
+        if is_last or self.received - self._hashed >= STRETCH_BYTES:
+            self._working = True
+            until = self.received
+            self._spawn(lambda: self._digest(until))
+
+    def _digest(self, until: int) -> None:
+        """On the helper thread."""
+        try:
+            while self._hashed < until:
+                block = os.pread(self._descriptor, min(BLOCK_BYTES, until - self._hashed), self._hashed)
+                if not block:
+                    raise OSError(f"{self.path} is shorter than what was written to it")
+                self._hash.update(block)
+                self._hashed += len(block)
+            os.fdatasync(self._descriptor)
+            if until == self.offer.size and self._hash.digest() != self.offer.sha256:
+                raise OSError("the whole copy has a wrong checksum")
+            self._settle(until)
+        except OSError as error:
+            self.error = str(error)
+            self._settle(0)
+
+    def _settle(self, synced: int) -> None:
+        with self._lock:
+            if self._is_left:
+                os.close(self._descriptor)
+                return
+            self.is_whole = synced == self.offer.size
+            if 0 < synced < self.offer.size:
+                self._write_note(synced)
+            self._working = False
+
+    def _write_note(self, synced: int) -> None:
+        """Not synced itself: a crash leaves this one, the one before, or none; a torn one is none."""
+        o = self.offer
+        packed = msgpack.packb([o.name, o.size, o.sha256, o.applied, o.peer, synced])
+        temporary = self._note.with_suffix(".new")
+        temporary.write_bytes(packed)
+        os.replace(temporary, self._note)
+
+    def leave(self, *, keep: bool) -> None:
+        """Touch the file no more. `keep`: another life of the process may go on with it."""
+        with self._lock:
+            self._is_left = True
+            if not keep:
+                self._note.unlink(missing_ok=True)
+            if not self._working:
+                os.close(self._descriptor)
+
+
+def remove_left_over(directory: Path) -> None:
+    """What an earlier life of the process had begun and this one does not need."""
+    for name in (NOTE, FILE):
+        (directory / name).unlink(missing_ok=True)
