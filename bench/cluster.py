@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.client import Client, UnansweredError
+from bench.toml import write_toml
 
 T = TypeVar("T")
 
@@ -435,7 +436,7 @@ def layout(
             boot_id = agent.directory / "boot_id"
             boot_id.write_text(secrets.token_hex(16))
             settings["boot_id_file"] = str(boot_id)
-        _write_toml(agent.config, settings)
+        write_toml(agent.config, settings)
     return Cluster(root, uid, token, made, hosts, Client([node.url for node in made], token))
 
 
@@ -459,18 +460,7 @@ def write_node_config(
     }
     for member in members:
         tables[f"members.{member.name}"] = {"raft": member.raft, "zone": member.zone, "url": member.url}
-    _write_toml(node.config, {"cluster": uid, **(extra or {})}, tables)
-
-
-def _write_toml(
-    path: Path, settings: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]] | None = None
-) -> None:
-    # JSON's strings, numbers, booleans and lists of strings are TOML as well.
-    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
-    for name, table in (tables or {}).items():
-        lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
-    path.write_text("\n".join(lines) + "\n")
-    path.chmod(0o600)
+    write_toml(node.config, {"cluster": uid, **(extra or {})}, tables)
 
 
 @contextmanager
