@@ -109,7 +109,7 @@ class Cluster:
                 program.environment = dict(shape.environment)
             for node in nodes:
                 node.settings = {table: dict(more) for table, more in shape.node_settings.items()}
-                write_node_config(node, nodes, cluster=uid, token=token, insecure=shape.profile == "switch")
+                write_node_config(node, nodes, cluster=uid, token=token, insecure=node.enter is not None)
             for agent in agents:
                 write_agent_config(agent, token=token, slots=shape.slots)
         except BaseException:
@@ -245,4 +245,7 @@ def _connect(nodes: list[Node], agents: list[Agent], links: Links, ports: Ports)
     for agent in agents:
         urls = [(node.zone, f"http://{links.address(agent.name, node.name, node.http)}") for node in nodes]
         agent.addresses = own_zone_first(agent.zone, urls)
+        # Nodes tell agents one address for all: between proxies it would lead past the agent's own links.
         agent.settings["fixed_nodes"] = True
+        if links.enter(agent.name) is not None:
+            agent.settings["insecure"] = True

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
-from chaos.nemesis import Driver, NemesisError
+from chaos.nemesis import Driver
 
 Profile: TypeAlias = Literal["direct", "toxiproxy", "switch"]
 LOOPBACK = "127.0.0.1"
@@ -101,4 +101,6 @@ def make_links(profile: Profile, *, root: Path, ports: Ports, seed: int) -> Link
         from chaos.nemesis.proxied import ProxiedLinks
 
         return ProxiedLinks(ports, seed=seed, log=root / "toxiproxy.log")
-    raise NemesisError(f"links of kind {profile!r} are not built yet")
+    from chaos.nemesis.switched import SwitchedLinks
+
+    return SwitchedLinks(ports, seed=seed, log=root / "switch.log")

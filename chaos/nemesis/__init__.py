@@ -17,6 +17,7 @@ toxiproxy-python), `toxi_server` and `standin` (what serves them), `proxied` (li
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,6 +31,14 @@ class Sighting:
 
     real: bool | None
     evidence: str
+
+
+def together(seen: Sequence[Sighting]) -> Sighting:
+    """Real where all are, gone where none is; anything else cannot be told."""
+    states = {one.real for one in seen}
+    if len(states) == 1:
+        return Sighting(states.pop(), f"{len(seen)} alike, such as: {seen[0].evidence}")
+    return Sighting(None, "; ".join(f"{one.real}: {one.evidence}" for one in seen))
 
 
 @dataclass(frozen=True, slots=True)

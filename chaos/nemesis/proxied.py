@@ -25,7 +25,7 @@ from typing import Any, get_args
 
 from chaos.faults import Cut, Fault, LinkFault, Lossy, Narrow, Pair, Refused, Slow
 from chaos.links import LOOPBACK, Ports
-from chaos.nemesis import NemesisError, Sighting, Unavailable
+from chaos.nemesis import NemesisError, Sighting, Unavailable, together
 from chaos.nemesis.toxi import Toxic
 from chaos.nemesis.toxi_server import ToxiServer, start_server, why_not_real
 
@@ -299,11 +299,3 @@ def _ask(address: str, fill_bytes: int, deadline_s: float, path: bytes) -> _Answ
     except OSError:
         how, first_s = "answered", time.monotonic() - began_s  # a reset is a sign as well
     return _Answer(how, first_s, time.monotonic() - began_s, count)
-
-
-def together(seen: Sequence[Sighting]) -> Sighting:
-    """Real where all are, gone where none is; anything else cannot be told."""
-    states = {one.real for one in seen}
-    if len(states) == 1:
-        return Sighting(states.pop(), f"{len(seen)} alike, such as: {seen[0].evidence}")
-    return Sighting(None, "; ".join(f"{one.real}: {one.evidence}" for one in seen))

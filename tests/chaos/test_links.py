@@ -41,7 +41,7 @@ def faults(leader: str, others: list[str]) -> list[Fault]:
     ]
 
 
-@pytest.mark.parametrize("profile", ["toxiproxy"])
+@pytest.mark.parametrize("profile", ["toxiproxy", "switch"])
 def test_faults_of_links_are_real_and_end(new_cluster: NewCluster, profile: Profile) -> None:
     """One cluster for all faults: its start is most of the time."""
     cluster = new_cluster(profile=profile, agents={"zone-a": 1, "zone-b": 1})
