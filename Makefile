@@ -3,6 +3,8 @@
 # make quick   the tests that start no cluster, two at a time
 # make check   lint, types, architecture
 # make bench   the benchmarks of docs/benchmarks.md (ONLY="failover load" DURATION=30)
+# make chaos   the chaos harness, its CI profile: six scenarios, at most ten minutes (SEED=7 OUT=DIR)
+# make soak    every scenario and random plans, until the time is over (HOURS=2 SEED=7 OUT=DIR)
 # make sim     the consensus simulation (SEEDS=1000 START=0)
 #
 # Needs python3 (3.11 or newer), python3-venv and make. Everything else goes into .venv.
@@ -18,13 +20,16 @@ SEEDS ?= 1000
 START ?= 0
 PYTEST_ARGS ?=
 DEV_ARGS ?=
+SEED ?=
+HOURS ?= 2
+OUT ?= chaos-$(shell date -u +%Y%m%dT%H%M%S)
 
 # An activated environment or a stray setting of the caller must not leak into ours.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev test quick check bench sim docs clean
+.PHONY: help dev test quick check bench sim chaos soak docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -48,6 +53,12 @@ bench: $(VENV)/.installed-dev
 
 sim: $(VENV)/.installed-dev
 	$(BIN)/python -m node.simulation --workers 2 --seeds $(SEEDS) --start $(START)
+
+chaos: $(VENV)/.installed-dev
+	$(BIN)/python -m chaos run --profile ci $(if $(SEED),--seed $(SEED)) --out $(OUT)
+
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m chaos run --profile soak --hours $(HOURS) $(if $(SEED),--seed $(SEED)) --out $(OUT)
 
 # Writes the generated reference pages; tests fail when they are not up to date.
 docs: $(VENV)/.installed-dev

@@ -7,4 +7,10 @@ that cannot run here says why and how to get it; nothing skips silently.
 Reading order of what breaks things: `faults` (every fault as a frozen record; a plan is made of them),
 `programs`, `nodes` and `agents` (the processes), `cluster` (all of them, by zone, over one of three kinds
 of links), `nemesis` (a driver for each kind of fault), `doctor` (which drivers can run here).
+
+Reading order of what judges: `history` (what happened, on one clock), `actions` (what a plan may do, by
+role),
+`plan`, `scenarios`, `workload` (what runs meanwhile), `observer` (what the nodes say meanwhile), `run` (the
+conductor), `collect` (what the product says in the end), `case` (a finished run as data), `checkers`,
+`report`, `suite` (several runs, one verdict), `commands`.
 """

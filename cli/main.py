@@ -20,6 +20,7 @@ COMMANDS = {
     "events": Lazy("cli.events:events", "Follow what happens, live."),
     "verify": Lazy("cli.ledger:verify", "Prove that each due tick had exactly one outcome."),
     "ticks": Lazy("cli.ticks:ticks", "When a schedule is due; offline."),
+    "chaos": Lazy("cli.chaos:chaos", "Break a cluster on purpose and judge what it did meanwhile."),
     "import": Lazy("cli.imports:imports", "Take jobs over from other systems."),
     "completion": Lazy("cli.completion:completion", "Print the completion script of a shell."),
 }

@@ -1,0 +1,191 @@
+"""A finished run as the checkers read it: files of one directory, nothing else.
+
+    plan.json         what was to be done
+    history.jsonl     what the harness did and saw
+    evidence/HOST     what payloads wrote on an agent's host, a line each
+    events/NODE.jsonl what this node told of commits (server-sent events), as the harness followed them
+    final/*.json      what the product says in the end: jobs, revisions, ticks, runs, each node's own view
+
+Rules: reading judges nothing, and fails only where a file cannot be a run's. What is missing is empty; that
+too little was seen is the vacuity checker's business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from chaos.history import HISTORY, Entry, Operation, operations, read_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A line of a payload: it started (S), still runs (B), ended (E)."""
+
+    what: str
+    job: str
+    run: int
+    attempt: str
+    fence: int
+    tick_ms: int | None
+    agent: str
+    at_s: float
+    word: str = ""  #: the parameter `word` of a manual run
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A fault from its begin to the end of its healing."""
+
+    number: int
+    action: str
+    fault: Mapping[str, Any]
+    began_s: float
+    ended_s: float
+    real: bool | None  #: a canary saw it while it lasted
+    gone: bool | None  #: a canary saw that it was over
+    keeps_majority: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A job with a schedule, as the harness means it: the oracle's input."""
+
+    name: str
+    every_ms: int = 0
+    offset_ms: int = 0
+    cron: str = ""
+    policies: Mapping[str, Any] = field(default_factory=dict)
+    attempts_max: int = 1
+
+
+@dataclass(frozen=True)
+class Case:
+    plan: Mapping[str, Any]
+    history: Sequence[Entry]
+    marks: Sequence[Mark]
+    events: Mapping[str, Sequence[Entry]]  #: by node, in the order of their ids
+    final: Mapping[str, Any]  #: jobs, revisions, ticks, runs, nodes
+
+    @cached_property
+    def operations(self) -> list[Operation]:
+        return operations(self.history)
+
+    @cached_property
+    def wall_offset_s(self) -> float:
+        """Wall time minus harness time."""
+        anchor = next((entry for entry in self.history if entry["kind"] == "anchor"), None)
+        return float(anchor["wall_s"] - anchor["t"]) if anchor else 0.0
+
+    def at_s(self, wall_ms: float) -> float:
+        """Harness time of an instant."""
+        return wall_ms / 1000 - self.wall_offset_s
+
+    def wall_ms(self, at_s: float) -> float:
+        return (at_s + self.wall_offset_s) * 1000
+
+    @cached_property
+    def declared(self) -> dict[str, Declared]:
+        found = {}
+        for entry in self.history:
+            if entry["kind"] == "declared":
+                fields = {key: value for key, value in entry.items() if key not in ("t", "kind")}
+                found[entry["name"]] = Declared(**fields)
+        return found
+
+    @cached_property
+    def phases(self) -> dict[str, float]:
+        """When each phase began."""
+        return {entry["name"]: entry["t"] for entry in self.history if entry["kind"] == "phase"}
+
+    @cached_property
+    def starts(self) -> list[Mark]:
+        return [mark for mark in self.marks if mark.what == "S"]
+
+    @cached_property
+    def ends(self) -> list[Mark]:
+        return [mark for mark in self.marks if mark.what == "E"]
+
+    @cached_property
+    def bands(self) -> list[Band]:
+        """Every fault that was injected."""
+        by_number: dict[int, list[Entry]] = defaultdict(list)
+        for entry in self.history:
+            if entry["kind"] == "fault":
+                by_number[entry["n"]].append(entry)
+        last_s = self.history[-1]["t"] if self.history else 0.0
+        return [band for n, told in by_number.items() if (band := _band(n, told, last_s)) is not None]
+
+    def inside_a_fault(self, from_s: float, until_s: float, after_s: float) -> bool:
+        """Whether this stretch touches a fault or the `after_s` behind one."""
+        return any(band.began_s <= until_s and from_s <= band.ended_s + after_s for band in self.bands)
+
+
+def _band(number: int, told: Sequence[Entry], last_s: float) -> Band | None:
+    by_phase = {entry["phase"]: entry for entry in told}
+    begin = by_phase.get("begin")
+    if begin is None:
+        return None
+    end_s = max((entry["t"] for entry in told if entry["phase"] in ("healed", "failed")), default=last_s)
+    seen, healed = by_phase.get("seen"), by_phase.get("healed")
+    return Band(
+        number,
+        begin["action"],
+        begin["fault"],
+        begin["t"],
+        end_s,
+        None if seen is None else seen["real"],
+        None if healed is None else (None if healed["real"] is None else not healed["real"]),
+        bool(begin.get("keeps_majority")),
+        str(by_phase["failed"]["error"]) if "failed" in by_phase else "",
+    )
+
+
+def milliseconds(instant: str) -> int:
+    """UTC milliseconds of an RFC 3339 instant."""
+    return round(datetime.fromisoformat(instant).timestamp() * 1000)
+
+
+def read_marks(folder: Path) -> list[Mark]:
+    """The lines of all payloads, in the order of time."""
+    marks = []
+    for file in sorted(folder.glob("*")):
+        for line in file.read_text(errors="replace").splitlines():
+            fields = line.split("|")
+            if len(fields) == 9:
+                what, job, run, attempt, fence, tick, agent, uptime, word = fields
+                tick_ms = None if tick in ("", "-") else milliseconds(tick)
+                marks.append(
+                    Mark(what, job, int(run), attempt, int(fence), tick_ms, agent, float(uptime), word)
+                )
+    return sorted(marks, key=lambda mark: mark.at_s)
+
+
+def _event_id(event: Entry) -> tuple[int, int]:
+    index, _, n = str(event["id"]).partition(".")
+    return int(index), int(n)
+
+
+def read_case(directory: Path) -> Case:
+    """The run in this directory. Raises ValueError where there is none."""
+    plan_file = directory / "plan.json"
+    if not plan_file.exists() or not (directory / HISTORY).exists():
+        raise ValueError(f"{directory}: plan.json or {HISTORY} is missing; is it the --out of a run?")
+    events = {
+        file.stem: sorted(read_lines(file), key=_event_id) for file in (directory / "events").glob("*.jsonl")
+    }
+    final = {file.stem: json.loads(file.read_text()) for file in (directory / "final").glob("*.json")}
+    return Case(
+        json.loads(plan_file.read_text()),
+        read_lines(directory / HISTORY),
+        read_marks(directory / "evidence"),
+        events,
+        final,
+    )

@@ -1,0 +1,126 @@
+"""One node decides, and nothing starts without its committed claim.
+
+Rules:
+1. An epoch is one node's; epochs grow. In one term one node calls itself leader.
+2. All nodes tell the same events under the same ids: there is one history.
+3. Every start a payload wrote bears the fence of a committed grant of that very attempt. No fence is used
+   twice.
+4. Two attempts of one run never run at the same time: the first one's last sign of life lies before the
+   second one's start (a lease that is ignored shows here). Nor do two runs of a job under `overlap: skip`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+from chaos.case import Case, Mark, milliseconds
+from chaos.checkers import Finding, Offence, finding
+
+NAME = "dispatch"
+CLOCK_S = 0.05
+ONE_AT_A_TIME = frozenset({"skip", "queue_one", "queue_all", "cancel_running"})
+NOT_COMPARED = frozenset({"t", "node"})
+
+
+def check(case: Case) -> Finding:
+    offences = [*_leaders(case), *_one_history(case), *_claims(case), *_one_at_a_time(case)]
+    epochs = {e["epoch"] for events in case.events.values() for e in events if e["event"] == "led"}
+    events = max((len(told) for told in case.events.values()), default=0)
+    counts = {"epochs": len(epochs), "starts": len(case.starts), "events": events}
+    return finding(NAME, offences, f"{len(case.starts)} starts, {len(epochs)} epochs", counts)
+
+
+def _leaders(case: Case) -> Iterable[Offence]:
+    by_epoch: dict[int, tuple[str, float]] = {}
+    for events in case.events.values():
+        last = 0
+        for event in events:
+            if event["event"] != "led":
+                continue
+            epoch, node = int(event["epoch"]), event["node"]
+            known, _ = by_epoch.setdefault(epoch, (node, event["t"]))
+            if known != node:
+                yield Offence("two-leaders", f"epoch {epoch} is {known}'s and {node}'s", event["t"])
+            if epoch < last:
+                yield Offence("epoch-went-back", f"{last}, then {epoch}", event["t"])
+            last = epoch
+    by_term: dict[int, str] = {}
+    for view in case.history:
+        if view["kind"] != "view" or view.get("state") != "leader":
+            continue
+        known = by_term.setdefault(int(view["term"]), view["node"])
+        if known != view["node"]:
+            detail = f"in term {view['term']} both {known} and {view['node']} lead"
+            yield Offence("two-leaders", detail, view["t"])
+
+
+def _one_history(case: Case) -> Iterable[Offence]:
+    told: dict[str, tuple[str, Any]] = {}
+    for node, events in case.events.items():
+        for event in events:
+            facts = {key: value for key, value in event.items() if key not in NOT_COMPARED}
+            other, known = told.setdefault(event["id"], (node, facts))
+            if known != facts:
+                detail = f"event {event['id']}: {other} says {known}, {node} says {facts}"
+                yield Offence("two-histories", detail, event["t"])
+
+
+def _claims(case: Case) -> Iterable[Offence]:
+    granted: dict[tuple[int, str], dict[str, Any]] = {}
+    for run in case.final.get("runs", []):
+        for task in run["tasks"].values():
+            for attempt in task["attempts"]:
+                granted[int(run["id"]), str(attempt["number"])] = attempt
+    fences: dict[int, tuple[int, str]] = {}
+    for mark in case.starts:
+        attempt = granted.get((mark.run, mark.attempt))
+        who = f"{mark.job}: attempt {mark.attempt} of run {mark.run} on {mark.agent}"
+        if attempt is None or attempt["fence"] is None:
+            yield Offence(
+                "no-grant", f"{who} started; no grant of it is known", mark.at_s, mark.job, run=mark.run
+            )
+        elif attempt["fence"] != mark.fence:
+            detail = f"{who} started with fence {mark.fence}, granted was {attempt['fence']}"
+            yield Offence("wrong-fence", detail, mark.at_s, mark.job, run=mark.run)
+        elif attempt["agent"] != mark.agent:
+            detail = f"{who} started, granted to {attempt['agent']}"
+            yield Offence("wrong-agent", detail, mark.at_s, mark.job, run=mark.run)
+        elif not _skewed(case) and case.at_s(milliseconds(attempt["granted"])) > mark.at_s + CLOCK_S:
+            yield Offence(
+                "before-grant", f"{who} started before its grant", mark.at_s, mark.job, run=mark.run
+            )
+        known = fences.setdefault(mark.fence, (mark.run, mark.attempt))
+        if known != (mark.run, mark.attempt):
+            detail = f"fence {mark.fence} is run {known[0]}'s and run {mark.run}'s"
+            yield Offence("fence-twice", detail, mark.at_s, mark.job, run=mark.run)
+
+
+def _skewed(case: Case) -> bool:
+    return any(band.action.startswith("clock") for band in case.bands)
+
+
+def _one_at_a_time(case: Case) -> Iterable[Offence]:
+    """Signs of life of one attempt after the start of the next of its run, or of another run of its job."""
+    lives: dict[tuple[str, int, str], list[Mark]] = defaultdict(list)
+    for mark in case.marks:
+        lives[mark.job, mark.run, mark.attempt].append(mark)
+    spans: dict[object, list[tuple[float, float, int, str]]] = defaultdict(list)
+    for (job, run, attempt), marks in lives.items():
+        first_s, last_s = marks[0].at_s, marks[-1].at_s
+        spans[run].append((first_s, last_s, run, attempt))
+        declared = case.declared.get(job)
+        if declared is not None and declared.policies.get("overlap", "skip") in ONE_AT_A_TIME:
+            spans[job].append((first_s, last_s, run, attempt))
+    for who, found in spans.items():
+        found.sort()
+        for one, other in pairwise(found):
+            if one[1] > other[0] + CLOCK_S:
+                detail = (
+                    f"attempt {one[3]} of run {one[2]} still lived {one[1] - other[0]:.2f} s after"
+                    f" attempt {other[3]} of run {other[2]} had started"
+                )
+                job = who if isinstance(who, str) else ""
+                yield Offence("at-the-same-time", detail, other[0], job, run=other[2])

@@ -1,0 +1,35 @@
+"""All checkers over one case, and what they say together."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from chaos.case import Case
+from chaos.checkers import (
+    Finding,
+    Verdict,
+    dispatch,
+    durable,
+    gravest,
+    lifecycle,
+    linear,
+    liveness,
+    ticks,
+    vacuity,
+)
+
+CHECKERS = (ticks, linear, dispatch, durable, lifecycle, liveness, vacuity)
+
+
+def judge(case: Case) -> list[Finding]:
+    """What each checker says."""
+    return [checker.check(case) for checker in CHECKERS]
+
+
+def verdict_of(findings: list[Finding]) -> Verdict:
+    return gravest([finding.verdict for finding in findings])
+
+
+def to_json(findings: list[Finding]) -> dict[str, Any]:
+    return {"verdict": verdict_of(findings), "findings": [asdict(finding) for finding in findings]}

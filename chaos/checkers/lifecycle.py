@@ -1,0 +1,126 @@
+"""States change only as they may, and what has ended stays ended.
+
+Rules:
+1. The tables are the harness's own, from the public documentation of states (docs/lifecycle.md).
+2. Each node's events of an attempt, a run and a tick, in the order of their ids, are steps of the table.
+   Where the harness began to listen in the middle, the first event that it saw is taken as given.
+3. What an event called an end is the end in the final state too. What a client saw ended never was seen
+   otherwise later (no resurrection).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chaos.case import Case
+from chaos.checkers import Finding, Offence, finding
+
+NAME = "lifecycle"
+_ENDS = {"succeeded", "failed", "timed_out", "cancelled", "lost"}
+RUN: Mapping[str, frozenset[str]] = {
+    "pending": frozenset({"running", "cancelled", "expired", "failed", "lost", "succeeded"}),
+    "running": frozenset({*_ENDS, "expired"}),
+}
+ATTEMPT: Mapping[str, frozenset[str]] = {
+    "assigned": frozenset({"granted", "revoked"}),
+    "granted": frozenset({"running", "cancelling", *(_ENDS - {"cancelled"})}),
+    "running": frozenset({"running", "cancelling", *(_ENDS - {"cancelled"})}),
+    "cancelling": frozenset({"cancelling", "running", *_ENDS}),
+}
+RUN_ENDS = frozenset({*_ENDS, "expired"})
+ATTEMPT_STEPS = {
+    "attempt_assigned": "assigned",
+    "attempt_granted": "granted",
+    "attempt_running": "running",
+    "attempt_cancelling": "cancelling",
+}
+
+
+def check(case: Case) -> Finding:
+    offences: list[Offence] = []
+    steps = 0
+    final = {int(run["id"]): run for run in case.final.get("runs", [])}
+    for node, events in case.events.items():
+        walk = _Walk(node)
+        for event in events:
+            steps += 1
+            offences += walk.step(event)
+        for run, state in walk.runs.items():
+            told = final.get(run)
+            if state in RUN_ENDS and told is not None and told["state"] != state:
+                detail = f"run {run} ended {state} (told by {node}), in the end it is {told['state']}"
+                offences.append(
+                    Offence("resurrected", detail, case.phases.get("final"), told["job"], run=run)
+                )
+    offences += _seen(case, final)
+    return finding(NAME, offences, f"{steps} events followed", {"events": steps})
+
+
+class _Walk:
+    """The states of everything, by one node's events."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.runs: dict[int, str] = {}
+        self.attempts: dict[int, str] = {}
+        self.ticks: dict[tuple[int, str], str] = {}
+
+    def step(self, event: Mapping[str, Any]) -> Iterable[Offence]:
+        kind = event["event"]
+        if kind in ATTEMPT_STEPS or kind == "attempt_ended":
+            after = ATTEMPT_STEPS.get(kind) or event["state"]
+            yield from self._move("attempt", self.attempts, event["attempt"], ATTEMPT, after, event)
+        elif kind in ("run_created", "run_started", "run_ended"):
+            after = {"run_created": "pending", "run_started": "running"}.get(kind) or event["state"]
+            if kind == "run_created" and event["run"] in self.runs:
+                yield self._offence("created-twice", f"run {event['run']}", event)
+            yield from self._move("run", self.runs, event["run"], RUN, after, event)
+        elif kind == "tick_decided" and event["count"] == 1:
+            tick = (event["trigger"], event["first"])
+            if tick in self.ticks:
+                said = (
+                    f"tick {event['first']} of {event['name']}: {self.ticks[tick]}, then {event['outcome']}"
+                )
+                yield self._offence("decided-twice", said, event)
+            self.ticks[tick] = event["outcome"]
+
+    def _move(
+        self,
+        noun: str,
+        states: dict[int, str],
+        key: int,
+        table: Mapping[str, frozenset[str]],
+        after: str,
+        event: Mapping[str, Any],
+    ) -> Iterable[Offence]:
+        before = states.get(key)
+        if before is not None and after not in table.get(before, frozenset()):
+            yield self._offence("illegal-step", f"{noun} {key}: {before} → {after}", event)
+        states[key] = after
+
+    def _offence(self, kind: str, detail: str, event: Mapping[str, Any]) -> Offence:
+        return Offence(
+            kind, f"{detail} (event {event['id']} of {self.node})", event["t"], event.get("name", ""),
+            run=event.get("run"),
+        )  # fmt: skip
+
+
+def _seen(case: Case, final: Mapping[int, Mapping[str, Any]]) -> Iterable[Offence]:
+    """What clients saw of runs."""
+    ended: dict[int, tuple[str, float]] = {}
+    for op in sorted(case.operations, key=lambda op: op.ended_s or 0.0):
+        if op.op != "look" or op.outcome != "ok":
+            continue
+        run, state = int(op.arguments["run"]), op.result["state"]
+        known = ended.get(run)
+        if known is not None and state != known[0] and op.began_s > known[1]:
+            yield Offence(
+                "resurrected", f"run {run} was {known[0]}, then {state}", op.ended_s, operation=op.id, run=run
+            )
+        if state in RUN_ENDS and op.ended_s is not None:
+            ended.setdefault(run, (state, op.ended_s))
+    for run, (state, at_s) in ended.items():
+        told = final.get(run)
+        if told is not None and told["state"] != state:
+            yield Offence("resurrected", f"run {run} was {state}, in the end {told['state']}", at_s, run=run)

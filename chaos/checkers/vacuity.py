@@ -1,0 +1,81 @@
+"""Did enough happen to say anything? If not, the run is INVALID, however green the rest.
+
+Rules: operations, due ticks and starts reach the plan's minimum; every planned fault was injected, seen by a
+canary while it lasted and seen gone afterwards, or the plan says why it could not run here; all nodes were
+heard, all final reads were made; the clock of the harness did not jump.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chaos.case import Case
+from chaos.checkers import Finding, Offence
+from chaos.checkers.due import due_ms
+from chaos.checkers.ticks import window
+
+NAME = "vacuity"
+JUMP_S = 0.5
+FINAL = ("jobs", "revisions", "ticks", "runs", "nodes", "verify")
+
+
+def check(case: Case) -> Finding:
+    counts = _counts(case)
+    offences = [*_minimum(case, counts), *_faults(case), *_reads(case)]
+    summary = ", ".join(f"{value} {key}" for key, value in counts.items())
+    if not offences:
+        return Finding(NAME, "pass", summary, (), counts)
+    return Finding(NAME, "invalid", f"{len(offences)} reasons; {summary}", tuple(offences), counts)
+
+
+def _counts(case: Case) -> dict[str, int]:
+    windows = [(job, window(case, job.name)) for job in case.declared.values()]
+    return {
+        "operations": sum(op.outcome == "ok" for op in case.operations),
+        "ticks": sum(len(due_ms(job, *found)) for job, found in windows if found is not None),
+        "starts": len(case.starts),
+        "faults": sum(band.real is True for band in case.bands),
+    }
+
+
+def _minimum(case: Case, counts: dict[str, int]) -> Iterable[Offence]:
+    for what, least in case.plan.get("minimum", {}).items():
+        if counts.get(what, 0) < least:
+            yield Offence("too-little", f"{counts.get(what, 0)} {what}, the plan asks for {least}")
+
+
+def _faults(case: Case) -> Iterable[Offence]:
+    skipped = {e["n"] for e in case.history if e["kind"] == "fault" and e["phase"] == "skipped"}
+    known = {band.number: band for band in case.bands}
+    for number, step in enumerate(case.plan.get("steps", [])):
+        if number in skipped:
+            if case.plan.get("skips_allowed") is not True:
+                yield Offence("skipped", f"step {number} ({step['action']}) could not run here")
+            continue
+        band = known.get(number)
+        if band is None:
+            yield Offence("not-injected", f"step {number} ({step['action']}) never began")
+        elif band.problem:
+            yield Offence("failed", f"step {number} ({step['action']}): {band.problem}", band.began_s)
+        elif band.real is not True:
+            yield Offence("not-real", f"step {number} ({step['action']}): no canary saw it", band.began_s)
+        elif band.gone is not True:
+            yield Offence(
+                "not-gone", f"step {number} ({step['action']}): no canary saw its end", band.ended_s
+            )
+
+
+def _reads(case: Case) -> Iterable[Offence]:
+    for name in FINAL:
+        if name not in case.final:
+            yield Offence("not-read", f"final/{name}.json is missing: the run did not come to its end")
+    nodes = {entry["node"] for entry in case.history if entry["kind"] == "view"}
+    if len(nodes) < int(case.plan.get("nodes", 1)):
+        yield Offence("not-heard", f"only {sorted(nodes)} were heard")
+    for anchor in (entry for entry in case.history if entry["kind"] == "anchor"):
+        jump_s = anchor["wall_s"] - anchor["t"] - case.wall_offset_s
+        if abs(jump_s) > JUMP_S:
+            yield Offence(
+                "clock-jumped", f"the harness's own wall clock jumped by {jump_s:.2f} s", anchor["t"]
+            )
+            return

@@ -1,0 +1,129 @@
+"""The end of a run: schedules paused, everything settled, and what the product then says, into final/."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx2
+
+from chaos.history import History
+from chaos.observer import Watched
+from chaos.programs import DeadlineError, wait_for
+
+ANSWER_S = 10.0
+ASK_S = 30.0
+SETTLE_S = 60.0
+HEADS_S = 20.0
+PAGE = 1_000
+OPEN = ("pending", "running")
+
+
+class Reader:
+    """Asks node by node until one answers."""
+
+    def __init__(self, nodes: Sequence[Watched], token: str) -> None:
+        self.nodes = list(nodes)
+        self._http = httpx2.Client(
+            headers={"authorization": f"Bearer {token}"}, timeout=ANSWER_S, trust_env=False
+        )
+
+    def ask(self, method: str, path: str, *, nothing: int = 404) -> Any:
+        """The JSON at this path; None where the reply's status is `nothing`."""
+        until_s = time.monotonic() + ASK_S
+        last = "nothing tried"
+        while time.monotonic() < until_s:
+            for node in self.nodes:
+                try:
+                    reply = self._http.request(method, f"{node.url}{path}")
+                except httpx2.HTTPError as error:
+                    last = f"{node.name}: {type(error).__name__}"
+                    continue
+                if reply.status_code == nothing:
+                    return None
+                if reply.status_code < 400:
+                    return reply.json() if reply.content else {}
+                last = f"{node.name}: {reply.status_code} {reply.text[:200]}"
+            time.sleep(0.1)
+        raise DeadlineError(f"{method} {path}: not within {ASK_S:g} s: an answer; last: {last}")
+
+    def items(self, path: str, **query: Any) -> list[Any]:
+        found: list[Any] = []
+        asked = {"limit": PAGE, **query}
+        while True:
+            page = self.ask("GET", f"{path}?{urlencode(asked)}")
+            found += page["items"] if page else []
+            if not page or not page.get("next_cursor"):
+                return found
+            asked["cursor"] = page["next_cursor"]
+
+    def views(self) -> dict[str, dict[str, Any]]:
+        """What every node says of itself."""
+        found = {}
+        for node in self.nodes:
+            try:
+                reply = self._http.get(f"{node.url}/v1/cluster?consistency=stale")
+            except httpx2.HTTPError:
+                continue
+            if reply.status_code == 200:
+                found[node.name] = reply.json()
+        return found
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def settle(reader: Reader, jobs: Sequence[str], history: History) -> None:
+    """Pause all schedules and wait until nothing runs; a limit, not a promise: what has not settled then
+    is a finding."""
+    for job in jobs:
+        reader.ask("POST", f"/v1/jobs/{job}/pause")
+    _patiently(lambda: not any(reader.items("/v1/runs", state=state) for state in OPEN), history, "runs")
+
+
+def _heads(reader: Reader) -> dict[str, dict[str, Any]]:
+    """All nodes at one index. Paused schedules still move it now and then, so one look may fall between."""
+    last: dict[str, dict[str, Any]] = {}
+
+    def same() -> bool:
+        nonlocal last
+        last = reader.views()
+        return len({view["index"] for view in last.values()}) == 1 and len(last) == len(reader.nodes)
+
+    with suppress(DeadlineError):
+        wait_for(same, HEADS_S, "all nodes at one index")
+    return last
+
+
+def _patiently(condition: Callable[[], bool], history: History, what: str) -> None:
+    try:
+        wait_for(condition, SETTLE_S, what, 0.2)
+    except DeadlineError as error:
+        history.write("note", text=f"not settled: {error}")
+
+
+def collect(
+    reader: Reader, folder: Path, *, jobs: Sequence[str], registers: Sequence[str], from_s: float
+) -> None:
+    """Read all of it. `from_s`: wall seconds before the first tick."""
+    folder.mkdir(parents=True, exist_ok=True)
+    since = datetime.fromtimestamp(from_s, UTC).isoformat().replace("+00:00", "Z")
+    until = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    window = {"from": since, "to": until}
+    runs = reader.items("/v1/runs")
+    kept: dict[str, Any] = {
+        "jobs": reader.items("/v1/jobs"),
+        "revisions": {job: reader.items(f"/v1/jobs/{job}/revisions") for job in registers},
+        "ticks": {job: reader.items(f"/v1/jobs/{job}/ticks", **window) for job in jobs},
+        "runs": runs,
+        "verify": reader.ask("GET", f"/v1/ledger/verify?{urlencode(window)}"),
+        "nodes": _heads(reader),
+    }
+    for name, content in kept.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))

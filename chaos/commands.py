@@ -1,0 +1,237 @@
+"""The commands of the harness: doctor, run, replay, check, shrink, report.
+
+Exit codes: 0 every checker passed, 1 a violation, 2 invalid or unknown (too little happened, or could not be
+decided), 3 this machine cannot run it, or wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from chaos import doctor, scenarios
+from chaos.links import Ports, make_links
+from chaos.nemesis import NemesisError
+from chaos.plan import Plan, read_plan, shrink, write_plan
+from chaos.programs import DeadlineError
+from chaos.report import write_report
+from chaos.run import run_plan
+from chaos.suite import ENVIRONMENT, EXITS, Judged, judge_directory, verdict_of_all, write_suite
+
+SEED_MAX = 1 << 31
+PORTS = (27_000, 28_000)
+DESCRIPTION = "Break a cluster on purpose and judge what it did meanwhile."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.act(options)
+    except (ValueError, NemesisError, DeadlineError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ENVIRONMENT
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cronclave chaos", description=DESCRIPTION)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, act: object, help_text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help_text, description=help_text)
+        made.set_defaults(act=act)
+        return made
+
+    command("doctor", _doctor, "Which drivers can run on this machine, and how to get the others.")
+    run = command("run", _run, "Run a profile and judge it.")
+    run.add_argument("--profile", choices=scenarios.PROFILES, default="smoke")
+    run.add_argument("--seed", type=int, help="what the plans are drawn from; random and printed by default")
+    run.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty directory")
+    run.add_argument("--minutes", type=float, default=120, help="of a soak or drill")
+    run.add_argument("--hours", type=float, help="the same in hours")
+    run.add_argument("--links", choices=("direct", *scenarios.LINKS), help="one kind of links for all plans")
+    run.add_argument("--scenario", action="append", help="of the ci profile, only this one; may be repeated")
+    run.add_argument("--cluster", type=Path, metavar="FILE", help="the staging cluster of a drill")
+    _add_ports(run)
+    replay = command("replay", _replay, "Run the stored plan of DIR again.")
+    replay.add_argument("directory", type=Path, metavar="DIR")
+    replay.add_argument("--out", type=Path, required=True, metavar="DIR")
+    _add_ports(replay)
+    check = command("check", _check, "Judge again what a run left in DIR.")
+    check.add_argument("directory", type=Path, metavar="DIR")
+    smaller = command("shrink", _shrink, "Find a shorter plan with the same violation.")
+    smaller.add_argument("directory", type=Path, metavar="DIR")
+    smaller.add_argument("--out", type=Path, required=True, metavar="DIR")
+    smaller.add_argument("--runs", type=int, default=20, help="at most so many")
+    _add_ports(smaller)
+    report = command("report", _check, "Judge again, and write report.html and junit.xml anew.")
+    report.add_argument("directory", type=Path, metavar="DIR")
+    return parser
+
+
+def _add_ports(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ports", default=f"{PORTS[0]}-{PORTS[1]}", metavar="LOW-HIGH", help="of loopback")
+
+
+def _ports(text: str) -> tuple[int, int]:
+    low, _, high = text.partition("-")
+    if not (low.isdigit() and high.isdigit() and 1024 <= int(low) < int(high) <= 65_535):
+        raise ValueError(f"--ports {text}: two numbers of 1024 to 65535, such as 27000-28000")
+    return int(low), int(high)
+
+
+def _say(text: str) -> None:
+    print(f"  {time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+# -- the commands
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    missing = 0
+    for found in doctor.examine():
+        missing += found.unavailable is not None
+        can = "yes" if found.unavailable is None else "NO "
+        print(f"{can}  {found.driver:<10} {found.breaks}{f' ({found.detail})' if found.detail else ''}")
+        if found.unavailable is not None:
+            print(f"     {found.unavailable}")
+    return ENVIRONMENT if missing else 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    directory: Path = options.out
+    _must_be_new(directory)
+    ports = _ports(options.ports)
+    seed = random.SystemRandom().randrange(SEED_MAX) if options.seed is None else options.seed
+    print(f"profile {options.profile}, seed {seed}")
+    if options.profile == "drill":
+        from chaos.drill import run_drill
+
+        return run_drill(options.cluster, directory, seed, options.minutes, _say)
+    minutes = options.minutes if options.hours is None else 60 * options.hours
+    choices = [options.links] if options.links else usable_links(ports)
+    if options.profile == "smoke":
+        links = scenarios.links_of(seed, choices)
+        plan = scenarios.random_plan("smoke", seed, links, scenarios.possible(links))
+        return _conduct_one(replace(plan, skips_allowed=True, calm_ms=3_000), directory, ports)
+    plans: Iterable[Plan]
+    if options.profile == "ci":
+        plans = scenarios.ci_plans(seed, choices)
+        if options.scenario:
+            plans = [plan for plan in plans if plan.name in options.scenario]
+    else:
+        plans = scenarios.soak_plans(seed, choices)
+    return _conduct_all(plans, directory, ports, seed, minutes, options.profile)
+
+
+def usable_links(ports: tuple[int, int]) -> list[str]:
+    """The kinds of links that can be broken here, by laying them; loopback alone where there are none."""
+    found = []
+    for profile in scenarios.LINKS:
+        try:
+            links = make_links(
+                profile,  # type: ignore[arg-type]  # one of LINKS
+                root=Path(tempfile.gettempdir()),
+                ports=Ports(*ports),
+                seed=0,
+            )
+        except NemesisError:
+            continue
+        if links.driver is not None and links.driver.available() is None:
+            found.append(profile)
+    return found or ["direct"]
+
+
+def _must_be_new(directory: Path) -> None:
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ValueError(f"--out {directory}: it holds something already; name a new or empty directory")
+
+
+def _conduct_one(plan: Plan, directory: Path, ports: tuple[int, int]) -> int:
+    from chaos.cluster import Shape
+
+    print(f"plan {plan.name}, links {plan.links}: {', '.join(step.action for step in plan.steps)}")
+    run_plan(plan, directory, shape=Shape(ports=ports), say=_say)
+    return _tell(directory, judge_directory(directory))
+
+
+def _conduct_all(
+    plans: Iterable[Plan], directory: Path, ports: tuple[int, int], seed: int, minutes: float, profile: str
+) -> int:
+    from chaos.cluster import Shape
+
+    until_s = time.monotonic() + minutes * 60
+    names: list[str] = []
+    for number, plan in enumerate(plans):
+        if profile == "soak" and time.monotonic() > until_s:
+            break
+        name = f"{number:03d}-{plan.name}"
+        names.append(name)
+        write_suite(directory, names, {"profile": profile, "seed": seed})
+        print(f"{name}, links {plan.links}: {', '.join(step.action for step in plan.steps)}")
+        try:
+            run_plan(plan, directory / name, shape=Shape(ports=ports), say=_say)
+        except (NemesisError, DeadlineError) as error:
+            print(f"  error: {error}", file=sys.stderr)  # the checkers call it invalid: reads are missing
+    found = judge_directory(directory)
+    for judged in found:
+        write_report(judged.directory, [judged])
+    return _tell(directory, found)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    _must_be_new(options.out)
+    return _conduct_one(read_plan(options.directory), options.out, _ports(options.ports))
+
+
+def _check(options: argparse.Namespace) -> int:
+    return _tell(options.directory, judge_directory(options.directory))
+
+
+def _shrink(options: argparse.Namespace) -> int:
+    from chaos.cluster import Shape
+
+    _must_be_new(options.out)
+    plan, ports = read_plan(options.directory), _ports(options.ports)
+    wanted = {
+        o.kind for judged in judge_directory(options.directory) for f in judged.findings for o in f.offences
+    }
+    if not wanted:
+        raise ValueError(f"{options.directory}: nothing was found in it; there is nothing to shrink")
+
+    def fails(fewer: Plan) -> bool:
+        with tempfile.TemporaryDirectory(prefix="cronclave-chaos-") as scratch:
+            folder = Path(scratch) / "run"
+            print(f"trying {', '.join(step.action for step in fewer.steps)}", flush=True)
+            run_plan(fewer, folder, shape=Shape(ports=ports), say=_say)
+            found = judge_directory(folder)
+            kinds = {o.kind for judged in found for f in judged.findings for o in f.offences}
+            if kinds & wanted:
+                shutil.copytree(folder, options.out, dirs_exist_ok=True)
+            return bool(kinds & wanted)
+
+    smaller, runs = shrink(plan, fails, runs_max=options.runs)
+    write_plan(smaller, options.out)
+    print(f"{len(plan.steps)} steps became {len(smaller.steps)} in {runs} runs")
+    return 0
+
+
+def _tell(directory: Path, found: list[Judged]) -> int:
+    """The report, and its words on the terminal."""
+    write_report(directory, found)
+    for judged in found:
+        print(f"{judged.name}: {judged.verdict}")
+        for finding in judged.findings:
+            print(f"  {finding.verdict:<9} {finding.checker:<9} {finding.summary}")
+            for offence in finding.offences[:5]:
+                print(f"            {offence.kind}: {offence.detail}")
+    verdict = verdict_of_all(found)
+    print(f"{verdict.upper()}: {directory / 'report.html'}")
+    return EXITS[verdict]

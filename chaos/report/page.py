@@ -1,0 +1,244 @@
+"""The page of one case: the verdict and its reasons first, then the picture, then the tables behind it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from chaos.case import Case
+from chaos.checkers import Finding, Offence
+from chaos.report.numbers import failovers, leader_changes, operation_counts, percentile
+from chaos.report.style import STYLE
+from chaos.report.timeline import Timeline
+from chaos.suite import Judged
+
+HEADLINES = 3
+AROUND_S = 3.0
+SAID = {
+    "pass": "PASS",
+    "violation": "VIOLATION",
+    "unknown": "UNKNOWN: could not be decided, which is no pass",
+    "invalid": "INVALID: too little happened to say anything, which is no pass",
+}
+
+
+def page(judged: Judged) -> str:
+    case, findings = judged.case, judged.findings
+    title = f"chaos: {judged.name}, seed {case.plan.get('seed')}: {judged.verdict}"
+    body = [
+        _banner(judged),
+        f'<section class="picture">{Timeline(case, findings).svg()}{_legend()}</section>',
+        _numbers(case),
+        _findings(findings),
+        _offences(case, findings),
+        _steps(case),
+        _notes(case),
+    ]
+    return document(title, "".join(body))
+
+
+def document(title: str, body: str) -> str:
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE}</style></head><body><main>{body}</main></body></html>\n"
+    )
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]], *, ids: Iterable[str] = ()) -> str:
+    """Cells are HTML already."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    names = iter(ids)
+    lines = []
+    for row in rows:
+        name = next(names, "")
+        anchor = f' id="{name}"' if name else ""
+        lines.append(f"<tr{anchor}>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>")
+    rows_html = f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
+    return f'<div class="wide"><table>{rows_html}</table></div>'
+
+
+def zero_s(case: Case) -> float:
+    """What the picture counts from."""
+    return case.phases.get("up", case.phases.get("start", 0.0))
+
+
+def when(case: Case, at_s: float | None) -> str:
+    return "" if at_s is None else f"{at_s - zero_s(case):.1f} s"
+
+
+def faults_at(case: Case, at_s: float | None) -> str:
+    """Which faults held then, or had just ended."""
+    if at_s is None:
+        return ""
+    held = [b.action for b in case.bands if b.began_s <= at_s <= b.ended_s]
+    shortly = [
+        f"{at_s - b.ended_s:.0f} s after {b.action}"
+        for b in case.bands
+        if b.ended_s < at_s <= b.ended_s + 15 and not held
+    ]
+    return ", ".join(held or shortly[-1:])
+
+
+def headlines(judged: Judged) -> list[str]:
+    """What broke, when, under which fault: a line each."""
+    lines = []
+    for finding in sorted(judged.findings, key=lambda finding: finding.verdict != "violation"):
+        if finding.verdict == "pass":
+            continue
+        kinds: dict[str, list[Offence]] = {}
+        for offence in finding.offences:
+            kinds.setdefault(offence.kind, []).append(offence)
+        for kind, found in kinds.items():
+            first = found[0]
+            times = f" ({len(found)} times)" if len(found) > 1 else ""
+            under = faults_at(judged.case, first.at_s)
+            at = f" at {when(judged.case, first.at_s)}" if first.at_s is not None else ""
+            lines.append(
+                f"{finding.checker}: {kind}{times}{at}{f', under {under}' if under else ''}. {first.detail}"
+            )
+        if not kinds:
+            lines.append(f"{finding.checker}: {finding.summary}")
+    return lines
+
+
+def _banner(judged: Judged) -> str:
+    plan = judged.case.plan
+    lines = headlines(judged)
+    more = f"<li>… and {len(lines) - HEADLINES} more kinds below</li>" if len(lines) > HEADLINES else ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines[:HEADLINES]) + more
+    steps = ", ".join(step["action"] for step in plan.get("steps", []))
+    replay = f"cronclave chaos replay {shlex.quote(str(judged.directory))} --out NEW"
+    return (
+        f'<header class="{judged.verdict}"><h1>{escape(SAID[judged.verdict])}</h1>'
+        f"{f'<ul>{items}</ul>' if items else '<p>Every checker looked and found nothing wrong.</p>'}</header>"
+        f'<p class="facts"><b>{escape(judged.name)}</b> · profile {escape(str(plan.get("profile")))} · '
+        f"seed <b>{plan.get('seed')}</b> · links {escape(str(plan.get('links')))} · {escape(steps)}</p>"
+        f'<p class="facts">Again: <code>{escape(replay)}</code></p>'
+    )
+
+
+def _legend() -> str:
+    return (
+        '<p class="legend"><span class="k leads"></span>leads <span class="k follows"></span>follows '
+        '<span class="k gone"></span>silent <span class="k band"></span>fault '
+        '<span class="k led"></span>new leader <span class="k start"></span>start '
+        '<span class="k none"></span>tick without a start (skipped, coalesced, missed) '
+        '<span class="k gap"></span>gap <span class="bad">▲</span> offence</p>'
+    )
+
+
+def _numbers(case: Case) -> str:
+    counts, found = operation_counts(case), failovers(case)
+    took = [failover.took_s * 1000 for failover in found]
+    tiles = [
+        ("operations", f"{counts['ok']} ok, {counts['fail']} refused, {counts['info']} unknown"),
+        ("starts", str(len(case.starts))),
+        (
+            "faults seen by canaries",
+            f"{sum(b.real is True for b in case.bands)} of {len(case.plan.get('steps', []))}",
+        ),
+        ("leaderships", str(len(leader_changes(case)))),
+    ]
+    if took:
+        tiles.append(
+            (
+                "fault → new leader, p50 / p99 / max",
+                f"{percentile(took, 0.5):.0f} / {percentile(took, 0.99):.0f} / {max(took):.0f} ms",
+            )
+        )
+        tiles.append(("longest silence in a failover", f"{max(f.silence_s for f in found):.1f} s"))
+    cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles)
+    return f'<dl class="tiles">{cells}</dl>'
+
+
+def _findings(findings: Iterable[Finding]) -> str:
+    rows = [
+        (f'<span class="tag {f.verdict}">{f.verdict}</span>', escape(f.checker), escape(f.summary))
+        for f in findings
+    ]
+    return f"<h2>Checkers</h2>{table(('verdict', 'checker', 'said'), rows)}"
+
+
+def _offences(case: Case, findings: Iterable[Finding]) -> str:
+    rows, ids = [], []
+    for finding in findings:
+        for number, offence in enumerate(finding.offences):
+            ids.append(f"o-{finding.checker}-{number}")
+            rows.append(
+                (
+                    when(case, offence.at_s),
+                    escape(f"{finding.checker}: {offence.kind}"),
+                    escape(offence.detail),
+                    escape(faults_at(case, offence.at_s)),
+                    _around(case, offence),
+                )
+            )
+    if not rows:
+        return ""
+    heads = ("when", "what", "detail", "under", "operations and lines")
+    return f"<h2>Offences</h2>{table(heads, rows, ids=ids)}"
+
+
+def _around(case: Case, offence: Offence) -> str:
+    """The operation itself, what payloads of this run wrote, what else was asked of this job just then."""
+    lines: list[dict[str, Any]] = []
+    if offence.run is not None:
+        lines += [
+            {"t": when(case, m.at_s), "line": m.what, "run": m.run, "attempt": m.attempt, "agent": m.agent}
+            for m in case.marks
+            if m.run == offence.run
+        ]
+        lines += [run for run in case.final.get("runs", []) if run["id"] == offence.run]
+    for op in case.operations:
+        near = offence.at_s is not None and abs(op.began_s - offence.at_s) < AROUND_S
+        if op.id == offence.operation or (near and offence.job and op.arguments.get("job") == offence.job):
+            lines.append(
+                {
+                    "t": when(case, op.began_s), "id": op.id, "process": op.process, "op": op.op,
+                    **op.arguments, "outcome": op.outcome, **op.result,
+                }
+            )  # fmt: skip
+    if not lines:
+        return ""
+    text = "\n".join(json.dumps(line) for line in lines[:30])
+    return f"<details><summary>{len(lines)}</summary><pre>{escape(text)}</pre></details>"
+
+
+def _steps(case: Case) -> str:
+    skipped = {e["n"]: e["reason"] for e in case.history if e["kind"] == "fault" and e["phase"] == "skipped"}
+    bands = {band.number: band for band in case.bands}
+    rows = []
+    for number, step in enumerate(case.plan.get("steps", [])):
+        band = bands.get(number)
+        if band is None:
+            reason = escape(skipped.get(number, "never reached"))
+            said = f'<span class="tag invalid">could not run</span> {reason}'
+            rows.append((str(number), escape(step["action"]), "", "", said))
+            continue
+        seen = {True: "seen", False: "not seen", None: "unknown"}[band.real]
+        gone = {True: "seen to end", False: "not seen to end", None: "end unknown"}[band.gone]
+        fault = {key: value for key, value in band.fault.items() if key != "pairs"}
+        evidence = "\n".join(
+            f"{e['phase']}: {e['evidence']}" for e in case.history
+            if e["kind"] == "fault" and e["n"] == number and "evidence" in e
+        )  # fmt: skip
+        details = f"<details><summary>{seen}, {gone}</summary><pre>{escape(evidence)}</pre></details>"
+        told = details + (escape(band.problem) if band.problem else "")
+        rows.append(
+            (str(number), escape(step["action"]), f"{when(case, band.began_s)} – {when(case, band.ended_s)}",
+             f"<code>{escape(json.dumps(fault))}</code>", told)
+        )  # fmt: skip
+    return f"<h2>Faults</h2>{table(('step', 'action', 'when', 'fault', 'canary'), rows)}"
+
+
+def _notes(case: Case) -> str:
+    notes = [e for e in case.history if e["kind"] in ("note", "restarted")]
+    items = "".join(
+        f"<li>{when(case, note['t'])}: {escape(note.get('text') or note['name'] + ' was started again')}</li>"
+        for note in notes
+    )
+    return f"<h2>Notes</h2><ul>{items}</ul>" if items else ""

@@ -1,0 +1,239 @@
+"""The conductor: one plan on a cluster of its own, from an empty directory to evidence.
+
+    plan.json  history.jsonl  evidence/HOST  events/NODE.jsonl  final/*.json  logs/PROGRAM
+
+Rules:
+1. Faults begin only when ticks run. Each is seen by a canary before it counts, and its end too.
+2. Whatever happens, everything is healed, then everything that was started is killed.
+3. This file judges nothing: the checkers read the files (chaos.checkers.judge).
+4. The cluster comes from outside: chaos.cluster's, or a staging cluster (chaos.drill).
+"""
+
+from __future__ import annotations
+
+import heapq
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from chaos.actions import ACTIONS, View
+from chaos.cluster import Cluster, Shape
+from chaos.collect import Reader, collect, settle
+from chaos.faults import Fault, to_json
+from chaos.history import HISTORY, History, now_s
+from chaos.nemesis import NemesisError
+from chaos.nemesis.arsenal import Arsenal, arsenal
+from chaos.observer import Observer
+from chaos.plan import Plan, Step, write_plan
+from chaos.programs import DeadlineError, wait_for
+from chaos.workload import LONG, MANUAL, REGISTERS, Workload
+
+WARM_STARTS = 5
+WARM_S = 30.0
+LEADER_S = 20.0
+READY_S = 60.0
+VERIFY_S = 8.0
+
+Say = Callable[[str], None]
+
+
+def run_plan(plan: Plan, directory: Path, *, shape: Shape | None = None, say: Say = lambda _: None) -> None:
+    """Run it; leaves the files. Raises NemesisError where the links cannot be laid, DeadlineError where the
+    cluster does not even begin."""
+    write_plan(plan, directory)
+    made = replace(
+        shape or Shape(),
+        profile=plan.links,  # type: ignore[arg-type]  # read_plan's text; make_links refuses what it knows not
+        seed=plan.seed,
+    )
+    root = directory / "cluster"
+    with History(directory / HISTORY) as history:
+        cluster = Cluster.lay_out(root.absolute(), made)
+        try:
+            _conduct(plan, directory, cluster, history, say)
+        except DeadlineError as error:
+            history.write("note", text=f"stopped: {error}")
+            raise
+        finally:
+            cluster.stop()
+            _keep_logs(cluster, directory / "logs")
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def _conduct(plan: Plan, directory: Path, cluster: Cluster, history: History, say: Say) -> None:
+    history.write("phase", name="start")
+    cluster.start()
+    began_s = time.time() - 5
+    history.write("phase", name="up")
+    urls = [node.url for node in cluster.nodes]
+    evidence = directory.absolute() / "evidence"
+    workload = Workload(urls, cluster.token, history, evidence, seed=plan.seed, load=plan.load)
+    observer = Observer(cluster.nodes, cluster.token, history, directory / "events")
+    drivers = arsenal(cluster)
+    observer.start()
+    try:
+        workload.declare()
+        workload.start()
+        wait_for(lambda: _lines(evidence) >= WARM_STARTS, WARM_S, "the first ticks run", 0.1)
+        history.write("phase", name="load")
+        say(f"load runs; {len(plan.steps)} faults, {plan.length_ms / 1000:.0f} s")
+        Timeline(plan, cluster, drivers, observer, history, say).run()
+        _heal(cluster, drivers, observer, history)
+        time.sleep(plan.calm_ms / 1000)  # load behind the healing is part of the plan, not a wait
+        workload.stop()
+        history.write("phase", name="until")
+        reader = Reader(cluster.nodes, cluster.token)
+        jobs = [job.name for job, _, _ in workload.jobs]
+        settle(reader, [*jobs, MANUAL, LONG], history)
+        history.anchor()
+        history.write("phase", name="final")
+        collect(reader, directory / "final", jobs=jobs, registers=REGISTERS, from_s=began_s)
+        reader.close()
+    finally:
+        workload.stop()
+        observer.stop()
+        with suppress(Exception):  # what it could not heal is in the history; now everything is killed
+            drivers.heal()
+
+
+def _lines(folder: Path) -> int:
+    return sum(file.read_bytes().count(b"\n") for file in folder.glob("*"))
+
+
+def _heal(cluster: Cluster, drivers: Arsenal, observer: Observer, history: History) -> None:
+    """Everything, then what died of a fault (a failed disk ends a node) is started as its service manager
+    would."""
+    try:
+        drivers.heal()
+    except NemesisError as error:
+        history.write("note", text=f"healing: {error}")
+    _restart_dead(cluster, history)
+    history.write("phase", name="healed")
+    for name, condition in (
+        ("leader", lambda: observer.leader() is not None),
+        ("ready", lambda: _ready(cluster, history)),
+        ("agents", lambda: _connected(cluster)),
+    ):
+        try:
+            wait_for(condition, READY_S, name, 0.1)
+        except DeadlineError as error:
+            history.write("note", text=f"after healing: {error}")
+        else:
+            history.write("phase", name=name)
+
+
+def _restart_dead(cluster: Cluster, history: History) -> None:
+    for program in cluster.programs:
+        if not program.running:
+            history.write("restarted", name=program.name)
+            program.start()
+
+
+def _ready(cluster: Cluster, history: History) -> bool:
+    _restart_dead(cluster, history)
+    return all(cluster.ready(node) for node in cluster.nodes)
+
+
+def _connected(cluster: Cluster) -> bool:
+    with suppress(DeadlineError):
+        cluster.wait_agents(deadline_s=0.5)
+        return True
+    return False
+
+
+def _keep_logs(cluster: Cluster, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for program in cluster.programs:
+        if program.log.exists():
+            shutil.copyfile(program.log, folder / f"{program.name}.log")
+
+
+class Timeline:
+    """The steps of a plan, begun and healed at their times, one thing after the other."""
+
+    def __init__(
+        self, plan: Plan, cluster: Cluster, drivers: Arsenal, observer: Observer, history: History, say: Say
+    ) -> None:
+        self._plan, self._cluster, self._drivers = plan, cluster, drivers
+        self._observer, self._history, self._say = observer, history, say
+        self._due: list[tuple[float, int, Fault | None]] = []
+
+    def run(self) -> None:
+        zero_s = now_s()
+        for number, step in enumerate(self._plan.steps):
+            heapq.heappush(self._due, (zero_s + step.at_ms / 1000, number, None))
+        while self._due:
+            at_s, number, fault = heapq.heappop(self._due)
+            time.sleep(max(0.0, at_s - now_s()))
+            step = self._plan.steps[number]
+            if fault is None:
+                self._begin(number, step)
+            else:
+                self._end(number, fault)
+
+    def _begin(self, number: int, step: Step) -> None:
+        action = ACTIONS[step.action]
+        why_not = self._drivers.why_not(action.fault)
+        if why_not is not None:
+            self._tell(number, "skipped", action=step.action, reason=str(why_not))
+            self._say(f"skipped {step.action}: {why_not}")
+            return
+        fault = action.becomes(self._view(), step.pick)
+        self._tell(
+            number,
+            "begin",
+            action=step.action,
+            fault=to_json(fault),
+            keeps_majority=action.keeps_majority,
+        )
+        self._say(f"{step.action} ({_targets(fault)})")
+        try:
+            self._drivers.inject(fault)
+            self._sight(number, "seen", fault, wanted=True)
+        except (NemesisError, DeadlineError) as error:
+            self._tell(number, "failed", error=str(error))
+            with suppress(NemesisError, DeadlineError):
+                self._drivers.heal(fault)
+            return
+        heapq.heappush(self._due, (now_s() + step.for_ms / 1000, number, fault))
+
+    def _end(self, number: int, fault: Fault) -> None:
+        try:
+            self._drivers.heal(fault)
+            _restart_dead(self._cluster, self._history)
+            self._sight(number, "healed", fault, wanted=False)
+        except (NemesisError, DeadlineError) as error:
+            self._tell(number, "failed", error=str(error))
+
+    def _sight(self, number: int, phase: str, fault: Fault, *, wanted: bool) -> None:
+        """What a canary sees, as soon as it is what we want, or in the end."""
+        until_s = now_s() + VERIFY_S
+        while True:
+            sighting = self._drivers.verify(fault)
+            if sighting.real is wanted or now_s() > until_s:
+                break
+            time.sleep(0.1)
+        self._tell(number, phase, real=sighting.real, evidence=sighting.evidence)
+
+    def _view(self) -> View:
+        leader = wait_for(self._observer.leader, LEADER_S, "a leader to aim at", 0.05)
+        return View(
+            leader,
+            {node.name: node.zone for node in self._cluster.nodes},
+            {agent.name: agent.zone for agent in self._cluster.agents},
+        )
+
+    def _tell(self, number: int, phase: str, **facts: object) -> None:
+        self._history.write("fault", n=number, phase=phase, **facts)
+
+
+def _targets(fault: Fault) -> str:
+    """Whom it concerns, in few words."""
+    told = to_json(fault)
+    pairs = told.pop("pairs", None)
+    if pairs:
+        return f"{len(pairs)} directions at {pairs[0][0]} and {pairs[0][1]}"
+    return ", ".join(str(value) for key, value in told.items() if key != "kind")

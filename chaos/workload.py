@@ -1,0 +1,285 @@
+"""What runs while things break: jobs on a schedule under each policy, changes, manual runs, long runs.
+
+Rules:
+1. Every request is in the history before it is sent, and once more with its end. What may have happened
+   although
+   no success was told (a lost connection, 5xx, 429) is `info`; only what surely did not happen is `fail`.
+2. Payloads write their own lines outside the product: one append of less than a page, to a file per agent
+   host. They read the harness's clock from /proc/uptime.
+3. Every written job carries a uid of its own, every manual run a word and an Idempotency-Key.
+"""
+
+from __future__ import annotations
+
+import random
+import shlex
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from chaos.case import Declared
+from chaos.history import History, Outcome
+
+ANSWER_S = 4.0
+KEPT = 100_000
+REGISTERS = ("register-1", "register-2")
+WRITERS = 2  #: for each register
+MANUAL, LONG = "manual", "long"
+LONG_S = 5
+DECLARE_S = 30.0
+
+_LINE = (
+    'IFS=" " read -r up rest < /proc/uptime; printf "%s\\n" "{what}|$CRONCLAVE_JOB|$CRONCLAVE_RUN|'
+    "$CRONCLAVE_ATTEMPT|$CRONCLAVE_FENCE|${{CRONCLAVE_TICK:--}}|$CRONCLAVE_AGENT|$up|"
+    '${{CRONCLAVE_PARAM_WORD:--}}" >> {folder}/"$CRONCLAVE_AGENT"'
+)
+
+
+def payload(folder: Path, *, sleep_s: float = 0, beats: int = 0) -> str:
+    """A shell line that writes its start, signs of life (`beats`, half a second apart), and its end."""
+
+    def line(what: str) -> str:
+        return _LINE.format(what=what, folder=shlex.quote(str(folder)))
+
+    middle = f"sleep {sleep_s:g}\n" if sleep_s else ""
+    if beats:
+        middle += f"n=0; while [ $n -lt {beats} ]; do sleep 0.5; {line('B')}; n=$((n+1)); done\n"
+    return f"{line('S')}\n{middle}{line('E')}\n"
+
+
+def schedule_jobs(load: str) -> list[tuple[Declared, float, int]]:
+    """What is due each second or so: the job, how long its work sleeps, how many beats it has."""
+    allow = {"overlap": "allow"}
+    jobs: list[tuple[Declared, float, int]] = [
+        (Declared("pulse", 1_000, policies=allow), 0, 0),
+        (Declared("cron", cron="*/2 * * * * *", policies=allow), 0, 0),
+        (Declared("skip", 1_000, 100, policies={"overlap": "skip"}), 1.3, 0),
+        (Declared("queue-one", 1_000, 200, policies={"overlap": "queue_one"}), 0.6, 0),
+        (Declared("queue-all", 2_000, 300, policies={"overlap": "queue_all"}), 0.3, 0),
+        (Declared("cancel", 2_000, 400, policies={"overlap": "cancel_running"}), 2.5, 0),
+        (Declared("none", 1_000, 500, policies={**allow, "catchup": {"mode": "none", "grace": "3s"}}), 0, 0),
+        (
+            Declared("latest", 1_000, 600, policies={**allow, "catchup": {"mode": "latest", "grace": "3s"}}),
+            0,
+            0,
+        ),
+        (Declared("all", 1_000, 700, policies={**allow, "catchup": {"mode": "all", "grace": "3s"}}), 0, 0),
+        (Declared("deadline", 2_000, 800, policies={**allow, "start_deadline": "4s"}), 0, 0),
+        (Declared("lost-fail", 3_000, 900, policies={"overlap": "allow", "on_lost": "fail"}), 0, 4),
+        (
+            Declared(
+                "lost-retry",
+                3_000,
+                950,
+                policies={**allow, "on_lost": "retry", "idempotent": True},
+                attempts_max=2,
+            ),
+            0,
+            4,
+        ),
+    ]
+    return jobs if load == "full" else [job for job in jobs if job[0].name in ("pulse", "skip", "all")]
+
+
+class Api:
+    """Requests of one simulated client, each to a node of its own choice; for one thread."""
+
+    def __init__(self, name: str, urls: Sequence[str], token: str, history: History, seed: int) -> None:
+        self.name, self.history = name, history
+        self.dice = random.Random(f"{seed} {name}")
+        self._urls = list(urls)
+        self._http = httpx2.Client(
+            headers={"authorization": f"Bearer {token}"}, timeout=ANSWER_S, trust_env=False
+        )
+
+    def call(
+        self,
+        op: str,
+        method: str,
+        path: str,
+        *,
+        told: Mapping[str, Any],
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        read: Callable[[Any, httpx2.Response], dict[str, Any]] | None = None,
+    ) -> tuple[Outcome, int, dict[str, Any]]:
+        """One request, its invocation and its end in the history. Gives outcome, status, what was read."""
+        number = self.dice.randrange(len(self._urls))
+        operation = self.history.invoke(self.name, op, node=number, **told)
+        try:
+            reply = self._http.request(method, f"{self._urls[number]}{path}", json=body, headers=headers)
+        except httpx2.ConnectError as error:
+            self.history.end(operation, "fail", error=type(error).__name__)
+            return "fail", 0, {}
+        except httpx2.HTTPError as error:
+            self.history.end(operation, "info", error=type(error).__name__)
+            return "info", 0, {}
+        status = reply.status_code
+        if status >= 500 or status == 429:
+            self.history.end(operation, "info", status=status)
+            return "info", status, {}
+        result: dict[str, Any] = {}
+        if status < 400 and read is not None:
+            result = read(reply.json() if reply.content else None, reply)
+        outcome: Outcome = "ok" if status < 400 or (method == "GET" and status == 404) else "fail"
+        self.history.end(operation, outcome, status=status, **result)
+        return outcome, status, result
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class Workload:
+    """Starts all of it; `stop` ends the requests, `pause` the schedules."""
+
+    def __init__(
+        self, urls: Sequence[str], token: str, history: History, evidence: Path, *, seed: int, load: str
+    ) -> None:
+        self._urls, self._token = list(urls), token
+        self._history, self._evidence, self._seed = history, evidence, seed
+        self.jobs = schedule_jobs(load)
+        self._over = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def _make(self, name: str) -> Api:
+        return Api(name, self._urls, self._token, self._history, self._seed)
+
+    def declare(self) -> None:
+        """Put every job; each must be acknowledged before anything breaks."""
+        self._evidence.mkdir(parents=True, exist_ok=True)
+        api = self._make("declarer")
+        for job, sleep_s, beats in self.jobs:
+            self._history.write("declared", **_facts(job))
+            trigger: dict[str, Any] = {"cron": job.cron}
+            if job.every_ms:
+                trigger = {"every": f"{job.every_ms}ms"}
+                if job.offset_ms:
+                    trigger["start"] = f"1970-01-01T00:00:00.{job.offset_ms:03d}Z"
+            body = _job(job.name, job.policies, payload(self._evidence, sleep_s=sleep_s, beats=beats))
+            self._must(api, "declare", job.name, {**body, "triggers": trigger})
+        words = {"params": {"word": {"type": "string"}}}
+        for name, beats in ((MANUAL, 0), (LONG, 2 * LONG_S)):
+            self._must(
+                api, "declare", name, {**_job(name, {}, payload(self._evidence, beats=beats)), **words}
+            )
+        api.close()
+
+    def _must(self, api: Api, op: str, job: str, body: Mapping[str, Any]) -> None:
+        for _ in range(round(DECLARE_S / ANSWER_S) * 4):
+            outcome, status, _ = api.call(op, "PUT", f"/v1/jobs/{job}", told={"job": job}, body=body)
+            if outcome == "ok":
+                return
+            if 400 <= status < 500:
+                raise RuntimeError(f"the cluster refuses the harness's job {job} ({status})")
+            self._over.wait(0.25)
+        raise RuntimeError(f"job {job} could not be put within {DECLARE_S:g} s")
+
+    def start(self) -> None:
+        loops: list[tuple[str, Callable[[Api], None], float]] = [
+            (f"writer-{register}-{n}", _Writer(register, self._seed, n), 0.25)
+            for register in REGISTERS
+            for n in range(WRITERS)
+        ]
+        loops += [
+            ("runner", _Runner(MANUAL, self._seed), 0.4),
+            ("long-runner", _Runner(LONG, self._seed), 2.5),
+        ]
+        for name, act, pause_s in loops:
+            thread = threading.Thread(target=self._loop, args=(name, act, pause_s), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _loop(self, name: str, act: Callable[[Api], None], pause_s: float) -> None:
+        api = self._make(name)
+        while not self._over.wait(pause_s * api.dice.uniform(0.5, 1.5)):
+            act(api)
+        api.close()
+
+    def stop(self) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(3 * ANSWER_S)
+
+
+def _facts(job: Declared) -> dict[str, Any]:
+    return {
+        "name": job.name,
+        "every_ms": job.every_ms,
+        "offset_ms": job.offset_ms,
+        "cron": job.cron,
+        "policies": dict(job.policies),
+        "attempts_max": job.attempts_max,
+    }
+
+
+def _job(name: str, policies: Mapping[str, Any], run: str) -> dict[str, Any]:
+    return {"job": name, "policies": {**policies, "retention": {"runs": KEPT}}, "run": run}
+
+
+class _Writer:
+    """Changes one job under If-Match, as one of several: reads, then writes what it read plus one."""
+
+    def __init__(self, job: str, seed: int, number: int) -> None:
+        self._job, self._who = job, f"{seed}-{number}"
+        self._count = 0
+
+    def __call__(self, api: Api) -> None:
+        path, told = f"/v1/jobs/{self._job}", {"job": self._job}
+        outcome, status, seen = api.call("get", "GET", path, told=told, read=_register)
+        if outcome != "ok":
+            return
+        absent = status == 404
+        if not absent and api.dice.random() < 0.1:
+            revision = seen["revision"]
+            api.call(
+                "delete", "DELETE", path,
+                told={**told, "if_match": revision}, headers={"if-match": f'"{revision}"'},
+            )  # fmt: skip
+            return
+        self._count += 1
+        uid = f"{self._job}-{self._who}-{self._count}"
+        body = {"job": self._job, "labels": {"uid": uid}, "noop": True}
+        matching = {"if-none-match": "*"} if absent else {"if-match": f'"{seen["revision"]}"'}
+        if_match = 0 if absent else seen["revision"]
+        api.call(
+            "put", "PUT", path,
+            told={**told, "uid": uid, "if_match": if_match}, body=body, headers=matching, read=_register,
+        )  # fmt: skip
+
+
+def _register(document: Any, reply: httpx2.Response) -> dict[str, Any]:
+    labels = (document or {}).get("labels") or {}
+    return {"revision": int(reply.headers.get("etag", '"0"').strip('"')), "uid": labels.get("uid")}
+
+
+class _Runner:
+    """Starts runs with an Idempotency-Key; repeats the key when the answer was lost, and now and then
+    anyway."""
+
+    def __init__(self, job: str, seed: int) -> None:
+        self._job, self._seed = job, seed
+        self._count = 0
+        self._looking: list[int] = []
+
+    def __call__(self, api: Api) -> None:
+        self._count += 1
+        word = f"{self._job}-{self._seed}-{self._count}"
+        for _ in range(3):
+            outcome, _, result = api.call(
+                "run", "POST", f"/v1/jobs/{self._job}/runs",
+                told={"job": self._job, "word": word}, body={"params": {"word": word}},
+                headers={"idempotency-key": word}, read=lambda document, _: {"run": document["id"]},
+            )  # fmt: skip
+            if outcome == "ok":
+                self._looking.append(result["run"])
+                if api.dice.random() > 0.2:
+                    break
+        if self._looking:
+            run = api.dice.choice(self._looking[-20:])
+            api.call(
+                "look", "GET", f"/v1/runs/{run}", told={"run": run},
+                read=lambda document, _: {"state": document["state"]},
+            )  # fmt: skip

@@ -1,0 +1,293 @@
+"""Every checker passes a clean run, and finds each bug that is planted in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chaos.checkers import dispatch, durable, lifecycle, linear, liveness, ticks, vacuity
+from chaos.checkers.judge import judge, verdict_of
+from tests.chaos.stories import Story, clean, instant
+
+Plant = Callable[[Story], Any]
+
+
+def test_a_clean_run_passes_every_checker() -> None:
+    findings = judge(clean().case())
+
+    assert [f.verdict for f in findings] == ["pass"] * len(findings), findings
+    assert verdict_of(findings) == "pass"
+
+
+def plant(*, checker: Any, kind: str, because: str, bug: Plant) -> Any:
+    return pytest.param(checker, kind, bug, id=f"{checker.NAME}-{kind}-{because}".replace(" ", "-"))
+
+
+def skipped(story: Story, second: int, outcome: str, reason: str | None) -> None:
+    """The ledger says that this tick did not run, and it did not."""
+    story.forget(second)
+    story.tick(second).update(outcome=outcome, reason=reason, run=None)
+
+
+def the_ledger_is_empty(story: Story) -> None:
+    story.final["ticks"]["pulse"].remove(story.tick(5))
+
+
+def two_outcomes(story: Story) -> None:
+    story.final["ticks"]["pulse"].append({**story.tick(5), "outcome": "missed"})
+
+
+def another_run(story: Story) -> None:
+    story.again(story.start(5), run=77, at_s=105.5)
+
+
+def missed_nothing_wrong(story: Story) -> None:
+    skipped(story, 28, "missed", "window")
+
+
+def wrong_leader(story: Story) -> None:
+    for second in (6, 7):
+        story.again(story.start(second), run=second, attempt="2", fence=99)
+
+
+TICKS = [
+    plant(checker=ticks, kind="unaccounted", because="no outcome", bug=the_ledger_is_empty),
+    plant(checker=ticks, kind="two-outcomes", because="decided twice", bug=two_outcomes),
+    plant(checker=ticks, kind="two-runs", because="fired twice", bug=another_run),
+    plant(checker=ticks, kind="started-twice", because="double push", bug=lambda s: s.again(s.start(5))),
+    plant(checker=ticks, kind="too-many-attempts", because="retried unasked", bug=wrong_leader),
+    plant(checker=ticks, kind="phantom", because="never ran", bug=lambda s: s.forget(5)),
+    plant(checker=ticks, kind="ran-but-denied", because="ledger says missed",
+          bug=lambda s: s.tick(11).update(outcome="missed", reason="lost_before_start")),
+    plant(checker=ticks, kind="bad-missed", because="no fault near", bug=missed_nothing_wrong),
+    plant(checker=ticks, kind="bad-skipped", because="overlap under allow",
+          bug=lambda s: skipped(s, 5, "skipped", "overlap")),
+    plant(checker=ticks, kind="undecided", because="pending for ever",
+          bug=lambda s: skipped(s, 5, "pending", None)),
+    plant(checker=ticks, kind="never-due", because="wrong instant",
+          bug=lambda s: s.again(s.start(5), tick_ms=s.start(5).tick_ms + 300)),  # type: ignore[operator]  # a tick
+    plant(checker=ticks, kind="late", because="no fault near",
+          bug=lambda s: _late(s)),
+    plant(checker=ticks, kind="early", because="before its instant", bug=lambda s: _move(s, 5, -0.4)),
+]  # fmt: skip
+
+
+def _move(story: Story, second: int, by_s: float) -> None:
+    mark = story.start(second)
+    story.marks.remove(mark)
+    story.again(mark, at_s=mark.at_s + by_s)
+
+
+def _late(story: Story) -> None:
+    story.history = [entry for entry in story.history if entry["kind"] != "fault"]
+    _move(story, 5, 9.0)
+
+
+def stale_read(story: Story) -> None:
+    story.operation(105, "get", "ok", {"job": "register-1"}, status=404)
+
+
+def lost_update(story: Story) -> None:
+    put = {"job": "register-1", "uid": "two", "if_match": 1}
+    story.operation(105, "put", "ok", put, status=200, revision=2, uid="two")
+    story.operation(106, "put", "ok", {**put, "uid": "three"}, status=200, revision=2, uid="three")
+
+
+def refused_wrongly(story: Story) -> None:
+    put = {"job": "register-1", "uid": "two", "if_match": 1}
+    story.operation(105, "put", "fail", put, status=412)
+
+
+def a_deleted_job_is_read(story: Story) -> None:
+    story.operation(105, "delete", "ok", {"job": "register-1", "if_match": 1}, status=204)
+    story.operation(106, "get", "ok", {"job": "register-1"}, status=200, revision=1, uid="one")
+
+
+LINEAR = [
+    plant(checker=linear, kind="not-linearizable", because="stale read", bug=stale_read),
+    plant(checker=linear, kind="not-linearizable", because="lost update", bug=lost_update),
+    plant(checker=linear, kind="not-linearizable", because="refused wrongly", bug=refused_wrongly),
+    plant(checker=linear, kind="not-linearizable", because="read after delete", bug=a_deleted_job_is_read),
+]
+
+
+def two_leaders(story: Story) -> None:
+    story.history.append({"t": 105.0, "kind": "view", "node": "node-2", "state": "leader", "term": 3})
+
+
+def one_epoch_two_nodes(story: Story) -> None:
+    story.events["node-2"][0]["node"] = "node-2"
+
+
+def epoch_falls(story: Story) -> None:
+    for events in story.events.values():
+        events.append({"t": 125.0, "id": "9000.0", "event": "led", "epoch": 3, "node": "node-2"})
+
+
+def histories_differ(story: Story) -> None:
+    story.events["node-2"][5]["run"] = 4711
+
+
+def no_claim(story: Story) -> None:
+    story.run(5)["tasks"]["main"]["attempts"][0]["fence"] = None
+
+
+def beats_on(story: Story) -> None:
+    first = story.start(5)
+    story.again(first, attempt="2", fence=7, at_s=106.0)
+    story.again(first, what="B", at_s=107.0)
+
+
+DISPATCH = [
+    plant(checker=dispatch, kind="two-leaders", because="one term", bug=two_leaders),
+    plant(checker=dispatch, kind="two-leaders", because="one epoch", bug=one_epoch_two_nodes),
+    plant(checker=dispatch, kind="epoch-went-back", because="no epoch check", bug=epoch_falls),
+    plant(checker=dispatch, kind="two-histories", because="nodes differ", bug=histories_differ),
+    plant(checker=dispatch, kind="no-grant", because="no claim", bug=no_claim),
+    plant(checker=dispatch, kind="wrong-fence", because="old grant", bug=lambda s: _refence(s, 5, 4)),
+    plant(checker=dispatch, kind="fence-twice", because="one grant, two runs",
+          bug=lambda s: _refence(s, 5, 10_006)),
+    plant(checker=dispatch, kind="at-the-same-time", because="lease ignored", bug=beats_on),
+    plant(checker=dispatch, kind="before-grant", because="started, then asked",
+          bug=lambda s: s.run(5)["tasks"]["main"]["attempts"][0].update(granted=instant(107))),
+]  # fmt: skip
+
+
+def _refence(story: Story, second: int, fence: int) -> None:
+    mark = story.start(second)
+    story.marks.remove(mark)
+    story.again(mark, fence=fence)
+
+
+def key_forgotten(story: Story) -> None:
+    story.final["runs"].append({**story.run(900), "id": 901})
+
+
+DURABLE = [
+    plant(checker=durable, kind="lost-write", because="acknowledged before commit",
+          bug=lambda s: s.final["revisions"]["register-1"].clear()),
+    plant(checker=durable, kind="lost-run", because="run forgotten",
+          bug=lambda s: s.final["runs"].remove(s.run(900))),
+    plant(checker=durable, kind="run-twice", because="idempotency forgotten", bug=key_forgotten),
+    plant(checker=durable, kind="different-state", because="nodes differ",
+          bug=lambda s: s.final["nodes"]["node-2"].update(state_hash="cc")),
+    plant(checker=durable, kind="not-converged", because="one stays behind",
+          bug=lambda s: s.final["nodes"]["node-2"].update(index=400)),
+    plant(checker=durable, kind="ledger", because="the product says so itself",
+          bug=lambda s: s.final["verify"]["problems"].append({"kind": "chain"})),
+]  # fmt: skip
+
+
+def event_after_the_end(story: Story) -> None:
+    for events in story.events.values():
+        events.append({"t": 129.0, "id": "9000.0", "event": "run_started", "run": 5, "name": "pulse"})
+
+
+def granted_from_nothing(story: Story) -> None:
+    for events in story.events.values():
+        events[:] = [e for e in events if not (e["event"] == "attempt_granted" and e["run"] == 5)]
+
+
+def tick_twice(story: Story) -> None:
+    for events in story.events.values():
+        decided = next(e for e in events if e["event"] == "tick_decided" and e["run"] == 5)
+        events.append({**decided, "id": "9000.0", "outcome": "missed"})
+
+
+LIFECYCLE = [
+    plant(checker=lifecycle, kind="illegal-step", because="started after its end", bug=event_after_the_end),
+    plant(checker=lifecycle, kind="illegal-step", because="ran without a grant", bug=granted_from_nothing),
+    plant(checker=lifecycle, kind="decided-twice", because="two ledger entries", bug=tick_twice),
+    plant(checker=lifecycle, kind="resurrected", because="another end",
+          bug=lambda s: s.run(5).update(state="failed")),
+    plant(checker=lifecycle, kind="resurrected", because="seen running again",
+          bug=lambda s: s.operation(120, "look", "ok", {"run": 900}, status=200, state="running")),
+]  # fmt: skip
+
+
+def silent(story: Story) -> None:
+    story.history = [e for e in story.history if e["kind"] != "fault"]
+    for second in range(3, 24):
+        story.forget(second)
+
+
+def never_a_leader(story: Story) -> None:
+    story.history = [entry for entry in story.history if entry.get("name") != "leader"]
+
+
+LIVENESS = [
+    plant(checker=liveness, kind="silence", because="nothing was wrong", bug=silent),
+    plant(checker=liveness, kind="no-leader", because="after healing", bug=never_a_leader),
+    plant(checker=liveness, kind="no-tick", because="after healing",
+          bug=lambda s: [s.forget(second) for second in [*range(15, 31)]]),
+    plant(checker=liveness, kind="hangs", because="a run without an end",
+          bug=lambda s: s.run(5).update(state="running", finished=None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("checker", "kind", "bug"), [*TICKS, *LINEAR, *DISPATCH, *DURABLE, *LIFECYCLE, *LIVENESS]
+)
+def test_a_planted_bug_is_found(checker: Any, kind: str, bug: Plant) -> None:
+    story = clean()
+    bug(story)
+
+    finding = checker.check(story.case())
+
+    assert finding.verdict == "violation"
+    assert kind in {offence.kind for offence in finding.offences}, finding
+
+
+def unseen(story: Story) -> None:
+    for entry in story.history:
+        if entry.get("phase") == "seen":
+            entry["real"] = None
+
+
+def endless(story: Story) -> None:
+    for entry in story.history:
+        if entry.get("phase") == "healed":
+            entry["real"] = True
+
+
+@pytest.mark.parametrize(
+    ("kind", "bug"),
+    [
+        ("too-little", lambda s: s.plan.update(minimum={"ticks": 10_000})),
+        ("not-real", unseen),
+        ("not-gone", endless),
+        ("not-injected", lambda s: s.plan["steps"].append({"action": "leader-killed"})),
+        ("not-read", lambda s: s.final.pop("runs")),
+        ("not-heard", lambda s: s.plan.update(nodes=3)),
+        ("clock-jumped", lambda s: s.history.append({"t": 125.0, "kind": "anchor", "wall_s": 0.0})),
+    ],
+)
+def test_too_little_is_invalid(kind: str, bug: Plant) -> None:
+    story = clean()
+    bug(story)
+
+    finding = vacuity.check(story.case())
+
+    assert finding.verdict == "invalid"
+    assert kind in {offence.kind for offence in finding.offences}
+
+
+def test_beyond_its_bound_the_search_is_unknown_and_no_pass() -> None:
+    finding = linear.check(clean().case(), steps_max=1)
+
+    assert finding.verdict == "unknown"
+
+
+def test_a_lost_answer_may_have_been_a_write_or_not() -> None:
+    """What is among the revisions happened, at any time later; what is not never did."""
+    story = clean()
+    put = {"job": "register-1", "uid": "two", "if_match": 1}
+    story.operation(105, "put", "info", put)
+    story.operation(106, "put", "info", {**put, "uid": "never"})
+    story.operation(107, "get", "ok", {"job": "register-1"}, status=200, revision=1, uid="one")
+    story.operation(109, "get", "ok", {"job": "register-1"}, status=200, revision=2, uid="two")
+    story.final["revisions"]["register-1"].append({"revision": 2, "definition": {"labels": {"uid": "two"}}})
+
+    assert linear.check(story.case()).verdict == "pass"
