@@ -1,8 +1,9 @@
 """Who asks, and what they may do.
 
-Rules: a token is known by its SHA-256 alone; comparisons take constant time; a role grants capabilities,
-never a route by name; cookies carry the token, HttpOnly and same-site, and a write made with one needs the
-CSRF token. `agent` tokens open the agents' socket and nothing else.
+Rules: a token is found by its SHA-256, so what a comparison takes tells nothing of it; a role grants
+capabilities, never a route by name; cookies carry the token, HttpOnly and same-site, and a write made with
+one needs the CSRF token. `agent` tokens open the agents' socket and nothing else; join tokens redeem
+themselves and nothing else; one that has expired is no token.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from dataclasses import dataclass
 
 from api.ports import Scheduler
 from api.problems import Problem
-from scheduler.store import pages
+from scheduler.store import tokens as token_rows
+from scheduler.store.tokens import Credential
 
 COOKIE = "cronclave_session"
 COOKIE_AGE_S = 12 * 3600
-CACHE_S = 2.0  #: how long a token may still work after it was withdrawn
+CACHE_S = 2.0  #: how long a token may still work on a node that did not hear of its end
 CACHE_ENTRIES_MAX = 1_000
 TOKEN_BYTES_MAX = 512
 
 READ, RUN, EDIT, OPERATE, ADMIN, AGENT = "read", "run", "edit", "operate", "admin", "agent"
+JOIN = "join"
 
 CAPABILITIES: Mapping[str, frozenset[str]] = {
     "viewer": frozenset({READ}),
@@ -31,6 +34,9 @@ CAPABILITIES: Mapping[str, frozenset[str]] = {
     "submitter": frozenset({READ, RUN, EDIT}),
     "admin": frozenset({READ, RUN, EDIT, OPERATE, ADMIN, AGENT}),
     "agent": frozenset({AGENT}),
+    "join-agent": frozenset({JOIN}),
+    "join-node": frozenset({JOIN}),
+    "node": frozenset(),  # the record of a node that joined: its key, which opens nothing here
 }
 
 
@@ -42,6 +48,8 @@ class Principal:
     role: str
     token: str
     by_cookie: bool = False
+    holder: str = ""  #: the one agent that may use it; empty: any
+    pool: str = ""  #: that its agents must belong to; empty: any
 
     def may(self, capability: str) -> bool:
         return capability in CAPABILITIES.get(self.role, frozenset())
@@ -69,7 +77,7 @@ class Access:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._cache: dict[bytes, tuple[float, str, str]] = {}
+        self._cache: dict[bytes, tuple[float, Credential]] = {}
 
     def identify(self, headers: Mapping[str, str]) -> Principal:
         """The principal of these headers; raises Problem(unauthorized)."""
@@ -81,6 +89,10 @@ class Access:
             raise unauthorized("no token was sent")
         return self.of_token(token, by_cookie=by_cookie)
 
+    def forget(self, name: str) -> None:
+        """A token was withdrawn: what is remembered of it is no longer true."""
+        self._cache = {digest: kept for digest, kept in self._cache.items() if kept[1].name != name}
+
     def of_token(self, token: str, *, by_cookie: bool = False) -> Principal:
         if len(token) > TOKEN_BYTES_MAX:
             raise unauthorized("the token is not known")
@@ -88,18 +100,20 @@ class Access:
         now = time.monotonic()
         known = self._cache.get(digest)
         if known is None or known[0] < now:
-            found: tuple[str, str] | None = None
             with self._scheduler.read() as store:
-                for name, sha256, role in pages.tokens(store):
-                    if hmac.compare_digest(sha256, digest):
-                        found = (name, role)
+                found = token_rows.by_digest(store, digest)
             if found is None:
                 self._cache.pop(digest, None)
                 raise unauthorized("the token is not known")
             if len(self._cache) >= CACHE_ENTRIES_MAX:
                 self._cache.clear()
-            known = self._cache[digest] = (now + CACHE_S, *found)
-        return Principal(known[1], known[2], token, by_cookie)
+            known = self._cache[digest] = (now + CACHE_S, found)
+        credential = known[1]
+        if credential.expires_ms and credential.expires_ms <= self._scheduler.now_ms():
+            raise unauthorized("the token has expired")
+        return Principal(
+            credential.name, credential.role, token, by_cookie, credential.holder, credential.pool
+        )
 
 
 def unauthorized(detail: str) -> Problem:

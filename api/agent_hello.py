@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.access import Principal
 from scheduler.formats import supported
 from scheduler.protocol import VERSION, Hello
 
@@ -42,6 +43,15 @@ def why_refused(hello: Hello, cluster: str, restores: int, lineage: str) -> tupl
         return "wrong_cluster", f"the agent knows restore {hello.restores}, this cluster is at {restores}"
     if not hello.name or not hello.session or not hello.installation or hello.slots < 0:
         return "refused", "Hello needs a name, an installation, a session and a number of slots"
+    return None
+
+
+def why_not_its_token(hello: Hello, principal: Principal) -> tuple[str, str] | None:
+    """As `why_refused`: a token may be bound to one agent's name and to a pool."""
+    if principal.holder not in ("", hello.name):
+        return "refused", f"token {principal.name} is that of agent {principal.holder}, not of {hello.name}"
+    if principal.pool not in ("", hello.pool):
+        return "refused", f"token {principal.name} is for the pool {principal.pool}, not {hello.pool}"
     return None
 
 

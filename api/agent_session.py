@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from starlette.types import Receive, Send
 
 from api import recount
-from api.agent_hello import LETTERS_MAX, why_refused
+from api.access import Principal
+from api.agent_hello import LETTERS_MAX, why_not_its_token, why_refused
 from api.ports import NoLeaderError, OverloadedError, UnavailableError
 from scheduler import protocol as p
 from scheduler.commands import Command, ConnectAgent, Finish, Outcome, ReportRunning, Start
@@ -45,8 +46,9 @@ _RETRY = (NoLeaderError, OverloadedError, UnavailableError)
 class AgentSession:
     """The life of one socket; `run` returns when it is over."""
 
-    def __init__(self, gateway: Gateway, receive: Receive, send: Send) -> None:
+    def __init__(self, gateway: Gateway, receive: Receive, send: Send, principal: Principal) -> None:
         self._gateway = gateway
+        self.principal = principal
         self._scheduler = gateway.scheduler
         self._receive = receive
         self._send = send
@@ -193,6 +195,7 @@ class AgentSession:
         with self._scheduler.read() as store:
             lineage, restore = restores.lineage(store), restores.current(store)
         refusal = why_refused(hello, status.cluster, status.restores, lineage)
+        refusal = refusal or why_not_its_token(hello, self.principal)
         if refusal is not None:
             self.leave(*refusal)
             return False

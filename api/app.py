@@ -35,6 +35,7 @@ from api.routes import (
     health,
     jobs,
     jobs_hot,
+    join,
     logs,
     pages,
     runs,
@@ -47,7 +48,8 @@ from scheduler.protocol import FRAME_BYTES_MAX
 from scheduler.store.connection import QueryTooLongError
 
 NOUNS = (
-    jobs, apply, runs, logs, ticks, agents, cluster, formats, backup, events, tokens, session, health, pages
+    jobs, apply, runs, logs, ticks, agents, cluster, formats, backup, events, tokens, join, session,
+    health, pages,
 )  # fmt: skip
 
 UVICORN: Mapping[str, Any] = {

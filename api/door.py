@@ -41,7 +41,7 @@ QUERY_BYTES_MAX = 16 << 10
 FIELDS_MAX = 100
 
 PUBLIC_PATHS = frozenset(
-    {"/", "/healthz", "/healthy.html", "/readyz", "/openapi.json", "/docs", "/favicon.ico"}
+    {"/", "/healthz", "/healthy.html", "/readyz", "/openapi.json", "/docs", "/favicon.ico", "/v1/ca"}
 )
 PUBLIC_PREFIXES = ("/cockpit/", "/problems/")
 OWN_ACCESS = frozenset({"/v1/session"})  #: makes or ends a session: judges the token itself

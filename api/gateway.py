@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable
 
 from starlette.types import Receive, Scope, Send
 
-from api.access import AGENT, Access
+from api.access import AGENT, Access, Principal
 from api.agent_session import AgentSession
 from api.agent_work import assignment
 from api.commits import Commits
@@ -120,11 +120,11 @@ class Gateway:
         """One WebSocket of an agent, from its request to its end."""
         await receive()  # websocket.connect
         try:
-            self._admit(scope)
+            principal = self._admit(scope)
         except Problem as problem:
             await _deny(scope, send, problem)
             return
-        session = AgentSession(self, receive, send)
+        session = AgentSession(self, receive, send, principal)
         self._open.add(session)
         try:
             await session.run()
@@ -132,7 +132,7 @@ class Gateway:
             self._open.discard(session)
             self.forget(session)
 
-    def _admit(self, scope: Scope) -> None:
+    def _admit(self, scope: Scope) -> Principal:
         if scope["path"] != "/v1/agent":
             raise Problem("not-found", f"no WebSocket at {scope['path'][:200]}")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -144,6 +144,7 @@ class Gateway:
             raise Problem("validation", f"the subprotocol {p.SUBPROTOCOL} is needed", status=400)
         if self._stopping or len(self._open) >= SESSIONS_MAX:
             raise Problem("unavailable", "the node takes no agents now", headers={"Retry-After": "1"})
+        return principal
 
     def fit(self) -> str | None:
         """None while this node may speak for the cluster; else the reason to leave it: no_quorum | behind."""
@@ -210,8 +211,6 @@ class Gateway:
 
     def on_commit(self, commit: Committed) -> None:
         sessions = self.sessions
-        if not sessions:
-            return
         wanted: list[int] = []
         for index, _, event in commit.events:
             if isinstance(event, e.AttemptAssigned | e.AttemptCancelling):
@@ -223,8 +222,17 @@ class Gateway:
                 self._on_disconnected(index, event)
             elif isinstance(event, e.AgentConnected):
                 self._on_connected(index, event)
+            elif isinstance(event, e.TokenWithdrawn):
+                self._on_withdrawn(event.name)
         if wanted:
             self._push(wanted)
+
+    def _on_withdrawn(self, token: str) -> None:
+        """Who is here by it leaves now; a connection must not outlive what opened it."""
+        self.access.forget(token)
+        for session in list(self._open):
+            if session.principal.name == token:
+                session.leave("refused", f"token {token} is withdrawn")
 
     def on_gap(self) -> None:
         """Commits were lost: look at everything that holds a slot of an agent here."""

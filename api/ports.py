@@ -163,6 +163,26 @@ class Subscription(Protocol):
     def close(self) -> None: ...
 
 
+class Authority(Protocol):
+    """The certificates of this cluster, for machines that join."""
+
+    def bundle(self) -> str | None:
+        """The CA certificates that all trust, as PEM; None in a cluster without TLS."""
+        ...
+
+    def is_signer(self) -> bool:
+        """Whether this node holds the CA's key."""
+        ...
+
+    def key_id(self, request: str) -> bytes:
+        """SHA-256 of what a signing request (PEM) is for. Raises ValueError."""
+        ...
+
+    def sign(self, request: str, name: str, hosts: Sequence[str]) -> str:
+        """A node's certificate, as PEM. Raises ValueError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
     """What the composition root tells the API."""
@@ -170,4 +190,5 @@ class ApiSettings:
     insecure: bool  #: plain HTTP beyond loopback is allowed
     body_bytes_max: int = 1 << 20
     urls: Mapping[str, str] = field(default_factory=dict)  #: node name to base URL
+    authority: Authority | None = None  #: None: a cluster without TLS
     scratch: Path | None = None  #: directory for a copy of the state on its way to a client

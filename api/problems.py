@@ -44,6 +44,7 @@ KINDS: dict[str, Kind] = {
     "idempotency-key-reused": Kind(
         422, "The Idempotency-Key was used for another request", "Use a new key for a new request."
     ),
+    "no-signer": Kind(409, "This node signs no certificates", "Ask a node that has tls.ca_key."),
     "not-available": Kind(422, "Not available in this version"),
     "too-many-requests": Kind(429, "Too many requests wait already", "Try again after Retry-After seconds."),
     "overloaded": Kind(503, "The node has too much to do", "Try again after Retry-After seconds."),

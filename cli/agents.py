@@ -5,13 +5,16 @@ from __future__ import annotations
 import click
 
 from cli.client import Client, path_of
+from cli.lazy import Lazy, LazyGroup
 from cli.options import connected, consistency, formatted, stale
 from cli.output import facts, more, show
 
+COMMANDS = {"join": Lazy("cli.agent_join:agent_join", "Make this host an agent of the cluster.")}
 
-@click.group("agents", epilog="Example: cronclave agents list")
+
+@click.group("agents", cls=LazyGroup, lazy=COMMANDS, epilog="Example: cronclave agents list")
 def agents() -> None:
-    """Look at agents."""
+    """Look at agents, make this host one."""
 
 
 @agents.command("list", epilog="Example: cronclave agents list -o json")

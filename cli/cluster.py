@@ -22,6 +22,7 @@ NODE_ANSWER_S = 1.5
 COMMANDS = {
     "init": Lazy("cli.init:init", "Lay out a new cluster: certificates, token, configurations."),
     "join": Lazy("cli.join:join", "Make this machine a new node of the cluster."),
+    "token": Lazy("cli.join_tokens:join_tokens", "Invite new nodes and agents."),
     "cert": Lazy("cli.certificates:certificates", "Look at certificates, renew them, change the CA."),
 }
 

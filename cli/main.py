@@ -16,7 +16,7 @@ COMMANDS = {
     "run": Lazy("cli.run:run", "Look at runs, follow their output, cancel them."),
     "agents": Lazy("cli.agents:agents", "List agents."),
     "cluster": Lazy("cli.cluster:cluster", "Make a cluster, look at it, add and remove nodes."),
-    "token": Lazy("cli.token:token", "Make and list bearer tokens."),
+    "token": Lazy("cli.token:token", "Make, list and withdraw bearer tokens."),
     "events": Lazy("cli.events:events", "Follow what happens, live."),
     "verify": Lazy("cli.ledger:verify", "Prove that each due tick had exactly one outcome."),
     "ticks": Lazy("cli.ticks:ticks", "When a schedule is due; offline."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.client import Client, path_of
-from cli.options import connected, consistency, formatted, stale
+from cli.options import SPAN, connected, consistency, formatted, stale
 from cli.output import show
 
 ROLES = ("viewer", "operator", "submitter", "admin", "agent")
@@ -13,7 +13,7 @@ ROLES = ("viewer", "operator", "submitter", "admin", "agent")
 
 @click.group("token", epilog="Example: cronclave token create --role agent host-17")
 def token() -> None:
-    """Make and list bearer tokens."""
+    """Make, list and withdraw bearer tokens."""
 
 
 @token.command("create", epilog="Example: cronclave token create --role agent host-17 > /etc/cronclave/token")
@@ -21,11 +21,18 @@ def token() -> None:
 @click.option(
     "--role", type=click.Choice(ROLES), required=True, help="What it may do; agent: connect agents, no more."
 )
+@click.option("--ttl", type=SPAN, help="How long it is valid, such as 30d.  [default: for ever]")
+@click.option("--agent", "holder", metavar="NAME", help="With --role agent: the one agent that may use it.")
+@click.option("--pool", metavar="POOL", help="With --role agent: the pool that its agents belong to.")
 @formatted
 @connected
-def create(client: Client, name: str, role: str, form: str) -> None:
+def create(
+    client: Client, name: str, role: str, ttl: float | None, holder: str | None, pool: str | None, form: str
+) -> None:
     """Make a token and print its secret, this once: the cluster keeps a hash."""
-    made = client.post(path_of("tokens"), {"name": name, "role": role})
+    limits = {"ttl_s": max(1, int(ttl)) if ttl else None, "holder": holder, "pool": pool}
+    document = {"name": name, "role": role, **{key: value for key, value in limits.items() if value}}
+    made = client.post(path_of("tokens"), document)
     if form == "table":
         # Alone on its line, so that it can go straight into a file.
         click.echo(made["token"])
@@ -43,6 +50,21 @@ def list_(client: Client, stale: bool, form: str) -> None:
     show(
         form,
         items,
-        ("token", "role", "created"),
-        lambda: [(item["name"], item["role"], item["created"]) for item in items],
-    )
+        ("token", "role", "created", "until", "uses", "for", "pool"),
+        lambda: [
+            (
+                item["name"], item["role"], item["created"], item["expires"], item["uses"], item["holder"],
+                item["pool"],
+            )
+            for item in items
+        ],
+    )  # fmt: skip
+
+
+@token.command("revoke", epilog="Example: cronclave token revoke agent:web-7")
+@click.argument("name")
+@connected
+def revoke(client: Client, name: str) -> None:
+    """Withdraw a token: agents that are connected by it leave. The last administrator's stays."""
+    client.delete(path_of("tokens", name))
+    click.echo(f"{name} is withdrawn")

@@ -27,6 +27,7 @@ from node.https import HttpsCertificate
 from node.identity import load_identity, software_version
 from node.link import CoreLink
 from node.planner import Planner
+from node.signing import NodeAuthority
 from node.supervisor import EXIT_REFUSED, die_with_parent
 from scheduler import events as e
 from scheduler import formats
@@ -96,6 +97,7 @@ class Front:
         if https is not None:
             self._link.certificates = lambda: {"https": int(https.not_after_s * 1000)}
         settings = ApiSettings(
+            authority=NodeAuthority(config.cluster, config.tls) if config.tls else None,
             insecure=config.insecure,
             urls={name: member.url for name, member in config.members.items()},
             scratch=config.data / "backups",

@@ -26,7 +26,7 @@ from api.ports import (
 from node import bridge
 from node.proposals import Proposals
 from scheduler import codec
-from scheduler.commands import Command, Outcome, PutJobs, PutToken, RunJob
+from scheduler.commands import Command, Outcome, PutJobs, PutToken, RedeemToken, RunJob
 from scheduler.events import Event
 from scheduler.store.connection import Store
 
@@ -34,7 +34,7 @@ log = logging.getLogger("cronclave.front")
 
 HISTORY_EVENTS_MAX = 50_000
 CORE_SILENCE_MS = 1_000
-OUTSIDE = (PutJobs, RunJob, PutToken)
+OUTSIDE = (PutJobs, RunJob, PutToken, RedeemToken)
 """What makes the state grow and can wait: refused while disks are low. Deleting and cancelling free space."""
 
 

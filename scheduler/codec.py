@@ -32,6 +32,8 @@ COMMAND_TAGS: dict[type[Any], int] = {
     c.ResolveRun: 7,
     c.PutToken: 8,
     c.Activate: 9,
+    c.RedeemToken: 10,
+    c.DeleteToken: 11,
     c.ConnectAgent: 20,
     c.DisconnectAgent: 21,
     c.Start: 22,
@@ -83,6 +85,7 @@ EVENT_TAGS: dict[type[Any], int] = {
     e.NodeLost: 19,
     e.FormatActivated: 20,
     e.FormatRaised: 21,
+    e.TokenWithdrawn: 22,
 }
 
 

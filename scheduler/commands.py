@@ -111,6 +111,28 @@ class PutToken:
     name: str
     sha256: bytes
     role: str
+    expires_ms: int = 0  #: 0: never
+    uses: int = 0  #: of a join token: how many may join by it
+    holder: str = ""  #: the one agent or node that may use it; empty: any
+    pool: str = ""  #: the pool that its agents belong to; empty: any
+
+
+@dataclass(frozen=True, slots=True)
+class RedeemToken:
+    """Join by a token: what the newcomer is known by from now on takes one of its uses. The same newcomer
+    with the same credential may repeat it, and takes no other use."""
+
+    token: str  #: name of the join token
+    holder: str  #: name of the agent or node that joins
+    credential: bytes  #: SHA-256 of an agent's own secret, or of what identifies a node's key
+    pool: str = ""  #: of an agent
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteToken:
+    """Withdraw a token. The last administrator's stays."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,6 +423,8 @@ Command = (
     | CancelRun
     | ResolveRun
     | PutToken
+    | RedeemToken
+    | DeleteToken
     | Activate
     | ConnectAgent
     | DisconnectAgent

@@ -195,6 +195,13 @@ class FormatRaised:
     format: int
 
 
+@dataclass(frozen=True, slots=True)
+class TokenWithdrawn:
+    """Nobody is anybody by this token any more."""
+
+    name: str
+
+
 Event = (
     Led
     | JobPut
@@ -217,4 +224,5 @@ Event = (
     | NodeLost
     | FormatActivated
     | FormatRaised
+    | TokenWithdrawn
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import Call, call_of, json_response, json_type
-from api.ports import NodeStatus
+from api.ports import NodeStatus, Scheduler
 from api.problems import FieldError, Problem
 from api.services import services_of
 from api.views import cluster_json, restore_json
@@ -54,6 +54,14 @@ async def add_member(request: Request) -> Response:
     services, call = services_of(request), call_of(request)
     call.need(access.ADMIN)
     fields = _texts(call, MEMBER_FIELDS)
+    check_member(fields)
+    if not call.flag("dry_run"):
+        await admit(services.scheduler, fields)
+    return json_response({"node": fields["name"], **fields}, 200 if call.flag("dry_run") else 201)
+
+
+def check_member(fields: Mapping[str, str]) -> None:
+    """Name, address and url of a new node. Raises Problem."""
     if not NAME.fullmatch(fields["name"]):
         raise _invalid(
             "/name", "a node's name is letters, digits and . _ - between them, 128 characters at most"
@@ -63,14 +71,16 @@ async def add_member(request: Request) -> Response:
         raise _invalid("/address", "write it as host:port")
     if not fields["url"].startswith(("http://", "https://")):
         raise _invalid("/url", "write it as http://host:port or https://host:port")
-    if not call.flag("dry_run"):
-        scheduler, name = services.scheduler, fields["name"]
-        await _settle(
-            lambda: scheduler.add_member(name, fields["address"], fields["zone"], fields["url"]),
-            lambda: name in _names(scheduler.status()),
-            f"{name} is not admitted",
-        )
-    return json_response({"node": fields["name"], **fields}, 200 if call.flag("dry_run") else 201)
+
+
+async def admit(scheduler: Scheduler, fields: Mapping[str, str]) -> None:
+    """Make it a member, and wait until this node sees that. Raises Problem."""
+    name = fields["name"]
+    await _settle(
+        lambda: scheduler.add_member(name, fields["address"], fields["zone"], fields["url"]),
+        lambda: name in _names(scheduler.status()),
+        f"{name} is not admitted",
+    )
 
 
 @router.delete(

@@ -5,24 +5,32 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import access, schemas
-from api.access import CAPABILITIES
 from api.call import call_of, json_response, json_type
 from api.consistency import settle
 from api.instants import rfc3339
 from api.outcomes import expect_ok
 from api.problems import FieldError, Problem
 from api.services import services_of
-from scheduler.commands import PutToken
+from scheduler.commands import DeleteToken, PutToken
+from scheduler.machine.tokens import JOINS, ROLES
 from scheduler.store import tokens as token_rows
 
 router = APIRouter(tags=["tokens"])
 
 SECRET_BYTES = 32
+FIELDS = ("name", "role", "ttl_s", "uses", "holder", "pool")
+LETTERS_MAX = 255
+USES_MAX = 10_000
+TTL_S_MAX = 10 * 366 * 86_400
+JOIN_TTL_S = 3_600
+JOIN_TTL_S_MAX = 7 * 86_400
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -33,26 +41,69 @@ async def create_token(request: Request) -> Response:
     call.need(access.ADMIN)
     document = call.json_object()
     errors = [
-        FieldError(f"/{name[:100]}", 'unknown field; send {"name", "role"}')
+        FieldError(f"/{name[:100]}", f"unknown field; known are {', '.join(FIELDS)}")
         for name in document
-        if name not in ("name", "role")
+        if name not in FIELDS
     ]
     name, role = document.get("name"), document.get("role")
     if not isinstance(name, str):
         errors.append(FieldError("/name", f"it is a text, not {json_type(name)}"))
     elif not _NAME.fullmatch(name):
         errors.append(FieldError("/name", "letters, digits and . _ - (63 at most), a letter or digit first"))
-    if not isinstance(role, str) or role not in CAPABILITIES:
-        errors.append(FieldError("/role", f"one of {', '.join(CAPABILITIES)}"))
+    if not isinstance(role, str) or role not in ROLES:
+        errors.append(FieldError("/role", f"one of {', '.join(ROLES)}"))
+    limits = _limits(document, str(role), errors)
     if errors:
         raise Problem("validation", f"{errors[0].pointer}: {errors[0].detail}", errors=errors)
     if call.flag("dry_run"):
         return json_response({"name": name, "role": role, "dry_run": True})
     secret = secrets.token_urlsafe(SECRET_BYTES)
     digest = hashlib.sha256(secret.encode()).digest()
-    outcome = await services.scheduler.propose(PutToken(str(name), digest, str(role)))
+    now_ms = services.scheduler.now_ms()
+    command = PutToken(
+        str(name), digest, str(role), now_ms + limits["ttl_s"] * 1000 if limits["ttl_s"] else 0,
+        limits["uses"], document.get("holder", ""), document.get("pool", ""),
+    )  # fmt: skip
+    outcome = await services.scheduler.propose(command)
     expect_ok(outcome, what=f"making token {name}")
-    return json_response({"name": name, "role": role, "token": secret}, 201, {"Cache-Control": "no-store"})
+    made = {"name": name, "role": role, "token": secret}
+    if command.expires_ms:
+        made["expires"] = rfc3339(command.expires_ms)
+    return json_response(made, 201, {"Cache-Control": "no-store"})
+
+
+def _limits(document: Mapping[str, Any], role: str, errors: list[FieldError]) -> dict[str, int]:
+    """`ttl_s` and `uses`, 0 where there are none; what is wrong goes to `errors`."""
+    joins = role in JOINS
+    most = {"ttl_s": JOIN_TTL_S_MAX if joins else TTL_S_MAX, "uses": USES_MAX}
+    found = {"ttl_s": JOIN_TTL_S if joins else 0, "uses": 1 if joins else 0}
+    for field in found:
+        value = document.get(field, found[field])
+        if field == "uses" and not joins and "uses" in document:
+            errors.append(FieldError("/uses", "only a join token is used up"))
+        elif field in document and (type(value) is not int or not 1 <= value <= most[field]):
+            errors.append(FieldError(f"/{field}", f"a whole number from 1 to {most[field]}"))
+        else:
+            found[field] = value
+    for field in ("holder", "pool"):
+        value = document.get(field, "")
+        if not isinstance(value, str) or len(value) > LETTERS_MAX:
+            errors.append(FieldError(f"/{field}", f"a text of at most {LETTERS_MAX} letters"))
+        elif value and role not in ("agent", "join-agent", *(("join-node",) if field == "holder" else ())):
+            errors.append(FieldError(f"/{field}", "only tokens of agents are bound to it"))
+    return found
+
+
+@router.delete(
+    "/v1/tokens/{name}", operation_id="deleteToken", openapi_extra=schemas.delete_token, status_code=204
+)
+async def delete_token(request: Request, name: str) -> Response:
+    """Withdraw a token: agents that are connected by it leave. The last administrator's stays."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.ADMIN)
+    if not call.flag("dry_run"):
+        expect_ok(await services.scheduler.propose(DeleteToken(name)), what=f"token {name}")
+    return Response(status_code=204)
 
 
 @router.get("/v1/tokens", operation_id="listTokens", openapi_extra=schemas.read)
@@ -63,5 +114,16 @@ async def list_tokens(request: Request) -> Response:
     await settle(call, services.commits)
     with services.scheduler.read() as store:
         rows = token_rows.all_tokens(store)
-    items = [{"name": row.name, "role": row.role, "created": rfc3339(row.created_ms)} for row in rows]
+    items = [
+        {
+            "name": row.name,
+            "role": row.role,
+            "created": rfc3339(row.created_ms),
+            "expires": rfc3339(limits.expires_ms) if limits.expires_ms else None,
+            "uses": limits.uses if row.role in JOINS else None,
+            "holder": limits.holder or None,
+            "pool": limits.pool or None,
+        }
+        for row, limits in rows
+    ]
     return json_response({"items": items, "next_cursor": None})

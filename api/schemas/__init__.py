@@ -102,6 +102,10 @@ create_token: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body({"name": "host-17", "role": "agent"}),
 }
+delete_token: dict[str, Any] = {"parameters": [_DRY_RUN]}
+join: dict[str, Any] = {
+    "requestBody": _body({"name": "web-7", "pool": "web", "sha256": "SHA-256 of its own secret, in hex"}),
+}
 remove_member: dict[str, Any] = {"parameters": [_DRY_RUN]}
 backup: dict[str, Any] = {
     "parameters": _FRESHNESS,

@@ -34,6 +34,8 @@ APPLY: dict[type[Any], Callable[[Context, Any], c.Outcome]] = {
     c.CancelRun: runs.cancel_run,
     c.ResolveRun: runs.resolve_run,
     c.PutToken: tokens.put_token,
+    c.RedeemToken: tokens.redeem_token,
+    c.DeleteToken: tokens.delete_token,
     c.Activate: activation.activate,
     c.ConnectAgent: agents.connect,
     c.DisconnectAgent: agents.disconnect,

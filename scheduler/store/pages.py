@@ -383,10 +383,3 @@ def live_dispatch(store: Store, agent_id: int) -> list[DispatchRow]:
 
 
 # -- the rest -----------------------------------------------------------------------------------
-
-
-def tokens(store: Store) -> list[tuple[str, bytes, str]]:
-    return [
-        (row[0], bytes(row[1]), row[2])
-        for row in store.rows("SELECT name, sha256, role FROM tokens ORDER BY name")
-    ]

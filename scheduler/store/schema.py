@@ -191,6 +191,18 @@ STATEMENTS: tuple[str, ...] = (
         name TEXT PRIMARY KEY, sha256 BLOB NOT NULL, role TEXT NOT NULL, created_ms INTEGER NOT NULL
     )
     """,
+    "CREATE INDEX tokens_sha256 ON tokens (sha256)",
+    # Of those tokens alone that have limits.
+    """
+    CREATE TABLE token_limits (
+        name TEXT PRIMARY KEY,
+        expires_ms INTEGER NOT NULL,        -- 0: never
+        uses INTEGER NOT NULL,              -- left; of join tokens
+        holder TEXT NOT NULL,               -- the one agent or node that may use it; empty: any
+        pool TEXT NOT NULL                  -- that its agents belong to; empty: any
+    )
+    """,
+    "CREATE INDEX token_limits_expiry ON token_limits (expires_ms, name) WHERE expires_ms > 0",
     """
     CREATE TABLE idempotency (
         key TEXT PRIMARY KEY, body BLOB NOT NULL, outcome BLOB NOT NULL, stamp_ms INTEGER NOT NULL

@@ -9,7 +9,7 @@ import websockets
 from api.access import CAPABILITIES
 from api.app import Api
 from scheduler import protocol as p
-from scheduler.machine.tokens import ROLES
+from scheduler.machine.tokens import JOINS, ROLES
 from tests.api.served import HandAgent, served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 
@@ -28,7 +28,7 @@ def of(token: str) -> dict[str, str]:
 
 
 def test_every_role_has_its_capabilities() -> None:
-    assert set(ROLES) == set(CAPABILITIES)
+    assert {*ROLES, *JOINS.values()} == set(CAPABILITIES)
 
 
 async def test_a_token_works_at_once_and_its_secret_is_not_kept(

@@ -7,15 +7,17 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench.cluster import Cluster, Node, free_base_port, wait_for
+from bench.cluster import Agent, Cluster, Node, Program, free_base_port, wait_for
 from bench.jobs import append_tick, every_second
+from cli.join_token import decode, fingerprints
 from cluster.tls import TlsFiles, read
 from tests.cluster.certificates import Certificates
-from tests.e2e.cluster import DEADLINE_S, judge_file, wait_lines
+from tests.e2e.cluster import DEADLINE_S, judge_file, start_run, wait_lines, wait_run
 from tests.e2e.conftest import CLUSTERS
 from tests.e2e.secured import add_agent, administrator, cronclave, lay_out, must
 
@@ -34,7 +36,7 @@ def secured(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]
     cluster.stop()
 
 
-def told(node: Node, *words: str, since: int = 0) -> bool:
+def told(node: Program, *words: str, since: int = 0) -> bool:
     """Whether a line of the node's log behind `since` has all these words."""
     lines = node.log.read_bytes()[since:].decode(errors="replace").splitlines()
     return any(all(word in line for word in words) for line in lines)
@@ -166,3 +168,78 @@ def _trusted(node: Node, ca: Path) -> bool:
         return bool(https_fingerprint(node, ca))
     except OSError:
         return False
+
+
+def test_machines_join_by_token_and_verify_the_cluster_first(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    base_port = free_base_port(*PORTS, 5)
+    cluster = lay_out(tmp_path / "prod", base_port, nodes=1, options=("--signer", "node-1"))
+    request.node.stash.setdefault(CLUSTERS, []).append(cluster)
+    try:
+        _machines_join(cluster, tmp_path, base_port)
+    finally:
+        cluster.stop()
+
+
+def _machines_join(cluster: Cluster, tmp_path: Path, base_port: int) -> None:
+    cluster.nodes[0].start()
+    cluster.wait_ready()
+    admin = administrator(cluster.root)
+    invite = ("cluster", "token", "create", "--role")
+
+    token = must(cronclave(*invite, "node", "--name", "node-2", environment=admin)).strip()
+    foreign = Certificates(tmp_path / "foreign", cluster="x").trust.read_text()
+    forged = replace(decode(token), fingerprints=fingerprints(foreign)).encode()
+    where = (
+        "--zone",
+        "zone-b",
+        "--http",
+        f"127.0.0.1:{base_port + 20}",
+        "--raft",
+        f"127.0.0.1:{base_port + 21}",
+    )
+    into = ("--data", str(tmp_path / "node-2"))
+    stranger = cronclave("cluster", "join", "node-2", "--token", forged, *where, *into)
+    assert stranger.returncode == 4
+    assert "is not the cluster that made this token" in stranger.stderr
+    must(cronclave("cluster", "join", "node-2", "--token", token, *where, *into))
+    fresh = Node(
+        "node-2", "zone-b", tmp_path / "node-2", "node",
+        url=f"https://127.0.0.1:{base_port + 20}", raft=f"127.0.0.1:{base_port + 21}",
+    )  # fmt: skip
+    fresh.start()
+    cluster.set_nodes([*cluster.nodes, fresh])
+    cluster.wait_ready()
+    used = cronclave(
+        "cluster", "join", "node-3", "--token", token, *where, "--data", str(tmp_path / "node-3")
+    )
+    assert (used.returncode, "is for node-2, not node-3" in used.stderr) == (5, True)
+
+    token = must(cronclave(*invite, "agent", "--pool", "web", environment=admin)).strip()
+    host = Agent("web-7", "zone-b", tmp_path / "web-7", "agent")
+    arguments = (
+        "agents",
+        "join",
+        "web-7",
+        "--zone",
+        "zone-b",
+        "--pool",
+        "web",
+        "--data",
+        str(host.directory),
+    )
+    must(cronclave(*arguments, "--token", token))
+    host.start()
+    cluster.agents.append(host)
+    cluster.wait_agents()
+    listed = {item["name"]: item for item in cluster.client.items("/v1/agents")}
+    assert (listed["web-7"]["pool"], listed["web-7"]["node"]) == ("web", "node-2"), "its own zone first"
+    run = cluster.client.ask(
+        "POST", "/v1/apply", {"jobs": [{"job": "j", "run": "true", "on": {"pool": "web"}}]}
+    )
+    assert run.status == 200
+    wait_run(cluster, start_run(cluster, "j"), frozenset({"succeeded"}))
+    assert must(cronclave("token", "revoke", "agent:web-7", environment=admin))
+    wait_for(lambda: told(host, "is withdrawn"), DEADLINE_S, "its connection ends")
+    wait_for(lambda: told(host, "401"), DEADLINE_S, "a withdrawn token opens nothing")

@@ -19,12 +19,22 @@ def every_command(story: Recorder) -> None:
     story.lead()
     story.tell_ok(c.Barrier(), c.PutToken("bootstrap", bytes(32), "admin"))
     story.tell(c.PutToken("bootstrap", b"x" * 32, "admin"), c.Lead("node-b", "zone-b", 0))
+    _joining(story)
     _jobs(story)
     _a_second_of_ticks(story)
     _lost_and_found(story)
     _deadlines(story)
     _upkeep(story)
     _format(story)
+
+
+def _joining(story: Recorder) -> None:
+    ends_ms = story.now_ms + 3_600_000
+    story.tell_ok(c.PutToken("web", b"w" * 32, "join-agent", ends_ms, 1, "", "web"))
+    story.tell_ok(c.RedeemToken("web", "web-1", b"1" * 32, "web"))
+    story.tell(c.RedeemToken("web", "web-2", b"2" * 32, "web"))
+    story.tell_ok(c.DeleteToken("agent:web-1"))
+    story.tell(c.DeleteToken("agent:web-1"))
 
 
 def _jobs(story: Recorder) -> None:
