@@ -34,7 +34,8 @@ class NewerFormatError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """How rows get a format's shape. All statements are deterministic and have a total order."""
+    """How rows get a format's shape. All statements are deterministic and have a total order; what `move`
+    writes goes in as parameters, which join the state's hash."""
 
     begin: tuple[str, ...]
     move: Callable[[Store, str, int], str | None]

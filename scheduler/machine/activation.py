@@ -12,6 +12,8 @@ Rules of this file:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scheduler import events as e
 from scheduler import formats
 from scheduler.commands import Activate, Migrate, Outcome
@@ -56,8 +58,7 @@ def migrate(ctx: Context, command: Migrate) -> Outcome:
     assert migration is not None  # else the format would have been raised already
     cursor = migration.move(ctx.store, state.migration_cursor, command.rows)
     if cursor is None:
-        for statement in migration.finish:
-            ctx.store.write(statement)
+        _execute(ctx, migration.finish)
         _raise_format(ctx)
         _go_on(ctx)
     else:
@@ -71,10 +72,17 @@ def _go_on(ctx: Context) -> None:
     while state.format < state.target_format:
         migration = formats.get(state.format + 1).migration
         if migration is not None:
-            for statement in migration.begin:
-                ctx.store.write(statement)
+            _execute(ctx, migration.begin)
             return
         _raise_format(ctx)
+
+
+def _execute(ctx: Context, statements: Sequence[str]) -> None:
+    """The statements join the state's hash: versions that migrate differently are found at once."""
+    for statement in statements:
+        ctx.store.write(statement)
+        if ctx.store.written is not None:
+            ctx.store.written.append((statement,))
 
 
 def _raise_format(ctx: Context) -> None:

@@ -5,6 +5,7 @@ The next version is `tests.next_format`; its format skips the ticks of jobs with
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import Any
 
@@ -77,12 +78,34 @@ def test_an_upgrade_under_load_loses_nothing_and_has_no_way_back(new_cluster: Ne
     cluster.client.ask("DELETE", "/v1/jobs/held")
     heads = cluster.equal_heads()
     assert len({(state, head) for _, state, head in heads.values()}) == 1, heads
+    assert not [kept for node in cluster.nodes for kept in (node.data / "state").glob("diverged-*")]
     told = [ticks(cluster, number, from_ms) for number in range(3)]
     assert told[0] == told[1] == told[2], "the outcome changed at another index"
     changed = reasons(told[0]).index("held")
     assert changed > 0
     assert set(reasons(told[0])[:changed]) == {""}
     assert set(reasons(told[0])[changed:]) == {"held"}
+
+
+def test_an_older_version_stops_before_an_activation_in_its_own_log(new_cluster: NewCluster) -> None:
+    """A cluster without jobs comes to the newest format by itself."""
+    cluster = new_cluster(nodes=1, agents=0)
+    (node,) = cluster.nodes
+    cluster.start()
+    node.kill()
+    state, before = node.data / "state", node.data.parent / "before"
+    shutil.copytree(state, before)
+    node.launcher = NEXT_VERSION
+    node.start()
+    wait_for(lambda: formats_of(cluster) == {(NEXT, NEXT)}, DEADLINE_S, "the newest format")
+    node.kill()
+    shutil.rmtree(state)
+    before.rename(state)  # as if it had lost power before it applied the activation
+
+    assert "the cluster activates format 2, and this version supports format 1" in refusal(node, THIS_VERSION)
+    node.launcher = NEXT_VERSION
+    node.start()
+    wait_for(lambda: formats_of(cluster) == {(NEXT, NEXT)}, DEADLINE_S, "the newest format again")
 
 
 def restart_as(version: str, node: Node, cluster: Cluster) -> None:
@@ -153,10 +176,3 @@ def ticks(cluster: Cluster, node: int, from_ms: int) -> list[dict[str, Any]]:
 
 def reasons(found: list[dict[str, Any]]) -> list[str]:
     return [tick["reason"] or "" for tick in found]
-
-
-def test_a_new_cluster_begins_at_the_newest_format(new_cluster: NewCluster) -> None:
-    cluster = new_cluster(nodes=1, agents=0)
-    cluster.nodes[0].launcher = NEXT_VERSION
-    cluster.start()
-    wait_for(lambda: formats_of(cluster) == {(NEXT, NEXT)}, DEADLINE_S, "the newest format")

@@ -10,6 +10,8 @@ from the activation on.
 
 from __future__ import annotations
 
+import json
+
 from scheduler import commands as c
 from scheduler import formats
 from scheduler.machine import dispatch, ticks
@@ -24,9 +26,10 @@ _HELD = "coalesce(json_extract({labels}, '$.hold') = 'true', 0)"
 
 def _move(store: Store, cursor: str, rows_max: int) -> str | None:
     after = int(cursor or 0)
-    rows = store.rows("SELECT id FROM jobs WHERE id > ? ORDER BY id LIMIT ?", (after, rows_max))
-    for (job,) in rows:
-        store.write(f"UPDATE jobs SET held = {_HELD.format(labels='labels')} WHERE id = ?", (job,))
+    rows = store.rows("SELECT id, labels FROM jobs WHERE id > ? ORDER BY id LIMIT ?", (after, rows_max))
+    for job, labels in rows:
+        held = int(json.loads(labels).get("hold") == "true")
+        store.write("UPDATE jobs SET held = ? WHERE id = ?", (held, job))
     return str(rows[-1][0]) if len(rows) == rows_max else None
 
 
