@@ -170,6 +170,9 @@ def activate(client: Client, number: int | None, dry_run: bool, yes: bool) -> No
     """
     document = {} if number is None else {"format": number}
     plan = client.post(path_of("cluster", "format", dry_run="true"), document)
+    if plan["format"] < plan["target"] and not plan["changed"]:
+        click.echo(f"format {plan['target']} is activated already; rows are still brought into its shape")
+        return
     if not plan["changed"]:
         click.echo(f"format {plan['target']} is active; it is the newest that every node supports")
         for member in plan["members"]:

@@ -41,6 +41,7 @@ async def test_an_activation_says_what_it_changes(cronclave: Command, node: Sing
 
     done = await cronclave("cluster", "activate", "--yes")
     assert f"format {NEXT} is activated" in done.out
+    assert "activated already" in (await cronclave("cluster", "activate")).out
     status = (await cronclave("cluster", "status")).out
     assert f"{NEXT - 1}, on its way to {NEXT}" in status
     assert f"1–{NEXT}" in status

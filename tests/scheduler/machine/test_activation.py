@@ -138,7 +138,7 @@ def test_a_version_that_dropped_the_format_refuses_the_state(
 def test_before_the_activation_the_next_version_gives_the_same_state(
     tmp_path: Path, learn: Callable[[], None]
 ) -> None:
-    hashes = []
+    made = []
     for version in ("this", "next"):
         if version == "next":
             learn()
@@ -148,9 +148,10 @@ def test_before_the_activation_the_next_version_gives_the_same_state(
         story.put(job(labels={"hold": "true"}, trigger={"cron": "* * * * * *"}))
         story.now_ms += 3_000
         story.settle()
-        hashes.append((story.machine.state.hash, story.machine.state.ledger_head))
+        shape = story.store.rows("SELECT type, name, sql FROM sqlite_schema ORDER BY name")
+        made.append((story.machine.state, shape))  # a copy of it is one that the older version can open
         story.close()
-    assert hashes[0] == hashes[1]
+    assert made[0] == made[1]
 
 
 def test_the_outcome_changes_with_the_format(cluster: TwoNodes, learn: Callable[[], None]) -> None:
