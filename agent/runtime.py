@@ -101,6 +101,7 @@ class Agent:
         if pinned != self._identity:
             self._identity = pinned
             identity.store(self._config.data, pinned)
+        self._pages = []
         self._journal.seen(welcome.index)
         self._worker.welcomed()
         return ""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from scheduler.commands import EndHold, EndRestore, GiveUpRun, Outcome
 from scheduler.lifecycle import RUN_ENDS, TASK_ENDS
-from scheduler.machine import runs, tasks
+from scheduler.machine import orphans, runs, tasks
 from scheduler.machine.context import OK, Context, refused
 from scheduler.store import restores
 from scheduler.store import runs as run_rows
@@ -55,7 +55,8 @@ def give_up_run(ctx: Context, command: GiveUpRun) -> Outcome:
     if isinstance(restore, Outcome):
         return restore
     run = run_rows.get(ctx.store, command.run)
-    if run is None or run.state in RUN_ENDS or run.id > restore.run_base or restore.catchup:
+    told = run is None or run.state in RUN_ENDS or run.cause == orphans.CAUSE
+    if run is None or told or run.id > restore.run_base or restore.catchup:
         return refused("ended", f"run {command.run} waits for nothing of before the restore")
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
     if graph.job.on_lost == "retry":

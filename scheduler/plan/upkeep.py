@@ -50,6 +50,10 @@ def _by_age(store: Store, cache: PlanCache, now_ms: int, epoch: int) -> list[Pur
     for run in searched:
         if run.finished_ms is None:
             continue
+        if not run.job:
+            if run.finished_ms < now_ms - JOBLESS_KEPT_MS:
+                through[run.job] = run.id
+            continue
         compiled += not cache.knows(run.job, run.revision)
         if compiled > COMPILED_MAX:
             cache.purge_cursor = run.id - 1  # from here the next time

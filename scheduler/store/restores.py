@@ -139,7 +139,7 @@ def open_runs(store: Store, through: int, after: int, limit: int) -> list[int]:
     """Pending and running runs from before the restore with ids in (after, through], oldest first."""
     rows = store.rows(
         "SELECT id FROM runs INDEXED BY runs_state WHERE state IN ('pending', 'running') AND id > ?"
-        " AND id <= ? ORDER BY id LIMIT ?",
+        " AND id <= ? AND cause <> 'orphan' ORDER BY id LIMIT ?",
         (after, through, limit),
     )
     return [row[0] for row in rows]

@@ -45,10 +45,11 @@ class Story:
         self.raft_index = 0
         self.cache = PlanCache()
         self.sessions: dict[int, str] = {}
+        self.cluster = "story"
         self.open()
 
     def open(self) -> None:
-        self.store = Store.create_or_open(self.path, cluster="story")
+        self.store = Store.create_or_open(self.path, cluster=self.cluster)
         if self.reverse:
             self.store.execute("PRAGMA reverse_unordered_selects=ON")
         self.machine = Machine(self.store)
