@@ -29,6 +29,8 @@ from scheduler.protocol import (
     Message,
     Ping,
     Pong,
+    Ran,
+    Recount,
     Running,
     Welcome,
     decode,
@@ -67,6 +69,8 @@ class FakeNode:
         self.index = 1
         self.cluster = "cluster-a"
         self.restores = 0
+        self.lineage = ""
+        self.recounts = False  #: ask every agent what it ran before it is welcomed
         self.addresses: tuple[str, ...] = (self.url,)
         self._sockets: set[ServerConnection] = set()
         self._server: Server | None = None
@@ -131,7 +135,9 @@ class FakeNode:
         self.heard.append(message)
         if isinstance(message, Hello):
             self.hellos.append(message)
-            return [Welcome(1, self.cluster, self.restores, self.index, "fake", self.addresses)]
+            return [self._recount(0)] if self.recounts else [self._welcome()]
+        if isinstance(message, Ran):
+            return [self._recount(message.page + 1)] if message.more else [self._welcome()]
         if isinstance(message, Ping) and self.pongs:
             return [Pong(message.sent_ms, self.now_ms(), self.index)]
         if isinstance(message, Claim) and self.grants:
@@ -141,6 +147,12 @@ class FakeNode:
             self.index += 1
             return [Ack((message.event,), self.index)]
         return []
+
+    def _welcome(self) -> Welcome:
+        return Welcome(1, self.cluster, self.restores, self.index, "fake", self.addresses, self.lineage)
+
+    def _recount(self, page: int) -> Recount:
+        return Recount(self.cluster, self.restores, self.lineage, 0, 0, page)
 
     async def send(self, *messages: Message) -> None:
         for open_socket in list(self._sockets):

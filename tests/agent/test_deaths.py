@@ -278,7 +278,11 @@ async def test_a_node_of_another_cluster_is_refused(host: Host, node: FakeNode) 
         assert not stranger.all(Ping)
         assert stranger.hellos[0].cluster == "cluster-a"
         await until(lambda: "cluster-b" in host.log())
-        stranger.restores = 1  # restored from a backup: a new uid, a higher number
+        stranger.restores = 1  # restored, but from another cluster's backup
+        hellos = len(stranger.hellos)
+        await stranger.until(lambda: len(stranger.hellos) >= hellos + 2)
+        assert not stranger.all(Ping)
+        stranger.lineage = "cluster-a"  # from a backup of its own: a new uid, a higher number
         await stranger.connected()
         assert "cluster-b" in (host.data / "identity.json").read_text()
 

@@ -1,0 +1,152 @@
+"""Offline: a backup becomes the data directory of a new cluster's first node, or nothing changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cluster.disk import FileDisk
+from cluster.journal import Journal
+from node.backup import verify
+from node.config import load_config
+from node.identity import lock_data
+from node.restore import RestoreError, Wishes, recover, restore
+from scheduler.store import state as state_rows
+from scheduler.store.backup import BackupError, seal
+from scheduler.store.connection import Store
+from scheduler.store.restores import SPAN
+from tests.node.test_config import GOOD, write
+from tests.scheduler.story import Story, job
+
+WISHES = Wishes("restore", hold_ms=1_000, catchup=False, number=None)
+
+
+@pytest.fixture
+def backup(tmp_path: Path) -> Path:
+    """A backup of cluster `story`."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    story = Story(folder / "state.db")
+    story.lead()
+    story.put(job("kept"))
+    path = tmp_path / "backup.db"
+    story.store.copy_to(path)
+    story.close()
+    seal(path, node="node-a", version="1", made_ms=0)
+    summed(path)
+    return path
+
+
+def summed(path: Path) -> None:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_name(path.name + ".sha256").write_text(f"{digest}  {path.name}\n")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write(tmp_path, GOOD)
+
+
+def state_in(data: Path) -> state_rows.State:
+    store = Store.open_reader(data / "state" / "1" / "state.db")
+    try:
+        return state_rows.load(store)
+    finally:
+        store.close()
+
+
+def test_a_restored_directory_is_a_node_of_a_new_cluster(backup: Path, config: Path, tmp_path: Path) -> None:
+    facts = restore(backup, config, WISHES)
+    data = tmp_path / "data"
+    state = state_in(data)
+    assert (state.cluster, state.restores) == ("c1", 1)  # the configuration named another uid than the backup
+    assert state.idx > SPAN
+    assert json.loads((data / "identity.json").read_text())["cluster"] == "c1"
+    assert (facts["former"], facts["index"], facts["rewritten"]) == ("story", state.idx, False)
+    journal = Journal(FileDisk(data / "log"))
+    assert (journal.last_index, journal.term) == (state.raft_index, state.raft_term + 1)
+    journal.close()
+    assert not list(tmp_path.glob("data.*"))
+
+
+def test_a_configuration_with_the_old_uid_gets_the_new_one(
+    backup: Path, config: Path, tmp_path: Path
+) -> None:
+    config.write_text(GOOD.replace('"c1"', '"story"  # ours'))
+    before = config.read_text()
+    facts = restore(backup, config, WISHES)
+    cluster = load_config(config, {}).cluster
+    assert cluster == facts["cluster"] == state_in(tmp_path / "data").cluster
+    assert cluster != "story"
+    assert config.read_text() == before.replace('"story"', f'"{cluster}"')
+    assert (tmp_path / "node.toml.before-restore-1").read_text() == before
+
+
+def test_nothing_is_restored_over_something(backup: Path, config: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "state").mkdir()
+    with pytest.raises(RestoreError, match=r"data: not empty \(state\)"):
+        restore(backup, config, WISHES)
+    assert [entry.name for entry in data.iterdir()] == ["state"]
+
+
+@pytest.mark.parametrize(
+    ("number", "says"), [(1, None), (2, None), (0, "take a higher one"), (-1, "take a higher one")]
+)
+def test_the_number_may_be_higher_but_never_lower(
+    backup: Path, config: Path, tmp_path: Path, number: int, says: str | None
+) -> None:
+    wishes = Wishes("restore", 1_000, catchup=False, number=number)
+    if says is None:
+        restore(backup, config, wishes)
+        assert state_in(tmp_path / "data").idx // SPAN == number
+        return
+    with pytest.raises(RestoreError, match=says):
+        restore(backup, config, wishes)
+    assert not list(tmp_path.glob("data*"))
+
+
+def test_a_damaged_backup_changes_nothing(backup: Path, config: Path, tmp_path: Path) -> None:
+    whole = backup.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for damaged, says in ((whole[:-1], "at byte"), (bytes(flipped), "SHA-256"), (b"other", "no SQLite file")):
+        backup.write_bytes(damaged)
+        with pytest.raises(RestoreError, match=says):
+            restore(backup, config, WISHES)
+    assert not list(tmp_path.glob("data*"))
+
+
+def test_a_backup_without_its_checksum_needs_a_word(backup: Path) -> None:
+    backup.with_name("backup.db.sha256").unlink()
+    with pytest.raises(BackupError, match="--no-checksum"):
+        verify(backup)
+    assert verify(backup, unsummed=True).cluster == "story"
+    backup.with_name("backup.db.sha256").write_text("nonsense\n")
+    with pytest.raises(BackupError, match="no line of sha256sum"):
+        verify(backup)
+
+
+def test_recover_keeps_the_old_directory_and_works_on_a_stopped_node_alone(
+    backup: Path, config: Path, tmp_path: Path
+) -> None:
+    wishes = Wishes("recover", 1_000, catchup=False, number=None)
+    with pytest.raises(RestoreError, match="no node ever ran here"):
+        recover(config, wishes)
+    restore(backup, config, WISHES)
+    data = tmp_path / "data"
+    held = lock_data(data)
+    with pytest.raises(RestoreError, match="works on a node that is stopped"):
+        recover(config, wishes)
+    os.close(held)
+    before = state_in(data)
+    facts = recover(config, wishes)
+    state = state_in(data)
+    assert (state.restores, state.idx) == (2, before.idx + SPAN)
+    assert state.cluster == load_config(config, {}).cluster != "c1"
+    assert state_in(Path(str(facts["kept"]))) == before
