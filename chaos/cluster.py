@@ -30,6 +30,7 @@ import httpx2
 from chaos.agents import Agent, own_zone_first, write_agent_config
 from chaos.faults import CLIENT
 from chaos.links import Links, Ports, Profile, make_links
+from chaos.nemesis.disk import make_breakable, make_whole
 from chaos.nodes import Node, write_node_config
 from chaos.programs import Program, alive, signal_all, wait_for
 
@@ -53,6 +54,9 @@ class Shape:
     node_command: tuple[str, ...] = (sys.executable, "-m", "node")
     agent_command: tuple[str, ...] = (sys.executable, "-m", "agent")
     environment: Mapping[str, str] = field(default_factory=dict)  #: of every program
+    #: where it can be had, every node has a small disk and the fault shim: for faults of disks and clocks
+    breakable: bool = True
+    disk_bytes: int = 384 << 20
     #: more tables for every node's configuration
     node_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -107,6 +111,8 @@ class Cluster:
             for program in [*nodes, *agents]:
                 program.enter = links.enter(program.name)
                 program.environment = dict(shape.environment)
+            if shape.breakable:
+                make_breakable(nodes, disk_bytes=shape.disk_bytes, cache=root)
             for node in nodes:
                 node.settings = {table: dict(more) for table, more in shape.node_settings.items()}
                 write_node_config(node, nodes, cluster=uid, token=token, insecure=node.enter is not None)
@@ -114,6 +120,7 @@ class Cluster:
                 write_agent_config(agent, token=token, slots=shape.slots)
         except BaseException:
             links.end()
+            make_whole(nodes)
             raise
         return cls(root, uid, token, shape, links, nodes, agents)
 
@@ -143,6 +150,7 @@ class Cluster:
         wait_for(lambda: not any(alive(pid) for pid in pids), GONE_S, "every process is gone")
         self._http.close()
         self.links.end()
+        make_whole(self.nodes)
 
     # -- finding
 

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from chaos.programs import Program, alive, signal_all, write_toml
@@ -24,6 +25,8 @@ class Node(Program):
     raft: str = ""
     dial: dict[str, str] = field(default_factory=dict)  #: peer to the address that this node dials
     settings: dict[str, Any] = field(default_factory=dict)  #: more for its configuration
+    own_disk: bool = False  #: its data directory is a small file system
+    control: Path | None = None  #: of the fault shim that its processes are born with
 
     def pids(self) -> dict[str, int]:
         """Supervisor, core and front, as far as they run."""

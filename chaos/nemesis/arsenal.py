@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from chaos.faults import Fault
 from chaos.faults import kind as kind_of
 from chaos.nemesis import Driver, NemesisError, Sighting, Unavailable
+from chaos.nemesis.clock import ClockDriver
+from chaos.nemesis.disk import DiskDriver
 from chaos.nemesis.process import ProcessDriver
 from chaos.nemesis.zone import ZoneDriver
 
@@ -38,6 +40,8 @@ class Arsenal:
             return Unavailable(
                 f"no driver of this cluster injects {fault_type.__name__}", "choose another kind of links"
             )
+        if isinstance(driver, DiskDriver):  # its faults need different things
+            return driver.why_not(fault_type)
         return driver.available()
 
     def inject(self, fault: Fault) -> None:
@@ -70,4 +74,6 @@ class Arsenal:
 def arsenal(cluster: Cluster) -> Arsenal:
     """Every driver that this cluster has; ask `why_not` before a plan counts on one."""
     links = [] if cluster.links.driver is None else [cluster.links.driver]
-    return Arsenal([*links, ProcessDriver(cluster), ZoneDriver(cluster)])
+    return Arsenal(
+        [*links, DiskDriver(cluster), ClockDriver(cluster), ProcessDriver(cluster), ZoneDriver(cluster)]
+    )

@@ -72,13 +72,13 @@ class ToxiControl:
     """One server."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
+        self.host, self.port = host, port
         self._server = Toxiproxy()
         self._proxies: dict[str, Proxy] = {}
 
     def _call(self, what: str, function: Any, *arguments: Any, **options: Any) -> Any:
         with _LIBRARY:
-            self._server.update_api_consumer(self._host, self._port)
+            self._server.update_api_consumer(self.host, self.port)
             try:
                 return function(*arguments, **options)
             except ToxiError:
