@@ -41,6 +41,8 @@ class _NodeCollector(Collector):
         status = self._scheduler.status()
         values: list[tuple[str, str, float]] = [
             ("index", "Commands applied so far.", self._scheduler.index),
+            ("format", "Format whose rules the state follows.", status.format),
+            ("format_supported", "Newest format that this node supports.", status.format_max),
             ("epoch", "Number of the current leadership.", status.epoch),
             ("raft_term", "Raft term.", status.term),
             ("leader", "1 on the leader.", status.state == "leader"),

@@ -102,6 +102,11 @@ def test_a_frame_that_is_none_is_counted_and_does_nothing(story: Story, garbage:
         msgpack.packb([1, 5, 5]),
         msgpack.packb([1, [[1, 2]], 5]),
         msgpack.packb([1, [["n", "j", b"{}", [["k"]], None]], 5]),
+        msgpack.packb([9, "2", []]),
+        msgpack.packb([9, 2, 7]),
+        msgpack.packb([9, 2, [["n", 1]]]),
+        msgpack.packb([9, 2, [["n", 1, 1 << 63]]]),
+        msgpack.packb([52, 1, 2, 3]),
         msgpack.packb([20, "a", "i", "s", "b", "z", "p", b"{}", 1, "1", "n", [["x", 1]]]),
     ],
 )
