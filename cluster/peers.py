@@ -21,6 +21,7 @@ from cluster.wire import Hello, Message
 
 STATUS_PERIOD_S = 1.0
 ROUND_TRIP_MS_MAX = 1_000  #: a slower one says nothing of the clock
+CLOCK_KEPT_S = 10.0  #: so long a quick word counts more than a slower, newer one
 CLOCK_MEMORY_S = 600.0  #: an older word of a clock says nothing
 DEVIATION_MS_MAX = 1_000  #: from the median of all clocks; beyond, a clock is wrong
 _SENT_KEPT = 8  #: of the latest own words, to know when an echo left
@@ -55,6 +56,7 @@ class Peer:
     sent_at: dict[int, float] = field(default_factory=dict)  #: by the wall clock that the word told
     clock_ms: float = 0.0  #: its wall clock minus our monotonic one
     clock_at: float | None = None  #: when that was learned
+    round_trip_ms: float = 0.0  #: of the word that told it: it may be wrong by half of this
     applied: int = 0
     pulls: int | None = None
     connected: bool = False
@@ -131,9 +133,16 @@ class Peers:
             # Cristian's algorithm: half of the way there and back, without the time that the peer held it.
             round_trip_ms = (now - sent_at) * 1000 - message["hold_ms"]
             if -1 <= round_trip_ms < ROUND_TRIP_MS_MAX:  # it rounds its part
-                peer.clock_ms = message["sent_ms"] + round_trip_ms / 2 - now * 1000
-                peer.clock_at = now
+                self._learn_clock(peer, message["sent_ms"] + round_trip_ms / 2 - now * 1000, round_trip_ms)
         return not message["echo_ms"]
+
+    def _learn_clock(self, peer: Peer, clock_ms: float, round_trip_ms: float) -> None:
+        """The quickest word of late tells best, until the clock is seen to have stepped."""
+        now = self._clock()
+        is_old = peer.clock_at is None or now - peer.clock_at > CLOCK_KEPT_S
+        has_stepped = abs(clock_ms - peer.clock_ms) > round_trip_ms + peer.round_trip_ms + 2
+        if is_old or has_stepped or round_trip_ms <= peer.round_trip_ms:
+            peer.clock_ms, peer.clock_at, peer.round_trip_ms = clock_ms, now, round_trip_ms
 
     def offset_ms(self, name: str) -> int | None:
         """A peer's wall clock minus ours, now."""

@@ -9,6 +9,8 @@ Rules:
    to the reachable one nearest the median. Offsets are told against the monotonic clock, so a step of the
    own wall clock shows at once, however old the peers' words are; and a peer that just died is a witness.
 4. A clock that was taken while it was wrong is thrown away: the office takes another when it is right.
+5. What a node tells its agents and clients of the time is put right by the same median (`correction_ms`):
+   agents start by their node's clock, and would start early or never by a wrong one.
 """
 
 from __future__ import annotations
@@ -56,25 +58,34 @@ def unknown_clocks(status: NodeStatus) -> bool:
     return 2 * (known + 1) <= len(voters) + 1
 
 
+def correction_ms(status: NodeStatus, base_ms: int) -> int:
+    """What to add to this node's wall clock where it differs by more than 1 s from the median of all voters'
+    clocks; of two nobody can say which is wrong: 0. `base_ms`: the `wall_base_ms` of now, as the status may
+    be older than a step of the wall clock."""
+    offsets = _offsets(status, base_ms)
+    deviation_ms = statistics.median([0, *offsets.values()]) if len(offsets) > 1 else 0
+    return round(deviation_ms) if abs(deviation_ms) > DEVIATION_MS_MAX else 0
+
+
 def truer_clock(status: NodeStatus, base_ms: int) -> str | None:
-    """The reachable peer whose clock is nearest the median of all, when this node's differs from it by more
-    than 1 s. `base_ms`: the `wall_base_ms` of now; the status may be older than a step of the wall clock.
+    """The reachable peer whose clock is nearest the median of all, when this node's is wrong.
 
     None while this node's clock is sound, or nearest itself: handing over would only go round.
     """
+    median_ms = correction_ms(status, base_ms)
+    offsets = _offsets(status, base_ms)
+    heirs = [p.node for p in status.peers if p.reachable and p.node in offsets]
+    if not median_ms or not heirs:
+        return None
+    nearest = min(heirs, key=lambda node: (abs(offsets[node] - median_ms), node))
+    return nearest if abs(offsets[nearest] - median_ms) < abs(median_ms) else None
+
+
+def _offsets(status: NodeStatus, base_ms: int) -> dict[str, int]:
+    """The voters' clocks minus this node's, as it is now."""
     stepped_ms = base_ms - status.wall_base_ms
-    offsets = {
+    return {
         p.node: p.clock_offset_ms - stepped_ms
         for p in status.peers
         if p.voter and p.clock_offset_ms is not None
     }
-    if len(offsets) < 2:  # of two clocks nobody can say which is wrong
-        return None
-    median_ms = statistics.median([0, *offsets.values()])
-    if abs(median_ms) <= DEVIATION_MS_MAX:
-        return None
-    heirs = [p.node for p in status.peers if p.reachable and p.node in offsets]
-    if not heirs:
-        return None
-    nearest = min(heirs, key=lambda node: (abs(offsets[node] - median_ms), node))
-    return nearest if abs(offsets[nearest] - median_ms) < abs(median_ms) else None

@@ -93,6 +93,17 @@ def test_small_deviation_is_left_alone(clocks: Clocks) -> None:
     assert clocks.peers["a"].correction_ms(NAMES) == 0
 
 
+def test_quick_word_counts_more_than_a_slower_one_unless_the_clock_stepped(clocks: Clocks) -> None:
+    clocks.say("a", "b", way_ms=1)
+    clocks.say("b", "a", way_ms=200)  # as if b were 100 ms behind
+    assert abs((clocks.peers["a"].offset_ms("b") or 0) - 40) <= 1
+
+    clocks.skew_ms["b"] = HOUR_MS
+    clocks.say("a", "b", way_ms=1)
+    clocks.say("b", "a", way_ms=200)
+    assert abs((clocks.peers["a"].offset_ms("b") or 0) - HOUR_MS) <= 101
+
+
 def test_slow_answer_says_nothing_of_the_clock() -> None:
     clocks = Clocks()
     clocks.say("a", "b", way_ms=900)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from api.ports import NodeStatus, PeerStatus
-from node.clock import OfficeClock, truer_clock, unknown_clocks, wall_base_ms
+from node.clock import OfficeClock, correction_ms, truer_clock, unknown_clocks, wall_base_ms
 from node.config import load_config
 from node.front import unknown_status
 from tests.node.test_config import GOOD, write
@@ -62,6 +62,15 @@ def test_own_clock_that_jumped_since_the_peers_spoke_is_found_out(status: NodeSt
     assert truer_clock(told, 1_000_000 + 900) is None
     assert truer_clock(told, 1_000_000 + 3_600_000) == "b"
     assert truer_clock(told, 1_000_000 - 3_600_000) == "c"
+
+
+def test_time_that_is_told_is_put_right(status: NodeStatus) -> None:
+    told = dataclasses.replace(status, wall_base_ms=1_000_000, peers=(peer("b", 3), peer("c", -40)))
+
+    assert correction_ms(told, 1_000_000 + 900) == 0
+    assert correction_ms(told, 1_000_000 + 3_600_000) == -3_600_000 + 3
+    assert correction_ms(told, 1_000_000 - 3_600_000) == 3_600_000 - 40
+    assert correction_ms(dataclasses.replace(told, peers=told.peers[:1]), 5_000_000) == 0
 
 
 @pytest.mark.parametrize(
