@@ -8,6 +8,8 @@ early, and may be repeated.
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,13 @@ import click
 
 from cli.authority import certify
 from cli.dev.layout import write_private
-from cli.exits import CONFLICT, NOT_FOUND, Failure
+from cli.exits import CONFLICT, NOT_FOUND, USAGE, Failure
 from cli.founding import Founding, load, read_text, write_certificate
 from cli.options import formatted
 from cli.output import show
 
 AUTHORITY_DAYS = 3650
+UID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 DIRECTORY = click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 DAYS = click.option(
     "--days", type=click.IntRange(1, 3650), default=365, show_default=True, help="How long they are valid."
@@ -60,13 +63,23 @@ def show_(path: Path, form: str) -> None:
 @certificates.command("renew", epilog="Example: cronclave cluster cert renew prod --node node-1")
 @DIRECTORY
 @click.option("--node", "names", multiple=True, metavar="NAME", help="Only this one; repeat it for more.")
+@click.option(
+    "--cluster", "uid", metavar="UID",
+    help="The new uid of the cluster, after restore or recover: certificates of the old one are refused.",
+)  # fmt: skip
 @DAYS
-def renew(directory: Path, names: tuple[str, ...], days: int) -> None:
+def renew(directory: Path, names: tuple[str, ...], uid: str | None, days: int) -> None:
     """Make new certificates and keys for the nodes, signed by the CA in DIRECTORY."""
     made = load(directory)
+    if uid is not None and not UID.fullmatch(uid):
+        raise Failure(f"--cluster {uid!r} is no uid", code=USAGE, hint="cronclave cluster status")
     unknown = [name for name in names if name not in [node.name for node in made.nodes]]
     if unknown:
         raise Failure(f"{directory} has no node {unknown[0]}", code=NOT_FOUND)
+    if uid is not None and uid != made.cluster:
+        made = replace(made, cluster=uid)
+        made.save()
+        click.echo(f"these are certificates of cluster {uid} from now on")
     chosen = [node for node in made.nodes if not names or node.name in names]
     issued = certify(
         "issue",

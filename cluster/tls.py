@@ -183,7 +183,8 @@ class LinkTls:
         if self._own is not None and self._own not in identities(certificate):
             raise TlsError(
                 f"{self._files.certificate}: it is the certificate of {described(certificate)}, "
-                f"this node is {self._own}"
+                f"this node is {self._own}; make its own, after restore or recover with the new uid: "
+                "cronclave cluster cert renew DIR --cluster UID"
             )
         return accepting, dialling, expiry_s(certificate)
 

@@ -47,6 +47,16 @@ async def test_a_ca_is_changed_in_three_steps_each_of_which_every_node_takes(
         LinkTls(files(prod / "node-1"), None)
 
 
+async def test_a_restored_cluster_gets_certificates_of_its_new_uid(offline: Command, tmp_path: Path) -> None:
+    assert (await offline("cluster", "init", "p", "--cluster", "p", "--node", "n=z,h:1,h:2")).code == 0
+    wrong = await offline("cluster", "cert", "renew", "p", "--cluster", "a b")
+    assert (wrong.code, "is no uid" in wrong.err) == (2, True)
+    assert (await offline("cluster", "cert", "renew", "p", "--cluster", "0123abcd")).code == 0
+    LinkTls(files(tmp_path / "p" / "n"), identity("0123abcd", "n"))
+    assert (await offline("cluster", "cert", "renew", "p")).code == 0, "it stays so"
+    LinkTls(files(tmp_path / "p" / "n"), identity("0123abcd", "n"))
+
+
 async def test_what_cannot_be_renewed_is_said(offline: Command, tmp_path: Path) -> None:
     nowhere = await offline("cluster", "cert", "renew", "p")
     assert (nowhere.code, "cluster init made" in nowhere.err) == (1, True)

@@ -79,3 +79,21 @@ async def test_colours_and_control_characters_stay_out_of_pipes(cronclave: Comma
     assert "red" in result.out
     assert "\x1b" not in result.out
     assert "\x07" not in result.out
+
+
+async def test_a_token_crosses_no_network_in_plain_text(offline: Command) -> None:
+    told = {"CRONCLAVE_URL": "http://192.0.2.1:8321", "CRONCLAVE_TOKEN": "t", "CRONCLAVE_RETRY": "1ms"}
+    refused = await offline("job", "list", **told)
+    assert (refused.code, "has no TLS" in refused.err) == (2, True)
+    asked = await offline(
+        "job", "list", **{**told, "CRONCLAVE_URL": REFUSES.replace("127.0.0.1", "localhost")}
+    )
+    assert asked.code == 6, "loopback is no network"
+
+
+async def test_a_ca_file_that_cannot_be_used_is_named(offline: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("")
+    for file in ("missing.pem", "empty.pem"):
+        told = {"CRONCLAVE_URL": "https://127.0.0.1:24998", "CRONCLAVE_TOKEN": "t", "CRONCLAVE_CA": file}
+        done = await offline("job", "list", **told)
+        assert (done.code, f"CRONCLAVE_CA={file}" in done.err) == (2, True), done.err
