@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,12 +84,19 @@ def replay(path: Path, state: Path, *, reverse: bool = False) -> dict[str, Any]:
         "format": found.format,
         "state_hash": found.hash.hex(),
         "ledger_head": found.ledger_head.hex(),
+        "tables_sha256": hashlib.sha256("\n".join(tables(store)).encode()).hexdigest(),
         "outcomes_sha256": packed.hexdigest(),
         "events_sha256": told.hexdigest(),
         "outcomes": outcomes,
     }
     store.close()
     return expected
+
+
+def tables(store: Store) -> list[str]:
+    """The statements of all tables, indices and triggers, without remarks and blanks."""
+    rows = store.rows("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name")
+    return ["".join(re.sub(r"--[^\n]*", "", sql).split()) for (sql,) in rows]
 
 
 def expected_of(path: Path) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""`python -m tests.golden.record`: write the golden logs of the newest format, while it is unreleased."""
+"""`python -m tests.golden.record [--again]`: write the golden logs of the newest format.
+
+Logs that are there are kept, unless told `--again`, which is for a format that no release has.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,13 @@ from tests.golden import log
 from tests.golden.stories import STORIES
 
 
-def record(folder: Path) -> None:
+def record(folder: Path, *, again: bool) -> None:
     folder.mkdir(exist_ok=True)
     for name, tell in STORIES.items():
         path = folder / f"{name}.log"
+        if path.exists() and not again:
+            print(f"{path}: is there already")
+            continue
         with tempfile.TemporaryDirectory() as scratch:
             story = log.Recorder(Path(scratch) / "told.db")
             tell(story)
@@ -27,6 +33,6 @@ def record(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if sys.argv[1:] not in ([], ["--again"]):
         sys.exit(__doc__)
-    record(log.FOLDER / f"format-{formats.newest()}")
+    record(log.FOLDER / f"format-{formats.newest()}", again=bool(sys.argv[1:]))
