@@ -256,6 +256,11 @@ def _tell_new(done: dict[str, Any]) -> None:
     )
     if done["rewritten"]:
         click.echo(f"the new uid is in {done['config']}; the file as it was is beside it")
+    if done["tls"] and done["rewritten"]:
+        click.echo(
+            "its certificate names the old cluster. Where the CA is kept: cronclave cluster cert renew"
+            f" DIRECTORY --node {done['node']} --cluster {done['cluster']}; then copy its tls/ folder here"
+        )
     then = "each job's catch-up policy decides" if done["catchup"] else "they are missed(restored)"
     click.echo(
         f"ticks since {rfc3339(done['stamp_ms'])} wait up to {done['hold_ms'] / 1000:g} s for the agents'"

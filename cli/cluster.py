@@ -103,6 +103,16 @@ def _remaining(client: Client) -> str:
     )
 
 
+def _restore(view: dict[str, Any]) -> list[tuple[str, object]]:
+    """What a restore still holds up."""
+    restore = view.get("restore")
+    if not restore or restore["phase"] == "done":
+        return []
+    until = f"until {restore['held_until']}, {restore['agents_awaited']} agents are awaited"
+    said = until if restore["phase"] == "holding" else "what nobody reported is being decided"
+    return [("restore", f"number {restore['number']}, {restore['phase']}: {said}")]
+
+
 def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) -> None:
     ends = sorted(
         (until, name) for name, own in views.items() if own for until in own["certificates"].values()
@@ -114,6 +124,7 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
             ("quorum", view["quorum"]),
             ("epoch", f"{view['epoch']} (term {view['term']})"),
             ("index", view["index"]),
+            *_restore(view),
             ("ledger head", str(view["ledger_head"])[:16]),
             ("version", f"{view['version']}, tzdata {view.get('tzdata')}"),
             ("format", _format_line(view, views)),

@@ -222,6 +222,7 @@ def _make(
         "former": row.former, "lineage": row.lineage, "restores": row.number, "backup_index": row.idx,
         "index": index, "stamp_ms": row.stamp_ms, "hold_ms": row.hold_ms, "catchup": bool(row.catchup),
         "replayed": replayed, "config": str(config_path), "rewritten": cluster != config.cluster,
+        "tls": config.tls is not None,
     }  # fmt: skip
 
 
