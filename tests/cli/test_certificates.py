@@ -69,12 +69,3 @@ async def test_what_cannot_be_renewed_is_said(offline: Command, tmp_path: Path) 
     shown = json.loads((await offline("cluster", "cert", "show", "p", "-o", "json")).out)
     assert [item["file"] for item in shown] == ["p/ca.pem", "p/n/tls/node.pem"]
     assert shown[1]["identities"][0].endswith("/node/n")
-
-
-async def test_after_a_restore_certificates_name_the_new_cluster(offline: Command, tmp_path: Path) -> None:
-    specs = [x for i in (1, 2) for x in ("--node", f"node-{i}=z,10.0.0.{i}:1,10.0.0.{i}:2")]
-    assert (await offline("cluster", "init", "p", "--cluster", "p", *specs)).code == 0
-    done = await offline("cluster", "cert", "renew", "p", "--node", "node-1", "--cluster", "new")
-    assert done.code == 0, done.err
-    LinkTls(files(tmp_path / "p" / "node-1"), identity("new", "node-1"))
-    assert json.loads((tmp_path / "p" / "cluster.json").read_text())["cluster"] == "new"
