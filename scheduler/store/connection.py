@@ -147,7 +147,12 @@ class Store:
             raise StoreError(f"{self.path}: not a Cronclave state")
         version = self.value("PRAGMA user_version")
         if version != schema.SCHEMA_VERSION:
-            raise StoreError(f"{self.path}: schema {version}, this version knows {schema.SCHEMA_VERSION}")
+            by = "a version that was never released; begin anew with an empty data directory"
+            if version > schema.SCHEMA_VERSION:
+                by = "a newer version; start this node with that one"
+            raise StoreError(
+                f"{self.path}: schema {version}, this version knows {schema.SCHEMA_VERSION}: made by {by}"
+            )
         owner, format, target = self.row("SELECT cluster, format, target_format FROM state WHERE id = 1") or (
             "nobody", 0, 0
         )  # fmt: skip

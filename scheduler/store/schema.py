@@ -8,7 +8,9 @@ table.
 from __future__ import annotations
 
 SCHEMA_VERSION = 2
-"""The layout of an empty state of the oldest format. What later formats add is in `scheduler.formats`."""
+"""The layout of an empty state of the oldest format; it stays as long as that one is supported. What later
+formats add is in `scheduler.formats`.
+"""
 
 STATEMENTS: tuple[str, ...] = (
     # One row. What every transaction writes: where the state is, and who decides.

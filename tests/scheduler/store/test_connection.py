@@ -27,11 +27,14 @@ def test_a_foreign_database_is_refused(tmp_path: Path) -> None:
         Store.create_or_open(tmp_path / "s.db", cluster="c1")
 
 
-def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("schema", "told"), [(999, "schema 999.*a newer version"), (1, "schema 1.*empty data directory")]
+)
+def test_another_schema_is_refused(schema: int, told: str, tmp_path: Path) -> None:
     store = Store.create_or_open(tmp_path / "s.db", cluster="c1")
-    store.execute("PRAGMA user_version=999")
+    store.execute(f"PRAGMA user_version={schema}")
     store.close()
-    with pytest.raises(StoreError, match="schema 999"):
+    with pytest.raises(StoreError, match=told):
         Store.create_or_open(tmp_path / "s.db", cluster="c1")
 
 
