@@ -5,6 +5,7 @@
 # make bench   the benchmarks of docs/benchmarks.md (ONLY="failover load" DURATION=30)
 # make chaos   the chaos harness, its CI profile: six scenarios, at most ten minutes (SEED=7 OUT=DIR)
 # make soak    every scenario and random plans, until the time is over (HOURS=2 SEED=7 OUT=DIR)
+# make mutations   known bugs, put into the product: the harness must catch each (ONLY="no-claim")
 # make sim     the consensus simulation (SEEDS=1000 START=0)
 #
 # Needs python3 (3.11 or newer), python3-venv and make. Everything else goes into .venv.
@@ -29,7 +30,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev test quick check bench sim chaos soak docs clean
+.PHONY: help dev test quick check bench sim chaos soak mutations docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -59,6 +60,9 @@ chaos: $(VENV)/.installed-dev
 
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m chaos run --profile soak --hours $(HOURS) $(if $(SEED),--seed $(SEED)) --out $(OUT)
+
+mutations: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.mutations $(ONLY)
 
 # Writes the generated reference pages; tests fail when they are not up to date.
 docs: $(VENV)/.installed-dev

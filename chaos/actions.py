@@ -97,6 +97,7 @@ ACTIONS: dict[str, Action] = {
     "leader-cut-off": Action(
         Cut, lambda v, _: Cut(both_ways([v.leader], v.everyone_but(v.leader))), 4_000, 8_000
     ),
+    "leader-alone": Action(Cut, lambda v, _: Cut(both_ways([v.leader], v.followers())), 4_000, 8_000),
     "leader-deaf": Action(Cut, lambda v, _: Cut(one_way(v.everyone_but(v.leader), [v.leader])), 4_000, 8_000),
     "leader-mute": Action(Cut, lambda v, _: Cut(one_way([v.leader], v.everyone_but(v.leader))), 4_000, 8_000),
     "bridge": Action(Cut, lambda v, p: Cut(both_ways([v.leader], [v.follower(p)])), 4_000, 8_000),

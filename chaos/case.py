@@ -162,9 +162,8 @@ def read_marks(folder: Path) -> list[Mark]:
             if len(fields) == 9:
                 what, job, run, attempt, fence, tick, agent, uptime, word = fields
                 tick_ms = None if tick in ("", "-") else milliseconds(tick)
-                marks.append(
-                    Mark(what, job, int(run), attempt, int(fence), tick_ms, agent, float(uptime), word)
-                )
+                token = int(fence) if fence.isdigit() else 0  # a start without a grant has none
+                marks.append(Mark(what, job, int(run), attempt, token, tick_ms, agent, float(uptime), word))
     return sorted(marks, key=lambda mark: mark.at_s)
 
 

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chaos import doctor, scenarios
+from chaos.drill import run_drill
 from chaos.links import Ports, make_links
 from chaos.nemesis import NemesisError
 from chaos.plan import Plan, read_plan, shrink, write_plan
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--profile", choices=scenarios.PROFILES, default="smoke")
     run.add_argument("--seed", type=int, help="what the plans are drawn from; random and printed by default")
     run.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty directory")
-    run.add_argument("--minutes", type=float, default=120, help="of a soak or drill")
+    run.add_argument("--minutes", type=float, default=2, help="of a soak or drill")
     run.add_argument("--hours", type=float, help="the same in hours")
     run.add_argument("--links", choices=("direct", *scenarios.LINKS), help="one kind of links for all plans")
     run.add_argument("--scenario", action="append", help="of the ci profile, only this one; may be repeated")
@@ -112,9 +113,10 @@ def _run(options: argparse.Namespace) -> int:
     seed = random.SystemRandom().randrange(SEED_MAX) if options.seed is None else options.seed
     print(f"profile {options.profile}, seed {seed}")
     if options.profile == "drill":
-        from chaos.drill import run_drill
-
-        return run_drill(options.cluster, directory, seed, options.minutes, _say)
+        if options.cluster is None:
+            raise ValueError("a drill needs --cluster FILE, which names the staging cluster")
+        run_drill(options.cluster, directory, seed, options.minutes, _say)
+        return _tell(directory, judge_directory(directory))
     minutes = options.minutes if options.hours is None else 60 * options.hours
     choices = [options.links] if options.links else usable_links(ports)
     if options.profile == "smoke":

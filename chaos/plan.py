@@ -39,7 +39,7 @@ class Plan:
     seed: int
     links: str
     steps: tuple[Step, ...]
-    load: str = "full"  #: full | light
+    load: str = "full"  #: full | light | lease
     calm_ms: int = 5_000  #: of load behind the last healing
     nodes: int = 3
     agents: int = 3

@@ -14,18 +14,19 @@ from __future__ import annotations
 import heapq
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Protocol
 
 from chaos.actions import ACTIONS, View
 from chaos.cluster import Cluster, Shape
 from chaos.collect import Reader, collect, settle
 from chaos.faults import Fault, to_json
 from chaos.history import HISTORY, History, now_s
-from chaos.nemesis import NemesisError
-from chaos.nemesis.arsenal import Arsenal, arsenal
+from chaos.nemesis import Driver, NemesisError, Unavailable
+from chaos.nemesis.arsenal import arsenal
 from chaos.observer import Observer
 from chaos.plan import Plan, Step, write_plan
 from chaos.programs import DeadlineError, wait_for
@@ -38,6 +39,50 @@ READY_S = 60.0
 VERIFY_S = 8.0
 
 Say = Callable[[str], None]
+
+
+class Host(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def zone(self) -> str: ...
+
+
+class Served(Host, Protocol):
+    """A node: it has an API."""
+
+    @property
+    def url(self) -> str: ...
+
+
+class Broken(Protocol):
+    """What the conductor needs of a cluster that runs."""
+
+    @property
+    def token(self) -> str: ...
+
+    @property
+    def nodes(self) -> Sequence[Served]: ...
+
+    @property
+    def agents(self) -> Sequence[Host]: ...
+
+    def restart_dead(self) -> list[str]: ...
+
+    def ready(self) -> bool:
+        """Whether every node says so."""
+        ...
+
+    def connected(self) -> bool:
+        """Whether every agent is."""
+        ...
+
+
+class Breaking(Driver, Protocol):
+    """What the conductor needs of drivers."""
+
+    def why_not(self, fault_type: type[Any]) -> Unavailable | None: ...
 
 
 def run_plan(plan: Plan, directory: Path, *, shape: Shape | None = None, say: Say = lambda _: None) -> None:
@@ -53,7 +98,10 @@ def run_plan(plan: Plan, directory: Path, *, shape: Shape | None = None, say: Sa
     with History(directory / HISTORY) as history:
         cluster = Cluster.lay_out(root.absolute(), made)
         try:
-            _conduct(plan, directory, cluster, history, say)
+            history.write("phase", name="start")
+            cluster.start()
+            evidence = directory.absolute() / "evidence"
+            conduct(plan, directory, Own(cluster), arsenal(cluster), history, evidence=evidence, say=say)
         except DeadlineError as error:
             history.write("note", text=f"stopped: {error}")
             raise
@@ -63,16 +111,22 @@ def run_plan(plan: Plan, directory: Path, *, shape: Shape | None = None, say: Sa
             shutil.rmtree(root, ignore_errors=True)
 
 
-def _conduct(plan: Plan, directory: Path, cluster: Cluster, history: History, say: Say) -> None:
-    history.write("phase", name="start")
-    cluster.start()
+def conduct(
+    plan: Plan,
+    directory: Path,
+    cluster: Broken,
+    drivers: Breaking,
+    history: History,
+    *,
+    evidence: Path,
+    say: Say,
+) -> None:
+    """The plan on a cluster that runs. `evidence`: where payloads on the agents' hosts write."""
     began_s = time.time() - 5
     history.write("phase", name="up")
     urls = [node.url for node in cluster.nodes]
-    evidence = directory.absolute() / "evidence"
     workload = Workload(urls, cluster.token, history, evidence, seed=plan.seed, load=plan.load)
     observer = Observer(cluster.nodes, cluster.token, history, directory / "events")
-    drivers = arsenal(cluster)
     observer.start()
     try:
         workload.declare()
@@ -95,28 +149,64 @@ def _conduct(plan: Plan, directory: Path, cluster: Cluster, history: History, sa
     finally:
         workload.stop()
         observer.stop()
-        with suppress(Exception):  # what it could not heal is in the history; now everything is killed
+        with suppress(Exception):  # what it could not heal is in the history; its own cluster is killed now
             drivers.heal()
+
+
+class Own:
+    """A cluster of this harness's own processes."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self.token = cluster.token
+
+    @property
+    def nodes(self) -> Sequence[Served]:
+        return self._cluster.nodes
+
+    @property
+    def agents(self) -> Sequence[Host]:
+        return self._cluster.agents
+
+    def restart_dead(self) -> list[str]:
+        """A failed disk ends a node; then it is started as its service manager would."""
+        dead = [program for program in self._cluster.programs if not program.running]
+        for program in dead:
+            program.start()
+        return [program.name for program in dead]
+
+    def ready(self) -> bool:
+        return all(self._cluster.ready(node) for node in self._cluster.nodes)
+
+    def connected(self) -> bool:
+        with suppress(DeadlineError):
+            self._cluster.wait_agents(deadline_s=0.5)
+            return True
+        return False
 
 
 def _lines(folder: Path) -> int:
     return sum(file.read_bytes().count(b"\n") for file in folder.glob("*"))
 
 
-def _heal(cluster: Cluster, drivers: Arsenal, observer: Observer, history: History) -> None:
-    """Everything, then what died of a fault (a failed disk ends a node) is started as its service manager
-    would."""
+def _heal(cluster: Broken, drivers: Breaking, observer: Observer, history: History) -> None:
     try:
         drivers.heal()
     except NemesisError as error:
         history.write("note", text=f"healing: {error}")
     _restart_dead(cluster, history)
     history.write("phase", name="healed")
-    for name, condition in (
-        ("leader", lambda: observer.leader() is not None),
-        ("ready", lambda: _ready(cluster, history)),
-        ("agents", lambda: _connected(cluster)),
-    ):
+
+    def ready() -> bool:
+        _restart_dead(cluster, history)
+        return cluster.ready()
+
+    conditions = {
+        "leader": lambda: observer.leader() is not None,
+        "ready": ready,
+        "agents": cluster.connected,
+    }
+    for name, condition in conditions.items():
         try:
             wait_for(condition, READY_S, name, 0.1)
         except DeadlineError as error:
@@ -125,23 +215,9 @@ def _heal(cluster: Cluster, drivers: Arsenal, observer: Observer, history: Histo
             history.write("phase", name=name)
 
 
-def _restart_dead(cluster: Cluster, history: History) -> None:
-    for program in cluster.programs:
-        if not program.running:
-            history.write("restarted", name=program.name)
-            program.start()
-
-
-def _ready(cluster: Cluster, history: History) -> bool:
-    _restart_dead(cluster, history)
-    return all(cluster.ready(node) for node in cluster.nodes)
-
-
-def _connected(cluster: Cluster) -> bool:
-    with suppress(DeadlineError):
-        cluster.wait_agents(deadline_s=0.5)
-        return True
-    return False
+def _restart_dead(cluster: Broken, history: History) -> None:
+    for name in cluster.restart_dead():
+        history.write("restarted", name=name)
 
 
 def _keep_logs(cluster: Cluster, folder: Path) -> None:
@@ -155,7 +231,13 @@ class Timeline:
     """The steps of a plan, begun and healed at their times, one thing after the other."""
 
     def __init__(
-        self, plan: Plan, cluster: Cluster, drivers: Arsenal, observer: Observer, history: History, say: Say
+        self,
+        plan: Plan,
+        cluster: Broken,
+        drivers: Breaking,
+        observer: Observer,
+        history: History,
+        say: Say,
     ) -> None:
         self._plan, self._cluster, self._drivers = plan, cluster, drivers
         self._observer, self._history, self._say = observer, history, say

@@ -19,7 +19,13 @@ LINKS = ("toxiproxy", "switch")
 
 #: Scenario → its actions. The names are those of the documentation.
 CI: dict[str, tuple[str, ...]] = {
-    "leaders": ("leader-cut-off", "leader-stopped", "leader-core-stopped", "leader-front-stopped"),
+    "leaders": (
+        "leader-cut-off",
+        "leader-alone",
+        "leader-stopped",
+        "leader-core-stopped",
+        "leader-front-stopped",
+    ),
     "links": ("leader-deaf", "leader-mute", "bridge", "follower-slow"),
     "zones": ("zone-lost", "zone-flaps", "two-zones-lost"),
     "disks": ("leader-disk-full", "follower-sync-error", "torn-tail", "rolling-restart"),
@@ -33,6 +39,17 @@ MINIMUM = {
     "soak": {"operations": 60, "ticks": 100, "starts": 100, "faults": 1},
     "drill": {"operations": 20, "ticks": 20, "starts": 20, "faults": 1},
 }
+#: Of parts of a host, which no service manager knows by themselves.
+PARTIAL = frozenset(
+    {
+        "leader-core-killed",
+        "leader-front-killed",
+        "leader-core-stopped",
+        "leader-front-stopped",
+        "spooler-killed",
+        "agent-host-lost",
+    }
+)
 ONLY_ON = {"nodes-lossy": "switch", "leader-refused": "toxiproxy"}
 
 

@@ -38,6 +38,7 @@ OWNERS = {
     "toxiproxy": ("chaos/nemesis/toxi.py",),
     "requests": ("chaos/nemesis/toxi.py",),
     "cronsim": ("chaos/",),
+    "pytest": ("chaos/pytest_plugin.py",),
     "fastapi": ("api/",),
     "starlette": ("api/",),
     "anyio": ("api/call.py",),

@@ -3,7 +3,7 @@
 Rules:
 1. A change of a job that was answered with success is among its revisions, with that revision and uid.
 2. A run that was accepted exists, once for each Idempotency-Key however often it was sent, with its own word.
-   A key whose fate nobody knows has at most one run.
+   A key whose fate nobody knows has at most one run. Whoever looks later finds it.
 3. After healing, state hash and ledger head of all nodes are equal at one index, and the product's own check
    of the ledger finds nothing.
 """
@@ -44,6 +44,8 @@ def _revisions(case: Case) -> Iterable[Offence]:
 
 
 def _runs(case: Case) -> Iterable[Offence]:
+    if "runs" not in case.final:
+        return  # never read: the vacuity checker says so
     runs: dict[int, Any] = {int(run["id"]): run for run in case.final.get("runs", [])}
     words: dict[str, set[int]] = defaultdict(set)
     for run in runs.values():
@@ -64,6 +66,13 @@ def _runs(case: Case) -> Iterable[Offence]:
         if len(found) > 1:
             detail = f"{job}: one Idempotency-Key ({word}) made runs {sorted(found)}"
             yield Offence("run-twice", detail, op.ended_s, job, op.id)
+    known_s = {int(op.result["run"]): op.ended_s for op in reversed(case.operations) if "run" in op.result}
+    for op in case.operations:
+        if op.op == "look" and op.result.get("status") == 404:
+            accepted_s = known_s.get(int(op.arguments["run"]))
+            if accepted_s is not None and accepted_s < op.began_s:
+                detail = f"run {op.arguments['run']} was accepted, and a later read did not find it"
+                yield Offence("stale-read", detail, op.ended_s, operation=op.id)
     started: dict[str, set[int]] = defaultdict(set)
     for mark in case.starts:
         if mark.word not in ("", "-"):

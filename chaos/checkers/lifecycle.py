@@ -110,7 +110,7 @@ def _seen(case: Case, final: Mapping[int, Mapping[str, Any]]) -> Iterable[Offenc
     """What clients saw of runs."""
     ended: dict[int, tuple[str, float]] = {}
     for op in sorted(case.operations, key=lambda op: op.ended_s or 0.0):
-        if op.op != "look" or op.outcome != "ok":
+        if op.op != "look" or "state" not in op.result:
             continue
         run, state = int(op.arguments["run"]), op.result["state"]
         known = ended.get(run)

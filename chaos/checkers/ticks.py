@@ -198,8 +198,10 @@ class _Job:
             ended = self.ledger.get(milliseconds(into), []) if into else []
             if not ended or ended[0]["outcome"] == "missed":
                 return f"coalesced into {into}, which did not run"
-        if outcome == "missed" and reason == "window" and catchup == "latest":
-            return "missed(window) within the window of catchup latest"
+        if outcome == "missed" and reason == "window" and catchup in ("latest", "all"):
+            return f"missed(window) within the window of catchup {catchup}"
+        if outcome == "missed" and reason == "buffer_full" and catchup == "all" and overlap == "allow":
+            return "missed(buffer_full), and fewer were missed than catchup all keeps"
         if outcome == "missed" and reason == "deadline" and "start_deadline" not in self.job.policies:
             return "missed(deadline) without a start_deadline"
         if outcome == "missed" and reason == "buffer_full" and overlap != "queue_all" and catchup != "all":

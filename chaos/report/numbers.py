@@ -37,6 +37,10 @@ def leader_changes(case: Case) -> list[LeaderChange]:
                 change = LeaderChange(event["t"], event["node"], int(event["epoch"]))
                 if change.epoch not in found or found[change.epoch].at_s > change.at_s:
                     found[change.epoch] = change
+    for view in case.history:  # a node that began anew no longer tells the events before
+        if view["kind"] == "view" and view["state"] == "leader" and view.get("quorum"):
+            change = LeaderChange(view["t"], view["node"], int(view["epoch"]))
+            found.setdefault(change.epoch, change)
     return [found[epoch] for epoch in sorted(found)]
 
 

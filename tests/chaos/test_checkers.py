@@ -165,7 +165,12 @@ def key_forgotten(story: Story) -> None:
     story.final["runs"].append({**story.run(900), "id": 901})
 
 
+def accepted_and_not_seen(story: Story) -> None:
+    story.operation(105, "look", "ok", {"run": 900}, status=404)
+
+
 DURABLE = [
+    plant(checker=durable, kind="stale-read", because="not found later", bug=accepted_and_not_seen),
     plant(checker=durable, kind="lost-write", because="acknowledged before commit",
           bug=lambda s: s.final["revisions"]["register-1"].clear()),
     plant(checker=durable, kind="lost-run", because="run forgotten",

@@ -1,0 +1,261 @@
+"""The bugs: what is changed where, which plan catches it, and by which offence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chaos.plan import Step
+
+Edits = tuple[tuple[str, str, str], ...]  #: (module, text that occurs once, text instead)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    name: str
+    edits: Edits
+    steps: tuple[Step, ...]
+    caught_by: frozenset[str]  #: any of these offences, "checker: kind"
+    load: str = "full"
+    links: str = "direct"  #: enough for faults of processes; else any kind that can cut
+    minimum: dict[str, int] = field(default_factory=dict)
+
+
+def _says(*offences: str) -> frozenset[str]:
+    return frozenset(offences)
+
+
+LEADER_KILLED = (Step(2_000, 2_000, "leader-killed"),)
+QUIET = (Step(4_000, 1_000, "agent-killed"),)
+ALONE = (Step(2_000, 6_000, "leader-alone"),)
+
+MUTANTS = (
+    Mutant(
+        "no-claim",
+        (
+            (
+                "agent.worker",
+                "        self._journal.claim(attempt, held.claim, lambda: self._claim_safe(held), "
+                "work_of(assign))\n",
+                "        held.phase, held.fence = Phase.GRANTED, 0\n"
+                "        held.valid_until_ms = boot_ms() + 10_000\n"
+                "        self._due.add(attempt, assign.due_ms)\n",
+            ),
+        ),
+        QUIET,
+        _says("dispatch: wrong-fence", "dispatch: no-grant"),
+    ),
+    Mutant(
+        "double-spawn",
+        (
+            (
+                "agent.spooler",
+                "            spooled = Spooled(command, self._output, self._null)\n",
+                "            Spooled(command, self._output, self._null)\n"
+                "            spooled = Spooled(command, self._output, self._null)\n",
+            ),
+        ),
+        QUIET,
+        _says("ticks: started-twice"),
+    ),
+    Mutant(
+        "fired-twice",
+        (
+            (
+                "scheduler.plan.due",
+                "        commands.append(Fire(horizon.epoch, trigger.id, due_ms, next_ms, agent))\n",
+                "        commands += [Fire(horizon.epoch, trigger.id, due_ms, next_ms, agent)] * 2\n",
+            ),
+            (
+                "scheduler.machine.ticks",
+                "    if trigger is None or trigger.next_due_ms != tick_ms:\n",
+                "    if trigger is None:\n",
+            ),
+            (
+                "scheduler.store.ledger",
+                '_INSERT = f"INSERT INTO ledger',
+                '_INSERT = f"INSERT OR IGNORE INTO ledger',
+            ),
+        ),
+        QUIET,
+        _says("ticks: two-runs", "ticks: two-outcomes"),
+    ),
+    Mutant(
+        "no-epoch-check",
+        (
+            ("scheduler.machine.context", "        if epoch == self.state.epoch:\n", "        if epoch:\n"),
+            (
+                "scheduler.machine.ticks",
+                "    if trigger is None or trigger.next_due_ms != tick_ms:\n",
+                "    if trigger is None:\n",
+            ),
+            (
+                "node.planner",
+                '        if status.state != "leader" or not status.ready:\n',
+                "        if not status.ready:\n",
+            ),
+            (
+                "node.planner",
+                "        if row is None or row[1] != self._node or row[2] != status.term:\n",
+                "        if row is None:\n",
+            ),
+        ),
+        LEADER_KILLED,
+        _says("ticks: two-runs", "ticks: two-outcomes"),
+    ),
+    Mutant(
+        "acknowledged-before-commit",
+        (
+            (
+                "cluster.raft",
+                "        commit = self.commit()\n        if self._hardening.acknowledge_after_sync:\n",
+                "        commit = self.last_index() if self.role() is Role.LEADER else self.commit()\n"
+                "        if self._hardening.acknowledge_after_sync:\n",
+            ),
+        ),
+        ALONE,
+        _says(
+            "durable: lost-write",
+            "durable: lost-run",
+            "dispatch: two-histories",
+            "linear: not-linearizable",
+            "durable: different-state",
+        ),
+        links="any",
+    ),
+    Mutant(
+        "stale-read",
+        (
+            (
+                "api.consistency",
+                "            await call.scheduler.barrier("
+                "timeout_s=BARRIER_S if quorum else BARRIER_WITHOUT_QUORUM_S)\n",
+                "            pass\n",
+            ),
+        ),
+        (Step(2_000, 8_000, "follower-slow"),),
+        _says("linear: not-linearizable", "durable: stale-read"),
+        links="any",
+    ),
+    Mutant(
+        "watermark-from-now",
+        (
+            (
+                "scheduler.plan.due",
+                "        next_ms = cache.next(trigger.id, trigger.spec, due_ms)\n        agent = 0",
+                "        next_ms = cache.next(trigger.id, trigger.spec, due_ms)\n"
+                "        if due_ms + trigger.jitter_ms < horizon.now_ms - 100:\n"
+                "            commands.append("
+                "Account(horizon.epoch, trigger.id, due_ms, due_ms, 0, next_ms, 'skipped', ''))\n"
+                "            due_ms = next_ms\n"
+                "            continue\n"
+                "        agent = 0",
+            ),
+            (
+                "scheduler.machine.ticks",
+                "        if last_ms > trigger.from_ms:\n",
+                "        if False:\n",
+            ),
+        ),
+        (Step(2_000, 2_500, "majority-killed"),),
+        _says("ticks: unaccounted"),
+    ),
+    Mutant(
+        "lease-ignored",
+        (
+            (
+                "agent.spooler",
+                "        return self._lease_until if spooled.command.kill_on_lease_end "
+                "and not spooled.cause else now + 1e9\n",
+                "        return now + 1e9\n",
+            ),
+        ),
+        (Step(3_000, 45_000, "agent-cut-off", 0),),
+        _says("dispatch: at-the-same-time"),
+        load="lease",
+        links="any",
+    ),
+    Mutant(
+        "idempotency-forgotten",
+        (
+            (
+                "scheduler.store.idempotency",
+                "    return None if row is None else (row[0], row[1])\n",
+                "    return None\n",
+            ),
+        ),
+        QUIET,
+        _says("durable: run-twice"),
+    ),
+    Mutant(
+        "overlap-ignored",
+        (
+            (
+                "scheduler.machine.ticks",
+                '    if trigger.active_runs > 0 and graph.job.overlap != "allow":\n',
+                "    if False:\n",
+            ),
+        ),
+        QUIET,
+        _says("dispatch: at-the-same-time"),
+    ),
+    Mutant(
+        "catch-up-forgotten",
+        (
+            (
+                "scheduler.plan.backlog",
+                '    wanted = {"latest": 1, "all": job.catchup_max}.get(job.catchup_mode, 0)\n',
+                "    wanted = 0\n",
+            ),
+        ),
+        (Step(2_000, 6_000, "all-killed"),),
+        _says("ticks: bad-missed"),
+    ),
+    Mutant(
+        "started-early",
+        (
+            ("node.planner", "LEAD_MS_MIN = 50\n", "LEAD_MS_MIN = 400\n"),
+            (
+                "agent.due",
+                "        while self._heap and self._heap[0][0] <= now_ms:\n",
+                "        while self._heap:\n",
+            ),
+        ),
+        QUIET,
+        _says("ticks: early"),
+    ),
+    Mutant(
+        "report-acknowledged-unheard",
+        (
+            (
+                "api.agent_session",
+                "    async def _propose(self, command: Command) -> Outcome | None:\n",
+                "    async def _propose(self, command: Command) -> Outcome | None:\n"
+                "        if isinstance(command, Finish) and command.attempt % 5 == 0:\n"
+                "            return Outcome('superseded')\n",
+            ),
+        ),
+        QUIET,
+        _says("liveness: hangs", "ticks: bad-skipped"),
+    ),
+    Mutant(
+        "nodes-differ",
+        (
+            (
+                "scheduler.machine.context",
+                "    def write_ledger(\n",
+                "    def write_ledger(self, **entry):\n"
+                "        import os\n"
+                "        entry['reason'] = entry['reason'] or str(os.getpid())\n"
+                "        return self.write_ledger_(**entry)\n\n"
+                "    def write_ledger_(\n",
+            ),
+        ),
+        QUIET,
+        _says(
+            "durable: different-state",
+            "durable: not-converged",
+            "dispatch: two-histories",
+            "liveness: no-ready",
+        ),
+    ),
+)
