@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,9 @@ def show_(path: Path, form: str) -> None:
     if path.is_dir():
         made = load(path)
         files = [made.bundle, *(made.tls(node.name) / "node.pem" for node in made.nodes)]
-    found = [{"file": str(file), **described} for file in files for described in _described(file)]
+    found = [
+        {"file": str(file), **one} for file, described in _described(files).items() for one in described
+    ]
     show(
         form,
         found,
@@ -90,9 +93,11 @@ def renew(directory: Path, names: tuple[str, ...], uid: str | None, days: int) -
         nodes={node.name: node.hosts for node in chosen},
     )["nodes"]
     for node in chosen:
-        tls = made.tls(node.name)
-        write_certificate(tls, issued[node.name]["certificate"], issued[node.name]["key"])
-        click.echo(f"{node.name}: valid until {_described(tls / 'node.pem')[0]['not_after']}")
+        pair = issued[node.name]
+        write_certificate(made.tls(node.name), pair["certificate"], pair["key"])
+    files = [made.tls(node.name) / "node.pem" for node in chosen]
+    for node, described in zip(chosen, _described(files).values(), strict=True):
+        click.echo(f"{node.name}: valid until {described[0]['not_after']}")
     click.echo(COPY)
 
 
@@ -131,12 +136,10 @@ def drop_ca(directory: Path) -> None:
         raise Failure(
             f"{directory} has one CA", code=CONFLICT, hint=f"cronclave cluster cert new-ca {directory}"
         )
-    new = _described(made.ca)[0]
-    late = [
-        node.name
-        for node in made.nodes
-        if _described(made.tls(node.name) / "node.pem")[0]["issuer"] != new["subject"]
-    ]
+    certificate = {node.name: made.tls(node.name) / "node.pem" for node in made.nodes}
+    described = _described([made.ca, *certificate.values()])
+    new = described[made.ca][0]["subject"]
+    late = [name for name, file in certificate.items() if described[file][0]["issuer"] != new]
     if late:
         raise Failure(
             f"{', '.join(late)}: the certificate is still the old CA's; without it nobody would accept it",
@@ -169,6 +172,7 @@ def _write_bundles(made: Founding, bundle: str) -> None:
     os.chmod(made.bundle, 0o644)
 
 
-def _described(path: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = certify("describe", pem=read_text(path))["certificates"]
-    return found
+def _described(paths: Sequence[Path]) -> dict[Path, list[dict[str, Any]]]:
+    """The certificates of each file, in the order given; one at least. Raises Failure."""
+    found = certify("describe", files={str(path): read_text(path) for path in paths})["files"]
+    return {path: found[str(path)] for path in paths}

@@ -87,6 +87,7 @@ def join(
             **settings,
         ),
     )  # fmt: skip
+    (directory / "tls" / "node.csr").unlink(missing_ok=True)  # kept until now: the request could be repeated
     click.echo(f"{node} is admitted; its configuration is {config}")
     if start:
         command = module_command("node", "--config", str(config))
@@ -114,7 +115,6 @@ def _by_join_token(
     if secure:
         write_private(tls / "ca.pem", reply["ca"])
         write_private(tls / "node.pem", reply["certificate"])
-        (tls / "node.csr").unlink()
     return {
         "cluster": reply["cluster"],
         "url": url,

@@ -7,7 +7,7 @@ machine can read. A request that cannot be done: {"error": why}, exit code 1.
     {"do": "issue", "ca", "key", "cluster", "days", "nodes": {NAME: [HOST, …]}}
                                                                 -> {"nodes": {NAME: {"certificate", "key"}}}
     {"do": "request", "name"}                                   -> {"request", "key"}
-    {"do": "describe", "pem"}                                   -> {"certificates": [{…}, …]}
+    {"do": "describe", "files": {NAME: PEM}}                    -> {"files": {NAME: [{…}, …]}}
 """
 
 from __future__ import annotations
@@ -39,7 +39,11 @@ def answer(question: dict[str, Any], now: datetime.datetime) -> dict[str, Any]:
         request, key = authority.request(question["name"])
         return {"request": request.decode(), "key": key.decode()}
     if what == "describe":
-        return {"certificates": [_plain(found) for found in authority.describe(question["pem"].encode())]}
+        files = {
+            name: [_plain(found) for found in authority.describe(pem.encode())]
+            for name, pem in question["files"].items()
+        }
+        return {"files": files}
     raise ValueError(f"unknown request {what!r}")
 
 

@@ -156,6 +156,8 @@ class LinkTls:
         self._watched = WatchedFiles((files.certificate, files.key, files.trust))
         self._expiry = ExpiryWarning(str(files.certificate))
         self.accepting, self.dialling, self.not_after_s = self._load()
+        if files.key.stat().st_mode & 0o077:
+            _log.warning("%s can be read by others on this machine: chmod 600 it", files.key)
 
     def look(self, *, force: bool = False) -> None:
         """Use what the files hold now, if it changed and is sound."""

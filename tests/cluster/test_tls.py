@@ -94,6 +94,15 @@ def test_what_is_wrong_is_refused_at_the_start_and_never_replaces_what_works(
     assert tls.dialling is not contexts[1]
 
 
+def test_a_key_that_others_can_read_is_said(files: TlsFiles, caplog: pytest.LogCaptureFixture) -> None:
+    files.key.chmod(0o600)
+    LinkTls(files, OWN)
+    assert not caplog.text
+    files.key.chmod(0o640)
+    LinkTls(files, OWN)
+    assert "chmod 600" in caplog.text
+
+
 def test_files_that_did_not_change_are_not_read_again(files: TlsFiles) -> None:
     tls = LinkTls(files, OWN)
     before = tls.accepting
