@@ -8,6 +8,7 @@ otherwise: a path, or "standin".
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,9 +20,11 @@ from chaos.nemesis import NemesisError, Unavailable
 from chaos.nemesis.toxi import ToxiControl
 from chaos.programs import start_process, wait_for
 
-VERSION = "v2.12.0"
-MODULE = f"github.com/Shopify/toxiproxy/v2/cmd/server@{VERSION}"  # a bare @latest is the old 2.5
+MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server"
+#: What a Go from this version on builds; both pass tests/chaos/test_conformance.py. (@latest is the old 2.5.)
+VERSIONS = (((1, 23), "v2.12.0"), ((1, 19), "v2.8.0"))
 BUILD_S = 300
+ASK_S = 20
 _FAILED: list[NemesisError] = []  #: a build that failed is not tried again by this process
 START_S = 20.0
 CHOICE = "CRONCLAVE_CHAOS_TOXIPROXY"
@@ -32,12 +35,24 @@ _GO_PLACES = ("/usr/local/go/bin/go", "/usr/lib/go/bin/go")
 
 def cache() -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(home) / "cronclave" / f"toxiproxy-{VERSION}"
+    return Path(home) / "cronclave"
 
 
 def go() -> str | None:
     found = shutil.which("go")
     return found or next((place for place in _GO_PLACES if os.access(place, os.X_OK)), None)
+
+
+def buildable(compiler: str) -> str | None:
+    """The server's version that this Go builds; None: it is too old for any."""
+    told = subprocess.run([compiler, "version"], capture_output=True, text=True, timeout=ASK_S)
+    found = re.search(r"go(\d+)\.(\d+)", told.stdout)
+    has = (int(found[1]), int(found[2])) if found else (0, 0)
+    return next((version for least, version in VERSIONS if has >= least), None)
+
+
+def _built(version: str) -> Path:
+    return cache() / f"toxiproxy-{version}" / "server"
 
 
 def real_server() -> Path | None:
@@ -52,8 +67,8 @@ def real_server() -> Path | None:
     on_path = shutil.which("toxiproxy-server")
     if on_path:
         return Path(on_path)
-    built = cache() / "server"
-    return built if os.access(built, os.X_OK) else None
+    built = (_built(version) for _, version in VERSIONS)
+    return next((server for server in built if os.access(server, os.X_OK)), None)
 
 
 def why_not_real() -> Unavailable | None:
@@ -62,12 +77,18 @@ def why_not_real() -> Unavailable | None:
         return None
     if os.environ.get(CHOICE) == STANDIN:
         return Unavailable(f"{CHOICE} asks for the stand-in", f"unset {CHOICE}")
-    if go() is not None:
+    compiler = go()
+    if compiler is not None and buildable(compiler) is not None:
         return None
     return Unavailable(
-        "toxiproxy-server is not on the PATH, and there is no Go to build it",
-        f"install Go (Debian: golang-go), or put a toxiproxy-server {VERSION} on the PATH",
+        "toxiproxy-server is not on the PATH, and there is no Go that builds it",
+        f"install Go {_dotted(VERSIONS[-1][0])} or newer (Debian: golang-go), or put a toxiproxy-server "
+        f"{VERSIONS[0][1].lstrip('v')} on the PATH; until then the stand-in is used",
     )
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
 
 
 def build() -> Path:
@@ -75,36 +96,38 @@ def build() -> Path:
     server = real_server()
     if server is not None:
         return server
-    compiler = go()
-    if compiler is None or os.environ.get(CHOICE) == STANDIN:
-        raise NemesisError(f"toxiproxy-server: {why_not_real()}")
+    why, compiler = why_not_real(), go()
+    version = None if compiler is None else buildable(compiler)
+    if why is not None or compiler is None or version is None:
+        raise NemesisError(f"toxiproxy-server: {why}")
     if _FAILED:
         raise _FAILED[0]
     try:
-        return _build(compiler)
+        return _build(compiler, version)
     except NemesisError as error:
         _FAILED.append(error)
         raise
 
 
-def _build(compiler: str) -> Path:
-    target = cache()
+def _build(compiler: str, version: str) -> Path:
+    """Takes half a minute, and the Go module proxy."""
+    module, target = f"{MODULE}@{version}", _built(version).parent
     staging = target.with_name(f"{target.name}.{os.getpid()}")
     staging.mkdir(parents=True, exist_ok=True)
     try:
         done = subprocess.run(
-            [compiler, "install", MODULE],
+            [compiler, "install", module],
             env={**os.environ, "GOBIN": str(staging), "GOFLAGS": "-mod=mod"},
             capture_output=True,
             text=True,
             timeout=BUILD_S,
         )
         if done.returncode != 0 or not (staging / "server").exists():
-            raise NemesisError(f"go install {MODULE}: {done.stderr.strip()[-500:]}")
+            raise NemesisError(f"go install {module}: {done.stderr.strip()[-500:]}")
         target.mkdir(exist_ok=True)
         os.replace(staging / "server", target / "server")
     except subprocess.TimeoutExpired:
-        raise NemesisError(f"go install {MODULE}: not done within {BUILD_S} s") from None
+        raise NemesisError(f"go install {module}: not done within {BUILD_S} s") from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return target / "server"
