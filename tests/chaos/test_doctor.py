@@ -75,7 +75,7 @@ def test_a_build_that_fails_is_told_and_not_tried_again(bare: Path, tmp_path: Pa
     counted = tmp_path / "builds"
     program(
         bare / "go",
-        "[ $1 = version ] && exec echo go version go1.26.0\n"
+        "if [ $1 = version ]; then echo go version go1.26.0; exit; fi\n"
         f"echo x >> {counted}; echo no network >&2; exit 1",
     )
     for _ in range(2):
