@@ -15,7 +15,7 @@ from typing import Any
 
 from cluster.reactor import Reactor
 from cluster.tls import first_bytes_fault, handshake_fault
-from cluster.wire import FrameReader, Message, ProtocolError
+from cluster.wire import FRAME_BYTES_MAX, HELLO_BYTES_MAX, FrameReader, Message, ProtocolError
 
 QUEUE_BYTES_MAX = 64 << 20
 READ_BYTES = 256 << 10
@@ -39,7 +39,7 @@ class Stream:
     ) -> None:
         self._reactor = reactor
         self._on_open, self._on_message, self._on_end = on_open, on_message, on_end
-        self._reader = FrameReader()
+        self._reader = FrameReader(HELLO_BYTES_MAX)
         self._out = bytearray()
         self._connecting = connecting
         self._shaking = tls is not None
@@ -72,6 +72,11 @@ class Stream:
         if not isinstance(self._sock, ssl.SSLSocket):
             return None
         return self._sock.getpeercert() or {}
+
+    def greeted(self) -> None:
+        """Hellos were exchanged: from here on frames may have their full size."""
+        self.is_ready = True
+        self._reader.frame_bytes_max = FRAME_BYTES_MAX
 
     def send(self, frame: bytes) -> None:
         """Queue a frame; `flush` or the next writable moment sends it."""

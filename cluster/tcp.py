@@ -293,7 +293,7 @@ class TcpLinks:
             self._refusals.warn(f"node {dial.peer} at {dial.address} is refused", refusal.reason)
             stream.end(f"refused: {refusal.reason}")
             return
-        stream.is_ready = True
+        stream.greeted()
         dial.refused = False
         self._host.connected(hello)
 
@@ -365,7 +365,8 @@ class TcpLinks:
             return
         self._strangers.discard(stream)
         older = self._inbound.get(hello.name)
-        stream.peer, stream.is_ready = hello.name, True
+        stream.peer = hello.name
+        stream.greeted()
         self._inbound[hello.name] = stream
         if older is not None:
             older.end("a newer connection came")

@@ -1,7 +1,8 @@
 """Bytes between nodes: frames of a 4-byte length and one msgpack map, checked field by field.
 
 Rules:
-1. A frame is at most `FRAME_BYTES_MAX`; a longer one is refused before a byte of it is kept.
+1. A frame is at most `FRAME_BYTES_MAX`, before the hello `HELLO_BYTES_MAX`; a longer one is refused before a
+   byte of it is kept.
 2. A message has exactly the fields of `SCHEMA` for its type. Everything else is a `ProtocolError`, which
    closes the connection; nothing that a peer sends can raise anything else.
 3. No pickle, no extension types, no timestamps. Map keys are strings.
@@ -25,6 +26,7 @@ Message = dict[str, Any]
 MAGIC = "cronclave-raft"
 PROTOCOL = 1
 FRAME_BYTES_MAX = 16 << 20
+HELLO_BYTES_MAX = 16 << 10  #: of the first frame: nothing larger is kept of who has not said who it is
 TEXT_CHARS_MAX = 4096
 _LENGTH = struct.Struct(">I")
 _INTEGER_MAX = (1 << 63) - 1

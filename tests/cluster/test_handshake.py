@@ -408,6 +408,15 @@ def test_stranger_is_cut_off_and_harms_nobody(said: bytes) -> None:
     pair.close()
 
 
+def test_nothing_large_is_kept_of_who_has_not_said_who_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    first, second = Ear("a"), Ear("b")
+    pair = Pair(first, second, connect=False)
+    with socket.create_connection(split_address(pair.addresses[0])) as stranger:
+        stranger.sendall((1 << 20).to_bytes(4, "big") + b"x" * 1000)
+        pair.until(lambda: "a frame of 1048576 bytes, 16384 at most" in caplog.text, "cut off at once")
+    pair.close()
+
+
 def test_plain_tcp_beyond_loopback_needs_to_be_told() -> None:
     reactor = Reactor()
     with pytest.raises(ValueError, match="not a loopback address"):
