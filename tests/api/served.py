@@ -94,7 +94,7 @@ class HandAgent:
     async def hello(
         self, *, index: int = 0, held: tuple[tuple[int, str], ...] = (), **fields: Any
     ) -> p.Message:
-        """Say hello; the answer is Welcome or Leave. `fields`: others than usual."""
+        """Say hello; the answer is Welcome, Leave or Recount. `fields`: others than usual."""
         usual = p.Hello(
             version=p.VERSION,
             name=self.name,
@@ -112,7 +112,7 @@ class HandAgent:
             held=held,
         )
         await self.send(dataclasses.replace(usual, **fields))
-        return await self.expect(p.Welcome, p.Leave)
+        return await self.expect(p.Welcome, p.Leave, p.Recount)
 
     async def expect(self, *kinds: type[p.Message]) -> p.Message:
         """The next message of these kinds; others are kept for later."""

@@ -109,6 +109,7 @@ class SingleNode:
             format_max=formats.newest(),
             version="0.1.0",
             tzdata=state.tzdata,
+            restores=state.restores,
             free_bytes=1 << 33,
             wal_bytes=0,
             log_bytes=0,
