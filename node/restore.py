@@ -139,11 +139,14 @@ def _live_state(data: Path) -> Path:
 
 def _survey(config: NodeConfig, path: Path) -> dict[str, object]:
     """What this node's files know, read only."""
-    store = Store.open_reader(path, query_ms_max=None)
     try:
-        state = state_rows.load(store)
-    finally:
-        store.close()
+        store = Store.open_reader(path, query_ms_max=None)
+        try:
+            state = state_rows.load(store)
+        finally:
+            store.close()
+    except Error as error:
+        raise RestoreError(f"{path}: SQLite cannot read it: {error}; restore a backup instead") from error
     others = [name for name in member_names(state.members) if name != config.name] if state.members else []
     return {
         "node": config.name, "cluster": state.cluster, "restores": state.restores, "index": state.idx,

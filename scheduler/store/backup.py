@@ -95,13 +95,14 @@ def seal(path: Path, *, node: str, version: str, made_ms: int) -> Manifest:
 def check(path: Path) -> Manifest:
     """The manifest of a sound backup. Raises BackupError with what is wrong and where."""
     _check_length(path)
-    store = Store.open_reader(path, query_ms_max=None)
     try:
-        return _check(path, store)
+        store = Store.open_reader(path, query_ms_max=None)
+        try:
+            return _check(path, store)
+        finally:
+            store.close()
     except connection.Error as error:
         raise BackupError(f"{path}: SQLite cannot read it: {error}") from error
-    finally:
-        store.close()
 
 
 def _check_length(path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from agent.history import FILE_BYTES, History
 from agent.recount import pages
 from scheduler.commands import RanAttempt
-from scheduler.protocol import Ping, Ran, Recount, decode, encode
+from scheduler.protocol import Claim, Ping, Ran, Recount, decode, encode
 from tests.agent.fake_node import FakeNode, shell
 from tests.agent.host import Host, until
 
@@ -78,6 +78,29 @@ async def test_it_tells_what_it_ran_and_what_runs_and_follows(
         await until(lambda: "fenced" in host.log())
         assert len(node.all(Ping)) == pings
     assert evidence.read_text() == "one\n"
+
+
+async def test_what_the_old_cluster_granted_and_had_not_started_never_starts(
+    host: Host, node: FakeNode, tmp_path: Path
+) -> None:
+    evidence = tmp_path / "evidence"
+    other = follower(node, FakeNode())
+    host.nodes = [node.url, other.url]
+    host.start()
+    await node.connected()
+    due_ms = time.time_ns() // 1_000_000 + 3_000
+    await node.send(shell(9, f"echo granted >> {evidence}", due_ms=due_ms))
+    await node.until(lambda: node.all(Claim, 9))
+    node.addresses = (other.url,)
+    node.cluster = "cluster-z"  # nobody it would come back to
+    async with other:
+        await node.close_sockets()
+        await other.connected()
+        assert told(other) == {}
+        await other.send(shell(10, f"echo new >> {evidence}", due_ms=due_ms + 200))
+        await other.finished(10)
+        assert not other.all(Claim, 9)
+    assert evidence.read_text() == "new\n"
 
 
 async def test_another_clusters_question_gets_no_answer(host: Host, node: FakeNode) -> None:

@@ -9,18 +9,23 @@ from pathlib import Path
 
 import pytest
 
+from cluster import raft
+from cluster.batcher import pack_entry
 from cluster.disk import FileDisk
 from cluster.journal import Journal
 from node.backup import verify
 from node.config import load_config
 from node.identity import lock_data
 from node.restore import RestoreError, Wishes, recover, restore
+from scheduler import codec
+from scheduler.commands import PutJobs
+from scheduler.model import parse_job, seed
 from scheduler.store import state as state_rows
 from scheduler.store.backup import BackupError, seal
 from scheduler.store.connection import Store
 from scheduler.store.restores import SPAN
 from tests.node.test_config import GOOD, write
-from tests.scheduler.story import Story, job
+from tests.scheduler.story import START_MS, Story, job
 
 WISHES = Wishes("restore", hold_ms=1_000, catchup=False, number=None)
 
@@ -150,3 +155,26 @@ def test_recover_keeps_the_old_directory_and_works_on_a_stopped_node_alone(
     assert (state.restores, state.idx) == (2, before.idx + SPAN)
     assert state.cluster == load_config(config, {}).cluster != "c1"
     assert state_in(Path(str(facts["kept"]))) == before
+
+
+def test_recover_applies_what_the_log_holds_behind_the_state(
+    backup: Path, config: Path, tmp_path: Path
+) -> None:
+    restore(backup, config, WISHES)
+    data = tmp_path / "data"
+    before = state_in(data)
+    journal = Journal(FileDisk(data / "log"))
+    for number, name in enumerate(("first", "second"), 1):
+        put = PutJobs((seed(parse_job(job(name), now_ms=START_MS), START_MS),), START_MS)
+        frame = codec.encode_frame(codec.Frame("front", number, number, (codec.encode_command(put),)))
+        entry = bytes([raft.REGULAR]) + pack_entry(START_MS, [frame])
+        journal.append(entry, before.raft_index + number, before.raft_term + 1)
+    journal.sync()
+    journal.close()
+
+    facts = recover(config, Wishes("recover", 1_000, catchup=False, number=None))
+    assert facts["replayed"] == 2
+    assert state_in(data).idx == before.idx + 2 + SPAN
+    store = Store.open_reader(data / "state" / "1" / "state.db")
+    assert store.rows("SELECT name FROM jobs ORDER BY name") == [("first",), ("kept",), ("second",)]
+    store.close()

@@ -63,6 +63,7 @@ def test_a_damaged_page_is_refused(backup: Path) -> None:
 
 def change(path: Path, sql: str) -> None:
     store = Store.open_alone(path)
+    store.execute("PRAGMA writable_schema = ON")
     store.begin()
     store.execute(sql)
     store.commit()
@@ -81,12 +82,27 @@ def change(path: Path, sql: str) -> None:
         ("UPDATE backup SET value = 99 WHERE name = 'schema'", "schema 99 of version 1.2"),
         ("UPDATE backup SET value = 99 WHERE name = 'format'", "format 99 of version 1.2"),
         ("PRAGMA application_id = 7", "not of Cronclave"),
+        ("UPDATE sqlite_schema SET rootpage = 999999 WHERE name = 'ledger_job'", "cannot read it: malformed"),
     ],
 )
 def test_a_backup_that_was_changed_is_refused(backup: Path, sql: str, says: str) -> None:
     change(backup, sql)
     with pytest.raises(BackupError, match=says):
         check(backup)
+
+
+def test_an_index_that_differs_from_its_table_is_refused(backup: Path) -> None:
+    whole, name = backup.read_bytes(), b"job-137"
+    refused = []
+    at = whole.find(name)
+    while at >= 0:
+        backup.write_bytes(whole[:at] + b"job-138" + whole[at + len(name) :])
+        try:
+            check(backup)
+        except BackupError as error:
+            refused.append(str(error))
+        at = whole.find(name, at + 1)
+    assert any("damaged: row" in error and "index" in error for error in refused), refused
 
 
 def test_something_else_is_refused(tmp_path: Path) -> None:
