@@ -13,8 +13,8 @@ Rules:
    be no torn tail.
    What a killed process wrote and did not sync is found again by the next one. Opening syncs it before
    anything of it counts: it may be acknowledged without being written once more.
-4. Segments are numbered without gaps and each says behind which position it starts; the metadata say which is
-   the oldest and the least newest one: a segment that is missing is noticed.
+4. Segments are numbered without gaps and each says behind which position it starts; the metadata say which
+   are the oldest and the newest: a segment that is missing is noticed before anything is written behind it.
 5. The log is trimmed by whole segments. The entry before the first one that is kept stays as a placeholder
    that is compared, never sent.
 
@@ -280,6 +280,7 @@ class Journal:
         self._disk.sync_names()
         self._segments.append(segment)
         self._synced = segment.size
+        self._store()  # from here on a missing file is noticed, and what it held was acknowledged
 
     def _drop(self, count: int) -> None:
         """The metadata first: files below `oldest` are leftovers, a missing one above it is damage."""

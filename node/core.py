@@ -438,9 +438,10 @@ def main() -> int:
     configure_logging("core")
     try:
         config = load_config(arguments.config)
-        refuse_forgotten_votes(config.data)
-        core = Core(config, load_identity(config))
-        note_started(config.data)
+        own = load_identity(config)
+        refuse_forgotten_votes(config.data, own.uid)
+        core = Core(config, own)
+        note_started(config.data, own.uid)
     except (ConfigError, JournalError, StoreError, TlsError) as error:
         print(f"cronclave node: {error}", file=sys.stderr)
         return EXIT_REFUSED

@@ -26,6 +26,7 @@ def software_version() -> str:
 
 
 JOURNAL = "log"  #: directory of consensus' journal in the data directory
+OWNER = "owner"  #: file beside it with the uid of its node: its votes are nobody else's
 STARTED = "started"  #: file that says that the journal was there
 
 
@@ -73,17 +74,24 @@ def load_identity(config: NodeConfig) -> Identity:
     return identity
 
 
-def refuse_forgotten_votes(data: Path) -> None:
-    """A node that has run before has its journal, or it forgot its votes. Raises ConfigError."""
-    if (data / STARTED).exists() and not any((data / JOURNAL).glob("*")):
+def refuse_forgotten_votes(data: Path, uid: str) -> None:
+    """A node that has run before has its own journal, or it forgot its votes. Raises ConfigError."""
+    journal = data / JOURNAL
+    remedy = "Remove the node from the cluster and let it join under a new name with an empty data directory"
+    if (data / STARTED).exists() and not any(p.name != OWNER for p in journal.glob("*")):
+        raise ConfigError(f"{journal}: the journal of this node is gone, and with it its votes. {remedy}")
+    owner = journal / OWNER
+    if owner.exists() and (found := owner.read_text()) != uid:
         raise ConfigError(
-            f"{data / JOURNAL}: the journal of this node is gone, and with it its votes. Remove the node "
-            "from the cluster and let it join under a new name with an empty data directory"
+            f"{owner}: this journal is of the node with uid {found!r}, and this node is {uid!r}: its votes "
+            f"are another's. Put the directory of this node back. If it is lost: {remedy}"
         )
 
 
-def note_started(data: Path) -> None:
-    """The journal exists now: from here on it must never be missing."""
+def note_started(data: Path, uid: str) -> None:
+    """The journal exists now: from here on it must never be missing, nor another's."""
+    if not (data / JOURNAL / OWNER).exists():
+        write_atomically(data / JOURNAL / OWNER, uid)
     if not (data / STARTED).exists():
         write_atomically(data / STARTED, "")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from node.config import ConfigError, NodeConfig, load_config
-from node.identity import load_identity, lock_data, note_started, refuse_forgotten_votes
+from node.identity import JOURNAL, load_identity, lock_data, note_started, refuse_forgotten_votes
 from tests.node.test_config import GOOD, write
 
 
@@ -49,11 +49,22 @@ def test_two_nodes_never_share_a_directory(config: NodeConfig) -> None:
 
 def test_a_node_that_lost_its_journal_alone_is_refused(config: NodeConfig) -> None:
     load_identity(config)
-    refuse_forgotten_votes(config.data)  # the first start: there is none yet
+    refuse_forgotten_votes(config.data, "uid")  # the first start: there is none yet
     (config.data / "log").mkdir()
     (config.data / "log" / "1.segment").write_bytes(b"votes")
-    note_started(config.data)
-    refuse_forgotten_votes(config.data)
+    note_started(config.data, "uid")
+    refuse_forgotten_votes(config.data, "uid")
     shutil.rmtree(config.data / "log")
     with pytest.raises(ConfigError, match="the journal of this node is gone"):
-        refuse_forgotten_votes(config.data)
+        refuse_forgotten_votes(config.data, "uid")
+
+
+def test_a_node_with_the_journal_of_another_is_refused_by_name(config: NodeConfig) -> None:
+    """Its log may fit, but the votes in it are another's: it could vote twice in a term."""
+    (config.data / JOURNAL).mkdir(parents=True)
+    note_started(config.data, "uid")
+    (config.data / JOURNAL / "meta").write_bytes(b"")
+    refuse_forgotten_votes(config.data, "uid")
+
+    with pytest.raises(ConfigError, match=r"log/owner: this journal is of the node with uid 'uid'.*Put the"):
+        refuse_forgotten_votes(config.data, "other")
