@@ -191,6 +191,10 @@ class AgentSession:
 
     async def _greet(self, hello: p.Hello) -> bool:
         self.hello = hello
+        unfit = await self._gateway.fit_soon()
+        if unfit is not None:
+            self.leave(unfit)
+            return False
         status = self._scheduler.status()
         with self._scheduler.read() as store:
             lineage, restore = restores.lineage(store), restores.current(store)
@@ -198,10 +202,6 @@ class AgentSession:
         refusal = refusal or why_not_its_token(hello, self.principal)
         if refusal is not None:
             self.leave(*refusal)
-            return False
-        unfit = await self._gateway.fit_soon()
-        if unfit is not None:
-            self.leave(unfit)
             return False
         self._seen = hello.index
         if not await self._caught_up():

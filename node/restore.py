@@ -3,7 +3,8 @@
 Rules:
 
 1. Everything is made in a new directory beside the data directory and takes its place by one rename, so a
-   crash leaves what was there before. `recover` keeps the old directory under another name.
+   crash leaves what was there before. `recover` keeps the old directory under another name. (Where the data
+   directory is a mount point: within it, and by a rename for each entry.)
 2. The new cluster has a new uid and a higher restore number. The uid is the configuration's, if that is
    another than the old one; else a new one is made and written into the configuration, last of all: until
    then the identity in the directory and the configuration differ, and the node refuses to start.
@@ -37,6 +38,7 @@ from scheduler.store.backup import BackupError
 from scheduler.store.connection import Error, Store, StoreError, sync
 
 HOLD_S = 600
+_NO_DATA = ("lock", "lost+found", "restoring", "recovering")  #: what may lie in an empty data directory
 _CLUSTER_LINE = re.compile(r'^(\s*cluster\s*=\s*)(["\'])([^"\']*)\2', re.MULTILINE)
 
 
@@ -57,7 +59,9 @@ class Wishes:
 def restore(backup: Path, config_path: Path, wishes: Wishes, *, unsummed: bool = False) -> dict[str, object]:
     """Make the first node of a new cluster from a backup; returns what it now is. Raises RestoreError."""
     config = _load(config_path)
-    occupied = [e.name for e in config.data.iterdir()] if config.data.is_dir() else []
+    found = [e.name for e in config.data.iterdir()] if config.data.is_dir() else []
+    free = _NO_DATA if os.path.ismount(config.data) else ("lock",)
+    occupied = [name for name in found if name not in free]
     if occupied:
         raise RestoreError(
             f"{config.data}: not empty ({', '.join(sorted(occupied)[:5])}): a restore makes a new node. Move"
@@ -74,11 +78,11 @@ def restore(backup: Path, config_path: Path, wishes: Wishes, *, unsummed: bool =
 
     new = _beside(config.data, "restoring")
     facts = _make(new, fill, config, config_path, wishes)
-    if config.data.is_dir():
-        config.data.rmdir()
-    os.replace(new, config.data)
-    sync(config.data.parent)
-    _write_uid(config_path, config, str(facts["cluster"]))
+    try:
+        _put_in_place(new, config.data)
+        _write_uid(config_path, config, str(facts["cluster"]))
+    except OSError as error:
+        raise RestoreError(f"{error}: what was made is in {new} or {config.data}") from error
     return facts
 
 
@@ -91,16 +95,15 @@ def recover(config_path: Path, wishes: Wishes) -> dict[str, object]:
     try:
         load_identity(config)
         state = _live_state(config.data)
-        kept = _free_name(config.data, "before-recover")
+        kept = _free_name(_beside(config.data, "before-recover"))
 
         def fill(directory: Path) -> int:
             return _survivor(config, state, directory)
 
         new = _beside(config.data, "recovering")
         facts = _make(new, fill, config, config_path, wishes)
-        os.replace(config.data, kept)
-        os.replace(new, config.data)
-        sync(config.data.parent)
+        _put_aside(config.data, kept)
+        _put_in_place(new, config.data)
         _write_uid(config_path, config, str(facts["cluster"]))
     except (ConfigError, OSError) as error:
         raise RestoreError(str(error)) from error
@@ -252,19 +255,46 @@ def _write_uid(config_path: Path, config: NodeConfig, cluster: str) -> None:
         return
     text = config_path.read_text()
     top = _top(text)
-    shutil.copy2(config_path, _free_name(config_path, "before-restore"))
+    shutil.copy2(config_path, _free_name(config_path.with_name(f"{config_path.name}.before-restore")))
     write_atomically(config_path, _CLUSTER_LINE.sub(rf"\g<1>\g<2>{cluster}\g<2>", top) + text[len(top) :])
 
 
-def _beside(path: Path, word: str) -> Path:
-    return path.with_name(f"{path.name}.{word}")
+def _beside(data: Path, word: str) -> Path:
+    """A directory on the same file system: within one that is a mount point, else beside it."""
+    return data / word if os.path.ismount(data) else data.with_name(f"{data.name}.{word}")
 
 
-def _free_name(path: Path, word: str) -> Path:
+def _free_name(path: Path) -> Path:
     number = 1
-    while (found := path.with_name(f"{path.name}.{word}-{number}")).exists():
+    while (found := path.with_name(f"{path.name}-{number}")).exists():
         number += 1
     return found
+
+
+def _put_aside(data: Path, kept: Path) -> None:
+    if kept.parent != data:
+        os.replace(data, kept)
+        return
+    kept.mkdir(mode=0o700)
+    for entry in sorted(data.iterdir()):
+        if entry.name not in _NO_DATA and not entry.name.startswith("before-recover"):
+            os.replace(entry, kept / entry.name)
+
+
+def _put_in_place(new: Path, data: Path) -> None:
+    """One rename; on a mount point one for each entry, the identity last: without it the node that the state
+    knows is another, and a start is refused."""
+    if new.parent != data:
+        if data.is_dir():
+            (data / "lock").unlink(missing_ok=True)
+            data.rmdir()
+        os.replace(new, data)
+    else:
+        for entry in sorted(new.iterdir(), key=lambda entry: entry.name == "identity.json"):
+            os.replace(entry, data / entry.name)
+        new.rmdir()
+        sync(data)
+    sync(data.parent)
 
 
 def main() -> int:

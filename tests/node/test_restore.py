@@ -178,3 +178,23 @@ def test_recover_applies_what_the_log_holds_behind_the_state(
     store = Store.open_reader(data / "state" / "1" / "state.db")
     assert store.rows("SELECT name FROM jobs ORDER BY name") == [("first",), ("kept",), ("second",)]
     store.close()
+
+
+def test_a_data_directory_that_is_a_mount_point_is_filled_in_place(
+    backup: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "lost+found").mkdir()
+    inode = data.stat().st_ino
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == data)
+    restore(backup, config, WISHES)
+    before = state_in(data)
+    facts = recover(config, Wishes("recover", 1_000, catchup=False, number=None))
+    assert data.stat().st_ino == inode
+    assert state_in(data).restores == 2
+    assert state_in(Path(str(facts["kept"]))) == before
+    assert Path(str(facts["kept"])).parent == data
+    assert sorted(entry.name for entry in data.iterdir() if entry.name != "lock") == [
+        "before-recover-1", "identity.json", "log", "lost+found", "started", "state"
+    ]  # fmt: skip
