@@ -34,11 +34,14 @@ class Sighting:
 
 
 def together(seen: Sequence[Sighting]) -> Sighting:
-    """Real where all are, gone where none is; anything else cannot be told."""
-    states = {one.real for one in seen}
-    if len(states) == 1:
-        return Sighting(states.pop(), f"{len(seen)} alike, such as: {seen[0].evidence}")
-    return Sighting(None, "; ".join(f"{one.real}: {one.evidence}" for one in seen))
+    """What they say together: those that cannot tell (a host that is dead sends nothing back) have no
+    vote, and where the others disagree it cannot be told."""
+    states = {one.real for one in seen} - {None}
+    if len(states) != 1:
+        return Sighting(None, "; ".join(f"{one.real}: {one.evidence}" for one in seen))
+    real = states.pop()
+    voted = [one for one in seen if one.real is real]
+    return Sighting(real, f"{len(voted)} of {len(seen)} alike, such as: {voted[0].evidence}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Arsenal:
             self._driver(fault).heal(fault)
             return
         problems = []
-        for driver in reversed(self.drivers):  # what runs behind the links first
+        for driver in self.drivers:
             try:
                 driver.heal()
             except Exception as error:
@@ -74,6 +74,8 @@ class Arsenal:
 def arsenal(cluster: Cluster) -> Arsenal:
     """Every driver that this cluster has; ask `why_not` before a plan counts on one."""
     links = [] if cluster.links.driver is None else [cluster.links.driver]
+    # In the order in which everything is healed: what starts again finds a disk and a clock that are well,
+    # and a zone is back before its links are.
     return Arsenal(
-        [*links, DiskDriver(cluster), ClockDriver(cluster), ProcessDriver(cluster), ZoneDriver(cluster)]
+        [DiskDriver(cluster), ClockDriver(cluster), ProcessDriver(cluster), ZoneDriver(cluster), *links]
     )

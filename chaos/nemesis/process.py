@@ -22,6 +22,7 @@ from chaos.nodes import Node
 from chaos.programs import Program, alive, signal_all, state_of, wait_for
 
 STEP_S = 30.0
+LOG_SHOWN = 500
 AGENT_PARTS = ("spooler", "host")
 
 
@@ -140,16 +141,21 @@ class ProcessDriver:
     def _start(self, targets: Sequence[str]) -> None:
         for target in targets:
             self._program(target)[0].start()
-        for target in targets:
-            self._wait_running(target)
+        problems = [problem for target in targets if (problem := self._wait_running(target))]
+        if problems:
+            raise NemesisError("; ".join(problems))
 
-    def _wait_running(self, target: str) -> None:
+    def _wait_running(self, target: str) -> str:
+        """Until all of it runs; what is wrong if it ends again."""
         program, part = self._program(target)
         if isinstance(program, Node):
             wanted = set(chaos.nodes.ROLES)
         else:
             wanted = {"agent", "spooler"} if part else {"agent"}
-        wait_for(lambda: wanted <= set(program.pids()), STEP_S, f"{target} runs again")
+        wait_for(lambda: wanted <= set(program.pids()) or not program.running, STEP_S, f"{target} runs again")
+        if program.running:
+            return ""
+        return f"{program.name} ended again: …{program.log_tail()[-LOG_SHOWN:]}"
 
     def _restart(self, target: str) -> None:
         program, part = self._program(target)

@@ -219,7 +219,7 @@ class ProxyDriver:
         said += f"; {past.last_s:.3f} s past the proxy, {through.how} after {through.last_s:.3f} s through it"
         if through.first_s is None:
             return Sighting(None, said)
-        late = through.last_s - past.last_s >= LATE * expected_s
+        late = through.last_s >= LATE * expected_s
         return Sighting(late if there else False, said)
 
 

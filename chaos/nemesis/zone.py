@@ -74,9 +74,11 @@ class ZoneDriver:
                 self._flapping.pop(healed).end()
             elif healed in self._lost:
                 cut, kill, _ = self._lost.pop(healed)
-                self._processes.heal(kill)
-                if driver is not None:
-                    driver.heal(cut)
+                try:
+                    self._processes.heal(kill)
+                finally:
+                    if driver is not None:
+                        driver.heal(cut)
 
     def verify(self, fault: Fault) -> Sighting:
         driver = self._cluster.links.driver
@@ -149,10 +151,10 @@ class _Flapping:
         if self._error is not None:
             raise NemesisError(f"the flapping zone stopped flapping: {self._error}") from self._error
         cut, mended = self._sightings[:2]
-        return Sighting(
-            cut.real is True and mended.real is False,
-            f"while cut: {cut.evidence}; while mended: {mended.evidence}",
-        )
+        told = f"while cut: {cut.evidence}; while mended: {mended.evidence}"
+        if cut.real is None or mended.real is None:
+            return Sighting(None, told)
+        return Sighting(cut.real and not mended.real, told)
 
     def end(self) -> None:
         self._over.set()
