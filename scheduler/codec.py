@@ -176,10 +176,19 @@ def encode_command(command: c.Command) -> bytes:
 def decode_command(data: bytes) -> c.Command:
     """The command of these bytes; raises UnknownRecordError."""
     row = _unpack(data)
-    cls = _COMMANDS.get(row[0])
+    cls = _COMMANDS.get(row[0]) if type(row[0]) is int else None
     if cls is None:
-        raise UnknownRecordError(f"unknown command tag {row[0]!r}")
-    fields = row[1:]
+        raise UnknownRecordError(f"unknown command tag {row[0]!r:.100}")
+    try:
+        return _build(cls, _nested(cls, row[1:]))  # type: ignore[no-any-return]  # the tags map to commands
+    except UnknownRecordError:
+        raise
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise UnknownRecordError(f"{cls.__name__}: {error!r:.200}") from error
+
+
+def _nested(cls: type[Any], fields: list[Any]) -> list[Any]:
+    """The fields of a command with the records and tuples that are in them."""
     if cls is c.PutJobs:
         fields[0] = tuple(
             c.JobSeed(j[0], j[1], j[2], tuple(c.TriggerSeed(*t) for t in j[3]), *j[4:]) for j in fields[0]
@@ -191,7 +200,7 @@ def decode_command(data: bytes) -> c.Command:
         fields[7:] = [tuple(attempts) for attempts in fields[7:]]
     elif cls is c.Activate and len(fields) > 1:
         fields[1] = tuple((str(m[0]), int(m[1]), int(m[2])) for m in fields[1])
-    return _build(cls, fields)  # type: ignore[no-any-return]  # the tag table maps to commands only
+    return fields
 
 
 def encode_events(events: Sequence[tuple[int, int, e.Event]]) -> bytes:
@@ -204,8 +213,8 @@ def decode_events(data: bytes) -> list[tuple[int, int, e.Event]]:
     try:
         rows = msgpack.unpackb(data, raw=False, use_list=False, strict_map_key=False)
         return [(row[0], row[1], _build(_EVENTS[row[2]], row[3:])) for row in rows]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise UnknownRecordError(f"not events: {error!r}") from error
+    except Exception as error:  # msgpack raises many types for malformed bytes
+        raise UnknownRecordError(f"not events: {error!r:.200}") from error
 
 
 def _build(cls: type[Any], fields: Sequence[Any]) -> Any:
@@ -220,8 +229,12 @@ def encode_outcomes(outcomes: list[c.Outcome]) -> bytes:
 
 
 def decode_outcomes(data: bytes) -> list[c.Outcome]:
-    rows = msgpack.unpackb(data, raw=False, strict_map_key=False)
-    return [c.Outcome(code, detail, value) for code, detail, value in rows]
+    """What `encode_outcomes` packed; raises UnknownRecordError."""
+    try:
+        rows = msgpack.unpackb(data, raw=False, strict_map_key=False)
+        return [c.Outcome(code, detail, value) for code, detail, value in rows]
+    except Exception as error:  # msgpack raises many types for malformed bytes
+        raise UnknownRecordError(f"not outcomes: {error!r:.200}") from error
 
 
 # -- frames: how a front numbers what it proposes ----------------------------------------------
@@ -250,4 +263,9 @@ def decode_frame(data: bytes) -> Frame:
     row = _unpack(data)
     if len(row) != 4:
         raise UnknownRecordError(f"a frame has 4 fields, not {len(row)}")
-    return Frame(row[0], row[1], row[2], tuple(row[3]))
+    front, seq, lowest, packed = row
+    if type(front) is not str or type(seq) is not int or type(lowest) is not int or type(packed) is not list:
+        raise UnknownRecordError("a frame is text, two numbers and a list of commands")
+    if not all(type(command) is bytes for command in packed):
+        raise UnknownRecordError("a frame with a command that is not bytes")
+    return Frame(front, seq, lowest, tuple(packed))
