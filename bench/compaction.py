@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import bulk
 from bench.cluster import (
     PORTS_A_NODE,
     PROJECT,
@@ -33,18 +32,20 @@ from bench.cluster import (
 from bench.evidence import instant, judge, milliseconds, start_ms
 from bench.failover import seen_runs
 from bench.inventory import MIB
-from bench.jobs import NOOP, every_second, spread_offset
+from bench.jobs import NOOP, every_second, rare, spread_offset
 from bench.load import recorded
 from bench.options import Options
-from bench.relay import Relay, relayed
+from bench.relay import relayed
 from bench.rows import NONE, Result, Row, spread
 from bench.traffic import closed_loop, request
 from bench.turns import Turns, longest_ms, read_turns
 
 LOAD_JOBS = 200
 LOG_BYTES_MAX = 8 * MIB  #: of the nodes under test, so that the log is compacted while we look
-CHURN_JOBS = 20_000  #: put in bulk: some three times the log
+CHURN_JOBS = 10_000  #: put three times: some twice the log
+CHURN_SLICE = 200  #: a request; one of 1,000 is 80 ms of applying in one turn, on each node
 READERS = 2
+CUTS = 5
 STALL_MS_MAX = 100
 BACK_S_MAX = 15.0
 BACK_DEADLINE_S = 300.0
@@ -67,8 +68,8 @@ class Phase:
 
     def note_sizes(self, cluster: Cluster) -> None:
         for node in cluster.nodes:
-            self.wal_bytes = max(self.wal_bytes, _bytes_under(node.data / "state", "*-wal"))
-            self.log_bytes = max(self.log_bytes, _bytes_under(node.data / "log", "*.seg"))
+            self.wal_bytes = max(self.wal_bytes, bytes_under(node.data / "state", "*-wal"))
+            self.log_bytes = max(self.log_bytes, bytes_under(node.data / "log", "*.seg"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,10 @@ def measure(cluster: Cluster, options: Options, base_port: int) -> Result:
         _pass(options.duration_s, lambda: phase.note_sizes(cluster))
     with _phase(phases, cluster, "bulk changes, the log compacts itself") as phase:
         for round_ in range(3):
-            bulk.measure(cluster, jobs=CHURN_JOBS, prefix=f"churn-{round_}")
-            phase.note_sizes(cluster)
+            made_jobs = [rare(f"churn-{round_}-{i}", i) for i in range(CHURN_JOBS)]
+            for start in range(0, CHURN_JOBS, CHURN_SLICE):
+                cluster.client.apply(made_jobs[start : start + CHURN_SLICE])
+                phase.note_sizes(cluster)
         _pass(6.0, lambda: phase.note_sizes(cluster))  # it looks whether to compact every 5 s at most
     with _phase(phases, cluster, "big reads") as phase:
         read = big_reads(cluster, options.duration_s)
@@ -126,7 +129,7 @@ def measure(cluster: Cluster, options: Options, base_port: int) -> Result:
     returns = []
     for number in (4, 5):
         cut = number == 5
-        what = "a wiped node comes back" + (", its copy cut 5 times" if cut else "")
+        what = "a wiped node comes back" + (f", its copy cut {CUTS} times" if cut else "")
         with _phase(phases, cluster, what) as phase:
             returns.append(come_back(cluster, number, phase, base_port=base_port, cut=cut))
     oracles = [oracle for _, oracle in made]
@@ -139,7 +142,7 @@ def measure(cluster: Cluster, options: Options, base_port: int) -> Result:
 
 def come_back(cluster: Cluster, number: int, phase: Phase, *, base_port: int, cut: bool) -> Return:
     """Wipe a follower; a node of a new name joins in its place. With `cut`, through a relay that breaks its
-    connections five times while the copy is on its way."""
+    connections while the copy is on its way."""
     leader = cluster.leader()
     term = cluster.statuses()[leader.name]["term"]
     wiped = next(node for node in cluster.nodes if node is not leader)
@@ -156,8 +159,9 @@ def come_back(cluster: Cluster, number: int, phase: Phase, *, base_port: int, cu
         url=f"http://127.0.0.1:{port}",
         raft=f"127.0.0.1:{port + 1}",
     )
-    copy_bytes = max(_bytes_under(node.data / "state", "state.db") for node in cluster.nodes)
-    with relayed(port + 2, port + 1) as relay:
+    copy_bytes = max(bytes_under(node.data / "state", "state.db") for node in cluster.nodes)
+    cut_at = [copy_bytes * (i + 1) // (CUTS + 1) for i in range(CUTS)] if cut else []
+    with relayed(port + 2, port + 1, cut_at) as relay:
         reached = f"127.0.0.1:{port + 2}" if cut else fresh.raft
         write_node_config(
             fresh,
@@ -172,11 +176,9 @@ def come_back(cluster: Cluster, number: int, phase: Phase, *, base_port: int, cu
         cluster.set_nodes([*cluster.nodes, fresh])
         member = {"name": fresh.name, "address": reached, "zone": fresh.zone, "url": fresh.url}
         cluster.client.ask("POST", "/v1/cluster/members", member)
-        cutting = _cuts(relay, copy_bytes) if cut else iter(())
 
         def back() -> bool:
             phase.note_sizes(cluster)
-            next(cutting, None)
             return cluster.ready(len(cluster.nodes) - 1)
 
         wait_for(back, BACK_DEADLINE_S, f"{fresh.name} votes and is caught up", 0.05)
@@ -184,14 +186,6 @@ def come_back(cluster: Cluster, number: int, phase: Phase, *, base_port: int, cu
         sent_bytes, cuts = relay.passed_bytes, relay.cuts
     terms = {status["term"] for status in cluster.statuses().values()}
     return Return(seconds, max(terms) - term, copy_bytes, sent_bytes, cuts)
-
-
-def _cuts(relay: Relay, copy_bytes: int) -> Iterator[None]:
-    """Cuts the relay as each sixth of the copy has passed, one look at a time."""
-    for sixth in range(1, 6):
-        while relay.passed_bytes < copy_bytes * sixth // 6:
-            yield
-        relay.cut()
 
 
 def big_reads(cluster: Cluster, duration_s: float) -> int:
@@ -229,7 +223,8 @@ def _pass(duration_s: float, look: Callable[[], None]) -> None:
         time.sleep(0.2)
 
 
-def _bytes_under(directory: Path, pattern: str) -> int:
+def bytes_under(directory: Path, pattern: str) -> int:
+    """Size of all files of this pattern below."""
     total = 0
     for file in directory.rglob(pattern):
         try:

@@ -1,14 +1,14 @@
-"""A TCP relay in front of one node that counts what passes towards it and cuts its connections on demand.
+"""A TCP relay in front of one node that counts what passes towards it and cuts its connections.
 
-For copies that must go on where they stopped. It runs on a thread of its own, and may hold the speed of what
-it passes, so that a cut meets a copy on its way.
+For copies that must go on where they stopped: the cuts come when so many bytes have passed, so they meet the
+copy on its way whatever the machine's speed. It runs on a thread of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 READ_BYTES = 256 << 10
@@ -17,12 +17,13 @@ READ_BYTES = 256 << 10
 class Relay:
     """Listens on `port` and dials `target`, both on loopback."""
 
-    def __init__(self, port: int, target: int) -> None:
+    def __init__(self, port: int, target: int, cut_at: Sequence[int]) -> None:
         self._port, self._target = port, target
         self._loop = asyncio.new_event_loop()
         self._serving: asyncio.Task[None]
         self._listening = threading.Event()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._cut_at = sorted(cut_at)
         self._passed_bytes = 0
         self.cuts = 0
 
@@ -30,11 +31,6 @@ class Relay:
     def passed_bytes(self) -> int:
         """Bytes that came from the dialling side so far."""
         return self._passed_bytes
-
-    def cut(self) -> None:
-        """Abort every connection; new ones are taken at once."""
-        self.cuts += 1
-        self._loop.call_soon_threadsafe(self._abort)
 
     def _abort(self) -> None:
         for writer in list(self._writers):
@@ -65,6 +61,11 @@ class Relay:
             while data := await reader.read(READ_BYTES):
                 if counted:
                     self._passed_bytes += len(data)
+                    if self._cut_at and self._passed_bytes >= self._cut_at[0]:
+                        self._cut_at.pop(0)
+                        self.cuts += 1
+                        self._abort()  # new connections are taken at once
+                        return
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()
@@ -88,9 +89,9 @@ class Relay:
 
 
 @contextmanager
-def relayed(port: int, target: int) -> Iterator[Relay]:
-    """A running relay that is gone at the end."""
-    relay = Relay(port, target)
+def relayed(port: int, target: int, cut_at: Sequence[int] = ()) -> Iterator[Relay]:
+    """A running relay that is gone at the end; it cuts when so many bytes came from the dialling side."""
+    relay = Relay(port, target, cut_at)
     thread = threading.Thread(target=relay.run, name="relay", daemon=True)
     thread.start()
     relay.wait_listening()

@@ -43,6 +43,7 @@ _STEPS_BETWEEN_LOOKS = 20_000
 _COPY_PAGES = 256  #: the writer's commits wait for as many at most
 _COPY_STEPS_SYNCED = 2
 _COPY_PAUSE_S = 0.004
+_COPY_BUSY_S = 0.001  #: while a commit is under way
 _CACHE_KIB = {True: 65_536, False: 8_192}
 
 
@@ -336,7 +337,7 @@ class Store:
                 time.sleep(_COPY_PAUSE_S)
 
         try:
-            self._connection.backup(target, pages=_COPY_PAGES, progress=pause, sleep=_COPY_PAUSE_S)
+            self._connection.backup(target, pages=_COPY_PAGES, progress=pause, sleep=_COPY_BUSY_S)
         finally:
             # Ours alone: no other connection of this process has the new file open.
             os.close(descriptor)

@@ -45,6 +45,7 @@ class Exchange:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.time = 0.0
+        self.candidates = ["s", "t"]
         self.machines = {"s": Machine(), "t": Machine()}
         self.queue: list[tuple[str, str, Message]] = []
         self.filter: Callable[[Message], Message | None] = lambda m: m
@@ -74,7 +75,7 @@ class Exchange:
             self.directory,
             lambda peer, m: self._send("target", peer, m),
             lambda: self.time,
-            lambda: ["s", "t"],
+            lambda: self.candidates,
             self._install,
             lambda: needed,
             spawn=self.jobs.append,
@@ -283,6 +284,16 @@ def test_slow_copy_is_waited_for(exchange: Exchange) -> None:
         exchange.target.poll()
     exchange.jobs += making
     exchange.run()
+    assert exchange.installed == [CONTENT]
+    assert exchange.machines["t"].copies == 0
+
+
+def test_peer_that_was_asked_is_not_changed_without_need(exchange: Exchange) -> None:
+    """Whoever is asked makes a copy of its whole state; the best candidate may be another every second."""
+    exchange.target.start()
+    exchange.queue.pop(0)  # the question is lost
+    exchange.candidates = ["t", "s"]
+    exchange.wait(STALL_S + 0.1)
     assert exchange.installed == [CONTENT]
     assert exchange.machines["t"].copies == 0
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.store import state
+from scheduler import commands as c
+from scheduler.store import connection, state
 from scheduler.store.connection import Error, QueryTooLongError, Store, StoreError
 from tests.scheduler.story import Story, job
 
@@ -103,3 +104,44 @@ def test_a_copy_holds_one_instant_while_commits_go_on(story: Story, tmp_path: Pa
     assert state.load(copy) == copied
     assert copy.value("SELECT count(*) FROM revisions") == copied.idx - 1 + 999
     copy.close()
+
+
+def test_the_writers_copy_is_as_of_its_end_and_holds_nothing_up(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No snapshot is held: the write-ahead log starts anew while the copy is made."""
+    monkeypatch.setattr(connection, "_COPY_PAGES", 64)
+    monkeypatch.setattr(connection, "_COPY_PAUSE_S", 0.05)
+    story.put(*[job(f"job-{number}", description="x" * 2_000) for number in range(1_000)])
+    largest_bytes = changes = 0
+    with ThreadPoolExecutor(1) as helper:
+        before = state.load(story.store).idx
+        copying = helper.submit(story.store.copy_to, tmp_path / "copy.db")
+        while not copying.done():
+            change = (c.PauseJob, c.ResumeJob)[changes % 2]
+            story.tell(*[change("default", f"job-{number}") for number in range(0, 1_000, 10)])
+            changes += 1
+            largest_bytes = max(largest_bytes, story.store.wal_bytes())
+        copied = copying.result()
+    assert copied.idx > before
+    assert largest_bytes < 8 << 20, f"after {changes} changes of 100 pages each"
+    copy = Store.create_or_open(tmp_path / "copy.db", cluster="story")
+    assert copy.value("PRAGMA integrity_check") == "ok"
+    assert state.load(copy) == copied
+    copy.close()
+
+
+def test_a_snapshot_that_takes_too_long_is_broken_off(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many short queries at one instant keep the write-ahead log as one long one does."""
+    monkeypatch.setattr(connection, "SNAPSHOT_MS_MAX", 30)
+    reader = Store.open_reader(story.path)
+
+    def read_on() -> None:
+        with reader.snapshot():
+            while True:
+                reader.value("SELECT idx FROM state")
+
+    with pytest.raises(QueryTooLongError, match="at one instant"):
+        read_on()
+    assert reader.value("SELECT epoch FROM state") == 1
+    reader.close()
