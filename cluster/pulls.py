@@ -72,6 +72,8 @@ class CopyTarget:
         self._incoming = Incoming.left_over(self._directory, self._spawn)
         if self._incoming is not None and (self.index or 0) < self._needed():
             self._forget()
+        if self._incoming is not None:
+            self._incoming.begun_s = self._clock()
         self._patient_until = self._clock() + PATIENCE_S
         self._ask()
 

@@ -18,6 +18,7 @@ import contextlib
 import logging
 import random
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -56,6 +57,7 @@ from scheduler.ticks import tzdata_version
 
 log = logging.getLogger("cronclave.core")
 
+COPIES = "copies"  #: directory of copies of the state, for peers and from them
 RESEND_S = 1.0
 TRANSFER_PAUSE_S = 1.0
 STORAGE_PAUSE_S = 5.0
@@ -117,7 +119,7 @@ class Core:
                 address=str(config.raft_address),
                 members=[Founder(m.name, str(m.raft), m.zone, m.url) for m in config.members.values()],
                 journal_dir=config.data / JOURNAL,
-                copy_dir=config.data / "copies",
+                copy_dir=config.data / COPIES,
                 zone=config.zone,
                 url=config.url,
                 joining=config.join,
@@ -305,6 +307,7 @@ class Core:
             for other in set(told) - {None, own.hex()}:
                 if 2 * told.count(other) > len(peers) + 1:
                     kept = self._state.set_aside()
+                    shutil.rmtree(self._config.data / COPIES, ignore_errors=True)  # of that state
                     raise DivergedError(
                         f"the state of this node differs from the majority's at log index {index}; it is kept"
                         f" in {kept} for you to look at; the next start makes a new one from log or peer"

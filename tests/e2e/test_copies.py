@@ -57,17 +57,16 @@ def test_a_copy_that_is_cut_and_whose_receiver_is_killed_goes_on_where_it_stoppe
         _kill_in_the_middle(fresh, relay, copy_bytes * 3 // 5)
         cluster.wait_ready()
         sent_bytes = relay.passed_bytes
-
-    assert relay.cuts == len(cuts)
-    assert "going on with a copy" in fresh.log.read_text()
-    assert sent_bytes < copy_bytes * 1.1 + len(cuts) * WASTED_A_CUT_BYTES + SYNCED_BYTES
-    statuses = cluster.statuses()
-    assert {status["term"] for status in statuses.values()} == {term}, "there was an election"
-    judgement = judge_file(oracles, file, from_ms=from_ms, until_ms=int(time.time() * 1000))
-    assert judgement.clean, judgement
-    delete_jobs(cluster, oracles)
-    heads = cluster.equal_heads()
-    assert len({(state, head) for _, state, head in heads.values()}) == 1, heads
+        assert relay.cuts == len(cuts)
+        assert "going on with a copy" in fresh.log.read_text()
+        assert sent_bytes < copy_bytes * 1.1 + len(cuts) * WASTED_A_CUT_BYTES + SYNCED_BYTES
+        statuses = cluster.statuses()
+        assert {status["term"] for status in statuses.values()} == {term}, "there was an election"
+        judgement = judge_file(oracles, file, from_ms=from_ms, until_ms=int(time.time() * 1000))
+        assert judgement.clean, judgement
+        delete_jobs(cluster, oracles)
+        heads = cluster.equal_heads()
+        assert len({(state, head) for _, state, head in heads.values()}) == 1, heads
 
 
 def _join(cluster: Cluster, wiped: Node, raft_port: int) -> Node:
