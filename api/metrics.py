@@ -6,13 +6,13 @@ Counters count what this process saw since it started; the state's own numbers (
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from api.ports import Committed, NodeStatus, Scheduler
+from api.ports import Committed, Scheduler
 from scheduler import events as e
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -67,7 +67,20 @@ class _NodeCollector(Collector):
         for name, text, value in values:
             yield GaugeMetricFamily(f"cronclave_{name}", text, value=float(value))
         if status.turns:
-            yield _turns(status)
+            yield _histogram(
+                "core_turn_seconds",
+                "Turns of the core's loop: how long it looked at no socket.",
+                status.turns,
+                status.turns_s,
+                status.turn_bounds_s,
+            )
+            yield _histogram(
+                "core_turn_cpu_seconds",
+                "The same turns by their processor time.",
+                status.work,
+                status.work_s,
+                status.turn_bounds_s,
+            )
         peers = GaugeMetricFamily(
             "cronclave_peer_reachable", "1 while the peer answers.", labels=["peer", "zone"]
         )
@@ -90,15 +103,10 @@ class _NodeCollector(Collector):
         yield requests
 
 
-def _turns(status: NodeStatus) -> Metric:
-    so_far = itertools.accumulate(status.turns)
-    bounds = [*(str(bound) for bound in status.turn_bounds_s), "+Inf"]
-    return HistogramMetricFamily(
-        "cronclave_core_turn_seconds",
-        "Turns of the core's loop: how long it looked at no socket.",
-        buckets=list(zip(bounds, map(float, so_far), strict=True)),
-        sum_value=status.turns_s,
-    )
+def _histogram(name: str, text: str, counts: Sequence[int], total: float, bounds: Sequence[float]) -> Metric:
+    labels = [*map(str, bounds), "+Inf"]
+    buckets = list(zip(labels, map(float, itertools.accumulate(counts)), strict=True))
+    return HistogramMetricFamily(f"cronclave_{name}", text, buckets=buckets, sum_value=total)
 
 
 class Metrics:

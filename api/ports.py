@@ -90,6 +90,8 @@ class NodeStatus:
     turns: Sequence[int] = ()  #: turns of the core's loop since its start, by these bounds, the rest last
     turn_bounds_s: Sequence[float] = ()
     turns_s: float = 0.0  #: seconds in them
+    work: Sequence[int] = ()  #: the same turns by their processor time
+    work_s: float = 0.0
     longest_turn_ms: int = 0  #: of the last minute or two
     peers: Sequence[PeerStatus] = field(default_factory=tuple)
 

@@ -8,6 +8,7 @@ lateness is told by the phase that it fell into.
 
 from __future__ import annotations
 
+import http.client
 import shutil
 import subprocess
 import sys
@@ -17,11 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bench.cluster import (
     PORTS_A_NODE,
     PROJECT,
     Cluster,
+    DeadlineError,
     Node,
     free_base_port,
     layout,
@@ -38,7 +41,7 @@ from bench.options import Options
 from bench.relay import relayed
 from bench.rows import NONE, Result, Row, spread
 from bench.traffic import closed_loop, request
-from bench.turns import Turns, longest_ms, read_turns
+from bench.turns import WORK, Turns, longest_ms, read_turns
 
 LOAD_JOBS = 200
 LOG_BYTES_MAX = 8 * MIB  #: of the nodes under test, so that the log is compacted while we look
@@ -61,8 +64,10 @@ class Phase:
     what: str
     from_ms: int
     before: dict[str, Turns]
+    before_work: dict[str, Turns]
     until_ms: int = 0
     longest_ms: dict[str, float] = field(default_factory=dict)
+    work_ms: dict[str, float] = field(default_factory=dict)  #: longest by processor time
     wal_bytes: int = 0  #: largest seen
     log_bytes: int = 0
 
@@ -126,6 +131,9 @@ def measure(cluster: Cluster, options: Options, base_port: int) -> Result:
     with _phase(phases, cluster, "big reads") as phase:
         read = big_reads(cluster, options.duration_s)
         phase.note_sizes(cluster)
+    with _phase(phases, cluster, "a backup is taken") as phase:
+        backup_bytes = take_backup(cluster)
+        phase.note_sizes(cluster)
     returns = []
     for number in (4, 5):
         cut = number == 5
@@ -137,7 +145,7 @@ def measure(cluster: Cluster, options: Options, base_port: int) -> Result:
     time.sleep(3.0)
     runs = [r for r in recorded(cluster, from_ms - 2_000) if r["due"] and r["job"].startswith("load-")]
     judgement = judge(oracles, seen_runs(runs, {o.job for o in oracles}), from_ms=from_ms, until_ms=until_ms)
-    return _result(phases, returns, runs, str(judgement), judgement.clean, read)
+    return _result(phases, returns, runs, str(judgement), judgement.clean, read, backup_bytes)
 
 
 def come_back(cluster: Cluster, number: int, phase: Phase, *, base_port: int, cut: bool) -> Return:
@@ -204,16 +212,32 @@ def big_reads(cluster: Cluster, duration_s: float) -> int:
     return traffic.accepted + sum(traffic.refused.values())
 
 
+def take_backup(cluster: Cluster) -> int:
+    """Bytes of a backup that was read to its end."""
+    url = urlsplit(cluster.nodes[0].url)
+    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=BACK_DEADLINE_S)
+    connection.request("GET", "/v1/cluster/backup", headers={"Authorization": f"Bearer {cluster.token}"})
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise DeadlineError(f"no backup: {answer.status} {answer.read(2_000)!r}")
+    total = 0
+    while block := answer.read(1 << 20):
+        total += len(block)
+    connection.close()
+    return total
+
+
 @contextmanager
 def _phase(phases: list[Phase], cluster: Cluster, what: str) -> Iterator[Phase]:
-    phase = Phase(what, int(time.time() * 1000), read_turns(cluster))
+    phase = Phase(what, int(time.time() * 1000), read_turns(cluster), read_turns(cluster, WORK))
     print(f"  {what} …", file=sys.stderr, flush=True)
     yield phase
     time.sleep(0.5)  # a status is up to a quarter of a second old
     phase.until_ms = int(time.time() * 1000)
     phase.longest_ms = longest_ms(phase.before, read_turns(cluster))
+    phase.work_ms = longest_ms(phase.before_work, read_turns(cluster, WORK))
     phases.append(phase)
-    print(f"    turns up to {phase.longest_ms}", file=sys.stderr, flush=True)
+    print(f"    turns up to {phase.longest_ms}, processor time {phase.work_ms}", file=sys.stderr, flush=True)
 
 
 def _pass(duration_s: float, look: Callable[[], None]) -> None:
@@ -241,6 +265,7 @@ def _result(
     judgement: str,
     clean: bool,
     read: int,
+    backup_bytes: int,
 ) -> Result:
     rows = []
     for phase in phases:
@@ -250,12 +275,12 @@ def _result(
             if phase.from_ms <= (due := milliseconds(run["due"])) < phase.until_ms
             and (start := start_ms(run)) is not None
         ]
-        longest = max(phase.longest_ms.values())
+        longest, work = max(phase.longest_ms.values()), max(phase.work_ms.values())
         rows.append(
             Row(
                 f"{phase.what}: longest turn of a core",
                 f"{STALL_MS_MAX} ms",
-                f"up to {longest:,.0f} ms; starts late {spread(late_ms, 'ms')}",
+                f"up to {longest:,.0f} ms, its work {work:,.0f} ms; starts late {spread(late_ms, 'ms')}",
                 NONE,
                 longest <= STALL_MS_MAX,
             )
@@ -294,4 +319,4 @@ def _result(
     )
     rows.append(Row(f"{LOAD_JOBS} every-second jobs beside it: lost or doubled", "0", judgement, NONE, clean))
     notes = [f"{p.what}: longest turn by node, ms: {p.longest_ms}" for p in phases]
-    return Result(rows, [*notes, f"big reads: {read} requests"])
+    return Result(rows, [*notes, f"big reads: {read} requests; backup: {backup_bytes:,} bytes"])

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from bench.cluster import Cluster
 
-NAME = "cronclave_core_turn_seconds"
+TURNS = "cronclave_core_turn_seconds"
+WORK = "cronclave_core_turn_cpu_seconds"  #: the same turns by their processor time
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Turns:
         return found
 
 
-def read_turns(cluster: Cluster) -> dict[str, Turns]:
+def read_turns(cluster: Cluster, name: str = TURNS) -> dict[str, Turns]:
     """Of each node that answers."""
     found = {}
     for number, node in enumerate(cluster.nodes):
@@ -39,18 +40,18 @@ def read_turns(cluster: Cluster) -> dict[str, Turns]:
             with suppress(OSError, http.client.HTTPException):
                 reply = cluster.client.send("GET", "/metrics", node=number)
                 if reply.status == 200:
-                    found[node.name] = parse(reply.body.decode())
+                    found[node.name] = parse(reply.body.decode(), name)
     return found
 
 
-def parse(text: str) -> Turns:
+def parse(text: str, name: str) -> Turns:
     """The histogram in the exposition text."""
     buckets, total_s = [], 0.0
     for line in text.splitlines():
-        if line.startswith(f'{NAME}_bucket{{le="'):
+        if line.startswith(f'{name}_bucket{{le="'):
             label, _, value = line.partition('"} ')
             buckets.append((float(label.partition('"')[2]), int(float(value))))
-        elif line.startswith(f"{NAME}_sum "):
+        elif line.startswith(f"{name}_sum "):
             total_s = float(line.rpartition(" ")[2])
     return Turns(tuple(buckets), total_s)
 

@@ -53,7 +53,8 @@ class Reactor:
         self._number = 0
         self._running = False
         self._calls: deque[Callback] = deque()
-        self.turns = Turns()
+        self.turns, self.work = Turns(), Turns()
+        self._worked_s = 0.0
         self._woke_s = self._late_s = 0.0
         self._wake_in, self._wake_out = socket.socketpair()
         for end in (self._wake_in, self._wake_out):
@@ -98,6 +99,7 @@ class Reactor:
         """Until `stop`. `turn` returns the seconds until it wants to run again, None for "with the next
         event"."""
         self._running = True
+        self._worked_s = time.thread_time()
         wait_s: float | None = 0.0
         while self._running:
             self.step(wait_s)
@@ -105,6 +107,9 @@ class Reactor:
                 wait_s = turn()
             now_s = self._clock()
             self.turns.add(now_s - self._woke_s + self._late_s, now_s)
+            worked_s = time.thread_time()
+            self.work.add(worked_s - self._worked_s, now_s)
+            self._worked_s = worked_s
 
     def step(self, wait_s: float | None) -> None:
         """Wait at most this long, then call what is due."""

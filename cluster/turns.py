@@ -2,7 +2,8 @@
 
 A turn's time counts from when the loop should have woken to when it waits again, so that it covers both what
 the loop itself did and what kept it from running (another thread with the interpreter's lock, a busy
-machine). Elections follow 0.3 s of silence: turns over 0.1 s deserve a look.
+machine). Elections follow 0.3 s of silence: turns over 0.1 s deserve a look. The reactor counts the processor
+time of turns beside it: where that is short, the machine or its disk made the turn long.
 """
 
 from __future__ import annotations

@@ -411,6 +411,8 @@ class Core:
             "turns": turns.counts,
             "turn_bounds_s": BOUNDS_S,
             "turns_s": turns.total_s,
+            "work": self._reactor.work.counts,
+            "work_s": self._reactor.work.total_s,
             "longest_turn_ms": int(turns.longest_s(now_s) * 1000),
             "address": str(self._config.raft_address),
             "url": self._config.url,

@@ -23,6 +23,8 @@ def test_the_loop_counts_how_long_each_turn_took() -> None:
     assert {bound: n for bound, n in counted.items() if n} == {0.001: 1, 0.05: 1, 0.15: 1}
     assert round(reactor.turns.longest_s(time[0]), 3) == 0.12
     assert round(reactor.turns.total_s, 4) == 0.1605
+    assert sum(reactor.work.counts) == 3
+    assert reactor.work.total_s < 0.1, "what the machine took is no work of the loop"
 
 
 def test_the_longest_turn_is_forgotten_after_a_while() -> None:
