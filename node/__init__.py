@@ -6,5 +6,6 @@ without one. The supervisor's or the core's death ends the others.
 
 Reading order: `config` (what a node is told), `identity` (what it is), `supervisor` (its processes), `bridge`
 (the frames between core and front), `core`, `front_socket`, `state` (the machine as consensus sees it),
-`write_ahead`, `storage`, `front`, `link`, `proposals`, `planner`; beside them `simulation`, `seeding`.
+`write_ahead`, `storage`, `front`, `link`, `proposals`, `planner`; beside them `simulation`, `seeding`,
+`backup` and `restore` (offline).
 """
