@@ -22,6 +22,7 @@ PLAN = "plan.json"
 FORMAT = 1
 PICK_MAX = 1 << 16
 PAUSE_MS = (1_500, 4_000)  #: between two steps
+BESIDE = 0.6  #: so often a step has another one beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +89,30 @@ def plan_from(told: dict[str, Any], where: str) -> Plan:
 
 
 def random_steps(
-    seed: int, actions: Sequence[str], *, until_ms: int, from_ms: int = 1_000
+    seed: int, actions: Sequence[str], *, until_ms: int, from_ms: int = 1_000, beside: Sequence[str] = ()
 ) -> tuple[Step, ...]:
-    """Steps one behind the other, drawn from these actions; no action twice before each had its turn."""
+    """Steps one behind the other, drawn from these actions; no action twice before each had its turn.
+    `beside`: actions that may begin in the middle of another one, such as an agent's beside a node's."""
     dice = random.Random(seed)
     steps: list[Step] = []
     at_ms = from_ms
     left: list[str] = []
-    while actions:
-        if not left:
-            left = dice.sample(list(actions), len(actions))
-        name = left.pop()
+
+    def step(name: str, begin_ms: int) -> Step:
         action = ACTIONS[name]
         for_ms = dice.randrange(action.shortest_ms, action.longest_ms + 1, 100)
-        if at_ms + for_ms > until_ms and steps:
+        return Step(begin_ms, for_ms, name, dice.randrange(PICK_MAX))
+
+    while actions:
+        left = left or dice.sample(list(actions), len(actions))
+        drawn = [step(left.pop(), at_ms)]
+        if beside and dice.random() < BESIDE:
+            drawn.append(step(dice.choice(list(beside)), at_ms + drawn[0].for_ms // 3))
+        end_ms = max(one.at_ms + one.for_ms for one in drawn)
+        if end_ms > until_ms and steps:
             break
-        steps.append(Step(at_ms, for_ms, name, dice.randrange(PICK_MAX)))
-        at_ms += for_ms + dice.randrange(*PAUSE_MS, 100)
+        steps += drawn
+        at_ms = end_ms + dice.randrange(*PAUSE_MS, 100)
     return tuple(steps)
 
 

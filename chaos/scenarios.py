@@ -50,6 +50,21 @@ PARTIAL = frozenset(
         "agent-host-lost",
     }
 )
+#: What a soak may break in the middle of another fault: a majority of nodes is not lost by it.
+BESIDE = frozenset(
+    {
+        "agent-cut-off",
+        "agent-killed",
+        "agent-stopped",
+        "spooler-killed",
+        "agent-host-lost",
+        "follower-slow",
+        "nodes-lossy",
+        "leader-front-killed",
+        "clock-ahead",
+        "clock-behind",
+    }
+)
 ONLY_ON = {"nodes-lossy": "switch", "leader-refused": "toxiproxy"}
 
 
@@ -71,7 +86,8 @@ def links_of(seed: int, choices: Sequence[str] = LINKS) -> str:
 
 
 def random_plan(profile: str, seed: int, links: str, actions: Sequence[str], *, name: str = "random") -> Plan:
-    steps = random_steps(seed, actions, until_ms=RANDOM_MS[profile])
+    beside = [name for name in actions if name in BESIDE] if profile == "soak" else []
+    steps = random_steps(seed, actions, until_ms=RANDOM_MS[profile], beside=beside)
     return Plan(name, profile, seed, links, steps, minimum=dict(MINIMUM[profile]))
 
 

@@ -83,7 +83,7 @@ def schedule_jobs(load: str) -> list[tuple[Declared, float, int]]:
     ]
     if load == "lease":  # work that outlives its lease, where its agent is gone
         policies = {**allow, "on_lost": "retry", "idempotent": True}
-        jobs[2:] = [(Declared("lease", 5_000, 900, policies=policies, attempts_max=2), 0, 120)]
+        jobs[2:] = [(Declared("lease", 2_000, 900, policies=policies, attempts_max=2), 0, 90)]
     return jobs if load != "light" else [job for job in jobs if job[0].name in ("pulse", "skip", "all")]
 
 

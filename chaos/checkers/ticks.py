@@ -27,6 +27,7 @@ SKEW_S = 1.2  #: so far off a leader's clock may be before it stops planning
 LATE_S = 8.0  #: a busy test machine; promptness is measured by benchmarks
 AFTER_S = 15.0  #: so long behind a fault its consequences may show
 BARE_ENDS = frozenset({"lost", "cancelled", "timed_out", "expired"})
+ON_AGENTS = ("agent", "spooler", "zone", "two-zones", "leader-cut-off", "leader-deaf", "leader-mute")
 Tick = tuple[str, int]
 
 
@@ -173,6 +174,15 @@ class _Job:
     def _near_fault(self, from_s: float, until_s: float) -> bool:
         return self.case.inside_a_fault(from_s, until_s, AFTER_S)
 
+    def _agents_hurt(self, due_s: float) -> bool:
+        """Whether a fault that may take a start away was near."""
+        return any(
+            (band.action.startswith(ON_AGENTS) or not band.keeps_majority)
+            and band.began_s <= due_s + LATE_S
+            and due_s <= band.ended_s + AFTER_S
+            for band in self.case.bands
+        )
+
     def _may_wait(self, run: int | None) -> bool:
         """A run that waits behind another of its job, as its policy says."""
         if self.job.policies.get("overlap") not in ("queue_one", "queue_all", "cancel_running"):
@@ -206,6 +216,14 @@ class _Job:
             return "missed(deadline) without a start_deadline"
         if outcome == "missed" and reason == "buffer_full" and overlap != "queue_all" and catchup != "all":
             return f"missed(buffer_full) under overlap {overlap}, catchup {catchup}"
+        if (
+            outcome in ("missed", "coalesced")
+            and reason in ("", "window")
+            and "catchup" not in self.job.policies
+        ):
+            return f"{outcome}({reason}), though it was never overdue by the default grace of a minute"
+        if outcome == "missed" and reason == "lost_before_start" and not self._agents_hurt(due_s):
+            return "missed(lost_before_start), and no agent was hurt"
         if outcome in ("missed", "coalesced"):
             return (
                 ""

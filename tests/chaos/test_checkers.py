@@ -47,6 +47,10 @@ def missed_nothing_wrong(story: Story) -> None:
     skipped(story, 28, "missed", "window")
 
 
+def _within_grace(story: Story) -> None:
+    skipped(story, 11, "missed", "window")
+
+
 def wrong_leader(story: Story) -> None:
     for second in (6, 7):
         story.again(story.start(second), run=second, attempt="2", fence=99)
@@ -62,6 +66,13 @@ TICKS = [
     plant(checker=ticks, kind="ran-but-denied", because="ledger says missed",
           bug=lambda s: s.tick(11).update(outcome="missed", reason="lost_before_start")),
     plant(checker=ticks, kind="bad-missed", because="no fault near", bug=missed_nothing_wrong),
+    plant(
+        checker=ticks,
+        kind="bad-missed",
+        because="only the leader died",
+        bug=lambda s: skipped(s, 11, "missed", "lost_before_start"),
+    ),
+    plant(checker=ticks, kind="bad-missed", because="within the grace", bug=lambda s: _within_grace(s)),
     plant(checker=ticks, kind="bad-skipped", because="overlap under allow",
           bug=lambda s: skipped(s, 5, "skipped", "overlap")),
     plant(checker=ticks, kind="undecided", because="pending for ever",
