@@ -81,8 +81,7 @@ class Case:
     @cached_property
     def wall_offset_s(self) -> float:
         """Wall time minus harness time."""
-        anchor = next((entry for entry in self.history if entry["kind"] == "anchor"), None)
-        return float(anchor["wall_s"] - anchor["t"]) if anchor else 0.0
+        return wall_offset_s(self.history)
 
     def at_s(self, wall_ms: float) -> float:
         """Harness time of an instant."""
@@ -148,13 +147,19 @@ def _band(number: int, told: Sequence[Entry], last_s: float) -> Band | None:
     )
 
 
+def wall_offset_s(history: Sequence[Entry]) -> float:
+    """Wall time minus harness time, by the first anchor."""
+    anchor = next((entry for entry in history if entry["kind"] == "anchor"), None)
+    return float(anchor["wall_s"] - anchor["t"]) if anchor else 0.0
+
+
 def milliseconds(instant: str) -> int:
     """UTC milliseconds of an RFC 3339 instant."""
     return round(datetime.fromisoformat(instant).timestamp() * 1000)
 
 
-def read_marks(folder: Path) -> list[Mark]:
-    """The lines of all payloads, in the order of time."""
+def read_marks(folder: Path, wall_offset_s: float = 0.0) -> list[Mark]:
+    """The lines of all payloads, in the order of time. A time with @ is of a wall clock."""
     marks = []
     for file in sorted(folder.glob("*")):
         for line in file.read_text(errors="replace").splitlines():
@@ -163,7 +168,8 @@ def read_marks(folder: Path) -> list[Mark]:
                 what, job, run, attempt, fence, tick, agent, uptime, word = fields
                 tick_ms = None if tick in ("", "-") else milliseconds(tick)
                 token = int(fence) if fence.isdigit() else 0  # a start without a grant has none
-                marks.append(Mark(what, job, int(run), attempt, token, tick_ms, agent, float(uptime), word))
+                at_s = float(uptime[1:]) - wall_offset_s if uptime.startswith("@") else float(uptime)
+                marks.append(Mark(what, job, int(run), attempt, token, tick_ms, agent, at_s, word))
     return sorted(marks, key=lambda mark: mark.at_s)
 
 
@@ -181,10 +187,11 @@ def read_case(directory: Path) -> Case:
         file.stem: sorted(read_lines(file), key=_event_id) for file in (directory / "events").glob("*.jsonl")
     }
     final = {file.stem: json.loads(file.read_text()) for file in (directory / "final").glob("*.json")}
+    history = read_lines(directory / HISTORY)
     return Case(
         json.loads(plan_file.read_text()),
-        read_lines(directory / HISTORY),
-        read_marks(directory / "evidence"),
+        history,
+        read_marks(directory / "evidence", wall_offset_s(history)),
         events,
         final,
     )

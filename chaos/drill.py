@@ -17,7 +17,7 @@ from chaos.faults import Kill, Pause
 from chaos.history import HISTORY, History
 from chaos.plan import Plan, random_steps, write_plan
 from chaos.programs import DeadlineError
-from chaos.run import conduct
+from chaos.run import STAGING, conduct
 from chaos.scenarios import MINIMUM, PARTIAL
 from chaos.staging import Staging, StagingDriver, read_staging
 from chaos.workload import LONG, MANUAL, REGISTERS, schedule_jobs
@@ -44,7 +44,7 @@ def drill_plan(staging: Staging, seed: int, minutes: float) -> Plan:
     steps = random_steps(seed, names, until_ms=round(minutes * 60_000))
     minimum = dict(MINIMUM["drill"])
     return Plan(
-        "drill", "drill", seed, "staging", steps, load=LOAD, nodes=len(staging.nodes),
+        "drill", "drill", seed, STAGING, steps, load=LOAD, nodes=len(staging.nodes),
         agents=len(staging.agents), minimum=minimum,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import heapq
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ from chaos.plan import Plan, Step, write_plan
 from chaos.programs import DeadlineError, wait_for
 from chaos.workload import LONG, MANUAL, REGISTERS, Workload
 
+STAGING = "staging"  #: as kind of links: the cluster of a file, on machines with clocks of their own
 WARM_STARTS = 5
 WARM_S = 30.0
 LEADER_S = 20.0
@@ -125,7 +127,8 @@ def conduct(
     began_s = time.time() - 5
     history.write("phase", name="up")
     urls = [node.url for node in cluster.nodes]
-    workload = Workload(urls, cluster.token, history, evidence, seed=plan.seed, load=plan.load)
+    clock = "wall" if plan.links == STAGING else "host"
+    workload = Workload(urls, cluster.token, history, evidence, seed=plan.seed, load=plan.load, clock=clock)
     observer = Observer(cluster.nodes, cluster.token, history, directory / "events")
     observer.start()
     try:
@@ -241,20 +244,30 @@ class Timeline:
     ) -> None:
         self._plan, self._cluster, self._drivers = plan, cluster, drivers
         self._observer, self._history, self._say = observer, history, say
-        self._due: list[tuple[float, int, Fault | None]] = []
+        self._delay_s = 0.0
+        self._ends: list[tuple[float, int, Fault]] = []
 
     def run(self) -> None:
         zero_s = now_s()
         for number, step in enumerate(self._plan.steps):
-            heapq.heappush(self._due, (zero_s + step.at_ms / 1000, number, None))
-        while self._due:
-            at_s, number, fault = heapq.heappop(self._due)
+            self._until(zero_s + step.at_ms / 1000)
+            self._taking(self._begin, number, step)
+        self._until(math.inf)
+
+    def _until(self, planned_s: float) -> None:
+        """End what ends before that moment, and wait for it."""
+        while self._ends and self._ends[0][0] <= planned_s + self._delay_s:
+            at_s, number, fault = heapq.heappop(self._ends)
             time.sleep(max(0.0, at_s - now_s()))
-            step = self._plan.steps[number]
-            if fault is None:
-                self._begin(number, step)
-            else:
-                self._end(number, fault)
+            self._taking(self._end, number, fault)
+        if planned_s < math.inf:
+            time.sleep(max(0.0, planned_s + self._delay_s - now_s()))
+
+    def _taking(self, act: Callable[[int, Any], None], number: int, what: Step | Fault) -> None:
+        """Do it; the time that it takes delays what comes later: faults must not run into each other."""
+        began_s = now_s()
+        act(number, what)
+        self._delay_s += now_s() - began_s
 
     def _begin(self, number: int, step: Step) -> None:
         action = ACTIONS[step.action]
@@ -284,7 +297,7 @@ class Timeline:
             with suppress(NemesisError, DeadlineError):
                 self._drivers.heal(fault)
             return
-        heapq.heappush(self._due, (now_s() + step.for_ms / 1000, number, fault))
+        heapq.heappush(self._ends, (now_s() + step.for_ms / 1000, number, fault))
 
     def _end(self, number: int, fault: Fault) -> None:
         try:

@@ -5,7 +5,7 @@ Rules:
    although
    no success was told (a lost connection, 5xx, 429) is `info`; only what surely did not happen is `fail`.
 2. Payloads write their own lines outside the product: one append of less than a page, to a file per agent
-   host. They read the harness's clock from /proc/uptime.
+   host. They read the harness's clock from /proc/uptime; on other machines (a drill) their wall clock.
 3. Every written job carries a uid of its own, every manual run a word and an Idempotency-Key.
 """
 
@@ -31,18 +31,20 @@ MANUAL, LONG = "manual", "long"
 LONG_S = 5
 DECLARE_S = 30.0
 
+#: How a payload learns the time: the harness's own clock, without a process; or another host's wall clock.
+CLOCKS = {"host": 'IFS=" " read -r up rest < /proc/uptime', "wall": 'up="@$(date +%s.%N)"'}
 _LINE = (
-    'IFS=" " read -r up rest < /proc/uptime; printf "%s\\n" "{what}|$CRONCLAVE_JOB|$CRONCLAVE_RUN|'
+    '{clock}; printf "%s\\n" "{what}|$CRONCLAVE_JOB|$CRONCLAVE_RUN|'
     "$CRONCLAVE_ATTEMPT|$CRONCLAVE_FENCE|${{CRONCLAVE_TICK:--}}|$CRONCLAVE_AGENT|$up|"
     '${{CRONCLAVE_PARAM_WORD:--}}" >> {folder}/"$CRONCLAVE_AGENT"'
 )
 
 
-def payload(folder: Path, *, sleep_s: float = 0, beats: int = 0) -> str:
+def payload(folder: Path, *, sleep_s: float = 0, beats: int = 0, clock: str = "host") -> str:
     """A shell line that writes its start, signs of life (`beats`, half a second apart), and its end."""
 
     def line(what: str) -> str:
-        return _LINE.format(what=what, folder=shlex.quote(str(folder)))
+        return _LINE.format(clock=CLOCKS[clock], what=what, folder=shlex.quote(str(folder)))
 
     middle = f"sleep {sleep_s:g}\n" if sleep_s else ""
     if beats:
@@ -83,7 +85,7 @@ def schedule_jobs(load: str) -> list[tuple[Declared, float, int]]:
     ]
     if load == "lease":  # work that outlives its lease, where its agent is gone
         policies = {**allow, "on_lost": "retry", "idempotent": True}
-        jobs[2:] = [(Declared("lease", 2_000, 900, policies=policies, attempts_max=2), 0, 90)]
+        jobs[2:] = [(Declared("lease", 2_000, 900, policies=policies, attempts_max=2), 0, 110)]
     return jobs if load != "light" else [job for job in jobs if job[0].name in ("pulse", "skip", "all")]
 
 
@@ -139,11 +141,20 @@ class Workload:
     """Starts all of it; `stop` ends the requests, `pause` the schedules."""
 
     def __init__(
-        self, urls: Sequence[str], token: str, history: History, evidence: Path, *, seed: int, load: str
+        self,
+        urls: Sequence[str],
+        token: str,
+        history: History,
+        evidence: Path,
+        *,
+        seed: int,
+        load: str,
+        clock: str = "host",
     ) -> None:
         self._urls, self._token = list(urls), token
         self._history, self._evidence, self._seed = history, evidence, seed
         self.jobs = schedule_jobs(load)
+        self._clock = clock
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -161,14 +172,17 @@ class Workload:
                 trigger = {"every": f"{job.every_ms}ms"}
                 if job.offset_ms:
                     trigger["start"] = f"1970-01-01T00:00:00.{job.offset_ms:03d}Z"
-            body = _job(job.name, job.policies, payload(self._evidence, sleep_s=sleep_s, beats=beats))
+            body = _job(job.name, job.policies, self._payload(sleep_s, beats))
+            if job.attempts_max > 1:
+                body["retry"] = {"max": job.attempts_max - 1, "first": "1s"}
             self._must(api, "declare", job.name, {**body, "triggers": trigger})
         words = {"params": {"word": {"type": "string"}}}
         for name, beats in ((MANUAL, 0), (LONG, 2 * LONG_S)):
-            self._must(
-                api, "declare", name, {**_job(name, {}, payload(self._evidence, beats=beats)), **words}
-            )
+            self._must(api, "declare", name, {**_job(name, {}, self._payload(0, beats)), **words})
         api.close()
+
+    def _payload(self, sleep_s: float, beats: int) -> str:
+        return payload(self._evidence, sleep_s=sleep_s, beats=beats, clock=self._clock)
 
     def _must(self, api: Api, op: str, job: str, body: Mapping[str, Any]) -> None:
         for _ in range(round(DECLARE_S / ANSWER_S) * 4):

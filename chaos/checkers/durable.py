@@ -84,6 +84,10 @@ def _runs(case: Case) -> Iterable[Offence]:
 
 def _equal(case: Case) -> Iterable[Offence]:
     nodes = case.final.get("nodes", {})
+    expected = int(case.plan.get("nodes", 0))
+    if nodes and len(nodes) < expected:
+        detail = f"{expected} nodes were there, in the end {', '.join(sorted(nodes))} answer"
+        yield Offence("node-missing", detail, case.phases.get("final"))
     by_index: dict[int, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
     for name, told in nodes.items():
         by_index[told["index"]][told["state_hash"], told["ledger_head"]].append(name)

@@ -84,25 +84,26 @@ def faults_at(case: Case, at_s: float | None) -> str:
 
 
 def headlines(judged: Judged) -> list[str]:
-    """What broke, when, under which fault: a line each."""
-    lines = []
-    for finding in sorted(judged.findings, key=lambda finding: finding.verdict != "violation"):
+    """What broke, when, under which fault: a line for each kind, each checker's first before any second."""
+    ranked: list[tuple[bool, int, str]] = []
+    for finding in judged.findings:
         if finding.verdict == "pass":
             continue
         kinds: dict[str, list[Offence]] = {}
         for offence in finding.offences:
             kinds.setdefault(offence.kind, []).append(offence)
-        for kind, found in kinds.items():
-            first = found[0]
-            times = f" ({len(found)} times)" if len(found) > 1 else ""
-            under = faults_at(judged.case, first.at_s)
-            at = f" at {when(judged.case, first.at_s)}" if first.at_s is not None else ""
-            lines.append(
-                f"{finding.checker}: {kind}{times}{at}{f', under {under}' if under else ''}. {first.detail}"
-            )
-        if not kinds:
-            lines.append(f"{finding.checker}: {finding.summary}")
-    return lines
+        lines = [_headline(judged.case, finding.checker, found) for found in kinds.values()]
+        for rank, line in enumerate(lines or [f"{finding.checker}: {finding.summary}"]):
+            ranked.append((finding.verdict != "violation", rank, line))
+    return [line for _, _, line in sorted(ranked, key=lambda one: one[:2])]
+
+
+def _headline(case: Case, checker: str, found: list[Offence]) -> str:
+    first = found[0]
+    times = f" ({len(found)} times)" if len(found) > 1 else ""
+    at = f" at {when(case, first.at_s)}" if first.at_s is not None else ""
+    under = faults_at(case, first.at_s)
+    return f"{checker}: {first.kind}{times}{at}{f', under {under}' if under else ''}. {first.detail}"
 
 
 def _banner(judged: Judged) -> str:

@@ -189,6 +189,8 @@ DURABLE = [
     plant(checker=durable, kind="run-twice", because="idempotency forgotten", bug=key_forgotten),
     plant(checker=durable, kind="different-state", because="nodes differ",
           bug=lambda s: s.final["nodes"]["node-2"].update(state_hash="cc")),
+    plant(checker=durable, kind="node-missing", because="one never came back",
+          bug=lambda s: s.final["nodes"].pop("node-2")),
     plant(checker=durable, kind="not-converged", because="one stays behind",
           bug=lambda s: s.final["nodes"]["node-2"].update(index=400)),
     plant(checker=durable, kind="ledger", because="the product says so itself",

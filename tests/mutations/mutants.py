@@ -182,7 +182,7 @@ MUTANTS = (
                 "    return None if row is None else (row[0], row[1])\n",
                 "    return None\n",
             ),
-            ("scheduler.store.idempotency", '"INSERT INTO idempotency', '"INSERT OR REPLACE INTO idempotency'),
+            ("scheduler.store.idempotency", '"INSERT INTO', '"INSERT OR REPLACE INTO'),
         ),
         QUIET,
         _says("durable: run-twice"),
