@@ -38,7 +38,8 @@ WARM_STARTS = 5
 WARM_S = 30.0
 LEADER_S = 20.0
 READY_S = 60.0
-VERIFY_S = 8.0
+SEEN_S = 8.0
+GONE_S = 30.0  #: a node that begins anew on a busy machine
 
 Say = Callable[[str], None]
 
@@ -309,7 +310,7 @@ class Timeline:
 
     def _sight(self, number: int, phase: str, fault: Fault, *, wanted: bool) -> None:
         """What a canary sees, as soon as it is what we want, or in the end."""
-        until_s = now_s() + VERIFY_S
+        until_s = now_s() + (SEEN_S if wanted else GONE_S)
         while True:
             sighting = self._drivers.verify(fault)
             if sighting.real is wanted or now_s() > until_s:

@@ -169,7 +169,7 @@ MUTANTS = (
                 "        return now + 1e9\n",
             ),
         ),
-        (Step(12_000, 45_000, "agent-cut-off", 0),),
+        (Step(12_000, 45_000, "agent-cut-off", 1), Step(12_100, 45_000, "agent-cut-off", 2)),
         _says("dispatch: at-the-same-time"),
         load="lease",
         links="any",
