@@ -7,6 +7,6 @@ imported; nodes and agents start as `python -m node` and `python -m agent`. What
 exits.py.
 
 Reading order: main.py (the list of commands), lazy.py, exits.py, target.py (which cluster), client.py (HTTP,
-and what is tried again), output.py, then a file a noun: job.py, run.py, agents.py, cluster.py, backup.py, ledger.py,
-ticks.py, imports.py with crontab.py, events.py; dev/ is `cronclave dev`.
+and what is tried again), output.py, then a file a noun: job.py, run.py, agents.py, cluster.py, backup.py,
+ledger.py, ticks.py, imports.py with crontab.py, events.py; dev/ is `cronclave dev`.
 """
