@@ -2,7 +2,7 @@
 # make test    make check, then every test
 # make quick   the tests that start no cluster, two at a time
 # make check   lint, types, architecture
-# make bench   the benchmarks of docs/benchmarks.md (ONLY="failover load" DURATION=30)
+# make bench   the benchmarks of docs/benchmarks.md (ONLY="failover load" KILLS=200 STOPS=20 DURATION=30)
 # make chaos   the chaos harness, its CI profile: six scenarios, at most ten minutes (SEED=7 OUT=DIR)
 # make soak    every scenario and random plans, until the time is over (HOURS=2 SEED=7 OUT=DIR)
 # make mutations   known bugs, put into the product: the harness must catch each (ONLY="no-claim")
@@ -17,6 +17,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-inp
 
 ONLY ?=
 DURATION ?=
+KILLS ?=
+STOPS ?=
 SEEDS ?= 1000
 START ?= 0
 PYTEST_ARGS ?=
@@ -50,7 +52,8 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m bench $(ONLY) $(if $(DURATION),--duration $(DURATION))
+	$(BIN)/python -m bench $(ONLY) $(if $(DURATION),--duration $(DURATION)) \
+	  $(if $(KILLS),--kills $(KILLS)) $(if $(STOPS),--stops $(STOPS))
 
 sim: $(VENV)/.installed-dev
 	$(BIN)/python -m node.simulation --workers 2 --seeds $(SEEDS) --start $(START)

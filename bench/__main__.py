@@ -8,7 +8,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import bulk, cold_start, compaction, failover, inventory, load, machine, manual, restart, submit
+from bench import (
+    bulk,
+    cold_start,
+    compaction,
+    failover,
+    inventory,
+    load,
+    machine,
+    manual,
+    restart,
+    rolling,
+    submit,
+)
 from bench.client import UnansweredError
 from bench.cluster import DeadlineError
 from bench.options import Options
@@ -24,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[Options], Result]] = {
     "cold-start": cold_start.run,
     "restart": restart.run,
     "compaction": compaction.run,
+    "rolling": rolling.run,
 }
 
 
@@ -41,6 +54,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         process_jobs=arguments.process_jobs,
         restart_jobs=arguments.restart_jobs,
         history=arguments.history,
+        rolling_jobs=arguments.rolling_jobs,
     )
 
 
@@ -70,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--restart-jobs", type=int, default=defaults.restart_jobs)
     made.add_argument("--history", type=int, default=defaults.history, help="compaction: finished runs")
+    made.add_argument("--rolling-jobs", type=int, default=defaults.rolling_jobs)
     return made
 
 

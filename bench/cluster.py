@@ -172,10 +172,13 @@ class Node(Program):
         signal_all([pids[role] for role in ("core", "front", "supervisor") if role in pids], signal.SIGKILL)
         self.reap()
 
-    def end(self) -> None:
-        """SIGTERM, as a service manager stops it: a leader hands over first."""
-        signal_all([self.process.pid] if self.process is not None else [], signal.SIGTERM)
+    def end(self) -> int:
+        """SIGTERM, as a service manager stops it: a leader hands over first. Gives the exit code."""
+        assert self.process is not None
+        process = self.process
+        process.terminate()
         self.reap()
+        return process.returncode
 
     def kill_front(self) -> int:
         """SIGKILL to the front alone; gives its pid."""

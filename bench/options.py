@@ -20,3 +20,4 @@ class Options:
     process_jobs: int = 1_000
     restart_jobs: int = 43_000
     history: int = 1_000_000  #: finished runs in the state of `compaction`
+    rolling_jobs: int = 50  #: no-op and shell jobs each

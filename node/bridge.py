@@ -10,6 +10,7 @@ core → front   ["welcome", {"path": …, "index": …}]
                ["status", {…}]                at once on a change of role, else every STATUS_S
                ["reopen", path]               the state was replaced by a copy: open this file
                ["answer", id, ok, text]
+               ["stop"]                       the node ends: send the agents away, end, close this connection
 
 The front sees its own commands' outcomes when they are applied here, never by a reply of the leader:
 whatever it is told, its readers can see.

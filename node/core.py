@@ -9,6 +9,8 @@ Rules:
 4. Any error of the journal or of SQLite ends the process: a node that met one cannot know its own state.
 5. Nodes compare the hashes of their states. One that differs from a majority sets its state aside and ends;
    its next start makes a new one.
+6. A node that is told to end hands leadership over first, while its front still plans; then its front sends
+   the agents to other nodes, while proposals are still taken; then it ends. Each step has a limit.
 """
 
 from __future__ import annotations
@@ -63,6 +65,8 @@ TRANSFER_PAUSE_S = 1.0
 STORAGE_PAUSE_S = 5.0
 MARKS_TOLD = 8
 COMPARE_S = 1.0
+HAND_OVER_S = 3.0  #: a node that ends leads no longer than this
+FRONT_LEAVES_S = 4.0  #: its front has so long to send the agents away and to end what it answers
 
 
 class DivergedError(Exception):
@@ -88,6 +92,7 @@ class Core:
         self._told_s = 0.0
         self._compared_s = 0.0
         self._stopping_s: float | None = None
+        self._front_told_s: float | None = None  #: to leave
         self.refusal: str | None = None
         self._state = ReplicatedState(config.data, config.cluster, self._applied, self._reopened)
         self._links = self._build_links()
@@ -155,12 +160,39 @@ class Core:
         self._reactor.call_from_thread(self._links.reload)
 
     def stop(self) -> None:
-        """Hand leadership over first, so that nobody waits for an election."""
+        """The end in good order begins (rule 6); `run` returns when it is done."""
         if self._stopping_s is None:
             self._stopping_s = time.monotonic()
-            if self._consensus.role is Role.LEADER:
-                with contextlib.suppress(ValueError):  # alone: nobody to hand over to
-                    self._transfer(None)
+            self._transferred_s = 0.0
+
+    def _leave(self, now_s: float) -> None:
+        """The steps of rule 6, one after the other."""
+        if self._stopping_s is None:
+            return
+        if self._front_told_s is None:
+            if self._still_leads(now_s):
+                return
+            self._front_told_s = now_s
+            self._front.tell(["stop"])
+            self._told_s = 0.0
+        if not self._front.uid or now_s - self._front_told_s > FRONT_LEAVES_S:
+            self._reactor.stop()
+
+    def _still_leads(self, now_s: float) -> bool:
+        """Leads, or nobody is known to lead instead; a hand-over that came to nothing is tried again."""
+        assert self._stopping_s is not None
+        consensus = self._consensus
+        if now_s - self._stopping_s > HAND_OVER_S:
+            return False
+        if consensus.role is not Role.LEADER:
+            return self._transferred_s > 0.0 and consensus.leader is None
+        if now_s - self._transferred_s > TRANSFER_PAUSE_S:
+            try:
+                log.info("this node ends: handing leadership to %s", self._transfer(None))
+            except ValueError as error:  # alone, or the others are away: ending costs an election at most
+                log.warning("this node ends and nobody takes over: %s", error)
+                return False
+        return True
 
     # -- the loop --------------------------------------------------------------------------------
 
@@ -171,12 +203,9 @@ class Core:
         self._watch_front(now_s)
         self._watch_storage(now_s)
         self._compare_states(now_s)
+        self._leave(now_s)
         self._tell_status(now_s)
         self._front.flush()
-        if self._stopping_s is not None and (
-            self._consensus.role is not Role.LEADER or now_s - self._stopping_s > 1.0
-        ):
-            self._reactor.stop()
         return min(wait_s, bridge.STATUS_S)
 
     def _lead_frame(self) -> bytes:
@@ -350,7 +379,7 @@ class Core:
         )
         role = (
             consensus.role, consensus.leader, consensus.term, consensus.has_quorum, ready, state.epoch,
-            state.format, state.target_format,
+            state.format, state.target_format, self._ending.is_leaving,
             consensus.clocks_known,
         )  # fmt: skip
         if role == self._told_role and now_s - self._told_s < bridge.STATUS_S:
@@ -392,7 +421,7 @@ class Core:
             "index": state.idx,
             "commit_lag_ms": lag_ms,
             "quorum": consensus.has_quorum,
-            "ready": ready and self._stopping_s is None,
+            "ready": ready and not self._is_leaving,
             "state_hash": state.hash.hex(),
             "ledger_head": state.ledger_head.hex(),
             "format": state.format,
@@ -421,8 +450,15 @@ class Core:
         }
         self._front.tell(["status", status])
 
+    @property
+    def _is_leaving(self) -> bool:
+        """Told to end, and the front plans no more."""
+        return self._stopping_s is not None and (
+            self._front_told_s is not None or self._consensus.role is not Role.LEADER
+        )
+
     def _state_word(self) -> str:
-        if self._stopping_s is not None:
+        if self._is_leaving:
             return "stopping"
         return "joining" if self._consensus.is_joining else self._consensus.role.value
 

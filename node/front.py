@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -126,20 +127,19 @@ class Front:
         )
 
     async def run(self) -> int:
-        """Until a signal, or until the core is gone."""
+        """Until the core says so, or is gone. The supervisor orders the end, though a terminal's Ctrl-C and a
+        service manager's stop reach all: a front that left first would leave a leader without a planner."""
+        self._link.on_stop = self._stop
         self._link.on_commit = self._on_commit
         self._link.on_status = self._on_status
         await self._link.connect()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
         reading = asyncio.create_task(self._link.run(), name="bridge")
         beating = asyncio.create_task(self._link.beat(), name="beat")
         planning = asyncio.create_task(self._planner.run(), name="planner")
         watching = None
         if self._https is not None:
             watching = asyncio.create_task(self._https.watch(), name="certificates")
-            loop.add_signal_handler(signal.SIGHUP, self._look_at_certificates)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look_at_certificates)
         serving = asyncio.create_task(self._server.serve(), name="http")
         done, _ = await asyncio.wait(
             {reading, beating, planning, serving}, return_when=asyncio.FIRST_COMPLETED
@@ -185,6 +185,8 @@ def main() -> int:
     parser.add_argument("--parent", type=int, required=True)
     arguments = parser.parse_args()
     die_with_parent(arguments.parent)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     configure_logging("front")
     try:
         config = load_config(arguments.config)
@@ -198,10 +200,12 @@ def main() -> int:
         return EXIT_REFUSED
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(front.run())
+            code = runner.run(front.run())
     except OSError as error:
         print(f"cronclave node: cannot serve on {config.http}: {error}", file=sys.stderr)
         return 1
+    logging.shutdown()
+    os._exit(code)  # nothing is left to save, and taking the interpreter apart costs up to a second
 
 
 if __name__ == "__main__":

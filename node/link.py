@@ -62,6 +62,7 @@ class CoreLink:
         self.on_commit: Callable[[Committed], None] = lambda committed: None
         self.certificates: Callable[[], Mapping[str, int]] = dict  #: the front's own: see NodeStatus
         self.on_status: Callable[[NodeStatus], None] = lambda status: None
+        self.on_stop: Callable[[], None] = lambda: None
 
     async def connect(self, deadline_s: float = 30.0) -> None:
         """Until the core has welcomed this front."""
@@ -113,8 +114,6 @@ class CoreLink:
         return self._index
 
     async def propose(self, command: Command, *, timeout_s: float = 10.0) -> Outcome:
-        if self._status.state == "stopping":
-            raise UnavailableError("this node is stopping")
         if codec.needs(command) > self._status.format:
             what = f"{type(command).__name__} needs format {codec.needs(command)}"
             return Outcome("format", f"{what}, the cluster is at format {self._status.format}")
@@ -214,6 +213,8 @@ class CoreLink:
             self._take_status(message[1])
         elif kind == "answer":
             self._take_answer(*message[1:])
+        elif kind == "stop":
+            self.on_stop()
         elif kind == "welcome":
             self._path = Path(message[1]["path"])
             self._index = message[1]["index"]

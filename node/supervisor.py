@@ -2,7 +2,8 @@
 
 Rules: the core's death ends the node (consensus must not limp); a front's death is mended by a
 new one, without an election; the supervisor's death ends both (the kernel's parent-death signal);
-SIGHUP goes on to both, which read their certificates again.
+SIGHUP goes on to both, which read their certificates again. Told to end, it tells the core, which knows
+the order: leadership first, then the front and its agents, then itself.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from node.identity import write_atomically
 log = logging.getLogger("cronclave.node")
 
 EXIT_REFUSED = 78  #: EX_CONFIG: the configuration or the identity is refused; starting again does not help
-_STOP_S = 6.0
+_STOP_S = 9.0  #: above what the core gives its steps
+_FRONT_ENDS_S = 1.0  #: without a core a front ends at once
 _FRONT_BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 _PR_SET_PDEATHSIG = 1
 
@@ -124,15 +126,16 @@ class Supervisor:
         return code if code > 0 else 1
 
     def _stop(self) -> int:
-        """Front first, so that its agents move on while the core still has a quorum to tell of it."""
-        deadline_s = time.monotonic() + _STOP_S
-        for process in (self._front, self._core):
-            if process is None or process.poll() is not None:
+        """The core ends in good order and its front with it; what takes longer is killed."""
+        if self._core is not None and self._core.poll() is None:
+            self._core.terminate()
+        for process, wait_s in ((self._core, _STOP_S), (self._front, _FRONT_ENDS_S)):
+            if process is None:
                 continue
-            process.terminate()
             try:
-                process.wait(max(0.1, deadline_s - time.monotonic()))
+                process.wait(wait_s)
             except subprocess.TimeoutExpired:
+                log.error("a process did not end in %.0f s and is killed", wait_s)
                 process.kill()
                 process.wait()
         (self._config.data / "processes.json").unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from bench.cluster import PROJECT, Cluster, DeadlineError, wait_for
 from bench.evidence import Every, Judgement, instant, judge, read_lines
 
-PORTS = (25000, 26000)
+PORTS = (int(os.environ.get("PORT", 25000)), int(os.environ.get("PORT", 25000)) + 900)
 DEADLINE_S = 60.0  #: for anything that takes some seconds on an idle machine
 ENDED = frozenset({"succeeded", "failed", "timed_out", "cancelled", "lost", "expired"})
 
