@@ -39,6 +39,7 @@ from node import bridge
 from node.__main__ import configure_logging
 from node.clock import wall_base_ms
 from node.config import ConfigError, NodeConfig, load_config
+from node.ending import Ending
 from node.front_socket import FrontSocket
 from node.identity import (
     JOURNAL,
@@ -65,8 +66,6 @@ TRANSFER_PAUSE_S = 1.0
 STORAGE_PAUSE_S = 5.0
 MARKS_TOLD = 8
 COMPARE_S = 1.0
-HAND_OVER_S = 3.0  #: a node that ends leads no longer than this
-FRONT_LEAVES_S = 4.0  #: its front has so long to send the agents away and to end what it answers
 
 
 class DivergedError(Exception):
@@ -91,13 +90,16 @@ class Core:
         self._told_role: tuple[Any, ...] = ()
         self._told_s = 0.0
         self._compared_s = 0.0
-        self._stopping_s: float | None = None
-        self._front_told_s: float | None = None  #: to leave
         self.refusal: str | None = None
         self._state = ReplicatedState(config.data, config.cluster, self._applied, self._reopened)
         self._links = self._build_links()
         self._consensus = self._build_consensus()
         self._front = FrontSocket(self._reactor, config.data, on_message=self._take, on_lost=self._forget)
+        self._ending = Ending(
+            self._consensus,
+            transfer=lambda: self._transfer(None),
+            dismiss=lambda: self._front.tell(["stop"]),
+        )
 
     # -- composition -----------------------------------------------------------------------------
 
@@ -161,38 +163,7 @@ class Core:
 
     def stop(self) -> None:
         """The end in good order begins (rule 6); `run` returns when it is done."""
-        if self._stopping_s is None:
-            self._stopping_s = time.monotonic()
-            self._transferred_s = 0.0
-
-    def _leave(self, now_s: float) -> None:
-        """The steps of rule 6, one after the other."""
-        if self._stopping_s is None:
-            return
-        if self._front_told_s is None:
-            if self._still_leads(now_s):
-                return
-            self._front_told_s = now_s
-            self._front.tell(["stop"])
-            self._told_s = 0.0
-        if not self._front.uid or now_s - self._front_told_s > FRONT_LEAVES_S:
-            self._reactor.stop()
-
-    def _still_leads(self, now_s: float) -> bool:
-        """Leads, or nobody is known to lead instead; a hand-over that came to nothing is tried again."""
-        assert self._stopping_s is not None
-        consensus = self._consensus
-        if now_s - self._stopping_s > HAND_OVER_S:
-            return False
-        if consensus.role is not Role.LEADER:
-            return self._transferred_s > 0.0 and consensus.leader is None
-        if now_s - self._transferred_s > TRANSFER_PAUSE_S:
-            try:
-                log.info("this node ends: handing leadership to %s", self._transfer(None))
-            except ValueError as error:  # alone, or the others are away: ending costs an election at most
-                log.warning("this node ends and nobody takes over: %s", error)
-                return False
-        return True
+        self._ending.begin()
 
     # -- the loop --------------------------------------------------------------------------------
 
@@ -203,7 +174,8 @@ class Core:
         self._watch_front(now_s)
         self._watch_storage(now_s)
         self._compare_states(now_s)
-        self._leave(now_s)
+        if self._ending.step(now_s, front_is_there=bool(self._front.uid)):
+            self._reactor.stop()
         self._tell_status(now_s)
         self._front.flush()
         return min(wait_s, bridge.STATUS_S)
@@ -301,7 +273,7 @@ class Core:
     def _watch_front(self, now_s: float) -> None:
         if self._front.lives(now_s) or self._consensus.role is not Role.LEADER:
             return
-        if now_s - self._transferred_s > TRANSFER_PAUSE_S and self._stopping_s is None:
+        if now_s - self._transferred_s > TRANSFER_PAUSE_S and not self._ending.has_begun:
             try:
                 target = self._transfer(None)
                 log.warning("the front is silent: handing leadership to %s", target)
@@ -312,7 +284,7 @@ class Core:
         """A leader that is short of disk hands over to a peer that is not."""
         if not self._storage.look(now_s).low or self._consensus.role is not Role.LEADER:
             return
-        if now_s - self._transferred_s <= STORAGE_PAUSE_S or self._stopping_s is not None:
+        if now_s - self._transferred_s <= STORAGE_PAUSE_S or self._ending.has_begun:
             return
         roomy = [
             p.name
@@ -361,7 +333,7 @@ class Core:
             "low": space.low,
             "tzdata": state.tzdata,
             "front": self._front.lives(time.monotonic()),
-            "stopping": self._stopping_s is not None,
+            "stopping": self._ending.has_begun,
         }
 
     def _tell_status(self, now_s: float) -> None:
@@ -421,7 +393,7 @@ class Core:
             "index": state.idx,
             "commit_lag_ms": lag_ms,
             "quorum": consensus.has_quorum,
-            "ready": ready and not self._is_leaving,
+            "ready": ready and not self._ending.is_leaving,
             "state_hash": state.hash.hex(),
             "ledger_head": state.ledger_head.hex(),
             "format": state.format,
@@ -450,15 +422,8 @@ class Core:
         }
         self._front.tell(["status", status])
 
-    @property
-    def _is_leaving(self) -> bool:
-        """Told to end, and the front plans no more."""
-        return self._stopping_s is not None and (
-            self._front_told_s is not None or self._consensus.role is not Role.LEADER
-        )
-
     def _state_word(self) -> str:
-        if self._is_leaving:
+        if self._ending.is_leaving:
             return "stopping"
         return "joining" if self._consensus.is_joining else self._consensus.role.value
 
