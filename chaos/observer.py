@@ -74,6 +74,8 @@ class Observer:
                 at_s = now_s()
                 if view is not None:
                     self._views[node.name] = (at_s, view)
+                else:
+                    self._views.pop(node.name, None)  # a dead leader is nobody to aim at
                 shape = _shape(view)
                 if shape != before or at_s - said_s > SAY_AGAIN_S:
                     self._history.write("view", node=node.name, **(view or {"state": "silent"}))

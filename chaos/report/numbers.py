@@ -21,7 +21,7 @@ class LeaderChange:
 
 @dataclass(frozen=True, slots=True)
 class Failover:
-    """A fault, and the new leadership that followed it."""
+    """A fault of the leader, and the new leadership that followed it."""
 
     action: str
     took_s: float
@@ -48,6 +48,8 @@ def failovers(case: Case) -> list[Failover]:
     found = []
     changes, gaps = leader_changes(case), pulse_gaps(case)
     for band in case.bands:
+        if not band.action.startswith("leader") or not band.keeps_majority:
+            continue  # who leads may change under other faults too, but not because of them
         after = [c for c in changes if band.began_s < c.at_s <= band.began_s + CONSEQUENCE_S]
         if not after:
             continue
