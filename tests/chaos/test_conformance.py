@@ -262,8 +262,13 @@ def test_a_toxic_is_changed_and_removed(control: ToxiControl, listen: str) -> No
         status, told = call(control, method, at, {"attributes": {"timeout": 60_000}})
         assert (status, told["attributes"]) == (200, {"timeout": 60_000})
     assert call(control, "GET", at)[1]["attributes"] == {"timeout": 60_000}
-    assert silent(listen)
-    assert call(control, "DELETE", at)[0] == 204
+    with dial(listen) as touched:
+        touched.settimeout(SILENCE_S)
+        with pytest.raises(TimeoutError):
+            echoed(touched)
+        assert call(control, "DELETE", at)[0] == 204
+        touched.settimeout(ANSWER_S)
+        assert ended(touched), "bytes are missing in it"
     assert call(control, "DELETE", at)[0] == 404
     with dial(listen) as peer:
         echoed(peer)
