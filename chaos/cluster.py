@@ -30,7 +30,7 @@ import httpx2
 from chaos.agents import Agent, own_zone_first, write_agent_config
 from chaos.faults import CLIENT
 from chaos.links import Links, Ports, Profile, make_links
-from chaos.nemesis.disk import make_breakable, make_whole
+from chaos.nemesis.disk import SmallDisks, load_shim
 from chaos.nodes import Node, write_node_config
 from chaos.programs import Program, alive, signal_all, wait_for
 
@@ -81,6 +81,7 @@ class Cluster:
         self.links = links
         self.nodes = nodes
         self.agents = agents
+        self._disks: SmallDisks | None = None
         self._http = httpx2.Client(
             headers={"authorization": f"Bearer {token}"}, timeout=ANSWER_S, trust_env=False
         )
@@ -105,6 +106,7 @@ class Cluster:
         ]
         root.mkdir(parents=True, exist_ok=True)
         links = make_links(shape.profile, root=root, ports=ports, seed=shape.seed)
+        disks: SmallDisks | None = None
         try:
             links.begin([*(p.name for p in nodes), *(p.name for p in agents), CLIENT])
             _connect(nodes, agents, links, ports)
@@ -112,7 +114,8 @@ class Cluster:
                 program.enter = links.enter(program.name)
                 program.environment = dict(shape.environment)
             if shape.breakable:
-                make_breakable(nodes, disk_bytes=shape.disk_bytes, cache=root)
+                disks = SmallDisks(nodes, size_bytes=shape.disk_bytes)
+                load_shim(nodes, root)
             for node in nodes:
                 node.settings = {table: dict(more) for table, more in shape.node_settings.items()}
                 write_node_config(node, nodes, cluster=uid, token=token, insecure=node.enter is not None)
@@ -120,9 +123,12 @@ class Cluster:
                 write_agent_config(agent, token=token, slots=shape.slots)
         except BaseException:
             links.end()
-            make_whole(nodes)
+            if disks is not None:
+                disks.end()
             raise
-        return cls(root, uid, token, shape, links, nodes, agents)
+        cluster = cls(root, uid, token, shape, links, nodes, agents)
+        cluster._disks = disks
+        return cluster
 
     def __enter__(self) -> Cluster:
         return self
@@ -150,7 +156,8 @@ class Cluster:
         wait_for(lambda: not any(alive(pid) for pid in pids), GONE_S, "every process is gone")
         self._http.close()
         self.links.end()
-        make_whole(self.nodes)
+        if self._disks is not None:
+            self._disks.end()
 
     # -- finding
 

@@ -10,9 +10,9 @@ Drivers are synchronous and may be called from any thread, one call at a time fo
 Both may be called when nothing is broken.
 
 Reading order: this file, `arsenal` (the drivers of one cluster together); links: `toxi` (the proxies, over
-toxiproxy-python), `toxi_server` and `standin` (what serves them), `proxied` (link faults as toxics),
-`namespaces`, `switch` and `switched` (link faults as packets dropped); then `process`, `zone`, `disk`,
-`shim` and `clock`.
+toxiproxy-python), `toxi_server` and `standin`, `standin_proxy`, `standin_toxics` (what serves them),
+`proxied` (link faults as toxics), `policy`, `namespaces`, `switch` and `switched` (link faults as packets
+dropped); then `process`, `zone`, `shim`, `disk` and `clock`.
 """
 
 from __future__ import annotations

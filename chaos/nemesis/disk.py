@@ -39,6 +39,7 @@ CANARY_S = 30.0
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _MNT_DETACH = 2
 _GARBAGE = b"\xa5"
+_GUARD = 'read -r _; for place; do umount -l "$place"; done'
 _SYNC_CANARY = "import os, sys; os.fsync(os.open(sys.argv[1], os.O_CREAT | os.O_RDWR, 0o600))"
 
 
@@ -75,25 +76,45 @@ def unmount(directory: Path) -> None:
     _LIBC.umount2(os.fsencode(directory), _MNT_DETACH)
 
 
-def make_breakable(nodes: Sequence[Node], *, disk_bytes: int, cache: Path) -> None:
-    """Small disks and the shim for these nodes, as far as they can be had here; nothing of them runs
-    yet."""
+class SmallDisks:
+    """Small file systems of these nodes, gone at the end; and with the harness, however it dies: a guard
+    reads from a pipe that only the harness holds."""
+
+    def __init__(self, nodes: Sequence[Node], *, size_bytes: int) -> None:
+        self._nodes = nodes
+        self._guard: subprocess.Popen[bytes] | None = None
+        if why_no_own_disks() is not None:
+            return
+        places = [str(node.data) for node in nodes]
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "chaos-guard", *places],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # an interrupt of the terminal is not for it
+        )
+        for node in nodes:
+            node.own_disk = mount_small(node.data, size_bytes) is None
+
+    def end(self) -> None:
+        for node in self._nodes:
+            if node.own_disk:
+                unmount(node.data)
+                node.own_disk = False
+        if self._guard is not None and self._guard.stdin is not None:
+            self._guard.stdin.close()
+            self._guard.wait()
+            self._guard = None
+
+
+def load_shim(nodes: Sequence[Node], cache: Path) -> None:
+    """The shim for these nodes, if it can be had here; they do not run yet."""
     library = build(cache / "shim")
-    for node in nodes:
-        if why_no_own_disks() is None:
-            node.own_disk = mount_small(node.data, disk_bytes) is None
-        if isinstance(library, Path):
+    if isinstance(library, Path):
+        for node in nodes:
             node.control = node.directory / "shim.control"
             node.directory.mkdir(parents=True, exist_ok=True)
             node.environment |= Control(node.control).environment(library)
-
-
-def make_whole(nodes: Sequence[Node]) -> None:
-    """Their small disks away, with all that is on them."""
-    for node in nodes:
-        if node.own_disk:
-            unmount(node.data)
-            node.own_disk = False
 
 
 def loads_shim(pid: int) -> bool:

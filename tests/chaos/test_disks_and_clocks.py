@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -103,3 +107,21 @@ def test_small_disks_are_gone_with_the_cluster(new_cluster: NewCluster) -> None:
     with new_cluster(agents={}) as cluster:
         assert all(os.path.ismount(node.data) for node in cluster.nodes)
     assert not any(os.path.ismount(node.data) for node in cluster.nodes)
+
+
+def test_small_disks_are_gone_with_a_harness_that_was_killed(tmp_path: Path) -> None:
+    reason = why_no_own_disks()
+    if reason is not None:
+        pytest.skip(str(reason))
+    script = f"""
+import os, pathlib, signal
+from chaos.nemesis.disk import SmallDisks
+from chaos.nodes import Node
+node = Node("node-1", "zone-a", pathlib.Path({str(tmp_path)!r}), ())
+disks = SmallDisks([node], size_bytes=1 << 20)
+assert os.path.ismount(node.data)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert told.returncode == -signal.SIGKILL, told.stderr
+    wait_for(lambda: not os.path.ismount(tmp_path / "data"), DEADLINE_S, "the guard unmounts it")
