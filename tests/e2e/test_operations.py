@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
-from bench.cluster import Cluster
+from bench.cluster import PORTS_A_NODE, Cluster, Node, wait_for, write_node_config
+from bench.jobs import append_tick, every_second
 from bench.rolling import restart_all
 from bench.rows import spread
-from tests.e2e.cluster import NewCluster, knob
+from tests.e2e.cluster import (
+    DEADLINE_S,
+    NewCluster,
+    command_line,
+    delete_jobs,
+    judge_file,
+    knob,
+    wait_lines,
+)
 
 pytestmark = pytest.mark.cluster
 
 JOBS = knob("JOBS", 20)
+EXIT_REFUSED = 78
 
 
 def test_a_rolling_restart_hands_leadership_and_agents_over(new_cluster: NewCluster) -> None:
@@ -44,3 +55,72 @@ def agents_lost(cluster: Cluster) -> list[str]:
                 found.append(line)
             connected = "connected to" in line
     return found
+
+
+def test_three_nodes_grow_to_five_and_shrink_to_three_under_load(new_cluster: NewCluster) -> None:
+    cluster = new_cluster(slots=500)
+    cluster.start()
+    file = cluster.root / "ticks.txt"
+    made = [every_second(f"load-{i}", append_tick(file), offset_ms=i * 50) for i in range(JOBS)]
+    oracles = [oracle for _, oracle in made]
+    cluster.client.apply([job for job, _ in made])
+    from_ms = int(time.time() * 1000) + 1_000
+    wait_lines(file, 2 * JOBS)
+
+    for number in (4, 5):
+        fresh = newcomer(cluster, number)
+        member = {"name": fresh.name, "address": fresh.raft, "zone": fresh.zone, "url": fresh.url}
+        cluster.client.ask("POST", "/v1/cluster/members", member)
+        fresh.start()
+        cluster.set_nodes([*cluster.nodes, fresh])
+        cluster.wait_ready()  # it has copied the state and votes
+    assert all(len(status["peers"]) == 4 for status in cluster.statuses().values())
+    leader = cluster.leader()
+    follower = next(node for node in cluster.nodes if node is not leader)
+    for leaving in (follower, leader):
+        cluster.client.ask("DELETE", f"/v1/cluster/members/{leaving.name}")
+        process = leaving.process
+        assert process is not None
+        wait_for(lambda ended=process: ended.poll() is not None, DEADLINE_S, f"{leaving.name} ends by itself")
+        assert process.returncode == EXIT_REFUSED, leaving.log_tail()
+        cluster.set_nodes([node for node in cluster.nodes if node is not leaving])
+        cluster.wait_ready()
+
+    assert all(len(status["peers"]) == 2 for status in cluster.statuses().values())
+    assert cluster.leader() is not leader
+    seen = len(file.read_text().splitlines())
+    wait_lines(file, seen + 2 * JOBS)
+    judgement = judge_file(oracles, file, from_ms=from_ms, until_ms=int(time.time() * 1000))
+    assert judgement.clean, judgement
+    delete_jobs(cluster, oracles)
+    heads = cluster.equal_heads()
+    assert len({(state, head) for _, state, head in heads.values()}) == 1, heads
+
+
+def test_without_a_quorum_every_change_says_so_with_exit_code_6(new_cluster: NewCluster) -> None:
+    cluster = new_cluster(agents=0)
+    cluster.start()
+    for node in cluster.nodes[1:]:
+        node.kill()
+    wait_for(lambda: not cluster.statuses()["node-1"]["quorum"], DEADLINE_S, "the loss is noticed")
+
+    for command in (("status",), ("remove", "node-2", "--yes")):
+        told = command_line(cluster, "cluster", *command)
+        assert told.returncode == 6, (command, told.stdout, told.stderr)
+        assert "quorum" in told.stderr or "leader" in told.stderr, told.stderr
+
+
+def newcomer(cluster: Cluster, number: int) -> Node:
+    """A node of a new name and zone on the cluster's spare ports, configured to join."""
+    host, _, port = cluster.nodes[0].raft.rpartition(":")
+    base = int(port) - 1 + PORTS_A_NODE * (number - 1)
+    fresh = Node(
+        f"node-{number}",
+        f"zone-{'abcdefg'[number - 1]}",
+        cluster.root / f"node-{number}",
+        "node",
+        url=f"http://{host}:{base}",
+        raft=f"{host}:{base + 1}",
+    )
+    write_node_config(fresh, cluster.nodes, uid=cluster.uid, token=cluster.token, extra={"join": True})
+    return fresh
