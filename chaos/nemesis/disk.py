@@ -19,6 +19,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from chaos.faults import DiskFull, Fault, SyncError, TornTail
 from chaos.nemesis import NemesisError, Sighting, Unavailable
 from chaos.nemesis.shim import Control, build
 from chaos.nodes import Node
+from chaos.programs import POLL_S, alive, wait_for
 
 SLACK_BYTES = 16 << 20
 BALLAST = "chaos-ballast"
@@ -36,6 +38,7 @@ CANARY = "chaos-canary"
 SEGMENTS = "*.seg"
 HEADER_BYTES_MAX = 64  #: of a segment: a torn write is behind it
 CANARY_S = 30.0
+SETTLE_S, END_S = 1.0, 15.0
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _MNT_DETACH = 2
 _GARBAGE = b"\xa5"
@@ -180,6 +183,7 @@ class DiskDriver:
                 (node.data / BALLAST).unlink(missing_ok=True)
             elif isinstance(healed, SyncError):
                 _control(node).heal_disk()
+            _settle(node)
             node.start()
 
     def verify(self, fault: Fault) -> Sighting:
@@ -204,6 +208,16 @@ class DiskDriver:
         if self._cluster.ready(node):
             return Sighting(False, f"{evidence}; the node is ready again")
         return Sighting(None if node.running else True, evidence)
+
+
+def _settle(node: Node) -> None:
+    """A node whose disk failed a moment ago may still be ending: then until it has."""
+    core = node.pids().get("core")
+    until_s = time.monotonic() + SETTLE_S
+    while core is not None and alive(core) and time.monotonic() < until_s:
+        time.sleep(POLL_S)
+    if core is not None and not alive(core):
+        wait_for(lambda: not node.running, END_S, f"{node.name} has ended")
 
 
 def _control(node: Node) -> Control:
