@@ -14,7 +14,7 @@ from cli.options import SPAN, connected
 
 @click.group("token", epilog="Example: cronclave cluster token create --role agent --ttl 1h")
 def join_tokens() -> None:
-    """Invite new nodes and agents. (List and withdraw: cronclave token.)"""
+    """Invite new nodes and agents; `cronclave token` lists and withdraws what was given."""
 
 
 @join_tokens.command("create", epilog="Example: cronclave cluster token create --role node --name node-4")
