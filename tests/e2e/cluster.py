@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from bench.cluster import PROJECT, Cluster, DeadlineError, wait_for
 from bench.evidence import Every, Judgement, instant, judge, read_lines
+from bench.jobs import append_tick, every_second
 
 PORTS = (int(os.environ.get("PORT", 25000)), int(os.environ.get("PORT", 25000)) + 900)
 DEADLINE_S = 60.0  #: for anything that takes some seconds on an idle machine
@@ -65,6 +67,17 @@ def wait_lines(file: Path, count: int, deadline_s: float = DEADLINE_S) -> list[s
         return found if len(found) >= count else None
 
     return wait_for(lines, deadline_s, f"{count} lines in {file.name}", 0.05)
+
+
+def steady_load(cluster: Cluster, jobs: int = 10, *, apart_ms: int = 100) -> tuple[list[Every], Path, int]:
+    """Every-second jobs that append their tick, running: their oracles, the file, and the instant from
+    which each tick must be in it."""
+    file = cluster.root / "ticks.txt"
+    made = [every_second(f"steady-{i}", append_tick(file), offset_ms=i * apart_ms) for i in range(jobs)]
+    cluster.client.apply([job for job, _ in made])
+    from_ms = int(time.time() * 1000) + 1_000
+    wait_lines(file, 2 * jobs)
+    return [oracle for _, oracle in made], file, from_ms
 
 
 def judge_file(jobs: list[Every], file: Path, *, from_ms: int, until_ms: int) -> Judgement:

@@ -11,9 +11,8 @@ import pytest
 
 from bench.cluster import PORTS_A_NODE, Cluster, Node, wait_for, write_node_config
 from bench.compaction import bytes_under, seed
-from bench.jobs import append_tick, every_second
 from bench.relay import Relay, relayed
-from tests.e2e.cluster import DEADLINE_S, NewCluster, delete_jobs, judge_file, knob, wait_lines
+from tests.e2e.cluster import DEADLINE_S, NewCluster, delete_jobs, judge_file, knob, steady_load
 
 pytestmark = pytest.mark.cluster
 
@@ -35,12 +34,7 @@ def test_a_copy_that_is_cut_and_whose_receiver_is_killed_goes_on_where_it_stoppe
         raft = {"log_bytes_max": LOG_BYTES_MAX}
         write_node_config(node, cluster.nodes, uid=cluster.uid, token=cluster.token, raft=raft)
     cluster.start()
-    file = cluster.root / "ticks.txt"
-    made = [every_second(f"load-{i}", append_tick(file), offset_ms=i * 50) for i in range(LOAD_JOBS)]
-    oracles = [oracle for _, oracle in made]
-    cluster.client.apply([job for job, _ in made])
-    from_ms = int(time.time() * 1000) + 1_000
-    wait_lines(file, 2 * LOAD_JOBS)
+    oracles, file, from_ms = steady_load(cluster, LOAD_JOBS, apart_ms=50)
     leader = cluster.leader()
     wiped = next(node for node in reversed(cluster.nodes) if node is not leader)
     term = cluster.statuses()[leader.name]["term"]

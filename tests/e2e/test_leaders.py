@@ -13,7 +13,7 @@ import pytest
 from bench.cluster import Cluster, Node, wait_for
 from bench.evidence import Every
 from bench.failover import lose_leader, lose_leaders
-from bench.jobs import append_tick, every_second
+from bench.jobs import every_second
 from bench.rows import spread
 from tests.e2e.cluster import (
     DEADLINE_S,
@@ -22,6 +22,7 @@ from tests.e2e.cluster import (
     delete_jobs,
     judge_file,
     knob,
+    steady_load,
     verified,
     wait_lines,
 )
@@ -63,17 +64,6 @@ def assert_ledger_agrees(cluster: Cluster, began_ms: int, jobs: list[Every]) -> 
     heads = cluster.equal_heads()
     assert len({(state, head) for _, state, head in heads.values()}) == 1, heads
     assert all(set(head) != {"0"} for _, _, head in heads.values())
-
-
-def steady_load(cluster: Cluster) -> tuple[list[Every], Path, int]:
-    """Ten every-second jobs that append their tick, running: their oracles, the file, and the instant from
-    which each tick must be in it."""
-    file = cluster.root / "ticks.txt"
-    made = [every_second(f"steady-{i}", append_tick(file), offset_ms=i * 100) for i in range(10)]
-    cluster.client.apply([job for job, _ in made])
-    from_ms = int(time.time() * 1000) + 1_000
-    wait_lines(file, 20)
-    return [oracle for _, oracle in made], file, from_ms
 
 
 def test_a_dead_front_costs_no_tick_and_off_the_leader_no_election(new_cluster: NewCluster) -> None:

@@ -8,8 +8,7 @@ import time
 import pytest
 
 from bench.cluster import Node, wait_for, write_node_config
-from bench.jobs import append_tick, every_second
-from tests.e2e.cluster import DEADLINE_S, NewCluster, delete_jobs, judge_file, wait_lines
+from tests.e2e.cluster import DEADLINE_S, NewCluster, delete_jobs, judge_file, steady_load
 
 pytestmark = pytest.mark.cluster
 
@@ -21,13 +20,8 @@ EXIT_REFUSED = 78
 def test_a_wiped_node_is_refused_and_joins_as_a_new_one_under_load(new_cluster: NewCluster) -> None:
     cluster = new_cluster(slots=500)
     cluster.start()
-    file = cluster.root / "ticks.txt"
-    made = [every_second(f"load-{i}", append_tick(file), offset_ms=i * 50) for i in range(JOBS)]
-    oracles = [oracle for _, oracle in made]
     cluster.client.apply([{"job": f"bulk-{i}", "run": "true"} for i in range(BULK)])
-    cluster.client.apply([job for job, _ in made])
-    from_ms = int(time.time() * 1000) + 1_000
-    wait_lines(file, 2 * JOBS)
+    oracles, file, from_ms = steady_load(cluster, JOBS, apart_ms=50)
     leader = cluster.leader()
     wiped = next(node for node in reversed(cluster.nodes) if node is not leader)
     term = cluster.statuses()[leader.name]["term"]

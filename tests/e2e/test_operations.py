@@ -8,7 +8,6 @@ import time
 import pytest
 
 from bench.cluster import PORTS_A_NODE, Cluster, Node, wait_for, write_node_config
-from bench.jobs import append_tick, every_second
 from bench.rolling import restart_all
 from bench.rows import spread
 from tests.e2e.cluster import (
@@ -18,6 +17,7 @@ from tests.e2e.cluster import (
     delete_jobs,
     judge_file,
     knob,
+    steady_load,
     wait_lines,
 )
 
@@ -60,12 +60,7 @@ def agents_lost(cluster: Cluster) -> list[str]:
 def test_three_nodes_grow_to_five_and_shrink_to_three_under_load(new_cluster: NewCluster) -> None:
     cluster = new_cluster(slots=500)
     cluster.start()
-    file = cluster.root / "ticks.txt"
-    made = [every_second(f"load-{i}", append_tick(file), offset_ms=i * 50) for i in range(JOBS)]
-    oracles = [oracle for _, oracle in made]
-    cluster.client.apply([job for job, _ in made])
-    from_ms = int(time.time() * 1000) + 1_000
-    wait_lines(file, 2 * JOBS)
+    oracles, file, from_ms = steady_load(cluster, JOBS, apart_ms=50)
 
     for number in (4, 5):
         fresh = newcomer(cluster, number)
