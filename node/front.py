@@ -88,6 +88,7 @@ class Front:
     def __init__(self, config: NodeConfig) -> None:
         """Raises TlsError."""
         self._config = config
+        self._leaving: asyncio.Task[None] | None = None
         self._https = (
             HttpsCertificate(config.http_cert, config.http_key)
             if config.http_cert is not None and config.http_key is not None
@@ -160,7 +161,12 @@ class Front:
             self._https.look(force=True)
 
     def _stop(self) -> None:
-        self._gateway.close()
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave(), name="leave")
+
+    async def _leave(self) -> None:
+        """Agents first: the server closes what is still open, and may cut a farewell off."""
+        await self._gateway.closed()
         self._server.should_exit = True
 
     def _on_commit(self, committed: Committed) -> None:
