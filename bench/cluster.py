@@ -8,7 +8,6 @@ and a deadline, which is a limit and no measurement.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import http.client
 import json
@@ -20,40 +19,25 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from bench.client import Client, UnansweredError
-from bench.toml import write_toml
 
-T = TypeVar("T")
+# The processes of a machine are one concept, and the chaos harness owns it; its callers here find it here.
+from chaos.programs import DeadlineError as DeadlineError
+from chaos.programs import alive as alive
+from chaos.programs import command_line, start_process, tail_of, tree, write_toml
+from chaos.programs import processes_naming as processes_naming
+from chaos.programs import signal_all as signal_all
+from chaos.programs import wait_for as wait_for
 
-POLL_S = 0.02
 PROJECT = Path(__file__).parent.parent
 READY_S = 60.0
 PORTS_A_NODE = 10
-LOG_BYTES_SHOWN = 6000
-_PR_SET_PDEATHSIG = 1
-
-
-class DeadlineError(Exception):
-    """A condition did not become true in time."""
-
-
-def wait_for(condition: Callable[[], T | None], deadline_s: float, what: str, poll_s: float = POLL_S) -> T:
-    """The condition's first true value; raises DeadlineError, which says `what` did not happen."""
-    until_s = time.monotonic() + deadline_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > until_s:
-            raise DeadlineError(f"not within {deadline_s:g} s: {what}; last seen: {value!r}")
-        time.sleep(poll_s)
 
 
 def free_base_port(low: int, high: int, nodes: int) -> int:
@@ -72,28 +56,6 @@ def _port_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def alive(pid: int) -> bool:
-    """Whether this process exists and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def signal_all(pids: list[int], number: int) -> None:
-    """Send a signal to each of these processes that still exists."""
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-_LIBC = ctypes.CDLL(None)
 
 
 @dataclass(slots=True)
@@ -123,16 +85,11 @@ class Program:
         """Start it without waiting for anything."""
         if self.process is not None and self.process.poll() is None:
             raise RuntimeError(f"{self.name} runs already")
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self.launcher or self.module, "--config", str(self.config)],
-                cwd=PROJECT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
+        self.process = start_process(
+            [sys.executable, "-m", self.launcher or self.module, "--config", str(self.config)],
+            log=self.log,
+            cwd=PROJECT,
+        )
 
     def reap(self) -> None:
         """Wait for the end of a process that was told to end."""
@@ -145,9 +102,7 @@ class Program:
             self.process = None
 
     def log_tail(self) -> str:
-        if not self.log.exists():
-            return "(no log)"
-        return self.log.read_bytes()[-LOG_BYTES_SHOWN:].decode(errors="replace")
+        return tail_of(self.log)
 
 
 @dataclass(slots=True)
@@ -198,7 +153,7 @@ class Node(Program):
 class Agent(Program):
     def spooler(self) -> int | None:
         """Pid of its spooler: the process of that module that names this agent's data directory."""
-        found = [pid for pid in processes_naming(str(self.data)) if " agent.spooler " in _command_line(pid)]
+        found = [pid for pid in processes_naming(str(self.data)) if " agent.spooler " in command_line(pid)]
         return found[0] if found else None
 
     def kill_spooler(self) -> None:
@@ -208,7 +163,7 @@ class Agent(Program):
     def kill_host(self) -> None:
         """SIGKILL to all that a reboot of the host would end: agent, spooler, work."""
         spooler = self.spooler()
-        spooled = [] if spooler is None else _tree(spooler)
+        spooled = [] if spooler is None else tree(spooler)
         self.kill()
         signal_all(spooled, signal.SIGKILL)
         wait_for(lambda: not any(alive(pid) for pid in spooled), READY_S, "the host's processes gone")
@@ -226,33 +181,6 @@ class Agent(Program):
     def thaw(self) -> None:
         if self.process is not None:
             self.process.send_signal(signal.SIGCONT)
-
-
-def _command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _tree(root: int) -> list[int]:
-    """This process and its descendants, parents first."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                children.setdefault(parent, []).append(int(entry.name))
-    found = [root]
-    for pid in found:  # grows while it is walked
-        found += children.get(pid, [])
-    return found
-
-
-def processes_naming(text: str) -> list[int]:
-    """Living processes, other than this one, whose command line holds this text."""
-    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return [pid for pid in pids if pid != os.getpid() and alive(pid) and text in _command_line(pid)]
 
 
 @dataclass(slots=True)
@@ -310,7 +238,7 @@ class Cluster:
         """Kill everything that was started here, the spoolers and their work included."""
         self.client.close()
         spooled = [
-            pid for agent in self.agents if (root := agent.spooler()) is not None for pid in _tree(root)
+            pid for agent in self.agents if (root := agent.spooler()) is not None for pid in tree(root)
         ]
         for agent in self.agents:
             agent.thaw()

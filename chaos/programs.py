@@ -95,6 +95,13 @@ def processes_naming(text: str) -> list[int]:
     return [pid for pid in pids if pid != os.getpid() and text in command_line(pid) and alive(pid)]
 
 
+def tail_of(log: Path) -> str:
+    """The last lines of a program's log."""
+    if not log.exists():
+        return "(no log)"
+    return log.read_bytes()[-LOG_BYTES_SHOWN:].decode(errors="replace")
+
+
 def start_process(
     command: Sequence[str],
     *,
@@ -190,9 +197,7 @@ class Program:
             self.process = None
 
     def log_tail(self) -> str:
-        if not self.log.exists():
-            return "(no log)"
-        return self.log.read_bytes()[-LOG_BYTES_SHOWN:].decode(errors="replace")
+        return tail_of(self.log)
 
 
 def write_toml(
