@@ -3,7 +3,9 @@
 Rules: a token is found by its SHA-256, so what a comparison takes tells nothing of it; a role grants
 capabilities, never a route by name; cookies carry the token, HttpOnly and same-site, and a write made with
 one needs the CSRF token. `agent` tokens open the agents' socket and nothing else; join tokens redeem
-themselves and nothing else; one that has expired is no token.
+themselves and nothing else; one that has expired is no token. A token is good on every node from the moment
+that its maker heard of it: whoever brings one that this node does not know is refused only after a barrier,
+and never by a cluster that has no token yet.
 """
 
 from __future__ import annotations
@@ -14,15 +16,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from api.ports import Scheduler
+from api.ports import NoLeaderError, Scheduler
 from api.problems import Problem
 from scheduler.store import tokens as token_rows
 from scheduler.store.tokens import Credential
 
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="cronclave"'}
 COOKIE = "cronclave_session"
 COOKIE_AGE_S = 12 * 3600
 CACHE_S = 2.0  #: how long a token may still work on a node that did not hear of its end
 CACHE_ENTRIES_MAX = 1_000
+BARRIER_S = 2.0
 TOKEN_BYTES_MAX = 512
 
 READ, RUN, EDIT, OPERATE, ADMIN, AGENT = "read", "run", "edit", "operate", "admin", "agent"
@@ -72,6 +76,13 @@ def session_cookie(headers: Mapping[str, str]) -> str | None:
     return None
 
 
+class UnknownToken(Problem):
+    """This node's state does not have it."""
+
+    def __init__(self) -> None:
+        super().__init__("unauthorized", "the token is not known", headers=CHALLENGE)
+
+
 class Access:
     """Finds the principal of a request in the state's tokens, with a small cache in front."""
 
@@ -79,23 +90,42 @@ class Access:
         self._scheduler = scheduler
         self._cache: dict[bytes, tuple[float, Credential]] = {}
 
-    def identify(self, headers: Mapping[str, str]) -> Principal:
-        """The principal of these headers; raises Problem(unauthorized)."""
+    async def identify(self, headers: Mapping[str, str]) -> Principal:
+        """The principal of these headers; raises Problem: unauthorized, or founding and no-leader where this
+        node cannot tell."""
         token = bearer(headers)
         by_cookie = False
         if token is None:
             token, by_cookie = session_cookie(headers), True
         if token is None:
             raise unauthorized("no token was sent")
-        return self.of_token(token, by_cookie=by_cookie)
+        return await self.of_token(token, by_cookie=by_cookie)
 
     def forget(self, name: str) -> None:
         """A token was withdrawn: what is remembered of it is no longer true."""
         self._cache = {digest: kept for digest, kept in self._cache.items() if kept[1].name != name}
 
-    def of_token(self, token: str, *, by_cookie: bool = False) -> Principal:
+    async def of_token(self, token: str, *, by_cookie: bool = False) -> Principal:
         if len(token) > TOKEN_BYTES_MAX:
-            raise unauthorized("the token is not known")
+            raise UnknownToken
+        try:
+            return self._known(token, by_cookie)
+        except UnknownToken:
+            await self._catch_up()
+            return self._known(token, by_cookie)
+
+    async def _catch_up(self) -> None:
+        """Until this node knows every token that was acknowledged before the call."""
+        try:
+            await self._scheduler.barrier(timeout_s=BARRIER_S)
+        except NoLeaderError as error:
+            detail = f"this node does not know the token, and cannot ask whether the cluster does: {error}"
+            raise Problem("no-leader", detail, headers={"Retry-After": "1"}) from error
+        with self._scheduler.read() as store:
+            if not token_rows.any_token(store):
+                raise Problem("founding", "the cluster has no token yet", headers={"Retry-After": "1"})
+
+    def _known(self, token: str, by_cookie: bool) -> Principal:
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         now = time.monotonic()
         known = self._cache.get(digest)
@@ -104,7 +134,7 @@ class Access:
                 found = token_rows.by_digest(store, digest)
             if found is None:
                 self._cache.pop(digest, None)
-                raise unauthorized("the token is not known")
+                raise UnknownToken
             if len(self._cache) >= CACHE_ENTRIES_MAX:
                 self._cache.clear()
             known = self._cache[digest] = (now + CACHE_S, found)
@@ -117,7 +147,7 @@ class Access:
 
 
 def unauthorized(detail: str) -> Problem:
-    return Problem("unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="cronclave"'})
+    return Problem("unauthorized", detail, headers=CHALLENGE)
 
 
 def require(principal: Principal, capability: str) -> None:

@@ -128,7 +128,7 @@ class Door:
             if call.method in WRITES:
                 call.body = await self._read_body(headers, receive)
                 receive = _replay(call.body, receive)
-            self._admit(call)
+            await self._admit(call)
             hot = self._hot(call)
             if hot is None:
                 await self._inner(scope, receive, reply)
@@ -153,11 +153,11 @@ class Door:
             headers.append((b"x-cronclave-lag-ms", b"%d" % call.lag_ms))
         return headers
 
-    def _admit(self, call: Call) -> None:
+    async def _admit(self, call: Call) -> None:
         path = call.path
         if path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES) or path in OWN_ACCESS:
             return
-        call.principal = self._access.identify(call.headers)
+        call.principal = await self._access.identify(call.headers)
         if call.method in WRITES:
             check_csrf(call.principal, call.headers)
 

@@ -120,7 +120,7 @@ class Gateway:
         """One WebSocket of an agent, from its request to its end."""
         await receive()  # websocket.connect
         try:
-            principal = self._admit(scope)
+            principal = await self._admit(scope)
         except Problem as problem:
             await _deny(scope, send, problem)
             return
@@ -132,12 +132,12 @@ class Gateway:
             self._open.discard(session)
             self.forget(session)
 
-    def _admit(self, scope: Scope) -> Principal:
+    async def _admit(self, scope: Scope) -> Principal:
         if scope["path"] != "/v1/agent":
             raise Problem("not-found", f"no WebSocket at {scope['path'][:200]}")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         headers.pop("cookie", None)  # a browser's page must not open it
-        principal = self.access.identify(headers)
+        principal = await self.access.identify(headers)
         if not principal.may(AGENT):
             raise Problem("forbidden", f"a token of role {principal.role!r} does not open the agents' socket")
         if p.SUBPROTOCOL not in scope.get("subprotocols", ()):

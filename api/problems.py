@@ -53,6 +53,11 @@ KINDS: dict[str, Kind] = {
         "No leader or no quorum",
         "Reads: add ?consistency=stale for what this node knows. Writes: try again, with an Idempotency-Key.",
     ),
+    "founding": Kind(
+        503,
+        "The cluster is being founded",
+        "Try again. If it stays so, no node has auth.bootstrap_token_sha256 set.",
+    ),
     "behind": Kind(503, "This node has not seen that index yet", "Try again, or ask another node."),
     "unavailable": Kind(503, "The node takes no writes for now", "Ask another node."),
     "storage-low": Kind(507, "The cluster is short of disk", "Free disk space on the nodes."),

@@ -25,8 +25,8 @@ async def begin(request: Request) -> Response:
             raise Problem("validation", "the body has no token", hint='Send {"token": "…"}.')
         token = given
     if not token.isascii() or any(letter in token for letter in ' ;,"\\') or not token.isprintable():
-        raise access.unauthorized("the token is not known")
-    principal = services.access.of_token(token)
+        raise access.UnknownToken
+    principal = await services.access.of_token(token)
     document = {"name": principal.name, "role": principal.role, "csrf": csrf_token(token)}
     return json_response(document, 201, {"Set-Cookie": _cookie(call, request, token, COOKIE_AGE_S)})
 
@@ -35,7 +35,7 @@ async def begin(request: Request) -> Response:
 async def current(request: Request) -> Response:
     """Who this session is, and its CSRF token."""
     services, call = services_of(request), call_of(request)
-    principal = services.access.identify(call.headers)
+    principal = await services.access.identify(call.headers)
     return json_response(
         {"name": principal.name, "role": principal.role, "csrf": csrf_token(principal.token)}
     )
@@ -45,7 +45,7 @@ async def current(request: Request) -> Response:
 async def end(request: Request) -> Response:
     """End the session."""
     services, call = services_of(request), call_of(request)
-    check_csrf(services.access.identify(call.headers), call.headers)
+    check_csrf(await services.access.identify(call.headers), call.headers)
     return Response(status_code=204, headers={"Set-Cookie": _cookie(call, request, "", 0)})
 
 

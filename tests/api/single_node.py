@@ -34,7 +34,13 @@ class SingleNode:
     """The stand-in. Use it in one event loop; `read` works in any thread."""
 
     def __init__(
-        self, folder: Path, *, node: str = "node-1", zone: str = "zone-a", peers: Sequence[PeerStatus] = ()
+        self,
+        folder: Path,
+        *,
+        node: str = "node-1",
+        zone: str = "zone-a",
+        peers: Sequence[PeerStatus] = (),
+        founded: bool = True,
     ) -> None:
         self.path = folder / "state.db"
         self.store = Store.create_or_open(self.path, cluster=CLUSTER)
@@ -49,6 +55,7 @@ class SingleNode:
         self.subscriptions: set[CommitQueue] = set()
         self.history_kept: deque[tuple[int, int, int, Event]] = deque(maxlen=HISTORY_EVENTS_MAX)
         self.history_from = (0, -1)
+        self.unheard: list[Command] = []  #: committed by the others; heard of with the next barrier
         self.deaf = 0  #: so many wishes for the cluster have no effect
         self.calls: list[tuple[str, object]] = []  #: what was asked of the cluster
         self._entry = 0
@@ -56,7 +63,8 @@ class SingleNode:
         self._local = threading.local()
         self._moved = asyncio.Condition()
         self.apply(Lead(node, zone, 1))
-        self.apply(PutToken("admin", hashlib.sha256(ADMIN_TOKEN.encode()).digest(), "admin"))
+        if founded:
+            self.apply(PutToken("admin", hashlib.sha256(ADMIN_TOKEN.encode()).digest(), "admin"))
 
     def close(self) -> None:
         self.store.close()
@@ -134,6 +142,9 @@ class SingleNode:
         if not self.quorum:
             raise NoLeaderError("no quorum for a linearizable read")
         await asyncio.sleep(0)
+        if self.unheard:
+            self.apply(*self.unheard)
+            self.unheard.clear()
 
     async def wait_index(self, index: int, *, timeout_s: float) -> bool:
         with contextlib.suppress(TimeoutError):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from api.app import Api
+from api.app import Api, create_app
+from api.gateway import Gateway
+from api.ports import ApiSettings
 from api.problems import KINDS
 from scheduler.commands import PutToken
-from tests.api.single_node import SingleNode
+from tests.api.single_node import ADMIN_TOKEN, SingleNode
 
 NOOP: dict[str, Any] = {"noop": True}
 
@@ -166,6 +169,34 @@ async def test_no_token_and_wrong_tokens(api: Api) -> None:
         assert wrong.status_code == 401
         for path in ("/healthz", "/healthy.html", "/readyz", "/", "/docs", "/openapi.json"):
             assert (await stranger.get(path)).status_code == 200, path
+
+
+async def test_a_token_of_another_node_is_good_here_at_once(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    token = {"Authorization": "Bearer fresh"}
+    node.unheard.append(PutToken("fresh", hashlib.sha256(b"fresh").digest(), "viewer"))
+    assert (await client.get("/v1/jobs?consistency=stale", headers=token)).status_code == 200
+    node.quorum = False
+    assert (await client.get("/v1/jobs?consistency=stale", headers=token)).status_code == 200
+    reply = await client.get("/v1/jobs?consistency=stale", headers={"Authorization": "Bearer wrong"})
+    assert (reply.status_code, reply.json()["type"]) == (503, "/problems/no-leader"), reply.text
+
+
+async def test_no_token_is_refused_while_there_is_none(tmp_path: Path) -> None:
+    node = SingleNode(tmp_path, founded=False)
+    settings = ApiSettings(insecure=False, urls={})
+    api = create_app(node, settings, Gateway(node, settings))
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=api), base_url="http://node-1"
+    ) as client:
+        token = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+        reply = await client.get("/v1/jobs", headers=token)
+        assert (reply.status_code, reply.json()["type"]) == (503, "/problems/founding"), reply.text
+        node.apply(PutToken("bootstrap", hashlib.sha256(ADMIN_TOKEN.encode()).digest(), "admin"))
+        assert (await client.get("/v1/jobs", headers=token)).status_code == 200
+    await api.close()
+    node.close()
 
 
 async def test_roles_limit_what_a_token_may_do(client: httpx2.AsyncClient, node: SingleNode) -> None:
