@@ -4,22 +4,25 @@ to whom leadership is handed.
 Rules:
 1. One change at a time, and none before this leadership has committed its first entry.
 2. A change after which no majority would answer is refused. A learner that does not answer gets no vote.
-3. A leader hands over before it is removed.
-4. While a hand-over is under way no proposal becomes an entry, for a bounded time: the heir needs the whole
+3. Whoever asks hears the leader's word at once, on whichever member it asked (cluster.questions). A change
+   that meets another person's is refused by its name; one that meets the leader's own work waits for that.
+4. A leader hands over before it is removed.
+5. While a hand-over is under way no proposal becomes an entry, for a bounded time: the heir needs the whole
    log.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgpack
 
 from cluster.library import MEMBERSHIP
-from cluster.membership import WOULD_STOP, Membership, apply_change, well_formed
+from cluster.membership import WOULD_STOP, Membership, apply_change, difference, well_formed
 from cluster.peers import Peers
+from cluster.questions import NO_LEADER, Questions, Told, refuse, unheard
 from cluster.raft import Raft, Role
 from cluster.roster import Roster
 from cluster.settings import ClusterSettings, Timings
@@ -27,6 +30,9 @@ from cluster.wire import Message
 
 CATCH_UP_ENTRIES = 500  #: a learner this close to the log's end becomes a voter
 HANDOVER_S = 1.5  #: proposals wait this long for a transfer of leadership
+PATIENCE_S = 1.0  #: a person's change waits this long for what the leader itself is changing
+WAITING_MAX = 16
+BUSY = "the leader is still at work on the membership; try again"
 
 _log = logging.getLogger(__name__)
 
@@ -43,12 +49,16 @@ class Changes:
         clock: Callable[[], float],
         send: Callable[[str, Message], bool],
         refresh: Callable[[], None],
+        may_lead: Callable[[Mapping[str, Any]], bool],
     ) -> None:
         self._settings, self._timings = settings, timings
         self._raft, self._peers, self._roster = raft, peers, roster
         self._clock, self._send, self._refresh = clock, send, refresh
+        self._may_lead = may_lead
         self._handover: tuple[str | None, float] | None = None
         self._leaves_after_handover = False
+        self._questions = Questions(clock, send)
+        self._waiting: list[tuple[list[Any], Told, float]] = []
 
     # ---- the office
 
@@ -56,17 +66,20 @@ class Changes:
     def hands_over(self) -> bool:
         return self._handover is not None
 
-    def transfer(self, target: str | None) -> str | None:
-        """None when it is under way, else why it cannot be."""
+    def transfer(self, target: str | None, told: Told = unheard) -> str | None:
+        """None when it is under way, else why it cannot be. On another member than the leader None says that
+        the wish was passed on; `told` hears the leader's word, once, wherever it was asked."""
         if target is not None and target not in self._roster.current.voters:
-            return f"{target} is no voting member"
+            return refuse(told, f"{target} is no voting member")
         if self._raft.role() is not Role.LEADER:
-            return self._tell_leader({"type": "transfer", "target": target or ""})
-        if target == self._settings.name:
-            return None
-        if not self._heirs():
-            return "no other voting member is reachable"
-        self._handover = (target, self._clock() + HANDOVER_S)
+            return self._questions.ask(
+                self._raft.leader(), {"type": "transfer", "target": target or ""}, told
+            )
+        if target != self._settings.name:
+            if not self.heirs():
+                return refuse(told, "no other voting member that can lead answers")
+            self._handover = (target, self._clock() + HANDOVER_S)
+        told(None)
         return None
 
     def continue_handover(self, now: float) -> None:
@@ -78,61 +91,108 @@ class Changes:
             self._handover = None
             self._leaves_after_handover = False
             return
-        candidates = [target] if target else self._heirs()
+        candidates = [target] if target else self.heirs()
         if any(self._raft.hand_over(candidate) for candidate in candidates):
             self._handover = (target, min(deadline, now + 4 * self._timings.election_max_s))
 
     def became(self, role: Role) -> None:
         self._handover = None
+        if role is not Role.LEADER:
+            waiting, self._waiting = self._waiting, []
+            for _, told, _ in waiting:
+                told(None)
 
     def leave(self) -> None:
         """After the hand-over of a leader that was to be removed: until the new leader has done it."""
         if self._leaves_after_handover and self._raft.role() is not Role.LEADER:
-            self.request(["remove", self._settings.name])
+            self.request(["remove", self._settings.name], self._stays)
 
-    def _heirs(self) -> list[str]:
-        """The connected voter that has most of the log."""
+    def _stays(self, reason: str | None) -> None:
+        """A refusal that is no matter of moments ends it: a removal long after it was asked for surprises."""
+        if reason is not None and reason not in (BUSY, NO_LEADER):
+            self._leaves_after_handover = False
+            _log.warning("this node was to be removed, and stays: %s", reason)
+
+    def heirs(self) -> list[str]:
+        """The voter that has most of the log, of those that answer and may lead."""
         reachable = self._peers.reachable()
         names = [n for n in self._roster.current.voters if n in reachable]
+        names = [n for n in names if self._answers(n) and self._may_lead(self._peers.get(n).status)]
         return sorted(names, key=lambda n: (-self._raft.match(n), n))[:1]
+
+    def _answers(self, name: str) -> bool:
+        return self._raft.answered([name], self._timings.election_max_s) > 0
 
     # ---- the membership
 
-    def request(self, change: list[Any]) -> str | None:
-        """A person's change, on any member. None when it is under way, else why it cannot be."""
+    def request(self, change: list[Any], told: Told = unheard) -> str | None:
+        """A person's change, on any member. Results as `transfer`."""
         changed = apply_change(self._roster.current, change)
         if isinstance(changed, str):
-            return changed
+            return refuse(told, changed)
         if self._raft.role() is Role.LEADER:
-            return self.make(change)
-        return self._tell_leader({"type": "change", "change": msgpack.packb(change)})
+            return self.make(change, told)
+        return self._questions.ask(
+            self._raft.leader(), {"type": "change", "change": msgpack.packb(change)}, told
+        )
 
-    def make(self, change: list[Any]) -> str | None:
+    def make(self, change: list[Any], told: Told = unheard) -> str | None:
         """A change asked for by a person, at the leader."""
         changed = apply_change(self._roster.current, change)
         if isinstance(changed, str):
-            return changed
+            return refuse(told, changed)
         if change[0] == "remove" and not self.would_go_on(changed):
-            return WOULD_STOP.format(name=change[1], left=len(changed.voters))
+            return refuse(told, WOULD_STOP.format(name=change[1], left=len(changed.voters)))
+        other = difference(self._roster.committed, self._roster.current)
+        if other is not None:
+            return refuse(
+                told, f"{other} right now, and one change of the membership goes at a time; try again"
+            )
         if change == ["remove", self._settings.name]:
-            self._leaves_after_handover = True
-            return self.transfer(None)
-        return self._commit(changed)
+            reason = self.transfer(None, told)
+            self._leaves_after_handover = reason is None
+            return reason
+        if self._is_busy():
+            if len(self._waiting) >= WAITING_MAX:
+                return refuse(told, BUSY)
+            self._waiting.append((change, told, self._clock() + PATIENCE_S))
+            return None
+        self._commit(changed)
+        told(None)
+        return None
+
+    def make_waiting(self, now: float) -> None:
+        """Leader: what waited for its own work."""
+        if not self._waiting or (self._is_busy() and now < self._waiting[0][2]):
+            return
+        change, told, until = self._waiting.pop(0)
+        if self._is_busy() and now >= until:
+            told(BUSY)
+        else:
+            self.make(change, told)
 
     def asked(self, peer: str, message: Message) -> None:
-        """Another member passes on what a person asked for there."""
+        """Another member passes on what a person asked for there, or the leader's word on that comes."""
+        if message["type"] == "verdict":
+            self._questions.verdict(peer, message)
+            return
+        told = self._questions.answering(peer, message["number"])
         if self._raft.role() is not Role.LEADER:
+            told(None)  # it asks again, whoever leads by then
             return
         if message["type"] == "transfer":
-            self.transfer(message["target"] or None)
+            self.transfer(message["target"] or None, told)
             return
         try:
             change = msgpack.unpackb(message["change"])
         except Exception:  # msgpack raises many types for malformed bytes
             return
-        reason = self.make(change) if well_formed(change) else "malformed"
+        reason = self.make(change, told) if well_formed(change) else refuse(told, "malformed")
         if reason is not None:
             _log.warning("a change of the membership asked for by %s: %s", peer, reason)
+
+    def expire(self, now: float) -> None:
+        self._questions.expire(now)
 
     def would_go_on(self, membership: Membership) -> bool:
         """Leader: a majority of these voters answers now."""
@@ -149,24 +209,18 @@ class Changes:
             for name in current.learners:
                 match = self._raft.match(name)
                 is_close = match > 0 and match + CATCH_UP_ENTRIES >= self._raft.last_index()
-                answers = self._raft.answered([name], self._timings.election_max_s) > 0
-                if is_close and answers and self.would_go_on(current.promoted(name)):
+                if is_close and self._answers(name) and self.would_go_on(current.promoted(name)):
                     changed = changed.promoted(name)
                     break
-        if changed != current:
+        if changed != current and not self._is_busy():
             self._commit(changed)
 
-    def _commit(self, membership: Membership) -> str | None:
+    def _is_busy(self) -> bool:
+        """Before this office's first entry has committed, or while another membership has not."""
         latest = self._raft.latest_membership()
-        if not self._raft.settled() or (latest is not None and latest[1] > self._raft.applied()):
-            return "another change of the membership is under way; try again"
+        return not self._raft.settled() or (latest is not None and latest[1] > self._raft.applied())
+
+    def _commit(self, membership: Membership) -> None:
         self._raft.append(bytes([MEMBERSHIP]) + membership.encode())
         self._refresh()
         self._raft.replicate()
-        return None
-
-    def _tell_leader(self, message: Message) -> str | None:
-        leader = self._raft.leader()
-        if leader is None or not self._send(leader, message):
-            return "no leader is known"
-        return None

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from cluster.machine import Applied, Position, StateMachine
 from cluster.membership import Membership
 from cluster.peers import STATUS_PERIOD_S, PeerInfo, Peers
 from cluster.progress import Progress
+from cluster.questions import Told, unheard
 from cluster.raft import Raft, Role
 from cluster.restore import fit
 from cluster.roster import Roster
@@ -55,6 +56,7 @@ class Consensus:
         on_lead: Callable[[], bytes | None] = lambda: None,
         on_fatal: Callable[[str], None] = lambda reason: None,
         local_status: Callable[[], dict[str, Any]] = dict,
+        may_lead: Callable[[Mapping[str, Any]], bool] = lambda status: True,
         disk: Disk | None = None,
         spawn: Spawn = on_thread,
         hardening: Hardening = ALL_ON,
@@ -106,6 +108,7 @@ class Consensus:
             clock=clock,
             send=self.send,
             refresh=self._refresh,
+            may_lead=may_lead,
         )
         self._exchange = Exchange(
             settings.copy_dir,
@@ -209,6 +212,11 @@ class Consensus:
         )
 
     @property
+    def heir(self) -> str | None:
+        """Leader: who would take over best, of those that answer and may lead by what they tell."""
+        return next(iter(self._changes.heirs()), None)
+
+    @property
     def clocks_known(self) -> int:
         """How many peers told their clock."""
         return self._peers.clocks_known()
@@ -220,21 +228,28 @@ class Consensus:
         Raises ValueError for one over 1 MiB."""
         return self._intake.propose(proposal, self._clock()) if self.fatal is None else False
 
-    def transfer(self, target: str | None = None) -> str | None:
+    def transfer(self, target: str | None = None, told: Told = unheard) -> str | None:
         """Hand leadership to `target`, or to whoever is most caught up. None when it is under way (look at
-        `leader`), else why it cannot be."""
-        return self._changes.transfer(target)
+        `leader`) or was passed on to the leader, else why it cannot be; `told` hears the leader's
+        word, once."""
+        return self._changes.transfer(target, told)
 
     def add_member(
-        self, name: str, address: str, zone: str = "", url: str = "", uid: str | None = None
+        self,
+        name: str,
+        address: str,
+        zone: str = "",
+        url: str = "",
+        uid: str | None = None,
+        told: Told = unheard,
     ) -> str | None:
         """Admit a new name. It copies the state first and votes once it has caught up: look at `membership`.
-        None when it is under way, else why it cannot be."""
-        return self._changes.request(["add", name, address, zone, url, uid])
+        Results as `transfer`."""
+        return self._changes.request(["add", name, address, zone, url, uid], told)
 
-    def remove_member(self, name: str) -> str | None:
-        """Remove a member for good; a leader hands over before it removes itself. Results as `add_member`."""
-        return self._changes.request(["remove", name])
+    def remove_member(self, name: str, told: Told = unheard) -> str | None:
+        """Remove a member for good; a leader hands over before it removes itself. Results as `transfer`."""
+        return self._changes.request(["remove", name], told)
 
     def turn(self) -> float:
         """One turn; returns the seconds until the next is due, if no frame comes before."""
@@ -296,7 +311,9 @@ class Consensus:
 
     def _housekeep(self, now: float) -> None:
         self._exchange.poll()
+        self._changes.expire(now)
         if self.role is Role.LEADER:
+            self._changes.make_waiting(now)
             self._changes.bind_and_promote()
             self._changes.continue_handover(now)
         if now >= self._next_status:
@@ -423,7 +440,7 @@ class Consensus:
         elif kind == "status":
             if self._peers.take_status(peer, message):
                 self.send(peer, self._peers.status_message(peer, self._status()))
-        elif kind in ("change", "transfer"):
+        elif kind in ("change", "transfer", "verdict"):
             self._changes.asked(peer, message)
         elif kind.startswith("copy_"):
             self._exchange.received(peer, message)

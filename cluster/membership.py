@@ -116,6 +116,14 @@ def apply_change(membership: Membership, change: list[Any]) -> Membership | str:
     return membership.put(Member(name, address, zone, url, uid, voter=False))
 
 
+def difference(before: Membership, after: Membership) -> str | None:
+    """Who comes or goes between the two, in words; None: nobody."""
+    names, later = ({m.name for m in membership.members} for membership in (before, after))
+    said = [f"{name} is being added" for name in sorted(later - names)]
+    said += [f"{name} is being removed" for name in sorted(names - later)]
+    return " and ".join(said) or None
+
+
 def well_formed(change: object) -> bool:
     """Whether a peer's change has the shape that `apply_change` needs."""
     if not isinstance(change, list) or len(change) not in (2, 6):

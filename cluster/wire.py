@@ -189,8 +189,9 @@ SCHEMA: dict[str, dict[str, _Check]] = {
     "prevote": {"term": _integer, "last_log_index": _integer, "last_log_term": _integer, "round": _integer},
     "prevoted": {"round": _integer, "granted": _flag},
     "propose": {"proposals": _blobs},
-    "change": {"change": _blob},
-    "transfer": {"target": _text},
+    "change": {"number": _integer, "change": _blob},
+    "transfer": {"number": _integer, "target": _text},
+    "verdict": {"number": _integer, "reason": _text},  #: of the leader on one of the two; empty: under way
     "status": {"sent_ms": _number, "echo_ms": _number, "hold_ms": _number, "status": _record},
     "copy_ask": {"needed": _integer},
     "copy_wait": {},

@@ -24,6 +24,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ class Core:
         self._front = FrontSocket(self._reactor, config.data, on_message=self._take, on_lost=self._forget)
         self._ending = Ending(
             self._consensus,
-            transfer=lambda: self._transfer(None),
+            hand_over=self._hand_over,
             dismiss=lambda: self._front.tell(["stop"]),
         )
 
@@ -143,6 +144,7 @@ class Core:
             on_role=self._role_changed,
             on_fatal=self._refused,
             local_status=self._local_status,
+            may_lead=_may_lead,
         )
 
     def run(self) -> None:
@@ -238,44 +240,40 @@ class Core:
             raise ValueError(f"unknown bridge message {kind!r}")
 
     def _answer(self, number: int, what: str, arguments: list[Any]) -> None:
-        """Asks about membership: the answer says that it began; its end shows in the status."""
-        try:
-            if what == "transfer":
-                text = self._transfer(arguments[0])
-            elif what == "add_member":
-                text = _must(self._consensus.add_member(*arguments))
-            elif what == "remove_member":
-                text = _must(self._consensus.remove_member(arguments[0]))
-            else:
-                raise ValueError(f"unknown question {what!r}")
-            ok = True
-        except ValueError as error:
-            ok, text = False, str(error)
-        if number:
-            self._front.tell(["answer", number, ok, text])
+        """Asks about membership: the answer says that it began, or why not; its end shows in the status."""
 
-    def _transfer(self, target: str | None) -> str:
-        """Raises ValueError with the reason why nobody can take over."""
+        def told(reason: str | None) -> None:
+            if number:
+                self._front.tell(["answer", number, reason is None, reason or "under way"])
+
+        if what == "transfer":
+            self._transferred_s = time.monotonic()
+            self._consensus.transfer(arguments[0], told)
+        elif what == "add_member":
+            name, address, zone, url = arguments
+            self._consensus.add_member(name, address, zone, url, told=told)
+        elif what == "remove_member":
+            self._consensus.remove_member(arguments[0], told)
+        else:
+            raise ValueError(f"unknown question {what!r}")
+
+    def _hand_over(self, target: str | None = None) -> str:
+        """The leader's own wish. Raises ValueError with the reason why nobody can take over."""
         self._transferred_s = time.monotonic()
-        if target is None and self._consensus.role is Role.LEADER:
-            living = [
-                p
-                for p in self._consensus.peers()
-                if p.reachable and p.voter and p.status.get("front") and not p.status.get("stopping")
-            ]
-            living.sort(key=lambda p: (-p.match, p.name))
-            if not living:
-                raise ValueError("no peer that can lead is reachable")
-            target = living[0].name
-        _must(self._consensus.transfer(target))
-        return target or ""
+        heir = target or self._consensus.heir
+        if heir is None:
+            raise ValueError("no peer that can lead is reachable")
+        reason = self._consensus.transfer(heir)
+        if reason is not None:
+            raise ValueError(reason)
+        return heir
 
     def _watch_front(self, now_s: float) -> None:
         if self._front.lives(now_s) or self._consensus.role is not Role.LEADER:
             return
         if now_s - self._transferred_s > TRANSFER_PAUSE_S and not self._ending.has_begun:
             try:
-                target = self._transfer(None)
+                target = self._hand_over()
                 log.warning("the front is silent: handing leadership to %s", target)
             except ValueError:
                 pass  # nobody else has a living front either: leading without one is no worse
@@ -294,7 +292,7 @@ class Core:
         self._transferred_s = now_s
         for target in roomy[:1]:
             with contextlib.suppress(ValueError):  # not caught up: again after the pause
-                self._transfer(target)
+                self._hand_over(target)
                 log.warning("the disk is low: handing leadership to %s", target)
 
     def _compare_states(self, now_s: float) -> None:
@@ -428,11 +426,9 @@ class Core:
         return "joining" if self._consensus.is_joining else self._consensus.role.value
 
 
-def _must(reason: str | None) -> str:
-    """Consensus says why something cannot be, or None when it is under way."""
-    if reason is not None:
-        raise ValueError(reason)
-    return "under way"
+def _may_lead(status: Mapping[str, Any]) -> bool:
+    """Whether a peer that tells this of itself can do a leader's work."""
+    return bool(status.get("front")) and not status.get("stopping")
 
 
 def main() -> int:

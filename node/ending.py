@@ -25,10 +25,11 @@ class Ending:
     """Nothing until `begin`; from then on the owner calls `step` every turn until it is done."""
 
     def __init__(
-        self, consensus: Consensus, *, transfer: Callable[[], str], dismiss: Callable[[], None]
+        self, consensus: Consensus, *, hand_over: Callable[[], str], dismiss: Callable[[], None]
     ) -> None:
-        """`transfer` hands over to the best peer or raises ValueError; `dismiss` tells the front to leave."""
-        self._consensus, self._transfer, self._dismiss = consensus, transfer, dismiss
+        """`hand_over` gives leadership to the best peer or raises ValueError; `dismiss` has the front
+        leave."""
+        self._consensus, self._hand_over, self._dismiss = consensus, hand_over, dismiss
         self._began_s: float | None = None
         self._transferred_s: float | None = None
         self._dismissed_s: float | None = None
@@ -64,7 +65,7 @@ class Ending:
         if self._transferred_s is None or now_s - self._transferred_s > AGAIN_S:
             self._transferred_s = now_s
             try:
-                log.info("this node ends: handing leadership to %s", self._transfer())
+                log.info("this node ends: handing leadership to %s", self._hand_over())
             except ValueError as error:
                 log.warning("this node ends and nobody takes over: %s", error)
                 return False

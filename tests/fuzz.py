@@ -93,7 +93,7 @@ def _agent(data: bytes) -> None:
 
 
 def _change(data: bytes) -> None:
-    change = wire.decode(msgpack.packb({"type": "change", "change": data}))["change"]
+    change = wire.decode(msgpack.packb({"type": "change", "number": 1, "change": data}))["change"]
     try:
         value = msgpack.unpackb(change)
     except Exception as error:  # as cluster.changes does

@@ -1,8 +1,8 @@
 """The cluster as this node knows it, and who belongs to it. GET works without a quorum.
 
-Rules: a reply to a change says that this node sees it done, never that it began. A follower only passes the
-wish on to the leader, which may refuse it unheard (one change of members at a time), so the wish is
-repeated until it shows.
+Rules: a reply to a change says that this node sees it done, never that it began. A refusal of the leader
+comes at once, on whichever node was asked; where the leader says nothing, since it is gone or another leads
+by now, the wish is repeated until it shows.
 """
 
 from __future__ import annotations

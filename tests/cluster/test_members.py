@@ -190,3 +190,67 @@ def test_proposal_over_the_limit_is_refused(tmp_path: Path) -> None:
             leader.consensus.propose(b"x" * ((1 << 20) + 1))
         group.propose(leader, "y" * (1 << 20))
         group.settle("y" * (1 << 20))
+
+
+def test_follower_hears_at_once_why_the_leader_refuses(tmp_path: Path) -> None:
+    """What the follower itself could not know: that no majority would be left."""
+    with running(tmp_path) as group:
+        leader = group.elect()
+        group.run_until(lambda: all(m.uid for m in leader.consensus.membership.members), "all bound")
+        dead, asker = group.followers
+        group.kill(dead.name)
+        group.run_until(lambda: leader.consensus._raft.answered("abc", 1.0) == 2, "the dead one is noticed")
+
+        for ask in (
+            lambda told: asker.consensus.remove_member(leader.name, told),
+            lambda told: asker.consensus.remove_member(asker.name, told),
+        ):
+            heard: list[str | None] = []
+            assert ask(heard.append) is None  # passed on
+            group.run_until(lambda words=heard: words != [], "the leader's word")
+            assert "no majority of the 2 voting members" in (heard[0] or "")
+
+        heard = []
+        assert asker.consensus.remove_member(dead.name, heard.append) is None
+        group.run_until(lambda: dead.name not in asker.consensus.membership.voters, "it is removed")
+        assert heard == [None]
+
+
+def test_two_changes_at_once_one_is_refused_by_the_others_name(tmp_path: Path) -> None:
+    with running(tmp_path) as group:
+        leader = group.elect()
+        group.run_until(lambda: all(m.uid for m in leader.consensus.committed_membership.members), "bound")
+        first: list[str | None] = []
+        second: list[str | None] = []
+        leader.consensus.add_member("d", "127.0.0.1:1", told=first.append)
+        leader.consensus.remove_member(group.followers[0].name, second.append)
+        assert first == [None]
+        assert "d is being added" in (second[0] or "")
+        group.run_until(lambda: "d" in leader.consensus.committed_membership.learners, "d is admitted")
+        assert len(leader.consensus.membership.voters) == 3
+
+
+def test_change_waits_for_the_leaders_own_work(tmp_path: Path) -> None:
+    """A new leader that has not committed its first entry yet is no reason to refuse a person."""
+    with running(tmp_path) as group:
+        group.run_until(lambda: group.leader is not None, "a leader")
+        leader = group.leader
+        assert leader is not None
+        assert not leader.consensus._raft.settled()
+        heard: list[str | None] = []
+        assert leader.consensus.add_member("d", "127.0.0.1:1", told=heard.append) is None
+        assert heard == []
+        group.run_until(lambda: "d" in leader.consensus.membership.learners, "d is admitted")
+        assert heard == [None]
+
+
+def test_change_that_the_leader_never_answers_is_not_called_refused(tmp_path: Path) -> None:
+    with running(tmp_path) as group:
+        leader = group.elect()
+        asker = group.followers[0]
+        group.run_until(lambda: asker.consensus.leader == leader.name, "the follower knows its leader")
+        heard: list[str | None] = []
+        assert asker.consensus.add_member("d", "127.0.0.1:1", told=heard.append) is None
+        group.kill(leader.name)
+        group.run_until(lambda: heard != [], "an answer")
+        assert heard == [None]
