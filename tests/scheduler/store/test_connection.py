@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,7 +9,11 @@ import pytest
 from scheduler import commands as c
 from scheduler.store import connection, state
 from scheduler.store.connection import Error, QueryTooLongError, Store, StoreError
+from scheduler.store.schema import SCHEMA_VERSION
+from tests.golden.log import tables
 from tests.scheduler.story import Story, job
+
+LAYOUT = (3, "889e7d8a4a053955")  #: SCHEMA_VERSION and the digest of its tables
 
 
 def test_a_new_state_is_empty_and_belongs_to_its_cluster(tmp_path: Path) -> None:
@@ -29,7 +34,7 @@ def test_a_foreign_database_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "told"), [(999, "schema 999.*a newer version"), (1, "schema 1.*empty data directory")]
+    ("schema", "told"), [(999, "schema 999.*a newer version"), (2, "schema 2.*empty data directory")]
 )
 def test_another_schema_is_refused(schema: int, told: str, tmp_path: Path) -> None:
     store = Store.create_or_open(tmp_path / "s.db", cluster="c1")
@@ -37,6 +42,17 @@ def test_another_schema_is_refused(schema: int, told: str, tmp_path: Path) -> No
     store.close()
     with pytest.raises(StoreError, match=told):
         Store.create_or_open(tmp_path / "s.db", cluster="c1")
+
+
+def test_a_layout_has_its_own_number(tmp_path: Path) -> None:
+    """A state of other tables under the same number would be opened, and break in the middle of an entry."""
+    store = Store.create_or_open(tmp_path / "s.db", cluster="c1")
+    layout = hashlib.sha256("\n".join(tables(store)).encode()).hexdigest()
+    store.close()
+    assert (SCHEMA_VERSION, layout[:16]) == LAYOUT, (
+        "the tables of an empty state are other ones: raise SCHEMA_VERSION, so that a state of the former ones"
+        " is refused at start, and note number and layout here; once released, use a migration instead"
+    )
 
 
 def test_a_reader_cannot_write(story: Story) -> None:
