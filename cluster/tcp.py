@@ -6,7 +6,8 @@ Rules (those of cluster.links, and):
    not even a refusal, before it has seen them (cluster.tls).
 2. A connection that breaks is noticed at once; one that is silent, after `SILENCE_MS` of unacknowledged
    bytes. Dialling is repeated every 0.2 s, with jitter; after a refusal every second.
-3. The first frame decides: hello or refusal. Until then a connection counts for nothing and has 5 s.
+3. The first frame decides: hello or refusal. Until then a connection counts for nothing and has 5 s. Where
+   there are too many of them, the oldest of the host that has most makes room: a peer always gets in.
 4. Both ends log a refusal: who, why, what to do; repetitions once a minute.
 """
 
@@ -18,6 +19,7 @@ import logging
 import random
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -90,7 +92,7 @@ class TcpLinks:
         self._host: LinkHost | None = None
         self._dials: dict[str, _Dial] = {}
         self._inbound: dict[str, Stream] = {}
-        self._strangers: set[Stream] = set()
+        self._strangers: dict[Stream, None] = {}  # in the order in which they came
         self._is_closed = False
         self._refusals = RefusalLog(_log)
         self._tls = LinkTls(settings.tls, settings.identity) if settings.tls is not None else None
@@ -324,8 +326,7 @@ class TcpLinks:
                 _log.warning("accepting a connection: %s", e)
                 return
             if len(self._strangers) >= STRANGERS_MAX:
-                sock.close()
-                continue
+                self._make_room()
             stream = Stream(
                 self._reactor,
                 sock,
@@ -337,8 +338,15 @@ class TcpLinks:
                 on_end=self._inbound_ended,
             )
             stream.address = "{}:{}".format(*address)
-            self._strangers.add(stream)
+            self._strangers[stream] = None
             self._expect_hello(stream)
+
+    def _make_room(self) -> None:
+        hosts = Counter(host_of(stranger) for stranger in self._strangers)
+        crowd, count = hosts.most_common(1)[0]
+        who = f"{count} connections from {crowd}"
+        self._refusals.warn(who, "they say nothing; the oldest is closed for a newer one", host=crowd)
+        next(s for s in self._strangers if host_of(s) == crowd).end("it made room for a newer one")
 
     def _expect_hello(self, stream: Stream) -> None:
         self._expect(stream, HANDSHAKE_S, lambda: stream.is_ready, "no hello in time")
@@ -363,7 +371,7 @@ class TcpLinks:
             stream.send(encode(refusal.message()))
             stream.end_after_sending(refusal.reason)
             return
-        self._strangers.discard(stream)
+        self._strangers.pop(stream, None)
         older = self._inbound.get(hello.name)
         stream.peer = hello.name
         stream.greeted()
@@ -385,7 +393,7 @@ class TcpLinks:
         return self._host.vet(hello)
 
     def _inbound_ended(self, stream: Stream, reason: str) -> None:
-        self._strangers.discard(stream)
+        self._strangers.pop(stream, None)
         if not stream.is_ready and stream.fault is not None and self._host is not None:
             who = f"a connection from {stream.address} is refused"
             self._refusals.warn(who, stream.fault, host=host_of(stream))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import socket
@@ -18,7 +19,7 @@ from cluster.links import LinkHost
 from cluster.membership import Membership, vet
 from cluster.reactor import Reactor
 from cluster.settings import Founder
-from cluster.tcp import LinkSettings, TcpLinks, split_address
+from cluster.tcp import STRANGERS_MAX, LinkSettings, TcpLinks, split_address
 from cluster.tls import TlsFiles
 from cluster.wire import Hello, Message, Refusal, encode
 from tests.cluster.certificates import Certificates
@@ -406,6 +407,48 @@ def test_stranger_is_cut_off_and_harms_nobody(said: bytes) -> None:
     assert not first.messages
     assert not first.down
     pair.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"], ids=["same-host", "another-host"])
+def test_a_crowd_that_says_nothing_keeps_no_peer_out(host: str, tmp_path: Path) -> None:
+    """Whoever is closed calls again at once, more often than a node lets in."""
+    with running(tmp_path) as group, contextlib.ExitStack() as sockets:
+        leader = group.elect()
+        away = group.followers[0].name
+        group.kill(away)
+        ports = [split_address(m.consensus.settings.address)[1] for m in group.members.values()]
+        crowd: dict[socket.socket, int] = {}
+
+        def call(port: int) -> None:
+            sock = sockets.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.bind((host, 0))
+            sock.connect_ex(("127.0.0.1", port))
+            crowd[sock] = port
+
+        def crowd_holds() -> None:
+            for sock, port in list(crowd.items()):
+                with contextlib.suppress(BlockingIOError, ConnectionError):
+                    if sock.recv(1, socket.MSG_PEEK) == b"":
+                        del crowd[sock]
+                        sock.close()
+                        call(port)
+
+        for port in ports:
+            for _ in range(STRANGERS_MAX + 16):
+                call(port)
+        group.run_until(
+            lambda: all(len(m.links._strangers) == STRANGERS_MAX for m in group.members.values()), "a crowd"
+        )
+
+        back = group.start(away)
+
+        def reached() -> bool:
+            crowd_holds()
+            return leader.consensus._raft.answered(away, 0.5) == 1 and back.consensus.leader is not None
+
+        group.run_until(reached, "the peer is back")
+        assert all(len(m.links._strangers) <= STRANGERS_MAX for m in group.members.values())
 
 
 def test_nothing_large_is_kept_of_who_has_not_said_who_it_is(caplog: pytest.LogCaptureFixture) -> None:
