@@ -147,6 +147,10 @@ class Scheduler(Protocol):
         """Ask that leadership be handed over; its end shows in `status`. Raises NoLeaderError, ValueError."""
         ...
 
+    async def check_member(self, name: str) -> None:
+        """Whether this name may be admitted at all. Raises NoLeaderError, ValueError with the reason."""
+        ...
+
     async def add_member(self, name: str, address: str, zone: str, url: str) -> None:
         """Admit a new node name; it copies first and votes after. Raises NoLeaderError, ValueError."""
         ...

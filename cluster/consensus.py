@@ -29,7 +29,7 @@ from cluster.intake import Intake
 from cluster.journal import Journal, LogEntry
 from cluster.links import Links
 from cluster.machine import Applied, Position, StateMachine
-from cluster.membership import Membership
+from cluster.membership import Membership, apply_change
 from cluster.peers import STATUS_PERIOD_S, PeerInfo, Peers
 from cluster.progress import Progress
 from cluster.questions import Told, unheard
@@ -246,6 +246,11 @@ class Consensus:
         """Admit a new name. It copies the state first and votes once it has caught up: look at `membership`.
         Results as `transfer`."""
         return self._changes.request(["add", name, address, zone, url, uid], told)
+
+    def why_not(self, name: str) -> str | None:
+        """Why this name cannot be admitted, by what this member knows; None: it can."""
+        changed = apply_change(self._roster.current, ["add", name, "", "", "", None])
+        return changed if isinstance(changed, str) else None
 
     def remove_member(self, name: str, told: Told = unheard) -> str | None:
         """Remove a member for good; a leader hands over before it removes itself. Results as `transfer`."""

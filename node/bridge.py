@@ -4,7 +4,7 @@ front → core   ["hello", front_uid]
                ["propose", seq, frame]        a codec.Frame's bytes; the core sends it on until it is applied
                ["abandon", seq]               the front waits no longer: do not send it again
                ["beat"]                       every BEAT_S; a core whose front is silent hands leadership over
-               ["ask", id, what, arguments]   transfer | add_member | remove_member
+               ["ask", id, what, arguments]   transfer | add_member | check_member | remove_member
 core → front   ["welcome", {"path": …, "index": …}]
                ["commit", index, stamp_ms, [[seq, outcomes]…], [events…]]   as codec.encode_events
                ["status", {…}]                at once on a change of role, else every STATUS_S

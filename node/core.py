@@ -252,6 +252,8 @@ class Core:
         elif what == "add_member":
             name, address, zone, url = arguments
             self._consensus.add_member(name, address, zone, url, told=told)
+        elif what == "check_member":
+            told(self._consensus.why_not(arguments[0]))
         elif what == "remove_member":
             self._consensus.remove_member(arguments[0], told)
         else:

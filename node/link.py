@@ -167,6 +167,9 @@ class CoreLink:
     async def transfer(self, target: str | None) -> str:
         return await self._ask("transfer", [target])
 
+    async def check_member(self, name: str) -> None:
+        await self._ask("check_member", [name])
+
     async def add_member(self, name: str, address: str, zone: str, url: str) -> None:
         await self._ask("add_member", [name, address, zone, url])
 

@@ -55,6 +55,7 @@ async def add_member(request: Request) -> Response:
     call.need(access.ADMIN)
     fields = _texts(call, MEMBER_FIELDS)
     check_member(fields)
+    await check_name(services.scheduler, fields["name"])
     if not call.flag("dry_run"):
         await admit(services.scheduler, fields)
     return json_response({"node": fields["name"], **fields}, 200 if call.flag("dry_run") else 201)
@@ -71,6 +72,14 @@ def check_member(fields: Mapping[str, str]) -> None:
         raise _invalid("/address", "write it as host:port")
     if not fields["url"].startswith(("http://", "https://")):
         raise _invalid("/url", "write it as http://host:port or https://host:port")
+
+
+async def check_name(scheduler: Scheduler, name: str) -> None:
+    """Whether the name is free and was never removed. Raises Problem."""
+    try:
+        await scheduler.check_member(name)
+    except ValueError as error:
+        raise Problem("conflict", str(error), hint="Choose a new name.") from None
 
 
 async def admit(scheduler: Scheduler, fields: Mapping[str, str]) -> None:

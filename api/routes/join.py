@@ -19,7 +19,7 @@ from api.call import Call, call_of, json_response
 from api.outcomes import expect_ok
 from api.ports import Authority, NodeStatus
 from api.problems import FieldError, Problem
-from api.routes.cluster import admit, check_member
+from api.routes.cluster import admit, check_member, check_name
 from api.services import Services, services_of
 from scheduler.commands import RedeemToken
 from scheduler.store import tokens as token_rows
@@ -78,6 +78,8 @@ async def _join_node(services: Services, call: Call) -> Response:
             f"{name} is a member already",
             hint="A node that lost its disk joins under a new name; remove the old one.",
         )
+    if not is_member:
+        await check_name(services.scheduler, name)  # no use of the token is taken for a name that cannot be
     expect_ok(
         await services.scheduler.propose(RedeemToken(call.principal.name, name, key)),
         what=f"joining as {name}",

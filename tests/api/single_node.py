@@ -48,6 +48,7 @@ class SingleNode:
         self.node = node
         self.zone = zone
         self.peers = tuple(peers)
+        self.removed: set[str] = set()
         self.quorum = True
         self.leader = node
         self.lag_ms = 0
@@ -180,9 +181,14 @@ class SingleNode:
         self.leader = target or next(peer.node for peer in self.peers)
         return self.leader
 
-    async def add_member(self, name: str, address: str, zone: str, url: str) -> None:
+    async def check_member(self, name: str) -> None:
         if name in (self.node, *(peer.node for peer in self.peers)):
             raise ValueError(f"{name} is a member already")
+        if name in self.removed:
+            raise ValueError(f"{name} was removed; names are never used again")
+
+    async def add_member(self, name: str, address: str, zone: str, url: str) -> None:
+        await self.check_member(name)
         self.calls.append(("add_member", (name, address, zone, url)))
         if self._drops():
             return
@@ -193,6 +199,7 @@ class SingleNode:
         if self._drops():
             return
         self.peers = tuple(peer for peer in self.peers if peer.node != name)
+        self.removed.add(name)
 
     def _drops(self) -> bool:
         dropped = self.deaf > 0

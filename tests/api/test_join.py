@@ -141,6 +141,15 @@ async def test_nobody_gets_the_certificate_of_a_member(client: httpx2.AsyncClien
     assert (await client.post("/v1/join", json=newcomer(), headers=holder)).status_code == 201, "not used up"
 
 
+async def test_a_removed_name_is_refused_before_the_token_is_used(client: httpx2.AsyncClient) -> None:
+    holder = await invite(client, "join-node")
+    assert (await client.delete("/v1/cluster/members/node-3")).status_code == 204
+    reply = await client.post("/v1/join", json=newcomer("node-3"), headers=holder)
+    assert (reply.status_code, "was removed" in reply.json()["detail"]) == (409, True)
+    assert "BEGIN CERTIFICATE" not in reply.text
+    assert (await client.post("/v1/join", json=newcomer(), headers=holder)).status_code == 201, "not used up"
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [

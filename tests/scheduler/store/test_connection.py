@@ -50,8 +50,8 @@ def test_a_layout_has_its_own_number(tmp_path: Path) -> None:
     layout = hashlib.sha256("\n".join(tables(store)).encode()).hexdigest()
     store.close()
     assert (SCHEMA_VERSION, layout[:16]) == LAYOUT, (
-        "the tables of an empty state are other ones: raise SCHEMA_VERSION, so that a state of the former ones"
-        " is refused at start, and note number and layout here; once released, use a migration instead"
+        "the tables of an empty state are other ones: raise SCHEMA_VERSION, so that a state of the former"
+        " ones is refused at start, and note number and layout here; once released, use a migration instead"
     )
 
 
