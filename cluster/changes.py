@@ -30,6 +30,7 @@ from cluster.wire import Message
 
 CATCH_UP_ENTRIES = 500  #: a learner this close to the log's end becomes a voter
 HANDOVER_S = 1.5  #: proposals wait this long for a transfer of leadership
+FAILED_S = 5.0  #: who just did not take over is no first choice: each try holds proposals up
 PATIENCE_S = 1.0  #: a person's change waits this long for what the leader itself is changing
 WAITING_MAX = 16
 BUSY = "the leader is still at work on the membership; try again"
@@ -56,6 +57,7 @@ class Changes:
         self._clock, self._send, self._refresh = clock, send, refresh
         self._may_lead = may_lead
         self._handover: tuple[str | None, float] | None = None
+        self._failed: tuple[str | None, float] = (None, 0.0)
         self._leaves_after_handover = False
         self._questions = Questions(clock, send)
         self._waiting: list[tuple[list[Any], Told, float]] = []
@@ -76,8 +78,9 @@ class Changes:
                 self._raft.leader(), {"type": "transfer", "target": target or ""}, told
             )
         if target != self._settings.name:
-            if not self.heirs():
-                return refuse(told, "no other voting member that can lead answers")
+            reason = self._why_no_handover(target)
+            if reason is not None:
+                return refuse(told, reason)
             self._handover = (target, self._clock() + HANDOVER_S)
         told(None)
         return None
@@ -90,10 +93,11 @@ class Changes:
         if now > deadline:
             self._handover = None
             self._leaves_after_handover = False
+            self._failed = (target, now + FAILED_S)
             return
-        candidates = [target] if target else self.heirs()
-        if any(self._raft.hand_over(candidate) for candidate in candidates):
-            self._handover = (target, min(deadline, now + 4 * self._timings.election_max_s))
+        for heir in [target] if target else self.heirs():
+            if self._raft.hand_over(heir):
+                self._handover = (heir, deadline)
 
     def became(self, role: Role) -> None:
         self._handover = None
@@ -117,8 +121,29 @@ class Changes:
         """The voter that has most of the log, of those that answer and may lead."""
         reachable = self._peers.reachable()
         names = [n for n in self._roster.current.voters if n in reachable]
-        names = [n for n in names if self._answers(n) and self._may_lead(self._peers.get(n).status)]
-        return sorted(names, key=lambda n: (-self._raft.match(n), n))[:1]
+        names = [n for n in names if self.why_no_heir(n) is None]
+        return sorted(names, key=lambda n: (self._has_failed(n), -self._raft.match(n), n))[:1]
+
+    def why_no_heir(self, name: str) -> str | None:
+        """Leader: why this member cannot take over now."""
+        if name not in self._peers.reachable() or not self._answers(name):
+            return f"{name} does not answer"
+        lag = self._raft.last_index() - self._raft.match(name)
+        if lag > CATCH_UP_ENTRIES:
+            return f"{name} is {lag} log entries behind"
+        if not self._may_lead(self._peers.get(name).status):
+            return f"{name} is ending, or its front does not run"
+        return None
+
+    def _why_no_handover(self, target: str | None) -> str | None:
+        if target is None:
+            return None if self.heirs() else "no other voting member that can lead answers"
+        if self._has_failed(target):
+            return f"{target} did not take over within {HANDOVER_S} s"
+        return self.why_no_heir(target)
+
+    def _has_failed(self, name: str) -> bool:
+        return self._failed[0] == name and self._clock() < self._failed[1]
 
     def _answers(self, name: str) -> bool:
         return self._raft.answered([name], self._timings.election_max_s) > 0

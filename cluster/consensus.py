@@ -223,6 +223,16 @@ class Consensus:
 
     # ---- what the owner does
 
+    def retire(self) -> None:
+        """This node ends soon: it takes no office any more, and the others learn that at once by its status.
+        A leader goes on until it has handed over."""
+        self._raft.elections.retires = True
+        self._next_status = self._clock()
+
+    def may_take_over(self, name: str) -> bool:
+        """Leader: whether leadership can be handed to this member now."""
+        return self._changes.why_no_heir(name) is None
+
     def propose(self, proposal: bytes) -> bool:
         """Bring a proposal on its way. False: no leader is known, or too much waits; nothing was queued.
         Raises ValueError for one over 1 MiB."""

@@ -6,7 +6,7 @@ Rules:
 2. A broken link to the leader, in either direction, is news: the survivors ask in the order of their names,
    so that one is alone at first.
 3. A voter counts once, for a vote as for a PreVote.
-4. Nobody stands without a vote or without its state (`may_campaign`).
+4. Nobody stands without a vote or without its state (`may_campaign`), or when it is about to end (`retires`).
 """
 
 from __future__ import annotations
@@ -38,11 +38,16 @@ class Elections:
         self._timings, self._hardening, self._now, self._rng = timings, hardening, clock, rng
         self.voters: tuple[str, ...] = (name,)
         self.may_campaign = True  #: False while the state is missing or the node has no vote
+        self.retires = False  #: it ends soon: whoever is asked to lead, it is another
         self.contact = NEVER_S  #: when a leader was last heard, on the clock
         self.is_asked_for = False  #: a majority would vote: the next tick holds the election
         self._heard_a_leader = False
         self._votes, self._prevotes = Poll(), Poll()
         self._asked = NEVER_S
+
+    @property
+    def may_stand(self) -> bool:
+        return self.may_campaign and not self.retires and self._me in self.voters
 
     def timeout_s(self) -> float:
         return self._rng.uniform(self._timings.election_min_s, self._timings.election_max_s)
@@ -92,7 +97,7 @@ class Elections:
         library, now = self._library, self._now()
         if library.role() is Role.LEADER or library.election_deadline >= now:
             return
-        if not self.may_campaign or self._me not in self.voters:
+        if not self.may_stand:
             library.election_deadline = now + _FOREVER_S
             return
         if self.is_asked_for or library.is_told_to_lead() or not self._hardening.ask_before_election:
@@ -150,7 +155,7 @@ class Elections:
         if is_mine and not is_late and self._library.role() is not Role.LEADER:
             if peer in self.voters:
                 self._prevotes.grant(peer)
-            if self._prevotes.has_majority(len(self.voters)) and self.may_campaign:
+            if self._prevotes.has_majority(len(self.voters)) and self.may_stand:
                 self.is_asked_for = True
                 self._library.election_deadline = 0
 

@@ -180,7 +180,7 @@ class Raft(Library):
         return False
 
     def _on_timeout_now(self, peer: str, message: Message) -> bool:
-        return self.elections.may_campaign
+        return self.elections.may_stand
 
     def _on_append(self, peer: str, message: Message) -> bool:
         if message["term"] < self.term():

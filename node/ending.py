@@ -1,8 +1,9 @@
 """The end of a node in good order, step by step (rule 6 of node/core.py). It decides; the core acts.
 
 Rules: leadership goes first, while the front still plans; then the front sends its agents away, while
-proposals are still taken; then the node ends. Each step has a limit. A hand-over that came to nothing
-is tried again; where nobody can take over, ending costs the others an election at most.
+proposals are still taken; then the node ends. From the first moment on it takes no office any more, and
+tells so: nodes that end together hand over to one that stays. Each step has a limit. A hand-over that came to
+nothing is tried again; where nobody can take over, ending costs the others an election at most.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ log = logging.getLogger("cronclave.core")
 HAND_OVER_S = 3.0  #: a node that ends leads no longer than this
 FRONT_LEAVES_S = 4.0  #: its front has so long to send the agents away and to end what it answers
 AGAIN_S = 1.0
+NOBODY_S = 0.3  #: without anybody to hand over to; a leader that is new has not heard everybody yet
 
 
 class Ending:
@@ -32,6 +34,8 @@ class Ending:
         self._consensus, self._hand_over, self._dismiss = consensus, hand_over, dismiss
         self._began_s: float | None = None
         self._transferred_s: float | None = None
+        self._heir = ""
+        self._nobody_s: float | None = None
         self._dismissed_s: float | None = None
 
     @property
@@ -46,6 +50,7 @@ class Ending:
     def begin(self) -> None:
         if self._began_s is None:
             self._began_s = time.monotonic()
+            self._consensus.retire()
 
     def step(self, now_s: float, *, front_is_there: bool) -> bool:
         """Whether the node may end now."""
@@ -62,11 +67,21 @@ class Ending:
         """Leads, or handed over and does not know yet who leads instead."""
         if self._consensus.role is not Role.LEADER:
             return self._transferred_s is not None and self._consensus.leader is None
-        if self._transferred_s is None or now_s - self._transferred_s > AGAIN_S:
-            self._transferred_s = now_s
-            try:
-                log.info("this node ends: handing leadership to %s", self._hand_over())
-            except ValueError as error:
-                log.warning("this node ends and nobody takes over: %s", error)
-                return False
+        is_under_way = (
+            self._transferred_s is not None
+            and now_s - self._transferred_s <= AGAIN_S
+            and self._consensus.may_take_over(self._heir)
+        )
+        if is_under_way:
+            return True
+        try:
+            self._heir = self._hand_over()
+        except ValueError as error:
+            self._nobody_s = self._nobody_s or now_s
+            if now_s - self._nobody_s < NOBODY_S:
+                return True
+            log.warning("this node ends and nobody takes over: %s", error)
+            return False
+        log.info("this node ends: handing leadership to %s", self._heir)
+        self._transferred_s, self._nobody_s = now_s, None
         return True

@@ -148,6 +148,7 @@ def test_leadership_is_handed_over_under_load(tmp_path: Path) -> None:
         leader = group.elect()
         target = group.followers[0]
         group.propose(leader, "x")
+        group.run_until(lambda: leader.consensus.may_take_over(target.name), "the leader has heard it")
         assert leader.consensus.transfer(target.name) is None
         group.run_until(lambda: target.consensus.role is Role.LEADER, "the target leads")
         group.propose(target, "y")
@@ -155,11 +156,42 @@ def test_leadership_is_handed_over_under_load(tmp_path: Path) -> None:
         assert leader.consensus.transfer("nobody") == "nobody is no voting member"
 
 
+def test_a_member_that_ends_soon_takes_no_office(tmp_path: Path) -> None:
+    """Neither from a leader that has not heard of it yet, nor when the leader dies."""
+    with running(tmp_path) as group:
+        leader = group.elect()
+        ending, other = group.followers
+        group.run_until(lambda: leader.consensus.may_take_over(ending.name), "it could take over")
+        ending.consensus.retire()
+        assert leader.consensus.transfer(ending.name) is None
+        group.run_until(lambda: not leader.consensus._changes.hands_over, "the leader gives up")
+        assert leader.consensus.role is Role.LEADER
+        assert leader.consensus.transfer(ending.name) == f"{ending.name} did not take over within 1.5 s"
+        group.kill(leader.name)
+        group.run_until(lambda: other.consensus.role is Role.LEADER, "the other leads")
+        group.propose(other, "x")
+        group.settle("x")
+        assert Role.LEADER not in ending.roles
+
+
+def test_transfer_to_a_member_that_cannot_lead_is_refused_at_once(tmp_path: Path) -> None:
+    with running(tmp_path) as group:
+        leader = group.elect()
+        dead, asker = group.followers
+        group.kill(dead.name)
+        group.run_until(lambda: not leader.consensus.may_take_over(dead.name), "its silence is noticed")
+        heard: list[str | None] = []
+        asker.consensus.transfer(dead.name, heard.append)
+        group.run_until(lambda: heard != [], "the leader's word")
+        assert heard == [f"{dead.name} does not answer"]
+        assert not leader.consensus._changes.hands_over, "proposals go on"
+
+
 def test_removed_leader_hands_over_and_ends(tmp_path: Path) -> None:
     with running(tmp_path) as group:
         leader = group.elect()
         group.run_until(lambda: all(m.uid for m in leader.consensus.membership.members), "all bound")
-        assert leader.consensus.remove_member(leader.name) is None
+        group.run_until(lambda: leader.consensus.remove_member(leader.name) is None, "the leader is to go")
         others = [m for m in group.members.values() if m is not leader]
         group.run_until(
             lambda: all(leader.name not in m.consensus.membership.voters for m in others), "it is removed"

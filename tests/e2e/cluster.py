@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.cluster import PROJECT, Cluster, DeadlineError, wait_for
+from bench.cluster import PROJECT, Cluster, DeadlineError, Node, wait_for
 from bench.evidence import Every, Judgement, instant, judge, read_lines
 from bench.jobs import append_tick, every_second
 
@@ -104,15 +104,15 @@ def verified(cluster: Cluster, from_ms: int, until_ms: int) -> dict[str, Any]:
 
 
 def command_line(
-    cluster: Cluster, *arguments: str, deadline_s: float = DEADLINE_S
+    cluster: Cluster, *arguments: str, at: Node | None = None, deadline_s: float = DEADLINE_S
 ) -> subprocess.CompletedProcess[str]:
-    """The `cronclave` command, told of the cluster by its environment."""
+    """The `cronclave` command, told of one node of the cluster, the first by default, by its environment."""
     return subprocess.run(
         [sys.executable, "-m", "cli.main", *arguments],
         cwd=PROJECT,
         env={
             **os.environ,
-            "CRONCLAVE_URL": cluster.nodes[0].url,
+            "CRONCLAVE_URL": (at or cluster.nodes[0]).url,
             "CRONCLAVE_TOKEN": cluster.token,
             "NO_COLOR": "1",
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.cluster
 
 JOBS = knob("JOBS", 20)
 EXIT_REFUSED = 78
+EXIT_CONFLICT = 5
 
 
 def test_a_rolling_restart_hands_leadership_and_agents_over(new_cluster: NewCluster) -> None:
@@ -103,6 +105,64 @@ def test_without_a_quorum_every_change_says_so_with_exit_code_6(new_cluster: New
         told = command_line(cluster, "cluster", *command)
         assert told.returncode == 6, (command, told.stdout, told.stderr)
         assert "quorum" in told.stderr or "leader" in told.stderr, told.stderr
+
+
+def test_what_cannot_be_is_refused_at_once_and_by_name(new_cluster: NewCluster) -> None:
+    """Each is asked of a follower: the refusal is the leader's."""
+    cluster = new_cluster(agents=0)
+    cluster.start()
+    leader = cluster.leader()
+    asked, other = (node for node in cluster.nodes if node is not leader)
+
+    def refused(*words: str, at: Node = asked) -> str:
+        told = command_line(cluster, "cluster", *words, at=at)
+        assert told.returncode == EXIT_CONFLICT, (words, told.stdout, told.stderr)
+        assert "after 10 s" not in told.stderr, told.stderr
+        return told.stderr
+
+    def add(name: str, raft: str) -> tuple[str, ...]:
+        return ("add", name, "--raft", raft, "--zone", "zone-d", "--node-url", f"http://{raft}")
+
+    assert f"{other.name} is a member already" in refused(*add(other.name, "127.0.0.1:1"))
+
+    with ThreadPoolExecutor(2) as threads:  # two different machines under one name, through two nodes
+        both = [
+            threads.submit(command_line, cluster, "cluster", *add("node-4", f"127.0.0.1:{port}"), at=node)
+            for port, node in ((1, asked), (2, other))
+        ]
+        told = [each.result() for each in both]
+    assert sorted(each.returncode for each in told) == [0, EXIT_CONFLICT], told
+    (loser,) = (each.stderr for each in told if each.returncode)
+    assert "node-4 is a member already" in loser or "node-4 is being added" in loser
+    removed = command_line(cluster, "cluster", "remove", "node-4", "--yes", at=asked)
+    assert removed.returncode == 0, removed
+    assert "node-4 was removed" in refused(*add("node-4", "127.0.0.1:1"))
+
+    term = cluster.statuses()[leader.name]["term"]
+    other.freeze()
+    said = refused("transfer", "--to", other.name)
+    assert f"{other.name} does not answer" in said or f"{other.name} did not take over" in said
+    other.kill()
+    assert f"{other.name} does not answer" in refused("transfer", "--to", other.name)
+    for living in (asked, leader):
+        assert "the cluster would stop" in refused("remove", living.name, "--yes")
+    assert cluster.statuses()[leader.name]["term"] == term, "nothing of this cost an election"
+
+
+def test_nodes_that_end_together_leave_the_office_to_one_that_stays(new_cluster: NewCluster) -> None:
+    cluster = new_cluster(agents=0)
+    cluster.start()
+    leader = cluster.leader()
+    ends, stays = (node for node in cluster.nodes if node is not leader)  # the first by name is chosen first
+    with ThreadPoolExecutor(2) as threads:
+        codes = list(threads.map(lambda node: node.end(), (ends, leader)))
+    assert codes == [0, 0]
+    handed = [
+        heir
+        for node in (leader, ends)
+        for heir in re.findall(r"this node ends: handing leadership to (\S+)", node.log_tail())
+    ]
+    assert handed[-1:] == [stays.name]
 
 
 def newcomer(cluster: Cluster, number: int) -> Node:
