@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--hours", type=float, help="the same in hours")
     run.add_argument("--links", choices=("direct", *scenarios.LINKS), help="one kind of links for all plans")
     run.add_argument("--scenario", action="append", help="of the ci profile, only this one; may be repeated")
+    run.add_argument(
+        "--skip-missing", action="store_true", help="of ci: leave out what this machine cannot run"
+    )
     run.add_argument("--cluster", type=Path, metavar="FILE", help="the staging cluster of a drill")
     _add_ports(run)
     replay = command("replay", _replay, "Run the stored plan of DIR again.")
@@ -118,6 +121,7 @@ def _run(options: argparse.Namespace) -> int:
         run_drill(options.cluster, directory, seed, options.minutes, _say)
         return _tell(directory, judge_directory(directory))
     minutes = options.minutes if options.hours is None else 60 * options.hours
+    _tell_missing(must_have_all=options.profile == "ci" and not options.skip_missing)
     choices = [options.links] if options.links else usable_links(ports)
     if options.profile == "smoke":
         links = scenarios.links_of(seed, choices)
@@ -127,10 +131,29 @@ def _run(options: argparse.Namespace) -> int:
     if options.profile == "ci":
         plans = scenarios.ci_plans(seed, choices)
         if options.scenario:
-            plans = [plan for plan in plans if plan.name in options.scenario]
+            plans = _named(plans, options.scenario)
+        plans = [replace(plan, skips_allowed=options.skip_missing) for plan in plans]
     else:
         plans = scenarios.soak_plans(seed, choices)
     return _conduct_all(plans, directory, ports, seed, minutes, options.profile)
+
+
+def _tell_missing(*, must_have_all: bool) -> None:
+    """What cannot be broken here and how to get it. Raises NemesisError where all of it is wanted: a run that
+    leaves things out must not look like one that broke everything."""
+    found = [driver for driver in doctor.examine() if driver.unavailable is not None]
+    for driver in found:
+        print(f"missing: {driver.driver}: {driver.unavailable}", file=sys.stderr)
+    if found and must_have_all:
+        names = ", ".join(driver.driver for driver in found)
+        raise NemesisError(f"this machine cannot break everything ({names}); --skip-missing runs the rest")
+
+
+def _named(plans: Iterable[Plan], names: Sequence[str]) -> list[Plan]:
+    unknown = sorted(set(names) - set(scenarios.CI))
+    if unknown:
+        raise ValueError(f"--scenario {unknown[0]}: there is none; known: {', '.join(scenarios.CI)}")
+    return [plan for plan in plans if plan.name in names]
 
 
 def usable_links(ports: tuple[int, int]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chaos import doctor
+from chaos.commands import main
 from chaos.links import Ports
 from chaos.nemesis import NemesisError, toxi_server
 from chaos.nemesis.toxi_server import CHOICE, STANDIN, build, buildable, start_server, why_not_real
@@ -95,3 +96,21 @@ def test_a_server_on_the_path_or_named_is_taken(bare: Path, monkeypatch: pytest.
         build()
     monkeypatch.setenv(CHOICE, STANDIN)
     assert CHOICE in str(why_not_real())
+
+
+def test_the_ci_profile_refuses_a_machine_that_cannot_break_everything(
+    bare: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "--profile", "ci", "--seed", "1", "--out", str(tmp_path / "run")]) == 3
+
+    said = capsys.readouterr().err
+    for needed in ("missing: toxiproxy: ", "golang-go", "missing: clock: ", "gcc", "--skip-missing"):
+        assert needed in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_scenario_that_there_is_not_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["run", "--profile", "ci", "--skip-missing", "--scenario", "lions", "--out"]
+
+    assert main([*arguments, str(tmp_path / "run")]) == 3
+    assert "lions" in capsys.readouterr().err
