@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.history import HISTORY, Entry, Operation, operations, read_lines
+from chaos.pace import UNSEEN, slowness
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,15 @@ class Case:
                 by_number[entry["n"]].append(entry)
         last_s = self.history[-1]["t"] if self.history else 0.0
         return [band for n, told in by_number.items() if (band := _band(n, told, last_s)) is not None]
+
+    @cached_property
+    def _paces(self) -> list[Entry]:
+        return [entry for entry in self.history if entry["kind"] == "pace"]
+
+    def slowness(self, from_s: float, until_s: float) -> float:
+        """How many times slower than its reference the machine was then: limits grow by it."""
+        unseen = UNSEEN if self.plan.get("profile") == "drill" else 1.0
+        return max(unseen, slowness(self._paces, from_s, until_s))
 
     def inside_a_fault(self, from_s: float, until_s: float, after_s: float) -> bool:
         """Whether this stretch touches a fault or the `after_s` behind one."""

@@ -26,10 +26,12 @@ OPEN = ("pending", "running")
 
 
 class Reader:
-    """Asks node by node until one answers."""
+    """Asks node by node until one answers, and that one first the next time: a node that hangs costs its
+    time limit once, not with each request."""
 
     def __init__(self, nodes: Sequence[Watched], token: str) -> None:
         self.nodes = list(nodes)
+        self._in_turn = list(nodes)
         self._http = httpx2.Client(
             headers={"authorization": f"Bearer {token}"}, timeout=ANSWER_S, trust_env=False
         )
@@ -39,12 +41,14 @@ class Reader:
         until_s = time.monotonic() + ASK_S
         last = "nothing tried"
         while time.monotonic() < until_s:
-            for node in self.nodes:
+            for node in list(self._in_turn):
                 try:
                     reply = self._http.request(method, f"{node.url}{path}")
                 except httpx2.HTTPError as error:
                     last = f"{node.name}: {type(error).__name__}"
                     continue
+                if reply.status_code == nothing or reply.status_code < 400:
+                    self._in_turn = [node, *(other for other in self._in_turn if other is not node)]
                 if reply.status_code == nothing:
                     return None
                 if reply.status_code < 400:

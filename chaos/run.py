@@ -29,15 +29,16 @@ from chaos.history import HISTORY, History, now_s
 from chaos.nemesis import Driver, NemesisError, Unavailable
 from chaos.nemesis.arsenal import arsenal
 from chaos.observer import Observer
+from chaos.pace import Pace
 from chaos.plan import Plan, Step, write_plan
 from chaos.programs import DeadlineError, wait_for
 from chaos.workload import LONG, MANUAL, REGISTERS, Workload
 
 STAGING = "staging"  #: as kind of links: the cluster of a file, on machines with clocks of their own
 WARM_STARTS = 5
-WARM_S = 30.0
-LEADER_S = 20.0
-READY_S = 60.0
+WARM_S = 60.0
+LEADER_S = 40.0
+HEALED_S = 90.0  #: a limit of waiting for all of it; the liveness checker has its own
 SEEN_S = 8.0
 GONE_S = 30.0  #: a node that begins anew on a busy machine
 
@@ -131,7 +132,9 @@ def conduct(
     clock = "wall" if plan.links == STAGING else "host"
     workload = Workload(urls, cluster.token, history, evidence, seed=plan.seed, load=plan.load, clock=clock)
     observer = Observer(cluster.nodes, cluster.token, history, directory / "events")
+    pace = Pace(history)
     observer.start()
+    pace.start()
     try:
         workload.declare()
         workload.start()
@@ -153,6 +156,7 @@ def conduct(
     finally:
         workload.stop()
         observer.stop()
+        pace.stop()
         with suppress(Exception):  # what it could not heal is in the history; its own cluster is killed now
             drivers.heal()
 
@@ -210,9 +214,10 @@ def _heal(cluster: Broken, drivers: Breaking, observer: Observer, history: Histo
         "ready": ready,
         "agents": cluster.connected,
     }
+    until_s = now_s() + HEALED_S
     for name, condition in conditions.items():
         try:
-            wait_for(condition, READY_S, name, 0.1)
+            wait_for(condition, max(0.0, until_s - now_s()), name, 0.1)
         except DeadlineError as error:
             history.write("note", text=f"after healing: {error}")
         else:

@@ -5,6 +5,7 @@ Rules:
    next tick started within TICK_S.
 2. While no fault takes the majority away, the steady job (`pulse`) is never silent for longer than SILENCE_S.
 3. In the end no run hangs: what was due before the window's end has ended.
+4. All limits are those of an idle machine, times how slow this one was just then (chaos.pace).
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from chaos.checkers import Finding, Offence, finding
 
 NAME = "liveness"
 PULSE = "pulse"
-LEADER_S = 10.0
-READY_S = 60.0
-TICK_S = 15.0
-SILENCE_S = 15.0
+LEADER_S = 5.0
+READY_S = 20.0
+TICK_S = 8.0
+SILENCE_S = 5.0
 
 
 def check(case: Case) -> Finding:
@@ -37,15 +38,17 @@ def _healed(case: Case) -> Iterable[Offence]:
     if healed_s is None:
         return
     limits = {"leader": LEADER_S, "ready": READY_S, "agents": READY_S}
-    for phase, limit_s in limits.items():
+    for phase, least_s in limits.items():
         at_s = case.phases.get(phase)
+        limit_s = least_s * case.slowness(healed_s, healed_s + least_s if at_s is None else at_s)
         if at_s is None or at_s - healed_s > limit_s:
             took = "never" if at_s is None else f"{at_s - healed_s:.1f} s"
-            yield Offence(f"no-{phase}", f"{phase} after healing: {took}, limit {limit_s:g} s", healed_s)
+            yield Offence(f"no-{phase}", f"{phase} after healing: {took}, limit {limit_s:.1f} s", healed_s)
     first_s = next((mark.at_s for mark in case.starts if mark.at_s > healed_s), None)
-    if first_s is None or first_s - healed_s > TICK_S:
+    limit_s = TICK_S * case.slowness(healed_s, healed_s + TICK_S if first_s is None else first_s)
+    if first_s is None or first_s - healed_s > limit_s:
         took = "never" if first_s is None else f"{first_s - healed_s:.1f} s"
-        yield Offence("no-tick", f"first start after healing: {took}, limit {TICK_S:g} s", healed_s)
+        yield Offence("no-tick", f"first start after healing: {took}, limit {limit_s:.1f} s", healed_s)
 
 
 def pulse_gaps(case: Case) -> list[tuple[float, float]]:
@@ -60,9 +63,10 @@ def pulse_gaps(case: Case) -> list[tuple[float, float]]:
 def _silences(case: Case) -> Iterable[Offence]:
     grave = [band for band in case.bands if not band.keeps_majority]
     for since_s, until_s in pulse_gaps(case):
-        if until_s - since_s <= SILENCE_S:
+        limit_s = SILENCE_S * case.slowness(since_s, until_s)
+        if until_s - since_s <= limit_s:
             continue
-        if not any(band.began_s <= until_s and since_s <= band.ended_s + SILENCE_S for band in grave):
+        if not any(band.began_s <= until_s and since_s <= band.ended_s + limit_s for band in grave):
             detail = f"{until_s - since_s:.1f} s without a start, though a majority was whole"
             yield Offence("silence", detail, since_s, PULSE)
 

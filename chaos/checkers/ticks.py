@@ -9,6 +9,7 @@ Rules:
 4. A reason counts only where the job's policy knows it: overlap under skip and queue_one, with a run in the
    way; coalesced under catchup latest, into a tick that did not vanish itself; missed only near a fault.
 5. What neither fault nor policy held up starts within LATE_S.
+6. LATE_S and AFTER_S are those of an idle machine, times how slow this one was just then (chaos.pace).
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from chaos.checkers.due import due_ms, is_due
 NAME = "ticks"
 CLOCK_S = 0.05  #: what two clocks of one host may differ by, and the coarseness of /proc/uptime
 SKEW_S = 1.2  #: so far off a leader's clock may be before it stops planning
-LATE_S = 8.0  #: a busy test machine; promptness is measured by benchmarks
-AFTER_S = 15.0  #: so long behind a fault its consequences may show
+LATE_S = 3.0  #: promptness is measured by benchmarks
+AFTER_S = 8.0  #: so long behind a fault its consequences may show
 BARE_ENDS = frozenset({"lost", "cancelled", "timed_out", "expired"})
 ON_AGENTS = ("agent", "spooler", "zone", "two-zones", "leader-cut-off", "leader-deaf", "leader-mute")
 Tick = tuple[str, int]
@@ -161,25 +162,39 @@ class _Job:
         if not marks:
             if record["state"] not in BARE_ENDS:
                 found.append(("phantom", f"ledger says ran, run {record['state']}, nothing started", run))
-            elif record["state"] == "lost" and not self._near_fault(due_s, due_s + LATE_S):
+            elif record["state"] == "lost" and not self._near_fault(due_s, due_s):
                 found.append(("lost-without-fault", "lost before any start, and no fault was near", run))
-        elif marks[0].at_s - due_s > LATE_S and not self._held_up(due_s, marks[0].at_s):
-            found.append(("late", f"started {marks[0].at_s - due_s:.1f} s late, no fault near", run))
+        else:
+            found += self._late(due_s, marks[0].at_s, run)
         return found
+
+    def _late(self, due_s: float, started_s: float, run: int | None) -> list[tuple[str, str, int | None]]:
+        late_s = started_s - due_s
+        if late_s <= self._late_s(due_s, started_s) or self._held_up(due_s, started_s):
+            return []
+        return [("late", f"started {late_s:.1f} s late, no fault near", run)]
 
     def _held_up(self, due_s: float, started_s: float) -> bool:
         waits = self.job.policies.get("overlap") in ("queue_one", "queue_all", "cancel_running")
         return waits or self._near_fault(due_s, started_s)
 
     def _near_fault(self, from_s: float, until_s: float) -> bool:
-        return self.case.inside_a_fault(from_s, until_s, AFTER_S)
+        """Whether what was due then may bear the marks of a fault: one that came before it could start, or
+        one that had not been over for long."""
+        until_s = max(until_s, from_s + self._late_s(from_s, until_s))
+        after_s = AFTER_S * self.case.slowness(from_s - AFTER_S, until_s)
+        return self.case.inside_a_fault(from_s, until_s, after_s)
+
+    def _late_s(self, from_s: float, until_s: float) -> float:
+        return LATE_S * self.case.slowness(from_s, until_s)
 
     def _agents_hurt(self, due_s: float) -> bool:
         """Whether a fault that may take a start away was near."""
+        slowness = self.case.slowness(due_s - AFTER_S, due_s + LATE_S)
         return any(
             (band.action.startswith(ON_AGENTS) or not band.keeps_majority)
-            and band.began_s <= due_s + LATE_S
-            and due_s <= band.ended_s + AFTER_S
+            and band.began_s <= due_s + LATE_S * slowness
+            and due_s <= band.ended_s + AFTER_S * slowness
             for band in self.case.bands
         )
 
@@ -225,11 +240,7 @@ class _Job:
         if outcome == "missed" and reason == "lost_before_start" and not self._agents_hurt(due_s):
             return "missed(lost_before_start), and no agent was hurt"
         if outcome in ("missed", "coalesced"):
-            return (
-                ""
-                if self._near_fault(due_s, due_s + LATE_S)
-                else f"{outcome}({reason}), and no fault was near"
-            )
+            return "" if self._near_fault(due_s, due_s) else f"{outcome}({reason}), and no fault was near"
         return f"{outcome}({reason}) is no reason here"
 
     def _in_the_way(self, entry: Mapping[str, Any]) -> bool:

@@ -22,7 +22,8 @@ FINAL = ("jobs", "revisions", "ticks", "runs", "nodes", "verify")
 def check(case: Case) -> Finding:
     counts = _counts(case)
     offences = [*_minimum(case, counts), *_faults(case), *_reads(case)]
-    summary = ", ".join(f"{value} {key}" for key, value in counts.items())
+    slow = case.slowness(case.phases.get("up", 0.0), case.phases.get("final", 0.0))
+    summary = ", ".join(f"{value} {key}" for key, value in counts.items()) + f"; machine slow by {slow:.1f}"
     if not offences:
         return Finding(NAME, "pass", summary, (), counts)
     return Finding(NAME, "invalid", f"{len(offences)} reasons; {summary}", tuple(offences), counts)

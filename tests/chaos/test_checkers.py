@@ -9,6 +9,9 @@ import pytest
 
 from chaos.checkers import dispatch, durable, lifecycle, linear, liveness, ticks, vacuity
 from chaos.checkers.judge import judge, verdict_of
+from chaos.checkers.liveness import LEADER_S, SILENCE_S
+from chaos.checkers.ticks import AFTER_S, LATE_S
+from chaos.pace import REFERENCE_S
 from tests.chaos.stories import Story, clean, instant
 
 Plant = Callable[[Story], Any]
@@ -256,6 +259,62 @@ def test_a_planted_bug_is_found(checker: Any, kind: str, bug: Plant) -> None:
 
     assert finding.verdict == "violation"
     assert kind in {offence.kind for offence in finding.offences}, finding
+
+
+def _slow(story: Story, by: float) -> None:
+    story.history += [{"t": 99.5 + n, "kind": "pace", "took_s": by * REFERENCE_S} for n in range(40)]
+
+
+def _a_little_late(story: Story) -> None:
+    story.history = [entry for entry in story.history if entry["kind"] != "fault"]
+    _move(story, 5, 2 * LATE_S)
+
+
+def _silent_for_long(story: Story) -> None:
+    story.history = [entry for entry in story.history if entry["kind"] != "fault"]
+    for second in range(3, 4 + round(1.5 * SILENCE_S)):
+        story.forget(second)
+
+
+def _leader_after(story: Story) -> None:
+    for entry in story.history:
+        if entry.get("name") == "leader":
+            entry["t"] += 1.5 * LEADER_S
+
+
+@pytest.mark.parametrize(
+    ("checker", "kind", "bug"),
+    [
+        (ticks, "late", _a_little_late),
+        (liveness, "silence", _silent_for_long),
+        (liveness, "no-leader", _leader_after),
+    ],
+)
+def test_limits_grow_with_a_slow_machine_and_with_nothing_else(checker: Any, kind: str, bug: Plant) -> None:
+    def found(by: float | None) -> bool:
+        story = clean()
+        bug(story)
+        if by is not None:
+            _slow(story, by)
+        return kind in {offence.kind for offence in checker.check(story.case()).offences}
+
+    assert found(None)
+    assert found(0.5)  # a fast machine has the limits of the reference
+    assert not found(3.0)
+
+
+def test_what_came_long_behind_a_fault_is_not_its_consequence() -> None:
+    def found(behind_s: float, slow_by: float) -> bool:
+        story = clean()
+        story.history = [entry for entry in story.history if entry["kind"] != "fault"]
+        story.fault(101, 102, "agent-killed")
+        skipped(story, round(2 + behind_s), "missed", "lost_before_start")
+        _slow(story, slow_by)
+        return "bad-missed" in {o.kind for o in ticks.check(story.case()).offences}
+
+    assert not found(AFTER_S - 2, 1)
+    assert found(AFTER_S + 2, 1)
+    assert not found(AFTER_S + 2, 3)
 
 
 def unseen(story: Story) -> None:

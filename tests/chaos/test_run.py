@@ -59,5 +59,6 @@ def test_a_leader_is_killed_and_the_run_is_judged(tmp_path: Path) -> None:
     (judged,) = judge_directory(directory)
 
     assert judged.verdict == "pass", judged.findings
+    assert any(entry["kind"] == "pace" for entry in judged.case.history)
     assert json.loads((directory / "verdict.json").read_text())["verdict"] == "pass"
     assert not (directory / "cluster").exists()
