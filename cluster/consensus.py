@@ -414,11 +414,12 @@ class Consensus:
         s = self.settings
         return Hello(
             s.cluster, s.name, s.uid, s.format_min, s.format_max, s.zone, s.address, s.url, self._wall_ms(),
-            self.is_joining,
+            self.is_joining, self._machine.restores,
         )  # fmt: skip
 
     def vet(self, hello: Hello) -> Refusal | None:
-        refusal = self._roster.vet(hello, self._machine.format)
+        restores = None if self.is_joining else self._machine.restores
+        refusal = self._roster.vet(hello, self._machine.format, restores)
         if refusal is not None:
             self._peers.refused(hello.name, refusal.reason)
         else:

@@ -54,6 +54,10 @@ class StateMachine(Protocol):
     def format(self) -> int:
         """What a node has to support to follow this state; others are refused. 0: nothing of that kind."""
 
+    @property
+    def restores(self) -> int:
+        """How often the state was restored or recovered: states of one cluster agree about it."""
+
     def checkpoint(self) -> None:
         """Bring everything that was applied before the call to disk (checkpoint, fsync). Called on a helper
         thread while entries are applied."""

@@ -50,9 +50,9 @@ class Roster:
         """Whom this node keeps connections to."""
         return addresses(self._settings, self.committed, self.current, self._strangers)
 
-    def vet(self, hello: Hello, format: int) -> Refusal | None:
-        """Whether this node, whose state is of this format, talks to the sender; one that the log does not
-        know is remembered."""
+    def vet(self, hello: Hello, format: int, restores: int | None) -> Refusal | None:
+        """Whether this node, whose state is of this format and was restored so often (None: it has none yet),
+        talks to the sender; one that the log does not know is remembered."""
         refusal = vet(
             hello,
             cluster=self._settings.cluster,
@@ -61,6 +61,8 @@ class Roster:
             committed=self.committed,
             known=[f.name for f in self._settings.members],
         ) or hello.unfit(format)
+        if refusal is None and restores is not None:
+            refusal = hello.of_another_restore(restores)
         member = self.current.get(hello.name)
         is_bound = member is not None and member.uid is not None
         met_uid = self._peers.met().get(hello.name, hello.uid)

@@ -50,6 +50,7 @@ class Hello:
     url: str
     sent_ms: int  #: wall clock of the sender
     joining: bool
+    restores: int = 0  #: how often the state was restored from a backup or recovered
 
     def message(self) -> Message:
         return {
@@ -66,6 +67,7 @@ class Hello:
             "url": self.url,
             "sent_ms": self.sent_ms,
             "joining": self.joining,
+            "restores": self.restores,
         }
 
     @classmethod
@@ -91,11 +93,25 @@ class Hello:
             f" start {self.name} with the version that the other nodes run",
         )
 
+    def of_another_restore(self, restores: int) -> Refusal | None:
+        """Why the sender's state is another than one that was restored so often: a restore makes one node the
+        whole cluster, and whoever else has its uid has founded an empty one beside it."""
+        if self.joining or self.restores == restores:
+            return None
+        if self.restores > restores:
+            return Refusal("newer", f"{self.name} has restored the cluster since: it goes on there")
+        return Refusal(
+            "restored",
+            f"cluster {self.cluster} was restored (number {restores}), and {self.name} is of number"
+            f" {self.restores}: it would go on beside it as another cluster under the same uid. Move its data"
+            " directory away and let it join (cronclave cluster join)",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a handshake failed. `code`: cluster, uid, removed, unknown, self, format, certificate,
-    protocol."""
+    """Why a handshake failed. `code`: cluster, uid, removed, unknown, self, format, restored,
+    newer, certificate, protocol."""
 
     code: str
     reason: str  #: for a person, with what to do
@@ -107,7 +123,7 @@ class Refusal:
     def final(self) -> bool:
         """The refused node can never be accepted as it is, under this name or with this version: its process
         has to end."""
-        return self.code in ("uid", "removed", "format")
+        return self.code in ("uid", "removed", "format", "restored")
 
 
 def _integer(value: object) -> bool:
@@ -171,6 +187,7 @@ SCHEMA: dict[str, dict[str, _Check]] = {
         "url": _text,
         "sent_ms": _number,
         "joining": _flag,
+        "restores": _integer,
     },
     "refuse": {"code": _text, "reason": _text},
     "request_vote": {"term": _integer, "last_log_index": _integer, "last_log_term": _integer},

@@ -8,7 +8,9 @@ Rules:
 2. The new cluster has a new uid and a higher restore number. The uid is the configuration's, if that is
    another than the old one; else a new one is made and written into the configuration, last of all: until
    then the identity in the directory and the configuration differ, and the node refuses to start.
-3. The node is the only member; the others join it (`cronclave cluster join`) with empty directories.
+3. The node is the only member; the others join it (`cronclave cluster join`) with empty directories. A uid
+   that other founders have in their configurations too is not taken: they would found an empty cluster
+   under it.
 """
 
 from __future__ import annotations
@@ -68,9 +70,17 @@ def restore(backup: Path, config_path: Path, wishes: Wishes, *, unsummed: bool =
             " the directory away, or name another in node.data"
         )
     try:
-        verify(backup, unsummed=unsummed)
+        manifest = verify(backup, unsummed=unsummed)
     except BackupError as error:
         raise RestoreError(str(error)) from None
+    founders = sorted(name for name in config.members if name != config.name)
+    if founders and not config.join and config.cluster != manifest.cluster:
+        raise RestoreError(
+            f"{config_path}: cluster {config.cluster} has other founders, {', '.join(founders)}, which would"
+            " found an empty cluster under the same uid beside what is restored here. Lay out a cluster of"
+            " this one node (cronclave cluster init, with one --node) and restore with its configuration; the"
+            " others join it"
+        )
 
     def fill(directory: Path) -> int:
         shutil.copyfile(backup, directory / FILE)

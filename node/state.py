@@ -103,6 +103,10 @@ class ReplicatedState:
     def format(self) -> int:
         return self._machine.state.target_format
 
+    @property
+    def restores(self) -> int:
+        return self._machine.state.restores
+
     def checkpoint(self) -> None:
         """On a helper thread."""
         store = self._store

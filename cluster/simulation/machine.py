@@ -79,6 +79,10 @@ class SimulatedMachine:
     def format(self) -> int:
         return 0
 
+    @property
+    def restores(self) -> int:
+        return 0
+
     def checkpoint(self) -> None:
         self._pass("checkpoint")
         self._durable = len(self.rows)

@@ -117,6 +117,10 @@ class MortalState:
     def format(self) -> int:
         return self.replica.format
 
+    @property
+    def restores(self) -> int:
+        return self.replica.restores
+
     def checkpoint(self) -> None:
         self._pass("checkpoint")
         self.replica.checkpoint()

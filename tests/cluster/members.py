@@ -56,6 +56,7 @@ class FileMachine:
         self.proposals: list[str] = []
         self.stamps: list[int] = []
         self.checkpoints = 0
+        self.restores = 0
         if path.exists():
             self._read(path)
 

@@ -156,6 +156,18 @@ def test_leadership_is_handed_over_under_load(tmp_path: Path) -> None:
         assert leader.consensus.transfer("nobody") == "nobody is no voting member"
 
 
+def test_founders_beside_a_restored_one_are_refused_for_good(tmp_path: Path) -> None:
+    """They have its uid and no state, are more than it, and would go on as an empty cluster."""
+    with running(tmp_path) as group:
+        group["a"].machine.restores = 1
+        others = [group["b"], group["c"]]
+        group.run_until(lambda: all(m.fatal for m in others), "the others end")
+        for member in others:
+            assert "a refuses this node: cluster cluster-1 was restored (number 1)" in member.fatal
+            assert "cronclave cluster join" in member.fatal
+        assert group["a"].fatal == ""
+
+
 def test_a_member_that_ends_soon_takes_no_office(tmp_path: Path) -> None:
     """Neither from a leader that has not heard of it yet, nor when the leader dies."""
     with running(tmp_path) as group:

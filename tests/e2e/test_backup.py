@@ -28,6 +28,7 @@ pytestmark = pytest.mark.cluster
 
 JOBS = 6
 SPAN = 1 << 40
+EXIT_REFUSED = 78
 
 
 def evidence_of(file: Path) -> dict[str, Any]:
@@ -173,7 +174,7 @@ def test_a_survivor_recovers_alone_with_all_that_it_knew(new_cluster: NewCluster
 
     told = offline(cluster, "recover", "--config", str(survivor.config), "--yes", "--hold", "20s")
     assert all(node.name in told for node in cluster.nodes)
-    old_peer = next(node for node in cluster.nodes if node is not survivor)
+    others = [node for node in cluster.nodes if node is not survivor]
     start_alone(cluster, survivor)
     taken_ms = int(time.time() * 1000)
     wait_for(lambda: restored(cluster)["phase"] == "done", DEADLINE_S, "the recovery settled", 0.2)
@@ -189,7 +190,25 @@ def test_a_survivor_recovers_alone_with_all_that_it_knew(new_cluster: NewCluster
     assert max(fences[: len(before)]) < SPAN < min(fences[len(before) :])
     check = verified(cluster, from_ms, taken_ms)
     assert check["ok"], check["problems"]
+    old_peer = others[0]
     old_peer.start()
-    cluster.nodes.append(old_peer)  # killed at the end
+    cluster.nodes += others  # killed at the end
     uid = cluster.client.get("/v1/cluster")["cluster"]
     wait_for(lambda: f"this is cluster {uid}" in old_peer.log_tail(), DEADLINE_S, "the old peer is refused")
+    no_empty_cluster_beside(others, cluster.uid, uid)
+
+
+def no_empty_cluster_beside(others: list[Node], former: str, uid: str) -> None:
+    """The other founders, given the new uid and empty directories, meet the node that has the state."""
+    for node in others:
+        node.kill()
+        shutil.rmtree(node.data)
+        node.config.write_text(node.config.read_text().replace(former, uid))
+    for node in others:
+        node.start()
+    for node in others:
+        process = node.process
+        assert process is not None
+        wait_for(lambda ended=process: ended.poll() is not None, DEADLINE_S, f"{node.name} ends by itself")
+        assert process.returncode == EXIT_REFUSED, node.log_tail()
+        assert "was restored (number 1)" in node.log_tail()

@@ -91,6 +91,16 @@ def test_a_configuration_with_the_old_uid_gets_the_new_one(
     assert (tmp_path / "node.toml.before-restore-1").read_text() == before
 
 
+def test_a_uid_of_several_founders_is_not_taken(backup: Path, config: Path, tmp_path: Path) -> None:
+    other = '\n[members.n2]\nraft = "127.0.0.1:8422"\nzone = "b"\nurl = "http://127.0.0.1:8421"\n'
+    config.write_text(GOOD + other)
+    with pytest.raises(RestoreError, match=r"other founders, n2, which would found an empty cluster"):
+        restore(backup, config, WISHES)
+    assert not (tmp_path / "data").exists()
+    config.write_text(GOOD.replace('"c1"', '"story"') + other)  # a uid that nobody has
+    assert restore(backup, config, WISHES)["rewritten"]
+
+
 def test_nothing_is_restored_over_something(backup: Path, config: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
