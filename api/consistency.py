@@ -16,7 +16,7 @@ import contextlib
 from api.call import Call
 from api.commits import Commits, stream
 from api.instants import parse_wait_s
-from api.ports import NoLeaderError
+from api.ports import AFTER_ALL, NoLeaderError
 from api.problems import Problem, query_problem
 
 BARRIER_S = 5.0
@@ -24,7 +24,6 @@ BARRIER_WITHOUT_QUORUM_S = 1.0
 MIN_INDEX_WAIT_S = 5.0
 BLOCKING_WAIT_S = 30.0
 INDEX_MOST = 1 << 62
-NO_EVENT_AFTER = 1 << 40  #: above every event's number within its command
 
 
 async def settle(call: Call, commits: Commits) -> None:
@@ -63,7 +62,7 @@ async def _until_changed(call: Call, commits: Commits) -> None:
     known = call.integer("index", 0, least=0, most=INDEX_MOST)
     seconds = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else BLOCKING_WAIT_S
     async with stream(commits) as listener:  # subscribe first, then look: nothing falls between
-        past = call.scheduler.history((known, NO_EVENT_AFTER))
+        past = call.scheduler.history((known, AFTER_ALL))
         if past is None or len(past) > 0:
             return
         with contextlib.suppress(TimeoutError):

@@ -16,6 +16,9 @@ from scheduler.commands import Command, Outcome
 from scheduler.events import Event
 from scheduler.store.connection import Store
 
+AFTER_ALL = 999_999_999
+"""Above every event's number within its command, and still the second half of an id."""
+
 
 class NoLeaderError(Exception):
     """No outcome in time: no leader or no quorum. The command may still be committed later."""
@@ -137,6 +140,11 @@ class Scheduler(Protocol):
 
     def subscribe(self, *, limit: int = 10_000) -> Subscription:
         """Commits from now on. A subscriber that falls `limit` commits behind gets `overrun` set."""
+        ...
+
+    @property
+    def history_from(self) -> tuple[int, int]:
+        """Every event behind this id is kept."""
         ...
 
     def history(self, after: tuple[int, int]) -> Sequence[tuple[int, int, int, Event]] | None:

@@ -5,7 +5,8 @@ front → core   ["hello", front_uid]
                ["abandon", seq]               the front waits no longer: do not send it again
                ["beat"]                       every BEAT_S; a core whose front is silent hands leadership over
                ["ask", id, what, arguments]   transfer | add_member | check_member | remove_member
-core → front   ["welcome", {"path": …, "index": …}]
+core → front   ["welcome", {"path": …, "index": …, "since": …}, [[index, stamp_ms, [events…]]…]]
+               with what happened behind the index `since`
                ["commit", index, stamp_ms, [[seq, outcomes]…], [events…]]   as codec.encode_events
                ["status", {…}]                at once on a change of role, else every STATUS_S
                ["reopen", path]               the state was replaced by a copy: open this file

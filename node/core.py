@@ -50,6 +50,7 @@ from node.identity import (
     refuse_forgotten_votes,
     software_version,
 )
+from node.recent import RecentEvents
 from node.state import ReplicatedState
 from node.storage import Storage
 from node.supervisor import EXIT_REFUSED, die_with_parent
@@ -93,6 +94,7 @@ class Core:
         self._compared_s = 0.0
         self.refusal: str | None = None
         self._state = ReplicatedState(config.data, config.cluster, self._applied, self._reopened)
+        self._recent = RecentEvents(self._state.machine.state.idx)
         self._links = self._build_links()
         self._consensus = self._build_consensus()
         self._front = FrontSocket(self._reactor, config.data, on_message=self._take, on_lost=self._forget)
@@ -206,6 +208,8 @@ class Core:
                 self._pending[key] = (frame, now_s)
 
     def _applied(self, entry: AppliedEntry) -> None:
+        if entry.events:
+            self._recent.add(entry.index, entry.stamp_ms, entry.encoded)
         outcomes = []
         for uid, sequence, results in entry.frames:
             self._pending.pop((uid, sequence), None)
@@ -215,6 +219,7 @@ class Core:
             self._front.tell(["commit", entry.index, entry.stamp_ms, outcomes, entry.encoded])
 
     def _reopened(self, path: Path) -> None:
+        self._recent.begin(self._state.machine.state.idx)
         self._front.tell(["reopen", str(path), self._state.machine.state.idx])
 
     # -- the front -------------------------------------------------------------------------------
@@ -234,7 +239,13 @@ class Core:
         elif kind == "hello":
             self._front.welcome(message[1])
             index = self._state.machine.state.idx
-            self._front.tell(["welcome", {"path": str(self._state.path), "index": index}])
+            self._front.tell(
+                [
+                    "welcome",
+                    {"path": str(self._state.path), "index": index, "since": self._recent.since},
+                    self._recent.commits(),
+                ]
+            )
             self._told_s = 0.0
         else:
             raise ValueError(f"unknown bridge message {kind!r}")

@@ -16,6 +16,7 @@ from typing import Any
 
 from api.commits import CommitQueue
 from api.ports import (
+    AFTER_ALL,
     Committed,
     NodeStatus,
     NoLeaderError,
@@ -159,6 +160,10 @@ class CoreLink:
         self._subscriptions.add(subscription)
         return subscription
 
+    @property
+    def history_from(self) -> tuple[int, int]:
+        return self._history_from
+
     def history(self, after: tuple[int, int]) -> Sequence[tuple[int, int, int, Event]] | None:
         if after < self._history_from:
             return None
@@ -221,14 +226,16 @@ class CoreLink:
         elif kind == "welcome":
             self._path = Path(message[1]["path"])
             self._index = message[1]["index"]
-            self._history_from = (self._index, 1 << 62)
+            self._history_from = (message[1]["since"], AFTER_ALL)
+            for _, stamp_ms, events in message[2]:
+                self._remember(stamp_ms, [e for packed in events for e in codec.decode_events(packed)])
             self.proposals.resend()
         elif kind == "reopen":
             self._path = Path(message[1])
             self._generation += 1
             self._index = max(self._index, message[2])
             self._history.clear()
-            self._history_from = (self._index, 1 << 62)
+            self._history_from = (self._index, AFTER_ALL)
             for subscription in self._subscriptions:
                 subscription.overrun = True
         else:
@@ -240,15 +247,18 @@ class CoreLink:
         for sequence, encoded in outcomes:
             self.proposals.resolve(sequence, encoded)
         decoded = [event for packed in events for event in codec.decode_events(packed)]
+        self._remember(stamp_ms, decoded)
+        committed = Committed(index, stamp_ms, decoded)
+        self.on_commit(committed)
+        for subscription in self._subscriptions:
+            subscription.offer(committed)
+
+    def _remember(self, stamp_ms: int, decoded: list[tuple[int, int, Event]]) -> None:
         if decoded and len(self._history) + len(decoded) > HISTORY_EVENTS_MAX:
             dropped = self._history[min(len(self._history) - 1, len(decoded) - 1)] if self._history else None
             if dropped is not None:
                 self._history_from = (dropped[0], dropped[1])
         self._history.extend((i, n, stamp_ms, event) for i, n, event in decoded)
-        committed = Committed(index, stamp_ms, decoded)
-        self.on_commit(committed)
-        for subscription in self._subscriptions:
-            subscription.offer(committed)
 
     def _take_status(self, fields: dict[str, Any]) -> None:
         peers = tuple(PeerStatus(**peer) for peer in fields.pop("peers"))

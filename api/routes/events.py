@@ -1,8 +1,8 @@
 """GET /v1/events: what happens, as Server-Sent Events.
 
 Ids are `index.n`, the same on every node, so a client resumes anywhere with Last-Event-ID. `reset` means
-that the history behind that id is gone here: read the state again. A comment every HEARTBEAT_S keeps
-proxies awake. A client that cannot follow is cut off; it comes back with its last id.
+that the history behind that id is gone here: read the state again; what is still kept follows. A comment
+every HEARTBEAT_S keeps proxies awake. A client that cannot follow is cut off; it comes back with its last id.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from api import access, schemas
 from api.call import call_of
 from api.commits import CommitStream, stream
 from api.instants import rfc3339
-from api.ports import Committed
+from api.ports import AFTER_ALL, Committed
 from api.problems import query_problem
 from api.services import Services, services_of
 from scheduler import codec
@@ -81,18 +81,16 @@ async def _feed(
     ) as commits:  # listen first, then read the history: nothing falls between
         yield b"retry: %d\n\n" % RETRY_MS
         if position is None:
-            position = services.commits.last_id or (services.scheduler.index, 0)
+            position = services.commits.last_id or (services.scheduler.index, AFTER_ALL)
             yield _note("hello", position, services)
         else:
-            past = services.scheduler.history(position)
-            if past is None:
-                position = services.commits.last_id or (services.scheduler.index, 0)
+            if position < services.scheduler.history_from:
+                position = services.scheduler.history_from
                 yield _note("reset", position, services)
-            else:
-                for index, n, stamp_ms, event in past:
-                    if (index, n) > position:
-                        position = (index, n)
-                        yield encode(index, n, stamp_ms, event, wanted)
+            for index, n, stamp_ms, event in services.scheduler.history(position) or ():
+                if (index, n) > position:
+                    position = (index, n)
+                    yield encode(index, n, stamp_ms, event, wanted)
         closed = asyncio.create_task(services.commits.closed.wait())
         try:
             while not closed.done():

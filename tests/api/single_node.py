@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from api.commits import CommitQueue
-from api.ports import Committed, NodeStatus, NoLeaderError, PeerStatus
+from api.ports import AFTER_ALL, Committed, NodeStatus, NoLeaderError, PeerStatus
 from scheduler import codec, formats
 from scheduler.commands import Command, Lead, Outcome, PutToken
 from scheduler.events import Event
@@ -212,7 +212,7 @@ class SingleNode:
     def forget_history(self) -> None:
         """As after a restart of the front: what came before is not kept."""
         self.history_kept.clear()
-        self.history_from = (self.index, 1 << 30)
+        self.history_from = (self.index, AFTER_ALL)
 
 
 def peer(node: str, zone: str, **changes: object) -> PeerStatus:

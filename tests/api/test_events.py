@@ -81,6 +81,10 @@ async def test_a_lost_history_is_a_reset(url: str, client: httpx2.AsyncClient, n
     await client.put("/v1/jobs/job", json={"noop": True})
     node.forget_history()
     assert [event["event"] for event in await read(url, 1, "1.0")] == ["reset"]
+    await client.post("/v1/jobs/job/runs")
+    reset, kept = await read(url, 2, "1.0")
+    assert (reset["event"], kept["event"]) == ("reset", "run_created")
+    assert await read(url, 1, reset["id"]) == [kept], "a reset is told once"
 
 
 async def test_streams_end_when_the_node_stops(url: str, api: Api) -> None:

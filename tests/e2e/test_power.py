@@ -6,6 +6,7 @@ What was acknowledged is there; what was due meanwhile follows its job's policy.
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 import time
 from collections import Counter
@@ -13,11 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from bench.client import Client
-from bench.cluster import Cluster, wait_for
+from bench.cluster import Cluster, Node, wait_for
 from bench.evidence import Every, instant, milliseconds, read_lines
 from bench.jobs import append_tick, every_second
 from tests.e2e.cluster import DEADLINE_S, NewCluster, knob, verified, wait_lines, wait_run
@@ -87,6 +89,27 @@ def test_nothing_acknowledged_is_lost_when_every_node_is_killed(new_cluster: New
         for run in writer.runs:
             ended = wait_run(cluster, run)
             assert ended["state"] == "succeeded", ended
+        # Its leader came before any front was there to tell; the events of every node name it all the same.
+        epoch = max(status["epoch"] for status in cluster.statuses().values())
+        assert len({leader_of(cluster, node, epoch) for node in cluster.nodes}) == 1
+
+
+def leader_of(cluster: Cluster, node: Node, epoch: int) -> str:
+    """Whom the node's events name to a client that was away."""
+    connection = http.client.HTTPConnection(urlsplit(node.url).netloc, timeout=DEADLINE_S)
+    headers = {"Authorization": f"Bearer {cluster.token}", "Last-Event-ID": "1.0"}
+    try:
+        connection.request("GET", "/v1/events?types=led", headers=headers)
+        deadline_s = time.monotonic() + DEADLINE_S
+        for line in connection.getresponse():
+            if time.monotonic() > deadline_s:  # there is a heartbeat every 10 s
+                break
+            event = json.loads(line[5:]) if line.startswith(b"data:") else {}
+            if event.get("epoch") == epoch:
+                return str(event["node"])
+    finally:
+        connection.close()
+    raise AssertionError(f"{node.name} never tells of epoch {epoch}")
 
 
 def test_ticks_due_while_all_nodes_were_down_follow_the_catch_up_policy(new_cluster: NewCluster) -> None:
