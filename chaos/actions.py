@@ -131,6 +131,9 @@ ACTIONS: dict[str, Action] = {
     "agent-cut-off": Action(
         Cut, lambda v, p: Cut(both_ways([v.agent(p)], v.everyone_but(v.agent(p)))), 3_000, 8_000
     ),
+    "agents-restarted": Action(
+        RollingRestart, lambda v, _: RollingRestart(tuple(v.agents)), 500, 1_000, lasting=False
+    ),
     "agent-killed": Action(Kill, lambda v, p: Kill((v.agent(p),)), 1_000, 4_000),
     "agent-stopped": Action(Pause, lambda v, p: Pause((v.agent(p),)), 2_000, 6_000),
     "spooler-killed": Action(Kill, lambda v, p: Kill((f"{v.agent(p)}/spooler",)), 1_000, 2_000),

@@ -82,7 +82,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class RollingRestart:
-    """Each node in turn is asked to end, ends, starts and is ready before the next."""
+    """Each node or agent in turn is asked to end, ends, and is back before the next."""
 
     nodes: tuple[str, ...]
 

@@ -39,8 +39,8 @@ WARM_STARTS = 5
 WARM_S = 60.0
 LEADER_S = 40.0
 HEALED_S = 90.0  #: a limit of waiting for all of it; the liveness checker has its own
-SEEN_S = 8.0
-GONE_S = 30.0  #: a node that begins anew on a busy machine
+SEEN_S = 20.0
+GONE_S = 60.0  #: a node that begins anew on a busy machine
 
 Say = Callable[[str], None]
 

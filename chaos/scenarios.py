@@ -29,7 +29,14 @@ CI: dict[str, tuple[str, ...]] = {
     "links": ("leader-deaf", "leader-mute", "bridge", "follower-slow"),
     "zones": ("zone-lost", "zone-flaps", "two-zones-lost"),
     "disks": ("leader-disk-full", "follower-sync-error", "torn-tail", "rolling-restart"),
-    "agents": ("agent-cut-off", "spooler-killed", "agent-host-lost", "clock-ahead", "clock-behind"),
+    "agents": (
+        "agents-restarted",
+        "agent-cut-off",
+        "spooler-killed",
+        "agent-host-lost",
+        "clock-ahead",
+        "clock-behind",
+    ),
     "power": ("majority-killed", "all-killed", "leader-killed"),
 }
 RANDOM_MS = {"smoke": 16_000, "ci": 20_000, "soak": 60_000, "drill": 60_000}

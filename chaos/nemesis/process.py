@@ -21,7 +21,7 @@ from chaos.nemesis import NemesisError, Sighting, Unavailable
 from chaos.nodes import Node
 from chaos.programs import Program, alive, signal_all, state_of, wait_for
 
-STEP_S = 30.0
+STEP_S = 90.0
 LOG_SHOWN = 500
 AGENT_PARTS = ("spooler", "host")
 
@@ -91,7 +91,7 @@ class ProcessDriver:
                 if before is None:
                     return Sighting(False, "over")
                 now = self._pids(targets)
-                changed = all(now[t].get("supervisor") != before[t].get("supervisor") for t in targets)
+                changed = all(now[t] and not set(now[t].values()) & set(before[t].values()) for t in targets)
                 return Sighting(changed, f"pids before {before}, now {now}")
         raise NemesisError(f"the process driver cannot verify {fault}")
 
@@ -159,11 +159,14 @@ class ProcessDriver:
 
     def _restart(self, target: str) -> None:
         program, part = self._program(target)
-        if not isinstance(program, Node) or part:
-            raise NemesisError(f"{target}: a rolling restart is of whole nodes")
+        if part:
+            raise NemesisError(f"{target}: a rolling restart is of whole nodes and agents")
         program.end()
         program.start()
-        wait_for(lambda: self._cluster.ready(program), STEP_S, f"{target} is ready again")
+        if isinstance(program, Node):
+            wait_for(lambda: self._cluster.ready(program), STEP_S, f"{target} is ready again")
+        elif problem := self._wait_running(target):
+            raise NemesisError(problem)
 
     def _killed(self, fault: Fault, targets: Sequence[str]) -> Sighting:
         hit, now = self._hit.get(fault), self._pids(targets)

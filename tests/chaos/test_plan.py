@@ -29,7 +29,7 @@ LIST = {
     "zone-lost", "two-zones-lost", "zone-flaps", "leader-cut-off", "leader-deaf", "leader-mute", "bridge",
     "follower-slow", "leader-stopped", "leader-core-stopped", "leader-front-stopped", "majority-killed",
     "all-killed", "leader-disk-full", "follower-sync-error", "torn-tail", "agent-cut-off", "spooler-killed",
-    "rolling-restart", "clock-ahead", "clock-behind",
+    "rolling-restart", "agents-restarted", "clock-ahead", "clock-behind",
 }  # fmt: skip
 
 

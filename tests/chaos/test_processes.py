@@ -50,6 +50,12 @@ def test_faults_of_processes_are_real_and_end(new_cluster: NewCluster, tmp_path:
         assert not any(alive(pid) for pid in pids.values())
         driver.heal()
         assert driver.verify(rolling).real is False
+        spoolers = [agent.spooler() for agent in cluster.agents]
+        agents = RollingRestart(tuple(agent.name for agent in cluster.agents))
+        driver.inject(agents)
+        assert driver.verify(agents).real is True
+        assert [agent.spooler() for agent in cluster.agents] == spoolers  # the work outlives the agent's end
+        driver.heal()
         cluster.wait_agents()
         for wrong in ("node-9", "node-1/spooler", "agent-1/core"):
             with pytest.raises(NemesisError, match=r"known are|it has"):
