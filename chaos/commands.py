@@ -24,7 +24,15 @@ from chaos.plan import Plan, read_plan, shrink, write_plan
 from chaos.programs import DeadlineError
 from chaos.report import write_report
 from chaos.run import run_plan
-from chaos.suite import ENVIRONMENT, EXITS, Judged, judge_directory, verdict_of_all, write_suite
+from chaos.suite import (
+    ENVIRONMENT,
+    EXITS,
+    Judged,
+    judge_case,
+    judge_directory,
+    verdict_of_all,
+    write_suite,
+)
 
 SEED_MAX = 1 << 31
 PORTS = (27_000, 28_000)
@@ -193,6 +201,7 @@ def _conduct_all(
     from chaos.cluster import Shape
 
     until_s = time.monotonic() + minutes * 60
+    found: list[Judged] = []
     names: list[str] = []
     for number, plan in enumerate(plans):
         if profile == "soak" and time.monotonic() > until_s:
@@ -205,9 +214,10 @@ def _conduct_all(
             run_plan(plan, directory / name, shape=Shape(ports=ports), say=_say)
         except (NemesisError, DeadlineError) as error:
             print(f"  error: {error}", file=sys.stderr)  # the checkers call it invalid: reads are missing
-    found = judge_directory(directory)
-    for judged in found:
+        judged = judge_case(directory / name)
         write_report(judged.directory, [judged])
+        _tell_findings(judged, only_bad=True)
+        found.append(judged)
     return _tell(directory, found)
 
 
@@ -248,15 +258,21 @@ def _shrink(options: argparse.Namespace) -> int:
     return 0
 
 
+def _tell_findings(judged: Judged, *, only_bad: bool = False) -> None:
+    print(f"{judged.name}: {judged.verdict}")
+    for finding in judged.findings:
+        if only_bad and finding.verdict == "pass":
+            continue
+        print(f"  {finding.verdict:<9} {finding.checker:<9} {finding.summary}")
+        for offence in finding.offences[:5]:
+            print(f"            {offence.kind}: {offence.detail}", flush=True)
+
+
 def _tell(directory: Path, found: list[Judged]) -> int:
     """The report, and its words on the terminal."""
     write_report(directory, found)
     for judged in found:
-        print(f"{judged.name}: {judged.verdict}")
-        for finding in judged.findings:
-            print(f"  {finding.verdict:<9} {finding.checker:<9} {finding.summary}")
-            for offence in finding.offences[:5]:
-                print(f"            {offence.kind}: {offence.detail}")
+        _tell_findings(judged)
     verdict = verdict_of_all(found)
     print(f"{verdict.upper()}: {directory / 'report.html'}")
     return EXITS[verdict]

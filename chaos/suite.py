@@ -7,7 +7,7 @@ is kept beside the files it was judged from (verdict.json), and can be judged ag
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A case and what was found in it."""
+    """What was found in a case. It holds no case: a soak of hours has hundreds, of some 30 MB each."""
 
     name: str
     directory: Path
-    case: Case
+    plan: Mapping[str, Any]
     findings: tuple[Finding, ...]
+
+    @property
+    def case(self) -> Case:
+        """Read anew each time."""
+        return read_case(self.directory)
 
     @property
     def verdict(self) -> Verdict:
@@ -54,15 +59,17 @@ def write_suite(directory: Path, names: list[str], facts: dict[str, Any]) -> Non
 
 def judge_directory(directory: Path) -> list[Judged]:
     """Every case here, judged anew. Raises ValueError where there is no case."""
-    found = []
-    for folder in cases(directory):
-        if not (folder / PLAN).exists():
-            raise ValueError(f"{folder}: no {PLAN}; is it the --out of a run?")
-        case = read_case(folder)
-        findings = judge(case)
-        (folder / VERDICT).write_text(json.dumps(to_json(findings), indent=1) + "\n")
-        found.append(Judged(str(case.plan.get("name", folder.name)), folder, case, tuple(findings)))
-    return found
+    return [judge_case(folder) for folder in cases(directory)]
+
+
+def judge_case(folder: Path) -> Judged:
+    """This case, judged anew."""
+    if not (folder / PLAN).exists():
+        raise ValueError(f"{folder}: no {PLAN}; is it the --out of a run?")
+    case = read_case(folder)
+    findings = judge(case)
+    (folder / VERDICT).write_text(json.dumps(to_json(findings), indent=1) + "\n")
+    return Judged(str(case.plan.get("name", folder.name)), folder, case.plan, tuple(findings))
 
 
 def verdict_of_all(found: list[Judged]) -> Verdict:

@@ -20,7 +20,7 @@ def junit(found: Sequence[Judged]) -> str:
         )  # fmt: skip
         properties = ElementTree.SubElement(suite, "properties")
         for key in ("seed", "profile", "links"):
-            ElementTree.SubElement(properties, "property", name=key, value=str(judged.case.plan.get(key, "")))
+            ElementTree.SubElement(properties, "property", name=key, value=str(judged.plan.get(key, "")))
         for finding in judged.findings:
             test = ElementTree.SubElement(
                 suite, "testcase", classname=f"chaos.{judged.name}", name=finding.checker

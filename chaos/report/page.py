@@ -29,7 +29,7 @@ def page(judged: Judged) -> str:
     case, findings = judged.case, judged.findings
     title = f"chaos: {judged.name}, seed {case.plan.get('seed')}: {judged.verdict}"
     body = [
-        _banner(judged),
+        _banner(judged, case),
         f'<section class="picture">{Timeline(case, findings).svg()}{_legend()}</section>',
         _numbers(case),
         _findings(findings),
@@ -83,7 +83,7 @@ def faults_at(case: Case, at_s: float | None) -> str:
     return ", ".join(held or shortly[-1:])
 
 
-def headlines(judged: Judged) -> list[str]:
+def headlines(judged: Judged, case: Case) -> list[str]:
     """What broke, when, under which fault: a line for each kind, each checker's first before any second."""
     ranked: list[tuple[bool, int, str]] = []
     for finding in judged.findings:
@@ -92,7 +92,7 @@ def headlines(judged: Judged) -> list[str]:
         kinds: dict[str, list[Offence]] = {}
         for offence in finding.offences:
             kinds.setdefault(offence.kind, []).append(offence)
-        lines = [_headline(judged.case, finding.checker, found) for found in kinds.values()]
+        lines = [_headline(case, finding.checker, found) for found in kinds.values()]
         for rank, line in enumerate(lines or [f"{finding.checker}: {finding.summary}"]):
             ranked.append((finding.verdict != "violation", rank, line))
     return [line for _, _, line in sorted(ranked, key=lambda one: one[:2])]
@@ -106,9 +106,9 @@ def _headline(case: Case, checker: str, found: list[Offence]) -> str:
     return f"{checker}: {first.kind}{times}{at}{f', under {under}' if under else ''}. {first.detail}"
 
 
-def _banner(judged: Judged) -> str:
-    plan = judged.case.plan
-    lines = headlines(judged)
+def _banner(judged: Judged, case: Case) -> str:
+    plan = judged.plan
+    lines = headlines(judged, case)
     more = f"<li>… and {len(lines) - HEADLINES} more kinds below</li>" if len(lines) > HEADLINES else ""
     items = "".join(f"<li>{escape(line)}</li>" for line in lines[:HEADLINES]) + more
     steps = ", ".join(step["action"] for step in plan.get("steps", []))

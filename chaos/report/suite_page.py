@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -14,47 +16,79 @@ from chaos.suite import Judged, verdict_of_all
 LINES = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What is counted of one case; the case itself is not kept."""
+
+    headlines: tuple[str, ...]
+    operations: int
+    starts: int
+    leaderships: int
+    faults: Counter[str]
+    failovers_ms: tuple[float, ...]
+
+
+def sums(judged: Judged) -> Sums:
+    case = judged.case
+    return Sums(
+        tuple(headlines(judged, case)[:LINES]),
+        len(case.operations),
+        len(case.starts),
+        len(leader_changes(case)),
+        faults_by_kind([case]),
+        tuple(failover.took_s * 1000 for failover in failovers(case)),
+    )
+
+
 def suite_page(directory: Path, found: Sequence[Judged]) -> str:
     verdict = verdict_of_all(list(found))
-    ordered = sorted(found, key=lambda judged: GRAVEST_FIRST.index(judged.verdict))
+    counted = sorted(
+        ((judged, sums(judged)) for judged in found), key=lambda one: GRAVEST_FIRST.index(one[0].verdict)
+    )
     passed = sum(judged.verdict == "pass" for judged in found)
     rows = [
         (
             f'<span class="tag {judged.verdict}">{judged.verdict}</span>',
             f'<a href="{escape(judged.directory.relative_to(directory).as_posix())}/report.html">'
             f"{escape(judged.name)}</a>",
-            escape(str(judged.case.plan.get("links"))),
-            escape(", ".join(step["action"] for step in judged.case.plan.get("steps", []))),
-            "<br>".join(escape(line) for line in headlines(judged)[:LINES]),
+            escape(str(judged.plan.get("links"))),
+            escape(", ".join(step["action"] for step in judged.plan.get("steps", []))),
+            "<br>".join(escape(line) for line in told.headlines),
         )
-        for judged in ordered
+        for judged, told in counted
     ]
     cases = table(("verdict", "plan", "links", "faults", "what broke"), rows)
-    seeds = sorted({str(judged.case.plan.get("seed")) for judged in found})
+    seeds = sorted({str(judged.plan.get("seed")) for judged in found})
     body = (
         f'<header class="{verdict}"><h1>{escape(SAID[verdict])}</h1>'
         f"<p>{passed} of {len(found)} plans passed; "
-        f"seed {', '.join(seeds)}</p></header>{numbers(found)}{cases}"
+        f"seed {', '.join(seeds)}</p></header>{numbers(counted)}{cases}"
     )
     return document(f"chaos: {verdict}", body)
 
 
-def numbers(found: Sequence[Judged]) -> str:
+def numbers(counted: Sequence[tuple[Judged, Sums]]) -> str:
     """The sums of a soak."""
-    cases = [judged.case for judged in found]
-    took = [failover.took_s * 1000 for case in cases for failover in failovers(case)]
+    told = [one for _, one in counted]
+    took = [took_ms for one in told for took_ms in one.failovers_ms]
+    faults: Counter[str] = sum((one.faults for one in told), Counter())
     tiles = [
-        ("operations", sum(len(case.operations) for case in cases)),
+        ("operations", sum(one.operations for one in told)),
         (
             "ticks due",
-            sum(f.counts.get("due", 0) for judged in found for f in judged.findings if f.checker == "ticks"),
+            sum(
+                f.counts.get("due", 0)
+                for judged, _ in counted
+                for f in judged.findings
+                if f.checker == "ticks"
+            ),
         ),
-        ("starts", sum(len(case.starts) for case in cases)),
-        ("faults", sum(faults_by_kind(cases).values())),
-        ("leaderships", sum(len(leader_changes(case)) for case in cases)),
+        ("starts", sum(one.starts for one in told)),
+        ("faults", sum(faults.values())),
+        ("leaderships", sum(one.leaderships for one in told)),
         ("fault → new leader p50", f"{percentile(took, 0.5):.0f} ms"),
         ("p99", f"{percentile(took, 0.99):.0f} ms"),
     ]
     cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in tiles)
-    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(faults_by_kind(cases).items()))
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(faults.items()))
     return f'<dl class="tiles">{cells}</dl><p class="facts">faults by kind: {escape(kinds)}</p>'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,7 +15,7 @@ from chaos.faults import from_json, to_json
 from chaos.plan import Plan, Step, read_plan, shrink, write_plan
 from chaos.report import write_report
 from chaos.scenarios import CI, ci_plans, possible, random_plan, soak_plans
-from chaos.suite import Judged
+from chaos.suite import Judged, write_suite
 from tests.chaos.stories import Story, clean
 
 VIEW = View(
@@ -105,6 +104,7 @@ def test_a_broken_plan_is_refused_with_its_place(
 
 def store(story: Story, directory: Path) -> None:
     """The files of this story."""
+    directory.mkdir(exist_ok=True)
     (directory / "plan.json").write_text(json.dumps(story.plan))
     lines = sorted(story.history, key=lambda entry: entry["t"])
     (directory / "history.jsonl").write_text("".join(f"{json.dumps(entry)}\n" for entry in lines))
@@ -169,11 +169,26 @@ def test_no_case_and_a_used_directory_are_exit_code_3(
 def test_the_report_loads_nothing_from_outside_and_shows_no_markup_of_others(tmp_path: Path) -> None:
     story = clean()
     story.fault(115.0, 116.0, action="<script>alert(1)</script>")
-    case = story.case()
+    store(story, tmp_path)
 
-    write_report(tmp_path, [Judged("story", tmp_path, replace(case), tuple(judge(case)))])
+    write_report(tmp_path, [Judged("story", tmp_path, story.plan, tuple(judge(story.case())))])
 
     text = (tmp_path / "report.html").read_text()
     assert "<script" not in text
     assert "http://" not in text
     assert "https://" not in text
+
+
+def test_a_page_of_several_cases_adds_them_up_and_names_the_gravest_first(tmp_path: Path) -> None:
+    wrong = clean()
+    wrong.again(wrong.start(11), run=77, at_s=111.5)
+    store(clean(), tmp_path / "000-right")
+    store(wrong, tmp_path / "001-wrong")
+    write_suite(tmp_path, ["000-right", "001-wrong"], {"profile": "soak", "seed": 7})
+
+    assert main(["check", str(tmp_path)]) == 1
+
+    text = (tmp_path / "report.html").read_text()
+    assert "1 of 2 plans passed" in text
+    assert text.index("001-wrong/report.html") < text.index("000-right/report.html")
+    assert "leader-killed 2" in text  # faults of both
