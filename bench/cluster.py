@@ -8,6 +8,7 @@ and a deadline, which is a limit and no measurement.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import http.client
 import json
@@ -40,12 +41,30 @@ READY_S = 60.0
 PORTS_A_NODE = 10
 
 
+_claimed: dict[int, int] = {}
+"""First port of a node to the descriptor of its lock, held while this process lives."""
+
+
 def free_base_port(low: int, high: int, nodes: int) -> int:
-    """A base port in [low, high) from which every node's two ports are free, by trying to bind them."""
+    """A base port in [low, high) from which every node's two ports are free and claimed for this process:
+    two test runs on one machine keep out of each other's ports, also while their nodes are down."""
     for base in range(low, high - PORTS_A_NODE * nodes, PORTS_A_NODE * (nodes + 1)):
-        if all(_port_free(base + PORTS_A_NODE * i + j) for i in range(nodes) for j in (0, 1)):
+        firsts = [base + PORTS_A_NODE * i for i in range(nodes)]
+        if all(_claim(port) and _port_free(port) and _port_free(port + 1) for port in firsts):
             return base
     raise DeadlineError(f"no {nodes} pairs of free ports in {low}-{high}")
+
+
+def _claim(port: int) -> bool:
+    if port not in _claimed:
+        file = os.open(Path(tempfile.gettempdir()) / f"cronclave-port-{port}.lock", os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return False
+        _claimed[port] = file
+    return True
 
 
 def _port_free(port: int) -> bool:
