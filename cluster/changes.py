@@ -118,15 +118,18 @@ class Changes:
             _log.warning("this node was to be removed, and stays: %s", reason)
 
     def heirs(self) -> list[str]:
-        """The voter that has most of the log, of those that answer and may lead."""
+        """Of the voters that can lead the one that answers now and has most of the log."""
         reachable = self._peers.reachable()
         names = [n for n in self._roster.current.voters if n in reachable]
         names = [n for n in names if self.why_no_heir(n) is None]
-        return sorted(names, key=lambda n: (self._has_failed(n), -self._raft.match(n), n))[:1]
+        return sorted(
+            names, key=lambda n: (self._has_failed(n), not self._answers(n), -self._raft.match(n), n)
+        )[:1]
 
     def why_no_heir(self, name: str) -> str | None:
         """Leader: why this member cannot take over now."""
-        if name not in self._peers.reachable() or not self._answers(name):
+        late_s = self._timings.fallback_s  # a busy host is no dead one
+        if name not in self._peers.reachable() or not self._raft.answered([name], late_s):
             return f"{name} does not answer"
         lag = self._raft.last_index() - self._raft.match(name)
         if lag > CATCH_UP_ENTRIES:

@@ -20,7 +20,7 @@ log = logging.getLogger("cronclave.core")
 HAND_OVER_S = 3.0  #: a node that ends leads no longer than this
 FRONT_LEAVES_S = 4.0  #: its front has so long to send the agents away and to end what it answers
 AGAIN_S = 1.0
-NOBODY_S = 0.3  #: without anybody to hand over to; a leader that is new has not heard everybody yet
+NOBODY_S = 0.5  #: without anybody to hand over to; a leader that is new has not heard everybody yet
 
 
 class Ending:
