@@ -77,13 +77,22 @@ class Changes:
             return self._questions.ask(
                 self._raft.leader(), {"type": "transfer", "target": target or ""}, told
             )
-        if target != self._settings.name:
-            reason = self._why_no_handover(target)
-            if reason is not None:
-                return refuse(told, reason)
+        if target is not None and target != self._settings.name and self._has_failed(target):
+            return refuse(told, f"{target} did not take over within {HANDOVER_S} s")
+        reason = self.hand_over(target)
+        told(reason)
+        return reason
+
+    def hand_over(self, target: str | None) -> str | None:
+        """Leader: give the office away, also to who did not take it a moment ago. Results as `transfer`."""
+        if target == self._settings.name:
+            return None
+        reason = self.why_no_heir(target) if target is not None else None
+        if target is None and not self.heirs():
+            reason = "no other voting member that can lead answers"
+        if reason is None:
             self._handover = (target, self._clock() + HANDOVER_S)
-        told(None)
-        return None
+        return reason
 
     def continue_handover(self, now: float) -> None:
         """Leader: name the heir once it has the whole log; give up when that takes too long."""
@@ -113,7 +122,7 @@ class Changes:
 
     def _stays(self, reason: str | None) -> None:
         """A refusal that is no matter of moments ends it: a removal long after it was asked for surprises."""
-        if reason is not None and reason not in (BUSY, NO_LEADER):
+        if reason is not None and reason != NO_LEADER and not reason.endswith("try again"):
             self._leaves_after_handover = False
             _log.warning("this node was to be removed, and stays: %s", reason)
 
@@ -137,13 +146,6 @@ class Changes:
         if not self._may_lead(self._peers.get(name).status):
             return f"{name} is ending, or its front does not run"
         return None
-
-    def _why_no_handover(self, target: str | None) -> str | None:
-        if target is None:
-            return None if self.heirs() else "no other voting member that can lead answers"
-        if self._has_failed(target):
-            return f"{target} did not take over within {HANDOVER_S} s"
-        return self.why_no_heir(target)
 
     def _has_failed(self, name: str) -> bool:
         return self._failed[0] == name and self._clock() < self._failed[1]

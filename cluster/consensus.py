@@ -229,6 +229,12 @@ class Consensus:
         self._raft.elections.retires = True
         self._next_status = self._clock()
 
+    def hand_over(self, heir: str) -> str | None:
+        """The owner's own wish, as leader. Results as `transfer`."""
+        if self.role is not Role.LEADER:
+            return "this node does not lead"
+        return self._changes.hand_over(heir)
+
     def may_take_over(self, name: str) -> bool:
         """Leader: whether leadership can be handed to this member now."""
         return self._changes.why_no_heir(name) is None

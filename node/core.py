@@ -276,7 +276,7 @@ class Core:
         heir = target or self._consensus.heir
         if heir is None:
             raise ValueError("no peer that can lead is reachable")
-        reason = self._consensus.transfer(target)
+        reason = self._consensus.hand_over(heir)
         if reason is not None:
             raise ValueError(reason)
         return heir
