@@ -5,8 +5,10 @@ Rules for clocks:
 1. A peer's wall clock is kept against this node's monotonic clock, so a step of this node's own wall clock
    shows in all offsets at once, and not with the next word of the peers.
 2. The clock of a peer that died is still a witness: clocks drift by milliseconds an hour.
-3. Who has not heard a peer says so (`echo_ms` 0) and is answered at once: clocks are known one round trip
-   after the connection, before the first plan of an office.
+3. Both clocks are known one round trip after both connections are up, before the first plan of an office:
+   who has not heard a peer says so (`echo_ms` 0) and is answered at once, and a peer that has had no echo
+   since our connection came up gets one for its next word. The first word often finds only one direction up:
+   its answer could not leave, and waiting for the next second's word would hold a new office back.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ class Peer:
     their_sent_ms: int = 0
     received_at: float = 0.0
     sent_at: dict[int, float] = field(default_factory=dict)  #: by the wall clock that the word told
+    has_echo: bool = False  #: one of its words was answered since our connection came up
     clock_ms: float = 0.0  #: its wall clock minus our monotonic one
     clock_at: float | None = None  #: when that was learned
     round_trip_ms: float = 0.0  #: of the word that told it: it may be wrong by half of this
@@ -81,6 +84,7 @@ class Peers:
         peer = self._peers.get(hello.name)
         if peer is not None:
             peer.their_sent_ms = 0  # whatever it said was to another connection, and maybe by another clock
+            peer.has_echo = False
             peer.connected, peer.hello, peer.refusal, peer.heard = True, hello, None, self._clock()
 
     def disconnected(self, name: str) -> None:
@@ -106,8 +110,9 @@ class Peers:
         return {n: p.hello.uid for n, p in self._peers.items() if p.connected and p.hello is not None}
 
     def status_message(self, name: str, status: dict[str, Any]) -> Message:
-        """This node's word to a peer, with the stamps that show it our clock."""
+        """This node's word to a connected peer, with the stamps that show it our clock."""
         peer, now, wall_ms = self.get(name), self._clock(), self._wall_ms()
+        peer.has_echo = peer.has_echo or peer.their_sent_ms > 0
         kept = list(peer.sent_at.items())[1 - _SENT_KEPT :]
         peer.sent_at = {**dict(kept), wall_ms: now}
         return {
@@ -119,7 +124,7 @@ class Peers:
         }
 
     def take_status(self, name: str, message: Message) -> bool:
-        """A peer's word; whether it wants to be answered at once."""
+        """A peer's word; whether it wants to be answered at once, and can be."""
         peer, now = self.get(name), self._clock()
         peer.their_sent_ms, peer.received_at = message["sent_ms"], now
         owner = message["status"].get("owner")
@@ -134,7 +139,7 @@ class Peers:
             round_trip_ms = (now - sent_at) * 1000 - message["hold_ms"]
             if -1 <= round_trip_ms < ROUND_TRIP_MS_MAX:  # it rounds its part
                 self._learn_clock(peer, message["sent_ms"] + round_trip_ms / 2 - now * 1000, round_trip_ms)
-        return not message["echo_ms"]
+        return peer.connected and (not message["echo_ms"] or not peer.has_echo)
 
     def _learn_clock(self, peer: Peer, clock_ms: float, round_trip_ms: float) -> None:
         """The quickest word of late tells best, until the clock is seen to have stepped."""

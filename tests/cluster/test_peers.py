@@ -33,15 +33,17 @@ class Clocks:
         self.now_s += way_ms / 1000
         return self.peers[target].take_status(source, message)
 
+    def connect(self, own: str, other: str) -> None:
+        """The connection on which `own` sends is up."""
+        self.peers[own].connected(
+            Hello("cluster", other, f"uid-{other}", 1, 1, "z", f"{other}:1", "", self.wall_ms(other), False)
+        )
+
     def meet(self, a: str, b: str) -> None:
-        for own, other in ((a, b), (b, a)):
-            self.peers[own].connected(
-                Hello(
-                    "cluster", other, f"uid-{other}", 1, 1, "z", f"{other}:1", "", self.wall_ms(other), False
-                )
-            )
+        self.connect(a, b)
+        self.connect(b, a)
         assert self.say(a, b)
-        assert not self.say(b, a)
+        assert self.say(b, a)
         assert not self.say(a, b)
 
 
@@ -58,6 +60,23 @@ def test_clocks_are_known_one_round_trip_after_the_connection(clocks: Clocks) ->
     assert abs((clocks.peers["a"].offset_ms("b") or 0) - 40) <= 1
     assert abs((clocks.peers["b"].offset_ms("a") or 0) + 40) <= 1
     assert clocks.peers["c"].clocks_known() == 2
+
+
+def test_first_word_that_finds_one_direction_up_leaves_neither_clock_unknown() -> None:
+    """What every restart looks like: the returning node's connection is up before its peer's is."""
+    clocks = Clocks()
+    clocks.skew_ms["b"] = 40
+    clocks.connect("a", "b")
+    assert not clocks.say("a", "b")  # b cannot answer yet
+    clocks.connect("b", "a")
+
+    speaker, listener, words = "b", "a", 1
+    while clocks.say(speaker, listener):
+        speaker, listener, words = listener, speaker, words + 1
+
+    assert words == 3
+    assert abs((clocks.peers["a"].offset_ms("b") or 0) - 40) <= 1
+    assert abs((clocks.peers["b"].offset_ms("a") or 0) + 40) <= 1
 
 
 def test_step_of_the_own_clock_shows_without_another_word(clocks: Clocks) -> None:
