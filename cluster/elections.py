@@ -4,7 +4,11 @@ Rules:
 1. PreVote (Ongaro's dissertation, 9.6): no term is raised before a majority says that it would vote. A late
    yes does not depose a leader that was heard meanwhile.
 2. A broken link to the leader, in either direction, is news: the survivors ask in the order of their names,
-   so that one is alone at first.
+   so that one is alone at first. Both may see it tens of milliseconds apart, so a question that came too early
+   is answered anew when the link breaks here too; whoever has a longer log than the one who asks stands at
+   once in its place; whoever said yes lets the other go first; and who gets no majority asks again soon.
+   None of this changes what an answer needs: no leader heard for an election timeout or its link broken, and a
+   log that is no shorter.
 3. A voter counts once, for a vote as for a PreVote.
 4. Nobody stands without a vote or without its state (`may_campaign`), or when it is about to end (`retires`).
 """
@@ -20,6 +24,7 @@ from cluster.settings import Timings
 from cluster.wire import Message
 
 _FOREVER_S = 1e9
+_AGAIN_STAGGERS = (1.5, 2.5)  #: until the next question of who knows that the leader's link broke
 
 
 class Elections:
@@ -41,7 +46,8 @@ class Elections:
         self.retires = False  #: it ends soon: whoever is asked to lead, it is another
         self.contact = NEVER_S  #: when a leader was last heard, on the clock
         self.is_asked_for = False  #: a majority would vote: the next tick holds the election
-        self._heard_a_leader = False
+        self._lost = NEVER_S  #: when the link to the leader broke, unless a leader was heard since
+        self._early: dict[str, tuple[float, Message]] = {}  #: questions refused for the leader's sake alone
         self._votes, self._prevotes = Poll(), Poll()
         self._asked = NEVER_S
 
@@ -56,17 +62,16 @@ class Elections:
 
     def leader_heard(self) -> None:
         self.contact = self._now()
-        self._heard_a_leader = True
+        self._lost = NEVER_S
 
     def state_changed(self, old: Role, new: Role) -> None:
-        if new is Role.LEADER:
-            self._heard_a_leader = True
-        elif old is Role.LEADER:
+        if old is Role.LEADER:
             self.wait()
 
     def connected(self) -> None:
-        """At the start of a cluster the first majority that sees itself does not wait."""
-        if self._heard_a_leader or self._library.role() is Role.LEADER or not self._hardening.elect_early:
+        """Without a leader the first majority that sees itself does not wait: at the start of a cluster, and
+        when the leader died before a node that came back had all its links."""
+        if self._library.leader() is not None or not self._hardening.elect_early:
             return
         connected = self._library.connected_peers()
         if 2 * (sum(1 for v in self.voters if v in connected) + 1) > len(self.voters):
@@ -78,8 +83,13 @@ class Elections:
         if self._library.leader() != peer or peer == self._me or not self._hardening.elect_early:
             return
         self.contact = NEVER_S
+        self._lost = now = self._now()
         self._library.forget_leader()
         self._hurry(self._rank(without=peer) * self._timings.stagger_s + self._rng.uniform(0.003, 0.02))
+        early, self._early = self._early, {}
+        for asker, (asked, question) in early.items():
+            if asker != peer and now - asked < self._timings.election_min_s:
+                self.answer(asker, question)
 
     def wait(self) -> None:
         """For a full timeout from now."""
@@ -105,7 +115,7 @@ class Elections:
         if len(self.voters) == 1:
             self.is_asked_for = True
             return
-        self.wait()
+        library.election_deadline = now + self._patience_s()
         self._prevotes.open(self._prevotes.round + 1)
         self._asked = now
         index, term = library.last()
@@ -140,14 +150,21 @@ class Elections:
         library = self._library
         if message["term"] <= library.term():
             self._send(peer, {"type": "higher_term", "term": library.term()})
+        now = self._now()
         index, term = library.last()
-        granted = (
-            message["term"] > library.term()
-            and (message["last_log_term"], message["last_log_index"]) >= (term, index)
-            and library.role() is not Role.LEADER
-            and self._now() - self.contact > self._timings.election_min_s * 0.9
-        )
+        is_timely = message["term"] > library.term() and library.role() is not Role.LEADER
+        is_behind = (message["last_log_term"], message["last_log_index"]) < (term, index)
+        has_leader = now - self.contact <= self._timings.election_min_s * 0.9
+        granted = is_timely and not is_behind and not has_leader
         self._send(peer, {"type": "prevoted", "round": message["round"], "granted": granted})
+        if not is_timely or not self._hardening.elect_early:
+            return
+        if has_leader and not is_behind and peer in self.voters:
+            self._early[peer] = (now, message)
+        elif is_behind and not has_leader and self.may_campaign:
+            self._hurry(0.0)  # it cannot win against this log, and this one can against its
+        elif granted and library.role() is Role.FOLLOWER and not self.is_asked_for:
+            library.election_deadline = max(library.election_deadline, now + self._timings.stagger_s)
 
     def answered(self, peer: str, message: Message) -> None:
         is_late = self.contact >= self._asked  # a leader was heard since: its election is not disturbed
@@ -160,6 +177,12 @@ class Elections:
                 self._library.election_deadline = 0
 
     # ---- parts
+
+    def _patience_s(self) -> float:
+        """From a question to the next."""
+        if self._now() - self._lost > self._timings.election_max_s:
+            return self.timeout_s()
+        return self._rng.uniform(*_AGAIN_STAGGERS) * self._timings.stagger_s
 
     def _rank(self, without: str = "") -> int:
         """Place of this node among the voters: one after the other asks first."""
