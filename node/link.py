@@ -263,7 +263,10 @@ class CoreLink:
     def _take_status(self, fields: dict[str, Any]) -> None:
         peers = tuple(PeerStatus(**peer) for peer in fields.pop("peers"))
         certificates = {**fields.pop("certificates"), **self.certificates()}
+        leadership = (self._status.leader, self._status.term)
         self._status = NodeStatus(**fields, certificates=certificates, peers=peers)
+        if leadership != (self._status.leader, self._status.term):
+            self.proposals.leader_changed()
         self.on_status(self._status)
 
     def _take_answer(self, number: int, ok: bool, text: str) -> None:

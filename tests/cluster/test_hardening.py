@@ -289,7 +289,7 @@ def test_defect_shows_only_when_its_hardening_is_off(name: str, case: object) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "seed"), [("skip_matching", 1), ("acknowledge_after_sync", 4), ("reset_to_commit", 276)]
+    ("name", "seed"), [("skip_matching", 1), ("acknowledge_after_sync", 6), ("reset_to_commit", 50)]
 )
 def test_simulation_finds_a_hardening_that_is_off(name: str, seed: int) -> None:
     """The seeds are those of today's stories. After a change of the simulation, look for new ones with

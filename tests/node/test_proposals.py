@@ -107,3 +107,25 @@ async def test_a_new_core_gets_every_frame_that_waits() -> None:
     wire.answer(proposals, wire.frames[0])
     wire.answer(proposals, wire.frames[1])  # the same outcome again changes nothing
     assert (await waiting).value == {"run": 3}
+
+
+async def test_wait_for_an_election_is_no_commit_time() -> None:
+    wire = Wire()
+    proposals = Proposals(wire.send, wire.abandoned.append)
+    waiting = asyncio.ensure_future(proposals.propose(CancelRun(1), 5))
+    while not wire.frames:
+        await asyncio.sleep(0)
+    before_s = proposals.commit_s
+
+    proposals.leader_changed()
+    wire.answer(proposals, wire.frames[0])
+
+    assert (await waiting).ok
+    assert proposals.commit_s == before_s
+
+    again = asyncio.ensure_future(proposals.propose(CancelRun(2), 5))
+    while len(wire.frames) < 2:
+        await asyncio.sleep(0)
+    wire.answer(proposals, wire.frames[1])
+    assert (await again).ok
+    assert proposals.commit_s != before_s
