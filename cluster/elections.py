@@ -4,11 +4,11 @@ Rules:
 1. PreVote (Ongaro's dissertation, 9.6): no term is raised before a majority says that it would vote. A late
    yes does not depose a leader that was heard meanwhile.
 2. A broken link to the leader, in either direction, is news: the survivors ask in the order of their names,
-   so that one is alone at first. Both may see it tens of milliseconds apart, so a question that came too early
-   is answered anew when the link breaks here too; whoever has a longer log than the one who asks stands at
-   once in its place; whoever said yes lets the other go first; and who gets no majority asks again soon.
-   None of this changes what an answer needs: no leader heard for an election timeout or its link broken, and a
-   log that is no shorter.
+   so that one is alone at first. They may see it tens of milliseconds apart, so a question that came too
+   early is answered anew when the link breaks here too; whoever has a longer log than the one who asks
+   stands at once in its place; whoever said yes lets the other go first; and who gets no majority asks again.
+   None of this changes what an answer needs: no leader heard for an election timeout or its link broken, and
+   a log that is no shorter.
 3. A voter counts once, for a vote as for a PreVote.
 4. Nobody stands without a vote or without its state (`may_campaign`), or when it is about to end (`retires`).
 """

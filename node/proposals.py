@@ -67,8 +67,8 @@ class Proposals:
 
     def leader_changed(self) -> None:
         """What waits now waited for an election: its time says nothing of commits. Counted, it would have a
-        planner that takes office after a loss decide far ahead for a while, and that leader's heir find nothing
-        to decide until its turn comes."""
+        planner that takes office after a loss decide far ahead for a while, and that leader's heir find
+        nothing to decide until its turn comes."""
         self._sent_s.clear()
 
     def resolve(self, sequence: int, outcomes: bytes) -> None:
