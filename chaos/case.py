@@ -19,10 +19,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from chaos.history import HISTORY, Entry, Operation, operations, read_lines
 from chaos.pace import UNSEEN, slowness
+
+EventId: TypeAlias = tuple[int, int]
+RESET = "reset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class Case:
     marks: Sequence[Mark]
     events: Mapping[str, Sequence[Entry]]  #: by node, in the order of their ids
     final: Mapping[str, Any]  #: jobs, revisions, ticks, runs, nodes
+    #: by node: events that happened up to this id, behind the one before it, may never have been told
+    resets: Mapping[str, Sequence[EventId]] = field(default_factory=dict)
 
     @cached_property
     def operations(self) -> list[Operation]:
@@ -183,7 +188,7 @@ def read_marks(folder: Path, wall_offset_s: float = 0.0) -> list[Mark]:
     return sorted(marks, key=lambda mark: mark.at_s)
 
 
-def _event_id(event: Entry) -> tuple[int, int]:
+def event_id(event: Mapping[str, Any]) -> EventId:
     index, _, n = str(event["id"]).partition(".")
     return int(index), int(n)
 
@@ -193,9 +198,11 @@ def read_case(directory: Path) -> Case:
     plan_file = directory / "plan.json"
     if not plan_file.exists() or not (directory / HISTORY).exists():
         raise ValueError(f"{directory}: plan.json or {HISTORY} is missing; is it the --out of a run?")
-    events = {
-        file.stem: sorted(read_lines(file), key=_event_id) for file in (directory / "events").glob("*.jsonl")
+    told = {
+        file.stem: sorted(read_lines(file), key=event_id) for file in (directory / "events").glob("*.jsonl")
     }
+    events = {node: [e for e in lines if e["event"] != RESET] for node, lines in told.items()}
+    resets = {node: [event_id(e) for e in lines if e["event"] == RESET] for node, lines in told.items()}
     final = {file.stem: json.loads(file.read_text()) for file in (directory / "final").glob("*.json")}
     history = read_lines(directory / HISTORY)
     return Case(
@@ -204,4 +211,5 @@ def read_case(directory: Path) -> Case:
         read_marks(directory / "evidence", wall_offset_s(history)),
         events,
         final,
+        resets,
     )

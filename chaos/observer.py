@@ -3,7 +3,8 @@
 Rules: a thread of its own for each node, so that one that hangs hides no other; every request has a time
 limit.
 A view is written when it changes, and once a second. Events go to events/NODE.jsonl; a stream that broke is
-resumed behind the last id that was seen, at the same node.
+resumed behind the last id that was seen, at the same node; where the history behind it is gone there, the
+line `reset` says so.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ LOOK_S = 0.1
 ANSWER_S = 1.0
 SAY_AGAIN_S = 1.0
 VIEW = ("state", "leader", "term", "epoch", "index", "quorum", "ready", "state_hash")
-NOT_EVENTS = frozenset({"hello", "reset"})
+NOT_EVENTS = frozenset({"hello"})
 
 
 class Watched(Protocol):

@@ -3,17 +3,19 @@
 Rules:
 1. The tables are the harness's own, from the public documentation of states (docs/lifecycle.md).
 2. Each node's events of an attempt, a run and a tick, in the order of their ids, are steps of the table.
-   Where the harness began to listen in the middle, the first event that it saw is taken as given.
+   Where the harness began to listen in the middle, the first event that it saw is taken as given. So is the
+   first one behind a `reset`, by which a node says that what happened before is not told.
 3. What an event called an end is the end in the final state too. What a client saw ended never was seen
    otherwise later (no resurrection).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chaos.case import Case
+from chaos.case import Case, event_id
 from chaos.checkers import Finding, Offence, finding
 
 NAME = "lifecycle"
@@ -43,8 +45,12 @@ def check(case: Case) -> Finding:
     final = {int(run["id"]): run for run in case.final.get("runs", [])}
     for node, events in case.events.items():
         walk = _Walk(node)
+        resets = deque(case.resets.get(node, ()))
         for event in events:
             steps += 1
+            while resets and resets[0] < event_id(event):
+                resets.popleft()
+                walk.forget()
             offences += walk.step(event)
         for run, state in walk.runs.items():
             told = final.get(run)
@@ -65,6 +71,11 @@ class _Walk:
         self.runs: dict[int, str] = {}
         self.attempts: dict[int, str] = {}
         self.ticks: dict[tuple[int, str], str] = {}
+
+    def forget(self) -> None:
+        """What had not ended may be anything now."""
+        self.runs = {run: state for run, state in self.runs.items() if state in RUN_ENDS}
+        self.attempts = {key: state for key, state in self.attempts.items() if state not in ATTEMPT}
 
     def step(self, event: Mapping[str, Any]) -> Iterable[Offence]:
         kind = event["event"]

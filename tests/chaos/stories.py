@@ -30,6 +30,7 @@ class Story:
     marks: list[Mark] = field(default_factory=list)
     events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     final: dict[str, Any] = field(default_factory=dict)
+    resets: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     def case(self) -> Case:
         return deepcopy(
@@ -39,6 +40,7 @@ class Story:
                 sorted(self.marks, key=lambda mark: mark.at_s),
                 self.events,
                 self.final,
+                self.resets,
             )
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chaos.case import event_id
 from chaos.checkers import dispatch, durable, lifecycle, linear, liveness, ticks, vacuity
 from chaos.checkers.judge import judge, verdict_of
 from chaos.checkers.liveness import LEADER_S, SILENCE_S
@@ -315,6 +316,21 @@ def test_what_came_long_behind_a_fault_is_not_its_consequence() -> None:
     assert not found(AFTER_S - 2, 1)
     assert found(AFTER_S + 2, 1)
     assert not found(AFTER_S + 2, 3)
+
+
+def _gap(story: Story, bug: Plant) -> set[str]:
+    """What is found where a node said `reset` behind the grant of run 5, which it never told."""
+    bug(story)
+    for node, events in story.events.items():
+        assigned = next(e for e in events if e["event"] == "attempt_assigned" and e["run"] == 5)
+        index, _ = event_id(assigned)
+        story.resets[node] = [(index, 500)]
+    return {offence.kind for offence in lifecycle.check(story.case()).offences}
+
+
+def test_behind_a_reset_what_had_not_ended_is_taken_as_it_comes() -> None:
+    assert _gap(clean(), granted_from_nothing) == set()
+    assert _gap(clean(), event_after_the_end) == {"illegal-step"}
 
 
 def unseen(story: Story) -> None:
