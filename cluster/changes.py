@@ -77,9 +77,11 @@ class Changes:
             return self._questions.ask(
                 self._raft.leader(), {"type": "transfer", "target": target or ""}, told
             )
+        reason: str | None
         if target is not None and target != self._settings.name and self._has_failed(target):
-            return refuse(told, f"{target} did not take over within {HANDOVER_S} s")
-        reason = self.hand_over(target)
+            reason = self.why_no_heir(target) or f"{target} did not take over within {HANDOVER_S} s"
+        else:
+            reason = self.hand_over(target)
         told(reason)
         return reason
 
