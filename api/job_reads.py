@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from api.instants import rfc3339
 from api.problems import Problem
 from api.services import Services
 from api.views import job_bytes, job_facts, run_json, runs_json
@@ -64,6 +65,17 @@ def new_job_document(store: Store, services: Services, row: JobRow, job: Job, ma
         last_run=None,
     )
     return job_bytes(facts, row.spec)
+
+
+def gone_job_document(job: Job, spec: bytes, revision: int, actor: str, at_ms: int) -> bytes:
+    """The JSON of a job that was written and is deleted again by now: what was written, and nothing else that
+    could be known about it."""
+    facts: dict[str, Any] = {
+        "name": job.name, "revision": revision, "state": "active", "pause_reason": None,
+        "created": rfc3339(at_ms), "changed": rfc3339(at_ms), "actor": actor, "source": None,
+        "active_runs": 0, "failures": 0, "next_tick": None, "last_tick": None, "last_run": None,
+    }  # fmt: skip
+    return job_bytes(facts, spec)
 
 
 def state_of(store: Store, services: Services, row: JobRow) -> str:

@@ -16,7 +16,7 @@ from api import access
 from api.call import Call, json_response
 from api.instants import parse_wait_s
 from api.job_bodies import one_document, to_job
-from api.job_reads import find_job, job_documents, new_job_document, run_document
+from api.job_reads import find_job, gone_job_document, job_documents, new_job_document, run_document
 from api.outcomes import expect_ok
 from api.parameters import need_known
 from api.problems import FieldError, Problem, from_job_problems
@@ -80,12 +80,14 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     with scheduler.read() as store:
         row = pages.job(store, job.namespace, job.name)
         if row is None:
-            raise Problem("not-found", f"job {job.name} was deleted again")
-        if created and row.revision == result.get("revision"):
+            # Deleted again before this answer. The write was made: a 404 would say that it was not.
+            spec = canonical(job, format=scheduler.status().format)
+            document = gone_job_document(job, spec, int(result["revision"]), call.actor, after_ms)
+        elif created and row.revision == result.get("revision"):
             document = new_job_document(store, services, row, job, made)
         else:
             document = job_documents(store, services, [row])[0]
-    headers = {"ETag": f'"{result.get("revision", row.revision)}"'}
+    headers = {"ETag": f'"{result["revision"]}"'}
     if created:
         headers["Location"] = f"/v1/jobs/{job.name}?namespace={job.namespace}"
     return Response(document, 201 if created else 200, headers=headers, media_type="application/json")

@@ -6,7 +6,9 @@ import asyncio
 from typing import Any
 
 import httpx2
+import pytest
 
+from scheduler.commands import Command, DeleteJob, Outcome
 from tests.api.single_node import SingleNode
 
 NOOP: dict[str, Any] = {"noop": True}
@@ -47,6 +49,27 @@ async def test_the_etag_guards_changes(client: httpx2.AsyncClient) -> None:
     gone = await client.delete("/v1/jobs/backup", headers={"If-Match": '"7"'})
     assert gone.status_code == 412
     assert (await client.delete("/v1/jobs/backup", headers={"If-Match": '"1"'})).status_code == 204
+    assert (await client.get("/v1/jobs/backup")).status_code == 404
+
+
+async def test_a_put_that_was_made_is_told_so_though_the_job_is_deleted_before_the_answer(
+    client: httpx2.AsyncClient, node: SingleNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(client, "backup")
+    propose = node.propose
+
+    async def overtaken(command: Command, *, timeout_s: float = 10.0) -> Outcome:
+        outcome = await propose(command, timeout_s=timeout_s)
+        node.apply(DeleteJob("default", "backup", None, "somebody", "", b""))
+        return outcome
+
+    monkeypatch.setattr(node, "propose", overtaken)
+    changed = await put(client, "backup", labels={"by": "me"})
+
+    assert changed.status_code == 200
+    assert changed.headers["etag"] == '"2"'
+    assert (changed.json()["revision"], changed.json()["labels"]) == (2, {"by": "me"})
+    monkeypatch.undo()
     assert (await client.get("/v1/jobs/backup")).status_code == 404
 
 
