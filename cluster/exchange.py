@@ -2,7 +2,7 @@
 
 Rules:
 1. A member that pulls a copy gives none, appends and applies nothing, and stands for no election.
-2. Followers are asked first: the leader has enough to do.
+2. Followers are asked first: the leader has enough to do. Who that is takes a new member a moment to hear.
 3. What is finished or begun outlives the process: the next start goes on with it (copies.py, incoming.py).
 """
 
@@ -21,6 +21,7 @@ from cluster.raft import Raft
 from cluster.wire import Message
 
 POLL_S = 0.05  #: while a copy is on its way
+LEADER_WAIT_S = 1.0  #: without a leader, whoever answers is asked after this
 
 
 class Exchange:
@@ -40,6 +41,8 @@ class Exchange:
         install: Callable[[Path, Applied], bool],
     ) -> None:
         self._raft, self._peers, self._progress, self._journal = raft, peers, progress, journal
+        self._clock = clock
+        self._any_s = float("-inf")  #: from then on anybody may be asked
         copy_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._source = CopySource(machine, copy_dir, send, clock, spawn, unique)
         self._target = CopyTarget(copy_dir, send, clock, self._askable, install, self.needed_index, spawn)
@@ -65,6 +68,7 @@ class Exchange:
     def start(self) -> None:
         if not self._target.is_active:
             self.hold()
+            self._any_s = self._clock() + LEADER_WAIT_S
             self._target.start()
 
     def poll(self) -> None:
@@ -106,4 +110,7 @@ class Exchange:
         self._target.close()
 
     def _askable(self) -> list[str]:
-        return sorted(self._peers.reachable(), key=lambda n: (n == self._raft.leader(), n))
+        leader = self._raft.leader()
+        if leader is None and self._clock() < self._any_s:
+            return []
+        return sorted(self._peers.reachable(), key=lambda n: (n == leader, n))

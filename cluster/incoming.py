@@ -1,7 +1,8 @@
 """A copy on its way to this node: a file that grows, and a note beside it that says which copy it is.
 
 Rules:
-1. The loop only appends. Syncing and hashing what came happens on a helper thread, a stretch at a time.
+1. The loop only keeps what comes. Writing, syncing and hashing it happens on a helper thread, a stretch at a
+   time; no more is asked for while two stretches wait for the disk.
 2. The note tells how much of the file is on disk, never more; the next life of the process goes on from
    there, whatever ended the last: kill -9 or power. What the file holds beyond is asked for again.
 3. A copy is whole when its size and its SHA-256, over the file as it was read back, are those of the offer.
@@ -21,7 +22,7 @@ import msgpack
 from cluster.copies import Spawn
 
 STRETCH_BYTES = 16 << 20  #: synced and noted at once: so much is sent again after a kill
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 4 << 20
 FILE = "copy.in"
 NOTE = "copy.in.note"
 
@@ -51,6 +52,8 @@ class Incoming:
         self._spawn = spawn
         self._hash: Any = hashlib.sha256()
         self._hashed = 0
+        self._kept: list[bytes] = []  #: what came and is not yet with the helper thread
+        self._unwritten: OSError | None = None
         self._working = False
         self._is_left = False
         self._lock = threading.Lock()  #: over what follows the end of a stretch, and leaving the file
@@ -70,32 +73,55 @@ class Incoming:
         return None
 
     def append(self, data: bytes) -> None:
-        """The next bytes. Raises OSError: a full disk ends this node as it does for any other write."""
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+        """The next bytes. Raises OSError when the helper thread could not write what came before: a full disk
+        ends this node as it does for any other write."""
+        self._kept.append(data)
         self.received += len(data)
         self.work()
 
+    @property
+    def is_full(self) -> bool:
+        """The disk is so far behind that no more should come."""
+        return self.received - self._hashed >= 2 * STRETCH_BYTES
+
     def work(self) -> None:
-        """Have the helper thread sync and hash what came, when it is idle and there is enough."""
+        """Have the helper thread write, sync and hash what came, when it is idle and there is enough. Raises
+        OSError as `append` does."""
+        if self._unwritten is not None:
+            raise self._unwritten
         is_last = self.received == self.offer.size
         if self._working or self.is_whole or self.error:
             return
         if is_last or self.received - self._hashed >= STRETCH_BYTES:
             self._working = True
+            kept, self._kept = self._kept, []
             until = self.received
-            self._spawn(lambda: self._digest(until))
+            self._spawn(lambda: self._take_in(kept, until))
 
-    def _digest(self, until: int) -> None:
+    def _take_in(self, kept: list[bytes], until: int) -> None:
         """On the helper thread."""
         try:
+            for data in kept:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
+        except OSError as error:
+            self._unwritten = error
+            self._settle(0)
+        else:
+            self._digest(until)
+
+    def _digest(self, until: int) -> None:
+        """The file as it is read back; what a kill left of an unfinished stretch is written again."""
+        buffer = bytearray(BLOCK_BYTES)
+        try:
             while self._hashed < until:
-                block = os.pread(self._descriptor, min(BLOCK_BYTES, until - self._hashed), self._hashed)
-                if not block:
-                    raise OSError(f"{self.path} is shorter than what was written to it")
-                self._hash.update(block)
-                self._hashed += len(block)
+                with memoryview(buffer)[: until - self._hashed] as view:
+                    count = os.preadv(self._descriptor, [view], self._hashed)
+                    if not count:
+                        raise OSError(f"{self.path} is shorter than what was written to it")
+                    self._hash.update(view[:count])
+                self._hashed += count
             os.fdatasync(self._descriptor)
             if until == self.offer.size and self._hash.digest() != self.offer.sha256:
                 raise OSError("the whole copy has a wrong checksum")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import zlib
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from cluster.incoming import Incoming, Offer, remove_left_over
 from cluster.machine import Applied
 from cluster.wire import Message
 
-WINDOW_CHUNKS = 4  #: requested ahead
+WINDOW_CHUNKS_MIN, WINDOW_CHUNKS_MAX = 4, 16  #: requested ahead
+WINDOW_S = 0.1  #: more is requested ahead as long as a chunk comes within this of its request
 STALL_S = 2.0  #: without progress, ask again
 RECONNECT_STALL_S = 0.3  #: the same while a broken connection to or from the sender comes back
 RECONNECT_S = 3.0  #: so long
@@ -55,6 +57,9 @@ class CopyTarget:
         self._stalls = 0
         self._peer = ""
         self._incoming: Incoming | None = None
+        self._window = WINDOW_CHUNKS_MIN
+        self._is_held = False  #: nothing is requested until the disk has caught up
+        self._requested_s: deque[float] = deque()  #: when each chunk on its way was requested
         self._progress = self._patient_until = clock()
         self._asked_s = self._hurried_until = float("-inf")
         self._tidy_s: float | None = clock() + KEEP_S  #: then a begun copy that nobody went on with goes
@@ -140,6 +145,8 @@ class CopyTarget:
             _log.info("going on with a copy of %s at %d of %d bytes", peer, incoming.received, offer.size)
         self._note_progress()
         incoming.requested = incoming.received
+        self._window = WINDOW_CHUNKS_MIN
+        self._requested_s.clear()
         self._request(incoming)
 
     def chunk(self, peer: str, message: Message) -> None:
@@ -154,6 +161,7 @@ class CopyTarget:
             return
         incoming.append(data)
         self._note_progress()
+        self._widen()
         self._request(incoming)
         self._settle()
 
@@ -167,17 +175,29 @@ class CopyTarget:
             self._incoming.leave(keep=True)
             self._incoming = None
 
+    def _widen(self) -> None:
+        """What is on its way hides the turns of both loops; on a slow link it would only stand in the way of
+        all else."""
+        if self._requested_s and self._clock() - self._requested_s.popleft() <= WINDOW_S:
+            self._window = min(self._window + 1, WINDOW_CHUNKS_MAX)
+        else:
+            self._window = max(self._window // 2, WINDOW_CHUNKS_MIN)
+
     def _request(self, incoming: Incoming) -> None:
-        wanted = min(incoming.offer.size, incoming.received + WINDOW_CHUNKS * CHUNK_BYTES)
+        self._is_held = incoming.is_full
+        if self._is_held:
+            return
+        wanted = min(incoming.offer.size, incoming.received + self._window * CHUNK_BYTES)
         while incoming.requested < wanted:
             message = {"type": "copy_pull", "copy": incoming.offer.name, "offset": incoming.requested}
             self._send(self._peer, message)
+            self._requested_s.append(self._clock())
             incoming.requested += CHUNK_BYTES
 
     def _waits_for_disk(self) -> bool:
-        """All of it came, and the helper thread is at it."""
+        """All of it came, or as much as may wait, and the helper thread is at it."""
         incoming = self._incoming
-        return incoming is not None and incoming.received == incoming.offer.size
+        return incoming is not None and (incoming.received == incoming.offer.size or incoming.is_full)
 
     def _settle(self) -> None:
         """Take over what the helper thread found."""
@@ -187,7 +207,10 @@ class CopyTarget:
         incoming.work()
         if incoming.error:
             self._fail(incoming.error)
-        elif incoming.is_whole:
+        elif not incoming.is_whole:
+            if self._is_held:
+                self._request(incoming)
+        else:
             self._send(self._peer, {"type": "copy_done", "copy": incoming.offer.name})
             took_s = self._clock() - incoming.begun_s
             _log.info("a copy of %d MiB came from %s in %.1f s", incoming.received >> 20, self._peer, took_s)
@@ -229,4 +252,4 @@ class CopyTarget:
         if self._incoming is not None:
             self._incoming.leave(keep=False)
             self._incoming = None
-        self._stalls = 0
+        self._stalls, self._is_held = 0, False

@@ -25,6 +25,7 @@ from typing import Any
 
 from scheduler import formats
 from scheduler.store import schema, state
+from scheduler.store.standstill import Standstill
 
 Row = tuple[Any, ...]
 Parameters = Sequence[Any]
@@ -64,6 +65,7 @@ class Store:
         self.writer = writer
         self._connection = connection
         self._deadline_s = 0.0
+        self._standstill = Standstill(path, self._commits_move)
         self.written: list[Parameters] | None = None
         """When a list: every value that `write` stores is appended to it, for the running hash of the
         state.
@@ -131,6 +133,7 @@ class Store:
     def close(self) -> None:
         self._closed = True
         self._connection.close()
+        self._standstill.close()
 
     _closed = False
 
@@ -271,6 +274,10 @@ class Store:
         """Move what readers allow from the write-ahead log to the file, over a connection of its own; gives
         the pages that the log holds, and how many of them are moved.
         """
+        with self._standstill.moving:
+            return self._move()
+
+    def _move(self) -> tuple[int, int]:
         connection = sqlite3.connect(self.path, isolation_level=None)
         try:
             _, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -279,7 +286,11 @@ class Store:
             connection.close()
 
     def checkpoint_at_commits(self, on: bool) -> None:
-        """Whether a commit moves the write-ahead log once it is long, which is SQLite's usual way."""
+        """Whether a commit moves the write-ahead log once it is long, which is SQLite's usual way. While a
+        copy needs the file to stand still, none does."""
+        self._standstill.at_commits(on)
+
+    def _commits_move(self, on: bool) -> None:
         self._connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES if on else 0}")
 
     def wal_bytes(self) -> int:
@@ -295,15 +306,28 @@ class Store:
     def copy_to(self, path: Path | str) -> state.State:
         """Write a consistent copy to the new file `path` and sync it; returns the state row of the copy.
 
-        A helper thread calls this while the owner commits. It goes in small steps with pauses, and syncs
-        after each: the leader's longest gap was 141 ms without and 8 ms with (performance.md, 3).
+        A helper thread calls this while the owner commits. It syncs a stretch at a time with pauses: the
+        leader's longest gap was 141 ms without and 8 ms with (performance.md, 3).
 
-        The writer copies over its own connection: then SQLite brings pages that are changed behind the copy's
-        back up to date in the copy, which so is as of its end, and no snapshot keeps the write-ahead log from
-        starting anew (with a reader's snapshot it grew by 140 MB in 10 s). A reader has to hold its
+        The writer copies the file while it stands still (`standstill`). Where a reader holds its snapshot
+        for long, or the write-ahead log grows too long meanwhile, it copies page by page over its own
+        connection: then SQLite brings pages that are changed behind the copy's back up to date in the copy,
+        which so is as of its end, and nothing keeps the log from starting anew. A reader has to hold its
         snapshot, as any commit of another connection would start its copy anew.
         """
         path = Path(path)
+        if not self.writer or not self._standstill.copy(
+            path, move=self._move, log_bytes=self.wal_bytes, pause=time.sleep
+        ):
+            self._copy_by_pages(path)
+        sync(path)
+        sync(path.parent)
+        return _state_of_copy(path)
+
+    def _copy_by_pages(self, path: Path) -> None:
+        if self._closed:
+            raise StoreError(f"{self.path}: closed while it was copied")
+        path.unlink(missing_ok=True)
         target = sqlite3.connect(path, isolation_level=None)
         try:
             target.execute("PRAGMA journal_mode=OFF")
@@ -320,9 +344,6 @@ class Store:
                     source.close()
         finally:
             target.close()
-        sync(path)
-        sync(path.parent)
-        return _state_of_copy(path)
 
     def _copy_pages(self, target: sqlite3.Connection, path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)

@@ -55,8 +55,7 @@ class FileMachine:
         self.applied: Applied | None = None
         self.proposals: list[str] = []
         self.stamps: list[int] = []
-        self.checkpoints = 0
-        self.restores = 0
+        self.checkpoints = self.copies = self.restores = 0
         if path.exists():
             self._read(path)
 
@@ -80,6 +79,7 @@ class FileMachine:
         self._write(self.path)
 
     def copy_to(self, path: Path) -> Applied:
+        self.copies += 1
         self._write(path)
         return unpack(json.loads(path.read_text())["applied"])
 

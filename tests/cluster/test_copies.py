@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from cluster import incoming
+from cluster import incoming, pulls
 from cluster.copies import CHUNK_BYTES, KEEP_S, CopySource, pack_applied, unpack_applied
 from cluster.machine import Applied, Entry, Position
 from cluster.pulls import RECONNECT_STALL_S, STALL_S, CopyTarget
@@ -110,6 +111,15 @@ class Exchange:
     def run(self) -> None:
         for _ in self.steps():
             pass
+
+    def run_without_the_disk(self) -> int:
+        """Deliver what is on its way while no helper thread gets on; gives how many chunks came."""
+        chunks = 0
+        while self.queue:
+            message = self.queue[0][2]
+            chunks += message["type"] == "copy_chunk"
+            self._deliver(*self.queue.pop(0))
+        return chunks
 
     def wait(self, seconds: float) -> None:
         self.time += seconds
@@ -232,6 +242,7 @@ def test_killed_receiver_goes_on_with_what_was_on_its_disk(
 ) -> None:
     """Kill -9 in the middle: the next process asks the same sender, from the last stretch that was synced."""
     monkeypatch.setattr(incoming, "STRETCH_BYTES", CHUNK_BYTES)
+    monkeypatch.setattr(pulls, "WINDOW_CHUNKS_MAX", pulls.WINDOW_CHUNKS_MIN)
     exchange.target.start()
     _pass_chunks(exchange, 4)
     exchange.queue.clear()
@@ -374,6 +385,57 @@ def test_silent_peer_is_given_up(exchange: Exchange) -> None:
         exchange.wait(STALL_S + 0.1)
     assert exchange.installed == [CONTENT]
     assert exchange.machines["t"].copies == 1
+
+
+def test_the_loop_writes_nothing_and_asks_for_no_more_than_two_stretches_ahead_of_the_disk(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "STRETCH_BYTES", CHUNK_BYTES)
+    monkeypatch.setattr(pulls, "WINDOW_CHUNKS_MIN", 1)
+    monkeypatch.setattr(pulls, "WINDOW_CHUNKS_MAX", 1)
+    exchange.target.start()
+    next(m for m in exchange.steps() if m["type"] == "copy_offer")
+    assert exchange.run_without_the_disk() == 2
+    assert (exchange.directory / incoming.FILE).stat().st_size == 0, "written on the loop"
+    exchange.wait(0.05)
+    assert exchange.installed == [CONTENT]
+
+
+def test_a_disk_without_room_ends_the_receiver(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the helper thread cannot write is raised on the loop."""
+    monkeypatch.setattr(incoming, "STRETCH_BYTES", CHUNK_BYTES)
+    exchange.target.start()
+    _pass_chunks(exchange, 1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * CHUNK_BYTES, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            exchange.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert exchange.installed == []
+
+
+@pytest.mark.parametrize(("turn_s", "ahead"), [(0.001, 7), (0.2, pulls.WINDOW_CHUNKS_MIN + 1)])
+def test_more_is_asked_for_ahead_where_chunks_come_soon(
+    exchange: Exchange, turn_s: float, ahead: int
+) -> None:
+    """On a slow link no more than that stands in the way of all else. Counted with the one that just came."""
+    on_their_way = [0]
+
+    def look(message: Message) -> Message:
+        exchange.time += turn_s
+        if message["type"] == "copy_pull":
+            on_their_way.append(on_their_way[-1] + 1)
+        return message
+
+    exchange.filter = look
+    exchange.target.start()
+    for message in exchange.steps():
+        if message["type"] == "copy_chunk":
+            on_their_way.append(on_their_way[-1] - 1)
+    assert exchange.installed == [CONTENT]
+    assert max(on_their_way) == ahead
 
 
 def test_position_comes_back_from_its_bytes() -> None:

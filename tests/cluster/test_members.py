@@ -123,6 +123,7 @@ def test_new_member_joins_by_copy_under_load_without_an_election(tmp_path: Path)
         group.settle("end")
         assert leader.consensus.role is Role.LEADER
         assert leader.consensus.term == term
+        assert leader.machine.copies == 0, "the leader has enough to do: a follower gives the copy"
         assert not joiner.consensus.is_joining
         assert leader.consensus.membership.get("d").uid == joiner.consensus.settings.uid
 

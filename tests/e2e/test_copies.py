@@ -20,7 +20,7 @@ JOBS = knob("COPY_JOBS", 3_000)
 RUNS_A_JOB = knob("COPY_RUNS_A_JOB", 5)
 TAIL_BYTES = 2_048
 LOAD_JOBS = 20
-WASTED_A_CUT_BYTES = 4 << 20  #: what was asked for in advance, and what the sockets held
+WASTED_A_CUT_BYTES = 8 << 20  #: what was asked for in advance, and what the sockets held
 SYNCED_BYTES = 16 << 20  #: what a killed receiver may have to ask for again
 LOG_BYTES_MAX = 1 << 20
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scheduler import commands as c
-from scheduler.store import connection, state
+from scheduler.store import connection, standstill, state
 from scheduler.store.connection import Error, QueryTooLongError, Store, StoreError
 from scheduler.store.schema import SCHEMA_VERSION
 from tests.golden.log import tables
@@ -122,10 +122,11 @@ def test_a_copy_holds_one_instant_while_commits_go_on(story: Story, tmp_path: Pa
     copy.close()
 
 
-def test_the_writers_copy_is_as_of_its_end_and_holds_nothing_up(
+def test_the_writers_copy_by_pages_is_as_of_its_end_and_holds_nothing_up(
     story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No snapshot is held: the write-ahead log starts anew while the copy is made."""
+    monkeypatch.setattr(standstill, "LOG_BYTES_MAX", -1)
     monkeypatch.setattr(connection, "_COPY_PAGES", 64)
     monkeypatch.setattr(connection, "_COPY_PAUSE_S", 0.05)
     story.put(*[job(f"job-{number}", description="x" * 2_000) for number in range(1_000)])
