@@ -21,7 +21,7 @@ import msgpack
 
 from cluster.copies import Spawn
 
-STRETCH_BYTES = 16 << 20  #: synced and noted at once: so much is sent again after a kill
+STRETCH_BYTES = 8 << 20  #: written, synced and noted at once: up to three are sent again after a kill
 BLOCK_BYTES = 4 << 20
 FILE = "copy.in"
 NOTE = "copy.in.note"

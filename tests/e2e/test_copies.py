@@ -21,7 +21,7 @@ RUNS_A_JOB = knob("COPY_RUNS_A_JOB", 5)
 TAIL_BYTES = 2_048
 LOAD_JOBS = 20
 WASTED_A_CUT_BYTES = 8 << 20  #: what was asked for in advance, and what the sockets held
-SYNCED_BYTES = 16 << 20  #: what a killed receiver may have to ask for again
+SYNCED_BYTES = 24 << 20  #: what a killed receiver may have to ask for again
 LOG_BYTES_MAX = 1 << 20
 
 
