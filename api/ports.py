@@ -138,6 +138,10 @@ class Scheduler(Protocol):
         """A read-only store with one consistent snapshot, for the calling thread."""
         ...
 
+    def store(self) -> Store:
+        """The same without a snapshot, for what reads in slices: each read sees its own instant."""
+        ...
+
     def subscribe(self, *, limit: int = 10_000) -> Subscription:
         """Commits from now on. A subscriber that falls `limit` commits behind gets `overrun` set."""
         ...

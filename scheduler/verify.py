@@ -8,11 +8,16 @@ Rules of this file:
 3. Nothing that was not due has an outcome.
 4. Every hash of the ledger, from the first entry that may concern the range up to the head, follows from the
    entry before it. Stamps never go back, so that first entry is found by halving.
+5. It reads in slices, each a short snapshot of its own: one long one would keep the write-ahead log growing.
+   The ledger only grows and keeps its order, so its head carries over from slice to slice. Of each stretch
+   of instants of an era all that counts (the era, its entries, its undecided runs) is read in one slice.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from scheduler.store import ledger, runs, triggers
@@ -28,7 +33,10 @@ DECIDED_AHEAD_MAX_MS = 60_000
 this.
 """
 
-_SLICE = 10_000
+SLICE_ENTRIES = 5_000
+"""Of the ledger, read at once; as many due instants are compared with theirs at once."""
+SLICE_ERAS = 500
+
 _BEFORE_ALL_MS = -(1 << 60)
 _INSTANTS_MAX = 10_000_000
 
@@ -71,44 +79,55 @@ class Verification:
             self.problems.append(problem)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Due instants of one era in (after_ms, until_ms], few enough to be looked at in one slice."""
+
+    era: Trigger
+    due: list[int]  #: all of the era in the range that was asked for
+    after_ms: int
+    until_ms: int
+
+
 def verify(store: Store, from_ms: int, to_ms: int, *, now_ms: int) -> Verification:
-    """Check the ticks in (from_ms, to_ms] in one snapshot. A tick younger than `now_ms` may still be
-    undecided.
+    """Check the ticks in (from_ms, to_ms]. One younger than `now_ms` may still be undecided. The hashes are
+    checked up to the head of when it began. Raises ValueError within a snapshot, which would make one of all
+    slices.
     """
-    with store.snapshot():
-        state = state_rows.load(store)
-        result = Verification(from_ms, to_ms, state.idx, state.ledger_head)
-        entries = _read_ledger(store, result, state.ledger_seq)
-        after = 0
-        while True:
-            eras = triggers.overlapping(store, from_ms, to_ms, after, _SLICE)
-            for era in eras:
-                _check_era(store, result, era, entries.pop(era.id, []), now_ms)
-            if len(eras) < _SLICE:
-                break
-            after = eras[-1].id
-        for trigger, left in sorted(entries.items()):
-            for entry in left:
-                _not_due(result, entry, f"trigger {trigger} has no era at that time")
+    if store.is_in_snapshot:
+        raise ValueError("verify reads in slices, each a snapshot of its own: it cannot be within one")
+    state = state_rows.load(store)
+    result = Verification(from_ms, to_ms, state.idx, state.ledger_head)
+    begun = _read_ledger(store, result, state.ledger_seq)
+    for stretches in _slices(store, from_ms, to_ms):
+        for stretch, era, entries, pending in _read(store, stretches, begun):
+            _check(result, stretch, era, entries, pending, now_ms)
     return result
 
 
 def verify_chain(store: Store) -> Verification:
     """Check every hash of the ledger, from the first entry to the head that the state names, and no ticks."""
-    with store.snapshot():
-        state = state_rows.load(store)
-        result = Verification(_BEFORE_ALL_MS, _BEFORE_ALL_MS, state.idx, state.ledger_head)
-        _read_ledger(store, result, state.ledger_seq)
+    state = state_rows.load(store)
+    result = Verification(_BEFORE_ALL_MS, _BEFORE_ALL_MS, state.idx, state.ledger_head)
+    _read_ledger(store, result, state.ledger_seq)
     return result
 
 
 def _read_ledger(store: Store, result: Verification, last_seq: int) -> dict[int, list[Entry]]:
-    """Check the chain, and gather the entries that touch the range by trigger, in the order of writing."""
+    """Check the chain; gives the entries that begin before the range and reach into it, by trigger."""
     seq = _first_concerned(store, last_seq, result.from_ms - DECIDED_AHEAD_MAX_MS) - 1
     head = ledger.hash_of(store, seq)
-    found: dict[int, list[Entry]] = {}
-    while True:
-        slice_ = ledger.after(store, seq, limit=_SLICE)
+    begun: dict[int, list[Entry]] = {}
+    known: set[int] = set()
+    while seq < last_seq:
+        with store.snapshot():
+            slice_ = ledger.after(store, seq, limit=min(SLICE_ENTRIES, last_seq - seq))
+            touching = [e for e, _ in slice_ if e.last_ms > result.from_ms and e.first_ms <= result.to_ms]
+            for entry in touching:
+                if entry.trigger not in known and not _has_era(store, result, entry.trigger):
+                    _not_due(result, entry, f"trigger {entry.trigger} has no era at that time")
+                else:
+                    known.add(entry.trigger)
         for entry, written in slice_:
             if entry.seq != seq + 1:
                 detail = f"entries {seq + 1} to {entry.seq - 1} are gone"
@@ -117,14 +136,24 @@ def _read_ledger(store: Store, result: Verification, last_seq: int) -> dict[int,
                 detail = "its hash does not follow from the entry before it"
                 result.report(Problem("chain", entry.trigger, entry.job, entry.first_ms, entry.seq, detail))
             seq, head = entry.seq, written
-            if entry.last_ms > result.from_ms and entry.first_ms <= result.to_ms:
-                found.setdefault(entry.trigger, []).append(entry)
+        for entry in touching:
+            if entry.first_ms <= result.from_ms:
+                begun.setdefault(entry.trigger, []).append(entry)
         result.entries += len(slice_)
-        if len(slice_) < _SLICE:
+        if not slice_:
             break
-    if seq != last_seq or head != result.ledger_head:
+    with store.snapshot():
+        is_newest = ledger.newest_seq(store) == state_rows.load(store).ledger_seq
+    if seq != last_seq or head != result.ledger_head or not is_newest:
         result.report(Problem("chain", 0, 0, 0, seq, "the last entry is not the head that the state names"))
-    return found
+    return begun
+
+
+def _has_era(store: Store, result: Verification, trigger: int) -> bool:
+    era = triggers.get(store, trigger)
+    return era is not None and (
+        era.from_ms < result.to_ms and (era.until_ms is None or era.until_ms > result.from_ms)
+    )
 
 
 def _first_concerned(store: Store, last_seq: int, decided_ms: int) -> int:
@@ -139,12 +168,69 @@ def _first_concerned(store: Store, last_seq: int, decided_ms: int) -> int:
     return low
 
 
-def _check_era(store: Store, result: Verification, era: Trigger, entries: list[Entry], now_ms: int) -> None:
-    from_ms = max(result.from_ms, era.from_ms)
-    to_ms = result.to_ms if era.until_ms is None else min(result.to_ms, era.until_ms)
-    due = schedule(era.spec).between(from_ms, to_ms, _INSTANTS_MAX)
+def _slices(store: Store, from_ms: int, to_ms: int) -> Iterator[list[_Stretch]]:
+    """All eras of the range, cut and gathered to slices of bounded work."""
+    slice_: list[_Stretch] = []
+    instants = after = 0
+    while True:
+        eras = triggers.overlapping(store, from_ms, to_ms, after, SLICE_ERAS)
+        for era in eras:
+            end_ms = to_ms if era.until_ms is None else min(to_ms, era.until_ms)
+            due = schedule(era.spec).between(max(from_ms, era.from_ms), end_ms, _INSTANTS_MAX)
+            after_ms = from_ms
+            for first in range(0, max(len(due), 1), SLICE_ENTRIES):
+                is_last = first + SLICE_ENTRIES >= len(due)
+                until_ms = to_ms if is_last else due[first + SLICE_ENTRIES - 1]
+                slice_.append(_Stretch(era, due, after_ms, until_ms))
+                instants += min(len(due) - first, SLICE_ENTRIES)
+                after_ms = until_ms
+                if instants >= SLICE_ENTRIES or len(slice_) >= SLICE_ERAS:
+                    yield slice_
+                    slice_, instants = [], 0
+        if len(eras) < SLICE_ERAS:
+            break
+        after = eras[-1].id
+    if slice_:
+        yield slice_
+
+
+def _read(
+    store: Store, stretches: list[_Stretch], begun: dict[int, list[Entry]]
+) -> list[tuple[_Stretch, Trigger, list[Entry], list[int]]]:
+    """Each stretch with its era, its entries and its undecided instants, all of one moment. `begun`: entries
+    that go on behind the last stretch of their trigger; kept up to date for the next."""
+    found = []
+    with store.snapshot():
+        for stretch in stretches:
+            era = triggers.get(store, stretch.era.id) or stretch.era  # which is never removed
+            after_ms, until_ms = stretch.after_ms, stretch.until_ms
+            entries = {entry.seq: entry for entry in begun.pop(era.id, [])}
+            for entry in ledger.of_trigger(store, era.id, after_ms, until_ms, limit=_INSTANTS_MAX):
+                entries[entry.seq] = entry
+            going_on = [entry for entry in entries.values() if entry.last_ms > until_ms]
+            if going_on:
+                begun[era.id] = going_on
+            end_ms = until_ms if era.until_ms is None else min(until_ms, era.until_ms)
+            pending = runs.undecided_ticks(store, era.id, max(after_ms, era.from_ms), end_ms)
+            found.append((stretch, era, [entries[seq] for seq in sorted(entries)], pending))
+    return found
+
+
+def _check(
+    result: Verification,
+    stretch: _Stretch,
+    era: Trigger,
+    entries: list[Entry],
+    pending: list[int],
+    now_ms: int,
+) -> None:
+    end_ms = stretch.until_ms if era.until_ms is None else min(stretch.until_ms, era.until_ms)
+    due = _within(stretch.due, stretch.after_ms, end_ms)
     result.due += len(due)
-    decided = Counter(_outcomes(store, result, era, entries, due, from_ms, to_ms))
+    decided = Counter(pending)
+    result.outcomes["pending"] += len(pending)
+    for entry in entries:
+        decided.update(_decided_by(result, stretch, era, entry))
     watermark_ms = era.next_due_ms
     for instant_ms in due:
         times = decided.pop(instant_ms, 0)
@@ -159,39 +245,28 @@ def _check_era(store: Store, result: Verification, era: Trigger, entries: list[E
         result.report(Problem("not_due", era.id, era.job, instant_ms, 0, "an outcome without a due instant"))
 
 
-def _outcomes(
-    store: Store,
-    result: Verification,
-    era: Trigger,
-    entries: list[Entry],
-    due: list[int],
-    from_ms: int,
-    to_ms: int,
-) -> list[int]:
-    """The instants of this era that have an outcome, once for each they have."""
-    decided: list[int] = []
-    outcomes = result.outcomes
-    for entry in entries:
-        said = f"{entry.outcome}({entry.reason})" if entry.reason else entry.outcome
-        if entry.first_ms == entry.last_ms:
-            decided.append(entry.first_ms)
-            outcomes[said] += 1
-            if entry.ticks != 1:
-                _not_due(result, entry, f"one instant, counted {entry.ticks} times")
-            continue
-        covered = [ms for ms in due if entry.first_ms <= ms <= entry.last_ms]
-        decided.extend(covered)
-        outcomes[said] += len(covered)
-        whole = from_ms < entry.first_ms and entry.last_ms <= to_ms
-        if whole and (
-            not covered
-            or (covered[0], covered[-1], len(covered)) != (entry.first_ms, entry.last_ms, entry.ticks)
-        ):
-            _not_due(result, entry, f"{entry.ticks} instants in the entry, {len(covered)} were due")
-    pending = runs.undecided_ticks(store, era.id, from_ms, to_ms)
-    outcomes["pending"] += len(pending)
-    decided.extend(pending)
-    return decided
+def _decided_by(result: Verification, stretch: _Stretch, era: Trigger, entry: Entry) -> list[int]:
+    """The instants of this stretch that an entry decided."""
+    said = f"{entry.outcome}({entry.reason})" if entry.reason else entry.outcome
+    if entry.first_ms == entry.last_ms:
+        result.outcomes[said] += 1
+        if entry.ticks != 1:
+            _not_due(result, entry, f"one instant, counted {entry.ticks} times")
+        return [entry.first_ms]
+    from_ms, to_ms = max(stretch.after_ms, entry.first_ms - 1), min(stretch.until_ms, entry.last_ms)
+    covered = _within(stretch.due, from_ms, to_ms)
+    result.outcomes[said] += len(covered)
+    end_ms = result.to_ms if era.until_ms is None else min(result.to_ms, era.until_ms)
+    ends_here = stretch.after_ms < entry.last_ms <= stretch.until_ms
+    if ends_here and max(result.from_ms, era.from_ms) < entry.first_ms and entry.last_ms <= end_ms:
+        whole = _within(stretch.due, entry.first_ms - 1, entry.last_ms)
+        if not whole or (whole[0], whole[-1], len(whole)) != (entry.first_ms, entry.last_ms, entry.ticks):
+            _not_due(result, entry, f"{entry.ticks} instants in the entry, {len(whole)} were due")
+    return covered
+
+
+def _within(instants: list[int], after_ms: int, until_ms: int) -> list[int]:
+    return instants[bisect_right(instants, after_ms) : bisect_right(instants, until_ms)]
 
 
 def _not_due(result: Verification, entry: Entry, detail: str) -> None:

@@ -85,8 +85,8 @@ async def verify_ledger(request: Request, start: From = None, to: To = None) -> 
     from_ms, to_ms = range_of(services, start, to)
 
     def read() -> dict[str, Any]:
-        with services.scheduler.read() as store:
-            return verification_json(verify(store, from_ms, to_ms, now_ms=services.scheduler.now_ms()))
+        scheduler = services.scheduler
+        return verification_json(verify(scheduler.store(), from_ms, to_ms, now_ms=scheduler.now_ms()))
 
     return json_response(await in_thread(read))
 

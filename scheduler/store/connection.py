@@ -236,6 +236,10 @@ class Store:
     def commit(self) -> None:
         self._connection.execute("COMMIT")
 
+    @property
+    def is_in_snapshot(self) -> bool:
+        return self._connection.in_transaction
+
     @contextmanager
     def snapshot(self) -> Iterator[Store]:
         """Every read inside sees the state of one instant. May be nested."""

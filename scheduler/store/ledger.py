@@ -80,6 +80,10 @@ def hash_of(store: Store, seq: int) -> bytes:
     return LEDGER_START if head is None else head
 
 
+def newest_seq(store: Store) -> int:
+    return store.value("SELECT max(seq) FROM ledger") or 0
+
+
 def decided_ms(store: Store, seq: int) -> int | None:
     stamp_ms: int | None = store.value("SELECT decided_ms FROM ledger WHERE seq = ?", (seq,))
     return stamp_ms

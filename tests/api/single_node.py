@@ -155,11 +155,15 @@ class SingleNode:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Store]:
+        store = self.store()
+        with store.snapshot():
+            yield store
+
+    def store(self) -> Store:
         store: Store | None = getattr(self._local, "store", None)
         if store is None:
             store = self._local.store = Store.open_reader(self.path)
-        with store.snapshot():
-            yield store
+        return store
 
     def subscribe(self, *, limit: int = 10_000) -> CommitQueue:
         subscription = CommitQueue(limit, self._forget)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from scheduler import commands as c
+from scheduler import verify as verify_module
 from scheduler.store import ledger
+from scheduler.store.connection import Store
+from scheduler.store.ledger import Entry
 from scheduler.verify import Verification, verify
 from tests.scheduler.story import START_MS, Story, job
 
 
-@pytest.fixture
-def told(story: Story) -> Story:
-    """Ten ticks: seven ran, three were skipped in a range."""
+@pytest.fixture(params=["whole", "in slices"])
+def told(story: Story, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Story:
+    """Ten ticks: seven ran, three were skipped in a range. Every verdict is the same in slices of two."""
+    if request.param == "in slices":
+        monkeypatch.setattr(verify_module, "SLICE_ENTRIES", 2)
+        monkeypatch.setattr(verify_module, "SLICE_ERAS", 1)
     story.connect()
     story.put(job(trigger={"cron": "* * * * * *"}, policies={"overlap": "allow"}))
     for second in range(1, 8):
@@ -126,3 +134,45 @@ def test_instants_outside_every_era_are_not_due(told: Story) -> None:
     verdict = check(told, 0, 60)
     assert verdict.ok
     assert verdict.due == 10
+
+
+def test_no_snapshot_outlives_a_slice_and_what_is_decided_in_between_is_no_problem(
+    told: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the write-ahead log can start anew however much there is to verify."""
+    monkeypatch.setattr(verify_module, "SLICE_ENTRIES", 2)
+    reader = Store.open_reader(told.store.path)
+    chain, compare = ledger.chain, verify_module._check
+    between: list[str] = []
+
+    def decide_one(where: str) -> None:
+        between.append(where)
+        assert not reader.is_in_snapshot
+        told.now_ms += 1_000
+        with monkeypatch.context() as usual:  # the machine makes hashes too
+            usual.setattr(ledger, "chain", chain)
+            told.settle()
+        frames, moved = told.store.checkpoint_aside()
+        assert frames == moved, "a reader holds its snapshot"
+
+    def chained(before: bytes, entry: Entry) -> bytes:
+        decide_one("chain")
+        return chain(before, entry)
+
+    def compared(*arguments: Any) -> None:
+        decide_one("era")
+        compare(*arguments)
+
+    monkeypatch.setattr(ledger, "chain", chained)
+    monkeypatch.setattr(verify_module, "_check", compared)
+    verdict = verify(reader, START_MS, START_MS + 70_000, now_ms=told.now_ms)
+    assert verdict.ok, verdict.problems
+    assert between == ["chain"] * 8 + ["era"] * 35
+    assert (verdict.entries, verdict.due) == (8, 70)
+    assert verdict.outcomes["ran"] > 7, "some that were decided while it went on"
+    reader.close()
+
+
+def test_it_cannot_be_within_a_snapshot(told: Story) -> None:
+    with told.store.snapshot(), pytest.raises(ValueError, match="in slices"):
+        check(told)
