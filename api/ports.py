@@ -138,7 +138,7 @@ class Scheduler(Protocol):
         """A read-only store with one consistent snapshot, for the calling thread."""
         ...
 
-    def store(self) -> Store:
+    def reader(self) -> Store:
         """The same without a snapshot, for what reads in slices: each read sees its own instant."""
         ...
 

@@ -137,11 +137,11 @@ class CoreLink:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Store]:
-        store = self.store()
+        store = self.reader()
         with store.snapshot():
             yield store
 
-    def store(self) -> Store:
+    def reader(self) -> Store:
         """The calling thread's reader, reopened after the state was replaced by a copy."""
         store: Store | None = getattr(self._local, "store", None)
         if store is not None and self._local.generation == self._generation:

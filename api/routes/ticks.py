@@ -86,7 +86,7 @@ async def verify_ledger(request: Request, start: From = None, to: To = None) -> 
 
     def read() -> dict[str, Any]:
         scheduler = services.scheduler
-        return verification_json(verify(scheduler.store(), from_ms, to_ms, now_ms=scheduler.now_ms()))
+        return verification_json(verify(scheduler.reader(), from_ms, to_ms, now_ms=scheduler.now_ms()))
 
     return json_response(await in_thread(read))
 

@@ -155,11 +155,11 @@ class SingleNode:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Store]:
-        store = self.store()
+        store = self.reader()
         with store.snapshot():
             yield store
 
-    def store(self) -> Store:
+    def reader(self) -> Store:
         store: Store | None = getattr(self._local, "store", None)
         if store is None:
             store = self._local.store = Store.open_reader(self.path)
