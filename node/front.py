@@ -108,7 +108,7 @@ class Front:
         self._app = create_app(self._link, settings, self._gateway)
         self._planner = Planner(
             node=config.name,
-            open_store=self._link.store,
+            open_store=self._link.reader,
             status=self._link.status,
             propose=lambda commands: asyncio.ensure_future(self._link.proposals.propose_all(commands, 15.0)),
             hand_over=self._link.hand_over,
