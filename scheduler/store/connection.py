@@ -132,6 +132,7 @@ class Store:
 
     def close(self) -> None:
         self._closed = True
+        self._standstill.end()
         self._connection.close()
         self._standstill.close()
 

@@ -45,6 +45,7 @@ class Standstill:
         self._wanted = True
         self._stands = False
         self._copies = False
+        self._ended = False
         self._closed = False
         self._descriptor = -1
 
@@ -52,7 +53,7 @@ class Standstill:
         """Whether commits move the log, once the file need not stand still."""
         with self._switch:
             self._wanted = on
-            if not self._closed:
+            if not self._ended:
                 self._commits_move(on and not self._stands)
 
     def copy(
@@ -73,6 +74,11 @@ class Standstill:
             finally:
                 self._stand(False)
 
+    def end(self) -> None:
+        """The database is about to be closed: from now on nobody here calls it."""
+        with self._switch:
+            self._ended = True
+
     def close(self) -> None:
         """The database was closed."""
         with self._switch:
@@ -82,13 +88,13 @@ class Standstill:
     def _stand(self, still: bool) -> None:
         with self._switch:
             self._stands = self._copies = still
-            if not self._closed:
+            if not self._ended:
                 self._commits_move(self._wanted and not still)
             self._leave()
 
-    def _is_closed(self) -> bool:
+    def _is_ended(self) -> bool:
         """By the loop, at any moment."""
-        return self._closed
+        return self._ended
 
     def _leave(self) -> None:
         if self._closed and not self._copies and self._descriptor >= 0:
@@ -97,7 +103,7 @@ class Standstill:
 
     def _read(self, to: Path, log_bytes: Callable[[], int], pause: Callable[[float], None]) -> bool:
         with self._switch:
-            if self._closed:
+            if self._ended:
                 return False
             if self._descriptor < 0:
                 self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
@@ -114,9 +120,9 @@ class Standstill:
                 if offset // BLOCK_BYTES % BLOCKS_SYNCED == 0:
                     os.fdatasync(written)
                     pause(PAUSE_S)
-                if self._is_closed() or log_bytes() > LOG_BYTES_MAX:
+                if self._is_ended() or log_bytes() > LOG_BYTES_MAX:
                     return False
-            return not self._is_closed()
+            return not self._is_ended()
         finally:
             os.close(written)
 

@@ -158,3 +158,18 @@ def test_a_copy_ends_when_the_state_is_closed(
         copy_with(large, tmp_path / "copy", monkeypatch, large.store.close)
     descriptors = [Path(f"/proc/self/fd/{fd.name}") for fd in Path("/proc/self/fd").iterdir()]
     assert large.path not in [fd.resolve() for fd in descriptors if fd.exists()], "its disk space is not kept"
+
+
+def test_a_database_that_is_about_to_be_closed_is_not_called(tmp_path: Path) -> None:
+    """SQLite's connection must not be used by one thread while another closes it."""
+    told: list[bool] = []
+    still = standstill.Standstill(tmp_path / "state.db", told.append)
+
+    def move() -> tuple[int, int]:
+        still.end()
+        return 1, 1
+
+    assert not still.copy(tmp_path / "copy", move=move, log_bytes=lambda: 0, pause=lambda seconds: None)
+    still.at_commits(False)
+    still.close()
+    assert told == [False]
