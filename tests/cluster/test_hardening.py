@@ -24,6 +24,7 @@ from cluster.simulation.world import World
 from cluster.wire import Message
 
 TIMINGS = Timings.derive(0.3)
+STORIES = 300  #: of the simulation; the rarest of these defects shows in about one of fifty
 
 
 def off(name: str) -> Hardening:
@@ -288,11 +289,10 @@ def test_defect_shows_only_when_its_hardening_is_off(name: str, case: object) ->
     assert case(off(name))
 
 
-@pytest.mark.parametrize(
-    ("name", "seed"), [("skip_matching", 1), ("acknowledge_after_sync", 6), ("reset_to_commit", 50)]
-)
-def test_simulation_finds_a_hardening_that_is_off(name: str, seed: int) -> None:
-    """The seeds are those of today's stories. After a change of the simulation, look for new ones with
-    `python -m cluster.simulation --off NAME`."""
-    assert simulate(seed, hardening=off(name)).violations
+@pytest.mark.parametrize("name", ["skip_matching", "acknowledge_after_sync", "reset_to_commit"])
+def test_simulation_finds_a_hardening_that_is_off(name: str) -> None:
+    """Which story finds it changes with each change of the code under it; that one of so many does, not."""
+    finds = (seed for seed in range(1, STORIES) if simulate(seed, hardening=off(name)).violations)
+    seed = next(finds, None)
+    assert seed is not None
     assert not simulate(seed).violations
