@@ -22,6 +22,11 @@ class Wire:
     def send(self, sequence: int, frame: bytes) -> None:
         self.frames.append(codec.decode_frame(frame))
 
+    async def sent(self, count: int) -> None:
+        """Until so many frames have left."""
+        while len(self.frames) < count:
+            await asyncio.sleep(0)
+
     def answer(self, proposals: Proposals, frame: codec.Frame) -> None:
         """Commit the frame: each CancelRun's outcome names its run."""
         outcomes = []
@@ -37,8 +42,7 @@ async def test_commands_of_one_turn_share_a_frame_and_get_their_own_outcomes() -
     wire = Wire()
     proposals = Proposals(wire.send, wire.abandoned.append)
     waiting = [asyncio.ensure_future(proposals.propose(CancelRun(n), 5)) for n in range(10)]
-    while not wire.frames:
-        await asyncio.sleep(0)
+    await wire.sent(1)
     assert [len(f.commands) for f in wire.frames] == [10]
     wire.answer(proposals, wire.frames[0])
     outcomes = await asyncio.gather(*waiting)
@@ -72,8 +76,7 @@ async def test_a_waiter_that_gives_up_frees_the_lowest_number() -> None:
         await proposals.propose(CancelRun(1), 0.01)
     assert wire.abandoned == [1]
     later = asyncio.ensure_future(proposals.propose(CancelRun(2), 5))
-    while len(wire.frames) < 2:
-        await asyncio.sleep(0)
+    await wire.sent(2)
     assert wire.frames[1].lowest == 2
     wire.answer(proposals, wire.frames[1])
     assert (await later).ok
@@ -83,12 +86,10 @@ async def test_barriers_share_a_commit_but_never_an_earlier_one() -> None:
     wire = Wire()
     proposals = Proposals(wire.send, wire.abandoned.append)
     first = [asyncio.ensure_future(proposals.barrier(5)) for _ in range(5)]
-    while not wire.frames:
-        await asyncio.sleep(0)
+    await wire.sent(1)
     assert len(wire.frames[0].commands) == 1
     late = asyncio.ensure_future(proposals.barrier(5))  # the frame left already: it needs its own
-    while len(wire.frames) < 2:
-        await asyncio.sleep(0)
+    await wire.sent(2)
     wire.answer(proposals, wire.frames[0])
     await asyncio.gather(*first)
     assert not late.done()
@@ -100,8 +101,7 @@ async def test_a_new_core_gets_every_frame_that_waits() -> None:
     wire = Wire()
     proposals = Proposals(wire.send, wire.abandoned.append)
     waiting = asyncio.ensure_future(proposals.propose(CancelRun(3), 5))
-    while not wire.frames:
-        await asyncio.sleep(0)
+    await wire.sent(1)
     proposals.resend()
     assert wire.frames[0] == wire.frames[1]
     wire.answer(proposals, wire.frames[0])
@@ -113,8 +113,7 @@ async def test_wait_for_an_election_is_no_commit_time() -> None:
     wire = Wire()
     proposals = Proposals(wire.send, wire.abandoned.append)
     waiting = asyncio.ensure_future(proposals.propose(CancelRun(1), 5))
-    while not wire.frames:
-        await asyncio.sleep(0)
+    await wire.sent(1)
     before_s = proposals.commit_s
 
     proposals.leader_changed()
@@ -124,8 +123,7 @@ async def test_wait_for_an_election_is_no_commit_time() -> None:
     assert proposals.commit_s == before_s
 
     again = asyncio.ensure_future(proposals.propose(CancelRun(2), 5))
-    while len(wire.frames) < 2:
-        await asyncio.sleep(0)
+    await wire.sent(2)
     wire.answer(proposals, wire.frames[1])
     assert (await again).ok
     assert proposals.commit_s != before_s
