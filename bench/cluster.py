@@ -8,7 +8,6 @@ and a deadline, which is a limit and no measurement.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import http.client
 import json
@@ -16,7 +15,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,7 +26,8 @@ from typing import Any
 
 from bench.client import Client, UnansweredError
 
-# The processes of a machine are one concept, and the chaos harness owns it; its callers here find it here.
+# The processes and ports of a machine are one concept, which the chaos harness owns.
+from chaos.ports import claim, is_free
 from chaos.programs import DeadlineError as DeadlineError
 from chaos.programs import alive as alive
 from chaos.programs import command_line, start_process, tail_of, tree, write_toml
@@ -41,40 +40,14 @@ READY_S = 60.0
 PORTS_A_NODE = 10
 
 
-_claimed: dict[int, int] = {}
-"""First port of a node to the descriptor of its lock, held while this process lives."""
-
-
 def free_base_port(low: int, high: int, nodes: int) -> int:
     """A base port in [low, high) from which every node's two ports are free and claimed for this process:
     two test runs on one machine keep out of each other's ports, also while their nodes are down."""
     for base in range(low, high - PORTS_A_NODE * nodes, PORTS_A_NODE * (nodes + 1)):
         firsts = [base + PORTS_A_NODE * i for i in range(nodes)]
-        if all(_claim(port) and _port_free(port) and _port_free(port + 1) for port in firsts):
+        if all(claim(port) and is_free(port) and is_free(port + 1) for port in firsts):
             return base
     raise DeadlineError(f"no {nodes} pairs of free ports in {low}-{high}")
-
-
-def _claim(port: int) -> bool:
-    if port not in _claimed:
-        file = os.open(Path(tempfile.gettempdir()) / f"cronclave-port-{port}.lock", os.O_CREAT | os.O_RDWR)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-            return False
-        _claimed[port] = file
-    return True
-
-
-def _port_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 @dataclass(slots=True)

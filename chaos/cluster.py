@@ -29,9 +29,10 @@ import httpx2
 
 from chaos.agents import Agent, own_zone_first, write_agent_config
 from chaos.faults import CLIENT
-from chaos.links import Links, Ports, Profile, make_links
+from chaos.links import Links, Profile, make_links
 from chaos.nemesis.disk import SmallDisks, load_shim
 from chaos.nodes import Node, write_node_config
+from chaos.ports import Ports
 from chaos.programs import Program, alive, signal_all, wait_for
 
 READY_S = 60.0

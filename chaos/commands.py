@@ -18,9 +18,10 @@ from pathlib import Path
 
 from chaos import doctor, scenarios
 from chaos.drill import run_drill
-from chaos.links import Ports, make_links
+from chaos.links import make_links
 from chaos.nemesis import NemesisError
 from chaos.plan import Plan, read_plan, shrink, write_plan
+from chaos.ports import Ports
 from chaos.programs import DeadlineError
 from chaos.report import write_report
 from chaos.run import run_plan

@@ -12,15 +12,14 @@ packets, so that the kernels notice, retry and back off. Products have failed on
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from chaos.nemesis import Driver
+from chaos.ports import LOOPBACK, Ports
 
 Profile: TypeAlias = Literal["direct", "toxiproxy", "switch"]
-LOOPBACK = "127.0.0.1"
 
 
 class Links(Protocol):
@@ -51,25 +50,6 @@ class Links(Protocol):
     def end(self) -> None:
         """Take all of it away."""
         ...
-
-
-class Ports:
-    """Free ports of loopback in [low, high), each given once."""
-
-    def __init__(self, low: int, high: int) -> None:
-        self._range = f"{low}-{high}"
-        self._left = iter(range(low, high))
-
-    def take(self) -> int:
-        for port in self._left:
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((LOOPBACK, port))
-                except OSError:
-                    continue
-            return port
-        raise RuntimeError(f"no free port is left in {self._range}; give another range")
 
 
 class DirectLinks:

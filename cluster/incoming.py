@@ -21,7 +21,10 @@ import msgpack
 
 from cluster.copies import Spawn
 
-STRETCH_BYTES = 8 << 20  #: written, synced and noted at once: up to three are sent again after a kill
+STRETCH_BYTES = (
+    8 << 20
+)  #: written and noted at once: up to three are sent again after a kill
+SYNCED_BYTES = 1 << 20  #: a sync of the Raft log waits for what is written and not synced
 BLOCK_BYTES = 4 << 20
 FILE = "copy.in"
 NOTE = "copy.in.note"
@@ -101,10 +104,15 @@ class Incoming:
     def _take_in(self, kept: list[bytes], until: int) -> None:
         """On the helper thread."""
         try:
+            unsynced = 0
             for data in kept:
                 view = memoryview(data)
                 while view:
                     view = view[os.write(self._descriptor, view) :]
+                unsynced += len(data)
+                if unsynced >= SYNCED_BYTES:
+                    os.fdatasync(self._descriptor)
+                    unsynced = 0
         except OSError as error:
             self._unwritten = error
             self._settle(0)

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from chaos.faults import Cut, Fault, LinkFault, Lossy, Narrow, Pair, Refused, Slow
-from chaos.links import LOOPBACK, Ports
 from chaos.nemesis import NemesisError, Sighting, Unavailable, together
 from chaos.nemesis.toxi import Toxic
 from chaos.nemesis.toxi_server import ToxiServer, start_server, why_not_real
+from chaos.ports import LOOPBACK, Ports
 
 HUSH_MS = 3_600_000  #: the end of a connection is not told for so long
 SILENCE_S = 0.5  #: nothing came: a canary on loopback is back within milliseconds

@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from chaos.faults import CLIENT, Cut, Fault, Lossy, Narrow, Pair, Slow
-from chaos.links import LOOPBACK, Ports
 from chaos.nemesis import NemesisError, Sighting, Unavailable, together
 from chaos.nemesis.namespaces import enter, why_not
 from chaos.nemesis.policy import Policy
 from chaos.nemesis.switch import MESSAGE_BYTES_MAX, USER
+from chaos.ports import LOOPBACK, Ports
 from chaos.programs import start_process
 
 SILENCE_S = 0.3  #: a canary crosses the switch within a millisecond

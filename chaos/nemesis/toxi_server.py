@@ -15,9 +15,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos.links import LOOPBACK, Ports
 from chaos.nemesis import NemesisError, Unavailable
 from chaos.nemesis.toxi import ToxiControl
+from chaos.ports import LOOPBACK, Ports
 from chaos.programs import start_process, wait_for
 
 MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server"

@@ -26,9 +26,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-BLOCK_BYTES = 4 << 20
-BLOCKS_SYNCED = 2
-PAUSE_S = 0.004  #: behind each sync, for those of the log
+BLOCK_BYTES = 1 << 20  #: read, written and synced at once: a sync of the Raft log waits for as much
+PAUSE_S = 0.001  #: behind each, for those syncs
 LOG_BYTES_MAX = 128 << 20
 TRIES_MAX = 40  #: to move all of the log, while readers come and go
 TRY_PAUSE_S = 0.05
@@ -117,9 +116,8 @@ class Standstill:
                 while part:
                     part = part[os.write(written, part) :]
                 offset += count
-                if offset // BLOCK_BYTES % BLOCKS_SYNCED == 0:
-                    os.fdatasync(written)
-                    pause(PAUSE_S)
+                os.fdatasync(written)
+                pause(PAUSE_S)
                 if self._is_ended() or log_bytes() > LOG_BYTES_MAX:
                     return False
             return not self._is_ended()

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from chaos.links import LOOPBACK, Ports
 from chaos.nemesis import NemesisError
 from chaos.nemesis.toxi import Toxic, ToxiControl, ToxiError
 from chaos.nemesis.toxi_server import STANDIN, build, start_server
+from chaos.ports import LOOPBACK, Ports
 from tests.chaos.conftest import PORTS
 
 ANSWER_S = 20.0  #: far more than anything here takes

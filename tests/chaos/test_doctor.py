@@ -8,9 +8,9 @@ import pytest
 
 from chaos import doctor
 from chaos.commands import main
-from chaos.links import Ports
 from chaos.nemesis import NemesisError, toxi_server
 from chaos.nemesis.toxi_server import CHOICE, STANDIN, build, buildable, start_server, why_not_real
+from chaos.ports import Ports
 from tests.chaos.conftest import PORTS
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from chaos.faults import CLIENT, Cut, Fault, Lossy, Narrow, Slow, kind
-from chaos.links import Ports
 from chaos.nemesis import NemesisError
 from chaos.nemesis.namespaces import why_not
 from chaos.nemesis.policy import QUEUE_S, Lane, Policy
 from chaos.nemesis.switched import SwitchedLinks
+from chaos.ports import Ports
 from chaos.programs import start_process, wait_for
 from tests.chaos.conftest import PORTS
 
@@ -140,7 +140,7 @@ def test_without_root_a_user_namespace_does(tmp_path: Path) -> None:
     if os.geteuid() != 0 or shutil.which("setpriv") is None or why_not() is not None:
         pytest.skip("needs root, setpriv and namespaces: an ordinary user sees this in every other test")
     script = f"""
-from chaos.links import Ports
+from chaos.ports import Ports
 from chaos.faults import Cut
 from chaos.nemesis.switched import SwitchedLinks
 links = SwitchedLinks(Ports{PORTS}, seed=1)
