@@ -39,6 +39,7 @@ READY_S = 60.0
 ANSWER_S = 2.0
 GONE_S = 15.0
 ZONES = {"zone-a": 1, "zone-b": 1, "zone-c": 1}
+ZONE_OF_VISITORS = "zone-v"  #: without nodes: no plan loses it
 PORTS = (27000, 28000)
 
 
@@ -49,6 +50,7 @@ class Shape:
     nodes: Mapping[str, int] = field(default_factory=lambda: dict(ZONES))  #: how many in each zone
     agents: Mapping[str, int] = field(default_factory=lambda: dict(ZONES))
     profile: Profile = "direct"
+    visitors: int = 0  #: agents that come and go (chaos.visitors); `start` leaves them alone
     slots: int = 64
     ports: tuple[int, int] = PORTS
     seed: int = 0  #: of chance in links
@@ -74,6 +76,7 @@ class Cluster:
         links: Links,
         nodes: list[Node],
         agents: list[Agent],
+        visitors: list[Agent],
     ) -> None:
         self.root = root
         self.uid = uid
@@ -82,6 +85,7 @@ class Cluster:
         self.links = links
         self.nodes = nodes
         self.agents = agents
+        self.visitors = visitors
         self._disks: SmallDisks | None = None
         self._http = httpx2.Client(
             headers={"authorization": f"Bearer {token}"}, timeout=ANSWER_S, trust_env=False
@@ -105,13 +109,18 @@ class Cluster:
             Agent(f"agent-{i + 1}", zone, root / f"agent-{i + 1}", shape.agent_command)
             for i, zone in enumerate(agent_zones)
         ]
+        visitors = [
+            Agent(f"visitor-{i + 1}", ZONE_OF_VISITORS, root / f"visitor-{i + 1}", shape.agent_command)
+            for i in range(shape.visitors)
+        ]
+        hosts: list[Program] = [*nodes, *agents, *visitors]
         root.mkdir(parents=True, exist_ok=True)
         links = make_links(shape.profile, root=root, ports=ports, seed=shape.seed)
         disks: SmallDisks | None = None
         try:
-            links.begin([*(p.name for p in nodes), *(p.name for p in agents), CLIENT])
-            _connect(nodes, agents, links, ports)
-            for program in [*nodes, *agents]:
+            links.begin([*(host.name for host in hosts), CLIENT])
+            _connect(nodes, [*agents, *visitors], links, ports)
+            for program in hosts:
                 program.enter = links.enter(program.name)
                 program.environment = dict(shape.environment)
             if shape.breakable:
@@ -120,14 +129,14 @@ class Cluster:
             for node in nodes:
                 node.settings = {table: dict(more) for table, more in shape.node_settings.items()}
                 write_node_config(node, nodes, cluster=uid, token=token, insecure=node.enter is not None)
-            for agent in agents:
+            for agent in [*agents, *visitors]:
                 write_agent_config(agent, token=token, slots=shape.slots)
         except BaseException:
             links.end()
             if disks is not None:
                 disks.end()
             raise
-        cluster = cls(root, uid, token, shape, links, nodes, agents)
+        cluster = cls(root, uid, token, shape, links, nodes, agents, visitors)
         cluster._disks = disks
         return cluster
 
@@ -149,9 +158,10 @@ class Cluster:
     def stop(self) -> None:
         """Kill everything that was started here, spoolers and running work included; take the links
         away."""
-        pids = [pid for program in self.programs for pid in program.pids().values()]
-        pids += [pid for agent in self.agents for pid in agent.work()]
-        for program in self.programs:
+        hosts = [*self.programs, *self.visitors]
+        pids = [pid for program in hosts for pid in program.pids().values()]
+        pids += [pid for agent in [*self.agents, *self.visitors] for pid in agent.work()]
+        for program in hosts:
             program.kill()
         signal_all(pids, signal.SIGKILL)
         wait_for(lambda: not any(alive(pid) for pid in pids), GONE_S, "every process is gone")
@@ -164,6 +174,7 @@ class Cluster:
 
     @property
     def programs(self) -> list[Program]:
+        """What a plan may break."""
         return [*self.nodes, *self.agents]
 
     @property
@@ -241,7 +252,7 @@ class Cluster:
 
     def logs(self) -> dict[str, str]:
         """The last lines of every program's log."""
-        return {program.name: program.log_tail() for program in self.programs}
+        return {program.name: program.log_tail() for program in [*self.programs, *self.visitors]}
 
 
 def _connect(nodes: list[Node], agents: list[Agent], links: Links, ports: Ports) -> None:

@@ -44,6 +44,7 @@ class Plan:
     calm_ms: int = 5_000  #: of load behind the last healing
     nodes: int = 3
     agents: int = 3
+    visitors: int = 0  #: more agents, which come and go all the time
     minimum: dict[str, int] = field(default_factory=dict)
     skips_allowed: bool = False  #: a driver that cannot run here makes the run invalid unless this says so
     format: int = FORMAT

@@ -32,6 +32,7 @@ from chaos.observer import Observer
 from chaos.pace import Pace
 from chaos.plan import Plan, Step, write_plan
 from chaos.programs import DeadlineError, wait_for
+from chaos.visitors import Visitors
 from chaos.workload import LONG, MANUAL, REGISTERS, Workload
 
 STAGING = "staging"  #: as kind of links: the cluster of a file, on machines with clocks of their own
@@ -95,6 +96,7 @@ def run_plan(plan: Plan, directory: Path, *, shape: Shape | None = None, say: Sa
     write_plan(plan, directory)
     made = replace(
         shape or Shape(),
+        visitors=plan.visitors,
         profile=plan.links,  # type: ignore[arg-type]  # read_plan's text; make_links refuses what it knows not
         seed=plan.seed,
     )
@@ -105,7 +107,11 @@ def run_plan(plan: Plan, directory: Path, *, shape: Shape | None = None, say: Sa
             history.write("phase", name="start")
             cluster.start()
             evidence = directory.absolute() / "evidence"
-            conduct(plan, directory, Own(cluster), arsenal(cluster), history, evidence=evidence, say=say)
+            visitors = Visitors(cluster.visitors, history, seed=plan.seed)
+            conduct(
+                plan, directory, Own(cluster), arsenal(cluster), history,
+                evidence=evidence, visitors=visitors, say=say,
+            )  # fmt: skip
         except DeadlineError as error:
             history.write("note", text=f"stopped: {error}")
             raise
@@ -123,6 +129,7 @@ def conduct(
     history: History,
     *,
     evidence: Path,
+    visitors: Visitors | None = None,
     say: Say,
 ) -> None:
     """The plan on a cluster that runs. `evidence`: where payloads on the agents' hosts write."""
@@ -138,6 +145,8 @@ def conduct(
     try:
         workload.declare()
         workload.start()
+        if visitors is not None:
+            visitors.start()
         wait_for(lambda: _lines(evidence) >= WARM_STARTS, WARM_S, "the first ticks run", 0.1)
         history.write("phase", name="load")
         say(f"load runs; {len(plan.steps)} faults, {plan.length_ms / 1000:.0f} s")
@@ -145,6 +154,8 @@ def conduct(
         _heal(cluster, drivers, observer, history)
         time.sleep(plan.calm_ms / 1000)  # load behind the healing is part of the plan, not a wait
         workload.stop()
+        if visitors is not None:
+            visitors.stop()
         history.write("phase", name="until")
         reader = Reader(cluster.nodes, cluster.token)
         jobs = [job.name for job, _, _ in workload.jobs]
@@ -155,6 +166,8 @@ def conduct(
         reader.close()
     finally:
         workload.stop()
+        if visitors is not None:
+            visitors.stop()
         observer.stop()
         pace.stop()
         with suppress(Exception):  # what it could not heal is in the history; its own cluster is killed now
@@ -231,7 +244,7 @@ def _restart_dead(cluster: Broken, history: History) -> None:
 
 def _keep_logs(cluster: Cluster, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for program in cluster.programs:
+    for program in [*cluster.programs, *cluster.visitors]:
         if program.log.exists():
             shutil.copyfile(program.log, folder / f"{program.name}.log")
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 
 from chaos.actions import ACTIONS
-from chaos.plan import Plan, in_turn, random_steps
+from chaos.plan import Plan, Step, in_turn, random_steps
 
 PROFILES = ("smoke", "ci", "drill", "soak")
 LINKS = ("toxiproxy", "switch")
@@ -41,9 +41,9 @@ CI: dict[str, tuple[str, ...]] = {
 }
 RANDOM_MS = {"smoke": 16_000, "ci": 20_000, "soak": 60_000, "drill": 60_000}
 MINIMUM = {
-    "smoke": {"operations": 40, "ticks": 60, "starts": 60, "faults": 1},
-    "ci": {"operations": 60, "ticks": 100, "starts": 100, "faults": 2},
-    "soak": {"operations": 60, "ticks": 60, "starts": 60, "faults": 1},
+    "smoke": {"operations": 40, "ticks": 60, "starts": 60, "faults": 1, "visits": 1},
+    "ci": {"operations": 60, "ticks": 100, "starts": 100, "faults": 2, "visits": 1},
+    "soak": {"operations": 60, "ticks": 60, "starts": 60, "faults": 1, "visits": 1},
     "drill": {"operations": 20, "ticks": 20, "starts": 20, "faults": 1},
 }
 #: Of parts of a host, which no service manager knows by themselves.
@@ -72,6 +72,7 @@ BESIDE = frozenset(
         "clock-behind",
     }
 )
+VISITORS = 1  #: in every plan but a drill's
 ONLY_ON = {"nodes-lossy": "switch", "leader-refused": "toxiproxy"}
 
 
@@ -92,10 +93,14 @@ def links_of(seed: int, choices: Sequence[str] = LINKS) -> str:
     return choices[seed % len(choices)] if choices else "direct"
 
 
+def _plan(name: str, profile: str, seed: int, links: str, steps: tuple[Step, ...]) -> Plan:
+    return Plan(name, profile, seed, links, steps, visitors=VISITORS, minimum=dict(MINIMUM[profile]))
+
+
 def random_plan(profile: str, seed: int, links: str, actions: Sequence[str], *, name: str = "random") -> Plan:
     beside = [name for name in actions if name in BESIDE] if profile == "soak" else []
     steps = random_steps(seed, actions, until_ms=RANDOM_MS[profile], beside=beside)
-    return Plan(name, profile, seed, links, steps, minimum=dict(MINIMUM[profile]))
+    return _plan(name, profile, seed, links, steps)
 
 
 def ci_plans(seed: int, choices: Sequence[str] = LINKS) -> list[Plan]:
@@ -108,9 +113,9 @@ def ci_plans(seed: int, choices: Sequence[str] = LINKS) -> list[Plan]:
             drawn = random_steps(seed, possible(links), until_ms=RANDOM_MS["ci"])[:2]
             behind_ms = steps[-1].at_ms + steps[-1].for_ms + 3_000
             steps += tuple(
-                type(step)(step.at_ms + behind_ms, step.for_ms, step.action, step.pick) for step in drawn
+                Step(step.at_ms + behind_ms, step.for_ms, step.action, step.pick) for step in drawn
             )
-        plans.append(Plan(name, "ci", seed, links, steps, minimum=dict(MINIMUM["ci"])))
+        plans.append(_plan(name, "ci", seed, links, steps))
     return plans
 
 
@@ -122,5 +127,5 @@ def soak_plans(seed: int, choices: Sequence[str] = LINKS) -> Iterator[Plan]:
         names = possible(links)
         for start in range(0, len(names), 3):
             steps = in_turn(seed + turn * 1_000 + start, names[start : start + 3])
-            yield Plan(f"list-{turn}-{start}", "soak", seed, links, steps, minimum=dict(MINIMUM["soak"]))
+            yield _plan(f"list-{turn}-{start}", "soak", seed, links, steps)
         yield random_plan("soak", seed + turn, links, names, name=f"random-{turn}")

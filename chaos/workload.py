@@ -22,6 +22,8 @@ import httpx2
 
 from chaos.case import Declared
 from chaos.history import History, Outcome
+from chaos.nemesis import NemesisError
+from chaos.programs import DeadlineError
 
 ANSWER_S = 4.0
 KEPT = 100_000
@@ -190,9 +192,9 @@ class Workload:
             if outcome == "ok":
                 return
             if 400 <= status < 500:
-                raise RuntimeError(f"the cluster refuses the harness's job {job} ({status})")
+                raise NemesisError(f"the cluster refuses the harness's job {job} ({status})")
             self._over.wait(0.25)
-        raise RuntimeError(f"job {job} could not be put within {DECLARE_S:g} s")
+        raise DeadlineError(f"job {job} could not be put within {DECLARE_S:g} s")
 
     def start(self) -> None:
         loops: list[tuple[str, Callable[[Api], None], float]] = [

@@ -1,6 +1,6 @@
 """Did enough happen to say anything? If not, the run is INVALID, however green the rest.
 
-Rules: operations, due ticks and starts reach the plan's minimum; every planned fault was injected, seen by a
+Rules: operations, due ticks, starts and visits of agents reach the plan's minimum; every planned fault was injected, seen by a
 canary while it lasted and seen gone afterwards, or the plan says why it could not run here; all nodes were
 heard, all final reads were made; the clock of the harness did not jump.
 """
@@ -36,6 +36,7 @@ def _counts(case: Case) -> dict[str, int]:
         "ticks": sum(len(due_ms(job, *found)) for job, found in windows if found is not None),
         "starts": len(case.starts),
         "faults": sum(band.real is True for band in case.bands),
+        "visits": sum(entry["kind"] == "visitor" and entry["what"] == "went" for entry in case.history),
     }
 
 

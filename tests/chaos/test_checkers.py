@@ -349,6 +349,7 @@ def endless(story: Story) -> None:
     ("kind", "bug"),
     [
         ("too-little", lambda s: s.plan.update(minimum={"ticks": 10_000})),
+        ("too-little", lambda s: s.plan.update(minimum={"visits": 1})),
         ("not-real", unseen),
         ("not-gone", endless),
         ("not-injected", lambda s: s.plan["steps"].append({"action": "leader-killed"})),
