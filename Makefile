@@ -66,6 +66,7 @@ soak: $(VENV)/.installed-dev
 
 mutations: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.mutations $(ONLY)
+	$(if $(ONLY),,$(BIN)/python -m pytest -q -p no:cacheprovider tests/cluster/test_hardening.py)
 
 # Writes the generated reference pages; tests fail when they are not up to date.
 docs: $(VENV)/.installed-dev
