@@ -139,3 +139,21 @@ ACTIONS: dict[str, Action] = {
     "spooler-killed": Action(Kill, lambda v, p: Kill((f"{v.agent(p)}/spooler",)), 1_000, 2_000),
     "agent-host-lost": Action(Kill, lambda v, p: Kill((f"{v.agent(p)}/host",)), 2_000, 5_000),
 }
+
+
+def may_be_beside(name: str, other: str) -> bool:
+    """Whether `name` may begin in the middle of `other`: each canary sees its own fault alone, and there is a
+    leader to aim at."""
+    return ACTIONS[other].keeps_majority and not _touched(name) & _touched(other)
+
+
+def _touched(name: str) -> frozenset[str]:
+    fault = ACTIONS[name].fault
+    of_agents = name.startswith(("agent", "spooler"))
+    if fault is ZoneLoss:
+        return frozenset({"links", "nodes", "agents"})
+    if fault is ZoneFlap:
+        return frozenset({"links", "agents"})
+    if fault in (Cut, Slow, Lossy, Refused):
+        return frozenset({"links", "agents"} if of_agents else {"links"})
+    return frozenset({"agents"} if of_agents else {"nodes"})

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from chaos.actions import ACTIONS
+from chaos.actions import ACTIONS, may_be_beside
 
 PLAN = "plan.json"
 FORMAT = 1
@@ -93,7 +93,7 @@ def random_steps(
     seed: int, actions: Sequence[str], *, until_ms: int, from_ms: int = 1_000, beside: Sequence[str] = ()
 ) -> tuple[Step, ...]:
     """Steps one behind the other, drawn from these actions; no action twice before each had its turn.
-    `beside`: actions that may begin in the middle of another one, such as an agent's beside a node's."""
+    `beside`: actions that may begin in the middle of another one, where they do not touch the same things."""
     dice = random.Random(seed)
     steps: list[Step] = []
     at_ms = from_ms
@@ -107,8 +107,9 @@ def random_steps(
     while actions:
         left = left or dice.sample(list(actions), len(actions))
         drawn = [step(left.pop(), at_ms)]
-        if beside and dice.random() < BESIDE:
-            drawn.append(step(dice.choice(list(beside)), at_ms + drawn[0].for_ms // 3))
+        fitting = [name for name in beside if may_be_beside(name, drawn[0].action)]
+        if fitting and dice.random() < BESIDE:
+            drawn.append(step(dice.choice(fitting), at_ms + drawn[0].for_ms // 3))
         end_ms = max(one.at_ms + one.for_ms for one in drawn)
         if end_ms > until_ms and steps:
             break

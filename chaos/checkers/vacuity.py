@@ -1,8 +1,8 @@
 """Did enough happen to say anything? If not, the run is INVALID, however green the rest.
 
-Rules: operations, due ticks, starts and visits of agents reach the plan's minimum; every planned fault was injected, seen by a
-canary while it lasted and seen gone afterwards, or the plan says why it could not run here; all nodes were
-heard, all final reads were made; the clock of the harness did not jump.
+Rules: operations, due ticks, starts and visits of agents reach the plan's minimum; every planned fault was
+injected, seen by a canary while it lasted and seen gone afterwards, or the plan says why it could not run
+here; all nodes were heard, all final reads were made; the clock of the harness did not jump.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -61,6 +62,23 @@ def test_the_whole_list_is_in_ci_and_in_each_turn_of_a_soak() -> None:
 
     assert {action for actions in CI.values() for action in actions} >= LIST
     assert {step.action for plan in turn if plan.name.startswith("list-0") for step in plan.steps} >= LIST
+
+
+def test_what_a_soak_breaks_at_once_can_be_told_apart() -> None:
+    over_links = {"follower-slow", "nodes-lossy", "agent-cut-off", "zone-flaps", "zone-lost", "bridge"}
+    pairs = {
+        (first.action, second.action)
+        for seed in range(300)
+        for steps in [random_plan("soak", seed, "switch", possible("switch")).steps]
+        for first, second in pairwise(steps)
+        if second.at_ms < first.at_ms + first.for_ms
+    }
+
+    assert len(pairs) > 50
+    assert not [pair for pair in pairs if set(pair) <= over_links]
+    assert not [pair for pair in pairs if not ACTIONS[pair[0]].keeps_majority]
+    assert ("leader-cut-off", "spooler-killed") in pairs
+    assert ("zone-lost", "agent-killed") not in pairs
 
 
 def test_the_links_of_ci_alternate_and_change_with_the_seed() -> None:
