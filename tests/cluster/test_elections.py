@@ -1,16 +1,18 @@
-"""Elections after the link to the leader broke: what must not cost the survivors a whole election timeout.
+"""Elections: what must not cost the survivors of a leader a whole election timeout, and the rules one by one.
 
 Rafts whose every message is delivered by hand; a was elected by b and c.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from cluster.raft import Role
 from tests.cluster.test_hardening import TIMINGS, Bench
+from tests.cluster.test_safety import Alone
 
 WELL_BEFORE_A_TIMEOUT_S = TIMINGS.election_min_s * 0.9
 
@@ -132,3 +134,249 @@ def test_link_that_comes_after_the_loss_starts_the_question_at_once(bench: Bench
     bench["b"].connected("c")
 
     assert questions(bench, "b", "c", TIMINGS.stagger_s + 0.05) == 1
+
+
+# ---- rule 1: nobody's term rises before a majority says that it would vote
+
+
+def say(bench: Bench, source: str, target: str, round: int, *, granted: bool = True) -> None:
+    bench[target].deliver(source, {"type": "prevoted", "round": round, "granted": granted})
+
+
+def round_of_question(bench: Bench, name: str) -> int:
+    """Ask now; the question itself is lost."""
+    ask(bench, name)
+    return int(next(bench.take(name, "", "prevote"))[2]["round"])
+
+
+@pytest.mark.parametrize(
+    "answers", ["", "b", "bbb", "bx"], ids=["none", "too-few", "one-voter-thrice", "one-without-a-vote"]
+)
+def test_no_term_rises_before_a_majority_of_the_voters_says_yes(answers: str) -> None:
+    bench = Bench("abcde")
+    round = round_of_question(bench, "a")
+    for voter in answers:
+        say(bench, voter, "a", round)
+    say(bench, "d", "a", round, granted=False)
+    bench.tick("a")
+    assert bench["a"].term() == 0
+
+    for voter in "bc":
+        say(bench, voter, "a", round)
+    bench.tick("a")
+    assert bench["a"].term() == 1
+
+
+def test_yes_counts_for_its_own_question_alone() -> None:
+    bench = Bench("abcde")
+    first = round_of_question(bench, "a")
+    say(bench, "b", "a", first)
+    second = round_of_question(bench, "a")
+    say(bench, "c", "a", first)  # late
+    say(bench, "d", "a", second)
+    bench.tick("a")
+    assert bench["a"].term() == 0  # b and c spoke of another time
+
+    say(bench, "e", "a", second)
+    bench.tick("a")
+    assert bench["a"].term() == 1
+
+
+def test_each_election_needs_a_yes_of_its_own() -> None:
+    """The one that was allowed was lost; the next may meet a leader that the others have by then."""
+    bench = Bench("abc")
+    say(bench, "b", "a", round_of_question(bench, "a"))
+    bench.tick("a")
+    assert bench["a"].term() == 1
+    bench.sent.clear()
+
+    assert questions(bench, "a", "b", 2 * TIMINGS.election_max_s) > 0
+    assert bench["a"].term() == 1
+
+
+def test_question_about_a_term_that_has_begun_is_refused_and_the_term_told() -> None:
+    bench = Bench("abc")
+    bench.elect("a", "b")
+    bench.sent.clear()
+    ask(bench, "c")  # it has heard of nothing: for term 1
+
+    bench.deliver("c", "b", "prevote")
+
+    assert [m["granted"] for _, _, m in bench.take("b", "c", "prevoted")] == [False]
+    bench.deliver("b", "c", "higher_term")
+    assert bench["c"].term() == 1
+
+
+def test_leader_says_no(bench: Bench) -> None:
+    ask(bench, "c")
+    bench.deliver("c", "a", "prevote")
+    assert [m["granted"] for _, _, m in bench.take("a", "c", "prevoted")] == [False]
+
+
+@pytest.mark.parametrize(
+    ("last", "granted"), [((2, 1), True), ((1, 1), False), ((99, 0), False), ((2, 0), False), ((1, 2), True)]
+)
+def test_the_later_term_and_then_the_longer_log_may_lead(
+    bench: Bench, last: tuple[int, int], granted: bool
+) -> None:
+    """The log of the one that is asked ends with entry 2 of term 1."""
+    lose(bench, "b")
+    question = {"type": "prevote", "term": 9, "last_log_index": last[0], "last_log_term": last[1], "round": 1}
+    bench["b"].deliver("c", question)
+    assert [m["granted"] for _, _, m in bench.take("b", "c", "prevoted")] == [granted]
+
+
+def test_leader_that_was_deposed_waits_a_whole_timeout(bench: Bench) -> None:
+    bench.time += TIMINGS.election_max_s
+    bench["a"].deliver("b", {"type": "higher_term", "term": 5})
+    assert questions(bench, "a", "b", WELL_BEFORE_A_TIMEOUT_S) == 0
+
+
+# ---- rule 2: a broken link is news; the survivors ask in the order of their names
+
+
+def asked_in_turn(bench: Bench, names: str) -> list[str]:
+    """Who asks soon, and who a rank's turn later; every question is lost."""
+    asked = []
+    bench.time += 0.025
+    for _ in range(2):
+        bench.sent.clear()
+        for name in names:
+            bench.tick(name)
+        asked.append("".join(dict.fromkeys(source for source, _, _ in bench.take("", "", "prevote"))))
+        bench.time += TIMINGS.stagger_s
+    return asked
+
+
+def test_survivors_ask_one_after_the_other_by_name() -> None:
+    bench = Bench("abcde")
+    bench.elect("a", "b", "c")
+    for name in "bcde":
+        bench.deliver("a", name, "append_entries")
+    lose(bench, *"bcde")
+    assert asked_in_turn(bench, "bcde") == ["b", "c"]
+
+
+def test_members_of_a_new_cluster_ask_one_after_the_other_by_name() -> None:
+    assert asked_in_turn(Bench("abcde"), "abcde") == ["a", "b"]
+
+
+@pytest.mark.parametrize("direction", ["ours", "theirs"])
+def test_each_direction_of_the_leaders_link_is_news(direction: str, tmp_path: Path) -> None:
+    node = Alone(tmp_path, "abc").start()
+    heartbeat = {"type": "append_entries", "term": 1, "prevLogIdx": 1, "prevLogTerm": 0, "commit_index": 1}
+    node.received("c", {**heartbeat, "entries": [], "behind": False})
+    assert node.leader == "c"
+    lost = node.disconnected if direction == "ours" else node.inbound_lost
+
+    lost("b")
+    assert node.leader == "c"
+    lost("c")
+    assert node.leader is None
+
+
+def test_question_of_the_lost_leader_itself_holds_nobody_up(bench: Bench) -> None:
+    """It was deposed, asked, and died: who would let it go first waits for nothing."""
+    bench["a"].deliver("c", {"type": "higher_term", "term": 5})
+    ask(bench, "a")
+    bench.deliver("a", "b", "prevote")
+    lose(bench, "b")
+    assert questions(bench, "b", "c", 0.03) == 1
+
+
+def test_longer_log_beside_a_leader_that_lives_is_no_reason_to_ask(bench: Bench) -> None:
+    bench.append("a", 3)
+    bench.deliver("a", "c", "append_entries")  # and never b
+    lose(bench, "b")
+    bench.sent.clear()
+    ask(bench, "b")
+    bench.deliver("b", "c", "prevote")
+    assert questions(bench, "c", "b", WELL_BEFORE_A_TIMEOUT_S) == 0
+
+
+def test_survivor_that_has_its_majority_is_not_held_up_by_another_question(bench: Bench) -> None:
+    lose(bench, "b", "c")
+    say(bench, "c", "b", round_of_question(bench, "b"))
+    ask(bench, "c")
+    bench.deliver("c", "b", "prevote")
+    finish(bench, "b", "c")
+
+
+def test_who_gets_no_majority_for_long_asks_no_more_often_than_others(bench: Bench) -> None:
+    """Cut off from all, it need not hurry."""
+    lose(bench, "b")
+    questions(bench, "b", "c", 2 * TIMINGS.election_max_s)
+    assert questions(bench, "b", "c", 20 * TIMINGS.election_min_s) <= 20
+
+
+def test_link_that_comes_while_a_leader_lives_starts_no_question(bench: Bench) -> None:
+    bench["b"].disconnected("c")
+    bench["b"].connected("c")
+    assert questions(bench, "b", "c", WELL_BEFORE_A_TIMEOUT_S) == 0
+
+
+def test_link_that_gives_no_majority_starts_no_question() -> None:
+    bench = Bench("abcde")
+    for name in "bcde":
+        bench["a"].disconnected(name)
+    bench["a"].election_deadline = bench.time + 1.0
+    bench["a"].connected("b")
+    assert questions(bench, "a", "b", 0.9) == 0
+    bench["a"].connected("c")
+    assert questions(bench, "a", "b", 0.09) == 1
+
+
+# ---- rule 3: a voter counts once
+
+
+def test_votes_count_of_voters_alone_once_each_and_for_this_term() -> None:
+    bench = Bench("abcde")
+    round = round_of_question(bench, "a")
+    for voter in "bc":
+        say(bench, voter, "a", round)
+    bench.tick("a")
+    assert bench["a"].term() == 1
+
+    for peer, told in (("x", 1), ("y", 1), ("d", 0), ("b", 1), ("b", 1)):
+        bench["a"].deliver(peer, {"type": "response_vote", "term": told})
+        assert bench["a"].role() is Role.CANDIDATE
+    bench["a"].deliver("d", {"type": "response_vote", "term": 1})  # an older one of it did not use it up
+    assert bench["a"].role() is Role.LEADER
+
+
+# ---- rule 4: nobody stands without a vote or without its state, or when it is about to end
+
+
+def without_a_vote(bench: Bench) -> None:
+    bench["b"].configure("ac", "b")
+
+
+def without_its_state(bench: Bench) -> None:
+    bench["b"].elections.may_campaign = False
+
+
+def about_to_end(bench: Bench) -> None:
+    bench["b"].elections.retires = True
+
+
+@pytest.mark.parametrize("unfit", [without_a_vote, without_its_state, about_to_end])
+def test_who_must_not_lead_neither_asks_nor_stands(bench: Bench, unfit: Callable[[Bench], None]) -> None:
+    round = round_of_question(bench, "b")
+    unfit(bench)
+    say(bench, "c", "b", round)  # a majority would have it
+    say(bench, "a", "b", round)
+    bench["b"].deliver("a", {"type": "timeout_now", "term": 1})  # and the leader
+    lose(bench, "b")
+
+    assert questions(bench, "b", "c", 3 * TIMINGS.election_max_s) == 0
+    assert bench["b"].term() == 1
+
+
+def test_who_may_stand_again_waits_a_whole_timeout_and_asks(bench: Bench) -> None:
+    without_its_state(bench)
+    bench["b"].deliver("a", {"type": "timeout_now", "term": 1})  # no longer true when it has its state
+    bench.tick("b", after_s=2.0)
+    bench["b"].elections.campaign_again()
+    assert questions(bench, "b", "c", WELL_BEFORE_A_TIMEOUT_S) == 0
+    assert questions(bench, "b", "c", TIMINGS.election_max_s) > 0
+    assert bench["b"].term() == 1
