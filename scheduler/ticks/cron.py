@@ -15,7 +15,7 @@ gaps are shorter than the widening; this one needs no such bound (Apia left out 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
@@ -117,14 +117,18 @@ class CronSchedule:
     def _days(self, first: int, last: int) -> Iterator[int]:
         """Matching days from `first` to `last`, counted from the epoch."""
         at = date.fromordinal(first + _EPOCH_ORDINAL)
-        expression = self._expression
+        expression, months = self._expression, self._expression.months
         year, month, day = at.year, at.month, at.day
         start = first - day  # the day before the month's first
         while start < last:
-            days = month_days(expression.days, expression.months, expression.weekdays, year, month)
+            days = month_days(expression.days, months, expression.weekdays, year, month)
             for d in islice(days, bisect_left(days, day), None):
                 if start + d > last:
                     return
                 yield start + d
-            year, month, day = (year + 1, 1, 1) if month == 12 else (year, month + 1, 1)
+            # Straight to the next month that can match: a yearly job is asked for decades (`verify`).
+            following = bisect_right(months, month)
+            year, month, day = (
+                (year + 1, months[0], 1) if following == len(months) else (year, months[following], 1)
+            )
             start = date(year, month, 1).toordinal() - 1 - _EPOCH_ORDINAL
