@@ -192,11 +192,27 @@ def delete(store: Store, run: int) -> int:
     return rows + store.write("DELETE FROM runs WHERE id = ?", (run,))
 
 
-def undecided_ticks(store: Store, trigger: int, from_ms: int, to_ms: int) -> list[int]:
-    """Instants in (from_ms, to_ms] whose runs have no ledger entry yet."""
+def undecided_ticks(store: Store, job: int, trigger: int, from_ms: int, to_ms: int) -> list[int]:
+    """Instants in (from_ms, to_ms] of the job's active runs without a ledger entry yet."""
+    # By the few runs that are active: by trigger and tick every run of the range would be looked up.
     rows = store.rows(
-        "SELECT tick_ms FROM runs WHERE trigger = ? AND tick_ms > ? AND tick_ms <= ? AND decided = 0"
-        " ORDER BY tick_ms, id",
-        (trigger, from_ms, to_ms),
+        "SELECT tick_ms FROM runs INDEXED BY runs_active WHERE job = ? AND finished_ms IS NULL"
+        " AND trigger = ? AND tick_ms > ? AND tick_ms <= ? AND decided = 0 ORDER BY tick_ms, id",
+        (job, trigger, from_ms, to_ms),
     )
     return [row[0] for row in rows]
+
+
+def ended_undecided(store: Store, after: int, limit: int) -> tuple[list[tuple[int, int]], int | None]:
+    """Of the next `limit` runs behind the id `after`: (trigger, instant) of those that ended without a ledger
+    entry, which none may; and the last id looked at, None at the end. In the table's own order.
+    """
+    last: int | None = store.value(
+        "SELECT max(id) FROM (SELECT id FROM runs WHERE id > ? ORDER BY id LIMIT ?)", (after, limit)
+    )
+    rows = store.rows(
+        "SELECT trigger, tick_ms FROM runs WHERE id > ? AND id <= ? AND decided = 0"
+        " AND finished_ms IS NOT NULL AND tick_ms IS NOT NULL ORDER BY id",
+        (after, last),
+    )
+    return [(trigger, tick_ms) for trigger, tick_ms in rows], last

@@ -21,6 +21,7 @@ def told(story: Story, request: pytest.FixtureRequest, monkeypatch: pytest.Monke
     if request.param == "in slices":
         monkeypatch.setattr(verify_module, "SLICE_ENTRIES", 2)
         monkeypatch.setattr(verify_module, "SLICE_ERAS", 1)
+        monkeypatch.setattr(verify_module, "SLICE_RUNS", 2)
     story.connect()
     story.put(job(trigger={"cron": "* * * * * *"}, policies={"overlap": "allow"}))
     for second in range(1, 8):
