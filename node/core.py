@@ -152,8 +152,12 @@ class Core:
     def run(self) -> None:
         """Until a SIGTERM; raises what consensus or the state raise."""
         self._reactor.run(self._turn)
+        self.close()
+
+    def close(self) -> None:
         self._consensus.close()
         self._state.close()
+        self._front.close()
 
     def _refused(self, reason: str) -> None:
         """The cluster will never take this node back under this identity."""

@@ -84,6 +84,13 @@ class FrontSocket:
             return
         self._reactor.set_writing(self._sock, bool(self._outgoing))
 
+    def close(self) -> None:
+        """The core ends: whoever is connected sees that."""
+        for sock in (self._sock, self._listener):
+            if sock is not None:
+                self._reactor.remove(sock)
+                sock.close()
+
     def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()

@@ -53,7 +53,7 @@ class CoreLink:
         self._index = 0
         self._index_moved = asyncio.Condition()
         self._subscriptions: set[CommitQueue] = set()
-        self._history: deque[tuple[int, int, int, Event]] = deque(maxlen=HISTORY_EVENTS_MAX)
+        self._history: deque[tuple[int, int, int, Event]] = deque()
         self._history_from = (0, -1)
         self._heard_s = time.monotonic()
         self._questions: dict[int, asyncio.Future[str]] = {}
@@ -254,11 +254,9 @@ class CoreLink:
             subscription.offer(committed)
 
     def _remember(self, stamp_ms: int, decoded: list[tuple[int, int, Event]]) -> None:
-        if decoded and len(self._history) + len(decoded) > HISTORY_EVENTS_MAX:
-            dropped = self._history[min(len(self._history) - 1, len(decoded) - 1)] if self._history else None
-            if dropped is not None:
-                self._history_from = (dropped[0], dropped[1])
         self._history.extend((i, n, stamp_ms, event) for i, n, event in decoded)
+        while len(self._history) > HISTORY_EVENTS_MAX:
+            self._history_from = self._history.popleft()[:2]
 
     def _take_status(self, fields: dict[str, Any]) -> None:
         peers = tuple(PeerStatus(**peer) for peer in fields.pop("peers"))
