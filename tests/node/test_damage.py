@@ -13,6 +13,7 @@ import pytest
 from cluster.journal import JournalError
 from tests.node.lone_node import LoneNode
 
+MARKER = b"\xc5\x1e"  #: begins each record (cluster/journal.py)
 TOKENS = 48
 EVERYTHING = {f"token-{number}" for number in range(TOKENS)}
 FLIPS = 60
@@ -21,7 +22,7 @@ FLIPS = 60
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a node that was killed: several segments, the oldest trimmed, a write-ahead log; and
-    the state as it was some time before, in `earlier`."""
+    the state and the journal as they were some time before, in `earlier` and `earlier-log`."""
     data = tmp_path_factory.mktemp("lived") / "data"
     node = LoneNode(data)
     node.lead()
@@ -32,6 +33,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
             node.run_until(lambda: node.consensus.log[0][1] > 1)
         if number == TOKENS - 8:
             shutil.copytree(data / "state", data / "earlier")
+            shutil.copytree(data / "log", data / "earlier-log")
     shutil.copytree(data, data.with_name("killed"))
     node.abandon()
     killed = data.with_name("killed")
@@ -56,6 +58,11 @@ def data(lived: Path, tmp_path: Path) -> Callable[[], Path]:
 
 def segments(data: Path) -> list[Path]:
     return sorted((data / "log").glob("*.seg"))
+
+
+def record_starts(segment: Path) -> list[int]:
+    raw = segment.read_bytes()
+    return [at for at in range(len(raw)) if raw.startswith(MARKER, at)]
 
 
 def come_back(data: Path) -> set[str]:
@@ -109,9 +116,9 @@ def test_state_that_is_behind_catches_up_from_the_journal(data: Callable[[], Pat
 
 def test_journal_cut_at_every_byte_of_its_last_records(data: Callable[[], Path]) -> None:
     """The state holds what the journal lost."""
-    size = segments(data())[-1].stat().st_size
-    records = range(max(0, size - 330), size, 7)
-    for kept in records:
+    last = segments(data())[-1]
+    size, two = last.stat().st_size, record_starts(last)[-2]
+    for kept in [*range(0, two, 7), *range(two, size)]:
         place = data()
         with segments(place)[-1].open("r+b") as file:
             file.truncate(kept)
@@ -167,6 +174,27 @@ def test_tail_that_is_there_twice(data: Callable[[], Path], copied: int) -> None
     last.write_bytes(last.read_bytes() + last.read_bytes()[-copied:])
 
     refused_or_whole(place)
+
+
+@pytest.mark.parametrize("records", [1, 2])
+def test_whole_records_that_are_there_twice(data: Callable[[], Path], records: int) -> None:
+    """Each has a right checksum: only their numbers tell."""
+    place = data()
+    last = segments(place)[-1]
+    raw, begin = last.read_bytes(), record_starts(last)[-records]
+    last.write_bytes(raw + raw[begin:])
+
+    assert "does not follow" in refused_or_whole(place)
+
+
+def test_state_of_another_node_that_is_ahead_of_this_journal(data: Callable[[], Path]) -> None:
+    """The state files of two members were swapped: what one has applied was committed for both. (The one that
+    is behind now catches up, above.)"""
+    place = data()
+    shutil.rmtree(place / "log")
+    shutil.move(place / "earlier-log", place / "log")
+
+    assert come_back(place) == EVERYTHING
 
 
 @pytest.mark.parametrize("which", [0, 1, -1])

@@ -34,6 +34,19 @@ def test_a_directory_of_another_cluster_is_refused(config: NodeConfig) -> None:
         load_identity(dataclasses.replace(config, cluster="c2"))
 
 
+def test_the_directory_of_another_node_is_refused_with_what_to_do(config: NodeConfig, tmp_path: Path) -> None:
+    """Two nodes of one cluster whose directories were swapped: each would vote with the other's memory."""
+    other = dataclasses.replace(config, name="n2", data=tmp_path / "second")
+    other.data.mkdir()
+    for node in (config, other):
+        load_identity(node)
+    for node, there in ((config, other), (other, config)):
+        swapped = dataclasses.replace(node, data=there.data)
+        with pytest.raises(ConfigError, match=rf"{there.data}: belongs to node '{there.name}'") as refused:
+            load_identity(swapped)
+        assert "Give this node its own directory" in str(refused.value)
+
+
 def test_a_damaged_identity_is_refused_by_name(config: NodeConfig) -> None:
     load_identity(config)
     (config.data / "identity.json").write_text('{"uid": ')
