@@ -24,6 +24,7 @@ from cli.processes import module_command, module_environment
 from cli.target import Target
 
 CHUNK_BYTES = 1 << 20
+NEVER_MS = 1_000_000_000_000  #: what a node says that has heard of no leader yet
 MAKING_S = 600.0  #: a node copies its whole state before the first byte comes
 
 _CONFIG = click.option(
@@ -89,9 +90,10 @@ def backup(
     _tell(file, manifest)
     lag = response.getheader("X-Cronclave-Lag-Ms")
     if lag is not None:
-        click.echo(
-            f"stale: {manifest['node']} heard of a leader {lag} ms before; later commits may be missing"
-        )
+        known = f"heard of a leader {int(lag) / 1000:.1f} s before"
+        if int(lag) >= NEVER_MS:
+            known = "has heard of no leader since it started"
+        click.echo(f"stale: {manifest['node']} {known}; later commits may be missing")
 
 
 def _at(client: Client, node: str | None, stale: bool) -> Client:

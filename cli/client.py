@@ -41,7 +41,7 @@ _EXITS = {
 _HINTS = {
     "unauthorized": "Give --token or set CRONCLAVE_TOKEN. cronclave dev keeps one in .cronclave/dev.json.",
     "no-leader": "Nothing is lost: try again once a majority of the nodes runs. "
-    "Reads with --stale show what a node last knew.",
+    "cronclave cluster status shows which do; lists with --stale show what a node last knew.",
     "not-found/jobs": "See cronclave job list; a job of another namespace needs -n NAMESPACE.",
     "not-found/agents": "See cronclave agents list; the agent's own log says why it cannot connect.",
 }

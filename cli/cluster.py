@@ -45,11 +45,34 @@ def status(client: Client, form: str) -> None:
     view = client.get("/v1/cluster")
     if form != "table":
         show(form, view, (), list)
+        silent = [peer["node"] for peer in view["peers"] if peer["voter"] and not peer["reachable"]]
     else:
         views = _views(client, view)
         _print_views(view, views)
+        silent = [peer["node"] for peer in view["peers"] if peer["voter"] and views[peer["node"]] is None]
     if not view["quorum"]:
-        raise Failure(f"{view['node']} has no quorum", code=NO_LEADER)
+        raise _no_quorum(view, silent)
+
+
+def _no_quorum(view: dict[str, Any], silent: list[str]) -> Failure:
+    """What is missing, and what to do, for whoever is woken by it."""
+    voters = 1 + sum(peer["voter"] for peer in view["peers"])
+    majority = voters // 2 + 1
+    message = f"{view['node']} has no quorum: it needs {majority} of the {voters} voting nodes"
+    if voters - len(silent) >= majority:
+        hint = (
+            "Enough of them answer here. Look again in a few seconds: an election takes one. If it stays so, "
+            f"can {view['node']} reach the others' Raft ports? Its log says which it cannot."
+        )
+    else:
+        message += f", and {', '.join(silent)} {'does' if len(silent) == 1 else 'do'} not answer"
+        gone = "it is" if len(silent) == 1 else "they are"
+        hint = (
+            "Nothing is lost; no new run is decided meanwhile. Start them again with their data directories, "
+            f"or mend the network to them. Only if {gone} gone for good, disks and all: "
+            "cronclave cluster recover --help"
+        )
+    return Failure(message, code=NO_LEADER, hint=hint)
 
 
 def _views(client: Client, first: dict[str, Any]) -> dict[str, dict[str, Any] | None]:

@@ -128,17 +128,22 @@ def _as_administrator(
 ) -> dict[str, Any]:
     view = client.get("/v1/cluster")
     members = [view, *view["peers"]]
+    url = url or f"http://{http_address}"
+    asked = {"node": node, "address": raft, "zone": zone, "url": url, "voter": False}
+    is_repeated = any(all(member.get(k) == v for k, v in asked.items()) for member in view["peers"])
     if any(member["url"].startswith("https") for member in members):
         raise Failure(
             "this cluster has TLS: a new node needs a certificate",
             hint="Join by a token: cronclave cluster token create --role node",
         )
+    if is_repeated:  # the reply was lost: it is admitted, and never ran
+        others = [member for member in members if member["node"] != node]
+        return {"cluster": view["cluster"], "url": url, "members": others}
     if node in [member["node"] for member in members]:
         raise Failure(
             f"{node} is a member already",
             code=CONFLICT,
             hint="A wiped node joins under a new name; remove the old one.",
         )
-    url = url or f"http://{http_address}"
     client.post(path_of("cluster", "members"), {"name": node, "address": raft, "zone": zone, "url": url})
     return {"cluster": view["cluster"], "url": url, "members": members}

@@ -49,7 +49,16 @@ def create(client: Client, role: str, name: str | None, pool: str | None, ttl: f
         },
     )
     click.echo(JoinToken(tuple(url for url in urls if url), fingerprints(bundle), made["token"]).encode())
-    click.echo(f"{made['name']}: until {made['expires']}, for {uses}", err=True)
+    times = "once" if uses == 1 else f"{uses} times"
+    click.echo(f"{made['name']}: good {times}, until {made['expires']}; on the new machine:", err=True)
+    click.echo(f"  {_next(role, name, pool)}", err=True)
+
+
+def _next(role: str, name: str | None, pool: str | None) -> str:
+    """The command that uses it."""
+    if role == "node":
+        return f"cronclave cluster join {name or 'NODE'} --token … --zone … --http HOST:PORT --raft HOST:PORT"
+    return f"cronclave agents join {name or 'AGENT'} --token … --zone …{f' --pool {pool}' if pool else ''}"
 
 
 def _bundle(client: Client) -> str:

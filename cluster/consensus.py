@@ -196,14 +196,16 @@ class Consensus:
         of late."""
         if self.role is Role.LEADER:
             return self._changes.would_go_on(self._roster.current)
-        return self.leader is not None and self.leader_silent_ms <= self._timings.election_max_s * 1000
+        heard_s = self._raft.elections.contact
+        return self.leader is not None and self._clock() - heard_s <= self._timings.election_max_s
 
     @property
     def leader_silent_ms(self) -> int:
-        """Age of the newest word of a leader: as old may be what this node knows of the commit index."""
+        """Age of the newest word of a leader: as old may be what this node knows of the commit index. 10^12
+        until one was heard."""
         if self.role is Role.LEADER:
             return 0
-        return int(min(max(self._clock() - self._raft.elections.contact, 0.0) * 1000, 1e12))
+        return int(min(max(self._clock() - self._raft.elections.told, 0.0) * 1000, 1e12))
 
     def peers(self) -> list[PeerInfo]:
         """All other members by name."""

@@ -45,6 +45,7 @@ class Elections:
         self.may_campaign = True  #: False while the state is missing or the node has no vote
         self.retires = False  #: it ends soon: whoever is asked to lead, it is another
         self.contact = NEVER_S  #: when a leader was last heard, on the clock
+        self.told = NEVER_S  #: when it was last told, or as a leader knew, what is committed
         self.is_asked_for = False  #: a majority would vote: the next tick holds the election
         self._lost = NEVER_S  #: when the link to the leader broke, unless a leader was heard since
         self._early: dict[str, tuple[float, Message]] = {}  #: questions refused for the leader's sake alone
@@ -61,11 +62,12 @@ class Elections:
     # ---- what happens to this member
 
     def leader_heard(self) -> None:
-        self.contact = self._now()
+        self.contact = self.told = self._now()
         self._lost = NEVER_S
 
     def state_changed(self, old: Role, new: Role) -> None:
         if old is Role.LEADER:
+            self.told = max(self.told, self._library.answered_since(self.voters))
             self.wait()
 
     def connected(self) -> None:

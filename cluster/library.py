@@ -212,6 +212,12 @@ class Library(_library.SyncObj):  # type: ignore[misc]  # an untyped base
         times = self._SyncObj__lastResponseTime
         return sum(1 for n in names if n == self._me or times.get(_Peer(n), NEVER_S) > since)
 
+    def answered_since(self, names: Iterable[str]) -> float:
+        """When a majority of these, this node among them, had last answered this leader, on the clock."""
+        times, now = self._SyncObj__lastResponseTime, self._now()
+        newest = sorted((now if n == self._me else times.get(_Peer(n), NEVER_S) for n in names), reverse=True)
+        return float(newest[len(newest) // 2])
+
     def settled(self) -> bool:
         """Whether this leadership has committed its first entry, so that membership may change."""
         first = self._SyncObj__noopIDx

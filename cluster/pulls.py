@@ -213,7 +213,8 @@ class CopyTarget:
         else:
             self._send(self._peer, {"type": "copy_done", "copy": incoming.offer.name})
             took_s = self._clock() - incoming.begun_s
-            _log.info("a copy of %d MiB came from %s in %.1f s", incoming.received >> 20, self._peer, took_s)
+            mib = incoming.received / (1 << 20)
+            _log.info("a copy of %.1f MiB came from %s in %.1f s", mib, self._peer, took_s)
             self._forget()
             if self._install(incoming.path, unpack_applied(incoming.offer.applied)):
                 self.is_active = False

@@ -14,6 +14,7 @@ from pathlib import Path
 from scheduler.store.backup import BackupError, Manifest, check
 
 SUFFIX = ".sha256"
+_REMEDY = "It cannot be restored: take another copy of it, or another backup"
 
 
 def verify(path: Path, *, sha256: str | None = None, unsummed: bool = False) -> Manifest:
@@ -35,10 +36,10 @@ def verify(path: Path, *, sha256: str | None = None, unsummed: bool = False) -> 
             try:
                 check(path)  # which may know where
             except BackupError as error:
-                raise BackupError(f"{error}; its SHA-256 is not {wanted}") from None
+                raise BackupError(f"{error}; its SHA-256 is not {wanted}. {_REMEDY}") from None
             raise BackupError(
                 f"{path}: its SHA-256 is {digest.hexdigest()}, not {wanted}: some byte of its"
-                f" {path.stat().st_size} was changed since it was made"
+                f" {path.stat().st_size} was changed since it was made. {_REMEDY}"
             )
     return check(path)
 

@@ -64,9 +64,9 @@ def load_identity(config: NodeConfig) -> Identity:
         if (identity.cluster, identity.name) != (config.cluster, config.name):
             raise ConfigError(
                 f"{config.data}: belongs to node {identity.name!r} of cluster {identity.cluster}, "
-                f"the configuration says node {config.name!r} of cluster {config.cluster}. Give this node its own "
-                f"directory (node.data), or its own configuration; if the directory of {config.name!r} is lost, "
-                "remove it from the cluster and join under a new name"
+                f"the configuration says node {config.name!r} of cluster {config.cluster}. Give this node "
+                "its own directory (node.data), or its own configuration; if the directory of "
+                f"{config.name!r} is lost, remove it from the cluster and join under a new name"
             )
         return identity
     identity = Identity(secrets.token_hex(8), config.cluster, config.name)

@@ -58,7 +58,8 @@ class Proposals:
         """Concurrent callers share the next commit that has not left yet. Raises NoLeaderError."""
         if self._barrier is None or self._barrier.done():
             self._barrier = self._enqueue(codec.encode_command(Barrier()))
-        await self._result(asyncio.shield(self._barrier), timeout_s)
+        unanswered = "no leader answered in time, and an up-to-date read needs one"
+        await self._result(asyncio.shield(self._barrier), timeout_s, unanswered)
 
     def resend(self) -> None:
         """The core is a new one (or the first): give it every frame that waits."""
@@ -90,12 +91,17 @@ class Proposals:
         self._plan_flush()
         return future
 
-    async def _result(self, future: asyncio.Future[Outcome], timeout_s: float) -> Outcome:
+    async def _result(
+        self,
+        future: asyncio.Future[Outcome],
+        timeout_s: float,
+        unanswered: str = "no leader answered in time; the outcome is unknown",
+    ) -> Outcome:
         try:
             return await asyncio.wait_for(future, timeout_s)
         except TimeoutError:
             self._forget_abandoned()
-            raise NoLeaderError("no leader answered in time; the outcome is unknown") from None
+            raise NoLeaderError(unanswered) from None
 
     def _forget_abandoned(self) -> None:
         for sequence, futures in list(self._waiting.items()):

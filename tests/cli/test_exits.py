@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.api.single_node import SingleNode
+from tests.api.single_node import SingleNode, peer
 from tests.cli.conftest import Command
 
 NOTHING_LISTENS = "http://127.0.0.1:24999"
@@ -85,7 +85,26 @@ async def test_6_no_leader(cronclave: Command, node: SingleNode) -> None:
 
     assert result.code == 6
     assert (await cronclave("job", "list", "--stale")).code == 0
-    assert (await cronclave("cluster", "status")).code == 6
+
+
+async def test_6_a_lost_quorum_is_told_with_who_is_missing_and_what_to_do(
+    cronclave: Command, node: SingleNode
+) -> None:
+    node.quorum = False
+    node.peers = (peer("node-2", "zone-b", reachable=False), peer("node-3", "zone-c", reachable=False))
+
+    for form in ("table", "json"):
+        result = await cronclave("cluster", "status", "-o", form)
+
+        assert result.code == 6
+        assert "needs 2 of the 3 voting nodes, and node-2, node-3 do not answer" in result.err
+        assert "Start them again with their data directories" in result.err
+        assert "cluster recover" in result.err
+
+    node.peers = (peer("node-2", "zone-b"), peer("node-3", "zone-c"))  # they answer here, and not the node
+    told = (await cronclave("cluster", "status", "-o", "json")).err
+    assert "Look again in a few seconds" in told
+    assert "recover" not in told
 
 
 async def test_6_no_node_answers(cronclave: Command) -> None:

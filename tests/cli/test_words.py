@@ -133,3 +133,32 @@ async def test_an_address_without_a_port_is_refused_before_anything_is_asked(
     assert result.code == 2
     assert "10.0.0.1" in result.err
     assert node.calls == []
+
+
+async def test_a_join_whose_reply_was_lost_is_given_again(
+    cronclave: Command, node: SingleNode, tmp_path: Path
+) -> None:
+    """Without it the name were used up: it is a member, and has no configuration."""
+    words = ("cluster", "join", "node-4", "--zone", "zone-c", "--http", "127.0.0.1:24031", "--raft")
+    admitted = peer("node-4", "zone-c", address="127.0.0.1:24032", url="http://127.0.0.1:24031", voter=False)
+    node.peers = (*node.peers, admitted)
+
+    other = await cronclave(*words, "127.0.0.1:24033")
+    assert (other.code, "member already" in other.err) == (5, True)
+    again = await cronclave(*words, "127.0.0.1:24032")
+
+    assert again.code == 0, again.err
+    assert "node-4 is admitted" in again.out
+    assert node.calls == []
+    written = (tmp_path / "node-4" / "node.toml").read_text()
+    assert "[members.node-2]" in written
+    assert "[members.node-4]" not in written
+
+
+async def test_a_join_token_says_how_it_is_used(cronclave: Command) -> None:
+    made = await cronclave("cluster", "token", "create", "--role", "node", "--name", "node-4")
+
+    assert made.out.startswith("crj1.")
+    assert len(made.out.splitlines()) == 1, "scripts take it from here"
+    assert "good once, until" in made.err
+    assert "cronclave cluster join node-4 --token" in made.err

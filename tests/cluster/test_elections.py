@@ -136,6 +136,26 @@ def test_link_that_comes_after_the_loss_starts_the_question_at_once(bench: Bench
     assert questions(bench, "b", "c", TIMINGS.stagger_s + 0.05) == 1
 
 
+def test_what_is_known_ages_from_the_leaders_last_word_on(bench: Bench) -> None:
+    """Also once its link is gone; a leader that gave up knew all when a majority had last answered it."""
+    told_s = bench["b"].elections.told
+    assert told_s == bench.time
+    bench.time += 0.2
+    lose(bench, "b")
+    assert bench["b"].elections.told == told_s
+
+    for name in "bc":
+        bench.append("a", 1)
+        bench.deliver("a", name, "append_entries")
+        bench.tick(name)
+    bench.deliver("b", "a", "next_node_idx")
+    answered_s = bench.time
+    bench.time += 60.0  # it was stopped
+    bench.tick("a")
+    assert bench["a"].role() is not Role.LEADER
+    assert bench["a"].elections.told == answered_s
+
+
 # ---- rule 1: nobody's term rises before a majority says that it would vote
 
 
