@@ -6,8 +6,8 @@
     events/NODE.jsonl what this node told of commits (server-sent events), as the harness followed them
     final/*.json      what the product says in the end: jobs, revisions, ticks, runs, each node's own view
 
-Rules: reading judges nothing, and fails only where a file cannot be a run's. What is missing is empty; that
-too little was seen is the vacuity checker's business.
+Rules: reading judges nothing, and fails only where a file cannot be a run's. What is missing is empty, and
+what cannot be read is told as damage; that too little was seen is the vacuity checker's business.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from typing import Any, TypeAlias
 
 from chaos.history import HISTORY, Entry, Operation, operations, read_lines
 from chaos.pace import UNSEEN, slowness
+from chaos.seal import broken_seals
 
 EventId: TypeAlias = tuple[int, int]
 RESET = "reset"
+FIELDS_OF_A_MARK = 9
+UNSEEN_S = 2.0  #: views are told once a second: behind such a gap nobody knows who led
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Case:
     final: Mapping[str, Any]  #: jobs, revisions, ticks, runs, nodes
     #: by node: events that happened up to this id, behind the one before it, may never have been told
     resets: Mapping[str, Sequence[EventId]] = field(default_factory=dict)
+    damage: Sequence[str] = ()  #: of the files: lines and documents that are none, broken seals
 
     @cached_property
     def operations(self) -> list[Operation]:
@@ -137,9 +141,29 @@ class Case:
         unseen = UNSEEN if self.plan.get("profile") == "drill" else 1.0
         return max(unseen, slowness(self._paces, from_s, until_s))
 
-    def inside_a_fault(self, from_s: float, until_s: float, after_s: float) -> bool:
-        """Whether this stretch touches a fault or the `after_s` behind one."""
-        return any(band.began_s <= until_s and from_s <= band.ended_s + after_s for band in self.bands)
+    @cached_property
+    def nodes(self) -> frozenset[str]:
+        """Every node that was looked at."""
+        return frozenset(entry["node"] for entry in self.history if entry["kind"] == "view")
+
+    @cached_property
+    def leaderships(self) -> list[tuple[float, float]]:
+        """Stretches in which one node said all the time that it leads, in one term, with a quorum."""
+        found = []
+        for node in sorted(self.nodes):
+            since: Entry | None = None
+            last_s = 0.0
+            for view in (e for e in self.history if e["kind"] == "view" and e["node"] == node):
+                leads = view["state"] == "leader" and bool(view.get("quorum"))
+                goes_on = since is not None and leads and view["term"] == since["term"]
+                if since is not None and not (goes_on and view["t"] - last_s < UNSEEN_S):
+                    found.append((float(since["t"]), last_s))
+                    since = None
+                if leads:
+                    since, last_s = since or view, float(view["t"])
+            if since is not None:
+                found.append((float(since["t"]), last_s))
+        return found
 
 
 def _band(number: int, told: Sequence[Entry], last_s: float) -> Band | None:
@@ -175,17 +199,32 @@ def milliseconds(instant: str) -> int:
 
 def read_marks(folder: Path, wall_offset_s: float = 0.0) -> list[Mark]:
     """The lines of all payloads, in the order of time. A time with @ is of a wall clock."""
+    return _read_marks(folder, wall_offset_s, [])
+
+
+def _read_marks(folder: Path, wall_offset_s: float, damage: list[str]) -> list[Mark]:
     marks = []
     for file in sorted(folder.glob("*")):
-        for line in file.read_text(errors="replace").splitlines():
-            fields = line.split("|")
-            if len(fields) == 9:
-                what, job, run, attempt, fence, tick, agent, uptime, word = fields
-                tick_ms = None if tick in ("", "-") else milliseconds(tick)
-                token = int(fence) if fence.isdigit() else 0  # a start without a grant has none
-                at_s = float(uptime[1:]) - wall_offset_s if uptime.startswith("@") else float(uptime)
-                marks.append(Mark(what, job, int(run), attempt, token, tick_ms, agent, at_s, word))
+        text = file.read_text(errors="replace")
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                marks.append(_mark(line, wall_offset_s))
+            except ValueError as error:
+                damage.append(f"evidence/{file.name} line {number} is no line of a payload: {error}")
+        if text and not text.endswith("\n"):
+            damage.append(f"evidence/{file.name} ends in the middle of a line")
     return sorted(marks, key=lambda mark: mark.at_s)
+
+
+def _mark(line: str, wall_offset_s: float) -> Mark:
+    fields = line.split("|")
+    if len(fields) != FIELDS_OF_A_MARK:
+        raise ValueError(f"{len(fields)} fields of {FIELDS_OF_A_MARK}")
+    what, job, run, attempt, fence, tick, agent, uptime, word = fields
+    tick_ms = None if tick in ("", "-") else milliseconds(tick)
+    token = int(fence) if fence.isdigit() else 0  # a start without a grant has none
+    at_s = float(uptime[1:]) - wall_offset_s if uptime.startswith("@") else float(uptime)
+    return Mark(what, job, int(run), attempt, token, tick_ms, agent, at_s, word)
 
 
 def event_id(event: Mapping[str, Any]) -> EventId:
@@ -198,18 +237,43 @@ def read_case(directory: Path) -> Case:
     plan_file = directory / "plan.json"
     if not plan_file.exists() or not (directory / HISTORY).exists():
         raise ValueError(f"{directory}: plan.json or {HISTORY} is missing; is it the --out of a run?")
+    damage: list[str] = []
+    plan = _document(plan_file, damage)
+    if not isinstance(plan, dict):
+        raise ValueError(f"{plan_file}: no plan: {'; '.join(damage) or 'it is no object'}")
     told = {
-        file.stem: sorted(read_lines(file), key=event_id) for file in (directory / "events").glob("*.jsonl")
+        file.stem: sorted(
+            (line for line in read_lines(file, damage) if _whole(line, ("t", "id", "event"), file, damage)),
+            key=event_id,
+        )
+        for file in sorted((directory / "events").glob("*.jsonl"))
     }
     events = {node: [e for e in lines if e["event"] != RESET] for node, lines in told.items()}
     resets = {node: [event_id(e) for e in lines if e["event"] == RESET] for node, lines in told.items()}
-    final = {file.stem: json.loads(file.read_text()) for file in (directory / "final").glob("*.json")}
-    history = read_lines(directory / HISTORY)
-    return Case(
-        json.loads(plan_file.read_text()),
-        history,
-        read_marks(directory / "evidence", wall_offset_s(history)),
-        events,
-        final,
-        resets,
-    )
+    read = {file.stem: _document(file, damage) for file in sorted((directory / "final").glob("*.json"))}
+    final = {name: document for name, document in read.items() if document is not None}
+    history = [
+        line
+        for line in read_lines(directory / HISTORY, damage)
+        if _whole(line, ("t", "kind"), directory / HISTORY, damage)
+    ]
+    marks = _read_marks(directory / "evidence", wall_offset_s(history), damage)
+    if any("seal" in entry for entry in history):
+        damage += broken_seals(directory)
+    return Case(plan, history, marks, events, final, resets, damage)
+
+
+def _whole(line: Entry, needed: Sequence[str], file: Path, damage: list[str]) -> bool:
+    lacking = [key for key in needed if key not in line]
+    if lacking:
+        damage.append(f"{file.name} has a line without {', '.join(lacking)}")
+    return not lacking
+
+
+def _document(file: Path, damage: list[str]) -> Any:
+    """The JSON in this file; None where it is none."""
+    try:
+        return json.loads(file.read_text())
+    except (ValueError, OSError) as error:
+        damage.append(f"{file.name} is no JSON: {error}")
+        return None

@@ -19,6 +19,7 @@ from chaos.plan import Plan, random_steps, write_plan
 from chaos.programs import DeadlineError
 from chaos.run import STAGING, conduct
 from chaos.scenarios import MINIMUM, PARTIAL
+from chaos.seal import SEAL, write_seal
 from chaos.staging import Staging, StagingDriver, read_staging
 from chaos.workload import LONG, MANUAL, REGISTERS, schedule_jobs
 
@@ -58,13 +59,14 @@ def run_drill(file: Path, directory: Path, seed: int, minutes: float, say: Calla
     write_plan(plan, directory)
     shared = staging.evidence / f"drill-{seed}-{directory.resolve().name}"
     with History(directory / HISTORY) as history:
-        history.write("phase", name="start")
+        history.write("phase", name="start", seal=SEAL)
         try:
             conduct(plan, directory, staging, StagingDriver(staging), history, evidence=shared, say=say)
         finally:
             _clean_up(staging)
             if shared.exists():
                 shutil.copytree(shared, directory / "evidence")
+    write_seal(directory)
 
 
 def _clean_up(staging: Staging) -> None:

@@ -6,7 +6,7 @@ Rules:
    to say when a tick was due.
 2. An operation is an `invoke` and then exactly one of `ok` (it happened), `fail` (it did not happen), `info`
    (nobody knows: it may happen any time later). Without one of these the harness itself died: info.
-3. Nothing is ever rewritten. A line that was torn by the harness's own death is left out when read.
+3. Nothing is ever rewritten. A line that was torn by the harness's own death is left out when read, and told.
 """
 
 from __future__ import annotations
@@ -91,18 +91,25 @@ class Operation:
     result: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_lines(path: Path) -> list[Entry]:
-    """Every whole JSON line of a file, empty where there is no file."""
+def read_lines(path: Path, damage: list[str] | None = None) -> list[Entry]:
+    """Every whole JSON line of a file, empty where there is no file. What is no such line is named in
+    `damage`."""
     if not path.exists():
         return []
     entries = []
-    for line in path.read_text(encoding="utf-8").split("\n"):
+    found: list[str] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
         try:
-            entry = json.loads(line)
+            entry = json.loads(line) if line else None
         except ValueError:
+            found.append(f"{path.name} line {number} is no JSON")
             continue
         if isinstance(entry, dict):
             entries.append(entry)
+        elif line:
+            found.append(f"{path.name} line {number} is no object")
+    if damage is not None:
+        damage += found
     return entries
 
 

@@ -1,6 +1,6 @@
 """The conductor: one plan on a cluster of its own, from an empty directory to evidence.
 
-    plan.json  history.jsonl  evidence/HOST  events/NODE.jsonl  final/*.json  logs/PROGRAM
+    plan.json  history.jsonl  evidence/HOST  events/NODE.jsonl  final/*.json  seal.json  logs/PROGRAM
 
 Rules:
 1. Faults begin only when ticks run. Each is seen by a canary before it counts, and its end too.
@@ -32,6 +32,7 @@ from chaos.observer import Observer
 from chaos.pace import Pace
 from chaos.plan import Plan, Step, write_plan
 from chaos.programs import DeadlineError, wait_for
+from chaos.seal import SEAL, write_seal
 from chaos.visitors import Visitors
 from chaos.workload import LONG, MANUAL, REGISTERS, Workload
 
@@ -104,7 +105,7 @@ def run_plan(plan: Plan, directory: Path, *, shape: Shape | None = None, say: Sa
     with History(directory / HISTORY) as history:
         cluster = Cluster.lay_out(root.absolute(), made)
         try:
-            history.write("phase", name="start")
+            history.write("phase", name="start", seal=SEAL)
             cluster.start()
             evidence = directory.absolute() / "evidence"
             visitors = Visitors(cluster.visitors, history, seed=plan.seed)
@@ -119,6 +120,7 @@ def run_plan(plan: Plan, directory: Path, *, shape: Shape | None = None, say: Sa
             cluster.stop()
             _keep_logs(cluster, directory / "logs")
             shutil.rmtree(root, ignore_errors=True)
+    write_seal(directory)
 
 
 def conduct(

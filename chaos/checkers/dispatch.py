@@ -1,32 +1,43 @@
 """One node decides, and nothing starts without its committed claim.
 
 Rules:
-1. An epoch is one node's; epochs grow. In one term one node calls itself leader.
-2. All nodes tell the same events under the same ids: there is one history.
-3. Every start a payload wrote bears the fence of a committed grant of that very attempt. No fence is used
-   twice.
+1. An epoch is one node's; epochs grow. In one term one node calls itself leader. No node goes back to an
+   earlier term or epoch, unless the tail of its journal was torn.
+2. All nodes tell the same events under the same ids, and none leaves out what others told before: there is
+   one history. What lies before a `reset` may be missing, and what is younger than TELL_S.
+3. Every start that a payload wrote bears the fence of a committed grant of that very attempt. No fence is
+   used twice.
 4. Two attempts of one run never run at the same time: the first one's last sign of life lies before the
    second one's start (a lease that is ignored shows here). Nor do two runs of a job under `overlap: skip`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from chaos.case import Case, Mark, milliseconds
+from chaos.case import Case, EventId, Mark, event_id, milliseconds
 from chaos.checkers import Finding, Offence, finding
+from chaos.history import Entry
 
 NAME = "dispatch"
 CLOCK_S = 0.05
+TELL_S = 20.0  #: a node that was away tells its events again so soon, on an idle machine
 ONE_AT_A_TIME = frozenset({"skip", "queue_one", "queue_all", "cancel_running"})
 NOT_COMPARED = frozenset({"t", "node"})
 
 
 def check(case: Case) -> Finding:
-    offences = [*_leaders(case), *_one_history(case), *_claims(case), *_one_at_a_time(case)]
+    offences = [
+        *_leaders(case),
+        *_backwards(case),
+        *_one_history(case),
+        *_left_out(case),
+        *_claims(case),
+        *_one_at_a_time(case),
+    ]
     epochs = {e["epoch"] for events in case.events.values() for e in events if e["event"] == "led"}
     events = max((len(told) for told in case.events.values()), default=0)
     counts = {"epochs": len(epochs), "starts": len(case.starts), "events": events}
@@ -47,7 +58,7 @@ def _leaders(case: Case) -> Iterable[Offence]:
             if epoch < last:
                 yield Offence("epoch-went-back", f"{last}, then {epoch}", event["t"])
             last = epoch
-    by_term: dict[int, str] = {}
+    by_term: dict[int, str] = {}  # not by epoch: a new leader shows the one before until its own is committed
     for view in case.history:
         if view["kind"] != "view" or view.get("state") != "leader":
             continue
@@ -55,6 +66,21 @@ def _leaders(case: Case) -> Iterable[Offence]:
         if known != view["node"]:
             detail = f"in term {view['term']} both {known} and {view['node']} lead"
             yield Offence("two-leaders", detail, view["t"])
+
+
+def _backwards(case: Case) -> Iterable[Offence]:
+    torn = {str(b.fault.get("node")): b.began_s for b in case.bands if b.fault.get("kind") == "torn-tail"}
+    last: dict[tuple[str, str], int] = {}
+    for view in case.history:
+        if view["kind"] != "view" or torn.get(view["node"], view["t"]) < view["t"]:
+            continue
+        for what in ("term", "epoch"):
+            if what in view:
+                before = last.get((view["node"], what), 0)
+                if view[what] < before:
+                    detail = f"{view['node']} went from {what} {before} back to {view[what]}"
+                    yield Offence(f"{what}-went-back", detail, view["t"])
+                last[view["node"], what] = view[what]
 
 
 def _one_history(case: Case) -> Iterable[Offence]:
@@ -66,6 +92,41 @@ def _one_history(case: Case) -> Iterable[Offence]:
             if known != facts:
                 detail = f"event {event['id']}: {other} says {known}, {node} says {facts}"
                 yield Offence("two-histories", detail, event["t"])
+
+
+def _left_out(case: Case) -> Iterable[Offence]:
+    first: dict[EventId, tuple[str, Entry]] = {}
+    for node, events in case.events.items():
+        for event in events:
+            known = first.setdefault(event_id(event), (node, event))
+            if event["t"] < known[1]["t"]:
+                first[event_id(event)] = (node, event)
+    end_s = case.history[-1]["t"] if case.history else 0.0
+    edge_s = end_s - TELL_S * case.slowness(end_s - TELL_S, end_s)
+    for node, events in case.events.items():
+        told = {event_id(event) for event in events}
+        gaps = deque(_gaps(told, case.resets.get(node, ())))
+        last = max([(0, 0), *told, *(number for number, (_, event) in first.items() if event["t"] < edge_s)])
+        missing = []
+        for number in sorted(first):
+            while gaps and gaps[0][1] < number:
+                gaps.popleft()
+            inside = bool(gaps) and gaps[0][0] < number
+            if number <= last and number not in told and not inside:
+                missing.append(number)
+        if missing:
+            other, event = first[missing[0]]
+            detail = (
+                f"{node} left out {len(missing)} events, first {event['id']} ({event['event']} of {other})"
+            )
+            yield Offence("left-out", detail, event["t"])
+
+
+def _gaps(told: set[EventId], resets: Sequence[EventId]) -> list[tuple[EventId, EventId]]:
+    """(from, until] of what a node may never have told: up to each reset from the event before it."""
+    marks = set(resets)
+    ordered = sorted(told | marks)
+    return [(one, other) for one, other in pairwise([(-1, 0), *ordered]) if other in marks]
 
 
 def _claims(case: Case) -> Iterable[Offence]:

@@ -32,3 +32,9 @@ def is_due(job: Declared, at_ms: int) -> bool:
     if job.every_ms:
         return at_ms % job.every_ms == job.offset_ms % job.every_ms
     return at_ms in due_ms(job, at_ms - 1000, at_ms)
+
+
+def seconds(text: str) -> float:
+    """How long a duration of a policy is: 500ms, 3s, 1m, 2h."""
+    number = text.rstrip("dhms")
+    return float(number) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}[text[len(number) :]]

@@ -1,27 +1,38 @@
 """No acknowledged write is lost, and all nodes hold the same.
 
 Rules:
-1. A change of a job that was answered with success is among its revisions, with that revision and uid.
+1. A change of a job that was answered with success is among its revisions, with that revision and uid; a
+   deletion too, behind the revision that it named. Revisions are numbered without gaps, each is made once, by
+   a request that was not refused. The list of jobs is the last revision of each.
 2. A run that was accepted exists, once for each Idempotency-Key however often it was sent, with its own word.
    A key whose fate nobody knows has at most one run. Whoever looks later finds it.
-3. After healing, state hash and ledger head of all nodes are equal at one index, and the product's own check
-   of the ledger finds nothing.
+3. Nodes that show the same index show the same state hash, at any time. After healing, state hash and ledger
+   head of all nodes are equal at one index, and the product's own check of the ledger finds nothing.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chaos.case import Case
 from chaos.checkers import Finding, Offence, finding
 
 NAME = "durable"
+DRILL = "drill"  #: its cluster remembers the jobs of earlier drills
 
 
 def check(case: Case) -> Finding:
-    offences = [*_revisions(case), *_runs(case), *_equal(case), *_verified(case)]
+    offences = [
+        *_revisions(case),
+        *_history_of_jobs(case),
+        *_jobs(case),
+        *_runs(case),
+        *_meanwhile(case),
+        *_equal(case),
+        *_verified(case),
+    ]
     writes = sum(o.outcome == "ok" and o.op in ("put", "delete", "run") for o in case.operations)
     nodes = len(case.final.get("nodes", {}))
     return finding(NAME, offences, f"{writes} acknowledged writes, {nodes} nodes", {"writes": writes})
@@ -34,13 +45,89 @@ def _revisions(case: Case) -> Iterable[Offence]:
             continue
         job = op.arguments["job"]
         if op.op == "delete":
-            continue  # a deletion's revision is not in its reply; the linear checker places it
+            after = int(op.arguments["if_match"]) + 1
+            if not any(r["revision"] == after and r.get("deleted") for r in told[job]):
+                detail = f"{job}: a deletion behind revision {after - 1} was acknowledged, and is not there"
+                yield Offence("lost-delete", detail, op.ended_s, job, op.id)
+            continue
         uid, revision = op.arguments["uid"], op.result.get("revision")
         kept = [r for r in told[job] if r["revision"] == revision]
-        labels = ((kept[0].get("definition") or {}).get("labels") or {}) if kept else {}
-        if labels.get("uid") != uid:
-            detail = f"{job}: revision {revision} ({uid}) was acknowledged; kept is {labels.get('uid')!r}"
+        found = _uid(kept[0]) if kept else None
+        if found != uid:
+            detail = f"{job}: revision {revision} ({uid}) was acknowledged; kept is {found!r}"
             yield Offence("lost-write", detail, op.ended_s, job, op.id)
+
+
+def _history_of_jobs(case: Case) -> Iterable[Offence]:
+    asked = {op.arguments["uid"]: op for op in case.operations if op.op == "put" and "uid" in op.arguments}
+    for job, revisions in case.final.get("revisions", {}).items():
+        numbers = sorted(int(revision["revision"]) for revision in revisions)
+        first = numbers[0] if case.plan.get("profile") == DRILL and numbers else 1
+        if numbers != list(range(first, first + len(numbers))):
+            counted = enumerate(numbers, first)
+            wrong = next(place - first for place, number in counted if place != number)
+            around = numbers[max(0, wrong - 2) : wrong + 2]
+            detail = f"{job}: its revisions are not numbered one by one: {around}"
+            yield Offence("revision-gap", detail, case.phases.get("final"), job)
+        seen: set[str] = set()
+        for revision in revisions:
+            uid = _uid(revision)
+            if uid is None:
+                continue
+            op = asked.get(uid)
+            if uid in seen:
+                detail = f"{job}: one request ({uid}) made two revisions, one is {revision['revision']}"
+                yield Offence("made-twice", detail, op.ended_s if op else None, job, op.id if op else None)
+            elif op is None and case.plan.get("profile") == DRILL:
+                continue  # an earlier drill's
+            elif op is None or op.outcome == "fail":
+                said = "nobody asked for it" if op is None else f"refused with {op.result.get('status')}"
+                detail = f"{job}: revision {revision['revision']} ({uid}) was made; {said}"
+                yield Offence(
+                    "refused-and-made", detail, op.ended_s if op else None, job, op.id if op else None
+                )
+            seen.add(uid)
+
+
+def _uid(document: Mapping[str, Any]) -> str | None:
+    definition = document.get("definition") or document
+    uid = (definition.get("labels") or {}).get("uid")
+    return None if uid is None else str(uid)
+
+
+def _jobs(case: Case) -> Iterable[Offence]:
+    """The list of jobs in the end: every declared one, and each register as its last revision left it."""
+    if "jobs" not in case.final:
+        return
+    final_s = case.phases.get("final")
+    listed = {job["name"]: job for job in case.final["jobs"]}
+    declared = {op.arguments["job"] for op in case.operations if op.op == "declare" and op.outcome == "ok"}
+    for job in sorted(declared - set(listed)):
+        yield Offence("lost-job", f"{job} was put and never deleted; it is not in the list", final_s, job)
+    for job, revisions in case.final.get("revisions", {}).items():
+        last = max(revisions, key=lambda revision: int(revision["revision"]), default=None)
+        if last is None:
+            continue
+        kept = None if last.get("deleted") else (last["revision"], _uid(last))
+        shown = listed.get(job)
+        told = None if shown is None else (shown["revision"], _uid(shown))
+        if told != kept:
+            detail = f"{job}: its last revision is {kept or 'a deletion'}, the list of jobs says {told}"
+            yield Offence("lost-write", detail, final_s, job)
+
+
+def _meanwhile(case: Case) -> Iterable[Offence]:
+    """Nodes that show one index and two states while it runs."""
+    known: dict[int, tuple[str, str]] = {}
+    for view in case.history:
+        if view["kind"] != "view" or not view.get("state_hash"):
+            continue
+        node, state = known.setdefault(int(view["index"]), (view["node"], view["state_hash"]))
+        if state != view["state_hash"]:
+            detail = (
+                f"at index {view['index']} {node}: {state[:12]}; {view['node']}: {view['state_hash'][:12]}"
+            )
+            yield Offence("different-state", detail, view["t"])
 
 
 def _runs(case: Case) -> Iterable[Offence]:
@@ -85,8 +172,8 @@ def _runs(case: Case) -> Iterable[Offence]:
 def _equal(case: Case) -> Iterable[Offence]:
     nodes = case.final.get("nodes", {})
     expected = int(case.plan.get("nodes", 0))
-    if nodes and len(nodes) < expected:
-        detail = f"{expected} nodes were there, in the end {', '.join(sorted(nodes))} answer"
+    if "nodes" in case.final and len(nodes) < expected:
+        detail = f"{expected} nodes were there, in the end {', '.join(sorted(nodes)) or 'none'} answers"
         yield Offence("node-missing", detail, case.phases.get("final"))
     by_index: dict[int, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
     for name, told in nodes.items():
@@ -102,5 +189,7 @@ def _equal(case: Case) -> Iterable[Offence]:
 
 def _verified(case: Case) -> Iterable[Offence]:
     told = case.final.get("verify") or {}
+    if told.get("ok") is False and not told.get("problems"):
+        yield Offence("ledger", "the product's own check: not ok", case.phases.get("final"))
     for problem in told.get("problems", [])[:20]:
         yield Offence("ledger", f"the product's own check: {problem}", case.phases.get("final"))

@@ -15,11 +15,12 @@ from chaos.checkers import (
     lifecycle,
     linear,
     liveness,
+    results,
     ticks,
     vacuity,
 )
 
-CHECKERS = (ticks, linear, dispatch, durable, lifecycle, liveness, vacuity)
+CHECKERS = (ticks, results, linear, dispatch, durable, lifecycle, liveness, vacuity)
 
 
 def judge(case: Case) -> list[Finding]:

@@ -5,8 +5,9 @@ Rules:
 2. Each node's events of an attempt, a run and a tick, in the order of their ids, are steps of the table.
    Where the harness began to listen in the middle, the first event that it saw is taken as given. So is the
    first one behind a `reset`, by which a node says that what happened before is not told.
-3. What an event called an end is the end in the final state too. What a client saw ended never was seen
-   otherwise later (no resurrection).
+3. What an event called an end is the end in the final state too. What a client saw of a run never was seen
+   at an earlier state later; nor was what a node had told to have started or ended, before the client asked.
+4. No attempt is assigned to a run that has ended, nor beside one of the same task that has not.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class _Walk:
         self.runs: dict[int, str] = {}
         self.attempts: dict[int, str] = {}
         self.ticks: dict[tuple[int, str], str] = {}
+        self.working: dict[int, int] = {}  #: task → its last attempt
 
     def forget(self) -> None:
         """What had not ended may be anything now."""
@@ -81,6 +83,8 @@ class _Walk:
         kind = event["event"]
         if kind in ATTEMPT_STEPS or kind == "attempt_ended":
             after = ATTEMPT_STEPS.get(kind) or event["state"]
+            if kind == "attempt_assigned":
+                yield from self._assigned(event)
             yield from self._move("attempt", self.attempts, event["attempt"], ATTEMPT, after, event)
         elif kind in ("run_created", "run_started", "run_ended"):
             after = {"run_created": "pending", "run_started": "running"}.get(kind) or event["state"]
@@ -95,6 +99,22 @@ class _Walk:
                 )
                 yield self._offence("decided-twice", said, event)
             self.ticks[tick] = event["outcome"]
+
+    def _assigned(self, event: Mapping[str, Any]) -> Iterable[Offence]:
+        attempt = event["attempt"]
+        ended = self.runs.get(event["run"], "")
+        if ended in RUN_ENDS:
+            yield self._offence(
+                "illegal-step", f"attempt {attempt} of run {event['run']}, which is {ended}", event
+            )
+        task = event.get("task")
+        if task is None:
+            return
+        before = self.working.get(task)
+        if before is not None and self.attempts.get(before) in ATTEMPT:
+            said = f"attempt {attempt} beside attempt {before}, which is {self.attempts[before]}"
+            yield self._offence("beside", said, event)
+        self.working[task] = attempt
 
     def _move(
         self,
@@ -120,18 +140,43 @@ class _Walk:
 def _seen(case: Case, final: Mapping[int, Mapping[str, Any]]) -> Iterable[Offence]:
     """What clients saw of runs."""
     ended: dict[int, tuple[str, float]] = {}
+    furthest = _told(case)
     for op in sorted(case.operations, key=lambda op: op.ended_s or 0.0):
-        if op.op != "look" or "state" not in op.result:
+        if op.op != "look" or "state" not in op.result or op.ended_s is None:
             continue
         run, state = int(op.arguments["run"]), op.result["state"]
         known = ended.get(run)
         if known is not None and state != known[0] and op.began_s > known[1]:
-            yield Offence(
-                "resurrected", f"run {run} was {known[0]}, then {state}", op.ended_s, operation=op.id, run=run
-            )
-        if state in RUN_ENDS and op.ended_s is not None:
+            detail = f"run {run} was {known[0]}, then {state}"
+            yield Offence("resurrected", detail, op.ended_s, operation=op.id, run=run)
+        else:
+            for before, at_s in furthest.get(run, ()):
+                if _rank(state) < _rank(before) and at_s < op.began_s:
+                    detail = f"run {run} was {before} {op.began_s - at_s:.2f} s before, a read says {state}"
+                    yield Offence("stale-read", detail, op.ended_s, operation=op.id, run=run)
+                    break
+        furthest.setdefault(run, []).append((state, op.ended_s))
+        if state in RUN_ENDS:
             ended.setdefault(run, (state, op.ended_s))
     for run, (state, at_s) in ended.items():
         told = final.get(run)
         if told is not None and told["state"] != state:
             yield Offence("resurrected", f"run {run} was {state}, in the end {told['state']}", at_s, run=run)
+
+
+def _told(case: Case) -> dict[int, list[tuple[str, float]]]:
+    """By run: the states that any node told, and when that was heard first."""
+    first: dict[tuple[int, str], float] = {}
+    for events in case.events.values():
+        for event in events:
+            if event["event"] in ("run_started", "run_ended"):
+                key = (int(event["run"]), str(event.get("state", "running")))
+                first[key] = min(first.get(key, event["t"]), event["t"])
+    found: dict[int, list[tuple[str, float]]] = {}
+    for (run, state), at_s in first.items():
+        found.setdefault(run, []).append((state, at_s))
+    return found
+
+
+def _rank(state: str) -> int:
+    return {"pending": 0, "running": 1}.get(state, 2)

@@ -22,6 +22,7 @@ from chaos.history import Operation
 
 NAME = "linear"
 OPS = frozenset({"put", "delete", "get"})
+DRILL = "drill"
 
 
 class Register(NamedTuple):
@@ -44,7 +45,7 @@ def check(case: Case, *, steps_max: int = STEPS_MAX) -> Finding:
     offences: list[Offence] = []
     unknown: list[str] = []
     for job, found in sorted(calls.items()):
-        told = linearizable(found, Register(0, None), step, steps_max=steps_max)
+        told = linearizable(found, Register(_before(case, job), None), step, steps_max=steps_max)
         if told.linearizable is None:
             unknown.append(job)
         elif not told.linearizable:
@@ -67,6 +68,15 @@ def check(case: Case, *, steps_max: int = STEPS_MAX) -> Finding:
             NAME, verdict, f"not decided within {steps_max} steps: {', '.join(unknown)}", (), counts
         )
     return result
+
+
+def _before(case: Case, job: str) -> int:
+    """The revision that was there before this run: a staging cluster remembers those of earlier drills."""
+    if case.plan.get("profile") != DRILL:
+        return 0
+    asked = {op.arguments["uid"] for op in case.operations if op.op == "put" and "uid" in op.arguments}
+    written = _written(case.final.get("revisions", {}).get(job, []))
+    return min((revision for uid, revision in written.items() if uid in asked), default=1) - 1
 
 
 def spans(case: Case) -> dict[str, list[Span[Call]]]:

@@ -6,10 +6,12 @@ Rules:
    An extra run is an offence, as a missing one is.
 3. `ran` needs a start, or a run that was lost, cancelled or timed out. Skipped, coalesced and missed need
    none.
-4. A reason counts only where the job's policy knows it: overlap under skip and queue_one, with a run in the
-   way; coalesced under catchup latest, into a tick that did not vanish itself; missed only near a fault.
-5. What neither fault nor policy held up starts within LATE_S.
-6. LATE_S and AFTER_S are those of an idle machine, times how slow this one was just then (chaos.pace).
+4. A reason counts only where the job's policy knows it: overlap under skip and queue_one, with the run that
+   it names in the way; coalesced under catchup latest, into a later tick that ran; missed only where a fault
+   excuses it (causes.py). What ran although its catch-up says otherwise is an offence too.
+5. What neither fault nor policy held up starts within LATE_S; what waits, within LATE_S of the end of the run
+   before it.
+6. The ledger holds nothing that was never due, and its run is the run of that tick.
 """
 
 from __future__ import annotations
@@ -20,15 +22,15 @@ from typing import Any
 
 from chaos.case import Case, Declared, Mark, milliseconds
 from chaos.checkers import Finding, Offence, finding
-from chaos.checkers.due import due_ms, is_due
+from chaos.checkers.causes import AFTER_S, LATE_S, agents_hurt, excused, late_s
+from chaos.checkers.due import due_ms, is_due, seconds
 
 NAME = "ticks"
 CLOCK_S = 0.05  #: what two clocks of one host may differ by, and the coarseness of /proc/uptime
 SKEW_S = 1.2  #: so far off a leader's clock may be before it stops planning
-LATE_S = 3.0  #: promptness is measured by benchmarks
-AFTER_S = 8.0  #: so long behind a fault its consequences may show
+GRACE_S = 1.0  #: between the decision that a tick is missed and the run that it makes
 BARE_ENDS = frozenset({"lost", "cancelled", "timed_out", "expired"})
-ON_AGENTS = ("agent", "spooler", "zone", "two-zones", "leader-cut-off", "leader-deaf", "leader-mute")
+WAITING = ("queue_one", "queue_all", "cancel_running")
 Tick = tuple[str, int]
 
 
@@ -49,8 +51,11 @@ def check(case: Case) -> Finding:
             offences.append(
                 Offence("never-due", f"{name} started for {at_ms}", marks[0].at_s, name, run=marks[0].run)
             )
+        elif not known.inside(at_ms):
+            known.outside(at_ms, marks, offences)
     counts["starts"] = sum(len(marks) for marks in starts.values())
     said = ", ".join(f"{counts[key]} {key}" for key in ("due", "ran", "skipped", "coalesced", "missed"))
+    said += f"; {counts['strictly']} that no fault excuses"
     return finding(NAME, offences, said, dict(counts))
 
 
@@ -89,14 +94,27 @@ class _Job:
         """Whether the job may have been there at this instant."""
         return bool(self.first_ms) and at_ms >= self.first_ms - 1000
 
+    def inside(self, at_ms: int) -> bool:
+        """Whether it is surely one of those that need an outcome."""
+        return self.window is not None and self.window[0] < at_ms <= self.window[1]
+
+    def outside(self, at_ms: int, marks: Sequence[Mark], offences: list[Offence]) -> None:
+        """What holds for every start, also where no outcome is needed: a clock that is an hour ahead makes
+        starts of ticks far behind the window."""
+        for kind, detail, run in self._starts(at_ms, marks):
+            where = f"{self.job.name} at {at_ms}: {detail}"
+            offences.append(Offence(kind, where, marks[0].at_s, self.job.name, run=run))
+
     def check(self, offences: list[Offence], counts: Counter[str]) -> None:
         if self.window is None:
             return
+        offences += self._ledger()
         for at_ms in due_ms(self.job, *self.window):
             counts["due"] += 1
             entries = self.ledger.get(at_ms, [])
             said = entries[0]["outcome"] if entries else "nothing"
             counts[said] += 1
+            counts["strictly"] += not excused(self.case, self.case.at_s(at_ms), self.case.at_s(at_ms))
             marks = self.starts.get((self.job.name, at_ms), ())
             for kind, detail, run in self._tick(at_ms, entries, marks):
                 at_s = marks[0].at_s if marks else self.case.at_s(at_ms)
@@ -143,11 +161,33 @@ class _Job:
                 ("too-many-attempts", f"{len(attempts)} started, {self.job.attempts_max} allowed", None)
             )
         if marks:
-            due_s = self.case.at_s(at_ms)
-            skewed = any(b.action.startswith("clock") and b.began_s <= marks[0].at_s for b in self.case.bands)
-            early_s = due_s - marks[0].at_s
-            if early_s > (SKEW_S if skewed else CLOCK_S):
+            early_s = self.case.at_s(at_ms) - marks[0].at_s
+            if early_s > (SKEW_S if self._skewed(marks[0].at_s) else CLOCK_S):
                 found.append(("early", f"started {early_s:.3f} s before it was due", marks[0].run))
+        return found
+
+    def _skewed(self, at_s: float) -> bool:
+        """Whether a node's clock was wrong then, or had been shortly before."""
+        after_s = AFTER_S * self.case.slowness(at_s - AFTER_S, at_s)
+        clocks = [band for band in self.case.bands if band.fault.get("kind") == "clock-skew"]
+        return any(band.began_s <= at_s <= band.ended_s + after_s for band in clocks)
+
+    def _ledger(self) -> list[Offence]:
+        """What the ledger must not hold."""
+        found = []
+        for at_ms, entries in self.ledger.items():
+            at_s = self.case.at_s(at_ms)
+            for entry in entries:
+                if not is_due(self.job, at_ms):
+                    detail = f"{self.job.name}: {entry['outcome']} at {entry['at']}, which was never due"
+                    found.append(Offence("never-due", detail, at_s, self.job.name, run=entry.get("run")))
+            run = self.all_runs.get(entries[0].get("run") or 0)
+            if run is None or entries[0]["outcome"] != "ran":
+                continue
+            if run["job"] != self.job.name or milliseconds(run.get("tick") or entries[0]["at"]) != at_ms:
+                detail = f"{self.job.name} at {entries[0]['at']} ran as run {run['id']}"
+                detail += f", which is {run['job']}'s of {run.get('tick')}"
+                found.append(Offence("another-run", detail, at_s, self.job.name, run=run["id"]))
         return found
 
     def _ran(self, at_ms: int, run: int | None, marks: Sequence[Mark]) -> list[tuple[str, str, int | None]]:
@@ -162,45 +202,44 @@ class _Job:
         if not marks:
             if record["state"] not in BARE_ENDS:
                 found.append(("phantom", f"ledger says ran, run {record['state']}, nothing started", run))
-            elif record["state"] == "lost" and not self._near_fault(due_s, due_s):
-                found.append(("lost-without-fault", "lost before any start, and no fault was near", run))
         else:
-            found += self._late(due_s, marks[0].at_s, run)
+            found += self._late(self._free_s(due_s, record), marks[0].at_s, run)
+        problem = self._overdue(at_ms, record)
+        if problem:
+            found.append(("bad-ran", problem, run))
         return found
 
+    def _free_s(self, due_s: float, record: Mapping[str, Any]) -> float:
+        """When this run could start: at its instant, or when those before it were over."""
+        if self.job.policies.get("overlap") not in WAITING:
+            return due_s
+        before = [r["finished"] for r in self.runs if r["id"] < record["id"] and r["finished"]]
+        return max([due_s, *(self.case.at_s(milliseconds(finished)) for finished in before)])
+
+    def _overdue(self, at_ms: int, record: Mapping[str, Any]) -> str:
+        """Whether this tick ran although it was missed when it was decided."""
+        catchup = self.job.policies.get("catchup", {})
+        if catchup.get("mode") not in ("none", "latest") or self._skewed(self.case.at_s(at_ms)):
+            return ""
+        grace_ms = 1000 * (seconds(catchup["grace"]) + GRACE_S)
+        overdue_ms = milliseconds(record["created"]) - at_ms
+        if overdue_ms <= grace_ms:
+            return ""
+        if catchup["mode"] == "none":
+            return f"ran {overdue_ms / 1000:.1f} s overdue under catchup none"
+        newer_ms = milliseconds(record["created"]) - grace_ms
+        newer = due_ms(self.job, at_ms, newer_ms)
+        return f"ran, though it and {len(newer)} later ones were missed by then" if newer else ""
+
     def _late(self, due_s: float, started_s: float, run: int | None) -> list[tuple[str, str, int | None]]:
-        late_s = started_s - due_s
-        if late_s <= self._late_s(due_s, started_s) or self._held_up(due_s, started_s):
+        late = started_s - due_s
+        if late <= late_s(self.case, due_s, started_s) or excused(self.case, due_s, started_s):
             return []
-        return [("late", f"started {late_s:.1f} s late, no fault near", run)]
-
-    def _held_up(self, due_s: float, started_s: float) -> bool:
-        waits = self.job.policies.get("overlap") in ("queue_one", "queue_all", "cancel_running")
-        return waits or self._near_fault(due_s, started_s)
-
-    def _near_fault(self, from_s: float, until_s: float) -> bool:
-        """Whether what was due then may bear the marks of a fault: one that came before it could start, or
-        one that had not been over for long."""
-        until_s = max(until_s, from_s + self._late_s(from_s, until_s))
-        after_s = AFTER_S * self.case.slowness(from_s - AFTER_S, until_s)
-        return self.case.inside_a_fault(from_s, until_s, after_s)
-
-    def _late_s(self, from_s: float, until_s: float) -> float:
-        return LATE_S * self.case.slowness(from_s, until_s)
-
-    def _agents_hurt(self, due_s: float) -> bool:
-        """Whether a fault that may take a start away was near."""
-        slowness = self.case.slowness(due_s - AFTER_S, due_s + LATE_S)
-        return any(
-            (band.action.startswith(ON_AGENTS) or not band.keeps_majority)
-            and band.began_s <= due_s + LATE_S * slowness
-            and due_s <= band.ended_s + AFTER_S * slowness
-            for band in self.case.bands
-        )
+        return [("late", f"started {late:.1f} s late, no fault held it up", run)]
 
     def _may_wait(self, run: int | None) -> bool:
         """A run that waits behind another of its job, as its policy says."""
-        if self.job.policies.get("overlap") not in ("queue_one", "queue_all", "cancel_running"):
+        if self.job.policies.get("overlap") not in WAITING:
             return False
         return any(r["finished"] is None and (run is None or r["id"] < run) for r in self.runs)
 
@@ -221,8 +260,10 @@ class _Job:
                 return f"coalesced under catchup {catchup}"
             into = entry.get("into")
             ended = self.ledger.get(milliseconds(into), []) if into else []
-            if not ended or ended[0]["outcome"] == "missed":
+            if not ended or ended[0]["outcome"] != "ran":
                 return f"coalesced into {into}, which did not run"
+            if milliseconds(str(into)) <= at_ms:
+                return f"coalesced into {into}, which is not later"
         if outcome == "missed" and reason == "window" and catchup in ("latest", "all"):
             return f"missed(window) within the window of catchup {catchup}"
         if outcome == "missed" and reason == "buffer_full" and catchup == "all" and overlap == "allow":
@@ -237,18 +278,22 @@ class _Job:
             and "catchup" not in self.job.policies
         ):
             return f"{outcome}({reason}), though it was never overdue by the default grace of a minute"
-        if outcome == "missed" and reason == "lost_before_start" and not self._agents_hurt(due_s):
+        if (
+            outcome == "missed"
+            and reason == "lost_before_start"
+            and not agents_hurt(self.case, due_s, due_s + LATE_S)
+        ):
             return "missed(lost_before_start), and no agent was hurt"
         if outcome in ("missed", "coalesced"):
-            return "" if self._near_fault(due_s, due_s) else f"{outcome}({reason}), and no fault was near"
+            return "" if excused(self.case, due_s, due_s) else f"{outcome}({reason}), and no fault was near"
         return f"{outcome}({reason}) is no reason here"
 
     def _in_the_way(self, entry: Mapping[str, Any]) -> bool:
-        decided_ms = milliseconds(entry["decided_at"])
+        """Whether the run that it names (or any, where it names none) was there when it was decided."""
+        decided_ms, named = milliseconds(entry["decided_at"]), entry.get("run")
         for run in self.runs:
             ended = run["finished"]
-            if milliseconds(run["created"]) <= decided_ms and (
-                ended is None or decided_ms <= milliseconds(ended)
-            ):
+            there = ended is None or decided_ms <= milliseconds(ended)
+            if milliseconds(run["created"]) <= decided_ms and there and named in (None, run["id"]):
                 return True
         return False

@@ -2,7 +2,8 @@
 
 Rules: operations, due ticks, starts and visits of agents reach the plan's minimum; every planned fault was
 injected, seen by a canary while it lasted and seen gone afterwards, or the plan says why it could not run
-here; all nodes were heard, all final reads were made; the clock of the harness did not jump.
+here; every phase began, all nodes were heard, all final reads were made and hold what they must; no file is
+torn, cut or gone; the clock of the harness did not jump.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from chaos.checkers.ticks import window
 NAME = "vacuity"
 JUMP_S = 0.5
 FINAL = ("jobs", "revisions", "ticks", "runs", "nodes", "verify")
+PHASES = ("up", "load", "healed", "until", "final")
+SHOWN_MAX = 10
 
 
 def check(case: Case) -> Finding:
@@ -67,13 +70,35 @@ def _faults(case: Case) -> Iterable[Offence]:
             )
 
 
+def _contents(case: Case) -> Iterable[Offence]:
+    """Final reads that are there and say nothing."""
+    empty = [
+        name for name in ("jobs", "runs", "nodes", "verify") if name in case.final and not case.final[name]
+    ]
+    for name in empty:
+        yield Offence("not-read", f"final/{name}.json is empty")
+    registers = {op.arguments["job"] for op in case.operations if op.op == "put" and op.outcome == "ok"}
+    for of, names in (("ticks", set(case.declared)), ("revisions", registers)):
+        for name in sorted(names - set(case.final.get(of, names))):
+            yield Offence("not-read", f"final/{of}.json has nothing of {name}")
+
+
 def _reads(case: Case) -> Iterable[Offence]:
+    for damage in case.damage[:SHOWN_MAX]:
+        yield Offence("damaged", damage)
     for name in FINAL:
         if name not in case.final:
             yield Offence("not-read", f"final/{name}.json is missing: the run did not come to its end")
-    nodes = {entry["node"] for entry in case.history if entry["kind"] == "view"}
+    for name in PHASES:
+        if name not in case.phases:
+            yield Offence("not-read", f"the phase {name!r} never began: the run did not come to its end")
+    yield from _contents(case)
+    nodes = sorted(case.nodes)
     if len(nodes) < int(case.plan.get("nodes", 1)):
-        yield Offence("not-heard", f"only {sorted(nodes)} were heard")
+        yield Offence("not-heard", f"only {nodes} were heard")
+    for node in nodes:
+        if not case.events.get(node):
+            yield Offence("not-heard", f"no event of {node} was heard")
     for anchor in (entry for entry in case.history if entry["kind"] == "anchor"):
         jump_s = anchor["wall_s"] - anchor["t"] - case.wall_offset_s
         if abs(jump_s) > JUMP_S:

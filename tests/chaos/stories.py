@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from chaos.case import Case, Mark
+from chaos.seal import SEAL, write_seal
 
 ZERO_MS = 1_800_000_000_000
 WALL_S = ZERO_MS / 1000 - 100.0  #: wall time of harness time 0; the load begins at 100 s
@@ -68,6 +71,27 @@ class Story:
         """Nothing started for this tick."""
         self.marks = [mark for mark in self.marks if mark.run != second]
 
+    def ended(self, second: int, state: str, reason: str = "") -> None:
+        """This run has that end, by everybody's word."""
+        run = self.run(second)
+        run.update(state=state, reason=reason, exit_code=None)
+        run["tasks"]["main"]["attempts"][0].update(state=state, exit_code=None)
+        for events in self.events.values():
+            for event in events:
+                if event["event"] in ("run_ended", "attempt_ended") and event["run"] == second:
+                    event.update(state=state, exit_code=None)
+        self.marks = [m for m in self.marks if m.run != second or m.what == "S"]
+
+    def late(self, second: int) -> None:
+        """It came 3.5 s later."""
+        for mark in [m for m in self.marks if m.run == second]:
+            self.marks.remove(mark)
+            self.again(mark, at_s=mark.at_s + 3.5)
+        for events in self.events.values():
+            for event in events:
+                if event["event"].endswith("ended") and event["run"] == second:
+                    event["t"] += 3.5
+
     def operation(self, at_s: float, op: str, outcome: str, arguments: dict[str, Any], **result: Any) -> int:
         number = 1 + max((e["id"] for e in self.history if e["kind"] == "invoke"), default=0)
         told = {"kind": "invoke", "id": number, "process": "writer", "op": op}
@@ -79,12 +103,44 @@ class Story:
         number = len(self.plan["steps"])
         self.plan["steps"].append({"action": action})
         told = {"kind": "fault", "n": number}
-        begin = {"action": action, "fault": {"kind": "kill"}, "keeps_majority": True, **facts}
+        whom = "agent-1" if action.startswith("agent") else "node-1"
+        kill = {"kind": "kill", "processes": [whom]}
+        begin = {"action": action, "fault": kill, "keeps_majority": True, **facts}
         self.history += [
             {"t": from_s, **told, "phase": "begin", **begin},
             {"t": from_s + 0.1, **told, "phase": "seen", "real": True, "evidence": "dead"},
             {"t": until_s, **told, "phase": "healed", "real": False, "evidence": "alive"},
         ]
+
+
+def write(story: Story, directory: Path) -> None:
+    """The files that this run would have left, sealed."""
+    case = story.case()
+    for folder in ("evidence", "events", "final"):
+        (directory / folder).mkdir(parents=True)
+    (directory / "plan.json").write_text(json.dumps(case.plan))
+    history = [
+        *case.history[:1],
+        {"t": 99, "kind": "phase", "name": "start", "seal": SEAL},
+        *case.history[1:],
+    ]
+    _lines(directory / "history.jsonl", [json.dumps(entry) for entry in history])
+    for node, events in case.events.items():
+        _lines(directory / "events" / f"{node}.jsonl", [json.dumps(event) for event in events])
+    for name, document in case.final.items():
+        (directory / "final" / f"{name}.json").write_text(json.dumps(document))
+    _lines(directory / "evidence" / "agent-1", [_line(mark) for mark in case.marks])
+    write_seal(directory)
+
+
+def _lines(file: Path, lines: list[str]) -> None:
+    file.write_text("".join(f"{line}\n" for line in lines))
+
+
+def _line(mark: Mark) -> str:
+    tick = "-" if mark.tick_ms is None else instant(mark.tick_ms / 1000 - WALL_S)
+    fields = (mark.what, mark.job, mark.run, mark.attempt, mark.fence, tick, mark.agent, mark.at_s, mark.word)
+    return "|".join(str(field) for field in fields)
 
 
 def clean() -> Story:
@@ -103,9 +159,7 @@ def clean() -> Story:
         "until": 130.5,
     }
     story.history += [{"t": t, "kind": "phase", "name": name} for name, t in {**phases, "final": 135}.items()]
-    for node in ("node-1", "node-2"):
-        state = "leader" if node == "node-1" else "follower"
-        story.history.append({"t": 100.0, "kind": "view", "node": node, "state": state, "term": 3})
+    story.history += _views()
     declared = {"name": "pulse", "every_ms": 1_000, "offset_ms": 0, "cron": "", "attempts_max": 1}
     story.history.append({"t": 99.5, "kind": "declared", **declared, "policies": {"overlap": "allow"}})
     story.operation(99.6, "declare", "ok", {"job": "pulse"}, status=201)
@@ -114,7 +168,10 @@ def clean() -> Story:
     story.operation(102, "get", "ok", {"job": "register-1"}, status=200, revision=1, uid="one")
     story.operation(103, "run", "ok", {"job": "manual", "word": "w1"}, status=201, run=900)
     story.operation(104, "look", "ok", {"run": 900}, status=200, state="succeeded")
-    told: list[dict[str, Any]] = [{"event": "led", "epoch": 4, "node": "node-1"}]
+    told: list[dict[str, Any]] = [
+        {"t": 99.0, "event": "led", "epoch": 4, "node": "node-1"},
+        {"t": 111.0, "event": "led", "epoch": 5, "node": "node-2"},
+    ]
     runs, ticks = [], []
     for second in range(SECONDS + 1):
         due_s = 100.0 + second
@@ -127,26 +184,49 @@ def clean() -> Story:
     told += _told(900, "manual", 103.1)
     story.marks += [replace(mark, word="w1") for mark in _marks(900, "manual", 103.1, None)]
     for number, event in enumerate(told):
-        event.update({"t": 100.0 + number / 100, "id": f"{10 + number}.0"})
+        event["id"] = f"{10 + number}.0"
     story.events = {"node-1": told, "node-2": deepcopy(told)}
     labels = {"labels": {"uid": "one"}}
     node = {"index": 500, "state_hash": "aa" * 16, "ledger_head": "bb" * 16}
     story.final = {
-        "jobs": [],
+        "jobs": [
+            {"name": "pulse", "revision": 1, "labels": {}},
+            {"name": "register-1", "revision": 1, "labels": {"uid": "one"}},
+        ],
         "revisions": {"register-1": [{"revision": 1, "definition": labels}]},
         "ticks": {"pulse": ticks},
         "runs": runs,
-        "verify": {"problems": []},
+        "verify": {"ok": True, "problems": []},
         "nodes": {"node-1": node, "node-2": dict(node)},
     }
     story.fault(110.0, 112.0)
     return story
 
 
+def _views() -> list[dict[str, Any]]:
+    """Node 1 leads until it is killed at 110 s, node 2 from 111 s on."""
+    found = []
+    for second in range(99, 136):
+        for node, leads in (("node-1", second < 110), ("node-2", second > 110)):
+            silent = node == "node-1" and 110 <= second < 112
+            state = "silent" if silent else "leader" if leads else "follower"
+            view: dict[str, Any] = {"t": float(second), "kind": "view", "node": node, "state": state}
+            if not silent:
+                later = second > 110
+                view |= {"term": 3 + later, "epoch": 4 + later, "quorum": True, "index": second}
+                view["state_hash"] = f"{second:064x}"
+            found.append(view)
+    return found
+
+
 def _run(number: int, job: str, due_s: float) -> dict[str, Any]:
-    attempt = {"number": 1, "fence": 10_000 + number, "agent": "agent-1", "granted": instant(due_s - 0.04)}
+    attempt = {
+        "id": 5_000 + number, "number": 1, "fence": 10_000 + number, "agent": "agent-1",
+        "granted": instant(due_s - 0.04), "state": "succeeded", "exit_code": 0,
+    }  # fmt: skip
     return {
-        "id": number, "job": job, "state": "succeeded", "created": instant(due_s - 0.05),
+        "id": number, "job": job, "state": "succeeded", "created": instant(due_s - 0.05), "reason": None,
+        "tick": instant(due_s) if job == "pulse" else None, "due": instant(due_s), "exit_code": 0,
         "finished": instant(due_s + 0.1), "tasks": {"main": {"attempts": [attempt]}},
     }  # fmt: skip
 
@@ -158,14 +238,18 @@ def _marks(number: int, job: str, due_s: float, tick_ms: int | None) -> list[Mar
 
 def _told(number: int, job: str, due_s: float) -> list[dict[str, Any]]:
     run, attempt = {"run": number, "name": job}, {"attempt": 5_000 + number, "run": number}
-    return [
+    ended = {"state": "succeeded", "exit_code": 0}
+    tick = {"trigger": 1, "first": instant(due_s), "last": instant(due_s), "count": 1, "outcome": "ran"}
+    before = [
         {"event": "run_created", **run},
-        {"event": "attempt_assigned", **attempt},
+        {"event": "attempt_assigned", **attempt, "task": number},
         {"event": "attempt_granted", **attempt, "fence": 10_000 + number},
         {"event": "run_started", **run},
-        *([{"event": "tick_decided", "trigger": 1, "first": instant(due_s), "count": 1, "outcome": "ran",
-            **run}] if job == "pulse" else []),
+        *([{"event": "tick_decided", **tick, **run}] if job == "pulse" else []),
+    ]
+    after = [
         {"event": "attempt_running", **attempt},
-        {"event": "attempt_ended", **attempt, "state": "succeeded"},
-        {"event": "run_ended", **run, "state": "succeeded"},
-    ]  # fmt: skip
+        {"event": "attempt_ended", **attempt, **ended},
+        {"event": "run_ended", **run, **ended},
+    ]
+    return [{"t": due_s - 0.04, **e} for e in before] + [{"t": due_s + 0.1, **e} for e in after]
