@@ -23,10 +23,11 @@ class Machine:
 
     def __init__(self) -> None:
         self.copies = 0
+        self.applied = APPLIED
         self.error: Exception | None = None
 
     def stored(self) -> Applied | None:
-        return APPLIED
+        return self.applied
 
     def apply(self, entry: Entry) -> None: ...
     def checkpoint(self) -> None: ...
@@ -37,7 +38,7 @@ class Machine:
         if self.error is not None:
             raise self.error
         path.write_bytes(CONTENT)
-        return APPLIED
+        return self.applied
 
 
 class Exchange:
@@ -51,6 +52,7 @@ class Exchange:
         self.queue: list[tuple[str, str, Message]] = []
         self.filter: Callable[[Message], Message | None] = lambda m: m
         self.installed: list[bytes] = []
+        self.takes = True  #: whether a copy can be used
         self.jobs: list[Callable[[], None]] = []
         self.sent_bytes = 0
         self.sources: dict[str, CopySource] = {}
@@ -92,8 +94,9 @@ class Exchange:
 
     def _install(self, path: Path, applied: Applied) -> bool:
         assert applied == APPLIED
-        self.installed.append(path.read_bytes())
-        return True
+        if self.takes:
+            self.installed.append(path.read_bytes())
+        return self.takes
 
     def steps(self) -> Iterator[Message]:
         """Deliver what is on its way, one message a step; jobs and polls in between."""
