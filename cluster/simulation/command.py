@@ -1,7 +1,7 @@
 """The command line of the simulation: many stories, one after the other or on several processes.
 
-Its last line is `seeds N operations N violations N`; it ends with 1 on a violation. A violation is printed
-with its seed and how to see it again.
+Its last line is `seeds N operations N violations N`; the one before it tells which faults the stories had
+and where nodes died. It ends with 1 on a violation, which is printed with its seed and how to see it again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -39,9 +40,11 @@ def main(program: str, modes: Mapping[str, Simulate], arguments: list[str] | Non
     story = partial(_story, {name: modes[name] for name in chosen}, hardening)
     again = "".join(f" --off {name}" for name in options.off)
     seeds = operations = violations = 0
+    happened: Counter[str] = Counter()
     for mode, result in _run(story, range(options.start, options.start + options.seeds), options.workers):
         seeds += 1
         operations += result.operations
+        happened += result.happened
         violations += len(result.violations)
         for violation in result.violations:
             print(f"seed {result.seed}: {violation.kind}: {violation.text}")
@@ -51,6 +54,7 @@ def main(program: str, modes: Mapping[str, Simulate], arguments: list[str] | Non
             )
         if end is not None and time.monotonic() > end:
             break
+    print("; ".join(f"{what} {count:,}" for what, count in sorted(happened.items())))
     print(f"seeds {seeds} operations {operations} violations {violations}")
     return 1 if violations else 0
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 class Death(BaseException):
     """The process was killed, or its machine lost power, right here; no handler of the product sees it."""
 
-    def __init__(self, *, lossy: bool) -> None:
+    def __init__(self, place: str, *, lossy: bool) -> None:
+        self.place = place  #: what the process was doing
         self.lossy = lossy  #: power is lost, and with it what was not synced
 
 
@@ -97,6 +98,6 @@ class SimulatedDisk:
         if self.dies_in is not None:
             self.dies_in -= 1
             if self.dies_in <= 0:
-                raise Death(lossy=self.lossy)
+                raise Death("journal", lossy=self.lossy)
         if self.fails is not None:
             raise OSError(self.fails, errno.errorcode[self.fails])

@@ -1,7 +1,8 @@
 """What goes wrong in a story: one fault after the other, drawn by weight from those that its plan allows.
 
-Rules: a minority at most is down at once, but for the rare fault that kills everybody; what a fault does ends
-by itself, or when the story heals; a leader is hit half of the time, since that is where it hurts.
+Rules: a minority at most is down at once, but for the rare fault that kills everybody and for deaths in the
+state, which come when the node gets there (where a copy is made or installed above all); what a fault does
+ends by itself, or when the story heals; a leader is hit half of the time, since that is where it hurts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cluster.simulation.machine import DEATHS
+from cluster.simulation.machine import DEATH_WEIGHTS, DEATHS
 
 if TYPE_CHECKING:
     from cluster.simulation.world import Node, World
@@ -40,7 +41,7 @@ class Faults:
             (6, plan.clocks, self._turn_the_clock),
             (14, plan.members, self._change_members),
             (4, True, self._transfer),
-            (5, True, lambda node: world.network.heal()),
+            (5, True, self._heal_the_links),
         ]
         self._kinds = [kind for _, allowed, kind in weights if allowed]
         self._weights = [weight for weight, allowed, _ in weights if allowed]
@@ -53,7 +54,9 @@ class Faults:
         node = world.rng.choice(self._standing())
         if world.rng.random() < 0.5:
             node = world.leader() or node
-        world.rng.choices(self._kinds, self._weights)[0](node)
+        kind = world.rng.choices(self._kinds, self._weights)[0]
+        world.happened[kind.__name__.strip("_").replace("_", " ")] += 1
+        kind(node)
 
     # ---- who
 
@@ -101,6 +104,9 @@ class Faults:
                 if (a in side) != (b in side) and rng.random() < share:
                     network.cut(a, b, for_s)
 
+    def _heal_the_links(self, node: Node) -> None:
+        self._world.network.heal()
+
     # ---- processes and machines
 
     def _pause(self, node: Node) -> None:
@@ -122,8 +128,7 @@ class Faults:
             node.disk.lossy = world.plan.lossy and (not world.plan.kills or world.rng.random() < 0.5)
 
     def _die_in_the_state(self, node: Node) -> None:
-        if self._may_go_down():
-            node.machine.dies_at = self._world.rng.choice(DEATHS)
+        (node.machine.dies_at,) = self._world.rng.choices(DEATHS, DEATH_WEIGHTS)
 
     def _fail_the_disk(self, node: Node) -> None:
         if self._may_go_down():
@@ -157,7 +162,11 @@ class Faults:
             self._joined += 1
             name = f"x{self._joined}"
             if consensus.add_member(name, f"{name}:1", uid=f"uid-{name}") is None:
-                world.create(name, joins=True)
+                joiner = world.create(name, joins=True)
+                if world.plan.kills and rng.random() < 0.6:
+                    dies_at = rng.choice(("copy", "install", "installed"))
+                    dies = rng.choice(self._standing()) if dies_at == "copy" else joiner
+                    dies.machine.dies_at = dies_at
                 world.at(rng.uniform(0.0, 1.0), partial(world.start, name))
         elif len(members) > 3 or (len(members) == 3 and rng.random() < 0.3):
             victim = rng.choice([m.name for m in members])

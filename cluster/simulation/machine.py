@@ -18,7 +18,8 @@ Row = tuple[Applied, int, tuple[bytes, ...]]  #: applied, stamp, proposals
 
 
 DEATHS = ("apply", "applied", "checkpoint", "checkpointed", "copy", "install", "installed")
-"""Where a process can be told to die in its state."""
+"""Where a process can be told to die in its state, the next time that it comes there."""
+DEATH_WEIGHTS = (1, 1, 2, 2, 4, 4, 4)  #: a story applies all the time, and installs a copy now and then
 
 
 class SimulatedState(StateMachine, Protocol):
@@ -48,8 +49,7 @@ class SimulatedMachine:
         self.on_apply: Callable[[Row], None] = lambda row: None
         self.dies_at = ""
 
-    def start(self) -> None:
-        self.dies_at = ""
+    def start(self) -> None: ...
 
     def stop(self, *, lossy: bool) -> None:
         if lossy:
@@ -60,7 +60,8 @@ class SimulatedMachine:
 
     def _pass(self, place: str) -> None:
         if self.dies_at == place:
-            raise Death(lossy=self._rng.random() < 0.5)
+            self.dies_at = ""
+            raise Death(place, lossy=self._rng.random() < 0.5)
 
     def stored(self) -> Applied | None:
         return self.rows[-1][0] if self.rows else None

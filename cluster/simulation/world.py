@@ -7,12 +7,14 @@ overrides what stands under "what runs on top".
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 import random
 import shutil
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -78,6 +80,7 @@ class Result:
     terms: int
     violations: tuple[Violation, ...]
     digest: str  #: of all that happened: equal for equal seeds
+    happened: Counter[str]  #: faults by kind, and where nodes died
 
 
 class Node:
@@ -113,6 +116,7 @@ class World:
         self._number = 0
         self._healing = False
         self.operations = 0
+        self.happened: Counter[str] = Counter()  #: faults that had their effect, to see that none is idle
         self.digest = 0
         self.network = Network(self, self.rng, late=self.plan.late, latency_s=self.plan.latency_s)
         memory = "/dev/shm"  # where there is one, fsync of the few real files costs nothing
@@ -240,6 +244,7 @@ class World:
         memberships = [n.consensus.committed_membership for n in self.nodes.values() if n.consensus]
         if any(node.name in m.removed for m in memberships):
             node.retired = True
+            self.happened["removed"] += 1
             self.at(0.0, lambda: self.kill(node.name, lossy=False))
         else:
             self.invariants.fail("total", f"{node.name}: {reason}")
@@ -327,11 +332,15 @@ class World:
         try:
             act()
         except Death as e:
+            self.happened[f"died in {e.place}"] += 1
+            self.happened["power lost"] += e.lossy
             self.kill(node.name, lossy=e.lossy)
             self.at(self.rng.uniform(0.2, 2), lambda: self.start(node.name))
         except JournalError as e:
             if node.disk.fails is None:
                 self.invariants.fail("total", f"{node.name}: {e}")
+            else:
+                self.happened[f"stopped by {errno.errorcode[node.disk.fails]}"] += 1
             self.kill(node.name, lossy=True)
             self.at(self.rng.uniform(0.2, 2), lambda: self.start(node.name))
         except Exception:  # whatever escapes is a violation
@@ -419,6 +428,7 @@ class World:
             max(terms, default=0),
             tuple(self.invariants.violations),
             f"{self.digest:x}",
+            self.happened,
         )
 
     def _heal(self) -> None:

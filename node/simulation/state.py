@@ -60,7 +60,6 @@ class MortalState:
     # ---- processes
 
     def start(self) -> None:
-        self.dies_at = ""
         self._replica = ReplicatedState(
             self._directory,
             CLUSTER,
@@ -137,4 +136,5 @@ class MortalState:
 
     def _pass(self, place: str) -> None:
         if self.dies_at == place:
-            raise Death(lossy=self._rng.random() < 0.5)
+            self.dies_at = ""
+            raise Death(place, lossy=self._rng.random() < 0.5)
