@@ -133,6 +133,22 @@ class Case:
         return [band for n, told in by_number.items() if (band := _band(n, told, last_s)) is not None]
 
     @cached_property
+    def absences(self) -> list[tuple[str, float, float]]:
+        """(agent, from, until) of each that comes and goes: when it was away, also before it first came."""
+        begin_s, end_s = (self.history[0]["t"], self.history[-1]["t"]) if self.history else (0.0, 0.0)
+        found = []
+        away: dict[str, float] = {}
+        for entry in self.history:
+            if entry["kind"] != "visitor":
+                continue
+            name = entry["name"]
+            if entry["what"] == "went":
+                away[name] = entry["t"]
+            else:
+                found.append((name, away.pop(name, begin_s), float(entry["t"])))
+        return found + [(name, since_s, end_s) for name, since_s in away.items()]
+
+    @cached_property
     def _paces(self) -> list[Entry]:
         return [entry for entry in self.history if entry["kind"] == "pace"]
 

@@ -52,7 +52,8 @@ def finding(
     """A violation where there is an offence, else a pass."""
     offences.sort(key=lambda offence: (offence.at_s is None, offence.at_s or 0.0))
     verdict: Verdict = "violation" if offences else "pass"
-    said = f"{len(offences)} offences; {summary}" if offences else summary
+    many = "1 offence" if len(offences) == 1 else f"{len(offences)} offences"
+    said = f"{many}; {summary}" if offences else summary
     return Finding(checker, verdict, said, tuple(offences[:SHOWN_MAX]), counts or {})
 
 

@@ -54,7 +54,7 @@ def _revisions(case: Case) -> Iterable[Offence]:
         kept = [r for r in told[job] if r["revision"] == revision]
         found = _uid(kept[0]) if kept else None
         if found != uid:
-            detail = f"{job}: revision {revision} ({uid}) was acknowledged; kept is {found!r}"
+            detail = f"{job}: revision {revision} ({uid}) was acknowledged; kept is {found or 'nothing'}"
             yield Offence("lost-write", detail, op.ended_s, job, op.id)
 
 

@@ -3,8 +3,8 @@
 Promise: in ten seconds a person sees what broke, when, and under which fault. The page is made from the
 case's files and the findings alone, so it can be made again at any time.
 
-Reading order: `numbers` (what is counted), `timeline` (the picture), `page` (the words around it),
-`suite_page` (several cases), `junit`.
+Reading order: `numbers` (what is counted), `targets` (whom a fault meant), `timeline` (the picture), `page`
+(the words around it), `suite_page` (several cases), `junit`.
 """
 
 from __future__ import annotations

@@ -8,15 +8,17 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from chaos.case import Case
+from chaos.case import Band, Case
 from chaos.checkers import Finding, Offence
 from chaos.report.numbers import failovers, leader_changes, operation_counts, percentile
 from chaos.report.style import STYLE
+from chaos.report.targets import hosts, whom
 from chaos.report.timeline import Timeline
 from chaos.suite import Judged
 
 HEADLINES = 3
 AROUND_S = 3.0
+TARGETS = ("node", "nodes", "processes", "zone", "zones")
 SAID = {
     "pass": "PASS",
     "violation": "VIOLATION",
@@ -74,43 +76,55 @@ def faults_at(case: Case, at_s: float | None) -> str:
     """Which faults held then, or had just ended."""
     if at_s is None:
         return ""
-    held = [b.action for b in case.bands if b.began_s <= at_s <= b.ended_s]
+    held = [_with_hosts(case, b) for b in case.bands if b.began_s <= at_s <= b.ended_s]
     shortly = [
-        f"{at_s - b.ended_s:.0f} s after {b.action}"
+        f"{at_s - b.ended_s:.0f} s after {_with_hosts(case, b)}"
         for b in case.bands
         if b.ended_s < at_s <= b.ended_s + 15 and not held
     ]
     return ", ".join(held or shortly[-1:])
 
 
-def headlines(judged: Judged, case: Case) -> list[str]:
-    """What broke, when, under which fault: a line for each kind, each checker's first before any second."""
-    ranked: list[tuple[bool, int, str]] = []
+def _with_hosts(case: Case, band: Band) -> str:
+    found = hosts(case, band)
+    return f"{band.action} ({', '.join(found)})" if found else band.action
+
+
+def headlines(judged: Judged, case: Case, *, page: str = "") -> list[str]:
+    """What broke, when, under which fault, as HTML: a line for each kind, each checker's first before any
+    second, the earliest first. `page`: where its rows are, if not in this document."""
+    ranked: list[tuple[bool, int, float, str]] = []
     for finding in judged.findings:
         if finding.verdict == "pass":
             continue
-        kinds: dict[str, list[Offence]] = {}
-        for offence in finding.offences:
-            kinds.setdefault(offence.kind, []).append(offence)
-        lines = [_headline(case, finding.checker, found) for found in kinds.values()]
-        for rank, line in enumerate(lines or [f"{finding.checker}: {finding.summary}"]):
-            ranked.append((finding.verdict != "violation", rank, line))
-    return [line for _, _, line in sorted(ranked, key=lambda one: one[:2])]
+        kinds: dict[str, list[tuple[int, Offence]]] = {}
+        for number, offence in enumerate(finding.offences):
+            kinds.setdefault(offence.kind, []).append((number, offence))
+        unsure = finding.verdict != "violation"
+        for rank, found in enumerate(kinds.values()):
+            at_s = found[0][1].at_s
+            line = _headline(case, finding.checker, found, page)
+            ranked.append((unsure, rank, float("inf") if at_s is None else at_s, line))
+        if not kinds:
+            ranked.append((unsure, 0, 0.0, escape(f"{finding.checker}: {finding.summary}")))
+    return [line for *_, line in sorted(ranked, key=lambda one: one[:3])]
 
 
-def _headline(case: Case, checker: str, found: list[Offence]) -> str:
-    first = found[0]
+def _headline(case: Case, checker: str, found: list[tuple[int, Offence]], page: str) -> str:
+    number, first = found[0]
     times = f" ({len(found)} times)" if len(found) > 1 else ""
-    at = f" at {when(case, first.at_s)}" if first.at_s is not None else ""
+    at = f" at <b>{when(case, first.at_s)}</b>" if first.at_s is not None else ""
     under = faults_at(case, first.at_s)
-    return f"{checker}: {first.kind}{times}{at}{f', under {under}' if under else ''}. {first.detail}"
+    what = f'<a href="{escape(page)}#o-{checker}-{number}"><b>{escape(first.kind)}</b></a>{times}'
+    fault = f", under <b>{escape(under)}</b>" if under else ""
+    return f"{what}{at}{fault}: {escape(first.detail)} <small>({checker})</small>"
 
 
 def _banner(judged: Judged, case: Case) -> str:
     plan = judged.plan
     lines = headlines(judged, case)
     more = f"<li>… and {len(lines) - HEADLINES} more kinds below</li>" if len(lines) > HEADLINES else ""
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines[:HEADLINES]) + more
+    items = "".join(f"<li>{line}</li>" for line in lines[:HEADLINES]) + more
     steps = ", ".join(step["action"] for step in plan.get("steps", []))
     replay = f"cronclave chaos replay {shlex.quote(str(judged.directory))} --out NEW"
     return (
@@ -126,9 +140,11 @@ def _legend() -> str:
     return (
         '<p class="legend"><span class="k leads"></span>leads <span class="k follows"></span>follows '
         '<span class="k gone"></span>silent <span class="k band"></span>fault '
+        '<span class="k hit"></span>the host it meant '
         '<span class="k led"></span>new leader <span class="k start"></span>start '
         '<span class="k none"></span>tick without a start (skipped, coalesced, missed) '
-        '<span class="k gap"></span>gap <span class="bad">▲</span> offence</p>'
+        '<span class="k gap"></span>gap '
+        '<span class="k away"></span>agent away <span class="bad">▲</span> offence</p>'
     )
 
 
@@ -165,21 +181,21 @@ def _findings(findings: Iterable[Finding]) -> str:
 
 
 def _offences(case: Case, findings: Iterable[Finding]) -> str:
-    rows, ids = [], []
-    for finding in findings:
-        for number, offence in enumerate(finding.offences):
-            ids.append(f"o-{finding.checker}-{number}")
-            rows.append(
-                (
-                    when(case, offence.at_s),
-                    escape(f"{finding.checker}: {offence.kind}"),
-                    escape(offence.detail),
-                    escape(faults_at(case, offence.at_s)),
-                    _around(case, offence),
-                )
-            )
-    if not rows:
+    found = [(f.checker, n, offence) for f in findings for n, offence in enumerate(f.offences)]
+    if not found:
         return ""
+    found.sort(key=lambda one: float("inf") if one[2].at_s is None else one[2].at_s)
+    ids = [f"o-{checker}-{number}" for checker, number, _ in found]
+    rows = [
+        (
+            when(case, offence.at_s),
+            escape(f"{checker}: {offence.kind}"),
+            escape(offence.detail),
+            escape(faults_at(case, offence.at_s)),
+            _around(case, offence),
+        )
+        for checker, _, offence in found
+    ]
     heads = ("when", "what", "detail", "under", "operations and lines")
     return f"<h2>Offences</h2>{table(heads, rows, ids=ids)}"
 
@@ -222,7 +238,8 @@ def _steps(case: Case) -> str:
             continue
         seen = {True: "seen", False: "not seen", None: "unknown"}[band.real]
         gone = {True: "seen to end", False: "not seen to end", None: "end unknown"}[band.gone]
-        fault = {key: value for key, value in band.fault.items() if key != "pairs"}
+        more = {k: v for k, v in band.fault.items() if k not in ("kind", "pairs", *TARGETS) and v}
+        fault = f"{band.fault.get('kind')} {whom(band.fault)}" + (f" {json.dumps(more)}" if more else "")
         evidence = "\n".join(
             f"{e['phase']}: {e['evidence']}" for e in case.history
             if e["kind"] == "fault" and e["n"] == number and "evidence" in e
@@ -231,7 +248,7 @@ def _steps(case: Case) -> str:
         told = details + (escape(band.problem) if band.problem else "")
         rows.append(
             (str(number), escape(step["action"]), f"{when(case, band.began_s)} – {when(case, band.ended_s)}",
-             f"<code>{escape(json.dumps(fault))}</code>", told)
+             escape(fault), told)
         )  # fmt: skip
     return f"<h2>Faults</h2>{table(('step', 'action', 'when', 'fault', 'canary'), rows)}"
 

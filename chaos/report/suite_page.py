@@ -28,10 +28,10 @@ class Sums:
     failovers_ms: tuple[float, ...]
 
 
-def sums(judged: Judged) -> Sums:
+def sums(judged: Judged, page: str) -> Sums:
     case = judged.case
     return Sums(
-        tuple(headlines(judged, case)[:LINES]),
+        tuple(headlines(judged, case, page=page)[:LINES]),
         len(case.operations),
         len(case.starts),
         len(leader_changes(case)),
@@ -40,20 +40,24 @@ def sums(judged: Judged) -> Sums:
     )
 
 
+def _page(directory: Path, judged: Judged) -> str:
+    return f"{judged.directory.relative_to(directory).as_posix()}/report.html"
+
+
 def suite_page(directory: Path, found: Sequence[Judged]) -> str:
     verdict = verdict_of_all(list(found))
     counted = sorted(
-        ((judged, sums(judged)) for judged in found), key=lambda one: GRAVEST_FIRST.index(one[0].verdict)
+        ((judged, sums(judged, _page(directory, judged))) for judged in found),
+        key=lambda one: GRAVEST_FIRST.index(one[0].verdict),
     )
     passed = sum(judged.verdict == "pass" for judged in found)
     rows = [
         (
             f'<span class="tag {judged.verdict}">{judged.verdict}</span>',
-            f'<a href="{escape(judged.directory.relative_to(directory).as_posix())}/report.html">'
-            f"{escape(judged.name)}</a>",
+            f'<a href="{escape(_page(directory, judged))}">{escape(judged.name)}</a>',
             escape(str(judged.plan.get("links"))),
             escape(", ".join(step["action"] for step in judged.plan.get("steps", []))),
-            "<br>".join(escape(line) for line in told.headlines),
+            "<br>".join(told.headlines),
         )
         for judged, told in counted
     ]

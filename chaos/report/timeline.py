@@ -1,10 +1,10 @@
 """The picture: time from left to right; lanes for nodes, agents and jobs; faults as bands behind all of them.
 
 node    filled where it leads, thin where it follows, hatched where it does not answer
-agent   a stroke for each start there
+agent   a stroke for each start there; a light band where one that comes and goes is away
 job     a stroke for each start; a hollow one for a tick that was skipped, coalesced or missed; red between
         two starts of the steady job that lie too far apart
-▼       an offence, linked to its row
+▲       an offence, linked to its row; a ring on the lane of its job
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from chaos.case import Band, Case, milliseconds
 from chaos.checkers import Finding
 from chaos.checkers.liveness import PULSE, pulse_gaps
 from chaos.report.numbers import leader_changes
+from chaos.report.targets import hosts, whom
 
 WIDTH, LEFT, RIGHT = 1180, 130, 16
 LANE, TOP, NAMES = 20, 30, 15
@@ -36,13 +37,15 @@ class Timeline:
         last_s = case.history[-1]["t"] if case.history else self.from_s + 1
         self.until_s = max(phases.get("final", last_s), self.from_s + 1)
         nodes = sorted({entry["node"] for entry in case.history if entry["kind"] == "view"})
-        agents = sorted({mark.agent for mark in case.marks})
+        agents = sorted({mark.agent for mark in case.marks} | {name for name, _, _ in case.absences})
         jobs = sorted(
             {mark.job for mark in case.marks} | set(case.declared), key=lambda job: (job != PULSE, job)
         )
         self.lanes: list[tuple[str, str]] = [("node", name) for name in nodes]
         self.lanes += [("agent", name) for name in agents] + [("job", name) for name in jobs]
-        self.top = TOP + LABEL_ROWS * NAMES
+        self.labels = self._labels()
+        rows = 1 + max((row for _, row, _ in self.labels), default=0)
+        self.top = TOP + rows * NAMES
         self.height = self.top + (len(self.lanes) + 2) * LANE + 26
 
     def svg(self) -> str:
@@ -51,10 +54,13 @@ class Timeline:
         before = ""
         for kind, name in self.lanes:
             y += LANE // 2 if before and before != kind else 0
-            parts.append(f'<text x="{LEFT - 8}" y="{y + 14}" class="lane">{escape(name)}</text>')
+            bad = any(offence.job == name for offence, _ in self.offences) if kind == "job" else False
+            tone = "lane bad" if bad else "lane"
+            parts.append(f'<text x="{LEFT - 8}" y="{y + 14}" class="{tone}">{escape(name)}</text>')
             rule = y + LANE - 3
             parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{rule}" y2="{rule}" class="rule"/>')
             draw = {"node": self._node, "agent": self._agent, "job": self._job}[kind]
+            parts += self._hits(name, y) if kind != "job" else []
             parts += draw(name, y + 3, LANE - 7)
             y += LANE
             before = kind
@@ -70,9 +76,20 @@ class Timeline:
         share = (at_s - self.from_s) / (self.until_s - self.from_s)
         return round(LEFT + (WIDTH - LEFT - RIGHT) * min(max(share, 0.0), 1.0), 1)
 
+    def _labels(self) -> list[tuple[float, int, Band]]:
+        """(x, row, band) of the name of each fault, so that none covers another where that can be."""
+        found = []
+        ends = [float("-inf")] * LABEL_ROWS
+        for band in self.case.bands:
+            width = 6.4 * len(band.action)
+            x = min(self._x(band.began_s), WIDTH - RIGHT - width)  # a label stays on the picture
+            row = next((r for r in range(LABEL_ROWS) if ends[r] < x), LABEL_ROWS - 1)
+            ends[row] = x + width + 6
+            found.append((x, row, band))
+        return found
+
     def _bands(self) -> list[str]:
         parts = []
-        ends = [float("-inf")] * LABEL_ROWS
         for band in self.case.bands:
             x, right = self._x(band.began_s), self._x(band.ended_s)
             tone = "band" if band.real is True and not band.problem else "band doubtful"
@@ -80,13 +97,21 @@ class Timeline:
                 f'<rect x="{x}" y="{TOP - 12}" width="{max(right - x, 2)}" height="{self.height - TOP - 10}" '
                 f'class="{tone}"><title>{escape(_told(band))}</title></rect>'
             )
-            label_width = 6.4 * len(band.action)
-            x = min(x, WIDTH - RIGHT - label_width)  # a label stays on the picture
-            row = next((r for r in range(LABEL_ROWS) if ends[r] < x), LABEL_ROWS - 1)
-            ends[row] = x + label_width + 6
-            parts.append(
-                f'<text x="{x + 2}" y="{TOP + row * NAMES}" class="fault">{escape(band.action)}</text>'
-            )
+        for x, row, band in self.labels:
+            text = f'<text x="{x + 2}" y="{TOP + row * NAMES}" class="fault">{escape(band.action)}'
+            parts.append(f"{text}<title>{escape(_told(band))}</title></text>")
+        return parts
+
+    def _hits(self, name: str, y: int) -> list[str]:
+        """This host's lane while a fault meant it."""
+        parts = []
+        for band in self.case.bands:
+            if name in hosts(self.case, band):
+                x, right = self._x(band.began_s), self._x(band.ended_s)
+                parts.append(
+                    f'<rect x="{x}" y="{y}" width="{max(right - x, 2):.1f}" height="{LANE - 3}" class="hit">'
+                    f"<title>{escape(_told(band))}</title></rect>"
+                )
         return parts
 
     def _grid(self) -> list[str]:
@@ -131,8 +156,16 @@ class Timeline:
         )
 
     def _agent(self, name: str, y: int, height: int) -> list[str]:
+        parts = []
+        for visitor, since_s, until_s in self.case.absences:
+            x, right = self._x(since_s), self._x(until_s)
+            if visitor == name and right > x:
+                parts.append(
+                    f'<rect x="{x}" y="{y}" width="{right - x:.1f}" height="{height}" class="away">'
+                    f"<title>{escape(name)} is away for {until_s - since_s:.1f} s</title></rect>"
+                )
         found = [mark.at_s for mark in self.case.starts if mark.agent == name]
-        return [_strokes({self._x(at_s) for at_s in found}, y, height, "start")]
+        return [*parts, _strokes({self._x(at_s) for at_s in found}, y, height, "start")]
 
     def _job(self, name: str, y: int, height: int) -> list[str]:
         parts = []
@@ -155,6 +188,10 @@ class Timeline:
             and (at_s := self.case.at_s(milliseconds(tick["at"]))) < edge_s
         }
         parts.append(_strokes(none, y + height // 2, height // 2, "none"))
+        for offence, _ in self.offences:
+            if offence.job == name and offence.at_s is not None:
+                x, middle = self._x(offence.at_s), y + height // 2
+                parts.append(f'<circle cx="{x}" cy="{middle}" r="8" class="ring"/>')
         return parts
 
     def _marks(self, y: int) -> list[str]:
@@ -179,6 +216,5 @@ def _strokes(xs: Iterable[float], y: int, height: int, tone: str) -> str:
 
 
 def _told(band: Band) -> str:
-    targets = ", ".join(f"{key} {value}" for key, value in band.fault.items() if key not in ("kind", "pairs"))
     lasted = f"for {band.ended_s - band.began_s:.1f} s"
-    return f"{band.action}: {band.fault.get('kind')} {targets} {lasted} {band.problem}"
+    return f"{band.action}: {band.fault.get('kind')} {whom(band.fault)} {lasted} {band.problem}"

@@ -17,7 +17,7 @@ from chaos.plan import Plan, Step, read_plan, shrink, write_plan
 from chaos.report import write_report
 from chaos.scenarios import CI, ci_plans, possible, random_plan, soak_plans
 from chaos.suite import Judged, write_suite
-from tests.chaos.stories import Story, clean
+from tests.chaos.stories import clean, write
 
 VIEW = View(
     "node-2",
@@ -120,32 +120,8 @@ def test_a_broken_plan_is_refused_with_its_place(
         read_plan(tmp_path)
 
 
-def store(story: Story, directory: Path) -> None:
-    """The files of this story."""
-    directory.mkdir(exist_ok=True)
-    (directory / "plan.json").write_text(json.dumps(story.plan))
-    lines = sorted(story.history, key=lambda entry: entry["t"])
-    (directory / "history.jsonl").write_text("".join(f"{json.dumps(entry)}\n" for entry in lines))
-    (directory / "evidence").mkdir()
-    from chaos.case import Mark
-    from tests.chaos.stories import instant
-
-    def line(mark: Mark) -> str:
-        tick = "-" if mark.tick_ms is None else instant(100 + (mark.tick_ms - 1_800_000_000_000) / 1000)
-        facts = (mark.what, mark.job, mark.run, mark.attempt, mark.fence, tick, mark.agent, mark.at_s)
-        return "|".join(map(str, (*facts, mark.word or "-"))) + "\n"
-
-    (directory / "evidence" / "agent-1").write_text("".join(map(line, story.marks)))
-    for folder in ("events", "final"):
-        (directory / folder).mkdir()
-    for node, events in story.events.items():
-        (directory / "events" / f"{node}.jsonl").write_text("".join(f"{json.dumps(e)}\n" for e in events))
-    for name, content in story.final.items():
-        (directory / "final" / f"{name}.json").write_text(json.dumps(content))
-
-
 def test_check_judges_what_lies_in_a_directory(tmp_path: Path) -> None:
-    store(clean(), tmp_path)
+    write(clean(), tmp_path)
 
     assert main(["check", str(tmp_path)]) == 0
     assert "PASS" in (tmp_path / "report.html").read_text()
@@ -154,7 +130,7 @@ def test_check_judges_what_lies_in_a_directory(tmp_path: Path) -> None:
 def test_a_violation_is_exit_code_1_and_on_top_of_the_page(tmp_path: Path) -> None:
     story = clean()
     story.again(story.start(11), run=77, at_s=111.5)
-    store(story, tmp_path)
+    write(story, tmp_path)
 
     assert main(["check", str(tmp_path)]) == 1
     top = (tmp_path / "report.html").read_text().split("</header>")[0]
@@ -168,7 +144,7 @@ def test_a_violation_is_exit_code_1_and_on_top_of_the_page(tmp_path: Path) -> No
 def test_too_little_is_exit_code_2(tmp_path: Path) -> None:
     story = clean()
     story.plan["minimum"] = {"ticks": 10_000}
-    store(story, tmp_path)
+    write(story, tmp_path)
 
     assert main(["check", str(tmp_path)]) == 2
 
@@ -187,7 +163,7 @@ def test_no_case_and_a_used_directory_are_exit_code_3(
 def test_the_report_loads_nothing_from_outside_and_shows_no_markup_of_others(tmp_path: Path) -> None:
     story = clean()
     story.fault(115.0, 116.0, action="<script>alert(1)</script>")
-    store(story, tmp_path)
+    write(story, tmp_path)
 
     write_report(tmp_path, [Judged("story", tmp_path, story.plan, tuple(judge(story.case())))])
 
@@ -200,8 +176,8 @@ def test_the_report_loads_nothing_from_outside_and_shows_no_markup_of_others(tmp
 def test_a_page_of_several_cases_adds_them_up_and_names_the_gravest_first(tmp_path: Path) -> None:
     wrong = clean()
     wrong.again(wrong.start(11), run=77, at_s=111.5)
-    store(clean(), tmp_path / "000-right")
-    store(wrong, tmp_path / "001-wrong")
+    write(clean(), tmp_path / "000-right")
+    write(wrong, tmp_path / "001-wrong")
     write_suite(tmp_path, ["000-right", "001-wrong"], {"profile": "soak", "seed": 7})
 
     assert main(["check", str(tmp_path)]) == 1
