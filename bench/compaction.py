@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import http.client
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +21,6 @@ from urllib.parse import urlsplit
 
 from bench.cluster import (
     PORTS_A_NODE,
-    PROJECT,
     Cluster,
     DeadlineError,
     Node,
@@ -34,7 +32,7 @@ from bench.cluster import (
 )
 from bench.evidence import instant, judge, milliseconds, start_ms
 from bench.failover import seen_runs
-from bench.inventory import MIB
+from bench.inventory import MIB, seed
 from bench.jobs import NOOP, every_second, rare, spread_offset
 from bench.load import recorded
 from bench.options import Options
@@ -101,16 +99,6 @@ def run(options: Options) -> Result:
             return measure(cluster, options, base_port)
         finally:
             cluster.stop()
-
-
-def seed(cluster: Cluster, *, jobs: int, runs: int, tail_bytes: int = 0) -> str:
-    """Give every node of a cluster that has never started the same large state; gives what was made."""
-    arguments = [sys.executable, "-m", "node.seeding", "--jobs", str(jobs), "--runs", str(runs)]
-    arguments += ["--tail-bytes", str(tail_bytes)]
-    for node in cluster.nodes:
-        arguments += ["--config", str(node.config)]
-    made = subprocess.run(arguments, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True)
-    return made.stdout.strip()
 
 
 def measure(cluster: Cluster, options: Options, base_port: int) -> Result:

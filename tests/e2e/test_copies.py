@@ -10,7 +10,8 @@ import time
 import pytest
 
 from bench.cluster import PORTS_A_NODE, Cluster, Node, wait_for, write_node_config
-from bench.compaction import bytes_under, seed
+from bench.compaction import bytes_under
+from bench.inventory import seed
 from bench.relay import Relay, relayed
 from tests.e2e.cluster import DEADLINE_S, NewCluster, delete_jobs, judge_file, knob, steady_load
 
