@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pysyncobj.pickle as library_pickle  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
+from cluster.consensus import Consensus
 from cluster.raft import Role
 from tests.cluster.members import free_port, running
 
@@ -126,6 +129,58 @@ def test_new_member_joins_by_copy_under_load_without_an_election(tmp_path: Path)
         assert leader.machine.copies == 0, "the leader has enough to do: a follower gives the copy"
         assert not joiner.consensus.is_joining
         assert leader.consensus.membership.get("d").uid == joiner.consensus.settings.uid
+
+
+def test_nothing_is_ever_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pysyncobj unpickles commands, membership entries, large entries, dumps and its journal's metadata; none
+    of that is reached by what a peer sends, nor by what the own disk holds."""
+    unpickled: list[str] = []
+    for module, name in (
+        (pickle, "loads"),
+        (pickle, "load"),
+        (library_pickle, "loads"),
+        (library_pickle, "load"),
+    ):
+        monkeypatch.setattr(module, name, lambda *_, which=name: unpickled.append(which))
+    library_pickle.loads(b"")
+    assert unpickled == ["loads"], "it is noticed"
+    with running(tmp_path, log_entries_max=40, segment_bytes=2000, log_tail_bytes=2000) as group:
+
+        def commit(text: str) -> None:
+            """Proposed again where the leader that took it fell."""
+            for _ in range(20):
+                leader = group.elect()
+                group.propose(leader, text)
+                group.run_until(
+                    lambda at=leader: text in at.machine.proposals or group.leader is not at, text[:20]
+                )
+                if text in leader.machine.proposals:
+                    return
+            raise AssertionError(text[:20])
+
+        def change(of: Callable[[Consensus], object]) -> None:
+            group.run_until(lambda: of(group.elect().consensus) is None, "the change is taken")
+
+        commit("y" * 900_000)
+        for number in range(60):
+            commit(f"n{number}")
+        group.run_until(lambda: all(m.machine.checkpoints > 0 for m in group.members.values()), "trimmed")
+        address = group.addresses.setdefault("d", f"127.0.0.1:{free_port()}")
+        change(lambda leader: None if leader.membership.get("d") else leader.add_member("d", address))
+        joiner = group.start("d", joining=True)
+        group.run_until(lambda: "d" in joiner.consensus.membership.voters, "d votes")
+        goes, stays = [m for m in group.followers if m is not joiner][:2]
+        name = goes.name
+        change(lambda leader: leader.remove_member(name) if leader.membership.get(name) else None)
+        group.run_until(lambda: goes.fatal is not None, "it ends")
+        group.kill(name)
+        commit("last")
+        group.kill(stays.name)
+        back = group.start(stays.name)
+        commit("end")
+        group.applied_by(back, "end")
+        group.applied_by(joiner, "end")
+    assert unpickled == ["loads"]
 
 
 def test_member_that_was_away_too_long_gets_a_copy(tmp_path: Path) -> None:

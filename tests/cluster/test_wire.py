@@ -56,6 +56,8 @@ def test_messages_come_back_in_any_slices() -> None:
         {"entries": None},
         {"behind": 0},
         {"surplus": 1},
+        {"transmission": "finish", "data": b"\x80\x02}q\x00."},  # which pysyncobj would unpickle
+        {"serialized": b"\x80\x02}q\x00."},
         {"type": "apply_command"},
         {"type": 5},
         {"type": None},
