@@ -7,7 +7,8 @@ it at once: 140 MB held a loop up for a second. Rules:
 1. Beyond `LONG_BYTES` no commit moves anything; a helper thread does, over a connection of its own, beside
    the commits, until little is left. Then SQLite goes on as usual, and starts the log anew.
 2. A failed checkpoint is raised on the loop: the node stops.
-3. Over `ALARM_BYTES` somebody holds a snapshot for very long: it is said once, and the metric tells.
+3. Over `ALARM_BYTES` somebody holds a snapshot for very long: it is said, with what to do, once until the log
+   is shorter again, and the metric tells.
 """
 
 from __future__ import annotations
@@ -47,10 +48,10 @@ class WriteAhead:
     def look(self) -> None:
         """Raises what the helper thread met."""
         draining = self._draining
+        size = self._store.wal_bytes()
+        self._alarm(size)  # also while the helper works: it waits for the very reader that makes the log grow
         if draining is None:
-            size = self._store.wal_bytes()
             if size > LONG_BYTES:
-                self._alarm(size)
                 begun = self._draining = _Draining()
                 self._store.checkpoint_at_commits(False)
                 self._spawn(lambda: self._drain(begun))
@@ -79,5 +80,10 @@ class WriteAhead:
 
     def _alarm(self, size: int) -> None:
         if size > ALARM_BYTES and not self._is_alarmed:
-            log.error("the state's write-ahead log has %d MiB: a reader holds its snapshot", size >> 20)
+            log.error(
+                "the state's write-ahead log has %d MiB, and grows until a reader lets go of its snapshot:"
+                " end programs that have %s open (fuser names them), or restart this node",
+                size >> 20,
+                self._store.path,
+            )
         self._is_alarmed = size > ALARM_BYTES
