@@ -263,10 +263,12 @@ def _tell_new(done: dict[str, Any]) -> None:
             "its certificate names the old cluster. Where the CA is kept: cronclave cluster cert renew"
             f" DIRECTORY --node {done['node']} --cluster {done['cluster']}; then copy its tls/ folder here"
         )
-    then = "each job's catch-up policy decides" if done["catchup"] else "they are missed(restored)"
+    then = "each job's catch-up policy decides about the rest"
+    if not done["catchup"]:
+        then = "those that nobody ran are then missed(restored)"
     click.echo(
         f"ticks since {rfc3339(done['stamp_ms'])} wait up to {done['hold_ms'] / 1000:g} s for the agents'"
-        f" journals; of those that nobody ran, {then}"
+        f" journals; {then}"
     )
     click.echo(f"start it with: cronclave node --config {done['config']}")
     click.echo("then, on each other machine, with an empty directory: cronclave cluster join")
