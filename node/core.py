@@ -36,7 +36,7 @@ from cluster.settings import ClusterSettings, Founder
 from cluster.tcp import LinkSettings, TcpLinks
 from cluster.tls import TlsError, TlsFiles, identity
 from cluster.turns import BOUNDS_S
-from node import bridge
+from node import bridge, majority
 from node.__main__ import configure_logging
 from node.clock import wall_base_ms
 from node.config import ConfigError, NodeConfig, load_config
@@ -317,17 +317,14 @@ class Core:
         if now_s - self._compared_s < COMPARE_S:
             return
         self._compared_s = now_s
-        peers = self._consensus.peers()
-        for index, own in self._state.marks.items():
-            told = [p.status.get("marks", {}).get(str(index)) for p in peers if p.voter]
-            for other in set(told) - {None, own.hex()}:
-                if 2 * told.count(other) > len(peers) + 1:
-                    kept = self._state.set_aside()
-                    shutil.rmtree(self._config.data / COPIES, ignore_errors=True)  # of that state
-                    raise DivergedError(
-                        f"the state of this node differs from the majority's at log index {index}; it is kept"
-                        f" in {kept} for you to look at; the next start makes a new one from log or peer"
-                    )
+        index = majority.differs_at(self._state.marks, self._consensus.peers())
+        if index is not None:
+            kept = self._state.set_aside()
+            shutil.rmtree(self._config.data / COPIES, ignore_errors=True)  # of that state
+            raise DivergedError(
+                f"the state of this node differs from the majority's at log index {index}; it is kept"
+                f" in {kept} for you to look at; the next start makes a new one from log or peer"
+            )
 
     def _forget(self, front: str) -> None:
         """Nobody waits any more for what this front proposed."""
@@ -341,11 +338,11 @@ class Core:
         state = self._state.machine.state
         space = self._storage.look(time.monotonic())
         return {
-            "marks": {
+            majority.MARKS: {
                 str(index): mark.hex() for index, mark in sorted(self._state.marks.items())[-MARKS_TOLD:]
             },
             "free_bytes": space.free_bytes,
-            "low": space.low,
+            majority.LOW: space.low,
             "tzdata": state.tzdata,
             "front": self._front.lives(time.monotonic()),
             "stopping": self._ending.has_begun,
@@ -418,8 +415,7 @@ class Core:
             "version": self._version,
             "tzdata": state.tzdata,
             "free_bytes": space.free_bytes,
-            "storage_low": 2 * (sum(bool(p.status.get("low")) for p in consensus.peers()) + space.low)
-            > len(peers) + 1,
+            "storage_low": majority.is_storage_low(space.low, consensus.peers()),
             "wal_bytes": self._state.wal_bytes(),
             "log_bytes": consensus.log_bytes,
             "log_entries": consensus.log_entries,
