@@ -131,12 +131,8 @@ class Store:
         return store
 
     def close(self) -> None:
-        self._closed = True
-        self._standstill.end()
-        self._connection.close()
-        self._standstill.close()
-
-    _closed = False
+        """A copy that a helper thread makes meanwhile ends with StoreError."""
+        self._standstill.close(self._connection.close)
 
     def _create(self, cluster: str) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -330,15 +326,14 @@ class Store:
         return _state_of_copy(path)
 
     def _copy_by_pages(self, path: Path) -> None:
-        if self._closed:
-            raise StoreError(f"{self.path}: closed while it was copied")
         path.unlink(missing_ok=True)
         target = sqlite3.connect(path, isolation_level=None)
         try:
             target.execute("PRAGMA journal_mode=OFF")
             target.execute("PRAGMA synchronous=OFF")
             if self.writer:
-                self._copy_pages(target, path)
+                with self._standstill.calling:
+                    self._copy_pages(target, path)
             else:
                 source = Store.open_reader(self.path, query_ms_max=None)
                 try:
@@ -351,13 +346,13 @@ class Store:
             target.close()
 
     def _copy_pages(self, target: sqlite3.Connection, path: Path) -> None:
+        self._refuse_closed()
         descriptor = os.open(path, os.O_RDONLY)
 
         steps = itertools.count(1)
 
         def pause(status: int, remaining: int, total: int) -> None:
-            if self._closed:
-                raise StoreError(f"{self.path}: closed while it was copied")
+            self._refuse_closed()
             if next(steps) % _COPY_STEPS_SYNCED == 0:
                 os.fdatasync(descriptor)
                 time.sleep(_COPY_PAUSE_S)
@@ -367,6 +362,10 @@ class Store:
         finally:
             # Ours alone: no other connection of this process has the new file open.
             os.close(descriptor)
+
+    def _refuse_closed(self) -> None:
+        if self._standstill.is_closed():
+            raise StoreError(f"{self.path}: closed while it was copied")
 
 
 def _state_of_copy(path: Path) -> state.State:

@@ -13,6 +13,8 @@ commit could wait for. Rules:
    in another way.
 4. The descriptor that the file is read by is kept until the database is closed: closing it earlier would
    drop the locks that SQLite has on the file (rule 3 of `connection`).
+5. A database that begins to be closed is called by nobody any more, and who calls it at that moment is waited
+   for: at most for a few pages of a copy.
 
 Rejected: copying page by page over the writer's connection (`sqlite3_backup`) as the usual way. Each step
 takes the lock that the next commit needs, on a busy machine for as long as the system keeps the copying
@@ -40,19 +42,20 @@ class Standstill:
         self._path, self._commits_move = path, commits_move
         self.moving = threading.Lock()
         """Held by whoever moves the log beside the commits, and while the file stands still."""
+        self.calling = threading.Lock()
+        """Held by a helper thread that calls the database over the owner's connection; it looks at
+        `is_closed` first and then often, since closing waits for it."""
         self._switch = threading.Lock()
         self._wanted = True
         self._stands = False
-        self._copies = False
-        self._ended = False
-        self._closed = False
         self._descriptor = -1
+        self._closed = False
 
     def at_commits(self, on: bool) -> None:
         """Whether commits move the log, once the file need not stand still."""
         with self._switch:
             self._wanted = on
-            if not self._ended:
+            if not self._closed:
                 self._commits_move(on and not self._stands)
 
     def copy(
@@ -69,40 +72,40 @@ class Standstill:
         with self.moving:
             self._stand(True)
             try:
-                return _all_moved(move, pause) and self._read(to, log_bytes, pause)
+                return not self._closed and _all_moved(move, pause) and self._read(to, log_bytes, pause)
             finally:
                 self._stand(False)
 
-    def end(self) -> None:
-        """The database is about to be closed: from now on nobody here calls it."""
-        with self._switch:
-            self._ended = True
+    def is_closed(self) -> bool:
+        """Or begins to be, on another thread, at any moment."""
+        return self._closed
 
-    def close(self) -> None:
-        """The database was closed."""
+    def close(self, close: Callable[[], None]) -> None:
+        """Close the database by `close`: SQLite's connection must not be used by one thread while another
+        closes it. Nobody here calls it meanwhile or afterwards."""
         with self._switch:
             self._closed = True
+            with self.calling:
+                close()
             self._leave()
 
     def _stand(self, still: bool) -> None:
         with self._switch:
-            self._stands = self._copies = still
-            if not self._ended:
+            self._stands = still
+            if self._closed:
+                self._leave()
+            else:
                 self._commits_move(self._wanted and not still)
-            self._leave()
-
-    def _is_ended(self) -> bool:
-        """By the loop, at any moment."""
-        return self._ended
 
     def _leave(self) -> None:
-        if self._closed and not self._copies and self._descriptor >= 0:
+        """The database is closed: the descriptor goes when no copy reads from it."""
+        if not self._stands and self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
     def _read(self, to: Path, log_bytes: Callable[[], int], pause: Callable[[float], None]) -> bool:
         with self._switch:
-            if self._ended:
+            if self._closed:
                 return False
             if self._descriptor < 0:
                 self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
@@ -118,9 +121,9 @@ class Standstill:
                 offset += count
                 os.fdatasync(written)
                 pause(PAUSE_S)
-                if self._is_ended() or log_bytes() > LOG_BYTES_MAX:
+                if self.is_closed() or log_bytes() > LOG_BYTES_MAX:
                     return False
-            return not self._is_ended()
+            return True
         finally:
             os.close(written)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -92,6 +93,52 @@ def test_a_checkpoint_does_not_wait_for_readers(story: Story) -> None:
         assert state.load(reader).idx == before
     reader.close()
     assert story.store.wal_bytes() > 0
+
+
+def test_a_checkpoint_syncs_what_a_reader_kept_in_the_write_ahead_log(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only then may the Raft log be trimmed. SQLite syncs a log of which it can move something."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    reader = Store.open_reader(story.path)
+    with reader.snapshot():
+        reader.value("SELECT idx FROM state")
+        story.put(job())
+        story.store.checkpoint()
+        monkeypatch.setattr(os, "fsync", note)
+        story.put(job("later"))
+        story.store.checkpoint()
+    assert synced == [f"{story.path.name}-wal", story.path.parent.name]
+    reader.close()
+
+
+def test_a_readers_copy_is_as_of_its_beginning_whatever_the_writer_does(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a snapshot each commit of the writer would start it anew."""
+    monkeypatch.setattr(connection, "_COPY_PAGES", 16)
+    story.put(*[job(f"job-{number}", description="x" * 2_000) for number in range(200)])
+    before, commits = state.load(story.store).idx, 0
+
+    def commit(seconds: float) -> None:
+        nonlocal commits
+        commits += 1
+        if commits <= 5:
+            story.put(job("changing", description=f"{commits}"))
+
+    monkeypatch.setattr(connection.time, "sleep", commit)
+    reader = Store.open_reader(story.path)
+    copied = reader.copy_to(tmp_path / "copy.db")
+    reader.close()
+    assert commits >= 5
+    assert (copied.idx, state.load(story.store).idx) == (before, before + 5)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("copy")] == ["copy.db"]
 
 
 def test_a_copy_is_whole_and_opens_as_a_state(story: Story, tmp_path: Path) -> None:
