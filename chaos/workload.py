@@ -31,6 +31,7 @@ REGISTERS = ("register-1", "register-2")
 WRITERS = 2  #: for each register
 MANUAL, LONG = "manual", "long"
 LONG_S = 5
+AGAIN = 0.2  #: so often a key is repeated
 DECLARE_S = 30.0
 
 #: How a payload learns the time: the harness's own clock, without a process; or another host's wall clock.
@@ -275,30 +276,39 @@ def _register(document: Any, reply: httpx2.Response) -> dict[str, Any]:
 
 
 class _Runner:
-    """Starts runs with an Idempotency-Key; repeats the key when the answer was lost, and now and then
-    anyway."""
+    """Starts runs with an Idempotency-Key; repeats the key when the answer was lost, and now and then anyway:
+    at once, or much later, when another node may lead."""
 
     def __init__(self, job: str, seed: int) -> None:
         self._job, self._seed = job, seed
         self._count = 0
         self._looking: list[int] = []
+        self._words: list[str] = []
 
     def __call__(self, api: Api) -> None:
         self._count += 1
         word = f"{self._job}-{self._seed}-{self._count}"
         for _ in range(3):
-            outcome, _, result = api.call(
-                "run", "POST", f"/v1/jobs/{self._job}/runs",
-                told={"job": self._job, "word": word}, body={"params": {"word": word}},
-                headers={"idempotency-key": word}, read=lambda document, _: {"run": document["id"]},
-            )  # fmt: skip
-            if outcome == "ok":
-                self._looking.append(result["run"])
-                if api.dice.random() > 0.2:
+            run = self._ask(api, word)
+            if run is not None:
+                self._looking.append(run)
+                if api.dice.random() > AGAIN:
                     break
+        if self._words and api.dice.random() < AGAIN:
+            self._ask(api, api.dice.choice(self._words))
+        self._words.append(word)
         if self._looking:
             run = api.dice.choice(self._looking[-20:])
             api.call(
                 "look", "GET", f"/v1/runs/{run}", told={"run": run},
                 read=lambda document, _: {"state": document["state"]},
             )  # fmt: skip
+
+    def _ask(self, api: Api, word: str) -> int | None:
+        """The run of this word; None where no success was told."""
+        outcome, _, result = api.call(
+            "run", "POST", f"/v1/jobs/{self._job}/runs",
+            told={"job": self._job, "word": word}, body={"params": {"word": word}},
+            headers={"idempotency-key": word}, read=lambda document, _: {"run": document["id"]},
+        )  # fmt: skip
+        return int(result["run"]) if outcome == "ok" else None

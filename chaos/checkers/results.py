@@ -11,6 +11,8 @@ Rules:
 5. Another attempt comes behind one that did not succeed, with a higher fence.
 6. There is no sign of life of an attempt behind the end that a node told.
 7. An accepted manual run starts within LATE_S, unless a fault holds it up (causes.py).
+8. The times of an attempt are those that its payload wrote, within RECORD_S. No tick is decided AHEAD_S
+   before it is due.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from chaos.checkers.due import due_ms, seconds
 
 NAME = "results"
 CLOCK_S = 0.05
+RECORD_S = 1.0  #: between what a payload writes and what its spooler notes, on an idle machine
+AHEAD_S = 2.0  #: a leader decides 50 ms ahead; its clock may be off by 1.2 s before it stops planning
 TELL_S = 5.0  #: what ended so shortly before the end of the run may not have been told
 BEGIN = (1, 0)  #: a reset before the first event leaves nothing out
 DRILL = "drill"
@@ -50,6 +54,8 @@ def check(case: Case) -> Finding:
         *_ledger_as_told(case),
         *_behind_the_end(case),
         *_manual(case),
+        *_times(case, runs),
+        *_ahead(case),
     ]
     ends = Counter(str(run["state"]) for run in runs)
     said = ", ".join(f"{count} {state}" for state, count in sorted(ends.items()))
@@ -313,3 +319,38 @@ def _manual(case: Case) -> Iterable[Offence]:
             when = "never" if started_s is None else f"{started_s - op.ended_s:.1f} s later"
             detail = f"{op.arguments['job']}: run {run} was accepted and started {when}, no fault held it up"
             yield Offence("late", detail, op.ended_s, op.arguments["job"], op.id, run)
+
+
+def _times(case: Case, runs: list[Run]) -> Iterator[Offence]:
+    wrote = {(mark.run, mark.attempt, mark.what): mark.at_s for mark in case.marks}
+    for run in runs:
+        for attempt in attempts_of(run):
+            for what, field in (("S", "started"), ("E", "finished")):
+                wrote_s = wrote.get((run["id"], str(attempt["number"]), what))
+                noted = attempt.get(field)
+                if wrote_s is None or noted is None:
+                    continue
+                off_s = case.at_s(milliseconds(noted)) - wrote_s
+                if abs(off_s) > RECORD_S * case.slowness(wrote_s, wrote_s):
+                    detail = (
+                        f"attempt {attempt['number']} of run {run['id']} of {run['job']}: {field} is {noted},"
+                    )
+                    detail += f" {off_s:+.2f} s from what its payload wrote"
+                    yield Offence("wrong-time", detail, wrote_s, run["job"], run=run["id"])
+
+
+def _ahead(case: Case) -> Iterator[Offence]:
+    seen: set[int] = set()
+    for node, events in case.events.items():
+        for event in events:
+            if event["event"] != "run_created" or not event.get("tick") or event["run"] in seen:
+                continue
+            ahead_s = case.at_s(milliseconds(event["tick"])) - event["t"]
+            if ahead_s > AHEAD_S:
+                seen.add(event["run"])
+                detail = (
+                    f"run {event['run']} of {event['name']} was created {ahead_s:.1f} s before it was due"
+                )
+                yield Offence(
+                    "ahead", f"{detail} (told by {node})", event["t"], event["name"], run=event["run"]
+                )

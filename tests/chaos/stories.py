@@ -84,6 +84,9 @@ class Story:
 
     def late(self, second: int) -> None:
         """It came 3.5 s later."""
+        attempt = self.run(second)["tasks"]["main"]["attempts"][0]
+        start_s = self.start(second).at_s + 3.5
+        attempt.update(started=instant(start_s), finished=instant(start_s + 0.04))
         for mark in [m for m in self.marks if m.run == second]:
             self.marks.remove(mark)
             self.again(mark, at_s=mark.at_s + 3.5)
@@ -223,6 +226,7 @@ def _run(number: int, job: str, due_s: float) -> dict[str, Any]:
     attempt = {
         "id": 5_000 + number, "number": 1, "fence": 10_000 + number, "agent": "agent-1",
         "granted": instant(due_s - 0.04), "state": "succeeded", "exit_code": 0,
+        "started": instant(due_s + 0.01), "finished": instant(due_s + 0.05),
     }  # fmt: skip
     return {
         "id": number, "job": job, "state": "succeeded", "created": instant(due_s - 0.05), "reason": None,
@@ -241,7 +245,7 @@ def _told(number: int, job: str, due_s: float) -> list[dict[str, Any]]:
     ended = {"state": "succeeded", "exit_code": 0}
     tick = {"trigger": 1, "first": instant(due_s), "last": instant(due_s), "count": 1, "outcome": "ran"}
     before = [
-        {"event": "run_created", **run},
+        {"event": "run_created", **run, "tick": instant(due_s) if job == "pulse" else None},
         {"event": "attempt_assigned", **attempt, "task": number},
         {"event": "attempt_granted", **attempt, "fence": 10_000 + number},
         {"event": "run_started", **run},

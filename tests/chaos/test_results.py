@@ -80,6 +80,49 @@ def _told_exit(story: Story) -> None:
     story.run(5)["exit_code"] = 1
 
 
+def _told_start(story: Story, second: int, **changes: Any) -> None:
+    mark = story.start(second)
+    story.marks.remove(mark)
+    story.again(mark, **changes)
+
+
+def _nobody_told(story: Story) -> None:
+    for events in story.events.values():
+        events[:] = [e for e in events if not (e["event"] == "run_ended" and e["run"] == 5)]
+
+
+def _told_outcome(story: Story) -> None:
+    for events in story.events.values():
+        decided = next(e for e in events if e["event"] == "tick_decided" and e["run"] == 5)
+        decided.update(outcome="skipped", reason="overlap")
+
+
+def _a_range_over_what_was_decided(story: Story) -> None:
+    for events in story.events.values():
+        decided = next(e for e in events if e["event"] == "tick_decided" and e["run"] == 5)
+        several = {**decided, "id": "9000.0", "outcome": "missed", "last": instant(109), "count": 5}
+        events.append(several)
+
+
+def _bare(story: Story) -> None:
+    story.run(5)["tasks"]["main"]["attempts"][0]["state"] = "lost"
+
+
+def _exit_3(story: Story) -> None:
+    story.run(5)["tasks"]["main"]["attempts"][0]["exit_code"] = 3
+
+
+def _noted(story: Story, field: str, value: str) -> None:
+    story.run(5)["tasks"]["main"]["attempts"][0][field] = value
+
+
+def _decided_ahead(story: Story) -> None:
+    for events in story.events.values():
+        for event in events:
+            if event["event"] == "run_created" and event["run"] == 25:
+                event["t"] = 122.5
+
+
 RESULTS = [
     plant(kind="started-twice", because="double spawn of a manual run",
           bug=a_spooler_starts_a_manual_run_twice),
@@ -120,38 +163,17 @@ RESULTS = [
           bug=lambda s: _told_start(s, 5, job="manual")),
     plant(kind="late", because="an accepted run waits for nothing",
           bug=accepted_and_started_late),
-]  # fmt: skip
-
-
-def _told_start(story: Story, second: int, **changes: Any) -> None:
-    mark = story.start(second)
-    story.marks.remove(mark)
-    story.again(mark, **changes)
-
-
-def _nobody_told(story: Story) -> None:
-    for events in story.events.values():
-        events[:] = [e for e in events if not (e["event"] == "run_ended" and e["run"] == 5)]
-
-
-def _told_outcome(story: Story) -> None:
-    for events in story.events.values():
-        decided = next(e for e in events if e["event"] == "tick_decided" and e["run"] == 5)
-        decided.update(outcome="skipped", reason="overlap")
-
-
-def _a_range_over_what_was_decided(story: Story) -> None:
-    for events in story.events.values():
-        decided = next(e for e in events if e["event"] == "tick_decided" and e["run"] == 5)
-        several = {**decided, "id": "9000.0", "outcome": "missed", "last": instant(109), "count": 5}
-        events.append(several)
-
-
-RESULTS += [
     plant(kind="untold", because="no node told its end", bug=_nobody_told),
     plant(kind="changed", because="another outcome was told", bug=_told_outcome),
     plant(kind="decided-twice", because="a range over one that ran",
           bug=_a_range_over_what_was_decided),
+    plant(kind="bare-success", because="no attempt succeeded", bug=_bare),
+    plant(kind="wrong-exit", because="a success with exit code 3", bug=_exit_3),
+    plant(kind="wrong-time", because="the start of another time",
+          bug=lambda s: _noted(s, "started", instant(102))),
+    plant(kind="wrong-time", because="an end that came later",
+          bug=lambda s: _noted(s, "finished", instant(109))),
+    plant(kind="ahead", because="decided long before it is due", bug=_decided_ahead),
 ]  # fmt: skip
 
 

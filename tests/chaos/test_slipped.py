@@ -80,7 +80,30 @@ def skipped_because_of(story: Story, named: int) -> None:
     story.tick(5).update(outcome="skipped", reason="overlap", run=named, decided_at=instant(104.95))
 
 
+def queued_for_nothing(story: Story) -> None:
+    for entry in story.history:
+        if entry["kind"] == "declared":
+            entry["policies"] = {"overlap": "queue_all"}
+    story.late(14)
+
+
+def early_long_behind_a_skew(story: Story) -> None:
+    skew = {"kind": "clock-skew", "node": "node-1", "skew_ms": 3_600_000}
+    story.fault(101.0, 102.0, "clock-ahead", fault=skew)
+    mark = story.start(20)
+    story.marks.remove(mark)
+    story.again(mark, at_s=mark.at_s - 0.8)
+
+
+def started_elsewhere(story: Story) -> None:
+    mark = story.start(5)
+    story.marks.remove(mark)
+    story.again(mark, agent="agent-2")
+
+
 TICKS = [
+    plant(checker=ticks, kind="late", because="queued, and nothing before it", bug=queued_for_nothing),
+    plant(checker=ticks, kind="early", because="long behind a clock's fault", bug=early_long_behind_a_skew),
     plant(checker=ticks, kind="early", because="an hour ahead", bug=an_hour_ahead),
     plant(checker=ticks, kind="started-twice", because="behind the window", bug=twice_behind_the_window),
     plant(checker=ticks, kind="never-due", because="in the ledger only", bug=a_tick_that_never_was),
@@ -173,6 +196,7 @@ def two_attempts_at_once(story: Story) -> None:
 
 
 OTHERS = [
+    plant(checker=dispatch, kind="wrong-agent", because="granted to another", bug=started_elsewhere),
     plant(checker=dispatch, kind="term-went-back", because="a vote is forgotten", bug=a_vote_is_forgotten),
     plant(checker=dispatch, kind="left-out", because="a node tells less", bug=an_event_is_left_out),
     plant(checker=dispatch, kind="left-out", because="a node stops telling", bug=a_node_stops_telling),
