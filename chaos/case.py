@@ -163,6 +163,16 @@ class Case:
         return frozenset(entry["node"] for entry in self.history if entry["kind"] == "view")
 
     @cached_property
+    def zones(self) -> dict[str, str]:
+        """The zone of each host, as it told the cluster."""
+        found = {name: str(told.get("zone", "")) for name, told in self.final.get("nodes", {}).items()}
+        for events in self.events.values():
+            for event in events:
+                if event["event"] == "agent_connected":
+                    found.setdefault(str(event["name"]), str(event["zone"]))
+        return found
+
+    @cached_property
     def leaderships(self) -> list[tuple[float, float]]:
         """Stretches in which one node said all the time that it leads, in one term, with a quorum."""
         found = []

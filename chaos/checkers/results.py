@@ -6,8 +6,8 @@ Rules:
    job may try: manual runs once.
 3. What succeeded wrote its start and its end. What an event told of an end or of a tick is what lists tell in
    the end; and of every end that they tell an event told, where a node was never reset.
-4. Every other end has its cause: lost a fault that hurts agents, cancelled a newer tick under cancel_running,
-   expired a start deadline that was over. Nothing of this load fails, or has a time limit.
+4. Every other end has its cause: lost a fault that hurt its own agent, cancelled a newer tick under
+   cancel_running, expired a start deadline that was over. Nothing of this load fails, or has a time limit.
 5. Another attempt comes behind one that did not succeed, with a higher fence.
 6. There is no sign of life of an attempt behind the end that a node told.
 7. An accepted manual run starts within LATE_S, unless a fault holds it up (causes.py).
@@ -24,7 +24,7 @@ from typing import Any
 
 from chaos.case import Case, Mark, milliseconds
 from chaos.checkers import Finding, Offence, finding
-from chaos.checkers.causes import agents_hurt, excused, late_s
+from chaos.checkers.causes import agent_hurt, agents_hurt, excused, late_s
 from chaos.checkers.due import due_ms, seconds
 
 NAME = "results"
@@ -186,8 +186,13 @@ def _no_cause(case: Case, run: Run, newest: int) -> str:
     created_ms, finished_ms = milliseconds(run["created"]), milliseconds(run["finished"])
     match run["state"]:
         case "lost":
-            from_s, until_s = case.at_s(created_ms), case.at_s(finished_ms)
-            return "" if agents_hurt(case, from_s, until_s) else "no agent was hurt"
+            lost = [a for a in attempts_of(run) if a["state"] == "lost"]
+            for attempt in lost:
+                from_s = case.at_s(milliseconds(attempt["granted"] or run["created"]))
+                if not agent_hurt(case, attempt["agent"], from_s, case.at_s(finished_ms)):
+                    return f"nothing had hurt {attempt['agent']}"
+            hurt = bool(lost) or agents_hurt(case, case.at_s(created_ms), case.at_s(finished_ms))
+            return "" if hurt else "no agent was hurt"
         case "cancelled":
             if policies.get("overlap") != "cancel_running":
                 return "nobody cancelled it"

@@ -35,7 +35,7 @@ def hosts(case: Case, band: Band) -> list[str]:
         found = [middle] if middle else sorted({host for pair in pairs for host in pair} - {CLIENT})
         return [host for host in found if host]
     zones = {str(zone) for zone in (*band.fault.get("zones", ()), band.fault.get("zone")) if zone}
-    there = sorted(host for host, zone in _zones(case).items() if zone in zones)
+    there = sorted(host for host, zone in case.zones.items() if zone in zones)
     return there or [name.split("/")[0] for name in _named(band.fault)]
 
 
@@ -53,13 +53,3 @@ def _names(names: Iterable[str]) -> str:
     found = list(names)
     more = f" and {len(found) - NAMED_MAX} more" if len(found) > NAMED_MAX else ""
     return ", ".join(found[:NAMED_MAX]) + more
-
-
-def _zones(case: Case) -> dict[str, str]:
-    """The zone of each host, by the product's word: it is drawn, not judged."""
-    found = {name: str(told.get("zone", "")) for name, told in case.final.get("nodes", {}).items()}
-    for events in case.events.values():
-        for event in events:
-            if event["event"] == "agent_connected":
-                found.setdefault(str(event["name"]), str(event["zone"]))
-    return found
