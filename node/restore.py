@@ -246,7 +246,7 @@ def _new_uid(config: NodeConfig, config_path: Path, former: str) -> str:
     """The new cluster's uid; one that has to be written must be writable."""
     if config.cluster != former:
         return config.cluster
-    if len(_CLUSTER_LINE.findall(_top(config_path.read_text()))) != 1:
+    if [value for _, _, value in _CLUSTER_LINE.findall(_top(config_path.read_text()))] != [former]:
         raise RestoreError(
             f'{config_path}: the line cluster = "{former}" was not found as such. Write a new uid there by'
             " hand (32 hexadecimal digits) and try again"

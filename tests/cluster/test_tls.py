@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import logging
 import shutil
+import ssl
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from cluster.authority import Authority, request, request_key
-from cluster.tls import ExpiryWarning, LinkTls, RefusalLog, TlsError, TlsFiles, identity
+from cluster.reactor import Reactor
+from cluster.tcp import LinkSettings, TcpLinks
+from cluster.tls import (
+    LOOK_S,
+    RETRY_S,
+    ExpiryWarning,
+    LinkTls,
+    RefusalLog,
+    TlsError,
+    TlsFiles,
+    WatchedFiles,
+    identity,
+)
 from tests.cluster.certificates import Certificates
+from tests.cluster.members import free_port
+from tests.cluster.test_handshake import Ear, Pair
 
 OWN = identity("c", "a")
 
@@ -169,3 +185,110 @@ def test_an_authority_of_two_finds_the_certificate_of_its_key(tmp_path: Path) ->
     both.write_bytes(bundle)
     for each in (old, new):
         LinkTls(replace(each.issue("a"), trust=both), OWN)
+
+
+def test_refused_files_are_tried_again_after_a_while_and_used_ones_are_not(tmp_path: Path) -> None:
+    """The time may have been the reason."""
+    file, now_s = tmp_path / "node.pem", [0.0]
+    file.write_text("one")
+    watched = WatchedFiles([file], clock=lambda: now_s[0])
+    assert not watched.changed()
+    file.write_text("another")
+    assert watched.changed()
+    watched.refused()
+    assert not watched.changed()
+    now_s[0] += RETRY_S
+    assert watched.changed()
+    watched.used()
+    now_s[0] += 10 * RETRY_S
+    assert not watched.changed()
+
+
+def test_refused_files_are_read_again_though_they_did_not_change(
+    files: TlsFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tls = LinkTls(files, OWN)
+    not_yet_valid(files, tmp_path)
+    now_s = [1_000.0]
+    monkeypatch.setattr(tls._watched, "_clock", lambda: now_s[0])
+    for passed_s in (0.0, 1.0, RETRY_S):
+        now_s[0] += passed_s
+        tls.look()
+    assert caplog.text.count("is the clock of this machine right?") == 2
+
+    Certificates(tmp_path / "own", cluster="c").issue("a")
+    tls.look()
+    used = tls.accepting
+    now_s[0] += 10 * RETRY_S
+    tls.look()
+    assert tls.accepting is used, "it works: no reason to read it again"
+
+
+def test_key_that_needs_a_person_is_refused(files: TlsFiles) -> None:
+    """Not asked for on a terminal that nobody sees."""
+    key = serialization.load_pem_private_key(files.key.read_bytes(), password=None)
+    files.key.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+    )
+    with pytest.raises(TlsError, match="the key is encrypted"):
+        LinkTls(files, OWN)
+
+
+def test_names_cannot_be_made_to_look_like_another_cluster() -> None:
+    assert identity("c", "a/b") == "cronclave://c/node/a%2Fb"
+    assert identity("c/node/a", "b") == "cronclave://c%2Fnode%2Fa/node/b"
+
+
+def test_links_speak_no_older_tls(files: TlsFiles) -> None:
+    tls = LinkTls(files, OWN)
+    assert {tls.accepting.minimum_version, tls.dialling.minimum_version} == {ssl.TLSVersion.TLSv1_3}
+
+
+def test_end_of_the_own_certificate_is_said_at_each_look(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = Certificates(tmp_path / "own", cluster="c").issue("a", age_days=80, days=90)
+    LinkTls(files, OWN).look()
+    assert "in 9 days: renew it" in caplog.text
+
+
+def test_new_files_are_found_without_a_word_and_once_more_on_request(
+    files: TlsFiles, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "cluster.tls")
+    now_s = [0.0]
+    reactor = Reactor(clock=lambda: now_s[0])
+    links = TcpLinks(reactor, LinkSettings(f"127.0.0.1:{free_port()}", tls=files, identity=OWN))
+    ends = [links.certificate_ends_s]
+    for days in (30, 60):  # found again and again
+        Certificates(tmp_path / "own", cluster="c").issue("a", days=days)
+        now_s[0] += LOOK_S + 0.1
+        reactor.step(0.0)
+        ends.append(links.certificate_ends_s)
+    assert len(set(ends)) == 3
+    before = caplog.text.count("is read again")
+    links.reload()  # a request reads them whether they look changed or not
+    assert caplog.text.count("is read again") == before + 1
+    links.close()
+    reactor.close()
+
+
+def test_connections_that_stand_outlive_new_certificates(tmp_path: Path) -> None:
+    """Breaking them would be an election for nothing."""
+    certificates = Certificates(tmp_path / "own", cluster="c")
+    first, second = Ear("a"), Ear("b")
+    pair = Pair(first, second, tls=certificates.issue)
+    pair.until(lambda: first.up == ["b"] and second.up == ["a"], "connected")
+    certificates.issue("a", days=30)
+    for links in pair.links:
+        links.reload()
+    for term in range(3):
+        assert pair.links[0].send("b", {"type": "higher_term", "term": term})
+        pair.links[0].flush()
+        pair.until(lambda term=term: len(second.messages) == term + 1, "heard")
+    assert (first.down, second.down, first.lost, second.lost) == ([], [], [], [])
+    pair.close()

@@ -13,10 +13,11 @@ from cluster import raft
 from cluster.batcher import pack_entry
 from cluster.disk import FileDisk
 from cluster.journal import Journal
+from cluster.restore import unpack_members
 from node.backup import verify
 from node.config import load_config
 from node.identity import lock_data
-from node.restore import RestoreError, Wishes, recover, restore
+from node.restore import RestoreError, Wishes, recover, restore, survey
 from scheduler import codec
 from scheduler.commands import PutJobs
 from scheduler.model import parse_job, seed
@@ -145,6 +146,97 @@ def test_a_backup_without_its_checksum_needs_a_word(backup: Path) -> None:
     backup.with_name("backup.db.sha256").write_text("nonsense\n")
     with pytest.raises(BackupError, match="no line of sha256sum"):
         verify(backup)
+
+
+def test_a_checksum_that_is_given_counts_before_the_one_beside_it(backup: Path) -> None:
+    digest = hashlib.sha256(backup.read_bytes()).hexdigest()
+    assert verify(backup, sha256=digest).cluster == "story"
+    with pytest.raises(BackupError, match="SHA-256 is"):
+        verify(backup, sha256="0" * 64)
+
+
+def test_the_new_node_is_nobody_that_was_there_before_and_alone(
+    backup: Path, config: Path, tmp_path: Path
+) -> None:
+    uids = []
+    for kind in ("restore", "recover"):
+        wishes = Wishes(kind, 1_000, catchup=False, number=None)
+        restore(backup, config, wishes) if kind == "restore" else recover(config, wishes)
+        uids.append(json.loads((tmp_path / "data" / "identity.json").read_text())["uid"])
+        membership, _ = unpack_members(state_in(tmp_path / "data").members)
+        assert [(m.name, m.uid, m.voter) for m in membership.members] == [("n1", uids[-1], True)]
+    assert uids[0] != uids[1]
+
+
+def test_the_configuration_changes_last(
+    backup: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then the node of the directory is not that of the configuration, and does not start."""
+    config.write_text(GOOD.replace('"c1"', '"story"'))
+    before, replace = config.read_text(), os.replace
+
+    def fail(source: Path, target: Path) -> None:
+        if Path(target) == tmp_path / "data":
+            raise OSError("the disk went away")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(RestoreError, match=r"the disk went away: what was made is in .*data\.restoring"):
+        restore(backup, config, WISHES)
+    assert config.read_text() == before
+    monkeypatch.undo()
+    facts = restore(backup, config, WISHES)  # what the first left is no obstacle
+    assert load_config(config, {}).cluster == facts["cluster"]
+
+
+def test_a_uid_that_cannot_be_written_is_asked_for_before_anything_is_made(
+    backup: Path, config: Path, tmp_path: Path
+) -> None:
+    config.write_text(GOOD.replace('cluster = "c1"', 'cluster = """story"""'))
+    with pytest.raises(RestoreError, match='the line cluster = "story" was not found as such'):
+        restore(backup, config, WISHES)
+    assert not list(tmp_path.glob("data*"))
+
+
+def test_only_the_line_of_the_clusters_own_uid_is_rewritten(
+    backup: Path, config: Path, tmp_path: Path
+) -> None:
+    config.write_text(GOOD.replace('"c1"', '"story"').replace("[node]", '# cluster = "story", once\n[node]'))
+    facts = restore(backup, config, WISHES)
+    assert facts["rewritten"]
+    assert '# cluster = "story", once' in config.read_text()
+
+
+def test_recover_and_its_survey_refuse_a_directory_of_another_node_or_one_that_runs(
+    backup: Path, config: Path, tmp_path: Path
+) -> None:
+    restore(backup, config, WISHES)
+    assert survey(config)["others"] == []
+    held = lock_data(tmp_path / "data")
+    with pytest.raises(RestoreError, match="works on a node that is stopped"):
+        survey(config)
+    os.close(held)
+    config.write_text(GOOD.replace('"c1"', '"another"'))
+    with pytest.raises(RestoreError, match="belongs to node 'n1' of cluster c1"):
+        recover(config, Wishes("recover", 1_000, catchup=False, number=None))
+    assert not list(tmp_path.glob("data.*"))
+
+
+def test_what_is_restored_is_on_disk_before_it_takes_its_place(
+    backup: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    restore(backup, config, WISHES)
+    made = tmp_path / "data.restoring"
+    assert str(made / "state" / "1" / "state.db") in synced
+    assert synced.index(str(made / "state" / "1")) < synced.index(str(tmp_path))
 
 
 def test_recover_keeps_the_old_directory_and_works_on_a_stopped_node_alone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -82,6 +83,7 @@ def change(path: Path, sql: str) -> None:
         ("UPDATE backup SET value = 99 WHERE name = 'schema'", "schema 99 of version 1.2"),
         ("UPDATE backup SET value = 99 WHERE name = 'format'", "format 99 of version 1.2"),
         ("PRAGMA application_id = 7", "not of Cronclave"),
+        ("PRAGMA user_version = 2", "schema .* of version 1.2"),
         ("UPDATE sqlite_schema SET rootpage = 999999 WHERE name = 'ledger_job'", "cannot read it: malformed"),
     ],
 )
@@ -89,6 +91,57 @@ def test_a_backup_that_was_changed_is_refused(backup: Path, sql: str, says: str)
     change(backup, sql)
     with pytest.raises(BackupError, match=says):
         check(backup)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        "cluster",
+        "lineage",
+        "restores",
+        "stamp_ms",
+        "index",
+        "epoch",
+        "ledger_seq",
+        "ledger_head",
+        "state_hash",
+    ],
+)
+def test_no_fact_of_a_manifest_is_believed(backup: Path, fact: str) -> None:
+    change(backup, f"UPDATE backup SET value = 'other' WHERE name = '{fact}'")
+    with pytest.raises(BackupError, match=f"table state says {fact} .*, table backup other"):
+        check(backup)
+
+
+def test_what_was_a_backup_before_gets_one_manifest_of_its_own(backup: Path) -> None:
+    seal(backup, node="node-b", version="1.3", made_ms=6)
+    manifest = check(backup)
+    assert (manifest.node, manifest.version, manifest.made_ms) == ("node-b", "1.3", 6)
+
+
+def test_a_backup_is_synced_with_its_manifest(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced, fsync = tmp_path / "backup.db", [], os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append((os.readlink(f"/proc/self/fd/{descriptor}"), os.fstat(descriptor).st_size))
+        fsync(descriptor)
+
+    story.lead()
+    story.store.copy_to(path)
+    monkeypatch.setattr(os, "fsync", note)
+    seal(path, node="node-a", version="1.2", made_ms=5)
+    assert synced[-1] == (str(path), path.stat().st_size)
+
+
+def test_a_backup_of_the_largest_pages_is_sound(backup: Path) -> None:
+    """SQLite writes 65,536 as 1."""
+    with sqlite3.connect(backup) as tool:
+        tool.execute("PRAGMA page_size = 65536")
+        tool.execute("VACUUM")
+    tool.close()
+    assert check(backup).cluster == "story"
 
 
 def test_an_index_that_differs_from_its_table_is_refused(backup: Path) -> None:
