@@ -40,7 +40,7 @@ SLICE_RUNS = 20_000
 """Only looked through, by SQLite itself: some 10 ms."""
 
 _BEFORE_ALL_MS = -(1 << 60)
-_INSTANTS_MAX = 10_000_000
+_ENTRIES_MAX = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class _Stretch:
     """Due instants of one era in (after_ms, until_ms], few enough to be looked at in one slice."""
 
     era: Trigger
-    due: list[int]  #: all of the era in the range that was asked for
+    due: list[int]
     after_ms: int
     until_ms: int
 
@@ -194,15 +194,9 @@ def _slices(store: Store, from_ms: int, to_ms: int) -> Iterator[list[_Stretch]]:
     while True:
         eras = triggers.overlapping(store, from_ms, to_ms, after, SLICE_ERAS)
         for era in eras:
-            end_ms = to_ms if era.until_ms is None else min(to_ms, era.until_ms)
-            due = schedule(era.spec).between(max(from_ms, era.from_ms), end_ms, _INSTANTS_MAX)
-            after_ms = from_ms
-            for first in range(0, max(len(due), 1), SLICE_ENTRIES):
-                is_last = first + SLICE_ENTRIES >= len(due)
-                until_ms = to_ms if is_last else due[first + SLICE_ENTRIES - 1]
-                slice_.append(_Stretch(era, due, after_ms, until_ms))
-                instants += min(len(due) - first, SLICE_ENTRIES)
-                after_ms = until_ms
+            for stretch in _stretches(era, from_ms, to_ms):
+                slice_.append(stretch)
+                instants += len(stretch.due)
                 if instants >= SLICE_ENTRIES or len(slice_) >= SLICE_ERAS:
                     yield slice_
                     slice_, instants = [], 0
@@ -211,6 +205,21 @@ def _slices(store: Store, from_ms: int, to_ms: int) -> Iterator[list[_Stretch]]:
         after = eras[-1].id
     if slice_:
         yield slice_
+
+
+def _stretches(era: Trigger, from_ms: int, to_ms: int) -> Iterator[_Stretch]:
+    """The range in stretches of one era; one where nothing is due. What is due is never all held at once: of
+    a job of every second it were a million instants in twelve days."""
+    end_ms = to_ms if era.until_ms is None else min(to_ms, era.until_ms)
+    after_ms, at_ms = from_ms, max(from_ms, era.from_ms)
+    while True:
+        due = schedule(era.spec).between(at_ms, end_ms, SLICE_ENTRIES + 1)
+        if len(due) <= SLICE_ENTRIES:
+            yield _Stretch(era, due, after_ms, to_ms)
+            return
+        until_ms = due[SLICE_ENTRIES - 1]
+        yield _Stretch(era, due[:SLICE_ENTRIES], after_ms, until_ms)
+        after_ms = at_ms = until_ms
 
 
 def _read(
@@ -227,7 +236,7 @@ def _read(
             era = triggers.get(store, stretch.era.id) or stretch.era  # which is never removed
             after_ms, until_ms = stretch.after_ms, stretch.until_ms
             entries = {entry.seq: entry for entry in begun.pop(era.id, [])}
-            for entry in ledger.of_trigger(store, era.id, after_ms, until_ms, limit=_INSTANTS_MAX):
+            for entry in ledger.of_trigger(store, era.id, after_ms, until_ms, limit=_ENTRIES_MAX):
                 entries[entry.seq] = entry
             going_on = [entry for entry in entries.values() if entry.last_ms > until_ms]
             if going_on:
@@ -283,10 +292,27 @@ def _decided_by(result: Verification, stretch: _Stretch, era: Trigger, entry: En
     end_ms = result.to_ms if era.until_ms is None else min(result.to_ms, era.until_ms)
     ends_here = stretch.after_ms < entry.last_ms <= stretch.until_ms
     if ends_here and max(result.from_ms, era.from_ms) < entry.first_ms and entry.last_ms <= end_ms:
-        whole = _within(stretch.due, entry.first_ms - 1, entry.last_ms)
-        if not whole or (whole[0], whole[-1], len(whole)) != (entry.first_ms, entry.last_ms, entry.ticks):
-            _not_due(result, entry, f"{entry.ticks} instants in the entry, {len(whole)} were due")
+        first_ms, last_ms, count = _whole(stretch, entry)
+        if (first_ms, last_ms, count) != (entry.first_ms, entry.last_ms, entry.ticks):
+            _not_due(result, entry, f"{entry.ticks} instants in the entry, {count} were due")
     return covered
+
+
+def _whole(stretch: _Stretch, entry: Entry) -> tuple[int, int, int]:
+    """The first and the last due instant of an entry that ends in this stretch, and how many were due."""
+    due = _within(stretch.due, entry.first_ms - 1, entry.last_ms)
+    count, first_ms, last_ms = len(due), due[0] if due else 0, due[-1] if due else 0
+    at_ms = entry.first_ms - 1  # it may have begun before this stretch, or been written since that was read
+    while at_ms < stretch.after_ms:
+        before = schedule(stretch.era.spec).between(at_ms, stretch.after_ms, SLICE_ENTRIES)
+        if not before:
+            break
+        if at_ms < entry.first_ms:
+            first_ms = before[0]
+        count += len(before)
+        at_ms = before[-1]
+        last_ms = max(last_ms, at_ms)
+    return first_ms, last_ms, count
 
 
 def _within(instants: list[int], after_ms: int, until_ms: int) -> list[int]:

@@ -11,6 +11,7 @@ from scheduler import verify as verify_module
 from scheduler.store import ledger
 from scheduler.store.connection import Store
 from scheduler.store.ledger import Entry
+from scheduler.ticks import schedule
 from scheduler.verify import Verification, verify
 from tests.scheduler.story import START_MS, Story, job
 
@@ -115,6 +116,39 @@ def test_a_range_that_counts_wrong_is_seen(told: Story) -> None:
     told.store.execute("UPDATE ledger SET count = 2 WHERE seq = 8")
     rechain(told)
     assert kinds(check(told)) == {"not_due"}
+
+
+def test_a_long_range_is_counted_without_holding_all_that_was_due(
+    told: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a job of every second it were 31 million instants in a year."""
+    first, last = 11, 20_010
+    told.now_ms = START_MS + last * 1_000
+    told.tell_ok(
+        c.Account(
+            told.epoch, 1, START_MS + first * 1_000, told.now_ms, last - first + 1, told.now_ms + 1_000,
+            "missed", "window",
+        )
+    )  # fmt: skip
+    monkeypatch.setattr(verify_module, "SLICE_ENTRIES", 700)
+    asked: list[int] = []
+
+    def counting(spec: bytes) -> Any:
+        class Counting:
+            def between(self, after_ms: int, until_ms: int, limit: int) -> list[int]:
+                asked.append(limit)
+                return schedule(spec).between(after_ms, until_ms, limit)
+
+        return Counting()
+
+    monkeypatch.setattr(verify_module, "schedule", counting)
+    verdict = check(told, 0, last)
+    assert verdict.ok, verdict.problems
+    assert verdict.outcomes["missed(window)"] == 3 + last - first + 1
+    assert max(asked) <= 701
+    told.store.execute("UPDATE ledger SET count = count - 1 WHERE seq = 9")
+    rechain(told)
+    assert kinds(check(told, 0, last)) == {"not_due"}
 
 
 def test_an_entry_changed_afterwards_breaks_the_chain(told: Story) -> None:
