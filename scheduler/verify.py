@@ -11,18 +11,20 @@ Rules of this file:
 5. It reads in slices, each a short snapshot of its own: one long one would keep the write-ahead log growing.
    The ledger only grows and keeps its order, so its head carries over from slice to slice. Of each stretch
    of instants of an era all that counts (the era, its entries, its undecided runs) is read in one slice.
+   A slice that was broken off, as a machine with much else to do may be too slow for it, is read in halves.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from scheduler.store import ledger, runs, triggers
 from scheduler.store import state as state_rows
-from scheduler.store.connection import Store
+from scheduler.store.connection import QueryTooLongError, Store
 from scheduler.store.ledger import Entry
 from scheduler.store.triggers import Trigger
 from scheduler.ticks import schedule
@@ -39,6 +41,9 @@ SLICE_ERAS = 500
 SLICE_RUNS = 20_000
 """Only looked through, by SQLite itself: some 10 ms."""
 
+SLICE_LEAST = 50
+
+_T = TypeVar("_T")
 _BEFORE_ALL_MS = -(1 << 60)
 _ENTRIES_MAX = 10_000_000
 
@@ -122,15 +127,24 @@ def _read_ledger(store: Store, result: Verification, last_seq: int) -> dict[int,
     head = ledger.hash_of(store, seq)
     begun: dict[int, list[Entry]] = {}
     known: set[int] = set()
-    while seq < last_seq:
+
+    def read(limit: int) -> tuple[list[tuple[Entry, bytes]], list[Entry], list[Entry]]:
+        """Entries; of these, those of the range; of these, those of no era."""
+        strange: list[Entry] = []
         with store.snapshot():
-            slice_ = ledger.after(store, seq, limit=min(SLICE_ENTRIES, last_seq - seq))
+            slice_ = ledger.after(store, seq, limit=min(limit, last_seq - seq))
             touching = [e for e, _ in slice_ if e.last_ms > result.from_ms and e.first_ms <= result.to_ms]
             for entry in touching:
                 if entry.trigger not in known and not _has_era(store, result, entry.trigger):
-                    _not_due(result, entry, f"trigger {entry.trigger} has no era at that time")
+                    strange.append(entry)
                 else:
                     known.add(entry.trigger)
+        return slice_, touching, strange
+
+    while seq < last_seq:
+        slice_, touching, strange = _patiently(read, SLICE_ENTRIES)
+        for entry in strange:
+            _not_due(result, entry, f"trigger {entry.trigger} has no era at that time")
         for entry, written in slice_:
             if entry.seq != seq + 1:
                 detail = f"entries {seq + 1} to {entry.seq - 1} are gone"
@@ -150,6 +164,19 @@ def _read_ledger(store: Store, result: Verification, last_seq: int) -> dict[int,
     if seq != last_seq or head != result.ledger_head or not is_newest:
         result.report(Problem("chain", 0, 0, 0, seq, "the last entry is not the head that the state names"))
     return begun
+
+
+def _patiently(read: Callable[[int], _T], most: int) -> _T:
+    """What `read` gives of so many rows, or of fewer where it is broken off. Raises QueryTooLongError where
+    even the fewest take too long."""
+    limit = most
+    while True:
+        try:
+            return read(limit)
+        except QueryTooLongError:
+            if limit <= SLICE_LEAST:
+                raise
+            limit //= 2
 
 
 def _has_era(store: Store, result: Verification, trigger: int) -> bool:
@@ -180,8 +207,13 @@ def _ended_undecided(store: Store) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     last: int | None = 0
     while last is not None:
-        with store.snapshot():
-            ended, last = runs.ended_undecided(store, last, SLICE_RUNS)
+        after = last
+
+        def read(limit: int, after: int = after) -> tuple[list[tuple[int, int]], int | None]:
+            with store.snapshot():
+                return runs.ended_undecided(store, after, limit)
+
+        ended, last = _patiently(read, SLICE_RUNS)
         for trigger, tick_ms in ended:
             found.setdefault(trigger, []).append(tick_ms)
     return found
@@ -230,23 +262,42 @@ def _read(
 ) -> list[tuple[_Stretch, Trigger, list[Entry], list[int]]]:
     """Each stretch with its era, its entries and its undecided instants, all of one moment. `begun`: entries
     that go on behind the last stretch of their trigger; kept up to date for the next."""
+    try:
+        found, going_on = _read_once(store, stretches, begun, ended)
+    except QueryTooLongError:
+        if len(stretches) == 1:
+            raise
+        half = len(stretches) // 2
+        found = _read(store, stretches[:half], begun, ended)
+        return found + _read(store, stretches[half:], begun, ended)
+    begun.update(going_on)
+    return found
+
+
+def _read_once(
+    store: Store,
+    stretches: list[_Stretch],
+    begun: dict[int, list[Entry]],
+    ended: dict[int, list[int]],
+) -> tuple[list[tuple[_Stretch, Trigger, list[Entry], list[int]]], dict[int, list[Entry]]]:
+    """All of one snapshot, and the entries that go on behind these stretches."""
     found = []
+    carried: dict[int, list[Entry]] = {}
     with store.snapshot():
         for stretch in stretches:
             era = triggers.get(store, stretch.era.id) or stretch.era  # which is never removed
             after_ms, until_ms = stretch.after_ms, stretch.until_ms
-            entries = {entry.seq: entry for entry in begun.pop(era.id, [])}
+            before = carried[era.id] if era.id in carried else begun.get(era.id, [])
+            entries = {entry.seq: entry for entry in before}
             for entry in ledger.of_trigger(store, era.id, after_ms, until_ms, limit=_ENTRIES_MAX):
                 entries[entry.seq] = entry
-            going_on = [entry for entry in entries.values() if entry.last_ms > until_ms]
-            if going_on:
-                begun[era.id] = going_on
+            carried[era.id] = [entry for entry in entries.values() if entry.last_ms > until_ms]
             end_ms = until_ms if era.until_ms is None else min(until_ms, era.until_ms)
             begin_ms = max(after_ms, era.from_ms)
             pending = runs.undecided_ticks(store, era.job, era.id, begin_ms, end_ms)
             pending += [ms for ms in ended.get(era.id, ()) if begin_ms < ms <= end_ms]
             found.append((stretch, era, [entries[seq] for seq in sorted(entries)], pending))
-    return found
+    return found, carried
 
 
 def _check(

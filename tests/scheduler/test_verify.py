@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from scheduler import commands as c
 from scheduler import verify as verify_module
 from scheduler.store import ledger
-from scheduler.store.connection import Store
+from scheduler.store.connection import QueryTooLongError, Store
 from scheduler.store.ledger import Entry
 from scheduler.ticks import schedule
 from scheduler.verify import Verification, verify
@@ -206,6 +207,40 @@ def test_no_snapshot_outlives_a_slice_and_what_is_decided_in_between_is_no_probl
     assert (verdict.entries, verdict.due) == (8, 70)
     assert verdict.outcomes["ran"] > 7, "some that were decided while it went on"
     reader.close()
+
+
+def test_what_is_broken_off_is_read_in_halves(told: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader's queries have a limit by the clock, which a starved machine passes without doing anything."""
+    told.put(*(job(f"other-{number}", trigger={"cron": "* * * * * *"}) for number in range(4)))
+    expected = check(told, 0, 12)
+    monkeypatch.setattr(verify_module, "SLICE_ENTRIES", 8)
+    monkeypatch.setattr(verify_module, "SLICE_RUNS", 8)
+    monkeypatch.setattr(verify_module, "SLICE_ERAS", 8)
+    monkeypatch.setattr(verify_module, "SLICE_LEAST", 1)
+    broken: list[str] = []
+
+    def at_most_two(what: str, function: Any, rows: Callable[..., int]) -> Any:
+        def limited(*arguments: Any, **named: Any) -> Any:
+            found = function(*arguments, **named)
+            if rows(*arguments, **named) > 2:
+                broken.append(what)
+                raise QueryTooLongError(what)
+            return found
+
+        return limited
+
+    read_once = verify_module._read_once
+    monkeypatch.setattr(ledger, "after", at_most_two("ledger", ledger.after, lambda *_, limit: limit))
+    ended = verify_module.runs.ended_undecided
+    monkeypatch.setattr(
+        verify_module.runs, "ended_undecided", at_most_two("runs", ended, lambda store, after, limit: limit)
+    )
+    eras = at_most_two("eras", read_once, lambda store, stretches, *_: len(stretches))
+    monkeypatch.setattr(verify_module, "_read_once", eras)
+    verdict = check(told, 0, 12)
+    assert set(broken) == {"ledger", "runs", "eras"}
+    assert verdict.ok, verdict.problems
+    assert verdict == expected
 
 
 def test_it_cannot_be_within_a_snapshot(told: Story) -> None:
