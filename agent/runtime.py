@@ -12,6 +12,7 @@ import dataclasses
 import logging
 import os
 import signal
+import time
 
 from agent import SOFTWARE, identity
 from agent.clock import NodeClock
@@ -27,6 +28,8 @@ from scheduler.protocol import VERSION, Hello, Message, Ran, Recount, Welcome
 
 log = logging.getLogger("agent")
 SWEEP_S = 60.0
+SETTLE_S = 3.0  #: of a stop in good order, at most
+SETTLE_LOOK_S = 0.01
 
 
 class Agent:
@@ -173,6 +176,7 @@ class Agent:
             task.add_done_callback(self._task_ended)
         code = await self._stop
         if code == 0:
+            await self._settle(tasks)
             await self._connection.goodbye("stopped")
         for task in tasks:
             task.cancel()
@@ -181,6 +185,16 @@ class Agent:
         if code != 70:
             await self._journal.close()
         return code
+
+    async def _settle(self, tasks: list[asyncio.Task[None]]) -> None:
+        """What was claimed starts first, as far as that comes within `SETTLE_S`."""
+        self._worker.leave()
+        until_s = time.monotonic() + SETTLE_S
+        while self._worker.unsettled(connected=self._connection.is_connected):
+            if time.monotonic() > until_s or any(task.done() for task in tasks):
+                log.warning("ends with claims that have not started: they are lost")
+                return
+            await asyncio.sleep(SETTLE_LOOK_S)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():

@@ -9,7 +9,9 @@
    disk the spooler may forget its own record.
 4. A new session takes over what runs in the spooler and reports the ends that it finds there. Claims of the
    old session that never reached the spooler are gone: no process was made for them, and none will be.
-5. A spooler that died took its attempts with it (its successor kills the rest): what the successor neither
+5. An agent that is told to end claims nothing more, and goes when what it claimed has surely started: what it
+   was granted and does not start is lost (rule 4).
+6. A spooler that died took its attempts with it (its successor kills the rest): what the successor neither
    runs nor has an end of is gone.
 """
 
@@ -90,6 +92,7 @@ class Worker:
         self._started: deque[tuple[float, Held]] = deque()
         self._forget: list[int] = []
         self._claims = 0
+        self._leaving = False
         self._asked_ms = 0.0  #: sending of the Ping whose Pong was read last from this node
         self._executors = executors(self)
         self.spooler: SpoolerClient | None = None  #: set by the runtime, before anything else is called
@@ -112,7 +115,7 @@ class Worker:
         return self._slots if able else 0
 
     def free_slots(self) -> int:
-        return max(0, self.slots() - len(self._held))
+        return 0 if self._leaving else max(0, self.slots() - len(self._held))
 
     def waiting(self) -> bool:
         """Whether a claim or a report waits for the node's answer."""
@@ -120,6 +123,20 @@ class Worker:
 
     def running(self) -> set[int]:
         return set(self._held)
+
+    def leave(self) -> None:
+        """It ends soon: what is assigned from now on is left to others, who get it when this one has gone."""
+        self._leaving = True
+
+    def unsettled(self, *, connected: bool) -> bool:
+        """Whether its end would lose work now: what waits for its instant or, of a node, for its grant, what
+        the spooler has not confirmed, and what runs in this process."""
+        return any(
+            held.phase is Phase.GRANTED
+            or (held.phase is Phase.CLAIMED and connected)
+            or (held.phase is Phase.STARTED and (not held.spooled or held.started_ms is None))
+            for held in self._held.values()
+        )
 
     def welcomed(self) -> None:
         """A node has committed our Hello: say again all that it may not know."""
@@ -173,7 +190,7 @@ class Worker:
             if held.phase is Phase.CLAIMED:
                 self._claim(held)
             return
-        if attempt in self._ended or (self.spooler is not None and self.spooler.silent):
+        if attempt in self._ended or self._leaving or (self.spooler is not None and self.spooler.silent):
             return  # unclaimed, it is given to another agent, or pushed again when this one registers anew
         self._claims += 1
         held = Held(attempt, assign, f"{self._session[:16]}-{self._claims}", Phase.CLAIMED)

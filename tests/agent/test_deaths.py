@@ -61,6 +61,43 @@ async def test_an_upgrade_leaves_the_work_alone(host: Host, node: FakeNode) -> N
     assert (host.folder / "go.started").read_text().count("\n") == 1
 
 
+async def test_an_agent_that_is_told_to_end_starts_what_it_was_granted_and_claims_no_more(
+    host: Host, node: FakeNode
+) -> None:
+    host.start()
+    await node.connected()
+    evidence = host.folder / "evidence"
+    line = f"echo $CRONCLAVE_ATTEMPT >> {evidence}"
+    await node.send(shell(1, line, due_ms=node.now_ms() + 2_000))
+    await node.until(lambda: node.all(Claim, 1))
+    assert host.agent is not None
+    host.agent.send_signal(signal.SIGTERM)
+    await node.until(lambda: node.all(Ping)[-1].free_slots == 0)
+    await node.send(shell(2, line))
+    await until(lambda: host.agent is not None and host.agent.poll() is not None)
+    assert host.agent.returncode == 0
+    assert node.all(Goodbye)
+    await until(lambda: evidence.exists() and evidence.read_text() == "1\n")
+    host.start()
+    await node.connected(2)
+    assert dict(node.hellos[1].held).get(1) in ("running", "exited")
+    assert 2 not in dict(node.hellos[1].held)
+    assert (await node.finished(1)).exit_code == 0
+    assert not node.all(Claim, 2)
+
+
+async def test_an_end_does_not_wait_for_a_grant_that_does_not_come(host: Host, node: FakeNode) -> None:
+    node.grants = False
+    host.start()
+    await node.connected()
+    await node.send(shell(1, "true"))
+    await node.until(lambda: node.all(Claim, 1))
+    assert host.kill(signal.SIGTERM) == 0
+    host.start()
+    await node.connected(2)
+    assert dict(node.hellos[1].held) == {1: "gone"}
+
+
 async def test_ends_are_said_until_they_are_acknowledged(host: Host, node: FakeNode) -> None:
     node.acknowledges = False
     host.start()
