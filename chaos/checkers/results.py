@@ -189,7 +189,8 @@ def _no_cause(case: Case, run: Run, newest: int) -> str:
             lost = [a for a in attempts_of(run) if a["state"] == "lost"]
             for attempt in lost:
                 from_s = case.at_s(milliseconds(attempt["granted"] or run["created"]))
-                if not agent_hurt(case, attempt["agent"], from_s, case.at_s(finished_ms)):
+                until_s = case.at_s(finished_ms)
+                if not agent_hurt(case, attempt["agent"], from_s, until_s) and not _left(case, run, attempt):
                     return f"nothing had hurt {attempt['agent']}"
             hurt = bool(lost) or agents_hurt(case, case.at_s(created_ms), case.at_s(finished_ms))
             return "" if hurt else "no agent was hurt"
@@ -206,6 +207,18 @@ def _no_cause(case: Case, run: Run, newest: int) -> str:
         case "timed_out":
             return "" if "timeout" in policies else "it has no time limit"
     return "its payload cannot fail"
+
+
+def _left(case: Case, run: Run, attempt: Mapping[str, Any]) -> bool:
+    """Whether its agent, which comes and goes, ended in good order between the grant and the start. The
+    product calls that lost (docs/chaos-findings.md, "known"); what had started goes on: never excused."""
+    started = any(m.run == run["id"] and m.attempt == str(attempt["number"]) for m in case.marks)
+    granted_s = case.at_s(milliseconds(attempt["granted"] or run["created"]))
+    finished_s = case.at_s(milliseconds(run["finished"]))
+    return not started and any(
+        name == attempt["agent"] and granted_s <= until_s and since_s <= finished_s
+        for name, since_s, until_s in case.absences
+    )
 
 
 def _attempts(runs: list[Run]) -> Iterator[Offence]:
@@ -308,6 +321,7 @@ def _manual(case: Case) -> Iterable[Offence]:
     first: dict[int, float] = {}
     for mark in case.starts:
         first.setdefault(mark.run, mark.at_s)
+    lost = {int(run["id"]) for run in case.final["runs"] if run["state"] == "lost"}  # judged by its end
     asked: set[int] = set()
     for op in case.operations:
         if op.op != "run" or op.ended_s is None or "run" not in op.result:
@@ -318,6 +332,8 @@ def _manual(case: Case) -> Iterable[Offence]:
         asked.add(run)
         started_s = first.get(run)
         limit_s = late_s(case, op.ended_s, op.ended_s if started_s is None else started_s)
+        if started_s is None and run in lost:
+            continue
         if started_s is not None and started_s - op.ended_s <= limit_s:
             continue
         if not excused(case, op.began_s, op.ended_s if started_s is None else started_s):

@@ -202,7 +202,7 @@ class _Job:
         if not marks:
             if record["state"] not in BARE_ENDS:
                 found.append(("phantom", f"ledger says ran, run {record['state']}, nothing started", run))
-        else:
+        elif marks[0].attempt == "1":  # else the first one was lost before its start: judged by `results`
             found += self._late(self._free_s(due_s, record), marks[0].at_s, run)
         problem = self._overdue(at_ms, record)
         if problem:

@@ -186,3 +186,19 @@ def test_a_planted_bug_is_found(kind: str, bug: Plant) -> None:
 
     assert finding.verdict == "violation"
     assert kind in {offence.kind for offence in finding.offences}, finding
+
+
+@pytest.mark.parametrize(("started", "found"), [(True, True), (False, False)])
+def test_of_an_agent_that_went_in_good_order_only_what_had_not_started_may_be_lost(
+    started: bool, found: bool
+) -> None:
+    story = clean()
+    visits = [(99.5, "came"), (105.0, "went"), (107.0, "came")]
+    story.history += [{"t": t, "kind": "visitor", "name": "agent-1", "what": what} for t, what in visits]
+    story.ended(5, "lost", "gone")
+    if not started:
+        story.forget(5)
+
+    kinds = {offence.kind for offence in results.check(story.case()).offences}
+
+    assert ("lost-without-cause" in kinds) is found
