@@ -315,10 +315,6 @@ class Connection:
             self._unanswered_ms = now_ms
         self.send(Ping(int(now_ms), index, free_slots))
 
-    @property
-    def is_connected(self) -> bool:
-        return self._socket is not None
-
     async def goodbye(self, reason: str) -> None:
         """Say that we stop in good order; the node need not wait for us."""
         socket = self._socket

@@ -28,7 +28,7 @@ from scheduler.protocol import VERSION, Hello, Message, Ran, Recount, Welcome
 
 log = logging.getLogger("agent")
 SWEEP_S = 60.0
-SETTLE_S = 3.0  #: of a stop in good order, at most
+SETTLE_S = 5.0  #: of a stop in good order, at most
 SETTLE_LOOK_S = 0.01
 
 
@@ -190,7 +190,7 @@ class Agent:
         """What was claimed starts first, as far as that comes within `SETTLE_S`."""
         self._worker.leave()
         until_s = time.monotonic() + SETTLE_S
-        while self._worker.unsettled(connected=self._connection.is_connected):
+        while self._worker.unsettled():
             if time.monotonic() > until_s or any(task.done() for task in tasks):
                 log.warning("ends with claims that have not started: they are lost")
                 return

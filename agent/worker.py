@@ -128,15 +128,10 @@ class Worker:
         """It ends soon: what is assigned from now on is left to others, who get it when this one has gone."""
         self._leaving = True
 
-    def unsettled(self, *, connected: bool) -> bool:
-        """Whether its end would lose work now: what waits for its instant or, of a node, for its grant, what
-        the spooler has not confirmed, and what runs in this process."""
-        return any(
-            held.phase is Phase.GRANTED
-            or (held.phase is Phase.CLAIMED and connected)
-            or (held.phase is Phase.STARTED and (not held.spooled or held.started_ms is None))
-            for held in self._held.values()
-        )
+    def unsettled(self) -> bool:
+        """Whether its end would lose work now: what waits for its grant or its instant, what the spooler has
+        not confirmed, and what runs in this process."""
+        return any(not held.spooled or held.started_ms is None for held in self._held.values())
 
     def welcomed(self) -> None:
         """A node has committed our Hello: say again all that it may not know."""
