@@ -28,7 +28,7 @@ from scheduler.protocol import VERSION, Hello, Message, Ran, Recount, Welcome
 
 log = logging.getLogger("agent")
 SWEEP_S = 60.0
-SETTLE_S = 5.0  #: of a stop in good order, at most
+SETTLE_S = 8.0  #: of a stop in good order, at most: a grant is void after ten
 SETTLE_LOOK_S = 0.01
 
 
