@@ -232,7 +232,10 @@ def test_a_member_that_ends_soon_takes_no_office(tmp_path: Path) -> None:
         group.run_until(lambda: leader.consensus.may_take_over(ending.name), "it could take over")
         ending.consensus.retire()
         assert leader.consensus.transfer(ending.name) is None
+        group.propose(leader, "meanwhile")
         group.run_until(lambda: not leader.consensus._changes.hands_over, "the leader gives up")
+        assert "meanwhile" not in leader.machine.proposals, "the heir needs the whole log"
+        group.applied_by(leader, "meanwhile")
         assert leader.consensus.role is Role.LEADER
         assert leader.consensus.transfer(ending.name) == f"{ending.name} did not take over within 1.5 s"
         group.kill(leader.name)

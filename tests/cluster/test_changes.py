@@ -1,0 +1,234 @@
+"""Changes of the membership that cannot be, and what a leader waits for: rule by rule, without processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from cluster.membership import (
+    MEMBERS_MAX,
+    NAME_CHARS_MAX,
+    Membership,
+    addresses,
+    apply_change,
+    difference,
+    vet,
+    well_formed,
+)
+from cluster.peers import Peers
+from cluster.questions import ANSWER_S, NO_LEADER, QUESTIONS_MAX, Questions
+from cluster.roster import Roster
+from cluster.settings import ClusterSettings, Founder
+from cluster.wire import TEXT_CHARS_MAX, Hello, Message
+
+FOUNDED = Membership.founded([Founder(n, f"{n}:1") for n in "abc"])
+
+
+def add(name: str) -> list[object]:
+    return ["add", name, f"{name}:1", "zone", "url", None]
+
+
+# ---- what a person may ask for
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (["remove", "x"], "x is no member"),
+        (add(""), f"a member needs a name of 1 to {NAME_CHARS_MAX} characters"),
+        (add("n" * (NAME_CHARS_MAX + 1)), f"a member needs a name of 1 to {NAME_CHARS_MAX} characters"),
+        (add("a"), "a is a member already"),
+        (add("d"), "d was removed; names are never used again"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused_by_name(change: list[object], says: str) -> None:
+    former = FOUNDED.put(apply(FOUNDED, add("d")).members[-1]).without("d")
+    assert apply_change(former, change) == says
+
+
+def apply(membership: Membership, change: list[object]) -> Membership:
+    changed = apply_change(membership, change)
+    assert isinstance(changed, Membership), changed
+    return changed
+
+
+def test_the_last_vote_cannot_be_removed() -> None:
+    alone = apply(Membership.founded([Founder("a", "a:1")]), add("b"))
+    assert apply_change(alone, ["remove", "a"]) == "a is the last voting member"
+    assert apply(alone, ["remove", "b"]).voters == ("a",)
+
+
+def test_there_is_a_limit_of_members() -> None:
+    membership = FOUNDED
+    for number in range(MEMBERS_MAX - 3):
+        membership = apply(membership, add(f"m{number}"))
+    assert apply_change(membership, add("more")) == f"{MEMBERS_MAX} members at most"
+
+
+def test_who_is_added_has_no_vote_and_who_is_removed_never_comes_back() -> None:
+    grown = apply(FOUNDED, add("d"))
+    assert (grown.voters, grown.learners) == (("a", "b", "c"), ("d",))
+    shrunk = apply(grown, ["remove", "b"])
+    assert (shrunk.voters, shrunk.removed) == (("a", "c"), ("b",))
+    assert difference(FOUNDED, grown) == "d is being added"
+    assert difference(grown, shrunk) == "b is being removed"
+    assert difference(grown, grown) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        None,
+        [],
+        ["remove"],
+        ["remove", 7],
+        ["remove", None],
+        ["remove", "a", "b", "c", "d", None],
+        ["add", "a"],
+        ["add", "a", "b", "c", 7, None],
+        ["add", "a", "b", "c", "d", 7],
+        ["other", "a"],
+        {"remove": "a"},
+    ],
+)
+def test_a_malformed_change_of_a_peer_is_none(change: object) -> None:
+    assert not well_formed(change)
+
+
+def test_well_formed_changes_are_known_as_such() -> None:
+    for change in (["remove", "a"], add("d"), ["add", "d", "d:1", "", "", "uid"]):
+        assert well_formed(change)
+
+
+def test_a_membership_of_another_version_is_refused() -> None:
+    version, *rest = msgpack.unpackb(FOUNDED.encode())
+    with pytest.raises(ValueError, match="membership of version"):
+        Membership.decode(msgpack.packb([version + 1, *rest]))
+
+
+# ---- whom a node talks to
+
+
+def settings(name: str = "a") -> ClusterSettings:
+    founders = [Founder(n, f"{n}:1") for n in "abc"]
+    return ClusterSettings("c", name, f"u{name}", f"{name}:1", founders, Path("log"), Path("copies"))
+
+
+def hello(name: str, uid: str = "u", *, joining: bool = False) -> Hello:
+    return Hello("c", name, uid, 1, 1, "", f"{name}:1", "", 0, joining)
+
+
+def test_links_are_kept_to_who_is_a_member_by_what_is_committed_or_comes_last() -> None:
+    grown, shrunk = apply(FOUNDED, add("d")), FOUNDED.without("c")
+    strangers = {"e": "e:1", "x": "x:1"}
+    assert sorted(addresses(settings(), FOUNDED, grown, {})) == ["b", "c", "d"]
+    assert sorted(addresses(settings(), FOUNDED, shrunk, {})) == ["b", "c"], "not committed: it may be cut"
+    assert sorted(addresses(settings(), shrunk, shrunk, {})) == ["b"]
+    gone = apply(FOUNDED, add("x")).without("x")
+    assert sorted(addresses(settings(), gone, gone, strangers)) == ["b", "c", "e"]
+    assert addresses(settings("d"), Membership(), Membership(), {}) == {n: f"{n}:1" for n in "abc"}
+
+
+def test_a_newcomer_is_refused_by_who_does_not_know_it_and_a_member_that_came_since_is_not() -> None:
+    for joining, refused in ((True, True), (False, False)):
+        refusal = vet(
+            hello("d", joining=joining),
+            cluster="c",
+            name="a",
+            membership=FOUNDED,
+            committed=FOUNDED,
+            known=[],
+        )
+        assert (refusal is not None) == refused
+
+
+@pytest.fixture
+def roster() -> Roster:
+    peers = Peers(lambda: 0.0, lambda: 0)
+    peers.keep("bcd")
+    roster = Roster(settings(), peers)
+    roster.take_over(FOUNDED)
+    roster.refresh(None, 1)
+    peers.connected(hello("b", "first"))
+    return roster
+
+
+def test_a_name_that_is_not_bound_yet_is_who_is_connected_under_it(roster: Roster) -> None:
+    assert roster.vet(hello("b", "first"), 1, 0) is None
+    refusal = roster.vet(hello("b", "second"), 1, 0)
+    assert refusal is not None
+    assert "another node is connected as b" in refusal.reason
+    assert not refusal.final
+
+
+def test_strangers_are_remembered_and_not_without_limit(roster: Roster) -> None:
+    for number in range(3 * MEMBERS_MAX):
+        assert roster.vet(hello(f"s{number}"), 1, 0) is None
+    kept = [name for name in roster.addresses() if name.startswith("s")]
+    assert kept == [f"s{number}" for number in range(2 * MEMBERS_MAX, 3 * MEMBERS_MAX)]
+
+
+# ---- what is passed on to the leader
+
+
+class Asker:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.sent: list[tuple[str, Message]] = []
+        self.goes = True
+        self.questions = Questions(lambda: self.now_s, self._send)
+        self.heard: list[str | None] = []
+
+    def _send(self, peer: str, message: Message) -> bool:
+        self.sent.append((peer, message))
+        return self.goes
+
+    def ask(self, leader: str | None = "b") -> str | None:
+        return self.questions.ask(leader, {"type": "change"}, self.heard.append)
+
+    def verdict(self, peer: str, number: int, reason: str) -> None:
+        self.questions.verdict(peer, {"number": number, "reason": reason})
+
+
+def test_a_verdict_is_heard_once_and_of_whom_was_asked_alone() -> None:
+    asker = Asker()
+    assert asker.ask() is None
+    number = asker.sent[0][1]["number"]
+    asker.verdict("c", number, "from somebody else")
+    asker.verdict("b", number + 1, "on something else")
+    assert asker.heard == []
+    asker.verdict("b", number, "no")
+    asker.verdict("b", number, "no")
+    asker.now_s += ANSWER_S + 1
+    asker.questions.expire(asker.now_s)
+    assert asker.heard == ["no"]
+
+
+def test_silence_is_no_refusal() -> None:
+    asker = Asker()
+    asker.ask()
+    asker.questions.expire(asker.now_s + ANSWER_S / 2)
+    assert asker.heard == []
+    asker.questions.expire(asker.now_s + ANSWER_S)
+    assert asker.heard == [None]
+
+
+def test_what_cannot_be_passed_on_is_refused_at_once_and_not_kept() -> None:
+    asker = Asker()
+    assert asker.ask(None) == NO_LEADER
+    asker.goes = False
+    assert asker.ask() == NO_LEADER
+    asker.goes = True
+    for _ in range(QUESTIONS_MAX):
+        assert asker.ask() is None
+    assert "too many" in (asker.ask() or "")
+    assert [h is not None for h in asker.heard] == [True, True, True]
+
+
+def test_a_verdict_fits_its_frame() -> None:
+    asker = Asker()
+    asker.questions.answering("b", 7)("x" * 10 * TEXT_CHARS_MAX)
+    asker.questions.answering("b", 8)(None)
+    assert [(m["number"], len(m["reason"])) for _, m in asker.sent] == [(7, TEXT_CHARS_MAX), (8, 0)]
