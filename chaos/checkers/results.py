@@ -210,14 +210,18 @@ def _no_cause(case: Case, run: Run, newest: int) -> str:
 
 
 def _left(case: Case, run: Run, attempt: Mapping[str, Any]) -> bool:
-    """Whether its agent, which comes and goes, ended in good order between the grant and the start. The
-    product calls that lost (docs/chaos-findings.md, "known"); what had started goes on: never excused."""
+    """Whether its agent, which comes and goes, ended in good order before the start, and a fault kept it from
+    starting first what it was granted. What had started goes on: never excused."""
     started = any(m.run == run["id"] and m.attempt == str(attempt["number"]) for m in case.marks)
     granted_s = case.at_s(milliseconds(attempt["granted"] or run["created"]))
     finished_s = case.at_s(milliseconds(run["finished"]))
-    return not started and any(
-        name == attempt["agent"] and granted_s <= until_s and since_s <= finished_s
-        for name, since_s, until_s in case.absences
+    return (
+        not started
+        and excused(case, granted_s, finished_s)
+        and any(
+            name == attempt["agent"] and granted_s <= until_s and since_s <= finished_s
+            for name, since_s, until_s in case.absences
+        )
     )
 
 

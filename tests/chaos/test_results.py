@@ -188,14 +188,19 @@ def test_a_planted_bug_is_found(kind: str, bug: Plant) -> None:
     assert kind in {offence.kind for offence in finding.offences}, finding
 
 
-@pytest.mark.parametrize(("started", "found"), [(True, True), (False, False)])
-def test_of_an_agent_that_went_in_good_order_only_what_had_not_started_may_be_lost(
-    started: bool, found: bool
+@pytest.mark.parametrize(
+    ("started", "slow", "found"), [(True, True, True), (False, False, True), (False, True, False)]
+)
+def test_of_an_agent_that_went_in_good_order_only_what_a_fault_kept_from_starting_may_be_lost(
+    started: bool, slow: bool, found: bool
 ) -> None:
     story = clean()
     visits = [(99.5, "came"), (105.0, "went"), (107.0, "came")]
     story.history += [{"t": t, "kind": "visitor", "name": "agent-1", "what": what} for t, what in visits]
     story.ended(5, "lost", "gone")
+    if slow:
+        fault = {"kind": "slow", "pairs": [["node-1", "node-2"]], "delay_ms": 500}
+        story.fault(104.0, 106.0, "follower-slow", fault=fault)
     if not started:
         story.forget(5)
 
