@@ -356,7 +356,10 @@ def _times(case: Case, runs: list[Run]) -> Iterator[Offence]:
                 if wrote_s is None or noted is None:
                     continue
                 off_s = case.at_s(milliseconds(noted)) - wrote_s
-                if abs(off_s) > RECORD_S * case.slowness(wrote_s, wrote_s):
+                held = agent_hurt(
+                    case, attempt["agent"], wrote_s, wrote_s + max(0.0, off_s)
+                )  # a stopped spooler
+                if abs(off_s) > RECORD_S * case.slowness(wrote_s, wrote_s) and not held:
                     detail = (
                         f"attempt {attempt['number']} of run {run['id']} of {run['job']}: {field} is {noted},"
                     )
