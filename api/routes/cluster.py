@@ -11,6 +11,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -18,7 +19,7 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import Call, call_of, json_response, json_type
-from api.ports import NodeStatus, Scheduler
+from api.ports import NodeStatus, NoLeaderError, Scheduler
 from api.problems import FieldError, Problem
 from api.services import services_of
 from api.views import cluster_json, restore_json
@@ -29,6 +30,7 @@ router = APIRouter(tags=["cluster"])
 SETTLE_S = 10.0  #: longest wait for a change to show
 AGAIN_S = 1.0  #: a wish without effect is repeated after this
 LOOK_S = 0.02
+STATUS_S = 0.6  #: this node's own view shows what it has applied
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 MEMBER_FIELDS = ("name", "address", "zone", "url")
 
@@ -103,7 +105,7 @@ async def remove_member(request: Request, node: str) -> Response:
     services, call = services_of(request), call_of(request)
     call.need(access.ADMIN)
     scheduler, status = services.scheduler, services.scheduler.status()
-    _need_member(status, node)
+    await _need_member(scheduler, node)
     if not call.flag("dry_run"):
         # A node does not see its own end: the leader tells it, and it stops.
         await _settle(
@@ -128,7 +130,7 @@ async def transfer(request: Request) -> Response:
         raise _invalid("/node", f"it must be a text, not {json_type(target)}")
     scheduler, before = services.scheduler, services.scheduler.status().leader
     if target is not None:
-        _need_member(scheduler.status(), target)
+        await _need_member(scheduler, target)
     if call.flag("dry_run"):
         return json_response({"dry_run": True, "leader": before, "target": target})
 
@@ -170,9 +172,17 @@ def _names(status: NodeStatus) -> list[str]:
     return [status.node, *(peer.node for peer in status.peers)]
 
 
-def _need_member(status: NodeStatus, node: str) -> None:
-    names = _names(status)
-    if node not in names:
+async def _need_member(scheduler: Scheduler, node: str) -> None:
+    """Raises Problem. One that was admitted through another node just now is a member."""
+    if node in _names(scheduler.status()):
+        return
+    with suppress(NoLeaderError):
+        await scheduler.barrier()
+    until_s = time.monotonic() + STATUS_S
+    while node not in (names := _names(scheduler.status())):
+        if time.monotonic() < until_s:
+            await asyncio.sleep(LOOK_S)
+            continue
         raise Problem(
             "not-found", f"there is no member {node[:200]!r}", hint=f"Members: {', '.join(sorted(names))}."
         )
