@@ -1,6 +1,7 @@
 # make dev     a three-node cluster with agents and sample jobs; Ctrl-C stops it all
-# make test    make check, then every test
-# make quick   the tests that start no cluster, two at a time
+# make test    make check, then every test: quick and clusters
+# make quick   the tests that start no cluster, on all cores
+# make clusters   the tests that start a cluster, one at a time
 # make check   lint, types, architecture
 # make bench   the benchmarks of docs/benchmarks.md (ONLY="failover load" KILLS=200 STOPS=20 DURATION=30)
 # make chaos   the chaos harness, its CI profile: six scenarios, at most ten minutes (SEED=7 OUT=DIR)
@@ -22,6 +23,7 @@ STOPS ?=
 SEEDS ?= 1000
 START ?= 0
 PYTEST_ARGS ?=
+WORKERS ?= auto
 DEV_ARGS ?=
 SEED ?=
 HOURS ?= 2
@@ -32,7 +34,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev test quick check bench sim chaos soak mutations docs clean
+.PHONY: help dev test quick clusters check bench sim chaos soak mutations docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -40,11 +42,15 @@ help:
 dev: $(VENV)/.installed
 	@exec $(BIN)/cronclave dev --with-parent $(DEV_ARGS)
 
+# A cluster wants the machine to itself; everything else shares the cores. Both parts run, whatever the first says.
 test: check
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@code=0; $(MAKE) --no-print-directory quick || code=$$?; $(MAKE) --no-print-directory clusters || code=$$?; exit $$code
 
 quick: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not cluster" $(PYTEST_ARGS)
+
+clusters: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m cluster $(PYTEST_ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Rules for all tests: with CI set a skip is a failure, and cluster tests come last.
+"""Rules for all tests: with CI set a skip is a failure, and what starts a cluster is marked `cluster`.
 
 A skipped test is a promise that nobody checked. On a developer's machine that is fine (no browser, not root);
 in CI it would go unnoticed for ever.
@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 
-_END_TO_END = Path(__file__).parent / "e2e"
+#: Fixtures that start a cluster: who uses one is marked, so that it never runs beside other tests.
+_CLUSTERS = {"new_cluster", "besieged"}
 _IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false", "no"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _CLUSTERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("cluster")
     # The quick ones first: a broken unit is seen before minutes of clusters.
-    items.sort(key=lambda item: _END_TO_END in item.path.parents)
+    items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
 
 
 def _fail_skip(report: pytest.TestReport | pytest.CollectReport, where: str) -> None:

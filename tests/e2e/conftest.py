@@ -37,7 +37,7 @@ def new_cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NewC
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """The last lines of each process's log belong to a failure's report."""
     report = yield
-    if report.failed and report.when == "call":
+    if report.failed and report.when != "setup":
         for cluster in item.stash.get(CLUSTERS, []):
             told = "\n".join(f"{name}: {status}" for name, status in cluster.statuses().items())
             report.sections.append(("what the nodes say", told))
