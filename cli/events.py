@@ -12,6 +12,7 @@ import click
 from cli.client import Client, lines, path_of
 from cli.options import connected
 from cli.output import cell_text
+from cli.terminal import escaped_json
 
 AGAIN_S = 0.3
 SILENCE_S = 60.0  #: the server sends something every 10 s
@@ -54,6 +55,8 @@ def events(client: Client, types: str | None, after: str | None, count: int | No
                         if count is not None and seen >= count:
                             return
                 event = {}
+        except BrokenPipeError:
+            raise  # whoever read our output has gone, such as head
         except (OSError, http.client.HTTPException):
             pass
         client.close()
@@ -64,7 +67,8 @@ def _print(event: dict[str, str], form: str) -> None:
     document: dict[str, Any] = json.loads(event["data"])
     name = event.get("event", "message")
     if form == "json":
-        click.echo(json.dumps({"id": event.get("id"), "event": name, **document}, ensure_ascii=False))
+        line = json.dumps({"id": event.get("id"), "event": name, **document}, ensure_ascii=False)
+        click.echo(escaped_json(line))
         return
     at = document.pop("at", "")
     document.pop("index", None)

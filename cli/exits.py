@@ -11,6 +11,8 @@ from typing import IO, Any
 
 import click
 
+from cli.terminal import plain
+
 OK = 0
 FAILED = 1
 USAGE = 2
@@ -53,8 +55,9 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         stream = sys.stderr if file is None else file
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", file=stream)
+        # What the server says may quote a stranger's text.
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {plain(self.message)}", file=stream)
         for detail in self.details:
-            click.echo(f"  {detail}", file=stream)
+            click.echo(f"  {plain(detail)}", file=stream)
         if self.hint:
-            click.echo(f"{click.style('hint:', fg='cyan', bold=True)} {self.hint}", file=stream)
+            click.echo(f"{click.style('hint:', fg='cyan', bold=True)} {plain(self.hint)}", file=stream)

@@ -11,6 +11,7 @@ from cli.client import connect
 from cli.exits import FAILED, USAGE, Failure
 from cli.options import namespaced
 from cli.output import printable
+from cli.terminal import escaped_json
 
 
 @click.group("import", epilog="Example: crontab -l | cronclave import crontab -")
@@ -85,7 +86,7 @@ def crontab(
     elif form == "json":
         import json
 
-        click.echo(json.dumps(jobs, indent=2, ensure_ascii=False))
+        click.echo(escaped_json(json.dumps(jobs, indent=2, ensure_ascii=False)))
     elif jobs:
         from scheduler.model.documents import dump_yaml
 

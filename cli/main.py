@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.lazy import Lazy, LazyGroup
+from cli.terminal import guard
 
 COMMANDS = {
     "dev": Lazy(
@@ -44,6 +45,7 @@ def cronclave() -> None:
 
 def main() -> None:
     """The entry point of the command `cronclave`."""
+    guard()
     cronclave.main(prog_name="cronclave")
 
 

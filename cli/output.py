@@ -1,8 +1,9 @@
 """How results are printed.
 
 A table on a terminal is drawn by rich; into a pipe it is plain text with columns apart by two spaces, uncut,
-for awk and grep. JSON and YAML are the API's own documents. NO_COLOR is obeyed. Text that came from outside
-is printed without its control characters: a job's name or output tail must not drive the terminal.
+for awk and grep. JSON and YAML are the API's own documents, with escapes for what would drive a terminal.
+NO_COLOR is obeyed. Text that came from outside is printed without its control characters: a job's name or
+output tail must not drive the terminal (cli/terminal.py is the last wall for whatever forgets that).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
+
+from cli.terminal import drives, escaped_json
 
 Row = Sequence[object]
 
@@ -27,7 +30,7 @@ _STYLES = {
 def show(form: str, document: Any, columns: Sequence[str], rows: Callable[[], Sequence[Row]]) -> None:
     """The document as JSON or YAML, or its rows as a table."""
     if form == "json":
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(escaped_json(json.dumps(document, indent=2, ensure_ascii=False)))
     elif form == "yaml":
         click.echo(yaml_text(document), nl=False)
     else:
@@ -45,7 +48,11 @@ def yaml_text(document: Any) -> str:
     writer.width = 110
     out = StringIO()
     writer.dump(document, out)
-    return out.getvalue()
+    if drives(text := out.getvalue()):
+        writer.allow_unicode = False  # escapes whatever is not ASCII, and with it what YAML lets stand
+        writer.dump(document, out := StringIO())
+        text = out.getvalue()
+    return text
 
 
 def table(columns: Sequence[str], rows: Sequence[Row]) -> None:

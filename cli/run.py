@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import sys
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from cli.client import Client, path_of
 from cli.exits import NOT_FOUND, RUN_FAILED, TIMED_OUT, Failure
 from cli.options import INSTANT, SPAN, connected, consistency, formatted, milliseconds, rfc3339, stale
 from cli.output import facts, more, show, table
+from cli.terminal import ByteSieve, colours_wanted
 
 RUN_COLUMNS = ("run", "namespace", "job", "state", "tick", "cause", "started", "finished", "exit")
 STATES = ("pending", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired")
@@ -116,9 +118,19 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
 @click.option("--task", metavar="NAME", help="One task only; all, one after the other, by default.")
 @click.option("--attempt", type=click.IntRange(1), help="Number of the attempt; the latest by default.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended.")
+@click.option(
+    "--raw/--no-raw", default=None, help="Byte for byte as the job wrote it: the default but on a terminal."
+)
 @connected
-def logs(client: Client, run_id: int, task: str | None, attempt: int | None, follow: bool) -> None:
-    """Print the output of a run, from any node, live."""
+def logs(
+    client: Client, run_id: int, task: str | None, attempt: int | None, follow: bool, raw: bool | None
+) -> None:
+    """Print the output of a run, from any node, live.
+
+    A terminal gets text and colours (none with NO_COLOR); what else would drive it (cursor, title, clipboard,
+    links) is left out. Pipes and files get every byte; with --no-raw they too get text and colours alone.
+    """
+    raw = not sys.stdout.isatty() if raw is None else raw
     found = client.get(path_of("runs", run_id))
     if task is not None and task not in found["tasks"]:
         raise Failure(f"run {run_id} has no task {task!r}", code=NOT_FOUND, details=sorted(found["tasks"]))
@@ -126,12 +138,25 @@ def logs(client: Client, run_id: int, task: str | None, attempt: int | None, fol
     for name in names:
         if len(names) > 1:
             click.echo(click.style(f"==> {name} <==", bold=True))
-        _copy_output(client, run_id, name, attempt, follow=follow)
+            sys.stdout.flush()
+        sieve = None if raw else ByteSieve(colours=colours_wanted())
+        try:
+            for data in _output(client, run_id, name, attempt, follow=follow):
+                _write(data if sieve is None else sieve.feed(data))
+        finally:
+            if sieve is not None:
+                _write(sieve.end())
 
 
-def _copy_output(client: Client, run_id: int, task: str, attempt: int | None, *, follow: bool) -> None:
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _output(
+    client: Client, run_id: int, task: str, attempt: int | None, *, follow: bool
+) -> Iterator[bytes]:
     """Bytes as they come; after a broken connection it goes on from where it was, on another node."""
-    out = sys.stdout.buffer
     offset = 0
     while True:
         path = path_of("runs", run_id, "logs", task=task, attempt=attempt, offset=offset, follow=follow)
@@ -140,8 +165,7 @@ def _copy_output(client: Client, run_id: int, task: str, attempt: int | None, *,
         try:
             while data := response.read1(65_536):
                 offset += len(data)
-                out.write(data)
-                out.flush()
+                yield data
         except (OSError, http.client.HTTPException):
             time.sleep(AGAIN_S)
             continue
