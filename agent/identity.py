@@ -47,6 +47,8 @@ def next_session(data: Path, identity: Identity) -> tuple[Identity, str]:
 def occupy(data: Path) -> int:
     """Lock the data directory for this process; the handle holds the lock. Raises Occupied."""
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if data.stat().st_uid == os.geteuid():
+        data.chmod(0o700)  # made by hand, perhaps: the spooler's socket and this agent's key are in it
     (data / "output").mkdir(mode=0o700, exist_ok=True)
     handle = os.open(data / "agent.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:

@@ -14,7 +14,7 @@ import os
 import signal
 import time
 
-from agent import SOFTWARE, identity
+from agent import SOFTWARE, identity, privacy
 from agent.clock import NodeClock
 from agent.config import AgentConfig, ConfigError, boot_id
 from agent.connection import Connection, Fenced
@@ -35,7 +35,7 @@ SETTLE_LOOK_S = 0.01
 class Agent:
     """The composition root; also what the connection works for."""
 
-    def __init__(self, config: AgentConfig) -> None:
+    def __init__(self, config: AgentConfig, *, job_umask: int) -> None:
         self._config = config
         self._identity, self._session = identity.next_session(config.data, identity.load(config.data))
         self._boot_id = boot_id(config.boot_id_file)
@@ -65,6 +65,7 @@ class Agent:
             boot_id=self._boot_id,
             installation=self._identity.installation,
             parent_pid=config.parent_pid,
+            job_umask=job_umask,
             on_state=self._worker.spooler_state,
             on_started=self._worker.started,
             on_exit=self._worker.spooled_exit,
@@ -236,13 +237,16 @@ class Agent:
 
 async def serve(config: AgentConfig) -> int:
     """Run an agent until it is told to stop; its exit code."""
+    job_umask = privacy.keep_private()
+    if os.geteuid() == 0:
+        log.warning("it runs as root, and so does every job that it gets; run it under a user of its own")
     try:
         lock = identity.occupy(config.data)
     except identity.Occupied as error:
         log.critical("%s", error)
         return 4
     try:
-        return await Agent(config).run()
+        return await Agent(config, job_umask=job_umask).run()
     except ConfigError as error:
         log.critical("%s", error)
         return 1

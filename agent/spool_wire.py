@@ -13,6 +13,8 @@ An agent's upgrade meets the spooler of the older version: fields are only appen
 
 from __future__ import annotations
 
+import os
+import socket
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +22,7 @@ from typing import Any
 import msgpack
 
 _LENGTH = struct.Struct(">I")
+_CREDENTIALS = struct.Struct("3i")  #: pid, uid, gid (unix(7), SO_PEERCRED)
 MESSAGE_BYTES_MAX = 4 << 20
 
 
@@ -66,6 +69,14 @@ class Exit:
             self.attempt, self.started_ms, self.finished_ms, self.exit_code, self.signal, self.reason,
             self.detail, self.tail, self.output_bytes,
         ]  # fmt: skip
+
+
+def is_ours(peer: socket.socket) -> bool:
+    """Whether the process at the other end runs as this agent's user: a second lock behind the file's mode.
+    A job that runs as the agent's user passes it: only `run_as` and an agent of its own keep that one out.
+    """
+    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return bool(_CREDENTIALS.unpack(credentials)[1] == os.geteuid())
 
 
 def pack(message: list[Any]) -> bytes:

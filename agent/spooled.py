@@ -6,7 +6,7 @@
 3. Output passes through a pipe, so that its limit holds: what exceeds it is read and thrown away, with a mark
    in the file and a word in the exit's detail; the work itself goes on. The tail is of the last bytes
    written, kept or not. No output, no file. A full disk costs output, never the work.
-4. posix_spawn, no interpreter per attempt. The working directory is set by a chdir around the spawn: the
+4. posix_spawn, no interpreter per attempt. The working directory and the umask are set around the spawn: the
    spooler has one thread. Where the lease must kill, setpriv (util-linux) adds PDEATHSIG: it dies with the
    spooler.
 """
@@ -62,12 +62,13 @@ def _wrapped(command: Command) -> list[str]:
     return [_SETPRIV, *options, "--", *command.argv] if options else command.argv
 
 
-def _spawn(command: Command, stdin: int, output: int) -> int:
+def _spawn(command: Command, stdin: int, output: int, umask: int) -> int:
     cwd = command.cwd or "/"
     try:
         os.chdir(cwd)
     except (OSError, ValueError) as error:
         raise StartFailed(f"cwd {cwd!r}: {getattr(error, 'strerror', error)}") from error
+    own_umask = os.umask(umask)
     try:
         # Checked before setpriv hides it behind its own exit code.
         executable = _executable(command.argv[0], command.environment.get("PATH", ""), cwd)
@@ -90,6 +91,7 @@ def _spawn(command: Command, stdin: int, output: int) -> int:
     except ValueError as error:  # a NUL in an argument or the environment
         raise StartFailed(f"{command.argv[0]!r}: {error}") from error
     finally:
+        os.umask(own_umask)
         os.chdir("/")
 
 
@@ -101,7 +103,7 @@ class Spooled:
         "kill_at", "pid", "pipe", "started_boot_ms", "started_ms", "timeout_at",
     )  # fmt: skip
 
-    def __init__(self, command: Command, root: Path, null: int) -> None:
+    def __init__(self, command: Command, root: Path, null: int, umask: int) -> None:
         """Start it; raises StartFailed."""
         self.attempt = command.attempt
         self.command = command
@@ -122,7 +124,7 @@ class Spooled:
         self.started_ms = wall_ms()
         self.started_boot_ms = boot_ms()
         try:
-            self.pid = _spawn(command, stdin, write_end)
+            self.pid = _spawn(command, stdin, write_end, umask)
         except StartFailed:
             os.close(self.pipe)
             raise

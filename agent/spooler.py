@@ -28,8 +28,9 @@ from typing import Any
 import msgpack
 
 from agent.clock import boot_ms, wall_ms
+from agent.privacy import keep_private
 from agent.records import DiskFull, RecordFile, frame
-from agent.spool_wire import Command, Exit, Unpacker, pack
+from agent.spool_wire import Command, Exit, Unpacker, is_ours, pack
 from agent.spooled import Spooled, StartFailed
 from agent.survivors import kill_survivors
 
@@ -47,9 +48,17 @@ _DETAILS = {
 
 class Spooler:
     def __init__(
-        self, data: Path, boot_id: str, installation: str, listener: socket.socket, idle_ms: float = IDLE_MS
+        self,
+        data: Path,
+        boot_id: str,
+        installation: str,
+        listener: socket.socket,
+        *,
+        job_umask: int,
+        idle_ms: float = IDLE_MS,
     ) -> None:
         self._idle_ms = idle_ms
+        self._job_umask = job_umask
         self._output = data / "output"
         self._boot_id = boot_id
         self._installation = installation
@@ -196,6 +205,9 @@ class Spooler:
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
+        if not is_ours(connection):
+            connection.close()
+            return
         self._drop_connection()
         connection.setblocking(False)
         self._connection = connection
@@ -282,7 +294,7 @@ class Spooler:
             self._ended(_unstarted(attempt, "gone", "the grant was void before the start"))
             return
         try:
-            spooled = Spooled(command, self._output, self._null)
+            spooled = Spooled(command, self._output, self._null, self._job_umask)
         except StartFailed as error:
             self._ended(_unstarted(attempt, "start_failed", str(error)))
             return
@@ -377,6 +389,7 @@ def main() -> int:
     parser.add_argument("--parent-pid", type=int, default=0)
     parser.add_argument("--idle-ms", type=float, default=IDLE_MS)
     options = parser.parse_args()
+    job_umask = keep_private()
     lock = os.open(options.data / "spooler.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -391,7 +404,10 @@ def main() -> int:
     # Through /proc/self/fd: a data directory may be longer than the 107 bytes of a socket's address.
     folder = os.open(options.data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     listener.bind(f"/proc/self/fd/{folder}/spooler.socket")
-    spooler = Spooler(options.data, options.boot_id, options.installation, listener, options.idle_ms)
+    spooler = Spooler(
+        options.data, options.boot_id, options.installation, listener,
+        job_umask=job_umask, idle_ms=options.idle_ms,
+    )  # fmt: skip
     listener.listen(8)
     listener.setblocking(False)
     if options.parent_pid:

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from agent.spool_wire import Command, Exit, Unpacker, pack
-from agent.survivors import MARK
 
 log = logging.getLogger("agent.spooler")
 _CONNECT_S = 10.0
 _RETRY_S = 0.005
+OURS = "CRONCLAVE_"
 PING_S = 1.0
 PINGS_MAX = 3
 
@@ -45,6 +45,7 @@ class SpoolerClient:
         boot_id: str,
         installation: str,
         parent_pid: int,
+        job_umask: int,
         on_state: Callable[[SpoolerState], None],
         on_started: Callable[[int, int], None],
         on_exit: Callable[[Exit], None],
@@ -54,6 +55,7 @@ class SpoolerClient:
         self._boot_id = boot_id
         self._installation = installation
         self._parent_pid = parent_pid
+        self._job_umask = job_umask
         self._on_state = on_state
         self._on_started = on_started
         self._on_exit = on_exit
@@ -174,7 +176,8 @@ class SpoolerClient:
             sys.executable, "-m", "agent.spooler", "--data", str(self._data), "--boot-id", self._boot_id,
             "--installation", self._installation, "--parent-pid", str(self._parent_pid),
         ]  # fmt: skip
-        environment = {key: value for key, value in os.environ.items() if key != MARK}
+        # Nothing of the agent's settings: a token may be among them, and the mark would make it a survivor.
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
         packages = [str(Path(__file__).resolve().parent.parent), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, packages))
         with open(self._data / "spooler.log", "ab") as output:
@@ -186,6 +189,7 @@ class SpoolerClient:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                umask=self._job_umask,
             )
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from cli.founding import node_toml, read_text
 from cli.join_token import PREFIX, JoinToken, decode
 from cli.join_token import join as join_by
 from cli.options import HOST_PORT
-from cli.processes import module_command, module_environment
+from cli.processes import module_command, service_environment
 
 TLS = {"ca": "tls/ca.pem", "cert": "tls/node.pem", "key": "tls/node.key"}
 
@@ -91,7 +91,7 @@ def join(
     click.echo(f"{node} is admitted; its configuration is {config}")
     if start:
         command = module_command("node", "--config", str(config))
-        os.execve(command[0], command, module_environment(os.environ))
+        os.execve(command[0], command, service_environment(os.environ))
     click.echo(f"start it with: cronclave node --config {config}")
 
 

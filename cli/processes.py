@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+CALLERS_OWN = ("CRONCLAVE_TOKEN", "CRONCLAVE_URL")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -25,6 +26,13 @@ def module_environment(environment: Mapping[str, str]) -> dict[str, str]:
         "PYTHONSAFEPATH": "1",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{path}" if path else str(ROOT),
     }
+
+
+def service_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The same for nodes and agents, without the caller's own way in: they need none, and what they run could
+    read it at /proc/PID/environ.
+    """
+    return {name: value for name, value in module_environment(environment).items() if name not in CALLERS_OWN}
 
 
 _CONFIG = click.option(
@@ -50,4 +58,4 @@ def agent(config: Path) -> None:
 def _become(module: str, config: Path) -> None:
     # exec, no child: the service manager's signals and the exit code are the program's own.
     command = module_command(module, "--config", str(config.absolute()))
-    os.execve(command[0], command, module_environment(os.environ))
+    os.execve(command[0], command, service_environment(os.environ))

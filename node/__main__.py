@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
 from node.config import ConfigError, load_config
-from node.identity import load_identity, lock_data
+from node.identity import PRIVATE, load_identity, lock_data
 from node.supervisor import EXIT_REFUSED, Supervisor
 
 
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the node's TOML file")
     arguments = parser.parse_args()
     configure_logging("supervisor")
+    os.umask(PRIVATE)
     try:
         config = load_config(arguments.config)
         lock_data(config.data)

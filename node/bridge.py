@@ -20,6 +20,7 @@ whatever it is told, its readers can see.
 from __future__ import annotations
 
 import os
+import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ FRONT_SILENCE_S = 1.0
 STATUS_S = 0.2
 FRAME_BYTES_MAX = 64 << 20
 _LENGTH = struct.Struct("<I")
+_CREDENTIALS = struct.Struct("3i")  #: pid, uid, gid (unix(7), SO_PEERCRED)
 
 
 def socket_path(data: Path) -> str:
@@ -43,6 +45,12 @@ def socket_path(data: Path) -> str:
         return str(path)
     descriptor = os.open(data, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     return f"/proc/self/fd/{descriptor}/bridge.sock"
+
+
+def is_ours(peer: socket.socket) -> bool:
+    """Whether the process at the other end runs as this node's user: a second lock behind the file's mode."""
+    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return bool(_CREDENTIALS.unpack(credentials)[1] == os.geteuid())
 
 
 def encode(message: list[Any]) -> bytes:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
 import random
 import secrets
 import shutil
@@ -44,6 +45,7 @@ from node.ending import Ending
 from node.front_socket import FrontSocket
 from node.identity import (
     JOURNAL,
+    PRIVATE,
     Identity,
     load_identity,
     note_started,
@@ -451,6 +453,7 @@ def main() -> int:
     arguments = parser.parse_args()
     die_with_parent(arguments.parent)
     configure_logging("core")
+    os.umask(PRIVATE)
     try:
         config = load_config(arguments.config)
         own = load_identity(config)

@@ -25,7 +25,7 @@ from cluster.tls import TlsError
 from node.__main__ import configure_logging
 from node.config import ConfigError, NodeConfig, load_config
 from node.https import HttpsCertificate
-from node.identity import load_identity, software_version
+from node.identity import PRIVATE, load_identity, software_version
 from node.link import CoreLink
 from node.planner import Planner
 from node.signing import NodeAuthority
@@ -194,6 +194,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     configure_logging("front")
+    os.umask(PRIVATE)
     try:
         config = load_config(arguments.config)
     except ConfigError as error:

@@ -96,6 +96,10 @@ class FrontSocket:
             sock, _ = self._listener.accept()
         except BlockingIOError:
             return
+        if not bridge.is_ours(sock):
+            log.warning("a process of another user is not the front: its connection is closed")
+            sock.close()
+            return
         sock.setblocking(False)
         self._drop("replaced by a newer front")
         self._sock = sock

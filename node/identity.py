@@ -25,6 +25,9 @@ def software_version() -> str:
         return "0"
 
 
+PRIVATE = 0o077
+"""The umask of a node's processes: what they write is nobody else's, whatever the shell or unit says."""
+
 JOURNAL = "log"  #: directory of consensus' journal in the data directory
 OWNER = "owner"  #: file beside it with the uid of its node: its votes are nobody else's
 STARTED = "started"  #: file that says that the journal was there
@@ -40,6 +43,8 @@ class Identity:
 def lock_data(data: Path) -> int:
     """Take the data directory for this process; returns the descriptor that holds it. Raises ConfigError."""
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if data.stat().st_uid == os.geteuid():
+        data.chmod(0o700)  # made by hand, perhaps: it holds sockets, keys and hashes of tokens
     descriptor = os.open(data / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -32,7 +32,7 @@ from cluster.membership import Member
 from cluster.renewal import begin, member_names, replay, sole_member
 from node.backup import verify
 from node.config import ConfigError, NodeConfig, load_config
-from node.identity import JOURNAL, STARTED, load_identity, lock_data, write_atomically
+from node.identity import JOURNAL, PRIVATE, STARTED, load_identity, lock_data, write_atomically
 from node.state import FILE, ReplicatedState
 from scheduler.machine.renewal import Renewal, renew
 from scheduler.store import state as state_rows
@@ -318,6 +318,7 @@ def main() -> int:
     parser.add_argument("--no-checksum", action="store_true")
     parser.add_argument("--survey", action="store_true", help="recover: say what is known, change nothing")
     arguments = parser.parse_args()
+    os.umask(PRIVATE)
     wishes = Wishes(arguments.kind, int(arguments.hold_s * 1000), arguments.catchup, arguments.number)
     try:
         if arguments.kind == "restore":

@@ -15,15 +15,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.dev.layout import trim_log
-from cli.processes import module_command, module_environment
+from cli.processes import module_command, service_environment
 
 RESTART_S = 2.0
 EXIT_REFUSED = 78  #: a node's configuration or identity is refused: starting again does not help
 LOG_BYTES_SHOWN = 8192
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before any fork
+
+
+def keep_private() -> int:
+    """The files made here are ours alone, and jobs of the same user cannot read a token in our environment
+    (PR_SET_DUMPABLE, proc(5)). Returns the umask of before, for the programs started.
+    """
+    _prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    return os.umask(0o077)
 
 
 def become_subreaper() -> None:
@@ -44,11 +53,13 @@ class Child:
     module: str
     config: Path
     directory: Path
+    umask: int = -1  #: that it is started with; -1: ours
     process: subprocess.Popen[bytes] | None = None
     again_s: float | None = None  #: when to start it again, monotonic
+    held: bool = False  #: it may not start yet
     refused: bool = False
     deaths: int = 0
-    _environment: dict[str, str] = field(default_factory=lambda: module_environment(os.environ))
+    _environment: dict[str, str] = field(default_factory=lambda: service_environment(os.environ))
 
     @property
     def pid(self) -> int | None:
@@ -77,9 +88,15 @@ class Child:
                 cwd=self.directory,
                 env=self._environment,
                 start_new_session=True,
+                umask=self.umask,
                 preexec_fn=in_child,
             )
         self.again_s = None
+
+    def release(self) -> None:
+        """It may start now: at the supervisor's next look."""
+        if self.held:
+            self.held, self.again_s = False, time.monotonic()
 
     def reap(self, *, restart: bool) -> int | None:
         """The exit code, if it died since the last look; plans its next start."""

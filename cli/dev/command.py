@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from cli.dev.children import Child, become_subreaper, stop_with_parent
+from cli.dev.admission import is_admitted
+from cli.dev.children import Child, become_subreaper, keep_private, stop_with_parent
 from cli.dev.facts import Facts
 from cli.dev.layout import (
     AGENTS_DEFAULT,
@@ -74,6 +75,7 @@ def dev(
     Real processes, real consensus: kill some and watch. DIR/dev.json says where everything is; Ctrl-C stops
     it all.
     """
+    umask = keep_private()
     directory = data.absolute()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (directory / "dev.lock").open("a+") as lock:
@@ -83,14 +85,19 @@ def dev(
         agent_plans = plan_agents(directory, agents, identity.nodes)
         _wait_for_ports(node_plans, after_a_kill=(directory / "dev.json").exists())
         write_configurations(identity, node_plans, agent_plans, slots=slots, parent_pid=os.getpid())
-        children = {plan.name: Child(plan.name, "node", plan.config, plan.directory) for plan in node_plans}
-        children |= {
-            plan.name: Child(plan.name, "agent", plan.config, plan.directory) for plan in agent_plans
+        children = {
+            plan.name: Child(plan.name, "node", plan.config, plan.directory, umask) for plan in node_plans
         }
+        for agent in agent_plans:
+            held = not is_admitted(agent, identity)
+            children[agent.name] = Child(
+                agent.name, "agent", agent.config, agent.directory, umask, held=held
+            )
         facts = Facts(directory / "dev.json", identity, node_plans, agent_plans)
         opening = Opening(
-            directory, identity, node_plans, agent_plans, jobs=not no_jobs, browser=not no_browser
-        )
+            directory, identity, node_plans, agent_plans,
+            jobs=not no_jobs, browser=not no_browser, admitted=lambda agent: children[agent.name].release(),
+        )  # fmt: skip
         click.echo(f"Starting {identity.nodes} nodes and {agents} agents in {directory} …")
         Supervisor.hold_signals()
         become_subreaper()

@@ -62,6 +62,11 @@ class AgentPlan:
     def config(self) -> Path:
         return self.directory / "agent.toml"
 
+    @property
+    def token(self) -> Path:
+        """Its own (cli.dev.admission), never the administrator's."""
+        return self.directory / "token"
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -177,7 +182,6 @@ def write_configurations(
         write_private(node.config, toml(tables))
     for agent in agents:
         (agent.directory / "data").mkdir(parents=True, exist_ok=True)
-        write_private(agent.directory / "token", identity.token + "\n")
         own_zone_first = sorted(nodes, key=lambda node: node.zone != agent.zone)
         settings = {
             "name": agent.name,
@@ -185,7 +189,7 @@ def write_configurations(
             "pool": "default",
             "slots": slots,
             "nodes": [node.url for node in own_zone_first],
-            "token_file": str(agent.directory / "token"),
+            "token_file": str(agent.token),
             "data": str(agent.directory / "data"),
             "parent_pid": parent_pid,
         }

@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 import webbrowser
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from cli.client import Client
+from cli.dev.admission import admit, is_admitted
 from cli.dev.layout import HOST, AgentPlan, Identity, NodePlan, save_identity
 from cli.dev.samples import SAMPLES
 from cli.exits import Failure
@@ -23,6 +25,7 @@ from cli.target import Target
 
 READY_S = 60.0
 POLL_S = 0.05
+ADMIT_AGAIN_S = 0.25
 
 
 class Opening(threading.Thread):
@@ -37,7 +40,9 @@ class Opening(threading.Thread):
         *,
         jobs: bool,
         browser: bool,
+        admitted: Callable[[AgentPlan], None],
     ) -> None:
+        """`admitted` is called for each agent that has its token and may start."""
         super().__init__(daemon=True, name="opening")
         self._directory = directory
         self._identity = identity
@@ -45,9 +50,11 @@ class Opening(threading.Thread):
         self._agents = agents
         self._jobs = jobs
         self._browser = browser
+        self._admitted = admitted
 
     def run(self) -> None:
         started_s = time.monotonic()
+        threading.Thread(target=self._admit, daemon=True, name="admission").start()
         if not self._ready(started_s + READY_S):
             click.echo(
                 f"\nThe cluster is not ready after {READY_S:.0f} s; "
@@ -62,6 +69,29 @@ class Opening(threading.Thread):
         if self._browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             webbrowser.open(self._cockpit())
 
+    def _admit(self) -> None:
+        """Every agent its token, as soon as there is a quorum to make it, however long that takes."""
+        told_s = time.monotonic() + READY_S
+        waiting = [agent for agent in self._agents if not is_admitted(agent, self._identity)]
+        while waiting and not any(is_ready(node.http_port) for node in self._nodes):
+            time.sleep(POLL_S)
+        for agent in waiting:
+            while True:
+                try:
+                    admit(self._client(), agent)
+                    break
+                except Failure as failure:
+                    if time.monotonic() > told_s:
+                        told_s = time.monotonic() + READY_S
+                        click.echo(f"{agent.name} has no token yet, so it does not start:", err=True)
+                        failure.show()
+                    time.sleep(ADMIT_AGAIN_S)
+            self._admitted(agent)
+
+    def _client(self) -> Client:
+        target = Target(tuple(node.url for node in self._nodes), self._identity.token, "cronclave dev")
+        return Client(target, within_s=20.0)
+
     def _ready(self, deadline_s: float) -> bool:
         waiting = {node.name: node for node in self._nodes}
         while waiting:
@@ -74,8 +104,7 @@ class Opening(threading.Thread):
         return True
 
     def _apply_samples(self) -> None:
-        target = Target(tuple(node.url for node in self._nodes), self._identity.token, "cronclave dev")
-        client = Client(target, within_s=20.0)
+        client = self._client()
         try:
             client.send("POST", "/v1/apply", json.dumps({"jobs": SAMPLES, "source": "sample"}).encode())
         except Failure as error:
@@ -107,6 +136,8 @@ class Opening(threading.Thread):
             lines.append(f"  {node.name:<9} {node.zone}  {ports}  log {node.directory / 'log'}")
         for agent in self._agents:
             lines.append(f"  {agent.name:<9} {agent.zone}  log {agent.directory / 'log'}")
+        if os.geteuid() == 0 and self._agents:
+            lines += ["", "You are root, and so is every job that runs here."]
         lines += ["", "Ctrl-C stops it all; the same command continues this cluster.", ""]
         return "\n".join(lines)
 

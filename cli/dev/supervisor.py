@@ -40,7 +40,8 @@ class Supervisor:
         code = 0
         try:
             for child in self._children.values():
-                child.start()
+                if not child.held:
+                    child.start()
             self._facts.keep(self._children)
             started()
             while True:
@@ -67,7 +68,8 @@ class Supervisor:
                 self._tell(child, code)
             if child.again_s is not None and time.monotonic() >= child.again_s:
                 child.start()
-                click.echo(f"{child.name} started again", err=True)
+                if child.deaths:
+                    click.echo(f"{child.name} started again", err=True)
         reap_orphans({child.pid for child in self._children.values() if child.pid is not None})
         self._facts.keep(self._children)
 

@@ -30,7 +30,7 @@ class Desk:
             output_bytes_max=1_000, journal=self.journal, clock=NodeClock(), send=self.said.append,
         )  # fmt: skip
         self.worker.spooler = SpoolerClient(
-            folder, boot_id="b", installation="i", parent_pid=0, on_state=lambda _: None,
+            folder, boot_id="b", installation="i", parent_pid=0, job_umask=0o022, on_state=lambda _: None,
             on_started=lambda *_: None, on_exit=lambda _: None,
         )  # fmt: skip
 

@@ -168,7 +168,7 @@ def test_a_lease_that_has_ended_is_not_revived(tmp_path: Path, monkeypatch: pyte
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
         listener.listen(1)
-        spooler = Spooler(tmp_path, "boot", tmp_path.name, listener)
+        spooler = Spooler(tmp_path, "boot", tmp_path.name, listener, job_umask=0o022)
         try:
             spooler._obey(["lease", boot_ms() + 20_000])
             spooler._obey(command(1, "sleep 60", kill_on_lease_end=True))

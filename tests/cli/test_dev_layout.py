@@ -74,7 +74,7 @@ def test_agents_read_their_configuration(tmp_path: Path, identity: Identity) -> 
     assert [c.zone for c in configs] == ["zone-a", "zone-b", "zone-c", "zone-a"]
     assert [c.nodes[0] for c in configs] == [nodes[i].url for i in (0, 1, 2, 0)]
     assert all(sorted(c.nodes) == sorted(n.url for n in nodes) for c in configs)
-    assert {c.bearer() for c in configs} == {identity.token}
+    assert [c.token_file for c in configs] == [plan.token for plan in agents]
     assert {(c.slots, c.parent_pid) for c in configs} == {(8, os.getpid())}
 
 
@@ -88,7 +88,7 @@ def test_secrets_are_private(tmp_path: Path, identity: Identity) -> None:
 
     holders = [f for f in tmp_path.rglob("*") if f.is_file() and identity.token in f.read_text()]
 
-    assert {f.name for f in holders} == {"cluster.json", "dev.json", "token"}
+    assert {f.name for f in holders} == {"cluster.json", "dev.json"}, "no agent holds it"
     assert {stat.S_IMODE(f.stat().st_mode) for f in holders} == {0o600}
 
 

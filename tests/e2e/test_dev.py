@@ -46,7 +46,7 @@ class Dev:
             assert self.process.poll() is None, self.output()
             with suppress(OSError, ValueError, http.client.HTTPException):
                 facts = self.facts()
-                if len(facts["nodes"]) < 3 or len(facts["agents"]) < 2:
+                if len(facts["nodes"]) < 3 or len([a for a in facts["agents"] if a["pid"]]) < 2:
                     return None
                 with closing(client_of(facts)) as client:
                     if all(client.send("GET", "/readyz", node=i).status == 200 for i in range(3)):

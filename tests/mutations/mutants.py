@@ -49,9 +49,9 @@ MUTANTS = (
         (
             (
                 "agent.spooler",
-                "            spooled = Spooled(command, self._output, self._null)\n",
-                "            Spooled(command, self._output, self._null)\n"
-                "            spooled = Spooled(command, self._output, self._null)\n",
+                "            spooled = Spooled(command, self._output, self._null, self._job_umask)\n",
+                "            Spooled(command, self._output, self._null, self._job_umask)\n"
+                "            spooled = Spooled(command, self._output, self._null, self._job_umask)\n",
             ),
         ),
         QUIET,
