@@ -19,7 +19,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.commits import Commits, RunWatch
+from api.connection import Connection
 from api.door import Door
+from api.event_feed import EventFeed
 from api.gateway import Gateway
 from api.metrics import Metrics
 from api.parameters import refuse_unknown
@@ -58,7 +60,7 @@ UVICORN: Mapping[str, Any] = {
     "ws_per_message_deflate": False,
     "ws_ping_interval": None,
     "ws_ping_timeout": None,
-    "http": "httptools",
+    "http": Connection,
     "loop": "uvloop",
     "timeout_keep_alive": 75,
     "h11_max_incomplete_event_size": 64 << 10,
@@ -92,6 +94,7 @@ class Api:
             services.commits.start()
             services.commits.add(services.run_watch)
             services.commits.add(services.metrics)
+            services.commits.add(services.feed)
             services.commits.add(services)
             services.gateway.start(services.commits)
 
@@ -104,10 +107,11 @@ class Api:
 def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) -> Api:
     """The API of one node."""
     commits = Commits(scheduler)
-    gateway.on_close.append(commits.closed.set)
+    feed = EventFeed(scheduler.history)
+    gateway.on_close += [commits.closed.set, feed.close]
     services = Services(
         scheduler, settings, gateway, gateway.access, commits, RunWatch(), Metrics(scheduler),
-        compiled=gateway.compiled,
+        feed, compiled=gateway.compiled,
     )  # fmt: skip
     api: Api
 

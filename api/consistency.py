@@ -15,8 +15,9 @@ import contextlib
 
 from api.call import Call
 from api.commits import Commits, stream
+from api.history import AFTER_ALL
 from api.instants import parse_wait_s
-from api.ports import AFTER_ALL, NoLeaderError
+from api.ports import NoLeaderError
 from api.problems import Problem, query_problem
 
 BARRIER_S = 5.0
@@ -61,9 +62,9 @@ async def _until_applied(call: Call) -> None:
 async def _until_changed(call: Call, commits: Commits) -> None:
     known = call.integer("index", 0, least=0, most=INDEX_MOST)
     seconds = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else BLOCKING_WAIT_S
+    history = call.scheduler.history
     async with stream(commits) as listener:  # subscribe first, then look: nothing falls between
-        past = call.scheduler.history((known, AFTER_ALL))
-        if past is None or len(past) > 0:
+        if (known, AFTER_ALL) < history.since or known < history.last[0]:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from api.history import History
 from scheduler.commands import Command, Outcome
 from scheduler.events import Event
 from scheduler.store.connection import Store
-
-AFTER_ALL = 999_999_999
-"""Above every event's number within its command, and still the second half of an id."""
 
 
 class NoLeaderError(Exception):
@@ -147,12 +145,8 @@ class Scheduler(Protocol):
         ...
 
     @property
-    def history_from(self) -> tuple[int, int]:
-        """Every event behind this id is kept."""
-        ...
-
-    def history(self, after: tuple[int, int]) -> Sequence[tuple[int, int, int, Event]] | None:
-        """Kept events (index, n, stamp_ms, event) behind the id `after`; None when some are gone already."""
+    def history(self) -> History:
+        """The events that are kept. A commit is in it before subscribers are told."""
         ...
 
     async def transfer(self, target: str | None) -> str:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from api.access import Access
 from api.commits import Commits, RunWatch
+from api.event_feed import EventFeed
 from api.gateway import Gateway
 from api.head_start import HeadStart
 from api.metrics import Metrics
@@ -30,6 +31,7 @@ class Services:
     commits: Commits
     run_watch: RunWatch
     metrics: Metrics
+    feed: EventFeed
     compiled: CompiledJobs = field(default_factory=CompiledJobs)
     head_start: HeadStart = field(default_factory=HeadStart)
     started: bool = False

@@ -9,14 +9,13 @@ import itertools
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from api.commits import CommitQueue
+from api.history import AFTER_ALL, History
 from api.ports import (
-    AFTER_ALL,
     Committed,
     NodeStatus,
     NoLeaderError,
@@ -29,12 +28,10 @@ from node.clock import correction_ms, wall_base_ms
 from node.proposals import Proposals
 from scheduler import codec
 from scheduler.commands import Command, Outcome, PutJobs, PutToken, RedeemToken, RunJob
-from scheduler.events import Event
 from scheduler.store.connection import Store
 
 log = logging.getLogger("cronclave.front")
 
-HISTORY_EVENTS_MAX = 50_000
 CORE_SILENCE_MS = 1_000
 OUTSIDE = (PutJobs, RunJob, PutToken, RedeemToken)
 """What makes the state grow and can wait: refused while disks are low. Deleting and cancelling free space."""
@@ -53,8 +50,7 @@ class CoreLink:
         self._index = 0
         self._index_moved = asyncio.Condition()
         self._subscriptions: set[CommitQueue] = set()
-        self._history: deque[tuple[int, int, int, Event]] = deque()
-        self._history_from = (0, -1)
+        self.history = History()
         self._heard_s = time.monotonic()
         self._questions: dict[int, asyncio.Future[str]] = {}
         self._numbers = itertools.count(1)
@@ -160,15 +156,6 @@ class CoreLink:
         self._subscriptions.add(subscription)
         return subscription
 
-    @property
-    def history_from(self) -> tuple[int, int]:
-        return self._history_from
-
-    def history(self, after: tuple[int, int]) -> Sequence[tuple[int, int, int, Event]] | None:
-        if after < self._history_from:
-            return None
-        return [entry for entry in self._history if entry[:2] > after]
-
     async def transfer(self, target: str | None) -> str:
         return await self._ask("transfer", [target])
 
@@ -226,16 +213,15 @@ class CoreLink:
         elif kind == "welcome":
             self._path = Path(message[1]["path"])
             self._index = message[1]["index"]
-            self._history_from = (message[1]["since"], AFTER_ALL)
+            self.history.begin((message[1]["since"], AFTER_ALL))
             for _, stamp_ms, events in message[2]:
-                self._remember(stamp_ms, [e for packed in events for e in codec.decode_events(packed)])
+                self.history.add(stamp_ms, [e for packed in events for e in codec.decode_events(packed)])
             self.proposals.resend()
         elif kind == "reopen":
             self._path = Path(message[1])
             self._generation += 1
             self._index = max(self._index, message[2])
-            self._history.clear()
-            self._history_from = (self._index, AFTER_ALL)
+            self.history.begin((self._index, AFTER_ALL))
             for subscription in self._subscriptions:
                 subscription.overrun = True
         else:
@@ -247,16 +233,11 @@ class CoreLink:
         for sequence, encoded in outcomes:
             self.proposals.resolve(sequence, encoded)
         decoded = [event for packed in events for event in codec.decode_events(packed)]
-        self._remember(stamp_ms, decoded)
+        self.history.add(stamp_ms, decoded)
         committed = Committed(index, stamp_ms, decoded)
         self.on_commit(committed)
         for subscription in self._subscriptions:
             subscription.offer(committed)
-
-    def _remember(self, stamp_ms: int, decoded: list[tuple[int, int, Event]]) -> None:
-        self._history.extend((i, n, stamp_ms, event) for i, n, event in decoded)
-        while len(self._history) > HISTORY_EVENTS_MAX:
-            self._history_from = self._history.popleft()[:2]
 
     def _take_status(self, fields: dict[str, Any]) -> None:
         peers = tuple(PeerStatus(**peer) for peer in fields.pop("peers"))

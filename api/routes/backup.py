@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from api import access, backups, schemas
 from api.call import call_of
 from api.consistency import settle
 from api.problems import Problem
 from api.services import services_of
+from api.streaming import Streaming
 
 router = APIRouter(tags=["cluster"])
 
@@ -30,7 +31,7 @@ async def back_up(request: Request) -> Response:
         state = store.path
     made = await backups.make(state, services.settings.scratch, scheduler.status(), scheduler.now_ms())
     call.index = made.manifest.index
-    return StreamingResponse(
+    return Streaming(
         backups.stream(made),
         media_type="application/vnd.sqlite3",
         headers={

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from api import access, schemas
 from api.call import call_of
@@ -24,6 +24,7 @@ from api.log_source import FORWARDED, Target, ask_other_node, find_target, live_
 from api.problems import query_problem
 from api.routes.runs import run_number
 from api.services import Services, services_of
+from api.streaming import Streaming
 from scheduler import events as e
 from scheduler.store import pages
 
@@ -65,7 +66,7 @@ async def get_logs(
         proxied = await ask_other_node(services, call, target.node)
         if proxied is not None:
             source = proxied.headers.get("x-cronclave-log-source", "agent")
-            return StreamingResponse(
+            return Streaming(
                 proxied.body(),
                 media_type="text/plain; charset=utf-8",
                 headers={"X-Cronclave-Log-Source": source},
@@ -73,7 +74,7 @@ async def get_logs(
     first = await live_chunk(services, target, offset)
     if first is None:
         return _text(target.tail[offset:], "tail")
-    return StreamingResponse(
+    return Streaming(
         _stream(services, target, offset, first, follow),
         media_type="text/plain; charset=utf-8",
         headers={"X-Cronclave-Log-Source": "agent"},

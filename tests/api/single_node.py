@@ -13,21 +13,19 @@ import dataclasses
 import hashlib
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from api.commits import CommitQueue
-from api.ports import AFTER_ALL, Committed, NodeStatus, NoLeaderError, PeerStatus
+from api.history import AFTER_ALL, History
+from api.ports import Committed, NodeStatus, NoLeaderError, PeerStatus
 from scheduler import codec, formats
 from scheduler.commands import Command, Lead, Outcome, PutToken
-from scheduler.events import Event
 from scheduler.machine import Machine
 from scheduler.store.connection import Store
 
 CLUSTER = "c0ffee"
 ADMIN_TOKEN = "admin-token"
-HISTORY_EVENTS_MAX = 50_000
 
 
 class SingleNode:
@@ -54,8 +52,7 @@ class SingleNode:
         self.lag_ms = 0
         self.skew_ms = 0
         self.subscriptions: set[CommitQueue] = set()
-        self.history_kept: deque[tuple[int, int, int, Event]] = deque(maxlen=HISTORY_EVENTS_MAX)
-        self.history_from = (0, -1)
+        self.history = History()
         self.unheard: list[Command] = []  #: committed by the others; heard of with the next barrier
         self.deaf = 0  #: so many wishes for the cluster have no effect
         self.calls: list[tuple[str, object]] = []  #: what was asked of the cluster
@@ -83,7 +80,7 @@ class SingleNode:
             applied=(self._entry, 1, self._entry - 1, 1, b""), stamp_ms=self.now_ms(), frames=[frame]
         )
         committed = Committed(entry.index, entry.stamp_ms, entry.events)
-        self.history_kept.extend((index, n, entry.stamp_ms, event) for index, n, event in entry.events)
+        self.history.add(entry.stamp_ms, entry.events)
         for subscription in list(self.subscriptions):
             subscription.offer(committed)
         return entry.frames[0][2]
@@ -173,11 +170,6 @@ class SingleNode:
     def _forget(self, subscription: CommitQueue) -> None:
         self.subscriptions.discard(subscription)
 
-    def history(self, after: tuple[int, int]) -> Sequence[tuple[int, int, int, Event]] | None:
-        if after < self.history_from:
-            return None
-        return [entry for entry in self.history_kept if entry[:2] > after]
-
     async def transfer(self, target: str | None) -> str:
         self.calls.append(("transfer", target))
         if self._drops():
@@ -215,8 +207,7 @@ class SingleNode:
 
     def forget_history(self) -> None:
         """As after a restart of the front: what came before is not kept."""
-        self.history_kept.clear()
-        self.history_from = (self.index, AFTER_ALL)
+        self.history.begin((self.index, AFTER_ALL))
 
 
 def peer(node: str, zone: str, **changes: object) -> PeerStatus:

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from api.ports import AFTER_ALL, NodeStatus
-from node import bridge, link
+from api.history import AFTER_ALL
+from api.ports import NodeStatus
+from node import bridge
 from node.config import load_config
 from node.core import Core
 from node.identity import load_identity
@@ -171,14 +172,14 @@ def welcome(since: int, *indices: int) -> list[Any]:
 
 
 def told(front: CoreLink, after: int) -> list[int] | None:
-    history = front.history((after, AFTER_ALL))
+    history = front.history.behind((after, AFTER_ALL))
     return None if history is None else [index for index, _, _, _ in history]
 
 
 async def test_a_front_tells_what_came_before_it_and_admits_what_it_does_not_know(tmp_path: Path) -> None:
     commit = ["commit", 15, 1_000, [], resumed(15)[2]]
     front = await front_after(tmp_path, [welcome(7, 9, 12), commit])
-    assert front.history_from == (7, AFTER_ALL)
+    assert front.history.since == (7, AFTER_ALL)
     assert told(front, 7) == [9, 12, 15]
     assert told(front, 12) == [15]
     assert told(front, 6) is None  # a command 7 may have had events
@@ -188,21 +189,5 @@ async def test_a_front_knows_nothing_of_the_way_to_a_copied_state(tmp_path: Path
     front = await front_after(
         tmp_path, [welcome(7, 9), ["reopen", "other.db", 50], ["commit", 51, 1, [], []]]
     )
-    assert front.history_from == (50, AFTER_ALL)
+    assert front.history.since == (50, AFTER_ALL)
     assert (told(front, 49), told(front, 50)) == (None, [])
-
-
-async def test_what_a_front_keeps_is_bounded_and_says_since_when(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(link, "HISTORY_EVENTS_MAX", 3)
-    front = await front_after(tmp_path, [welcome(7, 9, 12)])
-    events = codec.encode_events([(13, n, JobResumed(1, "default", "a")) for n in range(2)])
-    front._take(["commit", 13, 1_000, [], [events]])
-    assert front.history_from == (9, 0)
-    assert [entry[:2] for entry in front.history((9, 0)) or ()] == [(12, 0), (13, 0), (13, 1)]
-
-    many = codec.encode_events([(14, n, JobResumed(1, "default", "a")) for n in range(5)])
-    front._take(["commit", 14, 1_000, [], [many]])
-    assert front.history_from == (14, 1)
-    assert [entry[:2] for entry in front.history((14, 1)) or ()] == [(14, 2), (14, 3), (14, 4)]
