@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.client import connect
+from cli.client import Client, connect, path_of
 from cli.exits import FAILED, USAGE, Failure
 from cli.options import namespaced
 from cli.output import printable
 from cli.terminal import escaped_json
 
+if TYPE_CHECKING:
+    from cli.crontab import CrontabImport
 
-@click.group("import", epilog="Example: crontab -l | cronclave import crontab -")
+DIALECTS = ("debian", "cronie", "busybox", "bcron", "mcron", "systemd-cron", "supercronic")
+_SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}")
+
+
+@click.group("import", epilog="Example: crontab -l | cronclave import crontab - --source alice@db1")
 def imports() -> None:
     """Take jobs over from other systems."""
 
@@ -25,7 +34,20 @@ def imports() -> None:
 @click.argument("file", metavar="FILE|-")
 @click.option("--apply", "do_apply", is_flag=True, help="Create or change the jobs in the cluster.")
 @click.option("--dry-run", is_flag=True, help="Ask the cluster what --apply would change.")
-@click.option("--tz", default="UTC", show_default=True, metavar="ZONE", help="Zone of the host's cron.")
+@click.option(
+    "--source",
+    metavar="NAME",
+    help="Name of this crontab, a label of its jobs, by which they are known again.  [default: FILE]",
+)
+@click.option("--prune", is_flag=True, help="Delete jobs of this source that left the crontab.")
+@click.option("--tz", metavar="ZONE", help="Zone of the crontab's host.  [default: this host's]")
+@click.option(
+    "--dialect",
+    type=click.Choice(DIALECTS),
+    default="debian",
+    show_default=True,
+    help="The program that has read this crontab so far.",
+)
 @click.option(
     "--user-column/--no-user-column",
     default=None,
@@ -34,37 +56,31 @@ def imports() -> None:
 @click.option("--pool", metavar="NAME", help="Agents of this pool run them.  [default: default]")
 @click.option("--strict", is_flag=True, help="Exit code 1 where a line cannot be taken.")
 @click.option(
-    "-o", "--output", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True,
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    show_default=True,
     help="How to print the jobs.",
-)  # fmt: skip
+)
 @namespaced
 @click.option("--url", metavar="URL", help="Node to talk to.  [env: CRONCLAVE_URL]")
 @click.option("--token", metavar="TOKEN", help="Bearer token.  [env: CRONCLAVE_TOKEN]")
 def crontab(
-    file: str, do_apply: bool, dry_run: bool, tz: str, user_column: bool | None, pool: str | None, strict:
-    bool, form: str, namespace: str, url: str | None, token: str | None,
+    file: str, do_apply: bool, dry_run: bool, source: str | None, prune: bool, tz: str | None, dialect: str,
+    user_column: bool | None, pool: str | None, strict: bool, form: str, namespace: str, url: str | None,
+    token: str | None,
 ) -> None:  # fmt: skip
     """Turn a crontab into jobs that fire at the same instants.
 
     Prints them as a file for `job apply`, or applies them at once. What cannot be taken is told by line.
+    Importing the same crontab again changes what has changed; jobs whose line is gone are named, and
+    deleted with --prune.
     """
-    from cli.crontab import parse_crontab
-
-    try:
-        text = (
-            sys.stdin.read()
-            if file == "-"
-            else Path(file).read_text(encoding="utf-8", errors="surrogateescape")
-        )
-        name = "crontab" if file == "-" else file
-        found = parse_crontab(text, user_column=user_column, filename=name, tz=tz)
-    except OSError as error:
-        raise Failure(f"{file} cannot be read: {error.strerror}", code=USAGE) from None
-    except ValueError as error:
-        raise Failure(str(error), code=USAGE) from None
-    remarks = [(r.line, "not taken", r) for r in found.problems] + [(r.line, "note", r) for r in found.notes]
-    for line, kind, remark in sorted(remarks, key=lambda told: told[:2]):
-        click.echo(f"{name}:{line}: {kind}: {remark.reason}: {printable(remark.text)}", err=True)
+    name = "crontab" if file == "-" else file
+    label = _source(source, name, prune=prune, sends=do_apply or dry_run)
+    found = _read(file, name, tz, user_column=user_column, dialect=dialect, source=label)
     jobs = [dict(job) for job in found.jobs]
     for job in jobs:
         if namespace != "default":
@@ -72,17 +88,7 @@ def crontab(
         if pool:
             job["on"] = {**job.get("on", {}), "pool": pool}
     if do_apply or dry_run:
-        from cli import files
-
-        if jobs:
-            diff = files.apply(
-                connect(url, token),
-                jobs,
-                namespace=namespace,
-                dry_run=dry_run,
-                source=f"crontab {name}"[:500],
-            )
-            files.show_diff(diff, dry_run=dry_run)
+        _send(connect(url, token), jobs, namespace, label, dry_run=dry_run, prune=prune)
     elif form == "json":
         import json
 
@@ -99,6 +105,86 @@ def crontab(
         )
     if strict and found.problems:
         raise Failure(summary, code=FAILED)
+
+
+def _source(given: str | None, file: str, *, prune: bool, sends: bool) -> str:
+    """The label's value. Two hosts have a file of the same name, so pruning wants the name said."""
+    if prune and not sends:
+        raise Failure("--prune goes with --apply, or with --dry-run to see what it would delete", code=USAGE)
+    if prune and given is None:
+        raise Failure(
+            "--prune needs --source NAME, the name under which this crontab was imported before",
+            hint="Another host's crontab may have the same file name; --prune would delete its jobs.",
+            code=USAGE,
+        )
+    if given is not None and not _SOURCE.fullmatch(given):
+        raise Failure(
+            f"--source {given[:60]!r} is no name: letters, digits, and . _ : @ / - between them, 128 at most",
+            code=USAGE,
+        )
+    return given or re.sub(r"[^A-Za-z0-9._:@/-]+", "-", file).lstrip("-./:@_")[-128:] or "crontab"
+
+
+def _read(
+    file: str, name: str, tz: str | None, *, user_column: bool | None, dialect: str, source: str
+) -> CrontabImport:
+    """The crontab, its remarks printed. Raises Failure."""
+    from cli.crontab import parse_crontab
+
+    said = []
+    if tz is None:
+        tz = _zone_of_this_host()
+        said.append(
+            f"{name}: note: times were taken to be in {tz}, the zone of this host: --tz says otherwise"
+        )
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        found = parse_crontab(
+            data.decode("utf-8", "surrogateescape"),
+            user_column=user_column, filename=name, tz=tz, dialect=dialect, source=source,
+        )  # fmt: skip
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}", code=USAGE) from None
+    except ValueError as error:
+        raise Failure(str(error), code=USAGE) from None
+    remarks = [(r.line, "not taken", r) for r in found.problems] + [(r.line, "note", r) for r in found.notes]
+    for line, kind, remark in sorted(remarks, key=lambda told: told[:2]):
+        where = f"{name}:{line}" if line else name
+        said.append(f"{where}: {kind}: {remark.reason}" + (f": {printable(remark.text)}" if line else ""))
+    for text in said:
+        click.echo(text, err=True)
+    return found
+
+
+def _zone_of_this_host() -> str:
+    import tzlocal
+
+    try:
+        return str(tzlocal.get_localzone_name())
+    except (LookupError, ValueError, OSError):
+        raise Failure("the zone of this host is not known", hint="Say it with --tz.", code=USAGE) from None
+
+
+def _send(
+    client: Client, jobs: Sequence[Any], namespace: str, label: str, *, dry_run: bool, prune: bool
+) -> None:
+    """Apply the jobs, and tell or delete what the cluster has of this crontab beside them."""
+    from cli import files
+
+    if jobs:
+        diff = files.apply(client, jobs, namespace=namespace, dry_run=dry_run, source=f"crontab {label}")
+        files.show_diff(diff, dry_run=dry_run)
+    query = {"namespace": namespace, "labels": f"source=crontab,crontab={label}"}
+    there, _ = client.items(path_of("jobs", **query), sys.maxsize)
+    left = sorted({job["name"] for job in there} - {job["job"] for job in jobs})
+    for name in left:
+        if prune and not dry_run:
+            client.delete(path_of("jobs", name, namespace=namespace))
+        word = "deleted" if prune and not dry_run else "would be deleted" if prune else "left the crontab"
+        click.echo(click.style(f"- {namespace}/{name}  {word}", fg="red"))
+    if left and not prune:
+        they = "it still runs" if len(left) == 1 else "they still run"
+        click.echo(f"{_count(len(left), 'job')} left the crontab, and {they}: --prune deletes", err=True)
 
 
 def _count(number: int, word: str) -> str:

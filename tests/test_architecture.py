@@ -47,6 +47,7 @@ OWNERS = {
     "prometheus_client": ("api/metrics.py",),
     "click": ("cli/",),
     "rich": ("cli/output.py",),
+    "tzlocal": ("cli/imports.py",),
     "ruamel": ("scheduler/model/documents.py", "cli/output.py"),
     "msgpack": ("scheduler/", "cluster/", "agent/", "node/bridge.py"),
 }

@@ -49,6 +49,7 @@ class Trigger(Model):
     @classmethod
     def _cron(cls, value: str | None) -> str | None:
         if value is not None:
+            value = value.rstrip()  # a block of YAML ends with a line feed
             try:
                 parse_expression(value, "any/seed")
             except CronError as error:

@@ -98,7 +98,9 @@ WEEKDAY = _Kind("day of week", 0, 7, WEEKDAYS, 0, wraps=True, hash_high=6)
 KINDS = (SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY)
 
 _WORD = re.compile(r"[^ \t]+")
+_ZONE = re.compile(r"[ \t]*(CRON_TZ|TZ)=([^ \t]{1,60})", re.IGNORECASE)
 _HASH = re.compile(r"h(?:\((?P<low>[0-9]+)-(?P<high>[0-9]+)\))?(?:/(?P<step>[0-9]+))?")
+_RANDOM = re.compile(r"([0-9]*)~([0-9]*)(?:/[0-9]+)?")
 _NEAREST = re.compile(r"([0-9]{1,2})w|w([0-9]{1,2})")
 _NTH = re.compile(r"([0-9a-z]+)#([0-9]+|l)")
 _LAST = re.compile(r"(?:([0-9]|[a-z]{3})l|l([0-9]|[a-z]{3}))")
@@ -109,9 +111,12 @@ def parse_expression(text: str, seed: str = "") -> Expression:
     """The meaning of `text`; raises CronError. `seed` decides the slots of `H`."""
     if len(text) > EXPRESSION_CHARACTERS_MAX:
         raise CronError("", EXPRESSION_CHARACTERS_MAX, "the expression is too long")
-    words = [(m.group().lower(), m.start()) for m in _WORD.finditer(text)]
+    words = [(m.group().lower(), m.start()) for m in _WORD.finditer(text.rstrip())]
     if not words:
         raise CronError("", 0, "the expression is empty", 'write five fields, such as "0 2 * * *"')
+    zone = _ZONE.match(text)
+    if zone:
+        raise CronError("", 0, f"{zone[1]}= does not belong in here", f"say it beside it: `tz: {zone[2]}`")
     if words[0][0].startswith("@"):
         words = [(m.group(), words[0][1]) for m in _WORD.finditer(_alias(words))]
     if len(words) == 5:
@@ -147,12 +152,13 @@ def _without_names(word: str) -> str:
 
 def _alias(words: list[tuple[str, int]]) -> str:
     word, at = words[0]
+    if word == "@every":
+        period = " ".join(text for text, _ in words[1:])[:20] or "15m"
+        raise CronError("", at, "@every is no cron expression", f"use the trigger `every: {period}`")
     if len(words) > 1:
         raise CronError("", words[1][1], f"nothing may follow {word}")
     if word == "@reboot":
         raise CronError("", at, "@reboot names no instant", "use a service of the host for that")
-    if word.startswith("@every"):
-        raise CronError("", at, "@every is no cron expression", "use the trigger `every: 15m`")
     known = ALIASES.get(word)
     if known is None:
         near = difflib.get_close_matches(word, ALIASES, 1)
@@ -185,6 +191,11 @@ def _special(kind: _Kind, item: str, at: int) -> str | None:
             return "l"
         if item == "lw":
             return "31w"  # croniter's 31W is the working day nearest to the month's last day
+        if item.startswith("l-"):
+            raise CronError(
+                kind.name, at, f"{item[:20].upper()} (days before the last) is not available in this version",
+                "L is the last day, LW the last working day",
+            )  # fmt: skip
         nearest = _NEAREST.fullmatch(item)
         if nearest:
             day = int(nearest[1] or nearest[2])
@@ -213,6 +224,11 @@ def _item(kind: _Kind, item: str, at: int, seed: str) -> range | tuple[int, ...]
         raise CronError(
             kind.name, at, "R is refused: a random time differs on every node", "use H for a hashed slot"
         )
+    random = _RANDOM.fullmatch(item)
+    if random:
+        low, high = random[1] or kind.low, random[2] or kind.high
+        reason = f"{item[:20]} is a random time, another on every node"
+        raise CronError(kind.name, at, reason, f"H({low}-{high}) is a fixed one for each job")
     hashed = _HASH.fullmatch(item)
     if hashed:
         return _hash(kind, hashed, at, seed)

@@ -85,7 +85,7 @@ def expression_of(line: str) -> str:
 )
 def test_the_next_five_firings_of_each_line_equal_cronsims(start: datetime) -> None:
     result = imported(CRONTAB, tz="Europe/Berlin")
-    assert len(result.jobs) == 25
+    assert len(result.jobs) == 24
     start_ms = round(start.timestamp() * 1000)
     for data in result.jobs:
         (trigger,) = seed(parse_job(data), start_ms).triggers
@@ -102,11 +102,12 @@ def test_what_cannot_be_taken_is_told_by_line() -> None:
     assert "never fires" in reasons["0 0 30 2 * /bin/never"]
     assert "61 is outside 0-59" in reasons["61 * * * * /bin/bad"]
     assert "no crontab line" in reasons["hello"]
-    assert len(reasons) == 4
+    assert "another cron's: say whose with --dialect" in reasons["59/15 * * * * /bin/late"]
+    assert len(reasons) == 5
 
 
 def test_what_is_taken_with_a_difference_is_noted() -> None:
-    notes = {(n.text, n.reason) for n in imported(CRONTAB).notes}
+    notes = {(n.text, n.reason) for n in imported(CRONTAB, dialect="cronie").notes}
     assert any(text.startswith("MAILTO") for text, _ in notes)
     assert any(text.startswith("59/15") and "59 alone" in reason for text, reason in notes)
     assert any(text.startswith("*/7") and "starts again" in reason for text, reason in notes)
@@ -162,16 +163,61 @@ def test_the_user_column_is_found_out_or_told() -> None:
     assert any("not as root" in note.reason for note in result.notes)
 
 
-def test_names_are_stable_and_unique() -> None:
-    names = [job["job"] for job in imported(CRONTAB).jobs]
-    assert len(set(names)) == len(names)
-    backwards = "\n".join(reversed(CRONTAB.split("\n")))
-    assert {job["job"] for job in imported(backwards).jobs} == set(names)
-    first = imported("0 1 * * * /opt/x\n").jobs[0]["job"]
-    assert first == imported("0 2 * * * /opt/x\n").jobs[0]["job"]
-    same = [job["job"] for job in imported("0 1 * * * /opt/x\n0 2 * * * /opt/x\n0 2 * * * /opt/x\n").jobs]
-    assert same[0] == first
-    assert len(set(same)) == 3
+def by_name(result: CrontabImport) -> dict[str, dict[str, Any]]:
+    assert len({job["job"] for job in result.jobs}) == len(result.jobs)
+    return {job["job"]: job for job in result.jobs}
+
+
+def test_the_same_lines_in_any_order_are_the_same_jobs() -> None:
+    lines = [line for line in CRONTAB.split("\n") if line[:1] in set("0123456789*@") or "weekly" in line]
+    lines += ["1 2 * * * /opt/weekly", "1 1 * * * /opt/weekly", "1 1 * * * /opt/weekly"]
+
+    assert by_name(imported("\n".join(reversed(lines)))) == by_name(imported("\n".join(lines)))
+
+
+TWICE = ("0 1 * * * /opt/x", "0 2 * * * /opt/x")
+
+
+@pytest.mark.parametrize(
+    ("later", "due"),
+    [
+        (TWICE[::-1], {"0 1 * * *", "0 2 * * *"}),
+        (TWICE[1:], {"0 2 * * *"}),
+        (("0 3 * * * /opt/x", TWICE[1]), {"0 2 * * *", "0 3 * * *"}),
+    ],
+    ids=["exchanged", "the first deleted", "one changed"],
+)
+def test_a_second_import_leaves_no_second_job_with_the_command(later: tuple[str, ...], due: set[str]) -> None:
+    cluster = by_name(imported("\n".join(TWICE)))
+
+    cluster |= by_name(imported("\n".join(later)))
+
+    fires = [trigger["cron"] for job in cluster.values() for trigger in job["triggers"]]
+    assert sorted(fires) == sorted(due)
+
+
+def test_a_line_that_stands_twice_runs_twice() -> None:
+    (job,) = imported("0 1 * * * /opt/x\n0 1 * * * /opt/x\n").jobs
+
+    assert [trigger["cron"] for trigger in job["triggers"]] == ["0 1 * * *"] * 2
+    assert len({trigger.key for trigger in parse_job(job).triggers}) == 2
+
+
+def test_one_command_under_two_environments_is_two_jobs_whatever_their_order() -> None:
+    one, other = "A=1\n0 1 * * * x\n", "A=2\n0 2 * * * x\n"
+
+    assert by_name(imported(one + other)) == by_name(imported(other + one))
+    assert len(imported(one + other).jobs) == 2
+
+
+def test_more_lines_of_one_command_than_a_job_has_triggers_are_several_jobs() -> None:
+    lines = "\n".join(f"{n % 60} {n // 60} * * * x" for n in range(250))
+
+    jobs = by_name(imported(lines))
+
+    assert [len(job["triggers"]) for job in jobs.values()] == [100, 100, 50]
+    for job in jobs.values():
+        parse_job(job)
 
 
 def test_the_jobs_survive_the_way_through_a_file() -> None:
@@ -184,7 +230,22 @@ def test_the_jobs_survive_the_way_through_a_file() -> None:
     [
         ("* * * * *", "command is missing"),
         ("@dayly x", "did you mean @daily?"),
-        ("0~30 1 * * * x", "where a number is expected"),
+        ("0~30 1 * * * x", "H(0-30) is a fixed one"),
+        ("~ 1 * * * x", "H(0-59) is a fixed one"),
+        ("0 0 * * 5-1 x", "5-1 runs backwards: this line never ran"),
+        ("0 22-4 * * * x", "22-4 runs backwards: this line never ran"),
+        ("50-10 * * * * x", "50-10 runs backwards: this line never ran"),
+        ("0 0 1 nov-feb * x", "nov-feb runs backwards: this line never ran"),
+        ("5/20 * * * * x", "refuses the whole file"),
+        ("0 0 ? * 1 x", "refuses the whole file"),
+        ("0 0 L * * x", "refuses the whole file"),
+        ("0 0 15W * * x", "refuses the whole file"),
+        ("0 0 * * 5L x", "refuses the whole file"),
+        ("H 0 * * * x", "refuses the whole file"),
+        ("@DAILY x", "refuses the whole file"),
+        ("*/10 * * * * * /app/poll", "a sixth field"),
+        ("0 */10 * * * 1-5 /app/poll", "a sixth field"),
+        ("1 1 * * * caf\udce9 --full", "character 14 is the byte 0xE9, which is no UTF-8"),
         ("0 1 * * * %only stdin", "command is missing"),
         ("CRON_TZ=Mars/Base", "unknown time zone"),
         ("CRONCLAVE_FENCE=1", "cannot be a task's variable"),
@@ -197,3 +258,69 @@ def test_odd_lines(line: str, said: str) -> None:
     (problem,) = result.problems
     assert problem.line == 1
     assert said in problem.reason
+
+
+def test_what_debian_cron_reads_in_its_own_way_is_taken_that_way() -> None:
+    result = imported("0 0 * * 1#5 x\n0 1 * jul thu y\n1 1 1 * * wc -c%\n")
+
+    assert [job["triggers"][0]["cron"] for job in result.jobs] == ["0 0 * * 1", "0 1 * jul thu", "1 1 1 * *"]
+    assert "every 1" in result.notes[0].reason
+    assert (result.jobs[2]["run"], "stdin" in result.jobs[2]) == ("wc -c", False)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "line", "trigger"),
+    [
+        ("debian", "5 1 * * * x", {"cron": "5 1 * * *", "tz": "Europe/Berlin"}),
+        ("cronie", "5/20 1 * * * x", {"cron": "5/20 1 * * *", "tz": "Europe/Berlin"}),
+        ("busybox", "5 1 * * * x", {"cron": "5 1 * * *", "tz": "Europe/Berlin", "dst": "literal"}),
+        ("systemd-cron", "5 1 */2 * 1 x", {"cron": "5 1 */2 * 1", "tz": "Europe/Berlin", "dst": "skip"}),
+        ("supercronic", "5 1 1 * 5 x", {"cron": "5 1 1 * 5", "tz": "Europe/Berlin", "dst": "skip"}),
+    ],
+)
+def test_each_dialect_fires_as_its_cron_did(dialect: str, line: str, trigger: dict[str, str]) -> None:
+    (job,) = imported(line, dialect=dialect, tz="Europe/Berlin").jobs
+    assert job["triggers"] == [trigger]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "line", "said"),
+    [
+        ("systemd-cron", "5 1 13 * 5 x", "both days must match"),
+        ("systemd-cron", "5 1 * * 5-7 x", "reads ranges to 7 wrongly"),
+        ("supercronic", "5 1 */2 * 5 x", "either day is enough"),
+    ],
+)
+def test_what_no_trigger_can_say_is_not_taken(dialect: str, line: str, said: str) -> None:
+    (problem,) = imported(line, dialect=dialect).problems
+    assert said in problem.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "filename", "taken", "said"),
+    [
+        ("*/5 * * * * git pull origin master\n", "crontab", False, ""),
+        ("0 1 * * * backup --full\n", "crontab", False, ""),
+        ("0 1 * * * mail /etc/motd\n", "crontab", False, "--user-column"),
+        ("0 1 * * * deploy /srv/run\n", "crontab", False, "--user-column"),
+        ("0 1 * * * deploy /srv/run\n", "/etc/cron.d/deploy", True, ""),
+        ("0 1 * * * root /srv/run\n0 2 * * * deploy /srv/run\n", "crontab", True, "--no-user-column"),
+        ("0 1 * * * root /srv/run\n0 2 * * * /srv/run\n", "crontab", False, ""),
+    ],
+)
+def test_a_user_is_guessed_only_where_every_line_supports_it(
+    text: str, filename: str, taken: bool, said: str
+) -> None:
+    result = imported(text, filename=filename)
+    assert result.user_column is taken
+    of_the_file = [note.reason for note in result.notes if not note.line]
+    assert [said in reason for reason in of_the_file] == [True] * bool(said)
+
+
+def test_one_foreign_byte_costs_its_line_alone() -> None:
+    text = b"1 1 * * * ok\n2 2 * * * caf\xe9\n# caf\xe9\n3 3 * * * fine\n".decode("utf-8", "surrogateescape")
+
+    result = imported(text)
+
+    assert [job["run"] for job in result.jobs] == ["ok", "fine"]
+    assert [problem.line for problem in result.problems] == [2]

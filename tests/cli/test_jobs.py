@@ -195,3 +195,62 @@ async def test_events_are_followed(cronclave: Command) -> None:
 
     event = json.loads(result.out)
     assert (event["event"], event["name"]) == ("job_put", "a")
+
+
+CRONTAB = ["import", "crontab", "-", "--tz", "UTC", "--source", "alice@db1"]
+
+
+async def test_a_crontab_imported_again_doubles_nothing_and_names_what_left_it(
+    cronclave: Command, node: SingleNode
+) -> None:
+    other = [*CRONTAB[:-1], "bob@db2", "--apply"]
+    await cronclave(*other, stdin="0 5 * * * /opt/theirs\n")
+    await cronclave(*CRONTAB, "--apply", stdin="0 1 * * * /opt/x\n0 2 * * * /opt/x\n0 3 * * * /opt/y\n")
+
+    same = await cronclave(
+        *CRONTAB, "--apply", stdin="0 3 * * * /opt/y\n0 2 * * * /opt/x\n0 1 * * * /opt/x\n"
+    )
+    left = await cronclave(*CRONTAB, "--apply", stdin="0 2 * * * /opt/x\n")
+    dry = await cronclave(*CRONTAB, "--dry-run", "--prune", stdin="0 2 * * * /opt/x\n")
+    pruned = await cronclave(*CRONTAB, "--apply", "--prune", stdin="0 2 * * * /opt/x\n")
+
+    assert "0 created, 0 changed, 2 unchanged" in same.out
+    assert "1 job left the crontab, and it still runs: --prune deletes" in left.err
+    assert "would be deleted" in dry.out
+    assert "deleted" in pruned.out
+    listed = json.loads((await cronclave("job", "list", "-o", "json")).out)
+    assert sorted(job["name"].rpartition("-")[0] for job in listed) == ["theirs", "x"]
+
+
+async def test_pruning_wants_the_name_of_the_crontab(cronclave: Command) -> None:
+    result = await cronclave("import", "crontab", "-", "--apply", "--prune", stdin="0 5 * * * /opt/x\n")
+
+    assert result.code == 2
+    assert "--prune needs --source NAME" in result.err
+
+
+async def test_the_zone_of_this_host_is_taken_and_said(offline: Command) -> None:
+    text = "0 5 * * * /opt/x\n"
+
+    taken = await offline("import", "crontab", "-", stdin=text, TZ="Europe/Berlin")
+    given = await offline("import", "crontab", "-", "--tz", "Asia/Tokyo", stdin=text, TZ="Europe/Berlin")
+
+    assert "tz: Europe/Berlin" in taken.out
+    assert "times were taken to be in Europe/Berlin, the zone of this host: --tz says otherwise" in taken.err
+    assert "tz: Asia/Tokyo" in given.out
+    assert "times were taken" not in given.err
+
+
+async def test_a_foreign_byte_costs_one_line(offline: Command, tmp_path: Path) -> None:
+    (tmp_path / "crontab").write_bytes(b"1 1 * * * ok\n2 2 * * * caf\xe9\n")
+
+    result = await offline("import", "crontab", "crontab", "--tz", "UTC")
+
+    assert "run: ok" in result.out
+    assert "crontab:2: not taken: character 14 is the byte 0xE9, which is no UTF-8" in result.err
+
+
+def test_every_dialect_can_be_named() -> None:
+    from cli import crontab, imports
+
+    assert set(imports.DIALECTS) == set(crontab.DIALECTS)

@@ -91,7 +91,7 @@ async def test_an_empty_file_and_broken_json_are_called_that(cronclave: Command,
 async def test_crontab_remarks_come_in_the_order_of_the_lines(cronclave: Command) -> None:
     text = "MAILTO=a@example.org\n@reboot one\nMAILTO=b@example.org\n@daily two\n"
 
-    result = await cronclave("import", "crontab", "-", stdin=text)
+    result = await cronclave("import", "crontab", "-", "--tz", "UTC", stdin=text)
 
     assert [line.split(":")[1] for line in result.err.splitlines() if ":" in line] == ["1", "2", "3"]
     assert result.err.splitlines()[-1] == "1 job, 1 line not taken"

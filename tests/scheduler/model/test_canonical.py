@@ -53,6 +53,12 @@ FULL: dict[str, Any] = {
 }
 
 
+def test_a_line_feed_behind_an_expression_is_no_part_of_it() -> None:
+    block, plain = ({"job": "a", "noop": True, "triggers": {"cron": c}} for c in ("0 2 * * *\n", "0 2 * * *"))
+
+    assert canonical(parse_job(block)) == canonical(parse_job(plain))
+
+
 def test_the_short_form_equals_the_long_form() -> None:
     task = {"run": "true", "on": {"pool": "etl"}, "retry": {"max": 2}, "timeout": "60s", "env": {"A": "b"}}
     short = parse_job({"job": "a", "triggers": {"every": "60s"}, **task})

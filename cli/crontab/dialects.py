@@ -1,0 +1,124 @@
+"""How crons differ: what each made of a line, found by running them.
+
+Rules: a schedule that this cron never fired is not taken, and nothing is offered that would make it run;
+what it refused is not taken either, since the file is then another cron's; what it read in its own way is
+taken that way, with a note; what no trigger can say is not taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from scheduler.ticks.expression import ALIASES, KINDS, WEEKDAY
+
+_NEAR_STEP = re.compile(r"[0-9]+/[0-9]+")
+_RANGE = re.compile(r"([0-9a-z]+)-([0-9a-z]+)(?:/[0-9]+)?")
+_NTH = re.compile(r"([0-9a-z]+)#[0-9]+")
+_FOREIGN = re.compile(r"[?](?:/.*)?|(?:[0-9]+|[a-z]{3})?l(?:w|-?[0-9]+)?|[0-9]+w|w[0-9]+|h(?:[(/].*)?")
+_NAMES = frozenset(name for kind in KINDS for name in kind.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One program that reads crontabs."""
+
+    name: str
+    dst: Literal["cron", "skip", "literal"] = "cron"  #: the nearest of our policies
+    days: Literal["either", "both", "debian"] = "debian"  #: how day of month and day of week are joined
+    strict: bool = False  #: it is known which forms it refuses: those of `_FOREIGN`, `n/step`, `@DAILY`
+    note: str = ""  #: where it differs from what the jobs will do
+
+
+DIALECTS: Mapping[str, Dialect] = {
+    dialect.name: dialect
+    for dialect in (
+        Dialect("debian", strict=True),
+        Dialect("cronie"),
+        Dialect("busybox", dst="literal"),
+        Dialect(
+            "bcron",
+            note="when clocks are put forward bcron makes a run up an hour later, and in autumn it runs "
+            "lists of hours twice; these jobs do neither",
+        ),
+        Dialect(
+            "mcron",
+            note="when clocks are put forward mcron runs an hour later, and of the hour that comes twice it "
+            "leaves out the second; these jobs run right after the gap, and every minute means both hours",
+        ),
+        Dialect("systemd-cron", dst="skip", days="both"),
+        Dialect(
+            "supercronic",
+            dst="skip",
+            days="either",
+            note="in the two nights in which clocks change supercronic runs at other hours in some zones",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a dialect made of a schedule: `schedule` in our spelling, or `problem` why it is not taken."""
+
+    schedule: str
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def read(dialect: Dialect, schedule: str) -> Read:
+    """`schedule`: five fields with single blanks, or a name such as @daily."""
+    if schedule.startswith("@"):
+        if dialect.strict and schedule.lower() in ALIASES and schedule not in ALIASES:
+            return Read(schedule, _refused(dialect, schedule))
+        return Read(schedule)
+    fields, notes = [], []
+    for kind, word in zip(KINDS[1:], schedule.split(" "), strict=True):
+        items = []
+        for item in word.lower().split(","):
+            if "~" in item:
+                low, high = (*item.partition("~")[::2],)
+                hint = f"H({low or kind.low}-{high or kind.high})"
+                reason = f"{kind.name}: {item} is a random time in cron; {hint} is a fixed one for each job"
+                return Read(schedule, reason)
+            backwards = _RANGE.fullmatch(item)
+            if backwards and _runs_backwards(kind.number(backwards[1]), kind.number(backwards[2])):
+                return Read(schedule, f"{kind.name}: {item} runs backwards: this line never ran under cron")
+            if dialect.days == "both" and kind is WEEKDAY and backwards and backwards[2] == "7":
+                reason = f"{kind.name}: {item}: {dialect.name} reads ranges to 7 wrongly"
+                return Read(schedule, f"{reason}; say what its timer does")
+            if dialect.strict and kind is WEEKDAY and (nth := _NTH.fullmatch(item)):
+                notes.append(f"{kind.name}: cron dropped what follows the #: {item} was every {nth[1]}")
+                item = nth[1]
+            elif dialect.strict and _is_foreign(item):
+                return Read(schedule, _refused(dialect, item))
+            items.append(item)
+        fields.append(",".join(items))
+    return Read(" ".join(fields), _days_problem(dialect, fields[2], fields[4]), tuple(notes))
+
+
+def _runs_backwards(first: int | None, last: int | None) -> bool:
+    return first is not None and last is not None and first > last
+
+
+def _is_foreign(item: str) -> bool:
+    return item not in _NAMES and bool(_NEAR_STEP.fullmatch(item) or _FOREIGN.fullmatch(item))
+
+
+def _refused(dialect: Dialect, text: str) -> str:
+    return (
+        f"{text} is nothing that {dialect.name.capitalize()}'s cron takes: it refuses the whole file, which "
+        "is probably another cron's: say whose with --dialect"
+    )
+
+
+def _days_problem(dialect: Dialect, days: str, weekdays: str) -> str:
+    """Where this cron joins the two day fields as no trigger can."""
+    joined_by_both = days[0] in "*?" or weekdays[0] in "*?"  # Debian's rule, and ours
+    restricted = days not in "*?" and weekdays not in "*?"
+    if not restricted or dialect.days == "debian" or (dialect.days == "both") == joined_by_both:
+        return ""
+    must = "both days must match" if dialect.days == "both" else "either day is enough"
+    return f"under {dialect.name} {must}, which no trigger of this version can say"
