@@ -95,7 +95,12 @@ class Call:
 
 def parse_json(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=_unique_pairs)
+        return json.loads(
+            body,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_unique_pairs,
+        )
     except json.JSONDecodeError as error:
         raise Problem(
             "not-json",
@@ -107,11 +112,21 @@ def parse_json(body: bytes) -> Any:
     except RecursionError:
         raise Problem("not-json", "the body is nested too deeply") from None
     except ValueError as error:
-        raise Problem("not-json", str(error)) from None
+        detail = str(error)
+        if detail.startswith("Exceeds the limit"):  # of int(), in words for programmers
+            detail = "a whole number has more than 4,300 digits"
+        raise Problem("not-json", detail) from None
 
 
 def _refuse_constant(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value - value != 0:
+        raise ValueError(f"the number {text[:40]} is too large")
+    return value
 
 
 def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -120,7 +135,7 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: dict[str, Any] = {}
         for name, value in pairs:
             if name in seen:
-                raise ValueError(f"the field {name!r} is given twice")
+                raise ValueError(f"the field {name[:200]!r} is given twice")
             seen[name] = value
     return document
 

@@ -12,6 +12,8 @@ from scheduler.model import Job, JobError, parse_job
 JSON_TYPES = frozenset({"", "application/json", "text/json", "application/x-www-form-urlencoded"})
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
 
+YAML_VALUES_MAX = 100_000  #: of a body: a third of a second
+
 
 def documents(call: Call) -> list[Any]:
     """The documents of the body: one for JSON, one or more for YAML."""
@@ -33,7 +35,8 @@ def documents(call: Call) -> list[Any]:
     except UnicodeDecodeError as error:
         raise Problem("not-yaml", f"the body is not UTF-8: byte {error.start}") from None
     try:
-        return [document.data for document in load_yaml(text, "body")]
+        found = load_yaml(text, "body", values_max=YAML_VALUES_MAX, placed=False)
+        return [document.data for document in found]
     except JobError as error:
         problem = from_job_problems(error.problems, what="the YAML")
         raise Problem("not-yaml", problem.detail, hint=problem.hint, errors=problem.errors) from None

@@ -12,6 +12,7 @@ from api.commits import Commits, RunWatch
 from api.event_feed import EventFeed
 from api.gateway import Gateway
 from api.head_start import HeadStart
+from api.lane import Lane
 from api.metrics import Metrics
 from api.placement import CompiledJobs, Places
 from api.ports import ApiSettings, Committed, Scheduler
@@ -34,6 +35,7 @@ class Services:
     feed: EventFeed
     compiled: CompiledJobs = field(default_factory=CompiledJobs)
     head_start: HeadStart = field(default_factory=HeadStart)
+    lane: Lane = field(default_factory=Lane)
     started: bool = False
     _places: Places | None = None
     _places_until_s: float = 0.0

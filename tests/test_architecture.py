@@ -41,7 +41,7 @@ OWNERS = {
     "pytest": ("chaos/pytest_plugin.py",),
     "fastapi": ("api/",),
     "starlette": ("api/",),
-    "anyio": ("api/call.py",),
+    "anyio": ("api/call.py", "api/lane.py"),
     "uvicorn": ("api/", "node/front.py"),
     "uvloop": ("node/front.py",),
     "prometheus_client": ("api/metrics.py",),
@@ -49,6 +49,7 @@ OWNERS = {
     "rich": ("cli/output.py",),
     "tzlocal": ("cli/imports.py",),
     "ruamel": ("scheduler/model/documents.py", "cli/output.py"),
+    "yaml": ("scheduler/model/documents.py",),
     "msgpack": ("scheduler/", "cluster/", "agent/", "node/bridge.py"),
 }
 

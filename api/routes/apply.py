@@ -29,9 +29,10 @@ async def apply_jobs(request: Request) -> Response:
     """Create or change up to 1,000 jobs, all or none. Replies with what was created, changed, unchanged."""
     services, call = services_of(request), call_of(request)
     call.need(access.EDIT)
-    given, dry, source = _content(call)
+    size = len(call.body)
+    given, dry, source = await services.lane.run(size, lambda: _content(call))
     now_ms = services.scheduler.now_ms()
-    seeds: list[JobSeed] = await in_thread(_seeds, call, given, now_ms)
+    seeds = await services.lane.run(size, lambda: _seeds(call, given, now_ms))
     diff = await in_thread(_diff, services, seeds)
     if dry:
         return json_response({"dry_run": True, **diff})

@@ -47,7 +47,7 @@ async def create_job(request: Request) -> Response:
     """Create a job; 409 when the name is taken."""
     services, call = services_of(request), call_of(request)
     call.need(access.EDIT)
-    job = to_job(call, one_document(call))
+    job = await services.lane.run(len(call.body), lambda: to_job(call, one_document(call)))
     if call.flag("dry_run"):
         return jobs_hot.dry_run(services, call, job, 0)
     return await jobs_hot.write_job(services, call, job, 0)

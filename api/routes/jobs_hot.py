@@ -51,7 +51,7 @@ async def put_job(services: Services, call: Call, name: str) -> Response:
     """PUT /v1/jobs/{name}"""
     need_known(call, PUT_PARAMETERS)
     call.need(access.EDIT)
-    job = to_job(call, one_document(call), name=name)
+    job = await services.lane.run(len(call.body), lambda: to_job(call, one_document(call), name=name))
     if_revision = precondition(call)
     if if_revision is None and call.headers.get("if-match") == "*":
         with services.scheduler.read() as store:

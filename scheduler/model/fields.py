@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from scheduler.model.bounds import NEEDS_MAX
 from scheduler.model.quantities import (
     format_duration,
     format_instant,
@@ -163,6 +164,6 @@ InstantMs = Annotated[
     PlainSerializer(format_instant, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-Names = Annotated[tuple[Name, ...], BeforeValidator(as_tuple), Field(max_length=1_000)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(as_tuple), Field(max_length=NEEDS_MAX)]
 Environment = Annotated[dict[str, str], BeforeValidator(_environment), Field(max_length=256)]
 Labels = Annotated[dict[str, str], BeforeValidator(_labels), Field(max_length=64)]

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 from collections.abc import Mapping, Sequence
-from heapq import heapify, heappop, heappush
 
 from scheduler.model.problems import Problem, pointer_of
 
 Graph = Mapping[str, Sequence[str]]
 """Each task with the tasks that it needs."""
 
+PROBLEMS_MAX = 100
+GUESSES_MAX = 10
+GUESSED_AMONG_MAX = 1_000
+"""A guess compares with every task, some ten microseconds each."""
+
 
 def graph_problems(graph: Graph) -> list[Problem]:
-    """Names that do not exist, tasks named twice, cycles. Pointers begin at the job."""
-    problems = []
+    """Names that do not exist, tasks named twice, cycles: the first hundred. Pointers begin at the job."""
+    problems: list[Problem] = []
+    guesses = 0
     for name, needs in graph.items():
+        seen: set[str] = set()
         for i, need in enumerate(needs):
-            pointer = pointer_of("tasks", name, "needs", i)
+            if len(problems) == PROBLEMS_MAX:
+                return problems
             if need not in graph:
-                near = difflib.get_close_matches(need, graph, 1)
-                known = ", ".join(sorted(graph)[:10])
-                hint = f"did you mean {near[0]}?" if near else f"tasks of this job: {known}"
+                guesses += 1
+                hint = _hint(need, graph, guess=guesses <= GUESSES_MAX)
+                pointer = pointer_of("tasks", name, "needs", i)
                 problems.append(Problem(pointer, f"there is no task {need[:128]!r}", hint))
-            elif need in needs[:i]:
+            elif need in seen:
+                pointer = pointer_of("tasks", name, "needs", i)
                 problems.append(Problem(pointer, f"{need!r} is named twice", "remove one"))
+            seen.add(need)
     cycle = find_cycle(graph)
     if cycle:
         path = " → ".join(cycle if len(cycle) <= 12 else [*cycle[:10], "…", cycle[-1]])
@@ -32,6 +42,14 @@ def graph_problems(graph: Graph) -> list[Problem]:
         detail = f"tasks need each other in a cycle: {path}"
         problems.append(Problem(pointer, detail, "remove one of these needs"))
     return problems
+
+
+def _hint(need: str, graph: Graph, *, guess: bool) -> str:
+    if guess:
+        near = difflib.get_close_matches(need[:128], list(graph)[:GUESSED_AMONG_MAX], 1)
+        if near:
+            return f"did you mean {near[0]}?"
+    return f"tasks of this job: {', '.join(heapq.nsmallest(10, graph))}"
 
 
 def find_cycle(graph: Graph) -> list[str]:
@@ -53,19 +71,21 @@ def find_cycle(graph: Graph) -> list[str]:
 def topological_order(graph: Graph) -> list[str]:
     """Each task after those it needs, ties by name. Tasks on or behind a cycle are left out, and needs that
     do not exist are ignored."""
-    waits = {name: {need for need in needs if need in graph} for name, needs in graph.items()}
+    waits = dict.fromkeys(graph, 0)
     dependents: dict[str, list[str]] = {name: [] for name in graph}
-    for name in graph:
-        for need in waits[name]:
-            dependents[need].append(name)
-    ready = [name for name, needs in waits.items() if not needs]
-    heapify(ready)
+    for name, needs in graph.items():
+        for need in dict.fromkeys(needs):
+            if need in dependents:
+                dependents[need].append(name)
+                waits[name] += 1
+    ready = [name for name, open_needs in waits.items() if not open_needs]
+    heapq.heapify(ready)
     order = []
     while ready:
-        name = heappop(ready)
+        name = heapq.heappop(ready)
         order.append(name)
         for dependent in dependents[name]:
-            waits[dependent].discard(name)
+            waits[dependent] -= 1
             if not waits[dependent]:
-                heappush(ready, dependent)
+                heapq.heappush(ready, dependent)
     return order

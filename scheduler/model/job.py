@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from scheduler.commands import JobSeed, TriggerSeed
+from scheduler.model.bounds import PARAMS_MAX, TASKS_MAX, TRIGGERS_MAX
 from scheduler.model.fields import Labels, Model, Name, as_tuple
 from scheduler.model.newer import without
 from scheduler.model.params import Param
@@ -21,8 +22,6 @@ from scheduler.model.task import Task
 from scheduler.model.trigger import Trigger
 from scheduler.ticks import jitter_ms, schedule
 
-TASKS_MAX = 10_000
-TRIGGERS_MAX = 100
 CANONICAL_BYTES_MAX = 1 << 20
 
 
@@ -35,7 +34,7 @@ class Job(Model):
     description: Annotated[str, Field(max_length=4_096)] = ""
     triggers: Annotated[tuple[Trigger, ...], BeforeValidator(as_tuple), Field(max_length=TRIGGERS_MAX)] = ()
     policies: Policies = Policies()
-    params: Annotated[dict[str, Param], Field(max_length=100)] = Field(default_factory=dict)
+    params: Annotated[dict[str, Param], Field(max_length=PARAMS_MAX)] = Field(default_factory=dict)
     tasks: Annotated[dict[Name, Task], Field(max_length=TASKS_MAX)]
 
     def public(self) -> dict[str, Any]:

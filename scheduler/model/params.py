@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from scheduler.model.bounds import PARAMS_MAX
 from scheduler.model.fields import Model, as_tuple, problem, type_name
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
 
@@ -75,11 +76,14 @@ def check_params(params: Mapping[str, Mapping[str, Any]], given: object) -> byte
     """
     if not isinstance(given, dict):
         raise JobError((Problem("", f"parameters are an object, not {type_name(given)}"),))
+    if len(given) > PARAMS_MAX:
+        detail = f"{len(given)} parameters; a job has {PARAMS_MAX} at most"
+        raise JobError((Problem("", detail),))
     problems = []
     values: dict[str, object] = {}
     for name in given:
         if name not in params:
-            near = difflib.get_close_matches(str(name), params, 1)
+            near = difflib.get_close_matches(str(name)[:64], params, 1)
             declared = ", ".join(sorted(params))[:400] or "none"
             hint = f"did you mean {near[0]}?" if near else f"declared: {declared}"
             detail = f"the job declares no parameter {shortened(name)}"

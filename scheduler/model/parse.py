@@ -6,7 +6,8 @@ Rules of this file:
 2. All problems are reported at once. What concerns the whole job (the graph, repeated triggers) is judged
    also while fields are wrong, as far as the shape allows.
 3. Pointers lead into what was given: the short form's problems are at the top, not in the task `main`.
-4. The input is bounded before it is looked at: depth, number of values, length of the result.
+4. The input is bounded before it is judged (`bounds`), and so is what is told of it: a job may be as wrong as
+   it likes, judging it costs no more than a right one.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from scheduler.model.bounds import TASKS_MAX, check_bounds, check_parts
 from scheduler.model.fields import type_name
 from scheduler.model.graph import graph_problems
-from scheduler.model.job import CANONICAL_BYTES_MAX, TASKS_MAX, Job, canonical
+from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
 from scheduler.model.newer import given
 from scheduler.model.params import Param, check_params
 from scheduler.model.policies import Catchup, Policies, Retention
@@ -29,8 +31,6 @@ from scheduler.model.problems import JobError, Problem, pointer_of, shortened
 from scheduler.model.task import WORK, Placement, Retry, Task
 from scheduler.model.trigger import Trigger
 
-DEPTH_MAX = 32
-VALUES_MAX = 250_000
 PROBLEMS_MAX = 100
 
 PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
@@ -74,15 +74,17 @@ def parse_job(
     With `now_ms`, a trigger that fires only in the past is refused too (not when stored bytes are read back);
     with the state's `format`, what needs a newer one.
     """
-    _check_bounds(data)
+    check_bounds(data)
     if not isinstance(data, dict):
         raise JobError((Problem("", f"a job is an object, not {type_name(data)}"),))
     shape, short, problems = _normalised(data, namespace_default)
+    check_parts(shape, short=short)
     job: Job | None = None
     try:
         job = Job.model_validate(shape, context={"now_ms": now_ms})
     except ValidationError as error:
-        problems += [_translated(detail, short, data) for detail in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        problems += [_translated(detail, short, data) for detail in found[: PROBLEMS_MAX + 1]]
     problems += _whole_job_problems(shape, short, data)
     if format is not None:
         problems += [_too_new(place, needed, format, short, data) for place, needed in given(shape, format)]
@@ -93,7 +95,7 @@ def parse_job(
     if problems or job is None:
         unique = tuple(dict.fromkeys(problems))
         if len(unique) > PROBLEMS_MAX:
-            more = Problem("", f"and {len(unique) - PROBLEMS_MAX} problems more")
+            more = Problem("", "and more problems")
             unique = (*unique[:PROBLEMS_MAX], more)
         raise JobError(unique)
     return job
@@ -107,26 +109,6 @@ def parse_params(job: Job | bytes, given: object) -> bytes:
     if isinstance(job, bytes):
         return check_params(json.loads(job).get("params", {}), given)
     return check_params(job.public()["params"], given)
-
-
-def _check_bounds(data: object) -> None:
-    values = 0
-    level: list[object] = [data]
-    for depth in range(DEPTH_MAX + 1):
-        below: list[object] = []
-        for value in level:
-            if isinstance(value, dict):
-                below.extend(value.values())
-            elif isinstance(value, list | tuple):
-                below.extend(value)
-        values += len(below)
-        if values > VALUES_MAX:
-            raise JobError((Problem("", f"more than {VALUES_MAX} values"),))
-        if not below:
-            return
-        if depth == DEPTH_MAX:
-            raise JobError((Problem("", f"nested deeper than {DEPTH_MAX} levels"),))
-        level = below
 
 
 def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], bool, list[Problem]]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from scheduler.model.bounds import ARGUMENTS_MAX
 from scheduler.model.fields import (
     SCRIPT_CHARACTERS_MAX,
     DurationMs,
@@ -55,7 +56,9 @@ class Task(Model):
     exec: Annotated[
         tuple[str, ...] | None,
         BeforeValidator(as_tuple),
-        Field(min_length=1, max_length=4_096, description="a program and its arguments, without a shell"),
+        Field(
+            min_length=1, max_length=ARGUMENTS_MAX, description="a program and its arguments, without a shell"
+        ),
     ] = None
     noop: Annotated[Literal[True] | None, Field(description="no work at all")] = None
     on: Placement = Placement()

@@ -11,7 +11,8 @@ from tests.cli.conftest import PROJECT, Command
 
 HEAVY = {
     "asyncio", "cryptography", "croniter", "fastapi", "httpx2", "msgpack", "pydantic", "pysyncobj", "rich",
-    "ruamel.yaml", "starlette", "uvicorn", "websockets", "scheduler", "cluster", "agent", "api", "node",
+    "ruamel.yaml", "yaml", "starlette", "uvicorn", "websockets", "scheduler", "cluster", "agent", "api",
+    "node",
 }  # fmt: skip
 LISTING = """
 import sys

@@ -36,17 +36,24 @@ tasks:
 @pytest.mark.parametrize(
     ("text", "place", "said"),
     [
-        ("a: [1,", "1:7", "not valid YAML"),
+        ("a: [1,", "2:1", "not valid YAML"),
         ("a: 1\na: 2", "2:1", "given twice"),
-        ("a: &x [*x]", "1:4", "holds itself"),
+        ("a: &x [*x]", "1:8", "holds itself"),
         ("a: &x {b: 1}\nc:\n  <<: *x", "3:3", "merge keys"),
         ("a: !!python/object:os.system x", "1:4", "not allowed"),
         ("a: !local x", "1:4", "not allowed"),
         ("\ta: 1", "1:1", "not valid YAML"),
         ("b: 1\na: \x00", "2:4", "special characters"),
         ("1: 2", "1:1", "must be text"),
+        ("a: .inf", "1:4", "no number that JSON has"),
+        ("a: 1e999", "1:4", "no number that JSON has"),
+        ("a: " + "9" * 5_000, "1:4", "no number that JSON has"),
+        ("a: *b", "1:4", "no anchor"),
+        ("a: " + "{a: " * 40, "1:132", "nested deeper than 32"),
+        ("- " * 40, "1:69", "nested deeper than 32"),
+        ("".join(f"%TAG !a{i}! x\n" for i in range(20)) + "---\na: 1", "1:1", "%TAG"),
         ("? [a]\n: b", "1:3", "must be text"),
-        ("a: " + "[" * 5_000, "1:1", "too deep"),
+        ("a: " + "[" * 5_000, "1:1003", "nested deeper than 32"),
     ],
 )
 def test_bad_files(text: str, place: str, said: str) -> None:

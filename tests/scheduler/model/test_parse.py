@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from scheduler.model import JobError, parse_job
-from scheduler.model.parse import PLANNED, VALUES_MAX, field_names
+from scheduler.model.bounds import VALUES_MAX
+from scheduler.model.parse import PLANNED, field_names
 
 NOW_MS = 1_796_000_000_000  # 2026-11-30T00:53:20Z
 

@@ -1,0 +1,93 @@
+"""How large a job may be as data, looked at before anything of it is judged.
+
+Rules of this file:
+
+1. What a job costs to judge grows with its values and with its mistakes. So both are limited here: the depth,
+   the values in all, the entries of each part, the needs of the whole graph.
+2. A part that is too large is told by itself, and the rest is not judged: a thousand mistakes in it help
+   nobody.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scheduler.model.problems import JobError, Problem, pointer_of
+
+DEPTH_MAX = 32
+VALUES_MAX = 150_000
+TASKS_MAX = 10_000
+TRIGGERS_MAX = 100
+PARAMS_MAX = 100
+ARGUMENTS_MAX = 4_096
+NEEDS_MAX = 1_000  #: of one task
+EDGES_MAX = 50_000  #: needs of all tasks of a job: what its compiled form costs in memory and time
+FIELDS_MAX = 100  #: of an object with fixed fields; far more than it knows
+
+_JOB_PARTS = {"tasks": TASKS_MAX, "triggers": TRIGGERS_MAX, "params": PARAMS_MAX}
+_TASK_PARTS = {"exec": ARGUMENTS_MAX, "needs": NEEDS_MAX}
+
+
+def check_bounds(data: object) -> None:
+    """Raises JobError when the whole is too deep or too large."""
+    values = 0
+    level: list[object] = [data]
+    for depth in range(DEPTH_MAX + 1):
+        below: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                below.extend(value.values())
+            elif isinstance(value, list | tuple):
+                below.extend(value)
+        values += len(below)
+        if values > VALUES_MAX:
+            raise JobError((Problem("", f"more than {VALUES_MAX} values"),))
+        if not below:
+            return
+        if depth == DEPTH_MAX:
+            raise JobError((Problem("", f"nested deeper than {DEPTH_MAX} levels"),))
+        level = below
+
+
+def check_parts(shape: dict[str, Any], *, short: bool) -> None:
+    """Raises JobError for the parts of a job in its long form that have too many entries. `short`: it was
+    given in the short form, whose one task stands at the top.
+    """
+    problems = _fields(shape, "") + _entries(shape, _JOB_PARTS, "")
+    triggers, params = shape.get("triggers"), shape.get("params")
+    if not problems:
+        for i, trigger in enumerate(triggers if isinstance(triggers, list | tuple) else ()):
+            problems += _fields(trigger, pointer_of("triggers", i))
+        for name, param in params.items() if isinstance(params, dict) else ():
+            problems += _fields(param, pointer_of("params", str(name)))
+    tasks = shape.get("tasks")
+    if not problems and isinstance(tasks, dict):
+        edges = 0
+        for name, task in tasks.items():
+            pointer = "" if short else pointer_of("tasks", str(name))
+            problems += _fields(task, pointer)
+            if isinstance(task, dict):
+                problems += _entries(task, _TASK_PARTS, pointer)
+                needs = task.get("needs")
+                edges += len(needs) if isinstance(needs, list | tuple) else 0
+        if edges > EDGES_MAX and not problems:
+            detail = f"the tasks have {edges} needs together, {EDGES_MAX} are the most"
+            hint = "put a noop task between two layers: it needs all of the one, and all of the other need it"
+            problems.append(Problem("/tasks", detail, hint))
+    if problems:
+        raise JobError(tuple(problems[:10]))
+
+
+def _fields(part: object, pointer: str) -> list[Problem]:
+    if isinstance(part, dict) and len(part) > FIELDS_MAX:
+        return [Problem(pointer, f"an object of {len(part)} fields; no part of a job has as many")]
+    return []
+
+
+def _entries(part: dict[str, Any], limits: dict[str, int], pointer: str) -> list[Problem]:
+    problems = []
+    for name, most in limits.items():
+        value = part.get(name)
+        if isinstance(value, dict | list | tuple) and len(value) > most:
+            problems.append(Problem(f"{pointer}/{name}", f"{name} has more than {most} entries"))
+    return problems
