@@ -12,7 +12,7 @@ from cli.crontab.dialects import read as read_schedule
 from cli.crontab.names import name_of, short_hash
 from cli.crontab.users import USER, is_system_place, leaves_it_open, show_users
 from scheduler.model import JobError, parse_job
-from scheduler.model.job import TRIGGERS_MAX
+from scheduler.model.bounds import TRIGGERS_MAX
 from scheduler.ticks import CronError, UnknownZoneError, lint, parse_expression, zone
 
 LINES_MAX = 10_000
