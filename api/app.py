@@ -47,7 +47,7 @@ from api.routes import (
 )
 from api.services import Services
 from scheduler.protocol import FRAME_BYTES_MAX
-from scheduler.store.connection import QueryTooLongError
+from scheduler.store.connection import DamagedError, QueryTooLongError
 
 NOUNS = (
     jobs, apply, runs, logs, ticks, agents, cluster, formats, backup, events, tokens, join, session,
@@ -186,7 +186,15 @@ def _handle_errors(inner: FastAPI, door: Door) -> None:
         detail = f"{errors[0].pointer}: {errors[0].detail}" if errors else "the request is not valid"
         return Problem("validation", detail, errors=errors).response()
 
-    for kind in (Problem, NoLeaderError, OverloadedError, UnavailableError, QueryTooLongError, Exception):
+    for kind in (
+        Problem,
+        NoLeaderError,
+        OverloadedError,
+        UnavailableError,
+        QueryTooLongError,
+        DamagedError,
+        Exception,
+    ):
         inner.add_exception_handler(kind, any_error)
     inner.add_exception_handler(HTTPException, http_error)
     inner.add_exception_handler(RequestValidationError, invalid)

@@ -30,7 +30,7 @@ from api.ports import (
     UnavailableError,
 )
 from api.problems import Problem
-from scheduler.store.connection import QueryTooLongError
+from scheduler.store.connection import DamagedError, QueryTooLongError
 
 log = logging.getLogger("cronclave.api")
 
@@ -215,6 +215,8 @@ class Door:
             return Problem("unavailable", str(error) or "the node is stopping", headers={"Retry-After": "5"})
         if isinstance(error, QueryTooLongError):
             return Problem("query-too-long", str(error), headers={"Retry-After": "1"})
+        if isinstance(error, DamagedError):
+            return Problem("damaged", str(error), headers={"Retry-After": "5"})
         log.error("a request failed", exc_info=error)
         return Problem("internal", f"the request failed: {type(error).__name__}")
 

@@ -62,6 +62,11 @@ class _NodeCollector(Collector):
                 "Longest turn of the core's loop in the last minute or two.",
                 status.longest_turn_ms / 1e3,
             ),
+            (
+                "states_aside",
+                "States that were damaged or differed from the majority's, kept for a person to look at.",
+                status.states_aside,
+            ),
             ("agents_here", "Agents that hang on this node.", self.agents_here),
         ]
         for name, text, value in values:

@@ -67,7 +67,7 @@ class NodeStatus:
     index: int
     commit_lag_ms: int  #: age of the newest knowledge of the leader's commit index
     quorum: bool
-    ready: bool  #: leads or follows a quorum and is caught up
+    ready: bool  #: leads or follows a quorum, is caught up, and trusts its state
     state_hash: str
     ledger_head: str
     format: int
@@ -94,6 +94,8 @@ class NodeStatus:
     work: Sequence[int] = ()  #: the same turns by their processor time
     work_s: float = 0.0
     longest_turn_ms: int = 0  #: of the last minute or two
+    not_ready: str = ""  #: why; empty: it is
+    states_aside: int = 0  #: states that were damaged or differed, kept for a person to look at
     peers: Sequence[PeerStatus] = field(default_factory=tuple)
 
 

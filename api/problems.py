@@ -64,6 +64,9 @@ KINDS: dict[str, Kind] = {
     "query-too-long": Kind(
         503, "The query took too long", "Narrow it: fewer filters by text, a shorter range."
     ),
+    "damaged": Kind(
+        503, "This node's state is damaged", "Ask another node. This one takes another's state, or ends."
+    ),
     "internal": Kind(500, "An error of the server", "The node's log says more."),
     "http": Kind(400, "The request was not understood"),
 }

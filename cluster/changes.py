@@ -106,7 +106,7 @@ class Changes:
             self._leaves_after_handover = False
             self._failed = (target, now + FAILED_S)
             return
-        for heir in [target] if target else self.heirs():
+        for heir in [target] if target else self.heirs()[:1]:
             if self._raft.hand_over(heir):
                 self._handover = (heir, deadline)
 
@@ -129,13 +129,13 @@ class Changes:
             _log.warning("this node was to be removed, and stays: %s", reason)
 
     def heirs(self) -> list[str]:
-        """Of the voters that can lead the one that answers now and has most of the log."""
+        """The voters that can lead; first those that answer now, and of them those with most of the log."""
         reachable = self._peers.reachable()
         names = [n for n in self._roster.current.voters if n in reachable]
         names = [n for n in names if self.why_no_heir(n) is None]
         return sorted(
             names, key=lambda n: (self._has_failed(n), not self._answers(n), -self._raft.match(n), n)
-        )[:1]
+        )
 
     def why_no_heir(self, name: str) -> str | None:
         """Leader: why this member cannot take over now."""
@@ -146,7 +146,7 @@ class Changes:
         if lag > CATCH_UP_ENTRIES:
             return f"{name} is {lag} log entries behind"
         if not self._may_lead(self._peers.get(name).status):
-            return f"{name} is ending, or its front does not run"
+            return f"{name} is ending, its front does not run, or it looks at its state"
         return None
 
     def _has_failed(self, name: str) -> bool:

@@ -214,9 +214,9 @@ class Consensus:
         )
 
     @property
-    def heir(self) -> str | None:
-        """Leader: who would take over best, of those that answer and may lead by what they tell."""
-        return next(iter(self._changes.heirs()), None)
+    def heirs(self) -> list[str]:
+        """Leader: who could take over, the best first: they answer, and may lead by what they tell."""
+        return self._changes.heirs()
 
     @property
     def clocks_known(self) -> int:
@@ -230,6 +230,10 @@ class Consensus:
         A leader goes on until it has handed over."""
         self._raft.elections.retires = True
         self._next_status = self._clock()
+
+    def hold(self, on: bool) -> None:
+        """Whether the owner doubts its state: then it takes no office. A leader keeps the one it has."""
+        self._raft.elections.hold(on)
 
     def hand_over(self, heir: str) -> str | None:
         """The owner's own wish, as leader. Results as `transfer`."""

@@ -10,7 +10,8 @@ Rules:
    None of this changes what an answer needs: no leader heard for an election timeout or its link broken, and
    a log that is no shorter.
 3. A voter counts once, for a vote as for a PreVote.
-4. Nobody stands without a vote or without its state (`may_campaign`), or when it is about to end (`retires`).
+4. Nobody stands without a vote or without its state (`may_campaign`), when it is about to end (`retires`), or
+   while its owner does not trust its state (`is_held`).
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Elections:
         self.voters: tuple[str, ...] = (name,)
         self.may_campaign = True  #: False while the state is missing or the node has no vote
         self.retires = False  #: it ends soon: whoever is asked to lead, it is another
+        self.is_held = False  #: the owner's doubt: no office until it is over
         self.contact = NEVER_S  #: when a leader was last heard, on the clock
         self.told = NEVER_S  #: when it was last told, or as a leader knew, what is committed
         self.is_asked_for = False  #: a majority would vote: the next tick holds the election
@@ -54,7 +56,7 @@ class Elections:
 
     @property
     def may_stand(self) -> bool:
-        return self.may_campaign and not self.retires and self._me in self.voters
+        return self.may_campaign and not self.retires and not self.is_held and self._me in self.voters
 
     def timeout_s(self) -> float:
         return self._rng.uniform(self._timings.election_min_s, self._timings.election_max_s)
@@ -101,6 +103,16 @@ class Elections:
         """The node may stand for election from now on."""
         self.may_campaign = True
         self.wait()
+
+    def hold(self, on: bool) -> None:
+        """Take no office, or take part again: at once where no leader is known."""
+        if on == self.is_held:
+            return
+        self.is_held = on
+        if on:
+            return
+        self.wait()
+        self.connected()
 
     # ---- the tick
 

@@ -5,10 +5,10 @@ Rules:
 1. Nothing else runs here: no HTTP, no planner, no user's code, no logging on a hot path.
 2. What the front proposes is kept until it is applied here, and sent again after a leader change or
    RESEND_S: the state drops what it has seen. The front learns outcomes only from what was applied here.
-3. A leader whose front is silent for FRONT_SILENCE_S hands leadership to a peer whose front lives.
+3. A leader whose front is silent hands leadership to a peer whose front lives (office.py).
 4. Any error of the journal or of SQLite ends the process: a node that met one cannot know its own state.
-5. Nodes compare the hashes of their states. One that differs from a majority sets its state aside and ends;
-   its next start makes a new one.
+5. A state that is damaged, or differs from the majority's, is set aside and the process ends; the next makes
+   a new one (damage.py). While the state is looked at the node takes no office and is not ready.
 6. A node that is told to end hands leadership over first, while its front still plans; then its front sends
    the agents to other nodes, while proposals are still taken; then it ends. Each step has a limit.
 """
@@ -16,7 +16,6 @@ Rules:
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import os
 import random
@@ -41,6 +40,7 @@ from node import bridge, majority
 from node.__main__ import configure_logging
 from node.clock import wall_base_ms
 from node.config import ConfigError, NodeConfig, load_config
+from node.damage import DivergedError, UntrustedError, aside, damage_behind, note_failure, untrusted
 from node.ending import Ending
 from node.front_socket import FrontSocket
 from node.identity import (
@@ -52,10 +52,11 @@ from node.identity import (
     refuse_forgotten_votes,
     software_version,
 )
+from node.office import GIVEN_UP, Office
 from node.recent import RecentEvents
-from node.state import ReplicatedState
+from node.state import ApplyError, ReplicatedState
 from node.storage import Storage
-from node.supervisor import EXIT_REFUSED, die_with_parent
+from node.supervisor import EXIT_ANEW, EXIT_REFUSED, die_with_parent
 from scheduler import codec, formats
 from scheduler.commands import Lead
 from scheduler.machine import AppliedEntry
@@ -66,14 +67,10 @@ log = logging.getLogger("cronclave.core")
 
 COPIES = "copies"  #: directory of copies of the state, for peers and from them
 RESEND_S = 1.0
-TRANSFER_PAUSE_S = 1.0
-STORAGE_PAUSE_S = 5.0
 MARKS_TOLD = 8
+BEHIND_MAX = 1_000  #: entries to apply; with more a node is not ready
+LOOK_S = 0.02  #: whoever waits for the look at the state to end, waits no longer than this
 COMPARE_S = 1.0
-
-
-class DivergedError(Exception):
-    """This node applied the same entries to another result: it must not serve."""
 
 
 class Core:
@@ -89,20 +86,23 @@ class Core:
         self._own_sequence = 0
         self._started_s = time.monotonic()
         self._version = software_version()
-        self._transferred_s = 0.0
         self._sent_to: tuple[str | None, int] = (None, 0)
         self._told_role: tuple[Any, ...] = ()
         self._told_s = 0.0
         self._compared_s = 0.0
+        self._states_aside = aside(config.data)
         self.refusal: str | None = None
         self._state = ReplicatedState(config.data, config.cluster, self._applied, self._reopened)
         self._recent = RecentEvents(self._state.machine.state.idx)
         self._links = self._build_links()
         self._consensus = self._build_consensus()
         self._front = FrontSocket(self._reactor, config.data, on_message=self._take, on_lost=self._forget)
+        self._office = Office(
+            self._consensus, self._front, self._storage, in_doubt=lambda: self._state.inspection.holds_back
+        )
         self._ending = Ending(
             self._consensus,
-            hand_over=self._hand_over,
+            hand_over=lambda: self._office.hand_over(time.monotonic()),
             dismiss=lambda: self._front.tell(["stop"]),
         )
 
@@ -152,9 +152,26 @@ class Core:
         )
 
     def run(self) -> None:
-        """Until a SIGTERM; raises what consensus or the state raise."""
-        self._reactor.run(self._turn)
+        """Until a SIGTERM; raises what consensus or the state raise, and UntrustedError."""
+        self._consensus.hold(self._state.inspection.holds_back)
+        try:
+            self._reactor.run(self._turn)
+        except Exception as error:
+            self._give_up(error)
+            raise
         self.close()
+
+    def _give_up(self, error: Exception) -> None:
+        """Raises UntrustedError when the state is behind this error."""
+        data = self._config.data
+        peers = self._consensus.peers()
+        words = str(error) if isinstance(error, DivergedError) else damage_behind(error, data, peers)
+        if words is not None:
+            self._state.close()
+            shutil.rmtree(data / COPIES, ignore_errors=True)  # of that state
+            raise untrusted(words, data, has_peers=any(p.voter for p in peers)) from error
+        if isinstance(error, ApplyError):
+            self.refusal = note_failure(error, data)
 
     def close(self) -> None:
         self._consensus.close()
@@ -181,14 +198,16 @@ class Core:
         wait_s = self._consensus.turn()
         now_s = time.monotonic()
         self._resend(now_s)
-        self._watch_front(now_s)
-        self._watch_storage(now_s)
+        self._state.inspection.settle()
+        self._consensus.hold(self._state.inspection.holds_back)
+        if not self._ending.has_begun:
+            self._office.look(now_s)
         self._compare_states(now_s)
         if self._ending.step(now_s, front_is_there=bool(self._front.uid)):
             self._reactor.stop()
         self._tell_status(now_s)
         self._front.flush()
-        return min(wait_s, bridge.STATUS_S)
+        return min(wait_s, LOOK_S if self._state.inspection.is_on else bridge.STATUS_S)
 
     def _lead_frame(self) -> bytes:
         self._own_sequence += 1
@@ -240,6 +259,8 @@ class Core:
             self._pending.pop((self._front.uid, message[1]), None)
         elif kind == "beat":
             pass
+        elif kind == "damaged":
+            self._state.inspection.begin(self._state.path, suspected=message[1])
         elif kind == "ask":
             self._answer(message[1], message[2], message[3])
         elif kind == "hello":
@@ -264,7 +285,9 @@ class Core:
                 self._front.tell(["answer", number, reason is None, reason or "under way"])
 
         if what == "transfer":
-            self._transferred_s = time.monotonic()
+            self._office.transferred_s = time.monotonic()
+            if not number:
+                self._office.gives_up(time.monotonic())
             self._consensus.transfer(arguments[0], told)
         elif what == "add_member":
             name, address, zone, url = arguments
@@ -276,44 +299,6 @@ class Core:
         else:
             raise ValueError(f"unknown question {what!r}")
 
-    def _hand_over(self, target: str | None = None) -> str:
-        """The leader's own wish. Raises ValueError with the reason why nobody can take over."""
-        self._transferred_s = time.monotonic()
-        heir = target or self._consensus.heir
-        if heir is None:
-            raise ValueError("no peer that can lead is reachable")
-        reason = self._consensus.hand_over(heir)
-        if reason is not None:
-            raise ValueError(reason)
-        return heir
-
-    def _watch_front(self, now_s: float) -> None:
-        if self._front.lives(now_s) or self._consensus.role is not Role.LEADER:
-            return
-        if now_s - self._transferred_s > TRANSFER_PAUSE_S and not self._ending.has_begun:
-            try:
-                target = self._hand_over()
-                log.warning("the front is silent: handing leadership to %s", target)
-            except ValueError:
-                pass  # nobody else has a living front either: leading without one is no worse
-
-    def _watch_storage(self, now_s: float) -> None:
-        """A leader that is short of disk hands over to a peer that is not."""
-        if not self._storage.look(now_s).low or self._consensus.role is not Role.LEADER:
-            return
-        if now_s - self._transferred_s <= STORAGE_PAUSE_S or self._ending.has_begun:
-            return
-        roomy = [
-            p.name
-            for p in self._consensus.peers()
-            if p.reachable and p.voter and p.status.get("low") is False
-        ]
-        self._transferred_s = now_s
-        for target in roomy[:1]:
-            with contextlib.suppress(ValueError):  # not caught up: again after the pause
-                self._hand_over(target)
-                log.warning("the disk is low: handing leadership to %s", target)
-
     def _compare_states(self, now_s: float) -> None:
         """Raises DivergedError when a majority has another state than this node at one place of the log."""
         if now_s - self._compared_s < COMPARE_S:
@@ -321,12 +306,7 @@ class Core:
         self._compared_s = now_s
         index = majority.differs_at(self._state.marks, self._consensus.peers())
         if index is not None:
-            kept = self._state.set_aside()
-            shutil.rmtree(self._config.data / COPIES, ignore_errors=True)  # of that state
-            raise DivergedError(
-                f"the state of this node differs from the majority's at log index {index}; it is kept"
-                f" in {kept} for you to look at; the next start makes a new one from log or peer"
-            )
+            raise DivergedError(f"the state of this node differs from the majority's at log index {index}")
 
     def _forget(self, front: str) -> None:
         """Nobody waits any more for what this front proposed."""
@@ -348,6 +328,8 @@ class Core:
             "tzdata": state.tzdata,
             "front": self._front.lives(time.monotonic()),
             "stopping": self._ending.has_begun,
+            "held": self._state.inspection.holds_back,
+            GIVEN_UP: self._office.status(time.monotonic()),
         }
 
     def _tell_status(self, now_s: float) -> None:
@@ -358,13 +340,9 @@ class Core:
         space = self._storage.look(now_s)
         turns = self._reactor.turns
         lag_ms = consensus.leader_silent_ms
-        ready = (
-            consensus.has_quorum
-            and not consensus.is_joining
-            and consensus.commit - consensus.applied.index < 1_000
-        )
+        not_ready = self._why_not_ready()
         role = (
-            consensus.role, consensus.leader, consensus.term, consensus.has_quorum, ready, state.epoch,
+            consensus.role, consensus.leader, consensus.term, consensus.has_quorum, not_ready, state.epoch,
             state.format, state.target_format, self._ending.is_leaving,
             consensus.clocks_known,
         )  # fmt: skip
@@ -407,7 +385,9 @@ class Core:
             "index": state.idx,
             "commit_lag_ms": lag_ms,
             "quorum": consensus.has_quorum,
-            "ready": ready and not self._ending.is_leaving,
+            "ready": not not_ready,
+            "not_ready": not_ready,
+            "states_aside": self._states_aside,
             "state_hash": state.hash.hex(),
             "ledger_head": state.ledger_head.hex(),
             "format": state.format,
@@ -435,6 +415,19 @@ class Core:
         }
         self._front.tell(["status", status])
 
+    def _why_not_ready(self) -> str:
+        """Empty: the node is ready."""
+        consensus = self._consensus
+        behind = consensus.commit - consensus.applied.index
+        reasons = [
+            (not consensus.has_quorum, "no quorum: no leader is heard, or no majority answers"),
+            (consensus.is_joining, "it has no state or no vote yet"),
+            (self._state.inspection.holds_back, "its state is looked at for damage"),
+            (behind >= BEHIND_MAX, "it has not caught up with the log"),
+            (self._ending.is_leaving, "it is ending"),
+        ]
+        return next((reason for holds, reason in reasons if holds), "")
+
     def _state_word(self) -> str:
         if self._ending.is_leaving:
             return "stopping"
@@ -443,7 +436,7 @@ class Core:
 
 def _may_lead(status: Mapping[str, Any]) -> bool:
     """Whether a peer that tells this of itself can do a leader's work."""
-    return bool(status.get("front")) and not status.get("stopping")
+    return bool(status.get("front")) and not status.get("stopping") and not status.get("held")
 
 
 def main() -> int:
@@ -458,7 +451,7 @@ def main() -> int:
         config = load_config(arguments.config)
         own = load_identity(config)
         refuse_forgotten_votes(config.data, own.uid)
-        core = Core(config, own)
+        core = _start(config, own)
         note_started(config.data, own.uid)
     except (ConfigError, JournalError, StoreError, TlsError) as error:
         print(f"cronclave node: {error}", file=sys.stderr)
@@ -466,20 +459,41 @@ def main() -> int:
     except OSError as error:
         print(f"cronclave node: raft.listen {config.raft}: {error}", file=sys.stderr)
         return 1
+    except UntrustedError as error:
+        return _ended_by(error)
     signal.signal(signal.SIGTERM, lambda number, frame: core.stop())
     signal.signal(signal.SIGHUP, lambda number, frame: core.reload())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C reaches all; the supervisor decides
     try:
         core.run()
-    except DivergedError as error:
-        log.critical("%s", error)
-        return 1
+    except UntrustedError as error:
+        return _ended_by(error)
     except (formats.NewerFormatError, StoreError) as error:  # by the log, or by a copy of a peer's state
         core.refusal = str(error)
+    except ApplyError:
+        if core.refusal is None:
+            raise
     if core.refusal is not None:
         print(f"cronclave node: {core.refusal}", file=sys.stderr)
         return EXIT_REFUSED
     return 0
+
+
+def _start(config: NodeConfig, own: Identity) -> Core:
+    """Raises UntrustedError when the state is behind what keeps it from starting."""
+    try:
+        return Core(config, own)
+    except Exception as error:
+        words = damage_behind(error, config.data)
+        if words is None:
+            raise
+        peers = [name for name in config.members if name != config.name]
+        raise untrusted(words, config.data, has_peers=bool(peers or config.join)) from error
+
+
+def _ended_by(error: UntrustedError) -> int:
+    log.critical("%s", error)
+    return EXIT_ANEW if error.is_aside else EXIT_REFUSED
 
 
 if __name__ == "__main__":

@@ -54,11 +54,16 @@ class FrontSocket:
         self.uid = uid
         self._seen = True
 
-    def lives(self, now_s: float) -> bool:
+    @property
+    def is_dead(self) -> bool:
+        """Its connection broke, and no other came yet."""
+        return self._seen and self._sock is None
+
+    def lives(self, now_s: float, patience_s: float = bridge.FRONT_SILENCE_S) -> bool:
         """Whether the front was heard of late, or may still be starting for the first time."""
         if not self._seen and now_s - self._started_s < FIRST_FRONT_S:
             return True
-        return now_s - self._heard_s < bridge.FRONT_SILENCE_S
+        return now_s - self._heard_s < patience_s
 
     def tell(self, message: list[Any]) -> None:
         """Goes out at the end of the turn; nothing when no front has said hello."""

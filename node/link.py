@@ -45,6 +45,7 @@ class CoreLink:
         self._status = status
         self._writer: asyncio.StreamWriter | None = None
         self._reader: asyncio.StreamReader | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._path: Path | None = None
         self._generation = 0
         self._index = 0
@@ -63,6 +64,7 @@ class CoreLink:
 
     async def connect(self, deadline_s: float = 30.0) -> None:
         """Until the core has welcomed this front."""
+        self._loop = asyncio.get_running_loop()
         path = bridge.socket_path(self._data)
         give_up_s = time.monotonic() + deadline_s
         while True:
@@ -147,9 +149,14 @@ class CoreLink:
         if store is not None:
             store.close()
         generation = self._generation
-        self._local.store = Store.open_reader(self._path)
+        self._local.store = Store.open_reader(self._path, on_damage=self._met_damage)
         self._local.generation = generation
         return self._local.store  # type: ignore[no-any-return]  # threading.local is untyped
+
+    def _met_damage(self, what: str) -> None:
+        """On the thread of a reader: the core looks at the state, and ends the node if it is so."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._send, ["damaged", f"a reader met: {what}"])
 
     def subscribe(self, *, limit: int = 10_000) -> CommitQueue:
         subscription = CommitQueue(limit, self._subscriptions.discard)

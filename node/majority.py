@@ -28,6 +28,12 @@ def differs_at(own: Mapping[int, bytes], peers: Sequence[PeerInfo]) -> int | Non
     return None
 
 
+def has_applied(index: int, peers: Sequence[PeerInfo]) -> bool:
+    """Whether a majority has applied this log index, which this node has not."""
+    voters = [peer for peer in peers if peer.voter]
+    return _is_majority(sum(peer.applied >= index for peer in voters), voters)
+
+
 def is_storage_low(own_low: bool, peers: Sequence[PeerInfo]) -> bool:
     """Whether a majority is short of disk."""
     voters = [peer for peer in peers if peer.voter]

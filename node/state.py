@@ -17,14 +17,24 @@ from cluster.copies import Spawn, on_thread
 from cluster.machine import Applied, Entry, Position
 from cluster.restore import unpack_members
 from node.identity import write_atomically
+from node.inspection import Inspection
 from node.storage import LOW_BYTES
 from node.write_ahead import WriteAhead
+from scheduler.formats import NewerFormatError
 from scheduler.machine import AppliedEntry, Machine
-from scheduler.store.connection import Error, Store
+from scheduler.store.connection import Error, Store, is_damage, is_of_disk
 
 FILE = "state.db"
 MARK_EVERY = 64  #: log indices at which the state's hash is noted, the same on all nodes
 MARKS_KEPT = 32
+
+
+class ApplyError(Exception):
+    """An entry met an error that no entry should: a defect, or a state that holds what was never written."""
+
+    def __init__(self, index: int, error: Exception) -> None:
+        super().__init__(f"log entry {index} cannot be applied: {type(error).__name__}: {error}")
+        self.index = index
 
 
 class ReplicatedState:
@@ -45,6 +55,7 @@ class ReplicatedState:
         self._on_reopened = on_reopened
         self._spawn = spawn
         self.marks: dict[int, bytes] = {}  #: log index → hash of the state there
+        self.inspection = Inspection(spawn)
         self._generation = self._current()
         self._open()
 
@@ -70,34 +81,32 @@ class ReplicatedState:
         )
 
     def apply(self, entry: Entry) -> None:
+        """Raises ApplyError beside the errors of disk, file and format."""
         applied = entry.applied
-        result = self._machine.apply_entry(
-            applied=(
-                applied.position.index,
-                applied.position.term,
-                applied.previous.index,
-                applied.previous.term,
-                applied.members,
-            ),
-            stamp_ms=entry.stamp_ms,
-            frames=entry.proposals,
-        )
+        try:
+            result = self._machine.apply_entry(
+                applied=(
+                    applied.position.index,
+                    applied.position.term,
+                    applied.previous.index,
+                    applied.previous.term,
+                    applied.members,
+                ),
+                stamp_ms=entry.stamp_ms,
+                frames=entry.proposals,
+            )
+        except NewerFormatError:
+            raise
+        except Exception as error:
+            if is_damage(error) or is_of_disk(error):
+                raise
+            raise ApplyError(applied.position.index, error) from error
         if applied.position.index % MARK_EVERY == 0:
             self.marks[applied.position.index] = self._machine.state.hash
             if len(self.marks) > MARKS_KEPT:
                 del self.marks[min(self.marks)]
         self._write_ahead.look()
         self._on_applied(result)
-
-    def set_aside(self) -> Path:
-        """Take the state out of use, for a person to look at: the next start makes it anew from the log or
-        from a peer's copy. Returns where it lies now."""
-        self._close_store()
-        kept = self._directory / f"diverged-{self._generation}"
-        shutil.rmtree(kept, ignore_errors=True)
-        os.replace(self.path.parent, kept)
-        _sync_directory(self._directory)
-        return kept
 
     @property
     def format(self) -> int:
@@ -136,7 +145,7 @@ class ReplicatedState:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(mode=0o700)
         os.replace(path, target / FILE)
-        _sync_directory(target)
+        sync_directory(target)
         previous = self._generation
         self._close_store()
         write_atomically(self._directory / "CURRENT", str(generation))
@@ -153,6 +162,7 @@ class ReplicatedState:
         self._close_store()
 
     def _close_store(self) -> None:
+        self.inspection.forget()
         self._write_ahead.close()
         self._store.close()
 
@@ -161,7 +171,7 @@ class ReplicatedState:
         if not pointer.exists():
             write_atomically(pointer, "1")
             return 1
-        generation = int(pointer.read_text())
+        generation = current_generation(self._directory)
         self._remove_before(generation)
         return generation
 
@@ -175,13 +185,23 @@ class ReplicatedState:
         self._store = Store.create_or_open(self.path, cluster=self._cluster)
         self._machine = Machine(self._store, _member_names)
         self._write_ahead = WriteAhead(self._store, self._spawn)
+        if self._machine.state.raft_index > 0:  # not one that was made this moment
+            self.inspection.begin(self.path)
 
 
 def _member_names(members: bytes) -> list[str]:
     return [member.name for member in unpack_members(members)[0].members]
 
 
-def _sync_directory(path: Path) -> None:
+def current_generation(directory: Path) -> int:
+    """Which one is live; the first where none was ever noted. Raises ValueError for a note that is none."""
+    try:
+        return int((directory / "CURRENT").read_text())
+    except FileNotFoundError:
+        return 1
+
+
+def sync_directory(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

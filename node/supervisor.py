@@ -4,6 +4,9 @@ Rules: the core's death ends the node (consensus must not limp); a front's death
 new one, without an election; the supervisor's death ends both (the kernel's parent-death signal);
 SIGHUP goes on to both, which read their certificates again. Told to end, it tells the core, which knows
 the order: leadership first, then the front and its agents, then itself.
+
+A core that has set its state aside (node/damage.py) is followed by a new one, with a new front: `ANEW_MAX`
+times in `ANEW_WITHIN_S`. More often is no flipped bit but a bad disk or bad memory, and a person's work.
 """
 
 from __future__ import annotations
@@ -25,6 +28,9 @@ from node.identity import write_atomically
 log = logging.getLogger("cronclave.node")
 
 EXIT_REFUSED = 78  #: EX_CONFIG: the configuration or the identity is refused; starting again does not help
+EXIT_ANEW = 75  #: EX_TEMPFAIL: the core has set its state aside; a new core makes another
+ANEW_MAX = 3
+ANEW_WITHIN_S = 3600.0
 _STOP_S = 9.0  #: above what the core gives its steps
 _FRONT_ENDS_S = 1.0  #: without a core a front ends at once
 _FRONT_BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
@@ -49,6 +55,7 @@ class Supervisor:
         self._stopping = False
         self._front_deaths = 0
         self._front_started_s = 0.0
+        self._anew_s: list[float] = []
 
     def run(self) -> int:
         """Until the node ends; returns its exit code."""
@@ -67,7 +74,14 @@ class Supervisor:
             if received is not None and received.si_signo == signal.SIGHUP:
                 self._reload()
             if self._core.poll() is not None:
-                return self._core_ended()
+                code = self._core_ended()
+                if code != EXIT_ANEW:
+                    return code
+                if not self._may_begin_anew():
+                    return EXIT_REFUSED
+                front_again_s = None
+                self._core = self._start("node.core")
+                self._start_front()
             if self._front is not None and self._front.poll() is not None:
                 code, self._front = self._front.returncode, None
                 if code == EXIT_REFUSED:
@@ -122,8 +136,20 @@ class Supervisor:
         if self._front is not None:
             self._front.kill()
             self._front.wait()
-        log.error("core ended with %s; the node ends", code)
+        log.error("core ended with %s", code)
         return code if code > 0 else 1
+
+    def _may_begin_anew(self) -> bool:
+        now_s = time.monotonic()
+        self._anew_s = [at_s for at_s in self._anew_s if now_s - at_s < ANEW_WITHIN_S] + [now_s]
+        if len(self._anew_s) <= ANEW_MAX:
+            return True
+        log.critical(
+            "this node had to set its state aside %d times within the hour: its disk or its memory cannot be"
+            " trusted. Have the machine looked at, or replace the node (docs/guides/damage.md)",
+            len(self._anew_s),
+        )
+        return False
 
     def _stop(self) -> int:
         """The core ends in good order and its front with it; what takes longer is killed."""

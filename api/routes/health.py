@@ -40,7 +40,8 @@ async def healthy_page(request: Request) -> Response:
 
 @router.get("/readyz", operation_id="readyz")
 async def readyz(request: Request) -> Response:
-    """200 while this node leads or follows a quorum and is caught up; else 503."""
+    """200 while this node leads or follows a quorum, is caught up and trusts its state; else 503 with the
+    reason."""
     status = services_of(request).scheduler.status()
     document = {
         "ready": status.ready,
@@ -48,6 +49,8 @@ async def readyz(request: Request) -> Response:
         "leader": status.leader,
         "quorum": status.quorum,
     }
+    if not status.ready:
+        document["reason"] = status.not_ready or "the node's core has not told of itself, or is silent"
     return json_response(document, 200 if status.ready else 503, {} if status.ready else {"Retry-After": "1"})
 
 

@@ -18,7 +18,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,37 @@ class StoreError(Exception):
 
 class QueryTooLongError(Exception):
     """A reader's query took longer than its limit and was broken off."""
+
+
+class DamagedError(sqlite3.DatabaseError):
+    """The file is damaged: SQLite met something in it that it never wrote."""
+
+
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_DAMAGE_WORDS = ("unsupported file format", "Could not decode to UTF-8")  #: of errors without such a code
+_DISK = (
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM,
+)  # fmt: skip
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether this error says that the file is damaged."""
+    if isinstance(error, DamagedError):
+        return True
+    return isinstance(error, sqlite3.Error) and (
+        _code(error) in _DAMAGE or str(error).startswith(_DAMAGE_WORDS)
+    )
+
+
+def is_of_disk(error: BaseException) -> bool:
+    """Whether the disk is full, gone or locked, or the memory short: nothing is said of the file."""
+    return isinstance(error, OSError) or (isinstance(error, sqlite3.Error) and _code(error) in _DISK)
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Without what extends it; 0 for an error of the module's own."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
 class Store:
@@ -97,8 +128,15 @@ class Store:
         return store
 
     @classmethod
-    def open_reader(cls, path: Path | str, *, query_ms_max: int | None = QUERY_MS_MAX) -> Store:
-        """A read-only connection; each query is broken off after `query_ms_max` with QueryTooLongError."""
+    def open_reader(
+        cls,
+        path: Path | str,
+        *,
+        query_ms_max: int | None = QUERY_MS_MAX,
+        on_damage: Callable[[str], None] = lambda what: None,
+    ) -> Store:
+        """A read-only connection; each query is broken off after `query_ms_max` with QueryTooLongError. What
+        SQLite cannot read is told to `on_damage` and raised as DamagedError."""
         path = Path(path)
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro",
@@ -108,6 +146,7 @@ class Store:
             cached_statements=256,
         )
         store = cls(path, connection, writer=False)
+        store._on_damage = on_damage
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB[False]}")
@@ -179,6 +218,7 @@ class Store:
         self._connection.set_progress_handler(late, _STEPS_BETWEEN_LOOKS)
 
     _limit_s: float | None = None
+    _on_damage: Callable[[str], None] = staticmethod(lambda what: None)
     _snapshot_until_s = math.inf
 
     # -- asking and telling ---------------------------------------------------------------------
@@ -193,7 +233,7 @@ class Store:
         self._deadline_s = min(now_s + self._limit_s, self._snapshot_until_s)
         try:
             return self._connection.execute(sql, parameters)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise self._named(error) from error
 
     def write(self, sql: str, parameters: Parameters = ()) -> int:
@@ -208,7 +248,7 @@ class Store:
         cursor = self.execute(sql, parameters)
         try:
             return cursor.fetchall()
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise self._named(error) from error
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
@@ -216,7 +256,7 @@ class Store:
         cursor = self.execute(sql, parameters)
         try:
             found: Row | None = cursor.fetchone()
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise self._named(error) from error
         # A statement with rows left keeps its read lock, and with it the snapshot.
         cursor.close()
@@ -226,6 +266,10 @@ class Store:
         """The first column of the first row, or None."""
         found = self.row(sql, parameters)
         return None if found is None else found[0]
+
+    def take_any_text(self) -> None:
+        """Read text that is none as well, without an error."""
+        self._connection.text_factory = lambda raw: str(raw, "utf-8", "surrogateescape")
 
     def begin(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -253,9 +297,12 @@ class Store:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
 
-    def _named(self, error: sqlite3.OperationalError) -> Exception:
+    def _named(self, error: sqlite3.DatabaseError) -> Exception:
         if "interrupted" in str(error):
             return QueryTooLongError(f"query broken off after {self._limit_s} s")
+        if is_damage(error) and not self.writer:
+            self._on_damage(str(error))
+            return DamagedError(f"{self.path}: {error}")
         return error
 
     # -- durability and copies --------------------------------------------------------------------

@@ -199,22 +199,22 @@ def test_a_member_is_bound_to_the_uid_that_came_first(settled: Office) -> None:
 
 
 def test_the_heir_answers_has_most_of_the_log_and_did_not_fail_just_now(settled: Office) -> None:
-    assert settled.changes.heirs() == ["b"]
+    assert settled.changes.heirs()[:1] == ["b"]
     settled.bench.append("a", 5)
     settled.answers("c")
-    assert settled.changes.heirs() == ["c"], "it has more of the log"
+    assert settled.changes.heirs()[:1] == ["c"], "it has more of the log"
     settled.changes.hand_over("c")
     settled.bench.sent.clear()
     settled.pass_time(HANDOVER_S + 0.1)
     settled.bench["a"].replicate()
     settled.answers("b", "c")
-    assert settled.changes.heirs() == ["b"], "c did not take over a moment ago"
+    assert settled.changes.heirs()[:1] == ["b"], "c did not take over a moment ago"
 
 
 def test_an_heir_that_answers_late_comes_after_one_that_answers(settled: Office) -> None:
     settled.bench.time += TIMINGS.election_max_s + 0.1
     settled.answers("c")
-    assert settled.changes.heirs() == ["c"]
+    assert settled.changes.heirs()[:1] == ["c"]
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_an_heir_that_answers_late_comes_after_one_that_answers(settled: Office)
         ("cut off", "b does not answer"),
         ("silent", "b does not answer"),
         ("far behind", f"b is {CATCH_UP_ENTRIES + 1} log entries behind"),
-        ("unfit", "b is ending, or its front does not run"),
+        ("unfit", "b is ending, its front does not run, or it looks at its state"),
     ],
 )
 def test_who_cannot_take_over_is_told_why_and_proposals_go_on(settled: Office, state: str, says: str) -> None:

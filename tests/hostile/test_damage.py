@@ -1,0 +1,104 @@
+"""A state file that the disk has harmed: the node never serves it, never leads with it, and is soon equal to
+the others again."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from http.client import HTTPException
+from pathlib import Path
+
+import pytest
+
+from bench.cluster import Cluster, Node, wait_for
+from tests.e2e.cluster import DEADLINE_S, NewCluster
+from tests.node.damaged import PAGE_BYTES, TABLE_INTERIOR, TABLE_LEAF, flip, flip_many, pages_of
+
+pytestmark = pytest.mark.cluster
+
+JOBS = 300
+
+
+def filled(new_cluster: NewCluster) -> tuple[Cluster, Node]:
+    """A cluster with an inventory that fills some hundred pages, and a follower of it that is down."""
+    cluster = new_cluster(agents=0)
+    cluster.start()
+    cluster.client.apply(
+        [
+            {"job": f"yearly-{i}", "triggers": {"cron": "0 0 1 1 *"}, "run": f"/bin/echo {i:0400}"}
+            for i in range(JOBS)
+        ]
+    )
+    heads = cluster.equal_heads()
+    assert len({hashes for _, hashes, _ in heads.values()}) == 1
+    leader = cluster.leader()
+    victim = next(node for node in cluster.nodes if node is not leader)
+    assert victim.end() == 0
+    with closing(sqlite3.connect(state_file(victim))) as connection:  # all of it, none in the log beside it
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return cluster, victim
+
+
+def state_file(node: Node) -> Path:
+    generation = (node.data / "state" / "CURRENT").read_text()
+    return node.data / "state" / generation / "state.db"
+
+
+def overwrite_a_leaf(file: Path) -> None:
+    page = random.Random(1).choice(pages_of(file, TABLE_LEAF))
+    with file.open("r+b") as raw:
+        raw.seek(page * PAGE_BYTES)
+        raw.write(bytes(range(256)) * (PAGE_BYTES // 256))
+
+
+def flip_the_magic(file: Path) -> None:
+    flip(file, 3)
+
+
+def flip_200(file: Path) -> None:
+    flip_many(file, 200, seed=7)
+
+
+@pytest.mark.parametrize("harm", [flip_200, overwrite_a_leaf, flip_the_magic])
+def test_follower_that_comes_back_with_a_damaged_state_takes_the_majoritys(
+    new_cluster: NewCluster, harm: Callable[[Path], None]
+) -> None:
+    cluster, victim = filled(new_cluster)
+    harm(state_file(victim))
+    term = max(status["term"] for status in cluster.statuses().values())
+
+    victim.start()
+    pid = victim.pids()["supervisor"]
+    number = cluster.nodes.index(victim)
+    wait_for(lambda: cluster.ready(number), DEADLINE_S, "the follower is ready")
+
+    assert list((victim.data / "state").glob("diverged-*")), victim.log_tail()
+    assert victim.pids()["supervisor"] == pid, "its supervisor went on with a new core"
+    assert "Traceback" not in victim.log_tail()
+    heads = cluster.equal_heads()
+    assert len({hashes for _, hashes, _ in heads.values()}) == 1, heads
+    verified = cluster.client.send("GET", "/v1/ledger/verify", node=number)
+    assert verified.status == 200, verified
+    assert max(status["term"] for status in cluster.statuses().values()) == term, "no election for its sake"
+
+
+def test_damage_that_a_reader_meets_while_the_node_runs_is_not_served(new_cluster: NewCluster) -> None:
+    cluster, victim = filled(new_cluster)
+    victim.start()
+    cluster.wait_ready()
+    number = cluster.nodes.index(victim)
+
+    for page in pages_of(state_file(victim), TABLE_INTERIOR):
+        flip(state_file(victim), page * PAGE_BYTES, 7)
+
+    def set_aside() -> bool:
+        with suppress(OSError, HTTPException):  # its front goes with its core
+            reply = cluster.client.send("GET", "/v1/jobs?consistency=stale&limit=500", node=number)
+            assert reply.status in (200, 503), reply
+        return bool(list((victim.data / "state").glob("diverged-*")))
+
+    wait_for(set_aside, DEADLINE_S, "the state is set aside", 0.1)
+    wait_for(lambda: cluster.ready(number), DEADLINE_S, "the follower is ready again")
+    assert len({hashes for _, hashes, _ in cluster.equal_heads().values()}) == 1
