@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from api.access import Principal
+from api.agent_bounds import HELD_MAX, LETTERS_MAX, is_count, is_held, is_text
 from scheduler.formats import supported
 from scheduler.protocol import VERSION, Hello
 
-LETTERS_MAX = 255
 LABELS_MAX = 100
 _TEXTS = (
     "name", "installation", "session", "boot_id", "zone", "pool", "software", "cluster", "cloud_id", "lineage"
@@ -23,11 +23,6 @@ _NUMBERS = ("slots", "index", "restores", "told")
 def why_refused(hello: Hello, cluster: str, restores: int, lineage: str) -> tuple[str, str] | None:
     """(reason of the Leave, detail), or None: it may register with this cluster, or come over to it from the
     one that this was restored from."""
-    if hello.version != VERSION:
-        return "refused", f"protocol version {hello.version}, this node ({supported()}) speaks {VERSION}"
-    unsound = _unsound(hello)
-    if unsound is not None:
-        return "refused", unsound
     if hello.cluster and hello.cluster != cluster:
         if (hello.lineage or hello.cluster) != lineage:
             return "wrong_cluster", f"the agent belongs to cluster {hello.cluster}, this is {cluster}"
@@ -55,20 +50,22 @@ def why_not_its_token(hello: Hello, principal: Principal) -> tuple[str, str] | N
     return None
 
 
-def _unsound(hello: Hello) -> str | None:
+def unsound_hello(hello: Hello) -> str | None:
+    """Why nothing of this Hello may be used, not even to name its sender in a log."""
+    if hello.version != VERSION:
+        told = str(hello.version)[:40]
+        return f"protocol version {told}, this node ({supported()}) speaks {VERSION}"
     for name in _TEXTS:
-        if not _is_text(getattr(hello, name)):
+        if not is_text(getattr(hello, name)):
             return f"{name} is not text of at most {LETTERS_MAX} letters"
     for name in _NUMBERS:
-        if type(getattr(hello, name)) is not int:
-            return f"{name} is not a number"
+        if not is_count(getattr(hello, name)):
+            return f"{name} is not a number, or out of bounds"
     labels: Any = hello.labels  # as it came over the wire
     if not isinstance(labels, dict) or len(labels) > LABELS_MAX:
         return f"labels are not a mapping of at most {LABELS_MAX}"
-    if not all(_is_text(text) for pair in labels.items() for text in pair):
+    if not all(is_text(text) for pair in labels.items() for text in pair):
         return f"labels are not texts of at most {LETTERS_MAX} letters"
+    if not is_held(hello.held):
+        return f"held is not a list of at most {HELD_MAX} attempts, each with running, exited or gone"
     return None
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= LETTERS_MAX

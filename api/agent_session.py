@@ -19,7 +19,8 @@ from starlette.types import Receive, Send
 
 from api import recount
 from api.access import Principal
-from api.agent_hello import LETTERS_MAX, why_not_its_token, why_refused
+from api.agent_bounds import cut, why_unsound
+from api.agent_hello import unsound_hello, why_not_its_token, why_refused
 from api.ports import NoLeaderError, OverloadedError, UnavailableError
 from scheduler import protocol as p
 from scheduler.commands import Command, ConnectAgent, Finish, Outcome, ReportRunning, Start
@@ -35,7 +36,6 @@ CATCH_UP_S = 3.0
 PROPOSE_S = 10.0
 FRAMES_AT_WORK_MAX = 64
 OUTBOX_MAX = 50_000
-FRAME_MESSAGES_MAX = 1_000
 FRAME_BYTES_SOFT = p.FRAME_BYTES_MAX // 4
 SEND_S = 10.0
 TAILS_MAX = 100
@@ -190,6 +190,10 @@ class AgentSession:
             return None
 
     async def _greet(self, hello: p.Hello) -> bool:
+        unsound = unsound_hello(hello)
+        if unsound is not None:
+            self.leave("refused", unsound)
+            return False
         self.hello = hello
         unfit = await self._gateway.fit_soon()
         if unfit is not None:
@@ -265,7 +269,9 @@ class AgentSession:
         except TimeoutError:
             return None
         answer = messages[0] if messages else None
-        return answer if isinstance(answer, p.Ran) and answer.page == question.page else None
+        if not isinstance(answer, p.Ran) or why_unsound(answer) is not None or answer.page != question.page:
+            return None
+        return answer
 
     def _addresses(self) -> tuple[str, ...]:
         """Base URLs of all nodes, those of the agent's zone first."""
@@ -295,8 +301,9 @@ class AgentSession:
         """Answer one frame. Commands of a frame are proposed at once, together, beside the reading."""
         work: list[p.Claim | p.Running | p.Finished] = []
         for message in messages:
-            if isinstance(message, p.Claim) and len(message.claim) > LETTERS_MAX:
-                self.leave("refused", f"a claim has at most {LETTERS_MAX} letters")
+            unsound = why_unsound(message)
+            if unsound is not None:
+                self.leave("refused", unsound)
                 return
             if isinstance(message, p.Claim | p.Running | p.Finished):
                 work.append(message)
@@ -310,11 +317,8 @@ class AgentSession:
                 answer = self._tails.get(message.request)
                 if answer is not None and not answer.done():
                     answer.set_result(message)
-            elif isinstance(message, p.Goodbye):
-                self.drop()
             else:
-                self.leave("refused", f"{type(message).__name__} is not an agent's message")
-                return
+                self.drop()  # Goodbye; Ran has its time before the Welcome
         if work and await self._caught_up():
             await self._at_work.acquire()
             self._gateway.keep(self._answer(work), "agent-frame")
@@ -346,6 +350,7 @@ class AgentSession:
             return Start(message.attempt, self.agent, self.hello.session, message.claim)
         if isinstance(message, p.Running):
             return ReportRunning(message.attempt, self.agent, message.started_ms)
+        message = cut(message)
         return Finish(
             attempt=message.attempt,
             agent=self.agent,
@@ -392,7 +397,7 @@ class AgentSession:
         count = size = 0
         for message in self._outbox:
             size += _size(message)
-            if count and (size > FRAME_BYTES_SOFT or count >= FRAME_MESSAGES_MAX):
+            if count and (size > FRAME_BYTES_SOFT or count >= p.FRAME_MESSAGES_MAX):
                 break
             count += 1
         batch = self._outbox[:count]
@@ -414,8 +419,13 @@ def _int(outcome: Outcome, name: str) -> int:
 def _size(message: p.Message) -> int:
     """A rough size of the message in a frame."""
     if isinstance(message, p.Assign):
-        return 500 + sum(len(v) for v in message.environment.values()) + len(str(message.work))
+        return 500 + sum(map(_bytes, message.environment.values())) + _bytes(str(message.work))
     return 200
+
+
+def _bytes(text: str) -> int:
+    """At most so many."""
+    return len(text) if text.isascii() else 4 * len(text)
 
 
 _NO_HELLO = p.Hello(0, "", "", "", "", "", "", {}, 1, "", 0, "", 0, ())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from api.problems import Problem
-from scheduler.commands import Outcome
+from scheduler import sizes
+from scheduler.commands import Command, Outcome
 
 KIND_OF_CODE = {
     "not_found": "not-found",
@@ -15,7 +16,15 @@ KIND_OF_CODE = {
     "ended": "conflict",
     "invalid": "validation",
     "limit": "too-many-requests",
+    "too_large": "too-large",
 }
+
+
+def need_proposable(command: Command, *, what: str) -> None:
+    """What a dry run owes: raises the Problem that proposing this very command would end in."""
+    written = sizes.written(command)
+    if isinstance(written, Outcome):
+        expect_ok(written, what=what)
 
 
 def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, object]:
@@ -30,4 +39,6 @@ def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, objec
         detail = f"a job {named} exists already, at revision {outcome.value['revision']}"
     elif outcome.code == "revision_mismatch" and outcome.value:
         detail = f"{what} is at revision {outcome.value.get('revision')}"
+    elif outcome.code == "too_large":
+        detail = f"{what} is too large: {detail}"
     raise Problem(kind, detail or f"{what}: {outcome.code.replace('_', ' ')}", hint=hint, extra=extra)

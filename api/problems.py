@@ -28,7 +28,9 @@ KINDS: dict[str, Kind] = {
     "not-yaml": Kind(400, "The body is not valid YAML"),
     "empty-body": Kind(400, "The body is empty", "Send a JSON object."),
     "unsupported-media-type": Kind(415, "The body's content type is not known", "Send application/json."),
-    "too-large": Kind(413, "The body is too large", "Split it into several requests."),
+    "too-large": Kind(
+        413, "The request is too large", "Send less at once: fewer jobs, shorter scripts or parameters."
+    ),
     "unauthorized": Kind(
         401, "A token is needed", "Send 'Authorization: Bearer TOKEN'; the token is made by the cluster."
     ),

@@ -7,8 +7,9 @@ next is asked for; what is malformed ends the talk. Judging is the machine's (ma
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
-from api.agent_hello import LETTERS_MAX
+from api.agent_bounds import is_code, is_count, is_flag, is_instant, is_text, or_none
 from scheduler import protocol as p
 from scheduler.commands import Adopt, Outcome, RanAttempt
 from scheduler.store.restores import Restore
@@ -18,7 +19,23 @@ PAGES_MAX = 10_000
 CLOCKS_MS = 300_000
 """What ended up to so long before the backup is told as well: clocks of hosts differ."""
 
-_TEXTS = ("namespace", "job", "task", "reason", "detail")
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "attempt": is_count,
+    "run": is_count,
+    "namespace": is_text,
+    "job": is_text,
+    "task": is_text,
+    "number": is_count,
+    "tick_ms": or_none(is_instant),
+    "due_ms": is_instant,
+    "ended": is_flag,
+    "started_ms": or_none(is_instant),
+    "finished_ms": is_instant,
+    "exit_code": or_none(is_code),
+    "reason": is_text,
+    "signal": or_none(is_code),
+    "detail": is_text,
+}
 
 
 def needed(hello: p.Hello, restore: Restore | None) -> bool:
@@ -63,13 +80,11 @@ async def recount(
 
 
 def _rows(told: p.Ran) -> list[RanAttempt] | None:
+    if len(told.attempts) > p.RAN_ROWS_MAX:
+        return None
     try:
         rows = [RanAttempt(*row) for row in told.attempts]
     except TypeError:
         return None
-    for row in rows:
-        for name in _TEXTS:
-            value = getattr(row, name)
-            if not isinstance(value, str) or len(value) > LETTERS_MAX:
-                return None
-    return rows
+    sound = all(check(getattr(row, name)) for row in rows for name, check in _FIELDS.items())
+    return rows if sound else None

@@ -6,7 +6,8 @@ What is tried again, for up to `within_s` (CRONCLAVE_RETRY, 10s by default):
 2. `no-leader`, `behind`, `overloaded`, `unavailable` (503) and 429: after a moment, on the next node. A
    failover takes well under a second, so a command given in the middle of one succeeds.
 3. A reply that never came: reads, and writes that carry an Idempotency-Key, which decide once however often
-   they are sent. Other writes are told as unknown.
+   they are sent. Other writes are told as unknown. A write whose connection ended LOSSES_MAX times before its
+   reply is not sent again: should it be what ends the nodes, the next one stays.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from cli.target import Target, find_target
 WITHIN_S = 10.0
 REPLY_S = 40.0  #: beyond the time that a request asks the server to wait
 PAUSE_S = 0.15
+LOSSES_MAX = 2
 _EXITS = {
     401: DENIED,
     403: DENIED,
@@ -128,6 +130,7 @@ class Client:
         sent = self._headers(method, body, headers)
         deadline_s = time.monotonic() + self._within_s
         refused: dict[str, str] = {}
+        lost: list[str] = []  #: where the connection ended after the write was sent
         while True:
             failure: Failure
             try:
@@ -145,10 +148,14 @@ class Client:
                 failure = self._unanswered(refused)
             except (OSError, http.client.HTTPException) as error:
                 refused[self.url] = str(error) or type(error).__name__
-                if method != "GET" and self._connection is not None and "Idempotency-Key" not in sent:
-                    raise Failure(
-                        f"{self.url} did not answer: {error}; whether it was done is unknown"
-                    ) from None
+                if method != "GET" and self._connection is not None:
+                    lost.append(f"{self.url}: {refused[self.url]}")
+                    if "Idempotency-Key" not in sent:
+                        raise Failure(
+                            f"{self.url} did not answer: {error}; whether it was done is unknown"
+                        ) from None
+                    if len(lost) >= LOSSES_MAX:
+                        raise self._lost(method, path, body, lost) from None
                 failure = self._unanswered(refused)
             self.close()
             self._at += 1
@@ -189,6 +196,16 @@ class Client:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _lost(self, method: str, path: str, body: bytes, lost: list[str]) -> Failure:
+        return Failure(
+            f"{method} {path.partition('?')[0]} ({len(body)} bytes): the connection ended {len(lost)} times"
+            " before the reply; whether it was done is unknown, and it is not sent again",
+            code=NO_LEADER,
+            details=lost,
+            hint="Look first: cronclave cluster status, and the nodes' logs. If they went away for another"
+            " reason, such as a rolling restart, give the command again.",
+        )
 
     def _unanswered(self, refused: Mapping[str, str]) -> Failure:
         return Failure(
@@ -264,7 +281,7 @@ def problem_failure(status: int, body: bytes, url: str, path: str = "") -> tuple
     about = path.partition("?")[0].split("/")[2:3] if kind == "not-found" else ()
     hint = _HINTS.get("/".join([kind, *about]), hint)
     failure = Failure(message, code=_EXITS.get(status, FAILED), details=details, hint=hint)
-    failure.errors = errors
+    failure.errors, failure.kind = errors, kind
     return failure, kind in _PASSING
 
 

@@ -43,12 +43,13 @@ class Failure(click.ClickException):
 
     #: the fields that a problem+json found fault with, as it named them
     errors: Sequence[Mapping[str, Any]]
+    kind: str  #: the problem's type, as in /problems/KIND; empty: it is none of the API's
 
     def __init__(
         self, message: str, *, code: int = FAILED, details: Sequence[str] = (), hint: str = ""
     ) -> None:
         super().__init__(message)
-        self.errors = ()
+        self.errors, self.kind = (), ""
         self.exit_code = code  # type: ignore[misc]  # one class for all codes
         self.details = tuple(details)
         self.hint = hint

@@ -22,6 +22,7 @@ Commands find their cluster by `--url` and `--token`, else `CRONCLAVE_URL` and `
 `./.cronclave/dev.json`, which `cronclave dev` keeps. A URL may be a list with commas; the first node that
 answers is used, and a command given during a failover is tried again on another one. `CRONCLAVE_CA` names a
 CA file for https. `CRONCLAVE_RETRY` (10s) is how long a command tries again while there is no leader.
+A write whose connection ended twice before its reply is sent to no third node: it is told as unknown.
 `NO_COLOR` is obeyed.
 """
 

@@ -58,7 +58,7 @@ class Intake:
         """What a follower forwarded."""
         if self._raft.role() is Role.LEADER:
             for proposal in proposals:
-                if len(proposal) <= PROPOSAL_BYTES_MAX:
+                if 0 < len(proposal) <= PROPOSAL_BYTES_MAX:
                     self._batcher.add(proposal, now)
 
     def became(self, role: Role) -> None:

@@ -9,13 +9,18 @@ front → core   ["hello", front_uid]
 core → front   ["welcome", {"path": …, "index": …, "since": …}, [[index, stamp_ms, [events…]]…]]
                with what happened behind the index `since`
                ["commit", index, stamp_ms, [[seq, outcomes]…], [events…]]   as codec.encode_events
+               ["refused", seq, reason]       the frame can be in no log: it is dropped
                ["status", {…}]                at once on a change of role, else every STATUS_S
-               ["reopen", path]               the state was replaced by a copy: open this file
+               ["reopen", path, index]        the state was replaced by a copy, or more happened at once than
+               a message holds: open this file, what was missed is told by nothing else
                ["answer", id, ok, text]
                ["stop"]                       the node ends: send the agents away, end, close this connection
 
 The front sees its own commands' outcomes when they are applied here, never by a reply of the leader:
 whatever it is told, its readers can see.
+
+What the front sends is checked before the core acts on it (`FROM_FRONT`): a front with a defect loses its
+connection, and never ends the core.
 """
 
 from __future__ import annotations
@@ -33,8 +38,24 @@ BEAT_S = 0.2
 FRONT_SILENCE_S = 1.0
 STATUS_S = 0.2
 FRAME_BYTES_MAX = 64 << 20
+EVENTS_BYTES_MAX = 32 << 20  #: of one commit
+TEXT_LETTERS_MAX = 4_096
 _LENGTH = struct.Struct("<I")
 _CREDENTIALS = struct.Struct("3i")  #: pid, uid, gid (unix(7), SO_PEERCRED)
+
+FROM_FRONT: dict[str, tuple[type, ...]] = {
+    "hello": (str,),
+    "propose": (int, bytes),
+    "abandon": (int,),
+    "beat": (),
+    "ask": (int, str, list),
+}
+_QUESTIONS = {"transfer": 1, "add_member": 4, "check_member": 1, "remove_member": 1}
+"""How many texts each question has; None stands for no text."""
+
+
+class BridgeError(ValueError):
+    """Bytes that are no message of this bridge."""
 
 
 def socket_path(data: Path) -> str:
@@ -59,8 +80,25 @@ def encode(message: list[Any]) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
+def check_front(message: object) -> None:
+    """Raises BridgeError for what no front says."""
+    kind = message[0] if isinstance(message, list) and message else None
+    shape = FROM_FRONT.get(kind) if isinstance(kind, str) else None
+    if shape is None or not isinstance(message, list):
+        raise BridgeError(f"unknown message {str(kind)[:40]!r}")
+    if tuple(map(type, message[1:])) != shape:
+        raise BridgeError(f"{kind}: fields of other types or number")
+    if kind == "ask":
+        what, arguments = message[2], message[3]
+        texts = all(
+            text is None or (type(text) is str and len(text) <= TEXT_LETTERS_MAX) for text in arguments
+        )
+        if _QUESTIONS.get(what) != len(arguments) or not texts:
+            raise BridgeError(f"{what[:40]!r} is no question, or has other arguments")
+
+
 class Decoder:
-    """Cuts a byte stream into messages. Both ends are ours: a broken frame is a defect and raises."""
+    """Cuts a byte stream into messages. Raises BridgeError for what is none; it is useless afterwards."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -71,11 +109,15 @@ class Decoder:
         while len(self._buffer) - start >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._buffer, start)
             if length > FRAME_BYTES_MAX:
-                raise ValueError(f"bridge frame of {length} bytes")
+                raise BridgeError(f"bridge frame of {length} bytes")
             end = start + _LENGTH.size + length
             if len(self._buffer) < end:
                 break
             body = bytes(self._buffer[start + _LENGTH.size : end])
             start = end
-            yield msgpack.unpackb(body, raw=False, strict_map_key=False)
+            try:
+                message = msgpack.unpackb(body, raw=False, strict_map_key=False)
+            except Exception as error:  # msgpack raises many types for malformed bytes
+                raise BridgeError(f"no msgpack: {type(error).__name__}") from error
+            yield message
         del self._buffer[:start]

@@ -4,7 +4,8 @@ Rules:
 
 1. Nothing else runs here: no HTTP, no planner, no user's code, no logging on a hot path.
 2. What the front proposes is kept until it is applied here, and sent again after a leader change or
-   RESEND_S: the state drops what it has seen. The front learns outcomes only from what was applied here.
+   RESEND_S: the state drops what it has seen. The front learns outcomes only from what was applied here. A
+   proposal that no log could hold is refused, and all others go on.
 3. A leader whose front is silent hands leadership to a peer whose front lives (office.py).
 4. Any error of the journal or of SQLite ends the process: a node that met one cannot know its own state.
 5. A state that is damaged, or differs from the majority's, is set aside and the process ends; the next makes
@@ -32,7 +33,7 @@ from cluster.consensus import Consensus
 from cluster.journal import JournalError
 from cluster.raft import Role
 from cluster.reactor import Reactor
-from cluster.settings import ClusterSettings, Founder
+from cluster.settings import PROPOSAL_BYTES_MAX, ClusterSettings, Founder
 from cluster.tcp import LinkSettings, TcpLinks
 from cluster.tls import TlsError, TlsFiles, identity
 from cluster.turns import BOUNDS_S
@@ -240,8 +241,12 @@ class Core:
             self._pending.pop((uid, sequence), None)
             if uid == self._front.uid:
                 outcomes.append([sequence, codec.encode_outcomes(results)])
+        fits = sum(map(len, entry.encoded)) <= bridge.EVENTS_BYTES_MAX
         if outcomes or entry.events or entry.frames:
-            self._front.tell(["commit", entry.index, entry.stamp_ms, outcomes, entry.encoded])
+            told = entry.encoded if fits else []
+            self._front.tell(["commit", entry.index, entry.stamp_ms, outcomes, told])
+        if not fits:
+            self._reopened(self._state.path)
 
     def _reopened(self, path: Path) -> None:
         self._recent.begin(self._state.machine.state.idx)
@@ -252,9 +257,7 @@ class Core:
     def _take(self, message: list[Any]) -> None:
         kind = message[0]
         if kind == "propose":
-            sequence, frame = message[1], message[2]
-            sent = self._consensus.propose(frame)
-            self._pending[(self._front.uid, sequence)] = (frame, time.monotonic() if sent else 0.0)
+            self._propose(message[1], message[2])
         elif kind == "abandon":
             self._pending.pop((self._front.uid, message[1]), None)
         elif kind == "beat":
@@ -276,6 +279,15 @@ class Core:
             self._told_s = 0.0
         else:
             raise ValueError(f"unknown bridge message {kind!r}")
+
+    def _propose(self, sequence: int, frame: bytes) -> None:
+        if len(frame) > PROPOSAL_BYTES_MAX:
+            # The front measures too. Whatever slipped through there must not end what it was proposed to.
+            reason = f"a proposal of {len(frame)} bytes, {PROPOSAL_BYTES_MAX} at most"
+            self._front.tell(["refused", sequence, reason])
+            return
+        sent = self._consensus.propose(frame)
+        self._pending[(self._front.uid, sequence)] = (frame, time.monotonic() if sent else 0.0)
 
     def _answer(self, number: int, what: str, arguments: list[Any]) -> None:
         """Asks about membership: the answer says that it began, or why not; its end shows in the status."""

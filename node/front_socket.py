@@ -125,8 +125,16 @@ class FrontSocket:
             self._drop("disconnected")
             return
         self._heard_s = time.monotonic()
-        for message in self._decoder.feed(data):
-            self._on_message(message)
+        sock = self._sock
+        try:
+            for message in self._decoder.feed(data):
+                bridge.check_front(message)
+                self._on_message(message)
+                if self._sock is not sock:  # dropped by what it asked for
+                    return
+        except bridge.BridgeError as error:
+            log.error("the front says what no front says: %s", error)
+            self._drop("is dropped")
 
     def _drop(self, why: str) -> None:
         if self._sock is None:

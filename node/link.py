@@ -215,6 +215,8 @@ class CoreLink:
             self._take_status(message[1])
         elif kind == "answer":
             self._take_answer(*message[1:])
+        elif kind == "refused":
+            self.proposals.refuse(*message[1:])
         elif kind == "stop":
             self.on_stop()
         elif kind == "welcome":

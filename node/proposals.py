@@ -2,7 +2,8 @@
 
 Commands of one loop turn share a frame. At most IN_FLIGHT_MAX frames wait for their commit, so that under
 load frames grow instead of multiplying (bigger rounds win). The lowest number still waited for goes with each
-frame: what lies below it the state may forget.
+frame: what lies below it the state may forget. What the log cannot hold is refused here, and never raises: a
+caller may be the planner, whose end would be the front's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from api.ports import NoLeaderError, OverloadedError
-from scheduler import codec
+from scheduler import codec, sizes
 from scheduler.commands import Barrier, Command, Outcome
 
 IN_FLIGHT_MAX = 4
@@ -42,11 +43,16 @@ class Proposals:
         """The outcome of one command. Raises OverloadedError, NoLeaderError."""
         if len(self._queue) >= QUEUED_MAX:
             raise OverloadedError(f"{QUEUED_MAX} commands wait already")
-        return await self._result(self._enqueue(codec.encode_command(command)), timeout_s)
+        encoded = sizes.written(command)
+        if isinstance(encoded, Outcome):
+            return encoded
+        return await self._result(self._enqueue(encoded), timeout_s)
 
     async def propose_all(self, commands: Sequence[Command], timeout_s: float) -> list[Outcome]:
         """The outcomes of a planner's batch, in order. Raises NoLeaderError."""
-        futures = [self._enqueue(codec.encode_command(command)) for command in commands]
+        if not commands:
+            return []
+        futures = [self._admit(command) for command in commands]
         _, pending = await asyncio.wait(futures, timeout=timeout_s)
         if pending:
             for future in pending:
@@ -84,6 +90,24 @@ class Proposals:
                     future.set_result(outcome)
         if self._queue:
             self._plan_flush()
+
+    def refuse(self, sequence: int, reason: str) -> None:
+        """The core did not take this frame: it is in no log, and will be in none."""
+        self._frames.pop(sequence, None)
+        self._sent_s.pop(sequence, None)
+        for future in self._waiting.pop(sequence, ()):
+            if not future.done():
+                future.set_result(Outcome("too_large", reason))
+        if self._queue:
+            self._plan_flush()
+
+    def _admit(self, command: Command) -> asyncio.Future[Outcome]:
+        encoded = sizes.written(command)
+        if not isinstance(encoded, Outcome):
+            return self._enqueue(encoded)
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        future.set_result(encoded)
+        return future
 
     def _enqueue(self, command: bytes) -> asyncio.Future[Outcome]:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()

@@ -38,6 +38,8 @@ import msgpack
 VERSION = 1
 SUBPROTOCOL = "cronclave.agent.1"
 FRAME_BYTES_MAX = 4 << 20
+FRAME_MESSAGES_MAX = 1_000
+RAN_ROWS_MAX = 1_000  #: in one page of Ran
 GRANT_VALID_MS = 10_000
 RUNNING_AFTER_MS = 250
 LEASE_MS = 20_000
@@ -284,6 +286,8 @@ def decode(frame: bytes) -> list[Message]:
         raise ProtocolError(f"frame of {len(frame)} bytes, limit {FRAME_BYTES_MAX}")
     try:
         rows = msgpack.unpackb(frame, raw=False, strict_map_key=False)
+        if len(rows) > FRAME_MESSAGES_MAX:
+            raise ProtocolError(f"{len(rows)} messages in a frame, {FRAME_MESSAGES_MAX} at most")
         messages: list[Message] = []
         for row in rows:
             cls = _CLASSES[row[0]]

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api import access, schemas
 from api.call import Call, call_of, in_thread, json_response, json_type
 from api.job_bodies import documents, writable
-from api.outcomes import expect_ok
+from api.outcomes import expect_ok, need_proposable
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services, services_of
 from scheduler.commands import JobSeed, PutJobs
@@ -26,7 +26,8 @@ ERRORS_MAX = 200
 
 @router.post("/v1/apply", operation_id="applyJobs", openapi_extra=schemas.apply_jobs)
 async def apply_jobs(request: Request) -> Response:
-    """Create or change up to 1,000 jobs, all or none. Replies with what was created, changed, unchanged."""
+    """Create or change up to 1,000 jobs, all or none, as one command of 1 MiB with all defaults filled in.
+    Replies with what was created, changed, unchanged."""
     services, call = services_of(request), call_of(request)
     call.need(access.EDIT)
     size = len(call.body)
@@ -34,10 +35,11 @@ async def apply_jobs(request: Request) -> Response:
     now_ms = services.scheduler.now_ms()
     seeds = await services.lane.run(size, lambda: _seeds(call, given, now_ms))
     diff = await in_thread(_diff, services, seeds)
-    if dry:
-        return json_response({"dry_run": True, **diff})
     key, body = call.idempotency()
     command = PutJobs(tuple(seeds), now_ms, call.actor, key, body, source)
+    if dry:
+        need_proposable(command, what="apply")
+        return json_response({"dry_run": True, **diff})
     value = expect_ok(await services.scheduler.propose(command, timeout_s=30.0), what="apply")
     return json_response({"dry_run": False, **_committed(value, diff)})
 

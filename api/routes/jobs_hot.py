@@ -17,7 +17,7 @@ from api.call import Call, json_response
 from api.instants import parse_wait_s
 from api.job_bodies import one_document, to_job
 from api.job_reads import find_job, gone_job_document, job_documents, new_job_document, run_document
-from api.outcomes import expect_ok
+from api.outcomes import expect_ok, need_proposable
 from api.parameters import need_known
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services
@@ -69,10 +69,8 @@ def find_for_change(row: pages.JobRow | None, name: str) -> None:
 async def write_job(services: Services, call: Call, job: Job, if_revision: int | None) -> Response:
     """Propose one job and answer with it as it is then."""
     scheduler = services.scheduler
-    after_ms = scheduler.now_ms()
-    key, body = call.idempotency()
-    made = seed(job, after_ms, if_revision, format=scheduler.status().format)
-    command = PutJobs((made,), after_ms, call.actor, key, body)
+    command = _command(call, job, if_revision)
+    (made,), after_ms = command.jobs, command.after_ms
     outcome = await scheduler.propose(command)
     hint = "PUT /v1/jobs/{name} changes a job; delete it first to make another." if if_revision == 0 else ""
     result = first_of(expect_ok(outcome, what=f"job {job.name}", hint=hint))
@@ -93,6 +91,13 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     return Response(document, 201 if created else 200, headers=headers, media_type="application/json")
 
 
+def _command(call: Call, job: Job, if_revision: int | None) -> PutJobs:
+    after_ms = call.scheduler.now_ms()
+    key, body = call.idempotency()
+    made = seed(job, after_ms, if_revision, format=call.scheduler.status().format)
+    return PutJobs((made,), after_ms, call.actor, key, body)
+
+
 def first_of(value: dict[str, object]) -> dict[str, Any]:
     """What a PutJobs of one job came to."""
     jobs = value.get("jobs")
@@ -103,7 +108,9 @@ def first_of(value: dict[str, object]) -> dict[str, Any]:
 
 def dry_run(services: Services, call: Call, job: Job, if_revision: int | None) -> Response:
     """What a put would do, from the state as it is here."""
-    spec = canonical(job, format=services.scheduler.status().format)
+    command = _command(call, job, if_revision)
+    need_proposable(command, what=f"job {job.name}")
+    spec = command.jobs[0].spec
     with services.scheduler.read() as store:
         row = pages.job(store, job.namespace, job.name)
     if if_revision == 0 and row is not None:
@@ -139,12 +146,13 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     except JobError as error:
         problems = [problem.below("/params") for problem in error.problems]
         raise from_job_problems(problems, what="the parameters") from None
+    key, body = call.idempotency()
+    command = RunJob(call.namespace, name, params, scheduler.now_ms(), call.actor, key, body, agent)
     if call.flag("dry_run"):
+        need_proposable(command, what=f"run of {name}")
         return json_response(
             {"dry_run": True, "job": name, "namespace": call.namespace, "revision": row.revision}
         )
-    key, body = call.idempotency()
-    command = RunJob(call.namespace, name, params, scheduler.now_ms(), call.actor, key, body, agent)
     value = expect_ok(await scheduler.propose(command), what=f"run of {name}")
     run_id = value.get("run")
     if not isinstance(run_id, int):

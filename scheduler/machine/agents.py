@@ -89,7 +89,7 @@ def known(ctx: Context, command: Adopt) -> Agent:
 def _labels(labels: bytes) -> str | None:
     try:
         parsed = json.loads(labels or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(parsed, dict) or not all(isinstance(value, str) for value in parsed.values()):
         return None

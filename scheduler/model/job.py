@@ -22,7 +22,7 @@ from scheduler.model.task import Task
 from scheduler.model.trigger import Trigger
 from scheduler.ticks import jitter_ms, schedule
 
-CANONICAL_BYTES_MAX = 1 << 20
+CANONICAL_BYTES_MAX = 1_000_000  #: with its triggers, its name and its sender it fits in a command of 1 MiB
 
 
 class Job(Model):
@@ -61,9 +61,7 @@ def seed_triggers(job: Job, after_ms: int) -> tuple[TriggerSeed, ...]:
     return tuple(seeds)
 
 
-def seed(
-    job: Job, after_ms: int, if_revision: int | None = None, *, format: int | None = None
-) -> JobSeed:
+def seed(job: Job, after_ms: int, if_revision: int | None = None, *, format: int | None = None) -> JobSeed:
     """The job for a PutJobs command to a state of this format."""
     text = canonical(job, format=format)
     return JobSeed(job.namespace, job.name, text, seed_triggers(job, after_ms), if_revision)

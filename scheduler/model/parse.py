@@ -90,8 +90,11 @@ def parse_job(
         problems += [_too_new(place, needed, format, short, data) for place, needed in given(shape, format)]
     if job is not None and not problems:
         problems += _repeated_triggers(job, data)
-        if len(canonical(job)) > CANONICAL_BYTES_MAX:
-            problems.append(Problem("", f"the job is larger than {CANONICAL_BYTES_MAX} bytes"))
+        size = len(canonical(job))
+        if size > CANONICAL_BYTES_MAX:
+            detail = f"the job has {size} bytes with all defaults filled in, {CANONICAL_BYTES_MAX} at most"
+            hint = "keep long scripts in files on the agents, or make several jobs of it"
+            problems.append(Problem("", detail, hint))
     if problems or job is None:
         unique = tuple(dict.fromkeys(problems))
         if len(unique) > PROBLEMS_MAX:

@@ -19,7 +19,7 @@ from pathlib import Path
 from api.commits import CommitQueue
 from api.history import AFTER_ALL, History
 from api.ports import Committed, NodeStatus, NoLeaderError, PeerStatus
-from scheduler import codec, formats
+from scheduler import codec, formats, sizes
 from scheduler.commands import Command, Lead, Outcome, PutToken
 from scheduler.machine import Machine
 from scheduler.store.connection import Store
@@ -132,6 +132,9 @@ class SingleNode:
     async def propose(self, command: Command, *, timeout_s: float = 10.0) -> Outcome:
         if not self.quorum:
             raise NoLeaderError("no leader answered in time")
+        written = sizes.written(command)
+        if isinstance(written, Outcome):
+            return written
         outcome = self.apply(command)[0]
         await self._notify()
         return outcome

@@ -97,3 +97,45 @@ async def test_a_ca_file_that_cannot_be_used_is_named(offline: Command, tmp_path
         told = {"CRONCLAVE_URL": "https://127.0.0.1:24998", "CRONCLAVE_TOKEN": "t", "CRONCLAVE_CA": file}
         done = await offline("job", "list", **told)
         assert (done.code, f"CRONCLAVE_CA={file}" in done.err) == (2, True), done.err
+
+
+async def test_a_write_that_two_connections_did_not_survive_is_not_sent_a_third_time(
+    offline: Command,
+) -> None:
+    """It may be what ends the nodes."""
+    asked: list[str] = []
+
+    async def falls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.close()
+
+    servers = [await asyncio.start_server(falls, "127.0.0.1", 0) for _ in range(3)]
+    urls = [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers]
+    told = {"CRONCLAVE_URL": ",".join(urls), "CRONCLAVE_TOKEN": "t", "CRONCLAVE_RETRY": "20s"}
+    async with asyncio.timeout(DEADLINE_S):
+        result = await offline("job", "apply", "-", stdin="job: a\nnoop: true\n", **told)
+    for server in servers:
+        server.close()
+
+    assert len(asked) == 2
+    assert result.code == 6
+    assert "is not sent again" in result.err
+    assert "unknown" in result.err
+    assert urls[0] in result.err
+    assert urls[1] in result.err
+    assert urls[2] not in result.err
+
+
+async def test_jobs_that_are_too_large_for_one_request_go_in_several(cronclave: Command) -> None:
+    """50 KB each as they are written, 350 KB with all defaults filled in."""
+    jobs = [
+        {"job": name, "tasks": {f"t{number}": {"noop": True} for number in range(2_500)}} for name in "abcd"
+    ]
+    text = "\n---\n".join(map(json.dumps, jobs))
+
+    for options, said in ((["--dry-run"], "4 would be created"), ([], "4 created")):
+        result = await cronclave("job", "apply", "-", *options, stdin=text)
+
+        assert result.code == 0, result.err
+        assert said in result.out
+        assert "4 jobs are too large for one request and go in two" in result.err

@@ -7,9 +7,10 @@ import asyncio
 import pytest
 
 from api.ports import NoLeaderError
+from cluster.settings import PROPOSAL_BYTES_MAX
 from node.proposals import IN_FLIGHT_MAX, Proposals
-from scheduler import codec
-from scheduler.commands import CancelRun, Outcome
+from scheduler import codec, sizes
+from scheduler.commands import CancelRun, Finish, Outcome
 
 
 class Wire:
@@ -127,3 +128,57 @@ async def test_wait_for_an_election_is_no_commit_time() -> None:
     wire.answer(proposals, wire.frames[1])
     assert (await again).ok
     assert proposals.commit_s != before_s
+
+
+def finish(tail: int) -> Finish:
+    return Finish(1, 1, 1, 2, 0, "exit", tail=b"t" * tail)
+
+
+LARGEST = sizes.COMMAND_BYTES_MAX - len(codec.encode_command(finish(1 << 17))) + (1 << 17)
+"""Of output in one command."""
+
+
+async def test_the_largest_command_fits_in_a_proposal_and_one_byte_more_is_refused_unsent() -> None:
+    sent: list[bytes] = []
+    proposals = Proposals(lambda _, frame: sent.append(frame), lambda _: None)
+    proposals._sequence = 1 << 40
+    refused = await proposals.propose(finish(LARGEST + 1), 5)
+    assert (refused.code, refused.value) == (
+        "too_large",
+        {"bytes": sizes.COMMAND_BYTES_MAX + 1, "bytes_max": sizes.COMMAND_BYTES_MAX},
+    )
+    waiting = asyncio.ensure_future(proposals.propose(finish(LARGEST), 5))
+    while not sent:
+        await asyncio.sleep(0)
+    assert len(sent[0]) <= PROPOSAL_BYTES_MAX
+    proposals.resolve((1 << 40) + 1, codec.encode_outcomes([Outcome("ok")]))
+    assert (await waiting).ok
+
+
+async def test_a_plan_keeps_its_order_around_what_cannot_be_proposed() -> None:
+    wire = Wire()
+    proposals = Proposals(wire.send, wire.abandoned.append)
+    plan = [CancelRun(1), finish(2 << 20), CancelRun(1 << 70), CancelRun(2)]
+    waiting = asyncio.ensure_future(proposals.propose_all(plan, 5))
+    await wire.sent(1)
+    wire.answer(proposals, wire.frames[0])
+    outcomes = await waiting
+    assert [o.code for o in outcomes] == ["ok", "too_large", "invalid", "ok"]
+    assert [o.value for o in outcomes if o.ok] == [{"run": 1}, {"run": 2}]
+    assert await proposals.propose_all([], 5) == []
+
+
+async def test_a_frame_that_the_core_refuses_ends_its_commands_and_frees_its_number() -> None:
+    wire = Wire()
+    proposals = Proposals(wire.send, wire.abandoned.append)
+    waiting = [asyncio.ensure_future(proposals.propose(CancelRun(n), 5)) for n in range(2)]
+    await wire.sent(1)
+    proposals.refuse(1, "too many bytes")
+    assert {(o.code, o.detail) for o in await asyncio.gather(*waiting)} == {("too_large", "too many bytes")}
+    later = asyncio.ensure_future(proposals.propose(CancelRun(7), 5))
+    await wire.sent(2)
+    assert wire.frames[1].lowest == 2
+    wire.answer(proposals, wire.frames[1])
+    assert (await later).ok
+    proposals.resend()
+    assert len(wire.frames) == 2

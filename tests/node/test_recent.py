@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +13,11 @@ import pytest
 from api.history import AFTER_ALL
 from api.ports import NodeStatus
 from node import bridge
-from node.config import load_config
-from node.core import Core
-from node.identity import load_identity
 from node.link import CoreLink
 from node.recent import RECENT_BYTES_MAX, RecentEvents
 from scheduler import codec
-from scheduler.commands import PutJobs
 from scheduler.events import JobResumed
-from scheduler.model import parse_job, seed
-from tests.cluster.members import free_port
-from tests.node.test_config import GOOD, write
-from tests.scheduler.story import START_MS, job
-
-DEADLINE_S = 20.0
+from tests.node.lone_core import Alone
 
 
 def test_what_is_kept_is_bounded_and_says_since_when() -> None:
@@ -49,64 +37,6 @@ def test_what_is_kept_is_bounded_and_says_since_when() -> None:
 
 
 # ---- the core
-
-
-class Alone:
-    """The core of a cluster of one node, turn by turn; fronts come and go."""
-
-    def __init__(self, directory: Path) -> None:
-        text = GOOD.replace("127.0.0.1:8322", f"127.0.0.1:{free_port()}")
-        self.config = load_config(write(directory, text), {})
-        self.config.data.mkdir()
-        self.core = Core(self.config, load_identity(self.config))
-        self.proposed = 0
-
-    @property
-    def index(self) -> int:
-        return self.core._state.machine.state.idx
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        deadline_s = time.monotonic() + DEADLINE_S
-        while not condition():
-            assert time.monotonic() < deadline_s
-            self.core._reactor.step(0.01)
-            self.core._turn()
-
-    def put_job(self, name: str) -> None:
-        before = self.index
-        self.proposed += 1
-        put = PutJobs((seed(parse_job(job(name), now_ms=START_MS), START_MS),), START_MS)
-        frame = codec.Frame("a-front", self.proposed, self.proposed, (codec.encode_command(put),))
-        self.until(lambda: self.core._consensus.propose(codec.encode_frame(frame)))
-        self.until(lambda: self.index > before)
-
-    def welcome(self) -> tuple[int, dict[int, list[str]]]:
-        """What a new front hears first: since when, and the events' names by the index of their commit."""
-        heard: list[list[Any]] = []
-        decoder = bridge.Decoder()
-        with socket.socket(socket.AF_UNIX) as front:
-            front.connect(bridge.socket_path(self.config.data))
-            front.setblocking(False)
-            front.sendall(bridge.encode(["hello", "front"]))
-
-            def read() -> bool:
-                with contextlib.suppress(BlockingIOError):
-                    heard.extend(decoder.feed(front.recv(1 << 20)))
-                return bool(heard)
-
-            self.until(read)
-        assert heard[0][0] == "welcome"
-        _, facts, commits = heard[0]
-        names = {
-            index: [type(e).__name__ for part in packed for _, _, e in codec.decode_events(part)]
-            for index, _, packed in commits
-        }
-        assert facts["index"] == self.index
-        return facts["since"], names
-
-    def close(self) -> None:
-        self.core.close()
-        self.core._reactor.close()
 
 
 @pytest.fixture

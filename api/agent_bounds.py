@@ -1,0 +1,129 @@
+"""What an agent may say: types and bounds of every field of its messages.
+
+Rules: whoever holds an agent's token may send anything, and what goes into the log is applied by every node.
+So nothing of a message is used before it was judged here. Out of bounds closes that agent's socket with the
+reason; only output and detail are cut, since an agent that is older or richer in words has to get rid of its
+report. Integers are those that the state can hold and add up; instants those that a reader can write down.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from scheduler import protocol as p
+from scheduler.machine.attempts import DETAIL_LETTERS_MAX
+
+LETTERS_MAX = 255
+COUNT_MAX = (1 << 62) - 1  #: ids, indices, offsets: as machine.shape
+INSTANT_MS_MAX = 253_370_764_800_000  #: the year 9999, as in jobs
+INT32_MAX = (1 << 31) - 1
+HELD_MAX = 40_000  #: attempts that one agent may hold: they have to fit in one command
+CHUNK_BYTES_MAX = 1 << 20
+WORDS = frozenset({"running", "exited", "gone"})
+
+Check = Callable[[Any], bool]
+
+
+def is_text(value: object) -> bool:
+    return type(value) is str and len(value) <= LETTERS_MAX
+
+
+def is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= COUNT_MAX
+
+
+def is_instant(value: object) -> bool:
+    return type(value) is int and 0 <= value < INSTANT_MS_MAX
+
+
+def is_code(value: object) -> bool:
+    """An exit code; Windows' are unsigned."""
+    return type(value) is int and -INT32_MAX - 1 <= value <= 2 * INT32_MAX + 1
+
+
+def or_none(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def is_flag(value: object) -> bool:
+    return type(value) is bool
+
+
+def is_held(value: object) -> bool:
+    """(attempt, word) of each attempt in the journal."""
+    return (
+        type(value) is tuple
+        and len(value) <= HELD_MAX
+        and all(
+            type(pair) is tuple and len(pair) == 2 and is_count(pair[0]) and pair[1] in WORDS
+            for pair in value
+        )
+    )
+
+
+def are_counts(value: object) -> bool:
+    return type(value) is tuple and len(value) <= HELD_MAX and all(map(is_count, value))
+
+
+_FIELDS: Mapping[type[Any], Mapping[str, Check]] = {
+    p.Claim: {"attempt": is_count, "claim": is_text},
+    p.Running: {"event": is_count, "attempt": is_count, "started_ms": is_instant},
+    p.Finished: {
+        "event": is_count,
+        "attempt": is_count,
+        "started_ms": or_none(is_instant),
+        "finished_ms": is_instant,
+        "exit_code": or_none(is_code),
+        "reason": is_text,
+        "signal": or_none(is_code),
+        "detail": lambda value: type(value) is str,
+        "tail": lambda value: type(value) is bytes,
+    },
+    p.Ping: {"sent_ms": is_count, "index": is_count, "free_slots": is_count},
+    p.TailChunk: {
+        "request": is_count,
+        "offset": is_count,
+        "data": lambda value: type(value) is bytes and len(value) <= CHUNK_BYTES_MAX,
+        "ended": is_flag,
+        "size": is_count,
+        "missing": is_flag,
+    },
+    p.Goodbye: {"reason": is_text},
+    p.Ran: {
+        "page": is_count,
+        "attempts": lambda value: type(value) is tuple,  # row by row in api.recount
+        "more": is_flag,
+        "running": are_counts,
+    },
+}
+
+
+def why_unsound(message: p.Message) -> str | None:
+    """The reason to send the agent away, or None. Hello has its own judge (api.agent_hello)."""
+    checks = _FIELDS.get(type(message))
+    if checks is None:
+        return f"{type(message).__name__} is not an agent's message"
+    for name, check in checks.items():
+        value = getattr(message, name)
+        if not check(value):
+            return f"{type(message).__name__}.{name} is out of bounds: {_shown(value)}"
+    return None
+
+
+def cut(message: p.Finished) -> p.Finished:
+    """With no more output and words than the state keeps: the last bytes, the first letters."""
+    good = message.reason == "exit" and message.exit_code == 0 and message.signal is None
+    most = p.TAIL_SUCCESS_BYTES if good else p.TAIL_FAILURE_BYTES
+    if len(message.tail) <= most and len(message.detail) <= DETAIL_LETTERS_MAX:
+        return message
+    return dataclasses.replace(message, tail=message.tail[-most:], detail=message.detail[:DETAIL_LETTERS_MAX])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int | None):
+        return str(value)
+    if isinstance(value, str | bytes | list | tuple | dict):
+        return f"{type(value).__name__} of {len(value)}"
+    return type(value).__name__

@@ -1,0 +1,32 @@
+"""How large a command may be, measured as it is written down.
+
+Rules:
+1. What is measured is the encoded command, with all defaults filled in: a small body may become a large one.
+2. What is too large, or cannot be written down at all, is refused before it is proposed, with its size and
+   the limit. A dry run measures the very command that it stands for.
+3. A command is never cut here: it is one act, all or none. Whoever can send less at once has to.
+"""
+
+from __future__ import annotations
+
+from scheduler import codec
+from scheduler.commands import Command, Outcome
+
+FRAME_ROOM_BYTES = 1 << 10  #: what a frame adds to its commands: the front's name, numbers, lengths
+COMMAND_BYTES_MAX = (1 << 20) - FRAME_ROOM_BYTES
+"""With its frame it is a proposal of 1 MiB at most, the limit of the log (cluster.settings)."""
+
+
+def written(command: Command) -> bytes | Outcome:
+    """The command's bytes, or the refusal of what no log could hold."""
+    try:
+        encoded = codec.encode_command(command)
+    except (OverflowError, TypeError, ValueError) as error:
+        return Outcome("invalid", f"{type(command).__name__} cannot be written down: {str(error)[:200]}")
+    if len(encoded) > COMMAND_BYTES_MAX:
+        return Outcome(
+            "too_large",
+            f"{len(encoded)} bytes with all defaults filled in, {COMMAND_BYTES_MAX} at most",
+            {"bytes": len(encoded), "bytes_max": COMMAND_BYTES_MAX},
+        )
+    return encoded
