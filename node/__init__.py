@@ -5,7 +5,7 @@ request of a user can cause an election; *front* (HTTP, gateway, planner) may di
 without one. The supervisor's or the core's death ends the others.
 
 Reading order: `config` (what a node is told), `identity` (what it is), `supervisor` (its processes), `bridge`
-(the frames between core and front), `core`, `front_socket`, `recent`, `majority`, `state` (the machine as
-consensus sees it), `write_ahead`, `storage`, `front`, `link`, `proposals`, `planner`; beside them
+(the frames between core and front), `core`, `front_socket`, `pending`, `recent`, `majority`, `state` (the
+machine as consensus sees it), `write_ahead`, `storage`, `front`, `link`, `proposals`, `planner`; beside them
 `simulation`, `seeding`, `backup` and `restore` (offline).
 """

@@ -3,9 +3,8 @@
 Rules:
 
 1. Nothing else runs here: no HTTP, no planner, no user's code, no logging on a hot path.
-2. What the front proposes is kept until it is applied here, and sent again after a leader change or
-   RESEND_S: the state drops what it has seen. The front learns outcomes only from what was applied here. A
-   proposal that no log could hold is refused, and all others go on.
+2. What the front proposes is kept until it is applied here, and sent again meanwhile (pending.py). The front
+   learns outcomes only from what was applied here.
 3. A leader whose front is silent hands leadership to a peer whose front lives (office.py).
 4. Any error of the journal or of SQLite ends the process: a node that met one cannot know its own state.
 5. A state that is damaged, or differs from the majority's, is set aside and the process ends; the next makes
@@ -33,7 +32,7 @@ from cluster.consensus import Consensus
 from cluster.journal import JournalError
 from cluster.raft import Role
 from cluster.reactor import Reactor
-from cluster.settings import PROPOSAL_BYTES_MAX, ClusterSettings, Founder
+from cluster.settings import ClusterSettings, Founder
 from cluster.tcp import LinkSettings, TcpLinks
 from cluster.tls import TlsError, TlsFiles, identity
 from cluster.turns import BOUNDS_S
@@ -54,6 +53,7 @@ from node.identity import (
     software_version,
 )
 from node.office import GIVEN_UP, Office
+from node.pending import Pending
 from node.recent import RecentEvents
 from node.state import ApplyError, ReplicatedState
 from node.storage import Storage
@@ -67,7 +67,6 @@ from scheduler.ticks import tzdata_version
 log = logging.getLogger("cronclave.core")
 
 COPIES = "copies"  #: directory of copies of the state, for peers and from them
-RESEND_S = 1.0
 MARKS_TOLD = 8
 BEHIND_MAX = 1_000  #: entries to apply; with more a node is not ready
 LOOK_S = 0.02  #: whoever waits for the look at the state to end, waits no longer than this
@@ -82,12 +81,10 @@ class Core:
         self._identity = identity
         self._reactor = Reactor()
         self._storage = Storage(config.data)
-        self._pending: dict[tuple[str, int], tuple[bytes, float]] = {}  # (front, seq) -> frame, last sent
         self._own_front = f"core-{identity.uid}-{secrets.token_hex(4)}"
         self._own_sequence = 0
         self._started_s = time.monotonic()
         self._version = software_version()
-        self._sent_to: tuple[str | None, int] = (None, 0)
         self._told_role: tuple[Any, ...] = ()
         self._told_s = 0.0
         self._compared_s = 0.0
@@ -97,7 +94,10 @@ class Core:
         self._recent = RecentEvents(self._state.machine.state.idx)
         self._links = self._build_links()
         self._consensus = self._build_consensus()
-        self._front = FrontSocket(self._reactor, config.data, on_message=self._take, on_lost=self._forget)
+        self._pending = Pending(self._consensus)
+        self._front = FrontSocket(
+            self._reactor, config.data, on_message=self._take, on_lost=self._pending.forget
+        )
         self._office = Office(
             self._consensus, self._front, self._storage, in_doubt=lambda: self._state.inspection.holds_back
         )
@@ -198,7 +198,7 @@ class Core:
     def _turn(self) -> float:
         wait_s = self._consensus.turn()
         now_s = time.monotonic()
-        self._resend(now_s)
+        self._pending.resend(now_s)
         self._state.inspection.settle()
         self._consensus.hold(self._state.inspection.holds_back)
         if not self._ending.has_begun:
@@ -222,23 +222,12 @@ class Core:
     def _role_changed(self, role: Role) -> None:
         self._told_s = 0.0
 
-    def _resend(self, now_s: float) -> None:
-        """Frames that nobody answered: at once to another leader, since the last may be gone with them."""
-        leadership = (self._consensus.leader, self._consensus.term)
-        if leadership != self._sent_to and leadership[0] is not None:
-            self._sent_to = leadership
-            for key, (frame, _) in self._pending.items():
-                self._pending[key] = (frame, 0.0)
-        for key, (frame, sent_s) in self._pending.items():
-            if now_s - sent_s >= RESEND_S and self._consensus.propose(frame):
-                self._pending[key] = (frame, now_s)
-
     def _applied(self, entry: AppliedEntry) -> None:
         if entry.events:
             self._recent.add(entry.index, entry.stamp_ms, entry.encoded)
         outcomes = []
         for uid, sequence, results in entry.frames:
-            self._pending.pop((uid, sequence), None)
+            self._pending.drop(uid, sequence)
             if uid == self._front.uid:
                 outcomes.append([sequence, codec.encode_outcomes(results)])
         fits = sum(map(len, entry.encoded)) <= bridge.EVENTS_BYTES_MAX
@@ -257,9 +246,11 @@ class Core:
     def _take(self, message: list[Any]) -> None:
         kind = message[0]
         if kind == "propose":
-            self._propose(message[1], message[2])
+            refusal = self._pending.propose(self._front.uid, message[1], message[2])
+            if refusal is not None:
+                self._front.tell(["refused", message[1], refusal])
         elif kind == "abandon":
-            self._pending.pop((self._front.uid, message[1]), None)
+            self._pending.drop(self._front.uid, message[1])
         elif kind == "beat":
             pass
         elif kind == "damaged":
@@ -279,15 +270,6 @@ class Core:
             self._told_s = 0.0
         else:
             raise ValueError(f"unknown bridge message {kind!r}")
-
-    def _propose(self, sequence: int, frame: bytes) -> None:
-        if len(frame) > PROPOSAL_BYTES_MAX:
-            # The front measures too. Whatever slipped through there must not end what it was proposed to.
-            reason = f"a proposal of {len(frame)} bytes, {PROPOSAL_BYTES_MAX} at most"
-            self._front.tell(["refused", sequence, reason])
-            return
-        sent = self._consensus.propose(frame)
-        self._pending[(self._front.uid, sequence)] = (frame, time.monotonic() if sent else 0.0)
 
     def _answer(self, number: int, what: str, arguments: list[Any]) -> None:
         """Asks about membership: the answer says that it began, or why not; its end shows in the status."""
@@ -319,11 +301,6 @@ class Core:
         index = majority.differs_at(self._state.marks, self._consensus.peers())
         if index is not None:
             raise DivergedError(f"the state of this node differs from the majority's at log index {index}")
-
-    def _forget(self, front: str) -> None:
-        """Nobody waits any more for what this front proposed."""
-        for key in [key for key in self._pending if key[0] == front]:
-            del self._pending[key]
 
     # -- status ----------------------------------------------------------------------------------
 
