@@ -354,7 +354,13 @@ class Consensus:
     def _send_status(self) -> None:
         status = self._status()
         for name in self._peers.reachable():
-            self.send(name, self._peers.status_message(name, status))
+            self.send(name, self._peers.status_message(name, self._status_for(name, status)))
+
+    def _status_for(self, name: str, status: dict[str, Any]) -> dict[str, Any]:
+        """A peer that is behind may not know who came since, and takes nobody's own word for it."""
+        if self._peers.get(name).applied >= self._progress.position.index:
+            return status
+        return {**status, "members": self._roster.committed_bytes}
 
     def _status(self) -> dict[str, Any]:
         status = {"applied": self._progress.position.index, "owner": self._local_status()}
@@ -402,6 +408,9 @@ class Consensus:
     def send(self, peer: str, message: Message) -> bool:
         return self._links.send(peer, message)
 
+    def drop(self, peer: str) -> None:
+        self._links.drop(peer)
+
     def has_room(self, peer: str) -> bool:
         return self._links.queued_bytes(peer) < PEER_QUEUE_BYTES
 
@@ -440,6 +449,7 @@ class Consensus:
 
     def connected(self, hello: Hello) -> None:
         self._peers.connected(hello)
+        self._roster.met(hello.name)
         self._next_status = self._clock()
         self._raft.connected(hello.name)
         self._exchange.peer_came(hello.name)
@@ -455,7 +465,7 @@ class Consensus:
 
     def refused(self, peer: str, refusal: Refusal) -> None:
         self._peers.refused(peer, refusal.reason)
-        if refusal.final:
+        if self._roster.refused(peer, refusal):
             self._end(f"{peer} refuses this node: {refusal.reason}")
 
     def received(self, peer: str, message: Message) -> None:
@@ -467,13 +477,21 @@ class Consensus:
             self._intake.take(message["proposals"], self._clock())
         elif kind == "status":
             if self._peers.take_status(peer, message):
-                self.send(peer, self._peers.status_message(peer, self._status()))
+                status = self._status_for(peer, self._status())
+                self.send(peer, self._peers.status_message(peer, status))
+            self._hear_of_members(peer, message["status"])
         elif kind in ("change", "transfer", "verdict"):
             self._changes.asked(peer, message)
         elif kind.startswith("copy_"):
             self._exchange.received(peer, message)
         else:
             self._raft.deliver(peer, message)
+            self._refresh()
+
+    def _hear_of_members(self, peer: str, status: dict[str, Any]) -> None:
+        members = status.get("members")
+        if type(members) is bytes and self._peers.get(peer).applied > self._progress.position.index:
+            self._roster.tell(peer, members)
             self._refresh()
 
     def _unique(self) -> str:

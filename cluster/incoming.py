@@ -21,9 +21,7 @@ import msgpack
 
 from cluster.copies import Spawn
 
-STRETCH_BYTES = (
-    8 << 20
-)  #: written and noted at once: up to three are sent again after a kill
+STRETCH_BYTES = 8 << 20  #: written and noted at once: up to three are sent again after a kill
 SYNCED_BYTES = 1 << 20  #: a sync of the Raft log waits for what is written and not synced
 BLOCK_BYTES = 4 << 20
 FILE = "copy.in"

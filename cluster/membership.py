@@ -87,11 +87,20 @@ class Membership:
             if version != _VERSION:
                 raise ValueError(f"membership of version {version}")
             members = tuple(Member(*row) for row in rows)
+            for m in members:
+                texts = (m.name, m.address, m.zone, m.url, m.uid or "")
+                if not all(type(text) is str for text in texts) or type(m.voter) is not bool:
+                    raise ValueError(f"membership with the member {m!r:.200}")
+            if not all(type(name) is str for name in removed):
+                raise ValueError("membership with a removed name that is none")
             return cls(members, tuple(removed))
         except ValueError:
             raise
         except Exception as e:  # whatever else msgpack or the unpacking raises for foreign bytes
             raise ValueError(f"no membership: {e}") from e
+
+
+_EMPTY = Membership()
 
 
 def apply_change(membership: Membership, change: list[Any]) -> Membership | str:
@@ -135,11 +144,11 @@ def well_formed(change: object) -> bool:
 
 
 def addresses(
-    own: ClusterSettings, committed: Membership, latest: Membership, strangers: dict[str, str]
+    own: ClusterSettings, committed: Membership, latest: Membership, newer: dict[str, str]
 ) -> dict[str, str]:
     """Whom this node keeps connections to: members by what is committed or by the latest entry, and those
-    whom neither knows yet; with no membership at all, the names of the configuration."""
-    found = {n: a for n, a in strangers.items() if n not in committed.removed}
+    of whom only another member told; with no membership at all, the names of the configuration."""
+    found = {n: a for n, a in newer.items() if n not in committed.removed}
     found |= {m.name: m.address for membership in (committed, latest) for m in membership.members}
     if not latest.members:
         found = {founder.name: founder.address for founder in own.members}
@@ -155,19 +164,21 @@ def vet(
     membership: Membership,
     committed: Membership,
     known: Iterable[str],
+    newer: Membership = _EMPTY,
 ) -> Refusal | None:
     """Whether node `name` may talk to the sender of `hello`. `known` are the names of the configuration,
     which count only while the membership is still empty (a joining node).
 
     What is not committed may still be cut, so it ends no conversation: the leader that has to cut it may be
-    the one whom it removed. And a node that was away does not know who came since: it listens to whoever
-    says that it is a member, or a newcomer could never lead it back."""
+    the one whom it removed. A node that was away does not know who came since: it listens to those of whom
+    another member told (`newer`), or a newcomer could never lead it back; the word of the newcomer alone is
+    anybody's."""
     refusal = _refuse(hello, cluster, name, membership, known)
     if refusal is None:
         return None
     sure = _refuse(hello, cluster, name, committed, known)
-    if sure is None or (sure.code == "unknown" and membership.members and not hello.joining):
-        return None
+    if sure is not None and sure.code == "unknown" and newer.get(hello.name) is not None:
+        return _refuse(hello, cluster, name, newer, known)
     return sure
 
 

@@ -6,6 +6,7 @@ Every message to and from pysyncobj passes here; docs/consensus.md tells which d
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Iterable
 from typing import ClassVar, Protocol
@@ -21,12 +22,21 @@ __all__ = ["MEMBERSHIP", "NO_OP", "REGULAR", "Raft", "RaftHost", "Role"]
 
 APPLY_SLICE_S = 0.020  #: of applying before the network is looked at again
 APPLY_SLICE_PROPOSALS = 1_000
+TERM_JUMP_MAX = 1 << 20
+"""A term further ahead is believed of nobody: it would take days of elections without a pause, and a term is
+kept for ever, on the way to the largest number that a log can hold."""
+
+_log = logging.getLogger(__name__)
 
 
 class RaftHost(Protocol):
     """What the raft needs of its owner."""
 
     def send(self, peer: str, message: Message) -> bool: ...
+    def drop(self, peer: str) -> None:
+        """Break the connections with a peer that sends what cannot be."""
+        ...
+
     def has_room(self, peer: str) -> bool:
         """Whether more entries may be queued for this peer now."""
         ...
@@ -142,6 +152,13 @@ class Raft(Library):
 
     def deliver(self, peer: str, message: Message) -> None:
         """A message of a peer, decoded and well typed."""
+        if message.get("term", 0) > self.term() + TERM_JUMP_MAX:
+            _log.error(
+                "%s of %s has term %d, this node is at %d: not believed", message["type"], peer,
+                message["term"], self.term(),
+            )  # fmt: skip
+            self._host.drop(peer)
+            return
         handler = self._HANDLERS.get(message["type"])
         if handler is None or handler(self, peer, message):
             self.hand_in(peer, message)

@@ -3,7 +3,11 @@
 Rules:
 1. For quorums the latest membership of the log counts, committed or not; a handshake is refused by a
    committed one only (cluster.membership).
-2. A node that was away meets names that its log does not know yet: it keeps a link to them.
+2. A node that was away meets names that its log does not know yet. It keeps a link to those of whom a member
+   told it, at the address that this member told: what a stranger says of itself is believed by nobody.
+3. A refusal for good ends this node when more than half of the other voting members say so, each at its own
+   address: one of them, or whoever took its address, ends nobody. One voice is enough for a founder that
+   meets a restored node before it ever met that node as a member: they are more than it.
 """
 
 from __future__ import annotations
@@ -21,7 +25,8 @@ class Roster:
         self.current = Membership()  #: counts for quorums
         self.committed = Membership()
         self.committed_bytes = b""
-        self._strangers: dict[str, str] = {}  #: names that this log does not know yet, with their addresses
+        self._newer = Membership()  #: what a member with a longer log told
+        self._final: dict[str, str] = {}  #: who refuses this node for good, and why
         self._seen: LogEntry | None = None
         self._due = True
 
@@ -48,11 +53,43 @@ class Roster:
 
     def addresses(self) -> dict[str, str]:
         """Whom this node keeps connections to."""
-        return addresses(self._settings, self.committed, self.current, self._strangers)
+        newer = {m.name: m.address for m in self._newer.members}
+        return addresses(self._settings, self.committed, self.current, newer)
+
+    def tell(self, peer: str, membership: bytes) -> None:
+        """A peer whose log is longer tells who belongs. Only a member is believed."""
+        if self.current.get(peer) is None and self.committed.get(peer) is None:
+            return
+        try:
+            newer = Membership.decode(membership)
+        except ValueError:
+            return
+        if newer != self._newer and len(newer.members) <= MEMBERS_MAX:
+            self._newer = newer
+            self._due = True
+
+    def refused(self, peer: str, refusal: Refusal) -> bool:
+        """A peer refuses this node; whether it has to end."""
+        if not refusal.final:
+            self._final.pop(peer, None)
+            return False
+        names = self.current.voters or [founder.name for founder in self._settings.members]
+        others = [name for name in names if name != self._settings.name]
+        if peer not in others:
+            return False
+        self._final[peer] = refusal.code
+        member = self.current.get(peer)
+        if refusal.code == "restored" and (member is None or member.uid is None):
+            return True
+        return 2 * sum(1 for name in others if name in self._final) > len(others)
+
+    def met(self, peer: str) -> None:
+        """The peer talks to this node."""
+        self._final.pop(peer, None)
 
     def vet(self, hello: Hello, format: int, restores: int | None) -> Refusal | None:
         """Whether this node, whose state is of this format and was restored so often (None: it has none yet),
-        talks to the sender; one that the log does not know is remembered."""
+        talks to the sender."""
         refusal = vet(
             hello,
             cluster=self._settings.cluster,
@@ -60,6 +97,7 @@ class Roster:
             membership=self.current,
             committed=self.committed,
             known=[f.name for f in self._settings.members],
+            newer=self._newer,
         ) or hello.unfit(format)
         if refusal is None and restores is not None:
             refusal = hello.of_another_restore(restores)
@@ -68,8 +106,4 @@ class Roster:
         met_uid = self._peers.met().get(hello.name, hello.uid)
         if refusal is None and not is_bound and met_uid != hello.uid:
             refusal = Refusal("unknown", f"another node is connected as {hello.name}")
-        if refusal is None and member is None and hello.name not in self._strangers:
-            kept = list(self._strangers.items())[1 - MEMBERS_MAX :]
-            self._strangers = {**dict(kept), hello.name: hello.address}
-            self._due = True
         return refusal

@@ -52,6 +52,7 @@ class Stream:
         self.is_open = False  #: connected, and TLS is done
         self.is_ending = False  #: the last frame was queued
         self.is_ready = False  #: hellos were exchanged
+        self.questions = 0  #: that it asked before it was ready
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -181,8 +182,8 @@ class Stream:
                 return
         for _ in range(READS_MAX):
             data = self._receive()
-            if not data:
-                return
+            if not data or self.is_ending:
+                return  # whoever has had its last word is not listened to
             if not self._received:
                 self._received, self._first = True, data[:8]
             try:

@@ -8,6 +8,8 @@ Rules (those of cluster.links, and):
    bytes. Dialling is repeated every 0.2 s, with jitter; after a refusal every second.
 3. The first frame decides: hello or refusal. Until then a connection counts for nothing and has 5 s. Where
    there are too many of them, the oldest of the host that has most makes room: a peer always gets in.
+   Without certificates whoever calls is asked back at its own address before it counts (cluster.callers).
+   Nobody else is dialled than who was told by `set_peers`.
 4. Both ends log a refusal: who, why, what to do; repetitions once a minute.
 """
 
@@ -21,8 +23,9 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from cluster.callers import QUESTIONS_MAX, Callers, answer, new_call, question
 from cluster.links import LinkHost
 from cluster.reactor import Reactor, Timer
 from cluster.stream import Stream
@@ -81,6 +84,8 @@ class _Dial:
     stream: Stream | None = None
     timer: Timer | None = None
     refused: bool = False
+    call: str = ""  #: the number of this call; other nodes ask whether it is ours
+    is_hurried: bool = False  #: it called us, so this call did not wait for the next round
 
 
 class TcpLinks:
@@ -93,6 +98,7 @@ class TcpLinks:
         self._dials: dict[str, _Dial] = {}
         self._inbound: dict[str, Stream] = {}
         self._strangers: dict[Stream, None] = {}  # in the order in which they came
+        self._callers = Callers()
         self._is_closed = False
         self._refusals = RefusalLog(_log)
         self._tls = LinkTls(settings.tls, settings.identity) if settings.tls is not None else None
@@ -136,6 +142,9 @@ class TcpLinks:
             self._later(gone.stream, "it is no member any more")
         for name in [n for n in self._inbound if n not in addresses]:
             self._later(self._inbound.pop(name), "it is no member any more")
+        for stream in self._callers.all():
+            if stream.peer not in addresses:
+                self._later(stream, "it is no member any more")
         for name, address in addresses.items():
             address = self._settings.dial.get(name, address)
             dial = self._dials.get(name)
@@ -180,7 +189,7 @@ class TcpLinks:
             if dial.timer is not None:
                 dial.timer.cancel()
         streams = [d.stream for d in dials if d.stream is not None]
-        for stream in [*streams, *self._inbound.values(), *self._strangers]:
+        for stream in [*streams, *self._inbound.values(), *self._callers.all(), *self._strangers]:
             stream.end("closing")
 
     def _later(self, stream: Stream | None, reason: str) -> None:
@@ -249,16 +258,16 @@ class TcpLinks:
             on_message=lambda s, m: self._answered(dial, s, m),
             on_end=lambda s, reason: self._dial_ended(dial, s, reason),
         )
-        stream.peer, stream.address = dial.peer, dial.address
+        stream.peer, stream.address, dial.call = dial.peer, dial.address, new_call()
         self._expect(stream, CONNECT_S, lambda: stream.is_open, "no connection in time")
         self._expect(stream, HANDSHAKE_S, lambda: stream.is_ready, "no hello in time")
 
     def _expect(self, stream: Stream, delay_s: float, done: Callable[[], bool], reason: str) -> None:
         self._reactor.call_later(delay_s, lambda: None if done() else stream.end(reason))
 
-    def _greet(self, stream: Stream) -> None:
+    def _greet(self, stream: Stream, call: str = "") -> None:
         if self._host is not None:
-            stream.send(encode(self._host.hello().message()))
+            stream.send(encode(replace(self._host.hello(), call=call).message()))
             stream.flush()
 
     def _opened(self, dial: _Dial, stream: Stream) -> None:
@@ -270,11 +279,17 @@ class TcpLinks:
                 stream.fault = fault
                 stream.end(fault)
                 return
-        self._greet(stream)
+        self._greet(stream, dial.call)
+        for call in self._callers.calls(dial.peer):
+            stream.send(encode(question(call)))
+        stream.flush()
 
     def _answered(self, dial: _Dial, stream: Stream, message: Message) -> None:
-        """The answer to our hello; later only a refusal can come this way."""
+        """The answer to our hello; before and after it, answers to our questions and refusals."""
         if self._host is None:
+            return
+        if message["type"] == "called":
+            self._told_of_call(dial.peer, message)
             return
         if message["type"] == "refuse":
             dial.refused = True
@@ -296,7 +311,7 @@ class TcpLinks:
             stream.end(f"refused: {refusal.reason}")
             return
         stream.greeted()
-        dial.refused = False
+        dial.refused = dial.is_hurried = False
         self._host.connected(hello)
 
     def _dial_ended(self, dial: _Dial, stream: Stream, reason: str) -> None:
@@ -323,7 +338,7 @@ class TcpLinks:
             except BlockingIOError:
                 return
             except OSError as e:  # out of descriptors, or the caller gave up: the listener stays
-                _log.warning("accepting a connection: %s", e)
+                self._refusals.warn("accepting a connection", str(e))
                 return
             if len(self._strangers) >= STRANGERS_MAX:
                 self._make_room()
@@ -354,13 +369,18 @@ class TcpLinks:
     def _heard(self, stream: Stream, message: Message) -> None:
         if self._host is None:
             return
+        if stream.is_ending:
+            return  # refused already
+        if message["type"] == "did_you_call" and stream.peer:
+            self._asked_of_call(stream, message["call"])
+            return
         if stream.is_ready:
-            if message["type"] in ("hello", "refuse"):
+            if message["type"] in ("hello", "refuse", "did_you_call", "called"):
                 raise ProtocolError(f"a second {message['type']}")
             self._host.received(stream.peer, message)
             return
-        if stream.is_ending:
-            return  # refused already
+        if stream.peer:
+            raise ProtocolError(f"{message['type']} before the answer to its hello")
         if message["type"] != "hello":
             raise ProtocolError(f"{message['type']} before a hello")
         hello = Hello.read(message)
@@ -372,17 +392,59 @@ class TcpLinks:
             stream.end_after_sending(refusal.reason)
             return
         self._strangers.pop(stream, None)
-        older = self._inbound.get(hello.name)
         stream.peer = hello.name
+        if stream.certificate() is not None:
+            self._admit(stream)
+        else:
+            self._ask_back(stream, hello.call)
+        self._hurry(hello.name)
+
+    def _admit(self, stream: Stream) -> None:
+        """It is who it says."""
+        older = self._inbound.get(stream.peer)
         stream.greeted()
-        self._inbound[hello.name] = stream
+        self._inbound[stream.peer] = stream
         if older is not None:
             older.end("a newer connection came")
         self._greet(stream)
-        dial = self._dials.get(hello.name)
-        if dial is not None and dial.stream is None and dial.timer is not None:
-            dial.timer.cancel()  # it is there: do not wait for the next round
+
+    def _hurry(self, name: str) -> None:
+        """It is there, or somebody says so: do not wait for the next round, once."""
+        dial = self._dials.get(name)
+        if dial is not None and dial.stream is None and dial.timer is not None and not dial.is_hurried:
+            dial.is_hurried = True
+            dial.timer.cancel()
             self._redial(dial, 0.0)
+
+    def _ask_back(self, stream: Stream, call: str) -> None:
+        """Did the node at this name's address call so? Where it is not reached yet, once it is."""
+        oldest = self._callers.add(stream.peer, call, stream)
+        if oldest is not None:
+            self._later(oldest, "it made room for a newer one")
+        dial = self._dials.get(stream.peer)
+        if dial is not None and dial.stream is not None and dial.stream.is_open:
+            dial.stream.send(encode(question(call)))
+            dial.stream.flush()
+
+    def _asked_of_call(self, stream: Stream, call: str) -> None:
+        stream.questions += not stream.is_ready
+        if stream.questions > QUESTIONS_MAX:
+            raise ProtocolError("too many questions")
+        dial = self._dials.get(stream.peer)
+        is_up = dial is not None and dial.stream is not None
+        stream.send(encode(answer(call, dial.call if dial is not None and is_up else None)))
+        stream.flush()
+
+    def _told_of_call(self, peer: str, message: Message) -> None:
+        stream = self._callers.take(peer, message["call"])
+        if stream is None:
+            return
+        if message["is_mine"]:
+            self._admit(stream)
+            return
+        reason = f"{peer} says that it did not call: somebody else uses its name"
+        self._refusals.warn(f"a connection from {stream.address} is refused", reason, host=host_of(stream))
+        stream.end(reason)
 
     def _check(self, stream: Stream, hello: Hello) -> Refusal | None:
         assert self._host is not None
@@ -394,6 +456,7 @@ class TcpLinks:
 
     def _inbound_ended(self, stream: Stream, reason: str) -> None:
         self._strangers.pop(stream, None)
+        self._callers.drop(stream)
         if not stream.is_ready and stream.fault is not None and self._host is not None:
             who = f"a connection from {stream.address} is refused"
             self._refusals.warn(who, stream.fault, host=host_of(stream))

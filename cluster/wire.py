@@ -7,7 +7,7 @@ Rules:
    closes the connection; nothing that a peer sends can raise anything else.
 3. No pickle, no extension types, no timestamps. Map keys are strings.
 4. The first frame in each direction is a `hello` or a `refuse`; `PROTOCOL` differs between incompatible
-   versions.
+   versions. Without certificates a question and an answer (cluster.callers) go before the second hello.
 
 The Raft messages keep the field names of pysyncobj, whose dicts they are.
 """
@@ -28,6 +28,7 @@ PROTOCOL = 1
 FRAME_BYTES_MAX = 16 << 20
 HELLO_BYTES_MAX = 16 << 10  #: of the first frame: nothing larger is kept of who has not said who it is
 TEXT_CHARS_MAX = 4096
+HELLO_CHARS_MAX = 1024  #: of each text of a hello; they reach logs and status pages
 _LENGTH = struct.Struct(">I")
 _INTEGER_MAX = (1 << 63) - 1
 
@@ -51,6 +52,7 @@ class Hello:
     sent_ms: int  #: wall clock of the sender
     joining: bool
     restores: int = 0  #: how often the state was restored from a backup or recovered
+    call: str = ""  #: the number of this call, for whoever asks back (cluster.callers)
 
     def message(self) -> Message:
         return {
@@ -68,6 +70,7 @@ class Hello:
             "sent_ms": self.sent_ms,
             "joining": self.joining,
             "restores": self.restores,
+            "call": self.call,
         }
 
     @classmethod
@@ -78,6 +81,9 @@ class Hello:
             raise ProtocolError(f"protocol {message['protocol']} of the peer, {PROTOCOL} here")
         if not message["name"] or not message["uid"] or not message["cluster"]:
             raise ProtocolError("a hello without cluster, name or uid")
+        for field in ("cluster", "name", "uid", "zone", "address", "url", "call"):
+            if len(message[field]) > HELLO_CHARS_MAX or not message[field].isprintable():
+                raise ProtocolError(f"a hello whose {field} is too long or not printable")
         return cls(**{k: v for k, v in message.items() if k not in ("type", "magic", "protocol")})
 
     def unfit(self, format: int) -> Refusal | None:
@@ -188,7 +194,10 @@ SCHEMA: dict[str, dict[str, _Check]] = {
         "sent_ms": _number,
         "joining": _flag,
         "restores": _integer,
+        "call": _text,
     },
+    "did_you_call": {"call": _text},  #: on a dialled connection: is this number one of your calls to me?
+    "called": {"call": _text, "is_mine": _flag},
     "refuse": {"code": _text, "reason": _text},
     "request_vote": {"term": _integer, "last_log_index": _integer, "last_log_term": _integer},
     "response_vote": {"term": _integer},

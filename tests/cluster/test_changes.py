@@ -21,7 +21,7 @@ from cluster.peers import Peers
 from cluster.questions import ANSWER_S, NO_LEADER, QUESTIONS_MAX, Questions
 from cluster.roster import Roster
 from cluster.settings import ClusterSettings, Founder
-from cluster.wire import TEXT_CHARS_MAX, Hello, Message
+from cluster.wire import TEXT_CHARS_MAX, Hello, Message, Refusal
 
 FOUNDED = Membership.founded([Founder(n, f"{n}:1") for n in "abc"])
 
@@ -131,17 +131,24 @@ def test_links_are_kept_to_who_is_a_member_by_what_is_committed_or_comes_last() 
     assert addresses(settings("d"), Membership(), Membership(), {}) == {n: f"{n}:1" for n in "abc"}
 
 
-def test_a_newcomer_is_refused_by_who_does_not_know_it_and_a_member_that_came_since_is_not() -> None:
-    for joining, refused in ((True, True), (False, False)):
+@pytest.mark.parametrize("joining", [True, False])
+def test_a_newcomer_is_refused_until_a_member_tells_of_it(joining: bool) -> None:
+    newer = apply(FOUNDED, add("d")).bound("d", "uid-d")
+    for told, uid, code in (
+        (Membership(), "uid-d", "unknown"),
+        (newer, "uid-d", None),
+        (newer, "another", "uid"),
+    ):
         refusal = vet(
-            hello("d", joining=joining),
+            hello("d", uid, joining=joining),
             cluster="c",
             name="a",
             membership=FOUNDED,
             committed=FOUNDED,
             known=[],
+            newer=told,
         )
-        assert (refusal is not None) == refused
+        assert (refusal.code if refusal else None) == code
 
 
 @pytest.fixture
@@ -163,11 +170,50 @@ def test_a_name_that_is_not_bound_yet_is_who_is_connected_under_it(roster: Roste
     assert not refusal.final
 
 
-def test_strangers_are_remembered_and_not_without_limit(roster: Roster) -> None:
+def test_a_stranger_is_never_dialled_whatever_address_it_says(roster: Roster) -> None:
+    known = roster.addresses()
     for number in range(3 * MEMBERS_MAX):
-        assert roster.vet(hello(f"s{number}"), 1, 0) is None
-    kept = [name for name in roster.addresses() if name.startswith("s")]
-    assert kept == [f"s{number}" for number in range(2 * MEMBERS_MAX, 3 * MEMBERS_MAX)]
+        refusal = roster.vet(hello(f"s{number}"), 1, 0)
+        assert refusal is not None
+        assert refusal.code == "unknown"
+    assert roster.addresses() == known
+
+
+def test_who_came_since_is_dialled_where_a_member_says_and_not_where_a_stranger_says(roster: Roster) -> None:
+    newer = apply(FOUNDED, add("d"))
+    roster.tell("mallory", newer.encode())
+    assert "d" not in roster.addresses()
+    roster.tell("b", b"\xc1")
+    assert "d" not in roster.addresses()
+    roster.tell("b", newer.encode())
+    assert roster.addresses()["d"] == "d:1"
+
+
+REMOVED = Refusal("removed", "a was removed")
+
+
+def test_one_member_alone_ends_nobody_and_a_stranger_counts_for_nothing(roster: Roster) -> None:
+    for peer in ("mallory", "a", "b", "b"):
+        assert not roster.refused(peer, REMOVED)
+    assert roster.refused("c", REMOVED)
+
+
+def test_a_member_that_talks_again_does_not_refuse_any_more(roster: Roster) -> None:
+    assert not roster.refused("b", REMOVED)
+    roster.met("b")
+    assert not roster.refused("c", REMOVED)
+    assert not roster.refused("c", Refusal("unknown", "for now"))
+    assert not roster.refused("b", REMOVED)
+
+
+def test_one_restored_node_is_enough_where_it_was_never_met_as_a_member(roster: Roster) -> None:
+    restored = Refusal("restored", "b was restored")
+    assert roster.refused("b", restored)
+    roster.take_over(FOUNDED.bound("b", "ub").bound("c", "uc"))
+    roster.refresh(None, 1)
+    assert not roster.refused("c", Refusal("unknown", "for now"))
+    roster.met("b")
+    assert not roster.refused("b", restored)
 
 
 # ---- what is passed on to the leader

@@ -42,7 +42,7 @@ def test_library_is_the_version_whose_private_names_are_overridden() -> None:
         (hello("b", "other"), "uid"),
         (hello("x"), "removed"),
         (replace(hello("new"), joining=True), "unknown"),
-        (hello("came-later"), None),
+        (hello("came-later"), "unknown"),
         (hello("a"), "self"),
         (hello("b", "ub", cluster="other"), "cluster"),
     ],
@@ -477,12 +477,13 @@ def test_malformed_addresses(address: str) -> None:
         split_address(address)
 
 
-def test_each_direction_can_be_dialled_through_another_address() -> None:
+def test_each_direction_can_be_dialled_through_another_address(tmp_path: Path) -> None:
     first, second = Ear("a"), Ear("b")
-    pair = Pair(first, second)
+    pair = Pair(first, second, tls=lambda name: good(tmp_path, name))
     pair.links[0].close()
     nowhere = f"127.0.0.1:{free_port()}"
-    pair.links[0] = TcpLinks(pair.reactor, LinkSettings(pair.addresses[0], dial={"b": nowhere}))
+    settings = LinkSettings(pair.addresses[0], tls=good(tmp_path, "a"), dial={"b": nowhere})
+    pair.links[0] = TcpLinks(pair.reactor, settings)
     pair.links[0].attach(first)
     pair.links[0].set_peers({"b": pair.addresses[1]})
     pair.until(lambda: second.up == ["a"], "b reaches a")

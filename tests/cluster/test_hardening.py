@@ -37,6 +37,7 @@ class Bench:
     def __init__(self, names: str, hardening: Hardening = ALL_ON) -> None:
         self.time = 1000.0
         self.sent: list[tuple[str, str, Message]] = []
+        self.dropped: list[tuple[str, str]] = []
         self.rafts: dict[str, Raft] = {}
         self.journals: dict[str, Journal] = {}
         self.disks = {name: SimulatedDisk(name, random.Random(1)) for name in names}
@@ -113,6 +114,9 @@ class _Host:
     def send(self, peer: str, message: Message) -> bool:
         self._bench.sent.append((self._name, peer, message))
         return True
+
+    def drop(self, peer: str) -> None:
+        self._bench.dropped.append((self._name, peer))
 
     def has_room(self, peer: str) -> bool:
         return True

@@ -14,7 +14,7 @@ from cluster.copies import pack_applied
 from cluster.disk import Disk
 from cluster.journal import Journal
 from cluster.machine import Applied, Position
-from cluster.membership import Membership
+from cluster.membership import Member, Membership
 from cluster.raft import MEMBERSHIP, REGULAR, Role
 from cluster.restore import pack_members
 from cluster.settings import ClusterSettings, Founder
@@ -165,11 +165,23 @@ def test_removal_that_is_not_committed_ends_nobody(tmp_path: Path) -> None:
 
 
 def test_node_that_was_away_listens_to_a_leader_that_came_since(tmp_path: Path) -> None:
-    """Its log does not know the newcomer; refused, that one could never lead it back (seed 168)."""
+    """Its log does not know the newcomer; refused, that one could never lead it back (seed 168). But anybody
+    can say that it is one: another member has to tell of it."""
     node = Alone(tmp_path, "abc").start()
-    newcomer = Hello("c", "d", "uid-d", 1, 1, "", "d:1", "", 1, False)
+    newcomer = Hello("c", "d", "uid-d", 1, 1, "", "mallory:1", "", 1, False)
+    first = node.vet(newcomer)
+    assert first is not None
+    assert first.code == "unknown"
+    peers = node._links.peers  # type: ignore[attr-defined]  # the simulated links of this test
+    assert "d" not in peers
+    members = node.membership.put(Member("d", "d:1", "", "", "uid-d", True)).encode()
+    status = {"type": "status", "sent_ms": 1, "echo_ms": 1, "hold_ms": 0}
+    node.received("mallory", {**status, "status": {"applied": 9, "members": members}})
+    assert node.vet(newcomer) is not None
+    node.received("b", {**status, "status": {"applied": 9, "members": members}})
     assert node.vet(newcomer) is None
-    assert node._links.peers["d"] == "d:1"  # type: ignore[attr-defined]  # the simulated links of this test
+    peers = node._links.peers  # type: ignore[attr-defined]  # as above
+    assert peers["d"] == "d:1"
     refusal = node.vet(Hello("c", "e", "uid-e", 1, 1, "", "e:1", "", 1, True))
     assert refusal is not None  # it has no vote and no state: somebody has to admit it first
     assert refusal.code == "unknown"
