@@ -1,8 +1,9 @@
 """Who asks, and what they may do.
 
 Rules: a token is found by its SHA-256, so what a comparison takes tells nothing of it; a role grants
-capabilities, never a route by name; cookies carry the token, HttpOnly and same-site, and a write made with
-one needs the CSRF token. `agent` tokens open the agents' socket and nothing else; join tokens redeem
+capabilities, never a route by name; a cookie carries the secret of a session, HttpOnly and same-site, never
+a token, and a write made with one needs the session's CSRF token. A session can do what its token can do now,
+and ends with it. `agent` tokens open the agents' socket and nothing else; join tokens redeem
 themselves and nothing else; one that has expired is no token. A token is good on every node from the moment
 that its maker heard of it: whoever brings one that this node does not know is refused only after a barrier,
 and never by a cluster that has no token yet.
@@ -12,18 +13,23 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.ports import NoLeaderError, Scheduler
 from api.problems import Problem
+from scheduler.store import sessions as session_rows
 from scheduler.store import tokens as token_rows
 from scheduler.store.tokens import Credential
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="cronclave"'}
-COOKIE = "cronclave_session"
-COOKIE_AGE_S = 12 * 3600
+COOKIES = {"p": "cronclave_session", "s": "__Host-cronclave_session"}
+"""By the first letter of a session's secret, which says whether it was begun over plain http or https: a
+neighbouring host can set a cookie for this one, but none that begins with __Host-, and the other name does
+not carry a session of https."""
+SESSION_BYTES = 32
 CACHE_S = 2.0  #: how long a token may still work on a node that did not hear of its end
 CACHE_ENTRIES_MAX = 1_000
 BARRIER_S = 2.0
@@ -50,7 +56,7 @@ class Principal:
 
     name: str
     role: str
-    token: str
+    token: str  #: what was sent: the token's secret, by cookie the session's
     by_cookie: bool = False
     holder: str = ""  #: the one agent that may use it; empty: any
     pool: str = ""  #: that its agents must belong to; empty: any
@@ -59,8 +65,9 @@ class Principal:
         return capability in CAPABILITIES.get(self.role, frozenset())
 
 
-def csrf_token(token: str) -> str:
-    return hmac.new(token.encode(), b"cronclave-csrf", hashlib.sha256).hexdigest()
+def csrf_token(session: str) -> str:
+    """It goes with the session's secret and tells nothing of it."""
+    return hmac.new(session.encode(), b"cronclave-csrf", hashlib.sha256).hexdigest()
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:
@@ -71,9 +78,25 @@ def bearer(headers: Mapping[str, str]) -> str | None:
 def session_cookie(headers: Mapping[str, str]) -> str | None:
     for part in headers.get("cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
-        if name == COOKIE:
-            return value or None
+        if value and COOKIES.get(value[0]) == name:
+            return value
     return None
+
+
+def new_session(*, is_https: bool) -> str:
+    """The secret of a session."""
+    return ("s" if is_https else "p") + secrets.token_urlsafe(SESSION_BYTES)
+
+
+def digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def credentials(principal: Principal) -> dict[str, str]:
+    """The headers by which another node knows who asks."""
+    if principal.by_cookie:
+        return {"Cookie": f"{COOKIES[principal.token[0]]}={principal.token}"}
+    return {"Authorization": f"Bearer {principal.token}"}
 
 
 class UnknownToken(Problem):
@@ -94,25 +117,44 @@ class Access:
         """The principal of these headers; raises Problem: unauthorized, or founding and no-leader where this
         node cannot tell."""
         token = bearer(headers)
-        by_cookie = False
-        if token is None:
-            token, by_cookie = session_cookie(headers), True
-        if token is None:
+        if token is not None:
+            return await self.of_token(token)
+        session = session_cookie(headers)
+        if session is None:
             raise unauthorized("no token was sent")
-        return await self.of_token(token, by_cookie=by_cookie)
+        return await self._of_session(session)
 
     def forget(self, name: str) -> None:
         """A token was withdrawn: what is remembered of it is no longer true."""
-        self._cache = {digest: kept for digest, kept in self._cache.items() if kept[1].name != name}
+        self._cache = {sha256: kept for sha256, kept in self._cache.items() if kept[1].name != name}
 
-    async def of_token(self, token: str, *, by_cookie: bool = False) -> Principal:
+    async def of_token(self, token: str) -> Principal:
         if len(token) > TOKEN_BYTES_MAX:
             raise UnknownToken
         try:
-            return self._known(token, by_cookie)
+            return self._known(token)
         except UnknownToken:
             await self._catch_up()
-            return self._known(token, by_cookie)
+            return self._known(token)
+
+    async def _of_session(self, secret: str) -> Principal:
+        if len(secret) > TOKEN_BYTES_MAX:
+            raise UnknownToken
+        try:
+            return self._known_session(secret)
+        except UnknownToken:
+            await self._catch_up()
+            return self._known_session(secret)
+
+    def _known_session(self, secret: str) -> Principal:
+        """Looked up each time: what was closed is over at once."""
+        with self._scheduler.read() as store:
+            found = session_rows.by_digest(store, digest(secret))
+        if found is None:
+            raise UnknownToken
+        if found.expires_ms <= self._scheduler.now_ms():
+            raise unauthorized("the session is over")
+        return self._principal(found.credential, secret, by_cookie=True)
 
     async def _catch_up(self) -> None:
         """Until this node knows every token that was acknowledged before the call."""
@@ -125,24 +167,26 @@ class Access:
             if not token_rows.any_token(store):
                 raise Problem("founding", "the cluster has no token yet", headers={"Retry-After": "1"})
 
-    def _known(self, token: str, by_cookie: bool) -> Principal:
-        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+    def _known(self, token: str) -> Principal:
+        sha256 = digest(token)
         now = time.monotonic()
-        known = self._cache.get(digest)
+        known = self._cache.get(sha256)
         if known is None or known[0] < now:
             with self._scheduler.read() as store:
-                found = token_rows.by_digest(store, digest)
+                found = token_rows.by_digest(store, sha256)
             if found is None:
-                self._cache.pop(digest, None)
+                self._cache.pop(sha256, None)
                 raise UnknownToken
             if len(self._cache) >= CACHE_ENTRIES_MAX:
                 self._cache.clear()
-            known = self._cache[digest] = (now + CACHE_S, found)
-        credential = known[1]
+            known = self._cache[sha256] = (now + CACHE_S, found)
+        return self._principal(known[1], token, by_cookie=False)
+
+    def _principal(self, credential: Credential, secret: str, *, by_cookie: bool) -> Principal:
         if credential.expires_ms and credential.expires_ms <= self._scheduler.now_ms():
             raise unauthorized("the token has expired")
         return Principal(
-            credential.name, credential.role, token, by_cookie, credential.holder, credential.pool
+            credential.name, credential.role, secret, by_cookie, credential.holder, credential.pool
         )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import httpx2
 
+from api.access import credentials
 from api.call import Call
 from api.services import Services
 from scheduler.store import pages
@@ -102,7 +103,7 @@ async def ask_other_node(services: Services, call: Call, node: str) -> Proxied |
             PROXY_READ_S, connect=PROXY_CONNECT_S, read=None if call.flag("follow") else PROXY_READ_S
         )
     )
-    headers = {"Authorization": f"Bearer {call.principal.token}", FORWARDED: "1"}
+    headers = {**credentials(call.principal), FORWARDED: "1"}
     query = {key: value for key, value in call.query.items() if key not in ("index", "min_index", "wait")}
     query["consistency"] = "stale"
     try:

@@ -46,9 +46,7 @@ def show_(path: Path, form: str) -> None:
     if path.is_dir():
         made = load(path)
         files = [made.bundle, *(made.tls(node.name) / "node.pem" for node in made.nodes)]
-    found = [
-        {"file": str(file), **one} for file, described in _described(files).items() for one in described
-    ]
+    found = [{"file": str(file), **one} for file, described in _described(files).items() for one in described]
     show(
         form,
         found,

@@ -153,9 +153,7 @@ def _write(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _output(
-    client: Client, run_id: int, task: str, attempt: int | None, *, follow: bool
-) -> Iterator[bytes]:
+def _output(client: Client, run_id: int, task: str, attempt: int | None, *, follow: bool) -> Iterator[bytes]:
     """Bytes as they come; after a broken connection it goes on from where it was, on another node."""
     offset = 0
     while True:

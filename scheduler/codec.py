@@ -34,6 +34,8 @@ COMMAND_TAGS: dict[type[Any], int] = {
     c.Activate: 9,
     c.RedeemToken: 10,
     c.DeleteToken: 11,
+    c.OpenSession: 12,
+    c.CloseSession: 13,
     c.ConnectAgent: 20,
     c.DisconnectAgent: 21,
     c.Start: 22,
@@ -86,6 +88,7 @@ EVENT_TAGS: dict[type[Any], int] = {
     e.FormatActivated: 20,
     e.FormatRaised: 21,
     e.TokenWithdrawn: 22,
+    e.SessionClosed: 23,
 }
 
 

@@ -136,6 +136,22 @@ class DeleteToken:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A browser comes by a token: from now on it is known by a secret of its own, until its end."""
+
+    token: str  #: its name
+    token_sha256: bytes  #: as it was when its secret was shown: names are used again
+    sha256: bytes  #: of the session's own secret
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSession:
+    """Nobody is anybody by this session any more, on any node."""
+
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Activate:
     """Raise the state's format for good. Refused unless `members` are the members when it is applied."""
 
@@ -355,7 +371,8 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Drop at most `limit` idempotency keys and front sessions last used before `before_ms`."""
+    """Drop at most `limit` each of idempotency keys, fronts and agents that were last seen before
+    `before_ms`, and of browser sessions that had ended by then."""
 
     epoch: int
     before_ms: int
@@ -425,6 +442,8 @@ Command = (
     | PutToken
     | RedeemToken
     | DeleteToken
+    | OpenSession
+    | CloseSession
     | Activate
     | ConnectAgent
     | DisconnectAgent

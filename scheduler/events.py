@@ -202,6 +202,13 @@ class TokenWithdrawn:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class SessionClosed:
+    """A browser's session was ended by whoever had it."""
+
+    token: str  #: name of the one that had opened it
+
+
 Event = (
     Led
     | JobPut
@@ -225,4 +232,5 @@ Event = (
     | FormatActivated
     | FormatRaised
     | TokenWithdrawn
+    | SessionClosed
 )

@@ -1,4 +1,8 @@
-"""The cockpit's session: a token becomes a same-site, HttpOnly cookie; writes with it need the CSRF token."""
+"""The cockpit's session: a token becomes a same-site, HttpOnly cookie; writes with it need the CSRF token.
+
+Rules: the cookie carries a secret of its own, which the cluster knows by its hash until its end; logging out
+ends it on every node, and so does withdrawing the token. No cookie ever holds a token.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import access
-from api.access import COOKIE, COOKIE_AGE_S, check_csrf, csrf_token
-from api.call import Call, call_of, json_response
+from api.access import COOKIES, Principal, check_csrf, csrf_token, digest, new_session
+from api.call import call_of, json_response
+from api.outcomes import expect_ok
 from api.problems import Problem
 from api.services import services_of
+from scheduler.commands import CloseSession, OpenSession
+from scheduler.machine.sessions import LIFE_MS
 
 router = APIRouter(tags=["session"])
 
@@ -24,11 +31,17 @@ async def begin(request: Request) -> Response:
         if not isinstance(given, str) or not given:
             raise Problem("validation", "the body has no token", hint='Send {"token": "…"}.')
         token = given
-    if not token.isascii() or any(letter in token for letter in ' ;,"\\') or not token.isprintable():
-        raise access.UnknownToken
     principal = await services.access.of_token(token)
-    document = {"name": principal.name, "role": principal.role, "csrf": csrf_token(token)}
-    return json_response(document, 201, {"Set-Cookie": _cookie(call, request, token, COOKIE_AGE_S)})
+    access.require(principal, access.READ)
+    secret = new_session(is_https=request.scope.get("scheme") == "https")
+    outcome = await services.scheduler.propose(
+        OpenSession(principal.name, digest(principal.token), digest(secret))
+    )
+    if outcome.code == "not_found":
+        raise access.UnknownToken  # it was withdrawn meanwhile
+    expect_ok(outcome, what="beginning a session")
+    cookie = _cookie(secret, LIFE_MS // 1000)
+    return json_response(_told(principal, secret), 201, {"Set-Cookie": cookie, "Cache-Control": "no-store"})
 
 
 @router.get("/v1/session", operation_id="getSession")
@@ -36,19 +49,36 @@ async def current(request: Request) -> Response:
     """Who this session is, and its CSRF token."""
     services, call = services_of(request), call_of(request)
     principal = await services.access.identify(call.headers)
-    return json_response(
-        {"name": principal.name, "role": principal.role, "csrf": csrf_token(principal.token)}
-    )
+    secret = principal.token if principal.by_cookie else None
+    return json_response(_told(principal, secret), headers={"Cache-Control": "no-store"})
 
 
 @router.delete("/v1/session", operation_id="endSession", status_code=204)
 async def end(request: Request) -> Response:
-    """End the session."""
+    """End the session, on every node."""
     services, call = services_of(request), call_of(request)
-    check_csrf(await services.access.identify(call.headers), call.headers)
-    return Response(status_code=204, headers={"Set-Cookie": _cookie(call, request, "", 0)})
+    principal = await services.access.identify(call.headers)
+    check_csrf(principal, call.headers)
+    headers = {}
+    if principal.by_cookie:
+        outcome = await services.scheduler.propose(CloseSession(digest(principal.token)))
+        if outcome.code != "not_found":  # somebody else ended it meanwhile
+            expect_ok(outcome, what="ending the session")
+        headers["Set-Cookie"] = _cookie(principal.token[0], 0)
+    return Response(status_code=204, headers=headers)
 
 
-def _cookie(call: Call, request: Request, token: str, age_s: int) -> str:
-    secure = "; Secure" if request.scope.get("scheme") == "https" else ""
-    return f"{COOKIE}={token}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}"
+def _told(principal: Principal, secret: str | None) -> dict[str, str | None]:
+    """Without a session there is nothing to forge: no CSRF token is needed."""
+    return {
+        "name": principal.name,
+        "role": principal.role,
+        "csrf": None if secret is None else csrf_token(secret),
+    }
+
+
+def _cookie(secret: str, age_s: int) -> str:
+    """Of its first letter alone where it ends."""
+    value = secret if age_s else ""
+    secure = "; Secure" if secret[0] == "s" else ""
+    return f"{COOKIES[secret[0]]}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}"

@@ -90,9 +90,7 @@ def dev(
         }
         for agent in agent_plans:
             held = not is_admitted(agent, identity)
-            children[agent.name] = Child(
-                agent.name, "agent", agent.config, agent.directory, umask, held=held
-            )
+            children[agent.name] = Child(agent.name, "agent", agent.config, agent.directory, umask, held=held)
         facts = Facts(directory / "dev.json", identity, node_plans, agent_plans)
         opening = Opening(
             directory, identity, node_plans, agent_plans,

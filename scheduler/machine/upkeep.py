@@ -9,6 +9,7 @@ from scheduler.store import fronts as front_rows
 from scheduler.store import idempotency as idempotency_rows
 from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
+from scheduler.store import sessions as session_rows
 
 RUNS_MAX = 300
 KEYS_MAX = 1_000
@@ -40,4 +41,5 @@ def sweep(ctx: Context, command: Sweep) -> Outcome:
     keys = idempotency_rows.sweep(ctx.store, command.before_ms, limit)
     fronts = front_rows.sweep(ctx.store, command.before_ms, limit)
     agents = agent_rows.drop_former(ctx.store, command.before_ms, limit)
-    return done(keys=keys, fronts=len(fronts), agents=agents)
+    sessions = session_rows.sweep(ctx.store, command.before_ms, limit)
+    return done(keys=keys, fronts=len(fronts), agents=agents, sessions=sessions)

@@ -205,6 +205,16 @@ STATEMENTS: tuple[str, ...] = (
     )
     """,
     "CREATE INDEX token_limits_expiry ON token_limits (expires_ms, name) WHERE expires_ms > 0",
+    # Of browsers that came by a token; dropped with it.
+    """
+    CREATE TABLE sessions (
+        sha256 BLOB PRIMARY KEY, token TEXT NOT NULL,
+        created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX sessions_token ON sessions (token, created_ms, sha256)",
+    "CREATE INDEX sessions_age ON sessions (created_ms, sha256)",
+    "CREATE INDEX sessions_end ON sessions (expires_ms, sha256)",
     """
     CREATE TABLE idempotency (
         key TEXT PRIMARY KEY, body BLOB NOT NULL, outcome BLOB NOT NULL, stamp_ms INTEGER NOT NULL

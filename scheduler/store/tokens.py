@@ -110,3 +110,4 @@ def take_use(store: Store, name: str) -> None:
 def delete(store: Store, name: str) -> None:
     store.write("DELETE FROM tokens WHERE name = ?", (name,))
     store.write("DELETE FROM token_limits WHERE name = ?", (name,))
+    store.write("DELETE FROM sessions WHERE token = ?", (name,))

@@ -54,9 +54,7 @@ def free_port() -> int:
 
 
 class FakeNode:
-    def __init__(
-        self, port: int = 0, *, token: str = "secret", tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, port: int = 0, *, token: str = "secret", tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
         self.port = port or free_port()
         self.token = token

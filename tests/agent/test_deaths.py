@@ -20,7 +20,6 @@ def waits_for(go: Path, *, then: str = "exit 5") -> str:
     return f"echo $$ >> {go}.started; while [ ! -e {go} ]; do sleep 0.02; done; {then}"
 
 
-
 async def test_work_survives_the_death_of_its_agent(host: Host, node: FakeNode) -> None:
     host.start()
     await node.connected()

@@ -137,9 +137,7 @@ async def test_a_reboot_ends_the_run_as_lost(
     assert (await state(client, await run(client, single, "true"), "succeeded"))["exit_code"] == 0
 
 
-async def test_cancel_through_the_gateway(
-    real: Host, single: SingleNode, client: httpx2.AsyncClient
-) -> None:
+async def test_cancel_through_the_gateway(real: Host, single: SingleNode, client: httpx2.AsyncClient) -> None:
     real.start()
     await agent_id(single)
     number = await run(client, single, "sleep 600")

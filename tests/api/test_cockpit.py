@@ -72,9 +72,7 @@ async def test_a_quorum_that_is_lost_is_said(url: str, page: Page, node: SingleN
     await page.until("document.title.includes('No quorum')")
 
 
-async def test_a_node_that_falls_silent_is_not_called_healthy(
-    api: Api, node: SingleNode, page: Page
-) -> None:
+async def test_a_node_that_falls_silent_is_not_called_healthy(api: Api, node: SingleNode, page: Page) -> None:
     async with served(api) as address:
         await page.open(f"{address}/#token={ADMIN_TOKEN}")
         await page.until(f"{TEXT}.includes('Healthy')")

@@ -50,9 +50,7 @@ async def test_a_dry_run_changes_nothing(client: httpx2.AsyncClient, node: Singl
 
 
 @pytest.mark.parametrize("query", ["", "?dry_run=true"])
-async def test_members_in_the_way_are_named(
-    client: httpx2.AsyncClient, node: SingleNode, query: str
-) -> None:
+async def test_members_in_the_way_are_named(client: httpx2.AsyncClient, node: SingleNode, query: str) -> None:
     node.peers = (peer("node-2", "zone-b"), peer("node-3", "zone-c", reachable=False, format_max=NEXT))
     refused = await client.post(PATH + query, json={"format": NEXT})
     assert refused.status_code == 409

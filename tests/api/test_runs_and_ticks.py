@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from typing import Any
 
 import httpx2
 import pytest
 
-from api.app import Api
 from api.instants import rfc3339
 from api.routes import cluster
-from scheduler.commands import Account, Command, ConnectAgent, Finish, Fire, PutToken, Start
+from scheduler.commands import Account, Command, ConnectAgent, Finish, Fire, Start
 from scheduler.store import pages
 from tests.api.single_node import SingleNode
 
@@ -264,26 +262,6 @@ async def test_metrics(client: httpx2.AsyncClient, node: SingleNode) -> None:
     assert f"cronclave_index {float(node.index)}" in text
     assert 'cronclave_http_requests{method="PUT",status="201"} 1.0' in text
     assert 'cronclave_peer_reachable{peer="node-2",zone="zone-b"} 1.0' in text
-
-
-async def test_a_session_by_cookie_needs_its_csrf_token_for_writes(api: Api, node: SingleNode) -> None:
-    node.apply(PutToken("ops", hashlib.sha256(b"ops-token").digest(), "submitter"))
-    transport = httpx2.ASGITransport(app=api)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://node-1") as browser:
-        refused = await browser.post("/v1/session", json={"token": "wrong"})
-        assert refused.status_code == 401
-        begun = await browser.post("/v1/session", json={"token": "ops-token"})
-        assert (begun.status_code, begun.json()["role"]) == (201, "submitter")
-        cookie = begun.headers["set-cookie"]
-        assert "HttpOnly" in cookie
-        assert "SameSite=Strict" in cookie
-        assert (await browser.get("/v1/jobs")).status_code == 200
-        bare = await browser.put("/v1/jobs/job", json=NOOP)
-        assert (bare.status_code, bare.json()["type"]) == (403, "/problems/csrf")
-        csrf = {"X-CSRF-Token": (await browser.get("/v1/session")).json()["csrf"]}
-        assert (await browser.put("/v1/jobs/job", json=NOOP, headers=csrf)).status_code == 201
-        assert (await browser.delete("/v1/session", headers=csrf)).status_code == 204
-        assert (await browser.get("/v1/jobs")).status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])

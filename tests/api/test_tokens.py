@@ -48,9 +48,7 @@ async def test_a_token_works_at_once_and_its_secret_is_not_kept(
     assert secret.encode() not in kept
 
 
-async def test_an_agent_token_opens_the_socket_and_nothing_else(
-    api: Api, client: httpx2.AsyncClient
-) -> None:
+async def test_an_agent_token_opens_the_socket_and_nothing_else(api: Api, client: httpx2.AsyncClient) -> None:
     secret = await make(client, "host-17", "agent")
     for path in ("/v1/jobs", "/v1/tokens", "/v1/runs", "/v1/agents", "/metrics"):
         assert (await client.get(path, headers=of(secret))).status_code == 403, path

@@ -172,9 +172,7 @@ async def on_a_terminal(command: Command, *arguments: str, **environment: str) -
     return shown.replace(b"\r\n", b"\n")
 
 
-async def test_run_logs_shows_a_terminal_text_and_colours_alone(
-    cronclave: Command, node: SingleNode
-) -> None:
+async def test_run_logs_shows_a_terminal_text_and_colours_alone(cronclave: Command, node: SingleNode) -> None:
     run = await ended_run(cronclave, node, EVIL)
 
     shown = await on_a_terminal(cronclave, "run", "logs", run)

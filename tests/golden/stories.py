@@ -33,6 +33,13 @@ def _joining(story: Recorder) -> None:
     story.tell_ok(c.PutToken("web", b"w" * 32, "join-agent", ends_ms, 1, "", "web"))
     story.tell_ok(c.RedeemToken("web", "web-1", b"1" * 32, "web"))
     story.tell(c.RedeemToken("web", "web-2", b"2" * 32, "web"))
+    for letter in (b"s", b"t"):
+        story.tell_ok(c.OpenSession("bootstrap", bytes(32), letter * 32))
+    story.tell(
+        c.OpenSession("bootstrap", b"x" * 32, b"u" * 32), c.OpenSession("nobody", bytes(32), b"u" * 32)
+    )
+    story.tell_ok(c.CloseSession(b"s" * 32))
+    story.tell(c.CloseSession(b"s" * 32))
     story.tell_ok(c.DeleteToken("agent:web-1"))
     story.tell(c.DeleteToken("agent:web-1"))
 

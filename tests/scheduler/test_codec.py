@@ -22,8 +22,9 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     bytes: st.binary(max_size=20),
     bool: st.booleans(),
     int | None: st.none() | INTEGERS,
-    tuple[tuple[str, int, int], ...]: st.lists(st.tuples(st.text(max_size=8), INTEGERS, INTEGERS), max_size=3)
-    .map(tuple),
+    tuple[tuple[str, int, int], ...]: st.lists(
+        st.tuples(st.text(max_size=8), INTEGERS, INTEGERS), max_size=3
+    ).map(tuple),
     tuple[int, ...]: st.lists(INTEGERS, max_size=3).map(tuple),
     tuple[tuple[int, str], ...]: st.lists(st.tuples(INTEGERS, st.text(max_size=8)), max_size=3).map(tuple),
 }

@@ -196,9 +196,7 @@ def test_a_migration_goes_in_slices_and_reads_are_right_in_between(
         cluster.put(job("job-0"))
         cluster.reopen()  # a restart goes on where the last slice ended
     assert cursors == [str(ROWS_MAX), str(2 * ROWS_MAX), ""]
-    wrong = cluster.store.rows(
-        "SELECT name FROM jobs WHERE held <> (labels LIKE '%hold%')"
-    )
+    wrong = cluster.store.rows("SELECT name FROM jobs WHERE held <> (labels LIKE '%hold%')")
     assert wrong == []
     assert cluster.store.value("SELECT count(*) FROM holds") == 0  # `finish` ran
     assert not any(isinstance(command, c.Migrate) for command in cluster.plan())

@@ -1,0 +1,77 @@
+"""Browser sessions, by the hash of their secret: each belongs to one token and ends with it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+from scheduler.store.tokens import Credential
+
+
+class Session(NamedTuple):
+    """A session as a request finds it, with its token as that is now."""
+
+    expires_ms: int
+    credential: Credential
+
+
+def by_digest(store: Store, sha256: bytes) -> Session | None:
+    row = store.row(
+        "SELECT s.expires_ms, t.name, t.role, coalesce(l.expires_ms, 0), coalesce(l.holder, ''),"
+        " coalesce(l.pool, '') FROM sessions s JOIN tokens t ON t.name = s.token"
+        " LEFT JOIN token_limits l ON l.name = t.name WHERE s.sha256 = ?",
+        (sha256,),
+    )
+    return None if row is None else Session(row[0], Credential._make(row[1:]))
+
+
+def find(store: Store, sha256: bytes) -> str | None:
+    """The token of a session."""
+    token: str | None = store.value("SELECT token FROM sessions WHERE sha256 = ?", (sha256,))
+    return token
+
+
+def insert(store: Store, sha256: bytes, token: str, *, created_ms: int, expires_ms: int) -> None:
+    store.write(
+        "INSERT INTO sessions (sha256, token, created_ms, expires_ms) VALUES (?, ?, ?, ?)",
+        (sha256, token, created_ms, expires_ms),
+    )
+
+
+def delete(store: Store, sha256: bytes) -> None:
+    store.write("DELETE FROM sessions WHERE sha256 = ?", (sha256,))
+
+
+def count(store: Store, token: str | None = None) -> int:
+    """Of one token, or all."""
+    number: int = (
+        store.value("SELECT count(*) FROM sessions")
+        if token is None
+        else store.value("SELECT count(*) FROM sessions WHERE token = ?", (token,))
+    )
+    return number
+
+
+def drop_oldest(store: Store, token: str | None = None) -> None:
+    """Of one token, or of all."""
+    where, values = ("", ()) if token is None else ("WHERE token = ?", (token,))
+    store.write(
+        "DELETE FROM sessions WHERE sha256 IN"
+        f" (SELECT sha256 FROM sessions {where} ORDER BY created_ms, sha256 LIMIT 1)",
+        values,
+    )
+
+
+def sweep(store: Store, before_ms: int, limit: int) -> int:
+    """Those that ended before that."""
+    return store.write(
+        "DELETE FROM sessions WHERE sha256 IN"
+        " (SELECT sha256 FROM sessions WHERE expires_ms < ? ORDER BY expires_ms, sha256 LIMIT ?)",
+        (before_ms, limit),
+    )
+
+
+def oldest_ms(store: Store) -> int | None:
+    """When the first of them ends, or has ended."""
+    first: int | None = store.value("SELECT min(expires_ms) FROM sessions")
+    return first
