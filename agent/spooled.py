@@ -1,8 +1,11 @@
 """One attempt in the spooler: its process group, its output, its end.
 
 1. The first process leads a session and a process group of its own; signals go to the group.
-2. The attempt ends when its first process ends; what is left of the group is killed then, before the
-   leader is reaped (until that its number cannot belong to anybody else).
+2. The attempt ends when its first process ends. What is left of the group gets LEAVING_MS to leave it, as
+   `setsid daemon &` and what forks and calls setsid do; what is still in it then is killed. At cancel,
+   timeout and the lease's end nothing is waited for. The group outlives its leader under the leader's
+   number, which the kernel gives to nobody while a member is left (and to others only after a whole round
+   of numbers).
 3. Output passes through a pipe, so that its limit holds: what exceeds it is read and thrown away, with a mark
    in the file and a word in the exit's detail; the work itself goes on. The tail is of the last bytes
    written, kept or not. No output, no file. A full disk costs output, never the work.
@@ -28,7 +31,9 @@ TAIL_FAILURE_BYTES = 16 << 10
 _READ_BYTES = 64 << 10
 _READS_A_TURN = 16
 _SETPRIV = next((p for p in ("/usr/bin/setpriv", "/bin/setpriv") if os.access(p, os.X_OK)), "")
-_IGNORED_BY_PYTHON = [signal.SIGPIPE, signal.SIGXFSZ]
+LEAVING_MS = 1_000  #: for a starved machine; a daemon needs some milliseconds
+#: The work finds every signal at its default, whatever Python and the spooler ignore for themselves.
+_DEFAULTS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
 class StartFailed(Exception):
@@ -84,7 +89,7 @@ def _spawn(command: Command, stdin: int, output: int, umask: int) -> int:
             ],
             setsid=True,
             setsigmask=[],
-            setsigdef=_IGNORED_BY_PYTHON,
+            setsigdef=_DEFAULTS,
         )
     except OSError as error:
         raise StartFailed(f"{command.argv[0]}: {error.strerror}") from error
@@ -99,8 +104,8 @@ class Spooled:
     """A running attempt."""
 
     __slots__ = (
-        "_discarded", "_output", "_root", "_size", "_tail", "_truncated", "attempt", "cause", "command",
-        "kill_at", "pid", "pipe", "started_boot_ms", "started_ms", "timeout_at",
+        "_discarded", "_ended", "_output", "_root", "_size", "_tail", "_truncated", "attempt", "cause",
+        "command", "kill_at", "leave_until", "pid", "pipe", "started_boot_ms", "started_ms", "timeout_at",
     )  # fmt: skip
 
     def __init__(self, command: Command, root: Path, null: int, umask: int) -> None:
@@ -136,6 +141,8 @@ class Spooled:
         timeout = command.timeout_ms
         self.timeout_at = self.started_boot_ms + timeout if timeout is not None else None
         self.kill_at: float | None = None
+        self.leave_until: float | None = None  #: the first process has ended, the group not yet
+        self._ended = (0, False, 0)
 
     def read(self) -> bool:
         """Take what the pipe holds, within a turn's share; False at its end."""
@@ -186,6 +193,9 @@ class Spooled:
 
     def stop(self, cause: str, grace_ms: float) -> None:
         """SIGTERM to the group now, SIGKILL after the grace; the first cause stands."""
+        if self.leave_until is not None:
+            self.leave_until = 0.0  # a real end that came first stands; what is left of it goes now
+            return
         if self.cause:
             return
         self.cause = cause
@@ -197,9 +207,29 @@ class Spooled:
         self.kill_at = None
         self.signal_group(signal.SIGKILL)
 
-    def exited(self, status: int, *, by_signal: bool, details: Mapping[str, str]) -> Exit:
-        """The leader is a zombie: end its group, take the last output, close everything."""
-        self.signal_group(signal.SIGKILL)
+    def exited(self, status: int, *, by_signal: bool) -> None:
+        """The first process is gone and reaped: the attempt's end, once the group has ended too."""
+        self._ended = (status, by_signal, wall_ms())
+        self.timeout_at = self.kill_at = None
+        self.leave_until = 0.0 if self.cause else boot_ms() + LEAVING_MS
+
+    def left(self, now_boot_ms: float) -> bool:
+        """After `exited`: whether the group has ended, which is seen to once its time is over."""
+        assert self.leave_until is not None
+        if now_boot_ms >= self.leave_until:
+            self.signal_group(signal.SIGKILL)
+            return True
+        try:
+            os.killpg(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False
+
+    def over(self, details: Mapping[str, str]) -> Exit:
+        """After `left`: take the last output, close everything."""
+        status, by_signal, finished_ms = self._ended
         if self.pipe >= 0:
             self.read()
             self.close_pipe()
@@ -214,7 +244,7 @@ class Spooled:
         return Exit(
             attempt=self.attempt,
             started_ms=self.started_ms,
-            finished_ms=wall_ms(),
+            finished_ms=finished_ms,
             exit_code=None if by_signal else status,
             signal=status if by_signal else None,
             reason=self.cause or "exit",

@@ -37,6 +37,7 @@ from agent.survivors import kill_survivors
 IDLE_MS = 30_000  #: without an agent and without work it ends; the next agent starts another
 PARENT_GONE_GRACE_MS = 1_000
 LEASE_GRACE_MS = 5_000  #: scheduler.protocol.KILL_GRACE_MS: the leader waits no longer than this
+LOOK_MS = 20  #: between looks at a group that outlives its leader
 COMPACT_BYTES = 4 << 20
 REMEMBERED = 20_000
 _DETAILS = {
@@ -66,6 +67,7 @@ class Spooler:
         self._journal = RecordFile(data / "spool.journal")
         self._running: dict[int, Spooled] = {}
         self._by_pid: dict[int, Spooled] = {}
+        self._leaving: list[Spooled] = []  #: of the running, those whose first process has ended
         self._by_pipe: dict[int, Spooled] = {}
         self._exits: dict[int, Exit] = {}
         self._seen: OrderedDict[int, None] = OrderedDict()
@@ -174,11 +176,15 @@ class Spooler:
                 min(s.kill_at or now + 1e9, s.timeout_at or now + 1e9, self._lease_of(s, now))
                 for s in self._running.values()
             )
+            if self._leaving:  # nothing tells when a group of others' children ends
+                nearest = min(nearest, now + LOOK_MS)
             return max(0.0, min(1.0, (nearest - now) / 1000 + 0.001))
         return None if self._connection else self._idle_ms / 1000 + 0.001
 
     def _lease_of(self, spooled: Spooled, now: float) -> float:
-        return self._lease_until if spooled.command.kill_on_lease_end and not spooled.cause else now + 1e9
+        """When its lease ends it; far away where none does, or it is ending already."""
+        ends = spooled.command.kill_on_lease_end and not spooled.cause and spooled.leave_until != 0.0
+        return self._lease_until if ends else now + 1e9
 
     def _handle(self, handle: int, events: int) -> None:
         spooled = self._by_pipe.get(handle)
@@ -311,24 +317,32 @@ class Spooler:
     # -- ends
 
     def _reap(self) -> None:
-        while self._running:
+        while self._by_pid:
             try:
-                child = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                child = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG)
             except ChildProcessError:
-                return
+                break
             if child is None:
-                return
+                break
             spooled = self._by_pid.pop(child.si_pid, None)
             if spooled is not None:
-                pipe = spooled.pipe
-                if pipe >= 0:
-                    del self._by_pipe[pipe]
-                    self._poll.unregister(pipe)
-                by_signal = child.si_code != os.CLD_EXITED
-                self._ended(spooled.exited(child.si_status, by_signal=by_signal, details=_DETAILS))
-                del self._running[spooled.attempt]
-            os.waitpid(child.si_pid, 0)
-            self._idle_since = boot_ms()
+                spooled.exited(child.si_status, by_signal=child.si_code != os.CLD_EXITED)
+                self._leaving.append(spooled)
+        if self._leaving:
+            self._let_leave()
+
+    def _let_leave(self) -> None:
+        """Attempts whose first process has ended end with their group."""
+        now = boot_ms()
+        over = [spooled for spooled in self._leaving if spooled.left(now)]
+        for spooled in over:
+            if spooled.pipe >= 0:
+                del self._by_pipe[spooled.pipe]
+                self._poll.unregister(spooled.pipe)
+            self._ended(spooled.over(_DETAILS))
+            self._leaving.remove(spooled)
+            del self._running[spooled.attempt]
+        self._idle_since = now
 
     def _ended(self, ended: Exit) -> None:
         self._exits[ended.attempt] = ended

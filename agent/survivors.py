@@ -10,11 +10,36 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Mapping
 
 MARK = "CRONCLAVE_INSTALLATION"
 _TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 _SLACK_MS = 50.0  #: start times in /proc are in clock ticks
+_DEAD = (b"Z", b"X")
+_LOOK_S = 0.005
+_PATIENCE_S = 10.0  #: with one that the kernel lets not die yet: it runs nothing of its own any more
+
+
+def _stat(path: str) -> list[bytes] | None:
+    """The fields behind the name; None: gone."""
+    try:
+        with open(path, "rb") as file:
+            return file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+
+
+def _dead(pid: str, state: bytes) -> bool:
+    """Whether none of its threads runs: a first thread that ended is a zombie while others go on."""
+    if state not in _DEAD:
+        return False
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return True
+    stats = [_stat(f"/proc/{pid}/task/{thread}/stat") for thread in threads]
+    return all(stat is None or stat[0] in _DEAD for stat in stats)
 
 
 def _sessions_and_starts() -> list[tuple[int, int, float]]:
@@ -23,12 +48,8 @@ def _sessions_and_starts() -> list[tuple[int, int, float]]:
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
-        try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                rest = file.read().rpartition(b")")[2].split()
-        except OSError:
-            continue
-        if rest[0] not in (b"Z", b"X"):
+        rest = _stat(f"/proc/{name}/stat")
+        if rest is not None and not _dead(name, rest[0]):
             found.append((int(name), int(rest[3]), int(rest[19]) * _TICK_MS))
     return found
 
@@ -58,16 +79,17 @@ def survivors(sessions: Mapping[int, float], installation: str) -> list[int]:
 
 
 def kill_survivors(sessions: Mapping[int, float], installation: str) -> int:
-    """SIGKILL them until none is found (a fork may outrun one look); how many were killed."""
-    killed = 0
-    for _ in range(20):
-        pids = survivors(sessions, installation)
-        if not pids:
-            break
+    """SIGKILL them until none is left (a fork may outrun one look, a death takes its time); how many."""
+    killed: set[int] = set()
+    until = time.monotonic() + _PATIENCE_S
+    while pids := survivors(sessions, installation):
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
-                killed += 1
+                killed.add(pid)
             except ProcessLookupError:
                 continue
-    return killed
+        if time.monotonic() >= until and killed.issuperset(pids):
+            break
+        time.sleep(_LOOK_S)
+    return len(killed)

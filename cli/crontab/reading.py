@@ -24,6 +24,7 @@ _ENVIRONMENT = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z_][A-Za-z0-9_]*)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SCHEDULE = re.compile(r"\s*-?(@[^\s]+|(?:[^\s]+[ \t]+){4}[^\s]+)(?:[ \t]+(.*))?", re.DOTALL)
 _SIXTH_FIELD = re.compile(r"(?:[*?]|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?(?:,[0-9*/-]+)*")
+_BACKGROUND = re.compile(r"(?<![&>|])&\s*$")
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
@@ -292,6 +293,8 @@ def _remarks(line: _Line, expression: str, user: str) -> Iterator[str]:
     yield from lint(expression)
     if line.text.startswith("-"):
         yield "the leading - (no log entry) has no meaning here"
+    if _BACKGROUND.search(line.rest):
+        yield "what it leaves running ends a second after it: `setsid COMMAND >FILE 2>&1 &` lives on"
     if user:
         yield f"it runs as the agent's user, not as {user}: put an agent of that user into a pool"
 

@@ -27,10 +27,14 @@ class Spool:
     def __init__(self, data: Path, *options: str) -> None:
         (data / "output").mkdir(parents=True, exist_ok=True)
         self.data = data
+        self._options = options
+        self.start()
+
+    def start(self) -> None:
         self.process = subprocess.Popen(
             [
-                sys.executable, "-m", "agent.spooler", "--data", str(data), "--boot-id", "boot",
-                "--installation", data.name, "--parent-pid", str(os.getpid()), *options,
+                sys.executable, "-m", "agent.spooler", "--data", str(self.data), "--boot-id", "boot",
+                "--installation", self.data.name, "--parent-pid", str(os.getpid()), *self._options,
             ],
             cwd=REPOSITORY,
         )  # fmt: skip
@@ -47,6 +51,8 @@ class Spool:
             except OSError:
                 self.socket.close()
                 assert time.monotonic() < deadline
+                if self.process.poll() is not None:  # its patience ended before we came
+                    self.start()
         self.unpacker = Unpacker()
         self.messages = []
 
@@ -183,3 +189,90 @@ def test_a_lease_that_has_ended_is_not_revived(tmp_path: Path, monkeypatch: pyte
             signal.set_wakeup_fd(wakeup)
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+
+
+def living(mark: str) -> list[int]:
+    """Processes with this word in their command line."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if folder.name.isdecimal() and mark.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
+
+
+LATE = (
+    "import os, sys, time\n"
+    "if os.fork(): os._exit(0)\n"
+    "time.sleep(0.2)\n"
+    "os.setsid()\n"
+    "if os.fork(): os._exit(0)\n"
+    "os.execvp('sleep', ['sleep', sys.argv[1]])\n"
+)
+REPEATED = 100
+
+
+@pytest.mark.parametrize(
+    ("recipe", "left"),
+    [
+        ("setsid sleep {mark} >/dev/null 2>&1 &", REPEATED),
+        ("( setsid sleep {mark} >/dev/null 2>&1 & ) ; exit 0", REPEATED),
+        ('setsid --fork sleep {mark} >/dev/null 2>&1', REPEATED),
+        ("sleep {mark} >/dev/null 2>&1 &", 0),
+        ("nohup sleep {mark} >/dev/null 2>&1 &", 0),
+    ],
+)
+def test_what_has_a_session_of_its_own_is_left_and_nothing_else(
+    spool: Spool, recipe: str, left: int
+) -> None:
+    _leaves(spool, recipe, REPEATED, left)
+
+
+def test_a_daemon_that_takes_its_session_late_is_left(spool: Spool) -> None:
+    (spool.data / "late.py").write_text(LATE)
+    _leaves(spool, f"{sys.executable} -S -E {spool.data}/late.py {{mark}} </dev/null >/dev/null 2>&1", 20, 20)
+
+
+def _leaves(spool: Spool, recipe: str, repeated: int, left: int) -> None:
+    mark = f"{6_000 + os.getpid() / 1e7:.7f}"  # seconds that nobody else sleeps
+    try:
+        for attempt in range(1, repeated + 1):
+            spool.tell(command(attempt, recipe.format(mark=mark)))
+        ends = [spool.expect("exit") for _ in range(repeated)]
+        assert {(end[4], end[6]) for end in ends} == {(0, "exit")}
+        deadline = time.monotonic() + DEADLINE_S
+        while len(living(mark)) != left and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert len(living(mark)) == left
+    finally:
+        for pid in living(mark):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_cancel_does_not_wait_for_what_may_leave(spool: Spool) -> None:
+    spool.tell(command(1, "trap 'exit 7' TERM; sleep 60 & wait", grace_ms=60_000))
+    spool.expect("started")
+    spool.tell(["cancel", 1])
+    end = spool.expect("exit")
+    assert end[6] == "cancelled"
+
+
+def test_the_end_that_came_first_stands_while_the_group_leaves(spool: Spool) -> None:
+    go = spool.data / "gone"
+    spool.tell(command(1, f"sleep 60 & touch {go}; exit 3"))
+    deadline = time.monotonic() + DEADLINE_S
+    while not go.exists():
+        assert time.monotonic() < deadline
+    spool.tell(["cancel", 1])
+    end = spool.expect("exit")
+    assert end[6] in ("exit", "cancelled")  # whichever the spooler saw first; never both, never none
+    assert (end[4] == 3) == (end[6] == "exit")
+
+
+def test_work_finds_every_signal_at_its_default(spool: Spool) -> None:
+    evidence = spool.data / "signals"
+    spool.tell(command(1, f"grep -E '^Sig(Ign|Blk)' /proc/self/status > {evidence}"))
+    spool.expect("exit")
+    theirs = sum(1 << number - 1 for number in signal.valid_signals())  # two are the C library's own
+    _, blocked, _, ignored = evidence.read_text().split()
+    assert (int(blocked, 16) & theirs, int(ignored, 16) & theirs) == (0, 0)

@@ -324,3 +324,12 @@ def test_one_foreign_byte_costs_its_line_alone() -> None:
 
     assert [job["run"] for job in result.jobs] == ["ok", "fine"]
     assert [problem.line for problem in result.problems] == [2]
+
+
+@pytest.mark.parametrize(
+    ("command", "noted"),
+    [("nohup /opt/x &", True), ("/opt/x >/y 2>&1 & ", True), ("/opt/x && /opt/y", False), ("x 2>&1", False)],
+)
+def test_what_a_line_leaves_in_the_background_is_noted(command: str, noted: bool) -> None:
+    reasons = [note.reason for note in imported(f"1 1 * * * {command}\n").notes]
+    assert any("setsid COMMAND" in reason for reason in reasons) is noted
