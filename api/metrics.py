@@ -67,6 +67,21 @@ class _NodeCollector(Collector):
                 "States that were damaged or differed from the majority's, kept for a person to look at.",
                 status.states_aside,
             ),
+            (
+                "state_disputed",
+                "1 after rows differed from the peers' and no majority said whose are wrong.",
+                status.state_disputed,
+            ),
+            (
+                "slices_compared",
+                "Slices of rows compared with the peers since the start.",
+                status.slices_compared,
+            ),
+            (
+                "rounds_compared",
+                "Times that all rows were gone through since the start.",
+                status.rounds_compared,
+            ),
             ("agents_here", "Agents that hang on this node.", self.agents_here),
         ]
         for name, text, value in values:

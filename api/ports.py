@@ -96,6 +96,9 @@ class NodeStatus:
     longest_turn_ms: int = 0  #: of the last minute or two
     not_ready: str = ""  #: why; empty: it is
     states_aside: int = 0  #: states that were damaged or differed, kept for a person to look at
+    state_disputed: bool = False  #: rows of it differ from the peers', and no majority says whose are wrong
+    slices_compared: int = 0  #: slices of its rows, with the peers, since its start
+    rounds_compared: int = 0  #: times that the last of all slices was compared since then
     peers: Sequence[PeerStatus] = field(default_factory=tuple)
 
 

@@ -55,11 +55,12 @@ from node.identity import (
 from node.office import GIVEN_UP, Office
 from node.pending import Pending
 from node.recent import RecentEvents
+from node.scrub import Scrub
 from node.state import ApplyError, ReplicatedState
 from node.storage import Storage
 from node.supervisor import EXIT_ANEW, EXIT_REFUSED, die_with_parent
 from scheduler import codec, formats
-from scheduler.commands import Lead
+from scheduler.commands import Compare, Lead
 from scheduler.machine import AppliedEntry
 from scheduler.store.connection import StoreError
 from scheduler.ticks import tzdata_version
@@ -67,10 +68,8 @@ from scheduler.ticks import tzdata_version
 log = logging.getLogger("cronclave.core")
 
 COPIES = "copies"  #: directory of copies of the state, for peers and from them
-MARKS_TOLD = 8
 BEHIND_MAX = 1_000  #: entries to apply; with more a node is not ready
 LOOK_S = 0.02  #: whoever waits for the look at the state to end, waits no longer than this
-COMPARE_S = 1.0
 
 
 class Core:
@@ -87,7 +86,6 @@ class Core:
         self._version = software_version()
         self._told_role: tuple[Any, ...] = ()
         self._told_s = 0.0
-        self._compared_s = 0.0
         self._states_aside = aside(config.data)
         self.refusal: str | None = None
         self._state = ReplicatedState(config.data, config.cluster, self._applied, self._reopened)
@@ -98,6 +96,7 @@ class Core:
         self._front = FrontSocket(
             self._reactor, config.data, on_message=self._take, on_lost=self._pending.forget
         )
+        self._scrub = Scrub(self._state, lambda command: self._consensus.propose(self._frame(command)))
         self._office = Office(
             self._consensus, self._front, self._storage, in_doubt=lambda: self._state.inspection.holds_back
         )
@@ -203,7 +202,7 @@ class Core:
         self._consensus.hold(self._state.inspection.holds_back)
         if not self._ending.has_begun:
             self._office.look(now_s)
-        self._compare_states(now_s)
+        self._scrub.look(now_s, self._consensus.peers, leads=self._consensus.role is Role.LEADER)
         if self._ending.step(now_s, front_is_there=bool(self._front.uid)):
             self._reactor.stop()
         self._tell_status(now_s)
@@ -211,11 +210,14 @@ class Core:
         return min(wait_s, LOOK_S if self._state.inspection.is_on else bridge.STATUS_S)
 
     def _lead_frame(self) -> bytes:
+        return self._frame(Lead(self._config.name, self._config.zone, self._consensus.term, tzdata_version()))
+
+    def _frame(self, command: Lead | Compare) -> bytes:
+        """The core's own word."""
         self._own_sequence += 1
-        lead = Lead(self._config.name, self._config.zone, self._consensus.term, tzdata_version())
         return codec.encode_frame(
             codec.Frame(
-                self._own_front, self._own_sequence, self._own_sequence, (codec.encode_command(lead),)
+                self._own_front, self._own_sequence, self._own_sequence, (codec.encode_command(command),)
             )
         )
 
@@ -293,15 +295,6 @@ class Core:
         else:
             raise ValueError(f"unknown question {what!r}")
 
-    def _compare_states(self, now_s: float) -> None:
-        """Raises DivergedError when a majority has another state than this node at one place of the log."""
-        if now_s - self._compared_s < COMPARE_S:
-            return
-        self._compared_s = now_s
-        index = majority.differs_at(self._state.marks, self._consensus.peers())
-        if index is not None:
-            raise DivergedError(f"the state of this node differs from the majority's at log index {index}")
-
     # -- status ----------------------------------------------------------------------------------
 
     def _local_status(self) -> dict[str, Any]:
@@ -309,9 +302,7 @@ class Core:
         state = self._state.machine.state
         space = self._storage.look(time.monotonic())
         return {
-            majority.MARKS: {
-                str(index): mark.hex() for index, mark in sorted(self._state.marks.items())[-MARKS_TOLD:]
-            },
+            **self._scrub.status(),
             "free_bytes": space.free_bytes,
             majority.LOW: space.low,
             "tzdata": state.tzdata,
@@ -377,6 +368,9 @@ class Core:
             "ready": not not_ready,
             "not_ready": not_ready,
             "states_aside": self._states_aside,
+            "state_disputed": self._scrub.is_disputed,
+            "slices_compared": self._state.slices_compared,
+            "rounds_compared": self._state.rounds_compared,
             "state_hash": state.hash.hex(),
             "ledger_head": state.ledger_head.hex(),
             "format": state.format,

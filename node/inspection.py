@@ -35,6 +35,7 @@ class _Look:
     path: Path
     begun_s: float
     suspected: str
+    holds_back: bool
     problems: list[str] = field(default_factory=list)
     error: Exception | None = None
     finished: bool = False
@@ -56,14 +57,14 @@ class Inspection:
         self._look: _Look | None = None
         self._sound: tuple[Path | None, float] = (None, 0.0)
 
-    def begin(self, path: Path, *, suspected: str = "") -> None:
-        """Look at this file. `suspected`: who met what, if anybody did."""
+    def begin(self, path: Path, *, suspected: str = "", holds_back: bool = True) -> None:
+        """Look at this file. `suspected`: who met what, if anybody did; `holds_back`: rule 1."""
         if suspected:
             sound, at_s = self._sound
             if self._look is not None or (sound == path and self._clock() - at_s < AGAIN_S):
                 return
             log.error("the state may be damaged and is looked at: %s", suspected)
-        look = self._look = _Look(path, self._clock(), suspected)
+        look = self._look = _Look(path, self._clock(), suspected, holds_back)
         self._spawn(look.make)
 
     @property
@@ -73,7 +74,8 @@ class Inspection:
     @property
     def holds_back(self) -> bool:
         """Rule 1."""
-        return self._look is not None and self._clock() - self._look.begun_s < HOLD_S
+        look = self._look
+        return look is not None and look.holds_back and self._clock() - look.begun_s < HOLD_S
 
     def settle(self) -> None:
         """Take over what was found. Raises DamagedError, and what broke the look off."""

@@ -119,7 +119,7 @@ class Office:
 
     def _is_silent(self, now_s: float) -> bool:
         """Longer than there is patience for."""
-        if self._front.is_dead:
+        if self._front.is_dead or self._front.lives(now_s):
             return not self._front.lives(now_s)
         ages_s = self.ages_s(now_s)
         for peer in self._consensus.peers():

@@ -35,6 +35,7 @@ from node.config import ConfigError, NodeConfig, load_config
 from node.identity import JOURNAL, PRIVATE, STARTED, load_identity, lock_data, write_atomically
 from node.state import FILE, ReplicatedState
 from scheduler.machine.renewal import Renewal, renew
+from scheduler.store import soundness
 from scheduler.store import state as state_rows
 from scheduler.store.backup import BackupError
 from scheduler.store.connection import Error, Store, StoreError, sync
@@ -105,6 +106,10 @@ def recover(config_path: Path, wishes: Wishes) -> dict[str, object]:
     try:
         load_identity(config)
         state = _live_state(config.data)
+        if found := soundness.problems(state):
+            raise RestoreError(
+                f"{state}: damaged ({'; '.join(found)}): recover from another survivor, or restore a backup"
+            )
         kept = _free_name(_beside(config.data, "before-recover"))
 
         def fill(directory: Path) -> int:

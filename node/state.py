@@ -22,11 +22,13 @@ from node.storage import LOW_BYTES
 from node.write_ahead import WriteAhead
 from scheduler.formats import NewerFormatError
 from scheduler.machine import AppliedEntry, Machine
+from scheduler.store import slices
 from scheduler.store.connection import Error, Store, is_damage, is_of_disk
 
 FILE = "state.db"
 MARK_EVERY = 64  #: log indices at which the state's hash is noted, the same on all nodes
 MARKS_KEPT = 32
+SLICES_KEPT = 32
 
 
 class ApplyError(Exception):
@@ -55,6 +57,11 @@ class ReplicatedState:
         self._on_reopened = on_reopened
         self._spawn = spawn
         self.marks: dict[int, bytes] = {}  #: log index → hash of the state there
+        self.slices: dict[int, bytes] = {}  #: log index → digest of the rows that a Compare named there
+        self.slice_names: dict[int, str] = {}  #: log index → what rows these are
+        self.next_slice = slices.BEGIN  #: where the next Compare goes on
+        self.slices_compared = self.rounds_compared = 0  #: since the start
+        self._rows: slices.Reader | None = None
         self.inspection = Inspection(spawn)
         self._generation = self._current()
         self._open()
@@ -105,6 +112,8 @@ class ReplicatedState:
             self.marks[applied.position.index] = self._machine.state.hash
             if len(self.marks) > MARKS_KEPT:
                 del self.marks[min(self.marks)]
+        if result.compared is not None:
+            self._compare(applied.position.index, result.compared)
         self._write_ahead.look()
         self._on_applied(result)
 
@@ -161,7 +170,24 @@ class ReplicatedState:
     def close(self) -> None:
         self._close_store()
 
+    def _compare(self, index: int, place: bytes) -> None:
+        """Read the slice as it is at this entry: nothing else is applied meanwhile."""
+        if self._rows is None:
+            self._rows = slices.Reader(self.path)
+        found = self._rows.slice(place)
+        self.next_slice = found.next
+        self.slices_compared += 1
+        self.rounds_compared += found.next == slices.BEGIN
+        self.slices[index] = found.digest
+        self.slice_names[index] = f"{found.first} to {found.last}" if found.last else f"from {found.first} on"
+        if len(self.slices) > SLICES_KEPT:
+            oldest = min(self.slices)
+            del self.slices[oldest], self.slice_names[oldest]
+
     def _close_store(self) -> None:
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
         self.inspection.forget()
         self._write_ahead.close()
         self._store.close()

@@ -60,6 +60,7 @@ COMMAND_TAGS: dict[type[Any], int] = {
     c.EndRestore: 55,
     c.Lead: 60,
     c.Barrier: 61,
+    c.Compare: 62,
 }
 
 COMMAND_FORMATS: dict[type[Any], int] = {}

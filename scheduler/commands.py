@@ -431,6 +431,14 @@ class Barrier:
     """No effect: its commit proves that whoever waits for it reads no stale state."""
 
 
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """No effect: every node reads the rows from this place on at exactly this entry, so that they can be
+    compared."""
+
+    place: bytes  #: see scheduler.store.slices; empty: from the beginning
+
+
 Command = (
     PutJobs
     | DeleteJob
@@ -469,6 +477,7 @@ Command = (
     | EndRestore
     | Lead
     | Barrier
+    | Compare
 )
 
 

@@ -1,6 +1,7 @@
 """A story with jobs on top of consensus, and what must hold of them.
 
 hash      every node's running hash is the same behind the same entry (and behind a replay of it)
+rows      members at one index have the same rows and index entries (what node/scrub.py compares)
 ticks     every due tick has exactly one outcome (scheduler.verify), no two runs have the same tick
 starts    what really started has a grant in the state, and started while no other attempt of its task ran
 acked     a manual run or a job whose client saw "ok" is on every member at the end, once
@@ -22,6 +23,7 @@ from scheduler.commands import CancelRun, Command, Lead, Outcome, PauseJob, PutJ
 from scheduler.machine import AppliedEntry
 from scheduler.model import parse_job, seed
 from scheduler.store import attempts as attempt_rows
+from scheduler.store.slices import slices_of
 from scheduler.verify import verify
 
 AGENTS = 3
@@ -216,6 +218,17 @@ class JobsWorld(World):
                 row = attempt_rows.get(store, attempt)
                 if row is None or row.fence != fence or row.state in ("assigned", "revoked"):
                     fail("starts", f"{node.name}: attempt {attempt} started with grant {fence}: {row}")
+
+        self._check_rows(members)
+
+    def _check_rows(self, members: list[Node]) -> None:
+        known: dict[int, tuple[list[bytes], str]] = {}
+        for node in members:
+            replica = self.state(node).replica
+            digests = [each.digest for each in slices_of(replica.path)]
+            first, of = known.setdefault(replica.machine.state.idx, (digests, node.name))
+            if first != digests:
+                self.invariants.fail("rows", f"{node.name} and {of} differ at {replica.machine.state.idx}")
 
     def _check_acked(self, node: Node, runs: list[tuple[object, ...]]) -> None:
         by_actor: dict[object, list[object]] = {}

@@ -25,7 +25,7 @@ def done(**value: object) -> Outcome:
 class Context:
     """One per machine, used for every command."""
 
-    __slots__ = ("events", "graphs", "members_of", "state", "store")
+    __slots__ = ("compared", "events", "graphs", "members_of", "state", "store")
 
     def __init__(self, store: Store, state: State, members_of: Callable[[bytes], Sequence[str]]) -> None:
         self.store = store
@@ -33,6 +33,7 @@ class Context:
         self.state = state
         self.graphs = Graphs(store)
         self.events: list[Event] = []
+        self.compared: bytes | None = None  #: the place of the entry's latest Compare
 
     @property
     def stamp_ms(self) -> int:

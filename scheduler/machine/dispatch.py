@@ -64,6 +64,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], c.Outcome]] = {
     c.EndRestore: reconciliation.end_restore,
     c.Lead: leadership.lead,
     c.Barrier: leadership.barrier,
+    c.Compare: upkeep.compare,
 }
 
 _KEYED = (c.PutJobs, c.DeleteJob, c.RunJob)

@@ -50,6 +50,7 @@ class AppliedEntry:
     frames: list[tuple[str, int, list[Outcome]]]  #: (front, seq, outcomes), in the order of the entry
     events: list[tuple[int, int, Event]]  #: (index of the command, number within it, event)
     encoded: list[bytes]  #: the same, as codec.encode_events packed them frame by frame
+    compared: bytes | None = None  #: the place whose rows are to be compared at this entry
 
 
 class Machine:
@@ -98,7 +99,8 @@ class Machine:
         state_rows.save(self.store, state)
         self.store.commit()
         self._failed = False
-        return AppliedEntry(state.idx, state.stamp_ms, answered, events, packed_events)
+        compared, self._context.compared = self._context.compared, None
+        return AppliedEntry(state.idx, state.stamp_ms, answered, events, packed_events, compared)
 
     def _apply_frame(
         self, data: bytes, events: list[tuple[int, int, Event]], packed_events: list[bytes]

@@ -1,9 +1,9 @@
-"""Purge and Sweep: what keeps the state bounded, in slices. The ledger stays."""
+"""Purge and Sweep: what keeps the state bounded, the ledger stays. Compare: what keeps it right."""
 
 from __future__ import annotations
 
-from scheduler.commands import Outcome, Purge, Sweep
-from scheduler.machine.context import Context, done, refused
+from scheduler.commands import Compare, Outcome, Purge, Sweep
+from scheduler.machine.context import OK, Context, done, refused
 from scheduler.store import agents as agent_rows
 from scheduler.store import fronts as front_rows
 from scheduler.store import idempotency as idempotency_rows
@@ -43,3 +43,10 @@ def sweep(ctx: Context, command: Sweep) -> Outcome:
     agents = agent_rows.drop_former(ctx.store, command.before_ms, limit)
     sessions = session_rows.sweep(ctx.store, command.before_ms, limit)
     return done(keys=keys, fronts=len(fronts), agents=agents, sessions=sessions)
+
+
+def compare(ctx: Context, command: Compare) -> Outcome:
+    """The rows are read once the entry is stored; what they are is no part of its outcome, which is the same
+    on a node whose rows are wrong."""
+    ctx.compared = command.place
+    return OK

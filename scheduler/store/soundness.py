@@ -33,4 +33,5 @@ def problems(path: Path) -> list[str]:
         if not is_damage(error):
             raise
         return [str(error)]
-    return [] if found == ["ok"] else found
+    lines = [line for each in found for line in each.splitlines() if not line.startswith("***")]
+    return [] if lines == ["ok"] else lines[:PROBLEMS_TOLD]

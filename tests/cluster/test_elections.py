@@ -364,7 +364,7 @@ def test_votes_count_of_voters_alone_once_each_and_for_this_term() -> None:
     assert bench["a"].role() is Role.LEADER
 
 
-# ---- rule 4: nobody stands without a vote or without its state, or when it is about to end
+# ---- rule 4: nobody stands without a vote or without its state, when it is about to end or doubts its state
 
 
 def without_a_vote(bench: Bench) -> None:
@@ -379,7 +379,11 @@ def about_to_end(bench: Bench) -> None:
     bench["b"].elections.retires = True
 
 
-@pytest.mark.parametrize("unfit", [without_a_vote, without_its_state, about_to_end])
+def in_doubt_of_its_state(bench: Bench) -> None:
+    bench["b"].elections.hold(True)
+
+
+@pytest.mark.parametrize("unfit", [without_a_vote, without_its_state, about_to_end, in_doubt_of_its_state])
 def test_who_must_not_lead_neither_asks_nor_stands(bench: Bench, unfit: Callable[[Bench], None]) -> None:
     round = round_of_question(bench, "b")
     unfit(bench)
@@ -390,6 +394,16 @@ def test_who_must_not_lead_neither_asks_nor_stands(bench: Bench, unfit: Callable
 
     assert questions(bench, "b", "c", 3 * TIMINGS.election_max_s) == 0
     assert bench["b"].term() == 1
+
+
+def test_who_trusts_its_state_again_asks_at_once_where_nobody_leads(bench: Bench) -> None:
+    bench["b"].elections.hold(True)
+    lose(bench, "b")
+    assert questions(bench, "b", "c", TIMINGS.election_max_s) == 0
+
+    bench["b"].elections.hold(False)
+
+    assert questions(bench, "b", "c", WELL_BEFORE_A_TIMEOUT_S) > 0
 
 
 def test_who_may_stand_again_waits_a_whole_timeout_and_asks(bench: Bench) -> None:

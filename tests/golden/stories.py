@@ -17,7 +17,7 @@ FOREVER = 1 << 61
 def every_command(story: Recorder) -> None:
     """Each command of the union, accepted; most of them refused once too."""
     story.lead()
-    story.tell_ok(c.Barrier(), c.PutToken("bootstrap", bytes(32), "admin"))
+    story.tell_ok(c.Barrier(), c.Compare(b""), c.PutToken("bootstrap", bytes(32), "admin"))
     story.tell(c.PutToken("bootstrap", b"x" * 32, "admin"), c.Lead("node-b", "zone-b", 0))
     _joining(story)
     _jobs(story)

@@ -14,11 +14,11 @@ import pytest
 
 from bench.cluster import Cluster, Node, wait_for
 from tests.e2e.cluster import DEADLINE_S, NewCluster
-from tests.node.damaged import PAGE_BYTES, TABLE_INTERIOR, TABLE_LEAF, flip, flip_many, pages_of
+from tests.node.damaged import PAGE_BYTES, TABLE_INTERIOR, TABLE_LEAF, flip, flip_many, pages_of, place_of
 
 pytestmark = pytest.mark.cluster
 
-JOBS = 300
+JOBS = 100
 
 
 def filled(new_cluster: NewCluster) -> tuple[Cluster, Node]:
@@ -102,3 +102,24 @@ def test_damage_that_a_reader_meets_while_the_node_runs_is_not_served(new_cluste
     wait_for(set_aside, DEADLINE_S, "the state is set aside", 0.1)
     wait_for(lambda: cluster.ready(number), DEADLINE_S, "the follower is ready again")
     assert len({hashes for _, hashes, _ in cluster.equal_heads().values()}) == 1
+
+
+def test_single_flipped_bit_in_a_value_is_found_by_comparing_and_mended(new_cluster: NewCluster) -> None:
+    """SQLite finds nothing wrong with the file, and no hash differs."""
+    cluster, victim = filled(new_cluster)
+    command = f"/bin/echo {42:0400}"
+    flip(state_file(victim), place_of(state_file(victim), command.encode()) + 200)
+
+    victim.start()
+    number = cluster.nodes.index(victim)
+    cluster.wait_ready()
+    kept = victim.data / "state" / "diverged-1"
+    wait_for(kept.exists, 2 * DEADLINE_S, "the comparison finds it", 0.2)
+
+    assert "rows in the state of this node differ from the majority's" in victim.log.read_text()
+    wait_for(lambda: cluster.ready(number), DEADLINE_S, "the follower is ready again")
+    assert len({hashes for _, hashes, _ in cluster.equal_heads().values()}) == 1
+    told = cluster.client.send("GET", "/v1/jobs/yearly-42?consistency=stale", node=number).body
+    assert command.encode() in told
+    for other in cluster.nodes:
+        assert other is victim or not list((other.data / "state").glob("diverged-*"))

@@ -25,6 +25,7 @@ from scheduler.store import state as state_rows
 from scheduler.store.backup import BackupError, seal
 from scheduler.store.connection import Store
 from scheduler.store.restores import SPAN
+from tests.node.damaged import INDEX_LEAF, PAGE_BYTES, flip, pages_of
 from tests.node.test_config import GOOD, write
 from tests.scheduler.story import START_MS, Story, job
 
@@ -257,6 +258,16 @@ def test_recover_keeps_the_old_directory_and_works_on_a_stopped_node_alone(
     assert (state.restores, state.idx) == (2, before.idx + SPAN)
     assert state.cluster == load_config(config, {}).cluster != "c1"
     assert state_in(Path(str(facts["kept"]))) == before
+
+
+def test_recover_makes_no_cluster_of_a_damaged_state(backup: Path, config: Path, tmp_path: Path) -> None:
+    restore(backup, config, WISHES)
+    state = next((tmp_path / "data" / "state").glob("*/state.db"))
+    for page in pages_of(state, INDEX_LEAF):
+        flip(state, page * PAGE_BYTES, 7)
+
+    with pytest.raises(RestoreError, match=r"damaged.*another survivor, or restore a backup"):
+        recover(config, Wishes("recover", 1_000, catchup=False, number=None))
 
 
 def test_recover_applies_what_the_log_holds_behind_the_state(
