@@ -34,6 +34,7 @@ from scheduler.protocol import (
     PING_MS,
     SILENCE_MS,
     SUBPROTOCOL,
+    Challenge,
     Finished,
     Goodbye,
     Hello,
@@ -70,7 +71,9 @@ class Fenced(Exception):
 class Listener(Protocol):
     """Who works behind the connection."""
 
-    def hello(self) -> Hello: ...
+    def hello(self, nonce: bytes) -> Hello:
+        """Signed over the node's challenge."""
+
 
     def accept(self, welcome: Welcome) -> str:
         """Why this cluster is refused; empty: it is ours, and everything unsaid may be said now."""
@@ -181,9 +184,14 @@ class Connection:
         return False
 
     async def _greet(self, socket: ClientConnection, url: str) -> str:
-        """Hello and Welcome; why not, or nothing."""
+        """Challenge, Hello and Welcome; why not, or nothing."""
+        asked, *_ = decode(await asyncio.wait_for(socket.recv(decode=False), WELCOME_TIMEOUT_S))
+        if isinstance(asked, Leave):
+            return self._told_to_leave(asked)
+        if not isinstance(asked, Challenge):
+            return f"expected Challenge, got {type(asked).__name__}"
         hello_ms = boot_ms()
-        hello = self._listener.hello()
+        hello = self._listener.hello(asked.nonce)
         self._slots = hello.slots
         await socket.send(encode([hello]))
         while True:

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.clock import wall_ms
+from agent.key import FILE as KEY_FILE
+from agent.key import InstallationKey, Keyless, load_key
 from agent.records import write_whole
+from scheduler.protocol import installation_of, session_name
 
 
 class Occupied(Exception):
@@ -21,7 +24,7 @@ class Occupied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    installation: str  #: random, made at the first start of the data directory
+    installation: str  #: of the data directory's key (agent.key)
     cluster: str = ""  #: uid that the agent is pinned to
     restores: int = 0
     boot_id: str = ""  #: of the host when the agent last started
@@ -41,7 +44,7 @@ def next_session(data: Path, identity: Identity) -> tuple[Identity, str]:
     with contextlib.suppress(OSError):
         # A full disk must not keep an agent from reporting what ended; the clock alone is nearly as good.
         store(data, identity)
-    return identity, f"{identity.started:016x}-{secrets.token_hex(8)}"
+    return identity, session_name(identity.started, secrets.token_hex(8))
 
 
 def occupy(data: Path) -> int:
@@ -59,14 +62,18 @@ def occupy(data: Path) -> int:
     return handle
 
 
-def load(data: Path) -> Identity:
-    """The stored identity, or a new one."""
+def load(data: Path) -> tuple[Identity, InstallationKey]:
+    """The stored identity with its key, or new ones. Raises Keyless."""
     path = data / "identity.json"
-    if path.exists():
-        return Identity(**json.loads(path.read_text()))
-    identity = Identity(installation=secrets.token_hex(16))
-    store(data, identity)
-    return identity
+    stored = Identity(**json.loads(path.read_text())) if path.exists() else None
+    key = load_key(data, may_make=stored is None)
+    own = installation_of(key.public)
+    if stored is not None and stored.installation != own:
+        raise Keyless(f"{data / KEY_FILE} is of installation {own}, {path} of {stored.installation}")
+    identity = stored or Identity(installation=own)
+    if stored is None:
+        store(data, identity)
+    return identity, key
 
 
 def store(data: Path, identity: Identity) -> None:

@@ -19,12 +19,13 @@ from agent.clock import NodeClock
 from agent.config import AgentConfig, ConfigError, boot_id
 from agent.connection import Connection, Fenced
 from agent.journal import Journal
+from agent.key import Keyless
 from agent.output import sweep
 from agent.recount import pages, pinned_to, refusal
 from agent.spooler_client import SpoolerClient, SpoolerUnavailable
 from agent.trust import Trust
 from agent.worker import Worker
-from scheduler.protocol import VERSION, Hello, Message, Ran, Recount, Welcome
+from scheduler.protocol import VERSION, Hello, Message, Ran, Recount, Welcome, to_sign
 
 log = logging.getLogger("agent")
 SWEEP_S = 60.0
@@ -37,7 +38,8 @@ class Agent:
 
     def __init__(self, config: AgentConfig, *, job_umask: int) -> None:
         self._config = config
-        self._identity, self._session = identity.next_session(config.data, identity.load(config.data))
+        stored, self._key = identity.load(config.data)
+        self._identity, self._session = identity.next_session(config.data, stored)
         self._boot_id = boot_id(config.boot_id_file)
         self._stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._clock = NodeClock()
@@ -75,9 +77,9 @@ class Agent:
 
     # -- the connection's listener
 
-    def hello(self) -> Hello:
+    def hello(self, nonce: bytes) -> Hello:
         config = self._config
-        return Hello(
+        hello = Hello(
             version=VERSION,
             name=config.name,
             installation=self._identity.installation,
@@ -95,7 +97,9 @@ class Agent:
             cloud_id=config.cloud_id,
             lineage=self._identity.lineage,
             told=self._identity.told,
+            key=self._key.public,
         )
+        return dataclasses.replace(hello, proof=self._key.sign(to_sign(hello, nonce)))
 
     def accept(self, welcome: Welcome) -> str:
         refused = refusal(self._identity, welcome)
@@ -247,7 +251,7 @@ async def serve(config: AgentConfig) -> int:
         return 4
     try:
         return await Agent(config, job_umask=job_umask).run()
-    except ConfigError as error:
+    except (ConfigError, Keyless) as error:
         log.critical("%s", error)
         return 1
     finally:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from api.ports import NoLeaderError, OverloadedError, UnavailableError
 from scheduler import protocol as p
 from scheduler.commands import Command, ConnectAgent, Finish, Outcome, ReportRunning, Start
 from scheduler.store import restores
+from scheduler.store import tokens as token_rows
 
 if TYPE_CHECKING:
     from api.gateway import Gateway
@@ -64,6 +66,7 @@ class AgentSession:
         self._reader: asyncio.Task[None] | None = None
         self.heard_s = time.monotonic()
         self._seen = 0
+        self._nonce = secrets.token_bytes(p.NONCE_BYTES)
         self._pushed: dict[int, str] = {}
         self._at_work = asyncio.Semaphore(FRAMES_AT_WORK_MAX)
         self._tails: dict[int, asyncio.Future[p.TailChunk]] = {}
@@ -134,6 +137,7 @@ class AgentSession:
 
     async def run(self) -> None:
         await self._send({"type": "websocket.accept", "subprotocol": p.SUBPROTOCOL})
+        self.push(p.Challenge(self._nonce))
         reader = self._reader = asyncio.create_task(self._read(), name="agent-read")
         writer = asyncio.create_task(self._write(), name="agent-write")
         try:
@@ -202,8 +206,12 @@ class AgentSession:
         status = self._scheduler.status()
         with self._scheduler.read() as store:
             lineage, restore = restores.lineage(store), restores.current(store)
-        refusal = why_refused(hello, status.cluster, status.restores, lineage)
-        refusal = refusal or why_not_its_token(hello, self.principal)
+            refusal = why_refused(
+                hello, self._nonce, cluster=status.cluster, restores=status.restores, lineage=lineage
+            )
+            if refusal is None:
+                belongs_to = None if self.principal.holder else token_rows.bound_to(store, hello.name)
+                refusal = why_not_its_token(hello, self.principal, belongs_to)
         if refusal is not None:
             self.leave(*refusal)
             return False

@@ -66,3 +66,19 @@ def show_(client: Client, name: str, stale: bool, form: str) -> None:
             ("installation", found["installation"]),
         ]
     )
+
+
+@agents.command("release", epilog="Example: cronclave agents release web-7")
+@click.argument("name")
+@click.option("--installation", metavar="ID", help="Which is meant.  [default: the one that has the name]")
+@connected
+def release(client: Client, name: str, installation: str | None) -> None:
+    """Free an agent's name for another host: whoever has it is fenced for good.
+
+    What it runs is not touched and counts as running until its leases end or a person resolves it: nothing
+    runs twice. Withdraw its token as well (cronclave token revoke) where the old host is not trusted.
+    """
+    if installation is None:
+        installation = client.get(path_of("agents", name))["installation"]
+    client.post(path_of("agents", name, "release"), {"installation": installation})
+    click.echo(f"{name} is free; installation {installation} does not come back under it")

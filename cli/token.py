@@ -22,17 +22,34 @@ def token() -> None:
     "--role", type=click.Choice(ROLES), required=True, help="What it may do; agent: connect agents, no more."
 )
 @click.option("--ttl", type=SPAN, help="How long it is valid, such as 30d.  [default: for ever]")
-@click.option("--agent", "holder", metavar="NAME", help="With --role agent: the one agent that may use it.")
+@click.option(
+    "--agent", "holder", metavar="NAME",
+    help="With --role agent: the one agent that may use it.  [default: that of the token's name]",
+)  # fmt: skip
+@click.option(
+    "--any-name", is_flag=True,
+    help="With --role agent: for agents of any name that no other token is bound to. Give it a --pool.",
+)  # fmt: skip
 @click.option("--pool", metavar="POOL", help="With --role agent: the pool that its agents belong to.")
 @formatted
 @connected
 def create(
-    client: Client, name: str, role: str, ttl: float | None, holder: str | None, pool: str | None, form: str
+    client: Client,
+    name: str,
+    role: str,
+    ttl: float | None,
+    holder: str | None,
+    any_name: bool,
+    pool: str | None,
+    form: str,
 ) -> None:
     """Make a token and print its secret, this once: the cluster keeps a hash."""
-    limits = {"ttl_s": max(1, int(ttl)) if ttl else None, "holder": holder, "pool": pool}
+    ttl_s = max(1, int(ttl)) if ttl else None
+    limits = {"ttl_s": ttl_s, "holder": holder, "pool": pool, "any_name": any_name}
     document = {"name": name, "role": role, **{key: value for key, value in limits.items() if value}}
     made = client.post(path_of("tokens"), document)
+    if "warning" in made:
+        click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {made['warning']}", err=True)
     if form == "table":
         # Alone on its line, so that it can go straight into a file.
         click.echo(made["token"])

@@ -42,6 +42,7 @@ COMMAND_TAGS: dict[type[Any], int] = {
     c.ReportRunning: 23,
     c.Finish: 24,
     c.Adopt: 25,
+    c.ReleaseAgent: 26,
     c.Fire: 40,
     c.Account: 41,
     c.Assign: 42,
@@ -90,6 +91,7 @@ EVENT_TAGS: dict[type[Any], int] = {
     e.FormatRaised: 21,
     e.TokenWithdrawn: 22,
     e.SessionClosed: 23,
+    e.AgentReleased: 24,
 }
 
 

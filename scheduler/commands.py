@@ -182,6 +182,15 @@ class ConnectAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseAgent:
+    """A person takes the name from the installation that has it: another may come under it."""
+
+    name: str
+    installation: str  #: that is meant; refused when another has the name by now
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DisconnectAgent:
     agent: int
     session: str
@@ -455,6 +464,7 @@ Command = (
     | Activate
     | ConnectAgent
     | DisconnectAgent
+    | ReleaseAgent
     | Start
     | ReportRunning
     | Finish

@@ -176,6 +176,16 @@ class AgentDisconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentReleased:
+    """A person took the name from this installation, for good."""
+
+    agent: int
+    name: str
+    installation: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class NodeLost:
     node: str
 
@@ -233,4 +243,5 @@ Event = (
     | FormatRaised
     | TokenWithdrawn
     | SessionClosed
+    | AgentReleased
 )

@@ -6,7 +6,8 @@ is ready in one loop turn. This module is all that an agent knows of the schedul
 
 The talk, in order (rules 1 and 5 of the design, section 3):
 
-1. agent: Hello, with every attempt of its journal that was not acknowledged: running | exited | gone.
+1. node: Challenge, at once. agent: Hello, signed over it by the installation's key, with every attempt of its
+   journal that was not acknowledged: running | exited | gone.
    node: Welcome once ConnectAgent is committed, or Leave (no quorum, behind, fenced, wrong cluster).
    A cluster that was restored since the agent was told so asks first: Recount, answered by Ran, page by page.
 2. node: Assign. agent: journals it, fsync, then Claim. node proposes Start and answers Grant or
@@ -30,6 +31,7 @@ kill.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +51,7 @@ PING_MS = 1_000
 PING_BUSY_MS = 250
 SILENCE_MS = 1_000
 AGENT_SILENCE_MS = 5_000  #: a node closes the socket of an agent that sends nothing for so long
+NONCE_BYTES = 32
 TAIL_SUCCESS_BYTES = 2 << 10
 TAIL_FAILURE_BYTES = 16 << 10
 
@@ -57,8 +60,8 @@ TAIL_FAILURE_BYTES = 16 << 10
 class Hello:
     version: int
     name: str
-    installation: str  #: random id made at the first start of this agent's data directory
-    session: str  #: of this agent process, random but sorting behind its former ones; a newer fences an older
+    installation: str  #: of this agent's data directory: `installation_of` its public key
+    session: str  #: of this agent process, as `session_name` has it; a newer one fences an older
     boot_id: str  #: of the host
     zone: str
     pool: str
@@ -72,6 +75,8 @@ class Hello:
     cloud_id: str = ""
     lineage: str = ""  #: uid of the first cluster of all that its own was restored from; "" as `cluster`
     told: int = 0  #: the restore that it has told its history to
+    key: bytes = b""  #: the installation's public key (Ed25519)
+    proof: bytes = b""  #: its signature over `to_sign`
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,13 @@ class Goodbye:
     """The agent stops in good order; running attempts stay with its spooler."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The node's first word on every socket. What is signed over it is worth nothing on another."""
+
+    nonce: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +251,7 @@ class Leave:
 
 Message = (
     Hello | Claim | Running | Finished | Ping | TailChunk | Goodbye | Ran
-    | Welcome | Recount | Assign | Grant | Refuse | Ack | Cancel | Pong | TailRequest | Leave
+    | Challenge | Welcome | Recount | Assign | Grant | Refuse | Ack | Cancel | Pong | TailRequest | Leave
 )  # fmt: skip
 
 TAGS: dict[type[Any], int] = {
@@ -261,6 +273,7 @@ TAGS: dict[type[Any], int] = {
     TailRequest: 27,
     Leave: 28,
     Recount: 29,
+    Challenge: 30,
 }
 _FIELDS = {cls: tuple(f.name for f in dataclasses.fields(cls)) for cls in TAGS}
 _CLASSES = {tag: cls for cls, tag in TAGS.items()}
@@ -300,3 +313,39 @@ def decode(frame: bytes) -> list[Message]:
         raise
     except Exception as error:
         raise ProtocolError(f"not a frame of agent messages: {error!r}") from error
+
+
+# -- who an agent is ---------------------------------------------------------------------------
+
+SESSION_MS_MAX = 1 << 48
+_SESSION_HEX = 16
+
+
+def installation_of(key: bytes) -> str:
+    """The id of the installation that holds the private half of this key: its fingerprint. It may be shown to
+    everybody: knowing it proves nothing."""
+    return hashlib.sha256(key).hexdigest()[:32]
+
+
+def to_sign(hello: Hello, nonce: bytes) -> bytes:
+    """What the proof of a Hello signs: all of it, and the Challenge of its socket."""
+    return b"cronclave agent hello 1\0" + nonce + encode([dataclasses.replace(hello, proof=b"")])
+
+
+def session_name(started_ms: int, random: str) -> str:
+    """Sorts in the order of `started_ms`; `random` is 16 hexadecimal digits."""
+    return f"{started_ms:0{_SESSION_HEX}x}-{random}"
+
+
+def is_session(text: str) -> bool:
+    """Whether it is one that `session_name` makes, of a number that a clock may show: none sorts behind all
+    that will ever come."""
+    started, dash, random = text.partition("-")
+    digits = set("0123456789abcdef")
+    return (
+        bool(dash)
+        and len(started) == len(random) == _SESSION_HEX
+        and digits.issuperset(started)
+        and digits.issuperset(random)
+        and int(started, 16) <= SESSION_MS_MAX
+    )

@@ -11,9 +11,11 @@ from api import access, schemas
 from api.call import call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
-from api.problems import Problem
+from api.outcomes import expect_ok
+from api.problems import FieldError, Problem
 from api.services import services_of
 from api.views import agent_json
+from scheduler.commands import ReleaseAgent
 from scheduler.store import pages
 
 router = APIRouter(tags=["agents"])
@@ -58,3 +60,27 @@ async def get_agent(request: Request, name: str) -> Response:
             hint="GET /v1/agents lists them; an agent's own log says why it cannot connect.",
         )
     return json_response(agent_json(row))
+
+
+@router.post("/v1/agents/{name}/release", operation_id="releaseAgent", openapi_extra=schemas.release_agent)
+async def release_agent(request: Request, name: str) -> Response:
+    """Take the name from the installation that has it, so that another host may come under it. What it runs
+    is not touched: its attempts end by their leases, or by a person."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.ADMIN)
+    document = call.json_object()
+    installation = document.get("installation")
+    if not isinstance(installation, str) or len(document) != 1:
+        detail = "exactly the one field installation is needed: which of them is meant"
+        raise Problem(
+            "validation", f"/installation: {detail}", errors=[FieldError("/installation", detail)],
+            hint=f"GET /v1/agents/{name[:100]} tells it.",
+        )  # fmt: skip
+    if call.flag("dry_run"):
+        return json_response({"name": name, "installation": installation, "dry_run": True})
+    expect_ok(
+        await services.scheduler.propose(ReleaseAgent(name, installation, call.actor)),
+        what=f"agent {name}",
+        hint="cronclave agents show NAME tells who has the name now.",
+    )
+    return json_response({"name": name, "installation": installation, "released": True})

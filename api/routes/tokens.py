@@ -25,12 +25,16 @@ from scheduler.store import tokens as token_rows
 router = APIRouter(tags=["tokens"])
 
 SECRET_BYTES = 32
-FIELDS = ("name", "role", "ttl_s", "uses", "holder", "pool")
+FIELDS = ("name", "role", "ttl_s", "uses", "holder", "pool", "any_name")
 LETTERS_MAX = 255
 USES_MAX = 10_000
 TTL_S_MAX = 10 * 366 * 86_400
 JOIN_TTL_S = 3_600
 JOIN_TTL_S_MAX = 7 * 86_400
+ANY_NAME = (
+    "who holds this token may come as any agent{pool} whose name no other token is bound to, also in place "
+    "of one that is disconnected"
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -62,14 +66,25 @@ async def create_token(request: Request) -> Response:
     now_ms = services.scheduler.now_ms()
     command = PutToken(
         str(name), digest, str(role), now_ms + limits["ttl_s"] * 1000 if limits["ttl_s"] else 0,
-        limits["uses"], document.get("holder", ""), document.get("pool", ""),
+        limits["uses"], _holder(document), document.get("pool", ""),
     )  # fmt: skip
     outcome = await services.scheduler.propose(command)
     expect_ok(outcome, what=f"making token {name}")
-    made = {"name": name, "role": role, "token": secret}
+    made: dict[str, Any] = {"name": name, "role": role, "token": secret}
+    if role == "agent":
+        made["holder"] = command.holder or None
+        if not command.holder:
+            made["warning"] = ANY_NAME.format(pool=f" of pool {command.pool}" if command.pool else "")
     if command.expires_ms:
         made["expires"] = rfc3339(command.expires_ms)
     return json_response(made, 201, {"Cache-Control": "no-store"})
+
+
+def _holder(document: Mapping[str, Any]) -> str:
+    """An agent's token is bound to one agent unless its maker says otherwise: to that of its own name."""
+    bound = document["role"] == "agent" and not document.get("any_name")
+    holder: str = document.get("holder", "") or (document["name"] if bound else "")
+    return holder
 
 
 def _limits(document: Mapping[str, Any], role: str, errors: list[FieldError]) -> dict[str, int]:
@@ -85,6 +100,10 @@ def _limits(document: Mapping[str, Any], role: str, errors: list[FieldError]) ->
             errors.append(FieldError(f"/{field}", f"a whole number from 1 to {most[field]}"))
         else:
             found[field] = value
+    if "any_name" in document and (role != "agent" or type(document["any_name"]) is not bool):
+        errors.append(FieldError("/any_name", "true or false, and only for a token of role agent"))
+    elif document.get("any_name") and document.get("holder"):
+        errors.append(FieldError("/any_name", "a token is for one agent (holder) or for any, not both"))
     for field in ("holder", "pool"):
         value = document.get(field, "")
         if not isinstance(value, str) or len(value) > LETTERS_MAX:

@@ -102,6 +102,10 @@ create_token: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body({"name": "host-17", "role": "agent"}),
 }
+release_agent: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
+    "requestBody": _body({"installation": "0123456789abcdef0123456789abcdef"}),
+}
 delete_token: dict[str, Any] = {"parameters": [_DRY_RUN]}
 join: dict[str, Any] = {
     "requestBody": _body({"name": "web-7", "pool": "web", "sha256": "SHA-256 of its own secret, in hex"}),

@@ -13,6 +13,9 @@ Rules of this file (design, section 3, rules 6 and 7):
    proves nothing about a granted attempt that it does not list: it may be the grant that got lost, and its
    claim is sent again.
 4. Attempts without a grant are left alone: the front pushes them again.
+5. A person may release a name: the installation that has it is disconnected and never comes back under it,
+   so that another may. That proves nothing about what it runs: its attempts stay its own, and end as those of
+   any agent that is gone: by their leases, or by a person's word. So nothing runs twice by it.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from __future__ import annotations
 import json
 
 from scheduler import events as e
-from scheduler.commands import Adopt, ConnectAgent, DisconnectAgent, LoseNode, Outcome
+from scheduler.commands import Adopt, ConnectAgent, DisconnectAgent, LoseNode, Outcome, ReleaseAgent
 from scheduler.machine import attempts
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.store import agents as agent_rows
@@ -29,6 +32,8 @@ from scheduler.store.agents import Agent
 
 SLOTS_MAX = 100_000
 FORMER = "#"
+RELEASED = "released"
+"""In place of the session of an installation that a person took the name from."""
 
 
 def connect(ctx: Context, command: ConnectAgent) -> Outcome:
@@ -40,12 +45,18 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
     holder = agent_rows.find(ctx.store, command.name)
     own = holder is not None and holder.installation == command.installation
     known = holder if own else _former(ctx, command)
+    if known is not None and known.session == RELEASED:
+        return refused(
+            "fenced",
+            f"a person released the name {command.name} from this installation; with an empty data directory "
+            "this host comes as a new one",
+        )
     if known is not None and command.session < known.session:
         return refused("fenced", f"a newer session of {command.name} exists")
     if holder is not None and not own:
         if holder.node:
             return refused("name_taken", f"another installation is connected as {command.name}")
-        agent_rows.rename(ctx.store, holder.id, f"{command.name}{FORMER}{holder.id}")
+        _step_aside(ctx, holder)
     if known is None:
         ctx.state.last_agent += 1
         agent_id, busy, draining = ctx.state.last_agent, 0, 0
@@ -130,6 +141,25 @@ def disconnect(ctx: Context, command: DisconnectAgent) -> Outcome:
         return refused("superseded", f"agent {command.agent} is not connected so")
     _disconnect(ctx, agent)
     return OK
+
+
+def release(ctx: Context, command: ReleaseAgent) -> Outcome:
+    agent = None if FORMER in command.name else agent_rows.find(ctx.store, command.name)
+    if agent is None:
+        return refused("not_found", f"no agent {command.name}")
+    if agent.installation != command.installation:
+        return refused("superseded", f"{command.name} is installation {agent.installation} by now")
+    if agent.node:
+        _disconnect(ctx, agent)
+    agent_rows.set_session(ctx.store, agent.id, RELEASED)
+    _step_aside(ctx, agent)
+    ctx.emit(e.AgentReleased(agent.id, command.name, agent.installation, command.actor))
+    return done(agent=agent.id)
+
+
+def _step_aside(ctx: Context, agent: Agent) -> None:
+    """The name is free; the row keeps its attempts under another."""
+    agent_rows.rename(ctx.store, agent.id, f"{agent.name}{FORMER}{agent.id}")
 
 
 def lose_node(ctx: Context, command: LoseNode) -> Outcome:

@@ -42,6 +42,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], c.Outcome]] = {
     c.Activate: activation.activate,
     c.ConnectAgent: agents.connect,
     c.DisconnectAgent: agents.disconnect,
+    c.ReleaseAgent: agents.release,
     c.Start: attempts.start,
     c.ReportRunning: attempts.report_running,
     c.Finish: attempts.finish,

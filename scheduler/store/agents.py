@@ -60,6 +60,10 @@ def rename(store: Store, agent: int, name: str) -> None:
     store.write("UPDATE agents SET name = ? WHERE id = ?", (name, agent))
 
 
+def set_session(store: Store, agent: int, session: str) -> None:
+    store.write("UPDATE agents SET session = ? WHERE id = ?", (session, agent))
+
+
 def occupy(store: Store, agent: int) -> None:
     store.write("UPDATE agents SET busy = busy + 1 WHERE id = ?", (agent,))
 

@@ -89,6 +89,17 @@ def expired(store: Store, before_ms: int, limit: int) -> list[str]:
     return [row[0] for row in rows]
 
 
+def bound_to(store: Store, agent: str) -> str | None:
+    """The token that only this agent may use, the first by name. Without an index: it is asked for agents
+    alone whose own token is bound to nobody."""
+    name: str | None = store.value(
+        "SELECT t.name FROM token_limits l JOIN tokens t ON t.name = l.name "
+        "WHERE l.holder = ? AND l.holder <> '' AND t.role = 'agent' ORDER BY t.name LIMIT 1",
+        (agent,),
+    )
+    return name
+
+
 def count(store: Store) -> int:
     number: int = store.value("SELECT count(*) FROM tokens")
     return number

@@ -22,6 +22,7 @@ from scheduler.protocol import (
     SUBPROTOCOL,
     Ack,
     Assign,
+    Challenge,
     Claim,
     Finished,
     Grant,
@@ -68,6 +69,7 @@ class FakeNode:
         self.cluster = "cluster-a"
         self.restores = 0
         self.lineage = ""
+        self.nonce = b"n" * 32
         self.recounts = False  #: ask every agent what it ran before it is welcomed
         self.addresses: tuple[str, ...] = (self.url,)
         self._sockets: set[ServerConnection] = set()
@@ -115,6 +117,7 @@ class FakeNode:
     async def _talk(self, connection: ServerConnection) -> None:
         self._sockets.add(connection)
         try:
+            await connection.send(encode([Challenge(self.nonce)]))
             async for frame in connection:
                 assert isinstance(frame, bytes)
                 answers: list[Message] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import stat
@@ -10,8 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent import spool_wire
+from scheduler.protocol import installation_of, to_sign
 from tests.agent.fake_node import FakeNode, shell
 from tests.agent.host import REPOSITORY, Host
 
@@ -102,3 +105,38 @@ def test_a_process_of_another_user_is_not_the_agent(monkeypatch: pytest.MonkeyPa
         assert spool_wire.is_ours(ours)
         monkeypatch.setattr(os, "geteuid", lambda: 4_242)
         assert not spool_wire.is_ours(ours)
+
+
+async def test_the_key_of_an_installation_is_proven_and_never_told(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    await node.send(shell(1, "env"))
+    seen = (await node.finished(1)).tail
+    host.kill()
+    host.start()
+    await node.connected(2)
+
+    secret = (host.data / "agent.key").read_bytes()
+    first, second = node.hellos
+    assert first.installation == second.installation == installation_of(first.key)
+    for hello in (first, second):
+        public = Ed25519PrivateKey.from_private_bytes(secret).public_key()
+        assert public.public_bytes_raw() == hello.key
+        public.verify(hello.proof, to_sign(hello, node.nonce))
+    assert first.installation.encode() in seen, "by the id alone a job can do nothing"
+    assert secret not in seen
+    assert secret.hex().encode() not in seen
+
+
+async def test_an_agent_without_its_key_says_what_to_do(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    host.kill()
+    (host.data / "agent.key").unlink()
+
+    host.start()
+
+    assert host.agent is not None
+    assert await asyncio.to_thread(host.agent.wait, 60) == 1
+    assert "agent.key is gone" in host.log()
+    assert "cronclave agents release" in host.log()

@@ -119,10 +119,10 @@ def test_every_setting_is_documented() -> None:
 def test_sessions_of_an_installation_sort_in_the_order_of_their_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sessions = [identity.next_session(tmp_path, identity.load(tmp_path))[1]]
+    sessions = [identity.next_session(tmp_path, identity.load(tmp_path)[0])[1]]
     # Also when the host's clock was set back a year.
     monkeypatch.setattr(identity, "wall_ms", lambda: wall_ms() - 365 * 86_400_000)
-    sessions += [identity.next_session(tmp_path, identity.load(tmp_path))[1] for _ in range(3)]
+    sessions += [identity.next_session(tmp_path, identity.load(tmp_path)[0])[1] for _ in range(3)]
     assert sessions == sorted(sessions)
     assert len(set(sessions)) == 4
     # And when the data directory is an old copy: the clock is right again.

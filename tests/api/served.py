@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import hashlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
@@ -12,6 +13,7 @@ from typing import Any
 
 import uvicorn
 import websockets
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from api.app import UVICORN, Api
 from scheduler import protocol as p
@@ -60,6 +62,15 @@ async def served(api: Api) -> AsyncIterator[str]:
                 await serving
 
 
+def session(number: int) -> str:
+    return p.session_name(number, "0" * 16)
+
+
+def key_of(words: str) -> Ed25519PrivateKey:
+    """The key of the installation that a test calls by these words."""
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(words.encode()).digest())
+
+
 class HandAgent:
     """The agent's side of the protocol, one step at a time."""
 
@@ -67,10 +78,14 @@ class HandAgent:
         self.url = url.replace("http", "ws", 1) + "/v1/agent"
         self.token = token
         self.name = name
-        self.installation = f"installation-{name}"
-        self.session = "session-1"
+        self.key = key_of(name)
+        self.session = session(1)
         self.socket: websockets.ClientConnection | None = None
         self.kept: list[p.Message] = []
+
+    @property
+    def installation(self) -> str:
+        return p.installation_of(self.key.public_key().public_bytes_raw())
 
     async def __aenter__(self) -> HandAgent:
         self.socket = await websockets.connect(
@@ -91,10 +106,8 @@ class HandAgent:
         assert self.socket is not None
         await self.socket.send(p.encode(list(messages)))
 
-    async def hello(
-        self, *, index: int = 0, held: tuple[tuple[int, str], ...] = (), **fields: Any
-    ) -> p.Message:
-        """Say hello; the answer is Welcome, Leave or Recount. `fields`: others than usual."""
+    def unsigned(self, **fields: Any) -> p.Hello:
+        """Its Hello without a proof. `fields`: others than usual."""
         usual = p.Hello(
             version=p.VERSION,
             name=self.name,
@@ -106,12 +119,29 @@ class HandAgent:
             labels={"os": "linux"},
             slots=4,
             software="0.1.0",
-            index=index,
+            index=0,
             cluster=CLUSTER,
             restores=0,
-            held=held,
+            held=(),
+            key=self.key.public_key().public_bytes_raw(),
         )
-        await self.send(dataclasses.replace(usual, **fields))
+        return dataclasses.replace(usual, **fields)
+
+    async def challenged(self) -> bytes:
+        """The nonce of the node's first word."""
+        asked = await self.expect(p.Challenge)
+        assert isinstance(asked, p.Challenge)
+        return asked.nonce
+
+    def signed(self, hello: p.Hello, nonce: bytes) -> p.Hello:
+        return dataclasses.replace(hello, proof=self.key.sign(p.to_sign(hello, nonce)))
+
+    async def hello(self, **fields: Any) -> p.Message:
+        """Say hello; the answer is Welcome, Leave or Recount. `fields`: others than usual."""
+        hello, nonce = self.unsigned(**fields), await self.challenged()
+        if not hello.proof:
+            hello = self.signed(hello, nonce)
+        await self.send(hello)
         return await self.expect(p.Welcome, p.Leave, p.Recount)
 
     async def expect(self, *kinds: type[p.Message]) -> p.Message:

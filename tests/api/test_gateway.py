@@ -16,7 +16,7 @@ from scheduler import events as e
 from scheduler import protocol as p
 from scheduler.commands import Assign, CancelRun, ConnectAgent, DisconnectAgent, Revoke
 from scheduler.store import pages
-from tests.api.served import DEADLINE_S, HandAgent, served
+from tests.api.served import DEADLINE_S, HandAgent, served, session
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 
 
@@ -118,12 +118,12 @@ async def test_what_was_assigned_before_the_connection_is_pushed_once(
     await until(lambda: not agent_row(node, welcome.agent).node)
     run = await a_run(client)
     async with HandAgent(url) as agent:
-        agent.session = "session-2"
+        agent.session = session(2)
         await agent.hello()
         attempt = assign(node, run, welcome.agent)
         assert isinstance(await agent.expect(p.Assign), p.Assign)
     async with HandAgent(url) as agent:
-        agent.session = "session-3"
+        agent.session = session(3)
         await agent.hello()
         pushed = await agent.expect(p.Assign)
         assert isinstance(pushed, p.Assign)
@@ -242,7 +242,7 @@ async def test_what_has_no_outcome_is_not_answered_and_may_be_said_again(
 
 async def test_a_newer_session_fences_the_older_one(url: str) -> None:
     async with HandAgent(url) as old, HandAgent(url) as new:
-        new.session = "session-2"
+        new.session = session(2)
         await old.hello()
         welcome = await new.hello()
         assert isinstance(welcome, p.Welcome)
@@ -344,7 +344,7 @@ async def test_an_agent_that_the_state_has_here_without_a_socket_is_given_up(
 
 async def test_an_older_session_is_told_that_it_is_fenced(url: str, node: SingleNode) -> None:
     async with HandAgent(url) as new, HandAgent(url) as old:
-        new.session = "session-2"
+        new.session = session(2)
         welcome = await new.hello()
         assert isinstance(welcome, p.Welcome)
         told = await old.hello()

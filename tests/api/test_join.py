@@ -19,7 +19,7 @@ from cluster.tls import identity
 from node.config import TlsConfig
 from node.signing import NodeAuthority
 from scheduler import protocol as p
-from tests.api.served import HandAgent, served
+from tests.api.served import HandAgent, served, session
 from tests.api.single_node import ADMIN_TOKEN, CLUSTER, SingleNode
 from tests.cluster.certificates import Certificates
 
@@ -89,7 +89,7 @@ async def test_an_agent_that_joined_is_itself_and_nobody_else(
                 assert isinstance(left, p.Leave)
                 assert left.reason == "refused"
         async with HandAgent(url, token="s", name="web-7") as good:
-            assert isinstance(await good.hello(pool="web", session="session-2"), p.Welcome)
+            assert isinstance(await good.hello(pool="web", session=session(2)), p.Welcome)
             assert (await client.delete("/v1/tokens/agent:web-7")).status_code == 204
             left = await good.expect(p.Leave)
             assert isinstance(left, p.Leave)

@@ -53,7 +53,7 @@ async def test_an_agent_token_opens_the_socket_and_nothing_else(api: Api, client
     for path in ("/v1/jobs", "/v1/tokens", "/v1/runs", "/v1/agents", "/metrics"):
         assert (await client.get(path, headers=of(secret))).status_code == 403, path
     assert (await client.post("/v1/tokens", json={}, headers=of(secret))).status_code == 403
-    async with served(api) as url, HandAgent(url, token=secret) as agent:
+    async with served(api) as url, HandAgent(url, token=secret, name="host-17") as agent:
         assert isinstance(await agent.hello(), p.Welcome)
 
 
@@ -95,6 +95,9 @@ async def test_a_name_is_taken_once(client: httpx2.AsyncClient) -> None:
         ({"name": "ann", "role": "king"}, "/role"),
         ({"name": "ann", "role": ["admin"]}, "/role"),
         ({"name": "ann", "role": "viewer", "rule": 1}, "/rule"),
+        ({"name": "ann", "role": "viewer", "any_name": True}, "/any_name"),
+        ({"name": "ann", "role": "agent", "any_name": "yes"}, "/any_name"),
+        ({"name": "ann", "role": "agent", "any_name": True, "holder": "web-1"}, "/any_name"),
     ],
 )
 async def test_bad_fields_are_named(

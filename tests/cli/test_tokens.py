@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+from scheduler.commands import ConnectAgent
+from tests.api.single_node import SingleNode
 from tests.cli.conftest import Command
 
 
@@ -16,3 +18,32 @@ async def test_a_token_is_made_and_listed(cronclave: Command) -> None:
     assert [(item["name"], item["role"]) for item in listed] == [("admin", "admin"), ("ann", "viewer")]
     assert (await cronclave("token", "create", "--role", "viewer", "ann")).code == 5
     assert (await cronclave("token", "create", "--role", "king", "bob")).code == 2
+
+
+async def test_an_agents_token_is_for_the_agent_of_its_name_unless_told(cronclave: Command) -> None:
+    bound = await cronclave("token", "create", "--role", "agent", "web-1")
+    other = await cronclave("token", "create", "--role", "agent", "--agent", "web-2", "second")
+    anybodys = await cronclave("token", "create", "--role", "agent", "--any-name", "--pool", "spot", "fleet")
+
+    assert (bound.code, other.code, anybodys.code) == (0, 0, 0)
+    assert (bound.err, other.err) == ("", "")
+    assert "warning: who holds this token may come as any agent of pool spot" in anybodys.err
+    assert len(anybodys.out.split()) == 1, "the secret alone, so that it can go into a file"
+    listed = json.loads((await cronclave("token", "list", "-o", "json")).out)
+    assert {item["name"]: item["holder"] for item in listed if item["role"] == "agent"} == {
+        "web-1": "web-1",
+        "second": "web-2",
+        "fleet": None,
+    }
+
+
+async def test_a_name_is_released_by_a_command(cronclave: Command, node: SingleNode) -> None:
+    node.apply(ConnectAgent("web-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-1"))
+
+    assert (await cronclave("agents", "release", "none")).code == 3
+    assert (await cronclave("agents", "release", "web-1", "--installation", "another")).code == 5
+    released = await cronclave("agents", "release", "web-1")
+
+    assert released.code == 0, released.err
+    assert "web-1 is free; installation i does not come back" in released.out
+    assert (await cronclave("agents", "show", "web-1")).code == 3

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from bench.cluster import Agent, Cluster, wait_for
 from scheduler import protocol as p
-from tests.api.served import HandAgent
+from tests.api.served import HandAgent, session
 from tests.e2e.cluster import DEADLINE_S, NewCluster, start_run, wait_lines, wait_run
 
 pytestmark = pytest.mark.cluster
@@ -107,12 +107,12 @@ async def said_late(cluster: Cluster) -> None:
     frozen, other = [node for node in cluster.nodes if node.name != leader.name]
     core = frozen.pids()["core"]
 
-    def agent(url: str, session: str) -> HandAgent:
+    def agent(url: str, named: str) -> HandAgent:
         made = HandAgent(url, token=cluster.token)
-        made.session = session
+        made.session = named
         return made
 
-    async with agent(frozen.url, "session-1") as old, agent(other.url, "session-2") as new:
+    async with agent(frozen.url, session(1)) as old, agent(other.url, session(2)) as new:
         os.kill(core, signal.SIGSTOP)
         try:
             # Its front proposes it to a core that does not hear it yet.

@@ -118,6 +118,12 @@ def _lost_and_found(story: Recorder) -> None:
         held = ((attempt, "running"),) if fate == "back" else ()
         agent = story.connect("agent-1", session=session, held=held)
         story.settle()
+    story.connect("agent-9", session="s1")
+    meant = "installation of agent-9"
+    story.tell_ok(c.ReleaseAgent("agent-9", meant, "ada"))
+    story.tell(c.ReleaseAgent("agent-9", meant, "ada"))
+    story.connect("agent-9", session="s1", installation="the replacement")
+    story.disconnect(story.machine.state.last_agent)
 
 
 def _deadlines(story: Recorder) -> None:

@@ -173,3 +173,36 @@ def test_an_agent_that_makes_no_sense_is_refused(story: Story) -> None:
     assert connect("a#1", b"{}", 1) == "invalid"
     assert connect("a", b"{}", -1) == "invalid"
     assert connect("a", b"{}", 1) == "ok"
+
+
+def test_a_released_name_proves_nothing_about_what_runs(story: Story) -> None:
+    first = story.connect(installation="old")
+    attempt = granted(story, policies={"on_lost": "retry", "idempotent": True})
+    assert story.one(c.ReleaseAgent("agent-1", "other", "ada")).code == "superseded"
+
+    assert story.one(c.ReleaseAgent("agent-1", "old", "ada")).ok
+
+    assert story.told(e.AgentReleased) == [e.AgentReleased(first, "agent-1", "old", "ada")]
+    assert (agent(story, first).name, agent(story, first).node) == (f"agent-1#{first}", "")
+    new = story.connect(installation="new", session="n1")
+    assert new != first
+    assert story.attempt(attempt).state == "granted"
+    assert story.claim(attempt).ok, "the same claim gets the same grant: nothing was decided anew"
+    # Said again, it would hit the new one: it is the installation that is released, not the name alone.
+    assert story.one(c.ReleaseAgent("agent-1", "old", "ada")).code == "superseded"
+    assert agent(story, new).node
+
+
+def test_a_released_installation_does_not_come_back_under_the_name(story: Story) -> None:
+    first = story.connect(installation="old")
+    attempt = granted(story)
+    assert story.one(c.ReleaseAgent("agent-1", "old", "ada")).ok
+    back = c.ConnectAgent(
+        "agent-1", "old", "s9", "boot-2", "zone-a", "default", b"{}", 4, "1", "node-a", ((attempt, "gone"),)
+    )
+    assert story.one(back).code == "fenced"
+    assert story.attempt(attempt).state == "granted", "its word counts no more, not even another boot"
+    story.connect(installation="new", session="n1")
+    assert story.one(back).code == "fenced"
+    assert (agent(story, first).session, agent(story, first).busy) == ("released", 1)
+    assert story.one(c.ReleaseAgent(f"agent-1#{first}", "old", "ada")).code == "not_found"

@@ -1,0 +1,218 @@
+"""Who may be which agent: a name by its token, an installation by its key, and a person has the last word."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from api.app import Api
+from scheduler import protocol as p
+from scheduler.store import pages
+from tests.api.served import HandAgent, key_of, served, session
+from tests.api.single_node import SingleNode
+from tests.api.test_gateway import a_run, assign, until
+
+
+@pytest.fixture
+async def url(api: Api) -> AsyncIterator[str]:
+    async with served(api) as address:
+        yield address
+
+
+async def token(client: httpx2.AsyncClient, name: str, **limits: Any) -> str:
+    made = await client.post("/v1/tokens", json={"name": name, "role": "agent", **limits})
+    assert made.status_code == 201, made.text
+    secret: str = made.json()["token"]
+    return secret
+
+
+async def refused(agent: HandAgent, **fields: Any) -> str:
+    answer = await agent.hello(**fields)
+    assert isinstance(answer, p.Leave), answer
+    assert answer.reason == "refused"
+    return answer.detail
+
+
+async def released(client: httpx2.AsyncClient, name: str) -> None:
+    shown = (await client.get(f"/v1/agents/{name}")).json()
+    body = {"installation": shown["installation"]}
+    assert (await client.post(f"/v1/agents/{name}/release", json=body)).status_code == 200
+
+
+# -- installations
+
+
+async def test_an_installation_that_was_only_read_about_fences_nobody(
+    url: str, client: httpx2.AsyncClient
+) -> None:
+    async with HandAgent(url) as good, HandAgent(url) as rogue:
+        assert isinstance(await good.hello(), p.Welcome)
+        shown = (await client.get("/v1/agents/agent-1")).json()
+        rogue.key = key_of("the rogue's own")
+
+        said = await refused(rogue, installation=shown["installation"], session=session(p.SESSION_MS_MAX))
+
+        assert "nothing proves" in said
+        await good.send(p.Ping(1, 0, 4))
+        assert isinstance(await good.expect(p.Pong, p.Leave), p.Pong)
+    async with HandAgent(url) as again:
+        assert isinstance(await again.hello(session=session(2)), p.Welcome)
+
+
+async def test_a_hello_that_was_overheard_is_worth_nothing_on_another_socket(url: str) -> None:
+    async with HandAgent(url) as good, HandAgent(url) as rogue:
+        hello = good.signed(good.unsigned(), await good.challenged())
+
+        await rogue.send(hello)
+        answer = await rogue.expect(p.Welcome, p.Leave)
+
+        assert isinstance(answer, p.Leave)
+        assert "nothing proves" in answer.detail
+        await good.send(hello)
+        assert isinstance(await good.expect(p.Welcome, p.Leave), p.Welcome)
+
+
+async def test_no_word_of_a_signed_hello_can_be_changed(url: str) -> None:
+    """Another boot id, say, would be proof of death for all that the agent runs."""
+    async with HandAgent(url) as agent:
+        hello = agent.signed(agent.unsigned(), await agent.challenged())
+
+        await agent.send(dataclasses.replace(hello, boot_id="boot-2"))
+
+        answer = await agent.expect(p.Welcome, p.Leave)
+        assert isinstance(answer, p.Leave)
+        assert "nothing proves" in answer.detail
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "7", "z" * 33, "f" * 16 + "-" + "0" * 16, f"{p.SESSION_MS_MAX + 1:016x}-{'0' * 16}", "~" * 33],
+)
+async def test_a_session_that_sorts_behind_all_to_come_is_refused(url: str, name: str) -> None:
+    async with HandAgent(url) as agent:
+        assert "session" in await refused(agent, session=name)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"slots": -1},
+        {"slots": 1 << 40},
+        {"index": -1},
+        {"index": 1 << 63},
+        {"restores": 1 << 63},
+        {"told": -5},
+        {"slots": True},
+        {"held": ((-1, "running"),)},
+        {"held": ((1 << 63, "running"),)},
+        {"held": ((1, "dancing"),)},
+        {"held": ((1, "gone", 3),)},
+        {"name": "two\nlines"},
+        {"zone": "\x1b[2J"},
+        {"labels": {"os": "x" * 256}},
+        {"key": b""},
+        {"proof": b"x"},
+    ],
+    ids=str,
+)
+async def test_every_field_of_a_hello_is_bounded(url: str, node: SingleNode, fields: dict[str, Any]) -> None:
+    async with HandAgent(url) as agent:
+        index = node.index
+        await refused(agent, **fields)
+        assert node.index == index, "nothing of it went into the log"
+
+
+# -- names
+
+
+async def test_a_token_is_for_the_agent_of_its_name(url: str, client: httpx2.AsyncClient) -> None:
+    secret = await token(client, "web-1")
+    async with HandAgent(url, token=secret, name="web-1") as own:
+        assert isinstance(await own.hello(), p.Welcome)
+    async with HandAgent(url, token=secret, name="web-2") as other:
+        said = await refused(other)
+    assert "is that of agent web-1, not of web-2; make one: cronclave token create --role agent web-2" in said
+
+
+async def test_a_token_for_any_name_gets_no_name_that_belongs_to_a_token(
+    url: str, node: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    wanted = {"name": "fleet", "role": "agent", "any_name": True, "pool": "spot"}
+    fleet = await client.post("/v1/tokens", json=wanted)
+    assert "may come as any agent of pool spot" in fleet.json()["warning"]
+    secret = fleet.json()["token"]
+    own = await token(client, "the-token-of-web-1", holder="web-1")
+    async with HandAgent(url, token=own, name="web-1") as agent:
+        assert isinstance(await agent.hello(), p.Welcome)
+    await until(lambda: not _connected(node, "web-1"))
+
+    async with HandAgent(url, token=secret, name="web-1") as rogue:
+        rogue.key = key_of("another host")
+        assert "belongs to token the-token-of-web-1" in await refused(rogue, pool="spot")
+    async with HandAgent(url, token=secret, name="spot-9") as fresh:
+        assert isinstance(await fresh.hello(pool="spot"), p.Welcome)
+    async with HandAgent(url, token=secret, name="spot-8") as stray:
+        assert "for the pool spot" in await refused(stray)
+
+
+def _connected(node: SingleNode, name: str) -> bool:
+    with node.read() as store:
+        row = pages.agent_named(store, name)
+    return row is not None and bool(row.node)
+
+
+# -- a person's word
+
+
+async def test_a_released_name_is_free_for_another_host_and_lost_to_the_former(
+    url: str, node: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    async with HandAgent(url) as old:
+        welcome = await old.hello()
+        assert isinstance(welcome, p.Welcome)
+        run = await a_run(client)
+        attempt = assign(node, run, welcome.agent)
+        await old.send(p.Claim(attempt, "claim-1"))
+        assert isinstance(await old.expect(p.Grant, p.Refuse), p.Grant)
+        async with HandAgent(url) as new:
+            new.key = key_of("the replacement")
+            assert "another installation is connected" in await refused(new)
+
+        await released(client, "agent-1")
+
+        assert isinstance(await old.expect(p.Leave), p.Leave)
+    async with HandAgent(url) as back:
+        answer = await back.hello(session=session(9))
+        assert isinstance(answer, p.Leave)
+        assert (answer.reason, "released the name" in answer.detail) == ("fenced", True)
+    async with HandAgent(url) as new:
+        new.key = key_of("the replacement")
+        fresh = await new.hello()
+        assert isinstance(fresh, p.Welcome)
+        assert fresh.agent != welcome.agent
+        # What the former host runs is neither judged nor given away: only its lease or a person ends it.
+        await new.send(p.Claim(attempt, "claim-2"))
+        assert isinstance(await new.expect(p.Grant, p.Refuse), p.Refuse)
+    read = (await client.get(f"/v1/runs/{run}")).json()
+    assert read["tasks"]["main"]["attempts"][0]["state"] == "granted"
+
+
+async def test_only_an_administrator_releases_and_only_whom_they_mean(
+    url: str, client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    async with HandAgent(url) as agent:
+        assert isinstance(await agent.hello(), p.Welcome)
+        path, body = "/v1/agents/agent-1/release", {"installation": agent.installation}
+        for role in ("viewer", "operator", "submitter", "agent"):
+            made = await client.post("/v1/tokens", json={"name": role, "role": role})
+            headers = {"Authorization": f"Bearer {made.json()['token']}"}
+            assert (await client.post(path, json=body, headers=headers)).status_code == 403, role
+        assert (await client.post(path, json={})).status_code == 422
+        assert (await client.post(path, json={"installation": "another"})).status_code == 409
+        assert (await client.post("/v1/agents/none/release", json=body)).status_code == 404
+        assert (await client.post(f"{path}?dry_run=true", json=body)).json()["dry_run"]
+        assert _connected(node, "agent-1")
