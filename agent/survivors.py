@@ -46,7 +46,7 @@ def _sessions_and_starts() -> list[tuple[int, int, float]]:
     """(pid, session, start since boot in ms) of every process of this host."""
     found: list[tuple[int, int, float]] = []
     for name in os.listdir("/proc"):
-        if not name.isdigit():
+        if not (name.isascii() and name.isdigit()):
             continue
         rest = _stat(f"/proc/{name}/stat")
         if rest is not None and not _dead(name, rest[0]):

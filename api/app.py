@@ -164,14 +164,15 @@ def _handle_errors(inner: FastAPI, door: Door) -> None:
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        path = request.url.path[:200]
+        path = request.scope["path"][:200]  # the request's url is made with its Host, whatever that says
         headers = dict(error.headers or {})
         if error.status_code == 404:
             problem = Problem("not-found", f"there is nothing at {path}", hint="GET /docs lists the API.")
         elif error.status_code == 405:
             # Starlette names the methods of the first route of that path alone.
             routes = [each for noun in NOUNS for each in noun.router.routes if isinstance(each, APIRoute)]
-            methods = {m for r in routes if r.path_regex.match(request.url.path) for m in r.methods or ()}
+            routes = [each for each in routes if each.path_regex.match(request.scope["path"])]
+            methods = {method for each in routes for method in each.methods or ()}
             allowed = headers["Allow"] = ", ".join(sorted(methods))
             problem = Problem(
                 "method-not-allowed", f"{request.method} {path}", hint=f"Allowed: {allowed}.", headers=headers

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,11 +18,13 @@ from starlette.responses import Response
 from api.access import Principal, require
 from api.ports import ApiSettings, Scheduler
 from api.problems import FieldError, Problem, query_problem
+from scheduler.model.bounds import half_pair
 
 SCOPE_KEY = "cronclave.call"
 KEY_LETTERS_MAX = 255
 _ANONYMOUS = Principal("", "", "")
 T = TypeVar("T")
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(slots=True)
@@ -61,10 +64,7 @@ class Call:
         text = self.query.get(name)
         if text is None or text == "":
             return default
-        try:
-            value = int(text) if len(text) <= 20 else None
-        except ValueError:
-            value = None
+        value = int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
         if value is None or not least <= value <= most:
             raise query_problem(name, f"{text[:64]!r} is not a whole number from {least} to {most}")
         return value
@@ -95,7 +95,7 @@ class Call:
 
 def parse_json(body: bytes) -> Any:
     try:
-        return json.loads(
+        document = json.loads(
             body,
             parse_constant=_refuse_constant,
             parse_float=_finite,
@@ -116,6 +116,20 @@ def parse_json(body: bytes) -> Any:
         if detail.startswith("Exceeds the limit"):  # of int(), in words for programmers
             detail = "a whole number has more than 4,300 digits"
         raise Problem("not-json", detail) from None
+    if _HALF_PAIR.search(body):  # or one half of a pair that is whole: looked at value by value
+        refuse_half_pairs(document)
+    return document
+
+
+def refuse_half_pairs(document: object) -> None:
+    """Raises Problem for a text that nothing can store or send again."""
+    pointer = half_pair(document)
+    if pointer is not None:
+        detail = "half of a surrogate pair (such as \\ud800) is no letter"
+        raise Problem(
+            "validation", f"{pointer}: {detail}", hint="Send whole letters, as UTF-8 or as \\uXXXX.",
+            errors=[FieldError(pointer, detail)],
+        )  # fmt: skip
 
 
 def _refuse_constant(text: str) -> Any:
@@ -158,7 +172,8 @@ def call_of(request: Request) -> Call:
 
 
 def json_response(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    body = text.encode(errors="backslashreplace")
     return Response(body, status, headers=dict(headers or {}), media_type="application/json")
 
 

@@ -175,7 +175,7 @@ class Door:
     async def _read_body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         most = self._settings.body_bytes_max
         declared = headers.get("content-length", "")
-        too_large = declared.isdigit() and int(declared) > most
+        too_large = declared.isascii() and declared.isdigit() and int(declared) > most
         if too_large and int(declared) > DRAIN_BYTES_MAX:
             raise body_too_large(most)
         chunks: list[bytes] = []

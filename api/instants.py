@@ -11,8 +11,12 @@ from api.problems import query_problem
 
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
-_SPAN = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
+_NUMBER = "[0-9]{1,9}"
+_SPAN = re.compile(
+    rf"(?:({_NUMBER})h)?(?:({_NUMBER})m(?!s))?(?:({_NUMBER}(?:\.{_NUMBER})?)s)?(?:({_NUMBER})ms)?"
+)
 WAIT_MAX_S = 300.0
+INSTANT_MS_MAX = 253_370_764_800_000  #: the year 9999 begins
 
 
 def rfc3339(ms: int | None) -> str | None:
@@ -36,13 +40,16 @@ def parse_instant(name: str, text: str) -> int:
         raise query_problem(
             name, f"{text[:64]!r} has no zone", "End it with Z for UTC, or an offset as +02:00."
         )
-    return (moment - _EPOCH_UTC) // timedelta(milliseconds=1)
+    instant_ms = (moment - _EPOCH_UTC) // timedelta(milliseconds=1)
+    if not 0 <= instant_ms < INSTANT_MS_MAX:  # what lies a day apart can be written too, then
+        raise query_problem(name, f"{text[:64]!r} does not lie between the years 1970 and 9998")
+    return instant_ms
 
 
 def parse_wait_s(name: str, text: str) -> float:
     """Seconds of a span such as `30s`, `1m`, `500ms` or plain seconds; at most WAIT_MAX_S."""
     match = _SPAN.fullmatch(text)
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) < 10:
         seconds = float(text)
     elif match and any(match.groups()):
         hours, minutes, whole, millis = match.groups()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.call import Call, json_type, parse_json
+from api.call import Call, json_type, parse_json, refuse_half_pairs
 from api.problems import FieldError, Problem, from_job_problems
 from api.views import READ_ONLY
 from scheduler.model import Job, JobError, parse_job
@@ -36,10 +36,11 @@ def documents(call: Call) -> list[Any]:
         raise Problem("not-yaml", f"the body is not UTF-8: byte {error.start}") from None
     try:
         found = load_yaml(text, "body", values_max=YAML_VALUES_MAX, placed=False)
-        return [document.data for document in found]
     except JobError as error:
         problem = from_job_problems(error.problems, what="the YAML")
         raise Problem("not-yaml", problem.detail, hint=problem.hint, errors=problem.errors) from None
+    refuse_half_pairs([document.data for document in found])
+    return [document.data for document in found]
 
 
 def one_document(call: Call) -> dict[str, Any]:

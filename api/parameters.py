@@ -16,6 +16,7 @@ from starlette.requests import Request
 from api.call import Call, call_of
 from api.problems import FieldError, Problem
 
+NUMBER_MAX = (1 << 62) - 1  #: more than anything here is counted to, and less than SQLite's numbers end at
 EVERYWHERE = frozenset({"namespace", "consistency"})
 
 

@@ -119,7 +119,7 @@ class Problem(Exception):
                 for e in self.errors
             ]
         document.update(self.extra)
-        return json.dumps(document, ensure_ascii=False).encode()
+        return json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace")
 
     def response(self) -> Response:
         return Response(self.body(), self.status, headers=self.headers, media_type=MEDIA_TYPE)

@@ -248,7 +248,7 @@ def _mark(line: str, wall_offset_s: float) -> Mark:
         raise ValueError(f"{len(fields)} fields of {FIELDS_OF_A_MARK}")
     what, job, run, attempt, fence, tick, agent, uptime, word = fields
     tick_ms = None if tick in ("", "-") else milliseconds(tick)
-    token = int(fence) if fence.isdigit() else 0  # a start without a grant has none
+    token = int(fence) if fence.isascii() and fence.isdigit() else 0  # a start without a grant has none
     at_s = float(uptime[1:]) - wall_offset_s if uptime.startswith("@") else float(uptime)
     return Mark(what, job, int(run), attempt, token, tick_ms, agent, at_s, word)
 

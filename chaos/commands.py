@@ -95,7 +95,8 @@ def _add_ports(parser: argparse.ArgumentParser) -> None:
 
 def _ports(text: str) -> tuple[int, int]:
     low, _, high = text.partition("-")
-    if not (low.isdigit() and high.isdigit() and 1024 <= int(low) < int(high) <= 65_535):
+    are_numbers = low.isascii() and low.isdigit() and high.isascii() and high.isdigit()
+    if not (are_numbers and 1024 <= int(low) < int(high) <= 65_535):
         raise ValueError(f"--ports {text}: two numbers of 1024 to 65535, such as 27000-28000")
     return int(low), int(high)
 

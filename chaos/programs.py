@@ -79,7 +79,7 @@ def tree(root: int) -> list[int]:
     """This process and its descendants, parents first."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
+        if entry.name.isascii() and entry.name.isdigit():
             with suppress(OSError):
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                 children.setdefault(parent, []).append(int(entry.name))
@@ -91,7 +91,7 @@ def tree(root: int) -> list[int]:
 
 def processes_naming(text: str) -> list[int]:
     """Living processes, other than this one, whose command line holds this text."""
-    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    pids = (int(name) for name in os.listdir("/proc") if name.isascii() and name.isdigit())
     return [pid for pid in pids if pid != os.getpid() and text in command_line(pid) and alive(pid)]
 
 

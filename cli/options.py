@@ -14,7 +14,10 @@ from cli.client import connect
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SPAN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
+_SPAN = re.compile(
+    "(?:([0-9]{1,6})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m(?!s))?"
+    r"(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?(?:([0-9]{1,12})ms)?"
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -97,7 +100,7 @@ class HostPort(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         host, _, port = str(value).rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+        if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65_536:
             self.fail(f"{value!r} is no address; write host:port, such as 10.0.1.4:8322", param, ctx)
         return str(value)
 

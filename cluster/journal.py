@@ -339,7 +339,7 @@ class Journal:
     @staticmethod
     def _number(name: str) -> int:
         stem = name.removesuffix(".seg")
-        return int(stem) if stem.isdigit() else -1
+        return int(stem) if stem.isascii() and stem.isdigit() else -1
 
     def _load_meta(self) -> tuple[int, int]:
         raw = self._disk.read(META)

@@ -104,7 +104,7 @@ def parse_address(text: object, where: str) -> Address:
     if isinstance(text, str):
         host, separator, port = text.rpartition(":")
         host = host.removeprefix("[").removesuffix("]")
-        if separator and host and port.isdigit() and 0 < int(port) < 65536:
+        if separator and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
             return Address(host, int(port))
     raise ConfigError(f"{where}: {text!r} is no address; write host:port, such as 127.0.0.1:8321")
 

@@ -203,7 +203,7 @@ class ReplicatedState:
 
     def _remove_before(self, generation: int) -> None:
         for entry in self._directory.iterdir():
-            if entry.name.isdigit() and int(entry.name) < generation:
+            if entry.name.isascii() and entry.name.isdigit() and int(entry.name) < generation:
                 shutil.rmtree(entry, ignore_errors=True)
 
     def _open(self) -> None:

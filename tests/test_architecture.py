@@ -140,6 +140,19 @@ def test_ignored_warnings_have_a_reason() -> None:
     assert not guilty
 
 
+def test_digits_are_those_that_int_reads() -> None:
+    """"²".isdigit() is true, and int("²") an error: text from outside is asked whether it is ASCII first."""
+    guilty = [
+        f"{place(path)}:{number}"
+        for path in sources()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        for asked in re.findall(r"([\w.]+)\.(?:isdigit|isnumeric)\(\)", line)
+        if f"{asked}.isascii() and " not in line
+    ]
+
+    assert not guilty
+
+
 def test_tests_do_not_mock() -> None:
     guilty = [
         place(path)

@@ -70,7 +70,7 @@ def check_member(fields: Mapping[str, str]) -> None:
             "/name", "a node's name is letters, digits and . _ - between them, 128 characters at most"
         )
     host, colon, port = fields["address"].rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not colon or not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
         raise _invalid("/address", "write it as host:port")
     if not fields["url"].startswith(("http://", "https://")):
         raise _invalid("/url", "write it as http://host:port or https://host:port")

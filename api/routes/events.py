@@ -28,7 +28,7 @@ router = APIRouter(tags=["events"])
 
 RETRY_MS = 1_000
 HEARTBEAT = b": heartbeat\n\n"
-_ID = re.compile(r"(\d{1,18})\.(\d{1,9})")
+_ID = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})")
 
 
 @router.get("/v1/events", operation_id="streamEvents", openapi_extra=schemas.events)

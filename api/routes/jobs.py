@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -15,6 +16,7 @@ from api.instants import rfc3339
 from api.job_bodies import one_document, to_job
 from api.job_reads import find_job, job_documents, state_of
 from api.outcomes import expect_ok
+from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
 from api.routes import jobs_hot
 from api.services import Services, services_of
@@ -26,6 +28,7 @@ from scheduler.ticks import schedule
 router = APIRouter(tags=["jobs"])
 
 LIMIT_MAX = 1_000
+_LABEL_KEY = re.compile(r"[a-zA-Z0-9._/-]{1,128}")
 SCAN_ROUNDS_MAX = 20  #: pages looked through for one page of a derived state
 JOB_STATES = ("active", "paused", "unplaceable")
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Items on one page.")]
@@ -59,7 +62,7 @@ async def create_job(request: Request) -> Response:
 async def get_job(
     request: Request,
     name: str,
-    revision: Annotated[int | None, Query(ge=1, description="An older one.")] = None,
+    revision: Annotated[int | None, Query(ge=1, le=NUMBER_MAX, description="An older one.")] = None,
 ) -> Response:
     """A job: its definition and what the server knows about it."""
     services, call = services_of(request), call_of(request)
@@ -181,6 +184,8 @@ def _labels(text: str | None) -> list[tuple[str, str | None]]:
     wanted: list[tuple[str, str | None]] = []
     for part in (text or "").split(","):
         key, equals, value = part.strip().partition("=")
+        if key and not _LABEL_KEY.fullmatch(key):
+            raise query_problem("labels", f"{key[:64]!r} is no label's key", "Write it as team=data,tier.")
         if key:
             wanted.append((key, value if equals else None))
         elif equals:

@@ -40,7 +40,7 @@ def precondition(call: Call) -> int | None:
     if match is None or match.strip() == "*":
         return None
     text = match.strip().removeprefix("W/").strip('"')
-    if not text.isdigit() or len(text) > 15 or int(text) < 1:
+    if not (text.isascii() and text.isdigit()) or len(text) > 15 or int(text) < 1:
         raise Problem(
             "validation", f"If-Match: {match[:64]!r} is not an ETag of a job", hint='ETags look like "3".'
         )

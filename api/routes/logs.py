@@ -21,6 +21,7 @@ from api.commits import stream
 from api.consistency import settle
 from api.job_reads import run_document
 from api.log_source import FORWARDED, Target, ask_other_node, find_target, live_chunk
+from api.parameters import NUMBER_MAX
 from api.problems import query_problem
 from api.routes.runs import run_number
 from api.services import Services, services_of
@@ -42,9 +43,9 @@ async def get_logs(
     run: str,
     task: Annotated[str | None, Query(description="Needed where the run has several tasks.")] = None,
     attempt: Annotated[
-        int | None, Query(ge=1, description="Number of the attempt; the latest by default.")
+        int | None, Query(ge=1, le=NUMBER_MAX, description="Number of the attempt; the latest by default.")
     ] = None,
-    offset: Annotated[int, Query(ge=0, description="Bytes to leave out.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=NUMBER_MAX, description="Bytes to leave out.")] = 0,
     follow: Annotated[bool, Query(description="Stream until the attempt has ended.")] = False,
 ) -> Response:
     """Output of one task's attempt."""

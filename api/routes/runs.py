@@ -14,6 +14,7 @@ from api.cursors import make_cursor, read_cursor
 from api.instants import parse_instant, parse_wait_s
 from api.job_reads import run_document, run_documents
 from api.outcomes import expect_ok
+from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
 from api.routes import jobs_hot
 from api.services import Services, services_of
@@ -23,7 +24,6 @@ from scheduler.store import pages
 router = APIRouter(tags=["runs"])
 
 RUN_STATES = ("pending", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired")
-RUN_MOST = (1 << 62) - 1
 
 
 @router.post(
@@ -126,7 +126,7 @@ async def _change(services: Services, call: Call, run: int, command: Command) ->
 
 
 def run_number(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) <= RUN_MOST:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) <= NUMBER_MAX:
         raise Problem(
             "not-found", f"{text[:64]!r} is not the id of a run", hint="Ids of runs are whole numbers."
         )

@@ -179,7 +179,7 @@ class Connection:
 def split_address(address: str) -> tuple[str, int]:
     """Host and port; raises ValueError."""
     host, _, port = address.rpartition(":")
-    if not port.isdigit():
+    if not (port.isascii() and port.isdigit()):
         raise ValueError(f"address {address}: missing port in address")
     return host.strip("[]") or "0.0.0.0", int(port)
 

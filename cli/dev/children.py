@@ -125,7 +125,7 @@ def descendants() -> list[int]:
     parents: dict[int, int] = {}
     zombies: set[int] = set()
     for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
+        if not (entry.name.isascii() and entry.name.isdigit()):
             continue
         try:
             state, parent = (

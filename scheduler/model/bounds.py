@@ -49,6 +49,32 @@ def check_bounds(data: object) -> None:
         level = below
 
 
+def half_pair(data: object) -> str | None:
+    """The pointer of a text with a lone surrogate: JSON can write one ("\\ud800"), UTF-8 cannot."""
+    left: list[tuple[object, str]] = [(data, "")]
+    while left:
+        value, pointer = left.pop()
+        if isinstance(value, str):
+            if not _is_whole(value):
+                return pointer
+        elif isinstance(value, dict):
+            for name, content in value.items():
+                if not _is_whole(str(name)):
+                    return pointer + pointer_of(str(name).encode(errors="backslashreplace").decode())
+                left.append((content, pointer + pointer_of(name)))
+        elif isinstance(value, list | tuple):
+            left += [(item, f"{pointer}/{i}") for i, item in enumerate(value)]
+    return None
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_parts(shape: dict[str, Any], *, short: bool) -> None:
     """Raises JobError for the parts of a job in its long form that have too many entries. `short`: it was
     given in the short form, whose one task stands at the top.

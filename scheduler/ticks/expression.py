@@ -306,7 +306,7 @@ def lint(text: str) -> tuple[str, ...]:
     for kind, word in zip(KINDS[6 - len(words) :], words, strict=True):
         for item in word.split(","):
             base, slash, step_text = item.partition("/")
-            if not slash or not step_text.isdigit():
+            if not slash or not (step_text.isascii() and step_text.isdigit()):
                 continue
             step, size = int(step_text), kind.high - kind.low + (0 if kind is WEEKDAY else 1)
             start = kind.number(base)
