@@ -10,6 +10,8 @@ import click
 from cli.exits import FAILED, Failure
 from cli.processes import module_command, module_environment
 
+NEEDED = ("cronsim", "requests", "toxiproxy")  #: what the extra `chaos` brings
+
 
 @click.command(
     "chaos",
@@ -24,9 +26,10 @@ def chaos(arguments: tuple[str, ...]) -> None:
     codes: 0 passed, 1 a violation, 2 invalid (too little happened to say anything), 3 this machine cannot run
     it.
     """
-    if importlib.util.find_spec("cronsim") is None:
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
         raise Failure(
-            "the chaos harness needs packages that are not installed",
+            f"the chaos harness needs packages that are not installed: {', '.join(missing)}",
             code=FAILED,
             hint="Install them: pip install 'cronclave[chaos]'.",
         )

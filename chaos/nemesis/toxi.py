@@ -8,11 +8,9 @@ The library (0.1.1) and the server (2.12) as they are, and what is done about it
    for a port that is taken). Its transport is replaced by a session that does neither and raises ToxiError.
 3. Misspelt attributes are ignored by the server. Here what it took is read back and compared.
 4. `enabled` is stale after a reset. Here it is always asked for.
-5. Removing a latency toxic from a link with a stalled reader blocks the API for good
-   (Shopify/toxiproxy#558); removing a timeout toxic in front of one that sleeps leaves a link that makes
-   the server panic at the next toxic that is added (its link.go has a TODO there). So no toxic is ever
-   removed: `renew` destroys the proxy, which closes its connections, and makes it again with the toxics
-   that stay. Disabling, removing in reverse and enabling mends the first alone.
+5. Taking a toxic off a link that lives can block the server's API for good, or end the server. So no toxic
+   is ever removed: `renew` destroys the proxy, which closes its connections, and makes it again with the
+   toxics that stay.
 6. A proxy that is disabled or destroyed gives its port back; another program may get it. Trying again for
    a while helps.
 """

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.api.single_node import SingleNode, peer
-from tests.cli.conftest import Command
+from tests.cli.conftest import PROJECT, Command
 
 NOTHING_LISTENS = "http://127.0.0.1:24999"
 
@@ -36,6 +38,32 @@ async def test_1_a_file_that_is_no_job(cronclave: Command, node: SingleNode, tmp
     assert f"{path}:4:1 /runn: " in result.err
     assert "run?" in result.err
     assert node.index == before
+
+
+#: A plain install: without the packages that the extra `chaos` brings.
+PLAIN = """
+import importlib.machinery
+
+class Plain(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in HIDDEN else super().find_spec(name, path, target)
+
+import sys
+sys.meta_path[:] = [Plain if finder is importlib.machinery.PathFinder else finder for finder in sys.meta_path]
+"""
+
+
+@pytest.mark.parametrize("hidden", [{"requests"}, {"cronsim", "requests", "toxiproxy"}])
+async def test_1_a_package_of_an_extra_is_missing(offline: Command, tmp_path: Path, hidden: set[str]) -> None:
+    (tmp_path / "sitecustomize.py").write_text(PLAIN.replace("HIDDEN", repr(hidden)))
+
+    result = await offline("chaos", "run", "--out", "x", PYTHONPATH=f"{tmp_path}:{PROJECT}")
+
+    assert result.code == 1
+    assert f"packages that are not installed: {', '.join(sorted(hidden))}" in result.err
+    assert "pip install 'cronclave[chaos]'" in result.err
+    assert "Traceback" not in result.err
 
 
 async def test_2_wrong_usage(cronclave: Command) -> None:
