@@ -5,8 +5,9 @@ capabilities, never a route by name; a cookie carries the secret of a session, H
 a token, and a write made with one needs the session's CSRF token. A session can do what its token can do now,
 and ends with it. `agent` tokens open the agents' socket and nothing else; join tokens redeem
 themselves and nothing else; one that has expired is no token. A token is good on every node from the moment
-that its maker heard of it: whoever brings one that this node does not know is refused only after a barrier,
-and never by a cluster that has no token yet.
+that its maker heard of it: whoever brings one that this node does not know is refused only after it has
+caught up with the leader, which commits nothing, and never by a cluster that has no token yet. Wrong ones
+are limited by address (`api.failures`).
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from api.failures import Failures
 from api.ports import NoLeaderError, Scheduler
 from api.problems import Problem
 from scheduler.store import sessions as session_rows
@@ -32,7 +34,8 @@ not carry a session of https."""
 SESSION_BYTES = 32
 CACHE_S = 2.0  #: how long a token may still work on a node that did not hear of its end
 CACHE_ENTRIES_MAX = 1_000
-BARRIER_S = 2.0
+CATCH_UP_S = 2.0
+ASKING_MAX = 256  #: requests at one time that wait to hear whether the cluster knows their token
 TOKEN_BYTES_MAX = 512
 
 READ, RUN, EDIT, OPERATE, ADMIN, AGENT = "read", "run", "edit", "operate", "admin", "agent"
@@ -112,39 +115,41 @@ class Access:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._cache: dict[bytes, tuple[float, Credential]] = {}
+        self._asking = 0
+        self.failures = Failures()
 
-    async def identify(self, headers: Mapping[str, str]) -> Principal:
-        """The principal of these headers; raises Problem: unauthorized, or founding and no-leader where this
-        node cannot tell."""
+    async def identify(self, headers: Mapping[str, str], client: str = "") -> Principal:
+        """The principal of these headers, sent from the address `client`; raises Problem: unauthorized,
+        too-many-failures, or founding and no-leader where this node cannot tell."""
         token = bearer(headers)
         if token is not None:
-            return await self.of_token(token)
+            return await self.of_token(token, client)
         session = session_cookie(headers)
         if session is None:
             raise unauthorized("no token was sent")
-        return await self._of_session(session)
+        return await self._found(session, client, self._known_session)
 
     def forget(self, name: str) -> None:
         """A token was withdrawn: what is remembered of it is no longer true."""
         self._cache = {sha256: kept for sha256, kept in self._cache.items() if kept[1].name != name}
 
-    async def of_token(self, token: str) -> Principal:
-        if len(token) > TOKEN_BYTES_MAX:
-            raise UnknownToken
-        try:
-            return self._known(token)
-        except UnknownToken:
-            await self._catch_up()
-            return self._known(token)
+    async def of_token(self, token: str, client: str = "") -> Principal:
+        return await self._found(token, client, self._known)
 
-    async def _of_session(self, secret: str) -> Principal:
-        if len(secret) > TOKEN_BYTES_MAX:
-            raise UnknownToken
+    async def _found(self, secret: str, client: str, known: Callable[[str], Principal]) -> Principal:
+        """The holder of a token or session, also of one that this node has not heard of yet."""
         try:
-            return self._known_session(secret)
+            if len(secret) > TOKEN_BYTES_MAX:
+                raise UnknownToken
+            try:
+                return known(secret)
+            except UnknownToken:
+                self.failures.look(client, time.monotonic())
+                await self._catch_up()
+                return known(secret)
         except UnknownToken:
-            await self._catch_up()
-            return self._known_session(secret)
+            self.failures.note(client, time.monotonic())
+            raise
 
     def _known_session(self, secret: str) -> Principal:
         """Looked up each time: what was closed is over at once."""
@@ -158,11 +163,20 @@ class Access:
 
     async def _catch_up(self) -> None:
         """Until this node knows every token that was acknowledged before the call."""
+        if self._asking >= ASKING_MAX:
+            raise Problem(
+                "overloaded",
+                f"more than {ASKING_MAX} tokens that this node does not know wait for the cluster's word",
+                headers={"Retry-After": "1"},
+            )
+        self._asking += 1
         try:
-            await self._scheduler.barrier(timeout_s=BARRIER_S)
+            await self._scheduler.catch_up(timeout_s=CATCH_UP_S)
         except NoLeaderError as error:
             detail = f"this node does not know the token, and cannot ask whether the cluster does: {error}"
             raise Problem("no-leader", detail, headers={"Retry-After": "1"}) from error
+        finally:
+            self._asking -= 1
         with self._scheduler.read() as store:
             if not token_rows.any_token(store):
                 raise Problem("founding", "the cluster has no token yet", headers={"Retry-After": "1"})

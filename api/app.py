@@ -1,8 +1,8 @@
 """All of the API together: one ASGI application over one `ports.Scheduler`.
 
-The composition root calls `create_app`, serves the result with uvicorn (see `UVICORN` for what it must
-set), and calls `gateway.close()` first when it stops, so that streams end and agents leave before the
-server waits for them.
+The composition root calls `create_app`, serves the result with uvicorn (see `api.server.settings` for what
+it must set), and calls `gateway.close()` first when it stops, so that streams end and agents leave before
+the server waits for them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.commits import Commits, RunWatch
-from api.connection import Connection
 from api.door import Door
 from api.event_feed import EventFeed
 from api.gateway import Gateway
@@ -46,31 +45,12 @@ from api.routes import (
     tokens,
 )
 from api.services import Services
-from scheduler.protocol import FRAME_BYTES_MAX
 from scheduler.store.connection import DamagedError, QueryTooLongError
 
 NOUNS = (
     jobs, apply, runs, logs, ticks, agents, cluster, formats, backup, events, tokens, join, session,
     health, pages,
 )  # fmt: skip
-
-UVICORN: Mapping[str, Any] = {
-    "ws": "websockets-sansio",
-    "ws_max_size": FRAME_BYTES_MAX,
-    "ws_per_message_deflate": False,
-    "ws_ping_interval": None,
-    "ws_ping_timeout": None,
-    "http": Connection,
-    "loop": "uvloop",
-    "timeout_keep_alive": 75,
-    "h11_max_incomplete_event_size": 64 << 10,
-    "access_log": False,
-    "server_header": False,
-    "log_config": None,
-}
-"""Settings of uvicorn that this application relies on: agents ping by protocol messages, frames have one
-limit.
-"""
 
 
 class Api:
@@ -80,6 +60,7 @@ class Api:
         self._door = door
         self.services = services
         self.fastapi = inner
+        self.reading = door.reading
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -110,8 +91,8 @@ def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) ->
     feed = EventFeed(scheduler.history)
     gateway.on_close += [commits.closed.set, feed.close]
     services = Services(
-        scheduler, settings, gateway, gateway.access, commits, RunWatch(), Metrics(scheduler),
-        feed, compiled=gateway.compiled,
+        scheduler, settings, gateway, gateway.access, commits, RunWatch(),
+        Metrics(scheduler, gateway.access.failures), feed, compiled=gateway.compiled,
     )  # fmt: skip
     api: Api
 

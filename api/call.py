@@ -36,6 +36,7 @@ class Call:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     principal: Principal = _ANONYMOUS
+    client: str = ""  #: the address that it came from
     body: bytes = b""
     index: int | None = None  #: what the reply says in X-Cronclave-Index; None: the node's index at the reply
     lag_ms: int | None = None  #: set for stale reads

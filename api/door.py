@@ -1,25 +1,29 @@
 """What every HTTP request passes before and after its route. Plain ASGI: it costs tens of microseconds.
 
-Rules: a body is counted while it is read, so that chunked uploads have the same limit; everything but
-`PUBLIC` needs a token; a write by cookie needs the CSRF token; each reply has X-Cronclave-Index and the
-security headers; each error leaves as a problem. The hot routes (`hot`) are called here directly, in front
-of FastAPI, with the same functions that FastAPI documents.
+Rules: everything but `PUBLIC` needs a token, and it is judged before a byte of the body is read; what is
+still being read is not work yet, and has limits of its own (`api.bodies`, `api.server`); health is never
+refused for load; a write by cookie needs the CSRF token; each reply has X-Cronclave-Index and the security
+headers; each error leaves as a problem. The hot routes (`hot`) are called here directly, in front of
+FastAPI, with the same functions that FastAPI documents.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
 from urllib.parse import parse_qsl
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import Access, check_csrf
+from api.bodies import Reading, replay
 from api.call import SCOPE_KEY, Call
 from api.consistency import no_leader
+from api.crowd import SCOPE_KEY as CONNECTION_KEY
+from api.crowd import client_of
 from api.metrics import RequestCounts
 from api.ports import (
     ApiSettings,
@@ -30,19 +34,19 @@ from api.ports import (
     UnavailableError,
 )
 from api.problems import Problem
+from api.server import REFUSAL_KEY
 from scheduler.store.connection import DamagedError, QueryTooLongError
 
 log = logging.getLogger("cronclave.api")
 
 REQUESTS_MAX = 512  #: at work at one time
 WAITING_MAX = 1_000  #: long polls, streams, followed logs
-DRAIN_BYTES_MAX = 16 << 20  #: read and thrown away, so that the client gets to read its 413
+SESSION_BYTES_MAX = 4 << 10  #: the one body that is read before its token is judged: the token is in it
 QUERY_BYTES_MAX = 16 << 10
 FIELDS_MAX = 100
 
-PUBLIC_PATHS = frozenset(
-    {"/", "/healthz", "/healthy.html", "/readyz", "/openapi.json", "/docs", "/favicon.ico", "/v1/ca"}
-)
+HEALTH_PATHS = frozenset({"/healthz", "/healthy.html", "/readyz"})
+PUBLIC_PATHS = HEALTH_PATHS | {"/", "/openapi.json", "/docs", "/favicon.ico", "/v1/ca"}
 PUBLIC_PREFIXES = ("/cockpit/", "/problems/")
 OWN_ACCESS = frozenset({"/v1/session"})  #: makes or ends a session: judges the token itself
 WRITES = frozenset({"POST", "PUT", "DELETE", "PATCH"})
@@ -79,6 +83,7 @@ class Door:
         self._put_job = put_job
         self._run_job = run_job
         self._agents = agents
+        self.reading = Reading()
         self._at_work = 0
         self._waiting = 0
 
@@ -94,8 +99,12 @@ class Door:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query_bytes: bytes = scope["query_string"]
         call = Call(self._scheduler, self._settings, scope["method"], scope["path"], {}, headers)
+        call.client = client_of(scope)
         scope[SCOPE_KEY] = call
         started = False
+        unread = (
+            "expect" in headers
+        )  # the client holds its body back: a reply without 100 ends the connection
 
         async def reply(message: Message) -> None:
             nonlocal started
@@ -107,43 +116,58 @@ class Door:
                     *SECURITY_HEADERS,
                     *self._state_headers(call),
                 ]
+                if unread:
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
-        waiting = b"wait=" in query_bytes or b"follow" in query_bytes or scope["path"] == "/v1/events"
-        if waiting:
-            self._waiting += 1
-        else:
-            self._at_work += 1
         try:
-            if (self._waiting > WAITING_MAX) if waiting else (self._at_work > REQUESTS_MAX):
-                raise Problem(
-                    "too-many-requests" if waiting else "overloaded",
-                    f"more than {WAITING_MAX if waiting else REQUESTS_MAX} requests at one time",
-                    headers={"Retry-After": "1"},
-                )
+            if REFUSAL_KEY in scope:
+                raise scope[REFUSAL_KEY]
             if len(query_bytes) > QUERY_BYTES_MAX:
                 raise Problem("validation", f"the query is longer than {QUERY_BYTES_MAX} bytes")
             if query_bytes:
                 call.query = _query(query_bytes)
-            if call.method in WRITES:
-                call.body = await self._read_body(headers, receive)
-                receive = _replay(call.body, receive)
-            await self._admit(call)
-            hot = self._hot(call)
-            if hot is None:
-                await self._inner(scope, receive, reply)
-            else:
-                await (await hot)(scope, receive, reply)
+            if await self._admit(call) and CONNECTION_KEY in scope:
+                scope[CONNECTION_KEY].proved()
+            with self.reading.of(call.principal.name) as share:
+                if call.method in WRITES and not _is_public(call.path):
+                    most = self._settings.body_bytes_max
+                    if call.path in OWN_ACCESS:
+                        most = min(most, SESSION_BYTES_MAX)
+                    unread = False
+                    call.body = await share.read(headers, receive, most)
+                    receive = replay(call.body, receive)
+                with self._counted(call, query_bytes):
+                    hot = self._hot(call)
+                    if hot is None:
+                        await self._inner(scope, receive, reply)
+                    else:
+                        await (await hot)(scope, receive, reply)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             if started:
                 raise
             await self.problem_of(error).response()(scope, receive, reply)
-        finally:
-            if waiting:
+
+    @contextlib.contextmanager
+    def _counted(self, call: Call, query: bytes) -> Iterator[None]:
+        """Among what is at work, or what waits for something to happen; health among neither."""
+        if call.path in HEALTH_PATHS:
+            yield
+        elif b"wait=" in query or b"follow" in query or call.path == "/v1/events":
+            _refuse_above("too-many-requests", self._waiting, WAITING_MAX)
+            self._waiting += 1
+            try:
+                yield
+            finally:
                 self._waiting -= 1
-            else:
+        else:
+            _refuse_above("overloaded", self._at_work, REQUESTS_MAX)
+            self._at_work += 1
+            try:
+                yield
+            finally:
                 self._at_work -= 1
 
     def _state_headers(self, call: Call) -> list[tuple[bytes, bytes]]:
@@ -153,13 +177,14 @@ class Door:
             headers.append((b"x-cronclave-lag-ms", b"%d" % call.lag_ms))
         return headers
 
-    async def _admit(self, call: Call) -> None:
-        path = call.path
-        if path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES) or path in OWN_ACCESS:
-            return
-        call.principal = await self._access.identify(call.headers)
+    async def _admit(self, call: Call) -> bool:
+        """Whether it is known who asks; the rest may be asked by anybody. Raises Problem."""
+        if _is_public(call.path) or call.path in OWN_ACCESS:
+            return False
+        call.principal = await self._access.identify(call.headers, call.client)
         if call.method in WRITES:
             check_csrf(call.principal, call.headers)
+        return True
 
     def _hot(self, call: Call) -> Awaitable[Response] | None:
         path = call.path
@@ -171,33 +196,6 @@ class Door:
         if call.method == "POST" and rest.endswith("/runs") and rest.count("/") == 1:
             return self._run_job(call, rest[:-5])
         return None
-
-    async def _read_body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
-        most = self._settings.body_bytes_max
-        declared = headers.get("content-length", "")
-        too_large = declared.isascii() and declared.isdigit() and int(declared) > most
-        if too_large and int(declared) > DRAIN_BYTES_MAX:
-            raise body_too_large(most)
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Problem("http", "the client went away in the middle of the body")
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            too_large = too_large or size > most
-            if size > DRAIN_BYTES_MAX:
-                raise body_too_large(most)
-            if too_large:
-                chunks.clear()
-            else:
-                chunks.append(chunk)
-            if not message.get("more_body", False):
-                break
-        if too_large:
-            raise body_too_large(most)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def problem_of(self, error: Exception) -> Problem:
         """The reply for whatever left a route."""
@@ -221,8 +219,13 @@ class Door:
         return Problem("internal", f"the request failed: {type(error).__name__}")
 
 
-def body_too_large(most: int) -> Problem:
-    return Problem("too-large", f"a body may have {most} bytes at most", headers={"Connection": "close"})
+def _is_public(path: str) -> bool:
+    return path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)
+
+
+def _refuse_above(kind: str, count: int, most: int) -> None:
+    if count >= most:
+        raise Problem(kind, f"more than {most} requests at one time", headers={"Retry-After": "1"})
 
 
 def _query(raw: bytes) -> dict[str, str]:
@@ -233,17 +236,3 @@ def _query(raw: bytes) -> dict[str, str]:
     except ValueError:
         raise Problem("validation", "the query string is not valid: bad UTF-8 or too many fields") from None
     return dict(pairs)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A receive that gives out the body that was read already, then whatever comes (the disconnect)."""
-    given = False
-
-    async def again() -> dict[str, Any]:
-        nonlocal given
-        if not given:
-            given = True
-            return {"type": "http.request", "body": body, "more_body": False}
-        return dict(await receive())
-
-    return again

@@ -29,6 +29,8 @@ from api.access import AGENT, Access, Principal
 from api.agent_session import AgentSession
 from api.agent_work import assignment
 from api.commits import Commits
+from api.crowd import SCOPE_KEY as CONNECTION_KEY
+from api.crowd import client_of
 from api.placement import CompiledJobs
 from api.ports import ApiSettings, Committed, NoLeaderError, OverloadedError, Scheduler, UnavailableError
 from api.problems import Problem
@@ -137,13 +139,15 @@ class Gateway:
             raise Problem("not-found", f"no WebSocket at {scope['path'][:200]}")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         headers.pop("cookie", None)  # a browser's page must not open it
-        principal = await self.access.identify(headers)
+        principal = await self.access.identify(headers, client_of(scope))
         if not principal.may(AGENT):
             raise Problem("forbidden", f"a token of role {principal.role!r} does not open the agents' socket")
         if p.SUBPROTOCOL not in scope.get("subprotocols", ()):
             raise Problem("validation", f"the subprotocol {p.SUBPROTOCOL} is needed", status=400)
         if self._stopping or len(self._open) >= SESSIONS_MAX:
             raise Problem("unavailable", "the node takes no agents now", headers={"Retry-After": "1"})
+        if CONNECTION_KEY in scope:
+            scope[CONNECTION_KEY].proved()
         return principal
 
     def fit(self) -> str | None:

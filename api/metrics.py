@@ -9,9 +9,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
-from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from api.failures import Failures
 from api.ports import Committed, Scheduler
 from scheduler import events as e
 
@@ -32,9 +33,10 @@ class RequestCounts:
 
 
 class _NodeCollector(Collector):
-    def __init__(self, scheduler: Scheduler, requests: RequestCounts) -> None:
+    def __init__(self, scheduler: Scheduler, requests: RequestCounts, failures: Failures) -> None:
         self._scheduler = scheduler
         self._requests = requests
+        self._failures = failures
         self.agents_here = 0
 
     def collect(self) -> Iterator[Metric]:
@@ -121,6 +123,14 @@ class _NodeCollector(Collector):
         for (method, code), count in sorted(self._requests.counts.items()):
             requests.add_metric([method, str(code)], count)
         yield requests
+        wrong = CounterMetricFamily(
+            "cronclave_wrong_tokens",
+            "Tokens that the cluster does not have.",
+            labels=["judged"],
+        )
+        wrong.add_metric(["unknown"], self._failures.count)
+        wrong.add_metric(["limited"], self._failures.refused)
+        yield wrong
 
 
 def _histogram(name: str, text: str, counts: Sequence[int], total: float, bounds: Sequence[float]) -> Metric:
@@ -132,10 +142,10 @@ def _histogram(name: str, text: str, counts: Sequence[int], total: float, bounds
 class Metrics:
     """Listens to commits (`api.commits`) and renders the exposition text."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, failures: Failures) -> None:
         self.requests = RequestCounts()
         self._registry = CollectorRegistry()
-        self._node = _NodeCollector(scheduler, self.requests)
+        self._node = _NodeCollector(scheduler, self.requests, failures)
         self._registry.register(self._node)
         self._ticks = Counter(
             "cronclave_ticks", "Ticks decided, by outcome.", ["outcome"], registry=self._registry

@@ -133,6 +133,11 @@ class Scheduler(Protocol):
         (concurrent calls share one commit). Raises NoLeaderError."""
         ...
 
+    async def catch_up(self, *, timeout_s: float = 5.0) -> None:
+        """The same promise by the leader's word, without a commit: for questions of strangers, who must not
+        move the log (concurrent calls share one question). Raises NoLeaderError."""
+        ...
+
     async def wait_index(self, index: int, *, timeout_s: float) -> bool:
         """Until this node has applied `index`; False when the time is over."""
         ...

@@ -31,6 +31,8 @@ KINDS: dict[str, Kind] = {
     "too-large": Kind(
         413, "The request is too large", "Send less at once: fewer jobs, shorter scripts or parameters."
     ),
+    "too-slow": Kind(408, "The request came too slowly", "Send it again, all of it."),
+    "head-too-large": Kind(431, "The request's headers are too large", "Send fewer or shorter headers."),
     "unauthorized": Kind(
         401, "A token is needed", "Send 'Authorization: Bearer TOKEN'; the token is made by the cluster."
     ),
@@ -48,6 +50,11 @@ KINDS: dict[str, Kind] = {
     ),
     "no-signer": Kind(409, "This node signs no certificates", "Ask a node that has tls.ca_key."),
     "not-available": Kind(422, "Not available in this version"),
+    "too-many-failures": Kind(
+        429,
+        "Too many wrong tokens came from this address",
+        "A token that the cluster has is taken all the same; look for a client with an old one.",
+    ),
     "too-many-requests": Kind(429, "Too many requests wait already", "Try again after Retry-After seconds."),
     "overloaded": Kind(503, "The node has too much to do", "Try again after Retry-After seconds."),
     "no-leader": Kind(

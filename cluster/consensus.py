@@ -34,6 +34,7 @@ from cluster.peers import STATUS_PERIOD_S, PeerInfo, Peers
 from cluster.progress import Progress
 from cluster.questions import Told, unheard
 from cluster.raft import Raft, Role
+from cluster.read_index import ReadIndex
 from cluster.restore import fit
 from cluster.roster import Roster
 from cluster.settings import ClusterSettings, Timings
@@ -110,6 +111,7 @@ class Consensus:
             refresh=self._refresh,
             may_lead=may_lead,
         )
+        self.reads = ReadIndex(settings.name, self._raft, self._roster, clock, self.send)
         self._exchange = Exchange(
             settings.copy_dir,
             machine,
@@ -192,8 +194,7 @@ class Consensus:
 
     @property
     def has_quorum(self) -> bool:
-        """Leads with answers of a majority within the fallback time, or follows a leader that was heard
-        of late."""
+        """Leads with answers of a majority within the fallback time, or follows a leader heard of late."""
         if self.role is Role.LEADER:
             return self._changes.would_go_on(self._roster.current)
         heard_s = self._raft.elections.contact
@@ -201,8 +202,7 @@ class Consensus:
 
     @property
     def leader_silent_ms(self) -> int:
-        """Age of the newest word of a leader: as old may be what this node knows of the commit index. 10^12
-        until one was heard."""
+        """Age of the newest word of a leader, and so of the commit index here; 10^12 until one was heard."""
         if self.role is Role.LEADER:
             return 0
         return int(min(max(self._clock() - self._raft.elections.told, 0.0) * 1000, 1e12))
@@ -251,9 +251,8 @@ class Consensus:
         return self._intake.propose(proposal, self._clock()) if self.fatal is None else False
 
     def transfer(self, target: str | None = None, told: Told = unheard) -> str | None:
-        """Hand leadership to `target`, or to whoever is most caught up. None when it is under way (look at
-        `leader`) or was passed on to the leader, else why it cannot be; `told` hears the leader's
-        word, once."""
+        """Hand leadership to `target`, or to whoever has most of the log. None when under way (see `leader`)
+        or was passed on to the leader, else why it cannot be; `told` hears the leader's word, once."""
         return self._changes.transfer(target, told)
 
     def add_member(
@@ -339,6 +338,7 @@ class Consensus:
     def _housekeep(self, now: float) -> None:
         self._exchange.poll()
         self._changes.expire(now)
+        self.reads.poll(now)
         if self.role is Role.LEADER:
             self._changes.make_waiting(now)
             self._changes.bind_and_promote()
@@ -482,6 +482,8 @@ class Consensus:
             self._hear_of_members(peer, message["status"])
         elif kind in ("change", "transfer", "verdict"):
             self._changes.asked(peer, message)
+        elif kind.startswith("index_"):
+            self.reads.received(peer, message)
         elif kind.startswith("copy_"):
             self._exchange.received(peer, message)
         else:

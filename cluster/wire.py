@@ -218,6 +218,10 @@ SCHEMA: dict[str, dict[str, _Check]] = {
     "change": {"number": _integer, "change": _blob},
     "transfer": {"number": _integer, "target": _text},
     "verdict": {"number": _integer, "reason": _text},  #: of the leader on one of the two; empty: under way
+    "index_ask": {"number": _integer},  #: a follower: what is committed? (cluster.read_index)
+    "index_told": {"number": _integer, "index": _integer},  #: 0: the leader cannot vouch for it
+    "index_check": {"number": _integer, "term": _integer},  #: the leader: is this still your term?
+    "index_checked": {"number": _integer, "term": _integer},
     "status": {"sent_ms": _number, "echo_ms": _number, "hold_ms": _number, "status": _record},
     "copy_ask": {"needed": _integer},
     "copy_wait": {},

@@ -5,7 +5,7 @@ front → core   ["hello", front_uid]
                ["abandon", seq]               the front waits no longer: do not send it again
                ["beat"]                       every BEAT_S; a core whose front is silent hands leadership over
                ["damaged", what]              a reader cannot read the state: the core looks at it
-               ["ask", id, what, arguments]   transfer | add_member | check_member | remove_member
+               ["ask", id, what, arguments]   transfer | add_member | check_member | remove_member | catch_up
 core → front   ["welcome", {"path": …, "index": …, "since": …}, [[index, stamp_ms, [events…]]…]]
                with what happened behind the index `since`
                ["commit", index, stamp_ms, [[seq, outcomes]…], [events…]]   as codec.encode_events

@@ -274,7 +274,7 @@ class Core:
             raise ValueError(f"unknown bridge message {kind!r}")
 
     def _answer(self, number: int, what: str, arguments: list[Any]) -> None:
-        """Asks about membership: the answer says that it began, or why not; its end shows in the status."""
+        """The answer says that it began (`catch_up`: it is done), or why not; the status tells the end."""
 
         def told(reason: str | None) -> None:
             if number:
@@ -290,6 +290,8 @@ class Core:
             self._consensus.add_member(name, address, zone, url, told=told)
         elif what == "check_member":
             told(self._consensus.why_not(arguments[0]))
+        elif what == "catch_up":
+            self._consensus.reads.ask(told)
         elif what == "remove_member":
             self._consensus.remove_member(arguments[0], told)
         else:

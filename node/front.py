@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -18,9 +19,11 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
-from api.app import UVICORN, create_app
+from api.app import create_app
+from api.crowd import CONNECTIONS_MAX, Connections
 from api.gateway import Gateway
 from api.ports import ApiSettings, Committed, NodeStatus
+from api.server import settings as server_settings
 from cluster.tls import TlsError
 from node.__main__ import configure_logging
 from node.config import ConfigError, NodeConfig, load_config
@@ -43,6 +46,8 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+
+OWN_FILES = 256  #: for the state, the bridge, logs: never for connections
 
 _URGENT_EVENTS = (e.Led, e.TaskQueued)
 _PLAN_EVENTS = (
@@ -82,6 +87,16 @@ def unknown_status(config: NodeConfig, uid: str) -> NodeStatus:
     )
 
 
+def most_files() -> int:
+    """How many files this process may open, after it has asked for all that it may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):  # a kernel may grant less than it tells
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS_MAX + OWN_FILES if soft == resource.RLIM_INFINITY else soft
+
+
 class Front:
     """Composition of one front."""
 
@@ -115,6 +130,7 @@ class Front:
             commit_s=lambda: self._link.proposals.commit_s,
             bootstrap_token=config.bootstrap_token_sha256,
         )
+        connections = Connections(min(CONNECTIONS_MAX, most_files() - OWN_FILES))
         self._server = _Server(
             uvicorn.Config(
                 self._app,
@@ -122,8 +138,7 @@ class Front:
                 port=config.http.port,
                 lifespan="on",
                 timeout_graceful_shutdown=2,
-                ssl_context_factory=None if https is None else lambda _config, _default: https.context,
-                **UVICORN,
+                **server_settings(connections, None if https is None else https.context),
             )
         )
 

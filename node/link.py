@@ -33,6 +33,7 @@ from scheduler.store.connection import Store
 log = logging.getLogger("cronclave.front")
 
 CORE_SILENCE_MS = 1_000
+WORD_PAUSE_S = 0.02  #: between two questions to the leader: strangers are their cause
 OUTSIDE = (PutJobs, RunJob, PutToken, RedeemToken)
 """What makes the state grow and can wait: refused while disks are low. Deleting and cancelling free space."""
 
@@ -55,6 +56,8 @@ class CoreLink:
         self._heard_s = time.monotonic()
         self._questions: dict[int, asyncio.Future[str]] = {}
         self._numbers = itertools.count(1)
+        self._word: asyncio.Task[None] | None = None  #: the question to the leader that is under way
+        self._next_word: asyncio.Task[None] | None = None  #: the one that has not left yet
         self._local = threading.local()
         self.proposals = Proposals(self._send_proposal, self._abandon)
         self.on_commit: Callable[[Committed], None] = lambda committed: None
@@ -122,6 +125,25 @@ class CoreLink:
 
     async def barrier(self, *, timeout_s: float = 5.0) -> None:
         await self.proposals.barrier(timeout_s)
+
+    async def catch_up(self, *, timeout_s: float = 5.0) -> None:
+        """Callers share the next question to the leader that has not left: one is under way at a time."""
+        if self._next_word is None:
+            self._next_word = asyncio.create_task(self._hear_word(self._word), name="catch-up")
+            self._next_word.add_done_callback(_heard)
+        try:
+            await asyncio.wait_for(asyncio.shield(self._next_word), timeout_s)
+        except TimeoutError:
+            raise NoLeaderError("no leader answered in time") from None
+        except ValueError as error:
+            raise NoLeaderError(str(error)) from None
+
+    async def _hear_word(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+            await asyncio.sleep(WORD_PAUSE_S)
+        self._word, self._next_word = self._next_word, None  # whoever comes from now on needs a later one
+        await self._ask("catch_up", [])
 
     async def wait_index(self, index: int, *, timeout_s: float) -> bool:
         if self._index >= index:
@@ -267,3 +289,9 @@ class CoreLink:
             future.set_exception(NoLeaderError(text))
         else:
             future.set_exception(ValueError(text))
+
+
+def _heard(word: asyncio.Task[None]) -> None:
+    """Whoever asked may have gone: what they did not hear is no error of ours."""
+    if not word.cancelled():
+        word.exception()

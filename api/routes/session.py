@@ -31,7 +31,7 @@ async def begin(request: Request) -> Response:
         if not isinstance(given, str) or not given:
             raise Problem("validation", "the body has no token", hint='Send {"token": "…"}.')
         token = given
-    principal = await services.access.of_token(token)
+    principal = await services.access.of_token(token, call.client)
     access.require(principal, access.READ)
     secret = new_session(is_https=request.scope.get("scheme") == "https")
     outcome = await services.scheduler.propose(
@@ -48,7 +48,7 @@ async def begin(request: Request) -> Response:
 async def current(request: Request) -> Response:
     """Who this session is, and its CSRF token."""
     services, call = services_of(request), call_of(request)
-    principal = await services.access.identify(call.headers)
+    principal = await services.access.identify(call.headers, call.client)
     secret = principal.token if principal.by_cookie else None
     return json_response(_told(principal, secret), headers={"Cache-Control": "no-store"})
 
@@ -57,7 +57,7 @@ async def current(request: Request) -> Response:
 async def end(request: Request) -> Response:
     """End the session, on every node."""
     services, call = services_of(request), call_of(request)
-    principal = await services.access.identify(call.headers)
+    principal = await services.access.identify(call.headers, call.client)
     check_csrf(principal, call.headers)
     headers = {}
     if principal.by_cookie:

@@ -15,7 +15,9 @@ import uvicorn
 import websockets
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from api.app import UVICORN, Api
+from api.app import Api
+from api.crowd import Connections
+from api.server import settings
 from scheduler import protocol as p
 from tests.api.single_node import ADMIN_TOKEN, CLUSTER
 
@@ -44,11 +46,12 @@ def listening_socket() -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def served(api: Api) -> AsyncIterator[str]:
+async def served(api: Api, connections: Connections | None = None) -> AsyncIterator[str]:
     """The API's address while it is served."""
     with listening_socket() as listener:
         host, port = listener.getsockname()
-        server = _Server(uvicorn.Config(api, lifespan="on", timeout_graceful_shutdown=5, **UVICORN))
+        options = settings(Connections() if connections is None else connections)
+        server = _Server(uvicorn.Config(api, lifespan="on", timeout_graceful_shutdown=5, **options))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         async with asyncio.timeout(DEADLINE_S):
             while not server.started:

@@ -147,6 +147,9 @@ class SingleNode:
             self.apply(*self.unheard)
             self.unheard.clear()
 
+    async def catch_up(self, *, timeout_s: float = 5.0) -> None:
+        await self.barrier(timeout_s=timeout_s)
+
     async def wait_index(self, index: int, *, timeout_s: float) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s), self._moved:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.ports import NodeStatus
+from api.ports import NodeStatus, NoLeaderError
 from node import bridge
 from node.link import CoreLink
 from scheduler import codec
@@ -62,4 +62,48 @@ async def test_only_a_commit_under_one_leader_tells_the_time_of_commits(
     assert link._writer is not None
     link._writer.close()
     await link._writer.wait_closed()
+    server.close()
+
+
+async def test_who_asks_for_the_leaders_word_shares_the_next_question_that_has_not_left(
+    tmp_path: Path,
+) -> None:
+    asked: list[int] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def core(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        decoder = bridge.Decoder()
+        while data := await reader.read(1 << 16):
+            asked.extend(m[1] for m in decoder.feed(data) if m[:1] == ["ask"] and m[2] == "catch_up")
+        writer.close()
+
+    server = await asyncio.start_unix_server(core, bridge.socket_path(tmp_path))
+    link = CoreLink(tmp_path, NodeStatus(**{**told(0, None), "peers": ()}))
+    await link.connect()
+    reading = asyncio.create_task(link.run())
+
+    async def questions(count: int) -> None:
+        async with asyncio.timeout(20):
+            while len(asked) < count:
+                await asyncio.sleep(0.005)
+
+    first = [asyncio.ensure_future(link.catch_up()) for _ in range(50)]
+    await questions(1)
+    late = [asyncio.ensure_future(link.catch_up()) for _ in range(50)]
+    await asyncio.sleep(0)
+    assert not any(each.done() for each in first + late)
+    writers[0].write(bridge.encode(["answer", asked[0], True, "under way"]))
+    await asyncio.gather(*first)
+    assert not any(each.done() for each in late)  # theirs left after they asked
+    await questions(2)
+    writers[0].write(bridge.encode(["answer", asked[1], False, "no leader vouched"]))
+    for each in late:
+        with pytest.raises(NoLeaderError):
+            await each
+
+    assert len(asked) == 2
+    assert link._writer is not None
+    link._writer.close()
+    await reading
     server.close()

@@ -1,0 +1,141 @@
+"""Reading bodies: counted while they come, in time, and within what all of them may take together.
+
+Rules: nobody's body is read before its token is judged, except the small one of `POST /v1/session`; a body
+counts against the budget until its request has ended, since it stays in memory so long; half of the budget
+is the most that one token gets; small bodies need none of it, so that nobody's large ones keep them out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.types import Receive
+
+from api.problems import Problem
+
+BODY_S = 30.0
+READING_MAX = 2_000  #: bodies that are on their way at one time
+BYTES_ALL_MAX = 64 << 20
+SMALL_BYTES = 16 << 10
+DRAIN_BYTES_MAX = 16 << 20  #: read and thrown away, so that the client gets to read its 413
+
+
+class Reading:
+    """The bodies of one node."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._bytes = 0
+        self._of_token: dict[str, int] = {}
+
+    @property
+    def bytes_held(self) -> int:
+        return self._bytes
+
+    @contextlib.contextmanager
+    def of(self, token: str) -> Iterator[Share]:
+        """What one request holds, given back at its end."""
+        share = Share(self, token)
+        try:
+            yield share
+        finally:
+            self._take(token, -share.held)
+
+    def _take(self, token: str, size: int) -> None:
+        self._bytes += size
+        left = self._of_token.get(token, 0) + size
+        if left:
+            self._of_token[token] = left
+        else:
+            self._of_token.pop(token, None)
+
+    def _grow(self, token: str, size: int) -> None:
+        if self._bytes + size > BYTES_ALL_MAX or self._of_token.get(token, 0) + size > BYTES_ALL_MAX // 2:
+            raise Problem(
+                "overloaded",
+                f"the bodies of all requests take {BYTES_ALL_MAX >> 20} MiB, or this token's half of that",
+                headers={"Retry-After": "1", "Connection": "close"},
+            )
+        self._take(token, size)
+
+
+class Share:
+    """One request's part of the budget."""
+
+    def __init__(self, reading: Reading, token: str) -> None:
+        self._reading, self._token = reading, token
+        self.held = 0
+
+    async def read(self, headers: dict[str, str], receive: Receive, most: int) -> bytes:
+        """The whole body. Raises Problem: too-large, too-slow, overloaded."""
+        if self._reading.count >= READING_MAX:
+            raise Problem(
+                "overloaded",
+                f"more than {READING_MAX} bodies are on their way",
+                headers={"Retry-After": "1", "Connection": "close"},
+            )
+        self._reading.count += 1
+        try:
+            async with asyncio.timeout(BODY_S):
+                return await self._read(headers, receive, most)
+        except TimeoutError:
+            raise Problem(
+                "too-slow",
+                f"the body was not complete within {BODY_S:.0f} s",
+                headers={"Connection": "close"},
+            ) from None
+        finally:
+            self._reading.count -= 1
+
+    async def _read(self, headers: dict[str, str], receive: Receive, most: int) -> bytes:
+        declared = headers.get("content-length", "")
+        too_large = declared.isascii() and declared.isdigit() and int(declared[:20]) > most
+        if too_large and int(declared[:20]) > DRAIN_BYTES_MAX:
+            raise body_too_large(most)
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Problem("http", "the client went away in the middle of the body")
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            too_large = too_large or size > most
+            if size > DRAIN_BYTES_MAX:
+                raise body_too_large(most)
+            if too_large:
+                chunks.clear()
+            elif chunk:
+                self._hold(size)
+                chunks.append(chunk)
+            if not message.get("more_body", False):
+                break
+        if too_large:
+            raise body_too_large(most)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _hold(self, size: int) -> None:
+        if size > SMALL_BYTES:
+            self._reading._grow(self._token, size - self.held)
+            self.held = size
+
+
+def body_too_large(most: int) -> Problem:
+    return Problem("too-large", f"a body may have {most} bytes at most", headers={"Connection": "close"})
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A receive that gives out the body that was read already, then whatever comes (the disconnect)."""
+    given = False
+
+    async def again() -> dict[str, Any]:
+        nonlocal given
+        if not given:
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        return dict(await receive())
+
+    return again

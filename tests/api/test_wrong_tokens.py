@@ -1,0 +1,91 @@
+"""Wrong tokens commit nothing, are limited by address, and keep no right one out."""
+
+from __future__ import annotations
+
+import hashlib
+
+import httpx2
+import pytest
+
+from api.app import Api
+from api.failures import ADDRESSES_MAX, BURST, EVERY_S, Failures
+from api.problems import Problem
+from scheduler.commands import PutToken
+from tests.api.single_node import ADMIN_TOKEN, SingleNode
+
+PATH = "/v1/jobs?consistency=stale"
+
+
+def from_address(api: Api, address: str, token: str) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=api, client=(address, 1)),
+        base_url="http://node-1",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+
+
+async def test_an_address_with_many_wrong_tokens_waits_and_others_do_not(api: Api, node: SingleNode) -> None:
+    before = node.index
+    async with from_address(api, "10.0.0.1", "wrong") as guesser:
+        replies = [await guesser.get(PATH) for _ in range(BURST + 5)]
+        assert [reply.status_code for reply in replies[:BURST]] == [401] * BURST
+        last = replies[-1]
+        assert (last.status_code, last.json()["type"]) == (429, "/problems/too-many-failures")
+        assert int(last.headers["retry-after"]) >= 1
+        session = await guesser.post("/v1/session")
+        assert session.status_code == 429
+    async with from_address(api, "10.0.0.2", "wrong") as other:
+        assert (await other.get(PATH)).status_code == 401
+    async with from_address(api, "10.0.0.1", ADMIN_TOKEN) as neighbour:
+        assert (await neighbour.get(PATH)).status_code == 200
+        text = (await neighbour.get("/metrics")).text
+    assert f'cronclave_wrong_tokens_total{{judged="unknown"}} {BURST + 1}.0' in text
+    assert 'cronclave_wrong_tokens_total{judged="limited"}' in text
+    assert node.index == before
+
+
+async def test_a_token_made_elsewhere_is_asked_for_by_a_patient_address(api: Api, node: SingleNode) -> None:
+    async with from_address(api, "10.0.0.1", "fresh") as client:
+        for _ in range(BURST - 1):
+            assert (await client.get(PATH)).status_code == 401
+        node.unheard.append(PutToken("fresh", hashlib.sha256(b"fresh").digest(), "viewer"))
+        assert (await client.get(PATH)).status_code == 200
+
+
+async def test_an_agent_with_a_wrong_token_is_limited_too(api: Api) -> None:
+    sent = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "websocket", "path": "/v1/agent", "client": ("10.0.0.9", 1), "subprotocols": [],
+        "headers": [(b"authorization", b"Bearer wrong")], "extensions": {"websocket.http.response": {}},
+    }  # fmt: skip
+    for _ in range(BURST + 1):
+        await api(scope, receive, send)  # type: ignore[arg-type]  # no more than an application's types
+    statuses = [message["status"] for message in sent if "status" in message]  # type: ignore[index,operator]
+    assert statuses == [401] * BURST + [429]
+
+
+def test_patience_is_rewarded() -> None:
+    failures = Failures()
+    for _ in range(BURST):
+        failures.look("a", 100.0)
+        failures.note("a", 100.0)
+    with pytest.raises(Problem):
+        failures.look("a", 100.0)
+    failures.look("a", 100.0 + EVERY_S)
+    failures.note("a", 100.0 + EVERY_S)
+    with pytest.raises(Problem):
+        failures.look("a", 100.0 + EVERY_S)
+
+
+def test_the_table_of_addresses_is_bounded() -> None:
+    failures = Failures()
+    for number in range(ADDRESSES_MAX + 100):
+        failures.note(str(number), 100.0)
+    assert len(failures) == ADDRESSES_MAX
