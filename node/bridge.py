@@ -51,7 +51,7 @@ FROM_FRONT: dict[str, tuple[type, ...]] = {
     "ask": (int, str, list),
 }
 _QUESTIONS = {"transfer": 1, "add_member": 4, "check_member": 1, "remove_member": 1}
-"""How many texts each question has; None stands for no text."""
+"""How many texts each question has. A transfer to anybody has None for it."""
 
 
 class BridgeError(ValueError):
@@ -90,10 +90,9 @@ def check_front(message: object) -> None:
         raise BridgeError(f"{kind}: fields of other types or number")
     if kind == "ask":
         what, arguments = message[2], message[3]
-        texts = all(
-            text is None or (type(text) is str and len(text) <= TEXT_LETTERS_MAX) for text in arguments
-        )
-        if _QUESTIONS.get(what) != len(arguments) or not texts:
+        anybody = what == "transfer" and arguments == [None]
+        texts = all(type(text) is str and len(text) <= TEXT_LETTERS_MAX for text in arguments)
+        if not anybody and (_QUESTIONS.get(what) != len(arguments) or not texts):
             raise BridgeError(f"{what[:40]!r} is no question, or has other arguments")
 
 

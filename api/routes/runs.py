@@ -126,7 +126,7 @@ async def _change(services: Services, call: Call, run: int, command: Command) ->
 
 
 def run_number(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) <= NUMBER_MAX:
+    if not (text.isascii() and text.isdigit() and len(text) < 20) or not 0 < int(text) <= NUMBER_MAX:
         raise Problem(
             "not-found", f"{text[:64]!r} is not the id of a run", hint="Ids of runs are whole numbers."
         )

@@ -75,6 +75,8 @@ VALUES = st.recursive(
 KINDS = st.sampled_from([*bridge.FROM_FRONT])
 MESSAGES = VALUES | st.builds(lambda kind, rest: [kind, *rest], KINDS, st.lists(VALUES, max_size=4))
 PROPOSALS = st.builds(lambda n, data: ["propose", n, data], st.integers(0, 9), st.binary(max_size=60))
+
+
 def commands(tag: int) -> st.SearchStrategy[list[Any]]:
     """A command of this tag with anything in its fields. None is surplus: that would be a newer format's, and
     a node that cannot obey one has to stop."""
@@ -86,11 +88,19 @@ def commands(tag: int) -> st.SearchStrategy[list[Any]]:
     )
 
 
+ASKS = st.builds(
+    lambda number, what, arguments: ["ask", number, what, arguments],
+    st.integers(0, 9),
+    st.sampled_from([*bridge._QUESTIONS]),
+    st.lists(st.none() | st.sampled_from(["", "node-1", "x", "127.0.0.1:1", "y" * 5_000]), max_size=4),
+)
 COMMANDS = st.sampled_from(sorted(codec.COMMAND_TAGS.values())).flatmap(commands)
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.binary(max_size=40) | (MESSAGES | PROPOSALS | COMMANDS).map(bridge.encode), max_size=8))
+@given(
+    st.lists(st.binary(max_size=40) | (MESSAGES | PROPOSALS | COMMANDS | ASKS).map(bridge.encode), max_size=8)
+)
 def test_nothing_that_a_front_says_ends_the_core(alone: Alone, said: list[bytes]) -> None:
     with alone.front("hostile") as front:
         for data in said:
