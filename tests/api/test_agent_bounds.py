@@ -72,6 +72,7 @@ def need_applicable(command: Command) -> None:
     assert misshapen(codec.decode_command(encoded)) is None
 
 
+SESSION_NAME = p.session_name(1, "0" * 16)
 SESSION = AgentSession.__new__(AgentSession)
 SESSION.agent, SESSION.hello = 7, p.Hello(1, "a", "i", "s", "b", "z", "p", {}, 1, "1", 0, "c", 0, ())
 
@@ -97,7 +98,10 @@ def test_every_message_is_judged_without_an_exception(message: Any) -> None:
 
 @given(messages(p.Hello))
 def test_a_sound_hello_becomes_a_command_that_can_be_applied(hello: p.Hello) -> None:
-    received = as_received(dataclasses.replace(hello, version=p.VERSION))
+    named = dataclasses.replace(
+        hello, version=p.VERSION, session=SESSION_NAME, key=b"k" * 32, proof=b"p" * 64
+    )
+    received = as_received(named)
     if not isinstance(received, p.Hello) or unsound_hello(received) is not None:
         return
     need_applicable(connect(received))
@@ -111,11 +115,12 @@ def connect(hello: p.Hello) -> ConnectAgent:
 
 
 def test_the_largest_sound_hello_fits_in_a_command() -> None:
-    text = "\x01" * agent_bounds.LETTERS_MAX
+    text = "😀" * agent_bounds.LETTERS_MAX
     labels = {text[:-3] + f"{n:03}": text for n in range(100)}
     held = tuple((agent_bounds.COUNT_MAX - n, "running") for n in range(agent_bounds.HELD_MAX))
     hello = p.Hello(
-        p.VERSION, text, text, text, text, text, text, labels, 1, text, 1, text, 1, held, text, text, 1
+        p.VERSION, text, text, SESSION_NAME, text, text, text, labels, 1, text, 1, text, 1, held, text, text,
+        1, b"k" * 32, b"p" * 64,
     )  # fmt: skip
     assert unsound_hello(hello) is None
     need_applicable(connect(hello))
