@@ -22,6 +22,7 @@ from api import recount
 from api.access import Principal
 from api.agent_bounds import cut, why_unsound
 from api.agent_hello import unsound_hello, why_not_its_token, why_refused
+from api.agent_ownership import strangers
 from api.ports import NoLeaderError, OverloadedError, UnavailableError
 from scheduler import protocol as p
 from scheduler.commands import Command, ConnectAgent, Finish, Outcome, ReportRunning, Start
@@ -42,6 +43,7 @@ FRAME_BYTES_SOFT = p.FRAME_BYTES_MAX // 4
 SEND_S = 10.0
 TAILS_MAX = 100
 
+Work = p.Claim | p.Running | p.Finished
 _RETRY = (NoLeaderError, OverloadedError, UnavailableError)
 
 
@@ -307,7 +309,7 @@ class AgentSession:
 
     async def _take(self, messages: list[p.Message]) -> None:
         """Answer one frame. Commands of a frame are proposed at once, together, beside the reading."""
-        work: list[p.Claim | p.Running | p.Finished] = []
+        work: list[Work] = []
         for message in messages:
             unsound = why_unsound(message)
             if unsound is not None:
@@ -331,8 +333,9 @@ class AgentSession:
             await self._at_work.acquire()
             self._gateway.keep(self._answer(work), "agent-frame")
 
-    async def _answer(self, work: list[p.Claim | p.Running | p.Finished]) -> None:
+    async def _answer(self, work: list[Work]) -> None:
         try:
+            work = await self._own(work)
             if len(work) == 1:
                 outcomes: list[Outcome | None] = [await self._propose(self._command(work[0]))]
             else:
@@ -353,7 +356,25 @@ class AgentSession:
         finally:
             self._at_work.release()
 
-    def _command(self, message: p.Claim | p.Running | p.Finished) -> Command:
+    async def _own(self, work: list[Work]) -> list[Work]:
+        """What may be proposed; for the rest the agent gets the answer that the log would give."""
+        asked = {message.attempt for message in work} - self._pushed.keys()
+        others = await strangers(self._scheduler, self.agent, asked) if asked else frozenset()
+        if not others:
+            return work
+        acked: list[int] = []
+        for message in work:
+            if message.attempt not in others:
+                continue
+            if isinstance(message, p.Claim):
+                self.push(p.Refuse(message.attempt, message.claim, "superseded"))
+            else:
+                acked.append(message.event)
+        if acked:
+            self.push(p.Ack(tuple(acked), self._scheduler.index))
+        return [message for message in work if message.attempt not in others]
+
+    def _command(self, message: Work) -> Command:
         if isinstance(message, p.Claim):
             return Start(message.attempt, self.agent, self.hello.session, message.claim)
         if isinstance(message, p.Running):

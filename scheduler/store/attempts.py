@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
@@ -39,6 +40,16 @@ _INSERT = f"INSERT INTO attempts ({COLUMNS}) VALUES ({', '.join('?' * len(Attemp
 def get(store: Store, attempt: int) -> Attempt | None:
     row = store.row(_GET, (attempt,))
     return None if row is None else Attempt._make(row)
+
+
+def agents_of(store: Store, attempts: Iterable[int]) -> dict[int, int]:
+    """The agent of each of these attempts that has a row."""
+    found: dict[int, int] = {}
+    for attempt in attempts:
+        agent = store.value("SELECT agent FROM attempts WHERE id = ?", (attempt,))
+        if agent is not None:
+            found[attempt] = agent
+    return found
 
 
 def insert(store: Store, attempt: Attempt) -> None:
