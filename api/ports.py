@@ -167,8 +167,14 @@ class Scheduler(Protocol):
         """Whether this name may be admitted at all. Raises NoLeaderError, ValueError with the reason."""
         ...
 
-    async def add_member(self, name: str, address: str, zone: str, url: str) -> None:
-        """Admit a new node name; it copies first and votes after. Raises NoLeaderError, ValueError."""
+    async def ask_member(self, name: str, address: str) -> str:
+        """The uid of the node of this name that answers at the address and waits to join. Raises
+        NoLeaderError, ValueError with what answered instead."""
+        ...
+
+    async def add_member(self, name: str, address: str, zone: str, url: str, uid: str) -> None:
+        """Admit a new node name; it copies first and votes after. An empty `uid`: whoever comes first under
+        the name. Raises NoLeaderError, ValueError."""
         ...
 
     async def remove_member(self, name: str) -> None: ...

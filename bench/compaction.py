@@ -171,7 +171,7 @@ def come_back(cluster: Cluster, number: int, phase: Phase, *, base_port: int, cu
         fresh.start()
         cluster.set_nodes([*cluster.nodes, fresh])
         member = {"name": fresh.name, "address": reached, "zone": fresh.zone, "url": fresh.url}
-        cluster.client.ask("POST", "/v1/cluster/members", member)
+        cluster.client.ask("POST", "/v1/cluster/members?unasked=true", member)
 
         def back() -> bool:
             phase.note_sizes(cluster)

@@ -237,14 +237,20 @@ def activate(client: Client, number: int | None, dry_run: bool, yes: bool) -> No
 )
 @click.option("--zone", required=True, help="Its availability zone.")
 @click.option("--node-url", required=True, metavar="URL", help="Base URL of its API.")
+@click.option("--unasked", is_flag=True, help="Admit it though it does not run yet: nobody is asked.")
 @connected
-def add(client: Client, node: str, raft: str, zone: str, node_url: str) -> None:
+def add(client: Client, node: str, raft: str, zone: str, node_url: str, unasked: bool) -> None:
     """Admit a node under a new name. It copies the state first and votes after.
 
-    On the new machine itself `cluster join` does this and writes its configuration.
+    Start it before, with join = true in its configuration: it is asked at its Raft address whether it is
+    this node, since a name is used once. On the new machine itself `cluster join` does this and writes its
+    configuration.
     """
-    client.post(path_of("cluster", "members"), {"name": node, "address": raft, "zone": zone, "url": node_url})
-    click.echo(f"{node} is admitted; start it with join = true in its configuration")
+    member = {"name": node, "address": raft, "zone": zone, "url": node_url}
+    client.post(path_of("cluster", "members") + ("?unasked=true" if unasked else ""), member)
+    click.echo(
+        f"{node} is admitted" + ("; start it with join = true in its configuration" if unasked else "")
+    )
     click.echo("it votes once it has copied the state: cronclave cluster status")
 
 

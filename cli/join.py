@@ -23,6 +23,7 @@ from cli.join_token import PREFIX, JoinToken, decode
 from cli.join_token import join as join_by
 from cli.options import HOST_PORT
 from cli.processes import module_command, service_environment
+from cli.word import shown_at
 
 TLS = {"ca": "tls/ca.pem", "cert": "tls/node.pem", "key": "tls/node.key"}
 
@@ -111,7 +112,8 @@ def _by_join_token(
         hosts = [http_address.rpartition(":")[0], raft.rpartition(":")[0], urlsplit(url).hostname or ""]
         document["request"] = read_text(tls / "node.csr")
         document["hosts"] = list(dict.fromkeys(host.strip("[]") for host in hosts))
-    reply = join_by(token, document)
+    with shown_at(raft) as word:
+        reply = join_by(token, {**document, "word": word})
     if secure:
         write_private(tls / "ca.pem", reply["ca"])
         write_private(tls / "node.pem", reply["certificate"])
@@ -145,5 +147,7 @@ def _as_administrator(
             code=CONFLICT,
             hint="A wiped node joins under a new name; remove the old one.",
         )
-    client.post(path_of("cluster", "members"), {"name": node, "address": raft, "zone": zone, "url": url})
+    with shown_at(raft) as word:
+        member = {"name": node, "address": raft, "zone": zone, "url": url, "word": word}
+        client.post(path_of("cluster", "members"), member)
     return {"cluster": view["cluster"], "url": url, "members": members}

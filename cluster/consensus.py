@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cluster.asking import Answered
 from cluster.changes import Changes
 from cluster.compaction import Compaction
 from cluster.copies import Spawn, on_thread
@@ -267,6 +268,11 @@ class Consensus:
         """Admit a new name. It copies the state first and votes once it has caught up: look at `membership`.
         Results as `transfer`."""
         return self._changes.request(["add", name, address, zone, url, uid], told)
+
+    def ask(self, name: str, address: str, answered: Answered) -> None:
+        """Who answers at the address of a node that is to be admitted; `answered` hears its uid, or why it
+        cannot be, once."""
+        self._links.ask(name, address, answered)
 
     def why_not(self, name: str) -> str | None:
         """Why this name cannot be admitted, by what this member knows; None: it can."""

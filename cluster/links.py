@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from cluster.asking import Answered
 from cluster.wire import Hello, Message, Refusal
 
 
@@ -39,6 +40,9 @@ class Links(Protocol):
     def send(self, peer: str, message: Message) -> bool:
         """Queue a message; False when the peer is not connected. True promises nothing."""
         ...
+
+    def ask(self, name: str, address: str, answered: Answered) -> None:
+        """Who answers at this address, and is it this name? `answered` hears it once."""
 
     def queued_bytes(self, peer: str) -> int: ...
     def drop(self, peer: str) -> None:

@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from cluster.asking import Answered, Asker, answer_to
 from cluster.callers import QUESTIONS_MAX, Callers, answer, new_call, question
 from cluster.links import LinkHost
 from cluster.reactor import Reactor, Timer
@@ -102,6 +103,7 @@ class TcpLinks:
         self._is_closed = False
         self._refusals = RefusalLog(_log)
         self._tls = LinkTls(settings.tls, settings.identity) if settings.tls is not None else None
+        self._asker = Asker(reactor, self._tls)
         host, port = split_address(settings.listen)
         self._check_plain(host)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -164,6 +166,16 @@ class TcpLinks:
         dial.stream.send(encode(message))
         return True
 
+    def ask(self, name: str, address: str, answered: Answered) -> None:
+        try:
+            host, port = split_address(address)
+            self._check_plain(host)
+        except ValueError as error:
+            answered("", str(error))
+            return
+        assert self._host is not None
+        self._asker.ask(name, host, port, self._host.hello(), answered)
+
     def queued_bytes(self, peer: str) -> int:
         dial = self._dials.get(peer)
         return 0 if dial is None or dial.stream is None else dial.stream.queued_bytes
@@ -183,6 +195,7 @@ class TcpLinks:
         self._is_closed = True
         self._reactor.remove(self._listener)
         self._listener.close()
+        self._asker.close()
         self._host = None
         dials, self._dials = list(self._dials.values()), {}
         for dial in dials:
@@ -381,6 +394,9 @@ class TcpLinks:
             return
         if stream.peer:
             raise ProtocolError(f"{message['type']} before the answer to its hello")
+        if message["type"] == "who":
+            self._asked_who(stream, message)
+            return
         if message["type"] != "hello":
             raise ProtocolError(f"{message['type']} before a hello")
         hello = Hello.read(message)
@@ -398,6 +414,17 @@ class TcpLinks:
         else:
             self._ask_back(stream, hello.call)
         self._hurry(hello.name)
+
+    def _asked_who(self, stream: Stream, message: Message) -> None:
+        """A member asks before this node is admitted."""
+        assert self._host is not None
+        certificate = stream.certificate()
+        fault = None if certificate is None else why_not(certificate, message["cluster"], message["name"])
+        if fault is not None:
+            stream.send(encode(Refusal("certificate", fault).message()))
+        else:
+            stream.send(encode(answer_to(self._host.hello(), message)))
+        stream.end_after_sending("asked who it is")
 
     def _admit(self, stream: Stream) -> None:
         """It is who it says."""

@@ -198,6 +198,8 @@ SCHEMA: dict[str, dict[str, _Check]] = {
     },
     "did_you_call": {"call": _text},  #: on a dialled connection: is this number one of your calls to me?
     "called": {"call": _text, "is_mine": _flag},
+    "who": {"cluster": _text, "name": _text},  #: of a member, in place of a hello: who answers here?
+    "i_am": {"cluster": _text, "name": _text, "uid": _text, "joining": _flag},
     "refuse": {"code": _text, "reason": _text},
     "request_vote": {"term": _integer, "last_log_index": _integer, "last_log_term": _integer},
     "response_vote": {"term": _integer},

@@ -5,7 +5,8 @@ front → core   ["hello", front_uid]
                ["abandon", seq]               the front waits no longer: do not send it again
                ["beat"]                       every BEAT_S; a core whose front is silent hands leadership over
                ["damaged", what]              a reader cannot read the state: the core looks at it
-               ["ask", id, what, arguments]   transfer | add_member | check_member | remove_member | catch_up
+               ["ask", id, what, arguments]   transfer | check_member | ask_member | add_member |
+               remove_member | catch_up
 core → front   ["welcome", {"path": …, "index": …, "since": …}, [[index, stamp_ms, [events…]]…]]
                with what happened behind the index `since`
                ["commit", index, stamp_ms, [[seq, outcomes]…], [events…]]   as codec.encode_events
@@ -50,7 +51,14 @@ FROM_FRONT: dict[str, tuple[type, ...]] = {
     "beat": (),
     "ask": (int, str, list),
 }
-_QUESTIONS = {"transfer": 1, "add_member": 4, "check_member": 1, "remove_member": 1}
+_QUESTIONS = {
+    "transfer": 1,
+    "ask_member": 2,
+    "add_member": 5,
+    "check_member": 1,
+    "remove_member": 1,
+    "catch_up": 0,
+}
 """How many texts each question has. A transfer to anybody has None for it."""
 
 

@@ -276,9 +276,12 @@ class Core:
     def _answer(self, number: int, what: str, arguments: list[Any]) -> None:
         """The answer says that it began (`catch_up`: it is done), or why not; the status tells the end."""
 
-        def told(reason: str | None) -> None:
+        def answer(is_done: bool, text: str) -> None:
             if number:
-                self._front.tell(["answer", number, reason is None, reason or "under way"])
+                self._front.tell(["answer", number, is_done, text])
+
+        def told(reason: str | None) -> None:
+            answer(reason is None, reason or "under way")
 
         if what == "transfer":
             self._office.transferred_s = time.monotonic()
@@ -286,8 +289,11 @@ class Core:
                 self._office.gives_up(time.monotonic())
             self._consensus.transfer(arguments[0], told)
         elif what == "add_member":
-            name, address, zone, url = arguments
-            self._consensus.add_member(name, address, zone, url, told=told)
+            name, address, zone, url, uid = arguments
+            self._consensus.add_member(name, address, zone, url, uid or None, told=told)
+        elif what == "ask_member":
+            name, address = arguments
+            self._consensus.ask(name, address, lambda uid, why: answer(not why, uid or why))
         elif what == "check_member":
             told(self._consensus.why_not(arguments[0]))
         elif what == "catch_up":

@@ -191,8 +191,11 @@ class CoreLink:
     async def check_member(self, name: str) -> None:
         await self._ask("check_member", [name])
 
-    async def add_member(self, name: str, address: str, zone: str, url: str) -> None:
-        await self._ask("add_member", [name, address, zone, url])
+    async def ask_member(self, name: str, address: str) -> str:
+        return await self._ask("ask_member", [name, address])
+
+    async def add_member(self, name: str, address: str, zone: str, url: str, uid: str) -> None:
+        await self._ask("add_member", [name, address, zone, url, uid])
 
     async def remove_member(self, name: str) -> None:
         await self._ask("remove_member", [name])

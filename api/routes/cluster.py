@@ -21,6 +21,7 @@ from api import access, schemas
 from api.call import Call, call_of, json_response, json_type
 from api.ports import NodeStatus, NoLeaderError, Scheduler
 from api.problems import FieldError, Problem
+from api.reach import check_word, need_word, unreached
 from api.services import services_of
 from api.views import cluster_json, restore_json
 from scheduler.store import restores
@@ -52,15 +53,30 @@ async def get_cluster(request: Request) -> Response:
 
 @router.post("/v1/cluster/members", operation_id="addMember", openapi_extra=schemas.add_member)
 async def add_member(request: Request) -> Response:
-    """Admit a node under a new name: it copies the state first and votes after."""
+    """Admit a node under a new name: it copies the state first and votes after. Asked first is who answers
+    at its address: the node itself, which waits to join, or `cronclave cluster join` by its word."""
     services, call = services_of(request), call_of(request)
     call.need(access.ADMIN)
-    fields = _texts(call, MEMBER_FIELDS)
+    fields = _texts(call, MEMBER_FIELDS, ("word",))
     check_member(fields)
     await check_name(services.scheduler, fields["name"])
+    uid = "" if call.flag("unasked") else await ask_first(services.scheduler, fields)
+    fields.pop("word", None)
     if not call.flag("dry_run"):
-        await admit(services.scheduler, fields)
+        await admit(services.scheduler, fields, uid)
     return json_response({"node": fields["name"], **fields}, 200 if call.flag("dry_run") else 201)
+
+
+async def ask_first(scheduler: Scheduler, fields: Mapping[str, str]) -> str:
+    """Whether the newcomer is reached where the members will look for it; its uid, where it tells one. Raises
+    Problem with what was tried and what answered."""
+    if "word" in fields:
+        await need_word(fields["address"], check_word(fields["word"]))
+        return ""
+    try:
+        return await scheduler.ask_member(fields["name"], fields["address"])
+    except ValueError as error:
+        raise unreached(str(error)) from None
 
 
 def check_member(fields: Mapping[str, str]) -> None:
@@ -84,11 +100,12 @@ async def check_name(scheduler: Scheduler, name: str) -> None:
         raise Problem("conflict", str(error), hint="Choose a new name.") from None
 
 
-async def admit(scheduler: Scheduler, fields: Mapping[str, str]) -> None:
-    """Make it a member, and wait until this node sees that. Raises Problem."""
+async def admit(scheduler: Scheduler, fields: Mapping[str, str], uid: str = "") -> None:
+    """Make it a member, bound to this uid where it is known, and wait until this node sees that. Raises
+    Problem."""
     name = fields["name"]
     await _settle(
-        lambda: scheduler.add_member(name, fields["address"], fields["zone"], fields["url"]),
+        lambda: scheduler.add_member(name, fields["address"], fields["zone"], fields["url"], uid),
         lambda: name in _names(scheduler.status()),
         f"{name} is not admitted",
     )
@@ -188,10 +205,12 @@ async def _need_member(scheduler: Scheduler, node: str) -> None:
         )
 
 
-def _texts(call: Call, names: tuple[str, ...]) -> dict[str, str]:
+def _texts(call: Call, names: tuple[str, ...], optional: tuple[str, ...]) -> dict[str, str]:
     document: dict[str, Any] = call.json_object()
-    errors = [FieldError(f"/{name[:100]}", "unknown field") for name in document if name not in names]
-    for name in names:
+    known = (*names, *optional)
+    errors = [FieldError(f"/{name[:100]}", "unknown field") for name in document if name not in known]
+    sent = (*names, *(name for name in optional if name in document))
+    for name in sent:
         value = document.get(name)
         if not isinstance(value, str) or not value or len(value) > 500:
             errors.append(
@@ -203,7 +222,7 @@ def _texts(call: Call, names: tuple[str, ...]) -> dict[str, str]:
     if errors:
         detail = f"{errors[0].pointer}: {errors[0].detail}"
         raise Problem("validation", detail, hint=f"Send {', '.join(names)}.", errors=errors)
-    return {name: document[name] for name in names}
+    return {name: document[name] for name in sent}
 
 
 def _invalid(pointer: str, detail: str) -> Problem:

@@ -19,6 +19,7 @@ from api.call import Call, call_of, json_response
 from api.outcomes import expect_ok
 from api.ports import Authority, NodeStatus
 from api.problems import FieldError, Problem
+from api.reach import check_word, need_word
 from api.routes.cluster import admit, check_member, check_name
 from api.services import Services, services_of
 from scheduler.commands import RedeemToken
@@ -64,7 +65,7 @@ async def _join_agent(services: Services, call: Call) -> Response:
 
 
 async def _join_node(services: Services, call: Call) -> Response:
-    fields = _fields(call, texts=("name", "zone", "address", "url"), optional=("request", "hosts"))
+    fields = _fields(call, texts=("name", "zone", "address", "url"), optional=("request", "hosts", "word"))
     check_member(fields)
     authority, name = services.settings.authority, fields["name"]
     asked, hosts = fields.get("request", ""), fields.get("hosts", [])
@@ -80,6 +81,8 @@ async def _join_node(services: Services, call: Call) -> Response:
         )
     if not is_member:
         await check_name(services.scheduler, name)  # no use of the token is taken for a name that cannot be
+        if not call.flag("unasked"):
+            await need_word(fields["address"], check_word(fields.get("word")))
     expect_ok(
         await services.scheduler.propose(RedeemToken(call.principal.name, name, key)),
         what=f"joining as {name}",

@@ -92,8 +92,11 @@ events: dict[str, Any] = {
         "200": {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
     },
 }
+_UNASKED = _query(
+    "unasked", "Admit it though nobody was asked at its address: it does not run yet.", "boolean"
+)
 add_member: dict[str, Any] = {
-    "parameters": [_DRY_RUN],
+    "parameters": [_DRY_RUN, _UNASKED],
     "requestBody": _body(
         {"name": "node-4", "address": "10.0.1.4:8322", "zone": "eu-west-1a", "url": "https://10.0.1.4:8321"}
     ),
@@ -108,6 +111,7 @@ release_agent: dict[str, Any] = {
 }
 delete_token: dict[str, Any] = {"parameters": [_DRY_RUN]}
 join: dict[str, Any] = {
+    "parameters": [_UNASKED],
     "requestBody": _body({"name": "web-7", "pool": "web", "sha256": "SHA-256 of its own secret, in hex"}),
 }
 remove_member: dict[str, Any] = {"parameters": [_DRY_RUN]}

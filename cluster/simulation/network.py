@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
+from cluster.asking import Answered
 from cluster.links import LinkHost
 from cluster.wire import Message, decode, encode
 
@@ -163,6 +164,9 @@ class SimulatedLinks:
             return False
         self._network.send(self._name, peer, connection, message)
         return True
+
+    def ask(self, name: str, address: str, answered: Answered) -> None:
+        answered("", "nobody is asked here")
 
     def queued_bytes(self, peer: str) -> int:
         connection = self.up.get(peer)

@@ -217,14 +217,12 @@ REPEATED = 100
     [
         ("setsid sleep {mark} >/dev/null 2>&1 &", REPEATED),
         ("( setsid sleep {mark} >/dev/null 2>&1 & ) ; exit 0", REPEATED),
-        ('setsid --fork sleep {mark} >/dev/null 2>&1', REPEATED),
+        ("setsid --fork sleep {mark} >/dev/null 2>&1", REPEATED),
         ("sleep {mark} >/dev/null 2>&1 &", 0),
         ("nohup sleep {mark} >/dev/null 2>&1 &", 0),
     ],
 )
-def test_what_has_a_session_of_its_own_is_left_and_nothing_else(
-    spool: Spool, recipe: str, left: int
-) -> None:
+def test_what_has_a_session_of_its_own_is_left_and_nothing_else(spool: Spool, recipe: str, left: int) -> None:
     _leaves(spool, recipe, REPEATED, left)
 
 

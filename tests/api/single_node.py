@@ -54,6 +54,7 @@ class SingleNode:
         self.subscriptions: set[CommitQueue] = set()
         self.history = History()
         self.unheard: list[Command] = []  #: committed by the others; heard of with the next barrier
+        self.answers: dict[str, str] = {}  #: which node answers at which address
         self.deaf = 0  #: so many wishes for the cluster have no effect
         self.calls: list[tuple[str, object]] = []  #: what was asked of the cluster
         self._entry = 0
@@ -189,9 +190,14 @@ class SingleNode:
         if name in self.removed:
             raise ValueError(f"{name} was removed; names are never used again")
 
-    async def add_member(self, name: str, address: str, zone: str, url: str) -> None:
+    async def ask_member(self, name: str, address: str) -> str:
+        if self.answers.get(address) != name:
+            raise ValueError(f"nobody answers as a node at {address}")
+        return f"uid-of-{name}"
+
+    async def add_member(self, name: str, address: str, zone: str, url: str, uid: str) -> None:
         await self.check_member(name)
-        self.calls.append(("add_member", (name, address, zone, url)))
+        self.calls.append(("add_member", (name, address, zone, url, uid)))
         if self._drops():
             return
         self.peers = (*self.peers, peer(name, zone, address=address, url=url))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import websockets
 from api.app import Api, create_app
 from api.gateway import Gateway
 from api.ports import ApiSettings
+from cli.word import shown_at
 from cluster.authority import describe, request
 from cluster.tls import identity
 from node.config import TlsConfig
@@ -111,43 +113,62 @@ async def test_a_join_token_opens_nothing_else(api: Api, client: httpx2.AsyncCli
 @pytest.mark.parametrize("role", ["viewer", "operator", "submitter", "agent", "admin"])
 async def test_another_token_does_not_join(client: httpx2.AsyncClient, role: str) -> None:
     holder = await invite(client, role)
-    assert (await client.post("/v1/join", json=newcomer(), headers=holder)).status_code == 403
+    assert (await client.post("/v1/join?unasked=true", json=newcomer(), headers=holder)).status_code == 403
 
 
 async def test_a_node_gets_a_certificate_of_its_own_name_and_its_membership(
     client: httpx2.AsyncClient, node: SingleNode
 ) -> None:
     holder = await invite(client, "join-node", holder="node-4")
-    wrong = await client.post("/v1/join", json=newcomer("node-5"), headers=holder)
+    wrong = await client.post("/v1/join?unasked=true", json=newcomer("node-5"), headers=holder)
     assert wrong.status_code == 409
     body = newcomer(asked=request("mallory")[0])
-    reply = await client.post("/v1/join", json=body, headers=holder)
+    reply = await client.post("/v1/join?unasked=true", json=body, headers=holder)
     assert reply.status_code == 201, reply.text
     named = describe(reply.json()["certificate"].encode())[0]
     assert (named.identities, named.hosts) == ((identity(CLUSTER, "node-4"),), ("10.0.4.1",))
     assert "node-4" in [peer.node for peer in node.peers]
-    again = await client.post("/v1/join", json=body, headers=holder)
+    again = await client.post("/v1/join?unasked=true", json=body, headers=holder)
     assert again.status_code == 201, "its reply was lost"
-    other_key = await client.post("/v1/join", json=newcomer(), headers=holder)
+    other_key = await client.post("/v1/join?unasked=true", json=newcomer(), headers=holder)
     assert other_key.status_code == 409
+
+
+async def test_a_node_that_is_not_reached_is_refused_before_the_token_is_used(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    holder = await invite(client, "join-node")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    body = {**newcomer(), "address": address}
+    for word, status in (({}, 422), ({"word": "w" * 32}, 409)):
+        assert (await client.post("/v1/join", json={**body, **word}, headers=holder)).status_code == status
+    assert node.calls == []
+    with shown_at(address) as shown:
+        reply = await client.post("/v1/join", json={**body, "word": shown}, headers=holder)
+    assert reply.status_code == 201, reply.text
 
 
 async def test_nobody_gets_the_certificate_of_a_member(client: httpx2.AsyncClient) -> None:
     holder = await invite(client, "join-node")
     for name in ("node-1", "node-2"):
-        reply = await client.post("/v1/join", json=newcomer(name), headers=holder)
+        reply = await client.post("/v1/join?unasked=true", json=newcomer(name), headers=holder)
         assert (reply.status_code, "is a member already" in reply.json()["detail"]) == (409, True)
         assert "BEGIN CERTIFICATE" not in reply.text
-    assert (await client.post("/v1/join", json=newcomer(), headers=holder)).status_code == 201, "not used up"
+    assert (await client.post("/v1/join?unasked=true", json=newcomer(), headers=holder)).status_code == 201, (
+        "not used up"
+    )
 
 
 async def test_a_removed_name_is_refused_before_the_token_is_used(client: httpx2.AsyncClient) -> None:
     holder = await invite(client, "join-node")
     assert (await client.delete("/v1/cluster/members/node-3")).status_code == 204
-    reply = await client.post("/v1/join", json=newcomer("node-3"), headers=holder)
+    reply = await client.post("/v1/join?unasked=true", json=newcomer("node-3"), headers=holder)
     assert (reply.status_code, "was removed" in reply.json()["detail"]) == (409, True)
     assert "BEGIN CERTIFICATE" not in reply.text
-    assert (await client.post("/v1/join", json=newcomer(), headers=holder)).status_code == 201, "not used up"
+    assert (await client.post("/v1/join?unasked=true", json=newcomer(), headers=holder)).status_code == 201, (
+        "not used up"
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,7 +190,7 @@ async def test_bad_fields_are_named_and_take_no_use(
     holder = await invite(client, "join-node")
     reply = await client.post("/v1/join", json={**newcomer(), **change}, headers=holder)
     assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, pointer)
-    assert (await client.post("/v1/join", json=newcomer(), headers=holder)).status_code == 201
+    assert (await client.post("/v1/join?unasked=true", json=newcomer(), headers=holder)).status_code == 201
 
 
 async def test_a_node_without_the_ca_key_says_so_and_takes_no_use(
@@ -182,7 +203,7 @@ async def test_a_node_without_the_ca_key_says_so_and_takes_no_use(
         reply = await other.post("/v1/join", json=newcomer(), headers=holder)
         assert (reply.status_code, reply.json()["type"]) == (409, "/problems/no-signer")
     await api.close()
-    assert (await client.post("/v1/join", json=newcomer(), headers=holder)).status_code == 201
+    assert (await client.post("/v1/join?unasked=true", json=newcomer(), headers=holder)).status_code == 201
 
 
 async def test_the_ca_is_public_and_nothing_secret_is_in_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import httpx2
@@ -10,6 +11,7 @@ import pytest
 
 from api.instants import rfc3339
 from api.routes import cluster
+from cli.word import shown_at
 from scheduler.commands import Account, Command, ConnectAgent, Finish, Fire, Start
 from scheduler.store import pages
 from tests.api.single_node import SingleNode
@@ -201,6 +203,7 @@ async def test_agents_and_cluster(client: httpx2.AsyncClient, node: SingleNode) 
 
 async def test_members_and_transfer(client: httpx2.AsyncClient, node: SingleNode) -> None:
     member = {"name": "node-4", "address": "127.0.0.1:1", "zone": "zone-a", "url": "http://127.0.0.1:2"}
+    node.answers["127.0.0.1:1"] = "node-4"
     assert (await client.post("/v1/cluster/members", json=member)).status_code == 201
     assert "node-4" in [peer["node"] for peer in (await client.get("/v1/cluster")).json()["peers"]]
     assert (await client.post("/v1/cluster/members", json={**member, "name": "node-1"})).status_code == 409
@@ -213,6 +216,52 @@ async def test_members_and_transfer(client: httpx2.AsyncClient, node: SingleNode
     assert moved.json() == {"leader": "node-3", "before": "node-1"}
     assert (await client.post("/v1/cluster/transfer", json={"node": "nobody"})).status_code == 404
     assert [what for what, _ in node.calls] == ["add_member", "remove_member", "transfer"]
+
+
+async def test_a_node_is_asked_at_its_address_before_it_is_admitted(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    member = {"name": "node-4", "address": "127.0.0.1:1", "zone": "zone-a", "url": "http://127.0.0.1:2"}
+    for answers in ({}, {"127.0.0.1:1": "node-5"}):
+        node.answers = answers
+        for query in ("", "?dry_run=true"):
+            refused = await client.post(f"/v1/cluster/members{query}", json=member)
+            assert (refused.status_code, refused.json()["type"]) == (409, "/problems/conflict")
+            assert "nobody answers as a node at 127.0.0.1:1" in refused.json()["detail"]
+            assert "unasked" in refused.json()["hint"]
+    assert node.calls == [], "nothing half"
+    node.answers = {"127.0.0.1:1": "node-4"}
+    assert (await client.post("/v1/cluster/members?dry_run=1", json=member)).status_code == 200
+    assert node.calls == []
+    assert (await client.post("/v1/cluster/members", json=member)).status_code == 201
+    assert node.calls == [("add_member", (*member.values(), "uid-of-node-4"))]
+
+
+async def test_a_node_that_does_not_run_yet_is_admitted_when_that_is_said(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    member = {"name": "node-4", "address": "127.0.0.1:1", "zone": "zone-a", "url": "http://127.0.0.1:2"}
+    assert (await client.post("/v1/cluster/members?unasked=true", json=member)).status_code == 201
+    assert node.calls == [("add_member", (*member.values(), ""))]
+
+
+async def test_whoever_joins_by_command_is_known_by_the_word_at_its_address(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    member = {"name": "node-4", "address": address, "zone": "zone-a", "url": "http://127.0.0.1:2"}
+    nobody = await client.post("/v1/cluster/members", json={**member, "word": "w" * 32})
+    assert (nobody.status_code, f"nobody answers at {address}" in nobody.json()["detail"]) == (409, True)
+    with shown_at(address) as word:
+        for wrong, status in (("short", 422), ("w" * 32, 409)):
+            reply = await client.post("/v1/cluster/members", json={**member, "word": wrong})
+            assert reply.status_code == status
+        assert "somebody else answers" in reply.json()["detail"]
+        assert node.calls == []
+        made = await client.post("/v1/cluster/members", json={**member, "word": word})
+        assert made.status_code == 201
+        assert "word" not in made.json()
 
 
 async def test_a_change_that_the_leader_drops_is_asked_again_and_then_refused(

@@ -182,7 +182,7 @@ async def test_join_admits_and_writes_a_configuration(
     result = await cronclave(*words)
 
     assert result.code == 0, result.err
-    assert ("add_member", ("node-4", "127.0.0.1:24032", "zone-b", "http://127.0.0.1:24031")) in node.calls
+    assert ("add_member", ("node-4", "127.0.0.1:24032", "zone-b", "http://127.0.0.1:24031", "")) in node.calls
     config = load_config(tmp_path / "node-4" / "node.toml", {})
     assert (config.name, config.join, list(config.members)) == ("node-4", True, ["node-1", "node-2"])
     assert (await cronclave(*words)).code == 5

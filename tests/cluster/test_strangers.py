@@ -16,7 +16,9 @@ import pytest
 from cluster.callers import QUESTIONS_MAX, WAITING_MAX
 from cluster.raft import TERM_JUMP_MAX
 from cluster.tcp import STRANGERS_MAX, split_address
+from cluster.tls import TlsFiles
 from cluster.wire import HELLO_CHARS_MAX, SCHEMA, FrameReader, Hello, Message, Refusal, encode
+from tests.cluster.certificates import Certificates
 from tests.cluster.members import Group, Member, free_port, running
 from tests.cluster.test_hardening import Bench
 
@@ -231,7 +233,7 @@ def test_every_message_with_every_field_wrong_cuts_its_sender_off_and_nothing_el
                     liar.say(*before, len(body).to_bytes(4, "big") + body)
                     liars.append(liar)
             group.run_until(lambda each=liars: all([x.listens() for x in each]), "all cut off")
-            assert {k for liar in liars for k in liar.kinds} <= {"refuse", "called"}
+            assert {k for liar in liars for k in liar.kinds} <= {"refuse", "called", "i_am"}
 
 
 def test_who_only_asks_questions_is_cut_off(tmp_path: Path) -> None:
@@ -287,3 +289,78 @@ def test_a_term_that_cannot_be_is_not_believed_of_a_member_either() -> None:
     assert bench.dropped == [("a", "b")] * 4
     bench["a"].deliver("b", {"type": "higher_term", "term": term + TERM_JUMP_MAX})
     assert bench["a"].term() == term + TERM_JUMP_MAX
+
+
+# ---- who is asked before it is admitted
+
+
+def asked(group: Group, name: str, address: str) -> tuple[str, str]:
+    """The uid of who answered, or why it cannot be admitted."""
+    heard: list[tuple[str, str]] = []
+    group.elect().consensus.ask(name, address, lambda uid, why: heard.append((uid, why)))
+    group.run_until(lambda: heard != [], f"whether {name} is at {address}")
+    return heard[0]
+
+
+Tls = Callable[[Path], Callable[[str], TlsFiles] | None]
+
+
+def plain(directory: Path) -> None:
+    return None
+
+
+def secured(directory: Path) -> Callable[[str], TlsFiles]:
+    return Certificates(directory / "tls", cluster="cluster-1").issue
+
+
+@pytest.mark.parametrize("tls", [plain, secured])
+def test_a_node_that_waits_to_join_is_found_and_bound_at_once(tmp_path: Path, tls: Tls) -> None:
+    with running(tmp_path, tls=tls(tmp_path)) as group:
+        leader = group.elect()
+        joiner = group.start("d", joining=True)
+        uid, why = asked(group, "d", group.addresses["d"])
+        assert (uid, why) == (joiner.consensus.settings.uid, "")
+        assert leader.consensus.membership.get("d") is None, "asking changes nothing"
+        assert leader.consensus.add_member("d", group.addresses["d"], uid=uid) is None
+        group.run_until(lambda: "d" in leader.consensus.membership.voters, "d votes")
+
+
+@pytest.mark.parametrize("tls", [plain, secured])
+def test_who_else_answers_at_the_address_of_a_newcomer_is_named(tmp_path: Path, tls: Tls) -> None:
+    with running(tmp_path, tls=tls(tmp_path)) as group, socket.socket() as silent:
+        silent.bind(("127.0.0.1", free_port()))
+        nowhere = f"127.0.0.1:{silent.getsockname()[1]}"
+        leader = group.elect()
+        other = group.followers[0]
+        joiner = group.start("d", joining=True)
+        said = {
+            "nobody": asked(group, "d", nowhere),
+            "another": asked(group, "e", group.addresses["d"]),
+            "a member": asked(group, other.name, group.addresses[other.name]),
+            "no address": asked(group, "d", "127.0.0.1:x"),
+        }
+        assert not any(uid for uid, _ in said.values())
+        assert f"nobody answers as a node at {nowhere}" in said["nobody"][1]
+        assert "Start the node first" in said["nobody"][1]
+        assert group.addresses["d"] in said["another"][1]
+        assert ("answers d, not e" if tls is plain else "is not e: its certificate") in said["another"][1]
+        assert "as a founder or with a vote of its own" in said["a member"][1]
+        assert "host:port" in said["no address"][1]
+        silent.listen()
+        assert f"nobody answered at {nowhere} within 3 s" in asked(group, "d", nowhere)[1]
+        if tls is plain:
+            group.cluster = "cluster-2"
+            stranger = group.start("f", joining=True)
+            why = asked(group, "f", group.addresses["f"])[1]
+            assert "answers f of another cluster, cluster-2" in why
+            assert stranger.fatal == ""
+        assert joiner.fatal == ""
+        assert leader.consensus.membership.get("d") is None
+
+
+def test_a_node_tells_its_uid_to_nobody_when_it_does_not_join(tmp_path: Path) -> None:
+    with running(tmp_path) as group, unharmed(group):
+        curious = Liar(group.elect())
+        curious.say({"type": "who", "cluster": group.cluster, "name": "mallory"})
+        group.run_until(curious.listens, "answered")
+        assert [(m["type"], m["uid"], m["joining"]) for m in curious.heard] == [("i_am", "", False)]

@@ -86,7 +86,7 @@ def _join(cluster: Cluster, wiped: Node, raft_port: int) -> Node:
     fresh.start()
     cluster.set_nodes([*cluster.nodes, fresh])
     member = {"name": fresh.name, "address": reached, "zone": fresh.zone, "url": fresh.url}
-    cluster.client.ask("POST", "/v1/cluster/members", member)
+    cluster.client.ask("POST", "/v1/cluster/members?unasked=true", member)
     return fresh
 
 

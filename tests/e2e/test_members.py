@@ -41,7 +41,7 @@ def test_a_wiped_node_is_refused_and_joins_as_a_new_one_under_load(new_cluster: 
     fresh.start()
     cluster.set_nodes([*cluster.nodes, fresh])
     member = {"name": fresh.name, "address": fresh.raft, "zone": fresh.zone, "url": fresh.url}
-    cluster.client.ask("POST", "/v1/cluster/members", member)
+    cluster.client.ask("POST", "/v1/cluster/members?unasked=true", member)
     cluster.wait_ready()
 
     assert cluster.client.send("GET", f"/v1/jobs/bulk-{BULK - 1}", node=len(cluster.nodes) - 1).status == 200

@@ -67,7 +67,7 @@ def test_three_nodes_grow_to_five_and_shrink_to_three_under_load(new_cluster: Ne
     for number in (4, 5):
         fresh = newcomer(cluster, number)
         member = {"name": fresh.name, "address": fresh.raft, "zone": fresh.zone, "url": fresh.url}
-        cluster.client.ask("POST", "/v1/cluster/members", member)
+        cluster.client.ask("POST", "/v1/cluster/members?unasked=true", member)
         fresh.start()
         cluster.set_nodes([*cluster.nodes, fresh])
         cluster.wait_ready()  # it has copied the state and votes

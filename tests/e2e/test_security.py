@@ -211,8 +211,11 @@ def _machines_join(cluster: Cluster, tmp_path: Path, base_port: int) -> None:
     fresh.start()
     cluster.set_nodes([*cluster.nodes, fresh])
     cluster.wait_ready()
+    elsewhere = (
+        *where[:2], "--http", f"127.0.0.1:{base_port + 22}", "--raft", f"127.0.0.1:{base_port + 23}",
+    )  # fmt: skip
     used = cronclave(
-        "cluster", "join", "node-3", "--token", token, *where, "--data", str(tmp_path / "node-3")
+        "cluster", "join", "node-3", "--token", token, *elsewhere, "--data", str(tmp_path / "node-3")
     )
     assert (used.returncode, "is for node-2, not node-3" in used.stderr) == (5, True)
 

@@ -142,7 +142,7 @@ def admit(cluster: Cluster) -> Node:
     )
     write_node_config(node, cluster.nodes, uid=cluster.uid, token=cluster.token, extra={"join": True})
     member = {"name": node.name, "address": node.raft, "zone": node.zone, "url": node.url}
-    cluster.client.ask("POST", "/v1/cluster/members", member)
+    cluster.client.ask("POST", "/v1/cluster/members?unasked=true", member)
     return node
 
 

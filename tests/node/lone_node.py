@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from cluster.asking import Answered
 from cluster.consensus import Consensus
 from cluster.links import LinkHost
 from cluster.raft import Role
@@ -36,6 +37,9 @@ class NobodyElse:
     def set_peers(self, addresses: Mapping[str, str]) -> None: ...
     def send(self, peer: str, message: Message) -> bool:
         return False
+
+    def ask(self, name: str, address: str, answered: Answered) -> None:
+        answered("", f"nobody answers at {address}")
 
     def queued_bytes(self, peer: str) -> int:
         return 0

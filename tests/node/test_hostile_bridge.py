@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.settings import PROPOSAL_BYTES_MAX
-from node import bridge
+from node import bridge, link
 from scheduler import codec
 from scheduler.commands import Barrier
 from tests.node.lone_core import Alone, HandFront
@@ -68,7 +70,7 @@ VALUES = st.recursive(
     | st.floats()
     | st.text(max_size=5)
     | st.binary(max_size=20)
-    | st.sampled_from([*bridge.FROM_FRONT, "transfer", "add_member", "remove_member", "check_member"]),
+    | st.sampled_from([*bridge.FROM_FRONT, *bridge._QUESTIONS]),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=8,
 )
@@ -111,3 +113,9 @@ def test_nothing_that_a_front_says_ends_the_core(alone: Alone, said: list[bytes]
         alone.sound += 1
         front.say(frame("sound", alone.sound))
         front.until(lambda: answered(front, alone.sound))
+
+
+def test_every_question_of_the_front_is_one_that_the_core_takes() -> None:
+    """One that it does not know costs the front its connection, and so the node."""
+    asked = set(re.findall(r'_ask\("(\w+)"', inspect.getsource(link)))
+    assert asked == set(bridge._QUESTIONS)
