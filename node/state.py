@@ -22,6 +22,7 @@ from node.storage import LOW_BYTES
 from node.write_ahead import WriteAhead
 from scheduler.formats import NewerFormatError
 from scheduler.machine import AppliedEntry, Machine
+from scheduler.machine.context import ROOM
 from scheduler.store import slices
 from scheduler.store.connection import Error, Store, is_damage, is_of_disk
 
@@ -49,13 +50,16 @@ class ReplicatedState:
         on_applied: Callable[[AppliedEntry], None],
         on_reopened: Callable[[Path], None],
         spawn: Spawn = on_thread,
+        room: int = ROOM,
     ) -> None:
+        """`room`: as of the Machine."""
         self._directory = data / "state"
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._cluster = cluster
         self._on_applied = on_applied
         self._on_reopened = on_reopened
         self._spawn = spawn
+        self._room = room
         self.marks: dict[int, bytes] = {}  #: log index → hash of the state there
         self.slices: dict[int, bytes] = {}  #: log index → digest of the rows that a Compare named there
         self.slice_names: dict[int, str] = {}  #: log index → what rows these are
@@ -209,7 +213,7 @@ class ReplicatedState:
     def _open(self) -> None:
         self.path.parent.mkdir(exist_ok=True, mode=0o700)
         self._store = Store.create_or_open(self.path, cluster=self._cluster)
-        self._machine = Machine(self._store, _member_names)
+        self._machine = Machine(self._store, _member_names, room=self._room)
         self._write_ahead = WriteAhead(self._store, self._spawn)
         if self._machine.state.raft_index > 0:  # not one that was made this moment
             self.inspection.begin(self.path)

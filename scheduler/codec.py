@@ -59,6 +59,7 @@ COMMAND_TAGS: dict[type[Any], int] = {
     c.EndHold: 53,
     c.GiveUpRun: 54,
     c.EndRestore: 55,
+    c.Continue: 56,
     c.Lead: 60,
     c.Barrier: 61,
     c.Compare: 62,
@@ -204,6 +205,8 @@ def _nested(cls: type[Any], fields: list[Any]) -> list[Any]:
     elif cls is c.Adopt and len(fields) > 5:
         fields[5] = tuple(c.RanAttempt(*ran) for ran in fields[5])
         fields[7:] = [tuple(attempts) for attempts in fields[7:]]
+    elif cls is c.Continue and len(fields) > 1:
+        fields[1] = tuple(fields[1])
     elif cls is c.Activate and len(fields) > 1:
         fields[1] = tuple((str(m[0]), int(m[1]), int(m[2])) for m in fields[1])
     return fields

@@ -361,6 +361,15 @@ class StopRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Continue:
+    """Go on with what earlier commands left to do (`machine.slices`): attempts that are lost, then what these
+    runs, 100 at most, need."""
+
+    epoch: int
+    runs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LoseNode:
     """A node was silent for 2 s: its agents are disconnected in the state."""
 
@@ -478,6 +487,7 @@ Command = (
     | Lose
     | ExpireRun
     | StopRun
+    | Continue
     | LoseNode
     | Purge
     | Sweep

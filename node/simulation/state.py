@@ -17,6 +17,7 @@ from cluster.simulation.disk import Death
 from cluster.simulation.machine import Row
 from node.state import FILE, ReplicatedState
 from scheduler.machine import AppliedEntry
+from scheduler.machine.context import ROW
 from scheduler.store.connection import Store
 
 CLUSTER = "simulation"
@@ -66,6 +67,7 @@ class MortalState:
             lambda entry: self.on_applied(entry),
             lambda path: self.on_reopened(),
             spawn=lambda job: job(),
+            room=2 * ROW,  # so that ordinary graphs go in slices
         )
 
     def stop(self, *, lossy: bool) -> None:

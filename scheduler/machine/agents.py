@@ -34,6 +34,7 @@ SLOTS_MAX = 100_000
 FORMER = "#"
 RELEASED = "released"
 """In place of the session of an installation that a person took the name from."""
+AGENTS_MAX = 500  #: disconnected by one command
 
 
 def connect(ctx: Context, command: ConnectAgent) -> Outcome:
@@ -124,15 +125,15 @@ def _judge_attempts(ctx: Context, command: ConnectAgent, known: Agent) -> None:
             continue
         word = held.get(attempt.id)
         if word == "gone":
-            attempts.lose_row(ctx, attempt, "gone")
+            attempts.lose_soon(ctx, attempt, "gone")
         elif word is not None:
             attempts.reached_again(ctx, attempt)
         elif booted_anew:
-            attempts.lose_row(ctx, attempt, "gone: the host booted anew")
+            attempts.lose_soon(ctx, attempt, "gone: the host booted anew")
         elif same_session:
             attempts.reached_again(ctx, attempt)
         else:
-            attempts.lose_row(ctx, attempt, "gone: unknown to its agent")
+            attempts.lose_soon(ctx, attempt, "gone: unknown to its agent")
 
 
 def disconnect(ctx: Context, command: DisconnectAgent) -> Outcome:
@@ -166,7 +167,8 @@ def lose_node(ctx: Context, command: LoseNode) -> Outcome:
     if stale := ctx.stale_epoch(command.epoch):
         return stale
     ctx.emit(e.NodeLost(command.node))
-    agents = agent_rows.on_node(ctx.store, command.node) if command.node else []
+    # Of more, the planner asks again.
+    agents = agent_rows.on_node(ctx.store, command.node, AGENTS_MAX) if command.node else []
     for agent in agents:
         _disconnect(ctx, agent)
     return done(agents=len(agents))

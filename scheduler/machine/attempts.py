@@ -18,11 +18,12 @@ from scheduler import events as e
 from scheduler.commands import Assign, Finish, Lose, MarkUnreachable, Outcome, ReportRunning, Revoke, Start
 from scheduler.lifecycle import ATTEMPT, ATTEMPT_ENDS, START, TASK, step
 from scheduler.machine import orphans, runs, selectors, tasks
-from scheduler.machine.context import OK, Context, done, refused
+from scheduler.machine.context import OK, ROW, Context, done, refused
 from scheduler.machine.graphs import Graph
 from scheduler.model.compiled import CompiledTask
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
+from scheduler.store import doomed
 from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
@@ -34,6 +35,7 @@ LOST_RETRIES_MIN = 1
 failures.
 """
 
+LOSS = 3 * ROW  #: what the loss of one attempt takes of the room, beside what follows from it
 TAIL_BYTES_MAX = 16 << 10
 DETAIL_LETTERS_MAX = 500
 
@@ -81,6 +83,9 @@ def assign(ctx: Context, command: Assign) -> Outcome:
         return refused("not_connected", f"agent {command.agent} cannot take it")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None
+    if run.stopping:
+        tasks.end_of_stopping(ctx, run, task)
+        return done(cancelled=True)
     if run.state == "pending" and not job_rows.exists(ctx.store, run.job):
         # More waited than one DeleteJob may cancel at once.
         runs.stop(ctx, run, stopping="cancelled", reason="job deleted")
@@ -115,6 +120,10 @@ def start(ctx: Context, command: Start) -> Outcome:
     if not agent.node:
         # It would turn what is free to take back into something that needs proof of death.
         return refused("not_connected", "the agent is disconnected: it registers first")
+    run = run_rows.get(ctx.store, attempt.run)
+    assert run is not None
+    if run.stopping:
+        return refused("revoked", "the run stops")  # in slices, of which one will take the attempt back
     fence = ctx.state.idx
     attempt_rows.grant(
         ctx.store,
@@ -126,8 +135,6 @@ def start(ctx: Context, command: Start) -> Outcome:
         granted_ms=ctx.stamp_ms,
     )
     ctx.emit(e.AttemptGranted(attempt.id, attempt.run, attempt.agent, fence))
-    run = run_rows.get(ctx.store, attempt.run)
-    assert run is not None
     if run.state == "pending":
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
         runs.begin(ctx, run, graph, attempt.due_ms)
@@ -284,6 +291,25 @@ def lose_row(ctx: Context, attempt: Attempt, reason: str) -> None:
     _end(ctx, attempt, "lost", started_ms=attempt.started_ms, finished_ms=ctx.stamp_ms, reason=reason)
 
 
+def lose_soon(ctx: Context, attempt: Attempt, reason: str) -> None:
+    """As `lose_row`, for one of many: what finds no room is noted, and lost by a Continue."""
+    if ctx.room >= LOSS:
+        ctx.room -= LOSS
+        lose_row(ctx, attempt, reason)
+    else:
+        doomed.put(ctx.store, attempt.id, reason)
+
+
+def lose_doomed(ctx: Context) -> None:
+    """Go on with what `lose_soon` noted. One that has ended meanwhile stays as it is."""
+    while ctx.room > 0 and (noted := doomed.first(ctx.store)) is not None:
+        ctx.room -= LOSS
+        doomed.drop(ctx.store, noted.attempt)
+        attempt = attempt_rows.get(ctx.store, noted.attempt)
+        if attempt is not None and attempt.live and attempt.fence is not None:
+            lose_row(ctx, attempt, noted.reason)
+
+
 def revoke_row(ctx: Context, attempt: Attempt, reason: str) -> None:
     """Take back an attempt without a grant; what becomes of its task is the caller's."""
     attempt_rows.end(
@@ -295,14 +321,15 @@ def revoke_row(ctx: Context, attempt: Attempt, reason: str) -> None:
 
 
 def _take_back(ctx: Context, attempt: Attempt, reason: str) -> None:
-    """Revoke and queue the task again. A run that stops has no ungranted attempt: `runs.stop` took it
-    back.
-    """
+    """Revoke and queue the task again; in a run that stops it ends."""
     revoke_row(ctx, attempt, reason)
     task = task_rows.get(ctx.store, attempt.task)
     run = run_rows.get(ctx.store, attempt.run)
     assert task is not None
     assert run is not None
+    if run.stopping:
+        tasks.end_of_stopping(ctx, run, task)
+        return
     tasks.enqueue(ctx, run, task, attempts=task.attempts - 1)
 
 

@@ -13,6 +13,13 @@ from scheduler.store.state import State
 
 OK = Outcome("ok")
 
+ROW, EDGE = 25, 1
+"""What the row of a task that is written, and one need that is looked at, take of the room."""
+ROOM = 500 * ROW
+"""Of all commands of a frame: some 10 ms of CPU on a slow core."""
+LEAST_ROOM = 4 * ROW
+"""Of each command, whatever those before it took: what belongs to small graphs is done at once."""
+
 
 def refused(code: str, detail: str = "", **value: object) -> Outcome:
     return Outcome(code, detail, value or None)
@@ -25,15 +32,19 @@ def done(**value: object) -> Outcome:
 class Context:
     """One per machine, used for every command."""
 
-    __slots__ = ("compared", "events", "graphs", "members_of", "state", "store")
+    __slots__ = ("compared", "events", "graphs", "members_of", "room", "room_whole", "state", "store")
 
-    def __init__(self, store: Store, state: State, members_of: Callable[[bytes], Sequence[str]]) -> None:
+    def __init__(
+        self, store: Store, state: State, members_of: Callable[[bytes], Sequence[str]], room: int = ROOM
+    ) -> None:
         self.store = store
         self.members_of = members_of
         self.state = state
         self.graphs = Graphs(store)
         self.events: list[Event] = []
         self.compared: bytes | None = None  #: the place of the entry's latest Compare
+        self.room_whole = room
+        self.room = room  #: left to the frame that is applied (see `machine.slices`)
 
     @property
     def stamp_ms(self) -> int:
@@ -42,6 +53,12 @@ class Context:
     def members(self) -> Sequence[str]:
         """Names of the cluster's members at the entry that is applied."""
         return self.members_of(self.state.members)
+
+    def take_rows(self, wanted: int, *, least: int) -> int:
+        """As many rows as there is room for, at least `least` of those wanted."""
+        taken = min(wanted, max(least, self.room // ROW))
+        self.room -= taken * ROW
+        return taken
 
     def emit(self, event: Event) -> None:
         self.events.append(event)

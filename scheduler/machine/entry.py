@@ -26,7 +26,7 @@ from scheduler.commands import Command, Outcome
 from scheduler.events import Event
 from scheduler.formats import NewerFormatError
 from scheduler.machine import dispatch
-from scheduler.machine.context import Context
+from scheduler.machine.context import LEAST_ROOM, ROOM, Context
 from scheduler.store import fronts
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
@@ -57,11 +57,17 @@ class Machine:
     """The state's only writer."""
 
     def __init__(
-        self, store: Store, members_of: Callable[[bytes], Sequence[str]] = lambda members: ()
+        self,
+        store: Store,
+        members_of: Callable[[bytes], Sequence[str]] = lambda members: (),
+        *,
+        room: int = ROOM,
     ) -> None:
-        """`members_of`: the names in what consensus stores as `members`, which is opaque here."""
+        """`members_of`: the names in what consensus stores as `members`, which is opaque here. `room`: of a
+        frame (`machine.slices`); another one gives another state, so only tests and simulations give it.
+        """
         self.store = store
-        self._context = Context(store, state_rows.load(store), members_of)
+        self._context = Context(store, state_rows.load(store), members_of, room)
         self._failed = False
 
     @property
@@ -123,6 +129,7 @@ class Machine:
             return AppliedFrame(frame.front, frame.seq, codec.decode_outcomes(known), repeated=True)
         written: list[Sequence[object]] = []
         store.written = written
+        self._context.room = self._context.room_whole
         outcomes: list[Outcome] = []
         first = len(events)
         for encoded in frame.commands:
@@ -141,6 +148,7 @@ class Machine:
     def _apply_command(self, encoded: bytes, events: list[tuple[int, int, Event]]) -> Outcome:
         context = self._context
         context.state.idx += 1
+        context.room = max(context.room, min(LEAST_ROOM, context.room_whole))
         command = _decode(encoded)
         if command is None:
             return Outcome("invalid", "not a command")

@@ -10,13 +10,15 @@ from scheduler.store import jobs
 from scheduler.store.connection import Store
 
 GRAPHS_MAX = 8_192
+WEIGHT_MAX = 100_000  #: of all that are kept (`CompiledJob.weight`): some 100 MB
+KEPT_FROM_TASKS = 50  #: a job put with as many is compiled once; small ones are when they are needed
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
     job: CompiledJob
     by_name: dict[str, CompiledTask]
-    dependents: dict[str, tuple[str, ...]]
+    dependents: tuple[tuple[int, ...], ...]  #: of each task by its place: the places of those that need it
     selectors: dict[str, str]
     single_root: (
         CompiledTask | None
@@ -24,15 +26,16 @@ class Graph:
 
 
 def build(job: CompiledJob) -> Graph:
-    dependents: dict[str, list[str]] = {task.name: [] for task in job.tasks}
-    for task in job.tasks:
+    places = {task.name: place for place, task in enumerate(job.tasks)}
+    dependents: list[list[int]] = [[] for _ in job.tasks]
+    for place, task in enumerate(job.tasks):
         for need in task.needs:
-            dependents[need].append(task.name)
+            dependents[places[need]].append(place)
     roots = [task for task in job.tasks if not task.needs]
     return Graph(
         job=job,
         by_name={task.name: task for task in job.tasks},
-        dependents={name: tuple(names) for name, names in dependents.items()},
+        dependents=tuple(tuple(following) for following in dependents),
         selectors={task.name: selectors.of_task(task) for task in job.tasks},
         single_root=roots[0] if len(roots) == 1 else None,
     )
@@ -41,12 +44,13 @@ def build(job: CompiledJob) -> Graph:
 class Graphs:
     """Graphs by (job, revision), read from the stored revision when they are asked for first.
 
-    Derived values only, so how many are kept changes no result. The oldest goes first.
+    Derived values only, so what is kept changes no result. The oldest go first.
     """
 
     def __init__(self, store: Store, limit: int = GRAPHS_MAX) -> None:
         self._store = store
         self._limit = limit
+        self._weight = 0
         self._graphs: dict[tuple[int, int], Graph] = {}
 
     def get(self, job: int, namespace: str, name: str, revision: int) -> Graph:
@@ -55,8 +59,14 @@ class Graphs:
             spec = jobs.spec_of(self._store, namespace, name, revision)
             if spec is None:
                 raise LookupError(f"no revision {revision} of {namespace}/{name}")
-            graph = build(compile_job(spec))
-            if len(self._graphs) >= self._limit:
-                del self._graphs[next(iter(self._graphs))]
-            self._graphs[job, revision] = graph
+            graph = self.keep(job, revision, compile_job(spec))
+        return graph
+
+    def keep(self, job: int, revision: int, compiled: CompiledJob) -> Graph:
+        """The graph of a revision that was just compiled, for whoever asks next."""
+        graph = self._graphs[job, revision] = build(compiled)
+        self._weight += compiled.weight
+        while len(self._graphs) > 1 and (len(self._graphs) > self._limit or self._weight > WEIGHT_MAX):
+            oldest = next(iter(self._graphs))
+            self._weight -= self._graphs.pop(oldest).job.weight
         return graph

@@ -23,7 +23,8 @@ from scheduler import events as e
 from scheduler.commands import DeleteJob, JobSeed, Outcome, PauseJob, PutJobs, ResumeJob, TriggerSeed
 from scheduler.machine import runs
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.model.compiled import compile_job
+from scheduler.machine.graphs import KEPT_FROM_TASKS
+from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
@@ -39,6 +40,7 @@ class _Judged(NamedTuple):
     job: Job | None
     labels: str
     runs_keep: int
+    large: CompiledJob | None = None  #: of many tasks: kept, so that its first run need not compile it again
 
 
 def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
@@ -54,7 +56,7 @@ def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
         if isinstance(verdict, Outcome):
             return verdict
         judged.append(verdict)
-    return done(jobs=[_put(ctx, command, *each) for each in judged])
+    return done(jobs=[_put(ctx, command, each) for each in judged])
 
 
 def _judge(ctx: Context, seed: JobSeed) -> _Judged | Outcome:
@@ -81,7 +83,8 @@ def _judge(ctx: Context, seed: JobSeed) -> _Judged | Outcome:
     keys = {trigger.key for trigger in seed.triggers}
     if len(keys) != len(seed.triggers) or not compiled.tasks:
         return refused("invalid", f"{where}: two triggers of one key, or no task", name=seed.name)
-    return _Judged(seed, job, labels, compiled.retention_runs)
+    large = compiled if len(compiled.tasks) >= KEPT_FROM_TASKS else None
+    return _Judged(seed, job, labels, compiled.retention_runs, large)
 
 
 def _labels(spec: bytes) -> str:
@@ -92,9 +95,8 @@ def _labels(spec: bytes) -> str:
     return json.dumps(json.loads(spec).get("labels") or {}, sort_keys=True, separators=(",", ":"))
 
 
-def _put(
-    ctx: Context, command: PutJobs, seed: JobSeed, job: Job | None, labels: str, runs_keep: int
-) -> dict[str, object]:
+def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:
+    seed, job, labels, runs_keep, large = judged
     state = ctx.state
     if job is not None and job.spec == seed.spec:
         return _report(job.id, seed, job.revision, created=False, changed=False)
@@ -132,6 +134,8 @@ def _put(
             0,
         ),
     )
+    if large is not None:
+        ctx.graphs.keep(job_id, revision, large)
     before: int | None = job_id
     if job is None:
         before = job_rows.job_of(ctx.store, seed.namespace, seed.name, last) if last else None

@@ -133,8 +133,9 @@ def _new_run(ctx: Context, ran: RanAttempt, run_id: int, *, decided: int = 0) ->
         id=run_id, job=job.id if job else 0, namespace=ran.namespace, name=ran.job,
         revision=job.revision if job else 0, trigger=0, tick_ms=ran.tick_ms, due_ms=ran.due_ms, cause=CAUSE,
         state="running", decided=decided, waiting=0, open_tasks=0,
-        stopping="", created_ms=ctx.stamp_ms, started_ms=ran.started_ms, finished_ms=None, deadline_ms=None,
-        stop_ms=None, exit_code=None, priority=0, params="{}", actor="",
+        first_task=0, last_task=0, unmade=0, walk="", walked=0, unfinished=0, stopping="",
+        created_ms=ctx.stamp_ms, started_ms=ran.started_ms, finished_ms=None, deadline_ms=None, stop_ms=None,
+        exit_code=None, priority=0, params="{}", actor="",
         reason="started by the cluster before the restore",
     )  # fmt: skip
     run_rows.insert(ctx.store, run)
@@ -149,8 +150,8 @@ def _add_to_orphan(ctx: Context, agent: Agent, run: Run, ran: RanAttempt) -> Non
         ctx.state.last_task += 1
         task = Task(
             id=ctx.state.last_task, run=run.id, name=ran.task, state="active", attempts=ran.number,
-            queued_ms=None, retry_ms=None, selector="", rank_ms=0, started_ms=ran.started_ms,
-            finished_ms=None, exit_code=None, reason="",
+            open_needs=0, met_needs=0, may_fail=0, queued_ms=None, retry_ms=None, selector="", rank_ms=0,
+            started_ms=ran.started_ms, finished_ms=None, exit_code=None, reason="",
         )  # fmt: skip
         task_rows.insert(ctx.store, task)
     attempt = _insert(ctx, agent, run, task.id, ran)
@@ -216,4 +217,4 @@ def _lose_untold(ctx: Context, restore: Restore, agent: Agent, command: Adopt) -
     for attempt in attempt_rows.live_of_agent(ctx.store, agent.id):
         if attempt.id <= restore.attempt_base and attempt.fence is not None and attempt.id not in running:
             assert attempt.state not in ATTEMPT_ENDS
-            attempts.lose_row(ctx, attempt, "gone: unknown to its agent after the restore")
+            attempts.lose_soon(ctx, attempt, "gone: unknown to its agent after the restore")

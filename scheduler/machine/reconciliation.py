@@ -12,16 +12,15 @@ Rules of this file (design, section 9; phases in `store.restores`):
 from __future__ import annotations
 
 from scheduler.commands import EndHold, EndRestore, GiveUpRun, Outcome
-from scheduler.lifecycle import RUN_ENDS, TASK_ENDS
-from scheduler.machine import orphans, runs, tasks
+from scheduler.lifecycle import RUN_ENDS
+from scheduler.machine import orphans, runs, slices, walks
 from scheduler.machine.context import OK, Context, refused
 from scheduler.store import restores
 from scheduler.store import runs as run_rows
-from scheduler.store import tasks as task_rows
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.restores import DONE, HOLDING, SETTLING, Restore
 
-REASON = "restored"
+REASON = walks.RESTORED
 
 
 def take_over(ctx: Context) -> None:
@@ -62,20 +61,10 @@ def give_up_run(ctx: Context, command: GiveUpRun) -> Outcome:
     if graph.job.on_lost == "retry":
         return OK
     if run.state == "pending":
-        for task in task_rows.of_run(ctx.store, run.id):
-            if task.state not in TASK_ENDS:
-                tasks.end_row(ctx, task, "expired", reason=REASON)
-        runs.end(
-            ctx, run, state="expired", exit_code=None, missed=REASON,
-            reason="restored from a backup: whether it ran is not known",
-        )  # fmt: skip
-        return OK
-    for task in task_rows.of_run(ctx.store, run.id):
-        now = run_rows.get(ctx.store, run.id)
-        if now is None or now.state in RUN_ENDS:
-            break
-        if task.state in ("queued", "retry_wait"):
-            tasks.finish(ctx, now, graph, task, "expired", reason=REASON, exit_code=None, started_ms=None)
+        reason = "restored from a backup: whether it ran is not known"
+        runs.stop(ctx, run, stopping="expired", reason=reason, walk=walks.RESTORED)
+    elif not run.stopping:
+        slices.begin_walk(ctx, run, walks.GIVE_UP)
     return OK
 
 

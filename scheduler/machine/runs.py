@@ -2,7 +2,7 @@
 
 Rules of this file:
 
-1. A run is pinned to a revision. Its tasks are made with it.
+1. A run is pinned to a revision. Its tasks are made with it, of very many the later ones in `slices`.
 2. A run that waits (overlap: queue_one, queue_all, cancel_running) has its roots blocked until the job's
    other runs have ended; then the oldest waiting one is admitted.
 3. Every end of a run goes through `end`, which also writes the one ledger entry of its tick when no
@@ -14,17 +14,18 @@ from __future__ import annotations
 
 from scheduler import events as e
 from scheduler.commands import CancelRun, ExpireRun, Outcome, ResolveRun, RunJob, StopRun
-from scheduler.lifecycle import ATTEMPT, RUN, RUN_ENDS, START, TASK, TASK_ENDS, TICK, step
-from scheduler.machine import attempts, tasks
+from scheduler.lifecycle import RUN, RUN_ENDS, START, TICK, step
+from scheduler.machine import attempts, slices, walks
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.graphs import Graph
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import jobs as job_rows
+from scheduler.store import restores
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
+from scheduler.store import tells as tell_rows
 from scheduler.store.runs import Run
-from scheduler.store.tasks import Task
 
 FAILED = frozenset({"failed", "timed_out", "lost"})
 _GRAVEST_FIRST = ("failed", "timed_out", "lost", "expired", "cancelled")
@@ -55,40 +56,22 @@ def create(
     state.last_run += 1
     run = state.last_run
     compiled = graph.job
-    run_rows.insert(
-        ctx.store,
-        Run(
-            id=run, job=job, namespace=namespace, name=name, revision=revision, trigger=trigger,
-            tick_ms=tick_ms, due_ms=due_ms, cause=cause, state=step(RUN, START, "pending"), decided=1 if
-            tick_ms is None else 0, waiting=1 if waiting else 0, open_tasks=len(compiled.tasks), stopping="",
-            created_ms=state.stamp_ms, started_ms=None, finished_ms=None, deadline_ms=deadline_ms,
-            stop_ms=None, exit_code=None, priority=compiled.priority, params=params, reason="", actor=actor,
-        ),
+    total = len(compiled.tasks)
+    made = ctx.take_rows(total, least=1)
+    row = Run(
+        id=run, job=job, namespace=namespace, name=name, revision=revision, trigger=trigger, tick_ms=tick_ms,
+        due_ms=due_ms, cause=cause, state=step(RUN, START, "pending"), decided=1 if tick_ms is None else 0,
+        waiting=1 if waiting else 0, open_tasks=total, first_task=state.last_task + 1,
+        last_task=state.last_task + total, unmade=total - made, walk="", walked=0,
+        unfinished=int(made < total), stopping="", created_ms=state.stamp_ms, started_ms=None,
+        finished_ms=None, deadline_ms=deadline_ms, stop_ms=None, exit_code=None,
+        priority=compiled.priority, params=params, reason="", actor=actor,
     )  # fmt: skip
+    state.last_task += total
+    run_rows.insert(ctx.store, row)
     job_rows.count_run_begun(ctx.store, job)
     ctx.emit(e.RunCreated(run, job, namespace, name, cause, tick_ms, due_ms))
-    single = graph.single_root if agent and not waiting else None
-    rank_ms = tasks.rank(state.stamp_ms, compiled.priority, cause)
-    for task in compiled.tasks:
-        state.last_task += 1
-        selector = graph.selectors[task.name]
-        placed = task is single and attempts.can_take(ctx, agent, selector)
-        ready = not task.needs and not waiting
-        task_state = step(TASK, START, "queued" if ready else "blocked")
-        if placed:
-            task_state = step(TASK, task_state, "active")
-        task_rows.insert(
-            ctx.store,
-            Task(
-                id=state.last_task, run=run, name=task.name, state=task_state, attempts=1 if placed else 0,
-                queued_ms=state.stamp_ms if ready else None, retry_ms=None, selector=selector,
-                rank_ms=rank_ms, started_ms=None, finished_ms=None, exit_code=None, reason="",
-            ),
-        )  # fmt: skip
-        if placed:
-            attempts.place(ctx, task=state.last_task, run=run, number=1, agent=agent, due_ms=due_ms)
-        elif ready:
-            ctx.emit(e.TaskQueued(state.last_task, run, task.name))
+    slices.make(ctx, row, graph, range(made), agent=agent)
     return run
 
 
@@ -195,10 +178,7 @@ def admit_next(ctx: Context, job: int) -> None:
     run = run_rows.get(ctx.store, waiting[0])
     assert run is not None
     run_rows.admit(ctx.store, run.id)
-    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-    for task in task_rows.of_run(ctx.store, run.id):
-        if not graph.by_name[task.name].needs:
-            tasks.enqueue(ctx, run, task, attempts=0)
+    slices.begin_walk(ctx, run._replace(waiting=0), walks.ADMIT)
 
 
 def close_if_done(
@@ -211,61 +191,43 @@ def close_if_done(
         if open_tasks != run.open_tasks:
             run_rows.set_open_tasks(ctx.store, run.id, open_tasks)
         return
-    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-    if last is not None and len(graph.job.tasks) == 1:
-        ended = [(graph.job.tasks[0].name, *last)]
-    else:
-        ended = [(t.name, t.state, t.exit_code, t.reason) for t in task_rows.of_run(ctx.store, run.id)]
-    state, exit_code, reason = _result(run, graph, ended)
-    end(ctx, run, state=state, exit_code=exit_code, reason=reason)
+    alone = last is not None and len(ctx.graph(run.job, run.namespace, run.name, run.revision).job.tasks) == 1
+    state, exit_code, reason = _result(ctx, run, last if alone else None)
+    tell_rows.drop(ctx.store, run.id)
+    missed = run.walk if run.walk == walks.RESTORED else walks.DEADLINE
+    end(ctx, run, state=state, exit_code=exit_code, reason=reason, missed=missed)
 
 
 def _result(
-    run: Run, graph: Graph, ended: list[tuple[str, str, int | None, str]]
+    ctx: Context, run: Run, alone: tuple[str, int | None, str] | None
 ) -> tuple[str, int | None, str]:
     """How a run ended, by its tasks: the gravest end of those that may not fail. Exit code and reason are
-    that task's.
+    that task's. `alone`: how the only task ended.
     """
-    forgiven = FAILED if not run.stopping else frozenset()
-    worst: tuple[int, int | None, str] | None = None
-    exit_code: int | None = None
-    for name, state, code, reason in ended:
-        if state == "succeeded":
-            exit_code = code
-        if state in _GRAVEST_FIRST and not (state in forgiven and graph.by_name[name].allow_failure):
-            rank = _GRAVEST_FIRST.index(state)
-            if worst is None or rank < worst[0]:
-                worst = (rank, code, reason)
+    if alone is not None and alone[0] == "succeeded":
+        return "succeeded", alone[1], ""
+    forgiven = () if run.stopping else tuple(sorted(FAILED))
+    worst = task_rows.gravest(ctx.store, run.id, _GRAVEST_FIRST, forgiven)
     if worst is None:
-        return "succeeded", exit_code, ""
+        return "succeeded", task_rows.last_exit_code(ctx.store, run.id), ""
     if run.stopping:
-        return run.stopping, worst[1], run.reason or worst[2]
-    return _GRAVEST_FIRST[worst[0]], worst[1], worst[2]
+        return run.stopping, worst.exit_code, run.reason or worst.reason
+    return worst.state, worst.exit_code, worst.reason
 
 
 # -- stopping -----------------------------------------------------------------------------------
 
 
-def stop(ctx: Context, run: Run, *, stopping: str, reason: str) -> None:
-    """Cancel what has not started and ask agents to stop what has."""
+def stop(ctx: Context, run: Run, *, stopping: str, reason: str, walk: str = walks.STOP) -> None:
+    """Cancel (or expire) what has not started and ask agents to stop what has; of many tasks in slices."""
     run_rows.set_stopping(ctx.store, run.id, stopping=stopping, reason=reason)
-    run = run._replace(stopping=stopping, reason=reason, waiting=0)
-    left = run.open_tasks
-    for task in task_rows.of_run(ctx.store, run.id):
-        if task.state in TASK_ENDS:
-            continue
-        if task.state == "active":
-            attempt = attempt_rows.live_of_task(ctx.store, task.id)
-            if attempt is not None and attempt.state != "assigned":
-                if attempt.state != "cancelling":
-                    attempt_rows.set_state(ctx.store, attempt.id, step(ATTEMPT, attempt.state, "cancelling"))
-                    ctx.emit(e.AttemptCancelling(attempt.id, run.id, attempt.agent))
-                continue
-            if attempt is not None:
-                attempts.revoke_row(ctx, attempt, "cancelled")
-        tasks.end_row(ctx, task, "cancelled", reason=reason)
-        left -= 1
-    close_if_done(ctx, run, left)
+    slices.begin_walk(ctx, run._replace(stopping=stopping, reason=reason, waiting=0), walk)
+
+
+def restored_ms(ctx: Context) -> int:
+    """When the first leader after the latest restore took office."""
+    restore = restores.latest(ctx.store) if ctx.state.restores else None
+    return restore.taken_ms or 0 if restore is not None else 0
 
 
 def cancel_run(ctx: Context, command: CancelRun) -> Outcome:
@@ -296,12 +258,7 @@ def expire_run(ctx: Context, command: ExpireRun) -> Outcome:
     run = run_rows.get(ctx.store, command.run)
     if run is None or run.state != "pending" or run.deadline_ms is None:
         return refused("ended", f"run {command.run} waits for no start")
-    for attempt in attempt_rows.live_of_run(ctx.store, run.id):
-        attempts.revoke_row(ctx, attempt, "expired")
-    for task in task_rows.of_run(ctx.store, run.id):
-        if task.state not in TASK_ENDS:
-            tasks.end_row(ctx, task, "expired", reason="deadline")
-    end(ctx, run, state="expired", exit_code=None, reason="start deadline passed")
+    stop(ctx, run, stopping="expired", reason="start deadline passed", walk=walks.DEADLINE)
     return OK
 
 
@@ -317,7 +274,7 @@ def resolve_run(ctx: Context, command: ResolveRun) -> Outcome:
         connected = agent is not None and agent.node != ""
         if attempt.state != "assigned" and (attempt.unreachable or not connected):
             by = f"resolved by {command.actor}" if command.actor else "resolved"
-            attempts.lose_row(ctx, attempt, by)
+            attempts.lose_soon(ctx, attempt, by)
             resolved += 1
     if not resolved:
         return refused("invalid", f"run {run.id} has no attempt on an agent that cannot be reached")

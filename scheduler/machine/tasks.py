@@ -2,8 +2,8 @@
 
 Rules of this file:
 
-1. A task becomes ready by its rule over the tasks that it needs. `all_success` counts a failure that is
-   allowed as a success, and a skipped need skips it too. `any_*` start as early as they can.
+1. A task becomes ready by its rule over the tasks that it needs (`needs`). Its row counts them, so that an
+   end costs as much as it has dependents; where these are many, they are told in slices (`slices`).
 2. Place in a queue is one number that never changes while a task waits: when it was queued, less what its
    priority is worth. So waiting ages it, nothing starves, and the queue is an index.
 3. Catch-up runs queue behind live ones.
@@ -13,18 +13,18 @@ from __future__ import annotations
 
 from scheduler import events as e
 from scheduler.commands import Outcome, Requeue
-from scheduler.lifecycle import TASK, TASK_ENDS, step
-from scheduler.machine import runs
+from scheduler.lifecycle import TASK, step
+from scheduler.machine import runs, slices
 from scheduler.machine.context import OK, Context, refused
 from scheduler.machine.graphs import Graph
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
 from scheduler.store.runs import Run
 from scheduler.store.tasks import Task
+from scheduler.store.tells import Tell
 
 PRIORITY_WORTH_MS = 10_000
 CATCHUP_BEHIND_MS = 600_000
-FAILED = frozenset({"failed", "timed_out", "lost", "expired"})
 
 
 def rank(queued_ms: int, priority: int, cause: str) -> int:
@@ -81,50 +81,17 @@ def finish(
     end_row(ctx, task, state, reason=reason, exit_code=exit_code, started_ms=started_ms)
     left = run.open_tasks - 1
     if not run.stopping:
-        ended = [task.name]
-        while ended:
-            for name in graph.dependents[ended.pop(0)]:
-                dependent = task_rows.find(ctx.store, run.id, name)
-                if dependent is None or dependent.state != "blocked":
-                    continue
-                verdict = _judge(ctx, run, graph, name)
-                if verdict == "queued":
-                    enqueue(ctx, run, dependent, attempts=0)
-                elif verdict == "skipped":
-                    end_row(ctx, dependent, "skipped", reason="upstream")
-                    ended.append(name)
-                    left -= 1
+        left -= slices.tell(ctx, run, graph, [Tell(task.id, state, 0)])
     runs.close_if_done(ctx, run, left, (state, exit_code, reason))
 
 
-def _judge(ctx: Context, run: Run, graph: Graph, name: str) -> str | None:
-    """queued, skipped, or None: not to be said yet."""
-    task = graph.by_name[name]
-    states: list[str] = []
-    for need in task.needs:
-        row = task_rows.find(ctx.store, run.id, need)
-        assert row is not None
-        state = row.state
-        if state in FAILED and task.rule == "all_success" and graph.by_name[need].allow_failure:
-            state = "succeeded"
-        states.append(state)
-    all_ended = all(state in TASK_ENDS for state in states)
-    match task.rule:
-        case "all_done":
-            return "queued" if all_ended else None
-        case "any_success":
-            wanted = any(state == "succeeded" for state in states)
-        case "any_failed":
-            wanted = any(state in FAILED for state in states)
-        case "all_failed":
-            wanted = all(state in FAILED for state in states)
-        case _:
-            if any(state in TASK_ENDS and state != "succeeded" for state in states):
-                return "skipped"
-            wanted = all_ended
-    if wanted:
-        return "queued"
-    return "skipped" if all_ended else None
+def end_of_stopping(ctx: Context, run: Run, task: Task) -> None:
+    """A task whose run stops, before its turn in that has come."""
+    if run.stopping == "expired":
+        end_row(ctx, task, "expired", reason=run.walk)
+    else:
+        end_row(ctx, task, "cancelled", reason=run.reason)
+    runs.close_if_done(ctx, run, run.open_tasks - 1)
 
 
 def requeue(ctx: Context, command: Requeue) -> Outcome:
@@ -135,5 +102,8 @@ def requeue(ctx: Context, command: Requeue) -> Outcome:
         return refused("ended", f"task {command.task} waits for no retry")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None
+    if run.stopping:
+        end_of_stopping(ctx, run, task)
+        return OK
     enqueue(ctx, run, task, attempts=task.attempts)
     return OK

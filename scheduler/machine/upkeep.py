@@ -23,13 +23,14 @@ def purge(ctx: Context, command: Purge) -> Outcome:
         return refused("invalid", "a limit of at least 1")
     rows = purged = 0
     for run in run_rows.finished(ctx.store, command.job, command.through, min(command.limit, RUNS_MAX)):
-        rows += run_rows.delete(ctx.store, run)
-        purged += 1
+        deleted, gone = run_rows.shrink(ctx.store, run, ROWS_MAX - rows)
+        rows += deleted
+        purged += gone
         if rows >= ROWS_MAX:
             break
     if purged:
         job_rows.count_purged(ctx.store, command.job, purged)
-    return done(runs=purged)
+    return done(runs=purged, rows=rows)
 
 
 def sweep(ctx: Context, command: Sweep) -> Outcome:

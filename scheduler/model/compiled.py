@@ -51,6 +51,11 @@ class CompiledJob:
     retention_runs: int
     retention_age_ms: int
 
+    @property
+    def weight(self) -> int:
+        """What it costs to keep, in tasks of about a KiB."""
+        return len(self.tasks) + sum(len(task.needs) for task in self.tasks) // 16
+
 
 def compile_job(spec: bytes) -> CompiledJob:
     """The job of these canonical bytes. Raises ValueError for bytes that `canonical` did not make."""

@@ -25,6 +25,7 @@ class PlanCache:
         self._instants: dict[int, tuple[bytes, list[int]]] = {}
         self.upkeep_ms: int | None = None  #: when upkeep was planned last, or could have been first
         self.settled_run = 0  #: the run from before a restore that giving up has come to
+        self.continued = 0  #: the run that going on with unfinished work has come to
         self.purge_cursor = 0  #: the run that the search for old ones has come to
 
     def knows(self, job: int, revision: int) -> bool:

@@ -12,6 +12,7 @@ from scheduler.plan.leases import UNCLAIMED_MS, Lease, plan_leases
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.migration import plan_migration
 from scheduler.plan.placement import Places, plan_queue
+from scheduler.plan.unfinished import is_any, plan_unfinished
 from scheduler.plan.upkeep import plan_upkeep
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
@@ -104,7 +105,9 @@ def _plan(
             instants_max=limits.backlog_instants,
         )
         commands += plan_upkeep(store, cache, now_ms, epoch=epoch)
-    return commands[: limits.commands]
+    # Last, so that no task is placed that it ends; never cut off, or full plans would keep it from its turn.
+    left = plan_unfinished(store, cache, epoch=epoch)
+    return [*commands[: limits.commands - len(left)], *left]
 
 
 def wake_ms(store: Store, *, lead_ms: int = 0) -> int | None:
@@ -113,7 +116,7 @@ def wake_ms(store: Store, *, lead_ms: int = 0) -> int | None:
     An instant in the past: plan now. Queued tasks wait for events (a slot, an agent), not for time.
     """
     with store.snapshot():
-        if state_rows.migration_cursor(store) is not None:
+        if state_rows.migration_cursor(store) is not None or is_any(store):
             return 0
         hold = held(store)
         if hold.settling:

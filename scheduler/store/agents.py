@@ -81,8 +81,8 @@ def connected(store: Store) -> list[Agent]:
     return [Agent._make(row) for row in rows]
 
 
-def on_node(store: Store, node: str) -> list[Agent]:
-    rows = store.rows(f"SELECT {COLUMNS} FROM agents WHERE node = ? ORDER BY id", (node,))
+def on_node(store: Store, node: str, limit: int) -> list[Agent]:
+    rows = store.rows(f"SELECT {COLUMNS} FROM agents WHERE node = ? ORDER BY id LIMIT ?", (node, limit))
     return [Agent._make(row) for row in rows]
 
 

@@ -21,6 +21,12 @@ class Run(NamedTuple):
     decided: int
     waiting: int
     open_tasks: int
+    first_task: int
+    last_task: int
+    unmade: int
+    walk: str
+    walked: int
+    unfinished: int
     stopping: str
     created_ms: int
     started_ms: int | None
@@ -58,8 +64,8 @@ def begin(store: Store, run: int, *, state: str, started_ms: int, stop_ms: int |
 
 def end(store: Store, run: int, *, state: str, finished_ms: int, exit_code: int | None, reason: str) -> None:
     store.write(
-        "UPDATE runs SET state = ?, decided = 1, waiting = 0, open_tasks = 0, finished_ms = ?,"
-        " exit_code = ?, reason = ?,"
+        "UPDATE runs SET state = ?, decided = 1, waiting = 0, open_tasks = 0, unmade = 0, walk = '',"
+        " unfinished = 0, finished_ms = ?, exit_code = ?, reason = ?,"
         " deadline_ms = NULL, stop_ms = NULL WHERE id = ?",
         (state, finished_ms, exit_code, reason, run),
     )
@@ -67,6 +73,26 @@ def end(store: Store, run: int, *, state: str, finished_ms: int, exit_code: int 
 
 def set_open_tasks(store: Store, run: int, open_tasks: int) -> None:
     store.write("UPDATE runs SET open_tasks = ? WHERE id = ?", (open_tasks, run))
+
+
+def set_progress(store: Store, run: int, *, unmade: int, walk: str, walked: int, unfinished: int) -> None:
+    store.write(
+        "UPDATE runs SET unmade = ?, walk = ?, walked = ?, unfinished = ? WHERE id = ?",
+        (unmade, walk, walked, unfinished, run),
+    )
+
+
+def set_unfinished(store: Store, run: int) -> None:
+    store.write("UPDATE runs SET unfinished = 1 WHERE id = ?", (run,))
+
+
+def unfinished(store: Store, after: int, limit: int) -> list[int]:
+    """Runs that a command left work of, with ids above `after`."""
+    rows = store.rows(
+        "SELECT id FROM runs INDEXED BY runs_unfinished WHERE unfinished = 1 AND id > ? ORDER BY id LIMIT ?",
+        (after, limit),
+    )
+    return [row[0] for row in rows]
 
 
 def set_decided(store: Store, run: int, *, decided: int, trigger: int) -> None:
@@ -185,11 +211,20 @@ def in_order(store: Store, after: int, limit: int) -> list[AgedRun]:
     return [AgedRun._make(row) for row in rows]
 
 
-def delete(store: Store, run: int) -> int:
-    """Drop a finished run with its tasks and attempts; returns the rows that went."""
-    rows = store.write("DELETE FROM attempts WHERE run = ?", (run,))
-    rows += store.write("DELETE FROM tasks WHERE run = ?", (run,))
-    return rows + store.write("DELETE FROM runs WHERE id = ?", (run,))
+def shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
+    """Drop a finished run with its tasks and attempts, or as many of these; the rows that went, and whether
+    the run did.
+    """
+    rows = 0
+    for table in ("attempts", "tasks"):
+        if rows < rows_max:
+            rows += store.write(
+                f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE run = ? ORDER BY id LIMIT ?)",
+                (run, rows_max - rows),
+            )
+    if rows >= rows_max:
+        return rows, False
+    return rows + store.write("DELETE FROM runs WHERE id = ?", (run,)), True
 
 
 def undecided_ticks(store: Store, job: int, trigger: int, from_ms: int, to_ms: int) -> list[int]:

@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -120,7 +120,13 @@ STATEMENTS: tuple[str, ...] = (
         decided INTEGER NOT NULL,           -- 1: its tick has its ledger entry (or it has no tick)
         waiting INTEGER NOT NULL,           -- 1: queued by the overlap policy behind the job's other runs
         open_tasks INTEGER NOT NULL,        -- tasks that have not ended
-        stopping TEXT NOT NULL,             -- empty | cancelled | timed_out: how it ends once its tasks have
+        first_task INTEGER NOT NULL,        -- its tasks have these ids, in the graph's order; 0: an orphan's
+        last_task INTEGER NOT NULL,
+        unmade INTEGER NOT NULL,            -- tasks that have no row yet: the last ones
+        walk TEXT NOT NULL,                 -- what is being done to its tasks (machine.walks); empty: nothing
+        walked INTEGER NOT NULL,            -- the task that it has come to
+        unfinished INTEGER NOT NULL,        -- 1: tasks unmade, a walk under way, or rows in `tells`
+        stopping TEXT NOT NULL,             -- empty | cancelled | timed_out | expired: how it will end
         created_ms INTEGER NOT NULL, started_ms INTEGER, finished_ms INTEGER,
         deadline_ms INTEGER,                -- start deadline; NULL once started or without one
         stop_ms INTEGER,                    -- when its timeout passes; NULL without one or before the start
@@ -132,6 +138,7 @@ STATEMENTS: tuple[str, ...] = (
     """,
     "CREATE INDEX runs_job ON runs (job, id)",
     "CREATE INDEX runs_active ON runs (job, id) WHERE finished_ms IS NULL",
+    "CREATE INDEX runs_unfinished ON runs (id) WHERE unfinished = 1",
     "CREATE INDEX runs_waiting ON runs (job, id) WHERE waiting = 1",
     "CREATE INDEX runs_state ON runs (state, id)",
     "CREATE INDEX runs_tick ON runs (trigger, tick_ms) WHERE tick_ms IS NOT NULL",
@@ -143,12 +150,22 @@ STATEMENTS: tuple[str, ...] = (
         run INTEGER NOT NULL, name TEXT NOT NULL,
         state TEXT NOT NULL,
         attempts INTEGER NOT NULL,          -- made so far, revoked ones not counted
+        open_needs INTEGER NOT NULL,        -- of a blocked task: needs that have not ended
+        met_needs INTEGER NOT NULL,         -- of a blocked task: needs that ended as its rule asks
+        may_fail INTEGER NOT NULL,          -- 1: its failure does not fail the run
         queued_ms INTEGER, retry_ms INTEGER,
         selector TEXT NOT NULL,             -- which agents may take it: JSON [pool, {labels}, zone or null]
         rank_ms INTEGER NOT NULL,           -- place in the queue: queued_ms less what the priority is worth
         started_ms INTEGER, finished_ms INTEGER,
         exit_code INTEGER, reason TEXT NOT NULL
     )
+    """,
+    # Tasks that have ended and of whose dependents only the first `told` have heard of it.
+    """
+    CREATE TABLE tells (
+        run INTEGER NOT NULL, task INTEGER NOT NULL, state TEXT NOT NULL, told INTEGER NOT NULL,
+        PRIMARY KEY (run, task)
+    ) WITHOUT ROWID
     """,
     "CREATE UNIQUE INDEX tasks_run ON tasks (run, name)",
     # A queue for each selector, so that tasks which no agent can take never stand before others.
@@ -171,6 +188,7 @@ STATEMENTS: tuple[str, ...] = (
         late TEXT NOT NULL                  -- JSON of a report that came after the end; empty: none
     )
     """,
+    "CREATE TABLE doomed (attempt INTEGER PRIMARY KEY, reason TEXT NOT NULL)",
     "CREATE INDEX attempts_task ON attempts (task, id)",
     "CREATE INDEX attempts_run ON attempts (run, id)",
     "CREATE INDEX attempts_live ON attempts (agent, id) WHERE live = 1",

@@ -13,6 +13,9 @@ class Task(NamedTuple):
     name: str
     state: str
     attempts: int
+    open_needs: int
+    met_needs: int
+    may_fail: int
     queued_ms: int | None
     retry_ms: int | None
     selector: str
@@ -41,6 +44,60 @@ def find(store: Store, run: int, name: str) -> Task | None:
 def of_run(store: Store, run: int) -> list[Task]:
     rows = store.rows(f"SELECT {COLUMNS} FROM tasks WHERE run = ? ORDER BY id", (run,))
     return [Task._make(row) for row in rows]
+
+
+def of_run_after(store: Store, run: int, after: int, last: int, limit: int) -> list[Task]:
+    """Tasks of a run with ids above `after`, in their order. `last`: of a graph, whose tasks have their ids
+    in a row, the last; 0: of an orphan.
+    """
+    # A plus sign keeps an index from being used.
+    where = "id > ? AND id <= ? AND +run = ?" if last else "+id > ? AND +id <= ? AND run = ?"
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM tasks WHERE {where} ORDER BY id LIMIT ?", (after, last or 1 << 62, run, limit)
+    )
+    return [Task._make(row) for row in rows]
+
+
+def of_ids(store: Store, ids: list[int]) -> list[Task]:
+    """In the order of their ids, which are given in it."""
+    found = (store.row(_GET, (task,)) for task in ids)
+    return [Task._make(row) for row in found if row is not None]
+
+
+def set_needs(store: Store, task: int, *, open_needs: int, met_needs: int) -> None:
+    store.write("UPDATE tasks SET open_needs = ?, met_needs = ? WHERE id = ?", (open_needs, met_needs, task))
+
+
+class Gravest(NamedTuple):
+    state: str
+    exit_code: int | None
+    reason: str
+
+
+def gravest(store: Store, run: int, states: tuple[str, ...], forgiven: tuple[str, ...]) -> Gravest | None:
+    """Of a run's tasks that ended in `states`, gravest first: the first of the gravest. Those that may fail
+    are left out where they ended in `forgiven`.
+    """
+    grades = " ".join(f"WHEN '{state}' THEN {grade}" for grade, state in enumerate(states))
+    row = store.row(
+        f"SELECT state, exit_code, reason FROM tasks WHERE run = ? AND state IN ({_marks(states)})"
+        f" AND NOT (may_fail = 1 AND state IN ({_marks(forgiven)}))"
+        f" ORDER BY CASE state {grades} END, id LIMIT 1",
+        (run, *states, *forgiven),
+    )
+    return None if row is None else Gravest._make(row)
+
+
+def last_exit_code(store: Store, run: int) -> int | None:
+    """Of the last task that succeeded."""
+    code: int | None = store.value(
+        "SELECT exit_code FROM tasks WHERE run = ? AND state = 'succeeded' ORDER BY id DESC LIMIT 1", (run,)
+    )
+    return code
+
+
+def _marks(values: tuple[str, ...]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def insert(store: Store, task: Task) -> None:

@@ -22,6 +22,7 @@ def every_command(story: Recorder) -> None:
     _joining(story)
     _jobs(story)
     _a_second_of_ticks(story)
+    _slices(story)
     _lost_and_found(story)
     _deadlines(story)
     _upkeep(story)
@@ -92,6 +93,16 @@ def _a_second_of_ticks(story: Recorder) -> None:
     story.settle()
     story.tell_ok(c.RunJob("default", "graph", b"{}", story.now_ms))
     story.tell_ok(c.CancelRun(story.machine.state.last_run, "ada"))
+
+
+def _slices(story: Recorder) -> None:
+    """More tasks than one frame has room for: made, told and cancelled by Continue."""
+    story.put(job("wide", tasks={f"t{i}": {"noop": True, "needs": ["t0"] if i else []} for i in range(25)}))
+    story.tell_ok(*(c.RunJob("default", "wide", b"{}", story.now_ms) for _ in range(24)))
+    run = story.machine.state.last_run
+    story.tell_ok(*(c.CancelRun(run - place) for place in range(22)))
+    assert any(isinstance(planned, c.Continue) for planned in story.plan())
+    story.settle(exit_code=1)
 
 
 def _lost_and_found(story: Recorder) -> None:

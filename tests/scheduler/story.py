@@ -11,6 +11,7 @@ from scheduler import codec
 from scheduler import commands as c
 from scheduler import events as e
 from scheduler.machine import AppliedEntry, Machine
+from scheduler.machine.context import ROOM
 from scheduler.model import parse_job, seed
 from scheduler.plan import Limits, PlanCache, plan
 from scheduler.store import attempts, jobs, ledger, runs, tasks, triggers
@@ -35,9 +36,12 @@ def job(name: str = "j", *, trigger: Any = None, **fields: Any) -> dict[str, Any
 class Story:
     """Given commands, when a command, then outcome, events and rows."""
 
-    def __init__(self, path: Path, *, now_ms: int = START_MS, reverse: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, now_ms: int = START_MS, reverse: bool = False, room: int = ROOM
+    ) -> None:
         self.path = path
         self.reverse = reverse
+        self.room = room
         self.now_ms = now_ms
         self.frames: list[tuple[int, bytes]] = []
         self.events: list[e.Event] = []
@@ -52,7 +56,7 @@ class Story:
         self.store = Store.create_or_open(self.path, cluster=self.cluster)
         if self.reverse:
             self.store.execute("PRAGMA reverse_unordered_selects=ON")
-        self.machine = Machine(self.store)
+        self.machine = Machine(self.store, room=self.room)
 
     def reopen(self) -> None:
         self.store.close()

@@ -1,0 +1,6 @@
+"""What is done to the tasks of a run one after the other (`slices.walk`): the values of `runs.walk`."""
+
+ADMIT = "admit"  #: queue what waited with the run
+STOP = "stop"  #: cancel what has not started, ask agents to stop what has
+DEADLINE, RESTORED = "deadline", "restored"  #: expire what never started; the reason why its tick is missed
+GIVE_UP = "give_up"  #: expire what waited when the state was restored

@@ -1,0 +1,28 @@
+"""What commands left of the work on large runs and agents: one Continue a plan, in turn for all of them."""
+
+from __future__ import annotations
+
+from scheduler.commands import Command, Continue
+from scheduler.machine.slices import RUNS_MAX
+from scheduler.plan.lookahead import PlanCache
+from scheduler.store import doomed
+from scheduler.store import runs as run_rows
+from scheduler.store.connection import Store
+
+
+def is_any(store: Store) -> bool:
+    return bool(run_rows.unfinished(store, 0, 1)) or doomed.first(store) is not None
+
+
+def plan_unfinished(store: Store, cache: PlanCache, *, epoch: int) -> list[Command]:
+    """The runs next in turn. The next turn goes on behind the first of them, so that none of very many waits
+    for ever.
+    """
+    runs = run_rows.unfinished(store, cache.continued, RUNS_MAX)
+    if len(runs) < RUNS_MAX:
+        runs += run_rows.unfinished(store, 0, RUNS_MAX - len(runs))
+    runs = list(dict.fromkeys(runs))
+    if not runs and doomed.first(store) is None:
+        return []
+    cache.continued = runs[0] if runs else 0
+    return [Continue(epoch, tuple(runs))]

@@ -1,0 +1,36 @@
+"""Ended tasks whose dependents were not all told yet: what a command left to the next ones."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+
+class Tell(NamedTuple):
+    task: int
+    state: str
+    told: int  #: how many of its dependents were told, in the graph's order
+
+
+def put(store: Store, run: int, tell: Tell) -> None:
+    store.write("INSERT OR REPLACE INTO tells (run, task, state, told) VALUES (?, ?, ?, ?)", (run, *tell))
+
+
+def of_run(store: Store, run: int, limit: int) -> list[Tell]:
+    rows = store.rows(
+        "SELECT task, state, told FROM tells WHERE run = ? ORDER BY task LIMIT ?", (run, limit)
+    )
+    return [Tell._make(row) for row in rows]
+
+
+def drop_one(store: Store, run: int, task: int) -> None:
+    store.write("DELETE FROM tells WHERE run = ? AND task = ?", (run, task))
+
+
+def drop(store: Store, run: int) -> None:
+    store.write("DELETE FROM tells WHERE run = ?", (run,))
+
+
+def any_of(store: Store, run: int) -> bool:
+    return store.value("SELECT 1 FROM tells WHERE run = ? LIMIT 1", (run,)) is not None
