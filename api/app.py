@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.commits import Commits, RunWatch
+from api.commits import Commits
 from api.door import Door
 from api.event_feed import EventFeed
 from api.gateway import Gateway
@@ -73,7 +73,8 @@ class Api:
         if not services.started:
             services.started = True
             services.commits.start()
-            services.commits.add(services.run_watch)
+            services.commits.add(services.run_ends)
+            services.commits.add(services.run_starts)
             services.commits.add(services.metrics)
             services.commits.add(services.feed)
             services.commits.add(services)
@@ -89,11 +90,11 @@ def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) ->
     """The API of one node."""
     commits = Commits(scheduler)
     feed = EventFeed(scheduler.history)
-    gateway.on_close += [commits.closed.set, feed.close]
     services = Services(
-        scheduler, settings, gateway, gateway.access, commits, RunWatch(),
+        scheduler, settings, gateway, gateway.access, commits,
         Metrics(scheduler, gateway.access.failures), feed, compiled=gateway.compiled,
     )  # fmt: skip
+    gateway.on_close += [commits.end, feed.close, services.run_ends.on_gap, services.run_starts.on_gap]
     api: Api
 
     @contextlib.asynccontextmanager
@@ -131,6 +132,7 @@ def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) ->
         put_job=put_job,
         run_job=run_job,
         agents=gateway,
+        turns=services.turns,
     )
     _handle_errors(inner, door)
     api = Api(door, services, inner)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from api.call import in_thread
 from api.ports import NodeStatus
 from api.problems import Problem
+from api.threads import COPIES, in_thread
 from scheduler.store.backup import Manifest, seal
 from scheduler.store.connection import Store
 
@@ -49,7 +49,7 @@ async def make(state: Path, directory: Path, status: NodeStatus, now_ms: int) ->
         )
     _busy.add(directory)
     try:
-        backup: Backup = await in_thread(_make, state, directory, status, now_ms)
+        backup: Backup = await in_thread(_make, state, directory, status, now_ms, line=COPIES)
         return backup
     finally:
         _busy.discard(directory)
@@ -89,7 +89,7 @@ def _make(state: Path, directory: Path, status: NodeStatus, now_ms: int) -> Back
 async def stream(backup: Backup) -> AsyncIterator[bytes]:
     """The bytes of the copy, at a pace; closes it."""
     try:
-        while block := await in_thread(backup.file.read, CHUNK_BYTES):
+        while block := await in_thread(backup.file.read, CHUNK_BYTES, line=COPIES):
             yield block
             await asyncio.sleep(PAUSE_S)
     finally:

@@ -8,16 +8,16 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import Principal, require
 from api.ports import ApiSettings, Scheduler
 from api.problems import FieldError, Problem, query_problem
+from api.turns import Turns
 from scheduler.model.bounds import half_pair
 
 SCOPE_KEY = "cronclave.call"
@@ -40,6 +40,7 @@ class Call:
     body: bytes = b""
     index: int | None = None  #: what the reply says in X-Cronclave-Index; None: the node's index at the reply
     lag_ms: int | None = None  #: set for stale reads
+    turns: Turns = field(default_factory=Turns)  #: the front's, for whoever is woken with many others
 
     @property
     def actor(self) -> str:
@@ -176,8 +177,3 @@ def json_response(document: object, status: int = 200, headers: Mapping[str, str
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     body = text.encode(errors="backslashreplace")
     return Response(body, status, headers=dict(headers or {}), media_type="application/json")
-
-
-async def in_thread(function: Any, *arguments: Any) -> Any:
-    """Run a read that may be long where it does not hold up the loop."""
-    return await anyio.to_thread.run_sync(function, *arguments)

@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from api.ports import Committed, Scheduler, Subscription
 from scheduler import events as e
 
 log = logging.getLogger("cronclave.api")
-STREAM_COMMITS_MAX = 2_000
 
 
 class CommitQueue:
@@ -52,8 +51,8 @@ class Commits:
         self._listeners: list[Listener] = []
         self._subscription: Subscription | None = None
         self._pump: asyncio.Task[None] | None = None
-        self.last_id: tuple[int, int] | None = None
         self.closed = asyncio.Event()
+        self._next = asyncio.Event()
 
     def start(self) -> None:
         """Subscribe now; must be called in the event loop. Calling it again does nothing."""
@@ -61,9 +60,13 @@ class Commits:
             self._subscription = self._scheduler.subscribe()
             self._pump = asyncio.create_task(self._run(), name="commits")
 
-    async def close(self) -> None:
-        """No more commits; streams end."""
+    def end(self) -> None:
+        """Whoever waits for a commit goes on: no more will be told."""
         self.closed.set()
+        self._wake()
+
+    async def close(self) -> None:
+        self.end()
         if self._pump is not None:
             self._pump.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -80,6 +83,16 @@ class Commits:
         with contextlib.suppress(ValueError):
             self._listeners.remove(listener)
 
+    @property
+    def next(self) -> asyncio.Event:
+        """Set with the next commit that has events, or a gap: one event for all who wait for it."""
+        self.start()
+        return self._next
+
+    def _wake(self) -> None:
+        self._next.set()
+        self._next = asyncio.Event()
+
     async def _run(self) -> None:
         assert self._subscription is not None
         while True:
@@ -87,11 +100,11 @@ class Commits:
             if self._subscription.overrun:
                 self._subscription.close()
                 self._subscription = self._scheduler.subscribe()
+                self._wake()
                 self._tell(lambda listener: listener.on_gap())
                 continue
             if commit.events:
-                index, n, _ = commit.events[-1]
-                self.last_id = (index, n)
+                self._wake()
             self._tell(lambda listener, commit=commit: listener.on_commit(commit))  # type: ignore[misc]  # bound now
 
     def _tell(self, call: Callable[[Listener], None]) -> None:
@@ -102,68 +115,39 @@ class Commits:
                 log.exception("a listener to commits failed: %r", listener)
 
 
-class CommitStream:
-    """A bounded queue of commits for one consumer, such as an SSE client or a blocking query."""
-
-    def __init__(self, limit: int = STREAM_COMMITS_MAX) -> None:
-        self.queue: asyncio.Queue[Committed | None] = asyncio.Queue(limit)
-        self.lost = False
-
-    def on_commit(self, commit: Committed) -> None:
-        if commit.events and not self.lost:
-            try:
-                self.queue.put_nowait(commit)
-            except asyncio.QueueFull:
-                self.on_gap()
-
-    def on_gap(self) -> None:
-        self.lost = True
-        with contextlib.suppress(asyncio.QueueFull):
-            self.queue.put_nowait(None)
-
-
-@contextlib.asynccontextmanager
-async def stream(commits: Commits) -> AsyncIterator[CommitStream]:
-    """Commits with events from now on, until the block is left."""
-    listener = CommitStream()
-    commits.add(listener)
-    try:
-        yield listener
-    finally:
-        commits.remove(listener)
-
-
 class RunWatch:
-    """Wakes who waits for runs to end: a dictionary look-up per ended run, whatever the number of waiters."""
+    """Wakes who waits for runs: a dictionary look-up per event, whatever the number of waiters."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: tuple[type[e.Event], ...]) -> None:
+        self._kinds = frozenset(kinds)  #: of events with a `run`
         self._waiting: dict[int, list[asyncio.Event]] = {}
 
     def on_commit(self, commit: Committed) -> None:
         if not self._waiting:
             return
         for _, _, event in commit.events:
-            if type(event) is e.RunEnded:
-                for waiter in self._waiting.pop(event.run, ()):
+            if type(event) in self._kinds:
+                for waiter in self._waiting.get(event.run, ()):  # type: ignore[union-attr]  # these kinds have one
                     waiter.set()
 
     def on_gap(self) -> None:
         for waiters in self._waiting.values():
             for waiter in waiters:
                 waiter.set()
-        self._waiting.clear()
 
     @contextlib.contextmanager
     def watch(self, run: int) -> Iterator[asyncio.Event]:
-        """An event that is set once the run has ended (or may have: read the state)."""
+        """An event that is set when something of that kind happened (or may have: read the state)."""
         waiter = asyncio.Event()
         self._waiting.setdefault(run, []).append(waiter)
         try:
             yield waiter
         finally:
-            left = self._waiting.get(run)
-            if left is not None:
-                with contextlib.suppress(ValueError):
-                    left.remove(waiter)
-                if not left:
-                    del self._waiting[run]
+            left = self._waiting[run]
+            left.remove(waiter)
+            if not left:
+                del self._waiting[run]
+
+
+ENDS: tuple[type[e.Event], ...] = (e.RunEnded,)
+STARTS: tuple[type[e.Event], ...] = (e.AttemptAssigned, e.AttemptGranted, e.RunEnded)

@@ -10,11 +10,11 @@ be.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import time
 
 from api.call import Call
-from api.commits import Commits, stream
+from api.commits import Commits
+from api.connection import LOOK_S, happens, leave_if_gone
 from api.history import AFTER_ALL
 from api.instants import parse_wait_s
 from api.ports import NoLeaderError
@@ -46,6 +46,7 @@ async def settle(call: Call, commits: Commits) -> None:
             await call.scheduler.barrier(timeout_s=BARRIER_S if quorum else BARRIER_WITHOUT_QUORUM_S)
         except NoLeaderError as error:
             raise no_leader(str(error)) from error
+    await call.turns.mine()  # a barrier and a commit wake many at once
     call.index = call.scheduler.index
 
 
@@ -54,7 +55,11 @@ async def _until_applied(call: Call) -> None:
     if call.scheduler.index >= wanted:
         return
     seconds = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else MIN_INDEX_WAIT_S
-    if not await call.scheduler.wait_index(wanted, timeout_s=seconds):
+    end_s = time.monotonic() + seconds
+    while not await call.scheduler.wait_index(wanted, timeout_s=min(LOOK_S, end_s - time.monotonic())):
+        leave_if_gone()
+        if time.monotonic() < end_s:
+            continue
         detail = f"index {wanted} was asked for, this node is at {call.scheduler.index}"
         raise Problem("behind", detail, headers={"Retry-After": "1"})
 
@@ -63,15 +68,13 @@ async def _until_changed(call: Call, commits: Commits) -> None:
     known = call.integer("index", 0, least=0, most=INDEX_MOST)
     seconds = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else BLOCKING_WAIT_S
     history = call.scheduler.history
-    async with stream(commits) as listener:  # subscribe first, then look: nothing falls between
+    end_s = time.monotonic() + seconds
+    while not commits.closed.is_set():
+        following = commits.next  # listen first, then look: nothing falls between
         if (known, AFTER_ALL) < history.since or known < history.last[0]:
             return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while True:
-                    commit = await listener.queue.get()
-                    if commit is None or commit.index > known:
-                        return
+        if not await happens(following, end_s - time.monotonic()):
+            return
 
 
 def no_leader(detail: str) -> Problem:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.access import Access, check_csrf
 from api.bodies import Reading, replay
 from api.call import SCOPE_KEY, Call
+from api.connection import remember_client
 from api.consistency import no_leader
 from api.crowd import SCOPE_KEY as CONNECTION_KEY
 from api.crowd import client_of
@@ -35,6 +36,7 @@ from api.ports import (
 )
 from api.problems import Problem
 from api.server import REFUSAL_KEY
+from api.turns import Turns
 from scheduler.store.connection import DamagedError, QueryTooLongError
 
 log = logging.getLogger("cronclave.api")
@@ -74,6 +76,7 @@ class Door:
         put_job: HotRoute,
         run_job: HotRoute,
         agents: ASGIApp,
+        turns: Turns,
     ) -> None:
         self._inner = inner
         self._scheduler = scheduler
@@ -84,6 +87,7 @@ class Door:
         self._run_job = run_job
         self._agents = agents
         self.reading = Reading()
+        self._turns = turns
         self._at_work = 0
         self._waiting = 0
 
@@ -100,6 +104,8 @@ class Door:
         query_bytes: bytes = scope["query_string"]
         call = Call(self._scheduler, self._settings, scope["method"], scope["path"], {}, headers)
         call.client = client_of(scope)
+        call.turns = self._turns
+        remember_client(scope)
         scope[SCOPE_KEY] = call
         started = False
         unread = (
@@ -138,6 +144,8 @@ class Door:
                     call.body = await share.read(headers, receive, most)
                     receive = replay(call.body, receive)
                 with self._counted(call, query_bytes):
+                    if call.path not in HEALTH_PATHS:
+                        await self._turns.mine()
                     hot = self._hot(call)
                     if hot is None:
                         await self._inner(scope, receive, reply)

@@ -7,6 +7,8 @@ chain.
 
 from __future__ import annotations
 
+import functools
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -17,7 +19,7 @@ from api.call import Call
 from api.services import Services
 from scheduler.store import pages
 
-CHUNK_BYTES = 256 << 10
+CHUNK_BYTES = 64 << 10  #: what a reader that does not read holds, and one turn of the loop copies
 PROXY_CONNECT_S = 2.0
 PROXY_READ_S = 20.0
 FORWARDED = "x-cronclave-forwarded"
@@ -93,12 +95,19 @@ class Proxied:
         await self._client.aclose()
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Whom this process trusts; made once, since reading all CAs keeps the loop for tens of milliseconds."""
+    return httpx2.create_ssl_context()
+
+
 async def ask_other_node(services: Services, call: Call, node: str) -> Proxied | None:
     """Ask `node` the same; None: it cannot be reached, or this request came from a node already."""
     url = _url(services, node)
     if not url or call.headers.get(FORWARDED):
         return None
     client = httpx2.AsyncClient(
+        verify=_tls(),
         timeout=httpx2.Timeout(
             PROXY_READ_S, connect=PROXY_CONNECT_S, read=None if call.flag("follow") else PROXY_READ_S
         )

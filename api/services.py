@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from api.access import Access
-from api.commits import Commits, RunWatch
+from api.commits import ENDS, STARTS, Commits, RunWatch
 from api.event_feed import EventFeed
 from api.gateway import Gateway
 from api.head_start import HeadStart
@@ -16,6 +16,7 @@ from api.lane import Lane
 from api.metrics import Metrics
 from api.placement import CompiledJobs, Places
 from api.ports import ApiSettings, Committed, Scheduler
+from api.turns import Turns
 from scheduler.events import AgentConnected, AgentDisconnected
 from scheduler.store import pages
 from scheduler.store.connection import Store
@@ -30,12 +31,15 @@ class Services:
     gateway: Gateway
     access: Access
     commits: Commits
-    run_watch: RunWatch
     metrics: Metrics
     feed: EventFeed
     compiled: CompiledJobs = field(default_factory=CompiledJobs)
     head_start: HeadStart = field(default_factory=HeadStart)
     lane: Lane = field(default_factory=Lane)
+    run_ends: RunWatch = field(default_factory=lambda: RunWatch(ENDS))
+    run_starts: RunWatch = field(default_factory=lambda: RunWatch(STARTS))
+    turns: Turns = field(default_factory=Turns)
+    followers: int = 0  #: who follows an attempt's output here
     started: bool = False
     _places: Places | None = None
     _places_until_s: float = 0.0

@@ -15,6 +15,8 @@ import contextlib
 import time
 from collections import deque
 
+from api.connection import leave_if_gone
+
 TURN_S = 0.010
 
 
@@ -31,7 +33,7 @@ class Turns:
         return len(self._line)
 
     async def mine(self) -> None:
-        """Returns when the caller may go on."""
+        """Returns when the caller may go on. Raises Problem when its client went away meanwhile."""
         loop = asyncio.get_running_loop()
         if self._since_s is None:
             self._since_s = time.monotonic()
@@ -47,6 +49,7 @@ class Turns:
             with contextlib.suppress(ValueError):
                 self._line.remove(place)
             raise
+        leave_if_gone()
 
     def _next(self) -> None:
         """A turn is over: the first in line has the new one."""

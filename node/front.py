@@ -39,6 +39,9 @@ from scheduler import formats
 log = logging.getLogger("cronclave.front")
 
 
+GIL_S = 0.0005  #: a thread that computes gives the interpreter up to the loop after so long
+
+
 class _Server(uvicorn.Server):
     """uvicorn under our own signal handling: a front closes its agents' sockets and streams first."""
 
@@ -209,6 +212,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     configure_logging("front")
+    sys.setswitchinterval(GIL_S)
     os.umask(PRIVATE)
     try:
         config = load_config(arguments.config)

@@ -25,6 +25,7 @@ from api.ports import (
 )
 from node import bridge
 from node.clock import correction_ms, wall_base_ms
+from node.index_watch import IndexWatch
 from node.proposals import Proposals
 from scheduler import codec
 from scheduler.commands import Command, Outcome, PutJobs, PutToken, RedeemToken, RunJob
@@ -50,7 +51,7 @@ class CoreLink:
         self._path: Path | None = None
         self._generation = 0
         self._index = 0
-        self._index_moved = asyncio.Condition()
+        self._applied = IndexWatch()
         self._subscriptions: set[CommitQueue] = set()
         self.history = History()
         self._heard_s = time.monotonic()
@@ -88,12 +89,7 @@ class CoreLink:
             self._heard_s = time.monotonic()
             for message in decoder.feed(data):
                 self._take(message)
-            if self._moved:
-                self._moved = False
-                async with self._index_moved:
-                    self._index_moved.notify_all()
-
-    _moved = False
+            self._applied.reached(self._index)
 
     async def beat(self) -> None:
         while True:
@@ -149,8 +145,8 @@ class CoreLink:
         if self._index >= index:
             return True
         try:
-            async with asyncio.timeout(timeout_s), self._index_moved:
-                await self._index_moved.wait_for(lambda: self._index >= index)
+            async with asyncio.timeout(timeout_s):
+                await self._applied.wait(index)
         except TimeoutError:
             return False
         return True
@@ -263,7 +259,6 @@ class CoreLink:
 
     def _take_commit(self, index: int, stamp_ms: int, outcomes: list[list[Any]], events: list[bytes]) -> None:
         self._index = index
-        self._moved = True
         for sequence, encoded in outcomes:
             self.proposals.resolve(sequence, encoded)
         decoded = [event for packed in events for event in codec.decode_events(packed)]

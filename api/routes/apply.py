@@ -8,11 +8,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import access, schemas
-from api.call import Call, call_of, in_thread, json_response, json_type
+from api.call import Call, call_of, json_response, json_type
 from api.job_bodies import documents, writable
 from api.outcomes import expect_ok, need_proposable
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services, services_of
+from api.threads import in_thread
 from scheduler.commands import JobSeed, PutJobs
 from scheduler.model import Job, JobError, parse_job, seed
 from scheduler.store import pages

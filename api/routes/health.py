@@ -10,9 +10,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import access
-from api.call import call_of, in_thread, json_response
+from api.call import call_of, json_response
 from api.metrics import CONTENT_TYPE
 from api.services import services_of
+from api.threads import in_thread
 
 router = APIRouter(tags=["health"])
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import access, schemas
-from api.call import call_of, in_thread, json_response
+from api.call import call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import rfc3339
@@ -20,6 +20,7 @@ from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
 from api.routes import jobs_hot
 from api.services import Services, services_of
+from api.threads import in_thread
 from api.views import revision_json
 from scheduler.commands import DeleteJob, PauseJob, ResumeJob
 from scheduler.store import pages

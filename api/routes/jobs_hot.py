@@ -6,14 +6,13 @@ One proposal each, one small read after it in the loop; no threads, no response 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from typing import Any
 
 from starlette.responses import Response
 
 from api import access
 from api.call import Call, json_response
+from api.connection import happens
 from api.instants import parse_wait_s
 from api.job_bodies import one_document, to_job
 from api.job_reads import find_job, gone_job_document, job_documents, new_job_document, run_document
@@ -167,13 +166,12 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
 async def until_ended(services: Services, run_id: int, seconds: float) -> bool:
     """Whether the run has ended within that time."""
     services.commits.start()
-    with services.run_watch.watch(run_id) as ended:  # listen first, then look
+    with services.run_ends.watch(run_id) as ended:  # listen first, then look
         with services.scheduler.read() as store:
             row = pages.run(store, run_id)
         if row is None or row.finished_ms is not None:
             return True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await ended.wait()
-                return True
+        if not services.commits.closed.is_set() and await happens(ended, seconds):
+            await services.turns.mine()
+            return True
     return False

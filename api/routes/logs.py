@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import call_of
-from api.commits import stream
+from api.connection import happens
 from api.consistency import settle
 from api.job_reads import run_document
 from api.log_source import FORWARDED, Target, ask_other_node, find_target, live_chunk
@@ -26,12 +27,12 @@ from api.problems import query_problem
 from api.routes.runs import run_number
 from api.services import Services, services_of
 from api.streaming import Streaming
-from scheduler import events as e
 from scheduler.store import pages
 
 router = APIRouter(tags=["runs"])
 
 POLL_S = 0.3  #: between two looks at an agent's growing output
+POLLS_PER_S = 200  #: of all followers of a node together: with more of them each looks less often
 START_WAIT_S = 300.0
 FIRST_BYTES_MAX = 64 << 20  #: in one reply without follow
 ENDED_RUNS = frozenset({"succeeded", "failed", "timed_out", "cancelled", "lost", "expired"})
@@ -91,50 +92,45 @@ async def _stream(
 ) -> AsyncIterator[bytes]:
     data, ended = first
     sent = 0
-    while True:
-        if data:
-            yield data
-            offset += len(data)
-            sent += len(data)
-        if (
-            ended
-            or services.commits.closed.is_set()
-            or (not follow and (not data or sent >= FIRST_BYTES_MAX))
-        ):
-            return
-        if not data:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_S):
-                    await services.commits.closed.wait()
-        more = await live_chunk(services, target, offset)
-        if more is None:
-            return  # the agent is gone: the reader asks again from its offset
-        data, ended = more
+    services.followers += follow
+    try:
+        while True:
+            if data:
+                yield data
+                offset += len(data)
+                sent += len(data)
+            if (
+                ended
+                or services.commits.closed.is_set()
+                or (not follow and (not data or sent >= FIRST_BYTES_MAX))
+            ):
+                return
+            if not data:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(POLL_S, services.followers / POLLS_PER_S)):
+                        await services.commits.closed.wait()
+            more = await live_chunk(services, target, offset)
+            if more is None:
+                return  # the agent is gone: the reader asks again from its offset
+            data, ended = more
+    finally:
+        services.followers -= follow
 
 
 async def _until_started(services: Services, run: int, task: str | None) -> Target | None:
     """The attempt, once the task has one; None: the run ended without, or it took too long."""
-    async with stream(services.commits) as commits:  # listen first, then look
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(START_WAIT_S):
-                while True:
-                    target = find_target(services, run, task, None)
-                    if isinstance(target, Target):
-                        return target
-                    with services.scheduler.read() as store:
-                        row = pages.run(store, run)
-                    if row is None or row.state in ENDED_RUNS:
-                        return None
-                    while True:
-                        commit = await commits.queue.get()
-                        if commit is None:
-                            return None
-                        if any(_concerns(event, run) for _, _, event in commit.events):
-                            break
+    end_s = time.monotonic() + START_WAIT_S
+    with services.run_starts.watch(run) as happened:
+        while not services.commits.closed.is_set():
+            happened.clear()  # listen first, then look
+            target = find_target(services, run, task, None)
+            if isinstance(target, Target):
+                return target
+            with services.scheduler.read() as store:
+                row = pages.run(store, run)
+            if row is None or row.state in ENDED_RUNS:
+                return None
+            if not await happens(happened, end_s - time.monotonic()):
+                return None
+            await services.turns.mine()
     return None
-
-
-def _concerns(event: e.Event, run: int) -> bool:
-    return (
-        type(event) in (e.AttemptAssigned, e.AttemptGranted, e.RunEnded) and getattr(event, "run", 0) == run
-    )

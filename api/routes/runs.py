@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import access, schemas
-from api.call import Call, call_of, in_thread, json_response
+from api.call import Call, call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import parse_instant, parse_wait_s
@@ -18,6 +18,7 @@ from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
 from api.routes import jobs_hot
 from api.services import Services, services_of
+from api.threads import read_reply
 from scheduler.commands import CancelRun, Command, ResolveRun
 from scheduler.store import pages
 
@@ -71,7 +72,7 @@ async def list_runs(
             items = run_documents(store, rows[:limit])
         return {"items": items, "next_cursor": make_cursor("runs", rows[limit - 1].id) if more else None}
 
-    return json_response(await in_thread(read))
+    return await read_reply(read)
 
 
 @router.get(
@@ -88,9 +89,12 @@ async def get_run(request: Request, run: str) -> Response:
         call.index = services.scheduler.index
     else:
         await settle(call, services.commits)
-    with services.scheduler.read() as store:
-        document = run_document(store, run_id)
-    return json_response(document)
+
+    def read() -> dict[str, Any]:
+        with services.scheduler.read() as store:
+            return run_document(store, run_id)
+
+    return await read_reply(read)
 
 
 @router.post("/v1/runs/{run}/cancel", operation_id="cancelRun", openapi_extra=schemas.change)

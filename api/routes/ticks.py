@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import access, schemas
-from api.call import call_of, in_thread, json_response
+from api.call import call_of
 from api.consistency import settle
 from api.cursors import read_cursor
 from api.instants import parse_instant, rfc3339
 from api.problems import query_problem
 from api.services import Services, services_of
+from api.threads import LONG_READS, read_reply
 from api.tick_pages import ticks_page
 from scheduler.verify import Verification, verify
 
@@ -73,7 +74,7 @@ async def list_ticks(
                 outcome=outcome,
             )
 
-    return json_response(await in_thread(read))
+    return await read_reply(read)
 
 
 @router.get("/v1/ledger/verify", operation_id="verifyLedger", openapi_extra=schemas.read)
@@ -88,7 +89,7 @@ async def verify_ledger(request: Request, start: From = None, to: To = None) -> 
         scheduler = services.scheduler
         return verification_json(verify(scheduler.reader(), from_ms, to_ms, now_ms=scheduler.now_ms()))
 
-    return json_response(await in_thread(read))
+    return await read_reply(read, line=LONG_READS)
 
 
 def verification_json(result: Verification) -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""Reads that may be long, in threads beside the loop.
+
+Rules: a few at a time, the others wait in line. The threads share the interpreter with the loop: forty that
+compute would leave it a fortieth. What may take many seconds (a proof of the ledger) has a line of its own,
+so that pages do not wait for it. A long document is encoded here, item by item: the encoder holds the
+interpreter from its beginning to its end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+from anyio.lowlevel import RunVar
+from starlette.responses import Response
+
+from api.connection import leave_if_gone
+
+T = TypeVar("T")
+
+
+class Line:
+    """So many threads at a time; one such line in each event loop."""
+
+    def __init__(self, name: str, most: int) -> None:
+        self._most = most
+        self._limiter: RunVar[anyio.CapacityLimiter] = RunVar(f"cronclave.{name}")
+
+    async def run(self, function: Callable[[], T]) -> T:
+        try:
+            limiter = self._limiter.get()
+        except LookupError:
+            limiter = anyio.CapacityLimiter(self._most)
+            self._limiter.set(limiter)
+
+        def work() -> T:
+            leave_if_gone()
+            return function()
+
+        return await anyio.to_thread.run_sync(work, limiter=limiter)
+
+
+READS = Line("reads", 2)
+LONG_READS = Line("long-reads", 1)
+COPIES = Line("copies", 20)  #: of the state, on their way to clients: they wait for the disk
+
+
+async def in_thread(function: Callable[..., Any], *arguments: Any, line: Line = READS) -> Any:
+    """Run a read that may be long where it does not hold up the loop."""
+    return await line.run(lambda: function(*arguments))
+
+
+async def read_reply(read: Callable[[], Mapping[str, Any]], *, line: Line = READS) -> Response:
+    """The reply of a read that may be long, encoded in the thread as well."""
+    body = await line.run(lambda: encode(read()))
+    return Response(body, media_type="application/json")
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """As JSON; what is in a list is encoded for itself."""
+    fields = [
+        b"%s:[%s]" % (_json(name), b",".join(map(_json, value)))
+        if isinstance(value, list)
+        else b"%s:%s" % (_json(name), _json(value))
+        for name, value in document.items()
+    ]
+    return b"{" + b",".join(fields) + b"}"
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
