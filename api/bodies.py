@@ -20,7 +20,7 @@ BODY_S = 30.0
 READING_MAX = 2_000  #: bodies that are on their way at one time
 BYTES_ALL_MAX = 64 << 20
 SMALL_BYTES = 16 << 10
-DRAIN_BYTES_MAX = 16 << 20  #: read and thrown away, so that the client gets to read its 413
+DRAIN_TIMES = 16  #: what is allowed is read and thrown away, so that the client gets to read its 413
 
 
 class Reading:
@@ -93,7 +93,7 @@ class Share:
     async def _read(self, headers: dict[str, str], receive: Receive, most: int) -> bytes:
         declared = headers.get("content-length", "")
         too_large = declared.isascii() and declared.isdigit() and int(declared[:20]) > most
-        if too_large and int(declared[:20]) > DRAIN_BYTES_MAX:
+        if too_large and int(declared[:20]) > most * DRAIN_TIMES:
             raise body_too_large(most)
         chunks: list[bytes] = []
         size = 0
@@ -104,7 +104,7 @@ class Share:
             chunk = message.get("body", b"")
             size += len(chunk)
             too_large = too_large or size > most
-            if size > DRAIN_BYTES_MAX:
+            if size > most * DRAIN_TIMES:
                 raise body_too_large(most)
             if too_large:
                 chunks.clear()

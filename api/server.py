@@ -18,6 +18,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any, cast
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -38,6 +39,7 @@ IDLE_S = 75.0  #: between two requests: longer than balancers keep their own end
 WRITE_S = 30.0  #: for what waits to be read by the client, 64 KiB of it
 DRAIN_S = 10.0  #: for the rest of a request that is answered already
 DRAIN_BYTES_MAX = 16 << 20
+STRANGERS_DRAIN_BYTES_MAX = 2 << 20  #: enough to read a 401 after a body that would have been allowed
 LINGER_S = 2.0  #: for the client to read a refusal before the connection is reset
 PIPELINED_MAX = 16
 
@@ -146,6 +148,8 @@ class _Http(_Ends, Connection):
         super().__init__(**of_uvicorn)
         self.logger = _log
         self._all = connections
+        self._early: list[bytes] = []  #: came with the last of the TLS handshake
+        self._is_known = False
         self._upgraded = False
         self._in_head = False  #: of a request that has begun
         self._in_body = False
@@ -160,10 +164,20 @@ class _Http(_Ends, Connection):
         self.address = _address(transport)
         self.due_s = _now_s() + HEAD_S
         self._all.came(self)
+        early, self._early = self._early, []
+        for data in early:
+            self.data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if not self._is_begun:
+            return
         self._all.went(self)
         super().connection_lost(exc)
+
+    @property
+    def _is_begun(self) -> bool:
+        flow: FlowControl | None = self.flow
+        return flow is not None
 
     @property
     def is_at_work(self) -> bool:
@@ -175,6 +189,7 @@ class _Http(_Ends, Connection):
         return not self.is_at_work or self._in_body or self.flow.write_paused
 
     def proved(self) -> None:
+        self._is_known = True
         if not self._all.proved(self) and self.cycle is not None:
             self.cycle.keep_alive = False
 
@@ -219,12 +234,15 @@ class _Http(_Ends, Connection):
     # -- what the client sends
 
     def data_received(self, data: bytes) -> None:
+        if not self._is_begun:
+            self._early.append(data)
+            return
         if self._refused:
             return
         began_before = self._in_head or not (self.is_at_work or self._in_body)
         if self._in_body and not self.is_at_work:
             self._late_bytes += len(data)
-            if self._late_bytes > DRAIN_BYTES_MAX:
+            if self._late_bytes > (DRAIN_BYTES_MAX if self._is_known else STRANGERS_DRAIN_BYTES_MAX):
                 self.abort()
                 return
         super().data_received(data)

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import hashlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any
@@ -46,18 +47,20 @@ def listening_socket() -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def served(api: Api, connections: Connections | None = None) -> AsyncIterator[str]:
+async def served(
+    api: Api, connections: Connections | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
     """The API's address while it is served."""
     with listening_socket() as listener:
         host, port = listener.getsockname()
-        options = settings(Connections() if connections is None else connections)
+        options = settings(Connections() if connections is None else connections, tls)
         server = _Server(uvicorn.Config(api, lifespan="on", timeout_graceful_shutdown=5, **options))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         async with asyncio.timeout(DEADLINE_S):
             while not server.started:
                 await asyncio.sleep(0.01)
         try:
-            yield f"http://{host}:{port}"
+            yield f"{'http' if tls is None else 'https'}://{host}:{port}"
         finally:
             api.services.gateway.close()
             server.should_exit = True

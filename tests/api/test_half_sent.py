@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,7 +16,8 @@ from api.app import Api
 from api.crowd import Connections, origin
 from api.server import PIPELINED_MAX
 from tests.api.served import served
-from tests.api.strangers import HALF_A_LOGIN, asked, request, strangers, until
+from tests.api.strangers import HALF_A_LOGIN, Raw, asked, request, strangers, until
+from tests.cluster.certificates import Certificates
 
 HEALTH = request("GET /healthz", token=None)
 KNOWN = request("GET /v1/jobs?consistency=stale")
@@ -274,6 +278,40 @@ async def test_an_upgrade_without_a_token_is_refused_and_gone(api: Api) -> None:
         one.send(upgrade)
         assert (await one.reply())[0] == 401
         await until(lambda: len(counted) == 0, "its socket is gone")
+
+
+@pytest.mark.usefixtures("short")
+async def test_a_handshake_of_tls_ends_in_time_or_is_cut_off(api: Api, tmp_path: Path) -> None:
+    files = Certificates(tmp_path / "ca", "c").issue("node-1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    client = ssl.create_default_context(cafile=str(files.trust))
+    counted = Connections(80)
+    async with served(api, counted, context) as url:
+        address = urlsplit(url)
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(address.hostname, address.port, ssl=client)
+            one = Raw(reader, writer)
+            one.send(HEALTH)
+            assert (await one.reply())[0] == 200
+            one.send(request("PUT /v1/jobs/job", body=json.dumps({"run": "x" * 60_000}).encode()))
+            assert (await one.reply())[0] in (200, 201)
+            writer.close()
+        one = Raw(*await asyncio.open_connection(address.hostname, address.port, ssl=client))
+        one.send(b"GET /healthz HTTP/1.1\r\n")
+        assert (await one.reply())[0] == 408
+        one.writer.close()
+        async with strangers(url, 30) as many:
+            assert len(counted) <= 12
+            many[-1].send(b"\x16\x03\x01")
+            many[-2].send(b"GET / HTTP/1.1\r\n\r\n")
+            for each in many:
+                await each.rest()
+        await until(lambda: len(counted) == 0, "none is left")
+        one = Raw(*await asyncio.open_connection(address.hostname, address.port, ssl=client))
+        one.send(HEALTH)
+        assert (await one.reply())[0] == 200
+        one.writer.transport.abort()
 
 
 def test_a_host_is_one_address_however_many_it_has() -> None:
