@@ -1,9 +1,10 @@
 """The spooler: one small detached process per agent that owns the processes of its attempts.
 
 1. It outlives its agent: an agent that comes back is told what runs and what ended, until it says forget.
-2. A start is written to the journal (page cache: that outlives the spooler) and an exit is synced before
-   anybody is told. A spooler that starts finds starts without exits: it kills what is left of them, by
-   session and by the installation's mark, and records them as gone. After a reboot there is nothing to kill.
+2. That an attempt will start and that it did are written to the journal (page cache: that outlives the
+   spooler), and an exit is synced before anybody is told. A spooler that starts finds starts without exits:
+   it kills what is left of them, by session and by the marks in their environment, and records them as gone.
+   What attempts left behind that have ended is not touched. After a reboot there is nothing to kill.
 3. It holds the lease: attempts with kill_on_lease_end end when the agent has not renewed it in time.
 4. One connection at a time; a new one replaces the old, of which nothing unread is acted on: its sender is
    dead, and a start that is acted on after the state was told would be one too many.
@@ -32,7 +33,7 @@ from agent.privacy import keep_private
 from agent.records import DiskFull, RecordFile, frame
 from agent.spool_wire import Command, Exit, Unpacker, is_ours, pack
 from agent.spooled import Spooled, StartFailed
-from agent.survivors import kill_survivors
+from agent.survivors import FENCE, kill_survivors
 
 IDLE_MS = 30_000  #: without an agent and without work it ends; the next agent starts another
 PARENT_GONE_GRACE_MS = 1_000
@@ -79,6 +80,7 @@ class Spooler:
         self._outgoing = bytearray()
         self._lease_until = 0.0
         self._stopping = False
+        self._doomed: set[str] | None = set()  #: whose processes end with the spooler; None: everybody's
         self._end_by: float | None = None
         self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self._idle_since = boot_ms()
@@ -98,20 +100,26 @@ class Spooler:
 
     def _recover(self) -> None:
         starts: dict[int, tuple[int, int, float, str]] = {}
+        fences: dict[int, str] = {}
         for payload in self._journal.records:
             row = msgpack.unpackb(payload, raw=False, unicode_errors="surrogateescape")
             if row[0] == "start":
                 starts[row[1]] = (row[2], row[3], row[4], row[5])
+            elif row[0] == "about":
+                fences[row[1]] = row[2]
             elif row[0] == "exit":
                 starts.pop(row[1], None)
+                fences.pop(row[1], None)
                 self._exits[row[1]] = Exit(*row[1:])
             else:
                 for attempt in row[1]:
                     starts.pop(attempt, None)
+                    fences.pop(attempt, None)
                     self._exits.pop(attempt, None)
         self._journal.records = []
         sessions = {pid: at for pid, _, at, boot in starts.values() if boot == self._boot_id}
-        kill_survivors(sessions, self._installation)
+        if starts or fences:
+            kill_survivors(sessions, self._installation, set(fences.values()))
         for attempt, (_, started_ms, _, boot) in starts.items():
             why = "its spooler died" if boot == self._boot_id else "the host was started again"
             self._exits[attempt] = Exit(attempt, started_ms, wall_ms(), None, None, "gone", why, b"", 0)
@@ -119,7 +127,8 @@ class Spooler:
 
     def _compact(self) -> None:
         rows: list[list[Any]] = [["exit", *e.row()] for e in self._exits.values()]
-        rows += [self._start_row(s) for s in self._running.values()]
+        for spooled in self._running.values():
+            rows += [_about(spooled.command), self._start_row(spooled)]
         try:
             self._journal.replace(_packed(row) for row in rows)
         except DiskFull:
@@ -146,9 +155,12 @@ class Spooler:
 
     def _parent_gone(self) -> None:
         self._stop_all(PARENT_GONE_GRACE_MS)
+        self._doomed = None
 
     def _stop_all(self, grace_ms: float) -> None:
         self._stopping = True
+        if self._doomed is not None:
+            self._doomed |= {s.command.environment.get(FENCE, "") for s in self._running.values()}
         self._end_by = boot_ms() + grace_ms
         for spooled in self._running.values():
             spooled.stop("gone", grace_ms)
@@ -164,8 +176,8 @@ class Spooler:
             self._deadlines()
             self._commit()
             self._send()
-        if self._stopping:
-            kill_survivors({}, self._installation)
+        if self._doomed is None or self._doomed:
+            kill_survivors({}, self._installation, self._doomed)
 
     def _timeout_s(self) -> float | None:
         if self._records:
@@ -299,6 +311,8 @@ class Spooler:
         if boot_ms() > command.valid_until_boot_ms:
             self._ended(_unstarted(attempt, "gone", "the grant was void before the start"))
             return
+        self._records.append(_packed(_about(command)))
+        self._write_records()
         try:
             spooled = Spooled(command, self._output, self._null, self._job_umask)
         except StartFailed as error:
@@ -384,6 +398,11 @@ class Spooler:
         self._unsynced.clear()
         if written and self._journal.size > COMPACT_BYTES:
             self._compact()
+
+
+def _about(command: Command) -> list[Any]:
+    """Before the start: by this what was started is found, should the spooler die before it can say so."""
+    return ["about", command.attempt, command.environment.get(FENCE, "")]
 
 
 def _packed(row: list[Any]) -> bytes:

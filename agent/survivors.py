@@ -1,9 +1,10 @@
 """Finding and killing what a dead spooler left running. Standard library only (spooler).
 
 A process belongs to an attempt when its session is the one that the spooler made for it, or when its
-environment carries this installation's mark. The first finds what changed its environment, the second what
-left its session. A session whose leader lives but started at another time is a pid that was given out
-again; while a session without a leader has members, the kernel does not give its number out.
+environment carries this installation's mark and the attempt's fence. The first finds what changed its
+environment, the second what left its session. What an attempt that has ended left behind is nobody's. A
+session whose leader lives but started at another time is a pid that was given out again; while a session
+without a leader has members, the kernel does not give its number out.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 
 MARK = "CRONCLAVE_INSTALLATION"
+FENCE = "CRONCLAVE_FENCE"
 _TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 _SLACK_MS = 50.0  #: start times in /proc are in clock ticks
 _DEAD = (b"Z", b"X")
@@ -54,17 +56,20 @@ def _sessions_and_starts() -> list[tuple[int, int, float]]:
     return found
 
 
-def _marked(pid: int, mark: bytes) -> bool:
+def _marked(pid: int, mark: bytes, fences: Set[bytes] | None) -> bool:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            return mark in file.read().split(b"\0")
+            environment = file.read().split(b"\0")
     except OSError:
         return False
+    return mark in environment and (fences is None or not fences.isdisjoint(environment))
 
 
-def survivors(sessions: Mapping[int, float], installation: str) -> list[int]:
-    """Living processes of these sessions (session → its start, ms since boot) or with the mark."""
+def survivors(sessions: Mapping[int, float], installation: str, fences: Collection[str] | None) -> list[int]:
+    """Living processes of these sessions (session → its start, ms since boot), and those with the mark and
+    one of these fences (None: any)."""
     mark = f"{MARK}={installation}".encode()
+    theirs = None if fences is None else {f"{FENCE}={fence}".encode() for fence in fences}
     processes = _sessions_and_starts()
     strangers = {
         pid
@@ -74,15 +79,18 @@ def survivors(sessions: Mapping[int, float], installation: str) -> list[int]:
     return [
         pid
         for pid, session, _ in processes
-        if pid != os.getpid() and ((session in sessions and session not in strangers) or _marked(pid, mark))
+        if pid != os.getpid()
+        and ((session in sessions and session not in strangers) or _marked(pid, mark, theirs))
     ]
 
 
-def kill_survivors(sessions: Mapping[int, float], installation: str) -> int:
+def kill_survivors(
+    sessions: Mapping[int, float], installation: str, fences: Collection[str] | None
+) -> int:
     """SIGKILL them until none is left (a fork may outrun one look, a death takes its time); how many."""
     killed: set[int] = set()
     until = time.monotonic() + _PATIENCE_S
-    while pids := survivors(sessions, installation):
+    while pids := survivors(sessions, installation, fences):
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)

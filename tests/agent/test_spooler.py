@@ -274,3 +274,36 @@ def test_work_finds_every_signal_at_its_default(spool: Spool) -> None:
     theirs = sum(1 << number - 1 for number in signal.valid_signals())  # two are the C library's own
     _, blocked, _, ignored = evidence.read_text().split()
     assert (int(blocked, 16) & theirs, int(ignored, 16) & theirs) == (0, 0)
+
+
+def marked(spool: Spool, fence: int) -> dict[str, str]:
+    return {
+        "PATH": "/usr/bin:/bin", "CRONCLAVE_INSTALLATION": spool.data.name, "CRONCLAVE_FENCE": str(fence),
+    }  # fmt: skip
+
+
+def test_a_spooler_that_died_takes_its_running_work_and_leaves_what_was_left_behind(spool: Spool) -> None:
+    behind, inside, left = (f"{seconds + os.getpid() / 1e7:.7f}" for seconds in (6_100, 6_200, 6_300))
+    daemon = "setsid sleep {} >/dev/null 2>&1 &"
+    try:
+        spool.tell(command(1, daemon.format(behind), environment=marked(spool, 11)))
+        assert spool.expect("exit")[4] == 0
+        spool.tell(["forget", [1]])
+        line = f"{daemon.format(inside)} sleep {left}"
+        spool.tell(command(2, line, environment=marked(spool, 12)))
+        deadline = time.monotonic() + DEADLINE_S
+        while not (living(inside) and living(left)):
+            assert time.monotonic() < deadline
+        spool.process.kill()
+        spool.process.wait()
+        spool.socket.close()
+
+        spool.start()
+        spool.connect()
+
+        assert [(row[0], row[5]) for row in spool.expect("state")[3]] == [(2, "gone")]
+        assert (living(inside), living(left)) == ([], [])
+        assert len(living(behind)) == 1
+    finally:
+        for pid in (pid for mark in (behind, inside, left) for pid in living(mark)):
+            os.kill(pid, signal.SIGKILL)

@@ -39,8 +39,8 @@ def test_a_process_whose_first_thread_ended_lives_as_long_as_any_other(tmp_path:
             assert time.monotonic() < until
         started = next(at for pid, _, at in _sessions_and_starts() if pid == work.pid)
 
-        assert survivors({work.pid: started}, "of nobody") == [work.pid]
-        assert kill_survivors({work.pid: started}, "of nobody") == 1
+        assert survivors({work.pid: started}, "of nobody", set()) == [work.pid]
+        assert kill_survivors({work.pid: started}, "of nobody", set()) == 1
 
         written = evidence.stat().st_size
         assert work.wait(DEADLINE_S) == -9
