@@ -117,8 +117,7 @@ class _Handshake(_Ends, asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         self.address = _address(transport)
         self._connections.came(self)
         transport.pause_reading()
