@@ -18,7 +18,6 @@ import ssl
 from collections.abc import Mapping
 from typing import Any, cast
 
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -34,7 +33,6 @@ REFUSAL_KEY = "cronclave.refusal"  #: in a scope: the Problem that the request i
 HEAD_BYTES_MAX = 32 << 10
 HEADERS_MAX = 100
 HEAD_S = 10.0  #: from the connection, or a head's first byte, to the head's end
-HANDSHAKE_S = 10.0  #: of TLS
 IDLE_S = 75.0  #: between two requests: longer than balancers keep their own ends
 WRITE_S = 30.0  #: for what waits to be read by the client, 64 KiB of it
 DRAIN_S = 10.0  #: for the rest of a request that is answered already
@@ -52,17 +50,13 @@ def settings(connections: Connections, tls: ssl.SSLContext | None = None) -> Map
         "ws_per_message_deflate": False,
         "ws_ping_interval": None,
         "ws_ping_timeout": None,
-        "http": functools.partial(_accept, connections, tls),
+        "http": functools.partial(_Http, connections),
+        "ssl_context_factory": None if tls is None else lambda _config, _default: tls,
         "loop": "uvloop",
         "access_log": False,
         "server_header": False,
         "log_config": None,
     }
-
-
-def _accept(connections: Connections, tls: ssl.SSLContext | None, **of_uvicorn: Any) -> asyncio.Protocol:
-    protocol = _Http(connections, **of_uvicorn)
-    return protocol if tls is None else _Handshake(connections, tls, protocol)
 
 
 class _Ends:
@@ -109,37 +103,6 @@ def _address(transport: asyncio.BaseTransport) -> str:
     return origin(str(peer[0])) if isinstance(peer, list | tuple) and peer else ""
 
 
-class _Handshake(_Ends, asyncio.Protocol):
-    """A TCP connection until its TLS handshake is done: counted from its first moment, unlike uvicorn's."""
-
-    def __init__(self, connections: Connections, tls: ssl.SSLContext, inner: _Http) -> None:
-        self._connections, self._tls, self._inner = connections, tls, inner
-        self._task: asyncio.Task[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
-        self.address = _address(transport)
-        self._connections.came(self)
-        transport.pause_reading()
-        self._task = asyncio.get_running_loop().create_task(self._shake_hands(), name="tls")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.went(self)
-
-    async def _shake_hands(self) -> None:
-        try:
-            secured = await asyncio.get_running_loop().start_tls(
-                self.transport, self._inner, self._tls, server_side=True, ssl_handshake_timeout=HANDSHAKE_S
-            )
-        except (OSError, EOFError):  # ssl.SSLError and time-outs among them; the transport is closed
-            self.transport.abort()
-            return
-        finally:
-            self._connections.went(self)
-        if secured is not None and not secured.is_closing():
-            self._inner.connection_made(secured)
-
-
 class _Http(_Ends, Connection):
     """One HTTP connection."""
 
@@ -147,7 +110,6 @@ class _Http(_Ends, Connection):
         super().__init__(**of_uvicorn)
         self.logger = _log
         self._all = connections
-        self._early: list[bytes] = []  #: came with the last of the TLS handshake
         self._is_known = False
         self._upgraded = False
         self._in_head = False  #: of a request that has begun
@@ -163,20 +125,10 @@ class _Http(_Ends, Connection):
         self.address = _address(transport)
         self.due_s = _now_s() + HEAD_S
         self._all.came(self)
-        early, self._early = self._early, []
-        for data in early:
-            self.data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._is_begun:
-            return
         self._all.went(self)
         super().connection_lost(exc)
-
-    @property
-    def _is_begun(self) -> bool:
-        flow: FlowControl | None = self.flow
-        return flow is not None
 
     @property
     def is_at_work(self) -> bool:
@@ -233,9 +185,6 @@ class _Http(_Ends, Connection):
     # -- what the client sends
 
     def data_received(self, data: bytes) -> None:
-        if not self._is_begun:
-            self._early.append(data)
-            return
         if self._refused:
             return
         began_before = self._in_head or not (self.is_at_work or self._in_body)
