@@ -295,6 +295,18 @@ def test_proposal_over_the_limit_is_refused(tmp_path: Path) -> None:
         group.settle("y" * (1 << 20))
 
 
+def test_a_leader_leaves_out_what_is_too_large_or_empty_of_what_a_follower_forwards(tmp_path: Path) -> None:
+    with running(tmp_path) as group:
+        leader, follower = group.elect(), group.followers[0]
+        forwarded = [b"x" * ((1 << 20) + 1), b"", b"the rest"]
+
+        leader.consensus.received(follower.name, {"type": "propose", "proposals": forwarded})
+
+        group.settle("the rest")
+        assert leader.consensus.role is Role.LEADER
+        assert not [text for text in leader.machine.proposals if not text or text.startswith("x")]
+
+
 def test_follower_hears_at_once_why_the_leader_refuses(tmp_path: Path) -> None:
     """What the follower itself could not know: that no majority would be left."""
     with running(tmp_path) as group:

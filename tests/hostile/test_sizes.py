@@ -10,10 +10,10 @@ import sys
 from typing import Any
 
 import pytest
-import websockets
 
 from bench.cluster import PROJECT, Cluster
 from scheduler import protocol as p
+from tests.api.served import HandAgent
 
 pytestmark = pytest.mark.cluster
 
@@ -96,28 +96,11 @@ def test_the_command_line_cuts_what_is_too_large_for_one_request(besieged: Clust
 
 async def rogue(cluster: Cluster, node: int, *messages: p.Message) -> list[p.Message]:
     """What an agent that says this is answered, until it is sent away or its last word is acknowledged."""
-    url = cluster.client.urls[node].replace("http", "ws", 1)
-    heard: list[p.Message] = []
-    hello = p.Hello(
-        p.VERSION, f"rogue-{node}", f"rogue-{node}", "s", "b", "z", "rogue", {}, 1, "1", 0, "", 0, ()
-    )  # fmt: skip
-    async with (
-        asyncio.timeout(DEADLINE_S),
-        websockets.connect(
-            f"{url}/v1/agent",
-            subprotocols=[websockets.Subprotocol(p.SUBPROTOCOL)],
-            additional_headers={"Authorization": f"Bearer {cluster.token}"},
-            compression=None,
-            max_size=None,
-        ) as socket,
-    ):
-        await socket.send(p.encode([hello]))
-        await socket.send(p.encode(list(messages)))
-        while not any(isinstance(message, p.Ack | p.Leave) for message in heard):
-            frame = await socket.recv()
-            assert isinstance(frame, bytes)
-            heard += p.decode(frame)
-    return heard
+    async with HandAgent(cluster.client.urls[node], token=cluster.token, name=f"rogue-{node}") as agent:
+        welcome = await agent.hello(cluster="", pool="rogue")
+        assert isinstance(welcome, p.Welcome), welcome
+        await agent.send(*messages)
+        return [await agent.expect(p.Ack, p.Leave)]
 
 
 @pytest.mark.parametrize("node", range(3))
@@ -141,6 +124,7 @@ def test_an_end_with_four_megabytes_of_output_is_cut_and_acknowledged(besieged: 
         p.Ping(-1, 1 << 63, -5),
         p.TailChunk(1, -1, b"", False, -1),
     ],
+    ids=lambda message: type(message).__name__,
 )
 def test_numbers_and_texts_out_of_bounds_send_their_agent_away(besieged: Cluster, message: p.Message) -> None:
     heard = asyncio.run(rogue(besieged, 0, message))
