@@ -19,6 +19,7 @@ from typing import BinaryIO
 from api.ports import NodeStatus
 from api.problems import Problem
 from api.threads import COPIES, in_thread
+from scheduler.store import soundness
 from scheduler.store.backup import Manifest, seal
 from scheduler.store.connection import Store
 
@@ -72,6 +73,7 @@ def _make(state: Path, directory: Path, status: NodeStatus, now_ms: int) -> Back
     path = directory / f"backup-{secrets.token_hex(8)}"
     try:
         reader.copy_to(path)
+        soundness.refuse_damaged(path)
         manifest = seal(path, node=status.node, version=status.version, made_ms=now_ms)
         digest = hashlib.sha256()
         file = path.open("rb")

@@ -179,6 +179,10 @@ class Scheduler(Protocol):
 
     async def remove_member(self, name: str) -> None: ...
 
+    def suspect(self, what: str) -> None:
+        """Somebody met damage in the state: the node looks at it, and ends if it is so. On any thread."""
+        ...
+
     def now_ms(self) -> int:
         """UTC wall clock of this node."""
         ...

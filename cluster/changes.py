@@ -168,6 +168,11 @@ class Changes:
             self._raft.leader(), {"type": "change", "change": msgpack.packb(change)}, told
         )
 
+    def why_not(self, name: str) -> str | None:
+        """Why this name cannot be admitted, by what this member knows; None: it can."""
+        changed = apply_change(self._roster.current, ["add", name, "", "", "", None])
+        return changed if isinstance(changed, str) else None
+
     def make(self, change: list[Any], told: Told = unheard) -> str | None:
         """A change asked for by a person, at the leader."""
         changed = apply_change(self._roster.current, change)

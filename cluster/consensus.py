@@ -30,7 +30,7 @@ from cluster.intake import Intake
 from cluster.journal import Journal, LogEntry
 from cluster.links import Links
 from cluster.machine import Applied, Position, StateMachine
-from cluster.membership import Membership, apply_change
+from cluster.membership import Membership
 from cluster.peers import STATUS_PERIOD_S, PeerInfo, Peers
 from cluster.progress import Progress
 from cluster.questions import Told, unheard
@@ -67,10 +67,8 @@ class Consensus:
         self.settings = settings
         self.fatal: str | None = None
         self._machine, self._links = machine, links
-        self._clock, self._wall_ms = clock, wall_ms
-        self._rng = rng or random.Random()
-        self._on_role, self._on_fatal = on_role, on_fatal
-        self._local_status = local_status
+        self._clock, self._wall_ms, self._rng = clock, wall_ms, rng or random.Random()
+        self._on_role, self._on_fatal, self._local_status = on_role, on_fatal, local_status
         self._hardening = hardening
         self._timings = Timings.derive(settings.election_timeout_s)
         self._journal = Journal(disk or FileDisk(settings.journal_dir), segment_bytes=settings.segment_bytes)
@@ -122,7 +120,7 @@ class Consensus:
             journal=self._journal,
             clock=clock,
             spawn=spawn,
-            unique=self._unique,
+            unique=lambda: f"{self._rng.getrandbits(64):016x}",
             send=self.send,
             install=self._install,
         )
@@ -233,7 +231,7 @@ class Consensus:
         self._next_status = self._clock()
 
     def hold(self, on: bool) -> None:
-        """Whether the owner doubts its state: then it takes no office. A leader keeps the one it has."""
+        """Whether the owner doubts its state: then it takes no office; a leader keeps its own."""
         self._raft.elections.hold(on)
 
     def hand_over(self, heir: str) -> str | None:
@@ -276,8 +274,7 @@ class Consensus:
 
     def why_not(self, name: str) -> str | None:
         """Why this name cannot be admitted, by what this member knows; None: it can."""
-        changed = apply_change(self._roster.current, ["add", name, "", "", "", None])
-        return changed if isinstance(changed, str) else None
+        return self._changes.why_not(name)
 
     def remove_member(self, name: str, told: Told = unheard) -> str | None:
         """Remove a member for good; a leader hands over before it removes itself. Results as `transfer`."""
@@ -360,13 +357,13 @@ class Consensus:
     def _send_status(self) -> None:
         status = self._status()
         for name in self._peers.reachable():
-            self.send(name, self._peers.status_message(name, self._status_for(name, status)))
+            self._tell(name, status)
 
-    def _status_for(self, name: str, status: dict[str, Any]) -> dict[str, Any]:
+    def _tell(self, name: str, status: dict[str, Any]) -> None:
         """A peer that is behind may not know who came since, and takes nobody's own word for it."""
-        if self._peers.get(name).applied >= self._progress.position.index:
-            return status
-        return {**status, "members": self._roster.committed_bytes}
+        if self._peers.get(name).applied < self._progress.position.index:
+            status = {**status, "members": self._roster.committed_bytes}
+        self.send(name, self._peers.status_message(name, status))
 
     def _status(self) -> dict[str, Any]:
         status = {"applied": self._progress.position.index, "owner": self._local_status()}
@@ -483,8 +480,7 @@ class Consensus:
             self._intake.take(message["proposals"], self._clock())
         elif kind == "status":
             if self._peers.take_status(peer, message):
-                status = self._status_for(peer, self._status())
-                self.send(peer, self._peers.status_message(peer, status))
+                self._tell(peer, self._status())
             self._hear_of_members(peer, message["status"])
         elif kind in ("change", "transfer", "verdict"):
             self._changes.asked(peer, message)
@@ -501,6 +497,3 @@ class Consensus:
         if type(members) is bytes and self._peers.get(peer).applied > self._progress.position.index:
             self._roster.tell(peer, members)
             self._refresh()
-
-    def _unique(self) -> str:
-        return f"{self._rng.getrandbits(64):016x}"

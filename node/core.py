@@ -198,7 +198,7 @@ class Core:
         wait_s = self._consensus.turn()
         now_s = time.monotonic()
         self._pending.resend(now_s)
-        self._state.inspection.settle()
+        self._state.settle()
         self._consensus.hold(self._state.inspection.holds_back)
         if not self._ending.has_begun:
             self._office.look(now_s)

@@ -167,12 +167,11 @@ class CoreLink:
         if store is not None:
             store.close()
         generation = self._generation
-        self._local.store = Store.open_reader(self._path, on_damage=self._met_damage)
+        self._local.store = Store.open_reader(self._path, on_damage=self.suspect)
         self._local.generation = generation
         return self._local.store  # type: ignore[no-any-return]  # threading.local is untyped
 
-    def _met_damage(self, what: str) -> None:
-        """On the thread of a reader: the core looks at the state, and ends the node if it is so."""
+    def suspect(self, what: str) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._send, ["damaged", f"a reader met: {what}"])
 

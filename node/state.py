@@ -23,7 +23,7 @@ from node.write_ahead import WriteAhead
 from scheduler.formats import NewerFormatError
 from scheduler.machine import AppliedEntry, Machine
 from scheduler.machine.context import ROOM
-from scheduler.store import slices
+from scheduler.store import slices, soundness
 from scheduler.store.connection import Error, Store, is_damage, is_of_disk
 
 FILE = "state.db"
@@ -66,6 +66,7 @@ class ReplicatedState:
         self.next_slice = slices.BEGIN  #: where the next Compare goes on
         self.slices_compared = self.rounds_compared = 0  #: since the start
         self._rows: slices.Reader | None = None
+        self._met_by_a_copy = ""  #: damage, by a helper thread
         self.inspection = Inspection(spawn)
         self._generation = self._current()
         self._open()
@@ -121,6 +122,13 @@ class ReplicatedState:
         self._write_ahead.look()
         self._on_applied(result)
 
+    def settle(self) -> None:
+        """Every turn: what the helper threads found. Raises DamagedError."""
+        if self._met_by_a_copy:
+            met, self._met_by_a_copy = self._met_by_a_copy, ""
+            self.inspection.begin(self.path, suspected=met)
+        self.inspection.settle()
+
     @property
     def format(self) -> int:
         return self._machine.state.target_format
@@ -140,12 +148,19 @@ class ReplicatedState:
             # A copy took the place of that state, and its file is gone: nothing of it needs to last.
 
     def copy_to(self, path: Path) -> Applied:
-        """On a helper thread. Raises OSError when the disk has no room for it."""
+        """On a helper thread. Raises OSError when the disk has no room for it, and DamagedError: what is
+        given to a peer is whole."""
         needed = self.path.stat().st_size + LOW_BYTES
         free = shutil.disk_usage(self._directory).free
         if free < needed:
             raise OSError(errno.ENOSPC, f"a copy needs {needed} bytes, {free} are free", str(path))
         copied = self._store.copy_to(path)
+        try:
+            soundness.refuse_damaged(path)
+        except Error as error:
+            if is_damage(error):
+                self._met_by_a_copy = str(error)
+            raise
         return Applied(
             Position(copied.raft_index, copied.raft_term),
             Position(copied.previous_index, copied.previous_term),

@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -140,14 +141,13 @@ class Supervisor:
         return code if code > 0 else 1
 
     def _may_begin_anew(self) -> bool:
-        now_s = time.monotonic()
-        self._anew_s = [at_s for at_s in self._anew_s if now_s - at_s < ANEW_WITHIN_S] + [now_s]
-        if len(self._anew_s) <= ANEW_MAX:
+        self._anew_s.append(time.monotonic())
+        if begins_anew(self._anew_s):
             return True
         log.critical(
             "this node had to set its state aside %d times within the hour: its disk or its memory cannot be"
             " trusted. Have the machine looked at, or replace the node (docs/guides/damage.md)",
-            len(self._anew_s),
+            ANEW_MAX + 1,
         )
         return False
 
@@ -166,6 +166,11 @@ class Supervisor:
                 process.wait()
         (self._config.data / "processes.json").unlink(missing_ok=True)
         return 0
+
+
+def begins_anew(times_s: Sequence[float]) -> bool:
+    """Whether another core may follow the latest one that set its state aside."""
+    return sum(1 for at_s in times_s if times_s[-1] - at_s < ANEW_WITHIN_S) <= ANEW_MAX
 
 
 def _wake(number: int, frame: FrameType | None) -> None:

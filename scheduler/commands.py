@@ -18,26 +18,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class TriggerSeed:
-    """One trigger of a job as the proposer prepared it."""
-
-    key: str  #: the trigger's id within its job: given, or a hash of its schedule fields
-    spec: bytes  #: canonical JSON, self-contained: `scheduler.ticks.schedule(spec)` needs no more
-    first_due_ms: int | None  #: first unjittered instant after `after_ms`; None: nothing comes
-    jitter_ms: int  #: constant offset that is added to each instant
-
-
-@dataclass(frozen=True, slots=True)
-class JobSeed:
-    """One job as the proposer prepared it."""
-
-    namespace: str
-    name: str
-    spec: bytes  #: canonical JSON of the whole job, all defaults filled in
-    triggers: tuple[TriggerSeed, ...]
-    if_revision: int | None = None  #: refuse unless the job's revision is this; 0: must not exist
+from scheduler.outcome import Outcome as Outcome
+from scheduler.seeds import JobSeed as JobSeed
+from scheduler.seeds import TriggerSeed as TriggerSeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,21 +482,3 @@ Command = (
     | Barrier
     | Compare
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What applying a command came to. A refusal is a value, never an exception.
-
-    `code` is "ok" or a stable word for the refusal: not_found, exists, revision_mismatch,
-    key_reused, stale_epoch, stale_due, format, revoked, superseded, ended, not_connected, invalid, limit.
-    `value` holds plain msgpack data, such as {"run": 17} or {"revision": 3, "created": True}.
-    """
-
-    code: str
-    detail: str = ""
-    value: dict[str, object] | None = None
-
-    @property
-    def ok(self) -> bool:
-        return self.code == "ok"

@@ -11,6 +11,7 @@ from api.consistency import settle
 from api.problems import Problem
 from api.services import services_of
 from api.streaming import Streaming
+from scheduler.store.connection import DamagedError
 
 router = APIRouter(tags=["cluster"])
 
@@ -29,7 +30,11 @@ async def back_up(request: Request) -> Response:
     scheduler = services.scheduler
     with scheduler.read() as store:
         state = store.path
-    made = await backups.make(state, services.settings.scratch, scheduler.status(), scheduler.now_ms())
+    try:
+        made = await backups.make(state, services.settings.scratch, scheduler.status(), scheduler.now_ms())
+    except DamagedError as error:
+        scheduler.suspect(str(error))
+        raise
     call.index = made.manifest.index
     return Streaming(
         backups.stream(made),

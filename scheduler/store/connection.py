@@ -134,12 +134,14 @@ class Store:
         *,
         query_ms_max: int | None = QUERY_MS_MAX,
         on_damage: Callable[[str], None] = lambda what: None,
+        is_live: bool = True,
     ) -> Store:
         """A read-only connection; each query is broken off after `query_ms_max` with QueryTooLongError. What
-        SQLite cannot read is told to `on_damage` and raised as DamagedError."""
+        SQLite cannot read is told to `on_damage` and raised as DamagedError. A file that is not `is_live` has
+        no write-ahead log, and gets none: nobody writes to it."""
         path = Path(path)
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
+            f"{path.absolute().as_uri()}?mode=ro{'' if is_live else '&immutable=1'}",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
@@ -417,8 +419,7 @@ class Store:
 
 def _state_of_copy(path: Path) -> state.State:
     """Read without a trace: opening the file as usual would make a write-ahead log beside it."""
-    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-    store = Store(path, sqlite3.connect(uri, uri=True, isolation_level=None), writer=False)
+    store = Store.open_reader(path, query_ms_max=None, is_live=False)
     try:
         return state.load(store)
     finally:

@@ -25,7 +25,7 @@ import msgpack
 
 from scheduler.store.connection import Store
 
-ROWS_MAX = 1_000
+ROWS_MAX = 1_500
 BYTES_MAX = 256 << 10
 BEGIN = b""
 

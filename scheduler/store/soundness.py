@@ -14,15 +14,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scheduler.store.connection import Error, Store, is_damage
+from scheduler.store.connection import DamagedError, Error, Store, is_damage
 
 PROBLEMS_TOLD = 5
 
 
-def problems(path: Path) -> list[str]:
+def refuse_damaged(copy: Path) -> None:
+    """Of a copy that was just made: it must not be given to anybody. Raises DamagedError, and as below."""
+    if found := problems(copy, is_live=False):
+        raise DamagedError(f"the state is damaged, and so is the copy of it: {'; '.join(found)}")
+
+
+def problems(path: Path, *, is_live: bool = True) -> list[str]:
     """What is wrong with the file, in SQLite's words; empty: nothing. Raises OSError and sqlite3 errors."""
     try:
-        store = Store.open_reader(path, query_ms_max=None)
+        store = Store.open_reader(path, query_ms_max=None, is_live=is_live)
         try:
             found = [str(row[0]) for row in store.rows(f"PRAGMA quick_check({PROBLEMS_TOLD})")]
         finally:

@@ -47,6 +47,7 @@ class SingleNode:
         self.zone = zone
         self.peers = tuple(peers)
         self.removed: set[str] = set()
+        self.suspected: list[str] = []
         self.quorum = True
         self.leader = node
         self.lag_ms = 0
@@ -213,6 +214,9 @@ class SingleNode:
         dropped = self.deaf > 0
         self.deaf -= dropped
         return dropped
+
+    def suspect(self, what: str) -> None:
+        self.suspected.append(what)
 
     def now_ms(self) -> int:
         return int(time.time() * 1000) + self.skew_ms

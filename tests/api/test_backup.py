@@ -16,6 +16,7 @@ from api.gateway import Gateway
 from api.ports import ApiSettings
 from scheduler.store.backup import check
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
+from tests.node.damaged import PAGE_BYTES, flip
 
 PATH = "/v1/cluster/backup"
 
@@ -78,3 +79,36 @@ async def test_one_at_a_time_and_only_where_there_is_room(
     reply = await admin.get(PATH)
     assert reply.status_code == 507
     assert "are free" in reply.json()["detail"]
+
+
+def harm(node: SingleNode, table_or_index: str) -> None:
+    """Its first page, on the disk."""
+    store = node.machine.store
+    root = store.value("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table_or_index,))
+    store.checkpoint()
+    flip(store.path, (root - 1) * PAGE_BYTES, 7)
+
+
+async def test_backup_of_a_damaged_state_is_given_to_nobody_and_the_node_looks_at_it(
+    admin: httpx2.AsyncClient, node: SingleNode, tmp_path: Path
+) -> None:
+    await admin.put("/v1/jobs/kept", json={"noop": True})
+    harm(node, "runs_waiting")
+
+    reply = await admin.get(PATH)
+
+    assert (reply.status_code, reply.json()["type"]) == (503, "/problems/damaged"), reply.text
+    assert "Ask another node" in reply.json()["hint"]
+    assert node.suspected
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+async def test_reader_that_meets_damage_answers_with_its_name(
+    admin: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    await admin.put("/v1/jobs/kept", json={"noop": True})
+    harm(node, "revisions")
+
+    reply = await admin.get("/v1/jobs/kept/revisions")
+
+    assert (reply.status_code, reply.json()["type"]) == (503, "/problems/damaged"), reply.text

@@ -265,3 +265,18 @@ def test_set_aside_state_is_the_one_that_current_names(data: Path) -> None:
 
     assert set_aside(data).name == "diverged-4"
     assert isinstance(UntrustedError("words", is_aside=True), Exception)
+
+
+def test_copy_of_a_damaged_state_is_given_to_no_peer_and_the_state_is_looked_at(
+    data: Path, tmp_path: Path
+) -> None:
+    state = open_state(data)
+    state.settle()
+    for page in pages_of(file_of(data), INDEX_INTERIOR):
+        flip(file_of(data), page * PAGE_BYTES, 7)
+
+    with pytest.raises(DamagedError, match="the copy of it"):
+        state.copy_to(tmp_path / "copy")
+    with pytest.raises(DamagedError, match=r"state\.db"):
+        state.settle()
+    state.close()
