@@ -3,8 +3,8 @@
 Rules:
 
 1. Whose an attempt is never changes, so a row that names another agent is certain, however far this node is
-   behind. What has no row here may only be unknown here: it is looked for again behind a barrier, one for all
-   of a frame, and without a leader it is proposed like anything else. Unknown never means kill.
+   behind. What has no row here may only be unknown here: it is looked for again once this node has caught up
+   with the leader, and without a leader it is proposed like anything else. Unknown never means kill.
 2. Attempts that were pushed on this socket are not looked up: that is every one of a right agent's.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Collection
 from api.ports import NoLeaderError, Scheduler
 from scheduler.store import attempts as attempt_rows
 
-BARRIER_S = 5.0
+CATCH_UP_S = 5.0
 
 
 async def strangers(scheduler: Scheduler, agent: int, attempts: Collection[int]) -> frozenset[int]:
@@ -24,7 +24,7 @@ async def strangers(scheduler: Scheduler, agent: int, attempts: Collection[int])
     unknown = [attempt for attempt in attempts if attempt not in owners]
     if unknown:
         try:
-            await scheduler.barrier(timeout_s=BARRIER_S)
+            await scheduler.catch_up(timeout_s=CATCH_UP_S)
         except NoLeaderError:
             return _others(owners, agent)
         owners |= dict.fromkeys(unknown, 0) | _owners(scheduler, unknown)
