@@ -19,6 +19,7 @@ from scheduler.commands import Barrier, Command, Outcome
 
 IN_FLIGHT_MAX = 4
 QUEUED_MAX = 20_000
+QUEUED_BYTES_MAX = 64 << 20
 FRAME_COMMANDS_MAX = 1_000
 FRAME_BYTES_MAX = 768 << 10
 
@@ -32,6 +33,7 @@ class Proposals:
         self._abandon = abandon
         self._sequence = 0
         self._queue: deque[tuple[bytes, asyncio.Future[Outcome]]] = deque()
+        self._queued_bytes = 0
         self._waiting: dict[int, list[asyncio.Future[Outcome]]] = {}
         self._frames: dict[int, bytes] = {}
         self._barrier: asyncio.Future[Outcome] | None = None
@@ -41,8 +43,9 @@ class Proposals:
 
     async def propose(self, command: Command, timeout_s: float) -> Outcome:
         """The outcome of one command. Raises OverloadedError, NoLeaderError."""
-        if len(self._queue) >= QUEUED_MAX:
-            raise OverloadedError(f"{QUEUED_MAX} commands wait already")
+        if len(self._queue) >= QUEUED_MAX or self._queued_bytes >= QUEUED_BYTES_MAX:
+            waits = f"{len(self._queue)} commands of {self._queued_bytes} bytes"
+            raise OverloadedError(f"{waits} wait already")
         encoded = sizes.written(command)
         if isinstance(encoded, Outcome):
             return encoded
@@ -112,6 +115,7 @@ class Proposals:
     def _enqueue(self, command: bytes) -> asyncio.Future[Outcome]:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._queue.append((command, future))
+        self._queued_bytes += len(command)
         self._plan_flush()
         return future
 
@@ -152,6 +156,7 @@ class Proposals:
                 if commands and size + len(self._queue[0][0]) > FRAME_BYTES_MAX:
                     break
                 command, future = self._queue.popleft()
+                self._queued_bytes -= len(command)
                 if future.done():  # its caller gave up while it was queued: it was never proposed
                     continue
                 commands.append(command)

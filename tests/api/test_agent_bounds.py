@@ -156,6 +156,13 @@ def test_output_is_cut_to_its_last_bytes_and_detail_to_its_first_letters(code: i
     assert agent_bounds.cut(short) is short
 
 
+def test_every_field_of_every_message_of_an_agent_has_bounds() -> None:
+    said = [cls for cls, tag in p.TAGS.items() if tag < p.TAGS[p.Welcome] and cls is not p.Hello]
+    assert set(agent_bounds._FIELDS) == set(said)
+    for cls in said:
+        assert set(agent_bounds._FIELDS[cls]) == {field.name for field in dataclasses.fields(cls)}
+
+
 def test_a_frame_of_too_many_messages_is_none() -> None:
     claim = [p.TAGS[p.Claim], 1, "c"]
     assert len(p.decode(msgpack.packb([claim] * p.FRAME_MESSAGES_MAX))) == p.FRAME_MESSAGES_MAX

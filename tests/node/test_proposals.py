@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from api.ports import NoLeaderError
+from api.ports import NoLeaderError, OverloadedError
 from cluster.settings import PROPOSAL_BYTES_MAX
+from node import proposals as module
 from node.proposals import IN_FLIGHT_MAX, Proposals
 from scheduler import codec, sizes
 from scheduler.commands import CancelRun, Finish, Outcome
@@ -182,3 +183,29 @@ async def test_a_frame_that_the_core_refuses_ends_its_commands_and_frees_its_num
     assert (await later).ok
     proposals.resend()
     assert len(wire.frames) == 2
+
+
+async def test_what_waits_is_bounded_in_bytes_and_is_taken_again_once_some_has_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "QUEUED_BYTES_MAX", 100_000)
+    wire = Wire()
+    proposals = Proposals(wire.send, wire.abandoned.append)
+    waiting = []
+    for number in range(IN_FLIGHT_MAX):
+        waiting.append(asyncio.ensure_future(proposals.propose(CancelRun(number), 5)))
+        await wire.sent(number + 1)
+    waiting += [asyncio.ensure_future(proposals.propose(finish(50_000), 5)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(OverloadedError, match="2 commands of 100"):
+        await proposals.propose(CancelRun(9), 5)
+
+    wire.answer(proposals, wire.frames[0])
+    await wire.sent(IN_FLIGHT_MAX + 1)
+    waiting.append(asyncio.ensure_future(proposals.propose(CancelRun(9), 5)))
+    for frame in wire.frames[1:]:
+        wire.answer(proposals, frame)
+    await wire.sent(IN_FLIGHT_MAX + 2)
+    wire.answer(proposals, wire.frames[-1])
+    assert all(outcome.ok for outcome in await asyncio.gather(*waiting))
+    assert proposals._queued_bytes == 0
