@@ -129,6 +129,14 @@ class Access:
             raise unauthorized("no token was sent")
         return await self._found(session, client, self._known_session)
 
+    def is_still(self, principal: Principal) -> bool:
+        """Whether what this principal came by is good now, by what this node knows: for replies that last."""
+        known = self._known_session if principal.by_cookie else self._known
+        try:
+            return known(principal.token).role == principal.role
+        except Problem:
+            return False
+
     def forget(self, name: str) -> None:
         """A token was withdrawn: what is remembered of it is no longer true."""
         self._cache = {sha256: kept for sha256, kept in self._cache.items() if kept[1].name != name}

@@ -110,7 +110,7 @@ async def ask_other_node(services: Services, call: Call, node: str) -> Proxied |
         verify=_tls(),
         timeout=httpx2.Timeout(
             PROXY_READ_S, connect=PROXY_CONNECT_S, read=None if call.flag("follow") else PROXY_READ_S
-        )
+        ),
     )
     headers = {**credentials(call.principal), FORWARDED: "1"}
     query = {key: value for key, value in call.query.items() if key not in ("index", "min_index", "wait")}

@@ -2,7 +2,8 @@
 
 Ids are `index.n`, the same on every node, so a client resumes anywhere with Last-Event-ID. `reset` means
 that the history behind that id is gone here: read the state again; what is still kept follows. A comment
-now and then keeps proxies awake. A client that cannot follow is cut off; it comes back with its last id. What
+now and then keeps proxies awake. A stream ends, within a heartbeat, with the token or session that it was
+opened by. A client that cannot follow is cut off; it comes back with its last id. What
 keeps a thousand of them from costing the loop is in api/event_feed.py.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -28,6 +30,7 @@ router = APIRouter(tags=["events"])
 
 RETRY_MS = 1_000
 HEARTBEAT = b": heartbeat\n\n"
+LOOK_S = 1.0  #: between two looks at a stream's token or session
 _ID = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})")
 
 
@@ -58,13 +61,15 @@ async def events(
             raise query_problem("after", f"{text[:64]!r} is not an event's id", "Ids look like 1234.0.")
         position = (int(match[1]), int(match[2]))
     return Streaming(
-        _feed(services, position, wanted),
+        _feed(services, call.principal, position, wanted),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _feed(services: Services, after: Id | None, kinds: Kinds) -> AsyncIterator[bytes]:
+async def _feed(
+    services: Services, principal: access.Principal, after: Id | None, kinds: Kinds
+) -> AsyncIterator[bytes]:
     history = services.scheduler.history
     yield b"retry: %d\n\n" % RETRY_MS
     position = history.last if after is None else max(after, history.since)
@@ -73,7 +78,12 @@ async def _feed(services: Services, after: Id | None, kinds: Kinds) -> AsyncIter
             yield _note("hello", position, services)
         elif position != after:
             yield _note("reset", position, services)
+        looked_s = time.monotonic()
         while (data := await services.feed.next(stream)) is not None:
+            if time.monotonic() - looked_s >= LOOK_S:
+                looked_s = time.monotonic()
+                if not services.access.is_still(principal):
+                    return
             yield data or HEARTBEAT
 
 

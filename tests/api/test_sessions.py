@@ -11,8 +11,10 @@ import pytest
 from api.access import COOKIES, Access, Principal, credentials, new_session
 from api.app import Api
 from api.problems import Problem
+from api.routes import events
 from scheduler.commands import CloseSession, DeleteToken, OpenSession, PutToken
 from scheduler.machine.sessions import LIFE_MS
+from tests.api.served import DEADLINE_S, served
 from tests.api.single_node import SingleNode
 
 NOOP = {"noop": True}
@@ -148,3 +150,22 @@ async def test_any_text_at_all_is_no_token_and_no_error(browser: httpx2.AsyncCli
     for text in ("\\ud800", "\\u0000", "x" * 600, "a b;c", "\u20ac"):
         body = b'{"token": "%s"}' % text.encode()
         assert (await browser.post("/v1/session", content=body)).status_code in (401, 422), text
+
+
+@pytest.mark.parametrize("end", [CloseSession, DeleteToken])
+async def test_a_stream_of_events_ends_with_the_session_that_opened_it(
+    api: Api, node: SingleNode, monkeypatch: pytest.MonkeyPatch, end: type
+) -> None:
+    monkeypatch.setattr(events, "LOOK_S", 0.0)
+    token, secret = hashlib.sha256(SECRET.encode()).digest(), new_session(is_https=False)
+    sha256 = hashlib.sha256(secret.encode()).digest()
+    node.apply(PutToken("ops", token, "viewer"), OpenSession("ops", token, sha256))
+    async with served(api) as url, httpx2.AsyncClient(timeout=DEADLINE_S) as client:
+        cookie = {"Cookie": f"{COOKIES['p']}={secret}"}
+        async with client.stream("GET", f"{url}/v1/events", headers=cookie) as stream:
+            lines = stream.aiter_lines()
+            while await anext(lines) != "event: hello":
+                pass
+            node.apply(CloseSession(sha256) if end is CloseSession else DeleteToken("ops"))
+            rest = [line async for line in lines]
+    assert not [line for line in rest if "closed" in line or "withdrawn" in line]
