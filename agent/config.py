@@ -133,9 +133,12 @@ def from_mapping(raw: Mapping[str, Any]) -> AgentConfig:
 
 def load(arguments: list[str], environment: Mapping[str, str]) -> AgentConfig:
     """Flags over environment over file over defaults; raises ConfigError."""
-    parser = argparse.ArgumentParser(prog="python -m agent", description="Runs tasks on this host.")
+    parser = argparse.ArgumentParser(
+        prog="python -m agent", description="Runs tasks on this host.", allow_abbrev=False
+    )
     parser.add_argument("--config", metavar="FILE", help="TOML file with the settings")
-    for option in fields(AgentConfig):
+    flagged = [option for option in fields(AgentConfig) if option.name != "token"]
+    for option in flagged:  # no token: everybody on the host can read command lines
         parser.add_argument(f"--{option.name.replace('_', '-')}", default=None)
     flags = vars(parser.parse_args(arguments))
     raw: dict[str, Any] = {}
@@ -149,7 +152,7 @@ def load(arguments: list[str], environment: Mapping[str, str]) -> AgentConfig:
         value = environment.get(f"CRONCLAVE_AGENT_{option.name.upper()}")
         if value is not None:
             raw[option.name] = value
-        if flags[option.name] is not None:
+        if flags.get(option.name) is not None:
             raw[option.name] = flags[option.name]
     return from_mapping(raw)
 

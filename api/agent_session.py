@@ -254,6 +254,11 @@ class AgentSession:
             self.leave("fenced" if outcome.code == "fenced" else "refused", outcome.detail or outcome.code)
             return False
         self.agent = _int(outcome, "agent")
+        if self.principal.role == "admin":
+            log.warning(
+                "agent %s has an administrator's token, which its jobs may read: give it one of its own "
+                "(cronclave token create --role agent %s)", hello.name, hello.name,
+            )  # fmt: skip
         now = self._scheduler.status()
         self.push(
             p.Welcome(

@@ -129,3 +129,11 @@ def test_sessions_of_an_installation_sort_in_the_order_of_their_starts(
     monkeypatch.setattr(identity, "wall_ms", lambda: wall_ms() + 1_000)
     old = identity.Identity("installation")
     assert identity.next_session(tmp_path, old)[1] > sessions[-1]
+
+
+def test_a_token_is_no_flag_since_everybody_can_read_command_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        load(["--token", "secret"], {})
+    assert "--token" in capsys.readouterr().err

@@ -216,3 +216,15 @@ async def test_only_an_administrator_releases_and_only_whom_they_mean(
         assert (await client.post("/v1/agents/none/release", json=body)).status_code == 404
         assert (await client.post(f"{path}?dry_run=true", json=body)).json()["dry_run"]
         assert _connected(node, "agent-1")
+
+
+async def test_an_agent_by_an_administrators_token_is_warned_of(
+    url: str, client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = await token(client, "agent-1")
+    async with HandAgent(url, token=own) as agent:
+        assert isinstance(await agent.hello(), p.Welcome)
+    assert "administrator" not in caplog.text
+    async with HandAgent(url) as agent:
+        assert isinstance(await agent.hello(session=session(2)), p.Welcome)
+    assert "agent agent-1 has an administrator's token" in caplog.text
