@@ -23,9 +23,12 @@ from typing import Any
 
 import msgpack
 
+from api.agent_bounds import why_unsound
+from api.agent_hello import unsound_hello
 from cluster import wire
 from cluster.copies import unpack_applied
 from cluster.membership import Membership, apply_change, well_formed
+from node import bridge
 from scheduler import codec, commands, protocol
 
 FRAME_BYTES_MAX = 64 << 10  #: the limit of the reader under test
@@ -52,6 +55,10 @@ def _rows(encoded: list[bytes]) -> list[Any]:
 
 
 _AGENTS = _rows([protocol.encode([protocol.Ping(5, 6, 7), protocol.Claim(1, "claim")])])
+_FRONTS: list[Any] = [
+    ["hello", "front"], ["propose", 1, b"frame"], ["abandon", 1], ["beat"], ["ask", 1, "transfer", [None]],
+    ["ask", 2, "add_member", ["n", "h:1", "z", "http://h"]],
+]  # fmt: skip
 _COMMANDS = _rows(
     [
         codec.encode_command(commands.PutToken("name", b"s" * 32, "viewer")),
@@ -89,7 +96,18 @@ def _node(data: bytes) -> None:
 
 
 def _agent(data: bytes) -> None:
-    protocol.encode(protocol.decode(data))
+    messages = protocol.decode(data)
+    for message in messages:
+        if isinstance(message, protocol.Hello):
+            unsound_hello(message)
+        else:
+            why_unsound(message)
+    protocol.encode(messages)
+
+
+def _front(data: bytes) -> None:
+    for message in bridge.Decoder().feed(struct.pack("<I", len(data)) + data):
+        bridge.check_front(message)
 
 
 def _change(data: bytes) -> None:
@@ -109,6 +127,7 @@ TARGETS = [
     Target("a change of the membership", _change, ValueError, _CHANGES),
     Target("a membership", Membership.decode, ValueError, _MEMBERSHIPS),
     Target("messages of an agent", _agent, protocol.ProtocolError, _AGENTS),
+    Target("what a front says", _front, bridge.BridgeError, _FRONTS),
     Target("a command", codec.decode_command, codec.UnknownRecordError, _COMMANDS),
     Target("a frame of commands", codec.decode_frame, codec.UnknownRecordError, _FRAMES),
     Target("outcomes", codec.decode_outcomes, codec.UnknownRecordError, _OUTCOMES),
