@@ -7,6 +7,7 @@
 # make chaos   the chaos harness, its CI profile: six scenarios, at most ten minutes (SEED=7 OUT=DIR)
 # make soak    every scenario and random plans, until the time is over (HOURS=2 SEED=7 OUT=DIR)
 # make mutations   known bugs, put into the product: the harness must catch each (ONLY="no-claim")
+# make fuzz-api   the API against its own description, with schemathesis (EXAMPLES=200 SEED=1)
 # make sim     the consensus simulation (SEEDS=1000 START=0)
 #
 # Needs python3 (3.11 or newer), python3-venv and make. Everything else goes into .venv.
@@ -22,6 +23,7 @@ KILLS ?=
 STOPS ?=
 SEEDS ?= 1000
 START ?= 0
+EXAMPLES ?= 200
 PYTEST_ARGS ?=
 WORKERS ?= auto
 DEV_ARGS ?=
@@ -34,7 +36,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev test quick clusters check bench sim chaos soak mutations docs clean
+.PHONY: help dev test quick clusters check bench sim fuzz-api chaos soak mutations docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -63,6 +65,9 @@ bench: $(VENV)/.installed-dev
 
 sim: $(VENV)/.installed-dev
 	$(BIN)/python -m node.simulation --workers 2 --seeds $(SEEDS) --start $(START)
+
+fuzz-api: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.api.contract --examples $(EXAMPLES) --seed $(or $(SEED),1)
 
 chaos: $(VENV)/.installed-dev
 	$(BIN)/python -m chaos run --profile ci $(if $(SEED),--seed $(SEED)) --out $(OUT)

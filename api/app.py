@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.commits import Commits
+from api.description import describe
 from api.door import Door
 from api.event_feed import EventFeed
 from api.gateway import Gateway
@@ -114,6 +115,7 @@ def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) ->
         redirect_slashes=False,
     )
     inner.state.services = services
+    inner.openapi = lambda: describe(inner)  # type: ignore[method-assign]  # as FastAPI documents it
     for noun in NOUNS:
         inner.include_router(noun.router, dependencies=[Depends(refuse_unknown)])
 

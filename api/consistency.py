@@ -34,10 +34,12 @@ async def settle(call: Call, commits: Commits) -> None:
     consistency = call.query.get("consistency")
     if consistency not in (None, "", "stale", "linearizable"):
         raise query_problem("consistency", f"{consistency[:64]!r} is not stale or linearizable")
+    wait_s = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else None
+    known, wanted = (call.integer(name, 0, least=0, most=INDEX_MOST) for name in ("index", "min_index"))
     if "index" in call.query:
-        await _until_changed(call, commits)
+        await _until_changed(call, commits, known, BLOCKING_WAIT_S if wait_s is None else wait_s)
     elif "min_index" in call.query:
-        await _until_applied(call)
+        await _until_applied(call, wanted, MIN_INDEX_WAIT_S if wait_s is None else wait_s)
     elif consistency == "stale":
         call.lag_ms = call.scheduler.status().commit_lag_ms
     else:
@@ -50,11 +52,9 @@ async def settle(call: Call, commits: Commits) -> None:
     call.index = call.scheduler.index
 
 
-async def _until_applied(call: Call) -> None:
-    wanted = call.integer("min_index", 0, least=0, most=INDEX_MOST)
+async def _until_applied(call: Call, wanted: int, seconds: float) -> None:
     if call.scheduler.index >= wanted:
         return
-    seconds = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else MIN_INDEX_WAIT_S
     end_s = time.monotonic() + seconds
     while not await call.scheduler.wait_index(wanted, timeout_s=min(LOOK_S, end_s - time.monotonic())):
         leave_if_gone()
@@ -64,9 +64,7 @@ async def _until_applied(call: Call) -> None:
         raise Problem("behind", detail, headers={"Retry-After": "1"})
 
 
-async def _until_changed(call: Call, commits: Commits) -> None:
-    known = call.integer("index", 0, least=0, most=INDEX_MOST)
-    seconds = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else BLOCKING_WAIT_S
+async def _until_changed(call: Call, commits: Commits, known: int, seconds: float) -> None:
     history = call.scheduler.history
     end_s = time.monotonic() + seconds
     while not commits.closed.is_set():

@@ -16,6 +16,7 @@ _SPAN = re.compile(
     rf"(?:({_NUMBER})h)?(?:({_NUMBER})m(?!s))?(?:({_NUMBER}(?:\.{_NUMBER})?)s)?(?:({_NUMBER})ms)?"
 )
 WAIT_MAX_S = 300.0
+SPAN_LETTERS_MAX = 40
 INSTANT_MS_MAX = 253_370_764_800_000  #: the year 9999 begins
 
 
@@ -48,7 +49,7 @@ def parse_instant(name: str, text: str) -> int:
 
 def parse_wait_s(name: str, text: str) -> float:
     """Seconds of a span such as `30s`, `1m`, `500ms` or plain seconds; at most WAIT_MAX_S."""
-    match = _SPAN.fullmatch(text)
+    match = _SPAN.fullmatch(text) if len(text) <= SPAN_LETTERS_MAX else None
     if text.isascii() and text.isdigit() and len(text) < 10:
         seconds = float(text)
     elif match and any(match.groups()):

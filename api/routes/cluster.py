@@ -142,7 +142,7 @@ async def transfer(request: Request) -> Response:
     unknown = [name for name in document if name not in ("node", "to", "target")]
     if unknown:
         raise _invalid(f"/{unknown[0][:100]}", 'unknown field; send {"node": NAME}')
-    target = document.get("node") or document.get("to") or document.get("target")
+    target = next((value for value in document.values() if value is not None), None)
     if target is not None and not isinstance(target, str):
         raise _invalid("/node", f"it must be a text, not {json_type(target)}")
     scheduler, before = services.scheduler, services.scheduler.status().leader

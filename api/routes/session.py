@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api import access
+from api import access, schemas
 from api.access import COOKIES, Principal, check_csrf, csrf_token, digest, new_session
 from api.call import call_of, json_response
 from api.outcomes import expect_ok
@@ -21,16 +21,15 @@ from scheduler.machine.sessions import LIFE_MS
 router = APIRouter(tags=["session"])
 
 
-@router.post("/v1/session", operation_id="beginSession", status_code=201)
+@router.post("/v1/session", operation_id="beginSession", status_code=201, openapi_extra=schemas.begin_session)
 async def begin(request: Request) -> Response:
     """Begin a session: the token by Authorization: Bearer, or as {"token": …}."""
     services, call = services_of(request), call_of(request)
     token = access.bearer(call.headers)
-    if token is None:
-        given = call.json_object().get("token")
-        if not isinstance(given, str) or not given:
-            raise Problem("validation", "the body has no token", hint='Send {"token": "…"}.')
-        token = given
+    given = call.json_object(optional=token is not None).get("token", token)
+    if not isinstance(given, str) or not given:
+        raise Problem("validation", "the body has no token", hint='Send {"token": "…"}.')
+    token = token or given
     principal = await services.access.of_token(token, call.client)
     access.require(principal, access.READ)
     secret = new_session(is_https=request.scope.get("scheme") == "https")

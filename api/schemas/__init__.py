@@ -22,10 +22,14 @@ from api.schemas.replies import (
     RunList,
     TickList,
 )
+from scheduler.machine.tokens import ROLES
+
+NODE_NAME = "^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$"
 
 
-def _query(name: str, text: str, kind: str = "string") -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "description": text, "schema": {"type": kind}}
+def _query(name: str, text: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    shape = schema or {"type": "string"}
+    return {"name": name, "in": "query", "required": False, "description": text, "schema": shape}
 
 
 def _header(name: str, text: str) -> dict[str, Any]:
@@ -38,26 +42,46 @@ def _header(name: str, text: str) -> dict[str, Any]:
     }
 
 
-def _body(example: object, *, required: bool = True, yaml: bool = False) -> dict[str, Any]:
-    content: dict[str, Any] = {"application/json": {"schema": {"type": "object"}, "example": example}}
+def _body(
+    example: object, *, required: bool = True, yaml: bool = False, schema: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    shape = schema or {"type": "object"}
+    content: dict[str, Any] = {"application/json": {"schema": shape, "example": example}}
     if yaml:
         content["application/yaml"] = {"schema": {"type": "string"}}
     return {"required": required, "content": content}
 
 
+def _fields(required: str = "", **fields: dict[str, Any]) -> dict[str, Any]:
+    """An object with these fields and no others. `required`: names, apart by spaces."""
+    return {
+        "type": "object", "properties": fields, "required": required.split(), "additionalProperties": False,
+    }  # fmt: skip
+
+
+def _text(most: int, **more: Any) -> dict[str, Any]:
+    return {"type": "string", "minLength": 1, "maxLength": most, **more}
+
+
+def _whole(most: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 1, "maximum": most}
+
+
 _NAMESPACE = _query("namespace", "Namespace; `default` where one is needed.")
+_INDEX = {"type": "integer", "minimum": 0, "maximum": 1 << 62}
+_WAIT = {"type": "string", "examples": ["10ms"], "maxLength": 40}
 _FRESHNESS = [
-    _query("consistency", "`linearizable` (default) or `stale`."),
-    _query("min_index", "Read once this node has applied that index.", "integer"),
+    _query("consistency", "How fresh.", {"type": "string", "enum": ["linearizable", "stale"]}),
+    _query("min_index", "Read once this node has applied that index.", _INDEX),
     _query(
         "index",
         "Blocking query: reply once something happened after that index, or when `wait` is over.",
-        "integer",
+        _INDEX,
     ),
-    _query("wait", "How long, such as 30s."),
+    _query("wait", "How long at most, such as 30s.", _WAIT),
 ]
-_DRY_RUN = _query("dry_run", "Say what would happen, change nothing.", "boolean")
-_PRUNE = _query("prune", "Not available in this version.", "boolean")
+_DRY_RUN = _query("dry_run", "Say what would happen, change nothing.", {"type": "boolean"})
+_PRUNE = _query("prune", "Not available in this version.", {"const": False})
 _KEY = _header("Idempotency-Key", "The same key with the same request is done once, for 24 h.")
 _IF_MATCH = _header("If-Match", "ETag that the job must have.")
 _IF_NONE_MATCH = _header("If-None-Match", "`*`: the job must not exist.")
@@ -78,66 +102,82 @@ apply_jobs: dict[str, Any] = {
 }
 run_job: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN, _KEY, _query("wait", "Wait for the run's end, such as 30s.")],
-    "requestBody": _body({"params": PARAMS}, required=False),
+    "requestBody": _body(
+        {"params": PARAMS}, required=False, schema=_fields(params={"type": ["object", "null"]})
+    ),
 }
-logs: dict[str, Any] = {
-    "parameters": _FRESHNESS,
-    "responses": {
-        "200": {"description": "Output", "content": {"text/plain": {"schema": {"type": "string"}}}}
-    },
-}
-events: dict[str, Any] = {
-    "parameters": [_header("Last-Event-ID", "Go on behind this event.")],
-    "responses": {
-        "200": {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
-    },
-}
+logs: dict[str, Any] = {"parameters": _FRESHNESS}
+events: dict[str, Any] = {"parameters": [_header("Last-Event-ID", "Go on behind this event.")]}
 _UNASKED = _query(
-    "unasked", "Admit it though nobody was asked at its address: it does not run yet.", "boolean"
+    "unasked", "Admit it though nobody was asked at its address: it does not run yet.", {"type": "boolean"}
 )
 add_member: dict[str, Any] = {
     "parameters": [_DRY_RUN, _UNASKED],
     "requestBody": _body(
-        {"name": "node-4", "address": "10.0.1.4:8322", "zone": "eu-west-1a", "url": "https://10.0.1.4:8321"}
+        {
+            "name": "example-node", "address": "node.example.invalid:8322", "zone": "example-zone",
+            "url": "https://node.example.invalid:8321",
+        },
+        schema=_fields(
+            "name address zone url",
+            name=_text(128, pattern=NODE_NAME),
+            address=_text(500, pattern=r"^.+:[0-9]{1,5}$"),
+            zone=_text(500),
+            url=_text(500, pattern="^https?://"),
+        ),
     ),
 }
 create_token: dict[str, Any] = {
     "parameters": [_DRY_RUN],
-    "requestBody": _body({"name": "host-17", "role": "agent"}),
+    "requestBody": _body(
+        {"name": "example-viewer", "role": "viewer"},
+        schema=_fields(
+            "name role",
+            name=_text(63, pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"),
+            role={"type": "string", "enum": list(ROLES)},
+            ttl_s=_whole(10 * 366 * 86_400),
+            uses=_whole(10_000),
+            holder={"type": "string", "maxLength": 255},
+            pool={"type": "string", "maxLength": 255},
+        ),
+    ),
 }
 release_agent: dict[str, Any] = {
     "parameters": [_DRY_RUN],
-    "requestBody": _body({"installation": "0123456789abcdef0123456789abcdef"}),
+    "requestBody": _body(
+        {"installation": "0123456789abcdef0123456789abcdef"},
+        schema=_fields("installation", installation={"type": "string"}),
+    ),
 }
 delete_token: dict[str, Any] = {"parameters": [_DRY_RUN]}
 join: dict[str, Any] = {
     "parameters": [_UNASKED],
     "requestBody": _body({"name": "web-7", "pool": "web", "sha256": "SHA-256 of its own secret, in hex"}),
 }
-remove_member: dict[str, Any] = {"parameters": [_DRY_RUN]}
-backup: dict[str, Any] = {
-    "parameters": _FRESHNESS,
-    "responses": {
-        200: {
-            "description": "An SQLite file; X-Cronclave-Sha256 is the checksum of its bytes.",
-            "content": {"application/vnd.sqlite3": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
+begin_session: dict[str, Any] = {
+    "requestBody": _body({"token": "example-token"}, required=False),
 }
+remove_member: dict[str, Any] = {"parameters": [_DRY_RUN]}
+backup: dict[str, Any] = {"parameters": _FRESHNESS}
 transfer: dict[str, Any] = {
     "parameters": [_DRY_RUN],
-    "requestBody": _body({"node": "node-2"}, required=False),
+    "requestBody": _body(
+        {"node": "example-node"}, required=False, schema=_fields(node={"type": ["string", "null"]})
+    ),
 }
 activate: dict[str, Any] = {
     "parameters": [_DRY_RUN],
-    "requestBody": _body({"format": 2}, required=False),
+    "requestBody": _body(
+        {"format": 1}, required=False,
+        schema=_fields(format={"type": ["integer", "null"], "minimum": 1, "maximum": (1 << 31) - 1}),
+    ),
 }
 
 
 def _replies(model: type) -> dict[int | str, dict[str, Any]]:
     return {
         200: {"model": model, "description": "OK"},
-        "default": {"model": Problem, "description": "A problem (RFC 9457, application/problem+json)"},
+        422: {"model": Problem, "description": "api/description.py says what else is answered"},
     }
 
 
