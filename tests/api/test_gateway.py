@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx2
 import pytest
 import websockets
 
+from api import agent_session
 from api.app import Api
 from api.ports import Committed
 from scheduler import events as e
@@ -439,3 +441,23 @@ async def test_a_large_chunked_body_gets_its_413_from_the_real_server(url: str) 
         reply = await real.put("/v1/jobs/big", content=chunks())
         assert (reply.status_code, reply.json()["type"]) == (413, "/problems/too-large")
         assert (await real.get("/v1/jobs/big")).status_code == 404
+
+
+async def test_an_agent_that_reads_nothing_is_cut_off(
+    url: str, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_session, "SEND_S", 0.3)
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        assert agent.socket is not None
+        agent.socket.transport.pause_reading()
+        for _ in range(200):  # more than the kernel takes for both ends
+            api.services.gateway.sessions[welcome.agent].push(p.Leave("refused", "x" * 100_000))
+        async with asyncio.timeout(DEADLINE_S):
+            with contextlib.suppress(websockets.ConnectionClosed):
+                while api.services.gateway._open:  # it is not silent: only its ears are shut
+                    await agent.send(p.Ping(0, 0, 4))
+                    await asyncio.sleep(0.05)
+        await until(lambda: not api.services.gateway._open)
+        agent.socket.transport.abort()
