@@ -19,6 +19,7 @@ from tests.node.damaged import PAGE_BYTES, TABLE_INTERIOR, TABLE_LEAF, flip, fli
 pytestmark = pytest.mark.cluster
 
 JOBS = 100
+EXIT_REFUSED = 78
 
 
 def filled(new_cluster: NewCluster) -> tuple[Cluster, Node]:
@@ -36,9 +37,14 @@ def filled(new_cluster: NewCluster) -> tuple[Cluster, Node]:
     leader = cluster.leader()
     victim = next(node for node in cluster.nodes if node is not leader)
     assert victim.end() == 0
-    with closing(sqlite3.connect(state_file(victim))) as connection:  # all of it, none in the log beside it
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    checkpoint(state_file(victim))
     return cluster, victim
+
+
+def checkpoint(file: Path) -> None:
+    """All of the state is in it, and none in the log beside it."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def state_file(node: Node) -> Path:
@@ -100,6 +106,7 @@ def test_damage_that_a_reader_meets_while_the_node_runs_is_not_served(new_cluste
         return bool(list((victim.data / "state").glob("diverged-*")))
 
     wait_for(set_aside, DEADLINE_S, "the state is set aside", 0.1)
+    wait_for(lambda: "core ended with 75" in victim.log.read_text(), DEADLINE_S, "its core ends")
     wait_for(lambda: cluster.ready(number), DEADLINE_S, "the follower is ready again")
     assert len({hashes for _, hashes, _ in cluster.equal_heads().values()}) == 1
 
@@ -117,9 +124,32 @@ def test_single_flipped_bit_in_a_value_is_found_by_comparing_and_mended(new_clus
     wait_for(kept.exists, 2 * DEADLINE_S, "the comparison finds it", 0.2)
 
     assert "rows in the state of this node differ from the majority's" in victim.log.read_text()
+    wait_for(lambda: "core ended with 75" in victim.log.read_text(), DEADLINE_S, "its core ends")
     wait_for(lambda: cluster.ready(number), DEADLINE_S, "the follower is ready again")
     assert len({hashes for _, hashes, _ in cluster.equal_heads().values()}) == 1
     told = cluster.client.send("GET", "/v1/jobs/yearly-42?consistency=stale", node=number).body
     assert command.encode() in told
     for other in cluster.nodes:
         assert other is victim or not list((other.data / "state").glob("diverged-*"))
+
+
+def test_node_that_is_alone_ends_with_words_and_changes_nothing(new_cluster: NewCluster) -> None:
+    cluster = new_cluster(nodes=1, agents=0)
+    cluster.start()
+    cluster.client.apply(
+        [{"job": f"yearly-{i}", "triggers": {"cron": "0 0 1 1 *"}, "noop": True} for i in range(JOBS)]
+    )
+    (node,) = cluster.nodes
+    assert node.end() == 0
+    checkpoint(state_file(node))
+    flip_200(state_file(node))
+    harmed = state_file(node).read_bytes()
+
+    node.start()
+
+    assert node.process is not None
+    assert node.process.wait(DEADLINE_S) == EXIT_REFUSED
+    assert "restore a backup" in node.log_tail()
+    assert "Traceback" not in node.log_tail()
+    assert state_file(node).read_bytes() == harmed
+    node.process = None
