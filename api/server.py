@@ -12,17 +12,23 @@ parser's to refuse, and it does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
+import socket
 import ssl
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from api.connection import Connection
 from api.crowd import CLOSE_S, NEVER_S, SCOPE_KEY, Connections, origin
+from api.handshakes import TlsListener, bound_sockets
 from api.problems import MEDIA_TYPE, Problem
 from scheduler.protocol import FRAME_BYTES_MAX
 
@@ -42,7 +48,47 @@ LINGER_S = 2.0  #: for the client to read a refusal before the connection is res
 PIPELINED_MAX = 16
 
 
-def settings(connections: Connections, tls: ssl.SSLContext | None = None) -> Mapping[str, Any]:
+class Server(uvicorn.Server):
+    """uvicorn under our own signal handling, for whoever owns it ends it in an order of its own; and with TLS
+    from `api.handshakes`."""
+
+    def __init__(
+        self, config: uvicorn.Config, connections: Connections, tls: ssl.SSLContext | None = None
+    ) -> None:
+        super().__init__(config)
+        self._connections, self._tls = connections, tls
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._tls is None:
+            await super().startup(sockets)
+            return
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        try:
+            found = sockets or await bound_sockets(self.config.host, self.config.port)
+        except OSError as error:
+            logging.getLogger("uvicorn.error").error(error)
+            await self.lifespan.shutdown()
+            sys.exit(STARTUP_FAILURE)
+        listener = TlsListener(found, self._connections, self._tls, self._protocol)
+        self.servers = [cast(asyncio.Server, listener)]
+        self.started = True
+
+    def _protocol(self) -> asyncio.Protocol:
+        return _Http(
+            self._connections,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+
+
+def settings(connections: Connections) -> Mapping[str, Any]:
     """Settings of uvicorn that this application relies on. Agents ping by messages of their protocol."""
     return {
         "ws": _WebSocket,
@@ -51,7 +97,6 @@ def settings(connections: Connections, tls: ssl.SSLContext | None = None) -> Map
         "ws_ping_interval": None,
         "ws_ping_timeout": None,
         "http": functools.partial(_Http, connections),
-        "ssl_context_factory": None if tls is None else lambda _config, _default: tls,
         "loop": "uvloop",
         "access_log": False,
         "server_header": False,

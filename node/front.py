@@ -13,7 +13,6 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
@@ -23,6 +22,7 @@ from api.app import create_app
 from api.crowd import CONNECTIONS_MAX, Connections
 from api.gateway import Gateway
 from api.ports import ApiSettings, Committed, NodeStatus
+from api.server import Server
 from api.server import settings as server_settings
 from cluster.tls import TlsError
 from node.__main__ import configure_logging
@@ -40,14 +40,6 @@ log = logging.getLogger("cronclave.front")
 
 
 GIL_S = 0.0005  #: a thread that computes gives the interpreter up to the loop after so long
-
-
-class _Server(uvicorn.Server):
-    """uvicorn under our own signal handling: a front closes its agents' sockets and streams first."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 OWN_FILES = 256  #: for the state, the bridge, logs: never for connections
@@ -134,15 +126,17 @@ class Front:
             bootstrap_token=config.bootstrap_token_sha256,
         )
         connections = Connections(min(CONNECTIONS_MAX, most_files() - OWN_FILES))
-        self._server = _Server(
+        self._server = Server(
             uvicorn.Config(
                 self._app,
                 host=config.http.host,
                 port=config.http.port,
                 lifespan="on",
                 timeout_graceful_shutdown=2,
-                **server_settings(connections, None if https is None else https.context),
-            )
+                **server_settings(connections),
+            ),
+            connections,
+            None if https is None else https.context,
         )
 
     async def run(self) -> int:

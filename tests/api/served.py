@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any
 
@@ -18,18 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from api.app import Api
 from api.crowd import Connections
-from api.server import settings
+from api.server import Server, settings
 from scheduler import protocol as p
 from tests.api.single_node import ADMIN_TOKEN, CLUSTER
 
 PORTS = range(23_000, 24_000)
 DEADLINE_S = 20.0
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def listening_socket() -> socket.socket:
@@ -53,8 +47,9 @@ async def served(
     """The API's address while it is served."""
     with listening_socket() as listener:
         host, port = listener.getsockname()
-        options = settings(Connections() if connections is None else connections, tls)
-        server = _Server(uvicorn.Config(api, lifespan="on", timeout_graceful_shutdown=5, **options))
+        counted = Connections() if connections is None else connections
+        options = uvicorn.Config(api, lifespan="on", timeout_graceful_shutdown=5, **settings(counted))
+        server = Server(options, counted, tls)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         async with asyncio.timeout(DEADLINE_S):
             while not server.started:

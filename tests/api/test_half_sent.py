@@ -10,12 +10,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import uvloop
 
-from api import bodies, crowd, server
-from api.app import Api
+from api import bodies, crowd, handshakes, server
+from api.app import Api, create_app
 from api.crowd import Connections, origin
+from api.gateway import Gateway
+from api.ports import ApiSettings
 from api.server import PIPELINED_MAX
 from tests.api.served import served
+from tests.api.single_node import SingleNode
 from tests.api.strangers import HALF_A_LOGIN, Raw, asked, request, strangers, until
 from tests.cluster.certificates import Certificates
 
@@ -33,6 +37,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Patience that a test can wait for."""
     for name in ("HEAD_S", "WRITE_S", "DRAIN_S"):
         monkeypatch.setattr(server, name, 0.3)
+    monkeypatch.setattr(handshakes, "HANDSHAKE_S", 0.5)
     monkeypatch.setattr(bodies, "BODY_S", 0.3)
     monkeypatch.setattr(crowd, "LOOK_S", 0.05)
 
@@ -281,7 +286,23 @@ async def test_an_upgrade_without_a_token_is_refused_and_gone(api: Api) -> None:
 
 
 @pytest.mark.usefixtures("short")
-async def test_over_tls_it_is_the_same(api: Api, tmp_path: Path) -> None:
+async def test_a_handshake_of_tls_is_counted_and_ends_in_time(api: Api, tmp_path: Path) -> None:
+    await shaking_hands(api, tmp_path)
+
+
+@pytest.mark.usefixtures("short")
+def test_so_it_does_on_the_loop_of_production(tmp_path: Path) -> None:
+    async def story() -> None:
+        node = SingleNode(tmp_path)
+        settings = ApiSettings(insecure=False, urls={})
+        await shaking_hands(create_app(node, settings, Gateway(node, settings)), tmp_path)
+        node.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(story())
+
+
+async def shaking_hands(api: Api, tmp_path: Path) -> None:
     files = Certificates(tmp_path / "ca", "c").issue("node-1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.certificate, files.key)
@@ -301,7 +322,17 @@ async def test_over_tls_it_is_the_same(api: Api, tmp_path: Path) -> None:
         one.send(b"GET /healthz HTTP/1.1\r\n")
         assert (await one.reply())[0] == 408
         one.writer.close()
+        async with strangers(url, 30) as many:
+            assert len(counted) <= 12
+            many[-1].send(b"\x16\x03\x01")
+            many[-2].send(b"GET / HTTP/1.1\r\n\r\n")
+            for each in many:
+                await each.rest()
         await until(lambda: len(counted) == 0, "none is left")
+        one = Raw(*await asyncio.open_connection(address.hostname, address.port, ssl=client))
+        one.send(HEALTH)
+        assert (await one.reply())[0] == 200
+        one.writer.transport.abort()
 
 
 def test_a_host_is_one_address_however_many_it_has() -> None:
