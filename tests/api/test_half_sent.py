@@ -196,7 +196,7 @@ async def test_unusual_requests_get_usual_answers(api: Api, line: str, status: i
 
 async def test_requests_that_are_sent_ahead_are_few(api: Api) -> None:
     async with served(api) as url, strangers(url) as (one,):
-        one.send(HEALTH * 5_000)
+        one.send(HEALTH * 500)  # less than a large head
         answered = (await one.rest()).count(b"HTTP/1.1 200")
         assert answered <= PIPELINED_MAX + 1
         assert (await asked(url, HEALTH))[0] == 200
