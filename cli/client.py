@@ -52,12 +52,13 @@ _PASSING = frozenset({"no-leader", "behind", "overloaded", "unavailable", "too-m
 
 def path_of(*parts: str | int, **query: object) -> str:
     """/v1/parts?query, quoted; a query of None is left out."""
-    path = "/v1/" + "/".join(quote(str(part), safe="") for part in parts)
+    # An argument may be any bytes: the server says what is wrong with what is no text.
+    path = "/v1/" + "/".join(quote(str(part), safe="", errors="surrogateescape") for part in parts)
     given = {
         key.rstrip("_"): value for key, value in query.items() if value is not None and value is not False
     }
     pairs = {key: "true" if value is True else str(value) for key, value in given.items()}
-    return f"{path}?{urlencode(pairs)}" if pairs else path
+    return f"{path}?{urlencode(pairs, errors='surrogateescape')}" if pairs else path
 
 
 class Client:

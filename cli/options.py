@@ -59,6 +59,12 @@ class Instant(click.ParamType[datetime]):
     name = "instant"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return self._moment(value, param, ctx)
+        except OverflowError:
+            self.fail(f"{str(value)!r} does not lie between the years 1 and 9999", param, ctx)
+
+    def _moment(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if isinstance(value, datetime):
             return value
         text = str(value).strip()

@@ -10,6 +10,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cli.exits import USAGE, Failure
 
@@ -27,10 +28,14 @@ def find_target(url: str | None, token: str | None) -> Target:
     """Raises Failure where nothing says which cluster is meant."""
     url = url or os.environ.get("CRONCLAVE_URL")
     token = token or os.environ.get("CRONCLAVE_TOKEN")
+    if token and not (token.isascii() and token.isprintable()):
+        raise Failure(
+            "the token holds letters that no token has", code=USAGE, hint="Copy it again: ASCII, on one line."
+        )
     if url:
         urls = tuple(part.strip().rstrip("/") for part in url.split(",") if part.strip())
         for part in urls:
-            if not part.startswith(("http://", "https://")):
+            if not _is_url(part):
                 raise Failure(f"{part!r} is no URL", code=USAGE, hint="Write it as http://host:port.")
         return Target(urls, token or "", "CRONCLAVE_URL")
     if not DEV_FILE.exists():
@@ -47,3 +52,13 @@ def find_target(url: str | None, token: str | None) -> Target:
         raise Failure(
             f"{DEV_FILE} cannot be read: {error}", hint="Start the cluster again: cronclave dev"
         ) from None
+
+
+def _is_url(text: str) -> bool:
+    """Whether it is http, names a host, and has no port or one that there can be."""
+    try:
+        parts = urlsplit(text)
+        host = (parts.hostname or "").encode("idna")
+        return parts.scheme in ("http", "https") and bool(host) and parts.port != 0
+    except ValueError:
+        return False

@@ -162,3 +162,24 @@ async def test_a_join_token_says_how_it_is_used(cronclave: Command) -> None:
     assert len(made.out.splitlines()) == 1, "scripts take it from here"
     assert "good once, until" in made.err
     assert "cronclave cluster join node-4 --token" in made.err
+
+
+async def test_arguments_that_are_no_text_or_no_time_are_refused_with_words(cronclave: Command) -> None:
+    no_text = "\udcff"  # as Python reads the byte 0xff
+    cases: list[tuple[tuple[str, ...], str]] = [
+        (("job", "get", no_text), "no job"),
+        (("run", "list", "--job", no_text), "UTF-8"),
+        (("run", "list", "--since", "9999-12-31T23:59:59-23:59"), "9999"),
+        (("run", "list", "--since", "-999999d"), "9999"),
+        (("job", "list", "--url", "http://["), "no URL"),
+        (("job", "list", "--url", "http://h:99999999"), "no URL"),
+        (("job", "list", "--url", "http://h:²"), "no URL"),
+        (("job", "list", "--token", "→"), "the token"),
+        (("job", "list", "--token", "a\nb"), "the token"),
+    ]
+    for words, told in cases:
+        result = await cronclave(*words)
+
+        assert result.code != 0
+        assert told in result.err, (words, result.err)
+        assert "Traceback" not in result.err
