@@ -150,8 +150,8 @@ def test_purge_drops_finished_runs_in_slices_and_the_ledger_stays(story: Story) 
     for second in range(1, 6):
         story.now_ms = START_MS + second * 1_000
         story.settle()
-    assert story.one(c.Purge(story.epoch, 1, 4, 3)).value == {"runs": 3}
-    assert story.one(c.Purge(story.epoch, 1, 4, 3)).value == {"runs": 1}
+    assert story.value(c.Purge(story.epoch, 1, 4, 3), "runs") == 3
+    assert story.value(c.Purge(story.epoch, 1, 4, 3), "runs") == 1
     assert story.store.rows("SELECT id FROM runs") == [(5,)]
     assert story.store.value("SELECT count(*) FROM attempts") == 1
     assert story.job().runs_kept == 1
