@@ -125,7 +125,7 @@ class Front:
             commit_s=lambda: self._link.proposals.commit_s,
             bootstrap_token=config.bootstrap_token_sha256,
         )
-        connections = Connections(min(CONNECTIONS_MAX, most_files() - OWN_FILES))
+        connections = Connections(max(64, min(CONNECTIONS_MAX, most_files() - OWN_FILES)))
         self._server = Server(
             uvicorn.Config(
                 self._app,
