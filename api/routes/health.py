@@ -1,7 +1,8 @@
 """Health for machines: alive (whatever the quorum), ready (follows or leads one), and metrics.
 
 /healthz and /healthy.html must stay green without a quorum: auto-scaling groups would end every node, and
-its disk, just when the quorum is lost. Balancers ask /readyz. None of the three is refused for load (api.door).
+its disk, just when the quorum is lost. Balancers ask /readyz.
+None of the three is refused for load (api.door).
 """
 
 from __future__ import annotations
