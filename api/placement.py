@@ -10,7 +10,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from scheduler.model.compiled import CompiledJob, compile_job
+from scheduler.model.compiled import WEIGHT_MAX, CompiledJob, compile_job
 from scheduler.store.pages import AgentRow, JobRow
 
 RECENT_MS = 5 * 60_000
@@ -53,13 +53,15 @@ class CompiledJobs:
     def __init__(self, limit: int = COMPILED_MAX) -> None:
         self._limit = limit
         self._kept: OrderedDict[tuple[int, int], CompiledJob] = OrderedDict()
+        self._weight = 0  #: of what is kept
 
     def get(self, job: int, revision: int, spec: bytes) -> CompiledJob:
         found = self.peek(job, revision)
         if found is None:
             found = self._kept[job, revision] = compile_job(spec)
-            while len(self._kept) > self._limit:
-                self._kept.popitem(last=False)
+            self._weight += found.weight
+            while len(self._kept) > 1 and (len(self._kept) > self._limit or self._weight > WEIGHT_MAX):
+                self._weight -= self._kept.popitem(last=False)[1].weight
         return found
 
     def peek(self, job: int, revision: int) -> CompiledJob | None:

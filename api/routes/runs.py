@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import access, schemas
-from api.call import Call, call_of, json_response
+from api.call import Call, call_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import parse_instant, parse_wait_s
@@ -25,6 +25,7 @@ from scheduler.store import pages
 router = APIRouter(tags=["runs"])
 
 RUN_STATES = ("pending", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired")
+TASKS_A_PAGE = 10_000  #: a page of larger runs ends early: some MB of JSON
 
 
 @router.post(
@@ -47,7 +48,7 @@ async def list_runs(
     cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")] = 100,
 ) -> Response:
-    """Runs, newest first."""
+    """Runs, newest first. A page of large runs is shorter: 10,000 tasks at most."""
     services, call = services_of(request), call_of(request)
     call.need(access.READ)
     if state is not None and state not in RUN_STATES:
@@ -68,9 +69,10 @@ async def list_runs(
                 state=state,
                 since_ms=since_ms,
             )
-            more = len(rows) > limit
-            items = run_documents(store, rows[:limit])
-        return {"items": items, "next_cursor": make_cursor("runs", rows[limit - 1].id) if more else None}
+            shown = _fitting(rows[:limit])
+            more = len(rows) > len(shown)
+            items = run_documents(store, shown)
+        return {"items": items, "next_cursor": make_cursor("runs", shown[-1].id) if more else None}
 
     return await read_reply(read)
 
@@ -89,12 +91,27 @@ async def get_run(request: Request, run: str) -> Response:
         call.index = services.scheduler.index
     else:
         await settle(call, services.commits)
+    return await _answer(services, run_id)
+
+
+async def _answer(services: Services, run_id: int) -> Response:
+    """The run, put together beside the loop: it may have thousands of tasks."""
 
     def read() -> dict[str, Any]:
         with services.scheduler.read() as store:
             return run_document(store, run_id)
 
     return await read_reply(read)
+
+
+def _fitting(rows: list[pages.RunRow]) -> list[pages.RunRow]:
+    """The first of these runs, as many as have TASKS_A_PAGE tasks together; at least one."""
+    tasks = 0
+    for place, row in enumerate(rows):
+        tasks += row.tasks
+        if tasks > TASKS_A_PAGE and place:
+            return rows[:place]
+    return rows
 
 
 @router.post("/v1/runs/{run}/cancel", operation_id="cancelRun", openapi_extra=schemas.change)
@@ -125,8 +142,7 @@ async def _change(services: Services, call: Call, run: int, command: Command) ->
         raise Problem("not-found", f"there is no run {run}")
     elif before.finished_ms is not None:
         raise Problem("conflict", f"run {run} ended already: {before.state}", extra={"dry_run": True})
-    with services.scheduler.read() as store:
-        return json_response(run_document(store, run))
+    return await _answer(services, run)
 
 
 def run_number(text: str) -> int:

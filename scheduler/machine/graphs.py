@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scheduler.machine import selectors
-from scheduler.model.compiled import CompiledJob, CompiledTask, compile_job
+from scheduler.model.compiled import WEIGHT_MAX, CompiledJob, CompiledTask, compile_job
 from scheduler.store import jobs
 from scheduler.store.connection import Store
 
 GRAPHS_MAX = 8_192
-WEIGHT_MAX = 100_000  #: of all that are kept (`CompiledJob.weight`): some 100 MB
 KEPT_FROM_TASKS = 50  #: a job put with as many is compiled once; small ones are when they are needed
 
 

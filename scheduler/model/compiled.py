@@ -12,6 +12,9 @@ from typing import Any
 from scheduler.model.graph import topological_order
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
 
+WEIGHT_MAX = 100_000
+"""Of the compiled jobs that anything keeps (`CompiledJob.weight`): some 100 MB if all of them are large."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledTask:

@@ -5,7 +5,7 @@ All of it is derived, so a cold cache gives the same plan, later.
 
 from __future__ import annotations
 
-from scheduler.model.compiled import CompiledJob, compile_job
+from scheduler.model.compiled import WEIGHT_MAX, CompiledJob, compile_job
 from scheduler.store import jobs as job_rows
 from scheduler.store.connection import Store
 from scheduler.ticks import schedule
@@ -22,6 +22,7 @@ class PlanCache:
 
     def __init__(self) -> None:
         self._jobs: dict[tuple[int, int], CompiledJob] = {}
+        self._weight = 0  #: of these jobs
         self._instants: dict[int, tuple[bytes, list[int]]] = {}
         self.upkeep_ms: int | None = None  #: when upkeep was planned last, or could have been first
         self.settled_run = 0  #: the run from before a restore that giving up has come to
@@ -37,10 +38,10 @@ class PlanCache:
             spec = job_rows.spec_of(store, namespace, name, revision)
             if spec is None:
                 raise LookupError(f"no revision {revision} of {namespace}/{name}")
-            compiled = compile_job(spec)
-            if len(self._jobs) >= JOBS_MAX:
-                del self._jobs[next(iter(self._jobs))]
-            self._jobs[job, revision] = compiled
+            compiled = self._jobs[job, revision] = compile_job(spec)
+            self._weight += compiled.weight
+            while len(self._jobs) > 1 and (len(self._jobs) > JOBS_MAX or self._weight > WEIGHT_MAX):
+                self._weight -= self._jobs.pop(next(iter(self._jobs))).weight
         return compiled
 
     def next(self, trigger: int, spec: bytes, after_ms: int) -> int | None:

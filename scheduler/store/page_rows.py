@@ -28,6 +28,13 @@ class RunRow:
     params: str
     reason: str
     actor: str
+    first_task: int
+    last_task: int
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks its graph has."""
+        return self.last_task - self.first_task + 1
 
 
 @dataclass(frozen=True, slots=True)
