@@ -37,12 +37,25 @@ def _job(name: str, overlap: str, **fields: object) -> dict[str, object]:
     return {"job": name, "noop": True, "policies": {"overlap": overlap, **KEPT}, **fields}
 
 
+GRAPH: dict[str, object] = {
+    "job": "graph",
+    "policies": {"overlap": "cancel_running", **KEPT},
+    "triggers": [{"cron": "*/2 * * * * *"}],
+    "tasks": {
+        "first": {"noop": True},
+        **{f"middle-{n}": {"noop": True, "needs": ["first"]} for n in range(4)},
+        "last": {"noop": True, "needs": [f"middle-{n}" for n in range(4)], "rule": "all_done"},
+    },
+}
+"""More tasks than a frame has room for here, so that making, telling and cancelling them goes in slices."""
+
 JOBS = [
     parse_job(document)
     for document in (
         _job("allow", "allow", triggers=[EVERY_SECOND]),
         _job("queue", "queue_one", triggers=[EVERY_SECOND]),
         _job("skip", "skip", triggers=[EVERY_SECOND], retry={"max": 2, "backoff": "constant", "first": "1s"}),
+        GRAPH,
         _job("manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}),
     )
 ]
