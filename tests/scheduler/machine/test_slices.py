@@ -15,7 +15,7 @@ from scheduler.machine import AppliedEntry
 from scheduler.machine.context import ROOM, ROW
 from tests.scheduler.story import START_MS, Story, job
 
-ROWS_MAX = 8 * ROOM // ROW
+ROWS_MAX = 3_000
 """Of one entry: a task that is placed, starts or ends changes some rows beside its own."""
 CPU_S_MAX = 1.0
 """Of one entry: ten times what is promised. Without counters two layers of 200 tasks took a minute."""
