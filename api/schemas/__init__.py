@@ -67,6 +67,8 @@ def _whole(most: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": 1, "maximum": most}
 
 
+#: as Call.flag reads it: the bare name means true
+_FLAG = {"anyOf": [{"type": "boolean"}, {"enum": ["", "yes", "no", "1", "0"]}]}
 _NAMESPACE = _query("namespace", "Namespace; `default` where one is needed.")
 _INDEX = {"type": "integer", "minimum": 0, "maximum": 1 << 62}
 _WAIT = {"type": "string", "examples": ["10ms"], "maxLength": 40}
@@ -80,8 +82,8 @@ _FRESHNESS = [
     ),
     _query("wait", "How long at most, such as 30s.", _WAIT),
 ]
-_DRY_RUN = _query("dry_run", "Say what would happen, change nothing.", {"type": "boolean"})
-_PRUNE = _query("prune", "Not available in this version.", {"const": False})
+_DRY_RUN = _query("dry_run", "Say what would happen, change nothing.", _FLAG)
+_PRUNE = _query("prune", "Not available in this version.", {"enum": [False, "no", "0"]})
 _KEY = _header("Idempotency-Key", "The same key with the same request is done once, for 24 h.")
 _IF_MATCH = _header("If-Match", "ETag that the job must have.")
 _IF_NONE_MATCH = _header("If-None-Match", "`*`: the job must not exist.")
@@ -109,7 +111,7 @@ run_job: dict[str, Any] = {
 logs: dict[str, Any] = {"parameters": _FRESHNESS}
 events: dict[str, Any] = {"parameters": [_header("Last-Event-ID", "Go on behind this event.")]}
 _UNASKED = _query(
-    "unasked", "Admit it though nobody was asked at its address: it does not run yet.", {"type": "boolean"}
+    "unasked", "Admit it though nobody was asked at its address: it does not run yet.", _FLAG
 )
 add_member: dict[str, Any] = {
     "parameters": [_DRY_RUN, _UNASKED],
