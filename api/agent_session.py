@@ -190,7 +190,7 @@ class AgentSession:
             self.leave("refused", "text frames are not part of this protocol")
             return None
         try:
-            return p.decode(data)
+            return p.decode(data, values_max=p.FRAME_VALUES_MAX)
         except p.ProtocolError as error:
             self.leave("refused", str(error)[:500])
             return None

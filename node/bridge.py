@@ -49,6 +49,7 @@ FROM_FRONT: dict[str, tuple[type, ...]] = {
     "propose": (int, bytes),
     "abandon": (int,),
     "beat": (),
+    "damaged": (str,),
     "ask": (int, str, list),
 }
 _QUESTIONS = {
@@ -96,6 +97,8 @@ def check_front(message: object) -> None:
         raise BridgeError(f"unknown message {str(kind)[:40]!r}")
     if tuple(map(type, message[1:])) != shape:
         raise BridgeError(f"{kind}: fields of other types or number")
+    if kind == "damaged" and len(message[1]) > TEXT_LETTERS_MAX:
+        raise BridgeError(f"damaged: {len(message[1])} letters")
     if kind == "ask":
         what, arguments = message[2], message[3]
         anybody = what == "transfer" and arguments == [None]

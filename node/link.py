@@ -173,7 +173,8 @@ class CoreLink:
 
     def suspect(self, what: str) -> None:
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._send, ["damaged", f"a reader met: {what}"])
+            told = f"a reader met: {what}"[: bridge.TEXT_LETTERS_MAX]
+            self._loop.call_soon_threadsafe(self._send, ["damaged", told])
 
     def subscribe(self, *, limit: int = 10_000) -> CommitQueue:
         subscription = CommitQueue(limit, self._subscriptions.discard)

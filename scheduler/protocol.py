@@ -41,6 +41,7 @@ VERSION = 1
 SUBPROTOCOL = "cronclave.agent.1"
 FRAME_BYTES_MAX = 4 << 20
 FRAME_MESSAGES_MAX = 1_000
+FRAME_VALUES_MAX = 200_000  #: of an agent's frame, nested ones too; a Hello that holds all it may has 160,000
 RAN_ROWS_MAX = 1_000  #: in one page of Ran
 GRANT_VALID_MS = 10_000
 RUNNING_AFTER_MS = 250
@@ -293,12 +294,16 @@ def encode(messages: list[Message]) -> bytes:
     return packed
 
 
-def decode(frame: bytes) -> list[Message]:
-    """The messages of a frame; raises ProtocolError."""
+def decode(frame: bytes, *, values_max: int | None = None) -> list[Message]:
+    """The messages of a frame; raises ProtocolError. `values_max`: from whoever is not trusted. One byte is a
+    value: four million lists in one frame keep a loop for more than a second."""
     if len(frame) > FRAME_BYTES_MAX:
         raise ProtocolError(f"frame of {len(frame)} bytes, limit {FRAME_BYTES_MAX}")
     try:
-        rows = msgpack.unpackb(frame, raw=False, strict_map_key=False)
+        if values_max is None:
+            rows = msgpack.unpackb(frame, raw=False, strict_map_key=False)
+        else:
+            rows = _unpack_bounded(frame, values_max)
         if len(rows) > FRAME_MESSAGES_MAX:
             raise ProtocolError(f"{len(rows)} messages in a frame, {FRAME_MESSAGES_MAX} at most")
         messages: list[Message] = []
@@ -313,6 +318,34 @@ def decode(frame: bytes) -> list[Message]:
         raise
     except Exception as error:
         raise ProtocolError(f"not a frame of agent messages: {error!r}") from error
+
+
+def _unpack_bounded(frame: bytes, values_max: int) -> Any:
+    """Refuses before it has made more values than so many, and extension types altogether."""
+    values = 0
+
+    def count(made: Any) -> Any:
+        nonlocal values
+        values += 1 + len(made)
+        if values > values_max:
+            raise ProtocolError(f"more than {values_max} values in a frame")
+        return made
+
+    return msgpack.unpackb(
+        frame,
+        raw=False,
+        strict_map_key=True,
+        list_hook=count,
+        object_hook=count,
+        ext_hook=_no_extension,
+        max_array_len=values_max // 4,
+        max_map_len=values_max // 4,
+        max_ext_len=0,
+    )
+
+
+def _no_extension(code: int, data: bytes) -> Any:
+    raise ProtocolError(f"extension type {code}")
 
 
 # -- who an agent is ---------------------------------------------------------------------------

@@ -170,6 +170,40 @@ def test_a_frame_of_too_many_messages_is_none() -> None:
         p.decode(msgpack.packb([claim] * (p.FRAME_MESSAGES_MAX + 1)))
 
 
+def array(values: list[bytes]) -> bytes:
+    return b"\xdd" + len(values).to_bytes(4, "big") + b"".join(values)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        array([b"\x90"] * (p.FRAME_BYTES_MAX - 5)),
+        array([array([b"\x90"] * 40_000)] * 100),
+        array([array([b"\x01"] * 40_000)] * 100),
+        array([array([b"\x80"] * 40_000)] * 100),
+        array([array([b"\x91\x90"] * 40_000)] * 50),
+        array([array([b"\xd4\x01\x01"] * 1_000)] * 1_000),
+        array([array([b"\xd6\xff\x01\x01\x01\x01"] * 1_000)] * 600),
+    ],
+    ids=["lists", "nested", "numbers", "maps", "deep", "extensions", "instants"],
+)
+def test_a_frame_of_too_many_values_is_refused_before_they_are_made(frame: bytes) -> None:
+    """As one frame of 4 MiB they kept the front's loop for more than a second: its leader lost the office."""
+    assert len(frame) <= p.FRAME_BYTES_MAX
+    with pytest.raises(p.ProtocolError, match=r"values|exceeds|extension"):
+        p.decode(frame, values_max=p.FRAME_VALUES_MAX)
+
+
+def test_the_largest_hello_and_the_largest_page_of_what_ran_are_taken() -> None:
+    held = tuple((agent_bounds.COUNT_MAX - n, "running") for n in range(agent_bounds.HELD_MAX))
+    texts = {str(n): "x" * agent_bounds.LETTERS_MAX for n in range(100)}
+    hello = dataclasses.replace(HandAgent("http://nobody").unsigned(), held=held, labels=texts)
+    row = tuple(range(12))
+    ran = p.Ran(1, (row,) * p.RAN_ROWS_MAX, False, tuple(range(agent_bounds.HELD_MAX)))
+    for message in (hello, ran):
+        assert p.decode(p.encode([message]), values_max=p.FRAME_VALUES_MAX) == [message]
+
+
 # ---- over the socket
 
 

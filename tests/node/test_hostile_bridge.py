@@ -119,3 +119,20 @@ def test_every_question_of_the_front_is_one_that_the_core_takes() -> None:
     """One that it does not know costs the front its connection, and so the node."""
     asked = set(re.findall(r'_ask\("(\w+)"', inspect.getsource(link)))
     assert asked == set(bridge._QUESTIONS)
+
+
+def test_every_word_of_the_front_is_one_that_the_core_takes() -> None:
+    said = set(re.findall(r'_send,? ?\(?\["(\w+)"', inspect.getsource(link)))
+    assert said == set(bridge.FROM_FRONT)
+
+
+def test_damage_that_a_reader_met_is_looked_for_and_costs_the_front_nothing(
+    alone: Alone, caplog: pytest.LogCaptureFixture
+) -> None:
+    alone.until(lambda: not alone.core._state.inspection.is_on)
+    with alone.front("front") as front:
+        front.say(["damaged", "a reader met: a page that is none"])
+        front.until(lambda: "the state was looked at and is sound: a reader met" in caplog.text)
+        front.say(frame("front", 1))
+        front.until(lambda: answered(front, 1))
+        assert not front.is_dropped
