@@ -380,6 +380,8 @@ class Store:
         try:
             target.execute("PRAGMA journal_mode=OFF")
             target.execute("PRAGMA synchronous=OFF")
+            # What is copied goes to the file, where it is synced by stretches, and not to a cache first.
+            target.execute(f"PRAGMA cache_size={_COPY_PAGES}")
             if self.writer:
                 with self._standstill.calling:
                     self._copy_pages(target, path)

@@ -164,8 +164,7 @@ MUTANTS = (
         (
             (
                 "agent.spooler",
-                "        return self._lease_until if spooled.command.kill_on_lease_end "
-                "and not spooled.cause else now + 1e9\n",
+                "        return self._lease_until if ends else now + 1e9\n",
                 "        return now + 1e9\n",
             ),
         ),
