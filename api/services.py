@@ -12,7 +12,6 @@ from api.commits import ENDS, STARTS, Commits, RunWatch
 from api.event_feed import EventFeed
 from api.gateway import Gateway
 from api.head_start import HeadStart
-from api.lane import Lane
 from api.metrics import Metrics
 from api.placement import CompiledJobs, Places
 from api.ports import ApiSettings, Committed, Scheduler
@@ -35,7 +34,6 @@ class Services:
     feed: EventFeed
     compiled: CompiledJobs = field(default_factory=CompiledJobs)
     head_start: HeadStart = field(default_factory=HeadStart)
-    lane: Lane = field(default_factory=Lane)
     run_ends: RunWatch = field(default_factory=lambda: RunWatch(ENDS))
     run_starts: RunWatch = field(default_factory=lambda: RunWatch(STARTS))
     turns: Turns = field(default_factory=Turns)

@@ -1,9 +1,10 @@
-"""Reads that may be long, in threads beside the loop.
+"""Reads that may be long, and large bodies, in threads beside the loop.
 
 Rules: a few at a time, the others wait in line. The threads share the interpreter with the loop: forty that
 compute would leave it a fortieth. What may take many seconds (a proof of the ledger) has a line of its own,
-so that pages do not wait for it. A long document is encoded here, item by item: the encoder holds the
-interpreter from its beginning to its end.
+so that pages do not wait for it; so have bodies, of which no more wait than are judged within some seconds.
+A long document is encoded here, item by item: the encoder holds the interpreter from its beginning to its
+end.
 """
 
 from __future__ import annotations
@@ -18,23 +19,31 @@ from anyio.lowlevel import RunVar
 from starlette.responses import Response
 
 from api.connection import leave_if_gone
+from api.ports import OverloadedError
+
+INLINE_BYTES = 8 << 10  #: a body up to this is judged in the loop: some milliseconds at most
 
 T = TypeVar("T")
 
 
 class Line:
-    """So many threads at a time; one such line in each event loop."""
+    """So many threads at a time, and so many who wait; one such line in each event loop."""
 
-    def __init__(self, name: str, most: int) -> None:
+    def __init__(self, name: str, most: int, *, waiting_max: int | None = None) -> None:
+        self._name = name
         self._most = most
+        self._waiting_max = waiting_max
         self._limiter: RunVar[anyio.CapacityLimiter] = RunVar(f"cronclave.{name}")
 
     async def run(self, function: Callable[[], T]) -> T:
+        """What `function` returns. Raises OverloadedError when too many wait already."""
         try:
             limiter = self._limiter.get()
         except LookupError:
             limiter = anyio.CapacityLimiter(self._most)
             self._limiter.set(limiter)
+        if self._waiting_max is not None and limiter.statistics().tasks_waiting >= self._waiting_max:
+            raise OverloadedError(f"{self._waiting_max} {self._name} wait already")
 
         def work() -> T:
             leave_if_gone()
@@ -45,12 +54,18 @@ class Line:
 
 READS = Line("reads", 2)
 LONG_READS = Line("long-reads", 1)
+BODIES = Line("large bodies", 1, waiting_max=20)
 COPIES = Line("copies", 20)  #: of the state, on their way to clients: they wait for the disk
 
 
 async def in_thread(function: Callable[..., Any], *arguments: Any, line: Line = READS) -> Any:
     """Run a read that may be long where it does not hold up the loop."""
     return await line.run(lambda: function(*arguments))
+
+
+async def judge_body(body_bytes: int, function: Callable[[], T]) -> T:
+    """Read or judge a body of this size; a large one where it does not hold up the loop."""
+    return function() if body_bytes <= INLINE_BYTES else await BODIES.run(function)
 
 
 async def read_reply(read: Callable[[], Mapping[str, Any]], *, line: Line = READS) -> Response:

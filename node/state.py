@@ -23,7 +23,7 @@ from node.write_ahead import WriteAhead
 from scheduler.formats import NewerFormatError
 from scheduler.machine import AppliedEntry, Machine
 from scheduler.machine.context import ROOM
-from scheduler.store import slices, soundness
+from scheduler.store import row_digests, soundness
 from scheduler.store.connection import Error, Store, is_damage, is_of_disk
 
 FILE = "state.db"
@@ -63,9 +63,9 @@ class ReplicatedState:
         self.marks: dict[int, bytes] = {}  #: log index → hash of the state there
         self.slices: dict[int, bytes] = {}  #: log index → digest of the rows that a Compare named there
         self.slice_names: dict[int, str] = {}  #: log index → what rows these are
-        self.next_slice = slices.BEGIN  #: where the next Compare goes on
+        self.next_slice = row_digests.BEGIN  #: where the next Compare goes on
         self.slices_compared = self.rounds_compared = 0  #: since the start
-        self._rows: slices.Reader | None = None
+        self._rows: row_digests.Reader | None = None
         self._met_by_a_copy = ""  #: damage, by a helper thread
         self.inspection = Inspection(spawn)
         self._generation = self._current()
@@ -192,11 +192,11 @@ class ReplicatedState:
     def _compare(self, index: int, place: bytes) -> None:
         """Read the slice as it is at this entry: nothing else is applied meanwhile."""
         if self._rows is None:
-            self._rows = slices.Reader(self.path)
+            self._rows = row_digests.Reader(self.path)
         found = self._rows.slice(place)
         self.next_slice = found.next
         self.slices_compared += 1
-        self.rounds_compared += found.next == slices.BEGIN
+        self.rounds_compared += found.next == row_digests.BEGIN
         self.slices[index] = found.digest
         self.slice_names[index] = f"{found.first} to {found.last}" if found.last else f"from {found.first} on"
         if len(self.slices) > SLICES_KEPT:

@@ -437,7 +437,7 @@ class Compare:
     """No effect: every node reads the rows from this place on at exactly this entry, so that they can be
     compared."""
 
-    place: bytes  #: see scheduler.store.slices; empty: from the beginning
+    place: bytes  #: see scheduler.store.row_digests; empty: from the beginning
 
 
 Command = (

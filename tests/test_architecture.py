@@ -41,7 +41,7 @@ OWNERS = {
     "pytest": ("chaos/pytest_plugin.py",),
     "fastapi": ("api/",),
     "starlette": ("api/",),
-    "anyio": ("api/threads.py", "api/lane.py"),
+    "anyio": ("api/threads.py",),
     "uvicorn": ("api/", "node/front.py"),
     "uvloop": ("node/front.py",),
     "prometheus_client": ("api/metrics.py",),

@@ -13,7 +13,7 @@ from api.job_bodies import documents, writable
 from api.outcomes import expect_ok, need_proposable
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services, services_of
-from api.threads import in_thread
+from api.threads import in_thread, judge_body
 from scheduler.commands import JobSeed, PutJobs
 from scheduler.model import Job, JobError, parse_job, seed
 from scheduler.store import pages
@@ -32,9 +32,9 @@ async def apply_jobs(request: Request) -> Response:
     services, call = services_of(request), call_of(request)
     call.need(access.EDIT)
     size = len(call.body)
-    given, dry, source = await services.lane.run(size, lambda: _content(call))
+    given, dry, source = await judge_body(size, lambda: _content(call))
     now_ms = services.scheduler.now_ms()
-    seeds = await services.lane.run(size, lambda: _seeds(call, given, now_ms))
+    seeds = await judge_body(size, lambda: _seeds(call, given, now_ms))
     diff = await in_thread(_diff, services, seeds)
     key, body = call.idempotency()
     command = PutJobs(tuple(seeds), now_ms, call.actor, key, body, source)

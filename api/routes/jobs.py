@@ -20,7 +20,7 @@ from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
 from api.routes import jobs_hot
 from api.services import Services, services_of
-from api.threads import in_thread
+from api.threads import in_thread, judge_body
 from api.views import revision_json
 from scheduler.commands import DeleteJob, PauseJob, ResumeJob
 from scheduler.store import pages
@@ -51,7 +51,7 @@ async def create_job(request: Request) -> Response:
     """Create a job; 409 when the name is taken."""
     services, call = services_of(request), call_of(request)
     call.need(access.EDIT)
-    job = await services.lane.run(len(call.body), lambda: to_job(call, one_document(call)))
+    job = await judge_body(len(call.body), lambda: to_job(call, one_document(call)))
     if call.flag("dry_run"):
         return jobs_hot.dry_run(services, call, job, 0)
     return await jobs_hot.write_job(services, call, job, 0)

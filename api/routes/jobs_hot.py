@@ -1,7 +1,7 @@
 """The two hot writes: put a job, run a job. Called by the door itself, so nothing here may use FastAPI's
 request.
 
-One proposal each, one small read after it in the loop; no threads, no response models.
+One proposal each, one small read after it in the loop; no thread but for a large body, no response models.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from api.outcomes import expect_ok, need_proposable
 from api.parameters import need_known
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services
+from api.threads import judge_body
 from scheduler.commands import PutJobs, RunJob
 from scheduler.model import Job, JobError, canonical, parse_params, seed
 from scheduler.store import pages
@@ -50,7 +51,7 @@ async def put_job(services: Services, call: Call, name: str) -> Response:
     """PUT /v1/jobs/{name}"""
     need_known(call, PUT_PARAMETERS)
     call.need(access.EDIT)
-    job = await services.lane.run(len(call.body), lambda: to_job(call, one_document(call), name=name))
+    job = await judge_body(len(call.body), lambda: to_job(call, one_document(call), name=name))
     if_revision = precondition(call)
     if if_revision is None and call.headers.get("if-match") == "*":
         with services.scheduler.read() as store:

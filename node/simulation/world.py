@@ -23,7 +23,7 @@ from scheduler.commands import CancelRun, Command, Lead, Outcome, PauseJob, PutJ
 from scheduler.machine import AppliedEntry
 from scheduler.model import parse_job, seed
 from scheduler.store import attempts as attempt_rows
-from scheduler.store.slices import slices_of
+from scheduler.store.row_digests import slices_of
 from scheduler.verify import verify
 
 AGENTS = 3

@@ -15,7 +15,7 @@ import pytest
 
 from api.app import Api
 from api.commits import STARTS, RunWatch
-from api.ports import Committed
+from api.ports import Committed, OverloadedError
 from api.threads import Line, encode
 from api.turns import Turns
 from node.index_watch import IndexWatch
@@ -95,6 +95,21 @@ async def test_threads_work_a_few_at_a_time() -> None:
 
     await asyncio.gather(*(line.run(work) for _ in range(20)))
     assert most <= 2
+
+
+async def test_who_finds_too_many_waiting_is_sent_away() -> None:
+    line = Line("bodies", 1, waiting_max=2)
+    go = threading.Event()
+
+    works = [asyncio.create_task(line.run(lambda: go.wait(DEADLINE_S))) for _ in range(4)]
+    async with asyncio.timeout(DEADLINE_S):
+        while not works[3].done():
+            await asyncio.sleep(0)
+    go.set()
+
+    assert await asyncio.gather(*works[:3]) == [True] * 3
+    with pytest.raises(OverloadedError, match="2 bodies wait already"):
+        await works[3]
 
 
 def test_a_document_that_is_encoded_piece_by_piece_is_the_same() -> None:

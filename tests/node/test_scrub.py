@@ -21,7 +21,7 @@ from node.state import SLICES_KEPT, ReplicatedState
 from scheduler import codec
 from scheduler.commands import Compare
 from scheduler.store import soundness
-from scheduler.store.slices import BEGIN, BYTES_MAX, ROWS_MAX, slices_of
+from scheduler.store.row_digests import BEGIN, BYTES_MAX, ROWS_MAX, slices_of
 from tests.node.damaged import INDEX_LEAF, PAGE_BYTES, flip, pages_of, place_of
 
 CLUSTER = "c0ffee"
