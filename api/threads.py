@@ -33,6 +33,7 @@ class Line:
         self._name = name
         self._most = most
         self._waiting_max = waiting_max
+        self._present = 0  #: at work and waiting
         self._limiter: RunVar[anyio.CapacityLimiter] = RunVar(f"cronclave.{name}")
 
     async def run(self, function: Callable[[], T]) -> T:
@@ -42,14 +43,18 @@ class Line:
         except LookupError:
             limiter = anyio.CapacityLimiter(self._most)
             self._limiter.set(limiter)
-        if self._waiting_max is not None and limiter.statistics().tasks_waiting >= self._waiting_max:
+        if self._waiting_max is not None and self._present >= self._most + self._waiting_max:
             raise OverloadedError(f"{self._waiting_max} {self._name} wait already")
 
         def work() -> T:
             leave_if_gone()
             return function()
 
-        return await anyio.to_thread.run_sync(work, limiter=limiter)
+        self._present += 1
+        try:
+            return await anyio.to_thread.run_sync(work, limiter=limiter)
+        finally:
+            self._present -= 1
 
 
 READS = Line("reads", 2)
