@@ -9,8 +9,8 @@
 3. Output passes through a pipe, so that its limit holds: what exceeds it is read and thrown away, with a mark
    in the file and a word in the exit's detail; the work itself goes on. The tail is of the last bytes
    written, kept or not. No output, no file. A full disk costs output, never the work.
-4. posix_spawn, no interpreter per attempt. The working directory and the umask are set around the spawn: the
-   spooler has one thread. Where the lease must kill, setpriv (util-linux) adds PDEATHSIG: it dies with the
+4. posix_spawn, no interpreter per attempt. The working directory, the umask and the limit of open files are set
+   around the spawn: the spooler has one thread. Where the lease must kill, setpriv (util-linux) adds PDEATHSIG: it dies with the
    spooler.
 """
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,14 +68,16 @@ def _wrapped(command: Command) -> list[str]:
     return [_SETPRIV, *options, "--", *command.argv] if options else command.argv
 
 
-def _spawn(command: Command, stdin: int, output: int, umask: int) -> int:
+def _spawn(command: Command, stdin: int, output: int, umask: int, files: tuple[int, int]) -> int:
     cwd = command.cwd or "/"
     try:
         os.chdir(cwd)
     except (OSError, ValueError) as error:
         raise StartFailed(f"cwd {cwd!r}: {getattr(error, 'strerror', error)}") from error
     own_umask = os.umask(umask)
+    own_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, files)
         # Checked before setpriv hides it behind its own exit code.
         executable = _executable(command.argv[0], command.environment.get("PATH", ""), cwd)
         argv = _wrapped(command)
@@ -96,6 +99,7 @@ def _spawn(command: Command, stdin: int, output: int, umask: int) -> int:
     except ValueError as error:  # a NUL in an argument or the environment
         raise StartFailed(f"{command.argv[0]!r}: {error}") from error
     finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, own_files)
         os.umask(own_umask)
         os.chdir("/")
 
@@ -108,8 +112,10 @@ class Spooled:
         "command", "kill_at", "leave_until", "pid", "pipe", "started_boot_ms", "started_ms", "timeout_at",
     )  # fmt: skip
 
-    def __init__(self, command: Command, root: Path, null: int, umask: int) -> None:
-        """Start it; raises StartFailed."""
+    def __init__(
+        self, command: Command, root: Path, null: int, umask: int, files: tuple[int, int]
+    ) -> None:
+        """Start it; raises StartFailed. `umask` and `files` (open ones, soft and hard) are the work's own."""
         self.attempt = command.attempt
         self.command = command
         self.cause = ""  #: why it is being ended: timeout | cancelled | gone
@@ -120,17 +126,17 @@ class Spooled:
         self._truncated = False
         self._tail = bytearray()
         stdin = null
-        if command.stdin is not None:
-            stdin = os.memfd_create("stdin", os.MFD_CLOEXEC)
-            with open(stdin, "wb", closefd=False) as file:
-                file.write(command.stdin.encode("utf-8", "surrogateescape"))
-            os.lseek(stdin, 0, os.SEEK_SET)
         self.pipe, write_end = os.pipe2(os.O_CLOEXEC)
         self.started_ms = wall_ms()
         self.started_boot_ms = boot_ms()
         try:
-            self.pid = _spawn(command, stdin, write_end, umask)
-        except StartFailed:
+            if command.stdin is not None:
+                stdin = os.memfd_create("stdin", os.MFD_CLOEXEC)
+                with open(stdin, "wb", closefd=False) as file:
+                    file.write(command.stdin.encode("utf-8", "surrogateescape"))
+                os.lseek(stdin, 0, os.SEEK_SET)
+            self.pid = _spawn(command, stdin, write_end, umask, files)
+        except BaseException:
             os.close(self.pipe)
             raise
         finally:

@@ -8,7 +8,9 @@
 3. It holds the lease: attempts with kill_on_lease_end end when the agent has not renewed it in time.
 4. One connection at a time; a new one replaces the old, of which nothing unread is acted on: its sender is
    dead, and a start that is acted on after the state was told would be one too many.
-5. One thread, no asyncio, few imports: `python -m agent.spooler --data DIR …` is up in some 30 ms.
+5. Descriptors never run out: of what the host allows, each attempt has its own and some are kept back. One
+   more than that is not started, with words; an agent that comes back is always let in.
+6. One thread, no asyncio, few imports: `python -m agent.spooler --data DIR …` is up in some 30 ms.
 
 Durations are CLOCK_BOOTTIME; a wait is at most a second while any runs: epoll's clock stands still in sleep.
 """
@@ -18,10 +20,12 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import resource
 import select
 import signal
 import socket
 import sys
+import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -41,6 +45,9 @@ LEASE_GRACE_MS = 5_000  #: scheduler.protocol.KILL_GRACE_MS: the leader waits no
 LOOK_MS = 20  #: between looks at a group that outlives its leader
 COMPACT_BYTES = 4 << 20
 REMEMBERED = 20_000
+FILES_WANTED = 1 << 16
+FILES_KEPT_BACK = 32  #: for the agent's connection, the journal, what a start needs for a moment
+FILES_PER_ATTEMPT = 2  #: its pipe, and its output once there is some
 _DETAILS = {
     "timeout": "the timeout passed",
     "cancelled": "",
@@ -61,6 +68,7 @@ class Spooler:
     ) -> None:
         self._idle_ms = idle_ms
         self._job_umask = job_umask
+        self._files, self._job_files = _more_files()
         self._output = data / "output"
         self._boot_id = boot_id
         self._installation = installation
@@ -222,7 +230,11 @@ class Spooler:
     # -- the agent
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:  # the host is out of descriptors, or the caller gave up: it comes again
+            time.sleep(LOOK_MS / 1000)
+            return
         if not is_ours(connection):
             connection.close()
             return
@@ -311,10 +323,14 @@ class Spooler:
         if boot_ms() > command.valid_until_boot_ms:
             self._ended(_unstarted(attempt, "gone", "the grant was void before the start"))
             return
+        if len(self._running) >= attempts_max(self._files):
+            why = f"{len(self._running)} attempts run here, and {self._files} open files allow no more (ulimit -n)"
+            self._ended(_unstarted(attempt, "start_failed", f"the agent's host: {why}"))
+            return
         self._records.append(_packed(_about(command)))
         self._write_records()
         try:
-            spooled = Spooled(command, self._output, self._null, self._job_umask)
+            spooled = Spooled(command, self._output, self._null, self._job_umask, self._job_files)
         except StartFailed as error:
             self._ended(_unstarted(attempt, "start_failed", str(error)))
             return
@@ -398,6 +414,25 @@ class Spooler:
         self._unsynced.clear()
         if written and self._journal.size > COMPACT_BYTES:
             self._compact()
+
+
+def _more_files() -> tuple[int, tuple[int, int]]:
+    """How many files this process may open from now on, and the limits that it was started with: its jobs'."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (OSError, ValueError):
+            wanted = soft
+    elif soft != resource.RLIM_INFINITY:
+        wanted = soft
+    return wanted, (soft, hard)
+
+
+def attempts_max(files: int) -> int:
+    """How many attempts run side by side where so many files may be open."""
+    return max(1, (files - FILES_KEPT_BACK) // FILES_PER_ATTEMPT)
 
 
 def _about(command: Command) -> list[Any]:

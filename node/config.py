@@ -15,6 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+TEXT_LETTERS_MAX = 1024  #: as in a hello between nodes
+ELECTION_TIMEOUT_MS_MAX = 60_000
+LOG_BYTES_MAX = 1 << 40
+
 
 class ConfigError(Exception):
     """What is wrong with the configuration, where, and what to do."""
@@ -99,14 +103,26 @@ _ENVIRONMENT = {
 }
 
 
+def is_text(value: object) -> bool:
+    """Not empty, and fit for a line of a log, a header and a hello (cluster.wire)."""
+    return isinstance(value, str) and 0 < len(value) <= TEXT_LETTERS_MAX and value.isprintable()
+
+
+def shown(value: object) -> str:
+    """For a refusal: no longer than a person reads."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}… ({len(text)} letters)"
+
+
 def parse_address(text: object, where: str) -> Address:
     """host:port or [v6]:port; raises ConfigError."""
     if isinstance(text, str):
         host, separator, port = text.rpartition(":")
         host = host.removeprefix("[").removesuffix("]")
-        if separator and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
+        is_number = len(port) <= 5 and port.isascii() and port.isdigit()
+        if separator and is_text(host) and is_number and 0 < int(port) < 65536:
             return Address(host, int(port))
-    raise ConfigError(f"{where}: {text!r} is no address; write host:port, such as 127.0.0.1:8321")
+    raise ConfigError(f"{where}: {shown(text)} is no address; write host:port, such as 127.0.0.1:8321")
 
 
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> NodeConfig:
@@ -142,6 +158,8 @@ def _refuse_unknown(path: Path, raw: dict[str, Any]) -> None:
         if not isinstance(raw.get(table, {}), dict):
             raise ConfigError(f"{path}: [{table}] must be a table")
         check(table, raw.get(table, {}), f"{table}.")
+    if not isinstance(raw.get("dial", {}), dict):
+        raise ConfigError(f"{path}: [dial] must be a table: node = \"host:port\"")
     if not isinstance(raw.get("members", {}), dict):
         raise ConfigError(f"{path}: [members] must be a table of tables")
     for name, member in raw.get("members", {}).items():
@@ -160,27 +178,35 @@ class _Reader:
         where = f"{table}.{key}" if table else key
         if value is None:
             raise ConfigError(f"{self._path}: {where} is missing")
-        if not isinstance(value, str) or not value:
-            raise ConfigError(f"{self._path}: {where} must be a non-empty string, not {value!r}")
-        return value
-
-    def _number(self, table: str, key: str, default: int, least: int) -> int:
-        value = self._raw.get(table, {}).get(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        if not is_text(value):
             raise ConfigError(
-                f"{self._path}: {table}.{key} must be a whole number of at least {least}, not {value!r}"
+                f"{self._path}: {where} must be a text of 1 to {TEXT_LETTERS_MAX} printable letters, "
+                f"not {shown(value)}"
+            )
+        return str(value)
+
+    def _number(self, table: str, key: str, default: int, least: int, most: int) -> int:
+        value = self._raw.get(table, {}).get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ConfigError(
+                f"{self._path}: {table}.{key} must be a whole number of at least {least} and at most {most}, "
+                f"not {shown(value)}"
             )
         return value
 
     def _flag(self, key: str) -> bool:
         value = self._raw.get(key, False)
         if not isinstance(value, bool):
-            raise ConfigError(f"{self._path}: {key} must be true or false, not {value!r}")
+            raise ConfigError(f"{self._path}: {key} must be true or false, not {shown(value)}")
         return value
 
     def _file(self, table: str, key: str) -> Path:
         file = self._path.parent / self._text(table, key)
-        if not file.is_file():
+        try:
+            there = file.is_file()
+        except OSError as error:  # a name that is too long, a folder that nobody may look into
+            raise ConfigError(f"{self._path}: {table}.{key}: {error.strerror}: {shown(str(file))}") from error
+        if not there:
             raise ConfigError(f"{self._path}: {table}.{key}: no file {file}")
         return file
 
@@ -207,13 +233,13 @@ class _Reader:
                 peer: parse_address(text, f"{self._path}: dial.{peer}")
                 for peer, text in self._raw.get("dial", {}).items()
             },
-            election_timeout_ms=self._number("raft", "election_timeout_ms", 300, 50),
+            election_timeout_ms=self._number("raft", "election_timeout_ms", 300, 50, ELECTION_TIMEOUT_MS_MAX),
             insecure=self._flag("insecure"),
             tls=self._tls(),
             http_cert=self._file("http", "cert") if has_https else None,
             http_key=self._file("http", "key") if has_https else None,
             bootstrap_token_sha256=self._token(),
-            log_bytes_max=self._number("raft", "log_bytes_max", 64 << 20, 1 << 16),
+            log_bytes_max=self._number("raft", "log_bytes_max", 64 << 20, 1 << 16, LOG_BYTES_MAX),
         )
         self._refuse_unsafe(config)
         if not config.url.startswith(f"{scheme}://"):
@@ -230,8 +256,15 @@ class _Reader:
         for name in self._raw.get("members", {}):
             table = self._raw["members"][name]
             for key in ("raft", "zone", "url"):
-                if not isinstance(table.get(key), str):
+                if key not in table:
                     raise ConfigError(f"{self._path}: members.{name}.{key} is missing")
+                if not is_text(table[key]):
+                    raise ConfigError(
+                        f"{self._path}: members.{name}.{key} must be a text of 1 to {TEXT_LETTERS_MAX} printable "
+                        f"letters, not {shown(table[key])}"
+                    )
+            if not is_text(name):
+                raise ConfigError(f"{self._path}: [members.NAME]: {shown(name)} is no name")
             members[name] = MemberConfig(
                 name,
                 parse_address(table["raft"], f"{self._path}: members.{name}.raft"),

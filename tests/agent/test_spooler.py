@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,23 @@ import pytest
 from agent import spooler as spooler_module
 from agent.clock import boot_ms
 from agent.spool_wire import Command, Unpacker, pack
-from agent.spooler import Spooler
+from agent.spooler import Spooler, attempts_max
 from tests.agent.fake_node import DEADLINE_S
 from tests.agent.host import REPOSITORY
 
 
 class Spool:
-    def __init__(self, data: Path, *options: str) -> None:
+    def __init__(self, data: Path, *options: str, prefix: Sequence[str] = ()) -> None:
         (data / "output").mkdir(parents=True, exist_ok=True)
         self.data = data
+        self._prefix = prefix
         self._options = options
         self.start()
 
     def start(self) -> None:
         self.process = subprocess.Popen(
             [
-                sys.executable, "-m", "agent.spooler", "--data", str(self.data), "--boot-id", "boot",
+                *self._prefix, sys.executable, "-m", "agent.spooler", "--data", str(self.data), "--boot-id", "boot",
                 "--installation", self.data.name, "--parent-pid", str(os.getpid()), *self._options,
             ],
             cwd=REPOSITORY,
@@ -307,3 +308,36 @@ def test_a_spooler_that_died_takes_its_running_work_and_leaves_what_was_left_beh
     finally:
         for pid in (pid for mark in (behind, inside, left) for pid in living(mark)):
             os.kill(pid, signal.SIGKILL)
+
+
+def test_attempts_that_take_all_open_files_are_refused_and_never_end_the_spooler(tmp_path: Path) -> None:
+    """Their output came while the agent was away and took the last descriptor: it ended in accept()."""
+    files, wanted = 96, 60
+    limited = ["sh", "-c", f'ulimit -n {files}; ulimit -S -n 48; exec "$@"', "sh"]
+    spool = Spool(tmp_path / "s", "--idle-ms", "300", prefix=limited)
+    spool.connect()
+    spool.expect("state")
+    go = tmp_path / "go"
+    line = f"until test -e {go}; do sleep 0.1; done; ulimit -S -n; exec sleep 60"
+    try:
+        for attempt in range(1, wanted + 1):
+            spool.tell(command(attempt, line, stdin="for a moment"))
+        most = attempts_max(files)
+        refused = [spool.expect("exit") for _ in range(wanted - most)]
+        assert {(end[6], "open files" in end[7]) for end in refused} == {("start_failed", True)}
+        spool.socket.close()
+        go.touch()
+        told = {tmp_path / "s" / "output" / "0" / f"{attempt}.log" for attempt in range(1, most + 1)}
+        deadline = time.monotonic() + DEADLINE_S
+        while not all(path.exists() and path.read_text() for path in told):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert {path.read_text() for path in told} == {"48\n"}, "the work has the limit of its host"
+        spool.connect()
+        assert len(spool.expect("state")[2]) == most
+        spool.tell(["end"])
+        assert spool.process.wait(DEADLINE_S) == 0
+    finally:
+        spool.socket.close()
+        spool.process.kill()
+        spool.process.wait()

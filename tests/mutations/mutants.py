@@ -49,9 +49,9 @@ MUTANTS = (
         (
             (
                 "agent.spooler",
-                "            spooled = Spooled(command, self._output, self._null, self._job_umask)\n",
-                "            Spooled(command, self._output, self._null, self._job_umask)\n"
-                "            spooled = Spooled(command, self._output, self._null, self._job_umask)\n",
+                "            spooled = Spooled(command, self._output, self._null, self._job_umask, self._job_files)\n",
+                "            Spooled(command, self._output, self._null, self._job_umask, self._job_files)\n"
+                "            spooled = Spooled(command, self._output, self._null, self._job_umask, self._job_files)\n",
             ),
         ),
         QUIET,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from node import config as config_module
 from node.config import ConfigError, load_config
 
 GOOD = """
@@ -51,7 +52,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         ('listen = "127.0.0.1:8322"', 'listen = "8322"', "raft.listen: '8322' is no address"),
         ('listen = "127.0.0.1:8322"', 'listen = "127.0.0.1:99999"', "is no address"),
         ('cluster = "c1"', "", "cluster is missing"),
-        ('cluster = "c1"', "cluster = 7", "cluster must be a non-empty string, not 7"),
+        ('cluster = "c1"', "cluster = 7", "cluster must be a text of 1 to 1024 printable letters, not 7"),
         ("[members.n1]", "[members.n2]", "[members.n1] is missing"),
         ('listen = "127.0.0.1:8322"', 'listen = "10.0.0.1:8322"', "reachable from other hosts without TLS"),
         ('listen = "127.0.0.1:8321"', 'listen = "0.0.0.0:8321"', "reachable from other hosts without TLS"),
@@ -79,3 +80,40 @@ def test_beyond_loopback_is_allowed_when_told(tmp_path: Path) -> None:
     text = GOOD.replace('listen = "127.0.0.1:8322"', 'listen = "10.0.0.1:8322"', 1)
     config = load_config(write(tmp_path, "insecure = true\n" + text), {})
     assert not config.raft.loopback
+
+
+ODD = [
+    '""', '"x"', r'"a\nb"', r'"\u0000"', r'"\u202e"', "0", "-1", "1e308", "nan", "true", "[]", "[1]", "{}", "{a = 1}",
+    "1979-05-27", "9" * 400, '"127.0.0.1:0"', f'"127.0.0.1:{"1" * 5_000}"', '":80"', '"host:١"', f'"{"y" * 100_000}"',
+]  # fmt: skip
+SETTINGS = [
+    *(f"{table}.{key}" for table, keys in config_module._SETTINGS.items() if table for key in keys),
+    *config_module._SETTINGS[""],
+    "dial.n2",
+]
+
+
+@pytest.mark.parametrize("setting", [name.replace("members.", "members.n1.") for name in SETTINGS])
+def test_whatever_a_setting_says_it_is_taken_or_refused_with_words(tmp_path: Path, setting: str) -> None:
+    """And what is taken can be a hello's, which the other nodes judge."""
+    table, _, key = setting.rpartition(".")
+    for value in ODD:
+        lines = [] if table else [f"{key} = {value}"]
+        here = ""
+        for line in GOOD.splitlines():
+            here = line.strip("[]") if line.startswith("[") else here
+            if here != table or not line.startswith(f"{key} ="):
+                lines.append(line)
+            if table and line == f"[{table}]":
+                lines.append(f"{key} = {value}")
+        if table and f"[{table}]" not in lines:
+            lines += [f"[{table}]", f"{key} = {value}"]
+        try:
+            config = load_config(write(tmp_path, "\n".join(lines)), {})
+        except ConfigError as error:
+            assert len(str(error)) < 2_000
+        else:
+            for text in (config.cluster, config.name, config.zone, config.url, str(config.raft_address)):
+                assert text.isprintable()
+                assert len(text) <= 1024
+            assert "\0" not in str(config.data)
