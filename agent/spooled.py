@@ -9,9 +9,9 @@
 3. Output passes through a pipe, so that its limit holds: what exceeds it is read and thrown away, with a mark
    in the file and a word in the exit's detail; the work itself goes on. The tail is of the last bytes
    written, kept or not. No output, no file. A full disk costs output, never the work.
-4. posix_spawn, no interpreter per attempt. The working directory, the umask and the limit of open files are set
-   around the spawn: the spooler has one thread. Where the lease must kill, setpriv (util-linux) adds PDEATHSIG: it dies with the
-   spooler.
+4. posix_spawn, no interpreter per attempt. The working directory, the umask and the limit of open files are
+   set around the spawn: the spooler has one thread. Where the lease must kill, setpriv (util-linux) adds
+   PDEATHSIG: it dies with the spooler.
 """
 
 from __future__ import annotations
@@ -112,9 +112,7 @@ class Spooled:
         "command", "kill_at", "leave_until", "pid", "pipe", "started_boot_ms", "started_ms", "timeout_at",
     )  # fmt: skip
 
-    def __init__(
-        self, command: Command, root: Path, null: int, umask: int, files: tuple[int, int]
-    ) -> None:
+    def __init__(self, command: Command, root: Path, null: int, umask: int, files: tuple[int, int]) -> None:
         """Start it; raises StartFailed. `umask` and `files` (open ones, soft and hard) are the work's own."""
         self.attempt = command.attempt
         self.command = command

@@ -324,7 +324,7 @@ class Spooler:
             self._ended(_unstarted(attempt, "gone", "the grant was void before the start"))
             return
         if len(self._running) >= attempts_max(self._files):
-            why = f"{len(self._running)} attempts run here, and {self._files} open files allow no more (ulimit -n)"
+            why = f"{len(self._running)} attempts run, {self._files} open files (ulimit -n) allow no more"
             self._ended(_unstarted(attempt, "start_failed", f"the agent's host: {why}"))
             return
         self._records.append(_packed(_about(command)))
@@ -417,7 +417,7 @@ class Spooler:
 
 
 def _more_files() -> tuple[int, tuple[int, int]]:
-    """How many files this process may open from now on, and the limits that it was started with: its jobs'."""
+    """How many files this process may open from now on, and the limits that it was started with, for jobs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -22,7 +22,8 @@ from api import recount
 from api.access import Principal
 from api.agent_bounds import cut, why_unsound
 from api.agent_hello import unsound_hello, why_not_its_token, why_refused
-from api.agent_ownership import strangers
+from api.agent_ownership import relevant, strangers
+from api.lane import INLINE_BYTES
 from api.ports import NoLeaderError, OverloadedError, UnavailableError
 from scheduler import protocol as p
 from scheduler.commands import Command, ConnectAgent, Finish, Outcome, ReportRunning, Start
@@ -189,6 +190,8 @@ class AgentSession:
         if data is None:
             self.leave("refused", "text frames are not part of this protocol")
             return None
+        if len(data) > INLINE_BYTES:
+            await self._gateway.turns.mine()
         try:
             return p.decode(data, values_max=p.FRAME_VALUES_MAX)
         except p.ProtocolError as error:
@@ -231,6 +234,11 @@ class AgentSession:
             if untold is not None:
                 self.leave("refused", untold)
                 return False
+        try:
+            held = await relevant(self._scheduler, hello)
+        except _RETRY as error:
+            self.leave("no_quorum", str(error)[:500])
+            return False
         command = ConnectAgent(
             name=hello.name,
             installation=hello.installation,
@@ -242,7 +250,7 @@ class AgentSession:
             slots=hello.slots,
             version=hello.software,
             node=status.node,
-            held=hello.held,
+            held=held,
             cloud_id=hello.cloud_id,
         )
         try:

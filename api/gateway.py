@@ -34,6 +34,7 @@ from api.crowd import client_of
 from api.placement import CompiledJobs
 from api.ports import ApiSettings, Committed, NoLeaderError, OverloadedError, Scheduler, UnavailableError
 from api.problems import Problem
+from api.turns import Turns
 from scheduler import events as e
 from scheduler import protocol as p
 from scheduler.commands import DisconnectAgent
@@ -64,6 +65,7 @@ class Gateway:
         self.settings = settings
         self.access = access or Access(scheduler)
         self.compiled = CompiledJobs()
+        self.turns = Turns()  #: of those that have a large frame to read
         self.sessions: dict[int, AgentSession] = {}  #: agent's id in the state → its registered session
         self._open: set[AgentSession] = set()  #: every socket, registered or not
         self._tasks: set[asyncio.Task[None]] = set()

@@ -159,7 +159,7 @@ def _refuse_unknown(path: Path, raw: dict[str, Any]) -> None:
             raise ConfigError(f"{path}: [{table}] must be a table")
         check(table, raw.get(table, {}), f"{table}.")
     if not isinstance(raw.get("dial", {}), dict):
-        raise ConfigError(f"{path}: [dial] must be a table: node = \"host:port\"")
+        raise ConfigError(f'{path}: [dial] must be a table: node = "host:port"')
     if not isinstance(raw.get("members", {}), dict):
         raise ConfigError(f"{path}: [members] must be a table of tables")
     for name, member in raw.get("members", {}).items():
@@ -260,8 +260,8 @@ class _Reader:
                     raise ConfigError(f"{self._path}: members.{name}.{key} is missing")
                 if not is_text(table[key]):
                     raise ConfigError(
-                        f"{self._path}: members.{name}.{key} must be a text of 1 to {TEXT_LETTERS_MAX} printable "
-                        f"letters, not {shown(table[key])}"
+                        f"{self._path}: members.{name}.{key} must be a text of 1 to {TEXT_LETTERS_MAX} "
+                        f"printable letters, not {shown(table[key])}"
                     )
             if not is_text(name):
                 raise ConfigError(f"{self._path}: [members.NAME]: {shown(name)} is no name")

@@ -34,8 +34,9 @@ class Spool:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [
-                *self._prefix, sys.executable, "-m", "agent.spooler", "--data", str(self.data), "--boot-id", "boot",
-                "--installation", self.data.name, "--parent-pid", str(os.getpid()), *self._options,
+                *self._prefix, sys.executable, "-m", "agent.spooler", "--data", str(self.data),
+                "--boot-id", "boot", "--installation", self.data.name, "--parent-pid", str(os.getpid()),
+                *self._options,
             ],
             cwd=REPOSITORY,
         )  # fmt: skip

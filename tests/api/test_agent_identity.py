@@ -9,7 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from api import agent_bounds
+from api.agent_ownership import relevant
 from api.app import Api
+from api.ports import NoLeaderError
 from scheduler import protocol as p
 from scheduler.store import pages
 from tests.api.served import HandAgent, key_of, served, session
@@ -228,3 +231,40 @@ async def test_an_agent_by_an_administrators_token_is_warned_of(
     async with HandAgent(url) as agent:
         assert isinstance(await agent.hello(session=session(2)), p.Welcome)
     assert "agent agent-1 has an administrator's token" in caplog.text
+
+
+# -- what it holds
+
+
+@pytest.mark.parametrize(("word", "state"), [("running", "granted"), ("gone", "lost")])
+async def test_of_many_attempts_that_an_agent_holds_its_own_ones_are_told_to_the_cluster(
+    url: str, client: httpx2.AsyncClient, node: SingleNode, word: str, state: str
+) -> None:
+    """40,000 of nobody's in one command kept the cores from each other for as long as an election takes."""
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        attempt = assign(node, await a_run(client), welcome.agent)
+        await agent.send(p.Claim(attempt, "claim"))
+        await agent.expect(p.Grant)
+    many = tuple((attempt + n, word) for n in range(agent_bounds.HELD_MAX))
+
+    again = HandAgent(url)
+    again.session = session(2)
+    assert await relevant(node, again.unsigned(held=many)) == ((attempt, word),)
+    node.quorum = False
+    with pytest.raises(NoLeaderError):
+        await relevant(node, again.unsigned(held=many))
+    assert await relevant(node, again.unsigned(held=many[:10])) == many[:10]
+    node.quorum = True
+
+    async with again:
+        assert isinstance(await again.hello(held=many), p.Welcome)
+    with node.read() as store:
+        (row,) = pages.attempts_of(store, [await run_of(client)])
+    assert row.state == state
+
+
+async def run_of(client: httpx2.AsyncClient) -> int:
+    number: int = (await client.get("/v1/runs")).json()["items"][0]["id"]
+    return number

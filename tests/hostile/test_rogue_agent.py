@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from api.agent_bounds import HELD_MAX
 from bench.cluster import Cluster, wait_for
 from scheduler import protocol as p
 from tests.api.served import HandAgent, key_of, session
@@ -180,3 +181,30 @@ def test_a_token_that_is_withdrawn_ends_its_agents(besieged: Cluster) -> None:
                 pass
 
     asyncio.run(leaves())
+
+
+def test_frames_of_millions_of_values_and_hellos_that_hold_all_they_may_cost_nobody_the_office(
+    besieged: Cluster, fleet_token: str, at_work: int
+) -> None:
+    """The fronts' loop unpacked one for more than a second; the cores applied the other for 300 ms."""
+    lists = p.FRAME_BYTES_MAX - 6
+    frame = b"\x91\xdd" + lists.to_bytes(4, "big") + b"\x90" * lists
+    held = tuple(((1 << 40) + n, "gone") for n in range(HELD_MAX))
+
+    async def unpacked() -> None:
+        for _ in range(5):
+            async with rogue(besieged, fleet_token) as agent:
+                assert agent.socket is not None
+                await agent.socket.send(frame)
+                assert isinstance(await agent.expect(p.Leave), p.Leave)
+
+    async def hellos(lane: int) -> None:
+        for number in range(5):
+            name = f"rogue-{lane}-{number}"
+            async with rogue(besieged, fleet_token, name, key=name) as agent:
+                assert isinstance(await said(agent, held=held), p.Welcome)
+
+    async def all_of_it() -> None:
+        await asyncio.gather(*[unpacked() for _ in range(3)], *[hellos(lane) for lane in range(3)])
+
+    asyncio.run(all_of_it())

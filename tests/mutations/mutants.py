@@ -49,9 +49,11 @@ MUTANTS = (
         (
             (
                 "agent.spooler",
-                "            spooled = Spooled(command, self._output, self._null, self._job_umask, self._job_files)\n",
+                "            spooled = Spooled("
+                "command, self._output, self._null, self._job_umask, self._job_files)\n",
                 "            Spooled(command, self._output, self._null, self._job_umask, self._job_files)\n"
-                "            spooled = Spooled(command, self._output, self._null, self._job_umask, self._job_files)\n",
+                "            spooled = Spooled("
+                "command, self._output, self._null, self._job_umask, self._job_files)\n",
             ),
         ),
         QUIET,
