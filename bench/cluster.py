@@ -381,9 +381,8 @@ def write_node_config(
         "raft": {"listen": node.raft, **(raft or {})},
         "auth": {"bootstrap_token_sha256": digest},
     }
-    for member in members:
-        tables[f"members.{member.name}"] = {"raft": member.raft, "zone": member.zone, "url": member.url}
-    write_toml(node.config, {"cluster": uid, **(extra or {})}, tables)
+    tables["members"] = {m.name: {"raft": m.raft, "zone": m.zone, "url": m.url} for m in members}
+    write_toml(node.config, {"cluster": uid, **(extra or {}), **tables})
 
 
 @contextmanager

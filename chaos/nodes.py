@@ -72,13 +72,11 @@ def write_node_config(
     }
     for table, settings in node.settings.items():
         tables[table] = {**tables.get(table, {}), **settings}
-    for member in members:
-        tables[f"members.{member.name}"] = {
-            "raft": member.raft,
-            "zone": member.zone,
-            "url": member.advertised,
-        }
+    tables["members"] = {
+        member.name: {"raft": member.raft, "zone": member.zone, "url": member.advertised}
+        for member in members
+    }
     if node.dial:
         tables["dial"] = node.dial
     os.makedirs(node.data, mode=0o700, exist_ok=True)
-    write_toml(node.config, top, tables)
+    write_toml(node.config, top | tables)

@@ -10,7 +10,6 @@ Rules:
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import signal
 import subprocess
@@ -21,6 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+import tomli_w
 
 T = TypeVar("T")
 
@@ -200,14 +201,8 @@ class Program:
         return tail_of(self.log)
 
 
-def write_toml(
-    path: Path, settings: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]] | None = None
-) -> None:
-    """A configuration, readable by its owner alone. JSON's strings, numbers, booleans and lists are TOML's
-    too."""
-    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
-    for name, table in (tables or {}).items():
-        lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+def write_toml(path: Path, document: Mapping[str, Any]) -> None:
+    """A configuration, readable by its owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text(tomli_w.dumps(document))

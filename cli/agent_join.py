@@ -6,13 +6,12 @@ Its secret is made here and only its hash is told, so the request may be repeate
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from pathlib import Path
 
 import click
 
-from cli.dev.layout import write_private
+from cli.dev.layout import toml, write_private
 from cli.exits import CONFLICT, Failure
 from cli.founding import read_text
 from cli.join_token import decode, join
@@ -63,7 +62,6 @@ def agent_join(name: str, token: str, zone: str, pool: str, slots: int, data: Pa
     if reply["ca"]:
         write_private(directory / "ca.pem", reply["ca"])
         settings["ca"] = str(directory / "ca.pem")
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
-    write_private(config, "\n".join(lines) + "\n")
+    write_private(config, toml(settings))
     click.echo(f"{name} has joined; its configuration is {config}")
     click.echo(f"start it with: cronclave agent --config {config}")

@@ -119,17 +119,19 @@ def node_toml(
     data: str = "data",
 ) -> str:
     """A node's configuration. `members`: name, raft, zone and url of each."""
-    tables: dict[str, dict[str, Any]] = {
-        "": {"cluster": cluster, **(top or {})},
+    document: dict[str, Any] = {
+        "cluster": cluster,
+        **(top or {}),
         "node": {"name": name, "zone": zone, "data": data},
         "http": {"listen": http, "url": url},
         "raft": {"listen": raft},
     }
     if tls is not None:
-        tables["http"] |= {"cert": tls["cert"], "key": tls["key"]}
-        tables["tls"] = dict(tls)
-    for member in members:
-        tables[f"members.{member['name']}"] = {key: member[key] for key in ("raft", "zone", "url")}
+        document["http"] |= {"cert": tls["cert"], "key": tls["key"]}
+        document["tls"] = dict(tls)
+    document["members"] = {
+        member["name"]: {key: member[key] for key in ("raft", "zone", "url")} for member in members
+    }
     if auth is not None:
-        tables["auth"] = dict(auth)
-    return toml(tables)
+        document["auth"] = dict(auth)
+    return toml(document)

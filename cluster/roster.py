@@ -99,8 +99,9 @@ class Roster:
             known=[f.name for f in self._settings.members],
             newer=self._newer,
         ) or hello.unfit(format)
-        if refusal is None and restores is not None:
-            refusal = hello.of_another_restore(restores)
+        if (refusal is None or refusal.code == "unknown") and restores is not None:
+            # A restore made one node the whole cluster: to its former members this says more than "unknown".
+            refusal = hello.of_another_restore(restores) or refusal
         member = self.current.get(hello.name)
         is_bound = member is not None and member.uid is not None
         met_uid = self._peers.met().get(hello.name, hello.uid)

@@ -47,6 +47,7 @@ OWNERS = {
     "prometheus_client": ("api/metrics.py",),
     "click": ("cli/",),
     "rich": ("cli/output.py",),
+    "tomli_w": ("cli/dev/layout.py", "chaos/programs.py"),
     "tzlocal": ("cli/imports.py",),
     "ruamel": ("scheduler/model/documents.py", "cli/output.py"),
     "yaml": ("scheduler/model/documents.py",),

@@ -13,6 +13,7 @@ import secrets
 import socket
 import string
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -170,16 +171,15 @@ def write_configurations(
     digest = hashlib.sha256(identity.token.encode()).hexdigest()
     for node in nodes:
         (node.directory / "data").mkdir(parents=True, exist_ok=True)
-        tables: dict[str, dict[str, Any]] = {
-            "": {"cluster": identity.uid},
+        document = {
+            "cluster": identity.uid,
             "node": {"name": node.name, "zone": node.zone, "data": str(node.directory / "data")},
             "http": {"listen": f"{HOST}:{node.http_port}", "url": node.url},
             "raft": {"listen": node.raft},
+            "members": {each.name: {"raft": each.raft, "zone": each.zone, "url": each.url} for each in nodes},
+            "auth": {"bootstrap_token_sha256": digest},
         }
-        for member in nodes:
-            tables[f"members.{member.name}"] = {"raft": member.raft, "zone": member.zone, "url": member.url}
-        tables["auth"] = {"bootstrap_token_sha256": digest}
-        write_private(node.config, toml(tables))
+        write_private(node.config, toml(document))
     for agent in agents:
         (agent.directory / "data").mkdir(parents=True, exist_ok=True)
         own_zone_first = sorted(nodes, key=lambda node: node.zone != agent.zone)
@@ -192,18 +192,16 @@ def write_configurations(
             "token_file": str(agent.token),
             "data": str(agent.directory / "data"),
             "parent_pid": parent_pid,
+            "labels": {},
         }
-        write_private(agent.config, toml({"": settings, "labels": {}}))
+        write_private(agent.config, toml(settings))
 
 
-def toml(tables: dict[str, dict[str, Any]]) -> str:
-    """These tables as TOML. JSON's strings, numbers and lists are TOML's too."""
-    lines: list[str] = []
-    for table, settings in tables.items():
-        if table:
-            lines += ["", f"[{table}]"]
-        lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
-    return "\n".join(lines).lstrip("\n") + "\n"
+def toml(document: Mapping[str, Any]) -> str:
+    """A configuration as TOML, whatever is in its names: a node may be called n1.example.com."""
+    import tomli_w
+
+    return tomli_w.dumps(document)
 
 
 def trim_log(path: Path) -> None:

@@ -55,6 +55,18 @@ async def test_a_laid_out_cluster_is_complete_and_private(offline: Command, tmp_
     assert secret not in done.out
 
 
+async def test_a_node_may_have_a_host_name(offline: Command, tmp_path: Path) -> None:
+    names = ["n1.example.com", "n2.example.com", "n3"]
+    nodes = [f"--node={name}=zone-{i},{name}:8321,{name}:8322" for i, name in enumerate(names)]
+
+    done = await offline("cluster", "init", "prod", "--cluster", "prod", *nodes)
+
+    assert done.code == 0, done.err
+    for name in names:
+        config = load_config(tmp_path / "prod" / name / "node.toml", {})
+        assert (config.name, sorted(config.members)) == (name, names)
+
+
 async def test_an_existing_directory_is_left_alone(offline: Command, tmp_path: Path) -> None:
     (tmp_path / "prod").mkdir()
     (tmp_path / "prod" / "keys").write_text("precious")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgpack
@@ -214,6 +215,12 @@ def test_one_restored_node_is_enough_where_it_was_never_met_as_a_member(roster: 
     assert not roster.refused("c", Refusal("unknown", "for now"))
     roster.met("b")
     assert not roster.refused("b", restored)
+
+
+def test_who_is_no_member_since_a_restore_hears_of_the_restore(roster: Roster) -> None:
+    left_out, newcomer = hello("s"), replace(hello("s"), joining=True)
+    codes = [refusal.code for node in (left_out, newcomer) if (refusal := roster.vet(node, 1, 1))]
+    assert codes == ["restored", "unknown"]
 
 
 # ---- what is passed on to the leader

@@ -39,7 +39,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed and report.when != "setup":
         for cluster in item.stash.get(CLUSTERS, []):
-            told = "\n".join(f"{name}: {status}" for name, status in cluster.statuses().items())
+            try:
+                told = "\n".join(f"{name}: {status}" for name, status in cluster.statuses().items())
+            except Exception as error:  # the test may have left its nodes and its client at odds
+                told = f"not asked: {error!r}"
             report.sections.append(("what the nodes say", told))
             report.sections += [(f"log of {name}", tail) for name, tail in cluster.logs()]
     return report
