@@ -23,8 +23,8 @@ from api.access import Principal
 from api.agent_bounds import cut, why_unsound
 from api.agent_hello import unsound_hello, why_not_its_token, why_refused
 from api.agent_ownership import relevant, strangers
-from api.lane import INLINE_BYTES
 from api.ports import NoLeaderError, OverloadedError, UnavailableError
+from api.threads import INLINE_BYTES
 from scheduler import protocol as p
 from scheduler.commands import Command, ConnectAgent, Finish, Outcome, ReportRunning, Start
 from scheduler.store import restores
