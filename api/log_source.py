@@ -2,15 +2,18 @@
 stored tail.
 
 httpx2 is imported here alone in api/: one node asks another with the caller's own token, once, never in a
-chain.
+chain. The other node is known by the cluster's own authorities or public ones, and the token goes straight to
+it: no proxy of the environment is obeyed.
 """
 
 from __future__ import annotations
 
 import functools
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx2
 
@@ -18,6 +21,8 @@ from api.access import credentials
 from api.call import Call
 from api.services import Services
 from scheduler.store import pages
+
+log = logging.getLogger("cronclave.api")
 
 CHUNK_BYTES = 64 << 10  #: what a reader that does not read holds, and one turn of the loop copies
 PROXY_CONNECT_S = 2.0
@@ -95,10 +100,19 @@ class Proxied:
         await self._client.aclose()
 
 
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """Whom this process trusts; made once, since reading all CAs keeps the loop for tens of milliseconds."""
-    return httpx2.create_ssl_context()
+@functools.lru_cache(maxsize=2)
+def _tls(ca: Path | None, changed_ns: int) -> ssl.SSLContext:
+    """Whom this node trusts, with the bundle as it was changed last; kept, since reading all CAs keeps the
+    loop for tens of milliseconds."""
+    context = ssl.create_default_context()
+    if ca is not None:
+        context.load_verify_locations(cafile=ca)
+    return context
+
+
+def _trust(services: Services) -> ssl.SSLContext:
+    ca = services.settings.ca
+    return _tls(ca, ca.stat().st_mtime_ns if ca is not None else 0)
 
 
 async def ask_other_node(services: Services, call: Call, node: str) -> Proxied | None:
@@ -106,8 +120,14 @@ async def ask_other_node(services: Services, call: Call, node: str) -> Proxied |
     url = _url(services, node)
     if not url or call.headers.get(FORWARDED):
         return None
+    try:
+        trust = _trust(services)
+    except OSError as error:
+        log.warning("output at node %s cannot be asked for: %s: %s", node, services.settings.ca, error)
+        return None
     client = httpx2.AsyncClient(
-        verify=_tls(),
+        verify=trust,
+        trust_env=False,
         timeout=httpx2.Timeout(
             PROXY_READ_S, connect=PROXY_CONNECT_S, read=None if call.flag("follow") else PROXY_READ_S
         ),
@@ -118,7 +138,8 @@ async def ask_other_node(services: Services, call: Call, node: str) -> Proxied |
     try:
         request = client.build_request("GET", url + call.path, params=query, headers=headers)
         response = await client.send(request, stream=True)
-    except httpx2.HTTPError:
+    except httpx2.HTTPError as error:
+        log.warning("node %s does not give output at %s: %r", node, url, error)
         await client.aclose()
         return None
     proxied = Proxied(client, response)

@@ -223,4 +223,5 @@ class ApiSettings:
     body_bytes_max: int = 1 << 20
     urls: Mapping[str, str] = field(default_factory=dict)  #: node name to base URL
     authority: Authority | None = None  #: None: a cluster without TLS
+    ca: Path | None = None  #: the cluster's own authorities, by which other nodes are known
     scratch: Path | None = None  #: directory for a copy of the state on its way to a client

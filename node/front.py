@@ -112,6 +112,7 @@ class Front:
             authority=NodeAuthority(config.cluster, config.tls) if config.tls else None,
             insecure=config.insecure,
             urls={name: member.url for name, member in config.members.items()},
+            ca=config.tls.ca if config.tls else None,
             scratch=config.data / "backups",
         )
         self._gateway = Gateway(self._link, settings)

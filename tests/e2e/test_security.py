@@ -68,10 +68,16 @@ def raft_answer(node: Node, files: TlsFiles) -> str:
         return str(error)
 
 
-def test_strangers_are_refused_and_the_ca_is_changed_under_load(secured: Cluster, tmp_path: Path) -> None:
+def test_strangers_are_refused_and_the_ca_is_changed_under_load(
+    secured: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody is there, and no node may ask it
     cluster, prod = secured, secured.root
     for node in cluster.nodes:
         node.start()
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name)
     cluster.wait_ready()
     admin = administrator(prod)
     status = must(cronclave("cluster", "status", environment=admin))
@@ -89,8 +95,10 @@ def test_strangers_are_refused_and_the_ca_is_changed_under_load(secured: Cluster
     leader = cluster.leader()
     term = cluster.statuses()[leader.name]["term"]
 
+    _live_output_comes_through_every_node(cluster, tmp_path)
     _a_foreign_node_is_refused_on_both_sides(cluster, tmp_path)
     _change_the_ca(cluster, tmp_path)
+    _live_output_comes_through_every_node(cluster, tmp_path)
 
     follower = next(node for node in cluster.nodes if node is not leader)
     follower.kill()  # its agent moves, and itself comes back, with what is new alone
@@ -103,6 +111,25 @@ def test_strangers_are_refused_and_the_ca_is_changed_under_load(secured: Cluster
     assert judgement.clean, judgement
     statuses = cluster.statuses()
     assert {status["term"] for status in statuses.values()} == {term}, "there was an election"
+
+
+def _live_output_comes_through_every_node(cluster: Cluster, tmp_path: Path) -> None:
+    """Two of the three ask the one that holds the agent: by the cluster's own CA, and past a proxy."""
+    gate = tmp_path / "gate"
+    gate.unlink(missing_ok=True)
+    script = f"echo early; until test -e {gate}; do sleep 0.05; done"
+    cluster.client.ask("PUT", "/v1/jobs/talks", {"run": script})
+    run = start_run(cluster, "talks")
+    for number, node in enumerate(cluster.nodes):
+        wait_for(
+            lambda number=number: cluster.client.send("GET", f"/v1/runs/{run}/logs", node=number).body
+            == b"early\n",
+            DEADLINE_S,
+            f"{node.name} gives the output of running work",
+            0.1,
+        )
+    gate.touch()
+    assert wait_run(cluster, run)["state"] == "succeeded"
 
 
 def _a_foreign_node_is_refused_on_both_sides(cluster: Cluster, tmp_path: Path) -> None:
