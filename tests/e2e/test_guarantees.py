@@ -42,3 +42,10 @@ def test_every_acceptance_test_is_named_on_the_page() -> None:
     ]
 
     assert missing == []
+
+
+def test_every_attack_is_named_on_the_page() -> None:
+    attacks = {f"tests/hostile/{file.name}" for file in (FOLDER.parent / "hostile").glob("test_*.py")}
+
+    assert {attack for attack in attacks if attack not in PAGE} == set()
+    assert set(re.findall(r"tests/hostile/test_\w+\.py", PAGE)) <= attacks
