@@ -88,8 +88,8 @@ ODD = [
     f'"{"y" * 100_000}"',
 ]  # fmt: skip
 SETTINGS = [
-    *(f"{table}.{key}" for table, keys in config_module._SETTINGS.items() if table for key in keys),
-    *config_module._SETTINGS[""],
+    *(f"{table}.{key}" for table, keys in config_module._SETTINGS.items() if table for key in sorted(keys)),
+    *sorted(config_module._SETTINGS[""]),
     "dial.n2",
 ]
 
