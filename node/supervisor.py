@@ -11,6 +11,7 @@ times in `ANEW_WITHIN_S`. More often is no flipped bit but a bad disk or bad mem
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import logging
@@ -96,8 +97,7 @@ class Supervisor:
                 self._write_processes()
                 front_again_s = time.monotonic() + delay_s
             if front_again_s is not None and time.monotonic() >= front_again_s:
-                front_again_s = None
-                self._start_front()
+                front_again_s = self._front_again()
 
     def _reload(self) -> None:
         """Certificates are read again by both processes."""
@@ -123,13 +123,27 @@ class Supervisor:
         self._front_started_s = time.monotonic()
         self._write_processes()
 
+    def _front_again(self) -> float | None:
+        """None: it is started; else when to try again. A host that has no process or memory to spare
+        right now is no reason to end a core that works."""
+        try:
+            self._start_front()
+        except OSError as error:
+            log.error("no front can be started: %s; trying again in %.0f s", error, _FRONT_BACKOFF_S[-1])
+            return time.monotonic() + _FRONT_BACKOFF_S[-1]
+        return None
+
     def _write_processes(self) -> None:
+        """For people and tools; a full disk must not end a node that only lost its front."""
         processes = {
             "pid": os.getpid(),
             "core": self._core.pid if self._core else None,
             "front": self._front.pid if self._front else None,
         }
-        write_atomically(self._config.data / "processes.json", json.dumps(processes))
+        try:
+            write_atomically(self._config.data / "processes.json", json.dumps(processes))
+        except OSError as error:
+            log.error("processes.json cannot be written, and may tell of processes that are gone: %s", error)
 
     def _core_ended(self) -> int:
         assert self._core is not None
@@ -164,7 +178,8 @@ class Supervisor:
                 log.error("a process did not end in %.0f s and is killed", wait_s)
                 process.kill()
                 process.wait()
-        (self._config.data / "processes.json").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (self._config.data / "processes.json").unlink(missing_ok=True)
         return 0
 
 
