@@ -65,7 +65,7 @@ class Gateway:
         self.settings = settings
         self.access = access or Access(scheduler)
         self.compiled = CompiledJobs()
-        self.turns = Turns()  #: of those that have a large frame to read
+        self.turns = Turns()  #: of those that come, and that have a large frame to read
         self.sessions: dict[int, AgentSession] = {}  #: agent's id in the state → its registered session
         self._open: set[AgentSession] = set()  #: every socket, registered or not
         self._tasks: set[asyncio.Task[None]] = set()
@@ -123,6 +123,7 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One WebSocket of an agent, from its request to its end."""
         await receive()  # websocket.connect
+        await self.turns.mine()
         try:
             principal = await self._admit(scope)
         except Problem as problem:

@@ -208,3 +208,19 @@ def test_frames_of_millions_of_values_and_hellos_that_hold_all_they_may_cost_nob
         await asyncio.gather(*[unpacked() for _ in range(3)], *[hellos(lane) for lane in range(3)])
 
     asyncio.run(all_of_it())
+
+
+def test_hundreds_of_sockets_that_come_and_go_at_once_cost_nobody_the_office(
+    besieged: Cluster, fleet_token: str, at_work: int
+) -> None:
+    """They were all let in within one turn of the front's loop."""
+
+    async def come_and_go() -> None:
+        agents = [rogue(besieged, fleet_token) for _ in range(600)]
+        await asyncio.gather(*[agent.__aenter__() for agent in agents])
+        for agent in agents:
+            assert agent.socket is not None
+            agent.socket.transport.abort()
+
+    for _ in range(2):
+        asyncio.run(come_and_go())
