@@ -7,6 +7,8 @@ Rules of this file:
 2. The least loaded matching agent takes the task (by share of its slots, then by id).
 3. Queued tasks come before the tasks of ticks that fire now; where a queue is not emptied, a firing tick's
    task joins it and does not jump it.
+4. A plan looks at SELECTORS_MAX queues: where there are more, plans go round them, and those that had a place
+   lately are looked at by every plan. So nobody's queues that no agent can serve keep a plan from others'.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ from collections.abc import Container
 
 from scheduler.commands import Assign
 from scheduler.machine import selectors
+from scheduler.plan.lookahead import PlanCache
 from scheduler.store import agents as agent_rows
 from scheduler.store import tasks as task_rows
 from scheduler.store.agents import Agent
 from scheduler.store.connection import Store
 
 SELECTORS_MAX = 1_000
+USEFUL_MAX = 1_000
 
 
 class Places:
@@ -31,6 +35,7 @@ class Places:
         self._store = store
         self._quiet_nodes = quiet_nodes
         self._agents: dict[int, Agent] | None = None
+        self._alike: dict[tuple[str, str, str], list[Agent]] = {}  #: by what a selector asks about
         self._busy: dict[int, int] = {}
         self._heaps: dict[str, list[tuple[float, int]]] = {}
         self._crowded: set[str] = set()
@@ -47,12 +52,15 @@ class Places:
                     if not agent.draining and agent.slots > 0 and agent.node not in self._quiet_nodes
                 }
                 self._busy = {agent.id: agent.busy for agent in connected}
+                for agent in self._agents.values():
+                    self._alike.setdefault((agent.pool, agent.labels, agent.zone), []).append(agent)
             wanted = selectors.parse(selector)
             heap = [
                 (self._busy[agent.id] / agent.slots, agent.id)
-                for agent in self._agents.values()
+                for (pool, labels, zone), agents in self._alike.items()
+                if selectors.matches(wanted, pool=pool, labels=labels, zone=zone)
+                for agent in agents
                 if self._busy[agent.id] < agent.slots
-                and selectors.matches(wanted, pool=agent.pool, labels=agent.labels, zone=agent.zone)
             ]
             heapq.heapify(heap)
             self._heaps[selector] = heap
@@ -89,17 +97,25 @@ class Places:
         self._crowded.add(selector)
 
 
-def plan_queue(store: Store, places: Places, *, epoch: int, limit: int, after: int = 0) -> list[Assign]:
-    """Places for queued tasks of runs with ids above `after`, over all queues in the order of rank."""
+def plan_queue(
+    store: Store, places: Places, cache: PlanCache, *, epoch: int, limit: int, after: int = 0
+) -> list[Assign]:
+    """Places for queued tasks of runs with ids above `after`, over the queues in the order of rank."""
     candidates: list[tuple[int, int, str]] = []
-    for selector in task_rows.queued_selectors(store, SELECTORS_MAX):
+    for selector in _queues(store, cache):
         free = places.free(selector)
+        if not free:
+            continue  # nor is there a place for a firing tick
+        cache.useful_queues.pop(selector, None)
+        cache.useful_queues[selector] = None
         wanted = min(free, limit)
         # One more than fits tells whether the queue will be emptied.
         queued = task_rows.queued(store, selector, wanted + 1, after)
         if len(queued) > wanted:
             places.leave_queued(selector)
         candidates.extend((task.rank_ms, task.id, selector) for task in queued[:wanted])
+    while len(cache.useful_queues) > USEFUL_MAX:
+        del cache.useful_queues[next(iter(cache.useful_queues))]
     candidates.sort()
     commands: list[Assign] = []
     for _, task, selector in candidates:
@@ -109,3 +125,13 @@ def plan_queue(store: Store, places: Places, *, epoch: int, limit: int, after: i
         else:
             places.leave_queued(selector)
     return commands
+
+
+def _queues(store: Store, cache: PlanCache) -> list[str]:
+    """The selectors that this plan looks at, each once: all, or the next ones of the round and the useful."""
+    found = task_rows.queued_selectors(store, SELECTORS_MAX, cache.queue_cursor)
+    if len(found) < SELECTORS_MAX and cache.queue_cursor:
+        found += task_rows.queued_selectors(store, SELECTORS_MAX - len(found))
+    cut = len(found) == SELECTORS_MAX
+    cache.queue_cursor = found[-1] if cut else ""
+    return list(dict.fromkeys([*found, *cache.useful_queues] if cut else found))

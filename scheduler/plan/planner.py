@@ -84,7 +84,9 @@ def _plan(
         store, cache, now_ms, epoch=epoch, ended=leases, limit=each, after=hold.attempts_through
     )
     # Places are planned for the queue before ticks that fire now, but a tick's command goes first: it is due.
-    assigns = plan_queue(store, places, epoch=epoch, limit=limits.commands // 2, after=hold.queue_through)
+    assigns = plan_queue(
+        store, places, cache, epoch=epoch, limit=limits.commands // 2, after=hold.queue_through
+    )
     live, behind = plan_live(store, places, cache, horizon, limit=limits.commands // 2)
     commands = [*urgent, *live, *assigns]
     after = hold.runs_through

@@ -148,19 +148,20 @@ class QueuedTask(NamedTuple):
     rank_ms: int
 
 
-def queued_selectors(store: Store, limit: int) -> list[str]:
-    """The selectors that have queued tasks: one step of the index each, however long the queues are."""
+def queued_selectors(store: Store, limit: int, after: str = "") -> list[str]:
+    """The selectors behind `after` that have queued tasks: one step of the index each, however long the
+    queues are."""
     found: list[str] = []
-    last: str | None = store.value(
-        "SELECT selector FROM tasks INDEXED BY tasks_queued WHERE state = 'queued' ORDER BY selector LIMIT 1"
-    )
-    while last is not None and len(found) < limit:
-        found.append(last)
+    last: str | None = after
+    while len(found) < limit:
         last = store.value(
             "SELECT selector FROM tasks INDEXED BY tasks_queued WHERE state = 'queued' AND selector > ?"
             " ORDER BY selector LIMIT 1",
             (last,),
         )
+        if last is None:
+            break
+        found.append(last)
     return found
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 from scheduler import commands as c
-from scheduler.plan.placement import Places
+from scheduler.plan.placement import SELECTORS_MAX, Places
 from tests.scheduler.story import START_MS, Story, job
 
 
@@ -73,6 +73,22 @@ def test_tasks_that_nobody_can_take_never_stand_before_others(story: Story) -> N
     run(story, "here")
     story.plan_and_apply()
     assert placed(story) == {agent: 1}
+
+
+def test_more_queues_that_nobody_can_serve_than_a_plan_sees_keep_nobody_waiting(story: Story) -> None:
+    agent = story.connect(slots=2)
+    tasks = {f"t{i}": {"noop": True, "on": {"pool": f"a{i:05d}"}} for i in range(SELECTORS_MAX + 200)}
+    story.put(job("nowhere", tasks=tasks), job("here"))
+    run(story, "nowhere")
+    story.settle()
+    run(story, "here")
+    for _ in range(2):  # the round has two parts
+        story.plan_and_apply()
+    assert placed(story) == {agent: 1}
+    # A queue that had a place is looked at by every plan, wherever the round is.
+    run(story, "here")
+    story.plan_and_apply()
+    assert placed(story) == {agent: 2}
 
 
 def test_priority_orders_the_queue_and_waiting_ages_it(story: Story) -> None:
