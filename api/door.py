@@ -42,10 +42,13 @@ from scheduler.store.connection import DamagedError, QueryTooLongError
 log = logging.getLogger("cronclave.api")
 
 REQUESTS_MAX = 512  #: at work at one time
-WAITING_MAX = 1_000  #: long polls, streams, followed logs
+WAITING_MAX = 1_500  #: long polls, streams, followed logs
+WAITING_OF_TOKEN_MAX = 1_000  #: of them, so that nobody's keep out all others'
 SESSION_BYTES_MAX = 4 << 10  #: the one body that is read before its token is judged: the token is in it
 QUERY_BYTES_MAX = 16 << 10
 FIELDS_MAX = 100
+WAITS = frozenset({"wait", "index", "follow"})
+NUMBER_DIGITS_MAX = 18
 
 HEALTH_PATHS = frozenset({"/healthz", "/healthy.html", "/readyz"})
 PUBLIC_PATHS = HEALTH_PATHS | {"/", "/openapi.json", "/docs", "/favicon.ico", "/v1/ca"}
@@ -90,6 +93,7 @@ class Door:
         self._turns = turns
         self._at_work = 0
         self._waiting = 0
+        self._waiting_of: dict[str, int] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -143,7 +147,7 @@ class Door:
                     unread = False
                     call.body = await share.read(headers, receive, most)
                     receive = replay(call.body, receive)
-                with self._counted(call, query_bytes):
+                with self._counted(call):
                     if call.path not in HEALTH_PATHS:
                         await self._turns.mine()
                     hot = self._hot(call)
@@ -159,17 +163,24 @@ class Door:
             await self.problem_of(error).response()(scope, receive, reply)
 
     @contextlib.contextmanager
-    def _counted(self, call: Call, query: bytes) -> Iterator[None]:
+    def _counted(self, call: Call) -> Iterator[None]:
         """Among what is at work, or what waits for something to happen; health among neither."""
         if call.path in HEALTH_PATHS:
             yield
-        elif b"wait=" in query or b"follow" in query or call.path == "/v1/events":
+        elif self._may_wait(call):
+            name = call.principal.name
+            of_token = self._waiting_of.get(name, 0)
             _refuse_above("too-many-requests", self._waiting, WAITING_MAX)
+            _refuse_above("too-many-requests", of_token, WAITING_OF_TOKEN_MAX)
             self._waiting += 1
+            self._waiting_of[name] = of_token + 1
             try:
                 yield
             finally:
                 self._waiting -= 1
+                self._waiting_of[name] -= 1
+                if not self._waiting_of[name]:
+                    del self._waiting_of[name]
         else:
             _refuse_above("overloaded", self._at_work, REQUESTS_MAX)
             self._at_work += 1
@@ -177,6 +188,15 @@ class Door:
                 yield
             finally:
                 self._at_work -= 1
+
+    def _may_wait(self, call: Call) -> bool:
+        """Whether it asks for something that may come late: by what was read of the query, however it was
+        written. A number that is none is refused later."""
+        if call.path == "/v1/events" or not call.query.keys().isdisjoint(WAITS):
+            return True
+        wanted = call.query.get("min_index", "")
+        is_number = wanted.isascii() and wanted.isdigit()
+        return is_number and (len(wanted) > NUMBER_DIGITS_MAX or int(wanted) > self._scheduler.index)
 
     def _state_headers(self, call: Call) -> list[tuple[bytes, bytes]]:
         index = self._scheduler.index if call.index is None else call.index

@@ -18,12 +18,15 @@ _SPAN = re.compile(
 WAIT_MAX_S = 300.0
 SPAN_LETTERS_MAX = 40
 INSTANT_MS_MAX = 253_370_764_800_000  #: the year 9999 begins
+WRITTEN_MS_MAX = INSTANT_MS_MAX + 365 * 86_400_000 - 1  #: it ends
 
 
 def rfc3339(ms: int | None) -> str | None:
-    """`2026-01-02T03:04:05Z`, or with `.678` where the milliseconds are not zero; None stays None."""
+    """`2026-01-02T03:04:05Z`, or with `.678` where the milliseconds are not zero; None stays None. What lies
+    behind the last instant that can be written (a jitter of years behind one of 9998) is written as that."""
     if ms is None:
         return None
+    ms = min(ms, WRITTEN_MS_MAX)
     seconds, rest = divmod(ms, 1000)
     text = (_EPOCH + timedelta(seconds=seconds)).isoformat()
     return f"{text}.{rest:03d}Z" if rest else f"{text}Z"

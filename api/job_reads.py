@@ -10,12 +10,15 @@ from typing import Any
 from api.instants import rfc3339
 from api.problems import Problem
 from api.services import Services
+from api.threads import READS, beside, encode
 from api.views import job_bytes, job_facts, run_json, runs_json
 from scheduler.commands import JobSeed
 from scheduler.model import Job
 from scheduler.store import pages
 from scheduler.store.connection import Store
 from scheduler.store.pages import JobRow, RunRow
+
+RUN_INLINE = 50  #: tasks or tries of a run that is put together in the loop
 
 
 def find_job(store: Store, namespace: str, name: str) -> JobRow:
@@ -47,6 +50,18 @@ def job_documents(store: Store, services: Services, rows: Sequence[JobRow]) -> l
         )
         for row in rows
     ]
+
+
+async def job_answer(services: Services, namespace: str, name: str) -> tuple[JobRow, bytes]:
+    """A job and its JSON, put together beside the loop where it is large."""
+    with services.scheduler.read() as store:
+        row = find_job(store, namespace, name)
+
+    def read() -> bytes:
+        with services.scheduler.read() as store:
+            return job_documents(store, services, [row])[0]
+
+    return row, await beside(len(row.spec), read)
 
 
 def new_job_document(store: Store, services: Services, row: JobRow, job: Job, made: JobSeed) -> bytes:
@@ -83,12 +98,30 @@ def state_of(store: Store, services: Services, row: JobRow) -> str:
     return services.places(store).job_state(row, compiled)
 
 
-def run_document(store: Store, run_id: int) -> dict[str, Any]:
+def find_run(store: Store, run_id: int) -> RunRow:
     row = pages.run(store, run_id)
     if row is None:
         raise Problem("not-found", f"there is no run {run_id}", hint="Finished runs are purged by retention.")
+    return row
+
+
+def run_document(store: Store, run_id: int) -> dict[str, Any]:
+    row = find_run(store, run_id)
     key = pages.trigger_keys(store, [row.trigger]).get(row.trigger) if row.trigger else None
     return run_json(row, key, pages.tasks_of(store, [run_id]), pages.attempts_of(store, [run_id]))
+
+
+async def run_answer(services: Services, run_id: int) -> bytes:
+    """The JSON of a run, put together beside the loop where it has many tasks or tries."""
+    with services.scheduler.read() as store:
+        row = find_run(store, run_id)
+        small = row.tasks <= RUN_INLINE and pages.attempt_count(store, run_id, RUN_INLINE + 1) <= RUN_INLINE
+
+    def read() -> bytes:
+        with services.scheduler.read() as store:
+            return encode(run_document(store, run_id))
+
+    return read() if small else await READS.run(read)
 
 
 def run_documents(store: Store, rows: Sequence[RunRow]) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from api.access import credentials
 from api.call import Call
 from api.services import Services
 from scheduler.store import pages
+from scheduler.store.connection import Store
 
 log = logging.getLogger("cronclave.api")
 
@@ -47,27 +48,25 @@ class Target:
 
 
 def find_target(services: Services, run: int, task: str | None, number: int | None) -> Target | str | None:
-    """The attempt; None: nothing has started yet; a text: why the question is not clear."""
+    """The attempt; None: nothing has started yet; a text: why the question is not clear. In the loop: some
+    steps of an index, however many tasks and tries the run has."""
     with services.scheduler.read() as store:
-        tasks = pages.tasks_of(store, [run])
-        names = [row.name for row in tasks]
-        if task is None and len(tasks) > 1:
-            return f"the run has several tasks, name one by ?task=: {', '.join(names)[:500]}"
-        if task is not None and task not in names:
-            return f"the run has no task {task[:100]!r}, it has: {', '.join(names)[:500]}"
-        wanted = {row.id for row in tasks if task in (None, row.name)}
-        attempts = [a for a in pages.attempts_of(store, [run]) if a.task in wanted and a.state != "revoked"]
-        if number is not None:
-            attempts = [a for a in attempts if a.number == number]
-            if not attempts:
-                return f"there is no attempt {number}"
-        if not attempts:
-            return None
-        last = attempts[-1]
-        agent = pages.agent(store, last.agent)
-        return Target(
-            last.id, last.agent, agent.node if agent else "", last.state, pages.stored_tail(store, last.id)
-        )
+        tasks = pages.tasks_named(store, run, task, 2)
+        if not tasks and task is not None:
+            return f"the run has no task {task[:100]!r}, it has: {_names(store, run)}"
+        if len(tasks) > 1:
+            return f"the run has several tasks, name one by ?task=: {_names(store, run)}"
+        last = pages.latest_attempt(store, tasks[0][0], number) if tasks else None
+        if last is None:
+            return None if number is None else f"there is no attempt {number}"
+        attempt, agent_id, state = last
+        agent = pages.agent(store, agent_id)
+        node = agent.node if agent else ""
+        return Target(attempt, agent_id, node, state, pages.stored_tail(store, attempt))
+
+
+def _names(store: Store, run: int) -> str:
+    return ", ".join(name for _, name in pages.tasks_named(store, run, None, 100))[:500]
 
 
 async def live_chunk(services: Services, target: Target, offset: int) -> tuple[bytes, bool] | None:

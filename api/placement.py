@@ -7,6 +7,7 @@ agents does not flicker through every job's state. Slots do not count: a busy ag
 from __future__ import annotations
 
 import json
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -48,24 +49,30 @@ class Places:
 
 
 class CompiledJobs:
-    """Compiled jobs by (job, revision): a revision never changes, so an entry is right for ever."""
+    """Compiled jobs by (job, revision): a revision never changes, so an entry is right for ever. Used by the
+    loop and by reading threads."""
 
     def __init__(self, limit: int = COMPILED_MAX) -> None:
         self._limit = limit
         self._kept: OrderedDict[tuple[int, int], CompiledJob] = OrderedDict()
         self._weight = 0  #: of what is kept
+        self._lock = threading.Lock()
 
     def get(self, job: int, revision: int, spec: bytes) -> CompiledJob:
         found = self.peek(job, revision)
         if found is None:
-            found = self._kept[job, revision] = compile_job(spec)
-            self._weight += found.weight
-            while len(self._kept) > 1 and (len(self._kept) > self._limit or self._weight > WEIGHT_MAX):
-                self._weight -= self._kept.popitem(last=False)[1].weight
+            found = compile_job(spec)
+            with self._lock:
+                if (job, revision) not in self._kept:
+                    self._weight += found.weight
+                self._kept[job, revision] = found
+                while len(self._kept) > 1 and (len(self._kept) > self._limit or self._weight > WEIGHT_MAX):
+                    self._weight -= self._kept.popitem(last=False)[1].weight
         return found
 
     def peek(self, job: int, revision: int) -> CompiledJob | None:
-        found = self._kept.get((job, revision))
-        if found is not None:
-            self._kept.move_to_end((job, revision))
+        with self._lock:
+            found = self._kept.get((job, revision))
+            if found is not None:
+                self._kept.move_to_end((job, revision))
         return found

@@ -73,6 +73,11 @@ async def judge_body(body_bytes: int, function: Callable[[], T]) -> T:
     return function() if body_bytes <= INLINE_BYTES else await BODIES.run(function)
 
 
+async def beside(size: int, function: Callable[[], T]) -> T:
+    """Make an answer about a definition of so many bytes; a large one where it does not hold up the loop."""
+    return function() if size <= INLINE_BYTES else await READS.run(function)
+
+
 async def read_reply(read: Callable[[], Mapping[str, Any]], *, line: Line = READS) -> Response:
     """The reply of a read that may be long, encoded in the thread as well."""
     body = await line.run(lambda: encode(read()))

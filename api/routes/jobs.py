@@ -14,13 +14,13 @@ from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import rfc3339
 from api.job_bodies import one_document, to_job
-from api.job_reads import find_job, job_documents, state_of
+from api.job_reads import find_job, job_answer, job_documents, state_of
 from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
 from api.routes import jobs_hot
 from api.services import Services, services_of
-from api.threads import in_thread, judge_body
+from api.threads import in_thread, judge_body, read_reply
 from api.views import revision_json
 from scheduler.commands import DeleteJob, PauseJob, ResumeJob
 from scheduler.store import pages
@@ -69,14 +69,13 @@ async def get_job(
     services, call = services_of(request), call_of(request)
     call.need(access.READ)
     await settle(call, services.commits)
-    with services.scheduler.read() as store:
-        if revision is not None:
+    if revision is not None:
+        with services.scheduler.read() as store:
             old = pages.revision(store, call.namespace, name, revision)
-            if old is None:
-                raise Problem("not-found", f"job {name[:200]!r} has no revision {revision}")
-            return json_response(revision_json(old), headers={"ETag": f'"{revision}"'})
-        row = find_job(store, call.namespace, name)
-        document = job_documents(store, services, [row])[0]
+        if old is None:
+            raise Problem("not-found", f"job {name[:200]!r} has no revision {revision}")
+        return json_response(revision_json(old), headers={"ETag": f'"{revision}"'})
+    row, document = await job_answer(services, call.namespace, name)
     return Response(document, headers={"ETag": f'"{row.revision}"'}, media_type="application/json")
 
 
@@ -122,8 +121,7 @@ async def _set_paused(request: Request, name: str, paused: bool) -> Response:
         expect_ok(
             await services.scheduler.propose(command(call.namespace, name, call.actor)), what=f"job {name}"
         )
-    with services.scheduler.read() as store:
-        document = job_documents(store, services, [find_job(store, call.namespace, name)])[0]
+    _, document = await job_answer(services, call.namespace, name)
     return Response(document, media_type="application/json")
 
 
@@ -136,7 +134,8 @@ async def list_jobs(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """Jobs by namespace and name; of all namespaces without ?namespace=."""
+    """Jobs by namespace and name; of all namespaces without ?namespace=. A page of large ones is shorter:
+    4 MiB of definitions at most."""
     services, call = services_of(request), call_of(request)
     call.need(access.READ)
     if state is not None and state not in JOB_STATES:
@@ -163,19 +162,19 @@ def _jobs_page(
     more = True
     with services.scheduler.read() as store:
         for _ in range(SCAN_ROUNDS_MAX):
-            rows = pages.jobs_page(
-                store, after=key, limit=limit + 1, namespace=namespace, state=stored, text=text, labels=labels
+            rows, more = pages.jobs_page(
+                store, after=key, limit=limit, namespace=namespace, state=stored, text=text, labels=labels
             )
-            more = len(rows) > limit
-            for row in rows[:limit]:
+            cut = more and len(rows) < limit
+            for row in rows:
                 key = (row.namespace, row.name)
                 if state in (None, "paused") or state_of(store, services, row) == state:
                     found.append(row)
                     if len(found) == limit:
                         more = more or row is not rows[-1]
                         break
-            if not more or len(found) == limit:
-                break
+            if not more or len(found) == limit or (cut and found):
+                break  # no page has more bytes than one round reads
         documents = job_documents(store, services, found)
     cursor = f'"{make_cursor("jobs", *key)}"' if more and key is not None else "null"
     return b'{"items":[' + b",".join(documents) + b'],"next_cursor":' + cursor.encode() + b"}"
@@ -198,22 +197,24 @@ def _labels(text: str | None) -> list[tuple[str, str | None]]:
 
 @router.get("/v1/jobs/{name}/revisions", operation_id="listRevisions", openapi_extra=schemas.read)
 async def list_revisions(request: Request, name: str, cursor: Cursor = None, limit: Limit = 50) -> Response:
-    """Every revision of the name, newest first, also of jobs that were deleted."""
+    """Every revision of the name, newest first, also of jobs that were deleted. A page of large ones is
+    shorter: 4 MiB of definitions at most."""
     services, call = services_of(request), call_of(request)
     call.need(access.READ)
     before = read_cursor("revisions", cursor, int)
     await settle(call, services.commits)
-    with services.scheduler.read() as store:
-        rows = pages.revisions_page(
-            store, call.namespace, name, before=None if before is None else int(before[0]), limit=limit + 1
-        )
-        if not rows and before is None:
-            find_job(store, call.namespace, name)
-    more = len(rows) > limit
-    items = [revision_json(row) for row in rows[:limit]]
-    return json_response(
-        {"items": items, "next_cursor": make_cursor("revisions", rows[limit - 1].revision) if more else None}
-    )
+
+    def read() -> dict[str, Any]:
+        with services.scheduler.read() as store:
+            rows, more = pages.revisions_page(
+                store, call.namespace, name, before=None if before is None else int(before[0]), limit=limit
+            )
+            if not rows and before is None:
+                find_job(store, call.namespace, name)
+        cursor = make_cursor("revisions", rows[-1].revision) if more else None
+        return {"items": [revision_json(row) for row in rows], "next_cursor": cursor}
+
+    return await read_reply(read)
 
 
 @router.get("/v1/jobs/{name}/next", operation_id="nextTicks", openapi_extra=schemas.read)

@@ -15,12 +15,12 @@ from api.call import Call, json_response
 from api.connection import happens
 from api.instants import parse_wait_s
 from api.job_bodies import one_document, to_job
-from api.job_reads import find_job, gone_job_document, job_documents, new_job_document, run_document
+from api.job_reads import find_job, gone_job_document, job_documents, new_job_document, run_answer
 from api.outcomes import expect_ok, need_proposable
 from api.parameters import need_known
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services
-from api.threads import judge_body
+from api.threads import beside, judge_body
 from scheduler.commands import PutJobs, RunJob
 from scheduler.model import Job, JobError, canonical, parse_params, seed
 from scheduler.store import pages
@@ -69,22 +69,25 @@ def find_for_change(row: pages.JobRow | None, name: str) -> None:
 async def write_job(services: Services, call: Call, job: Job, if_revision: int | None) -> Response:
     """Propose one job and answer with it as it is then."""
     scheduler = services.scheduler
-    command = _command(call, job, if_revision)
+    command = await judge_body(len(call.body), lambda: _command(call, job, if_revision))
     (made,), after_ms = command.jobs, command.after_ms
     outcome = await scheduler.propose(command)
     hint = "PUT /v1/jobs/{name} changes a job; delete it first to make another." if if_revision == 0 else ""
     result = first_of(expect_ok(outcome, what=f"job {job.name}", hint=hint))
     created = bool(result.get("created"))
-    with scheduler.read() as store:
-        row = pages.job(store, job.namespace, job.name)
-        if row is None:
-            # Deleted again before this answer. The write was made: a 404 would say that it was not.
-            spec = canonical(job, format=scheduler.status().format)
-            document = gone_job_document(job, spec, int(result["revision"]), call.actor, after_ms)
-        elif created and row.revision == result.get("revision"):
-            document = new_job_document(store, services, row, job, made)
-        else:
-            document = job_documents(store, services, [row])[0]
+
+    def answer() -> bytes:
+        with scheduler.read() as store:
+            row = pages.job(store, job.namespace, job.name)
+            if row is None:
+                # Deleted again before this answer. The write was made: a 404 would say that it was not.
+                spec = canonical(job, format=scheduler.status().format)
+                return gone_job_document(job, spec, int(result["revision"]), call.actor, after_ms)
+            if created and row.revision == result.get("revision"):
+                return new_job_document(store, services, row, job, made)
+            return job_documents(store, services, [row])[0]
+
+    document = await beside(len(made.spec), answer)
     headers = {"ETag": f'"{result["revision"]}"'}
     if created:
         headers["Location"] = f"/v1/jobs/{job.name}?namespace={job.namespace}"
@@ -139,13 +142,20 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     scheduler = services.scheduler
     with scheduler.read() as store:
         row = find_job(store, call.namespace, name)
-        compiled = services.compiled.get(row.id, row.revision, row.spec)
-        agent = services.head_start.agent_for(store, compiled, scheduler.status())
+    values = given.get("params") if given.get("params") is not None else {}
     try:
-        params = parse_params(row.spec, given.get("params") if given.get("params") is not None else {})
+        compiled, params = await beside(
+            len(row.spec),
+            lambda: (
+                services.compiled.get(row.id, row.revision, row.spec),
+                parse_params(row.spec, values),
+            ),
+        )
     except JobError as error:
         problems = [problem.below("/params") for problem in error.problems]
         raise from_job_problems(problems, what="the parameters") from None
+    with scheduler.read() as store:
+        agent = services.head_start.agent_for(store, compiled, scheduler.status())
     key, body = call.idempotency()
     command = RunJob(call.namespace, name, params, scheduler.now_ms(), call.actor, key, body, agent)
     if call.flag("dry_run"):
@@ -159,9 +169,9 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
         raise TypeError(f"the outcome of RunJob has no run: {value}")
     if wait_s > 0:
         await until_ended(services, run_id, wait_s)
-    with scheduler.read() as store:
-        document = run_document(store, run_id)
-    return json_response(document, 201, {"Location": f"/v1/runs/{run_id}"})
+    document = await run_answer(services, run_id)
+    headers = {"Location": f"/v1/runs/{run_id}"}
+    return Response(document, 201, headers=headers, media_type="application/json")
 
 
 async def until_ended(services: Services, run_id: int, seconds: float) -> bool:

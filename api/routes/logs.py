@@ -20,7 +20,7 @@ from api import access, schemas
 from api.call import call_of
 from api.connection import happens
 from api.consistency import settle
-from api.job_reads import run_document
+from api.job_reads import find_run
 from api.log_source import FORWARDED, Target, ask_other_node, find_target, live_chunk
 from api.parameters import NUMBER_MAX
 from api.problems import query_problem
@@ -55,7 +55,7 @@ async def get_logs(
     run_id = run_number(run)
     await settle(call, services.commits)
     with services.scheduler.read() as store:
-        run_document(store, run_id)  # 404 where there is none
+        find_run(store, run_id)  # 404 where there is none
     target = find_target(services, run_id, task, attempt)
     if isinstance(target, str):
         raise query_problem("attempt" if attempt is not None and "attempt" in target else "task", target)

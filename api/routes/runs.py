@@ -21,6 +21,7 @@ from api.services import Services, services_of
 from api.threads import read_reply
 from scheduler.commands import CancelRun, Command, ResolveRun
 from scheduler.store import pages
+from scheduler.store.connection import Store
 
 router = APIRouter(tags=["runs"])
 
@@ -69,7 +70,7 @@ async def list_runs(
                 state=state,
                 since_ms=since_ms,
             )
-            shown = _fitting(rows[:limit])
+            shown = _fitting(store, rows[:limit])
             more = len(rows) > len(shown)
             items = run_documents(store, shown)
         return {"items": items, "next_cursor": make_cursor("runs", shown[-1].id) if more else None}
@@ -104,12 +105,12 @@ async def _answer(services: Services, run_id: int) -> Response:
     return await read_reply(read)
 
 
-def _fitting(rows: list[pages.RunRow]) -> list[pages.RunRow]:
-    """The first of these runs, as many as have TASKS_A_PAGE tasks together; at least one."""
-    tasks = 0
+def _fitting(store: Store, rows: list[pages.RunRow]) -> list[pages.RunRow]:
+    """The first of these runs, as many as have TASKS_A_PAGE tasks or tries together; at least one."""
+    rows_shown = 0
     for place, row in enumerate(rows):
-        tasks += row.tasks
-        if tasks > TASKS_A_PAGE and place:
+        rows_shown += max(row.tasks, pages.attempt_count(store, row.id, TASKS_A_PAGE + 1))
+        if rows_shown > TASKS_A_PAGE and place:
             return rows[:place]
     return rows
 

@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 CHUNK = 500  #: ids in one IN list
+PAGE_BYTES = 4 << 20  #: of definitions on one page, which has one at least
+ATTEMPTS_MAX = 10_000  #: of a page of runs, the newest
 
 
 def _columns(cls: type) -> str:
@@ -69,6 +71,17 @@ def _marks(count: int) -> str:
     return ",".join("?" * count)
 
 
+def _fitting(sizes: Iterable[int]) -> int:
+    """How many of the first take PAGE_BYTES together; one at least."""
+    total = count = 0
+    for size in sizes:
+        total += size
+        if count and total > PAGE_BYTES:
+            break
+        count += 1
+    return count
+
+
 # -- jobs ---------------------------------------------------------------------------------------
 
 
@@ -86,8 +99,9 @@ def jobs_page(
     state: str | None = None,
     text: str | None = None,
     labels: Sequence[tuple[str, str | None]] = (),
-) -> list[JobRow]:
-    """Jobs by (namespace, name) behind `after`. A label without a value: the job must have it."""
+) -> tuple[list[JobRow], bool]:
+    """Jobs by (namespace, name) behind `after`, as many as `limit` and PAGE_BYTES allow, and whether there
+    are more. A label without a value: the job must have it."""
     where: list[str] = ["1"]
     values: list[object] = []
     if after is not None:
@@ -110,11 +124,11 @@ def jobs_page(
         else:
             where.append("json_extract(labels, ?) = ?")
             values += [path, value]
-    rows = store.rows(
-        f"SELECT {_JOB} FROM jobs WHERE {' AND '.join(where)} ORDER BY namespace, name LIMIT ?",
-        (*values, limit),
-    )
-    return [JobRow(*row) for row in rows]
+    page = f"FROM jobs WHERE {' AND '.join(where)} ORDER BY namespace, name LIMIT ?"
+    sizes = [row[0] for row in store.rows(f"SELECT length(spec) {page}", (*values, limit + 1))]
+    count = min(limit, _fitting(sizes))
+    rows = store.rows(f"SELECT {_JOB} {page}", (*values, count))
+    return [JobRow(*row) for row in rows], len(sizes) > count
 
 
 def next_ticks(store: Store, jobs: Iterable[int]) -> dict[int, int]:
@@ -146,14 +160,14 @@ def last_ticks(store: Store, jobs: Iterable[int]) -> dict[int, tuple[int, str, s
 
 def revisions_page(
     store: Store, namespace: str, name: str, *, before: int | None, limit: int
-) -> list[RevisionRow]:
-    """Newest first."""
-    rows = store.rows(
-        f"SELECT {_REVISION} FROM revisions WHERE namespace = ? AND name = ? AND revision < ? "
-        "ORDER BY revision DESC LIMIT ?",
-        (namespace, name, (1 << 62) if before is None else before, limit),
-    )
-    return [RevisionRow(*row) for row in rows]
+) -> tuple[list[RevisionRow], bool]:
+    """Newest first, as many as `limit` and PAGE_BYTES allow, and whether there are more."""
+    page = "FROM revisions WHERE namespace = ? AND name = ? AND revision < ? ORDER BY revision DESC LIMIT ?"
+    values = (namespace, name, (1 << 62) if before is None else before)
+    sizes = [row[0] for row in store.rows(f"SELECT length(spec) {page}", (*values, limit + 1))]
+    count = min(limit, _fitting(sizes))
+    rows = store.rows(f"SELECT {_REVISION} {page}", (*values, count))
+    return [RevisionRow(*row) for row in rows], len(sizes) > count
 
 
 def revision(store: Store, namespace: str, name: str, number: int) -> RevisionRow | None:
@@ -319,17 +333,44 @@ def tasks_of(store: Store, runs: Iterable[int]) -> list[TaskRow]:
 
 
 def attempts_of(store: Store, runs: Iterable[int]) -> list[AttemptRow]:
+    """In order; of each CHUNK of runs the newest ATTEMPTS_MAX: a run may have a million tries."""
     found: list[AttemptRow] = []
     for ids in _chunks(runs):
-        found += [
-            AttemptRow(*row)
-            for row in store.rows(
-                f"SELECT {_ATTEMPT} FROM attempts a LEFT JOIN agents g ON g.id = a.agent "
-                f"WHERE a.run IN ({_marks(len(ids))}) ORDER BY a.id",
-                ids,
-            )
-        ]
+        rows = store.rows(
+            f"SELECT {_ATTEMPT} FROM attempts a LEFT JOIN agents g ON g.id = a.agent "
+            f"WHERE a.run IN ({_marks(len(ids))}) ORDER BY a.id DESC LIMIT ?",
+            (*ids, ATTEMPTS_MAX),
+        )
+        found += [AttemptRow(*row) for row in reversed(rows)]
     return found
+
+
+def attempt_count(store: Store, run: int, most: int) -> int:
+    """Of one run, counted up to `most`."""
+    number: int = store.value(
+        "SELECT count(*) FROM (SELECT 1 FROM attempts WHERE run = ? LIMIT ?)", (run, most)
+    )
+    return number
+
+
+def tasks_named(store: Store, run: int, name: str | None, limit: int) -> list[tuple[int, str]]:
+    """(id, name) of this run's task of that name; without one, of its first tasks."""
+    which, values = ("", ()) if name is None else ("AND name = ?", (name,))
+    rows = store.rows(
+        f"SELECT id, name FROM tasks WHERE run = ? {which} ORDER BY id LIMIT ?", (run, *values, limit)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def latest_attempt(store: Store, task: int, number: int | None) -> tuple[int, int, str] | None:
+    """(id, agent, state) of the task's newest try, or of that number; what was taken back was none."""
+    which, values = ("", ()) if number is None else ("AND number = ?", (number,))
+    row = store.row(
+        f"SELECT id, agent, state FROM attempts WHERE task = ? AND state <> 'revoked' {which} "
+        "ORDER BY id DESC LIMIT 1",
+        (task, *values),
+    )
+    return None if row is None else (row[0], row[1], row[2])
 
 
 def attempt_state(store: Store, attempt: int) -> str | None:

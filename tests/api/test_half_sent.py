@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import ssl
 from pathlib import Path
@@ -18,6 +19,7 @@ from api.crowd import Connections, origin
 from api.gateway import Gateway
 from api.ports import ApiSettings
 from api.server import PIPELINED_MAX
+from scheduler.commands import PutToken
 from tests.api.served import served
 from tests.api.single_node import SingleNode
 from tests.api.strangers import HALF_A_LOGIN, Raw, asked, request, strangers, until
@@ -57,6 +59,34 @@ async def test_health_is_answered_however_much_is_at_work(api: Api, monkeypatch:
         for path in ("/healthz", "/healthy.html", "/readyz"):
             assert (await asked(url, request(f"GET {path}", token=None)))[0] == 200
         assert (await asked(url, KNOWN))[0] == 503
+
+
+@pytest.mark.parametrize("query", ["index=BIG", "index=BIG&w%61it=60s", "min_index=BIG"])
+async def test_who_waits_is_not_at_work_however_it_is_written(
+    api: Api, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    monkeypatch.setattr("api.door.REQUESTS_MAX", 2)
+    waits = request(f"GET /v1/jobs?{query.replace('BIG', str(1 << 61))}")
+    async with served(api) as url, strangers(url, 5) as many:
+        for each in many:
+            each.send(waits)
+        await until(lambda: api._door._waiting == 5, "they wait")
+        assert (await asked(url, KNOWN))[0] == 200
+        assert (await asked(url, request("GET /v1/jobs?min_index=1")))[0] == 200
+
+
+async def test_those_of_one_token_who_wait_leave_room_for_others(
+    api: Api, node: SingleNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.door.WAITING_OF_TOKEN_MAX", 3)
+    node.apply(PutToken("other", hashlib.sha256(b"another").digest(), "viewer"))
+    path = f"GET /v1/jobs?index={1 << 61}&wait="
+    async with served(api) as url, strangers(url, 3) as many:
+        for each in many:
+            each.send(request(path + "60s"))
+        await until(lambda: api._door._waiting == 3, "they wait")
+        assert (await asked(url, request(path + "10ms")))[0] == 429
+        assert (await asked(url, request(path + "10ms", token="another")))[0] == 200
 
 
 async def test_a_token_is_judged_before_the_body_is_read(api: Api) -> None:

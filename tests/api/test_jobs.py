@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from scheduler.commands import Command, DeleteJob, Outcome
+from scheduler.store import pages
 from tests.api.single_node import SingleNode
 
 NOOP: dict[str, Any] = {"noop": True}
@@ -215,3 +216,39 @@ async def test_reads_are_as_fresh_as_asked(client: httpx2.AsyncClient, node: Sin
     assert (stale.status_code, stale.headers["x-cronclave-lag-ms"]) == (200, "1234")
     write = await put(client, "third")
     assert write.json()["type"] == "/problems/no-leader"
+
+
+async def test_pages_of_large_definitions_are_short_and_miss_nothing(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand of a megabyte were one reply, put together in the loop: 270 MB kept the leader 6 s."""
+    monkeypatch.setattr(pages, "PAGE_BYTES", 40_000)
+    for number in range(5):
+        await put(client, f"job-{number}", env={"A": "x" * 15_000})
+        await put(client, "changed", env={"A": "x" * 15_000, "B": str(number)})
+
+    async def walk(path: str, field: str) -> list[list[Any]]:
+        found, cursor = [], ""
+        while cursor is not None:
+            page = (await client.get(f"{path}?limit=1000{cursor and '&cursor='}{cursor}")).json()
+            found.append([item[field] for item in page["items"]])
+            cursor = page["next_cursor"]
+        return found
+
+    assert await walk("/v1/jobs/changed/revisions", "revision") == [[5, 4], [3, 2], [1]]
+    names = await walk("/v1/jobs", "name")
+    assert names == [["changed", "job-0"], ["job-1", "job-2"], ["job-3", "job-4"]]
+    monkeypatch.setattr(pages, "PAGE_BYTES", 1)
+    assert await walk("/v1/jobs/changed/revisions", "revision") == [[5], [4], [3], [2], [1]]
+    unplaceable = (await client.get("/v1/jobs?state=unplaceable&limit=2")).json()
+    assert [job["name"] for job in unplaceable["items"]] == ["changed"]
+    assert unplaceable["next_cursor"]
+
+
+async def test_a_jitter_behind_the_end_of_time_is_written_as_the_end(client: httpx2.AsyncClient) -> None:
+    made = await put(client, "late", triggers=[{"at": "9998-12-30T00:00:00Z", "jitter": "36525d"}])
+    assert made.status_code == 201
+    coming = await client.get("/v1/jobs/late/next")
+    assert coming.status_code == 200
+    assert coming.json()["items"][0]["at"] == "9998-12-30T00:00:00Z"
+    assert coming.json()["items"][0]["due"] <= "9999-12-31T23:59:59.999Z"

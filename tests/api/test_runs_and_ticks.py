@@ -12,7 +12,7 @@ import pytest
 from api.instants import rfc3339
 from api.routes import cluster
 from cli.word import shown_at
-from scheduler.commands import Account, Command, ConnectAgent, Finish, Fire, Start
+from scheduler.commands import Account, Assign, Command, ConnectAgent, Finish, Fire, Requeue, Start
 from scheduler.store import pages
 from tests.api.single_node import SingleNode
 
@@ -39,7 +39,7 @@ def must(node: SingleNode, command: Command) -> dict[str, Any]:
 def run_it(node: SingleNode, run: int, agent: int, exit_code: int = 0) -> None:
     """What the agent would report of the run's first task."""
     with node.read() as store:
-        attempt = pages.attempts_of(store, [run])[0].id
+        attempt = pages.attempts_of(store, [run])[-1].id
     must(node, Start(attempt, agent, "s", "c"))
     now = node.now_ms()
     must(node, Finish(attempt, agent, now, now + 5, exit_code, "exit", tail=b"bye\n"))
@@ -146,6 +146,52 @@ async def test_run_now_waits_for_the_end_when_asked(client: httpx2.AsyncClient, 
     assert (logs.text, logs.headers["content-type"]) == ("bye\n", "text/plain; charset=utf-8")
     assert (await client.get(f"/v1/runs/{run}/logs?offset=1")).text == "ye\n"
     assert (await client.get(f"/v1/runs/{run}/logs?task=none")).status_code == 422
+
+
+async def test_logs_of_a_run_with_many_tasks_and_tries_cost_some_steps_of_an_index(
+    client: httpx2.AsyncClient, node: SingleNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All tasks and tries were read in the loop, three times: 60 requests kept a leader 11 s."""
+    agent = connect(node)
+    tasks = {f"t{number}": NOOP for number in range(3)}
+    await client.put("/v1/jobs/wide", json={"tasks": tasks})
+    run = (await client.post("/v1/jobs/wide/runs", json={})).json()["id"]
+    with node.read() as store:
+        (task, name), *_ = pages.tasks_named(store, run, None, 9)
+    attempt = must(node, Assign(node.status().epoch, task, agent))["attempt"]
+    must(node, Start(attempt, agent, "s", "c"))
+    must(node, Finish(attempt, agent, 1, 2, 0, "exit", tail=b"bye\n"))
+
+    def whole(*_: object) -> None:
+        raise AssertionError("the whole run was read")
+
+    for function in ("tasks_of", "attempts_of"):
+        monkeypatch.setattr(pages, function, whole)
+    assert (await client.get(f"/v1/runs/{run}/logs?task={name}")).text == "bye\n"
+    assert (await client.get(f"/v1/runs/{run}/logs?task={name}&attempt=1")).text == "bye\n"
+    assert "no attempt 2" in (await client.get(f"/v1/runs/{run}/logs?task={name}&attempt=2")).text
+    assert "t0, t1, t2" in (await client.get(f"/v1/runs/{run}/logs")).text
+    assert "it has: t0, t1, t2" in (await client.get(f"/v1/runs/{run}/logs?task=none")).text
+    assert (await client.get("/v1/runs/99/logs")).status_code == 404
+
+
+async def test_the_newest_tries_are_shown_of_a_run_that_has_more(
+    client: httpx2.AsyncClient, node: SingleNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "ATTEMPTS_MAX", 2)
+    agent = connect(node)
+    retry = {"max": 4, "first": "1ms", "cap": "1ms", "backoff": "constant"}
+    await client.put("/v1/jobs/again", json={"run": "false", "retry": retry})
+    run = (await client.post("/v1/jobs/again/runs", json={})).json()["id"]
+    with node.read() as store:
+        task = pages.tasks_of(store, [run])[0].id
+    for number in range(4):
+        if number:
+            must(node, Requeue(node.status().epoch, task))
+            must(node, Assign(node.status().epoch, task, agent))
+        run_it(node, run, agent, exit_code=1)
+    tries = (await client.get(f"/v1/runs/{run}")).json()["tasks"]["main"]["attempts"]
+    assert [attempt["number"] for attempt in tries] == [3, 4]
 
 
 async def test_runs_are_listed_newest_first_and_filtered(client: httpx2.AsyncClient) -> None:
