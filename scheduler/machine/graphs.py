@@ -51,6 +51,7 @@ class Graphs:
         self._limit = limit
         self._weight = 0
         self._graphs: dict[tuple[int, int], Graph] = {}
+        self._outlines: dict[tuple[int, int], CompiledJob] = {}
 
     def get(self, job: int, namespace: str, name: str, revision: int) -> Graph:
         graph = self._graphs.get((job, revision))
@@ -60,6 +61,16 @@ class Graphs:
                 raise LookupError(f"no revision {revision} of {namespace}/{name}")
             graph = self.keep(job, revision, compile_job(spec))
         return graph
+
+    def outline(self, job: int, namespace: str, name: str, revision: int) -> CompiledJob:
+        """The policies of a revision: known for thousands of jobs, however large these are."""
+        found = self._outlines.get((job, revision))
+        if found is None:
+            found = self.get(job, namespace, name, revision).job.outline()
+            self._outlines[job, revision] = found
+            if len(self._outlines) > self._limit:
+                del self._outlines[next(iter(self._outlines))]
+        return found
 
     def keep(self, job: int, revision: int, compiled: CompiledJob) -> Graph:
         """The graph of a revision that was just compiled, for whoever asks next."""

@@ -45,13 +45,15 @@ def fire(ctx: Context, command: Fire) -> Outcome:
         return _decide(ctx, trigger, tick_ms, "skipped", _why_closed(ctx, trigger))
     if trigger.state == "paused":
         return _decide(ctx, trigger, tick_ms, "skipped", "paused")
-    graph = ctx.graph(trigger.job, trigger.namespace, trigger.name, trigger.revision)
+    asked = (trigger.job, trigger.namespace, trigger.name, trigger.revision)
+    overlap = ctx.graphs.outline(*asked).overlap if trigger.active_runs > 0 else "allow"
     waiting = False
-    if trigger.active_runs > 0 and graph.job.overlap != "allow":
-        verdict = _overlap(ctx, trigger, graph.job.overlap)
+    if overlap != "allow":
+        verdict = _overlap(ctx, trigger, overlap)
         if isinstance(verdict, tuple):
             return _decide(ctx, trigger, tick_ms, *verdict)
         waiting = verdict
+    graph = ctx.graph(*asked)
     due_ms = tick_ms + trigger.jitter_ms
     deadline_ms = graph.job.start_deadline_ms
     run = runs.create(

@@ -6,7 +6,7 @@ Made from the canonical bytes that the state stores (`scheduler.model.canonical`
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scheduler.model.graph import topological_order
@@ -53,22 +53,31 @@ class CompiledJob:
     pause_after_failures: int | None
     retention_runs: int
     retention_age_ms: int
+    spec_bytes: int  #: length of what it was made from
 
     @property
     def weight(self) -> int:
-        """What it costs to keep, in tasks of about a KiB."""
-        return len(self.tasks) + sum(len(task.needs) for task in self.tasks) // 16
+        """What it costs to keep, in tasks of about a KiB: few tasks may have long texts."""
+        graph = len(self.tasks) + sum(len(task.needs) for task in self.tasks) // 16
+        return max(graph, self.spec_bytes >> 10)
+
+    def outline(self) -> CompiledJob:
+        """What decides about ticks and upkeep, small however large the job is: of its tasks the only first
+        one, where there is just one, and where it may run."""
+        roots = [task for task in self.tasks if not task.needs]
+        first = tuple(replace(task, work={}) for task in roots) if len(roots) == 1 else ()
+        return replace(self, tasks=first, spec_bytes=0)
 
 
 def compile_job(spec: bytes) -> CompiledJob:
     """The job of these canonical bytes. Raises ValueError for bytes that `canonical` did not make."""
     try:
-        return _job(json.loads(spec))
+        return _job(json.loads(spec), len(spec))
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(f"not a canonical job: {error!r}") from error
 
 
-def _job(shape: dict[str, Any]) -> CompiledJob:
+def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
     policies, tasks = shape["policies"], shape["tasks"]
     catchup, retention = policies["catchup"], policies["retention"]
     order = topological_order({name: task["needs"] for name, task in tasks.items()})
@@ -91,6 +100,7 @@ def _job(shape: dict[str, Any]) -> CompiledJob:
         pause_after_failures=policies.get("pause_after_failures"),
         retention_runs=retention["runs"],
         retention_age_ms=parse_duration_ms(retention["age"]),
+        spec_bytes=spec_bytes,
     )
 
 

@@ -53,6 +53,8 @@ def plan_live(
     for trigger in trigger_rows.due(store, edge_ms, horizon.fire_ms, limit):
         if len(commands) >= limit:
             break
+        if not _readable(cache, trigger):
+            continue  # in one of the next plans, which follow at once
         if _is_behind(store, cache, trigger, horizon.now_ms):
             behind.append(trigger)
         else:
@@ -67,11 +69,17 @@ def _is_behind(store: Store, cache: PlanCache, trigger: DueTrigger, now_ms: int)
     return trigger.next_due_ms + trigger.jitter_ms < now_ms - grace_ms
 
 
+def _readable(cache: PlanCache, trigger: DueTrigger) -> bool:
+    """Whether this plan may read the trigger's job. A new leader knows none of them, and a thousand large
+    ones in one plan would leave its front silent for as long as it takes to be deposed."""
+    return trigger.revision is None or cache.has_room(trigger.job, trigger.revision)
+
+
 def _job(store: Store, cache: PlanCache, trigger: DueTrigger) -> CompiledJob:
     assert trigger.namespace is not None
     assert trigger.name is not None
     assert trigger.revision is not None
-    return cache.job(store, trigger.job, trigger.namespace, trigger.name, trigger.revision)
+    return cache.outline(store, trigger.job, trigger.namespace, trigger.name, trigger.revision)
 
 
 def fire_live(
@@ -113,6 +121,8 @@ def plan_backlog(
     for trigger in [*behind, *overdue]:
         if len(commands) >= limit or budget.instants <= 0:
             break
+        if not _readable(cache, trigger):
+            continue
         ticks = schedule(trigger.spec)
         if trigger.next_due_ms <= trigger.from_ms:
             next_ms = ticks.next(trigger.from_ms)

@@ -11,6 +11,7 @@ from scheduler.store.connection import Store
 from scheduler.ticks import schedule
 
 JOBS_MAX = 8_192
+READ_WEIGHT_MAX = 2_000  #: of jobs that one plan reads for the first time: some tenths of a second
 TRIGGERS_MAX = 8_192
 INSTANTS = 64
 BUSY_MS = 60_000
@@ -21,6 +22,8 @@ class PlanCache:
     """One per planner, used by one thread."""
 
     def __init__(self) -> None:
+        self._outlines: dict[tuple[int, int], CompiledJob] = {}
+        self._room = READ_WEIGHT_MAX
         self._jobs: dict[tuple[int, int], CompiledJob] = {}
         self._weight = 0  #: of these jobs
         self._instants: dict[int, tuple[bytes, list[int]]] = {}
@@ -31,8 +34,28 @@ class PlanCache:
         self.queue_cursor = ""  #: the selector that the round over more queues than one plan sees has come to
         self.useful_queues: dict[str, None] = {}  #: selectors that had a place, the latest last
 
+    def begin(self) -> None:
+        """A plan begins."""
+        self._room = READ_WEIGHT_MAX
+
+    def has_room(self, job: int, revision: int) -> bool:
+        """Whether this plan may ask about that job: it is known, or not too much was read yet."""
+        return self._room > 0 or self.knows(job, revision)
+
     def knows(self, job: int, revision: int) -> bool:
-        return (job, revision) in self._jobs
+        return (job, revision) in self._outlines
+
+    def outline(self, store: Store, job: int, namespace: str, name: str, revision: int) -> CompiledJob:
+        """As `job`, of its tasks only what decides about ticks: thousands of large jobs stay known, where
+        reading each anew for every tick would take the planner seconds."""
+        found = self._outlines.get((job, revision))
+        if found is None:
+            whole = self.job(store, job, namespace, name, revision)
+            found = self._outlines[job, revision] = whole.outline()
+            self._room -= 1 + whole.weight
+            if len(self._outlines) > JOBS_MAX:
+                del self._outlines[next(iter(self._outlines))]
+        return found
 
     def job(self, store: Store, job: int, namespace: str, name: str, revision: int) -> CompiledJob:
         compiled = self._jobs.get((job, revision))

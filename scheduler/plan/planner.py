@@ -57,6 +57,7 @@ def plan(
     """
     limits = limits or Limits()
     cache = cache or PlanCache()
+    cache.begin()
     with store.snapshot():
         places = Places(store, quiet_nodes)
         return _plan(store, places, now_ms, epoch, lead_ms, leases, silent_nodes, limits, cache)

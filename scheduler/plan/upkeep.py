@@ -54,11 +54,12 @@ def _by_age(store: Store, cache: PlanCache, now_ms: int, epoch: int) -> list[Pur
             if run.finished_ms < now_ms - JOBLESS_KEPT_MS:
                 through[run.job] = run.id
             continue
-        compiled += not cache.knows(run.job, run.revision)
-        if compiled > COMPILED_MAX:
-            cache.purge_cursor = run.id - 1  # from here the next time
-            break
-        job = cache.job(store, run.job, run.namespace, run.name, run.revision)
+        if not cache.knows(run.job, run.revision):
+            compiled += 1
+            if compiled > COMPILED_MAX or not cache.has_room(run.job, run.revision):
+                cache.purge_cursor = run.id - 1  # from here the next time
+                break
+        job = cache.outline(store, run.job, run.namespace, run.name, run.revision)
         if run.finished_ms < now_ms - job.retention_age_ms:
             through[run.job] = run.id
     return [Purge(epoch, job, run, RUNS_MAX) for job, run in sorted(through.items())[:JOBS_MAX]]

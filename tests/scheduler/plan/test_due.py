@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from scheduler import commands as c
-from scheduler.plan import Limits, PlanCache, plan, wake_ms
+from scheduler.model import CompiledJob, compile_job
+from scheduler.plan import Limits, PlanCache, lookahead, plan, wake_ms
 from scheduler.verify import verify
 from tests.scheduler.story import START_MS, Story, job
 
@@ -249,3 +250,33 @@ def test_an_at_trigger_fires_once_and_is_done(story: Story) -> None:
     assert story.runs() == [("catchup", "succeeded")]
     assert story.triggers()[0].next_due_ms is None
     assert wake_ms(story.store) is None
+
+
+def test_large_jobs_are_read_over_several_plans_and_once(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs beyond what is kept compiled were read anew for every tick: thirty took each plan some seconds."""
+    monkeypatch.setattr(lookahead, "READ_WEIGHT_MAX", 60)
+    monkeypatch.setattr(lookahead, "WEIGHT_MAX", 100)
+    read: list[bytes] = []
+
+    def compiled(spec: bytes) -> CompiledJob:
+        read.append(spec)
+        return compile_job(spec)
+
+    monkeypatch.setattr(lookahead, "compile_job", compiled)
+    tasks = {f"t{number}": {"noop": True} for number in range(50)}
+    names = [f"large-{number}" for number in range(6)]
+    story.put(*[job(name, trigger={"every": "1s", "id": "t"}, tasks=tasks) for name in names])
+    story.now_ms += 1_000
+    each = []
+    for _ in range(4):
+        before = len(read)
+        story.plan_and_apply()
+        each.append(len(read) - before)
+    assert each == [2, 2, 2, 0]
+    assert len(story.runs()) == 6
+    story.now_ms += 1_000
+    story.plan_and_apply()
+    assert len(read) == 6
+    assert len(story.ledger()) == 6  # skipped: the first runs are in the way
