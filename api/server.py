@@ -99,6 +99,9 @@ def settings(connections: Connections) -> Mapping[str, Any]:
         "http": functools.partial(_Http, connections),
         "loop": "uvloop",
         "access_log": False,
+        # uvicorn believes X-Forwarded-For and -Proto from loopback, where jobs are too: a guesser would name
+        # another address each time. The address of a request is that of its connection.
+        "proxy_headers": False,
         "server_header": False,
         "log_config": None,
     }

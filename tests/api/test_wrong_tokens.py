@@ -11,6 +11,7 @@ from api.app import Api
 from api.failures import ADDRESSES_MAX, BURST, EVERY_S, Failures
 from api.problems import Problem
 from scheduler.commands import PutToken
+from tests.api.served import served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 
 PATH = "/v1/jobs?consistency=stale"
@@ -89,3 +90,15 @@ def test_the_table_of_addresses_is_bounded() -> None:
     for number in range(ADDRESSES_MAX + 100):
         failures.note(str(number), 100.0)
     assert len(failures) == ADDRESSES_MAX
+
+
+async def test_nobody_names_the_address_that_a_request_came_from(api: Api) -> None:
+    """On loopback each guess could be another's, and a session of plain http pass for one of https."""
+    async with served(api) as url, httpx2.AsyncClient(base_url=url) as client:
+        for number in range(BURST + 1):
+            forwarded = {"X-Forwarded-For": f"10.0.{number}.1", "Authorization": "Bearer wrong"}
+            last = await client.get(PATH, headers=forwarded)
+        assert last.status_code == 429
+        headers = {"X-Forwarded-Proto": "https", "Authorization": f"Bearer {ADMIN_TOKEN}"}
+        begun = await client.post("/v1/session", headers=headers)
+        assert "Secure" not in begun.headers["set-cookie"]
