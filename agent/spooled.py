@@ -166,7 +166,7 @@ class Spooled:
         self._tail += data[-TAIL_FAILURE_BYTES:]
         if len(self._tail) > 2 * TAIL_FAILURE_BYTES:
             del self._tail[:-TAIL_FAILURE_BYTES]
-        room = self.command.output_bytes_max - self._size
+        room = max(0, self.command.output_bytes_max - self._size)  # the mark itself goes beyond it
         kept = data[:room] if room < len(data) else data
         if kept and not self._truncated:
             self._write(kept)
