@@ -121,7 +121,8 @@ def test_what_cannot_be_is_refused_at_once_and_by_name(new_cluster: NewCluster) 
         return told.stderr
 
     def add(name: str, raft: str) -> tuple[str, ...]:
-        return ("add", name, "--raft", raft, "--zone", "zone-d", "--node-url", f"http://{raft}")
+        where = ("--raft", raft, "--zone", "zone-d", "--node-url", f"http://{raft}")
+        return ("add", name, *where, "--unasked")  # nobody is there
 
     assert f"{other.name} is a member already" in refused(*add(other.name, "127.0.0.1:1"))
 
