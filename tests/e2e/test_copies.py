@@ -92,7 +92,7 @@ def _join(cluster: Cluster, wiped: Node, raft_port: int) -> Node:
 
 def _kill_in_the_middle(fresh: Node, relay: Relay, at_bytes: int) -> None:
     """Kill -9 of the whole receiver once so much has come; then it starts again."""
-    wait_for(lambda: relay.passed_bytes >= at_bytes, DEADLINE_S, "the copy half way", 0.005)
+    wait_for(lambda: relay.passed_bytes >= at_bytes, 3 * DEADLINE_S, "the copy half way", 0.005)
     os.kill(fresh.pids()["core"], signal.SIGKILL)
     fresh.kill()
     assert bytes_under(fresh.data / "copies", "copy.in"), "the copy was there before the kill"
