@@ -110,7 +110,7 @@ def _labels(labels: bytes) -> str | None:
 
 def _former(ctx: Context, command: ConnectAgent) -> Agent | None:
     """The row that this installation had under this name before another took it."""
-    for agent in agent_rows.of_installation(ctx.store, command.installation):
+    for agent in agent_rows.former(ctx.store, command.installation, command.name, FORMER):
         if agent.name == f"{command.name}{FORMER}{agent.id}":
             return agent
     return None

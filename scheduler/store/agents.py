@@ -45,6 +45,15 @@ def of_installation(store: Store, installation: str) -> list[Agent]:
     return [Agent._make(row) for row in rows]
 
 
+def former(store: Store, installation: str, name: str, mark: str) -> list[Agent]:
+    """Rows of this installation whose name is this one, the mark and more."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM agents WHERE installation = ? AND name > ? AND name < ? ORDER BY id",
+        (installation, f"{name}{mark}", f"{name}{chr(ord(mark) + 1)}"),
+    )
+    return [Agent._make(row) for row in rows]
+
+
 def insert(store: Store, agent: Agent) -> None:
     store.write(f"INSERT INTO agents ({COLUMNS}) VALUES ({', '.join('?' * len(Agent._fields))})", agent)
 

@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -206,6 +206,7 @@ STATEMENTS: tuple[str, ...] = (
         connected_ms INTEGER, disconnected_ms INTEGER
     )
     """,
+    "CREATE INDEX agents_installation ON agents (installation, name)",
     """
     CREATE TABLE tokens (
         name TEXT PRIMARY KEY, sha256 BLOB NOT NULL, role TEXT NOT NULL, created_ms INTEGER NOT NULL
