@@ -9,8 +9,9 @@ end.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar
 
 import anyio
@@ -21,6 +22,7 @@ from starlette.responses import Response
 from api.connection import leave_if_gone
 from api.ports import OverloadedError
 
+LARGE_BYTES = 64 << 10  #: of a command: some milliseconds of each core at most
 INLINE_BYTES = 8 << 10  #: a body up to this is judged in the loop: some milliseconds at most
 
 T = TypeVar("T")
@@ -61,6 +63,43 @@ READS = Line("reads", 2)
 LONG_READS = Line("long-reads", 1)
 BODIES = Line("large bodies", 1, waiting_max=20)
 COPIES = Line("copies", 20)  #: of the state, on their way to clients: they wait for the disk
+
+
+class Gate:
+    """One at a time, and so many who wait; one such gate in each event loop."""
+
+    def __init__(self, name: str, *, waiting_max: int) -> None:
+        self._name = name
+        self._waiting_max = waiting_max
+        self._present = 0
+        self._lock: RunVar[anyio.Lock] = RunVar(f"cronclave.{name}")
+
+    @contextlib.asynccontextmanager
+    async def passed(self) -> AsyncIterator[None]:
+        """Raises OverloadedError when too many wait already."""
+        if self._present > self._waiting_max:
+            raise OverloadedError(f"{self._waiting_max} {self._name} wait already")
+        try:
+            lock = self._lock.get()
+        except LookupError:
+            lock = anyio.Lock()
+            self._lock.set(lock)
+        self._present += 1
+        try:
+            async with lock:
+                leave_if_gone()
+                yield
+        finally:
+            self._present -= 1
+
+
+_LARGE_WRITES = Gate("large writes", waiting_max=20)
+
+
+def write_of(command_bytes: int) -> contextlib.AbstractAsyncContextManager[None]:
+    """Around the proposal of a command of about this size. A large one costs every core a tenth of a second
+    and more, so a node has one of them under way: what others send comes between them."""
+    return contextlib.nullcontext() if command_bytes <= LARGE_BYTES else _LARGE_WRITES.passed()
 
 
 async def in_thread(function: Callable[..., Any], *arguments: Any, line: Line = READS) -> Any:

@@ -13,7 +13,7 @@ from api.job_bodies import documents, writable
 from api.outcomes import expect_ok, need_proposable
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services, services_of
-from api.threads import in_thread, judge_body
+from api.threads import in_thread, judge_body, write_of
 from scheduler.commands import JobSeed, PutJobs
 from scheduler.model import Job, JobError, parse_job, seed
 from scheduler.store import pages
@@ -41,7 +41,9 @@ async def apply_jobs(request: Request) -> Response:
     if dry:
         need_proposable(command, what="apply")
         return json_response({"dry_run": True, **diff})
-    value = expect_ok(await services.scheduler.propose(command, timeout_s=30.0), what="apply")
+    async with write_of(sum(len(seed.spec) for seed in seeds)):
+        outcome = await services.scheduler.propose(command, timeout_s=30.0)
+    value = expect_ok(outcome, what="apply")
     return json_response({"dry_run": False, **_committed(value, diff)})
 
 

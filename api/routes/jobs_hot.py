@@ -20,7 +20,7 @@ from api.outcomes import expect_ok, need_proposable
 from api.parameters import need_known
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services
-from api.threads import beside, judge_body
+from api.threads import beside, judge_body, write_of
 from scheduler.commands import PutJobs, RunJob
 from scheduler.model import Job, JobError, canonical, parse_params, seed
 from scheduler.store import pages
@@ -71,7 +71,8 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     scheduler = services.scheduler
     command = await judge_body(len(call.body), lambda: _command(call, job, if_revision))
     (made,), after_ms = command.jobs, command.after_ms
-    outcome = await scheduler.propose(command)
+    async with write_of(len(made.spec)):
+        outcome = await scheduler.propose(command)
     hint = "PUT /v1/jobs/{name} changes a job; delete it first to make another." if if_revision == 0 else ""
     result = first_of(expect_ok(outcome, what=f"job {job.name}", hint=hint))
     created = bool(result.get("created"))

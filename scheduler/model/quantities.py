@@ -67,6 +67,7 @@ def format_duration(duration_ms: int) -> str:
     return "".join(parts)
 
 
+@lru_cache(maxsize=1_024)  # jobs say few different ones, each in every task
 def parse_size_bytes(text: str) -> int:
     """Bytes of "10MiB"; raises ValueError with a reason."""
     match = _SIZE.fullmatch(text)

@@ -16,7 +16,7 @@ import pytest
 from api.app import Api
 from api.commits import STARTS, RunWatch
 from api.ports import Committed, OverloadedError
-from api.threads import Line, encode
+from api.threads import LARGE_BYTES, Gate, Line, encode, write_of
 from api.turns import Turns
 from node.index_watch import IndexWatch
 from scheduler.events import AttemptAssigned, Event
@@ -110,6 +110,47 @@ async def test_who_finds_too_many_waiting_is_sent_away() -> None:
     assert await asyncio.gather(*works[:3]) == [True] * 3
     with pytest.raises(OverloadedError, match="2 bodies wait already"):
         await works[3]
+
+
+async def test_large_writes_go_one_after_the_other_and_small_ones_at_once() -> None:
+    order: list[str] = []
+    go = asyncio.Event()
+
+    async def write(name: str, command_bytes: int) -> None:
+        async with write_of(command_bytes):
+            order.append(f"{name} begins")
+            await go.wait()
+            order.append(f"{name} ends")
+
+    works = [asyncio.create_task(write(name, LARGE_BYTES + 1)) for name in ("one", "two")]
+    works.append(asyncio.create_task(write("small", LARGE_BYTES)))
+    async with asyncio.timeout(DEADLINE_S):
+        while len(order) < 2:
+            await asyncio.sleep(0)
+    go.set()
+    await asyncio.gather(*works)
+
+    assert set(order[:2]) == {"one begins", "small begins"}
+    assert order.index("one ends") < order.index("two begins")
+
+
+async def test_who_finds_too_many_large_writes_is_sent_away() -> None:
+    gate = Gate("writes", waiting_max=2)
+    go = asyncio.Event()
+
+    async def write() -> None:
+        async with gate.passed():
+            await go.wait()
+
+    works = [asyncio.create_task(write()) for _ in range(4)]
+    async with asyncio.timeout(DEADLINE_S):
+        while not works[3].done():
+            await asyncio.sleep(0)
+    go.set()
+
+    with pytest.raises(OverloadedError, match="2 writes wait already"):
+        await works[3]
+    await asyncio.gather(*works[:3])
 
 
 def test_a_document_that_is_encoded_piece_by_piece_is_the_same() -> None:
