@@ -78,9 +78,11 @@ async def test_the_spooler_has_none_of_its_agents_settings(
     monkeypatch.setenv("CRONCLAVE_TOKEN", "the administrator's")
     host.start()
     await node.connected()
-    await node.send(shell(1, 'env; tr "\\0" "\\n" < /proc/$PPID/environ; exit 0'))
+    evidence = host.folder / "seen"  # more than the tail of an output may hold
+    await node.send(shell(1, f'exec > {evidence}; env; tr "\\0" "\\n" < /proc/$PPID/environ; exit 0'))
 
-    seen = (await node.finished(1)).tail
+    await node.finished(1)
+    seen = evidence.read_bytes()
     assert b"CRONCLAVE_ATTEMPT=1" in seen
     assert b"TOKEN" not in seen, seen
 
