@@ -8,6 +8,7 @@ account.
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -120,6 +121,22 @@ def run_json(
     }
 
 
+def _death(exit_code: int | None, number: int | None) -> str:
+    """What killed it, in words. A shell gives 128 + n for a command of its own that signal n has killed."""
+    if number is not None:
+        return f"killed by {_signal(number)}"
+    if exit_code is not None and 128 < exit_code < 128 + signal.NSIG:
+        return f"exit code {exit_code}: probably killed by {_signal(exit_code - 128)}"
+    return ""
+
+
+def _signal(number: int) -> str:
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"
+
+
 def attempt_json(row: AttemptRow) -> dict[str, Any]:
     return {
         "id": row.id,
@@ -135,7 +152,7 @@ def attempt_json(row: AttemptRow) -> dict[str, Any]:
         "finished": rfc3339(row.finished_ms),
         "exit_code": row.exit_code,
         "signal": row.signal,
-        "reason": row.reason or None,
+        "reason": "; ".join(filter(None, (row.reason, _death(row.exit_code, row.signal)))) or None,
         "fence": row.fence,
         "late": json.loads(row.late) if row.late else None,
     }

@@ -45,6 +45,38 @@ def run_it(node: SingleNode, run: int, agent: int, exit_code: int = 0) -> None:
     must(node, Finish(attempt, agent, now, now + 5, exit_code, "exit", tail=b"bye\n"))
 
 
+@pytest.mark.parametrize(
+    ("exit_code", "number", "said"),
+    [
+        (None, 9, "killed by signal 9 (SIGKILL)"),
+        (None, 34, "killed by signal 34 (SIGRTMIN)"),
+        (None, 40, "killed by signal 40"),
+        (137, None, "exit code 137: probably killed by signal 9 (SIGKILL)"),
+        (143, None, "exit code 143: probably killed by signal 15 (SIGTERM)"),
+        (128, None, None),
+        (255, None, None),
+        (1, None, None),
+        (0, None, None),
+    ],
+)
+async def test_a_death_by_signal_is_said_in_words(
+    client: httpx2.AsyncClient, node: SingleNode, exit_code: int | None, number: int | None, said: str | None
+) -> None:
+    agent = connect(node)
+    await client.put("/v1/jobs/job", json=NOOP)
+    run = (await client.post("/v1/jobs/job/runs", json={})).json()["id"]
+    with node.read() as store:
+        attempt = pages.attempts_of(store, [run])[-1].id
+    must(node, Start(attempt, agent, "s", "c"))
+    now = node.now_ms()
+    must(node, Finish(attempt, agent, now, now + 5, exit_code, "exit", signal=number))
+
+    found = (await client.get(f"/v1/runs/{run}")).json()
+
+    (told,) = found["tasks"]["main"]["attempts"]
+    assert told["reason"] == said
+
+
 async def test_ticks_have_one_outcome_each_and_pending_ones_are_shown(
     client: httpx2.AsyncClient, node: SingleNode
 ) -> None:
