@@ -4,8 +4,8 @@ Promise: what one node has applied is applied at the same place on every other, 
 processes and machines, partitions, full disks and delayed messages; a node that cannot keep this stops.
 
 Reading order: machine (what the log drives), consensus (one member), intake and batcher (proposals become
-entries), raft, elections and hardening (pysyncobj made safe), library (pysyncobj itself), journal and disk,
-membership, roster, changes and questions, restore and progress (state and log), renewal (offline),
+entries), raft, elections and hardening (pysyncobj made safe), library (pysyncobj itself), journal, segments
+and disk, membership, roster, changes and questions, restore and progress (state and log), renewal (offline),
 compaction, exchange, copies, pulls and incoming (whole states, given and taken), links, wire, stream, tcp,
 tls and authority (who is at the other end), reactor, turns (how long the loop was away), simulation.
 

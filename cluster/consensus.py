@@ -67,11 +67,12 @@ class Consensus:
         self.settings = settings
         self.fatal: str | None = None
         self._machine, self._links = machine, links
-        self._clock, self._wall_ms, self._rng = clock, wall_ms, rng or random.Random()
+        self._clock, self._wall_ms, self._rng = clock, wall_ms, rng or random.SystemRandom()
         self._on_role, self._on_fatal, self._local_status = on_role, on_fatal, local_status
         self._hardening = hardening
         self._timings = Timings.derive(settings.election_timeout_s)
-        self._journal = Journal(disk or FileDisk(settings.journal_dir), segment_bytes=settings.segment_bytes)
+        disk = disk or FileDisk(settings.journal_dir)
+        self._journal = Journal(disk, segment_bytes=settings.segment_bytes, rng=self._rng)
         self._peers = Peers(clock, wall_ms)
         self._roster = Roster(settings, self._peers)
         self._next_status = clock()

@@ -21,33 +21,36 @@ Rules:
 Rejected: one file with offsets that are rewritten (pysyncobj's own; torn by a crash, cleared and filled again
 by a compaction), and a database (two fsyncs per batch).
 
-    segment  = magic 8, header (number u64, prior index u64, prior term u64, crc u32), records
-    record   = marker 2, length u32, crc u32, synced u32, kind u8, index u64, term u64, data
+    segments: see segments.py
     metadata = crc u32, msgpack [version, term, vote, commit index, oldest segment, newest segment]
 """
 
 from __future__ import annotations
 
+import random
 import struct
 import zlib
-from dataclasses import dataclass
 
 import msgpack
 
 from cluster.disk import Disk
+from cluster.segments import (
+    ENTRY,
+    HEADER_BYTES,
+    MAGIC,
+    RESET,
+    SEED_BYTES,
+    TRUNCATE,
+    Record,
+    Segment,
+    read_header,
+)
 
 LogEntry = tuple[bytes, int, int]  #: data, index, term
 PLACEHOLDER = b"\x01"  #: data of the entry before the log's first: a no-op to whoever looks
 
-MAGIC = b"CRNJRNL1"
 META = "meta"
-_HEADER = struct.Struct("<QQQ")
 _CRC = struct.Struct("<I")
-_RECORD = struct.Struct("<IIIBQQ")
-_MARKER = b"\xc5\x1e"
-_HEADER_BYTES = len(MAGIC) + _HEADER.size + _CRC.size
-_RECORD_BYTES = len(_MARKER) + _RECORD.size
-_ENTRY, _TRUNCATE, _RESET = 0, 1, 2
 _META_VERSION = 1
 
 
@@ -55,61 +58,15 @@ class JournalError(Exception):
     """The journal cannot be trusted or written. The node has to stop; the text says what to do."""
 
 
-@dataclass(slots=True)
-class _Segment:
-    number: int
-    prior_index: int
-    prior_term: int
-    size: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.number:016d}.seg"
-
-
-def _checksum(record: bytes, data: bytes) -> int:
-    """Over all of a record but its marker and its own checksum."""
-    return zlib.crc32(data, zlib.crc32(record[8:], zlib.crc32(record[:4])))
-
-
-def _pack_record(kind: int, index: int, term: int, synced: int, data: bytes = b"") -> bytes:
-    crc = _checksum(_RECORD.pack(len(data), 0, synced, kind, index, term), data)
-    return _MARKER + _RECORD.pack(len(data), crc, synced, kind, index, term) + data
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    kind: int
-    index: int
-    term: int
-    synced: int
-    data: bytes
-    end: int
-
-
-def _read_record(raw: bytes, offset: int) -> _Record | None:
-    """The record at `offset`, or None when there is no whole and correct one."""
-    start = offset + _RECORD_BYTES
-    if start > len(raw) or raw[offset : offset + 2] != _MARKER:
-        return None
-    header = raw[offset + 2 : start]
-    length, crc, synced, kind, index, term = _RECORD.unpack(header)
-    if start + length > len(raw) or kind > _RESET:
-        return None
-    data = raw[start : start + length]
-    if _checksum(header, data) != crc:
-        return None
-    return _Record(kind, index, term, synced, data, start + length)
-
-
 class Journal:
     """`entries` is the log in memory: (data, index, term) without gaps. Read it; change it by the
     methods only."""
 
-    def __init__(self, disk: Disk, *, segment_bytes: int = 4 << 20) -> None:
-        self._disk = disk
+    def __init__(self, disk: Disk, *, segment_bytes: int = 4 << 20, rng: random.Random | None = None) -> None:
+        """`rng` draws the seeds of the segments: nobody who writes payloads may foresee it."""
+        self._disk, self._rng = disk, rng or random.SystemRandom()
         self._segment_bytes = segment_bytes
-        self._segments: list[_Segment] = []
+        self._segments: list[Segment] = []
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._synced = 0
@@ -156,7 +113,7 @@ class Journal:
         if self.entries and index != self.last_index + 1:
             raise ValueError(f"entry {index} behind {self.last_index}")
         self.entries.append((data, index, term))
-        self._write(_ENTRY, index, term, data)
+        self._write(ENTRY, index, term, data)
 
     def truncate(self, index: int) -> None:
         """Forget every entry from `index` on."""
@@ -165,7 +122,7 @@ class Journal:
             raise ValueError(f"truncate at {index}, the log starts at {self.first_index}")
         del self.entries[offset:]
         self.synced_index = min(self.synced_index, index - 1)
-        self._write(_TRUNCATE, index, 0)
+        self._write(TRUNCATE, index, 0)
         if index <= self._segments[-1].prior_index:
             # A segment has to be readable without those before it, and this one starts behind what is cut.
             self.sync()
@@ -174,7 +131,7 @@ class Journal:
     def reset(self, index: int, term: int) -> None:
         """Forget all entries: the log continues behind (index, term), which a copy of the state contains.
         Term and vote stay. Durable on return."""
-        self._write(_RESET, index, term)
+        self._write(RESET, index, term)
         self.entries = [(PLACEHOLDER, index, term)]
         if term > self.term:
             self.term, self.vote = term, None  # it never voted in that one
@@ -254,7 +211,7 @@ class Journal:
             raise self._fail("write", e) from e
 
     def _write(self, kind: int, index: int, term: int, data: bytes = b"") -> None:
-        record = _pack_record(kind, index, term, self._synced, data)
+        record = self._segments[-1].record(kind, index, term, self._synced, data)
         self._pending.append(record)
         self._pending_bytes += len(record)
 
@@ -273,9 +230,8 @@ class Journal:
     def _roll(self) -> None:
         number = self._segments[-1].number + 1 if self._segments else 1
         index, term = (self.entries[-1][1], self.entries[-1][2]) if self.entries else (0, 0)
-        segment = _Segment(number, index, term, _HEADER_BYTES)
-        header = _HEADER.pack(number, index, term)
-        self._disk.append(segment.name, MAGIC + header + _CRC.pack(zlib.crc32(header)))
+        segment = Segment(number, index, term, self._rng.randbytes(SEED_BYTES))
+        self._disk.append(segment.name, segment.header())
         self._disk.sync(segment.name)
         self._disk.sync_names()
         self._segments.append(segment)
@@ -354,24 +310,26 @@ class Journal:
 
     def _load_segment(self, name: str, number: int, *, is_last: bool, required: bool) -> None:
         raw = self._disk.read(name)
-        segment = self._read_header(raw, name, number)
+        segment = read_header(raw)
         if segment is None:
             if not is_last or required:
                 raise self._refuse(name, 0, "its magic or header is wrong")
             self._disk.unlink(name)  # the crash came while it was created; nothing can be in it
             return
+        if segment.number != number:
+            raise self._refuse(name, len(MAGIC), f"it says that it is segment {segment.number}")
         if not self.entries and segment.prior_index:
             self.entries = [(PLACEHOLDER, segment.prior_index, segment.prior_term)]
         if self.entries and self.entries[-1][1:] != (segment.prior_index, segment.prior_term):
             raise self._refuse(name, len(MAGIC), f"it does not follow entry {self.last_index}")
-        offset = _HEADER_BYTES
+        offset = HEADER_BYTES
         self._cut_below = False
         while offset < len(raw):
-            record = _read_record(raw, offset)
+            record = segment.read(raw, offset)
             if record is None:
                 if not is_last:
                     raise self._refuse(name, offset, "a record is damaged")
-                self._check_torn(raw, name, offset)
+                self._check_torn(segment, raw, offset)
                 self._disk.truncate(name, offset)
                 break
             if not self._replay(record, segment):
@@ -380,31 +338,16 @@ class Journal:
         segment.size = offset
         self._segments.append(segment)
 
-    def _read_header(self, raw: bytes, name: str, number: int) -> _Segment | None:
-        if len(raw) < _HEADER_BYTES or not raw.startswith(MAGIC):
-            return None
-        header = raw[len(MAGIC) : len(MAGIC) + _HEADER.size]
-        if _CRC.pack(zlib.crc32(header)) != raw[len(MAGIC) + _HEADER.size : _HEADER_BYTES]:
-            return None
-        own, index, term = _HEADER.unpack(header)
-        if own != number:
-            raise self._refuse(name, len(MAGIC), f"it says that it is segment {own}")
-        return _Segment(number, index, term, len(raw))
-
-    def _check_torn(self, raw: bytes, name: str, offset: int) -> None:
+    def _check_torn(self, segment: Segment, raw: bytes, offset: int) -> None:
         """A tail may be cut only if no later record tells that this place had been synced."""
-        at = raw.find(_MARKER, offset + 1)
-        while at >= 0:
-            record = _read_record(raw, at)
-            if record is not None and record.synced > offset:
-                raise self._refuse(name, offset, "a record is damaged that had been synced")
-            at = raw.find(_MARKER, at + 1)
+        if any(synced > offset for synced in segment.synced_by(raw, offset)):
+            raise self._refuse(segment.name, offset, "a record is damaged that had been synced")
 
-    def _replay(self, record: _Record, segment: _Segment) -> bool:
-        if record.kind == _RESET:
+    def _replay(self, record: Record, segment: Segment) -> bool:
+        if record.kind == RESET:
             self._reset_in = segment.number
             self.entries = [(PLACEHOLDER, record.index, record.term)]
-        elif record.kind == _TRUNCATE:
+        elif record.kind == TRUNCATE:
             keep = record.index - self.first_index if self.entries else 0
             del self.entries[max(keep, 0) :]
             self._cut_below = self._cut_below or record.index <= segment.prior_index

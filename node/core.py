@@ -143,7 +143,7 @@ class Core:
             self._state,
             self._links,
             wall_ms=lambda: int(time.time() * 1000),
-            rng=random.Random(secrets.randbits(64)),
+            rng=random.SystemRandom(),  # the journal draws seeds from it that nobody may foresee
             on_lead=self._lead_frame,
             on_role=self._role_changed,
             on_fatal=self._refused,

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import errno
+import random
+import sys
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from cluster.disk import FileDisk
 from cluster.journal import Journal, JournalError
+from cluster.segments import ENTRY, HEAD_BYTES, HEADER_BYTES, SEED_BYTES, Segment, read_header
 
 
 def open_journal(directory: Path, segment_bytes: int = 1 << 20) -> Journal:
@@ -27,6 +33,21 @@ def filled(directory: Path, count: int, segment_bytes: int = 1 << 20) -> Journal
 
 def segments(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.seg"))
+
+
+def header_of(raw: bytes) -> Segment:
+    segment = read_header(raw)
+    assert segment is not None
+    return segment
+
+
+def record_starts(raw: bytes) -> list[int]:
+    """Where the whole records of a segment begin."""
+    found, offset = [], HEADER_BYTES
+    while record := header_of(raw).read(raw, offset):
+        found.append(offset)
+        offset = record.end
+    return found
 
 
 def test_what_was_synced_is_there_again(tmp_path: Path) -> None:
@@ -126,8 +147,131 @@ def test_every_flipped_byte_is_refused_or_cuts_the_last_batch_only(tmp_path: Pat
             # The last batch cannot be told from one that was being written.
             assert [e[1] for e in journal.entries] == [1, 2, 3, 4, 5]
             cut += 1
-    assert cut == len(raw) - raw.rindex(b"\xc5\x1e")
+    assert cut == len(raw) - record_starts(raw)[-1]
     assert refused + cut == len(raw)
+
+
+LATER = 1 << 20  #: a place that no record of these tests was synced up to
+
+
+def torn(directory: Path, payloads: list[bytes]) -> Path:
+    """A log of five entries, and a batch that power failed in: its first record lost a piece, the payloads
+    behind it are whole. Returns the segment."""
+    journal = filled(directory, 5)
+    [segment] = segments(directory)
+    synced = segment.stat().st_size
+    journal.append(b"torn" * 1000, 6, 1)
+    for index, payload in enumerate(payloads, 7):
+        journal.append(payload, index, 1)
+    journal.sync()
+    journal.abandon()
+    with segment.open("r+b") as file:
+        file.seek(synced + 100)
+        file.write(bytes(512))
+    return segment
+
+
+def test_record_planted_in_a_payload_is_not_taken_for_one(tmp_path: Path) -> None:
+    """Who writes the payload knows all of the format, and other segments' seeds; not this one's."""
+    filled(tmp_path / "known", 1).close()
+    [known] = segments(tmp_path / "known")
+    seeds = [header_of(known.read_bytes()).seed, bytes(SEED_BYTES), b"\xff" * SEED_BYTES]
+    planted = [Segment(1, 0, 0, seed).record(ENTRY, 99, 1, LATER, b"evidence") for seed in seeds]
+
+    torn(tmp_path / "torn", [b"output " + record + b" of a job" for record in planted])
+
+    assert open_journal(tmp_path / "torn").last_index == 5
+
+
+def test_each_segment_has_a_seed_of_its_own_from_the_given_source(tmp_path: Path) -> None:
+    written = []
+    for name in ("once", "again"):
+        journal = Journal(FileDisk(tmp_path / name), segment_bytes=400, rng=random.Random(7))
+        for index in range(1, 20):
+            journal.append(b"entry", index, 1)
+            journal.sync()
+        journal.close()
+        written.append([path.read_bytes() for path in segments(tmp_path / name)])
+
+    assert written[0] == written[1]
+    assert len({header_of(raw).seed for raw in written[0]}) == len(written[0]) > 2
+
+
+def test_payload_that_no_crc_would_miss_is_missed(tmp_path: Path) -> None:
+    """The polynomial of CRC-32 itself: whether the disk kept it or lost it, the CRC is the same."""
+    unmissed = 0x1DB710641.to_bytes(5, "little")
+    assert zlib.crc32(b"a" + unmissed + b"b") == zlib.crc32(b"a" + bytes(5) + b"b")
+    journal = filled(tmp_path, 5)
+    journal.append(b"before" + unmissed + b"behind", 6, 1)
+    journal.sync()
+    journal.abandon()
+    [segment] = segments(tmp_path)
+
+    segment.write_bytes(segment.read_bytes().replace(unmissed, bytes(5)))
+
+    assert open_journal(tmp_path).last_index == 5
+
+
+def test_later_record_tells_of_damage_though_its_own_data_are_lost(tmp_path: Path) -> None:
+    filled(tmp_path, 8).close()
+    [segment] = segments(tmp_path)
+    raw = bytearray(segment.read_bytes())
+    *_, damaged, _last = record_starts(raw)
+    raw[damaged] ^= 1
+    raw[-1] ^= 1
+    segment.write_bytes(raw)
+
+    with pytest.raises(JournalError, match=rf"offset {damaged}: a record is damaged that had been synced"):
+        open_journal(tmp_path)
+
+
+def calls_to_open(directory: Path) -> int:
+    """How many functions are called while a journal is opened, Python's own among them."""
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        open_journal(directory)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_tail_full_of_markers_costs_no_more_than_any_other(tmp_path: Path) -> None:
+    stranger = Segment(1, 0, 0, b"\xc5\x1e" * (SEED_BYTES // 2))
+    head = stranger.record(ENTRY, 7, 1, 0, bytes(1 << 20))[:HEAD_BYTES]
+    tails = {"plain": b"x" * 16_000, "heads": head * (16_000 // HEAD_BYTES), "markers": head[:8] * 2_000}
+    calls = {}
+    for name, tail in tails.items():
+        torn(tmp_path / name, [tail] * 50)
+        calls[name] = calls_to_open(tmp_path / name)
+
+    assert calls["heads"] == calls["markers"] == calls["plain"]
+
+
+class CountedBytes(bytes):
+    """Counts what is taken out of them."""
+
+    taken = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        part = super().__getitem__(place)
+        self.taken += len(part)
+        return part
+
+
+def test_search_behind_a_torn_tail_reads_no_further_than_heads() -> None:
+    """Even where every head is one that the journal wrote, and the length in it is large."""
+    segment = Segment(1, 0, 0, b"\xc5\x1e" * (SEED_BYTES // 2))
+    head = segment.record(ENTRY, 7, 1, 0, bytes(1 << 20))[:HEAD_BYTES]
+    raw = CountedBytes(segment.header() + b"torn" + head * 400 + bytes(1 << 20))
+
+    assert len(list(segment.synced_by(raw, HEADER_BYTES))) == 400
+    assert raw.taken == 400 * HEAD_BYTES
 
 
 def test_damage_in_an_older_segment_is_refused(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class LoneNode:
                     copy_dir=data / "copies",
                     log_entries_max=20,
                     log_tail_bytes=600,
-                    segment_bytes=900,
+                    segment_bytes=1200,
                 ),
                 self.state,
                 NobodyElse(),

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from cluster.journal import JournalError
+from cluster.segments import HEADER_BYTES, read_header
 from tests.node.lone_node import LoneNode
 
-MARKER = b"\xc5\x1e"  #: begins each record (cluster/journal.py)
 TOKENS = 48
 EVERYTHING = {f"token-{number}" for number in range(TOKENS)}
 FLIPS = 60
@@ -62,7 +62,13 @@ def segments(data: Path) -> list[Path]:
 
 def record_starts(segment: Path) -> list[int]:
     raw = segment.read_bytes()
-    return [at for at in range(len(raw)) if raw.startswith(MARKER, at)]
+    header = read_header(raw)
+    assert header is not None
+    found, offset = [], HEADER_BYTES
+    while record := header.read(raw, offset):
+        found.append(offset)
+        offset = record.end
+    return found
 
 
 def come_back(data: Path) -> set[str]:
