@@ -3,6 +3,7 @@ state."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -23,11 +24,17 @@ from cluster.tcp import LinkSettings, TcpLinks
 from cluster.tls import TlsFiles
 
 DEADLINE_S = 20.0
-_ports = iter(range(21000 + os.getpid() % 90 * 10, 21999))
+PORTS = range(20_000, 22_000)
+_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+_mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _workers
+#: Each worker has a share of its own, and each run begins elsewhere in it: a port is given out again late.
+_share = PORTS[_mine :: _workers]
+_places = itertools.count(os.getpid() * 37)
 
 
 def free_port() -> int:
-    for port in _ports:
+    for _ in _share:
+        port = _share[next(_places) % len(_share)]
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -193,7 +193,7 @@ MUTANTS = (
         (
             (
                 "scheduler.machine.ticks",
-                '    if trigger.active_runs > 0 and graph.job.overlap != "allow":\n',
+                '    if overlap != "allow":\n',
                 "    if False:\n",
             ),
         ),
