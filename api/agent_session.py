@@ -27,11 +27,13 @@ from api.ports import NoLeaderError, OverloadedError, UnavailableError
 from api.threads import INLINE_BYTES
 from scheduler import protocol as p
 from scheduler.commands import Command, ConnectAgent, Finish, Outcome, ReportRunning, Start
+from scheduler.store import agents as agent_rows
 from scheduler.store import restores
 from scheduler.store import tokens as token_rows
 
 if TYPE_CHECKING:
     from api.gateway import Gateway
+    from api.large_frames import Socket
 
 log = logging.getLogger("cronclave.gateway")
 
@@ -51,9 +53,12 @@ _RETRY = (NoLeaderError, OverloadedError, UnavailableError)
 class AgentSession:
     """The life of one socket; `run` returns when it is over."""
 
-    def __init__(self, gateway: Gateway, receive: Receive, send: Send, principal: Principal) -> None:
+    def __init__(
+        self, gateway: Gateway, receive: Receive, send: Send, principal: Principal, socket: Socket | None
+    ) -> None:
         self._gateway = gateway
         self.principal = principal
+        self._socket = socket  #: None: not one of this product's server
         self._scheduler = gateway.scheduler
         self._receive = receive
         self._send = send
@@ -76,6 +81,10 @@ class AgentSession:
         self._tail_number = 0
 
     # -- what the gateway calls -----------------------------------------------------------------
+
+    @property
+    def said_hello(self) -> bool:
+        return self.hello is not _NO_HELLO
 
     def push(self, message: p.Message) -> None:
         """Send it with the next frame."""
@@ -197,6 +206,9 @@ class AgentSession:
         except p.ProtocolError as error:
             self.leave("refused", str(error)[:500])
             return None
+        finally:
+            if self._socket is not None:
+                self._socket.decoded()
 
     async def _greet(self, hello: p.Hello) -> bool:
         unsound = unsound_hello(hello)
@@ -217,9 +229,13 @@ class AgentSession:
             if refusal is None:
                 belongs_to = None if self.principal.holder else token_rows.bound_to(store, hello.name)
                 refusal = why_not_its_token(hello, self.principal, belongs_to)
+            if refusal is None and not agent_rows.is_known(store, hello.installation, hello.name):
+                refusal = self._gateway.newcomers.why_not_now(self.principal.name)
         if refusal is not None:
             self.leave(*refusal)
             return False
+        if self._socket is not None:
+            self._socket.greeted()
         self._seen = hello.index
         if not await self._caught_up():
             return False

@@ -10,6 +10,8 @@ Rules (design, section 3):
 * When the state says that an agent is disconnected that hangs here (the node was given up for lost, or a
   newer connection elsewhere ended), its socket is closed: it registers again, with all that its journal
   holds. Only what was committed after its ConnectAgent counts: commits are heard later than outcomes.
+* A token that is bound to one agent has BOUND_SOCKETS_MAX sockets: for each more the oldest goes that has not
+  said Hello. What all may send at once: `api.large_frames`; how many may come anew: `api.newcomers`.
 * Events can be lost (a gap, a front that died), so sockets and state are also compared, every ROLL_S: a
   socket whose agent the state has elsewhere would renew a lease that nobody counts on; an agent that the
   state has here and that has no socket would never be given up.
@@ -31,6 +33,8 @@ from api.agent_work import assignment
 from api.commits import Commits
 from api.crowd import SCOPE_KEY as CONNECTION_KEY
 from api.crowd import client_of
+from api.large_frames import LargeFrames, Socket
+from api.newcomers import Newcomers
 from api.placement import CompiledJobs
 from api.ports import ApiSettings, Committed, NoLeaderError, OverloadedError, Scheduler, UnavailableError
 from api.problems import Problem
@@ -55,6 +59,7 @@ DISCONNECT_TRIES_S = 30.0
 RETRY_S = 0.25
 CLOSE_S = 1.0
 SESSIONS_MAX = 20_000
+BOUND_SOCKETS_MAX = 8
 
 
 class Gateway:
@@ -68,6 +73,9 @@ class Gateway:
         self.turns = Turns()  #: of those that come, and that have a large frame to read
         self.sessions: dict[int, AgentSession] = {}  #: agent's id in the state → its registered session
         self._open: set[AgentSession] = set()  #: every socket, registered or not
+        self.frames = LargeFrames()
+        self.newcomers = Newcomers()
+        self._bound: dict[str, dict[AgentSession, None]] = {}  #: by token; oldest first
         self._tasks: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
         self._bad_since_s: float | None = None
@@ -129,12 +137,20 @@ class Gateway:
         except Problem as problem:
             await _deny(scope, send, problem)
             return
-        session = AgentSession(self, receive, send, principal)
+        socket: Socket | None = scope.get(CONNECTION_KEY)
+        session = AgentSession(self, receive, send, principal, socket)
         self._open.add(session)
+        if principal.holder:
+            self._bound.setdefault(principal.name, {})[session] = None
+        if socket is not None:
+            socket.admitted(self.frames, principal.name)
         try:
             await session.run()
         finally:
             self._open.discard(session)
+            self._unbind(session)
+            if socket is not None:
+                socket.left()
             self.forget(session)
 
     async def _admit(self, scope: Scope) -> Principal:
@@ -149,9 +165,36 @@ class Gateway:
             raise Problem("validation", f"the subprotocol {p.SUBPROTOCOL} is needed", status=400)
         if self._stopping or len(self._open) >= SESSIONS_MAX:
             raise Problem("unavailable", "the node takes no agents now", headers={"Retry-After": "1"})
+        if principal.holder:
+            self._make_room(principal)
         if CONNECTION_KEY in scope:
             scope[CONNECTION_KEY].proved()
         return principal
+
+    def _make_room(self, principal: Principal) -> None:
+        """For one more socket of a token that one agent has. One that comes back needs two: what it left
+        may not have been seen to end."""
+        sockets = self._bound.get(principal.name, {})
+        if len(sockets) < BOUND_SOCKETS_MAX:
+            return
+        silent = next((session for session in sockets if not session.said_hello), None)
+        if silent is None:
+            raise Problem(
+                "overloaded",
+                f"token {principal.name} is that of one agent, {principal.holder}, and has"
+                f" {BOUND_SOCKETS_MAX} sockets here",
+                hint="Each agent needs a token of its own: cronclave token create --role agent NAME.",
+                headers={"Retry-After": "1"},
+            )
+        self._unbind(silent)
+        silent.abandon()
+
+    def _unbind(self, session: AgentSession) -> None:
+        sockets = self._bound.get(session.principal.name, {})
+        if session in sockets:
+            del sockets[session]
+            if not sockets:
+                del self._bound[session.principal.name]
 
     def fit(self) -> str | None:
         """None while this node may speak for the cluster; else the reason to leave it: no_quorum | behind."""

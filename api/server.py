@@ -29,8 +29,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from api.connection import Connection
 from api.crowd import CLOSE_S, NEVER_S, SCOPE_KEY, Connections, origin
 from api.handshakes import TlsListener, bound_sockets
+from api.large_frames import SMALL_BYTES, LargeFrames
 from api.problems import MEDIA_TYPE, Problem
-from scheduler.protocol import FRAME_BYTES_MAX
+from scheduler.protocol import FRAME_BYTES_MAX, HELLO_BYTES_MAX
 
 _log = logging.getLogger("cronclave.http")
 _log.setLevel(logging.ERROR)  # else each slip of a stranger is a line, and fills the disk
@@ -92,7 +93,7 @@ def settings(connections: Connections) -> Mapping[str, Any]:
     """Settings of uvicorn that this application relies on. Agents ping by messages of their protocol."""
     return {
         "ws": _WebSocket,
-        "ws_max_size": FRAME_BYTES_MAX,
+        "ws_max_size": HELLO_BYTES_MAX,  # until it is told who it is: `_WebSocket.greeted`
         "ws_per_message_deflate": False,
         "ws_ping_interval": None,
         "ws_ping_timeout": None,
@@ -313,6 +314,9 @@ class _WebSocket(_Ends, WebSocketsSansIOProtocol):
     """An agent's socket. What is said over it has its own limits (api.agent_session)."""
 
     _all: Connections | None = None
+    _frames: LargeFrames | None = None  #: None until its token is judged: nothing large is read
+    _token = ""
+    _in_line = False  #: it is not read: a large frame has begun, and has no place yet
 
     def __init__(self, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
@@ -339,7 +343,61 @@ class _WebSocket(_Ends, WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._all is not None:
             self._all.went(self)
+        self.left()
         super().connection_lost(exc)
+
+    # -- large frames, one after the other (api.large_frames)
+
+    def admitted(self, frames: LargeFrames, token: str) -> None:
+        if not self.disconnected:
+            self._frames, self._token = frames, token
+            self._weigh()
+
+    def greeted(self) -> None:
+        self.conn.max_message_size = FRAME_BYTES_MAX
+
+    def decoded(self) -> None:
+        if self._frames is not None and not self._in_line:
+            self._frames.leave(self, self._token)
+            self._weigh()  # the next may have begun
+
+    def left(self) -> None:
+        if self._frames is not None:
+            self._frames.leave(self, self._token)
+            self._frames = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._weigh()
+
+    async def receive(self) -> Any:
+        message = await super().receive()
+        if self._in_line:
+            self._pause()  # that went on by itself, for what was in the queue
+        return message
+
+    def read_on(self) -> None:
+        self._in_line = False
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    def _weigh(self) -> None:
+        """Ask for a place as soon as a frame is a large one, and wait for it without reading on."""
+        if len(self.conn.reader.buffer) + (self.conn.current_size or 0) <= SMALL_BYTES:
+            return
+        if self._frames is not None and self._frames.ask(self, self._token):
+            if self._in_line:
+                self.read_on()
+        else:
+            self._in_line = True
+            self._pause()
+
+    def _pause(self) -> None:
+        self.read_paused = True
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -40,7 +40,9 @@ import msgpack
 VERSION = 1
 SUBPROTOCOL = "cronclave.agent.1"
 FRAME_BYTES_MAX = 4 << 20
+HELLO_BYTES_MAX = 1 << 20  #: of an agent's first frame; a Hello that holds all it may has 960 KiB
 FRAME_MESSAGES_MAX = 1_000
+FRAME_LISTS_MAX = 45_000  #: and maps, in an agent's frame: each costs more than a number does
 FRAME_VALUES_MAX = 200_000  #: of an agent's frame, nested ones too; a Hello that holds all it may has 160,000
 RAN_ROWS_MAX = 1_000  #: in one page of Ran
 GRANT_VALID_MS = 10_000
@@ -322,13 +324,14 @@ def decode(frame: bytes, *, values_max: int | None = None) -> list[Message]:
 
 def _unpack_bounded(frame: bytes, values_max: int) -> Any:
     """Refuses before it has made more values than so many, and extension types altogether."""
-    values = 0
+    values = lists = 0
 
     def count(made: Any) -> Any:
-        nonlocal values
+        nonlocal values, lists
         values += 1 + len(made)
-        if values > values_max:
-            raise ProtocolError(f"more than {values_max} values in a frame")
+        lists += 1
+        if values > values_max or lists > FRAME_LISTS_MAX:
+            raise ProtocolError(f"more than {values_max} values or {FRAME_LISTS_MAX} lists in a frame")
         return made
 
     return msgpack.unpackb(

@@ -13,7 +13,10 @@ Rules of this file (design, section 3, rules 6 and 7):
    proves nothing about a granted attempt that it does not list: it may be the grant that got lost, and its
    claim is sent again.
 4. Attempts without a grant are left alone: the front pushes them again.
-5. A person may release a name: the installation that has it is disconnected and never comes back under it,
+5. No more than ROWS_MAX rows: whoever may use any name would fill the state. Where it is full, a former row
+   that nothing is bound to makes room, the oldest first; without one a new agent is refused. One that has a
+   row never is.
+6. A person may release a name: the installation that has it is disconnected and never comes back under it,
    so that another may. That proves nothing about what it runs: its attempts stay its own, and end as those of
    any agent that is gone: by their leases, or by a person's word. So nothing runs twice by it.
 """
@@ -31,10 +34,12 @@ from scheduler.store import attempts as attempt_rows
 from scheduler.store.agents import Agent
 
 SLOTS_MAX = 100_000
-FORMER = "#"
+FORMER = agent_rows.FORMER
 RELEASED = "released"
 """In place of the session of an installation that a person took the name from."""
 AGENTS_MAX = 500  #: disconnected by one command
+ROWS_MAX = 20_000  #: former ones, too
+EVER_MS = 1 << 62  #: behind all stamps
 
 
 def connect(ctx: Context, command: ConnectAgent) -> Outcome:
@@ -54,9 +59,11 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
         )
     if known is not None and command.session < known.session:
         return refused("fenced", f"a newer session of {command.name} exists")
+    if holder is not None and not own and holder.node:
+        return refused("name_taken", f"another installation is connected as {command.name}")
+    if known is None and not _is_room(ctx):
+        return no_room()
     if holder is not None and not own:
-        if holder.node:
-            return refused("name_taken", f"another installation is connected as {command.name}")
         _step_aside(ctx, holder)
     if known is None:
         ctx.state.last_agent += 1
@@ -79,12 +86,29 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
     return done(agent=agent.id)
 
 
-def known(ctx: Context, command: Adopt) -> Agent:
-    """The row of an agent that tells its journal before it registers; made if there is none."""
+def no_room() -> Outcome:
+    return refused(
+        "limit",
+        f"there are {ROWS_MAX} agents, the most that a cluster keeps: release the names of those that are "
+        "gone (cronclave agents release NAME)",
+    )
+
+
+def _is_room(ctx: Context) -> bool:
+    if not agent_rows.are_so_many(ctx.store, ROWS_MAX):
+        return True
+    return agent_rows.drop_former(ctx.store, EVER_MS, 1) > 0
+
+
+def known(ctx: Context, command: Adopt) -> Agent | None:
+    """The row of an agent that tells its journal before it registers; made if there is none, but None where
+    there is no room."""
     own = agent_rows.of_installation(ctx.store, command.installation)
     for agent in own:
         if agent.name in (command.name, f"{command.name}{FORMER}{agent.id}"):
             return agent
+    if not _is_room(ctx):
+        return None
     ctx.state.last_agent += 1
     agent_id = ctx.state.last_agent
     taken = agent_rows.find(ctx.store, command.name) is not None

@@ -45,6 +45,8 @@ def adopt(ctx: Context, command: Adopt) -> Outcome:
     if not command.name or agents.FORMER in command.name or not command.installation:
         return refused("invalid", "an agent has a name without # and an installation")
     agent = agents.known(ctx, command)
+    if agent is None:
+        return agents.no_room()
     for ran in command.attempts:
         if 0 < ran.attempt <= restore.attempt_base and 0 < ran.run <= restore.run_base:
             _adopt(ctx, restore, agent, ran)

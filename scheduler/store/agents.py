@@ -26,6 +26,7 @@ class Agent(NamedTuple):
     disconnected_ms: int | None
 
 
+FORMER = "#"  #: `name#id`: another installation has the name
 COLUMNS = ", ".join(Agent._fields)
 _GET = f"SELECT {COLUMNS} FROM agents WHERE id = ?"
 
@@ -43,6 +44,20 @@ def find(store: Store, name: str) -> Agent | None:
 def of_installation(store: Store, installation: str) -> list[Agent]:
     rows = store.rows(f"SELECT {COLUMNS} FROM agents WHERE installation = ? ORDER BY id", (installation,))
     return [Agent._make(row) for row in rows]
+
+
+def is_known(store: Store, installation: str, name: str) -> bool:
+    """Whether this installation has a row under this name, or has one of its former ones."""
+    rows = store.rows(
+        "SELECT id, name FROM agents WHERE installation = ? AND name >= ? AND name < ?",
+        (installation, name, f"{name}{chr(ord(FORMER) + 1)}"),
+    )
+    return any(found in (name, f"{name}{FORMER}{agent}") for agent, found in rows)
+
+
+def are_so_many(store: Store, number: int) -> bool:
+    """Whether there are that many rows, or more: what it costs is bounded by the number."""
+    return store.value("SELECT 1 FROM agents ORDER BY name LIMIT 1 OFFSET ?", (number - 1,)) is not None
 
 
 def former(store: Store, installation: str, name: str, mark: str) -> list[Agent]:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from scheduler import commands as c
 from scheduler import events as e
+from scheduler.machine import agents
 from scheduler.store import agents as agent_rows
 from tests.scheduler.machine.test_attempts import granted
 from tests.scheduler.story import START_MS, Story, job
@@ -223,3 +226,46 @@ def test_the_cost_of_a_new_agent_does_not_grow_with_all_others(story: Story) -> 
     assert [row.id for row in named] == [old]
     assert agent_rows.former(story.store, "new", "agent-1", "#") == []
     assert agent_rows.former(story.store, "old", "agent", "#") == []
+
+
+def test_the_state_keeps_so_many_agents_and_no_more(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agents, "ROWS_MAX", 3)
+    for number in range(3):
+        story.connect(f"agent-{number}")
+    new = c.ConnectAgent("agent-3", "new", "s1", "b", "z", "default", b"{}", 1, "1", "node-a")
+    refused = story.one(new)
+    assert refused.code == "limit"
+    assert "cronclave agents release" in refused.detail
+    assert story.events == []
+    # One that is known comes as ever.
+    assert story.connect("agent-1", session="s2") == 2
+    # A released name is room, once nothing is bound to it.
+    assert story.one(c.ReleaseAgent("agent-0", "installation of agent-0", "ada")).ok
+    assert story.one(new).ok
+    assert agent_rows.get(story.store, 1) is None
+
+
+def test_where_there_is_no_room_nobody_loses_a_name(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agents, "ROWS_MAX", 1)
+    first = story.connect(installation="old")
+    story.disconnect(first)
+    new = c.ConnectAgent("agent-1", "new", "n1", "b", "z", "default", b"{}", 1, "1", "node-a")
+    assert story.one(new).code == "limit"
+    assert agent(story, first).name == "agent-1"
+
+
+def test_whether_there_is_room_costs_no_more_than_the_limit(story: Story) -> None:
+    plan = story.store.rows(
+        "EXPLAIN QUERY PLAN SELECT 1 FROM agents ORDER BY name LIMIT 1 OFFSET ?", (agents.ROWS_MAX - 1,)
+    )
+    assert "COVERING INDEX" in str(plan)
+
+
+def test_former_names_are_known(story: Story) -> None:
+    old = story.connect(installation="old")
+    story.disconnect(old)
+    story.connect(installation="new", session="n1")
+    assert agent_rows.is_known(story.store, "old", "agent-1")
+    assert agent_rows.is_known(story.store, "new", "agent-1")
+    assert not agent_rows.is_known(story.store, "third", "agent-1")
+    assert not agent_rows.is_known(story.store, "old", "agent-10")
