@@ -41,6 +41,7 @@ HELLO_S = 10.0
 CATCH_UP_S = 3.0
 PROPOSE_S = 10.0
 FRAMES_AT_WORK_MAX = 64
+FRAMES_A_TURN_MAX = 20  #: that came together, before others have their turn
 OUTBOX_MAX = 50_000
 FRAME_BYTES_SOFT = p.FRAME_BYTES_MAX // 4
 SEND_S = 10.0
@@ -74,6 +75,7 @@ class AgentSession:
         self._reader: asyncio.Task[None] | None = None
         self.heard_s = time.monotonic()
         self._seen = 0
+        self._frames = 0
         self._nonce = secrets.token_bytes(p.NONCE_BYTES)
         self._pushed: dict[int, str] = {}
         self._at_work = asyncio.Semaphore(FRAMES_AT_WORK_MAX)
@@ -193,6 +195,9 @@ class AgentSession:
     async def _frame(self) -> list[p.Message] | None:
         message = await self._receive()
         self.heard_s = time.monotonic()
+        self._frames += 1
+        if self._frames % FRAMES_A_TURN_MAX == 0:
+            await asyncio.sleep(0)
         if message["type"] != "websocket.receive":
             return None
         data = message.get("bytes")

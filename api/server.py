@@ -47,6 +47,9 @@ DRAIN_BYTES_MAX = 16 << 20
 STRANGERS_DRAIN_BYTES_MAX = 2 << 20  #: enough to read a 401 after a body that would have been allowed
 LINGER_S = 2.0  #: for the client to read a refusal before the connection is reset
 PIPELINED_MAX = 16
+PIECE_BYTES = 4 << 10  #: of what an agent sends, looked at in between: a frame may have six bytes
+ODD_FRAMES_MAX = 64  #: WebSocket pings, pongs and parts of frames that come together; our agents send none
+QUEUED_MAX = 2_000  #: frames that come together
 
 
 class Server(uvicorn.Server):
@@ -316,6 +319,7 @@ class _WebSocket(_Ends, WebSocketsSansIOProtocol):
     _all: Connections | None = None
     _frames: LargeFrames | None = None  #: None until its token is judged: nothing large is read
     _token = ""
+    _odd_frames = 0  #: in what came now
     _in_line = False  #: it is not read: a large frame has begun, and has no place yet
 
     def __init__(self, **of_uvicorn: Any) -> None:
@@ -367,8 +371,27 @@ class _WebSocket(_Ends, WebSocketsSansIOProtocol):
             self._frames = None
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        self._odd_frames = 0
+        for start in range(0, len(data), PIECE_BYTES):
+            super().data_received(data[start : start + PIECE_BYTES])
+            if self._odd_frames > ODD_FRAMES_MAX or self.queue.qsize() > QUEUED_MAX:
+                self.abort()
+                return
+            if self.transport.is_closing():
+                return
         self._weigh()
+
+    def handle_ping(self) -> None:
+        self._odd_frames += 1
+        super().handle_ping()
+
+    def handle_pong(self, event: Any) -> None:
+        self._odd_frames += 1
+        super().handle_pong(event)
+
+    def handle_cont(self, event: Any) -> None:
+        self._odd_frames += 1
+        super().handle_cont(event)
 
     async def receive(self) -> Any:
         message = await super().receive()

@@ -198,3 +198,39 @@ def test_each_token_has_a_rate_of_its_own_and_few_are_remembered() -> None:
         now_s += 1 / newcomers.RATE_PER_S
         assert rate.why_not_now(f"token-{number}") is None
     assert len(rate._left) <= newcomers.TOKENS_MAX + 1
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\x89\x80abcd",
+        b"\x8a\x80abcd",
+        b"\x00\x81abcdx",
+        b"\x82\x81\x00\x00\x00\x00\x90",
+    ],
+)
+async def test_a_flood_of_the_smallest_frames_ends_its_socket_before_it_is_all_looked_at(
+    url: str, frame: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(p, "AGENT_SILENCE_MS", 1_000_000)
+    async with HandAgent(url) as good, HandAgent(url, name="rogue") as rogue:
+        assert isinstance(await good.hello(), p.Welcome)
+        assert isinstance(await rogue.hello(), p.Welcome)
+        assert rogue.socket is not None
+        begun = b"\x02\x81abcdx" if frame[0] == 0 else b""
+        rogue.socket.transport.write(begun + frame * ((1 << 20) // len(frame)))
+        await rogue.until_closed()
+        await good.send(p.Ping(1, 0, 4))
+        assert isinstance(await good.expect(p.Pong, p.Leave), p.Pong)
+
+
+async def test_pings_that_came_together_are_answered_with_turns_for_others_between(url: str) -> None:
+    async with HandAgent(url) as agent:
+        assert isinstance(await agent.hello(), p.Welcome)
+        assert agent.socket is not None
+        for number in range(500):
+            await agent.send(p.Ping(number, 0, 4))
+        for number in range(500):
+            pong = await agent.expect(p.Pong, p.Leave)
+            assert isinstance(pong, p.Pong)
+            assert pong.sent_ms == number
