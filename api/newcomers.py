@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-BURST = 100
-RATE_PER_S = 10.0
+BURST = 500
+RATE_PER_S = 50.0
 TOKENS_MAX = 1_000  #: remembered
 
 
