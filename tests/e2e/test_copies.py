@@ -39,13 +39,13 @@ def test_a_copy_that_is_cut_and_whose_receiver_is_killed_goes_on_where_it_stoppe
     leader = cluster.leader()
     wiped = next(node for node in reversed(cluster.nodes) if node is not leader)
     term = cluster.statuses()[leader.name]["term"]
+    raft_port = max(int(node.raft.rpartition(":")[2]) for node in cluster.nodes) + PORTS_A_NODE
     wiped.kill()
     shutil.rmtree(wiped.data)
     cluster.set_nodes([node for node in cluster.nodes if node is not wiped])
     cluster.client.ask("DELETE", f"/v1/cluster/members/{wiped.name}")
 
     copy_bytes = bytes_under(leader.data / "state", "state.db")
-    raft_port = int(wiped.raft.rpartition(":")[2]) + PORTS_A_NODE
     cuts = [copy_bytes // 5, copy_bytes * 2 // 5, copy_bytes * 4 // 5]
     with relayed(raft_port + 1, raft_port, cuts) as relay:
         fresh = _join(cluster, wiped, raft_port)
