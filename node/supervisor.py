@@ -46,6 +46,10 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+#: glibc gives large blocks back to the system as they are freed only while it may not learn to keep them.
+MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 20)}
+
+
 class Supervisor:
     """The parent process of one node."""
 
@@ -116,7 +120,9 @@ class Supervisor:
             str(os.getpid()),
         ]
         # -P keeps the working directory out of the path; the mask set above must not be inherited.
-        return subprocess.Popen(command, preexec_fn=_unblock, stdin=subprocess.DEVNULL)
+        return subprocess.Popen(
+            command, preexec_fn=_unblock, stdin=subprocess.DEVNULL, env={**MEMORY, **os.environ}
+        )
 
     def _start_front(self) -> None:
         self._front = self._start("node.front")

@@ -187,7 +187,7 @@ def test_frames_of_millions_of_values_and_hellos_that_hold_all_they_may_cost_nob
     besieged: Cluster, fleet_token: str, at_work: int
 ) -> None:
     """The fronts' loop unpacked one for more than a second; the cores applied the other for 300 ms."""
-    lists = p.FRAME_BYTES_MAX - 6
+    lists = p.HELLO_BYTES_MAX - 6  # the most that who has not said Hello may send
     frame = b"\x91\xdd" + lists.to_bytes(4, "big") + b"\x90" * lists
     held = tuple(((1 << 40) + n, "gone") for n in range(HELD_MAX))
 
