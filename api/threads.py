@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import anyio
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Line:
-    """So many threads at a time, and so many who wait; one such line in each event loop."""
+    """So many at a time, and so many who wait; one such line in each event loop."""
 
     def __init__(self, name: str, most: int, *, waiting_max: int | None = None) -> None:
         self._name = name
@@ -39,22 +39,35 @@ class Line:
         self._limiter: RunVar[anyio.CapacityLimiter] = RunVar(f"cronclave.{name}")
 
     async def run(self, function: Callable[[], T]) -> T:
-        """What `function` returns. Raises OverloadedError when too many wait already."""
-        try:
-            limiter = self._limiter.get()
-        except LookupError:
-            limiter = anyio.CapacityLimiter(self._most)
-            self._limiter.set(limiter)
-        if self._waiting_max is not None and self._present >= self._most + self._waiting_max:
-            raise OverloadedError(f"{self._waiting_max} {self._name} wait already")
+        """What `function` returns, run in a thread. Raises OverloadedError when too many wait already."""
 
         def work() -> T:
             leave_if_gone()
             return function()
 
+        with self._entered() as limiter:
+            return await anyio.to_thread.run_sync(work, limiter=limiter)
+
+    @contextlib.asynccontextmanager
+    async def passed(self) -> AsyncIterator[None]:
+        """The block in its turn, in the loop. Raises OverloadedError when too many wait already."""
+        with self._entered() as limiter:
+            async with limiter:
+                leave_if_gone()
+                yield
+
+    @contextlib.contextmanager
+    def _entered(self) -> Iterator[anyio.CapacityLimiter]:
+        if self._waiting_max is not None and self._present >= self._most + self._waiting_max:
+            raise OverloadedError(f"{self._waiting_max} {self._name} wait already")
+        try:
+            limiter = self._limiter.get()
+        except LookupError:
+            limiter = anyio.CapacityLimiter(self._most)
+            self._limiter.set(limiter)
         self._present += 1
         try:
-            return await anyio.to_thread.run_sync(work, limiter=limiter)
+            yield limiter
         finally:
             self._present -= 1
 
@@ -63,37 +76,7 @@ READS = Line("reads", 2)
 LONG_READS = Line("long-reads", 1)
 BODIES = Line("large bodies", 1, waiting_max=20)
 COPIES = Line("copies", 20)  #: of the state, on their way to clients: they wait for the disk
-
-
-class Gate:
-    """One at a time, and so many who wait; one such gate in each event loop."""
-
-    def __init__(self, name: str, *, waiting_max: int) -> None:
-        self._name = name
-        self._waiting_max = waiting_max
-        self._present = 0
-        self._lock: RunVar[anyio.Lock] = RunVar(f"cronclave.{name}")
-
-    @contextlib.asynccontextmanager
-    async def passed(self) -> AsyncIterator[None]:
-        """Raises OverloadedError when too many wait already."""
-        if self._present > self._waiting_max:
-            raise OverloadedError(f"{self._waiting_max} {self._name} wait already")
-        try:
-            lock = self._lock.get()
-        except LookupError:
-            lock = anyio.Lock()
-            self._lock.set(lock)
-        self._present += 1
-        try:
-            async with lock:
-                leave_if_gone()
-                yield
-        finally:
-            self._present -= 1
-
-
-_LARGE_WRITES = Gate("large writes", waiting_max=20)
+_LARGE_WRITES = Line("large writes", 1, waiting_max=20)
 
 
 def write_of(command_bytes: int) -> contextlib.AbstractAsyncContextManager[None]:

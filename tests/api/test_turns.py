@@ -16,7 +16,7 @@ import pytest
 from api.app import Api
 from api.commits import STARTS, RunWatch
 from api.ports import Committed, OverloadedError
-from api.threads import LARGE_BYTES, Gate, Line, encode, write_of
+from api.threads import LARGE_BYTES, Line, encode, write_of
 from api.turns import Turns
 from node.index_watch import IndexWatch
 from scheduler.events import AttemptAssigned, Event
@@ -135,7 +135,7 @@ async def test_large_writes_go_one_after_the_other_and_small_ones_at_once() -> N
 
 
 async def test_who_finds_too_many_large_writes_is_sent_away() -> None:
-    gate = Gate("writes", waiting_max=2)
+    gate = Line("writes", 1, waiting_max=2)
     go = asyncio.Event()
 
     async def write() -> None:
