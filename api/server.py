@@ -111,7 +111,7 @@ def settings(connections: Connections) -> Mapping[str, Any]:
     }
 
 
-class _Ends:
+class _Ends(asyncio.Protocol):
     """What all kinds of connection have in common."""
 
     address = ""
@@ -144,6 +144,14 @@ class _Ends:
 
     def proved(self) -> None:
         pass
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._read_s = _now_s() + WRITE_S
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._read_s = NEVER_S
 
 
 def _now_s() -> float:
@@ -304,14 +312,6 @@ class _Http(_Ends, Connection):
         elif not self.is_at_work and not self._in_head:
             self.due_s = _now_s() + (DRAIN_S if self._in_body else IDLE_S)
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._read_s = _now_s() + WRITE_S
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._read_s = NEVER_S
-
 
 class _WebSocket(_Ends, WebSocketsSansIOProtocol):
     """An agent's socket. What is said over it has its own limits (api.agent_session)."""
@@ -421,14 +421,6 @@ class _WebSocket(_Ends, WebSocketsSansIOProtocol):
         self.read_paused = True
         if not self.transport.is_closing():
             self.transport.pause_reading()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._read_s = _now_s() + WRITE_S
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._read_s = NEVER_S
 
 
 def _head_too_large() -> Problem:

@@ -5,8 +5,29 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from node.seeding import Seeder
+from node.state import ReplicatedState
+
+CLUSTER = "c0ffee"
 PAGE_BYTES = 4096
 TABLE_LEAF, TABLE_INTERIOR, INDEX_LEAF, INDEX_INTERIOR = 0x0D, 0x05, 0x0A, 0x02
+
+
+def live(data: Path) -> None:
+    """Make a data directory with a state of some thousand rows, closed in good order."""
+    state = open_state(data)
+    state.machine.store.execute("PRAGMA synchronous=OFF")
+    for _ in Seeder(state, b"").fill(jobs=500, runs_a_job=2, tail=b"some output of a job"):
+        pass
+    state.close()
+
+
+def open_state(data: Path) -> ReplicatedState:
+    return ReplicatedState(data, CLUSTER, lambda entry: None, lambda path: None, spawn=lambda job: job())
+
+
+def file_of(data: Path) -> Path:
+    return data / "state" / "1" / "state.db"
 
 
 def pages_of(path: Path, kind: int) -> list[int]:

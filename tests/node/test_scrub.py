@@ -22,33 +22,28 @@ from scheduler import codec
 from scheduler.commands import Compare
 from scheduler.store import soundness
 from scheduler.store.row_digests import BEGIN, BYTES_MAX, ROWS_MAX, slices_of
-from tests.node.damaged import INDEX_LEAF, PAGE_BYTES, flip, pages_of, place_of
-
-CLUSTER = "c0ffee"
+from tests.node.damaged import (
+    INDEX_LEAF,
+    PAGE_BYTES,
+    file_of,
+    flip,
+    live,
+    open_state,
+    pages_of,
+    place_of,
+)
 
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("lived") / "data"
-    state = open_state(data)
-    state.machine.store.execute("PRAGMA synchronous=OFF")
-    for _ in Seeder(state, b"").fill(jobs=500, runs_a_job=2, tail=b"some output of a job"):
-        pass
-    state.close()
+    live(data)
     return data
 
 
 @pytest.fixture
 def data(lived: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(lived, tmp_path / "data"))
-
-
-def open_state(data: Path) -> ReplicatedState:
-    return ReplicatedState(data, CLUSTER, lambda entry: None, lambda path: None, spawn=lambda job: job())
-
-
-def file_of(data: Path) -> Path:
-    return data / "state" / "1" / "state.db"
 
 
 def compare(state: ReplicatedState, place: bytes | None = None) -> int:

@@ -13,8 +13,7 @@ from cluster.peers import PeerInfo
 from node import damage
 from node.damage import FAILURES_MAX, UntrustedError, damage_behind, note_failure, set_aside, untrusted
 from node.inspection import HOLD_S, Inspection
-from node.seeding import Seeder
-from node.state import ApplyError, ReplicatedState
+from node.state import ApplyError
 from scheduler.formats import NewerFormatError
 from scheduler.store import soundness
 from scheduler.store.connection import DamagedError, Error, Store, StoreError, is_damage
@@ -24,38 +23,27 @@ from tests.node.damaged import (
     PAGE_BYTES,
     TABLE_INTERIOR,
     TABLE_LEAF,
+    file_of,
     flip,
     flip_many,
+    live,
+    open_state,
     pages_of,
 )
 
-CLUSTER = "c0ffee"
 FLIPS = 40
 
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with a state of some thousand rows, closed in good order."""
     data = tmp_path_factory.mktemp("lived") / "data"
-    state = open_state(data)
-    state.machine.store.execute("PRAGMA synchronous=OFF")
-    for _ in Seeder(state, b"").fill(jobs=500, runs_a_job=2, tail=b"some output of a job"):
-        pass
-    state.close()
+    live(data)
     return data
 
 
 @pytest.fixture
 def data(lived: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(lived, tmp_path / "data"))
-
-
-def open_state(data: Path) -> ReplicatedState:
-    return ReplicatedState(data, CLUSTER, lambda entry: None, lambda path: None, spawn=lambda job: job())
-
-
-def file_of(data: Path) -> Path:
-    return data / "state" / "1" / "state.db"
 
 
 def look_at(data: Path) -> None:
