@@ -30,6 +30,7 @@ class PlanCache:
         self.upkeep_ms: int | None = None  #: when upkeep was planned last, or could have been first
         self.settled_run = 0  #: the run from before a restore that giving up has come to
         self.continued = 0  #: the run that going on with unfinished work has come to
+        self.purge_job = 0  #: the job that the search for too many runs has come to
         self.purge_cursor = 0  #: the run that the search for old ones has come to
         self.queue_cursor = ""  #: the selector that the round over more queues than one plan sees has come to
         self.useful_queues: dict[str, None] = {}  #: selectors that had a place, the latest last

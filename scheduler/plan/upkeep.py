@@ -13,7 +13,7 @@ from scheduler.store import runs as run_rows
 from scheduler.store.connection import Store
 
 PERIOD_MS = 2_000
-JOBS_MAX = 20
+JOBS_MAX = 50
 RUNS_MAX = 200
 SEARCHED_RUNS = 500
 COMPILED_MAX = 20  #: jobs that one search reads for the first time
@@ -28,16 +28,20 @@ def plan_upkeep(store: Store, cache: PlanCache, now_ms: int, *, epoch: int) -> l
     if now_ms - cache.upkeep_ms < PERIOD_MS:
         return []
     cache.upkeep_ms = now_ms
-    return [*_by_count(store, epoch), *_by_age(store, cache, now_ms, epoch), *_sweep(store, now_ms, epoch)]
+    old = _by_age(store, cache, now_ms, epoch)
+    return [*_by_count(store, cache, epoch), *old, *_sweep(store, now_ms, epoch)]
 
 
-def _by_count(store: Store, epoch: int) -> list[Purge]:
+def _by_count(store: Store, cache: PlanCache, epoch: int) -> list[Purge]:
+    """The next few jobs; the search goes round and round, so that none of very many waits for ever."""
+    jobs = job_rows.to_purge(store, cache.purge_job, JOBS_MAX)
+    cache.purge_job = jobs[-1].id if len(jobs) == JOBS_MAX else 0
     commands: list[Purge] = []
-    for job in job_rows.to_purge(store, JOBS_MAX):
-        # Counted over all runs, so active ones are among those that are kept.
-        through = run_rows.nth_newest(store, job.id, job.runs_keep + job.active_runs)
+    for job in jobs:
+        surplus = min(RUNS_MAX, job.runs_kept - job.runs_keep)
+        through = run_rows.nth_finished(store, job.id, surplus)
         if through is not None:
-            commands.append(Purge(epoch, job.id, through, min(RUNS_MAX, job.runs_kept - job.runs_keep)))
+            commands.append(Purge(epoch, job.id, through, surplus))
     return commands
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.schema import TOO_MANY_RUNS
 
 
 class Job(NamedTuple):
@@ -131,10 +132,10 @@ def count_purged(store: Store, job: int, runs: int) -> None:
     store.write("UPDATE jobs SET runs_kept = runs_kept - ? WHERE id = ?", (runs, job))
 
 
-def to_purge(store: Store, limit: int) -> list[Job]:
-    """Jobs with clearly more finished runs than they keep."""
+def to_purge(store: Store, after: int, limit: int) -> list[Job]:
+    """Jobs behind the id `after` with more finished runs than they keep and the slack."""
     rows = store.rows(
-        f"SELECT {COLUMNS} FROM jobs WHERE runs_kept >= runs_keep + 20 ORDER BY id LIMIT ?", (limit,)
+        f"SELECT {COLUMNS} FROM jobs WHERE {TOO_MANY_RUNS} AND id > ? ORDER BY id LIMIT ?", (after, limit)
     )
     return [Job._make(row) for row in rows]
 

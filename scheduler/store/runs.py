@@ -183,10 +183,11 @@ def finished(store: Store, job: int, through: int, limit: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def nth_newest(store: Store, job: int, offset: int) -> int | None:
-    """The id of the newest run of a job but `offset`."""
+def nth_finished(store: Store, job: int, nth: int) -> int | None:
+    """The id of the nth oldest finished run of a job, counted from 1."""
     run: int | None = store.value(
-        "SELECT id FROM runs WHERE job = ? ORDER BY id DESC LIMIT 1 OFFSET ?", (job, offset)
+        "SELECT id FROM runs WHERE job = ? AND finished_ms IS NOT NULL ORDER BY id LIMIT 1 OFFSET ?",
+        (job, nth - 1),
     )
     return run
 

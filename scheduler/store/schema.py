@@ -7,10 +7,13 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
+
+TOO_MANY_RUNS = "runs_kept > runs_keep + min(20, runs_keep / 5)"
+"""Which jobs have runs to purge; the index and the query must say it in the same words."""
 
 STATEMENTS: tuple[str, ...] = (
     # One row. What every transaction writes: where the state is, and who decides.
@@ -60,8 +63,8 @@ STATEMENTS: tuple[str, ...] = (
         runs_keep INTEGER NOT NULL          -- retention.runs of the current revision
     )
     """,
-    # Slack keeps a job from entering and leaving this index with every run.
-    "CREATE INDEX jobs_purge ON jobs (id) WHERE runs_kept >= runs_keep + 20",
+    # Slack, where a job keeps many: it does not enter and leave this index with every run.
+    f"CREATE INDEX jobs_purge ON jobs (id) WHERE {TOO_MANY_RUNS}",
     "CREATE UNIQUE INDEX jobs_name ON jobs (namespace, name)",
     # Every revision of every job that ever was; `deleted` rows end a job.
     """

@@ -1,24 +1,67 @@
 from __future__ import annotations
 
+import pytest
+
 from scheduler import commands as c
 from scheduler.plan import PlanCache, plan
-from scheduler.plan.upkeep import COMPILED_MAX, PERIOD_MS
+from scheduler.plan.upkeep import COMPILED_MAX, JOBS_MAX, PERIOD_MS
 from tests.scheduler.story import START_MS, Story, job
 
 DAY_MS = 86_400_000
 
 
-def test_a_job_keeps_so_many_runs(story: Story) -> None:
+@pytest.mark.parametrize(("keep", "most"), [(1, 1), (2, 2), (4, 4), (5, 6), (20, 24)])
+def test_a_job_keeps_so_many_runs(story: Story, keep: int, most: int) -> None:
     story.connect()
-    story.put(job(policies={"retention": {"runs": 5, "age": "365d"}}))
-    for _ in range(60):
+    story.put(job(policies={"retention": {"runs": keep, "age": "365d"}}))
+    for number in range(1, 61):
         story.now_ms += 3_000
         story.tell_ok(c.RunJob("default", "j", b"{}", story.now_ms))
         story.settle()
-    ids = [row[0] for row in story.store.rows("SELECT id FROM runs ORDER BY id")]
-    assert 5 <= len(ids) <= 25
-    assert ids[-1] == 60
+        story.now_ms += PERIOD_MS
+        story.settle()
+        ids = [row[0] for row in story.store.rows("SELECT id FROM runs ORDER BY id")]
+        assert min(number, keep) <= len(ids) <= most
+        assert ids == list(range(ids[0], number + 1)), "the newest"
     assert story.job().runs_kept == len(ids)
+
+
+def test_a_run_that_does_not_end_keeps_no_others(story: Story) -> None:
+    """Runs were counted with those that go on: behind an old one that still ran, one too many was left."""
+    story.connect()
+    policies = {"retention": {"runs": 1, "age": "365d"}, "overlap": "allow"}
+    story.put(job(policies=policies))
+    story.tell_ok(c.RunJob("default", "j", b"{}", story.now_ms))
+    story.plan_and_apply()
+    assert story.claim(1).ok
+    for _ in range(4):
+        story.tell_ok(c.RunJob("default", "j", b"{}", story.now_ms))
+        story.plan_and_apply()
+        attempt = story.machine.state.last_attempt
+        assert story.claim(attempt).ok
+        assert story.finish(attempt).ok
+    for _ in range(3):
+        story.now_ms += PERIOD_MS
+        story.plan_and_apply()
+    assert story.store.rows("SELECT id FROM runs ORDER BY id") == [(1,), (5,)]
+    story.now_ms += PERIOD_MS
+    assert story.plan() == []
+
+
+def test_jobs_with_low_ids_do_not_keep_others_from_their_turn(story: Story) -> None:
+    count = 2 * JOBS_MAX + 3
+    story.connect(slots=1_000)
+    names = [f"j-{number}" for number in range(count)]
+    story.put(*(job(name, policies={"retention": {"runs": 1, "age": "365d"}}) for name in names))
+    for _ in range(4):
+        for begin in range(0, count, 10):
+            story.tell_ok(*(c.RunJob("default", n, b"{}", story.now_ms) for n in names[begin : begin + 10]))
+        story.settle()
+    turned: set[int] = set()
+    for _ in range(4):
+        story.now_ms += PERIOD_MS
+        turned |= {each.job for each in story.plan() if isinstance(each, c.Purge)}  # nothing is applied
+    assert len(turned) == count
 
 
 def test_old_runs_go_by_age_also_of_deleted_jobs(story: Story) -> None:
