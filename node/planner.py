@@ -7,7 +7,9 @@ Rules:
 2. Ticks are proposed `lead` ahead and started on time by the agents; the lead follows the commit time.
 3. The clock is that of node.clock: taken when the peers show it to be right, slewed, never stepped. A leader
    that differs by more than 1 s from the median stops planning and hands over.
-4. Leases run on the monotonic clock; a new leader starts them all anew, at full length.
+4. A plan is only as large as what the last ones show to be done within ROUND_S; shares.py of scheduler/plan
+   says what of the due comes first.
+5. Leases run on the monotonic clock; a new leader starts them all anew, at full length.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from api.ports import NodeStatus, NoLeaderError
 from api.supported import activation, in_the_way, newest_common
 from node.clock import UNKNOWN_S, OfficeClock, truer_clock, unknown_clocks, wall_base_ms
 from scheduler.commands import Command, Outcome, PutToken
-from scheduler.plan import PlanCache, orphans, plan, wake_ms
+from scheduler.plan import Limits, PlanCache, orphans, plan, wake_ms
 from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
 from scheduler.store.connection import Store
 
@@ -34,10 +37,35 @@ IDLE_S_MAX = 1.0
 PACE_S = 0.02  #: between two plans: what falls due meanwhile shares a commit; well under the lead
 URGENT_PACE_S = 0.004  #: the same when a task waits for a place now
 REFUSED_S = 0.1
-FULL_PLAN = 400
+FULL_PLAN = 0.4  #: of a plan's commands: more may be due
+ROUND_S = 0.25  #: a plan is so large that its outcomes are known by then: what is due next waits no longer
+COMMANDS_MIN = 100
 NODE_SILENCE_MS = 2_000  #: its agents count as disconnected
 NODE_QUIET_MS = 250  #: five heartbeats without an answer: its agents get nothing new
 _LEASE_S = (LEASE_MS + KILL_GRACE_MS + LEASE_MARGIN_MS) / 1000
+
+
+class Budget:
+    """How much one plan may hold: it follows what completed."""
+
+    def __init__(self) -> None:
+        self.limits = Limits()
+
+    def took(self, commands: int, round_s: float) -> None:
+        """The outcomes of a plan of so many commands are known after this time."""
+        now, full = self.limits.commands, Limits()
+        if commands < FULL_PLAN * now:
+            return  # its size is not what it waited for
+        if round_s > ROUND_S:
+            now = max(COMMANDS_MIN, min(now, int(commands * ROUND_S / round_s)))
+        else:
+            now = min(full.commands, now + now // 4)
+        self.limits = replace(
+            full,
+            commands=now,
+            catchup_fires=full.catchup_fires * now // full.commands,
+            each_kind=full.each_kind * now // full.commands,
+        )
 
 
 class Leases:
@@ -122,6 +150,7 @@ class Planner:
     async def _hold_office(self, epoch: int) -> None:
         clock: OfficeClock | None = None
         leases = Leases()
+        budget = Budget()
         cache = PlanCache()
         if (
             self._bootstrap_token is not None
@@ -157,17 +186,21 @@ class Planner:
                 leases=leases.refresh((o.id, o.since_ms) for o in orphans(store) if o.state != "assigned"),
                 silent_nodes=_silent_for(status, NODE_SILENCE_MS),
                 quiet_nodes=_silent_for(status, NODE_QUIET_MS),
+                limits=budget.limits,
                 cache=cache,
             )
             if commands:
+                full = len(commands) >= FULL_PLAN * budget.limits.commands
+                proposed_s = asyncio.get_running_loop().time()
                 outcomes = await self._propose(commands)
+                budget.took(len(commands), asyncio.get_running_loop().time() - proposed_s)
                 refused = [(c, o) for c, o in zip(commands, outcomes, strict=True) if not o.ok]
                 for command, outcome in refused[:3]:
                     log.info("refused %s: %s %s", type(command).__name__, outcome.code, outcome.detail)
                 if len(refused) == len(commands):
                     await self._wait(REFUSED_S)  # the state moved on, or a defect: never spin
                     continue
-                if len(commands) >= FULL_PLAN:
+                if full:
                     continue  # more is due than one plan holds
             wake = wake_ms(store, lead_ms=lead_ms)
             wait_s = IDLE_S_MAX if wake is None else (wake - clock.now_ms()) / 1000

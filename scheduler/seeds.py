@@ -13,6 +13,7 @@ class TriggerSeed:
     spec: bytes  #: canonical JSON, self-contained: `scheduler.ticks.schedule(spec)` needs no more
     first_due_ms: int | None  #: first unjittered instant after `after_ms`; None: nothing comes
     jitter_ms: int  #: constant offset that is added to each instant
+    per_day: int = 0  #: instants of a day on which it is due (`scheduler.ticks`)
 
 
 @dataclass(frozen=True, slots=True)

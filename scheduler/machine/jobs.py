@@ -20,11 +20,12 @@ import json
 from typing import NamedTuple
 
 from scheduler import events as e
-from scheduler.commands import DeleteJob, JobSeed, Outcome, PauseJob, PutJobs, ResumeJob, TriggerSeed
+from scheduler.commands import DeleteJob, JobSeed, Outcome, PauseJob, PutJobs, ResumeJob
 from scheduler.machine import runs
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.graphs import KEPT_FROM_TASKS
 from scheduler.model.compiled import CompiledJob, compile_job
+from scheduler.store import asked as asked_rows
 from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
@@ -33,6 +34,7 @@ from scheduler.store.triggers import Trigger
 
 JOBS_MAX = 1_000
 ACTIVE_RUNS_CANCELLED_MAX = 1_000
+SHARE_MAX = 63
 
 
 class _Judged(NamedTuple):
@@ -139,7 +141,7 @@ def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:
     before: int | None = job_id
     if job is None:
         before = job_rows.job_of(ctx.store, seed.namespace, seed.name, last) if last else None
-    _set_triggers(ctx, job_id, seed.triggers, after_ms=command.after_ms, before=before)
+    _set_triggers(ctx, job_id, seed, after_ms=command.after_ms, before=before)
     ctx.emit(e.JobPut(job_id, seed.namespace, seed.name, revision, job is None))
     return _report(job_id, seed, revision, created=job is None, changed=True)
 
@@ -156,27 +158,43 @@ def _report(job: int, seed: JobSeed, revision: int, *, created: bool, changed: b
 
 
 def _set_triggers(
-    ctx: Context, job: int, seeds: tuple[TriggerSeed, ...], *, after_ms: int, before: int | None
+    ctx: Context, job: int, seed: JobSeed, *, after_ms: int, before: int | None
 ) -> None:
     """`before`: the job itself, for a new one the deleted job that had its name; None: there was none."""
-    wanted = {seed.key: seed for seed in seeds}
+    wanted = {each.key: each for each in seed.triggers}
     kept: dict[str, None] = {}
+    per_day = sum(each.per_day for each in seed.triggers)
+    share = min(per_day.bit_length(), SHARE_MAX)
+    asked = 0
     closed_ms = None if before is None else trigger_rows.last_closed(ctx.store, before)
     from_ms = after_ms if closed_ms is None else max(after_ms, closed_ms)
     for trigger in trigger_rows.live(ctx.store, job) if before == job else []:
-        seed = wanted.get(trigger.key)
-        if seed is not None and seed.spec == trigger.spec and seed.jitter_ms == trigger.jitter_ms:
+        asked += trigger.per_day
+        made = wanted.get(trigger.key)
+        if made is not None and made.spec == trigger.spec and made.jitter_ms == trigger.jitter_ms:
             kept[trigger.key] = None
+            if trigger.share != share:
+                trigger_rows.set_share(ctx.store, trigger.id, share)
         else:
             from_ms = max(from_ms, _close(ctx, trigger))
-    for seed in seeds:
-        if seed.key in kept:
-            continue
-        _open(ctx, job, seed.key, seed.spec, seed.jitter_ms, from_ms=from_ms, due_ms=seed.first_due_ms)
+    for each in seed.triggers:
+        if each.key not in kept:
+            asks = (seed.namespace, each.per_day, share)
+            due_ms = each.first_due_ms
+            _open(ctx, job, each.key, each.spec, each.jitter_ms, asks, from_ms=from_ms, due_ms=due_ms)
+    asked_rows.add(ctx.store, seed.namespace, per_day - asked)
 
 
 def _open(
-    ctx: Context, job: int, key: str, spec: bytes, jitter_ms: int, *, from_ms: int, due_ms: int | None
+    ctx: Context,
+    job: int,
+    key: str,
+    spec: bytes,
+    jitter_ms: int,
+    asks: tuple[str, int, int],
+    *,
+    from_ms: int,
+    due_ms: int | None,
 ) -> None:
     """Begin an era. Of its instants from `due_ms` on, those up to `from_ms` belong to the era before it: the
     planner passes them (Account with count 0).
@@ -187,6 +205,7 @@ def _open(
         Trigger(
             id=ctx.state.last_trigger, job=job, key=key, spec=spec, jitter_ms=jitter_ms, from_ms=from_ms,
             until_ms=None, next_due_ms=due_ms, fire_ms=None if due_ms is None else due_ms + jitter_ms,
+            namespace=asks[0], per_day=asks[1], share=asks[2],
         ),
     )  # fmt: skip
 
@@ -211,8 +230,11 @@ def delete_job(ctx: Context, command: DeleteJob) -> Outcome:
         return refused("not_found", f"no job {command.namespace}/{command.name}")
     if command.if_revision is not None and command.if_revision != job.revision:
         return refused("revision_mismatch", f"at revision {job.revision}", revision=job.revision)
+    asked = 0
     for trigger in trigger_rows.live(ctx.store, job.id):
+        asked += trigger.per_day
         _close(ctx, trigger)
+    asked_rows.add(ctx.store, job.namespace, -asked)
     # Newest first, so that the end of one does not admit another that is cancelled next.
     for run in reversed(run_rows.active(ctx.store, job.id, limit=ACTIVE_RUNS_CANCELLED_MAX)):
         if run.state == "pending" and not run.stopping:
@@ -250,6 +272,7 @@ def resume_job(ctx: Context, command: ResumeJob) -> Outcome:
                 from_ms = _close(ctx, trigger, ctx.stamp_ms - trigger.jitter_ms)
                 _open(
                     ctx, job.id, trigger.key, trigger.spec, trigger.jitter_ms,
+                    (trigger.namespace, trigger.per_day, trigger.share),
                     from_ms=from_ms, due_ms=trigger.next_due_ms,
                 )  # fmt: skip
         job_rows.set_state(ctx.store, job.id, state="active", reason="", failures=0)

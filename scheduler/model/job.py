@@ -57,7 +57,8 @@ def seed_triggers(job: Job, after_ms: int) -> tuple[TriggerSeed, ...]:
     for trigger in job.triggers:
         spec = trigger.spec(job.namespace, job.name)
         offset_ms = jitter_ms(job.namespace, job.name, trigger.key, trigger.jitter_ms or 0)
-        seeds.append(TriggerSeed(trigger.key, spec, schedule(spec).next(after_ms), offset_ms))
+        ticks = schedule(spec)
+        seeds.append(TriggerSeed(trigger.key, spec, ticks.next(after_ms), offset_ms, ticks.per_day))
     return tuple(seeds)
 
 

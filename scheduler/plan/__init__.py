@@ -6,7 +6,8 @@ commands come out; what is left comes with the next plan. Whatever it saw may ha
 are applied: each carries the epoch and what was seen, and the machine judges.
 
 Reading order: `planner` (the order of a plan), `lookahead` (what is cached between plans), `due` (ticks),
-`backlog` (the catch-up policies), `placement` (agents for tasks), `leases`, `upkeep`.
+`shares` (whose turn it is), `backlog` (the catch-up policies), `placement` (agents for tasks), `leases`,
+`upkeep`.
 """
 
 from scheduler.plan.leases import orphans

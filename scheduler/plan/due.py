@@ -5,22 +5,24 @@ Rules of this file:
 1. A tick is live until it is `catchup.grace` overdue (counted from its jittered instant); older ones are a
    backlog.
 2. Live ticks of all triggers come first, the backlog behind them, bounded in each plan.
-3. An era's first instant may belong to the era before it (both were closed and opened by one command): it is
+3. Where more is due than a plan holds, shares.py says whose turn it is; every trigger has one tick before any
+   has its next.
+4. An era's first instant may belong to the era before it (both were closed and opened by one command): it is
    passed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scheduler.commands import Account, Command, Fire
 from scheduler.machine import selectors
 from scheduler.model.compiled import CompiledJob
-from scheduler.plan import backlog
+from scheduler.plan import backlog, shares
 from scheduler.plan.held import NOTHING, Held, miss, proven
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.placement import Places
-from scheduler.store import triggers as trigger_rows
 from scheduler.store.connection import Store
 from scheduler.store.triggers import DueTrigger
 from scheduler.ticks import schedule
@@ -50,15 +52,22 @@ def plan_live(
     commands: list[Command] = []
     behind: list[DueTrigger] = []
     edge_ms = max(horizon.now_ms - RECENT_MS, horizon.hold.taken_ms)
-    for trigger in trigger_rows.due(store, edge_ms, horizon.fire_ms, limit):
-        if len(commands) >= limit:
-            break
+    turns: list[Iterator[Command]] = []
+    for trigger in shares.due(store, cache, edge_ms, horizon.fire_ms, limit):
         if not _readable(cache, trigger):
             continue  # in one of the next plans, which follow at once
         if _is_behind(store, cache, trigger, horizon.now_ms):
             behind.append(trigger)
         else:
-            commands.extend(fire_live(store, places, cache, trigger, horizon, trigger.next_due_ms))
+            turns.append(fire_live(store, places, cache, trigger, horizon, trigger.next_due_ms))
+    while turns and len(commands) < limit:
+        left = []
+        for turn in turns:
+            command = next(turn, None) if len(commands) < limit else None
+            if command is not None:
+                commands.append(command)
+                left.append(turn)
+        turns = left
     return commands, behind
 
 
@@ -84,19 +93,19 @@ def _job(store: Store, cache: PlanCache, trigger: DueTrigger) -> CompiledJob:
 
 def fire_live(
     store: Store, places: Places, cache: PlanCache, trigger: DueTrigger, horizon: Horizon, due_ms: int | None
-) -> list[Command]:
+) -> Iterator[Command]:
     """Fire each instant from `due_ms` up to the horizon."""
-    commands: list[Command] = []
     job = _job(store, cache, trigger)
     roots = [task for task in job.tasks if not task.needs]
     selector = selectors.of_task(roots[0]) if len(roots) == 1 and trigger.state == "active" else None
     last_ms = horizon.fire_ms - trigger.jitter_ms
-    while due_ms is not None and due_ms <= last_ms and len(commands) < TICKS_OF_ONE_TRIGGER_MAX:
+    for _ in range(TICKS_OF_ONE_TRIGGER_MAX):
+        if due_ms is None or due_ms > last_ms:
+            return
         next_ms = cache.next(trigger.id, trigger.spec, due_ms)
         agent = 0 if selector is None else places.take_for_tick(selector)
-        commands.append(Fire(horizon.epoch, trigger.id, due_ms, next_ms, agent))
+        yield Fire(horizon.epoch, trigger.id, due_ms, next_ms, agent)
         due_ms = next_ms
-    return commands
 
 
 def plan_backlog(
@@ -116,7 +125,7 @@ def plan_backlog(
     old_ms = horizon.now_ms - RECENT_MS
     first_ms = hold.taken_ms if hold.holding else -(1 << 62)
     last_ms = max(old_ms, hold.taken_ms) if hold.settling else old_ms
-    overdue = trigger_rows.due(store, first_ms, last_ms, min(limit, 200))
+    overdue = shares.due(store, cache, first_ms, last_ms, min(limit, 200))
     budget = backlog.Budget(fires_max, instants_max)
     for trigger in [*behind, *overdue]:
         if len(commands) >= limit or budget.instants <= 0:

@@ -33,6 +33,7 @@ class PlanCache:
         self.purge_job = 0  #: the job that the search for too many runs has come to
         self.purge_cursor = 0  #: the run that the search for old ones has come to
         self.queue_cursor = ""  #: the selector that the round over more queues than one plan sees has come to
+        self.share_cursor = ("", -1)  #: namespace and share that the round over more than one plan sees is at
         self.useful_queues: dict[str, None] = {}  #: selectors that had a place, the latest last
 
     def begin(self) -> None:

@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -91,11 +91,20 @@ STATEMENTS: tuple[str, ...] = (
         from_ms INTEGER NOT NULL,
         until_ms INTEGER,                   -- NULL: live
         next_due_ms INTEGER,                -- unjittered
-        fire_ms INTEGER                     -- next_due_ms + jitter_ms; NULL with it
+        fire_ms INTEGER,                    -- next_due_ms + jitter_ms; NULL with it
+        namespace TEXT NOT NULL,            -- its job's, also once that is deleted
+        per_day INTEGER NOT NULL,           -- instants of a day on which it is due
+        share INTEGER NOT NULL              -- how much its whole job asks for: bits of the sum of per_day
     )
     """,
     "CREATE INDEX triggers_fire ON triggers (fire_ms, id) WHERE fire_ms IS NOT NULL",
     "CREATE INDEX triggers_job ON triggers (job, id)",
+    # Who asks for little comes first within each namespace, when more is due than a plan holds.
+    "CREATE INDEX triggers_share ON triggers (namespace, share, fire_ms, id) WHERE fire_ms IS NOT NULL",
+    # Instants a day that the live triggers of a namespace ask for; the empty name: of all of them.
+    "CREATE TABLE asked (namespace TEXT PRIMARY KEY, per_day INTEGER NOT NULL) WITHOUT ROWID",
+    # Ticks a second that one job, the jobs of a namespace and all jobs may ask for, where a person set it.
+    "CREATE TABLE tick_limits (scope TEXT PRIMARY KEY, per_second INTEGER NOT NULL) WITHOUT ROWID",
     """
     CREATE TABLE ledger (
         seq INTEGER PRIMARY KEY,

@@ -17,6 +17,9 @@ class Trigger(NamedTuple):
     until_ms: int | None
     next_due_ms: int | None
     fire_ms: int | None
+    namespace: str
+    per_day: int
+    share: int
 
 
 class FiringTrigger(NamedTuple):
@@ -130,18 +133,51 @@ class DueTrigger(NamedTuple):
     name: str | None
     revision: int | None
     state: str | None
+    share: int
+
+
+_DUE = (
+    "SELECT t.id, t.job, t.spec, t.jitter_ms, t.from_ms, t.until_ms, t.next_due_ms,"
+    " j.namespace, j.name, j.revision, j.state, t.share"
+    " FROM triggers t LEFT JOIN jobs j ON j.id = t.job"
+)
 
 
 def due(store: Store, after_ms: int, fire_ms: int, limit: int) -> list[DueTrigger]:
     """Triggers that fire in (after_ms, fire_ms], soonest first."""
     rows = store.rows(
-        "SELECT t.id, t.job, t.spec, t.jitter_ms, t.from_ms, t.until_ms, t.next_due_ms,"
-        " j.namespace, j.name, j.revision, j.state"
-        " FROM triggers t LEFT JOIN jobs j ON j.id = t.job"
-        " WHERE t.fire_ms > ? AND t.fire_ms <= ? ORDER BY t.fire_ms, t.id LIMIT ?",
+        f"{_DUE} WHERE t.fire_ms > ? AND t.fire_ms <= ? ORDER BY t.fire_ms, t.id LIMIT ?",
         (after_ms, fire_ms, limit),
     )
     return [DueTrigger._make(row) for row in rows]
+
+
+def due_of_share(
+    store: Store, namespace: str, share: int, after: tuple[int, int], fire_ms: int, limit: int
+) -> list[tuple[int, DueTrigger]]:
+    """Those of one namespace and share that fire behind `after` (instant, id) and not after `fire_ms`, each
+    with its instant, soonest first."""
+    rows = store.rows(
+        _DUE.replace("SELECT ", "SELECT t.fire_ms, ", 1)
+        + " WHERE t.namespace = ? AND t.share = ? AND (t.fire_ms, t.id) > (?, ?) AND t.fire_ms <= ?"
+        " ORDER BY t.fire_ms, t.id LIMIT ?",
+        (namespace, share, *after, fire_ms, limit),
+    )
+    return [(row[0], DueTrigger._make(row[1:])) for row in rows]
+
+
+def next_share(store: Store, namespace: str, share: int) -> tuple[str, int] | None:
+    """The namespace and share behind this one of which a trigger waits for an instant; None: no more."""
+    row = store.row(
+        "SELECT namespace, share FROM triggers WHERE fire_ms IS NOT NULL AND (namespace, share) > (?, ?)"
+        " ORDER BY namespace, share LIMIT 1",
+        (namespace, share),
+    )
+    return None if row is None else (row[0], row[1])
+
+
+def set_share(store: Store, trigger: int, share: int) -> None:
+    store.write("UPDATE triggers SET share = ? WHERE id = ?", (share, trigger))
 
 
 def next_fire_ms(store: Store, after_ms: int | None = None) -> int | None:

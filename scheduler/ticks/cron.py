@@ -56,6 +56,10 @@ class CronSchedule:
         self._hours_s = tuple(hour * _HOUR_S for hour in expression.hours)
         self._offsets = _hour_offsets(expression.minutes, expression.seconds)
 
+    @property
+    def per_day(self) -> int:
+        return len(self._hours_s) * len(self._offsets)
+
     def between(self, after_ms: int, until_ms: int, limit: int = 10_000) -> list[int]:
         """The first `limit` ticks in (after_ms, until_ms]."""
         found: list[int] = []

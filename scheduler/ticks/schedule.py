@@ -19,6 +19,7 @@ from scheduler.ticks.expression import CronError, parse_expression
 from scheduler.ticks.month_days import ever_matches
 from scheduler.ticks.zones import UnknownZoneError, zone
 
+DAY_MS = 86_400_000
 INSTANT_MS_MAX = 253_370_764_800_000
 """The year 9999: no tick lies beyond."""
 
@@ -29,6 +30,11 @@ class SpecError(ValueError):
 
 class Schedule(Protocol):
     """Unjittered ticks, UTC milliseconds, ascending, none twice."""
+
+    @property
+    def per_day(self) -> int:
+        """How many a day has on which it is due; rounded up."""
+        ...
 
     def between(self, after_ms: int, until_ms: int, limit: int = 10_000) -> list[int]:
         """The first `limit` ticks in (after_ms, until_ms]."""
@@ -51,6 +57,10 @@ class EverySchedule:
     def __init__(self, period_ms: int, start_ms: int) -> None:
         self._period_ms = period_ms
         self._start_ms = start_ms
+
+    @property
+    def per_day(self) -> int:
+        return -(-DAY_MS // self._period_ms)
 
     def between(self, after_ms: int, until_ms: int, limit: int = 10_000) -> list[int]:
         first = self.next(after_ms)
@@ -77,6 +87,10 @@ class AtSchedule:
 
     def __init__(self, at_ms: int | None) -> None:
         self._at_ms = at_ms
+
+    @property
+    def per_day(self) -> int:
+        return 0  # it comes once
 
     def between(self, after_ms: int, until_ms: int, limit: int = 10_000) -> list[int]:
         at_ms = self._at_ms

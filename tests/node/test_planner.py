@@ -11,7 +11,24 @@ from api.ports import NodeStatus, PeerStatus
 from node.clock import OfficeClock, correction_ms, truer_clock, unknown_clocks, wall_base_ms
 from node.config import load_config
 from node.front import unknown_status
+from node.planner import COMMANDS_MIN, ROUND_S, Budget
+from scheduler.plan import Limits
 from tests.node.test_config import GOOD, write
+
+
+def test_a_plan_is_as_large_as_what_completes_in_time() -> None:
+    budget = Budget()
+    for _ in range(10):
+        budget.took(budget.limits.commands, ROUND_S * 4)
+    assert budget.limits.commands == COMMANDS_MIN
+    assert 0 < budget.limits.catchup_fires < Limits().catchup_fires
+    assert 0 < budget.limits.each_kind < Limits().each_kind
+    budget.took(3, ROUND_S * 4)  # a small plan that took long says nothing of its size
+    for _ in range(20):
+        budget.took(budget.limits.commands, ROUND_S / 4)
+    assert budget.limits == Limits()
+    budget.took(3, ROUND_S * 4)
+    assert budget.limits == Limits()
 
 
 @pytest.fixture
