@@ -18,11 +18,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.agents.gateway import Gateway
 from api.commits import Commits
 from api.description import describe
 from api.door import Door
 from api.event_feed import EventFeed
-from api.gateway import Gateway
 from api.metrics import Metrics
 from api.parameters import refuse_unknown
 from api.ports import ApiSettings, NoLeaderError, OverloadedError, Scheduler, UnavailableError

@@ -26,10 +26,10 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from api.agents.large_frames import SMALL_BYTES, LargeFrames
 from api.connection import Connection
 from api.crowd import CLOSE_S, NEVER_S, SCOPE_KEY, Connections, origin
 from api.handshakes import TlsListener, bound_sockets
-from api.large_frames import SMALL_BYTES, LargeFrames
 from api.problems import MEDIA_TYPE, Problem
 from scheduler.protocol import FRAME_BYTES_MAX, HELLO_BYTES_MAX
 
@@ -314,7 +314,7 @@ class _Http(_Ends, Connection):
 
 
 class _WebSocket(_Ends, WebSocketsSansIOProtocol):
-    """An agent's socket. What is said over it has its own limits (api.agent_session)."""
+    """An agent's socket. What is said over it has its own limits (api.agents.socket)."""
 
     _all: Connections | None = None
     _frames: LargeFrames | None = None  #: None until its token is judged: nothing large is read
@@ -350,7 +350,7 @@ class _WebSocket(_Ends, WebSocketsSansIOProtocol):
         self.left()
         super().connection_lost(exc)
 
-    # -- large frames, one after the other (api.large_frames)
+    # -- large frames, one after the other (api.agents.large_frames)
 
     def admitted(self, frames: LargeFrames, token: str) -> None:
         if not self.disconnected:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from api.access import Access
+from api.agents.gateway import Gateway
 from api.commits import ENDS, STARTS, Commits, RunWatch
 from api.event_feed import EventFeed
-from api.gateway import Gateway
 from api.head_start import HeadStart
 from api.metrics import Metrics
 from api.placement import CompiledJobs, Places

@@ -18,9 +18,9 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
+from api.agents.gateway import Gateway
 from api.app import create_app
 from api.crowd import CONNECTIONS_MAX, Connections
-from api.gateway import Gateway
 from api.ports import ApiSettings, Committed, NodeStatus
 from api.server import Server
 from api.server import settings as server_settings

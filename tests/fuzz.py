@@ -23,8 +23,8 @@ from typing import Any
 
 import msgpack
 
-from api.agent_bounds import why_unsound
-from api.agent_hello import unsound_hello
+from api.agents.bounds import why_unsound
+from api.agents.hello import unsound_hello
 from cluster import wire
 from cluster.copies import unpack_applied
 from cluster.membership import Membership, apply_change, well_formed

@@ -32,7 +32,7 @@ OWNERS = {
     "sqlite3": ("scheduler/store/connection.py", "bench/machine.py"),
     "pydantic": ("scheduler/model/", "api/schemas/", "api/schemas.py"),
     "pydantic_core": ("scheduler/model/",),
-    "cryptography": ("cluster/", "agent/key.py", "api/agent_hello.py"),
+    "cryptography": ("cluster/", "agent/key.py", "api/agents/hello.py"),
     "websockets": ("agent/connection.py",),
     "httpx2": ("agent/", "api/log_source.py", "bench/", "chaos/"),
     "toxiproxy": ("chaos/nemesis/toxi.py",),

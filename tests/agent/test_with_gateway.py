@@ -11,8 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from api.agents.gateway import Gateway
 from api.app import Api, create_app
-from api.gateway import Gateway
 from api.ports import ApiSettings
 from scheduler.commands import Assign, CancelRun, PutToken
 from scheduler.store import pages

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from api.agents.gateway import Gateway
 from api.app import Api, create_app
-from api.gateway import Gateway
 from api.ports import ApiSettings
 from tests.api.single_node import ADMIN_TOKEN, SingleNode, peer
 

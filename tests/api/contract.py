@@ -25,8 +25,8 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from api import consistency, failures
+from api.agents.gateway import Gateway
 from api.app import create_app
-from api.gateway import Gateway
 from api.ports import ApiSettings
 from api.routes import cluster
 from tests.api.served import DEADLINE_S, served

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import agent_bounds, recount
-from api.agent_hello import unsound_hello
-from api.agent_session import AgentSession, _canonical
+from api.agents import bounds as agent_bounds
+from api.agents import commands, recount
+from api.agents.hello import unsound_hello
 from api.app import Api
 from scheduler import codec, sizes
 from scheduler import protocol as p
-from scheduler.commands import Adopt, Command, ConnectAgent
+from scheduler.commands import Adopt, Command
 from scheduler.machine.shape import misshapen
 from tests.api.served import HandAgent, served
 from tests.api.single_node import SingleNode
@@ -73,8 +73,6 @@ def need_applicable(command: Command) -> None:
 
 
 SESSION_NAME = p.session_name(1, "0" * 16)
-SESSION = AgentSession.__new__(AgentSession)
-SESSION.agent, SESSION.hello = 7, p.Hello(1, "a", "i", "s", "b", "z", "p", {}, 1, "1", 0, "c", 0, ())
 
 
 @pytest.mark.parametrize("cls", [p.Claim, p.Running, p.Finished])
@@ -85,7 +83,7 @@ def test_what_is_proposed_for_an_agent_can_be_applied(cls: type[Any]) -> None:
         if received is None or agent_bounds.why_unsound(received) is not None:
             return
         assert isinstance(received, p.Claim | p.Running | p.Finished)
-        need_applicable(SESSION._command(received))
+        need_applicable(commands.of_work(received, 7, SESSION_NAME))
 
     of_any()
 
@@ -104,14 +102,7 @@ def test_a_sound_hello_becomes_a_command_that_can_be_applied(hello: p.Hello) -> 
     received = as_received(named)
     if not isinstance(received, p.Hello) or unsound_hello(received) is not None:
         return
-    need_applicable(connect(received))
-
-
-def connect(hello: p.Hello) -> ConnectAgent:
-    return ConnectAgent(
-        hello.name, hello.installation, hello.session, hello.boot_id, hello.zone, hello.pool,
-        _canonical(hello.labels), hello.slots, hello.software, "n" * 128, hello.held, hello.cloud_id,
-    )  # fmt: skip
+    need_applicable(commands.of_hello(received, "n" * 128, received.held))
 
 
 def test_the_largest_sound_hello_fits_in_a_command() -> None:
@@ -123,7 +114,7 @@ def test_the_largest_sound_hello_fits_in_a_command() -> None:
         1, b"k" * 32, b"p" * 64,
     )  # fmt: skip
     assert unsound_hello(hello) is None
-    need_applicable(connect(hello))
+    need_applicable(commands.of_hello(hello, "n" * 128, hello.held))
     assert unsound_hello(dataclasses.replace(hello, held=(*held, (1, "gone")))) is not None
 
 

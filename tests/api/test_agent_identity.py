@@ -9,8 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from api import agent_bounds
-from api.agent_ownership import relevant
+from api.agents import bounds as agent_bounds
+from api.agents.ownership import relevant
 from api.app import Api
 from api.ports import NoLeaderError
 from scheduler import protocol as p

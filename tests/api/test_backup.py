@@ -11,8 +11,8 @@ import httpx2
 import pytest
 
 from api import backups
+from api.agents.gateway import Gateway
 from api.app import create_app
-from api.gateway import Gateway
 from api.ports import ApiSettings
 from scheduler.store.backup import check
 from tests.api.single_node import ADMIN_TOKEN, SingleNode

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 import websockets
 
-from api import agent_session
+from api.agents import socket as agent_session
 from api.app import Api
 from api.ports import Committed
 from scheduler import events as e
@@ -192,7 +192,7 @@ async def test_a_node_that_lags_renews_nothing_and_sends_its_agents_away(url: st
 async def test_a_node_that_is_behind_the_agent_says_so(
     url: str, node: SingleNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.agent_session.CATCH_UP_S", 0.05)
+    monkeypatch.setattr("api.agents.socket.CATCH_UP_S", 0.05)
     async with HandAgent(url) as agent:
         told = await agent.hello(index=node.index + 10)
         assert isinstance(told, p.Leave)
@@ -202,7 +202,7 @@ async def test_a_node_that_is_behind_the_agent_says_so(
 async def test_a_node_that_falls_behind_the_agent_answers_nothing(
     url: str, node: SingleNode, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.agent_session.CATCH_UP_S", 0.05)
+    monkeypatch.setattr("api.agents.socket.CATCH_UP_S", 0.05)
     async with HandAgent(url) as agent:
         welcome = await agent.hello()
         assert isinstance(welcome, p.Welcome)

@@ -14,9 +14,9 @@ import pytest
 import uvloop
 
 from api import bodies, crowd, handshakes, server
+from api.agents.gateway import Gateway
 from api.app import Api, create_app
 from api.crowd import Connections, origin
-from api.gateway import Gateway
 from api.ports import ApiSettings
 from api.server import PIPELINED_MAX
 from scheduler.commands import PutToken

@@ -12,8 +12,8 @@ import httpx2
 import pytest
 import websockets
 
+from api.agents.gateway import Gateway
 from api.app import Api, create_app
-from api.gateway import Gateway
 from api.ports import ApiSettings
 from cli.word import shown_at
 from cluster.authority import describe, request

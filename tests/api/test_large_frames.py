@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import websockets
 
-from api import agent_bounds, gateway, newcomers
-from api.agent_hello import LABELS_MAX, unsound_hello
+from api.agents import bounds as agent_bounds
+from api.agents import gateway, newcomers
+from api.agents.hello import LABELS_MAX, unsound_hello
+from api.agents.large_frames import SMALL_BYTES, LargeFrames
+from api.agents.newcomers import Newcomers
 from api.app import Api
-from api.large_frames import SMALL_BYTES, LargeFrames
-from api.newcomers import Newcomers
 from scheduler import protocol as p
 from scheduler.commands import PutToken
 from tests.api.served import DEADLINE_S, HandAgent, served, session

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from api.agents.gateway import Gateway
 from api.app import create_app
-from api.gateway import Gateway
 from api.ports import ApiSettings
 from scheduler import protocol as p
 from scheduler.machine.renewal import Renewal, renew

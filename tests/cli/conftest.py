@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from api.agents.gateway import Gateway
 from api.app import create_app
-from api.gateway import Gateway
 from api.ports import ApiSettings
 from tests.api.served import served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode, peer

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from api.agent_bounds import HELD_MAX
+from api.agents.bounds import HELD_MAX
 from bench.cluster import Cluster, wait_for
 from scheduler import protocol as p
 from tests.api.served import HandAgent, key_of, session

@@ -229,9 +229,10 @@ MUTANTS = (
         "report-acknowledged-unheard",
         (
             (
-                "api.agent_session",
-                "    async def _propose(self, command: Command) -> Outcome | None:\n",
-                "    async def _propose(self, command: Command) -> Outcome | None:\n"
+                "api.agents.socket",
+                "    async def _outcome_of(self, command: Command) -> Outcome | NoOutcome:\n",
+                "    async def _outcome_of(self, command: Command) -> Outcome | NoOutcome:\n"
+                "        from scheduler.commands import Finish\n"
                 "        if isinstance(command, Finish) and command.attempt % 5 == 0:\n"
                 "            return Outcome('superseded')\n",
             ),

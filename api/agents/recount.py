@@ -6,12 +6,13 @@ next is asked for; what is malformed ends the talk. Judging is the machine's (ma
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-from api.agent_bounds import is_code, is_count, is_flag, is_instant, is_text, or_none
+from api.agents.bounds import is_code, is_count, is_flag, is_instant, is_text, or_none
+from api.agents.effects import Commit, NoOutcome, Talk, ask
 from scheduler import protocol as p
-from scheduler.commands import Adopt, Outcome, RanAttempt
+from scheduler.commands import Adopt, RanAttempt
 from scheduler.store.restores import Restore
 
 AT_ONCE = 100
@@ -43,16 +44,15 @@ def needed(hello: p.Hello, restore: Restore | None) -> bool:
     return restore is not None and hello.cluster != "" and hello.told < restore.number
 
 
-async def recount(
+def recount(
     hello: p.Hello,
     cluster: str,
     restore: Restore,
-    ask: Callable[[p.Recount], Awaitable[p.Ran | None]],
-    propose: Callable[[Adopt], Awaitable[Outcome]],
-) -> str | None:
-    """Why the agent has to leave, or None: all is told. `ask` gives None when the socket ended."""
+    page_of: Callable[[p.Recount], Talk[p.Ran | None]],
+) -> Talk[str | None]:
+    """Why the agent has to leave, or None: all is told. `page_of` gives None where no right answer came."""
     for page in range(PAGES_MAX):
-        told = await ask(
+        told = yield from page_of(
             p.Recount(
                 cluster, restore.number, restore.lineage, restore.attempt_floor,
                 restore.stamp_ms - CLOCKS_MS, page,
@@ -66,12 +66,13 @@ async def recount(
         slices = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)] or [[]]
         for number, part in enumerate(slices):
             last = not told.more and number == len(slices) - 1
-            outcome = await propose(
-                Adopt(
-                    restore.number, hello.installation, hello.name, hello.zone, hello.pool, tuple(part), last,
-                    told.running if last else (),
-                )
+            adopt = Adopt(
+                restore.number, hello.installation, hello.name, hello.zone, hello.pool, tuple(part), last,
+                told.running if last else (),
             )  # fmt: skip
+            outcome = yield from ask(Commit(adopt))
+            if isinstance(outcome, NoOutcome):
+                return outcome.detail
             if not outcome.ok:
                 return f"what it ran is refused: {outcome.detail or outcome.code}"
         if not told.more:

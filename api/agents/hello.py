@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from api.access import Principal
-from api.agent_bounds import COUNT_MAX, HELD_MAX, LETTERS_MAX, is_count, is_held, is_text
+from api.agents.bounds import COUNT_MAX, HELD_MAX, LETTERS_MAX, is_count, is_held, is_text
 from scheduler.formats import supported
 from scheduler.machine.agents import SLOTS_MAX
 from scheduler.protocol import VERSION, Hello, installation_of, is_session, to_sign

@@ -93,7 +93,7 @@ _FIELDS: Mapping[type[Any], Mapping[str, Check]] = {
     p.Goodbye: {"reason": is_text},
     p.Ran: {
         "page": is_count,
-        "attempts": lambda value: type(value) is tuple,  # row by row in api.recount
+        "attempts": lambda value: type(value) is tuple,  # row by row in api.agents.recount
         "more": is_flag,
         "running": are_counts,
     },
@@ -101,7 +101,7 @@ _FIELDS: Mapping[type[Any], Mapping[str, Check]] = {
 
 
 def why_unsound(message: p.Message) -> str | None:
-    """The reason to send the agent away, or None. Hello has its own judge (api.agent_hello)."""
+    """The reason to send the agent away, or None. Hello has its own judge (api.agents.hello)."""
     checks = _FIELDS.get(type(message))
     if checks is None:
         return f"{type(message).__name__} is not an agent's message"

@@ -1,0 +1,53 @@
+"""What an agent says, as commands to the log."""
+
+from __future__ import annotations
+
+import json
+
+from api.agents.bounds import cut
+from api.agents.effects import Work
+from scheduler import protocol as p
+from scheduler.commands import Command, ConnectAgent, Finish, ReportRunning, Start
+
+
+def of_hello(hello: p.Hello, node: str, held: tuple[tuple[int, str], ...]) -> ConnectAgent:
+    """`held`: what the log has to know of what it holds."""
+    return ConnectAgent(
+        name=hello.name,
+        installation=hello.installation,
+        session=hello.session,
+        boot_id=hello.boot_id,
+        zone=hello.zone,
+        pool=hello.pool,
+        labels=canonical(hello.labels),
+        slots=hello.slots,
+        version=hello.software,
+        node=node,
+        held=held,
+        cloud_id=hello.cloud_id,
+    )
+
+
+def of_work(message: Work, agent: int, session: str) -> Command:
+    """`agent`: its id in the state. Too much output and too many words are cut."""
+    if isinstance(message, p.Claim):
+        return Start(message.attempt, agent, session, message.claim)
+    if isinstance(message, p.Running):
+        return ReportRunning(message.attempt, agent, message.started_ms)
+    message = cut(message)
+    return Finish(
+        attempt=message.attempt,
+        agent=agent,
+        started_ms=message.started_ms,
+        finished_ms=message.finished_ms,
+        exit_code=message.exit_code,
+        reason=message.reason,
+        signal=message.signal,
+        detail=message.detail,
+        tail=message.tail,
+    )
+
+
+def canonical(labels: dict[str, str]) -> bytes:
+    """One form for equal labels."""
+    return json.dumps(labels, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()

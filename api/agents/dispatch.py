@@ -1,0 +1,101 @@
+"""From what was committed to what the agents here are told of it.
+
+Rules: listen first, then read: an assignment is found either in the state that is read after ConnectAgent or
+in a commit that comes after; one that is found twice is pushed once (`Conversation.assigned`). This node
+pushes and relays; it decides nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from api.agents.assignment import assignment
+from api.agents.registry import Registry
+from api.agents.socket import AgentSocket
+from api.placement import CompiledJobs
+from api.ports import Committed, Scheduler
+from scheduler import events as e
+from scheduler import protocol as p
+from scheduler.store import pages
+from scheduler.store.connection import Store
+
+log = logging.getLogger("cronclave.agents")
+
+
+class Dispatch:
+    """A listener to commits. `withdrawn` is told the names of tokens that are no longer good."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        registry: Registry,
+        compiled: CompiledJobs,
+        *,
+        withdrawn: Callable[[str], None],
+    ) -> None:
+        self._scheduler = scheduler
+        self._registry = registry
+        self._compiled = compiled
+        self._withdrawn = withdrawn
+
+    def on_commit(self, commit: Committed) -> None:
+        here = self._registry.here
+        wanted: list[int] = []
+        for index, _, event in commit.events:
+            if isinstance(event, e.AttemptAssigned | e.AttemptCancelling):
+                if event.agent in here:
+                    wanted.append(event.attempt)
+            elif isinstance(event, e.AttemptEnded):
+                socket = here.get(event.agent)
+                if socket is not None:
+                    socket.perform(socket.conversation.ended(event.attempt, event.state))
+            elif isinstance(event, e.AgentDisconnected):
+                self._registry.on_disconnected(index, event)
+            elif isinstance(event, e.AgentConnected):
+                self._registry.on_connected(index, event)
+            elif isinstance(event, e.TokenWithdrawn):
+                self._withdrawn(event.name)
+        if wanted:
+            with self._scheduler.read() as store:
+                self._push(store, pages.dispatch(store, wanted))
+
+    def on_gap(self) -> None:
+        """Commits were lost: look at everything that holds a slot of an agent here."""
+        for socket in list(self._registry.here.values()):
+            with self._scheduler.read() as store:
+                if self._registry.is_here(store, socket):
+                    self._push(store, pages.live_dispatch(store, socket.conversation.agent))
+
+    def register(self, socket: AgentSocket) -> None:
+        """Its agent's from now on; it is told what the agent holds. No await in here: what is committed later
+        comes as a commit."""
+        with self._scheduler.read() as store:
+            if self._registry.register(store, socket):
+                self._push(store, pages.live_dispatch(store, socket.conversation.agent))
+
+    def _push(self, store: Store, rows: Iterable[pages.DispatchRow]) -> None:
+        for row in rows:
+            socket = self._registry.here.get(row.agent)
+            if socket is None:
+                continue
+            message = self._message(store, row)
+            if message is not None:
+                socket.perform(socket.conversation.assigned(row.attempt, row.state, message))
+
+    def _message(self, store: Store, row: pages.DispatchRow) -> p.Message | None:
+        """What the agent has to know about this attempt now."""
+        if row.state == "cancelling":
+            return p.Cancel(row.attempt)
+        if row.state != "assigned":
+            return None
+        compiled = self._compiled.peek(row.job, row.revision)
+        if compiled is None:
+            spec = pages.spec_of(store, row.job, row.revision)
+            if spec is None:
+                log.error(
+                    "attempt %d: revision %d of job %d is not stored", row.attempt, row.revision, row.job
+                )
+                return None
+            compiled = self._compiled.get(row.job, row.revision, spec)
+        return assignment(row, compiled)

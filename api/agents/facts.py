@@ -1,0 +1,64 @@
+"""What the conversations of this node ask of it (`conversation.Node`): its status and its state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from api.agents.conversation import Now, Standing
+from api.agents.fitness import Fitness
+from api.ports import ApiSettings, NodeStatus, Scheduler
+from scheduler.protocol import Hello
+from scheduler.store import agents as agent_rows
+from scheduler.store import restores
+from scheduler.store import tokens as token_rows
+
+
+class Facts:
+    """`newcomer`: as `newcomers.Newcomers.why_not_now`."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        settings: ApiSettings,
+        fitness: Fitness,
+        newcomer: Callable[[str], tuple[str, str] | None],
+    ) -> None:
+        self._scheduler = scheduler
+        self._settings = settings
+        self._fitness = fitness
+        self._newcomer = newcomer
+
+    def now(self) -> Now:
+        return Now(self._scheduler.index, self._scheduler.now_ms(), self._fitness.why_not() is None)
+
+    def standing(self, hello: Hello) -> Standing:
+        status = self._scheduler.status()
+        with self._scheduler.read() as store:
+            return Standing(
+                node=status.node,
+                cluster=status.cluster,
+                restores=status.restores,
+                lineage=restores.lineage(store),
+                restore=restores.current(store),
+                addresses=_addresses(status, self._settings.urls, hello.zone),
+                belongs_to=token_rows.bound_to(store, hello.name),
+                is_known=agent_rows.is_known(store, hello.installation, hello.name),
+            )
+
+    def why_not_now(self, token: str) -> tuple[str, str] | None:
+        return self._newcomer(token)
+
+
+def _addresses(status: NodeStatus, urls: Mapping[str, str], zone: str) -> tuple[str, ...]:
+    """Base URLs of all nodes, those of the agent's zone first."""
+    found: dict[str, bool] = {}
+    own = urls.get(status.node)
+    if own:
+        found[own] = status.zone == zone
+    for peer in status.peers:
+        url = peer.url or urls.get(peer.node, "")
+        if url:
+            found.setdefault(url, peer.zone == zone)
+    for url in urls.values():
+        found.setdefault(url, False)
+    return tuple(sorted(found, key=lambda url: not found[url]))
