@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from api.call import Call, json_type, parse_json, refuse_half_pairs
 from api.problems import FieldError, Problem, from_job_problems
-from api.views import READ_ONLY
 from scheduler.model import Job, JobError, parse_job
+from scheduler.model.server_facts import definition_of
+from scheduler.store import pages
 
 JSON_TYPES = frozenset({"", "application/json", "text/json", "application/x-www-form-urlencoded"})
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
@@ -54,16 +56,9 @@ def one_document(call: Call) -> dict[str, Any]:
     return found[0]
 
 
-def writable(document: dict[str, Any]) -> dict[str, Any]:
-    """Without what GET added: a job that was read (it has its `revision`) may be changed and sent back."""
-    if "revision" not in document:
-        return document
-    return {key: value for key, value in document.items() if key not in READ_ONLY}
-
-
 def to_job(call: Call, document: dict[str, Any], *, name: str | None = None) -> Job:
     """The job of this document; `name` (from the path) must be its own, or is filled in."""
-    data = writable(document)
+    data = definition_of(document)
     if name is not None:
         if "job" not in data:
             data = {**data, "job": name}
@@ -77,11 +72,34 @@ def to_job(call: Call, document: dict[str, Any], *, name: str | None = None) -> 
         detail = f"the body's namespace is {data['namespace'][:100]!r}, the query's {asked[:100]!r}"
         raise Problem("validation", detail, errors=[FieldError("/namespace", detail)])
     try:
-        return parse_job(
-            data,
-            namespace_default=call.namespace,
-            now_ms=call.scheduler.now_ms(),
-            format=call.scheduler.status().format,
-        )
+        return parse_now(call, data, call.scheduler.now_ms())
     except JobError as error:
         raise from_job_problems(error.problems) from None
+
+
+def parse_now(call: Call, data: object, now_ms: int) -> Job:
+    """The job of this document, if it may be written now. Raises JobError.
+
+    A new trigger must have a tick to come. One that the stored job has already may lie in the past: whoever
+    reads a job whose `at` is over and sends it back has made no mistake.
+    """
+    format = call.scheduler.status().format
+    try:
+        return parse_job(data, namespace_default=call.namespace, now_ms=now_ms, format=format)
+    except JobError as refusal:
+        if not all(problem.pointer.startswith("/triggers") for problem in refusal.problems):
+            raise
+        try:
+            job = parse_job(data, namespace_default=call.namespace, format=format)
+        except JobError:
+            raise refusal from None
+        with call.scheduler.read() as store:
+            row = pages.job(store, job.namespace, job.name)
+        known = [] if row is None else json.loads(row.spec)["triggers"]
+        shape = job.public()
+        new = [trigger for trigger in shape["triggers"] if trigger not in known]
+        try:
+            parse_job({**shape, "triggers": new}, now_ms=now_ms)
+        except JobError:
+            raise refusal from None
+        return job

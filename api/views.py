@@ -1,8 +1,7 @@
 """The JSON shapes of the API (design, section 7), made from rows. No reads here, no decisions.
 
-A job's JSON is its definition, in the public schema, with what the server knows about it beside it;
-`READ_ONLY` are those extra fields: a PUT of what a GET gave is accepted, and these fields are left out of
-account.
+A job's JSON is its definition, in the public schema, with what the server knows about it beside it: the
+fields of `scheduler.model.server_facts`, which a write leaves out of account.
 """
 
 from __future__ import annotations
@@ -16,13 +15,6 @@ from api.instants import rfc3339
 from api.ports import NodeStatus
 from scheduler.store.pages import AgentRow, AttemptRow, JobRow, RevisionRow, RunRow, TaskRow
 from scheduler.store.restores import Restore
-
-READ_ONLY = frozenset(
-    {
-        "name", "revision", "state", "pause_reason", "created", "changed", "actor", "source", "active_runs",
-        "failures", "next_tick", "last_tick", "last_run", "definition",
-    }
-)  # fmt: skip
 
 
 def job_facts(

@@ -5,10 +5,10 @@ sent.
 from __future__ import annotations
 
 import json
+import re
 import sys
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 JOBS_A_REQUEST = 1_000  #: the server's own limit
 BYTES_A_REQUEST = 900_000  #: below its limit of 1 MiB
 PROBLEMS_SHOWN = 50
+_POINTER = re.compile("/jobs/([0-9]+)(/.*)?", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -34,9 +35,11 @@ class Diff:
 
 
 def read_documents(paths: Sequence[str]) -> list[Document]:
-    """Every job of these files and folders, in order; `-` is standard input. Raises Failure."""
+    """Every job of these files and folders, in order; `-` is standard input. What `job get` and `job list`
+    print is a file too: what the server told beside the definitions is left out. Raises Failure."""
     from scheduler.model.documents import load_yaml
     from scheduler.model.problems import JobError
+    from scheduler.model.server_facts import definition_of
 
     documents: list[Document] = []
     problems: list[str] = []
@@ -54,11 +57,17 @@ def read_documents(paths: Sequence[str]) -> list[Document]:
         folders = any(Path(path).is_dir() for path in paths)
         hint = f"In folders only files are read that end with {', '.join(sorted(SUFFIXES))}."
         raise Failure(f"no jobs in {', '.join(paths)}", hint=hint if folders else "The file is empty.")
-    return documents
+    return [
+        replace(document, data=definition_of(document.data)) if isinstance(document.data, dict) else document
+        for document in documents
+    ]
 
 
 def check(documents: Sequence[Document], namespace: str) -> None:
-    """Refuse what the cluster would refuse, all of it at once. Raises Failure."""
+    """Refuse what the cluster would refuse, all of it at once. Raises Failure.
+
+    Whether a trigger lies in the past is left to the cluster, which knows those that the job has already.
+    """
     from scheduler.model.documents import parse_document
     from scheduler.model.problems import JobError
 
@@ -66,7 +75,7 @@ def check(documents: Sequence[Document], namespace: str) -> None:
     first: dict[tuple[str, str], str] = {}
     for document in documents:
         try:
-            job = parse_document(document, namespace_default=namespace, now_ms=time.time_ns() // 1_000_000)
+            job = parse_document(document, namespace_default=namespace)
         except JobError as error:
             problems += [str(problem) for problem in error.problems]
             continue
@@ -77,9 +86,14 @@ def check(documents: Sequence[Document], namespace: str) -> None:
     _raise(problems)
 
 
-def apply(client: Client, jobs: Sequence[Any], *, namespace: str, dry_run: bool, source: str = "") -> Diff:
-    """Send jobs; one request where they fit, else slices, each all or none."""
+def apply(
+    client: Client, jobs: Sequence[Any], *, namespace: str, dry_run: bool, source: str = "",
+    where: Callable[[int, str], str] | None = None,
+) -> Diff:  # fmt: skip
+    """Send jobs; one request where they fit, else slices, each all or none. `where`: the place in a file of
+    the part at a pointer into the job of this number."""
     total = Diff([], [], [])
+    sent = 0
     slices = list(_slices(jobs))
     if len(slices) > 1:
         click.echo(f"{len(jobs)} jobs go in {len(slices)} requests; each is applied as a whole", err=True)
@@ -90,6 +104,8 @@ def apply(client: Client, jobs: Sequence[Any], *, namespace: str, dry_run: bool,
             reply = client.send("POST", path, b'{"jobs":[' + b",".join(body) + b"]}")
         except Failure as failure:
             if failure.kind != "too-large" or len(body) == 1:
+                if where is not None:
+                    _place(failure, sent, where)
                 raise
             # The server measures with all defaults filled in; it has changed nothing.
             half = len(body) // 2
@@ -99,10 +115,25 @@ def apply(client: Client, jobs: Sequence[Any], *, namespace: str, dry_run: bool,
                 err=True,
             )
             continue
+        sent += len(body)
         total.created += reply["created"]
         total.changed += reply["changed"]
         total.unchanged += reply["unchanged"]
     return total
+
+
+def _place(failure: Failure, sent: int, where: Callable[[int, str], str]) -> None:
+    """Its details get the places in the files instead of pointers into the request."""
+    if not failure.errors:
+        return
+    details = []
+    for error, detail in zip(failure.errors, failure.details, strict=True):
+        if match := _POINTER.fullmatch(str(error.get("pointer"))):
+            told = detail.removeprefix(f"{error['pointer']}: ")
+            pointer = match[2] or ""
+            detail = f"{where(sent + int(match[1]), pointer)} {pointer}: {told}"
+        details.append(detail)
+    failure.details = tuple(details)
 
 
 def show_diff(diff: Diff, *, dry_run: bool) -> None:

@@ -51,7 +51,10 @@ def apply(client: Client, paths: tuple[str, ...], dry_run: bool, namespace: str,
 
     documents = files.read_documents(paths)
     files.check(documents, namespace)
-    diff = files.apply(client, [d.data for d in documents], namespace=namespace, dry_run=dry_run)
+    diff = files.apply(
+        client, [d.data for d in documents], namespace=namespace, dry_run=dry_run,
+        where=lambda number, pointer: documents[number].where(pointer),
+    )  # fmt: skip
     if form == "table":
         files.show_diff(diff, dry_run=dry_run)
     else:
@@ -90,16 +93,16 @@ def _job_row(item: dict[str, Any]) -> tuple[object, ...]:
 
 
 @job.command(
-    "get", epilog="Example: cronclave job get nightly-report --definition -o yaml > nightly-report.yaml"
+    "get", epilog="Example: cronclave job get nightly-report -o yaml | cronclave job apply -"
 )
 @NAME
-@click.option("--definition", is_flag=True, help="Only the definition, as `job apply` takes it.")
+@click.option("--definition", is_flag=True, help="Only the definition, without what the cluster tells of it.")
 @namespaced
 @stale
 @formatted
 @connected
 def get(client: Client, name: str, definition: bool, namespace: str, stale: bool, form: str) -> None:
-    """Show one job."""
+    """Show one job. What -o yaml and -o json print, `job apply` takes."""
     path = path_of("jobs", name, namespace=namespace, consistency=consistency(stale))
     found = client.get(path)
     if definition:

@@ -38,21 +38,10 @@ def show(form: str, document: Any, columns: Sequence[str], rows: Callable[[], Se
 
 
 def yaml_text(document: Any) -> str:
-    from io import StringIO
+    from scheduler.model.written import write_yaml
 
-    from ruamel.yaml import YAML
-
-    writer = YAML(typ="safe", pure=True)
-    writer.default_flow_style = False
-    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # its annotation says None
-    writer.width = 110
-    out = StringIO()
-    writer.dump(document, out)
-    if drives(text := out.getvalue()):
-        writer.allow_unicode = False  # escapes whatever is not ASCII, and with it what YAML lets stand
-        writer.dump(document, out := StringIO())
-        text = out.getvalue()
-    return text
+    text = write_yaml([document], starts=False)
+    return write_yaml([document], starts=False, ascii_only=True) if drives(text) else text
 
 
 def table(columns: Sequence[str], rows: Sequence[Row]) -> None:

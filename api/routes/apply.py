@@ -9,13 +9,14 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import Call, call_of, json_response, json_type
-from api.job_bodies import documents, writable
+from api.job_bodies import documents, parse_now
 from api.outcomes import expect_ok, need_proposable
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, write_of
 from scheduler.commands import JobSeed, PutJobs
-from scheduler.model import Job, JobError, parse_job, seed
+from scheduler.model import Job, JobError, seed
+from scheduler.model.server_facts import definition_of
 from scheduler.store import pages
 
 router = APIRouter(tags=["jobs"])
@@ -95,8 +96,8 @@ def _seeds(call: Call, given: list[Any], now_ms: int) -> list[JobSeed]:
     for position, data in enumerate(given):
         try:
             if isinstance(data, dict):
-                data = writable(data)
-            job: Job = parse_job(data, namespace_default=call.namespace, now_ms=now_ms, format=format)
+                data = definition_of(data)
+            job: Job = parse_now(call, data, now_ms)
         except JobError as error:
             errors += [problem.below(f"/jobs/{position}") for problem in error.problems]
             if len(errors) > ERRORS_MAX:

@@ -6,9 +6,10 @@ parses back to the same job; `compile_job(bytes)` needs no pydantic and gives th
 
 Reading order: job.py, task.py, trigger.py, policies.py, params.py (the schema), fields.py and quantities.py
 (how its values are written), parse.py (the check), newer.py (what needs a newer format), graph.py,
-compiled.py (for the machine), documents.py (YAML files), published.py (the JSON Schema). Importing this
-package loads pydantic; `scheduler.model.compiled` alone does not need it, but Python loads the package
-first, so names are given out on first use.
+compiled.py (for the machine), documents.py (YAML files), written.py (how they are written), server_facts.py
+(what GET gives beside a job), published.py (the JSON Schema). Importing this package loads pydantic;
+`scheduler.model.compiled` alone does not need it, but Python loads the package first, so names are given out
+on first use.
 """
 
 from __future__ import annotations

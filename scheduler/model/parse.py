@@ -28,6 +28,7 @@ from scheduler.model.newer import given
 from scheduler.model.params import Param, check_params
 from scheduler.model.policies import Catchup, Policies, Retention
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
+from scheduler.model.server_facts import SERVER_FACTS
 from scheduler.model.task import WORK, Placement, Retry, Task
 from scheduler.model.trigger import Trigger
 
@@ -241,6 +242,9 @@ def _unknown_field(pointer: str, loc: Sequence[str | int], short: bool) -> Probl
     planned = PLANNED[model]
     if name in planned:
         return Problem(pointer, f"{name} is not available in this version", "remove it")
+    if model is Job and name in SERVER_FACTS:
+        hint = "remove it; a job that GET gave may be sent back whole, with its revision"
+        return Problem(pointer, f"{name} is told by the server and cannot be set", hint)
     known = list(field_names(model))
     if model is Job:
         known += TASK_FIELDS
