@@ -23,6 +23,7 @@ from api.commits import Commits
 from api.description import describe
 from api.door import Door
 from api.event_feed import EventFeed
+from api.jobs.hot import HotJobs
 from api.metrics import Metrics
 from api.parameters import refuse_unknown
 from api.ports import ApiSettings, NoLeaderError, OverloadedError, Scheduler, UnavailableError
@@ -36,7 +37,6 @@ from api.routes import (
     formats,
     health,
     jobs,
-    jobs_hot,
     join,
     logs,
     pages,
@@ -119,20 +119,13 @@ def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) ->
     for noun in NOUNS:
         inner.include_router(noun.router, dependencies=[Depends(refuse_unknown)])
 
-    async def put_job(call: Any, name: str) -> Response:
-        return await jobs_hot.put_job(services, call, name)
-
-    async def run_job(call: Any, name: str) -> Response:
-        return await jobs_hot.run_job(services, call, name)
-
     door = Door(
         inner,
         scheduler,
         settings,
         services.access,
         services.metrics.requests,
-        put_job=put_job,
-        run_job=run_job,
+        hot=HotJobs(services).of,
         agents=gateway,
         turns=services.turns,
     )

@@ -3,8 +3,7 @@
 Rules: everything but `PUBLIC` needs a token, and it is judged before a byte of the body is read; what is
 still being read is not work yet, and has limits of its own (`api.bodies`, `api.server`); health is never
 refused for load; a write by cookie needs the CSRF token; each reply has X-Cronclave-Index and the security
-headers; each error leaves as a problem. The hot routes (`hot`) are called here directly, in front of
-FastAPI, with the same functions that FastAPI documents.
+headers; each error leaves as a problem. What `hot` answers goes round FastAPI.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
     (b"x-frame-options", b"DENY"),
 ]
 
-HotRoute = Callable[[Call, str], Awaitable[Response]]
+Hot = Callable[[Call], Awaitable[Response] | None]
 
 
 class Door:
@@ -76,8 +75,7 @@ class Door:
         access: Access,
         counts: RequestCounts,
         *,
-        put_job: HotRoute,
-        run_job: HotRoute,
+        hot: Hot,
         agents: ASGIApp,
         turns: Turns,
     ) -> None:
@@ -86,8 +84,7 @@ class Door:
         self._settings = settings
         self._access = access
         self._counts = counts
-        self._put_job = put_job
-        self._run_job = run_job
+        self._hot = hot
         self._agents = agents
         self.reading = Reading()
         self._turns = turns
@@ -213,17 +210,6 @@ class Door:
         if call.method in WRITES:
             check_csrf(call.principal, call.headers)
         return True
-
-    def _hot(self, call: Call) -> Awaitable[Response] | None:
-        path = call.path
-        if not path.startswith("/v1/jobs/"):
-            return None
-        rest = path[9:]
-        if call.method == "PUT" and rest and "/" not in rest:
-            return self._put_job(call, rest)
-        if call.method == "POST" and rest.endswith("/runs") and rest.count("/") == 1:
-            return self._run_job(call, rest[:-5])
-        return None
 
     def problem_of(self, error: Exception) -> Problem:
         """The reply for whatever left a route."""

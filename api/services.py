@@ -13,7 +13,7 @@ from api.commits import ENDS, STARTS, Commits, RunWatch
 from api.event_feed import EventFeed
 from api.head_start import HeadStart
 from api.metrics import Metrics
-from api.placement import CompiledJobs, Places
+from api.placeable import CompiledJobs, Places
 from api.ports import ApiSettings, Committed, Scheduler
 from api.turns import Turns
 from scheduler.events import AgentConnected, AgentDisconnected

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from api.agents.assignment import assignment
 from api.agents.registry import Registry
 from api.agents.socket import AgentSocket
-from api.placement import CompiledJobs
+from api.placeable import CompiledJobs
 from api.ports import Committed, Scheduler
 from scheduler import events as e
 from scheduler import protocol as p

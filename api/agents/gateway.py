@@ -33,7 +33,7 @@ from api.agents.socket import AgentSocket
 from api.commits import Commits
 from api.crowd import SCOPE_KEY as CONNECTION_KEY
 from api.crowd import client_of
-from api.placement import CompiledJobs
+from api.placeable import CompiledJobs
 from api.ports import ApiSettings, Committed, Scheduler
 from api.problems import Problem
 from api.turns import Turns

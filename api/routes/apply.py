@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import Call, call_of, json_response, json_type
-from api.job_bodies import documents, parse_now
+from api.jobs.bodies import documents, parse_now
 from api.outcomes import expect_ok, need_proposable
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services, services_of

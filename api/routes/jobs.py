@@ -13,12 +13,12 @@ from api.call import call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import rfc3339
-from api.job_bodies import one_document, to_job
-from api.job_reads import find_job, job_answer, job_documents, state_of
+from api.jobs import writing
+from api.jobs.bodies import one_document, to_job
+from api.jobs.reading import find_job, job_answer, job_documents, state_of
 from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
-from api.routes import jobs_hot
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, read_reply
 from api.views import revision_json
@@ -41,7 +41,7 @@ Cursor = Annotated[str | None, Query(description="next_cursor of the page before
 )
 async def put_job(request: Request, name: str) -> Response:
     """Create or change a job. ETag is its revision; `If-Match` and `If-None-Match: *` guard it."""
-    return await jobs_hot.put_job(services_of(request), call_of(request), name)
+    return await writing.put_job(services_of(request), call_of(request), name)
 
 
 @router.post(
@@ -53,8 +53,8 @@ async def create_job(request: Request) -> Response:
     call.need(access.EDIT)
     job = await judge_body(len(call.body), lambda: to_job(call, one_document(call)))
     if call.flag("dry_run"):
-        return jobs_hot.dry_run(services, call, job, 0)
-    return await jobs_hot.write_job(services, call, job, 0)
+        return writing.dry_run(services, call, job, 0)
+    return await writing.write_job(services, call, job, 0)
 
 
 @router.get(
@@ -84,7 +84,7 @@ async def delete_job(request: Request, name: str) -> Response:
     """Delete a job. Runs that were granted go on; its ledger and its revisions stay readable."""
     services, call = services_of(request), call_of(request)
     call.need(access.EDIT)
-    if_revision = jobs_hot.precondition(call)
+    if_revision = writing.precondition(call)
     if call.flag("dry_run"):
         with services.scheduler.read() as store:
             row = find_job(store, call.namespace, name)

@@ -20,7 +20,7 @@ from api import access, schemas
 from api.call import call_of
 from api.connection import happens
 from api.consistency import settle
-from api.job_reads import find_run
+from api.jobs.reading import find_run
 from api.log_source import FORWARDED, Target, ask_other_node, find_target, live_chunk
 from api.parameters import NUMBER_MAX
 from api.problems import query_problem

@@ -12,11 +12,11 @@ from api.call import Call, call_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import parse_instant, parse_wait_s
-from api.job_reads import run_document, run_documents
+from api.jobs import running
+from api.jobs.reading import run_document, run_documents
 from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
-from api.routes import jobs_hot
 from api.services import Services, services_of
 from api.threads import read_reply
 from scheduler.commands import CancelRun, Command, ResolveRun
@@ -37,7 +37,7 @@ TASKS_A_PAGE = 10_000  #: a page of larger runs ends early: some MB of JSON
 )
 async def run_job(request: Request, name: str) -> Response:
     """Run the job now. With `?wait=30s` the reply waits for the run's end, at most that long."""
-    return await jobs_hot.run_job(services_of(request), call_of(request), name)
+    return await running.run_job(services_of(request), call_of(request), name)
 
 
 @router.get("/v1/runs", operation_id="listRuns", openapi_extra=schemas.read, responses=schemas.runs_replies)
@@ -88,7 +88,7 @@ async def get_run(request: Request, run: str) -> Response:
     run_id = run_number(run)
     if "wait" in call.query and "index" not in call.query and "min_index" not in call.query:
         await settle(call, services.commits)
-        await jobs_hot.until_ended(services, run_id, parse_wait_s("wait", call.query["wait"]))
+        await running.until_ended(services, run_id, parse_wait_s("wait", call.query["wait"]))
         call.index = services.scheduler.index
     else:
         await settle(call, services.commits)

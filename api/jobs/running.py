@@ -1,0 +1,85 @@
+"""Jobs are run, now, and their runs waited for.
+
+As in `api.jobs.writing`, nothing here may use FastAPI's request.
+"""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from api import access
+from api.call import Call, json_response
+from api.connection import happens
+from api.instants import parse_wait_s
+from api.jobs.reading import find_job, run_answer
+from api.outcomes import expect_ok, need_proposable
+from api.parameters import need_known
+from api.problems import FieldError, Problem, from_job_problems
+from api.services import Services
+from api.threads import beside
+from scheduler.commands import RunJob
+from scheduler.model import JobError, parse_params
+from scheduler.store import pages
+
+RUN_PARAMETERS = frozenset({"dry_run", "wait"})
+
+
+async def run_job(services: Services, call: Call, name: str) -> Response:
+    """POST /v1/jobs/{name}/runs"""
+    need_known(call, RUN_PARAMETERS)
+    call.need(access.RUN)
+    given = call.json_object(optional=True)
+    unknown = [field for field in given if field != "params"]
+    if unknown:
+        errors = [FieldError(f"/{field[:100]}", "unknown field") for field in unknown[:20]]
+        raise Problem(
+            "validation", f"unknown field {unknown[0][:100]!r}", hint='Send {"params": {…}}.', errors=errors
+        )
+    wait_s = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else 0.0
+    scheduler = services.scheduler
+    with scheduler.read() as store:
+        row = find_job(store, call.namespace, name)
+    values = given.get("params") if given.get("params") is not None else {}
+    try:
+        compiled, params = await beside(
+            len(row.spec),
+            lambda: (
+                services.compiled.get(row.id, row.revision, row.spec),
+                parse_params(row.spec, values),
+            ),
+        )
+    except JobError as error:
+        problems = [problem.below("/params") for problem in error.problems]
+        raise from_job_problems(problems, what="the parameters") from None
+    with scheduler.read() as store:
+        agent = services.head_start.agent_for(store, compiled, scheduler.status())
+    key, body = call.idempotency()
+    command = RunJob(call.namespace, name, params, scheduler.now_ms(), call.actor, key, body, agent)
+    if call.flag("dry_run"):
+        need_proposable(command, what=f"run of {name}")
+        return json_response(
+            {"dry_run": True, "job": name, "namespace": call.namespace, "revision": row.revision}
+        )
+    value = expect_ok(await scheduler.propose(command), what=f"run of {name}")
+    run_id = value.get("run")
+    if not isinstance(run_id, int):
+        raise TypeError(f"the outcome of RunJob has no run: {value}")
+    if wait_s > 0:
+        await until_ended(services, run_id, wait_s)
+    document = await run_answer(services, run_id)
+    headers = {"Location": f"/v1/runs/{run_id}"}
+    return Response(document, 201, headers=headers, media_type="application/json")
+
+
+async def until_ended(services: Services, run_id: int, seconds: float) -> bool:
+    """Whether the run has ended within that time."""
+    services.commits.start()
+    with services.run_ends.watch(run_id) as ended:  # listen first, then look
+        with services.scheduler.read() as store:
+            row = pages.run(store, run_id)
+        if row is None or row.finished_ms is not None:
+            return True
+        if not services.commits.closed.is_set() and await happens(ended, seconds):
+            await services.turns.mine()
+            return True
+    return False
