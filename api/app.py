@@ -93,7 +93,7 @@ def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) ->
     feed = EventFeed(scheduler.history)
     services = Services(
         scheduler, settings, gateway, gateway.access, commits,
-        Metrics(scheduler, gateway.access.failures), feed, compiled=gateway.compiled,
+        Metrics(scheduler, gateway.access.failures), feed, gateway.compiled,
     )  # fmt: skip
     gateway.on_close += [commits.end, feed.close, services.run_ends.on_gap, services.run_starts.on_gap]
     api: Api

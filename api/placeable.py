@@ -7,15 +7,12 @@ agents does not flicker through every job's state. Slots do not count: a busy ag
 from __future__ import annotations
 
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 
-from scheduler.model.compiled import WEIGHT_MAX, CompiledJob, compile_job
+from scheduler.model.compiled import CompiledJob
 from scheduler.store.pages import AgentRow, JobRow
 
 RECENT_MS = 5 * 60_000
-COMPILED_MAX = 20_000
 
 
 class Places:
@@ -46,33 +43,3 @@ class Places:
             return row.state
         placed = all(self.has_place(task.pool, task.zone, task.labels) for task in compiled.tasks)
         return "active" if placed else "unplaceable"
-
-
-class CompiledJobs:
-    """Compiled jobs by (job, revision): a revision never changes, so an entry is right for ever. Used by the
-    loop and by reading threads."""
-
-    def __init__(self, limit: int = COMPILED_MAX) -> None:
-        self._limit = limit
-        self._kept: OrderedDict[tuple[int, int], CompiledJob] = OrderedDict()
-        self._weight = 0  #: of what is kept
-        self._lock = threading.Lock()
-
-    def get(self, job: int, revision: int, spec: bytes) -> CompiledJob:
-        found = self.peek(job, revision)
-        if found is None:
-            found = compile_job(spec)
-            with self._lock:
-                if (job, revision) not in self._kept:
-                    self._weight += found.weight
-                self._kept[job, revision] = found
-                while len(self._kept) > 1 and (len(self._kept) > self._limit or self._weight > WEIGHT_MAX):
-                    self._weight -= self._kept.popitem(last=False)[1].weight
-        return found
-
-    def peek(self, job: int, revision: int) -> CompiledJob | None:
-        with self._lock:
-            found = self._kept.get((job, revision))
-            if found is not None:
-                self._kept.move_to_end((job, revision))
-        return found

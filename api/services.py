@@ -13,10 +13,11 @@ from api.commits import ENDS, STARTS, Commits, RunWatch
 from api.event_feed import EventFeed
 from api.head_start import HeadStart
 from api.metrics import Metrics
-from api.placeable import CompiledJobs, Places
+from api.placeable import Places
 from api.ports import ApiSettings, Committed, Scheduler
 from api.turns import Turns
 from scheduler.events import AgentConnected, AgentDisconnected
+from scheduler.model.by_revision import CompiledJobs
 from scheduler.store import pages
 from scheduler.store.connection import Store
 
@@ -32,7 +33,7 @@ class Services:
     commits: Commits
     metrics: Metrics
     feed: EventFeed
-    compiled: CompiledJobs = field(default_factory=CompiledJobs)
+    compiled: CompiledJobs
     head_start: HeadStart = field(default_factory=HeadStart)
     run_ends: RunWatch = field(default_factory=lambda: RunWatch(ENDS))
     run_starts: RunWatch = field(default_factory=lambda: RunWatch(STARTS))

@@ -120,6 +120,7 @@ class Front:
         self._planner = Planner(
             node=config.name,
             open_store=self._link.reader,
+            compiled=self._gateway.compiled,
             status=self._link.status,
             propose=lambda commands: asyncio.ensure_future(self._link.proposals.propose_all(commands, 15.0)),
             hand_over=self._link.hand_over,

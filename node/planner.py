@@ -25,6 +25,7 @@ from api.ports import NodeStatus, NoLeaderError
 from api.supported import activation, in_the_way, newest_common
 from node.clock import UNKNOWN_S, OfficeClock, truer_clock, unknown_clocks, wall_base_ms
 from scheduler.commands import Command, Outcome, PutToken
+from scheduler.model.by_revision import CompiledJobs
 from scheduler.plan import Limits, PlanCache, orphans, plan, wake_ms
 from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
 from scheduler.store.connection import Store
@@ -90,6 +91,7 @@ class Planner:
         *,
         node: str,
         open_store: Callable[[], Store],
+        compiled: CompiledJobs,
         status: Callable[[], NodeStatus],
         propose: Callable[[Sequence[Command]], asyncio.Future[list[Outcome]]],
         hand_over: Callable[[str, str], None],
@@ -98,6 +100,7 @@ class Planner:
     ) -> None:
         self._node = node
         self._open_store = open_store
+        self._compiled = compiled
         self._status = status
         self._propose = propose
         self._hand_over = hand_over
@@ -151,7 +154,7 @@ class Planner:
         clock: OfficeClock | None = None
         leases = Leases()
         budget = Budget()
-        cache = PlanCache()
+        cache = PlanCache(self._compiled)
         if (
             self._bootstrap_token is not None
             and self._open_store().value("SELECT 1 FROM tokens LIMIT 1") is None

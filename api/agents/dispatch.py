@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable
 from api.agents.assignment import assignment
 from api.agents.registry import Registry
 from api.agents.socket import AgentSocket
-from api.placeable import CompiledJobs
 from api.ports import Committed, Scheduler
 from scheduler import events as e
 from scheduler import protocol as p
+from scheduler.model.by_revision import CompiledJobs
 from scheduler.store import pages
 from scheduler.store.connection import Store
 
@@ -97,5 +97,5 @@ class Dispatch:
                     "attempt %d: revision %d of job %d is not stored", row.attempt, row.revision, row.job
                 )
                 return None
-            compiled = self._compiled.get(row.job, row.revision, spec)
+            compiled = self._compiled.get(row.job, row.revision, lambda: spec)
         return assignment(row, compiled)

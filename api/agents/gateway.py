@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Callable
 
@@ -33,11 +34,11 @@ from api.agents.socket import AgentSocket
 from api.commits import Commits
 from api.crowd import SCOPE_KEY as CONNECTION_KEY
 from api.crowd import client_of
-from api.placeable import CompiledJobs
 from api.ports import ApiSettings, Committed, Scheduler
 from api.problems import Problem
 from api.turns import Turns
 from scheduler import protocol as p
+from scheduler.model.by_revision import CompiledJobs
 
 log = logging.getLogger("cronclave.agents")
 
@@ -47,6 +48,7 @@ TAIL_S = 5.0
 CLOSE_S = 1.0
 SESSIONS_MAX = 20_000
 BOUND_SOCKETS_MAX = 8
+COMPILED_MAX = 20_000
 
 
 class Gateway:
@@ -55,7 +57,7 @@ class Gateway:
     def __init__(self, scheduler: Scheduler, settings: ApiSettings, *, access: Access | None = None) -> None:
         self.scheduler = scheduler
         self.access = access or Access(scheduler)
-        self.compiled = CompiledJobs()
+        self.compiled = CompiledJobs(limit=COMPILED_MAX, lock=threading.Lock())  #: all of this process
         self.turns = Turns()  #: of those that come, and that have a large frame to read
         self.frames = LargeFrames()
         self.newcomers = Newcomers()

@@ -94,7 +94,7 @@ def gone_job_document(job: Job, spec: bytes, revision: int, actor: str, at_ms: i
 
 
 def state_of(store: Store, services: Services, row: JobRow) -> str:
-    compiled = services.compiled.get(row.id, row.revision, row.spec)
+    compiled = services.compiled.get(row.id, row.revision, lambda: row.spec)
     return services.places(store).job_state(row, compiled)
 
 

@@ -44,7 +44,7 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
         compiled, params = await beside(
             len(row.spec),
             lambda: (
-                services.compiled.get(row.id, row.revision, row.spec),
+                services.compiled.get(row.id, row.revision, lambda: row.spec),
                 parse_params(row.spec, values),
             ),
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scheduler.machine import selectors
-from scheduler.model.compiled import WEIGHT_MAX, CompiledJob, CompiledTask, compile_job
+from scheduler.model.by_revision import ByRevision
+from scheduler.model.compiled import CompiledJob, CompiledTask, compile_job
 from scheduler.store import jobs
 from scheduler.store.connection import Store
 
-GRAPHS_MAX = 8_192
 KEPT_FROM_TASKS = 50  #: a job put with as many is compiled once; small ones are when they are needed
 
 
@@ -41,20 +41,15 @@ def build(job: CompiledJob) -> Graph:
 
 
 class Graphs:
-    """Graphs by (job, revision), read from the stored revision when they are asked for first.
+    """Graphs by (job, revision), read from the stored revision when they are asked for first."""
 
-    Derived values only, so what is kept changes no result. The oldest go first.
-    """
-
-    def __init__(self, store: Store, limit: int = GRAPHS_MAX) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._limit = limit
-        self._weight = 0
-        self._graphs: dict[tuple[int, int], Graph] = {}
-        self._outlines: dict[tuple[int, int], CompiledJob] = {}
+        self._graphs: ByRevision[Graph] = ByRevision(lambda graph: graph.job.weight)
+        self._outlines: ByRevision[CompiledJob] = ByRevision(lambda outline: 0)
 
     def get(self, job: int, namespace: str, name: str, revision: int) -> Graph:
-        graph = self._graphs.get((job, revision))
+        graph = self._graphs.peek(job, revision)
         if graph is None:
             spec = jobs.spec_of(self._store, namespace, name, revision)
             if spec is None:
@@ -64,19 +59,11 @@ class Graphs:
 
     def outline(self, job: int, namespace: str, name: str, revision: int) -> CompiledJob:
         """The policies of a revision: known for thousands of jobs, however large these are."""
-        found = self._outlines.get((job, revision))
+        found = self._outlines.peek(job, revision)
         if found is None:
-            found = self.get(job, namespace, name, revision).job.outline()
-            self._outlines[job, revision] = found
-            if len(self._outlines) > self._limit:
-                del self._outlines[next(iter(self._outlines))]
+            found = self._outlines.keep(job, revision, self.get(job, namespace, name, revision).job.outline())
         return found
 
     def keep(self, job: int, revision: int, compiled: CompiledJob) -> Graph:
         """The graph of a revision that was just compiled, for whoever asks next."""
-        graph = self._graphs[job, revision] = build(compiled)
-        self._weight += compiled.weight
-        while len(self._graphs) > 1 and (len(self._graphs) > self._limit or self._weight > WEIGHT_MAX):
-            oldest = next(iter(self._graphs))
-            self._weight -= self._graphs.pop(oldest).job.weight
-        return graph
+        return self._graphs.keep(job, revision, build(compiled))

@@ -5,12 +5,12 @@ All of it is derived, so a cold cache gives the same plan, later.
 
 from __future__ import annotations
 
-from scheduler.model.compiled import WEIGHT_MAX, CompiledJob, compile_job
+from scheduler.model.by_revision import CompiledJobs
+from scheduler.model.compiled import CompiledJob
 from scheduler.store import jobs as job_rows
 from scheduler.store.connection import Store
 from scheduler.ticks import schedule
 
-JOBS_MAX = 8_192
 READ_WEIGHT_MAX = 2_000  #: of jobs that one plan reads for the first time: some tenths of a second
 TRIGGERS_MAX = 8_192
 INSTANTS = 64
@@ -19,13 +19,13 @@ BUSY_MS = 60_000
 
 
 class PlanCache:
-    """One per planner, used by one thread."""
+    """One per planner, used by one thread; what is compiled it may share with the rest of its process."""
 
-    def __init__(self) -> None:
-        self._outlines: dict[tuple[int, int], CompiledJob] = {}
-        self._room = READ_WEIGHT_MAX
-        self._jobs: dict[tuple[int, int], CompiledJob] = {}
-        self._weight = 0  #: of these jobs
+    def __init__(
+        self, compiled: CompiledJobs | None = None, *, read_weight_max: int = READ_WEIGHT_MAX
+    ) -> None:
+        self._compiled = CompiledJobs() if compiled is None else compiled
+        self._room = self._read_weight_max = read_weight_max
         self._instants: dict[int, tuple[bytes, list[int]]] = {}
         self.upkeep_ms: int | None = None  #: when upkeep was planned last, or could have been first
         self.settled_run = 0  #: the run from before a restore that giving up has come to
@@ -38,38 +38,24 @@ class PlanCache:
 
     def begin(self) -> None:
         """A plan begins."""
-        self._room = READ_WEIGHT_MAX
+        self._room = self._read_weight_max
 
     def has_room(self, job: int, revision: int) -> bool:
         """Whether this plan may ask about that job: it is known, or not too much was read yet."""
         return self._room > 0 or self.knows(job, revision)
 
     def knows(self, job: int, revision: int) -> bool:
-        return (job, revision) in self._outlines
+        return self._compiled.has_outline(job, revision)
 
     def outline(self, store: Store, job: int, namespace: str, name: str, revision: int) -> CompiledJob:
         """As `job`, of its tasks only what decides about ticks: thousands of large jobs stay known, where
         reading each anew for every tick would take the planner seconds."""
-        found = self._outlines.get((job, revision))
-        if found is None:
-            whole = self.job(store, job, namespace, name, revision)
-            found = self._outlines[job, revision] = whole.outline()
-            self._room -= 1 + whole.weight
-            if len(self._outlines) > JOBS_MAX:
-                del self._outlines[next(iter(self._outlines))]
-        return found
+        if not self.knows(job, revision):
+            self._room -= 1 + self.job(store, job, namespace, name, revision).weight
+        return self._compiled.outline(job, revision, lambda: _spec(store, namespace, name, revision))
 
     def job(self, store: Store, job: int, namespace: str, name: str, revision: int) -> CompiledJob:
-        compiled = self._jobs.get((job, revision))
-        if compiled is None:
-            spec = job_rows.spec_of(store, namespace, name, revision)
-            if spec is None:
-                raise LookupError(f"no revision {revision} of {namespace}/{name}")
-            compiled = self._jobs[job, revision] = compile_job(spec)
-            self._weight += compiled.weight
-            while len(self._jobs) > 1 and (len(self._jobs) > JOBS_MAX or self._weight > WEIGHT_MAX):
-                self._weight -= self._jobs.pop(next(iter(self._jobs))).weight
-        return compiled
+        return self._compiled.get(job, revision, lambda: _spec(store, namespace, name, revision))
 
     def next(self, trigger: int, spec: bytes, after_ms: int) -> int | None:
         """The first instant of the trigger after `after_ms`; cheap when asked in order."""
@@ -89,3 +75,10 @@ class PlanCache:
                 del self._instants[next(iter(self._instants))]
             self._instants[trigger] = (spec, [after_ms, *instants][::-1])
         return instants[0] if instants else None
+
+
+def _spec(store: Store, namespace: str, name: str, revision: int) -> bytes:
+    spec = job_rows.spec_of(store, namespace, name, revision)
+    if spec is None:
+        raise LookupError(f"no revision {revision} of {namespace}/{name}")
+    return spec

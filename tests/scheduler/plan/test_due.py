@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from scheduler import commands as c
-from scheduler.model import CompiledJob, compile_job
-from scheduler.plan import Limits, PlanCache, lookahead, plan, wake_ms
+from scheduler.model import CompiledJob, by_revision, compile_job
+from scheduler.model.by_revision import CompiledJobs
+from scheduler.plan import Limits, PlanCache, plan, wake_ms
 from scheduler.verify import verify
 from tests.scheduler.story import START_MS, Story, job
 
@@ -256,15 +257,14 @@ def test_large_jobs_are_read_over_several_plans_and_once(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Jobs beyond what is kept compiled were read anew for every tick: thirty took each plan some seconds."""
-    monkeypatch.setattr(lookahead, "READ_WEIGHT_MAX", 60)
-    monkeypatch.setattr(lookahead, "WEIGHT_MAX", 100)
+    story.cache = PlanCache(CompiledJobs(weight_max=100), read_weight_max=60)
     read: list[bytes] = []
 
     def compiled(spec: bytes) -> CompiledJob:
         read.append(spec)
         return compile_job(spec)
 
-    monkeypatch.setattr(lookahead, "compile_job", compiled)
+    monkeypatch.setattr(by_revision, "compile_job", compiled)
     tasks = {f"t{number}": {"noop": True} for number in range(50)}
     names = [f"large-{number}" for number in range(6)]
     story.put(*[job(name, trigger={"every": "1s", "id": "t"}, tasks=tasks) for name in names])
