@@ -52,7 +52,7 @@ class Commits:
         self._subscription: Subscription | None = None
         self._pump: asyncio.Task[None] | None = None
         self.closed = asyncio.Event()
-        self._next = asyncio.Event()
+        self._beyond: dict[int, list[asyncio.Event]] = {}
 
     def start(self) -> None:
         """Subscribe now; must be called in the event loop. Calling it again does nothing."""
@@ -83,15 +83,19 @@ class Commits:
         with contextlib.suppress(ValueError):
             self._listeners.remove(listener)
 
-    @property
-    def next(self) -> asyncio.Event:
-        """Set with the next commit that has events, or a gap: one event for all who wait for it."""
+    @contextlib.contextmanager
+    def beyond(self, index: int) -> Iterator[asyncio.Event]:
+        """An event that is set when something happened after this index (or may have: look at the history).
+        Who waits for an index that is far off costs nothing until then."""
         self.start()
-        return self._next
+        with _among(self._beyond, index) as waiter:
+            yield waiter
 
-    def _wake(self) -> None:
-        self._next.set()
-        self._next = asyncio.Event()
+    def _wake(self, index: int | None = None) -> None:
+        """Those who wait for what comes after a lower index; None: all."""
+        for known in [known for known in self._beyond if index is None or known < index]:
+            for waiter in self._beyond[known]:
+                waiter.set()
 
     async def _run(self) -> None:
         assert self._subscription is not None
@@ -104,7 +108,7 @@ class Commits:
                 self._tell(lambda listener: listener.on_gap())
                 continue
             if commit.events:
-                self._wake()
+                self._wake(commit.events[-1][0])
             self._tell(lambda listener, commit=commit: listener.on_commit(commit))  # type: ignore[misc]  # bound now
 
     def _tell(self, call: Callable[[Listener], None]) -> None:
@@ -138,15 +142,22 @@ class RunWatch:
     @contextlib.contextmanager
     def watch(self, run: int) -> Iterator[asyncio.Event]:
         """An event that is set when something of that kind happened (or may have: read the state)."""
-        waiter = asyncio.Event()
-        self._waiting.setdefault(run, []).append(waiter)
-        try:
+        with _among(self._waiting, run) as waiter:
             yield waiter
-        finally:
-            left = self._waiting[run]
-            left.remove(waiter)
-            if not left:
-                del self._waiting[run]
+
+
+@contextlib.contextmanager
+def _among(waiting: dict[int, list[asyncio.Event]], key: int) -> Iterator[asyncio.Event]:
+    """An event among those of this key, while the block lasts."""
+    waiter = asyncio.Event()
+    waiting.setdefault(key, []).append(waiter)
+    try:
+        yield waiter
+    finally:
+        left = waiting[key]
+        left.remove(waiter)
+        if not left:
+            del waiting[key]
 
 
 ENDS: tuple[type[e.Event], ...] = (e.RunEnded,)

@@ -67,12 +67,13 @@ async def _until_applied(call: Call, wanted: int, seconds: float) -> None:
 async def _until_changed(call: Call, commits: Commits, known: int, seconds: float) -> None:
     history = call.scheduler.history
     end_s = time.monotonic() + seconds
-    while not commits.closed.is_set():
-        following = commits.next  # listen first, then look: nothing falls between
-        if (known, AFTER_ALL) < history.since or known < history.last[0]:
-            return
-        if not await happens(following, end_s - time.monotonic()):
-            return
+    with commits.beyond(known) as following:  # listen first, then look: nothing falls between
+        while not commits.closed.is_set():
+            if (known, AFTER_ALL) < history.since or known < history.last[0]:
+                return
+            if not await happens(following, end_s - time.monotonic()):
+                return
+            following.clear()
 
 
 def no_leader(detail: str) -> Problem:

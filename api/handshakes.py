@@ -1,8 +1,9 @@
-"""Sockets accepted here and handed to the loop for TLS: counted from their first moment, and in time.
+"""Sockets accepted here and handed to the loop: many in a turn, and with TLS counted from their first moment.
 
-uvicorn has the loop accept, so that nobody knows of a connection before its handshake is done, and it may
-take a minute. Rules: a handshake is a stranger's connection like any other, and goes first where there are
-too many; it ends with the protocol of the server, or within `HANDSHAKE_S`.
+uvicorn has the loop accept. uvloop takes one connection in each turn (findings/accepts.sh): behind a thousand
+that come together a health check waits for a thousand turns. And with TLS nobody knows of a connection before
+its handshake is done, which may take a minute. Rules: a handshake is a stranger's connection like any other,
+and goes first where there are too many; it ends with the protocol of the server, or within `HANDSHAKE_S`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable, Sequence
 from api.crowd import NEVER_S, Connections, origin
 
 HANDSHAKE_S = 10.0
-ACCEPTED_MAX = 100  #: in one go
+ACCEPTED_MAX = 50  #: in one turn: some 10 ms
 SHORT_OF_FILES_S = 0.1  #: until the next try where the process may open no more
 
 
@@ -46,14 +47,14 @@ class _Handshake:
         """Nobody has said anything yet."""
 
 
-class TlsListener:
+class Listener:
     """What `asyncio.Server` is for uvicorn, over sockets of its own."""
 
     def __init__(
         self,
         sockets: Sequence[socket.socket],
         connections: Connections,
-        tls: ssl.SSLContext,
+        tls: ssl.SSLContext | None,
         protocol: Callable[[], asyncio.Protocol],
     ) -> None:
         """Listens from now on. `sockets`: bound, and its own to close."""
@@ -95,16 +96,25 @@ class TlsListener:
                 self._loop.call_later(SHORT_OF_FILES_S, self._resume, listener)
                 return
             accepted.setblocking(False)
-            task = self._loop.create_task(self._shake_hands(accepted, origin(str(peer[0]))), name="tls")
+            task = self._loop.create_task(self._open(accepted, str(peer[0])), name="opening")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _shake_hands(self, accepted: socket.socket, address: str) -> None:
-        handshake = _Handshake(accepted, address)
+    async def _open(self, accepted: socket.socket, address: str) -> None:
+        if self._tls is not None:
+            await self._shake_hands(accepted, address, self._tls)
+            return
+        try:
+            await self._loop.connect_accepted_socket(self._protocol, accepted)
+        except OSError:
+            accepted.close()
+
+    async def _shake_hands(self, accepted: socket.socket, address: str, tls: ssl.SSLContext) -> None:
+        handshake = _Handshake(accepted, origin(address))
         self._connections.came(handshake)
         try:
             await self._loop.connect_accepted_socket(
-                self._protocol, accepted, ssl=self._tls, ssl_handshake_timeout=HANDSHAKE_S
+                self._protocol, accepted, ssl=tls, ssl_handshake_timeout=HANDSHAKE_S
             )
         except (OSError, EOFError):  # ssl.SSLError and time-outs among them
             accepted.close()

@@ -18,7 +18,7 @@ import logging
 import socket
 import ssl
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import uvicorn
@@ -29,7 +29,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from api.agents.large_frames import SMALL_BYTES, LargeFrames
 from api.connection import Connection
 from api.crowd import CLOSE_S, NEVER_S, SCOPE_KEY, Connections, origin
-from api.handshakes import TlsListener, bound_sockets
+from api.handshakes import Listener, bound_sockets
 from api.problems import MEDIA_TYPE, Problem
 from scheduler.protocol import FRAME_BYTES_MAX, HELLO_BYTES_MAX
 
@@ -53,8 +53,8 @@ QUEUED_MAX = 2_000  #: frames that come together
 
 
 class Server(uvicorn.Server):
-    """uvicorn under our own signal handling, for whoever owns it ends it in an order of its own; and with TLS
-    from `api.handshakes`."""
+    """uvicorn under our own signal handling, for whoever owns it ends it in an order of its own; and with the
+    connections that `api.handshakes` accepts."""
 
     def __init__(
         self, config: uvicorn.Config, connections: Connections, tls: ssl.SSLContext | None = None
@@ -67,9 +67,6 @@ class Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        if self._tls is None:
-            await super().startup(sockets)
-            return
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
@@ -79,17 +76,13 @@ class Server(uvicorn.Server):
             logging.getLogger("uvicorn.error").error(error)
             await self.lifespan.shutdown()
             sys.exit(STARTUP_FAILURE)
-        listener = TlsListener(found, self._connections, self._tls, self._protocol)
+        listener = Listener(found, self._connections, self._tls, self._protocol)
         self.servers = [cast(asyncio.Server, listener)]
         self.started = True
 
     def _protocol(self) -> asyncio.Protocol:
-        return _Http(
-            self._connections,
-            config=self.config,
-            server_state=self.server_state,
-            app_state=self.lifespan.state,
-        )
+        http = cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class)
+        return http(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
 def settings(connections: Connections) -> Mapping[str, Any]:

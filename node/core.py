@@ -37,7 +37,7 @@ from cluster.tcp import LinkSettings, TcpLinks
 from cluster.tls import TlsError, TlsFiles, identity
 from cluster.turns import BOUNDS_S
 from node import bridge, majority
-from node.__main__ import configure_logging
+from node.__main__ import configure_logging, keep_loaded
 from node.clock import wall_base_ms
 from node.config import ConfigError, NodeConfig, load_config
 from node.damage import DivergedError, UntrustedError, aside, damage_behind, note_failure, untrusted
@@ -455,6 +455,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: core.stop())
     signal.signal(signal.SIGHUP, lambda number, frame: core.reload())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C reaches all; the supervisor decides
+    keep_loaded()
     try:
         core.run()
     except UntrustedError as error:

@@ -25,7 +25,7 @@ from api.ports import ApiSettings, Committed, NodeStatus
 from api.server import Server
 from api.server import settings as server_settings
 from cluster.tls import TlsError
-from node.__main__ import configure_logging
+from node.__main__ import configure_logging, keep_loaded
 from node.config import ConfigError, NodeConfig, load_config
 from node.https import HttpsCertificate
 from node.identity import PRIVATE, load_identity, software_version
@@ -220,6 +220,7 @@ def main() -> int:
     except TlsError as error:
         print(f"cronclave node: {error}", file=sys.stderr)
         return EXIT_REFUSED
+    keep_loaded()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(front.run())

@@ -191,6 +191,20 @@ def test_a_run_is_watched_by_its_own_events_alone() -> None:
     assert watch._waiting == {}
 
 
+async def test_who_waits_for_what_comes_after_an_index_is_not_woken_before(
+    api: Api, node: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    """A thousand blocking queries of a later index cost nothing at each commit until then."""
+    commits = api.services.commits
+    with commits.beyond(node.index + 1_000) as far, commits.beyond(node.index) as near:
+        await client.put("/v1/jobs/job", json=NOOP)
+        await until(near.is_set)
+        assert not far.is_set()
+        commits.end()
+        assert far.is_set()
+    assert commits._beyond == {}
+
+
 # ---- with a server
 
 
