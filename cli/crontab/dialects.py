@@ -12,13 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from cli.crontab import debian
+from scheduler.ticks import CronError, parse_expression
 from scheduler.ticks.expression import ALIASES, KINDS, WEEKDAY
 
-_NEAR_STEP = re.compile(r"[0-9]+/[0-9]+")
 _RANGE = re.compile(r"([0-9a-z]+)-([0-9a-z]+)(?:/[0-9]+)?")
-_NTH = re.compile(r"([0-9a-z]+)#[0-9]+")
-_FOREIGN = re.compile(r"[?](?:/.*)?|(?:[0-9]+|[a-z]{3})?l(?:w|-?[0-9]+)?|[0-9]+w|w[0-9]+|h(?:[(/].*)?")
-_NAMES = frozenset(name for kind in KINDS for name in kind.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class Dialect:
     name: str
     dst: Literal["cron", "skip", "literal"] = "cron"  #: the nearest of our policies
     days: Literal["either", "both", "debian"] = "debian"  #: how day of month and day of week are joined
-    strict: bool = False  #: it is known which forms it refuses: those of `_FOREIGN`, `n/step`, `@DAILY`
+    strict: bool = False  #: its own parser is known: see debian
     note: str = ""  #: where it differs from what the jobs will do
 
 
@@ -66,36 +64,41 @@ class Read:
     schedule: str
     problem: str = ""
     notes: tuple[str, ...] = ()
+    refused: bool = False  #: this cron refuses the whole file for it
 
 
-def read(dialect: Dialect, schedule: str) -> Read:
-    """`schedule`: five fields with single blanks, or a name such as @daily."""
+def read(dialect: Dialect, schedule: str, *, silent: bool = False) -> Read:
+    """`schedule`: five fields with single blanks, or a name such as @daily. `silent`: a - is before it."""
+    if silent and dialect.strict:
+        return Read(schedule, _why_refused(dialect, schedule, "-"), refused=True)
     if schedule.startswith("@"):
-        if dialect.strict and schedule.lower() in ALIASES and schedule not in ALIASES:
-            return Read(schedule, _refused(dialect, schedule))
+        if dialect.strict and schedule not in ALIASES:
+            return Read(schedule, _why_refused(dialect, schedule, schedule), refused=True)
         return Read(schedule)
     fields, notes = [], []
     for kind, word in zip(KINDS[1:], schedule.split(" "), strict=True):
-        items = []
-        for item in word.lower().split(","):
-            if "~" in item:
-                low, high = (*item.partition("~")[::2],)
-                hint = f"H({low or kind.low}-{high or kind.high})"
-                reason = f"{kind.name}: {item} is a random time in cron; {hint} is a fixed one for each job"
-                return Read(schedule, reason)
+        word = word.lower()
+        random = next((item for item in word.split(",") if "~" in item), None)
+        if random is not None:
+            low, _, high = random.partition("~")
+            hint = f"H({low or kind.low}-{high or kind.high})"
+            reason = f"{kind.name}: {random} is a random time in cron; {hint} is a fixed one for each job"
+            return Read(schedule, reason)
+        if dialect.strict:
+            text, dropped = debian.read_field(kind, word)
+            if not text:
+                return Read(schedule, _why_refused(dialect, schedule, word), refused=True)
+            if dropped:
+                notes.append(f"{kind.name}: cron dropped the {dropped} of {word} and read {text}")
+            word = text
+        for item in word.split(","):
             backwards = _RANGE.fullmatch(item)
             if backwards and _runs_backwards(kind.number(backwards[1]), kind.number(backwards[2])):
                 return Read(schedule, f"{kind.name}: {item} runs backwards: this line never ran under cron")
             if dialect.days == "both" and kind is WEEKDAY and backwards and backwards[2] == "7":
                 reason = f"{kind.name}: {item}: {dialect.name} reads ranges to 7 wrongly"
                 return Read(schedule, f"{reason}; say what its timer does")
-            if dialect.strict and kind is WEEKDAY and (nth := _NTH.fullmatch(item)):
-                notes.append(f"{kind.name}: cron dropped what follows the #: {item} was every {nth[1]}")
-                item = nth[1]
-            elif dialect.strict and _is_foreign(item):
-                return Read(schedule, _refused(dialect, item))
-            items.append(item)
-        fields.append(",".join(items))
+        fields.append(word)
     return Read(" ".join(fields), _days_problem(dialect, fields[2], fields[4]), tuple(notes))
 
 
@@ -103,13 +106,14 @@ def _runs_backwards(first: int | None, last: int | None) -> bool:
     return first is not None and last is not None and first > last
 
 
-def _is_foreign(item: str) -> bool:
-    return item not in _NAMES and bool(_NEAR_STEP.fullmatch(item) or _FOREIGN.fullmatch(item))
-
-
-def _refused(dialect: Dialect, text: str) -> str:
+def _why_refused(dialect: Dialect, schedule: str, word: str) -> str:
+    """A slip by its own name, what means something elsewhere as another cron's."""
+    try:
+        parse_expression(schedule.lower(), "any/job")
+    except CronError as error:
+        return f"{error} ({error.hint})" if error.hint else str(error)
     return (
-        f"{text} is nothing that {dialect.name.capitalize()}'s cron takes: it refuses the whole file, which "
+        f"{word} is nothing that {dialect.name.capitalize()}'s cron takes: it refuses the whole file, which "
         "is probably another cron's: say whose with --dialect"
     )
 

@@ -7,20 +7,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from cli.crontab import debian
 from cli.crontab.dialects import DIALECTS, Dialect
 from cli.crontab.dialects import read as read_schedule
 from cli.crontab.names import name_of, short_hash
 from cli.crontab.users import USER, is_system_place, leaves_it_open, show_users
 from scheduler.model import JobError, parse_job
 from scheduler.model.bounds import TRIGGERS_MAX
-from scheduler.ticks import CronError, UnknownZoneError, lint, parse_expression, zone
+from scheduler.ticks import CronError, Expression, UnknownZoneError, lint, parse_expression, zone
 
 LINES_MAX = 10_000
 LINE_CHARACTERS_MAX = 65_536
 
+LAST_HOUR_OF_A_GAP = 3  #: clocks are put forward at night
+
 MAIL_VARIABLES = ("MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING")
 
-_ENVIRONMENT = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z_][A-Za-z0-9_]*))\s*=(.*)""", re.DOTALL)
+_ENVIRONMENT = re.compile(r"""[ \t]*(?:"([^"]*)"|'([^']*)'|([^\s="']*))\s*=(.*)""", re.DOTALL)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SCHEDULE = re.compile(r"\s*-?(@[^\s]+|(?:[^\s]+[ \t]+){4}[^\s]+)(?:[ \t]+(.*))?", re.DOTALL)
 _SIXTH_FIELD = re.compile(r"(?:[*?]|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?(?:,[0-9*/-]+)*")
@@ -72,6 +75,7 @@ class _Reading:
     groups: dict[str, _Group] = field(default_factory=dict)  #: by what they do
     problems: list[LineRemark] = field(default_factory=list)
     notes: list[LineRemark] = field(default_factory=list)
+    refused: list[tuple[int, str]] = field(default_factory=list)  #: lines for which its cron refuses the file
 
 
 def parse_crontab(
@@ -91,10 +95,13 @@ def parse_crontab(
     knows them; empty: none. Raises UnknownZoneError for a bad `tz` only.
     """
     zone(tz)
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     reading = _Reading(tz, DIALECTS[dialect], source)
     if reading.dialect.note:
         reading.notes.append(LineRemark(0, "", reading.dialect.note))
+    if "\r\n" in text:
+        reason = "lines end in CR LF: cron hands the CR on in each command and value, here it is left out"
+        reading.notes.append(LineRemark(0, "", reason))
     if user_column is None:
         user_column = _find_user_column(reading, lines, filename)
     for number, line in enumerate(lines, 1):
@@ -103,6 +110,8 @@ def parse_crontab(
             reading.problems.append(LineRemark(number, "", reason))
             break
         _read_line(reading, number, line, user_column)
+    if reading.dialect.strict:
+        _tell_refusal(reading, text)
     return CrontabImport(tuple(_jobs(reading)), tuple(reading.problems), tuple(reading.notes), user_column)
 
 
@@ -122,6 +131,16 @@ def _find_user_column(reading: _Reading, lines: list[str], filename: str) -> boo
         reason = "the sixth word was taken for the command's first: --user-column says that it is a user"
         reading.notes.append(LineRemark(0, "", reason))
     return found
+
+
+def _tell_refusal(reading: _Reading, text: str) -> None:
+    """One line that Debian's cron cannot read costs it the whole file: what is taken here never ran there."""
+    refused = sorted(debian.file_reasons(text) + reading.refused)
+    if refused:
+        line, why = refused[0]
+        where = f"line {line}" + (f", {why}" if why else "") if line else why
+        reason = f"Debian's cron refuses the whole file ({where}): not one line of it ran there"
+        reading.notes.append(LineRemark(0, "", reason))
 
 
 def _read_line(reading: _Reading, number: int, text: str, user_column: bool) -> None:
@@ -147,6 +166,7 @@ def _read_line(reading: _Reading, number: int, text: str, user_column: bool) -> 
         return
     parts = _SCHEDULE.fullmatch(text)
     if parts is None:
+        reading.refused.append((number, ""))
         reason = "no crontab line: expected five fields and a command, or NAME=value"
         reading.problems.append(LineRemark(number, shown, reason))
         return
@@ -159,6 +179,11 @@ def _read_line(reading: _Reading, number: int, text: str, user_column: bool) -> 
 def _read_variable(reading: _Reading, number: int, shown: str, match: re.Match[str]) -> None:
     name = next(group for group in match.groups()[:3] if group is not None)
     value = match[4].strip()
+    if reading.dialect.strict and not debian.takes_value(match[4].lstrip()):
+        reading.refused.append((number, ""))
+        what = "a value after its quotes" if value else "a name without a value (an empty one is \"\")"
+        reading.problems.append(LineRemark(number, shown, f"Debian's cron cannot read {what}"))
+        return
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1]
     if name in MAIL_VARIABLES:
@@ -184,6 +209,9 @@ def _read_variable(reading: _Reading, number: int, shown: str, match: re.Match[s
         reading.notes.append(LineRemark(number, shown, reason))
     else:
         reading.environment[name] = value
+        if " #" in match[4] and match[4].lstrip()[0] not in "\"'":
+            reason = "cron knows no comments behind a value: the # and what follows are part of it"
+            reading.notes.append(LineRemark(number, shown, reason))
         if "$" in value:
             reason = "cron expands no variables here, so the value is taken as it is written"
             reading.notes.append(LineRemark(number, shown, reason))
@@ -191,10 +219,16 @@ def _read_variable(reading: _Reading, number: int, shown: str, match: re.Match[s
 
 def _read_job(reading: _Reading, line: _Line, user_column: bool) -> str:
     """Take one line; returns why it cannot be taken, or nothing."""
-    rest, user = line.rest, ""
-    if line.schedule.lower() == "@reboot":
+    rest, user, schedule = line.rest, "", line.schedule
+    if schedule.lower() == "@reboot":
+        if schedule != "@reboot":
+            reading.refused.append((line.number, ""))
         return "@reboot names no instant: use a service of the host, or a start of the agent"
-    understood = read_schedule(reading.dialect, line.schedule)
+    if schedule == "@every":
+        schedule = f"@every {(rest.split(None, 1) or [''])[0]}"
+    understood = read_schedule(reading.dialect, schedule, silent=line.text.startswith("-"))
+    if understood.refused:
+        reading.refused.append((line.number, ""))
     if understood.problem:
         return understood.problem
     try:
@@ -204,6 +238,7 @@ def _read_job(reading: _Reading, line: _Line, user_column: bool) -> str:
     if user_column:
         user, rest = (*rest.split(None, 1), "", "")[:2]
         if not USER.fullmatch(user):
+            reading.refused.append((line.number, ""))
             return f"{user[:40]!r} is no user's name: expected one between the fields and the command"
     first = (rest.split(None, 1) or [""])[0]
     if _SIXTH_FIELD.fullmatch(first):
@@ -222,7 +257,7 @@ def _read_job(reading: _Reading, line: _Line, user_column: bool) -> str:
     group = reading.groups.setdefault(repr(body), _Group(body, name_of(command, stdin, user)))
     group.lines.append(line.text)
     group.triggers.append(trigger)
-    for remark in (*understood.notes, *_remarks(line, expression.text, user)):
+    for remark in (*understood.notes, *_remarks(reading, line, expression, user)):
         reading.notes.append(LineRemark(line.number, line.text, remark))
     return ""
 
@@ -289,8 +324,11 @@ def _told_apart(triggers: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield trigger if number == 1 else {**trigger, "id": again}
 
 
-def _remarks(line: _Line, expression: str, user: str) -> Iterator[str]:
-    yield from lint(expression)
+def _remarks(reading: _Reading, line: _Line, expression: Expression, user: str) -> Iterator[str]:
+    yield from lint(expression.text)
+    several = len(expression.minutes) > 1 and min(expression.hours) <= LAST_HOUR_OF_A_GAP
+    if expression.fixed and several and reading.dialect.dst == "cron":
+        yield "where clocks are put forward over several of its times cron makes up each, this job one"
     if line.text.startswith("-"):
         yield "the leading - (no log entry) has no meaning here"
     if _BACKGROUND.search(line.rest):

@@ -137,7 +137,7 @@ def test_the_command_runs_as_under_cron() -> None:
 
 
 def test_environment_holds_for_the_lines_below_it() -> None:
-    first, second, third = imported("1 1 * * * a\nX = 'b c'\n1 1 * * * b\nX=\n1 1 * * * c\n").jobs
+    first, second, third = imported("1 1 * * * a\nX = 'b c'\n1 1 * * * b\nX=\"\"\n1 1 * * * c\n").jobs
     assert "env" not in first
     assert second["env"] == {"X": "b c"}
     assert third["env"] == {"X": ""}
@@ -250,6 +250,15 @@ def test_the_jobs_survive_the_way_through_a_file() -> None:
         ("CRON_TZ=Mars/Base", "unknown time zone"),
         ("CRONCLAVE_FENCE=1", "cannot be a task's variable"),
         ("@reboot", "names no instant"),
+        ("@every 10m x", "use the trigger `every: 10m`"),
+        ("0 0 L-2 * * x", "L-2 (days before the last) is not available"),
+        ("-0 1 * * * x", "refuses the whole file"),
+        ("0 0 * * sunday x", "did you mean sun?"),
+        ("MAILTO=", "a name without a value"),
+        ('A="b" # c', "a value after its quotes"),
+        ("A='b", "a value after its quotes"),
+        ("1A=x", "cannot be a task's variable"),
+        ("A-B = x", "cannot be a task's variable"),
     ],
 )
 def test_odd_lines(line: str, said: str) -> None:
@@ -264,8 +273,81 @@ def test_what_debian_cron_reads_in_its_own_way_is_taken_that_way() -> None:
     result = imported("0 0 * * 1#5 x\n0 1 * jul thu y\n1 1 1 * * wc -c%\n")
 
     assert [job["triggers"][0]["cron"] for job in result.jobs] == ["0 0 * * 1", "0 1 * jul thu", "1 1 1 * *"]
-    assert "every 1" in result.notes[0].reason
+    assert result.notes[0].reason == "day of week: cron dropped the #5 of 1#5 and read 1"
     assert (result.jobs[2]["run"], "stdin" in result.jobs[2]) == ("wc -c", False)
+
+
+@pytest.mark.parametrize(
+    ("line", "cron"),
+    [
+        ("0 0 * * 1#5,2 x", "0 0 * * 1"),
+        ("4.30 2 * * * x", "4 2 * * *"),
+        ("*-15 2 * * * x", "* 2 * * *"),
+        ("*/100 2 * * * x", "*/100 2 * * *"),
+    ],
+)
+def test_what_belongs_to_nothing_is_dropped_as_debian_cron_drops_it(line: str, cron: str) -> None:
+    (job,) = imported(line + "\n").jobs
+    assert job["triggers"] == [{"cron": cron, "tz": "UTC"}]
+
+
+GOOD = "0 1 * * * x\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (GOOD.rstrip(), "it does not end in a line feed"),
+        ("\ufeff" + GOOD, "line 1, it begins with a byte order mark"),
+        ("\r\n" + GOOD, "line 1, the line is empty but for a carriage return"),
+        (GOOD + "A=\n", "line 2"),
+        (GOOD + "61 * * * * y\n", "line 2"),
+        (GOOD + "0/5 * * * * y\n", "line 2"),
+        (GOOD + "@Reboot y\n", "line 2"),
+        (GOOD + "@every 10m y\n", "line 2"),
+        (GOOD + ">> log 2>&1\n", "line 2"),
+    ],
+)
+def test_one_line_that_debian_cron_cannot_read_costs_it_the_whole_file(text: str, why: str) -> None:
+    def said(dialect: str) -> list[str]:
+        notes = imported(text, dialect=dialect).notes
+        return [note.reason for note in notes if "refuses the whole file" in note.reason]
+
+    assert said("debian") == [f"Debian's cron refuses the whole file ({why}): not one line of it ran there"]
+    assert said("cronie") == []
+    assert [job["run"] for job in imported(text).jobs] == ["x"]
+
+
+@pytest.mark.parametrize("text", [GOOD, GOOD + "0 0 30 2 * y\n", GOOD + "0 22-4 * * * y\n", "A=b #\n" + GOOD])
+def test_what_debian_cron_installs_is_not_called_refused(text: str) -> None:
+    assert not any("refuses" in note.reason for note in imported(text).notes)
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "noted"),
+    [("A=b # c", "b # c", True), ("A='b # c'", "b # c", False), ("A=b#c", "b#c", False), ("A=b", "b", False)],
+)
+def test_a_comment_behind_a_value_is_part_of_it(line: str, value: str, noted: bool) -> None:
+    result = imported(f"{line}\n{GOOD}")
+
+    assert result.jobs[0]["env"] == {"A": value}
+    assert ["no comments behind a value" in note.reason for note in result.notes] == [True] * noted
+
+
+def test_the_carriage_returns_of_another_system_are_left_out_and_told() -> None:
+    result = imported("A=b\r\n0 1 * * * x --all\r\n")
+
+    assert (result.jobs[0]["run"], result.jobs[0]["env"]) == ("x --all", {"A": "b"})
+    assert ["CR LF" in note.reason for note in result.notes] == [True]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "noted"),
+    [("10,40 2 * * *", True), ("*/20 2 * * *", False), ("10 2 * * *", False), ("10,40 8 * * *", False)],
+)
+def test_that_one_run_is_made_up_where_cron_makes_several_is_noted(schedule: str, noted: bool) -> None:
+    reasons = [note.reason for note in imported(f"{schedule} x\n", tz="Europe/Berlin").notes]
+    assert any("makes up each" in reason for reason in reasons) is noted
 
 
 @pytest.mark.parametrize(
