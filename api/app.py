@@ -42,6 +42,7 @@ from api.routes import (
     pages,
     runs,
     session,
+    tick_limits,
     ticks,
     tokens,
 )
@@ -49,8 +50,8 @@ from api.services import Services
 from scheduler.store.connection import DamagedError, QueryTooLongError
 
 NOUNS = (
-    jobs, apply, runs, logs, ticks, agents, cluster, formats, backup, events, tokens, join, session,
-    health, pages,
+    jobs, apply, runs, logs, ticks, agents, cluster, formats, tick_limits, backup, events, tokens, join,
+    session, health, pages,
 )  # fmt: skip
 
 

@@ -73,6 +73,8 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "removeMember": {204: None},
     "transferLeadership": {200: (JSON, _object(leader=_MAYBE))},
     "activateFormat": {200: (JSON, _object(before=_COUNT, target=_COUNT))},
+    "getTickLimits": {200: (JSON, _object(job=_COUNT, namespace=_COUNT, cluster=_COUNT))},
+    "setTickLimits": {200: (JSON, _object(job=_COUNT, namespace=_COUNT, cluster=_COUNT))},
     "backUp": {200: ("application/vnd.sqlite3", _BYTES)},
     "streamEvents": {200: ("text/event-stream", _STRING)},
     "createToken": {200: (JSON, _DRY), 201: (JSON, _object(name=_STRING, role=_STRING, token=_STRING))},

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from api.problems import Problem
 from scheduler import sizes
-from scheduler.commands import Command, Outcome
+from scheduler.commands import Command, Outcome, PutJobs
+from scheduler.machine import tick_limits
+from scheduler.store.connection import Store
 
 KIND_OF_CODE = {
     "not_found": "not-found",
@@ -17,14 +19,25 @@ KIND_OF_CODE = {
     "invalid": "validation",
     "limit": "too-many-requests",
     "too_large": "too-large",
+    tick_limits.CODE: "validation",
 }
 
+FEWER_TICKS = (
+    "Use longer periods or fewer triggers, or let one task do the work of many ticks. An administrator raises"
+    " the limits: cronclave cluster tick-limits."
+)
 
-def need_proposable(command: Command, *, what: str) -> None:
-    """What a dry run owes: raises the Problem that proposing this very command would end in."""
+
+def need_proposable(command: Command, *, what: str, store: Store | None = None) -> None:
+    """What a dry run owes: raises the Problem that proposing this very command would end in. `store`: for
+    jobs, whose triggers have to be within the limits of ticks."""
     written = sizes.written(command)
     if isinstance(written, Outcome):
         expect_ok(written, what=what)
+    if isinstance(command, PutJobs) and store is not None:
+        too_many = tick_limits.judge(store, command.jobs)
+        if too_many is not None:
+            expect_ok(too_many, what=what)
 
 
 def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, object]:
@@ -41,4 +54,6 @@ def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, objec
         detail = f"{what} is at revision {outcome.value.get('revision')}"
     elif outcome.code == "too_large":
         detail = f"{what} is too large: {detail}"
+    elif outcome.code == tick_limits.CODE:
+        hint = FEWER_TICKS
     raise Problem(kind, detail or f"{what}: {outcome.code.replace('_', ' ')}", hint=hint, extra=extra)

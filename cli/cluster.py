@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from typing import Any
 
@@ -186,6 +187,34 @@ def transfer(client: Client, node: str | None) -> None:
         click.echo(f"{reply['leader']} leads already")
     else:
         click.echo(f"{reply['leader']} leads, {reply['before'] or 'nobody'} did before")
+
+
+@cluster.command("tick-limits", epilog="Example: cronclave cluster tick-limits --job 200")
+@click.option("--job", type=click.IntRange(min=1), metavar="N", help="Of the triggers of one job.")
+@click.option("--namespace", type=click.IntRange(min=1), metavar="N", help="Of all jobs of one namespace.")
+@click.option("--cluster", "whole", type=click.IntRange(min=1), metavar="N", help="Of all jobs.")
+@click.option("--dry-run", is_flag=True, help="Say what the limits would be.")
+@connected
+def tick_limits(
+    client: Client, job: int | None, namespace: int | None, whole: int | None, dry_run: bool
+) -> None:
+    """Show or set how many ticks a second jobs may ask for.
+
+    A job that would ask for more is refused. Jobs that ask for more already stay as they are.
+    """
+    given = {"job": job, "namespace": namespace, "cluster": whole}
+    document = {name: value for name, value in given.items() if value is not None}
+    if document:
+        asks = {"dry_run": "true"} if dry_run else {}
+        body = json.dumps(document).encode()
+        limits = client.send("PUT", path_of("cluster", "tick-limits", **asks), body)
+    else:
+        limits = client.get(path_of("cluster", "tick-limits"))
+    click.echo(f"one job:       {limits['job']:,} ticks a second")
+    click.echo(f"one namespace: {limits['namespace']:,}")
+    click.echo(f"the cluster:   {limits['cluster']:,}")
+    if "asked" in limits:
+        click.echo(f"asked for now: {limits['asked']:,.1f}")
 
 
 @cluster.command("activate", epilog="Example: cronclave cluster activate --dry-run")

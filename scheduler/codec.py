@@ -36,6 +36,7 @@ COMMAND_TAGS: dict[type[Any], int] = {
     c.DeleteToken: 11,
     c.OpenSession: 12,
     c.CloseSession: 13,
+    c.LimitTicks: 14,
     c.ConnectAgent: 20,
     c.DisconnectAgent: 21,
     c.Start: 22,

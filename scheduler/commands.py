@@ -135,6 +135,16 @@ class CloseSession:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitTicks:
+    """How many ticks a second may be asked for from now on; what is asked for already stays."""
+
+    job: int  #: by the triggers of one job
+    namespace: int  #: by all jobs of one namespace
+    cluster: int  #: by all jobs
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Activate:
     """Raise the state's format for good. Refused unless `members` are the members when it is applied."""
 
@@ -453,6 +463,7 @@ Command = (
     | DeleteToken
     | OpenSession
     | CloseSession
+    | LimitTicks
     | Activate
     | ConnectAgent
     | DisconnectAgent

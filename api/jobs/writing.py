@@ -110,9 +110,9 @@ def first_of(value: dict[str, object]) -> dict[str, Any]:
 def dry_run(services: Services, call: Call, job: Job, if_revision: int | None) -> Response:
     """What a put would do, from the state as it is here."""
     command = _command(call, job, if_revision)
-    need_proposable(command, what=f"job {job.name}")
     spec = command.jobs[0].spec
     with services.scheduler.read() as store:
+        need_proposable(command, what=f"job {job.name}", store=store)
         row = pages.job(store, job.namespace, job.name)
     if if_revision == 0 and row is not None:
         raise Problem("exists", f"there is a job {job.name!r} already", extra={"dry_run": True})

@@ -40,12 +40,17 @@ async def apply_jobs(request: Request) -> Response:
     key, body = call.idempotency()
     command = PutJobs(tuple(seeds), now_ms, call.actor, key, body, source)
     if dry:
-        need_proposable(command, what="apply")
+        await in_thread(_need_proposable, services, command)
         return json_response({"dry_run": True, **diff})
     async with write_of(sum(len(seed.spec) for seed in seeds)):
         outcome = await services.scheduler.propose(command, timeout_s=30.0)
     value = expect_ok(outcome, what="apply")
     return json_response({"dry_run": False, **_committed(value, diff)})
+
+
+def _need_proposable(services: Services, command: PutJobs) -> None:
+    with services.scheduler.read() as store:
+        need_proposable(command, what="apply", store=store)
 
 
 def _content(call: Call) -> tuple[list[Any], bool, str]:

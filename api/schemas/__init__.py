@@ -175,6 +175,14 @@ activate: dict[str, Any] = {
     ),
 }
 
+_PER_SECOND = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
+tick_limits: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
+    "requestBody": _body(
+        {"job": 100}, schema=_fields(job=_PER_SECOND, namespace=_PER_SECOND, cluster=_PER_SECOND)
+    ),
+}
+
 
 def _replies(model: type) -> dict[int | str, dict[str, Any]]:
     return {

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from scheduler import events as e
 from scheduler.commands import DeleteJob, JobSeed, Outcome, PauseJob, PutJobs, ResumeJob
-from scheduler.machine import runs
+from scheduler.machine import runs, tick_limits
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.graphs import KEPT_FROM_TASKS
 from scheduler.model.compiled import CompiledJob, compile_job
@@ -42,6 +42,7 @@ class _Judged(NamedTuple):
     job: Job | None
     labels: str
     runs_keep: int
+    is_same: bool = False  #: nothing changes
     large: CompiledJob | None = None  #: of many tasks: kept, so that its first run need not compile it again
 
 
@@ -58,6 +59,8 @@ def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
         if isinstance(verdict, Outcome):
             return verdict
         judged.append(verdict)
+    if too_many := tick_limits.judge(ctx.store, [each.seed for each in judged if not each.is_same]):
+        return too_many
     return done(jobs=[_put(ctx, command, each) for each in judged])
 
 
@@ -74,7 +77,7 @@ def _judge(ctx: Context, seed: JobSeed) -> _Judged | Outcome:
                 namespace=seed.namespace, name=seed.name, revision=job.revision,
             )  # fmt: skip
     if job is not None and job.spec == seed.spec:
-        return _Judged(seed, job, job.labels, job.runs_keep)
+        return _Judged(seed, job, job.labels, job.runs_keep, is_same=True)
     try:
         compiled = compile_job(seed.spec)
         labels = _labels(seed.spec)
@@ -86,7 +89,7 @@ def _judge(ctx: Context, seed: JobSeed) -> _Judged | Outcome:
     if len(keys) != len(seed.triggers) or not compiled.tasks:
         return refused("invalid", f"{where}: two triggers of one key, or no task", name=seed.name)
     large = compiled if len(compiled.tasks) >= KEPT_FROM_TASKS else None
-    return _Judged(seed, job, labels, compiled.retention_runs, large)
+    return _Judged(seed, job, labels, compiled.retention_runs, large=large)
 
 
 def _labels(spec: bytes) -> str:
@@ -98,9 +101,9 @@ def _labels(spec: bytes) -> str:
 
 
 def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:
-    seed, job, labels, runs_keep, large = judged
+    seed, job, labels, runs_keep, is_same, large = judged
     state = ctx.state
-    if job is not None and job.spec == seed.spec:
+    if job is not None and is_same:
         return _report(job.id, seed, job.revision, created=False, changed=False)
     last = job_rows.last_revision(ctx.store, seed.namespace, seed.name) if job is None else job.revision
     revision = last + 1

@@ -19,7 +19,7 @@ JOB: dict[str, Any] = {"job": "a", "noop": True, "params": {"x": {"type": "strin
 WRITES = [
     ("PUT", "/v1/jobs/a"), ("POST", "/v1/jobs"), ("POST", "/v1/apply"), ("POST", "/v1/jobs/a/runs"),
     ("POST", "/v1/tokens"), ("POST", "/v1/cluster/members"), ("POST", "/v1/cluster/transfer"),
-    ("POST", "/v1/cluster/format"), ("POST", "/v1/session"),
+    ("POST", "/v1/cluster/format"), ("PUT", "/v1/cluster/tick-limits"), ("POST", "/v1/session"),
 ]  # fmt: skip
 READS = [
     "/v1/jobs", "/v1/jobs/a", "/v1/jobs/a/revisions", "/v1/jobs/a/next", "/v1/jobs/a/ticks", "/v1/runs",

@@ -164,6 +164,8 @@ def _format(story: Recorder) -> None:
     """At the oldest format there is nothing to migrate, so Migrate can only be refused."""
     newest = formats.newest()
     seen = tuple((name, 1, newest) for name in ("node-a", "node-b", "node-c"))
+    story.tell_ok(c.LimitTicks(200, 3_000, 6_000, "ada"))
+    story.tell(c.LimitTicks(0, 1, 1))
     story.tell_ok(c.Activate(newest, seen, "ada"))
     story.tell(c.Activate(newest + 1, seen), c.Activate(newest + 1, seen[1:]), c.Activate(0, ()))
     story.tell(c.Migrate(story.epoch, "", 1))

@@ -17,6 +17,12 @@ SMALL = Limits(commands=40)  #: 20 ticks a plan
 SECOND_MS = 1_000
 
 
+@pytest.fixture(autouse=True)
+def _any_number_of_ticks(story: Story) -> None:
+    """The limits at the door are another guard (test_tick_limits.py)."""
+    story.tell_ok(c.LimitTicks(10_000, 10_000, 10_000))
+
+
 def flood(number: int, triggers: int, **fields: Any) -> dict[str, Any]:
     """A job that asks for ten ticks a second by each of its triggers."""
     each = [{"id": f"t{i}", "every": "100ms", "start": "2027-01-01T00:00:00Z"} for i in range(triggers)]

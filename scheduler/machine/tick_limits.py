@@ -1,0 +1,72 @@
+"""How many ticks a second may be asked for: by one job, by the jobs of a namespace, by all of them.
+
+Rules of this file:
+
+1. Judged where a job is put, by what its triggers ask for on a day on which they are due. A fan of triggers
+   counts as their sum, a paused job like any other: it may be resumed.
+2. Only more than before is refused: a job that asks for less, or for as much in another way, is always taken,
+   also after a person lowered a limit.
+3. Dry runs and the machine judge by the same function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scheduler.commands import JobSeed, LimitTicks, Outcome
+from scheduler.machine.context import Context, done, refused
+from scheduler.store import asked
+from scheduler.store import jobs as job_rows
+from scheduler.store.asked import DAY_S, Limits
+from scheduler.store.connection import Store
+
+PER_SECOND_MAX = 1_000_000
+CODE = "too_many_ticks"
+
+
+def limit_ticks(ctx: Context, command: LimitTicks) -> Outcome:
+    given = Limits(command.job, command.namespace, command.cluster)
+    if not all(1 <= each <= PER_SECOND_MAX for each in given):
+        return refused("invalid", f"a limit is a whole number from 1 to {PER_SECOND_MAX}")
+    asked.set_limits(ctx.store, given)
+    return done(**given._asdict())
+
+
+def judge(store: Store, seeds: Sequence[JobSeed]) -> Outcome | None:
+    """The refusal of these jobs, put together; None: they may be."""
+    known: Limits | None = None
+    more: dict[str, int] = {}
+    for seed in seeds:
+        wanted = sum(trigger.per_day for trigger in seed.triggers)
+        job = job_rows.find(store, seed.namespace, seed.name)
+        before = 0 if job is None else asked.of_job(store, job.id)
+        if wanted == before:
+            continue
+        known = known or asked.limits(store)
+        if wanted > before and wanted > known.job * DAY_S:
+            who = f"{seed.namespace}/{seed.name}"
+            return _refused(f"job {who} asks", wanted, known.job, "one job", seed.namespace, seed.name)
+        for scope in (seed.namespace, asked.WHOLE):
+            more[scope] = more.get(scope, 0) + wanted - before
+    if known is None:
+        return None
+    for scope, change in more.items():
+        most, whose = known.namespace, "the jobs of one namespace"
+        if scope == asked.WHOLE:
+            most, whose = known.cluster, "all jobs of the cluster"
+        wanted = asked.of(store, scope) + change
+        if change > 0 and wanted > most * DAY_S:
+            who = f"with this the jobs of namespace {scope} ask" if scope else "with this all jobs ask"
+            return _refused(who, wanted, most, whose, scope, "")
+    return None
+
+
+def _refused(who: str, per_day: int, most: int, whose: str, namespace: str, name: str) -> Outcome:
+    detail = f"{who} for {_shown(per_day)} ticks a second; {most:,} a second are the most for {whose}"
+    return refused(
+        CODE, detail, namespace=namespace, name=name, asked_per_second=-(-per_day // DAY_S), limit=most
+    )
+
+
+def _shown(per_day: int) -> str:
+    return f"{-(-per_day * 10 // DAY_S) / 10:,.1f}".removesuffix(".0")

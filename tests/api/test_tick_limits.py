@@ -1,0 +1,49 @@
+"""The limits of ticks through the API: 422 with the figure, in a dry run too; an administrator sets them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+PATH = "/v1/cluster/tick-limits"
+
+
+def fan(name: str, triggers: int) -> dict[str, Any]:
+    each = [{"id": f"t{i}", "every": "100ms"} for i in range(triggers)]
+    return {"job": name, "triggers": each, "noop": True}
+
+
+@pytest.mark.parametrize("query", ["", "?dry_run=true"])
+async def test_a_flood_is_refused_at_the_door(client: httpx2.AsyncClient, query: str) -> None:
+    refused = [
+        await client.put(f"/v1/jobs/flood{query}", json=fan("flood", 100)),
+        await client.post(f"/v1/jobs{query}", json=fan("flood", 100)),
+        await client.post(f"/v1/apply{query}", json={"jobs": [fan("small", 1), fan("flood", 100)]}),
+    ]
+    for reply in refused:
+        assert reply.status_code == 422, reply.text
+        said = reply.json()
+        assert "default/flood asks for 1,000 ticks a second; 100 a second are the most" in said["detail"]
+        assert "longer periods" in said["hint"]
+        assert said["value"]["limit"] == 100
+    assert (await client.get("/v1/jobs")).json()["items"] == []
+
+
+async def test_an_administrator_sets_the_limits(client: httpx2.AsyncClient) -> None:
+    assert (await client.get(PATH)).json() == {"job": 100, "namespace": 2000, "cluster": 5000, "asked": 0}
+    dry = (await client.put(f"{PATH}?dry_run=true", json={"job": 7})).json()
+    assert dry == {"job": 7, "namespace": 2000, "cluster": 5000, "dry_run": True}
+    assert (await client.put(PATH, json={"job": 1000})).json()["job"] == 1000
+    assert (await client.put("/v1/jobs/flood", json=fan("flood", 100))).status_code == 201
+    assert (await client.get(PATH)).json()["asked"] == 1000
+
+
+@pytest.mark.parametrize(
+    "body", [{"job": 0}, {"job": "many"}, {"job": True}, {"jobs": 5}, {"cluster": 1 << 40}]
+)
+async def test_what_is_no_limit_is_refused(client: httpx2.AsyncClient, body: dict[str, Any]) -> None:
+    refused = await client.put(PATH, json=body)
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == f"/{next(iter(body))}"
