@@ -1,17 +1,19 @@
 """Who asks, and what they may do.
 
 Rules: a token is found by its SHA-256, so what a comparison takes tells nothing of it; a role grants
-capabilities, never a route by name; a cookie carries the secret of a session, HttpOnly and same-site, never
-a token, and a write made with one needs the session's CSRF token. A session can do what its token can do now,
-and ends with it. `agent` tokens open the agents' socket and nothing else; join tokens redeem
-themselves and nothing else; one that has expired is no token. A token is good on every node from the moment
-that its maker heard of it: whoever brings one that this node does not know is refused only after it has
-caught up with the leader, which commits nothing, and never by a cluster that has no token yet. Wrong ones
-are limited by address (`api.failures`).
+capabilities, never a route by name, and each is asked for with the namespace of what it is used on (`Reach`
+where that has none): of what is loaded by its id, the namespace that it has; a cookie carries the secret of a
+session, HttpOnly and same-site, never a token, and a write made with one needs the session's CSRF token. A
+session can do what its token can do now, and ends with it. `agent` tokens open the agents' socket and nothing
+else; join tokens redeem themselves and nothing else; one that has expired is no token. A token is good on
+every node from the moment that its maker heard of it: whoever brings one that this node does not know is
+refused only after it has caught up with the leader, which commits nothing, and never by a cluster that has no
+token yet. Wrong ones are limited by address (`api.failures`).
 """
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import hmac
 import secrets
@@ -53,6 +55,13 @@ CAPABILITIES: Mapping[str, frozenset[str]] = {
 }
 
 
+class Reach(enum.Enum):
+    """Of which namespace something is that is of none."""
+
+    ANY = "any"  #: it tells nothing of jobs: whoever may somewhere may
+    ALL = "all"  #: the cluster itself, or what spans namespaces
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The holder of a token."""
@@ -63,9 +72,12 @@ class Principal:
     by_cookie: bool = False
     holder: str = ""  #: the one agent that may use it; empty: any
     pool: str = ""  #: that its agents must belong to; empty: any
+    namespaces: frozenset[str] | None = None  #: that its role holds in; None: in all, as every token's today
 
-    def may(self, capability: str) -> bool:
-        return capability in CAPABILITIES.get(self.role, frozenset())
+    def may(self, capability: str, namespace: str | Reach) -> bool:
+        if capability not in CAPABILITIES.get(self.role, frozenset()):
+            return False
+        return namespace is Reach.ANY or self.namespaces is None or namespace in self.namespaces
 
 
 def csrf_token(session: str) -> str:
@@ -133,7 +145,8 @@ class Access:
         """Whether what this principal came by is good now, by what this node knows: for replies that last."""
         known = self._known_session if principal.by_cookie else self._known
         try:
-            return known(principal.token).role == principal.role
+            now = known(principal.token)
+            return (now.role, now.namespaces) == (principal.role, principal.namespaces)
         except Problem:
             return False
 
@@ -216,13 +229,21 @@ def unauthorized(detail: str) -> Problem:
     return Problem("unauthorized", detail, headers=CHALLENGE)
 
 
-def require(principal: Principal, capability: str) -> None:
-    if not principal.may(capability):
+def require(principal: Principal, capability: str, namespace: str | Reach) -> None:
+    """Raises Problem. The one place where it is decided what a principal may do."""
+    if not principal.may(capability, Reach.ANY):
         enough = [role for role, granted in CAPABILITIES.items() if capability in granted]
         raise Problem(
             "forbidden",
             f"token {principal.name!r} has the role {principal.role!r}",
             hint=f"Use a token with the role {' or '.join(enough)}.",
+        )
+    if not principal.may(capability, namespace):
+        where = "in all namespaces" if isinstance(namespace, Reach) else "there"
+        raise Problem(
+            "forbidden",
+            f"token {principal.name!r} has the role {principal.role!r} in some namespaces, not {where}",
+            hint="Name one of them with ?namespace=, or use a token that may.",
         )
 
 

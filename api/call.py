@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.access import Principal, require
+from api.access import Principal, Reach, require
 from api.ports import ApiSettings, Scheduler
 from api.problems import FieldError, Problem, query_problem
 from api.turns import Turns
@@ -50,8 +50,15 @@ class Call:
     def namespace(self) -> str:
         return self.query.get("namespace") or "default"
 
-    def need(self, capability: str) -> None:
-        require(self.principal, capability)
+    @property
+    def asked(self) -> str | Reach:
+        """The namespace that a list is asked for."""
+        return self.query.get("namespace") or Reach.ALL
+
+    def need(self, capability: str, *, namespace: str | Reach) -> None:
+        """Raises Problem forbidden. `namespace`: of the job or run that is read or changed; before it is
+        known, Reach.ANY keeps out who may nowhere."""
+        require(self.principal, capability, namespace)
 
     def flag(self, name: str) -> bool:
         """A Boolean query parameter; `?name` alone means true."""

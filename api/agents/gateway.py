@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 from starlette.types import Receive, Scope, Send
 
-from api.access import AGENT, Access, Principal
+from api.access import AGENT, Access, Principal, Reach
 from api.agents.beside import Beside
 from api.agents.conversation import Conversation
 from api.agents.dispatch import Dispatch
@@ -174,7 +174,7 @@ class Gateway:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         headers.pop("cookie", None)  # a browser's page must not open it
         principal = await self.access.identify(headers, client_of(scope))
-        if not principal.may(AGENT):
+        if not principal.may(AGENT, Reach.ALL):
             raise Problem("forbidden", f"a token of role {principal.role!r} does not open the agents' socket")
         if p.SUBPROTOCOL not in scope.get("subprotocols", ()):
             raise Problem("validation", f"the subprotocol {p.SUBPROTOCOL} is needed", status=400)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from api import access
 from api.call import Call, json_type, parse_json, refuse_half_pairs
 from api.problems import FieldError, Problem, from_job_problems
 from scheduler.model import Job, JobError, parse_job
@@ -78,14 +79,17 @@ def to_job(call: Call, document: dict[str, Any], *, name: str | None = None) -> 
 
 
 def parse_now(call: Call, data: object, now_ms: int) -> Job:
-    """The job of this document, if it may be written now. Raises JobError.
+    """The job of this document, if the caller may write it, and it may be written now. Raises JobError,
+    and Problem where the caller may not.
 
     A new trigger must have a tick to come. One that the stored job has already may lie in the past: whoever
     reads a job whose `at` is over and sends it back has made no mistake.
     """
     format = call.scheduler.status().format
     try:
-        return parse_job(data, namespace_default=call.namespace, now_ms=now_ms, format=format)
+        job = parse_job(data, namespace_default=call.namespace, now_ms=now_ms, format=format)
+        call.need(access.EDIT, namespace=job.namespace)
+        return job
     except JobError as refusal:
         if not all(problem.pointer.startswith("/triggers") for problem in refusal.problems):
             raise
@@ -93,6 +97,7 @@ def parse_now(call: Call, data: object, now_ms: int) -> Job:
             job = parse_job(data, namespace_default=call.namespace, format=format)
         except JobError:
             raise refusal from None
+        call.need(access.EDIT, namespace=job.namespace)
         with call.scheduler.read() as store:
             row = pages.job(store, job.namespace, job.name)
         known = [] if row is None else json.loads(row.spec)["triggers"]

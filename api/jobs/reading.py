@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from api.access import Reach
+from api.call import Call
 from api.instants import rfc3339
 from api.problems import Problem
 from api.services import Services
@@ -96,6 +98,14 @@ def gone_job_document(job: Job, spec: bytes, revision: int, actor: str, at_ms: i
 def state_of(store: Store, services: Services, row: JobRow) -> str:
     compiled = services.compiled.get(row.id, row.revision, lambda: row.spec)
     return services.places(store).job_state(row, compiled)
+
+
+def need_run(store: Store, call: Call, capability: str, run_id: int) -> RunRow | None:
+    """The run, if the caller may do that in its namespace. One that this node does not have is for those who
+    may everywhere: it may only be unknown here."""
+    row = pages.run(store, run_id)
+    call.need(capability, namespace=Reach.ALL if row is None else row.namespace)
+    return row
 
 
 def find_run(store: Store, run_id: int) -> RunRow:

@@ -27,7 +27,7 @@ RUN_PARAMETERS = frozenset({"dry_run", "wait"})
 async def run_job(services: Services, call: Call, name: str) -> Response:
     """POST /v1/jobs/{name}/runs"""
     need_known(call, RUN_PARAMETERS)
-    call.need(access.RUN)
+    call.need(access.RUN, namespace=call.namespace)
     given = call.json_object(optional=True)
     unknown = [field for field in given if field != "params"]
     if unknown:

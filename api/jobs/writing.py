@@ -47,7 +47,7 @@ def precondition(call: Call) -> int | None:
 async def put_job(services: Services, call: Call, name: str) -> Response:
     """PUT /v1/jobs/{name}"""
     need_known(call, PUT_PARAMETERS)
-    call.need(access.EDIT)
+    call.need(access.EDIT, namespace=access.Reach.ANY)
     job = await judge_body(len(call.body), lambda: to_job(call, one_document(call), name=name))
     if_revision = precondition(call)
     if if_revision is None and call.headers.get("if-match") == "*":

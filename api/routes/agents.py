@@ -31,7 +31,7 @@ async def list_agents(
 ) -> Response:
     """Every agent that ever registered, by name, with the node that it hangs on."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=access.Reach.ANY)
     key = read_cursor("agents", cursor, str)
     await settle(call, services.commits)
     with services.scheduler.read() as store:
@@ -49,7 +49,7 @@ async def list_agents(
 async def get_agent(request: Request, name: str) -> Response:
     """One agent: where it is, what it can take, and whether it is there."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=access.Reach.ANY)
     await settle(call, services.commits)
     with services.scheduler.read() as store:
         row = pages.agent_named(store, name)
@@ -67,7 +67,7 @@ async def release_agent(request: Request, name: str) -> Response:
     """Take the name from the installation that has it, so that another host may come under it. What it runs
     is not touched: its attempts end by their leases, or by a person."""
     services, call = services_of(request), call_of(request)
-    call.need(access.ADMIN)
+    call.need(access.ADMIN, namespace=access.Reach.ALL)
     document = call.json_object()
     installation = document.get("installation")
     if not isinstance(installation, str) or len(document) != 1:

@@ -23,7 +23,7 @@ async def back_up(request: Request) -> Response:
     It holds the hashes of all tokens and the definitions of all jobs: it needs an admin.
     """
     services, call = services_of(request), call_of(request)
-    call.need(access.ADMIN)
+    call.need(access.ADMIN, namespace=access.Reach.ALL)
     if services.settings.scratch is None:
         raise Problem("not-available", "this node has no place for copies")
     await settle(call, services.commits)

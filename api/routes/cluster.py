@@ -40,7 +40,7 @@ MEMBER_FIELDS = ("name", "address", "zone", "url")
 async def get_cluster(request: Request) -> Response:
     """This node's own view: leader, epoch, index, hashes, peers."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=access.Reach.ANY)
     status = services.scheduler.status()
     call.lag_ms = None if status.quorum else status.commit_lag_ms
     document = cluster_json(status)
@@ -56,7 +56,7 @@ async def add_member(request: Request) -> Response:
     """Admit a node under a new name: it copies the state first and votes after. Asked first is who answers
     at its address: the node itself, which waits to join, or `cronclave cluster join` by its word."""
     services, call = services_of(request), call_of(request)
-    call.need(access.ADMIN)
+    call.need(access.ADMIN, namespace=access.Reach.ALL)
     fields = _texts(call, MEMBER_FIELDS, ("word",))
     check_member(fields)
     await check_name(services.scheduler, fields["name"])
@@ -120,7 +120,7 @@ async def admit(scheduler: Scheduler, fields: Mapping[str, str], uid: str = "") 
 async def remove_member(request: Request, node: str) -> Response:
     """Remove a node for good: its name is never accepted again."""
     services, call = services_of(request), call_of(request)
-    call.need(access.ADMIN)
+    call.need(access.ADMIN, namespace=access.Reach.ALL)
     scheduler, status = services.scheduler, services.scheduler.status()
     await _need_member(scheduler, node)
     if not call.flag("dry_run"):
@@ -137,7 +137,7 @@ async def remove_member(request: Request, node: str) -> Response:
 async def transfer(request: Request) -> Response:
     """Hand leadership over, to a node or to the best one; replies once the new leader is known."""
     services, call = services_of(request), call_of(request)
-    call.need(access.ADMIN)
+    call.need(access.ADMIN, namespace=access.Reach.ALL)
     document = call.json_object(optional=True)
     unknown = [name for name in document if name not in ("node", "to", "target")]
     if unknown:

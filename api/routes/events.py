@@ -44,7 +44,7 @@ async def events(
 ) -> Response:
     """Every event from now on, or behind Last-Event-ID."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=access.Reach.ALL)
     wanted = None
     if types:
         wanted = frozenset(types.split(","))

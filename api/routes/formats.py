@@ -25,7 +25,7 @@ UPGRADE_HINT = (
 async def activate(request: Request) -> Response:
     """Activate a format: the given one, or the newest that every member supports. There is no way back."""
     services, call = services_of(request), call_of(request)
-    call.need(access.ADMIN)
+    call.need(access.ADMIN, namespace=access.Reach.ALL)
     document = call.json_object(optional=True)
     unknown = [name for name in document if name != "format"]
     if unknown:

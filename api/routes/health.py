@@ -60,6 +60,6 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus metrics."""
     services = services_of(request)
-    call_of(request).need(access.READ)
+    call_of(request).need(access.READ, namespace=access.Reach.ANY)
     body = await in_thread(services.metrics.render, services.gateway.agents_here)
     return Response(body, headers={"Content-Type": CONTENT_TYPE})

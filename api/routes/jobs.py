@@ -50,7 +50,7 @@ async def put_job(request: Request, name: str) -> Response:
 async def create_job(request: Request) -> Response:
     """Create a job; 409 when the name is taken."""
     services, call = services_of(request), call_of(request)
-    call.need(access.EDIT)
+    call.need(access.EDIT, namespace=access.Reach.ANY)
     job = await judge_body(len(call.body), lambda: to_job(call, one_document(call)))
     if call.flag("dry_run"):
         return writing.dry_run(services, call, job, 0)
@@ -67,7 +67,7 @@ async def get_job(
 ) -> Response:
     """A job: its definition and what the server knows about it."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=call.namespace)
     await settle(call, services.commits)
     if revision is not None:
         with services.scheduler.read() as store:
@@ -83,7 +83,7 @@ async def get_job(
 async def delete_job(request: Request, name: str) -> Response:
     """Delete a job. Runs that were granted go on; its ledger and its revisions stay readable."""
     services, call = services_of(request), call_of(request)
-    call.need(access.EDIT)
+    call.need(access.EDIT, namespace=call.namespace)
     if_revision = writing.precondition(call)
     if call.flag("dry_run"):
         with services.scheduler.read() as store:
@@ -115,7 +115,7 @@ async def resume_job(request: Request, name: str) -> Response:
 
 async def _set_paused(request: Request, name: str, paused: bool) -> Response:
     services, call = services_of(request), call_of(request)
-    call.need(access.OPERATE)
+    call.need(access.OPERATE, namespace=call.namespace)
     if not call.flag("dry_run"):
         command = PauseJob if paused else ResumeJob
         expect_ok(
@@ -137,7 +137,7 @@ async def list_jobs(
     """Jobs by namespace and name; of all namespaces without ?namespace=. A page of large ones is shorter:
     4 MiB of definitions at most."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=call.asked)
     if state is not None and state not in JOB_STATES:
         raise query_problem("state", f"{state[:64]!r} is not one of {', '.join(JOB_STATES)}")
     after = read_cursor("jobs", cursor, str, str)
@@ -200,7 +200,7 @@ async def list_revisions(request: Request, name: str, cursor: Cursor = None, lim
     """Every revision of the name, newest first, also of jobs that were deleted. A page of large ones is
     shorter: 4 MiB of definitions at most."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=call.namespace)
     before = read_cursor("revisions", cursor, int)
     await settle(call, services.commits)
 
@@ -223,7 +223,7 @@ async def next_ticks(
 ) -> Response:
     """The coming ticks of the job's triggers. `due` has the jitter, `at` names the tick."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=call.namespace)
     await settle(call, services.commits)
     return json_response(await in_thread(_coming, services, call.namespace, name, count))
 

@@ -47,7 +47,7 @@ async def get_ca(request: Request) -> Response:
 async def join(request: Request) -> Response:
     """Become an agent or a node of this cluster, with a join token."""
     services, call = services_of(request), call_of(request)
-    call.need(access.JOIN)
+    call.need(access.JOIN, namespace=access.Reach.ALL)
     if call.principal.role == "join-agent":
         return await _join_agent(services, call)
     return await _join_node(services, call)

@@ -20,7 +20,7 @@ from api import access, schemas
 from api.call import call_of
 from api.connection import happens
 from api.consistency import settle
-from api.jobs.reading import find_run
+from api.jobs.reading import find_run, need_run
 from api.log_source import FORWARDED, Target, ask_other_node, find_target, live_chunk
 from api.parameters import NUMBER_MAX
 from api.problems import query_problem
@@ -51,10 +51,11 @@ async def get_logs(
 ) -> Response:
     """Output of one task's attempt."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=access.Reach.ANY)
     run_id = run_number(run)
     await settle(call, services.commits)
     with services.scheduler.read() as store:
+        need_run(store, call, access.READ, run_id)
         find_run(store, run_id)  # 404 where there is none
     target = find_target(services, run_id, task, attempt)
     if isinstance(target, str):

@@ -13,7 +13,7 @@ from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import parse_instant, parse_wait_s
 from api.jobs import running
-from api.jobs.reading import run_document, run_documents
+from api.jobs.reading import need_run, run_document, run_documents
 from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
@@ -51,7 +51,7 @@ async def list_runs(
 ) -> Response:
     """Runs, newest first. A page of large runs is shorter: 10,000 tasks at most."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=call.namespace if job is not None else call.asked)
     if state is not None and state not in RUN_STATES:
         raise query_problem("state", f"{state[:64]!r} is not one of {', '.join(RUN_STATES)}")
     since_ms = None if since is None else parse_instant("since", since)
@@ -84,14 +84,14 @@ async def list_runs(
 async def get_run(request: Request, run: str) -> Response:
     """One run with its tasks and attempts. With `?wait=30s` and no index, the reply waits for its end."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=access.Reach.ANY)
     run_id = run_number(run)
+    await settle(call, services.commits)
+    with services.scheduler.read() as store:
+        need_run(store, call, access.READ, run_id)
     if "wait" in call.query and "index" not in call.query and "min_index" not in call.query:
-        await settle(call, services.commits)
         await running.until_ended(services, run_id, parse_wait_s("wait", call.query["wait"]))
         call.index = services.scheduler.index
-    else:
-        await settle(call, services.commits)
     return await _answer(services, run_id)
 
 
@@ -119,23 +119,21 @@ def _fitting(store: Store, rows: list[pages.RunRow]) -> list[pages.RunRow]:
 async def cancel_run(request: Request, run: str) -> Response:
     """Cancel a run: what waits is dropped, what runs is stopped; the run ends once its attempts have."""
     services, call = services_of(request), call_of(request)
-    call.need(access.RUN)
     number = run_number(run)
-    return await _change(services, call, number, CancelRun(number, call.actor))
+    return await _change(services, call, access.RUN, number, CancelRun(number, call.actor))
 
 
 @router.post("/v1/runs/{run}/resolve", operation_id="resolveRun", openapi_extra=schemas.change)
 async def resolve_run(request: Request, run: str) -> Response:
     """Declare the run's unreachable attempts lost: a person vouches that they run no more."""
     services, call = services_of(request), call_of(request)
-    call.need(access.OPERATE)
     number = run_number(run)
-    return await _change(services, call, number, ResolveRun(number, call.actor))
+    return await _change(services, call, access.OPERATE, number, ResolveRun(number, call.actor))
 
 
-async def _change(services: Services, call: Call, run: int, command: Command) -> Response:
+async def _change(services: Services, call: Call, capability: str, run: int, command: Command) -> Response:
     with services.scheduler.read() as store:
-        before = pages.run(store, run)
+        before = need_run(store, call, capability, run)
     if not call.flag("dry_run"):
         outcome = await services.scheduler.propose(command)
         expect_ok(outcome, what=f"run {run}")

@@ -31,7 +31,7 @@ async def begin(request: Request) -> Response:
         raise Problem("validation", "the body has no token", hint='Send {"token": "…"}.')
     token = token or given
     principal = await services.access.of_token(token, call.client)
-    access.require(principal, access.READ)
+    access.require(principal, access.READ, access.Reach.ANY)
     secret = new_session(is_https=request.scope.get("scheme") == "https")
     outcome = await services.scheduler.propose(
         OpenSession(principal.name, digest(principal.token), digest(secret))

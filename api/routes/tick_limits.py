@@ -25,7 +25,7 @@ PATH = "/v1/cluster/tick-limits"
 async def get_tick_limits(request: Request) -> Response:
     """Ticks a second that one job, a namespace and the cluster may ask for, and what is asked for."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=access.Reach.ALL)
     await settle(call, services.commits)
     with services.scheduler.read() as store:
         limits, per_day = asked.limits(store), asked.of(store)
@@ -36,7 +36,7 @@ async def get_tick_limits(request: Request) -> Response:
 async def set_tick_limits(request: Request) -> Response:
     """Set those that are given. Jobs that ask for more already stay as they are."""
     services, call = services_of(request), call_of(request)
-    call.need(access.ADMIN)
+    call.need(access.ADMIN, namespace=access.Reach.ALL)
     document = call.json_object()
     errors = [
         FieldError(f"/{name[:100]}", f"unknown field; known are {', '.join(Limits._fields)}")

@@ -52,7 +52,7 @@ async def list_ticks(
 ) -> Response:
     """What became of each tick in (from, to], pending ones included, oldest first."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=call.namespace)
     if outcome is not None and outcome not in OUTCOMES:
         raise query_problem("outcome", f"{outcome[:64]!r} is not one of {', '.join(OUTCOMES)}")
     key = read_cursor("ticks", cursor, int, int)
@@ -81,7 +81,7 @@ async def list_ticks(
 async def verify_ledger(request: Request, start: From = None, to: To = None) -> Response:
     """Recompute what was due in (from, to] from the definitions' history and compare it with the ledger."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ)
+    call.need(access.READ, namespace=access.Reach.ALL)
     await settle(call, services.commits)
     from_ms, to_ms = range_of(services, start, to)
 

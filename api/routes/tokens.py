@@ -42,7 +42,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 async def create_token(request: Request) -> Response:
     """Make a token of a role. Its secret is shown this once: the cluster keeps a hash."""
     services, call = services_of(request), call_of(request)
-    call.need(access.ADMIN)
+    call.need(access.ADMIN, namespace=access.Reach.ALL)
     document = call.json_object()
     errors = [
         FieldError(f"/{name[:100]}", f"unknown field; known are {', '.join(FIELDS)}")
@@ -119,7 +119,7 @@ def _limits(document: Mapping[str, Any], role: str, errors: list[FieldError]) ->
 async def delete_token(request: Request, name: str) -> Response:
     """Withdraw a token: agents that are connected by it leave. The last administrator's stays."""
     services, call = services_of(request), call_of(request)
-    call.need(access.ADMIN)
+    call.need(access.ADMIN, namespace=access.Reach.ALL)
     if not call.flag("dry_run"):
         expect_ok(await services.scheduler.propose(DeleteToken(name)), what=f"token {name}")
     return Response(status_code=204)
@@ -129,7 +129,7 @@ async def delete_token(request: Request, name: str) -> Response:
 async def list_tokens(request: Request) -> Response:
     """Every token's name and role, never its secret."""
     services, call = services_of(request), call_of(request)
-    call.need(access.ADMIN)
+    call.need(access.ADMIN, namespace=access.Reach.ALL)
     await settle(call, services.commits)
     with services.scheduler.read() as store:
         rows = token_rows.all_tokens(store)
