@@ -95,7 +95,7 @@ class AgentSocket:
         self._frames = 0
         self._at_work = 0  #: frames
         self._room = asyncio.Event()  #: a frame is no longer at work
-        self._tails: dict[int, asyncio.Future[p.TailChunk]] = {}
+        self._tails: dict[int, asyncio.Future[p.TailChunk | None]] = {}
         self._tail_number = 0
 
     @property
@@ -164,7 +164,7 @@ class AgentSocket:
             return None
         self._tail_number += 1
         number = self._tail_number
-        answer: asyncio.Future[p.TailChunk] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[p.TailChunk | None] = asyncio.get_running_loop().create_future()
         self._tails[number] = answer
         self.push(p.TailRequest(number, attempt, offset, limit))
         try:
@@ -197,7 +197,8 @@ class AgentSocket:
                 if isinstance(result, Exception) and not isinstance(result, OSError | RuntimeError):
                     log.error("agent %s: the socket failed", self.conversation.name, exc_info=result)
             for answer in self._tails.values():
-                answer.cancel()
+                if not answer.done():
+                    answer.set_result(None)  # not cancelled: that would end the request that asks
             self.closed.set()
 
     async def _read(self) -> None:

@@ -431,6 +431,23 @@ async def test_live_output_comes_from_the_agent_and_later_from_the_tail(
     assert (stored.text, stored.headers["x-cronclave-log-source"]) == ("hello world", "tail")
 
 
+async def test_who_asks_for_output_of_an_agent_that_leaves_meanwhile_gets_the_stored_tail(
+    url: str, node: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    """Its request was cancelled with the agent's socket: an error 500, and a traceback in the log."""
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        run = await a_run(client)
+        attempt = assign(node, run, welcome.agent)
+        await agent.send(p.Claim(attempt, "c"))
+        await agent.expect(p.Grant)
+        reading = asyncio.create_task(client.get(f"/v1/runs/{run}/logs?follow=true"))
+        await agent.expect(p.TailRequest)
+    reply = await reading
+    assert (reply.status_code, reply.headers["x-cronclave-log-source"]) == (200, "tail")
+
+
 async def test_a_large_chunked_body_gets_its_413_from_the_real_server(url: str) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(32):
