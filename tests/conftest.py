@@ -1,4 +1,5 @@
-"""Rules for all tests: with CI set a skip is a failure, and what starts a cluster is marked `cluster`.
+"""Rules for all tests: with CI set a skip is a failure, what starts a cluster is marked `cluster`, and no
+property is judged by the clock.
 
 A skipped test is a promise that nobody checked. On a developer's machine that is fine (no browser, not root);
 in CI it would go unnoticed for ever.
@@ -10,6 +11,12 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Hypothesis fails an example that took 200 ms, and data that are made too slowly: on a machine that is
+# shared that says nothing of what is tested.
+settings.register_profile("cronclave", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cronclave")
 
 #: Fixtures that start a cluster: who uses one is marked, so that it never runs beside other tests.
 _CLUSTERS = {"new_cluster", "besieged"}

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 PROJECT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((PROJECT / "pyproject.toml").read_text())
@@ -173,3 +174,9 @@ def test_the_server_is_not_loaded_by_the_model() -> None:
     ).stdout.split()
 
     assert not {"pydantic", "fastapi", "sqlite3", "croniter", "pysyncobj"} & set(loaded)
+
+
+def test_no_property_is_judged_by_the_clock() -> None:
+    """Hypothesis does by default: on a shared machine that says nothing of what is tested."""
+    assert settings().deadline is None
+    assert HealthCheck.too_slow in settings().suppress_health_check
