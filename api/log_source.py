@@ -24,6 +24,7 @@ from scheduler.store import pages
 from scheduler.store.connection import Store
 
 log = logging.getLogger("cronclave.api")
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # else each question to another node is a line
 
 CHUNK_BYTES = 64 << 10  #: what a reader that does not read holds, and one turn of the loop copies
 PROXY_CONNECT_S = 2.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -446,6 +448,12 @@ async def test_who_asks_for_output_of_an_agent_that_leaves_meanwhile_gets_the_st
         await agent.expect(p.TailRequest)
     reply = await reading
     assert (reply.status_code, reply.headers["x-cronclave-log-source"]) == (200, "tail")
+
+
+def test_a_question_to_another_node_is_no_line_of_the_log() -> None:
+    """A thousand followers of an output at another node were a thousand lines."""
+    assert "api.log_source" in sys.modules
+    assert not logging.getLogger("httpx2").isEnabledFor(logging.INFO)
 
 
 async def test_a_large_chunked_body_gets_its_413_from_the_real_server(url: str) -> None:
