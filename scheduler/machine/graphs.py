@@ -35,9 +35,22 @@ def build(job: CompiledJob) -> Graph:
         job=job,
         by_name={task.name: task for task in job.tasks},
         dependents=tuple(tuple(following) for following in dependents),
-        selectors={task.name: selectors.of_task(task) for task in job.tasks},
+        selectors=_selectors(job),
         single_root=roots[0] if len(roots) == 1 else None,
     )
+
+
+def _selectors(job: CompiledJob) -> dict[str, str]:
+    """Of each task; made once for all that may run at the same places."""
+    made: dict[tuple[object, ...], str] = {}
+    found: dict[str, str] = {}
+    for task in job.tasks:
+        where = (task.pool, task.labels, task.zone)
+        selector = made.get(where)
+        if selector is None:
+            selector = made[where] = selectors.of_task(task)
+        found[task.name] = selector
+    return found
 
 
 class Graphs:

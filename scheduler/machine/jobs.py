@@ -16,7 +16,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 from scheduler import events as e
@@ -80,7 +79,6 @@ def _judge(ctx: Context, seed: JobSeed) -> _Judged | Outcome:
         return _Judged(seed, job, job.labels, job.runs_keep, is_same=True)
     try:
         compiled = compile_job(seed.spec)
-        labels = _labels(seed.spec)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return refused(
             "invalid", f"{where}: not a canonical spec: {error}", namespace=seed.namespace, name=seed.name
@@ -89,15 +87,7 @@ def _judge(ctx: Context, seed: JobSeed) -> _Judged | Outcome:
     if len(keys) != len(seed.triggers) or not compiled.tasks:
         return refused("invalid", f"{where}: two triggers of one key, or no task", name=seed.name)
     large = compiled if len(compiled.tasks) >= KEPT_FROM_TASKS else None
-    return _Judged(seed, job, labels, compiled.retention_runs, large=large)
-
-
-def _labels(spec: bytes) -> str:
-    # Mostly nothing in the whole text has labels, and parsing it once more is a quarter of a submission's
-    # cost.
-    if b'"labels":{"' not in spec:
-        return "{}"
-    return json.dumps(json.loads(spec).get("labels") or {}, sort_keys=True, separators=(",", ":"))
+    return _Judged(seed, job, compiled.labels, compiled.retention_runs, large=large)
 
 
 def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:

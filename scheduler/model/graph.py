@@ -71,13 +71,13 @@ def find_cycle(graph: Graph) -> list[str]:
 def topological_order(graph: Graph) -> list[str]:
     """Each task after those it needs, ties by name. Tasks on or behind a cycle are left out, and needs that
     do not exist are ignored."""
-    waits = dict.fromkeys(graph, 0)
+    waits: dict[str, int] = {}
     dependents: dict[str, list[str]] = {name: [] for name in graph}
     for name, needs in graph.items():
-        for need in dict.fromkeys(needs):
-            if need in dependents:
-                dependents[need].append(name)
-                waits[name] += 1
+        found = [dependents[need] for need in dict.fromkeys(needs) if need in dependents] if needs else ()
+        for following in found:
+            following.append(name)
+        waits[name] = len(found)
     ready = [name for name, open_needs in waits.items() if not open_needs]
     heapq.heapify(ready)
     order = []
@@ -85,7 +85,7 @@ def topological_order(graph: Graph) -> list[str]:
         name = heapq.heappop(ready)
         order.append(name)
         for dependent in dependents[name]:
-            waits[dependent] -= 1
-            if not waits[dependent]:
+            left = waits[dependent] = waits[dependent] - 1
+            if not left:
                 heapq.heappush(ready, dependent)
     return order
