@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Protocol
 
+#: A number is all letters and digits that stand together, also where it is none.
 _ITEM = re.compile(
-    r"(?:\*|(?P<first>[0-9a-z]+)(?P<range>-(?P<last>[0-9a-z]+))?)(?P<step>/[0-9]+)?(?P<open>/)?"
+    r"(?:\*|(?P<first>[0-9a-z]+)(?P<range>-(?P<last>[0-9a-z]*))?)(?:/(?P<step>[0-9a-z]*))?", re.ASCII
 )
 _NOT_EMPTY = re.compile(r"(?:\"[^\"]*\"|'[^']*')[ \t]*|[^\"'\s].*", re.DOTALL)
 
@@ -48,15 +49,16 @@ def read_field(kind: Kind, word: str) -> Field:
 
 def _is_taken(kind: Kind, item: re.Match[str]) -> bool:
     step = item["step"]
-    if item["open"] or (step and int(step[1:]) == 0):
+    if step is not None and not (step.isascii() and step.isdigit() and int(step[:9])):
         return False
     if item["first"] is None:
         return True
     first = kind.number(item["first"])
     last = kind.number(item["last"]) if item["range"] else first
-    if first is None or last is None or (step and not item["range"]):
+    if first is None or last is None or (step is not None and not item["range"]):
         return False
-    return first > last or (kind.low <= first and last <= kind.high)  # backwards: taken, and never due
+    # What runs backwards is taken, and never due.
+    return kind.low <= min(first, last) and max(first, last) <= kind.high
 
 
 def takes_value(value: str) -> bool:

@@ -23,6 +23,8 @@ LAST_HOUR_OF_A_GAP = 3  #: clocks are put forward at night
 
 MAIL_VARIABLES = ("MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING")
 
+CRONIES_VARIABLES = ("CRON_TZ", "RANDOM_DELAY")
+
 _ENVIRONMENT = re.compile(r"""[ \t]*(?:"([^"]*)"|'([^']*)'|([^\s="']*))\s*=(.*)""", re.DOTALL)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SCHEDULE = re.compile(r"\s*-?(@[^\s]+|(?:[^\s]+[ \t]+){4}[^\s]+)(?:[ \t]+(.*))?", re.DOTALL)
@@ -189,7 +191,7 @@ def _read_variable(reading: _Reading, number: int, shown: str, match: re.Match[s
     if name in MAIL_VARIABLES:
         reason = f"{name} is left out: output is kept with each run; mail is not available in this version"
         reading.notes.append(LineRemark(number, shown, reason))
-    elif name == "CRON_TZ":
+    elif name == "CRON_TZ" and not reading.dialect.strict:
         try:
             zone(value)
         except UnknownZoneError as error:
@@ -197,7 +199,7 @@ def _read_variable(reading: _Reading, number: int, shown: str, match: re.Match[s
             reading.problems.append(LineRemark(number, shown, reason))
         else:
             reading.tz = value
-    elif name == "RANDOM_DELAY" and value.isascii() and value.isdigit():
+    elif name == "RANDOM_DELAY" and not reading.dialect.strict and value.isascii() and value.isdigit():
         reading.delay_minutes = int(value)
         if int(value):
             reason = "RANDOM_DELAY becomes a jitter: another delay for each job, always the same for one job"
@@ -209,6 +211,9 @@ def _read_variable(reading: _Reading, number: int, shown: str, match: re.Match[s
         reading.notes.append(LineRemark(number, shown, reason))
     else:
         reading.environment[name] = value
+        if name in CRONIES_VARIABLES:
+            reason = f"Debian's cron makes nothing of {name}, and leaves it to the commands: --dialect cronie"
+            reading.notes.append(LineRemark(number, shown, reason))
         if " #" in match[4] and match[4].lstrip()[0] not in "\"'":
             reason = "cron knows no comments behind a value: the # and what follows are part of it"
             reading.notes.append(LineRemark(number, shown, reason))

@@ -131,7 +131,7 @@ def test_the_command_runs_as_under_cron() -> None:
     assert mail["env"] == {"SHELL": "/bin/bash", "PATH": "/usr/local/bin:/usr/bin:/bin"}
     assert mail["policies"] == {"overlap": "allow", "catchup": {"mode": "none"}}
     assert mail["description"].startswith("30 8 1,15 * * mail")
-    assert job_of(result, "load")["triggers"] == [{"cron": "30 1,2 * * *", "tz": "America/New_York"}]
+    assert job_of(result, "load")["triggers"] == [{"cron": "30 1,2 * * *", "tz": "UTC"}]
     plain = imported("HOME=/srv/app\n1 1 * * * make\n").jobs[0]
     assert (plain["run"], plain["cwd"], plain["env"]) == ("make", "/srv/app", {"HOME": "/srv/app"})
 
@@ -247,7 +247,6 @@ def test_the_jobs_survive_the_way_through_a_file() -> None:
         ("0 */10 * * * 1-5 /app/poll", "a sixth field"),
         ("1 1 * * * caf\udce9 --full", "character 14 is the byte 0xE9, which is no UTF-8"),
         ("0 1 * * * %only stdin", "command is missing"),
-        ("CRON_TZ=Mars/Base", "unknown time zone"),
         ("CRONCLAVE_FENCE=1", "cannot be a task's variable"),
         ("@reboot", "names no instant"),
         ("@every 10m x", "use the trigger `every: 10m`"),
@@ -269,6 +268,19 @@ def test_odd_lines(line: str, said: str) -> None:
     assert said in problem.reason
 
 
+def test_the_zone_and_delay_of_the_lines_below_are_cronies_alone() -> None:
+    text = "CRON_TZ=Asia/Tokyo\nRANDOM_DELAY=5\n0 1 * * * x\n"
+    debian, cronie = imported(text), imported(text, dialect="cronie")
+
+    assert debian.jobs[0]["triggers"] == [{"cron": "0 1 * * *", "tz": "UTC"}]
+    assert debian.jobs[0]["env"] == {"CRON_TZ": "Asia/Tokyo", "RANDOM_DELAY": "5"}
+    assert ["--dialect cronie" in note.reason for note in debian.notes] == [True, True]
+    assert cronie.jobs[0]["triggers"] == [{"cron": "0 1 * * *", "tz": "Asia/Tokyo", "jitter": "5m"}]
+    assert "env" not in cronie.jobs[0]
+    (problem,) = imported("CRON_TZ=Mars/Base\n", dialect="cronie").problems
+    assert "unknown time zone" in problem.reason
+
+
 def test_what_debian_cron_reads_in_its_own_way_is_taken_that_way() -> None:
     result = imported("0 0 * * 1#5 x\n0 1 * jul thu y\n1 1 1 * * wc -c%\n")
 
@@ -284,6 +296,8 @@ def test_what_debian_cron_reads_in_its_own_way_is_taken_that_way() -> None:
         ("4.30 2 * * * x", "4 2 * * *"),
         ("*-15 2 * * * x", "* 2 * * *"),
         ("*/100 2 * * * x", "*/100 2 * * *"),
+        ("*/5/2 2 * * * x", "*/5 2 * * *"),
+        ("1-5-9 2 * * * x", "1-5 2 * * *"),
     ],
 )
 def test_what_belongs_to_nothing_is_dropped_as_debian_cron_drops_it(line: str, cron: str) -> None:
@@ -292,6 +306,16 @@ def test_what_belongs_to_nothing_is_dropped_as_debian_cron_drops_it(line: str, c
 
 
 GOOD = "0 1 * * * x\n"
+
+
+@pytest.mark.parametrize(
+    "minute", ["*/", "*/x", "*/5x", "*/0", "5/x", "5/2", "1-5/", "5-", "-", "1,", "5x", "10-60", "60-10"]
+)
+def test_numbers_that_debian_cron_refuses_are_refused(minute: str) -> None:
+    result = imported(f"{minute} 2 * * * x\n{GOOD}")
+
+    assert [problem.line for problem in result.problems] == [1]
+    assert any("refuses the whole file (line 1)" in note.reason for note in result.notes)
 
 
 @pytest.mark.parametrize(
