@@ -13,8 +13,7 @@ Promises:
 Reading order: `scheduler.protocol` (the talk), config, worker (what happens to an attempt), journal and
 records (what is kept), connection (the socket to a node), clock and due (when), executors (how),
 history and recount (what a restored cluster is told), identity and key (who it is), privacy,
-spooler, spooled and spool_wire (the process that owns the processes), spooler_client, survivors, output,
-runtime (all of it put together).
+spool/ (the process that owns the processes), output, runtime (all of it put together).
 """
 
 SOFTWARE = "0.1.0"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 
 SAMPLES = 10
 
@@ -21,6 +23,14 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class HostClock:
+    """This host's two clocks, as everything that keeps the time gets them; a test gives others."""
+
+    boot_ms: Callable[[], float] = boot_ms
+    wall_ms: Callable[[], int] = wall_ms
+
+
 class NodeClock:
     """A lower bound of the node's clock, so that nothing starts early.
 
@@ -30,7 +40,8 @@ class NodeClock:
     the way back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: HostClock | None = None) -> None:
+        self._host = host or HostClock()
         self._offsets: deque[float] = deque(maxlen=SAMPLES)
 
     def reset(self) -> None:
@@ -49,5 +60,5 @@ class NodeClock:
     def now_ms(self) -> float:
         """The node's clock, surely not ahead of it; this host's clock before the first Pong."""
         if not self._offsets:
-            return wall_ms()
-        return boot_ms() + max(self._offsets)
+            return self._host.wall_ms()
+        return self._host.boot_ms() + max(self._offsets)

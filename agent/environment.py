@@ -6,7 +6,7 @@ import os
 import pwd
 from functools import lru_cache
 
-from agent.survivors import MARK
+from agent.spool.survivors import MARK
 from scheduler.protocol import Assign
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

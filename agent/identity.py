@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.clock import wall_ms
+from agent.clock import HostClock
 from agent.key import FILE as KEY_FILE
 from agent.key import InstallationKey, Keyless, load_key
 from agent.records import write_whole
@@ -33,14 +33,15 @@ class Identity:
     told: int = 0  #: the restore that was told what ran here
 
 
-def next_session(data: Path, identity: Identity) -> tuple[Identity, str]:
+def next_session(data: Path, identity: Identity, clock: HostClock | None = None) -> tuple[Identity, str]:
     """The name of this process's session, which sorts behind those of all earlier ones: the cluster knows by
     it which of two processes of an installation is the newer, in whatever order it hears of them.
 
     Numbers go by the wall clock, so that a data directory restored from a backup does not fall behind; where
     the clock was set back, by counting.
     """
-    identity = dataclasses.replace(identity, started=max(identity.started + 1, wall_ms()))
+    now_ms = (clock or HostClock()).wall_ms()
+    identity = dataclasses.replace(identity, started=max(identity.started + 1, now_ms))
     with contextlib.suppress(OSError):
         # A full disk must not keep an agent from reporting what ended; the clock alone is nearly as good.
         store(data, identity)

@@ -22,7 +22,7 @@ from agent.journal import Journal
 from agent.key import Keyless
 from agent.output import sweep
 from agent.recount import pages, pinned_to, refusal
-from agent.spooler_client import SpoolerClient, SpoolerUnavailable
+from agent.spool.client import SpoolerClient, SpoolerUnavailable
 from agent.trust import Trust
 from agent.worker import Worker
 from scheduler.protocol import VERSION, Hello, Message, Ran, Recount, Welcome, to_sign

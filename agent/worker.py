@@ -32,8 +32,8 @@ from agent.environment import task_environment
 from agent.executors import Start, executors
 from agent.journal import Journal
 from agent.output import read_output
-from agent.spool_wire import Command, Exit
-from agent.spooler_client import SpoolerClient, SpoolerState
+from agent.spool.client import SpoolerClient, SpoolerState
+from agent.spool.wire import Command, Exit
 from scheduler.protocol import (
     RUNNING_AFTER_MS,
     TAIL_FAILURE_BYTES,

@@ -145,7 +145,7 @@ class Node(Program):
 class Agent(Program):
     def spooler(self) -> int | None:
         """Pid of its spooler: the process of that module that names this agent's data directory."""
-        found = [pid for pid in processes_naming(str(self.data)) if " agent.spooler " in command_line(pid)]
+        found = [pid for pid in processes_naming(str(self.data)) if " agent.spool " in command_line(pid)]
         return found[0] if found else None
 
     def kill_spooler(self) -> None:

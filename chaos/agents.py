@@ -41,7 +41,7 @@ class Agent(Program):
     def spooler(self) -> int | None:
         """Pid of its spooler: the process of that module that names this agent's data directory."""
         for pid in processes_naming(f"{self.data}"):
-            if " agent.spooler " in command_line(pid):
+            if " agent.spool " in command_line(pid):
                 return pid
         return None
 

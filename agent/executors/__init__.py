@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Protocol
 
-from agent.spool_wire import Command, Exit
+from agent.spool.wire import Command, Exit
 from scheduler.protocol import Assign
 
 log = logging.getLogger("agent.executors")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from agent.clock import wall_ms
 from agent.executors import Host, Start
-from agent.spool_wire import Command, Exit
+from agent.spool.wire import Command, Exit
 
 
 class CommandExecutor:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from agent.clock import wall_ms
 from agent.executors import Host, Start
-from agent.spool_wire import Exit
+from agent.spool.wire import Exit
 
 
 class NoopExecutor:

@@ -85,7 +85,7 @@ class Host:
             pid = self.spooler_pid
         except (FileNotFoundError, ValueError):
             return
-        if pid and alive(pid) and b"agent.spooler" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        if pid and alive(pid) and b"agent.spool" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGCONT)
             os.kill(pid, signal.SIGTERM)
             deadline = time.monotonic() + DEADLINE_S

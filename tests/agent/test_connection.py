@@ -20,7 +20,7 @@ from agent.clock import NodeClock
 from agent.connection import Connection, _frames
 from agent.executors import Host as ExecutorHost
 from agent.executors import Start, executors
-from agent.spool_wire import Command, Exit
+from agent.spool.wire import Command, Exit
 from agent.trust import Trust
 from scheduler.protocol import (
     FRAME_BYTES_MAX,

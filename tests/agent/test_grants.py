@@ -12,8 +12,8 @@ from agent import worker as worker_module
 from agent.attempt import Held, Phase
 from agent.clock import NodeClock, boot_ms, wall_ms
 from agent.journal import Journal
-from agent.spool_wire import Exit
-from agent.spooler_client import SpoolerClient
+from agent.spool.client import SpoolerClient
+from agent.spool.wire import Exit
 from agent.worker import Worker
 from scheduler.protocol import GRANT_VALID_MS, Claim, Finished, Grant, Message, Refuse
 from tests.agent.fake_node import DEADLINE_S, assign

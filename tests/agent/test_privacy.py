@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agent import spool_wire
+from agent.spool import wire as spool_wire
 from scheduler.protocol import installation_of, to_sign
 from tests.agent.fake_node import FakeNode, shell
 from tests.agent.host import REPOSITORY, Host

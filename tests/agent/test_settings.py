@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent import identity
-from agent.clock import SAMPLES, NodeClock, boot_ms, wall_ms
+from agent.clock import SAMPLES, HostClock, NodeClock, boot_ms, wall_ms
 from agent.config import AgentConfig, ConfigError, load
 from agent.output import open_for_output, output_path, read_output, sweep
 
@@ -116,19 +116,17 @@ def test_every_setting_is_documented() -> None:
     assert [f.name for f in fields(AgentConfig) if f"| `{f.name}` |" not in text] == []
 
 
-def test_sessions_of_an_installation_sort_in_the_order_of_their_starts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sessions_of_an_installation_sort_in_the_order_of_their_starts(tmp_path: Path) -> None:
     sessions = [identity.next_session(tmp_path, identity.load(tmp_path)[0])[1]]
     # Also when the host's clock was set back a year.
-    monkeypatch.setattr(identity, "wall_ms", lambda: wall_ms() - 365 * 86_400_000)
-    sessions += [identity.next_session(tmp_path, identity.load(tmp_path)[0])[1] for _ in range(3)]
+    back = HostClock(wall_ms=lambda: wall_ms() - 365 * 86_400_000)
+    sessions += [identity.next_session(tmp_path, identity.load(tmp_path)[0], back)[1] for _ in range(3)]
     assert sessions == sorted(sessions)
     assert len(set(sessions)) == 4
     # And when the data directory is an old copy: the clock is right again.
-    monkeypatch.setattr(identity, "wall_ms", lambda: wall_ms() + 1_000)
+    later = HostClock(wall_ms=lambda: wall_ms() + 1_000)
     old = identity.Identity("installation")
-    assert identity.next_session(tmp_path, old)[1] > sessions[-1]
+    assert identity.next_session(tmp_path, old, later)[1] > sessions[-1]
 
 
 def test_a_token_is_no_flag_since_everybody_can_read_command_lines(

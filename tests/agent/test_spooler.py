@@ -15,10 +15,9 @@ from typing import Any
 
 import pytest
 
-from agent import spooler as spooler_module
-from agent.clock import boot_ms
-from agent.spool_wire import Command, Unpacker, pack
-from agent.spooler import Spooler, attempts_max
+from agent.clock import HostClock, boot_ms
+from agent.spool.server import Spooler, attempts_max
+from agent.spool.wire import Command, Unpacker, pack
 from tests.agent.fake_node import DEADLINE_S
 from tests.agent.host import REPOSITORY
 
@@ -34,7 +33,7 @@ class Spool:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [
-                *self._prefix, sys.executable, "-m", "agent.spooler", "--data", str(self.data),
+                *self._prefix, sys.executable, "-m", "agent.spool", "--data", str(self.data),
                 "--boot-id", "boot", "--installation", self.data.name, "--parent-pid", str(os.getpid()),
                 *self._options,
             ],
@@ -167,7 +166,7 @@ def test_a_new_connection_voids_what_the_old_one_left_unread(spool: Spool) -> No
     old.close()
 
 
-def test_a_lease_that_has_ended_is_not_revived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_that_has_ended_is_not_revived(tmp_path: Path) -> None:
     """The host slept past its end (epoll's clock stood still); the agent's renewal is read first."""
     numbers = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     handlers = {number: signal.getsignal(number) for number in numbers}
@@ -176,12 +175,14 @@ def test_a_lease_that_has_ended_is_not_revived(tmp_path: Path, monkeypatch: pyte
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
         listener.listen(1)
-        spooler = Spooler(tmp_path, "boot", tmp_path.name, listener, job_umask=0o022)
+        slept_ms = 0
+        clock = HostClock(boot_ms=lambda: boot_ms() + slept_ms)
+        spooler = Spooler(tmp_path, "boot", tmp_path.name, listener, job_umask=0o022, clock=clock)
         try:
             spooler._obey(["lease", boot_ms() + 20_000])
             spooler._obey(command(1, "sleep 60", kill_on_lease_end=True))
             spooler._obey(command(2, "sleep 60"))
-            monkeypatch.setattr(spooler_module, "boot_ms", lambda: boot_ms() + 25_000)
+            slept_ms = 25_000
             spooler._obey(["lease", boot_ms() + 60_000])
             assert {n: held.cause for n, held in spooler._running.items()} == {1: "gone", 2: ""}
         finally:

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from agent.survivors import _sessions_and_starts, kill_survivors, survivors
+from agent.spool.survivors import _sessions_and_starts, kill_survivors, survivors
 from tests.agent.fake_node import DEADLINE_S
 
 #: Its first thread ends, another one goes on writing: /proc calls such a process a zombie.

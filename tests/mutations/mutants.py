@@ -48,12 +48,13 @@ MUTANTS = (
         "double-spawn",
         (
             (
-                "agent.spooler",
+                "agent.spool.server",
                 "            spooled = Spooled("
-                "command, self._output, self._null, self._job_umask, self._job_files)\n",
-                "            Spooled(command, self._output, self._null, self._job_umask, self._job_files)\n"
+                "command, self._output, self._null, self._umask, self._job_files, self._clock)\n",
+                "            Spooled("
+                "command, self._output, self._null, self._umask, self._job_files, self._clock)\n"
                 "            spooled = Spooled("
-                "command, self._output, self._null, self._job_umask, self._job_files)\n",
+                "command, self._output, self._null, self._umask, self._job_files, self._clock)\n",
             ),
         ),
         QUIET,
@@ -165,7 +166,7 @@ MUTANTS = (
         "lease-ignored",
         (
             (
-                "agent.spooler",
+                "agent.spool.server",
                 "        return self._lease_until if ends else now + 1e9\n",
                 "        return now + 1e9\n",
             ),

@@ -64,6 +64,11 @@ class Exit:
     tail: bytes
     output_bytes: int
 
+    @classmethod
+    def unstarted(cls, attempt: int, reason: str, detail: str, *, at_ms: int) -> Exit:
+        """No process was made for it, and none will be."""
+        return cls(attempt, None, at_ms, None, None, reason, detail, b"", 0)
+
     def row(self) -> list[Any]:
         return [
             self.attempt, self.started_ms, self.finished_ms, self.exit_code, self.signal, self.reason,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.spool_wire import Command, Exit, Unpacker, pack
+from agent.spool.wire import Command, Exit, Unpacker, pack
 
 log = logging.getLogger("agent.spooler")
 _CONNECT_S = 10.0
@@ -173,12 +173,12 @@ class SpoolerClient:
 
     def _spawn(self) -> None:
         arguments = [
-            sys.executable, "-m", "agent.spooler", "--data", str(self._data), "--boot-id", self._boot_id,
+            sys.executable, "-m", "agent.spool", "--data", str(self._data), "--boot-id", self._boot_id,
             "--installation", self._installation, "--parent-pid", str(self._parent_pid),
         ]  # fmt: skip
         # Nothing of the agent's settings: a token may be among them, and the mark would make it a survivor.
         environment = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
-        packages = [str(Path(__file__).resolve().parent.parent), environment.get("PYTHONPATH", "")]
+        packages = [str(Path(__file__).resolve().parent.parent.parent), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, packages))
         with open(self._data / "spooler.log", "ab") as output:
             self._process = subprocess.Popen(

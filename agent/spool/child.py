@@ -23,9 +23,9 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent.clock import boot_ms, wall_ms
+from agent.clock import HostClock
 from agent.output import open_for_output
-from agent.spool_wire import Command, Exit
+from agent.spool.wire import Command, Exit
 
 TAIL_SUCCESS_BYTES = 2 << 10  #: as scheduler.protocol has them; not imported here: start-up
 TAIL_FAILURE_BYTES = 16 << 10
@@ -108,12 +108,22 @@ class Spooled:
     """A running attempt."""
 
     __slots__ = (
-        "_discarded", "_ended", "_output", "_root", "_size", "_tail", "_truncated", "attempt", "cause",
-        "command", "kill_at", "leave_until", "pid", "pipe", "started_boot_ms", "started_ms", "timeout_at",
+        "_clock", "_discarded", "_ended", "_output", "_root", "_size", "_tail", "_truncated", "attempt",
+        "cause", "command", "kill_at", "leave_until", "pid", "pipe", "started_boot_ms", "started_ms",
+        "timeout_at",
     )  # fmt: skip
 
-    def __init__(self, command: Command, root: Path, null: int, umask: int, files: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        command: Command,
+        root: Path,
+        null: int,
+        umask: int,
+        files: tuple[int, int],
+        clock: HostClock,
+    ) -> None:
         """Start it; raises StartFailed. `umask` and `files` (open ones, soft and hard) are the work's own."""
+        self._clock = clock
         self.attempt = command.attempt
         self.command = command
         self.cause = ""  #: why it is being ended: timeout | cancelled | gone
@@ -125,8 +135,8 @@ class Spooled:
         self._tail = bytearray()
         stdin = null
         self.pipe, write_end = os.pipe2(os.O_CLOEXEC)
-        self.started_ms = wall_ms()
-        self.started_boot_ms = boot_ms()
+        self.started_ms = self._clock.wall_ms()
+        self.started_boot_ms = self._clock.boot_ms()
         try:
             if command.stdin is not None:
                 stdin = os.memfd_create("stdin", os.MFD_CLOEXEC)
@@ -203,7 +213,7 @@ class Spooled:
         if self.cause:
             return
         self.cause = cause
-        self.kill_at = boot_ms() + grace_ms
+        self.kill_at = self._clock.boot_ms() + grace_ms
         self.timeout_at = None
         self.signal_group(signal.SIGTERM)
 
@@ -213,9 +223,9 @@ class Spooled:
 
     def exited(self, status: int, *, by_signal: bool) -> None:
         """The first process is gone and reaped: the attempt's end, once the group has ended too."""
-        self._ended = (status, by_signal, wall_ms())
+        self._ended = (status, by_signal, self._clock.wall_ms())
         self.timeout_at = self.kill_at = None
-        self.leave_until = 0.0 if self.cause else boot_ms() + LEAVING_MS
+        self.leave_until = 0.0 if self.cause else self._clock.boot_ms() + LEAVING_MS
 
     def left(self, now_boot_ms: float) -> bool:
         """After `exited`: whether the group has ended, which is seen to once its time is over."""

@@ -10,21 +10,18 @@
    dead, and a start that is acted on after the state was told would be one too many.
 5. Descriptors never run out: of what the host allows, each attempt has its own and some are kept back. One
    more than that is not started, with words; an agent that comes back is always let in.
-6. One thread, no asyncio, few imports: `python -m agent.spooler --data DIR …` is up in some 30 ms.
+6. One thread, no asyncio, few imports: `python -m agent.spool --data DIR …` is up in some 30 ms.
 
 Durations are CLOCK_BOOTTIME; a wait is at most a second while any runs: epoll's clock stands still in sleep.
 """
 
 from __future__ import annotations
 
-import argparse
-import fcntl
 import os
 import resource
 import select
 import signal
 import socket
-import sys
 import time
 from collections import OrderedDict
 from pathlib import Path
@@ -32,12 +29,11 @@ from typing import Any
 
 import msgpack
 
-from agent.clock import boot_ms, wall_ms
-from agent.privacy import keep_private
+from agent.clock import HostClock
 from agent.records import DiskFull, RecordFile, frame
-from agent.spool_wire import Command, Exit, Unpacker, is_ours, pack
-from agent.spooled import Spooled, StartFailed
-from agent.survivors import FENCE, kill_survivors
+from agent.spool.child import Spooled, StartFailed
+from agent.spool.survivors import FENCE, kill_survivors
+from agent.spool.wire import Command, Exit, Unpacker, is_ours, pack
 
 IDLE_MS = 30_000  #: without an agent and without work it ends; the next agent starts another
 PARENT_GONE_GRACE_MS = 1_000
@@ -65,9 +61,11 @@ class Spooler:
         *,
         job_umask: int,
         idle_ms: float = IDLE_MS,
+        clock: HostClock | None = None,
     ) -> None:
+        self._clock = clock or HostClock()
         self._idle_ms = idle_ms
-        self._job_umask = job_umask
+        self._umask = job_umask
         self._files, self._job_files = _more_files()
         self._output = data / "output"
         self._boot_id = boot_id
@@ -91,7 +89,7 @@ class Spooler:
         self._doomed: set[str] | None = set()  #: whose processes end with the spooler; None: everybody's
         self._end_by: float | None = None
         self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        self._idle_since = boot_ms()
+        self._idle_since = self._clock.boot_ms()
         self._poll = select.epoll()
         self._poll.register(listener.fileno(), select.EPOLLIN)
         self._wake, wake_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -130,7 +128,8 @@ class Spooler:
             kill_survivors(sessions, self._installation, set(fences.values()))
         for attempt, (_, started_ms, _, boot) in starts.items():
             why = "its spooler died" if boot == self._boot_id else "the host was started again"
-            self._exits[attempt] = Exit(attempt, started_ms, wall_ms(), None, None, "gone", why, b"", 0)
+            at_ms = self._clock.wall_ms()
+            self._exits[attempt] = Exit(attempt, started_ms, at_ms, None, None, "gone", why, b"", 0)
         self._compact()
 
     def _compact(self) -> None:
@@ -169,14 +168,14 @@ class Spooler:
         self._stopping = True
         if self._doomed is not None:
             self._doomed |= {s.command.environment.get(FENCE, "") for s in self._running.values()}
-        self._end_by = boot_ms() + grace_ms
+        self._end_by = self._clock.boot_ms() + grace_ms
         for spooled in self._running.values():
             spooled.stop("gone", grace_ms)
 
     def run(self) -> None:
         while not (self._stopping and not self._running):
             idle = not self._running and self._connection is None
-            if idle and boot_ms() - self._idle_since > self._idle_ms:
+            if idle and self._clock.boot_ms() - self._idle_since > self._idle_ms:
                 break
             for handle, events in self._poll.poll(self._timeout_s()):
                 self._handle(handle, events)
@@ -191,7 +190,7 @@ class Spooler:
         if self._records:
             return 0.5  # the disk was full: try again
         if self._running:
-            now = boot_ms()
+            now = self._clock.boot_ms()
             nearest = min(
                 min(s.kill_at or now + 1e9, s.timeout_at or now + 1e9, self._lease_of(s, now))
                 for s in self._running.values()
@@ -256,7 +255,7 @@ class Spooler:
             self._connection.close()
             self._connection = None
             self._outgoing.clear()
-        self._idle_since = boot_ms()
+        self._idle_since = self._clock.boot_ms()
 
     def _tell(self, message: list[Any]) -> None:
         if self._connection is not None:
@@ -320,23 +319,23 @@ class Spooler:
         self._seen[attempt] = None
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
-        if boot_ms() > command.valid_until_boot_ms:
-            self._ended(_unstarted(attempt, "gone", "the grant was void before the start"))
+        if self._clock.boot_ms() > command.valid_until_boot_ms:
+            self._unstarted(attempt, "gone", "the grant was void before the start")
             return
         if len(self._running) >= attempts_max(self._files):
             why = f"{len(self._running)} attempts run, {self._files} open files (ulimit -n) allow no more"
-            self._ended(_unstarted(attempt, "start_failed", f"the agent's host: {why}"))
+            self._unstarted(attempt, "start_failed", f"the agent's host: {why}")
             return
         self._records.append(_packed(_about(command)))
         self._write_records()
         try:
-            spooled = Spooled(command, self._output, self._null, self._job_umask, self._job_files)
+            spooled = Spooled(command, self._output, self._null, self._umask, self._job_files, self._clock)
         except StartFailed as error:
-            self._ended(_unstarted(attempt, "start_failed", str(error)))
+            self._unstarted(attempt, "start_failed", str(error))
             return
         except Exception as error:
             # No descriptors, no memory, or work that nobody thought of: it must not end the others.
-            self._ended(_unstarted(attempt, "start_failed", f"the agent's host: {error}"))
+            self._unstarted(attempt, "start_failed", f"the agent's host: {error}")
             return
         self._running[attempt] = self._by_pid[spooled.pid] = self._by_pipe[spooled.pipe] = spooled
         self._poll.register(spooled.pipe, select.EPOLLIN)
@@ -363,7 +362,7 @@ class Spooler:
 
     def _let_leave(self) -> None:
         """Attempts whose first process has ended end with their group."""
-        now = boot_ms()
+        now = self._clock.boot_ms()
         over = [spooled for spooled in self._leaving if spooled.left(now)]
         for spooled in over:
             if spooled.pipe >= 0:
@@ -374,13 +373,16 @@ class Spooler:
             del self._running[spooled.attempt]
         self._idle_since = now
 
+    def _unstarted(self, attempt: int, reason: str, detail: str) -> None:
+        self._ended(Exit.unstarted(attempt, reason, detail, at_ms=self._clock.wall_ms()))
+
     def _ended(self, ended: Exit) -> None:
         self._exits[ended.attempt] = ended
         self._records.append(_packed(["exit", *ended.row()]))
         self._unsynced.append(ended)
 
     def _deadlines(self) -> None:
-        now = boot_ms()
+        now = self._clock.boot_ms()
         for spooled in self._running.values():
             if spooled.timeout_at is not None and now >= spooled.timeout_at:
                 spooled.stop("timeout", spooled.command.grace_ms)
@@ -443,47 +445,3 @@ def _about(command: Command) -> list[Any]:
 def _packed(row: list[Any]) -> bytes:
     packed: bytes = msgpack.packb(row, use_bin_type=True, unicode_errors="surrogateescape")
     return packed
-
-
-def _unstarted(attempt: int, reason: str, detail: str) -> Exit:
-    return Exit(attempt, None, wall_ms(), None, None, reason, detail, b"", 0)
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m agent.spooler")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--boot-id", required=True)
-    parser.add_argument("--installation", required=True)
-    parser.add_argument("--parent-pid", type=int, default=0)
-    parser.add_argument("--idle-ms", type=float, default=IDLE_MS)
-    options = parser.parse_args()
-    job_umask = keep_private()
-    lock = os.open(options.data / "spooler.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return 0  # there is one already
-    os.ftruncate(lock, 0)
-    os.write(lock, str(os.getpid()).encode())
-    os.chdir("/")
-    path = options.data / "spooler.socket"
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # Through /proc/self/fd: a data directory may be longer than the 107 bytes of a socket's address.
-    folder = os.open(options.data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    listener.bind(f"/proc/self/fd/{folder}/spooler.socket")
-    spooler = Spooler(
-        options.data, options.boot_id, options.installation, listener,
-        job_umask=job_umask, idle_ms=options.idle_ms,
-    )  # fmt: skip
-    listener.listen(8)
-    listener.setblocking(False)
-    if options.parent_pid:
-        spooler.watch_parent(options.parent_pid)
-    spooler.run()
-    path.unlink(missing_ok=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
