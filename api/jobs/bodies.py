@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from api import access
 from api.call import Call, json_type, parse_json, refuse_half_pairs
 from api.problems import FieldError, Problem, from_job_problems
 from scheduler.model import Job, JobError, parse_job
+from scheduler.model.parse import spent_problem
 from scheduler.model.server_facts import definition_of
-from scheduler.store import pages
 
 JSON_TYPES = frozenset({"", "application/json", "text/json", "application/x-www-form-urlencoded"})
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
@@ -57,6 +56,20 @@ def one_document(call: Call) -> dict[str, Any]:
     return found[0]
 
 
+def need_unspent(
+    given: list[Any], jobs: list[Job], places: object, now_ms: int, *, prefix: bool
+) -> None:
+    """Raises the Problem of the triggers at these (job, trigger), which are new and fire only in the past.
+    `given`: the documents of the jobs; `prefix`: pointers name the job."""
+    problems = []
+    for number, trigger in places if isinstance(places, list | tuple) else ():
+        listed = isinstance(definition_of(given[number]).get("triggers"), list)
+        problem = spent_problem(jobs[number], trigger, now_ms, listed=listed)
+        problems.append(problem.below(f"/jobs/{number}") if prefix else problem)
+    if problems:
+        raise from_job_problems(problems, what="apply" if prefix else "the job")
+
+
 def to_job(call: Call, document: dict[str, Any], *, name: str | None = None) -> Job:
     """The job of this document; `name` (from the path) must be its own, or is filled in."""
     data = definition_of(document)
@@ -73,38 +86,14 @@ def to_job(call: Call, document: dict[str, Any], *, name: str | None = None) -> 
         detail = f"the body's namespace is {data['namespace'][:100]!r}, the query's {asked[:100]!r}"
         raise Problem("validation", detail, errors=[FieldError("/namespace", detail)])
     try:
-        return parse_now(call, data, call.scheduler.now_ms())
+        return parse_writable(call, data)
     except JobError as error:
         raise from_job_problems(error.problems) from None
 
 
-def parse_now(call: Call, data: object, now_ms: int) -> Job:
-    """The job of this document, if the caller may write it, and it may be written now. Raises JobError,
-    and Problem where the caller may not.
-
-    A new trigger must have a tick to come. One that the stored job has already may lie in the past: whoever
-    reads a job whose `at` is over and sends it back has made no mistake.
-    """
-    format = call.scheduler.status().format
-    try:
-        job = parse_job(data, namespace_default=call.namespace, now_ms=now_ms, format=format)
-        call.need(access.EDIT, namespace=job.namespace)
-        return job
-    except JobError as refusal:
-        if not all(problem.pointer.startswith("/triggers") for problem in refusal.problems):
-            raise
-        try:
-            job = parse_job(data, namespace_default=call.namespace, format=format)
-        except JobError:
-            raise refusal from None
-        call.need(access.EDIT, namespace=job.namespace)
-        with call.scheduler.read() as store:
-            row = pages.job(store, job.namespace, job.name)
-        known = [] if row is None else json.loads(row.spec)["triggers"]
-        shape = job.public()
-        new = [trigger for trigger in shape["triggers"] if trigger not in known]
-        try:
-            parse_job({**shape, "triggers": new}, now_ms=now_ms)
-        except JobError:
-            raise refusal from None
-        return job
+def parse_writable(call: Call, data: object) -> Job:
+    """The job of this document, if the caller may write it. Raises JobError, and Problem where the caller may
+    not. Whether a trigger comes at all is judged with what the job has already (`need_unspent`)."""
+    job = parse_job(data, namespace_default=call.namespace, format=call.scheduler.status().format)
+    call.need(access.EDIT, namespace=job.namespace)
+    return job

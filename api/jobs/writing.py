@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api import access
 from api.call import Call, json_response
-from api.jobs.bodies import one_document, to_job
+from api.jobs.bodies import need_unspent, one_document, to_job
 from api.jobs.reading import gone_job_document, job_documents, new_job_document
 from api.outcomes import expect_ok, need_proposable
 from api.parameters import need_known
@@ -20,6 +20,7 @@ from api.problems import Problem
 from api.services import Services
 from api.threads import beside, judge_body, write_of
 from scheduler.commands import PutJobs
+from scheduler.machine.spent import spent
 from scheduler.model import Job, canonical, seed
 from scheduler.store import pages
 
@@ -54,7 +55,7 @@ async def put_job(services: Services, call: Call, name: str) -> Response:
         with services.scheduler.read() as store:
             find_for_change(pages.job(store, job.namespace, name), name)
     if call.flag("dry_run"):
-        return dry_run(services, call, job, if_revision)
+        return await dry_run(services, call, job, if_revision)
     return await write_job(services, call, job, if_revision)
 
 
@@ -70,6 +71,8 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     (made,), after_ms = command.jobs, command.after_ms
     async with write_of(len(made.spec)):
         outcome = await scheduler.propose(command)
+    if outcome.code == "past":
+        await _refuse_spent(call, job, (outcome.value or {}).get("triggers"), after_ms)
     hint = "PUT /v1/jobs/{name} changes a job; delete it first to make another." if if_revision == 0 else ""
     result = first_of(expect_ok(outcome, what=f"job {job.name}", hint=hint))
     created = bool(result.get("created"))
@@ -107,18 +110,26 @@ def first_of(value: dict[str, object]) -> dict[str, Any]:
     return value
 
 
-def dry_run(services: Services, call: Call, job: Job, if_revision: int | None) -> Response:
+async def _refuse_spent(call: Call, job: Job, places: object, now_ms: int) -> None:
+    given = await judge_body(len(call.body), lambda: one_document(call))
+    need_unspent([given], [job], places, now_ms, prefix=False)
+
+
+async def dry_run(services: Services, call: Call, job: Job, if_revision: int | None) -> Response:
     """What a put would do, from the state as it is here."""
     command = _command(call, job, if_revision)
     spec = command.jobs[0].spec
     with services.scheduler.read() as store:
         need_proposable(command, what=f"job {job.name}", store=store)
         row = pages.job(store, job.namespace, job.name)
+        over = spent(store, command.jobs[0], None if row is None else row.id, command.after_ms)
     if if_revision == 0 and row is not None:
         raise Problem("exists", f"there is a job {job.name!r} already", extra={"dry_run": True})
     if if_revision and (row is None or row.revision != if_revision):
         found = "none" if row is None else str(row.revision)
         raise Problem("revision-mismatch", f"revision {if_revision} was expected, found {found}")
+    if over:
+        await _refuse_spent(call, job, [[0, place] for place in over], command.after_ms)
     same = row is not None and bytes(row.spec) == spec
     change = "created" if row is None else "unchanged" if same else "changed"
     document = {"dry_run": True, "name": job.name, "namespace": job.namespace, "change": change}

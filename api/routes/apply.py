@@ -9,12 +9,13 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import Call, call_of, json_response, json_type
-from api.jobs.bodies import documents, parse_now
+from api.jobs.bodies import documents, need_unspent, parse_writable
 from api.outcomes import expect_ok, need_proposable
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, write_of
 from scheduler.commands import JobSeed, PutJobs
+from scheduler.machine.spent import spent
 from scheduler.model import Job, JobError, seed
 from scheduler.model.server_facts import definition_of
 from scheduler.store import pages
@@ -35,15 +36,18 @@ async def apply_jobs(request: Request) -> Response:
     size = len(call.body)
     given, dry, source = await judge_body(size, lambda: _content(call))
     now_ms = services.scheduler.now_ms()
-    seeds = await judge_body(size, lambda: _seeds(call, given, now_ms))
-    diff = await in_thread(_diff, services, seeds)
+    jobs, seeds = await judge_body(size, lambda: _seeds(call, given, now_ms))
+    diff, over = await in_thread(_diff, services, seeds, now_ms)
     key, body = call.idempotency()
     command = PutJobs(tuple(seeds), now_ms, call.actor, key, body, source)
     if dry:
+        need_unspent(given, jobs, over, now_ms, prefix=True)
         await in_thread(_need_proposable, services, command)
         return json_response({"dry_run": True, **diff})
     async with write_of(sum(len(seed.spec) for seed in seeds)):
         outcome = await services.scheduler.propose(command, timeout_s=30.0)
+    if outcome.code == "past":
+        need_unspent(given, jobs, (outcome.value or {}).get("triggers"), now_ms, prefix=True)
     value = expect_ok(outcome, what="apply")
     return json_response({"dry_run": False, **_committed(value, diff)})
 
@@ -93,8 +97,9 @@ def _content(call: Call) -> tuple[list[Any], bool, str]:
     return given, dry, source
 
 
-def _seeds(call: Call, given: list[Any], now_ms: int) -> list[JobSeed]:
+def _seeds(call: Call, given: list[Any], now_ms: int) -> tuple[list[Job], list[JobSeed]]:
     format = call.scheduler.status().format
+    jobs: list[Job] = []
     seeds: list[JobSeed] = []
     names: dict[tuple[str, str], int] = {}
     errors: list[Any] = []
@@ -102,7 +107,7 @@ def _seeds(call: Call, given: list[Any], now_ms: int) -> list[JobSeed]:
         try:
             if isinstance(data, dict):
                 data = definition_of(data)
-            job: Job = parse_now(call, data, now_ms)
+            job: Job = parse_writable(call, data)
         except JobError as error:
             errors += [problem.below(f"/jobs/{position}") for problem in error.problems]
             if len(errors) > ERRORS_MAX:
@@ -112,16 +117,21 @@ def _seeds(call: Call, given: list[Any], now_ms: int) -> list[JobSeed]:
         if first != position:
             detail = f"{job.namespace}/{job.name} is in it twice: also as number {first}"
             errors.append(FieldError(f"/jobs/{position}/job", detail))
+        jobs.append(job)
         seeds.append(seed(job, now_ms, format=format))
     if errors:
         raise from_job_problems(errors[:ERRORS_MAX], what="apply")
-    return seeds
+    return jobs, seeds
 
 
-def _diff(services: Services, seeds: list[JobSeed]) -> dict[str, list[dict[str, Any]]]:
+def _diff(
+    services: Services, seeds: list[JobSeed], now_ms: int
+) -> tuple[dict[str, list[dict[str, Any]]], list[list[int]]]:
+    """What would become of each, and the (job, trigger) that would be refused."""
+    over: list[list[int]] = []
     diff: dict[str, list[dict[str, Any]]] = {"created": [], "changed": [], "unchanged": []}
     with services.scheduler.read() as store:
-        for job in seeds:
+        for place, job in enumerate(seeds):
             row = pages.job(store, job.namespace, job.name)
             kind = "created" if row is None else "unchanged" if bytes(row.spec) == job.spec else "changed"
             entry = {
@@ -130,7 +140,8 @@ def _diff(services: Services, seeds: list[JobSeed]) -> dict[str, list[dict[str, 
                 "revision": None if row is None else row.revision,
             }
             diff[kind].append(entry)
-    return diff
+            over += [[place, each] for each in spent(store, job, None if row is None else row.id, now_ms)]
+    return diff, over[:ERRORS_MAX]
 
 
 def _committed(value: dict[str, object], diff: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:

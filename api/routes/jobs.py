@@ -53,7 +53,7 @@ async def create_job(request: Request) -> Response:
     call.need(access.EDIT, namespace=access.Reach.ANY)
     job = await judge_body(len(call.body), lambda: to_job(call, one_document(call)))
     if call.flag("dry_run"):
-        return writing.dry_run(services, call, job, 0)
+        return await writing.dry_run(services, call, job, 0)
     return await writing.write_job(services, call, job, 0)
 
 

@@ -23,6 +23,7 @@ from scheduler.commands import DeleteJob, JobSeed, Outcome, PauseJob, PutJobs, R
 from scheduler.machine import runs, tick_limits
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.graphs import KEPT_FROM_TASKS
+from scheduler.machine.spent import spent
 from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.store import asked as asked_rows
 from scheduler.store import jobs as job_rows
@@ -34,6 +35,7 @@ from scheduler.store.triggers import Trigger
 JOBS_MAX = 1_000
 ACTIVE_RUNS_CANCELLED_MAX = 1_000
 SHARE_MAX = 63
+SPENT_TOLD_MAX = 200
 
 
 class _Judged(NamedTuple):
@@ -49,8 +51,9 @@ def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
     if len(command.jobs) > JOBS_MAX:
         return refused("limit", f"{len(command.jobs)} jobs in one command, at most {JOBS_MAX}")
     judged: list[_Judged] = []
+    over: list[list[object]] = []
     names: dict[tuple[str, str], None] = {}
-    for seed in command.jobs:
+    for place, seed in enumerate(command.jobs):
         if (seed.namespace, seed.name) in names:
             return refused("invalid", f"{seed.namespace}/{seed.name} twice in one command", name=seed.name)
         names[seed.namespace, seed.name] = None
@@ -58,6 +61,11 @@ def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
         if isinstance(verdict, Outcome):
             return verdict
         judged.append(verdict)
+        if not verdict.is_same:
+            over += [[place, each] for each in _spent(ctx, command, verdict)]
+    if over:
+        said = f"{len(over)} new triggers fire only in the past, or never"
+        return refused("past", said, triggers=over[:SPENT_TOLD_MAX])
     if too_many := tick_limits.judge(ctx.store, [each.seed for each in judged if not each.is_same]):
         return too_many
     return done(jobs=[_put(ctx, command, each) for each in judged])
@@ -88,6 +96,16 @@ def _judge(ctx: Context, seed: JobSeed) -> _Judged | Outcome:
         return refused("invalid", f"{where}: two triggers of one key, or no task", name=seed.name)
     large = compiled if len(compiled.tasks) >= KEPT_FROM_TASKS else None
     return _Judged(seed, job, compiled.labels, compiled.retention_runs, large=large)
+
+
+def _spent(ctx: Context, command: PutJobs, judged: _Judged) -> list[int]:
+    """The places of triggers that would be passed over in silence."""
+    if judged.job is None:
+        return spent(ctx.store, judged.seed, None, command.after_ms)
+    # Not later than the instant from which what the edit changes will count.
+    live = trigger_rows.live(ctx.store, judged.job.id)
+    decided = [trigger_rows.last_decided(ctx.store, trigger.id) or 0 for trigger in live]
+    return spent(ctx.store, judged.seed, judged.job.id, max(ctx.stamp_ms, *decided, 0))
 
 
 def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:

@@ -106,12 +106,10 @@ def load_yaml(
         raise _fault(filename, line, column, what) from error
 
 
-def parse_document(
-    document: Document, *, namespace_default: str = "default", now_ms: int | None = None
-) -> Job:
+def parse_document(document: Document, *, namespace_default: str = "default") -> Job:
     """As `parse_job`; the problems name file:line:column."""
     try:
-        return parse_job(document.data, namespace_default=namespace_default, now_ms=now_ms)
+        return parse_job(document.data, namespace_default=namespace_default)
     except JobError as error:
         placed = (replace(problem, where=document.where(problem.pointer)) for problem in error.problems)
         raise JobError(tuple(placed)) from None

@@ -67,13 +67,12 @@ def parse_job(
     data: object,
     *,
     namespace_default: str = "default",
-    now_ms: int | None = None,
     format: int | None = None,
 ) -> Job:
     """The job that `data` describes; raises JobError with all its problems.
 
-    With `now_ms`, a trigger that fires only in the past is refused too (not when stored bytes are read back);
-    with the state's `format`, what needs a newer one.
+    With the state's `format`, what needs a newer one is refused too. Nothing here knows the time: a new
+    trigger that fires only in the past is refused by the state, which knows which are new (`machine.spent`).
     """
     check_bounds(data)
     if not isinstance(data, dict):
@@ -82,7 +81,7 @@ def parse_job(
     check_parts(shape, short=short)
     job: Job | None = None
     try:
-        job = Job.model_validate(shape, context={"now_ms": now_ms})
+        job = Job.model_validate(shape)
     except ValidationError as error:
         found = error.errors(include_url=False)
         problems += [_translated(detail, short, data) for detail in found[: PROBLEMS_MAX + 1]]
@@ -318,6 +317,13 @@ def _param_problems(params: dict[Any, Any], triggered: bool) -> list[Problem]:
             detail = f"{name} is required, but a tick of a trigger gives none"
             problems.append(Problem(pointer, detail, "give it a default, or remove the triggers"))
     return problems
+
+
+def spent_problem(job: Job, place: int, now_ms: int, *, listed: bool) -> Problem:
+    """What the state says of a new trigger without an instant after `now_ms`. `listed`: they are a list."""
+    field, detail, hint = job.triggers[place].why_spent(job.namespace, job.name, now_ms)
+    parts: list[str | int] = ["triggers", *([place] if listed else []), *([field] if field else [])]
+    return Problem(pointer_of(*parts), detail, hint)
 
 
 def _repeated_triggers(job: Job, data: dict[Any, Any]) -> list[Problem]:

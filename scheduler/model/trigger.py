@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from scheduler.model.fields import DurationMs, InstantMs, Model, Name, problem
 from scheduler.model.quantities import format_duration, format_instant
@@ -59,18 +59,6 @@ class Trigger(Model):
                 raise problem(f"{value[:80]!r}: {reason}")
         return value
 
-    @field_validator("at_ms")
-    @classmethod
-    def _at(cls, value: int | None, info: ValidationInfo) -> int | None:
-        """In the past only where the context tells the time: stored jobs are read back without it."""
-        now_ms = (info.context or {}).get("now_ms")
-        if value is not None and now_ms is not None and value <= now_ms:
-            raise problem(
-                f"{format_instant(value)} is in the past: it is {format_instant(now_ms)}",
-                "give a later instant, or remove the trigger",
-            )
-        return value
-
     @field_validator("every_ms")
     @classmethod
     def _every(cls, value: int | None) -> int | None:
@@ -91,7 +79,7 @@ class Trigger(Model):
         return value
 
     @model_validator(mode="after")
-    def _one_kind(self, info: ValidationInfo) -> Self:
+    def _one_kind(self) -> Self:
         values = (self.cron, self.every_ms, self.at_ms)
         given = [kind for kind, value in zip(KINDS, values, strict=True) if value is not None]
         if len(given) != 1:
@@ -101,11 +89,6 @@ class Trigger(Model):
             raise problem(f"tz and dst are for cron triggers, not for `{given[0]}`", "remove them")
         if self.every_ms is None and self.start_ms is not None:
             raise problem(f"start is for `every` triggers, not for `{given[0]}`", "remove it")
-        now_ms = (info.context or {}).get("now_ms")
-        if self.dst == "skip" and now_ms is not None:
-            reason = never_reason(self.spec("any", "seed"), now_ms)
-            if reason is not None:
-                raise problem(f"{(self.cron or '')[:80]!r} with dst: skip: {reason}", "use dst: cron")
         return self
 
     def schedule_fields(self) -> dict[str, str]:
@@ -116,6 +99,16 @@ class Trigger(Model):
             start = {} if self.start_ms is None else {"start": format_instant(self.start_ms)}
             return {"every": format_duration(self.every_ms), **start}
         return {"at": format_instant(self.at_ms or 0)}
+
+    def why_spent(self, namespace: str, job: str, now_ms: int) -> tuple[str, str, str]:
+        """Where (its field), why and with which way out this trigger fires at no instant after `now_ms`."""
+        if self.at_ms is not None:
+            detail = f"{format_instant(self.at_ms)} is in the past: it is {format_instant(now_ms)}"
+            return "at", detail, "give a later instant, or remove the trigger"
+        reason = never_reason(self.spec(namespace, job), now_ms) or "it never fires"
+        if self.dst == "skip":
+            return "", f"{(self.cron or '')[:80]!r} with dst: skip: {reason}", "use dst: cron"
+        return "", reason, "remove the trigger"
 
     @property
     def key(self) -> str:

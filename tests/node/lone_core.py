@@ -47,7 +47,7 @@ class Alone:
     def put_job(self, name: str) -> None:
         before = self.index
         self.proposed += 1
-        put = PutJobs((seed(parse_job(job(name), now_ms=START_MS), START_MS),), START_MS)
+        put = PutJobs((seed(parse_job(job(name)), START_MS),), START_MS)
         frame = codec.Frame("a-front", self.proposed, self.proposed, (codec.encode_command(put),))
         self.until(lambda: self.core._consensus.propose(codec.encode_frame(frame)))
         self.until(lambda: self.index > before)

@@ -278,7 +278,7 @@ def test_recover_applies_what_the_log_holds_behind_the_state(
     before = state_in(data)
     journal = Journal(FileDisk(data / "log"))
     for number, name in enumerate(("first", "second"), 1):
-        put = PutJobs((seed(parse_job(job(name), now_ms=START_MS), START_MS),), START_MS)
+        put = PutJobs((seed(parse_job(job(name)), START_MS),), START_MS)
         frame = codec.encode_frame(codec.Frame("front", number, number, (codec.encode_command(put),)))
         entry = bytes([raft.REGULAR]) + pack_entry(START_MS, [frame])
         journal.append(entry, before.raft_index + number, before.raft_term + 1)

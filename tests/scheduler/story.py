@@ -109,7 +109,7 @@ class Story:
 
     def put(self, *documents: dict[str, Any], after_ms: int | None = None, **fields: Any) -> list[Any]:
         after_ms = self.now_ms if after_ms is None else after_ms
-        seeds = tuple(seed(parse_job(document, now_ms=after_ms), after_ms) for document in documents)
+        seeds = tuple(seed(parse_job(document), after_ms) for document in documents)
         outcome = self.one(c.PutJobs(seeds, after_ms, **fields))
         assert outcome.ok, outcome
         assert outcome.value is not None

@@ -273,3 +273,67 @@ def test_a_job_deleted_and_put_again_does_not_repeat_a_tick_that_was_fired_ahead
     story.now_ms = tick_ms + 30_000
     story.settle()
     assert story.ledger() == [(60, 1, "ran", "")]
+
+
+ONCE = {"at": "2027-01-15T08:05:00Z", "id": "once"}  # five minutes after the start
+
+
+def test_a_job_whose_one_instant_is_over_may_be_put_again_and_edited(story: Story) -> None:
+    story.connect()
+    story.put(job(trigger=ONCE))
+    story.now_ms += 600_000
+    story.settle()
+    (same,) = story.put(job(trigger=ONCE))
+    assert (same["revision"], same["changed"]) == (1, False)
+    (edited,) = story.put(job(trigger=[ONCE, MINUTELY], description="new"), job("other", trigger=HOURLY))[:1]
+    assert (edited["revision"], edited["changed"]) == (2, True)
+    # A jitter is no instant; nothing runs again.
+    story.put(job(trigger={**ONCE, "jitter": "10s"}))
+    story.settle()
+    assert story.runs() == [("catchup", "succeeded")]
+    assert verify(story.store, START_MS, story.now_ms, now_ms=story.now_ms).ok
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        {"at": "2027-01-15T08:04:00Z", "id": "once"},  # another instant
+        {**ONCE, "id": "another"},
+        [ONCE, {**ONCE, "id": "second"}],
+    ],
+)
+def test_a_new_instant_in_the_past_is_refused_with_all_that_came_along(story: Story, trigger: object) -> None:
+    story.put(job(trigger=ONCE))
+    story.now_ms += 600_000
+    good = seed(parse_job(job("good")), story.now_ms)
+    past = seed(parse_job(job(trigger=trigger)), story.now_ms)
+    outcome = story.one(c.PutJobs((good, past), story.now_ms))
+    place = 1 if isinstance(trigger, list) else 0
+    assert (outcome.code, outcome.value) == ("past", {"triggers": [[1, place]]})
+    assert job_rows.find(story.store, "default", "good") is None
+
+
+def test_what_a_deleted_job_or_an_older_revision_had_is_new(story: Story) -> None:
+    story.put(job(trigger=ONCE))
+    story.put(job(trigger={**ONCE, "at": "2027-01-15T08:06:00Z"}))
+    story.now_ms += 600_000
+    old = seed(parse_job(job(trigger=ONCE)), story.now_ms)
+    assert story.one(c.PutJobs((old,), story.now_ms)).code == "past"
+    story.tell_ok(c.DeleteJob("default", "j"))
+    again = seed(parse_job(job(trigger={**ONCE, "at": "2027-01-15T08:06:00Z"})), story.now_ms)
+    assert story.one(c.PutJobs((again,), story.now_ms)).code == "past"
+
+
+def test_a_cron_that_never_comes_again_is_refused_only_when_it_is_new(story: Story) -> None:
+    gap_only = {"cron": "30 2 * 3 0L", "tz": "Europe/Berlin", "dst": "skip", "id": "gap"}
+    new = seed(parse_job(job(trigger=gap_only)), START_MS)
+    assert story.one(c.PutJobs((new,), START_MS)).code == "past"
+
+
+def test_an_edit_to_an_instant_that_the_stamp_has_passed_is_refused(story: Story) -> None:
+    # Given a proposer whose clock is behind: what it takes for the future would be passed over in silence.
+    story.put(job(trigger=MINUTELY))
+    story.now_ms += 1_000
+    late = seed(parse_job(job(trigger={"at": "2027-01-15T08:00:00.800Z"})), story.now_ms - 500)
+    assert late.triggers[0].first_due_ms is not None
+    assert story.one(c.PutJobs((late,), story.now_ms - 500)).code == "past"

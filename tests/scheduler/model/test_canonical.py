@@ -154,7 +154,7 @@ def test_bytes_that_are_no_canonical_job_are_refused(spec: bytes) -> None:
 
 
 def test_the_seed_carries_self_contained_triggers() -> None:
-    job = parse_job(FULL, now_ms=AFTER_MS)
+    job = parse_job(FULL)
     seeded = seed(job, AFTER_MS, if_revision=4)
     assert (seeded.namespace, seeded.name, seeded.if_revision) == ("finance", "nightly-report", 4)
     assert seeded.spec == canonical(job)

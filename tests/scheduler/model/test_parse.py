@@ -10,13 +10,11 @@ from scheduler.model import JobError, parse_job
 from scheduler.model.bounds import VALUES_MAX
 from scheduler.model.parse import PLANNED, field_names
 
-NOW_MS = 1_796_000_000_000  # 2026-11-30T00:53:20Z
-
 
 def problems(data: object) -> dict[str, str]:
     """Pointer to "detail | hint" of everything that is wrong with `data`."""
     with pytest.raises(JobError) as caught:
-        parse_job(data, now_ms=NOW_MS)
+        parse_job(data)
     return {p.pointer: f"{p.detail} | {p.hint}" for p in caught.value.problems}
 
 
@@ -41,8 +39,6 @@ def job(**fields: Any) -> dict[str, Any]:
         ({"cron": 5}, "/triggers/cron", "must be text, not a number"),
         ({"cron": "0 2 * * *", "tz": "Europe/Berln"}, "/triggers/tz", "did you mean Europe/Berlin"),
         ({"cron": "0 2 * * *", "dst": "cran"}, "/triggers/dst", "did you mean cron?"),
-        ({"cron": "30 2 * 3 0L", "tz": "Europe/Berlin", "dst": "skip"}, "/triggers", "never fires"),
-        ({"at": "2020-01-01T00:00:00Z"}, "/triggers/at", "in the past"),
         ({"at": "2027-02-30T00:00:00Z"}, "/triggers/at", "day is out of range"),
         ({"at": "2027-02-03T00:00:00"}, "/triggers/at", "no offset"),
         ({"at": "tomorrow"}, "/triggers/at", "write it like"),
@@ -160,7 +156,7 @@ def test_all_problems_are_reported_at_once() -> None:
         {
             "job": "a b",
             "trigers": [],
-            "triggers": [{"cron": "61 * * * *"}, {"cron": "0 0 30 2 *"}, {"at": "2020-01-01T00:00:00Z"}],
+            "triggers": [{"cron": "61 * * * *"}, {"cron": "0 0 30 2 *"}],
             "policies": {"timeout": "0s"},
             "tasks": {"x": {"run": 5, "needs": ["y"]}, "z": {"run": "x", "needs": ["z"]}},
         }
@@ -170,7 +166,6 @@ def test_all_problems_are_reported_at_once() -> None:
         "/trigers",
         "/triggers/0/cron",
         "/triggers/1/cron",
-        "/triggers/2/at",
         "/policies/timeout",
         "/tasks/x/run",
         "/tasks/x/needs/0",
