@@ -72,6 +72,13 @@ def schedule_jobs(load: str) -> list[tuple[Declared, float, int]]:
             0,
         ),
         (Declared("all", 1_000, 700, policies={**allow, "catchup": {"mode": "all", "grace": "3s"}}), 0, 0),
+        (
+            Declared(
+                "all-one", 2_000, 750, policies={"overlap": "skip", "catchup": {"mode": "all", "grace": "3s"}}
+            ),
+            0.1,
+            0,
+        ),
         (Declared("deadline", 2_000, 800, policies={**allow, "start_deadline": "4s"}), 0, 0),
         (Declared("lost-fail", 3_000, 900, policies={"overlap": "allow", "on_lost": "fail"}), 0, 4),
         (

@@ -166,7 +166,8 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 @namespaced
 @connected
 def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) -> None:
-    """Delete jobs. Their history stays readable; what runs goes on."""
+    """Delete jobs. Their history stays readable; what runs comes to its end, nothing of them starts any more,
+    also no retry."""
     if not yes and sys.stdin.isatty():
         click.confirm(f"Delete {', '.join(names)} in namespace {namespace}?", abort=True)
     for name in names:

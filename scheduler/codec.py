@@ -61,6 +61,7 @@ COMMAND_TAGS: dict[type[Any], int] = {
     c.GiveUpRun: 54,
     c.EndRestore: 55,
     c.Continue: 56,
+    c.SetAside: 57,
     c.Lead: 60,
     c.Barrier: 61,
     c.Compare: 62,

@@ -293,6 +293,18 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """What was missed from `expected_due_ms` up to `until_ms` is run later, one at a time (`catchup: all`);
+    the trigger goes on with `next_due_ms`."""
+
+    epoch: int
+    trigger: int
+    expected_due_ms: int
+    until_ms: int
+    next_due_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Assign:
     """Give a queued task to an agent: a new attempt."""
 
@@ -474,6 +486,7 @@ Command = (
     | Adopt
     | Fire
     | Account
+    | SetAside
     | Assign
     | Revoke
     | Requeue

@@ -71,7 +71,7 @@ class Verification:
     due: int = 0  #: instants that the schedules give
     outcomes: Counter[str] = field(default_factory=Counter)  #: ticks by ran, skipped(reason)…, pending
     undecided: int = 0  #: at or beyond their trigger's watermark
-    overdue: int = 0  #: of these, those whose time has passed
+    overdue: int = 0  #: of these, those whose time has passed and that do not wait to be caught up
     entries: int = 0  #: ledger entries whose hashes were checked
     problems: list[Problem] = field(default_factory=list)  #: the first of them
     problem_count: int = 0
@@ -322,7 +322,7 @@ def _check(
             result.report(Problem("doubled", era.id, era.job, instant_ms, 0, f"{times} outcomes"))
         elif times == 0 and watermark_ms is not None and instant_ms >= watermark_ms:
             result.undecided += 1
-            result.overdue += instant_ms + era.jitter_ms < now_ms
+            result.overdue += era.closed != triggers.BEHIND and instant_ms + era.jitter_ms < now_ms
         elif times == 0:
             result.report(Problem("missing", era.id, era.job, instant_ms, 0, "no outcome"))
     for instant_ms in sorted(decided):

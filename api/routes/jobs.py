@@ -81,7 +81,8 @@ async def get_job(
 
 @router.delete("/v1/jobs/{name}", operation_id="deleteJob", status_code=204, openapi_extra=schemas.change)
 async def delete_job(request: Request, name: str) -> Response:
-    """Delete a job. Runs that were granted go on; its ledger and its revisions stay readable."""
+    """Delete a job. What runs comes to its end, nothing of it starts any more, also no retry; its ledger and
+    its revisions stay readable."""
     services, call = services_of(request), call_of(request)
     call.need(access.EDIT, namespace=call.namespace)
     if_revision = writing.precondition(call)

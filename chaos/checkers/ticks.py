@@ -7,8 +7,9 @@ Rules:
 3. `ran` needs a start, or a run that was lost, cancelled or timed out. Skipped, coalesced and missed need
    none.
 4. A reason counts only where the job's policy knows it: overlap under skip and queue_one, with the run that
-   it names in the way; coalesced under catchup latest, into a later tick that ran; missed only where a fault
-   excuses it (causes.py). What ran although its catch-up says otherwise is an offence too.
+   it names in the way, which is none that catches up; coalesced under catchup latest, into a later tick that
+   ran; missed only where a fault excuses it (causes.py). What ran although its catch-up says otherwise is an
+   offence too.
 5. What neither fault nor policy held up starts within LATE_S; what waits, within LATE_S of the end of the run
    before it.
 6. The ledger holds nothing that was never due, and its run is the run of that tick.
@@ -211,10 +212,17 @@ class _Job:
 
     def _free_s(self, due_s: float, record: Mapping[str, Any]) -> float:
         """When this run could start: at its instant, or when those before it were over."""
-        if self.job.policies.get("overlap") not in WAITING:
+        if self.job.policies.get("overlap") not in WAITING and not self._one_at_a_time:
             return due_s
         before = [r["finished"] for r in self.runs if r["id"] < record["id"] and r["finished"]]
         return max([due_s, *(self.case.at_s(milliseconds(finished)) for finished in before)])
+
+    @property
+    def _one_at_a_time(self) -> bool:
+        """Whether missed ticks wait for each other and for live ones, and live ones for those that run."""
+        policies = self.job.policies
+        all_run = policies.get("catchup", {}).get("mode") == "all"
+        return bool(all_run and policies.get("overlap", "skip") != "allow")
 
     def _overdue(self, at_ms: int, record: Mapping[str, Any]) -> str:
         """Whether this tick ran although it was missed when it was decided."""
@@ -239,7 +247,7 @@ class _Job:
 
     def _may_wait(self, run: int | None) -> bool:
         """A run that waits behind another of its job, as its policy says."""
-        if self.job.policies.get("overlap") not in WAITING:
+        if self.job.policies.get("overlap") not in WAITING and not self._one_at_a_time:
             return False
         return any(r["finished"] is None and (run is None or r["id"] < run) for r in self.runs)
 
@@ -252,6 +260,9 @@ class _Job:
         if outcome == "skipped" and reason == "overlap":
             if overlap not in ("skip", "queue_one"):
                 return f"skipped(overlap) under overlap {overlap}"
+            named = self.all_runs.get(entry.get("run") or 0)
+            if named is not None and named.get("cause") == "catchup":
+                return f"skipped(overlap) by run {named['id']}, which only caught up"
             return "" if self._in_the_way(entry) else "skipped(overlap), and no run was in the way"
         if outcome == "skipped" and reason == "cancelled" and overlap == "cancel_running":
             return ""

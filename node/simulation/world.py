@@ -3,6 +3,7 @@
 hash      every node's running hash is the same behind the same entry (and behind a replay of it)
 rows      members at one index have the same rows and index entries (what node/scrub.py compares)
 ticks     every due tick has exactly one outcome (scheduler.verify), no two runs have the same tick
+edits     no edit cancels a tick; what `catchup: all` runs is not missed, nor in the way of a live tick
 starts    what really started has a grant in the state, and started while no other attempt of its task ran
 acked     a manual run or a job whose client saw "ok" is on every member at the end, once
 liveness  after healing, proposals are answered, runs end and ticks are decided again
@@ -27,6 +28,8 @@ from scheduler.store.row_digests import slices_of
 from scheduler.verify import verify
 
 AGENTS = 3
+EDITED = ("gaps", "edits")
+PAUSED = ("allow", "queue", "skip", *EDITED)
 EVERY_SECOND = {"cron": "* * * * * *"}
 DAY_MS = 86_400_000
 KEPT = {"retention": {"runs": 10_000}}  #: what was acknowledged is looked for at the end
@@ -35,6 +38,14 @@ QUIET_S = 0.8  #: without new decisions before states are compared
 
 def _job(name: str, overlap: str, **fields: object) -> dict[str, object]:
     return {"job": name, "noop": True, "policies": {"overlap": overlap, **KEPT}, **fields}
+
+
+def _edited(name: str, jitter_s: int) -> dict[str, object]:
+    """One of those that are edited all the time. Ticks of "gaps" that a failover held up run one by one."""
+    catchup = {"mode": "all" if name == "gaps" else "latest", "grace": "1s" if name == "gaps" else "60s"}
+    trigger = {**EVERY_SECOND, "id": "edited", **({"jitter": f"{jitter_s}s"} if jitter_s else {})}
+    policies = {"overlap": "skip", "catchup": catchup, **KEPT}
+    return {"job": name, "noop": True, "policies": policies, "triggers": [trigger]}
 
 
 GRAPH: dict[str, object] = {
@@ -55,6 +66,8 @@ JOBS = [
         _job("allow", "allow", triggers=[EVERY_SECOND]),
         _job("queue", "queue_one", triggers=[EVERY_SECOND]),
         _job("skip", "skip", triggers=[EVERY_SECOND], retry={"max": 2, "backoff": "constant", "first": "1s"}),
+        _edited("gaps", 0),
+        _edited("edits", 2),
         GRAPH,
         _job("manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}),
     )
@@ -153,12 +166,16 @@ class JobsWorld(World):
             for _ in range(self.rng.choice((1, 1, 5))):
                 self._run(front)
         else:
-            name = self.rng.choice(("allow", "queue", "skip"))
+            name = self.rng.choice(PAUSED)
             command: Command = ResumeJob("default", name)
             if kind < 0.85:
                 command = PauseJob("default", name)
             elif kind < 0.9 and self.acked_runs:
                 command = CancelRun(self.rng.choice(list(self.acked_runs.values())))
+            elif kind < 0.95:
+                after_ms = self.wall_ms(front.node)
+                edited = parse_job(_edited(self.rng.choice(EDITED), self.rng.randrange(4)))
+                command = PutJobs((seed(edited, after_ms),), after_ms)
             front.propose([command])
 
     def _run(self, front: Front) -> str:
@@ -198,7 +215,7 @@ class JobsWorld(World):
         store = self.state(leader).store
         before = self._ran(leader)
         actor = self._run(self.fronts[leader.name])
-        for name in ("allow", "queue", "skip"):
+        for name in PAUSED:
             self.fronts[leader.name].propose([ResumeJob("default", name)])
         self.run_until(self.now() + 2.6)
         if leader.consensus is None or actor not in self.acked_runs or self.leader() is not leader:
@@ -225,6 +242,7 @@ class JobsWorld(World):
             )
             if twice:
                 fail("ticks", f"{node.name}: two runs for one tick {twice[:3]}")
+            self._check_edits(node)
             runs = store.rows("SELECT actor, id FROM runs WHERE actor LIKE 'client %' ORDER BY id")
             self._check_acked(node, runs)
             for attempt, fence in self.started.items():
@@ -233,6 +251,20 @@ class JobsWorld(World):
                     fail("starts", f"{node.name}: attempt {attempt} started with grant {fence}: {row}")
 
         self._check_rows(members)
+
+    def _check_edits(self, node: Node) -> None:
+        for what, sql in {
+            "cancelled by an edit": "SELECT l.trigger, l.first_ms FROM ledger l"
+            " WHERE l.reason = 'cancelled' AND l.run = 0 ORDER BY l.seq LIMIT 3",
+            "missed under catchup all": "SELECT l.trigger, l.first_ms FROM ledger l"
+            " JOIN jobs j ON j.id = l.job WHERE j.name = 'gaps' AND l.reason IN ('window', 'buffer_full')"
+            " ORDER BY l.seq LIMIT 3",
+            "skipped by a run that catches up": "SELECT l.trigger, l.first_ms FROM ledger l"
+            " JOIN runs r ON r.id = l.run WHERE l.outcome = 'skipped' AND l.reason = 'overlap'"
+            " AND r.cause = 'catchup' ORDER BY l.seq LIMIT 3",
+        }.items():
+            if found := self.state(node).store.rows(sql):
+                self.invariants.fail("edits", f"{node.name}: {what}: {found}")
 
     def _check_rows(self, members: list[Node]) -> None:
         known: dict[int, tuple[list[bytes], str]] = {}

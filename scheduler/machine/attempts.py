@@ -17,7 +17,7 @@ import json
 from scheduler import events as e
 from scheduler.commands import Assign, Finish, Lose, MarkUnreachable, Outcome, ReportRunning, Revoke, Start
 from scheduler.lifecycle import ATTEMPT, ATTEMPT_ENDS, START, TASK, step
-from scheduler.machine import orphans, runs, selectors, tasks
+from scheduler.machine import orphans, runs, selectors, tasks, walks
 from scheduler.machine.context import OK, ROW, Context, done, refused
 from scheduler.machine.graphs import Graph
 from scheduler.model.compiled import CompiledTask
@@ -35,6 +35,7 @@ LOST_RETRIES_MIN = 1
 failures.
 """
 
+NOT_AGAIN = "not tried again, the job was deleted"
 LOSS = 3 * ROW  #: what the loss of one attempt takes of the room, beside what follows from it
 TAIL_BYTES_MAX = 16 << 10
 DETAIL_LETTERS_MAX = 500
@@ -86,9 +87,9 @@ def assign(ctx: Context, command: Assign) -> Outcome:
     if run.stopping:
         tasks.end_of_stopping(ctx, run, task)
         return done(cancelled=True)
-    if run.state == "pending" and not job_rows.exists(ctx.store, run.job):
-        # More waited than one DeleteJob may cancel at once.
-        runs.stop(ctx, run, stopping="cancelled", reason="job deleted")
+    if not job_rows.exists(ctx.store, run.job):
+        # More were active than one DeleteJob may end at once.
+        runs.end_for_deletion(ctx, run)
         return done(cancelled=True)
     number = task.attempts + 1
     task_rows.activate(ctx.store, task.id, state=step(TASK, task.state, "active"), attempts=number)
@@ -124,6 +125,9 @@ def start(ctx: Context, command: Start) -> Outcome:
     assert run is not None
     if run.stopping:
         return refused("revoked", "the run stops")  # in slices, of which one will take the attempt back
+    if not job_rows.exists(ctx.store, run.job):
+        # Unclaimed it comes back to the queue, and `assign` ends the run.
+        return refused("revoked", "the job was deleted")
     fence = ctx.state.idx
     attempt_rows.grant(
         ctx.store,
@@ -258,7 +262,9 @@ def _end(
         orphans.rebuild(ctx, run.id)
         return
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-    if not run.stopping and _tries_again(graph, task, state):
+    again = run.stopping in ("", walks.LET_END) and _tries_again(graph, task, state)
+    gone = again and not job_rows.exists(ctx.store, run.job)
+    if again and not gone:
         task_rows.wait_for_retry(
             ctx.store,
             task.id,
@@ -268,7 +274,13 @@ def _end(
             reason=reason,
         )
         return
+    if gone:
+        reason = f"{reason}; {NOT_AGAIN}" if reason else NOT_AGAIN
     tasks.finish(ctx, run, graph, task, state, reason=reason, exit_code=exit_code, started_ms=started_ms)
+    if gone and not run.stopping:
+        left = run_rows.get(ctx.store, run.id)
+        if left is not None and left.finished_ms is None:
+            runs.let_end(ctx, left)
 
 
 def _tries_again(graph: Graph, task: Task, state: str) -> bool:

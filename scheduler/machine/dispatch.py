@@ -52,6 +52,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], c.Outcome]] = {
     c.Adopt: orphans.adopt,
     c.Fire: ticks.fire,
     c.Account: ticks.account,
+    c.SetAside: ticks.set_aside,
     c.Assign: attempts.assign,
     c.Revoke: attempts.revoke,
     c.Requeue: tasks.requeue,

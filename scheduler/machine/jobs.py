@@ -4,14 +4,15 @@ Rules of this file:
 
 1. PutJobs is all or none: every seed is judged before anything is written.
 2. An unchanged spec makes no revision. Revisions go on counting per name, through deletion too.
-3. A trigger that did not change keeps its era and watermark. Any other era is closed at `max(stamp, last
-   decided instant)`; what was due in it by then stays for the planner to account for as skipped(cancelled).
-   New eras begin behind both the proposer's clock and every closed era of the job, or of the deleted job of
-   that name, so no instant is due twice.
+3. A trigger that did not change keeps its era and watermark. All that an edit changes or removes is closed at
+   one instant, the stamp or a decided instant beyond it, and all that is new begins there: none is due twice,
+   none is lost in between. What was due by then is decided as if nothing had been edited. Of a new job, and
+   of one that was deleted, eras begin at the proposer's clock, behind every closed era of that name.
 4. Pause is runtime state: putting a job never changes it. What came due while it was paused and is undecided
    when it is resumed (nobody led) belongs to an era that is closed then: skipped(paused), never run late.
-5. Deleting cancels the job's runs that have not started, the oldest at once, the others instead of placing
-   them; those that run go on to their end.
+5. Deleting cancels the job's runs that have not started, and of those that have what has not: nothing of a
+   deleted job starts any more, a retry as little as the next task. What runs comes to its own end, and the
+   run's end says that the job was deleted. The oldest runs at once, the others when their turn comes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import NamedTuple
 
 from scheduler import events as e
 from scheduler.commands import DeleteJob, JobSeed, Outcome, PauseJob, PutJobs, ResumeJob
-from scheduler.machine import runs, tick_limits
+from scheduler.machine import eras, orphans, runs, tick_limits
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.graphs import KEPT_FROM_TASKS
 from scheduler.machine.spent import spent
@@ -30,7 +31,6 @@ from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.jobs import Job, Revision
-from scheduler.store.triggers import Trigger
 
 JOBS_MAX = 1_000
 ACTIVE_RUNS_CANCELLED_MAX = 1_000
@@ -172,67 +172,31 @@ def _set_triggers(
     ctx: Context, job: int, seed: JobSeed, *, after_ms: int, before: int | None
 ) -> None:
     """`before`: the job itself, for a new one the deleted job that had its name; None: there was none."""
-    wanted = {each.key: each for each in seed.triggers}
-    kept: dict[str, None] = {}
+    wanted = {each.key: (each.spec, each.jitter_ms) for each in seed.triggers}
     per_day = sum(each.per_day for each in seed.triggers)
     share = min(per_day.bit_length(), SHARE_MAX)
-    asked = 0
-    closed_ms = None if before is None else trigger_rows.last_closed(ctx.store, before)
-    from_ms = after_ms if closed_ms is None else max(after_ms, closed_ms)
-    for trigger in trigger_rows.live(ctx.store, job) if before == job else []:
-        asked += trigger.per_day
-        made = wanted.get(trigger.key)
-        if made is not None and made.spec == trigger.spec and made.jitter_ms == trigger.jitter_ms:
-            kept[trigger.key] = None
-            if trigger.share != share:
-                trigger_rows.set_share(ctx.store, trigger.id, share)
-        else:
-            from_ms = max(from_ms, _close(ctx, trigger))
+    live = trigger_rows.live(ctx.store, job) if before == job else []
+    kept = {t.key: None for t in live if wanted.get(t.key) == (t.spec, t.jitter_ms)}
+    begin_ms = ctx.stamp_ms if before == job else after_ms
+    if before is not None:
+        begin_ms = max(begin_ms, trigger_rows.last_closed(ctx.store, before) or begin_ms)
+    ended = [trigger for trigger in live if trigger.key not in kept]
+    for trigger in ended:
+        begin_ms = max(begin_ms, trigger.from_ms, trigger_rows.last_decided(ctx.store, trigger.id) or 0)
+    for trigger in ended:
+        eras.end(ctx, trigger, begin_ms, trigger_rows.EDITED)
+    for trigger in live:
+        if trigger.key in kept and trigger.share != share:
+            trigger_rows.set_share(ctx.store, trigger.id, share)
     for each in seed.triggers:
         if each.key not in kept:
-            asks = (seed.namespace, each.per_day, share)
-            due_ms = each.first_due_ms
-            _open(ctx, job, each.key, each.spec, each.jitter_ms, asks, from_ms=from_ms, due_ms=due_ms)
-    asked_rows.add(ctx.store, seed.namespace, per_day - asked)
-
-
-def _open(
-    ctx: Context,
-    job: int,
-    key: str,
-    spec: bytes,
-    jitter_ms: int,
-    asks: tuple[str, int, int],
-    *,
-    from_ms: int,
-    due_ms: int | None,
-) -> None:
-    """Begin an era. Of its instants from `due_ms` on, those up to `from_ms` belong to the era before it: the
-    planner passes them (Account with count 0).
-    """
-    ctx.state.last_trigger += 1
-    trigger_rows.insert(
-        ctx.store,
-        Trigger(
-            id=ctx.state.last_trigger, job=job, key=key, spec=spec, jitter_ms=jitter_ms, from_ms=from_ms,
-            until_ms=None, next_due_ms=due_ms, fire_ms=None if due_ms is None else due_ms + jitter_ms,
-            namespace=asks[0], per_day=asks[1], share=asks[2],
-        ),
-    )  # fmt: skip
-
-
-def _close(ctx: Context, trigger: Trigger, at_ms: int | None = None) -> int:
-    """End an era, now or at an instant; returns its last instant."""
-    decided_ms = trigger_rows.last_decided(ctx.store, trigger.id)
-    until_ms = max(ctx.stamp_ms if at_ms is None else at_ms, trigger.from_ms, decided_ms or 0)
-    due_ms = trigger.next_due_ms
-    trigger_rows.close(
-        ctx.store,
-        trigger.id,
-        until_ms=until_ms,
-        next_due_ms=due_ms if due_ms is not None and due_ms <= until_ms else None,
-    )
-    return until_ms
+            asks = eras.Asks(seed.namespace, each.per_day, share)
+            # By a clock that is ahead, the first instant may be before the one that the proposer found.
+            due_ms = each.first_due_ms if after_ms <= begin_ms else begin_ms
+            eras.begin(ctx, job, each.key, each.spec, each.jitter_ms, asks, from_ms=begin_ms, due_ms=due_ms)
+    asked_rows.add(ctx.store, seed.namespace, per_day - sum(trigger.per_day for trigger in live))
+    if before == job:
+        eras.wake(ctx, job)  # the edit may say something else of what waits to be caught up
 
 
 def delete_job(ctx: Context, command: DeleteJob) -> Outcome:
@@ -244,12 +208,13 @@ def delete_job(ctx: Context, command: DeleteJob) -> Outcome:
     asked = 0
     for trigger in trigger_rows.live(ctx.store, job.id):
         asked += trigger.per_day
-        _close(ctx, trigger)
+        eras.end(ctx, trigger, ctx.stamp_ms, trigger_rows.DELETED)
+    eras.wake(ctx, job.id)
     asked_rows.add(ctx.store, job.namespace, -asked)
     # Newest first, so that the end of one does not admit another that is cancelled next.
     for run in reversed(run_rows.active(ctx.store, job.id, limit=ACTIVE_RUNS_CANCELLED_MAX)):
-        if run.state == "pending" and not run.stopping:
-            runs.stop(ctx, run, stopping="cancelled", reason="job deleted")
+        if not run.stopping and run.cause != orphans.CAUSE:
+            runs.end_for_deletion(ctx, run)
     job_rows.delete(ctx.store, job.id)
     revision = job_rows.last_revision(ctx.store, job.namespace, job.name) + 1
     job_rows.insert_revision(
@@ -269,6 +234,7 @@ def pause_job(ctx: Context, command: PauseJob) -> Outcome:
     if job.state != "paused":
         reason = f"paused by {command.actor}" if command.actor else "paused"
         job_rows.set_state(ctx.store, job.id, state="paused", reason=reason)
+        eras.wake(ctx, job.id)  # what waits to be caught up is skipped
         ctx.emit(e.JobPaused(job.id, job.namespace, job.name, reason))
     return OK
 
@@ -280,12 +246,12 @@ def resume_job(ctx: Context, command: ResumeJob) -> Outcome:
     if job.state == "paused":
         for trigger in trigger_rows.live(ctx.store, job.id):
             if trigger.fire_ms is not None and trigger.fire_ms <= ctx.stamp_ms:
-                from_ms = _close(ctx, trigger, ctx.stamp_ms - trigger.jitter_ms)
-                _open(
+                from_ms = eras.end(ctx, trigger, ctx.stamp_ms - trigger.jitter_ms, trigger_rows.PAUSED)
+                eras.begin(
                     ctx, job.id, trigger.key, trigger.spec, trigger.jitter_ms,
-                    (trigger.namespace, trigger.per_day, trigger.share),
-                    from_ms=from_ms, due_ms=trigger.next_due_ms,
+                    eras.asks_of(trigger), from_ms=from_ms, due_ms=trigger.next_due_ms,
                 )  # fmt: skip
+        trigger_rows.give_up_left(ctx.store, job.id, ctx.stamp_ms)
         job_rows.set_state(ctx.store, job.id, state="active", reason="", failures=0)
         ctx.emit(e.JobResumed(job.id, job.namespace, job.name))
     return OK

@@ -192,11 +192,12 @@ def rebuild(ctx: Context, run_id: int) -> None:
     )  # fmt: skip
     run_rows.set_decided(ctx.store, run_id, decided=decided, trigger=run.trigger)
     if run.state not in RUN_ENDS:
-        job_rows.count_run_ended(
+        tally = job_rows.count_run_ended(
             ctx.store, run.job, run=run.id, state=worst.state, failed=worst.state in runs.FAILED
         )
         ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, worst.state, worst.exit_code))
-        runs.admit_next(ctx, run.job)
+        if tally is not None:
+            runs.follow(ctx, run.job, tally.active_runs)
 
 
 def _gravity(attempt: Attempt) -> int:

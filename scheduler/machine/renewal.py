@@ -21,6 +21,7 @@ from scheduler.store import restores
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
 from scheduler.store.restores import SPAN, Restore
+from scheduler.store.triggers import BEHIND
 
 _NOUNS = ("job", "trigger", "run", "task", "attempt", "agent")
 _UNGRANTED = "SELECT id FROM attempts INDEXED BY attempts_live WHERE live = 1 AND fence IS NULL"
@@ -62,6 +63,10 @@ def renew(store: Store, renewal: Renewal) -> Restore:
     restores.insert(store, row)
     _wait_for_agents(store, state.stamp_ms)
     _take_out_ungranted(store)
+    # What waits to be caught up is of before the restore, and decided with that.
+    store.execute(
+        "UPDATE triggers SET fire_ms = next_due_ms WHERE closed = ? AND next_due_ms IS NOT NULL", (BEHIND,)
+    )
     for table in ("fronts", "frames"):
         store.execute(f"DELETE FROM {table}")
     store.execute("DROP TABLE IF EXISTS backup")

@@ -15,7 +15,7 @@ from __future__ import annotations
 from scheduler import events as e
 from scheduler.commands import CancelRun, ExpireRun, Outcome, ResolveRun, RunJob, StopRun
 from scheduler.lifecycle import RUN, RUN_ENDS, START, TICK, step
-from scheduler.machine import attempts, slices, walks
+from scheduler.machine import attempts, eras, slices, walks
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.graphs import Graph
 from scheduler.store import agents as agent_rows
@@ -27,6 +27,7 @@ from scheduler.store import tasks as task_rows
 from scheduler.store import tells as tell_rows
 from scheduler.store.runs import Run
 
+DELETED = "job deleted"
 FAILED = frozenset({"failed", "timed_out", "lost"})
 _GRAVEST_FIRST = ("failed", "timed_out", "lost", "expired", "cancelled")
 
@@ -166,8 +167,15 @@ def end(
         if limit is not None and tally.failures >= limit:
             job_rows.set_state(ctx.store, run.job, state="paused", reason="failures")
             ctx.emit(e.JobPaused(run.job, run.namespace, run.name, "failures"))
-    if tally.active_runs > 0:
-        admit_next(ctx, run.job)
+    follow(ctx, run.job, tally.active_runs)
+
+
+def follow(ctx: Context, job: int, active_runs: int) -> None:
+    """A run of the job ended: who waited for that goes on."""
+    if active_runs > 0:
+        admit_next(ctx, job)
+    else:
+        eras.wake(ctx, job)
 
 
 def admit_next(ctx: Context, job: int) -> None:
@@ -206,12 +214,16 @@ def _result(
     """
     if alone is not None and alone[0] == "succeeded":
         return "succeeded", alone[1], ""
-    forgiven = () if run.stopping else tuple(sorted(FAILED))
+    own = run.stopping in ("", walks.LET_END)
+    forgiven = tuple(sorted(FAILED)) if own else ()
     worst = task_rows.gravest(ctx.store, run.id, _GRAVEST_FIRST, forgiven)
     if worst is None:
         return "succeeded", task_rows.last_exit_code(ctx.store, run.id), ""
-    if run.stopping:
+    if not own:
         return run.stopping, worst.exit_code, run.reason or worst.reason
+    if run.stopping:
+        told = worst.reason if worst.reason != run.reason else ""
+        return worst.state, worst.exit_code, f"{run.reason}; {told}" if told else run.reason
     return worst.state, worst.exit_code, worst.reason
 
 
@@ -222,6 +234,19 @@ def stop(ctx: Context, run: Run, *, stopping: str, reason: str, walk: str = walk
     """Cancel (or expire) what has not started and ask agents to stop what has; of many tasks in slices."""
     run_rows.set_stopping(ctx.store, run.id, stopping=stopping, reason=reason)
     slices.begin_walk(ctx, run._replace(stopping=stopping, reason=reason, waiting=0), walk)
+
+
+def let_end(ctx: Context, run: Run) -> None:
+    """The job is no more: of a run that has begun nothing more starts, and what runs comes to its own end."""
+    run_rows.set_let_end(ctx.store, run.id, stopping=walks.LET_END, reason=DELETED)
+    slices.begin_walk(ctx, run._replace(stopping=walks.LET_END, reason=DELETED), walks.LET_END)
+
+
+def end_for_deletion(ctx: Context, run: Run) -> None:
+    if run.state == "pending":
+        stop(ctx, run, stopping="cancelled", reason=DELETED)
+    else:
+        let_end(ctx, run)
 
 
 def restored_ms(ctx: Context) -> int:
@@ -236,7 +261,7 @@ def cancel_run(ctx: Context, command: CancelRun) -> Outcome:
         return refused("not_found", f"no run {command.run}")
     if run.state in RUN_ENDS:
         return refused("ended", f"run {run.id} ended: {run.state}", state=run.state)
-    if not run.stopping:
+    if run.stopping in ("", walks.LET_END):
         by = f"cancelled by {command.actor}" if command.actor else "cancelled"
         stop(ctx, run, stopping="cancelled", reason=by)
     return done(run=run.id)
@@ -246,7 +271,7 @@ def stop_run(ctx: Context, command: StopRun) -> Outcome:
     if stale := ctx.stale_epoch(command.epoch):
         return stale
     run = run_rows.get(ctx.store, command.run)
-    if run is None or run.state != "running" or run.stopping:
+    if run is None or run.state != "running" or run.stopping not in ("", walks.LET_END):
         return refused("ended", f"run {command.run} does not run")
     stop(ctx, run, stopping="timed_out", reason="timeout")
     return OK

@@ -23,7 +23,7 @@ from scheduler.lifecycle import ATTEMPT, START, TASK, TASK_ENDS, step
 from scheduler.machine import attempts, needs, runs, tasks
 from scheduler.machine.context import EDGE, OK, ROW, Context, refused
 from scheduler.machine.graphs import Graph
-from scheduler.machine.walks import ADMIT, GIVE_UP, RESTORED, STOP
+from scheduler.machine.walks import ADMIT, GIVE_UP, LET_END, RESTORED, STOP
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
@@ -161,11 +161,11 @@ def _act(ctx: Context, run: Run, act: str, task: Task, restored_ms: int) -> str:
             return ""
         tasks.end_row(ctx, task, "expired", reason=RESTORED)
         return "expired"
-    state, reason = ("cancelled", run.reason) if act == STOP else ("expired", act)
+    state, reason = ("cancelled", run.reason) if act in (STOP, LET_END) else ("expired", act)
     if task.state == "active":
         attempt = attempt_rows.live_of_task(ctx.store, task.id)
         if attempt is not None and attempt.state != "assigned":
-            if attempt.state != "cancelling":
+            if attempt.state != "cancelling" and act != LET_END:
                 attempt_rows.set_state(ctx.store, attempt.id, step(ATTEMPT, attempt.state, "cancelling"))
                 ctx.emit(e.AttemptCancelling(attempt.id, run.id, attempt.agent))
             return ""

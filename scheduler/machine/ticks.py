@@ -6,24 +6,26 @@ Rules of this file:
    one outcome.
 2. A Fire ends in a run (whose first start, or end without one, writes the ledger entry) or in an entry at
    once.
-3. What is due in an era that was closed, or of a paused job, becomes skipped, whatever the planner saw. An
-   era that its own successor goes on with was closed by a resume: skipped(paused).
+3. What is due in an era that is over, or of a paused job, becomes skipped, whatever the planner saw. An edit
+   makes none over: what was due before it fires as if it had not been (`store.triggers`).
 4. In a restored state a tick that an agent's journal proves ran ends as that, with the run that was adopted.
-5. Overlap is judged here, at the moment of firing, over the job's pending and running runs.
+5. Overlap is judged here, at the moment of firing, over the job's pending and running runs. A run that
+   catches up is in the way of no live tick: that queues behind it, as under queue_one.
+6. What `catchup: all` runs of a gap waits (SetAside) and makes a run only while the job has no active one.
 """
 
 from __future__ import annotations
 
 from scheduler import events as e
-from scheduler.commands import Account, Fire, Outcome
+from scheduler.commands import Account, Fire, Outcome, SetAside
 from scheduler.lifecycle import TICK, step
-from scheduler.machine import orphans, runs
-from scheduler.machine.context import Context, done, refused
+from scheduler.machine import eras, orphans, runs
+from scheduler.machine.context import OK, Context, done, refused
 from scheduler.store import jobs as job_rows
 from scheduler.store import restores
 from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
-from scheduler.store.triggers import FiringTrigger
+from scheduler.store.triggers import BEHIND, EDITED, FiringTrigger
 
 WAITING_MAX = 100
 CANCELLED_AT_ONCE_MAX = 200
@@ -41,15 +43,18 @@ def fire(ctx: Context, command: Fire) -> Outcome:
     _move(ctx, trigger, command.next_due_ms)
     if ctx.state.restores and (run := orphans.prove(ctx, trigger.job, trigger.id, tick_ms)):
         return _decide(ctx, trigger, tick_ms, "ran", "", run)
-    if trigger.until_ms is not None or trigger.namespace is None:
-        return _decide(ctx, trigger, tick_ms, "skipped", _why_closed(ctx, trigger))
+    if trigger.is_over or trigger.namespace is None:
+        return _decide(ctx, trigger, tick_ms, "skipped", _why_over(trigger))
     if trigger.state == "paused":
         return _decide(ctx, trigger, tick_ms, "skipped", "paused")
+    if trigger.closed == BEHIND and trigger.active_runs > 0:
+        trigger_rows.move(ctx.store, trigger.id, next_due_ms=tick_ms, fire_ms=None)
+        return done(waits=True)
     asked = (trigger.job, trigger.namespace, trigger.name, trigger.revision)
     overlap = ctx.graphs.outline(*asked).overlap if trigger.active_runs > 0 else "allow"
     waiting = False
     if overlap != "allow":
-        verdict = _overlap(ctx, trigger, overlap)
+        verdict = _overlap(ctx, trigger, overlap, catchup=command.catchup)
         if isinstance(verdict, tuple):
             return _decide(ctx, trigger, tick_ms, *verdict)
         waiting = verdict
@@ -73,14 +78,20 @@ def fire(ctx: Context, command: Fire) -> Outcome:
         waiting=waiting,
         agent=command.agent,
     )
+    if trigger.closed == BEHIND:
+        trigger_rows.sleep(ctx.store, trigger.id)  # until that run has ended
     return done(run=run)
 
 
-def _overlap(ctx: Context, trigger: FiringTrigger, overlap: str) -> bool | tuple[str, str, int]:
+def _overlap(
+    ctx: Context, trigger: FiringTrigger, overlap: str, *, catchup: bool
+) -> bool | tuple[str, str, int]:
     """Whether the new run waits behind others, or (outcome, reason, run in the way)."""
-    if overlap == "queue_one":
-        waiting = run_rows.waiting(ctx.store, trigger.job, limit=1)
-        return ("skipped", "overlap", waiting[0]) if waiting else True
+    if overlap in ("skip", "queue_one"):
+        in_the_way = run_rows.in_the_way(
+            ctx.store, trigger.job, waiting=overlap == "queue_one", catching_up=catchup
+        )
+        return True if in_the_way is None else ("skipped", "overlap", in_the_way)
     if overlap == "queue_all":
         waiting = run_rows.waiting(ctx.store, trigger.job, limit=WAITING_MAX)
         return ("missed", "buffer_full", waiting[0]) if len(waiting) >= WAITING_MAX else True
@@ -90,7 +101,7 @@ def _overlap(ctx: Context, trigger: FiringTrigger, overlap: str) -> bool | tuple
             if not run.stopping:
                 runs.stop(ctx, run, stopping="cancelled", reason="a newer tick")
         return run_rows.first_active(ctx.store, trigger.job) is not None
-    return ("skipped", "overlap", run_rows.first_active(ctx.store, trigger.job) or 0)
+    raise AssertionError(f"overlap {overlap} is no policy")
 
 
 def account(ctx: Context, command: Account) -> Outcome:
@@ -121,8 +132,8 @@ def account(ctx: Context, command: Account) -> Outcome:
     if ctx.state.restores and restores.proven(ctx.store, trigger.job, first_ms, last_ms, 1):
         return refused("stale_due", "a tick of this range ran before the restore: it is fired by itself")
     _move(ctx, trigger, command.next_due_ms)
-    if trigger.until_ms is not None or trigger.namespace is None:
-        reason = _why_closed(ctx, trigger)
+    if trigger.is_over:
+        reason = _why_over(trigger)
         return _decide(ctx, trigger, first_ms, "skipped", reason, last_ms=last_ms, count=command.count)
     return _decide(
         ctx, trigger, first_ms, command.outcome, command.reason,
@@ -130,8 +141,29 @@ def account(ctx: Context, command: Account) -> Outcome:
     )  # fmt: skip
 
 
-def _why_closed(ctx: Context, trigger: FiringTrigger) -> str:
-    return "paused" if trigger_rows.goes_on(ctx.store, trigger.id) else "cancelled"
+def set_aside(ctx: Context, command: SetAside) -> Outcome:
+    """What of a gap is to run waits in an era of its own; the trigger goes on behind it."""
+    if stale := ctx.stale_epoch(command.epoch):
+        return stale
+    trigger = trigger_rows.get(ctx.store, command.trigger)
+    if trigger is None or trigger.next_due_ms != command.expected_due_ms:
+        return refused("stale_due", f"trigger {command.trigger} is not at {command.expected_due_ms}")
+    job = job_rows.get(ctx.store, trigger.job)
+    if job is None or job.state == "paused" or trigger.closed not in ("", EDITED):
+        return refused("superseded", "what is due of this era is not caught up")
+    first_ms, last_ms = command.expected_due_ms, command.until_ms
+    beyond = trigger.until_ms is not None and last_ms > trigger.until_ms
+    beyond = beyond or last_ms < first_ms or first_ms <= trigger.from_ms
+    if beyond or not _passes(command.next_due_ms, last_ms):
+        return refused("invalid", "not a range of this era, or the next instant does not follow it")
+    eras.cut(ctx, trigger, last_ms, command.next_due_ms)
+    if not job.active_runs:
+        eras.wake(ctx, trigger.job)
+    return OK
+
+
+def _why_over(trigger: FiringTrigger) -> str:
+    return "paused" if trigger.closed == trigger_rows.PAUSED else "cancelled"
 
 
 def _passes(next_due_ms: int | None, last_ms: int) -> bool:
@@ -141,9 +173,11 @@ def _passes(next_due_ms: int | None, last_ms: int) -> bool:
 def _move(ctx: Context, trigger: FiringTrigger, next_due_ms: int | None) -> None:
     if trigger.until_ms is not None and (next_due_ms is None or next_due_ms > trigger.until_ms):
         next_due_ms = None
-    jitter_ms = trigger.jitter_ms if trigger.until_ms is None else 0
+    jitter_ms = 0 if trigger.is_over else trigger.jitter_ms
     fire_ms = None if next_due_ms is None else next_due_ms + jitter_ms
     trigger_rows.move(ctx.store, trigger.id, next_due_ms=next_due_ms, fire_ms=fire_ms)
+    if trigger.closed == BEHIND and next_due_ms is None:
+        eras.wake(ctx, trigger.job)
 
 
 def _decide(

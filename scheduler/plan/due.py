@@ -24,7 +24,7 @@ from scheduler.plan.held import NOTHING, Held, miss, proven
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.placement import Places
 from scheduler.store.connection import Store
-from scheduler.store.triggers import DueTrigger
+from scheduler.store.triggers import BEHIND, DueTrigger
 from scheduler.ticks import schedule
 
 RECENT_MS = 60_000
@@ -72,7 +72,7 @@ def plan_live(
 
 
 def _is_behind(store: Store, cache: PlanCache, trigger: DueTrigger, now_ms: int) -> bool:
-    if trigger.revision is None or trigger.until_ms is not None or trigger.next_due_ms <= trigger.from_ms:
+    if trigger.is_over or trigger.closed == BEHIND or trigger.next_due_ms <= trigger.from_ms:
         return True
     grace_ms = _job(store, cache, trigger).catchup_grace_ms
     return trigger.next_due_ms + trigger.jitter_ms < now_ms - grace_ms
@@ -98,7 +98,7 @@ def fire_live(
     job = _job(store, cache, trigger)
     roots = [task for task in job.tasks if not task.needs]
     selector = selectors.of_task(roots[0]) if len(roots) == 1 and trigger.state == "active" else None
-    last_ms = horizon.fire_ms - trigger.jitter_ms
+    last_ms = trigger.end_ms(horizon.fire_ms - trigger.jitter_ms)
     for _ in range(TICKS_OF_ONE_TRIGGER_MAX):
         if due_ms is None or due_ms > last_ms:
             return
@@ -140,12 +140,13 @@ def plan_backlog(
                     horizon.epoch, trigger.id, trigger.next_due_ms, trigger.from_ms, 0, next_ms, "skipped", ""
                 )
             )
-        elif trigger.revision is None or trigger.until_ms is not None:
+        elif trigger.is_over:
             instants = backlog.closed(trigger, ticks, budget)
             ran = proven(store, hold, trigger)
             commands.extend(miss(trigger, ticks, instants, ran, horizon.epoch, "skipped"))
         elif hold.misses(trigger):
-            instants = backlog.until(trigger, hold.taken_ms - trigger.jitter_ms, ticks, budget)
+            last_ms = trigger.end_ms(hold.taken_ms - trigger.jitter_ms)
+            instants = backlog.until(trigger, last_ms, ticks, budget)
             ran = proven(store, hold, trigger)
             commands.extend(miss(trigger, ticks, instants, ran, horizon.epoch, "missed"))
         else:

@@ -108,6 +108,11 @@ def set_stopping(store: Store, run: int, *, stopping: str, reason: str) -> None:
     )
 
 
+def set_let_end(store: Store, run: int, *, stopping: str, reason: str) -> None:
+    """As `set_stopping`, but its time-out stays: what runs may take its time, and no more."""
+    store.write("UPDATE runs SET stopping = ?, reason = ? WHERE id = ?", (stopping, reason, run))
+
+
 def admit(store: Store, run: int) -> None:
     store.write("UPDATE runs SET waiting = 0 WHERE id = ?", (run,))
 
@@ -132,6 +137,17 @@ def first_admitted(store: Store, job: int) -> int | None:
 def first_active(store: Store, job: int) -> int | None:
     run: int | None = store.value(
         "SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL ORDER BY id LIMIT 1", (job,)
+    )
+    return run
+
+
+def in_the_way(store: Store, job: int, *, waiting: bool, catching_up: bool) -> int | None:
+    """The oldest active run, or the oldest that waits, for which a tick is skipped. One that catches up is in
+    the way of another that does (`catching_up`) alone."""
+    where = "waiting = 1" if waiting else "finished_ms IS NULL"
+    cause = "" if catching_up else " AND cause <> 'catchup'"
+    run: int | None = store.value(
+        f"SELECT id FROM runs WHERE job = ? AND {where}{cause} ORDER BY id LIMIT 1", (job,)
     )
     return run
 

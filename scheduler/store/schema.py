@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -79,8 +79,8 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX revisions_job ON revisions (job, revision)",
     # One row per era of a trigger: (from_ms, until_ms]. A closed era stays, so that verify can recompute it.
     # next_due_ms is the watermark: every instant of the era before it is decided. NULL: nothing more is due.
-    # A trigger that was removed while ticks were due (next_due_ms <= until_ms) keeps its row open until the
-    # planner has accounted for them as skipped(cancelled).
+    # An era that was closed while ticks were due (next_due_ms <= until_ms) keeps its watermark until the
+    # planner has decided them, as `closed` says.
     """
     CREATE TABLE triggers (
         id INTEGER PRIMARY KEY,
@@ -91,14 +91,17 @@ STATEMENTS: tuple[str, ...] = (
         from_ms INTEGER NOT NULL,
         until_ms INTEGER,                   -- NULL: live
         next_due_ms INTEGER,                -- unjittered
-        fire_ms INTEGER,                    -- next_due_ms + jitter_ms; NULL with it
+        fire_ms INTEGER,                    -- next_due_ms + jitter_ms; NULL: nothing is to be done now
         namespace TEXT NOT NULL,            -- its job's, also once that is deleted
         per_day INTEGER NOT NULL,           -- instants of a day on which it is due
-        share INTEGER NOT NULL              -- how much its whole job asks for: bits of the sum of per_day
+        share INTEGER NOT NULL,             -- how much its whole job asks for: bits of the sum of per_day
+        closed TEXT NOT NULL                -- why it ended (store.triggers); empty: live
     )
     """,
     "CREATE INDEX triggers_fire ON triggers (fire_ms, id) WHERE fire_ms IS NOT NULL",
     "CREATE INDEX triggers_job ON triggers (job, id)",
+    "CREATE INDEX triggers_left ON triggers (job, next_due_ms, id)"
+    " WHERE until_ms IS NOT NULL AND next_due_ms IS NOT NULL",
     # Who asks for little comes first within each namespace, when more is due than a plan holds.
     "CREATE INDEX triggers_share ON triggers (namespace, share, fire_ms, id) WHERE fire_ms IS NOT NULL",
     # Instants a day that the live triggers of a namespace ask for; the empty name: of all of them.
@@ -138,7 +141,7 @@ STATEMENTS: tuple[str, ...] = (
         walk TEXT NOT NULL,                 -- what is being done to its tasks (machine.walks); empty: nothing
         walked INTEGER NOT NULL,            -- the task that it has come to
         unfinished INTEGER NOT NULL,        -- 1: tasks unmade, a walk under way, or rows in `tells`
-        stopping TEXT NOT NULL,             -- empty | cancelled | timed_out | expired: how it will end
+        stopping TEXT NOT NULL,             -- how it will end (runs.stop, runs.let_end); empty: by itself
         created_ms INTEGER NOT NULL, started_ms INTEGER, finished_ms INTEGER,
         deadline_ms INTEGER,                -- start deadline; NULL once started or without one
         stop_ms INTEGER,                    -- when its timeout passes; NULL without one or before the start

@@ -1,10 +1,22 @@
-"""Eras of triggers: (from_ms, until_ms], with the watermark `next_due_ms`."""
+"""Eras of triggers: (from_ms, until_ms], with the watermark `next_due_ms`.
+
+What was due in an era when it was closed is decided as its `closed` says:
+
+edited     as if it were live: the job was edited, and what was due before that still runs
+behind     what `catchup: all` runs of a gap, one at a time, each when nothing of the job is active
+paused     skipped(paused): the job was resumed, nothing is caught up
+deleted    skipped(cancelled), as all of a job that is no more
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+
+EDITED, BEHIND, PAUSED, DELETED = "edited", "behind", "paused", "deleted"
+OVER = frozenset({PAUSED, DELETED})
+"""What is left of these eras becomes skipped, at once."""
 
 
 class Trigger(NamedTuple):
@@ -20,6 +32,7 @@ class Trigger(NamedTuple):
     namespace: str
     per_day: int
     share: int
+    closed: str = ""
 
 
 class FiringTrigger(NamedTuple):
@@ -38,13 +51,18 @@ class FiringTrigger(NamedTuple):
     revision: int
     state: str
     active_runs: int
+    closed: str
+
+    @property
+    def is_over(self) -> bool:
+        return self.namespace is None or self.closed in OVER
 
 
 COLUMNS = ", ".join(Trigger._fields)
 _FIRING = (
     "SELECT t.id, t.job, t.jitter_ms, t.from_ms, t.until_ms, t.next_due_ms, j.namespace, j.name,"
     " j.revision, j.state,"
-    " j.active_runs FROM triggers t LEFT JOIN jobs j ON j.id = t.job WHERE t.id = ?"
+    " j.active_runs, t.closed FROM triggers t LEFT JOIN jobs j ON j.id = t.job WHERE t.id = ?"
 )
 
 
@@ -82,14 +100,40 @@ def move(store: Store, trigger: int, *, next_due_ms: int | None, fire_ms: int | 
     )
 
 
-def close(store: Store, trigger: int, *, until_ms: int, next_due_ms: int | None) -> None:
-    """End an era. With `next_due_ms`, it waits for the planner to account for what was due; at once, jitter
-    or not.
-    """
+def sleep(store: Store, trigger: int) -> None:
+    """Nothing is to be done of it until something wakes it."""
+    store.write("UPDATE triggers SET fire_ms = NULL WHERE id = ?", (trigger,))
+
+
+def close(
+    store: Store, trigger: int, *, until_ms: int, next_due_ms: int | None, fire_ms: int | None, closed: str
+) -> None:
+    """End an era. With `next_due_ms`, what was due in it is yet to be decided."""
     store.write(
-        "UPDATE triggers SET until_ms = ?, next_due_ms = ?, fire_ms = ? WHERE id = ?",
-        (until_ms, next_due_ms, next_due_ms, trigger),
+        "UPDATE triggers SET until_ms = ?, next_due_ms = ?, fire_ms = ?, closed = ? WHERE id = ?",
+        (until_ms, next_due_ms, fire_ms, closed, trigger),
     )
+
+
+_LEFT = "job = ? AND until_ms IS NOT NULL AND next_due_ms IS NOT NULL"
+
+
+def give_up_left(store: Store, job: int, stamp_ms: int) -> None:
+    """What of the job's closed eras came due while it was paused, or waits to be caught up, is skipped."""
+    store.write(
+        f"UPDATE triggers SET closed = '{PAUSED}', fire_ms = next_due_ms WHERE {_LEFT}"
+        f" AND (closed = '{BEHIND}' OR closed = '{EDITED}' AND fire_ms <= ?)",
+        (job, stamp_ms),
+    )
+
+
+def oldest_behind(store: Store, job: int) -> Trigger | None:
+    row = store.row(
+        f"SELECT {COLUMNS} FROM triggers INDEXED BY triggers_left WHERE {_LEFT} AND closed = '{BEHIND}'"
+        " ORDER BY next_due_ms, id LIMIT 1",
+        (job,),
+    )
+    return None if row is None else Trigger._make(row)
 
 
 def last_decided(store: Store, trigger: int) -> int | None:
@@ -108,19 +152,8 @@ def last_closed(store: Store, job: int) -> int | None:
     return until_ms
 
 
-def goes_on(store: Store, trigger: int) -> bool:
-    """Whether a closed era is followed at once by one of the same trigger, unchanged."""
-    followed = store.value(
-        "SELECT 1 FROM triggers a JOIN triggers b ON b.job = a.job AND b.id > a.id AND b.key = a.key"
-        " AND b.spec = a.spec AND b.jitter_ms = a.jitter_ms AND b.from_ms = a.until_ms"
-        " WHERE a.id = ? LIMIT 1",
-        (trigger,),
-    )
-    return followed is not None
-
-
 class DueTrigger(NamedTuple):
-    """A trigger that the planner has to look at, with its job's revision (0: deleted) and state."""
+    """A trigger that the planner has to look at, with its job's revision (None: deleted) and state."""
 
     id: int
     job: int
@@ -134,11 +167,21 @@ class DueTrigger(NamedTuple):
     revision: int | None
     state: str | None
     share: int
+    closed: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether what is left of it is skipped, however old."""
+        return self.revision is None or self.closed in OVER
+
+    def end_ms(self, until_ms: int) -> int:
+        """The last instant of this era up to `until_ms`."""
+        return until_ms if self.until_ms is None else min(until_ms, self.until_ms)
 
 
 _DUE = (
     "SELECT t.id, t.job, t.spec, t.jitter_ms, t.from_ms, t.until_ms, t.next_due_ms,"
-    " j.namespace, j.name, j.revision, j.state, t.share"
+    " j.namespace, j.name, j.revision, j.state, t.share, t.closed"
     " FROM triggers t LEFT JOIN jobs j ON j.id = t.job"
 )
 

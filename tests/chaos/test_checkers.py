@@ -79,6 +79,7 @@ TICKS = [
     plant(checker=ticks, kind="bad-missed", because="within the grace", bug=lambda s: _within_grace(s)),
     plant(checker=ticks, kind="bad-skipped", because="overlap under allow",
           bug=lambda s: skipped(s, 5, "skipped", "overlap")),
+    plant(checker=ticks, kind="bad-skipped", because="by a run that caught up", bug=lambda s: _caught_up(s)),
     plant(checker=ticks, kind="undecided", because="pending for ever",
           bug=lambda s: skipped(s, 5, "pending", None)),
     plant(checker=ticks, kind="never-due", because="wrong instant",
@@ -93,6 +94,16 @@ def _move(story: Story, second: int, by_s: float) -> None:
     mark = story.start(second)
     story.marks.remove(mark)
     story.again(mark, at_s=mark.at_s + by_s)
+
+
+def _caught_up(story: Story) -> None:
+    """The tick met a run of a missed one, behind which it ought to have queued."""
+    declared = next(entry for entry in story.history if entry["kind"] == "declared")
+    declared["policies"] = {"overlap": "skip", "catchup": {"mode": "all", "grace": "3s"}}
+    run = next(run for run in story.final["runs"] if run["id"] == 4)
+    run.update(cause="catchup", finished=instant(106.0))
+    skipped(story, 5, "skipped", "overlap")
+    story.tick(5)["run"] = 4
 
 
 def _late(story: Story) -> None:

@@ -22,6 +22,7 @@ def every_command(story: Recorder) -> None:
     _joining(story)
     _jobs(story)
     _a_second_of_ticks(story)
+    _a_gap(story)
     _slices(story)
     _lost_and_found(story)
     _deadlines(story)
@@ -93,6 +94,23 @@ def _a_second_of_ticks(story: Recorder) -> None:
     story.settle()
     story.tell_ok(c.RunJob("default", "graph", b"{}", story.now_ms))
     story.tell_ok(c.CancelRun(story.machine.state.last_run, "ada"))
+
+
+def _a_gap(story: Recorder) -> None:
+    """Missed ticks that are run one after the other, while jobs are edited, paused and deleted."""
+    every = {"every": "2s", "id": "even"}
+    policies = {"overlap": "skip", "catchup": {"mode": "all", "grace": "1s"}}
+    names = ("gap", "gap-edited", "gap-paused", "gap-gone")
+    story.put(*(job(name, trigger=every, policies=policies) for name in names))
+    story.now_ms += 11_000
+    assert any(isinstance(planned, c.SetAside) for planned in story.plan_and_apply())
+    story.plan_and_apply()
+    story.put(job("gap-edited", trigger={**every, "jitter": "1s"}, policies=policies))
+    story.tell_ok(c.PauseJob("default", "gap-paused"), c.DeleteJob("default", "gap-gone"))
+    story.settle()
+    story.tell_ok(c.ResumeJob("default", "gap-paused"))
+    story.tell_ok(*(c.DeleteJob("default", name) for name in names[:3]))
+    story.settle()
 
 
 def _slices(story: Recorder) -> None:

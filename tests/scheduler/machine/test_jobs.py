@@ -160,14 +160,24 @@ def test_a_tick_fired_ahead_is_never_due_again_in_the_era_that_follows(story: St
     assert story.ledger() == []
 
 
-def test_what_was_due_when_a_trigger_went_is_skipped_as_cancelled(story: Story) -> None:
+def test_what_was_due_when_a_trigger_went_still_runs_and_nothing_of_it_comes_after(story: Story) -> None:
+    story.connect()
+    story.put(job(trigger=MINUTELY, policies={"overlap": "allow"}))
+    story.now_ms += 110_000
+    story.put(job(policies={"overlap": "allow"}))
+    assert story.triggers()[0].next_due_ms == START_MS + 60_000
+    story.now_ms += 600_000
+    story.settle()
+    assert story.ledger() == [(60, 1, "ran", "")]
+    assert story.triggers()[0].next_due_ms is None
+
+
+def test_what_was_due_when_a_job_was_deleted_is_skipped_as_cancelled(story: Story) -> None:
     story.put(job(trigger=MINUTELY))
     story.now_ms += 150_000
-    story.put(job())
-    assert story.triggers()[0].next_due_ms == START_MS + 60_000
+    story.tell_ok(c.DeleteJob("default", "j"))
     story.settle()
     assert story.ledger() == [(60, 2, "skipped", "cancelled")]
-    assert story.triggers()[0].next_due_ms is None
 
 
 def test_deleting_a_job_cancels_what_has_not_started_and_lets_the_rest_run(story: Story) -> None:
@@ -337,3 +347,103 @@ def test_an_edit_to_an_instant_that_the_stamp_has_passed_is_refused(story: Story
     late = seed(parse_job(job(trigger={"at": "2027-01-15T08:00:00.800Z"})), story.now_ms - 500)
     assert late.triggers[0].first_due_ms is not None
     assert story.one(c.PutJobs((late,), story.now_ms - 500)).code == "past"
+
+
+GRAPH = {
+    "flaky": {"run": "x", "on": {"pool": "default"}, "retry": {"max": 3, "first": "1s"}},
+    "next": {"noop": True, "needs": ["flaky"]},
+    "told": {"noop": True, "needs": ["flaky"], "rule": "any_failed"},
+}
+
+
+def begun(story: Story, **fields: object) -> int:
+    """A run of which the first task runs; its attempt has its id."""
+    story.connect()
+    story.put(job(**fields))
+    run = int(story.value(c.RunJob("default", "j", b"{}", START_MS), "run"))
+    story.plan_and_apply()
+    assert story.claim(run).ok
+    return run
+
+
+@pytest.mark.parametrize("reason", ["exit", "timeout", "gone"])
+def test_nothing_of_a_deleted_job_starts_again(story: Story, reason: str) -> None:
+    policies = {"on_lost": "retry", "idempotent": True}
+    run = begun(story, tasks=GRAPH, policies=policies)
+    story.tell_ok(c.DeleteJob("default", "j"))
+    assert story.run(run).state == "running"
+    assert story.attempt(run).state == "granted", "what runs is left alone"
+    story.finish(run, exit_code=1, reason=reason)
+    ended = {"exit": "failed", "timeout": "timed_out", "gone": "lost"}[reason]
+    assert story.tasks(run) == {"flaky": ended, "next": "cancelled", "told": "cancelled"}
+    assert story.run(run).state == ended
+    assert story.run(run).reason.startswith("job deleted")
+    assert "not tried again" in story.run(run).reason
+    story.now_ms += 3_600_000
+    story.settle()
+    assert len(story.attempts(run)) == 1
+
+
+def test_a_retry_that_waits_is_cancelled_with_its_job(story: Story) -> None:
+    run = begun(story, tasks=GRAPH)
+    story.finish(run, exit_code=1)
+    assert story.tasks(run)["flaky"] == "retry_wait"
+    story.tell_ok(c.DeleteJob("default", "j"))
+    assert (story.run(run).state, story.run(run).reason) == ("cancelled", "job deleted")
+    story.now_ms += 60_000
+    story.settle()
+    assert len(story.attempts(run)) == 1
+
+
+def test_what_succeeds_after_its_job_was_deleted_has_succeeded(story: Story) -> None:
+    run = begun(story, tasks={"only": {"run": "x", "retry": {"max": 3}}})
+    story.tell_ok(c.DeleteJob("default", "j"))
+    story.finish(run)
+    assert story.run(run).state == "succeeded"
+
+
+def test_an_attempt_without_its_grant_does_not_start_when_the_job_is_deleted(story: Story) -> None:
+    two = {"a": {"run": "x"}, "b": {"run": "x"}}
+    run = begun(story, tasks=two)
+    (first, second) = story.attempts(run)
+    story.tell_ok(c.DeleteJob("default", "j"))
+    assert story.attempt(second.id).state == "revoked"
+    assert story.claim(second.id).code == "revoked"
+    story.finish(first.id)
+    assert (story.run(run).state, story.run(run).reason) == ("cancelled", "job deleted")
+
+
+def test_a_run_of_a_deleted_job_can_still_be_cancelled_and_times_out(story: Story) -> None:
+    cancelled = begun(story, policies={"timeout": "1m", "overlap": "allow"})
+    timed_out = int(story.value(c.RunJob("default", "j", b"{}", START_MS), "run"))
+    story.plan_and_apply()
+    assert story.claim(timed_out).ok
+    story.tell_ok(c.DeleteJob("default", "j"))
+    assert story.one(c.CancelRun(cancelled)).ok
+    assert story.attempt(cancelled).state == "cancelling"
+    story.now_ms += 61_000
+    story.plan_and_apply()
+    assert story.attempt(timed_out).state == "cancelling"
+    for attempt in (cancelled, timed_out):
+        story.finish(attempt, exit_code=None, reason="cancelled")
+    assert [story.run(run).state for run in (cancelled, timed_out)] == ["cancelled", "timed_out"]
+
+
+def test_runs_beyond_those_that_a_deletion_ends_at_once_start_nothing_either(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_jobs, "ACTIVE_RUNS_CANCELLED_MAX", 1)
+    begun(story, tasks={**GRAPH, "beside": {"run": "x"}}, policies={"overlap": "allow"})
+    late = int(story.value(c.RunJob("default", "j", b"{}", START_MS), "run"))
+    story.plan_and_apply()
+    beside, flaky = sorted(story.attempts(late), key=lambda attempt: attempt.id)
+    assert story.claim(flaky.id).ok
+    story.tell_ok(c.DeleteJob("default", "j"))
+    assert story.claim(beside.id).code == "revoked"
+    story.finish(flaky.id, exit_code=1)
+    assert story.run(late).stopping == "let_end" or story.run(late).finished_ms
+    story.now_ms += 3_600_000
+    story.settle()
+    assert "not tried again" in story.run(late).reason
+    assert all(attempt.fence is None for attempt in story.attempts(late) if attempt.id != flaky.id)
+    assert story.run(late).finished_ms is not None

@@ -150,12 +150,13 @@ def test_an_instant_of_the_era_before_is_not_fired(story: Story) -> None:
     assert len(story.runs()) == 1
 
 
-def test_an_era_that_was_closed_fires_nothing_whatever_the_planner_saw(story: Story) -> None:
+def test_a_deleted_job_fires_nothing_whatever_the_planner_saw(story: Story) -> None:
     a_job(story, "allow")
     story.now_ms += 2_500
     # Planned while the trigger lived, applied after it went.
-    story.put(job(policies={"overlap": "allow"}))
-    assert fire(story, 1).value == {"outcome": "skipped", "reason": "cancelled", "run": 0}
+    story.tell_ok(c.DeleteJob("default", "j"))
+    planned = c.Fire(story.epoch, 1, START_MS + 1_000, START_MS + 2_000)
+    assert story.one(planned).value == {"outcome": "skipped", "reason": "cancelled", "run": 0}
     first_ms, last_ms = START_MS + 2_000, START_MS + 3_000
     beyond = c.Account(story.epoch, 1, first_ms, last_ms, 2, last_ms + 1_000, "missed", "window")
     assert story.one(beyond).code == "stale_due"

@@ -14,7 +14,7 @@ from scheduler.store.schema import SCHEMA_VERSION
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (7, "b0e04c274499ae74")  #: SCHEMA_VERSION and the digest of its tables
+LAYOUT = (8, "477e9553139b0583")  #: SCHEMA_VERSION and the digest of its tables
 
 
 def test_a_new_state_is_empty_and_belongs_to_its_cluster(tmp_path: Path) -> None:

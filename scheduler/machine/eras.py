@@ -1,0 +1,89 @@
+"""Eras of triggers: begun, ended, cut in two.
+
+Rules of this file:
+
+1. An instant belongs to one era of its trigger: a new one begins where the one before it ends.
+2. What `catchup: all` runs of a gap is an era of its own (`behind`), one row however long the gap was. It has
+   an instant for the planner only while nothing of the job is active: a run's end wakes the oldest of them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.machine.context import Context
+from scheduler.store import triggers as trigger_rows
+from scheduler.store.triggers import BEHIND, OVER, Trigger
+
+
+class Asks(NamedTuple):
+    """What decides whose turn it is when more is due than a plan holds (`plan.shares`)."""
+
+    namespace: str
+    per_day: int
+    share: int
+
+
+def asks_of(trigger: Trigger) -> Asks:
+    return Asks(trigger.namespace, trigger.per_day, trigger.share)
+
+
+def begin(
+    ctx: Context,
+    job: int,
+    key: str,
+    spec: bytes,
+    jitter_ms: int,
+    asks: Asks,
+    *,
+    from_ms: int,
+    due_ms: int | None,
+    until_ms: int | None = None,
+    closed: str = "",
+) -> None:
+    """Of the era's instants from `due_ms` on, those up to `from_ms` belong to the one before it: the planner
+    passes them (Account with count 0).
+    """
+    ctx.state.last_trigger += 1
+    trigger_rows.insert(
+        ctx.store,
+        Trigger(
+            id=ctx.state.last_trigger, job=job, key=key, spec=spec, jitter_ms=jitter_ms, from_ms=from_ms,
+            until_ms=until_ms, next_due_ms=due_ms, fire_ms=None if due_ms is None else due_ms + jitter_ms,
+            namespace=asks.namespace, per_day=asks.per_day, share=asks.share, closed=closed,
+        ),
+    )  # fmt: skip
+
+
+def end(ctx: Context, trigger: Trigger, at_ms: int, closed: str) -> int:
+    """End an era at this instant, or behind what of it is decided; returns its last instant."""
+    decided_ms = trigger_rows.last_decided(ctx.store, trigger.id)
+    until_ms = max(at_ms, trigger.from_ms, decided_ms or 0)
+    due_ms = trigger.next_due_ms
+    if due_ms is not None and due_ms > until_ms:
+        due_ms = None
+    fire_ms = trigger.fire_ms if due_ms is not None and closed not in OVER else due_ms
+    trigger_rows.close(
+        ctx.store, trigger.id, until_ms=until_ms, next_due_ms=due_ms, fire_ms=fire_ms, closed=closed
+    )
+    return until_ms
+
+
+def cut(ctx: Context, trigger: Trigger, until_ms: int, next_due_ms: int | None) -> None:
+    """What is left of it up to this instant waits to be caught up; behind that it goes on as it was."""
+    trigger_rows.close(
+        ctx.store, trigger.id, until_ms=until_ms, next_due_ms=trigger.next_due_ms, fire_ms=None, closed=BEHIND
+    )
+    if trigger.until_ms is not None and (next_due_ms is None or next_due_ms > trigger.until_ms):
+        return
+    begin(
+        ctx, trigger.job, trigger.key, trigger.spec, trigger.jitter_ms, asks_of(trigger),
+        from_ms=until_ms, due_ms=next_due_ms, until_ms=trigger.until_ms, closed=trigger.closed,
+    )  # fmt: skip
+
+
+def wake(ctx: Context, job: int) -> None:
+    """Let the planner look at the oldest gap of the job that waits."""
+    oldest = trigger_rows.oldest_behind(ctx.store, job)
+    if oldest is not None:
+        trigger_rows.move(ctx.store, oldest.id, next_due_ms=oldest.next_due_ms, fire_ms=oldest.next_due_ms)
