@@ -65,8 +65,8 @@ MUTANTS = (
         (
             (
                 "scheduler.plan.due",
-                "        commands.append(Fire(horizon.epoch, trigger.id, due_ms, next_ms, agent))\n",
-                "        commands += [Fire(horizon.epoch, trigger.id, due_ms, next_ms, agent)] * 2\n",
+                "        yield Fire(horizon.epoch, trigger.id, due_ms, next_ms, agent)\n",
+                "        yield from [Fire(horizon.epoch, trigger.id, due_ms, next_ms, agent)] * 2\n",
             ),
             (
                 "scheduler.machine.ticks",
