@@ -55,7 +55,7 @@ def ticks(
             spec = every_spec(int((every or 0) * 1000))
         found = schedule(spec)
     except ValueError as error:
-        raise Failure(str(error), code=USAGE, hint=_zone_hint(error, tz)) from None
+        raise Failure(str(error), code=USAGE, hint=_hint(error, tz)) from None
     after_ms = milliseconds(start)
     until_ms = milliseconds(end) if end else milliseconds(datetime.max.replace(tzinfo=UTC))
     limit = count if count is not None else TICKS_MAX if end else COUNT_DEFAULT
@@ -80,8 +80,10 @@ def ticks(
         click.echo(yaml_text(listed), nl=False)
 
 
-def _zone_hint(error: ValueError, tz: str) -> str:
-    from scheduler.ticks import UnknownZoneError, similar_zones
+def _hint(error: ValueError, tz: str) -> str:
+    from scheduler.ticks import CronError, UnknownZoneError, similar_zones
 
+    if isinstance(error, CronError):
+        return error.hint
     near = similar_zones(tz) if isinstance(error, UnknownZoneError) else ()
     return f"did you mean {', '.join(near)}?" if near else ""

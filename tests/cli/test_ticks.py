@@ -58,6 +58,10 @@ async def test_without_an_end_the_count_decides(offline: Command) -> None:
         (("--cron", "0 0 30 2 *"), "never fires"),
         (("--cron", "0 2 * * *", "--tz", "Europe/Berln"), "Europe/Berlin"),
         (("--cron", "* * * * *", "--every", "1m"), "either"),
+        (("--cron", "0~30 2 * * *"), "H(0-30) is a fixed one for each job"),
+        (("--cron", "@every 10m"), "use the trigger `every: 10m`"),
+        (("--cron", "0 0 L-2 * *"), "L is the last day"),
+        (("--cron", "CRON_TZ=Asia/Tokyo 0 2 * * *"), "say it beside it: `tz: Asia/Tokyo`"),
         ((), "either"),
         (("--cron", "* * * * *", "--from", "2026-01-01T00:00:00"), "zone"),
     ],
@@ -67,3 +71,12 @@ async def test_what_is_wrong_is_said(offline: Command, words: tuple[str, ...], s
 
     assert result.code == 2
     assert said in result.err
+
+
+async def test_a_line_feed_behind_an_expression_is_no_part_of_it(offline: Command) -> None:
+    words = ("--from", "2026-01-01T00:00:00Z", "--count", "2")
+
+    fed = await offline("ticks", "--cron", "0 2 * * *\n", *words)
+    plain = await offline("ticks", "--cron", "0 2 * * *", *words)
+
+    assert fed.out == plain.out != ""
