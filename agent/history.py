@@ -24,7 +24,7 @@ log = logging.getLogger("agent.history")
 FILE_BYTES = 16 << 20
 SYNC_S = 1.0
 Row = list[Any]
-"""The fields of scheduler.commands.RanAttempt, in order."""
+"""The fields of scheduler.words.commands.RanAttempt, in order."""
 
 
 class History:

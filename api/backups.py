@@ -19,8 +19,8 @@ from typing import BinaryIO
 from api.ports import NodeStatus
 from api.problems import Problem
 from api.threads import COPIES, in_thread
+from scheduler.backup import Manifest, seal
 from scheduler.store import soundness
-from scheduler.store.backup import Manifest, seal
 from scheduler.store.connection import Store
 
 CHUNK_BYTES = 256 << 10

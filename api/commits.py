@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from api.ports import Committed, Scheduler, Subscription
-from scheduler import events as e
+from scheduler.words import events as e
 
 log = logging.getLogger("cronclave.api")
 
@@ -131,7 +131,7 @@ class RunWatch:
             return
         for _, _, event in commit.events:
             if type(event) in self._kinds:
-                for waiter in self._waiting.get(event.run, ()):  # type: ignore[union-attr]  # these kinds have one
+                for waiter in self._waiting.get(event.run, ()):  # type: ignore[attr-defined]  # these kinds have one
                     waiter.set()
 
     def on_gap(self) -> None:

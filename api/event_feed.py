@@ -28,8 +28,8 @@ from typing import Any
 from api.history import Entry, History, Id
 from api.instants import rfc3339
 from api.ports import Committed
-from scheduler import codec
-from scheduler.events import Event
+from scheduler.words import events
+from scheduler.words.events import Event
 
 STREAMS_A_TURN = 25
 CHUNK_BYTES = 16 << 10  #: given to a stream at a time
@@ -44,10 +44,10 @@ LOOK_S = 1.0  #: between two looks for heartbeats that are due
 Kinds = frozenset[str] | None  #: names of events that a client wants; None: all
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
-NAMES: dict[type[Any], str] = {cls: _WORD.sub("_", cls.__name__).lower() for cls in codec.EVENT_TAGS}
+NAMES: dict[type[Any], str] = {cls: _WORD.sub("_", cls.__name__).lower() for cls in events.ALL}
 FIELDS: dict[type[Any], tuple[tuple[str, str, bool], ...]] = {
     cls: tuple((f.name, f.name.removesuffix("_ms"), f.name.endswith("_ms")) for f in dataclasses.fields(cls))
-    for cls in codec.EVENT_TAGS
+    for cls in events.ALL
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
-from scheduler.events import Event
+from scheduler.words.events import Event
 
 EVENTS_MAX = 50_000
 AFTER_ALL = 999_999_999

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from api.failures import Failures
 from api.ports import Committed, Scheduler
-from scheduler import events as e
+from scheduler.words import events as e
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from api.problems import Problem
-from scheduler import sizes
-from scheduler.commands import Command, Outcome, PutJobs
 from scheduler.machine import tick_limits
 from scheduler.store.connection import Store
+from scheduler.words import sizes
+from scheduler.words.commands import Command, PutJobs
+from scheduler.words.outcomes import Code, Outcome
 
 KIND_OF_CODE = {
-    "not_found": "not-found",
-    "exists": "exists",
-    "revision_mismatch": "revision-mismatch",
-    "key_reused": "idempotency-key-reused",
-    "conflict": "conflict",
-    "format": "conflict",
-    "ended": "conflict",
-    "invalid": "validation",
-    "limit": "too-many-requests",
-    "too_large": "too-large",
-    tick_limits.CODE: "validation",
+    Code.NOT_FOUND: "not-found",
+    Code.EXISTS: "exists",
+    Code.REVISION_MISMATCH: "revision-mismatch",
+    Code.KEY_REUSED: "idempotency-key-reused",
+    Code.CONFLICT: "conflict",
+    Code.FORMAT: "conflict",
+    Code.ENDED: "conflict",
+    Code.INVALID: "validation",
+    Code.LIMIT: "too-many-requests",
+    Code.TOO_LARGE: "too-large",
+    Code.TOO_MANY_TICKS: "validation",
 }
 
 FEWER_TICKS = (
@@ -47,13 +48,13 @@ def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, objec
     kind = KIND_OF_CODE.get(outcome.code, "conflict")
     extra = {"code": outcome.code, **({"value": outcome.value} if outcome.value else {})}
     detail = outcome.detail
-    if outcome.code == "exists" and outcome.value:
+    if outcome.code == Code.EXISTS and outcome.value:
         named = "{namespace}/{name}".format_map(outcome.value)
         detail = f"a job {named} exists already, at revision {outcome.value['revision']}"
-    elif outcome.code == "revision_mismatch" and outcome.value:
+    elif outcome.code == Code.REVISION_MISMATCH and outcome.value:
         detail = f"{what} is at revision {outcome.value.get('revision')}"
-    elif outcome.code == "too_large":
+    elif outcome.code == Code.TOO_LARGE:
         detail = f"{what} is too large: {detail}"
-    elif outcome.code == tick_limits.CODE:
+    elif outcome.code == Code.TOO_MANY_TICKS:
         hint = FEWER_TICKS
     raise Problem(kind, detail or f"{what}: {outcome.code.replace('_', ' ')}", hint=hint, extra=extra)

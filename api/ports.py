@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Protocol
 
 from api.history import History
-from scheduler.commands import Command, Outcome
-from scheduler.events import Event
 from scheduler.store.connection import Store
+from scheduler.words.commands import Command
+from scheduler.words.events import Event
+from scheduler.words.outcomes import Outcome
 
 
 class NoLeaderError(Exception):

@@ -16,10 +16,10 @@ from api.metrics import Metrics
 from api.placeable import Places
 from api.ports import ApiSettings, Committed, Scheduler
 from api.turns import Turns
-from scheduler.events import AgentConnected, AgentDisconnected
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.store import pages
 from scheduler.store.connection import Store
+from scheduler.words.events import AgentConnected, AgentDisconnected
 
 PLACES_S = 1.0  #: how long one look at the agents serves for jobs' states
 

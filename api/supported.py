@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api.ports import NodeStatus
-from scheduler.commands import Activate
 from scheduler.formats import span
+from scheduler.words.commands import Activate
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from scheduler.store.backup import BackupError, Manifest, check
+from scheduler.backup import BackupError, Manifest, check
 
 SUFFIX = ".sha256"
 _REMEDY = "It cannot be restored: take another copy of it, or another backup"

@@ -59,11 +59,12 @@ from node.scrub import Scrub
 from node.state import ApplyError, ReplicatedState
 from node.storage import Storage
 from node.supervisor import EXIT_ANEW, EXIT_REFUSED, die_with_parent
-from scheduler import codec, formats
-from scheduler.commands import Compare, Lead
+from scheduler import formats
 from scheduler.machine import AppliedEntry
 from scheduler.store.connection import StoreError
 from scheduler.ticks import tzdata_version
+from scheduler.words import codec
+from scheduler.words.commands import Compare, Lead
 
 log = logging.getLogger("cronclave.core")
 

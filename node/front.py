@@ -33,8 +33,8 @@ from node.link import CoreLink
 from node.planner import Planner
 from node.signing import NodeAuthority
 from node.supervisor import EXIT_REFUSED, die_with_parent
-from scheduler import events as e
 from scheduler import formats
+from scheduler.words.events import Wakes
 
 log = logging.getLogger("cronclave.front")
 
@@ -44,15 +44,6 @@ GIL_S = 0.0005  #: a thread that computes gives the interpreter up to the loop a
 
 OWN_FILES = 256  #: for the state, the bridge, logs: never for connections
 
-_URGENT_EVENTS = (e.Led, e.TaskQueued)
-_PLAN_EVENTS = (
-    e.JobPut,
-    e.JobDeleted,
-    e.JobResumed,
-    e.AttemptEnded,
-    e.AgentConnected,
-    e.AgentDisconnected,
-)
 
 
 def unknown_status(config: NodeConfig, uid: str) -> NodeStatus:
@@ -186,13 +177,9 @@ class Front:
     def _on_commit(self, committed: Committed) -> None:
         if self._link.status().state != "leader":
             return
-        urgent = False
-        wanted = False
-        for _, _, event in committed.events:
-            urgent = urgent or isinstance(event, _URGENT_EVENTS)
-            wanted = wanted or isinstance(event, _PLAN_EVENTS)
-        if urgent or wanted:
-            self._planner.poke(urgent=urgent)
+        wakes = max((event.wakes for _, _, event in committed.events), default=Wakes.NOT)
+        if wakes is not Wakes.NOT:
+            self._planner.poke(urgent=wakes is Wakes.NOW)
 
     def _on_status(self, status: NodeStatus) -> None:
         if status.state == "leader":

@@ -27,16 +27,15 @@ from node import bridge
 from node.clock import correction_ms, wall_base_ms
 from node.index_watch import IndexWatch
 from node.proposals import Proposals
-from scheduler import codec
-from scheduler.commands import Command, Outcome, PutJobs, PutToken, RedeemToken, RunJob
 from scheduler.store.connection import Store
+from scheduler.words import codec
+from scheduler.words.commands import Command
+from scheduler.words.outcomes import Code, Outcome
 
 log = logging.getLogger("cronclave.front")
 
 CORE_SILENCE_MS = 1_000
 WORD_PAUSE_S = 0.02  #: between two questions to the leader: strangers are their cause
-OUTSIDE = (PutJobs, RunJob, PutToken, RedeemToken)
-"""What makes the state grow and can wait: refused while disks are low. Deleting and cancelling free space."""
 
 
 class CoreLink:
@@ -114,8 +113,8 @@ class CoreLink:
     async def propose(self, command: Command, *, timeout_s: float = 10.0) -> Outcome:
         if codec.needs(command) > self._status.format:
             what = f"{type(command).__name__} needs format {codec.needs(command)}"
-            return Outcome("format", f"{what}, the cluster is at format {self._status.format}")
-        if self._status.storage_low and isinstance(command, OUTSIDE):
+            return Outcome(Code.FORMAT, f"{what}, the cluster is at format {self._status.format}")
+        if self._status.storage_low and command.grows:
             raise StorageLowError("a majority of the nodes is short of disk; nothing new is taken in")
         return await self.proposals.propose(command, timeout_s)
 

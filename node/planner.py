@@ -24,11 +24,12 @@ from dataclasses import replace
 from api.ports import NodeStatus, NoLeaderError
 from api.supported import activation, in_the_way, newest_common
 from node.clock import UNKNOWN_S, OfficeClock, truer_clock, unknown_clocks, wall_base_ms
-from scheduler.commands import Command, Outcome, PutToken
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.plan import Limits, PlanCache, orphans, plan, wake_ms
 from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
 from scheduler.store.connection import Store
+from scheduler.words.commands import Command, PutToken
+from scheduler.words.outcomes import Outcome
 
 log = logging.getLogger("cronclave.planner")
 

@@ -14,8 +14,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from api.ports import NoLeaderError, OverloadedError
-from scheduler import codec, sizes
-from scheduler.commands import Barrier, Command, Outcome
+from scheduler.words import codec, sizes
+from scheduler.words.commands import Barrier, Command
+from scheduler.words.outcomes import Code, Outcome
 
 IN_FLIGHT_MAX = 4
 QUEUED_MAX = 20_000
@@ -100,7 +101,7 @@ class Proposals:
         self._sent_s.pop(sequence, None)
         for future in self._waiting.pop(sequence, ()):
             if not future.done():
-                future.set_result(Outcome("too_large", reason))
+                future.set_result(Outcome(Code.TOO_LARGE, reason))
         if self._queue:
             self._plan_flush()
 

@@ -34,10 +34,10 @@ from node.backup import verify
 from node.config import ConfigError, NodeConfig, load_config
 from node.identity import JOURNAL, PRIVATE, STARTED, load_identity, lock_data, write_atomically
 from node.state import FILE, ReplicatedState
+from scheduler.backup import BackupError
 from scheduler.machine.renewal import Renewal, renew
 from scheduler.store import soundness
 from scheduler.store import state as state_rows
-from scheduler.store.backup import BackupError
 from scheduler.store.connection import Error, Store, StoreError, sync
 
 HOLD_S = 600

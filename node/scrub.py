@@ -19,7 +19,7 @@ from cluster.peers import PeerInfo
 from node import majority
 from node.damage import DivergedError
 from node.state import ReplicatedState
-from scheduler.commands import Compare
+from scheduler.words.commands import Compare
 
 PERIOD_S = 10.0
 LOOK_S = 1.0  #: between two comparisons of what the peers tell

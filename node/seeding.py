@@ -30,10 +30,19 @@ from cluster.settings import Founder
 from node.config import ConfigError, NodeConfig, load_config
 from node.identity import JOURNAL
 from node.state import ReplicatedState
-from scheduler import codec
-from scheduler.commands import Command, ConnectAgent, DisconnectAgent, Finish, Fire, Lead, PutJobs, Start
-from scheduler.model import Job, parse_job, seed
+from scheduler.model import Job, parse_job, prepare
 from scheduler.ticks import tzdata_version
+from scheduler.words import codec
+from scheduler.words.commands import (
+    Command,
+    ConnectAgent,
+    DisconnectAgent,
+    Finish,
+    Fire,
+    Grant,
+    Lead,
+    PutJobs,
+)
 
 BATCH = 500  #: jobs a command, ticks an entry
 TERM = 1
@@ -77,7 +86,7 @@ class Seeder:
         for first in range(0, jobs, BATCH):
             batch = range(first, min(first + BATCH, jobs))
             trigger = machine.state.last_trigger + 1 - first
-            self.apply([PutJobs(tuple(seed(_job(i), after_ms) for i in batch), after_ms)])
+            self.apply([PutJobs(tuple(prepare(_job(i), after_ms) for i in batch), after_ms)])
             for year in years:
                 attempt = machine.state.last_attempt + 1
                 ended = range(attempt, attempt + len(batch))
@@ -86,7 +95,7 @@ class Seeder:
                 )
                 if machine.state.last_attempt != ended[-1]:
                     raise ValueError("a tick was refused, or its run got no attempt")
-                self.apply([Start(i, agent, session, f"claim-{i}") for i in ended])
+                self.apply([Grant(i, agent, session, f"claim-{i}") for i in ended])
                 now_ms = machine.state.stamp_ms
                 self.apply([Finish(i, agent, now_ms, now_ms + 5, 0, "exit", tail=tail) for i in ended])
             yield batch.stop * runs_a_job

@@ -10,7 +10,7 @@ The talk, in order (rules 1 and 5 of the design, section 3):
    journal that was not acknowledged: running | exited | gone.
    node: Welcome once ConnectAgent is committed, or Leave (no quorum, behind, fenced, wrong cluster).
    A cluster that was restored since the agent was told so asks first: Recount, answered by Ran, page by page.
-2. node: Assign. agent: journals it, fsync, then Claim. node proposes Start and answers Grant or
+2. node: Assign. agent: journals it, fsync, then Claim. node proposes a Grant and answers Grant or
    Refuse. Claims are sent again with the same claim id until answered; a repeated claim gets the same Grant.
    The agent starts the attempt at `due_ms` by the node's clock, not before, never without the Grant, and
    never later than GRANT_VALID_MS after its latest sending of the claim (then it reports `gone`).
@@ -97,7 +97,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """`reason` as in scheduler.commands.Finish. `tail`: the last bytes of stdout and stderr."""
+    """`reason` as in scheduler.words.commands.Finish. `tail`: the last bytes of stdout and stderr."""
 
     event: int
     attempt: int
@@ -129,7 +129,7 @@ class TailChunk:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A page of what the agent ran. `attempts`: rows with the fields of scheduler.commands.RanAttempt;
+    """A page of what the agent ran. `attempts`: rows with the fields of scheduler.words.commands.RanAttempt;
     `running`, on the last page: every attempt that has not ended or whose end is not acknowledged."""
 
     page: int

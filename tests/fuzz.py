@@ -29,7 +29,9 @@ from cluster import wire
 from cluster.copies import unpack_applied
 from cluster.membership import Membership, apply_change, well_formed
 from node import bridge
-from scheduler import codec, commands, protocol
+from scheduler import protocol
+from scheduler.words import codec, commands
+from scheduler.words.outcomes import Code, Outcome
 
 FRAME_BYTES_MAX = 64 << 10  #: the limit of the reader under test
 MEMORY_BYTES_MAX = 16 << 20  #: that decoding one input may take
@@ -66,7 +68,7 @@ _COMMANDS = _rows(
     ]
 )
 _FRAMES = _rows([codec.encode_frame(codec.Frame("front", 1, 1, (b"command",)))])
-_OUTCOMES = _rows([codec.encode_outcomes([commands.Outcome("ok", "", None)])])
+_OUTCOMES = _rows([codec.encode_outcomes([Outcome(Code.OK, "", None)])])
 _EVENTS: list[Any] = [[[7, 0, tag, "a", 1, 2, 3] for tag in range(4)]]
 
 

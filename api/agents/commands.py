@@ -7,7 +7,7 @@ import json
 from api.agents.bounds import cut
 from api.agents.effects import Work
 from scheduler import protocol as p
-from scheduler.commands import Command, ConnectAgent, Finish, ReportRunning, Start
+from scheduler.words.commands import Command, ConnectAgent, Finish, Grant, ReportRunning
 
 
 def of_hello(hello: p.Hello, node: str, held: tuple[tuple[int, str], ...]) -> ConnectAgent:
@@ -31,7 +31,7 @@ def of_hello(hello: p.Hello, node: str, held: tuple[tuple[int, str], ...]) -> Co
 def of_work(message: Work, agent: int, session: str) -> Command:
     """`agent`: its id in the state. Too much output and too many words are cut."""
     if isinstance(message, p.Claim):
-        return Start(message.attempt, agent, session, message.claim)
+        return Grant(message.attempt, agent, session, message.claim)
     if isinstance(message, p.Running):
         return ReportRunning(message.attempt, agent, message.started_ms)
     message = cut(message)

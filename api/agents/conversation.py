@@ -57,8 +57,8 @@ from api.agents.effects import (
 )
 from api.agents.hello import unsound_hello, why_not_its_token, why_refused
 from scheduler import protocol as p
-from scheduler.commands import Outcome
 from scheduler.store.restores import Restore
+from scheduler.words.outcomes import Code, Outcome
 
 log = logging.getLogger("cronclave.agents")
 
@@ -189,7 +189,7 @@ class Conversation:
             return Leave("no_quorum", outcome.detail)
         if not outcome.ok:
             return Leave(
-                "fenced" if outcome.code == "fenced" else "refused", outcome.detail or outcome.code
+                "fenced" if outcome.code == Code.FENCED else "refused", outcome.detail or outcome.code
             )
         yield from self._welcome(hello, standing, _int(outcome, "agent"))
         return None
@@ -304,10 +304,10 @@ class Conversation:
         if outcome.ok:
             fence = _int(outcome, "fence")
             return Push(p.Grant(message.attempt, message.claim, fence, self._node.now().index))
-        if outcome.code == "not_connected":
+        if outcome.code == Code.NOT_CONNECTED:
             return Leave("behind", "the cluster gave this connection up: register again")
         self._pushed.pop(message.attempt, None)
-        reason = outcome.code if outcome.code in ("revoked", "superseded") else "ended"
+        reason = outcome.code if outcome.code in (Code.REVOKED, Code.SUPERSEDED) else "ended"
         return Push(p.Refuse(message.attempt, message.claim, reason))
 
     def _ack(self, events: list[int]) -> list[Effect]:

@@ -14,11 +14,11 @@ from api.agents.assignment import assignment
 from api.agents.registry import Registry
 from api.agents.socket import AgentSocket
 from api.ports import Committed, Scheduler
-from scheduler import events as e
 from scheduler import protocol as p
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.store import pages
 from scheduler.store.connection import Store
+from scheduler.words import events as e
 
 log = logging.getLogger("cronclave.agents")
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from scheduler import protocol as p
-from scheduler.commands import Command, Outcome
+from scheduler.words.commands import Command
+from scheduler.words.outcomes import Outcome
 
 Work = p.Claim | p.Running | p.Finished  #: what is proposed to the log
 

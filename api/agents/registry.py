@@ -21,11 +21,11 @@ import time
 from api.agents.beside import Beside
 from api.agents.socket import AgentSocket
 from api.ports import NoLeaderError, OverloadedError, Scheduler, UnavailableError
-from scheduler import events as e
-from scheduler.commands import DisconnectAgent
 from scheduler.store import agents as agent_rows
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
+from scheduler.words import events as e
+from scheduler.words.commands import DisconnectAgent
 
 log = logging.getLogger("cronclave.agents")
 

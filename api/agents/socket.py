@@ -44,7 +44,8 @@ from api.ports import NoLeaderError, OverloadedError, Scheduler, UnavailableErro
 from api.threads import INLINE_BYTES
 from api.turns import Turns
 from scheduler import protocol as p
-from scheduler.commands import Command, Outcome
+from scheduler.words.commands import Command
+from scheduler.words.outcomes import Outcome
 
 log = logging.getLogger("cronclave.agents")
 

@@ -14,11 +14,11 @@ from api.problems import Problem
 from api.services import Services
 from api.threads import READS, beside, encode
 from api.views import job_bytes, job_facts, run_json, runs_json
-from scheduler.commands import JobSeed
 from scheduler.model import Job
 from scheduler.store import pages
 from scheduler.store.connection import Store
 from scheduler.store.pages import JobRow, RunRow
+from scheduler.words.commands import PreparedJob
 
 RUN_INLINE = 50  #: tasks or tries of a run that is put together in the loop
 
@@ -66,7 +66,7 @@ async def job_answer(services: Services, namespace: str, name: str) -> tuple[Job
     return row, await beside(len(row.spec), read)
 
 
-def new_job_document(store: Store, services: Services, row: JobRow, job: Job, made: JobSeed) -> bytes:
+def new_job_document(store: Store, services: Services, row: JobRow, job: Job, made: PreparedJob) -> bytes:
     """The JSON of a job that was just created, from what was sent: it has no tick and no run yet."""
     places = services.places(store)
     placed = all(

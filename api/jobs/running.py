@@ -17,9 +17,9 @@ from api.parameters import need_known
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services
 from api.threads import beside
-from scheduler.commands import RunJob
 from scheduler.model import JobError, parse_params
 from scheduler.store import pages
+from scheduler.words.commands import RunJob
 
 RUN_PARAMETERS = frozenset({"dry_run", "wait"})
 

@@ -19,10 +19,11 @@ from api.parameters import need_known
 from api.problems import Problem
 from api.services import Services
 from api.threads import beside, judge_body, write_of
-from scheduler.commands import PutJobs
 from scheduler.machine.spent import spent
-from scheduler.model import Job, canonical, seed
+from scheduler.model import Job, canonical, prepare
 from scheduler.store import pages
+from scheduler.words.commands import PutJobs
+from scheduler.words.outcomes import Code
 
 PUT_PARAMETERS = frozenset({"dry_run"})
 
@@ -71,7 +72,7 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     (made,), after_ms = command.jobs, command.after_ms
     async with write_of(len(made.spec)):
         outcome = await scheduler.propose(command)
-    if outcome.code == "past":
+    if outcome.code == Code.PAST:
         await _refuse_spent(call, job, (outcome.value or {}).get("triggers"), after_ms)
     hint = "PUT /v1/jobs/{name} changes a job; delete it first to make another." if if_revision == 0 else ""
     result = first_of(expect_ok(outcome, what=f"job {job.name}", hint=hint))
@@ -98,7 +99,7 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
 def _command(call: Call, job: Job, if_revision: int | None) -> PutJobs:
     after_ms = call.scheduler.now_ms()
     key, body = call.idempotency()
-    made = seed(job, after_ms, if_revision, format=call.scheduler.status().format)
+    made = prepare(job, after_ms, if_revision, format=call.scheduler.status().format)
     return PutJobs((made,), after_ms, call.actor, key, body)
 
 

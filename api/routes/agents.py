@@ -15,8 +15,8 @@ from api.outcomes import expect_ok
 from api.problems import FieldError, Problem
 from api.services import services_of
 from api.views import agent_json
-from scheduler.commands import ReleaseAgent
 from scheduler.store import pages
+from scheduler.words.commands import ReleaseAgent
 
 router = APIRouter(tags=["agents"])
 

@@ -14,11 +14,12 @@ from api.outcomes import expect_ok, need_proposable
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, write_of
-from scheduler.commands import JobSeed, PutJobs
 from scheduler.machine.spent import spent
-from scheduler.model import Job, JobError, seed
+from scheduler.model import Job, JobError, prepare
 from scheduler.model.server_facts import definition_of
 from scheduler.store import pages
+from scheduler.words.commands import PreparedJob, PutJobs
+from scheduler.words.outcomes import Code
 
 router = APIRouter(tags=["jobs"])
 
@@ -36,17 +37,17 @@ async def apply_jobs(request: Request) -> Response:
     size = len(call.body)
     given, dry, source = await judge_body(size, lambda: _content(call))
     now_ms = services.scheduler.now_ms()
-    jobs, seeds = await judge_body(size, lambda: _seeds(call, given, now_ms))
-    diff, over = await in_thread(_diff, services, seeds, now_ms)
+    jobs, prepared = await judge_body(size, lambda: _prepared(call, given, now_ms))
+    diff, over = await in_thread(_diff, services, prepared, now_ms)
     key, body = call.idempotency()
-    command = PutJobs(tuple(seeds), now_ms, call.actor, key, body, source)
+    command = PutJobs(tuple(prepared), now_ms, call.actor, key, body, source)
     if dry:
         need_unspent(given, jobs, over, now_ms, prefix=True)
         await in_thread(_need_proposable, services, command)
         return json_response({"dry_run": True, **diff})
-    async with write_of(sum(len(seed.spec) for seed in seeds)):
+    async with write_of(sum(len(job.spec) for job in prepared)):
         outcome = await services.scheduler.propose(command, timeout_s=30.0)
-    if outcome.code == "past":
+    if outcome.code == Code.PAST:
         need_unspent(given, jobs, (outcome.value or {}).get("triggers"), now_ms, prefix=True)
     value = expect_ok(outcome, what="apply")
     return json_response({"dry_run": False, **_committed(value, diff)})
@@ -97,10 +98,10 @@ def _content(call: Call) -> tuple[list[Any], bool, str]:
     return given, dry, source
 
 
-def _seeds(call: Call, given: list[Any], now_ms: int) -> tuple[list[Job], list[JobSeed]]:
+def _prepared(call: Call, given: list[Any], now_ms: int) -> tuple[list[Job], list[PreparedJob]]:
     format = call.scheduler.status().format
     jobs: list[Job] = []
-    seeds: list[JobSeed] = []
+    prepared: list[PreparedJob] = []
     names: dict[tuple[str, str], int] = {}
     errors: list[Any] = []
     for position, data in enumerate(given):
@@ -118,20 +119,20 @@ def _seeds(call: Call, given: list[Any], now_ms: int) -> tuple[list[Job], list[J
             detail = f"{job.namespace}/{job.name} is in it twice: also as number {first}"
             errors.append(FieldError(f"/jobs/{position}/job", detail))
         jobs.append(job)
-        seeds.append(seed(job, now_ms, format=format))
+        prepared.append(prepare(job, now_ms, format=format))
     if errors:
         raise from_job_problems(errors[:ERRORS_MAX], what="apply")
-    return jobs, seeds
+    return jobs, prepared
 
 
 def _diff(
-    services: Services, seeds: list[JobSeed], now_ms: int
+    services: Services, prepared: list[PreparedJob], now_ms: int
 ) -> tuple[dict[str, list[dict[str, Any]]], list[list[int]]]:
     """What would become of each, and the (job, trigger) that would be refused."""
     over: list[list[int]] = []
     diff: dict[str, list[dict[str, Any]]] = {"created": [], "changed": [], "unchanged": []}
     with services.scheduler.read() as store:
-        for place, job in enumerate(seeds):
+        for place, job in enumerate(prepared):
             row = pages.job(store, job.namespace, job.name)
             kind = "created" if row is None else "unchanged" if bytes(row.spec) == job.spec else "changed"
             entry = {

@@ -22,9 +22,9 @@ from api.problems import Problem, query_problem
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, read_reply
 from api.views import revision_json
-from scheduler.commands import DeleteJob, PauseJob, ResumeJob
 from scheduler.store import pages
 from scheduler.ticks import schedule
+from scheduler.words.commands import DeleteJob, PauseJob, ResumeJob
 
 router = APIRouter(tags=["jobs"])
 

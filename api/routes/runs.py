@@ -19,9 +19,9 @@ from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
 from api.services import Services, services_of
 from api.threads import read_reply
-from scheduler.commands import CancelRun, Command, ResolveRun
 from scheduler.store import pages
 from scheduler.store.connection import Store
+from scheduler.words.commands import CancelRun, Command, ResolveRun
 
 router = APIRouter(tags=["runs"])
 

@@ -15,8 +15,9 @@ from api.call import call_of, json_response
 from api.outcomes import expect_ok
 from api.problems import Problem
 from api.services import services_of
-from scheduler.commands import CloseSession, OpenSession
 from scheduler.machine.sessions import LIFE_MS
+from scheduler.words.commands import CloseSession, OpenSession
+from scheduler.words.outcomes import Code
 
 router = APIRouter(tags=["session"])
 
@@ -36,7 +37,7 @@ async def begin(request: Request) -> Response:
     outcome = await services.scheduler.propose(
         OpenSession(principal.name, digest(principal.token), digest(secret))
     )
-    if outcome.code == "not_found":
+    if outcome.code == Code.NOT_FOUND:
         raise access.UnknownToken  # it was withdrawn meanwhile
     expect_ok(outcome, what="beginning a session")
     cookie = _cookie(secret, LIFE_MS // 1000)
@@ -61,7 +62,7 @@ async def end(request: Request) -> Response:
     headers = {}
     if principal.by_cookie:
         outcome = await services.scheduler.propose(CloseSession(digest(principal.token)))
-        if outcome.code != "not_found":  # somebody else ended it meanwhile
+        if outcome.code != Code.NOT_FOUND:  # somebody else ended it meanwhile
             expect_ok(outcome, what="ending the session")
         headers["Set-Cookie"] = _cookie(principal.token[0], 0)
     return Response(status_code=204, headers=headers)

@@ -18,9 +18,9 @@ from api.instants import rfc3339
 from api.outcomes import expect_ok
 from api.problems import FieldError, Problem
 from api.services import services_of
-from scheduler.commands import DeleteToken, PutToken
 from scheduler.machine.tokens import JOINS, ROLES
 from scheduler.store import tokens as token_rows
+from scheduler.words.commands import DeleteToken, PutToken
 
 router = APIRouter(tags=["tokens"])
 

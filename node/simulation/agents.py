@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from scheduler import events as e
-from scheduler.commands import ConnectAgent, DisconnectAgent, Finish, Outcome, Start
 from scheduler.machine import AppliedEntry
 from scheduler.store import attempts as attempt_rows
+from scheduler.words import events as e
+from scheduler.words.commands import ConnectAgent, DisconnectAgent, Finish, Grant
+from scheduler.words.outcomes import Outcome
 
 if TYPE_CHECKING:
     from node.simulation.front import Front
@@ -166,4 +167,4 @@ class Agent:
             else:
                 del self._journal[attempt]
 
-        front.propose([Start(attempt, agent, session, f"claim {session} {attempt}")], answered)
+        front.propose([Grant(attempt, agent, session, f"claim {session} {attempt}")], answered)

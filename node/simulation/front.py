@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cluster.raft import Role
-from scheduler import codec
-from scheduler.commands import Command, Outcome
 from scheduler.machine import AppliedEntry
 from scheduler.plan import PlanCache, plan
+from scheduler.words import codec
+from scheduler.words.commands import Command
+from scheduler.words.outcomes import Code, Outcome
 
 if TYPE_CHECKING:
     from cluster.simulation.world import Node
@@ -136,7 +137,7 @@ class Front:
 
     def _planned(self, outcomes: list[Outcome]) -> None:
         self._planning = False
-        self._world.refused_plans += sum(1 for o in outcomes if o.code == "stale_epoch")
+        self._world.refused_plans += sum(1 for o in outcomes if o.code == Code.STALE_EPOCH)
 
     def _office(self) -> int | None:
         """The epoch to plan in, None without an office."""

@@ -19,13 +19,14 @@ from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
 from node.simulation.agents import Agent
 from node.simulation.front import Front
 from node.simulation.state import MortalState
-from scheduler import codec
-from scheduler.commands import CancelRun, Command, Lead, Outcome, PauseJob, PutJobs, ResumeJob, RunJob
 from scheduler.machine import AppliedEntry
-from scheduler.model import parse_job, seed
+from scheduler.model import parse_job, prepare
 from scheduler.store import attempts as attempt_rows
 from scheduler.store.row_digests import slices_of
 from scheduler.verify import verify
+from scheduler.words import codec
+from scheduler.words.commands import CancelRun, Command, Lead, PauseJob, PutJobs, ResumeJob, RunJob
+from scheduler.words.outcomes import Outcome
 
 AGENTS = 3
 EDITED = ("gaps", "edits")
@@ -145,7 +146,7 @@ class JobsWorld(World):
         leader = self.leader()
         if leader is not None and not self._are_put:
             after_ms = self.wall_ms(leader)
-            seeds = tuple(seed(job, after_ms, 0) for job in JOBS)
+            seeds = tuple(prepare(job, after_ms, 0) for job in JOBS)
 
             def put(outcomes: list[Outcome]) -> None:
                 self._are_put = True
@@ -175,7 +176,7 @@ class JobsWorld(World):
             elif kind < 0.95:
                 after_ms = self.wall_ms(front.node)
                 edited = parse_job(_edited(self.rng.choice(EDITED), self.rng.randrange(4)))
-                command = PutJobs((seed(edited, after_ms),), after_ms)
+                command = PutJobs((prepare(edited, after_ms),), after_ms)
             front.propose([command])
 
     def _run(self, front: Front) -> str:

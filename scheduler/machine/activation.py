@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scheduler import events as e
 from scheduler import formats
-from scheduler.commands import Activate, Migrate, Outcome
 from scheduler.machine.context import Context, done, refused
+from scheduler.words import events as e
+from scheduler.words.commands import Activate, Migrate
+from scheduler.words.outcomes import Code, Outcome
 
 
 def activate(ctx: Context, command: Activate) -> Outcome:
@@ -25,16 +26,16 @@ def activate(ctx: Context, command: Activate) -> Outcome:
     if command.format == state.target_format:
         return done(format=state.format, target=state.target_format, changed=False)
     if command.format < state.target_format:
-        return refused("conflict", f"format {state.target_format} is activated; formats are never lowered")
+        return refused(Code.CONFLICT, f"format {state.target_format} is activated; formats are never lowered")
     seen, now = [name for name, _, _ in command.members], ctx.members()
     if seen != sorted(now):
         came, gone = sorted(set(now) - set(seen)), sorted(set(seen) - set(now))
         told = [f"{name} joined" for name in came] + [f"{name} was removed" for name in gone]
-        return refused("conflict", f"the members changed meanwhile ({', '.join(told)}): ask again")
+        return refused(Code.CONFLICT, f"the members changed meanwhile ({', '.join(told)}): ask again")
     for name, least, most in command.members:
         if not least <= command.format <= most:
             detail = f"{name} supports {formats.span(least, most)}, not format {command.format}"
-            return refused("conflict", detail, node=name)
+            return refused(Code.CONFLICT, detail, node=name)
     if command.format > formats.newest():
         raise formats.NewerFormatError(
             f"the cluster activates format {command.format}, and this version supports {formats.supported()}:"
@@ -47,13 +48,12 @@ def activate(ctx: Context, command: Activate) -> Outcome:
 
 
 def migrate(ctx: Context, command: Migrate) -> Outcome:
-    if stale := ctx.stale_epoch(command.epoch):
-        return stale
     state = ctx.state
     if state.target_format == state.format or command.cursor != state.migration_cursor:
-        return refused("stale_due", f"the migration is at {state.migration_cursor!r}, format {state.format}")
+        at = f"{state.migration_cursor!r}, format {state.format}"
+        return refused(Code.STALE_DUE, f"the migration is at {at}")
     if not 1 <= command.rows <= formats.SLICE_ROWS_MAX:
-        return refused("invalid", f"a slice has 1 to {formats.SLICE_ROWS_MAX} rows")
+        return refused(Code.INVALID, f"a slice has 1 to {formats.SLICE_ROWS_MAX} rows")
     migration = formats.get(state.format + 1).migration
     assert migration is not None  # else the format would have been raised already
     cursor = migration.move(ctx.store, state.migration_cursor, command.rows)

@@ -25,13 +25,14 @@ from __future__ import annotations
 
 import json
 
-from scheduler import events as e
-from scheduler.commands import Adopt, ConnectAgent, DisconnectAgent, LoseNode, Outcome, ReleaseAgent
 from scheduler.machine import attempts
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store.agents import Agent
+from scheduler.words import events as e
+from scheduler.words.commands import Adopt, ConnectAgent, DisconnectAgent, LoseNode, ReleaseAgent
+from scheduler.words.outcomes import Code, Outcome
 
 SLOTS_MAX = 100_000
 FORMER = agent_rows.FORMER
@@ -45,22 +46,22 @@ EVER_MS = 1 << 62  #: behind all stamps
 def connect(ctx: Context, command: ConnectAgent) -> Outcome:
     labels = _labels(command.labels)
     if labels is None:
-        return refused("invalid", "labels are not a JSON object of strings")
+        return refused(Code.INVALID, "labels are not a JSON object of strings")
     if not command.name or FORMER in command.name or not command.node or not 0 <= command.slots <= SLOTS_MAX:
-        return refused("invalid", "an agent needs a name without #, a node and a sensible number of slots")
+        return refused(Code.INVALID, "an agent needs a name without #, a node and a sensible number of slots")
     holder = agent_rows.find(ctx.store, command.name)
     own = holder is not None and holder.installation == command.installation
     known = holder if own else _former(ctx, command)
     if known is not None and known.session == RELEASED:
         return refused(
-            "fenced",
+            Code.FENCED,
             f"a person released the name {command.name} from this installation; with an empty data directory "
             "this host comes as a new one",
         )
     if known is not None and command.session < known.session:
-        return refused("fenced", f"a newer session of {command.name} exists")
+        return refused(Code.FENCED, f"a newer session of {command.name} exists")
     if holder is not None and not own and holder.node:
-        return refused("name_taken", f"another installation is connected as {command.name}")
+        return refused(Code.NAME_TAKEN, f"another installation is connected as {command.name}")
     if known is None and not _is_room(ctx):
         return no_room()
     if holder is not None and not own:
@@ -88,7 +89,7 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
 
 def no_room() -> Outcome:
     return refused(
-        "limit",
+        Code.LIMIT,
         f"there are {ROWS_MAX} agents, the most that a cluster keeps: release the names of those that are "
         "gone (cronclave agents release NAME)",
     )
@@ -163,7 +164,7 @@ def _judge_attempts(ctx: Context, command: ConnectAgent, known: Agent) -> None:
 def disconnect(ctx: Context, command: DisconnectAgent) -> Outcome:
     agent = agent_rows.get(ctx.store, command.agent)
     if agent is None or agent.session != command.session or agent.node != command.node:
-        return refused("superseded", f"agent {command.agent} is not connected so")
+        return refused(Code.SUPERSEDED, f"agent {command.agent} is not connected so")
     _disconnect(ctx, agent)
     return OK
 
@@ -171,9 +172,9 @@ def disconnect(ctx: Context, command: DisconnectAgent) -> Outcome:
 def release(ctx: Context, command: ReleaseAgent) -> Outcome:
     agent = None if FORMER in command.name else agent_rows.find(ctx.store, command.name)
     if agent is None:
-        return refused("not_found", f"no agent {command.name}")
+        return refused(Code.NOT_FOUND, f"no agent {command.name}")
     if agent.installation != command.installation:
-        return refused("superseded", f"{command.name} is installation {agent.installation} by now")
+        return refused(Code.SUPERSEDED, f"{command.name} is installation {agent.installation} by now")
     if agent.node:
         _disconnect(ctx, agent)
     agent_rows.set_session(ctx.store, agent.id, RELEASED)
@@ -188,8 +189,6 @@ def _step_aside(ctx: Context, agent: Agent) -> None:
 
 
 def lose_node(ctx: Context, command: LoseNode) -> Outcome:
-    if stale := ctx.stale_epoch(command.epoch):
-        return stale
     ctx.emit(e.NodeLost(command.node))
     # Of more, the planner asks again.
     agents = agent_rows.on_node(ctx.store, command.node, AGENTS_MAX) if command.node else []

@@ -2,7 +2,7 @@
 
 Rules of this file (design, section 3):
 
-1. A Start that is accepted is the grant; its index is the fence. The same session's same claim gets the same
+1. A Grant that is accepted is the grant; its index is the fence. The same session's same claim gets the same
    grant again; any other claim of a granted attempt is refused. Only the agent's newest session may claim.
 2. Taking back an attempt without a grant is free (revoked). One with a grant ends by its agent's report, by
    proof of death, by `on_lost` at the end of the lease, or by a person.
@@ -14,9 +14,6 @@ from __future__ import annotations
 
 import json
 
-from scheduler import events as e
-from scheduler.commands import Assign, Finish, Lose, MarkUnreachable, Outcome, ReportRunning, Revoke, Start
-from scheduler.lifecycle import ATTEMPT, ATTEMPT_ENDS, START, TASK, step
 from scheduler.machine import orphans, runs, selectors, tasks, walks
 from scheduler.machine.context import OK, ROW, Context, done, refused
 from scheduler.machine.graphs import Graph
@@ -29,6 +26,11 @@ from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
 from scheduler.store.attempts import Attempt
 from scheduler.store.tasks import Task
+from scheduler.words import events as e
+from scheduler.words.causes import Kind
+from scheduler.words.commands import Finish, Grant, Lose, MarkUnreachable, Place, ReportRunning, Revoke
+from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS, START, TASK, step
+from scheduler.words.outcomes import Code, Outcome
 
 LOST_RETRIES_MIN = 1
 """Under `on_lost: retry` a lost attempt is tried again at least so often, whatever `retry.max` says of
@@ -74,14 +76,12 @@ def place(ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms:
     return state.last_attempt
 
 
-def assign(ctx: Context, command: Assign) -> Outcome:
-    if stale := ctx.stale_epoch(command.epoch):
-        return stale
+def assign(ctx: Context, command: Place) -> Outcome:
     task = task_rows.get(ctx.store, command.task)
     if task is None or task.state != "queued":
-        return refused("superseded", f"task {command.task} is not queued")
+        return refused(Code.SUPERSEDED, f"task {command.task} is not queued")
     if not can_take(ctx, command.agent, task.selector):
-        return refused("not_connected", f"agent {command.agent} cannot take it")
+        return refused(Code.NOT_CONNECTED, f"agent {command.agent} cannot take it")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None
     if run.stopping:
@@ -101,33 +101,33 @@ def assign(ctx: Context, command: Assign) -> Outcome:
 # -- claims and reports -------------------------------------------------------------------------
 
 
-def start(ctx: Context, command: Start) -> Outcome:
+def start(ctx: Context, command: Grant) -> Outcome:
     attempt = attempt_rows.get(ctx.store, command.attempt)
     if attempt is None:
-        return refused("not_found", f"no attempt {command.attempt}")
+        return refused(Code.NOT_FOUND, f"no attempt {command.attempt}")
     if attempt.agent != command.agent:
-        return refused("superseded", "the attempt belongs to another agent")
+        return refused(Code.SUPERSEDED, "the attempt belongs to another agent")
     if attempt.state == "revoked":
-        return refused("revoked")
+        return refused(Code.REVOKED)
     if attempt.state in ATTEMPT_ENDS:
-        return refused("ended", attempt.state)
+        return refused(Code.ENDED, attempt.state)
     if attempt.fence is not None:
         if attempt.session == command.session and attempt.claim == command.claim:
             return done(fence=attempt.fence)
-        return refused("superseded", "granted to another claim")
+        return refused(Code.SUPERSEDED, "granted to another claim")
     agent = agent_rows.get(ctx.store, command.agent)
     if agent is None or agent.session != command.session:
-        return refused("superseded", "a newer session of the agent exists")
+        return refused(Code.SUPERSEDED, "a newer session of the agent exists")
     if not agent.node:
         # It would turn what is free to take back into something that needs proof of death.
-        return refused("not_connected", "the agent is disconnected: it registers first")
+        return refused(Code.NOT_CONNECTED, "the agent is disconnected: it registers first")
     run = run_rows.get(ctx.store, attempt.run)
     assert run is not None
     if run.stopping:
-        return refused("revoked", "the run stops")  # in slices, of which one will take the attempt back
+        return refused(Code.REVOKED, "the run stops")  # in slices, of which one will take the attempt back
     if not job_rows.exists(ctx.store, run.job):
         # Unclaimed it comes back to the queue, and `assign` ends the run.
-        return refused("revoked", "the job was deleted")
+        return refused(Code.REVOKED, "the job was deleted")
     fence = ctx.state.idx
     attempt_rows.grant(
         ctx.store,
@@ -148,11 +148,11 @@ def start(ctx: Context, command: Start) -> Outcome:
 def report_running(ctx: Context, command: ReportRunning) -> Outcome:
     attempt = attempt_rows.get(ctx.store, command.attempt)
     if attempt is None:
-        return refused("not_found", f"no attempt {command.attempt}")
+        return refused(Code.NOT_FOUND, f"no attempt {command.attempt}")
     if attempt.agent != command.agent or attempt.fence is None:
-        return refused("superseded", "not granted to this agent")
+        return refused(Code.SUPERSEDED, "not granted to this agent")
     if attempt.state in ATTEMPT_ENDS:
-        return refused("ended", attempt.state)
+        return refused(Code.ENDED, attempt.state)
     if attempt.started_ms == command.started_ms and not attempt.unreachable and attempt.state != "granted":
         return OK
     state = step(ATTEMPT, "granted", "running") if attempt.state == "granted" else attempt.state
@@ -166,9 +166,9 @@ def finish(ctx: Context, command: Finish) -> Outcome:
     """Accepted again and again: whoever sends it may drop it on any outcome but a refusal to answer."""
     attempt = attempt_rows.get(ctx.store, command.attempt)
     if attempt is None:
-        return refused("not_found", f"no attempt {command.attempt}")
+        return refused(Code.NOT_FOUND, f"no attempt {command.attempt}")
     if attempt.agent != command.agent:
-        return refused("superseded", "the attempt belongs to another agent")
+        return refused(Code.SUPERSEDED, "the attempt belongs to another agent")
     if attempt.state in ATTEMPT_ENDS:
         return _late(ctx, attempt, command)
     if attempt.fence is None:
@@ -258,7 +258,7 @@ def _end(
     run = run_rows.get(ctx.store, attempt.run)
     assert task is not None
     assert run is not None
-    if run.cause == orphans.CAUSE:
+    if run.cause == Kind.ORPHAN:
         orphans.rebuild(ctx, run.id)
         return
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
@@ -346,11 +346,9 @@ def _take_back(ctx: Context, attempt: Attempt, reason: str) -> None:
 
 
 def revoke(ctx: Context, command: Revoke) -> Outcome:
-    if stale := ctx.stale_epoch(command.epoch):
-        return stale
     attempt = attempt_rows.get(ctx.store, command.attempt)
     if attempt is None or attempt.state != "assigned":
-        return refused("superseded", f"attempt {command.attempt} is not just assigned")
+        return refused(Code.SUPERSEDED, f"attempt {command.attempt} is not just assigned")
     _take_back(ctx, attempt, command.reason)
     return OK
 
@@ -377,16 +375,14 @@ def _orphan(ctx: Context, epoch: int, attempt: int, since_ms: int) -> Attempt | 
     """The granted attempt of an agent that no node holds since that instant, or why not. An agent that came
     back for a moment has renewed its lease, which begins anew with the next disconnection.
     """
-    if stale := ctx.stale_epoch(epoch):
-        return stale
     row = attempt_rows.get(ctx.store, attempt)
     if row is None or not row.live or row.fence is None:
-        return refused("ended", f"attempt {attempt} is not granted and live")
+        return refused(Code.ENDED, f"attempt {attempt} is not granted and live")
     agent = agent_rows.get(ctx.store, row.agent)
     if agent is not None and agent.node:
-        return refused("superseded", f"agent {row.agent} is connected")
+        return refused(Code.SUPERSEDED, f"agent {row.agent} is connected")
     if agent is not None and agent.disconnected_ms != since_ms:
-        return refused("superseded", f"agent {row.agent} was connected in between")
+        return refused(Code.SUPERSEDED, f"agent {row.agent} was connected in between")
     return row
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from scheduler.commands import Outcome
-from scheduler.events import Event
 from scheduler.machine.graphs import Graph, Graphs
 from scheduler.store import ledger
 from scheduler.store.connection import Store
 from scheduler.store.state import State
+from scheduler.words.events import Event
+from scheduler.words.outcomes import Code, Outcome
 
-OK = Outcome("ok")
+OK = Outcome(Code.OK)
 
 ROW, EDGE = 25, 1
 """What the row of a task that is written, and one need that is looked at, take of the room."""
@@ -21,12 +21,12 @@ LEAST_ROOM = 4 * ROW
 """Of each command, whatever those before it took: what belongs to small graphs is done at once."""
 
 
-def refused(code: str, detail: str = "", **value: object) -> Outcome:
+def refused(code: Code, detail: str = "", **value: object) -> Outcome:
     return Outcome(code, detail, value or None)
 
 
 def done(**value: object) -> Outcome:
-    return Outcome("ok", "", value)
+    return Outcome(Code.OK, "", value)
 
 
 class Context:
@@ -88,8 +88,3 @@ class Context:
         )  # fmt: skip
         state.ledger_head = ledger.append(self.store, entry, state.ledger_head)
         return state.ledger_seq
-
-    def stale_epoch(self, epoch: int) -> Outcome | None:
-        if epoch == self.state.epoch:
-            return None
-        return refused("stale_epoch", f"epoch {epoch}, now {self.state.epoch}")

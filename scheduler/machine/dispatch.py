@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scheduler import codec
-from scheduler import commands as c
 from scheduler.machine import (
     activation,
     agents,
@@ -17,7 +15,6 @@ from scheduler.machine import (
     reconciliation,
     runs,
     sessions,
-    shape,
     slices,
     tasks,
     tick_limits,
@@ -27,8 +24,11 @@ from scheduler.machine import (
 )
 from scheduler.machine.context import Context, refused
 from scheduler.store import idempotency
+from scheduler.words import codec, shape
+from scheduler.words import commands as c
+from scheduler.words.outcomes import Code, Outcome
 
-APPLY: dict[type[Any], Callable[[Context, Any], c.Outcome]] = {
+APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.PutJobs: jobs.put_jobs,
     c.DeleteJob: jobs.delete_job,
     c.PauseJob: jobs.pause_job,
@@ -46,14 +46,14 @@ APPLY: dict[type[Any], Callable[[Context, Any], c.Outcome]] = {
     c.ConnectAgent: agents.connect,
     c.DisconnectAgent: agents.disconnect,
     c.ReleaseAgent: agents.release,
-    c.Start: attempts.start,
+    c.Grant: attempts.start,
     c.ReportRunning: attempts.report_running,
     c.Finish: attempts.finish,
     c.Adopt: orphans.adopt,
     c.Fire: ticks.fire,
     c.Account: ticks.account,
     c.SetAside: ticks.set_aside,
-    c.Assign: attempts.assign,
+    c.Place: attempts.assign,
     c.Revoke: attempts.revoke,
     c.Requeue: tasks.requeue,
     c.MarkUnreachable: attempts.mark_unreachable,
@@ -73,27 +73,27 @@ APPLY: dict[type[Any], Callable[[Context, Any], c.Outcome]] = {
     c.Compare: upkeep.compare,
 }
 
-_KEYED = (c.PutJobs, c.DeleteJob, c.RunJob)
 
-
-def apply(ctx: Context, command: c.Command) -> c.Outcome:
+def apply(ctx: Context, command: c.Command) -> Outcome:
     """Change the state by one command; its events are in `ctx.events`. The index was raised already."""
     field = shape.misshapen(command)
     if field is not None:
-        return refused("invalid", f"{type(command).__name__}.{field} has a wrong type")
+        return refused(Code.INVALID, f"{type(command).__name__}.{field} has a wrong type")
     if codec.needs(command) > ctx.state.format:
-        return refused("format", f"{type(command).__name__} needs format {codec.needs(command)}")
-    if isinstance(command, _KEYED) and command.key:
+        return refused(Code.FORMAT, f"{type(command).__name__} needs format {codec.needs(command)}")
+    if isinstance(command, c.ByPlanner) and command.epoch != ctx.state.epoch:
+        return refused(Code.STALE_EPOCH, f"epoch {command.epoch}, now {ctx.state.epoch}")
+    if isinstance(command, c.Keyed) and command.key:
         return _apply_once(ctx, command, command.key, command.body)
     return APPLY[type(command)](ctx, command)
 
 
-def _apply_once(ctx: Context, command: c.Command, key: str, body: bytes) -> c.Outcome:
+def _apply_once(ctx: Context, command: c.Command, key: str, body: bytes) -> Outcome:
     """The outcome of the first accepted use of the key. A refusal changed nothing, so it is judged anew."""
     known = idempotency.find(ctx.store, key)
     if known is not None:
         if known[0] != body:
-            return refused("key_reused", "the Idempotency-Key was used for another request")
+            return refused(Code.KEY_REUSED, "the Idempotency-Key was used for another request")
         return codec.decode_outcomes(known[1])[0]
     outcome = APPLY[type(command)](ctx, command)
     if outcome.ok:

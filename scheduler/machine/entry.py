@@ -21,9 +21,6 @@ from typing import Any
 
 import msgpack
 
-from scheduler import codec
-from scheduler.commands import Command, Outcome
-from scheduler.events import Event
 from scheduler.formats import NewerFormatError
 from scheduler.machine import dispatch
 from scheduler.machine.context import LEAST_ROOM, ROOM, Context
@@ -31,6 +28,10 @@ from scheduler.store import fronts
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
 from scheduler.store.state import State
+from scheduler.words import codec
+from scheduler.words.commands import Command
+from scheduler.words.events import Event
+from scheduler.words.outcomes import Code, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class Machine:
         context.room = max(context.room, min(LEAST_ROOM, context.room_whole))
         command = _decode(encoded)
         if command is None:
-            return Outcome("invalid", "not a command")
+            return Outcome(Code.INVALID, "not a command")
         outcome = dispatch.apply(context, command)
         if context.events:
             index = context.state.idx

@@ -2,7 +2,7 @@
 
 Rules of this file:
 
-1. PutJobs is all or none: every seed is judged before anything is written.
+1. PutJobs is all or none: every job is judged before anything is written.
 2. An unchanged spec makes no revision. Revisions go on counting per name, through deletion too.
 3. A trigger that did not change keeps its era and watermark. All that an edit changes or removes is closed at
    one instant, the stamp or a decided instant beyond it, and all that is new begins there: none is due twice,
@@ -19,9 +19,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scheduler import events as e
-from scheduler.commands import DeleteJob, JobSeed, Outcome, PauseJob, PutJobs, ResumeJob
-from scheduler.machine import eras, orphans, runs, tick_limits
+from scheduler.machine import eras, runs, tick_limits
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.graphs import KEPT_FROM_TASKS
 from scheduler.machine.spent import spent
@@ -31,6 +29,10 @@ from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.jobs import Job, Revision
+from scheduler.words import events as e
+from scheduler.words.causes import Kind
+from scheduler.words.commands import DeleteJob, PauseJob, PreparedJob, PutJobs, ResumeJob
+from scheduler.words.outcomes import Code, Outcome
 
 JOBS_MAX = 1_000
 ACTIVE_RUNS_CANCELLED_MAX = 1_000
@@ -39,7 +41,7 @@ SPENT_TOLD_MAX = 200
 
 
 class _Judged(NamedTuple):
-    seed: JobSeed
+    new: PreparedJob
     job: Job | None
     labels: str
     runs_keep: int
@@ -49,15 +51,15 @@ class _Judged(NamedTuple):
 
 def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
     if len(command.jobs) > JOBS_MAX:
-        return refused("limit", f"{len(command.jobs)} jobs in one command, at most {JOBS_MAX}")
+        return refused(Code.LIMIT, f"{len(command.jobs)} jobs in one command, at most {JOBS_MAX}")
     judged: list[_Judged] = []
     over: list[list[object]] = []
     names: dict[tuple[str, str], None] = {}
-    for place, seed in enumerate(command.jobs):
-        if (seed.namespace, seed.name) in names:
-            return refused("invalid", f"{seed.namespace}/{seed.name} twice in one command", name=seed.name)
-        names[seed.namespace, seed.name] = None
-        verdict = _judge(ctx, seed)
+    for place, new in enumerate(command.jobs):
+        if (new.namespace, new.name) in names:
+            return refused(Code.INVALID, f"{new.namespace}/{new.name} twice in one command", name=new.name)
+        names[new.namespace, new.name] = None
+        verdict = _judge(ctx, new)
         if isinstance(verdict, Outcome):
             return verdict
         judged.append(verdict)
@@ -65,55 +67,55 @@ def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
             over += [[place, each] for each in _spent(ctx, command, verdict)]
     if over:
         said = f"{len(over)} new triggers fire only in the past, or never"
-        return refused("past", said, triggers=over[:SPENT_TOLD_MAX])
-    if too_many := tick_limits.judge(ctx.store, [each.seed for each in judged if not each.is_same]):
+        return refused(Code.PAST, said, triggers=over[:SPENT_TOLD_MAX])
+    if too_many := tick_limits.judge(ctx.store, [each.new for each in judged if not each.is_same]):
         return too_many
     return done(jobs=[_put(ctx, command, each) for each in judged])
 
 
-def _judge(ctx: Context, seed: JobSeed) -> _Judged | Outcome:
-    job = job_rows.find(ctx.store, seed.namespace, seed.name)
-    where = f"{seed.namespace}/{seed.name}"
-    if seed.if_revision is not None:
-        if job is None and seed.if_revision != 0:
-            return refused("not_found", f"no job {where}", namespace=seed.namespace, name=seed.name)
-        if job is not None and job.revision != seed.if_revision:
-            code = "exists" if seed.if_revision == 0 else "revision_mismatch"
+def _judge(ctx: Context, new: PreparedJob) -> _Judged | Outcome:
+    job = job_rows.find(ctx.store, new.namespace, new.name)
+    where = f"{new.namespace}/{new.name}"
+    if new.if_revision is not None:
+        if job is None and new.if_revision != 0:
+            return refused(Code.NOT_FOUND, f"no job {where}", namespace=new.namespace, name=new.name)
+        if job is not None and job.revision != new.if_revision:
+            code = Code.EXISTS if new.if_revision == 0 else Code.REVISION_MISMATCH
             return refused(
                 code, f"{where} is at revision {job.revision}",
-                namespace=seed.namespace, name=seed.name, revision=job.revision,
+                namespace=new.namespace, name=new.name, revision=job.revision,
             )  # fmt: skip
-    if job is not None and job.spec == seed.spec:
-        return _Judged(seed, job, job.labels, job.runs_keep, is_same=True)
+    if job is not None and job.spec == new.spec:
+        return _Judged(new, job, job.labels, job.runs_keep, is_same=True)
     try:
-        compiled = compile_job(seed.spec)
+        compiled = compile_job(new.spec)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return refused(
-            "invalid", f"{where}: not a canonical spec: {error}", namespace=seed.namespace, name=seed.name
+            Code.INVALID, f"{where}: not a canonical spec: {error}", namespace=new.namespace, name=new.name
         )
-    keys = {trigger.key for trigger in seed.triggers}
-    if len(keys) != len(seed.triggers) or not compiled.tasks:
-        return refused("invalid", f"{where}: two triggers of one key, or no task", name=seed.name)
+    keys = {trigger.key for trigger in new.triggers}
+    if len(keys) != len(new.triggers) or not compiled.tasks:
+        return refused(Code.INVALID, f"{where}: two triggers of one key, or no task", name=new.name)
     large = compiled if len(compiled.tasks) >= KEPT_FROM_TASKS else None
-    return _Judged(seed, job, compiled.labels, compiled.retention_runs, large=large)
+    return _Judged(new, job, compiled.labels, compiled.retention_runs, large=large)
 
 
 def _spent(ctx: Context, command: PutJobs, judged: _Judged) -> list[int]:
     """The places of triggers that would be passed over in silence."""
     if judged.job is None:
-        return spent(ctx.store, judged.seed, None, command.after_ms)
+        return spent(ctx.store, judged.new, None, command.after_ms)
     # Not later than the instant from which what the edit changes will count.
     live = trigger_rows.live(ctx.store, judged.job.id)
     decided = [trigger_rows.last_decided(ctx.store, trigger.id) or 0 for trigger in live]
-    return spent(ctx.store, judged.seed, judged.job.id, max(ctx.stamp_ms, *decided, 0))
+    return spent(ctx.store, judged.new, judged.job.id, max(ctx.stamp_ms, *decided, 0))
 
 
 def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:
-    seed, job, labels, runs_keep, is_same, large = judged
+    new, job, labels, runs_keep, is_same, large = judged
     state = ctx.state
     if job is not None and is_same:
-        return _report(job.id, seed, job.revision, created=False, changed=False)
-    last = job_rows.last_revision(ctx.store, seed.namespace, seed.name) if job is None else job.revision
+        return _report(job.id, new, job.revision, created=False, changed=False)
+    last = job_rows.last_revision(ctx.store, new.namespace, new.name) if job is None else job.revision
     revision = last + 1
     if job is None:
         state.last_job += 1
@@ -121,7 +123,7 @@ def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:
         job_rows.insert(
             ctx.store,
             Job(
-                id=job_id, namespace=seed.namespace, name=seed.name, revision=revision, spec=seed.spec,
+                id=job_id, namespace=new.namespace, name=new.name, revision=revision, spec=new.spec,
                 labels=labels, state="active", pause_reason="", source=command.source,
                 created_ms=state.stamp_ms, changed_ms=state.stamp_ms, actor=command.actor, active_runs=0,
                 failures=0, last_run=0, last_state="", runs_kept=0, runs_keep=runs_keep,
@@ -130,7 +132,7 @@ def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:
     else:
         job_id = job.id
         job_rows.change(
-            ctx.store, job_id, revision=revision, spec=seed.spec, labels=labels, source=command.source,
+            ctx.store, job_id, revision=revision, spec=new.spec, labels=labels, source=command.source,
             changed_ms=state.stamp_ms, actor=command.actor, runs_keep=runs_keep,
         )  # fmt: skip
     job_rows.insert_revision(
@@ -138,9 +140,9 @@ def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:
         Revision(
             job_id,
             revision,
-            seed.namespace,
-            seed.name,
-            seed.spec,
+            new.namespace,
+            new.name,
+            new.spec,
             state.stamp_ms,
             state.idx,
             command.actor,
@@ -151,17 +153,17 @@ def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:
         ctx.graphs.keep(job_id, revision, large)
     before: int | None = job_id
     if job is None:
-        before = job_rows.job_of(ctx.store, seed.namespace, seed.name, last) if last else None
-    _set_triggers(ctx, job_id, seed, after_ms=command.after_ms, before=before)
-    ctx.emit(e.JobPut(job_id, seed.namespace, seed.name, revision, job is None))
-    return _report(job_id, seed, revision, created=job is None, changed=True)
+        before = job_rows.job_of(ctx.store, new.namespace, new.name, last) if last else None
+    _set_triggers(ctx, job_id, new, after_ms=command.after_ms, before=before)
+    ctx.emit(e.JobPut(job_id, new.namespace, new.name, revision, job is None))
+    return _report(job_id, new, revision, created=job is None, changed=True)
 
 
-def _report(job: int, seed: JobSeed, revision: int, *, created: bool, changed: bool) -> dict[str, object]:
+def _report(job: int, new: PreparedJob, revision: int, *, created: bool, changed: bool) -> dict[str, object]:
     return {
         "job": job,
-        "namespace": seed.namespace,
-        "name": seed.name,
+        "namespace": new.namespace,
+        "name": new.name,
         "revision": revision,
         "created": created,
         "changed": changed,
@@ -169,11 +171,11 @@ def _report(job: int, seed: JobSeed, revision: int, *, created: bool, changed: b
 
 
 def _set_triggers(
-    ctx: Context, job: int, seed: JobSeed, *, after_ms: int, before: int | None
+    ctx: Context, job: int, new: PreparedJob, *, after_ms: int, before: int | None
 ) -> None:
     """`before`: the job itself, for a new one the deleted job that had its name; None: there was none."""
-    wanted = {each.key: (each.spec, each.jitter_ms) for each in seed.triggers}
-    per_day = sum(each.per_day for each in seed.triggers)
+    wanted = {each.key: (each.spec, each.jitter_ms) for each in new.triggers}
+    per_day = sum(each.per_day for each in new.triggers)
     share = min(per_day.bit_length(), SHARE_MAX)
     live = trigger_rows.live(ctx.store, job) if before == job else []
     kept = {t.key: None for t in live if wanted.get(t.key) == (t.spec, t.jitter_ms)}
@@ -188,13 +190,13 @@ def _set_triggers(
     for trigger in live:
         if trigger.key in kept and trigger.share != share:
             trigger_rows.set_share(ctx.store, trigger.id, share)
-    for each in seed.triggers:
+    for each in new.triggers:
         if each.key not in kept:
-            asks = eras.Asks(seed.namespace, each.per_day, share)
+            asks = eras.Asks(new.namespace, each.per_day, share)
             # By a clock that is ahead, the first instant may be before the one that the proposer found.
             due_ms = each.first_due_ms if after_ms <= begin_ms else begin_ms
             eras.begin(ctx, job, each.key, each.spec, each.jitter_ms, asks, from_ms=begin_ms, due_ms=due_ms)
-    asked_rows.add(ctx.store, seed.namespace, per_day - sum(trigger.per_day for trigger in live))
+    asked_rows.add(ctx.store, new.namespace, per_day - sum(trigger.per_day for trigger in live))
     if before == job:
         eras.wake(ctx, job)  # the edit may say something else of what waits to be caught up
 
@@ -202,9 +204,9 @@ def _set_triggers(
 def delete_job(ctx: Context, command: DeleteJob) -> Outcome:
     job = job_rows.find(ctx.store, command.namespace, command.name)
     if job is None:
-        return refused("not_found", f"no job {command.namespace}/{command.name}")
+        return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
     if command.if_revision is not None and command.if_revision != job.revision:
-        return refused("revision_mismatch", f"at revision {job.revision}", revision=job.revision)
+        return refused(Code.REVISION_MISMATCH, f"at revision {job.revision}", revision=job.revision)
     asked = 0
     for trigger in trigger_rows.live(ctx.store, job.id):
         asked += trigger.per_day
@@ -213,7 +215,7 @@ def delete_job(ctx: Context, command: DeleteJob) -> Outcome:
     asked_rows.add(ctx.store, job.namespace, -asked)
     # Newest first, so that the end of one does not admit another that is cancelled next.
     for run in reversed(run_rows.active(ctx.store, job.id, limit=ACTIVE_RUNS_CANCELLED_MAX)):
-        if not run.stopping and run.cause != orphans.CAUSE:
+        if not run.stopping and run.cause != Kind.ORPHAN:
             runs.end_for_deletion(ctx, run)
     job_rows.delete(ctx.store, job.id)
     revision = job_rows.last_revision(ctx.store, job.namespace, job.name) + 1
@@ -230,7 +232,7 @@ def delete_job(ctx: Context, command: DeleteJob) -> Outcome:
 def pause_job(ctx: Context, command: PauseJob) -> Outcome:
     job = job_rows.find(ctx.store, command.namespace, command.name)
     if job is None:
-        return refused("not_found", f"no job {command.namespace}/{command.name}")
+        return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
     if job.state != "paused":
         reason = f"paused by {command.actor}" if command.actor else "paused"
         job_rows.set_state(ctx.store, job.id, state="paused", reason=reason)
@@ -242,7 +244,7 @@ def pause_job(ctx: Context, command: PauseJob) -> Outcome:
 def resume_job(ctx: Context, command: ResumeJob) -> Outcome:
     job = job_rows.find(ctx.store, command.namespace, command.name)
     if job is None:
-        return refused("not_found", f"no job {command.namespace}/{command.name}")
+        return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
     if job.state == "paused":
         for trigger in trigger_rows.live(ctx.store, job.id):
             if trigger.fire_ms is not None and trigger.fire_ms <= ctx.stamp_ms:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from scheduler import events as e
-from scheduler.commands import Barrier, Lead, Outcome
 from scheduler.machine import reconciliation
 from scheduler.machine.context import OK, Context, done, refused
+from scheduler.words import events as e
+from scheduler.words.commands import Barrier, Lead
+from scheduler.words.outcomes import Code, Outcome
 
 
 def lead(ctx: Context, command: Lead) -> Outcome:
@@ -15,7 +16,7 @@ def lead(ctx: Context, command: Lead) -> Outcome:
     state = ctx.state
     if command.raft_term < state.leader_term:
         return refused(
-            "stale_epoch", f"term {command.raft_term}, epoch {state.epoch} is of term {state.leader_term}"
+            Code.STALE_EPOCH, f"term {command.raft_term}, epoch {state.epoch} is of term {state.leader_term}"
         )
     if command.raft_term == state.leader_term and command.node == state.leader and state.epoch > 0:
         return done(epoch=state.epoch)

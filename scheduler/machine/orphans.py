@@ -14,9 +14,6 @@ Rules of this file (design, section 9):
 
 from __future__ import annotations
 
-from scheduler import events as e
-from scheduler.commands import Adopt, Finish, Outcome, RanAttempt
-from scheduler.lifecycle import ATTEMPT_ENDS, RUN_ENDS, TASK, TASK_ENDS, step
 from scheduler.machine import agents, attempts, runs
 from scheduler.machine.context import Context, done, refused
 from scheduler.store import agents as agent_rows
@@ -30,8 +27,12 @@ from scheduler.store.attempts import Attempt
 from scheduler.store.restores import Restore
 from scheduler.store.runs import Run
 from scheduler.store.tasks import Task
+from scheduler.words import events as e
+from scheduler.words.causes import Kind
+from scheduler.words.commands import Adopt, Finish, RanAttempt
+from scheduler.words.lifecycle import ATTEMPT_ENDS, RUN_ENDS, TASK, TASK_ENDS, step
+from scheduler.words.outcomes import Code, Outcome
 
-CAUSE = "orphan"
 ATTEMPTS_MAX = 100
 _GRAVEST_FIRST = ("failed", "timed_out", "lost", "cancelled", "succeeded")
 
@@ -39,11 +40,11 @@ _GRAVEST_FIRST = ("failed", "timed_out", "lost", "cancelled", "succeeded")
 def adopt(ctx: Context, command: Adopt) -> Outcome:
     restore = restores.latest(ctx.store) if ctx.state.restores else None
     if restore is None or restore.number != command.restore:
-        return refused("superseded", f"this cluster is at restore {ctx.state.restores}")
+        return refused(Code.SUPERSEDED, f"this cluster is at restore {ctx.state.restores}")
     if len(command.attempts) > ATTEMPTS_MAX:
-        return refused("limit", f"at most {ATTEMPTS_MAX} attempts at once")
+        return refused(Code.LIMIT, f"at most {ATTEMPTS_MAX} attempts at once")
     if not command.name or agents.FORMER in command.name or not command.installation:
-        return refused("invalid", "an agent has a name without # and an installation")
+        return refused(Code.INVALID, "an agent has a name without # and an installation")
     agent = agents.known(ctx, command)
     if agent is None:
         return agents.no_room()
@@ -69,7 +70,7 @@ def _adopt(ctx: Context, restore: Restore, agent: Agent, ran: RanAttempt) -> Non
         run = _new_run(ctx, ran, ran.run)
     elif (run.namespace, run.name) != (ran.namespace, ran.job):
         return
-    if run.cause == CAUSE:
+    if run.cause == Kind.ORPHAN:
         _add_to_orphan(ctx, agent, run, ran)
         return
     task = task_rows.find(ctx.store, run.id, ran.task)
@@ -133,8 +134,8 @@ def _new_run(ctx: Context, ran: RanAttempt, run_id: int, *, decided: int = 0) ->
         decided = 1  # there is no tick to decide
     run = Run(
         id=run_id, job=job.id if job else 0, namespace=ran.namespace, name=ran.job,
-        revision=job.revision if job else 0, trigger=0, tick_ms=ran.tick_ms, due_ms=ran.due_ms, cause=CAUSE,
-        state="running", decided=decided, waiting=0, open_tasks=0,
+        revision=job.revision if job else 0, trigger=0, tick_ms=ran.tick_ms, due_ms=ran.due_ms,
+        cause=Kind.ORPHAN.value, state="running", decided=decided, waiting=0, open_tasks=0,
         first_task=0, last_task=0, unmade=0, walk="", walked=0, unfinished=0, stopping="",
         created_ms=ctx.stamp_ms, started_ms=ran.started_ms, finished_ms=None, deadline_ms=None, stop_ms=None,
         exit_code=None, priority=0, params="{}", actor="",
@@ -142,7 +143,7 @@ def _new_run(ctx: Context, ran: RanAttempt, run_id: int, *, decided: int = 0) ->
     )  # fmt: skip
     run_rows.insert(ctx.store, run)
     job_rows.count_run_begun(ctx.store, run.job)
-    ctx.emit(e.RunCreated(run.id, run.job, run.namespace, run.name, CAUSE, run.tick_ms, run.due_ms))
+    ctx.emit(e.RunCreated(run.id, run.job, run.namespace, run.name, run.cause, run.tick_ms, run.due_ms))
     return run
 
 

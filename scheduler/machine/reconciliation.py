@@ -11,14 +11,16 @@ Rules of this file (design, section 9; phases in `store.restores`):
 
 from __future__ import annotations
 
-from scheduler.commands import EndHold, EndRestore, GiveUpRun, Outcome
-from scheduler.lifecycle import RUN_ENDS
-from scheduler.machine import orphans, runs, slices, walks
+from scheduler.machine import runs, slices, walks
 from scheduler.machine.context import OK, Context, refused
 from scheduler.store import restores
 from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.restores import DONE, HOLDING, SETTLING, Restore
+from scheduler.words.causes import Kind
+from scheduler.words.commands import EndHold, EndRestore, GiveUpRun
+from scheduler.words.lifecycle import RUN_ENDS
+from scheduler.words.outcomes import Code, Outcome
 
 REASON = walks.RESTORED
 
@@ -33,11 +35,9 @@ def take_over(ctx: Context) -> None:
 
 
 def _in_phase(ctx: Context, epoch: int, number: int, phase: str) -> Restore | Outcome:
-    if stale := ctx.stale_epoch(epoch):
-        return stale
     restore = restores.latest(ctx.store) if ctx.state.restores else None
     if restore is None or (restore.number, restore.phase) != (number, phase):
-        return refused("superseded", f"restore {number} is not {phase}")
+        return refused(Code.SUPERSEDED, f"restore {number} is not {phase}")
     return restore
 
 
@@ -54,9 +54,9 @@ def give_up_run(ctx: Context, command: GiveUpRun) -> Outcome:
     if isinstance(restore, Outcome):
         return restore
     run = run_rows.get(ctx.store, command.run)
-    told = run is None or run.state in RUN_ENDS or run.cause == orphans.CAUSE
+    told = run is None or run.state in RUN_ENDS or run.cause == Kind.ORPHAN
     if run is None or told or run.id > restore.run_base or restore.catchup:
-        return refused("ended", f"run {command.run} waits for nothing of before the restore")
+        return refused(Code.ENDED, f"run {command.run} waits for nothing of before the restore")
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
     if graph.job.on_lost == "retry":
         return OK
@@ -74,6 +74,6 @@ def end_restore(ctx: Context, command: EndRestore) -> Outcome:
         return restore
     next_ms = trigger_rows.next_fire_ms(ctx.store)
     if next_ms is not None and restore.taken_ms is not None and next_ms <= restore.taken_ms:
-        return refused("stale_due", "a tick from before the restore is undecided")
+        return refused(Code.STALE_DUE, "a tick from before the restore is undecided")
     restores.set_phase(ctx.store, restore.number, DONE)
     return OK

@@ -12,9 +12,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from scheduler import events as e
-from scheduler.commands import CancelRun, ExpireRun, Outcome, ResolveRun, RunJob, StopRun
-from scheduler.lifecycle import RUN, RUN_ENDS, START, TICK, step
 from scheduler.machine import attempts, eras, slices, walks
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.graphs import Graph
@@ -26,6 +23,11 @@ from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
 from scheduler.store import tells as tell_rows
 from scheduler.store.runs import Run
+from scheduler.words import events as e
+from scheduler.words.causes import Kind
+from scheduler.words.commands import CancelRun, ExpireRun, ResolveRun, RunJob, StopRun
+from scheduler.words.lifecycle import RUN, RUN_ENDS, START, TICK, step
+from scheduler.words.outcomes import Code, Outcome
 
 DELETED = "job deleted"
 FAILED = frozenset({"failed", "timed_out", "lost"})
@@ -41,7 +43,7 @@ def create(
     name: str,
     revision: int,
     due_ms: int,
-    cause: str,
+    cause: Kind,
     trigger: int = 0,
     tick_ms: int | None = None,
     deadline_ms: int | None = None,
@@ -61,17 +63,18 @@ def create(
     made = ctx.take_rows(total, least=1)
     row = Run(
         id=run, job=job, namespace=namespace, name=name, revision=revision, trigger=trigger, tick_ms=tick_ms,
-        due_ms=due_ms, cause=cause, state=step(RUN, START, "pending"), decided=1 if tick_ms is None else 0,
-        waiting=1 if waiting else 0, open_tasks=total, first_task=state.last_task + 1,
-        last_task=state.last_task + total, unmade=total - made, walk="", walked=0,
-        unfinished=int(made < total), stopping="", created_ms=state.stamp_ms, started_ms=None,
-        finished_ms=None, deadline_ms=deadline_ms, stop_ms=None, exit_code=None,
-        priority=compiled.priority, params=params, reason="", actor=actor,
+        due_ms=due_ms, cause=cause.value, state=step(RUN, START, "pending"),
+        decided=1 if tick_ms is None else 0, waiting=1 if waiting else 0, open_tasks=total,
+        first_task=state.last_task + 1, last_task=state.last_task + total,
+        unmade=total - made, walk="", walked=0, unfinished=int(made < total),
+        stopping="", created_ms=state.stamp_ms, started_ms=None, finished_ms=None,
+        deadline_ms=deadline_ms, stop_ms=None, exit_code=None, priority=compiled.priority,
+        params=params, reason="", actor=actor,
     )  # fmt: skip
     state.last_task += total
     run_rows.insert(ctx.store, row)
     job_rows.count_run_begun(ctx.store, job)
-    ctx.emit(e.RunCreated(run, job, namespace, name, cause, tick_ms, due_ms))
+    ctx.emit(e.RunCreated(run, job, namespace, name, row.cause, tick_ms, due_ms))
     slices.make(ctx, row, graph, range(made), agent=agent)
     return run
 
@@ -80,7 +83,7 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
     """A person's run is always accepted, whatever `overlap` says of ticks; it counts as active for them."""
     job = job_rows.find(ctx.store, command.namespace, command.name)
     if job is None:
-        return refused("not_found", f"no job {command.namespace}/{command.name}")
+        return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
     graph = ctx.graph(job.id, job.namespace, job.name, job.revision)
     deadline_ms = graph.job.start_deadline_ms
     run = create(
@@ -91,7 +94,7 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
         name=job.name,
         revision=job.revision,
         due_ms=command.due_ms,
-        cause="manual",
+        cause=Kind.MANUAL,
         deadline_ms=None if deadline_ms is None else max(command.due_ms, ctx.stamp_ms) + deadline_ms,
         params=command.params.decode("utf-8", "replace"),
         actor=command.actor,
@@ -101,7 +104,7 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
 
 
 def begin(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:
-    """The first Start of the run is committed: it runs, and so its tick ran."""
+    """The first grant of the run is committed: it runs, and so its tick ran."""
     # Granted ahead of its instant, an attempt starts at that instant and not before.
     started_ms = max(ctx.stamp_ms, due_ms)
     timeout_ms = graph.job.timeout_ms
@@ -258,9 +261,9 @@ def restored_ms(ctx: Context) -> int:
 def cancel_run(ctx: Context, command: CancelRun) -> Outcome:
     run = run_rows.get(ctx.store, command.run)
     if run is None:
-        return refused("not_found", f"no run {command.run}")
+        return refused(Code.NOT_FOUND, f"no run {command.run}")
     if run.state in RUN_ENDS:
-        return refused("ended", f"run {run.id} ended: {run.state}", state=run.state)
+        return refused(Code.ENDED, f"run {run.id} ended: {run.state}", state=run.state)
     if run.stopping in ("", walks.LET_END):
         by = f"cancelled by {command.actor}" if command.actor else "cancelled"
         stop(ctx, run, stopping="cancelled", reason=by)
@@ -268,21 +271,17 @@ def cancel_run(ctx: Context, command: CancelRun) -> Outcome:
 
 
 def stop_run(ctx: Context, command: StopRun) -> Outcome:
-    if stale := ctx.stale_epoch(command.epoch):
-        return stale
     run = run_rows.get(ctx.store, command.run)
     if run is None or run.state != "running" or run.stopping not in ("", walks.LET_END):
-        return refused("ended", f"run {command.run} does not run")
+        return refused(Code.ENDED, f"run {command.run} does not run")
     stop(ctx, run, stopping="timed_out", reason="timeout")
     return OK
 
 
 def expire_run(ctx: Context, command: ExpireRun) -> Outcome:
-    if stale := ctx.stale_epoch(command.epoch):
-        return stale
     run = run_rows.get(ctx.store, command.run)
     if run is None or run.state != "pending" or run.deadline_ms is None:
-        return refused("ended", f"run {command.run} waits for no start")
+        return refused(Code.ENDED, f"run {command.run} waits for no start")
     stop(ctx, run, stopping="expired", reason="start deadline passed", walk=walks.DEADLINE)
     return OK
 
@@ -290,9 +289,9 @@ def expire_run(ctx: Context, command: ExpireRun) -> Outcome:
 def resolve_run(ctx: Context, command: ResolveRun) -> Outcome:
     run = run_rows.get(ctx.store, command.run)
     if run is None:
-        return refused("not_found", f"no run {command.run}")
+        return refused(Code.NOT_FOUND, f"no run {command.run}")
     if run.state in RUN_ENDS:
-        return refused("ended", f"run {run.id} ended: {run.state}", state=run.state)
+        return refused(Code.ENDED, f"run {run.id} ended: {run.state}", state=run.state)
     resolved = 0
     for attempt in attempt_rows.live_of_run(ctx.store, run.id):
         agent = agent_rows.get(ctx.store, attempt.agent)
@@ -302,5 +301,5 @@ def resolve_run(ctx: Context, command: ResolveRun) -> Outcome:
             attempts.lose_soon(ctx, attempt, by)
             resolved += 1
     if not resolved:
-        return refused("invalid", f"run {run.id} has no attempt on an agent that cannot be reached")
+        return refused(Code.INVALID, f"run {run.id} has no attempt on an agent that cannot be reached")
     return done(run=run.id, attempts=resolved)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hmac
 
-from scheduler import events as e
-from scheduler.commands import CloseSession, OpenSession, Outcome
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.store import sessions as session_rows
 from scheduler.store import tokens as token_rows
+from scheduler.words import events as e
+from scheduler.words.commands import CloseSession, OpenSession
+from scheduler.words.outcomes import Code, Outcome
 
 LIFE_MS = 12 * 3_600_000
 PER_TOKEN_MAX = 50
@@ -22,12 +23,12 @@ SESSIONS_MAX = 10_000
 
 def open_session(ctx: Context, command: OpenSession) -> Outcome:
     if len(command.sha256) != 32:
-        return refused("invalid", "a session needs a SHA-256")
+        return refused(Code.INVALID, "a session needs a SHA-256")
     token = token_rows.find(ctx.store, command.token)
     if token is None or not hmac.compare_digest(token.sha256, command.token_sha256):
-        return refused("not_found", f"there is no token {command.token} with this secret")
+        return refused(Code.NOT_FOUND, f"there is no token {command.token} with this secret")
     if session_rows.find(ctx.store, command.sha256) is not None:
-        return refused("exists", "this session exists")
+        return refused(Code.EXISTS, "this session exists")
     if session_rows.count(ctx.store, token.name) >= PER_TOKEN_MAX:
         session_rows.drop_oldest(ctx.store, token.name)
     if session_rows.count(ctx.store) >= SESSIONS_MAX:
@@ -40,7 +41,7 @@ def open_session(ctx: Context, command: OpenSession) -> Outcome:
 def close_session(ctx: Context, command: CloseSession) -> Outcome:
     token = session_rows.find(ctx.store, command.sha256)
     if token is None:
-        return refused("not_found", "there is no such session")
+        return refused(Code.NOT_FOUND, "there is no such session")
     session_rows.delete(ctx.store, command.sha256)
     ctx.emit(e.SessionClosed(token))
     return OK

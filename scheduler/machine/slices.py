@@ -17,9 +17,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from scheduler import events as e
-from scheduler.commands import Continue, Outcome
-from scheduler.lifecycle import ATTEMPT, START, TASK, TASK_ENDS, step
 from scheduler.machine import attempts, needs, runs, tasks
 from scheduler.machine.context import EDGE, OK, ROW, Context, refused
 from scheduler.machine.graphs import Graph
@@ -31,16 +28,17 @@ from scheduler.store import tells as tell_rows
 from scheduler.store.runs import Run
 from scheduler.store.tasks import Task
 from scheduler.store.tells import Tell
+from scheduler.words import events as e
+from scheduler.words.commands import CONTINUE_RUNS_MAX, Continue
+from scheduler.words.lifecycle import ATTEMPT, START, TASK, TASK_ENDS, step
+from scheduler.words.outcomes import Code, Outcome
 
-RUNS_MAX = 100
 TELLS_MAX = 300  #: looked at in one step
 
 
 def go_on(ctx: Context, command: Continue) -> Outcome:
-    if stale := ctx.stale_epoch(command.epoch):
-        return stale
-    if len(command.runs) > RUNS_MAX:
-        return refused("limit", f"at most {RUNS_MAX} runs at once")
+    if len(command.runs) > CONTINUE_RUNS_MAX:
+        return refused(Code.LIMIT, f"at most {CONTINUE_RUNS_MAX} runs at once")
     ctx.room = ctx.room_whole
     attempts.lose_doomed(ctx)
     for run_id in command.runs:

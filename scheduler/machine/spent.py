@@ -6,39 +6,40 @@ Rules of this file:
    comes: a job whose one instant is over may be put back as it was read, or changed in other parts.
 2. Any other must have an instant after that from which it counts. What was deleted, or stands in an older
    revision alone, is not held: it is new.
-3. Nothing here reads a clock or computes an instant: the seed says the first one, the caller what time it is.
+3. Nothing here reads a clock or computes an instant: what was prepared says the first one, the caller what
+   time it is.
 """
 
 from __future__ import annotations
 
 import json
 
-from scheduler.seeds import JobSeed
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.connection import Store
+from scheduler.words.commands import PreparedJob
 
 _MANUAL = b'"manual"'
 _AT = b'"at_ms"'
 
 
-def spent(store: Store, seed: JobSeed, job: int | None, now_ms: int) -> list[int]:
+def spent(store: Store, new: PreparedJob, job: int | None, now_ms: int) -> list[int]:
     """The places of new triggers that have no instant after `now_ms`. `job`: as it is stored; None: it is
     new."""
     suspects = [
         place
-        for place, trigger in enumerate(seed.triggers)
+        for place, trigger in enumerate(new.triggers)
         if (trigger.first_due_ms is None and _MANUAL not in trigger.spec)
         or (_AT in trigger.spec and _at_ms(trigger.spec) <= now_ms)
     ]
     if not suspects or job is None:
         return suspects
     held = {(trigger.key, trigger.spec) for trigger in trigger_rows.live(store, job)}
-    return [place for place in suspects if (seed.triggers[place].key, seed.triggers[place].spec) not in held]
+    return [place for place in suspects if (new.triggers[place].key, new.triggers[place].spec) not in held]
 
 
 def _at_ms(spec: bytes) -> int:
     try:
         at_ms = json.loads(spec)["at_ms"]
     except (ValueError, KeyError, TypeError):
-        return 1 << 62  # a seed that nobody made of a trigger: what it says of its first instant counts
+        return 1 << 62  # a new that nobody made of a trigger: what it says of its first instant counts
     return at_ms if isinstance(at_ms, int) else 1 << 62

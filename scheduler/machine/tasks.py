@@ -11,9 +11,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from scheduler import events as e
-from scheduler.commands import Outcome, Requeue
-from scheduler.lifecycle import TASK, step
 from scheduler.machine import runs, slices
 from scheduler.machine.context import OK, Context, refused
 from scheduler.machine.graphs import Graph
@@ -22,13 +19,18 @@ from scheduler.store import tasks as task_rows
 from scheduler.store.runs import Run
 from scheduler.store.tasks import Task
 from scheduler.store.tells import Tell
+from scheduler.words import events as e
+from scheduler.words.causes import Kind
+from scheduler.words.commands import Requeue
+from scheduler.words.lifecycle import TASK, step
+from scheduler.words.outcomes import Code, Outcome
 
 PRIORITY_WORTH_MS = 10_000
 CATCHUP_BEHIND_MS = 600_000
 
 
 def rank(queued_ms: int, priority: int, cause: str) -> int:
-    behind_ms = CATCHUP_BEHIND_MS if cause == "catchup" else 0
+    behind_ms = CATCHUP_BEHIND_MS if cause == Kind.CATCHUP else 0
     return queued_ms - priority * PRIORITY_WORTH_MS + behind_ms
 
 
@@ -95,11 +97,9 @@ def end_of_stopping(ctx: Context, run: Run, task: Task) -> None:
 
 
 def requeue(ctx: Context, command: Requeue) -> Outcome:
-    if stale := ctx.stale_epoch(command.epoch):
-        return stale
     task = task_rows.get(ctx.store, command.task)
     if task is None or task.state != "retry_wait":
-        return refused("ended", f"task {command.task} waits for no retry")
+        return refused(Code.ENDED, f"task {command.task} waits for no retry")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None
     if run.stopping:

@@ -13,40 +13,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scheduler.commands import JobSeed, LimitTicks, Outcome
 from scheduler.machine.context import Context, done, refused
 from scheduler.store import asked
 from scheduler.store import jobs as job_rows
 from scheduler.store.asked import DAY_S, Limits
 from scheduler.store.connection import Store
+from scheduler.words.commands import LimitTicks, PreparedJob
+from scheduler.words.outcomes import Code, Outcome
 
 PER_SECOND_MAX = 1_000_000
-CODE = "too_many_ticks"
 
 
 def limit_ticks(ctx: Context, command: LimitTicks) -> Outcome:
     given = Limits(command.job, command.namespace, command.cluster)
     if not all(1 <= each <= PER_SECOND_MAX for each in given):
-        return refused("invalid", f"a limit is a whole number from 1 to {PER_SECOND_MAX}")
+        return refused(Code.INVALID, f"a limit is a whole number from 1 to {PER_SECOND_MAX}")
     asked.set_limits(ctx.store, given)
     return done(**given._asdict())
 
 
-def judge(store: Store, seeds: Sequence[JobSeed]) -> Outcome | None:
+def judge(store: Store, jobs: Sequence[PreparedJob]) -> Outcome | None:
     """The refusal of these jobs, put together; None: they may be."""
     known: Limits | None = None
     more: dict[str, int] = {}
-    for seed in seeds:
-        wanted = sum(trigger.per_day for trigger in seed.triggers)
-        job = job_rows.find(store, seed.namespace, seed.name)
+    for new in jobs:
+        wanted = sum(trigger.per_day for trigger in new.triggers)
+        job = job_rows.find(store, new.namespace, new.name)
         before = 0 if job is None else asked.of_job(store, job.id)
         if wanted == before:
             continue
         known = known or asked.limits(store)
         if wanted > before and wanted > known.job * DAY_S:
-            who = f"{seed.namespace}/{seed.name}"
-            return _refused(f"job {who} asks", wanted, known.job, "one job", seed.namespace, seed.name)
-        for scope in (seed.namespace, asked.WHOLE):
+            who = f"{new.namespace}/{new.name}"
+            return _refused(f"job {who} asks", wanted, known.job, "one job", new.namespace, new.name)
+        for scope in (new.namespace, asked.WHOLE):
             more[scope] = more.get(scope, 0) + wanted - before
     if known is None:
         return None
@@ -64,8 +64,9 @@ def judge(store: Store, seeds: Sequence[JobSeed]) -> Outcome | None:
 def _refused(who: str, per_day: int, most: int, whose: str, namespace: str, name: str) -> Outcome:
     detail = f"{who} for {_shown(per_day)} ticks a second; {most:,} a second are the most for {whose}"
     return refused(
-        CODE, detail, namespace=namespace, name=name, asked_per_second=-(-per_day // DAY_S), limit=most
-    )
+        Code.TOO_MANY_TICKS, detail, namespace=namespace, name=name,
+        asked_per_second=-(-per_day // DAY_S), limit=most,
+    )  # fmt: skip
 
 
 def _shown(per_day: int) -> str:

@@ -16,9 +16,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from scheduler import events as e
-from scheduler.commands import Account, Fire, Outcome, SetAside
-from scheduler.lifecycle import TICK, step
 from scheduler.machine import eras, orphans, runs
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.store import jobs as job_rows
@@ -26,20 +23,23 @@ from scheduler.store import restores
 from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.triggers import BEHIND, EDITED, FiringTrigger
+from scheduler.words import events as e
+from scheduler.words.causes import Kind
+from scheduler.words.commands import Account, Fire, SetAside
+from scheduler.words.lifecycle import TICK, step
+from scheduler.words.outcomes import Code, Outcome
 
 WAITING_MAX = 100
 CANCELLED_AT_ONCE_MAX = 200
 
 
 def fire(ctx: Context, command: Fire) -> Outcome:
-    if stale := ctx.stale_epoch(command.epoch):
-        return stale
     trigger = trigger_rows.firing(ctx.store, command.trigger)
     tick_ms = command.expected_due_ms
     if trigger is None or trigger.next_due_ms != tick_ms:
-        return refused("stale_due", f"trigger {command.trigger} is not at {tick_ms}")
+        return refused(Code.STALE_DUE, f"trigger {command.trigger} is not at {tick_ms}")
     if tick_ms <= trigger.from_ms or not _passes(command.next_due_ms, tick_ms):
-        return refused("invalid", "the instant is not of this era, or the next one does not follow it")
+        return refused(Code.INVALID, "the instant is not of this era, or the next one does not follow it")
     _move(ctx, trigger, command.next_due_ms)
     if ctx.state.restores and (run := orphans.prove(ctx, trigger.job, trigger.id, tick_ms)):
         return _decide(ctx, trigger, tick_ms, "ran", "", run)
@@ -69,7 +69,7 @@ def fire(ctx: Context, command: Fire) -> Outcome:
         name=trigger.name,
         revision=trigger.revision,
         due_ms=due_ms,
-        cause="catchup" if command.catchup else "tick",
+        cause=Kind.CATCHUP if command.catchup else Kind.TICK,
         trigger=trigger.id,
         tick_ms=tick_ms,
         deadline_ms=None
@@ -108,17 +108,15 @@ def account(ctx: Context, command: Account) -> Outcome:
     """End a range of instants without a run. `count` 0: they are not of this era, only the watermark
     moves.
     """
-    if stale := ctx.stale_epoch(command.epoch):
-        return stale
     trigger = trigger_rows.firing(ctx.store, command.trigger)
     first_ms, last_ms = command.expected_due_ms, command.last_ms
     if trigger is None or trigger.next_due_ms != first_ms:
-        return refused("stale_due", f"trigger {command.trigger} is not at {first_ms}")
+        return refused(Code.STALE_DUE, f"trigger {command.trigger} is not at {first_ms}")
     if last_ms < first_ms or not _passes(command.next_due_ms, last_ms):
-        return refused("invalid", "a range ends before it begins, or the next instant does not follow it")
+        return refused(Code.INVALID, "a range ends before it begins, or the next instant does not follow it")
     if command.count == 0:
         if last_ms > trigger.from_ms:
-            return refused("invalid", "instants of this era need an outcome")
+            return refused(Code.INVALID, "instants of this era need an outcome")
         _move(ctx, trigger, command.next_due_ms)
         return done(outcome="none")
     if (
@@ -126,11 +124,11 @@ def account(ctx: Context, command: Account) -> Outcome:
         or command.count < 0
         or command.outcome not in ("skipped", "coalesced", "missed")
     ):
-        return refused("invalid", "not a range of this era, or not an outcome without a run")
+        return refused(Code.INVALID, "not a range of this era, or not an outcome without a run")
     if trigger.until_ms is not None and last_ms > trigger.until_ms:
-        return refused("stale_due", "the era ends before the range does")
+        return refused(Code.STALE_DUE, "the era ends before the range does")
     if ctx.state.restores and restores.proven(ctx.store, trigger.job, first_ms, last_ms, 1):
-        return refused("stale_due", "a tick of this range ran before the restore: it is fired by itself")
+        return refused(Code.STALE_DUE, "a tick of this range ran before the restore: it is fired by itself")
     _move(ctx, trigger, command.next_due_ms)
     if trigger.is_over:
         reason = _why_over(trigger)
@@ -143,19 +141,17 @@ def account(ctx: Context, command: Account) -> Outcome:
 
 def set_aside(ctx: Context, command: SetAside) -> Outcome:
     """What of a gap is to run waits in an era of its own; the trigger goes on behind it."""
-    if stale := ctx.stale_epoch(command.epoch):
-        return stale
     trigger = trigger_rows.get(ctx.store, command.trigger)
     if trigger is None or trigger.next_due_ms != command.expected_due_ms:
-        return refused("stale_due", f"trigger {command.trigger} is not at {command.expected_due_ms}")
+        return refused(Code.STALE_DUE, f"trigger {command.trigger} is not at {command.expected_due_ms}")
     job = job_rows.get(ctx.store, trigger.job)
     if job is None or job.state == "paused" or trigger.closed not in ("", EDITED):
-        return refused("superseded", "what is due of this era is not caught up")
+        return refused(Code.SUPERSEDED, "what is due of this era is not caught up")
     first_ms, last_ms = command.expected_due_ms, command.until_ms
     beyond = trigger.until_ms is not None and last_ms > trigger.until_ms
     beyond = beyond or last_ms < first_ms or first_ms <= trigger.from_ms
     if beyond or not _passes(command.next_due_ms, last_ms):
-        return refused("invalid", "not a range of this era, or the next instant does not follow it")
+        return refused(Code.INVALID, "not a range of this era, or the next instant does not follow it")
     eras.cut(ctx, trigger, last_ms, command.next_due_ms)
     if not job.active_runs:
         eras.wake(ctx, trigger.job)

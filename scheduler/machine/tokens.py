@@ -7,11 +7,12 @@ What has ended is removed when the next token comes.
 
 from __future__ import annotations
 
-from scheduler import events as e
-from scheduler.commands import DeleteToken, Outcome, PutToken, RedeemToken
 from scheduler.machine.context import OK, Context, refused
 from scheduler.store import tokens as token_rows
 from scheduler.store.tokens import Limits, Token
+from scheduler.words import events as e
+from scheduler.words.commands import DeleteToken, PutToken, RedeemToken
+from scheduler.words.outcomes import Code, Outcome
 
 BOOTSTRAP = "bootstrap"
 JOINS = {"join-agent": "agent", "join-node": "node"}
@@ -24,15 +25,15 @@ KEPT_MS = 86_400_000  #: an ended token is listed for a day more
 
 def put_token(ctx: Context, command: PutToken) -> Outcome:
     if command.role not in ROLES or not command.name or len(command.sha256) != 32:
-        return refused("invalid", f"a token needs a name, a SHA-256 and a role of {', '.join(ROLES)}")
+        return refused(Code.INVALID, f"a token needs a name, a SHA-256 and a role of {', '.join(ROLES)}")
     if command.role in JOINS and (command.uses < 1 or command.expires_ms <= ctx.stamp_ms):
-        return refused("invalid", "a join token needs a number of uses and an end in the future")
+        return refused(Code.INVALID, "a join token needs a number of uses and an end in the future")
     known = token_rows.find(ctx.store, command.name)
     if known is not None:
         same = known.sha256 == command.sha256 and known.role == command.role
-        return OK if same else refused("exists", f"token {command.name} exists")
+        return OK if same else refused(Code.EXISTS, f"token {command.name} exists")
     if command.name == BOOTSTRAP and token_rows.any_token(ctx.store):
-        return refused("exists", "the bootstrap token comes before every other one")
+        return refused(Code.EXISTS, "the bootstrap token comes before every other one")
     limits = Limits(command.expires_ms, command.uses, command.holder, command.pool)
     return _insert(ctx, Token(command.name, command.sha256, command.role, ctx.stamp_ms), limits)
 
@@ -40,16 +41,16 @@ def put_token(ctx: Context, command: PutToken) -> Outcome:
 def redeem_token(ctx: Context, command: RedeemToken) -> Outcome:
     token = token_rows.find(ctx.store, command.token)
     if token is None or token.role not in JOINS:
-        return refused("not_found", f"there is no join token {command.token}")
+        return refused(Code.NOT_FOUND, f"there is no join token {command.token}")
     limits = token_rows.limits(ctx.store, token.name)
     if limits.expires_ms <= ctx.stamp_ms:
-        return refused("ended", f"join token {token.name} has expired")
+        return refused(Code.ENDED, f"join token {token.name} has expired")
     if not command.holder or len(command.credential) != 32:
-        return refused("invalid", "who joins needs a name and a credential")
+        return refused(Code.INVALID, "who joins needs a name and a credential")
     if limits.holder not in ("", command.holder):
-        return refused("conflict", f"join token {token.name} is for {limits.holder}, not {command.holder}")
+        return refused(Code.CONFLICT, f"join token {token.name} is for {limits.holder}, not {command.holder}")
     if limits.pool and limits.pool != command.pool:
-        return refused("conflict", f"join token {token.name} is for the pool {limits.pool}")
+        return refused(Code.CONFLICT, f"join token {token.name} is for the pool {limits.pool}")
     role = JOINS[token.role]
     made = Token(f"{role}:{command.holder}", command.credential, role, ctx.stamp_ms)
     known = token_rows.find(ctx.store, made.name)
@@ -59,14 +60,14 @@ def redeem_token(ctx: Context, command: RedeemToken) -> Outcome:
             OK
             if same
             else refused(
-                "exists",
+                Code.EXISTS,
                 f"{made.name} has joined already; withdraw that first: cronclave token revoke {made.name}",
             )
         )
     if limits.uses < 1:
-        return refused("ended", f"join token {token.name} is used up")
+        return refused(Code.ENDED, f"join token {token.name} is used up")
     if token_rows.by_digest(ctx.store, made.sha256) is not None:
-        return refused("invalid", "this credential belongs to another token")
+        return refused(Code.INVALID, "this credential belongs to another token")
     outcome = _insert(ctx, made, Limits(holder=command.holder, pool=command.pool))
     if outcome.ok:
         token_rows.take_use(ctx.store, token.name)
@@ -75,9 +76,9 @@ def redeem_token(ctx: Context, command: RedeemToken) -> Outcome:
 
 def delete_token(ctx: Context, command: DeleteToken) -> Outcome:
     if token_rows.find(ctx.store, command.name) is None:
-        return refused("not_found", f"there is no token {command.name}")
+        return refused(Code.NOT_FOUND, f"there is no token {command.name}")
     if token_rows.administrators(ctx.store) == [command.name]:
-        return refused("conflict", f"{command.name} is the last token of an administrator")
+        return refused(Code.CONFLICT, f"{command.name} is the last token of an administrator")
     token_rows.delete(ctx.store, command.name)
     ctx.emit(e.TokenWithdrawn(command.name))
     return OK
@@ -87,6 +88,6 @@ def _insert(ctx: Context, token: Token, limits: Limits) -> Outcome:
     for name in token_rows.expired(ctx.store, ctx.stamp_ms - KEPT_MS, SWEEP_MAX):
         token_rows.delete(ctx.store, name)
     if token_rows.count(ctx.store) >= TOKENS_MAX:
-        return refused("limit", f"there are {TOKENS_MAX} tokens, the most that a cluster keeps")
+        return refused(Code.LIMIT, f"there are {TOKENS_MAX} tokens, the most that a cluster keeps")
     token_rows.insert(ctx.store, token, limits)
     return OK

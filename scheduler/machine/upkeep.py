@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from scheduler.commands import Compare, Outcome, Purge, Sweep
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.store import agents as agent_rows
 from scheduler.store import fronts as front_rows
@@ -10,6 +9,8 @@ from scheduler.store import idempotency as idempotency_rows
 from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import sessions as session_rows
+from scheduler.words.commands import Compare, Purge, Sweep
+from scheduler.words.outcomes import Code, Outcome
 
 RUNS_MAX = 300
 KEYS_MAX = 1_000
@@ -17,10 +18,8 @@ ROWS_MAX = 1_000
 
 
 def purge(ctx: Context, command: Purge) -> Outcome:
-    if stale := ctx.stale_epoch(command.epoch):
-        return stale
     if command.limit < 1:
-        return refused("invalid", "a limit of at least 1")
+        return refused(Code.INVALID, "a limit of at least 1")
     rows = purged = 0
     for run in run_rows.finished(ctx.store, command.job, command.through, min(command.limit, RUNS_MAX)):
         deleted, gone = run_rows.shrink(ctx.store, run, ROWS_MAX - rows)
@@ -34,10 +33,8 @@ def purge(ctx: Context, command: Purge) -> Outcome:
 
 
 def sweep(ctx: Context, command: Sweep) -> Outcome:
-    if stale := ctx.stale_epoch(command.epoch):
-        return stale
     if command.limit < 1:
-        return refused("invalid", "a limit of at least 1")
+        return refused(Code.INVALID, "a limit of at least 1")
     limit = min(command.limit, KEYS_MAX)
     keys = idempotency_rows.sweep(ctx.store, command.before_ms, limit)
     fronts = front_rows.sweep(ctx.store, command.before_ms, limit)

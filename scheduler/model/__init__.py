@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scheduler.model.compiled import CompiledJob, CompiledTask, compile_job
-    from scheduler.model.job import Job, canonical, seed, seed_triggers
+    from scheduler.model.job import Job, canonical, prepare, prepare_triggers
     from scheduler.model.parse import parse_job, parse_params
     from scheduler.model.problems import JobError, Problem
 
@@ -33,8 +33,8 @@ _HOMES = {
     "compile_job": "compiled",
     "parse_job": "parse",
     "parse_params": "parse",
-    "seed": "job",
-    "seed_triggers": "job",
+    "prepare": "job",
+    "prepare_triggers": "job",
 }
 
 __all__ = [
@@ -47,8 +47,8 @@ __all__ = [
     "compile_job",
     "parse_job",
     "parse_params",
-    "seed",
-    "seed_triggers",
+    "prepare",
+    "prepare_triggers",
 ]
 
 

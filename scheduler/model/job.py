@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from scheduler.commands import JobSeed, TriggerSeed
 from scheduler.model.bounds import PARAMS_MAX, TASKS_MAX, TRIGGERS_MAX
 from scheduler.model.fields import Labels, Model, Name, as_tuple
 from scheduler.model.newer import without
@@ -21,6 +20,7 @@ from scheduler.model.policies import Policies
 from scheduler.model.task import Task
 from scheduler.model.trigger import Trigger
 from scheduler.ticks import jitter_ms, schedule
+from scheduler.words.commands import PreparedJob, PreparedTrigger
 
 CANONICAL_BYTES_MAX = 1_000_000  #: with its triggers, its name and its sender it fits in a command of 1 MiB
 
@@ -51,18 +51,20 @@ def canonical(job: Job, *, format: int | None = None) -> bytes:
     return json.dumps(shape, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def seed_triggers(job: Job, after_ms: int) -> tuple[TriggerSeed, ...]:
+def prepare_triggers(job: Job, after_ms: int) -> tuple[PreparedTrigger, ...]:
     """The job's triggers for the log. `first_due_ms` is the first instant after `after_ms`."""
-    seeds = []
+    prepared = []
     for trigger in job.triggers:
         spec = trigger.spec(job.namespace, job.name)
         offset_ms = jitter_ms(job.namespace, job.name, trigger.key, trigger.jitter_ms or 0)
         ticks = schedule(spec)
-        seeds.append(TriggerSeed(trigger.key, spec, ticks.next(after_ms), offset_ms, ticks.per_day))
-    return tuple(seeds)
+        prepared.append(PreparedTrigger(trigger.key, spec, ticks.next(after_ms), offset_ms, ticks.per_day))
+    return tuple(prepared)
 
 
-def seed(job: Job, after_ms: int, if_revision: int | None = None, *, format: int | None = None) -> JobSeed:
+def prepare(
+    job: Job, after_ms: int, if_revision: int | None = None, *, format: int | None = None
+) -> PreparedJob:
     """The job for a PutJobs command to a state of this format."""
     text = canonical(job, format=format)
-    return JobSeed(job.namespace, job.name, text, seed_triggers(job, after_ms), if_revision)
+    return PreparedJob(job.namespace, job.name, text, prepare_triggers(job, after_ms), if_revision)

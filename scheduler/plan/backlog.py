@@ -16,10 +16,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scheduler.commands import Account, Command, Fire, SetAside
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.triggers import BEHIND, DueTrigger
 from scheduler.ticks import Schedule
+from scheduler.words.commands import Account, Command, Fire, SetAside
 
 if TYPE_CHECKING:
     from scheduler.plan.due import Horizon

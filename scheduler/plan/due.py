@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scheduler.commands import Account, Command, Fire
 from scheduler.machine import selectors
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan import backlog, shares
@@ -26,6 +25,7 @@ from scheduler.plan.placement import Places
 from scheduler.store.connection import Store
 from scheduler.store.triggers import BEHIND, DueTrigger
 from scheduler.ticks import schedule
+from scheduler.words.commands import Account, Command, Fire
 
 RECENT_MS = 60_000
 """Where the search for overdue triggers is cut in two, so that a large backlog never stands before what is

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scheduler.commands import Account, Command, EndHold, EndRestore, Fire, GiveUpRun
 from scheduler.machine.reconciliation import REASON
 from scheduler.plan.lookahead import PlanCache
 from scheduler.store import restores
@@ -23,6 +22,7 @@ from scheduler.store.connection import Store
 from scheduler.store.restores import HOLDING, SETTLING, Restore
 from scheduler.store.triggers import DueTrigger
 from scheduler.ticks import Schedule
+from scheduler.words.commands import Account, Command, EndHold, EndRestore, Fire, GiveUpRun
 
 SOONEST_SHARE = 10
 RUNS_MAX = 200

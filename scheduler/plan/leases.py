@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from scheduler.commands import Command, Lose, MarkUnreachable, Revoke
-from scheduler.machine import orphans as adopted
 from scheduler.plan.lookahead import PlanCache
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
 from scheduler.store.attempts import OrphanedAttempt
 from scheduler.store.connection import Store
+from scheduler.words.causes import Kind
+from scheduler.words.commands import Command, Lose, MarkUnreachable, Revoke
 
 Lease = tuple[int, int]
 """An attempt with the disconnection of its agent that its lease is counted from (`since_ms`)."""
@@ -70,7 +70,7 @@ def _at_lease_end(
     task = task_rows.get(store, orphan.task)
     if run is None or task is None:
         return None
-    if run.cause == adopted.CAUSE:  # its policy was another cluster's: it waits for its agent, or a person
+    if run.cause == Kind.ORPHAN:  # its policy was another cluster's: it waits for its agent, or a person
         return None if orphan.unreachable else MarkUnreachable(epoch, orphan.id, orphan.since_ms)
     job = cache.job(store, run.job, run.namespace, run.name, run.revision)
     if job.on_lost != "wait":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from scheduler import formats
-from scheduler.commands import Command, Migrate
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
+from scheduler.words.commands import Command, Migrate
 
 
 def plan_migration(store: Store, *, epoch: int) -> list[Command]:

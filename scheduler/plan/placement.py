@@ -16,13 +16,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Container
 
-from scheduler.commands import Assign
 from scheduler.machine import selectors
 from scheduler.plan.lookahead import PlanCache
 from scheduler.store import agents as agent_rows
 from scheduler.store import tasks as task_rows
 from scheduler.store.agents import Agent
 from scheduler.store.connection import Store
+from scheduler.words.commands import Place
 
 SELECTORS_MAX = 1_000
 USEFUL_MAX = 1_000
@@ -99,7 +99,7 @@ class Places:
 
 def plan_queue(
     store: Store, places: Places, cache: PlanCache, *, epoch: int, limit: int, after: int = 0
-) -> list[Assign]:
+) -> list[Place]:
     """Places for queued tasks of runs with ids above `after`, over the queues in the order of rank."""
     candidates: list[tuple[int, int, str]] = []
     for selector in _queues(store, cache):
@@ -117,11 +117,11 @@ def plan_queue(
     while len(cache.useful_queues) > USEFUL_MAX:
         del cache.useful_queues[next(iter(cache.useful_queues))]
     candidates.sort()
-    commands: list[Assign] = []
+    commands: list[Place] = []
     for _, task, selector in candidates:
         agent = places.take(selector) if len(commands) < limit else 0
         if agent:
-            commands.append(Assign(epoch, task, agent))
+            commands.append(Place(epoch, task, agent))
         else:
             places.leave_queued(selector)
     return commands

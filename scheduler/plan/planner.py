@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from scheduler.commands import Command, ExpireRun, LoseNode, Requeue, StopRun
 from scheduler.plan.due import Horizon, plan_backlog, plan_live
 from scheduler.plan.held import held, plan_held
 from scheduler.plan.leases import UNCLAIMED_MS, Lease, plan_leases
@@ -21,6 +20,7 @@ from scheduler.store import state as state_rows
 from scheduler.store import tasks as task_rows
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.connection import Store
+from scheduler.words.commands import Command, ExpireRun, LoseNode, Requeue, StopRun
 
 LeaseView = Container[Lease]
 """The leases that are over, as the leader's monotonic clock says (see `leases.orphans`)."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from scheduler.commands import Command, Continue
-from scheduler.machine.slices import RUNS_MAX
 from scheduler.plan.lookahead import PlanCache
 from scheduler.store import doomed
 from scheduler.store import runs as run_rows
 from scheduler.store.connection import Store
+from scheduler.words.commands import CONTINUE_RUNS_MAX, Command, Continue
 
 
 def is_any(store: Store) -> bool:
@@ -18,9 +17,9 @@ def plan_unfinished(store: Store, cache: PlanCache, *, epoch: int) -> list[Comma
     """The runs next in turn. The next turn goes on behind the first of them, so that none of very many waits
     for ever.
     """
-    runs = run_rows.unfinished(store, cache.continued, RUNS_MAX)
-    if len(runs) < RUNS_MAX:
-        runs += run_rows.unfinished(store, 0, RUNS_MAX - len(runs))
+    runs = run_rows.unfinished(store, cache.continued, CONTINUE_RUNS_MAX)
+    if len(runs) < CONTINUE_RUNS_MAX:
+        runs += run_rows.unfinished(store, 0, CONTINUE_RUNS_MAX - len(runs))
     runs = list(dict.fromkeys(runs))
     if not runs and doomed.first(store) is None:
         return []

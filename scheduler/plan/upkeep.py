@@ -5,12 +5,12 @@ cache is cold then (500 compiled jobs cost 0.2 s).
 
 from __future__ import annotations
 
-from scheduler.commands import Command, Purge, Sweep
 from scheduler.plan.lookahead import PlanCache
 from scheduler.store import fronts, idempotency, sessions
 from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
 from scheduler.store.connection import Store
+from scheduler.words.commands import Command, Purge, Sweep
 
 PERIOD_MS = 2_000
 JOBS_MAX = 50

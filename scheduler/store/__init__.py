@@ -5,6 +5,6 @@ that the machine decides by has a total order; nothing scans a table that grows.
 
 Reading order: `schema` (what is stored), `connection` (the only file that imports sqlite3), `standstill`
 (its file copied), `state` (the one row every transaction writes), then the nouns: `jobs`, `triggers`,
-`ledger`, `runs`, `tasks`, `attempts`, `agents`, `fronts`, `idempotency`, `tokens`; beside them `backup` and
+`ledger`, `runs`, `tasks`, `attempts`, `agents`, `fronts`, `idempotency`, `tokens`; beside them
 `restores`.
 """

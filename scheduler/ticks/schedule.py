@@ -1,6 +1,6 @@
 """From a trigger's spec to its schedule.
 
-The spec is canonical JSON and self-contained, the bytes that a TriggerSeed carries in the log:
+The spec is canonical JSON and self-contained, the bytes that a PreparedTrigger carries in the log:
 
     {"cron": "0 2 * * *", "dst": "cron", "tz": "Europe/Berlin"}     and "seed": "namespace/name" with H
     {"every_ms": 900000, "start_ms": 0}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from agent.history import FILE_BYTES, History
 from agent.recount import pages
-from scheduler.commands import RanAttempt
 from scheduler.protocol import Claim, Ping, Ran, Recount, decode, encode
+from scheduler.words.commands import RanAttempt
 from tests.agent.fake_node import FakeNode, shell
 from tests.agent.host import Host, until
 

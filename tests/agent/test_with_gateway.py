@@ -14,8 +14,8 @@ import pytest
 from api.agents.gateway import Gateway
 from api.app import Api, create_app
 from api.ports import ApiSettings
-from scheduler.commands import Assign, CancelRun, PutToken
 from scheduler.store import pages
+from scheduler.words.commands import CancelRun, Place, PutToken
 from tests.agent.fake_node import DEADLINE_S
 from tests.agent.host import Host, until
 from tests.api.served import served
@@ -81,7 +81,7 @@ async def run(client: httpx2.AsyncClient, single: SingleNode, line: str, **field
     with single.read() as store:
         task = pages.tasks_of(store, [number])[0]
     if task.state == "queued":
-        outcome = single.apply(Assign(single.machine.state.epoch, task.id, await agent_id(single)))[0]
+        outcome = single.apply(Place(single.machine.state.epoch, task.id, await agent_id(single)))[0]
         assert outcome.ok, outcome
     return number
 

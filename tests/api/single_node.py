@@ -19,10 +19,12 @@ from pathlib import Path
 from api.commits import CommitQueue
 from api.history import AFTER_ALL, History
 from api.ports import Committed, NodeStatus, NoLeaderError, PeerStatus
-from scheduler import codec, formats, sizes
-from scheduler.commands import Command, Lead, Outcome, PutToken
+from scheduler import formats
 from scheduler.machine import Machine
 from scheduler.store.connection import Store
+from scheduler.words import codec, sizes
+from scheduler.words.commands import Command, Lead, PutToken
+from scheduler.words.outcomes import Outcome
 
 CLUSTER = "c0ffee"
 ADMIN_TOKEN = "admin-token"

@@ -17,10 +17,10 @@ from api.agents import bounds as agent_bounds
 from api.agents import commands, recount
 from api.agents.hello import unsound_hello
 from api.app import Api
-from scheduler import codec, sizes
 from scheduler import protocol as p
-from scheduler.commands import Adopt, Command
-from scheduler.machine.shape import misshapen
+from scheduler.words import codec, sizes
+from scheduler.words.commands import Adopt, Command
+from scheduler.words.shape import misshapen
 from tests.api.served import HandAgent, served
 from tests.api.single_node import SingleNode
 

@@ -14,7 +14,7 @@ from api import backups
 from api.agents.gateway import Gateway
 from api.app import create_app
 from api.ports import ApiSettings
-from scheduler.store.backup import check
+from scheduler.backup import check
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 from tests.node.damaged import PAGE_BYTES, flip
 

@@ -11,7 +11,7 @@ import pytest
 
 from api.app import Api
 from api.routes.pages import FOLDER, TYPES
-from scheduler.commands import ConnectAgent
+from scheduler.words.commands import ConnectAgent
 from tests.api.browser import Page, chromium, executable
 from tests.api.served import served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode

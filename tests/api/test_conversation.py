@@ -29,8 +29,9 @@ from api.agents.effects import (
     Tail,
 )
 from scheduler import protocol as p
-from scheduler.commands import Adopt, ConnectAgent, Finish, Outcome, ReportRunning
 from scheduler.store.restores import Restore
+from scheduler.words.commands import Adopt, ConnectAgent, Finish, ReportRunning
+from scheduler.words.outcomes import Code, Outcome
 from tests.api.served import HandAgent, session
 from tests.api.single_node import CLUSTER
 
@@ -94,7 +95,7 @@ def welcomed(facts: Facts) -> Conversation:
     talk.answer(frame(hello()))
     talk.answer(None)
     talk.answer(())
-    talk.answer(Outcome("ok", value={"agent": AGENT}))
+    talk.answer(Outcome(Code.OK, value={"agent": AGENT}))
     talk.registered(100)
     return talk
 
@@ -119,7 +120,7 @@ def test_a_greeting_from_challenge_to_welcome(facts: Facts) -> None:
     assert isinstance(asked.then.command, ConnectAgent)
     assert (asked.then.command.node, asked.then.command.held) == ("node-1", said.held)
     welcome = p.Welcome(AGENT, CLUSTER, 0, 100, "node-1", ("http://a", "http://b"), CLUSTER)
-    assert talk.answer(Outcome("ok", value={"agent": AGENT})) == Step((Push(welcome), Register()), Read())
+    assert talk.answer(Outcome(Code.OK, value={"agent": AGENT})) == Step((Push(welcome), Register()), Read())
     assert (talk.agent, talk.name, talk.session) == (AGENT, "agent-1", session(1))
 
 
@@ -207,8 +208,8 @@ def test_a_hello_from_ahead_waits_until_this_node_has_caught_up(
     ("outcome", "reason"),
     [
         (NoOutcome("no leader"), "no_quorum"),
-        (Outcome("fenced", "a newer session is connected"), "fenced"),
-        (Outcome("name_taken"), "refused"),
+        (Outcome(Code.FENCED, "a newer session is connected"), "fenced"),
+        (Outcome(Code.NAME_TAKEN), "refused"),
     ],
 )
 def test_who_the_log_does_not_connect_leaves(
@@ -234,7 +235,7 @@ def test_what_came_in_one_frame_with_the_hello_is_answered_after_the_welcome(fac
     talk.answer(frame(hello(), p.Ping(1, 0, 4)))
     talk.answer(None)
     talk.answer(())
-    step = talk.answer(Outcome("ok", value={"agent": AGENT}))
+    step = talk.answer(Outcome(Code.OK, value={"agent": AGENT}))
     kinds = [type(effect) for effect in step.effects]
     assert kinds == [Push, Register, Push]
     assert step.effects[2] == Push(p.Pong(1, 5_000, 100, True))
@@ -251,11 +252,11 @@ def test_after_a_restore_it_tells_what_it_ran_before_it_is_welcomed(facts: Facts
     assert isinstance(adopts.then, Commit)
     assert isinstance(adopts.then.command, Adopt)
     assert (len(adopts.then.command.attempts), adopts.then.command.last) == (100, False)
-    assert isinstance(talk.answer(Outcome("ok")).then, Commit)
+    assert isinstance(talk.answer(Outcome(Code.OK)).then, Commit)
     next_page = dataclasses.replace(question, page=1)
-    assert talk.answer(Outcome("ok")) == Step((Push(next_page),), Read(HELLO_S))
+    assert talk.answer(Outcome(Code.OK)) == Step((Push(next_page),), Read(HELLO_S))
     assert isinstance(talk.answer(frame(p.Ran(1, (), False, (9,)))).then, Commit)
-    assert isinstance(talk.answer(Outcome("ok")).then, Relevant)
+    assert isinstance(talk.answer(Outcome(Code.OK)).then, Relevant)
 
 
 @pytest.mark.parametrize("answer", [NoFrame.LATE, NoFrame.ENDED, frame(), frame(p.Ping(1, 0, 1)), b"\xc1"])
@@ -289,7 +290,8 @@ def test_claims_and_reports_of_a_frame_are_proposed_together_and_answered_by_the
     assert propose.work == work
     assert [type(command) for command in propose.commands][1:3] == [ReportRunning, Finish]
 
-    outcomes = [Outcome("ok", value={"fence": 44}), Outcome("ok"), Outcome("superseded"), Outcome("revoked")]
+    granted = Outcome(Code.OK, value={"fence": 44})
+    outcomes = [granted, Outcome(Code.OK), Outcome(Code.SUPERSEDED), Outcome(Code.REVOKED)]
     facts.moment = Now(120, 6_000, True)
     assert talk.committed(propose, outcomes) == [
         *pushes(p.Grant(1, "c", 44, 120), p.Refuse(2, "d", "revoked"), p.Ack((8, 9), 120))
@@ -309,7 +311,7 @@ def test_a_claim_over_a_connection_that_the_log_gave_up_ends_it(facts: Facts) ->
     talk.assigned(1, "assigned", p.Cancel(1))
     (propose,) = talk.answer(frame(p.Claim(1, "c"))).effects
     assert isinstance(propose, Propose)
-    (end,) = talk.committed(propose, [Outcome("not_connected")])
+    (end,) = talk.committed(propose, [Outcome(Code.NOT_CONNECTED)])
     assert isinstance(end, Leave)
     assert end.reason == "behind"
 

@@ -16,7 +16,7 @@ from api.connection import UNREAD_MS, limit_unread
 from api.event_feed import CHUNK_BYTES, STREAMS_A_TURN, EventFeed, Kinds
 from api.history import History, Id
 from api.ports import Committed
-from scheduler.events import Event, JobDeleted, JobResumed
+from scheduler.words.events import Event, JobDeleted, JobResumed
 from tests.api.served import DEADLINE_S, served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 

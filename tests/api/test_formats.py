@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from scheduler import formats
-from scheduler.commands import Migrate
 from scheduler.machine import dispatch
+from scheduler.words.commands import Migrate
 from tests import next_format
 from tests.api.single_node import SingleNode, peer
 

@@ -16,10 +16,10 @@ import websockets
 from api.agents import socket as agent_session
 from api.app import Api
 from api.ports import Committed
-from scheduler import events as e
 from scheduler import protocol as p
-from scheduler.commands import Assign, CancelRun, ConnectAgent, DisconnectAgent, Revoke
 from scheduler.store import pages
+from scheduler.words import events as e
+from scheduler.words.commands import CancelRun, ConnectAgent, DisconnectAgent, Place, Revoke
 from tests.api.served import DEADLINE_S, HandAgent, served, session
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 
@@ -46,7 +46,7 @@ def assign(node: SingleNode, run: int, agent: int) -> int:
     if given:
         assert given[0].agent == agent
         return given[0].id
-    outcome = node.apply(Assign(node.machine.state.epoch, task.id, agent))[0]
+    outcome = node.apply(Place(node.machine.state.epoch, task.id, agent))[0]
     assert outcome.ok, outcome
     assert outcome.value is not None
     attempt = outcome.value["attempt"]

@@ -19,7 +19,7 @@ from api.app import Api, create_app
 from api.crowd import Connections, origin
 from api.ports import ApiSettings
 from api.server import PIPELINED_MAX
-from scheduler.commands import PutToken
+from scheduler.words.commands import PutToken
 from tests.api.served import served
 from tests.api.single_node import SingleNode
 from tests.api.strangers import HALF_A_LOGIN, Raw, asked, request, strangers, until

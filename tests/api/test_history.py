@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.history import AFTER_ALL, History, Id
-from scheduler.events import JobResumed
+from scheduler.words.events import JobResumed
 
 
 def history_of(*ids: Id, since: Id = (0, -1), most: int = 50_000) -> History:

@@ -8,8 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from scheduler.commands import Command, DeleteJob, Outcome
 from scheduler.store import pages
+from scheduler.words.commands import Command, DeleteJob
+from scheduler.words.outcomes import Outcome
 from tests.api.single_node import SingleNode
 
 NOOP: dict[str, Any] = {"noop": True}

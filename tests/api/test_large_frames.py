@@ -18,7 +18,7 @@ from api.agents.large_frames import SMALL_BYTES, LargeFrames
 from api.agents.newcomers import Newcomers
 from api.app import Api
 from scheduler import protocol as p
-from scheduler.commands import PutToken
+from scheduler.words.commands import PutToken
 from tests.api.served import DEADLINE_S, HandAgent, served, session
 from tests.api.single_node import SingleNode
 

@@ -7,9 +7,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from scheduler.commands import PutJobs
-from scheduler.model import parse_job, seed
+from scheduler.model import parse_job, prepare
 from scheduler.ticks import at_spec
+from scheduler.words.commands import PutJobs
 from tests.api.single_node import SingleNode
 
 OVER = "2020-01-01T00:00:00Z"
@@ -22,7 +22,7 @@ OTHER: dict[str, Any] = {"job": "other", "noop": True}
 @pytest.fixture
 async def once(node: SingleNode) -> None:
     """The job, as it was put before its instant."""
-    made = seed(parse_job(ONCE), BEFORE_MS)
+    made = prepare(parse_job(ONCE), BEFORE_MS)
     assert made.triggers[0].spec == at_spec(1_577_836_800_000)
     assert (await node.propose(PutJobs((made,), BEFORE_MS))).ok
 
@@ -96,7 +96,7 @@ async def test_a_wrong_revision_is_told_before_an_instant(client: httpx2.AsyncCl
 async def test_a_key_gets_its_first_answer_when_the_instant_is_over(
     node: SingleNode, client: httpx2.AsyncClient
 ) -> None:
-    before, now_ms = seed(parse_job(ONCE), BEFORE_MS), node.now_ms()
+    before, now_ms = prepare(parse_job(ONCE), BEFORE_MS), node.now_ms()
     first = await node.propose(PutJobs((before,), BEFORE_MS, key="k", body=b"1"))
-    late = seed(parse_job(ONCE), now_ms)
+    late = prepare(parse_job(ONCE), now_ms)
     assert await node.propose(PutJobs((late,), now_ms, key="k", body=b"1")) == first

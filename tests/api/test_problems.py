@@ -15,7 +15,7 @@ from api.agents.gateway import Gateway
 from api.app import Api, create_app
 from api.ports import ApiSettings
 from api.problems import KINDS
-from scheduler.commands import PutToken
+from scheduler.words.commands import PutToken
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 
 NOOP: dict[str, Any] = {"noop": True}

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from api.app import Api
 from api.problems import KINDS
 from api.schemas import replies
-from scheduler.commands import ConnectAgent
+from scheduler.words.commands import ConnectAgent
 from tests.api.single_node import SingleNode
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"

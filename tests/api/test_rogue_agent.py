@@ -10,8 +10,8 @@ import pytest
 
 from api.app import Api
 from scheduler import protocol as p
-from scheduler.commands import Assign
 from scheduler.store import pages
+from scheduler.words.commands import Place
 from tests.api.served import HandAgent, served
 from tests.api.single_node import SingleNode
 from tests.api.test_gateway import a_run, assign
@@ -87,7 +87,7 @@ async def test_what_this_node_has_not_heard_of_yet_is_the_agents_all_the_same(
     async with HandAgent(url) as agent:
         mine = await welcomed(agent)
         attempt = node.machine.state.last_attempt + 1
-        node.unheard.append(Assign(node.machine.state.epoch, task.id, mine))
+        node.unheard.append(Place(node.machine.state.epoch, task.id, mine))
 
         await agent.send(p.Claim(attempt, "claim-1"))
 

@@ -12,8 +12,8 @@ import pytest
 from api.instants import rfc3339
 from api.routes import cluster
 from cli.word import shown_at
-from scheduler.commands import Account, Assign, Command, ConnectAgent, Finish, Fire, Requeue, Start
 from scheduler.store import pages
+from scheduler.words.commands import Account, Command, ConnectAgent, Finish, Fire, Grant, Place, Requeue
 from tests.api.single_node import SingleNode
 
 NOOP: dict[str, Any] = {"noop": True}
@@ -40,7 +40,7 @@ def run_it(node: SingleNode, run: int, agent: int, exit_code: int = 0) -> None:
     """What the agent would report of the run's first task."""
     with node.read() as store:
         attempt = pages.attempts_of(store, [run])[-1].id
-    must(node, Start(attempt, agent, "s", "c"))
+    must(node, Grant(attempt, agent, "s", "c"))
     now = node.now_ms()
     must(node, Finish(attempt, agent, now, now + 5, exit_code, "exit", tail=b"bye\n"))
 
@@ -67,7 +67,7 @@ async def test_a_death_by_signal_is_said_in_words(
     run = (await client.post("/v1/jobs/job/runs", json={})).json()["id"]
     with node.read() as store:
         attempt = pages.attempts_of(store, [run])[-1].id
-    must(node, Start(attempt, agent, "s", "c"))
+    must(node, Grant(attempt, agent, "s", "c"))
     now = node.now_ms()
     must(node, Finish(attempt, agent, now, now + 5, exit_code, "exit", signal=number))
 
@@ -190,8 +190,8 @@ async def test_logs_of_a_run_with_many_tasks_and_tries_cost_some_steps_of_an_ind
     run = (await client.post("/v1/jobs/wide/runs", json={})).json()["id"]
     with node.read() as store:
         (task, name), *_ = pages.tasks_named(store, run, None, 9)
-    attempt = must(node, Assign(node.status().epoch, task, agent))["attempt"]
-    must(node, Start(attempt, agent, "s", "c"))
+    attempt = must(node, Place(node.status().epoch, task, agent))["attempt"]
+    must(node, Grant(attempt, agent, "s", "c"))
     must(node, Finish(attempt, agent, 1, 2, 0, "exit", tail=b"bye\n"))
 
     def whole(*_: object) -> None:
@@ -220,7 +220,7 @@ async def test_the_newest_tries_are_shown_of_a_run_that_has_more(
     for number in range(4):
         if number:
             must(node, Requeue(node.status().epoch, task))
-            must(node, Assign(node.status().epoch, task, agent))
+            must(node, Place(node.status().epoch, task, agent))
         run_it(node, run, agent, exit_code=1)
     tries = (await client.get(f"/v1/runs/{run}")).json()["tasks"]["main"]["attempts"]
     assert [attempt["number"] for attempt in tries] == [3, 4]

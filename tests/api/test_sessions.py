@@ -12,8 +12,8 @@ from api.access import COOKIES, Access, Principal, credentials, new_session
 from api.app import Api
 from api.problems import Problem
 from api.routes import events
-from scheduler.commands import CloseSession, DeleteToken, OpenSession, PutToken
 from scheduler.machine.sessions import LIFE_MS
+from scheduler.words.commands import CloseSession, DeleteToken, OpenSession, PutToken
 from tests.api.served import DEADLINE_S, served
 from tests.api.single_node import SingleNode
 

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from api.routes.apply import JOBS_MAX
-from scheduler import sizes
 from scheduler.model.job import CANONICAL_BYTES_MAX
+from scheduler.words import sizes
 from tests.api.single_node import SingleNode
 
 

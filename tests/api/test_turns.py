@@ -19,7 +19,7 @@ from api.ports import Committed, OverloadedError
 from api.threads import LARGE_BYTES, Line, encode, write_of
 from api.turns import Turns
 from node.index_watch import IndexWatch
-from scheduler.events import AttemptAssigned, Event
+from scheduler.words.events import AttemptAssigned, Event
 from tests.api.served import DEADLINE_S, served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 from tests.api.test_runs_and_ticks import NOOP

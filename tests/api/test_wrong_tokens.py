@@ -10,7 +10,7 @@ import pytest
 from api.app import Api
 from api.failures import ADDRESSES_MAX, BURST, EVERY_S, Failures
 from api.problems import Problem
-from scheduler.commands import PutToken
+from scheduler.words.commands import PutToken
 from tests.api.served import served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 

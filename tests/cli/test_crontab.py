@@ -12,7 +12,7 @@ import pytest
 from cronsim import CronSim
 
 from cli.crontab import CrontabImport, parse_crontab
-from scheduler.model import parse_job, seed
+from scheduler.model import parse_job, prepare
 from scheduler.model.documents import dump_yaml, load_yaml
 from scheduler.ticks import schedule
 
@@ -88,7 +88,7 @@ def test_the_next_five_firings_of_each_line_equal_cronsims(start: datetime) -> N
     assert len(result.jobs) == 24
     start_ms = round(start.timestamp() * 1000)
     for data in result.jobs:
-        (trigger,) = seed(parse_job(data), start_ms).triggers
+        (trigger,) = prepare(parse_job(data), start_ms).triggers
         tz = packaged_zone(data["triggers"][0]["tz"])
         oracle = CronSim(expression_of(data["description"]), start.astimezone(tz))
         expected = [round(instant.timestamp() * 1000) for instant in islice(oracle, 5)]

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from cli.crontab import CrontabImport, parse_crontab
-from scheduler.model import parse_job, seed
+from scheduler.model import parse_job, prepare
 from scheduler.ticks import schedule
 from tests.cli.crontabs.record import WINDOWS
 
@@ -76,7 +76,7 @@ def due_here(job: Mapping[str, Any]) -> list[int]:
     found: list[int] = []
     for begin, end in WINDOWS.values():
         start, until = (round(datetime.fromisoformat(text).timestamp() * 1000) for text in (begin, end))
-        for trigger in seed(parse_job(dict(job)), start).triggers:
+        for trigger in prepare(parse_job(dict(job)), start).triggers:
             found += schedule(trigger.spec).between(start - 1, until - 1)
     return found
 

@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cli.terminal import ByteSieve, Sieve, escaped_json, plain
-from scheduler.commands import ConnectAgent, Finish, Start
 from scheduler.store import pages
+from scheduler.words.commands import ConnectAgent, Finish, Grant
 from tests.api.single_node import SingleNode
 from tests.cli.conftest import DEADLINE_S, PROJECT, Command
 
@@ -141,7 +141,7 @@ async def ended_run(cronclave: Command, node: SingleNode, output: bytes) -> str:
     with node.read() as store:
         attempt = pages.attempts_of(store, [run])[0].id
     now = node.now_ms()
-    assert node.apply(Start(attempt, agent, "s", "c"))[0].ok
+    assert node.apply(Grant(attempt, agent, "s", "c"))[0].ok
     assert node.apply(Finish(attempt, agent, now, now + 5, 0, "exit", tail=output))[0].ok
     return str(run)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scheduler.commands import ConnectAgent
+from scheduler.words.commands import ConnectAgent
 from tests.api.single_node import SingleNode, peer
 from tests.cli.conftest import Command
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import msgpack
 
-from scheduler import codec
 from scheduler.machine import Machine
 from scheduler.machine.renewal import Renewal, renew
 from scheduler.store.connection import Store
 from scheduler.store.restores import Restore
+from scheduler.words import codec
 from tests.scheduler.story import Story
 
 FOLDER = Path(__file__).parent

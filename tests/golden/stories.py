@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from scheduler import commands as c
 from scheduler import formats
+from scheduler.words import commands as c
 from tests.golden.log import Recorder
 from tests.scheduler.machine.test_replay import OVERLAPS, REASONS, WEIGHTS, command
 from tests.scheduler.story import START_MS, job
@@ -84,7 +84,7 @@ def _a_second_of_ticks(story: Recorder) -> None:
     story.plan_and_apply()
     attempt = story.machine.state.last_attempt
     story.tell_ok(c.Revoke(story.epoch, attempt, "unclaimed"))
-    story.tell_ok(c.Assign(story.epoch, story.machine.state.last_task - 1, agent))
+    story.tell_ok(c.Place(story.epoch, story.machine.state.last_task - 1, agent))
     attempt = story.machine.state.last_attempt
     assert story.claim(attempt).ok
     story.tell_ok(c.ReportRunning(attempt, agent, story.now_ms))

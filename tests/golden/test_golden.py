@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import typing
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from scheduler import commands, formats
+from scheduler import formats
+from scheduler.words import commands
 from tests.golden import log
 from tests.golden.log import FOLDER
 
@@ -44,7 +44,7 @@ def test_every_command_is_in_a_golden_log_and_was_accepted_there() -> None:
     told: Counter[str] = Counter()
     for path in LOGS:
         told.update(log.expected_of(path)["outcomes"])
-    union = {cls.__name__ for cls in typing.get_args(commands.Command)}
+    union = {cls.__name__ for cls in commands.ALL}
     hint = "tell of it in tests/golden/stories.py, then python -m tests.golden.record --again"
     assert {name for name in union if not told[f"{name} ok"]} <= NEVER_ACCEPTED, hint
     assert union == {outcome.partition(" ")[0] for outcome in told}, hint

@@ -85,7 +85,11 @@ MUTANTS = (
     Mutant(
         "no-epoch-check",
         (
-            ("scheduler.machine.context", "        if epoch == self.state.epoch:\n", "        if epoch:\n"),
+            (
+                "scheduler.machine.dispatch",
+                "    if isinstance(command, c.ByPlanner) and command.epoch != ctx.state.epoch:\n",
+                "    if False:\n",
+            ),
             (
                 "scheduler.machine.ticks",
                 "    if trigger is None or trigger.next_due_ms != tick_ms:\n",
@@ -233,7 +237,7 @@ MUTANTS = (
                 "api.agents.socket",
                 "    async def _outcome_of(self, command: Command) -> Outcome | NoOutcome:\n",
                 "    async def _outcome_of(self, command: Command) -> Outcome | NoOutcome:\n"
-                "        from scheduler.commands import Finish\n"
+                "        from scheduler.words.commands import Finish\n"
                 "        if isinstance(command, Finish) and command.attempt % 5 == 0:\n"
                 "            return Outcome('superseded')\n",
             ),

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import json
 
-from scheduler import commands as c
 from scheduler import formats
 from scheduler.machine import dispatch, ticks
 from scheduler.machine.context import Context
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.connection import Store
+from scheduler.words import commands as c
+from scheduler.words.outcomes import Outcome
 
 NUMBER = formats.newest() + 1
 
@@ -50,7 +51,7 @@ FORMAT = formats.Format(
 )
 
 
-def fire(ctx: Context, command: c.Fire) -> c.Outcome:
+def fire(ctx: Context, command: c.Fire) -> Outcome:
     """What this version does with a tick: the branch on the format that every change of apply needs."""
     if ctx.state.format < NUMBER or command.epoch != ctx.state.epoch:
         return ticks.fire(ctx, command)

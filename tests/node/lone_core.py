@@ -13,9 +13,9 @@ from node import bridge
 from node.config import load_config
 from node.core import Core
 from node.identity import load_identity
-from scheduler import codec
-from scheduler.commands import PutJobs
-from scheduler.model import parse_job, seed
+from scheduler.model import parse_job, prepare
+from scheduler.words import codec
+from scheduler.words.commands import PutJobs
 from tests.cluster.members import free_port
 from tests.node.test_config import GOOD, write
 from tests.scheduler.story import START_MS, job
@@ -47,7 +47,7 @@ class Alone:
     def put_job(self, name: str) -> None:
         before = self.index
         self.proposed += 1
-        put = PutJobs((seed(parse_job(job(name)), START_MS),), START_MS)
+        put = PutJobs((prepare(parse_job(job(name)), START_MS),), START_MS)
         frame = codec.Frame("a-front", self.proposed, self.proposed, (codec.encode_command(put),))
         self.until(lambda: self.core._consensus.propose(codec.encode_frame(frame)))
         self.until(lambda: self.index > before)

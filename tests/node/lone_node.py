@@ -20,9 +20,9 @@ from cluster.raft import Role
 from cluster.settings import ClusterSettings, Founder
 from cluster.wire import Message
 from node.state import ReplicatedState
-from scheduler import codec
-from scheduler.commands import Command, Lead, PutToken
 from scheduler.machine import AppliedEntry
+from scheduler.words import codec
+from scheduler.words.commands import Command, Lead, PutToken
 
 CLUSTER = "c0ffee"
 ACKNOWLEDGED = "acknowledged"

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from cluster.settings import PROPOSAL_BYTES_MAX
 from node import bridge, link
-from scheduler import codec
-from scheduler.commands import Barrier
+from scheduler.words import codec, record
+from scheduler.words.commands import Barrier
 from tests.node.lone_core import Alone, HandFront
 
 
@@ -96,7 +96,7 @@ ASKS = st.builds(
     st.sampled_from([*bridge._QUESTIONS]),
     st.lists(st.none() | st.sampled_from(["", "node-1", "x", "127.0.0.1:1", "y" * 5_000]), max_size=4),
 )
-COMMANDS = st.sampled_from(sorted(codec.COMMAND_TAGS.values())).flatmap(commands)
+COMMANDS = st.sampled_from(sorted(record.COMMANDS)).flatmap(commands)
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

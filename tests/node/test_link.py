@@ -12,8 +12,9 @@ import pytest
 from api.ports import NodeStatus, NoLeaderError
 from node import bridge
 from node.link import CoreLink
-from scheduler import codec
-from scheduler.commands import CancelRun, Outcome
+from scheduler.words import codec
+from scheduler.words.commands import CancelRun
+from scheduler.words.outcomes import Code, Outcome
 
 REQUIRED: dict[str, Any] = {
     f.name: ""
@@ -40,7 +41,7 @@ async def test_only_a_commit_under_one_leader_tells_the_time_of_commits(
             proposed = [m for m in decoder.feed(await reader.read(1 << 16)) if m[0] == "propose"]
         for status in statuses:
             writer.write(bridge.encode(["status", status]))
-        outcomes = codec.encode_outcomes([Outcome("ok")])
+        outcomes = codec.encode_outcomes([Outcome(Code.OK)])
         writer.write(bridge.encode(["commit", 1, 0, [[proposed[0][1], outcomes]], []]))
         writer.close()
         await writer.wait_closed()

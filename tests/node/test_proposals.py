@@ -10,8 +10,9 @@ from api.ports import NoLeaderError, OverloadedError
 from cluster.settings import PROPOSAL_BYTES_MAX
 from node import proposals as module
 from node.proposals import IN_FLIGHT_MAX, Proposals
-from scheduler import codec, sizes
-from scheduler.commands import CancelRun, Finish, Outcome
+from scheduler.words import codec, sizes
+from scheduler.words.commands import CancelRun, Finish
+from scheduler.words.outcomes import Code, Outcome
 
 
 class Wire:
@@ -35,7 +36,7 @@ class Wire:
         for encoded in frame.commands:
             command = codec.decode_command(encoded)
             outcomes.append(
-                Outcome("ok", value={"run": command.run} if isinstance(command, CancelRun) else None)
+                Outcome(Code.OK, value={"run": command.run} if isinstance(command, CancelRun) else None)
             )
         proposals.resolve(frame.seq, codec.encode_outcomes(outcomes))
 
@@ -152,7 +153,7 @@ async def test_the_largest_command_fits_in_a_proposal_and_one_byte_more_is_refus
     while not sent:
         await asyncio.sleep(0)
     assert len(sent[0]) <= PROPOSAL_BYTES_MAX
-    proposals.resolve((1 << 40) + 1, codec.encode_outcomes([Outcome("ok")]))
+    proposals.resolve((1 << 40) + 1, codec.encode_outcomes([Outcome(Code.OK)]))
     assert (await waiting).ok
 
 

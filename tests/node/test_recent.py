@@ -15,8 +15,8 @@ from api.ports import NodeStatus
 from node import bridge
 from node.link import CoreLink
 from node.recent import RECENT_BYTES_MAX, RecentEvents
-from scheduler import codec
-from scheduler.events import JobResumed
+from scheduler.words import codec
+from scheduler.words.events import JobResumed
 from tests.node.lone_core import Alone
 
 

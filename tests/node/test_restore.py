@@ -18,13 +18,13 @@ from node.backup import verify
 from node.config import load_config
 from node.identity import lock_data
 from node.restore import RestoreError, Wishes, recover, restore, survey
-from scheduler import codec
-from scheduler.commands import PutJobs
-from scheduler.model import parse_job, seed
+from scheduler.backup import BackupError, seal
+from scheduler.model import parse_job, prepare
 from scheduler.store import state as state_rows
-from scheduler.store.backup import BackupError, seal
 from scheduler.store.connection import Store
 from scheduler.store.restores import SPAN
+from scheduler.words import codec
+from scheduler.words.commands import PutJobs
 from tests.node.damaged import INDEX_LEAF, PAGE_BYTES, flip, pages_of
 from tests.node.test_config import GOOD, write
 from tests.scheduler.story import START_MS, Story, job
@@ -278,7 +278,7 @@ def test_recover_applies_what_the_log_holds_behind_the_state(
     before = state_in(data)
     journal = Journal(FileDisk(data / "log"))
     for number, name in enumerate(("first", "second"), 1):
-        put = PutJobs((seed(parse_job(job(name)), START_MS),), START_MS)
+        put = PutJobs((prepare(parse_job(job(name)), START_MS),), START_MS)
         frame = codec.encode_frame(codec.Frame("front", number, number, (codec.encode_command(put),)))
         entry = bytes([raft.REGULAR]) + pack_entry(START_MS, [frame])
         journal.append(entry, before.raft_index + number, before.raft_term + 1)

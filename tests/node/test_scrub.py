@@ -18,10 +18,10 @@ from node.damage import DivergedError
 from node.scrub import PERIOD_S, Scrub
 from node.seeding import Seeder
 from node.state import SLICES_KEPT, ReplicatedState
-from scheduler import codec
-from scheduler.commands import Compare
 from scheduler.store import soundness
 from scheduler.store.row_digests import BEGIN, BYTES_MAX, ROWS_MAX, slices_of
+from scheduler.words import codec
+from scheduler.words.commands import Compare
 from tests.node.damaged import (
     INDEX_LEAF,
     PAGE_BYTES,

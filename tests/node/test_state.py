@@ -21,12 +21,12 @@ from node.config import ConfigError, load_config
 from node.identity import JOURNAL
 from node.seeding import seed_nodes
 from node.state import ReplicatedState
-from scheduler import codec
-from scheduler.commands import PutJobs
-from scheduler.model import parse_job, seed
+from scheduler.model import parse_job, prepare
 from scheduler.store import connection
 from scheduler.store.connection import Store
 from scheduler.verify import verify
+from scheduler.words import codec
+from scheduler.words.commands import PutJobs
 from tests.node.test_config import GOOD, write
 
 CLUSTER = "c1"
@@ -84,7 +84,7 @@ class Node:
         jobs = [
             parse_job({"job": f"j-{self.number}-{i}", "noop": True, "description": text}) for i in range(20)
         ]
-        command = codec.encode_command(PutJobs(tuple(seed(job, 0) for job in jobs), 0))
+        command = codec.encode_command(PutJobs(tuple(prepare(job, 0) for job in jobs), 0))
         self.number += 1
         frame = codec.Frame("f", self.number, self.number, (command,))
         position = Position(self.position.index + 1, 1)

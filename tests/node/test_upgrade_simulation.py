@@ -11,9 +11,10 @@ from node.simulation import world as jobs_world
 from node.simulation.front import Front
 from node.simulation.world import JobsWorld
 from scheduler import formats
-from scheduler.commands import Activate, Outcome
 from scheduler.machine import AppliedEntry, dispatch
 from scheduler.model import parse_job
+from scheduler.words.commands import Activate
+from scheduler.words.outcomes import Outcome
 from tests import next_format
 
 NEXT = next_format.NUMBER

@@ -7,15 +7,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scheduler import codec
-from scheduler import commands as c
-from scheduler import events as e
 from scheduler.machine import AppliedEntry, Machine
 from scheduler.machine.context import ROOM
-from scheduler.model import parse_job, seed
+from scheduler.model import parse_job, prepare
 from scheduler.plan import Limits, PlanCache, plan
 from scheduler.store import attempts, jobs, ledger, runs, tasks, triggers
 from scheduler.store.connection import Store
+from scheduler.words import codec
+from scheduler.words import commands as c
+from scheduler.words import events as e
+from scheduler.words.outcomes import Outcome
 
 START_MS = 1_800_000_000_000
 """2027-01-15T08:00:00Z, a Friday."""
@@ -67,7 +68,7 @@ class Story:
 
     # -- telling ----------------------------------------------------------------------------------
 
-    def tell(self, *commands: c.Command) -> list[c.Outcome]:
+    def tell(self, *commands: c.Command) -> list[Outcome]:
         """One frame in one entry, at the story's instant."""
         self.seq += 1
         encoded = tuple(codec.encode_command(command) for command in commands)
@@ -84,12 +85,12 @@ class Story:
         self.events = [event for _, _, event in entry.events]
         return entry
 
-    def tell_ok(self, *commands: c.Command) -> list[c.Outcome]:
+    def tell_ok(self, *commands: c.Command) -> list[Outcome]:
         outcomes = self.tell(*commands)
         assert all(outcome.ok for outcome in outcomes), outcomes
         return outcomes
 
-    def one(self, command: c.Command) -> c.Outcome:
+    def one(self, command: c.Command) -> Outcome:
         return self.tell(command)[0]
 
     def value(self, command: c.Command, key: str) -> Any:
@@ -109,8 +110,8 @@ class Story:
 
     def put(self, *documents: dict[str, Any], after_ms: int | None = None, **fields: Any) -> list[Any]:
         after_ms = self.now_ms if after_ms is None else after_ms
-        seeds = tuple(seed(parse_job(document), after_ms) for document in documents)
-        outcome = self.one(c.PutJobs(seeds, after_ms, **fields))
+        prepared = tuple(prepare(parse_job(document), after_ms) for document in documents)
+        outcome = self.one(c.PutJobs(prepared, after_ms, **fields))
         assert outcome.ok, outcome
         assert outcome.value is not None
         jobs_put: list[Any] = outcome.value["jobs"]  # type: ignore[assignment]  # plain msgpack data
@@ -166,7 +167,7 @@ class Story:
     def work(self, *, exit_code: int = 0) -> bool:
         """Every connected agent claims what it was assigned and finishes what it was granted."""
         claims = [
-            c.Start(attempt, agent, session, f"claim {attempt}")
+            c.Grant(attempt, agent, session, f"claim {attempt}")
             for attempt, agent, session in self.store.rows(
                 "SELECT a.id, a.agent, g.session FROM attempts a JOIN agents g ON g.id = a.agent"
                 " WHERE a.state = 'assigned' AND g.node <> '' ORDER BY a.id"
@@ -185,13 +186,13 @@ class Story:
             self.tell_ok(*ends)
         return bool(claims or ends)
 
-    def claim(self, attempt: int) -> c.Outcome:
+    def claim(self, attempt: int) -> Outcome:
         row = self.attempt(attempt)
-        return self.one(c.Start(attempt, row.agent, self.sessions[row.agent], f"claim {attempt}"))
+        return self.one(c.Grant(attempt, row.agent, self.sessions[row.agent], f"claim {attempt}"))
 
     def finish(
         self, attempt: int, *, exit_code: int | None = 0, reason: str = "exit", **fields: Any
-    ) -> c.Outcome:
+    ) -> Outcome:
         row = self.attempt(attempt)
         return self.one(c.Finish(attempt, row.agent, self.now_ms, self.now_ms, exit_code, reason, **fields))
 

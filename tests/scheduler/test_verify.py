@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from scheduler import commands as c
 from scheduler import verify as verify_module
 from scheduler.store import ledger
 from scheduler.store.connection import QueryTooLongError, Store
 from scheduler.store.ledger import Entry
 from scheduler.ticks import schedule
 from scheduler.verify import Verification, verify
+from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 
 

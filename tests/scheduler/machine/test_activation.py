@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from scheduler import codec, formats
-from scheduler import commands as c
-from scheduler import events as e
+from scheduler import formats
 from scheduler.formats import NewerFormatError
 from scheduler.machine import Machine, dispatch
 from scheduler.plan import wake_ms
 from scheduler.store.connection import StoreError
+from scheduler.words import commands as c
+from scheduler.words import events as e
 from tests import next_format
 from tests.scheduler.story import Story, job
 
@@ -234,7 +234,7 @@ def test_a_replay_in_another_order_of_rows_gives_the_same_state(
 def test_what_needs_a_newer_format_is_refused_below_it(
     cluster: TwoNodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(codec.COMMAND_FORMATS, c.PauseJob, NEXT)
+    monkeypatch.setattr(c.PauseJob, "since_format", NEXT)
     cluster.put(job())
     outcome = cluster.one(c.PauseJob("default", "j"))
     assert (outcome.code, outcome.detail) == ("format", "PauseJob needs format 2")

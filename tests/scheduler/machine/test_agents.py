@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler import commands as c
-from scheduler import events as e
 from scheduler.machine import agents
 from scheduler.store import agents as agent_rows
+from scheduler.words import commands as c
+from scheduler.words import events as e
 from tests.scheduler.machine.test_attempts import granted
 from tests.scheduler.story import START_MS, Story, job
 

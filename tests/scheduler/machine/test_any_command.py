@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler import codec
-from scheduler import commands as c
 from scheduler.model import canonical, parse_job
+from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 
 EDGE = (1 << 62) - 1
@@ -68,7 +67,7 @@ def records(cls: type[Any]) -> st.SearchStrategy[Any]:
     return st.builds(cls, **{field.name: values(hints[field.name]) for field in dataclasses.fields(cls)})
 
 
-COMMANDS = sorted(codec.COMMAND_TAGS.keys() - {c.Activate}, key=lambda cls: cls.__name__)
+COMMANDS = sorted(set(c.ALL) - {c.Activate}, key=lambda cls: cls.__name__)
 """But the one that a node which cannot obey it has to stop at."""
 
 
@@ -82,7 +81,7 @@ def begun(path: Path) -> Story:
     for _ in range(3):
         story.tell_ok(c.RunJob("default", "j", b"{}", START_MS, agent=agent))
     story.tell_ok(c.RunJob("default", "graph", b"{}", START_MS))
-    story.tell_ok(c.Start(1, agent, "s1", "claim"))
+    story.tell_ok(c.Grant(1, agent, "s1", "claim"))
     return story
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from scheduler import commands as c
-from scheduler import events as e
+from scheduler.words import commands as c
+from scheduler.words import events as e
 from tests.scheduler.story import START_MS, Story, job
 
 
@@ -30,10 +30,10 @@ def test_a_claim_sent_again_gets_the_same_grant(story: Story) -> None:
 
 def test_another_claim_or_session_of_a_granted_attempt_is_refused(story: Story) -> None:
     attempt = granted(story)
-    assert story.one(c.Start(attempt, 1, "s1", "another")).code == "superseded"
-    assert story.one(c.Start(attempt, 1, "s2", f"claim {attempt}")).code == "superseded"
-    assert story.one(c.Start(attempt, 2, "s1", f"claim {attempt}")).code == "superseded"
-    assert story.one(c.Start(99, 1, "s1", "x")).code == "not_found"
+    assert story.one(c.Grant(attempt, 1, "s1", "another")).code == "superseded"
+    assert story.one(c.Grant(attempt, 1, "s2", f"claim {attempt}")).code == "superseded"
+    assert story.one(c.Grant(attempt, 2, "s1", f"claim {attempt}")).code == "superseded"
+    assert story.one(c.Grant(99, 1, "s1", "x")).code == "not_found"
 
 
 def test_a_fenced_session_gets_no_grant_and_the_newer_one_does(story: Story) -> None:
@@ -42,8 +42,8 @@ def test_a_fenced_session_gets_no_grant_and_the_newer_one_does(story: Story) -> 
     story.tell_ok(c.RunJob("default", "j", b"{}", START_MS))
     story.plan_and_apply()
     story.connect(session="s2")
-    assert story.one(c.Start(1, 1, "s1", "old")).code == "superseded"
-    assert story.one(c.Start(1, 1, "s2", "new")).ok
+    assert story.one(c.Grant(1, 1, "s1", "old")).code == "superseded"
+    assert story.one(c.Grant(1, 1, "s2", "new")).ok
 
 
 def test_what_another_agent_reports_changes_nothing(story: Story) -> None:
@@ -277,6 +277,6 @@ def test_busy_slots_are_not_given_twice(story: Story) -> None:
     story.connect(slots=1)
     story.put(job())
     story.tell_ok(*[c.RunJob("default", "j", b"{}", START_MS)] * 2)
-    story.tell_ok(c.Assign(story.epoch, 1, 1))
-    assert story.one(c.Assign(story.epoch, 2, 1)).code == "not_connected"
-    assert story.one(c.Assign(story.epoch, 1, 1)).code == "superseded"
+    story.tell_ok(c.Place(story.epoch, 1, 1))
+    assert story.one(c.Place(story.epoch, 2, 1)).code == "not_connected"
+    assert story.one(c.Place(story.epoch, 1, 1)).code == "superseded"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgpack
 import pytest
 
-from scheduler import codec
-from scheduler import commands as c
 from scheduler.machine import NewerFormatError
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
+from scheduler.words import codec
+from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 
 

@@ -6,12 +6,12 @@ from types import FrameType
 
 import pytest
 
-from scheduler import commands as c
-from scheduler import events as e
 from scheduler.machine import jobs as machine_jobs
-from scheduler.model import parse_job, seed
+from scheduler.model import parse_job, prepare
 from scheduler.store import jobs as job_rows
 from scheduler.verify import verify
+from scheduler.words import commands as c
+from scheduler.words import events as e
 from tests.scheduler.story import START_MS, Story, job
 
 MINUTELY = {"cron": "* * * * *", "id": "minutely"}
@@ -45,8 +45,8 @@ def test_revisions_go_on_through_deletion(story: Story) -> None:
 
 def test_put_is_all_or_none(story: Story) -> None:
     story.put(job("a"))
-    good = seed(parse_job(job("b")), START_MS)
-    stale = seed(parse_job(job("a", description="new")), START_MS, if_revision=7)
+    good = prepare(parse_job(job("b")), START_MS)
+    stale = prepare(parse_job(job("a", description="new")), START_MS, if_revision=7)
     outcome = story.one(c.PutJobs((good, stale), START_MS))
     assert outcome.code == "revision_mismatch"
     assert outcome.value == {"namespace": "default", "name": "a", "revision": 1}
@@ -58,10 +58,10 @@ def test_put_is_all_or_none(story: Story) -> None:
     [(b'"pool":"default"', b'"pool":["default"]'), (b'"labels":{},"pool"', b'"labels":{"a":[]},"pool"')],
 )
 def test_a_spec_whose_tasks_name_no_place_is_refused(story: Story, canonical: bytes, odd: bytes) -> None:
-    sound = seed(parse_job(job("a")), START_MS)
+    sound = prepare(parse_job(job("a")), START_MS)
     spec = sound.spec.replace(canonical, odd)
     assert spec != sound.spec
-    assert story.one(c.PutJobs((c.JobSeed("default", "a", spec, ()),), START_MS)).code == "invalid"
+    assert story.one(c.PutJobs((c.PreparedJob("default", "a", spec, ()),), START_MS)).code == "invalid"
 
 
 CALLS_A_TASK_MAX = 8
@@ -75,7 +75,7 @@ def test_putting_a_large_job_costs_a_core_few_calls_for_each_task(story: Story) 
     tasks = {
         f"t{i:04}": {"noop": True, "on": on, "needs": [f"t{i - 1:04}"] if i else []} for i in range(1_000)
     }
-    command = c.PutJobs((seed(parse_job({"job": "large", "tasks": tasks}), START_MS),), START_MS)
+    command = c.PutJobs((prepare(parse_job({"job": "large", "tasks": tasks}), START_MS),), START_MS)
     calls: Counter[str] = Counter()
 
     def note(frame: FrameType, event: str, argument: object) -> None:
@@ -94,22 +94,22 @@ def test_putting_a_large_job_costs_a_core_few_calls_for_each_task(story: Story) 
 
 
 def test_if_revision_0_means_that_it_must_not_exist(story: Story) -> None:
-    only_new = seed(parse_job(job("a")), START_MS, if_revision=0)
+    only_new = prepare(parse_job(job("a")), START_MS, if_revision=0)
     assert story.one(c.PutJobs((only_new,), START_MS)).ok
     assert story.one(c.PutJobs((only_new,), START_MS)).code == "exists"
-    missing = seed(parse_job(job("b")), START_MS, if_revision=3)
+    missing = prepare(parse_job(job("b")), START_MS, if_revision=3)
     assert story.one(c.PutJobs((missing,), START_MS)).code == "not_found"
 
 
 def test_one_name_twice_in_a_command_is_refused(story: Story) -> None:
-    twice = seed(parse_job(job("a")), START_MS)
+    twice = prepare(parse_job(job("a")), START_MS)
     assert story.one(c.PutJobs((twice, twice), START_MS)).code == "invalid"
 
 
 def test_a_spec_that_is_none_is_refused(story: Story) -> None:
-    nonsense = c.JobSeed("default", "a", b"{}", ())
+    nonsense = c.PreparedJob("default", "a", b"{}", ())
     assert story.one(c.PutJobs((nonsense,), START_MS)).code == "invalid"
-    assert story.one(c.PutJobs((c.JobSeed("default", "a", b"\xff", ()),), START_MS)).code == "invalid"
+    assert story.one(c.PutJobs((c.PreparedJob("default", "a", b"\xff", ()),), START_MS)).code == "invalid"
 
 
 def test_an_idempotency_key_gives_the_first_outcome_again(story: Story) -> None:
@@ -315,8 +315,8 @@ def test_a_job_whose_one_instant_is_over_may_be_put_again_and_edited(story: Stor
 def test_a_new_instant_in_the_past_is_refused_with_all_that_came_along(story: Story, trigger: object) -> None:
     story.put(job(trigger=ONCE))
     story.now_ms += 600_000
-    good = seed(parse_job(job("good")), story.now_ms)
-    past = seed(parse_job(job(trigger=trigger)), story.now_ms)
+    good = prepare(parse_job(job("good")), story.now_ms)
+    past = prepare(parse_job(job(trigger=trigger)), story.now_ms)
     outcome = story.one(c.PutJobs((good, past), story.now_ms))
     place = 1 if isinstance(trigger, list) else 0
     assert (outcome.code, outcome.value) == ("past", {"triggers": [[1, place]]})
@@ -327,16 +327,16 @@ def test_what_a_deleted_job_or_an_older_revision_had_is_new(story: Story) -> Non
     story.put(job(trigger=ONCE))
     story.put(job(trigger={**ONCE, "at": "2027-01-15T08:06:00Z"}))
     story.now_ms += 600_000
-    old = seed(parse_job(job(trigger=ONCE)), story.now_ms)
+    old = prepare(parse_job(job(trigger=ONCE)), story.now_ms)
     assert story.one(c.PutJobs((old,), story.now_ms)).code == "past"
     story.tell_ok(c.DeleteJob("default", "j"))
-    again = seed(parse_job(job(trigger={**ONCE, "at": "2027-01-15T08:06:00Z"})), story.now_ms)
+    again = prepare(parse_job(job(trigger={**ONCE, "at": "2027-01-15T08:06:00Z"})), story.now_ms)
     assert story.one(c.PutJobs((again,), story.now_ms)).code == "past"
 
 
 def test_a_cron_that_never_comes_again_is_refused_only_when_it_is_new(story: Story) -> None:
     gap_only = {"cron": "30 2 * 3 0L", "tz": "Europe/Berlin", "dst": "skip", "id": "gap"}
-    new = seed(parse_job(job(trigger=gap_only)), START_MS)
+    new = prepare(parse_job(job(trigger=gap_only)), START_MS)
     assert story.one(c.PutJobs((new,), START_MS)).code == "past"
 
 
@@ -344,7 +344,7 @@ def test_an_edit_to_an_instant_that_the_stamp_has_passed_is_refused(story: Story
     # Given a proposer whose clock is behind: what it takes for the future would be passed over in silence.
     story.put(job(trigger=MINUTELY))
     story.now_ms += 1_000
-    late = seed(parse_job(job(trigger={"at": "2027-01-15T08:00:00.800Z"})), story.now_ms - 500)
+    late = prepare(parse_job(job(trigger={"at": "2027-01-15T08:00:00.800Z"})), story.now_ms - 500)
     assert late.triggers[0].first_due_ms is not None
     assert story.one(c.PutJobs((late,), story.now_ms - 500)).code == "past"
 

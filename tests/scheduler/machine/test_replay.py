@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduler import commands as c
-from scheduler.lifecycle import RUN_ENDS
 from scheduler.machine.context import ROOM, ROW
 from scheduler.plan.unfinished import plan_unfinished
 from scheduler.store import schema
 from scheduler.verify import verify
+from scheduler.words import commands as c
+from scheduler.words.lifecycle import RUN_ENDS
 from tests.scheduler.story import START_MS, Story, job
 
 OVERLAPS = ("skip", "queue_one", "queue_all", "cancel_running", "allow")
@@ -115,13 +115,13 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
                 " WHERE a.live = 1 ORDER BY a.id",
                 values[0],
             )
-            return [] if row is None else [c.Start(row[0], row[1], row[2], f"claim {values[1] % 2}")]
+            return [] if row is None else [c.Grant(row[0], row[1], row[2], f"claim {values[1] % 2}")]
         case "work":
             rows = story.store.rows(
                 "SELECT a.id, a.agent, g.session FROM attempts a JOIN agents g ON g.id = a.agent"
                 " WHERE a.state = 'assigned' ORDER BY a.id"
             )
-            return [c.Start(row[0], row[1], row[2], "claim 0") for row in rows[values[0] % 2 :]]
+            return [c.Grant(row[0], row[1], row[2], "claim 0") for row in rows[values[0] % 2 :]]
         case "running":
             row = nth(story, live, values[0])
             return [] if row is None else [c.ReportRunning(row[0], row[1], story.now_ms)]

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from scheduler import commands as c
 from scheduler.machine.renewal import Renewal, renew
 from scheduler.store import restores
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
 from scheduler.store.restores import SPAN
 from scheduler.verify import verify
+from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 
 HOLD_MS = 60_000

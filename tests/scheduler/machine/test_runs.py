@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler import commands as c
+from scheduler.words import commands as c
 from tests.scheduler.story import Story, job
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler import commands as c
-from scheduler.events import SessionClosed
 from scheduler.machine import sessions as machine
 from scheduler.plan.upkeep import KEPT_MS
 from scheduler.store import sessions
+from scheduler.words import commands as c
+from scheduler.words.events import SessionClosed
 from tests.scheduler.story import START_MS, Story
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from scheduler import commands as c
 from scheduler.machine import AppliedEntry
 from scheduler.machine.context import ROOM, ROW
+from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 
 ROWS_MAX = 3_000
@@ -45,7 +45,7 @@ class Measured(Story):
                 " WHERE a.state = 'assigned' ORDER BY a.id"
             )
             if claims:
-                self.tell(*(c.Start(a, agent, session, f"c{a}") for a, agent, session in claims))
+                self.tell(*(c.Grant(a, agent, session, f"c{a}") for a, agent, session in claims))
             ends = self.store.rows(
                 "SELECT a.id, a.agent, t.name FROM attempts a JOIN tasks t ON t.id = a.task"
                 " WHERE a.state IN ('granted', 'running', 'cancelling') ORDER BY a.id"
@@ -207,7 +207,7 @@ def test_a_host_that_booted_anew_loses_thousands_of_attempts_in_slices(large: Me
         large.tell(*large.plan())
     live = large.store.rows("SELECT id FROM attempts WHERE state = 'assigned' ORDER BY id")
     for start in range(0, len(live), 300):
-        large.tell_ok(*(c.Start(a, 1, large.sessions[1], f"c{a}") for (a,) in live[start : start + 300]))
+        large.tell_ok(*(c.Grant(a, 1, large.sessions[1], f"c{a}") for (a,) in live[start : start + 300]))
     large.connect(session="s2", boot_id="boot-2", slots=500)
     assert large.store.value("SELECT count(*) FROM attempts WHERE live = 1") > 300
     while planned := large.plan():

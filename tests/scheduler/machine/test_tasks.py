@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scheduler import commands as c
+from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from scheduler import commands as c
 from scheduler.machine import tick_limits
-from scheduler.model import parse_job, seed
+from scheduler.model import parse_job, prepare
 from scheduler.store import asked
+from scheduler.words import commands as c
+from scheduler.words.outcomes import Code, Outcome
 from tests.scheduler.story import START_MS, Story, job
 
 
@@ -18,9 +19,9 @@ def fan(name: str, triggers: int, **fields: Any) -> dict[str, Any]:
     return job(name, trigger=[{"id": f"t{i}", "every": "100ms"} for i in range(triggers)], **fields)
 
 
-def put(story: Story, *documents: dict[str, Any]) -> c.Outcome:
+def put(story: Story, *documents: dict[str, Any]) -> Outcome:
     """As the machine judges, which is also what a dry run says."""
-    seeds = tuple(seed(parse_job(each, now_ms=story.now_ms), START_MS) for each in documents)
+    seeds = tuple(prepare(parse_job(each, now_ms=story.now_ms), START_MS) for each in documents)
     said = tick_limits.judge(story.store, seeds)
     outcome = story.one(c.PutJobs(seeds, START_MS))
     assert (said is None) == outcome.ok
@@ -37,18 +38,18 @@ def test_the_defaults_hold_where_nobody_set_a_limit(tmp_path_factory: pytest.Tem
     fresh = Story(tmp_path_factory.mktemp("fresh") / "state.db")
     assert asked.limits(fresh.store) == asked.Limits(100, 2_000, 5_000)
     assert put(fresh, fan("just", 10)).ok
-    assert put(fresh, fan("more", 11)).code == tick_limits.CODE
+    assert put(fresh, fan("more", 11)).code == Code.TOO_MANY_TICKS
     fresh.close()
 
 
 def test_a_job_that_asks_for_too_much_is_refused_with_the_figure(story: Story) -> None:
     assert put(story, fan("just", 2)).ok
     refused = put(story, fan("fan", 3))
-    assert refused.code == tick_limits.CODE
+    assert refused.code == Code.TOO_MANY_TICKS
     assert refused.detail == (
         "job default/fan asks for 30 ticks a second; 20 a second are the most for one job"
     )
-    assert put(story, fan("just", 3)).code == tick_limits.CODE  # an edit as well
+    assert put(story, fan("just", 3)).code == Code.TOO_MANY_TICKS  # an edit as well
     assert story.store.value("SELECT count(*) FROM jobs") == 1
 
 
@@ -56,7 +57,7 @@ def test_many_jobs_are_what_one_may_not_be(story: Story) -> None:
     jobs = [fan(f"j{i}", 2) for i in range(3)]
     assert "the jobs of namespace default ask for 60 ticks" in put(story, *jobs).detail
     assert put(story, *jobs[:2]).ok
-    assert put(story, jobs[2]).code == tick_limits.CODE
+    assert put(story, jobs[2]).code == Code.TOO_MANY_TICKS
     assert put(story, fan("k0", 2, namespace="b")).ok
     assert "all jobs ask for 80 ticks a second" in put(story, fan("k1", 2, namespace="c")).detail
 
@@ -64,7 +65,7 @@ def test_many_jobs_are_what_one_may_not_be(story: Story) -> None:
 def test_room_that_is_given_back_can_be_taken(story: Story) -> None:
     assert put(story, fan("a", 2), fan("b", 2)).ok
     assert put(story, fan("a", 1), fan("c", 2)).ok
-    assert put(story, fan("d", 1)).code == tick_limits.CODE
+    assert put(story, fan("d", 1)).code == Code.TOO_MANY_TICKS
     story.tell_ok(c.DeleteJob("default", "b"))
     assert put(story, fan("d", 2)).ok
 
@@ -75,7 +76,7 @@ def test_only_more_than_before_is_refused(story: Story) -> None:
     story.tell_ok(c.LimitTicks(job=5, namespace=5, cluster=5))
     assert put(story, fan("a", 2, labels={"team": "x"})).ok
     assert put(story, fan("a", 1)).ok
-    assert put(story, fan("a", 2)).code == tick_limits.CODE
+    assert put(story, fan("a", 2)).code == Code.TOO_MANY_TICKS
     assert put(story, job("rare", trigger={"at": "2031-01-01T00:00:00Z"})).ok
 
 
@@ -94,7 +95,7 @@ def test_only_more_than_before_is_refused(story: Story) -> None:
 def test_what_a_trigger_asks_for_is_counted_on_a_day_on_which_it_is_due(
     story: Story, trigger: dict[str, Any], per_day: int
 ) -> None:
-    (made,) = seed(parse_job(job(trigger=trigger), now_ms=START_MS), START_MS).triggers
+    (made,) = prepare(parse_job(job(trigger=trigger), now_ms=START_MS), START_MS).triggers
     assert made.per_day == per_day
 
 

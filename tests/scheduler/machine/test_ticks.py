@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler import commands as c
-from scheduler import events as e
 from scheduler.store.ledger import chain
 from scheduler.store.state import LEDGER_START
+from scheduler.words import commands as c
+from scheduler.words import events as e
+from scheduler.words.outcomes import Outcome
 from tests.scheduler.story import START_MS, Story, job
 
 SECONDLY = {"cron": "* * * * * *", "id": "secondly"}
 
 
-def fire(story: Story, second: int, *, agent: int = 0, epoch: int | None = None) -> c.Outcome:
+def fire(story: Story, second: int, *, agent: int = 0, epoch: int | None = None) -> Outcome:
     """Fire the tick of one second after the start."""
     due_ms = START_MS + second * 1_000
     trigger = story.triggers()[-1].id

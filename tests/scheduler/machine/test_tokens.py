@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scheduler import commands as c
 from scheduler.machine.tokens import KEPT_MS
 from scheduler.store import tokens as token_rows
+from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story
 
 HOUR_MS = 3_600_000

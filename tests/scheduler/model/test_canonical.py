@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.model import JobError, canonical, compile_job, parse_job, parse_params, seed
+from scheduler.model import JobError, canonical, compile_job, parse_job, parse_params, prepare
 from scheduler.ticks import schedule
 
 AFTER_MS = 1_796_000_000_000  # 2026-11-30T00:53:20Z
@@ -155,7 +155,7 @@ def test_bytes_that_are_no_canonical_job_are_refused(spec: bytes) -> None:
 
 def test_the_seed_carries_self_contained_triggers() -> None:
     job = parse_job(FULL)
-    seeded = seed(job, AFTER_MS, if_revision=4)
+    seeded = prepare(job, AFTER_MS, if_revision=4)
     assert (seeded.namespace, seeded.name, seeded.if_revision) == ("finance", "nightly-report", 4)
     assert seeded.spec == canonical(job)
     nightly, quarter, once = seeded.triggers
@@ -169,7 +169,7 @@ def test_the_seed_carries_self_contained_triggers() -> None:
 def test_a_triggers_key_is_that_of_its_schedule_not_of_its_place_or_jitter() -> None:
     def keys(*triggers: dict[str, str]) -> list[str]:
         job = parse_job({"job": "a", "noop": True, "triggers": list(triggers)})
-        return [trigger.key for trigger in seed(job, AFTER_MS).triggers]
+        return [trigger.key for trigger in prepare(job, AFTER_MS).triggers]
 
     cron, every = {"cron": "0 2 * * *"}, {"every": "5m"}
     assert keys(cron, every) == keys(every, cron)[::-1]
@@ -180,7 +180,7 @@ def test_a_triggers_key_is_that_of_its_schedule_not_of_its_place_or_jitter() -> 
 def test_hashed_slots_come_from_the_jobs_name() -> None:
     def first(name: str) -> int | None:
         data = {"job": name, "noop": True, "triggers": {"cron": "H H * * *"}}
-        return seed(parse_job(data), AFTER_MS).triggers[0].first_due_ms
+        return prepare(parse_job(data), AFTER_MS).triggers[0].first_due_ms
 
     assert first("a") == first("a")
     assert len({first(f"job-{i}") for i in range(20)}) > 15

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from scheduler import commands as c
 from scheduler.model import CompiledJob, by_revision, compile_job
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.plan import Limits, PlanCache, plan, wake_ms
 from scheduler.verify import verify
+from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 
 MINUTE_MS = 60_000

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from scheduler import commands as c
 from scheduler.plan import Limits, PlanCache
 from scheduler.verify import verify
+from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 
 MINUTE_MS = 60_000

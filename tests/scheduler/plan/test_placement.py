@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from scheduler import commands as c
 from scheduler.plan.placement import SELECTORS_MAX, Places
+from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 
 
@@ -100,7 +100,7 @@ def test_priority_orders_the_queue_and_waiting_ages_it(story: Story) -> None:
     run(story, "high")
     # The low one is 50 points behind, worth 500 s: the first high one overtakes it, the second does not.
     story.connect(slots=3)
-    commands = [command.task for command in story.plan() if isinstance(command, c.Assign)]
+    commands = [command.task for command in story.plan() if isinstance(command, c.Place)]
     assert commands == [2, 1, 3]
 
 
@@ -132,7 +132,7 @@ def test_a_tick_queues_up_where_one_plan_does_not_empty_the_queue(story: Story) 
     story.now_ms = START_MS + 1_000
     planned = story.plan_and_apply()
     assert [command.agent for command in planned if isinstance(command, c.Fire)] == [0]
-    assert sum(isinstance(command, c.Assign) for command in planned) < 900
+    assert sum(isinstance(command, c.Place) for command in planned) < 900
     # Then the queue is emptied, and the next tick goes straight to an agent.
     story.plan_and_apply()
     story.work()
@@ -147,6 +147,6 @@ def test_runs_of_the_catch_up_queue_behind_live_ones(story: Story) -> None:
     story.now_ms += 60_000
     run(story, "live")
     story.connect(slots=1)
-    assigned = [command.task for command in story.plan() if isinstance(command, c.Assign)]
+    assigned = [command.task for command in story.plan() if isinstance(command, c.Place)]
     assert story.store.rows("SELECT cause FROM runs ORDER BY id") == [("catchup",), ("manual",)]
     assert assigned == [2]

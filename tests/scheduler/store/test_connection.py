@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from scheduler import commands as c
 from scheduler.store import connection, standstill, state
 from scheduler.store.connection import Error, QueryTooLongError, Store, StoreError
 from scheduler.store.schema import SCHEMA_VERSION
+from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from scheduler import commands as c
 from scheduler.store import connection, standstill, state
 from scheduler.store.connection import CHECKPOINT_PAGES, Store, StoreError
+from scheduler.words import commands as c
 from tests.scheduler.story import Story, job
 
 JOBS = 400

@@ -9,8 +9,9 @@ Rules:
 
 from __future__ import annotations
 
-from scheduler import codec
-from scheduler.commands import Command, Outcome
+from scheduler.words import codec
+from scheduler.words.commands import Command
+from scheduler.words.outcomes import Code, Outcome
 
 FRAME_ROOM_BYTES = 1 << 10  #: what a frame adds to its commands: the front's name, numbers, lengths
 COMMAND_BYTES_MAX = (1 << 20) - FRAME_ROOM_BYTES
@@ -22,10 +23,10 @@ def written(command: Command) -> bytes | Outcome:
     try:
         encoded = codec.encode_command(command)
     except (OverflowError, TypeError, ValueError) as error:
-        return Outcome("invalid", f"{type(command).__name__} cannot be written down: {str(error)[:200]}")
+        return Outcome(Code.INVALID, f"{type(command).__name__} cannot be written down: {str(error)[:200]}")
     if len(encoded) > COMMAND_BYTES_MAX:
         return Outcome(
-            "too_large",
+            Code.TOO_LARGE,
             f"{len(encoded)} bytes with all defaults filled in, {COMMAND_BYTES_MAX} at most",
             {"bytes": len(encoded), "bytes_max": COMMAND_BYTES_MAX},
         )

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from scheduler import lifecycle
+from scheduler.words import lifecycle
 
 
 def test_the_document_is_generated_from_the_tables() -> None:
-    document = Path(lifecycle.__file__).parent.parent / "docs" / "lifecycle.md"
+    document = Path(lifecycle.__file__).parents[2] / "docs" / "lifecycle.md"
     assert document.read_text() == lifecycle.markdown()
 
 

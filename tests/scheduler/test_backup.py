@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.store.backup import BackupError, check, seal
+from scheduler.backup import BackupError, check, seal
 from scheduler.store.connection import Store
 from tests.scheduler.story import Story, job
 

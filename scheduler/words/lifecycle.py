@@ -38,7 +38,7 @@ TICK = Lifecycle(
     {
         START: {"pending": "it is due"},
         "pending": {
-            "ran": "the first Start of its run is committed",
+            "ran": "the first grant of its run is committed",
             "skipped": "overlap, pause or cancellation",
             "coalesced": "the catch-up policy runs a later tick for it",
             "missed": "window, deadline, full buffer or lost before any start",
@@ -55,7 +55,7 @@ RUN = Lifecycle(
     {
         START: {"pending": "a tick fires or a person asks"},
         "pending": {
-            "running": "the first Start of an attempt is committed",
+            "running": "the first grant of an attempt is committed",
             "cancelled": "a person, or a newer tick under overlap: cancel_running, before any start",
             "expired": "the start deadline passes",
             "failed": "it ends without any start because nothing could run",
@@ -186,7 +186,8 @@ def markdown() -> str:
     """The text of docs/lifecycle.md."""
     parts = [
         "# Lifecycles\n",
-        "Generated from `scheduler/lifecycle.py` (`python -m scheduler.lifecycle > docs/lifecycle.md`). "
+        "Generated from `scheduler/words/lifecycle.py` "
+        "(`python -m scheduler.words.lifecycle > docs/lifecycle.md`). "
         "States that lead to the final dot never change again.\n",
     ]
     for lifecycle in LIFECYCLES:

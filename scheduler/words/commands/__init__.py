@@ -1,0 +1,72 @@
+"""Every input that the log may hold, a file a noun.
+
+Rules of this package:
+
+1. Names are imperative. A command says what is asked for; whether it happens is decided by
+   `scheduler.machine` when it is applied, the same way on every node.
+2. A command carries every instant, id and random value that its effect needs (semantics are a
+   function of the state and the command alone). The stamp of the log entry is given beside it.
+3. Planner commands carry the `epoch` of the leadership that decided them and what the planner saw
+   (`expected_due_ms`, an attempt's state); a stale one is refused, never half applied.
+4. Fields may be appended with a default and never be reordered: the codec is positional.
+
+Instants are UTC milliseconds since the Unix epoch (`*_ms`). Ids are the state's integer keys.
+"""
+
+from __future__ import annotations
+
+from scheduler.words.commands.agents import ConnectAgent as ConnectAgent
+from scheduler.words.commands.agents import DisconnectAgent as DisconnectAgent
+from scheduler.words.commands.agents import LoseNode as LoseNode
+from scheduler.words.commands.agents import ReleaseAgent as ReleaseAgent
+from scheduler.words.commands.attempts import Finish as Finish
+from scheduler.words.commands.attempts import Grant as Grant
+from scheduler.words.commands.attempts import Lose as Lose
+from scheduler.words.commands.attempts import MarkUnreachable as MarkUnreachable
+from scheduler.words.commands.attempts import ReportRunning as ReportRunning
+from scheduler.words.commands.attempts import Revoke as Revoke
+from scheduler.words.commands.cluster import Activate as Activate
+from scheduler.words.commands.cluster import Barrier as Barrier
+from scheduler.words.commands.cluster import Compare as Compare
+from scheduler.words.commands.cluster import Lead as Lead
+from scheduler.words.commands.cluster import Migrate as Migrate
+from scheduler.words.commands.cluster import Sweep as Sweep
+from scheduler.words.commands.jobs import DeleteJob as DeleteJob
+from scheduler.words.commands.jobs import PauseJob as PauseJob
+from scheduler.words.commands.jobs import PreparedJob as PreparedJob
+from scheduler.words.commands.jobs import PreparedTrigger as PreparedTrigger
+from scheduler.words.commands.jobs import PutJobs as PutJobs
+from scheduler.words.commands.jobs import ResumeJob as ResumeJob
+from scheduler.words.commands.restores import Adopt as Adopt
+from scheduler.words.commands.restores import EndHold as EndHold
+from scheduler.words.commands.restores import EndRestore as EndRestore
+from scheduler.words.commands.restores import GiveUpRun as GiveUpRun
+from scheduler.words.commands.restores import RanAttempt as RanAttempt
+from scheduler.words.commands.runs import CONTINUE_RUNS_MAX as CONTINUE_RUNS_MAX
+from scheduler.words.commands.runs import CancelRun as CancelRun
+from scheduler.words.commands.runs import Continue as Continue
+from scheduler.words.commands.runs import ExpireRun as ExpireRun
+from scheduler.words.commands.runs import Purge as Purge
+from scheduler.words.commands.runs import ResolveRun as ResolveRun
+from scheduler.words.commands.runs import RunJob as RunJob
+from scheduler.words.commands.runs import StopRun as StopRun
+from scheduler.words.commands.tasks import Place as Place
+from scheduler.words.commands.tasks import Requeue as Requeue
+from scheduler.words.commands.ticks import Account as Account
+from scheduler.words.commands.ticks import Fire as Fire
+from scheduler.words.commands.ticks import LimitTicks as LimitTicks
+from scheduler.words.commands.ticks import SetAside as SetAside
+from scheduler.words.commands.tokens import CloseSession as CloseSession
+from scheduler.words.commands.tokens import DeleteToken as DeleteToken
+from scheduler.words.commands.tokens import OpenSession as OpenSession
+from scheduler.words.commands.tokens import PutToken as PutToken
+from scheduler.words.commands.tokens import RedeemToken as RedeemToken
+from scheduler.words.record import COMMANDS
+from scheduler.words.record import ByAgent as ByAgent
+from scheduler.words.record import ByCore as ByCore
+from scheduler.words.record import ByPerson as ByPerson
+from scheduler.words.record import ByPlanner as ByPlanner
+from scheduler.words.record import Command as Command
+from scheduler.words.record import Keyed as Keyed
+
+ALL = tuple(COMMANDS.values())

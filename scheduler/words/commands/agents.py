@@ -1,0 +1,46 @@
+"""Agents: connected, disconnected, their names released."""
+
+from __future__ import annotations
+
+from scheduler.words.record import ByAgent, ByPerson, ByPlanner, command
+
+
+@command(20)
+class ConnectAgent(ByAgent):
+    """An agent registered. `held`: every attempt that its journal knows, with running | exited | gone."""
+
+    name: str
+    installation: str
+    session: str
+    boot_id: str
+    zone: str
+    pool: str
+    labels: bytes  #: canonical JSON object
+    slots: int
+    version: str
+    node: str
+    held: tuple[tuple[int, str], ...] = ()
+    cloud_id: str = ""
+
+
+@command(26)
+class ReleaseAgent(ByPerson):
+    """A person takes the name from the installation that has it: another may come under it."""
+
+    name: str
+    installation: str  #: that is meant; refused when another has the name by now
+    actor: str = ""
+
+
+@command(21)
+class DisconnectAgent(ByAgent):
+    agent: int
+    session: str
+    node: str
+
+
+@command(49)
+class LoseNode(ByPlanner):
+    """A node was silent for 2 s: its agents are disconnected in the state."""
+
+    node: str

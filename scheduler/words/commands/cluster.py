@@ -1,0 +1,54 @@
+"""The cluster: who leads, its format, its housekeeping."""
+
+from __future__ import annotations
+
+from scheduler.words.record import ByCore, ByPerson, ByPlanner, command
+
+
+@command(60)
+class Lead(ByCore):
+    """The first command of every leadership: raises the epoch. `raft_term` orders rivals."""
+
+    node: str
+    zone: str
+    raft_term: int
+    tzdata: str = ""  #: version of the leader's zone data; taken only while the state names none
+
+
+@command(61)
+class Barrier(ByCore):
+    """No effect: its commit proves that whoever waits for it reads no stale state."""
+
+
+@command(62)
+class Compare(ByCore):
+    """No effect: every node reads the rows from this place on at exactly this entry, so that they can be
+    compared."""
+
+    place: bytes  #: see scheduler.store.row_digests; empty: from the beginning
+
+
+@command(9)
+class Activate(ByPerson):
+    """Raise the state's format for good. Refused unless `members` are the members when it is applied."""
+
+    format: int
+    members: tuple[tuple[str, int, int], ...]  #: by name: each member, its oldest and its newest format
+    actor: str = ""
+
+
+@command(52)
+class Migrate(ByPlanner):
+    """Bring the next rows into the shape of the format that was activated: compare-and-set of the cursor."""
+
+    cursor: str
+    rows: int
+
+
+@command(51)
+class Sweep(ByPlanner):
+    """Drop at most `limit` each of idempotency keys, fronts and agents that were last seen before
+    `before_ms`, and of browser sessions that had ended by then."""
+
+    before_ms: int
+    limit: int

@@ -1,0 +1,65 @@
+"""Jobs: put, deleted, paused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scheduler.words.record import ByPerson, Keyed, command
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTrigger:
+    """One trigger of a job as the proposer prepared it."""
+
+    key: str  #: the trigger's id within its job: given, or a hash of its schedule fields
+    spec: bytes  #: canonical JSON, self-contained: `scheduler.ticks.schedule(spec)` needs no more
+    first_due_ms: int | None  #: first unjittered instant after `after_ms`; None: nothing comes
+    jitter_ms: int  #: constant offset that is added to each instant
+    per_day: int = 0  #: instants of a day on which it is due (`scheduler.ticks`)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedJob:
+    """One job as the proposer prepared it."""
+
+    namespace: str
+    name: str
+    spec: bytes  #: canonical JSON of the whole job, all defaults filled in
+    triggers: tuple[PreparedTrigger, ...]
+    if_revision: int | None = None  #: refuse unless the job's revision is this; 0: must not exist
+
+
+@command(1, grows=True)
+class PutJobs(ByPerson, Keyed):
+    """Create or change jobs, all or none. At most 1,000 of them."""
+
+    jobs: tuple[PreparedJob, ...]
+    after_ms: int  #: new triggers count ticks after this instant (the proposer's clock)
+    actor: str = ""
+    key: str = ""  #: Idempotency-Key; empty: none
+    body: bytes = b""  #: hash of the request that used the key
+    source: str = ""  #: where the jobs came from; empty: the API
+
+
+@command(2)
+class DeleteJob(ByPerson, Keyed):
+    namespace: str
+    name: str
+    if_revision: int | None = None
+    actor: str = ""
+    key: str = ""
+    body: bytes = b""
+
+
+@command(3)
+class PauseJob(ByPerson):
+    namespace: str
+    name: str
+    actor: str = ""
+
+
+@command(4)
+class ResumeJob(ByPerson):
+    namespace: str
+    name: str
+    actor: str = ""

@@ -1,0 +1,72 @@
+"""Runs: begun by a person, stopped, given up by their deadlines, gone on with, dropped."""
+
+from __future__ import annotations
+
+from scheduler.words.record import ByPerson, ByPlanner, Keyed, command
+
+CONTINUE_RUNS_MAX = 100
+
+
+@command(5, grows=True)
+class RunJob(ByPerson, Keyed):
+    """Run now. `due_ms` is the proposer's clock."""
+
+    namespace: str
+    name: str
+    params: bytes  #: canonical JSON object of the parameters, defaults filled in
+    due_ms: int
+    actor: str = ""
+    key: str = ""
+    body: bytes = b""
+    agent: int = 0  #: suggested for the first task; taken if it can take it; 0: queue it
+
+
+@command(6)
+class CancelRun(ByPerson):
+    run: int
+    actor: str = ""
+
+
+@command(7)
+class ResolveRun(ByPerson):
+    """A person declares the unreachable attempts of a run lost."""
+
+    run: int
+    actor: str = ""
+
+
+@command(47)
+class ExpireRun(ByPlanner):
+    """The start deadline passed before any start."""
+
+    run: int
+
+
+@command(48)
+class StopRun(ByPlanner):
+    """The run's own timeout passed: cancel what is left, the run ends timed_out."""
+
+    run: int
+
+
+CONTINUE_RUNS_MAX = 100
+
+
+@command(56)
+class Continue(ByPlanner):
+    """Go on with what earlier commands left to do (`machine.slices`): attempts that are lost, then what these
+    runs, CONTINUE_RUNS_MAX at most, need."""
+
+    runs: tuple[int, ...]
+
+
+CONTINUE_RUNS_MAX = 100
+
+
+@command(50)
+class Purge(ByPlanner):
+    """Drop at most `limit` finished runs of a job with ids up to `through`. The ledger stays."""
+
+    job: int
+    through: int
+    limit: int

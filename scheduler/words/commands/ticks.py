@@ -1,0 +1,51 @@
+"""Ticks: fired, or accounted for without a run; how many may be asked for."""
+
+from __future__ import annotations
+
+from scheduler.words.record import ByPerson, ByPlanner, command
+
+
+@command(40)
+class Fire(ByPlanner):
+    """Fire one tick: compare-and-set of the trigger's next_due. The machine judges pause and overlap."""
+
+    trigger: int
+    expected_due_ms: int
+    next_due_ms: int | None
+    agent: int = 0  #: planned placement of the run's first task; 0: queue it
+    catchup: bool = False  #: fired by the catch-up policy: a start deadline counts from the stamp
+
+
+@command(41)
+class Account(ByPlanner):
+    """End `count` undecided ticks from `expected_due_ms` to `last_ms`, all with one outcome, no run."""
+
+    trigger: int
+    expected_due_ms: int
+    last_ms: int
+    count: int
+    next_due_ms: int | None
+    outcome: str  #: skipped | coalesced | missed
+    reason: str
+    into_ms: int | None = None  #: coalesced: the tick that runs for them
+
+
+@command(57)
+class SetAside(ByPlanner):
+    """What was missed from `expected_due_ms` up to `until_ms` is run later, one at a time (`catchup: all`);
+    the trigger goes on with `next_due_ms`."""
+
+    trigger: int
+    expected_due_ms: int
+    until_ms: int
+    next_due_ms: int | None
+
+
+@command(14)
+class LimitTicks(ByPerson):
+    """How many ticks a second may be asked for from now on; what is asked for already stays."""
+
+    job: int  #: by the triggers of one job
+    namespace: int  #: by all jobs of one namespace
+    cluster: int  #: by all jobs
+    actor: str = ""

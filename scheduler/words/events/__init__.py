@@ -1,0 +1,38 @@
+"""Every fact that applying a command reports, past tense, a file a noun.
+
+Events leave `scheduler.machine.apply` in a fixed order and are the same on every node; the fronts
+push assignments, stream SSE and keep counters from them. They are reports, not state: whoever
+misses one reads the store. Instants are UTC milliseconds, ids the state's integer keys.
+"""
+
+from __future__ import annotations
+
+from scheduler.words.events.agents import AgentConnected as AgentConnected
+from scheduler.words.events.agents import AgentDisconnected as AgentDisconnected
+from scheduler.words.events.agents import AgentReleased as AgentReleased
+from scheduler.words.events.agents import NodeLost as NodeLost
+from scheduler.words.events.attempts import AttemptAssigned as AttemptAssigned
+from scheduler.words.events.attempts import AttemptCancelling as AttemptCancelling
+from scheduler.words.events.attempts import AttemptEnded as AttemptEnded
+from scheduler.words.events.attempts import AttemptGranted as AttemptGranted
+from scheduler.words.events.attempts import AttemptRunning as AttemptRunning
+from scheduler.words.events.attempts import AttemptUnreachable as AttemptUnreachable
+from scheduler.words.events.cluster import FormatActivated as FormatActivated
+from scheduler.words.events.cluster import FormatRaised as FormatRaised
+from scheduler.words.events.cluster import Led as Led
+from scheduler.words.events.jobs import JobDeleted as JobDeleted
+from scheduler.words.events.jobs import JobPaused as JobPaused
+from scheduler.words.events.jobs import JobPut as JobPut
+from scheduler.words.events.jobs import JobResumed as JobResumed
+from scheduler.words.events.runs import RunCreated as RunCreated
+from scheduler.words.events.runs import RunEnded as RunEnded
+from scheduler.words.events.runs import RunStarted as RunStarted
+from scheduler.words.events.tasks import TaskQueued as TaskQueued
+from scheduler.words.events.ticks import TickDecided as TickDecided
+from scheduler.words.events.tokens import SessionClosed as SessionClosed
+from scheduler.words.events.tokens import TokenWithdrawn as TokenWithdrawn
+from scheduler.words.record import EVENTS
+from scheduler.words.record import Event as Event
+from scheduler.words.record import Wakes as Wakes
+
+ALL = tuple(EVENTS.values())

@@ -1,0 +1,34 @@
+"""What became of runs."""
+
+from __future__ import annotations
+
+from scheduler.words.record import Event, event
+
+
+@event(7)
+class RunCreated(Event):
+    run: int
+    job: int
+    namespace: str
+    name: str
+    cause: str
+    tick_ms: int | None
+    due_ms: int
+
+
+@event(15)
+class RunStarted(Event):
+    run: int
+    job: int
+    namespace: str
+    name: str
+
+
+@event(16)
+class RunEnded(Event):
+    run: int
+    job: int
+    namespace: str
+    name: str
+    state: str
+    exit_code: int | None

@@ -1,0 +1,22 @@
+"""What became of ticks."""
+
+from __future__ import annotations
+
+from scheduler.words.record import Event, event
+
+
+@event(6)
+class TickDecided(Event):
+    """A ledger entry was written (a range where `count` > 1)."""
+
+    seq: int
+    job: int
+    namespace: str
+    name: str
+    trigger: int
+    first_ms: int
+    last_ms: int
+    count: int
+    outcome: str
+    reason: str
+    run: int

@@ -1,0 +1,47 @@
+"""What applying a command came to."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Code(enum.StrEnum):
+    """OK, or why a command was refused: stable words, which clients see."""
+
+    OK = "ok"
+    INVALID = "invalid"  #: it could not be, whatever the state
+    FORMAT = "format"  #: the state's format is too old for it
+    LIMIT = "limit"  #: there are as many as there may be
+    TOO_MANY_TICKS = "too_many_ticks"  #: more would be asked for in a second than the limits allow
+    PAST = "past"  #: new triggers would never fire
+    TOO_LARGE = "too_large"  #: no log could hold it; said before it is proposed
+    NOT_FOUND = "not_found"
+    EXISTS = "exists"
+    REVISION_MISMATCH = "revision_mismatch"
+    KEY_REUSED = "key_reused"  #: its Idempotency-Key was used for another request
+    CONFLICT = "conflict"  #: with something else that the state holds
+    ENDED = "ended"  #: what it is about has ended
+    STALE_EPOCH = "stale_epoch"  #: of a leadership that is over
+    STALE_DUE = "stale_due"  #: the planner saw another instant than the trigger is at
+    SUPERSEDED = "superseded"  #: something newer has taken the place of what it is about
+    REVOKED = "revoked"  #: the attempt was taken back
+    NOT_CONNECTED = "not_connected"  #: the agent is not
+    FENCED = "fenced"  #: a newer session of the agent exists, or its name was taken from it
+    NAME_TAKEN = "name_taken"  #: another installation is connected under the agent's name
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What applying a command came to. A refusal is a value, never an exception.
+
+    `value` holds plain msgpack data, such as {"run": 17} or {"revision": 3, "created": True}.
+    """
+
+    code: Code
+    detail: str = ""
+    value: dict[str, object] | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.code == Code.OK
