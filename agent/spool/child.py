@@ -23,6 +23,7 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
+from agent import program
 from agent.clock import HostClock
 from agent.output import open_for_output
 from agent.spool.wire import Command, Exit
@@ -39,16 +40,6 @@ _DEFAULTS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 class StartFailed(Exception):
     """No process was made; the text says why, for people."""
-
-
-def _executable(name: str, path: str, cwd: str) -> str:
-    """Where execvp would find it."""
-    candidates = [name] if "/" in name else [f"{folder or '.'}/{name}" for folder in path.split(":")]
-    for candidate in candidates:
-        full = candidate if candidate.startswith("/") else f"{cwd}/{candidate}"
-        if os.access(full, os.X_OK) and not os.path.isdir(full):
-            return candidate
-    raise StartFailed(f"{name}: not found or not executable (PATH={path})")
 
 
 def _wrapped(command: Command) -> list[str]:
@@ -76,11 +67,14 @@ def _spawn(command: Command, stdin: int, output: int, umask: int, files: tuple[i
         raise StartFailed(f"cwd {cwd!r}: {getattr(error, 'strerror', error)}") from error
     own_umask = os.umask(umask)
     own_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    executable = command.argv[0]
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, files)
-        # Checked before setpriv hides it behind its own exit code.
-        executable = _executable(command.argv[0], command.environment.get("PATH", ""), cwd)
+        executable = program.find(command.argv[0], command.environment.get("PATH", ""), cwd)
         argv = _wrapped(command)
+        # Checked before setpriv hides it behind its own exit code.
+        if argv is not command.argv and (why := program.why_not(executable, cwd)):
+            raise StartFailed(why)
         return os.posix_spawn(
             executable if argv is command.argv else argv[0],
             argv,
@@ -94,8 +88,11 @@ def _spawn(command: Command, stdin: int, output: int, umask: int, files: tuple[i
             setsigmask=[],
             setsigdef=_DEFAULTS,
         )
+    except program.Unstartable as error:
+        raise StartFailed(str(error)) from error
     except OSError as error:
-        raise StartFailed(f"{command.argv[0]}: {error.strerror}") from error
+        why = program.why_not(executable, cwd) or f"{command.argv[0]}: {error.strerror}"
+        raise StartFailed(why) from error
     except ValueError as error:  # a NUL in an argument or the environment
         raise StartFailed(f"{command.argv[0]!r}: {error}") from error
     finally:
@@ -252,6 +249,10 @@ class Spooled:
         good = not self.cause and not by_signal and status == 0
         limit = TAIL_SUCCESS_BYTES if good else TAIL_FAILURE_BYTES
         detail = details.get(self.cause, "")
+        if not self.cause and not by_signal and status:
+            detail = program.doubt(
+                self.command.argv, self.command.environment, self.command.cwd or "/", status
+            )
         if self._discarded:
             detail = f"{detail}; " if detail else ""
             detail += f"{self._discarded} bytes of output discarded (limit {self.command.output_bytes_max})"

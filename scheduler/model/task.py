@@ -23,6 +23,10 @@ from scheduler.model.fields import (
 WORK = ("run", "exec", "noop")
 GRACE_MS = 5_000
 OUTPUT_BYTES_MAX = 64 << 20
+_CRLF_HINT = (
+    "the text has Windows line ends (CRLF), and to a shell the carriage return is part of the last word: "
+    "write LF alone"
+)
 
 
 class Placement(Model):
@@ -74,6 +78,26 @@ class Task(Model):
     output_bytes_max: Annotated[
         SizeBytes, Field(alias="output_limit", description="the attempt is stopped beyond it")
     ] = OUTPUT_BYTES_MAX
+
+    @field_validator("run")
+    @classmethod
+    def _script(cls, value: str | None) -> str | None:
+        """What a shell would take for a part of a command's name, and nobody sees in an editor."""
+        if value is not None:
+            if value.startswith("\ufeff"):
+                raise problem("it begins with a byte order mark (BOM): to a shell that is text", "remove it")
+            wrong = [number for number, line in enumerate(value.split("\n"), 1) if line.endswith("\r")]
+            if wrong:
+                more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+                raise problem(f"line {wrong[0]} ends in a carriage return{more}", _CRLF_HINT)
+        return value
+
+    @field_validator("exec")
+    @classmethod
+    def _program(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and value[0].endswith("\r"):
+            raise problem("the first item, the program, ends in a carriage return", _CRLF_HINT)
+        return value
 
     @field_validator("run", "cwd")
     @classmethod
