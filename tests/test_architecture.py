@@ -49,7 +49,7 @@ OWNERS = {
     "click": ("cli/",),
     "rich": ("cli/output.py",),
     "tomli_w": ("cli/dev/layout.py", "chaos/programs.py"),
-    "tzlocal": ("cli/imports.py",),
+    "tzlocal": ("cli/imports.py", "scheduler/ticks/zones.py"),
     "ruamel": ("scheduler/model/written.py",),
     "yaml": ("scheduler/model/documents.py",),
     "msgpack": ("scheduler/", "cluster/", "agent/", "node/bridge.py"),

@@ -101,6 +101,7 @@ _WORD = re.compile(r"[^ \t]+")
 _ZONE = re.compile(r"[ \t]*(CRON_TZ|TZ)=([^ \t]{1,60})", re.IGNORECASE)
 _HASH = re.compile(r"h(?:\((?P<low>[0-9]+)-(?P<high>[0-9]+)\))?(?:/(?P<step>[0-9]+))?")
 _RANDOM = re.compile(r"([0-9]*)~([0-9]*)(?:/[0-9]+)?")
+LAST_WORKDAY = "lw"  #: croniter spells it 31w
 _NEAREST = re.compile(r"([0-9]{1,2})w|w([0-9]{1,2})")
 _NTH = re.compile(r"([0-9a-z]+)#([0-9]+|l)")
 _LAST = re.compile(r"(?:([0-9]|[a-z]{3})l|l([0-9]|[a-z]{3}))")
@@ -185,12 +186,12 @@ def _field(kind: _Kind, word: str, start: int, seed: str) -> Days:
 
 
 def _special(kind: _Kind, item: str, at: int) -> str | None:
-    """A form that depends on the month, in croniter's spelling; None for a plain item."""
+    """A form that depends on the month, as croniter spells it, or LAST_WORKDAY; None for a plain item."""
     if kind is DAY:
         if item == "l":
             return "l"
         if item == "lw":
-            return "31w"  # croniter's 31W is the working day nearest to the month's last day
+            return LAST_WORKDAY
         if item.startswith("l-"):
             raise CronError(
                 kind.name, at, f"{item[:20].upper()} (days before the last) is not available in this version",
@@ -297,6 +298,9 @@ def _hash(kind: _Kind, match: re.Match[str], at: int, seed: str) -> range | tupl
     return range(low + slot % step, high + 1, step)
 
 
+SHORTEST_MONTH_DAYS = 28
+
+
 def lint(text: str) -> tuple[str, ...]:
     """Remarks on an expression that is right but may mean something else than its author thinks."""
     words = [m.group().lower() for m in _WORD.finditer(text)]
@@ -305,6 +309,12 @@ def lint(text: str) -> tuple[str, ...]:
     remarks = []
     for kind, word in zip(KINDS[6 - len(words) :], words, strict=True):
         for item in word.split(","):
+            if kind is DAY and (nearest := _NEAREST.fullmatch(item)):
+                day = int(nearest[1] or nearest[2])
+                if day > SHORTEST_MONTH_DAYS:
+                    only = f"{item.upper()} fires in months that have a {day}. alone"
+                    remarks.append(f"{kind.name}: {only}; some crons take the last working day of others")
+                continue
             base, slash, step_text = item.partition("/")
             if not slash or not (step_text.isascii() and step_text.isdigit()):
                 continue

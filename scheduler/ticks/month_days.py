@@ -13,8 +13,12 @@ from functools import lru_cache
 
 from croniter import croniter  # type: ignore[import-untyped]  # it ships no types
 
-from scheduler.ticks.expression import Days, Expression
+from scheduler.ticks.expression import LAST_WORKDAY, Days, Expression
 
+_NEAREST_TO_THE_END = "31w"
+"""To croniter the working day nearest to the month's last day, however short the month. Here `31W` means a
+month that has a 31st, as `31` does: only LW is this form.
+"""
 CYCLE_YEARS = 400
 """The Gregorian calendar repeats, weekdays included."""
 
@@ -29,7 +33,10 @@ def month_days(days: Days, months: tuple[int, ...], weekdays: Days, year: int, m
     by_day = set(days.values)
     by_weekday = {d for d in range(1, length + 1) if (shift + d) % 7 in weekdays.values}
     for form in days.special:
-        by_day.update(_special_days(form, "*", year, month))
+        if form == LAST_WORKDAY:
+            by_day.update(_special_days(_NEAREST_TO_THE_END, "*", year, month))
+        elif not form.endswith("w") or int(form[:-1]) <= length:
+            by_day.update(_special_days(form, "*", year, month))
     for form in weekdays.special:
         by_weekday.update(_special_days("*", form, year, month))
     either = not (days.star or weekdays.star)

@@ -21,14 +21,17 @@ YEAR_MIN = 1970
 YEAR_MAX = 9_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PROBE_S = 43_200
+NOT_SET = "Factory"  #: of the IANA data: what a host shows whose zone nobody chose
 
 
 class UnknownZoneError(ValueError):
     """No zone of that name in the packaged tzdata. `similar` holds near misses."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"unknown time zone {name[:60]!r}")
-        self.similar = similar_zones(name)
+        unset = name == NOT_SET
+        said = f"the time zone {name} means: not set" if unset else f"unknown time zone {name[:60]!r}"
+        super().__init__(said)
+        self.similar = () if unset else similar_zones(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ def _year_start_s(year: int) -> int:
 
 @lru_cache(maxsize=1)
 def zone_names() -> frozenset[str]:
-    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split())
+    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split()) - {NOT_SET}
 
 
 @lru_cache(maxsize=1_024)
@@ -165,7 +168,11 @@ def zone(name: str) -> Zone:
 
 
 def similar_zones(name: str) -> tuple[str, ...]:
-    """Known names close to `name`, best first: near misses, other case, or the city alone."""
+    """Known names close to `name`, best first: near misses, other case, the city alone, or for a name that
+    Windows gives a zone the one that CLDR has for it.
+    """
+    if (meant := _windows_names().get(name[:60].casefold())) in zone_names():
+        return (str(meant),)
     wanted = name[:60].casefold().replace(" ", "_")
     by_fold = {known.casefold(): known for known in sorted(zone_names())}
     if wanted in by_fold:
@@ -174,6 +181,13 @@ def similar_zones(name: str) -> tuple[str, ...]:
     cities = [known for fold, known in by_fold.items() if fold.rpartition("/")[2] == city]
     near = [by_fold[fold] for fold in difflib.get_close_matches(wanted, by_fold, 3, 0.7)]
     return tuple(dict.fromkeys(cities[:2] + near))[:3]
+
+
+@lru_cache(maxsize=1)
+def _windows_names() -> dict[str, str]:
+    """CLDR's table as tzlocal ships it. Only for hints: a zone is always stored by its IANA name."""
+    table: dict[str, str] = import_module("tzlocal.windows_tz").win_tz
+    return {name.casefold(): meant for name, meant in table.items()}
 
 
 def tzdata_version() -> str:

@@ -17,6 +17,7 @@ from scheduler.ticks import (
     cron_spec,
     every_spec,
     jitter_ms,
+    lint,
     manual_spec,
     never_reason,
     schedule,
@@ -117,6 +118,47 @@ def test_bytes_that_are_no_spec_are_refused(spec: bytes) -> None:
 def test_unknown_zones_are_refused(name: str) -> None:
     with pytest.raises(UnknownZoneError):
         zone(name)
+
+
+@pytest.mark.parametrize(
+    ("windows", "iana"),
+    [
+        ("W. Europe Standard Time", "Europe/Berlin"), ("Eastern Standard Time", "America/New_York"),
+        ("China Standard Time", "Asia/Shanghai"), ("w. europe standard time", "Europe/Berlin"),
+        ("UTC-11", "Etc/GMT+11"),
+    ],
+)  # fmt: skip
+def test_a_windows_zone_gets_its_iana_name_as_a_hint(windows: str, iana: str) -> None:
+    with pytest.raises(UnknownZoneError) as caught:
+        zone(windows)
+    assert caught.value.similar == (iana,)
+
+
+def test_the_zone_that_means_not_set_is_refused() -> None:
+    with pytest.raises(UnknownZoneError, match="the time zone Factory means: not set"):
+        zone("Factory")
+
+
+@pytest.mark.parametrize("expression", ["0 0 30W 2 *", "0 0 31W 2,4,6,9,11 *", "0 0 31w 2 *"])
+def test_a_nearest_weekday_of_a_day_that_no_month_has_never_fires(expression: str) -> None:
+    assert never_reason(cron_spec(expression), BASE_MS) == "it never fires: no month has such a day"
+
+
+@pytest.mark.parametrize(
+    ("day", "days"),
+    [
+        ("31W", ["01-30", "03-31", "05-29", "07-31", "08-31", "10-30", "12-31"]),
+        ("30W", ["01-30", "03-30", "04-30", "05-29", "06-30", "07-30", "08-31"]),
+        ("LW", ["01-30", "02-27", "03-31", "04-30", "05-29", "06-30", "07-31"]),
+        ("31W,28", ["01-28", "01-30", "02-28", "03-28", "03-31", "04-28", "05-28"]),
+    ],
+)
+def test_a_nearest_weekday_past_the_months_end_is_none(day: str, days: list[str]) -> None:
+    start_ms = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+    found = schedule(cron_spec(f"0 12 {day} * *")).upcoming(start_ms, 7)
+    assert [f"{datetime.fromtimestamp(tick / 1000, UTC):%m-%d}" for tick in found] == days
+    said = [remark for remark in lint(f"0 12 {day} * *") if "fires in months that have" in remark]
+    assert bool(said) is (day != "LW")
 
 
 def test_zones_come_from_the_package_and_not_from_the_host() -> None:
