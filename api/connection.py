@@ -64,6 +64,11 @@ def remember_client(scope: Scope) -> None:
     _gone.set(scope.get("extensions", {}).get(KEY, {}).get("gone"))
 
 
+def forget_client() -> None:
+    """This task and its threads work for more than the client whose request began them."""
+    _gone.set(None)
+
+
 def leave_if_gone() -> None:
     """Raises Problem when the client has closed its connection: nobody will read a reply."""
     gone = _gone.get()

@@ -15,6 +15,7 @@ from api.head_start import HeadStart
 from api.metrics import Metrics
 from api.placeable import Places
 from api.ports import ApiSettings, Committed, Scheduler
+from api.proofs import Proofs
 from api.turns import Turns
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.store import pages
@@ -38,6 +39,7 @@ class Services:
     run_ends: RunWatch = field(default_factory=lambda: RunWatch(ENDS))
     run_starts: RunWatch = field(default_factory=lambda: RunWatch(STARTS))
     turns: Turns = field(default_factory=Turns)
+    proofs: Proofs = field(default_factory=Proofs)
     followers: int = 0  #: who follows an attempt's output here
     started: bool = False
     _places: Places | None = None

@@ -96,20 +96,30 @@ class _Stretch:
     until_ms: int
 
 
-def verify(store: Store, from_ms: int, to_ms: int, *, now_ms: int) -> Verification:
+LookUp = Callable[["Verification"], None]
+
+
+def _on(result: Verification) -> None:
+    """Nobody looks up."""
+
+
+def verify(
+    store: Store, from_ms: int, to_ms: int, *, now_ms: int, look_up: LookUp = _on
+) -> Verification:  # fmt: skip
     """Check the ticks in (from_ms, to_ms]. One younger than `now_ms` may still be undecided. The hashes are
-    checked up to the head of when it began. Raises ValueError within a snapshot, which would make one of all
-    slices.
+    checked up to the head of when it began. `look_up` is called between slices, with what was counted so far;
+    what it raises ends the check. Raises ValueError within a snapshot, which would make one of all slices.
     """
     if store.is_in_snapshot:
         raise ValueError("verify reads in slices, each a snapshot of its own: it cannot be within one")
     state = state_rows.load(store)
     result = Verification(from_ms, to_ms, state.idx, state.ledger_head)
-    begun = _read_ledger(store, result, state.ledger_seq)
+    begun = _read_ledger(store, result, state.ledger_seq, look_up)
     ended = _ended_undecided(store)
     for stretches in _slices(store, from_ms, to_ms):
         for stretch, era, entries, pending in _read(store, stretches, begun, ended):
             _check(result, stretch, era, entries, pending, now_ms)
+        look_up(result)
     return result
 
 
@@ -117,11 +127,13 @@ def verify_chain(store: Store) -> Verification:
     """Check every hash of the ledger, from the first entry to the head that the state names, and no ticks."""
     state = state_rows.load(store)
     result = Verification(_BEFORE_ALL_MS, _BEFORE_ALL_MS, state.idx, state.ledger_head)
-    _read_ledger(store, result, state.ledger_seq)
+    _read_ledger(store, result, state.ledger_seq, _on)
     return result
 
 
-def _read_ledger(store: Store, result: Verification, last_seq: int) -> dict[int, list[Entry]]:
+def _read_ledger(
+    store: Store, result: Verification, last_seq: int, look_up: LookUp
+) -> dict[int, list[Entry]]:
     """Check the chain; gives the entries that begin before the range and reach into it, by trigger."""
     seq = _first_concerned(store, last_seq, result.from_ms - DECIDED_AHEAD_MAX_MS) - 1
     head = ledger.hash_of(store, seq)
@@ -159,6 +171,7 @@ def _read_ledger(store: Store, result: Verification, last_seq: int) -> dict[int,
         result.entries += len(slice_)
         if not slice_:
             break
+        look_up(result)
     with store.snapshot():
         is_newest = ledger.newest_seq(store) == state_rows.load(store).ledger_seq
     if seq != last_seq or head != result.ledger_head or not is_newest:

@@ -84,7 +84,7 @@ def test_bad_triggers(trigger: dict[str, Any], pointer: str, said: str) -> None:
         (job(run="   "), "/run", "only blanks"),
         (job(run="a\0b"), "/run", "NUL"),
         (job(run="set -e\r\nmake\r\n"), "/run", "line 1 ends in a carriage return, and 1 more"),
-        (job(run="set -e\nmake\r"), "/run", "line 2 ends in a carriage return (the text has Windows line"),
+        (job(run="set -e\nmake\r"), "/run", "line 2 ends in a carriage return | the text has Windows line"),
         (job(run="\ufeff#!/bin/sh\n"), "/run", "byte order mark"),
         ({"job": "a", "exec": ["./x.sh\r"]}, "/exec", "ends in a carriage return"),
         (job(exec=["x"]), "", "run and exec exclude each other"),
