@@ -14,7 +14,7 @@ from pathlib import Path
 from agent.clock import HostClock
 from agent.key import FILE as KEY_FILE
 from agent.key import InstallationKey, Keyless, load_key
-from agent.records import write_whole
+from durable.files import replace_file
 from scheduler.protocol import installation_of, session_name
 
 
@@ -78,4 +78,4 @@ def load(data: Path) -> tuple[Identity, InstallationKey]:
 
 
 def store(data: Path, identity: Identity) -> None:
-    write_whole(data / "identity.json", json.dumps(dataclasses.asdict(identity)).encode())
+    replace_file(data / "identity.json", json.dumps(dataclasses.asdict(identity)).encode())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agent.records import write_whole
+from durable.files import replace_file
 
 KEY_BYTES = 32
 FILE = "agent.key"
@@ -40,7 +40,7 @@ def load_key(data: Path, *, may_make: bool) -> InstallationKey:
                 f"{path} is gone: nothing else proves that this is the agent of before. Put it back; if it "
                 "is lost, start with an empty data directory (cronclave agents release NAME frees the name)"
             )
-        write_whole(path, os.urandom(KEY_BYTES))
+        replace_file(path, os.urandom(KEY_BYTES))
     secret = path.read_bytes()
     if len(secret) != KEY_BYTES:
         raise Keyless(f"{path} has {len(secret)} bytes, a key has {KEY_BYTES}: put the right one back")

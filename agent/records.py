@@ -16,6 +16,8 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from durable.files import replace_file, sync_folder, write_all
+
 _HEAD = struct.Struct("<II")
 _RECORD_BYTES_MAX = 16 << 20
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -50,36 +52,6 @@ def parse(data: bytes) -> tuple[list[bytes], int]:
     return records, at
 
 
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file by these bytes, durably, all or nothing."""
-    beside = path.with_name(path.name + ".new")
-    handle = os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        _write_all(handle, data)
-        os.fsync(handle)
-    except OSError:
-        beside.unlink()  # on a full disk it would take the room that the others need
-        raise
-    finally:
-        os.close(handle)
-    os.replace(beside, path)
-    sync_folder(path.parent)
-
-
-def _write_all(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
-
-
 class RecordFile:
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -97,7 +69,7 @@ class RecordFile:
     def write(self, frames: bytes) -> None:
         """Append whole frames to the page cache; raises DiskFull with the file unchanged."""
         try:
-            _write_all(self._handle, frames)
+            write_all(self._handle, frames)
         except OSError as error:
             os.ftruncate(self._handle, self.size)
             os.lseek(self._handle, self.size, os.SEEK_SET)
@@ -116,7 +88,7 @@ class RecordFile:
         """Compaction: the file holds these records and no others."""
         data = b"".join(frame(payload) for payload in payloads)
         try:
-            write_whole(self.path, data)
+            replace_file(self.path, data)
         except OSError as error:
             if error.errno in _NO_SPACE:
                 raise DiskFull(str(error)) from error

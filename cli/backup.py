@@ -22,6 +22,7 @@ from cli.options import SPAN, rfc3339
 from cli.output import facts
 from cli.processes import module_command, module_environment
 from cli.target import Target
+from durable.files import replace_file, sync_folder
 
 CHUNK_BYTES = 1 << 20
 NEVER_MS = 1_000_000_000_000  #: what a node says that has heard of no leader yet
@@ -79,10 +80,8 @@ def backup(
         with contextlib.suppress(FileNotFoundError):
             beside.unlink()  # never a checksum of another file beside this one
         os.replace(part, file)
-        beside_new = beside.with_name(beside.name + ".part")
-        beside_new.write_text(f"{sha256}  {file.name}\n")
-        os.replace(beside_new, beside)
-        _sync(file.absolute().parent)
+        sync_folder(file.absolute().parent)
+        replace_file(beside.absolute(), f"{sha256}  {file.name}\n".encode())
     except OSError as error:
         raise Failure(f"{error.filename or file}: {error.strerror}") from None
     finally:
@@ -136,14 +135,6 @@ def _download(response: http.client.HTTPResponse, part: Path) -> None:
         os.fsync(out.fileno())
     if got != wanted:
         raise Failure(f"only {got} of {wanted} bytes came", hint="Try again.")
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _verify(file: Path, *arguments: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from durable.files import replace_file, sync_folder, write_all
+
 
 class Disk(Protocol):
     """One flat directory of files."""
@@ -52,10 +54,7 @@ class FileDisk:
         return (self._directory / name).read_bytes()
 
     def append(self, name: str, data: bytes) -> None:
-        descriptor = self._descriptor(name)
-        view = memoryview(data)
-        while view:  # a short write is legal, at a full disk for example; the next one then raises
-            view = view[os.write(descriptor, view) :]
+        write_all(self._descriptor(name), data)
 
     def sync(self, name: str) -> None:
         os.fdatasync(self._descriptor(name))
@@ -66,17 +65,7 @@ class FileDisk:
         os.fsync(descriptor)
 
     def replace(self, name: str, data: bytes) -> None:
-        temporary = self._directory / (name + ".tmp")
-        descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(temporary, self._directory / name)
-        self.sync_names()
+        replace_file(self._directory / name, data)
 
     def unlink(self, name: str) -> None:
         descriptor = self._open.pop(name, None)
@@ -85,11 +74,7 @@ class FileDisk:
         (self._directory / name).unlink()
 
     def sync_names(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(self._directory)
 
     def close(self) -> None:
         while self._open:

@@ -25,9 +25,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.peers import PeerInfo
+from durable.files import replace_file, sync_folder
 from node import majority
-from node.identity import write_atomically
-from node.state import FILE, ApplyError, current_generation, sync_directory
+from node.state import FILE, ApplyError, current_generation
 from scheduler.formats import NewerFormatError
 from scheduler.store import soundness
 from scheduler.store.connection import Error, StoreError, is_damage, is_of_disk
@@ -59,7 +59,7 @@ def set_aside(data: Path) -> Path:
     generation = current_generation(directory)
     kept = directory / f"{_ASIDE}{generation}"
     os.replace(directory / str(generation), kept)
-    sync_directory(directory)
+    sync_folder(directory)
     return kept
 
 
@@ -111,7 +111,7 @@ def note_failure(error: ApplyError, data: Path) -> str | None:
         times = noted["times"] + 1 if noted["index"] == error.index else 1
     except (OSError, ValueError, KeyError, TypeError):
         times = 1
-    write_atomically(place, json.dumps({"index": error.index, "times": times}))
+    replace_file(place, json.dumps({"index": error.index, "times": times}).encode())
     if times < FAILURES_MAX:
         return None
     place.unlink()  # a person who starts it again gets as many tries

@@ -14,6 +14,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from durable.files import BESIDE, replace_file
 from node.config import ConfigError, NodeConfig
 
 
@@ -75,9 +76,8 @@ def load_identity(config: NodeConfig) -> Identity:
             )
         return identity
     identity = Identity(secrets.token_hex(8), config.cluster, config.name)
-    write_atomically(
-        path, json.dumps({"uid": identity.uid, "cluster": identity.cluster, "name": identity.name})
-    )
+    document = {"uid": identity.uid, "cluster": identity.cluster, "name": identity.name}
+    replace_file(path, json.dumps(document).encode())
     return identity
 
 
@@ -85,7 +85,8 @@ def refuse_forgotten_votes(data: Path, uid: str) -> None:
     """A node that has run before has its own journal, or it forgot its votes. Raises ConfigError."""
     journal = data / JOURNAL
     remedy = "Remove the node from the cluster and let it join under a new name with an empty data directory"
-    if (data / STARTED).exists() and not any(p.name != OWNER for p in journal.glob("*")):
+    not_of_the_journal = {OWNER, OWNER + BESIDE}
+    if (data / STARTED).exists() and not any(p.name not in not_of_the_journal for p in journal.glob("*")):
         raise ConfigError(f"{journal}: the journal of this node is gone, and with it its votes. {remedy}")
     owner = journal / OWNER
     if owner.exists() and (found := owner.read_text()) != uid:
@@ -98,23 +99,6 @@ def refuse_forgotten_votes(data: Path, uid: str) -> None:
 def note_started(data: Path, uid: str) -> None:
     """The journal exists now: from here on it must never be missing, nor another's."""
     if not (data / JOURNAL / OWNER).exists():
-        write_atomically(data / JOURNAL / OWNER, uid)
+        replace_file(data / JOURNAL / OWNER, uid.encode())
     if not (data / STARTED).exists():
-        write_atomically(data / STARTED, "")
-
-
-def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
-    """Replace a small file so that a reader, or a crash, sees the old or the new text."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, mode)
-    try:
-        os.write(descriptor, text.encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.replace(temporary, path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+        replace_file(data / STARTED, b"")

@@ -30,9 +30,10 @@ from cluster.journal import JournalError
 from cluster.machine import Position
 from cluster.membership import Member
 from cluster.renewal import begin, member_names, replay, sole_member
+from durable.files import replace_file
 from node.backup import verify
 from node.config import ConfigError, NodeConfig, load_config
-from node.identity import JOURNAL, PRIVATE, STARTED, load_identity, lock_data, write_atomically
+from node.identity import JOURNAL, PRIVATE, STARTED, load_identity, lock_data
 from node.state import FILE, ReplicatedState
 from scheduler.backup import BackupError
 from scheduler.machine.renewal import Renewal, renew
@@ -177,7 +178,7 @@ def _survivor(config: NodeConfig, path: Path, directory: Path) -> int:
     data = directory / "replay"
     generation = data / "state" / "1"
     generation.mkdir(parents=True, mode=0o700)
-    write_atomically(data / "state" / "CURRENT", "1")
+    replace_file(data / "state" / "CURRENT", b"1")
     reader = Store.open_reader(path, query_ms_max=None)
     try:
         reader.copy_to(generation / FILE)
@@ -226,12 +227,11 @@ def _make(
         os.replace(new / FILE, generation / FILE)
         sync(generation / FILE)
         sync(generation)
-        write_atomically(new / "state" / "CURRENT", "1")
+        replace_file(new / "state" / "CURRENT", b"1")
         begin(new / JOURNAL, Position(state.raft_index, state.raft_term))
-        write_atomically(new / STARTED, "")
-        write_atomically(
-            new / "identity.json", json.dumps({"uid": uid, "cluster": cluster, "name": config.name})
-        )
+        replace_file(new / STARTED, b"")
+        document = {"uid": uid, "cluster": cluster, "name": config.name}
+        replace_file(new / "identity.json", json.dumps(document).encode())
     except (ValueError, StoreError, JournalError, Error, OSError) as error:
         shutil.rmtree(new, ignore_errors=True)
         raise RestoreError(str(error)) from error
@@ -271,7 +271,8 @@ def _write_uid(config_path: Path, config: NodeConfig, cluster: str) -> None:
     text = config_path.read_text()
     top = _top(text)
     shutil.copy2(config_path, _free_name(config_path.with_name(f"{config_path.name}.before-restore")))
-    write_atomically(config_path, _CLUSTER_LINE.sub(rf"\g<1>\g<2>{cluster}\g<2>", top) + text[len(top) :])
+    changed = _CLUSTER_LINE.sub(rf"\g<1>\g<2>{cluster}\g<2>", top) + text[len(top) :]
+    replace_file(config_path, changed.encode(), mode=None)
 
 
 def _beside(data: Path, word: str) -> Path:

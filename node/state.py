@@ -16,7 +16,7 @@ from pathlib import Path
 from cluster.copies import Spawn, on_thread
 from cluster.machine import Applied, Entry, Position
 from cluster.restore import unpack_members
-from node.identity import write_atomically
+from durable.files import replace_file, sync_folder
 from node.inspection import Inspection
 from node.storage import LOW_BYTES
 from node.write_ahead import WriteAhead
@@ -173,10 +173,10 @@ class ReplicatedState:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(mode=0o700)
         os.replace(path, target / FILE)
-        sync_directory(target)
+        sync_folder(target)
         previous = self._generation
         self._close_store()
-        write_atomically(self._directory / "CURRENT", str(generation))
+        replace_file(self._directory / "CURRENT", str(generation).encode())
         self._generation = generation
         self._open()
         if self.stored() != applied:
@@ -214,7 +214,7 @@ class ReplicatedState:
     def _current(self) -> int:
         pointer = self._directory / "CURRENT"
         if not pointer.exists():
-            write_atomically(pointer, "1")
+            replace_file(pointer, b"1")
             return 1
         generation = current_generation(self._directory)
         self._remove_before(generation)
@@ -244,11 +244,3 @@ def current_generation(directory: Path) -> int:
         return int((directory / "CURRENT").read_text())
     except FileNotFoundError:
         return 1
-
-
-def sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -24,8 +24,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from durable.files import replace_file
 from node.config import NodeConfig
-from node.identity import write_atomically
 
 log = logging.getLogger("cronclave.node")
 
@@ -147,7 +147,7 @@ class Supervisor:
             "front": self._front.pid if self._front else None,
         }
         try:
-            write_atomically(self._config.data / "processes.json", json.dumps(processes))
+            replace_file(self._config.data / "processes.json", json.dumps(processes).encode())
         except OSError as error:
             log.error("processes.json cannot be written, and may tell of processes that are gone: %s", error)
 

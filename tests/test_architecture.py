@@ -55,6 +55,22 @@ OWNERS = {
     "msgpack": ("scheduler/", "cluster/", "agent/", "node/bridge.py"),
 }
 
+#: Who renames what is not a file that it writes whole, and why `durable.files.replace_file` is not for it.
+RENAMES = {
+    "durable/files.py": "the one way",
+    "node/state.py": "a copy of gigabytes that came over the network, hashed and synced on its way",
+    "node/restore.py": "databases and folders, synced by their own rules",
+    "node/damage.py": "a folder put aside",
+    "node/simulation/state.py": "the simulation's disk",
+    "agent/history.py": "a log is rotated",
+    "cluster/incoming.py": "a note that may be lost: it only spares sending bytes again",
+    "cli/init.py": "a folder that is filled beside",
+    "cli/backup.py": "a download of gigabytes, written as it comes",
+    "cli/dev/layout.py": "a log is rotated",
+    "chaos/nemesis/toxi_server.py": "a program that Go built",
+    "chaos/nemesis/shim.py": "a library that the compiler built",
+}
+
 #: Ways to learn the time or draw lots that no import shows.
 HIDDEN_CLOCKS = re.compile(r"\b(?:datetime\.now|datetime\.utcnow|datetime\.today|date\.today|os\.urandom)\b")
 
@@ -105,6 +121,13 @@ def test_every_dependency_has_an_owner() -> None:
 
     for path in sources():
         assert imported(path) <= known, f"{place(path)}: a library without an owner"
+
+
+def test_files_are_replaced_in_one_way() -> None:
+    renaming = re.compile(r"\bos\.(?:replace|rename)\(|\.rename\((?!ctx\.)")
+    found = {place(path) for path in sources() if renaming.search(path.read_text())}
+
+    assert found == set(RENAMES), "write it with durable.files.replace_file, or say here why not"
 
 
 def test_no_hidden_clock_in_the_scheduler() -> None:

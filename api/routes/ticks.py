@@ -86,7 +86,7 @@ async def verify_ledger(request: Request, start: From = None, to: To = None) -> 
     call.need(access.READ, namespace=access.Reach.ALL)
     await settle(call, services.commits)
     body = await services.proofs.of(
-        services.scheduler, range_of(services, start, to), call.index, verification_json
+        services.scheduler, range_of(services, start, to), call.index or 0, verification_json
     )
     return Response(body, media_type="application/json")
 

@@ -12,13 +12,13 @@ import os
 import secrets
 import socket
 import string
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cli.exits import CONFLICT, USAGE, Failure
+from durable.files import replace_file
 
 NODES_DEFAULT = 3
 AGENTS_DEFAULT = 2
@@ -85,15 +85,8 @@ def zone_name(position: int) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file in one step; nobody else can read it at any time."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    """Replace the file in one step, durably; nobody else can read it at any time."""
+    replace_file(path, text.encode())
 
 
 def open_identity(directory: Path, *, nodes: int | None, base_port: int | None) -> Identity:
