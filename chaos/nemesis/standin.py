@@ -148,7 +148,7 @@ def _attributes(kind: str, given: Any) -> dict[str, int]:
 
 def _add(proxy: Proxy, given: Any) -> Toxic:
     kind, stream = given.get("type") or "", given.get("stream") or "downstream"
-    if stream not in ("upstream", "downstream"):
+    if not isinstance(stream, str) or stream.lower() not in ("upstream", "downstream"):
         raise Refused(400, "stream was invalid, can be either upstream or downstream")
     if kind not in ATTRIBUTES:
         raise Refused(400, "invalid toxic type")

@@ -1,7 +1,9 @@
 """Proxies of the stand-in: listeners, connections and their two directions.
 
 Rules, as of toxiproxy 2.12: a proxy that is disabled closes its connections and refuses new ones; when one
-direction of a connection ends, the socket that it writes to is closed as a whole.
+direction of a connection ends, the socket that it writes to is closed as a whole. A reset_peer ends a
+connection by a reset where it was there before it, else by an end: sockets are told to reset when they are
+made.
 """
 
 from __future__ import annotations
@@ -42,9 +44,9 @@ class Passage:
         """Those that touch this connection, in order."""
         proxy = self._connection.proxy
         for toxic in proxy.toxics:
-            if toxic.stream == self.stream and toxic not in self._touched:
+            if toxic.direction == self.stream and toxic not in self._touched:
                 self._touched[toxic] = proxy.dice.random() < toxic.toxicity
-        return [t for t in proxy.toxics if t.stream == self.stream and self._touched[t]]
+        return [t for t in proxy.toxics if t.direction == self.stream and self._touched[t]]
 
     def touched_by(self, toxic: Toxic) -> bool:
         return self._touched.get(toxic, False)
@@ -107,8 +109,9 @@ class Passage:
                 elif toxic.kind == "reset_peer":
                     raise ResetByToxic
         except ResetByToxic:
-            self._connection.reset()
-            return
+            if self._connection.resets:
+                self._connection.reset()
+                return
         except (ClosedByToxic, OSError):
             pass
         self._connection.ended(self)
@@ -148,6 +151,7 @@ class Connection:
         upstream: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
         self.proxy = proxy
+        self.resets = any(toxic.kind == "reset_peer" for toxic in proxy.toxics)
         self.passages = (
             Passage(self, "upstream", client[0], upstream[1]),
             Passage(self, "downstream", upstream[0], client[1]),
@@ -224,16 +228,22 @@ class Proxy:
         self.connections.add(Connection(self, (reader, writer), upstream))
 
     def add(self, toxic: Toxic) -> None:
+        before = self._last_before(toxic, len(self.toxics))
         self.toxics.append(toxic)
-        self.toxics_changed()
+        self.toxics_changed(before)
 
     def remove(self, toxic: Toxic) -> None:
+        before = self._last_before(toxic, self.toxics.index(toxic))
         self.toxics.remove(toxic)
         if toxic.kind == "timeout":  # bytes are missing in what it touched
             for connection in list(self.connections):
-                if any(p.stream == toxic.stream and p.touched_by(toxic) for p in connection.passages):
+                if any(p.stream == toxic.direction and p.touched_by(toxic) for p in connection.passages):
                     connection.close()
-        self.toxics_changed()
+        self.toxics_changed(before)
+
+    def _last_before(self, toxic: Toxic, place: int) -> Toxic | None:
+        """Of the same direction, the one that this toxic comes after, or came."""
+        return next((t for t in reversed(self.toxics[:place]) if t.direction == toxic.direction), None)
 
     def toxics_changed(self, drawn_again: Toxic | None = None) -> None:
         for connection in self.connections:
@@ -246,5 +256,5 @@ class Proxy:
             "listen": self.listen,
             "upstream": self.upstream,
             "enabled": self.enabled,
-            "toxics": [t.json() for t in sorted(self.toxics, key=lambda t: t.stream != "upstream")],
+            "toxics": [t.json() for t in sorted(self.toxics, key=lambda t: t.direction != "upstream")],
         }

@@ -6,7 +6,10 @@ Rules, as of toxiproxy 2.12:
 2. latency counts from the arrival of a chunk, so that chunks sent together arrive together.
 3. A timeout toxic swallows; when it is removed, or its time is over without a byte, the connection is
    closed.
-4. A change of toxics wakes whoever sleeps in one; nothing that was read is lost by it.
+4. A change of toxics wakes whoever sleeps in one; nothing that was read is lost by it. The toxic before the
+   one that came or went starts anew, and so decides anew whether it touches a connection.
+5. A bandwidth of 0 is silence: from the first byte on nothing passes, the end of the connection neither.
+6. A stream may be written in any case; it is told as it was written.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ ATTRIBUTES: dict[str, dict[str, int]] = {
     "noop": {},
 }
 _SLICE_MS = 100  #: of bandwidth
+_FOR_GOOD_S = 1e9
 
 
 @dataclass(eq=False, slots=True)
@@ -40,6 +44,10 @@ class Toxic:
     stream: str
     toxicity: float = 1.0
     attributes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def direction(self) -> str:
+        return self.stream.lower()
 
     def json(self) -> dict[str, Any]:
         return {
@@ -102,6 +110,9 @@ async def apply(
             await _slice(passage, values, chunk, onward)
         case "bandwidth" if values["rate"] > 0:
             await _throttle(passage, toxic, chunk, onward)
+        case "bandwidth":
+            await passage.nap(_FOR_GOOD_S)
+            await onward(chunk)
         case "limit_data":
             left = values["bytes"] - passage.sent.get(toxic, 0)
             data = chunk.data[: max(0, left)]

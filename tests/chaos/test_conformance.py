@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import select
 import socket
 import socketserver
 import threading
@@ -311,6 +312,54 @@ def test_bandwidth(control: ToxiControl, listen: str) -> None:
         assert echoed(peer, b"z" * 40_000) > 0.3
 
 
+def test_a_bandwidth_of_zero_is_silence(control: ToxiControl, listen: str) -> None:
+    control.add("px", Toxic("none", "bandwidth", "downstream", {"rate": 0}))
+    with dial(listen) as peer:
+        peer.settimeout(SILENCE_S)
+        for act in (lambda: peer.sendall(b"x"), lambda: peer.shutdown(socket.SHUT_WR)):
+            act()
+            with pytest.raises(TimeoutError):
+                peer.recv(1)
+    assert call(control, "GET", "/proxies")[0] == 200
+
+
+def _answering(peers: list[socket.socket]) -> list[bool]:
+    """Who of them gets an echo."""
+    for peer in peers:
+        peer.sendall(b"x")
+    heard: set[socket.socket] = set()
+    until_s = time.monotonic() + 5 * SILENCE_S
+    while (left_s := until_s - time.monotonic()) > 0:
+        for peer in select.select([p for p in peers if p not in heard], [], [], left_s)[0]:
+            assert peer.recv(1) == b"x"
+            heard.add(peer)
+    return [peer in heard for peer in peers]
+
+
+def test_a_toxic_added_behind_another_has_that_one_decide_anew(control: ToxiControl, listen: str) -> None:
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(dial(listen)) for _ in range(30)]
+        for peer in peers:
+            echoed(peer)
+        control.add("px", Toxic("half", "timeout", "downstream", {"timeout": 0}, 0.5))
+        before = _answering(peers)
+        again = _answering(peers)
+        control.add("px", Toxic("behind", "noop", "downstream", {}))
+        after = _answering(peers)
+    assert before == again
+    assert 0 < sum(before) < 30
+    assert after != before
+
+
+def test_a_stream_is_named_in_any_case_and_told_as_written(control: ToxiControl, listen: str) -> None:
+    given = {"type": "timeout", "stream": "DownStream", "attributes": {"timeout": 0}}
+    status, told = call(control, "POST", "/proxies/px/toxics", given)
+
+    assert (status, told["name"], told["stream"]) == (200, "timeout_DownStream", "DownStream")
+    assert silent(listen)
+    assert call(control, "POST", "/proxies/px/toxics", {**given, "stream": "sideways"})[0] == 400
+
+
 def test_a_timeout_of_zero_swallows_for_good(control: ToxiControl, listen: str) -> None:
     with dial(listen) as peer:
         echoed(peer)
@@ -412,9 +461,10 @@ def test_reset_peer(control: ToxiControl, listen: str) -> None:
     with dial(listen) as live:
         echoed(live)
         control.add("px", Toxic("reset", "reset_peer", "upstream", {"timeout": 0}))
-        assert ended(live)
-    with dial(listen) as new:
-        assert ended(new)
+        with pytest.raises(EOFError):  # no reset: its sockets were made before
+            echoed(live)
+    with dial(listen) as new, pytest.raises(ConnectionResetError):
+        echoed(new)
 
 
 def test_toxics_go_by_making_the_proxy_anew(control: ToxiControl, listen: str) -> None:
