@@ -23,11 +23,11 @@ from cluster.asking import Answered
 from cluster.changes import Changes
 from cluster.compaction import Compaction
 from cluster.copies import Spawn, on_thread
-from cluster.disk import Disk, FileDisk
+from cluster.disk import Disk
 from cluster.exchange import Exchange
 from cluster.hardening import ALL_ON, Hardening
 from cluster.intake import Intake
-from cluster.journal import Journal, LogEntry
+from cluster.journal import LogEntry
 from cluster.links import Links
 from cluster.machine import Applied, Position, StateMachine
 from cluster.membership import Membership
@@ -36,7 +36,7 @@ from cluster.progress import Progress
 from cluster.questions import Told, unheard
 from cluster.raft import Raft, Role
 from cluster.read_index import ReadIndex
-from cluster.restore import fit
+from cluster.restore import fit, open_journal
 from cluster.roster import Roster
 from cluster.settings import ClusterSettings, Timings
 from cluster.wire import Hello, Message, Refusal
@@ -60,6 +60,7 @@ class Consensus:
         local_status: Callable[[], dict[str, Any]] = dict,
         may_lead: Callable[[Mapping[str, Any]], bool] = lambda status: True,
         disk: Disk | None = None,
+        seen: Disk | None = None,
         spawn: Spawn = on_thread,
         hardening: Hardening = ALL_ON,
     ) -> None:
@@ -71,15 +72,12 @@ class Consensus:
         self._on_role, self._on_fatal, self._local_status = on_role, on_fatal, local_status
         self._hardening = hardening
         self._timings = Timings.derive(settings.election_timeout_s)
-        disk = disk or FileDisk(settings.journal_dir)
-        self._journal = Journal(disk, segment_bytes=settings.segment_bytes, rng=self._rng)
+        self._journal = open_journal(settings, hardening, self._rng, disk, seen)
         self._peers = Peers(clock, wall_ms)
-        self._roster = Roster(settings, self._peers)
+        self._roster = Roster(settings, self._peers, self._journal.seen, hardening)
         self._next_status = clock()
 
-        applied, needs_copy = fit(
-            self._journal, machine.stored(), settings, checked=hardening.check_restored_state
-        )
+        applied, needs_copy = fit(self._journal, machine.stored(), settings, hardening)
         self._progress = Progress(applied, self._roster)
         self._raft = Raft(
             name=settings.name,
@@ -399,6 +397,7 @@ class Consensus:
         if journal.term_at(index) not in (None, term):
             journal.truncate(index)
             journal.sync()
+        journal.store_install(index, term)
         self._machine.install(path, applied)
         if journal.term_at(index) != term:
             journal.reset(index, term)
@@ -439,7 +438,7 @@ class Consensus:
         s = self.settings
         return Hello(
             s.cluster, s.name, s.uid, s.format_min, s.format_max, s.zone, s.address, s.url, self._wall_ms(),
-            self.is_joining, self._machine.restores,
+            self.is_joining, self._machine.restores, "", self._journal.life, self._journal.spark,
         )  # fmt: skip
 
     def vet(self, hello: Hello) -> Refusal | None:
@@ -452,6 +451,7 @@ class Consensus:
         return refusal
 
     def connected(self, hello: Hello) -> None:
+        self._journal.meet(hello.uid, hello.life, hello.spark)
         self._peers.connected(hello)
         self._roster.met(hello.name)
         self._next_status = self._clock()

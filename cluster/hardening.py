@@ -28,6 +28,8 @@ class Hardening:
     acknowledge_after_sync: bool = True  #: 7 acknowledgements and the own vote for an entry wait for the disk
     elect_early: bool = True  #: 8 a dropped connection to the leader is news
     check_restored_state: bool = True  #: 10 state and journal have to fit at start
+    refuse_older_journal: bool = True  #: 14 a journal from before what this node has come to is refused
+    refuse_older_peer: bool = True  #: 15 and a peer whose whole data is from before it was met last
 
 
 ALL_ON = Hardening()

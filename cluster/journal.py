@@ -17,12 +17,14 @@ Rules:
    are the oldest and the newest: a segment that is missing is noticed before anything is written behind it.
 5. The log is trimmed by whole segments. The entry before the first one that is kept stays as a placeholder
    that is compared, never sent.
+6. An older journal, put back, is refused by what seen.py notes outside of it.
 
 Rejected: one file with offsets that are rewritten (pysyncobj's own; torn by a crash, cleared and filled again
 by a compaction), and a database (two fsyncs per batch).
 
     segments: see segments.py
-    metadata = crc u32, msgpack [version, term, vote, commit index, oldest segment, newest segment]
+    metadata = crc u32, msgpack [version, term, vote, commit index, oldest segment, newest segment, life,
+               index and term of a copy that is being installed (0, 0: none)]
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ import zlib
 import msgpack
 
 from cluster.disk import Disk
+from cluster.seen import FILE, Seen, SeenError
 from cluster.segments import (
     ENTRY,
     HEADER_BYTES,
@@ -51,7 +54,7 @@ PLACEHOLDER = b"\x01"  #: data of the entry before the log's first: a no-op to w
 
 META = "meta"
 _CRC = struct.Struct("<I")
-_META_VERSION = 1
+_META_VERSION = 2
 
 
 class JournalError(Exception):
@@ -62,8 +65,17 @@ class Journal:
     """`entries` is the log in memory: (data, index, term) without gaps. Read it; change it by the
     methods only."""
 
-    def __init__(self, disk: Disk, *, segment_bytes: int = 4 << 20, rng: random.Random | None = None) -> None:
-        """`rng` draws the seeds of the segments: nobody who writes payloads may foresee it."""
+    def __init__(
+        self,
+        disk: Disk,
+        *,
+        segment_bytes: int = 4 << 20,
+        rng: random.Random | None = None,
+        seen: Disk | None = None,
+        refuse_older: bool = True,
+    ) -> None:
+        """`rng` draws the seeds of the segments: nobody who writes payloads may foresee it. `seen`: where is
+        noted what this journal has come to; None: a tool reads it, which is no life of its node."""
         self._disk, self._rng = disk, rng or random.SystemRandom()
         self._segment_bytes = segment_bytes
         self._segments: list[Segment] = []
@@ -78,9 +90,15 @@ class Journal:
         self.term = 0
         self.vote: str | None = None
         self.synced_index = 0  #: entries up to here are on disk as they are in `entries`
+        self.life = 0  #: how often a node was started with it
+        self.installs = (0, 0)  #: index and term of the copy that is being installed
+        self.seen: Seen | None = None
+        self.spark = ""  #: this process among those of one life
         self.commit_index = 1  #: as last stored; clamped to the log's end. A hint, not a promise
         try:
             self._load()
+            if seen is not None:
+                self._look_at(seen, refuse_older=refuse_older)
         except OSError as e:
             raise self._fail("open", e) from e
 
@@ -136,6 +154,7 @@ class Journal:
         if term > self.term:
             self.term, self.vote = term, None  # it never voted in that one
         self.commit_index = index
+        self.installs = (0, 0)
         self.sync()
         self._guard(self._roll)
         self._guard(lambda: self._drop(len(self._segments) - 1))
@@ -153,6 +172,29 @@ class Journal:
         if (term, vote) != (self.term, self.vote):
             self.term, self.vote = term, vote
             self._guard(self._store)
+            self._note()
+
+    def begin_life(self) -> None:
+        """State and journal fit: the node goes on with them. Not before, or a journal that is refused would
+        make the right one an older one."""
+        if self.seen is not None:
+            self.life = max(self.life, self.seen.life) + 1
+            self.spark = f"{self._rng.getrandbits(64):016x}"
+            self._guard(self._store)
+            self._note()
+
+    def store_install(self, index: int, term: int) -> None:
+        """A copy of the state as it is there takes the state's place next, and then `reset` follows. Durable
+        on return: after a crash in between a state beyond the log's end is known to be right."""
+        if self.term_at(index) != term:  # else nothing will be reset
+            self.installs = (index, term)
+            self._guard(self._store)
+
+    def meet(self, uid: str, life: int, spark: str) -> None:
+        """Note a peer that is connected."""
+        if self.seen is not None:
+            seen = self.seen
+            self._guard(lambda: seen.met(uid, life, spark))
 
     def trimmable(self, index: int, tail_bytes: int) -> int:
         """How many segments `trim` would drop. A segment can become the first only if nothing behind it
@@ -247,12 +289,36 @@ class Journal:
 
     def _store(self) -> None:
         oldest, newest = (self._segments[0].number, self._segments[-1].number) if self._segments else (1, 0)
-        body: bytes = msgpack.packb(
-            [_META_VERSION, self.term, self.vote, self._durable_commit, oldest, newest]
-        )
+        vote = (self.term, self.vote, self._durable_commit)
+        body: bytes = msgpack.packb([_META_VERSION, *vote, oldest, newest, self.life, *self.installs])
         self._disk.replace(META, _CRC.pack(zlib.crc32(body)) + body)
 
     # ---- opening
+
+    def _look_at(self, disk: Disk, *, refuse_older: bool) -> None:
+        """What was noted of this journal."""
+        try:
+            self.seen = Seen(disk)
+        except (SeenError, ValueError) as error:
+            raise JournalError(
+                f"{disk.where(FILE)}: {error}. It tells whether an older journal was put back. Remove it if"
+                " you know that none was; else remove this node from the cluster and let it join again under"
+                " a new name with an empty data directory."
+            ) from error
+        older = self.seen.older(self.life, self.term, self.vote)
+        if older is not None and refuse_older:
+            if not self.life and not self.entries:
+                raise JournalError(
+                    f"{disk.where(FILE)} tells of lives of this node, but there is no journal: this node"
+                    " forgot its votes. Remove it from the cluster and let it join again under a new name"
+                    " with an empty data directory."
+                )
+            raise self._refuse(META, 0, f"this is an older journal of this node, put back: {older}")
+
+    def _note(self) -> None:
+        if self.seen is not None:
+            seen = self.seen
+            self._guard(lambda: seen.note(self.life, self.term, self.vote))
 
     def _load(self) -> None:
         names = self._disk.names()
@@ -304,7 +370,8 @@ class Journal:
         version, *rest = msgpack.unpackb(raw[4:])
         if version != _META_VERSION:
             raise self._refuse(META, 4, f"version {version} is not known to this release")
-        self.term, self.vote, self.commit_index, oldest, newest = rest
+        self.term, self.vote, self.commit_index, oldest, newest, self.life, *installs = rest
+        self.installs = (installs[0], installs[1])
         self._durable_commit = self.commit_index
         return oldest, newest
 

@@ -5,20 +5,51 @@ The live state file is the snapshot. It says up to which entry it is; the journa
 
 from __future__ import annotations
 
+import random
+
 import msgpack
 
+from cluster.disk import Disk, FileDisk
+from cluster.hardening import Hardening
 from cluster.journal import Journal, JournalError
 from cluster.machine import Applied, Position
 from cluster.membership import Membership
 from cluster.settings import ClusterSettings
 
 
+def open_journal(
+    settings: ClusterSettings,
+    hardening: Hardening,
+    rng: random.Random,
+    disk: Disk | None,
+    seen: Disk | None,
+) -> Journal:
+    """The journal of a node that starts, with what was noted of it beside it. Raises JournalError."""
+    journal_dir = settings.journal_dir
+    return Journal(
+        disk or FileDisk(journal_dir),
+        segment_bytes=settings.segment_bytes,
+        rng=rng,
+        seen=seen or FileDisk(journal_dir.with_name(f"{journal_dir.name}-seen")),
+        refuse_older=hardening.refuse_older_journal,
+    )
+
+
 def fit(
-    journal: Journal, stored: Applied | None, settings: ClusterSettings, *, checked: bool
+    journal: Journal, stored: Applied | None, settings: ClusterSettings, hardening: Hardening
 ) -> tuple[Applied, bool]:
-    """What is applied, and whether a copy of a peer's state is needed before anything else can be.
+    """What is applied, and whether a copy of a peer's state is needed before anything else can be. A life
+    of the node begins.
 
     Raises JournalError when one of the two is of another node or time."""
+    fitting = _fit(journal, stored, settings, checked=hardening.check_restored_state)
+    journal.begin_life()
+    return fitting
+
+
+def _fit(
+    journal: Journal, stored: Applied | None, settings: ClusterSettings, *, checked: bool
+) -> tuple[Applied, bool]:
     if stored is None:
         membership = Membership() if settings.joining else Membership.founded(settings.members)
         start = Position(1, 0)
@@ -35,7 +66,15 @@ def fit(
             "Remove it from the cluster and let it join again under a new name with an empty data directory."
         )
     if index > journal.last_index:
-        # A power cut took the journal's tail, or the process ended right after a copy was installed.
+        # Nothing is applied that is not durable in the journal: only an installed copy is beyond its end.
+        if journal.installs != (index, term):
+            raise JournalError(
+                f"the state is at log index {index}, and the journal ends at {journal.last_index}: it is an"
+                " older one that was put back, or its end is lost. Entries and votes that others count on are"
+                " not in it. Put the journal back that belongs to this state, or remove the node from the"
+                " cluster and let it join again under a new name with an empty data directory. If this is the"
+                " only node, cronclave cluster recover makes a new cluster of its state."
+            )
         journal.reset(index, term)
     elif index < journal.first_index:
         return stored, True

@@ -12,16 +12,26 @@ Rules:
 
 from __future__ import annotations
 
+from cluster.hardening import ALL_ON, Hardening
 from cluster.journal import LogEntry
 from cluster.membership import MEMBERS_MAX, Membership, addresses, vet
 from cluster.peers import Peers
+from cluster.seen import Seen
 from cluster.settings import ClusterSettings
 from cluster.wire import Hello, Refusal
 
 
 class Roster:
-    def __init__(self, settings: ClusterSettings, peers: Peers) -> None:
+    def __init__(
+        self,
+        settings: ClusterSettings,
+        peers: Peers,
+        seen: Seen | None = None,
+        hardening: Hardening = ALL_ON,
+    ) -> None:
+        """`seen`: in which life each peer was met last."""
         self._settings, self._peers = settings, peers
+        self._seen_before = seen if hardening.refuse_older_peer else None
         self.current = Membership()  #: counts for quorums
         self.committed = Membership()
         self.committed_bytes = b""
@@ -107,4 +117,7 @@ class Roster:
         met_uid = self._peers.met().get(hello.name, hello.uid)
         if refusal is None and not is_bound and met_uid != hello.uid:
             refusal = Refusal("unknown", f"another node is connected as {hello.name}")
+        if refusal is None and self._seen_before is not None:
+            met = self._seen_before.comes_back(hello.uid, hello.life, hello.spark)
+            refusal = None if met is None else hello.of_an_earlier_time(met)
         return refusal

@@ -53,6 +53,8 @@ class Hello:
     joining: bool
     restores: int = 0  #: how often the state was restored from a backup or recovered
     call: str = ""  #: the number of this call, for whoever asks back (cluster.callers)
+    life: int = 0  #: how often the sender was started with its journal
+    spark: str = ""  #: drawn by its process
 
     def message(self) -> Message:
         return {
@@ -71,6 +73,8 @@ class Hello:
             "joining": self.joining,
             "restores": self.restores,
             "call": self.call,
+            "life": self.life,
+            "spark": self.spark,
         }
 
     @classmethod
@@ -81,7 +85,7 @@ class Hello:
             raise ProtocolError(f"protocol {message['protocol']} of the peer, {PROTOCOL} here")
         if not message["name"] or not message["uid"] or not message["cluster"]:
             raise ProtocolError("a hello without cluster, name or uid")
-        for field in ("cluster", "name", "uid", "zone", "address", "url", "call"):
+        for field in ("cluster", "name", "uid", "zone", "address", "url", "call", "spark"):
             if len(message[field]) > HELLO_CHARS_MAX or not message[field].isprintable():
                 raise ProtocolError(f"a hello whose {field} is too long or not printable")
         return cls(**{k: v for k, v in message.items() if k not in ("type", "magic", "protocol")})
@@ -97,6 +101,16 @@ class Hello:
             "format",
             f"{self.name} supports {supported}, and the cluster is at format {format}, which has no way back:"
             f" start {self.name} with the version that the other nodes run",
+        )
+
+    def of_an_earlier_time(self, met: int) -> Refusal:
+        """The sender was here in a later life, or as another process of this one."""
+        return Refusal(
+            "older",
+            f"{self.name} comes with the data of an earlier time (life {self.life}, and it was met in {met}):"
+            " a copy of its data directory was put back, or runs twice. What it has promised since is not in"
+            " it. Remove it from the cluster and let it join again under a new name with an empty data"
+            " directory",
         )
 
     def of_another_restore(self, restores: int) -> Refusal | None:
@@ -117,7 +131,7 @@ class Hello:
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a handshake failed. `code`: cluster, uid, removed, unknown, self, format, restored,
-    newer, certificate, protocol."""
+    newer, older, certificate, protocol."""
 
     code: str
     reason: str  #: for a person, with what to do
@@ -129,7 +143,7 @@ class Refusal:
     def final(self) -> bool:
         """The refused node can never be accepted as it is, under this name or with this version: its process
         has to end."""
-        return self.code in ("uid", "removed", "format", "restored")
+        return self.code in ("uid", "removed", "format", "restored", "older")
 
 
 def _integer(value: object) -> bool:
@@ -195,6 +209,8 @@ SCHEMA: dict[str, dict[str, _Check]] = {
         "joining": _flag,
         "restores": _integer,
         "call": _text,
+        "life": _integer,
+        "spark": _text,
     },
     "did_you_call": {"call": _text},  #: on a dialled connection: is this number one of your calls to me?
     "called": {"call": _text, "is_mine": _flag},

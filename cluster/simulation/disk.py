@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import random
 from dataclasses import dataclass, field
@@ -33,6 +34,12 @@ class SimulatedDisk:
         self.lossy = False  #: and the machine with it
         self.sync_s = 0.0  #: what a sync takes
         self.busy_s = 0.0  #: time that syncs took and nobody has waited for yet
+
+    def as_it_is(self) -> SimulatedDisk:
+        """A copy of its files, as a person makes one."""
+        other = SimulatedDisk(self._name, self._rng)
+        other._files = copy.deepcopy(self._files)
+        return other
 
     def where(self, name: str) -> str:
         return f"{self._name}/{name}"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cluster.simulation.disk import SimulatedDisk
 from cluster.simulation.machine import DEATH_WEIGHTS, DEATHS
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Faults:
             (8, True, self._partition),
             (8, plan.pauses, self._pause),
             (17, plan.kills, self._crash),
+            (8, plan.kills, self._put_an_older_journal_back),
             (6, plan.kills or plan.lossy, self._die_in_the_journal),
             (6, plan.kills or plan.lossy, self._die_in_the_state),
             (3, plan.disk_errors, self._fail_the_disk),
@@ -120,6 +122,22 @@ class Faults:
         for victim in self._standing() if everybody else [node]:
             world.kill(victim.name, lossy=world.plan.lossy and rng.random() < 0.6)
             world.at(rng.uniform(0.1, 2.5), partial(world.start, victim.name))
+
+    def _put_an_older_journal_back(self, node: Node) -> None:
+        """A life later, the journal of the life before lies in its place."""
+        world = self._world
+        if node.consensus is not None and self._may_go_down():
+            world.kill(node.name, lossy=False)
+            earlier = node.disk.as_it_is()
+            world.start(node.name)
+            world.at(world.rng.uniform(0.1, 1.5), partial(self._put_back, node, earlier))
+
+    def _put_back(self, node: Node, earlier: SimulatedDisk) -> None:
+        world = self._world
+        if node.consensus is not None and self._may_go_down() and not world.healing:
+            world.kill(node.name, lossy=False)
+            node.disk, node.right = earlier, node.disk
+            world.start(node.name)
 
     def _die_in_the_journal(self, node: Node) -> None:
         world = self._world

@@ -91,6 +91,8 @@ class Node:
         self.joins = joins  #: came later, by a copy
         self.retired = False  #: removed from the cluster; never started again
         self.disk = SimulatedDisk(name, rng)
+        self.seen = SimulatedDisk(f"{name}-seen", rng)
+        self.right: SimulatedDisk | None = None  #: the journal, while the earlier one lies in its place
         self.machine = machine
         self.consensus: Consensus | None = None
         self.life = 0
@@ -221,15 +223,23 @@ class World:
                 on_lead=lambda: self.lead_proposal(node),
                 on_fatal=lambda reason: self._ended(node, reason),
                 disk=node.disk,
+                seen=node.seen,
                 spawn=lambda job: job(),
                 hardening=self.hardening,
             )
         except JournalError as e:
-            self.invariants.fail("total", f"{name} refuses to start: {e}")
+            if node.right is None:
+                self.invariants.fail("total", f"{name} refuses to start: {e}")
+                return
+            self.happened["older journal refused"] += 1
+            node.disk, node.right = node.right, None
+            self.at(self.rng.uniform(0.1, 1), lambda: self.start(name))
             return
         except Exception:
             self.invariants.fail("total", f"{name} does not start: {traceback.format_exc(limit=-6)}")
             return
+        if node.right is not None:
+            self.invariants.fail("older", f"{name} started with a journal of an earlier life")
         self.network.ends[name] = links
         node.turn_at = self._time
         self.at(0.0, lambda: self._turn(node, life))

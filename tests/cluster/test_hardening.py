@@ -12,16 +12,20 @@ import pytest
 
 from cluster.consensus import Consensus
 from cluster.hardening import ALL_ON, Hardening
-from cluster.journal import Journal, LogEntry
+from cluster.journal import Journal, JournalError, LogEntry
 from cluster.machine import Applied, Position
+from cluster.membership import Membership
+from cluster.peers import Peers
 from cluster.raft import REGULAR, Raft, Role
+from cluster.roster import Roster
+from cluster.seen import Seen
 from cluster.settings import ClusterSettings, Founder, Timings
 from cluster.simulation import simulate
 from cluster.simulation.disk import SimulatedDisk
 from cluster.simulation.machine import SimulatedMachine
 from cluster.simulation.network import Network, SimulatedLinks
 from cluster.simulation.world import World
-from cluster.wire import Message
+from cluster.wire import Hello, Message
 
 TIMINGS = Timings.derive(0.3)
 STORIES = 300  #: of the simulation; the rarest of these defects shows in about one of fifty
@@ -233,7 +237,7 @@ def loss_of_the_leader_is_slept_through(hardening: Hardening) -> bool:
 
 
 def state_beyond_the_log_is_ignored(hardening: Hardening) -> bool:
-    """After a power cut the state is ahead of the journal: the log has to continue behind the state."""
+    """A state is ahead of its journal: one of them is of another time, and nothing may go on before it."""
     with tempfile.TemporaryDirectory() as copies:
         return _state_beyond_the_log(hardening, copies)
 
@@ -266,7 +270,40 @@ def _state_beyond_the_log(hardening: Hardening, copies: str) -> bool:
     applied, stamp_ms, proposals = machine.rows[-1]
     ahead = Applied(Position(applied.position.index + 30, 2), applied.position, applied.members)
     machine.rows.append((ahead, stamp_ms, proposals))
-    return start().last_index < ahead.position.index
+    first.close()
+    try:
+        return start().last_index < ahead.position.index
+    except JournalError:
+        return False
+
+
+def older_journal_is_taken(hardening: Hardening) -> bool:
+    """That of the life before, put back: it lacks the votes since."""
+    disk, seen = SimulatedDisk("a", random.Random(1)), SimulatedDisk("a-seen", random.Random(2))
+    journal = Journal(disk, seen=seen)
+    journal.begin_life()
+    older = disk.as_it_is()
+    journal = Journal(disk, seen=seen)
+    journal.begin_life()
+    journal.store_vote(7, "b")
+    try:
+        return Journal(older, seen=seen, refuse_older=hardening.refuse_older_journal).vote != "b"
+    except JournalError:
+        return False
+
+
+def peer_with_data_of_an_earlier_time_is_met(hardening: Hardening) -> bool:
+    seen = Seen(SimulatedDisk("a-seen", random.Random(1)))
+    founders = [Founder("a", "a:1"), Founder("b", "b:1")]
+    settings = ClusterSettings("c", "a", "u", "a:1", founders, Path(), Path())
+    roster = Roster(settings, Peers(lambda: 1.0, lambda: 1), seen, hardening)
+    roster.take_over(Membership.founded(settings.members))
+    roster.refresh(None, 1)
+    hello = Hello("c", "b", "uid-b", 1, 1, "", "b:1", "", 1, False, life=5, spark="s")
+    assert roster.vet(hello, 1, None) is None
+    seen.met(hello.uid, hello.life, hello.spark)
+    refusal = roster.vet(replace(hello, life=4, spark="t"), 1, None)
+    return refusal is None or not refusal.final
 
 
 CASES = {
@@ -279,6 +316,8 @@ CASES = {
     "acknowledge_after_sync": [acknowledgement_leaves_before_the_sync],
     "elect_early": [loss_of_the_leader_is_slept_through],
     "check_restored_state": [state_beyond_the_log_is_ignored],
+    "refuse_older_journal": [older_journal_is_taken],
+    "refuse_older_peer": [peer_with_data_of_an_earlier_time_is_met],
 }
 
 
@@ -293,7 +332,9 @@ def test_defect_shows_only_when_its_hardening_is_off(name: str, case: object) ->
     assert case(off(name))
 
 
-@pytest.mark.parametrize("name", ["skip_matching", "acknowledge_after_sync", "reset_to_commit"])
+@pytest.mark.parametrize(
+    "name", ["skip_matching", "acknowledge_after_sync", "reset_to_commit", "refuse_older_journal"]
+)
 def test_simulation_finds_a_hardening_that_is_off(name: str) -> None:
     """Which story finds it changes with each change of the code under it; that one of so many does, not."""
     finds = (seed for seed in range(1, STORIES) if simulate(seed, hardening=off(name)).violations)

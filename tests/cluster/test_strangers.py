@@ -63,8 +63,9 @@ def hello(group: Group, name: str, **changes: Any) -> Message:
     """As the true one would say it, uid and all."""
     uid = (group.directory / name / "uid").read_text() if (group.directory / name).exists() else "uid"
     said = Hello(
-        group.cluster, name, uid, 1, 1, "z", group.addresses.get(name, ""), "", 0, False, 0, "1" * 32
-    )
+        group.cluster, name, uid, 1, 1, "z", group.addresses.get(name, ""), "", 0, False, 0, "1" * 32,
+        life=9, spark="drawn",
+    )  # fmt: skip
     return replace(said, **changes).message()
 
 
