@@ -10,8 +10,8 @@ Promises:
 4. A process group ends with its attempt: on cancel, on timeout, at the end of the lease, at its exit.
 5. What is not known is never invented: `gone` is said only of what surely runs no more.
 
-Reading order: `scheduler.protocol` (the talk), config, worker (what happens to an attempt), journal and
-records (what is kept), connection (the socket to a node), clock and due (when), executors (how),
+Reading order: `scheduler.protocol` (the talk), config, work/ (what happens to an attempt), journal and
+records (what is kept), connection (the socket to a node), clock (when), executors/ (how),
 history and recount (what a restored cluster is told), identity and key (who it is), privacy,
 spool/ (the process that owns the processes), output, runtime (all of it put together).
 """

@@ -14,7 +14,7 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import msgpack
 
@@ -23,8 +23,43 @@ from agent.records import DiskFull, RecordFile, SyncFailed, frame, parse
 log = logging.getLogger("agent.history")
 FILE_BYTES = 16 << 20
 SYNC_S = 1.0
-Row = list[Any]
-"""The fields of scheduler.words.commands.RanAttempt, in order."""
+
+
+class Work(NamedTuple):
+    """What an attempt is. In the journal from its claim on, for a cluster that does not know it."""
+
+    run: int
+    namespace: str
+    job: str
+    task: str
+    number: int
+    tick_ms: int | None
+    due_ms: int
+
+
+class RanRow(NamedTuple):
+    """What was run: the fields of scheduler.words.commands.RanAttempt, in order."""
+
+    attempt: int
+    run: int
+    namespace: str
+    job: str
+    task: str
+    number: int
+    tick_ms: int | None
+    due_ms: int
+    ended: bool
+    started_ms: int | None
+    finished_ms: int
+    exit_code: int | None
+    reason: str
+    signal: int | None
+    detail: str
+
+    @classmethod
+    def running(cls, attempt: int, work: Work, started_ms: int | None) -> RanRow:
+        """One that has not ended, or whose end is not acknowledged."""
+        return cls(attempt, *work, False, started_ms, 0, None, "", None, "")
 
 
 class History:
@@ -41,7 +76,7 @@ class History:
         opened.records = []
         return opened
 
-    def add(self, row: Row) -> None:
+    def add(self, row: RanRow) -> None:
         self._pending.append(frame(msgpack.packb(row, use_bin_type=True)))
 
     def take(self) -> bytes:
@@ -71,12 +106,13 @@ class History:
                 log.error("what ran is not noted for a restore: %s", error)
             self._complained = True
 
-    def read(self) -> list[Row]:
+    def read(self) -> list[RanRow]:
         """All that is on disk, oldest first."""
-        rows: list[Row] = []
+        rows: list[RanRow] = []
         for path in (self._older, self._path):
             with contextlib.suppress(FileNotFoundError):
-                rows += [msgpack.unpackb(record, raw=False) for record in parse(path.read_bytes())[0]]
+                records = parse(path.read_bytes())[0]
+                rows += [RanRow(*msgpack.unpackb(record, raw=False)) for record in records]
         return rows
 
     def close(self) -> None:

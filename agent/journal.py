@@ -23,7 +23,7 @@ from typing import Any
 
 import msgpack
 
-from agent.history import History
+from agent.history import History, RanRow, Work
 from agent.records import DiskFull, RecordFile, SyncFailed, frame
 from scheduler.protocol import Finished
 
@@ -41,7 +41,7 @@ class Book:
     claims: dict[int, str] = field(default_factory=dict)  #: attempt → claim id, not ended here
     finished: dict[int, Finished] = field(default_factory=dict)  #: attempt → its unacknowledged end
     next_event: int = 1
-    works: dict[int, list[Any]] = field(default_factory=dict)  #: attempt → what it is (worker.work_of)
+    works: dict[int, Work] = field(default_factory=dict)  #: attempt → what it is
     index: int = 0  #: highest index of the cluster's state that was seen
 
     def fold(self, row: list[Any]) -> None:
@@ -50,7 +50,7 @@ class Book:
             self.finished.pop(row[1], None)
             self.claims[row[1]] = row[2]
             if len(row) > 3:
-                self.works[row[1]] = row[3]
+                self.works[row[1]] = Work(*row[3])
         elif kind == _FINISHED:
             end = Finished(*row[1:])
             self.claims.pop(end.attempt, None)
@@ -62,7 +62,7 @@ class Book:
                 self.finished.pop(attempt, None)
                 self.works.pop(attempt, None)
         elif kind == _WORK:
-            self.works[row[1]] = row[2]
+            self.works[row[1]] = Work(*row[2])
         elif kind == _NEXT:
             self.next_event = max(self.next_event, row[1])
         elif kind == _INDEX:
@@ -119,7 +119,7 @@ class Journal:
 
     # -- what is recorded
 
-    def claim(self, attempt: int, claim: str, release: Release, work: list[Any] | None = None) -> None:
+    def claim(self, attempt: int, claim: str, release: Release, work: Work | None = None) -> None:
         """`work`: what the attempt is, for a restored cluster that does not know it."""
         self._record([_CLAIM, attempt, claim] if work is None else [_CLAIM, attempt, claim, work], release)
 
@@ -131,7 +131,7 @@ class Journal:
         if attempts:
             self._record([_DROP, attempts], None)
 
-    async def ran(self) -> list[list[Any]]:
+    async def ran(self) -> list[RanRow]:
         """The history, with what was added just now."""
         pending = self.history.take()
         loop = asyncio.get_running_loop()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from agent.history import Row
+from agent.history import RanRow
 from agent.identity import Identity
 from scheduler.protocol import Ran, Recount, Welcome
 
@@ -45,10 +45,12 @@ def pinned_to(identity: Identity, told: Welcome | Recount) -> Identity:
     )
 
 
-def pages(rows: Iterable[Row], running: list[int], asked: Recount) -> list[Ran]:
+def pages(rows: Iterable[RanRow], running: list[int], asked: Recount) -> list[Ran]:
     """What to tell: what still runs, and what ended since the backup or is unknown to it."""
     told = [
-        tuple(row) for row in rows if not row[8] or row[0] > asked.attempt_floor or row[10] >= asked.since_ms
+        tuple(row)
+        for row in rows
+        if not row.ended or row.attempt > asked.attempt_floor or row.finished_ms >= asked.since_ms
     ]
     found = [tuple(told[start : start + PAGE_ROWS]) for start in range(0, len(told), PAGE_ROWS)] or [()]
     return [

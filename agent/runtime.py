@@ -24,7 +24,8 @@ from agent.output import sweep
 from agent.recount import pages, pinned_to, refusal
 from agent.spool.client import SpoolerClient, SpoolerUnavailable
 from agent.trust import Trust
-from agent.worker import Worker
+from agent.work.starting import Place
+from agent.work.worker import Worker
 from scheduler.protocol import VERSION, Hello, Message, Ran, Recount, Welcome, to_sign
 
 log = logging.getLogger("agent")
@@ -50,29 +51,23 @@ class Agent:
         self._connection = Connection(
             config.nodes, config.bearer, trust, self._clock, self, fixed=config.fixed_nodes
         )
-        self._worker = Worker(
-            name=config.name,
-            zone=config.zone,
-            installation=self._identity.installation,
-            session=self._session,
-            slots=config.slots,
-            output=config.data / "output",
-            output_bytes_max=config.output_bytes_max,
-            journal=self._journal,
-            clock=self._clock,
-            send=self._connection.send,
-        )
         self._spooler = SpoolerClient(
             config.data,
             boot_id=self._boot_id,
             installation=self._identity.installation,
             parent_pid=config.parent_pid,
             job_umask=job_umask,
-            on_state=self._worker.spooler_state,
-            on_started=self._worker.started,
-            on_exit=self._worker.spooled_exit,
         )
-        self._worker.spooler = self._spooler
+        self._worker = Worker(
+            place=Place(config.name, config.zone, self._identity.installation, config.output_bytes_max),
+            session=self._session,
+            slots=config.slots,
+            output=config.data / "output",
+            journal=self._journal,
+            spooler=self._spooler,
+            clock=self._clock,
+            send=self._connection.send,
+        )
         self._pages: list[Ran] = []
 
     # -- the connection's listener
@@ -125,7 +120,7 @@ class Agent:
         if asked.page == 0:
             self._worker.leave_cluster()
             rows, running = self._worker.open_work()
-            ended = [row for row in await self._journal.ran() if row[0] not in set(running)]
+            ended = [row for row in await self._journal.ran() if row.attempt not in set(running)]
             self._pages = pages([*rows, *ended], running, asked)
         if asked.page >= len(self._pages):
             return f"it asked for page {asked.page} of {len(self._pages)}"
@@ -164,7 +159,7 @@ class Agent:
             loop.add_signal_handler(number, self.stop, 0)
         self._watch_parent(loop)
         try:
-            reader = await self._spooler.open()
+            reader = await self._spooler.open(self._worker)
         except SpoolerUnavailable as error:
             log.critical("%s", error)
             return 5
@@ -172,7 +167,7 @@ class Agent:
             self._identity = dataclasses.replace(self._identity, boot_id=self._boot_id)
             identity.store(self._config.data, self._identity)
         tasks = [
-            asyncio.create_task(self._spooler.serve(reader)),
+            asyncio.create_task(self._spooler.serve(reader, self._worker)),
             asyncio.create_task(self._spooler.watch()),
             asyncio.create_task(self._connection.run()),
             asyncio.create_task(self._sweep()),

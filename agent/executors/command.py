@@ -5,24 +5,34 @@ Parameters reach the command through the environment and argv alone; nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from agent.clock import wall_ms
-from agent.executors import Host, Start
-from agent.spool.wire import Command, Exit
+from agent.executors.contract import Capabilities, Host, Launch
+from agent.exits import Exit
+from agent.spool.wire import Command
+
+_CAPABILITIES = Capabilities(frozenset({"shell", "exec"}), outlives=True)
 
 
 class CommandExecutor:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def start(self, starts: Sequence[Start]) -> None:
+    def capabilities(self) -> Capabilities:
+        return _CAPABILITIES
+
+    def recover(self, attempts: Collection[int]) -> frozenset[int]:
+        """What the spooler has, the agent has recovered from it already."""
+        return frozenset()
+
+    def launch(self, launches: Sequence[Launch]) -> None:
         commands = []
-        for start in starts:
-            command = _command(start)
+        for launch in launches:
+            command = _command(launch)
             if isinstance(command, str):
                 self._host.finished(
-                    Exit(start.assign.attempt, None, wall_ms(), None, None, "start_failed", command, b"", 0)
+                    Exit.unstarted(launch.assign.attempt, "start_failed", command, at_ms=wall_ms())
                 )
             else:
                 commands.append(command)
@@ -33,13 +43,13 @@ class CommandExecutor:
         self._host.cancel_spooled(attempt)
 
 
-def _command(start: Start) -> Command | str:
+def _command(launch: Launch) -> Command | str:
     """The command, or what is wrong with the work."""
-    assign, work = start.assign, start.assign.work
+    assign, work = launch.assign, launch.assign.work
     if work.get("kind") == "shell":
         if not isinstance(work.get("run"), str):
             return "shell work without a line to run"
-        argv = [start.environment.get("SHELL", "/bin/sh"), "-c", work["run"]]
+        argv = [launch.environment.get("SHELL", "/bin/sh"), "-c", work["run"]]
     else:
         argv = [str(argument) for argument in work.get("argv") or ()]
         if not argv:
@@ -47,13 +57,13 @@ def _command(start: Start) -> Command | str:
     return Command(
         attempt=assign.attempt,
         argv=argv,
-        environment=start.environment,
-        cwd=str(work.get("cwd") or start.environment["HOME"]),
+        environment=launch.environment,
+        cwd=str(work.get("cwd") or launch.environment["HOME"]),
         stdin=None if work.get("stdin") is None else str(work["stdin"]),
         timeout_ms=assign.timeout_ms,
         grace_ms=assign.grace_ms,
         kill_on_lease_end=assign.kill_on_lease_end,
-        output_bytes_max=start.output_bytes_max,
-        valid_until_boot_ms=start.valid_until_boot_ms,
+        output_bytes_max=launch.output_bytes_max,
+        valid_until_boot_ms=launch.valid_until_boot_ms,
         run_as=str(work.get("run_as") or ""),
     )

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from agent.clock import wall_ms
-from agent.executors import Host, Start
-from agent.spool.wire import Exit
+from agent.executors.contract import Capabilities, Host, Launch
+from agent.exits import Exit
+
+_CAPABILITIES = Capabilities(frozenset({"noop"}), outlives=False)
 
 
 class NoopExecutor:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def start(self, starts: Sequence[Start]) -> None:
+    def capabilities(self) -> Capabilities:
+        return _CAPABILITIES
+
+    def recover(self, attempts: Collection[int]) -> frozenset[int]:
+        return frozenset()
+
+    def launch(self, launches: Sequence[Launch]) -> None:
         now_ms = wall_ms()
-        for start in starts:
-            self._host.finished(Exit(start.assign.attempt, now_ms, now_ms, 0, None, "exit", "", b"", 0))
+        for launch in launches:
+            self._host.finished(Exit(launch.assign.attempt, now_ms, now_ms, 0, None, "exit", "", b"", 0))
 
     def cancel(self, attempt: int) -> None:
         """It has ended already."""

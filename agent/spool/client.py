@@ -11,10 +11,10 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from agent.spool.wire import Command, Exit, Unpacker, pack
 
@@ -33,6 +33,17 @@ class SpoolerState:
     exits: tuple[Exit, ...]
 
 
+class Listener(Protocol):
+    """Who is told what the spooler says."""
+
+    def spooler_state(self, state: SpoolerState) -> None:
+        """First at every connection; what was told before it is void."""
+
+    def spooler_started(self, attempt: int, started_ms: int) -> None: ...
+
+    def spooler_exit(self, end: Exit) -> None: ...
+
+
 class SpoolerUnavailable(Exception):
     """No spooler could be started; the text says where its log is."""
 
@@ -46,19 +57,12 @@ class SpoolerClient:
         installation: str,
         parent_pid: int,
         job_umask: int,
-        on_state: Callable[[SpoolerState], None],
-        on_started: Callable[[int, int], None],
-        on_exit: Callable[[Exit], None],
     ) -> None:
-        """`on_state` comes first at every connection; what was told before it is void."""
         self._data = data
         self._boot_id = boot_id
         self._installation = installation
         self._parent_pid = parent_pid
         self._job_umask = job_umask
-        self._on_state = on_state
-        self._on_started = on_started
-        self._on_exit = on_exit
         self._writer: asyncio.StreamWriter | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lease_until = 0.0
@@ -87,7 +91,7 @@ class SpoolerClient:
 
     # -- the connection
 
-    async def open(self) -> asyncio.StreamReader:
+    async def open(self, listener: Listener) -> asyncio.StreamReader:
         """Connect, starting a spooler when none answers; one of another boot is ended first."""
         reader, writer, state = await self._connect()
         if state.boot_id != self._boot_id:
@@ -100,7 +104,7 @@ class SpoolerClient:
         self._writer = writer
         self._heard()
         self._write(pack(["lease", self._lease_until]))
-        self._on_state(state)
+        listener.spooler_state(state)
         return reader
 
     async def watch(self) -> None:
@@ -121,26 +125,26 @@ class SpoolerClient:
             self.silent = False
             log.warning("the spooler answers again")
 
-    async def serve(self, reader: asyncio.StreamReader) -> None:
+    async def serve(self, reader: asyncio.StreamReader, listener: Listener) -> None:
         """Hand on what the spooler says, for ever; over the deaths of spoolers."""
         while True:
             unpacker = Unpacker()
             try:
                 while data := await reader.read(1 << 18):
                     for message in unpacker.feed(data):
-                        self._hear(message)
+                        self._hear(message, listener)
             except OSError:
                 pass
             log.warning("the spooler is gone; starting another")
             self.close()
-            reader = await self.open()
+            reader = await self.open(listener)
 
-    def _hear(self, message: list[Any]) -> None:
+    def _hear(self, message: list[Any], listener: Listener) -> None:
         self._heard()
         if message[0] == "exit":
-            self._on_exit(Exit(*message[1:]))
+            listener.spooler_exit(Exit(*message[1:]))
         elif message[0] == "started":
-            self._on_started(message[1], message[2])
+            listener.spooler_started(message[1], message[2])
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, SpoolerState]:
         folder = os.open(self._data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

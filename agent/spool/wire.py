@@ -21,6 +21,10 @@ from typing import Any
 
 import msgpack
 
+from agent.exits import Exit
+
+__all__ = ["Command", "Exit", "Unpacker", "is_ours", "pack"]
+
 _LENGTH = struct.Struct(">I")
 _CREDENTIALS = struct.Struct("3i")  #: pid, uid, gid (unix(7), SO_PEERCRED)
 MESSAGE_BYTES_MAX = 4 << 20
@@ -47,32 +51,6 @@ class Command:
             "start", self.attempt, self.argv, self.environment, self.cwd, self.stdin, self.timeout_ms,
             self.grace_ms, self.kill_on_lease_end, self.output_bytes_max, self.valid_until_boot_ms,
             self.run_as,
-        ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How an attempt ended. `reason`: exit | timeout | cancelled | start_failed | gone."""
-
-    attempt: int
-    started_ms: int | None
-    finished_ms: int
-    exit_code: int | None
-    signal: int | None
-    reason: str
-    detail: str
-    tail: bytes
-    output_bytes: int
-
-    @classmethod
-    def unstarted(cls, attempt: int, reason: str, detail: str, *, at_ms: int) -> Exit:
-        """No process was made for it, and none will be."""
-        return cls(attempt, None, at_ms, None, None, reason, detail, b"", 0)
-
-    def row(self) -> list[Any]:
-        return [
-            self.attempt, self.started_ms, self.finished_ms, self.exit_code, self.signal, self.reason,
-            self.detail, self.tail, self.output_bytes,
         ]  # fmt: skip
 
 

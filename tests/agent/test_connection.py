@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from cryptography.x509.oid import NameOID
 from agent import executors as executors_module
 from agent.clock import NodeClock
 from agent.connection import Connection, _frames
-from agent.executors import Host as ExecutorHost
-from agent.executors import Start, executors
+from agent.executors import executors
+from agent.executors.contract import Capabilities, Launch
+from agent.executors.contract import Host as ExecutorHost
 from agent.spool.wire import Command, Exit
 from agent.trust import Trust
 from scheduler.protocol import (
@@ -166,10 +167,16 @@ class Echo:
     def __init__(self, host: ExecutorHost) -> None:
         self._host = host
 
-    def start(self, starts: Sequence[Start]) -> None:
-        for start in starts:
-            tail = str(start.assign.work["text"]).encode()
-            self._host.finished(Exit(start.assign.attempt, 1, 2, 0, None, "exit", "", tail, len(tail)))
+    def capabilities(self) -> Capabilities:
+        return Capabilities(frozenset({"echo"}), outlives=False)
+
+    def recover(self, attempts: Collection[int]) -> frozenset[int]:
+        return frozenset()
+
+    def launch(self, launches: Sequence[Launch]) -> None:
+        for launch in launches:
+            tail = str(launch.assign.work["text"]).encode()
+            self._host.finished(Exit(launch.assign.attempt, 1, 2, 0, None, "exit", "", tail, len(tail)))
 
     def cancel(self, attempt: int) -> None:
         """It has ended already."""
@@ -182,6 +189,7 @@ def test_an_entry_point_adds_a_kind_and_a_broken_one_is_left_out(
         EntryPoint("echo", f"{__name__}:Echo", executors_module.GROUP),
         EntryPoint("broken", "no_such_module_here:Thing", executors_module.GROUP),
         EntryPoint("shell", f"{__name__}:Echo", executors_module.GROUP),
+        EntryPoint("parrot", f"{__name__}:Echo", executors_module.GROUP),
     ]
     monkeypatch.setattr(executors_module, "entry_points", lambda group: points)
     host = Recorder()
@@ -189,7 +197,8 @@ def test_an_entry_point_adds_a_kind_and_a_broken_one_is_left_out(
     assert set(found) == {"shell", "exec", "noop", "echo"}
     assert not isinstance(found["shell"], Echo)
     assert "broken" in caplog.text
-    found["echo"].start([Start(assign(5, {"kind": "echo", "text": "hi"}), {}, 0.0, 1)])
+    assert "does not say that it can run parrot" in caplog.text
+    found["echo"].launch([Launch(assign(5, {"kind": "echo", "text": "hi"}), {}, 0.0, 1)])
     assert [(end.attempt, end.tail) for end in host.ends] == [(5, b"hi")]
 
 

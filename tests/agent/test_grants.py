@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from agent import worker as worker_module
-from agent.attempt import Held, Phase
-from agent.clock import NodeClock, boot_ms, wall_ms
+from agent.clock import HostClock, NodeClock, boot_ms, wall_ms
+from agent.exits import Exit
 from agent.journal import Journal
 from agent.spool.client import SpoolerClient
-from agent.spool.wire import Exit
-from agent.worker import Worker
+from agent.work.claimed import Claimed, Phase
+from agent.work.starting import Place
+from agent.work.worker import Worker
 from scheduler.protocol import GRANT_VALID_MS, Claim, Finished, Grant, Message, Refuse
 from tests.agent.fake_node import DEADLINE_S, assign
 
@@ -25,13 +25,12 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.said: list[Message] = []
         self.journal = Journal(folder / "journal", self._failed)
+        self.slept_ms = 0.0
+        spooler = SpoolerClient(folder, boot_id="b", installation="i", parent_pid=0, job_umask=0o022)
         self.worker = Worker(
-            name="agent-1", zone="zone-a", installation="i", session="s", slots=4, output=folder / "output",
-            output_bytes_max=1_000, journal=self.journal, clock=NodeClock(), send=self.said.append,
-        )  # fmt: skip
-        self.worker.spooler = SpoolerClient(
-            folder, boot_id="b", installation="i", parent_pid=0, job_umask=0o022, on_state=lambda _: None,
-            on_started=lambda *_: None, on_exit=lambda _: None,
+            place=Place("agent-1", "zone-a", "i", 1_000), session="s", slots=4, output=folder / "output",
+            journal=self.journal, spooler=spooler, clock=NodeClock(), send=self.said.append,
+            host_clock=HostClock(boot_ms=lambda: boot_ms() + self.slept_ms),
         )  # fmt: skip
 
     def _failed(self, error: BaseException) -> None:
@@ -106,30 +105,28 @@ async def test_what_has_started_is_reported_whatever_a_late_refusal_says(desk: D
     await desk.until(lambda: desk.worker._held[1].phase is Phase.STARTED)
     desk.worker.receive(Refuse(1, claim.claim, "ended"))
     assert desk.worker.held() == ((1, "running"),)
-    desk.worker.spooled_exit(Exit(1, 1, 2, 3, None, "exit", "", b"", 0))
+    desk.worker.spooler_exit(Exit(1, 1, 2, 3, None, "exit", "", b"", 0))
     await desk.until(desk.ends)
     assert desk.ends()[0].exit_code == 3
 
 
-async def test_a_grant_that_the_host_slept_through_is_gone(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_grant_that_the_host_slept_through_is_gone(desk: Desk) -> None:
     await desk.granted(200)
-    monkeypatch.setattr(worker_module, "boot_ms", lambda: boot_ms() + GRANT_VALID_MS + 1)
+    desk.slept_ms = GRANT_VALID_MS + 1
     await desk.until(desk.ends)
     assert (desk.ends()[0].reason, desk.ends()[0].started_ms) == ("gone", None)
 
 
 def test_a_grant_counts_from_the_sending_that_it_surely_answers() -> None:
     """Claimed at 1 s, slept until 60 s, claimed again: then the grant of the first claim is read."""
-    held = Held(1, None, "c", Phase.CLAIMED)
+    held = Claimed(1, None, "c", Phase.CLAIMED)
     held.sent(1_000)
     held.sent(60_000)
     held.granted(asked_ms=900)
     assert held.valid_until_ms == 1_000 + GRANT_VALID_MS
 
     # One that follows the Pong of a later Ping was sent after that Ping.
-    held = Held(1, None, "c", Phase.CLAIMED)
+    held = Claimed(1, None, "c", Phase.CLAIMED)
     held.sent(1_000)
     held.sent(60_000)
     held.granted(asked_ms=60_100)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import time
 from pathlib import Path
 
-from agent.history import FILE_BYTES, History
+from agent.history import FILE_BYTES, History, RanRow, Work
 from agent.recount import pages
 from scheduler.protocol import Claim, Ping, Ran, Recount, decode, encode
 from scheduler.words.commands import RanAttempt
@@ -117,10 +118,18 @@ async def test_another_clusters_question_gets_no_answer(host: Host, node: FakeNo
         assert '"cluster": "cluster-a"' in (host.data / "identity.json").read_text()
 
 
+def ran(attempt: int, detail: str = "") -> RanRow:
+    work = Work(1, "default", "j", "main", 1, None, 0)
+    return RanRow(attempt, *work, True, 1, attempt, 0, "exit", None, detail)
+
+
+def test_what_was_run_is_told_in_the_fields_that_the_command_has() -> None:
+    assert RanRow._fields == tuple(field.name for field in dataclasses.fields(RanAttempt))
+
+
 def test_a_history_is_told_page_by_page_from_the_backup_on() -> None:
     asked = Recount("b", 1, "a", attempt_floor=1_000, since_ms=50, page=0)
-    work = [1, "default", "j", "main", 1, None, 0]
-    rows = [[n, *work, True, 1, n, 0, "exit", None, ""] for n in range(1, 2_000)]
+    rows = [ran(n) for n in range(1, 2_000)]
     found = pages(rows, [5], asked)
     assert [page.page for page in found] == list(range(len(found)))
     assert [page.more for page in found] == [True] * (len(found) - 1) + [False]
@@ -132,14 +141,14 @@ def test_a_history_is_told_page_by_page_from_the_backup_on() -> None:
 
 def test_a_history_is_bounded_and_survives(tmp_path: Path) -> None:
     history = History(tmp_path)
-    row = ["x" * 100_000]
+    row = ran(1, "x" * 100_000)
     for _ in range(3 * FILE_BYTES // 100_000):
         history.add(row)
         history.write(history.take())
-    history.add(["last"])
+    history.add(ran(2, "last"))
     history.write(history.take())
     history.close()
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 2.1 * FILE_BYTES
     again = History(tmp_path)
-    assert again.read()[-1] == ["last"]
+    assert again.read()[-1] == ran(2, "last")
     again.close()

@@ -33,12 +33,12 @@ MUTANTS = (
         "no-claim",
         (
             (
-                "agent.worker",
-                "        self._journal.claim(attempt, held.claim, lambda: self._claim_safe(held), "
+                "agent.work.claims",
+                "        self._journal.claim(attempt, claimed.claim, lambda: self._safe(claimed), "
                 "work_of(assign))\n",
-                "        held.phase, held.fence = Phase.GRANTED, 0\n"
-                "        held.valid_until_ms = boot_ms() + 10_000\n"
-                "        self._due.add(attempt, assign.due_ms)\n",
+                "        claimed.phase, claimed.fence = Phase.GRANTED, 0\n"
+                "        claimed.valid_until_ms = self._clock.boot_ms() + 10_000\n"
+                "        self._starting.when_due(claimed, assign)\n",
             ),
         ),
         QUIET,
@@ -222,7 +222,7 @@ MUTANTS = (
         (
             ("node.planner", "LEAD_MS_MIN = 50\n", "LEAD_MS_MIN = 400\n"),
             (
-                "agent.due",
+                "agent.work.due",
                 "        while self._heap and self._heap[0][0] <= now_ms:\n",
                 "        while self._heap:\n",
             ),

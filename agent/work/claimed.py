@@ -1,15 +1,16 @@
-"""What the agent remembers of one attempt while it holds it."""
+"""What the agent remembers of one attempt from its claim to its end."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
 
+from agent.executors.contract import Executor
 from scheduler.protocol import GRANT_VALID_MS, Assign
 
 
 class Phase(enum.Enum):
-    """claimed → granted → started → (ended: no longer held)."""
+    """claimed → granted → started → (ended: forgotten here)."""
 
     CLAIMED = "claimed"  #: the claim is in the journal, or on its way there; no grant yet
     GRANTED = "granted"  #: waits for its due instant
@@ -17,7 +18,9 @@ class Phase(enum.Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Held:
+class Claimed:
+    """One attempt that was claimed and has not ended."""
+
     attempt: int
     assign: Assign | None  #: None: found in the spooler by a new session
     claim: str
@@ -32,6 +35,7 @@ class Held:
     started_ms: int | None = None
     running_event: int | None = None  #: number of its Running message
     running_acknowledged: bool = False
+    executor: Executor | None = None  #: whose it is; None: not started, or the spooler's
 
     def sent(self, now_ms: float) -> None:
         """The claim is being sent."""

@@ -1,0 +1,32 @@
+"""How an attempt ended, as executors and the spooler say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How an attempt ended. `reason`: exit | timeout | cancelled | start_failed | gone."""
+
+    attempt: int
+    started_ms: int | None
+    finished_ms: int
+    exit_code: int | None
+    signal: int | None
+    reason: str
+    detail: str
+    tail: bytes
+    output_bytes: int
+
+    @classmethod
+    def unstarted(cls, attempt: int, reason: str, detail: str, *, at_ms: int) -> Exit:
+        """No process was made for it, and none will be."""
+        return cls(attempt, None, at_ms, None, None, reason, detail, b"", 0)
+
+    def row(self) -> list[Any]:
+        return [
+            self.attempt, self.started_ms, self.finished_ms, self.exit_code, self.signal, self.reason,
+            self.detail, self.tail, self.output_bytes,
+        ]  # fmt: skip

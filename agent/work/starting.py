@@ -1,0 +1,134 @@
+"""From the grant to the executor: at the due instant, once, and only while the grant is good."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from agent.clock import HostClock, NodeClock
+from agent.executors import executors
+from agent.executors.contract import Executor, Launch
+from agent.exits import Exit
+from agent.spool.client import SpoolerClient
+from agent.spool.wire import Command
+from agent.work.claimed import Claimed, Phase
+from agent.work.due import DueQueue
+from agent.work.environment import task_environment
+from agent.work.reports import Reports
+from scheduler.protocol import Assign
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where work runs, as it is told."""
+
+    agent: str
+    zone: str
+    installation: str
+    output_bytes_max: int
+
+
+class Starting:
+    """The executors' host."""
+
+    def __init__(
+        self,
+        held: dict[int, Claimed],
+        reports: Reports,
+        spooler: SpoolerClient,
+        place: Place,
+        clock: HostClock,
+        node_clock: NodeClock,
+    ) -> None:
+        self._held = held
+        self._reports = reports
+        self._spooler = spooler
+        self._place = place
+        self._clock = clock
+        self._due = DueQueue(node_clock, self._launch)
+        self._executors = executors(self)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Of work, that this agent can run."""
+        return tuple(sorted(self._executors))
+
+    def when_due(self, claimed: Claimed, assign: Assign) -> None:
+        """It is granted."""
+        if not self._is_void(claimed):
+            self._due.add(claimed.attempt, assign.due_ms)
+
+    def _is_void(self, claimed: Claimed) -> bool:
+        if self._clock.boot_ms() <= claimed.valid_until_ms:
+            return False
+        self._reports.unstarted(claimed.attempt, "gone", "the grant was void before the start")
+        return True
+
+    def _launch(self, attempts: list[int]) -> None:
+        batches: dict[str, list[Launch]] = {}
+        for attempt in attempts:
+            claimed = self._held.get(attempt)
+            if claimed is None or claimed.phase is not Phase.GRANTED or claimed.assign is None:
+                continue
+            if self._is_void(claimed):
+                continue
+            claimed.phase = Phase.STARTED
+            try:
+                kind = str(claimed.assign.work.get("kind"))
+                if kind not in self._executors:
+                    raise ValueError(f"this agent has no executor for work of kind {kind!r}")
+                claimed.executor = self._executors[kind]
+                batches.setdefault(kind, []).append(self._launch_of(claimed, claimed.assign))
+            except (AttributeError, TypeError, ValueError) as error:
+                # Work of another shape than the protocol has: its own fault, not this agent's end.
+                self._reports.unstarted(attempt, "start_failed", str(error))
+        for kind, launches in batches.items():
+            self._executors[kind].launch(launches)
+
+    def _launch_of(self, claimed: Claimed, assign: Assign) -> Launch:
+        place = self._place
+        environment = task_environment(
+            assign, fence=claimed.fence, agent=place.agent, zone=place.zone, installation=place.installation
+        )
+        output_bytes_max = min(assign.output_bytes_max, place.output_bytes_max)
+        return Launch(assign, environment, claimed.valid_until_ms, output_bytes_max)
+
+    def cancel(self, claimed: Claimed) -> None:
+        """It has started."""
+        if claimed.executor is None:
+            self.cancel_spooled(claimed.attempt)
+        else:
+            claimed.executor.cancel(claimed.attempt)
+
+    def recover(self, attempts: Collection[int]) -> dict[int, Executor]:
+        """Those that an executor has still, of attempts that an earlier session claimed."""
+        found: dict[int, Executor] = {}
+        for executor in {id(each): each for each in self._executors.values()}.values():
+            left = [attempt for attempt in attempts if attempt not in found]
+            found |= dict.fromkeys(executor.recover(left) if left else (), executor)
+        return found
+
+    def would_lose(self, claimed: Claimed) -> bool:
+        """Whether the end of the agent's process would end it, or leave open whether it has started."""
+        if claimed.started_ms is None:
+            return True
+        outlives = claimed.executor is not None and claimed.executor.capabilities().outlives
+        return not (claimed.spooled or outlives)
+
+    # -- what executors ask and say
+
+    def spool(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            claimed = self._held.get(command.attempt)
+            if claimed is not None:
+                claimed.spooled = True
+        self._spooler.start(commands)
+
+    def cancel_spooled(self, attempt: int) -> None:
+        self._spooler.cancel(attempt)
+
+    def started(self, attempt: int, started_ms: int) -> None:
+        self._reports.started(attempt, started_ms)
+
+    def finished(self, end: Exit) -> None:
+        self._reports.finished(end)
