@@ -93,6 +93,7 @@ class Agent:
             lineage=self._identity.lineage,
             told=self._identity.told,
             key=self._key.public,
+            kinds=self._worker.kinds,
         )
         return dataclasses.replace(hello, proof=self._key.sign(to_sign(hello, nonce)))
 

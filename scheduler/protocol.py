@@ -80,6 +80,7 @@ class Hello:
     told: int = 0  #: the restore that it has told its history to
     key: bytes = b""  #: the installation's public key (Ed25519)
     proof: bytes = b""  #: its signature over `to_sign`
+    kinds: tuple[str, ...] = ()  #: of work, that its executors run; it refuses any other at the start
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +281,7 @@ TAGS: dict[type[Any], int] = {
 }
 _FIELDS = {cls: tuple(f.name for f in dataclasses.fields(cls)) for cls in TAGS}
 _CLASSES = {tag: cls for cls, tag in TAGS.items()}
-_TUPLES = {Hello: (13,), Welcome: (5,), Ack: (0,), Ran: (1, 3)}
+_TUPLES = {Hello: (13, 19), Welcome: (5,), Ack: (0,), Ran: (1, 3)}
 
 
 class ProtocolError(ValueError):

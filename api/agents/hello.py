@@ -23,6 +23,7 @@ from scheduler.machine.agents import SLOTS_MAX
 from scheduler.protocol import VERSION, Hello, installation_of, is_session, to_sign
 
 LABELS_MAX = 100
+KINDS_MAX, KIND_LETTERS_MAX = 32, 64
 _TEXTS = (
     "name", "installation", "session", "boot_id", "zone", "pool", "software", "cluster", "cloud_id", "lineage"
 )  # fmt: skip
@@ -105,6 +106,11 @@ def unsound_hello(hello: Hello) -> str | None:
         return f"labels are not lines of text of at most {LETTERS_MAX} letters"
     if not is_held(hello.held):
         return f"held is not a list of at most {HELD_MAX} attempts, each with running, exited or gone"
+    kinds: Any = hello.kinds
+    if type(kinds) is not tuple or len(kinds) > KINDS_MAX:
+        return f"kinds are not a list of at most {KINDS_MAX}"
+    if not all(_is_plain(kind) and len(kind) <= KIND_LETTERS_MAX for kind in kinds):
+        return f"kinds are not words of at most {KIND_LETTERS_MAX} letters"
     for name, size in (("key", KEY_BYTES), ("proof", SIGNATURE_BYTES)):
         value = getattr(hello, name)
         if type(value) is not bytes or len(value) != size:

@@ -143,6 +143,12 @@ def test_frames_keep_the_order_and_the_limit() -> None:
     assert _frames([Ping(1, 1, 1)]) == [[Ping(1, 1, 1)]]
 
 
+async def test_it_says_which_kinds_of_work_it_can_run(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    assert node.hellos[0].kinds == ("exec", "noop", "shell")
+
+
 class Recorder:
     """What an executor tells its host."""
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from api.agents import bounds as agent_bounds
 from api.agents import commands, recount
-from api.agents.hello import unsound_hello
+from api.agents.hello import KIND_LETTERS_MAX, KINDS_MAX, unsound_hello
 from api.app import Api
 from scheduler import protocol as p
 from scheduler.words import codec, sizes
@@ -111,7 +111,7 @@ def test_the_largest_sound_hello_fits_in_a_command() -> None:
     held = tuple((agent_bounds.COUNT_MAX - n, "running") for n in range(agent_bounds.HELD_MAX))
     hello = p.Hello(
         p.VERSION, text, text, SESSION_NAME, text, text, text, labels, 1, text, 1, text, 1, held, text, text,
-        1, b"k" * 32, b"p" * 64,
+        1, b"k" * 32, b"p" * 64, (text[:KIND_LETTERS_MAX],) * KINDS_MAX,
     )  # fmt: skip
     assert unsound_hello(hello) is None
     need_applicable(commands.of_hello(hello, "n" * 128, hello.held))
@@ -242,6 +242,7 @@ async def test_an_agent_out_of_bounds_is_sent_away_alone(
     "fields",
     [
         {"slots": -1}, {"index": 1 << 63}, {"name": 7}, {"version": "x" * 1_000_000}, {"labels": {"a": 1}},
+        {"kinds": ("k" * 65,)}, {"kinds": ("k",) * 33}, {"kinds": (7,)}, {"kinds": "shell"},
         {"held": ((1, "lives"),)}, {"held": ((-1, "gone"),)}, {"held": ("ab",)}, {"restores": 1.5},
     ],
 )  # fmt: skip

@@ -13,7 +13,7 @@ import websockets
 
 from api.agents import bounds as agent_bounds
 from api.agents import gateway, newcomers
-from api.agents.hello import LABELS_MAX, unsound_hello
+from api.agents.hello import KIND_LETTERS_MAX, KINDS_MAX, LABELS_MAX, unsound_hello
 from api.agents.large_frames import SMALL_BYTES, LargeFrames
 from api.agents.newcomers import Newcomers
 from api.app import Api
@@ -72,8 +72,9 @@ def test_the_largest_sound_hello_fits_in_the_first_frame() -> None:
         ("name", "boot_id", "zone", "pool", "software", "cluster", "cloud_id", "lineage"), TEXT
     )
     hello = dataclasses.replace(
-        HandAgent("http://nobody").unsigned(), held=held, labels=labels, proof=b"p" * 64, **texts
-    )
+        HandAgent("http://nobody").unsigned(), held=held, labels=labels, proof=b"p" * 64,
+        kinds=(TEXT[:KIND_LETTERS_MAX],) * KINDS_MAX, **texts,
+    )  # fmt: skip
     frame = p.encode([hello])
     assert unsound_hello(hello) is None
     assert len(frame) <= p.HELLO_BYTES_MAX
