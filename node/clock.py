@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 
 from api.ports import NodeStatus
 
@@ -34,15 +35,16 @@ def wall_base_ms() -> int:
 class OfficeClock:
     """UTC milliseconds that run with the monotonic clock and are slewed, never stepped."""
 
-    def __init__(self, base_ms: int) -> None:
-        """`base_ms`: a `wall_base_ms` that was found right."""
+    def __init__(self, base_ms: int, *, wall_s: Callable[[], float] = time.time) -> None:
+        """`base_ms`: a `wall_base_ms` that was found right. `wall_s`: the wall clock."""
+        self._wall_s = wall_s
         self._base_s = time.monotonic()
         self._base_ms = base_ms + self._base_s * 1000
 
     def now_ms(self) -> int:
         elapsed_ms = (time.monotonic() - self._base_s) * 1000
         now_ms = self._base_ms + elapsed_ms
-        error_ms = time.time() * 1000 - now_ms
+        error_ms = self._wall_s() * 1000 - now_ms
         if elapsed_ms > 1_000:
             limit_ms = elapsed_ms * _SLEW
             self._base_ms = now_ms + max(-limit_ms, min(limit_ms, error_ms))
