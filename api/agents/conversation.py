@@ -262,7 +262,8 @@ class Conversation:
     # -- beside the reading ---------------------------------------------------------------------
 
     def _work(self, work: tuple[Work, ...]) -> Look | Propose:
-        unheard = frozenset(message.attempt for message in work) - self._pushed.keys()
+        # One by one: a difference of sets would walk through all that was ever pushed.
+        unheard = frozenset(each.attempt for each in work if each.attempt not in self._pushed)
         return Look(work, unheard) if unheard else self._propose(work)
 
     def _propose(self, work: tuple[Work, ...]) -> Propose:
