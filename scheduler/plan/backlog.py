@@ -5,7 +5,7 @@ Rules of this file:
 1. `latest` runs the newest missed tick within the window, the others there are coalesced into it; `all` runs
    the newest `max` within the window, set aside in an era of their own and one at a time, each when nothing
    of the job is active (with overlap allow: at once, as many as a plan may); `none` runs none. What is not
-   run is missed(window), or missed(buffer_full) beyond `max`.
+   run is missed(window), or missed(buffer_full) beyond `max`. `gaps.py` keeps several gaps within it.
 2. Equal outcomes in a row are one range. A long gap is worked off in slices: its early part may be coalesced
    into a tick that, by the time its turn comes, is itself coalesced into a newer one.
 3. Ticks of a paused job are skipped(paused), those of a deleted one skipped(cancelled), however old.
@@ -13,10 +13,12 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scheduler.model.compiled import CompiledJob
+from scheduler.plan import gaps
+from scheduler.store.connection import Store
 from scheduler.store.triggers import BEHIND, DueTrigger
 from scheduler.ticks import Schedule
 from scheduler.words.commands import Account, Command, Fire, SetAside
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 _LOOK_BACK_MS = (60_000, 3_600_000, 86_400_000, 31 * 86_400_000, 400 * 86_400_000)
 SLICE = 5_000
-GAP_MAX = 100
 
 
 @dataclass(slots=True)
@@ -35,6 +36,7 @@ class Budget:
 
     fires: int
     instants: int
+    planned: set[int] = field(default_factory=set)  #: eras that it has commands of
 
 
 def closed(trigger: DueTrigger, ticks: Schedule, budget: Budget) -> list[int]:
@@ -56,6 +58,7 @@ def _slice(first_ms: int, until_ms: int, ticks: Schedule, budget: Budget) -> lis
 
 
 def catch_up(
+    store: Store,
     trigger: DueTrigger,
     job: CompiledJob,
     ticks: Schedule,
@@ -66,7 +69,7 @@ def catch_up(
     """Commands for the missed ticks, and the first live instant once none of them is left (else None).
     `ran`: instants that ran before a restore, which the machine knows too."""
     if trigger.closed == BEHIND and trigger.state != "paused" and job.catchup_mode == "all":
-        return _next_of_gap(trigger, ticks, horizon, ran), None
+        return gaps.next_of_gap(trigger, ticks, horizon.epoch, ran), None
     # The last instant that is older than the grace.
     edge_ms = trigger.end_ms(horizon.now_ms - job.catchup_grace_ms - trigger.jitter_ms - 1)
     if trigger.next_due_ms > edge_ms:
@@ -96,6 +99,12 @@ def catch_up(
         if due_ms in chosen or due_ms in ran:
             flush(due_ms)
             if one_at_a_time and due_ms in chosen:
+                waiting = sum(1 for run_ms in runs if run_ms >= due_ms)
+                surplus = gaps.too_many(
+                    store, trigger, waiting, job.catchup_max, horizon.hold, horizon.epoch, budget.planned
+                )
+                if surplus is None or surplus:  # set aside by the next plan, which follows at once
+                    return [*commands, *(surplus or [])], None
                 after_ms = ticks.next(runs[-1])
                 return [*commands, SetAside(horizon.epoch, trigger.id, due_ms, runs[-1], after_ms)], None
             if budget.fires <= 0:
@@ -112,21 +121,6 @@ def catch_up(
     next_ms = ticks.next(instants[-1])
     flush(next_ms)
     return commands, next_ms if next_ms is not None and next_ms > edge_ms else None
-
-
-def _next_of_gap(
-    trigger: DueTrigger, ticks: Schedule, horizon: Horizon, ran: frozenset[int]
-) -> list[Command]:
-    """Of a gap that was set aside, the instants at its begin that ran before a restore, and one to run."""
-    commands: list[Command] = []
-    due_ms: int | None = trigger.next_due_ms
-    while due_ms is not None and due_ms <= trigger.end_ms(due_ms) and len(commands) < GAP_MAX:
-        next_ms = ticks.next(due_ms)
-        commands.append(Fire(horizon.epoch, trigger.id, due_ms, next_ms, 0, True))
-        if due_ms not in ran:
-            break
-        due_ms = next_ms
-    return commands
 
 
 def _to_run(trigger: DueTrigger, job: CompiledJob, ticks: Schedule, edge_ms: int, now_ms: int) -> list[int]:

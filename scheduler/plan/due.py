@@ -26,6 +26,7 @@ from scheduler.store.connection import Store
 from scheduler.store.triggers import BEHIND, DueTrigger
 from scheduler.ticks import schedule
 from scheduler.words.commands import Account, Command, Fire
+from scheduler.words.reasons import RESTORED
 
 RECENT_MS = 60_000
 """Where the search for overdue triggers is cut in two, so that a large backlog never stands before what is
@@ -130,8 +131,9 @@ def plan_backlog(
     for trigger in [*behind, *overdue]:
         if len(commands) >= limit or budget.instants <= 0:
             break
-        if not _readable(cache, trigger):
+        if trigger.id in budget.planned or not _readable(cache, trigger):
             continue
+        budget.planned.add(trigger.id)
         ticks = schedule(trigger.spec)
         if trigger.next_due_ms <= trigger.from_ms:
             next_ms = ticks.next(trigger.from_ms)
@@ -143,16 +145,16 @@ def plan_backlog(
         elif trigger.is_over:
             instants = backlog.closed(trigger, ticks, budget)
             ran = proven(store, hold, trigger)
-            commands.extend(miss(trigger, ticks, instants, ran, horizon.epoch, "skipped"))
+            commands.extend(miss(trigger, ticks, instants, ran, horizon.epoch, "skipped", "cancelled"))
         elif hold.misses(trigger):
             last_ms = trigger.end_ms(hold.taken_ms - trigger.jitter_ms)
             instants = backlog.until(trigger, last_ms, ticks, budget)
             ran = proven(store, hold, trigger)
-            commands.extend(miss(trigger, ticks, instants, ran, horizon.epoch, "missed"))
+            commands.extend(miss(trigger, ticks, instants, ran, horizon.epoch, "missed", RESTORED))
         else:
             job = _job(store, cache, trigger)
             ran = proven(store, hold, trigger)
-            caught_up, due_ms = backlog.catch_up(trigger, job, ticks, horizon, budget, ran)
+            caught_up, due_ms = backlog.catch_up(store, trigger, job, ticks, horizon, budget, ran)
             commands.extend(caught_up)
             if due_ms is not None:
                 commands.extend(fire_live(store, places, cache, trigger, horizon, due_ms))

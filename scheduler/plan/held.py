@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scheduler.machine.reconciliation import REASON
 from scheduler.plan.lookahead import PlanCache
 from scheduler.store import restores
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.connection import Store
 from scheduler.store.restores import HOLDING, SETTLING, Restore
-from scheduler.store.triggers import DueTrigger
+from scheduler.store.triggers import DueTrigger, Trigger
 from scheduler.ticks import Schedule
 from scheduler.words.commands import Account, Command, EndHold, EndRestore, Fire, GiveUpRun
 
@@ -104,18 +103,24 @@ def plan_held(store: Store, cache: PlanCache, hold: Held, now_ms: int, *, epoch:
     return []
 
 
-def proven(store: Store, hold: Held, trigger: DueTrigger) -> frozenset[int]:
+def proven(store: Store, hold: Held, trigger: DueTrigger | Trigger) -> frozenset[int]:
     """The instants of this trigger's job that adopted runs prove, from its watermark on."""
-    if hold.restore is None:
+    if hold.restore is None or trigger.next_due_ms is None:
         return frozenset()
     found = restores.proven(store, trigger.job, trigger.next_due_ms, 1 << 62, PROVEN_MAX)
     return frozenset(run.tick_ms for run in found)
 
 
 def miss(
-    trigger: DueTrigger, ticks: Schedule, instants: list[int], ran: frozenset[int], epoch: int, outcome: str
+    trigger: DueTrigger | Trigger,
+    ticks: Schedule,
+    instants: list[int],
+    ran: frozenset[int],
+    epoch: int,
+    outcome: str,
+    reason: str,
 ) -> list[Command]:
-    """End these instants, in a row from the watermark: as `outcome`, or as what an adopted run proves."""
+    """End these instants, in a row from the watermark: as this outcome, or as what an adopted run proves."""
     commands: list[Command] = []
     group: list[int] = []
     following = [*instants[1:], ticks.next(instants[-1])]
@@ -125,7 +130,6 @@ def miss(
             continue
         group.append(due_ms)
         if next_ms is None or next_ms in ran or due_ms == instants[-1]:
-            reason = REASON if outcome == "missed" else "cancelled"
             commands.append(
                 Account(epoch, trigger.id, group[0], group[-1], len(group), next_ms, outcome, reason)
             )

@@ -136,6 +136,19 @@ def oldest_behind(store: Store, job: int) -> Trigger | None:
     return None if row is None else Trigger._make(row)
 
 
+def behind(store: Store, job: int, trigger: int, limit: int) -> list[Trigger]:
+    """The job's gaps that wait to be caught up, newest first: those of this trigger, in any of its eras, and
+    those of triggers that the job has no more."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM triggers INDEXED BY triggers_left WHERE {_LEFT} AND closed = '{BEHIND}'"
+        " AND (key = (SELECT key FROM triggers WHERE id = ?)"
+        " OR key NOT IN (SELECT key FROM triggers WHERE job = ? AND until_ms IS NULL))"
+        " ORDER BY next_due_ms DESC, id DESC LIMIT ?",
+        (job, trigger, job, limit),
+    )
+    return [Trigger._make(row) for row in rows]
+
+
 def last_decided(store: Store, trigger: int) -> int | None:
     """The newest instant of a trigger that was fired or accounted for; None: none yet."""
     fired = store.value("SELECT max(tick_ms) FROM runs WHERE trigger = ? AND tick_ms IS NOT NULL", (trigger,))

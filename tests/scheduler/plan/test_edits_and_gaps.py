@@ -317,22 +317,79 @@ def test_what_waits_to_be_caught_up_when_the_job_changes(
     agrees(story)
 
 
-def test_two_outages_leave_two_ranges_and_both_run(story: Story) -> None:
-    story.connect()
-    story.put(job(trigger=MINUTELY, policies=SKIP_ALL))
+def held_up(story: Story, *outages: int, trigger: Any = MINUTELY, catchup: Any = None) -> None:
+    """A person's run goes on while so many outages, each an hour long up to these hours, set gaps aside."""
+    policies = {"overlap": "skip", "catchup": {"mode": "all", **(catchup or {})}}
+    story.put(job(trigger=trigger, policies=policies))
     story.tell_ok(c.RunJob("default", "j", b"{}", START_MS))
     story.plan_and_apply()
     assert story.claim(1).ok
-    for hour in (1, 2):
+    for hour in outages:
         story.now_ms = START_MS + hour * HOUR_MS + 30_000
-        story.plan_and_apply()
-        story.plan_and_apply()
-    assert story.store.value("SELECT count(*) FROM triggers WHERE closed = 'behind'") == 2
+        for _ in range(4):
+            story.plan_and_apply()
+
+
+def gaps(story: Story) -> int:
+    count: int = story.store.value(
+        "SELECT count(*) FROM triggers WHERE closed = 'behind' AND next_due_ms IS NOT NULL"
+    )
+    return count
+
+
+def test_two_outages_leave_two_ranges_and_both_run(story: Story) -> None:
+    story.connect()
+    held_up(story, 1, 2, catchup={"max": 118})
+    assert gaps(story) == 2
     assert story.finish(1).ok
     story.settle(rounds=2_000)
     said = outcomes(story)
     assert [minute for minute, outcome in said.items() if outcome != "ran"] == [60, 120]
     agrees(story)
+
+
+@pytest.mark.parametrize("most", [1, 30, 59, 60, 117])
+def test_of_several_gaps_together_the_newest_max_are_kept(story: Story, most: int) -> None:
+    story.connect()
+    held_up(story, 1, 2, 3, catchup={"max": most})
+    assert gaps(story) == -(-most // 59)
+    verdict = verify(story.store, 0, story.now_ms, now_ms=story.now_ms)
+    assert verdict.undecided == most
+    assert story.plan() == [], "nothing asks again and again"
+    assert story.finish(1).ok
+    story.settle(rounds=2_000)
+    said = outcomes(story)
+    live = {60, 120, 180}  # each met the person's run
+    assert {said[minute] for minute in live} == {"skipped(overlap)"}
+    missed = [minute for minute in range(1, 180) if minute not in live]
+    assert {said[minute] for minute in missed[-most:]} == {"ran"}
+    assert {said[minute] for minute in missed[:-most]} == {"missed(buffer_full)"}
+    agrees(story)
+
+
+def test_gaps_of_a_trigger_that_is_no_more_count_with_those_of_any(story: Story) -> None:
+    story.connect()
+    held_up(story, 1, catchup={"max": 70})
+    policies = {"overlap": "skip", "catchup": {"mode": "all", "max": 70}}
+    story.put(job(trigger={"cron": "*/2 * * * *", "id": "another"}, policies=policies))
+    story.now_ms = START_MS + 2 * HOUR_MS + 30_000
+    for _ in range(4):
+        story.plan_and_apply()
+    assert verify(story.store, 0, story.now_ms, now_ms=story.now_ms).undecided == 70
+    agrees(story)
+
+
+def test_gaps_of_one_trigger_take_no_room_of_another_s(story: Story) -> None:
+    story.connect()
+    hourly = {"cron": "30 * * * *", "id": "hourly"}
+    held_up(story, 1, 2, 3, trigger=[MINUTELY, hourly], catchup={"max": 59})
+    story.finish(1)
+    story.settle(rounds=2_000)
+    ran = story.store.value(
+        "SELECT count(*) FROM ledger l JOIN triggers t ON t.id = l.trigger"
+        " WHERE t.key = 'hourly' AND l.outcome = 'ran'"
+    )
+    assert ran == 3
 
 
 def test_thousands_of_missed_ticks_of_many_jobs_run_behind_what_is_live(story: Story) -> None:
