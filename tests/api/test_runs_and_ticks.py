@@ -13,7 +13,17 @@ from api.instants import rfc3339
 from api.routes import cluster
 from cli.word import shown_at
 from scheduler.store import pages
-from scheduler.words.commands import Account, Command, ConnectAgent, Finish, Fire, Grant, Place, Requeue
+from scheduler.words.commands import (
+    Account,
+    Command,
+    ConnectAgent,
+    Finish,
+    Fire,
+    Grant,
+    Place,
+    Requeue,
+    SetAside,
+)
 from tests.api.single_node import SingleNode
 
 NOOP: dict[str, Any] = {"noop": True}
@@ -135,6 +145,56 @@ async def test_ticks_have_one_outcome_each_and_pending_ones_are_shown(
     await client.delete("/v1/jobs/job")
     after = (await client.get("/v1/jobs/job/ticks", params=query)).json()["items"]
     assert [tick["outcome"] for tick in after][:21] == ["ran"] + ["missed"] * 20
+
+
+async def test_ticks_of_a_gap_that_wait_to_be_caught_up_are_pending_each_by_itself(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    node.skew_ms = -60_000
+    policies = {"overlap": "skip", "catchup": {"mode": "all"}}
+    await client.put(
+        "/v1/jobs/job", json={**NOOP, "triggers": {"every": "1s", "id": "t"}, "policies": policies}
+    )
+    node.skew_ms = 0
+    agent = connect(node)
+    with node.read() as store:
+        trigger = pages.live_triggers(store, pages.job_ids(store, "default", "job")[0])[0]
+    first = trigger.next_due_ms
+    assert first is not None
+    epoch = node.machine.state.epoch
+
+    def at(number: int) -> int:
+        return first + number * 1_000
+
+    must(node, SetAside(epoch, trigger.id, first, at(9), at(10)))
+    with node.read() as store:
+        (after,) = pages.live_triggers(store, pages.job_ids(store, "default", "job")[0])
+    live = must(node, Fire(epoch, after.id, at(10), at(11), agent))["run"]
+    run_it(node, live, agent)
+    caught_up = must(node, Fire(epoch, trigger.id, first, at(1), agent, True))["run"]
+    run_it(node, caught_up, agent)
+    fired = must(node, Fire(epoch, trigger.id, at(1), at(2), agent, True))["run"]
+
+    query = {"from": rfc3339(first - 1), "to": rfc3339(at(12))}
+    expected = [("ran", caught_up), ("pending", fired), *[("pending", None)] * 8, ("ran", live)]
+    expected += [("pending", None)] * 2
+    for limit in (1, 2, 3, 100):
+        seen: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        for _ in range(20):
+            page = (
+                await client.get("/v1/jobs/job/ticks", params={**query, **cursor, "limit": str(limit)})
+            ).json()
+            seen += page["items"]
+            if page["next_cursor"] is None:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+        assert [(tick["outcome"], tick["run"]) for tick in seen] == expected
+        assert [tick["at"] for tick in seen] == [rfc3339(at(number)) for number in range(13)]
+        assert {tick["trigger"] for tick in seen} == {"t"}
+    waiting = {**query, "outcome": "pending", "limit": "3"}
+    some = (await client.get("/v1/jobs/job/ticks", params=waiting)).json()["items"]
+    assert [tick["at"] for tick in some] == [rfc3339(at(number)) for number in (1, 2, 3)]
 
 
 async def test_a_forged_ledger_is_found_out(client: httpx2.AsyncClient, node: SingleNode) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.plan import Limits, PlanCache
+from scheduler.plan import Limits, PlanCache, wake_ms
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
@@ -66,6 +66,9 @@ def test_a_tick_that_waits_for_its_jitter_runs_when_it_was_due_whatever_is_edite
         story.cache = PlanCache()
     story.settle()
     assert story.runs() == []
+    waits_ms = wake_ms(story.store)
+    assert waits_ms is not None
+    assert waits_ms > story.now_ms, "nothing is planned again and again until then"
     story.now_ms = START_MS + MINUTE_MS + jitter_ms
     story.settle()
     assert outcomes(story) == {1: "ran"}
