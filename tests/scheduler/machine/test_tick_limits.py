@@ -21,7 +21,7 @@ def fan(name: str, triggers: int, **fields: Any) -> dict[str, Any]:
 
 def put(story: Story, *documents: dict[str, Any]) -> Outcome:
     """As the machine judges, which is also what a dry run says."""
-    seeds = tuple(prepare(parse_job(each, now_ms=story.now_ms), START_MS) for each in documents)
+    seeds = tuple(prepare(parse_job(each), START_MS) for each in documents)
     said = tick_limits.judge(story.store, seeds)
     outcome = story.one(c.PutJobs(seeds, START_MS))
     assert (said is None) == outcome.ok
@@ -95,7 +95,7 @@ def test_only_more_than_before_is_refused(story: Story) -> None:
 def test_what_a_trigger_asks_for_is_counted_on_a_day_on_which_it_is_due(
     story: Story, trigger: dict[str, Any], per_day: int
 ) -> None:
-    (made,) = prepare(parse_job(job(trigger=trigger), now_ms=START_MS), START_MS).triggers
+    (made,) = prepare(parse_job(job(trigger=trigger)), START_MS).triggers
     assert made.per_day == per_day
 
 

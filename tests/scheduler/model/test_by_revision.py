@@ -8,7 +8,7 @@ from scheduler.model.by_revision import ByRevision, CompiledJobs
 
 def spec(name: str, tasks: int = 1) -> bytes:
     job = {"job": name, "tasks": {f"t{number}": {"noop": True} for number in range(tasks)}}
-    return canonical(parse_job(job, now_ms=0))
+    return canonical(parse_job(job))
 
 
 class Reads:
