@@ -178,9 +178,9 @@ class Recount:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """One attempt. `work`: {"kind": "shell", "run": str} | {"kind": "exec", "argv": [..]} | {"kind": "noop"},
-    with optional "cwd", "stdin", "env" (str to str), "run_as". `environment` holds the CRONCLAVE_* values
-    except _FENCE and _AGENT and _ZONE, which the agent adds."""
+    """One attempt. `work`: its "kind", which names the executor, and what that one gets: the compiled form of
+    the kinds in scheduler/model/work; "run_as" beside it is optional. `environment` holds the CRONCLAVE_*
+    values except _FENCE and _AGENT and _ZONE, which the agent adds."""
 
     attempt: int
     run: int

@@ -10,11 +10,13 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from scheduler.model.work import KINDS
 
 PROJECT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((PROJECT / "pyproject.toml").read_text())
@@ -32,7 +34,6 @@ OWNERS = {
     "croniter": ("scheduler/ticks/month_days.py",),
     "sqlite3": ("scheduler/store/connection.py", "bench/machine.py"),
     "pydantic": ("scheduler/model/", "api/schemas/", "api/schemas.py"),
-    "pydantic_core": ("scheduler/model/",),
     "cryptography": ("cluster/", "agent/key.py", "api/agents/hello.py"),
     "websockets": ("agent/connection.py",),
     "httpx2": ("agent/", "api/log_source.py", "bench/", "chaos/"),
@@ -187,6 +188,72 @@ def test_tests_do_not_mock() -> None:
     ]
 
     assert not guilty
+
+
+def test_no_kind_of_work_is_decided_elsewhere() -> None:
+    """What differs between kinds stands in the kind's file (scheduler/model/work)."""
+    names = {word for kind in KINDS for word in (kind.name, kind.executor) if word}
+
+    guilty = [
+        f"{place(path)}:{line}"
+        for folder in ("scheduler", "api", "cli")
+        for path in sources(folder)
+        if not place(path).startswith("scheduler/model/work/")
+        for line in decisions_by(names, path.read_text())
+    ]
+
+    assert not guilty, "ask the kind, or give it a field that says so"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'if kind == "exec": pass',
+        'if "noop" in task: pass',
+        'if kind in ("http", "exec"): pass',
+        'match kind:\n    case "shell": pass',
+        'match task:\n    case {"noop": True}: pass',
+        'WORK = ["run", "exec"]',
+        'FORMS = {"shell": 1, "exec": 2}',
+        "if task.noop: pass",
+    ],
+)
+def test_a_decision_by_kind_is_seen(source: str) -> None:
+    assert list(decisions_by({"run", "exec", "noop", "shell"}, source))
+    assert not list(decisions_by({"run", "exec", "noop", "shell"}, 'body["run"] = {"run": reply["run"]}'))
+
+
+def decisions_by(names: Collection[object], source: str) -> Iterator[int]:
+    """Lines that compare with one of these names, list several, or ask an object for what none else has."""
+    for node in ast.walk(ast.parse(source)):
+        found: list[ast.AST | None] = []
+        if isinstance(node, ast.Compare):
+            found = [node.left, *node.comparators]
+        elif isinstance(node, ast.match_case):
+            found = [part for part in ast.walk(node.pattern) if isinstance(part, ast.expr)]
+        elif isinstance(node, ast.Dict | ast.Tuple | ast.List | ast.Set):
+            found = [*(node.keys if isinstance(node, ast.Dict) else node.elts)]
+            if sum(isinstance(part, ast.Constant) and part.value in names for part in found) < 2:
+                continue
+        elif isinstance(node, ast.Attribute) and node.attr == "noop":
+            yield node.lineno
+        listed = [
+            item for part in found
+            for item in (part.elts if isinstance(part, ast.Tuple | ast.List | ast.Set) else [part])
+        ]  # fmt: skip
+        if any(isinstance(part, ast.Constant) and part.value in names for part in listed):
+            yield node.lineno if isinstance(node, ast.expr) else node.pattern.lineno
+
+
+@pytest.mark.parametrize("module", ["scheduler.machine.entry", "scheduler.plan.planner"])
+def test_the_core_compiles_jobs_without_pydantic(module: str) -> None:
+    listing = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", listing], capture_output=True, text=True, cwd=PROJECT, check=True, timeout=60
+    ).stdout.split()
+
+    assert "scheduler.model.work" in loaded
+    assert not {"pydantic", "pydantic_core"} & set(loaded)
 
 
 def test_the_server_is_not_loaded_by_the_model() -> None:

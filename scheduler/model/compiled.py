@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from scheduler.model.graph import topological_order
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
+from scheduler.model.work import compiled_work
 
 WEIGHT_MAX = 100_000
 """Of the compiled jobs that anything keeps (`CompiledJob.weight`): some 100 MB if all of them are large."""
@@ -117,7 +118,7 @@ def _task(name: str, task: dict[str, Any]) -> CompiledTask:
     hash((pool, labels, zone))  # raises TypeError for what is no key: the machine keeps selectors by it
     return CompiledTask(
         name,
-        _work(task),
+        compiled_work(task),
         tuple(task["needs"]),
         task["rule"],
         task["allow_failure"],
@@ -132,22 +133,6 @@ def _task(name: str, task: dict[str, Any]) -> CompiledTask:
         parse_duration_ms(task["grace"]),
         parse_size_bytes(task["output_limit"]),
     )
-
-
-def _work(task: dict[str, Any]) -> dict[str, Any]:
-    work: dict[str, Any]
-    if "run" in task:
-        work = {"kind": "shell", "run": task["run"]}
-    elif "exec" in task:
-        work = {"kind": "exec", "argv": task["exec"]}
-    else:
-        work = {"kind": "noop"}
-    for field in ("cwd", "stdin"):
-        if field in task:
-            work[field] = task[field]
-    if task["env"]:
-        work["env"] = task["env"]
-    return work
 
 
 def _optional_ms(text: str | None) -> int | None:

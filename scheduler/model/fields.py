@@ -1,6 +1,6 @@
 """The types of the job schema's fields: each knows how it is written, checked and published.
 
-Checks raise PydanticCustomError with a `hint` in its context; parse.py turns them into Problems.
+Checks raise Refused; parse.py turns them into Problems.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from scheduler.model.bounds import NEEDS_MAX
+from scheduler.model.problems import Refused
 from scheduler.model.quantities import (
     format_duration,
     format_instant,
@@ -20,12 +20,12 @@ from scheduler.model.quantities import (
     parse_instant_ms,
     parse_size_bytes,
 )
+from scheduler.model.texts import no_nul
 
 NAME_PATTERN = r"^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?$"
 _NAME = re.compile(NAME_PATTERN[1:-1])
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9._/-]{0,126}[a-zA-Z0-9])?")
-SCRIPT_CHARACTERS_MAX = 65_536
 NAMES_HINT = "letters, digits, and . _ - between them, 128 characters at most"
 
 
@@ -35,24 +35,19 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", populate_by_name=False)
 
 
-def problem(detail: str, hint: str = "") -> PydanticCustomError:
-    """An error that reaches the user as it is. Braces would be taken as a template, so they are context."""
-    return PydanticCustomError("cronclave", "{detail}", {"detail": detail, "hint": hint})
-
-
 def check_name(value: Any) -> str:
     if not isinstance(value, str):
-        raise problem(f"a name must be text, not {type_name(value)}", NAMES_HINT)
+        raise Refused(f"a name must be text, not {type_name(value)}", NAMES_HINT)
     if not _NAME.fullmatch(value):
         if len(value) > 128:
-            raise problem(f"the name is {len(value)} characters long, at most 128 are allowed")
+            raise Refused(f"the name is {len(value)} characters long, at most 128 are allowed")
         if not value:
-            raise problem("the name is empty")
+            raise Refused("the name is empty")
         bad = sorted({c for c in value if not (c.isascii() and (c.isalnum() or c in "._-"))})
         if bad:
             shown = ", ".join(repr(c) for c in bad[:5])
-            raise problem(f"a name must not contain {shown}", NAMES_HINT)
-        raise problem("a name must begin and end with a letter or digit")
+            raise Refused(f"a name must not contain {shown}", NAMES_HINT)
+        raise Refused("a name must begin and end with a letter or digit")
     return value
 
 
@@ -73,29 +68,29 @@ def type_name(value: object) -> str:
 
 def _duration(value: Any) -> int:
     if not isinstance(value, str):
-        raise problem(f"a duration is text with a unit, not {type_name(value)}", 'such as "90s" or "1h30m"')
+        raise Refused(f"a duration is text with a unit, not {type_name(value)}", 'such as "90s" or "1h30m"')
     try:
         return parse_duration_ms(value)
     except ValueError as error:
-        raise problem(str(error)) from error
+        raise Refused(str(error)) from error
 
 
 def _size(value: Any) -> int:
     if not isinstance(value, str):
-        raise problem(f"a size is text with a unit, not {type_name(value)}", 'such as "10MiB"')
+        raise Refused(f"a size is text with a unit, not {type_name(value)}", 'such as "10MiB"')
     try:
         return parse_size_bytes(value)
     except ValueError as error:
-        raise problem(str(error)) from error
+        raise Refused(str(error)) from error
 
 
 def _instant(value: Any) -> int:
     if not isinstance(value, str):
-        raise problem(f"an instant is text, not {type_name(value)}", "such as 2026-12-31T23:00:00Z")
+        raise Refused(f"an instant is text, not {type_name(value)}", "such as 2026-12-31T23:00:00Z")
     try:
         return parse_instant_ms(value)
     except ValueError as error:
-        raise problem(str(error)) from error
+        raise Refused(str(error)) from error
 
 
 def as_tuple(value: Any) -> Any:
@@ -103,23 +98,17 @@ def as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _no_nul(value: str) -> str:
-    if "\0" in value:
-        raise problem("a NUL character cannot be handed to a process")
-    return value
-
-
 def _environment(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     for name, content in value.items():
         if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
-            raise problem("names of variables are letters, digits and _", "they do not begin with a digit")
+            raise Refused("names of variables are letters, digits and _", "they do not begin with a digit")
         if name.upper().startswith("CRONCLAVE_"):
-            raise problem("names that begin with CRONCLAVE_ are set by the scheduler", f"rename {name[:60]}")
+            raise Refused("names that begin with CRONCLAVE_ are set by the scheduler", f"rename {name[:60]}")
         if not isinstance(content, str):
-            raise problem(f"the value of {name} must be text, not {type_name(content)}", "put it in quotes")
-        _no_nul(content)
+            raise Refused(f"the value of {name} must be text, not {type_name(content)}", "put it in quotes")
+        no_nul(content)
     return value
 
 
@@ -128,11 +117,11 @@ def _labels(value: Any) -> Any:
         return value
     for key, content in value.items():
         if not isinstance(key, str) or not _LABEL.fullmatch(key):
-            raise problem("a label's key is letters, digits, and . _ / - between them, 128 at most")
+            raise Refused("a label's key is letters, digits, and . _ / - between them, 128 at most")
         if not isinstance(content, str):
-            raise problem(f"the label {key} must be text, not {type_name(content)}", "put it in quotes")
+            raise Refused(f"the label {key} must be text, not {type_name(content)}", "put it in quotes")
         if len(content) > 256:
-            raise problem(f"the label {key} is longer than 256 characters")
+            raise Refused(f"the label {key} is longer than 256 characters")
     return value
 
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from scheduler.model.bounds import PARAMS_MAX
-from scheduler.model.fields import Model, as_tuple, problem, type_name
-from scheduler.model.problems import JobError, Problem, pointer_of, shortened
+from scheduler.model.fields import Model, as_tuple, type_name
+from scheduler.model.problems import JobError, Problem, Refused, pointer_of, shortened
 
 Value = str | int | float | bool
 TEXT_CHARACTERS_MAX = 8_192
@@ -57,15 +57,15 @@ class Param(Model):
         for value in self.enum or ():
             fault = value_fault(self.type, value)
             if fault:
-                raise problem(f"a value of enum {fault}")
+                raise Refused(f"a value of enum {fault}")
         if self.default is not None:
             fault = value_fault(self.type, self.default)
             if fault:
-                raise problem(f"the default {fault}")
+                raise Refused(f"the default {fault}")
             if self.required:
-                raise problem("required and default exclude each other", "remove one of them")
+                raise Refused("required and default exclude each other", "remove one of them")
             if self.enum is not None and self.default not in self.enum:
-                raise problem("the default is not among the values of enum")
+                raise Refused("the default is not among the values of enum")
         return self
 
 

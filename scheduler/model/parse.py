@@ -27,10 +27,12 @@ from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
 from scheduler.model.newer import given
 from scheduler.model.params import Param, check_params
 from scheduler.model.policies import Catchup, Policies, Retention
-from scheduler.model.problems import JobError, Problem, pointer_of, shortened
+from scheduler.model.problems import JobError, Problem, Refused, pointer_of, shortened
 from scheduler.model.server_facts import SERVER_FACTS
-from scheduler.model.task import WORK, Placement, Retry, Task
+from scheduler.model.task import Placement, Retry, Task
 from scheduler.model.trigger import Trigger
+from scheduler.model.work import KINDS, NAMES, ONE_OF, kind_meant
+from scheduler.model.work import PLANNED as PLANNED_WORK
 
 PROBLEMS_MAX = 100
 
@@ -39,8 +41,8 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Trigger: ("calendar", "iso8601", "after", "webhook", "notice", "file", "max_active"),
     Policies: ("active", "autonomy"),
     Task: (
-        *("limits", "locks", "secrets", "skip_if_exists", "fanout", "join", "max_parallel", "approval"),
-        *("when", "http", "job", "finally", "python", "ssh", "run_as"),
+        *("limits", "locks", "secrets", "skip_if_exists", "fanout", "join", "max_parallel", "when"),
+        *("finally", "run_as", *PLANNED_WORK),
     ),
     Placement: (),
     Retry: (),
@@ -143,13 +145,10 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
             problems.append(Problem("/tasks", "the job has no work", "give at least one task"))
         return shape, False, problems
     shape.pop("tasks", None)
-    work = [key for key in short_fields if key in WORK or key in ("http", "approval")]
-    if not work:
-        hint = "give one of run, exec, noop: true, or tasks"
-        problems.append(Problem("", "the job has no work", hint))
     task = {key: shape.pop(key) for key in short_fields}
-    if not work:
-        task["noop"] = True  # a stand-in, so that the fields beside it are judged
+    if not any(key in NAMES or key in PLANNED_WORK for key in short_fields):
+        problems.append(Problem("", "the job has no work", f"give {ONE_OF}, or tasks"))
+        task[KINDS[0].name] = KINDS[0].example  # a stand-in, so that the fields beside it are judged
     shape["tasks"] = {"main": task}
     return shape, True, problems
 
@@ -188,8 +187,8 @@ def _translated(error: Any, short: bool, data: dict[Any, Any]) -> Problem:
     pointer = _pointer(loc, short, data)
     kind, context = error["type"], error.get("ctx", {})
     name, got = (str(loc[-1]) if loc else "the job"), type_name(error.get("input"))
-    if kind == "cronclave":
-        return Problem(pointer, context["detail"], context["hint"])
+    if isinstance(refused := context.get("error"), Refused):
+        return Problem(pointer, refused.detail, refused.hint)
     if kind == "extra_forbidden":
         return _unknown_field(pointer, loc, short)
     if kind == "missing":
@@ -240,16 +239,20 @@ def _unknown_field(pointer: str, loc: Sequence[str | int], short: bool) -> Probl
         return Problem(pointer, f"unknown field {shortened(name)}")
     planned = PLANNED[model]
     if name in planned:
-        return Problem(pointer, f"{name} is not available in this version", "remove it")
+        hint = f"give {ONE_OF}" if model is Task and name in PLANNED_WORK else "remove it"
+        return Problem(pointer, f"{name} is not available in this version", hint)
     if model is Job and name in SERVER_FACTS:
         hint = "remove it; a job that GET gave may be sent back whole, with its revision"
         return Problem(pointer, f"{name} is told by the server and cannot be set", hint)
+    meant = kind_meant(name) if model in (Job, Task) else None
     known = list(field_names(model))
     if model is Job:
         known += TASK_FIELDS
-    by_fold = {candidate.casefold(): candidate for candidate in (*known, *planned)}
-    near = difflib.get_close_matches(name[:60].casefold(), by_fold, 1, 0.6)
-    hint = f"did you mean {by_fold[near[0]]}?" if near else f"known here: {', '.join(known)}"
+    if meant is None:
+        by_fold = {candidate.casefold(): candidate for candidate in (*known, *planned)}
+        near = difflib.get_close_matches(name[:60].casefold(), by_fold, 1, 0.6)
+        meant = by_fold[near[0]] if near else None
+    hint = f"did you mean {meant}?" if meant else f"known here: {', '.join(known)}"
     return Problem(pointer, f"unknown field {shortened(name)}", hint)
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from scheduler.model.fields import DurationMs, Model, problem
+from scheduler.model.fields import DurationMs, Model
+from scheduler.model.problems import Refused
 
 
 class Catchup(Model):
@@ -39,7 +40,7 @@ class Policies(Model):
     @model_validator(mode="after")
     def _retry_needs_idempotent(self) -> Self:
         if self.on_lost == "retry" and not self.idempotent:
-            raise problem(
+            raise Refused(
                 "on_lost: retry may run the same work twice", "add idempotent: true, or use wait or fail"
             )
         return self

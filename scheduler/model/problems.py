@@ -21,6 +21,15 @@ class Problem:
         return replace(self, pointer=prefix + self.pointer)
 
 
+class Refused(ValueError):
+    """What a check of one value says of it, in words for whoever wrote it; the place is added outside."""
+
+    def __init__(self, detail: str, hint: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+
+
 class JobError(ValueError):
     """Input that is no job (or no parameters of one). `problems` is never empty."""
 

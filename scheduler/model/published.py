@@ -11,7 +11,8 @@ from typing import Any
 
 from scheduler.model.job import Job
 from scheduler.model.quantities import format_duration, format_size
-from scheduler.model.task import WORK, Task
+from scheduler.model.task import Task
+from scheduler.model.work import NAMES
 
 
 def json_schema() -> dict[str, Any]:
@@ -23,7 +24,8 @@ def json_schema() -> dict[str, Any]:
     for definition in (schema, *definitions.values()):
         for field in definition.get("properties", {}).values():
             _write_default_out(field)
-            _name_limits_by_type(field)
+            for part in (field, *field.get("anyOf", ())):
+                _name_limits_by_type(part)
     properties: dict[str, Any] = schema["properties"]
     triggers = properties["triggers"]
     properties["triggers"] = {
@@ -35,7 +37,7 @@ def json_schema() -> dict[str, Any]:
     for name, field in definitions["Task"]["properties"].items():
         properties[name] = field
     schema["required"] = ["job"]
-    schema["oneOf"] = [{"required": ["tasks"]}, *({"required": [work]} for work in WORK)]
+    schema["oneOf"] = [{"required": ["tasks"]}, *({"required": [name]} for name in NAMES)]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Cronclave job",

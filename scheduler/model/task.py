@@ -1,14 +1,12 @@
-"""Tasks: the boxes of a job's graph. The work of one is exactly one of `run`, `exec`, `noop`."""
+"""Tasks: the boxes of a job's graph. The work of one is exactly one of the kinds in work/."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
-from scheduler.model.bounds import ARGUMENTS_MAX
 from scheduler.model.fields import (
-    SCRIPT_CHARACTERS_MAX,
     DurationMs,
     Environment,
     Labels,
@@ -16,17 +14,13 @@ from scheduler.model.fields import (
     Name,
     Names,
     SizeBytes,
-    as_tuple,
-    problem,
 )
+from scheduler.model.problems import Refused
+from scheduler.model.texts import SCRIPT_CHARACTERS_MAX, no_nul, not_blank
+from scheduler.model.work import KINDS, NAMES, ONE_OF
 
-WORK = ("run", "exec", "noop")
 GRACE_MS = 5_000
 OUTPUT_BYTES_MAX = 64 << 20
-_CRLF_HINT = (
-    "the text has Windows line ends (CRLF), and to a shell the carriage return is part of the last word: "
-    "write LF alone"
-)
 
 
 class Placement(Model):
@@ -40,7 +34,7 @@ class Placement(Model):
     @classmethod
     def _zone(cls, value: str | None) -> str | None:
         if value in ("spread", "prefer"):
-            raise problem(f"zone: {value} is not available in this version", "name a zone, or leave it out")
+            raise Refused(f"zone: {value} is not available in this version", "name a zone, or leave it out")
         return value
 
 
@@ -51,20 +45,19 @@ class Retry(Model):
     cap_ms: Annotated[DurationMs, Field(alias="cap", description="longest wait")] = 600_000
 
 
-class Task(Model):
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [work]} for work in WORK]})
+if TYPE_CHECKING:
+    Work = Model
+else:  # a field for each kind, without a value by default
+    Work = create_model(
+        "Work",
+        __base__=Model,
+        **{kind.name: (kind.value() | None, Field(None, description=kind.description)) for kind in KINDS},
+    )
 
-    run: Annotated[
-        str | None, Field(min_length=1, max_length=SCRIPT_CHARACTERS_MAX, description="a shell command")
-    ] = None
-    exec: Annotated[
-        tuple[str, ...] | None,
-        BeforeValidator(as_tuple),
-        Field(
-            min_length=1, max_length=ARGUMENTS_MAX, description="a program and its arguments, without a shell"
-        ),
-    ] = None
-    noop: Annotated[Literal[True] | None, Field(description="no work at all")] = None
+
+class Task(Work):
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in NAMES]})
+
     on: Placement = Placement()
     retry: Retry | None = None
     timeout_ms: Annotated[DurationMs | None, Field(alias="timeout", description="of one attempt")] = None
@@ -79,57 +72,22 @@ class Task(Model):
         SizeBytes, Field(alias="output_limit", description="the attempt is stopped beyond it")
     ] = OUTPUT_BYTES_MAX
 
-    @field_validator("run")
+    @field_validator("cwd")
     @classmethod
-    def _script(cls, value: str | None) -> str | None:
-        """What a shell would take for a part of a command's name, and nobody sees in an editor."""
-        if value is not None:
-            if value.startswith("\ufeff"):
-                raise problem("it begins with a byte order mark (BOM): to a shell that is text", "remove it")
-            wrong = [number for number, line in enumerate(value.split("\n"), 1) if line.endswith("\r")]
-            if wrong:
-                more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-                raise problem(f"line {wrong[0]} ends in a carriage return{more}", _CRLF_HINT)
-        return value
-
-    @field_validator("exec")
-    @classmethod
-    def _program(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if value is not None and value[0].endswith("\r"):
-            raise problem("the first item, the program, ends in a carriage return", _CRLF_HINT)
-        return value
-
-    @field_validator("run", "cwd")
-    @classmethod
-    def _text(cls, value: str | None) -> str | None:
-        if value is not None:
-            if "\0" in value:
-                raise problem("a NUL character cannot be handed to a process")
-            if not value.strip():
-                raise problem("it holds only blanks")
-        return value
-
-    @field_validator("exec")
-    @classmethod
-    def _argv(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if value is not None:
-            if not value[0].strip():
-                raise problem("the first item, the program, is empty")
-            if any("\0" in item for item in value):
-                raise problem("a NUL character cannot be handed to a process")
-            if sum(map(len, value)) > SCRIPT_CHARACTERS_MAX:
-                raise problem(f"the arguments are longer than {SCRIPT_CHARACTERS_MAX} characters")
-        return value
+    def _folder(cls, value: str | None) -> str | None:
+        return value if value is None else not_blank(no_nul(value))
 
     @model_validator(mode="after")
     def _one_work(self) -> Self:
-        given = [work for work in WORK if getattr(self, work) is not None]
+        given = [kind for kind in KINDS if getattr(self, kind.name) is not None]
         if not given:
-            raise problem("it has no work", "give one of run, exec, noop: true")
+            raise Refused("it has no work", f"give {ONE_OF}")
         if len(given) > 1:
-            raise problem(f"{' and '.join(given)} exclude each other", "make a task for each")
-        if self.noop and self.stdin is not None:
-            raise problem("noop reads no stdin", "remove stdin")
+            names = " and ".join(kind.name for kind in given)
+            raise Refused(f"{names} exclude each other", "make a task for each")
+        for field in given[0].unread:
+            if getattr(self, field) is not None:
+                raise Refused(f"{given[0].name} reads no {field}", f"remove {field}")
         if self.rule != "all_success" and not self.needs:
-            raise problem(f"rule: {self.rule} has nothing to judge", "name tasks in needs, or remove rule")
+            raise Refused(f"rule: {self.rule} has nothing to judge", "name tasks in needs, or remove rule")
         return self

@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from scheduler.model.fields import DurationMs, InstantMs, Model, Name, problem
+from scheduler.model.fields import DurationMs, InstantMs, Model, Name
+from scheduler.model.problems import Refused
 from scheduler.model.quantities import format_duration, format_instant
 from scheduler.ticks import (
     CronError,
@@ -53,17 +54,17 @@ class Trigger(Model):
             try:
                 parse_expression(value, "any/seed")
             except CronError as error:
-                raise problem(str(error), error.hint) from error
+                raise Refused(str(error), error.hint) from error
             reason = never_reason(cron_spec(value, seed="any/seed"), 0)
             if reason is not None:
-                raise problem(f"{value[:80]!r}: {reason}")
+                raise Refused(f"{value[:80]!r}: {reason}")
         return value
 
     @field_validator("every_ms")
     @classmethod
     def _every(cls, value: int | None) -> int | None:
         if value is not None and value < EVERY_MS_MIN:
-            raise problem(f"the shortest period is {EVERY_MS_MIN} ms")
+            raise Refused(f"the shortest period is {EVERY_MS_MIN} ms")
         return value
 
     @field_validator("tz")
@@ -75,7 +76,7 @@ class Trigger(Model):
             except UnknownZoneError as error:
                 names = " or ".join(error.similar)
                 hint = f"did you mean {names}?" if names else "an IANA name such as Europe/Berlin"
-                raise problem(str(error), hint) from error
+                raise Refused(str(error), hint) from error
         return value
 
     @model_validator(mode="after")
@@ -84,11 +85,11 @@ class Trigger(Model):
         given = [kind for kind, value in zip(KINDS, values, strict=True) if value is not None]
         if len(given) != 1:
             said = f"{' and '.join(given)} exclude each other" if given else "it has no schedule"
-            raise problem(f"{said}: a trigger has exactly one of cron, every, at", "use one trigger for each")
+            raise Refused(f"{said}: a trigger has exactly one of cron, every, at", "use one trigger for each")
         if self.cron is None and (self.tz is not None or self.dst is not None):
-            raise problem(f"tz and dst are for cron triggers, not for `{given[0]}`", "remove them")
+            raise Refused(f"tz and dst are for cron triggers, not for `{given[0]}`", "remove them")
         if self.every_ms is None and self.start_ms is not None:
-            raise problem(f"start is for `every` triggers, not for `{given[0]}`", "remove it")
+            raise Refused(f"start is for `every` triggers, not for `{given[0]}`", "remove it")
         return self
 
     def schedule_fields(self) -> dict[str, str]:

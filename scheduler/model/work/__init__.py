@@ -1,0 +1,46 @@
+"""Kinds of work: what a task can do, exactly one of these. One file a kind.
+
+Promise: whoever needs to know about kinds asks `KINDS` and finds there all that a kind is: its field and what
+is refused of it, its hint, the form that an agent gets, where it happens and what an agent must have for it.
+The check of a job, its JSON Schema, the reference and the compiled form go through `KINDS`; nothing else in
+scheduler/, api/ or cli/ decides by a kind's name (a test looks for it).
+
+Reading order: kind.py (what a kind says of itself), run.py, exec.py, noop.py, process.py (what those share
+that start a process).
+
+Nothing here loads pydantic before `Kind.value` is called: the core compiles jobs and never judges them.
+Rejected: a field `kind` in the job, since `run: ./x.sh` says it already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scheduler.model.work.exec import EXEC
+from scheduler.model.work.kind import Kind
+from scheduler.model.work.noop import NOOP
+from scheduler.model.work.run import RUN
+
+__all__ = ["KINDS", "NAMES", "ONE_OF", "PLANNED", "Kind", "compiled_work", "kind_meant"]
+
+KINDS: tuple[Kind, ...] = (RUN, EXEC, NOOP)
+NAMES = tuple(kind.name for kind in KINDS)
+ONE_OF = f"one of {', '.join(kind.said for kind in KINDS)}"
+PLANNED = ("script", "http", "python", "ssh", "job", "approval", "sleep", "post", "finish")
+"""Kinds of the job semantics that this version cannot do."""
+
+_MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}
+
+
+def compiled_work(task: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to be done for a task of a canonical job: `scheduler.protocol.Assign.work`."""
+    for kind in KINDS:
+        if kind.name in task:
+            return {"kind": kind.executor, **kind.compiled(task)}
+    raise KeyError("no kind of work")
+
+
+def kind_meant(word: str) -> str | None:
+    """The kind that other schedulers call so."""
+    return _MEANT.get(word.casefold())

@@ -1,0 +1,32 @@
+"""What a kind of work says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Place = Literal["agent", "state", "node"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    name: str  #: the field of a task that asks for it
+    description: str  #: of that field, in the JSON Schema and the reference
+    example: Any  #: a value of the field
+    value: Callable[[], Any]
+    """The type of the field for pydantic, with its checks, which raise `Refused`."""
+    compiled: Callable[[Mapping[str, Any]], dict[str, Any]]
+    """What an executor gets beside the kind, of a task of the canonical job. It must not fail for one."""
+    happens: Place
+    """On an agent, in the state by apply alone, or on the node that leads. A task becomes an attempt on an
+    agent today, so a kind for another place needs its way in `scheduler.machine` first."""
+    executor: str | None  #: what an agent must name in its Hello.kinds; None: it happens on no agent
+    entries_max: int | None = None  #: of a value that is a list or an object; a longer one is not looked at
+    unread: tuple[str, ...] = ()  #: fields of a task that mean nothing beside it, and are refused
+    other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere
+
+    @property
+    def said(self) -> str:
+        """As a hint names it: a kind with one value alone, with that."""
+        return f"{self.name}: true" if self.example is True else self.name

@@ -1,0 +1,204 @@
+"""Kinds of work: each is judged, published, compiled and documented from its one file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.executors import executors
+from scheduler.model import JobError, canonical, compile_job, parse_job
+from scheduler.model.parse import PLANNED, TASK_FIELDS, field_names
+from scheduler.model.published import json_schema
+from scheduler.model.task import Task
+from scheduler.model.work import KINDS, NAMES, Kind
+from scheduler.model.work import PLANNED as PLANNED_WORK
+
+PROJECT = Path(__file__).parents[3]
+each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+
+
+def said(data: object) -> dict[str, str]:
+    with pytest.raises(JobError) as caught:
+        parse_job(data)
+    return {p.pointer: f"{p.detail} | {p.hint}" for p in caught.value.problems}
+
+
+@each_kind
+def test_its_example_is_a_job_that_compiles(kind: Kind) -> None:
+    text = canonical(parse_job({"job": "a", kind.name: kind.example}))
+
+    assert json.loads(text)["tasks"]["main"][kind.name] == kind.example
+    assert [name for name in NAMES if name in json.loads(text)["tasks"]["main"]] == [kind.name]
+    assert compile_job(text).tasks[0].work["kind"] == kind.executor
+
+
+def test_what_an_executor_gets() -> None:
+    around: dict[str, Any] = {"cwd": "/srv", "env": {"A": "1"}}
+    tasks = {
+        "a": {"run": "x", **around, "stdin": ""},
+        "b": {"exec": ["x", ""], **around, "stdin": "y"},
+        "c": {"noop": True, **around},
+    }
+    compiled = compile_job(canonical(parse_job({"job": "j", "tasks": tasks})))
+
+    assert [task.work for task in compiled.tasks] == [
+        {"kind": "shell", "run": "x", "cwd": "/srv", "stdin": "", "env": {"A": "1"}},
+        {"kind": "exec", "argv": ["x", ""], "cwd": "/srv", "stdin": "y", "env": {"A": "1"}},
+        {"kind": "noop"},
+    ]
+
+
+def test_a_task_without_work_is_no_canonical_one() -> None:
+    text = canonical(parse_job({"job": "a", "noop": True})).replace(b'"noop":true,', b"")
+
+    with pytest.raises(ValueError, match="no kind of work"):
+        compile_job(text)
+
+
+def test_an_agent_has_an_executor_for_each() -> None:
+    host: Any = None  # nothing is started
+
+    assert {kind.executor for kind in KINDS} <= set(executors(host))
+    assert {kind.happens for kind in KINDS} == {"agent"}, "the machine makes attempts on agents of all tasks"
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(KINDS, 2)), ids=lambda kind: kind.name)
+def test_a_task_has_one_kind(one: Kind, other: Kind) -> None:
+    both = {one.name: one.example, other.name: other.example}
+
+    assert f"{one.name} and {other.name} exclude each other" in said({"job": "a", **both})[""]
+    assert "exclude each other" in said({"job": "a", "tasks": {"t": both}})["/tasks/t"]
+
+
+def test_no_work_is_told_with_every_kind() -> None:
+    assert said({"job": "a"})[""].endswith("give one of run, exec, noop: true, or tasks")
+    assert said({"job": "a", "tasks": {"t": {}}})["/tasks/t"].endswith("give one of run, exec, noop: true")
+
+
+@each_kind
+def test_what_it_does_not_read_is_refused(kind: Kind) -> None:
+    for field in kind.unread:
+        found = said({"job": "a", kind.name: kind.example, field: "x"})
+
+        assert found == {"": f"{kind.name} reads no {field} | remove {field}"}
+
+
+@each_kind
+def test_the_words_of_other_schedulers_lead_to_it(kind: Kind) -> None:
+    assert kind.other_words
+    for word in kind.other_words:
+        assert word not in (*TASK_FIELDS, *PLANNED[Task])
+        meant = f"unknown field '{word}' | did you mean {kind.name}?"
+        assert said({"job": "a", "tasks": {"t": {word: "x"}}}) == {f"/tasks/t/{word}": meant}
+        assert said({"job": "a", word: "x"})[f"/{word}"] == meant
+
+
+@pytest.mark.parametrize("name", PLANNED_WORK)
+def test_a_kind_to_come_says_what_there_is(name: str) -> None:
+    found = said({"job": "a", "tasks": {"t": {name: {}}}})
+
+    detail = f"{name} is not available in this version | give one of run, exec, noop: true"
+    assert found == {f"/tasks/t/{name}": detail}
+
+
+@each_kind
+def test_the_schema_and_the_reference_say_what_it_says(kind: Kind) -> None:
+    schema = json_schema()
+    reference = (PROJECT / "docs" / "reference" / "job.md").read_text(encoding="utf-8")
+
+    assert schema["$defs"]["Task"]["properties"][kind.name]["description"] == kind.description
+    assert {"required": [kind.name]} in schema["$defs"]["Task"]["oneOf"]
+    assert {"required": [kind.name]} in schema["oneOf"]
+    example = json.dumps(kind.example) if not isinstance(kind.example, str) else kind.example
+    row = f"| `{kind.name}` | {kind.description} | `{kind.name}: {example}` | {kind.happens} |"
+    assert f"{row} `{kind.executor}` |" in reference
+
+
+def test_every_kind_is_a_field_that_is_not_planned() -> None:
+    assert set(NAMES) < set(field_names(Task))
+    assert not set(NAMES) & set(PLANNED_WORK)
+
+
+NEW = '''
+"""rest: waits a while."""
+
+from scheduler.model.problems import Refused
+from scheduler.model.work.kind import Kind
+
+
+def _value():
+    from typing import Annotated
+
+    from pydantic import AfterValidator
+
+    return Annotated[int, AfterValidator(_seconds)]
+
+
+def _seconds(value):
+    if value < 1:
+        raise Refused("nobody rests so short", "a second at least")
+    return value
+
+
+REST = Kind(
+    "rest", "waits a while", 5, _value, lambda task: {"seconds": task["rest"]}, "agent", "rest",
+    unread=("stdin",), other_words=("wait",),
+)
+'''
+
+USE = """
+import json
+from scheduler.model import JobError, canonical, compile_job, parse_job
+from scheduler.model.published import json_schema
+
+def said(**fields):
+    try:
+        parse_job({"job": "a", **fields})
+    except JobError as error:
+        return [str(problem) for problem in error.problems]
+
+task = json_schema()["$defs"]["Task"]
+print(json.dumps({
+    "work": compile_job(canonical(parse_job({"job": "a", "rest": 3}))).tasks[0].work,
+    "refused": said(rest=0), "none": said(), "two": said(rest=1, run="x"), "unread": said(rest=1, stdin="x"),
+    "near": said(tasks={"t": {"rset": 1}}), "word": said(tasks={"t": {"wait": 1}}),
+    "schema": [task["properties"]["rest"]["description"], {"required": ["rest"]} in task["oneOf"]],
+}))
+"""
+
+
+def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
+    """In a copy of scheduler/: what the checklist in CONTRIBUTING says is all that a new kind needs."""
+    unread = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PROJECT / "scheduler", tmp_path / "scheduler", ignore=unread)
+    work = tmp_path / "scheduler" / "model" / "work"
+    (work / "rest.py").write_text(NEW)
+    listing = (work / "__init__.py").read_text()
+    grown = listing.replace("(RUN, EXEC, NOOP)", "(RUN, EXEC, NOOP, REST)")
+    assert grown != listing
+    grown = grown.replace("import NOOP\n", "import NOOP\nfrom scheduler.model.work.rest import REST\n")
+    (work / "__init__.py").write_text(grown)
+
+    result = subprocess.run(
+        [sys.executable, "-c", USE], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == {
+        "work": {"kind": "rest", "seconds": 3},
+        "refused": ["/rest: nobody rests so short (a second at least)"],
+        "none": ["the job has no work (give one of run, exec, noop: true, rest, or tasks)"],
+        "two": ["run and rest exclude each other (make a task for each)"],
+        "unread": ["rest reads no stdin (remove stdin)"],
+        "near": ["/tasks/t/rset: unknown field 'rset' (did you mean rest?)"],
+        "word": ["/tasks/t/wait: unknown field 'wait' (did you mean rest?)"],
+        "schema": ["waits a while", True],
+    }
