@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from cli.client import Client, connect, path_of
+from cli.client import connect
+from cli.crontab_sending import count, send
 from cli.exits import FAILED, USAGE, Failure
 from cli.options import namespaced
 from cli.output import printable
@@ -88,7 +88,8 @@ def crontab(
         if pool:
             job["on"] = {**job.get("on", {}), "pool": pool}
     if do_apply or dry_run:
-        _send(connect(url, token), jobs, namespace, label, dry_run=dry_run, prune=prune)
+        client = connect(url, token)
+        send(client, jobs, namespace, label, named=source is not None, dry_run=dry_run, prune=prune)
     elif form == "json":
         import json
 
@@ -97,7 +98,7 @@ def crontab(
         from scheduler.model.documents import dump_yaml
 
         click.echo(dump_yaml(jobs), nl=False)
-    summary = f"{_count(len(jobs), 'job')}, {_count(len(found.problems), 'line')} not taken"
+    summary = f"{count(len(jobs), 'job')}, {count(len(found.problems), 'line')} not taken"
     click.echo(summary, err=True)
     if jobs and not (do_apply or dry_run) and sys.stderr.isatty():
         click.echo(
@@ -163,29 +164,3 @@ def _zone_of_this_host() -> str:
         return str(tzlocal.get_localzone_name())
     except (LookupError, ValueError, OSError):
         raise Failure("the zone of this host is not known", hint="Say it with --tz.", code=USAGE) from None
-
-
-def _send(
-    client: Client, jobs: Sequence[Any], namespace: str, label: str, *, dry_run: bool, prune: bool
-) -> None:
-    """Apply the jobs, and tell or delete what the cluster has of this crontab beside them."""
-    from cli import files
-
-    if jobs:
-        diff = files.apply(client, jobs, namespace=namespace, dry_run=dry_run, source=f"crontab {label}")
-        files.show_diff(diff, dry_run=dry_run)
-    query = {"namespace": namespace, "labels": f"source=crontab,crontab={label}"}
-    there, _ = client.items(path_of("jobs", **query), sys.maxsize)
-    left = sorted({job["name"] for job in there} - {job["job"] for job in jobs})
-    for name in left:
-        if prune and not dry_run:
-            client.delete(path_of("jobs", name, namespace=namespace))
-        word = "deleted" if prune and not dry_run else "would be deleted" if prune else "left the crontab"
-        click.echo(click.style(f"- {namespace}/{name}  {word}", fg="red"))
-    if left and not prune:
-        they = "it still runs" if len(left) == 1 else "they still run"
-        click.echo(f"{_count(len(left), 'job')} left the crontab, and {they}: --prune deletes", err=True)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -309,8 +309,9 @@ def history(client: Client, name: str, state: str | None, limit: int, namespace:
     """The runs of a job, newest first."""
     from cli.run import RUN_COLUMNS, run_row
 
-    client.get(path_of("jobs", name, namespace=namespace))  # tells an unknown job from one that never ran
     items, there_is_more = client.items(path_of("runs", job=name, namespace=namespace, state=state), limit)
+    if not items:  # tells an unknown job from one that never ran; of a deleted one the runs stay readable
+        client.get(path_of("jobs", name, namespace=namespace))
     show(form, items, RUN_COLUMNS, lambda: [run_row(item) for item in items])
     more(there_is_more, len(items))
 

@@ -76,8 +76,13 @@ def cell_text(value: object) -> str:
     if isinstance(value, list | tuple):
         return ",".join(cell_text(item) for item in value) or "-"
     if isinstance(value, dict):
-        return ",".join(f"{key}={cell_text(item)}" for key, item in value.items()) or "-"
+        return ",".join(f"{key}={_value(item)}" for key, item in value.items()) or "-"
     return printable(str(value))
+
+
+def _value(value: object) -> str:
+    """A value of a job's own, as it is written in a job and given to a run."""
+    return str(value).lower() if isinstance(value, bool) else cell_text(value)
 
 
 def printable(text: str) -> str:

@@ -16,6 +16,7 @@ Reading order: reading (lines), dialects (how crons differ), users (the sixth wo
 """
 
 from cli.crontab.dialects import DIALECTS as DIALECTS
+from cli.crontab.names import family as family
 from cli.crontab.reading import CrontabImport as CrontabImport
 from cli.crontab.reading import LineRemark as LineRemark
 from cli.crontab.reading import parse_crontab as parse_crontab

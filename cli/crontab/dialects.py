@@ -27,14 +27,15 @@ class Dialect:
     dst: Literal["cron", "skip", "literal"] = "cron"  #: the nearest of our policies
     days: Literal["either", "both", "debian"] = "debian"  #: how day of month and day of week are joined
     strict: bool = False  #: its own parser is known: see debian
+    path: str = ""  #: the PATH of commands where the crontab sets none; empty: that of its own start
     note: str = ""  #: where it differs from what the jobs will do
 
 
 DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect
     for dialect in (
-        Dialect("debian", strict=True),
-        Dialect("cronie"),
+        Dialect("debian", strict=True, path="/usr/bin:/bin"),
+        Dialect("cronie", path="/usr/bin:/bin"),
         Dialect("busybox", dst="literal"),
         Dialect(
             "bcron",

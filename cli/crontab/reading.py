@@ -114,6 +114,9 @@ def parse_crontab(
         _read_line(reading, number, line, user_column)
     if reading.dialect.strict:
         _tell_refusal(reading, text)
+    if any("PATH" not in group.body.get("env", {}) for group in reading.groups.values()):
+        reason = f"commands find the PATH of the agent, not of {dialect}: PATH= in the crontab says which"
+        reading.notes.append(LineRemark(0, "", reason))
     return CrontabImport(tuple(_jobs(reading)), tuple(reading.problems), tuple(reading.notes), user_column)
 
 
@@ -259,7 +262,7 @@ def _read_job(reading: _Reading, line: _Line, user_column: bool) -> str:
             p.detail if p.pointer.endswith("/cron") else f"{p.pointer.rpartition('/')[2]}: {p.detail}"
             for p in error.problems
         )
-    group = reading.groups.setdefault(repr(body), _Group(body, name_of(command, stdin, user)))
+    group = reading.groups.setdefault(repr(body), _Group(body, name_of(reading.source, command, stdin, user)))
     group.lines.append(line.text)
     group.triggers.append(trigger)
     for remark in (*understood.notes, *_remarks(reading, line, expression, user)):
@@ -269,7 +272,10 @@ def _read_job(reading: _Reading, line: _Line, user_column: bool) -> str:
 
 def _body(reading: _Reading, command: str, stdin: str | None, user: str) -> dict[str, Any]:
     """What lines must have in common to be one job."""
-    environment = dict(sorted(reading.environment.items()))
+    environment = dict(reading.environment)
+    if reading.dialect.path:
+        environment.setdefault("PATH", reading.dialect.path)
+    environment = dict(sorted(environment.items()))
     shell, home = environment.get("SHELL", "/bin/sh"), environment.get("HOME")
     labels = {"source": "crontab", "crontab": reading.source, "user": user}
     body: dict[str, Any] = {

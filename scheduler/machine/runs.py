@@ -146,13 +146,17 @@ def end(
     ctx: Context, run: Run, *, state: str, exit_code: int | None, reason: str, missed: str = "deadline"
 ) -> None:
     """`missed`: why its tick is, when the run is `expired` before any start."""
+    if state != "succeeded":
+        reason = reason or run.reason
+    else:  # whoever asked it to stop came too late: that is not why it ended
+        reason = f"too late: {run.reason}" if run.stopping not in ("", walks.LET_END) else ""
     run_rows.end(
         ctx.store,
         run.id,
         state=step(RUN, run.state, state),
         finished_ms=ctx.stamp_ms,
         exit_code=exit_code,
-        reason=reason or run.reason,
+        reason=reason,
     )
     if not run.decided:
         if state == "cancelled":

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from cronsim import CronSim
 
-from cli.crontab import CrontabImport, parse_crontab
+from cli.crontab import CrontabImport, family, parse_crontab
 from scheduler.model import parse_job, prepare
 from scheduler.model.documents import dump_yaml, load_yaml
 from scheduler.ticks import schedule
@@ -53,6 +53,8 @@ CRON_TZ=America/New_York
 61 * * * * /bin/bad
 hello
 """
+
+PATH = {"PATH": "/usr/bin:/bin"}  #: what cron gives where a crontab sets none
 
 
 def packaged_zone(name: str) -> ZoneInfo:
@@ -133,14 +135,31 @@ def test_the_command_runs_as_under_cron() -> None:
     assert mail["description"].startswith("30 8 1,15 * * mail")
     assert job_of(result, "load")["triggers"] == [{"cron": "30 1,2 * * *", "tz": "UTC"}]
     plain = imported("HOME=/srv/app\n1 1 * * * make\n").jobs[0]
-    assert (plain["run"], plain["cwd"], plain["env"]) == ("make", "/srv/app", {"HOME": "/srv/app"})
+    assert (plain["run"], plain["cwd"], plain["env"]) == ("make", "/srv/app", {"HOME": "/srv/app", **PATH})
 
 
 def test_environment_holds_for_the_lines_below_it() -> None:
     first, second, third = imported("1 1 * * * a\nX = 'b c'\n1 1 * * * b\nX=\"\"\n1 1 * * * c\n").jobs
-    assert "env" not in first
-    assert second["env"] == {"X": "b c"}
-    assert third["env"] == {"X": ""}
+    assert first["env"] == PATH
+    assert second["env"] == {"X": "b c", **PATH}
+    assert third["env"] == {"X": "", **PATH}
+
+
+@pytest.mark.parametrize("dialect", ["debian", "cronie"])
+def test_commands_have_the_path_that_cron_gives_where_the_crontab_sets_none(dialect: str) -> None:
+    result = imported("1 1 * * * a\nPATH=/opt/bin:/bin\n2 1 * * * b\n", dialect=dialect)
+
+    assert [job["env"]["PATH"] for job in result.jobs] == ["/usr/bin:/bin", "/opt/bin:/bin"]
+    assert not result.notes
+
+
+def test_where_it_is_not_known_which_path_a_cron_gives_that_is_noted() -> None:
+    result = imported("1 1 * * * a\n", dialect="supercronic")
+
+    assert "env" not in result.jobs[0]
+    assert any("the PATH of the agent, not of supercronic" in note.reason for note in result.notes)
+    told = imported("PATH=/bin\n1 1 * * * a\n", dialect="supercronic").notes
+    assert not any("PATH" in note.reason for note in told)
 
 
 SYSTEM = """\
@@ -194,6 +213,24 @@ def test_a_second_import_leaves_no_second_job_with_the_command(later: tuple[str,
 
     fires = [trigger["cron"] for job in cluster.values() for trigger in job["triggers"]]
     assert sorted(fires) == sorted(due)
+
+
+def test_two_crontabs_with_the_same_line_are_two_jobs() -> None:
+    one, other = (imported("0 1 * * * /opt/x\n", source=host).jobs[0] for host in ("root@a", "root@b"))
+
+    assert one["job"] != other["job"]
+
+
+@pytest.mark.parametrize("slug", ["x", "deploy-abcdef", "a-1234"])
+def test_jobs_of_one_command_are_one_family(slug: str) -> None:
+    text = f"0 1 * * * {slug}\nA=1\n" + "".join(f"{n % 60} {n // 60} * * * {slug}\n" for n in range(250))
+    several = {job["job"] for job in imported(text).jobs}
+    (plain,) = (job["job"] for job in imported(f"0 1 * * * {slug}\n").jobs)
+    (another,) = (job["job"] for job in imported(f"0 1 * * * {slug} 1\n").jobs)
+
+    assert len(several) == 4
+    assert {family(name) for name in several} == {family(plain)} == {plain}
+    assert family(another) != plain
 
 
 def test_a_line_that_stands_twice_runs_twice() -> None:
@@ -273,10 +310,10 @@ def test_the_zone_and_delay_of_the_lines_below_are_cronies_alone() -> None:
     debian, cronie = imported(text), imported(text, dialect="cronie")
 
     assert debian.jobs[0]["triggers"] == [{"cron": "0 1 * * *", "tz": "UTC"}]
-    assert debian.jobs[0]["env"] == {"CRON_TZ": "Asia/Tokyo", "RANDOM_DELAY": "5"}
+    assert debian.jobs[0]["env"] == {"CRON_TZ": "Asia/Tokyo", "RANDOM_DELAY": "5", **PATH}
     assert ["--dialect cronie" in note.reason for note in debian.notes] == [True, True]
     assert cronie.jobs[0]["triggers"] == [{"cron": "0 1 * * *", "tz": "Asia/Tokyo", "jitter": "5m"}]
-    assert "env" not in cronie.jobs[0]
+    assert cronie.jobs[0]["env"] == PATH
     (problem,) = imported("CRON_TZ=Mars/Base\n", dialect="cronie").problems
     assert "unknown time zone" in problem.reason
 
@@ -354,14 +391,14 @@ def test_what_debian_cron_installs_is_not_called_refused(text: str) -> None:
 def test_a_comment_behind_a_value_is_part_of_it(line: str, value: str, noted: bool) -> None:
     result = imported(f"{line}\n{GOOD}")
 
-    assert result.jobs[0]["env"] == {"A": value}
+    assert result.jobs[0]["env"] == {"A": value, **PATH}
     assert ["no comments behind a value" in note.reason for note in result.notes] == [True] * noted
 
 
 def test_the_carriage_returns_of_another_system_are_left_out_and_told() -> None:
     result = imported("A=b\r\n0 1 * * * x --all\r\n")
 
-    assert (result.jobs[0]["run"], result.jobs[0]["env"]) == ("x --all", {"A": "b"})
+    assert (result.jobs[0]["run"], result.jobs[0]["env"]) == ("x --all", {"A": "b", **PATH})
     assert ["CR LF" in note.reason for note in result.notes] == [True]
 
 

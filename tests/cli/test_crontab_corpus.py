@@ -27,7 +27,7 @@ from tests.cli.crontabs.record import WINDOWS
 
 FILES = sorted((Path(__file__).parent / "crontabs").glob("*.crontab"))
 #: What cron sets itself; the product's tasks have the agent's, and mail is told as left out.
-CRONS_OWN = {"HOME": ("/home/", "/root"), "PATH": ("/usr/bin:/bin",), "SHELL": ("/bin/sh",)}
+CRONS_OWN = {"HOME": ("/home/", "/root"), "SHELL": ("/bin/sh",)}
 _ROW = re.compile(r"(\S+?)(?:/(\d+) x(\d+))?")
 CRONS_FOLDER = "/var/spool/cron"  #: where HOME is no folder
 LEFT_OUT = ("LOGNAME", "MAILTO")

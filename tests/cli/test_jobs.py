@@ -112,8 +112,11 @@ async def test_pause_resume_delete(cronclave: Command) -> None:
     assert "skipped" in (await cronclave("job", "next", "a")).err
     assert (await cronclave("job", "resume", "a")).code == 0
     assert len(json.loads((await cronclave("job", "next", "a", "--count", "3", "-o", "json")).out)) == 3
+    run = json.loads((await cronclave("job", "run", "a", "-o", "json")).out)["id"]
     assert (await cronclave("job", "delete", "a")).code == 0
     assert (await cronclave("job", "get", "a")).code == 3
+    runs = json.loads((await cronclave("job", "history", "a", "-o", "json")).out)
+    assert [told["id"] for told in runs] == [run]
 
 
 async def test_json_yaml_and_table_say_the_same(cronclave: Command) -> None:
@@ -220,6 +223,76 @@ async def test_a_crontab_imported_again_doubles_nothing_and_names_what_left_it(
     assert "deleted" in pruned.out
     listed = json.loads((await cronclave("job", "list", "-o", "json")).out)
     assert sorted(job["name"].rpartition("-")[0] for job in listed) == ["theirs", "x"]
+
+
+async def names(cronclave: Command) -> list[str]:
+    listed = json.loads((await cronclave("job", "list", "-o", "json")).out)
+    return sorted(job["name"] for job in listed)
+
+
+async def test_crontabs_of_two_hosts_with_the_same_line_leave_each_other_alone(
+    cronclave: Command, node: SingleNode
+) -> None:
+    other = [*CRONTAB[:-1], "bob@db2", "--apply"]
+    await cronclave(*CRONTAB, "--apply", stdin="0 1 * * * /opt/x\n")
+
+    done = await cronclave(*other, stdin="0 2 * * * /opt/x\n")
+    again = await cronclave(*CRONTAB, "--apply", stdin="0 1 * * * /opt/x\n")
+
+    assert "1 created, 0 changed" in done.out
+    assert "note:" not in done.err
+    assert "1 unchanged" in again.out
+    assert len(await names(cronclave)) == 2
+
+
+async def test_another_environment_for_a_command_leaves_no_second_job_beside_it(
+    cronclave: Command, node: SingleNode
+) -> None:
+    await cronclave(*CRONTAB, "--apply", stdin="0 1 * * * /opt/x\n")
+    two = "0 1 * * * /opt/x\nA=1\n0 2 * * * /opt/x\n"
+
+    dry = await cronclave(*CRONTAB, "--dry-run", stdin=two)
+    before = await names(cronclave)
+    done = await cronclave(*CRONTAB, "--apply", stdin=two)
+
+    assert "would be deleted: its command is in the jobs above" in dry.out
+    assert len(before) == 1
+    assert f"- default/{before[0]}  deleted" in done.out
+    assert len(await names(cronclave)) == 2
+
+
+async def test_a_crontab_without_a_name_takes_no_other_ones_jobs(
+    cronclave: Command, node: SingleNode
+) -> None:
+    unnamed = ["import", "crontab", "-", "--tz", "UTC"]
+    await cronclave(*unnamed, "--apply", stdin="0 1 * * * /opt/x\n0 1 * * * /opt/y\n")
+    before = await names(cronclave)
+
+    same = await cronclave(*unnamed, "--apply", stdin="0 1 * * * /opt/y\n0 1 * * * /opt/x\n")
+    refused = [
+        await cronclave(*unnamed, how, stdin=text)
+        for text in ("0 2 * * * /opt/x\n0 1 * * * /opt/y\n", "0 1 * * * /opt/z\n")
+        for how in ("--apply", "--dry-run")
+    ]
+
+    assert "2 unchanged" in same.out
+    assert [result.code for result in refused] == [2] * 4
+    assert all("nothing was sent" in r.err and "--source crontab" in r.err for r in refused)
+    assert await names(cronclave) == before
+    named = await cronclave(*unnamed, "--source", "crontab", "--apply", stdin="0 1 * * * /opt/z\n")
+    assert "2 jobs left the crontab" in named.err
+
+
+async def test_the_same_crontab_under_another_name_is_told(cronclave: Command, node: SingleNode) -> None:
+    await cronclave(*CRONTAB, "--apply", stdin="0 1 * * * /opt/x\n")
+
+    done = await cronclave(*CRONTAB[:-1], "alice", "--apply", stdin="0 1 * * * /opt/x\n")
+    elsewhere = await cronclave(
+        *CRONTAB[:-1], "c", "--pool", "db3", "--apply", stdin="0 1 * * * /opt/x\n"
+    )
+
+    assert "note: crontab alice@db1 has 1 job that do the same at the same times" in done.err
+    assert "note:" not in elsewhere.err
 
 
 async def test_pruning_wants_the_name_of_the_crontab(cronclave: Command) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cli.output import cell_text
 from scheduler.words.commands import ConnectAgent
 from tests.api.single_node import SingleNode, peer
 from tests.cli.conftest import Command
@@ -183,3 +184,8 @@ async def test_arguments_that_are_no_text_or_no_time_are_refused_with_words(cron
         assert result.code != 0
         assert told in result.err, (words, result.err)
         assert "Traceback" not in result.err
+
+
+def test_truths_of_a_job_are_shown_as_they_are_written_and_given() -> None:
+    assert cell_text({"force": True, "n": 1, "in": {"fast": False}}) == "force=true,n=1,in=fast=false"
+    assert cell_text(True) == "yes"

@@ -221,6 +221,27 @@ def test_a_cancelled_run_says_by_whom(story: Story) -> None:
     assert (story.run(1).state, story.run(1).reason) == ("cancelled", "cancelled by ann")
 
 
+def test_a_run_that_succeeds_all_the_same_was_cancelled_too_late(story: Story) -> None:
+    attempt = granted(story)
+    story.tell_ok(c.CancelRun(1, "ann"))
+    story.finish(attempt, exit_code=0)
+    assert (story.run(1).state, story.run(1).reason) == ("succeeded", "too late: cancelled by ann")
+
+
+def test_a_run_that_succeeds_though_its_time_is_over_was_stopped_too_late(story: Story) -> None:
+    attempt = granted(story, policies={"timeout": "1m"})
+    assert story.one(c.StopRun(story.epoch, 1)).ok
+    story.finish(attempt, exit_code=0)
+    assert (story.run(1).state, story.run(1).reason) == ("succeeded", "too late: timeout")
+
+
+def test_a_run_that_succeeds_after_its_job_is_gone_needs_no_reason(story: Story) -> None:
+    attempt = granted(story)
+    story.tell_ok(c.DeleteJob("default", "j"))
+    story.finish(attempt, exit_code=0)
+    assert (story.run(1).state, story.run(1).reason) == ("succeeded", "")
+
+
 def test_a_run_past_its_timeout_is_stopped(story: Story) -> None:
     attempt = granted(story, policies={"timeout": "1m"})
     assert story.run(1).stop_ms == START_MS + 60_000

@@ -1,0 +1,126 @@
+"""A crontab's jobs sent to the cluster, beside those that it has of this crontab and of others.
+
+Rules: nothing that an earlier import made runs beside what replaces it; what another crontab brought is never
+touched; where it is not sure that a crontab is the same one as before, nothing is sent.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from cli.client import Client, path_of
+from cli.exits import USAGE, Failure
+
+if TYPE_CHECKING:
+    from cli.files import Diff
+
+Job = Mapping[str, Any]
+
+
+class Beside(NamedTuple):
+    """What the cluster has from crontabs beside the jobs that are sent."""
+
+    replaced: list[str]  #: of this crontab: other jobs of the same command, whose lines are in the new ones
+    left: list[str]  #: of this crontab: no line is left
+    same: dict[str, int]  #: of other crontabs, by their names: how many do the same at the same times
+
+
+def send(
+    client: Client,
+    jobs: Sequence[Job],
+    namespace: str,
+    source: str,
+    *,
+    named: bool,
+    dry_run: bool,
+    prune: bool,
+) -> None:
+    """Apply the jobs, and tell or delete what the cluster has of this crontab beside them.
+
+    `named`: the user said which crontab it is. Raises Failure.
+    """
+    from cli import files
+
+    beside = _beside(client, jobs, namespace, source)
+    if not named:
+        _refuse_another(client, jobs, namespace, source, beside)
+    if jobs:
+        diff = _apply(client, jobs, namespace, source, dry_run=dry_run)
+        files.show_diff(diff, dry_run=dry_run)
+    deleted = "would be deleted" if dry_run else "deleted"
+    for names, is_deleted, word in (
+        (beside.replaced, True, f"{deleted}: its command is in the jobs above"),
+        (beside.left, prune, deleted if prune else "left the crontab"),
+    ):
+        for name in names:
+            if is_deleted and not dry_run:
+                client.delete(path_of("jobs", name, namespace=namespace))
+            click.echo(click.style(f"- {namespace}/{name}  {word}", fg="red"))
+    if beside.left and not prune:
+        they = "it still runs" if len(beside.left) == 1 else "they still run"
+        told = f"{count(len(beside.left), 'job')} left the crontab, and {they}: --prune deletes"
+        click.echo(told, err=True)
+    for other, number in beside.same.items():
+        click.echo(
+            f"note: crontab {other} has {count(number, 'job')} that do the same at the same times: if it is "
+            "this crontab under another name, delete them, else both run",
+            err=True,
+        )
+
+
+def count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _apply(client: Client, jobs: Sequence[Job], namespace: str, source: str, *, dry_run: bool) -> Diff:
+    from cli import files
+
+    return files.apply(client, jobs, namespace=namespace, dry_run=dry_run, source=f"crontab {source}")
+
+
+def _refuse_another(client: Client, jobs: Sequence[Job], namespace: str, source: str, beside: Beside) -> None:
+    """Another host's crontab may have the same file name: it must not take the first one's jobs."""
+    changed = len(_apply(client, jobs, namespace, source, dry_run=True).changed) if jobs else 0
+    others = len(beside.replaced) + len(beside.left)
+    if changed or others:
+        raise Failure(
+            f"the cluster has jobs of a crontab {source!r}, and this one differs: {changed} would be "
+            f"changed, {others} not in it; nothing was sent",
+            hint=f"If it is the same crontab, edited: --source {source}. Another host's: a name of its own.",
+            code=USAGE,
+        )
+
+
+def _beside(client: Client, jobs: Sequence[Job], namespace: str, source: str) -> Beside:
+    from cli.crontab import family
+
+    there, _ = client.items(path_of("jobs", namespace=namespace, labels="source=crontab"), sys.maxsize)
+    names = {job["job"] for job in jobs}
+    families = {family(name) for name in names}
+    due = {does: set(_times(job)) for job in jobs for does in [_does(job)]}
+    replaced: list[str] = []
+    left: list[str] = []
+    same: dict[str, int] = {}
+    for job in there:
+        whose = job["labels"].get("crontab", "")
+        if whose == source:
+            if job["name"] not in names:
+                (replaced if family(job["name"]) in families else left).append(job["name"])
+        elif due.get(_does(job), set()) & set(_times(job)):
+            same[whose] = same.get(whose, 0) + 1
+    return Beside(sorted(replaced), sorted(left), same)
+
+
+def _does(job: Job) -> str:
+    """What it does and where: the same command in two pools is two hosts' work."""
+    task = job["tasks"].get("main", {}) if "tasks" in job else job
+    pool = task.get("on", {}).get("pool", "default")
+    return repr((pool, job["labels"].get("user", ""), task.get("run"), task.get("exec"), task.get("stdin")))
+
+
+def _times(job: Job) -> Iterable[tuple[str, str]]:
+    return [(trigger["cron"], trigger.get("tz", "UTC")) for trigger in job["triggers"] if "cron" in trigger]
