@@ -12,7 +12,7 @@ import time
 from api.ports import NodeStatus
 from scheduler.machine import selectors
 from scheduler.model.compiled import CompiledJob
-from scheduler.plan.placement import Places
+from scheduler.plan.places import Places
 from scheduler.store import tasks
 from scheduler.store.connection import Store
 

@@ -5,13 +5,14 @@ reads by indices only, so its cost follows what is due and not what is stored. A
 commands come out; what is left comes with the next plan. Whatever it saw may have changed when its commands
 are applied: each carries the epoch and what was seen, and the machine judges.
 
-Reading order: `planner` (the order of a plan), `lookahead` (what is cached between plans), `due` (ticks),
-`shares` (whose turn it is), `backlog` (the catch-up policies), `placement` (agents for tasks), `leases`,
-`upkeep`.
+Reading order: `passes` (what a plan consists of, in order, a file each), `planner` (runs them), `view` (what
+they see), `lookahead` (what is cached between plans), `hold` (a restore), `due` and `shares` (whose turn it
+is), `firing`, `catchup` and `gaps` (ticks), `places` (agents for tasks).
 """
 
-from scheduler.plan.leases import orphans
 from scheduler.plan.lookahead import PlanCache
-from scheduler.plan.planner import LeaseView, Limits, plan, wake_ms
+from scheduler.plan.passes.leases import orphans
+from scheduler.plan.planner import plan, wake_ms
+from scheduler.plan.view import LeaseView, Limits
 
 __all__ = ["LeaseView", "Limits", "PlanCache", "orphans", "plan", "wake_ms"]

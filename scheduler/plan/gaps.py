@@ -10,12 +10,13 @@ Rules of this file:
 
 from __future__ import annotations
 
-from scheduler.plan.held import Held, miss, proven
+from scheduler.plan.hold import miss, proven
+from scheduler.plan.view import View
 from scheduler.store import triggers as trigger_rows
-from scheduler.store.connection import Store
 from scheduler.store.triggers import DueTrigger
 from scheduler.ticks import Schedule, schedule
 from scheduler.words.commands import Command, Fire
+from scheduler.words.reasons import BUFFER_FULL
 
 FIRES_MAX = 100
 _INSTANTS_MAX = 1_000_000
@@ -36,7 +37,7 @@ def next_of_gap(trigger: DueTrigger, ticks: Schedule, epoch: int, ran: frozenset
 
 
 def too_many(
-    store: Store, trigger: DueTrigger, wanted: int, max_: int, hold: Held, epoch: int, planned: set[int]
+    view: View, trigger: DueTrigger, wanted: int, max_: int, planned: set[int]
 ) -> list[Command] | None:
     """What has to be missed of older gaps before so many ticks (`wanted`) may be set aside beside them. None:
     that cannot be told now, this plan holds commands of one of them (`planned`, which grows by the others).
@@ -44,7 +45,7 @@ def too_many(
     commands: list[Command] = []
     trimmed: list[int] = []
     left = max(0, max_ - wanted)
-    for gap in trigger_rows.behind(store, trigger.job, trigger.id, max_ + 1):
+    for gap in trigger_rows.behind(view.store, trigger.job, trigger.id, max_ + 1):
         assert gap.next_due_ms is not None
         assert gap.until_ms is not None
         ticks = schedule(gap.spec)
@@ -53,8 +54,8 @@ def too_many(
         if surplus > 0:
             if gap.id in planned:
                 return None
-            ran = proven(store, hold, gap)
-            commands += miss(gap, ticks, instants[:surplus], ran, epoch, "missed", "buffer_full")
+            ran = proven(view.store, view.hold, gap)
+            commands += miss(gap, ticks, instants[:surplus], ran, view.epoch, "missed", BUFFER_FULL)
             trimmed.append(gap.id)
         left = max(0, -surplus)
     planned.update(trimmed)

@@ -1,39 +1,18 @@
-"""One plan: the order in which things come, and when to plan next."""
+"""One plan: what the passes say, in their order, and when to plan next."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-from scheduler.plan.due import Horizon, plan_backlog, plan_live
-from scheduler.plan.held import held, plan_held
-from scheduler.plan.leases import UNCLAIMED_MS, Lease, plan_leases
+from scheduler.plan.due import Due
+from scheduler.plan.hold import hold_of
 from scheduler.plan.lookahead import PlanCache
-from scheduler.plan.migration import plan_migration
-from scheduler.plan.placement import Places, plan_queue
-from scheduler.plan.unfinished import is_any, plan_unfinished
-from scheduler.plan.upkeep import plan_upkeep
-from scheduler.store import agents as agent_rows
-from scheduler.store import attempts as attempt_rows
-from scheduler.store import runs as run_rows
-from scheduler.store import state as state_rows
-from scheduler.store import tasks as task_rows
-from scheduler.store import triggers as trigger_rows
+from scheduler.plan.passes import DUE, NEVER_CUT, PASSES, PLACED_FIRST, SPARE
+from scheduler.plan.places import Places
+from scheduler.plan.view import LeaseView, Limits, Outlook, View
 from scheduler.store.connection import Store
-from scheduler.words.commands import Command, ExpireRun, LoseNode, Requeue, StopRun
-
-LeaseView = Container[Lease]
-"""The leases that are over, as the leader's monotonic clock says (see `leases.orphans`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one plan."""
-
-    commands: int = 1_000
-    catchup_fires: int = 100
-    backlog_instants: int = 20_000
-    each_kind: int = 300  #: of expiries, stops, requeues and lease ends
+from scheduler.words.commands import Command
 
 
 def plan(
@@ -59,58 +38,36 @@ def plan(
     cache = cache or PlanCache()
     cache.begin()
     with store.snapshot():
-        places = Places(store, quiet_nodes)
-        return _plan(store, places, now_ms, epoch, lead_ms, leases, silent_nodes, limits, cache)
-
-
-def _plan(
-    store: Store,
-    places: Places,
-    now_ms: int,
-    epoch: int,
-    lead_ms: int,
-    leases: LeaseView,
-    silent_nodes: Sequence[str],
-    limits: Limits,
-    cache: PlanCache,
-) -> list[Command]:
-    hold = held(store)
-    horizon = Horizon(now_ms, now_ms + lead_ms, epoch, hold)
-    each = limits.each_kind
-    urgent: list[Command] = [
-        LoseNode(epoch, node) for node in silent_nodes if agent_rows.any_on_node(store, node)
-    ]
-    urgent += plan_held(store, cache, hold, now_ms, epoch=epoch)
-    urgent += plan_leases(
-        store, cache, now_ms, epoch=epoch, ended=leases, limit=each, after=hold.attempts_through
-    )
-    # Places are planned for the queue before ticks that fire now, but a tick's command goes first: it is due.
-    assigns = plan_queue(
-        store, places, cache, epoch=epoch, limit=limits.commands // 2, after=hold.queue_through
-    )
-    live, behind = plan_live(store, places, cache, horizon, limit=limits.commands // 2)
-    commands = [*urgent, *live, *assigns]
-    after = hold.runs_through
-    commands += [StopRun(epoch, run) for run in run_rows.past_stop(store, now_ms, each, after)]
-    commands += [ExpireRun(epoch, run) for run in run_rows.past_deadline(store, now_ms, each, after)]
-    commands += [Requeue(epoch, task) for task in task_rows.past_retry(store, now_ms, each, after)]
-    commands += plan_migration(store, epoch=epoch)
-    room = limits.commands - len(commands)
-    if room > 0:
-        commands += plan_backlog(
-            store,
-            places,
-            cache,
-            horizon,
-            behind,
-            limit=room,
-            fires_max=limits.catchup_fires,
-            instants_max=limits.backlog_instants,
+        hold = hold_of(store)
+        view = View(
+            store=store,
+            hold=hold,
+            lead_ms=lead_ms,
+            now_ms=now_ms,
+            epoch=epoch,
+            limits=limits,
+            cache=cache,
+            places=Places(store, quiet_nodes),
+            due=Due(store, cache, hold, now_ms, now_ms + lead_ms, limit=limits.commands // 2),
+            ended=leases,
+            silent_nodes=silent_nodes,
+            room=limits.commands,
         )
-        commands += plan_upkeep(store, cache, now_ms, epoch=epoch)
-    # Last, so that no task is placed that it ends; never cut off, or full plans would keep it from its turn.
-    left = plan_unfinished(store, cache, epoch=epoch)
-    return [*commands[: limits.commands - len(left)], *left]
+        return _plan(view)
+
+
+def _plan(view: View) -> list[Command]:
+    first = {each: each.plan(view) for each in PLACED_FIRST}
+    commands: list[Command] = []
+    for each in DUE:
+        commands += first[each] if each in first else each.plan(view)
+    room = view.limits.commands - len(commands)
+    if room > 0:
+        spare = replace(view, room=room)
+        for each in SPARE:
+            commands += each.plan(spare)
+    left = [command for each in NEVER_CUT for command in each.plan(view)]
+    return [*commands[: view.limits.commands - len(left)], *left]
 
 
 def wake_ms(store: Store, *, lead_ms: int = 0) -> int | None:
@@ -119,21 +76,6 @@ def wake_ms(store: Store, *, lead_ms: int = 0) -> int | None:
     An instant in the past: plan now. Queued tasks wait for events (a slot, an agent), not for time.
     """
     with store.snapshot():
-        if state_rows.migration_cursor(store) is not None or is_any(store):
-            return 0
-        hold = held(store)
-        if hold.settling:
-            return 0
-        if hold.restore is not None:  # what is held must not be looked at again and again
-            next_ms = trigger_rows.next_fire_ms(store, hold.taken_ms)
-            return None if next_ms is None else next_ms - lead_ms
-        fire_ms = trigger_rows.next_fire_ms(store)
-        unclaimed_ms = attempt_rows.oldest_unclaimed_ms(store)
-        instants = (
-            None if fire_ms is None else fire_ms - lead_ms,
-            task_rows.next_retry_ms(store),
-            run_rows.next_deadline_ms(store),
-            run_rows.next_stop_ms(store),
-            None if unclaimed_ms is None else unclaimed_ms + UNCLAIMED_MS + 1,
-        )
+        outlook = Outlook(store, hold_of(store), lead_ms)
+        instants = [each.wake(outlook) for each in PASSES]
     return min((instant for instant in instants if instant is not None), default=None)

@@ -64,9 +64,9 @@ MUTANTS = (
         "fired-twice",
         (
             (
-                "scheduler.plan.due",
-                "        yield Fire(horizon.epoch, trigger.id, due_ms, next_ms, agent)\n",
-                "        yield from [Fire(horizon.epoch, trigger.id, due_ms, next_ms, agent)] * 2\n",
+                "scheduler.plan.firing",
+                "        yield Fire(view.epoch, trigger.id, due_ms, next_ms, agent)\n",
+                "        yield from [Fire(view.epoch, trigger.id, due_ms, next_ms, agent)] * 2\n",
             ),
             (
                 "scheduler.machine.ticks",
@@ -147,12 +147,13 @@ MUTANTS = (
         "watermark-from-now",
         (
             (
-                "scheduler.plan.due",
-                "        next_ms = cache.next(trigger.id, trigger.spec, due_ms)\n        agent = 0",
-                "        next_ms = cache.next(trigger.id, trigger.spec, due_ms)\n"
-                "        if due_ms + trigger.jitter_ms < horizon.now_ms - 100:\n"
-                "            commands.append("
-                "Account(horizon.epoch, trigger.id, due_ms, due_ms, 0, next_ms, 'skipped', ''))\n"
+                "scheduler.plan.firing",
+                "        next_ms = view.cache.next(trigger.id, trigger.spec, due_ms)\n        agent = 0",
+                "        next_ms = view.cache.next(trigger.id, trigger.spec, due_ms)\n"
+                "        if due_ms + trigger.jitter_ms < view.now_ms - 100:\n"
+                "            from scheduler.words.commands import Account\n"
+                "            at = (view.epoch, trigger.id, due_ms, due_ms)\n"
+                "            yield Account(*at, 0, next_ms, 'skipped', '')\n"
                 "            due_ms = next_ms\n"
                 "            continue\n"
                 "        agent = 0",
@@ -209,7 +210,7 @@ MUTANTS = (
         "catch-up-forgotten",
         (
             (
-                "scheduler.plan.backlog",
+                "scheduler.plan.catchup",
                 '    wanted = {"latest": 1, "all": job.catchup_max}.get(job.catchup_mode, 0)\n',
                 "    wanted = 0\n",
             ),

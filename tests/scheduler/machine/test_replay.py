@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scheduler.machine.context import ROOM, ROW
-from scheduler.plan.unfinished import plan_unfinished
+from scheduler.plan.passes.unfinished import go_on
 from scheduler.store import schema
 from scheduler.verify import verify
 from scheduler.words import commands as c
@@ -225,7 +225,7 @@ def finish_unfinished(story: Story) -> None:
     """
     runs = story.store.value("SELECT count(*) FROM runs WHERE finished_ms IS NULL")
     for _ in range(8 * runs + 100):
-        left = plan_unfinished(story.store, story.cache, epoch=story.epoch)
+        left = go_on(story.store, story.cache, epoch=story.epoch)
         if not left:
             break
         story.tell_ok(*left)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler.machine import sessions as machine
-from scheduler.plan.upkeep import KEPT_MS
+from scheduler.plan.passes.upkeep import KEPT_MS
 from scheduler.store import sessions
 from scheduler.words import commands as c
 from scheduler.words.events import SessionClosed

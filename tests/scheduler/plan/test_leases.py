@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.plan import orphans, wake_ms
-from scheduler.plan.leases import UNCLAIMED_MS
+from scheduler.plan.passes.leases import UNCLAIMED_MS
 from scheduler.words import commands as c
 from tests.scheduler.machine.test_attempts import granted
 from tests.scheduler.story import START_MS, Story, job

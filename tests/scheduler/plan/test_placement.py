@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from scheduler.plan.placement import SELECTORS_MAX, Places
+from scheduler.plan.passes.queue import SELECTORS_MAX
+from scheduler.plan.places import Places
 from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 

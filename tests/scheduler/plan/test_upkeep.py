@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler.plan import PlanCache, plan
-from scheduler.plan.upkeep import COMPILED_MAX, JOBS_MAX, PERIOD_MS
+from scheduler.plan.passes.upkeep import COMPILED_MAX, JOBS_MAX, PERIOD_MS
 from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 

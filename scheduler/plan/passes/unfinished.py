@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from scheduler.plan.lookahead import PlanCache
+from scheduler.plan.view import Outlook, View
 from scheduler.store import doomed
 from scheduler.store import runs as run_rows
 from scheduler.store.connection import Store
 from scheduler.words.commands import CONTINUE_RUNS_MAX, Command, Continue
 
 
-def is_any(store: Store) -> bool:
-    return bool(run_rows.unfinished(store, 0, 1)) or doomed.first(store) is not None
+def plan(view: View) -> list[Command]:
+    return go_on(view.store, view.cache, epoch=view.epoch)
 
 
-def plan_unfinished(store: Store, cache: PlanCache, *, epoch: int) -> list[Command]:
-    """The runs next in turn. The next turn goes on behind the first of them, so that none of very many waits
+def go_on(store: Store, cache: PlanCache, *, epoch: int) -> list[Command]:
+    """The runs next in turn. The next turn goes on after the first of them, so that none of very many waits
     for ever.
     """
     runs = run_rows.unfinished(store, cache.continued, CONTINUE_RUNS_MAX)
@@ -25,3 +26,8 @@ def plan_unfinished(store: Store, cache: PlanCache, *, epoch: int) -> list[Comma
         return []
     cache.continued = runs[0] if runs else 0
     return [Continue(epoch, tuple(runs))]
+
+
+def wake(outlook: Outlook) -> int | None:
+    any_left = run_rows.unfinished(outlook.store, 0, 1) or doomed.first(outlook.store) is not None
+    return 0 if any_left else None

@@ -14,17 +14,15 @@ Rules of this file:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan import gaps
-from scheduler.store.connection import Store
+from scheduler.plan.hold import proven
+from scheduler.plan.view import View
 from scheduler.store.triggers import BEHIND, DueTrigger
 from scheduler.ticks import Schedule
 from scheduler.words.commands import Account, Command, Fire, SetAside
-
-if TYPE_CHECKING:
-    from scheduler.plan.due import Horizon
+from scheduler.words.reasons import BUFFER_FULL, PAUSED, WINDOW
 
 _LOOK_BACK_MS = (60_000, 3_600_000, 86_400_000, 31 * 86_400_000, 400 * 86_400_000)
 SLICE = 5_000
@@ -58,27 +56,23 @@ def _slice(first_ms: int, until_ms: int, ticks: Schedule, budget: Budget) -> lis
 
 
 def catch_up(
-    store: Store,
-    trigger: DueTrigger,
-    job: CompiledJob,
-    ticks: Schedule,
-    horizon: Horizon,
-    budget: Budget,
-    ran: frozenset[int] = frozenset(),
+    view: View, trigger: DueTrigger, ticks: Schedule, budget: Budget
 ) -> tuple[list[Command], int | None]:
-    """Commands for the missed ticks, and the first live instant once none of them is left (else None).
-    `ran`: instants that ran before a restore, which the machine knows too."""
+    """Commands for the missed ticks, and the first live instant once none of them is left (else None)."""
+    epoch, job = view.epoch, view.due.job(trigger)
+    # Instants that ran before a restore, which the machine knows too.
+    ran = proven(view.store, view.hold, trigger)
     if trigger.closed == BEHIND and trigger.state != "paused" and job.catchup_mode == "all":
-        return gaps.next_of_gap(trigger, ticks, horizon.epoch, ran), None
+        return gaps.next_of_gap(trigger, ticks, epoch, ran), None
     # The last instant that is older than the grace.
-    edge_ms = trigger.end_ms(horizon.now_ms - job.catchup_grace_ms - trigger.jitter_ms - 1)
+    edge_ms = trigger.end_ms(view.now_ms - job.catchup_grace_ms - trigger.jitter_ms - 1)
     if trigger.next_due_ms > edge_ms:
         return [], trigger.next_due_ms
     instants = _slice(trigger.next_due_ms, edge_ms, ticks, budget)
-    runs = [] if trigger.state == "paused" else _to_run(trigger, job, ticks, edge_ms, horizon.now_ms)
+    runs = [] if trigger.state == "paused" else _to_run(trigger, job, ticks, edge_ms, view.now_ms)
     into_ms = runs[-1] if runs else None
     one_at_a_time = job.catchup_mode == "all" and job.overlap != "allow"
-    window_ms = horizon.now_ms - job.catchup_window_ms
+    window_ms = view.now_ms - job.catchup_window_ms
     chosen = frozenset(runs)
     commands: list[Command] = []
     group: list[int] = []
@@ -89,9 +83,7 @@ def catch_up(
             outcome, reason = verdict
             into = into_ms if outcome == "coalesced" else None
             commands.append(
-                Account(
-                    horizon.epoch, trigger.id, group[0], group[-1], len(group), next_ms, outcome, reason, into
-                )
+                Account(epoch, trigger.id, group[0], group[-1], len(group), next_ms, outcome, reason, into)
             )
             group.clear()
 
@@ -100,18 +92,16 @@ def catch_up(
             flush(due_ms)
             if one_at_a_time and due_ms in chosen:
                 waiting = sum(1 for run_ms in runs if run_ms >= due_ms)
-                surplus = gaps.too_many(
-                    store, trigger, waiting, job.catchup_max, horizon.hold, horizon.epoch, budget.planned
-                )
+                surplus = gaps.too_many(view, trigger, waiting, job.catchup_max, budget.planned)
                 if surplus is None or surplus:  # set aside by the next plan, which follows at once
                     return [*commands, *(surplus or [])], None
                 after_ms = ticks.next(runs[-1])
-                return [*commands, SetAside(horizon.epoch, trigger.id, due_ms, runs[-1], after_ms)], None
+                return [*commands, SetAside(epoch, trigger.id, due_ms, runs[-1], after_ms)], None
             if budget.fires <= 0:
                 return commands, None
             budget.fires -= due_ms not in ran
             after_ms = instants[place + 1] if place + 1 < len(instants) else ticks.next(due_ms)
-            commands.append(Fire(horizon.epoch, trigger.id, due_ms, after_ms, 0, True))
+            commands.append(Fire(epoch, trigger.id, due_ms, after_ms, 0, True))
             continue
         said = _verdict(trigger, job, due_ms, window_ms, into_ms)
         if group and said != verdict:
@@ -142,7 +132,7 @@ def _verdict(
     trigger: DueTrigger, job: CompiledJob, due_ms: int, window_ms: int, into_ms: int | None
 ) -> tuple[str, str]:
     if trigger.state == "paused":
-        return "skipped", "paused"
+        return "skipped", PAUSED
     if job.catchup_mode == "none" or due_ms + trigger.jitter_ms < window_ms or into_ms is None:
-        return "missed", "window"
-    return ("coalesced", "") if job.catchup_mode == "latest" else ("missed", "buffer_full")
+        return "missed", WINDOW
+    return ("coalesced", "") if job.catchup_mode == "latest" else ("missed", BUFFER_FULL)

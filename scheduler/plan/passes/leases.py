@@ -12,9 +12,8 @@ Rules of this file (design, section 3, rule 6):
 
 from __future__ import annotations
 
-from collections.abc import Container
-
 from scheduler.plan.lookahead import PlanCache
+from scheduler.plan.view import Outlook, View
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
@@ -22,9 +21,6 @@ from scheduler.store.attempts import OrphanedAttempt
 from scheduler.store.connection import Store
 from scheduler.words.causes import Kind
 from scheduler.words.commands import Command, Lose, MarkUnreachable, Revoke
-
-Lease = tuple[int, int]
-"""An attempt with the disconnection of its agent that its lease is counted from (`since_ms`)."""
 
 UNCLAIMED_MS = 15_000
 ORPHANS_MAX = 10_000
@@ -35,19 +31,10 @@ def orphans(store: Store) -> list[OrphanedAttempt]:
     return attempt_rows.of_disconnected_agents(store, ORPHANS_MAX)
 
 
-def plan_leases(
-    store: Store,
-    cache: PlanCache,
-    now_ms: int,
-    *,
-    epoch: int,
-    ended: Container[Lease],
-    limit: int,
-    after: int = 0,
-) -> list[Command]:
-    """`after`: of attempts with ids up to this nobody is given up now (a restore holds them)."""
+def plan(view: View) -> list[Command]:
+    store, epoch, limit = view.store, view.epoch, view.limits.each_kind
     commands: list[Command] = []
-    for attempt in attempt_rows.unclaimed_since(store, now_ms - UNCLAIMED_MS, limit):
+    for attempt in attempt_rows.unclaimed_since(store, view.now_ms - UNCLAIMED_MS, limit):
         commands.append(Revoke(epoch, attempt, "not claimed"))
     taken = {command.attempt for command in commands if isinstance(command, Revoke)}
     for orphan in orphans(store):
@@ -56,11 +43,18 @@ def plan_leases(
         if orphan.state == "assigned":
             if orphan.id not in taken:
                 commands.append(Revoke(epoch, orphan.id, "its agent is disconnected"))
-        elif orphan.id > after and (orphan.id, orphan.since_ms) in ended:
-            command = _at_lease_end(store, cache, orphan, now_ms, epoch)
+        elif orphan.id > view.hold.attempts_through and (orphan.id, orphan.since_ms) in view.ended:
+            command = _at_lease_end(store, view.cache, orphan, view.now_ms, epoch)
             if command is not None:
                 commands.append(command)
     return commands
+
+
+def wake(outlook: Outlook) -> int | None:
+    if outlook.hold.restore is not None:
+        return None
+    unclaimed_ms = attempt_rows.oldest_unclaimed_ms(outlook.store)
+    return None if unclaimed_ms is None else unclaimed_ms + UNCLAIMED_MS + 1
 
 
 def _at_lease_end(

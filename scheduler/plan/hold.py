@@ -1,4 +1,4 @@
-"""What a restore holds up (semantics in `machine.reconciliation`), as one plan sees it.
+"""What a restore holds up, as one plan sees it (`passes.restore` says how that ends).
 
 Rules of this file:
 
@@ -14,23 +14,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scheduler.plan.lookahead import PlanCache
 from scheduler.store import restores
-from scheduler.store import triggers as trigger_rows
 from scheduler.store.connection import Store
 from scheduler.store.restores import HOLDING, SETTLING, Restore
 from scheduler.store.triggers import DueTrigger, Trigger
 from scheduler.ticks import Schedule
-from scheduler.words.commands import Account, Command, EndHold, EndRestore, Fire, GiveUpRun
+from scheduler.words.commands import Account, Command, Fire
 
-SOONEST_SHARE = 10
-RUNS_MAX = 200
 PROVEN_MAX = 10_000
 _NEVER = -(1 << 62)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Hold:
     """The restore that is not done yet; `NOTHING` where there is none."""
 
     restore: Restore | None = None
@@ -72,38 +68,17 @@ class Held:
         return trigger.next_due_ms + trigger.jitter_ms <= self.taken_ms
 
 
-NOTHING = Held()
+NOTHING = Hold()
 
 
-def held(store: Store) -> Held:
+def hold_of(store: Store) -> Hold:
     restore = restores.current(store)
     if restore is None or restore.phase == restores.DONE or restore.taken_ms is None:
         return NOTHING
-    return Held(restore)
+    return Hold(restore)
 
 
-def plan_held(store: Store, cache: PlanCache, hold: Held, now_ms: int, *, epoch: int) -> list[Command]:
-    """The restore's own steps."""
-    restore = hold.restore
-    if restore is None or restore.until_ms is None:
-        return []
-    if restore.phase == HOLDING:
-        soonest_ms = hold.taken_ms + restore.hold_ms // SOONEST_SHARE
-        over = now_ms >= restore.until_ms or (now_ms >= soonest_ms and restores.awaited(store) == 0)
-        return [EndHold(epoch, restore.number)] if over else []
-    runs: list[int] = []
-    if not restore.catchup:
-        runs = restores.open_runs(store, restore.run_base, cache.settled_run, RUNS_MAX)
-        cache.settled_run = runs[-1] if runs else cache.settled_run
-    if runs:
-        return [GiveUpRun(epoch, restore.number, run) for run in runs]
-    first_ms = trigger_rows.next_fire_ms(store)
-    if first_ms is None or first_ms > hold.taken_ms:
-        return [EndRestore(epoch, restore.number)]
-    return []
-
-
-def proven(store: Store, hold: Held, trigger: DueTrigger | Trigger) -> frozenset[int]:
+def proven(store: Store, hold: Hold, trigger: DueTrigger | Trigger) -> frozenset[int]:
     """The instants of this trigger's job that adopted runs prove, from its watermark on."""
     if hold.restore is None or trigger.next_due_ms is None:
         return frozenset()

@@ -6,6 +6,7 @@ cache is cold then (500 compiled jobs cost 0.2 s).
 from __future__ import annotations
 
 from scheduler.plan.lookahead import PlanCache
+from scheduler.plan.view import Outlook, View
 from scheduler.store import fronts, idempotency, sessions
 from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
@@ -22,14 +23,19 @@ SWEPT_ROWS = 1_000
 JOBLESS_KEPT_MS = 30 * 24 * 3_600_000  #: runs that were adopted after a restore, of jobs that it lacks
 
 
-def plan_upkeep(store: Store, cache: PlanCache, now_ms: int, *, epoch: int) -> list[Command]:
+def plan(view: View) -> list[Command]:
+    store, cache, now_ms = view.store, view.cache, view.now_ms
     if cache.upkeep_ms is None:
         cache.upkeep_ms = now_ms
     if now_ms - cache.upkeep_ms < PERIOD_MS:
         return []
     cache.upkeep_ms = now_ms
-    old = _by_age(store, cache, now_ms, epoch)
-    return [*_by_count(store, cache, epoch), *old, *_sweep(store, now_ms, epoch)]
+    old = _by_age(store, cache, now_ms, view.epoch)
+    return [*_by_count(store, cache, view.epoch), *old, *_sweep(store, now_ms, view.epoch)]
+
+
+def wake(_: Outlook) -> int | None:
+    return None  # with any plan, none is made for it
 
 
 def _by_count(store: Store, cache: PlanCache, epoch: int) -> list[Purge]:

@@ -1,0 +1,36 @@
+"""Ticks that are due now: each fires on its own and in order, and every trigger has one before any has its
+next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scheduler.plan.firing import fire_live
+from scheduler.plan.view import Outlook, View
+from scheduler.store import triggers as trigger_rows
+from scheduler.words.commands import Fire
+
+
+def plan(view: View) -> list[Fire]:
+    commands: list[Fire] = []
+    limit = view.limits.commands // 2
+    turns: list[Iterator[Fire]] = [
+        fire_live(view, trigger, trigger.next_due_ms) for trigger in view.due.live
+    ]
+    while turns and len(commands) < limit:
+        left = []
+        for turn in turns:
+            command = next(turn, None) if len(commands) < limit else None
+            if command is not None:
+                commands.append(command)
+                left.append(turn)
+        turns = left
+    return commands
+
+
+def wake(outlook: Outlook) -> int | None:
+    """For the backlog too: it waits at instants of the same index. Held ones wake nobody."""
+    hold = outlook.hold
+    after_ms = hold.taken_ms if hold.holding else None
+    next_ms = trigger_rows.next_fire_ms(outlook.store, after_ms)
+    return None if next_ms is None else next_ms - outlook.lead_ms

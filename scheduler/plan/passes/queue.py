@@ -1,0 +1,61 @@
+"""Queued tasks: each to an agent that has a place for it.
+
+Rules of this file:
+
+1. Tasks are placed over all queues in the order of rank, a queue being the tasks of one selector.
+2. A plan looks at SELECTORS_MAX queues: where there are more, plans go round them, and those that had a place
+   lately are looked at by every plan. So nobody's queues that no agent can serve keep a plan from others'.
+"""
+
+from __future__ import annotations
+
+from scheduler.plan.lookahead import PlanCache
+from scheduler.plan.view import Outlook, View
+from scheduler.store import tasks as task_rows
+from scheduler.store.connection import Store
+from scheduler.words.commands import Place
+
+SELECTORS_MAX = 1_000
+USEFUL_MAX = 1_000
+
+
+def plan(view: View) -> list[Place]:
+    store, cache, places, limit = view.store, view.cache, view.places, view.limits.commands // 2
+    candidates: list[tuple[int, int, str]] = []
+    for selector in _queues(store, cache):
+        free = places.free(selector)
+        if not free:
+            continue  # nor is there a place for a firing tick
+        cache.useful_queues.pop(selector, None)
+        cache.useful_queues[selector] = None
+        wanted = min(free, limit)
+        # One more than fits tells whether the queue will be emptied.
+        queued = task_rows.queued(store, selector, wanted + 1, view.hold.queue_through)
+        if len(queued) > wanted:
+            places.leave_queued(selector)
+        candidates.extend((task.rank_ms, task.id, selector) for task in queued[:wanted])
+    while len(cache.useful_queues) > USEFUL_MAX:
+        del cache.useful_queues[next(iter(cache.useful_queues))]
+    candidates.sort()
+    commands: list[Place] = []
+    for _, task, selector in candidates:
+        agent = places.take(selector) if len(commands) < limit else 0
+        if agent:
+            commands.append(Place(view.epoch, task, agent))
+        else:
+            places.leave_queued(selector)
+    return commands
+
+
+def wake(_: Outlook) -> int | None:
+    return None  # queued tasks wait for a slot or an agent, not for time
+
+
+def _queues(store: Store, cache: PlanCache) -> list[str]:
+    """The selectors that this plan looks at, each once: all, or the next ones of the round and the useful."""
+    found = task_rows.queued_selectors(store, SELECTORS_MAX, cache.queue_cursor)
+    if len(found) < SELECTORS_MAX and cache.queue_cursor:
+        found += task_rows.queued_selectors(store, SELECTORS_MAX - len(found))
+    cut = len(found) == SELECTORS_MAX
+    cache.queue_cursor = found[-1] if cut else ""
+    return list(dict.fromkeys([*found, *cache.useful_queues] if cut else found))

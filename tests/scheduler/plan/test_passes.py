@@ -1,0 +1,53 @@
+"""What a plan consists of: every pass is asked, for commands and for when to plan next."""
+
+from __future__ import annotations
+
+import pkgutil
+
+from scheduler.plan import passes, wake_ms
+from scheduler.plan.hold import hold_of
+from scheduler.plan.passes import PASSES, PLACED_FIRST
+from scheduler.plan.view import Outlook
+from scheduler.words import commands as c
+from tests.scheduler.story import START_MS, Story, job
+
+
+def name_of(each: object) -> str:
+    return getattr(each, "__name__", "").rpartition(".")[2]
+
+
+def wakes(story: Story) -> dict[str, int]:
+    """What each pass says of when to plan next."""
+    outlook = Outlook(story.store, hold_of(story.store), 0)
+    said = {name_of(each): each.wake(outlook) for each in PASSES}
+    found = {name: instant for name, instant in said.items() if instant is not None}
+    assert wake_ms(story.store) == min(found.values(), default=None)
+    return found
+
+
+def test_every_file_of_the_folder_is_in_the_plan_once() -> None:
+    files = sorted(module.name for module in pkgutil.iter_modules(passes.__path__))
+    assert sorted(name_of(each) for each in PASSES) == files
+    assert set(PLACED_FIRST) < set(PASSES)
+
+
+def test_each_clock_wakes_the_planner_by_itself(story: Story) -> None:
+    story.connect()
+    assert wakes(story) == {}
+    tasks = {"a": {"noop": True, "retry": {"max": 1, "first": "2s"}}}
+    policies = {"start_deadline": "30s", "timeout": "40s"}
+    minutely = {"cron": "* * * * *", "id": "m"}
+    story.put(job(trigger=minutely, tasks=tasks, policies=policies))
+    live = {"live": START_MS + 60_000}
+    assert wakes(story) == live
+    story.now_ms = START_MS + 60_000
+    story.plan_and_apply()
+    live = {"live": START_MS + 120_000}
+    deadline = {"deadlines": START_MS + 90_000}
+    story.plan_and_apply()
+    assert wakes(story) == {**live, **deadline, "leases": story.now_ms + 15_001}
+    assert story.claim(1).ok
+    timeout = {"timeouts": START_MS + 100_000}
+    assert wakes(story) == {**live, **timeout}
+    story.tell_ok(c.Finish(1, 1, story.now_ms, story.now_ms, 1, "exit"))
+    assert wakes(story) == {**live, **timeout, "retries": story.now_ms + 2_000}
