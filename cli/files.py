@@ -7,8 +7,10 @@ from __future__ import annotations
 import json
 import re
 import sys
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,21 +48,38 @@ def read_documents(paths: Sequence[str]) -> list[Document]:
     for path in _files(paths):
         name = "(stdin)" if path == "-" else path
         try:
-            text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-            documents += load_yaml(text, name)
+            data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+            documents += load_yaml(_text(data), name)
         except JobError as error:
             problems += [str(problem) for problem in error.problems]
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}")
+        except UnicodeDecodeError as error:
+            problems.append(f"{name}:{_foreign(error)}")
+        except OSError as error:
+            problems.append(f"{name}: cannot be read: {error.strerror or error}")
     _raise(problems)
     if not documents:
         folders = any(Path(path).is_dir() for path in paths)
         hint = f"In folders only files are read that end with {', '.join(sorted(SUFFIXES))}."
-        raise Failure(f"no jobs in {', '.join(paths)}", hint=hint if folders else "The file is empty.")
+        raise Failure(f"no jobs in {', '.join(paths)}", hint=hint if folders else "")
     return [
         replace(document, data=definition_of(document.data)) if isinstance(document.data, dict) else document
         for document in documents
     ]
+
+
+def _text(data: bytes) -> str:
+    """Its text, whatever the locale is, with line feeds alone. Raises UnicodeDecodeError."""
+    return StringIO(data.decode("utf-8"), newline=None).read()
+
+
+def _foreign(error: UnicodeDecodeError) -> str:
+    """The place of the byte that is no UTF-8, and what it may be."""
+    before = error.object[: error.start]
+    if error.object[:2] in (BOM_UTF16_LE, BOM_UTF16_BE):
+        return "1:1: the file is UTF-16: convert it to UTF-8"
+    line = before.count(b"\n") + 1
+    column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8")) + 1
+    return f"{line}:{column}: the byte 0x{error.object[error.start]:02X} is no UTF-8: convert the file"
 
 
 def check(documents: Sequence[Document], namespace: str) -> None:

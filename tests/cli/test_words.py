@@ -189,3 +189,24 @@ async def test_arguments_that_are_no_text_or_no_time_are_refused_with_words(cron
 def test_truths_of_a_job_are_shown_as_they_are_written_and_given() -> None:
     assert cell_text({"force": True, "n": 1, "in": {"fast": False}}) == "force=true,n=1,in=fast=false"
     assert cell_text(True) == "yes"
+
+
+async def test_bytes_that_are_no_utf_8_are_told_with_their_place(cronclave: Command, tmp_path: Path) -> None:
+    text = "job: a\nlabels: {x: é}\nrun: echo é\n"
+    (tmp_path / "latin.yaml").write_bytes(text.replace("é", "e", 1).encode("latin-1"))
+    (tmp_path / "wide.yaml").write_bytes(text.encode("utf-16"))
+
+    result = await cronclave("job", "apply", str(tmp_path))
+
+    assert result.code == 1
+    assert "latin.yaml:3:11: the byte 0xE9 is no UTF-8" in result.err
+    assert "wide.yaml:1:1: the file is UTF-16" in result.err
+
+
+async def test_what_comes_by_pipe_is_utf_8_whatever_the_locale_is(cronclave: Command) -> None:
+    text = "job: a\nrun: echo é\n"
+    locale = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    assert "1 created" in (await cronclave("job", "apply", "-", stdin=text, **locale)).out
+    assert "1 unchanged" in (await cronclave("job", "apply", "-", stdin=text)).out
+    assert "1 unchanged" in (await cronclave("job", "apply", "-", stdin=text.replace("\n", "\r\n"))).out
