@@ -18,12 +18,17 @@ class Exit:
     reason: str
     detail: str
     tail: bytes
-    output_bytes: int
+    output_bytes: int | None  #: where the output ends, as agent.spool.child has it; None: nobody knows
 
     @classmethod
     def unstarted(cls, attempt: int, reason: str, detail: str, *, at_ms: int) -> Exit:
         """No process was made for it, and none will be."""
         return cls(attempt, None, at_ms, None, None, reason, detail, b"", 0)
+
+    @classmethod
+    def unseen(cls, attempt: int, reason: str, detail: str, *, at_ms: int) -> Exit:
+        """It had been started, and nobody saw its end."""
+        return cls(attempt, None, at_ms, None, None, reason, detail, b"", None)
 
     def row(self) -> list[Any]:
         return [

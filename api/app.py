@@ -76,7 +76,7 @@ class Api:
             services.started = True
             services.commits.start()
             services.commits.add(services.run_ends)
-            services.commits.add(services.run_starts)
+            services.commits.add(services.run_steps)
             services.commits.add(services.metrics)
             services.commits.add(services.feed)
             services.commits.add(services)
@@ -96,7 +96,7 @@ def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) ->
         scheduler, settings, gateway, gateway.access, commits,
         Metrics(scheduler, gateway.access.failures), feed, gateway.compiled,
     )  # fmt: skip
-    gateway.on_close += [commits.end, feed.close, services.run_ends.on_gap, services.run_starts.on_gap]
+    gateway.on_close += [commits.end, feed.close, services.run_ends.on_gap, services.run_steps.on_gap]
     api: Api
 
     @contextlib.asynccontextmanager

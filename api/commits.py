@@ -161,4 +161,4 @@ def _among(waiting: dict[int, list[asyncio.Event]], key: int) -> Iterator[asynci
 
 
 ENDS: tuple[type[e.Event], ...] = (e.RunEnded,)
-STARTS: tuple[type[e.Event], ...] = (e.AttemptAssigned, e.AttemptGranted, e.RunEnded)
+STEPS: tuple[type[e.Event], ...] = (e.AttemptAssigned, e.AttemptGranted, e.AttemptEnded, e.RunEnded)

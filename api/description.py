@@ -91,6 +91,25 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "metrics": {200: (TEXT, _STRING)},
 }
 
+#: what replies say in headers of their own: name, description, schema
+HEADERS: Mapping[str, tuple[tuple[str, str, Schema], ...]] = {
+    "getLogs": (
+        (
+            "X-Cronclave-Log-Source",
+            "`agent`: live; `tail`: the end of it that is stored; `none`: there is no such attempt, yet.",
+            {"type": "string", "enum": ["agent", "tail", "none"]},
+        ),
+        ("X-Cronclave-Attempt", "The number of the attempt whose output this is.", _COUNT),
+        ("X-Cronclave-Log-Offset", "The place of the first byte in that attempt's output.", _COUNT),
+        ("X-Cronclave-Log-Bytes", "Where that output ends, as far as is known.", _COUNT),
+        (
+            "X-Cronclave-Log-Missing",
+            "Bytes that were asked for and cannot be had: `0-99`, or `0-` where nobody here knows the end.",
+            {"type": "string", "pattern": "^[0-9]+-[0-9]*$"},
+        ),
+    ),
+}
+
 #: refusals that no rule below finds: the state does not allow it, or there is no such thing
 REFUSALS: Mapping[str, tuple[int, ...]] = {
     "putJob": (409, 412, 415), "createJob": (409, 415), "applyJobs": (409, 415), "deleteJob": (409, 412),
@@ -145,6 +164,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
                 "schema": _COUNT,
             }
         }
+    for header, description, schema in HEADERS.get(name, ()):
+        kept["200"]["headers"][header] = {"description": description, "schema": schema}
     operation["responses"] = dict(sorted(kept.items()))
     if path in PUBLIC_PATHS or name == "beginSession":
         operation["security"] = []

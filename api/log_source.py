@@ -19,9 +19,13 @@ import httpx2
 
 from api.access import credentials
 from api.call import Call
+from api.problems import query_problem
 from api.services import Services
+from api.streaming import CutError
+from scheduler.protocol import TailChunk
 from scheduler.store import pages
 from scheduler.store.connection import Store
+from scheduler.store.pages import OutputRow
 
 log = logging.getLogger("cronclave.api")
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # else each question to another node is a line
@@ -30,52 +34,61 @@ CHUNK_BYTES = 64 << 10  #: what a reader that does not read holds, and one turn 
 PROXY_CONNECT_S = 2.0
 PROXY_READ_S = 20.0
 FORWARDED = "x-cronclave-forwarded"
-LIVE_STATES = frozenset({"assigned", "granted", "running", "cancelling"})
+SOURCE = "x-cronclave-log-source"
+LIVE_STATES = frozenset({"assigned", "granted", "running", "cancelling"})  #: of attempts that may write more
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """The attempt whose output is asked for."""
+class Asked:
+    """Whose output a reader wants."""
 
-    attempt: int
-    agent: int
-    node: str  #: that the agent hangs on; empty: none
-    state: str
-    tail: bytes
-
-    @property
-    def live(self) -> bool:
-        return self.state in LIVE_STATES
+    run: int
+    task: str | None
+    attempt: int | None  #: its number
+    after: int | None  #: the first attempt after this number
 
 
-def find_target(services: Services, run: int, task: str | None, number: int | None) -> Target | str | None:
-    """The attempt; None: nothing has started yet; a text: why the question is not clear. In the loop: some
+def find_target(services: Services, asked: Asked) -> OutputRow | None:
+    """The attempt; None: there is none. Raises Problem where the question is not clear. In the loop: some
     steps of an index, however many tasks and tries the run has."""
     with services.scheduler.read() as store:
-        tasks = pages.tasks_named(store, run, task, 2)
-        if not tasks and task is not None:
-            return f"the run has no task {task[:100]!r}, it has: {_names(store, run)}"
-        if len(tasks) > 1:
-            return f"the run has several tasks, name one by ?task=: {_names(store, run)}"
-        last = pages.latest_attempt(store, tasks[0][0], number) if tasks else None
-        if last is None:
-            return None if number is None else f"there is no attempt {number}"
-        attempt, agent_id, state = last
-        agent = pages.agent(store, agent_id)
-        node = agent.node if agent else ""
-        return Target(attempt, agent_id, node, state, pages.stored_tail(store, attempt))
+        task = _task_of(store, asked)
+        return None if task is None else pages.attempt_output(
+            store, task, number=asked.attempt, after=asked.after
+        )  # fmt: skip
+
+
+def may_come(services: Services, asked: Asked) -> bool:
+    """Whether there may yet be an attempt where there is none."""
+    with services.scheduler.read() as store:
+        run, task = pages.run(store, asked.run), _task_of(store, asked)
+        if run is None or run.finished_ms is not None:
+            return False
+        return task is None or not pages.task_ended(store, task)
+
+
+def _task_of(store: Store, asked: Asked) -> int | None:
+    """None: it is not made yet."""
+    tasks = pages.tasks_named(store, asked.run, asked.task, 2)
+    if not tasks and asked.task is not None:
+        detail = f"the run has no task {asked.task[:100]!r}, it has: {_names(store, asked.run)}"
+        raise query_problem("task", detail)
+    if len(tasks) > 1:
+        detail = f"the run has several tasks, name one by ?task=: {_names(store, asked.run)}"
+        raise query_problem("task", detail)
+    return tasks[0][0] if tasks else None
 
 
 def _names(store: Store, run: int) -> str:
     return ", ".join(name for _, name in pages.tasks_named(store, run, None, 100))[:500]
 
 
-async def live_chunk(services: Services, target: Target, offset: int) -> tuple[bytes, bool] | None:
-    """(data, ended) from the agent, when it hangs on this node and has the output; else None."""
-    chunk = await services.gateway.tail(target.attempt, target.agent, offset, CHUNK_BYTES)
-    if chunk is None or chunk.missing:
+async def live_chunk(services: Services, target: OutputRow, offset: int) -> TailChunk | None:
+    """From the agent, when it hangs on this node and has the output; else None."""
+    chunk = await services.gateway.tail(target.id, target.agent, offset, CHUNK_BYTES)
+    if chunk is None or chunk.missing or (not chunk.size and target.output_bytes):
         return None
-    return chunk.data, chunk.ended
+    return chunk
 
 
 class Proxied:
@@ -91,7 +104,7 @@ class Proxied:
             async for data in self._response.aiter_raw():
                 yield data
         except httpx2.HTTPError:
-            return  # the other node is gone: the stream ends, the reader asks again from its offset
+            raise CutError from None  # the other node is gone: the reader asks again from its offset
         finally:
             await self.close()
 
@@ -115,8 +128,12 @@ def _trust(services: Services) -> ssl.SSLContext:
     return _tls(ca, ca.stat().st_mtime_ns if ca is not None else 0)
 
 
-async def ask_other_node(services: Services, call: Call, node: str) -> Proxied | None:
-    """Ask `node` the same; None: it cannot be reached, or this request came from a node already."""
+async def ask_other_node(
+    services: Services, call: Call, target: OutputRow, *, offset: int, follow: bool
+) -> Proxied | None:
+    """Ask the agent's node for the same; None: it cannot be reached or has not got it, or this request came
+    from a node already."""
+    node = target.node
     url = _url(services, node)
     if not url or call.headers.get(FORWARDED):
         return None
@@ -129,12 +146,17 @@ async def ask_other_node(services: Services, call: Call, node: str) -> Proxied |
         verify=trust,
         trust_env=False,
         timeout=httpx2.Timeout(
-            PROXY_READ_S, connect=PROXY_CONNECT_S, read=None if call.flag("follow") else PROXY_READ_S
+            PROXY_READ_S, connect=PROXY_CONNECT_S, read=None if follow else PROXY_READ_S
         ),
     )
     headers = {**credentials(call.principal), FORWARDED: "1"}
-    query = {key: value for key, value in call.query.items() if key not in ("index", "min_index", "wait")}
-    query["consistency"] = "stale"
+    # The very attempt that was found here, once that node knows it too.
+    query = {
+        "attempt": str(target.number), "offset": str(offset), "follow": "true" if follow else "false",
+        "min_index": str(services.scheduler.index),
+    }  # fmt: skip
+    if "task" in call.query:
+        query["task"] = call.query["task"]
     try:
         request = client.build_request("GET", url + call.path, params=query, headers=headers)
         response = await client.send(request, stream=True)
@@ -143,7 +165,7 @@ async def ask_other_node(services: Services, call: Call, node: str) -> Proxied |
         await client.aclose()
         return None
     proxied = Proxied(client, response)
-    if response.status_code != 200:
+    if response.status_code != 200 or response.headers.get(SOURCE) != "agent":
         await proxied.close()
         return None
     return proxied

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from api.access import Access
 from api.agents.gateway import Gateway
-from api.commits import ENDS, STARTS, Commits, RunWatch
+from api.commits import ENDS, STEPS, Commits, RunWatch
 from api.event_feed import EventFeed
 from api.head_start import HeadStart
 from api.metrics import Metrics
@@ -37,7 +37,7 @@ class Services:
     compiled: CompiledJobs
     head_start: HeadStart = field(default_factory=HeadStart)
     run_ends: RunWatch = field(default_factory=lambda: RunWatch(ENDS))
-    run_starts: RunWatch = field(default_factory=lambda: RunWatch(STARTS))
+    run_steps: RunWatch = field(default_factory=lambda: RunWatch(STEPS))
     turns: Turns = field(default_factory=Turns)
     proofs: Proofs = field(default_factory=Proofs)
     followers: int = 0  #: who follows an attempt's output here

@@ -1,7 +1,8 @@
 """Replies that are made while they are sent: event streams, followed logs, copies of the state.
 
 Rules: a reply ends with its client, and what it holds is freed then, not when the interpreter finds the time;
-a client that takes nothing for STALL_S is cut off, with what waits for it.
+a client that takes nothing for STALL_S is cut off, with what waits for it. A reply that ends in good order is
+whole: where the rest cannot be had (`CutError`), its connection breaks instead.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ class _StalledError(Exception):
     """The client takes nothing any more."""
 
 
+class CutError(Exception):
+    """Raised by a body: there is more, and it cannot be had here and now."""
+
+
 class Streaming(StreamingResponse):
     """As StreamingResponse, by the rules above. Its body is an async generator."""
 
@@ -38,8 +43,9 @@ class Streaming(StreamingResponse):
 
         try:
             await super().__call__(scope, receive, in_time)
-        except _StalledError:
-            log.info("%s: its client takes nothing, cut off", scope["path"])
+        except (_StalledError, CutError) as error:
+            if isinstance(error, _StalledError):
+                log.info("%s: its client takes nothing, cut off", scope["path"])
             abort = abort_of(scope)
             if abort is None:
                 raise

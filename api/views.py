@@ -88,6 +88,7 @@ def run_json(
         "trigger": trigger,
         "cause": row.cause,
         "state": row.state,
+        "waiting": bool(row.waiting),
         "stopping": row.stopping or None,
         "reason": row.reason or None,
         "created": rfc3339(row.created_ms),
@@ -145,6 +146,7 @@ def attempt_json(row: AttemptRow) -> dict[str, Any]:
         "exit_code": row.exit_code,
         "signal": row.signal,
         "reason": "; ".join(filter(None, (row.reason, _death(row.exit_code, row.signal)))) or None,
+        "output_bytes": row.output_bytes,
         "fence": row.fence,
         "late": json.loads(row.late) if row.late else None,
     }

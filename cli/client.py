@@ -190,6 +190,8 @@ class Client:
             connection = _connection(self.url, reply_s)
             connection.connect()
             self._connection = connection
+        if self._connection.sock is not None:  # a kept connection has the patience of its last request
+            self._connection.sock.settimeout(reply_s)
         self._connection.request(method, urlsplit(self.url).path + path, body or None, dict(headers))
         return self._connection.getresponse()
 

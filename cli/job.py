@@ -226,8 +226,14 @@ def _say_what_it_waits_for(client: Client, started: dict[str, Any]) -> None:
 
 def _show_output(client: Client, ended: dict[str, Any]) -> None:
     if len(ended["tasks"]) == 1:
-        response = client.open("GET", path_of("runs", ended["id"], "logs"))
-        text = response.read().decode(errors="replace")
+        from cli.following import Reading
+
+        parts: list[bytes] = []
+        Reading(
+            client, ended["id"], next(iter(ended["tasks"])), None, write=parts.append,
+            note=lambda text: click.echo(text, err=True),
+        ).now()  # fmt: skip
+        text = b"".join(parts).decode(errors="replace")
         if text:
             click.echo(f"\n{text}", nl=not text.endswith("\n"))
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import http.client
 import sys
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -15,12 +13,10 @@ from cli.client import Client, path_of
 from cli.exits import NOT_FOUND, RUN_FAILED, TIMED_OUT, Failure
 from cli.options import INSTANT, SPAN, connected, consistency, formatted, milliseconds, rfc3339, stale
 from cli.output import facts, more, show, table
-from cli.terminal import ByteSieve, colours_wanted
 
 RUN_COLUMNS = ("run", "namespace", "job", "state", "tick", "cause", "started", "finished", "exit")
 STATES = ("pending", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired")
 WAIT_S = 25.0  #: of one request; longer waits ask again
-AGAIN_S = 0.3
 
 
 class RunNumber(click.IntRange):
@@ -117,7 +113,7 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
 @ID
 @click.option("--task", metavar="NAME", help="One task only; all, one after the other, by default.")
 @click.option("--attempt", type=click.IntRange(1), help="Number of the attempt; the latest by default.")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the run, or the task named, has ended.")
 @click.option(
     "--raw/--no-raw", default=None, help="Byte for byte as the job wrote it: the default but on a terminal."
 )
@@ -129,52 +125,24 @@ def logs(
 
     A terminal gets text and colours (none with NO_COLOR); what else would drive it (cursor, title, clipboard,
     links) is left out. Pipes and files get every byte; with --no-raw they too get text and colours alone.
+    Words about the output (the next attempt begins, bytes are not kept, what a run waits for) go to standard
+    error. With -f, exit code 10 says that what was followed did not succeed.
     """
-    raw = not sys.stdout.isatty() if raw is None else raw
+    from cli.following import Reading, Screen, follow_run, need_success, show_tasks
+
+    screen = Screen(raw=not sys.stdout.isatty() if raw is None else raw)
     found = client.get(path_of("runs", run_id))
     if task is not None and task not in found["tasks"]:
         raise Failure(f"run {run_id} has no task {task!r}", code=NOT_FOUND, details=sorted(found["tasks"]))
-    names = [task] if task is not None else list(found["tasks"])
-    for name in names:
-        if len(names) > 1:
-            click.echo(click.style(f"==> {name} <==", bold=True))
-            sys.stdout.flush()
-        sieve = None if raw else ByteSieve(colours=colours_wanted())
-        try:
-            for data in _output(client, run_id, name, attempt, follow=follow):
-                _write(data if sieve is None else sieve.feed(data))
-        finally:
-            if sieve is not None:
-                _write(sieve.end())
-
-
-def _write(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
-
-
-def _output(client: Client, run_id: int, task: str, attempt: int | None, *, follow: bool) -> Iterator[bytes]:
-    """Bytes as they come; after a broken connection it goes on from where it was, on another node."""
-    offset = 0
-    while True:
-        path = path_of("runs", run_id, "logs", task=task, attempt=attempt, offset=offset, follow=follow)
-        response = client.open("GET", path, wait_s=600.0)
-        whole = response.headers.get("X-Cronclave-Log-Source") != "tail"
-        try:
-            while data := response.read1(65_536):
-                offset += len(data)
-                yield data
-        except (OSError, http.client.HTTPException):
-            time.sleep(AGAIN_S)
-            continue
-        if not follow or not whole or _ended(client, run_id, task):
-            return
-        time.sleep(AGAIN_S)
-
-
-def _ended(client: Client, run_id: int, task: str) -> bool:
-    found = client.get(path_of("runs", run_id))
-    return found["finished"] is not None or found["tasks"][task]["finished"] is not None
+    if not follow:
+        names = [task] if task is not None else list(found["tasks"])
+        return show_tasks(client, screen, found, names, attempt)
+    if task is not None:
+        Reading(client, run_id, task, attempt, write=screen.write, note=screen.note).follow()
+        screen.cut()
+    else:
+        follow_run(client, screen, run_id, attempt)
+    need_success(client, run_id, task, attempt)
 
 
 @run.command("cancel", epilog="Example: cronclave run cancel 42")

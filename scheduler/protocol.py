@@ -98,7 +98,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """`reason` as in scheduler.words.commands.Finish. `tail`: the last bytes of stdout and stderr."""
+    """`reason` and `output_bytes` as in scheduler.words.commands.Finish. `tail`: its last bytes."""
 
     event: int
     attempt: int
@@ -109,6 +109,7 @@ class Finished:
     signal: int | None
     detail: str
     tail: bytes
+    output_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@
    number, which the kernel gives to nobody while a member is left (and to others only after a whole round
    of numbers).
 3. Output passes through a pipe, so that its limit holds: what exceeds it is read and thrown away, with a mark
-   in the file and a word in the exit's detail; the work itself goes on. The tail is of the last bytes
-   written, kept or not. No output, no file. A full disk costs output, never the work.
+   in the file and a word in the exit's detail; the work itself goes on. A full disk costs output, never the
+   work: a mark stands for what was lost, once there is room again. No output, no file.
+   Places in the output are those of the file, marks counted, and beyond its end those of what was thrown
+   away. The tail is the end of exactly that, kept or not: it begins at `output_bytes` less its length.
 4. posix_spawn, no interpreter per attempt. The working directory, the umask and the limit of open files are
    set around the spawn: the spooler has one thread. Where the lease must kill, setpriv (util-linux) adds
    PDEATHSIG: it dies with the spooler.
@@ -105,9 +107,9 @@ class Spooled:
     """A running attempt."""
 
     __slots__ = (
-        "_clock", "_discarded", "_ended", "_output", "_root", "_size", "_tail", "_truncated", "attempt",
-        "cause", "command", "kill_at", "leave_until", "pid", "pipe", "started_boot_ms", "started_ms",
-        "timeout_at",
+        "_clock", "_discarded", "_ended", "_lost", "_lost_all", "_lost_why", "_output", "_root", "_size",
+        "_tail", "_truncated", "attempt", "cause", "command", "kill_at", "leave_until", "pid",
+        "pipe", "started_boot_ms", "started_ms", "timeout_at",
     )  # fmt: skip
 
     def __init__(
@@ -126,8 +128,10 @@ class Spooled:
         self.cause = ""  #: why it is being ended: timeout | cancelled | gone
         self._root = root
         self._output = -1
-        self._size = 0
-        self._discarded = 0
+        self._size = 0  #: of the file
+        self._discarded = 0  #: beyond the limit
+        self._lost = self._lost_all = 0  #: not taken by the disk, since the file's last byte and in all
+        self._lost_why = ""
         self._truncated = False
         self._tail = bytearray()
         stdin = null
@@ -170,26 +174,49 @@ class Spooled:
         return True
 
     def _keep(self, data: bytes) -> None:
+        limit = self.command.output_bytes_max
+        room = 0 if self._truncated else max(0, limit - self._size)  # the mark itself goes beyond it
+        kept = data[:room] if room < len(data) else data
+        if kept:
+            self._lost_all += len(kept) - self._write(kept)
+        if len(kept) == len(data):
+            return
+        if not self._truncated:
+            self._truncated = True
+            self._write(f"\n[output limit of {limit} bytes: the rest is discarded]\n".encode())
+        self._discarded += len(data) - len(kept)
+        self._remember(data[len(kept) :])
+
+    def _remember(self, data: bytes) -> None:
         self._tail += data[-TAIL_FAILURE_BYTES:]
         if len(self._tail) > 2 * TAIL_FAILURE_BYTES:
             del self._tail[:-TAIL_FAILURE_BYTES]
-        room = max(0, self.command.output_bytes_max - self._size)  # the mark itself goes beyond it
-        kept = data[:room] if room < len(data) else data
-        if kept and not self._truncated:
-            self._write(kept)
-        self._discarded += len(data) - len(kept)
-        if len(kept) < len(data) and not self._truncated:
-            self._truncated = True
-            limit = self.command.output_bytes_max
-            self._write(f"\n[output limit of {limit} bytes: the rest is discarded]\n".encode())
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes) -> int:
+        """Into the tail, and into the file as far as the disk takes it: so many bytes."""
+        written = 0
         try:
             if self._output < 0:
                 self._output = open_for_output(self._root, self.attempt)
-            self._size += os.write(self._output, data)
-        except OSError:
-            self._discarded += len(data)
+            if self._lost:
+                self._mark_lost()
+            written = os.write(self._output, data)
+        except OSError as error:
+            self._lost_why = error.strerror or str(error)
+        self._remember(data)
+        self._size += written
+        self._lost += len(data) - written
+        return written
+
+    def _mark_lost(self) -> None:
+        """The disk takes bytes again: a mark stands in for those it did not. Raises OSError: it does not."""
+        why = self._lost_why or "the disk is full"
+        mark = f"\n[{self._lost} bytes of output lost: {why}]\n".encode()
+        written = os.write(self._output, mark)
+        del self._tail[max(0, len(self._tail) - self._lost) :]
+        self._remember(mark[:written])
+        self._size += written
+        self._lost = 0
 
     def close_pipe(self) -> None:
         if self.pipe >= 0:
@@ -253,9 +280,12 @@ class Spooled:
             detail = program.doubt(
                 self.command.argv, self.command.environment, self.command.cwd or "/", status
             )
+        words = [detail]
         if self._discarded:
-            detail = f"{detail}; " if detail else ""
-            detail += f"{self._discarded} bytes of output discarded (limit {self.command.output_bytes_max})"
+            limit_bytes = self.command.output_bytes_max
+            words.append(f"{self._discarded} bytes of output discarded (limit {limit_bytes})")
+        if self._lost_all:
+            words.append(f"{self._lost_all} bytes of output lost ({self._lost_why or 'the disk is full'})")
         return Exit(
             attempt=self.attempt,
             started_ms=self.started_ms,
@@ -263,7 +293,7 @@ class Spooled:
             exit_code=None if by_signal else status,
             signal=status if by_signal else None,
             reason=self.cause or "exit",
-            detail=detail,
+            detail="; ".join(filter(None, words)),
             tail=bytes(self._tail[-limit:]),
-            output_bytes=self._size + self._discarded,
+            output_bytes=self._size + self._lost + self._discarded,
         )

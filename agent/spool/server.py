@@ -129,7 +129,7 @@ class Spooler:
         for attempt, (_, started_ms, _, boot) in starts.items():
             why = "its spooler died" if boot == self._boot_id else "the host was started again"
             at_ms = self._clock.wall_ms()
-            self._exits[attempt] = Exit(attempt, started_ms, at_ms, None, None, "gone", why, b"", 0)
+            self._exits[attempt] = Exit(attempt, started_ms, at_ms, None, None, "gone", why, b"", None)
         self._compact()
 
     def _compact(self) -> None:

@@ -42,7 +42,7 @@ class Recovery:
             if claimed.phase is not Phase.STARTED or not claimed.spooled:
                 continue
             if claimed.attempt not in state.running:
-                self._reports.unstarted(claimed.attempt, "gone", "its spooler died")
+                self._reports.unseen(claimed.attempt, "its spooler died")
             elif claimed.cancelled:
                 self._starting.cancel_spooled(claimed.attempt)
 

@@ -96,6 +96,9 @@ class Reports:
     def unstarted(self, attempt: int, reason: str, detail: str = "") -> None:
         self.finished(Exit.unstarted(attempt, reason, detail, at_ms=self._clock.wall_ms()))
 
+    def unseen(self, attempt: int, detail: str) -> None:
+        self.finished(Exit.unseen(attempt, "gone", detail, at_ms=self._clock.wall_ms()))
+
     def finished(self, end: Exit) -> None:
         claimed = self._held.pop(end.attempt, None)
         if claimed is None:
@@ -113,6 +116,7 @@ class Reports:
             # Whatever bytes a path or an argument held: the frame must be text that every node can read.
             detail=end.detail[:_DETAIL_MAX].encode("utf-8", "replace").decode(),
             tail=end.tail[-limit:],
+            output_bytes=end.output_bytes,
         )
         self._note(report)
         self._journal.finish(report, lambda: self._safe(report, claimed.spooled))

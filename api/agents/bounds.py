@@ -80,6 +80,7 @@ _FIELDS: Mapping[type[Any], Mapping[str, Check]] = {
         "signal": or_none(is_code),
         "detail": lambda value: type(value) is str,
         "tail": lambda value: type(value) is bytes,
+        "output_bytes": or_none(is_count),
     },
     p.Ping: {"sent_ms": is_count, "index": is_count, "free_slots": is_count},
     p.TailChunk: {

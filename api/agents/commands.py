@@ -45,6 +45,7 @@ def of_work(message: Work, agent: int, session: str) -> Command:
         signal=message.signal,
         detail=message.detail,
         tail=message.tail,
+        output_bytes=message.output_bytes,
     )
 
 

@@ -108,7 +108,7 @@ run_job: dict[str, Any] = {
         {"params": PARAMS}, required=False, schema=_fields(params={"type": ["object", "null"]})
     ),
 }
-logs: dict[str, Any] = {"parameters": _FRESHNESS}
+logs: dict[str, Any] = {"parameters": _FRESHNESS}  #: `wait`, with follow: for the attempt's start
 events: dict[str, Any] = {"parameters": [_header("Last-Event-ID", "Go on behind this event.")]}
 _UNASKED = _query(
     "unasked", "Admit it though nobody was asked at its address: it does not run yet.", _FLAG

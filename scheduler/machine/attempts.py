@@ -68,7 +68,8 @@ def place(ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms:
             id=state.last_attempt, task=task, run=run, number=number, agent=agent,
             state=step(ATTEMPT, START, "assigned"), live=1, unreachable=0, assigned_ms=state.stamp_ms,
             due_ms=due_ms, claim="", session="", fence=None, granted_ms=None, started_ms=None,
-            finished_ms=None, exit_code=None, signal=None, reason="", tail=b"", late="",
+            finished_ms=None, exit_code=None, signal=None, reason="", tail=b"",
+            output_bytes=None, late="",
         ),
     )  # fmt: skip
     agent_rows.occupy(ctx.store, agent)
@@ -186,8 +187,16 @@ def finish(ctx: Context, command: Finish) -> Outcome:
         signal=command.signal,
         reason=_reason(command),
         tail=command.tail[-TAIL_BYTES_MAX:],
+        output_bytes=_output_bytes(command),
     )
     return done(state=state)
+
+
+def _output_bytes(command: Finish) -> int | None:
+    """No less than the tail; of one that tells a tail alone, the tail is all."""
+    if command.output_bytes is None:
+        return len(command.tail) or None
+    return max(command.output_bytes, len(command.tail))
 
 
 def _end_state(attempt: Attempt, command: Finish) -> str:
@@ -246,11 +255,13 @@ def _end(
     signal: int | None = None,
     reason: str = "",
     tail: bytes = b"",
+    output_bytes: int | None = None,
 ) -> None:
     """End a granted attempt, and decide whether its task is tried again or ends with it."""
     attempt_rows.end(
         ctx.store, attempt.id, state=step(ATTEMPT, attempt.state, state), started_ms=started_ms,
         finished_ms=finished_ms, exit_code=exit_code, signal=signal, reason=reason, tail=tail,
+        output_bytes=output_bytes,
     )  # fmt: skip
     agent_rows.release(ctx.store, attempt.agent)
     ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, state, exit_code))
@@ -327,6 +338,7 @@ def revoke_row(ctx: Context, attempt: Attempt, reason: str) -> None:
     attempt_rows.end(
         ctx.store, attempt.id, state=step(ATTEMPT, attempt.state, "revoked"), started_ms=None,
         finished_ms=ctx.stamp_ms, exit_code=None, signal=None, reason=reason, tail=b"",
+        output_bytes=0,
     )  # fmt: skip
     agent_rows.release(ctx.store, attempt.agent)
     ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, "revoked", None))

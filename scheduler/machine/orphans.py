@@ -117,7 +117,7 @@ def _insert(ctx: Context, agent: Agent, run: Run, task: int, ran: RanAttempt) ->
         id=ran.attempt, task=task, run=run.id, number=ran.number, agent=agent.id, state="running", live=1,
         unreachable=0, assigned_ms=ran.due_ms, due_ms=ran.due_ms, claim="", session="", fence=ctx.state.idx,
         granted_ms=ctx.stamp_ms, started_ms=ran.started_ms, finished_ms=None, exit_code=None, signal=None,
-        reason="", tail=b"", late="",
+        reason="", tail=b"", output_bytes=None, late="",
     )  # fmt: skip
     attempt_rows.insert(ctx.store, attempt)
     agent_rows.occupy(ctx.store, agent.id)

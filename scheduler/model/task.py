@@ -69,7 +69,8 @@ class Task(Work):
     stdin: Annotated[str | None, Field(max_length=SCRIPT_CHARACTERS_MAX)] = None
     grace_ms: Annotated[DurationMs, Field(alias="grace", description="from SIGTERM to SIGKILL")] = GRACE_MS
     output_bytes_max: Annotated[
-        SizeBytes, Field(alias="output_limit", description="the attempt is stopped beyond it")
+        SizeBytes,
+        Field(alias="output_limit", description="kept of its output; the rest is discarded, it goes on"),
     ] = OUTPUT_BYTES_MAX
 
     @field_validator("cwd")

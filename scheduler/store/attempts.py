@@ -29,6 +29,7 @@ class Attempt(NamedTuple):
     signal: int | None
     reason: str
     tail: bytes
+    output_bytes: int | None  #: where its output ends; the tail is the end of it; None: nobody knows
     late: str
 
 
@@ -120,12 +121,13 @@ def end(
     signal: int | None,
     reason: str,
     tail: bytes,
+    output_bytes: int | None,
 ) -> None:
     store.write(
         "UPDATE attempts SET state = ?, live = 0, unreachable = 0, started_ms = ?, finished_ms = ?,"
         " exit_code = ?,"
-        " signal = ?, reason = ?, tail = ? WHERE id = ?",
-        (state, started_ms, finished_ms, exit_code, signal, reason, tail, attempt),
+        " signal = ?, reason = ?, tail = ?, output_bytes = ? WHERE id = ?",
+        (state, started_ms, finished_ms, exit_code, signal, reason, tail, output_bytes, attempt),
     )
 
 

@@ -18,6 +18,7 @@ class RunRow:
     due_ms: int
     cause: str
     state: str
+    waiting: int  #: 1: behind the job's other runs, by its overlap policy
     stopping: str
     created_ms: int
     started_ms: int | None
@@ -69,7 +70,22 @@ class AttemptRow:
     exit_code: int | None
     signal: int | None
     reason: str
+    output_bytes: int | None
     late: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRow:
+    """What is known of an attempt's output."""
+
+    id: int
+    number: int
+    agent: int
+    agent_name: str
+    node: str  #: that the agent hangs on; empty: none
+    state: str
+    tail: bytes  #: its last bytes, of an ended attempt
+    output_bytes: int | None  #: where it ends; None: nobody knows
 
 
 @dataclass(frozen=True, slots=True)

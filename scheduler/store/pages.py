@@ -17,6 +17,7 @@ from scheduler.store.page_rows import (
     AttemptRow,
     DispatchRow,
     LedgerRow,
+    OutputRow,
     RunRow,
     TaskRow,
     TriggerRow,
@@ -28,6 +29,7 @@ __all__ = [
     "DispatchRow",
     "JobRow",
     "LedgerRow",
+    "OutputRow",
     "RevisionRow",
     "RunRow",
     "TaskRow",
@@ -53,7 +55,13 @@ _AGENT = ", ".join(AgentRow._fields)
 _ATTEMPT = (
     "a.id, a.task, a.run, a.number, a.agent, coalesce(g.name, ''), coalesce(g.zone, ''), a.state, "
     "a.unreachable, a.due_ms, a.fence, a.granted_ms, a.started_ms, a.finished_ms, a.exit_code, "
-    "a.signal, a.reason, a.late"
+    "a.signal, a.reason, a.output_bytes, a.late"
+)
+_OUTPUT = (
+    "a.id, a.number, a.agent, coalesce(g.name, ''), coalesce(g.node, ''), a.state, a.tail, a.output_bytes"
+)
+_LAST_OF = (
+    "SELECT id FROM attempts WHERE task = ? AND number <= ? AND state <> 'revoked' ORDER BY id DESC LIMIT 1"
 )
 _DISPATCH = (
     "SELECT a.id, a.agent, a.state, a.number, a.due_ms, t.name, r.id, r.job, r.revision, r.namespace, "
@@ -362,26 +370,35 @@ def tasks_named(store: Store, run: int, name: str | None, limit: int) -> list[tu
     return [(row[0], row[1]) for row in rows]
 
 
-def latest_attempt(store: Store, task: int, number: int | None) -> tuple[int, int, str] | None:
-    """(id, agent, state) of the task's newest try, or of that number; what was taken back was none."""
-    which, values = ("", ()) if number is None else ("AND number = ?", (number,))
+def attempt_output(
+    store: Store, task: int, *, number: int | None = None, after: int | None = None
+) -> OutputRow | None:
+    """Of the task's newest try, or of that number, or of the first one behind the number `after`; what was
+    taken back was none."""
+    which, order = "", "DESC"
+    values: tuple[int, ...] = (task,)
+    if number is not None:
+        which, values = "AND a.number = ?", (task, number)
+    elif after is not None:
+        # From the newest back to that one: who follows a task is near its end.
+        which, order = f"AND a.id > coalesce(({_LAST_OF}), 0)", ""
+        values = (task, task, after)
     row = store.row(
-        f"SELECT id, agent, state FROM attempts WHERE task = ? AND state <> 'revoked' {which} "
-        "ORDER BY id DESC LIMIT 1",
-        (task, *values),
+        f"SELECT {_OUTPUT} FROM attempts a LEFT JOIN agents g ON g.id = a.agent "
+        f"WHERE a.task = ? AND a.state <> 'revoked' {which} ORDER BY a.id {order} LIMIT 1",
+        values,
     )
-    return None if row is None else (row[0], row[1], row[2])
+    return None if row is None else OutputRow(*row)
+
+
+def task_ended(store: Store, task: int) -> bool:
+    """Whether there will be no further try of it."""
+    return store.row("SELECT 1 FROM tasks WHERE id = ? AND finished_ms IS NULL", (task,)) is None
 
 
 def attempt_state(store: Store, attempt: int) -> str | None:
     row = store.row("SELECT state FROM attempts WHERE id = ?", (attempt,))
     return None if row is None else str(row[0])
-
-
-def stored_tail(store: Store, attempt: int) -> bytes:
-    """The last output of an ended attempt, as its agent reported it."""
-    row = store.row("SELECT tail FROM attempts WHERE id = ?", (attempt,))
-    return b"" if row is None else bytes(row[0])
 
 
 # -- agents and their attempts --------------------------------------------------------------------

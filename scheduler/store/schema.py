@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -200,6 +200,7 @@ STATEMENTS: tuple[str, ...] = (
         granted_ms INTEGER, started_ms INTEGER, finished_ms INTEGER,
         exit_code INTEGER, signal INTEGER, reason TEXT NOT NULL,
         tail BLOB NOT NULL,
+        output_bytes INTEGER,               -- where its output ends, as its tail does; NULL: not known
         late TEXT NOT NULL                  -- JSON of a report that came after the end; empty: none
     )
     """,

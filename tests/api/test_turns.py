@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from api.app import Api
-from api.commits import STARTS, RunWatch
+from api.commits import STEPS, RunWatch
 from api.ports import Committed, OverloadedError
 from api.threads import LARGE_BYTES, Line, encode, write_of
 from api.turns import Turns
@@ -180,7 +180,7 @@ async def test_who_waits_for_an_index_is_woken_once_it_is_reached_and_leaves_not
 
 
 def test_a_run_is_watched_by_its_own_events_alone() -> None:
-    watch = RunWatch(STARTS)
+    watch = RunWatch(STEPS)
     mine: Event = AttemptAssigned(attempt=1, task=1, run=7, agent=1, due_ms=0)
     other: Event = AttemptAssigned(attempt=2, task=2, run=8, agent=1, due_ms=0)
     with watch.watch(7) as happened:

@@ -26,8 +26,9 @@ class ReportRunning(ByAgent):
 class Finish(ByAgent):
     """What became of a granted attempt, from the agent's journal (of any session).
 
-    `reason`: exit | timeout | cancelled | start_failed | output_limit | gone. `gone`: it never
+    `reason`: exit | timeout | cancelled | start_failed | gone. `gone`: it never
     started or nothing is known of its end, and it surely runs no more.
+    `output_bytes`: where its output ends, of which `tail` holds the last bytes; None: nobody knows.
     """
 
     attempt: int
@@ -39,6 +40,7 @@ class Finish(ByAgent):
     signal: int | None = None
     detail: str = ""
     tail: bytes = b""
+    output_bytes: int | None = None
 
 
 @command(43)

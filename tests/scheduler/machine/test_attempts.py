@@ -107,7 +107,6 @@ def test_what_is_granted_cannot_be_revoked(story: Story) -> None:
         (3, "exit", "failed"),
         (None, "timeout", "timed_out"),
         (None, "start_failed", "failed"),
-        (None, "output_limit", "failed"),
         (None, "gone", "lost"),
         # Nobody asked for it: the spooler did it at the end of its lease.
         (None, "cancelled", "lost"),

@@ -1,0 +1,242 @@
+"""A run's output on its way to a person or a pipe.
+
+Rules:
+
+1. A place in the output belongs to one attempt: a newer attempt is read from its own beginning, and a line on
+   standard error says so. Standard output has the jobs' own bytes and nothing else.
+2. What broke off is asked for again from its place, on another node if need be. A reply that ended in good
+   order is whole; bytes that nobody has any more are said on standard error.
+3. Who follows waits as long as the run does, and says once what for, as far as that is known.
+"""
+
+from __future__ import annotations
+
+import http.client
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from cli.client import Client, path_of
+from cli.exits import RUN_FAILED, Failure
+from cli.terminal import ByteSieve, colours_wanted, plain
+from cli.waiting import held_up_by
+
+AGAIN_S = 0.3
+PAUSE_MAX_S = 2.0  #: between two looks at whether a task has begun
+SAY_S = 1.0  #: a wait that is longer is worth a word
+WAIT_S = 25.0  #: of one request; longer waits ask again
+
+
+class Screen:
+    """Standard output for the jobs' bytes, standard error for words about them."""
+
+    def __init__(self, *, raw: bool) -> None:
+        self._raw = raw
+        self._sieve: ByteSieve | None = None
+        self._in_line = False
+
+    def write(self, data: bytes) -> None:
+        if not self._raw:
+            self._sieve = self._sieve or ByteSieve(colours=colours_wanted())
+            data = self._sieve.feed(data)
+        self._out(data)
+
+    def note(self, text: str) -> None:
+        self.cut()
+        if self._in_line and sys.stdout.isatty():
+            click.echo(err=True)
+        click.echo(plain(text), err=True)
+
+    def heading(self, text: str) -> None:
+        self.cut()
+        click.echo(click.style(text, bold=True))
+        sys.stdout.flush()
+
+    def cut(self) -> None:
+        """What follows is of another stream: a sequence that was left open ends here."""
+        if self._sieve is not None:
+            self._out(self._sieve.end())
+            self._sieve = None
+
+    def _out(self, data: bytes) -> None:
+        if data:
+            self._in_line = not data.endswith(b"\n")
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+
+
+class Reading:
+    """One task's output: of which attempt, and how far."""
+
+    def __init__(
+        self, client: Client, run: int, task: str | None, attempt: int | None, *,
+        write: Callable[[bytes], None], note: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._client = client
+        self._run = run
+        self._task = task
+        self._only = attempt  #: asked for by its number
+        self._attempt = attempt
+        self._over = False  #: this attempt's output is read to its end
+        self._offset = 0
+        self._write = write
+        self._note = note
+        self._said: set[str] = set()
+        self._wait_s = SAY_S
+
+    def now(self) -> bool:
+        """Write what there is; False: there is no attempt."""
+        while True:
+            response = self._ask(follow=False)
+            if not self._begin(response):
+                return False
+            if self._take(response) and self._offset >= int(response.headers.get("X-Cronclave-Log-Bytes", 0)):
+                return True
+
+    def follow(self) -> None:
+        """Write what comes until the task, or the attempt that was asked for, has ended."""
+        while True:
+            response = self._ask(follow=True)
+            if not self._begin(response):
+                if self._ended():
+                    return
+                continue
+            if not self._take(response):
+                continue
+            if self._offset < int(response.headers.get("X-Cronclave-Log-Bytes", 0)):
+                continue
+            self._over = not self._away(response)
+            if self._over and self._only is not None:
+                return
+
+    def _ask(self, *, follow: bool) -> http.client.HTTPResponse:
+        after = self._attempt if self._over else None
+        path = path_of(
+            "runs", self._run, "logs", task=self._task, attempt=None if after else self._attempt,
+            after_attempt=after, offset=None if after else self._offset, follow=follow,
+            wait=f"{int(self._wait_s * 1000)}ms" if follow else None,
+        )  # fmt: skip
+        return self._client.open("GET", path, wait_s=self._wait_s if follow else 0.0)
+
+    def _begin(self, response: http.client.HTTPResponse) -> bool:
+        """Go to the place that the reply begins at; False: it is of no attempt."""
+        number = response.headers.get("X-Cronclave-Attempt")
+        if number is None:
+            response.read()
+            return False
+        if int(number) != self._attempt:
+            if self._attempt is not None:
+                self._note(f"attempt {number}:")
+            self._attempt, self._offset, self._over = int(number), 0, False
+        missing = response.headers.get("X-Cronclave-Log-Missing", "")
+        first, _, last = missing.partition("-")
+        if last:
+            self._note(f"bytes {first} to {last} of attempt {number} are not kept; its agent cannot be asked")
+        self._offset = int(response.headers.get("X-Cronclave-Log-Offset", self._offset))
+        if missing and not last:
+            self._say(
+                f"what attempt {number} writes is not here: its agent is away"
+                if not self._offset
+                else f"what attempt {number} writes after byte {first} is not here: its agent is away"
+            )
+        return True
+
+    def _take(self, response: http.client.HTTPResponse) -> bool:
+        """Whether it came to its end in good order."""
+        try:
+            while data := response.read1(65_536):
+                self._offset += len(data)
+                self._write(data)
+        except (OSError, http.client.HTTPException):
+            self._client.close()
+            time.sleep(AGAIN_S)
+            return False
+        return True
+
+    def _away(self, response: http.client.HTTPResponse) -> bool:
+        """Whether there may be more of this attempt, at an agent that is not connected."""
+        if not response.headers.get("X-Cronclave-Log-Missing", "").endswith("-"):
+            return False
+        task = self._look()[1]
+        return any(a["number"] == self._attempt and a["finished"] is None for a in task.get("attempts", ()))
+
+    def _ended(self) -> bool:
+        """There is no attempt yet: whether there will be none."""
+        run, task = self._look()
+        if run["finished"] is not None or task.get("finished") is not None:
+            return True
+        if held := held_up_by(self._client, run, self._task):
+            self._say(f"run {self._run} waits for {held}")
+        self._wait_s = WAIT_S
+        return False
+
+    def _look(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        run = self._client.get(path_of("runs", self._run))
+        return run, run["tasks"].get(self._task, {})
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._note(text)
+
+
+def show_tasks(
+    client: Client, screen: Screen, found: dict[str, Any], names: list[str], attempt: int | None
+) -> None:
+    """What these tasks have written so far, one after the other."""
+    for name in names:
+        if len(names) > 1:
+            screen.heading(f"==> {name} <==")
+        reading = Reading(client, found["id"], name, attempt, write=screen.write, note=screen.note)
+        if not reading.now() and len(names) == 1:
+            held = held_up_by(client, found, name)
+            screen.note(f"nothing has started: it waits for {held}" if held else "nothing has started")
+        screen.cut()
+
+
+def follow_run(client: Client, screen: Screen, run: int, attempt: int | None) -> None:
+    """All tasks' output, in the order in which they begin, until the run has ended."""
+    done: set[str] = set()
+    said = ""
+    began_s, pause_s = time.monotonic(), AGAIN_S
+    while True:
+        found = client.get(path_of("runs", run))
+        begun = [name for name, task in found["tasks"].items() if name not in done and task["attempts"]]
+        if begun:
+            name = min(begun, key=lambda each: found["tasks"][each]["attempts"][0]["id"])
+            if len(found["tasks"]) > 1:
+                screen.heading(f"==> {name} <==")
+            Reading(client, run, name, attempt, write=screen.write, note=screen.note).follow()
+            screen.cut()
+            done.add(name)
+            began_s, pause_s = time.monotonic(), AGAIN_S
+            continue
+        if found["finished"] is not None:
+            return
+        if time.monotonic() - began_s > SAY_S:
+            held = held_up_by(client, found, None)
+            if held and held != said:
+                said = held
+                screen.note(f"run {run} waits for {held}")
+        time.sleep(pause_s)
+        pause_s = min(PAUSE_MAX_S, 1.5 * pause_s)
+
+
+def need_success(client: Client, run: int, task: str | None, attempt: int | None) -> None:
+    """Raises Failure where what was followed to its end did not succeed."""
+    found = client.get(path_of("runs", run))
+    what, state = f"run {run}", found["state"]
+    why = found.get("reason")
+    if task is not None:
+        what, state = f"task {task} of run {run}", found["tasks"][task]["state"]
+        why = found["tasks"][task].get("reason")
+    if attempt is not None:
+        name = task if task is not None else next(iter(found["tasks"]))
+        tries = [each for each in found["tasks"][name]["attempts"] if each["number"] == attempt]
+        if tries:
+            what, state, why = f"attempt {attempt} of run {run}", tries[0]["state"], tries[0].get("reason")
+    if state != "succeeded":
+        raise Failure(f"{what} {state}" + (f" ({why})" if why and why != state else ""), code=RUN_FAILED)
