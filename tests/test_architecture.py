@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from scheduler.model import triggers
 from scheduler.model.work import KINDS
 
 PROJECT = Path(__file__).parents[1]
@@ -205,6 +206,25 @@ def test_no_kind_of_work_is_decided_elsewhere() -> None:
     assert not guilty, "ask the kind, or give it a field that says so"
 
 
+def test_no_kind_of_trigger_is_decided_elsewhere() -> None:
+    """As above (scheduler/model/triggers). `cron` is also a rule for DST and `at` a column: alone they tell
+    nothing."""
+    names = {kind.name for kind in triggers.KINDS}
+
+    guilty = [
+        f"{place(path)}:{line}"
+        for folder in ("scheduler", "api", "cli")
+        for path in sources(folder)
+        if not place(path).startswith(("scheduler/model/triggers/", "scheduler/ticks/"))
+        for line in (
+            *decisions_by(names - {"cron", "at"}, path.read_text()),
+            *decisions_by(names, path.read_text(), alone=False),
+        )
+    ]
+
+    assert not guilty, "ask the kind, or give it a field that says so"
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -223,13 +243,14 @@ def test_a_decision_by_kind_is_seen(source: str) -> None:
     assert not list(decisions_by({"run", "exec", "noop", "shell"}, 'body["run"] = {"run": reply["run"]}'))
 
 
-def decisions_by(names: Collection[object], source: str) -> Iterator[int]:
-    """Lines that compare with one of these names, list several, or ask an object for what none else has."""
+def decisions_by(names: Collection[object], source: str, *, alone: bool = True) -> Iterator[int]:
+    """Lines that compare with one of these names (`alone`), list several, or ask an object for what none else
+    has."""
     for node in ast.walk(ast.parse(source)):
         found: list[ast.AST | None] = []
-        if isinstance(node, ast.Compare):
+        if isinstance(node, ast.Compare) and alone:
             found = [node.left, *node.comparators]
-        elif isinstance(node, ast.match_case):
+        elif isinstance(node, ast.match_case) and alone:
             found = [part for part in ast.walk(node.pattern) if isinstance(part, ast.expr)]
         elif isinstance(node, ast.Dict | ast.Tuple | ast.List | ast.Set):
             found = [*(node.keys if isinstance(node, ast.Dict) else node.elts)]

@@ -4,12 +4,12 @@ Promise: `parse_job` takes data from anywhere and gives a frozen Job, or a JobEr
 place and a hint; nothing is ignored in silence. `canonical(job)` gives equal bytes for equal jobs and
 parses back to the same job; `compile_job(bytes)` needs no pydantic and gives the same on every node.
 
-Reading order: job.py, task.py, work/ (what a task can do, a file a kind), trigger.py, policies.py, params.py
-(the schema), fields.py, texts.py and quantities.py (how its values are written), parse.py (the check),
-newer.py (what needs a newer format), graph.py, compiled.py (for the machine), documents.py (YAML files),
-written.py (how they are written), server_facts.py (what GET gives beside a job), published.py (the JSON
-Schema). The schema loads pydantic; `scheduler.model.compiled` does not need it, but Python loads the package
-first, so names are given out on first use.
+Reading order: job.py, task.py, work/ (what a task can do, a file a kind), trigger.py, triggers/ (what makes a
+job due, a file a kind), policies.py, params.py (the schema), fields.py, texts.py and quantities.py (how its
+values are written), parse.py (the check), newer.py (what needs a newer format), graph.py, compiled.py (for
+the machine), documents.py (YAML files), written.py (how they are written), server_facts.py (what GET gives
+beside a job), published.py (the JSON Schema). The schema loads pydantic; `scheduler.model.compiled` does not
+need it, but Python loads the package first, so names are given out on first use.
 """
 
 from __future__ import annotations

@@ -16,10 +16,12 @@ import difflib
 import json
 import re
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from scheduler.model import triggers, work
 from scheduler.model.bounds import TASKS_MAX, check_bounds, check_parts
 from scheduler.model.fields import type_name
 from scheduler.model.graph import graph_problems
@@ -31,18 +33,16 @@ from scheduler.model.problems import JobError, Problem, Refused, pointer_of, sho
 from scheduler.model.server_facts import SERVER_FACTS
 from scheduler.model.task import Placement, Retry, Task
 from scheduler.model.trigger import Trigger
-from scheduler.model.work import KINDS, NAMES, ONE_OF, kind_meant
-from scheduler.model.work import PLANNED as PLANNED_WORK
 
 PROBLEMS_MAX = 100
 
 PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Job: ("notify", "calendars", "allow_cycle"),
-    Trigger: ("calendar", "iso8601", "after", "webhook", "notice", "file", "max_active"),
+    Trigger: ("calendar", "workday", "valid", "max_active", *triggers.PLANNED),
     Policies: ("active", "autonomy"),
     Task: (
         *("limits", "locks", "secrets", "skip_if_exists", "fanout", "join", "max_parallel", "when"),
-        *("finally", "run_as", *PLANNED_WORK),
+        *("finally", "run_as", *work.PLANNED),
     ),
     Placement: (),
     Retry: (),
@@ -51,6 +51,9 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Param: (),
 }
 """Fields of the job semantics that this version does not know how to honour."""
+
+_KINDS: dict[type[BaseModel], ModuleType] = {Job: work, Task: work, Trigger: triggers}
+"""Where exactly one of several kinds is given. A job may have a task's fields."""
 
 _PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
@@ -146,9 +149,9 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
         return shape, False, problems
     shape.pop("tasks", None)
     task = {key: shape.pop(key) for key in short_fields}
-    if not any(key in NAMES or key in PLANNED_WORK for key in short_fields):
-        problems.append(Problem("", "the job has no work", f"give {ONE_OF}, or tasks"))
-        task[KINDS[0].name] = KINDS[0].example  # a stand-in, so that the fields beside it are judged
+    if not any(key in work.NAMES or key in work.PLANNED for key in short_fields):
+        problems.append(Problem("", "the job has no work", f"give {work.ONE_OF}, or tasks"))
+        task[work.KINDS[0].name] = work.KINDS[0].example  # a stand-in: the fields beside it are judged
     shape["tasks"] = {"main": task}
     return shape, True, problems
 
@@ -237,14 +240,14 @@ def _unknown_field(pointer: str, loc: Sequence[str | int], short: bool) -> Probl
     model = _model_at(loc[:-1])
     if model is None:
         return Problem(pointer, f"unknown field {shortened(name)}")
-    planned = PLANNED[model]
+    planned, kinds = PLANNED[model], _KINDS.get(model)
     if name in planned:
-        hint = f"give {ONE_OF}" if model is Task and name in PLANNED_WORK else "remove it"
+        hint = f"give {kinds.ONE_OF}" if kinds and name in kinds.PLANNED else "remove it"
         return Problem(pointer, f"{name} is not available in this version", hint)
     if model is Job and name in SERVER_FACTS:
         hint = "remove it; a job that GET gave may be sent back whole, with its revision"
         return Problem(pointer, f"{name} is told by the server and cannot be set", hint)
-    meant = kind_meant(name) if model in (Job, Task) else None
+    meant = kinds.kind_meant(name) if kinds else None
     known = list(field_names(model))
     if model is Job:
         known += TASK_FIELDS

@@ -1,115 +1,70 @@
-"""Triggers: what makes a job due. One of `cron`, `every`, `at`."""
+"""Triggers: what makes a job due. Each is exactly one of the kinds in triggers/."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, create_model, model_validator
 
-from scheduler.model.fields import DurationMs, InstantMs, Model, Name
+from scheduler.model.fields import DurationMs, Model, Name
 from scheduler.model.problems import Refused
-from scheduler.model.quantities import format_duration, format_instant
-from scheduler.ticks import (
-    CronError,
-    UnknownZoneError,
-    at_spec,
-    cron_spec,
-    every_spec,
-    never_reason,
-    parse_expression,
-    zone,
-)
+from scheduler.model.triggers import KINDS, NAMES, ONE_OF, Kind
+from scheduler.ticks import never_reason
 
-KINDS = ("cron", "every", "at")
-EVERY_MS_MIN = 100
+if TYPE_CHECKING:
+    Fields = Model
+else:  # pydantic lists the fields of the last base first
+    Fields = create_model("Fields", __base__=tuple(kind.fields for kind in reversed(KINDS)))
+
+_KINDS = [(kind, kind.attributes[kind.name]) for kind in KINDS]
+_FOREIGN = {
+    kind.name: [
+        (other, [(name, at) for name, at in other.attributes.items() if name not in kind.attributes])
+        for other in KINDS
+        if other is not kind
+    ]
+    for kind in KINDS
+}
+"""To each kind the others, and their fields that it does not have, with the attributes."""
 
 
-class Trigger(Model):
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": [kind]} for kind in KINDS]},
-    )
+class Trigger(Fields):
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in NAMES]})
 
     id: Annotated[Name | None, Field(description="names the trigger; else a hash of its schedule")] = None
-    cron: Annotated[
-        str | None, Field(description="5 fields, 6 with seconds first, names, steps, L, W, #, H, @daily…")
-    ] = None
-    every_ms: Annotated[DurationMs | None, Field(alias="every")] = None
-    at_ms: Annotated[InstantMs | None, Field(alias="at")] = None
-    tz: Annotated[str | None, Field(description="IANA zone of a cron trigger; default UTC")] = None
-    dst: Annotated[Literal["cron", "skip", "literal"] | None, Field(description="for cron; default cron")] = (
-        None
-    )
-    start_ms: Annotated[InstantMs | None, Field(alias="start", description="anchor of `every`")] = None
     jitter_ms: Annotated[
         DurationMs | None, Field(alias="jitter", description="upper limit of a constant offset")
     ] = None
 
-    @field_validator("cron")
-    @classmethod
-    def _cron(cls, value: str | None) -> str | None:
-        if value is not None:
-            value = value.rstrip()  # a block of YAML ends with a line feed
-            try:
-                parse_expression(value, "any/seed")
-            except CronError as error:
-                raise Refused(str(error), error.hint) from error
-            reason = never_reason(cron_spec(value, seed="any/seed"), 0)
-            if reason is not None:
-                raise Refused(f"{value[:80]!r}: {reason}")
-        return value
-
-    @field_validator("every_ms")
-    @classmethod
-    def _every(cls, value: int | None) -> int | None:
-        if value is not None and value < EVERY_MS_MIN:
-            raise Refused(f"the shortest period is {EVERY_MS_MIN} ms")
-        return value
-
-    @field_validator("tz")
-    @classmethod
-    def _tz(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                zone(value)
-            except UnknownZoneError as error:
-                names = " or ".join(error.similar)
-                hint = f"did you mean {names}?" if names else "an IANA name such as Europe/Berlin"
-                raise Refused(str(error), hint) from error
-        return value
-
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        values = (self.cron, self.every_ms, self.at_ms)
-        given = [kind for kind, value in zip(KINDS, values, strict=True) if value is not None]
+        given = [kind for kind, attribute in _KINDS if getattr(self, attribute) is not None]
         if len(given) != 1:
-            said = f"{' and '.join(given)} exclude each other" if given else "it has no schedule"
-            raise Refused(f"{said}: a trigger has exactly one of cron, every, at", "use one trigger for each")
-        if self.cron is None and (self.tz is not None or self.dst is not None):
-            raise Refused(f"tz and dst are for cron triggers, not for `{given[0]}`", "remove them")
-        if self.every_ms is None and self.start_ms is not None:
-            raise Refused(f"start is for `every` triggers, not for `{given[0]}`", "remove it")
+            names = " and ".join(kind.name for kind in given)
+            said = f"{names} exclude each other" if given else "it has no schedule"
+            raise Refused(f"{said}: a trigger has exactly {ONE_OF}", "use one trigger for each")
+        for other, fields in _FOREIGN[given[0].name]:
+            surplus = [field for field, attribute in fields if getattr(self, attribute) is not None]
+            if surplus:
+                said = f"{' and '.join(surplus)} {'is' if len(surplus) == 1 else 'are'}"
+                detail = f"{said} for `{other.name}` triggers, not for `{given[0].name}`"
+                raise Refused(detail, f"remove {surplus[0] if len(surplus) == 1 else 'them'}")
         return self
+
+    @property
+    def kind(self) -> Kind[Any]:
+        return next(kind for kind, attribute in _KINDS if getattr(self, attribute) is not None)
 
     def schedule_fields(self) -> dict[str, str]:
         """What decides the instants, all defaults filled in."""
-        if self.cron is not None:
-            return {"cron": self.cron, "tz": self.tz or "UTC", "dst": self.dst or "cron"}
-        if self.every_ms is not None:
-            start = {} if self.start_ms is None else {"start": format_instant(self.start_ms)}
-            return {"every": format_duration(self.every_ms), **start}
-        return {"at": format_instant(self.at_ms or 0)}
+        return self.kind.schedule(self)
 
     def why_spent(self, namespace: str, job: str, now_ms: int) -> tuple[str, str, str]:
         """Where (its field), why and with which way out this trigger fires at no instant after `now_ms`."""
-        if self.at_ms is not None:
-            detail = f"{format_instant(self.at_ms)} is in the past: it is {format_instant(now_ms)}"
-            return "at", detail, "give a later instant, or remove the trigger"
         reason = never_reason(self.spec(namespace, job), now_ms) or "it never fires"
-        if self.dst == "skip":
-            return "", f"{(self.cron or '')[:80]!r} with dst: skip: {reason}", "use dst: cron"
-        return "", reason, "remove the trigger"
+        return self.kind.spent(self, now_ms, reason)
 
     @property
     def key(self) -> str:
@@ -121,10 +76,4 @@ class Trigger(Model):
 
     def spec(self, namespace: str, job: str) -> bytes:
         """The bytes for `scheduler.ticks.schedule`."""
-        if self.cron is not None:
-            return cron_spec(
-                self.cron, tz=self.tz or "UTC", dst=self.dst or "cron", seed=f"{namespace}/{job}"
-            )
-        if self.every_ms is not None:
-            return every_spec(self.every_ms, self.start_ms or 0)
-        return at_spec(self.at_ms or 0)
+        return self.kind.spec(self, f"{namespace}/{job}")

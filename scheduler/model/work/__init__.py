@@ -37,7 +37,9 @@ def compiled_work(task: Mapping[str, Any]) -> dict[str, Any]:
     """What is to be done for a task of a canonical job: `scheduler.protocol.Assign.work`."""
     for kind in KINDS:
         if kind.name in task:
-            return {"kind": kind.executor, **kind.compiled(task)}
+            work = kind.compiled(task)
+            work["kind"] = kind.executor
+            return work
     raise KeyError("no kind of work")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from scheduler.model.problems import Refused
 from scheduler.model.texts import SCRIPT_CHARACTERS_MAX, no_nul
 from scheduler.model.work.kind import Kind
-from scheduler.model.work.process import CRLF_HINT, surroundings
+from scheduler.model.work.process import CRLF_HINT, with_surroundings
 
 ARGUMENTS_MAX = 4_096
 
@@ -39,7 +39,7 @@ def _arguments(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _compiled(task: Mapping[str, Any]) -> dict[str, Any]:
-    return {"argv": task["exec"], **surroundings(task)}
+    return with_surroundings({"argv": task["exec"]}, task)
 
 
 EXEC = Kind(

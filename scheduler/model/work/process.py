@@ -11,9 +11,11 @@ CRLF_HINT = (
 )
 
 
-def surroundings(task: Mapping[str, Any]) -> dict[str, Any]:
-    """What a process finds when it starts, of a task of the canonical job."""
-    found = {field: task[field] for field in ("cwd", "stdin") if field in task}
+def with_surroundings(work: dict[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+    """This work, and what its process finds when it starts, of a task of the canonical job."""
+    for field in ("cwd", "stdin"):
+        if field in task:
+            work[field] = task[field]
     if task["env"]:
-        found["env"] = task["env"]
-    return found
+        work["env"] = task["env"]
+    return work

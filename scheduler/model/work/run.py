@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from scheduler.model.problems import Refused
 from scheduler.model.texts import SCRIPT_CHARACTERS_MAX, no_nul, not_blank
 from scheduler.model.work.kind import Kind
-from scheduler.model.work.process import CRLF_HINT, surroundings
+from scheduler.model.work.process import CRLF_HINT, with_surroundings
 
 
 def _value() -> Any:
@@ -29,7 +29,7 @@ def _script(value: str) -> str:
 
 
 def _compiled(task: Mapping[str, Any]) -> dict[str, Any]:
-    return {"run": task["run"], **surroundings(task)}
+    return with_surroundings({"run": task["run"]}, task)
 
 
 RUN = Kind(

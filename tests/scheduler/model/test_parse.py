@@ -48,7 +48,7 @@ def job(**fields: Any) -> dict[str, Any]:
         ({"every": "1.5h"}, "/triggers/every", "whole numbers"),
         ({"every": 5}, "/triggers/every", "a duration is text with a unit, not a number"),
         ({"every": "1ms"}, "/triggers/every", "shortest period"),
-        ({"every": "5m", "tz": "UTC"}, "/triggers", "tz and dst are for cron"),
+        ({"every": "5m", "tz": "UTC"}, "/triggers", "tz is for `cron` triggers, not for `every` | remove tz"),
         ({"cron": "0 2 * * *", "start": "2027-01-01T00:00:00Z"}, "/triggers", "start is for `every`"),
         ({"cron": "0 2 * * *", "every": "5m"}, "/triggers", "exclude each other"),
         ({}, "/triggers", "exactly one of cron, every, at"),

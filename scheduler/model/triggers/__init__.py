@@ -1,0 +1,33 @@
+"""Kinds of triggers: what makes a job due, exactly one of these a trigger. One file a kind.
+
+Promise: whoever needs to know about kinds asks `KINDS` and finds there all that a kind is: its fields and
+what is refused of them, what decides its instants (and so the trigger's identity), the spec that
+`scheduler.ticks` reads, and what is said of one that never fires again. Nothing else in scheduler/, api/ or
+cli/ decides by a kind's name (a test looks for it), but `scheduler.ticks.schedule`, which reads the specs.
+
+Reading order: kind.py (what a kind says of itself), cron.py, every.py, at.py; ../trigger.py joins them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scheduler.model.triggers.at import AT
+from scheduler.model.triggers.cron import CRON
+from scheduler.model.triggers.every import EVERY
+from scheduler.model.triggers.kind import Kind
+
+__all__ = ["KINDS", "NAMES", "ONE_OF", "PLANNED", "Kind", "kind_meant"]
+
+KINDS: tuple[Kind[Any], ...] = (CRON, EVERY, AT)
+NAMES = tuple(kind.name for kind in KINDS)
+ONE_OF = f"one of {', '.join(NAMES)}"
+PLANNED = ("iso8601", "startup", "after", "webhook", "notice", "file", "all_of", "schedule")
+"""Kinds of the job semantics that this version cannot do."""
+
+_MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}
+
+
+def kind_meant(word: str) -> str | None:
+    """The kind that other schedulers call so."""
+    return _MEANT.get(word.casefold())

@@ -1,0 +1,73 @@
+"""cron: at the local times that match an expression."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from scheduler.model.fields import Model
+from scheduler.model.problems import Refused
+from scheduler.model.triggers.kind import Kind
+from scheduler.ticks import CronError, UnknownZoneError, cron_spec, never_reason, parse_expression, zone
+
+
+class CronFields(Model):
+    cron: Annotated[
+        str | None, Field(description="5 fields, 6 with seconds first, names, steps, L, W, #, H, @daily…")
+    ] = None
+    tz: Annotated[str | None, Field(description="IANA zone of a cron trigger; default UTC")] = None
+    dst: Annotated[Literal["cron", "skip", "literal"] | None, Field(description="for cron; default cron")] = (
+        None
+    )
+
+    @field_validator("cron")
+    @classmethod
+    def _cron(cls, value: str | None) -> str | None:
+        if value is not None:
+            value = value.rstrip()  # a block of YAML ends with a line feed
+            try:
+                parse_expression(value, "any/seed")
+            except CronError as error:
+                raise Refused(str(error), error.hint) from error
+            reason = never_reason(cron_spec(value, seed="any/seed"), 0)
+            if reason is not None:
+                raise Refused(f"{value[:80]!r}: {reason}")
+        return value
+
+    @field_validator("tz")
+    @classmethod
+    def _tz(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                zone(value)
+            except UnknownZoneError as error:
+                names = " or ".join(error.similar)
+                hint = f"did you mean {names}?" if names else "an IANA name such as Europe/Berlin"
+                raise Refused(str(error), hint) from error
+        return value
+
+
+def _schedule(trigger: CronFields) -> dict[str, str]:
+    return {"cron": trigger.cron or "", "tz": trigger.tz or "UTC", "dst": trigger.dst or "cron"}
+
+
+def _spec(trigger: CronFields, job: str) -> bytes:
+    return cron_spec(trigger.cron or "", tz=trigger.tz or "UTC", dst=trigger.dst or "cron", seed=job)
+
+
+def _spent(trigger: CronFields, now_ms: int, reason: str) -> tuple[str, str, str]:
+    if trigger.dst == "skip":
+        return "", f"{(trigger.cron or '')[:80]!r} with dst: skip: {reason}", "use dst: cron"
+    return "", reason, "remove the trigger"
+
+
+CRON = Kind(
+    name="cron",
+    example={"cron": "0 2 * * *", "tz": "Europe/Berlin", "dst": "skip"},
+    fields=CronFields,
+    schedule=_schedule,
+    spec=_spec,
+    spent=_spent,
+    other_words=("crontab", "expression", "cron_expression", "cronspec"),
+)

@@ -1,0 +1,34 @@
+"""What a kind of trigger says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from scheduler.model.fields import Model
+
+F = TypeVar("F", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[F]):
+    name: str  #: the field that asks for it
+    example: dict[str, Any]  #: a trigger of this kind
+    fields: type[F]
+    """That field and those that refine it, all without a value by default. A trigger has the fields of all
+    kinds; one of a kind that is not given is refused. Their checks raise `Refused`."""
+    schedule: Callable[[F], dict[str, str]]
+    """The fields that decide the instants, as they are written, all defaults filled in. A trigger without an
+    id is known by them: the same instants, the same text."""
+    spec: Callable[[F, str], bytes]
+    """For `scheduler.ticks.schedule`. The text is the job's, `namespace/name`, for what is spread by it."""
+    spent: Callable[[F, int, str], tuple[str, str, str]]
+    """Of one that fires at no instant after the given one: the field, why, and the way out. The text is the
+    why that `scheduler.ticks` knows of any spec."""
+    other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Its fields as they are written, and their attributes."""
+        return {field.alias or name: name for name, field in self.fields.model_fields.items()}
