@@ -16,6 +16,8 @@ _ITEM = re.compile(
 )
 _NOT_EMPTY = re.compile(r"(?:\"[^\"]*\"|'[^']*')[ \t]*|[^\"'\s].*", re.DOTALL)
 
+COMMAND_BYTES_MAX = 998  #: with its input
+
 
 class Kind(Protocol):
     """One of the five fields, as in scheduler/ticks/expression."""
@@ -64,6 +66,16 @@ def _is_taken(kind: Kind, item: re.Match[str]) -> bool:
 def takes_value(value: str) -> bool:
     """Whether what stands behind `NAME=` is a value: quotes must enclose all of it, and none is none."""
     return bool(_NOT_EMPTY.fullmatch(value))
+
+
+def why_refused(behind: str, command: str) -> str:
+    """Why it refuses the file for this line's command. `behind`: what stands behind the five fields, the user
+    too."""
+    if behind.startswith("*"):
+        return "a command that begins with *, or a sixth field: cron has five"
+    if len(command.encode("utf-8", "surrogateescape")) > COMMAND_BYTES_MAX:
+        return f"the command is longer than {COMMAND_BYTES_MAX} bytes"
+    return ""
 
 
 def file_reasons(text: str) -> list[tuple[int, str]]:

@@ -248,6 +248,9 @@ def _read_job(reading: _Reading, line: _Line, user_column: bool) -> str:
         if not USER.fullmatch(user):
             reading.refused.append((line.number, ""))
             return f"{user[:40]!r} is no user's name: expected one between the fields and the command"
+    if reading.dialect.strict and (why := debian.why_refused(line.rest, rest)):
+        reading.refused.append((line.number, ""))
+        return why
     first = (rest.split(None, 1) or [""])[0]
     if _SIXTH_FIELD.fullmatch(first):
         return f"a sixth field: cron has five, and takes {first} for the command's first word"

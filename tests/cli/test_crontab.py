@@ -379,6 +379,27 @@ def test_one_line_that_debian_cron_cannot_read_costs_it_the_whole_file(text: str
     assert [job["run"] for job in imported(text).jobs] == ["x"]
 
 
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        ("* x", "begins with *"),
+        ("*/5 x", "begins with *"),
+        ("*.sh", "begins with *"),
+        ("a" * 999, "longer than 998 bytes"),
+        ("é" * 500, "longer than 998 bytes"),
+        ("a" * 998, ""),
+        ("é" * 499, ""),
+        ("5*.sh", ""),
+    ],
+)
+def test_commands_that_cost_debian_cron_the_whole_file_are_not_taken(rest: str, said: str) -> None:
+    result = imported(f"{GOOD}0 1 * * * {rest}\n")
+
+    assert [said in problem.reason for problem in result.problems] == [True] * bool(said)
+    assert any("refuses the whole file (line 2)" in note.reason for note in result.notes) is bool(said)
+    assert len(imported(f"0 1 * * * {'a' * 999}\n", dialect="cronie").jobs) == 1
+
+
 @pytest.mark.parametrize("text", [GOOD, GOOD + "0 0 30 2 * y\n", GOOD + "0 22-4 * * * y\n", "A=b #\n" + GOOD])
 def test_what_debian_cron_installs_is_not_called_refused(text: str) -> None:
     assert not any("refuses" in note.reason for note in imported(text).notes)
