@@ -266,6 +266,8 @@ class _Job:
             return "" if self._in_the_way(entry) else "skipped(overlap), and no run was in the way"
         if outcome == "skipped" and reason == "cancelled" and overlap == "cancel_running":
             return ""
+        if outcome == "skipped" and reason == "paused" and self._one_at_a_time:
+            return ""  # it waited to be caught up when the schedules were paused at the end
         if outcome == "coalesced":
             if catchup != "latest":
                 return f"coalesced under catchup {catchup}"
