@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 
 from api.ports import NodeStatus
-from scheduler.machine import selectors
+from scheduler.machine.rules import selectors
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan.places import Places
 from scheduler.store import tasks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.problems import Problem
-from scheduler.machine import tick_limits
+from scheduler.machine.rules import tick_limits
 from scheduler.store.connection import Store
 from scheduler.words import sizes
 from scheduler.words.commands import Command, PutJobs

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scheduler import protocol as p
-from scheduler.machine.attempts import DETAIL_LETTERS_MAX
+from scheduler.machine.steps.ends import DETAIL_LETTERS_MAX
 
 LETTERS_MAX = 255
 COUNT_MAX = (1 << 62) - 1  #: ids, indices, offsets: as machine.shape

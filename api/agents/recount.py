@@ -1,7 +1,7 @@
 """An agent of the cluster that this one was restored from tells what it ran, before it registers.
 
 Rules: page by page, pulled, so that a long history cannot flood a node; each page is committed before the
-next is asked for; what is malformed ends the talk. Judging is the machine's (machine.orphans).
+next is asked for; what is malformed ends the talk. Judging is the machine's (machine.adopted).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from api.parameters import need_known
 from api.problems import Problem
 from api.services import Services
 from api.threads import beside, judge_body, write_of
-from scheduler.machine.spent import spent
+from scheduler.machine.rules.spent import spent
 from scheduler.model import Job, canonical, prepare
 from scheduler.store import pages
 from scheduler.words.commands import PutJobs

@@ -14,7 +14,7 @@ from api.outcomes import expect_ok, need_proposable
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, write_of
-from scheduler.machine.spent import spent
+from scheduler.machine.rules.spent import spent
 from scheduler.model import Job, JobError, prepare
 from scheduler.model.server_facts import definition_of
 from scheduler.store import pages

@@ -11,7 +11,7 @@ from api.consistency import settle
 from api.outcomes import expect_ok
 from api.problems import FieldError, Problem
 from api.services import services_of
-from scheduler.machine.tick_limits import PER_SECOND_MAX
+from scheduler.machine.rules.tick_limits import PER_SECOND_MAX
 from scheduler.store import asked
 from scheduler.store.asked import DAY_S, Limits
 from scheduler.words.commands import LimitTicks

@@ -4,12 +4,14 @@ The promise: `apply` is a function of the stored state, the command and the stam
 logical reason (a refusal is an `Outcome`), costs a bounded number of rows, and reports what happened as
 events. An sqlite3 error goes up and stops the node.
 
+Three storeys, and nothing below knows what stands above it (pyproject.toml): `rules` judge and write nothing;
+`steps` are what commands have in common; the nouns hold one function a command, and none knows another noun.
+
 Reading order: `entry` (one log entry, one transaction: `Machine`), `dispatch` (which function applies which
 command), `context` (what these functions are given), then the nouns in the order of a tick's life: `jobs`,
-`ticks`, `runs`, `attempts`, `tasks` (`needs`: when one may start; `slices` and `walks`: work over very many
-of them, bounded); beside them `agents`, `leadership`, `tokens`, `upkeep`. `renewal` (a backup becomes a new
-cluster's first state), `orphans` and `reconciliation` follow a restore. `graphs` and `selectors` hold what is
-derived from a job's revision; `shape` checks the types of what came over the wire.
+`ticks`, `runs`, `attempts`, `tasks`, each with the `steps` and `rules` that it takes; beside them `agents`,
+`leadership`, `tokens`, `sessions`, `activation`, `upkeep`. `renewal` (a backup becomes a new cluster's first
+state), `adopted` and `restores` follow a restore.
 """
 
 from scheduler.formats import NewerFormatError

@@ -25,29 +25,27 @@ from __future__ import annotations
 
 import json
 
-from scheduler.machine import attempts
 from scheduler.machine.context import OK, Context, done, refused
+from scheduler.machine.steps import ends, registry
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store.agents import Agent
 from scheduler.words import events as e
-from scheduler.words.commands import Adopt, ConnectAgent, DisconnectAgent, LoseNode, ReleaseAgent
+from scheduler.words.commands import ConnectAgent, DisconnectAgent, LoseNode, ReleaseAgent
 from scheduler.words.outcomes import Code, Outcome
 
 SLOTS_MAX = 100_000
-FORMER = agent_rows.FORMER
 RELEASED = "released"
 """In place of the session of an installation that a person took the name from."""
 AGENTS_MAX = 500  #: disconnected by one command
-ROWS_MAX = 20_000  #: former ones, too
-EVER_MS = 1 << 62  #: behind all stamps
 
 
 def connect(ctx: Context, command: ConnectAgent) -> Outcome:
     labels = _labels(command.labels)
     if labels is None:
         return refused(Code.INVALID, "labels are not a JSON object of strings")
-    if not command.name or FORMER in command.name or not command.node or not 0 <= command.slots <= SLOTS_MAX:
+    named = command.name and registry.FORMER not in command.name
+    if not named or not command.node or not 0 <= command.slots <= SLOTS_MAX:
         return refused(Code.INVALID, "an agent needs a name without #, a node and a sensible number of slots")
     holder = agent_rows.find(ctx.store, command.name)
     own = holder is not None and holder.installation == command.installation
@@ -62,8 +60,8 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
         return refused(Code.FENCED, f"a newer session of {command.name} exists")
     if holder is not None and not own and holder.node:
         return refused(Code.NAME_TAKEN, f"another installation is connected as {command.name}")
-    if known is None and not _is_room(ctx):
-        return no_room()
+    if known is None and not registry.is_room(ctx):
+        return registry.no_room()
     if holder is not None and not own:
         _step_aside(ctx, holder)
     if known is None:
@@ -87,40 +85,10 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
     return done(agent=agent.id)
 
 
-def no_room() -> Outcome:
-    return refused(
-        Code.LIMIT,
-        f"there are {ROWS_MAX} agents, the most that a cluster keeps: release the names of those that are "
-        "gone (cronclave agents release NAME)",
-    )
 
 
-def _is_room(ctx: Context) -> bool:
-    if not agent_rows.are_so_many(ctx.store, ROWS_MAX):
-        return True
-    return agent_rows.drop_former(ctx.store, EVER_MS, 1) > 0
 
 
-def known(ctx: Context, command: Adopt) -> Agent | None:
-    """The row of an agent that tells its journal before it registers; made if there is none, but None where
-    there is no room."""
-    own = agent_rows.of_installation(ctx.store, command.installation)
-    for agent in own:
-        if agent.name in (command.name, f"{command.name}{FORMER}{agent.id}"):
-            return agent
-    if not _is_room(ctx):
-        return None
-    ctx.state.last_agent += 1
-    agent_id = ctx.state.last_agent
-    taken = agent_rows.find(ctx.store, command.name) is not None
-    agent = Agent(
-        id=agent_id, name=f"{command.name}{FORMER}{agent_id}" if taken else command.name,
-        installation=command.installation, session="", boot_id="", cloud_id="", zone=command.zone,
-        pool=command.pool, labels="{}", slots=0, version="", node="", busy=0, draining=0, connected_ms=None,
-        disconnected_ms=ctx.stamp_ms,
-    )  # fmt: skip
-    agent_rows.insert(ctx.store, agent)
-    return agent
 
 
 def _labels(labels: bytes) -> str | None:
@@ -135,8 +103,8 @@ def _labels(labels: bytes) -> str | None:
 
 def _former(ctx: Context, command: ConnectAgent) -> Agent | None:
     """The row that this installation had under this name before another took it."""
-    for agent in agent_rows.former(ctx.store, command.installation, command.name, FORMER):
-        if agent.name == f"{command.name}{FORMER}{agent.id}":
+    for agent in agent_rows.former(ctx.store, command.installation, command.name, registry.FORMER):
+        if agent.name == f"{command.name}{registry.FORMER}{agent.id}":
             return agent
     return None
 
@@ -150,15 +118,15 @@ def _judge_attempts(ctx: Context, command: ConnectAgent, known: Agent) -> None:
             continue
         word = held.get(attempt.id)
         if word == "gone":
-            attempts.lose_soon(ctx, attempt, "gone")
+            ends.lose_soon(ctx, attempt, "gone")
         elif word is not None:
-            attempts.reached_again(ctx, attempt)
+            ends.reached_again(ctx, attempt)
         elif booted_anew:
-            attempts.lose_soon(ctx, attempt, "gone: the host booted anew")
+            ends.lose_soon(ctx, attempt, "gone: the host booted anew")
         elif same_session:
-            attempts.reached_again(ctx, attempt)
+            ends.reached_again(ctx, attempt)
         else:
-            attempts.lose_soon(ctx, attempt, "gone: unknown to its agent")
+            ends.lose_soon(ctx, attempt, "gone: unknown to its agent")
 
 
 def disconnect(ctx: Context, command: DisconnectAgent) -> Outcome:
@@ -170,7 +138,7 @@ def disconnect(ctx: Context, command: DisconnectAgent) -> Outcome:
 
 
 def release(ctx: Context, command: ReleaseAgent) -> Outcome:
-    agent = None if FORMER in command.name else agent_rows.find(ctx.store, command.name)
+    agent = None if registry.FORMER in command.name else agent_rows.find(ctx.store, command.name)
     if agent is None:
         return refused(Code.NOT_FOUND, f"no agent {command.name}")
     if agent.installation != command.installation:
@@ -185,7 +153,7 @@ def release(ctx: Context, command: ReleaseAgent) -> Outcome:
 
 def _step_aside(ctx: Context, agent: Agent) -> None:
     """The name is free; the row keeps its attempts under another."""
-    agent_rows.rename(ctx.store, agent.id, f"{agent.name}{FORMER}{agent.id}")
+    agent_rows.rename(ctx.store, agent.id, f"{agent.name}{registry.FORMER}{agent.id}")
 
 
 def lose_node(ctx: Context, command: LoseNode) -> Outcome:

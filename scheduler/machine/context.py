@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from scheduler.machine.graphs import Graph, Graphs
+from scheduler.machine.rules.graphs import Graph, Graphs
 from scheduler.store import ledger
 from scheduler.store.connection import Store
 from scheduler.store.state import State
@@ -44,7 +44,7 @@ class Context:
         self.events: list[Event] = []
         self.compared: bytes | None = None  #: the place of the entry's latest Compare
         self.room_whole = room
-        self.room = room  #: left to the frame that is applied (see `machine.slices`)
+        self.room = room  #: left to the frame that is applied (see `machine.steps.walking`)
 
     @property
     def stamp_ms(self) -> int:

@@ -65,7 +65,7 @@ class Machine:
         room: int = ROOM,
     ) -> None:
         """`members_of`: the names in what consensus stores as `members`, which is opaque here. `room`: of a
-        frame (`machine.slices`); another one gives another state, so only tests and simulations give it.
+        frame (`steps.walking`); another one gives another state, so only tests and simulations give it.
         """
         self.store = store
         self._context = Context(store, state_rows.load(store), members_of, room)

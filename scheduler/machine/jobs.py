@@ -19,10 +19,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scheduler.machine import eras, runs, tick_limits
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.machine.graphs import KEPT_FROM_TASKS
-from scheduler.machine.spent import spent
+from scheduler.machine.rules import tick_limits
+from scheduler.machine.rules.graphs import KEPT_FROM_TASKS
+from scheduler.machine.rules.spent import spent
+from scheduler.machine.steps import eras, stopping
 from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.store import asked as asked_rows
 from scheduler.store import jobs as job_rows
@@ -216,7 +217,7 @@ def delete_job(ctx: Context, command: DeleteJob) -> Outcome:
     # Newest first, so that the end of one does not admit another that is cancelled next.
     for run in reversed(run_rows.active(ctx.store, job.id, limit=ACTIVE_RUNS_CANCELLED_MAX)):
         if not run.stopping and run.cause != Kind.ORPHAN:
-            runs.end_for_deletion(ctx, run)
+            stopping.end_for_deletion(ctx, run)
     job_rows.delete(ctx.store, job.id)
     revision = job_rows.last_revision(ctx.store, job.namespace, job.name) + 1
     job_rows.insert_revision(

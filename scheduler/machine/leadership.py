@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scheduler.machine import reconciliation
 from scheduler.machine.context import OK, Context, done, refused
+from scheduler.machine.steps import restoring
 from scheduler.words import events as e
 from scheduler.words.commands import Barrier, Lead
 from scheduler.words.outcomes import Code, Outcome
@@ -26,7 +26,7 @@ def lead(ctx: Context, command: Lead) -> Outcome:
     if not state.tzdata:
         state.tzdata = command.tzdata
     if state.restores:
-        reconciliation.take_over(ctx)
+        restoring.take_over(ctx)
     ctx.emit(e.Led(state.epoch, command.node, command.zone))
     return done(epoch=state.epoch)
 

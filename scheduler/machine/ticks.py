@@ -16,17 +16,17 @@ Rules of this file:
 
 from __future__ import annotations
 
-from scheduler.machine import eras, orphans, runs
 from scheduler.machine.context import OK, Context, done, refused
+from scheduler.machine.rules import tick_limits
+from scheduler.machine.steps import decisions, eras, reconstruct, starting, stopping
+from scheduler.store import asked, restores
 from scheduler.store import jobs as job_rows
-from scheduler.store import restores
 from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
+from scheduler.store.asked import Limits
 from scheduler.store.triggers import BEHIND, EDITED, FiringTrigger
-from scheduler.words import events as e
 from scheduler.words.causes import Kind
-from scheduler.words.commands import Account, Fire, SetAside
-from scheduler.words.lifecycle import TICK, step
+from scheduler.words.commands import Account, Fire, LimitTicks, SetAside
 from scheduler.words.outcomes import Code, Outcome
 
 WAITING_MAX = 100
@@ -41,7 +41,7 @@ def fire(ctx: Context, command: Fire) -> Outcome:
     if tick_ms <= trigger.from_ms or not _passes(command.next_due_ms, tick_ms):
         return refused(Code.INVALID, "the instant is not of this era, or the next one does not follow it")
     _move(ctx, trigger, command.next_due_ms)
-    if ctx.state.restores and (run := orphans.prove(ctx, trigger.job, trigger.id, tick_ms)):
+    if ctx.state.restores and (run := reconstruct.prove(ctx, trigger.job, trigger.id, tick_ms)):
         return _decide(ctx, trigger, tick_ms, "ran", "", run)
     if trigger.is_over or trigger.namespace is None:
         return _decide(ctx, trigger, tick_ms, "skipped", _why_over(trigger))
@@ -61,7 +61,7 @@ def fire(ctx: Context, command: Fire) -> Outcome:
     graph = ctx.graph(*asked)
     due_ms = tick_ms + trigger.jitter_ms
     deadline_ms = graph.job.start_deadline_ms
-    run = runs.create(
+    run = starting.create(
         ctx,
         graph,
         job=trigger.job,
@@ -99,7 +99,7 @@ def _overlap(
         # Newest first, so that the end of one does not admit another that is cancelled next.
         for run in reversed(run_rows.active(ctx.store, trigger.job, limit=CANCELLED_AT_ONCE_MAX)):
             if not run.stopping:
-                runs.stop(ctx, run, stopping="cancelled", reason="a newer tick")
+                stopping.stop(ctx, run, stopping="cancelled", reason="a newer tick")
         return run_rows.first_active(ctx.store, trigger.job) is not None
     raise AssertionError(f"overlap {overlap} is no policy")
 
@@ -158,6 +158,14 @@ def set_aside(ctx: Context, command: SetAside) -> Outcome:
     return OK
 
 
+def limit_ticks(ctx: Context, command: LimitTicks) -> Outcome:
+    given = Limits(command.job, command.namespace, command.cluster)
+    if not all(1 <= each <= tick_limits.PER_SECOND_MAX for each in given):
+        return refused(Code.INVALID, f"a limit is a whole number from 1 to {tick_limits.PER_SECOND_MAX}")
+    asked.set_limits(ctx.store, given)
+    return done(**given._asdict())
+
+
 def _why_over(trigger: FiringTrigger) -> str:
     return "paused" if trigger.closed == trigger_rows.PAUSED else "cancelled"
 
@@ -188,18 +196,11 @@ def _decide(
     count: int = 1,
     into_ms: int | None = None,
 ) -> Outcome:
-    step(TICK, "pending", outcome)
-    last_ms = first_ms if last_ms is None else last_ms
-    seq = ctx.write_ledger(
-        job=trigger.job, trigger=trigger.id, first_ms=first_ms, last_ms=last_ms, count=count,
-        outcome=outcome, reason=reason, run=run, into_ms=into_ms,
-    )  # fmt: skip
     namespace, name = trigger.namespace, trigger.name
     if namespace is None:
         namespace, name = job_rows.name_of_deleted(ctx.store, trigger.job)
-    ctx.emit(
-        e.TickDecided(
-            seq, trigger.job, namespace, name, trigger.id, first_ms, last_ms, count, outcome, reason, run
-        )
-    )
+    decisions.decide(
+        ctx, job=trigger.job, namespace=namespace, name=name, trigger=trigger.id, first_ms=first_ms,
+        outcome=outcome, reason=reason, run=run, last_ms=last_ms, count=count, into_ms=into_ms,
+    )  # fmt: skip
     return done(outcome=outcome, reason=reason, run=run)

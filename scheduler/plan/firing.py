@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scheduler.machine import selectors
+from scheduler.machine.rules import selectors
 from scheduler.plan.view import View
 from scheduler.store.triggers import DueTrigger
 from scheduler.words.commands import Fire

@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Container
 
-from scheduler.machine import selectors
+from scheduler.machine.rules import selectors
 from scheduler.store import agents as agent_rows
 from scheduler.store.agents import Agent
 from scheduler.store.connection import Store

@@ -54,7 +54,7 @@ CONTINUE_RUNS_MAX = 100
 
 @command(56)
 class Continue(ByPlanner):
-    """Go on with what earlier commands left to do (`machine.slices`): attempts that are lost, then what these
+    """Go on with what earlier commands left to do (`steps.walking`): attempts that are lost, then what these
     runs, CONTINUE_RUNS_MAX at most, need."""
 
     runs: tuple[int, ...]

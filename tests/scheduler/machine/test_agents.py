@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.machine import agents
+from scheduler.machine.steps import registry
 from scheduler.store import agents as agent_rows
 from scheduler.words import commands as c
 from scheduler.words import events as e
@@ -229,7 +229,7 @@ def test_the_cost_of_a_new_agent_does_not_grow_with_all_others(story: Story) -> 
 
 
 def test_the_state_keeps_so_many_agents_and_no_more(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agents, "ROWS_MAX", 3)
+    monkeypatch.setattr(registry, "ROWS_MAX", 3)
     for number in range(3):
         story.connect(f"agent-{number}")
     new = c.ConnectAgent("agent-3", "new", "s1", "b", "z", "default", b"{}", 1, "1", "node-a")
@@ -246,7 +246,7 @@ def test_the_state_keeps_so_many_agents_and_no_more(story: Story, monkeypatch: p
 
 
 def test_where_there_is_no_room_nobody_loses_a_name(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agents, "ROWS_MAX", 1)
+    monkeypatch.setattr(registry, "ROWS_MAX", 1)
     first = story.connect(installation="old")
     story.disconnect(first)
     new = c.ConnectAgent("agent-1", "new", "n1", "b", "z", "default", b"{}", 1, "1", "node-a")
@@ -256,7 +256,7 @@ def test_where_there_is_no_room_nobody_loses_a_name(story: Story, monkeypatch: p
 
 def test_whether_there_is_room_costs_no_more_than_the_limit(story: Story) -> None:
     plan = story.store.rows(
-        "EXPLAIN QUERY PLAN SELECT 1 FROM agents ORDER BY name LIMIT 1 OFFSET ?", (agents.ROWS_MAX - 1,)
+        "EXPLAIN QUERY PLAN SELECT 1 FROM agents ORDER BY name LIMIT 1 OFFSET ?", (registry.ROWS_MAX - 1,)
     )
     assert "COVERING INDEX" in str(plan)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.machine import tick_limits
+from scheduler.machine.rules import tick_limits
 from scheduler.model import parse_job, prepare
 from scheduler.store import asked
 from scheduler.words import commands as c

@@ -7,12 +7,12 @@ A failure that is allowed counts as a success for `all_success`; a skipped need 
 from __future__ import annotations
 
 READY, NEVER, WAITS = "ready", "never", "waits"
-FAILED = frozenset({"failed", "timed_out", "lost", "expired"})
+TASK_FAILURES = frozenset({"failed", "timed_out", "lost", "expired"})
 
 
 def met_by_rule(state: str, *, may_fail: bool) -> dict[str, int]:
     """For each rule 1 when a need that ended like this is what the rule asks for, else 0."""
-    succeeded, failed = state == "succeeded", state in FAILED
+    succeeded, failed = state == "succeeded", state in TASK_FAILURES
     return {
         "all_success": int(succeeded or (failed and may_fail)),
         "any_success": int(succeeded),

@@ -14,8 +14,8 @@ Rules of this file (design, section 9):
 
 from __future__ import annotations
 
-from scheduler.machine import agents, attempts, runs
 from scheduler.machine.context import Context, done, refused
+from scheduler.machine.steps import ends, reconstruct, registry, starting
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import jobs as job_rows
@@ -34,7 +34,6 @@ from scheduler.words.lifecycle import ATTEMPT_ENDS, RUN_ENDS, TASK, TASK_ENDS, s
 from scheduler.words.outcomes import Code, Outcome
 
 ATTEMPTS_MAX = 100
-_GRAVEST_FIRST = ("failed", "timed_out", "lost", "cancelled", "succeeded")
 
 
 def adopt(ctx: Context, command: Adopt) -> Outcome:
@@ -43,11 +42,11 @@ def adopt(ctx: Context, command: Adopt) -> Outcome:
         return refused(Code.SUPERSEDED, f"this cluster is at restore {ctx.state.restores}")
     if len(command.attempts) > ATTEMPTS_MAX:
         return refused(Code.LIMIT, f"at most {ATTEMPTS_MAX} attempts at once")
-    if not command.name or agents.FORMER in command.name or not command.installation:
+    if not command.name or registry.FORMER in command.name or not command.installation:
         return refused(Code.INVALID, "an agent has a name without # and an installation")
-    agent = agents.known(ctx, command)
+    agent = registry.row_of(ctx, command)
     if agent is None:
-        return agents.no_room()
+        return registry.no_room()
     for ran in command.attempts:
         if 0 < ran.attempt <= restore.attempt_base and 0 < ran.run <= restore.run_base:
             _adopt(ctx, restore, agent, ran)
@@ -93,14 +92,14 @@ def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> 
         run_rows.admit(ctx.store, run.id)
     if run.state == "pending":
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-        runs.begin(ctx, run, graph, ran.due_ms)
+        starting.begin(ctx, run, graph, ran.due_ms)
     _report(ctx, attempt, ran)
 
 
 def _report(ctx: Context, attempt: Attempt, ran: RanAttempt) -> None:
     """What the journal says of a live attempt."""
     if ran.ended:
-        attempts.finish(
+        ends.report(
             ctx,
             Finish(
                 attempt.id, attempt.agent, ran.started_ms, ran.finished_ms, ran.exit_code, ran.reason,
@@ -108,7 +107,7 @@ def _report(ctx: Context, attempt: Attempt, ran: RanAttempt) -> None:
             ),
         )  # fmt: skip
     else:
-        attempts.reached_again(ctx, attempt)
+        ends.reached_again(ctx, attempt)
 
 
 def _insert(ctx: Context, agent: Agent, run: Run, task: int, ran: RanAttempt) -> Attempt:
@@ -161,57 +160,13 @@ def _add_to_orphan(ctx: Context, agent: Agent, run: Run, ran: RanAttempt) -> Non
     if ran.ended:
         _report(ctx, attempt, ran)  # which rebuilds
     else:
-        rebuild(ctx, run.id)
+        reconstruct.rebuild(ctx, run.id)
 
 
-def rebuild(ctx: Context, run_id: int) -> None:
-    """Tasks and run of an orphan as its attempts say."""
-    run = run_rows.get(ctx.store, run_id)
-    assert run is not None
-    rows = attempt_rows.of_run(ctx.store, run_id)
-    worst: Attempt | None = None
-    open_tasks = 0
-    for task in task_rows.of_run(ctx.store, run_id):
-        last = max((row for row in rows if row.task == task.id), key=lambda row: (row.number, row.id))
-        if last.live:
-            open_tasks += 1
-            task_rows.activate(ctx.store, task.id, state="active", attempts=last.number)
-            continue
-        task_rows.end(
-            ctx.store, task.id, state=last.state, finished_ms=last.finished_ms or ctx.stamp_ms,
-            reason=last.reason, exit_code=last.exit_code, started_ms=last.started_ms,
-        )  # fmt: skip
-        if worst is None or _gravity(last) < _gravity(worst):
-            worst = last
-    if open_tasks or worst is None:
-        run_rows.set_open_tasks(ctx.store, run_id, open_tasks)
-        return
-    decided = run.decided
-    run_rows.end(
-        ctx.store, run_id, state=worst.state, finished_ms=worst.finished_ms or ctx.stamp_ms,
-        exit_code=worst.exit_code, reason=run.reason,
-    )  # fmt: skip
-    run_rows.set_decided(ctx.store, run_id, decided=decided, trigger=run.trigger)
-    if run.state not in RUN_ENDS:
-        tally = job_rows.count_run_ended(
-            ctx.store, run.job, run=run.id, state=worst.state, failed=worst.state in runs.FAILED
-        )
-        ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, worst.state, worst.exit_code))
-        if tally is not None:
-            runs.follow(ctx, run.job, tally.active_runs)
 
 
-def _gravity(attempt: Attempt) -> int:
-    return _GRAVEST_FIRST.index(attempt.state)
 
 
-def prove(ctx: Context, job: int, trigger: int, tick_ms: int) -> int:
-    """The adopted run of this tick, from now on its own; 0: there is none."""
-    found = restores.proven(ctx.store, job, tick_ms, tick_ms, 1)
-    if not found:
-        return 0
-    run_rows.set_decided(ctx.store, found[0].id, decided=1, trigger=trigger)
-    return found[0].id
 
 
 def _lose_untold(ctx: Context, restore: Restore, agent: Agent, command: Adopt) -> None:
@@ -221,4 +176,4 @@ def _lose_untold(ctx: Context, restore: Restore, agent: Agent, command: Adopt) -
     for attempt in attempt_rows.live_of_agent(ctx.store, agent.id):
         if attempt.id <= restore.attempt_base and attempt.fence is not None and attempt.id not in running:
             assert attempt.state not in ATTEMPT_ENDS
-            attempts.lose_soon(ctx, attempt, "gone: unknown to its agent after the restore")
+            ends.lose_soon(ctx, attempt, "gone: unknown to its agent after the restore")

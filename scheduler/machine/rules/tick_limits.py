@@ -13,23 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scheduler.machine.context import Context, done, refused
 from scheduler.store import asked
 from scheduler.store import jobs as job_rows
 from scheduler.store.asked import DAY_S, Limits
 from scheduler.store.connection import Store
-from scheduler.words.commands import LimitTicks, PreparedJob
+from scheduler.words.commands import PreparedJob
 from scheduler.words.outcomes import Code, Outcome
 
 PER_SECOND_MAX = 1_000_000
-
-
-def limit_ticks(ctx: Context, command: LimitTicks) -> Outcome:
-    given = Limits(command.job, command.namespace, command.cluster)
-    if not all(1 <= each <= PER_SECOND_MAX for each in given):
-        return refused(Code.INVALID, f"a limit is a whole number from 1 to {PER_SECOND_MAX}")
-    asked.set_limits(ctx.store, given)
-    return done(**given._asdict())
 
 
 def judge(store: Store, jobs: Sequence[PreparedJob]) -> Outcome | None:
@@ -63,10 +54,9 @@ def judge(store: Store, jobs: Sequence[PreparedJob]) -> Outcome | None:
 
 def _refused(who: str, per_day: int, most: int, whose: str, namespace: str, name: str) -> Outcome:
     detail = f"{who} for {_shown(per_day)} ticks a second; {most:,} a second are the most for {whose}"
-    return refused(
-        Code.TOO_MANY_TICKS, detail, namespace=namespace, name=name,
-        asked_per_second=-(-per_day // DAY_S), limit=most,
-    )  # fmt: skip
+    asked_per_second = -(-per_day // DAY_S)
+    value = {"namespace": namespace, "name": name, "asked_per_second": asked_per_second, "limit": most}
+    return Outcome(Code.TOO_MANY_TICKS, detail, value)
 
 
 def _shown(per_day: int) -> str:

@@ -1,4 +1,4 @@
-"""What is done to the tasks of a run one after the other (`slices.walk`): the values of `runs.walk`."""
+"""What is done to the tasks of a run one after the other (`steps.walking`): the values of `runs.walk`."""
 
 from scheduler.words import reasons
 

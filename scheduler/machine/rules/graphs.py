@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scheduler.machine import selectors
+from scheduler.machine.rules import selectors
 from scheduler.model.by_revision import ByRevision
 from scheduler.model.compiled import CompiledJob, CompiledTask, compile_job
 from scheduler.store import jobs

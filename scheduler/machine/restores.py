@@ -11,8 +11,9 @@ Rules of this file (design, section 9; phases in `store.restores`):
 
 from __future__ import annotations
 
-from scheduler.machine import runs, slices, walks
 from scheduler.machine.context import OK, Context, refused
+from scheduler.machine.rules import walks
+from scheduler.machine.steps import stopping
 from scheduler.store import restores
 from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
@@ -21,17 +22,6 @@ from scheduler.words.causes import Kind
 from scheduler.words.commands import EndHold, EndRestore, GiveUpRun
 from scheduler.words.lifecycle import RUN_ENDS
 from scheduler.words.outcomes import Code, Outcome
-
-REASON = walks.RESTORED
-
-
-def take_over(ctx: Context) -> None:
-    """A leader takes office in a restored state."""
-    restore = restores.latest(ctx.store)
-    if restore is not None and restore.taken_ms is None:
-        restores.take(
-            ctx.store, restore.number, taken_ms=ctx.stamp_ms, until_ms=ctx.stamp_ms + restore.hold_ms
-        )
 
 
 def _in_phase(ctx: Context, epoch: int, number: int, phase: str) -> Restore | Outcome:
@@ -62,9 +52,9 @@ def give_up_run(ctx: Context, command: GiveUpRun) -> Outcome:
         return OK
     if run.state == "pending":
         reason = "restored from a backup: whether it ran is not known"
-        runs.stop(ctx, run, stopping="expired", reason=reason, walk=walks.RESTORED)
+        stopping.stop(ctx, run, stopping="expired", reason=reason, walk=walks.RESTORED)
     elif not run.stopping:
-        slices.begin_walk(ctx, run, walks.GIVE_UP)
+        stopping.begin(ctx, run, walks.GIVE_UP)
     return OK
 
 

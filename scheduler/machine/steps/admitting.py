@@ -1,0 +1,30 @@
+"""A run that waited (overlap: queue_one, queue_all, cancel_running) goes on: its roots are queued."""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context
+from scheduler.machine.rules import walks
+from scheduler.machine.steps import queue, walking
+from scheduler.store import runs as run_rows
+from scheduler.store.runs import Run
+from scheduler.store.tasks import Task
+
+
+def admit_next(ctx: Context, job: int) -> None:
+    """The oldest waiting run of the job goes on, if no other is admitted."""
+    waiting = run_rows.waiting(ctx.store, job, limit=1)
+    if not waiting or run_rows.first_admitted(ctx.store, job) is not None:
+        return
+    run = run_rows.get(ctx.store, waiting[0])
+    assert run is not None
+    run_rows.admit(ctx.store, run.id)
+    walking.begin(ctx, run._replace(waiting=0), walks.ADMIT, go_on)
+
+
+def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
+    def act(task: Task) -> str:
+        if task.state == "blocked" and not task.open_needs:
+            queue.enqueue(ctx, run, task, attempts=0)
+        return ""
+
+    walking.note_page(ctx, run, walking.page(ctx, run, act), begun=begun)

@@ -1,0 +1,115 @@
+"""A task ends, and a run with its last one.
+
+Rules of this file:
+
+1. Every end of a run goes through `end_run`, which also writes the one ledger entry of its tick when no
+   start has, counts for its job, and lets go on who waited for that.
+2. How a run ends is `rules.verdicts`: read here, judged there, written here."""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context
+from scheduler.machine.rules import verdicts, walks
+from scheduler.machine.rules.verdicts import RunEnds
+from scheduler.machine.steps import admitting, decisions, eras
+from scheduler.store import jobs as job_rows
+from scheduler.store import runs as run_rows
+from scheduler.store import tasks as task_rows
+from scheduler.store import tells as tell_rows
+from scheduler.store.runs import Run
+from scheduler.store.tasks import Task
+from scheduler.words import events as e
+from scheduler.words.lifecycle import RUN, TASK, step
+
+
+def end_task(
+    ctx: Context,
+    task: Task,
+    state: str,
+    *,
+    reason: str,
+    exit_code: int | None = None,
+    started_ms: int | None = None,
+) -> None:
+    """End the task itself; what follows from it is the caller's."""
+    task_rows.end(
+        ctx.store,
+        task.id,
+        state=step(TASK, task.state, state),
+        started_ms=started_ms,
+        finished_ms=ctx.stamp_ms,
+        reason=reason,
+        exit_code=exit_code,
+    )
+
+
+def close_if_done(ctx: Context, run: Run, open_tasks: int, last: RunEnds | None = None) -> None:
+    """Count the tasks still open; with none left the run ends. `last`: how the task of a one-task run
+    ended.
+    """
+    if open_tasks > 0:
+        if open_tasks != run.open_tasks:
+            run_rows.set_open_tasks(ctx.store, run.id, open_tasks)
+        return
+    alone = last is not None and len(ctx.graph(run.job, run.namespace, run.name, run.revision).job.tasks) == 1
+    ends = _result(ctx, run, last if alone else None)
+    tell_rows.drop(ctx.store, run.id)
+    missed = run.walk if run.walk == walks.RESTORED else walks.DEADLINE
+    end_run(ctx, run, state=ends.state, exit_code=ends.exit_code, reason=ends.reason, missed=missed)
+
+
+def _result(ctx: Context, run: Run, alone: RunEnds | None) -> RunEnds:
+    """How a run ended, by its tasks. `alone`: how the only task ended."""
+    if alone is not None and alone.state == "succeeded":
+        return verdicts.of_tasks(
+            None, last_exit_code=alone.exit_code, stopping=run.stopping, reason=run.reason
+        )
+    forgiven = tuple(sorted(verdicts.RUN_FAILURES)) if verdicts.goes_its_way(run.stopping) else ()
+    row = task_rows.gravest(ctx.store, run.id, verdicts.GRAVEST_FIRST, forgiven)
+    worst = None if row is None else RunEnds(row.state, row.exit_code, row.reason)
+    code = task_rows.last_exit_code(ctx.store, run.id) if row is None else None
+    return verdicts.of_tasks(worst, last_exit_code=code, stopping=run.stopping, reason=run.reason)
+
+
+def end_run(
+    ctx: Context, run: Run, *, state: str, exit_code: int | None, reason: str, missed: str = "deadline"
+) -> None:
+    """`missed`: why its tick is, when the run is `expired` before any start."""
+    if state != "succeeded":
+        reason = reason or run.reason
+    else:  # whoever asked it to stop came too late: that is not why it ended
+        reason = "" if verdicts.goes_its_way(run.stopping) else f"too late: {run.reason}"
+    run_rows.end(
+        ctx.store,
+        run.id,
+        state=step(RUN, run.state, state),
+        finished_ms=ctx.stamp_ms,
+        exit_code=exit_code,
+        reason=reason,
+    )
+    if not run.decided:
+        if state == "cancelled":
+            decisions.decide_tick_of(ctx, run, "skipped", "cancelled")
+        elif state == "expired":
+            decisions.decide_tick_of(ctx, run, "missed", missed)
+        else:
+            decisions.decide_tick_of(ctx, run, "missed", "lost_before_start")
+    failed = state in verdicts.RUN_FAILURES
+    tally = job_rows.count_run_ended(ctx.store, run.job, run=run.id, state=state, failed=failed)
+    ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, state, exit_code))
+    if tally is None:
+        return
+    if failed and tally.state == "active":
+        limit = ctx.graph(run.job, run.namespace, run.name, run.revision).job.pause_after_failures
+        if limit is not None and tally.failures >= limit:
+            job_rows.set_state(ctx.store, run.job, state="paused", reason="failures")
+            ctx.emit(e.JobPaused(run.job, run.namespace, run.name, "failures"))
+    follow(ctx, run.job, tally.active_runs)
+
+
+def follow(ctx: Context, job: int, active_runs: int) -> None:
+    """A run of the job ended: who waited for that goes on."""
+    if active_runs > 0:
+        admitting.admit_next(ctx, job)
+    else:
+        eras.wake(ctx, job)

@@ -1,0 +1,251 @@
+"""What the end of an attempt comes to: read, judged (`rules.verdicts`), written.
+
+Rules of this file:
+
+1. Taking back an attempt without a grant is free (revoked). One with a grant ends by its agent's report, by
+   proof of death, by `on_lost` at the end of the lease, or by a person.
+2. Terminal states never change. A report that comes after the end is kept beside it, once.
+3. Of very many attempts that are lost at once, those that find no room are noted and lost by a Continue."""
+
+from __future__ import annotations
+
+import json
+
+from scheduler.machine.context import ROW, Context, done, refused
+from scheduler.machine.rules import verdicts
+from scheduler.machine.rules.verdicts import Retry, RunEnds, TaskEnds, Tried
+from scheduler.machine.steps import closing, placing, queue, reconstruct, stopping, telling
+from scheduler.store import agents as agent_rows
+from scheduler.store import attempts as attempt_rows
+from scheduler.store import doomed
+from scheduler.store import jobs as job_rows
+from scheduler.store import runs as run_rows
+from scheduler.store import tasks as task_rows
+from scheduler.store.attempts import Attempt
+from scheduler.store.runs import Run
+from scheduler.store.tasks import Task
+from scheduler.store.tells import Tell
+from scheduler.words import events as e
+from scheduler.words.causes import Kind
+from scheduler.words.commands import Finish
+from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS, TASK, step
+from scheduler.words.outcomes import Code, Outcome
+
+LOSS = 3 * ROW  #: what the loss of one attempt takes of the room, beside what follows from it
+TAIL_BYTES_MAX = 16 << 10
+DETAIL_LETTERS_MAX = 500
+
+
+def report(ctx: Context, command: Finish) -> Outcome:
+    """Idempotent. The sender may discard the report once it has any outcome."""
+    attempt = attempt_rows.get(ctx.store, command.attempt)
+    if attempt is None:
+        return refused(Code.NOT_FOUND, f"no attempt {command.attempt}")
+    if attempt.agent != command.agent:
+        return refused(Code.SUPERSEDED, "the attempt belongs to another agent")
+    if attempt.state in ATTEMPT_ENDS:
+        return _late(ctx, attempt, command)
+    if attempt.fence is None:
+        # Without a grant nothing can have run: the agent gives the place back.
+        take_back(ctx, attempt, command.detail[:DETAIL_LETTERS_MAX] or command.reason)
+        return done(revoked=True)
+    state = _end_state(attempt, command)
+    end(
+        ctx,
+        attempt,
+        state,
+        started_ms=command.started_ms if command.started_ms is not None else attempt.started_ms,
+        finished_ms=command.finished_ms,
+        exit_code=command.exit_code,
+        signal=command.signal,
+        reason=_reason(command),
+        tail=command.tail[-TAIL_BYTES_MAX:],
+        output_bytes=_output_bytes(command),
+    )
+    return done(state=state)
+
+
+def _output_bytes(command: Finish) -> int | None:
+    """No less than the tail; of one that tells a tail alone, the tail is all."""
+    if command.output_bytes is None:
+        return len(command.tail) or None
+    return max(command.output_bytes, len(command.tail))
+
+
+def _end_state(attempt: Attempt, command: Finish) -> str:
+    match command.reason:
+        case "exit":
+            return "succeeded" if command.exit_code == 0 and command.signal is None else "failed"
+        case "timeout":
+            return "timed_out"
+        case "cancelled":
+            # Nobody asked for it: its spooler stopped it when the lease ended.
+            return "cancelled" if attempt.state == "cancelling" else "lost"
+        case "gone":
+            return "lost"
+        case _:
+            return "failed"
+
+
+def _reason(command: Finish) -> str:
+    if command.reason == "exit":
+        return command.detail[:DETAIL_LETTERS_MAX]
+    detail = command.detail[:DETAIL_LETTERS_MAX]
+    return f"{command.reason}: {detail}" if detail else command.reason
+
+
+def _late(ctx: Context, attempt: Attempt, command: Finish) -> Outcome:
+    same = (
+        attempt.finished_ms == command.finished_ms
+        and attempt.exit_code == command.exit_code
+        and attempt.reason == _reason(command)
+    )
+    if same or attempt.state == "revoked" or attempt.late:
+        return done(state=attempt.state, late=not same)
+    late = {
+        "started_ms": command.started_ms,
+        "finished_ms": command.finished_ms,
+        "exit_code": command.exit_code,
+        "signal": command.signal,
+        "reason": _reason(command),
+        "received_ms": ctx.stamp_ms,
+    }
+    attempt_rows.set_late(ctx.store, attempt.id, json.dumps(late, sort_keys=True, separators=(",", ":")))
+    return done(state=attempt.state, late=True)
+
+
+def end(
+    ctx: Context,
+    attempt: Attempt,
+    state: str,
+    *,
+    started_ms: int | None,
+    finished_ms: int,
+    exit_code: int | None = None,
+    signal: int | None = None,
+    reason: str = "",
+    tail: bytes = b"",
+    output_bytes: int | None = None,
+) -> None:
+    """End a granted attempt, and with it its task, unless that is tried again."""
+    attempt_rows.end(
+        ctx.store, attempt.id, state=step(ATTEMPT, attempt.state, state), started_ms=started_ms,
+        finished_ms=finished_ms, exit_code=exit_code, signal=signal, reason=reason, tail=tail,
+        output_bytes=output_bytes,
+    )  # fmt: skip
+    agent_rows.release(ctx.store, attempt.agent)
+    ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, state, exit_code))
+    task, run = _of(ctx, attempt)
+    if run.cause == Kind.ORPHAN:
+        reconstruct.rebuild(ctx, run.id)
+        return
+    verdict = _verdict(ctx, run, task, state, reason)
+    if isinstance(verdict, Retry):
+        task_rows.wait_for_retry(
+            ctx.store,
+            task.id,
+            state=step(TASK, task.state, "retry_wait"),
+            retry_ms=ctx.stamp_ms + verdict.after_ms,
+            exit_code=exit_code,
+            reason=reason,
+        )
+        return
+    _finish_task(
+        ctx, run, task, state, reason=verdict.reason, exit_code=exit_code, started_ms=started_ms
+    )
+    if verdict.let_end:
+        left = run_rows.get(ctx.store, run.id)
+        if left is not None and left.finished_ms is None:
+            stopping.let_end(ctx, left)
+
+
+def _of(ctx: Context, attempt: Attempt) -> tuple[Task, Run]:
+    task = task_rows.get(ctx.store, attempt.task)
+    run = run_rows.get(ctx.store, attempt.run)
+    assert task is not None
+    assert run is not None
+    return task, run
+
+
+def _verdict(ctx: Context, run: Run, task: Task, state: str, reason: str) -> Retry | TaskEnds:
+    if state in ("succeeded", "cancelled"):
+        return TaskEnds(reason)
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    return verdicts.of_attempt(
+        Tried(
+            state=state, reason=reason, task=graph.by_name[task.name], attempts=task.attempts,
+            on_lost=graph.job.on_lost, stopping=run.stopping,
+            job_exists=job_rows.exists(ctx.store, run.job),
+        )
+    )  # fmt: skip
+
+
+def _finish_task(
+    ctx: Context,
+    run: Run,
+    task: Task,
+    state: str,
+    *,
+    reason: str,
+    exit_code: int | None,
+    started_ms: int | None,
+) -> None:
+    """A task ended: its dependents become ready or are skipped, and the run ends with its last task."""
+    closing.end_task(ctx, task, state, reason=reason, exit_code=exit_code, started_ms=started_ms)
+    left = run.open_tasks - 1
+    if not run.stopping:
+        graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+        left -= telling.tell(ctx, run, graph, [Tell(task.id, state, 0)])
+    closing.close_if_done(ctx, run, left, RunEnds(state, exit_code, reason))
+
+
+def end_of_stopping(ctx: Context, run: Run, task: Task) -> None:
+    """A task whose run stops, before its turn in that has come."""
+    if run.stopping == "expired":
+        closing.end_task(ctx, task, "expired", reason=run.walk)
+    else:
+        closing.end_task(ctx, task, "cancelled", reason=run.reason)
+    closing.close_if_done(ctx, run, run.open_tasks - 1)
+
+
+def take_back(ctx: Context, attempt: Attempt, reason: str) -> None:
+    """Revoke and queue the task again; in a run that stops it ends."""
+    placing.revoke(ctx, attempt, reason)
+    task, run = _of(ctx, attempt)
+    if run.stopping:
+        end_of_stopping(ctx, run, task)
+        return
+    queue.enqueue(ctx, run, task, attempts=task.attempts - 1)
+
+
+def lose(ctx: Context, attempt: Attempt, reason: str) -> None:
+    """A granted attempt is lost: by proof of death, by its policy, or by a person."""
+    end(ctx, attempt, "lost", started_ms=attempt.started_ms, finished_ms=ctx.stamp_ms, reason=reason)
+
+
+def lose_soon(ctx: Context, attempt: Attempt, reason: str) -> None:
+    """As `lose`, for one of many: what finds no room is noted, and lost by a Continue."""
+    if ctx.room >= LOSS:
+        ctx.room -= LOSS
+        lose(ctx, attempt, reason)
+    else:
+        doomed.put(ctx.store, attempt.id, reason)
+
+
+def lose_doomed(ctx: Context) -> None:
+    """Go on with what `lose_soon` noted. One that has ended meanwhile stays as it is."""
+    while ctx.room > 0 and (noted := doomed.first(ctx.store)) is not None:
+        ctx.room -= LOSS
+        doomed.drop(ctx.store, noted.attempt)
+        attempt = attempt_rows.get(ctx.store, noted.attempt)
+        if attempt is not None and attempt.live and attempt.fence is not None:
+            lose(ctx, attempt, noted.reason)
+
+
+def reached_again(ctx: Context, attempt: Attempt) -> None:
+    """Its agent is back and still runs it, or holds its end."""
+    if attempt.unreachable:
+        attempt_rows.set_unreachable(ctx.store, attempt.id, 0)
+        ctx.emit(
+            e.AttemptRunning(attempt.id, attempt.run, attempt.agent, attempt.started_ms or attempt.due_ms)
+        )

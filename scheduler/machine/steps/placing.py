@@ -1,0 +1,55 @@
+"""An attempt on an agent, and taken back from it while it has no grant.
+
+An attempt holds its agent's slot while it is live: `agents.busy` counts exactly those."""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context
+from scheduler.machine.rules import selectors
+from scheduler.store import agents as agent_rows
+from scheduler.store import attempts as attempt_rows
+from scheduler.store.attempts import Attempt
+from scheduler.words import events as e
+from scheduler.words.lifecycle import ATTEMPT, START, step
+
+
+def can_take(ctx: Context, agent: int, selector: str) -> bool:
+    """Whether the agent is connected, matches and has a slot."""
+    row = agent_rows.get(ctx.store, agent)
+    return (
+        row is not None
+        and row.node != ""
+        and not row.draining
+        and row.busy < row.slots
+        and selectors.matches(selectors.parse(selector), pool=row.pool, labels=row.labels, zone=row.zone)
+    )
+
+
+def place(ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms: int) -> int:
+    """A new attempt on an agent that can take it; returns its id. The task's row is the caller's."""
+    state = ctx.state
+    state.last_attempt += 1
+    attempt_rows.insert(
+        ctx.store,
+        Attempt(
+            id=state.last_attempt, task=task, run=run, number=number, agent=agent,
+            state=step(ATTEMPT, START, "assigned"), live=1, unreachable=0, assigned_ms=state.stamp_ms,
+            due_ms=due_ms, claim="", session="", fence=None, granted_ms=None, started_ms=None,
+            finished_ms=None, exit_code=None, signal=None, reason="", tail=b"",
+            output_bytes=None, late="",
+        ),
+    )  # fmt: skip
+    agent_rows.occupy(ctx.store, agent)
+    ctx.emit(e.AttemptAssigned(state.last_attempt, task, run, agent, due_ms))
+    return state.last_attempt
+
+
+def revoke(ctx: Context, attempt: Attempt, reason: str) -> None:
+    """Take back an attempt without a grant; what becomes of its task is the caller's."""
+    attempt_rows.end(
+        ctx.store, attempt.id, state=step(ATTEMPT, attempt.state, "revoked"), started_ms=None,
+        finished_ms=ctx.stamp_ms, exit_code=None, signal=None, reason=reason, tail=b"",
+        output_bytes=0,
+    )  # fmt: skip
+    agent_rows.release(ctx.store, attempt.agent)
+    ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, "revoked", None))

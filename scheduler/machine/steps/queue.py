@@ -1,0 +1,38 @@
+"""A task's place among those that wait for an agent.
+
+Rules of this file:
+
+1. Place in a queue is one number that never changes while a task waits: when it was queued, less what its
+   priority is worth. So waiting ages it, nothing starves, and the queue is an index.
+2. Catch-up runs queue after live ones."""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context
+from scheduler.store import tasks as task_rows
+from scheduler.store.runs import Run
+from scheduler.store.tasks import Task
+from scheduler.words import events as e
+from scheduler.words.causes import Kind
+from scheduler.words.lifecycle import TASK, step
+
+PRIORITY_WORTH_MS = 10_000
+CATCHUP_LATER_MS = 600_000
+
+
+def rank(queued_ms: int, priority: int, cause: str) -> int:
+    later_ms = CATCHUP_LATER_MS if cause == Kind.CATCHUP else 0
+    return queued_ms - priority * PRIORITY_WORTH_MS + later_ms
+
+
+def enqueue(ctx: Context, run: Run, task: Task, *, attempts: int) -> None:
+    """The task waits for a place. `attempts`: made so far."""
+    task_rows.queue(
+        ctx.store,
+        task.id,
+        state=step(TASK, task.state, "queued"),
+        queued_ms=ctx.stamp_ms,
+        rank_ms=rank(ctx.stamp_ms, run.priority, run.cause),
+        attempts=attempts,
+    )
+    ctx.emit(e.TaskQueued(task.id, run.id, task.name))

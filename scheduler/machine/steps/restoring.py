@@ -1,0 +1,21 @@
+"""What the latest restore says of the time before it."""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context
+from scheduler.store import restores
+
+
+def restored_ms(ctx: Context) -> int:
+    """When the first leader after the latest restore took office."""
+    restore = restores.latest(ctx.store) if ctx.state.restores else None
+    return restore.taken_ms or 0 if restore is not None else 0
+
+
+def take_over(ctx: Context) -> None:
+    """A leader takes office in a restored state."""
+    restore = restores.latest(ctx.store)
+    if restore is not None and restore.taken_ms is None:
+        restores.take(
+            ctx.store, restore.number, taken_ms=ctx.stamp_ms, until_ms=ctx.stamp_ms + restore.hold_ms
+        )

@@ -1,0 +1,77 @@
+"""A run is asked to stop: what has not started ends, and agents stop what has; of many tasks in slices."""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context
+from scheduler.machine.rules import walks
+from scheduler.machine.rules.walks import GIVE_UP, LET_END, RESTORED, STOP
+from scheduler.machine.steps import closing, placing, restoring, telling, walking
+from scheduler.store import attempts as attempt_rows
+from scheduler.store import runs as run_rows
+from scheduler.store.runs import Run
+from scheduler.store.tasks import Task
+from scheduler.words import events as e
+from scheduler.words.lifecycle import ATTEMPT, step
+
+DELETED = "job deleted"
+
+
+def stop(ctx: Context, run: Run, *, stopping: str, reason: str, walk: str = walks.STOP) -> None:
+    """Cancel (or expire) what has not started and ask agents to stop what has; of many tasks in slices."""
+    run_rows.set_stopping(ctx.store, run.id, stopping=stopping, reason=reason)
+    begin(ctx, run._replace(stopping=stopping, reason=reason, waiting=0), walk)
+
+
+def let_end(ctx: Context, run: Run) -> None:
+    """The job is no more: of a run that has begun nothing more starts, and what runs comes to its own end."""
+    run_rows.set_let_end(ctx.store, run.id, stopping=walks.LET_END, reason=DELETED)
+    begin(ctx, run._replace(stopping=walks.LET_END, reason=DELETED), walks.LET_END)
+
+
+def end_for_deletion(ctx: Context, run: Run) -> None:
+    if run.state == "pending":
+        stop(ctx, run, stopping="cancelled", reason=DELETED)
+    else:
+        let_end(ctx, run)
+
+
+def begin(ctx: Context, run: Run, act: str) -> None:
+    """Do this to all tasks of the run: now, as far as there is room."""
+    walking.begin(ctx, run, act, go_on)
+
+
+def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
+    restored_ms = restoring.restored_ms(ctx) if run.walk == GIVE_UP else 0
+
+    def act(task: Task) -> str:
+        return _give_up(ctx, task, restored_ms) if run.walk == GIVE_UP else _stop(ctx, run, task)
+
+    page = walking.page(ctx, run, act)
+    left = run.open_tasks - len(page.ended)
+    if page.ended and run.walk == GIVE_UP:
+        graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+        left -= telling.tell(ctx, run, graph, page.ended)
+    walking.note_page(ctx, run, page, begun=begun)
+    closing.close_if_done(ctx, run, left)
+
+
+def _give_up(ctx: Context, task: Task, restored_ms: int) -> str:
+    if task.state not in ("queued", "retry_wait") or (task.queued_ms or 0) > restored_ms:
+        return ""
+    closing.end_task(ctx, task, "expired", reason=RESTORED)
+    return "expired"
+
+
+def _stop(ctx: Context, run: Run, task: Task) -> str:
+    state, reason = ("cancelled", run.reason) if run.walk in (STOP, LET_END) else ("expired", run.walk)
+    if task.state == "active":
+        attempt = attempt_rows.live_of_task(ctx.store, task.id)
+        if attempt is not None and attempt.state != "assigned":
+            if attempt.state != "cancelling" and run.walk != LET_END:
+                attempt_rows.set_state(ctx.store, attempt.id, step(ATTEMPT, attempt.state, "cancelling"))
+                ctx.emit(e.AttemptCancelling(attempt.id, run.id, attempt.agent))
+            return ""
+        if attempt is not None:
+            placing.revoke(ctx, attempt, state)
+    closing.end_task(ctx, task, state, reason=reason)
+    return state

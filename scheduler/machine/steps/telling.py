@@ -1,0 +1,89 @@
+"""Dependents are told of the tasks that ended, and become ready or are skipped.
+
+Rules of this file:
+
+1. A task becomes ready by its rule over the tasks that it needs (`rules.needs`). Its row counts them, so that
+   an end costs as much as it has dependents; where these are many, they are told in slices.
+2. A task is told when all rows of its run are there. Tells of one run may come in any order: they only count.
+3. A run that stops tells nobody: its walk ends every task that has not ended."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from scheduler.machine.context import EDGE, ROW, Context
+from scheduler.machine.rules import needs
+from scheduler.machine.rules.graphs import Graph
+from scheduler.machine.steps import closing, queue
+from scheduler.store import runs as run_rows
+from scheduler.store import tasks as task_rows
+from scheduler.store import tells as tell_rows
+from scheduler.store.runs import Run
+from scheduler.store.tasks import Task
+from scheduler.store.tells import Tell
+
+
+def tell(ctx: Context, run: Run, graph: Graph, ended: Iterable[Tell], *, stored: bool = False) -> int:
+    """Tell the dependents of tasks that ended; returns how many of them were skipped, and so ended too.
+    `stored`: these tells are rows. What finds no room becomes one.
+    """
+    given = list(ended)
+    waiting = deque(tell for tell in given if graph.dependents[tell.task - run.first_task])
+    skipped = 0
+    while waiting and ctx.room > 0 and not run.unmade:
+        told = _gather(ctx, run, graph, waiting)
+        rows = task_rows.of_ids(ctx.store, [run.first_task + place for place in sorted(told)])
+        for row in rows:
+            if row.state == "blocked" and _judge(ctx, run, graph, row, *told[row.id - run.first_task]):
+                skipped += 1
+                if graph.dependents[row.id - run.first_task]:
+                    waiting.append(Tell(row.id, "skipped", 0))
+    left = {tell.task: tell for tell in waiting}
+    for tell in given if stored else ():
+        if tell.task not in left:
+            tell_rows.drop_one(ctx.store, run.id, tell.task)
+        elif left[tell.task] == tell:
+            del left[tell.task]
+    for tell in left.values():
+        tell_rows.put(ctx.store, run.id, tell)
+    if left and not run.unfinished:
+        run_rows.set_unfinished(ctx.store, run.id)
+    return skipped
+
+
+def _gather(ctx: Context, run: Run, graph: Graph, waiting: deque[Tell]) -> dict[int, tuple[int, int]]:
+    """Of each dependent that there is room to tell: how many of its needs ended, and how many as it asks."""
+    told: dict[int, tuple[int, int]] = {}
+    while waiting and ctx.room > 0:
+        tell = waiting.popleft()
+        place = tell.task - run.first_task
+        met = needs.met_by_rule(tell.state, may_fail=graph.job.tasks[place].allow_failure)
+        dependents = graph.dependents[place]
+        at = tell.told
+        while at < len(dependents) and ctx.room > 0:
+            dependent = dependents[at]
+            at += 1
+            ctx.room -= EDGE
+            known = told.get(dependent)
+            if known is None:
+                ctx.room -= ROW
+                known = (0, 0)
+            told[dependent] = (known[0] + 1, known[1] + met[graph.job.tasks[dependent].rule])
+        if at < len(dependents):
+            waiting.appendleft(tell._replace(told=at))
+    return told
+
+
+def _judge(ctx: Context, run: Run, graph: Graph, task: Task, ended: int, met: int) -> bool:
+    """Count the needs that ended, queue or skip the task when that decides; whether it was skipped."""
+    open_needs, met_needs = task.open_needs - ended, task.met_needs + met
+    compiled = graph.job.tasks[task.id - run.first_task]
+    verdict = needs.verdict(compiled.rule, of=len(compiled.needs), open_needs=open_needs, met=met_needs)
+    if verdict == needs.READY:
+        queue.enqueue(ctx, run, task, attempts=0)
+    elif verdict == needs.NEVER:
+        closing.end_task(ctx, task, "skipped", reason="upstream")
+    else:
+        task_rows.set_needs(ctx.store, task.id, open_needs=open_needs, met_needs=met_needs)
+    return verdict == needs.NEVER

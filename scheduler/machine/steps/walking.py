@@ -1,0 +1,63 @@
+"""One act on all tasks of a run, page by page (`Context.room`; what is left is for a Continue).
+
+The room that the commands of a frame share is taken by each task that is made, changed or told. What finds no
+room is left in the state (`runs.unmade`, `runs.walk`, the table `tells`) and marked (`runs.unfinished`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from scheduler.machine.context import ROW, Context
+from scheduler.store import runs as run_rows
+from scheduler.store import tasks as task_rows
+from scheduler.store import tells as tell_rows
+from scheduler.store.runs import Run
+from scheduler.store.tasks import Task
+from scheduler.store.tells import Tell
+from scheduler.words.lifecycle import TASK_ENDS
+
+
+class Page(NamedTuple):
+    ended: list[Tell]  #: the tasks that the act ended
+    walked: int  #: the last one that was looked at, where more may follow; 0: the walk is over
+
+
+def note(ctx: Context, run: Run) -> None:
+    """Store how far the run's work has come."""
+    unfinished = bool(run.unmade or run.walk or tell_rows.any_of(ctx.store, run.id))
+    run_rows.set_progress(
+        ctx.store, run.id, unmade=run.unmade, walk=run.walk, walked=run.walked, unfinished=int(unfinished)
+    )
+
+
+def begin(ctx: Context, run: Run, act: str, go_on: Callable[[Context, Run], None]) -> None:
+    """Do this to all tasks of the run: now, as far as there is room. `go_on` does a page of it."""
+    first = run.first_task - 1 if run.first_task else 0
+    run = run._replace(walk=act, walked=first)
+    if run.unmade or ctx.room < ROW:
+        note(ctx, run)
+    else:
+        go_on(ctx, run)
+
+
+def page(ctx: Context, run: Run, act: Callable[[Task], str]) -> Page:
+    """The next tasks that have not ended, as many as there is room for. The act says how each ended by it,
+    empty: it did not."""
+    limit = max(1, ctx.room // ROW)
+    found = task_rows.of_run_after(ctx.store, run.id, run.walked, run.last_task, limit)
+    ended: list[Tell] = []
+    for task in found:
+        ctx.room -= ROW
+        state = "" if task.state in TASK_ENDS else act(task)
+        if state:
+            ended.append(Tell(task.id, state, 0))
+    return Page(ended, found[-1].id if len(found) == limit else 0)
+
+
+def note_page(ctx: Context, run: Run, page: Page, *, begun: bool) -> None:
+    """Store how far the walk has come. `begun`: the run's row says that it is under way."""
+    if page.walked:
+        note(ctx, run._replace(walked=page.walked))
+    elif begun:
+        note(ctx, run._replace(walk=""))
