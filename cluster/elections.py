@@ -2,7 +2,8 @@
 
 Rules:
 1. PreVote (Ongaro's dissertation, 9.6): no term is raised before a majority says that it would vote. A late
-   yes does not depose a leader that was heard meanwhile.
+   yes does not depose a leader that was heard meanwhile. A majority allows one term: once that has begun, by
+   this member's election or with its vote for another, it has to ask again, however long the disk kept it.
 2. A broken link to the leader, in either direction, is news: the survivors ask in the order of their names,
    so that one is alone at first. They may see it tens of milliseconds apart, so a question that came too
    early is answered anew when the link breaks here too; whoever has a longer log than the one who asks
@@ -48,15 +49,25 @@ class Elections:
         self.is_held = False  #: the owner's doubt: no office until it is over
         self.contact = NEVER_S  #: when a leader was last heard, on the clock
         self.told = NEVER_S  #: when it was last told, or as a leader knew, what is committed
-        self.is_asked_for = False  #: a majority would vote: the next tick holds the election
+        self._allowed = 0  #: the term in which a majority would vote for this member
         self._lost = NEVER_S  #: when the link to the leader broke, unless a leader was heard since
         self._early: dict[str, tuple[float, Message]] = {}  #: questions refused for the leader's sake alone
         self._votes, self._prevotes = Poll(), Poll()
-        self._asked = NEVER_S
+        self._asked, self._asked_term = NEVER_S, 0
+        self._tick_s, self._tick_term = NEVER_S, 0
 
     @property
     def may_stand(self) -> bool:
         return self.may_campaign and not self.retires and not self.is_held and self._me in self.voters
+
+    @property
+    def is_asked_for(self) -> bool:
+        """A majority would vote: the next tick holds the election."""
+        return self._allowed > self._library.term()
+
+    def allow(self) -> None:
+        """A majority would vote in the next term."""
+        self._allowed = self._library.term() + 1
 
     def timeout_s(self) -> float:
         return self._rng.uniform(self._timings.election_min_s, self._timings.election_max_s)
@@ -119,6 +130,7 @@ class Elections:
     def before_tick(self) -> None:
         """Ask before an election that is due: pysyncobj's tick holds it when nothing moved its deadline."""
         library, now = self._library, self._now()
+        self._tick_s, self._tick_term = now, library.term()
         if library.role() is Role.LEADER or library.election_deadline >= now:
             return
         if not self.may_stand:
@@ -127,15 +139,15 @@ class Elections:
         if self.is_asked_for or library.is_told_to_lead() or not self._hardening.ask_before_election:
             return
         if len(self.voters) == 1:
-            self.is_asked_for = True
+            self.allow()
             return
         library.election_deadline = now + self._patience_s()
         self._prevotes.open(self._prevotes.round + 1)
-        self._asked = now
+        self._asked, self._asked_term = now, library.term() + 1
         index, term = library.last()
         question = {
             "type": "prevote",
-            "term": library.term() + 1,
+            "term": self._asked_term,
             "last_log_index": index,
             "last_log_term": term,
             "round": self._prevotes.round,
@@ -145,8 +157,12 @@ class Elections:
                 self._send(voter, question)
 
     def after_tick(self) -> None:
-        if self._library.election_deadline > self._now():
-            self.is_asked_for = False
+        library, now = self._library, self._now()
+        if library.role() is Role.CANDIDATE and library.term() > self._tick_term:
+            # Its questions left only once its own vote was on disk: from there on it waits for the answers.
+            library.election_deadline += now - self._tick_s
+        if library.election_deadline > now:
+            self._allowed = 0
 
     # ---- messages
 
@@ -183,11 +199,12 @@ class Elections:
     def answered(self, peer: str, message: Message) -> None:
         is_late = self.contact >= self._asked  # a leader was heard since: its election is not disturbed
         is_mine = message["granted"] and message["round"] == self._prevotes.round
-        if is_mine and not is_late and self._library.role() is not Role.LEADER:
+        is_past = self._asked_term <= self._library.term()  # it voted in that term
+        if is_mine and not is_late and not is_past and self._library.role() is not Role.LEADER:
             if peer in self.voters:
                 self._prevotes.grant(peer)
             if self._prevotes.has_majority(len(self.voters)) and self.may_stand:
-                self.is_asked_for = True
+                self.allow()
                 self._library.election_deadline = 0
 
     # ---- parts

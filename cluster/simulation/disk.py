@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import errno
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -34,6 +35,7 @@ class SimulatedDisk:
         self.lossy = False  #: and the machine with it
         self.sync_s = 0.0  #: what a sync takes
         self.busy_s = 0.0  #: time that syncs took and nobody has waited for yet
+        self.spend: Callable[[float], None] | None = None  #: lets the time of a replacement pass within it
 
     def as_it_is(self) -> SimulatedDisk:
         """A copy of its files, as a person makes one."""
@@ -73,6 +75,8 @@ class SimulatedDisk:
 
     def replace(self, name: str, data: bytes) -> None:
         self._check()
+        if self.spend is not None:
+            self.spend(self.sync_s)
         self._files[name] = _File(bytearray(data), len(data), named=True)
         self.sync_names()
 

@@ -214,6 +214,50 @@ def test_each_election_needs_a_yes_of_its_own() -> None:
     assert bench["a"].term() == 1
 
 
+def slow_disk(bench: Bench, name: str, took_s: float) -> None:
+    """Votes reach this disk so late, and no message is read meanwhile."""
+
+    def spend(seconds: float) -> None:
+        bench.time += seconds
+
+    bench.disks[name].sync_s, bench.disks[name].spend = took_s, spend
+
+
+def test_disk_that_takes_a_vote_late_needs_a_yes_for_each_election_too() -> None:
+    """It took longer than the election timeout: on a starved machine the terms rose by dozens so."""
+    bench = Bench("abc")
+    slow_disk(bench, "a", 5 * TIMINGS.election_max_s)
+    say(bench, "b", "a", round_of_question(bench, "a"))
+    bench.tick("a")
+    assert bench["a"].term() == 1
+    bench.sent.clear()
+
+    assert questions(bench, "a", "b", WELL_BEFORE_A_TIMEOUT_S) == 0, "the answers are on their way"
+    assert questions(bench, "a", "b", 2 * TIMINGS.election_max_s) > 0
+    assert bench["a"].term() == 1
+
+
+@pytest.mark.parametrize("is_yes_first", [True, False])
+def test_yes_is_void_once_another_has_the_vote_of_that_term(is_yes_first: bool) -> None:
+    """Or the one that was just voted for would be deposed."""
+    bench = Bench("abc")
+    round = round_of_question(bench, "a")
+    bench.sent.clear()
+    ask(bench, "c")
+    say(bench, "b", "c", 1)
+    bench.tick("c")
+    if is_yes_first:
+        say(bench, "b", "a", round)
+    bench.deliver("c", "a", "request_vote")
+    if not is_yes_first:
+        say(bench, "b", "a", round)
+    bench.tick("a", after_s=TIMINGS.election_max_s + 0.1)  # its disk kept it, and it has read nothing since
+
+    assert bench["a"].term() == bench["c"].term() == 1
+    bench.deliver("a", "c", "response_vote")
+    assert bench["c"].role() is Role.LEADER
+
+
 def test_question_about_a_term_that_has_begun_is_refused_and_the_term_told() -> None:
     bench = Bench("abc")
     bench.elect("a", "b")

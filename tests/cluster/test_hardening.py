@@ -94,7 +94,7 @@ class Bench:
         """With these votes; every other message on its way is lost."""
         self.sent.clear()
         self[name].election_deadline = 0.0
-        self[name].elections.is_asked_for = True
+        self[name].elections.allow()
         self.tick(name)
         for voter in voters:
             self.deliver(name, voter, "request_vote")
@@ -199,7 +199,7 @@ def stale_leader_is_left_in_the_dark(hardening: Hardening) -> bool:
 def voter_counts_twice(hardening: Hardening) -> bool:
     bench = Bench("abcde", hardening)
     bench["a"].election_deadline = 0.0
-    bench["a"].elections.is_asked_for = True
+    bench["a"].elections.allow()
     bench.tick("a")
     bench.deliver("a", "b", "request_vote")
     for source, _, message in list(bench.take("b", "a", "response_vote")) * 2:
