@@ -203,7 +203,12 @@ class Core:
         self._consensus.hold(self._state.inspection.holds_back)
         if not self._ending.has_begun:
             self._office.look(now_s)
-        self._scrub.look(now_s, self._consensus.peers, leads=self._consensus.role is Role.LEADER)
+        self._scrub.look(
+            now_s,
+            self._consensus.peers,
+            leads=self._consensus.role is Role.LEADER,
+            is_strained=self._reactor.turns.longest_s(now_s) > self._config.election_timeout_ms / 1000,
+        )
         if self._ending.step(now_s, front_is_there=bool(self._front.uid)):
             self._reactor.stop()
         self._tell_status(now_s)

@@ -2,8 +2,10 @@
 
 Rules:
 
-1. Who leads proposes a Compare every `PERIOD_S`; each node reads the slice that it names at exactly that
-   entry (node/state.py) and knows where the next one begins, so that a new leader goes on there.
+1. Who leads proposes a Compare `PERIOD_S` after the latest, its own or another's; `STRAINED_S` after it where
+   its loop was away for longer than an election timeout of late: each entry may cost a leader its office
+   there. Each node reads the slice that it names at exactly that entry (node/state.py) and knows where the
+   next one begins, so that a new leader goes on there.
 2. A node whose digest differs from a majority's is wrong (node/majority.py). Where no majority agrees nobody
    is: it is said once, and every node looks at its own file, as one that finds damage there is the wrong one.
 3. The pace is the same whatever the size: 1,500 rows or 256 KiB every 10 s. A small state is compared within
@@ -22,6 +24,7 @@ from node.state import ReplicatedState
 from scheduler.words.commands import Compare
 
 PERIOD_S = 10.0
+STRAINED_S = 60.0
 LOOK_S = 1.0  #: between two comparisons of what the peers tell
 TOLD = 8  #: of the latest marks and digests, in the status
 
@@ -34,16 +37,27 @@ class Scrub:
     def __init__(self, state: ReplicatedState, propose: Callable[[Compare], object]) -> None:
         self._state, self._propose = state, propose
         self._proposed_s = self._looked_s = 0.0
+        self._seen = 0  #: of the slices compared
         self.is_disputed = False  #: some rows differ, and no majority says whose are wrong
 
-    def look(self, now_s: float, peers: Callable[[], Sequence[PeerInfo]], *, leads: bool) -> None:
+    def look(
+        self,
+        now_s: float,
+        peers: Callable[[], Sequence[PeerInfo]],
+        *,
+        leads: bool,
+        is_strained: bool = False,
+    ) -> None:
         """Raises DivergedError when a majority has another state than this node."""
+        if self._state.slices_compared != self._seen and not leads:
+            self._seen, self._proposed_s = self._state.slices_compared, now_s
         if now_s - self._looked_s < LOOK_S:
             return
         self._looked_s = now_s
         known = peers()
         self.judge(known)
-        if leads and known and now_s - self._proposed_s >= PERIOD_S:
+        period_s = STRAINED_S if is_strained else PERIOD_S
+        if leads and known and now_s - self._proposed_s >= period_s:
             self._proposed_s = now_s
             self._propose(Compare(self._state.next_slice))
 

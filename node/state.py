@@ -64,7 +64,7 @@ class ReplicatedState:
         self.slices: dict[int, bytes] = {}  #: log index → digest of the rows that a Compare named there
         self.slice_names: dict[int, str] = {}  #: log index → what rows these are
         self.next_slice = row_digests.BEGIN  #: where the next Compare goes on
-        self.slices_compared = self.rounds_compared = 0  #: since the start
+        self.slices_compared = self.rounds_compared = 0  #: since the start; one for each Compare
         self._rows: row_digests.Reader | None = None
         self._met_by_a_copy = ""  #: damage, by a helper thread
         self.inspection = Inspection(spawn)

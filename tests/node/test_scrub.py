@@ -15,7 +15,7 @@ from cluster.machine import Applied, Entry, Position
 from cluster.peers import PeerInfo
 from node import majority
 from node.damage import DivergedError
-from node.scrub import PERIOD_S, Scrub
+from node.scrub import PERIOD_S, STRAINED_S, Scrub
 from node.seeding import Seeder
 from node.state import SLICES_KEPT, ReplicatedState
 from scheduler.store import soundness
@@ -214,6 +214,22 @@ def test_leader_proposes_at_its_pace_and_goes_on_where_the_last_slice_ended(data
 
     assert [each.place for each in proposed] == [BEGIN, state.next_slice]
     assert state.next_slice != BEGIN
+    state.close()
+
+
+def test_new_leader_waits_for_its_turn_and_a_strained_one_for_longer(data: Path) -> None:
+    state = open_state(data)
+    proposed: list[Compare] = []
+    scrub = Scrub(state, proposed.append)
+    peers = [peer({}), peer({})]
+    compare(state)  # another leads
+    scrub.look(100.0, lambda: peers, leads=False)
+
+    scrub.look(100.0 + PERIOD_S - 1, lambda: peers, leads=True)
+    scrub.look(100.0 + STRAINED_S - 1, lambda: peers, leads=True, is_strained=True)
+    assert not proposed
+    scrub.look(100.0 + STRAINED_S, lambda: peers, leads=True, is_strained=True)
+    assert len(proposed) == 1
     state.close()
 
 
