@@ -131,6 +131,7 @@ class Client:
         sent = self._headers(method, body, headers)
         deadline_s = time.monotonic() + self._within_s
         refused: dict[str, str] = {}
+        closed: set[str] = set()  #: nodes that will take no connection of ours, however often it is asked for
         lost: list[str] = []  #: where the connection ended after the write was sent
         while True:
             failure: Failure
@@ -142,12 +143,15 @@ class Client:
                 if not passing:
                     raise failure
             except ConnectionRefusedError as error:
+                closed.add(self.url)
                 refused[self.url] = str(error.strerror or error)
                 failure = self._unanswered(refused)
             except ssl.SSLCertVerificationError as error:
+                closed.add(self.url)
                 refused[self.url] = f"its certificate is refused: {error.verify_message}"
                 failure = self._unanswered(refused)
             except (OSError, http.client.HTTPException) as error:
+                closed.discard(self.url)
                 refused[self.url] = str(error) or type(error).__name__
                 if method != "GET" and self._connection is not None:
                     lost.append(f"{self.url}: {refused[self.url]}")
@@ -164,13 +168,10 @@ class Client:
                 raise failure
             # A round over all nodes without pause, then a moment.
             if self._at % len(self.target.urls) == 0:
-                if len(refused) == len(self.target.urls) and self._nobody_listens(refused):
+                # Every node refuses connections: there is no failover to wait for.
+                if len(closed) == len(self.target.urls):
                     raise self._unanswered(refused)
                 time.sleep(PAUSE_S)
-
-    def _nobody_listens(self, refused: Mapping[str, str]) -> bool:
-        """Every node refuses connections: there is no failover to wait for."""
-        return all("refused" in reason.lower() for reason in refused.values())
 
     def _headers(self, method: str, body: bytes, given: Mapping[str, str] | None) -> dict[str, str]:
         headers = {"Accept": "application/json"}

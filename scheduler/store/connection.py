@@ -300,7 +300,7 @@ class Store:
                 self._connection.execute("ROLLBACK")
 
     def _named(self, error: sqlite3.DatabaseError) -> Exception:
-        if "interrupted" in str(error):
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
             return QueryTooLongError(f"query broken off after {self._limit_s} s")
         if is_damage(error) and not self.writer:
             self._on_damage(str(error))
