@@ -17,7 +17,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,11 @@ class Book:
         return rows
 
 
+_finished_fields = attrgetter(*(each.name for each in fields(Finished)))
+
+
 def _finished_row(end: Finished) -> list[Any]:
-    return [
-        _FINISHED, end.event, end.attempt, end.started_ms, end.finished_ms, end.exit_code, end.reason,
-        end.signal, end.detail, end.tail,
-    ]  # fmt: skip
+    return [_FINISHED, *_finished_fields(end)]
 
 
 def pack(row: list[Any]) -> bytes:

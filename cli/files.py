@@ -45,10 +45,12 @@ def read_documents(paths: Sequence[str]) -> list[Document]:
 
     documents: list[Document] = []
     problems: list[str] = []
+    is_blank = True
     for path in _files(paths):
         name = "(stdin)" if path == "-" else path
         try:
             data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+            is_blank = is_blank and not data.strip()
             documents += load_yaml(_text(data), name)
         except JobError as error:
             problems += [str(problem) for problem in error.problems]
@@ -59,8 +61,11 @@ def read_documents(paths: Sequence[str]) -> list[Document]:
     _raise(problems)
     if not documents:
         folders = any(Path(path).is_dir() for path in paths)
-        hint = f"In folders only files are read that end with {', '.join(sorted(SUFFIXES))}."
-        raise Failure(f"no jobs in {', '.join(paths)}", hint=hint if folders else "")
+        if folders:
+            hint = f"In folders only files are read that end with {', '.join(sorted(SUFFIXES))}."
+        else:
+            hint = "It is empty." if is_blank else ""
+        raise Failure(f"no jobs in {', '.join(paths)}", hint=hint)
     return [
         replace(document, data=definition_of(document.data)) if isinstance(document.data, dict) else document
         for document in documents

@@ -112,7 +112,7 @@ _NO_RETRY: dict[str, Any] = {"max": 0, "backoff": "constant", "first": "10s", "c
 
 
 def _task(name: str, task: dict[str, Any]) -> CompiledTask:
-    place, retry = task["on"], task.get("retry") or _NO_RETRY
+    place, retry, timeout = task["on"], task.get("retry") or _NO_RETRY, task.get("timeout")
     pool, zone = place["pool"], place.get("zone")
     labels = tuple(sorted(place["labels"].items())) if place["labels"] else ()
     hash((pool, labels, zone))  # raises TypeError for what is no key: the machine keeps selectors by it
@@ -129,7 +129,7 @@ def _task(name: str, task: dict[str, Any]) -> CompiledTask:
         retry["backoff"],
         parse_duration_ms(retry["first"]),
         parse_duration_ms(retry["cap"]),
-        _optional_ms(task.get("timeout")),
+        None if timeout is None else parse_duration_ms(timeout),
         parse_duration_ms(task["grace"]),
         parse_size_bytes(task["output_limit"]),
     )

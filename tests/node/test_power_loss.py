@@ -167,7 +167,7 @@ def test_trace_is_the_whole_truth(story: Story) -> None:
     there = {str(p): p.read_bytes() for p in story.directory.rglob("*") if p.is_file()}
     assert {n: c for n, c in built.items()} == {n: c for n, c in there.items() if not n.endswith("-shm")}
     kinds = {(o.kind, os.path.basename(o.path).rpartition(".")[2]) for o in story.operations}
-    assert {("u", "seg"), ("s", "seg"), ("s", "db-wal"), ("s", "db"), ("w", "db"), ("r", "tmp")} <= kinds
+    assert {("u", "seg"), ("s", "seg"), ("s", "db-wal"), ("s", "db"), ("w", "db"), ("r", "new")} <= kinds
 
 
 @pytest.mark.parametrize("keeps", ["nothing", "everything", "pieces"])

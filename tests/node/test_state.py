@@ -12,6 +12,7 @@ import pytest
 
 from bench.cluster import wait_for
 from cluster.disk import FileDisk
+from cluster.hardening import Hardening
 from cluster.journal import Journal
 from cluster.machine import Applied, Entry, Position
 from cluster.restore import fit
@@ -233,7 +234,7 @@ def test_a_seeded_directory_is_a_node_that_has_just_compacted_its_log(tmp_path: 
         config.data / JOURNAL,
         config.data / "copies",
     )
-    assert fit(journal, stored, settings, checked=True) == (stored, False)
+    assert fit(journal, stored, settings, Hardening()) == (stored, False)
     assert stored is not None
     assert journal.last_index == stored.position.index
     journal.close()
