@@ -123,8 +123,9 @@ class SyncError:
 
 @dataclass(frozen=True, slots=True)
 class TornTail:
-    """The node is killed; the last bytes of its newest journal segment are cut off, or replaced by others.
-    Healing starts it again; the damage stays, since it is the node that must mend it."""
+    """The node is killed; behind the end of its newest journal segment stands what a power cut leaves of a
+    write that was never synced: zeros (the file had grown), or other bytes. What was synced stays: nobody may
+    forget that. Healing starts it again; the bytes stay, since it is the node that must cut them."""
 
     node: str
     tail_bytes: int

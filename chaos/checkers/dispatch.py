@@ -69,10 +69,9 @@ def _leaders(case: Case) -> Iterable[Offence]:
 
 
 def _backwards(case: Case) -> Iterable[Offence]:
-    torn = {str(b.fault.get("node")): b.began_s for b in case.bands if b.fault.get("kind") == "torn-tail"}
     last: dict[tuple[str, str], int] = {}
     for view in case.history:
-        if view["kind"] != "view" or torn.get(view["node"], view["t"]) < view["t"]:
+        if view["kind"] != "view":
             continue
         for what in ("term", "epoch"):
             if what in view:

@@ -36,7 +36,6 @@ SLACK_BYTES = 16 << 20
 BALLAST = "chaos-ballast"
 CANARY = "chaos-canary"
 SEGMENTS = "*.seg"
-HEADER_BYTES_MAX = 64  #: of a segment: a torn write is behind it
 CANARY_S = 30.0
 SETTLE_S, END_S = 1.0, 15.0
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -287,19 +286,10 @@ def _tear(node: Node, fault: TornTail) -> _Torn:
     if not segments:
         raise NemesisError(f"{node.name} has no journal segment ({SEGMENTS}) below {node.data}")
     newest = segments[-1]
-    size = newest.stat().st_size
-    bytes_hit = min(fault.tail_bytes, max(0, size - HEADER_BYTES_MAX))
-    with newest.open("r+b") as file:
-        if not bytes_hit:  # nothing but a header: what a write leaves that was torn
-            file.seek(size)
-            file.write(_GARBAGE * fault.tail_bytes)
-        elif fault.garble:
-            file.seek(size - bytes_hit)
-            file.write(_GARBAGE * bytes_hit)
-        else:
-            file.truncate(size - bytes_hit)
+    with newest.open("ab") as file:
+        file.write((_GARBAGE if fault.garble else b"\0") * fault.tail_bytes)
     left = newest.stat().st_size
-    return _Torn(newest, left, _tail(newest, min(left, max(bytes_hit, 1))))
+    return _Torn(newest, left, _tail(newest, fault.tail_bytes))
 
 
 def _tail(path: Path, count: int) -> bytes:
