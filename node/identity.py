@@ -76,9 +76,13 @@ def load_identity(config: NodeConfig) -> Identity:
             )
         return identity
     identity = Identity(secrets.token_hex(8), config.cluster, config.name)
+    write_identity(path, identity)
+    return identity
+
+
+def write_identity(path: Path, identity: Identity) -> None:
     document = {"uid": identity.uid, "cluster": identity.cluster, "name": identity.name}
     replace_file(path, json.dumps(document).encode())
-    return identity
 
 
 def refuse_forgotten_votes(data: Path, uid: str) -> None:

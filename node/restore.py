@@ -33,7 +33,7 @@ from cluster.renewal import begin, member_names, replay, sole_member
 from durable.files import replace_file
 from node.backup import verify
 from node.config import ConfigError, NodeConfig, load_config
-from node.identity import JOURNAL, PRIVATE, STARTED, load_identity, lock_data
+from node.identity import JOURNAL, PRIVATE, STARTED, Identity, load_identity, lock_data, write_identity
 from node.state import FILE, ReplicatedState
 from scheduler.backup import BackupError
 from scheduler.machine.renewal import Renewal, renew
@@ -230,8 +230,7 @@ def _make(
         replace_file(new / "state" / "CURRENT", b"1")
         begin(new / JOURNAL, Position(state.raft_index, state.raft_term))
         replace_file(new / STARTED, b"")
-        document = {"uid": uid, "cluster": cluster, "name": config.name}
-        replace_file(new / "identity.json", json.dumps(document).encode())
+        write_identity(new / "identity.json", Identity(uid, cluster, config.name))
     except (ValueError, StoreError, JournalError, Error, OSError) as error:
         shutil.rmtree(new, ignore_errors=True)
         raise RestoreError(str(error)) from error

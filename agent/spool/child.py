@@ -27,8 +27,9 @@ from pathlib import Path
 
 from agent import program
 from agent.clock import HostClock
+from agent.exits import Exit
 from agent.output import open_for_output
-from agent.spool.wire import Command, Exit
+from agent.spool.wire import Command
 
 TAIL_SUCCESS_BYTES = 2 << 10  #: as scheduler.protocol has them; not imported here: start-up
 TAIL_FAILURE_BYTES = 16 << 10

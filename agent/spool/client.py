@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from agent.spool.wire import Command, Exit, Unpacker, pack
+from agent.exits import Exit
+from agent.spool.wire import Command, Unpacker, pack
 
 log = logging.getLogger("agent.spooler")
 _CONNECT_S = 10.0

@@ -30,10 +30,11 @@ from typing import Any
 import msgpack
 
 from agent.clock import HostClock
+from agent.exits import Exit
 from agent.records import DiskFull, RecordFile, frame
 from agent.spool.child import Spooled, StartFailed
 from agent.spool.survivors import FENCE, kill_survivors
-from agent.spool.wire import Command, Exit, Unpacker, is_ours, pack
+from agent.spool.wire import Command, Unpacker, is_ours, pack
 
 IDLE_MS = 30_000  #: without an agent and without work it ends; the next agent starts another
 PARENT_GONE_GRACE_MS = 1_000

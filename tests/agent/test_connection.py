@@ -21,7 +21,8 @@ from agent.connection import Connection, _frames
 from agent.executors import executors
 from agent.executors.contract import Capabilities, Launch
 from agent.executors.contract import Host as ExecutorHost
-from agent.spool.wire import Command, Exit
+from agent.exits import Exit
+from agent.spool.wire import Command
 from agent.trust import Trust
 from scheduler.protocol import (
     FRAME_BYTES_MAX,

@@ -50,10 +50,22 @@ async def a_run(client: httpx2.AsyncClient, **fields: Any) -> int:
     return int((await client.post("/v1/jobs/job/runs", json={})).json()["id"])
 
 
+def newest(node: SingleNode, run: int) -> int:
+    with node.read() as store:
+        return pages.attempts_of(store, [run])[-1].id
+
+
+async def claimed(agent: HandAgent, node: SingleNode, run: int) -> int:
+    """The run's newest attempt, which this agent claims and may start."""
+    attempt = newest(node, run)
+    await agent.send(p.Claim(attempt, "c"))
+    await agent.expect(p.Grant)
+    return attempt
+
+
 def started(node: SingleNode, run: int, agent: int) -> int:
     """The run's newest attempt, with its grant."""
-    with node.read() as store:
-        attempt = pages.attempts_of(store, [run])[-1].id
+    attempt = newest(node, run)
     must(node, Grant(attempt, agent, "s", "c"))
     return attempt
 
@@ -131,10 +143,7 @@ async def test_what_an_agent_has_swept_comes_from_the_stored_end(
         welcome = await agent.hello()
         assert isinstance(welcome, p.Welcome)
         run = await a_run(client)
-        with node.read() as store:
-            attempt = pages.attempts_of(store, [run])[-1].id
-        await agent.send(p.Claim(attempt, "c"))
-        await agent.expect(p.Grant)
+        attempt = await claimed(agent, node, run)
         await agent.send(p.Finished(1, attempt, 1, 2, 0, "exit", None, "", b"end", 50))
         await agent.expect(p.Ack)
         reading = asyncio.create_task(client.get(f"/v1/runs/{run}/logs"))
@@ -196,10 +205,7 @@ async def test_who_follows_an_agent_that_went_away_is_answered_when_it_is_back(
         welcome = await agent.hello()
         assert isinstance(welcome, p.Welcome)
         run = await a_run(client)
-        with node.read() as store:
-            attempt = pages.attempts_of(store, [run])[-1].id
-        await agent.send(p.Claim(attempt, "c"))
-        await agent.expect(p.Grant)
+        attempt = await claimed(agent, node, run)
     async with asyncio.timeout(DEADLINE_S):
         while _node_of(node, welcome.agent):
             await asyncio.sleep(0.005)
@@ -230,10 +236,7 @@ async def test_a_stream_that_cannot_go_on_breaks_off(
         async with HandAgent(url) as agent:
             await agent.hello()
             run = await a_run(client)
-            with node.read() as store:
-                attempt = pages.attempts_of(store, [run])[-1].id
-            await agent.send(p.Claim(attempt, "c"))
-            await agent.expect(p.Grant)
+            await claimed(agent, node, run)
             reading = asyncio.create_task(real.get(f"/v1/runs/{run}/logs?follow=true"))
             asked = await agent.expect(p.TailRequest)
             assert isinstance(asked, p.TailRequest)
@@ -252,10 +255,7 @@ async def test_an_agent_that_goes_away_before_its_first_word_leaves_the_stored_e
         async with HandAgent(url) as agent:
             await agent.hello()
             run = await a_run(real)
-            with node.read() as store:
-                attempt = pages.attempts_of(store, [run])[-1].id
-            await agent.send(p.Claim(attempt, "c"))
-            await agent.expect(p.Grant)
+            attempt = await claimed(agent, node, run)
             await agent.send(p.Finished(1, attempt, 1, 2, 0, "exit", None, "", b"end", 3))
             await agent.expect(p.Ack)
             reading = asyncio.create_task(real.get(f"/v1/runs/{run}/logs"))
