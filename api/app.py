@@ -48,6 +48,7 @@ from api.routes import (
 )
 from api.services import Services
 from scheduler.store.connection import DamagedError, QueryTooLongError
+from scheduler.ticks import SpecError
 
 NOUNS = (
     jobs, apply, runs, logs, ticks, agents, cluster, formats, tick_limits, backup, events, tokens, join,
@@ -172,6 +173,7 @@ def _handle_errors(inner: FastAPI, door: Door) -> None:
         OverloadedError,
         UnavailableError,
         QueryTooLongError,
+        SpecError,
         DamagedError,
         Exception,
     ):

@@ -37,6 +37,7 @@ from api.problems import Problem
 from api.server import REFUSAL_KEY
 from api.turns import Turns
 from scheduler.store.connection import DamagedError, QueryTooLongError
+from scheduler.ticks import SpecError
 
 log = logging.getLogger("cronclave.api")
 
@@ -227,6 +228,8 @@ class Door:
             return Problem("unavailable", str(error) or "the node is stopping", headers={"Retry-After": "5"})
         if isinstance(error, QueryTooLongError):
             return Problem("query-too-long", str(error), headers={"Retry-After": "1"})
+        if isinstance(error, SpecError):
+            return Problem("unreadable-schedule", str(error))
         if isinstance(error, DamagedError):
             return Problem("damaged", str(error), headers={"Retry-After": "5"})
         log.error("a request failed", exc_info=error)

@@ -73,6 +73,11 @@ KINDS: dict[str, Kind] = {
     "query-too-long": Kind(
         503, "The query took too long", "Narrow it: fewer filters by text, a shorter range."
     ),
+    "unreadable-schedule": Kind(
+        503,
+        "This node cannot read a schedule",
+        "Its time zone data may be older than another node's: ask another, or bring this one up to date.",
+    ),
     "damaged": Kind(
         503, "This node's state is damaged", "Ask another node. This one takes another's state, or ends."
     ),

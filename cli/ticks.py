@@ -85,5 +85,5 @@ def _hint(error: ValueError, tz: str) -> str:
 
     if isinstance(error, CronError):
         return error.hint
-    near = similar_zones(tz) if isinstance(error, UnknownZoneError) else ()
+    near = similar_zones(tz) if isinstance(error.__cause__, UnknownZoneError) else ()
     return f"did you mean {', '.join(near)}?" if near else ""

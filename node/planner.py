@@ -156,6 +156,7 @@ class Planner:
         leases = Leases()
         budget = Budget()
         cache = PlanCache(self._compiled)
+        unreadable = 0
         if (
             self._bootstrap_token is not None
             and self._open_store().value("SELECT 1 FROM tokens LIMIT 1") is None
@@ -193,6 +194,7 @@ class Planner:
                 limits=budget.limits,
                 cache=cache,
             )
+            unreadable = self._tell_unreadable(cache, unreadable)
             if commands:
                 full = len(commands) >= FULL_PLAN * budget.limits.commands
                 proposed_s = asyncio.get_running_loop().time()
@@ -208,8 +210,15 @@ class Planner:
                     continue  # more is due than one plan holds
             wake = wake_ms(store, lead_ms=lead_ms)
             wait_s = IDLE_S_MAX if wake is None else (wake - clock.now_ms()) / 1000
+            if unreadable:
+                wait_s = max(wait_s, REFUSED_S)  # it stays due
             pace_s = self._planned_s + PACE_S - asyncio.get_running_loop().time()
             await self._wait(max(0.0, pace_s, min(IDLE_S_MAX, wait_s)))
+
+    def _tell_unreadable(self, cache: PlanCache, told: int) -> int:
+        for spec, why in list(cache.unreadable.items())[told:]:
+            log.error("triggers with the schedule %.200r do not fire while this node leads: %s", spec, why)
+        return len(cache.unreadable)
 
     async def _begin_at_newest(self, store: Store, status: NodeStatus) -> None:
         """A cluster that never had a job has nothing to go back to an older version for: it begins at the

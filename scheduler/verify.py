@@ -27,7 +27,7 @@ from scheduler.store import state as state_rows
 from scheduler.store.connection import QueryTooLongError, Store
 from scheduler.store.ledger import Entry
 from scheduler.store.triggers import Trigger
-from scheduler.ticks import schedule
+from scheduler.ticks import SpecError, schedule
 
 PROBLEMS_MAX = 100
 DECIDED_AHEAD_MAX_MS = 60_000
@@ -50,7 +50,7 @@ _ENTRIES_MAX = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """kind: missing | doubled | not_due | chain."""
+    """kind: missing | doubled | not_due | chain | unreadable."""
 
     kind: str
     trigger: int
@@ -116,7 +116,7 @@ def verify(
     result = Verification(from_ms, to_ms, state.idx, state.ledger_head)
     begun = _read_ledger(store, result, state.ledger_seq, look_up)
     ended = _ended_undecided(store)
-    for stretches in _slices(store, from_ms, to_ms):
+    for stretches in _slices(store, result):
         for stretch, era, entries, pending in _read(store, stretches, begun, ended):
             _check(result, stretch, era, entries, pending, now_ms)
         look_up(result)
@@ -232,13 +232,20 @@ def _ended_undecided(store: Store) -> dict[int, list[int]]:
     return found
 
 
-def _slices(store: Store, from_ms: int, to_ms: int) -> Iterator[list[_Stretch]]:
-    """All eras of the range, cut and gathered to slices of bounded work."""
+def _slices(store: Store, result: Verification) -> Iterator[list[_Stretch]]:
+    """All eras of the range, cut and gathered to slices of bounded work. One whose schedule cannot be read
+    here is a problem: nobody can tell what of it was due."""
+    from_ms, to_ms = result.from_ms, result.to_ms
     slice_: list[_Stretch] = []
     instants = after = 0
     while True:
         eras = triggers.overlapping(store, from_ms, to_ms, after, SLICE_ERAS)
         for era in eras:
+            try:
+                schedule(era.spec)
+            except SpecError as error:
+                result.report(Problem("unreadable", era.id, era.job, era.from_ms, 0, str(error)))
+                continue
             for stretch in _stretches(era, from_ms, to_ms):
                 slice_.append(stretch)
                 instants += len(stretch.due)

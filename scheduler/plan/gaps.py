@@ -48,6 +48,8 @@ def too_many(
     for gap in trigger_rows.behind(view.store, trigger.job, trigger.id, max_ + 1):
         assert gap.next_due_ms is not None
         assert gap.until_ms is not None
+        if not view.cache.can_read(gap.spec):
+            continue
         ticks = schedule(gap.spec)
         instants = [gap.next_due_ms, *ticks.between(gap.next_due_ms, gap.until_ms, _INSTANTS_MAX)]
         surplus = len(instants) - left

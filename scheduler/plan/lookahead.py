@@ -9,11 +9,12 @@ from scheduler.model.by_revision import CompiledJobs
 from scheduler.model.compiled import CompiledJob
 from scheduler.store import jobs as job_rows
 from scheduler.store.connection import Store
-from scheduler.ticks import schedule
+from scheduler.ticks import SpecError, schedule
 
 READ_WEIGHT_MAX = 2_000  #: of jobs that one plan reads for the first time: some tenths of a second
 TRIGGERS_MAX = 8_192
 INSTANTS = 64
+UNREADABLE_MAX = 1_000
 BUSY_MS = 60_000
 """A trigger that fires more often than this gets its instants computed many at a time."""
 
@@ -27,6 +28,7 @@ class PlanCache:
         self._compiled = CompiledJobs() if compiled is None else compiled
         self._room = self._read_weight_max = read_weight_max
         self._instants: dict[int, tuple[bytes, list[int]]] = {}
+        self.unreadable: dict[bytes, str] = {}  #: specs of triggers that this node cannot read, and why
         self.upkeep_ms: int | None = None  #: when upkeep was planned last, or could have been first
         self.settled_run = 0  #: the run from before a restore that giving up has come to
         self.continued = 0  #: the run that going on with unfinished work has come to
@@ -39,6 +41,19 @@ class PlanCache:
     def begin(self) -> None:
         """A plan begins."""
         self._room = self._read_weight_max
+
+    def can_read(self, spec: bytes) -> bool:
+        """Whether a trigger's instants can be computed here. One where they cannot stays as it is, due, for
+        a leader that can: it stops no other, and no tick of it is lost."""
+        if spec in self.unreadable:
+            return False
+        try:
+            schedule(spec)
+        except SpecError as error:
+            if len(self.unreadable) < UNREADABLE_MAX:
+                self.unreadable[spec] = str(error)
+            return False
+        return True
 
     def has_room(self, job: int, revision: int) -> bool:
         """Whether this plan may ask about that job: it is known, or not too much was read yet."""

@@ -8,11 +8,12 @@ Rules of this file:
 2. A tenth goes by what is due alone: whoever asks for most is late under overload, and not for ever.
 3. A plan looks at SHARES_MAX pairs of namespace and share; where there are more, plans go round them.
 4. It costs nothing while a plan holds all that is due.
+5. A trigger whose schedule this node cannot read is passed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from scheduler.plan.lookahead import PlanCache
 from scheduler.store import triggers as trigger_rows
@@ -28,7 +29,7 @@ def due(store: Store, cache: PlanCache, after_ms: int, fire_ms: int, limit: int)
     """At most `limit` triggers that fire in (after_ms, fire_ms], in the order of these rules."""
     oldest = trigger_rows.due(store, after_ms, fire_ms, limit + 1)
     if len(oldest) <= limit:
-        return sorted(oldest, key=lambda trigger: trigger.share)
+        return sorted(_readable(cache, oldest), key=lambda trigger: trigger.share)
     chosen = {trigger.id: trigger for trigger in oldest[: limit // 10]}
     turns = [
         _of_namespace(store, namespace, shares, after_ms, fire_ms, limit)
@@ -42,7 +43,11 @@ def due(store: Store, cache: PlanCache, after_ms: int, fire_ms: int, limit: int)
                 chosen[trigger.id] = trigger
                 left.append(turn)
         turns = left
-    return list(chosen.values())
+    return _readable(cache, chosen.values())
+
+
+def _readable(cache: PlanCache, triggers: Iterable[DueTrigger]) -> list[DueTrigger]:
+    return [trigger for trigger in triggers if cache.can_read(trigger.spec)]
 
 
 def _of_namespace(

@@ -25,7 +25,9 @@ INSTANT_MS_MAX = 253_370_764_800_000
 
 
 class SpecError(ValueError):
-    """Bytes that are no trigger spec."""
+    """Bytes that are no trigger spec, or one that cannot be read here: a zone that this host's tzdata lacks.
+    What the expression or the zone said is its `__cause__`.
+    """
 
 
 class Schedule(Protocol):
@@ -129,22 +131,29 @@ def manual_spec() -> bytes:
 
 @lru_cache(maxsize=16_384)
 def schedule(spec: bytes) -> Schedule:
-    """The schedule of a trigger's spec. Raises SpecError, CronError or UnknownZoneError (all ValueError).
+    """The schedule of a trigger's spec. Raises SpecError.
 
     Cached: an instance holds no position, so one serves every job with the same spec.
     """
     try:
-        fields = json.loads(spec)
-    except ValueError as error:
+        return _read(json.loads(spec))
+    except SpecError:
+        raise
+    except (CronError, UnknownZoneError) as error:
+        raise SpecError(str(error)) from error
+    except (ValueError, RecursionError) as error:
         raise SpecError(f"not a trigger spec: {error}") from error
+
+
+def _read(fields: object) -> Schedule:
     if not isinstance(fields, dict):
         raise SpecError("not a trigger spec: expected an object")
     if isinstance(fields.get("cron"), str):
         dst: DstPolicy = fields.get("dst", "cron")
         if dst not in DST_POLICIES:
             raise SpecError(f"unknown dst policy {dst!r}")
-        expression = parse_expression(fields["cron"], fields.get("seed", ""))
-        return CronSchedule(expression, zone(fields.get("tz", "UTC")), dst)
+        expression = parse_expression(fields["cron"], str(fields.get("seed", "")))
+        return CronSchedule(expression, zone(str(fields.get("tz", "UTC"))), dst)
     period_ms, start_ms, at_ms = fields.get("every_ms"), fields.get("start_ms", 0), fields.get("at_ms")
     if isinstance(period_ms, int) and isinstance(start_ms, int) and period_ms > 0:
         return EverySchedule(period_ms, start_ms)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from scheduler.model import CompiledJob, by_revision, compile_job
+from scheduler.model import CompiledJob, by_revision, compile_job, parse_job, prepare
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.plan import Limits, PlanCache, plan, wake_ms
+from scheduler.ticks import cron_spec
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
@@ -58,6 +60,37 @@ def test_the_cache_changes_no_plan(story: Story) -> None:
         assert plan(story.store, story.now_ms, epoch=1, lead_ms=50, cache=story.cache) == warm == cold
         if warm and second % 2:
             story.tell_ok(*warm)
+
+
+MARS = b'{"cron":"* * * * *","dst":"cron","tz":"Mars/Olympus"}'
+
+
+@pytest.mark.parametrize("spec", [MARS, b"", b"[]", b"9" * 5_000, b"[" * 100_000, b'{"cron":"* * *"}'])
+@pytest.mark.parametrize("late_ms", [0, HOUR_MS])
+@pytest.mark.parametrize("mode", ["latest", "all"])
+def test_a_schedule_that_cannot_be_read_here_stops_no_other(
+    story: Story, spec: bytes, late_ms: int, mode: str
+) -> None:
+    fields: dict[str, Any] = {"trigger": {"cron": "* * * * *"}, "policies": {"catchup": {"mode": mode}}}
+    story.connect()
+    odd = prepare(parse_job(job("odd", **fields)), START_MS)
+    odd = replace(odd, triggers=(replace(odd.triggers[0], spec=spec),))
+    story.tell_ok(c.PutJobs((odd, prepare(parse_job(job("good", **fields)), START_MS)), START_MS))
+    story.now_ms = START_MS + MINUTE_MS + late_ms
+    story.settle()
+    assert story.store.rows("SELECT DISTINCT name, state FROM runs") == [("good", "succeeded")]
+    assert list(story.cache.unreadable) == [spec]
+    verdict = verify(story.store, START_MS, story.now_ms, now_ms=story.now_ms)
+    assert [each.kind for each in verdict.problems] == ["unreadable"]
+    # A leader that can read it loses none of its ticks.
+    readable = cron_spec("* * * * *")
+    story.store.execute("UPDATE triggers SET spec = ? WHERE spec = ?", (readable, spec))
+    story.settle()
+    assert story.store.rows("SELECT DISTINCT name, state FROM runs ORDER BY name") == [
+        ("good", "succeeded"),
+        ("odd", "succeeded"),
+    ]
+    agrees(story)
 
 
 def test_late_ticks_within_the_grace_fire_each_on_its_own(story: Story) -> None:

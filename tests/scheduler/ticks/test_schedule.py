@@ -107,8 +107,10 @@ def test_the_rarest_dates_are_found() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", [b"", b"[]", b"{}", b'{"every_ms":0}', b'{"cron":5}', b'{"cron":"* * * * *","dst":"x"}']
-)
+    "spec", [b"", b"[]", b"{}", b'{"every_ms":0}', b'{"cron":5}', b'{"cron":"* * * * *","dst":"x"}',
+     b'{"cron":"* * * * *","dst":[]}', b'{"cron":"* * *"}', b'{"cron":"* * * * *","tz":"Europe/Berln"}',
+     b'{"cron":"* * * * *","tz":7}', b"9" * 5_000]
+)  # fmt: skip
 def test_bytes_that_are_no_spec_are_refused(spec: bytes) -> None:
     with pytest.raises(SpecError):
         schedule(spec)
