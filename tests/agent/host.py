@@ -10,17 +10,33 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from tests.agent.fake_node import DEADLINE_S
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
+T = TypeVar("T")
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], T]) -> T:
+    """What the condition gives, as soon as that is true."""
     deadline = time.monotonic() + DEADLINE_S
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, "the condition did not come true"
         await asyncio.sleep(0.01)
+    return found
+
+
+async def noted_pids(file: Path, count: int = 1) -> list[int]:
+    """The process ids that work notes there, a line each: an attempt is told to run before its shell does."""
+
+    def whole_lines() -> list[int] | None:
+        lines = file.read_text().split("\n")[:-1] if file.exists() else []
+        return [int(line) for line in lines] if len(lines) >= count else None
+
+    found = await until(whole_lines)
+    assert found is not None
+    return found
 
 
 def alive(pid: int) -> bool:

@@ -33,6 +33,8 @@ from scheduler.protocol import (
     Message,
     Ping,
     Pong,
+    Ran,
+    Recount,
     Welcome,
     encode,
 )
@@ -222,7 +224,10 @@ class Ears:
     def receive(self, messages: list[Message]) -> None:
         self.heard += messages
 
-    def hello(self) -> Hello:
+    def hello(self, nonce: bytes) -> Hello:
+        raise NotImplementedError
+
+    async def recount(self, asked: Recount) -> Ran | str:
         raise NotImplementedError
 
     def accept(self, welcome: Welcome) -> str:

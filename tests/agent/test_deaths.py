@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from scheduler.protocol import Assign, Claim, Finished, Goodbye, Grant, Leave, Ping, Running
-from tests.agent.fake_node import FakeNode, assign, shell
-from tests.agent.host import Host, alive, until
+from tests.agent.fake_node import DEADLINE_S, FakeNode, assign, shell
+from tests.agent.host import Host, alive, noted_pids, until
 
 
 def waits_for(go: Path, *, then: str = "exit 5") -> str:
@@ -26,9 +26,9 @@ async def test_work_survives_the_death_of_its_agent(host: Host, node: FakeNode) 
     go = host.folder / "go"
     await node.send(shell(1, waits_for(go)), shell(2, waits_for(go, then="exit 6")))
     await node.until(lambda: node.all(Running, 1) and node.all(Running, 2))
+    pids = await noted_pids(Path(f"{go}.started"), 2)
     host.kill(signal.SIGKILL)
     go.touch()
-    pids = [int(pid) for pid in (host.folder / "go.started").read_text().split()]
     await until(lambda: not any(alive(pid) for pid in pids))
     host.start()
     await node.connected(2)
@@ -66,7 +66,7 @@ async def test_an_agent_that_is_told_to_end_starts_what_it_was_granted_and_claim
     host.start()
     await node.connected()
     go = host.folder / "go"
-    await node.send(shell(1, waits_for(go), due_ms=node.now_ms() + 2_000))
+    await node.send(shell(1, waits_for(go), due_ms=node.now_ms() + 5_000))
     await node.until(lambda: node.all(Claim, 1))
     assert host.agent is not None
     host.agent.send_signal(signal.SIGTERM)
@@ -144,10 +144,9 @@ async def test_a_dead_spooler_takes_its_work_with_it(host: Host, node: FakeNode)
     go = host.folder / "go"
     await node.send(shell(1, waits_for(go)), shell(2, f"setsid sh -c 'echo $$ > {go}.away; sleep 60'"))
     await node.until(lambda: node.all(Running, 1) and node.all(Running, 2))
-    await until(lambda: Path(f"{go}.away").exists())
+    pids = [pid for name in ("started", "away") for pid in await noted_pids(Path(f"{go}.{name}"))]
     await node.send(shell(3, "exit 3"))
     await node.finished(3)
-    pids = [int(Path(f"{go}.{name}").read_text()) for name in ("started", "away")]
     os.kill(host.spooler_pid, signal.SIGKILL)
     for attempt in (1, 2):
         end = await node.finished(attempt)
@@ -166,12 +165,13 @@ async def test_agent_and_spooler_die_together(host: Host, node: FakeNode) -> Non
     go = host.folder / "go"
     await node.send(shell(1, waits_for(go)), shell(2, "exit 2"))
     await node.until(lambda: node.all(Running, 1) and node.all(Finished, 2))
+    (pid,) = await noted_pids(Path(f"{go}.started"))
     host.kill(signal.SIGKILL)
     os.kill(host.spooler_pid, signal.SIGKILL)
     node.acknowledges = True
     host.start()
     assert (await node.finished(1)).reason == "gone"
-    assert not alive(int(Path(f"{go}.started").read_text()))
+    assert not alive(pid)
     assert dict(node.hellos[1].held) == {1: "exited", 2: "exited"}
     assert {end.exit_code for end in node.all(Finished, 2)} == {2}
 
@@ -182,10 +182,11 @@ async def test_exits_outlive_agent_and_spooler(host: Host, node: FakeNode) -> No
     go = host.folder / "go"
     await node.send(shell(1, waits_for(go)))
     await node.until(lambda: node.all(Running, 1))
+    await noted_pids(Path(f"{go}.started"))
     host.kill(signal.SIGKILL)
-    go.touch()
     journal = host.data / "spool.journal"
     size = journal.stat().st_size
+    go.touch()
     await until(lambda: journal.stat().st_size > size)
     os.kill(host.spooler_pid, signal.SIGKILL)
     host.start()
@@ -200,13 +201,14 @@ async def test_after_a_reboot_nothing_runs_and_the_ends_are_kept(host: Host, nod
     go = host.folder / "go"
     await node.send(shell(1, waits_for(go)), shell(2, "exit 2"))
     await node.until(lambda: node.all(Running, 1) and node.all(Finished, 2))
+    (pid,) = await noted_pids(Path(f"{go}.started"))
     host.kill(signal.SIGKILL)
     host.boot_id_file.write_text("boot-2\n")
     node.acknowledges = True
     host.start()
     end = await node.finished(1)
     assert end.reason == "gone"
-    assert not alive(int(Path(f"{go}.started").read_text()))
+    assert not alive(pid)
     assert node.hellos[1].boot_id == "boot-2"
     await node.until(lambda: len(node.all(Finished, 2)) == 2)
     assert node.all(Finished, 2)[1].exit_code == 2
@@ -224,22 +226,10 @@ async def test_the_lease_kills_what_may_be_started_elsewhere(host: Host, node: F
         shell(2, waits_for(Path(f"{go}2")), kill_on_lease_end=False),
     )
     await node.until(lambda: node.all(Running, 1) and node.all(Running, 2))
-    doomed = int(Path(f"{go}.started").read_text())
-    spared = int(Path(f"{go}2.started").read_text())
-    host.kill(signal.SIGKILL)  # nobody renews the lease; the spooler holds it
-    deadline = [0]
-
-    def over() -> bool:
-        deadline[0] += 1
-        return not alive(doomed)
-
-    for _ in range(3):  # the lease is 20 s, a wait at most as long
-        try:
-            await until(over)
-            break
-        except AssertionError:
-            continue
-    assert not alive(doomed)
+    (doomed,) = await noted_pids(Path(f"{go}.started"))
+    (spared,) = await noted_pids(Path(f"{go}2.started"))
+    host.kill(signal.SIGKILL)  # nobody renews the lease of 20 s; the spooler holds it
+    await until(lambda: not alive(doomed))
     assert alive(spared)
     host.start()
     end = await node.finished(1)
@@ -261,14 +251,16 @@ async def test_the_end_of_the_development_supervisor_ends_everything(host: Host,
             shell(2, f"trap '' TERM; setsid sleep 600 & echo $! > {go}.away; {waits_for(go)}"),
         )
         await node.until(lambda: node.all(Running, 1) and node.all(Running, 2))
-        pids = [int(p) for n in ("started", "away") for p in Path(f"{go}.{n}").read_text().split()]
+        pids = [
+            *await noted_pids(Path(f"{go}.started"), 2), *await noted_pids(Path(f"{go}.away")),
+        ]  # fmt: skip
         spooler = host.spooler_pid
         supervisor.kill()
         supervisor.wait()
     await until(lambda: not any(alive(pid) for pid in [*pids, spooler]))
     assert len(pids) == 3
     assert host.agent is not None
-    assert host.agent.wait(20) == 0
+    assert host.agent.wait(DEADLINE_S) == 0
 
 
 async def test_another_node_takes_over(host: Host, node: FakeNode) -> None:
@@ -337,7 +329,7 @@ async def test_one_agent_a_data_directory(host: Host, node: FakeNode) -> None:
     first = host.agent
     host.start()
     assert host.agent is not None
-    assert host.agent.wait(20) == 4
+    assert host.agent.wait(DEADLINE_S) == 4
     host.agent = first
 
 
@@ -388,7 +380,7 @@ async def test_a_full_disk_takes_no_new_work_and_loses_no_end(
     await node.connected(len(node.hellos))
     await node.send(*sent, shell(3, f"touch {go}.never"))
     go.touch()
-    pid = int(Path(f"{go}.started").read_text())
+    (pid,) = await noted_pids(Path(f"{go}.started"))
     await until(lambda: not alive(pid))
     count = len(node.all(Ping))
     await node.until(lambda: len(node.all(Ping)) > count + 1)
@@ -443,7 +435,7 @@ async def test_what_the_lease_must_kill_dies_with_its_spooler(host: Host, node: 
     go = host.folder / "go"
     await node.send(shell(1, waits_for(go), kill_on_lease_end=True))
     await node.until(lambda: node.all(Running, 1))
-    doomed = int(Path(f"{go}.started").read_text())
+    (doomed,) = await noted_pids(Path(f"{go}.started"))
     host.kill(signal.SIGKILL)
     os.kill(host.spooler_pid, signal.SIGKILL)
     await until(lambda: not alive(doomed))  # and no agent is there to see to it

@@ -159,7 +159,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 def launch(attempt: int, work: dict[str, Any]) -> Launch:
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/"}
-    return Launch(assign(attempt, work), environment, boot_ms() + 10_000, 1_000)
+    return Launch(assign(attempt, work), environment, boot_ms() + 60_000, 1_000)
 
 
 async def test_it_says_what_it_can_run(bench: Bench, kind: str) -> None:

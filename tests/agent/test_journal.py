@@ -15,6 +15,7 @@ from agent import journal as journal_module
 from agent.journal import Book, Journal, fold, pack
 from agent.records import RecordFile, frame, parse
 from scheduler.protocol import Finished
+from tests.agent.fake_node import DEADLINE_S
 
 ROWS = st.lists(
     st.one_of(
@@ -93,7 +94,7 @@ async def test_the_call_back_comes_after_the_bytes_are_in_the_file(tmp_path: Pat
     journal.finish(end(1, journal.event()), lambda: None)
     journal.claim(2, "c2", release)
     assert not path.read_bytes()
-    await asyncio.wait_for(done.wait(), 10)
+    await asyncio.wait_for(done.wait(), DEADLINE_S)
     assert seen[0].claims == {2: "c2"}
     assert list(seen[0].finished) == [1]
     await journal.close()
@@ -121,7 +122,7 @@ async def test_it_stays_small_and_keeps_what_is_open(tmp_path: Path) -> None:
             journal.claim(attempt, "claim", lambda: None)
             journal.finish(end(attempt, journal.event()), done.set)
             if attempt % 50 == 0:
-                await asyncio.wait_for(done.wait(), 10)
+                await asyncio.wait_for(done.wait(), DEADLINE_S)
             journal.drop([attempt])
         await journal.close()
         assert path.stat().st_size < 60_000
@@ -141,7 +142,7 @@ async def test_nothing_is_released_before_the_disk_has_it(
 
     def slow_disk(handle: int) -> None:
         asked.set()
-        go.wait(20)
+        go.wait(DEADLINE_S)
         sync(handle)
 
     failures = Failures()
@@ -149,7 +150,7 @@ async def test_nothing_is_released_before_the_disk_has_it(
     monkeypatch.setattr(os, "fdatasync", slow_disk)
     released: list[int] = []
     journal.claim(1, "c", lambda: released.append(1))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_S):
         while not asked.is_set():
             await asyncio.sleep(0.001)
         for _turn in range(10):
@@ -168,7 +169,7 @@ async def test_a_disk_error_ends_it_and_nothing_is_released(tmp_path: Path) -> N
     journal._file.close()  # every later write fails with EBADF
     released: list[int] = []
     journal.claim(1, "c", lambda: released.append(1))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         while not failures.errors:
             await asyncio.sleep(0.001)
     assert released == []

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from scheduler.protocol import Cancel, Claim, Finished, Grant, Refuse, Running, TailChunk, TailRequest
-from tests.agent.fake_node import FakeNode, assign, shell
-from tests.agent.host import Host, alive, until
+from tests.agent.fake_node import DEADLINE_S, FakeNode, assign, shell
+from tests.agent.host import Host, alive, noted_pids, until
 
 
 async def test_a_shell_line_runs_and_its_end_is_reported(host: Host, node: FakeNode) -> None:
@@ -145,20 +145,19 @@ async def test_cancel_ends_the_whole_group(host: Host, node: FakeNode) -> None:
     host.start()
     await node.connected()
     pids = host.folder / "pids"
-    stubborn = "trap '' TERM; while :; do sleep 0.05; done"
+    stubborn = f"trap '' TERM; echo $$ >> {pids}; while :; do sleep 0.05; done"
     await node.send(
         shell(1, f"echo $$ >> {pids}; (sh -c '{'echo $$ >> ' + str(pids)}; sleep 60' & sleep 60) & sleep 60"),
-        assign(2, {"kind": "exec", "argv": ["sh", "-c", f"echo $$ >> {pids}; {stubborn}"]}, grace_ms=200),
+        assign(2, {"kind": "exec", "argv": ["sh", "-c", stubborn]}, grace_ms=200),
     )
-    await node.until(lambda: node.all(Running, 1) and node.all(Running, 2))
-    await until(lambda: len(pids.read_text().split()) == 3)
+    groups = await noted_pids(pids, 3)
     await node.send(Cancel(1), Cancel(2))
     ends = [await node.finished(1), await node.finished(2)]
     assert [(e.reason, e.exit_code, e.signal) for e in ends] == [
         ("cancelled", None, signal.SIGTERM),
         ("cancelled", None, signal.SIGKILL),
     ]
-    await until(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()))
+    await until(lambda: not any(alive(pid) for pid in groups))
 
 
 async def test_cancel_before_the_start_and_after_the_end(host: Host, node: FakeNode) -> None:
@@ -192,7 +191,8 @@ async def test_what_the_first_process_leaves_in_its_group_ends_with_it(host: Hos
     pid_file = host.folder / "pid"
     await node.send(shell(1, f"sleep 60 & echo $! > {pid_file}; exit 0"))
     assert (await node.finished(1)).exit_code == 0
-    await until(lambda: not alive(int(pid_file.read_text())))
+    (left,) = await noted_pids(pid_file)
+    await until(lambda: not alive(left))
 
 
 async def test_output_is_limited_and_the_work_goes_on(host: Host, node: FakeNode) -> None:
@@ -221,15 +221,22 @@ async def test_output_can_be_read_while_it_is_written(host: Host, node: FakeNode
     go = host.folder / "go"
     await node.send(shell(1, f"echo one; while [ ! -e {go} ]; do sleep 0.02; done; echo two"))
     await node.until(lambda: node.all(Running, 1))
-    await node.send(TailRequest(1, 1, 0, 100))
-    await node.until(lambda: node.all(TailChunk))
-    chunk = node.all(TailChunk)[0]
-    assert (chunk.data, chunk.ended) == (b"one\n", False)
+
+    async def asked(number: int, offset: int) -> TailChunk:
+        await node.send(TailRequest(number, 1, offset, 100))
+        await node.until(lambda: len(node.all(TailChunk)) == number)
+        return node.all(TailChunk)[-1]
+
+    number, chunk = 1, await asked(1, 0)
+    deadline = time.monotonic() + DEADLINE_S
+    while chunk.data != b"one\n":  # it runs, and may not have come to its first word
+        assert time.monotonic() < deadline, chunk
+        assert chunk.data == b""
+        number, chunk = number + 1, await asked(number + 1, 0)
+    assert not chunk.ended
     go.touch()
     await node.finished(1)
-    await node.send(TailRequest(2, 1, 4, 100))
-    await node.until(lambda: len(node.all(TailChunk)) == 2)
-    chunk = node.all(TailChunk)[1]
+    chunk = await asked(number + 1, 4)
     assert (chunk.data, chunk.ended, chunk.size) == (b"two\n", True, 8)
 
 

@@ -37,6 +37,7 @@ def test_a_process_whose_first_thread_ended_lives_as_long_as_any_other(tmp_path:
         until = time.monotonic() + DEADLINE_S
         while state(work.pid) != "Z" or not evidence.stat().st_size:
             assert time.monotonic() < until
+            time.sleep(0.01)
         started = next(at for pid, _, at in _sessions_and_starts() if pid == work.pid)
 
         assert survivors({work.pid: started}, "of nobody", set()) == [work.pid]

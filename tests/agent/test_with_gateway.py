@@ -57,7 +57,7 @@ def real(tmp_path: Path, url: str) -> Iterator[Host]:
 @pytest.fixture
 async def client(url: str) -> AsyncIterator[httpx2.AsyncClient]:
     headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-    async with httpx2.AsyncClient(base_url=url, headers=headers) as found:
+    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=DEADLINE_S) as found:
         yield found
 
 
