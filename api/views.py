@@ -1,4 +1,4 @@
-"""The JSON shapes of the API (design, section 7), made from rows. No reads here, no decisions.
+"""The JSON shapes of the API (docs/reference/api.md), made from rows. No reads here, no decisions.
 
 A job's JSON is its definition, in the public schema, with what the server knows about it beside it: the
 fields of `scheduler.model.server_facts`, which a write leaves out of account.

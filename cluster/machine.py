@@ -1,6 +1,6 @@
 """What the log drives: the one interface between consensus and the state it replicates.
 
-The contract, in order (design, section 4): deliver → sync journal → apply → acknowledge.
+The contract, in order: deliver → sync journal → apply → acknowledge.
 
 * `apply` gets each committed entry once per process life, in order, with nothing left out after what
   `stored()` reported at start. It makes one transaction that also stores the entry's `Applied` record, so a
@@ -64,7 +64,7 @@ class StateMachine(Protocol):
 
     def copy_to(self, path: Path) -> Applied:
         """Write a consistent copy of the state to a new file. Called on a helper thread: must use its
-        own read connection, and be throttled so that the loop's commits do not wait (performance.md, 3)."""
+        own read connection, and be throttled so that the loop's commits do not wait."""
 
     def install(self, path: Path, applied: Applied) -> None:
         """Replace the whole state by the copy at `path`; readers see the old or the new file, never a mix."""

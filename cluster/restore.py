@@ -1,4 +1,4 @@
-"""How the state file and the journal go together at start (design, section 4).
+"""How the state file and the journal go together at start.
 
 The live state file is the snapshot. It says up to which entry it is; the journal holds what lies beyond.
 """

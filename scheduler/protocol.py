@@ -4,7 +4,7 @@ One WebSocket (`/v1/agent`, subprotocol `cronclave.agent.1`, `Authorization: Bea
 frames. A frame is a msgpack array of messages, each `[tag, field, …]`; both sides batch what
 is ready in one loop turn. This module is all that an agent knows of the scheduler.
 
-The talk, in order (rules 1 and 5 of the design, section 3):
+The talk, in order (docs/architecture.md, "Rules without exception", 1 and 5):
 
 1. node: Challenge, at once. agent: Hello, signed over it by the installation's key, with every attempt of its
    journal that was not acknowledged: running | exited | gone.

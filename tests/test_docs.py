@@ -101,3 +101,28 @@ def test_decisions_are_numbered_and_listed() -> None:
     listed = (DOCS / "README.md").read_text()
     for name in decisions:
         assert f"decisions/{name}" in listed
+
+
+SOURCES = sorted(
+    path for path in PROJECT.glob("*/**/*.py") if ".venv" not in path.parts and path.parent.name != "findings"
+)
+CITED = re.compile(r'(?<![\w/.-])((?:[\w-]+/)*[\w-]+\.md)(?:, "([^"\n]+)")?')
+
+
+def test_documents_that_source_files_cite_are_here() -> None:
+    cited = 0
+    for source in SOURCES:
+        text = source.read_text()
+        for name, heading in CITED.findall(text):
+            if not name.startswith("docs/"):
+                continue
+            cited += 1
+            page = PROJECT / name
+            assert page.exists(), f"{source}: {name}"
+            if heading:
+                assert f"# {heading}\n" in page.read_text(), f"{source}: {name} has no heading {heading!r}"
+        for number in re.findall(r"\(?decisions? ([0-9]{1,4})\b", text):
+            assert list((DOCS / "decisions").glob(f"{int(number):04}-*.md")), f"{source}: decision {number}"
+        if source != Path(__file__):
+            assert not re.search(r"\((?:the )?design, section|of the design, section", text), source
+    assert cited > 20

@@ -1,4 +1,4 @@
-"""From a job's compiled task to the Assign message: work and environment (design, section 6)."""
+"""From a job's compiled task to the Assign message: work and environment (docs/reference/agent.md)."""
 
 from __future__ import annotations
 

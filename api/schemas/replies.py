@@ -1,4 +1,4 @@
-"""The shapes of replies (design, section 7). Instants are RFC 3339 in UTC with `Z`."""
+"""The shapes of replies (docs/reference/api.md). Instants are RFC 3339 in UTC with `Z`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What agents of the old cluster ran after the backup: adopted from their journals.
 
-Rules of this file (design, section 9):
+Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md):
 
 1. An attempt that the state has ends by what its journal says, through the same code as any report. One that
    it does not have and whose run it has joins that run. All others are orphans: runs of cause `orphan`, under

@@ -1,6 +1,6 @@
 """Agents: connected, disconnected, and what their word proves about attempts.
 
-Rules of this file (design, section 3, rules 6 and 7):
+Rules of this file (docs/architecture.md, "Rules without exception", 6 and 7):
 
 1. An installation keeps its row. Its sessions are ordered (their text sorts in the order of their starts): a
    newer one fences the older one, and only the newest may connect or claim. So what an older process said

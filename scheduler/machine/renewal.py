@@ -1,6 +1,6 @@
 """A backup becomes the first state of a new cluster. Offline: no node has the file open.
 
-Rules of this file (design, section 9):
+Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md):
 
 1. The index and every last id are raised by SPAN for each restore, so fences never go back and nothing that
    the old cluster gave out after the backup is given out again.

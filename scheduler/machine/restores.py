@@ -1,6 +1,6 @@
 """What a restore holds up, and how that ends.
 
-Rules of this file (design, section 9; phases in `store.restores`):
+Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md; phases in `store.restores`):
 
 1. The hold counts from the first leader of the new cluster. What was due before it waits.
 2. After the hold nothing that may have run is started, unless the operator chose --catchup: ticks that

@@ -1,4 +1,4 @@
-"""Ticks that were missed, and the policies that say what becomes of them (semantics: Missed ticks).
+"""Ticks that were missed, and the policies that say what becomes of them (docs/reference/job.md, "Policies").
 
 Rules of this file:
 

@@ -2,7 +2,7 @@
 
 Rules of this file:
 
-1. The log is the durability (design, section 4): commits are not synced (`synchronous=NORMAL` in WAL mode),
+1. The log is the durability (docs/architecture.md, "State"): commits are not synced (`synchronous=NORMAL` in WAL mode),
    `checkpoint` is what makes everything applied so far durable, and only then may the log be trimmed.
 2. Any sqlite3 error or failed fsync goes up to the caller, which stops the node. Nothing here is retried.
 3. The database file is never opened and closed by anything but SQLite in a process that has it open: closing
@@ -357,7 +357,7 @@ class Store:
         """Write a consistent copy to the new file `path` and sync it; returns the state row of the copy.
 
         A helper thread calls this while the owner commits. It syncs a stretch at a time with pauses: the
-        leader's longest gap was 141 ms without and 8 ms with (performance.md, 3).
+        leader's longest gap was 141 ms without and 8 ms with.
 
         The writer copies the file while it stands still (`standstill`). Where a reader holds its snapshot
         for long, or the write-ahead log grows too long meanwhile, it copies page by page over its own

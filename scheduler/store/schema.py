@@ -256,7 +256,7 @@ STATEMENTS: tuple[str, ...] = (
     )
     """,
     "CREATE INDEX idempotency_age ON idempotency (stamp_ms, key)",
-    # Numbered proposals of fronts (design, section 4): each (front, seq) is applied once.
+    # Numbered proposals of fronts : each (front, seq) is applied once.
     "CREATE TABLE fronts (uid TEXT PRIMARY KEY, lowest INTEGER NOT NULL, seen_ms INTEGER NOT NULL)",
     """
     CREATE TABLE frames (

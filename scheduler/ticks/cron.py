@@ -1,6 +1,6 @@
 """Cron ticks: an expression on the clock of a zone, under one of three policies for its jumps.
 
-Rules of this file (semantics of jobs, "Ticks"):
+Rules of this file (docs/reference/job.md, "Triggers"):
 
 1. The zone is cut into pieces of constant offset; on each the naive local times that match are listed and
    shifted. So a range gives the same ticks however it is cut, and no ambiguous time is ever mapped.

@@ -1,6 +1,6 @@
 """Attempts whose agent is not connected: taken back, marked, or lost.
 
-Rules of this file (design, section 3, rule 6):
+Rules of this file (docs/architecture.md, "Rules without exception", 6):
 
 1. Without a grant an attempt is taken back at once; that is free. Of a connected agent it is taken back when
    no claim came for UNCLAIMED_MS: the claim or the assignment was lost.
