@@ -188,7 +188,7 @@ class EventFeed:
     def chunk(self, position: Id, kinds: Kinds) -> Chunk | None:
         """What is behind the position, bounded; None: that is forgotten.
 
-        One that ended with the history of its time stays right: who has got it goes on behind its end.
+        One that ended with the history of its time stays right: who has got it goes on after its end.
         """
         if position < self.history.since:
             return None

@@ -21,7 +21,7 @@ _LATER_THAN_ALL = 1 << 63  #: as a stamp: sorts behind every entry of the same i
 
 
 class History:
-    """Events in the order of their ids. `since`: every event behind it is kept; `last`: the newest id."""
+    """Events in the order of their ids. `since`: every event after it is kept; `last`: the newest id."""
 
     def __init__(self, since: Id = (0, -1), *, most: int = EVENTS_MAX) -> None:
         self._most = most
@@ -45,7 +45,7 @@ class History:
             del entries[:surplus]
 
     def behind(self, after: Id, most: int | None = None) -> Sequence[Entry] | None:
-        """The first `most` events behind the id `after`, all by default; None: some are forgotten."""
+        """The first `most` events after the id `after`, all by default; None: some are forgotten."""
         if after < self.since:
             return None
         entries = self._entries

@@ -3,7 +3,7 @@
 Rules: a thread of its own for each node, so that one that hangs hides no other; every request has a time
 limit.
 A view is written when it changes, and once a second. Events go to events/NODE.jsonl; a stream that broke is
-resumed behind the last id that was seen, at the same node; where the history behind it is gone there, the
+resumed after the last id that was seen, at the same node; where the history after it is gone there, the
 line `reset` says so.
 """
 

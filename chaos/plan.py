@@ -41,7 +41,7 @@ class Plan:
     links: str
     steps: tuple[Step, ...]
     load: str = "full"  #: full | light | lease
-    calm_ms: int = 5_000  #: of load behind the last healing
+    calm_ms: int = 5_000  #: of load after the last healing
     nodes: int = 3
     agents: int = 3
     visitors: int = 0  #: more agents, which come and go all the time

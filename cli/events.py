@@ -20,7 +20,7 @@ SILENCE_S = 60.0  #: the server sends something every 10 s
 
 @click.command("events", epilog="Example: cronclave events --types run_ended,tick_decided -o json")
 @click.option("--types", metavar="NAME,…", help="Only these, such as run_ended,tick_decided.")
-@click.option("--after", metavar="ID", help="Begin behind this event.")
+@click.option("--after", metavar="ID", help="Begin after this event.")
 @click.option("--count", type=click.IntRange(1), help="End after this many.")
 @click.option(
     "-o", "--output", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,

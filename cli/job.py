@@ -324,7 +324,7 @@ def history(client: Client, name: str, state: str | None, limit: int, namespace:
 
 @job.command("ticks", epilog="Example: cronclave job ticks nightly-report --from -2d --outcome missed")
 @NAME
-@click.option("--from", "start", type=INSTANT, default="-1d", show_default=True, help="Behind this instant.")
+@click.option("--from", "start", type=INSTANT, default="-1d", show_default=True, help="After this instant.")
 @click.option(
     "--to", "end", type=INSTANT, default="now", show_default=True, help="Up to and with this instant."
 )

@@ -15,7 +15,7 @@ VERIFY_S = 600.0
 
 
 @click.command("verify", epilog="Example: cronclave verify --from -1h")
-@click.option("--from", "start", type=INSTANT, default="-1d", show_default=True, help="Behind this instant.")
+@click.option("--from", "start", type=INSTANT, default="-1d", show_default=True, help="After this instant.")
 @click.option(
     "--to", "end", type=INSTANT, default="now", show_default=True, help="Up to and with this instant."
 )

@@ -30,7 +30,7 @@ SLICE = 50_000
     help="What happens where clocks change.",
 )  # fmt: skip
 @click.option("--seed", default="", metavar="NS/NAME", help="Namespace and name of the job, for H.")
-@click.option("--from", "start", type=INSTANT, default="now", show_default=True, help="Behind this instant.")
+@click.option("--from", "start", type=INSTANT, default="now", show_default=True, help="After this instant.")
 @click.option("--to", "end", type=INSTANT, help="Up to and with this instant; else --count decides.")
 @click.option(
     "--count", type=click.IntRange(1, TICKS_MAX), help=f"At most.  [default: {COUNT_DEFAULT} without --to]"

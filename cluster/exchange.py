@@ -53,7 +53,7 @@ class Exchange:
 
     @property
     def pulled_index(self) -> int | None:
-        """Where the log goes on behind the copy on its way."""
+        """Where the log goes on after the copy on its way."""
         return self._target.index
 
     def needed_index(self) -> int:

@@ -14,7 +14,7 @@ Rules:
    What a killed process wrote and did not sync is found again by the next one. Opening syncs it before
    anything of it counts: it may be acknowledged without being written once more.
 4. Segments are numbered without gaps and each says behind which position it starts; the metadata say which
-   are the oldest and the newest: a segment that is missing is noticed before anything is written behind it.
+   are the oldest and the newest: a segment that is missing is noticed before anything is written after it.
 5. The log is trimmed by whole segments. The entry before the first one that is kept stays as a placeholder
    that is compared, never sent.
 6. An older journal, put back, is refused by what seen.py notes outside of it.
@@ -352,7 +352,7 @@ class Journal:
 
     def _finish(self) -> None:
         """What a crash interrupted: a reset, or a truncation below the last segment, rolls before anything is
-        written behind it; and a reset drops what lies before."""
+        written after it; and a reset drops what lies before."""
         if self._reset_in == self._segments[-1].number or self._cut_below:
             self._roll()
         if self._reset_in:

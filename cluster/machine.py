@@ -4,7 +4,7 @@ The contract, in order: deliver → sync journal → apply → acknowledge.
 
 * `apply` gets each committed entry once per process life, in order, with nothing left out after what
   `stored()` reported at start. It makes one transaction that also stores the entry's `Applied` record, so a
-  restart continues exactly behind it. It must be total: an exception stops the node.
+  restart continues exactly after it. It must be total: an exception stops the node.
 * `checkpoint` makes everything applied so far durable on disk; only then may the log be trimmed up to it.
 * copies are whole states of another node, installed by `install`.
 """

@@ -24,7 +24,7 @@ class Progress:
         self._roster.take_over(membership)
 
     def next(self, entry: LogEntry) -> Entry:
-        """The committed entry behind the last as the state gets it; its stamp or membership counts from
+        """The committed entry after the last as the state gets it; its stamp or membership counts from
         here. Raises ValueError for a kind that this version does not know."""
         data, index, term = entry
         proposals: list[bytes] = []

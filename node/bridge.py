@@ -8,7 +8,7 @@ front → core   ["hello", front_uid]
                ["ask", id, what, arguments]   transfer | check_member | ask_member | add_member |
                remove_member | catch_up
 core → front   ["welcome", {"path": …, "index": …, "since": …}, [[index, stamp_ms, [events…]]…]]
-               with what happened behind the index `since`
+               with what happened after the index `since`
                ["commit", index, stamp_ms, [[seq, outcomes]…], [events…]]   as codec.encode_events
                ["refused", seq, reason]       the frame can be in no log: it is dropped
                ["status", {…}]                at once on a change of role, else every STATUS_S

@@ -21,7 +21,7 @@ class RecentEvents:
 
     def begin(self, index: int) -> None:
         """Another state took the place of the former one."""
-        self.since = index  #: every event of a command behind this index is here
+        self.since = index  #: every event of a command after this index is here
         self._commits: deque[Commit] = deque()
         self._bytes = 0
 

@@ -39,7 +39,7 @@ class Migration:
 
     begin: tuple[str, ...]
     move: Callable[[Store, str, int], str | None]
-    """Bring at most so many rows behind the cursor ("" at first) into shape, with `store.write`; the next
+    """Bring at most so many rows after the cursor ("" at first) into shape, with `store.write`; the next
     cursor, None when there are no more. Doing a row twice changes nothing."""
     finish: tuple[str, ...] = ()
 

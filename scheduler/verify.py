@@ -281,7 +281,7 @@ def _read(
     ended: dict[int, list[int]],
 ) -> list[tuple[_Stretch, Trigger, list[Entry], list[int]]]:
     """Each stretch with its era, its entries and its undecided instants, all of one moment. `begun`: entries
-    that go on behind the last stretch of their trigger; kept up to date for the next."""
+    that go on after the last stretch of their trigger; kept up to date for the next."""
     try:
         found, going_on = _read_once(store, stretches, begun, ended)
     except QueryTooLongError:

@@ -1,7 +1,7 @@
 """GET /v1/events: what happens, as Server-Sent Events.
 
 Ids are `index.n`, the same on every node, so a client resumes anywhere with Last-Event-ID. `reset` means
-that the history behind that id is gone here: read the state again; what is still kept follows. A comment
+that the history after that id is gone here: read the state again; what is still kept follows. A comment
 now and then keeps proxies awake. A stream ends, within a heartbeat, with the token or session that it was
 opened by. A client that cannot follow is cut off; it comes back with its last id. What
 keeps a thousand of them from costing the loop is in api/event_feed.py.
@@ -42,7 +42,7 @@ async def events(
         str | None, Query(description="As Last-Event-ID, for clients that cannot send it.")
     ] = None,
 ) -> Response:
-    """Every event from now on, or behind Last-Event-ID."""
+    """Every event from now on, or after Last-Event-ID."""
     services, call = services_of(request), call_of(request)
     call.need(access.READ, namespace=access.Reach.ALL)
     wanted = None

@@ -109,7 +109,7 @@ run_job: dict[str, Any] = {
     ),
 }
 logs: dict[str, Any] = {"parameters": _FRESHNESS}  #: `wait`, with follow: for the attempt's start
-events: dict[str, Any] = {"parameters": [_header("Last-Event-ID", "Go on behind this event.")]}
+events: dict[str, Any] = {"parameters": [_header("Last-Event-ID", "Go on after this event.")]}
 _UNASKED = _query(
     "unasked", "Admit it though nobody was asked at its address: it does not run yet.", _FLAG
 )

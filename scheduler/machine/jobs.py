@@ -45,7 +45,7 @@ class _Judged(NamedTuple):
     new: PreparedJob
     job: Job | None
     labels: str
-    runs_keep: int
+    retention_runs: int
     is_same: bool = False  #: nothing changes
     large: CompiledJob | None = None  #: of many tasks: kept, so that its first run need not compile it again
 
@@ -87,7 +87,7 @@ def _judge(ctx: Context, new: PreparedJob) -> _Judged | Outcome:
                 namespace=new.namespace, name=new.name, revision=job.revision,
             )  # fmt: skip
     if job is not None and job.spec == new.spec:
-        return _Judged(new, job, job.labels, job.runs_keep, is_same=True)
+        return _Judged(new, job, job.labels, job.retention_runs, is_same=True)
     try:
         compiled = compile_job(new.spec)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -112,7 +112,7 @@ def _spent(ctx: Context, command: PutJobs, judged: _Judged) -> list[int]:
 
 
 def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:
-    new, job, labels, runs_keep, is_same, large = judged
+    new, job, labels, retention_runs, is_same, large = judged
     state = ctx.state
     if job is not None and is_same:
         return _report(job.id, new, job.revision, created=False, changed=False)
@@ -127,14 +127,14 @@ def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:
                 id=job_id, namespace=new.namespace, name=new.name, revision=revision, spec=new.spec,
                 labels=labels, state="active", pause_reason="", source=command.source,
                 created_ms=state.stamp_ms, changed_ms=state.stamp_ms, actor=command.actor, active_runs=0,
-                failures=0, last_run=0, last_state="", runs_kept=0, runs_keep=runs_keep,
+                failures=0, last_run=0, last_state="", runs_stored=0, retention_runs=retention_runs,
             ),
         )  # fmt: skip
     else:
         job_id = job.id
         job_rows.change(
             ctx.store, job_id, revision=revision, spec=new.spec, labels=labels, source=command.source,
-            changed_ms=state.stamp_ms, actor=command.actor, runs_keep=runs_keep,
+            changed_ms=state.stamp_ms, actor=command.actor, retention_runs=retention_runs,
         )  # fmt: skip
     job_rows.insert_revision(
         ctx.store,

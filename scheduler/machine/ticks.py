@@ -140,7 +140,7 @@ def account(ctx: Context, command: Account) -> Outcome:
 
 
 def set_aside(ctx: Context, command: SetAside) -> Outcome:
-    """What of a gap is to run waits in an era of its own; the trigger goes on behind it."""
+    """What of a gap is to run waits in an era of its own; the trigger goes on after it."""
     trigger = trigger_rows.get(ctx.store, command.trigger)
     if trigger is None or trigger.next_due_ms != command.expected_due_ms:
         return refused(Code.STALE_DUE, f"trigger {command.trigger} is not at {command.expected_due_ms}")

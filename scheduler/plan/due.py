@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan import shares
-from scheduler.plan.hold import Hold
+from scheduler.plan.hold import RestoreHold
 from scheduler.plan.lookahead import PlanCache
 from scheduler.store.connection import Store
 from scheduler.store.triggers import BEHIND, DueTrigger
@@ -29,7 +29,7 @@ class Due:
     """What fires up to `fire_ms` (now plus the lead). Read when it is first asked for."""
 
     def __init__(
-        self, store: Store, cache: PlanCache, hold: Hold, now_ms: int, fire_ms: int, *, limit: int
+        self, store: Store, cache: PlanCache, hold: RestoreHold, now_ms: int, fire_ms: int, *, limit: int
     ) -> None:
         self._store = store
         self._cache = cache

@@ -26,7 +26,7 @@ _NEVER = -(1 << 62)
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class RestoreHold:
     """The restore that is not done yet; `NOTHING` where there is none."""
 
     restore: Restore | None = None
@@ -68,17 +68,17 @@ class Hold:
         return trigger.next_due_ms + trigger.jitter_ms <= self.taken_ms
 
 
-NOTHING = Hold()
+NOTHING = RestoreHold()
 
 
-def hold_of(store: Store) -> Hold:
+def hold_of(store: Store) -> RestoreHold:
     restore = restores.current(store)
     if restore is None or restore.phase == restores.DONE or restore.taken_ms is None:
         return NOTHING
-    return Hold(restore)
+    return RestoreHold(restore)
 
 
-def proven(store: Store, hold: Hold, trigger: DueTrigger | Trigger) -> frozenset[int]:
+def proven(store: Store, hold: RestoreHold, trigger: DueTrigger | Trigger) -> frozenset[int]:
     """The instants of this trigger's job that adopted runs prove, from its watermark on."""
     if hold.restore is None or trigger.next_due_ms is None:
         return frozenset()

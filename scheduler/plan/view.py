@@ -8,7 +8,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from scheduler.plan.due import Due
-from scheduler.plan.hold import Hold
+from scheduler.plan.hold import RestoreHold
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.places import Places
 from scheduler.store.connection import Store
@@ -35,7 +35,7 @@ class Outlook:
     """What tells when to plan next. Without a clock: the answer is an instant."""
 
     store: Store
-    hold: Hold  #: what a restore holds up
+    hold: RestoreHold  #: what a restore holds up
     lead_ms: int  #: ticks are proposed so long ahead
 
 

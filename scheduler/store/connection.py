@@ -2,8 +2,8 @@
 
 Rules of this file:
 
-1. The log is the durability (docs/architecture.md, "State"): commits are not synced (`synchronous=NORMAL` in WAL mode),
-   `checkpoint` is what makes everything applied so far durable, and only then may the log be trimmed.
+1. The log is the durability (docs/architecture.md, "State"): commits are not synced (`synchronous=NORMAL` in
+   WAL mode), `checkpoint` makes everything applied so far durable, and only then may the log be trimmed.
 2. Any sqlite3 error or failed fsync goes up to the caller, which stops the node. Nothing here is retried.
 3. The database file is never opened and closed by anything but SQLite in a process that has it open: closing
    a second descriptor of a file drops all POSIX locks of the process on it. The `-wal` file carries no locks.

@@ -25,8 +25,8 @@ class Job(NamedTuple):
     failures: int
     last_run: int
     last_state: str
-    runs_kept: int
-    runs_keep: int
+    runs_stored: int
+    retention_runs: int
 
 
 class Revision(NamedTuple):
@@ -72,13 +72,13 @@ def change(
     source: str,
     changed_ms: int,
     actor: str,
-    runs_keep: int,
+    retention_runs: int,
 ) -> None:
     store.write(
         "UPDATE jobs SET revision = ?, spec = ?, labels = ?, source = ?, changed_ms = ?, actor = ?,"
-        " runs_keep = ?"
+        " retention_runs = ?"
         " WHERE id = ?",
-        (revision, spec, labels, source, changed_ms, actor, runs_keep, job),
+        (revision, spec, labels, source, changed_ms, actor, retention_runs, job),
     )
 
 
@@ -117,7 +117,7 @@ def count_run_ended(store: Store, job: int, *, run: int, state: str, failed: boo
     else:
         failures = "failures"
     changed = store.write(
-        "UPDATE jobs SET active_runs = active_runs - 1, runs_kept = runs_kept + 1, last_run = ?,"
+        "UPDATE jobs SET active_runs = active_runs - 1, runs_stored = runs_stored + 1, last_run = ?,"
         " last_state = ?,"
         f" failures = {failures} WHERE id = ?",
         (run, state, job),
@@ -129,11 +129,11 @@ def count_run_ended(store: Store, job: int, *, run: int, state: str, failed: boo
 
 
 def count_purged(store: Store, job: int, runs: int) -> None:
-    store.write("UPDATE jobs SET runs_kept = runs_kept - ? WHERE id = ?", (runs, job))
+    store.write("UPDATE jobs SET runs_stored = runs_stored - ? WHERE id = ?", (runs, job))
 
 
 def to_purge(store: Store, after: int, limit: int) -> list[Job]:
-    """Jobs behind the id `after` with more finished runs than they keep and the slack."""
+    """Jobs after the id `after` with more finished runs than they keep and the slack."""
     rows = store.rows(
         f"SELECT {COLUMNS} FROM jobs WHERE {TOO_MANY_RUNS} AND id > ? ORDER BY id LIMIT ?", (after, limit)
     )

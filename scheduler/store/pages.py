@@ -1,6 +1,6 @@
 """Queries behind the lists and details that the API shows: read-only, bounded, by indices.
 
-Rules: every list is a keyset page (it goes on behind the last key that was given out, never by an offset)
+Rules: every list is a keyset page (it goes on after the last key that was given out, never by an offset)
 with a total ORDER BY; details that belong to a page are fetched for the whole page at once. The machine
 uses none of these.
 """

@@ -218,7 +218,7 @@ class AgedRun(NamedTuple):
 
 
 def in_order(store: Store, after: int, limit: int) -> list[AgedRun]:
-    """Runs of all jobs behind the id `after`: how the planner looks for runs past their age, slice by
+    """Runs of all jobs after the id `after`: how the planner looks for runs past their age, slice by
     slice.
     """
     rows = store.rows(
@@ -256,7 +256,7 @@ def undecided_ticks(store: Store, job: int, trigger: int, from_ms: int, to_ms: i
 
 
 def ended_undecided(store: Store, after: int, limit: int) -> tuple[list[tuple[int, int]], int | None]:
-    """Of the next `limit` runs behind the id `after`: (trigger, instant) of those that ended without a ledger
+    """Of the next `limit` runs after the id `after`: (trigger, instant) of those that ended without a ledger
     entry, which none may; and the last id looked at, None at the end. In the table's own order.
     """
     last: int | None = store.value(

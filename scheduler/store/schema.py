@@ -7,12 +7,12 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
 
-TOO_MANY_RUNS = "runs_kept > runs_keep + min(20, runs_keep / 5)"
+TOO_MANY_RUNS = "runs_stored > retention_runs + min(20, retention_runs / 5)"
 """Which jobs have runs to purge; the index and the query must say it in the same words."""
 
 STATEMENTS: tuple[str, ...] = (
@@ -59,8 +59,8 @@ STATEMENTS: tuple[str, ...] = (
         failures INTEGER NOT NULL,          -- failed runs in a row
         last_run INTEGER NOT NULL,          -- 0: none yet
         last_state TEXT NOT NULL,           -- how the last finished run ended; empty: none yet
-        runs_kept INTEGER NOT NULL,         -- finished runs still stored
-        runs_keep INTEGER NOT NULL          -- retention.runs of the current revision
+        runs_stored INTEGER NOT NULL,         -- finished runs still stored
+        retention_runs INTEGER NOT NULL          -- retention.runs of the current revision
     )
     """,
     # Slack, where a job keeps many: it does not enter and leave this index with every run.

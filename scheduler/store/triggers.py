@@ -223,7 +223,7 @@ def due_of_share(
 
 
 def next_share(store: Store, namespace: str, share: int) -> tuple[str, int] | None:
-    """The namespace and share behind this one of which a trigger waits for an instant; None: no more."""
+    """The namespace and share after this one of which a trigger waits for an instant; None: no more."""
     row = store.row(
         "SELECT namespace, share FROM triggers WHERE fire_ms IS NOT NULL AND (namespace, share) > (?, ?)"
         " ORDER BY namespace, share LIMIT 1",
@@ -246,7 +246,7 @@ def next_fire_ms(store: Store, after_ms: int | None = None) -> int | None:
 
 
 def overlapping(store: Store, from_ms: int, to_ms: int, after: int, limit: int) -> list[Trigger]:
-    """Eras that have a part of (from_ms, to_ms], behind the id `after`."""
+    """Eras that have a part of (from_ms, to_ms], after the id `after`."""
     rows = store.rows(
         f"SELECT {COLUMNS} FROM triggers WHERE id > ? AND from_ms < ? AND (until_ms IS NULL OR until_ms > ?)"
         " ORDER BY id LIMIT ?",

@@ -95,7 +95,7 @@ async def test_streams_at_one_position_get_the_very_same_bytes(feed: Feed) -> No
 
     feed.commit(
         JobResumed(1, "default", "b")
-    )  # a chunk of the past stays right: its reader goes on behind it
+    )  # a chunk of the past stays right: its reader goes on after it
     late = feed.feed.chunk(start, None)
     assert late is not None
     rest = feed.feed.chunk(late.end, None)

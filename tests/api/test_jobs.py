@@ -123,7 +123,7 @@ async def test_lists_are_right_while_jobs_come_in(client: httpx2.AsyncClient) ->
         cursor = f"&cursor={page['next_cursor']}"
         await put(
             client, f"job-{len(seen) * 2 - 3:02d}"
-        )  # comes in behind the cursor: not shown, nothing doubled
+        )  # comes in after the cursor: not shown, nothing doubled
     assert seen == sorted(set(seen))
     assert {f"job-{number:02d}" for number in range(0, 20, 2)} <= set(seen)
 

@@ -127,7 +127,7 @@ def test_readers_in_other_processes_never_see_a_torn_state(node: Node, tmp_path:
         node.work()
         node.position, node.number = origin.position, origin.number
         origin.put()
-        node.put()  # the log goes on behind the copy
+        node.put()  # the log goes on after the copy
     (node.data / "stop").touch()
     for reader in readers:
         out, errors = reader.communicate(timeout=DEADLINE_S)

@@ -5,7 +5,7 @@ While agents are awaited nothing wakes: they are events, and the end of the hold
 
 from __future__ import annotations
 
-from scheduler.plan.hold import Hold
+from scheduler.plan.hold import RestoreHold
 from scheduler.plan.view import Outlook, View
 from scheduler.store import restores
 from scheduler.store import triggers as trigger_rows
@@ -35,7 +35,7 @@ def plan(view: View) -> list[Command]:
     return []
 
 
-def _is_over(view: View, hold: Hold, restore: Restore, until_ms: int) -> bool:
+def _is_over(view: View, hold: RestoreHold, restore: Restore, until_ms: int) -> bool:
     soonest_ms = hold.taken_ms + restore.hold_ms // SOONEST_SHARE
     return view.now_ms >= until_ms or (view.now_ms >= soonest_ms and restores.awaited(view.store) == 0)
 

@@ -44,7 +44,7 @@ def _by_count(store: Store, cache: PlanCache, epoch: int) -> list[Purge]:
     cache.purge_job = jobs[-1].id if len(jobs) == JOBS_MAX else 0
     commands: list[Purge] = []
     for job in jobs:
-        surplus = min(RUNS_MAX, job.runs_kept - job.runs_keep)
+        surplus = min(RUNS_MAX, job.runs_stored - job.retention_runs)
         through = run_rows.nth_finished(store, job.id, surplus)
         if through is not None:
             commands.append(Purge(epoch, job.id, through, surplus))

@@ -154,7 +154,7 @@ def test_purge_drops_finished_runs_in_slices_and_the_ledger_stays(story: Story) 
     assert story.value(c.Purge(story.epoch, 1, 4, 3), "runs") == 1
     assert story.store.rows("SELECT id FROM runs") == [(5,)]
     assert story.store.value("SELECT count(*) FROM attempts") == 1
-    assert story.job().runs_kept == 1
+    assert story.job().runs_stored == 1
     assert len(story.ledger()) == 5
 
 

@@ -182,7 +182,7 @@ def check_invariants(story: Story) -> None:
     assert (
         store.rows(
             "SELECT j.id FROM jobs j WHERE j.active_runs <>"
-            " (SELECT count(*) FROM runs r WHERE r.job = j.id AND r.finished_ms IS NULL) OR j.runs_kept <>"
+            " (SELECT count(*) FROM runs r WHERE r.job = j.id AND r.finished_ms IS NULL) OR j.runs_stored <>"
             " (SELECT count(*) FROM runs r WHERE r.job = j.id AND r.finished_ms IS NOT NULL)"
         )
         == []

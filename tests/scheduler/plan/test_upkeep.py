@@ -23,7 +23,7 @@ def test_a_job_keeps_so_many_runs(story: Story, keep: int, most: int) -> None:
         ids = [row[0] for row in story.store.rows("SELECT id FROM runs ORDER BY id")]
         assert min(number, keep) <= len(ids) <= most
         assert ids == list(range(ids[0], number + 1)), "the newest"
-    assert story.job().runs_kept == len(ids)
+    assert story.job().runs_stored == len(ids)
 
 
 def test_a_run_that_does_not_end_keeps_no_others(story: Story) -> None:
