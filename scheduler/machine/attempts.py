@@ -31,8 +31,7 @@ def place(ctx: Context, command: Place) -> Outcome:
         return refused(Code.NOT_CONNECTED, f"agent {command.agent} cannot take it")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None
-    if run.stopping:
-        ends.end_of_stopping(ctx, run, task)
+    if ends.never_starts(ctx, run, task):
         return done(cancelled=True)
     if not job_rows.exists(ctx.store, run.job):
         # More were active than one DeleteJob may end at once.

@@ -16,8 +16,6 @@ def requeue(ctx: Context, command: Requeue) -> Outcome:
         return refused(Code.ENDED, f"task {command.task} waits for no retry")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None
-    if run.stopping:
-        ends.end_of_stopping(ctx, run, task)
-        return OK
-    queue.enqueue(ctx, run, task, attempts=task.attempts)
+    if not ends.never_starts(ctx, run, task):
+        queue.enqueue(ctx, run, task, attempts=task.attempts)
     return OK

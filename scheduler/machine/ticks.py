@@ -17,7 +17,8 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.machine.rules import tick_limits
+from scheduler.machine.rules import gates, tick_limits
+from scheduler.machine.rules.gates import READY, Never, RunView, TickView, over, overlap
 from scheduler.machine.steps import decisions, eras, reconstruct, starting, stopping
 from scheduler.store import asked, restores
 from scheduler.store import jobs as job_rows
@@ -29,7 +30,6 @@ from scheduler.words.causes import Kind
 from scheduler.words.commands import Account, Fire, LimitTicks, SetAside
 from scheduler.words.outcomes import Code, Outcome
 
-WAITING_MAX = 100
 CANCELLED_AT_ONCE_MAX = 200
 
 
@@ -43,21 +43,17 @@ def fire(ctx: Context, command: Fire) -> Outcome:
     _move(ctx, trigger, command.next_due_ms)
     if ctx.state.restores and (run := reconstruct.prove(ctx, trigger.job, trigger.id, tick_ms)):
         return _decide(ctx, trigger, tick_ms, "ran", "", run)
-    if trigger.is_over or trigger.namespace is None:
-        return _decide(ctx, trigger, tick_ms, "skipped", _why_over(trigger))
-    if trigger.state == "paused":
-        return _decide(ctx, trigger, tick_ms, "skipped", "paused")
-    if trigger.closed == BEHIND and trigger.active_runs > 0:
+    verdict = gates.judge(gates.TICK, TickView(trigger, tick_ms))
+    if isinstance(verdict, Never):
+        return _decide(ctx, trigger, tick_ms, verdict.outcome, verdict.reason, verdict.run)
+    if verdict is not READY:
         trigger_rows.move(ctx.store, trigger.id, next_due_ms=tick_ms, fire_ms=None)
         return done(waits=True)
+    assert trigger.namespace is not None
     asked = (trigger.job, trigger.namespace, trigger.name, trigger.revision)
-    overlap = ctx.graphs.outline(*asked).overlap if trigger.active_runs > 0 else "allow"
-    waiting = False
-    if overlap != "allow":
-        verdict = _overlap(ctx, trigger, overlap, catchup=command.catchup)
-        if isinstance(verdict, tuple):
-            return _decide(ctx, trigger, tick_ms, *verdict)
-        waiting = verdict
+    verdict = gates.judge(gates.RUN, _run_view(ctx, trigger, asked, catchup=command.catchup))
+    if isinstance(verdict, Never):
+        return _decide(ctx, trigger, tick_ms, verdict.outcome, verdict.reason, verdict.run)
     graph = ctx.graph(*asked)
     due_ms = tick_ms + trigger.jitter_ms
     deadline_ms = graph.job.start_deadline_ms
@@ -75,7 +71,7 @@ def fire(ctx: Context, command: Fire) -> Outcome:
         deadline_ms=None
         if deadline_ms is None
         else (ctx.stamp_ms if command.catchup else due_ms) + deadline_ms,
-        waiting=waiting,
+        waiting=verdict is not READY,
         agent=command.agent,
     )
     if trigger.closed == BEHIND:
@@ -83,25 +79,19 @@ def fire(ctx: Context, command: Fire) -> Outcome:
     return done(run=run)
 
 
-def _overlap(
-    ctx: Context, trigger: FiringTrigger, overlap: str, *, catchup: bool
-) -> bool | tuple[str, str, int]:
-    """Whether the new run waits behind others, or (outcome, reason, run in the way)."""
-    if overlap in ("skip", "queue_one"):
-        in_the_way = run_rows.in_the_way(
-            ctx.store, trigger.job, waiting=overlap == "queue_one", catching_up=catchup
-        )
-        return True if in_the_way is None else ("skipped", "overlap", in_the_way)
-    if overlap == "queue_all":
-        waiting = run_rows.waiting(ctx.store, trigger.job, limit=WAITING_MAX)
-        return ("missed", "buffer_full", waiting[0]) if len(waiting) >= WAITING_MAX else True
-    if overlap in ("cancel_running", "terminate_running"):
+def _run_view(
+    ctx: Context, trigger: FiringTrigger, asked: tuple[int, str, str, int], *, catchup: bool
+) -> RunView:
+    """The run that the tick would make; what its policy cancels was asked to stop."""
+    if not trigger.active_runs:
+        return RunView(ctx.store, trigger.job)
+    policy = ctx.graphs.outline(*asked).overlap
+    if policy in overlap.CANCELS:
         # Newest first, so that the end of one does not admit another that is cancelled next.
         for run in reversed(run_rows.active(ctx.store, trigger.job, limit=CANCELLED_AT_ONCE_MAX)):
             if not run.stopping:
                 stopping.stop(ctx, run, stopping="cancelled", reason="a newer tick")
-        return run_rows.first_active(ctx.store, trigger.job) is not None
-    raise AssertionError(f"overlap {overlap} is no policy")
+    return RunView(ctx.store, trigger.job, 0, policy, trigger.active_runs, catchup)
 
 
 def account(ctx: Context, command: Account) -> Outcome:
@@ -130,9 +120,10 @@ def account(ctx: Context, command: Account) -> Outcome:
     if ctx.state.restores and restores.proven(ctx.store, trigger.job, first_ms, last_ms, 1):
         return refused(Code.STALE_DUE, "a tick of this range ran before the restore: it is fired by itself")
     _move(ctx, trigger, command.next_due_ms)
-    if trigger.is_over:
-        reason = _why_over(trigger)
-        return _decide(ctx, trigger, first_ms, "skipped", reason, last_ms=last_ms, count=command.count)
+    verdict = over.judge(TickView(trigger, first_ms))
+    if isinstance(verdict, Never):
+        said = (verdict.outcome, verdict.reason)
+        return _decide(ctx, trigger, first_ms, *said, last_ms=last_ms, count=command.count)
     return _decide(
         ctx, trigger, first_ms, command.outcome, command.reason,
         last_ms=last_ms, count=command.count, into_ms=command.into_ms,
@@ -164,10 +155,6 @@ def limit_ticks(ctx: Context, command: LimitTicks) -> Outcome:
         return refused(Code.INVALID, f"a limit is a whole number from 1 to {tick_limits.PER_SECOND_MAX}")
     asked.set_limits(ctx.store, given)
     return done(**given._asdict())
-
-
-def _why_over(trigger: FiringTrigger) -> str:
-    return "paused" if trigger.closed == trigger_rows.PAUSED else "cancelled"
 
 
 def _passes(next_due_ms: int | None, last_ms: int) -> bool:

@@ -32,7 +32,7 @@ class ByRevision(Generic[V]):
         self._weight_of = weight_of
         self._limit = limit
         self._weight_max = weight_max
-        self._lock = nullcontext() if lock is None else lock
+        self._lock = lock
         self._weight = 0
         self._kept: OrderedDict[tuple[int, int], V] = OrderedDict()
 
@@ -44,17 +44,21 @@ class ByRevision(Generic[V]):
 
     def peek(self, job: int, revision: int) -> V | None:
         """What is kept of it."""
-        key = job, revision
+        if self._lock is None:  # the machine asks several times for each tick
+            return self._peek((job, revision))
         with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
+            return self._peek((job, revision))
+
+    def _peek(self, key: tuple[int, int]) -> V | None:
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
         return found
 
     def keep(self, job: int, revision: int, value: V) -> V:
         """For whoever asks next. The newest is kept whatever it weighs."""
         key = job, revision
-        with self._lock:
+        with self._lock or nullcontext():
             if key not in self._kept:
                 self._weight += self._weight_of(value)
                 self._kept[key] = value

@@ -3,5 +3,6 @@
 WINDOW = "window"  #: missed: older than the job's catch-up window, or caught up by none
 BUFFER_FULL = "buffer_full"  #: missed: more than may wait
 RESTORED = "restored"  #: missed: nobody told of it after a restore
+OVERLAP = "overlap"  #: skipped: another run of the job was in the way
 PAUSED = "paused"  #: skipped: the job was paused
 CANCELLED = "cancelled"  #: skipped: the job was deleted

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import walks
+from scheduler.machine.rules import gates, walks
+from scheduler.machine.rules.gates import READY, RunView, TaskView
 from scheduler.machine.steps import queue, walking
 from scheduler.store import runs as run_rows
 from scheduler.store.runs import Run
@@ -11,9 +12,9 @@ from scheduler.store.tasks import Task
 
 
 def admit_next(ctx: Context, job: int) -> None:
-    """The oldest waiting run of the job goes on, if no other is admitted."""
+    """The oldest waiting run of the job goes on, if its gates are open."""
     waiting = run_rows.waiting(ctx.store, job, limit=1)
-    if not waiting or run_rows.first_admitted(ctx.store, job) is not None:
+    if not waiting or gates.judge(gates.RUN, RunView(ctx.store, job, waiting[0])) is not READY:
         return
     run = run_rows.get(ctx.store, waiting[0])
     assert run is not None
@@ -22,8 +23,12 @@ def admit_next(ctx: Context, job: int) -> None:
 
 
 def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+
     def act(task: Task) -> str:
-        if task.state == "blocked" and not task.open_needs:
+        compiled = graph.job.tasks[task.id - run.first_task]
+        view = TaskView(run, compiled.rule, len(compiled.needs), task.open_needs, task.met_needs)
+        if task.state == "blocked" and gates.judge(gates.TASK, view) is READY:
             queue.enqueue(ctx, run, task, attempts=0)
         return ""
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 
 from scheduler.machine.context import ROW, Context, done, refused
-from scheduler.machine.rules import verdicts
+from scheduler.machine.rules import gates, verdicts
+from scheduler.machine.rules.gates import Never, TaskView
 from scheduler.machine.rules.verdicts import Retry, RunEnds, TaskEnds, Tried
 from scheduler.machine.steps import closing, placing, queue, reconstruct, stopping, telling
 from scheduler.store import agents as agent_rows
@@ -199,23 +200,23 @@ def _finish_task(
     closing.close_if_done(ctx, run, left, RunEnds(state, exit_code, reason))
 
 
-def end_of_stopping(ctx: Context, run: Run, task: Task) -> None:
-    """A task whose run stops, before its turn in that has come."""
-    if run.stopping == "expired":
-        closing.end_task(ctx, task, "expired", reason=run.walk)
-    else:
-        closing.end_task(ctx, task, "cancelled", reason=run.reason)
-    closing.close_if_done(ctx, run, run.open_tasks - 1)
+def never_starts(ctx: Context, run: Run, task: Task) -> bool:
+    """End a task that was queued before and never will be again: its run stops, and its turn in that has not
+    come yet. Whether it was ended."""
+    # What it needed has ended.
+    verdict = gates.judge(gates.TASK, TaskView(run, rule="", needs=0, open_needs=0, met_needs=0))
+    if isinstance(verdict, Never):
+        closing.end_task(ctx, task, verdict.outcome, reason=verdict.reason)
+        closing.close_if_done(ctx, run, run.open_tasks - 1)
+    return isinstance(verdict, Never)
 
 
 def take_back(ctx: Context, attempt: Attempt, reason: str) -> None:
     """Revoke and queue the task again; in a run that stops it ends."""
     placing.revoke(ctx, attempt, reason)
     task, run = _of(ctx, attempt)
-    if run.stopping:
-        end_of_stopping(ctx, run, task)
-        return
-    queue.enqueue(ctx, run, task, attempts=task.attempts - 1)
+    if not never_starts(ctx, run, task):
+        queue.enqueue(ctx, run, task, attempts=task.attempts - 1)
 
 
 def lose(ctx: Context, attempt: Attempt, reason: str) -> None:

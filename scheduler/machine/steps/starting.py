@@ -5,6 +5,8 @@ A run is pinned to a revision. Its tasks are made with it, of very many the late
 from __future__ import annotations
 
 from scheduler.machine.context import Context
+from scheduler.machine.rules import gates
+from scheduler.machine.rules.gates import READY, TaskView
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import decisions, placing, queue
 from scheduler.store import jobs as job_rows
@@ -66,12 +68,13 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
     """The tasks at these places of the graph; the single root goes to `agent` when that can take it."""
     single = graph.single_root if agent and not run.waiting else None
     rank_ms = queue.rank(ctx.stamp_ms, run.priority, run.cause)
-    held_up = run.waiting or run.stopping
     for place in places:
         task, task_id = graph.job.tasks[place], run.first_task + place
         selector = graph.selectors[task.name]
         placed = task is single and placing.can_take(ctx, agent, selector)
-        ready = not task.needs and not held_up
+        needs = len(task.needs)
+        # Of very many tasks most need others: of those one gate is closed, whatever the rest say.
+        ready = not needs and gates.judge(gates.TASK, TaskView(run, task.rule, 0, 0, 0)) is READY
         task_state = step(TASK, START, "queued" if ready else "blocked")
         if placed:
             task_state = step(TASK, task_state, "active")
@@ -79,7 +82,7 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
             ctx.store,
             Task(
                 id=task_id, run=run.id, name=task.name, state=task_state, attempts=1 if placed else 0,
-                open_needs=len(task.needs), met_needs=0, may_fail=int(task.allow_failure),
+                open_needs=needs, met_needs=0, may_fail=int(task.allow_failure),
                 queued_ms=ctx.stamp_ms if ready else None, retry_ms=None, selector=selector,
                 rank_ms=rank_ms, started_ms=None, finished_ms=None, exit_code=None, reason="",
             ),

@@ -2,7 +2,7 @@
 
 Rules of this file:
 
-1. A task becomes ready by its rule over the tasks that it needs (`rules.needs`). Its row counts them, so that
+1. A task becomes ready by its rule over the tasks that it needs (`gates.needs`). Its row counts them, so that
    an end costs as much as it has dependents; where these are many, they are told in slices.
 2. A task is told when all rows of its run are there. Tells of one run may come in any order: they only count.
 3. A run that stops tells nobody: its walk ends every task that has not ended."""
@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Iterable
 
 from scheduler.machine.context import EDGE, ROW, Context
-from scheduler.machine.rules import needs
+from scheduler.machine.rules import gates
+from scheduler.machine.rules.gates import READY, Never, TaskView, needs
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import closing, queue
 from scheduler.store import runs as run_rows
@@ -35,10 +36,13 @@ def tell(ctx: Context, run: Run, graph: Graph, ended: Iterable[Tell], *, stored:
         told = _gather(ctx, run, graph, waiting)
         rows = task_rows.of_ids(ctx.store, [run.first_task + place for place in sorted(told)])
         for row in rows:
-            if row.state == "blocked" and _judge(ctx, run, graph, row, *told[row.id - run.first_task]):
+            if row.state != "blocked":
+                continue
+            state = _judge(ctx, run, graph, row, *told[row.id - run.first_task])
+            if state:
                 skipped += 1
                 if graph.dependents[row.id - run.first_task]:
-                    waiting.append(Tell(row.id, "skipped", 0))
+                    waiting.append(Tell(row.id, state, 0))
     left = {tell.task: tell for tell in waiting}
     for tell in given if stored else ():
         if tell.task not in left:
@@ -75,15 +79,17 @@ def _gather(ctx: Context, run: Run, graph: Graph, waiting: deque[Tell]) -> dict[
     return told
 
 
-def _judge(ctx: Context, run: Run, graph: Graph, task: Task, ended: int, met: int) -> bool:
-    """Count the needs that ended, queue or skip the task when that decides; whether it was skipped."""
+def _judge(ctx: Context, run: Run, graph: Graph, task: Task, ended: int, met: int) -> str:
+    """Count the needs that ended, queue or end the task as its gates say; how it ended, empty: it did not."""
     open_needs, met_needs = task.open_needs - ended, task.met_needs + met
     compiled = graph.job.tasks[task.id - run.first_task]
-    verdict = needs.verdict(compiled.rule, of=len(compiled.needs), open_needs=open_needs, met=met_needs)
-    if verdict == needs.READY:
+    view = TaskView(run, compiled.rule, len(compiled.needs), open_needs, met_needs)
+    verdict = gates.judge(gates.TASK, view)
+    if isinstance(verdict, Never):
+        closing.end_task(ctx, task, verdict.outcome, reason=verdict.reason)
+        return verdict.outcome
+    if verdict is READY:
         queue.enqueue(ctx, run, task, attempts=0)
-    elif verdict == needs.NEVER:
-        closing.end_task(ctx, task, "skipped", reason="upstream")
     else:
         task_rows.set_needs(ctx.store, task.id, open_needs=open_needs, met_needs=met_needs)
-    return verdict == needs.NEVER
+    return ""

@@ -1,4 +1,4 @@
-"""When a task that needs others may start, by counts of those that ended. Pure.
+"""The tasks that a task needs, by counts of those that ended. An end opens it (`steps.telling`).
 
 A failure that is allowed counts as a success for `all_success`; a skipped need is none, so it skips too. The
 `any_*` rules start as early as they can.
@@ -6,8 +6,13 @@ A failure that is allowed counts as a success for `all_success`; a skipped need 
 
 from __future__ import annotations
 
-READY, NEVER, WAITS = "ready", "never", "waits"
+from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Waits
+from scheduler.machine.rules.gates.views import TaskView
+
+NAME = "needs"
 TASK_FAILURES = frozenset({"failed", "timed_out", "lost", "expired"})
+WAITS = Waits("tasks that it needs have not ended")
+NEVER = Never("skipped", "upstream")
 
 
 def met_by_rule(state: str, *, may_fail: bool) -> dict[str, int]:
@@ -21,14 +26,13 @@ def met_by_rule(state: str, *, may_fail: bool) -> dict[str, int]:
     }
 
 
-def verdict(rule: str, *, of: int, open_needs: int, met: int) -> str:
-    """READY, NEVER or WAITS, for a task with `of` needs of which `open_needs` have not ended and `met` ended
-    as the rule asks.
-    """
-    if rule.startswith("any_"):
-        if met:
+def judge(view: TaskView) -> Verdict:
+    if not view.needs:
+        return READY
+    if view.rule.startswith("any_"):
+        if view.met_needs:
             return READY
-        return WAITS if open_needs else NEVER
-    if met + open_needs < of:
+        return WAITS if view.open_needs else NEVER
+    if view.met_needs + view.open_needs < view.needs:
         return NEVER
-    return WAITS if open_needs else READY
+    return WAITS if view.open_needs else READY

@@ -1,0 +1,63 @@
+"""What may keep a tick, a run or a task from going on: one ordered list each.
+
+Rules of this package:
+
+1. A gate is a file: its name, and `judge(view) -> Ready | Waits(reason) | Never(outcome, reason)`. It writes
+   nothing and knows no other gate.
+2. The machine decides by these lists and by nothing else, the first closed gate speaks; what something waits
+   for is told from the same lists (`scheduler.explain`). A new reason to wait is a file here and its line.
+3. A gate that was closed is asked again when what may open it happens: its file names the step that does.
+4. A list is asked for every tick, run and task: a gate that is open costs one comparison.
+
+The lists in the order of a tick's life: TICK (does it fire?), RUN (is it made, and may its first task
+start?), TASK (is it queued?).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from scheduler.machine.rules.gates import admission, needs, over, overlap, paused, stopping, turn
+from scheduler.machine.rules.gates.verdict import READY, Never, Ready, Verdict, Waits
+from scheduler.machine.rules.gates.views import RunView, TaskView, TickView
+
+__all__ = [
+    "READY",
+    "RUN",
+    "TASK",
+    "TICK",
+    "Gate",
+    "Never",
+    "Ready",
+    "RunView",
+    "TaskView",
+    "TickView",
+    "Verdict",
+    "Waits",
+    "judge",
+]
+
+V = TypeVar("V")
+View = TypeVar("View", contravariant=True)
+
+
+class Gate(Protocol[View]):
+    NAME: str
+
+    def judge(self, view: View, /) -> Verdict:
+        """Whether it is open for this tick, run or task."""
+
+
+TICK: tuple[Gate[TickView], ...] = (over, paused, turn)
+RUN: tuple[Gate[RunView], ...] = (overlap,)
+TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs)
+
+
+def judge(gates: Sequence[Gate[V]], view: V) -> Verdict:
+    """What the first gate that is closed says; READY: none is."""
+    for gate in gates:
+        verdict = gate.judge(view)
+        if verdict is not READY:
+            return verdict
+    return READY

@@ -1,0 +1,48 @@
+"""Other runs of the same job, as its overlap policy says. A run's end opens it (`steps.admitting`).
+
+Rules of this file:
+
+1. Judged at the moment of firing over the job's pending and running runs. Of a run that waits the policy has
+   spoken: the oldest that waits goes on once no other is admitted.
+2. A run that catches up is in the way of no live tick: that queues behind it, as under queue_one.
+3. Under cancel_running the older ones were asked to stop before this is asked.
+"""
+
+from __future__ import annotations
+
+from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Waits
+from scheduler.machine.rules.gates.views import RunView
+from scheduler.words import reasons
+
+NAME = "overlap"
+WAITING_MAX = 100
+CANCELS = ("cancel_running", "terminate_running")
+BEHIND = "behind other runs of the job"
+
+
+def judge(view: RunView) -> Verdict:
+    if view.run:
+        return _of_waiting(view)
+    if not view.others or view.overlap == "allow":
+        return READY
+    if view.overlap in ("skip", "queue_one"):
+        in_the_way = view.in_the_way(waiting=view.overlap == "queue_one")
+        if in_the_way is not None:
+            return Never("skipped", reasons.OVERLAP, in_the_way)
+        return Waits(BEHIND)
+    if view.overlap == "queue_all":
+        waiting = view.waiting(WAITING_MAX)
+        if len(waiting) >= WAITING_MAX:
+            return Never("missed", reasons.BUFFER_FULL, waiting[0])
+        return Waits(BEHIND)
+    if view.overlap in CANCELS:
+        return READY if view.first_active() is None else Waits(BEHIND)
+    raise AssertionError(f"overlap {view.overlap} is no policy")
+
+
+def _of_waiting(view: RunView) -> Verdict:
+    admitted = view.first_admitted()
+    if admitted is not None:
+        return Waits(BEHIND, admitted)
+    oldest = view.waiting(1)
+    return Waits(BEHIND, oldest[0]) if oldest and oldest[0] != view.run else READY

@@ -1,0 +1,53 @@
+"""What gates look at: plain values, at hand where a gate is asked. Of a job's other runs is read what a gate
+asks for. Tuples, since one is made for every tick, run and task."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store import runs as run_rows
+from scheduler.store.connection import Store
+from scheduler.store.runs import Run
+from scheduler.store.triggers import FiringTrigger
+
+
+class TickView(NamedTuple):
+    """A tick that is due."""
+
+    trigger: FiringTrigger
+    tick_ms: int
+
+
+class RunView(NamedTuple):
+    """A run before its first task. `run` 0: it is about to be made."""
+
+    store: Store
+    job: int
+    run: int = 0
+    overlap: str = "allow"  #: of a run that is about to be made: the policy of its revision
+    others: int = 0  #: active runs of the job beside it
+    catching_up: bool = False
+
+    def in_the_way(self, *, waiting: bool) -> int | None:
+        """The oldest run, or the oldest that waits, for which a tick is skipped."""
+        return run_rows.in_the_way(self.store, self.job, waiting=waiting, catching_up=self.catching_up)
+
+    def first_active(self) -> int | None:
+        return run_rows.first_active(self.store, self.job)
+
+    def first_admitted(self) -> int | None:
+        return run_rows.first_admitted(self.store, self.job)
+
+    def waiting(self, limit: int) -> list[int]:
+        """Runs of the job that wait, oldest first."""
+        return run_rows.waiting(self.store, self.job, limit=limit)
+
+
+class TaskView(NamedTuple):
+    """A task that has not been queued, or is queued again."""
+
+    run: Run
+    rule: str
+    needs: int  #: how many tasks it needs
+    open_needs: int  #: of them have not ended
+    met_needs: int  #: of them ended as its rule asks
