@@ -120,11 +120,10 @@ def parse_json(body: bytes) -> Any:
         raise Problem("not-json", f"the body is not UTF-8: byte {error.start}") from None
     except RecursionError:
         raise Problem("not-json", "the body is nested too deeply") from None
-    except ValueError as error:
-        detail = str(error)
-        if detail.startswith("Exceeds the limit"):  # of int(), in words for programmers
-            detail = "a whole number has more than 4,300 digits"
-        raise Problem("not-json", detail) from None
+    except _BodyError as error:
+        raise Problem("not-json", str(error)) from None
+    except ValueError:  # of int()
+        raise Problem("not-json", "a whole number has more than 4,300 digits") from None
     if _HALF_PAIR.search(body):  # or one half of a pair that is whole: looked at value by value
         refuse_half_pairs(document)
     return document
@@ -141,14 +140,18 @@ def refuse_half_pairs(document: object) -> None:
         )  # fmt: skip
 
 
+class _BodyError(ValueError):
+    """What our own hooks of the parser refuse."""
+
+
 def _refuse_constant(text: str) -> Any:
-    raise ValueError(f"{text} is not JSON")
+    raise _BodyError(f"{text} is not JSON")
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if value - value != 0:
-        raise ValueError(f"the number {text[:40]} is too large")
+        raise _BodyError(f"the number {text[:40]} is too large")
     return value
 
 
@@ -158,7 +161,7 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: dict[str, Any] = {}
         for name, value in pairs:
             if name in seen:
-                raise ValueError(f"the field {name[:200]!r} is given twice")
+                raise _BodyError(f"the field {name[:200]!r} is given twice")
             seen[name] = value
     return document
 

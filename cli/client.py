@@ -131,6 +131,7 @@ class Client:
         sent = self._headers(method, body, headers)
         deadline_s = time.monotonic() + self._within_s
         refused: dict[str, str] = {}
+        unproved: set[str] = set()  #: nodes whose certificate was refused
         closed: set[str] = set()  #: nodes that will take no connection of ours, however often it is asked for
         lost: list[str] = []  #: where the connection ended after the write was sent
         while True:
@@ -144,14 +145,17 @@ class Client:
                     raise failure
             except ConnectionRefusedError as error:
                 closed.add(self.url)
+                unproved.discard(self.url)
                 refused[self.url] = str(error.strerror or error)
-                failure = self._unanswered(refused)
+                failure = self._unanswered(refused, unproved)
             except ssl.SSLCertVerificationError as error:
                 closed.add(self.url)
+                unproved.add(self.url)
                 refused[self.url] = f"its certificate is refused: {error.verify_message}"
-                failure = self._unanswered(refused)
+                failure = self._unanswered(refused, unproved)
             except (OSError, http.client.HTTPException) as error:
                 closed.discard(self.url)
+                unproved.discard(self.url)
                 refused[self.url] = str(error) or type(error).__name__
                 if method != "GET" and self._connection is not None:
                     lost.append(f"{self.url}: {refused[self.url]}")
@@ -161,7 +165,7 @@ class Client:
                         ) from None
                     if len(lost) >= LOSSES_MAX:
                         raise self._lost(method, path, body, lost) from None
-                failure = self._unanswered(refused)
+                failure = self._unanswered(refused, unproved)
             self.close()
             self._at += 1
             if time.monotonic() > deadline_s:
@@ -170,7 +174,7 @@ class Client:
             if self._at % len(self.target.urls) == 0:
                 # Every node refuses connections: there is no failover to wait for.
                 if len(closed) == len(self.target.urls):
-                    raise self._unanswered(refused)
+                    raise self._unanswered(refused, unproved)
                 time.sleep(PAUSE_S)
 
     def _headers(self, method: str, body: bytes, given: Mapping[str, str] | None) -> dict[str, str]:
@@ -211,13 +215,13 @@ class Client:
             " reason, such as a rolling restart, give the command again.",
         )
 
-    def _unanswered(self, refused: Mapping[str, str]) -> Failure:
+    def _unanswered(self, refused: Mapping[str, str], unproved: set[str]) -> Failure:
         return Failure(
             "no node answers",
             code=NO_LEADER,
             details=[f"{url}: {reason}" for url, reason in refused.items()],
             hint="Set CRONCLAVE_CA to the cluster's ca.pem, and name the nodes as their certificates do."
-            if any("certificate" in reason for reason in refused.values())
+            if unproved
             else f"Nodes are taken from {self.target.source}. Do they run?",
         )
 

@@ -22,18 +22,18 @@ import msgpack
 from cluster.library import MEMBERSHIP
 from cluster.membership import WOULD_STOP, Membership, apply_change, difference, well_formed
 from cluster.peers import Peers
-from cluster.questions import NO_LEADER, Questions, Told, refuse, unheard
+from cluster.questions import Denial, Questions, Told, refuse, unheard
 from cluster.raft import Raft, Role
 from cluster.roster import Roster
 from cluster.settings import ClusterSettings, Timings
-from cluster.wire import Message
+from cluster.wire import Message, Verdict
 
 CATCH_UP_ENTRIES = 500  #: a learner this close to the log's end becomes a voter
 HANDOVER_S = 1.5  #: proposals wait this long for a transfer of leadership
 FAILED_S = 5.0  #: who just did not take over is no first choice: each try holds proposals up
 PATIENCE_S = 1.0  #: a person's change waits this long for what the leader itself is changing
 WAITING_MAX = 16
-BUSY = "the leader is still at work on the membership; try again"
+BUSY = Denial("the leader is still at work on the membership; try again", Verdict.NOT_NOW)
 
 _log = logging.getLogger(__name__)
 
@@ -68,11 +68,11 @@ class Changes:
     def hands_over(self) -> bool:
         return self._handover is not None
 
-    def transfer(self, target: str | None, told: Told = unheard) -> str | None:
+    def transfer(self, target: str | None, told: Told = unheard) -> Denial | None:
         """None when it is under way, else why it cannot be. On another member than the leader None says that
         the wish was passed on; `told` hears the leader's word, once, wherever it was asked."""
         if target is not None and target not in self._roster.current.voters:
-            return refuse(told, f"{target} is no voting member")
+            return refuse(told, Denial(f"{target} is no voting member"))
         if self._raft.role() is not Role.LEADER:
             return self._questions.ask(
                 self._raft.leader(), {"type": "transfer", "target": target or ""}, told
@@ -82,11 +82,13 @@ class Changes:
             reason = self.why_no_heir(target) or f"{target} did not take over within {HANDOVER_S} s"
         else:
             reason = self.hand_over(target)
-        told(reason)
-        return reason
+        denial = None if reason is None else Denial(reason)
+        told(denial)
+        return denial
 
     def hand_over(self, target: str | None) -> str | None:
-        """Leader: give the office away, also to who did not take it a moment ago. Results as `transfer`."""
+        """Leader: give the office away, also to who did not take it a moment ago. None when it is under way,
+        else why it cannot be."""
         if target == self._settings.name:
             return None
         reason = self.why_no_heir(target) if target is not None else None
@@ -122,11 +124,11 @@ class Changes:
         if self._leaves_after_handover and self._raft.role() is not Role.LEADER:
             self.request(["remove", self._settings.name], self._stays)
 
-    def _stays(self, reason: str | None) -> None:
+    def _stays(self, denial: Denial | None) -> None:
         """A refusal that is no matter of moments ends it: a removal long after it was asked for surprises."""
-        if reason is not None and reason != NO_LEADER and not reason.endswith("try again"):
+        if denial is not None and not denial.is_passing:
             self._leaves_after_handover = False
-            _log.warning("this node was to be removed, and stays: %s", reason)
+            _log.warning("this node was to be removed, and stays: %s", denial.reason)
 
     def heirs(self) -> list[str]:
         """The voters that can lead; first those that answer now, and of them those with most of the log."""
@@ -157,11 +159,11 @@ class Changes:
 
     # ---- the membership
 
-    def request(self, change: list[Any], told: Told = unheard) -> str | None:
+    def request(self, change: list[Any], told: Told = unheard) -> Denial | None:
         """A person's change, on any member. Results as `transfer`."""
         changed = apply_change(self._roster.current, change)
         if isinstance(changed, str):
-            return refuse(told, changed)
+            return refuse(told, Denial(changed))
         if self._raft.role() is Role.LEADER:
             return self.make(change, told)
         return self._questions.ask(
@@ -173,22 +175,21 @@ class Changes:
         changed = apply_change(self._roster.current, ["add", name, "", "", "", None])
         return changed if isinstance(changed, str) else None
 
-    def make(self, change: list[Any], told: Told = unheard) -> str | None:
+    def make(self, change: list[Any], told: Told = unheard) -> Denial | None:
         """A change asked for by a person, at the leader."""
         changed = apply_change(self._roster.current, change)
         if isinstance(changed, str):
-            return refuse(told, changed)
+            return refuse(told, Denial(changed))
         if change[0] == "remove" and not self.would_go_on(changed):
-            return refuse(told, WOULD_STOP.format(name=change[1], left=len(changed.voters)))
+            return refuse(told, Denial(WOULD_STOP.format(name=change[1], left=len(changed.voters))))
         other = difference(self._roster.committed, self._roster.current)
         if other is not None:
-            return refuse(
-                told, f"{other} right now, and one change of the membership goes at a time; try again"
-            )
+            reason = f"{other} right now, and one change of the membership goes at a time; try again"
+            return refuse(told, Denial(reason, Verdict.NOT_NOW))
         if change == ["remove", self._settings.name]:
-            reason = self.transfer(None, told)
-            self._leaves_after_handover = reason is None
-            return reason
+            denial = self.transfer(None, told)
+            self._leaves_after_handover = denial is None
+            return denial
         if self._is_busy():
             if len(self._waiting) >= WAITING_MAX:
                 return refuse(told, BUSY)
@@ -224,9 +225,9 @@ class Changes:
             change = msgpack.unpackb(message["change"])
         except Exception:  # msgpack raises many types for malformed bytes
             return
-        reason = self.make(change, told) if well_formed(change) else refuse(told, "malformed")
-        if reason is not None:
-            _log.warning("a change of the membership asked for by %s: %s", peer, reason)
+        denial = self.make(change, told) if well_formed(change) else refuse(told, Denial("malformed"))
+        if denial is not None:
+            _log.warning("a change of the membership asked for by %s: %s", peer, denial.reason)
 
     def expire(self, now: float) -> None:
         self._questions.expire(now)

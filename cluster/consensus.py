@@ -33,7 +33,7 @@ from cluster.machine import Applied, Position, StateMachine
 from cluster.membership import Membership
 from cluster.peers import STATUS_PERIOD_S, PeerInfo, Peers
 from cluster.progress import Progress
-from cluster.questions import Told, unheard
+from cluster.questions import Denial, Told, unheard
 from cluster.raft import Raft, Role
 from cluster.read_index import ReadIndex
 from cluster.restore import fit, open_journal
@@ -234,7 +234,7 @@ class Consensus:
         self._raft.elections.hold(on)
 
     def hand_over(self, heir: str) -> str | None:
-        """The owner's own wish, as leader. Results as `transfer`."""
+        """The owner's own wish, as leader: None when it is under way, else why it cannot be."""
         if self.role is not Role.LEADER:
             return "this node does not lead"
         return self._changes.hand_over(heir)
@@ -248,7 +248,7 @@ class Consensus:
         Raises ValueError for one over 1 MiB."""
         return self._intake.propose(proposal, self._clock()) if self.fatal is None else False
 
-    def transfer(self, target: str | None = None, told: Told = unheard) -> str | None:
+    def transfer(self, target: str | None = None, told: Told = unheard) -> Denial | None:
         """Hand leadership to `target`, or to whoever has most of the log. None when under way (see `leader`)
         or was passed on to the leader, else why it cannot be; `told` hears the leader's word, once."""
         return self._changes.transfer(target, told)
@@ -261,7 +261,7 @@ class Consensus:
         url: str = "",
         uid: str | None = None,
         told: Told = unheard,
-    ) -> str | None:
+    ) -> Denial | None:
         """Admit a new name. It copies the state first and votes once it has caught up: look at `membership`.
         Results as `transfer`."""
         return self._changes.request(["add", name, address, zone, url, uid], told)
@@ -275,7 +275,7 @@ class Consensus:
         """Why this name cannot be admitted, by what this member knows; None: it can."""
         return self._changes.why_not(name)
 
-    def remove_member(self, name: str, told: Told = unheard) -> str | None:
+    def remove_member(self, name: str, told: Told = unheard) -> Denial | None:
         """Remove a member for good; a leader hands over before it removes itself. Results as `transfer`."""
         return self._changes.request(["remove", name], told)
 

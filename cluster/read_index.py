@@ -17,15 +17,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from cluster.questions import Denial, Told
 from cluster.raft import Raft, Role
 from cluster.roster import Roster
-from cluster.wire import Message
-
-Told = Callable[[str | None], None]
+from cluster.wire import Message, Verdict
 
 ANSWER_S = 1.5
 WAITING_MAX = 64
-_NO_LEADER = "no leader vouched for what is committed"
+_UNVOUCHED = Denial("no leader vouched for what is committed", Verdict.NO_LEADER)
+_TOO_MANY = Denial("no leader is asked: too many questions wait for its answer", Verdict.NO_LEADER)
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class ReadIndex:
     def ask(self, told: Told) -> None:
         """`told` hears None once this member has caught up, else why that cannot be known."""
         if len(self._questions) >= WAITING_MAX:
-            told("no leader is asked: too many questions wait for its answer")
+            told(_TOO_MANY)
             return
         number = next(self._numbers)
         question = self._questions[number] = _Question(told, self._clock() + ANSWER_S)
@@ -103,7 +103,7 @@ class ReadIndex:
             if 0 < question.index <= applied:
                 self._questions.pop(number).told(None)
             elif now >= question.until:
-                self._questions.pop(number).told(_NO_LEADER)
+                self._questions.pop(number).told(_UNVOUCHED)
             elif not question.index:
                 self._pass_on(number, question)
 

@@ -94,9 +94,8 @@ def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes, where: st
         try:
             context.load_cert_chain(paths[0], paths[1], password=_no_password)
         except ssl.SSLError as error:
-            said = _PAIRS.get(error.reason or "", _reason(error))
-            if "PEM" in str(error):  # without a reason code
-                said = "no PEM file, or one that is half written"
+            no_pem = error.reason is None  # without a code: what is no certificate or no key at all
+            said = _NO_PEM if no_pem else _PAIRS.get(error.reason, _reason(error))
             raise TlsError(f"{where}: {said}") from None
 
 
@@ -104,9 +103,10 @@ def _no_password() -> str:
     raise TlsError("the key is encrypted: a node needs one that it can read without a person")
 
 
+_NO_PEM = "no PEM file, or one that is half written"
 _PAIRS = {
     "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
-    "NO_START_LINE": "no PEM file, or one that is half written",
+    "NO_START_LINE": _NO_PEM,
 }
 
 

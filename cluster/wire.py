@@ -17,6 +17,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import msgpack
@@ -146,6 +147,15 @@ class Refusal:
         return self.code in ("uid", "removed", "format", "restored", "older")
 
 
+class Verdict(StrEnum):
+    """What becomes of a person's wish (cluster.questions)."""
+
+    UNDER_WAY = "under_way"
+    REFUSED = "refused"  #: and it will be, until somebody changes something
+    NOT_NOW = "not_now"  #: what stands in its way passes by itself
+    NO_LEADER = "no_leader"  #: nobody was there to decide
+
+
 def _integer(value: object) -> bool:
     return type(value) is int and 0 <= value <= _INTEGER_MAX
 
@@ -160,6 +170,10 @@ def _text(value: object) -> bool:
 
 def _flag(value: object) -> bool:
     return type(value) is bool
+
+
+def _verdict(value: object) -> bool:
+    return type(value) is str and value in list(Verdict)
 
 
 def _blob(value: object) -> bool:
@@ -235,7 +249,7 @@ SCHEMA: dict[str, dict[str, _Check]] = {
     "propose": {"proposals": _blobs},
     "change": {"number": _integer, "change": _blob},
     "transfer": {"number": _integer, "target": _text},
-    "verdict": {"number": _integer, "reason": _text},  #: of the leader on one of the two; empty: under way
+    "verdict": {"number": _integer, "verdict": _verdict, "reason": _text},  #: of the leader on one of the two
     "index_ask": {"number": _integer},  #: a follower: what is committed? (cluster.read_index)
     "index_told": {"number": _integer, "index": _integer},  #: 0: the leader cannot vouch for it
     "index_check": {"number": _integer, "term": _integer},  #: the leader: is this still your term?

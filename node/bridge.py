@@ -14,7 +14,7 @@ core → front   ["welcome", {"path": …, "index": …, "since": …}, [[index,
                ["status", {…}]                at once on a change of role, else every STATUS_S
                ["reopen", path, index]        the state was replaced by a copy, or more happened at once than
                a message holds: open this file, what was missed is told by nothing else
-               ["answer", id, ok, text]
+               ["answer", id, answer, text]   as Answer
                ["stop"]                       the node ends: send the agents away, end, close this connection
 
 The front sees its own commands' outcomes when they are applied here, never by a reply of the leader:
@@ -30,6 +30,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ _QUESTIONS = {
     "catch_up": 0,
 }
 """How many texts each question has. A transfer to anybody has None for it."""
+
+
+class Answer(StrEnum):
+    """What the core has to say to a question."""
+
+    DONE = "done"  #: or begun: the status tells the end
+    REFUSED = "refused"  #: with the reason
+    NO_LEADER = "no_leader"  #: nobody was there to decide
 
 
 class BridgeError(ValueError):

@@ -38,6 +38,7 @@ from cluster.tls import TlsError, TlsFiles, identity
 from cluster.turns import BOUNDS_S
 from node import bridge, majority
 from node.__main__ import configure_logging, keep_loaded
+from node.answers import Answers
 from node.clock import wall_base_ms
 from node.config import ConfigError, NodeConfig, load_config
 from node.damage import DivergedError, UntrustedError, aside, damage_behind, note_failure, untrusted
@@ -101,6 +102,7 @@ class Core:
         self._office = Office(
             self._consensus, self._front, self._storage, in_doubt=lambda: self._state.inspection.holds_back
         )
+        self._answers = Answers(self._consensus, self._office, self._front.tell)
         self._ending = Ending(
             self._consensus,
             hand_over=lambda: self._office.hand_over(time.monotonic()),
@@ -264,7 +266,7 @@ class Core:
         elif kind == "damaged":
             self._state.inspection.begin(self._state.path, suspected=message[1])
         elif kind == "ask":
-            self._answer(message[1], message[2], message[3])
+            self._answers.give(*message[1:])
         elif kind == "hello":
             self._front.welcome(message[1])
             index = self._state.machine.state.idx
@@ -278,36 +280,6 @@ class Core:
             self._told_s = 0.0
         else:
             raise ValueError(f"unknown bridge message {kind!r}")
-
-    def _answer(self, number: int, what: str, arguments: list[Any]) -> None:
-        """The answer says that it began (`catch_up`: it is done), or why not; the status tells the end."""
-
-        def answer(is_done: bool, text: str) -> None:
-            if number:
-                self._front.tell(["answer", number, is_done, text])
-
-        def told(reason: str | None) -> None:
-            answer(reason is None, reason or "under way")
-
-        if what == "transfer":
-            self._office.transferred_s = time.monotonic()
-            if not number:
-                self._office.gives_up(time.monotonic())
-            self._consensus.transfer(arguments[0], told)
-        elif what == "add_member":
-            name, address, zone, url, uid = arguments
-            self._consensus.add_member(name, address, zone, url, uid or None, told=told)
-        elif what == "ask_member":
-            name, address = arguments
-            self._consensus.ask(name, address, lambda uid, why: answer(not why, uid or why))
-        elif what == "check_member":
-            told(self._consensus.why_not(arguments[0]))
-        elif what == "catch_up":
-            self._consensus.reads.ask(told)
-        elif what == "remove_member":
-            self._consensus.remove_member(arguments[0], told)
-        else:
-            raise ValueError(f"unknown question {what!r}")
 
     # -- status ----------------------------------------------------------------------------------
 

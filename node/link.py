@@ -276,16 +276,17 @@ class CoreLink:
             self.proposals.leader_changed()
         self.on_status(self._status)
 
-    def _take_answer(self, number: int, ok: bool, text: str) -> None:
+    def _take_answer(self, number: int, answer: str, text: str) -> None:
         future = self._questions.pop(number, None)
         if future is None or future.done():
             return
-        if ok:
-            future.set_result(text)
-        elif text.startswith("no leader"):
-            future.set_exception(NoLeaderError(text))
-        else:
-            future.set_exception(ValueError(text))
+        match bridge.Answer(answer):
+            case bridge.Answer.DONE:
+                future.set_result(text)
+            case bridge.Answer.NO_LEADER:
+                future.set_exception(NoLeaderError(text))
+            case bridge.Answer.REFUSED:
+                future.set_exception(ValueError(text))
 
 
 def _heard(word: asyncio.Task[None]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from cluster.consensus import Consensus
 from cluster.hardening import ALL_ON, Hardening
 from cluster.machine import Applied, Entry, Position
+from cluster.questions import Denial
 from cluster.raft import Role
 from cluster.reactor import Reactor
 from cluster.settings import ClusterSettings, Founder
@@ -249,3 +250,7 @@ def running(directory: Path, names: str = "abc", **settings: Any) -> Iterator[Gr
         yield group
     finally:
         group.close()
+
+
+def reason_of(denial: Denial | None) -> str:
+    return "" if denial is None else denial.reason

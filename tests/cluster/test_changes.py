@@ -19,10 +19,10 @@ from cluster.membership import (
     well_formed,
 )
 from cluster.peers import Peers
-from cluster.questions import ANSWER_S, NO_LEADER, QUESTIONS_MAX, Questions
+from cluster.questions import ANSWER_S, NO_LEADER, QUESTIONS_MAX, TOO_MANY, Denial, Questions
 from cluster.roster import Roster
 from cluster.settings import ClusterSettings, Founder
-from cluster.wire import TEXT_CHARS_MAX, Hello, Message, Refusal
+from cluster.wire import TEXT_CHARS_MAX, FrameReader, Hello, Message, Refusal, Verdict, encode
 
 FOUNDED = Membership.founded([Founder(n, f"{n}:1") for n in "abc"])
 
@@ -232,17 +232,17 @@ class Asker:
         self.sent: list[tuple[str, Message]] = []
         self.goes = True
         self.questions = Questions(lambda: self.now_s, self._send)
-        self.heard: list[str | None] = []
+        self.heard: list[Denial | None] = []
 
     def _send(self, peer: str, message: Message) -> bool:
         self.sent.append((peer, message))
         return self.goes
 
-    def ask(self, leader: str | None = "b") -> str | None:
+    def ask(self, leader: str | None = "b") -> Denial | None:
         return self.questions.ask(leader, {"type": "change"}, self.heard.append)
 
     def verdict(self, peer: str, number: int, reason: str) -> None:
-        self.questions.verdict(peer, {"number": number, "reason": reason})
+        self.questions.verdict(peer, {"number": number, "verdict": "not_now", "reason": reason})
 
 
 def test_a_verdict_is_heard_once_and_of_whom_was_asked_alone() -> None:
@@ -256,7 +256,7 @@ def test_a_verdict_is_heard_once_and_of_whom_was_asked_alone() -> None:
     asker.verdict("b", number, "no")
     asker.now_s += ANSWER_S + 1
     asker.questions.expire(asker.now_s)
-    assert asker.heard == ["no"]
+    assert asker.heard == [Denial("no", Verdict.NOT_NOW)]
 
 
 def test_silence_is_no_refusal() -> None:
@@ -276,12 +276,14 @@ def test_what_cannot_be_passed_on_is_refused_at_once_and_not_kept() -> None:
     asker.goes = True
     for _ in range(QUESTIONS_MAX):
         assert asker.ask() is None
-    assert "too many" in (asker.ask() or "")
+    assert asker.ask() == TOO_MANY
     assert [h is not None for h in asker.heard] == [True, True, True]
 
 
 def test_a_verdict_fits_its_frame() -> None:
     asker = Asker()
-    asker.questions.answering("b", 7)("x" * 10 * TEXT_CHARS_MAX)
+    asker.questions.answering("b", 7)(Denial("x" * 10 * TEXT_CHARS_MAX))
     asker.questions.answering("b", 8)(None)
-    assert [(m["number"], len(m["reason"])) for _, m in asker.sent] == [(7, TEXT_CHARS_MAX), (8, 0)]
+    told = [(m["number"], m["verdict"], len(m["reason"])) for _, m in asker.sent]
+    assert told == [(7, "refused", TEXT_CHARS_MAX), (8, "under_way", 0)]
+    assert all(next(FrameReader().feed(encode(m))) == m for _, m in asker.sent)

@@ -11,8 +11,9 @@ import pysyncobj.pickle as library_pickle  # type: ignore[import-untyped]  # it 
 import pytest
 
 from cluster.consensus import Consensus
+from cluster.questions import Denial
 from cluster.raft import Role
-from tests.cluster.members import free_port, running
+from tests.cluster.members import free_port, reason_of, running
 
 
 def test_members_elect_and_apply_the_same(tmp_path: Path) -> None:
@@ -209,7 +210,7 @@ def test_leadership_is_handed_over_under_load(tmp_path: Path) -> None:
         group.run_until(lambda: target.consensus.role is Role.LEADER, "the target leads")
         group.propose(target, "y")
         group.settle("y")
-        assert leader.consensus.transfer("nobody") == "nobody is no voting member"
+        assert leader.consensus.transfer("nobody") == Denial("nobody is no voting member")
 
 
 def test_founders_beside_a_restored_one_are_refused_for_good(tmp_path: Path) -> None:
@@ -237,7 +238,9 @@ def test_a_member_that_ends_soon_takes_no_office(tmp_path: Path) -> None:
         assert "meanwhile" not in leader.machine.proposals, "the heir needs the whole log"
         group.applied_by(leader, "meanwhile")
         assert leader.consensus.role is Role.LEADER
-        assert leader.consensus.transfer(ending.name) == f"{ending.name} did not take over within 1.5 s"
+        assert leader.consensus.transfer(ending.name) == Denial(
+            f"{ending.name} did not take over within 1.5 s"
+        )
         group.kill(leader.name)
         group.run_until(lambda: other.consensus.role is Role.LEADER, "the other leads")
         group.propose(other, "x")
@@ -251,10 +254,10 @@ def test_transfer_to_a_member_that_cannot_lead_is_refused_at_once(tmp_path: Path
         dead, asker = group.followers
         group.kill(dead.name)
         group.run_until(lambda: not leader.consensus.may_take_over(dead.name), "its silence is noticed")
-        heard: list[str | None] = []
+        heard: list[Denial | None] = []
         asker.consensus.transfer(dead.name, heard.append)
         group.run_until(lambda: heard != [], "the leader's word")
-        assert heard == [f"{dead.name} does not answer"]
+        assert heard == [Denial(f"{dead.name} does not answer")]
         assert not leader.consensus._changes.hands_over, "proposals go on"
 
 
@@ -320,10 +323,10 @@ def test_follower_hears_at_once_why_the_leader_refuses(tmp_path: Path) -> None:
             lambda told: asker.consensus.remove_member(leader.name, told),
             lambda told: asker.consensus.remove_member(asker.name, told),
         ):
-            heard: list[str | None] = []
+            heard: list[Denial | None] = []
             assert ask(heard.append) is None  # passed on
             group.run_until(lambda words=heard: words != [], "the leader's word")
-            assert "no majority of the 2 voting members" in (heard[0] or "")
+            assert "no majority of the 2 voting members" in reason_of(heard[0])
 
         heard = []
         assert asker.consensus.remove_member(dead.name, heard.append) is None
@@ -335,12 +338,13 @@ def test_two_changes_at_once_one_is_refused_by_the_others_name(tmp_path: Path) -
     with running(tmp_path) as group:
         leader = group.elect()
         group.run_until(lambda: all(m.uid for m in leader.consensus.committed_membership.members), "bound")
-        first: list[str | None] = []
-        second: list[str | None] = []
+        first: list[Denial | None] = []
+        second: list[Denial | None] = []
         leader.consensus.add_member("d", "127.0.0.1:1", told=first.append)
         leader.consensus.remove_member(group.followers[0].name, second.append)
         assert first == [None]
-        assert "d is being added" in (second[0] or "")
+        assert "d is being added" in reason_of(second[0])
+        assert second[0].is_passing
         group.run_until(lambda: "d" in leader.consensus.committed_membership.learners, "d is admitted")
         assert len(leader.consensus.membership.voters) == 3
 
@@ -352,7 +356,7 @@ def test_change_waits_for_the_leaders_own_work(tmp_path: Path) -> None:
         leader = group.leader
         assert leader is not None
         assert not leader.consensus._raft.settled()
-        heard: list[str | None] = []
+        heard: list[Denial | None] = []
         assert leader.consensus.add_member("d", "127.0.0.1:1", told=heard.append) is None
         assert heard == []
         group.run_until(lambda: "d" in leader.consensus.membership.learners, "d is admitted")
@@ -364,7 +368,7 @@ def test_change_that_the_leader_never_answers_is_not_called_refused(tmp_path: Pa
         leader = group.elect()
         asker = group.followers[0]
         group.run_until(lambda: asker.consensus.leader == leader.name, "the follower knows its leader")
-        heard: list[str | None] = []
+        heard: list[Denial | None] = []
         assert asker.consensus.add_member("d", "127.0.0.1:1", told=heard.append) is None
         group.kill(leader.name)
         group.run_until(lambda: heard != [], "an answer")

@@ -11,6 +11,7 @@ import pytest
 from cluster.changes import BUSY, CATCH_UP_ENTRIES, HANDOVER_S, PATIENCE_S, WAITING_MAX, Changes
 from cluster.membership import Member, Membership
 from cluster.peers import Peers
+from cluster.questions import Denial
 from cluster.raft import MEMBERSHIP, Role
 from cluster.roster import Roster
 from cluster.settings import ClusterSettings, Founder
@@ -37,7 +38,7 @@ class Office:
         self.roster.take_over(membership.put(Member("d", "d:1", "", "", None, voter=False)))
         self.unfit: set[str] = set()  #: who must not lead by what they tell
         self.sent: list[tuple[str, Message]] = []
-        self.heard: list[str | None] = []
+        self.heard: list[Denial | None] = []
         self.changes = Changes(
             settings,
             TIMINGS,
@@ -235,15 +236,14 @@ def test_who_cannot_take_over_is_told_why_and_proposals_go_on(settled: Office, s
         settled.bench.append("a", CATCH_UP_ENTRIES + 1)
     else:
         settled.unfit = {"b"}
-    assert settled.changes.transfer("b", settled.heard.append) == says
-    assert (settled.heard, settled.changes.hands_over) == ([says], False)
+    assert settled.changes.transfer("b", settled.heard.append) == Denial(says)
+    assert (settled.heard, settled.changes.hands_over) == ([Denial(says)], False)
 
 
 def test_without_an_heir_nothing_is_handed_over(settled: Office) -> None:
     settled.unfit = {"b", "c"}
-    reason = settled.changes.transfer(None)
-    assert reason == "no other voting member that can lead answers"
-    assert settled.changes.transfer("d") == "d is no voting member"
+    assert settled.changes.transfer(None) == Denial("no other voting member that can lead answers")
+    assert settled.changes.transfer("d") == Denial("d is no voting member")
     assert not settled.changes.hands_over
 
 
@@ -276,17 +276,18 @@ def asked_to_leave(office: Office) -> list[int]:
     return asked
 
 
-def test_a_leader_that_is_removed_hands_over_and_asks_until_it_is_done(settled: Office) -> None:
+@pytest.mark.parametrize("words", ["the leader is at work", "the cluster would stop; try again"])
+def test_a_leader_that_is_removed_hands_over_and_asks_until_it_is_done(settled: Office, words: str) -> None:
     assert settled.make(["remove", "a"]) is None
     assert settled.changes.hands_over
     assert settled.memberships() == 0
     assert asked_to_leave(settled) == []
     lose_the_office(settled)
     (number,) = asked_to_leave(settled)
-    verdict = {"type": "verdict", "number": number, "reason": BUSY}
-    settled.changes.asked("b", verdict)
-    (number,) = asked_to_leave(settled)  # a matter of moments
-    settled.changes.asked("b", {**verdict, "number": number, "reason": "the cluster would stop"})
+    verdict = {"type": "verdict", "reason": words}  # which are for people
+    settled.changes.asked("b", {**verdict, "number": number, "verdict": "not_now"})
+    (number,) = asked_to_leave(settled)
+    settled.changes.asked("b", {**verdict, "number": number, "verdict": "refused"})
     assert asked_to_leave(settled) == [], "a removal long after it was asked for surprises"
 
 
@@ -310,4 +311,4 @@ def test_a_malformed_change_that_was_passed_on_changes_nothing(settled: Office, 
 def test_who_does_not_lead_says_so_at_once(settled: Office) -> None:
     lose_the_office(settled)
     settled.changes.asked("c", {"type": "transfer", "number": 4, "target": ""})
-    assert settled.sent == [("c", {"type": "verdict", "number": 4, "reason": ""})]
+    assert settled.sent == [("c", {"type": "verdict", "number": 4, "verdict": "under_way", "reason": ""})]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from cluster.membership import Membership
 from cluster.peers import Peers
+from cluster.questions import Denial
 from cluster.read_index import ANSWER_S, WAITING_MAX, ReadIndex
 from cluster.roster import Roster
 from cluster.settings import ClusterSettings, Founder
-from cluster.wire import Message
+from cluster.wire import Message, Verdict
 from tests.cluster.members import Group, running
 from tests.cluster.test_hardening import Bench
 
@@ -20,7 +21,7 @@ class Asking:
     def __init__(self) -> None:
         self.bench = Bench("abc")
         self.sent: list[tuple[str, str, Message]] = []
-        self.heard: list[str | None] = []
+        self.heard: list[Denial | None] = []
         founders = [Founder(name, f"{name}:1") for name in "abc"]
         self.reads: dict[str, ReadIndex] = {}
         for name in "abc":
@@ -127,7 +128,7 @@ def test_a_question_without_an_answer_ends() -> None:
     story.bench.time += ANSWER_S
     story.poll()
     assert story.heard[0]
-    assert story.heard[0].startswith("no leader")
+    assert story.heard[0].verdict is Verdict.NO_LEADER
 
 
 def test_what_waits_is_bounded() -> None:
@@ -135,11 +136,11 @@ def test_what_waits_is_bounded() -> None:
     for _ in range(WAITING_MAX + 5):
         story.ask("b")
     assert len(story.heard) == 5
-    assert all(told and told.startswith("no leader") for told in story.heard)
+    assert all(told and told.verdict is Verdict.NO_LEADER for told in story.heard)
 
 
-def _hear(group: Group, name: str) -> str | None:
-    heard: list[str | None] = []
+def _hear(group: Group, name: str) -> Denial | None:
+    heard: list[Denial | None] = []
     group[name].consensus.reads.ask(heard.append)
     group.run_until(lambda: bool(heard), f"{name} hears")
     return heard[0]
@@ -175,4 +176,4 @@ def test_without_a_majority_nobody_vouches(tmp_path: Path) -> None:
             group.kill(follower.name)
         told = _hear(group, leader.name)
         assert told
-        assert told.startswith("no leader")
+        assert told.verdict is Verdict.NO_LEADER

@@ -94,11 +94,11 @@ async def test_who_asks_for_the_leaders_word_shares_the_next_question_that_has_n
     late = [asyncio.ensure_future(link.catch_up()) for _ in range(50)]
     await asyncio.sleep(0)
     assert not any(each.done() for each in first + late)
-    writers[0].write(bridge.encode(["answer", asked[0], True, "under way"]))
+    writers[0].write(bridge.encode(["answer", asked[0], "done", "under way"]))
     await asyncio.gather(*first)
     assert not any(each.done() for each in late)  # theirs left after they asked
     await questions(2)
-    writers[0].write(bridge.encode(["answer", asked[1], False, "no leader vouched"]))
+    writers[0].write(bridge.encode(["answer", asked[1], "no_leader", "nobody vouched"]))
     for each in late:
         with pytest.raises(NoLeaderError):
             await each
