@@ -33,7 +33,7 @@ from api.ports import (
     StorageLowError,
     UnavailableError,
 )
-from api.problems import Problem
+from api.problems import Problem, query_problem
 from api.server import REFUSAL_KEY
 from api.turns import Turns
 from scheduler.store.connection import DamagedError, QueryTooLongError
@@ -134,7 +134,7 @@ class Door:
             if len(query_bytes) > QUERY_BYTES_MAX:
                 raise Problem("validation", f"the query is longer than {QUERY_BYTES_MAX} bytes")
             if query_bytes:
-                call.query = _query(query_bytes)
+                call.query = _query(query_bytes, each_once=call.path.startswith("/v1/"))
             if await self._admit(call) and CONNECTION_KEY in scope:
                 scope[CONNECTION_KEY].proved()
             with self.reading.of(call.principal.name) as share:
@@ -245,11 +245,16 @@ def _refuse_above(kind: str, count: int, most: int) -> None:
         raise Problem(kind, f"more than {most} requests at one time", headers={"Retry-After": "1"})
 
 
-def _query(raw: bytes) -> dict[str, str]:
+def _query(raw: bytes, *, each_once: bool) -> dict[str, str]:
     try:
         pairs = parse_qsl(
             raw.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict"
         )
     except ValueError:
         raise Problem("validation", "the query string is not valid: bad UTF-8 or too many fields") from None
-    return dict(pairs)
+    query = dict(pairs)
+    if each_once and len(query) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise query_problem(twice[:64], "given more than once", "Several values of one go with commas.")
+    return query

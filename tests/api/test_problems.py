@@ -271,6 +271,20 @@ async def test_an_unknown_query_parameter_is_refused_and_does_nothing(client: ht
     assert (await client.get("/healthz?from=balancer")).status_code == 200
 
 
+async def test_a_query_parameter_that_is_given_twice_is_refused(client: httpx2.AsyncClient) -> None:
+    await client.put("/v1/jobs/job", json=NOOP)
+    for method, path in [
+        ("DELETE", "/v1/jobs/job?dry_run=true&dry_run=false"),
+        ("GET", "/v1/jobs?limit=1&q=j&limit=1"),
+        ("GET", "/v1/jobs/job?namespace=a&namespace=default"),
+    ]:
+        reply = await client.request(method, path)
+        assert (reply.status_code, reply.json()["type"]) == (422, "/problems/validation"), path
+        assert "given more than once" in reply.json()["detail"]
+    assert (await client.get("/v1/jobs/job")).json()["revision"] == 1
+    assert (await client.get("/healthz?a=1&a=2")).status_code == 200
+
+
 async def test_every_method_of_a_path_is_named_where_one_is_refused(client: httpx2.AsyncClient) -> None:
     reply = await client.put("/v1/jobs", json={})
     assert (reply.status_code, reply.headers["allow"]) == (405, "GET, POST")
