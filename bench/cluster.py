@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import json
 import os
 import secrets
 import shutil
@@ -30,7 +29,7 @@ from bench.client import Client, UnansweredError
 from chaos.ports import claim, is_free
 from chaos.programs import DeadlineError as DeadlineError
 from chaos.programs import alive as alive
-from chaos.programs import command_line, start_process, tail_of, tree, write_toml
+from chaos.programs import command_line, pids_of_node, start_process, tail_of, tree, write_toml
 from chaos.programs import processes_naming as processes_naming
 from chaos.programs import signal_all as signal_all
 from chaos.programs import wait_for as wait_for
@@ -104,14 +103,7 @@ class Node(Program):
 
     def pids(self) -> dict[str, int]:
         """Supervisor, core and front, as far as they run."""
-        if self.process is None or self.process.poll() is not None:
-            return {}
-        found = {"supervisor": self.process.pid}
-        with suppress(OSError, ValueError):
-            told = json.loads((self.data / "processes.json").read_text())
-            if told.get("pid") == self.process.pid:
-                found |= {role: told[role] for role in ("core", "front") if told.get(role)}
-        return found
+        return pids_of_node(self.process, self.data)
 
     def kill(self) -> None:
         """SIGKILL to the core first, since it decides, then to the rest."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chaos.programs import Program, alive, signal_all, write_toml
+from chaos.programs import Program, alive, pids_of_node, signal_all, write_toml
 
 ROLES = ("core", "front", "supervisor")  #: in the order of a kill: the core decides
 
@@ -30,13 +28,7 @@ class Node(Program):
 
     def pids(self) -> dict[str, int]:
         """Supervisor, core and front, as far as they run."""
-        if self.process is None or self.process.poll() is not None:
-            return {}
-        found = {"supervisor": self.process.pid}
-        with suppress(OSError, ValueError):
-            told = json.loads((self.data / "processes.json").read_text())
-            if told.get("pid") == self.process.pid:
-                found |= {role: told[role] for role in ("core", "front") if told.get(role)}
+        found = pids_of_node(self.process, self.data)
         return {role: pid for role, pid in found.items() if alive(pid)}
 
     def signal(self, number: int, roles: Sequence[str] = ROLES) -> list[int]:

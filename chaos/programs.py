@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -136,6 +137,18 @@ def start_process(
             )
 
     return _STARTER.submit(start).result()
+
+
+def pids_of_node(process: subprocess.Popen[bytes] | None, data: Path) -> dict[str, int]:
+    """Of a node: its supervisor, the core and the front, as far as they run by its own word."""
+    if process is None or process.poll() is not None:
+        return {}
+    found = {"supervisor": process.pid}
+    with suppress(OSError, ValueError):
+        told = json.loads((data / "processes.json").read_text())
+        if told.get("pid") == process.pid:
+            found |= {role: told[role] for role in ("core", "front") if told.get(role)}
+    return found
 
 
 @dataclass(slots=True)
