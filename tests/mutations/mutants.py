@@ -198,9 +198,9 @@ MUTANTS = (
         "overlap-ignored",
         (
             (
-                "scheduler.machine.ticks",
-                '    if overlap != "allow":\n',
-                "    if False:\n",
+                "scheduler.machine.rules.gates.overlap",
+                '    if not view.others or view.overlap == "allow":\n',
+                "    if True:\n",
             ),
         ),
         QUIET,
