@@ -17,12 +17,9 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from scheduler.store.connection import Store
+from typing import Any, Protocol
 
 SLICE_ROWS_MAX = 500
 """Rows that one Migrate command may move: half of what a turn of the core may take."""
@@ -32,13 +29,21 @@ class NewerFormatError(Exception):
     """The log holds what only a newer version of the software can apply: this node must stop."""
 
 
+class Rows(Protocol):
+    """The open transaction of a state, as a migration sees it."""
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ..., /) -> list[Any]: ...
+
+    def write(self, sql: str, parameters: Sequence[Any] = ..., /) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """How rows get a format's shape. All statements are deterministic and have a total order; what `move`
     writes goes in as parameters, which join the state's hash."""
 
     begin: tuple[str, ...]
-    move: Callable[[Store, str, int], str | None]
+    move: Callable[[Rows, str, int], str | None]
     """Bring at most so many rows after the cursor ("" at first) into shape, with `store.write`; the next
     cursor, None when there are no more. Doing a row twice changes nothing."""
     finish: tuple[str, ...] = ()

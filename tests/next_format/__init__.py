@@ -16,7 +16,6 @@ from scheduler import formats
 from scheduler.machine import dispatch, ticks
 from scheduler.machine.context import Context
 from scheduler.store import triggers as trigger_rows
-from scheduler.store.connection import Store
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Outcome
 
@@ -25,7 +24,7 @@ NUMBER = formats.newest() + 1
 _HELD = "coalesce(json_extract({labels}, '$.hold') = 'true', 0)"
 
 
-def _move(store: Store, cursor: str, rows_max: int) -> str | None:
+def _move(store: formats.Rows, cursor: str, rows_max: int) -> str | None:
     after = int(cursor or 0)
     rows = store.rows("SELECT id, labels FROM jobs WHERE id > ? ORDER BY id LIMIT ?", (after, rows_max))
     for job, labels in rows:
