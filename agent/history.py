@@ -32,6 +32,8 @@ class Work(NamedTuple):
     namespace: str
     job: str
     task: str
+    member: str
+    round: int
     number: int
     tick_ms: int | None
     due_ms: int
@@ -45,6 +47,8 @@ class RanRow(NamedTuple):
     namespace: str
     job: str
     task: str
+    member: str
+    round: int
     number: int
     tick_ms: int | None
     due_ms: int

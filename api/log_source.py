@@ -44,6 +44,7 @@ class Asked:
 
     run: int
     task: str | None
+    member: str  #: empty: the whole task
     attempt: int | None  #: its number
     after: int | None  #: the first attempt after this number
 
@@ -69,18 +70,26 @@ def may_come(services: Services, asked: Asked) -> bool:
 
 def _task_of(store: Store, asked: Asked) -> int | None:
     """None: it is not made yet."""
-    tasks = pages.tasks_named(store, asked.run, asked.task, 2)
-    if not tasks and asked.task is not None:
-        detail = f"the run has no task {asked.task[:100]!r}, it has: {_names(store, asked.run)}"
+    name = asked.task
+    if name is None:
+        names = pages.task_names(store, asked.run, 2)
+        if len(names) > 1:
+            detail = f"the run has several tasks, name one by ?task=: {_names(store, asked.run)}"
+            raise query_problem("task", detail)
+        if not names:
+            return None
+        name = names[0]
+    task = pages.newest_round(store, asked.run, name, asked.member)
+    if task is None and asked.member:
+        raise query_problem("member", f"task {name[:100]!r} has no member {asked.member[:100]!r}")
+    if task is None:
+        detail = f"the run has no task {name[:100]!r}, it has: {_names(store, asked.run)}"
         raise query_problem("task", detail)
-    if len(tasks) > 1:
-        detail = f"the run has several tasks, name one by ?task=: {_names(store, asked.run)}"
-        raise query_problem("task", detail)
-    return tasks[0][0] if tasks else None
+    return task
 
 
 def _names(store: Store, run: int) -> str:
-    return ", ".join(name for _, name in pages.tasks_named(store, run, None, 100))[:500]
+    return ", ".join(pages.task_names(store, run, 100))[:500]
 
 
 async def live_chunk(services: Services, target: OutputRow, offset: int) -> TailChunk | None:
@@ -155,8 +164,7 @@ async def ask_other_node(
         "attempt": str(target.number), "offset": str(offset), "follow": "true" if follow else "false",
         "min_index": str(services.scheduler.index),
     }  # fmt: skip
-    if "task" in call.query:
-        query["task"] = call.query["task"]
+    query |= {name: call.query[name] for name in ("task", "member") if name in call.query}
     try:
         request = client.build_request("GET", url + call.path, params=query, headers=headers)
         response = await client.send(request, stream=True)

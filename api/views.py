@@ -72,12 +72,7 @@ def run_summary(row: RunRow) -> dict[str, Any]:
 def run_json(
     row: RunRow, trigger: str | None, tasks: Iterable[TaskRow], attempts: Iterable[AttemptRow]
 ) -> dict[str, Any]:
-    """A run with its tasks and their attempts. Attempts that were taken back before they had a grant are
-    left out: they were never tries."""
-    by_task: dict[int, list[dict[str, Any]]] = {}
-    for attempt in attempts:
-        if attempt.state != "revoked":
-            by_task.setdefault(attempt.task, []).append(attempt_json(attempt))
+    """A run with its tasks and their attempts."""
     return {
         "id": row.id,
         "job": row.name,
@@ -99,18 +94,35 @@ def run_json(
         "priority": row.priority,
         "params": json.loads(row.params or "{}"),
         "actor": row.actor or None,
-        "tasks": {
-            task.name: {
-                "state": task.state,
-                "started": rfc3339(task.started_ms),
-                "finished": rfc3339(task.finished_ms),
-                "exit_code": task.exit_code,
-                "reason": task.reason or None,
-                "retry_at": rfc3339(task.retry_ms) if task.state == "retry_wait" else None,
-                "attempts": by_task.get(task.id, []),
-            }
-            for task in tasks
-        },
+        "tasks": _tasks_json(list(tasks), attempts),
+    }
+
+
+def _tasks_json(rows: Sequence[TaskRow], attempts: Iterable[AttemptRow]) -> dict[str, Any]:
+    """By name: how it stands with the whole task in its newest round, and the attempts of all its members and
+    rounds. Those that were taken back before they had a grant are left out: they were never tries."""
+    whole: dict[str, TaskRow] = {}
+    for row in rows:
+        known = whole.get(row.name)
+        if known is None or (not row.member, row.round) >= (not known.member, known.round):
+            whole[row.name] = row
+    by_id = {row.id: row for row in rows}
+    tried: dict[str, list[dict[str, Any]]] = {name: [] for name in whole}
+    for attempt in attempts:
+        task = by_id.get(attempt.task)
+        if task is not None and attempt.state != "revoked":
+            tried[task.name].append(attempt_json(attempt, task))
+    return {
+        name: {
+            "state": task.state,
+            "started": rfc3339(task.started_ms),
+            "finished": rfc3339(task.finished_ms),
+            "exit_code": task.exit_code,
+            "reason": task.reason or None,
+            "retry_at": rfc3339(task.retry_ms) if task.state == "retry_wait" else None,
+            "attempts": tried[name],
+        }
+        for name, task in whole.items()
     }
 
 
@@ -130,13 +142,14 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-def attempt_json(row: AttemptRow) -> dict[str, Any]:
+def attempt_json(row: AttemptRow, task: TaskRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "number": row.number,
+        "round": task.round,
         "agent": row.agent_name,
         "zone": row.zone,
-        "member": None,
+        "member": task.member or None,
         "state": row.state,
         "unreachable": bool(row.unreachable),
         "due": rfc3339(row.due_ms),

@@ -188,6 +188,8 @@ class Assign:
     job: str
     namespace: str
     task: str
+    member: str  #: of a task that is divided; empty: the whole
+    round: int
     number: int
     due_ms: int
     work: dict[str, Any]

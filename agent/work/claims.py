@@ -141,5 +141,6 @@ def work_of(assign: Assign) -> Work:
     tick = assign.environment.get("CRONCLAVE_TICK")
     tick_ms = round(datetime.fromisoformat(tick).timestamp() * 1000) if tick else None
     return Work(
-        assign.run, assign.namespace, assign.job, assign.task, assign.number, tick_ms, assign.due_ms
-    )
+        assign.run, assign.namespace, assign.job, assign.task, assign.member, assign.round, assign.number,
+        tick_ms, assign.due_ms,
+    )  # fmt: skip

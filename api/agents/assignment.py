@@ -24,6 +24,8 @@ def assignment(row: DispatchRow, job: CompiledJob) -> Assign | None:
         job=row.name,
         namespace=row.namespace,
         task=row.task,
+        member=row.member,
+        round=row.round,
         number=row.number,
         due_ms=row.due_ms,
         work=task.work,
@@ -51,7 +53,7 @@ def environment(row: DispatchRow) -> dict[str, str]:
         "CRONCLAVE_TASK": row.task,
         "CRONCLAVE_ATTEMPT": str(row.number),
         "CRONCLAVE_TICK": rfc3339(row.tick_ms) or "",
-        "CRONCLAVE_MEMBER": "",
+        "CRONCLAVE_MEMBER": row.member,
         "CRONCLAVE_ITEM": "",
     }
     if len(row.params) > 2:

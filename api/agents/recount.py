@@ -26,6 +26,8 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "namespace": is_text,
     "job": is_text,
     "task": is_text,
+    "member": is_text,
+    "round": is_count,
     "number": is_count,
     "tick_ms": or_none(is_instant),
     "due_ms": is_instant,

@@ -67,6 +67,7 @@ async def get_logs(
     request: Request,
     run: str,
     task: Annotated[str | None, Query(description="Needed where the run has several tasks.")] = None,
+    member: Annotated[str, Query(description="Of a task that is divided: which part.")] = "",
     attempt: Annotated[int | None, Query(ge=1, le=NUMBER_MAX, description=_ATTEMPT)] = None,
     after_attempt: Annotated[int | None, Query(ge=1, le=NUMBER_MAX, description=_AFTER)] = None,
     offset: Annotated[int, Query(ge=0, le=NUMBER_MAX, description="Bytes to leave out.")] = 0,
@@ -77,7 +78,7 @@ async def get_logs(
     call.need(access.READ, namespace=access.Reach.ANY)
     if attempt is not None and after_attempt is not None:
         raise query_problem("after_attempt", "attempt names one already")
-    asked = Asked(run_number(run), task, attempt, after_attempt)
+    asked = Asked(run_number(run), task, member, attempt, after_attempt)
     wait_s = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else START_WAIT_S
     await settle(call, services.commits)
     with services.scheduler.read() as store:

@@ -74,6 +74,7 @@ class Attempt(Reply):
     agent: str = Field(examples=["agent-1"])
     zone: str = Field(examples=["zone-a"])
     member: str | None
+    round: int
     state: str = Field(examples=["succeeded"])
     unreachable: bool
     started: Instant | None

@@ -72,7 +72,7 @@ def _adopt(ctx: Context, restore: Restore, agent: Agent, ran: RanAttempt) -> Non
     if run.cause == Kind.ORPHAN:
         _add_to_orphan(ctx, agent, run, ran)
         return
-    task = task_rows.find(ctx.store, run.id, ran.task)
+    task = task_rows.find(ctx.store, run.id, ran.task, ran.member, ran.round)
     if task is None or run.state in RUN_ENDS or task.state in TASK_ENDS or task.state == "active":
         # It was decided here without this evidence: the run stays as it is, what ran is shown beside it.
         ctx.state.last_run += 1
@@ -147,13 +147,14 @@ def _new_run(ctx: Context, ran: RanAttempt, run_id: int, *, decided: int = 0) ->
 
 
 def _add_to_orphan(ctx: Context, agent: Agent, run: Run, ran: RanAttempt) -> None:
-    task = task_rows.find(ctx.store, run.id, ran.task)
+    task = task_rows.find(ctx.store, run.id, ran.task, ran.member, ran.round)
     if task is None:
         ctx.state.last_task += 1
         task = Task(
-            id=ctx.state.last_task, run=run.id, name=ran.task, state="active", attempts=ran.number,
-            open_needs=0, met_needs=0, may_fail=0, queued_ms=None, retry_ms=None, selector="", rank_ms=0,
-            started_ms=ran.started_ms, finished_ms=None, exit_code=None, reason="",
+            id=ctx.state.last_task, run=run.id, name=ran.task, member=ran.member, round=ran.round,
+            state="active", attempts=ran.number, open_needs=0, met_needs=0, may_fail=0, queued_ms=None,
+            retry_ms=None, selector="", rank_ms=0, started_ms=ran.started_ms, finished_ms=None,
+            exit_code=None, reason="",
         )  # fmt: skip
         task_rows.insert(ctx.store, task)
     attempt = _insert(ctx, agent, run, task.id, ran)

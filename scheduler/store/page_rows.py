@@ -43,6 +43,8 @@ class TaskRow:
     id: int
     run: int
     name: str
+    member: str
+    round: int
     state: str
     retry_ms: int | None
     started_ms: int | None
@@ -128,6 +130,8 @@ class DispatchRow:
     number: int
     due_ms: int
     task: str
+    member: str
+    round: int
     run: int
     job: int
     revision: int

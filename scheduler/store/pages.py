@@ -64,8 +64,9 @@ _LAST_OF = (
     "SELECT id FROM attempts WHERE task = ? AND number <= ? AND state <> 'revoked' ORDER BY id DESC LIMIT 1"
 )
 _DISPATCH = (
-    "SELECT a.id, a.agent, a.state, a.number, a.due_ms, t.name, r.id, r.job, r.revision, r.namespace, "
-    "r.name, r.tick_ms, r.params FROM attempts a JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run "
+    "SELECT a.id, a.agent, a.state, a.number, a.due_ms, t.name, t.member, t.round, r.id, r.job, "
+    "r.revision, r.namespace, r.name, r.tick_ms, r.params "
+    "FROM attempts a JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run "
 )
 
 
@@ -361,13 +362,27 @@ def attempt_count(store: Store, run: int, most: int) -> int:
     return number
 
 
-def tasks_named(store: Store, run: int, name: str | None, limit: int) -> list[tuple[int, str]]:
-    """(id, name) of this run's task of that name; without one, of its first tasks."""
-    which, values = ("", ()) if name is None else ("AND name = ?", (name,))
-    rows = store.rows(
-        f"SELECT id, name FROM tasks WHERE run = ? {which} ORDER BY id LIMIT ?", (run, *values, limit)
+def task_names(store: Store, run: int, limit: int) -> list[str]:
+    """Of this run's tasks, each once: one step of the index each, whatever members and rounds they have."""
+    found: list[str] = []
+    while len(found) < limit:
+        last = found[-1] if found else ""
+        row = store.row(
+            "SELECT name FROM tasks WHERE run = ? AND name > ? ORDER BY name LIMIT 1", (run, last)
+        )
+        if row is None:
+            break
+        found.append(row[0])
+    return found
+
+
+def newest_round(store: Store, run: int, name: str, member: str) -> int | None:
+    """The id of this task in its newest round."""
+    task: int | None = store.value(
+        "SELECT id FROM tasks WHERE run = ? AND name = ? AND member = ? ORDER BY round DESC LIMIT 1",
+        (run, name, member),
     )
-    return [(row[0], row[1]) for row in rows]
+    return task
 
 
 def attempt_output(

@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -163,6 +163,8 @@ STATEMENTS: tuple[str, ...] = (
     CREATE TABLE tasks (
         id INTEGER PRIMARY KEY,
         run INTEGER NOT NULL, name TEXT NOT NULL,
+        member TEXT NOT NULL,               -- of a task that is divided: which part; empty: the whole
+        round INTEGER NOT NULL,             -- how often the task had been begun anew; 0: the first time
         state TEXT NOT NULL,
         attempts INTEGER NOT NULL,          -- made so far, revoked ones not counted
         open_needs INTEGER NOT NULL,        -- of a blocked task: needs that have not ended
@@ -182,7 +184,7 @@ STATEMENTS: tuple[str, ...] = (
         PRIMARY KEY (run, task)
     ) WITHOUT ROWID
     """,
-    "CREATE UNIQUE INDEX tasks_run ON tasks (run, name)",
+    "CREATE UNIQUE INDEX tasks_run ON tasks (run, name, member, round)",
     # A queue for each selector, so that tasks which no agent can take never stand before others.
     "CREATE INDEX tasks_queued ON tasks (selector, rank_ms, id) WHERE state = 'queued'",
     "CREATE INDEX tasks_retry ON tasks (retry_ms, id) WHERE state = 'retry_wait'",

@@ -6,11 +6,18 @@ from typing import NamedTuple
 
 from scheduler.store.connection import Store
 
+ONLY = ""  #: the member of a task that is not divided
+FIRST = 0  #: the round of a task that was not begun anew
+
 
 class Task(NamedTuple):
+    """Which one it is: run, name, member and round (docs/decisions/0029). Its id stands for all four."""
+
     id: int
     run: int
     name: str
+    member: str
+    round: int
     state: str
     attempts: int
     open_needs: int
@@ -36,8 +43,11 @@ def get(store: Store, task: int) -> Task | None:
     return None if row is None else Task._make(row)
 
 
-def find(store: Store, run: int, name: str) -> Task | None:
-    row = store.row(f"SELECT {COLUMNS} FROM tasks WHERE run = ? AND name = ?", (run, name))
+def find(store: Store, run: int, name: str, member: str, round: int) -> Task | None:
+    row = store.row(
+        f"SELECT {COLUMNS} FROM tasks WHERE run = ? AND name = ? AND member = ? AND round = ?",
+        (run, name, member, round),
+    )
     return None if row is None else Task._make(row)
 
 

@@ -190,6 +190,8 @@ def assign(attempt: int, work: dict[str, Any], **changes: Any) -> Assign:
         "job": "job",
         "namespace": "default",
         "task": "main",
+        "member": "",
+        "round": 0,
         "number": 1,
         "due_ms": time.time_ns() // 1_000_000,
         "work": work,

@@ -232,7 +232,7 @@ async def test_what_an_executor_has_still_goes_on_and_the_rest_is_gone(
     Remote.elsewhere = {5}
     journal = Journal(tmp_path / "journal", failed)
     for attempt in (5, 6):
-        journal.claim(attempt, f"claim-{attempt}", lambda: None, Work(1, "d", "j", "t", 1, None, 0))
+        journal.claim(attempt, f"claim-{attempt}", lambda: None, Work(1, "d", "j", "t", "", 0, 1, None, 0))
     client = SpoolerClient(tmp_path, boot_id="b", installation="i", parent_pid=0, job_umask=0o022)
     held: dict[int, Any] = {}
     said: list[Any] = []

@@ -119,7 +119,7 @@ async def test_another_clusters_question_gets_no_answer(host: Host, node: FakeNo
 
 
 def ran(attempt: int, detail: str = "") -> RanRow:
-    work = Work(1, "default", "j", "main", 1, None, 0)
+    work = Work(1, "default", "j", "main", "", 0, 1, None, 0)
     return RanRow(attempt, *work, True, 1, attempt, 0, "exit", None, detail)
 
 

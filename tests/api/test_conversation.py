@@ -247,7 +247,7 @@ def test_after_a_restore_it_tells_what_it_ran_before_it_is_welcomed(facts: Facts
     talk.answer(frame(hello(cluster="old")))
     question = p.Recount("new", 1, "old", 5, 100_000, 0)
     assert talk.answer(None) == Step((Greeted(), Push(question)), Read(HELLO_S))
-    row = (1, 1, "default", "j", "main", 1, None, 1, True, 1, 2, 0, "exit", None, "")
+    row = (1, 1, "default", "j", "main", "", 0, 1, None, 1, True, 1, 2, 0, "exit", None, "")
     adopts = talk.answer(frame(p.Ran(0, (row,) * 150, True)))
     assert isinstance(adopts.then, Commit)
     assert isinstance(adopts.then.command, Adopt)
@@ -362,7 +362,7 @@ def test_output_goes_to_who_asked(facts: Facts) -> None:
 
 def test_an_attempt_is_told_once_in_each_state(facts: Facts) -> None:
     talk = welcomed(facts)
-    assign = p.Assign(1, 1, "j", "d", "t", 1, 0, {}, {}, None, 0, False, 0)
+    assign = p.Assign(1, 1, "j", "d", "t", "", 0, 1, 0, {}, {}, None, 0, False, 0)
     assert talk.assigned(1, "assigned", assign) == [Push(assign)]
     assert talk.assigned(1, "assigned", assign) == []
     assert talk.assigned(1, "cancelling", p.Cancel(1)) == [Push(p.Cancel(1))]

@@ -42,9 +42,9 @@ async def url(tmp_path: Path) -> AsyncIterator[str]:
 
 def ran(attempt: int, **fields: Any) -> tuple[Any, ...]:
     row = {
-        "attempt": attempt, "run": attempt, "namespace": "default", "job": "j", "task": "main", "number": 1,
-        "tick_ms": None, "due_ms": 1, "ended": True, "started_ms": 1, "finished_ms": 2, "exit_code": 0,
-        "reason": "exit", "signal": None, "detail": "", **fields,
+        "attempt": attempt, "run": attempt, "namespace": "default", "job": "j", "task": "main", "member": "",
+        "round": 0, "number": 1, "tick_ms": None, "due_ms": 1, "ended": True, "started_ms": 1,
+        "finished_ms": 2, "exit_code": 0, "reason": "exit", "signal": None, "detail": "", **fields,
     }  # fmt: skip
     return tuple(row.values())
 
@@ -94,8 +94,12 @@ async def test_agents_of_others_rivals_and_successors_are_refused(
 
 
 @pytest.mark.parametrize(
-    "row", [(1, 2, 3), ran(1, job=7), ran(1, detail="x" * 300), ran("one"), ran(1, due_ms=1 << 63)]  # type: ignore[arg-type]  # what came over a wire
-)  # fmt: skip
+    "row",
+    [
+        (1, 2, 3), ran(1, job=7), ran(1, detail="x" * 300), ran(1, due_ms=1 << 63), ran(1, round=-1),
+        ran(1, member=None), ran("one"),  # type: ignore[arg-type]  # what came over a wire
+    ],
+)
 async def test_a_malformed_history_ends_the_talk(url: str, row: tuple[Any, ...]) -> None:
     async with HandAgent(url) as agent:
         assert isinstance(await agent.hello(cluster=OLD), p.Recount)

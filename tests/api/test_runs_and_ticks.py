@@ -249,7 +249,7 @@ async def test_logs_of_a_run_with_many_tasks_and_tries_cost_some_steps_of_an_ind
     await client.put("/v1/jobs/wide", json={"tasks": tasks})
     run = (await client.post("/v1/jobs/wide/runs", json={})).json()["id"]
     with node.read() as store:
-        (task, name), *_ = pages.tasks_named(store, run, None, 9)
+        task, name = next((row.id, row.name) for row in pages.tasks_of(store, [run]))
     attempt = must(node, Place(node.status().epoch, task, agent))["attempt"]
     must(node, Grant(attempt, agent, "s", "c"))
     must(node, Finish(attempt, agent, 1, 2, 0, "exit", tail=b"bye\n"))
@@ -265,6 +265,37 @@ async def test_logs_of_a_run_with_many_tasks_and_tries_cost_some_steps_of_an_ind
     assert "t0, t1, t2" in (await client.get(f"/v1/runs/{run}/logs")).text
     assert "it has: t0, t1, t2" in (await client.get(f"/v1/runs/{run}/logs?task=none")).text
     assert (await client.get("/v1/runs/99/logs")).status_code == 404
+
+
+async def test_members_and_rounds_of_a_task_are_shown_under_its_name(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    agent = connect(node)
+    await client.put("/v1/jobs/wide", json=NOOP)
+    run = (await client.post("/v1/jobs/wide/runs", json={})).json()["id"]
+    run_it(node, run, agent)
+    with node.read() as store:
+        whole = pages.tasks_of(store, [run])[0].id
+    for task, member, number in ((901, "a", 0), (902, "b", 0), (903, "", 1), (904, "a", 1)):
+        copy_row(node, "tasks", whole, id=task, member=member, round=number, exit_code=task)
+        copy_row(node, "attempts", 1, id=task, task=task, tail=f"{task}".encode(), output_bytes=3)
+    found = (await client.get(f"/v1/runs/{run}")).json()["tasks"]
+    assert list(found) == ["main"]
+    assert found["main"]["exit_code"] == 903  # of the whole, in its newest round
+    shown = [(each["member"], each["round"]) for each in found["main"]["attempts"]]
+    assert shown == [(None, 0), ("a", 0), ("b", 0), (None, 1), ("a", 1)]
+    for query, text in (("", "903"), ("?task=main&member=b", "902"), ("?member=a", "904")):
+        assert (await client.get(f"/v1/runs/{run}/logs{query}")).text == text
+    refused = await client.get(f"/v1/runs/{run}/logs?task=main&member=c")
+    assert (refused.status_code, "has no member 'c'" in refused.text) == (422, True)
+
+
+def copy_row(node: SingleNode, table: str, row: int, **changes: object) -> None:
+    """A row like that one, with these columns changed."""
+    columns = [name for _, name, *_ in node.store.rows(f"PRAGMA table_info({table})")]
+    taken = ", ".join("?" if name in changes else name for name in columns)
+    values = [changes[name] for name in columns if name in changes]
+    node.store.execute(f"INSERT INTO {table} SELECT {taken} FROM {table} WHERE id = {row}", values)
 
 
 async def test_the_newest_tries_are_shown_of_a_run_that_has_more(

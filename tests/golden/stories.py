@@ -212,13 +212,13 @@ def restored(story: Recorder) -> None:
     assert story.plan() == []  # all of it is held
     end_ms = story.now_ms
     known = c.RanAttempt(
-        live.id, live.run, "default", "manual", "main", 1, None, live.due_ms, True, live.due_ms, end_ms, 0,
-        "exit",
+        live.id, live.run, "default", "manual", "main", "", 0, 1, None, live.due_ms, True, live.due_ms,
+        end_ms, 0, "exit",
     )  # fmt: skip
     tick_ms = START_MS + 5_000
     orphan = c.RanAttempt(
-        restore.attempt_floor + 7, restore.run_floor + 7, "default", "steady", "main", 1, tick_ms, tick_ms,
-        True, tick_ms, tick_ms + 50, 3, "exit",
+        restore.attempt_floor + 7, restore.run_floor + 7, "default", "steady", "main", "", 0, 1, tick_ms,
+        tick_ms, True, tick_ms, tick_ms + 50, 3, "exit",
     )  # fmt: skip
     told = ("installation of agent-1", "agent-1", "zone-a", "default", (known, orphan), True)
     story.tell(c.Adopt(2, *told))

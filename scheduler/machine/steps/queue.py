@@ -35,4 +35,4 @@ def enqueue(ctx: Context, run: Run, task: Task, *, attempts: int) -> None:
         rank_ms=rank(ctx.stamp_ms, run.priority, run.cause),
         attempts=attempts,
     )
-    ctx.emit(e.TaskQueued(task.id, run.id, task.name))
+    ctx.emit(e.TaskQueued(task.id, run.id, task.name, task.member, task.round))

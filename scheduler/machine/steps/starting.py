@@ -13,7 +13,7 @@ from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
 from scheduler.store.runs import Run
-from scheduler.store.tasks import Task
+from scheduler.store.tasks import FIRST, ONLY, Task
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import RUN, START, TASK, step
@@ -81,8 +81,8 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
         task_rows.insert(
             ctx.store,
             Task(
-                id=task_id, run=run.id, name=task.name, state=task_state, attempts=1 if placed else 0,
-                open_needs=needs, met_needs=0, may_fail=int(task.allow_failure),
+                id=task_id, run=run.id, name=task.name, member=ONLY, round=FIRST, state=task_state,
+                attempts=1 if placed else 0, open_needs=needs, met_needs=0, may_fail=int(task.allow_failure),
                 queued_ms=ctx.stamp_ms if ready else None, retry_ms=None, selector=selector,
                 rank_ms=rank_ms, started_ms=None, finished_ms=None, exit_code=None, reason="",
             ),
@@ -90,7 +90,7 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
         if placed:
             placing.place(ctx, task=task_id, run=run.id, number=1, agent=agent, due_ms=run.due_ms)
         elif ready:
-            ctx.emit(e.TaskQueued(task_id, run.id, task.name))
+            ctx.emit(e.TaskQueued(task_id, run.id, task.name, ONLY, FIRST))
 
 
 def begin(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:

@@ -16,6 +16,8 @@ class RanAttempt:
     namespace: str
     job: str
     task: str
+    member: str
+    round: int
     number: int
     tick_ms: int | None
     due_ms: int

@@ -12,3 +12,5 @@ class TaskQueued(Event):
     task: int
     run: int
     name: str
+    member: str  #: empty: the whole task
+    round: int

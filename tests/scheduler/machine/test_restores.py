@@ -36,9 +36,9 @@ def restore(story: Story, *, catchup: bool = False, number: int = 1, lead: bool 
 def ran(attempt: int, run: int, **fields: Any) -> c.RanAttempt:
     """What a journal tells of an attempt that succeeded, unless `fields` say else."""
     usual = c.RanAttempt(
-        attempt=attempt, run=run, namespace="default", job="j", task="main", number=1, tick_ms=None,
-        due_ms=START_MS, ended=True, started_ms=START_MS, finished_ms=START_MS + 1_000, exit_code=0,
-        reason="exit",
+        attempt=attempt, run=run, namespace="default", job="j", task="main", member="", round=0, number=1,
+        tick_ms=None, due_ms=START_MS, ended=True, started_ms=START_MS, finished_ms=START_MS + 1_000,
+        exit_code=0, reason="exit",
     )  # fmt: skip
     return dataclasses.replace(usual, **fields)
 
@@ -311,3 +311,22 @@ def test_only_a_restored_cluster_adopts_and_only_of_the_time_before(story: Story
     assert story.runs() == []
     many = tuple(ran(n, n) for n in range(1, 102))
     assert story.one(dataclasses.replace(adopt, restore=1, attempts=many)).code == "limit"
+
+
+def test_members_and_rounds_of_one_name_are_tasks_of_their_own(story: Story) -> None:
+    story.connect()
+    story.put(job())
+    restore(story)
+    run = story.machine.state.last_run - 5
+    first = story.machine.state.last_attempt - 50
+    told = [
+        ran(first + place, run, member=member, round=round_, exit_code=place)
+        for place, (member, round_) in enumerate((("a", 0), ("b", 0), ("a", 1), ("", 0)))
+    ]
+    for _ in range(2):
+        tell(story, *told)
+    rows = story.store.rows(
+        "SELECT name, member, round, exit_code FROM tasks WHERE run = ? ORDER BY id", (run,)
+    )
+    assert rows == [("main", "a", 0, 0), ("main", "b", 0, 1), ("main", "a", 1, 2), ("main", "", 0, 3)]
+    assert story.run(run).state == "failed"

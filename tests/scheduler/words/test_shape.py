@@ -11,7 +11,7 @@ import pytest
 from scheduler.words import commands as c
 from scheduler.words.shape import misshapen
 
-RAN = c.RanAttempt(1, 2, "ns", "j", "main", 1, None, 5, True, None, 6, 0, "exit")
+RAN = c.RanAttempt(1, 2, "ns", "j", "main", "", 0, 1, None, 5, True, None, 6, 0, "exit")
 ADOPT = c.Adopt(1, "i", "a", "z", "p", (RAN,), True, (7,))
 PUT = c.PutJobs((c.PreparedJob("ns", "j", b"{}", (c.PreparedTrigger("k", b"{}", None, 0),)),), 5)
 FINISH = c.Finish(1, 2, None, 5, None, "exit")
