@@ -18,7 +18,8 @@ import click
 
 from cli.client import Client, connect, path_of
 from cli.exits import CONFLICT, Failure
-from cli.options import SPAN, rfc3339
+from cli.instants import rfc3339
+from cli.options import SPAN
 from cli.output import facts
 from cli.processes import module_command, module_environment
 from cli.target import Target

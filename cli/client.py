@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from cli.exits import CONFLICT, DENIED, FAILED, NO_LEADER, NOT_FOUND, TIMED_OUT, USAGE, Failure
+from cli.instants import span_s
 from cli.target import Target, find_target
 
 WITHIN_S = 10.0
@@ -304,8 +305,6 @@ def lines(response: http.client.HTTPResponse) -> Iterator[str]:
 
 def connect(url: str | None, token: str | None) -> Client:
     """The client of a command; raises Failure where no cluster is named."""
-    from cli.options import span_s
-
     text = os.environ.get("CRONCLAVE_RETRY")
     within_s = span_s(text) if text else WITHIN_S
     if within_s is None:

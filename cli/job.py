@@ -10,15 +10,14 @@ import click
 
 from cli.client import Client, path_of
 from cli.exits import RUN_FAILED, TIMED_OUT, USAGE, Failure
+from cli.instants import milliseconds, rfc3339
 from cli.options import (
     INSTANT,
     SPAN,
     connected,
     consistency,
     formatted,
-    milliseconds,
     namespaced,
-    rfc3339,
     stale,
 )
 from cli.output import facts, more, show

@@ -8,7 +8,8 @@ import click
 
 from cli.client import Client, path_of
 from cli.exits import FAILED, Failure
-from cli.options import INSTANT, connected, formatted, milliseconds, rfc3339
+from cli.instants import milliseconds, rfc3339
+from cli.options import INSTANT, connected, formatted
 from cli.output import facts, printable, show
 
 VERIFY_S = 600.0

@@ -11,7 +11,8 @@ import click
 
 from cli.client import Client, path_of
 from cli.exits import NOT_FOUND, RUN_FAILED, TIMED_OUT, Failure
-from cli.options import INSTANT, SPAN, connected, consistency, formatted, milliseconds, rfc3339, stale
+from cli.instants import milliseconds, rfc3339
+from cli.options import INSTANT, SPAN, connected, consistency, formatted, stale
 from cli.output import facts, more, show, table
 
 RUN_COLUMNS = ("run", "namespace", "job", "state", "tick", "cause", "started", "finished", "exit")

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import click
 
 from cli.exits import USAGE, Failure
-from cli.options import INSTANT, SPAN, milliseconds, rfc3339
+from cli.instants import milliseconds, rfc3339
+from cli.options import INSTANT, SPAN
 from cli.output import yaml_text
 
 COUNT_DEFAULT = 10

@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Collection, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -130,6 +132,21 @@ def test_files_are_replaced_in_one_way() -> None:
     found = {place(path) for path in sources() if renaming.search(path.read_text())}
 
     assert found == set(RENAMES), "write it with durable.files.replace_file, or say here why not"
+
+
+#: A stage and its actors know each other.
+MEET = {"cluster.simulation", "node.simulation"}
+
+
+def test_no_two_files_import_each_other_whatever_the_way_round() -> None:
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    assert graph.find_modules_directly_imported_by("cli.options")
+    within = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    order = TopologicalSorter({
+        name: {other for other in others if not {name.rpartition(".")[0], other.rpartition(".")[0]} <= MEET}
+        for name, others in within.items()
+    })  # fmt: skip
+    order.prepare()  # raises CycleError with the files of a circle
 
 
 def test_no_hidden_clock_in_the_scheduler() -> None:

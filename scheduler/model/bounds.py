@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scheduler.model.graph import EDGES_MAX, NEEDS_MAX
 from scheduler.model.problems import JobError, Problem, pointer_of
 from scheduler.model.work import KINDS
 
@@ -20,8 +21,6 @@ VALUES_MAX = 150_000
 TASKS_MAX = 10_000
 TRIGGERS_MAX = 100
 PARAMS_MAX = 100
-NEEDS_MAX = 1_000  #: of one task
-EDGES_MAX = 50_000  #: needs of all tasks of a job: what its compiled form costs in memory and time
 FIELDS_MAX = 100  #: of an object with fixed fields; far more than it knows
 
 _JOB_PARTS = {"tasks": TASKS_MAX, "triggers": TRIGGERS_MAX, "params": PARAMS_MAX}

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from scheduler.model.bounds import NEEDS_MAX
+from scheduler.model.graph import NEEDS_MAX
 from scheduler.model.problems import Refused
 from scheduler.model.quantities import (
     format_duration,

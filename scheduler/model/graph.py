@@ -11,6 +11,8 @@ from scheduler.model.problems import Problem, pointer_of
 Graph = Mapping[str, Sequence[str]]
 """Each task with the tasks that it needs."""
 
+NEEDS_MAX = 1_000  #: of one task
+EDGES_MAX = 50_000  #: needs of all tasks of a job: what its compiled form costs in memory and time
 PROBLEMS_MAX = 100
 GUESSES_MAX = 10
 GUESSED_AMONG_MAX = 1_000

@@ -6,16 +6,24 @@ The machine keeps it in memory while it applies an entry and writes it once per 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from scheduler.formats import oldest
 
-if TYPE_CHECKING:
-    from scheduler.store.connection import Store
-
 LEDGER_START = bytes(32)
 """What the first entry of the ledger is chained to."""
+
+
+class Database(Protocol):
+    """As much of a store as its one row needs: the store makes this row, so it is not known here."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> object: ...
+
+    def row(self, sql: str, parameters: Sequence[Any] = ..., /) -> tuple[Any, ...] | None: ...
+
+    def value(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any: ...
 
 
 @dataclass(slots=True)
@@ -56,7 +64,7 @@ _INSERT = f"INSERT INTO state (id, {', '.join(_NAMES)}) VALUES (1, {', '.join('?
 _UPDATE = f"UPDATE state SET {', '.join(f'{name} = ?' for name in _NAMES)} WHERE id = 1"
 
 
-def create(store: Store, cluster: str) -> None:
+def create(store: Database, cluster: str) -> None:
     empty = State(
         format=oldest(), target_format=oldest(), migration_cursor="",
         idx=0, stamp_ms=0, epoch=0, leader="", leader_term=0,
@@ -68,14 +76,14 @@ def create(store: Store, cluster: str) -> None:
     store.execute(_INSERT, [getattr(empty, name) for name in _NAMES])
 
 
-def load(store: Store) -> State:
+def load(store: Database) -> State:
     row = store.row(_SELECT)
     if row is None:
         raise LookupError("the state has no row")
     return State(*row)
 
 
-def migration_cursor(store: Store) -> str | None:
+def migration_cursor(store: Database) -> str | None:
     """How far the migration to an activated format is; None: none is under way."""
     cursor: str | None = store.value(
         "SELECT migration_cursor FROM state WHERE id = 1 AND target_format > format"
@@ -83,5 +91,5 @@ def migration_cursor(store: Store) -> str | None:
     return cursor
 
 
-def save(store: Store, state: State) -> None:
+def save(store: Database, state: State) -> None:
     store.execute(_UPDATE, [getattr(state, name) for name in _NAMES])

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from scheduler.model import JobError, parse_job
-from scheduler.model.bounds import EDGES_MAX
 from scheduler.model.documents import load_yaml
+from scheduler.model.graph import EDGES_MAX
 
 CPU_S_MAX = 3.0
 """Ten times what the slowest of them takes; without the limits most take minutes."""
