@@ -49,7 +49,7 @@ _READY = _object(
     ready={"type": "boolean"}, state=_STRING, leader=_MAYBE, quorum={"type": "boolean"}
 )  # fmt: skip
 _DRY: Schema = _object(dry_run={"const": True})
-_JOB, _RUN = _of("Job"), _of("Run")
+_JOB, _RUN, _AGENT = _of("Job"), _of("Run"), _of("Agent")
 _BYTES: Schema = {"type": "string", "format": "binary"}
 
 #: operation: status: its answer; None: there is no body
@@ -69,6 +69,8 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "getLogs": {200: (TEXT, _STRING)},
     "verifyLedger": {200: (JSON, _object(ok={"type": "boolean"}, problems={"type": "array"}))},
     "releaseAgent": {200: (JSON, _object(name=_STRING, installation=_STRING))},
+    "drainAgent": {200: (JSON, _AGENT)},
+    "resumeAgent": {200: (JSON, _AGENT)},
     "addMember": {200: (JSON, _object(node=_STRING)), 201: (JSON, _object(node=_STRING))},
     "removeMember": {204: None},
     "transferLeadership": {200: (JSON, _object(leader=_MAYBE))},

@@ -20,9 +20,11 @@ from api.turns import Turns
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.store import pages
 from scheduler.store.connection import Store
-from scheduler.words.events import AgentConnected, AgentDisconnected
+from scheduler.words.events import AgentConnected, AgentDisconnected, AgentDrained, AgentResumed
 
 PLACES_S = 1.0  #: how long one look at the agents serves for jobs' states
+
+_PLACES_CHANGE = (AgentConnected, AgentDisconnected, AgentDrained, AgentResumed)
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ class Services:
 
     def on_commit(self, commit: Committed) -> None:
         """The agents changed: look at them again."""
-        if any(isinstance(event, AgentConnected | AgentDisconnected) for _, _, event in commit.events):
+        if any(isinstance(event, _PLACES_CHANGE) for _, _, event in commit.events):
             self._places = None
 
     def on_gap(self) -> None:

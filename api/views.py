@@ -203,6 +203,7 @@ def agent_json(row: AgentRow) -> dict[str, Any]:
         "state": "connected" if row.node else "disconnected",
         "connected": bool(row.node),
         "draining": bool(row.draining),
+        "drain_reason": row.drain_reason or None,
         "node": row.node or None,
         "version": row.version,
         "installation": row.installation,

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import click
 
 from cli.client import Client, path_of
+from cli.exits import TIMED_OUT, Failure
 from cli.lazy import Lazy, LazyGroup
-from cli.options import connected, consistency, formatted, stale
+from cli.options import SPAN, connected, consistency, formatted, stale
 from cli.output import facts, more, show
+
+LOOK_S = 0.5  #: between two looks at an agent that drains
 
 COMMANDS = {"join": Lazy("cli.agent_join:agent_join", "Make this host an agent of the cluster.")}
 
 
 @click.group("agents", cls=LazyGroup, lazy=COMMANDS, epilog="Example: cronclave agents list")
 def agents() -> None:
-    """Look at agents, make this host one."""
+    """Look at agents, drain them, make this host one."""
 
 
 @agents.command("list", epilog="Example: cronclave agents list -o json")
@@ -32,7 +38,7 @@ def list_(client: Client, limit: int, stale: bool, form: str) -> None:
         columns,
         lambda: [
             (
-                i["name"], i["state"], i["zone"], i["pool"], i["labels"], i["busy"], i["slots"], i["node"],
+                i["name"], _state(i), i["zone"], i["pool"], i["labels"], i["busy"], i["slots"], i["node"],
                 i["version"],
             )
             for i in items
@@ -55,7 +61,8 @@ def show_(client: Client, name: str, stale: bool, form: str) -> None:
     facts(
         [
             ("agent", found["name"]),
-            ("state", found["state"]),
+            ("state", _state(found)),
+            *([("drained for", found["drain_reason"])] if found["draining"] else []),
             ("on node", found["node"]),
             ("since", found["connected_at"] if found["connected"] else found["disconnected_at"]),
             ("zone", found["zone"]),
@@ -66,6 +73,40 @@ def show_(client: Client, name: str, stale: bool, form: str) -> None:
             ("installation", found["installation"]),
         ]
     )
+
+
+def _state(agent: dict[str, Any]) -> str:
+    return f"{agent['state']}, draining" if agent["draining"] else str(agent["state"])
+
+
+@agents.command("drain", epilog="Example: cronclave agents drain web-7 --reason 'new kernel' --wait 30m")
+@click.argument("name")
+@click.option("--reason", metavar="TEXT", default="", help="Why, for whoever looks at the agents.")
+@click.option("--wait", type=SPAN, help="Until nothing runs on it; exit code 7 after this.")
+@connected
+def drain(client: Client, name: str, reason: str, wait: float | None) -> None:
+    """Let an agent start nothing more: before its host is rebooted, or taken away.
+
+    What runs on it comes to its end, what was meant for it and has not started goes to other agents, or waits
+    for one. It lasts until `agents resume`, over restarts of the agent too.
+    """
+    found = client.post(path_of("agents", name, "drain"), {"reason": reason} if reason else {})
+    deadline_s = time.monotonic() + (wait or 0)
+    while wait and found["busy"] and time.monotonic() < deadline_s:
+        time.sleep(LOOK_S)
+        found = client.get(path_of("agents", name))
+    click.echo(f"{name} drains: {found['busy']} still run on it" if found["busy"] else f"{name} is drained")
+    if wait and found["busy"]:
+        raise Failure(f"{name} is not drained after {wait:g} s", code=TIMED_OUT)
+
+
+@agents.command("resume", epilog="Example: cronclave agents resume web-7")
+@click.argument("name")
+@connected
+def resume(client: Client, name: str) -> None:
+    """Let an agent that drains take work again."""
+    client.post(path_of("agents", name, "resume"))
+    click.echo(f"{name} takes work")
 
 
 @agents.command("release", epilog="Example: cronclave agents release web-7")

@@ -8,17 +8,21 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import access, schemas
-from api.call import call_of, json_response
+from api.call import Call, call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.outcomes import expect_ok
 from api.problems import FieldError, Problem
-from api.services import services_of
+from api.services import Services, services_of
 from api.views import agent_json
+from scheduler.machine.agents import REASON_LETTERS_MAX
 from scheduler.store import pages
-from scheduler.words.commands import ReleaseAgent
+from scheduler.store.agents import Agent as AgentRow
+from scheduler.words.commands import Command, DrainAgent, ReleaseAgent, ResumeAgent
 
 router = APIRouter(tags=["agents"])
+
+_LISTED = "GET /v1/agents lists them; an agent's own log says why it cannot connect."
 
 
 @router.get(
@@ -51,15 +55,46 @@ async def get_agent(request: Request, name: str) -> Response:
     services, call = services_of(request), call_of(request)
     call.need(access.READ, namespace=access.Reach.ANY)
     await settle(call, services.commits)
+    return json_response(agent_json(_need_agent(services, name)))
+
+
+@router.post("/v1/agents/{name}/drain", operation_id="drainAgent", openapi_extra=schemas.drain_agent)
+async def drain_agent(request: Request, name: str) -> Response:
+    """Let an agent start nothing more, until it is resumed. What it runs comes to its end; what waits on it
+    for its grant goes elsewhere. Once `busy` is 0 the host is free."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.OPERATE, namespace=access.Reach.ALL)
+    document = call.json_object(optional=True)
+    unknown = [field for field in document if field != "reason"]
+    if unknown:
+        raise _invalid(f"/{unknown[0][:100]}", 'unknown field; send {"reason": TEXT}')
+    reason = document.get("reason")
+    if not isinstance(reason, str | None) or len(reason or "") > REASON_LETTERS_MAX:
+        raise _invalid("/reason", f"it must be a text of at most {REASON_LETTERS_MAX} characters")
+    return await _change(services, call, name, DrainAgent(name, reason or "", call.actor))
+
+
+@router.post("/v1/agents/{name}/resume", operation_id="resumeAgent", openapi_extra=schemas.resume_agent)
+async def resume_agent(request: Request, name: str) -> Response:
+    """Let an agent that drains take work again."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.OPERATE, namespace=access.Reach.ALL)
+    return await _change(services, call, name, ResumeAgent(name, call.actor))
+
+
+async def _change(services: Services, call: Call, name: str, command: Command) -> Response:
+    """The agent afterwards; in a dry run as it is."""
+    if not call.flag("dry_run"):
+        expect_ok(await services.scheduler.propose(command), what=f"agent {name}", hint=_LISTED)
+    return json_response(agent_json(_need_agent(services, name)))
+
+
+def _need_agent(services: Services, name: str) -> AgentRow:
     with services.scheduler.read() as store:
         row = pages.agent_named(store, name)
     if row is None:
-        raise Problem(
-            "not-found",
-            f"no agent {name[:200]!r} ever registered",
-            hint="GET /v1/agents lists them; an agent's own log says why it cannot connect.",
-        )
-    return json_response(agent_json(row))
+        raise Problem("not-found", f"no agent {name[:200]!r} ever registered", hint=_LISTED)
+    return row
 
 
 @router.post("/v1/agents/{name}/release", operation_id="releaseAgent", openapi_extra=schemas.release_agent)
@@ -72,10 +107,7 @@ async def release_agent(request: Request, name: str) -> Response:
     installation = document.get("installation")
     if not isinstance(installation, str) or len(document) != 1:
         detail = "exactly the one field installation is needed: which of them is meant"
-        raise Problem(
-            "validation", f"/installation: {detail}", errors=[FieldError("/installation", detail)],
-            hint=f"GET /v1/agents/{name[:100]} tells it.",
-        )  # fmt: skip
+        raise _invalid("/installation", detail, hint=f"GET /v1/agents/{name[:100]} tells it.")
     if call.flag("dry_run"):
         return json_response({"name": name, "installation": installation, "dry_run": True})
     expect_ok(
@@ -84,3 +116,7 @@ async def release_agent(request: Request, name: str) -> Response:
         hint="cronclave agents show NAME tells who has the name now.",
     )
     return json_response({"name": name, "installation": installation, "released": True})
+
+
+def _invalid(pointer: str, detail: str, hint: str = "") -> Problem:
+    return Problem("validation", f"{pointer}: {detail}", hint=hint, errors=[FieldError(pointer, detail)])

@@ -22,6 +22,7 @@ from api.schemas.replies import (
     RunList,
     TickList,
 )
+from scheduler.machine.agents import REASON_LETTERS_MAX
 from scheduler.machine.tokens import ROLES
 
 NODE_NAME = "^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$"
@@ -151,6 +152,14 @@ release_agent: dict[str, Any] = {
         schema=_fields("installation", installation={"type": "string"}),
     ),
 }
+drain_agent: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
+    "requestBody": _body(
+        {"reason": "a new kernel"}, required=False,
+        schema=_fields(reason={"type": ["string", "null"], "maxLength": REASON_LETTERS_MAX}),
+    ),
+}
+resume_agent: dict[str, Any] = {"parameters": [_DRY_RUN]}
 delete_token: dict[str, Any] = {"parameters": [_DRY_RUN]}
 join: dict[str, Any] = {
     "parameters": [_UNASKED],

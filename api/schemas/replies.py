@@ -132,6 +132,8 @@ class Agent(Reply):
     busy: int
     state: str = Field(examples=["connected"])
     connected: bool
+    draining: bool
+    drain_reason: str | None
     node: str | None
     version: str
 

@@ -1,4 +1,4 @@
-"""Agents: connected, disconnected, and what their word proves about attempts.
+"""Agents: connected, disconnected, drained, and what their word proves about attempts.
 
 Rules of this file (docs/architecture.md, "Rules without exception", 6 and 7):
 
@@ -19,6 +19,9 @@ Rules of this file (docs/architecture.md, "Rules without exception", 6 and 7):
 6. A person may release a name: the installation that has it is disconnected and never comes back under it,
    so that another may. That proves nothing about what it runs: its attempts stay its own, and end as those of
    any agent that is gone: by their leases, or by a person's word. So nothing runs twice by it.
+7. From a person's drain on no attempt of the agent gets a grant, and the planner takes back those without one
+   (`plan.passes.drains`): they go elsewhere. What has its grant comes to its end. The drain is the
+   installation's: it lasts over sessions and disconnections, until a person ends it.
 """
 
 from __future__ import annotations
@@ -31,12 +34,20 @@ from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store.agents import Agent
 from scheduler.words import events as e
-from scheduler.words.commands import ConnectAgent, DisconnectAgent, LoseNode, ReleaseAgent
+from scheduler.words.commands import (
+    ConnectAgent,
+    DisconnectAgent,
+    DrainAgent,
+    LoseNode,
+    ReleaseAgent,
+    ResumeAgent,
+)
 from scheduler.words.outcomes import Code, Outcome
 
 SLOTS_MAX = 100_000
 RELEASED = "released"
 """In place of the session of an installation that a person took the name from."""
+REASON_LETTERS_MAX = 500
 AGENTS_MAX = 500  #: disconnected by one command
 
 
@@ -66,14 +77,16 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
         _step_aside(ctx, holder)
     if known is None:
         ctx.state.last_agent += 1
-        agent_id, busy, draining = ctx.state.last_agent, 0, 0
+        agent_id, busy, draining, drain_reason = ctx.state.last_agent, 0, 0, ""
     else:
-        agent_id, busy, draining = known.id, known.busy, known.draining
+        agent_id, busy = known.id, known.busy
+        draining, drain_reason = known.draining, known.drain_reason
     agent = Agent(
         id=agent_id, name=command.name, installation=command.installation, session=command.session,
         boot_id=command.boot_id, cloud_id=command.cloud_id, zone=command.zone, pool=command.pool,
         labels=labels, slots=command.slots, version=command.version, node=command.node, busy=busy,
-        draining=draining, connected_ms=_behind(ctx, known and known.disconnected_ms), disconnected_ms=None,
+        draining=draining, drain_reason=drain_reason,
+        connected_ms=_behind(ctx, known and known.disconnected_ms), disconnected_ms=None,
     )  # fmt: skip
     if known is None:
         agent_rows.insert(ctx.store, agent)
@@ -137,8 +150,35 @@ def disconnect(ctx: Context, command: DisconnectAgent) -> Outcome:
     return OK
 
 
+def drain(ctx: Context, command: DrainAgent) -> Outcome:
+    """Of one that drains already: its reason is told anew."""
+    agent = _named(ctx, command.name)
+    if agent is None:
+        return refused(Code.NOT_FOUND, f"no agent {command.name}")
+    reason = command.reason[:REASON_LETTERS_MAX]
+    if not agent.draining or agent.drain_reason != reason:
+        agent_rows.set_draining(ctx.store, agent.id, 1, reason)
+        ctx.emit(e.AgentDrained(agent.id, agent.name, reason, command.actor))
+    return done(agent=agent.id)
+
+
+def resume(ctx: Context, command: ResumeAgent) -> Outcome:
+    agent = _named(ctx, command.name)
+    if agent is None:
+        return refused(Code.NOT_FOUND, f"no agent {command.name}")
+    if agent.draining:
+        agent_rows.set_draining(ctx.store, agent.id, 0, "")
+        ctx.emit(e.AgentResumed(agent.id, agent.name, command.actor))
+    return done(agent=agent.id)
+
+
+def _named(ctx: Context, name: str) -> Agent | None:
+    """The agent that has this name now."""
+    return None if registry.FORMER in name else agent_rows.find(ctx.store, name)
+
+
 def release(ctx: Context, command: ReleaseAgent) -> Outcome:
-    agent = None if registry.FORMER in command.name else agent_rows.find(ctx.store, command.name)
+    agent = _named(ctx, command.name)
     if agent is None:
         return refused(Code.NOT_FOUND, f"no agent {command.name}")
     if agent.installation != command.installation:

@@ -66,6 +66,8 @@ def grant(ctx: Context, command: Grant) -> Outcome:
     if not agent.node:
         # It would turn what is free to take back into something that needs proof of death.
         return refused(Code.NOT_CONNECTED, "the agent is disconnected: it registers first")
+    if agent.draining:
+        return refused(Code.REVOKED, "the agent drains")  # the planner takes the attempt back
     run = run_rows.get(ctx.store, attempt.run)
     assert run is not None
     if run.stopping:

@@ -44,6 +44,8 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.ConnectAgent: agents.connect,
     c.DisconnectAgent: agents.disconnect,
     c.ReleaseAgent: agents.release,
+    c.DrainAgent: agents.drain,
+    c.ResumeAgent: agents.resume,
     c.Grant: attempts.grant,
     c.ReportRunning: attempts.report_running,
     c.Finish: attempts.finish,

@@ -22,6 +22,7 @@ class Agent(NamedTuple):
     node: str
     busy: int
     draining: int
+    drain_reason: str
     connected_ms: int | None
     disconnected_ms: int | None
 
@@ -86,6 +87,10 @@ def rename(store: Store, agent: int, name: str) -> None:
 
 def set_session(store: Store, agent: int, session: str) -> None:
     store.write("UPDATE agents SET session = ? WHERE id = ?", (session, agent))
+
+
+def set_draining(store: Store, agent: int, draining: int, reason: str) -> None:
+    store.write("UPDATE agents SET draining = ?, drain_reason = ? WHERE id = ?", (draining, reason, agent))
 
 
 def occupy(store: Store, agent: int) -> None:

@@ -158,6 +158,17 @@ def of_disconnected_agents(store: Store, limit: int) -> list[OrphanedAttempt]:
     return [OrphanedAttempt._make(row) for row in rows]
 
 
+def without_grant_on_draining(store: Store, limit: int) -> list[int]:
+    """Assigned attempts of agents that are to start nothing more."""
+    rows = store.rows(
+        "SELECT a.id FROM agents g INDEXED BY agents_draining"
+        " CROSS JOIN attempts a INDEXED BY attempts_live ON a.agent = g.id AND a.live = 1"
+        " WHERE g.draining = 1 AND a.state = 'assigned' ORDER BY g.id, a.id LIMIT ?",
+        (limit,),
+    )
+    return [row[0] for row in rows]
+
+
 def unclaimed_since(store: Store, before_ms: int, limit: int) -> list[int]:
     """Assigned attempts, without a grant, from before `before_ms`."""
     rows = store.rows(

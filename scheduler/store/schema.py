@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -220,11 +220,13 @@ STATEMENTS: tuple[str, ...] = (
         version TEXT NOT NULL,
         node TEXT NOT NULL,                 -- the node that holds its socket; empty: disconnected
         busy INTEGER NOT NULL,              -- live attempts
-        draining INTEGER NOT NULL,
+        draining INTEGER NOT NULL,          -- 1: a person lets it start nothing more
+        drain_reason TEXT NOT NULL,
         connected_ms INTEGER, disconnected_ms INTEGER
     )
     """,
     "CREATE INDEX agents_installation ON agents (installation, name)",
+    "CREATE INDEX agents_draining ON agents (id) WHERE draining = 1",
     """
     CREATE TABLE tokens (
         name TEXT PRIMARY KEY, sha256 BLOB NOT NULL, role TEXT NOT NULL, created_ms INTEGER NOT NULL

@@ -221,6 +221,60 @@ async def test_only_an_administrator_releases_and_only_whom_they_mean(
         assert _connected(node, "agent-1")
 
 
+async def test_an_agent_that_drains_gets_no_grant_until_it_is_resumed(
+    url: str, client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        attempt = assign(node, await a_run(client), welcome.agent)
+
+        drained = await client.post("/v1/agents/agent-1/drain", json={"reason": "new kernel"})
+
+        assert drained.status_code == 200
+        assert drained.json()["draining"] is True
+        assert drained.json()["drain_reason"] == "new kernel"
+        assert (await client.get("/v1/jobs/job")).json()["state"] == "unplaceable"
+        await agent.send(p.Claim(attempt, "claim-1"))
+        refusal = await agent.expect(p.Grant, p.Refuse)
+        assert isinstance(refusal, p.Refuse)
+        resumed = (await client.post("/v1/agents/agent-1/resume")).json()
+        assert (resumed["draining"], resumed["drain_reason"]) == (False, None)
+        assert (await client.get("/v1/jobs/job")).json()["state"] == "active"
+        await agent.send(p.Claim(attempt, "claim-2"))
+        assert isinstance(await agent.expect(p.Grant, p.Refuse), p.Grant)
+
+
+@pytest.mark.parametrize("verb", ["drain", "resume"])
+async def test_who_operates_drains_and_resumes_and_bad_bodies_are_told(
+    url: str, client: httpx2.AsyncClient, node: SingleNode, verb: str
+) -> None:
+    async with HandAgent(url) as agent:
+        assert isinstance(await agent.hello(), p.Welcome)
+        path = f"/v1/agents/agent-1/{verb}"
+        for role, status in (("viewer", 403), ("submitter", 403), ("agent", 403), ("operator", 200)):
+            made = await client.post("/v1/tokens", json={"name": role, "role": role})
+            headers = {"Authorization": f"Bearer {made.json()['token']}"}
+            assert (await client.post(path, headers=headers)).status_code == status, role
+        assert (await client.post(f"/v1/agents/none/{verb}")).status_code == 404
+        assert (await client.post(f"/v1/agents/none/{verb}?dry_run=true")).status_code == 404
+    was = {"drain": True, "resume": False}[verb]
+    other = {"drain": "resume", "resume": "drain"}[verb]
+    assert (await client.post(f"/v1/agents/agent-1/{other}?dry_run=true")).json()["draining"] is was
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [({"why": "x"}, "/why"), ({"reason": 7}, "/reason"), ({"reason": "x" * 501}, "/reason"), ([], "")],
+)
+async def test_a_drain_tells_what_is_wrong_with_its_body(
+    url: str, client: httpx2.AsyncClient, body: object, pointer: str
+) -> None:
+    told = await client.post("/v1/agents/agent-1/drain", json=body)
+    assert told.status_code == 422
+    assert [error["pointer"] for error in told.json()["errors"]] == [pointer]
+
+
 async def test_an_agent_by_an_administrators_token_is_warned_of(
     url: str, client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:

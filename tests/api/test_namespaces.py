@@ -47,8 +47,8 @@ OF_A_JOB: Mapping[str, dict[str, Any]] = {
 #: Of the cluster, or of all namespaces together.
 OF_ALL = {
     "verifyLedger", "streamEvents", "backUp", "addMember", "removeMember", "transferLeadership",
-    "activateFormat", "createToken", "listTokens", "deleteToken", "releaseAgent", "join", "getTickLimits",
-    "setTickLimits",
+    "activateFormat", "createToken", "listTokens", "deleteToken", "releaseAgent", "drainAgent", "resumeAgent",
+    "join", "getTickLimits", "setTickLimits",
 }  # fmt: skip
 #: They tell nothing of jobs.
 OF_NONE = {

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+from scheduler.store.agents import occupy
 from scheduler.words.commands import ConnectAgent
 from tests.api.single_node import SingleNode
 from tests.cli.conftest import Command
@@ -35,6 +36,32 @@ async def test_an_agents_token_is_for_the_agent_of_its_name_unless_told(cronclav
         "second": "web-2",
         "fleet": None,
     }
+
+
+async def test_an_agent_is_drained_and_resumed_by_commands(cronclave: Command, node: SingleNode) -> None:
+    node.apply(ConnectAgent("web-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-1"))
+
+    assert (await cronclave("agents", "drain", "none")).code == 3
+    assert (await cronclave("agents", "resume", "none")).code == 3
+    assert (await cronclave("agents", "drain", "web-1", "--reason", "x" * 501)).code == 1
+    assert (await cronclave("agents", "drain", "web-1", "--wait", "soon")).code == 2
+    drained = await cronclave("agents", "drain", "web-1", "--reason", "new kernel", "--wait", "1m")
+    assert (drained.code, drained.out) == (0, "web-1 is drained\n"), drained.err
+    assert "connected, draining" in (await cronclave("agents", "list")).out
+    shown = (await cronclave("agents", "show", "web-1")).out
+    assert "draining" in shown
+    assert "new kernel" in shown
+    assert (await cronclave("agents", "resume", "web-1")).out == "web-1 takes work\n"
+    assert "draining" not in (await cronclave("agents", "list")).out
+
+
+async def test_who_waits_for_a_drain_hears_that_it_takes_longer(cronclave: Command, node: SingleNode) -> None:
+    node.apply(ConnectAgent("web-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-1"))
+    (agent,) = node.store.rows("SELECT id FROM agents")
+    occupy(node.store, agent[0])
+    told = await cronclave("agents", "drain", "web-1", "--wait", "10ms")
+    assert told.code == 7
+    assert "1 still run on it" in told.out
 
 
 async def test_a_name_is_released_by_a_command(cronclave: Command, node: SingleNode) -> None:

@@ -149,6 +149,8 @@ def _lost_and_found(story: Recorder) -> None:
         story.settle()
     story.connect("agent-9", session="s1")
     meant = "installation of agent-9"
+    story.tell_ok(c.DrainAgent("agent-9", "a new kernel", "ada"), c.ResumeAgent("agent-9", "ada"))
+    story.tell(c.DrainAgent("nobody"), c.ResumeAgent("nobody"))
     story.tell_ok(c.ReleaseAgent("agent-9", meant, "ada"))
     story.tell(c.ReleaseAgent("agent-9", meant, "ada"))
     story.connect("agent-9", session="s1", installation="the replacement")

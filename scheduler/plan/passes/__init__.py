@@ -17,6 +17,7 @@ from typing import Protocol
 from scheduler.plan.passes import (
     backlog,
     deadlines,
+    drains,
     leases,
     live,
     migration,
@@ -45,6 +46,7 @@ DUE: tuple[Pass, ...] = (
     nodes,
     restore,
     leases,
+    drains,
     live,
     queue,
     timeouts,

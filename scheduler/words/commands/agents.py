@@ -1,4 +1,4 @@
-"""Agents: connected, disconnected, their names released."""
+"""Agents: connected, disconnected, drained, their names released."""
 
 from __future__ import annotations
 
@@ -29,6 +29,23 @@ class ReleaseAgent(ByPerson):
 
     name: str
     installation: str  #: that is meant; refused when another has the name by now
+    actor: str = ""
+
+
+@command(27)
+class DrainAgent(ByPerson):
+    """The agent starts nothing more; what it runs comes to its end."""
+
+    name: str
+    reason: str = ""
+    actor: str = ""
+
+
+@command(28)
+class ResumeAgent(ByPerson):
+    """The agent takes work again."""
+
+    name: str
     actor: str = ""
 
 

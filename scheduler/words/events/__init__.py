@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from scheduler.words.events.agents import AgentConnected as AgentConnected
 from scheduler.words.events.agents import AgentDisconnected as AgentDisconnected
+from scheduler.words.events.agents import AgentDrained as AgentDrained
 from scheduler.words.events.agents import AgentReleased as AgentReleased
+from scheduler.words.events.agents import AgentResumed as AgentResumed
 from scheduler.words.events.agents import NodeLost as NodeLost
 from scheduler.words.events.attempts import AttemptAssigned as AttemptAssigned
 from scheduler.words.events.attempts import AttemptCancelling as AttemptCancelling

@@ -34,6 +34,23 @@ class AgentReleased(Event):
     actor: str
 
 
+@event(25, wakes=SOON)
+class AgentDrained(Event):
+    """It starts nothing more until it is resumed. What it had without a grant goes elsewhere."""
+
+    agent: int
+    name: str
+    reason: str
+    actor: str
+
+
+@event(26, wakes=SOON)
+class AgentResumed(Event):
+    agent: int
+    name: str
+    actor: str
+
+
 @event(19)
 class NodeLost(Event):
     node: str

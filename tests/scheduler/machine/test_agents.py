@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler.machine.steps import registry
+from scheduler.plan import wake_ms
 from scheduler.store import agents as agent_rows
 from scheduler.words import commands as c
 from scheduler.words import events as e
@@ -269,3 +270,88 @@ def test_former_names_are_known(story: Story) -> None:
     assert agent_rows.is_known(story.store, "new", "agent-1")
     assert not agent_rows.is_known(story.store, "third", "agent-1")
     assert not agent_rows.is_known(story.store, "old", "agent-10")
+
+
+def test_an_agent_that_drains_starts_nothing_more_and_what_runs_ends(story: Story) -> None:
+    first = story.connect(slots=3)
+    running = granted(story)
+    waiting = story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run")
+    story.plan_and_apply()
+    (attempt,) = story.attempts(waiting)
+    assert (attempt.agent, attempt.state) == (first, "assigned")
+
+    assert story.one(c.DrainAgent("agent-1", "new kernel", "ada")).ok
+
+    assert story.told(e.AgentDrained) == [e.AgentDrained(first, "agent-1", "new kernel", "ada")]
+    assert wake_ms(story.store) == 0, "what has no grant is taken back at once"
+    assert story.claim(attempt.id).code == "revoked", "not even a claim that was under way starts"
+    assert story.claim(running).ok, "the same claim gets the same grant again"
+    story.plan_and_apply()
+    assert story.attempt(attempt.id).state == "revoked"
+    assert story.attempt(attempt.id).reason == "its agent drains"
+    story.plan_and_apply()
+    assert story.tasks(waiting) == {"main": "queued"}, "there is no other agent"
+    assert story.plan() == []
+    assert story.finish(running).ok
+    assert (agent(story, first).busy, agent(story, first).draining) == (0, 1)
+
+
+def test_what_a_draining_agent_had_goes_to_another_one(story: Story) -> None:
+    first, second = story.connect(slots=1), story.connect("agent-2", slots=1)
+    story.put(job(trigger={"cron": "* * * * *"}))
+    runs = [story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run")]
+    story.plan_and_apply()
+    taken = story.attempts(runs[0])[0].agent
+    name, other = ("agent-1", second) if taken == first else ("agent-2", first)
+    story.tell_ok(c.DrainAgent(name))
+    story.plan_and_apply()
+    story.plan_and_apply()
+    assert [(a.agent, a.number) for a in story.attempts(runs[0]) if a.live] == [(other, 1)]
+
+
+def test_a_drain_lasts_over_sessions_until_a_person_ends_it(story: Story) -> None:
+    first = story.connect()
+    story.tell_ok(c.DrainAgent("agent-1", "r" * 600))
+    assert len(agent(story, first).drain_reason) == 500
+    story.disconnect(first)
+    assert story.connect(session="s2", boot_id="boot-2") == first
+    assert agent(story, first).draining
+    run = _a_run(story)
+    assert story.plan() == []
+    told = []
+    for _ in range(2):
+        assert story.one(c.ResumeAgent("agent-1", "ada")).ok
+        told += story.told(e.AgentResumed)
+    assert told == [e.AgentResumed(first, "agent-1", "ada")]
+    assert (agent(story, first).draining, agent(story, first).drain_reason) == (0, "")
+    story.plan_and_apply()
+    assert [a.agent for a in story.attempts(run)] == [first]
+
+
+def test_a_drain_said_twice_tells_a_new_reason_alone(story: Story) -> None:
+    first = story.connect()
+    told = []
+    for reason in ("a", "a", "b"):
+        story.tell_ok(c.DrainAgent("agent-1", reason))
+        told += [event.reason for event in story.told(e.AgentDrained)]
+    assert told == ["a", "b"]
+    assert agent(story, first).drain_reason == "b"
+
+
+@pytest.mark.parametrize("command", [c.DrainAgent, c.ResumeAgent])
+def test_who_never_registered_or_lost_the_name_is_not_drained(
+    story: Story, command: type[c.DrainAgent] | type[c.ResumeAgent]
+) -> None:
+    old = story.connect(installation="old")
+    story.disconnect(old)
+    story.connect(installation="new", session="n1")
+    assert story.one(command("agent-9")).code == "not_found"
+    assert story.one(command(f"agent-1#{old}")).code == "not_found"
+    assert story.one(command("agent-1")).ok
+    assert not agent(story, old).draining
+
+
+def _a_run(story: Story) -> int:
+    story.put(job(tasks={"main": {"noop": True}}))
+    run: int = story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run")
+    return run

@@ -32,6 +32,7 @@ STEPS = st.lists(
         st.tuples(st.just("run"), SMALL, SMALL),
         st.tuples(st.just("connect"), SMALL, SMALL, SMALL),
         st.tuples(st.just("disconnect"), SMALL),
+        st.tuples(st.just("drain"), SMALL),
         st.tuples(st.just("claim"), SMALL, SMALL),
         st.tuples(st.just("work"), SMALL),
         st.tuples(st.just("finish"), SMALL, st.sampled_from(REASONS), st.integers(0, 1)),
@@ -105,6 +106,9 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
                     "default", b"{}", 3, "1", f"node-{values[2] % 2}", held,
                 )
             ]  # fmt: skip
+        case "drain":
+            who = f"agent-{values[0] % 2}"
+            return [c.DrainAgent(who) if values[0] // 2 % 2 else c.ResumeAgent(who)]
         case "disconnect":
             row = nth(story, "SELECT id, session, node FROM agents WHERE node <> '' ORDER BY id", values[0])
             return [] if row is None else [c.DisconnectAgent(*row)]
