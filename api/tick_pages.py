@@ -18,6 +18,7 @@ from scheduler.store import pages
 from scheduler.store.connection import Store
 from scheduler.store.pages import LedgerRow, TriggerRow
 from scheduler.ticks import schedule
+from scheduler.words import causes
 
 Tick = tuple[int, int, dict[str, Any]]  #: (instant, trigger, JSON)
 
@@ -119,6 +120,8 @@ def _decided(trigger: TriggerRow, row: LedgerRow, at_ms: int) -> dict[str, Any]:
         "reason": row.reason or None,
         "run": row.run or None,
         "into": rfc3339(row.into_ms),
+        "cause": row.kind,
+        "cause_key": causes.text(row.key, trigger.id, row.first_ms, row.last_ms),
         "decided_at": rfc3339(row.decided_ms),
         "epoch": row.epoch,
         "index": row.idx,
@@ -137,6 +140,8 @@ def _pending(trigger: TriggerRow, at_ms: int, run: int | None) -> dict[str, Any]
         "reason": None,
         "run": run,
         "into": None,
+        "cause": None,
+        "cause_key": causes.text("", trigger.id, at_ms),
         "decided_at": None,
         "epoch": None,
         "index": None,

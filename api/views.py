@@ -15,6 +15,7 @@ from api.instants import rfc3339
 from api.ports import NodeStatus
 from scheduler.store.pages import AgentRow, AttemptRow, JobRow, RevisionRow, RunRow, TaskRow
 from scheduler.store.restores import Restore
+from scheduler.words import causes
 
 
 def job_facts(
@@ -82,6 +83,7 @@ def run_json(
         "due": rfc3339(row.due_ms),
         "trigger": trigger,
         "cause": row.cause,
+        "cause_key": causes.text(row.cause_key, row.trigger, row.tick_ms) or None,
         "state": row.state,
         "waiting": bool(row.waiting),
         "stopping": row.stopping or None,

@@ -12,6 +12,8 @@ Rules of this file:
    The ledger only grows and keeps its order, so its head carries over from slice to slice. Of each stretch
    of instants of an era all that counts (the era, its entries, its undecided runs) is read in one slice.
    A slice that was broken off, as a machine with much else to do may be too slow for it, is read in halves.
+6. An entry and its run tell the same cause, as long as the run is kept, and no tick has two runs. Of what
+   is no tick the unique index of its key sees to that.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ _ENTRIES_MAX = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """kind: missing | doubled | not_due | chain | unreadable."""
+    """kind: missing | doubled | not_due | chain | cause | unreadable."""
 
     kind: str
     trigger: int
@@ -115,6 +117,7 @@ def verify(
     state = state_rows.load(store)
     result = Verification(from_ms, to_ms, state.idx, state.ledger_head)
     begun = _read_ledger(store, result, state.ledger_seq, look_up)
+    _look_for_doubled_runs(store, result)
     ended = _ended_undecided(store)
     for stretches in _slices(store, result):
         for stretch, era, entries, pending in _read(store, stretches, begun, ended):
@@ -140,8 +143,10 @@ def _read_ledger(
     begun: dict[int, list[Entry]] = {}
     known: set[int] = set()
 
-    def read(limit: int) -> tuple[list[tuple[Entry, bytes]], list[Entry], list[Entry]]:
-        """Entries; of these, those of the range; of these, those of no era."""
+    def read(
+        limit: int,
+    ) -> tuple[list[tuple[Entry, bytes]], list[Entry], list[Entry], list[tuple[Entry, str, str]]]:
+        """Entries; of these, those of the range; of these, those of no era; those of another cause."""
         strange: list[Entry] = []
         with store.snapshot():
             slice_ = ledger.after(store, seq, limit=min(limit, last_seq - seq))
@@ -151,10 +156,14 @@ def _read_ledger(
                     strange.append(entry)
                 else:
                     known.add(entry.trigger)
-        return slice_, touching, strange
+            odd = ledger.of_other_causes(store, seq, slice_[-1][0].seq) if slice_ else []
+        return slice_, touching, strange, odd
 
     while seq < last_seq:
-        slice_, touching, strange = _patiently(read, SLICE_ENTRIES)
+        slice_, touching, strange, odd = _patiently(read, SLICE_ENTRIES)
+        for entry, kind, key in odd:
+            detail = f"run {entry.run} tells another cause: {kind} {key}".rstrip()
+            result.report(Problem("cause", entry.trigger, entry.job, entry.first_ms, entry.seq, detail))
         for entry in strange:
             _not_due(result, entry, f"trigger {entry.trigger} has no era at that time")
         for entry, written in slice_:
@@ -209,6 +218,24 @@ def _first_concerned(store: Store, last_seq: int, decided_ms: int) -> int:
         else:
             high = middle
     return low
+
+
+def _look_for_doubled_runs(store: Store, result: Verification) -> None:
+    """No tick of the range has two runs. Those of no era are adopted ones, of ticks decided without them."""
+    last: tuple[int, int] | None = (0, 1 << 62)
+    while last is not None:
+        after = last
+
+        def read(
+            limit: int, after: tuple[int, int] = after
+        ) -> tuple[list[tuple[int, int, int]], tuple[int, int] | None]:
+            with store.snapshot():
+                return runs.doubled(store, after, limit)
+
+        found, last = _patiently(read, SLICE_RUNS)
+        for trigger, tick_ms, count in found:
+            if result.from_ms < tick_ms <= result.to_ms:
+                result.report(Problem("doubled", trigger, 0, tick_ms, 0, f"{count} runs"))
 
 
 def _ended_undecided(store: Store) -> dict[int, list[int]]:

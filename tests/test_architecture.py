@@ -149,6 +149,14 @@ def test_no_two_files_import_each_other_whatever_the_way_round() -> None:
     order.prepare()  # raises CycleError with the files of a circle
 
 
+def test_every_run_is_made_in_one_place() -> None:
+    """So none is made without a cause (`machine.steps.firing`)."""
+    inserting = re.compile(r"\bruns?(?:_rows)?\.insert\(|INTO runs\b")
+    found = {place(path) for path in sources("scheduler") if inserting.search(path.read_text())}
+
+    assert found == {"scheduler/store/runs.py", "scheduler/machine/steps/firing.py"}
+
+
 def test_no_hidden_clock_in_the_scheduler() -> None:
     guilty = [place(path) for path in sources("scheduler") if HIDDEN_CLOCKS.search(path.read_text())]
 

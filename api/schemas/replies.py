@@ -97,6 +97,7 @@ class Run(Reply):
     due: Instant
     trigger: str | None = Field(examples=["nightly"])
     cause: str = Field(examples=["tick"])
+    cause_key: str | None = Field(examples=["12@1767232800000"])
     state: str = Field(examples=["succeeded"])
     reason: str | None
     created: Instant
@@ -115,6 +116,8 @@ class Tick(Reply):
     reason: str | None
     run: int | None
     into: Instant | None
+    cause: str | None = Field(examples=["tick"])
+    cause_key: str = Field(examples=["12@1767232800000"])
     decided_at: Instant | None
     epoch: int | None
     index: int | None

@@ -15,7 +15,7 @@ Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md):
 from __future__ import annotations
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.steps import ends, reconstruct, registry, starting
+from scheduler.machine.steps import ends, firing, reconstruct, registry, starting
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import jobs as job_rows
@@ -75,8 +75,7 @@ def _adopt(ctx: Context, restore: Restore, agent: Agent, ran: RanAttempt) -> Non
     task = task_rows.find(ctx.store, run.id, ran.task, ran.member, ran.round)
     if task is None or run.state in RUN_ENDS or task.state in TASK_ENDS or task.state == "active":
         # It was decided here without this evidence: the run stays as it is, what ran is shown beside it.
-        ctx.state.last_run += 1
-        _add_to_orphan(ctx, agent, _new_run(ctx, ran, ctx.state.last_run, decided=1), ran)
+        _add_to_orphan(ctx, agent, _new_run(ctx, ran, 0, decided=1), ran)
         return
     _join(ctx, agent, run, task, ran)
 
@@ -134,16 +133,13 @@ def _new_run(ctx: Context, ran: RanAttempt, run_id: int, *, decided: int = 0) ->
     run = Run(
         id=run_id, job=job.id if job else 0, namespace=ran.namespace, name=ran.job,
         revision=job.revision if job else 0, trigger=0, tick_ms=ran.tick_ms, due_ms=ran.due_ms,
-        cause=Kind.ORPHAN.value, state="running", decided=decided, waiting=0, open_tasks=0,
-        first_task=0, last_task=0, unmade=0, walk="", walked=0, unfinished=0, stopping="",
+        cause=Kind.ORPHAN.value, cause_key=str(ran.run), state="running", decided=decided, waiting=0,
+        open_tasks=0, first_task=0, last_task=0, unmade=0, walk="", walked=0, unfinished=0, stopping="",
         created_ms=ctx.stamp_ms, started_ms=ran.started_ms, finished_ms=None, deadline_ms=None, stop_ms=None,
         exit_code=None, priority=0, params="{}", actor="",
         reason="started by the cluster before the restore",
     )  # fmt: skip
-    run_rows.insert(ctx.store, run)
-    job_rows.count_run_begun(ctx.store, run.job)
-    ctx.emit(e.RunCreated(run.id, run.job, run.namespace, run.name, run.cause, run.tick_ms, run.due_ms))
-    return run
+    return firing.adopt(ctx, run)
 
 
 def _add_to_orphan(ctx: Context, agent: Agent, run: Run, ran: RanAttempt) -> None:

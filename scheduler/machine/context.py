@@ -8,6 +8,7 @@ from scheduler.machine.rules.graphs import Graph, Graphs
 from scheduler.store import ledger
 from scheduler.store.connection import Store
 from scheduler.store.state import State
+from scheduler.words.causes import Cause
 from scheduler.words.events import Event
 from scheduler.words.outcomes import Code, Outcome
 
@@ -70,7 +71,7 @@ class Context:
         self,
         *,
         job: int,
-        trigger: int,
+        cause: Cause,
         first_ms: int,
         last_ms: int,
         count: int,
@@ -83,8 +84,8 @@ class Context:
         state = self.state
         state.ledger_seq += 1
         entry = ledger.Entry(
-            state.ledger_seq, job, trigger, first_ms, last_ms, count, outcome, reason, run, into_ms,
-            state.stamp_ms, state.epoch, state.idx, state.tzdata,
+            state.ledger_seq, job, cause.trigger, cause.kind.value, cause.key, first_ms, last_ms, count,
+            outcome, reason, run, into_ms, state.stamp_ms, state.epoch, state.idx, state.tzdata,
         )  # fmt: skip
         state.ledger_head = ledger.append(self.store, entry, state.ledger_head)
         return state.ledger_seq

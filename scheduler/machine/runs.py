@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, ROW, Context, done, refused
 from scheduler.machine.rules import verdicts, walks
-from scheduler.machine.steps import admitting, closing, ends, starting, stopping, telling, walking
+from scheduler.machine.steps import admitting, closing, ends, firing, starting, stopping, telling, walking
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import tells as tell_rows
 from scheduler.store.runs import Run
-from scheduler.words.causes import Kind
+from scheduler.words.causes import Cause, Kind
 from scheduler.words.commands import (
     CONTINUE_RUNS_MAX,
     CancelRun,
@@ -36,23 +36,15 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
     job = job_rows.find(ctx.store, command.namespace, command.name)
     if job is None:
         return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
-    graph = ctx.graph(job.id, job.namespace, job.name, job.revision)
-    deadline_ms = graph.job.start_deadline_ms
-    run = starting.create(
+    return firing.fire(
         ctx,
-        graph,
-        job=job.id,
-        namespace=job.namespace,
-        name=job.name,
-        revision=job.revision,
+        Cause(Kind.MANUAL),
+        firing.Pinned(job.id, job.namespace, job.name, job.revision, job.active_runs),
         due_ms=command.due_ms,
-        cause=Kind.MANUAL,
-        deadline_ms=None if deadline_ms is None else max(command.due_ms, ctx.stamp_ms) + deadline_ms,
         params=command.params.decode("utf-8", "replace"),
         actor=command.actor,
         agent=command.agent,
     )
-    return done(run=run)
 
 
 

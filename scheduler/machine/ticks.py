@@ -18,19 +18,16 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import gates, tick_limits
-from scheduler.machine.rules.gates import READY, Never, RunView, TickView, over, overlap
-from scheduler.machine.steps import decisions, eras, reconstruct, starting, stopping
+from scheduler.machine.rules.gates import READY, Never, TickView, over
+from scheduler.machine.steps import decisions, eras, firing, reconstruct
 from scheduler.store import asked, restores
 from scheduler.store import jobs as job_rows
-from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.asked import Limits
 from scheduler.store.triggers import BEHIND, EDITED, FiringTrigger
-from scheduler.words.causes import Kind
+from scheduler.words.causes import Cause, Kind
 from scheduler.words.commands import Account, Fire, LimitTicks, SetAside
 from scheduler.words.outcomes import Code, Outcome
-
-CANCELLED_AT_ONCE_MAX = 200
 
 
 def fire(ctx: Context, command: Fire) -> Outcome:
@@ -41,57 +38,26 @@ def fire(ctx: Context, command: Fire) -> Outcome:
     if tick_ms <= trigger.from_ms or not _passes(command.next_due_ms, tick_ms):
         return refused(Code.INVALID, "the instant is not of this era, or the next one does not follow it")
     _move(ctx, trigger, command.next_due_ms)
+    cause = Cause(Kind.CATCHUP if command.catchup else Kind.TICK, "", trigger.id, tick_ms)
     if ctx.state.restores and (run := reconstruct.prove(ctx, trigger.job, trigger.id, tick_ms)):
-        return _decide(ctx, trigger, tick_ms, "ran", "", run)
+        return _decide(ctx, trigger, cause, "ran", "", run)
     verdict = gates.judge(gates.TICK, TickView(trigger, tick_ms))
     if isinstance(verdict, Never):
-        return _decide(ctx, trigger, tick_ms, verdict.outcome, verdict.reason, verdict.run)
+        return _decide(ctx, trigger, cause, verdict.outcome, verdict.reason, verdict.run)
     if verdict is not READY:
         trigger_rows.move(ctx.store, trigger.id, next_due_ms=tick_ms, fire_ms=None)
         return done(waits=True)
     assert trigger.namespace is not None
-    asked = (trigger.job, trigger.namespace, trigger.name, trigger.revision)
-    verdict = gates.judge(gates.RUN, _run_view(ctx, trigger, asked, catchup=command.catchup))
-    if isinstance(verdict, Never):
-        return _decide(ctx, trigger, tick_ms, verdict.outcome, verdict.reason, verdict.run)
-    graph = ctx.graph(*asked)
-    due_ms = tick_ms + trigger.jitter_ms
-    deadline_ms = graph.job.start_deadline_ms
-    run = starting.create(
+    outcome = firing.fire(
         ctx,
-        graph,
-        job=trigger.job,
-        namespace=trigger.namespace,
-        name=trigger.name,
-        revision=trigger.revision,
-        due_ms=due_ms,
-        cause=Kind.CATCHUP if command.catchup else Kind.TICK,
-        trigger=trigger.id,
-        tick_ms=tick_ms,
-        deadline_ms=None
-        if deadline_ms is None
-        else (ctx.stamp_ms if command.catchup else due_ms) + deadline_ms,
-        waiting=verdict is not READY,
+        cause,
+        firing.Pinned(trigger.job, trigger.namespace, trigger.name, trigger.revision, trigger.active_runs),
+        due_ms=tick_ms + trigger.jitter_ms,
         agent=command.agent,
     )
     if trigger.closed == BEHIND:
         trigger_rows.sleep(ctx.store, trigger.id)  # until that run has ended
-    return done(run=run)
-
-
-def _run_view(
-    ctx: Context, trigger: FiringTrigger, asked: tuple[int, str, str, int], *, catchup: bool
-) -> RunView:
-    """The run that the tick would make; what its policy cancels was asked to stop."""
-    if not trigger.active_runs:
-        return RunView(ctx.store, trigger.job)
-    policy = ctx.graphs.outline(*asked).overlap
-    if policy in overlap.CANCELS:
-        # Newest first, so that the end of one does not admit another that is cancelled next.
-        for run in reversed(run_rows.active(ctx.store, trigger.job, limit=CANCELLED_AT_ONCE_MAX)):
-            if not run.stopping:
-                stopping.stop(ctx, run, stopping="cancelled", reason="a newer tick")
-    return RunView(ctx.store, trigger.job, 0, policy, trigger.active_runs, catchup)
+    return outcome
 
 
 def account(ctx: Context, command: Account) -> Outcome:
@@ -120,12 +86,13 @@ def account(ctx: Context, command: Account) -> Outcome:
     if ctx.state.restores and restores.proven(ctx.store, trigger.job, first_ms, last_ms, 1):
         return refused(Code.STALE_DUE, "a tick of this range ran before the restore: it is fired by itself")
     _move(ctx, trigger, command.next_due_ms)
+    cause = Cause(Kind.TICK, "", trigger.id, first_ms)
     verdict = over.judge(TickView(trigger, first_ms))
     if isinstance(verdict, Never):
         said = (verdict.outcome, verdict.reason)
-        return _decide(ctx, trigger, first_ms, *said, last_ms=last_ms, count=command.count)
+        return _decide(ctx, trigger, cause, *said, last_ms=last_ms, count=command.count)
     return _decide(
-        ctx, trigger, first_ms, command.outcome, command.reason,
+        ctx, trigger, cause, command.outcome, command.reason,
         last_ms=last_ms, count=command.count, into_ms=command.into_ms,
     )  # fmt: skip
 
@@ -174,7 +141,7 @@ def _move(ctx: Context, trigger: FiringTrigger, next_due_ms: int | None) -> None
 def _decide(
     ctx: Context,
     trigger: FiringTrigger,
-    first_ms: int,
+    cause: Cause,
     outcome: str,
     reason: str,
     run: int = 0,
@@ -187,7 +154,7 @@ def _decide(
     if namespace is None:
         namespace, name = job_rows.name_of_deleted(ctx.store, trigger.job)
     decisions.decide(
-        ctx, job=trigger.job, namespace=namespace, name=name, trigger=trigger.id, first_ms=first_ms,
+        ctx, cause, job=trigger.job, namespace=namespace, name=name, first_ms=cause.tick_ms or 0,
         outcome=outcome, reason=reason, run=run, last_ms=last_ms, count=count, into_ms=into_ms,
     )  # fmt: skip
     return done(outcome=outcome, reason=reason, run=run)

@@ -17,6 +17,7 @@ class RunRow:
     tick_ms: int | None
     due_ms: int
     cause: str
+    cause_key: str
     state: str
     waiting: int  #: 1: behind the job's other runs, by its overlap policy
     stopping: str
@@ -106,6 +107,8 @@ class TriggerRow:
 class LedgerRow:
     seq: int
     trigger: int
+    kind: str
+    key: str
     first_ms: int
     last_ms: int
     count: int

@@ -17,6 +17,7 @@ class Run(NamedTuple):
     tick_ms: int | None
     due_ms: int
     cause: str
+    cause_key: str
     state: str
     decided: int
     waiting: int
@@ -48,6 +49,15 @@ _INSERT = f"INSERT INTO runs ({COLUMNS}) VALUES ({', '.join('?' * len(Run._field
 def get(store: Store, run: int) -> Run | None:
     row = store.row(_GET, (run,))
     return None if row is None else Run._make(row)
+
+
+def of_cause(store: Store, job: int, cause: str, key: str) -> int | None:
+    """The run that a cause with a key made, as long as it is kept."""
+    run: int | None = store.value(
+        "SELECT id FROM runs WHERE job = ? AND cause = ? AND cause_key = ? AND cause_key <> ''",
+        (job, cause, key),
+    )
+    return run
 
 
 def insert(store: Store, run: Run) -> None:
@@ -242,6 +252,25 @@ def shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
     if rows >= rows_max:
         return rows, False
     return rows + store.write("DELETE FROM runs WHERE id = ?", (run,)), True
+
+
+def doubled(
+    store: Store, after: tuple[int, int], limit: int
+) -> tuple[list[tuple[int, int, int]], tuple[int, int] | None]:
+    """Of the next `limit` runs of ticks behind (trigger, instant): the ticks that have more than one, and how
+    many; and the last looked at, None at the end. By the index alone.
+    """
+    source = "FROM runs INDEXED BY runs_tick WHERE tick_ms IS NOT NULL AND (trigger, tick_ms) > (?, ?)"
+    last = store.row(
+        f"SELECT trigger, tick_ms {source} ORDER BY trigger, tick_ms LIMIT 1 OFFSET ?", (*after, limit - 1)
+    )
+    upto = (1 << 62, 0) if last is None else (last[0], last[1])
+    rows = store.rows(
+        f"SELECT trigger, tick_ms, count(*) {source} AND (trigger, tick_ms) <= (?, ?)"
+        " GROUP BY trigger, tick_ms HAVING count(*) > 1 ORDER BY trigger, tick_ms",
+        (*after, *upto),
+    )
+    return [(trigger, tick_ms, count) for trigger, tick_ms, count in rows], None if last is None else upto
 
 
 def undecided_ticks(store: Store, job: int, trigger: int, from_ms: int, to_ms: int) -> list[int]:

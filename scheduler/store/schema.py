@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -112,6 +112,8 @@ STATEMENTS: tuple[str, ...] = (
     CREATE TABLE ledger (
         seq INTEGER PRIMARY KEY,
         job INTEGER NOT NULL, trigger INTEGER NOT NULL,
+        kind TEXT NOT NULL,                 -- of the cause (words.causes)
+        key TEXT NOT NULL,                  -- of the cause; empty: of a tick, which trigger and instants tell
         first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL,
         outcome TEXT NOT NULL,              -- ran | skipped | coalesced | missed
         reason TEXT NOT NULL,
@@ -123,6 +125,7 @@ STATEMENTS: tuple[str, ...] = (
     """,
     "CREATE INDEX ledger_trigger ON ledger (trigger, first_ms)",
     "CREATE INDEX ledger_job ON ledger (job, first_ms, seq)",
+    "CREATE UNIQUE INDEX ledger_cause ON ledger (job, kind, key) WHERE key <> ''",
     """
     CREATE TABLE runs (
         id INTEGER PRIMARY KEY,
@@ -130,9 +133,10 @@ STATEMENTS: tuple[str, ...] = (
         trigger INTEGER NOT NULL,           -- 0: none
         tick_ms INTEGER,                    -- unjittered instant; NULL: no tick
         due_ms INTEGER NOT NULL,
-        cause TEXT NOT NULL,                -- tick | manual | catchup | orphan
+        cause TEXT NOT NULL,                -- its kind (words.causes)
+        cause_key TEXT NOT NULL,            -- empty: of a person; of a tick, which trigger and tick_ms tell
         state TEXT NOT NULL,
-        decided INTEGER NOT NULL,           -- 1: its tick has its ledger entry (or it has no tick)
+        decided INTEGER NOT NULL,           -- 1: its cause has its ledger entry (or takes none)
         waiting INTEGER NOT NULL,           -- 1: queued by the overlap policy behind the job's other runs
         open_tasks INTEGER NOT NULL,        -- tasks that have not ended
         first_task INTEGER NOT NULL,        -- its tasks have these ids, in the graph's order; 0: an orphan's
@@ -157,6 +161,7 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX runs_waiting ON runs (job, id) WHERE waiting = 1",
     "CREATE INDEX runs_state ON runs (state, id)",
     "CREATE INDEX runs_tick ON runs (trigger, tick_ms) WHERE tick_ms IS NOT NULL",
+    "CREATE UNIQUE INDEX runs_cause ON runs (job, cause, cause_key) WHERE cause_key <> ''",
     "CREATE INDEX runs_deadline ON runs (deadline_ms, id) WHERE deadline_ms IS NOT NULL",
     "CREATE INDEX runs_stop ON runs (stop_ms, id) WHERE stop_ms IS NOT NULL AND finished_ms IS NULL",
     """

@@ -1,7 +1,41 @@
 """Why a run exists: its kind, and the key by which the same cause is known again.
 
-A cause makes one run at most. Of a kind that no code makes yet the key is agreed on already, since what is
-recorded of it outlives the run.
+A cause makes one run at most, and ends in one entry of the ledger at most. Of a kind that no code makes yet
+the key is agreed on already: what is recorded of it outlives the run, and no table changes for a new one.
+
+Rules of this file:
+
+1. A key is unique among the causes of one kind of one job. Where it begins with a trigger, that is the
+   trigger's own key (its id, or the hash of its schedule), not an era's: so an edit that keeps the trigger
+   makes nothing happen a second time.
+2. The parts of a key are joined by slashes. A trigger's key holds none, and every part but the last is free
+   of them by its own rules, so no two lists of parts give one text.
+3. A tick is known by its era and its nominal instant, which each row has anyway. So it has no key in the
+   rows, is unique by the compare-and-set that fires it, and its text is made when somebody reads it:
+   `17@1800000000000`, and of a range of ticks that ended alike `17@1800000000000..1800000059000`, the first
+   and the last of them. An instant belongs to one era, so no other tick lies in that range.
+4. What was due, or came by itself, ends in a ledger entry (`LEDGERED`), with or without a run. What a person
+   or another run asked for is answered to whoever asked and is no entry: it cannot be missed.
+
+kind       key                                             entry   made by
+tick       (era, nominal instant)                          yes     Fire, Account
+catchup    the same tick, fired by its catch-up policy     yes     Fire
+manual     none: each request is its own                   no      RunJob
+orphan     the id of the run in the cluster before         no *    Adopt
+startup    trigger / agent's installation / boot id        yes
+after      trigger / the ids of the consumed runs, a,b,c   yes
+webhook    trigger / id of the delivery                    yes
+notice     trigger / board / serial of the notice          yes
+file       trigger / serial that the state gave the file   yes
+all_of     trigger / plan date                             yes
+backfill   trigger / nominal instant                       no
+nested     run / task / member / round                     no
+
+* The tick that it proves ran ends in an entry of its own kind, which names the orphan as its run.
+
+A notice has its serial from the state when it is posted, a file when an agent first reports its identity
+(scope, path, inode, birth time, mtime, size): once that was reported gone, the same identity is a new file.
+Of a nested run no attempt is in the key: a task that is tried again finds the run that it began.
 """
 
 from __future__ import annotations
@@ -11,20 +45,37 @@ from typing import NamedTuple
 
 
 class Kind(enum.StrEnum):
-    TICK = "tick"  #: trigger and nominal instant
-    CATCHUP = "catchup"  #: the same, fired by the catch-up policy
-    MANUAL = "manual"  #: none: each request is its own
-    ORPHAN = "orphan"  #: the id of the run in the cluster before the restore
-    AFTER = "after"  #: trigger and the ids of the consumed runs
-    WEBHOOK = "webhook"  #: trigger and the id of the delivery
-    NOTICE = "notice"  #: trigger, board, key and serial
-    FILE = "file"  #: trigger, scope and identity of the file
-    STARTUP = "startup"  #: trigger and the host's boot id
-    ALL_OF = "all_of"  #: trigger and plan date
-    BACKFILL = "backfill"  #: trigger and nominal instant
-    NESTED = "nested"  #: the attempt, or the task, that started it
+    TICK = "tick"
+    CATCHUP = "catchup"
+    MANUAL = "manual"
+    ORPHAN = "orphan"
+    STARTUP = "startup"
+    AFTER = "after"
+    WEBHOOK = "webhook"
+    NOTICE = "notice"
+    FILE = "file"
+    ALL_OF = "all_of"
+    BACKFILL = "backfill"
+    NESTED = "nested"
+
+
+KINDS = {kind.value: kind for kind in Kind}
+"""By the text in the rows."""
+
+TICKS = frozenset({Kind.TICK, Kind.CATCHUP})
+LEDGERED = TICKS | {Kind.STARTUP, Kind.AFTER, Kind.WEBHOOK, Kind.NOTICE, Kind.FILE, Kind.ALL_OF}
 
 
 class Cause(NamedTuple):
     kind: Kind
-    key: str = ""
+    key: str = ""  #: empty: of a tick, or of a person
+    trigger: int = 0  #: the era that fired; 0: none
+    tick_ms: int | None = None  #: the nominal instant of a tick
+
+
+def text(key: str, trigger: int, first_ms: int | None, last_ms: int | None = None) -> str:
+    """The key as people and other programs read it, of ticks too; empty: there is none."""
+    if key or first_ms is None:
+        return key
+    span = "" if last_ms in (None, first_ms) else f"..{last_ms}"
+    return f"{trigger}@{first_ms}{span}"

@@ -17,6 +17,7 @@ from scheduler.machine import dispatch, ticks
 from scheduler.machine.context import Context
 from scheduler.store import triggers as trigger_rows
 from scheduler.words import commands as c
+from scheduler.words.causes import Cause, Kind
 from scheduler.words.outcomes import Outcome
 
 NUMBER = formats.newest() + 1
@@ -60,7 +61,8 @@ def fire(ctx: Context, command: c.Fire) -> Outcome:
     if not ctx.store.value("SELECT held FROM jobs WHERE id = ?", (trigger.job,)):
         return ticks.fire(ctx, command)
     ticks._move(ctx, trigger, command.next_due_ms)
-    return ticks._decide(ctx, trigger, command.expected_due_ms, "skipped", "held")
+    cause = Cause(Kind.TICK, "", trigger.id, command.expected_due_ms)
+    return ticks._decide(ctx, trigger, cause, "skipped", "held")
 
 
 def learn(*, slice_rows: int | None = None) -> None:

@@ -91,9 +91,9 @@ def test_a_missing_tick_is_seen(told: Story) -> None:
 
 def test_a_doubled_tick_is_seen(told: Story) -> None:
     told.store.execute("UPDATE ledger SET first_ms = first_ms - 1000, last_ms = last_ms - 1000 WHERE seq = 3")
-    assert kinds(check(told)) == {"chain", "doubled", "missing"}
+    assert kinds(check(told)) == {"chain", "doubled", "missing", "cause"}
     rechain(told)
-    assert kinds(check(told)) == {"doubled", "missing"}
+    assert kinds(check(told)) == {"doubled", "missing", "cause"}
 
 
 def test_a_second_run_of_a_tick_that_ran_is_seen(told: Story) -> None:
@@ -101,16 +101,47 @@ def test_a_second_run_of_a_tick_that_ran_is_seen(told: Story) -> None:
     assert kinds(check(told)) == {"doubled"}
 
 
+def test_two_runs_of_a_tick_are_seen_whatever_they_say(told: Story) -> None:
+    told.store.execute("UPDATE runs SET tick_ms = tick_ms + 1000 WHERE id = 4")
+    verdict = check(told)
+    assert {(problem.kind, problem.instant_ms - START_MS) for problem in verdict.problems} == {
+        ("doubled", 5_000), ("cause", 4_000),
+    }  # fmt: skip
+    assert check(told, 5, 10).problem_count == 1, "the run of another tick, whose entry comes with the chain"
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        "UPDATE ledger SET kind = 'catchup' WHERE seq = 2",
+        "UPDATE ledger SET kind = 'webhook', key = 'a/1' WHERE seq = 2",
+        "UPDATE ledger SET run = 3 WHERE seq = 2",
+        "UPDATE runs SET cause = 'startup', cause_key = 'a/1' WHERE id = 2",
+        "UPDATE runs SET trigger = 7 WHERE id = 2",
+    ],
+)
+def test_an_entry_and_a_run_of_different_causes_are_seen(told: Story, forgery: str) -> None:
+    told.store.execute(forgery)
+    rechain(told)
+    verdict = check(told)
+    assert [(problem.kind, problem.seq) for problem in verdict.problems] == [("cause", 2)]
+
+
+def test_an_entry_outlives_its_run(told: Story) -> None:
+    told.store.execute("DELETE FROM runs WHERE id = 2")
+    assert check(told).ok
+
+
 def test_an_entry_for_no_due_instant_is_seen(told: Story) -> None:
     told.store.execute("UPDATE ledger SET first_ms = first_ms + 500, last_ms = last_ms + 500 WHERE seq = 2")
     rechain(told)
-    assert kinds(check(told)) == {"not_due", "missing"}
+    assert kinds(check(told)) == {"not_due", "missing", "cause"}
 
 
 def test_an_entry_of_no_era_is_seen(told: Story) -> None:
     told.store.execute("UPDATE ledger SET trigger = 77 WHERE seq = 2")
     rechain(told)
-    assert kinds(check(told)) == {"not_due", "missing"}
+    assert kinds(check(told)) == {"not_due", "missing", "cause"}
 
 
 def test_a_range_that_counts_wrong_is_seen(told: Story) -> None:

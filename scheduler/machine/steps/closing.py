@@ -89,11 +89,11 @@ def end_run(
     )
     if not run.decided:
         if state == "cancelled":
-            decisions.decide_tick_of(ctx, run, "skipped", "cancelled")
+            decisions.decide_cause_of(ctx, run, "skipped", "cancelled")
         elif state == "expired":
-            decisions.decide_tick_of(ctx, run, "missed", missed)
+            decisions.decide_cause_of(ctx, run, "missed", missed)
         else:
-            decisions.decide_tick_of(ctx, run, "missed", "lost_before_start")
+            decisions.decide_cause_of(ctx, run, "missed", "lost_before_start")
     failed = state in verdicts.RUN_FAILURES
     tally = job_rows.count_run_ended(ctx.store, run.job, run=run.id, state=state, failed=failed)
     ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, state, exit_code))

@@ -1,20 +1,21 @@
-"""The one ledger entry that a tick ends in."""
+"""The one ledger entry that a cause ends in."""
 
 from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.store.runs import Run
 from scheduler.words import events as e
+from scheduler.words.causes import KINDS, Cause
 from scheduler.words.lifecycle import TICK, step
 
 
 def decide(
     ctx: Context,
+    cause: Cause,
     *,
     job: int,
     namespace: str,
     name: str,
-    trigger: int,
     first_ms: int,
     outcome: str,
     reason: str,
@@ -23,22 +24,26 @@ def decide(
     count: int = 1,
     into_ms: int | None = None,
 ) -> None:
-    """End the ticks from `first_ms` to `last_ms` (None: the one), `count` of them, all with one outcome."""
+    """End a cause, or the ticks from `first_ms` to `last_ms` (None: the one), `count` of them, all with one
+    outcome.
+    """
     step(TICK, "pending", outcome)
     last_ms = first_ms if last_ms is None else last_ms
     seq = ctx.write_ledger(
-        job=job, trigger=trigger, first_ms=first_ms, last_ms=last_ms, count=count,
+        job=job, cause=cause, first_ms=first_ms, last_ms=last_ms, count=count,
         outcome=outcome, reason=reason, run=run, into_ms=into_ms,
     )  # fmt: skip
+    trigger = cause.trigger
     ctx.emit(
         e.TickDecided(seq, job, namespace, name, trigger, first_ms, last_ms, count, outcome, reason, run)
     )
 
 
-def decide_tick_of(ctx: Context, run: Run, outcome: str, reason: str) -> None:
-    """The entry of the tick that a run was made for."""
-    assert run.tick_ms is not None
+def decide_cause_of(ctx: Context, run: Run, outcome: str, reason: str) -> None:
+    """The entry of the cause that a run was made for."""
     decide(
-        ctx, job=run.job, namespace=run.namespace, name=run.name, trigger=run.trigger,
-        first_ms=run.tick_ms, outcome=outcome, reason=reason, run=run.id,
+        ctx, Cause(KINDS[run.cause], run.cause_key, run.trigger, run.tick_ms),
+        job=run.job, namespace=run.namespace, name=run.name,
+        first_ms=run.due_ms if run.tick_ms is None else run.tick_ms,
+        outcome=outcome, reason=reason, run=run.id,
     )  # fmt: skip

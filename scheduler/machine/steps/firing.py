@@ -1,0 +1,165 @@
+"""Every run is made here, of a cause.
+
+Rules of this file:
+
+1. A cause makes one run. Of a tick its compare-and-set sees to that; any other with a key is looked for
+   first, and the answer is what came of it then.
+2. A run is pinned to the revision that its job has now.
+3. What was due or came by itself goes through the gates of a run (`rules.gates`). What a person or another
+   run asks for is always made, and is in the way of those.
+4. What ends without a run has its ledger entry at once. Of a run the entry is written at its first start, or
+   at its end without one (`steps.starting`, `steps.closing`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.machine.context import Context, done
+from scheduler.machine.rules import gates
+from scheduler.machine.rules.gates import READY, Never, RunView, Verdict, overlap
+from scheduler.machine.rules.graphs import Graph
+from scheduler.machine.steps import decisions, starting, stopping
+from scheduler.store import jobs as job_rows
+from scheduler.store import ledger
+from scheduler.store import runs as run_rows
+from scheduler.store.runs import Run
+from scheduler.words import events as e
+from scheduler.words.causes import LEDGERED, Cause, Kind
+from scheduler.words.lifecycle import RUN, START, step
+from scheduler.words.outcomes import Outcome
+
+CANCELLED_AT_ONCE_MAX = 200
+
+
+class Pinned(NamedTuple):
+    """The job as it is at the moment of firing."""
+
+    job: int
+    namespace: str
+    name: str
+    revision: int
+    active_runs: int
+
+
+def fire(
+    ctx: Context,
+    cause: Cause,
+    pinned: Pinned,
+    *,
+    due_ms: int,
+    params: str = "{}",
+    actor: str = "",
+    agent: int = 0,
+) -> Outcome:
+    """Make the run of this cause, or end the cause without one; the single root goes to `agent` when that can
+    take it.
+    """
+    job, namespace, name, revision, _ = pinned
+    if cause.key and (known := _known(ctx, cause, job)):
+        return known
+    verdict: Verdict = READY
+    if cause.kind in LEDGERED:
+        verdict = gates.judge(gates.RUN, _view(ctx, cause, pinned))
+        if isinstance(verdict, Never):
+            return _end(ctx, cause, pinned, due_ms, verdict)
+    graph = ctx.graph(job, namespace, name, revision)
+    deadline_ms = graph.job.start_deadline_ms
+    if deadline_ms is not None:  # of a live tick it counts from its instant, however late that is fired
+        deadline_ms += due_ms if cause.kind is Kind.TICK else max(due_ms, ctx.stamp_ms)
+    run = _create(
+        ctx, cause, pinned, graph, due_ms=due_ms, deadline_ms=deadline_ms, params=params, actor=actor,
+        waiting=verdict is not READY, agent=agent,
+    )  # fmt: skip
+    return done(run=run)
+
+
+def _known(ctx: Context, cause: Cause, job: int) -> Outcome | None:
+    """What came of the same cause before; None: it is new. Runs are purged, the ledger stays."""
+    run = run_rows.of_cause(ctx.store, job, cause.kind, cause.key)
+    if run is not None:
+        return done(run=run, repeated=True)
+    entry = ledger.of_cause(ctx.store, job, cause.kind, cause.key)
+    if entry is None:
+        return None
+    return done(outcome=entry.outcome, reason=entry.reason, run=entry.run, repeated=True)
+
+
+def _end(ctx: Context, cause: Cause, pinned: Pinned, due_ms: int, verdict: Never) -> Outcome:
+    decisions.decide(
+        ctx, cause, job=pinned.job, namespace=pinned.namespace, name=pinned.name,
+        first_ms=due_ms if cause.tick_ms is None else cause.tick_ms,
+        outcome=verdict.outcome, reason=verdict.reason, run=verdict.run,
+    )  # fmt: skip
+    return done(outcome=verdict.outcome, reason=verdict.reason, run=verdict.run)
+
+
+def _view(ctx: Context, cause: Cause, pinned: Pinned) -> RunView:
+    """The run that the cause would make; what its policy cancels was asked to stop."""
+    job, namespace, name, revision, active_runs = pinned
+    if not active_runs:
+        return RunView(ctx.store, job)
+    policy = ctx.graphs.outline(job, namespace, name, revision).overlap
+    if policy in overlap.CANCELS:
+        # Newest first, so that the end of one does not admit another that is cancelled next.
+        for run in reversed(run_rows.active(ctx.store, job, limit=CANCELLED_AT_ONCE_MAX)):
+            if not run.stopping:
+                stopping.stop(ctx, run, stopping="cancelled", reason="a newer tick")
+    return RunView(ctx.store, job, 0, policy, active_runs, cause.kind is Kind.CATCHUP)
+
+
+def _create(
+    ctx: Context,
+    cause: Cause,
+    pinned: Pinned,
+    graph: Graph,
+    *,
+    due_ms: int,
+    deadline_ms: int | None,
+    params: str,
+    actor: str,
+    waiting: bool,
+    agent: int,
+) -> int:
+    """The run with as many of its tasks as there is room for, of very many the later ones by a Continue."""
+    state = ctx.state
+    state.last_run += 1
+    compiled = graph.job
+    total = len(compiled.tasks)
+    made = ctx.take_rows(total, least=1)
+    run = Run(
+        id=state.last_run, job=pinned.job, namespace=pinned.namespace, name=pinned.name,
+        revision=pinned.revision, trigger=cause.trigger, tick_ms=cause.tick_ms, due_ms=due_ms,
+        cause=cause.kind.value, cause_key=cause.key, state=step(RUN, START, "pending"),
+        decided=int(cause.kind not in LEDGERED), waiting=int(waiting), open_tasks=total,
+        first_task=state.last_task + 1, last_task=state.last_task + total,
+        unmade=total - made, walk="", walked=0, unfinished=int(made < total),
+        stopping="", created_ms=state.stamp_ms, started_ms=None, finished_ms=None,
+        deadline_ms=deadline_ms, stop_ms=None, exit_code=None, priority=compiled.priority,
+        params=params, reason="", actor=actor,
+    )  # fmt: skip
+    state.last_task += total
+    _insert(ctx, run)
+    starting.make(ctx, run, graph, range(made), agent=agent)
+    return run.id
+
+
+def adopt(ctx: Context, run: Run) -> Run:
+    """A run of before a restore, or the one that was made of the same cause before. It has no tasks but those
+    that agents tell of (`steps.reconstruct`). Id 0: it gets a new one.
+    """
+    known = run_rows.of_cause(ctx.store, run.job, run.cause, run.cause_key)
+    found = None if known is None else run_rows.get(ctx.store, known)
+    if found is not None:
+        return found
+    if not run.id:
+        ctx.state.last_run += 1
+        run = run._replace(id=ctx.state.last_run)
+    _insert(ctx, run)
+    return run
+
+
+def _insert(ctx: Context, run: Run) -> None:
+    run_rows.insert(ctx.store, run)
+    job_rows.count_run_begun(ctx.store, run.job)
+    ctx.emit(e.RunCreated(run.id, run.job, run.namespace, run.name, run.cause, run.tick_ms, run.due_ms))
