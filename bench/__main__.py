@@ -1,4 +1,6 @@
-"""`python -m bench [ONLY…] [--duration S]`: run benchmarks, print machine facts and one Markdown table."""
+"""`python -m bench [ONLY…] [--duration S]`: run benchmarks, print machine facts and one Markdown table.
+
+`python -m bench compare --against REV`: this code beside another revision (bench/compare.py)."""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from bench import (
     bulk,
     cold_start,
     compaction,
+    compare,
     failover,
     inventory,
     load,
@@ -89,6 +92,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["compare"]:
+        return compare.main(sys.argv[2:])
     arguments = parser().parse_args()
     options = options_of(arguments)
     rows: list[Row] = []

@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.builds import HERE, Build
+from bench.builds import PROJECT as PROJECT
 from bench.client import Client, UnansweredError
 
 # The processes and ports of a machine are one concept, which the chaos harness owns.
@@ -34,7 +36,6 @@ from chaos.programs import processes_naming as processes_naming
 from chaos.programs import signal_all as signal_all
 from chaos.programs import wait_for as wait_for
 
-PROJECT = Path(__file__).parent.parent
 READY_S = 60.0
 PORTS_A_NODE = 10
 
@@ -59,6 +60,7 @@ class Program:
     module: str
     process: subprocess.Popen[bytes] | None = None
     launcher: str = ""  #: the module to start in place of `module`: another version of it
+    build: Build = HERE
 
     @property
     def config(self) -> Path:
@@ -77,9 +79,9 @@ class Program:
         if self.process is not None and self.process.poll() is None:
             raise RuntimeError(f"{self.name} runs already")
         self.process = start_process(
-            [sys.executable, "-m", self.launcher or self.module, "--config", str(self.config)],
+            [self.build.python, "-m", self.launcher or self.module, "--config", str(self.config)],
             log=self.log,
-            cwd=PROJECT,
+            cwd=self.build.project,
         )
 
     def reap(self) -> None:
@@ -137,7 +139,7 @@ class Node(Program):
 class Agent(Program):
     def spooler(self) -> int | None:
         """Pid of its spooler: the process of that module that names this agent's data directory."""
-        found = [pid for pid in processes_naming(str(self.data)) if " agent.spool " in command_line(pid)]
+        found = [pid for pid in processes_naming(str(self.data)) if " agent.spool" in command_line(pid)]
         return found[0] if found else None
 
     def kill_spooler(self) -> None:
@@ -313,8 +315,9 @@ class Cluster:
 
 
 def layout(
-    root: Path, *, base_port: int, nodes: int = 3, agents: int = 2, slots: int = 64, boot_ids: bool = False
-) -> Cluster:
+    root: Path, *, base_port: int, nodes: int = 3, agents: int = 2, slots: int = 64, boot_ids: bool = False,
+    build: Build = HERE,
+) -> Cluster:  # fmt: skip
     """Write the configuration of a new cluster; starts nothing. `boot_ids`: each agent reads its host's boot
     id from a file of its own, so that a test can reboot its host."""
     uid, token = secrets.token_hex(16), secrets.token_urlsafe(32)
@@ -327,13 +330,15 @@ def layout(
             "node",
             url=f"http://127.0.0.1:{base_port + PORTS_A_NODE * i}",
             raft=f"127.0.0.1:{base_port + PORTS_A_NODE * i + 1}",
+            build=build,
         )
         for i in range(nodes)
     ]
     for node in made:
         write_node_config(node, made, uid=uid, token=token)
     hosts = [
-        Agent(f"agent-{i + 1}", zones[i % nodes], root / f"agent-{i + 1}", "agent") for i in range(agents)
+        Agent(f"agent-{i + 1}", zones[i % nodes], root / f"agent-{i + 1}", "agent", build=build)
+        for i in range(agents)
     ]
     for number, agent in enumerate(hosts):
         settings: dict[str, Any] = {
@@ -389,11 +394,12 @@ def temporary_root(parent: Path | None = None) -> Iterator[Path]:
 
 @contextmanager
 def running(
-    *, ports: tuple[int, int] = (26000, 27000), agents: int = 2, slots: int = 64, parent: Path | None = None
+    *, ports: tuple[int, int] = (26000, 27000), agents: int = 2, slots: int = 64, parent: Path | None = None,
+    build: Build = HERE,
 ) -> Iterator[Cluster]:
     """A started cluster that is gone at the end."""
     with temporary_root(parent) as root:
-        cluster = layout(root, base_port=free_base_port(*ports, 3), agents=agents, slots=slots)
+        cluster = layout(root, base_port=free_base_port(*ports, 3), agents=agents, slots=slots, build=build)
         try:
             cluster.start()
             yield cluster
