@@ -34,6 +34,7 @@ from api.routes import (
     backup,
     cluster,
     events,
+    explain,
     formats,
     health,
     jobs,
@@ -51,8 +52,8 @@ from scheduler.store.connection import DamagedError, QueryTooLongError
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, apply, runs, logs, ticks, agents, cluster, formats, tick_limits, backup, events, tokens, join,
-    session, health, pages,
+    jobs, apply, runs, logs, ticks, explain, agents, cluster, formats, tick_limits, backup, events, tokens,
+    join, session, health, pages,
 )  # fmt: skip
 
 

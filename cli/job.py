@@ -10,6 +10,7 @@ import click
 
 from cli.client import Client, path_of
 from cli.exits import RUN_FAILED, TIMED_OUT, USAGE, Failure
+from cli.explain import job_explain
 from cli.instants import milliseconds, rfc3339
 from cli.options import (
     INSTANT,
@@ -31,6 +32,9 @@ NAME = click.argument("name")
 @click.group("job", epilog="Example: cronclave job apply jobs/ && cronclave job list")
 def job() -> None:
     """Define jobs, run them, see what became of their ticks."""
+
+
+job.add_command(job_explain)
 
 
 @job.command("apply", epilog="Example: cronclave job apply jobs/ --dry-run")

@@ -11,6 +11,7 @@ import click
 
 from cli.client import Client, path_of
 from cli.exits import NOT_FOUND, RUN_FAILED, TIMED_OUT, Failure
+from cli.explain import run_explain
 from cli.instants import milliseconds, rfc3339
 from cli.options import INSTANT, SPAN, connected, consistency, formatted, stale
 from cli.output import facts, more, show, table
@@ -30,6 +31,9 @@ ID = click.argument("run_id", metavar="RUN", type=RunNumber(1))
 @click.group("run", epilog="Example: cronclave run list --state failed")
 def run() -> None:
     """Look at runs, follow their output, cancel them."""
+
+
+run.add_command(run_explain)
 
 
 def run_row(item: dict[str, Any]) -> tuple[object, ...]:

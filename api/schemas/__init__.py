@@ -15,10 +15,12 @@ from api.schemas.replies import (
     Agent,
     AgentList,
     Cluster,
+    InstantExplained,
     Job,
     JobList,
     Problem,
     Run,
+    RunExplained,
     RunList,
     TickList,
 )
@@ -205,6 +207,8 @@ jobs_replies = _replies(JobList)
 run_replies = _replies(Run)
 runs_replies = _replies(RunList)
 ticks_replies = _replies(TickList)
+instant_replies = _replies(InstantExplained)
+explained_replies = _replies(RunExplained)
 agent_replies = _replies(Agent)
 agents_replies = _replies(AgentList)
 cluster_replies = _replies(Cluster)

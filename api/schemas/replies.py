@@ -180,6 +180,67 @@ class Cluster(Reply):
     peers: list[Peer]
 
 
+class Finding(Reply):
+    """What one gate says."""
+
+    gate: str = Field(examples=["overlap"])
+    state: str = Field(description="ready, waits or never", examples=["waits"])
+    reason: str | None = Field(examples=["it waits behind run 16 of the job"])
+    since: Instant | None
+    opens: str | None = Field(description="what would open it", examples=["the end of run 16"])
+    opens_at: Instant | None = Field(description="when it opens by itself")
+    run: int | None = Field(description="the run in the way", examples=[16])
+    outcome: str | None = Field(description="of what never goes on", examples=["skipped(paused)"])
+
+
+class TaskExplained(Reply):
+    task: str = Field(examples=["extract"])
+    state: str = Field(examples=["queued"])
+    verdict: str = Field(examples=["waits"])
+    gates: list[Finding]
+
+
+class RunExplained(Reply):
+    run: int = Field(examples=[17])
+    job: str = Field(examples=["nightly-report"])
+    namespace: str
+    state: str = Field(examples=["pending"])
+    verdict: str = Field(description="of the run's own gates: ready, waits or never", examples=["ready"])
+    gates: list[Finding]
+    tasks: list[TaskExplained]
+    more: bool = Field(description="more tasks have not ended than are told of")
+
+
+class Era(Reply):
+    start: Instant | None = Field(alias="from")
+    until: Instant | None
+
+
+class TickExplained(Reply):
+    trigger: str = Field(examples=["nightly"])
+    at: Instant
+    due: Instant
+    outcome: str = Field(examples=["skipped"])
+    reason: str | None = Field(examples=["overlap"])
+    said: str = Field(examples=["run 16 of the job was in the way"])
+    run: int | None = Field(examples=[16])
+    into: Instant | None
+    decided_at: Instant | None
+    era: Era
+    verdict: str = Field(examples=["never"])
+    gates: list[Finding]
+
+
+class InstantExplained(Reply):
+    job: str = Field(examples=["nightly-report"])
+    namespace: str
+    at: Instant | None
+    said: str | None = Field(description="where there is no such tick: why")
+    before: Instant | None = Field(description="there: the nearest instants of the job")
+    after: Instant | None
+    ticks: list[TickExplained]
+
+
 class JobList(Reply):
     items: list[Job]
     next_cursor: str | None

@@ -27,7 +27,7 @@ def place(ctx: Context, command: Place) -> Outcome:
     task = task_rows.get(ctx.store, command.task)
     if task is None or task.state != "queued":
         return refused(Code.SUPERSEDED, f"task {command.task} is not queued")
-    if not placing.can_take(ctx, command.agent, task.selector):
+    if not placing.may_take(ctx, task.run, command.agent, task.selector):
         return refused(Code.NOT_CONNECTED, f"agent {command.agent} cannot take it")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None

@@ -12,7 +12,7 @@ is), `firing`, `catchup` and `gaps` (ticks), `places` (agents for tasks).
 
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.passes.leases import orphans
-from scheduler.plan.planner import plan, wake_ms
+from scheduler.plan.planner import plan, plan_missed, wake_ms
 from scheduler.plan.view import LeaseView, Limits
 
-__all__ = ["LeaseView", "Limits", "PlanCache", "orphans", "plan", "wake_ms"]
+__all__ = ["LeaseView", "Limits", "PlanCache", "orphans", "plan", "plan_missed", "wake_ms"]

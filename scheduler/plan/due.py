@@ -76,10 +76,11 @@ class Due:
             edge_ms = max(self._now_ms - RECENT_MS, self._hold.taken_ms)
             for trigger in shares.due(self._store, self._cache, edge_ms, self.fire_ms, self._limit):
                 if self.is_readable(trigger):
-                    (self._behind if self._is_behind(trigger) else self._live).append(trigger)
+                    (self._behind if self.is_behind(trigger) else self._live).append(trigger)
         return self._behind
 
-    def _is_behind(self, trigger: DueTrigger) -> bool:
+    def is_behind(self, trigger: DueTrigger) -> bool:
+        """Whether what is due of it is no live tick (rule 1)."""
         if trigger.is_over or trigger.closed == BEHIND or trigger.next_due_ms <= trigger.from_ms:
             return True
         grace_ms = self.job(trigger).catchup_grace_ms

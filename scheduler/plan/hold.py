@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scheduler.machine.rules.gates.hold import held_through
 from scheduler.store import restores
 from scheduler.store.connection import Store
 from scheduler.store.restores import HOLDING, SETTLING, Restore
@@ -53,9 +54,7 @@ class RestoreHold:
     @property
     def queue_through(self) -> int:
         """Tasks of runs with ids up to here are not placed now."""
-        if self.restore is None or (self.settling and self.restore.catchup):
-            return 0
-        return self.restore.run_base
+        return held_through(self.restore)
 
     @property
     def attempts_through(self) -> int:

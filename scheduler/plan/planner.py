@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import replace
 
+from scheduler.plan.catchup import Budget
 from scheduler.plan.due import Due
 from scheduler.plan.hold import hold_of
 from scheduler.plan.lookahead import PlanCache
-from scheduler.plan.passes import DUE, NEVER_CUT, PASSES, PLACED_FIRST, SPARE
+from scheduler.plan.passes import DUE, NEVER_CUT, PASSES, PLACED_FIRST, SPARE, backlog
 from scheduler.plan.places import Places
 from scheduler.plan.view import LeaseView, Limits, Outlook, View
 from scheduler.store.connection import Store
+from scheduler.store.triggers import DueTrigger
 from scheduler.words.commands import Command
 
 
@@ -38,22 +40,52 @@ def plan(
     cache = cache or PlanCache()
     cache.begin()
     with store.snapshot():
-        hold = hold_of(store)
-        view = View(
-            store=store,
-            hold=hold,
-            lead_ms=lead_ms,
-            now_ms=now_ms,
-            epoch=epoch,
-            limits=limits,
-            cache=cache,
-            places=Places(store, quiet_nodes),
-            due=Due(store, cache, hold, now_ms, now_ms + lead_ms, limit=limits.commands // 2),
-            ended=leases,
-            silent_nodes=silent_nodes,
-            room=limits.commands,
-        )
-        return _plan(view)
+        return _plan(
+            _view(
+                store, now_ms, epoch, lead_ms, limits, cache,
+                ended=leases, silent_nodes=silent_nodes, quiet_nodes=quiet_nodes,
+            )
+        )  # fmt: skip
+
+
+def plan_missed(store: Store, trigger: DueTrigger, now_ms: int) -> list[Command]:
+    """What a plan would say of the missed ticks of this trigger, if there were nothing else to do; nothing
+    where what is due of it is live."""
+    limits = Limits()
+    with store.snapshot():
+        view = _view(store, now_ms, 0, 0, limits, PlanCache())
+        if not view.due.is_behind(trigger):
+            return []
+        return backlog.of_trigger(view, trigger, Budget(limits.catchup_fires, limits.backlog_instants))
+
+
+def _view(
+    store: Store,
+    now_ms: int,
+    epoch: int,
+    lead_ms: int,
+    limits: Limits,
+    cache: PlanCache,
+    *,
+    ended: LeaseView = (),
+    silent_nodes: Sequence[str] = (),
+    quiet_nodes: Container[str] = (),
+) -> View:
+    hold = hold_of(store)
+    return View(
+        store=store,
+        hold=hold,
+        lead_ms=lead_ms,
+        now_ms=now_ms,
+        epoch=epoch,
+        limits=limits,
+        cache=cache,
+        places=Places(store, quiet_nodes),
+        due=Due(store, cache, hold, now_ms, now_ms + lead_ms, limit=limits.commands // 2),
+        ended=ended,
+        silent_nodes=silent_nodes,
+        room=limits.commands,
+    )
 
 
 def _plan(view: View) -> list[Command]:

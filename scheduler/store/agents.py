@@ -110,6 +110,12 @@ def connected(store: Store) -> list[Agent]:
     return [Agent._make(row) for row in rows]
 
 
+def newest(store: Store, limit: int = 20_000) -> list[Agent]:
+    """Agents, connected or not, the newest first."""
+    rows = store.rows(f"SELECT {COLUMNS} FROM agents ORDER BY id DESC LIMIT ?", (limit,))
+    return [Agent._make(row) for row in rows]
+
+
 def on_node(store: Store, node: str, limit: int) -> list[Agent]:
     rows = store.rows(f"SELECT {COLUMNS} FROM agents WHERE node = ? ORDER BY id LIMIT ?", (node, limit))
     return [Agent._make(row) for row in rows]

@@ -152,6 +152,20 @@ def end(
     )
 
 
+def state_of(store: Store, run: int, name: str) -> str:
+    """Of the task of this name; `blocked` while it is not made."""
+    state = store.value("SELECT state FROM tasks WHERE run = ? AND name = ? ORDER BY id LIMIT 1", (run, name))
+    return state or "blocked"
+
+
+def unended(store: Store, run: int, limit: int) -> list[Task]:
+    """The first tasks of a run that have not ended."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM tasks WHERE run = ? AND finished_ms IS NULL ORDER BY id LIMIT ?", (run, limit)
+    )
+    return [Task._make(row) for row in rows]
+
+
 class QueuedTask(NamedTuple):
     id: int
     run: int
@@ -183,6 +197,16 @@ def queued(store: Store, selector: str, limit: int, after: int = 0) -> list[Queu
         (selector, after, limit),
     )
     return [QueuedTask._make(row) for row in rows]
+
+
+def queued_before(store: Store, task: Task, most: int) -> int:
+    """How many are before a queued task in its queue, counted up to `most`."""
+    number: int = store.value(
+        "SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_queued WHERE state = 'queued'"
+        " AND selector = ? AND (rank_ms, id) < (?, ?) LIMIT ?)",
+        (task.selector, task.rank_ms, task.id, most),
+    )
+    return number
 
 
 def past_retry(store: Store, now_ms: int, limit: int, after: int = 0) -> list[int]:

@@ -236,6 +236,23 @@ def set_share(store: Store, trigger: int, share: int) -> None:
     store.write("UPDATE triggers SET share = ? WHERE id = ?", (share, trigger))
 
 
+def due_row(store: Store, trigger: int) -> DueTrigger | None:
+    """As the planner sees it; None where no instant of it is undecided."""
+    row = store.row(f"{_DUE} WHERE t.id = ? AND t.next_due_ms IS NOT NULL", (trigger,))
+    return None if row is None else DueTrigger._make(row)
+
+
+def meeting(store: Store, job: int, instant_ms: int) -> list[Trigger]:
+    """Eras that this instant may be of, as it is named or as it is due, oldest first."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM triggers WHERE job = ?"
+        " AND (from_ms < ? AND (until_ms IS NULL OR until_ms >= ?)"
+        " OR from_ms + jitter_ms < ? AND (until_ms IS NULL OR until_ms + jitter_ms >= ?)) ORDER BY id",
+        (job, *[instant_ms] * 4),
+    )
+    return [Trigger._make(row) for row in rows]
+
+
 def next_fire_ms(store: Store, after_ms: int | None = None) -> int | None:
     """When the next tick fires; with `after_ms` the next that fires later than that."""
     if after_ms is None:

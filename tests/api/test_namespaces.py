@@ -38,6 +38,8 @@ OF_A_JOB: Mapping[str, dict[str, Any]] = {
     "listRevisions": {},
     "nextTicks": {},
     "listTicks": {},
+    "explainJob": {},
+    "explainRun": {},
     "listRuns": {},
     "getRun": {},
     "cancelRun": {},

@@ -5,7 +5,9 @@ An attempt holds its agent's slot while it is live: `agents.busy` counts exactly
 from __future__ import annotations
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import selectors
+from scheduler.machine.rules import gates, selectors
+from scheduler.machine.rules.gates import READY, PlaceView
+from scheduler.machine.steps import restoring
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store.attempts import Attempt
@@ -23,6 +25,12 @@ def can_take(ctx: Context, agent: int, selector: str) -> bool:
         and row.busy < row.slots
         and selectors.matches(selectors.parse(selector), pool=row.pool, labels=row.labels, zone=row.zone)
     )
+
+
+def may_take(ctx: Context, run: int, agent: int, selector: str) -> bool:
+    """Whether a queued task of this run may be given to that agent."""
+    free = int(can_take(ctx, agent, selector))
+    return gates.judge(gates.PLACE, PlaceView(run, None, restoring.held_through(ctx), free)) is READY
 
 
 def place(ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms: int) -> int:

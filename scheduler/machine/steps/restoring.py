@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scheduler.machine.context import Context
+from scheduler.machine.rules.gates import hold
 from scheduler.store import restores
 
 
@@ -10,6 +11,11 @@ def restored_ms(ctx: Context) -> int:
     """When the first leader after the latest restore took office."""
     restore = restores.latest(ctx.store) if ctx.state.restores else None
     return restore.taken_ms or 0 if restore is not None else 0
+
+
+def held_through(ctx: Context) -> int:
+    """Tasks of runs with ids up to here are not placed now."""
+    return hold.held_through(restores.latest(ctx.store)) if ctx.state.restores else 0
 
 
 def take_over(ctx: Context) -> None:

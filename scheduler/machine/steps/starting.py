@@ -24,10 +24,10 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
     for place in places:
         task, task_id = graph.job.tasks[place], run.first_task + place
         selector = graph.selectors[task.name]
-        placed = task is single and placing.can_take(ctx, agent, selector)
         needs = len(task.needs)
         # Of very many tasks most need others: of those one gate is closed, whatever the rest say.
         ready = not needs and gates.judge(gates.TASK, TaskView(run, task.rule, 0, 0, 0)) is READY
+        placed = ready and task is single and placing.may_take(ctx, run.id, agent, selector)
         task_state = step(TASK, START, "queued" if ready else "blocked")
         if placed:
             task_state = step(TASK, task_state, "active")

@@ -33,7 +33,7 @@ def plan(view: View) -> list[Command]:
         if trigger.id in budget.planned or not view.due.is_readable(trigger):
             continue
         budget.planned.add(trigger.id)
-        commands += _of_trigger(view, trigger, budget)
+        commands += of_trigger(view, trigger, budget)
     return commands
 
 
@@ -41,7 +41,8 @@ def wake(_: Outlook) -> int | None:
     return None  # `live` wakes for it
 
 
-def _of_trigger(view: View, trigger: DueTrigger, budget: catchup.Budget) -> list[Command]:
+def of_trigger(view: View, trigger: DueTrigger, budget: catchup.Budget) -> list[Command]:
+    """What becomes of its missed ticks, or of the first of them."""
     ticks, epoch, hold = schedule(trigger.spec), view.epoch, view.hold
     first_ms = trigger.next_due_ms
     if first_ms <= trigger.from_ms:

@@ -40,7 +40,7 @@ def run(**fields: object) -> Run:
 
 def test_every_gate_of_the_folder_stands_in_one_list_under_a_name_of_its_own() -> None:
     files = {module.name for module in pkgutil.iter_modules(gates.__path__)} - NO_GATES
-    lists = (gates.TICK, gates.RUN, gates.TASK)
+    lists = (gates.TICK, gates.RUN, gates.TASK, gates.PLACE)
     listed = [gate for each in lists for gate in each]
 
     assert sorted(gate.__name__.rpartition(".")[2] for gate in listed) == sorted(files)  # type: ignore[attr-defined]

@@ -2,15 +2,15 @@
 
 Rules of this package:
 
-1. A gate is a file: its name, and `judge(view) -> Ready | Waits(reason) | Never(outcome, reason)`. It writes
-   nothing and knows no other gate.
+1. A gate is a file: its name, `judge(view) -> Ready | Waits(reason) | Never(outcome, reason)`, and the words
+   to a verdict. It writes nothing and knows no other gate.
 2. The machine decides by these lists and by nothing else, the first closed gate speaks; what something waits
    for is told from the same lists (`scheduler.explain`). A new reason to wait is a file here and its line.
 3. A gate that was closed is asked again when what may open it happens: its file names the step that does.
 4. A list is asked for every tick, run and task: a gate that is open costs one comparison.
 
 The lists in the order of a tick's life: TICK (does it fire?), RUN (is it made, and may its first task
-start?), TASK (is it queued?).
+start?), TASK (is it queued?), PLACE (is it given to an agent?).
 """
 
 from __future__ import annotations
@@ -18,23 +18,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from scheduler.machine.rules.gates import admission, needs, over, overlap, paused, stopping, turn
-from scheduler.machine.rules.gates.verdict import READY, Never, Ready, Verdict, Waits
-from scheduler.machine.rules.gates.views import RunView, TaskView, TickView
+from scheduler.machine.rules.gates import (
+    admission,
+    agents,
+    hold,
+    needs,
+    over,
+    overlap,
+    paused,
+    retry,
+    stopping,
+    turn,
+)
+from scheduler.machine.rules.gates.verdict import READY, Never, Ready, Verdict, Waits, Words
+from scheduler.machine.rules.gates.views import Facts, Fits, PlaceView, RunView, TaskView, TickView
 
 __all__ = [
+    "PLACE",
     "READY",
     "RUN",
     "TASK",
     "TICK",
+    "Facts",
+    "Fits",
     "Gate",
     "Never",
+    "PlaceView",
     "Ready",
     "RunView",
     "TaskView",
     "TickView",
     "Verdict",
     "Waits",
+    "Words",
     "judge",
 ]
 
@@ -48,10 +64,15 @@ class Gate(Protocol[View]):
     def judge(self, view: View, /) -> Verdict:
         """Whether it is open for this tick, run or task."""
 
+    def words(self, verdict: Verdict, view: View, facts: Facts, /) -> Words:
+        """Of a verdict that is not READY: why, and what would open it. For people: what it reads is bounded,
+        and the machine never asks."""
+
 
 TICK: tuple[Gate[TickView], ...] = (over, paused, turn)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs)
+PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, agents)
 
 
 def judge(gates: Sequence[Gate[V]], view: V) -> Verdict:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scheduler.machine.rules.gates.verdict import READY, Never, Verdict
-from scheduler.machine.rules.gates.views import TickView
+from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Words
+from scheduler.machine.rules.gates.views import Facts, TickView
 from scheduler.store.triggers import PAUSED
 from scheduler.words import reasons
 
@@ -14,3 +14,9 @@ def judge(view: TickView) -> Verdict:
     if not view.trigger.is_over:
         return READY
     return Never("skipped", reasons.PAUSED if view.trigger.closed == PAUSED else reasons.CANCELLED)
+
+
+def words(verdict: Verdict, view: TickView, _: Facts) -> Words:
+    if view.trigger.closed == PAUSED:
+        return Words("the job was paused when it came due; a resume makes up for nothing")
+    return Words("the job was deleted", since_ms=view.trigger.until_ms)

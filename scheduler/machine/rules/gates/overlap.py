@@ -10,8 +10,8 @@ Rules of this file:
 
 from __future__ import annotations
 
-from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Waits
-from scheduler.machine.rules.gates.views import RunView
+from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Waits, Words
+from scheduler.machine.rules.gates.views import Facts, RunView
 from scheduler.words import reasons
 
 NAME = "overlap"
@@ -46,3 +46,13 @@ def _of_waiting(view: RunView) -> Verdict:
         return Waits(BEHIND, admitted)
     oldest = view.waiting(1)
     return Waits(BEHIND, oldest[0]) if oldest and oldest[0] != view.run else READY
+
+
+def words(verdict: Verdict, view: RunView, facts: Facts) -> Words:
+    run = verdict.run if isinstance(verdict, Waits | Never) and verdict.run else view.first_active()
+    policy = f" (overlap: {view.overlap})" if not view.run else ""
+    since_ms = facts.run.created_ms if facts.run is not None else None
+    if isinstance(verdict, Never):
+        full = f", and {WAITING_MAX} wait already" if verdict.reason == reasons.BUFFER_FULL else ""
+        return Words(f"run {run} of the job is in the way{full}{policy}", f"the end of run {run}", since_ms)
+    return Words(f"it waits behind run {run} of the job{policy}", f"the end of run {run}", since_ms)

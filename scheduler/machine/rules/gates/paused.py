@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from scheduler.machine.rules.gates.verdict import READY, Never, Verdict
-from scheduler.machine.rules.gates.views import TickView
+from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Words
+from scheduler.machine.rules.gates.views import Facts, TickView
+from scheduler.store import jobs as job_rows
 from scheduler.words import reasons
 
 NAME = "pause"
@@ -11,3 +12,10 @@ NAME = "pause"
 
 def judge(view: TickView) -> Verdict:
     return Never("skipped", reasons.PAUSED) if view.trigger.state == "paused" else READY
+
+
+def words(verdict: Verdict, view: TickView, facts: Facts) -> Words:
+    job = job_rows.get(facts.store, view.trigger.job)
+    why = job.pause_reason if job is not None else ""
+    said = f"the job is {why}" if why.startswith("paused") else f"the job is paused: {why}"
+    return Words(said, "a resume of the job")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scheduler.machine.rules.gates.verdict import READY, Never, Verdict
-from scheduler.machine.rules.gates.views import TaskView
+from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Words
+from scheduler.machine.rules.gates.views import Facts, TaskView
 
 NAME = "stopping"
 
@@ -15,3 +15,7 @@ def judge(view: TaskView) -> Verdict:
     if run.stopping == "expired":
         return Never("expired", run.walk)
     return Never("cancelled", run.reason)
+
+
+def words(verdict: Verdict, view: TaskView, _: Facts) -> Words:
+    return Words(f"its run stops: {view.run.reason}" if view.run.reason else "its run stops")

@@ -1,4 +1,4 @@
-"""What a gate says."""
+"""What a gate says: for the machine a verdict, for people the words to it."""
 
 from __future__ import annotations
 
@@ -27,3 +27,12 @@ class Never(NamedTuple):
 Verdict = Ready | Waits | Never
 
 READY = Ready()
+
+
+class Words(NamedTuple):
+    """A verdict that is not READY, for people."""
+
+    reason: str
+    opens: str = ""  #: what would open the gate; empty: nothing does
+    since_ms: int | None = None
+    opens_ms: int | None = None  #: when it opens by itself

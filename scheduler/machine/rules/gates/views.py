@@ -3,11 +3,15 @@ asks for. Tuples, since one is made for every tick, run and task."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from scheduler.model.compiled import CompiledTask
 from scheduler.store import runs as run_rows
 from scheduler.store.connection import Store
+from scheduler.store.restores import Restore
 from scheduler.store.runs import Run
+from scheduler.store.tasks import Task
 from scheduler.store.triggers import FiringTrigger
 
 
@@ -51,3 +55,36 @@ class TaskView(NamedTuple):
     needs: int  #: how many tasks it needs
     open_needs: int  #: of them have not ended
     met_needs: int  #: of them ended as its rule asks
+
+
+class PlaceView(NamedTuple):
+    """A task that is queued, or will be, on its way to an agent."""
+
+    run: int
+    retry_ms: int | None  #: when it is tried again; None: it does not wait for that
+    held_through: int  #: runs with ids up to here are held up by a restore
+    free: int  #: slots that it may have
+
+
+class Fits(NamedTuple):
+    """The agents that a selector means."""
+
+    agents: int  #: connected ones that take work
+    slots: int
+    busy: int
+    refuses: str  #: where there is none: one that is connected and takes nothing new
+    away: str  #: or one that is not connected
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the words to a verdict may need beside the view. Never asked for a verdict."""
+
+    store: Store
+    now_ms: int
+    run: Run | None = None
+    task: Task | None = None
+    compiled: CompiledTask | None = None
+    selector: str = ""  #: of the task
+    fits: Fits | None = None  #: the agents that it means
+    restore: Restore | None = None

@@ -1,0 +1,71 @@
+"""The JSON of explanations (docs/reference/api.md). No reads here, no decisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.instants import rfc3339
+from scheduler.explain import Explained, Finding, RunExplained, TickExplained
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "gate": finding.gate,
+        "state": finding.state,
+        "reason": finding.reason or None,
+        "since": rfc3339(finding.since_ms),
+        "opens": finding.opens or None,
+        "opens_at": rfc3339(finding.opens_ms),
+        "run": finding.run,
+        "outcome": finding.outcome or None,
+    }
+
+
+def run_explained(told: RunExplained) -> dict[str, Any]:
+    return {
+        "run": told.run.id,
+        "job": told.run.name,
+        "namespace": told.run.namespace,
+        "state": told.run.state,
+        "verdict": told.verdict,
+        "gates": [finding_json(each) for each in told.gates],
+        "tasks": [
+            {
+                "task": task.name,
+                "state": task.state,
+                "verdict": task.verdict,
+                "gates": [finding_json(each) for each in task.gates],
+            }
+            for task in told.tasks
+        ],
+        "more": told.more,
+    }
+
+
+def instant_explained(namespace: str, name: str, told: Explained) -> dict[str, Any]:
+    return {
+        "job": name,
+        "namespace": namespace,
+        "at": rfc3339(told.at_ms),
+        "said": told.said or None,
+        "before": rfc3339(told.before_ms),
+        "after": rfc3339(told.after_ms),
+        "ticks": [_tick_json(each) for each in told.ticks],
+    }
+
+
+def _tick_json(tick: TickExplained) -> dict[str, Any]:
+    return {
+        "trigger": tick.trigger,
+        "at": rfc3339(tick.at_ms),
+        "due": rfc3339(tick.due_ms),
+        "outcome": tick.outcome,
+        "reason": tick.reason or None,
+        "said": tick.said,
+        "run": tick.run,
+        "into": rfc3339(tick.into_ms),
+        "decided_at": rfc3339(tick.decided_ms),
+        "era": {"from": rfc3339(max(0, tick.from_ms)), "until": rfc3339(tick.until_ms)},
+        "verdict": tick.verdict,
+        "gates": [finding_json(each) for each in tick.gates],
+    }

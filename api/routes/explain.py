@@ -1,0 +1,100 @@
+"""Why something did not run, or not yet: an instant of a job, a run and its tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api import access, schemas
+from api.call import call_of
+from api.consistency import settle
+from api.explained import instant_explained, run_explained
+from api.instants import parse_instant
+from api.jobs.reading import find_run, need_run
+from api.problems import Problem
+from api.routes.runs import run_number
+from api.services import Services, services_of
+from api.threads import read_reply
+from scheduler.explain import Cluster, explain_instant, explain_run
+from scheduler.explain.runs import Compiled
+from scheduler.model.compiled import CompiledJob
+from scheduler.store import pages
+from scheduler.store import runs as run_rows
+from scheduler.store.connection import Store
+
+router = APIRouter(tags=["runs"])
+
+
+@router.get(
+    "/v1/jobs/{name}/explain",
+    operation_id="explainJob",
+    openapi_extra=schemas.read,
+    responses=schemas.instant_replies,
+)
+async def explain_job(
+    request: Request,
+    name: str,
+    at: Annotated[
+        str | None,
+        Query(description="This instant (RFC 3339); the next tick that is not decided by default."),
+    ] = None,
+) -> Response:
+    """Why this instant of the job ran, did not, or will not: of each trigger that has it, what became of it,
+    or what it waits for."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ, namespace=call.namespace)
+    at_ms = None if at is None else parse_instant("at", at)
+    await settle(call, services.commits)
+
+    def read() -> dict[str, Any]:
+        with services.scheduler.read() as store:
+            jobs = pages.job_ids(store, call.namespace, name)
+            if not jobs:
+                where = f"in namespace {call.namespace[:200]!r}"
+                raise Problem("not-found", f"there is no job {name[:200]!r} {where}, nor was one")
+            told = explain_instant(store, jobs, at_ms, _cluster(services), _compiled(services, store))
+            return instant_explained(call.namespace, name, told)
+
+    return await read_reply(read)
+
+
+@router.get(
+    "/v1/runs/{run}/explain",
+    operation_id="explainRun",
+    openapi_extra=schemas.read,
+    responses=schemas.explained_replies,
+)
+async def explain_one_run(request: Request, run: str) -> Response:
+    """What the run waits for, and each of its tasks that has not ended (the first 500): gate by gate, in the
+    order in which the machine asks them."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ, namespace=access.Reach.ANY)
+    number = run_number(run)
+    await settle(call, services.commits)
+    with services.scheduler.read() as store:
+        need_run(store, call, access.READ, number)
+
+    def read() -> dict[str, Any]:
+        with services.scheduler.read() as store:
+            find_run(store, number)
+            row = run_rows.get(store, number)
+            assert row is not None
+            return run_explained(explain_run(store, row, _cluster(services), _compiled(services, store)))
+
+    return await read_reply(read)
+
+
+def _cluster(services: Services) -> Cluster:
+    status = services.scheduler.status()
+    return Cluster(services.scheduler.now_ms(), status.leader, status.quorum)
+
+
+def _compiled(services: Services, store: Store) -> Compiled:
+    def compiled(job: int, revision: int, namespace: str, name: str) -> CompiledJob:
+        spec = pages.spec_of(store, job, revision)
+        assert spec is not None
+        return services.compiled.get(job, revision, lambda: spec)
+
+    return compiled

@@ -1,0 +1,100 @@
+"""`cronclave job explain` and `cronclave run explain`: why something did not run, or not yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from cli.client import Client, path_of
+from cli.instants import milliseconds, rfc3339
+from cli.options import INSTANT, connected, consistency, formatted, namespaced, stale
+from cli.output import facts, show, table
+
+COLUMNS = ("gate", "state", "why", "since", "opens")
+
+
+def _row(gate: dict[str, Any]) -> tuple[object, ...]:
+    opens = " ".join(filter(None, (gate["opens"], f"({at})" if (at := gate["opens_at"]) else "")))
+    return (gate["gate"], gate["outcome"] or gate["state"], gate["reason"], gate["since"], opens)
+
+
+@click.command("explain", epilog="Example: cronclave job explain nightly-report --at 2026-01-31T01:00:00Z")
+@click.argument("name")
+@click.option("--at", type=INSTANT, help="This instant; the next tick that is not decided by default.")
+@namespaced
+@stale
+@formatted
+@connected
+def job_explain(
+    client: Client, name: str, at: datetime | None, namespace: str, stale: bool, form: str
+) -> None:
+    """Why a tick of a job ran, did not, or will not: what became of it, or what it waits for."""
+    moment = rfc3339(milliseconds(at)) if at else None
+    found = client.get(
+        path_of("jobs", name, "explain", namespace=namespace, at=moment, consistency=consistency(stale))
+    )
+    if form != "table":
+        show(form, found, (), list)
+        return
+    if not found["ticks"]:
+        near = " and ".join(filter(None, (found["before"], found["after"])))
+        click.echo(f"{found['said']}{f'; nearest are {near}' if near else ''}")
+    for number, tick in enumerate(found["ticks"]):
+        if number:
+            click.echo()
+        _show_tick(tick)
+
+
+def _show_tick(tick: dict[str, Any]) -> None:
+    reason, jittered = tick["reason"], tick["due"] != tick["at"]
+    facts(
+        [
+            ("tick", f"{tick['at']}, due {tick['due']}" if jittered else tick["at"]),
+            ("trigger", tick["trigger"]),
+            ("outcome", f"{tick['outcome']}({reason})" if reason else tick["outcome"]),
+            ("why", tick["said"]),
+            *((("run", tick["run"]),) if tick["run"] else ()),
+            *((("into", tick["into"]),) if tick["into"] else ()),
+            *((("decided", tick["decided_at"]),) if tick["decided_at"] else ()),
+        ]
+    )
+    _show_gates(tick["gates"])
+    if tick["run"] and tick["outcome"] == "pending":
+        click.echo(f"\nwhat its tasks wait for: cronclave run explain {tick['run']}")
+
+
+def _show_gates(gates: Sequence[dict[str, Any]]) -> None:
+    if gates:
+        click.echo()
+        table(COLUMNS, [_row(gate) for gate in gates])
+
+
+@click.command("explain", epilog="Example: cronclave run explain 42")
+@click.argument("run_id", metavar="RUN", type=click.IntRange(1))
+@stale
+@formatted
+@connected
+def run_explain(client: Client, run_id: int, stale: bool, form: str) -> None:
+    """What a run waits for, and each of its tasks that has not ended."""
+    found = client.get(path_of("runs", run_id, "explain", consistency=consistency(stale)))
+    if form != "table":
+        show(form, found, (), list)
+        return
+    facts([("run", found["run"]), ("job", f"{found['namespace']}/{found['job']}"), ("state", found["state"])])
+    _show_gates(found["gates"])
+    rows = [row for task in found["tasks"] for row in _task_rows(task)]
+    if rows:
+        click.echo()
+        table(("task", "state", *COLUMNS), rows)
+    if found["more"]:
+        click.echo(f"… more tasks have not ended than these {len(found['tasks'])}", err=True)
+
+
+def _task_rows(task: dict[str, Any]) -> list[tuple[object, ...]]:
+    """The gates that are closed; of a task that nothing keeps, that."""
+    closed = [_row(gate) for gate in task["gates"] if gate["state"] != "ready"]
+    closed = closed or [("", "ready", "nothing keeps it", "", "")]
+    return [(task["task"], task["state"], *row) for row in closed]

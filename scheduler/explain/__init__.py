@@ -1,0 +1,24 @@
+"""Why something did not run, or not yet: told from the lists by which the machine decides.
+
+The promise: what is told here is what the machine would say now, since both ask the same gates
+(`scheduler.machine.rules.gates`); of a tick that nobody has decided yet the planner itself is asked. Nothing
+is written, and what is read is bounded.
+
+Reading order: `findings` (what a list of gates comes to), `runs` (a run and its tasks), `ticks` (an instant
+of a job).
+"""
+
+from scheduler.explain.findings import Cluster, Finding
+from scheduler.explain.runs import RunExplained, TaskExplained, explain_run
+from scheduler.explain.ticks import Explained, TickExplained, explain_instant
+
+__all__ = [
+    "Cluster",
+    "Explained",
+    "Finding",
+    "RunExplained",
+    "TaskExplained",
+    "TickExplained",
+    "explain_instant",
+    "explain_run",
+]

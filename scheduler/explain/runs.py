@@ -1,0 +1,144 @@
+"""What a run and each of its tasks that has not ended waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scheduler.explain.findings import (
+    NEVER_WORD,
+    WAITS_WORD,
+    Cluster,
+    Finding,
+    ask,
+    of_cluster,
+    verdict_of,
+)
+from scheduler.machine.rules import gates
+from scheduler.machine.rules.gates import Facts, Fits, PlaceView, RunView, TaskView, agents, hold
+from scheduler.model.compiled import CompiledJob, CompiledTask
+from scheduler.store import agents as agent_rows
+from scheduler.store import attempts as attempt_rows
+from scheduler.store import restores
+from scheduler.store import tasks as task_rows
+from scheduler.store.attempts import Attempt
+from scheduler.store.connection import Store
+from scheduler.store.runs import Run
+from scheduler.store.tasks import Task
+from scheduler.words.causes import Kind
+from scheduler.words.lifecycle import RUN_ENDS
+
+TASKS_MAX = 500  #: of those that have not ended, the first
+
+Compiled = Callable[[int, int, str, str], CompiledJob]
+"""The job of (job, revision, namespace, name)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskExplained:
+    name: str
+    state: str
+    verdict: str  #: ready | waits | never
+    gates: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunExplained:
+    run: Run
+    verdict: str
+    gates: tuple[Finding, ...]
+    tasks: tuple[TaskExplained, ...]  #: that have not ended, the first TASKS_MAX
+    more: bool  #: there are more
+
+
+class _Asked:
+    """One explanation: what it reads once."""
+
+    def __init__(self, store: Store, run: Run, cluster: Cluster, job: CompiledJob | None) -> None:
+        self._store = store
+        self._run = run
+        self._cluster = cluster
+        self._job = job
+        self._restore = restores.current(store)
+        self._fits: dict[str, Fits] = {}
+
+    def task(self, task: Task) -> TaskExplained:
+        run, job = self._run, self._job
+        compiled = None if job is None or not run.first_task else job.tasks[task.id - run.first_task]
+        facts = self._facts(task, compiled)
+        # A task that was queued once needs nothing any more.
+        blocked = compiled if task.state == "blocked" else None
+        rule, needs = ("", 0) if blocked is None else (blocked.rule, len(blocked.needs))
+        found = ask(gates.TASK, TaskView(run, rule, needs, task.open_needs, task.met_needs), facts)
+        if task.state == "active":
+            found += [Finding(gate.NAME) for gate in gates.PLACE]
+            found.append(_attempt(self._store, task, self._cluster.now_ms))
+        elif task.state != "blocked":
+            found += ask(gates.PLACE, place_view(facts, run.id), facts)
+        return TaskExplained(task.name, task.state, verdict_of(found), tuple(found))
+
+    def _facts(self, task: Task, compiled: CompiledTask | None) -> Facts:
+        fits = self._fits.get(task.selector)
+        if fits is None and task.state in ("queued", "retry_wait"):
+            fits = self._fits[task.selector] = agents.fits(self._store, task.selector)
+        now_ms = self._cluster.now_ms
+        return Facts(
+            self._store, now_ms, self._run, task, compiled, task.selector, fits, self._restore
+        )
+
+
+def explain_run(store: Store, run: Run, cluster: Cluster, compiled: Compiled) -> RunExplained:
+    if run.state in RUN_ENDS:
+        said = f"it ended: {run.state}" + (f" ({run.reason})" if run.reason else "")
+        ended = Finding("end", NEVER_WORD, said, run.finished_ms)
+        return RunExplained(run, NEVER_WORD, (ended,), (), False)
+    found = (of_cluster(cluster), *of_run(store, run, cluster.now_ms))
+    rows = task_rows.unended(store, run.id, TASKS_MAX + 1)
+    has_graph = run.cause != Kind.ORPHAN
+    job = compiled(run.job, run.revision, run.namespace, run.name) if has_graph else None
+    asked = _Asked(store, run, cluster, job)
+    tasks = tuple(asked.task(row) for row in rows[:TASKS_MAX])
+    return RunExplained(run, verdict_of(found), found, tasks, len(rows) > TASKS_MAX or run.unmade > 0)
+
+
+def of_run(store: Store, run: Run, now_ms: int) -> list[Finding]:
+    """Its own gates. One that does not wait has passed them."""
+    if not run.waiting:
+        return [Finding(gate.NAME) for gate in gates.RUN]
+    return ask(gates.RUN, RunView(store, run.job, run.id), Facts(store, now_ms, run))
+
+
+def place_view(facts: Facts, run: int) -> PlaceView:
+    """The way of a task to an agent; `run` 0: of one that is not made yet."""
+    free = 0 if facts.fits is None else facts.fits.slots - facts.fits.busy - agents.ahead(facts)
+    held_through = hold.held_through(facts.restore) if run else -1
+    retry_ms = facts.task.retry_ms if facts.task is not None else None
+    return PlaceView(run, retry_ms, held_through, free)
+
+
+def _attempt(store: Store, task: Task, now_ms: int) -> Finding:
+    """What becomes of a task that an agent has."""
+    attempt = attempt_rows.live_of_task(store, task.id)
+    if attempt is None:
+        return Finding("attempt", WAITS_WORD, "its last attempt has ended just now")
+    row = agent_rows.get(store, attempt.agent)
+    agent = row.name if row is not None else f"agent {attempt.agent}"
+    connected = row is not None and row.node != ""
+    return _of_attempt(attempt, agent, connected, now_ms)
+
+
+def _of_attempt(attempt: Attempt, agent: str, connected: bool, now_ms: int) -> Finding:
+    if attempt.fence is None:
+        said = f"{agent} has it assigned and has not claimed it yet"
+        return Finding("attempt", WAITS_WORD, said, attempt.assigned_ms, f"the claim of {agent}")
+    if attempt.unreachable or not connected:
+        opens = f"the word of {agent}, on_lost after its lease, or a person's (run resolve)"
+        said = f"{agent}, which has it, is not connected"
+        return Finding("attempt", WAITS_WORD, said, attempt.granted_ms, opens)
+    if attempt.state == "cancelling":
+        said = f"{agent} was asked to stop it"
+        return Finding("attempt", WAITS_WORD, said, attempt.started_ms, f"the report of {agent}")
+    if attempt.due_ms > now_ms:
+        said = f"{agent} starts it when it is due"
+        return Finding("attempt", WAITS_WORD, said, attempt.granted_ms, "its instant", attempt.due_ms)
+    return Finding("attempt")

@@ -1,0 +1,236 @@
+"""Why an instant of a job ran, did not, or will not: one explanation for each of its triggers that has it.
+
+Rules of this file:
+
+1. What is decided is told from the ledger, what has a run from that run. Of what is undecided the gates are
+   asked as they are now, and of what was missed the planner: it is what would be decided this moment.
+2. Instants are of eras: each is looked for in the schedule of its own, also of jobs that were deleted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scheduler.explain.findings import (
+    NEVER_WORD,
+    READY_WORD,
+    WAITS_WORD,
+    Cluster,
+    Finding,
+    ask,
+    of_cluster,
+    outcome_text,
+    verdict_of,
+)
+from scheduler.explain.runs import Compiled, of_run, place_view
+from scheduler.machine.rules import gates, selectors
+from scheduler.machine.rules.gates import Facts, RunView, TickView, agents, over
+from scheduler.model.compiled import CompiledJob
+from scheduler.plan import plan_missed
+from scheduler.plan.hold import hold_of
+from scheduler.store import ledger, pages
+from scheduler.store import runs as run_rows
+from scheduler.store import triggers as trigger_rows
+from scheduler.store.connection import Store
+from scheduler.store.ledger import Entry
+from scheduler.store.triggers import FiringTrigger, Trigger
+from scheduler.ticks import schedule
+from scheduler.words import reasons
+from scheduler.words.commands import Account, Fire, SetAside
+
+ROOTS_MAX = 20  #: tasks that start first, of which is told who may take them
+_BACK_MS = (60_000, 3_600_000, 86_400_000, 31 * 86_400_000, 400 * 86_400_000)
+
+WHY = {
+    "skipped": {
+        reasons.OVERLAP: "another run of the job was in the way",
+        reasons.PAUSED: "it came due while it was paused",
+        reasons.CANCELLED: "the job was deleted, or its run was cancelled before any start",
+    },
+    "coalesced": {"": "a later tick ran for it, by the job's catch-up policy"},
+    "missed": {
+        reasons.WINDOW: "nobody could fire it in time, and the job's catch-up policy does not run it",
+        reasons.BUFFER_FULL: "more were waiting than may",
+        reasons.RESTORED: "it came due before a restore, and nobody told that it ran",
+        "deadline": "its run did not start within start_deadline",
+        "lost_before_start": "its run ended before any start of it was proved",
+    },
+    "ran": {"": "its run started"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TickExplained:
+    trigger: str
+    at_ms: int
+    due_ms: int
+    outcome: str  #: pending | ran | skipped | coalesced | missed
+    reason: str  #: the ledger's word
+    said: str  #: in words
+    run: int | None
+    into_ms: int | None
+    decided_ms: int | None
+    from_ms: int  #: of its era, which ends at `until_ms`
+    until_ms: int | None
+    verdict: str
+    gates: tuple[Finding, ...]  #: of what is undecided
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    at_ms: int | None
+    ticks: tuple[TickExplained, ...]
+    said: str  #: where there is no such tick: why
+    before_ms: int | None = None  #: the nearest instants of the job, where there is no such tick
+    after_ms: int | None = None
+
+
+def explain_instant(
+    store: Store, jobs: list[int], at_ms: int | None, cluster: Cluster, compiled: Compiled
+) -> Explained:
+    """`jobs`: that have or had the name, the newest last. `at_ms` None: the next tick that is undecided."""
+    if at_ms is None:
+        due = [row.next_due_ms for row in trigger_rows.live(store, jobs[-1]) if row.next_due_ms is not None]
+        if not due:
+            return Explained(None, (), "the job has no coming tick: it runs when it is asked to")
+        at_ms = min(due)
+    found: list[TickExplained] = []
+    for job in jobs:
+        for era in trigger_rows.meeting(store, job, at_ms):
+            for instant_ms in dict.fromkeys((at_ms, at_ms - era.jitter_ms)):
+                if _is_of(era, instant_ms):
+                    found.append(_tick(store, era, instant_ms, cluster, compiled))
+    if found:
+        return Explained(at_ms, tuple(found), "")
+    before_ms, after_ms = _nearest(store, jobs[-1], at_ms)
+    return Explained(at_ms, (), "no trigger of the job has this instant", before_ms, after_ms)
+
+
+def _is_of(era: Trigger, instant_ms: int) -> bool:
+    within = era.from_ms < instant_ms and (era.until_ms is None or instant_ms <= era.until_ms)
+    return within and bool(schedule(era.spec).between(instant_ms - 1, instant_ms, 1))
+
+
+def _nearest(store: Store, job: int, at_ms: int) -> tuple[int | None, int | None]:
+    before: list[int] = []
+    after: list[int] = []
+    for era in trigger_rows.live(store, job):
+        ticks = schedule(era.spec)
+        coming = ticks.next(max(at_ms, era.from_ms))
+        after += [] if coming is None else [coming]
+        for back_ms in _BACK_MS:
+            past = ticks.between(max(era.from_ms, at_ms - back_ms), at_ms - 1, 1_000_000)
+            if past:
+                before.append(past[-1])
+                break
+    return max(before, default=None), min(after, default=None)
+
+
+def _tick(
+    store: Store, era: Trigger, at_ms: int, cluster: Cluster, compiled: Compiled
+) -> TickExplained:
+    entries = ledger.of_trigger(store, era.id, at_ms - 1, at_ms, limit=1)
+    if entries:
+        return _decided(era, at_ms, entries[0])
+    found = pages.undecided_runs(store, era.id, at_ms - 1, at_ms, 1)
+    run = run_rows.get(store, found[0][1]) if found else None
+    if run is not None:
+        told = (of_cluster(cluster), *of_run(store, run, cluster.now_ms))
+        return _pending(era, at_ms, told, f"run {run.id} was made for it and has not started yet", run.id)
+    row = trigger_rows.firing(store, era.id)
+    assert row is not None
+    if row.next_due_ms is None or at_ms < row.next_due_ms:
+        passed = Finding("era", NEVER_WORD, "it was passed over: another era of the trigger decides it")
+        return _pending(era, at_ms, (passed,), "nothing becomes of it")
+    told = _undecided(store, row, at_ms, cluster, compiled)
+    said = "it is due and not decided yet" if at_ms <= cluster.now_ms else "it is yet to come"
+    return _pending(era, at_ms, told, said)
+
+
+def _decided(era: Trigger, at_ms: int, entry: Entry) -> TickExplained:
+    said = WHY.get(entry.outcome, {}).get(entry.reason, outcome_text(entry.outcome, entry.reason))
+    if entry.reason == reasons.OVERLAP:
+        said = f"run {entry.run} of the job was in the way"
+    return TickExplained(
+        era.key, at_ms, at_ms + era.jitter_ms, entry.outcome, entry.reason, said, entry.run or None,
+        entry.into_ms, entry.decided_ms, era.from_ms, era.until_ms,
+        READY_WORD if entry.outcome == "ran" else NEVER_WORD, (),
+    )  # fmt: skip
+
+
+def _pending(
+    era: Trigger, at_ms: int, told: tuple[Finding, ...], said: str, run: int | None = None
+) -> TickExplained:
+    return TickExplained(
+        era.key, at_ms, at_ms + era.jitter_ms, "pending", "", said, run, None, None, era.from_ms,
+        era.until_ms, verdict_of(told), told,
+    )  # fmt: skip
+
+
+def _undecided(
+    store: Store, row: FiringTrigger, at_ms: int, cluster: Cluster, compiled: Compiled
+) -> tuple[Finding, ...]:
+    due_ms = at_ms + row.jitter_ms
+    found = [of_cluster(cluster)]
+    if due_ms <= cluster.now_ms:
+        found.append(Finding("time"))
+    else:
+        found.append(Finding("time", WAITS_WORD, "it is not due yet", None, "its instant", due_ms))
+    facts = Facts(store, cluster.now_ms)
+    view = TickView(row, at_ms)
+    found += ask(gates.TICK, view, facts)
+    if over.judge(view) is not gates.READY or row.namespace is None:
+        return tuple(found)
+    found += [_missed(store, row, at_ms, cluster.now_ms), _held(store, row, due_ms)]
+    job = compiled(row.job, row.revision, row.namespace, row.name)
+    policy = job.overlap if row.active_runs else "allow"
+    catching_up = due_ms < cluster.now_ms - job.catchup_grace_ms
+    found += ask(
+        gates.RUN, RunView(store, row.job, 0, policy, row.active_runs, catching_up), facts
+    )
+    return (*found, *_agents(store, job, cluster.now_ms))
+
+
+def _missed(store: Store, row: FiringTrigger, at_ms: int, now_ms: int) -> Finding:
+    """What the planner would propose of a tick that is too late to be live."""
+    trigger = trigger_rows.due_row(store, row.id)
+    if trigger is None or row.state == "paused" or at_ms > now_ms:
+        return Finding("catchup")
+    commands = plan_missed(store, trigger, now_ms)
+    for command in commands:
+        if isinstance(command, Account) and command.expected_due_ms <= at_ms <= command.last_ms:
+            if not command.count:
+                return Finding("catchup")
+            said = WHY.get(command.outcome, {}).get(command.reason, "the catch-up policy does not run it")
+            return Finding(
+                "catchup", NEVER_WORD, said, outcome=outcome_text(command.outcome, command.reason)
+            )
+        if isinstance(command, SetAside) and command.expected_due_ms <= at_ms <= command.until_ms:
+            return Finding("catchup", WAITS_WORD, "it is caught up late, one at a time", None, "its turn")
+        if isinstance(command, Fire) and command.expected_due_ms == at_ms:
+            return Finding("catchup")
+    if commands:
+        return Finding("catchup", WAITS_WORD, "earlier ticks of its trigger come first", None, "its turn")
+    return Finding("catchup")
+
+
+def _held(store: Store, row: FiringTrigger, due_ms: int) -> Finding:
+    """What a restore holds up of before it."""
+    hold = hold_of(store)
+    if hold.restore is None or not hold.holding or due_ms > hold.taken_ms:
+        return Finding("restore")
+    return Finding(
+        "restore", WAITS_WORD, "the state was restored, and agents may yet tell that it ran",
+        hold.restore.taken_ms, "the word of every agent, or the end of the hold", hold.restore.until_ms,
+    )  # fmt: skip
+
+
+def _agents(store: Store, job: CompiledJob, now_ms: int) -> list[Finding]:
+    """Whether its first tasks would find agents: the run is made all the same."""
+    roots = [task for task in job.tasks if not task.needs][:ROOTS_MAX]
+    found: list[Finding] = []
+    for selector in dict.fromkeys(selectors.of_task(task) for task in roots):
+        facts = Facts(store, now_ms, selector=selector, fits=agents.fits(store, selector))
+        found += ask((agents,), place_view(facts, 0), facts)
+    closed = [each for each in found if each.state != READY_WORD]
+    return closed[:1] or found[:1]

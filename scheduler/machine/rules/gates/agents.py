@@ -1,0 +1,69 @@
+"""A free slot of a connected agent that the task may run on. A slot or an agent opens it (the planner's pass
+`queue`)."""
+
+from __future__ import annotations
+
+from scheduler.machine.rules import selectors
+from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
+from scheduler.machine.rules.gates.views import Facts, Fits, PlaceView
+from scheduler.store import agents as agent_rows
+from scheduler.store import tasks as task_rows
+from scheduler.store.connection import Store
+
+NAME = "agent"
+WAITS = Waits("no agent can take it now")
+AHEAD_MAX = 1_000  #: of those before it in its queue, counted
+
+
+def judge(view: PlaceView) -> Verdict:
+    return READY if view.free > 0 else WAITS
+
+
+def fits(store: Store, selector: str) -> Fits:
+    wanted = selectors.parse(selector)
+    taking: list[agent_rows.Agent] = []
+    refuses = away = ""
+    for agent in agent_rows.newest(store):
+        if not selectors.matches(wanted, pool=agent.pool, labels=agent.labels, zone=agent.zone):
+            continue
+        if not agent.node:
+            away = away or ("" if agent_rows.FORMER in agent.name else agent.name)
+        elif agent.draining or not agent.slots:
+            refuses = refuses or agent.name
+        else:
+            taking.append(agent)
+    slots, busy = sum(agent.slots for agent in taking), sum(agent.busy for agent in taking)
+    return Fits(len(taking), slots, busy, refuses, away)
+
+
+def ahead(facts: Facts) -> int:
+    """How many tasks are before it in its queue, counted up to AHEAD_MAX."""
+    queued = facts.task is not None and facts.task.state == "queued"
+    return task_rows.queued_before(facts.store, facts.task, AHEAD_MAX) if facts.task and queued else 0
+
+
+def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
+    selector, found = facts.selector, facts.fits
+    since_ms = facts.task.queued_ms if facts.task is not None else None
+    if found is None:
+        return Words(WAITS.reason, since_ms=since_ms)
+    if not found.agents:
+        other = f"; {found.refuses} has, and takes nothing new" if found.refuses else ""
+        other = other or (f"; {found.away} has, and is disconnected" if found.away else "")
+        said = f"no connected agent has {_asked(selector)}{other}"
+        return Words(said, "an agent that may take it", since_ms)
+    if found.busy >= found.slots:
+        said = f"all slots are taken, {found.busy} of {found.slots} on {found.agents} agents that may take it"
+        return Words(said, "a slot that becomes free", since_ms)
+    before = ahead(facts)
+    said = f"{before} tasks are before it in the queue" if before != 1 else "1 task is before it in the queue"
+    return Words(said, "its turn", since_ms)
+
+
+def _asked(selector: str) -> str:
+    """The agents that a selector means, in words."""
+    wanted = selectors.parse(selector)
+    parts = [f"pool {wanted.pool}"] if wanted.pool else []
+    parts += [f"zone {wanted.zone}"] if wanted.zone else []
+    parts += [f"label {key}={value}" for key, value in sorted(wanted.labels)]
+    return ", ".join(parts) or "any pool"
