@@ -1,4 +1,4 @@
-"""The command as users run it: a process of its own, against a real API on loopback."""
+"""The command as users run it: a process of its own (tests/cli/forked.py), against a real API on loopback."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
@@ -16,9 +17,11 @@ from api.app import create_app
 from api.ports import ApiSettings
 from tests.api.served import served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode, peer
+from tests.cli.forked import SERVER
 
 PROJECT = Path(__file__).parents[2]
 DEADLINE_S = 60.0
+OF_PYTHON = ("PYTHON", "LC_", "LANG")  #: settings that it obeys when it starts
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,33 @@ class Command:
 
     async def __call__(self, *arguments: str, stdin: str = "", **environment: str) -> Result:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("CRONCLAVE_")}
+        told = {**inherited, "PYTHONPATH": str(PROJECT), **self.environment, **environment}
+        if any(name.startswith(OF_PYTHON) for name in environment):
+            return await self._in_full(arguments, stdin, told)
+        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+            given.write(stdin.encode())
+            given.seek(0)
+            files = (given.fileno(), out.fileno(), err.fileno())
+            running = SERVER.start(list(arguments), self.folder, told, files)
+            ended = asyncio.create_task(asyncio.to_thread(running.wait))
+            try:
+                async with asyncio.timeout(DEADLINE_S):
+                    code = await asyncio.shield(ended)
+            except BaseException:
+                running.kill()
+                await ended
+                raise
+            finally:
+                running.close()
+            for file in (out, err):
+                file.seek(0)
+            return Result(code, out.read().decode(), err.read().decode())
+
+    async def _in_full(self, arguments: tuple[str, ...], stdin: str, environment: dict[str, str]) -> Result:
+        """Python starts in this environment."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cli.main", *arguments,
+            sys.executable, "-m", "cli.main", *arguments, cwd=self.folder, env=environment,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            cwd=self.folder,
-            env={**inherited, "PYTHONPATH": str(PROJECT), **self.environment, **environment},
         )  # fmt: skip
         async with asyncio.timeout(DEADLINE_S):
             out, err = await process.communicate(stdin.encode())
