@@ -254,7 +254,11 @@ class Cluster:
                     found[node.name] = reply.json()
         return found
 
-    def leader(self, *, other_than: str = "", deadline_s: float = 30.0) -> Node:
+    def status(self, node: Node, *, deadline_s: float = READY_S) -> dict[str, Any]:
+        """What this node says of itself, as soon as it answers."""
+        return wait_for(lambda: self.statuses().get(node.name), deadline_s, f"{node.name} answers")
+
+    def leader(self, *, other_than: str = "", deadline_s: float = READY_S) -> Node:
         """The node that leads with a quorum, by its own word; of several the one of the highest term."""
 
         def leading() -> str | None:

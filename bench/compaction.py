@@ -140,7 +140,7 @@ def come_back(cluster: Cluster, number: int, phase: Phase, *, base_port: int, cu
     """Wipe a follower; a node of a new name joins in its place. With `cut`, through a relay that breaks its
     connections while the copy is on its way."""
     leader = cluster.leader()
-    term = cluster.statuses()[leader.name]["term"]
+    term = cluster.status(leader)["term"]
     wiped = next(node for node in cluster.nodes if node is not leader)
     wiped.kill()
     shutil.rmtree(wiped.data)

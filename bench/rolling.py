@@ -42,7 +42,7 @@ def restart_all(cluster: Cluster, *, noop_jobs: int, shell_jobs: int) -> Restart
     wait_for(lambda: caught_up(cluster), 60, "no run waits", 0.2)
     from_ms = int(time.time() * 1000)
     leader = cluster.leader()
-    term = cluster.statuses()[leader.name]["term"]
+    term = cluster.status(leader)["term"]
     codes: list[int] = []
     took_ms: list[float] = []
     ends: list[float] = []
@@ -74,7 +74,7 @@ def restart_all(cluster: Cluster, *, noop_jobs: int, shell_jobs: int) -> Restart
         ],
         gap_ms=float(max(after - before for before, after in pairwise(starts))),
         payload=payload,
-        terms=cluster.statuses()[leader.name]["term"] - term,
+        terms=cluster.status(leader)["term"] - term,
     )
 
 

@@ -19,7 +19,7 @@ from chaos.nemesis.shim import Control
 from chaos.nodes import Node
 
 CANARY_S = 30.0
-TRUE_MS = 500  #: a canary's start and answer take a while
+TRUE_MS = 500  #: two readings of a clock lie a while apart
 
 
 class ClockDriver:
@@ -74,11 +74,14 @@ class ClockDriver:
 def _off_ms(node: Node) -> int:
     """By how much a clock that is read as the node reads its own is wrong."""
     told = subprocess.run(
-        [sys.executable, "-c", "import time; print(time.time())"],
+        [sys.executable, "-c", "import time; print(time.time(), time.monotonic())"],
         env={**os.environ, **node.environment},
         capture_output=True,
         text=True,
         timeout=CANARY_S,
         check=True,
     )
-    return round((float(told.stdout) - time.time()) * 1000)
+    # The shim leaves monotonic time alone: by it both readings are of one moment, however busy the machine.
+    said_s, moment_s = map(float, told.stdout.split())
+    true_s = time.time() - (time.monotonic() - moment_s)
+    return round((said_s - true_s) * 1000)

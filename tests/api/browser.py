@@ -103,10 +103,12 @@ async def chromium(program: str, folder: Path) -> AsyncIterator[Page]:
                 assert process.returncode is None, "the browser ended"
                 await asyncio.sleep(0.05)
         port = told.read_text().splitlines()[0]
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=DEADLINE_S) as client:
             tabs = (await client.get(f"http://127.0.0.1:{port}/json")).json()
         address = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
-        async with websockets.connect(address, max_size=1 << 26) as socket:
+        async with websockets.connect(
+            address, max_size=1 << 26, open_timeout=DEADLINE_S, ping_interval=None
+        ) as socket:
             yield Page(socket)
     finally:
         with contextlib.suppress(ProcessLookupError):

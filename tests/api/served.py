@@ -23,7 +23,7 @@ from scheduler import protocol as p
 from tests.api.single_node import ADMIN_TOKEN, CLUSTER
 
 PORTS = range(23_000, 24_000)
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def listening_socket() -> socket.socket:
@@ -94,6 +94,7 @@ class HandAgent:
             subprotocols=[websockets.Subprotocol(p.SUBPROTOCOL)],
             additional_headers={"Authorization": f"Bearer {self.token}"},
             compression=None,
+            open_timeout=DEADLINE_S,
         )
         return self
 

@@ -444,7 +444,7 @@ async def test_who_asks_for_output_of_an_agent_that_leaves_meanwhile_gets_the_st
         attempt = assign(node, run, welcome.agent)
         await agent.send(p.Claim(attempt, "c"))
         await agent.expect(p.Grant)
-        reading = asyncio.create_task(client.get(f"/v1/runs/{run}/logs?follow=true"))
+        reading = asyncio.create_task(client.get(f"/v1/runs/{run}/logs?follow=true&wait=1ms"))
         await agent.expect(p.TailRequest)
     reply = await reading
     assert (reply.status_code, reply.headers["x-cronclave-log-source"]) == (200, "tail")

@@ -11,6 +11,7 @@ import pytest
 from scheduler.store import pages
 from scheduler.words.commands import Command, DeleteJob
 from scheduler.words.outcomes import Outcome
+from tests.api.served import DEADLINE_S
 from tests.api.single_node import SingleNode
 
 NOOP: dict[str, Any] = {"noop": True}
@@ -204,7 +205,7 @@ async def test_reads_are_as_fresh_as_asked(client: httpx2.AsyncClient, node: Sin
     waiting = asyncio.create_task(client.get(f"/v1/jobs?index={index}&wait=30s"))
     await asyncio.sleep(0)
     await put(client, "second")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         woken = await waiting
     assert [job["name"] for job in woken.json()["items"]] == ["backup", "second"]
 

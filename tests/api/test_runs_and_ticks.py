@@ -24,6 +24,7 @@ from scheduler.words.commands import (
     Requeue,
     SetAside,
 )
+from tests.api.served import DEADLINE_S
 from tests.api.single_node import SingleNode
 
 NOOP: dict[str, Any] = {"noop": True}
@@ -228,7 +229,7 @@ async def test_run_now_waits_for_the_end_when_asked(client: httpx2.AsyncClient, 
     await asyncio.sleep(0)
     run = short.json()["id"]
     run_it(node, run, agent, exit_code=3)  # the only agent was named together with the run
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_S):
         ended = (await waiting).json()
     assert (ended["state"], ended["exit_code"]) == ("failed", 3)
     attempt = ended["tasks"]["main"]["attempts"][0]
@@ -351,7 +352,7 @@ async def test_a_job_that_no_agent_can_take_says_so(client: httpx2.AsyncClient, 
     connect(node, "other", pool="default")
     assert (await client.get("/v1/jobs/job")).json()["state"] == "unplaceable"
     connect(node, "gpu-1", pool="gpu")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_S):
         while (await client.get("/v1/jobs/job")).json()["state"] != "active":
             await asyncio.sleep(0.05)
 

@@ -11,10 +11,16 @@ from api.app import Api
 from api.failures import ADDRESSES_MAX, BURST, EVERY_S, Failures
 from api.problems import Problem
 from scheduler.words.commands import PutToken
-from tests.api.served import served
+from tests.api.served import DEADLINE_S, served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 
 PATH = "/v1/jobs?consistency=stale"
+
+
+@pytest.fixture
+def unforgiving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No guess is forgiven while the next ones are on their way, however slow the machine is."""
+    monkeypatch.setattr("api.failures.EVERY_S", 3_600.0)
 
 
 def from_address(api: Api, address: str, token: str) -> httpx2.AsyncClient:
@@ -25,6 +31,7 @@ def from_address(api: Api, address: str, token: str) -> httpx2.AsyncClient:
     )
 
 
+@pytest.mark.usefixtures("unforgiving")
 async def test_an_address_with_many_wrong_tokens_waits_and_others_do_not(api: Api, node: SingleNode) -> None:
     before = node.index
     async with from_address(api, "10.0.0.1", "wrong") as guesser:
@@ -53,6 +60,7 @@ async def test_a_token_made_elsewhere_is_asked_for_by_a_patient_address(api: Api
         assert (await client.get(PATH)).status_code == 200
 
 
+@pytest.mark.usefixtures("unforgiving")
 async def test_an_agent_with_a_wrong_token_is_limited_too(api: Api) -> None:
     sent = []
 
@@ -92,9 +100,10 @@ def test_the_table_of_addresses_is_bounded() -> None:
     assert len(failures) == ADDRESSES_MAX
 
 
+@pytest.mark.usefixtures("unforgiving")
 async def test_nobody_names_the_address_that_a_request_came_from(api: Api) -> None:
     """On loopback each guess could be another's, and a session of plain http pass for one of https."""
-    async with served(api) as url, httpx2.AsyncClient(base_url=url) as client:
+    async with served(api) as url, httpx2.AsyncClient(base_url=url, timeout=DEADLINE_S) as client:
         for number in range(BURST + 1):
             forwarded = {"X-Forwarded-For": f"10.0.{number}.1", "Authorization": "Bearer wrong"}
             last = await client.get(PATH, headers=forwarded)

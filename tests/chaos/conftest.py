@@ -10,7 +10,7 @@ import pytest
 
 from chaos.cluster import Cluster, Shape
 
-PORTS = (36_000, 36_900)
+PORTS = (31_000, 31_900)
 
 
 class NewCluster(Protocol):

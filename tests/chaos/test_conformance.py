@@ -22,7 +22,7 @@ from chaos.nemesis.toxi_server import STANDIN, build, start_server
 from chaos.ports import LOOPBACK, Ports
 from tests.chaos.conftest import PORTS
 
-ANSWER_S = 20.0  #: far more than anything here takes
+ANSWER_S = 60.0  #: far more than anything here takes
 SILENCE_S = 0.3
 FREE = Ports(*PORTS)
 
@@ -283,17 +283,17 @@ def test_latency(control: ToxiControl, listen: str, stream: str) -> None:
 
 
 def test_latency_does_not_add_up(control: ToxiControl, listen: str) -> None:
-    """Five chunks, each half a second late: together they are, not one after the other."""
+    """Forty chunks, each half a second late: together they are, not one after the other, which takes 20 s."""
     control.add("px", Toxic("late", "latency", "upstream", {"latency": 500}))
     with dial(listen) as peer:
         began_s = time.monotonic()
-        for _ in range(5):
+        for _ in range(40):
             peer.sendall(b"x")
             time.sleep(0.01)  # so that they are chunks of their own
         got = b""
-        while len(got) < 5:
-            got += peer.recv(10)
-    assert 0.5 <= time.monotonic() - began_s < 5 * 0.5
+        while len(got) < 40:
+            got += peer.recv(100)
+    assert 0.5 <= time.monotonic() - began_s < 10
 
 
 def test_toxicity_is_a_share_of_connections(control: ToxiControl, listen: str) -> None:
@@ -328,7 +328,7 @@ def _answering(peers: list[socket.socket]) -> list[bool]:
     for peer in peers:
         peer.sendall(b"x")
     heard: set[socket.socket] = set()
-    until_s = time.monotonic() + 5 * SILENCE_S
+    until_s = time.monotonic() + 10 * SILENCE_S
     while (left_s := until_s - time.monotonic()) > 0:
         for peer in select.select([p for p in peers if p not in heard], [], [], left_s)[0]:
             assert peer.recv(1) == b"x"
@@ -436,13 +436,13 @@ def test_slow_close(control: ToxiControl, listen: str) -> None:
 
 
 def test_slicer(control: ToxiControl, listen: str) -> None:
-    control.add("px", Toxic("slices", "slicer", "downstream", {"average_size": 10, "delay": 2_000}))
+    control.add("px", Toxic("slices", "slicer", "downstream", {"average_size": 10, "delay": 30_000}))
     with dial(listen) as peer:
         peer.sendall(b"q" * 200)
         pieces: list[int] = []
         while sum(pieces) < 200:
             pieces.append(len(peer.recv(4096)))
-    assert len(pieces) > 4
+    assert len(pieces) > 1  # of twenty: a reader that was kept away finds several together
 
 
 def test_limit_data(control: ToxiControl, listen: str) -> None:

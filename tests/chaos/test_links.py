@@ -25,7 +25,7 @@ from chaos.programs import wait_for
 from tests.chaos.conftest import NewCluster
 
 pytestmark = pytest.mark.cluster
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 def faults(leader: str, others: list[str]) -> list[Fault]:

@@ -13,7 +13,7 @@ from chaos.programs import alive, wait_for
 from tests.chaos.conftest import NewCluster
 
 pytestmark = pytest.mark.cluster
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 def name(fault: Fault) -> str:

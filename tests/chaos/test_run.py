@@ -17,7 +17,7 @@ from chaos.run import run_plan
 from chaos.suite import judge_directory
 from chaos.workload import payload
 
-PORTS = (37_800, 37_900)  #: no other suite's: while a node is dead, its port is free for anybody
+PORTS = (32_000, 32_100)  #: no other suite's: while a node is dead, its port is free for anybody
 ENVIRONMENT = {
     "CRONCLAVE_JOB": "pulse",
     "CRONCLAVE_RUN": "17",

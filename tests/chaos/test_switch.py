@@ -22,7 +22,7 @@ from chaos.programs import start_process, wait_for
 from tests.chaos.conftest import PORTS
 
 HERE = (("one", "two"), ("client", "two"))
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 #: Writes what it hears into a file, and says it back.
 ECHO = """

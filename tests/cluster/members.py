@@ -24,7 +24,7 @@ from cluster.settings import ClusterSettings, Founder
 from cluster.tcp import LinkSettings, TcpLinks
 from cluster.tls import TlsFiles
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 PORTS = range(20_000, 22_000)
 _workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
 _mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _workers

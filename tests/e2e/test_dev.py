@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bench.client import Client
-from bench.cluster import PROJECT, alive, free_base_port, processes_naming, signal_all, wait_for
+from bench.cluster import PROJECT, Cluster, alive, free_base_port, processes_naming, signal_all, wait_for
 from tests.e2e.cluster import DEADLINE_S, PORTS, NewCluster, knob
 
 pytestmark = pytest.mark.cluster
@@ -175,5 +175,10 @@ def test_every_simultaneous_cold_start_gives_a_cluster(new_cluster: NewCluster) 
         for node in cluster.nodes:
             node.start()
         cluster.wait_ready()
-        assert len({status["leader"] for status in cluster.statuses().values()}) == 1
+
+        def agreed(started: Cluster = cluster) -> bool:
+            leaders = [status["leader"] for status in started.statuses().values()]
+            return len(leaders) == 3 and None not in leaders and len(set(leaders)) == 1
+
+        wait_for(agreed, DEADLINE_S, "all know one leader")
         cluster.stop()

@@ -90,7 +90,7 @@ def test_one_full_follower_stops_nobody(small_disks: Cluster) -> None:
     fill(next(node for node in cluster.nodes if node is not leader).data)
     seen = wait_for(
         lambda: [
-            p for p in cluster.statuses()[leader.name]["peers"] if (p["free_bytes"] or 1 << 40) < 100 << 20
+            p for p in cluster.status(leader)["peers"] if (p["free_bytes"] or 1 << 40) < 100 << 20
         ],
         DEADLINE_S,
         "the leader knows of the full disk",

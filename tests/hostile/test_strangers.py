@@ -20,7 +20,8 @@ from cluster.wire import FrameReader, Hello, Message, encode
 from tests.cluster.certificates import Certificates
 from tests.e2e.cluster import PORTS
 from tests.e2e.secured import lay_out
-from tests.hostile.siege import standing
+from tests.e2e.starvation import looked_for
+from tests.hostile.siege import standing, unharmed
 
 pytestmark = pytest.mark.cluster
 
@@ -64,7 +65,7 @@ def heard(node: Node, *messages: Message, tls: ssl.SSLContext | None = None) -> 
 
 def test_strangers_on_plain_ports_harm_nobody(besieged: Cluster) -> None:
     """Unknown names with an address of their own, every member's name, on every node."""
-    now = besieged.statuses()[besieged.leader().name]["term"] + 1
+    now = besieged.status(besieged.leader())["term"] + 1
     with socket.create_server(("127.0.0.1", 0)) as ear:
         own = f"127.0.0.1:{ear.getsockname()[1]}"
         for node in besieged.nodes:
@@ -111,11 +112,12 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @contextlib.contextmanager
-def unharmed(cluster: Cluster) -> Iterator[None]:
+def unharming(cluster: Cluster) -> Iterator[None]:
     before = standing(cluster)
-    yield
+    with looked_for(cluster) as starvation:
+        yield
     wait_for(lambda: len(cluster.statuses()) == len(cluster.nodes), DEADLINE_S, "all answer")
-    assert standing(cluster) == before
+    unharmed(before, standing(cluster), starvation)
     cluster.wait_ready()
 
 
@@ -144,8 +146,8 @@ def wrong_certificates(cluster: Cluster) -> dict[str, TlsFiles]:
 
 
 def test_strangers_with_certificates_that_are_not_theirs_harm_nobody(secured: Cluster) -> None:
-    with unharmed(secured):
-        now = secured.statuses()[secured.leader().name]["term"] + 1
+    with unharming(secured):
+        now = secured.status(secured.leader())["term"] + 1
         for kind, files in wrong_certificates(secured).items():
             context = context_of(files)
             for node in secured.nodes:
@@ -161,7 +163,7 @@ def test_strangers_with_certificates_that_are_not_theirs_harm_nobody(secured: Cl
 
 def test_half_handshakes_and_a_thousand_connections_harm_no_tls_port(secured: Cluster) -> None:
     begins = (b"", b"\x16\x03\x01", b"\x16\x03\x01\x02\x00\x01", b"\x00" * 64, b"GET / HTTP/1.1\r\n\r\n")
-    with unharmed(secured), contextlib.ExitStack() as stack:
+    with unharming(secured), contextlib.ExitStack() as stack:
         began_s = time.monotonic()
         held: list[socket.socket] = []
         for number in range(CONNECTIONS):
@@ -186,4 +188,4 @@ def test_a_member_whom_nobody_reaches_is_not_admitted(besieged: Cluster, query: 
                 reply = besieged.client.send("POST", f"/v1/cluster/members{query}", member, node=number)
                 assert reply.status == 409, reply.body
                 assert address.encode() in reply.body
-            assert "node-9" not in str(besieged.statuses()[node.name]["peers"])
+            assert "node-9" not in str(besieged.status(node)["peers"])

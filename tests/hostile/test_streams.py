@@ -121,7 +121,7 @@ def test_event_streams_keep_nobody_out(busy: Cluster, headers: str) -> None:
 
 def test_blocking_queries_that_all_wake_at_once_keep_nobody_out(busy: Cluster) -> None:
     leader = busy.leader()
-    index = busy.statuses()[leader.name]["index"] + 200
+    index = busy.status(leader)["index"] + 200
     with crowd(busy, leader, f"/v1/jobs?index={index}&wait=60s&limit=1000") as listeners:
         end_s = time.monotonic() + HEARD_S
         while not all(reader.ended for reader in listeners.readers):

@@ -16,6 +16,7 @@ from scheduler.words import codec
 from scheduler.words.commands import CancelRun
 from scheduler.words.outcomes import Code, Outcome
 
+DEADLINE_S = 60.0
 REQUIRED: dict[str, Any] = {
     f.name: ""
     for f in dataclasses.fields(NodeStatus)
@@ -51,7 +52,7 @@ async def test_only_a_commit_under_one_leader_tells_the_time_of_commits(
     link = CoreLink(tmp_path, NodeStatus(**{**status, "peers": ()}))
     await link.connect()
     reading = asyncio.create_task(link.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_S):
         while link.status().term != 3:
             await asyncio.sleep(0)
         before_s = link.proposals.commit_s
@@ -85,7 +86,7 @@ async def test_who_asks_for_the_leaders_word_shares_the_next_question_that_has_n
     reading = asyncio.create_task(link.run())
 
     async def questions(count: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_S):
             while len(asked) < count:
                 await asyncio.sleep(0.005)
 
