@@ -40,6 +40,7 @@ from api.routes import (
     jobs,
     join,
     logs,
+    outbox,
     pages,
     runs,
     session,
@@ -52,8 +53,8 @@ from scheduler.store.connection import DamagedError, QueryTooLongError
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, apply, runs, logs, ticks, explain, agents, cluster, formats, tick_limits, backup, events, tokens,
-    join, session, health, pages,
+    jobs, apply, runs, logs, ticks, explain, agents, cluster, formats, tick_limits, backup, events, outbox,
+    tokens, join, session, health, pages,
 )  # fmt: skip
 
 

@@ -78,6 +78,8 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "getTickLimits": {200: (JSON, _object(job=_COUNT, namespace=_COUNT, cluster=_COUNT))},
     "setTickLimits": {200: (JSON, _object(job=_COUNT, namespace=_COUNT, cluster=_COUNT))},
     "backUp": {200: ("application/vnd.sqlite3", _BYTES)},
+    "resendEffect": {200: (JSON, _of("Effect"))},
+    "dropEffect": {204: None},
     "streamEvents": {200: ("text/event-stream", _STRING)},
     "createToken": {200: (JSON, _DRY), 201: (JSON, _object(name=_STRING, role=_STRING, token=_STRING))},
     "listTokens": {200: (JSON, _ITEMS)},

@@ -13,10 +13,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from api.failures import Failures
-from api.ports import Committed, Scheduler
+from api.ports import Committed, Scheduler, UnavailableError
+from scheduler.store import outbox
 from scheduler.words import events as e
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+_LEFT: dict[type[e.Event], str] = {
+    e.EffectSent: "sent", e.EffectGivenUp: "given_up", e.EffectDropped: "dropped",
+}  # fmt: skip
 
 
 class RequestCounts:
@@ -131,6 +137,29 @@ class _NodeCollector(Collector):
         wrong.add_metric(["unknown"], self._failures.count)
         wrong.add_metric(["limited"], self._failures.refused)
         yield wrong
+        yield from self._outbox()
+
+    def _outbox(self) -> Iterator[Metric]:
+        """Nothing while this node has no state to read."""
+        try:
+            with self._scheduler.read() as store:
+                depth = outbox.depth(store)
+        except UnavailableError:
+            return
+        rows = GaugeMetricFamily(
+            "cronclave_outbox",
+            "Effects in the outbox: that wait to be sent, and that were given up.",
+            labels=["state"],
+        )
+        rows.add_metric([outbox.WAITING], depth.waiting)
+        rows.add_metric([outbox.GIVEN_UP], depth.given_up)
+        yield rows
+        age_ms = 0 if depth.oldest_ms is None else max(0, self._scheduler.now_ms() - depth.oldest_ms)
+        yield GaugeMetricFamily(
+            "cronclave_outbox_oldest_seconds",
+            "Age of the oldest effect that waits to be sent.",
+            value=age_ms / 1000,
+        )
 
 
 def _histogram(name: str, text: str, counts: Sequence[int], total: float, bounds: Sequence[float]) -> Metric:
@@ -155,6 +184,12 @@ class Metrics:
         self._attempts = Counter(
             "cronclave_attempts", "Attempts ended, by state.", ["state"], registry=self._registry
         )
+        self._effects = Counter(
+            "cronclave_effects",
+            "Effects that left the outbox: sent, given up, dropped by a person.",
+            ["kind", "outcome"],
+            registry=self._registry,
+        )
         self._children: dict[tuple[int, str], Counter] = {}
         self._leaders = Counter("cronclave_leader_changes", "Leaderships begun.", registry=self._registry)
 
@@ -170,6 +205,8 @@ class Metrics:
                 self._child(self._attempts, event.state).inc()
             elif isinstance(event, e.Led):
                 self._leaders.inc()
+            elif isinstance(event, (e.EffectSent, e.EffectGivenUp, e.EffectDropped)):
+                self._effects.labels(event.kind, _LEFT[type(event)]).inc()
 
     def _child(self, counter: Counter, label: str) -> Counter:
         """Looking a label up costs more than counting: once for each."""

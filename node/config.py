@@ -79,17 +79,22 @@ class NodeConfig:
     http_cert: Path | None = None
     http_key: Path | None = None
     bootstrap_token_sha256: bytes | None = None
+    webhook_signing_key: Path | None = None  #: the file with the keys that notices are signed with
+    webhook_loopback: bool = False  #: notices may go to this host itself
     log_bytes_max: int = 64 << 20
 
 
 _SETTINGS: dict[str, frozenset[str]] = {
-    "": frozenset({"cluster", "insecure", "join", "node", "http", "raft", "members", "dial", "tls", "auth"}),
+    "": frozenset(
+        {"cluster", "insecure", "join", "node", "http", "raft", "members", "dial", "tls", "auth", "webhooks"}
+    ),
     "node": frozenset({"name", "zone", "data"}),
     "http": frozenset({"listen", "url", "cert", "key"}),
     "raft": frozenset({"listen", "address", "election_timeout_ms", "log_bytes_max"}),
     "members": frozenset({"raft", "zone", "url"}),
     "tls": frozenset({"ca", "cert", "key", "ca_key"}),
     "auth": frozenset({"bootstrap_token_sha256"}),
+    "webhooks": frozenset({"signing_key", "loopback"}),
 }
 _ENVIRONMENT = {
     "CRONCLAVE_NODE_NAME": ("node", "name"),
@@ -154,7 +159,7 @@ def _refuse_unknown(path: Path, raw: dict[str, Any]) -> None:
                 raise ConfigError(f"{path}: unknown setting {prefix}{key}{hint}")
 
     check("", raw, "")
-    for table in ("node", "http", "raft", "tls", "auth"):
+    for table in ("node", "http", "raft", "tls", "auth", "webhooks"):
         if not isinstance(raw.get(table, {}), dict):
             raise ConfigError(f"{path}: [{table}] must be a table")
         check(table, raw.get(table, {}), f"{table}.")
@@ -194,10 +199,11 @@ class _Reader:
             )
         return value
 
-    def _flag(self, key: str) -> bool:
-        value = self._raw.get(key, False)
+    def _flag(self, table: str, key: str) -> bool:
+        value = (self._raw.get(table, {}) if table else self._raw).get(key, False)
         if not isinstance(value, bool):
-            raise ConfigError(f"{self._path}: {key} must be true or false, not {shown(value)}")
+            where = f"{table}.{key}" if table else key
+            raise ConfigError(f"{self._path}: {where} must be true or false, not {shown(value)}")
         return value
 
     def _file(self, table: str, key: str) -> Path:
@@ -228,17 +234,19 @@ class _Reader:
             raft=raft,
             raft_address=raft_address,
             members=self._members(),
-            join=self._flag("join"),
+            join=self._flag("", "join"),
             dial={
                 peer: parse_address(text, f"{self._path}: dial.{peer}")
                 for peer, text in self._raw.get("dial", {}).items()
             },
             election_timeout_ms=self._number("raft", "election_timeout_ms", 300, 50, ELECTION_TIMEOUT_MS_MAX),
-            insecure=self._flag("insecure"),
+            insecure=self._flag("", "insecure"),
             tls=self._tls(),
             http_cert=self._file("http", "cert") if has_https else None,
             http_key=self._file("http", "key") if has_https else None,
             bootstrap_token_sha256=self._token(),
+            webhook_signing_key=self._webhook_key(),
+            webhook_loopback=self._flag("webhooks", "loopback"),
             log_bytes_max=self._number("raft", "log_bytes_max", 64 << 20, 1 << 16, LOG_BYTES_MAX),
         )
         self._refuse_unsafe(config)
@@ -280,6 +288,10 @@ class _Reader:
             return None
         ca_key = self._file("tls", "ca_key") if "ca_key" in self._raw["tls"] else None
         return TlsConfig(self._file("tls", "ca"), self._file("tls", "cert"), self._file("tls", "key"), ca_key)
+
+    def _webhook_key(self) -> Path | None:
+        has_key = "signing_key" in self._raw.get("webhooks", {})
+        return self._file("webhooks", "signing_key") if has_key else None
 
     def _token(self) -> bytes | None:
         text = self._raw.get("auth", {}).get("bootstrap_token_sha256")

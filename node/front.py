@@ -27,6 +27,8 @@ from api.server import settings as server_settings
 from cluster.tls import TlsError
 from node.__main__ import configure_logging, keep_loaded
 from node.config import ConfigError, NodeConfig, load_config
+from node.effects import effects
+from node.effects.runner import Runner
 from node.https import HttpsCertificate
 from node.identity import PRIVATE, load_identity, software_version
 from node.link import CoreLink
@@ -34,7 +36,7 @@ from node.planner import Planner
 from node.signing import NodeAuthority
 from node.supervisor import EXIT_REFUSED, die_with_parent
 from scheduler import formats
-from scheduler.words.events import Wakes
+from scheduler.words.events import EffectQueued, Wakes
 
 log = logging.getLogger("cronclave.front")
 
@@ -118,6 +120,13 @@ class Front:
             commit_s=lambda: self._link.proposals.commit_s,
             bootstrap_token=config.bootstrap_token_sha256,
         )
+        self._runner = Runner(
+            effects(config),
+            holds_office=lambda: self._planner.epoch_held() is not None,
+            open_store=self._link.reader,
+            propose=self._link.propose,
+            now_ms=self._link.now_ms,
+        )
         connections = Connections(max(64, min(CONNECTIONS_MAX, most_files() - OWN_FILES)))
         self._server = Server(
             uvicorn.Config(
@@ -142,18 +151,20 @@ class Front:
         reading = asyncio.create_task(self._link.run(), name="bridge")
         beating = asyncio.create_task(self._link.beat(), name="beat")
         planning = asyncio.create_task(self._planner.run(), name="planner")
+        running = asyncio.create_task(self._runner.run(), name="effects")
         watching = None
         if self._https is not None:
             watching = asyncio.create_task(self._https.watch(), name="certificates")
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look_at_certificates)
         serving = asyncio.create_task(self._server.serve(), name="http")
         done, _ = await asyncio.wait(
-            {reading, beating, planning, serving}, return_when=asyncio.FIRST_COMPLETED
+            {reading, beating, planning, running, serving}, return_when=asyncio.FIRST_COMPLETED
         )
         for task in done:
             if task is not serving:
                 log.error("%s ended: %r", task.get_name(), task.exception() or "the core is gone")
         planning.cancel()
+        running.cancel()
         if watching is not None:
             watching.cancel()
         if not serving.done():
@@ -177,6 +188,8 @@ class Front:
     def _on_commit(self, committed: Committed) -> None:
         if self._link.status().state != "leader":
             return
+        if any(type(event) is EffectQueued for _, _, event in committed.events):
+            self._runner.poke()
         wakes = max((event.wakes for _, _, event in committed.events), default=Wakes.NOT)
         if wakes is not Wakes.NOT:
             self._planner.poke(urgent=wakes is Wakes.NOW)

@@ -130,7 +130,7 @@ class Planner:
     async def run(self) -> None:
         """For the life of the front."""
         while True:
-            epoch = self._epoch_held()
+            epoch = self.epoch_held()
             if epoch is None:
                 await self._wait(IDLE_S_MAX)
                 continue
@@ -141,7 +141,7 @@ class Planner:
                 log.info("no outcome for the plan of epoch %d; looking again", epoch)
             log.info("stopped planning in epoch %d", epoch)
 
-    def _epoch_held(self) -> int | None:
+    def epoch_held(self) -> int | None:
         """The epoch that this node may plan in: it leads, and the stored Lead is its own."""
         status = self._status()
         if status.state != "leader" or not status.ready:
@@ -163,7 +163,7 @@ class Planner:
         ):
             await self._propose([PutToken("bootstrap", self._bootstrap_token, "admin")])
         office_s = asyncio.get_running_loop().time()
-        while self._epoch_held() == epoch:
+        while self.epoch_held() == epoch:
             self._poked.clear()
             self._planned_s = asyncio.get_running_loop().time()
             status = self._status()

@@ -39,7 +39,7 @@ OWNERS = {
     "pydantic": ("scheduler/model/", "api/schemas/", "api/schemas.py"),
     "cryptography": ("cluster/", "agent/key.py", "api/agents/hello.py"),
     "websockets": ("agent/connection.py",),
-    "httpx2": ("agent/", "api/log_source.py", "bench/", "chaos/"),
+    "httpx2": ("agent/", "api/log_source.py", "node/effects/webhook.py", "bench/", "chaos/"),
     "toxiproxy": ("chaos/nemesis/toxi.py",),
     "requests": ("chaos/nemesis/toxi.py",),
     "cronsim": ("chaos/",),

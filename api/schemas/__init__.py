@@ -15,6 +15,8 @@ from api.schemas.replies import (
     Agent,
     AgentList,
     Cluster,
+    Effect,
+    EffectList,
     InstantExplained,
     Job,
     JobList,
@@ -162,6 +164,7 @@ drain_agent: dict[str, Any] = {
     ),
 }
 resume_agent: dict[str, Any] = {"parameters": [_DRY_RUN]}
+change_effect: dict[str, Any] = {"parameters": [_DRY_RUN]}
 delete_token: dict[str, Any] = {"parameters": [_DRY_RUN]}
 join: dict[str, Any] = {
     "parameters": [_UNASKED],
@@ -211,4 +214,6 @@ instant_replies = _replies(InstantExplained)
 explained_replies = _replies(RunExplained)
 agent_replies = _replies(Agent)
 agents_replies = _replies(AgentList)
+effect_replies = _replies(Effect)
+outbox_replies = _replies(EffectList)
 cluster_replies = _replies(Cluster)

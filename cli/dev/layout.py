@@ -171,6 +171,7 @@ def write_configurations(
             "raft": {"listen": node.raft},
             "members": {each.name: {"raft": each.raft, "zone": each.zone, "url": each.url} for each in nodes},
             "auth": {"bootstrap_token_sha256": digest},
+            "webhooks": {"loopback": True},  # to try notices with a listener on this machine
         }
         write_private(node.config, toml(document))
     for agent in agents:

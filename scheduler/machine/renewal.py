@@ -9,7 +9,10 @@ Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md):
 3. An attempt without a grant is taken out altogether: its agent may have been granted it since, and tells so
    under its id. Its task waits again, and is held like all that waited.
 4. The ledger goes on: its next entry is chained to the backup's last.
-5. One transaction: the file is the old state or the new one.
+5. What waits in the outbox may have been sent since the backup: it is given up, with that reason, and a
+   person may have it sent. A survivor's is sent, and so is a backup's under --catchup. Its id stays that of
+   the first cluster, so a receiver that heard it knows it again.
+6. One transaction: the file is the old state or the new one.
 """
 
 from __future__ import annotations
@@ -17,13 +20,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from scheduler.store import restores
+from scheduler.machine.rules import sending
+from scheduler.store import outbox, restores
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
 from scheduler.store.restores import SPAN, Restore
+from scheduler.store.state import State
 from scheduler.store.triggers import BEHIND
 
-_NOUNS = ("job", "trigger", "run", "task", "attempt", "agent")
+_NOUNS = ("job", "trigger", "run", "task", "attempt", "agent", "effect")
+MAY_BE_SENT = "restored from a backup: it may have been sent since"
 _UNGRANTED = "SELECT id FROM attempts INDEXED BY attempts_live WHERE live = 1 AND fence IS NULL"
 
 
@@ -67,6 +73,8 @@ def renew(store: Store, renewal: Renewal) -> Restore:
     store.execute(
         "UPDATE triggers SET fire_ms = next_due_ms WHERE closed = ? AND next_due_ms IS NOT NULL", (BEHIND,)
     )
+    if renewal.kind == "restore" and not renewal.catchup:
+        _give_up_effects(store, state)
     for table in ("fronts", "frames"):
         store.execute(f"DELETE FROM {table}")
     store.execute("DROP TABLE IF EXISTS backup")
@@ -99,3 +107,12 @@ def _take_out_ungranted(store: Store) -> None:
         f" (SELECT task FROM attempts WHERE id IN ({_UNGRANTED}))"
     )
     store.execute(f"DELETE FROM attempts WHERE id IN ({_UNGRANTED})")
+
+
+def _give_up_effects(store: Store, state: State) -> None:
+    store.execute(
+        "UPDATE outbox SET state = 'given_up', until_ms = ?, reason = ? WHERE state = 'waiting'",
+        (state.stamp_ms + sending.KEPT_MS, MAY_BE_SENT),
+    )
+    state.outbox_waiting = 0
+    outbox.drop_given_up(store, max(0, outbox.given_up(store) - sending.GIVEN_UP_MAX))

@@ -7,6 +7,7 @@ from scheduler.store import agents as agent_rows
 from scheduler.store import fronts as front_rows
 from scheduler.store import idempotency as idempotency_rows
 from scheduler.store import jobs as job_rows
+from scheduler.store import outbox as outbox_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import sessions as session_rows
 from scheduler.words.commands import Compare, Purge, Sweep
@@ -40,7 +41,8 @@ def sweep(ctx: Context, command: Sweep) -> Outcome:
     fronts = front_rows.sweep(ctx.store, command.before_ms, limit)
     agents = agent_rows.drop_former(ctx.store, command.before_ms, limit)
     sessions = session_rows.sweep(ctx.store, command.before_ms, limit)
-    return done(keys=keys, fronts=len(fronts), agents=agents, sessions=sessions)
+    effects = outbox_rows.drop_given_up(ctx.store, limit, ctx.stamp_ms)
+    return done(keys=keys, fronts=len(fronts), agents=agents, sessions=sessions, effects=effects)
 
 
 def compare(ctx: Context, command: Compare) -> Outcome:

@@ -21,9 +21,10 @@ VALUES_MAX = 150_000
 TASKS_MAX = 10_000
 TRIGGERS_MAX = 100
 PARAMS_MAX = 100
+NOTICES_MAX = 10
 FIELDS_MAX = 100  #: of an object with fixed fields; far more than it knows
 
-_JOB_PARTS = {"tasks": TASKS_MAX, "triggers": TRIGGERS_MAX, "params": PARAMS_MAX}
+_JOB_PARTS = {"tasks": TASKS_MAX, "triggers": TRIGGERS_MAX, "params": PARAMS_MAX, "notify": NOTICES_MAX}
 _TASK_PARTS = {"needs": NEEDS_MAX, **{kind.name: kind.entries_max for kind in KINDS if kind.entries_max}}
 
 
@@ -79,10 +80,12 @@ def check_parts(shape: dict[str, Any], *, short: bool) -> None:
     given in the short form, whose one task stands at the top.
     """
     problems = _fields(shape, "") + _entries(shape, _JOB_PARTS, "")
-    triggers, params = shape.get("triggers"), shape.get("params")
+    params = shape.get("params")
     if not problems:
-        for i, trigger in enumerate(triggers if isinstance(triggers, list | tuple) else ()):
-            problems += _fields(trigger, pointer_of("triggers", i))
+        for section in ("triggers", "notify"):
+            parts = shape.get(section)
+            for i, part in enumerate(parts if isinstance(parts, list | tuple) else ()):
+                problems += _fields(part, pointer_of(section, i))
         for name, param in params.items() if isinstance(params, dict) else ():
             problems += _fields(param, pointer_of("params", str(name)))
     tasks = shape.get("tasks")

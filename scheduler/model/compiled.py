@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from scheduler.model.graph import topological_order
+from scheduler.model.notify import compiled_target
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
 from scheduler.model.work import compiled_work
 
@@ -37,6 +38,12 @@ class CompiledTask(NamedTuple):
     output_bytes_max: int
 
 
+class CompiledNotice(NamedTuple):
+    on: tuple[str, ...]  #: what it tells of
+    kind: str  #: of node/effects
+    target: str
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledJob:
     namespace: str
@@ -56,6 +63,7 @@ class CompiledJob:
     retention_runs: int
     retention_age_ms: int
     labels: str  #: of the job, as canonical JSON
+    notify: tuple[CompiledNotice, ...]
     spec_bytes: int  #: length of what it was made from
 
     @property
@@ -104,6 +112,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         retention_runs=retention["runs"],
         retention_age_ms=parse_duration_ms(retention["age"]),
         labels=_text(shape.get("labels") or {}),
+        notify=tuple([_notice(notice) for notice in shape.get("notify", ())]),
         spec_bytes=spec_bytes,
     )
 
@@ -133,6 +142,10 @@ def _task(name: str, task: dict[str, Any]) -> CompiledTask:
         parse_duration_ms(task["grace"]),
         parse_size_bytes(task["output_limit"]),
     )
+
+
+def _notice(notice: dict[str, Any]) -> CompiledNotice:
+    return CompiledNotice(tuple(notice["on"]), *compiled_target(notice))
 
 
 def _optional_ms(text: str | None) -> int | None:

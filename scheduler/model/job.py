@@ -12,9 +12,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from scheduler.model.bounds import PARAMS_MAX, TASKS_MAX, TRIGGERS_MAX
+from scheduler.model.bounds import NOTICES_MAX, PARAMS_MAX, TASKS_MAX, TRIGGERS_MAX
 from scheduler.model.fields import Labels, Model, Name, as_tuple
 from scheduler.model.newer import without
+from scheduler.model.notice import Notice
 from scheduler.model.params import Param
 from scheduler.model.policies import Policies
 from scheduler.model.task import Task
@@ -35,6 +36,7 @@ class Job(Model):
     triggers: Annotated[tuple[Trigger, ...], BeforeValidator(as_tuple), Field(max_length=TRIGGERS_MAX)] = ()
     policies: Policies = Policies()
     params: Annotated[dict[str, Param], Field(max_length=PARAMS_MAX)] = Field(default_factory=dict)
+    notify: Annotated[tuple[Notice, ...], BeforeValidator(as_tuple), Field(max_length=NOTICES_MAX)] = ()
     tasks: Annotated[dict[Name, Task], Field(max_length=TASKS_MAX)]
 
     def public(self) -> dict[str, Any]:

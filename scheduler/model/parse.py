@@ -21,12 +21,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from scheduler.model import triggers, work
+from scheduler.model import notify, triggers, work
 from scheduler.model.bounds import TASKS_MAX, check_bounds, check_parts
 from scheduler.model.fields import type_name
 from scheduler.model.graph import graph_problems
 from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
 from scheduler.model.newer import given
+from scheduler.model.notice import Notice
 from scheduler.model.params import Param, check_params
 from scheduler.model.policies import Catchup, Policies, Retention
 from scheduler.model.problems import JobError, Problem, Refused, pointer_of, shortened
@@ -37,13 +38,14 @@ from scheduler.model.trigger import Trigger
 PROBLEMS_MAX = 100
 
 PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
-    Job: ("notify", "calendars", "allow_cycle"),
+    Job: ("calendars", "allow_cycle"),
     Trigger: ("calendar", "workday", "valid", "max_active", *triggers.PLANNED),
     Policies: ("active", "autonomy"),
     Task: (
         *("limits", "locks", "secrets", "skip_if_exists", "fanout", "join", "max_parallel", "when"),
         *("finally", "run_as", *work.PLANNED),
     ),
+    Notice: notify.PLANNED,
     Placement: (),
     Retry: (),
     Catchup: (),
@@ -52,7 +54,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
 }
 """Fields of the job semantics that this version does not know how to honour."""
 
-_KINDS: dict[type[BaseModel], ModuleType] = {Job: work, Task: work, Trigger: triggers}
+_KINDS: dict[type[BaseModel], ModuleType] = {Job: work, Task: work, Trigger: triggers, Notice: notify}
 """Where exactly one of several kinds is given. A job may have a task's fields."""
 
 _PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -132,7 +134,7 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
         shape["namespace"] = namespace
     if isinstance(shape.get("triggers"), dict):
         shape["triggers"] = [shape["triggers"]]
-    for section in ("labels", "triggers", "policies", "params", "description"):
+    for section in ("labels", "triggers", "policies", "params", "notify", "description"):
         if section in shape and shape[section] is None:
             del shape[section]
     tasks = shape.get("tasks")
@@ -169,6 +171,8 @@ def _model_at(loc: Sequence[str | int]) -> type[BaseModel] | None:
             return Retention
         case ["triggers", int()]:
             return Trigger
+        case ["notify", int()]:
+            return Notice
         case ["params", _]:
             return Param
         case ["tasks", _]:

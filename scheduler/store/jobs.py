@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
@@ -126,6 +127,12 @@ def count_run_ended(store: Store, job: int, *, run: int, state: str, failed: boo
         return None
     row = store.row("SELECT state, active_runs, failures FROM jobs WHERE id = ?", (job,))
     return None if row is None else Tally._make(row)
+
+
+def is_failing(store: Store, job: int, failures: Collection[str]) -> bool:
+    """Whether the last run that ended, ended so, or runs failed before it since the last success."""
+    row = store.row("SELECT failures, last_state FROM jobs WHERE id = ?", (job,))
+    return row is not None and (row[0] > 0 or row[1] in failures)
 
 
 def count_purged(store: Store, job: int, runs: int) -> None:

@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -38,6 +38,8 @@ STATEMENTS: tuple[str, ...] = (
         -- (an attempt's above all) must never come twice.
         last_job INTEGER NOT NULL, last_trigger INTEGER NOT NULL, last_run INTEGER NOT NULL,
         last_task INTEGER NOT NULL, last_attempt INTEGER NOT NULL, last_agent INTEGER NOT NULL,
+        last_effect INTEGER NOT NULL,
+        outbox_waiting INTEGER NOT NULL,    -- rows of the outbox that are to be sent
         refused INTEGER NOT NULL,           -- frames that were no frames at all
         raft_index INTEGER NOT NULL, raft_term INTEGER NOT NULL,
         previous_index INTEGER NOT NULL, previous_term INTEGER NOT NULL,
@@ -265,7 +267,28 @@ STATEMENTS: tuple[str, ...] = (
     )
     """,
     "CREATE INDEX idempotency_age ON idempotency (stamp_ms, key)",
-    # Numbered proposals of fronts : each (front, seq) is applied once.
+    # What leaves the cluster: written in the entry that is its cause, sent by the leader, gone once sent.
+    """
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,                 -- which effect of node/effects sends it
+        target TEXT NOT NULL,               -- where to
+        about TEXT NOT NULL,                -- what happened, in a word: failed, recovered
+        namespace TEXT NOT NULL, name TEXT NOT NULL, run INTEGER NOT NULL,  -- whose it is
+        payload BLOB NOT NULL,              -- what is said: canonical JSON, the same at each try
+        state TEXT NOT NULL,                -- waiting | given_up
+        created_ms INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,          -- tries that failed
+        next_ms INTEGER NOT NULL,           -- waiting: not before
+        until_ms INTEGER NOT NULL,          -- waiting: no longer; given up: kept until
+        reason TEXT NOT NULL                -- of the last failure
+    )
+    """,
+    "CREATE INDEX outbox_due ON outbox (next_ms, id) WHERE state = 'waiting'",
+    "CREATE INDEX outbox_target ON outbox (target, id) WHERE state = 'waiting'",
+    "CREATE INDEX outbox_given_up ON outbox (until_ms, id) WHERE state = 'given_up'",
+    "CREATE INDEX outbox_namespace ON outbox (namespace, id)",
+    # Numbered proposals of fronts: each (front, seq) is applied once.
     "CREATE TABLE fronts (uid TEXT PRIMARY KEY, lowest INTEGER NOT NULL, seen_ms INTEGER NOT NULL)",
     """
     CREATE TABLE frames (

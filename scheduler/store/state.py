@@ -50,6 +50,8 @@ class State:
     last_task: int
     last_attempt: int
     last_agent: int
+    last_effect: int
+    outbox_waiting: int
     refused: int
     raft_index: int
     raft_term: int
@@ -70,7 +72,8 @@ def create(store: Database, cluster: str) -> None:
         idx=0, stamp_ms=0, epoch=0, leader="", leader_term=0,
         ledger_seq=0, ledger_head=LEDGER_START, hash=hashlib.sha256(cluster.encode()).digest(),
         tzdata="", cluster=cluster, restores=0,
-        last_job=0, last_trigger=0, last_run=0, last_task=0, last_attempt=0, last_agent=0, refused=0,
+        last_job=0, last_trigger=0, last_run=0, last_task=0, last_attempt=0, last_agent=0,
+        last_effect=0, outbox_waiting=0, refused=0,
         raft_index=0, raft_term=0, previous_index=0, previous_term=0, members=b"",
     )  # fmt: skip
     store.execute(_INSERT, [getattr(empty, name) for name in _NAMES])

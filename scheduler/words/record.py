@@ -3,8 +3,8 @@
 Rules of this file:
 
 1. A tag is never used for another record. `command` and `event` give it out once, and so list what there is.
-2. Who decides a command is its base: a person, an agent, the leader's planner, or the core. What the planner
-   decides carries the epoch of the leadership, and is refused under any other.
+2. Who decides a command is its base: a person, an agent, the leader's planner, its runner of effects, or the
+   core. What the planner decides carries the epoch of the leadership, and is refused under any other.
 3. A record or a field that came after the oldest format says with which (`since_format=2`, and
    `field(default=…, metadata={"format": 2})`): an older node stops at what it does not know.
 """
@@ -45,6 +45,12 @@ class ByPlanner(Command):
     """Decided by the planner of the leader."""
 
     epoch: int  #: of the leadership that decided it
+
+
+class ByRunner(Command):
+    """What became of an effect that the runner of a leader tried to send: a fact, whoever leads by now."""
+
+    __slots__ = ()
 
 
 class ByCore(Command):

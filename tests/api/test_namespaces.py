@@ -19,10 +19,12 @@ from api.agents.gateway import Gateway
 from api.app import NOUNS, create_app
 from api.ports import ApiSettings
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
+from tests.node.effects.parts import connect, fail_last
 
 OURS, THEIRS = "treasury", "kitchen"
 JOB = "gold"
-WRITTEN = {"job": JOB, "namespace": OURS, "noop": True}
+NOTICE = {"on": ["failed"], "webhook": "https://hooks.example.org"}
+WRITTEN = {"job": JOB, "namespace": OURS, "noop": True, "notify": [NOTICE]}
 
 #: Of a job or run: what is sent beside the path.
 OF_A_JOB: Mapping[str, dict[str, Any]] = {
@@ -45,6 +47,9 @@ OF_A_JOB: Mapping[str, dict[str, Any]] = {
     "cancelRun": {},
     "resolveRun": {},
     "getLogs": {},
+    "listOutbox": {},
+    "resendEffect": {},
+    "dropEffect": {},
 }
 #: Of the cluster, or of all namespaces together.
 OF_ALL = {
@@ -102,12 +107,14 @@ async def bound(node: SingleNode, access: Bound) -> AsyncIterator[httpx2.AsyncCl
 
 
 @pytest.fixture
-async def run(client: httpx2.AsyncClient) -> int:
-    """A run of a job in our namespace, made by somebody who may."""
+async def run(client: httpx2.AsyncClient, node: SingleNode) -> int:
+    """A run of a job in our namespace, made by somebody who may; it failed, and tells of that."""
     assert (await client.put(f"/v1/jobs/{JOB}", json=WRITTEN)).status_code == 201
     made = await client.post(f"/v1/jobs/{JOB}/runs", params={"namespace": OURS}, json={})
     assert made.status_code == 201, made.text
     number: int = made.json()["id"]
+    connect(node)
+    fail_last(node)
     return number
 
 
@@ -117,7 +124,7 @@ def test_every_route_says_what_it_is_of() -> None:
 
 
 def filled(path: str, run: int) -> str:
-    return path.replace("{name}", JOB).replace("{run}", str(run))
+    return path.replace("{name}", JOB).replace("{run}", str(run)).replace("{effect}", "1")
 
 
 @pytest.mark.parametrize(("operation", "method", "path"), [each for each in ROUTES if each[0] in OF_A_JOB])
@@ -132,7 +139,7 @@ async def test_a_role_in_another_namespace_opens_nothing_of_a_job(
     assert allowed.status_code != 403, allowed.text
 
 
-@pytest.mark.parametrize("operation", ["listJobs", "listRuns"])
+@pytest.mark.parametrize("operation", ["listJobs", "listRuns", "listOutbox"])
 async def test_a_list_of_all_namespaces_is_not_for_a_role_in_one(
     bound: httpx2.AsyncClient, access: Bound, run: int, operation: str
 ) -> None:

@@ -26,6 +26,7 @@ def every_command(story: Recorder) -> None:
     _slices(story)
     _lost_and_found(story)
     _deadlines(story)
+    _effects(story)
     _upkeep(story)
     _format(story)
 
@@ -121,6 +122,21 @@ def _slices(story: Recorder) -> None:
     story.tell_ok(*(c.CancelRun(run - place) for place in range(22)))
     assert any(isinstance(planned, c.Continue) for planned in story.plan())
     story.settle(exit_code=1)
+
+
+def _effects(story: Recorder) -> None:
+    """Notices that are sent, tried again, given up, and decided of by a person."""
+    notice = {"on": ["failed", "recovered"], "webhook": "https://hooks.example.org/a"}
+    story.put(job("telling", notify=[notice]))
+    for exit_code in (1, 1, 1, 0, 0):
+        story.tell_ok(c.RunJob("default", "telling", b"{}", story.now_ms))
+        story.settle(exit_code=exit_code)
+    last = story.machine.state.last_effect
+    first, second, third, fourth = range(last - 3, last + 1)
+    story.tell_ok(c.ReportSent(first), c.ReportUnsent(second, 1, "it answered 500", False, 90_000))
+    story.tell(c.ReportSent(first), c.ReportUnsent(second, 1, "again"), c.DropEffect(first))
+    story.tell_ok(c.ReportUnsent(third, 1, "it answered 410", True), c.ResendEffect(third, "ann"))
+    story.tell_ok(c.ReportUnsent(third, 2, "it answered 410", True), c.DropEffect(fourth, "ann"))
 
 
 def _lost_and_found(story: Recorder) -> None:

@@ -3,7 +3,7 @@
 Rules of this file:
 
 1. Every end of a run goes through `end_run`, which also writes the one ledger entry of its tick when no
-   start has, counts for its job, and lets go on who waited for that.
+   start has, counts for its job, tells whom the job tells, and lets go on who waited for that.
 2. How a run ends is `rules.verdicts`: read here, judged there, written here."""
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.verdicts import RunEnds
-from scheduler.machine.steps import admitting, decisions, eras
+from scheduler.machine.steps import admitting, decisions, eras, notifying
 from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
@@ -95,8 +95,10 @@ def end_run(
         else:
             decisions.decide_cause_of(ctx, run, "missed", "lost_before_start")
     failed = state in verdicts.RUN_FAILURES
+    told = notifying.of_end(ctx, run, state)
     tally = job_rows.count_run_ended(ctx.store, run.job, run=run.id, state=state, failed=failed)
     ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, state, exit_code))
+    notifying.tell(ctx, run, told, state=state, exit_code=exit_code, reason=reason)
     if tally is None:
         return
     if failed and tally.state == "active":

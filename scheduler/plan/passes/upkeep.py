@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.view import Outlook, View
-from scheduler.store import fronts, idempotency, sessions
+from scheduler.store import fronts, idempotency, outbox, sessions
 from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
 from scheduler.store.connection import Store
@@ -78,6 +78,8 @@ def _by_age(store: Store, cache: PlanCache, now_ms: int, epoch: int) -> list[Pur
 def _sweep(store: Store, now_ms: int, epoch: int) -> list[Sweep]:
     before_ms = now_ms - KEPT_MS
     oldest = [idempotency.oldest_ms(store), fronts.oldest_seen_ms(store), sessions.oldest_ms(store)]
-    if any(ms is not None and ms < before_ms for ms in oldest):
+    given_up_ms = outbox.first_end_ms(store)
+    due = given_up_ms is not None and given_up_ms < now_ms
+    if due or any(ms is not None and ms < before_ms for ms in oldest):
         return [Sweep(epoch, before_ms, SWEPT_ROWS)]
     return []

@@ -33,6 +33,10 @@ from scheduler.words.commands.cluster import Compare as Compare
 from scheduler.words.commands.cluster import Lead as Lead
 from scheduler.words.commands.cluster import Migrate as Migrate
 from scheduler.words.commands.cluster import Sweep as Sweep
+from scheduler.words.commands.effects import DropEffect as DropEffect
+from scheduler.words.commands.effects import ReportSent as ReportSent
+from scheduler.words.commands.effects import ReportUnsent as ReportUnsent
+from scheduler.words.commands.effects import ResendEffect as ResendEffect
 from scheduler.words.commands.jobs import DeleteJob as DeleteJob
 from scheduler.words.commands.jobs import PauseJob as PauseJob
 from scheduler.words.commands.jobs import PreparedJob as PreparedJob
@@ -68,6 +72,7 @@ from scheduler.words.record import ByAgent as ByAgent
 from scheduler.words.record import ByCore as ByCore
 from scheduler.words.record import ByPerson as ByPerson
 from scheduler.words.record import ByPlanner as ByPlanner
+from scheduler.words.record import ByRunner as ByRunner
 from scheduler.words.record import Command as Command
 from scheduler.words.record import Keyed as Keyed
 

@@ -48,7 +48,8 @@ class Migrate(ByPlanner):
 @command(51)
 class Sweep(ByPlanner):
     """Drop at most `limit` each of idempotency keys, fronts and agents that were last seen before
-    `before_ms`, and of browser sessions that had ended by then."""
+    `before_ms`, of browser sessions that had ended by then, and of effects that were given up and are kept no
+    longer."""
 
     before_ms: int
     limit: int

@@ -22,6 +22,10 @@ from scheduler.words.events.attempts import AttemptUnreachable as AttemptUnreach
 from scheduler.words.events.cluster import FormatActivated as FormatActivated
 from scheduler.words.events.cluster import FormatRaised as FormatRaised
 from scheduler.words.events.cluster import Led as Led
+from scheduler.words.events.effects import EffectDropped as EffectDropped
+from scheduler.words.events.effects import EffectGivenUp as EffectGivenUp
+from scheduler.words.events.effects import EffectQueued as EffectQueued
+from scheduler.words.events.effects import EffectSent as EffectSent
 from scheduler.words.events.jobs import JobDeleted as JobDeleted
 from scheduler.words.events.jobs import JobPaused as JobPaused
 from scheduler.words.events.jobs import JobPut as JobPut

@@ -46,6 +46,7 @@ STEPS = st.lists(
         st.tuples(st.just("plan"), st.integers(0, 200)),
         st.tuples(st.just("plan"), st.integers(0, 2)),
         st.tuples(st.just("purge"), SMALL),
+        st.tuples(st.just("effect"), SMALL, SMALL, SMALL),
     ),
     max_size=60,
 )
@@ -80,6 +81,7 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
                         "b": {"noop": True, "needs": ["a"]},
                         "c": {"noop": True, "needs": ["a"], "rule": "all_done", "allow_failure": True},
                     },
+                    notify=[{"on": ["failed", "recovered"], "webhook": f"https://{name}.example.org"}],
                 )
             )
             return []
@@ -152,6 +154,13 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             return [c.Lead(f"node-{values[0] % 3}", "zone-a", story.epoch + values[0] % 2)]
         case "node":
             return [c.LoseNode(story.epoch, f"node-{values[0] % 2}")]
+        case "effect":
+            row = nth(story, "SELECT id, attempts FROM outbox ORDER BY id", values[0])
+            if row is None:
+                return []
+            tried = c.ReportUnsent(row[0], row[1] + 1, "refused", values[2] == 0, values[2] * 1_000)
+            decided = c.ResendEffect(row[0]) if values[2] % 2 else c.DropEffect(row[0])
+            return [(c.ReportSent(row[0]), tried, tried, decided)[values[1] % 4]]
         case "purge":
             return [c.Purge(story.epoch, 1 + values[0] % 3, story.machine.state.last_run, 2)]
         case _:
@@ -209,6 +218,9 @@ def check_invariants(story: Story) -> None:
         )
         == []
     )
+    # What waits to be sent is counted.
+    waiting = store.value("SELECT count(*) FROM outbox WHERE state = 'waiting'")
+    assert story.machine.state.outbox_waiting == waiting
     # A finished run has its tick decided; a tick that ran was granted.
     assert store.rows("SELECT id FROM runs WHERE finished_ms IS NOT NULL AND decided = 0") == []
     verdict = verify(store, START_MS - 1, story.now_ms, now_ms=story.now_ms)
@@ -284,7 +296,7 @@ def test_replay_gives_the_same_state(steps: list[tuple[Any, ...]], cut: int, roo
 WEIGHTS = {
     "put": 3, "delete": 1, "pause": 1, "resume": 2, "run": 4, "connect": 4, "disconnect": 2, "claim": 6,
     "work": 10, "finish": 14, "running": 3, "cancel": 2, "resolve": 2, "lose": 2, "unreachable": 2, "lead": 1,
-    "node": 1, "plan": 24, "purge": 1,
+    "node": 1, "plan": 24, "purge": 1, "effect": 3,
 }  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def test_a_tag_is_given_out_once() -> None:
 
 
 def test_who_decides_a_command_is_known_and_the_planner_says_under_which_epoch() -> None:
-    deciders = (record.ByPerson, record.ByAgent, record.ByPlanner, record.ByCore)
+    deciders = (record.ByPerson, record.ByAgent, record.ByPlanner, record.ByRunner, record.ByCore)
     for cls in commands.ALL:
         assert sum(issubclass(cls, decider) for decider in deciders) == 1, cls
         fields = [field.name for field in dataclasses.fields(cls)]

@@ -1,0 +1,125 @@
+"""The outbox: what waits to leave the cluster, and what was given up."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api import access, schemas
+from api.call import Call, call_of, json_response
+from api.consistency import settle
+from api.cursors import make_cursor, read_cursor
+from api.instants import rfc3339
+from api.outcomes import expect_ok
+from api.parameters import NUMBER_MAX
+from api.problems import Problem, query_problem
+from api.services import services_of
+from scheduler.store import outbox
+from scheduler.store.connection import Store
+from scheduler.store.outbox import GIVEN_UP, WAITING, Effect
+from scheduler.words.commands import DropEffect, ResendEffect
+
+router = APIRouter(tags=["outbox"])
+
+STATES = (WAITING, GIVEN_UP)
+
+
+def effect_json(row: Effect) -> dict[str, Any]:
+    waits = row.state == WAITING
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "target": row.target,
+        "about": row.about,
+        "namespace": row.namespace,
+        "job": row.name,
+        "run": row.run,
+        "state": row.state,
+        "created": rfc3339(row.created_ms),
+        "attempts": row.attempts,
+        "next": rfc3339(row.next_ms) if waits else None,
+        "until": rfc3339(row.until_ms),
+        "reason": row.reason or None,
+        "facts": json.loads(row.payload),
+    }
+
+
+@router.get(
+    "/v1/outbox", operation_id="listOutbox", openapi_extra=schemas.read, responses=schemas.outbox_replies
+)
+async def list_outbox(
+    request: Request,
+    state: Annotated[str | None, Query(description="waiting or given_up.")] = None,
+    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")] = 100,
+) -> Response:
+    """What waits to be sent and what was given up, oldest first. What was sent is here no more."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ, namespace=call.asked)
+    if state is not None and state not in STATES:
+        raise query_problem("state", f"{state[:64]!r} is not one of {', '.join(STATES)}")
+    key = read_cursor("outbox", cursor, int)
+    await settle(call, services.commits)
+    with services.scheduler.read() as store:
+        rows = outbox.page(
+            store, after=0 if key is None else int(key[0]), limit=limit + 1, state=state,
+            namespace=call.query.get("namespace"),
+        )  # fmt: skip
+    shown = rows[:limit]
+    more = make_cursor("outbox", shown[-1].id) if len(rows) > limit else None
+    return json_response({"items": [effect_json(row) for row in shown], "next_cursor": more})
+
+
+@router.post(
+    "/v1/outbox/{effect}/resend", operation_id="resendEffect", openapi_extra=schemas.change_effect,
+    responses=schemas.effect_replies,
+)  # fmt: skip
+async def resend_effect(request: Request, effect: str) -> Response:
+    """Try it again now, also one that was given up: it has a day again."""
+    services, call = services_of(request), call_of(request)
+    number = effect_number(effect)
+    with services.scheduler.read() as store:
+        row = need_effect(store, call, number)
+    if not call.flag("dry_run"):
+        outcome = await services.scheduler.propose(ResendEffect(number, call.actor))
+        expect_ok(outcome, what=f"effect {number}")
+        with services.scheduler.read() as store:
+            row = outbox.get(store, number) or row
+    return json_response(effect_json(row))
+
+
+@router.delete(
+    "/v1/outbox/{effect}", operation_id="dropEffect", openapi_extra=schemas.change_effect, status_code=204
+)
+async def drop_effect(request: Request, effect: str) -> Response:
+    """It is not sent (again). A try that is under way may still arrive."""
+    services, call = services_of(request), call_of(request)
+    number = effect_number(effect)
+    with services.scheduler.read() as store:
+        need_effect(store, call, number)
+    if not call.flag("dry_run"):
+        outcome = await services.scheduler.propose(DropEffect(number, call.actor))
+        expect_ok(outcome, what=f"effect {number}")
+    return Response(status_code=204)
+
+
+def need_effect(store: Store, call: Call, effect: int) -> Effect:
+    """The effect, if the caller may operate in the namespace of its job."""
+    row = outbox.get(store, effect)
+    call.need(access.OPERATE, namespace=access.Reach.ALL if row is None else row.namespace)
+    if row is None:
+        raise Problem(
+            "not-found", f"there is no effect {effect} in the outbox", hint="What was sent is there no more."
+        )
+    return row
+
+
+def effect_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20) or not 0 < int(text) <= NUMBER_MAX:
+        raise Problem(
+            "not-found", f"{text[:64]!r} is not the id of an effect", hint="Ids of effects are whole numbers."
+        )
+    return int(text)

@@ -1,0 +1,26 @@
+"""Everything that leaves the cluster goes out of the outbox, at least once, with an id.
+
+The promise: what the log says is to be sent is a row of the state (scheduler/store/outbox.py), written in the
+entry that is its cause. The leader's front sends it, reports what became of it, and the row goes once the
+world outside has it. An effect is a file here and its line in `effects`; nothing else of the product opens a
+connection to the world outside.
+
+Reading order: contract.py (what an effect is given and what it answers), runner.py (who sends what when),
+webhook.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from node.config import NodeConfig
+from node.effects.contract import Effect
+from node.effects.webhook import Webhook
+
+
+def effects(config: NodeConfig) -> Mapping[str, Effect]:
+    """Every effect of this node, by the kind that the outbox names."""
+    known: tuple[Effect, ...] = (
+        Webhook(signing_key=config.webhook_signing_key, loopback=config.webhook_loopback),
+    )
+    return {effect.kind: effect for effect in known}

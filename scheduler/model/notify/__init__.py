@@ -1,0 +1,51 @@
+"""Notices: whom a job tells of what becomes of it. One file for each way to tell, exactly one of these a
+notice.
+
+Promise: whoever needs to know about ways asks `KINDS` and finds there all that one is: its field and what is
+refused of it, and the target that stands in the outbox. The check of a job, its JSON Schema, the reference
+and the compiled form go through `KINDS`. What sends it is the file of the same name in node/effects.
+
+Reading order: kind.py (what a way says of itself), webhook.py; ../notice.py joins them.
+
+Nothing here loads pydantic before `Kind.value` is called: the core compiles jobs and never judges them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scheduler.model.notify.kind import Kind
+from scheduler.model.notify.webhook import WEBHOOK
+
+__all__ = [
+    "ABOUT", "FAILED", "KINDS", "NAMES", "ONE_OF", "PLANNED", "PLANNED_ABOUT", "RECOVERED", "Kind",
+    "compiled_target", "kind_meant",
+]  # fmt: skip
+
+FAILED, RECOVERED = "failed", "recovered"
+ABOUT = (FAILED, RECOVERED)
+"""What a notice can be about."""
+PLANNED_ABOUT = ("warned", "late", "missed", "skipped", "waiting", "held", "long", "stalled", "output")
+"""What the job semantics know beside that, and this version does not tell of."""
+
+KINDS: tuple[Kind, ...] = (WEBHOOK,)
+NAMES = tuple(kind.name for kind in KINDS)
+ONE_OF = f"one of {', '.join(NAMES)}"
+PLANNED = ("email",)
+"""Ways of the job semantics that this version does not have."""
+
+_MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}
+
+
+def compiled_target(notice: Mapping[str, Any]) -> tuple[str, str]:
+    """Kind and target of a notice of a canonical job."""
+    for kind in KINDS:
+        if kind.name in notice:
+            return kind.name, kind.target(notice)
+    raise KeyError("no way to tell")
+
+
+def kind_meant(word: str) -> str | None:
+    """The way that other schedulers call so."""
+    return _MEANT.get(word.casefold())

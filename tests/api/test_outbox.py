@@ -1,0 +1,100 @@
+"""The outbox over HTTP: who sees it, who decides of it, and what the metrics say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from scheduler.words.commands import ReportSent, ReportUnsent
+from tests.node.effects.parts import Telling, url
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Telling]:
+    """With three failures that a receiver is to be told of: the first is given up, the others wait."""
+    made = Telling(tmp_path)
+    made.put("j", "a")
+    for _ in range(3):
+        made.fail("j")
+    made.apply(ReportUnsent(1, 1, "it answered 410", True), ReportUnsent(2, 1, "it answered 500"))
+    yield made
+    made.close()
+
+
+async def listed(client: httpx2.AsyncClient, **query: str) -> list[int]:
+    answer = await client.get("/v1/outbox", params=query)
+    assert answer.status_code == 200, answer.text
+    return [item["id"] for item in answer.json()["items"]]
+
+
+async def test_what_waits_and_what_was_given_up_is_listed(client: httpx2.AsyncClient) -> None:
+    answer = (await client.get("/v1/outbox")).json()
+
+    given_up, failed, waiting = answer["items"]
+    assert answer["next_cursor"] is None
+    assert {name: given_up[name] for name in ("state", "attempts", "next", "reason", "target", "about")} == {
+        "state": "given_up", "attempts": 1, "next": None, "reason": "it answered 410", "target": url("a"),
+        "about": "failed",
+    }  # fmt: skip
+    assert (failed["state"], failed["attempts"], failed["reason"]) == ("waiting", 1, "it answered 500")
+    assert failed["next"] > failed["created"]
+    assert (waiting["attempts"], waiting["reason"], waiting["job"], waiting["run"]) == (0, None, "j", 3)
+    assert (waiting["facts"]["state"], waiting["facts"]["exit_code"]) == ("failed", 1)
+
+
+async def test_lists_go_on_and_may_be_of_one_state_or_namespace(client: httpx2.AsyncClient) -> None:
+    first = (await client.get("/v1/outbox", params={"limit": 2})).json()
+    rest = (await client.get("/v1/outbox", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+
+    assert [item["id"] for item in [*first["items"], *rest["items"]]] == [1, 2, 3]
+    assert rest["next_cursor"] is None
+    assert await listed(client, state="given_up") == [1]
+    assert await listed(client, state="waiting") == [2, 3]
+    assert await listed(client, namespace="default") == [1, 2, 3]
+    assert await listed(client, namespace="other") == []
+    wrong = await client.get("/v1/outbox", params={"state": "sent"})
+    assert (wrong.status_code, wrong.json()["type"]) == (422, "/problems/validation")
+
+
+async def test_a_person_has_one_sent_again(client: httpx2.AsyncClient, node: Telling) -> None:
+    dry = await client.post("/v1/outbox/1/resend", params={"dry_run": "true"})
+    assert (dry.status_code, dry.json()["state"]) == (200, "given_up")
+    answer = await client.post("/v1/outbox/1/resend")
+
+    assert (answer.status_code, answer.json()["state"]) == (200, "waiting")
+    assert await listed(client, state="given_up") == []
+
+
+async def test_a_person_drops_one(client: httpx2.AsyncClient, node: Telling) -> None:
+    assert (await client.delete("/v1/outbox/2", params={"dry_run": "true"})).status_code == 204
+    assert (await client.delete("/v1/outbox/2")).status_code == 204
+
+    assert await listed(client) == [1, 3]
+
+
+@pytest.mark.parametrize("effect", ["2", "99", "x", "-1", "9" * 30])
+async def test_what_is_not_there_is_said(client: httpx2.AsyncClient, node: Telling, effect: str) -> None:
+    node.apply(ReportSent(2))
+    for answer in (
+        await client.post(f"/v1/outbox/{effect}/resend"),
+        await client.delete(f"/v1/outbox/{effect}"),
+    ):
+        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
+
+
+async def test_the_metrics_say_how_many_wait_and_how_long(client: httpx2.AsyncClient, node: Telling) -> None:
+    await client.get("/v1/outbox")  # the counters listen from the first request on
+    node.skew_ms += 90_000
+    node.apply(ReportUnsent(3, 1, "it answered 410", True))
+    text = ""
+    while "cronclave_effects_total{" not in text:
+        text = (await client.get("/metrics")).text
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+
+    assert lines['cronclave_outbox{state="waiting"}'] == "1.0"
+    assert lines['cronclave_outbox{state="given_up"}'] == "2.0"
+    assert 90 <= float(lines["cronclave_outbox_oldest_seconds"]) < 300
+    assert lines['cronclave_effects_total{kind="webhook",outcome="given_up"}'] == "1.0"

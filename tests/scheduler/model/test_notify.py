@@ -1,0 +1,193 @@
+"""Notices: whom a job tells of what; each way is judged, published and compiled from its one file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler.model import JobError, canonical, compile_job, parse_job
+from scheduler.model.compiled import CompiledNotice
+from scheduler.model.notify import ABOUT, KINDS, PLANNED, PLANNED_ABOUT, Kind
+from scheduler.model.published import json_schema
+
+PROJECT = Path(__file__).parents[3]
+URL = "https://hooks.example.org/a?token=b"
+each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+
+
+def said(*notices: Any) -> dict[str, str]:
+    with pytest.raises(JobError) as caught:
+        parse_job({"job": "a", "noop": True, "notify": list(notices)})
+    return {p.pointer: f"{p.detail} | {p.hint}" for p in caught.value.problems}
+
+
+@each_kind
+def test_its_example_is_a_notice_that_compiles(kind: Kind) -> None:
+    notice = {"on": ["failed", "recovered"], kind.name: kind.example}
+    text = canonical(parse_job({"job": "a", "noop": True, "notify": [notice]}))
+
+    assert json.loads(text)["notify"] == [notice]
+    assert canonical(parse_job(json.loads(text))) == text
+    expected = CompiledNotice(("failed", "recovered"), kind.name, kind.target(notice))
+    compiled = compile_job(text)
+    assert compiled.notify == compiled.outline().notify == (expected,)
+
+
+def test_a_job_without_notices_tells_nobody() -> None:
+    assert compile_job(canonical(parse_job({"job": "a", "noop": True, "notify": None}))).notify == ()
+
+
+@pytest.mark.parametrize("word", PLANNED_ABOUT)
+def test_what_this_version_does_not_tell_of_is_refused_and_named(word: str) -> None:
+    detail = f"on: {word} is not available in this version | some of failed, recovered"
+    assert said({"on": ["failed", word], "webhook": URL}) == {"/notify/0/on": detail}
+
+
+@pytest.mark.parametrize(
+    ("on", "detail"),
+    [
+        ([], "on is empty"),
+        ("failed", "on must be a list, not text"),
+        (["failed", "failed"], "on says the same twice"),
+        (["fialed"], "on: 'fialed' is nothing to tell of"),
+        ([7], "on: 7 is nothing to tell of"),
+        ([["failed"]], "on: ['failed'] is nothing to tell of"),
+    ],
+)
+def test_what_it_is_about_is_a_list_of_known_words(on: Any, detail: str) -> None:
+    assert said({"on": on, "webhook": URL})["/notify/0/on"].startswith(f"{detail} | ")
+
+
+def test_what_is_missing_is_named() -> None:
+    assert said({"webhook": URL}) == {"/notify/0/on": "on is required | "}
+    assert said({"on": ["failed"]}) == {"/notify/0": "it tells nobody | give one of webhook"}
+    assert said("x")["/notify/0"].startswith("item 0 must be an object, not text")
+
+
+def test_a_way_to_come_and_the_words_of_others_lead_to_what_there_is() -> None:
+    for name in PLANNED:
+        detail = f"{name} is not available in this version | give one of webhook"
+        assert said({"on": ["failed"], "webhook": URL, name: ["x"]}) == {f"/notify/0/{name}": detail}
+    for kind in KINDS:
+        for word in kind.other_words:
+            found = said({"on": ["failed"], "webhook": URL, word: "x"})
+            assert found == {f"/notify/0/{word}": f"unknown field '{word}' | did you mean {kind.name}?"}
+
+
+@pytest.mark.parametrize(
+    ("url", "detail"),
+    [
+        ("hooks.example.org", "it is no URL"),
+        ("https://", "it is no URL"),
+        ("ftp://hooks.example.org", "a webhook goes to https, not to ftp"),
+        ("file:///etc/passwd", "a webhook goes to https, not to file"),
+        ("http://hooks.example.org", "what goes over plain http can be read"),
+        ("http://127.0.0.1.example.org", "what goes over plain http can be read"),
+        ("http://10.0.0.1/", "what goes over plain http can be read"),
+        ("https://ann:secret@hooks.example.org", "a name and a password in a URL are not sent"),
+        ("https://hooks.example.org/#a", "what follows # is never sent"),
+        ("https://hooks.example.org/a b", "a URL holds no blanks"),
+        ("https://hooks.example.org/a\nb", "a URL holds no blanks"),
+        ("https://hooks.example.org/\x7f", "a URL holds no blanks"),
+        ("https://hooks.example.org/" + "a" * 2_048, "webhook is longer than 2048 characters"),
+        (7, "webhook must be text, not a number"),
+    ],
+)
+def test_where_no_webhook_goes(url: Any, detail: str) -> None:
+    assert said({"on": ["failed"], "webhook": url})["/notify/0/webhook"].startswith(detail)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://hooks.example.org", "https://10.0.0.1:8443/a", "http://localhost:9/x", "http://[::1]:9", URL],
+)
+def test_where_one_may_go(url: str) -> None:
+    job = parse_job({"job": "a", "noop": True, "notify": [{"on": ["failed"], "webhook": url}]})
+
+    assert json.loads(canonical(job))["notify"][0]["webhook"] == url
+
+
+def test_a_job_has_ten_notices_at_most() -> None:
+    notice = {"on": ["failed"], "webhook": URL}
+    assert said(*[notice] * 11) == {"/notify": "notify has more than 10 entries | "}
+    assert len(parse_job({"job": "a", "noop": True, "notify": [notice] * 10}).notify) == 10
+
+
+@each_kind
+def test_the_schema_and_the_reference_say_what_it_says(kind: Kind) -> None:
+    schema = json_schema()["$defs"]["Notice"]
+    reference = (PROJECT / "docs" / "reference" / "job.md").read_text(encoding="utf-8")
+
+    assert schema["properties"][kind.name]["description"] == kind.description
+    assert {"required": [kind.name]} in schema["oneOf"]
+    assert schema["properties"]["on"]["items"]["enum"] == list(ABOUT)
+    assert f"| `{kind.name}` | {kind.description} | `{kind.name}: {kind.example}` |" in reference
+
+
+NEW = '''
+"""shout: to whom."""
+
+from scheduler.model.notify.kind import Kind
+
+
+def _value():
+    return str
+
+
+SHOUT = Kind("shout", "out of a window", "the yard", _value, lambda notice: notice["shout"], ("yell",))
+'''
+
+USE = """
+import json
+from scheduler.model import JobError, canonical, compile_job, parse_job
+from scheduler.model.published import json_schema
+
+def parsed(**notice):
+    return parse_job({"job": "a", "noop": True, "notify": [{"on": ["failed"], **notice}]})
+
+def said(**notice):
+    try:
+        parsed(**notice)
+    except JobError as error:
+        return [str(problem) for problem in error.problems]
+
+print(json.dumps({
+    "compiled": compile_job(canonical(parsed(shout="yard"))).notify,
+    "none": said(), "two": said(shout="a", webhook="https://a.example"), "word": said(yell="a", shout="b"),
+    "schema": json_schema()["$defs"]["Notice"]["properties"]["shout"]["description"],
+}))
+"""
+
+
+def test_a_way_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
+    """In a copy of scheduler/: what the checklist in CONTRIBUTING says of the model is all that it needs."""
+    unread = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PROJECT / "scheduler", tmp_path / "scheduler", ignore=unread)
+    notify = tmp_path / "scheduler" / "model" / "notify"
+    (notify / "shout.py").write_text(NEW)
+    listing = (notify / "__init__.py").read_text()
+    grown = listing.replace("(WEBHOOK,)", "(WEBHOOK, SHOUT)")
+    assert grown != listing
+    line = "from scheduler.model.notify.shout import SHOUT\n"
+    grown = grown.replace("import WEBHOOK\n", f"import WEBHOOK\n{line}")
+    (notify / "__init__.py").write_text(grown)
+
+    result = subprocess.run(
+        [sys.executable, "-c", USE], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == {
+        "compiled": [[["failed"], "shout", "yard"]],
+        "none": ["/notify/0: it tells nobody (give one of webhook, shout)"],
+        "two": ["/notify/0: webhook and shout exclude each other (make a notice for each)"],
+        "word": ["/notify/0/yell: unknown field 'yell' (did you mean shout?)"],
+        "schema": "out of a window",
+    }
