@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from cli.exits import USAGE, Failure
+
 CALLERS_OWN = ("CRONCLAVE_TOKEN", "CRONCLAVE_URL")
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,14 +43,30 @@ _CONFIG = click.option(
 )  # fmt: skip
 
 
-@click.command("node", epilog="Example: cronclave node --config /etc/cronclave/node.toml")
+_MEANT = {"agent": "agents", "node": "cluster"}
+"""The commands about what runs somewhere, which a word after the program's name asks for."""
+
+
+class _Program(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-"):
+            meant = _MEANT[str(self.name)]
+            raise Failure(
+                f"{self.name} runs the program itself and takes no {args[0]!r}",
+                code=USAGE,
+                hint=f"What is told and asked of one that runs: cronclave {meant} --help.",
+            )
+        return super().parse_args(ctx, args)
+
+
+@click.command("node", cls=_Program, epilog="Example: cronclave node --config /etc/cronclave/node.toml")
 @_CONFIG
 def node(config: Path) -> None:
     """Run one scheduler node until it is stopped."""
     _become("node", config)
 
 
-@click.command("agent", epilog="Example: cronclave agent --config /etc/cronclave/agent.toml")
+@click.command("agent", cls=_Program, epilog="Example: cronclave agent --config /etc/cronclave/agent.toml")
 @_CONFIG
 def agent(config: Path) -> None:
     """Run an agent until it is stopped. What it runs goes on and is reported when it is back."""

@@ -43,3 +43,13 @@ def test_a_misspelt_command_is_answered_with_the_near_one() -> None:
 
     assert result.exit_code == 2
     assert "Did you mean 'job'?" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"), [(["agent", "list"], "cronclave agents"), (["node", "status"], "cronclave cluster")]
+)
+def test_a_program_that_is_asked_for_something_names_the_command_for_it(words: list[str], meant: str) -> None:
+    result = CliRunner().invoke(cronclave, words)
+    assert result.exit_code == 2
+    assert f"takes no {words[1]!r}" in result.output
+    assert meant in result.output
