@@ -25,6 +25,9 @@ from api.ports import OverloadedError
 LARGE_BYTES = 64 << 10  #: of a command: some milliseconds of each core at most
 INLINE_BYTES = 8 << 10  #: a body up to this is judged in the loop: some milliseconds at most
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""One for all: to make one costs as much as a small document."""
+
 T = TypeVar("T")
 
 
@@ -107,7 +110,9 @@ async def read_reply(read: Callable[[], Mapping[str, Any]], *, line: Line = READ
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
-    """As JSON; what is in a list is encoded for itself."""
+    """As JSON; what is in a list of several is encoded for itself, so that others have their turn between."""
+    if all(len(value) < 2 for value in document.values() if isinstance(value, list)):
+        return _json(document)
     fields = [
         b"%s:[%s]" % (_json(name), b",".join(map(_json, value)))
         if isinstance(value, list)
@@ -118,4 +123,4 @@ def encode(document: Mapping[str, Any]) -> bytes:
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()

@@ -125,13 +125,14 @@ async def run_answer(services: Services, run_id: int) -> bytes:
     """The JSON of a run, put together beside the loop where it has many tasks or tries."""
     with services.scheduler.read() as store:
         row = find_run(store, run_id)
-        small = row.tasks <= RUN_INLINE and pages.attempt_count(store, run_id, RUN_INLINE + 1) <= RUN_INLINE
+        if row.tasks <= RUN_INLINE and pages.attempt_count(store, run_id, RUN_INLINE + 1) <= RUN_INLINE:
+            return encode(run_documents(store, [row])[0])
 
     def read() -> bytes:
         with services.scheduler.read() as store:
             return encode(run_document(store, run_id))
 
-    return read() if small else await READS.run(read)
+    return await READS.run(read)
 
 
 def run_documents(store: Store, rows: Sequence[RunRow]) -> list[dict[str, Any]]:
