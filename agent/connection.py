@@ -85,8 +85,8 @@ class Listener(Protocol):
 
     def lease(self, until_boot_ms: float) -> None: ...
 
-    def beat(self) -> tuple[int, int]:
-        """Once a second while connected: (highest index seen, free slots)."""
+    def beat(self) -> int:
+        """Once a second while connected: the highest index seen."""
 
     def slots(self) -> int:
         """How many attempts this agent may be given now."""
@@ -317,11 +317,10 @@ class Connection:
         return reply.status_code == 200
 
     def _ping(self) -> None:
-        index, free_slots = self._listener.beat()
         now_ms = boot_ms()
         if self._unanswered_ms is None:
             self._unanswered_ms = now_ms
-        self.send(Ping(int(now_ms), index, free_slots))
+        self.send(Ping(int(now_ms), self._listener.beat()))
 
     async def goodbye(self, reason: str) -> None:
         """Say that we stop in good order; the node need not wait for us."""

@@ -134,9 +134,9 @@ class Agent:
     def lease(self, until_boot_ms: float) -> None:
         self._spooler.lease(until_boot_ms)
 
-    def beat(self) -> tuple[int, int]:
+    def beat(self) -> int:
         self._worker.tick()
-        return self._journal.book.index, self._worker.free_slots()
+        return self._journal.book.index
 
     def slots(self) -> int:
         return self._worker.slots()
@@ -190,6 +190,7 @@ class Agent:
     async def _settle(self, tasks: list[asyncio.Task[None]]) -> None:
         """What was claimed starts first, as far as that comes within `SETTLE_S`."""
         self._worker.leave()
+        log.info("told to end: it claims nothing more")
         until_s = time.monotonic() + SETTLE_S
         while self._worker.unsettled():
             if time.monotonic() > until_s or any(task.done() for task in tasks):

@@ -209,6 +209,7 @@ def agent_json(row: AgentRow) -> dict[str, Any]:
         "node": row.node or None,
         "version": row.version,
         "installation": row.installation,
+        "cloud_id": row.cloud_id or None,
         "connected_at": rfc3339(row.connected_ms),
         "disconnected_at": rfc3339(row.disconnected_ms),
     }

@@ -71,6 +71,7 @@ def show_(client: Client, name: str, stale: bool, form: str) -> None:
             ("slots", f"{found['busy']} of {found['slots']} busy"),
             ("version", found["version"]),
             ("installation", found["installation"]),
+            *([("cloud id", found["cloud_id"])] if found["cloud_id"] else []),
         ]
     )
 

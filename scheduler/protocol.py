@@ -116,14 +116,12 @@ class Finished:
 class Ping:
     sent_ms: int  #: agent's monotonic clock; comes back in the Pong
     index: int
-    free_slots: int
 
 
 @dataclass(frozen=True, slots=True)
 class TailChunk:
     request: int
-    offset: int
-    data: bytes
+    data: bytes  #: from the place on that was asked for
     ended: bool  #: nothing will follow this data
     size: int  #: bytes of output so far
     missing: bool = False  #: the agent has no output of that attempt

@@ -56,7 +56,7 @@ def _rows(encoded: list[bytes]) -> list[Any]:
     return [msgpack.unpackb(packed, strict_map_key=False) for packed in encoded]
 
 
-_AGENTS = _rows([protocol.encode([protocol.Ping(5, 6, 7), protocol.Claim(1, "claim")])])
+_AGENTS = _rows([protocol.encode([protocol.Ping(5, 6), protocol.Claim(1, "claim")])])
 _FRONTS: list[Any] = [
     ["hello", "front"], ["propose", 1, b"frame"], ["abandon", 1], ["beat"], ["ask", 1, "transfer", [None]],
     ["ask", 2, "add_member", ["n", "h:1", "z", "http://h"]],

@@ -78,9 +78,6 @@ class Worker:
         """How many attempts it may be given at all: none on a full disk or with a spooler that is stopped."""
         return 0 if self._journal.full or self._spooler.silent else self._slots
 
-    def free_slots(self) -> int:
-        return 0 if self._claims.leaving else max(0, self.slots() - len(self._held))
-
     def waiting(self) -> bool:
         """Whether a claim or a report waits for the node's answer."""
         return self._reports.waiting() or self._claims.waiting()
@@ -156,7 +153,6 @@ class Worker:
         self._send(
             TailChunk(
                 request=request.request,
-                offset=request.offset,
                 data=data,
                 ended=not running and request.offset + len(data) >= size,
                 size=size,

@@ -82,10 +82,9 @@ _FIELDS: Mapping[type[Any], Mapping[str, Check]] = {
         "tail": lambda value: type(value) is bytes,
         "output_bytes": or_none(is_count),
     },
-    p.Ping: {"sent_ms": is_count, "index": is_count, "free_slots": is_count},
+    p.Ping: {"sent_ms": is_count, "index": is_count},
     p.TailChunk: {
         "request": is_count,
-        "offset": is_count,
         "data": lambda value: type(value) is bytes and len(value) <= CHUNK_BYTES_MAX,
         "ended": is_flag,
         "size": is_count,

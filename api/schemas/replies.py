@@ -139,6 +139,7 @@ class Agent(Reply):
     drain_reason: str | None
     node: str | None
     version: str
+    cloud_id: str | None
 
 
 class Peer(Reply):

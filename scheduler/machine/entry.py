@@ -36,12 +36,11 @@ from scheduler.words.outcomes import Code, Outcome
 
 @dataclass(frozen=True, slots=True)
 class AppliedFrame:
-    """What came of one frame. `repeated`: it was applied before, and `outcomes` are the remembered ones."""
+    """What came of one frame."""
 
     front: str
     seq: int
     outcomes: list[Outcome]
-    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +123,10 @@ class Machine:
             return None
         low = fronts.lowest(store, frame.front)
         if low is not None and frame.seq < low:
-            return AppliedFrame(frame.front, frame.seq, [], repeated=True)
+            return AppliedFrame(frame.front, frame.seq, [])
         known = fronts.outcomes(store, frame.front, frame.seq)
         if known is not None:
-            return AppliedFrame(frame.front, frame.seq, codec.decode_outcomes(known), repeated=True)
+            return AppliedFrame(frame.front, frame.seq, codec.decode_outcomes(known))
         written: list[Sequence[object]] = []
         store.written = written
         self._context.room = self._context.room_whole

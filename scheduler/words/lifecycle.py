@@ -91,12 +91,6 @@ TASK = Lifecycle(
         },
         "queued": {
             "active": "an assignment is committed",
-            "held": "a person holds it",
-            "cancelled": "the run stops",
-            "expired": "the start deadline passes",
-        },
-        "held": {
-            "queued": "a person lets it go",
             "cancelled": "the run stops",
             "expired": "the start deadline passes",
         },

@@ -143,7 +143,7 @@ def test_frames_keep_the_order_and_the_limit() -> None:
     frames = _frames(list(messages))
     assert [m for frame in frames for m in frame] == messages
     assert max(len(encode(frame)) for frame in frames) < FRAME_BYTES_MAX
-    assert _frames([Ping(1, 1, 1)]) == [[Ping(1, 1, 1)]]
+    assert _frames([Ping(1, 1)]) == [[Ping(1, 1)]]
 
 
 async def test_it_says_which_kinds_of_work_it_can_run(host: Host, node: FakeNode) -> None:
@@ -233,8 +233,8 @@ class Ears:
     def accept(self, welcome: Welcome) -> str:
         raise NotImplementedError
 
-    def beat(self) -> tuple[int, int]:
-        return 0, 0
+    def beat(self) -> int:
+        return 0
 
     def slots(self) -> int:
         return 1

@@ -121,7 +121,7 @@ def test_the_largest_sound_hello_fits_in_a_command() -> None:
 def test_the_largest_page_of_a_recount_fits_in_commands() -> None:
     text = "😀" * agent_bounds.LETTERS_MAX
     most, late = agent_bounds.COUNT_MAX, agent_bounds.INSTANT_MS_MAX - 1
-    row = (most, most, text, text, text, most, late, late, True, late, late, 1, text, 1, text)
+    row = (most, most, *[text] * 4, most, most, late, late, True, late, late, 1, text, 1, text)
     told = p.Ran(0, (row,) * recount.AT_ONCE, False, (most,) * agent_bounds.HELD_MAX)
     assert agent_bounds.why_unsound(told) is None
     rows = recount._rows(told)
@@ -212,9 +212,9 @@ async def url(api: Api) -> AsyncIterator[str]:
         p.Running(1, 1, -1),
         p.Finished(1, 1, 1, 1 << 62, 0, "exit", None, "", b""),
         p.Finished(1, 1, 1, 2, 0, "exit", None, 7, b""),  # type: ignore[arg-type]  # as bytes may say it
-        p.Ping(1, -1, 1),
-        p.Ping(1, "x", 1),  # type: ignore[arg-type]  # as bytes may say it
-        p.TailChunk(1, 0, "text", False, 1),  # type: ignore[arg-type]  # as bytes may say it
+        p.Ping(1, -1),
+        p.Ping(1, "x"),  # type: ignore[arg-type]  # as bytes may say it
+        p.TailChunk(1, "text", False, 1),  # type: ignore[arg-type]  # as bytes may say it
         p.Ran(0, (), False),
         p.Welcome(1, "c", 0, 1, "n", ()),
     ],
@@ -233,7 +233,7 @@ async def test_an_agent_out_of_bounds_is_sent_away_alone(
             leave = next(m for m in heard if isinstance(m, p.Leave))
             assert leave.reason == "refused"
             assert type(message).__name__ in leave.detail
-        await sound.send(p.Ping(1, before, 1))
+        await sound.send(p.Ping(1, before))
         assert isinstance(await sound.expect(p.Pong), p.Pong)
     assert (await client.get("/healthz")).status_code == 200
 

@@ -60,7 +60,7 @@ async def test_an_installation_that_was_only_read_about_fences_nobody(
         said = await refused(rogue, installation=shown["installation"], session=session(p.SESSION_MS_MAX))
 
         assert "nothing proves" in said
-        await good.send(p.Ping(1, 0, 4))
+        await good.send(p.Ping(1, 0))
         assert isinstance(await good.expect(p.Pong, p.Leave), p.Pong)
     async with HandAgent(url) as again:
         assert isinstance(await again.hello(session=session(2)), p.Welcome)

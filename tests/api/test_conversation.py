@@ -131,7 +131,7 @@ def test_a_greeting_from_challenge_to_welcome(facts: Facts) -> None:
         (NoFrame.LATE, Leave("refused", "no Hello came")),
         (NoFrame.TEXT, Leave("refused", "text frames are not part of this protocol")),
         (frame(), Leave("refused", "the first message must be Hello")),
-        (frame(p.Ping(1, 0, 1)), Leave("refused", "the first message must be Hello")),
+        (frame(p.Ping(1, 0)), Leave("refused", "the first message must be Hello")),
     ],
     ids=["ended", "late", "text", "empty", "another"],
 )
@@ -232,7 +232,7 @@ def test_nothing_is_told_to_the_log_of_what_this_node_cannot_judge(facts: Facts)
 
 def test_what_came_in_one_frame_with_the_hello_is_answered_after_the_welcome(facts: Facts) -> None:
     talk = begun(facts)
-    talk.answer(frame(hello(), p.Ping(1, 0, 4)))
+    talk.answer(frame(hello(), p.Ping(1, 0)))
     talk.answer(None)
     talk.answer(())
     step = talk.answer(Outcome(Code.OK, value={"agent": AGENT}))
@@ -259,7 +259,7 @@ def test_after_a_restore_it_tells_what_it_ran_before_it_is_welcomed(facts: Facts
     assert isinstance(talk.answer(Outcome(Code.OK)).then, Relevant)
 
 
-@pytest.mark.parametrize("answer", [NoFrame.LATE, NoFrame.ENDED, frame(), frame(p.Ping(1, 0, 1)), b"\xc1"])
+@pytest.mark.parametrize("answer", [NoFrame.LATE, NoFrame.ENDED, frame(), frame(p.Ping(1, 0)), b"\xc1"])
 def test_another_answer_than_what_it_ran_ends_it(facts: Facts, answer: object) -> None:
     facts.found = dataclasses.replace(STANDING, restores=1, lineage="old", restore=RESTORE)
     talk = begun(facts)
@@ -333,7 +333,7 @@ def test_what_was_not_pushed_here_is_looked_up_and_anothers_answered_without_the
 def test_who_has_seen_more_than_this_node_waits_with_all_it_says(facts: Facts) -> None:
     talk = welcomed(facts)
     talk.assigned(1, "assigned", p.Cancel(1))
-    step = talk.answer(frame(p.Ping(1, 0, 4), p.Ping(2, 130, 4), p.Claim(1, "c")))
+    step = talk.answer(frame(p.Ping(1, 0), p.Ping(2, 130), p.Claim(1, "c")))
     assert step == Step(pushes(p.Pong(1, 5_000, 100, True)), CatchUp(130))
     facts.moment = Now(130, 5_001, False)
     step = talk.answer(True)
@@ -347,13 +347,13 @@ def test_a_farewell_closes(facts: Facts, message: p.Message) -> None:
 
 
 def test_words_out_of_bounds_end_it_after_what_came_before_them(facts: Facts) -> None:
-    last = welcomed(facts).answer(frame(p.Ping(1, 0, 4), p.Claim(-1, "c"), p.Ping(2, 0, 4)))
+    last = welcomed(facts).answer(frame(p.Ping(1, 0), p.Claim(-1, "c"), p.Ping(2, 0)))
     assert [type(effect) for effect in last.effects] == [Push, Leave]
     assert last.then is None
 
 
 def test_output_goes_to_who_asked(facts: Facts) -> None:
-    chunk = p.TailChunk(1, 0, b"hi", True, 2)
+    chunk = p.TailChunk(1, b"hi", True, 2)
     assert welcomed(facts).answer(frame(chunk)) == Step((Tail(chunk),), Read())
 
 

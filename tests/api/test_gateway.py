@@ -133,7 +133,7 @@ async def test_what_was_assigned_before_the_connection_is_pushed_once(
         assert isinstance(pushed, p.Assign)
         assert pushed.attempt == attempt
         node.apply(CancelRun(run))
-        await agent.send(p.Ping(1, 0, 4))
+        await agent.send(p.Ping(1, 0))
         await agent.expect(p.Pong)
         assert [message for message in agent.kept if isinstance(message, p.Assign)] == []
 
@@ -165,12 +165,12 @@ async def test_a_cancelled_attempt_is_stopped_and_a_revoked_one_refused(
 async def test_no_lease_is_renewed_and_agents_leave_without_a_quorum(url: str, node: SingleNode) -> None:
     async with HandAgent(url) as agent:
         await agent.hello()
-        await agent.send(p.Ping(5, node.index, 4))
+        await agent.send(p.Ping(5, node.index))
         pong = await agent.expect(p.Pong)
         assert isinstance(pong, p.Pong)
         assert (pong.sent_ms, pong.renews) == (5, True)
         node.quorum = False
-        await agent.send(p.Ping(6, 0, 4))
+        await agent.send(p.Ping(6, 0))
         rest = await agent.until_closed()
         assert [message.renews for message in rest if isinstance(message, p.Pong)] == [False]
         assert rest[-1] == p.Leave("no_quorum", "this node cannot speak for the cluster now")
@@ -184,7 +184,7 @@ async def test_a_node_that_lags_renews_nothing_and_sends_its_agents_away(url: st
     async with HandAgent(url) as agent:
         await agent.hello()
         node.lag_ms = 1_500
-        await agent.send(p.Ping(6, 0, 4))
+        await agent.send(p.Ping(6, 0))
         rest = await agent.until_closed()
         assert [message.renews for message in rest if isinstance(message, p.Pong)] == [False]
         assert isinstance(rest[-1], p.Leave)
@@ -212,7 +212,7 @@ async def test_a_node_that_falls_behind_the_agent_answers_nothing(
         await agent.expect(p.Assign)
         # It has seen more, through another node, than this one has applied: its lease is not renewed here,
         # and what it claims is not answered.
-        await agent.send(p.Ping(1, node.index + 10, 4), p.Claim(attempt, "c"))
+        await agent.send(p.Ping(1, node.index + 10), p.Claim(attempt, "c"))
         rest = await agent.until_closed()
         assert [type(message) for message in rest] == [p.Leave]
         assert isinstance(rest[-1], p.Leave)
@@ -231,7 +231,7 @@ async def test_what_has_no_outcome_is_not_answered_and_may_be_said_again(
         await agent.expect(p.Grant)
         end = p.Finished(9, first, 1, 2, 0, "exit", None, "", b"")
         node.quorum = False
-        await agent.send(end, p.Claim(second, "d"), p.Running(10, first, 1), p.Ping(7, 0, 4))
+        await agent.send(end, p.Claim(second, "d"), p.Running(10, first, 1), p.Ping(7, 0))
         pong = await agent.expect(p.Pong, p.Ack, p.Grant, p.Refuse)
         assert isinstance(pong, p.Pong)
         node.quorum = True
@@ -261,7 +261,7 @@ async def test_the_same_session_may_come_back_before_its_old_socket_ends(url: st
         welcome = await new.hello()
         assert isinstance(welcome, p.Welcome)
         assert [message for message in await old.until_closed() if isinstance(message, p.Leave)] == []
-        await new.send(p.Ping(1, 0, 4))
+        await new.send(p.Ping(1, 0))
         await new.expect(p.Pong)
         assert agent_row(node, welcome.agent).node == "node-1"
 
@@ -291,7 +291,7 @@ async def test_an_event_from_before_the_registration_does_not_end_the_new_connec
         api.services.gateway.on_commit(
             Committed(before, 1, [(before, n, event) for n, event in enumerate(stale)])
         )
-        await agent.send(p.Ping(1, 0, 4))
+        await agent.send(p.Ping(1, 0))
         await agent.expect(p.Pong)
         assert agent_row(node, welcome.agent).node == "node-1"
 
@@ -354,7 +354,7 @@ async def test_an_older_session_is_told_that_it_is_fenced(url: str, node: Single
         told = await old.hello()
         assert isinstance(told, p.Leave)
         assert told.reason == "fenced"
-        await new.send(p.Ping(1, 0, 4))
+        await new.send(p.Ping(1, 0))
         await new.expect(p.Pong)
 
 
@@ -419,11 +419,11 @@ async def test_live_output_comes_from_the_agent_and_later_from_the_tail(
         asked = await agent.expect(p.TailRequest)
         assert isinstance(asked, p.TailRequest)
         assert (asked.attempt, asked.offset) == (attempt, 1)
-        await agent.send(p.TailChunk(asked.request, 1, b"ello ", False, 6))
+        await agent.send(p.TailChunk(asked.request, b"ello ", False, 6))
         asked = await agent.expect(p.TailRequest)
         assert isinstance(asked, p.TailRequest)
         assert asked.offset == 6
-        await agent.send(p.TailChunk(asked.request, 6, b"world", True, 11))
+        await agent.send(p.TailChunk(asked.request, b"world", True, 11))
         reply = await reading
         assert (reply.text, reply.headers["x-cronclave-log-source"]) == ("ello world", "agent")
         await agent.send(p.Finished(1, attempt, 1, 2, 0, "exit", None, "", b"hello world"))
@@ -482,7 +482,7 @@ async def test_an_agent_that_reads_nothing_is_cut_off(
         async with asyncio.timeout(DEADLINE_S):
             with contextlib.suppress(websockets.ConnectionClosed):
                 while api.services.gateway._open:  # it is not silent: only its ears are shut
-                    await agent.send(p.Ping(0, 0, 4))
+                    await agent.send(p.Ping(0, 0))
                     await asyncio.sleep(0.05)
         await until(lambda: not api.services.gateway._open)
         agent.socket.transport.abort()

@@ -163,7 +163,7 @@ async def test_a_token_of_one_agent_has_a_few_sockets_and_the_silent_ones_go_for
 
         await silent[0].until_closed()
         assert len(api.services.gateway._bound["web-1"]) == gateway.BOUND_SOCKETS_MAX
-        await first.send(p.Ping(1, 0, 4))
+        await first.send(p.Ping(1, 0))
         assert isinstance(await first.expect(p.Pong, p.Leave), p.Pong), "who said Hello stays"
         assert isinstance(await silent[-1].hello(session=session(2)), p.Welcome), "it may always come back"
     await until(lambda: not api.services.gateway._bound)
@@ -222,7 +222,7 @@ async def test_a_flood_of_the_smallest_frames_ends_its_socket_before_it_is_all_l
         begun = b"\x02\x81abcdx" if frame[0] == 0 else b""
         rogue.socket.transport.write(begun + frame * ((1 << 20) // len(frame)))
         await rogue.until_closed()
-        await good.send(p.Ping(1, 0, 4))
+        await good.send(p.Ping(1, 0))
         assert isinstance(await good.expect(p.Pong, p.Leave), p.Pong)
 
 
@@ -231,7 +231,7 @@ async def test_pings_that_came_together_are_answered_with_turns_for_others_betwe
         assert isinstance(await agent.hello(), p.Welcome)
         assert agent.socket is not None
         for number in range(500):
-            await agent.send(p.Ping(number, 0, 4))
+            await agent.send(p.Ping(number, 0))
         for number in range(500):
             pong = await agent.expect(p.Pong, p.Leave)
             assert isinstance(pong, p.Pong)

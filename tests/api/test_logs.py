@@ -149,7 +149,7 @@ async def test_what_an_agent_has_swept_comes_from_the_stored_end(
         reading = asyncio.create_task(client.get(f"/v1/runs/{run}/logs"))
         asked = await agent.expect(p.TailRequest)
         assert isinstance(asked, p.TailRequest)
-        await agent.send(p.TailChunk(asked.request, 0, b"", True, 0))
+        await agent.send(p.TailChunk(asked.request, b"", True, 0))
         reply = await reading
     assert reply.content == b"end"
     assert told(reply.headers) == ["tail", "1", "47", "50", "0-46"]
@@ -215,7 +215,7 @@ async def test_who_follows_an_agent_that_went_away_is_answered_when_it_is_back(
         asked = await agent.expect(p.TailRequest)
         assert isinstance(asked, p.TailRequest)
         assert asked.offset == 3
-        await agent.send(p.TailChunk(asked.request, 3, b"world", True, 8))
+        await agent.send(p.TailChunk(asked.request, b"world", True, 8))
         reply = await asyncio.wait_for(waiting, DEADLINE_S)
     assert (reply.content, told(reply.headers)) == (b"world", ["agent", "1", "3", "8", None])
 
@@ -240,7 +240,7 @@ async def test_a_stream_that_cannot_go_on_breaks_off(
             reading = asyncio.create_task(real.get(f"/v1/runs/{run}/logs?follow=true"))
             asked = await agent.expect(p.TailRequest)
             assert isinstance(asked, p.TailRequest)
-            await agent.send(p.TailChunk(asked.request, 0, b"hello ", False, 6))
+            await agent.send(p.TailChunk(asked.request, b"hello ", False, 6))
             await agent.expect(p.TailRequest)
         with pytest.raises(httpx2.HTTPError):
             await reading

@@ -75,5 +75,5 @@ async def test_no_reader_of_output_ends_the_socket_of_its_agent(api: Api, client
         reply = await client.get(f"/v1/runs/{run}/logs?offset={10**30}")
 
         assert reply.status_code == 422
-        await agent.send(p.Ping(1, 0, 1))
+        await agent.send(p.Ping(1, 0))
         assert isinstance(await agent.expect(p.Pong), p.Pong)

@@ -45,7 +45,7 @@ async def test_claims_and_reports_for_anothers_attempt_change_nothing_and_cost_n
             p.Claim(attempt, "claim-1"),
             p.Running(1, attempt, 5),
             p.Finished(2, attempt, 1, 2, 0, "exit", None, "", b"forged"),
-            p.TailChunk(1, 0, b"forged", True, 6),
+            p.TailChunk(1, b"forged", True, 6),
         )
 
         assert await rogue.expect(p.Refuse) == p.Refuse(attempt, "claim-1", "superseded")
@@ -73,7 +73,7 @@ async def test_a_flood_of_claims_for_attempts_that_nobody_has_costs_no_commit(
             assert isinstance(await rogue.expect(p.Refuse, p.Leave), p.Refuse)
 
         assert node.index == index
-        await good.send(p.Ping(1, 0, 4))
+        await good.send(p.Ping(1, 0))
         assert isinstance(await good.expect(p.Pong, p.Leave), p.Pong)
 
 
@@ -114,7 +114,7 @@ async def test_a_nodes_own_words_are_not_taken_from_an_agent(url: str, message: 
         await welcomed(rogue)
         await rogue.send(message)
         assert any(isinstance(m, p.Leave) for m in await rogue.until_closed()) or isinstance(message, p.Ran)
-        await good.send(p.Ping(1, 0, 4))
+        await good.send(p.Ping(1, 0))
         assert isinstance(await good.expect(p.Pong, p.Leave), p.Pong)
 
 
@@ -142,5 +142,5 @@ async def test_numbers_and_shapes_beyond_all_bounds_close_that_socket_alone(url:
         assert rogue.socket is not None
         await rogue.socket.send(msgpack.packb([row]))
         assert any(isinstance(m, p.Leave) and m.reason == "refused" for m in await rogue.until_closed())
-        await good.send(p.Ping(1, 0, 4))
+        await good.send(p.Ping(1, 0))
         assert isinstance(await good.expect(p.Pong, p.Leave), p.Pong)

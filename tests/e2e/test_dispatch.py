@@ -125,7 +125,7 @@ async def said_late(cluster: Cluster) -> None:
         index = cluster.client.get("/v1/cluster")["index"]
         deadline_s = time.monotonic() + 2.0
         while time.monotonic() < deadline_s:
-            await new.send(p.Ping(1, index, 4))
+            await new.send(p.Ping(1, index))
             assert isinstance(await new.expect(p.Pong, p.Leave), p.Pong)
             await asyncio.sleep(0.1)
         (told,) = cluster.client.items("/v1/agents")

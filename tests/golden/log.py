@@ -110,6 +110,7 @@ class Recorder(Story):
     def __init__(self, path: Path, members: str = "node-a,node-b,node-c") -> None:
         self.entries: list[Entry | Renewal] = []
         self.members = members
+        self.term, self.term_before = 1, 1
         super().__init__(path)
 
     def open(self) -> None:
@@ -128,8 +129,11 @@ class Recorder(Story):
     def enter(self, *frames: bytes) -> Any:
         self.raft_index += 1
         entry = Entry(
-            (self.raft_index, 1, self.raft_index - 1, 1, self.members.encode()), self.now_ms, frames
+            (self.raft_index, self.term, self.raft_index - 1, self.term_before, self.members.encode()),
+            self.now_ms,
+            frames,
         )
+        self.term_before = self.term
         self.entries.append(entry)
         result = self.machine.apply_entry(applied=entry.applied, stamp_ms=entry.stamp_ms, frames=entry.frames)
         self.events = [event for _, _, event in result.events]

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from scheduler import formats
+from scheduler.words import codec
 from scheduler.words import commands as c
 from tests.golden.log import Recorder
 from tests.scheduler.machine.test_replay import OVERLAPS, REASONS, WEIGHTS, command
@@ -28,6 +29,7 @@ def every_command(story: Recorder) -> None:
     _deadlines(story)
     _effects(story)
     _upkeep(story)
+    _other_values(story)
     _format(story)
 
 
@@ -194,6 +196,40 @@ def _upkeep(story: Recorder) -> None:
     assert story.value(c.Sweep(story.epoch, story.now_ms - 1_000, 100), "keys") > 0
     story.tell_ok(c.Lead("node-b", "zone-b", story.epoch + 1, "2026b"))
     story.tell(c.Purge(story.epoch - 1, job_id, FOREVER, 5), c.Sweep(story.epoch - 1, FOREVER, 5))
+
+
+def _other_values(story: Recorder) -> None:
+    """What the rest of the story leaves at one value, so that every column is seen to be written."""
+    story.term = 2
+    story.tell_ok(c.Lead("node-b", "zone-b", story.epoch + 1, "2026b"))
+    story.enter(codec.encode_frame(codec.Frame("another front", 1, 1, ())))
+    agent = story.connect(
+        "gpu-1", zone="zone-b", pool="gpu", labels=b'{"rack":"7"}', version="2", cloud_id="i-7", slots=2
+    )
+    gpu = {"noop": True, "on": {"pool": "gpu"}}
+    story.put(
+        job(
+            "joined", trigger={"cron": "* * * * * *"}, namespace="other", params={"day": {"type": "string"}},
+            policies={"retention": {"runs": 7}},
+            tasks={"a": gpu, "b": gpu, "c": {**gpu, "needs": ["a", "b"]}},
+        ),
+        actor="ada",
+        source="a folder",
+    )  # fmt: skip
+    story.tell_ok(c.RunJob("other", "joined", b'{"day":"monday"}', story.now_ms, "ada"))
+    story.plan_and_apply()
+    for attempt in story.attempts(story.machine.state.last_run):
+        assert story.claim(attempt.id).ok
+        story.tell_ok(c.Finish(attempt.id, agent, story.now_ms, story.now_ms, 0, "exit"))
+    story.now_ms += 1_000
+    story.plan_and_apply()
+    attempt = story.machine.state.last_attempt
+    assert story.claim(attempt).ok
+    story.tell_ok(c.Finish(attempt, agent, story.now_ms, story.now_ms, None, "exit", 9))
+    story.settle()
+    story.tell_ok(c.PutToken("spot", b"p" * 32, "agent", 0, 0, "", "spot"))
+    story.tell_ok(c.OpenSession("spot", b"p" * 32, b"v" * 32))
+    story.tell_ok(c.DrainAgent("gpu-1", "a new kernel", "ada"))
 
 
 def _format(story: Recorder) -> None:

@@ -104,8 +104,8 @@ def test_anothers_attempts_are_neither_claimed_nor_ended_nor_told_of(
             )
             assert isinstance(await agent.expect(p.Grant, p.Refuse), p.Refuse)
             await agent.expect(p.Ack)
-            await agent.send(*[p.TailChunk(number, 0, b"forged", True, 6) for number in range(100)])
-            await agent.send(p.Ping(1, 0, 4))
+            await agent.send(*[p.TailChunk(number, b"forged", True, 6) for number in range(100)])
+            await agent.send(p.Ping(1, 0))
             await agent.expect(p.Pong)
 
     asyncio.run(attack())

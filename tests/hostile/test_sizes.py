@@ -121,8 +121,8 @@ def test_an_end_with_four_megabytes_of_output_is_cut_and_acknowledged(besieged: 
         p.Finished(1, 7, 1, 2, 1, "x" * 3_000_000, None, "", b""),
         p.Running(1, 7, (1 << 64) - 1),
         p.Claim(-1, "c"),
-        p.Ping(-1, 1 << 63, -5),
-        p.TailChunk(1, -1, b"", False, -1),
+        p.Ping(-1, 1 << 63),
+        p.TailChunk(1, b"", False, -1),
     ],
     ids=lambda message: type(message).__name__,
 )

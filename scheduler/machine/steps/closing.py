@@ -20,6 +20,7 @@ from scheduler.store.runs import Run
 from scheduler.store.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.lifecycle import RUN, TASK, step
+from scheduler.words.reasons import FAILURES
 
 
 def end_task(
@@ -104,8 +105,8 @@ def end_run(
     if failed and tally.state == "active":
         limit = ctx.graph(run.job, run.namespace, run.name, run.revision).job.pause_after_failures
         if limit is not None and tally.failures >= limit:
-            job_rows.set_state(ctx.store, run.job, state="paused", reason="failures")
-            ctx.emit(e.JobPaused(run.job, run.namespace, run.name, "failures"))
+            job_rows.set_state(ctx.store, run.job, state="paused", reason=FAILURES)
+            ctx.emit(e.JobPaused(run.job, run.namespace, run.name, FAILURES))
     follow(ctx, run.job, tally.active_runs)
 
 

@@ -17,5 +17,5 @@ def judge(view: TickView) -> Verdict:
 def words(verdict: Verdict, view: TickView, facts: Facts) -> Words:
     job = job_rows.get(facts.store, view.trigger.job)
     why = job.pause_reason if job is not None else ""
-    said = f"the job is {why}" if why.startswith("paused") else f"the job is paused: {why}"
+    said = "the job is paused after failures" if why == reasons.FAILURES else f"the job is {why or 'paused'}"
     return Words(said, "a resume of the job")

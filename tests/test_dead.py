@@ -1,0 +1,163 @@
+"""Nothing is kept that nobody sets or nobody reads: states, codes, columns, fields of messages.
+
+What is planned comes with what uses it: a state that nothing enters, or a column that nothing writes, looks
+to its reader like a promise.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scheduler import protocol
+from scheduler.machine import Machine
+from scheduler.machine.renewal import Renewal, renew
+from scheduler.store.connection import Store
+from scheduler.words.commands import ALL as COMMANDS
+from scheduler.words.outcomes import Code
+from tests.golden.log import CLUSTER, FOLDER, member_names, read
+from tests.test_architecture import place, sources
+
+#: Columns that hold one value in every story of the golden logs, and why.
+CONSTANT = {
+    "state.id": "there is one row",
+    "state.format": "there is one format",
+    "state.target_format": "there is one format",
+    "state.migration_cursor": "there is one format, so nothing to migrate",
+    "state.tzdata": "the first leader's, until there is a command to change it",
+    "ledger.tzdata": "as above",
+    "state.refused": "of frames that are none: tests/scheduler/machine/test_entry.py",
+    "doomed.attempt": "filled beyond the room of an entry: tests/scheduler/machine/test_slices.py",
+    "doomed.reason": "as above",
+    "tells.run": "as above",
+    "tells.task": "as above",
+    "tells.state": "as above",
+    "tells.told": "as above",
+    "ledger.key": "of causes other than ticks, which no job can have yet",
+    "outbox.kind": "there is one kind of effect",
+    "outbox.namespace": "the job of another namespace tells nobody",
+    "tasks.member": "of tasks that are divided, which no job can say yet",
+    "tasks.round": "of tasks that are repeated, which no job can say yet",
+}
+
+
+@pytest.fixture(scope="module")
+def columns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[object]]:
+    """Of each column of the state two of the values that it had in the golden logs' stories."""
+    seen: dict[str, set[object]] = {}
+    for log in sorted(FOLDER.glob("*/*.log")):
+        store = Store.create_or_open(tmp_path_factory.mktemp("state") / "state.db", cluster=CLUSTER)
+        machine = Machine(store, member_names)
+        tables = store.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+        found = [
+            (table, column)
+            for (table,) in tables
+            for (column,) in store.rows("SELECT name FROM pragma_table_info(?)", (table,))
+        ]
+        for entry in read(log):
+            if isinstance(entry, Renewal):
+                renew(store, entry)
+                machine = Machine(store, member_names)
+            else:
+                machine.apply_entry(applied=entry.applied, stamp_ms=entry.stamp_ms, frames=entry.frames)
+            for table, column in found:
+                values = seen.setdefault(f"{table}.{column}", set())
+                if len(values) < 2:
+                    rows = store.rows(f"SELECT DISTINCT {column} FROM {table} LIMIT 2")
+                    values.update(value for (value,) in rows)
+        store.close()
+    return seen
+
+
+def test_every_column_is_written_by_something(columns: dict[str, set[object]]) -> None:
+    constant = {name for name, values in columns.items() if len(values) < 2}
+
+    assert constant - CONSTANT.keys() == set(), "nothing writes it, or no golden story tells of what does"
+    assert CONSTANT.keys() - constant == set(), "it is written: no exception is needed"
+
+
+def test_every_column_is_read_by_something(columns: dict[str, set[object]]) -> None:
+    read_off = attributes(sources())
+    queries = [text for path in sources("scheduler") for text in texts(path) if "CREATE " not in text]
+
+    unread = {
+        name
+        for name in columns
+        for table, _, column in [name.partition(".")]
+        if column not in read_off and not any(asks(query, table, column) for query in queries)
+    }
+
+    assert not unread
+
+
+def test_every_code_is_the_outcome_of_something() -> None:
+    said = "\n".join(
+        path.read_text()
+        for path in sources()
+        if place(path) not in ("scheduler/words/outcomes.py", "api/outcomes.py")
+    )
+    assert not [code.name for code in Code if not re.search(rf"\bCode\.{code.name}\b", said)]
+
+
+def test_every_field_of_a_message_is_read_by_who_gets_it() -> None:
+    at = {"agent": attributes(sources("agent"), True), "api": attributes(sources("api"), True)}
+
+    unread = {
+        f"{message.__name__}.{field.name}"
+        for message, tag in protocol.TAGS.items()
+        for field in dataclasses.fields(message)
+        if field.name not in at["agent" if tag >= 20 else "api"]
+    }
+
+    assert not unread
+
+
+def test_every_field_of_a_command_is_read_by_the_machine() -> None:
+    read_off = attributes(sources("scheduler/machine"), True)
+    assert not {
+        f"{command.__name__}.{field.name}"
+        for command in COMMANDS
+        for field in dataclasses.fields(command)
+        if field.name not in read_off
+    }
+
+
+def attributes(paths: Iterator[Path], handed_on_too: bool = False) -> set[str]:
+    """Names that something is asked for. To hand a value on under its own name says nothing of its use."""
+    found: set[str] = set()
+    for path in paths:
+        tree = ast.parse(path.read_text())
+        handed_on = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.keyword)
+            and isinstance(node.value, ast.Attribute)
+            and node.value.attr == node.arg
+            and not handed_on_too
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                found.update({node.attr} if id(node) not in handed_on else ())
+            elif isinstance(node, ast.MatchClass):
+                found.update(node.kwd_attrs)
+    return found
+
+
+def texts(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(part.value for part in node.values if isinstance(part, ast.Constant))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def asks(query: str, table: str, column: str) -> bool:
+    """Whether the query decides by the column, or selects it."""
+    asked = re.sub(r"\bSET .*?(?=\bWHERE\b|$)|INSERT INTO \w+ \([^)]*\)", "", query, flags=re.DOTALL)
+    is_query = re.search(r"\b(SELECT|WHERE)\b", asked) and re.search(rf"\b{table}\b", asked)
+    return bool(is_query and re.search(rf"\b{column}\b", asked))
