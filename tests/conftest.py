@@ -19,7 +19,7 @@ settings.register_profile("cronclave", deadline=None, suppress_health_check=[Hea
 settings.load_profile("cronclave")
 
 #: Fixtures that start a cluster: who uses one is marked, so that it never runs beside other tests.
-_CLUSTERS = {"new_cluster", "besieged"}
+_CLUSTERS = {"new_cluster", "besieged", "founded"}
 _IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false", "no"}
 
 

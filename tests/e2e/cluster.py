@@ -72,7 +72,7 @@ def wait_lines(file: Path, count: int, deadline_s: float = DEADLINE_S) -> list[s
 def steady_load(cluster: Cluster, jobs: int = 10, *, apart_ms: int = 100) -> tuple[list[Every], Path, int]:
     """Every-second jobs that append their tick, running: their oracles, the file, and the instant from
     which each tick must be in it."""
-    file = cluster.root / "ticks.txt"
+    file = cluster.root / f"ticks-{time.time_ns()}.txt"
     made = [every_second(f"steady-{i}", append_tick(file), offset_ms=i * apart_ms) for i in range(jobs)]
     cluster.client.apply([job for job, _ in made])
     from_ms = int(time.time() * 1000) + 1_000

@@ -33,6 +33,36 @@ def new_cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NewC
         cluster.stop()
 
 
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster for all tests of a module that leave its members and its state as they should be."""
+    root = tmp_path_factory.mktemp("founded") / "cluster"
+    made = layout(root, base_port=free_base_port(*PORTS, 3), agents=2, slots=500, boot_ids=True)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def cluster(founded: Cluster, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """The module's cluster, whole and without jobs; the test may kill and freeze what it likes."""
+    request.node.stash.setdefault(CLUSTERS, []).append(founded)
+    founded.start()
+    yield founded
+    for node in founded.nodes:
+        node.thaw()
+    for agent in founded.agents:
+        agent.thaw()
+    founded.start()
+    for job in founded.client.items("/v1/jobs"):
+        founded.client.ask("DELETE", f"/v1/jobs/{job['name']}")
+    for run in founded.client.items("/v1/runs"):
+        if run["finished"] is None:
+            founded.client.ask("POST", f"/v1/runs/{run['id']}/cancel", {})
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """The last lines of each process's log belong to a failure's report."""

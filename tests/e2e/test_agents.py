@@ -13,7 +13,6 @@ import pytest
 from bench.cluster import Agent, Cluster, wait_for
 from tests.e2e.cluster import (
     DEADLINE_S,
-    NewCluster,
     attempts_of,
     run_of,
     start_run,
@@ -38,10 +37,8 @@ def gated(file: Path, gate: Path) -> str:
     return f"echo started >> {at}; while [ ! -e {go} ]; do sleep 0.05; done; echo ended >> {at}; exit 3"
 
 
-def test_a_run_survives_the_kill_of_its_agent_and_is_reported_right(new_cluster: NewCluster) -> None:
-    cluster = new_cluster()
-    cluster.start()
-    file, gate, agent = cluster.root / "evidence", cluster.root / "gate", cluster.agents[0]
+def test_a_run_survives_the_kill_of_its_agent_and_is_reported_right(cluster: Cluster, tmp_path: Path) -> None:
+    file, gate, agent = tmp_path / "evidence", tmp_path / "gate", cluster.agents[0]
     put(cluster, "long", gated(file, gate))
     run = start_run(cluster, "long")
     wait_run(cluster, run, RUNNING)
@@ -58,10 +55,8 @@ def test_a_run_survives_the_kill_of_its_agent_and_is_reported_right(new_cluster:
     assert file.read_text().split() == ["started", "ended"]
 
 
-def test_an_exit_while_the_agent_was_frozen_arrives_afterwards(new_cluster: NewCluster) -> None:
-    cluster = new_cluster()
-    cluster.start()
-    file, gate, agent = cluster.root / "evidence", cluster.root / "gate", cluster.agents[0]
+def test_an_exit_while_the_agent_was_frozen_arrives_afterwards(cluster: Cluster, tmp_path: Path) -> None:
+    file, gate, agent = tmp_path / "evidence", tmp_path / "gate", cluster.agents[0]
     put(cluster, "long", gated(file, gate))
     run = start_run(cluster, "long")
     wait_lines(file, 1)
@@ -78,10 +73,8 @@ def test_an_exit_while_the_agent_was_frozen_arrives_afterwards(new_cluster: NewC
     assert file.read_text().split() == ["started", "ended"]
 
 
-def test_an_exit_while_no_node_was_there_arrives_afterwards(new_cluster: NewCluster) -> None:
-    cluster = new_cluster()
-    cluster.start()
-    file, gate = cluster.root / "evidence", cluster.root / "gate"
+def test_an_exit_while_no_node_was_there_arrives_afterwards(cluster: Cluster, tmp_path: Path) -> None:
+    file, gate = tmp_path / "evidence", tmp_path / "gate"
     put(cluster, "long", gated(file, gate))
     run = start_run(cluster, "long")
     wait_lines(file, 1)
@@ -97,11 +90,11 @@ def test_an_exit_while_no_node_was_there_arrives_afterwards(new_cluster: NewClus
     assert file.read_text().split() == ["started", "ended"]
 
 
-def test_a_reboot_of_the_host_loses_the_run_truthfully_and_never_repeats_it(new_cluster: NewCluster) -> None:
-    cluster = new_cluster(boot_ids=True)
-    cluster.start()
-    file, agent = cluster.root / "evidence", cluster.agents[0]
-    put(cluster, "long", gated(file, cluster.root / "never"))
+def test_a_reboot_of_the_host_loses_the_run_truthfully_and_never_repeats_it(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    file, agent = tmp_path / "evidence", cluster.agents[0]
+    put(cluster, "long", gated(file, tmp_path / "never"))
     run = start_run(cluster, "long")
     wait_run(cluster, run, RUNNING)
     wait_lines(file, 1)
@@ -114,10 +107,8 @@ def test_a_reboot_of_the_host_loses_the_run_truthfully_and_never_repeats_it(new_
     assert file.read_text().split() == ["started"]
 
 
-def test_an_idempotent_job_is_tried_again_after_a_reboot(new_cluster: NewCluster) -> None:
-    cluster = new_cluster(boot_ids=True)
-    cluster.start()
-    file, gate, agent = cluster.root / "evidence", cluster.root / "gate", cluster.agents[0]
+def test_an_idempotent_job_is_tried_again_after_a_reboot(cluster: Cluster, tmp_path: Path) -> None:
+    file, gate, agent = tmp_path / "evidence", tmp_path / "gate", cluster.agents[0]
     put(cluster, "again", gated(file, gate), on_lost="retry", idempotent=True)
     run = start_run(cluster, "again")
     wait_run(cluster, run, RUNNING)
@@ -132,10 +123,8 @@ def test_an_idempotent_job_is_tried_again_after_a_reboot(new_cluster: NewCluster
     assert file.read_text().split() == ["started", "started", "ended"]
 
 
-def test_a_killed_spooler_takes_its_work_with_it_and_says_so(new_cluster: NewCluster) -> None:
-    cluster = new_cluster()
-    cluster.start()
-    file, agent = cluster.root / "evidence", cluster.agents[0]
+def test_a_killed_spooler_takes_its_work_with_it_and_says_so(cluster: Cluster, tmp_path: Path) -> None:
+    file, agent = tmp_path / "evidence", cluster.agents[0]
     beats = shlex.quote(str(file))
     put(cluster, "beating", f"while :; do echo beat >> {beats}; sleep 0.1; done")
     run = start_run(cluster, "beating")
@@ -147,10 +136,10 @@ def test_a_killed_spooler_takes_its_work_with_it_and_says_so(new_cluster: NewClu
     assert beats_stopped(file)
 
 
-def test_with_on_lost_fail_the_work_is_dead_before_the_run_is_called_lost(new_cluster: NewCluster) -> None:
-    cluster = new_cluster()
-    cluster.start()
-    file, agent = cluster.root / "evidence", cluster.agents[0]
+def test_with_on_lost_fail_the_work_is_dead_before_the_run_is_called_lost(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    file, agent = tmp_path / "evidence", cluster.agents[0]
     beats = shlex.quote(str(file))
     put(cluster, "beating", f"while :; do date +%s%3N >> {beats}; sleep 0.1; done", on_lost="fail")
     run = start_run(cluster, "beating")
@@ -170,12 +159,10 @@ def test_with_on_lost_fail_the_work_is_dead_before_the_run_is_called_lost(new_cl
 
 
 def test_under_on_lost_wait_the_run_is_unreachable_until_a_person_resolves_it(
-    new_cluster: NewCluster,
+    cluster: Cluster, tmp_path: Path
 ) -> None:
-    cluster = new_cluster()
-    cluster.start()
-    file, agent = cluster.root / "evidence", cluster.agents[0]
-    put(cluster, "long", gated(file, cluster.root / "never"))
+    file, agent = tmp_path / "evidence", cluster.agents[0]
+    put(cluster, "long", gated(file, tmp_path / "never"))
     run = start_run(cluster, "long")
     wait_run(cluster, run, RUNNING)
     wait_lines(file, 1)
@@ -190,10 +177,8 @@ def test_under_on_lost_wait_the_run_is_unreachable_until_a_person_resolves_it(
     assert wait_run(cluster, run)["state"] == "lost"
 
 
-def test_cancel_ends_the_whole_process_group(new_cluster: NewCluster) -> None:
-    cluster = new_cluster()
-    cluster.start()
-    file = cluster.root / "evidence"
+def test_cancel_ends_the_whole_process_group(cluster: Cluster, tmp_path: Path) -> None:
+    file = tmp_path / "evidence"
     beats = shlex.quote(str(file))
     put(cluster, "family", f"(while :; do echo beat >> {beats}; sleep 0.1; done) & wait")
     run = start_run(cluster, "family")

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,9 +33,7 @@ def wait_row(cluster: Cluster, agent: Agent, **expected: Any) -> None:
     wait_for(so, DEADLINE_S, f"{agent.name}: {expected}", 0.1)
 
 
-def test_an_agent_that_died_while_no_node_was_there_is_given_up(new_cluster: NewCluster) -> None:
-    cluster = new_cluster()
-    cluster.start()
+def test_an_agent_that_died_while_no_node_was_there_is_given_up(cluster: Cluster) -> None:
     dead, living = cluster.agents
     assert row(cluster, dead)["connected"]
 
@@ -51,9 +50,7 @@ def test_an_agent_that_died_while_no_node_was_there_is_given_up(new_cluster: New
     assert [wait_run(cluster, run)["state"] for run in runs] == ["succeeded"] * 4
 
 
-def test_an_agent_that_died_with_the_front_that_held_it_is_given_up(new_cluster: NewCluster) -> None:
-    cluster = new_cluster()
-    cluster.start()
+def test_an_agent_that_died_with_the_front_that_held_it_is_given_up(cluster: Cluster) -> None:
     dead = cluster.agents[0]
     name = row(cluster, dead)["node"]
     node = next(node for node in cluster.nodes if node.name == name)
@@ -66,13 +63,11 @@ def test_an_agent_that_died_with_the_front_that_held_it_is_given_up(new_cluster:
     wait_row(cluster, dead, connected=False)
 
 
-def test_a_stopped_spooler_is_said_and_its_work_goes_elsewhere(new_cluster: NewCluster) -> None:
-    cluster = new_cluster()
-    cluster.start()
+def test_a_stopped_spooler_is_said_and_its_work_goes_elsewhere(cluster: Cluster, tmp_path: Path) -> None:
     ill, well = cluster.agents
     spooler = ill.spooler()
     assert spooler is not None
-    file = cluster.root / "evidence"
+    file = tmp_path / "evidence"
     script = f"echo $CRONCLAVE_RUN >> {shlex.quote(str(file))}"
     cluster.client.ask("PUT", "/v1/jobs/work", {"job": "work", "run": script})
 

@@ -17,7 +17,6 @@ from bench.jobs import every_second
 from bench.rows import spread
 from tests.e2e.cluster import (
     DEADLINE_S,
-    NewCluster,
     command_line,
     delete_jobs,
     judge_file,
@@ -35,9 +34,7 @@ STOPS = knob("STOPS", 1)
 JOBS = knob("JOBS", 40)
 
 
-def test_no_tick_is_lost_or_doubled_when_leaders_are_killed_and_stopped(new_cluster: NewCluster) -> None:
-    cluster = new_cluster(slots=500)
-    cluster.start()
+def test_no_tick_is_lost_or_doubled_when_leaders_are_killed_and_stopped(cluster: Cluster) -> None:
     began_ms = int(time.time() * 1000)
 
     losses = lose_leaders(cluster, kills=KILLS, stops=STOPS, noop_jobs=0, shell_jobs=JOBS)
@@ -67,9 +64,7 @@ def assert_ledger_agrees(cluster: Cluster, began_ms: int, jobs: list[Every]) -> 
     assert all(set(head) != {"0"} for _, _, head in heads.values())
 
 
-def test_a_dead_front_costs_no_tick_and_off_the_leader_no_election(new_cluster: NewCluster) -> None:
-    cluster = new_cluster(slots=200)
-    cluster.start()
+def test_a_dead_front_costs_no_tick_and_off_the_leader_no_election(cluster: Cluster) -> None:
     jobs, file, from_ms = steady_load(cluster)
 
     leader = cluster.leader()
@@ -90,9 +85,7 @@ def lose_front(cluster: Cluster, node: Node, file: Path) -> None:
     wait_lines(file, len(file.read_text().splitlines()) + 30)
 
 
-def test_a_frozen_front_loses_the_leadership_and_no_tick(new_cluster: NewCluster) -> None:
-    cluster = new_cluster(slots=200)
-    cluster.start()
+def test_a_frozen_front_loses_the_leadership_and_no_tick(cluster: Cluster) -> None:
     jobs, file, from_ms = steady_load(cluster)
     frozen = cluster.leader()
 
@@ -110,9 +103,7 @@ def test_a_frozen_front_loses_the_leadership_and_no_tick(new_cluster: NewCluster
     assert judgement.clean, judgement
 
 
-def test_a_leader_that_is_told_to_go_hands_over(new_cluster: NewCluster) -> None:
-    cluster = new_cluster(slots=200)
-    cluster.start()
+def test_a_leader_that_is_told_to_go_hands_over(cluster: Cluster) -> None:
     jobs, file, from_ms = steady_load(cluster)
     before = cluster.leader().name
 
@@ -124,9 +115,7 @@ def test_a_leader_that_is_told_to_go_hands_over(new_cluster: NewCluster) -> None
     assert judgement.clean, judgement
 
 
-def test_requests_are_answered_by_followers_while_a_leader_is_replaced(new_cluster: NewCluster) -> None:
-    cluster = new_cluster()
-    cluster.start()
+def test_requests_are_answered_by_followers_while_a_leader_is_replaced(cluster: Cluster) -> None:
     cluster.client.apply([every_second("steady", {"noop": True})[0]])
 
     lose_leader(cluster, stop=False)

@@ -9,6 +9,8 @@ import pytest
 from bench.cluster import Cluster, free_base_port, layout
 from tests.e2e.cluster import PORTS
 from tests.e2e.conftest import CLUSTERS
+from tests.e2e.conftest import cluster as cluster
+from tests.e2e.conftest import founded as founded
 from tests.e2e.conftest import new_cluster as new_cluster
 from tests.e2e.conftest import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.hostile.siege import siege
