@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import tempfile
 import typing
 from pathlib import Path
@@ -85,14 +86,30 @@ def begun(path: Path) -> Story:
     return story
 
 
+@pytest.fixture(scope="module")
+def beginning(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """Told once; every example goes on with a copy of its file."""
+    story = begun(tmp_path_factory.mktemp("begun") / "state.db")
+    story.close()
+    return story
+
+
+def going_on(beginning: Story, path: Path) -> Story:
+    shutil.copyfile(beginning.path, path)
+    story = Story(path)
+    story.seq, story.raft_index, story.sessions = beginning.seq, beginning.raft_index, {**beginning.sessions}
+    return story
+
+
 @pytest.mark.parametrize("cls", COMMANDS, ids=lambda cls: cls.__name__)
-def test_a_command_of_any_values_is_applied_or_refused(cls: type[Any]) -> None:
+def test_a_command_of_any_values_is_applied_or_refused(cls: type[Any], beginning: Story) -> None:
     @settings(deadline=None, max_examples=30)
     @given(st.lists(records(cls), min_size=1, max_size=6))
     def of_any_values(commands: list[c.Command]) -> None:
         with tempfile.TemporaryDirectory() as directory:
-            story = begun(Path(directory) / "state.db")
+            story = going_on(beginning, Path(directory) / "state.db")
             try:
+                assert story.epoch == 1
                 for command in commands:
                     story.tell(command)
                 story.tell_ok(c.Barrier())
