@@ -6,6 +6,7 @@ The table of who may import whom is in pyproject.toml.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -88,15 +89,16 @@ def place(path: Path) -> str:
     return path.relative_to(PROJECT).as_posix()
 
 
-def imported(path: Path) -> set[str]:
-    """Top-level names that a file imports, wherever in it."""
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
+    """Top-level names that a file imports, wherever in it. Read once for all tests."""
     found: set[str] = set()
     for statement in ast.walk(ast.parse(path.read_text())):
         if isinstance(statement, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in statement.names}
         elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
             found.add(statement.module.partition(".")[0])
-    return found
+    return frozenset(found)
 
 
 def test_every_folder_of_code_is_packaged_linted_and_typed() -> None:
@@ -288,7 +290,7 @@ def decisions_by(names: Collection[object], source: str, *, alone: bool = True) 
             for item in (part.elts if isinstance(part, ast.Tuple | ast.List | ast.Set) else [part])
         ]  # fmt: skip
         if any(isinstance(part, ast.Constant) and part.value in names for part in listed):
-            yield node.lineno if isinstance(node, ast.expr) else node.pattern.lineno
+            yield int(vars(node.pattern if isinstance(node, ast.match_case) else node)["lineno"])
 
 
 @pytest.mark.parametrize("module", ["scheduler.machine.entry", "scheduler.plan.planner"])

@@ -30,7 +30,7 @@ def test_claims_of_enormous_values_and_deep_nesting_cost_no_memory(target: Targe
 
 
 def test_fuzzer_finds_a_decoder_that_lets_out_more() -> None:
-    broken = Target("broken", lambda data: {}[data], wire.ProtocolError, [{"type": "x"}])
+    broken = Target("broken", lambda data: dict[bytes, bytes]()[data], wire.ProtocolError, [{"type": "x"}])
 
     finding = try_one(broken, b"\x01")
 

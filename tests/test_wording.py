@@ -107,7 +107,7 @@ def decisions(tree: ast.AST, constants: Constants) -> Iterator[int]:
             pairs = [(node.subject, part.value) for part in cases if isinstance(part, ast.MatchValue)]
         for subject, compared in pairs:
             if any(is_decided(subject, text, is_part) for text in texts_of(compared, constants)):
-                yield node.lineno
+                yield int(vars(node)["lineno"])
                 break
 
 

@@ -18,7 +18,7 @@ CLIENTS = 300
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: n\r\n\r\n"
 
 
-async def answer(scope: dict, receive: object, send: object) -> None:
+async def answer(scope: dict[str, object], receive: object, send: object) -> None:
     """An application that answers everything with nothing."""
     if scope["type"] == "http":
         await send({"type": "http.response.start", "status": 204, "headers": []})  # type: ignore[operator]

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import hashlib
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 import websockets
@@ -68,7 +69,7 @@ def test_a_token_has_half_of_the_places_and_those_who_wait_have_turns_by_token()
 def test_the_largest_sound_hello_fits_in_the_first_frame() -> None:
     held = tuple((agent_bounds.COUNT_MAX - n, "running") for n in range(agent_bounds.HELD_MAX))
     labels = {f"{TEXT[:-3]}{n:03}": TEXT for n in range(LABELS_MAX)}
-    texts = dict.fromkeys(
+    texts: dict[str, Any] = dict.fromkeys(
         ("name", "boot_id", "zone", "pool", "software", "cluster", "cloud_id", "lineage"), TEXT
     )
     hello = dataclasses.replace(

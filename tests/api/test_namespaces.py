@@ -78,7 +78,7 @@ def routes() -> list[tuple[str, str, str]]:
     """(operation, method, path) of all that is in the description."""
     found = [each for noun in NOUNS for each in noun.router.routes if isinstance(each, APIRoute)]
     return [
-        (each.operation_id or each.name, sorted(each.methods)[0], each.path)
+        (each.operation_id or each.name, sorted(each.methods or ())[0], each.path)
         for each in found
         if each.include_in_schema
     ]

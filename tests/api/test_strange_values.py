@@ -112,7 +112,7 @@ async def test_an_etag_that_is_no_revision_is_refused(
     client: httpx2.AsyncClient, method: str, tag: str
 ) -> None:
     for name in ("If-Match", "If-None-Match"):
-        headers = {name: tag.encode("utf-8" if "٣" in tag else "latin-1")}
+        headers = [(name.encode(), tag.encode("utf-8" if "٣" in tag else "latin-1"))]
         body = b'{"noop": true}' if method == "PUT" else b""
 
         reply = await client.request(method, "/v1/jobs/a", headers=headers, content=body)
@@ -162,7 +162,7 @@ async def test_no_strange_path_is_an_error_of_the_server(client: httpx2.AsyncCli
 @pytest.mark.parametrize("host", ["[", "a]b", "[::1", "\xff", "a:b:c"])
 async def test_no_strange_host_is_an_error_of_the_server(client: httpx2.AsyncClient, host: str) -> None:
     for method, path in (("GET", "/nowhere"), ("PATCH", "/v1/jobs"), ("GET", "/v1/jobs"), ("GET", "/")):
-        reply = await client.request(method, path, headers={"Host": host.encode("latin-1")})
+        reply = await client.request(method, path, headers=[(b"Host", host.encode("latin-1"))])
         no_error_of_the_server(reply)
 
 

@@ -75,7 +75,7 @@ async def test_an_agent_with_a_wrong_token_is_limited_too(api: Api) -> None:
         "headers": [(b"authorization", b"Bearer wrong")], "extensions": {"websocket.http.response": {}},
     }  # fmt: skip
     for _ in range(BURST + 1):
-        await api(scope, receive, send)  # type: ignore[arg-type]  # no more than an application's types
+        await api(scope, receive, send)
     statuses = [message["status"] for message in sent if "status" in message]  # type: ignore[index,operator]
     assert statuses == [401] * BURST + [429]
 

@@ -9,9 +9,9 @@ import pytest
 
 from chaos.case import event_id
 from chaos.checkers import dispatch, durable, lifecycle, linear, liveness, ticks, vacuity
+from chaos.checkers.causes import AFTER_S, LATE_S
 from chaos.checkers.judge import judge, verdict_of
 from chaos.checkers.liveness import LEADER_S, SILENCE_S
-from chaos.checkers.ticks import AFTER_S, LATE_S
 from chaos.pace import REFERENCE_S
 from tests.chaos.stories import Story, clean, instant
 
@@ -250,11 +250,16 @@ def never_a_leader(story: Story) -> None:
     story.history = [entry for entry in story.history if entry.get("name") != "leader"]
 
 
+def nothing_between(story: Story) -> None:
+    for second in range(15, 31):
+        story.forget(second)
+
+
 LIVENESS = [
     plant(checker=liveness, kind="silence", because="nothing was wrong", bug=silent),
     plant(checker=liveness, kind="no-leader", because="after healing", bug=never_a_leader),
     plant(checker=liveness, kind="no-tick", because="after healing",
-          bug=lambda s: [s.forget(second) for second in [*range(15, 31)]]),
+          bug=nothing_between),
     plant(checker=liveness, kind="hangs", because="a run without an end",
           bug=lambda s: s.run(5).update(state="running", finished=None)),
 ]  # fmt: skip

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_a_fault_is_seen_by_canaries_in_its_direction_alone(links: SwitchedLinks
     assert links.driver.verify(fault).real is False
 
 
-def _values(fault: Fault) -> dict[str, object]:
+def _values(fault: Fault) -> dict[str, Any]:
     return {name: getattr(fault, name) for name in fault.__slots__}
 
 

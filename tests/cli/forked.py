@@ -126,7 +126,8 @@ def serve(requests: socket.socket) -> None:
                     for fd in (woken, wake, *ends.values()):
                         os.close(fd)
                     requests.close()
-                    become(*json.loads(request), files)
+                    arguments, cwd, environment = json.loads(request)
+                    become(arguments, cwd, environment, files)
                     return
                 os.write(files[3], pid.to_bytes(8, "big"))
                 ends[pid] = files[3]

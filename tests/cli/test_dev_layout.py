@@ -82,7 +82,11 @@ def test_secrets_are_private(tmp_path: Path, identity: Identity) -> None:
     nodes, agents = plan_nodes(tmp_path, identity), plan_agents(tmp_path, 1, 3)
     write_configurations(identity, nodes, agents, slots=8, parent_pid=os.getpid())
     children = {
-        plan.name: Child(plan.name, "node", plan.config, plan.directory) for plan in (*nodes, *agents)
+        name: Child(name, "node", config, directory)
+        for name, config, directory in [
+            *((plan.name, plan.config, plan.directory) for plan in nodes),
+            *((plan.name, plan.config, plan.directory) for plan in agents),
+        ]
     }
     Facts(tmp_path / "dev.json", identity, nodes, agents).keep(children)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
+from cli.lazy import LazyGroup
 from cli.main import cronclave
 from cli.reference import every_command
 
@@ -12,7 +13,7 @@ WORDS = [path[1:] for path, _, _ in every_command()]
 LAZY = [
     (path, name, found.help, command.get_command(context, name))
     for path, command, context in every_command()
-    if hasattr(command, "lazy")
+    if isinstance(command, LazyGroup)
     for name, found in command.lazy.items()
 ]
 

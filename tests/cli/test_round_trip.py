@@ -57,12 +57,13 @@ labels = st.dictionaries(names, texts.filter(lambda text: len(text) <= 256), max
 
 @st.composite
 def jobs(draw: st.DrawFn) -> dict[str, Any]:
-    tasks = {}
+    tasks: dict[str, Any] = {}
     for name in draw(st.lists(names, min_size=1, max_size=3, unique=True)):
         words = draw(st.lists(texts, max_size=3))
-        tasks[name] = draw(
+        work: dict[str, Any] = draw(
             st.sampled_from([{"run": draw(scripts)}, {"exec": [draw(scripts), *words]}, {"noop": True}])
-        ) | {
+        )
+        tasks[name] = work | {
             "env": draw(st.dictionaries(st.sampled_from(["on", "Y", "NO", "_"]), texts, max_size=3)),
             "on": {"pool": draw(names), "labels": draw(labels)},
         }

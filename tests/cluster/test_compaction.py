@@ -25,7 +25,7 @@ class Machine:
         self.applied = self.durable = 0
         self.error: Exception | None = None
 
-    format = 1
+    format, restores = 1, 0
 
     def stored(self) -> Applied | None:
         return None

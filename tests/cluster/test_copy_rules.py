@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgpack
 import pytest
 
 from cluster import incoming
@@ -290,7 +291,7 @@ class Disk:
             fdatasync(descriptor)
 
         def put(source: Path, target: Path) -> None:
-            told = incoming.msgpack.unpackb(Path(source).read_bytes())[-1]
+            told = msgpack.unpackb(Path(source).read_bytes())[-1]
             self.noted.append((told, self.synced))
             replace(source, target)
 

@@ -5,7 +5,7 @@ Rafts whose every message is delivered by hand; a was elected by b and c.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ WELL_BEFORE_A_TIMEOUT_S = TIMINGS.election_min_s * 0.9
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def bench() -> Bench:
     bench = Bench("abc")
     bench.elect("a", "b")
     for name in "bc":

@@ -216,7 +216,7 @@ def test_later_record_tells_of_damage_though_its_own_data_are_lost(tmp_path: Pat
     filled(tmp_path, 8).close()
     [segment] = segments(tmp_path)
     raw = bytearray(segment.read_bytes())
-    *_, damaged, _last = record_starts(raw)
+    *_, damaged, _last = record_starts(bytes(raw))
     raw[damaged] ^= 1
     raw[-1] ^= 1
     segment.write_bytes(raw)

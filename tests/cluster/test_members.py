@@ -344,6 +344,7 @@ def test_two_changes_at_once_one_is_refused_by_the_others_name(tmp_path: Path) -
         leader.consensus.remove_member(group.followers[0].name, second.append)
         assert first == [None]
         assert "d is being added" in reason_of(second[0])
+        assert second[0] is not None
         assert second[0].is_passing
         group.run_until(lambda: "d" in leader.consensus.committed_membership.learners, "d is admitted")
         assert len(leader.consensus.membership.voters) == 3

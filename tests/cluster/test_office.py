@@ -85,7 +85,7 @@ class Office:
         self.answers("b", "c")
         assert self.raft.settled()
 
-    def make(self, change: list[Any] = ADD) -> str | None:
+    def make(self, change: list[Any] = ADD) -> Denial | None:
         return self.changes.make(change, self.heard.append)
 
     def memberships(self) -> int:

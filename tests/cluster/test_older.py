@@ -80,7 +80,8 @@ def test_the_right_journal_put_back_is_taken(world: World) -> None:
     world.kill("n0", lossy=False)
     right, node.disk = node.disk, older
     world.start("n0")
-    assert world.invariants.violations.pop()
+    assert world.invariants.violations
+    world.invariants.violations.clear()
     node.disk = right
     restart(world, node)
     assert not told(world)
@@ -94,7 +95,7 @@ def test_a_node_whose_whole_data_is_older_is_refused_by_those_who_met_it_since(
     """Alone it cannot know. It ends when more than half of the others say so."""
     node = world.nodes["n0"]
     world.kill("n0", lossy=False)
-    disk, seen, machine = (copy.deepcopy(each) for each in (node.disk, node.seen, node.machine))
+    disk, seen, machine = copy.deepcopy(node.disk), copy.deepcopy(node.seen), copy.deepcopy(node.machine)
     if met_by == 1:
         world.kill("n2", lossy=False)
     for _ in range(2):
@@ -113,7 +114,7 @@ def test_a_node_whose_whole_data_is_older_is_refused_by_those_who_met_it_since(
 def test_peers_that_start_again_still_know(world: World) -> None:
     node = world.nodes["n0"]
     world.kill("n0", lossy=False)
-    disk, seen, machine = (copy.deepcopy(each) for each in (node.disk, node.seen, node.machine))
+    disk, seen, machine = copy.deepcopy(node.disk), copy.deepcopy(node.seen), copy.deepcopy(node.machine)
     for _ in range(2):
         world.start("n0")
         world.run_until(world.now() + 2)

@@ -34,7 +34,7 @@ class Asking:
                 self.bench[name],
                 roster,
                 lambda: self.bench.time,
-                lambda peer, message, me=name: self._send(me, peer, message),  # type: ignore[misc]
+                lambda peer, message, me=name: self._send(me, peer, message),
             )
         self.bench.elect("a", "b", "c")
         self.replicate()

@@ -40,7 +40,8 @@ class Rare(World):
     def begin_clients(self) -> None:
         super().begin_clients()
         copying = ("copy", "installed")  # there are few copies
-        self._ends = itertools.cycle([*DEATHS, *copying, errno.EIO, *copying, errno.ENOSPC])
+        ends: list[str | int] = [*DEATHS, *copying, errno.EIO, *copying, errno.ENOSPC]
+        self._ends = itertools.cycle(ends)
         self.at(0.5, self._strike)
 
     def _strike(self) -> None:

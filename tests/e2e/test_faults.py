@@ -189,7 +189,7 @@ def test_node_with_a_failing_disk_stops_and_acknowledged_nothing_that_is_lost(sh
     ]
     for on_leader, path, strike, words in faults:
         node = cluster.leader() if on_leader else shimmed.follower()
-        acknowledged += _strike_while_writing(shimmed, node, lambda c, s=strike, p=path(node): s(c, p))  # type: ignore[misc]  # bound now
+        acknowledged += _strike_while_writing(shimmed, node, lambda c, s=strike, p=path(node): s(c, p))
         assert words in node.log_tail()
         _bring_back(shimmed, node)
 

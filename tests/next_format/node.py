@@ -17,5 +17,5 @@ class NextSupervisor(Supervisor):
 
 
 if __name__ == "__main__":
-    this_version.Supervisor = NextSupervisor  # type: ignore[misc]  # what its main() starts
+    this_version.Supervisor = NextSupervisor  # type: ignore[attr-defined]  # what its main() starts
     sys.exit(this_version.main())

@@ -99,9 +99,13 @@ ASKS = st.builds(
 COMMANDS = st.sampled_from(sorted(record.COMMANDS)).flatmap(commands)
 
 
+def encoded(message: Any) -> bytes:
+    return bridge.encode(message)
+
+
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.lists(st.binary(max_size=40) | (MESSAGES | PROPOSALS | COMMANDS | ASKS).map(bridge.encode), max_size=8)
+    st.lists(st.binary(max_size=40) | (MESSAGES | PROPOSALS | COMMANDS | ASKS).map(encoded), max_size=8)
 )
 def test_nothing_that_a_front_says_ends_the_core(alone: Alone, said: list[bytes]) -> None:
     with alone.front("hostile") as front:

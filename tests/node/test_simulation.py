@@ -16,7 +16,7 @@ SEEDS = range(1, 13)
 
 
 @cache
-def told(seed: int) -> tuple[JobsWorld, int]:
+def told(seed: int) -> tuple[JobsWorld, str]:
     """The story of this seed and its digest, told once for all tests."""
     world = JobsWorld(seed)
     return world, world.run().digest

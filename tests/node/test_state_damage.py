@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -166,7 +167,8 @@ def test_reader_that_meets_damage_says_so_and_the_look_finds_it(data: Path) -> N
 
 
 def test_no_office_while_the_look_lasts_and_only_for_so_long(data: Path) -> None:
-    now_s, jobs = 1.0, []
+    now_s = 1.0
+    jobs: list[Callable[[], object]] = []
     inspection = Inspection(jobs.append, clock=lambda: now_s)
     inspection.begin(file_of(data))
 
@@ -181,7 +183,12 @@ def test_no_office_while_the_look_lasts_and_only_for_so_long(data: Path) -> None
 
 def test_suspicion_of_a_file_that_was_just_found_sound_is_not_followed_again(data: Path) -> None:
     jobs: list[object] = []
-    inspection = Inspection(lambda job: (jobs.append(job), job())[1], clock=lambda: 1.0)
+
+    def at_once(job: Callable[[], object]) -> None:
+        jobs.append(job)
+        job()
+
+    inspection = Inspection(at_once, clock=lambda: 1.0)
     for _ in range(3):
         inspection.begin(file_of(data), suspected="a reader met it")
         inspection.settle()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scheduler import verify as verify_module
-from scheduler.store import ledger
+from scheduler.store import ledger, runs
 from scheduler.store.connection import QueryTooLongError, Store
 from scheduler.store.ledger import Entry
 from scheduler.ticks import schedule
@@ -262,9 +262,9 @@ def test_what_is_broken_off_is_read_in_halves(told: Story, monkeypatch: pytest.M
 
     read_once = verify_module._read_once
     monkeypatch.setattr(ledger, "after", at_most_two("ledger", ledger.after, lambda *_, limit: limit))
-    ended = verify_module.runs.ended_undecided
+    ended = runs.ended_undecided
     monkeypatch.setattr(
-        verify_module.runs, "ended_undecided", at_most_two("runs", ended, lambda store, after, limit: limit)
+        runs, "ended_undecided", at_most_two("runs", ended, lambda store, after, limit: limit)
     )
     eras = at_most_two("eras", read_once, lambda store, stretches, *_: len(stretches))
     monkeypatch.setattr(verify_module, "_read_once", eras)

@@ -9,12 +9,16 @@ import importlib.machinery
 import json
 import os
 import sys
+import types
+from collections.abc import Sequence
 
 EDITS = json.loads(os.environ.get("CRONCLAVE_MUTANT_EDITS", "{}"))
 
 
 class Loader(importlib.machinery.SourceFileLoader):
-    def get_code(self, fullname):
+    wanted: str
+
+    def get_code(self, fullname: str) -> types.CodeType:
         path = self.get_filename(fullname)
         source = self.get_data(path).decode()
         for old, new in EDITS[self.wanted]:
@@ -23,19 +27,22 @@ class Loader(importlib.machinery.SourceFileLoader):
                     f"mutation of {self.wanted}: its text occurs {source.count(old)} times, not once: {old!r}"
                 )
             source = source.replace(old, new)
-        return compile(source, path, "exec", dont_inherit=True)
+        code: types.CodeType = compile(source, path, "exec", dont_inherit=True)
+        return code
 
 
 class Finder:
     @staticmethod
-    def find_spec(name, path=None, target=None):
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
         if name not in EDITS:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is None or spec.origin is None:
             return None
-        spec.loader = Loader(name, spec.origin)
-        spec.loader.wanted = name
+        spec.loader = loader = Loader(name, spec.origin)
+        loader.wanted = name
         return spec
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from node.effects.contract import Parcel, UnsentError
 from scheduler.model import parse_job, prepare
-from scheduler.store import outbox
+from scheduler.store import outbox as outbox_rows
 from scheduler.words import commands as c
 from tests.api.single_node import SingleNode
 
@@ -85,11 +85,11 @@ class Telling(SingleNode):
         self.apply(c.RunJob("default", name, b"{}", self.now_ms()))
         fail_last(self)
 
-    def outbox(self) -> list[outbox.Effect]:
-        return outbox.page(self.store, after=0, limit=10_000, state=None, namespace=None)
+    def outbox(self) -> list[outbox_rows.Effect]:
+        return outbox_rows.page(self.store, after=0, limit=10_000, state=None, namespace=None)
 
-    def row(self, effect: int) -> outbox.Effect:
-        found = outbox.get(self.store, effect)
+    def row(self, effect: int) -> outbox_rows.Effect:
+        found = outbox_rows.get(self.store, effect)
         assert found is not None
         return found
 

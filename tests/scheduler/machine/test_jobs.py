@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -356,7 +357,7 @@ GRAPH = {
 }
 
 
-def begun(story: Story, **fields: object) -> int:
+def begun(story: Story, **fields: Any) -> int:
     """A run of which the first task runs; its attempt has its id."""
     story.connect()
     story.put(job(**fields))

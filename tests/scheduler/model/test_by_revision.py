@@ -55,7 +55,7 @@ def test_a_revision_is_compiled_once_and_another_anew() -> None:
 def test_outlines_stay_when_their_jobs_have_to_go() -> None:
     jobs, reads = CompiledJobs(weight_max=15), Reads()
     for job in (1, 2, 3):
-        jobs.outline(job, 1, lambda job=job: reads.of(job, tasks=10))  # type: ignore[misc]  # bound now
+        jobs.outline(job, 1, lambda job=job: reads.of(job, tasks=10))
     assert [jobs.peek(job, 1) is not None for job in (1, 2, 3)] == [False, False, True]
     assert all(jobs.has_outline(job, 1) for job in (1, 2, 3))
     assert jobs.outline(1, 1, lambda: reads.of(1)).tasks == ()

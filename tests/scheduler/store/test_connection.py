@@ -132,7 +132,7 @@ def test_a_readers_copy_is_as_of_its_beginning_whatever_the_writer_does(
         if commits <= 5:
             story.put(job("changing", description=f"{commits}"))
 
-    monkeypatch.setattr(connection.time, "sleep", commit)
+    monkeypatch.setattr("scheduler.store.connection.time.sleep", commit)
     reader = Store.open_reader(story.path)
     copied = reader.copy_to(tmp_path / "copy.db")
     reader.close()

@@ -44,7 +44,7 @@ def copy_with(
         middle.set()
         assert go_on.wait(60.0)
 
-    monkeypatch.setattr(connection.time, "sleep", wait)
+    monkeypatch.setattr("scheduler.store.connection.time.sleep", wait)
     with ThreadPoolExecutor(1) as helper:
         copying = helper.submit(story.store.copy_to, path)
         try:
@@ -192,7 +192,7 @@ def test_a_copy_by_pages_ends_before_the_state_is_closed(
             middle.set()
             assert go_on.wait(60.0)
 
-    monkeypatch.setattr(connection.time, "sleep", wait)
+    monkeypatch.setattr("scheduler.store.connection.time.sleep", wait)
     with ThreadPoolExecutor(2) as helpers:
         copying = helpers.submit(large.store.copy_to, tmp_path / "copy")
         try:

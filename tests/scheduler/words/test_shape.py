@@ -15,6 +15,8 @@ RAN = c.RanAttempt(1, 2, "ns", "j", "main", "", 0, 1, None, 5, True, None, 6, 0,
 ADOPT = c.Adopt(1, "i", "a", "z", "p", (RAN,), True, (7,))
 PUT = c.PutJobs((c.PreparedJob("ns", "j", b"{}", (c.PreparedTrigger("k", b"{}", None, 0),)),), 5)
 FINISH = c.Finish(1, 2, None, 5, None, "exit")
+NO_END: dict[str, Any] = {"ended": None}
+NO_TRIGGERS: dict[str, Any] = {"triggers": (PUT.jobs[0],)}
 CONNECT = c.ConnectAgent("a", "i", "s", "b", "z", "p", b"{}", 1, "v", "n", ((1, "gone"),))
 
 
@@ -38,8 +40,8 @@ def test_what_is_as_its_class_says_passes(command: c.Command) -> None:
         (ADOPT, "running", (1 << 62,)),
         (ADOPT, "attempts", (("a", "tuple"),)),
         (ADOPT, "attempts", (dataclasses.replace(RAN, tick_ms=1 << 62),)),
-        (ADOPT, "attempts", (RAN, dataclasses.replace(RAN, ended=None))),
-        (PUT, "jobs", (dataclasses.replace(PUT.jobs[0], triggers=(PUT.jobs[0],)),)),
+        (ADOPT, "attempts", (RAN, dataclasses.replace(RAN, **NO_END))),
+        (PUT, "jobs", (dataclasses.replace(PUT.jobs[0], **NO_TRIGGERS),)),
         (CONNECT, "held", ((1, "gone", 2),)),
         (CONNECT, "held", ((1, b"gone"),)),
         (CONNECT, "held", ([1, "gone"],)),
