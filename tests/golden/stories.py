@@ -223,9 +223,9 @@ def _other_values(story: Recorder) -> None:
         story.tell_ok(c.Finish(attempt.id, agent, story.now_ms, story.now_ms, 0, "exit"))
     story.now_ms += 1_000
     story.plan_and_apply()
-    attempt = story.machine.state.last_attempt
-    assert story.claim(attempt).ok
-    story.tell_ok(c.Finish(attempt, agent, story.now_ms, story.now_ms, None, "exit", 9))
+    last = story.machine.state.last_attempt
+    assert story.claim(last).ok
+    story.tell_ok(c.Finish(last, agent, story.now_ms, story.now_ms, None, "exit", 9))
     story.settle()
     story.tell_ok(c.PutToken("spot", b"p" * 32, "agent", 0, 0, "", "spot"))
     story.tell_ok(c.OpenSession("spot", b"p" * 32, b"v" * 32))
