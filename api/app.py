@@ -42,6 +42,7 @@ from api.routes import (
     logs,
     outbox,
     pages,
+    pauses,
     runs,
     session,
     tick_limits,
@@ -53,8 +54,8 @@ from scheduler.store.connection import DamagedError, QueryTooLongError
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, apply, runs, logs, ticks, explain, agents, cluster, formats, tick_limits, backup, events, outbox,
-    tokens, join, session, health, pages,
+    jobs, apply, runs, logs, ticks, explain, agents, cluster, formats, tick_limits, pauses, backup, events,
+    outbox, tokens, join, session, health, pages,
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from api.instants import rfc3339
 from api.ports import NodeStatus
 from scheduler.store.pages import AgentRow, AttemptRow, JobRow, RevisionRow, RunRow, TaskRow
+from scheduler.store.pauses import Pause
 from scheduler.store.restores import Restore
 from scheduler.words import causes
 
@@ -264,6 +265,17 @@ def cluster_json(status: NodeStatus) -> dict[str, Any]:
             }
             for peer in status.peers
         ],
+    }
+
+
+def pause_json(pause: Pause) -> dict[str, Any]:
+    """A pause of everything, or of a namespace."""
+    return {
+        "namespace": pause.namespace or None,
+        "since": rfc3339(pause.since_ms),
+        "until": rfc3339(pause.until_ms),
+        "reason": pause.reason,
+        "actor": pause.actor or None,
     }
 
 

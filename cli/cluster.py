@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from cli import pauses
 from cli.backup import backup, recover, restore
 from cli.client import Client, path_of
 from cli.exits import NO_LEADER, Failure
@@ -36,6 +37,8 @@ def cluster() -> None:
 cluster.add_command(backup)
 cluster.add_command(restore)
 cluster.add_command(recover)
+cluster.add_command(pauses.pause)
+cluster.add_command(pauses.resume)
 
 
 @cluster.command("status", epilog="Example: cronclave cluster status -o json")
@@ -148,6 +151,7 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
             ("quorum", view["quorum"]),
             ("epoch", f"{view['epoch']} (term {view['term']})"),
             ("index", view["index"]),
+            *pauses.lines(view),
             *_restore(view),
             ("ledger head", str(view["ledger_head"])[:16]),
             ("version", f"{view['version']}, tzdata {view.get('tzdata')}"),

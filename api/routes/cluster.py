@@ -23,8 +23,8 @@ from api.ports import NodeStatus, NoLeaderError, Scheduler
 from api.problems import FieldError, Problem
 from api.reach import check_word, need_word, unreached
 from api.services import services_of
-from api.views import cluster_json, restore_json
-from scheduler.store import restores
+from api.views import cluster_json, pause_json, restore_json
+from scheduler.store import pauses, restores
 
 router = APIRouter(tags=["cluster"])
 
@@ -44,8 +44,11 @@ async def get_cluster(request: Request) -> Response:
     status = services.scheduler.status()
     call.lag_ms = None if status.quorum else status.commit_lag_ms
     document = cluster_json(status)
-    if status.restores:
-        with services.scheduler.read() as store:
+    with services.scheduler.read() as store:
+        pause = pauses.standing_of(store, pauses.ALL)
+        stands = pause is not None and pause.stands(services.scheduler.now_ms())
+        document["pause"] = pause_json(pause) if pause is not None and stands else None
+        if status.restores:
             found = restores.current(store)
             document["restore"] = found and restore_json(found, restores.awaited(store))
     return json_response(document)

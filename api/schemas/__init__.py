@@ -20,6 +20,7 @@ from api.schemas.replies import (
     InstantExplained,
     Job,
     JobList,
+    Paused,
     Problem,
     Run,
     RunExplained,
@@ -190,6 +191,18 @@ activate: dict[str, Any] = {
 }
 
 _PER_SECOND = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
+pause: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
+    "requestBody": _body(
+        {"reason": "the database is moved", "until": "2199-01-31T23:00:00Z"},
+        schema=_fields(
+            "reason",
+            reason=_text(500, pattern=r"\S"),
+            until={"type": ["string", "null"], "format": "date-time"},
+        ),
+    ),
+}
+resume: dict[str, Any] = {"parameters": [_DRY_RUN]}
 tick_limits: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body(
@@ -212,6 +225,7 @@ runs_replies = _replies(RunList)
 ticks_replies = _replies(TickList)
 instant_replies = _replies(InstantExplained)
 explained_replies = _replies(RunExplained)
+pause_replies = _replies(Paused)
 agent_replies = _replies(Agent)
 agents_replies = _replies(AgentList)
 effect_replies = _replies(Effect)

@@ -155,6 +155,22 @@ class Peer(Reply):
     format_max: int | None
 
 
+class Pause(Reply):
+    namespace: str | None = Field(description="null: everything")
+    since: Instant
+    until: Instant | None = Field(description="when it ends by itself")
+    reason: str = Field(examples=["the database is moved"])
+    actor: str | None
+
+
+class Paused(Reply):
+    """Whether everything, or a namespace, is paused as a whole."""
+
+    namespace: str | None
+    paused: bool
+    pause: Pause | None
+
+
 class Cluster(Reply):
     cluster: str
     node: str
@@ -169,6 +185,7 @@ class Cluster(Reply):
     epoch: int
     index: int
     quorum: bool
+    pause: Pause | None = Field(description="of everything; null: there is none")
     format: int
     format_target: int = Field(description="The activated format; above `format` while a migration runs.")
     format_min: int

@@ -19,7 +19,7 @@ from scheduler.machine.rules.gates import Facts, Fits, PlaceView, RunView, TaskV
 from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
-from scheduler.store import restores
+from scheduler.store import pauses, restores
 from scheduler.store import tasks as task_rows
 from scheduler.store.attempts import Attempt
 from scheduler.store.connection import Store
@@ -81,9 +81,9 @@ class _Asked:
         fits = self._fits.get(task.selector)
         if fits is None and task.state in ("queued", "retry_wait"):
             fits = self._fits[task.selector] = agents.fits(self._store, task.selector)
-        now_ms = self._cluster.now_ms
+        run, now_ms = self._run, self._cluster.now_ms
         return Facts(
-            self._store, now_ms, self._run, task, compiled, task.selector, fits, self._restore
+            self._store, now_ms, run.namespace, run, task, compiled, task.selector, fits, self._restore
         )
 
 
@@ -105,7 +105,7 @@ def of_run(store: Store, run: Run, now_ms: int) -> list[Finding]:
     """Its own gates. One that does not wait has passed them."""
     if not run.waiting:
         return [Finding(gate.NAME) for gate in gates.RUN]
-    return ask(gates.RUN, RunView(store, run.job, run.id), Facts(store, now_ms, run))
+    return ask(gates.RUN, RunView(store, run.job, run.id), Facts(store, now_ms, run.namespace, run))
 
 
 def place_view(facts: Facts, run: int) -> PlaceView:
@@ -113,7 +113,8 @@ def place_view(facts: Facts, run: int) -> PlaceView:
     free = 0 if facts.fits is None else facts.fits.slots - facts.fits.busy - agents.ahead(facts)
     held_through = hold.held_through(facts.restore) if run else -1
     retry_ms = facts.task.retry_ms if facts.task is not None else None
-    return PlaceView(run, retry_ms, held_through, free)
+    paused = pauses.stands(facts.store, facts.namespace, facts.now_ms)
+    return PlaceView(run, retry_ms, held_through, free, paused)
 
 
 def _attempt(store: Store, task: Task, now_ms: int) -> Finding:

@@ -9,7 +9,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scheduler.explain.findings import (
     NEVER_WORD,
@@ -28,7 +28,7 @@ from scheduler.machine.rules.gates import Facts, RunView, TickView, agents, over
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan import plan_missed
 from scheduler.plan.hold import hold_of
-from scheduler.store import ledger, pages
+from scheduler.store import ledger, pages, pauses
 from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.connection import Store
@@ -131,7 +131,7 @@ def _tick(
 ) -> TickExplained:
     entries = ledger.of_trigger(store, era.id, at_ms - 1, at_ms, limit=1)
     if entries:
-        return _decided(era, at_ms, entries[0])
+        return _decided(store, era, at_ms, entries[0])
     found = pages.undecided_runs(store, era.id, at_ms - 1, at_ms, 1)
     run = run_rows.get(store, found[0][1]) if found else None
     if run is not None:
@@ -147,15 +147,26 @@ def _tick(
     return _pending(era, at_ms, told, said)
 
 
-def _decided(era: Trigger, at_ms: int, entry: Entry) -> TickExplained:
+def _decided(store: Store, era: Trigger, at_ms: int, entry: Entry) -> TickExplained:
     said = WHY.get(entry.outcome, {}).get(entry.reason, outcome_text(entry.outcome, entry.reason))
     if entry.reason == reasons.OVERLAP:
         said = f"run {entry.run} of the job was in the way"
+    if entry.reason == reasons.PAUSED:
+        said = _who_paused(store, era, at_ms + era.jitter_ms, entry.decided_ms) or said
     return TickExplained(
         era.key, at_ms, at_ms + era.jitter_ms, entry.outcome, entry.reason, said, entry.run or None,
         entry.into_ms, entry.decided_ms, era.from_ms, era.until_ms,
         READY_WORD if entry.outcome == "ran" else NEVER_WORD, (),
     )  # fmt: skip
+
+
+def _who_paused(store: Store, era: Trigger, due_ms: int, decided_ms: int) -> str:
+    """What was paused as a whole, and why; empty: it was the job alone."""
+    for pause in pauses.of(store, era.namespace):
+        if pause.since_ms <= decided_ms and due_ms < pause.end_ms:
+            what = f"namespace {pause.namespace}" if pause.namespace else "everything"
+            return f"{what} was paused: {pause.reason}"
+    return ""
 
 
 def _pending(
@@ -176,8 +187,10 @@ def _undecided(
         found.append(Finding("time"))
     else:
         found.append(Finding("time", WAITS_WORD, "it is not due yet", None, "its instant", due_ms))
-    facts = Facts(store, cluster.now_ms)
-    view = TickView(row, at_ms)
+    namespace = row.namespace or ""
+    facts = Facts(store, cluster.now_ms, namespace)
+    paused = any(each.covers(due_ms, cluster.now_ms) for each in pauses.of(store, namespace))
+    view = TickView(row, at_ms, paused)
     found += ask(gates.TICK, view, facts)
     if over.judge(view) is not gates.READY or row.namespace is None:
         return tuple(found)
@@ -188,7 +201,7 @@ def _undecided(
     found += ask(
         gates.RUN, RunView(store, row.job, 0, policy, row.active_runs, catching_up), facts
     )
-    return (*found, *_agents(store, job, cluster.now_ms))
+    return (*found, *_agents(facts, job))
 
 
 def _missed(store: Store, row: FiringTrigger, at_ms: int, now_ms: int) -> Finding:
@@ -225,12 +238,12 @@ def _held(store: Store, row: FiringTrigger, due_ms: int) -> Finding:
     )  # fmt: skip
 
 
-def _agents(store: Store, job: CompiledJob, now_ms: int) -> list[Finding]:
+def _agents(facts: Facts, job: CompiledJob) -> list[Finding]:
     """Whether its first tasks would find agents: the run is made all the same."""
     roots = [task for task in job.tasks if not task.needs][:ROOTS_MAX]
     found: list[Finding] = []
     for selector in dict.fromkeys(selectors.of_task(task) for task in roots):
-        facts = Facts(store, now_ms, selector=selector, fits=agents.fits(store, selector))
-        found += ask((agents,), place_view(facts, 0), facts)
+        of_root = replace(facts, selector=selector, fits=agents.fits(facts.store, selector))
+        found += ask((agents,), place_view(of_root, 0), of_root)
     closed = [each for each in found if each.state != READY_WORD]
     return closed[:1] or found[:1]

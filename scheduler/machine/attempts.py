@@ -27,10 +27,10 @@ def place(ctx: Context, command: Place) -> Outcome:
     task = task_rows.get(ctx.store, command.task)
     if task is None or task.state != "queued":
         return refused(Code.SUPERSEDED, f"task {command.task} is not queued")
-    if not placing.may_take(ctx, task.run, command.agent, task.selector):
-        return refused(Code.NOT_CONNECTED, f"agent {command.agent} cannot take it")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None
+    if not placing.may_take(ctx, run, command.agent, task.selector):
+        return refused(Code.NOT_CONNECTED, f"agent {command.agent} cannot take it")
     if ends.never_starts(ctx, run, task):
         return done(cancelled=True)
     if not job_rows.exists(ctx.store, run.job):

@@ -12,6 +12,7 @@ from scheduler.machine.steps import admitting, closing, ends, firing, starting, 
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import jobs as job_rows
+from scheduler.store import pauses
 from scheduler.store import runs as run_rows
 from scheduler.store import tells as tell_rows
 from scheduler.store.runs import Run
@@ -95,8 +96,24 @@ def expire_run(ctx: Context, command: ExpireRun) -> Outcome:
     run = run_rows.get(ctx.store, command.run)
     if run is None or run.state != "pending" or run.deadline_ms is None:
         return refused(Code.ENDED, f"run {command.run} waits for no start")
+    later_ms = _deadline_after_pauses(ctx, run)
+    if later_ms > ctx.stamp_ms:
+        run_rows.set_deadline(ctx.store, run.id, later_ms)
+        return done(deadline_ms=later_ms)
     stopping.stop(ctx, run, stopping="expired", reason="start deadline passed", walk=walks.DEADLINE)
     return OK
+
+
+def _deadline_after_pauses(ctx: Context, run: Run) -> int:
+    """A start deadline stands still while a pause keeps the run back; 0: none did."""
+    kept_back_ms = 0
+    if ctx.state.paused_through_ms > run.created_ms:
+        kept_back_ms = pauses.kept_back_ms(ctx.store, run.namespace, run.created_ms, ctx.stamp_ms)
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision) if kept_back_ms else None
+    if graph is None or graph.job.start_deadline_ms is None:
+        return 0
+    from_ms = run.due_ms if run.cause == Kind.TICK else max(run.due_ms, run.created_ms)
+    return from_ms + graph.job.start_deadline_ms + kept_back_ms
 
 
 def resolve_run(ctx: Context, command: ResolveRun) -> Outcome:

@@ -6,8 +6,9 @@ Rules of this file:
    one outcome.
 2. A Fire ends in a run (whose first start, or end without one, writes the ledger entry) or in an entry at
    once.
-3. What is due in an era that is over, or of a paused job, becomes skipped, whatever the planner saw. An edit
-   makes none over: what was due before it fires as if it had not been (`store.triggers`).
+3. What is due in an era that is over, of a paused job, or in a pause of everything or of its namespace,
+   becomes skipped, whatever the planner saw. An edit makes none over: what was due before it fires as if it
+   had not been (`store.triggers`).
 4. In a restored state a tick that an agent's journal proves ran ends as that, with the run that was adopted.
 5. Overlap is judged here, at the moment of firing, over the job's pending and running runs. A run that
    catches up is in the way of no live tick: that queues behind it, as under queue_one.
@@ -19,7 +20,7 @@ from __future__ import annotations
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import gates, tick_limits
 from scheduler.machine.rules.gates import READY, Never, TickView, over
-from scheduler.machine.steps import decisions, eras, firing, reconstruct
+from scheduler.machine.steps import decisions, eras, firing, pausing, reconstruct
 from scheduler.store import asked, restores
 from scheduler.store import jobs as job_rows
 from scheduler.store import triggers as trigger_rows
@@ -41,7 +42,8 @@ def fire(ctx: Context, command: Fire) -> Outcome:
     cause = Cause(Kind.CATCHUP if command.catchup else Kind.TICK, "", trigger.id, tick_ms)
     if ctx.state.restores and (run := reconstruct.prove(ctx, trigger.job, trigger.id, tick_ms)):
         return _decide(ctx, trigger, cause, "ran", "", run)
-    verdict = gates.judge(gates.TICK, TickView(trigger, tick_ms))
+    paused = pausing.skips(ctx, trigger.namespace or "", tick_ms + trigger.jitter_ms)
+    verdict = gates.judge(gates.TICK, TickView(trigger, tick_ms, paused))
     if isinstance(verdict, Never):
         return _decide(ctx, trigger, cause, verdict.outcome, verdict.reason, verdict.run)
     if verdict is not READY:
@@ -87,7 +89,7 @@ def account(ctx: Context, command: Account) -> Outcome:
         return refused(Code.STALE_DUE, "a tick of this range ran before the restore: it is fired by itself")
     _move(ctx, trigger, command.next_due_ms)
     cause = Cause(Kind.TICK, "", trigger.id, first_ms)
-    verdict = over.judge(TickView(trigger, first_ms))
+    verdict = over.judge(TickView(trigger, first_ms, False))
     if isinstance(verdict, Never):
         said = (verdict.outcome, verdict.reason)
         return _decide(ctx, trigger, cause, *said, last_ms=last_ms, count=command.count)

@@ -8,11 +8,13 @@ Rules of this file:
    run is missed(window), or missed(buffer_full) beyond `max`. `gaps.py` keeps several gaps within it.
 2. Equal outcomes in a row are one range. A long gap is worked off in slices: its early part may be coalesced
    into a tick that, by the time its turn comes, is itself coalesced into a newer one.
-3. Ticks of a paused job are skipped(paused), those of a deleted one skipped(cancelled), however old.
+3. Ticks of a paused job are skipped(paused), those of a deleted one skipped(cancelled), however old. So are
+   those that came due in a pause of everything or of their namespace, or before one that stands.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from scheduler.model.compiled import CompiledJob
@@ -69,7 +71,13 @@ def catch_up(
     if trigger.next_due_ms > edge_ms:
         return [], trigger.next_due_ms
     instants = _slice(trigger.next_due_ms, edge_ms, ticks, budget)
-    runs = [] if trigger.state == "paused" else _to_run(trigger, job, ticks, edge_ms, view.now_ms)
+    pauses = view.pauses.of(view.store, trigger.namespace, trigger.next_due_ms)
+
+    def paused(due_ms: int) -> bool:
+        at_ms = due_ms + trigger.jitter_ms
+        return trigger.state == "paused" or any(pause.covers(at_ms, view.now_ms) for pause in pauses)
+
+    runs = _to_run(trigger, job, ticks, edge_ms, view.now_ms, paused)
     into_ms = runs[-1] if runs else None
     one_at_a_time = job.catchup_mode == "all" and job.overlap != "allow"
     window_ms = view.now_ms - job.catchup_window_ms
@@ -103,7 +111,7 @@ def catch_up(
             after_ms = instants[place + 1] if place + 1 < len(instants) else ticks.next(due_ms)
             commands.append(Fire(epoch, trigger.id, due_ms, after_ms, 0, True))
             continue
-        said = _verdict(trigger, job, due_ms, window_ms, into_ms)
+        said = ("skipped", PAUSED) if paused(due_ms) else _verdict(trigger, job, due_ms, window_ms, into_ms)
         if group and said != verdict:
             flush(due_ms)
         verdict = said
@@ -113,8 +121,17 @@ def catch_up(
     return commands, next_ms if next_ms is not None and next_ms > edge_ms else None
 
 
-def _to_run(trigger: DueTrigger, job: CompiledJob, ticks: Schedule, edge_ms: int, now_ms: int) -> list[int]:
+def _to_run(
+    trigger: DueTrigger,
+    job: CompiledJob,
+    ticks: Schedule,
+    edge_ms: int,
+    now_ms: int,
+    paused: Callable[[int], bool],
+) -> list[int]:
     """The missed instants that the policy runs, oldest first."""
+    if trigger.state == "paused":
+        return []
     wanted = {"latest": 1, "all": job.catchup_max}.get(job.catchup_mode, 0)
     if wanted <= 0:
         return []
@@ -122,7 +139,7 @@ def _to_run(trigger: DueTrigger, job: CompiledJob, ticks: Schedule, edge_ms: int
     found: list[int] = []
     for back_ms in _LOOK_BACK_MS:
         after_ms = max(floor_ms, edge_ms - back_ms)
-        found = ticks.between(after_ms, edge_ms, 1_000_000)
+        found = [due_ms for due_ms in ticks.between(after_ms, edge_ms, 1_000_000) if not paused(due_ms)]
         if len(found) >= wanted or after_ms == floor_ms:
             break
     return found[-wanted:]
@@ -131,8 +148,6 @@ def _to_run(trigger: DueTrigger, job: CompiledJob, ticks: Schedule, edge_ms: int
 def _verdict(
     trigger: DueTrigger, job: CompiledJob, due_ms: int, window_ms: int, into_ms: int | None
 ) -> tuple[str, str]:
-    if trigger.state == "paused":
-        return "skipped", PAUSED
     if job.catchup_mode == "none" or due_ms + trigger.jitter_ms < window_ms or into_ms is None:
         return "missed", WINDOW
     return ("coalesced", "") if job.catchup_mode == "latest" else ("missed", BUFFER_FULL)

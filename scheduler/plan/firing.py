@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from scheduler.machine.rules import selectors
 from scheduler.plan.view import View
+from scheduler.store.pauses import ALL
 from scheduler.store.triggers import DueTrigger
 from scheduler.words.commands import Fire
 
@@ -15,8 +16,10 @@ TICKS_OF_ONE_TRIGGER_MAX = 120
 def fire_live(view: View, trigger: DueTrigger, due_ms: int | None) -> Iterator[Fire]:
     """Fire each instant from `due_ms` up to the lead."""
     job = view.due.job(trigger)
+    kept_back = view.pauses.kept_back(view.now_ms)
+    may_start = trigger.state == "active" and not {ALL, trigger.namespace}.intersection(kept_back)
     roots = [task for task in job.tasks if not task.needs]
-    selector = selectors.of_task(roots[0]) if len(roots) == 1 and trigger.state == "active" else None
+    selector = selectors.of_task(roots[0]) if len(roots) == 1 and may_start else None
     last_ms = trigger.end_ms(view.due.fire_ms - trigger.jitter_ms)
     for _ in range(TICKS_OF_ONE_TRIGGER_MAX):
         if due_ms is None or due_ms > last_ms:

@@ -10,6 +10,7 @@ from scheduler.plan.due import Due
 from scheduler.plan.hold import hold_of
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.passes import DUE, NEVER_CUT, PASSES, PLACED_FIRST, SPARE, backlog
+from scheduler.plan.pausing import pauses_of
 from scheduler.plan.places import Places
 from scheduler.plan.view import LeaseView, Limits, Outlook, View
 from scheduler.store.connection import Store
@@ -75,6 +76,7 @@ def _view(
     return View(
         store=store,
         hold=hold,
+        pauses=pauses_of(store),
         lead_ms=lead_ms,
         now_ms=now_ms,
         epoch=epoch,
@@ -108,6 +110,6 @@ def wake_ms(store: Store, *, lead_ms: int = 0) -> int | None:
     An instant in the past: plan now. Queued tasks wait for events (a slot, an agent), not for time.
     """
     with store.snapshot():
-        outlook = Outlook(store, hold_of(store), lead_ms)
+        outlook = Outlook(store, hold_of(store), pauses_of(store), lead_ms)
         instants = [each.wake(outlook) for each in PASSES]
     return min((instant for instant in instants if instant is not None), default=None)

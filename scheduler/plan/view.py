@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from scheduler.plan.due import Due
 from scheduler.plan.hold import RestoreHold
 from scheduler.plan.lookahead import PlanCache
+from scheduler.plan.pausing import Pauses
 from scheduler.plan.places import Places
 from scheduler.store.connection import Store
 
@@ -36,6 +37,7 @@ class Outlook:
 
     store: Store
     hold: RestoreHold  #: what a restore holds up
+    pauses: Pauses  #: of everything, and of namespaces
     lead_ms: int  #: ticks are proposed so long ahead
 
 

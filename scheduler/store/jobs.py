@@ -177,6 +177,10 @@ def exists(store: Store, job: int) -> bool:
     return store.value("SELECT 1 FROM jobs WHERE id = ?", (job,)) is not None
 
 
+def any_in(store: Store, namespace: str) -> bool:
+    return store.value("SELECT 1 FROM jobs WHERE namespace = ? LIMIT 1", (namespace,)) is not None
+
+
 def job_of(store: Store, namespace: str, name: str, revision: int) -> int | None:
     """The job that this revision was of: a name that was deleted and put again is another job."""
     job: int | None = store.value(

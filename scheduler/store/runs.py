@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
@@ -168,14 +169,24 @@ def waiting(store: Store, job: int, *, limit: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def past_deadline(store: Store, now_ms: int, limit: int, after: int = 0) -> list[int]:
-    """Of the runs with ids above `after`."""
+def set_deadline(store: Store, run: int, deadline_ms: int) -> None:
+    store.write("UPDATE runs SET deadline_ms = ? WHERE id = ?", (deadline_ms, run))
+
+
+def past_deadline(
+    store: Store, now_ms: int, limit: int, after: int = 0, kept_back: Sequence[str] = ()
+) -> list[int]:
+    """Of the runs with ids above `after`, but of none of these namespaces."""
     rows = store.rows(
         "SELECT id FROM runs WHERE deadline_ms IS NOT NULL AND deadline_ms <= ? AND id > ?"
-        " ORDER BY deadline_ms, id LIMIT ?",
-        (now_ms, after, limit),
+        f"{_but_of(kept_back)} ORDER BY deadline_ms, id LIMIT ?",
+        (now_ms, after, *kept_back, limit),
     )
     return [row[0] for row in rows]
+
+
+def _but_of(namespaces: Sequence[str]) -> str:
+    return f" AND namespace NOT IN ({', '.join('?' * len(namespaces))})" if namespaces else ""
 
 
 def past_stop(store: Store, now_ms: int, limit: int, after: int = 0) -> list[int]:
@@ -188,8 +199,13 @@ def past_stop(store: Store, now_ms: int, limit: int, after: int = 0) -> list[int
     return [row[0] for row in rows]
 
 
-def next_deadline_ms(store: Store) -> int | None:
-    first: int | None = store.value("SELECT min(deadline_ms) FROM runs WHERE deadline_ms IS NOT NULL")
+def next_deadline_ms(store: Store, kept_back: Sequence[str] = ()) -> int | None:
+    """But of none of these namespaces."""
+    first: int | None = store.value(
+        f"SELECT deadline_ms FROM runs WHERE deadline_ms IS NOT NULL{_but_of(kept_back)}"
+        " ORDER BY deadline_ms, id LIMIT 1",
+        kept_back,
+    )
     return first
 
 

@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 15
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -33,6 +33,7 @@ STATEMENTS: tuple[str, ...] = (
         hash BLOB NOT NULL,                 -- running hash over entries, outcomes and events
         tzdata TEXT NOT NULL,
         cluster TEXT NOT NULL,
+        paused_through_ms INTEGER NOT NULL, -- no pause is in the way of what is due from here on
         restores INTEGER NOT NULL,
         -- The last id given of each noun. Kept here since the highest row of a table may be purged, and an id
         -- (an attempt's above all) must never come twice.
@@ -106,6 +107,18 @@ STATEMENTS: tuple[str, ...] = (
     " WHERE until_ms IS NOT NULL AND next_due_ms IS NOT NULL",
     # Who asks for little comes first within each namespace, when more is due than a plan holds.
     "CREATE INDEX triggers_share ON triggers (namespace, share, fire_ms, id) WHERE fire_ms IS NOT NULL",
+    # Of everything (the empty namespace) and of namespaces: in [since_ms, lifted_ms) nothing new starts.
+    """
+    CREATE TABLE pauses (
+        namespace TEXT NOT NULL,
+        since_ms INTEGER NOT NULL,
+        until_ms INTEGER,                   -- when it ends by itself; NULL: by a person alone
+        lifted_ms INTEGER,                  -- NULL: it stands
+        reason TEXT NOT NULL, actor TEXT NOT NULL,
+        PRIMARY KEY (namespace, since_ms)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX pauses_standing ON pauses (namespace) WHERE lifted_ms IS NULL",
     # Instants a day that the live triggers of a namespace ask for; the empty name: of all of them.
     "CREATE TABLE asked (namespace TEXT PRIMARY KEY, per_day INTEGER NOT NULL) WITHOUT ROWID",
     # Ticks a second that one job, the jobs of a namespace and all jobs may ask for, where a person set it.

@@ -43,6 +43,7 @@ class State:
     hash: bytes
     tzdata: str
     cluster: str
+    paused_through_ms: int
     restores: int
     last_job: int
     last_trigger: int
@@ -71,7 +72,7 @@ def create(store: Database, cluster: str) -> None:
         format=oldest(), target_format=oldest(), migration_cursor="",
         idx=0, stamp_ms=0, epoch=0, leader="", leader_term=0,
         ledger_seq=0, ledger_head=LEDGER_START, hash=hashlib.sha256(cluster.encode()).digest(),
-        tzdata="", cluster=cluster, restores=0,
+        tzdata="", cluster=cluster, paused_through_ms=0, restores=0,
         last_job=0, last_trigger=0, last_run=0, last_task=0, last_attempt=0, last_agent=0,
         last_effect=0, outbox_waiting=0, refused=0,
         raft_index=0, raft_term=0, previous_index=0, previous_term=0, members=b"",

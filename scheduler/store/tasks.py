@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
@@ -189,12 +190,16 @@ def queued_selectors(store: Store, limit: int, after: str = "") -> list[str]:
     return found
 
 
-def queued(store: Store, selector: str, limit: int, after: int = 0) -> list[QueuedTask]:
-    """The first in the queue, of runs with ids above `after`."""
+def queued(
+    store: Store, selector: str, limit: int, after: int = 0, kept_back: Sequence[str] = ()
+) -> list[QueuedTask]:
+    """The first in the queue, of runs with ids above `after`, but of none of these namespaces."""
+    marks = ", ".join("?" * len(kept_back))
+    but = f" AND (SELECT namespace FROM runs WHERE id = run) NOT IN ({marks})" if kept_back else ""
     rows = store.rows(
         "SELECT id, run, rank_ms FROM tasks INDEXED BY tasks_queued WHERE state = 'queued' AND selector = ?"
-        " AND run > ? ORDER BY rank_ms, id LIMIT ?",
-        (selector, after, limit),
+        f" AND run > ?{but} ORDER BY rank_ms, id LIMIT ?",
+        (selector, after, *kept_back, limit),
     )
     return [QueuedTask._make(row) for row in rows]
 

@@ -29,7 +29,7 @@ async def test_a_run_says_what_its_task_waits_for(
     assert [gate["gate"] for gate in told["gates"]] == ["leader", "overlap"]
     (task,) = told["tasks"]
     assert [gate["gate"] for gate in task["gates"]] == [
-        "stopping", "run", "needs", "retry", "restore", "agent",
+        "stopping", "run", "needs", "retry", "restore", "pause_all", "agent",
     ]  # fmt: skip
     assert (task["verdict"], task["gates"][-1]["state"]) == ("waits", "waits")
     assert "no connected agent has pool default" in task["gates"][-1]["reason"]
@@ -46,7 +46,7 @@ async def test_a_tick_is_explained_and_one_that_is_none(client: httpx2.AsyncClie
     (tick,) = told["ticks"]
     assert (tick["outcome"], tick["verdict"], tick["at"]) == ("pending", "waits", told["at"])
     assert [gate["gate"] for gate in tick["gates"]] == [
-        "leader", "time", "era", "pause", "turn", "catchup", "restore", "overlap", "agent",
+        "leader", "time", "era", "pause_all", "pause", "turn", "catchup", "restore", "overlap", "agent",
     ]  # fmt: skip
 
     same = (await client.get("/v1/jobs/job/explain", params={"at": told["at"]})).json()

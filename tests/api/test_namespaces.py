@@ -42,6 +42,9 @@ OF_A_JOB: Mapping[str, dict[str, Any]] = {
     "listTicks": {},
     "explainJob": {},
     "explainRun": {},
+    "getNamespacePause": {},
+    "pauseNamespace": {"json": {"reason": "why"}},
+    "resumeNamespace": {},
     "listRuns": {},
     "getRun": {},
     "cancelRun": {},
@@ -53,6 +56,7 @@ OF_A_JOB: Mapping[str, dict[str, Any]] = {
 }
 #: Of the cluster, or of all namespaces together.
 OF_ALL = {
+    "getPause", "pauseAll", "resumeAll",
     "verifyLedger", "streamEvents", "backUp", "addMember", "removeMember", "transferLeadership",
     "activateFormat", "createToken", "listTokens", "deleteToken", "releaseAgent", "drainAgent", "resumeAgent",
     "join", "getTickLimits", "setTickLimits",
@@ -124,7 +128,8 @@ def test_every_route_says_what_it_is_of() -> None:
 
 
 def filled(path: str, run: int) -> str:
-    return path.replace("{name}", JOB).replace("{run}", str(run)).replace("{effect}", "1")
+    filled_in = path.replace("{name}", JOB).replace("{namespace}", OURS)
+    return filled_in.replace("{run}", str(run)).replace("{effect}", "1")
 
 
 @pytest.mark.parametrize(("operation", "method", "path"), [each for each in ROUTES if each[0] in OF_A_JOB])

@@ -238,6 +238,11 @@ def _format(story: Recorder) -> None:
     seen = tuple((name, 1, newest) for name in ("node-a", "node-b", "node-c"))
     story.tell_ok(c.LimitTicks(200, 3_000, 6_000, "ada"))
     story.tell(c.LimitTicks(0, 1, 1))
+    story.tell_ok(c.Pause("", "the database is moved", story.now_ms + 5_000, "ada"))
+    story.tell(c.Pause("", ""), c.Pause("nobody", "why"), c.EndPause(story.epoch, "", story.now_ms))
+    story.now_ms += 5_000
+    assert c.EndPause in {type(each) for each in story.plan_and_apply()}
+    story.tell_ok(c.Pause("default", "again", None, "ada"), c.Resume("default", "bob"), c.Resume("", "bob"))
     story.tell_ok(c.Activate(newest, seen, "ada"))
     story.tell(c.Activate(newest + 1, seen), c.Activate(newest + 1, seen[1:]), c.Activate(0, ()))
     story.tell(c.Migrate(story.epoch, "", 1))

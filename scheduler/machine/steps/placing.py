@@ -7,10 +7,11 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import gates, selectors
 from scheduler.machine.rules.gates import READY, PlaceView
-from scheduler.machine.steps import restoring
+from scheduler.machine.steps import pausing, restoring
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store.attempts import Attempt
+from scheduler.store.runs import Run
 from scheduler.words import events as e
 from scheduler.words.lifecycle import ATTEMPT, START, step
 
@@ -27,10 +28,12 @@ def can_take(ctx: Context, agent: int, selector: str) -> bool:
     )
 
 
-def may_take(ctx: Context, run: int, agent: int, selector: str) -> bool:
+def may_take(ctx: Context, run: Run, agent: int, selector: str) -> bool:
     """Whether a queued task of this run may be given to that agent."""
     free = int(can_take(ctx, agent, selector))
-    return gates.judge(gates.PLACE, PlaceView(run, None, restoring.held_through(ctx), free)) is READY
+    paused = pausing.keeps_back(ctx, run.namespace)
+    view = PlaceView(run.id, None, restoring.held_through(ctx), free, paused)
+    return gates.judge(gates.PLACE, view) is READY
 
 
 def place(ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms: int) -> int:

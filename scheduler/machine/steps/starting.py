@@ -27,7 +27,7 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
         needs = len(task.needs)
         # Of very many tasks most need others: of those one gate is closed, whatever the rest say.
         ready = not needs and gates.judge(gates.TASK, TaskView(run, task.rule, 0, 0, 0)) is READY
-        placed = ready and task is single and placing.may_take(ctx, run.id, agent, selector)
+        placed = ready and task is single and placing.may_take(ctx, run, agent, selector)
         task_state = step(TASK, START, "queued" if ready else "blocked")
         if placed:
             task_state = step(TASK, task_state, "active")

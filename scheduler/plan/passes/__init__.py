@@ -22,6 +22,7 @@ from scheduler.plan.passes import (
     live,
     migration,
     nodes,
+    pauses,
     queue,
     restore,
     retries,
@@ -44,6 +45,7 @@ class Pass(Protocol):
 
 DUE: tuple[Pass, ...] = (
     nodes,
+    pauses,
     restore,
     leases,
     drains,

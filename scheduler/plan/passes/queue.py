@@ -13,6 +13,7 @@ from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.view import Outlook, View
 from scheduler.store import tasks as task_rows
 from scheduler.store.connection import Store
+from scheduler.store.pauses import ALL
 from scheduler.words.commands import Place
 
 SELECTORS_MAX = 1_000
@@ -21,6 +22,9 @@ USEFUL_MAX = 1_000
 
 def plan(view: View) -> list[Place]:
     store, cache, places, limit = view.store, view.cache, view.places, view.limits.commands // 2
+    kept_back = view.pauses.kept_back(view.now_ms)
+    if ALL in kept_back:
+        return []
     candidates: list[tuple[int, int, str]] = []
     for selector in _queues(store, cache):
         free = places.free(selector)
@@ -30,7 +34,7 @@ def plan(view: View) -> list[Place]:
         cache.useful_queues[selector] = None
         wanted = min(free, limit)
         # One more than fits tells whether the queue will be emptied.
-        queued = task_rows.queued(store, selector, wanted + 1, view.hold.queue_through)
+        queued = task_rows.queued(store, selector, wanted + 1, view.hold.queue_through, kept_back)
         if len(queued) > wanted:
             places.leave_queued(selector)
         candidates.extend((task.rank_ms, task.id, selector) for task in queued[:wanted])

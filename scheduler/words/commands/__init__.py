@@ -43,6 +43,9 @@ from scheduler.words.commands.jobs import PreparedJob as PreparedJob
 from scheduler.words.commands.jobs import PreparedTrigger as PreparedTrigger
 from scheduler.words.commands.jobs import PutJobs as PutJobs
 from scheduler.words.commands.jobs import ResumeJob as ResumeJob
+from scheduler.words.commands.pauses import EndPause as EndPause
+from scheduler.words.commands.pauses import Pause as Pause
+from scheduler.words.commands.pauses import Resume as Resume
 from scheduler.words.commands.restores import Adopt as Adopt
 from scheduler.words.commands.restores import EndHold as EndHold
 from scheduler.words.commands.restores import EndRestore as EndRestore

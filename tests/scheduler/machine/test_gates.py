@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scheduler.machine.rules import gates
-from scheduler.machine.rules.gates import READY, Never, RunView, TaskView, TickView, Waits
+from scheduler.machine.rules.gates import READY, Never, PlaceView, RunView, TaskView, TickView, Waits
 from scheduler.store import runs, triggers
 from scheduler.store.runs import Run
 from scheduler.store.triggers import BEHIND, DELETED, EDITED, PAUSED, FiringTrigger
@@ -39,12 +39,12 @@ def run(**fields: Any) -> Run:
     return Run(**usual | fields)  # type: ignore[arg-type]  # a row of zeros is enough
 
 
-def test_every_gate_of_the_folder_stands_in_one_list_under_a_name_of_its_own() -> None:
+def test_every_gate_of_the_folder_stands_in_a_list_under_a_name_of_its_own() -> None:
     files = {module.name for module in pkgutil.iter_modules(gates.__path__)} - NO_GATES
     lists = (gates.TICK, gates.RUN, gates.TASK, gates.PLACE)
     listed = [gate for each in lists for gate in each]
 
-    assert sorted(vars(gate)["__name__"].rpartition(".")[2] for gate in listed) == sorted(files)
+    assert {vars(gate)["__name__"].rpartition(".")[2] for gate in listed} == files
     for each in lists:
         names = [gate.NAME for gate in each]
         assert len(set(names)) == len(names)
@@ -63,12 +63,17 @@ def test_every_gate_of_the_folder_stands_in_one_list_under_a_name_of_its_own() -
         ({"closed": BEHIND, "active_runs": 1}, Waits("a run of the job is active")),
         ({"closed": BEHIND, "active_runs": 1, "state": "paused"}, Never("skipped", "paused")),
         ({"closed": DELETED, "state": "paused"}, Never("skipped", "cancelled")),
+        ({"closed": DELETED, "paused": True}, Never("skipped", "cancelled")),
+        ({"closed": BEHIND, "active_runs": 1, "paused": True}, Never("skipped", "paused")),
     ],
 )
 def test_a_tick_fires_unless_its_first_closed_gate_says_otherwise(
     fields: dict[str, object], verdict: gates.Verdict
 ) -> None:
-    assert gates.judge(gates.TICK, TickView(trigger(**fields), 5)) == verdict
+    row = {name: value for name, value in fields.items() if name != "paused"}
+    view = TickView(trigger(**row), 5, "paused" in fields)
+
+    assert gates.judge(gates.TICK, view) == verdict
 
 
 @pytest.mark.parametrize(
@@ -92,6 +97,22 @@ def test_a_task_is_queued_unless_its_first_closed_gate_says_otherwise(
     fields: dict[str, object], rule: str, counts: tuple[int, int, int], verdict: gates.Verdict
 ) -> None:
     assert gates.judge(gates.TASK, TaskView(run(**fields), rule, *counts)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("view", "verdict"),
+    [
+        (PlaceView(7, None, 0, 1, False), READY),
+        (PlaceView(7, None, 0, 0, False), Waits("no agent can take it now")),
+        (PlaceView(7, None, 0, 0, True), Waits("everything is paused")),
+        (PlaceView(7, None, 7, 1, True), Waits("a restore holds it up")),
+        (PlaceView(7, START_MS, 7, 1, True), Waits("the pause before its next try")),
+    ],
+)
+def test_a_task_is_given_to_an_agent_unless_its_first_closed_gate_says_otherwise(
+    view: PlaceView, verdict: gates.Verdict
+) -> None:
+    assert gates.judge(gates.PLACE, view) == verdict
 
 
 @pytest.mark.parametrize(
@@ -139,4 +160,4 @@ def test_a_tick_view_is_what_the_machine_reads_at_the_moment_of_firing(story: St
     row = triggers.firing(story.store, story.triggers()[0].id)
 
     assert row is not None
-    assert gates.judge(gates.TICK, TickView(row, START_MS + 1_000)) is READY
+    assert gates.judge(gates.TICK, TickView(row, START_MS + 1_000, False)) is READY

@@ -47,6 +47,8 @@ STEPS = st.lists(
         st.tuples(st.just("plan"), st.integers(0, 2)),
         st.tuples(st.just("purge"), SMALL),
         st.tuples(st.just("effect"), SMALL, SMALL, SMALL),
+        st.tuples(st.just("pause_all"), SMALL),
+        st.tuples(st.just("resume_all"), SMALL),
     ),
     max_size=60,
 )
@@ -89,6 +91,11 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             return [c.DeleteJob("default", name)]
         case "pause":
             return [c.PauseJob("default", name)]
+        case "pause_all":
+            until_ms = story.now_ms + 2_000 * values[0] if values[0] % 2 else None
+            return [c.Pause("default" if values[0] > 4 else "", "why", until_ms)]
+        case "resume_all":
+            return [c.Resume("default" if values[0] > 4 else "")]
         case "resume":
             return [c.ResumeJob("default", name)]
         case "run":

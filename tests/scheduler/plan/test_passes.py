@@ -7,6 +7,7 @@ import pkgutil
 from scheduler.plan import passes, wake_ms
 from scheduler.plan.hold import hold_of
 from scheduler.plan.passes import PASSES, PLACED_FIRST
+from scheduler.plan.pausing import pauses_of
 from scheduler.plan.view import Outlook
 from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
@@ -18,7 +19,7 @@ def name_of(each: object) -> str:
 
 def wakes(story: Story) -> dict[str, int]:
     """What each pass says of when to plan next."""
-    outlook = Outlook(story.store, hold_of(story.store), 0)
+    outlook = Outlook(story.store, hold_of(story.store), pauses_of(story.store), 0)
     said = {name_of(each): each.wake(outlook) for each in PASSES}
     found = {name: instant for name, instant in said.items() if instant is not None}
     assert wake_ms(story.store) == min(found.values(), default=None)
@@ -50,4 +51,7 @@ def test_each_clock_wakes_the_planner_by_itself(story: Story) -> None:
     timeout = {"timeouts": START_MS + 100_000}
     assert wakes(story) == {**live, **timeout}
     story.tell_ok(c.Finish(1, 1, story.now_ms, story.now_ms, 1, "exit"))
-    assert wakes(story) == {**live, **timeout, "retries": story.now_ms + 2_000}
+    retry = {"retries": story.now_ms + 2_000}
+    assert wakes(story) == {**live, **timeout, **retry}
+    story.tell_ok(c.Pause("", "why", story.now_ms + 500))
+    assert wakes(story) == {**live, **timeout, **retry, "pauses": story.now_ms + 500}

@@ -26,6 +26,7 @@ from scheduler.machine.rules.gates import (
     over,
     overlap,
     paused,
+    paused_all,
     retry,
     stopping,
     turn,
@@ -69,10 +70,10 @@ class Gate(Protocol[View]):
         and the machine never asks."""
 
 
-TICK: tuple[Gate[TickView], ...] = (over, paused, turn)
+TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs)
-PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, agents)
+PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, agents)
 
 
 def judge(gates: Sequence[Gate[V]], view: V) -> Verdict:

@@ -20,6 +20,7 @@ class TickView(NamedTuple):
 
     trigger: FiringTrigger
     tick_ms: int
+    paused: bool  #: everything, or its namespace, is or was then
 
 
 class RunView(NamedTuple):
@@ -64,6 +65,7 @@ class PlaceView(NamedTuple):
     retry_ms: int | None  #: when it is tried again; None: it does not wait for that
     held_through: int  #: runs with ids up to here are held up by a restore
     free: int  #: slots that it may have
+    paused: bool  #: everything, or its namespace, is
 
 
 class Fits(NamedTuple):
@@ -82,6 +84,7 @@ class Facts:
 
     store: Store
     now_ms: int
+    namespace: str
     run: Run | None = None
     task: Task | None = None
     compiled: CompiledTask | None = None

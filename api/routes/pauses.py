@@ -1,0 +1,156 @@
+"""Everything is paused, or all of one namespace, and goes on again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api import access, schemas
+from api.access import Reach
+from api.call import Call, call_of, json_response
+from api.consistency import settle
+from api.instants import parse_instant
+from api.outcomes import expect_ok
+from api.problems import FieldError, Problem
+from api.services import Services, services_of
+from api.views import pause_json
+from scheduler.machine.pauses import REASON_LETTERS_MAX
+from scheduler.store import jobs as job_rows
+from scheduler.store import pauses
+from scheduler.store.pauses import ALL, Pause
+from scheduler.words.commands import Pause as PauseCommand
+from scheduler.words.commands import Resume
+
+router = APIRouter(tags=["cluster"])
+
+FIELDS = ("reason", "until")
+
+
+@router.get("/v1/pause", operation_id="getPause", openapi_extra=schemas.read, responses=schemas.pause_replies)
+async def get_pause(request: Request) -> Response:
+    """Whether everything is paused, since when, why, and until when."""
+    return await _get(services_of(request), call_of(request), ALL)
+
+
+@router.post(
+    "/v1/pause", operation_id="pauseAll", openapi_extra=schemas.pause, responses=schemas.pause_replies
+)
+async def pause_all(request: Request) -> Response:
+    """Pause everything: ticks are skipped(paused), and no task starts, of no run. What runs comes to its end;
+    what waits goes on after the resume. A pause that stands gets this reason and end."""
+    return await _pause(services_of(request), call_of(request), ALL)
+
+
+@router.post(
+    "/v1/resume", operation_id="resumeAll", openapi_extra=schemas.resume, responses=schemas.pause_replies
+)
+async def resume_all(request: Request) -> Response:
+    """Resume everything. What waited starts; nothing is caught up. Paused jobs and namespaces stay so."""
+    return await _resume(services_of(request), call_of(request), ALL)
+
+
+@router.get(
+    "/v1/namespaces/{namespace}/pause", operation_id="getNamespacePause", openapi_extra=schemas.read,
+    responses=schemas.pause_replies,
+)  # fmt: skip
+async def get_namespace_pause(request: Request, namespace: str) -> Response:
+    """Whether a namespace is paused as a whole."""
+    return await _get(services_of(request), call_of(request), namespace)
+
+
+@router.post(
+    "/v1/namespaces/{namespace}/pause", operation_id="pauseNamespace", openapi_extra=schemas.pause,
+    responses=schemas.pause_replies,
+)  # fmt: skip
+async def pause_namespace(request: Request, namespace: str) -> Response:
+    """Pause all jobs of a namespace, as `/v1/pause` pauses all."""
+    return await _pause(services_of(request), call_of(request), namespace)
+
+
+@router.post(
+    "/v1/namespaces/{namespace}/resume", operation_id="resumeNamespace", openapi_extra=schemas.resume,
+    responses=schemas.pause_replies,
+)  # fmt: skip
+async def resume_namespace(request: Request, namespace: str) -> Response:
+    """Resume a namespace. While everything is paused, nothing of it starts all the same."""
+    return await _resume(services_of(request), call_of(request), namespace)
+
+
+def _need(call: Call, capability: str, namespace: str) -> None:
+    call.need(capability, namespace=Reach.ALL if namespace == ALL else namespace)
+
+
+async def _get(services: Services, call: Call, namespace: str) -> Response:
+    _need(call, access.READ, namespace)
+    await settle(call, services.commits)
+    return _answer(services, namespace)
+
+
+def _answer(services: Services, namespace: str, found: Pause | None = None) -> Response:
+    now_ms = services.scheduler.now_ms()
+    if found is None:
+        with services.scheduler.read() as store:
+            found = pauses.standing_of(store, namespace)
+    if found is not None and not found.stands(now_ms):
+        found = None
+    shown = None if found is None else pause_json(found)
+    return json_response({"namespace": namespace or None, "paused": found is not None, "pause": shown})
+
+
+async def _pause(services: Services, call: Call, namespace: str) -> Response:
+    _need(call, access.OPERATE, namespace)
+    document = call.json_object()
+    reason, until_ms = _reason(document), _until(document, services.scheduler.now_ms())
+    unknown = [FieldError(f"/{name[:100]}", "unknown field") for name in document if name not in FIELDS]
+    if unknown:
+        raise _invalid(unknown)
+    command = PauseCommand(namespace, reason, until_ms, call.actor)
+    if call.flag("dry_run"):
+        if namespace != ALL:
+            with services.scheduler.read() as store:
+                if not job_rows.any_in(store, namespace):
+                    raise Problem("not-found", f"there is no job in namespace {namespace[:200]!r}")
+        since_ms = services.scheduler.now_ms()
+        return _answer(services, namespace, Pause(namespace, since_ms, until_ms, None, reason, call.actor))
+    expect_ok(await services.scheduler.propose(command), what="the pause")
+    return _answer(services, namespace)
+
+
+def _reason(document: dict[str, Any]) -> str:
+    reason = document.get("reason")
+    if not isinstance(reason, str) or not 0 < len(reason.strip()) <= len(reason) <= REASON_LETTERS_MAX:
+        detail = f"why, for everybody who will ask: a text of 1 to {REASON_LETTERS_MAX} letters"
+        raise _invalid([FieldError("/reason", detail)])
+    return reason
+
+
+def _until(document: dict[str, Any], now_ms: int) -> int | None:
+    until = document.get("until")
+    if until is None:
+        return None
+    try:
+        until_ms = parse_instant("until", until) if isinstance(until, str) else -1
+    except Problem:
+        until_ms = -1
+    if until_ms < 0:
+        detail = "an RFC 3339 instant with a zone is needed, such as 2026-01-31T23:00:00Z"
+        raise _invalid([FieldError("/until", detail)])
+    if until_ms <= now_ms:
+        raise _invalid([FieldError("/until", "it is over already: nothing would be paused")])
+    return until_ms
+
+
+def _invalid(errors: list[FieldError]) -> Problem:
+    return Problem(
+        "validation", f"{errors[0].pointer}: {errors[0].detail}",
+        hint='Send {"reason": TEXT}, with "until" where it shall end by itself.', errors=errors,
+    )  # fmt: skip
+
+
+async def _resume(services: Services, call: Call, namespace: str) -> Response:
+    _need(call, access.OPERATE, namespace)
+    if not call.flag("dry_run"):
+        expect_ok(await services.scheduler.propose(Resume(namespace, call.actor)), what="resume")
+    return _answer(services, namespace)

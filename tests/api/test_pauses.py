@@ -1,0 +1,107 @@
+"""Everything is paused, or a namespace, by the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from api.schemas import replies
+from tests.api.single_node import SingleNode
+
+WHY = {"reason": "the database is moved"}
+
+
+async def test_everything_is_paused_and_resumed(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    assert (await client.get("/v1/pause")).json() == {"namespace": None, "paused": False, "pause": None}
+
+    made = await client.post("/v1/pause", json=WHY)
+    replies.Paused.model_validate(made.json())
+    told = made.json()["pause"]
+    assert (made.status_code, told["reason"], told["actor"], told["until"]) == (
+        200, WHY["reason"], "admin", None,
+    )  # fmt: skip
+    assert (await client.get("/v1/pause")).json() == made.json()
+    assert (await client.get("/v1/cluster")).json()["pause"] == told
+
+    assert (await client.post("/v1/resume")).json()["paused"] is False
+    assert (await client.post("/v1/resume")).status_code == 200
+    assert (await client.get("/v1/cluster")).json()["pause"] is None
+
+
+async def test_a_pause_with_an_end_is_none_once_that_is_over(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    until = "2199-01-31T23:00:00Z"
+    made = await client.post("/v1/pause", json={**WHY, "until": until})
+    assert made.json()["pause"]["until"] == until
+
+    node.skew_ms = 200 * 366 * 86_400_000
+    assert (await client.get("/v1/pause")).json()["paused"] is False
+    assert (await client.get("/v1/cluster")).json()["pause"] is None
+
+
+async def test_a_namespace_is_paused_and_its_runs_say_so(client: httpx2.AsyncClient) -> None:
+    await client.put("/v1/jobs/job", json={"noop": True, "namespace": "kitchen", "triggers": {"every": "1h"}})
+    run = (await client.post("/v1/jobs/job/runs?namespace=kitchen")).json()["id"]
+    path = "/v1/namespaces/kitchen"
+
+    assert (await client.post(f"{path}/pause", json=WHY)).json()["namespace"] == "kitchen"
+    assert (await client.get("/v1/pause")).json()["paused"] is False
+
+    gates = (await client.get(f"/v1/runs/{run}/explain")).json()["tasks"][0]["gates"]
+    (found,) = [gate for gate in gates if gate["gate"] == "pause_all"]
+    assert (found["state"], found["reason"]) == (
+        "waits", "namespace kitchen is paused by admin: the database is moved",
+    )  # fmt: skip
+    (tick,) = (await client.get("/v1/jobs/job/explain?namespace=kitchen")).json()["ticks"]
+    (found,) = [gate for gate in tick["gates"] if gate["gate"] == "pause_all"]
+    assert found["outcome"] == "skipped(paused)"
+
+    assert (await client.post(f"{path}/resume")).json()["paused"] is False
+
+
+async def test_a_dry_run_pauses_nothing(client: httpx2.AsyncClient) -> None:
+    told = (await client.post("/v1/pause?dry_run=true", json=WHY)).json()
+    assert (told["paused"], told["pause"]["reason"]) == (True, WHY["reason"])
+    assert (await client.get("/v1/pause")).json()["paused"] is False
+
+    await client.post("/v1/pause", json=WHY)
+    await client.post("/v1/resume?dry_run=true")
+    assert (await client.get("/v1/pause")).json()["paused"] is True
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/reason"),
+        ({"reason": ""}, "/reason"),
+        ({"reason": "  "}, "/reason"),
+        ({"reason": 7}, "/reason"),
+        ({"reason": "x" * 501}, "/reason"),
+        ({**WHY, "until": "tomorrow"}, "/until"),
+        ({**WHY, "until": "2199-01-31T23:00:00"}, "/until"),
+        ({**WHY, "until": "2001-01-31T23:00:00Z"}, "/until"),
+        ({**WHY, "until": 7}, "/until"),
+        ({**WHY, "till": "2199-01-31T23:00:00Z"}, "/till"),
+    ],
+)
+async def test_what_is_no_pause_is_refused_and_changes_nothing(
+    client: httpx2.AsyncClient, body: dict[str, Any], pointer: str
+) -> None:
+    reply = await client.post("/v1/pause", json=body)
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, pointer), reply.text
+    assert (await client.get("/v1/pause")).json()["paused"] is False
+
+
+async def test_a_namespace_without_jobs_is_not_found(client: httpx2.AsyncClient) -> None:
+    for query in ("", "?dry_run=true"):
+        reply = await client.post(f"/v1/namespaces/kitchne/pause{query}", json=WHY)
+        assert (reply.status_code, reply.json()["type"]) == (404, "/problems/not-found")
+
+
+async def test_without_a_leader_nothing_is_paused(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    node.quorum = False
+    reply = await client.post("/v1/pause", json=WHY)
+    assert (reply.status_code, reply.json()["type"]) == (503, "/problems/no-leader")

@@ -1,0 +1,35 @@
+"""`cronclave cluster pause` and `resume`."""
+
+from __future__ import annotations
+
+from tests.cli.conftest import Command
+
+
+async def test_everything_is_paused_shown_and_resumed(cronclave: Command) -> None:
+    await cronclave("job", "apply", "-", stdin="job: a\nrun: 'true'\n")
+    await cronclave("job", "run", "a")
+
+    paused = await cronclave("cluster", "pause", "--reason", "the database is moved", "--until", "+2h")
+    status = await cronclave("cluster", "status")
+    why = await cronclave("run", "explain", "1")
+    resumed = await cronclave("cluster", "resume")
+
+    assert paused.code == 0, paused.err
+    assert paused.out.startswith("everything is paused until 2")
+    assert "the database is moved" in status.out
+    assert "everything is paused by admin: the database is moved" in why.out
+    assert resumed.out == "everything is resumed\n"
+    assert "the database is moved" not in (await cronclave("cluster", "status")).out
+
+
+async def test_a_namespace_is_paused_and_what_else_stands_is_said(cronclave: Command) -> None:
+    await cronclave("job", "apply", "-", stdin="job: a\nrun: 'true'\n")
+    await cronclave("cluster", "pause", "--reason", "why")
+
+    paused = await cronclave("cluster", "pause", "-n", "default", "--reason", "their move")
+    resumed = await cronclave("cluster", "resume", "-n", "default")
+
+    assert paused.out == "namespace default is paused; what runs goes on\n"
+    assert "everything is paused all the same" in resumed.err
+    assert (await cronclave("cluster", "pause", "-n", "defualt", "--reason", "x")).code == 3
+    assert (await cronclave("cluster", "pause")).code == 2
