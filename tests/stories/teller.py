@@ -1,0 +1,231 @@
+"""Tells a story to the real machine, planner and store, and writes down what comes of each line.
+
+Rules: nothing is random and no clock is read, so a text is the same in every process. An event is its name
+and its facts; instants are of the story's day; what only counts rows (jobs, triggers, entries) is left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from scheduler.model.documents import load_yaml
+from scheduler.model.quantities import parse_duration_ms
+from scheduler.plan import orphans
+from scheduler.store import ledger, restores, triggers
+from scheduler.words import commands as c
+from scheduler.words.events import Event
+from scheduler.words.outcomes import Outcome
+from tests.scheduler.machine import test_restores
+from tests.scheduler.story import Story
+
+UNTOLD = {"seq", "job", "namespace", "trigger", "task", "agent", "fence", "due_ms"}
+ROUNDS_MAX = 100
+DAY_MS = 86_400_000
+MARK = "----"
+
+
+def clock(instant_ms: int) -> str:
+    moment = datetime.datetime.fromtimestamp(instant_ms / 1_000, datetime.UTC)
+    return moment.strftime("%H:%M:%S") + (f".{instant_ms % 1_000:03}" if instant_ms % 1_000 else "")
+
+
+def words_of(event: Event) -> str:
+    """Its name in words and its facts."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", " ", type(event).__name__).lower()
+    facts = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    if facts.get("count") == 1:
+        at_ms, _last = facts.pop("first_ms"), facts.pop("last_ms")
+        facts = {"name": facts.pop("name"), "at_ms": at_ms, **facts, "count": None}
+    told = [
+        f"{fact.removesuffix('_ms')}={clock(value) if fact.endswith('_ms') else value}"
+        for fact, value in facts.items()
+        if fact not in UNTOLD and value not in (None, "", ()) and (value or fact not in {"run", "round"})
+    ]
+    return " ".join([f"{name}:", *told])
+
+
+class Teller:
+    def __init__(self, path: Path) -> None:
+        self.story = Story(path)
+        self.story.lead()
+        self.agents: dict[str, int] = {}
+        self.said: list[str] = []
+
+    def block(self, lines: list[str]) -> list[str]:
+        """What comes of these lines."""
+        self.said = []
+        for line, document in _commands(lines):
+            word, *rest = shlex.split(line)
+            plain = [part for part in rest if "=" not in part]
+            named = dict(part.split("=", 1) for part in rest if "=" in part)
+            WORDS[word](self, document, *plain, **named)
+        return self.said
+
+    def close(self) -> None:
+        self.story.close()
+
+    # -- how it is written down
+
+    def _tell(self, *commands: c.Command) -> list[Outcome]:
+        outcomes = self.story.tell(*commands)
+        self.said += [f"  {clock(self.story.now_ms)} {words_of(event)}" for event in self.story.events]
+        self.said += [
+            f"  {clock(self.story.now_ms)} refused: {outcome.code}: {outcome.detail}"
+            for outcome in outcomes
+            if not outcome.ok
+        ]
+        return outcomes
+
+    # -- what can be told
+
+    def put(self, document: str) -> None:
+        for found in load_yaml(document, "a story"):
+            before = len(self.story.frames)
+            self.story.put(found.data)
+            assert len(self.story.frames) == before + 1
+            self.said += [f"  {clock(self.story.now_ms)} {words_of(event)}" for event in self.story.events]
+
+    def agent(self, _: str, name: str, slots: str = "4", session: str = "s1", holds: str = "") -> None:
+        """It connects. `holds`: the attempts that it tells of, such as 1:running,2:gone."""
+        pairs = (each.split(":") for each in holds.split(",") if each)
+        held = tuple((int(attempt), state) for attempt, state in pairs)
+        self.agents[name] = self.story.connect(name, slots=int(slots), session=session, held=held)
+        self.said += [f"  {clock(self.story.now_ms)} {words_of(event)}" for event in self.story.events]
+
+    def gone(self, _: str, name: str) -> None:
+        agent = self.agents[name]
+        self._tell(c.DisconnectAgent(agent, self.story.sessions[agent], "node-a"))
+
+    def passes(self, _: str, duration: str) -> None:
+        self.story.now_ms += parse_duration_ms(duration)
+
+    def plan(self, _: str, leases: str = "") -> None:
+        """All that the leader decides at this instant. leases=over: those of agents that went have ended."""
+        for _round in range(ROUNDS_MAX):
+            lost = {(o.id, o.since_ms) for o in orphans(self.story.store)} if leases == "over" else set()
+            commands = self.story.plan(leases=lost)
+            if not commands:
+                return
+            self._tell(*commands)
+        raise AssertionError("the plan never comes to rest")
+
+    def run(self, _: str, job: str) -> None:
+        self._tell(c.RunJob("default", job, b"{}", self.story.now_ms, "ada"))
+
+    def cancel(self, _: str, run: str) -> None:
+        self._tell(c.CancelRun(int(run)))
+
+    def pause(self, _: str, job: str) -> None:
+        self._tell(c.PauseJob("default", job, "ada"))
+
+    def resume(self, _: str, job: str) -> None:
+        self._tell(c.ResumeJob("default", job, "ada"))
+
+    def claim(self, _: str, attempt: str) -> None:
+        row = self.story.attempt(int(attempt))
+        session = self.story.sessions[row.agent]
+        self._tell(c.Grant(row.id, row.agent, session, f"claim {attempt}"))
+
+    def finish(self, _: str, attempt: str, exit: str = "0", reason: str = "exit") -> None:
+        row = self.story.attempt(int(attempt))
+        now_ms = self.story.now_ms
+        code = int(exit) if reason == "exit" else None
+        self._tell(c.Finish(row.id, row.agent, now_ms, now_ms, code, reason))
+
+    def restore(self, _: str, hold: str, catchup: str = "no") -> None:
+        """The state as it is becomes the backup that a new cluster begins with."""
+        test_restores.restore(self.story, catchup=catchup == "yes", lead=False)
+        assert parse_duration_ms(hold) == test_restores.HOLD_MS
+        self._tell(c.Lead("node-a", "zone-a", self.story.epoch + 1, "2026a"))
+
+    def journal(
+        self, _: str, agent: str, attempt: str, run: str, *, tick: str = "", ended: str = "yes",
+        more: str = "no", running: str = "",
+    ) -> None:  # fmt: skip
+        """What the agent's journal tells of an attempt of job j that the backup does not know. The last page
+        says which attempts still run."""
+        tick_ms = self.story.now_ms // DAY_MS * DAY_MS + _of_day(tick) if tick else None
+        told = test_restores.ran(int(attempt), int(run), tick_ms=tick_ms)
+        if ended == "no":
+            told = dataclasses.replace(told, ended=False, exit_code=None, reason="")
+        still = tuple(map(int, running.split(","))) if running else ()
+        number, installation = self.story.machine.state.restores, f"installation of {agent}"
+        self._tell(
+            c.Adopt(number, installation, agent, "zone-a", "default", (told,), more == "no", still)
+        )
+
+    def show(self, _: str, what: str) -> None:
+        """runs, ledger, due or restore: rows as they are."""
+        store = self.story.store
+        if what == "runs":
+            for number, cause, state, tick_ms in store.rows(
+                "SELECT id, cause, state, tick_ms FROM runs ORDER BY id"
+            ):
+                tick = "" if tick_ms is None else f" tick={clock(tick_ms)}"
+                self.said.append(f"  run {number} {cause} {state}{tick}")
+        elif what == "ledger":
+            names: dict[int, str] = dict(store.rows("SELECT id, name FROM jobs ORDER BY id"))
+            for entry, _index in ledger.after(store, 0, limit=1_000):
+                last = "" if entry.ticks == 1 else f"-{clock(entry.last_ms)} ({entry.ticks})"
+                said = [f"  {names[entry.job]} {clock(entry.first_ms)}{last}", entry.outcome, entry.reason]
+                self.said.append(" ".join(part for part in said if part))
+        elif what == "due":
+            for row in store.rows("SELECT id FROM triggers ORDER BY id"):
+                trigger = triggers.get(store, row[0])
+                assert trigger is not None
+                due = trigger.next_due_ms
+                self.said.append(f"  next due {'never' if due is None else clock(due)}")
+        else:
+            assert what == "restore", what
+            found = restores.latest(store)
+            assert found is not None
+            self.said.append(f"  restore {found.phase}")
+
+
+WORDS: dict[str, Callable[..., None]] = {
+    "put": Teller.put, "agent": Teller.agent, "gone": Teller.gone, "pass": Teller.passes, "plan": Teller.plan,
+    "run": Teller.run, "cancel": Teller.cancel, "pause": Teller.pause, "resume": Teller.resume,
+    "claim": Teller.claim, "finish": Teller.finish, "restore": Teller.restore, "journal": Teller.journal,
+    "show": Teller.show,
+}  # fmt: skip
+
+
+def _of_day(text: str) -> int:
+    hours, minutes, seconds = map(int, text.split(":"))
+    return ((hours * 60 + minutes) * 60 + seconds) * 1_000
+
+
+def _commands(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """Each command with the document below it."""
+    place = 0
+    while place < len(lines):
+        line, document = lines[place], list[str]()
+        place += 1
+        while place < len(lines) and lines[place].startswith(" "):
+            document.append(lines[place])
+            place += 1
+        if not line.startswith("#"):
+            yield line, "\n".join(each.removeprefix("    ") for each in document)
+
+
+def told(text: str, path: Path) -> str:
+    """The story with what comes of it now. `path`: where its state may be."""
+    teller = Teller(path)
+    try:
+        blocks = []
+        for block in text.strip().split("\n\n"):
+            lines = block.split("\n")
+            if MARK in lines:
+                lines = lines[: lines.index(MARK)]
+            elif all(line.startswith("#") for line in lines):
+                blocks.append("\n".join(lines))
+                continue
+            blocks.append("\n".join([*lines, MARK, *teller.block(lines)]))
+        return "\n\n".join(blocks) + "\n"
+    finally:
+        teller.close()
