@@ -1,8 +1,9 @@
-"""The ticks of a job in (from, to], each with its one outcome, merged over its triggers, ranges expanded.
+"""The ticks of a job in (from, to], each with its one outcome, merged over its triggers, ranges expanded; and
+what else fired one of its triggers.
 
-Order: by instant, then by trigger. A tick that is due and has no entry yet is pending, with its run once it
-fired. What a page costs is bounded by its limit and the number of the job's trigger eras that meet the
-range.
+Order: by instant, then by trigger; what is no tick then in the order of its decision. A tick that is due and
+has no entry yet is pending, with its run once it fired. What a page costs is bounded by its limit and the
+number of the job's trigger eras that meet the range.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from scheduler.store.pages import LedgerRow, TriggerRow
 from scheduler.ticks import schedule
 from scheduler.words import causes
 
-Tick = tuple[int, int, dict[str, Any]]  #: (instant, trigger, JSON)
+Tick = tuple[int, int, int, dict[str, Any]]  #: (instant, trigger, serial, JSON)
+UNDECIDED = 1 << 61  #: serials of what has no entry yet come after all others; those of ticks are 0
 
 
 def ticks_page(
@@ -31,7 +33,7 @@ def ticks_page(
     from_ms: int,
     to_ms: int,
     now_ms: int,
-    after: tuple[int, int] | None,
+    after: tuple[int, int, int] | None,
     limit: int,
     outcome: str | None = None,
 ) -> dict[str, Any]:
@@ -42,14 +44,17 @@ def ticks_page(
         )
     start_ms = from_ms if after is None else max(from_ms, after[0] - 1)
     streams = [
-        _of_trigger(store, trigger, start_ms, to_ms, now_ms, limit + 2)
+        _of_event(store, trigger, start_ms, to_ms, limit + 2)
+        if trigger.event
+        else _of_trigger(store, trigger, start_ms, to_ms, now_ms, limit + 2)
         for job in jobs
         for trigger in pages.eras(store, job, start_ms, to_ms)
     ]
     items: list[dict[str, Any]] = []
-    last: tuple[int, int] | None = None
-    for at_ms, trigger_id, document in heapq.merge(*streams, key=lambda tick: (tick[0], tick[1])):
-        if after is not None and (at_ms, trigger_id) <= after:
+    last: tuple[int, int, int] | None = None
+    for *place, document in heapq.merge(*streams, key=lambda tick: tick[:3]):
+        at_ms, trigger_id, serial = place
+        if after is not None and (at_ms, trigger_id, serial) <= after:
             continue
         if outcome is not None and document["outcome"] != outcome:
             continue
@@ -57,7 +62,7 @@ def ticks_page(
             assert last is not None
             return {"items": items, "next_cursor": make_cursor("ticks", *last)}
         items.append(document)
-        last = (at_ms, trigger_id)
+        last = (at_ms, trigger_id, serial)
     return {"items": items, "next_cursor": None}
 
 
@@ -71,7 +76,7 @@ def _of_trigger(
         decided: list[Tick] = []
         for row in rows:
             for at_ms in _instants(trigger, row, position_ms, to_ms, page):
-                decided.append((at_ms, trigger.id, _decided(trigger, row, at_ms)))
+                decided.append((at_ms, trigger.id, 0, _decided(trigger, row, at_ms)))
                 if len(decided) >= page:
                     break
             if len(decided) >= page:
@@ -86,13 +91,32 @@ def _of_trigger(
         for tick in decided:
             undecided.pop(tick[0], None)
         pending: list[Tick] = [
-            (at_ms, trigger.id, _pending(trigger, at_ms, run or None))
+            (at_ms, trigger.id, 0, _pending(trigger, at_ms, run or None))
             for at_ms, run in sorted(undecided.items())
         ]
         yield from heapq.merge(decided, pending, key=lambda tick: tick[0])
         if whole:
             return
         position_ms = end_ms
+
+
+def _of_event(store: Store, trigger: TriggerRow, from_ms: int, to_ms: int, page: int) -> Iterator[Tick]:
+    """All that fired a trigger without instants, in order."""
+    pending: list[Tick] = [
+        (at_ms, trigger.id, UNDECIDED + run, _pending(trigger, at_ms, run, key))
+        for at_ms, run, key in pages.undecided_events(
+            store, trigger.job, trigger.id, from_ms, to_ms, 100 * page
+        )
+    ]
+    return heapq.merge(_events(store, trigger, from_ms, to_ms, page), pending, key=lambda tick: tick[:3])
+
+
+def _events(store: Store, trigger: TriggerRow, from_ms: int, to_ms: int, page: int) -> Iterator[Tick]:
+    after = (from_ms, UNDECIDED)
+    while rows := pages.ledger_of_events(store, trigger.id, after, to_ms, page):
+        for row in rows:
+            yield row.first_ms, trigger.id, row.seq, _decided(trigger, row, row.first_ms)
+        after = (rows[-1].first_ms, rows[-1].seq)
 
 
 def _instants(trigger: TriggerRow, row: LedgerRow, from_ms: int, to_ms: int, limit: int) -> list[int]:
@@ -114,7 +138,7 @@ def _due(trigger: TriggerRow, from_ms: int, to_ms: int, limit: int) -> list[int]
 def _decided(trigger: TriggerRow, row: LedgerRow, at_ms: int) -> dict[str, Any]:
     return {
         "at": rfc3339(at_ms),
-        "due": rfc3339(at_ms + trigger.jitter_ms),
+        "due": rfc3339(_due_ms(trigger, at_ms)),
         "trigger": trigger.key,
         "outcome": row.outcome,
         "reason": row.reason or None,
@@ -131,17 +155,22 @@ def _decided(trigger: TriggerRow, row: LedgerRow, at_ms: int) -> dict[str, Any]:
     }
 
 
-def _pending(trigger: TriggerRow, at_ms: int, run: int | None) -> dict[str, Any]:
+def _due_ms(trigger: TriggerRow, at_ms: int) -> int:
+    """What is no tick is told by the instant at which it fires, its delay over."""
+    return at_ms if trigger.event else at_ms + trigger.jitter_ms
+
+
+def _pending(trigger: TriggerRow, at_ms: int, run: int | None, key: str = "") -> dict[str, Any]:
     return {
         "at": rfc3339(at_ms),
-        "due": rfc3339(at_ms + trigger.jitter_ms),
+        "due": rfc3339(_due_ms(trigger, at_ms)),
         "trigger": trigger.key,
         "outcome": "pending",
         "reason": None,
         "run": run,
         "into": None,
         "cause": None,
-        "cause_key": causes.text("", trigger.id, at_ms),
+        "cause_key": causes.text(key, trigger.id, at_ms),
         "decided_at": None,
         "epoch": None,
         "index": None,

@@ -42,6 +42,7 @@ def verify(client: Client, start: datetime, end: datetime, form: str) -> None:
                 ("ledger head", str(result.get("ledger_head", ""))[:16]),
                 ("due ticks", result.get("due")),
                 ("ledger entries", result.get("entries")),
+                ("of other causes", result.get("events")),
                 ("undecided", result.get("undecided")),
                 ("overdue", result.get("overdue")),
                 *((f"  {name}", number) for name, number in sorted(result.get("outcomes", {}).items())),

@@ -75,6 +75,7 @@ class Verification:
     undecided: int = 0  #: at or beyond their trigger's watermark
     overdue: int = 0  #: of these, those whose time has passed and that do not wait to be caught up
     entries: int = 0  #: ledger entries whose hashes were checked
+    events: int = 0  #: of these, those of the range that tell of no tick
     problems: list[Problem] = field(default_factory=list)  #: the first of them
     problem_count: int = 0
 
@@ -118,7 +119,7 @@ def verify(
     result = Verification(from_ms, to_ms, state.idx, state.ledger_head)
     begun = _read_ledger(store, result, state.ledger_seq, look_up)
     _look_for_doubled_runs(store, result)
-    ended = _ended_undecided(store)
+    ended = _ended_undecided(store, result)
     for stretches in _slices(store, result):
         for stretch, era, entries, pending in _read(store, stretches, begun, ended):
             _check(result, stretch, era, entries, pending, now_ms)
@@ -150,7 +151,9 @@ def _read_ledger(
         strange: list[Entry] = []
         with store.snapshot():
             slice_ = ledger.after(store, seq, limit=min(limit, last_seq - seq))
-            touching = [e for e, _ in slice_ if e.last_ms > result.from_ms and e.first_ms <= result.to_ms]
+            told = [e for e, _ in slice_ if e.last_ms > result.from_ms and e.first_ms <= result.to_ms]
+            touching = [entry for entry in told if not entry.key]
+            strange += [entry for entry in told if entry.key and not _is_of_trigger(store, entry)]
             for entry in touching:
                 if entry.trigger not in known and not _has_era(store, result, entry.trigger):
                     strange.append(entry)
@@ -174,6 +177,7 @@ def _read_ledger(
                 detail = "its hash does not follow from the entry before it"
                 result.report(Problem("chain", entry.trigger, entry.job, entry.first_ms, entry.seq, detail))
             seq, head = entry.seq, written
+            result.events += bool(entry.key) and result.from_ms < entry.first_ms <= result.to_ms
         for entry in touching:
             if entry.first_ms <= result.from_ms:
                 begun.setdefault(entry.trigger, []).append(entry)
@@ -208,6 +212,12 @@ def _has_era(store: Store, result: Verification, trigger: int) -> bool:
     )
 
 
+def _is_of_trigger(store: Store, entry: Entry) -> bool:
+    """Whether the trigger of what fired once is one of its job."""
+    era = triggers.get(store, entry.trigger)
+    return era is not None and era.job == entry.job
+
+
 def _first_concerned(store: Store, last_seq: int, decided_ms: int) -> int:
     low, high = 1, last_seq + 1
     while low < high:
@@ -238,8 +248,9 @@ def _look_for_doubled_runs(store: Store, result: Verification) -> None:
                 result.report(Problem("doubled", trigger, 0, tick_ms, 0, f"{count} runs"))
 
 
-def _ended_undecided(store: Store) -> dict[int, list[int]]:
+def _ended_undecided(store: Store, result: Verification) -> dict[int, list[int]]:
     """Instants by trigger whose run ended and has no ledger entry: an outcome that was never written down.
+    What is no tick is told at once.
 
     No command leaves such a run, at any moment, so slices cannot disagree. They are looked for in one go
     over the table: asking for the runs of each era would read the table in random order.
@@ -249,13 +260,17 @@ def _ended_undecided(store: Store) -> dict[int, list[int]]:
     while last is not None:
         after = last
 
-        def read(limit: int, after: int = after) -> tuple[list[tuple[int, int]], int | None]:
+        def read(limit: int, after: int = after) -> tuple[list[runs.Undecided], int | None]:
             with store.snapshot():
                 return runs.ended_undecided(store, after, limit)
 
         ended, last = _patiently(read, SLICE_RUNS)
-        for trigger, tick_ms in ended:
-            found.setdefault(trigger, []).append(tick_ms)
+        for run in ended:
+            if run.tick_ms is not None:
+                found.setdefault(run.trigger, []).append(run.tick_ms)
+            else:
+                detail = f"run {run.id} ended without an entry"
+                result.report(Problem("missing", run.trigger, run.job, run.due_ms, 0, detail))
     return found
 
 
@@ -337,7 +352,8 @@ def _read_once(
             before = carried[era.id] if era.id in carried else begun.get(era.id, [])
             entries = {entry.seq: entry for entry in before}
             for entry in ledger.of_trigger(store, era.id, after_ms, until_ms, limit=_ENTRIES_MAX):
-                entries[entry.seq] = entry
+                if not entry.key:
+                    entries[entry.seq] = entry
             carried[era.id] = [entry for entry in entries.values() if entry.last_ms > until_ms]
             end_ms = until_ms if era.until_ms is None else min(until_ms, era.until_ms)
             begin_ms = max(after_ms, era.from_ms)

@@ -38,7 +38,6 @@ CONSTANT = {
     "tells.task": "as above",
     "tells.state": "as above",
     "tells.told": "as above",
-    "ledger.key": "of causes other than ticks, which no job can have yet",
     "outbox.kind": "there is one kind of effect",
     "outbox.namespace": "the job of another namespace tells nobody",
     "tasks.member": "of tasks that are divided, which no job can say yet",

@@ -41,6 +41,7 @@ export function bytes(count) {
 export function schedule(triggers) {
   if (!triggers || !triggers.length) return "by hand";
   const one = (t) => t.cron ? `${t.cron}${t.tz && t.tz !== "UTC" ? ` ${t.tz}` : ""}`
-    : t.every ? `every ${t.every}` : t.at ? `at ${t.at}` : Object.keys(t)[0];
+    : t.every ? `every ${t.every}` : t.at ? `at ${t.at}`
+    : t.startup ? `each boot of ${t.startup.pool}${t.startup.delay ? `, after ${t.startup.delay}` : ""}` : Object.keys(t)[0];
   return triggers.length === 1 ? one(triggers[0]) : `${one(triggers[0])} and ${triggers.length - 1} more`;
 }

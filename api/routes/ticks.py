@@ -55,8 +55,8 @@ async def list_ticks(
     call.need(access.READ, namespace=call.namespace)
     if outcome is not None and outcome not in OUTCOMES:
         raise query_problem("outcome", f"{outcome[:64]!r} is not one of {', '.join(OUTCOMES)}")
-    key = read_cursor("ticks", cursor, int, int)
-    after = None if key is None else (int(key[0]), int(key[1]))
+    key = read_cursor("ticks", cursor, int, int, int)
+    after = None if key is None else (int(key[0]), int(key[1]), int(key[2]))
     await settle(call, services.commits)
     from_ms, to_ms = range_of(services, start, to)
 
@@ -104,6 +104,7 @@ def verification_json(result: Verification) -> dict[str, Any]:
         "undecided": result.undecided,
         "overdue": result.overdue,
         "entries": result.entries,
+        "events": result.events,
         "problem_count": result.problem_count,
         "problems": [
             {

@@ -231,7 +231,7 @@ def _read_job(reading: _Reading, line: _Line, user_column: bool) -> str:
     if schedule.lower() == "@reboot":
         if schedule != "@reboot":
             reading.refused.append((line.number, ""))
-        return "@reboot names no instant: use a service of the host, or a start of the agent"
+        return "@reboot names no instant: give a job the trigger startup, which fires on each host of a pool"
     if schedule == "@every":
         schedule = f"@every {(rest.split(None, 1) or [''])[0]}"
     understood = read_schedule(reading.dialect, schedule, silent=line.text.startswith("-"))

@@ -29,7 +29,7 @@ from __future__ import annotations
 import json
 
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.machine.steps import ends, registry
+from scheduler.machine.steps import booting, ends, registry
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store.agents import Agent
@@ -93,6 +93,7 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
     else:
         agent_rows.replace(ctx.store, agent)
     ctx.emit(e.AgentConnected(agent.id, agent.name, agent.zone, agent.pool, agent.node, agent.session))
+    booting.note(ctx, agent, known)
     if known is not None:
         _judge_attempts(ctx, command, known)
     return done(agent=agent.id)

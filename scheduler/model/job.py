@@ -58,7 +58,7 @@ def prepare_triggers(job: Job, after_ms: int) -> tuple[PreparedTrigger, ...]:
     prepared = []
     for trigger in job.triggers:
         spec = trigger.spec(job.namespace, job.name)
-        offset_ms = jitter_ms(job.namespace, job.name, trigger.key, trigger.jitter_ms or 0)
+        offset_ms = jitter_ms(job.namespace, job.name, trigger.key, trigger.jitter_ms or 0) + trigger.delay_ms
         ticks = schedule(spec)
         prepared.append(PreparedTrigger(trigger.key, spec, ticks.next(after_ms), offset_ms, ticks.per_day))
     return tuple(prepared)

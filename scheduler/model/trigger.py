@@ -57,9 +57,13 @@ class Trigger(Fields):
     def kind(self) -> Kind[Any]:
         return next(kind for kind, attribute in _KINDS if getattr(self, attribute) is not None)
 
-    def schedule_fields(self) -> dict[str, str]:
+    def schedule_fields(self) -> dict[str, Any]:
         """What decides the instants, all defaults filled in."""
         return self.kind.schedule(self)
+
+    @property
+    def delay_ms(self) -> int:
+        return self.kind.delay_ms(self)
 
     def why_spent(self, namespace: str, job: str, now_ms: int) -> tuple[str, str, str]:
         """Where (its field), why and with which way out this trigger fires at no instant after `now_ms`."""

@@ -50,8 +50,9 @@ class Places:
             heap = [
                 (self._busy[agent.id] / agent.slots, agent.id)
                 for (pool, labels, zone), agents in self._alike.items()
-                if selectors.matches(wanted, pool=pool, labels=labels, zone=zone)
+                if selectors.matches(wanted, agent=None, pool=pool, labels=labels, zone=zone)
                 for agent in agents
+                if wanted.agent in (0, agent.id)
                 if self._busy[agent.id] < agent.slots
             ]
             heapq.heapify(heap)

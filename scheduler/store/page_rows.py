@@ -101,6 +101,7 @@ class TriggerRow:
     from_ms: int
     until_ms: int | None
     next_due_ms: int | None
+    event: str
 
 
 @dataclass(frozen=True, slots=True)

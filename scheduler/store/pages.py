@@ -265,6 +265,29 @@ def undecided_runs(store: Store, trigger: int, from_ms: int, to_ms: int, limit: 
     return [(row[0], row[1]) for row in rows]
 
 
+def ledger_of_events(
+    store: Store, trigger: int, after: tuple[int, int], to_ms: int, limit: int
+) -> list[LedgerRow]:
+    """Entries of a trigger without instants after (instant, seq), oldest first."""
+    rows = store.rows(
+        f"SELECT {_LEDGER} FROM ledger WHERE trigger = ? AND (first_ms, seq) > (?, ?) AND first_ms <= ?"
+        " ORDER BY first_ms, seq LIMIT ?",
+        (trigger, *after, to_ms, limit),
+    )
+    return [LedgerRow(*row) for row in rows]
+
+
+def undecided_events(
+    store: Store, job_id: int, trigger: int, from_ms: int, to_ms: int, limit: int
+) -> list[tuple[int, int, str]]:
+    """(instant, run, key) of what fired a trigger without instants and is not decided yet."""
+    return store.rows(
+        "SELECT due_ms, id, cause_key FROM runs INDEXED BY runs_active WHERE job = ? AND finished_ms IS NULL"
+        " AND trigger = ? AND decided = 0 AND due_ms > ? AND due_ms <= ? ORDER BY due_ms, id LIMIT ?",
+        (job_id, trigger, from_ms, to_ms, limit),
+    )
+
+
 # -- runs ---------------------------------------------------------------------------------------
 
 

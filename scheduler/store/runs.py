@@ -37,6 +37,7 @@ class Run(NamedTuple):
     stop_ms: int | None
     exit_code: int | None
     priority: int
+    bound: int
     params: str
     reason: str
     actor: str
@@ -300,16 +301,24 @@ def undecided_ticks(store: Store, job: int, trigger: int, from_ms: int, to_ms: i
     return [row[0] for row in rows]
 
 
-def ended_undecided(store: Store, after: int, limit: int) -> tuple[list[tuple[int, int]], int | None]:
-    """Of the next `limit` runs after the id `after`: (trigger, instant) of those that ended without a ledger
-    entry, which none may; and the last id looked at, None at the end. In the table's own order.
+class Undecided(NamedTuple):
+    id: int
+    job: int
+    trigger: int
+    tick_ms: int | None
+    due_ms: int
+
+
+def ended_undecided(store: Store, after: int, limit: int) -> tuple[list[Undecided], int | None]:
+    """Of the next `limit` runs after the id `after` those that ended without a ledger entry, which none may;
+    and the last id looked at, None at the end. In the table's own order.
     """
     last: int | None = store.value(
         "SELECT max(id) FROM (SELECT id FROM runs WHERE id > ? ORDER BY id LIMIT ?)", (after, limit)
     )
     rows = store.rows(
-        "SELECT trigger, tick_ms FROM runs WHERE id > ? AND id <= ? AND decided = 0"
-        " AND finished_ms IS NOT NULL AND tick_ms IS NOT NULL ORDER BY id",
+        "SELECT id, job, trigger, tick_ms, due_ms FROM runs WHERE id > ? AND id <= ? AND decided = 0"
+        " AND finished_ms IS NOT NULL ORDER BY id",
         (after, last),
     )
-    return [(trigger, tick_ms) for trigger, tick_ms in rows], last
+    return [Undecided._make(row) for row in rows], last

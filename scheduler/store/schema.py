@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 15
+SCHEMA_VERSION = 16
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -98,13 +98,15 @@ STATEMENTS: tuple[str, ...] = (
         namespace TEXT NOT NULL,            -- its job's, also once that is deleted
         per_day INTEGER NOT NULL,           -- instants of a day on which it is due
         share INTEGER NOT NULL,             -- how much its whole job asks for: bits of the sum of per_day
-        closed TEXT NOT NULL                -- why it ended (store.triggers); empty: live
+        closed TEXT NOT NULL,               -- why it ended (store.triggers); empty: live
+        event TEXT NOT NULL                 -- what it waits for (words.causes); empty: for its instants
     )
     """,
     "CREATE INDEX triggers_fire ON triggers (fire_ms, id) WHERE fire_ms IS NOT NULL",
     "CREATE INDEX triggers_job ON triggers (job, id)",
     "CREATE INDEX triggers_left ON triggers (job, next_due_ms, id)"
     " WHERE until_ms IS NOT NULL AND next_due_ms IS NOT NULL",
+    "CREATE INDEX triggers_event ON triggers (event, jitter_ms, id) WHERE event <> '' AND until_ms IS NULL",
     # Who asks for little comes first within each namespace, when more is due than a plan holds.
     "CREATE INDEX triggers_share ON triggers (namespace, share, fire_ms, id) WHERE fire_ms IS NOT NULL",
     # Of everything (the empty namespace) and of namespaces: in [since_ms, lifted_ms) nothing new starts.
@@ -166,6 +168,7 @@ STATEMENTS: tuple[str, ...] = (
         stop_ms INTEGER,                    -- when its timeout passes; NULL without one or before the start
         exit_code INTEGER,
         priority INTEGER NOT NULL,
+        bound INTEGER NOT NULL,             -- the agent that all its tasks go to which that may take; 0: any
         params TEXT NOT NULL,
         reason TEXT NOT NULL, actor TEXT NOT NULL
     )
@@ -245,6 +248,18 @@ STATEMENTS: tuple[str, ...] = (
         connected_ms INTEGER, disconnected_ms INTEGER
     )
     """,
+    # Hosts that have booted, with triggers that wait for that and have not fired (store.boots).
+    """
+    CREATE TABLE boots (
+        agent INTEGER PRIMARY KEY,
+        boot_id TEXT NOT NULL, pool TEXT NOT NULL,
+        seen_ms INTEGER NOT NULL,           -- when the agent told of it
+        missed TEXT NOT NULL,               -- why none of them may run; empty: they may
+        offset_ms INTEGER NOT NULL, trigger INTEGER NOT NULL,  -- the last that was looked at, -1 and 0: none
+        at_ms INTEGER NOT NULL              -- when the next one fires
+    )
+    """,
+    "CREATE INDEX boots_at ON boots (at_ms, agent)",
     "CREATE INDEX agents_installation ON agents (installation, name)",
     "CREATE INDEX agents_draining ON agents (id) WHERE draining = 1",
     """

@@ -33,6 +33,7 @@ class Trigger(NamedTuple):
     per_day: int
     share: int
     closed: str = ""
+    event: str = ""
 
 
 class FiringTrigger(NamedTuple):
@@ -91,6 +92,29 @@ def live(store: Store, job: int) -> list[Trigger]:
         f"SELECT {COLUMNS} FROM triggers WHERE job = ? AND until_ms IS NULL ORDER BY id", (job,)
     )
     return [Trigger._make(row) for row in rows]
+
+
+class Listening(NamedTuple):
+    """A live trigger that waits for an event."""
+
+    id: int
+    key: str
+    offset_ms: int  #: from the event to its firing
+
+
+def listening(
+    store: Store, event: str, after: tuple[int, int], since_ms: int, limit: int
+) -> list[Listening]:
+    """Triggers that waited for this event at `since_ms`, perhaps in an earlier era, and still do; those after
+    (offset, id), by offset."""
+    rows = store.rows(
+        "SELECT t.id, t.key, t.jitter_ms FROM triggers t INDEXED BY triggers_event"
+        " WHERE t.event = ? AND t.event <> '' AND t.until_ms IS NULL AND (t.jitter_ms, t.id) > (?, ?)"
+        " AND EXISTS (SELECT 1 FROM triggers o WHERE o.job = t.job AND o.key = t.key AND o.from_ms <= ?)"
+        " ORDER BY t.jitter_ms, t.id LIMIT ?",
+        (event, *after, since_ms, limit),
+    )
+    return [Listening._make(row) for row in rows]
 
 
 def move(store: Store, trigger: int, *, next_due_ms: int | None, fire_ms: int | None) -> None:

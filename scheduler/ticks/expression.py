@@ -159,7 +159,7 @@ def _alias(words: list[tuple[str, int]]) -> str:
     if len(words) > 1:
         raise CronError("", words[1][1], f"nothing may follow {word}")
     if word == "@reboot":
-        raise CronError("", at, "@reboot names no instant", "use a service of the host for that")
+        raise CronError("", at, "@reboot names no instant", "use a trigger `startup: {pool: NAME}` for that")
     known = ALIASES.get(word)
     if known is None:
         near = difflib.get_close_matches(word, ALIASES, 1)

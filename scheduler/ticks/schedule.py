@@ -5,7 +5,7 @@ The spec is canonical JSON and self-contained, the bytes that a PreparedTrigger 
     {"cron": "0 2 * * *", "dst": "cron", "tz": "Europe/Berlin"}     and "seed": "namespace/name" with H
     {"every_ms": 900000, "start_ms": 0}
     {"at_ms": 1798758000000}
-    {"manual": true}
+    {"event": "boot/web"}                                            no instants: it waits for that
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class EverySchedule:
 
 
 class AtSchedule:
-    """One instant, or none at all (manual)."""
+    """One instant, or none at all (an event)."""
 
     __slots__ = ("_at_ms",)
 
@@ -125,8 +125,21 @@ def at_spec(at_ms: int) -> bytes:
     return _canonical({"at_ms": at_ms})
 
 
-def manual_spec() -> bytes:
-    return _canonical({"manual": True})
+def event_spec(event: str) -> bytes:
+    """The spec of a trigger without instants: it fires when that happens (`words.causes`)."""
+    return _canonical({"event": event})
+
+
+def event_of(spec: bytes) -> str:
+    """What the trigger of this spec waits for; empty: for time."""
+    if b'"event"' not in spec:
+        return ""
+    try:
+        fields = json.loads(spec)
+    except (ValueError, RecursionError):
+        return ""
+    event = fields.get("event") if isinstance(fields, dict) else ""
+    return event if isinstance(event, str) else ""
 
 
 @lru_cache(maxsize=16_384)
@@ -159,15 +172,15 @@ def _read(fields: object) -> Schedule:
         return EverySchedule(period_ms, start_ms)
     if isinstance(at_ms, int):
         return AtSchedule(at_ms)
-    if fields.get("manual") is True:
+    if isinstance(fields.get("event"), str):
         return AtSchedule(None)
-    raise SpecError("not a trigger spec: expected cron, every_ms, at_ms or manual")
+    raise SpecError("not a trigger spec: expected cron, every_ms, at_ms or event")
 
 
 def never_reason(spec: bytes, after_ms: int) -> str | None:
-    """Why this trigger fires at no instant after `after_ms`; None when it does (or is manual)."""
+    """Why this trigger fires at no instant after `after_ms`; None when it does (or waits for an event)."""
     fields = json.loads(spec)
-    if fields.get("manual") or schedule(spec).next(after_ms) is not None:
+    if "event" in fields or schedule(spec).next(after_ms) is not None:
         return None
     if "cron" in fields:
         if not ever_matches(parse_expression(fields["cron"], fields.get("seed", ""))):
@@ -185,8 +198,9 @@ __all__ = [
     "UnknownZoneError",
     "at_spec",
     "cron_spec",
+    "event_of",
+    "event_spec",
     "every_spec",
-    "manual_spec",
     "never_reason",
     "schedule",
 ]

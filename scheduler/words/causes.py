@@ -22,7 +22,7 @@ tick       (era, nominal instant)                          yes     Fire, Account
 catchup    the same tick, fired by its catch-up policy     yes     Fire
 manual     none: each request is its own                   no      RunJob
 orphan     the id of the run in the cluster before         no *    Adopt
-startup    trigger / agent's installation / boot id        yes
+startup    trigger / agent's installation / boot id        yes     FireStartups
 after      trigger / the ids of the consumed runs, a,b,c   yes
 webhook    trigger / id of the delivery                    yes
 notice     trigger / board / serial of the notice          yes
@@ -71,6 +71,11 @@ class Cause(NamedTuple):
     key: str = ""  #: empty: of a tick, or of a person
     trigger: int = 0  #: the era that fired; 0: none
     tick_ms: int | None = None  #: the nominal instant of a tick
+
+
+def booted(pool: str) -> str:
+    """What a trigger waits for that fires when a host of this pool has booted."""
+    return f"boot/{pool}"
 
 
 def text(key: str, trigger: int, first_ms: int | None, last_ms: int | None = None) -> str:

@@ -19,7 +19,9 @@ from scheduler.words.commands import (
     ConnectAgent,
     Finish,
     Fire,
+    FireStartups,
     Grant,
+    PauseJob,
     Place,
     Requeue,
     SetAside,
@@ -504,3 +506,34 @@ async def test_the_description_names_every_route_of_the_reference(client: httpx2
     assert "putJob" in identities
     for path in document["paths"]:
         assert path in page
+
+
+async def test_boots_stand_among_the_ticks_page_by_page(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    triggers = [{"startup": {"pool": "web"}, "id": "boot"}, {"at": "2999-01-01T00:00:00Z", "id": "once"}]
+    await client.put("/v1/jobs/warm", json={"noop": True, "on": {"pool": "web"}, "triggers": triggers})
+    agents = [connect(node, f"web-{n}", "web") for n in range(3)]
+    for agent in agents[:2]:
+        must(node, FireStartups(node.status().epoch, agent, "b", 0))
+    must(node, PauseJob("default", "warm"))
+    must(node, FireStartups(node.status().epoch, agents[2], "b", 0))
+    run_it(node, 1, agents[0])
+
+    found: list[dict[str, Any]] = []
+    query: dict[str, Any] | None = {"limit": 1}
+    while query is not None:
+        page = (await client.get("/v1/jobs/warm/ticks", params=query)).json()
+        found += page["items"]
+        query = {"limit": 1, "cursor": page["next_cursor"]} if page["next_cursor"] else None
+    told = {(t["trigger"], t["cause"], t["cause_key"], t["outcome"], t["reason"], t["run"]) for t in found}
+    assert len(found) == 3
+    assert told == {
+        ("boot", "startup", "boot/web-0/b", "ran", None, 1),
+        ("boot", None, "boot/web-1/b", "pending", None, 2),
+        ("boot", "startup", "boot/web-2/b", "skipped", "paused", None),
+    }
+    run = (await client.get("/v1/runs/1")).json()
+    assert (run["cause"], run["cause_key"], run["tick"]) == ("startup", "boot/web-0/b", None)
+    proof = (await client.get("/v1/ledger/verify")).json()
+    assert (proof["ok"], proof["events"], proof["due"]) == (True, 2, 0)
+    coming = (await client.get("/v1/jobs/warm/next")).json()
+    assert [tick["trigger"] for tick in coming["items"]] == ["once"]

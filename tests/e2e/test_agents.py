@@ -123,6 +123,29 @@ def test_an_idempotent_job_is_tried_again_after_a_reboot(cluster: Cluster, tmp_p
     assert file.read_text().split() == ["started", "started", "ended"]
 
 
+def test_a_boot_runs_what_waits_for_it_on_that_host_and_a_restart_of_the_agent_does_not(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    file, (first, second) = tmp_path / "evidence", cluster.agents[:2]
+    script = f'echo "$CRONCLAVE_AGENT" >> {shlex.quote(str(file))}'
+    job = {"job": "warm", "run": script, "triggers": {"startup": {"pool": "default"}, "id": "boot"}}
+    cluster.client.ask("PUT", "/v1/jobs/warm", job)
+
+    first.kill()
+    first.start()
+    wait_connected(cluster, first, True)
+    reboot(second)
+    wait_lines(file, 1)
+    reboot(first)
+
+    assert wait_lines(file, 2) == [second.name, first.name]
+    ended = [wait_run(cluster, run["id"]) for run in cluster.client.items("/v1/runs", {"job": "warm"})]
+    assert [(run["cause"], run["state"]) for run in ended] == [("startup", "succeeded")] * 2
+    proof = cluster.client.get("/v1/ledger/verify")
+    assert (proof["ok"], proof["events"]) == (True, 2)
+    cluster.client.ask("DELETE", "/v1/jobs/warm")
+
+
 def test_a_killed_spooler_takes_its_work_with_it_and_says_so(cluster: Cluster, tmp_path: Path) -> None:
     file, agent = tmp_path / "evidence", cluster.agents[0]
     beats = shlex.quote(str(file))

@@ -24,6 +24,7 @@ def every_command(story: Recorder) -> None:
     _jobs(story)
     _a_second_of_ticks(story)
     _a_gap(story)
+    _boots(story)
     _slices(story)
     _lost_and_found(story)
     _deadlines(story)
@@ -114,6 +115,26 @@ def _a_gap(story: Recorder) -> None:
     story.tell_ok(c.ResumeJob("default", "gap-paused"))
     story.tell_ok(*(c.DeleteJob("default", name) for name in names[:3]))
     story.settle()
+
+
+def _boots(story: Recorder) -> None:
+    """Hosts that boot, with a job for each, at once and later; one is paused by then."""
+    here = {"startup": {"pool": "web"}, "id": "boot"}
+    later = {"startup": {"pool": "web", "delay": "30s"}, "id": "boot"}
+    on = {"pool": "web"}
+    story.put(job("at-boot", trigger=here, on=on), job("after-boot", trigger=later, on=on))
+    agents = [story.connect(f"web-{n}", pool="web", boot_id="boot-1") for n in (1, 2)]
+    story.settle()
+    story.disconnect(agents[0])
+    story.connect("web-1", pool="web", session="s2", boot_id="boot-2")
+    story.tell_ok(c.PauseJob("default", "after-boot"))
+    story.tell(c.FireStartups(story.epoch, agents[1], "boot-0", 0))
+    story.now_ms += 30_000
+    assert any(isinstance(planned, c.FireStartups) for planned in story.plan_and_apply())
+    story.settle()
+    for agent in agents:
+        story.disconnect(agent)
+    story.tell_ok(*(c.DeleteJob("default", name) for name in ("at-boot", "after-boot")))
 
 
 def _slices(story: Recorder) -> None:
@@ -258,6 +279,7 @@ def restored(story: Recorder) -> None:
         job("steady", trigger={"cron": "* * * * * *"}),
         job("manual", policies={"overlap": "allow"}),
         job("nowhere", on={"pool": "gpu"}),
+        job("at-boot", trigger={"startup": {"pool": "default", "delay": "1s"}}),
     )
     story.now_ms += 3_000
     story.settle()
@@ -282,7 +304,7 @@ def restored(story: Recorder) -> None:
     told = ("installation of agent-1", "agent-1", "zone-a", "default", (known, orphan), True)
     story.tell(c.Adopt(2, *told))
     assert story.value(c.Adopt(1, *told), "agent") == agent
-    story.connect("agent-1", session="s2")
+    story.connect("agent-1", session="s2", boot_id="boot-2")
     story.tell(c.EndRestore(story.epoch, 1), c.EndHold(story.epoch - 1, 1))
     story.now_ms += 10_000
     planned: dict[type[Any], None] = {}

@@ -114,7 +114,6 @@ def test_two_runs_of_a_tick_are_seen_whatever_they_say(told: Story) -> None:
     "forgery",
     [
         "UPDATE ledger SET kind = 'catchup' WHERE seq = 2",
-        "UPDATE ledger SET kind = 'webhook', key = 'a/1' WHERE seq = 2",
         "UPDATE ledger SET run = 3 WHERE seq = 2",
         "UPDATE runs SET cause = 'startup', cause_key = 'a/1' WHERE id = 2",
         "UPDATE runs SET trigger = 7 WHERE id = 2",
@@ -125,6 +124,16 @@ def test_an_entry_and_a_run_of_different_causes_are_seen(told: Story, forgery: s
     rechain(told)
     verdict = check(told)
     assert [(problem.kind, problem.seq) for problem in verdict.problems] == [("cause", 2)]
+
+
+def test_a_tick_that_is_said_to_be_another_cause_is_seen(told: Story) -> None:
+    told.store.execute("UPDATE ledger SET kind = 'webhook', key = 'a/1' WHERE seq = 2")
+    rechain(told)
+    verdict = check(told)
+    assert (kinds(verdict), verdict.events) == ({"cause", "missing"}, 1)
+    told.store.execute("UPDATE ledger SET trigger = 77 WHERE seq = 2")
+    rechain(told)
+    assert kinds(check(told)) == {"cause", "missing", "not_due"}
 
 
 def test_an_entry_outlives_its_run(told: Story) -> None:

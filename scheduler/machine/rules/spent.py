@@ -16,9 +16,9 @@ import json
 
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.connection import Store
+from scheduler.ticks import event_of
 from scheduler.words.commands import PreparedJob
 
-_MANUAL = b'"manual"'
 _AT = b'"at_ms"'
 
 
@@ -28,7 +28,7 @@ def spent(store: Store, new: PreparedJob, job: int | None, now_ms: int) -> list[
     suspects = [
         place
         for place, trigger in enumerate(new.triggers)
-        if (trigger.first_due_ms is None and _MANUAL not in trigger.spec)
+        if (trigger.first_due_ms is None and not event_of(trigger.spec))
         or (_AT in trigger.spec and _at_ms(trigger.spec) <= now_ms)
     ]
     if not suspects or job is None:

@@ -12,8 +12,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.machine.context import Context
+from scheduler.store import boots
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.triggers import BEHIND, OVER, Trigger
+from scheduler.ticks import event_of
+from scheduler.words import causes
 
 
 class Asks(NamedTuple):
@@ -45,14 +48,18 @@ def begin(
     passes them (Account with count 0).
     """
     ctx.state.last_trigger += 1
+    event = event_of(spec)
     trigger_rows.insert(
         ctx.store,
         Trigger(
             id=ctx.state.last_trigger, job=job, key=key, spec=spec, jitter_ms=jitter_ms, from_ms=from_ms,
             until_ms=until_ms, next_due_ms=due_ms, fire_ms=None if due_ms is None else due_ms + jitter_ms,
             namespace=asks.namespace, per_day=asks.per_day, share=asks.share, closed=closed,
+            event=event,
         ),
     )  # fmt: skip
+    if event.startswith(causes.booted("")):
+        boots.look_again(ctx.store, event.removeprefix(causes.booted("")))
 
 
 def end(ctx: Context, trigger: Trigger, at_ms: int, closed: str) -> int:

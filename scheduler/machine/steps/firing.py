@@ -51,9 +51,10 @@ def fire(
     params: str = "{}",
     actor: str = "",
     agent: int = 0,
+    bound: int = 0,
 ) -> Outcome:
     """Make the run of this cause, or end the cause without one; the single root goes to `agent` when that can
-    take it.
+    take it. `bound`: all tasks that this agent may take go to it and to no other.
     """
     job, namespace, name, revision, _ = pinned
     if cause.key and (known := _known(ctx, cause, job)):
@@ -62,16 +63,30 @@ def fire(
     if cause.kind in LEDGERED:
         verdict = gates.judge(gates.RUN, _view(ctx, cause, pinned))
         if isinstance(verdict, Never):
-            return _end(ctx, cause, pinned, due_ms, verdict)
+            return _decide(ctx, cause, pinned, due_ms, verdict)
     graph = ctx.graph(job, namespace, name, revision)
     deadline_ms = graph.job.start_deadline_ms
     if deadline_ms is not None:  # of a live tick it counts from its instant, however late that is fired
         deadline_ms += due_ms if cause.kind is Kind.TICK else max(due_ms, ctx.stamp_ms)
     run = _create(
         ctx, cause, pinned, graph, due_ms=due_ms, deadline_ms=deadline_ms, params=params, actor=actor,
-        waiting=verdict is not READY, agent=agent,
+        waiting=verdict is not READY, agent=agent, bound=bound,
     )  # fmt: skip
     return done(run=run)
+
+
+def end(ctx: Context, cause: Cause, pinned: Pinned, due_ms: int, verdict: Never) -> Outcome:
+    """What has a key ends without a run, unless something came of it before."""
+    return _known(ctx, cause, pinned.job) or _decide(ctx, cause, pinned, due_ms, verdict)
+
+
+def _decide(ctx: Context, cause: Cause, pinned: Pinned, due_ms: int, verdict: Never) -> Outcome:
+    decisions.decide(
+        ctx, cause, job=pinned.job, namespace=pinned.namespace, name=pinned.name,
+        first_ms=due_ms if cause.tick_ms is None else cause.tick_ms,
+        outcome=verdict.outcome, reason=verdict.reason, run=verdict.run,
+    )  # fmt: skip
+    return done(outcome=verdict.outcome, reason=verdict.reason, run=verdict.run)
 
 
 def _known(ctx: Context, cause: Cause, job: int) -> Outcome | None:
@@ -85,19 +100,10 @@ def _known(ctx: Context, cause: Cause, job: int) -> Outcome | None:
     return done(outcome=entry.outcome, reason=entry.reason, run=entry.run, repeated=True)
 
 
-def _end(ctx: Context, cause: Cause, pinned: Pinned, due_ms: int, verdict: Never) -> Outcome:
-    decisions.decide(
-        ctx, cause, job=pinned.job, namespace=pinned.namespace, name=pinned.name,
-        first_ms=due_ms if cause.tick_ms is None else cause.tick_ms,
-        outcome=verdict.outcome, reason=verdict.reason, run=verdict.run,
-    )  # fmt: skip
-    return done(outcome=verdict.outcome, reason=verdict.reason, run=verdict.run)
-
-
 def _view(ctx: Context, cause: Cause, pinned: Pinned) -> RunView:
     """The run that the cause would make; what its policy cancels was asked to stop."""
     job, namespace, name, revision, active_runs = pinned
-    if not active_runs:
+    if not active_runs or cause.kind is Kind.STARTUP:  # hosts do not stand in each other's way
         return RunView(ctx.store, job)
     policy = ctx.graphs.outline(job, namespace, name, revision).overlap
     if policy in overlap.CANCELS:
@@ -120,6 +126,7 @@ def _create(
     actor: str,
     waiting: bool,
     agent: int,
+    bound: int,
 ) -> int:
     """The run with as many of its tasks as there is room for, of very many the later ones by a Continue."""
     state = ctx.state
@@ -136,7 +143,7 @@ def _create(
         unmade=total - made, walk="", walked=0, unfinished=int(made < total),
         stopping="", created_ms=state.stamp_ms, started_ms=None, finished_ms=None,
         deadline_ms=deadline_ms, stop_ms=None, exit_code=None, priority=compiled.priority,
-        params=params, reason="", actor=actor,
+        bound=bound, params=params, reason="", actor=actor,
     )  # fmt: skip
     state.last_task += total
     _insert(ctx, run)

@@ -16,6 +16,14 @@ from scheduler.words import events as e
 from scheduler.words.lifecycle import ATTEMPT, START, step
 
 
+def is_for(ctx: Context, agent: int, selector: str) -> bool:
+    """Whether the agent matches, connected or not."""
+    row = agent_rows.get(ctx.store, agent)
+    return row is not None and selectors.matches(
+        selectors.parse(selector), agent=row.id, pool=row.pool, labels=row.labels, zone=row.zone
+    )
+
+
 def can_take(ctx: Context, agent: int, selector: str) -> bool:
     """Whether the agent is connected, matches and has a slot."""
     row = agent_rows.get(ctx.store, agent)
@@ -24,7 +32,9 @@ def can_take(ctx: Context, agent: int, selector: str) -> bool:
         and row.node != ""
         and not row.draining
         and row.busy < row.slots
-        and selectors.matches(selectors.parse(selector), pool=row.pool, labels=row.labels, zone=row.zone)
+        and selectors.matches(
+            selectors.parse(selector), agent=row.id, pool=row.pool, labels=row.labels, zone=row.zone
+        )
     )
 
 

@@ -5,7 +5,7 @@ They are made with the run (`steps.firing`), of very many the later ones by a Co
 from __future__ import annotations
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import gates
+from scheduler.machine.rules import gates, selectors
 from scheduler.machine.rules.gates import READY, TaskView
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import decisions, placing, queue
@@ -24,6 +24,8 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
     for place in places:
         task, task_id = graph.job.tasks[place], run.first_task + place
         selector = graph.selectors[task.name]
+        if run.bound and placing.is_for(ctx, run.bound, selector):
+            selector = selectors.bound(selector, run.bound)
         needs = len(task.needs)
         # Of very many tasks most need others: of those one gate is closed, whatever the rest say.
         ready = not needs and gates.judge(gates.TASK, TaskView(run, task.rule, 0, 0, 0)) is READY

@@ -18,7 +18,7 @@ class Kind(Generic[F]):
     fields: type[F]
     """That field and those that refine it, all without a value by default. A trigger has the fields of all
     kinds; one of a kind that is not given is refused. Their checks raise `Refused`."""
-    schedule: Callable[[F], dict[str, str]]
+    schedule: Callable[[F], dict[str, Any]]
     """The fields that decide the instants, as they are written, all defaults filled in. A trigger without an
     id is known by them: the same instants, the same text."""
     spec: Callable[[F, str], bytes]
@@ -26,6 +26,8 @@ class Kind(Generic[F]):
     spent: Callable[[F, int, str], tuple[str, str, str]]
     """Of one that fires at no instant after the given one: the field, why, and the way out. The text is the
     why that `scheduler.ticks` knows of any spec."""
+    delay_ms: Callable[[F], int] = lambda _: 0
+    """What is added to each instant, beside the jitter."""
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere
 
     @property

@@ -63,6 +63,7 @@ from scheduler.words.commands.tasks import Place as Place
 from scheduler.words.commands.tasks import Requeue as Requeue
 from scheduler.words.commands.ticks import Account as Account
 from scheduler.words.commands.ticks import Fire as Fire
+from scheduler.words.commands.ticks import FireStartups as FireStartups
 from scheduler.words.commands.ticks import LimitTicks as LimitTicks
 from scheduler.words.commands.ticks import SetAside as SetAside
 from scheduler.words.commands.tokens import CloseSession as CloseSession

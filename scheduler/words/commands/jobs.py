@@ -14,7 +14,7 @@ class PreparedTrigger:
     key: str  #: the trigger's id within its job: given, or a hash of its schedule fields
     spec: bytes  #: canonical JSON, self-contained: `scheduler.ticks.schedule(spec)` needs no more
     first_due_ms: int | None  #: first unjittered instant after `after_ms`; None: nothing comes
-    jitter_ms: int  #: constant offset that is added to each instant
+    jitter_ms: int  #: constant offset that is added to each instant, a delay and the jitter
     per_day: int = 0  #: instants of a day on which it is due (`scheduler.ticks`)
 
 

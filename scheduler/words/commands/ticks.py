@@ -41,6 +41,16 @@ class SetAside(ByPlanner):
     next_due_ms: int | None
 
 
+@command(59)
+class FireStartups(ByPlanner):
+    """A host has been up for the delay of the next triggers that fire when it has booted: compare-and-set of
+    the boot and of the trigger that it has come to."""
+
+    agent: int
+    boot_id: str
+    after: int  #: the trigger that was looked at last; 0: none
+
+
 @command(14)
 class LimitTicks(ByPerson):
     """How many ticks a second may be asked for from now on; what is asked for already stays."""

@@ -69,7 +69,10 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             story.put(
                 job(
                     name,
-                    trigger={"cron": "* * * * * *", "dst": "skip" if values[2] else "cron"},
+                    trigger=[
+                        {"cron": "* * * * * *", "dst": "skip" if values[2] else "cron"},
+                        {"startup": {"delay": f"{1 + values[0] % 3}s"}, "id": "boot"},
+                    ],
                     policies={
                         "overlap": values[1],
                         "catchup": {"mode": ("latest", "all", "none")[values[0] % 3], "grace": "5s"},

@@ -51,7 +51,7 @@ def job(**fields: Any) -> dict[str, Any]:
         ({"every": "5m", "tz": "UTC"}, "/triggers", "tz is for `cron` triggers, not for `every` | remove tz"),
         ({"cron": "0 2 * * *", "start": "2027-01-01T00:00:00Z"}, "/triggers", "start is for `every`"),
         ({"cron": "0 2 * * *", "every": "5m"}, "/triggers", "exclude each other"),
-        ({}, "/triggers", "exactly one of cron, every, at"),
+        ({}, "/triggers", "exactly one of cron, every, at, startup"),
         ({"crom": "0 2 * * *"}, "/triggers/crom", "did you mean cron?"),
         ({"after": "x.succeeded"}, "/triggers/after", "not available in this version"),
     ],

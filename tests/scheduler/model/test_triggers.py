@@ -16,8 +16,9 @@ from scheduler.model import JobError, canonical, parse_job, prepare_triggers
 from scheduler.model.parse import PLANNED, field_names
 from scheduler.model.published import json_schema
 from scheduler.model.trigger import Trigger
-from scheduler.model.triggers import KINDS, Kind
+from scheduler.model.triggers import KINDS, ONE_OF, Kind
 from scheduler.model.triggers import PLANNED as PLANNED_TRIGGERS
+from scheduler.ticks import event_of
 
 PROJECT = Path(__file__).parents[3]
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -35,14 +36,15 @@ def test_its_example_says_all_of_itself_and_fires(kind: Kind[Any]) -> None:
 
     assert set(kind.example) == set(kind.attributes)
     assert json.loads(canonical(job))["triggers"] == [kind.example]
-    assert prepare_triggers(job, 0)[0].first_due_ms is not None
+    (prepared,) = prepare_triggers(job, 0)
+    assert (prepared.first_due_ms is None) == bool(event_of(prepared.spec)), "time, or an event"
 
 
 @pytest.mark.parametrize(("one", "other"), list(combinations(KINDS, 2)), ids=lambda kind: kind.name)
 def test_a_trigger_has_one_kind(one: Kind[Any], other: Kind[Any]) -> None:
     found = said(one.example | other.example)
 
-    detail = f"{one.name} and {other.name} exclude each other: a trigger has exactly one of cron, every, at"
+    detail = f"{one.name} and {other.name} exclude each other: a trigger has exactly {ONE_OF}"
     assert found == {"/triggers": f"{detail} | use one trigger for each"}
 
 
@@ -69,7 +71,7 @@ def test_the_words_of_other_schedulers_lead_to_it(kind: Kind[Any]) -> None:
 
 @pytest.mark.parametrize("name", PLANNED_TRIGGERS)
 def test_a_kind_to_come_says_what_there_is(name: str) -> None:
-    detail = f"{name} is not available in this version | give one of cron, every, at"
+    detail = f"{name} is not available in this version | give {ONE_OF}"
     assert said({name: "x"}) == {f"/triggers/{name}": detail}
 
 
@@ -88,11 +90,12 @@ def test_identities_stay() -> None:
         {"every": "15m"},
         {"every": "15m", "start": "2026-01-01T00:00:00Z"},
         {"at": "2026-12-31T23:00:00+01:00"},
+        {"startup": {"pool": "web", "delay": "120s"}},
     ]
     job = parse_job({"job": "a", "noop": True, "triggers": triggers})
 
     keys = [trigger.key for trigger in job.triggers]
-    assert keys == ["8bf6f587569a", "be40b3e297de", "a6aa3353d622", "c95b7cc9fc51"]
+    assert keys == ["8bf6f587569a", "be40b3e297de", "a6aa3353d622", "c95b7cc9fc51", "f782d7dc36de"]
 
 
 NEW = '''
@@ -156,7 +159,7 @@ def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     folder = tmp_path / "scheduler" / "model" / "triggers"
     (folder / "nth.py").write_text(NEW)
     listing = (folder / "__init__.py").read_text()
-    grown = listing.replace("(CRON, EVERY, AT)", "(CRON, EVERY, AT, NTH)")
+    grown = listing.replace("(CRON, EVERY, AT, STARTUP)", "(CRON, EVERY, AT, STARTUP, NTH)")
     assert grown != listing
     grown = grown.replace("import Kind\n", "import Kind\nfrom scheduler.model.triggers.nth import NTH\n")
     (folder / "__init__.py").write_text(grown)
@@ -166,7 +169,7 @@ def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
         text=True, timeout=60, check=False,
     )  # fmt: skip
 
-    one_of = "a trigger has exactly one of cron, every, at, nth (use one trigger for each)"
+    one_of = "a trigger has exactly one of cron, every, at, startup, nth (use one trigger for each)"
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout) == {
         "text": [{"nth": 5}],

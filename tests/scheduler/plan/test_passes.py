@@ -55,3 +55,6 @@ def test_each_clock_wakes_the_planner_by_itself(story: Story) -> None:
     assert wakes(story) == {**live, **timeout, **retry}
     story.tell_ok(c.Pause("", "why", story.now_ms + 500))
     assert wakes(story) == {**live, **timeout, **retry, "pauses": story.now_ms + 500}
+    story.put(job("warm", trigger={"startup": {"delay": "1m"}}))
+    story.connect("booted")
+    assert wakes(story)["startups"] == story.now_ms + 60_000

@@ -15,10 +15,10 @@ from scheduler.ticks import (
     UnknownZoneError,
     at_spec,
     cron_spec,
+    event_spec,
     every_spec,
     jitter_ms,
     lint,
-    manual_spec,
     never_reason,
     schedule,
     tzdata_version,
@@ -83,8 +83,8 @@ def test_every_is_anchored_at_the_epoch_or_at_its_start() -> None:
 def test_at_fires_once_and_manual_never() -> None:
     assert schedule(at_spec(BASE_MS)).next(BASE_MS - 1) == BASE_MS
     assert schedule(at_spec(BASE_MS)).next(BASE_MS) is None
-    assert schedule(manual_spec()).next(0) is None
-    assert never_reason(manual_spec(), BASE_MS) is None
+    assert schedule(event_spec("boot/web")).next(0) is None
+    assert never_reason(event_spec("boot/web"), BASE_MS) is None
 
 
 def test_every_second_is_every_second() -> None:

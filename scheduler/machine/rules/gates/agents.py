@@ -24,7 +24,9 @@ def fits(store: Store, selector: str) -> Fits:
     taking: list[agent_rows.Agent] = []
     refuses = away = ""
     for agent in agent_rows.newest(store):
-        if not selectors.matches(wanted, pool=agent.pool, labels=agent.labels, zone=agent.zone):
+        if not selectors.matches(
+            wanted, agent=agent.id, pool=agent.pool, labels=agent.labels, zone=agent.zone
+        ):
             continue
         if not agent.node:
             away = away or ("" if agent_rows.FORMER in agent.name else agent.name)
@@ -63,7 +65,8 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
 def _asked(selector: str) -> str:
     """The agents that a selector means, in words."""
     wanted = selectors.parse(selector)
-    parts = [f"pool {wanted.pool}"] if wanted.pool else []
+    parts = [f"number {wanted.agent}, whose host has booted"] if wanted.agent else []
+    parts += [f"pool {wanted.pool}"] if wanted.pool else []
     parts += [f"zone {wanted.zone}"] if wanted.zone else []
     parts += [f"label {key}={value}" for key, value in sorted(wanted.labels)]
     return ", ".join(parts) or "any pool"

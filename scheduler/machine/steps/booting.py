@@ -1,0 +1,36 @@
+"""A host has booted: noted until each trigger that listens to its pool has fired (`machine.startups`)."""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context
+from scheduler.machine.steps import restoring
+from scheduler.store import boots
+from scheduler.store import triggers as trigger_rows
+from scheduler.store.agents import Agent
+from scheduler.store.boots import Boot
+from scheduler.words import causes, reasons
+
+
+def note(ctx: Context, agent: Agent, known: Agent | None) -> None:
+    """The agent has registered. `known`: its row before."""
+    if not agent.boot_id or (known is not None and known.boot_id == agent.boot_id):
+        return
+    restored_ms = restoring.restored_ms(ctx)
+    may_be_known = known is not None and restored_ms > 0 and (known.connected_ms or 0) < restored_ms
+    missed = reasons.RESTORED if may_be_known else ""
+    wait(ctx, Boot(agent.id, agent.boot_id, agent.pool, ctx.stamp_ms, missed, -1, 0, ctx.stamp_ms))
+
+
+def listening(ctx: Context, boot: Boot, limit: int) -> list[trigger_rows.Listening]:
+    """The next triggers that the boot fires: those that listened when it was seen."""
+    place = (boot.offset_ms, boot.trigger)
+    return trigger_rows.listening(ctx.store, causes.booted(boot.pool), place, boot.seen_ms, limit)
+
+
+def wait(ctx: Context, boot: Boot) -> None:
+    """Until the next of its triggers fires; it is forgotten when there is none."""
+    following = listening(ctx, boot, 1)
+    if following:
+        boots.put(ctx.store, boot._replace(at_ms=boot.seen_ms + following[0].offset_ms))
+    elif boots.get(ctx.store, boot.agent) is not None:
+        boots.drop(ctx.store, boot.agent)
