@@ -1,4 +1,5 @@
-"""A front in small: numbered frames that are sent again until they are answered, and the planner of a leader.
+"""A front in small: numbered frames that are sent again until they are answered; a leader's plans, and sends
+effects.
 
 Rules, those of node.core, node.proposals and node.planner:
 1. A frame waits until it is applied here; it is sent again after a while and after every change of role.
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cluster.raft import Role
+from node.simulation.effects import Runner
 from scheduler.machine import AppliedEntry
 from scheduler.plan import PlanCache, plan
 from scheduler.words import codec
@@ -53,6 +55,7 @@ class Front:
         self._waiting: dict[int, _Waiting] = {}
         self._planning = False
         self._cache = PlanCache()
+        self._runner = Runner(self, world.outside)
         self._epoch = 0
         self._office_s = self._held_s = -1e9
         self._office_ms = 0
@@ -106,14 +109,21 @@ class Front:
 
         self._world.at(delay_s, beat)
 
-    # ---- the planner
+    def later(self, delay_s: float, call: Callable[[], None]) -> None:
+        """In this process, if it lives then."""
+        self._world.at(delay_s, lambda: self._world.call(self.node, self.life, lambda host: call()))
+
+    # ---- the planner, and the runner of effects
 
     def _work(self) -> None:
         self.resend(older_s=RESEND_S)
         epoch = self._office()
-        if epoch is None or self._planning or self._world.quiet:
+        if epoch is None or self._world.quiet:
             return
         world, consensus = self._world, self.node.consensus
+        self._runner.look(world.state(self.node).store, world.wall_ms(self.node))
+        if self._planning:
+            return
         assert consensus is not None
         peers = consensus.peers()
         offsets = [p.offset_ms for p in peers if p.voter and p.offset_ms is not None]

@@ -5,6 +5,8 @@ rows      members at one index have the same rows and index entries (what node/s
 ticks     every due tick has exactly one outcome (scheduler.verify), no two runs have the same tick
 edits     no edit cancels a tick; what `catchup: all` runs is not missed, nor in the way of a live tick
 starts    what really started has a grant in the state, and started while no other attempt of its task ran
+effects   each failure of a job that tells of it was heard of or is in the outbox, always in the same words,
+          and nothing was heard of that is not so
 acked     a manual run or a job whose client saw "ok" is on every member at the end, once
 liveness  after healing, proposals are answered, runs end and ticks are decided again
 
@@ -17,6 +19,7 @@ from cluster.hardening import ALL_ON, Hardening
 from cluster.simulation.machine import SimulatedState
 from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
 from node.simulation.agents import Agent
+from node.simulation.effects import Outside
 from node.simulation.front import Front
 from node.simulation.state import MortalState
 from scheduler.machine import AppliedEntry
@@ -34,6 +37,8 @@ PAUSED = ("allow", "queue", "skip", *EDITED)
 EVERY_SECOND = {"cron": "* * * * * *"}
 DAY_MS = 86_400_000
 KEPT = {"retention": {"runs": 10_000}}  #: what was acknowledged is looked for at the end
+NOTICE = {"on": ["failed", "recovered"], "webhook": "https://outside.example.org"}
+TELLING = ["allow", "graph", "manual"]
 GAP_TICKS_MAX = 100  #: missed ticks of "gaps" that wait: `max`, when nothing else is said
 QUIET_S = 0.8  #: without new decisions before states are compared
 
@@ -54,6 +59,7 @@ GRAPH: dict[str, object] = {
     "job": "graph",
     "policies": {"overlap": "cancel_running", **KEPT},
     "triggers": [{"cron": "*/2 * * * * *"}],
+    "notify": [NOTICE],
     "tasks": {
         "first": {"noop": True},
         **{f"middle-{n}": {"noop": True, "needs": ["first"]} for n in range(4)},
@@ -65,13 +71,15 @@ GRAPH: dict[str, object] = {
 JOBS = [
     parse_job(document)
     for document in (
-        _job("allow", "allow", triggers=[EVERY_SECOND]),
+        _job("allow", "allow", triggers=[EVERY_SECOND], notify=[NOTICE]),
         _job("queue", "queue_one", triggers=[EVERY_SECOND]),
         _job("skip", "skip", triggers=[EVERY_SECOND], retry={"max": 2, "backoff": "constant", "first": "1s"}),
         _edited("gaps", 0),
         _edited("edits", 2),
         GRAPH,
-        _job("manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}),
+        _job(
+            "manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}, notify=[NOTICE]
+        ),
     )
 ]
 
@@ -79,6 +87,7 @@ JOBS = [
 class JobsWorld(World):
     def __init__(self, seed: int, plan: Plan | None = None, hardening: Hardening = ALL_ON) -> None:
         self.fronts: dict[str, Front] = {}  #: the newest of each node
+        self.outside = Outside(seed)  #: who is told of failures
         self.quiet = False  #: nothing new is planned
         self.acked_runs: dict[str, int] = {}  #: client to the run that it was told
         self.started: dict[int, int] = {}  #: attempts that really started, with the grant they had
@@ -251,6 +260,8 @@ class JobsWorld(World):
                 row = attempt_rows.get(store, attempt)
                 if row is None or row.fence != fence or row.state in ("assigned", "revoked"):
                     fail("starts", f"{node.name}: attempt {attempt} started with grant {fence}: {row}")
+            for problem in self.outside.judge(store, TELLING):
+                fail("effects", f"{node.name}: {problem}")
 
         self._check_rows(members)
 

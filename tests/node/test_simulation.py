@@ -35,6 +35,13 @@ def test_planners_of_deposed_leaders_are_refused() -> None:
     assert sum(told(seed)[0].refused_plans for seed in (1, 2, 4, 8)) > 0
 
 
+def test_what_nobody_reported_was_told_again() -> None:
+    """The stories hold what they are for: tries that arrived, and were repeated."""
+    outsides = [told(seed)[0].outside for seed in (1, 2, 4, 8)]
+    assert sum(len(outside.heard) for outside in outsides) > 20
+    assert sum(outside.times - len(outside.heard) for outside in outsides) > 5
+
+
 def test_same_seed_is_the_same_story_in_any_process() -> None:
     code = "from node.simulation.world import simulate_jobs; print(simulate_jobs(2).digest)"
     env = {**os.environ, "PYTHONHASHSEED": "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"}
