@@ -25,7 +25,7 @@ from api.ports import NodeStatus, NoLeaderError
 from api.supported import activation, in_the_way, newest_common
 from node.clock import UNKNOWN_S, OfficeClock, truer_clock, unknown_clocks, wall_base_ms
 from scheduler.model.by_revision import CompiledJobs
-from scheduler.plan import Limits, PlanCache, orphans, plan, wake_ms
+from scheduler.plan import Limits, PlanCache, cut_off, plan, wake_ms
 from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
 from scheduler.store.connection import Store
 from scheduler.words.commands import Command, PutToken
@@ -188,7 +188,7 @@ class Planner:
                 now_ms,
                 epoch=epoch,
                 lead_ms=lead_ms,
-                leases=leases.refresh((o.id, o.since_ms) for o in orphans(store) if o.state != "assigned"),
+                leases=leases.refresh((o.id, o.since_ms) for o in cut_off(store) if o.state != "assigned"),
                 silent_nodes=_silent_for(status, NODE_SILENCE_MS),
                 quiet_nodes=_silent_for(status, NODE_QUIET_MS),
                 limits=budget.limits,

@@ -11,8 +11,8 @@ is), `firing`, `catchup` and `gaps` (ticks), `places` (agents for tasks).
 """
 
 from scheduler.plan.lookahead import PlanCache
-from scheduler.plan.passes.leases import orphans
+from scheduler.plan.passes.leases import cut_off
 from scheduler.plan.planner import plan, plan_missed, wake_ms
 from scheduler.plan.view import LeaseView, Limits
 
-__all__ = ["LeaseView", "Limits", "PlanCache", "orphans", "plan", "plan_missed", "wake_ms"]
+__all__ = ["LeaseView", "Limits", "PlanCache", "cut_off", "plan", "plan_missed", "wake_ms"]

@@ -131,7 +131,7 @@ def end(
     )
 
 
-class OrphanedAttempt(NamedTuple):
+class CutOffAttempt(NamedTuple):
     """A live attempt of a disconnected agent."""
 
     id: int
@@ -146,7 +146,7 @@ class OrphanedAttempt(NamedTuple):
     since_ms: int  #: when its agent was disconnected
 
 
-def of_disconnected_agents(store: Store, limit: int) -> list[OrphanedAttempt]:
+def of_disconnected_agents(store: Store, limit: int) -> list[CutOffAttempt]:
     """Live attempts whose agent no node holds: by agent, then id."""
     rows = store.rows(
         "SELECT a.id, a.agent, a.run, a.task, a.state, a.unreachable, a.started_ms, a.granted_ms, a.due_ms,"
@@ -155,7 +155,7 @@ def of_disconnected_agents(store: Store, limit: int) -> list[OrphanedAttempt]:
         " WHERE g.node = '' AND g.busy > 0 ORDER BY g.id, a.id LIMIT ?",
         (limit,),
     )
-    return [OrphanedAttempt._make(row) for row in rows]
+    return [CutOffAttempt._make(row) for row in rows]
 
 
 def without_grant_on_draining(store: Store, limit: int) -> list[int]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scheduler.model.documents import load_yaml
 from scheduler.model.quantities import parse_duration_ms
-from scheduler.plan import orphans
+from scheduler.plan import cut_off
 from scheduler.store import ledger, restores, triggers
 from scheduler.words import commands as c
 from scheduler.words.events import Event
@@ -107,7 +107,7 @@ class Teller:
     def plan(self, _: str, leases: str = "") -> None:
         """All that the leader decides at this instant. leases=over: those of agents that went have ended."""
         for _round in range(ROUNDS_MAX):
-            lost = {(o.id, o.since_ms) for o in orphans(self.story.store)} if leases == "over" else set()
+            lost = {(o.id, o.since_ms) for o in cut_off(self.story.store)} if leases == "over" else set()
             commands = self.story.plan(leases=lost)
             if not commands:
                 return

@@ -17,18 +17,18 @@ from scheduler.plan.view import Outlook, View
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
-from scheduler.store.attempts import OrphanedAttempt
+from scheduler.store.attempts import CutOffAttempt
 from scheduler.store.connection import Store
 from scheduler.words.causes import Kind
 from scheduler.words.commands import Command, Lose, MarkUnreachable, Revoke
 
 UNCLAIMED_MS = 15_000
-ORPHANS_MAX = 10_000
+CUT_OFF_MAX = 10_000
 
 
-def orphans(store: Store) -> list[OrphanedAttempt]:
+def cut_off(store: Store) -> list[CutOffAttempt]:
     """Live attempts of disconnected agents; those with a grant (state not `assigned`) need a lease kept."""
-    return attempt_rows.of_disconnected_agents(store, ORPHANS_MAX)
+    return attempt_rows.of_disconnected_agents(store, CUT_OFF_MAX)
 
 
 def plan(view: View) -> list[Command]:
@@ -37,14 +37,14 @@ def plan(view: View) -> list[Command]:
     for attempt in attempt_rows.unclaimed_since(store, view.now_ms - UNCLAIMED_MS, limit):
         commands.append(Revoke(epoch, attempt, "not claimed"))
     taken = {command.attempt for command in commands if isinstance(command, Revoke)}
-    for orphan in orphans(store):
+    for tried in cut_off(store):
         if len(commands) >= limit:
             break
-        if orphan.state == "assigned":
-            if orphan.id not in taken:
-                commands.append(Revoke(epoch, orphan.id, "its agent is disconnected"))
-        elif orphan.id > view.hold.attempts_through and (orphan.id, orphan.since_ms) in view.ended:
-            command = _at_lease_end(store, view.cache, orphan, view.now_ms, epoch)
+        if tried.state == "assigned":
+            if tried.id not in taken:
+                commands.append(Revoke(epoch, tried.id, "its agent is disconnected"))
+        elif tried.id > view.hold.attempts_through and (tried.id, tried.since_ms) in view.ended:
+            command = _at_lease_end(store, view.cache, tried, view.now_ms, epoch)
             if command is not None:
                 commands.append(command)
     return commands
@@ -58,21 +58,21 @@ def wake(outlook: Outlook) -> int | None:
 
 
 def _at_lease_end(
-    store: Store, cache: PlanCache, orphan: OrphanedAttempt, now_ms: int, epoch: int
+    store: Store, cache: PlanCache, tried: CutOffAttempt, now_ms: int, epoch: int
 ) -> Command | None:
-    run = run_rows.get(store, orphan.run)
-    task = task_rows.get(store, orphan.task)
+    run = run_rows.get(store, tried.run)
+    task = task_rows.get(store, tried.task)
     if run is None or task is None:
         return None
     if run.cause == Kind.ORPHAN:  # its policy was another cluster's: it waits for its agent, or a person
-        return None if orphan.unreachable else MarkUnreachable(epoch, orphan.id, orphan.since_ms)
+        return None if tried.unreachable else MarkUnreachable(epoch, tried.id, tried.since_ms)
     job = cache.job(store, run.job, run.namespace, run.name, run.revision)
     if job.on_lost != "wait":
-        return Lose(epoch, orphan.id, "lease", orphan.since_ms)
-    if not orphan.unreachable:
-        return MarkUnreachable(epoch, orphan.id, orphan.since_ms)
+        return Lose(epoch, tried.id, "lease", tried.since_ms)
+    if not tried.unreachable:
+        return MarkUnreachable(epoch, tried.id, tried.since_ms)
     compiled = next(each for each in job.tasks if each.name == task.name)
-    began_ms = orphan.started_ms if orphan.started_ms is not None else orphan.due_ms
+    began_ms = tried.started_ms if tried.started_ms is not None else tried.due_ms
     if compiled.timeout_ms is not None and began_ms + compiled.timeout_ms + compiled.grace_ms < now_ms:
-        return Lose(epoch, orphan.id, "timeout", orphan.since_ms)
+        return Lose(epoch, tried.id, "timeout", tried.since_ms)
     return None

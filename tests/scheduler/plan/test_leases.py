@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scheduler.plan import orphans, wake_ms
+from scheduler.plan import cut_off, wake_ms
 from scheduler.plan.passes.leases import UNCLAIMED_MS
 from scheduler.words import commands as c
 from tests.scheduler.machine.test_attempts import granted
@@ -11,14 +11,14 @@ from tests.scheduler.story import START_MS, Story, job
 
 def over(story: Story) -> set[tuple[int, int]]:
     """Every lease that is being counted, as if it were over."""
-    return {(orphan.id, orphan.since_ms) for orphan in orphans(story.store)}
+    return {(orphan.id, orphan.since_ms) for orphan in cut_off(story.store)}
 
 
-def cut_off(story: Story, **fields: Any) -> int:
+def lost_contact(story: Story, **fields: Any) -> int:
     """A granted attempt whose agent is disconnected."""
     attempt = granted(story, **fields)
     story.disconnect(1)
-    assert [(orphan.id, orphan.state) for orphan in orphans(story.store)] == [(attempt, "granted")]
+    assert [(orphan.id, orphan.state) for orphan in cut_off(story.store)] == [(attempt, "granted")]
     return attempt
 
 
@@ -46,20 +46,20 @@ def test_a_claim_that_never_comes_is_waited_for_and_then_given_up(story: Story) 
 
 
 def test_nothing_happens_to_a_grant_before_its_lease_is_over(story: Story) -> None:
-    cut_off(story)
+    lost_contact(story)
     story.now_ms += 3_600_000
     assert story.plan() == []
 
 
 def test_wait_marks_it_unreachable_and_keeps_the_run(story: Story) -> None:
-    attempt = cut_off(story)
+    attempt = lost_contact(story)
     assert story.plan_and_apply(leases=over(story)) == [c.MarkUnreachable(story.epoch, attempt, START_MS + 1)]
     assert story.plan(leases=over(story)) == []
     assert story.run(1).state == "running"
 
 
 def test_wait_ends_with_the_task_s_own_timeout(story: Story) -> None:
-    attempt = cut_off(story, timeout="10m")
+    attempt = lost_contact(story, timeout="10m")
     story.plan_and_apply(leases=over(story))
     story.now_ms += 600_000
     assert story.plan(leases=over(story)) == []
@@ -69,13 +69,13 @@ def test_wait_ends_with_the_task_s_own_timeout(story: Story) -> None:
 
 
 def test_fail_loses_it(story: Story) -> None:
-    attempt = cut_off(story, policies={"on_lost": "fail"})
+    attempt = lost_contact(story, policies={"on_lost": "fail"})
     story.plan_and_apply(leases=over(story))
     assert (story.run(1).state, story.attempt(attempt).reason) == ("lost", "lease")
 
 
 def test_retry_loses_it_and_tries_elsewhere(story: Story) -> None:
-    cut_off(story, policies={"on_lost": "retry", "idempotent": True})
+    lost_contact(story, policies={"on_lost": "retry", "idempotent": True})
     story.connect("other")
     story.plan_and_apply(leases=over(story))
     story.now_ms += 3_600_000
@@ -85,7 +85,7 @@ def test_retry_loses_it_and_tries_elsewhere(story: Story) -> None:
 
 
 def test_an_agent_that_came_back_for_a_moment_has_a_new_lease(story: Story) -> None:
-    attempt = cut_off(story, policies={"on_lost": "retry", "idempotent": True})
+    attempt = lost_contact(story, policies={"on_lost": "retry", "idempotent": True})
     old = over(story)
     planned = story.plan(leases=old)
     assert [type(command) for command in planned] == [c.Lose]
