@@ -90,9 +90,11 @@ def explain_instant(
 ) -> Explained:
     """`jobs`: that have or had the name, the newest last. `at_ms` None: the next tick that is undecided."""
     if at_ms is None:
-        due = [row.next_due_ms for row in trigger_rows.live(store, jobs[-1]) if row.next_due_ms is not None]
+        live = trigger_rows.live(store, jobs[-1])
+        due = [row.next_due_ms for row in live if row.next_due_ms is not None]
         if not due:
-            return Explained(None, (), "the job has no coming tick: it runs when it is asked to")
+            waits = ", or what its triggers wait for happens" if any(row.event for row in live) else ""
+            return Explained(None, (), f"the job has no coming tick: it runs when it is asked to{waits}")
         at_ms = min(due)
     found: list[TickExplained] = []
     for job in jobs:

@@ -263,7 +263,7 @@ def _format(story: Recorder) -> None:
     story.tell(c.Pause("", ""), c.Pause("nobody", "why"), c.EndPause(story.epoch, "", story.now_ms))
     story.now_ms += 5_000
     assert c.EndPause in {type(each) for each in story.plan_and_apply()}
-    story.tell_ok(c.Pause("default", "again", None, "ada"), c.Resume("default", "bob"), c.Resume("", "bob"))
+    story.tell_ok(c.Pause("default", "again", None, "bob"), c.Resume("default", "bob"), c.Resume("", "bob"))
     story.tell_ok(c.Activate(newest, seen, "ada"))
     story.tell(c.Activate(newest + 1, seen), c.Activate(newest + 1, seen[1:]), c.Activate(0, ()))
     story.tell(c.Migrate(story.epoch, "", 1))

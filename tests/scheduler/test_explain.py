@@ -110,6 +110,21 @@ def test_an_agent_that_matches_and_is_away_is_named(story: Story) -> None:
     assert "agent-7 has, and is disconnected" in closed(of_task(story, run).gates).reason
 
 
+def test_a_task_for_the_host_that_booted_names_its_agent(story: Story) -> None:
+    story.put(job(trigger={"startup": {}}, on={"zone": "zone-a"}))
+    agent = story.connect("booted", slots=0)
+    story.connect("other", boot_id="")
+    story.plan_and_apply()
+    said = closed(of_task(story, 1).gates).reason
+    assert said == "it is for booted, which takes nothing new: its host has booted"
+    story.disconnect(agent)
+    said = closed(of_task(story, 1).gates).reason
+    assert said == "it is for booted, which is disconnected: its host has booted"
+    assert at(story, None).said == (
+        "the job has no coming tick: it runs when it is asked to, or what its triggers wait for happens"
+    )
+
+
 def test_all_slots_taken_are_counted_and_then_who_is_before_it(story: Story) -> None:
     story.put(job())
     story.connect(slots=2)

@@ -150,6 +150,8 @@ def test_what_was_put_after_the_boot_waits_for_the_next(story: Story) -> None:
     assert story.runs() == []
     story.now_ms += 60_000
     story.settle()
+    boot(story)  # it comes back, and has not booted
+    story.settle()
     assert story.store.rows("SELECT name FROM runs") == [("before",)]
 
 

@@ -53,6 +53,8 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
         other = f"; {found.refuses} has, and takes nothing new" if found.refuses else ""
         other = other or (f"; {found.away} has, and is disconnected" if found.away else "")
         said = f"no connected agent has {_asked(selector)}{other}"
+        if selectors.parse(selector).agent:
+            said = f"it is for {_the_one(found)}: its host has booted"
         return Words(said, "an agent that may take it", since_ms)
     if found.busy >= found.slots:
         said = f"all slots are taken, {found.busy} of {found.slots} on {found.agents} agents that may take it"
@@ -62,11 +64,16 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
     return Words(said, "its turn", since_ms)
 
 
+def _the_one(found: Fits) -> str:
+    if found.refuses:
+        return f"{found.refuses}, which takes nothing new"
+    return f"{found.away}, which is disconnected" if found.away else "an agent that is gone"
+
+
 def _asked(selector: str) -> str:
     """The agents that a selector means, in words."""
     wanted = selectors.parse(selector)
-    parts = [f"number {wanted.agent}, whose host has booted"] if wanted.agent else []
-    parts += [f"pool {wanted.pool}"] if wanted.pool else []
+    parts = [f"pool {wanted.pool}"] if wanted.pool else []
     parts += [f"zone {wanted.zone}"] if wanted.zone else []
     parts += [f"label {key}={value}" for key, value in sorted(wanted.labels)]
     return ", ".join(parts) or "any pool"
