@@ -1,4 +1,5 @@
-"""Why a run does not start: said where a person would otherwise look at `pending` and wonder."""
+"""Why a run does not start: said where a person would otherwise look at `pending` and wonder. The cluster
+knows (`run explain`)."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from typing import Any
 from cli.client import Client, path_of
 from cli.exits import Failure
 from cli.output import cell_text
+
+UNDER_WAY = "attempt"  #: the gate of what an agent has already
 
 
 def wanted(job: dict[str, Any]) -> str:
@@ -21,34 +24,29 @@ def wanted(job: dict[str, Any]) -> str:
     return " or ".join(found)
 
 
-def held_up_by(client: Client, run: dict[str, Any], task: str | None) -> str:
-    """What a run, or its task, has been waiting for, seen after a while; empty where nothing is known to."""
-    if known := waits_for(client, run):
-        return known
-    named = {name: each for name, each in run["tasks"].items() if task in (None, name)}
-    states = {each["state"] for each in named.values()}
-    retries = [each["retry_at"] for each in named.values() if each.get("retry_at")]
-    if "active" in states:
-        return ""
-    if retries:
-        return f"the next attempt, at {min(retries)}"
-    if "queued" in states:
-        return "a free slot of an agent; who has some: cronclave agents list"
-    if task is not None and "blocked" in states:
-        return f"what task {task} needs: cronclave run show {run['id']}"
-    return ""
-
-
 def waits_for(client: Client, run: dict[str, Any]) -> str:
-    """What keeps a pending run from its start; empty where nothing is known to."""
-    if run.get("state") != "pending":
-        return ""
-    if run.get("waiting"):
-        return "the job's other runs to end, by its overlap policy"
+    """What keeps a pending run from its start, and why; empty where nothing does."""
+    gate = _closed(client, run, None) if run.get("state") == "pending" else None
+    return f"{gate['opens']}: {gate['reason']}" if gate else ""
+
+
+def held_up_by(client: Client, run: dict[str, Any], task: str | None) -> str:
+    """What a run, or its task, has been waiting for; the same words as long as that is the same. Empty where
+    nothing is known to keep it."""
+    gate = _closed(client, run, task)
+    return f"{gate['opens']} (cronclave run explain {run['id']})" if gate else ""
+
+
+def _closed(client: Client, run: dict[str, Any], task: str | None) -> dict[str, Any] | None:
+    """The first closed gate of the run, or of its tasks (of that one); None: something of it goes on."""
+    if run.get("finished") is not None:
+        return None
     try:
-        job = client.get(path_of("jobs", run["job"], namespace=run["namespace"], consistency="stale"))
+        told = client.get(path_of("runs", run["id"], "explain"))
     except Failure:
-        return ""
-    if job.get("state") == "unplaceable":
-        return f"an agent that can take it ({wanted(job)}); connected ones: cronclave agents list"
-    return ""
+        return None
+    tasks = [each for each in told["tasks"] if task in (None, each["task"])]
+    if any(each["state"] == "active" or each["verdict"] == "ready" for each in tasks):
+        return None
+    gates = [gate for each in (told, *tasks) for gate in each["gates"] if gate["gate"] != UNDER_WAY]
+    return next((gate for gate in gates if gate["state"] == "waits"), None)

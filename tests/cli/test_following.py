@@ -185,7 +185,7 @@ async def test_following_says_what_its_run_stands_behind_and_then_shows_it(
     before = int(must(node, Fire(epoch, trigger.id, first, first + 1_000, agent))["run"])
     run = int(must(node, Fire(epoch, trigger.id, first + 1_000, first + 2_000, agent))["run"])
     follower = await following(cronclave, str(run), "-f", "--task", "main")
-    await follower.shows(err=f"run {run} waits for the job's other runs to end".encode())
+    await follower.shows(err=f"run {run} waits for the end of run {before}".encode())
 
     end(node, begin(node, before, agent), agent, b"before\n")
     end(node, begin(node, run, agent), agent, b"after\n")

@@ -55,9 +55,9 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
         said = f"no connected agent has {_asked(selector)}{other}"
         if selectors.parse(selector).agent:
             said = f"it is for {_the_one(found)}: its host has booted"
-        return Words(said, "an agent that may take it", since_ms)
+        return Words(said, "an agent that can take it", since_ms)
     if found.busy >= found.slots:
-        said = f"all slots are taken, {found.busy} of {found.slots} on {found.agents} agents that may take it"
+        said = f"all slots are taken, {found.busy} of {found.slots} on {found.agents} agents that can take it"
         return Words(said, "a slot that becomes free", since_ms)
     before = ahead(facts)
     said = f"{before} tasks are before it in the queue" if before != 1 else "1 task is before it in the queue"
