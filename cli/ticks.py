@@ -30,7 +30,7 @@ SLICE = 50_000
     "--dst", type=click.Choice(["cron", "skip", "literal"]), default="cron", show_default=True,
     help="What happens where clocks change.",
 )  # fmt: skip
-@click.option("--seed", default="", metavar="NS/NAME", help="Namespace and name of the job, for H.")
+@click.option("--job", "salt", default="", metavar="NS/NAME", help="Namespace and name of the job, for H.")
 @click.option("--from", "start", type=INSTANT, default="now", show_default=True, help="After this instant.")
 @click.option("--to", "end", type=INSTANT, help="Up to and with this instant; else --count decides.")
 @click.option(
@@ -41,7 +41,7 @@ SLICE = 50_000
     show_default=True, help="One instant a line, or a list.",
 )  # fmt: skip
 def ticks(
-    cron: str | None, every: float | None, tz: str, dst: str, seed: str, start: datetime, end: datetime |
+    cron: str | None, every: float | None, tz: str, dst: str, salt: str, start: datetime, end: datetime |
     None, count: int | None, form: str,
 ) -> None:  # fmt: skip
     """The instants, in UTC, at which a schedule is due in (from, to]; no cluster is asked."""
@@ -51,7 +51,7 @@ def ticks(
         raise Failure("give either --cron or --every", code=USAGE)
     try:
         if cron is not None:
-            spec = cron_spec(cron, tz=tz, dst=dst, seed=seed)
+            spec = cron_spec(cron, tz=tz, dst=dst, salt=salt)
         else:
             spec = every_spec(int((every or 0) * 1000))
         found = schedule(spec)

@@ -9,7 +9,7 @@ Rules of this file:
 3. Days: `L` (last), `LW` (last working day), `15W` (working day nearest to the 15th), `fri#2` (second
    Friday), `friL` (last Friday).
 4. Day of month and day of week are joined by AND when either begins with `*`, else by OR: Debian cron's rule.
-5. `H` is a slot fixed by a seed (the job's namespace/name), `H(a-b)` and `H/n` keep to a range or a step.
+5. `H` is a slot fixed by a salt (the job's namespace/name), `H(a-b)` and `H/n` keep to a range or a step.
    `R` is refused: it is another instant on every node.
 6. Errors name the field, the reason and the position in the text, so a form can underline it.
 """
@@ -67,7 +67,7 @@ class Expression:
     months: tuple[int, ...]
     weekdays: Days  #: Sunday is 0
     fixed: bool  #: neither minute nor hour begins with `*`: Debian cron's "fixed time"
-    hashed: bool  #: holds an `H`, so it depends on the seed
+    hashed: bool  #: holds an `H`, so it depends on the salt
     text: str  #: as five or six fields
 
 
@@ -108,8 +108,8 @@ _LAST = re.compile(r"(?:([0-9]|[a-z]{3})l|l([0-9]|[a-z]{3}))")
 
 
 @lru_cache(maxsize=16_384)
-def parse_expression(text: str, seed: str = "") -> Expression:
-    """The meaning of `text`; raises CronError. `seed` decides the slots of `H`."""
+def parse_expression(text: str, salt: str = "") -> Expression:
+    """The meaning of `text`; raises CronError. `salt` decides the slots of `H`."""
     if len(text) > EXPRESSION_CHARACTERS_MAX:
         raise CronError("", EXPRESSION_CHARACTERS_MAX, "the expression is too long")
     words = [(m.group().lower(), m.start()) for m in _WORD.finditer(text.rstrip())]
@@ -132,7 +132,7 @@ def parse_expression(text: str, seed: str = "") -> Expression:
             f"{len(words)} fields, expected 5 (minute hour day month weekday) or 6 (second first)",
             "a year field is not supported" if len(words) == 7 else "fields are separated by blanks",
         )
-    fields = [_field(kind, word, at, seed) for kind, (word, at) in zip(KINDS, words, strict=True)]
+    fields = [_field(kind, word, at, salt) for kind, (word, at) in zip(KINDS, words, strict=True)]
     seconds, minutes, hours, days, months, weekdays = fields
     return Expression(
         seconds=seconds.values,
@@ -167,7 +167,7 @@ def _alias(words: list[tuple[str, int]]) -> str:
     return known
 
 
-def _field(kind: _Kind, word: str, start: int, seed: str) -> Days:
+def _field(kind: _Kind, word: str, start: int, salt: str) -> Days:
     values: set[int] = set()
     special: list[str] = []
     at = start
@@ -178,7 +178,7 @@ def _field(kind: _Kind, word: str, start: int, seed: str) -> Days:
         if form is not None:
             special.append(form)
         else:
-            values.update(_item(kind, item, at, seed))
+            values.update(_item(kind, item, at, salt))
         at += len(item) + 1
     if kind is WEEKDAY:
         values = {value % 7 for value in values}
@@ -220,7 +220,7 @@ def _special(kind: _Kind, item: str, at: int) -> str | None:
     return None
 
 
-def _item(kind: _Kind, item: str, at: int, seed: str) -> range | tuple[int, ...]:
+def _item(kind: _Kind, item: str, at: int, salt: str) -> range | tuple[int, ...]:
     if item[0] == "r" and not item[1:2].isalpha():
         raise CronError(
             kind.name, at, "R is refused: a random time differs on every node", "use H for a hashed slot"
@@ -232,7 +232,7 @@ def _item(kind: _Kind, item: str, at: int, seed: str) -> range | tuple[int, ...]
         raise CronError(kind.name, at, reason, f"H({low}-{high}) is a fixed one for each job")
     hashed = _HASH.fullmatch(item)
     if hashed:
-        return _hash(kind, hashed, at, seed)
+        return _hash(kind, hashed, at, salt)
     base, slash, step_text = item.partition("/")
     step = 1
     if slash:
@@ -279,16 +279,17 @@ def _number(kind: _Kind, text: str, at: int) -> int:
     return value
 
 
-def _hash(kind: _Kind, match: re.Match[str], at: int, seed: str) -> range | tuple[int, ...]:
-    if not seed:
-        raise CronError(kind.name, at, "H needs a job's name to hash", "write a number")
+def _hash(kind: _Kind, match: re.Match[str], at: int, salt: str) -> range | tuple[int, ...]:
+    if not salt:
+        hint = "write a number, or name the job (NS/NAME)"
+        raise CronError(kind.name, at, "H needs a job's name to hash", hint)
     low = kind.low
     high = kind.hash_high or kind.high
     if match["low"] is not None:
         low, high = int(match["low"][:5]), int(match["high"][:5])
         if not kind.low <= low <= high <= kind.high:
             raise CronError(kind.name, at, f"the range of H is not within {kind.low}-{kind.high}")
-    digest = hashlib.sha256(f"{kind.name}\0{seed}".encode()).digest()
+    digest = hashlib.sha256(f"{kind.name}\0{salt}".encode()).digest()
     slot = int.from_bytes(digest[:8], "big")
     if match["step"] is None:
         return (low + slot % (high - low + 1),)

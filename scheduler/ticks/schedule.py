@@ -2,7 +2,7 @@
 
 The spec is canonical JSON and self-contained, the bytes that a PreparedTrigger carries in the log:
 
-    {"cron": "0 2 * * *", "dst": "cron", "tz": "Europe/Berlin"}     and "seed": "namespace/name" with H
+    {"cron": "0 2 * * *", "dst": "cron", "tz": "Europe/Berlin"}     and "salt": "namespace/name" with H
     {"every_ms": 900000, "start_ms": 0}
     {"at_ms": 1798758000000}
     {"event": "boot/web"}                                            no instants: it waits for that
@@ -109,11 +109,11 @@ def _canonical(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def cron_spec(expression: str, *, tz: str = "UTC", dst: str = "cron", seed: str = "") -> bytes:
-    """The spec of a cron trigger. The seed is kept only where the expression holds an H. Raises CronError."""
+def cron_spec(expression: str, *, tz: str = "UTC", dst: str = "cron", salt: str = "") -> bytes:
+    """The spec of a cron trigger. The salt is kept only where the expression holds an H. Raises CronError."""
     fields = {"cron": expression, "tz": tz, "dst": dst}
-    if parse_expression(expression, seed).hashed:
-        fields["seed"] = seed
+    if parse_expression(expression, salt).hashed:
+        fields["salt"] = salt
     return _canonical(fields)
 
 
@@ -165,7 +165,7 @@ def _read(fields: object) -> Schedule:
         dst: DstPolicy = fields.get("dst", "cron")
         if dst not in DST_POLICIES:
             raise SpecError(f"unknown dst policy {dst!r}")
-        expression = parse_expression(fields["cron"], str(fields.get("seed", "")))
+        expression = parse_expression(fields["cron"], str(fields.get("salt", "")))
         return CronSchedule(expression, zone(str(fields.get("tz", "UTC"))), dst)
     period_ms, start_ms, at_ms = fields.get("every_ms"), fields.get("start_ms", 0), fields.get("at_ms")
     if isinstance(period_ms, int) and isinstance(start_ms, int) and period_ms > 0:
@@ -183,7 +183,7 @@ def never_reason(spec: bytes, after_ms: int) -> str | None:
     if "event" in fields or schedule(spec).next(after_ms) is not None:
         return None
     if "cron" in fields:
-        if not ever_matches(parse_expression(fields["cron"], fields.get("seed", ""))):
+        if not ever_matches(parse_expression(fields["cron"], fields.get("salt", ""))):
             return "it never fires: no month has such a day"
         return "it never fires: its times exist on no day it matches"
     return "it fires only in the past"

@@ -27,10 +27,10 @@ class CronFields(Model):
         if value is not None:
             value = value.rstrip()  # a block of YAML ends with a line feed
             try:
-                parse_expression(value, "any/seed")
+                parse_expression(value, "any/job")
             except CronError as error:
                 raise Refused(str(error), error.hint) from error
-            reason = never_reason(cron_spec(value, seed="any/seed"), 0)
+            reason = never_reason(cron_spec(value, salt="any/job"), 0)
             if reason is not None:
                 raise Refused(f"{value[:80]!r}: {reason}")
         return value
@@ -53,7 +53,7 @@ def _schedule(trigger: CronFields) -> dict[str, str]:
 
 
 def _spec(trigger: CronFields, job: str) -> bytes:
-    return cron_spec(trigger.cron or "", tz=trigger.tz or "UTC", dst=trigger.dst or "cron", seed=job)
+    return cron_spec(trigger.cron or "", tz=trigger.tz or "UTC", dst=trigger.dst or "cron", salt=job)
 
 
 def _spent(trigger: CronFields, now_ms: int, reason: str) -> tuple[str, str, str]:
