@@ -36,7 +36,7 @@ def effect_json(row: Effect) -> dict[str, Any]:
         "about": row.about,
         "namespace": row.namespace,
         "job": row.name,
-        "run": row.run,
+        "run": row.run or None,
         "state": row.state,
         "created": rfc3339(row.created_ms),
         "attempts": row.attempts,

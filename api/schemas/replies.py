@@ -268,7 +268,7 @@ class Effect(Reply):
     about: str = Field(examples=["failed"])
     namespace: str
     job: str = Field(examples=["nightly-report"])
-    run: int
+    run: int | None
     state: str = Field(description="waiting or given_up", examples=["waiting"])
     created: Instant
     attempts: int = Field(description="Tries that failed.")

@@ -160,13 +160,15 @@ def cloud_event(parcel: Parcel) -> bytes:
     data = {
         name.removesuffix("_ms"): rfc3339(value) if name.endswith("_ms") and value is not None else value
         for name, value in facts.items()
+        if name != "of"
     }
+    of = facts["of"]
     event: dict[str, Any] = {
         "specversion": "1.0",
         "id": parcel.id,
         "source": f"/clusters/{parcel.cluster}/namespaces/{facts['namespace']}/jobs/{facts['job']}",
-        "type": f"cronclave.run.{parcel.about}",
-        "subject": f"runs/{facts['run']}",
+        "type": f"cronclave.{of}.{parcel.about}",
+        "subject": f"runs/{facts['run']}" if of == "run" else f"ticks/{data['tick']}",
         "time": rfc3339(parcel.created_ms),
         "datacontenttype": "application/json",
         "data": data,

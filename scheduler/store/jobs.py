@@ -129,6 +129,12 @@ def count_run_ended(store: Store, job: int, *, run: int, state: str, failed: boo
     return None if row is None else Tally._make(row)
 
 
+def revision_of(store: Store, job: int) -> int | None:
+    """The newest; None: the job is no more."""
+    revision: int | None = store.value("SELECT revision FROM jobs WHERE id = ?", (job,))
+    return revision
+
+
 def is_failing(store: Store, job: int, failures: Collection[str]) -> bool:
     """Whether the last run that ended, ended so, or runs failed before it since the last success."""
     row = store.row("SELECT failures, last_state FROM jobs WHERE id = ?", (job,))

@@ -1,8 +1,9 @@
-"""The one ledger entry that a cause ends in."""
+"""The one ledger entry that a cause ends in, and whom the job tells of it."""
 
 from __future__ import annotations
 
 from scheduler.machine.context import Context
+from scheduler.machine.steps import notifying
 from scheduler.store.runs import Run
 from scheduler.words import events as e
 from scheduler.words.causes import KINDS, Cause
@@ -37,6 +38,10 @@ def decide(
     ctx.emit(
         e.TickDecided(seq, job, namespace, name, trigger, first_ms, last_ms, count, outcome, reason, run)
     )
+    notifying.tell_of_ticks(
+        ctx, job=job, namespace=namespace, name=name, outcome=outcome, reason=reason, run=run,
+        cause=cause.kind.value, first_ms=first_ms, last_ms=last_ms, count=count,
+    )  # fmt: skip
 
 
 def decide_cause_of(ctx: Context, run: Run, outcome: str, reason: str) -> None:

@@ -1,22 +1,25 @@
-"""A run ended: who is told of it.
+"""A run ended, or ticks were skipped or missed: who is told of it.
 
 Rules of this file:
 
 1. A job says whom it tells of what (`notify`). An effect is written with the end itself: whoever sees the
    run ended sees the effect, on every node, and a run whose end was never committed told nobody.
 2. `failed`: it failed, timed out or was lost. `recovered`: it succeeded, and the job's last one that ended
-   had not.
-3. What is told is fixed here, so each try says the same."""
+   had not. A run tells whom its own revision names.
+3. `missed`, `skipped`: once for each entry of the ledger, however many ticks that is of. A tick is of no
+   revision: it tells whom the job names then, and nobody where the job is no more.
+4. What is told is fixed here, so each try says the same."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts
 from scheduler.machine.steps import outbox
 from scheduler.model.compiled import CompiledNotice
-from scheduler.model.notify import FAILED, RECOVERED
+from scheduler.model.notify import ABOUT, FAILED, MISSED, RECOVERED, SKIPPED
 from scheduler.store import jobs as job_rows
 from scheduler.store.runs import Run
 
@@ -43,13 +46,37 @@ def of_end(ctx: Context, run: Run, state: str) -> Told:
 def tell(ctx: Context, run: Run, told: Told, *, state: str, exit_code: int | None, reason: str) -> None:
     for about, notice in told:
         facts = {
-            "about": about, "namespace": run.namespace, "job": run.name, "revision": run.revision,
-            "run": run.id, "cause": run.cause, "tick_ms": run.tick_ms, "due_ms": run.due_ms, "state": state,
-            "exit_code": exit_code, "reason": reason[:REASON_LETTERS_MAX], "created_ms": run.created_ms,
-            "started_ms": run.started_ms, "finished_ms": ctx.stamp_ms,
+            "revision": run.revision, "cause": run.cause, "tick_ms": run.tick_ms, "due_ms": run.due_ms,
+            "state": state, "exit_code": exit_code, "reason": reason[:REASON_LETTERS_MAX],
+            "created_ms": run.created_ms, "started_ms": run.started_ms, "finished_ms": ctx.stamp_ms,
         }  # fmt: skip
-        payload = json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
-        outbox.put(
-            ctx, kind=notice.kind, target=notice.target, about=about, namespace=run.namespace, name=run.name,
-            run=run.id, payload=payload,
-        )  # fmt: skip
+        _put(ctx, notice, about, run.namespace, run.name, run.id, facts)
+
+
+def tell_of_ticks(
+    ctx: Context, *, job: int, namespace: str, name: str, outcome: str, reason: str, run: int, cause: str,
+    first_ms: int, last_ms: int, count: int,
+) -> None:  # fmt: skip
+    """Of one entry of the ledger. `run`: the one in the way, or that was to be; 0: none."""
+    revision = job_rows.revision_of(ctx.store, job) if outcome in (MISSED, SKIPPED) else None
+    if revision is None:
+        return
+    for notice in ctx.graphs.outline(job, namespace, name, revision).notify:
+        if outcome in notice.on:
+            facts = {
+                "revision": revision, "cause": cause, "tick_ms": first_ms, "last_ms": last_ms,
+                "count": count, "reason": reason, "decided_ms": ctx.stamp_ms,
+            }  # fmt: skip
+            _put(ctx, notice, outcome, namespace, name, run, facts)
+
+
+def _put(
+    ctx: Context, notice: CompiledNotice, about: str, namespace: str, name: str, run: int,
+    facts: dict[str, Any],
+) -> None:  # fmt: skip
+    whose = {"about": about, "of": ABOUT[about], "namespace": namespace, "job": name, "run": run or None}
+    payload = json.dumps({**whose, **facts}, sort_keys=True, separators=(",", ":")).encode()
+    outbox.put(
+        ctx, kind=notice.kind, target=notice.target, about=about, namespace=namespace, name=name, run=run,
+        payload=payload,
+    )  # fmt: skip

@@ -19,14 +19,14 @@ from scheduler.model.notify.kind import Kind
 from scheduler.model.notify.webhook import WEBHOOK
 
 __all__ = [
-    "ABOUT", "FAILED", "KINDS", "NAMES", "ONE_OF", "PLANNED", "PLANNED_ABOUT", "RECOVERED", "Kind",
-    "compiled_target", "kind_meant",
+    "ABOUT", "FAILED", "KINDS", "MISSED", "NAMES", "ONE_OF", "PLANNED", "PLANNED_ABOUT", "RECOVERED",
+    "SKIPPED", "Kind", "compiled_target", "kind_meant",
 ]  # fmt: skip
 
-FAILED, RECOVERED = "failed", "recovered"
-ABOUT = (FAILED, RECOVERED)
-"""What a notice can be about."""
-PLANNED_ABOUT = ("warned", "late", "missed", "skipped", "waiting", "held", "long", "stalled", "output")
+FAILED, RECOVERED, MISSED, SKIPPED = "failed", "recovered", "missed", "skipped"
+ABOUT = {FAILED: "run", RECOVERED: "run", MISSED: "tick", SKIPPED: "tick"}
+"""What a notice can be about, and of what that is said."""
+PLANNED_ABOUT = ("warned", "late", "waiting", "held", "long", "stalled", "output")
 """What the job semantics know beside that, and this version does not tell of."""
 
 KINDS: tuple[Kind, ...] = (WEBHOOK,)

@@ -21,8 +21,9 @@ from tests.cluster.certificates import Certificates
 from tests.node.effects.receiver import receiving
 
 FACTS = {
-    "about": "failed", "namespace": "finance", "job": "nightly", "run": 17, "state": "failed", "exit_code": 3,
-    "reason": "no – nothing", "tick_ms": 1_800_000_000_000, "started_ms": None,
+    "about": "failed", "of": "run", "namespace": "finance", "job": "nightly", "run": 17,
+    "state": "failed", "exit_code": 3, "reason": "no – nothing", "tick_ms": 1_800_000_000_000,
+    "started_ms": None,
 }  # fmt: skip
 KEY = b"k" * 32
 KEY_LINE = "whsec_" + base64.b64encode(KEY).decode()
@@ -66,6 +67,18 @@ async def test_a_receiver_hears_one_post_with_a_cloud_event(here: Webhook) -> No
             "exit_code": 3, "reason": "no – nothing", "tick": "2027-01-15T08:00:00Z", "started": None,
         },
     }  # fmt: skip
+
+
+def test_ticks_are_told_of_as_such() -> None:
+    facts = {
+        "about": "missed", "of": "tick", "namespace": "finance", "job": "nightly", "run": None,
+        "tick_ms": 1_800_000_000_000, "last_ms": 1_800_000_060_000, "count": 2, "reason": "window",
+    }  # fmt: skip
+    event = json.loads(cloud_event(Parcel("lineage-8", "", "missed", "c0ffee", 1_800_000_100_000, facts)))
+
+    assert (event["type"], event["subject"]) == ("cronclave.tick.missed", "ticks/2027-01-15T08:00:00Z")
+    assert (event["data"]["last"], event["data"]["count"]) == ("2027-01-15T08:01:00Z", 2)
+    assert "of" not in event["data"]
 
 
 async def test_each_try_says_the_same_and_is_signed_with_every_key(tmp_path: Path) -> None:

@@ -104,6 +104,46 @@ def test_a_job_that_is_gone_still_tells_of_the_failure_of_what_ran(told: Story) 
     assert [row.about for row in rows(told)] == ["failed"]
 
 
+def test_ticks_that_were_skipped_are_told_with_the_run_in_the_way(told: Story) -> None:
+    told.put(job("j", trigger={"every": "10s"}, notify=[{"on": ["skipped", "missed"], "webhook": URL}]))
+    told.now_ms += 10_000
+    told.plan_and_apply()  # it runs on
+    running = told.machine.state.last_run
+    told.now_ms += 10_000
+    told.plan_and_apply()
+
+    (row,) = rows(told)
+    facts = json.loads(row.payload)
+    assert (row.about, row.run, facts["reason"], facts["count"]) == ("skipped", running, "overlap", 1)
+    assert (facts["of"], facts["tick_ms"], facts["decided_ms"]) == ("tick", told.now_ms, told.now_ms)
+
+
+def test_ticks_that_were_missed_together_are_told_together(told: Story) -> None:
+    policies = {"catchup": {"mode": "none", "grace": "1s"}}
+    notice = {"on": ["missed"], "webhook": URL}
+    told.put(job("j", trigger={"every": "10s"}, policies=policies, notify=[notice]))
+    told.now_ms += 101_500
+    told.settle()
+
+    facts = [json.loads(row.payload) for row in rows(told)]
+    entries = [entry for entry in told.ledger() if entry[2] == "missed"]
+    assert [(fact["count"], fact["reason"]) for fact in facts] == [(entry[1], entry[3]) for entry in entries]
+    assert sum(fact["count"] for fact in facts) == 10
+    assert {row.run for row in rows(told)} == {0}
+
+
+def test_a_tick_tells_whom_the_job_names_now(told: Story) -> None:
+    trigger, notice = {"every": "10s"}, {"on": ["skipped"], "webhook": URL}
+    told.put(job("j", trigger=trigger, notify=[notice]))
+    told.now_ms += 10_000
+    told.plan_and_apply()
+    told.put(job("j", trigger=trigger, notify=[{**notice, "webhook": f"{URL}/new"}]))
+    told.now_ms += 10_000
+    told.plan_and_apply()
+
+    assert [row.target for row in rows(told)] == [f"{URL}/new"]
+
+
 def test_what_was_sent_is_gone_whoever_leads_and_however_often_it_is_said(told: Story) -> None:
     run(told, exit_code=1)
     told.lead()  # the report is of the leadership before
