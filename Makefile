@@ -1,7 +1,7 @@
 # make dev     a three-node cluster with agents and sample jobs; Ctrl-C stops it all
 # make test    make check, then every test: quick and clusters
 # make quick   the tests that start no cluster, on all cores
-# make clusters   the tests that start a cluster, one at a time
+# make clusters   the tests that start a cluster, two at a time, then those that want the machine alone
 # make check   lint, types, architecture
 # make bench   the benchmarks of docs/benchmarks.md (ONLY="failover load" KILLS=200 STOPS=20 DURATION=30)
 # make chaos   the chaos harness, its CI profile: six scenarios, at most ten minutes (SEED=7 OUT=DIR)
@@ -26,6 +26,7 @@ START ?= 0
 EXAMPLES ?= 200
 PYTEST_ARGS ?=
 WORKERS ?= auto
+CLUSTERS ?= 2
 DEV_ARGS ?=
 SEED ?=
 HOURS ?= 2
@@ -44,7 +45,7 @@ help:
 dev: $(VENV)/.installed
 	@exec $(BIN)/cronclave dev --with-parent $(DEV_ARGS)
 
-# A cluster wants the machine to itself; everything else shares the cores. Both parts run, whatever the first says.
+# Clusters want the cores to themselves, and some the whole machine. All parts run, whatever the first says.
 test: check
 	@code=0; $(MAKE) --no-print-directory quick || code=$$?; $(MAKE) --no-print-directory clusters || code=$$?; exit $$code
 
@@ -52,7 +53,10 @@ quick: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not cluster" $(PYTEST_ARGS)
 
 clusters: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m cluster $(PYTEST_ARGS)
+	@code=0; \
+	$(BIN)/python -m pytest -n $(CLUSTERS) --dist loadfile -m "cluster and not alone" $(PYTEST_ARGS) || code=$$?; \
+	$(BIN)/python -m pytest -m "cluster and alone" $(PYTEST_ARGS) || code=$$?; \
+	exit $$code
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

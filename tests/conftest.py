@@ -26,8 +26,11 @@ _IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false", "no"}
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if _CLUSTERS.intersection(getattr(item, "fixturenames", ())):
+        fixtures = getattr(item, "fixturenames", ())
+        if _CLUSTERS.intersection(fixtures):
             item.add_marker("cluster")
+        if "besieged" in fixtures:
+            item.add_marker("alone")
     # The quick ones first: a broken unit is seen before minutes of clusters.
     items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
 

@@ -27,7 +27,7 @@ from chaos.nemesis.shim import Control, build
 from tests.e2e.cluster import DEADLINE_S, NewCluster, judge_file, verified, wait_lines
 from tests.e2e.relays import Relays
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 HOUR_MS = 3_600_000
 JOBS = 4

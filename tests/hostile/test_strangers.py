@@ -23,7 +23,7 @@ from tests.e2e.secured import lay_out
 from tests.e2e.starvation import looked_for
 from tests.hostile.siege import standing, unharmed
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 DEADLINE_S = 60.0
 CONNECTIONS = 1_000
