@@ -8,11 +8,13 @@ import * as pulse from "./pulse.js";
 export function health(cluster, silent = false) {
   const away = cluster.peers.filter((peer) => !peer.reachable).length;
   const nodes = cluster.peers.length + 1;
-  const mark = silent ? status("lost", "No answer") : !cluster.quorum ? status("lost", "No quorum") : away ? status("unplaceable", "Degraded") : status("ready", "Healthy");
+  const mark = silent ? status("lost", "No answer") : !cluster.quorum ? status("lost", "No quorum") : away ? status("unplaceable", "Degraded")
+    : cluster.pause ? status("paused", "Paused") : status("ready", "Healthy");
   const facts = silent ? `${cluster.node} is silent; below is what it last said` : cluster.quorum
     ? `${nodes - away} of ${nodes} nodes, ${cluster.leader || "nobody"} leads, epoch ${cluster.epoch}`
     : `this node sees ${nodes - away} of ${nodes} nodes and shows what it last knew`;
-  $("health").replaceChildren(mark, h("span", { class: "facts" }, facts));
+  const pause = cluster.pause ? ` · everything is paused${cluster.pause.until ? ` until ${when(cluster.pause.until)}` : ""}: ${cluster.pause.reason}` : "";
+  $("health").replaceChildren(mark, h("span", { class: "facts" }, facts + pause));
   document.title = cluster.quorum && !away && !silent ? "Cronclave" : `${silent ? "No answer" : cluster.quorum ? "Degraded" : "No quorum"} · Cronclave`;
   $("footer").replaceChildren(
     h("span", {}, `${cluster.node} · index ${cluster.index} · ledger `), h("code", {}, cluster.ledger_head.slice(0, 12)),

@@ -54,6 +54,12 @@ async def test_the_address_signs_in_and_the_page_lives(
     await client.put("/v1/jobs/second", json={"noop": True})
     await page.until(f"{TEXT}.includes('second')")
 
+    # A pause of everything is seen by everybody.
+    await client.post("/v1/pause", json={"reason": "the database is moved"})
+    await page.until(f"{TEXT}.includes('everything is paused: the database is moved')")
+    await client.post("/v1/resume")
+    await page.until(f"!{TEXT}.includes('everything is paused')")
+
     # A write carries the CSRF token.
     await page.value("document.querySelector('[aria-label=\"Pause backup\"]').click()")
     await page.until("document.querySelector('[aria-label=\"Resume backup\"]') !== null")
