@@ -170,6 +170,22 @@ def test_a_blocked_task_names_what_it_needs(story: Story) -> None:
     assert [each.gate for each in of_task(story, run, "second").gates] == OF_TASKS
 
 
+def test_of_very_many_needs_the_first_are_named(story: Story) -> None:
+    first = {f"t{n:02}": {"noop": True} for n in range(60)}
+    story.put(job(tasks={**first, "last": {"noop": True, "needs": list(first)}}))
+    run = start(story)
+
+    reason = closed(of_task(story, run, "last").gates).reason
+
+    assert reason.startswith("it needs t00 (queued), t01 (queued), ")
+    assert reason.endswith(" and 55 more to end")
+
+    story.connect(slots=51)
+    story.plan_and_apply()
+    story.work()
+    assert closed(of_task(story, run, "last").gates).reason == "it needs 9 tasks to end"
+
+
 def test_a_run_behind_another_names_it_and_its_tasks_say_that_it_waits(story: Story) -> None:
     story.put(job(trigger=EVERY_SECOND, policies={"overlap": "queue_all"}))
     first = start(story)

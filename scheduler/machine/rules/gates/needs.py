@@ -12,7 +12,7 @@ from scheduler.store import tasks as task_rows
 from scheduler.words.lifecycle import TASK_ENDS
 
 NAME = "needs"
-NEEDS_READ_MAX, TOLD_MAX = 200, 5
+READ_MAX, TOLD_MAX = 50, 5
 TASK_FAILURES = frozenset({"failed", "timed_out", "lost", "expired"})
 WAITS = Waits("tasks that it needs have not ended")
 NEVER = Never("skipped", "upstream")
@@ -43,14 +43,19 @@ def judge(view: TaskView) -> Verdict:
 
 def words(verdict: Verdict, view: TaskView, facts: Facts) -> Words:
     needs = facts.compiled.needs if facts.compiled is not None else ()
-    states = {name: task_rows.state_of(facts.store, view.run.id, name) for name in needs[:NEEDS_READ_MAX]}
+    states = {name: task_rows.state_of(facts.store, view.run.id, name) for name in needs[:READ_MAX]}
     if isinstance(verdict, Never):
         ended = [f"{name} {state}" for name, state in states.items() if state in TASK_ENDS]
-        return Words(f"its rule {view.rule} cannot be met any more: {_few(ended)}")
+        told = _few(ended, view.needs - view.open_needs)
+        return Words(f"its rule {view.rule} cannot be met any more: {told}")
     open_ = [f"{name} ({state})" for name, state in states.items() if state not in TASK_ENDS]
-    return Words(f"it needs {_few(open_)} to end", f"the end of what it needs, by its rule {view.rule}")
+    said = f"it needs {_few(open_, view.open_needs)} to end"
+    return Words(said, f"the end of what it needs, by its rule {view.rule}")
 
 
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - TOLD_MAX} more" if len(names) > TOLD_MAX else ""
-    return ", ".join(names[:TOLD_MAX]) + more
+def _few(names: list[str], number: int) -> str:
+    """The first of so many; where none of them is known by name, how many they are."""
+    told = names[:TOLD_MAX]
+    if not told:
+        return f"{number} tasks"
+    return ", ".join(told) + (f" and {number - len(told)} more" if number > len(told) else "")
