@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pysyncobj.pickle as library_pickle  # type: ignore[import-untyped]  # it ships no types
 import pytest
@@ -14,6 +16,7 @@ from cluster.consensus import Consensus
 from cluster.questions import Denial
 from cluster.raft import Role
 from tests.cluster.members import free_port, reason_of, running
+from tests.e2e.starvation import looked_for
 
 
 def test_members_elect_and_apply_the_same(tmp_path: Path) -> None:
@@ -96,7 +99,8 @@ def test_wiped_member_is_refused_for_ever(tmp_path: Path) -> None:
 
 
 def test_new_member_joins_by_copy_under_load_without_an_election(tmp_path: Path) -> None:
-    with running(tmp_path, log_entries_max=40, segment_bytes=2000, log_tail_bytes=2000) as group:
+    small: dict[str, Any] = {"log_entries_max": 40, "segment_bytes": 2000, "log_tail_bytes": 2000}
+    with looked_for([os.getpid()]) as starvation, running(tmp_path, **small) as group:
         leader = group.elect()
         sent = 0
 
@@ -125,9 +129,10 @@ def test_new_member_joins_by_copy_under_load_without_an_election(tmp_path: Path)
         until(lambda: sent > mark + 20, "more load")
         group.propose(leader, "end")
         group.settle("end")
-        assert leader.consensus.role is Role.LEADER
-        assert leader.consensus.term == term
-        assert leader.machine.copies == 0, "the leader has enough to do: a follower gives the copy"
+        if not starvation.is_starved:  # the members are in this process, which was let run
+            assert leader.consensus.role is Role.LEADER
+            assert leader.consensus.term == term
+            assert leader.machine.copies == 0, "the leader has enough to do: a follower gives the copy"
         assert not joiner.consensus.is_joining
         assert leader.consensus.membership.get("d").uid == joiner.consensus.settings.uid
 

@@ -202,7 +202,7 @@ def variants(value: object) -> list[object]:
 
 EXAMPLES: dict[str, Any] = {
     "_integer": 1, "_number": 1, "_text": "t", "_flag": True, "_blob": b"b", "_blobs": [b"b"], "_record": {},
-    "_entries": [],
+    "_entries": [], "_verdict": "refused",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,10 +22,10 @@ ELECTIONS_MAX = 50  #: on a starved machine: a term that was made up is far beyo
 
 
 class Starvation:
-    """How long any process of a node waited for a processor within a second, at worst."""
+    """How long any of these processes waited for a processor within a second, at worst."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._pids = [pid for node in cluster.nodes for pid in node.pids().values()]
+    def __init__(self, pids: Sequence[int]) -> None:
+        self._pids = pids
         self._seen: deque[tuple[float, dict[int, int]]] = deque()
         self.longest_s = 0.0
 
@@ -53,10 +53,15 @@ def _waited_ns(pid: int) -> int | None:
         return None
 
 
+def pids_of(cluster: Cluster) -> list[int]:
+    """The processes of its nodes that run now."""
+    return [pid for node in cluster.nodes for pid in node.pids().values()]
+
+
 @contextmanager
-def looked_for(cluster: Cluster) -> Iterator[Starvation]:
-    """What the block, and nobody before it, let those processes of the nodes wait that run now."""
-    found, over = Starvation(cluster), threading.Event()
+def looked_for(pids: Sequence[int]) -> Iterator[Starvation]:
+    """How long the machine lets these wait during the block."""
+    found, over = Starvation(pids), threading.Event()
 
     def look() -> None:
         while not over.wait(LOOK_EVERY_S):
@@ -75,7 +80,7 @@ def looked_for(cluster: Cluster) -> Iterator[Starvation]:
 def no_election(cluster: Cluster) -> Iterator[None]:
     """The block costs no election: all nodes that answer at its end are in the term of its begin."""
     term = cluster.status(cluster.leader())["term"]
-    with looked_for(cluster) as starvation:
+    with looked_for(pids_of(cluster)) as starvation:
         yield
     terms = {status["term"] for status in cluster.statuses().values()}
     print(f"a process of a node did not run for {starvation.longest_s:.2f} s of a second at worst")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from bench.cluster import Cluster, Node, wait_for
-from tests.e2e.starvation import ELECTIONS_MAX, Starvation, looked_for
+from tests.e2e.starvation import ELECTIONS_MAX, Starvation, looked_for, pids_of
 
 PROBE_S = 10.0  #: ten times what is promised
 PROBE_EVERY_S = 0.1
@@ -86,7 +86,7 @@ def siege(cluster: Cluster) -> Iterator[None]:
             watch.probe()
 
     threads = [threading.Thread(target=look, args=[w], name=f"probe of {w.node.name}") for w in watches]
-    with looked_for(cluster) as starvation:
+    with looked_for(pids_of(cluster)) as starvation:
         for thread in threads:
             thread.start()
         try:

@@ -20,7 +20,7 @@ from cluster.wire import FrameReader, Hello, Message, encode
 from tests.cluster.certificates import Certificates
 from tests.e2e.cluster import PORTS
 from tests.e2e.secured import lay_out
-from tests.e2e.starvation import looked_for
+from tests.e2e.starvation import looked_for, pids_of
 from tests.hostile.siege import standing, unharmed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]
@@ -114,7 +114,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @contextlib.contextmanager
 def unharming(cluster: Cluster) -> Iterator[None]:
     before = standing(cluster)
-    with looked_for(cluster) as starvation:
+    with looked_for(pids_of(cluster)) as starvation:
         yield
     wait_for(lambda: len(cluster.statuses()) == len(cluster.nodes), DEADLINE_S, "all answer")
     unharmed(before, standing(cluster), starvation)
