@@ -44,7 +44,7 @@ from scheduler.store.connection import Store
 directory = Path(sys.argv[1])
 def path():
     return directory / (directory / "CURRENT").read_text() / "state.db"
-seen, reads, at = set(), 0, path()
+seen, reads, at, told = set(), 0, path(), False
 reader = Store.open_reader(at)
 stopping = False
 while not stopping:
@@ -62,6 +62,9 @@ while not stopping:
     reads += 1
     if reads == 1:
         print("reads", flush=True)
+    elif len(seen) == 2 and not told:
+        told = True
+        print("goes on", flush=True)
 assert reader.value("PRAGMA integrity_check") == "ok"
 print(reads, len(seen), index)
 """
@@ -128,6 +131,9 @@ def test_readers_in_other_processes_never_see_a_torn_state(node: Node, tmp_path:
         node.position, node.number = origin.position, origin.number
         origin.put()
         node.put()  # the log goes on after the copy
+    for reader in readers:  # it has read the first file, and goes on to a later one however late it is
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "goes on\n", reader.communicate()
     (node.data / "stop").touch()
     for reader in readers:
         out, errors = reader.communicate(timeout=DEADLINE_S)
