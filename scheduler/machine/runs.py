@@ -40,7 +40,7 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
     return firing.fire(
         ctx,
         Cause(Kind.MANUAL),
-        firing.Pinned(job.id, job.namespace, job.name, job.revision, job.active_runs),
+        job,
         due_ms=command.due_ms,
         params=command.params.decode("utf-8", "replace"),
         actor=command.actor,

@@ -58,14 +58,11 @@ def _fire(ctx: Context, boot: Boot, agent: Agent, listening: trigger_rows.Listen
     assert trigger is not None
     assert trigger.namespace is not None, "a trigger of a job that is no more listens to nothing"
     cause = Cause(Kind.STARTUP, f"{listening.key}/{agent.installation}/{boot.boot_id}", trigger.id)
-    pinned = firing.Pinned(
-        trigger.job, trigger.namespace, trigger.name, trigger.revision, trigger.active_runs
-    )
     paused = pausing.skips(ctx, trigger.namespace, due_ms)
     verdict = gates.judge(gates.TICK, TickView(trigger, due_ms, paused))
     if verdict is READY and boot.missed:
         verdict = Never("missed", boot.missed)
     if isinstance(verdict, Never):
-        firing.end(ctx, cause, pinned, due_ms, verdict)
+        firing.end(ctx, cause, trigger, due_ms, verdict)
     else:
-        firing.fire(ctx, cause, pinned, due_ms=due_ms, agent=agent.id, bound=agent.id)
+        firing.fire(ctx, cause, trigger, due_ms=due_ms, agent=agent.id, bound=agent.id)

@@ -53,7 +53,7 @@ def fire(ctx: Context, command: Fire) -> Outcome:
     outcome = firing.fire(
         ctx,
         cause,
-        firing.Pinned(trigger.job, trigger.namespace, trigger.name, trigger.revision, trigger.active_runs),
+        trigger,
         due_ms=tick_ms + trigger.jitter_ms,
         agent=command.agent,
     )

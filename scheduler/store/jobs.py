@@ -29,6 +29,11 @@ class Job(NamedTuple):
     runs_stored: int
     retention_runs: int
 
+    @property
+    def job(self) -> int:
+        """Its id, as the rows of triggers and runs call it."""
+        return self.id
+
 
 class Revision(NamedTuple):
     job: int

@@ -13,12 +13,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Protocol
 
 from scheduler.machine.context import Context, done
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, Never, RunView, Verdict, overlap
-from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import decisions, starting, stopping
 from scheduler.store import jobs as job_rows
 from scheduler.store import ledger
@@ -32,14 +31,19 @@ from scheduler.words.outcomes import Outcome
 CANCELLED_AT_ONCE_MAX = 200
 
 
-class Pinned(NamedTuple):
-    """The job as it is at the moment of firing."""
+class Pinned(Protocol):
+    """The job as it is at the moment of firing: its own row, or that of the trigger that fires."""
 
-    job: int
-    namespace: str
-    name: str
-    revision: int
-    active_runs: int
+    @property
+    def job(self) -> int: ...
+    @property
+    def namespace(self) -> str | None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def active_runs(self) -> int: ...
 
 
 def fire(
@@ -56,33 +60,58 @@ def fire(
     """Make the run of this cause, or end the cause without one; the single root goes to `agent` when that can
     take it. `bound`: all tasks that this agent may take go to it and to no other.
     """
-    job, namespace, name, revision, _ = pinned
+    job, namespace = pinned.job, pinned.namespace
+    assert namespace is not None, "a job that is no more fires nothing"
     if cause.key and (known := _known(ctx, cause, job)):
         return known
     verdict: Verdict = READY
     if cause.kind in LEDGERED:
-        verdict = gates.judge(gates.RUN, _view(ctx, cause, pinned))
+        view = (
+            _view(ctx, cause, pinned, namespace)
+            # Hosts that boot do not stand in each other's way.
+            if pinned.active_runs and cause.kind is not Kind.STARTUP
+            else RunView(ctx.store, job)
+        )
+        verdict = gates.judge(gates.RUN, view)
         if isinstance(verdict, Never):
-            return _decide(ctx, cause, pinned, due_ms, verdict)
-    graph = ctx.graph(job, namespace, name, revision)
-    deadline_ms = graph.job.start_deadline_ms
+            return _decide(ctx, cause, pinned, namespace, due_ms, verdict)
+    graph = ctx.graph(job, namespace, pinned.name, pinned.revision)
+    compiled, state = graph.job, ctx.state
+    total = len(compiled.tasks)
+    made = ctx.take_rows(total, least=1)  # of very many tasks a Continue makes the later ones
+    deadline_ms = compiled.start_deadline_ms
     if deadline_ms is not None:  # of a live tick it counts from its instant, however late that is fired
         deadline_ms += due_ms if cause.kind is Kind.TICK else max(due_ms, ctx.stamp_ms)
-    run = _create(
-        ctx, cause, pinned, graph, due_ms=due_ms, deadline_ms=deadline_ms, params=params, actor=actor,
-        waiting=verdict is not READY, agent=agent, bound=bound,
+    state.last_run += 1
+    run = Run(
+        id=state.last_run, job=job, namespace=namespace, name=pinned.name, revision=pinned.revision,
+        trigger=cause.trigger, tick_ms=cause.tick_ms, due_ms=due_ms,
+        cause=cause.kind.value, cause_key=cause.key, state=step(RUN, START, "pending"),
+        decided=int(cause.kind not in LEDGERED), waiting=int(verdict is not READY), open_tasks=total,
+        first_task=state.last_task + 1, last_task=state.last_task + total,
+        unmade=total - made, walk="", walked=0, unfinished=int(made < total),
+        stopping="", created_ms=state.stamp_ms, started_ms=None, finished_ms=None,
+        deadline_ms=deadline_ms, stop_ms=None, exit_code=None, priority=compiled.priority,
+        bound=bound, params=params, reason="", actor=actor,
     )  # fmt: skip
-    return done(run=run)
+    state.last_task += total
+    _insert(ctx, run)
+    starting.make(ctx, run, graph, range(made), agent=agent)
+    return done(run=run.id)
 
 
 def end(ctx: Context, cause: Cause, pinned: Pinned, due_ms: int, verdict: Never) -> Outcome:
     """What has a key ends without a run, unless something came of it before."""
-    return _known(ctx, cause, pinned.job) or _decide(ctx, cause, pinned, due_ms, verdict)
+    assert pinned.namespace is not None
+    known = _known(ctx, cause, pinned.job)
+    return known or _decide(ctx, cause, pinned, pinned.namespace, due_ms, verdict)
 
 
-def _decide(ctx: Context, cause: Cause, pinned: Pinned, due_ms: int, verdict: Never) -> Outcome:
+def _decide(
+    ctx: Context, cause: Cause, pinned: Pinned, namespace: str, due_ms: int, verdict: Never
+) -> Outcome:
     decisions.decide(
-        ctx, cause, job=pinned.job, namespace=pinned.namespace, name=pinned.name,
+        ctx, cause, job=pinned.job, namespace=namespace, name=pinned.name,
         first_ms=due_ms if cause.tick_ms is None else cause.tick_ms,
         outcome=verdict.outcome, reason=verdict.reason, run=verdict.run,
     )  # fmt: skip
@@ -100,55 +129,16 @@ def _known(ctx: Context, cause: Cause, job: int) -> Outcome | None:
     return done(outcome=entry.outcome, reason=entry.reason, run=entry.run, repeated=True)
 
 
-def _view(ctx: Context, cause: Cause, pinned: Pinned) -> RunView:
-    """The run that the cause would make; what its policy cancels was asked to stop."""
-    job, namespace, name, revision, active_runs = pinned
-    if not active_runs or cause.kind is Kind.STARTUP:  # hosts do not stand in each other's way
-        return RunView(ctx.store, job)
-    policy = ctx.graphs.outline(job, namespace, name, revision).overlap
+def _view(ctx: Context, cause: Cause, pinned: Pinned, namespace: str) -> RunView:
+    """The run that the cause would make beside others; what its policy cancels was asked to stop."""
+    job = pinned.job
+    policy = ctx.graphs.outline(job, namespace, pinned.name, pinned.revision).overlap
     if policy in overlap.CANCELS:
         # Newest first, so that the end of one does not admit another that is cancelled next.
         for run in reversed(run_rows.active(ctx.store, job, limit=CANCELLED_AT_ONCE_MAX)):
             if not run.stopping:
                 stopping.stop(ctx, run, stopping="cancelled", reason="a newer tick")
-    return RunView(ctx.store, job, 0, policy, active_runs, cause.kind is Kind.CATCHUP)
-
-
-def _create(
-    ctx: Context,
-    cause: Cause,
-    pinned: Pinned,
-    graph: Graph,
-    *,
-    due_ms: int,
-    deadline_ms: int | None,
-    params: str,
-    actor: str,
-    waiting: bool,
-    agent: int,
-    bound: int,
-) -> int:
-    """The run with as many of its tasks as there is room for, of very many the later ones by a Continue."""
-    state = ctx.state
-    state.last_run += 1
-    compiled = graph.job
-    total = len(compiled.tasks)
-    made = ctx.take_rows(total, least=1)
-    run = Run(
-        id=state.last_run, job=pinned.job, namespace=pinned.namespace, name=pinned.name,
-        revision=pinned.revision, trigger=cause.trigger, tick_ms=cause.tick_ms, due_ms=due_ms,
-        cause=cause.kind.value, cause_key=cause.key, state=step(RUN, START, "pending"),
-        decided=int(cause.kind not in LEDGERED), waiting=int(waiting), open_tasks=total,
-        first_task=state.last_task + 1, last_task=state.last_task + total,
-        unmade=total - made, walk="", walked=0, unfinished=int(made < total),
-        stopping="", created_ms=state.stamp_ms, started_ms=None, finished_ms=None,
-        deadline_ms=deadline_ms, stop_ms=None, exit_code=None, priority=compiled.priority,
-        bound=bound, params=params, reason="", actor=actor,
-    )  # fmt: skip
-    state.last_task += total
-    _insert(ctx, run)
-    starting.make(ctx, run, graph, range(made), agent=agent)
-    return run.id
+    return RunView(ctx.store, job, 0, policy, pinned.active_runs, cause.kind is Kind.CATCHUP)
 
 
 def adopt(ctx: Context, run: Run) -> Run:

@@ -32,10 +32,8 @@ def applying(story: Story) -> Iterator[Context]:
 
 
 def fire(story: Story, cause: Cause = EVENT, **fields: Any) -> Outcome:
-    found = story.job()
-    pinned = firing.Pinned(found.id, found.namespace, found.name, found.revision, found.active_runs)
     with applying(story) as ctx:
-        return firing.fire(ctx, cause, pinned, due_ms=story.now_ms, **fields)
+        return firing.fire(ctx, cause, story.job(), due_ms=story.now_ms, **fields)
 
 
 def entries(story: Story) -> list[ledger.Entry]:
@@ -59,8 +57,7 @@ def test_the_same_key_of_another_job_or_kind_is_another_cause(story: Story) -> N
     fire(story, Cause(Kind.NOTICE, EVENT.key, 1))
     other = story.job("a")
     with applying(story) as ctx:
-        pinned = firing.Pinned(other.id, other.namespace, other.name, other.revision, 0)
-        firing.fire(ctx, EVENT, pinned, due_ms=story.now_ms)
+        firing.fire(ctx, EVENT, other, due_ms=story.now_ms)
     assert [cause for cause, _ in story.runs()] == ["webhook", "notice", "webhook"]
 
 
