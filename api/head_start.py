@@ -27,7 +27,7 @@ class HeadStart:
     def agent_for(self, store: Store, compiled: CompiledJob, status: NodeStatus) -> int:
         """The agent for the job's only first task; 0: let the planner find one."""
         roots = [task for task in compiled.tasks if not task.needs]
-        if len(roots) != 1:
+        if len(roots) != 1 or roots[0].happens != "agent":
             return 0
         selector = selectors.of_task(roots[0])
         if tasks.queued(store, selector, 1):

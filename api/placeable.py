@@ -41,5 +41,9 @@ class Places:
         """active | paused | unplaceable."""
         if row.state != "active":
             return row.state
-        placed = all(self.has_place(task.pool, task.zone, task.labels) for task in compiled.tasks)
+        placed = all(
+            self.has_place(task.pool, task.zone, task.labels)
+            for task in compiled.tasks
+            if task.happens == "agent"
+        )
         return "active" if placed else "unplaceable"

@@ -122,7 +122,8 @@ def _tasks_json(rows: Sequence[TaskRow], attempts: Iterable[AttemptRow]) -> dict
             "finished": rfc3339(task.finished_ms),
             "exit_code": task.exit_code,
             "reason": task.reason or None,
-            "retry_at": rfc3339(task.retry_ms) if task.state == "retry_wait" else None,
+            "retry_at": rfc3339(task.wake_ms) if task.state == "retry_wait" else None,
+            "until": rfc3339(task.wake_ms) if task.state == "active" else None,
             "attempts": tried[name],
         }
         for name, task in whole.items()

@@ -101,7 +101,8 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
     rows: list[tuple[object, ...]] = []
     for name, task in found["tasks"].items():
         if not task["attempts"]:
-            rows.append((name, task["state"], "", "", "", "", "", "", task.get("reason")))
+            why = f"until {task['until']}" if task.get("until") else task.get("reason")
+            rows.append((name, task["state"], "", "", "", "", task.get("started"), "", why))
         for attempt in task["attempts"]:
             state = f"{attempt['state']} unreachable" if attempt.get("unreachable") else attempt["state"]
             rows.append(

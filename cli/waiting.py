@@ -46,7 +46,11 @@ def _closed(client: Client, run: dict[str, Any], task: str | None) -> dict[str, 
     except Failure:
         return None
     tasks = [each for each in told["tasks"] if task in (None, each["task"])]
-    if any(each["state"] == "active" or each["verdict"] == "ready" for each in tasks):
+    if any(each["verdict"] == "ready" or _is_on_an_agent(each) for each in tasks):
         return None
     gates = [gate for each in (told, *tasks) for gate in each["gates"] if gate["gate"] != UNDER_WAY]
     return next((gate for gate in gates if gate["state"] == "waits"), None)
+
+
+def _is_on_an_agent(task: dict[str, Any]) -> bool:
+    return task["state"] == "active" and any(gate["gate"] == UNDER_WAY for gate in task["gates"])

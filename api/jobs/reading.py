@@ -72,6 +72,7 @@ def new_job_document(store: Store, services: Services, row: JobRow, job: Job, ma
     placed = all(
         places.has_place(task.on.pool, task.on.zone, tuple(sorted(task.on.labels.items())))
         for task in job.tasks.values()
+        if task.kind.happens == "agent"
     )
     due = [trigger.first_due_ms for trigger in made.triggers if trigger.first_due_ms is not None]
     facts = job_facts(

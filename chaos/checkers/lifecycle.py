@@ -8,6 +8,7 @@ Rules:
 3. What an event called an end is the end in the final state too. What a client saw of a run never was seen
    at an earlier state later; nor was what a node had told to have started or ended, before the client asked.
 4. No attempt is assigned to a run that has ended, nor beside one of the same task that has not.
+5. Work in the state begins once, in a run that has not ended, ends once, and has no attempt.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ ATTEMPT: Mapping[str, frozenset[str]] = {
     "cancelling": frozenset({"cancelling", "running", *_ENDS}),
 }
 RUN_ENDS = frozenset({*_ENDS, "expired"})
+IN_STATE: Mapping[str, frozenset[str]] = {"active": RUN_ENDS}
 ATTEMPT_STEPS = {
     "attempt_assigned": "assigned",
     "attempt_granted": "granted",
@@ -72,12 +74,14 @@ class _Walk:
         self.runs: dict[int, str] = {}
         self.attempts: dict[int, str] = {}
         self.ticks: dict[tuple[int, str], str] = {}
+        self.in_state: dict[int, str] = {}
         self.working: dict[int, int] = {}  #: task → its last attempt
 
     def forget(self) -> None:
         """What had not ended may be anything now."""
         self.runs = {run: state for run, state in self.runs.items() if state in RUN_ENDS}
         self.attempts = {key: state for key, state in self.attempts.items() if state not in ATTEMPT}
+        self.in_state = {key: state for key, state in self.in_state.items() if state not in IN_STATE}
 
     def step(self, event: Mapping[str, Any]) -> Iterable[Offence]:
         kind = event["event"]
@@ -86,6 +90,11 @@ class _Walk:
             if kind == "attempt_assigned":
                 yield from self._assigned(event)
             yield from self._move("attempt", self.attempts, event["attempt"], ATTEMPT, after, event)
+        elif kind in ("task_begun", "task_ended"):
+            if kind == "task_begun":
+                yield from self._in_a_run(f"task {event['task']}", event)
+            after = event.get("state", "active")
+            yield from self._move("task", self.in_state, event["task"], IN_STATE, after, event)
         elif kind in ("run_created", "run_started", "run_ended"):
             after = {"run_created": "pending", "run_started": "running"}.get(kind) or event["state"]
             if kind == "run_created" and event["run"] in self.runs:
@@ -102,19 +111,22 @@ class _Walk:
 
     def _assigned(self, event: Mapping[str, Any]) -> Iterable[Offence]:
         attempt = event["attempt"]
-        ended = self.runs.get(event["run"], "")
-        if ended in RUN_ENDS:
-            yield self._offence(
-                "illegal-step", f"attempt {attempt} of run {event['run']}, which is {ended}", event
-            )
+        yield from self._in_a_run(f"attempt {attempt}", event)
         task = event.get("task")
         if task is None:
             return
+        if task in self.in_state:
+            yield self._offence("beside", f"attempt {attempt} of task {task}, which is in the state", event)
         before = self.working.get(task)
         if before is not None and self.attempts.get(before) in ATTEMPT:
             said = f"attempt {attempt} beside attempt {before}, which is {self.attempts[before]}"
             yield self._offence("beside", said, event)
         self.working[task] = attempt
+
+    def _in_a_run(self, what: str, event: Mapping[str, Any]) -> Iterable[Offence]:
+        ended = self.runs.get(event["run"], "")
+        if ended in RUN_ENDS:
+            yield self._offence("illegal-step", f"{what} of run {event['run']}, which is {ended}", event)
 
     def _move(
         self,

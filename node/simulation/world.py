@@ -68,6 +68,19 @@ GRAPH: dict[str, object] = {
 }
 """More tasks than a frame has room for here, so that making, telling and cancelling them goes in slices."""
 
+NAP_MS = 2_000
+CLOCKS_MS = 1_000  #: as far may the clock that plans be from the one that stamps
+NAPS: dict[str, object] = {
+    "job": "naps",
+    "policies": {"overlap": "allow", "timeout": "20s", **KEPT},
+    "triggers": [{"cron": "*/2 * * * * *"}],
+    "tasks": {
+        "first": {"noop": True},
+        "nap": {"sleep": f"{NAP_MS}ms", "needs": ["first"]},
+        "last": {"noop": True, "needs": ["nap"]},
+    },
+}
+
 JOBS = [
     parse_job(document)
     for document in (
@@ -77,6 +90,7 @@ JOBS = [
         _edited("gaps", 0),
         _edited("edits", 2),
         GRAPH,
+        NAPS,
         _job(
             "manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}, notify=[NOTICE]
         ),
@@ -91,6 +105,7 @@ class JobsWorld(World):
         self.quiet = False  #: nothing new is planned
         self.acked_runs: dict[str, int] = {}  #: client to the run that it was told
         self.started: dict[int, int] = {}  #: attempts that really started, with the grant they had
+        self.napped = 0  #: work in the state that ended by its instant
         self.refused_plans = 0  #: planner commands that a newer epoch refused
         self._running: dict[int, int] = {}
         self._hashes: dict[int, tuple[bytes, str]] = {}
@@ -254,6 +269,7 @@ class JobsWorld(World):
             if twice:
                 fail("ticks", f"{node.name}: two runs for one tick {twice[:3]}")
             self._check_edits(node)
+            self._check_naps(node)
             runs = store.rows("SELECT actor, id FROM runs WHERE actor LIKE 'client %' ORDER BY id")
             self._check_acked(node, runs)
             for attempt, fence in self.started.items():
@@ -280,6 +296,16 @@ class JobsWorld(World):
         }.items():
             if found := self.state(node).store.rows(sql):
                 self.invariants.fail("edits", f"{node.name}: {what}: {found}")
+
+    def _check_naps(self, node: Node) -> None:
+        """However often the leader changed: none was cut short."""
+        naps = "FROM tasks WHERE name = 'nap' AND state"
+        lasted = "finished_ms - started_ms"
+        short = f"SELECT id, {lasted} {naps} = 'succeeded' AND {lasted} < {NAP_MS - CLOCKS_MS} ORDER BY id"
+        if found := self.state(node).store.rows(short):
+            self.invariants.fail("naps", f"{node.name}: cut short: {found}")
+        over = self.state(node).store.value(f"SELECT count(*) {naps} = 'succeeded'")
+        self.napped = max(self.napped, over)
 
     def _check_rows(self, members: list[Node]) -> None:
         known: dict[int, tuple[list[bytes], str]] = {}

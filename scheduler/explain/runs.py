@@ -70,7 +70,10 @@ class _Asked:
         blocked = compiled if task.state == "blocked" else None
         rule, needs = ("", 0) if blocked is None else (blocked.rule, len(blocked.needs))
         found = ask(gates.TASK, TaskView(run, rule, needs, task.open_needs, task.met_needs), facts)
-        if task.state == "active":
+        if task.state == "active" and task.wake_ms is not None:
+            found += ask((hold,), place_view(facts, run.id), facts)
+            found.append(_in_state(task, task.wake_ms))
+        elif task.state == "active":
             found += [Finding(gate.NAME) for gate in gates.PLACE]
             found.append(_attempt(self._store, task, self._cluster.now_ms))
         elif task.state != "blocked":
@@ -112,9 +115,15 @@ def place_view(facts: Facts, run: int) -> PlaceView:
     """The way of a task to an agent; `run` 0: of one that is not made yet."""
     free = 0 if facts.fits is None else facts.fits.slots - facts.fits.busy - agents.ahead(facts)
     held_through = hold.held_through(facts.restore) if run else -1
-    retry_ms = facts.task.retry_ms if facts.task is not None else None
+    retry_ms = facts.task.wake_ms if facts.task is not None else None
     paused = pauses.stands(facts.store, facts.namespace, facts.now_ms)
     return PlaceView(run, retry_ms, held_through, free, paused)
+
+
+def _in_state(task: Task, wake_ms: int) -> Finding:
+    """Work that happens in the state."""
+    said = "it lasts, in the state, without an agent"
+    return Finding("work", WAITS_WORD, said, task.started_ms, "the end of its work in the state", wake_ms)
 
 
 def _attempt(store: Store, task: Task, now_ms: int) -> Finding:

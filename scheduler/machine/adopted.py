@@ -15,7 +15,7 @@ Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md):
 from __future__ import annotations
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.steps import ends, firing, reconstruct, registry, starting
+from scheduler.machine.steps import beginning, clock, ends, firing, reconstruct, registry
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import jobs as job_rows
@@ -83,6 +83,8 @@ def _adopt(ctx: Context, restore: Restore, agent: Agent, ran: RanAttempt) -> Non
 def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> None:
     """The state has the run and its task waits: the old cluster started it."""
     state = task.state
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    clock.count(ctx, run, graph, int(state == "blocked"))
     if state != "queued":
         state = step(TASK, state, "queued")
     task_rows.activate(ctx.store, task.id, state=step(TASK, state, "active"), attempts=ran.number)
@@ -90,8 +92,7 @@ def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> 
     if run.waiting:
         run_rows.admit(ctx.store, run.id)
     if run.state == "pending":
-        graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-        starting.begin(ctx, run, graph, ran.due_ms)
+        beginning.begin_run(ctx, run, graph, ran.due_ms)
     _report(ctx, attempt, ran)
 
 
@@ -149,7 +150,7 @@ def _add_to_orphan(ctx: Context, agent: Agent, run: Run, ran: RanAttempt) -> Non
         task = Task(
             id=ctx.state.last_task, run=run.id, name=ran.task, member=ran.member, round=ran.round,
             state="active", attempts=ran.number, open_needs=0, met_needs=0, may_fail=0, queued_ms=None,
-            retry_ms=None, selector="", rank_ms=0, started_ms=ran.started_ms, finished_ms=None,
+            wake_ms=None, selector="", rank_ms=0, started_ms=ran.started_ms, finished_ms=None,
             exit_code=None, reason="",
         )  # fmt: skip
         task_rows.insert(ctx.store, task)

@@ -10,7 +10,7 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.machine.steps import ends, placing, starting, stopping
+from scheduler.machine.steps import beginning, ends, placing, stopping
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import jobs as job_rows
@@ -88,7 +88,7 @@ def grant(ctx: Context, command: Grant) -> Outcome:
     ctx.emit(e.AttemptGranted(attempt.id, attempt.run, attempt.agent, fence))
     if run.state == "pending":
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-        starting.begin(ctx, run, graph, attempt.due_ms)
+        beginning.begin_run(ctx, run, graph, attempt.due_ms)
     return done(fence=fence)
 
 

@@ -61,7 +61,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.FireStartups: startups.fire_startups,
     c.Place: attempts.place,
     c.Revoke: attempts.revoke,
-    c.Requeue: tasks.requeue,
+    c.Wake: tasks.wake,
     c.MarkUnreachable: attempts.mark_unreachable,
     c.Lose: attempts.lose,
     c.ExpireRun: runs.expire_run,

@@ -1,4 +1,6 @@
-"""Tasks: queued again."""
+"""Tasks: woken when their instant has come.
+
+By the clock of the leader that plans: it is less than 1 s from the one that stamps, or nothing is planned."""
 
 from __future__ import annotations
 
@@ -6,16 +8,22 @@ from scheduler.machine.context import OK, Context, refused
 from scheduler.machine.steps import ends, queue
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
-from scheduler.words.commands import Requeue
+from scheduler.words.commands import Wake
 from scheduler.words.outcomes import Code, Outcome
 
 
-def requeue(ctx: Context, command: Requeue) -> Outcome:
+def wake(ctx: Context, command: Wake) -> Outcome:
     task = task_rows.get(ctx.store, command.task)
-    if task is None or task.state != "retry_wait":
-        return refused(Code.ENDED, f"task {command.task} waits for no retry")
+    if task is None or task.wake_ms is None:
+        return refused(Code.ENDED, f"task {command.task} waits for no instant")
+    if task.wake_ms != command.wake_ms:
+        return refused(Code.SUPERSEDED, f"task {task.id} waits for another instant")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None
-    if not ends.never_starts(ctx, run, task):
+    if ends.never_starts(ctx, run, task):
+        return OK
+    if task.state == "retry_wait":
         queue.enqueue(ctx, run, task, attempts=task.attempts)
+    else:
+        ends.finish(ctx, run, task, "succeeded", started_ms=task.started_ms)
     return OK

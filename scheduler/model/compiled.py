@@ -23,6 +23,8 @@ class CompiledTask(NamedTuple):
 
     name: str
     work: dict[str, Any]  #: as scheduler.protocol.Assign.work
+    happens: str  #: agent | state | node
+    lasts_ms: int  #: of work in the state
     needs: tuple[str, ...]
     rule: str  #: all_success | all_done | any_failed | any_success
     allow_failure: bool
@@ -127,7 +129,7 @@ def _task(name: str, task: dict[str, Any]) -> CompiledTask:
     hash((pool, labels, zone))  # raises TypeError for what is no key: the machine keeps selectors by it
     return CompiledTask(
         name,
-        compiled_work(task),
+        *compiled_work(task),
         tuple(task["needs"]),
         task["rule"],
         task["allow_failure"],

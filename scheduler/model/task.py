@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
@@ -17,7 +18,7 @@ from scheduler.model.fields import (
 )
 from scheduler.model.problems import Refused
 from scheduler.model.texts import SCRIPT_CHARACTERS_MAX, no_nul, not_blank
-from scheduler.model.work import KINDS, NAMES, ONE_OF
+from scheduler.model.work import KINDS, NAMES, ONE_OF, Kind
 
 GRACE_MS = 5_000
 OUTPUT_BYTES_MAX = 64 << 20
@@ -78,6 +79,11 @@ class Task(Work):
     def _folder(cls, value: str | None) -> str | None:
         return value if value is None else not_blank(no_nul(value))
 
+    @property
+    def kind(self) -> Kind:
+        """Of its work."""
+        return next(kind for kind in KINDS if getattr(self, kind.name) is not None)
+
     @model_validator(mode="after")
     def _one_work(self) -> Self:
         given = [kind for kind in KINDS if getattr(self, kind.name) is not None]
@@ -87,8 +93,18 @@ class Task(Work):
             names = " and ".join(kind.name for kind in given)
             raise Refused(f"{names} exclude each other", "make a task for each")
         for field in given[0].unread:
-            if getattr(self, field) is not None:
+            attribute, default = _defaults()[field]
+            if getattr(self, attribute) != default:
                 raise Refused(f"{given[0].name} reads no {field}", f"remove {field}")
         if self.rule != "all_success" and not self.needs:
             raise Refused(f"rule: {self.rule} has nothing to judge", "name tasks in needs, or remove rule")
         return self
+
+
+@cache
+def _defaults() -> dict[str, tuple[str, object]]:
+    """By the name in the job file: the attribute, and what it is where nothing is given."""
+    return {
+        field.alias or name: (name, field.get_default(call_default_factory=True))
+        for name, field in Task.model_fields.items()
+    }

@@ -19,7 +19,8 @@ def fire_live(view: View, trigger: DueTrigger, due_ms: int | None) -> Iterator[F
     kept_back = view.pauses.kept_back(view.now_ms)
     may_start = trigger.state == "active" and not {ALL, trigger.namespace}.intersection(kept_back)
     roots = [task for task in job.tasks if not task.needs]
-    selector = selectors.of_task(roots[0]) if len(roots) == 1 and may_start else None
+    alone = len(roots) == 1 and roots[0].happens == "agent" and may_start
+    selector = selectors.of_task(roots[0]) if alone else None
     last_ms = trigger.end_ms(view.due.fire_ms - trigger.jitter_ms)
     for _ in range(TICKS_OF_ONE_TRIGGER_MAX):
         if due_ms is None or due_ms > last_ms:

@@ -47,7 +47,7 @@ class TaskRow:
     member: str
     round: int
     state: str
-    retry_ms: int | None
+    wake_ms: int | None
     started_ms: int | None
     finished_ms: int | None
     exit_code: int | None

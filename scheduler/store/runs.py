@@ -83,6 +83,15 @@ def end(store: Store, run: int, *, state: str, finished_ms: int, exit_code: int 
     )
 
 
+def stop_ms(store: Store, run: int) -> int | None:
+    instant_ms: int | None = store.value("SELECT stop_ms FROM runs WHERE id = ?", (run,))
+    return instant_ms
+
+
+def set_stop(store: Store, run: int, stop_ms: int | None) -> None:
+    store.write("UPDATE runs SET stop_ms = ? WHERE id = ?", (stop_ms, run))
+
+
 def set_open_tasks(store: Store, run: int, open_tasks: int) -> None:
     store.write("UPDATE runs SET open_tasks = ? WHERE id = ?", (open_tasks, run))
 

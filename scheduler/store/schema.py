@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 16
+SCHEMA_VERSION = 17
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -193,7 +193,8 @@ STATEMENTS: tuple[str, ...] = (
         open_needs INTEGER NOT NULL,        -- of a blocked task: needs that have not ended
         met_needs INTEGER NOT NULL,         -- of a blocked task: needs that ended as its rule asks
         may_fail INTEGER NOT NULL,          -- 1: its failure does not fail the run
-        queued_ms INTEGER, retry_ms INTEGER,
+        queued_ms INTEGER,
+        wake_ms INTEGER,                    -- when its wait for a retry, or its work in the state, is over
         selector TEXT NOT NULL,             -- which agents may take it: JSON [pool, {labels}, zone or null]
         rank_ms INTEGER NOT NULL,           -- place in the queue: queued_ms less what the priority is worth
         started_ms INTEGER, finished_ms INTEGER,
@@ -207,10 +208,12 @@ STATEMENTS: tuple[str, ...] = (
         PRIMARY KEY (run, task)
     ) WITHOUT ROWID
     """,
+    # Of runs whose timeout may stand still: how many tasks keep it going, and what is left while none does.
+    "CREATE TABLE clocks (run INTEGER PRIMARY KEY, moving INTEGER NOT NULL, left_ms INTEGER)",
     "CREATE UNIQUE INDEX tasks_run ON tasks (run, name, member, round)",
     # A queue for each selector, so that tasks which no agent can take never stand before others.
     "CREATE INDEX tasks_queued ON tasks (selector, rank_ms, id) WHERE state = 'queued'",
-    "CREATE INDEX tasks_retry ON tasks (retry_ms, id) WHERE state = 'retry_wait'",
+    "CREATE INDEX tasks_wake ON tasks (wake_ms, id) WHERE wake_ms IS NOT NULL",
     """
     CREATE TABLE attempts (
         id INTEGER PRIMARY KEY,

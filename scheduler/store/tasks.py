@@ -25,7 +25,7 @@ class Task(NamedTuple):
     met_needs: int
     may_fail: int
     queued_ms: int | None
-    retry_ms: int | None
+    wake_ms: int | None
     selector: str
     rank_ms: int
     started_ms: int | None
@@ -100,9 +100,11 @@ def gravest(store: Store, run: int, states: tuple[str, ...], forgiven: tuple[str
 
 
 def last_exit_code(store: Store, run: int) -> int | None:
-    """Of the last task that succeeded."""
+    """Of the last task that succeeded and has one."""
     code: int | None = store.value(
-        "SELECT exit_code FROM tasks WHERE run = ? AND state = 'succeeded' ORDER BY id DESC LIMIT 1", (run,)
+        "SELECT exit_code FROM tasks WHERE run = ? AND state = 'succeeded' AND exit_code IS NOT NULL"
+        " ORDER BY id DESC LIMIT 1",
+        (run,),
     )
     return code
 
@@ -117,7 +119,7 @@ def insert(store: Store, task: Task) -> None:
 
 def queue(store: Store, task: int, *, state: str, queued_ms: int, rank_ms: int, attempts: int) -> None:
     store.write(
-        "UPDATE tasks SET state = ?, queued_ms = ?, rank_ms = ?, attempts = ?, retry_ms = NULL WHERE id = ?",
+        "UPDATE tasks SET state = ?, queued_ms = ?, rank_ms = ?, attempts = ?, wake_ms = NULL WHERE id = ?",
         (state, queued_ms, rank_ms, attempts, task),
     )
 
@@ -126,12 +128,20 @@ def activate(store: Store, task: int, *, state: str, attempts: int) -> None:
     store.write("UPDATE tasks SET state = ?, attempts = ? WHERE id = ?", (state, attempts, task))
 
 
+def begin(store: Store, task: int, *, state: str, queued_ms: int, started_ms: int, wake_ms: int) -> None:
+    """Its work in the state begins, and is over at `wake_ms`."""
+    store.write(
+        "UPDATE tasks SET state = ?, queued_ms = ?, started_ms = ?, wake_ms = ? WHERE id = ?",
+        (state, queued_ms, started_ms, wake_ms, task),
+    )
+
+
 def wait_for_retry(
-    store: Store, task: int, *, state: str, retry_ms: int, exit_code: int | None, reason: str
+    store: Store, task: int, *, state: str, wake_ms: int, exit_code: int | None, reason: str
 ) -> None:
     store.write(
-        "UPDATE tasks SET state = ?, retry_ms = ?, exit_code = ?, reason = ? WHERE id = ?",
-        (state, retry_ms, exit_code, reason, task),
+        "UPDATE tasks SET state = ?, wake_ms = ?, exit_code = ?, reason = ? WHERE id = ?",
+        (state, wake_ms, exit_code, reason, task),
     )
 
 
@@ -147,7 +157,7 @@ def end(
 ) -> None:
     store.write(
         "UPDATE tasks SET state = ?, started_ms = ?, finished_ms = ?, exit_code = ?, reason = ?,"
-        " retry_ms = NULL"
+        " wake_ms = NULL"
         " WHERE id = ?",
         (state, started_ms, finished_ms, exit_code, reason, task),
     )
@@ -214,16 +224,16 @@ def queued_before(store: Store, task: Task, most: int) -> int:
     return number
 
 
-def past_retry(store: Store, now_ms: int, limit: int, after: int = 0) -> list[int]:
-    """Of runs with ids above `after`."""
+def past_wake(store: Store, now_ms: int, limit: int, after: int = 0) -> list[tuple[int, int]]:
+    """(task, instant) of those whose instant has come, of runs with ids above `after`."""
     rows = store.rows(
-        "SELECT id FROM tasks WHERE state = 'retry_wait' AND retry_ms <= ? AND run > ?"
-        " ORDER BY retry_ms, id LIMIT ?",
+        "SELECT id, wake_ms FROM tasks INDEXED BY tasks_wake WHERE wake_ms IS NOT NULL AND wake_ms <= ?"
+        " AND run > ? ORDER BY wake_ms, id LIMIT ?",
         (now_ms, after, limit),
     )
-    return [row[0] for row in rows]
+    return [(row[0], row[1]) for row in rows]
 
 
-def next_retry_ms(store: Store) -> int | None:
-    first: int | None = store.value("SELECT min(retry_ms) FROM tasks WHERE state = 'retry_wait'")
+def next_wake_ms(store: Store) -> int | None:
+    first: int | None = store.value("SELECT min(wake_ms) FROM tasks WHERE wake_ms IS NOT NULL")
     return first

@@ -38,7 +38,7 @@ TICK = Lifecycle(
     {
         START: {"pending": "it is due"},
         "pending": {
-            "ran": "the first grant of its run is committed",
+            "ran": "the first grant of its run is committed, or its first work in the state begins",
             "skipped": "overlap, pause or cancellation",
             "coalesced": "the catch-up policy runs a later tick for it",
             "missed": "window, deadline, full buffer or lost before any start",
@@ -55,7 +55,7 @@ RUN = Lifecycle(
     {
         START: {"pending": "a tick fires or a person asks"},
         "pending": {
-            "running": "the first grant of an attempt is committed",
+            "running": "the first grant of an attempt is committed, or the first work in the state begins",
             "cancelled": "a person, or a newer tick under overlap: cancel_running, before any start",
             "expired": "the start deadline passes",
             "failed": "it ends without any start because nothing could run",
@@ -90,17 +90,17 @@ TASK = Lifecycle(
             "expired": "the start deadline passes",
         },
         "queued": {
-            "active": "an assignment is committed",
+            "active": "an assignment is committed, or its work in the state begins",
             "cancelled": "the run stops",
             "expired": "the start deadline passes",
         },
         "active": {
-            "succeeded": "its attempt succeeded",
+            "succeeded": "its attempt succeeded, or its work in the state is over",
             "failed": "its attempt failed and no retry remains",
             "timed_out": "its attempt timed out and no retry remains",
-            "cancelled": "its attempt was cancelled or taken back while the run stops",
+            "cancelled": "the run stops: its attempt was cancelled or taken back, or it is in the state",
             "lost": "its attempt was lost and no retry remains",
-            "expired": "the start deadline passes before the grant",
+            "expired": "the start deadline passes before the grant; in the state: a restore gives it up",
             "queued": "its attempt was revoked before the grant",
             "retry_wait": "its attempt ended badly and a retry remains",
         },

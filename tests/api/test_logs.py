@@ -16,7 +16,7 @@ from scheduler.words.commands import Command
 from scheduler.words.commands.agents import ConnectAgent
 from scheduler.words.commands.attempts import Finish, Grant
 from scheduler.words.commands.runs import CancelRun
-from scheduler.words.commands.tasks import Place, Requeue
+from scheduler.words.commands.tasks import Place, Wake
 from tests.api.served import DEADLINE_S, HandAgent, served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 
@@ -78,9 +78,9 @@ def told(headers: Mapping[str, str]) -> list[str | None]:
 def tried_again(node: SingleNode, run: int, agent: int) -> int:
     """The next attempt of the run's task, assigned."""
     with node.read() as store:
-        task = pages.tasks_of(store, [run])[0].id
-    must(node, Requeue(node.status().epoch, task))
-    return int(must(node, Place(node.status().epoch, task, agent))["attempt"])
+        task = pages.tasks_of(store, [run])[0]
+    must(node, Wake(node.status().epoch, task.id, task.wake_ms or 0))
+    return int(must(node, Place(node.status().epoch, task.id, agent))["attempt"])
 
 
 @pytest.mark.parametrize(

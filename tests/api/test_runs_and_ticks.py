@@ -23,8 +23,8 @@ from scheduler.words.commands import (
     Grant,
     PauseJob,
     Place,
-    Requeue,
     SetAside,
+    Wake,
 )
 from tests.api.served import DEADLINE_S
 from tests.api.single_node import SingleNode
@@ -270,6 +270,26 @@ async def test_logs_of_a_run_with_many_tasks_and_tries_cost_some_steps_of_an_ind
     assert (await client.get("/v1/runs/99/logs")).status_code == 404
 
 
+async def test_a_sleep_is_active_without_attempt_until_its_instant(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    made = await client.put("/v1/jobs/nap", json={"sleep": "10m"})
+    assert made.json()["state"] == "active"  # it needs no agent
+    found = (await client.post("/v1/jobs/nap/runs", json={})).json()
+    task = found["tasks"]["main"]
+    assert (found["state"], task["state"], task["attempts"]) == ("running", "active", [])
+    with node.read() as store:
+        row = pages.tasks_of(store, [found["id"]])[0]
+    assert row.wake_ms is not None
+    assert row.started_ms is not None
+    assert (task["started"], task["until"]) == (rfc3339(row.started_ms), rfc3339(row.started_ms + 600_000))
+    assert (await client.get(f"/v1/runs/{found['id']}/logs")).headers["x-cronclave-log-source"] == "none"
+    must(node, Wake(node.status().epoch, row.id, row.wake_ms))
+    task = (await client.get(f"/v1/runs/{found['id']}")).json()["tasks"]["main"]
+    assert (task["state"], task["until"]) == ("succeeded", None)
+    assert (await client.get("/v1/jobs/nap")).json()["state"] == "active"
+
+
 async def test_members_and_rounds_of_a_task_are_shown_under_its_name(
     client: httpx2.AsyncClient, node: SingleNode
 ) -> None:
@@ -313,7 +333,9 @@ async def test_the_newest_tries_are_shown_of_a_run_that_has_more(
         task = pages.tasks_of(store, [run])[0].id
     for number in range(4):
         if number:
-            must(node, Requeue(node.status().epoch, task))
+            with node.read() as store:
+                wake_ms = pages.tasks_of(store, [run])[0].wake_ms
+            must(node, Wake(node.status().epoch, task, wake_ms or 0))
             must(node, Place(node.status().epoch, task, agent))
         run_it(node, run, agent, exit_code=1)
     tries = (await client.get(f"/v1/runs/{run}")).json()["tasks"]["main"]["attempts"]

@@ -223,6 +223,22 @@ def granted_from_nothing(story: Story) -> None:
         events[:] = [e for e in events if not (e["event"] == "attempt_granted" and e["run"] == 5)]
 
 
+def slept(story: Story, *steps: str, run: int = 5, at: float = 105.0) -> None:
+    """Work in the state of task 77, as every node tells it: `begun`, or how it ended."""
+    for events in story.events.values():
+        for place, step in enumerate(steps):
+            said = {"event": "task_begun"} if step == "begun" else {"event": "task_ended", "state": step}
+            events.append({"t": at, "id": f"9000.{place}", "task": 77, "run": run, "name": "nap", **said})
+
+
+def beside_an_attempt(story: Story) -> None:
+    for events in story.events.values():
+        assigned = next(e for e in events if e["event"] == "attempt_assigned" and e["run"] == 5)
+        place = events.index(assigned)
+        begun = {"event": "task_begun", "task": assigned["task"], "run": 5, "name": "nap"}
+        events.insert(place, {"t": assigned["t"], "id": assigned["id"], **begun})
+
+
 def tick_twice(story: Story) -> None:
     for events in story.events.values():
         decided = next(e for e in events if e["event"] == "tick_decided" and e["run"] == 5)
@@ -232,6 +248,13 @@ def tick_twice(story: Story) -> None:
 LIFECYCLE = [
     plant(checker=lifecycle, kind="illegal-step", because="started after its end", bug=event_after_the_end),
     plant(checker=lifecycle, kind="illegal-step", because="ran without a grant", bug=granted_from_nothing),
+    plant(checker=lifecycle, kind="illegal-step", because="slept twice at once",
+          bug=lambda s: slept(s, "begun", "begun", run=999)),
+    plant(checker=lifecycle, kind="illegal-step", because="ended twice",
+          bug=lambda s: slept(s, "begun", "succeeded", "cancelled", run=999)),
+    plant(checker=lifecycle, kind="illegal-step", because="slept after its run",
+          bug=lambda s: slept(s, "begun")),
+    plant(checker=lifecycle, kind="beside", because="slept on an agent", bug=beside_an_attempt),
     plant(checker=lifecycle, kind="decided-twice", because="two ledger entries", bug=tick_twice),
     plant(checker=lifecycle, kind="resurrected", because="another end",
           bug=lambda s: s.run(5).update(state="failed")),

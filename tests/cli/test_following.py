@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from api.instants import rfc3339
 from cli import client as client_module
 from cli.client import Client, path_of
 from cli.target import Target
@@ -19,7 +20,7 @@ from scheduler.words.commands import Command as Decision
 from scheduler.words.commands.agents import ConnectAgent
 from scheduler.words.commands.attempts import Finish, Grant
 from scheduler.words.commands.runs import CancelRun
-from scheduler.words.commands.tasks import Place, Requeue
+from scheduler.words.commands.tasks import Place, Wake
 from scheduler.words.commands.ticks import Fire
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 from tests.cli.conftest import DEADLINE_S, PROJECT, Command
@@ -112,7 +113,7 @@ def begin(node: SingleNode, run: int, agent: int, *, task: str = "main") -> int:
         found = next(each for each in pages.tasks_of(store, [run]) if each.name == task)
         placed = [each.id for each in pages.attempts_of(store, [run]) if each.task == found.id]
     if found.state == "retry_wait":
-        must(node, Requeue(node.status().epoch, found.id))
+        must(node, Wake(node.status().epoch, found.id, found.wake_ms or 0))
     if found.state != "active":
         placed.append(int(must(node, Place(node.status().epoch, found.id, agent))["attempt"]))
     must(node, Grant(placed[-1], agent, "s", "c"))
@@ -273,3 +274,16 @@ async def test_a_kept_connection_has_the_patience_of_each_request(
         return response.headers["X-Cronclave-Log-Source"]
 
     assert await asyncio.to_thread(ask) == "none"
+
+
+async def test_a_sleep_is_told_with_its_end(cronclave: Command, node: SingleNode) -> None:
+    run = await a_run(cronclave, "tasks: {nap: {sleep: 1h}, after: {noop: true, needs: [nap]}}\n")
+    with node.read() as store:
+        until_ms = next(each.wake_ms for each in pages.tasks_of(store, [run]) if each.name == "nap")
+    assert until_ms is not None
+    shown = await cronclave("run", "show", str(run))
+    assert f"until {rfc3339(until_ms)}" in shown.out
+    logs = await cronclave("run", "logs", str(run), "--task", "nap")
+    assert "it waits for the end of its work in the state (cronclave run explain" in logs.err
+    cancelled = await cronclave("run", "cancel", str(run))
+    assert cancelled.out == f"run {run} cancelled\n"

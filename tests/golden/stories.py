@@ -94,7 +94,14 @@ def _a_second_of_ticks(story: Recorder) -> None:
     story.tell_ok(c.ReportRunning(attempt, agent, story.now_ms))
     assert story.finish(attempt, exit_code=1, tail=b"no\n").ok
     story.now_ms += 2_500
-    assert any(isinstance(planned, c.Requeue) for planned in story.plan_and_apply())
+    assert any(isinstance(planned, c.Wake) for planned in story.plan_and_apply())
+    story.settle()
+    naps = {"a": {"sleep": "1m"}, "b": {"noop": True, "needs": ["a"]}}
+    story.put(job("sleeper", tasks=naps, policies={"timeout": "1h"}))
+    story.tell_ok(*(c.RunJob("default", "sleeper", b"{}", story.now_ms) for _ in range(2)))
+    story.tell_ok(c.CancelRun(story.machine.state.last_run, "ada"))
+    story.now_ms += 60_000
+    story.tell(c.Wake(story.epoch, story.machine.state.last_task - 1, story.now_ms))
     story.settle()
     story.tell_ok(c.RunJob("default", "graph", b"{}", story.now_ms))
     story.tell_ok(c.CancelRun(story.machine.state.last_run, "ada"))

@@ -28,6 +28,7 @@ def test_stories_with_jobs_end_well(seed: int) -> None:
     assert not world.invariants.violations, f"python -m node.simulation --mode jobs --seeds 1 --start {seed}"
     assert len(world.started) > 20
     assert len(world.acked_runs) > 5
+    assert world.napped > 0
 
 
 def test_planners_of_deposed_leaders_are_refused() -> None:

@@ -215,6 +215,17 @@ def test_a_task_between_two_tries_tells_when_it_is_tried_again(story: Story) -> 
     assert (finding.gate, finding.opens_ms) == ("retry", START_MS + 30_000)
 
 
+def test_a_sleep_tells_when_it_ends_and_asks_for_no_agent(story: Story) -> None:
+    story.put(job(tasks={"main": {"sleep": "30s"}}, trigger=EVERY_SECOND))
+    run = start(story)
+
+    finding = closed(of_task(story, run).gates)
+    tick = the_tick(story, START_MS + 1_000)
+
+    assert (finding.gate, finding.opens_ms) == ("work", START_MS + 30_000)
+    assert "agent" not in [each.gate for each in (*of_task(story, run).gates, *tick.gates)]
+
+
 def test_what_a_restore_holds_up_says_so(story: Story) -> None:
     story.put(job(trigger=EVERY_SECOND))
     story.connect()

@@ -21,7 +21,8 @@ class Graph:
     selectors: dict[str, str]
     single_root: (
         CompiledTask | None
-    )  #: what a planned placement is meant for: the only task that can start first
+    )  #: what a planned placement is meant for: the only task that can start first, on an agent
+    stands_still: bool  #: its runs' timeout may stand still (`steps.clock`)
 
 
 def build(job: CompiledJob) -> Graph:
@@ -36,7 +37,8 @@ def build(job: CompiledJob) -> Graph:
         by_name={task.name: task for task in job.tasks},
         dependents=tuple(tuple(following) for following in dependents),
         selectors=_selectors(job),
-        single_root=roots[0] if len(roots) == 1 else None,
+        single_root=roots[0] if len(roots) == 1 and roots[0].happens == "agent" else None,
+        stands_still=job.timeout_ms is not None and any(task.happens == "state" for task in job.tasks),
     )
 
 
@@ -45,6 +47,9 @@ def _selectors(job: CompiledJob) -> dict[str, str]:
     made: dict[tuple[object, ...], str] = {}
     found: dict[str, str] = {}
     for task in job.tasks:
+        if task.happens != "agent":
+            found[task.name] = ""
+            continue
         where = (task.pool, task.labels, task.zone)
         selector = made.get(where)
         if selector is None:

@@ -1,11 +1,11 @@
-"""A run that waited (overlap: queue_one, queue_all, cancel_running) goes on: its roots are queued."""
+"""A run that waited (overlap: queue_one, queue_all, cancel_running) goes on: its roots go on."""
 
 from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.machine.rules import gates, walks
 from scheduler.machine.rules.gates import READY, RunView, TaskView
-from scheduler.machine.steps import queue, walking
+from scheduler.machine.steps import beginning, walking
 from scheduler.store import runs as run_rows
 from scheduler.store.runs import Run
 from scheduler.store.tasks import Task
@@ -29,7 +29,7 @@ def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
         compiled = graph.job.tasks[task.id - run.first_task]
         view = TaskView(run, compiled.rule, len(compiled.needs), task.open_needs, task.met_needs)
         if task.state == "blocked" and gates.judge(gates.TASK, view) is READY:
-            queue.enqueue(ctx, run, task, attempts=0)
+            beginning.go_on(ctx, run, graph, task, compiled)
         return ""
 
     walking.note_page(ctx, run, walking.page(ctx, run, act), begun=begun)

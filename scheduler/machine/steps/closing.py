@@ -12,6 +12,7 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.verdicts import RunEnds
 from scheduler.machine.steps import admitting, decisions, eras, notifying
+from scheduler.store import clocks
 from scheduler.store import jobs as job_rows
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
@@ -33,6 +34,9 @@ def end_task(
     started_ms: int | None = None,
 ) -> None:
     """End the task itself; what follows from it is the caller's."""
+    if task.state == "active" and task.wake_ms is not None:
+        started_ms = task.started_ms
+        ctx.emit(e.TaskEnded(task.id, task.run, task.name, task.member, task.round, state))
     task_rows.end(
         ctx.store,
         task.id,
@@ -52,7 +56,12 @@ def close_if_done(ctx: Context, run: Run, open_tasks: int, last: RunEnds | None 
         if open_tasks != run.open_tasks:
             run_rows.set_open_tasks(ctx.store, run.id, open_tasks)
         return
-    alone = last is not None and len(ctx.graph(run.job, run.namespace, run.name, run.revision).job.tasks) == 1
+    alone = False
+    if run.first_task:
+        graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+        alone = last is not None and len(graph.job.tasks) == 1
+        if graph.stands_still:
+            clocks.drop(ctx.store, run.id)
     ends = _result(ctx, run, last if alone else None)
     tell_rows.drop(ctx.store, run.id)
     missed = run.walk if run.walk == walks.RESTORED else walks.DEADLINE

@@ -15,7 +15,7 @@ from scheduler.machine.context import ROW, Context, done, refused
 from scheduler.machine.rules import gates, verdicts
 from scheduler.machine.rules.gates import Never, TaskView
 from scheduler.machine.rules.verdicts import Retry, RunEnds, TaskEnds, Tried
-from scheduler.machine.steps import closing, placing, queue, reconstruct, stopping, telling
+from scheduler.machine.steps import clock, closing, placing, queue, reconstruct, stopping, telling
 from scheduler.store import agents as agent_rows
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import doomed
@@ -146,12 +146,12 @@ def end(
             ctx.store,
             task.id,
             state=step(TASK, task.state, "retry_wait"),
-            retry_ms=ctx.stamp_ms + verdict.after_ms,
+            wake_ms=ctx.stamp_ms + verdict.after_ms,
             exit_code=exit_code,
             reason=reason,
         )
         return
-    _finish_task(
+    finish(
         ctx, run, task, state, reason=verdict.reason, exit_code=exit_code, started_ms=started_ms
     )
     if verdict.let_end:
@@ -181,21 +181,22 @@ def _verdict(ctx: Context, run: Run, task: Task, state: str, reason: str) -> Ret
     )  # fmt: skip
 
 
-def _finish_task(
+def finish(
     ctx: Context,
     run: Run,
     task: Task,
     state: str,
     *,
-    reason: str,
-    exit_code: int | None,
     started_ms: int | None,
+    reason: str = "",
+    exit_code: int | None = None,
 ) -> None:
     """A task ended: its dependents become ready or are skipped, and the run ends with its last task."""
     closing.end_task(ctx, task, state, reason=reason, exit_code=exit_code, started_ms=started_ms)
     left = run.open_tasks - 1
     if not run.stopping:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+        clock.count(ctx, run, graph, 0 if task.wake_ms is not None else -1)
         left -= telling.tell(ctx, run, graph, [Tell(task.id, state, 0)])
     closing.close_if_done(ctx, run, left, RunEnds(state, exit_code, reason))
 

@@ -1,4 +1,4 @@
-"""The tasks of a run are made, and it begins with its first grant.
+"""The tasks of a run are made.
 
 They are made with the run (`steps.firing`), of very many the later ones by a Continue."""
 
@@ -8,23 +8,23 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import gates, selectors
 from scheduler.machine.rules.gates import READY, TaskView
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import decisions, placing, queue
-from scheduler.store import runs as run_rows
+from scheduler.machine.steps import beginning, clock, placing, queue
 from scheduler.store import tasks as task_rows
 from scheduler.store.runs import Run
 from scheduler.store.tasks import FIRST, ONLY, Task
 from scheduler.words import events as e
-from scheduler.words.lifecycle import RUN, START, TASK, step
+from scheduler.words.lifecycle import START, TASK, step
 
 
 def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0) -> None:
     """The tasks at these places of the graph; the single root goes to `agent` when that can take it."""
     single = graph.single_root if agent and not run.waiting else None
     rank_ms = queue.rank(ctx.stamp_ms, run.priority, run.cause)
+    moving = 0
     for place in places:
         task, task_id = graph.job.tasks[place], run.first_task + place
         selector = graph.selectors[task.name]
-        if run.bound and placing.is_for(ctx, run.bound, selector):
+        if run.bound and task.happens == "agent" and placing.is_for(ctx, run.bound, selector):
             selector = selectors.bound(selector, run.bound)
         needs = len(task.needs)
         # Of very many tasks most need others: of those one gate is closed, whatever the rest say.
@@ -33,30 +33,18 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
         task_state = step(TASK, START, "queued" if ready else "blocked")
         if placed:
             task_state = step(TASK, task_state, "active")
-        task_rows.insert(
-            ctx.store,
-            Task(
-                id=task_id, run=run.id, name=task.name, member=ONLY, round=FIRST, state=task_state,
-                attempts=1 if placed else 0, open_needs=needs, met_needs=0, may_fail=int(task.allow_failure),
-                queued_ms=ctx.stamp_ms if ready else None, retry_ms=None, selector=selector,
-                rank_ms=rank_ms, started_ms=None, finished_ms=None, exit_code=None, reason="",
-            ),
+        row = Task(
+            id=task_id, run=run.id, name=task.name, member=ONLY, round=FIRST, state=task_state,
+            attempts=1 if placed else 0, open_needs=needs, met_needs=0, may_fail=int(task.allow_failure),
+            queued_ms=ctx.stamp_ms if ready else None, wake_ms=None, selector=selector, rank_ms=rank_ms,
+            started_ms=None, finished_ms=None, exit_code=None, reason="",
         )  # fmt: skip
+        task_rows.insert(ctx.store, row)
         if placed:
             placing.place(ctx, task=task_id, run=run.id, number=1, agent=agent, due_ms=run.due_ms)
+        elif ready and task.happens == "state":
+            beginning.begin_work(ctx, run, graph, row, task)
         elif ready:
             ctx.emit(e.TaskQueued(task_id, run.id, task.name, ONLY, FIRST))
-
-
-def begin(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:
-    """The first grant of the run is committed: it runs, and so its cause ran."""
-    # Granted ahead of its instant, an attempt starts at that instant and not before.
-    started_ms = max(ctx.stamp_ms, due_ms)
-    timeout_ms = graph.job.timeout_ms
-    stop_ms = None if timeout_ms is None else started_ms + timeout_ms
-    run_rows.begin(
-        ctx.store, run.id, state=step(RUN, run.state, "running"), started_ms=started_ms, stop_ms=stop_ms
-    )
-    if not run.decided:
-        decisions.decide_cause_of(ctx, run, "ran", "")
-    ctx.emit(e.RunStarted(run.id, run.job, run.namespace, run.name))
+        moving += ready and task.happens == "agent"
+    clock.count(ctx, run, graph, moving)

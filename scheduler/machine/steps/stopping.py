@@ -5,7 +5,7 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import walks
 from scheduler.machine.rules.walks import GIVE_UP, LET_END, RESTORED, STOP
-from scheduler.machine.steps import closing, placing, restoring, telling, walking
+from scheduler.machine.steps import clock, closing, placing, restoring, telling, walking
 from scheduler.store import attempts as attempt_rows
 from scheduler.store import runs as run_rows
 from scheduler.store.runs import Run
@@ -43,20 +43,29 @@ def begin(ctx: Context, run: Run, act: str) -> None:
 def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
     restored_ms = restoring.restored_ms(ctx) if run.walk == GIVE_UP else 0
 
+    moved = 0
+
     def act(task: Task) -> str:
-        return _give_up(ctx, task, restored_ms) if run.walk == GIVE_UP else _stop(ctx, run, task)
+        nonlocal moved
+        if run.walk != GIVE_UP:
+            return _stop(ctx, run, task)
+        state = _give_up(ctx, task, restored_ms)
+        moved += bool(state) and task.state != "active"
+        return state
 
     page = walking.page(ctx, run, act)
     left = run.open_tasks - len(page.ended)
     if page.ended and run.walk == GIVE_UP:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+        clock.count(ctx, run, graph, -moved)
         left -= telling.tell(ctx, run, graph, page.ended)
     walking.note_page(ctx, run, page, begun=begun)
     closing.close_if_done(ctx, run, left)
 
 
 def _give_up(ctx: Context, task: Task, restored_ms: int) -> str:
-    if task.state not in ("queued", "retry_wait") or (task.queued_ms or 0) > restored_ms:
+    waits = task.state in ("queued", "retry_wait") or (task.state == "active" and task.wake_ms is not None)
+    if not waits or (task.queued_ms or 0) > restored_ms:
         return ""
     closing.end_task(ctx, task, "expired", reason=RESTORED)
     return "expired"

@@ -16,7 +16,7 @@ from scheduler.machine.context import EDGE, ROW, Context
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, Never, TaskView, needs
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import closing, queue
+from scheduler.machine.steps import beginning, closing
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
 from scheduler.store import tells as tell_rows
@@ -89,7 +89,7 @@ def _judge(ctx: Context, run: Run, graph: Graph, task: Task, ended: int, met: in
         closing.end_task(ctx, task, verdict.outcome, reason=verdict.reason)
         return verdict.outcome
     if verdict is READY:
-        queue.enqueue(ctx, run, task, attempts=0)
+        beginning.go_on(ctx, run, graph, task, compiled)
     else:
         task_rows.set_needs(ctx.store, task.id, open_needs=open_needs, met_needs=met_needs)
     return ""

@@ -5,8 +5,8 @@ is refused of it, its hint, the form that an agent gets, where it happens and wh
 The check of a job, its JSON Schema, the reference and the compiled form go through `KINDS`; nothing else in
 scheduler/, api/ or cli/ decides by a kind's name (a test looks for it).
 
-Reading order: kind.py (what a kind says of itself), run.py, exec.py, noop.py, process.py (what those share
-that start a process).
+Reading order: kind.py (what a kind says of itself), run.py, exec.py, noop.py, sleep.py, process.py (what
+those share that start a process).
 
 Nothing here loads pydantic before `Kind.value` is called: the core compiles jobs and never judges them.
 Rejected: a field `kind` in the job, since `run: ./x.sh` says it already.
@@ -18,28 +18,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from scheduler.model.work.exec import EXEC
-from scheduler.model.work.kind import Kind
+from scheduler.model.work.kind import Kind, Place
 from scheduler.model.work.noop import NOOP
 from scheduler.model.work.run import RUN
+from scheduler.model.work.sleep import SLEEP
 
-__all__ = ["KINDS", "NAMES", "ONE_OF", "PLANNED", "Kind", "compiled_work", "kind_meant"]
+__all__ = ["KINDS", "NAMES", "ONE_OF", "PLANNED", "Kind", "Place", "compiled_work", "kind_meant"]
 
-KINDS: tuple[Kind, ...] = (RUN, EXEC, NOOP)
+KINDS: tuple[Kind, ...] = (RUN, EXEC, NOOP, SLEEP)
 NAMES = tuple(kind.name for kind in KINDS)
 ONE_OF = f"one of {', '.join(kind.said for kind in KINDS)}"
-PLANNED = ("script", "http", "python", "ssh", "job", "approval", "sleep", "post", "finish")
+PLANNED = ("script", "http", "python", "ssh", "job", "approval", "post", "finish")
 """Kinds of the job semantics that this version cannot do."""
 
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}
 
 
-def compiled_work(task: Mapping[str, Any]) -> dict[str, Any]:
-    """What is to be done for a task of a canonical job: `scheduler.protocol.Assign.work`."""
+def compiled_work(task: Mapping[str, Any]) -> tuple[dict[str, Any], Place, int]:
+    """Of a task of a canonical job: `scheduler.protocol.Assign.work`, where it happens, and in the state how
+    long."""
     for kind in KINDS:
         if kind.name in task:
             work = kind.compiled(task)
-            work["kind"] = kind.executor
-            return work
+            if kind.executor is not None:
+                work["kind"] = kind.executor
+            return work, kind.happens, 0 if kind.lasts_ms is None else kind.lasts_ms(task)
     raise KeyError("no kind of work")
 
 

@@ -19,10 +19,12 @@ class Kind:
     compiled: Callable[[Mapping[str, Any]], dict[str, Any]]
     """What an executor gets beside the kind, of a task of the canonical job. It must not fail for one."""
     happens: Place
-    """On an agent, in the state by apply alone, or on the node that leads. A task becomes an attempt on an
-    agent today, so a kind for another place needs its way in `scheduler.machine` first."""
+    """On an agent, as an attempt; in the state, by apply and its clock alone, without any attempt; or on the
+    node that leads, which has no way in the machine yet."""
     executor: str | None  #: what an agent must name in its Hello.kinds; None: it happens on no agent
     entries_max: int | None = None  #: of a value that is a list or an object; a longer one is not looked at
+    lasts_ms: Callable[[Mapping[str, Any]], int] | None = None
+    """Of one that happens in the state: how long, from its start, of a task of the canonical job."""
     unread: tuple[str, ...] = ()  #: fields of a task that mean nothing beside it, and are refused
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere
 

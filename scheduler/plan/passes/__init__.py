@@ -25,11 +25,11 @@ from scheduler.plan.passes import (
     pauses,
     queue,
     restore,
-    retries,
     startups,
     timeouts,
     unfinished,
     upkeep,
+    wakes,
 )
 from scheduler.plan.view import Outlook, View
 from scheduler.words.commands import Command
@@ -55,7 +55,7 @@ DUE: tuple[Pass, ...] = (
     queue,
     timeouts,
     deadlines,
-    retries,
+    wakes,
     migration,
 )
 """What cannot wait, in the order of the commands."""

@@ -60,7 +60,7 @@ from scheduler.words.commands.runs import ResolveRun as ResolveRun
 from scheduler.words.commands.runs import RunJob as RunJob
 from scheduler.words.commands.runs import StopRun as StopRun
 from scheduler.words.commands.tasks import Place as Place
-from scheduler.words.commands.tasks import Requeue as Requeue
+from scheduler.words.commands.tasks import Wake as Wake
 from scheduler.words.commands.ticks import Account as Account
 from scheduler.words.commands.ticks import Fire as Fire
 from scheduler.words.commands.ticks import FireStartups as FireStartups

@@ -1,4 +1,4 @@
-"""Tasks: placed, and queued again."""
+"""Tasks: placed, and woken."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ class Place(ByPlanner):
 
 
 @command(44)
-class Requeue(ByPlanner):
-    """A retry's wait is over."""
+class Wake(ByPlanner):
+    """The instant has come that a task waited for: it is queued again after its pause, or its work in the
+    state is over."""
 
     task: int
+    wake_ms: int  #: as the planner saw it

@@ -35,6 +35,8 @@ from scheduler.words.events.pauses import Resumed as Resumed
 from scheduler.words.events.runs import RunCreated as RunCreated
 from scheduler.words.events.runs import RunEnded as RunEnded
 from scheduler.words.events.runs import RunStarted as RunStarted
+from scheduler.words.events.tasks import TaskBegun as TaskBegun
+from scheduler.words.events.tasks import TaskEnded as TaskEnded
 from scheduler.words.events.tasks import TaskQueued as TaskQueued
 from scheduler.words.events.ticks import TickDecided as TickDecided
 from scheduler.words.events.tokens import SessionClosed as SessionClosed

@@ -166,9 +166,9 @@ def test_a_failure_is_tried_again_with_growing_waits(story: Story) -> None:
     waits = []
     for attempt in (2, 3):
         assert story.tasks(1) == {"main": "retry_wait"}
-        retry_ms = story.store.value("SELECT retry_ms FROM tasks")
-        waits.append(retry_ms - story.now_ms)
-        story.now_ms = retry_ms
+        wake_ms = story.store.value("SELECT wake_ms FROM tasks")
+        waits.append(wake_ms - story.now_ms)
+        story.now_ms = wake_ms
         story.plan_and_apply()
         story.plan_and_apply()
         assert story.claim(attempt).ok

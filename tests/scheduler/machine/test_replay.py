@@ -85,6 +85,8 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
                         "a": {"noop": True, "retry": {"max": 1, "first": "2s"}},
                         "b": {"noop": True, "needs": ["a"]},
                         "c": {"noop": True, "needs": ["a"], "rule": "all_done", "allow_failure": True},
+                        "d": {"sleep": "5s", "needs": ["a"], "rule": "all_done"},
+                        "e": {"noop": True, "needs": ["d"]},
                     },
                     notify=[{"on": ["failed", "recovered"], "webhook": f"https://{name}.example.org"}],
                 )
@@ -223,7 +225,7 @@ def check_invariants(story: Story) -> None:
     assert store.rows("SELECT task FROM attempts WHERE live = 1 GROUP BY task HAVING count(*) > 1") == []
     assert (
         store.rows(
-            "SELECT t.id FROM tasks t WHERE (t.state = 'active') <>"
+            "SELECT t.id FROM tasks t WHERE (t.state = 'active' AND t.wake_ms IS NULL) <>"
             " (SELECT count(*) FROM attempts a WHERE a.task = t.id AND a.live = 1)"
         )
         == []
@@ -247,10 +249,10 @@ def check_unfinished(story: Story) -> None:
 
 
 def finish_unfinished(story: Story) -> None:
-    """In the smallest room a step is a task's part, or the begin or end of a run; a job has three tasks here.
+    """In the smallest room a step is a task's part, or the begin or end of a run; a job has five tasks here.
     """
     runs = story.store.value("SELECT count(*) FROM runs WHERE finished_ms IS NULL")
-    for _ in range(8 * runs + 100):
+    for _ in range(12 * runs + 100):
         left = go_on(story.store, story.cache, epoch=story.epoch)
         if not left:
             break

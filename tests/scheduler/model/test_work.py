@@ -36,7 +36,8 @@ def test_its_example_is_a_job_that_compiles(kind: Kind) -> None:
 
     assert json.loads(text)["tasks"]["main"][kind.name] == kind.example
     assert [name for name in NAMES if name in json.loads(text)["tasks"]["main"]] == [kind.name]
-    assert compile_job(text).tasks[0].work["kind"] == kind.executor
+    compiled = compile_job(text).tasks[0]
+    assert (compiled.work.get("kind"), compiled.happens) == (kind.executor, kind.happens)
 
 
 def test_what_an_executor_gets() -> None:
@@ -62,11 +63,13 @@ def test_a_task_without_work_is_no_canonical_one() -> None:
         compile_job(text)
 
 
-def test_an_agent_has_an_executor_for_each() -> None:
+def test_an_agent_has_an_executor_for_each_that_happens_there() -> None:
     host: Any = None  # nothing is started
 
-    assert {kind.executor for kind in KINDS} <= set(executors(host))
-    assert {kind.happens for kind in KINDS} == {"agent"}, "the machine makes attempts on agents of all tasks"
+    assert {kind.executor for kind in KINDS if kind.happens == "agent"} <= set(executors(host))
+    assert all((kind.executor is None) == (kind.happens != "agent") for kind in KINDS)
+    assert all((kind.lasts_ms is None) == (kind.happens != "state") for kind in KINDS)
+    assert not [kind for kind in KINDS if kind.happens == "node"], "the machine has no way for those yet"
 
 
 @pytest.mark.parametrize(("one", "other"), list(combinations(KINDS, 2)), ids=lambda kind: kind.name)
@@ -78,16 +81,57 @@ def test_a_task_has_one_kind(one: Kind, other: Kind) -> None:
 
 
 def test_no_work_is_told_with_every_kind() -> None:
-    assert said({"job": "a"})[""].endswith("give one of run, exec, noop: true, or tasks")
-    assert said({"job": "a", "tasks": {"t": {}}})["/tasks/t"].endswith("give one of run, exec, noop: true")
+    kinds = "give one of run, exec, noop: true, sleep"
+    assert said({"job": "a"})[""].endswith(f"{kinds}, or tasks")
+    assert said({"job": "a", "tasks": {"t": {}}})["/tasks/t"].endswith(kinds)
+
+
+GIVEN: dict[str, Any] = {
+    "on": {"pool": "etl"}, "retry": {"max": 1}, "timeout": "1m", "env": {"A": "1"}, "grace": "1s",
+    "output_limit": "1KiB",
+}  # fmt: skip
 
 
 @each_kind
 def test_what_it_does_not_read_is_refused(kind: Kind) -> None:
     for field in kind.unread:
-        found = said({"job": "a", kind.name: kind.example, field: "x"})
+        found = said({"job": "a", kind.name: kind.example, field: GIVEN.get(field, "x")})
 
         assert found == {"": f"{kind.name} reads no {field} | remove {field}"}
+
+
+@each_kind
+def test_what_it_does_not_read_may_stand_there_as_it_comes_back_from_a_get(kind: Kind) -> None:
+    whole = json.loads(canonical(parse_job({"job": "a", kind.name: kind.example})))
+
+    assert canonical(parse_job(whole)) == canonical(parse_job({"job": "a", kind.name: kind.example}))
+
+
+@pytest.mark.parametrize(
+    ("value", "detail"),
+    [
+        ("-5m", "a duration must not be negative"),
+        ("0s", "a duration must be longer than zero"),
+        ("", '\'\' is no duration; write it like "90s", "15m", "1h30m" or "7d"'),
+        ("soon", '\'soon\' is no duration; write it like "90s", "15m", "1h30m" or "7d"'),
+        ("10", "a duration needs a unit, such as 10s or 10m"),
+        ("1.5h", 'write whole numbers and the units d, h, m, s, ms without blanks, such as "1h30m"'),
+        ("367d", "a sleep may be 366d at most"),
+        ("99999d", "a duration may be a hundred years at most"),
+        (10, "a duration is text with a unit, not a number"),
+        (True, "a duration is text with a unit, not a boolean"),
+        (["1m"], "a duration is text with a unit, not a list"),
+    ],
+)
+def test_a_sleep_is_a_duration_of_a_year_at_most(value: object, detail: str) -> None:
+    task: dict[str, Any] = {"sleep": value}
+    assert said({"job": "a", **task})["/sleep"].startswith(f"{detail} |")
+    assert said({"job": "a", "tasks": {"t": task}})["/tasks/t/sleep"].startswith(f"{detail} |")
+
+
+def test_a_sleep_stands_beside_no_other_work() -> None:
+    assert said({"job": "a", "sleep": "1m", "run": "x"})[""].startswith("run and sleep exclude each other")
+    assert list(said({"job": "a", "tasks": {"t": {"sleep": None}}})) == ["/tasks/t"]
 
 
 @each_kind
@@ -104,7 +148,7 @@ def test_the_words_of_other_schedulers_lead_to_it(kind: Kind) -> None:
 def test_a_kind_to_come_says_what_there_is(name: str) -> None:
     found = said({"job": "a", "tasks": {"t": {name: {}}}})
 
-    detail = f"{name} is not available in this version | give one of run, exec, noop: true"
+    detail = f"{name} is not available in this version | give one of run, exec, noop: true, sleep"
     assert found == {f"/tasks/t/{name}": detail}
 
 
@@ -118,7 +162,8 @@ def test_the_schema_and_the_reference_say_what_it_says(kind: Kind) -> None:
     assert {"required": [kind.name]} in schema["oneOf"]
     example = json.dumps(kind.example) if not isinstance(kind.example, str) else kind.example
     row = f"| `{kind.name}` | {kind.description} | `{kind.name}: {example}` | {kind.happens} |"
-    assert f"{row} `{kind.executor}` |" in reference
+    executor = "–" if kind.executor is None else f"`{kind.executor}`"
+    assert f"{row} {executor} |" in reference
 
 
 def test_every_kind_is_a_field_that_is_not_planned() -> None:
@@ -181,7 +226,7 @@ def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     work = tmp_path / "scheduler" / "model" / "work"
     (work / "rest.py").write_text(NEW)
     listing = (work / "__init__.py").read_text()
-    grown = listing.replace("(RUN, EXEC, NOOP)", "(RUN, EXEC, NOOP, REST)")
+    grown = listing.replace("(RUN, EXEC, NOOP, SLEEP)", "(RUN, EXEC, NOOP, SLEEP, REST)")
     assert grown != listing
     grown = grown.replace("import NOOP\n", "import NOOP\nfrom scheduler.model.work.rest import REST\n")
     (work / "__init__.py").write_text(grown)
@@ -195,7 +240,7 @@ def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     assert json.loads(result.stdout) == {
         "work": {"kind": "rest", "seconds": 3},
         "refused": ["/rest: nobody rests so short (a second at least)"],
-        "none": ["the job has no work (give one of run, exec, noop: true, rest, or tasks)"],
+        "none": ["the job has no work (give one of run, exec, noop: true, sleep, rest, or tasks)"],
         "two": ["run and rest exclude each other (make a task for each)"],
         "unread": ["rest reads no stdin (remove stdin)"],
         "near": ["/tasks/t/rset: unknown field 'rset' (did you mean rest?)"],

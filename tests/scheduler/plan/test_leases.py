@@ -118,7 +118,7 @@ def test_deadlines_stops_and_retries_are_planned_when_due(story: Story) -> None:
     for minute, expected in (
         (1, c.ExpireRun(story.epoch, 1)),
         (2, c.StopRun(story.epoch, 2)),
-        (3, c.Requeue(story.epoch, 3)),
+        (3, c.Wake(story.epoch, 3, START_MS + 3 * 60_000)),
     ):
         assert wake_ms(story.store) == START_MS + minute * 60_000
         story.now_ms = START_MS + minute * 60_000 - 1

@@ -51,7 +51,7 @@ def test_each_clock_wakes_the_planner_by_itself(story: Story) -> None:
     timeout = {"timeouts": START_MS + 100_000}
     assert wakes(story) == {**live, **timeout}
     story.tell_ok(c.Finish(1, 1, story.now_ms, story.now_ms, 1, "exit"))
-    retry = {"retries": story.now_ms + 2_000}
+    retry = {"wakes": story.now_ms + 2_000}
     assert wakes(story) == {**live, **timeout, **retry}
     story.tell_ok(c.Pause("", "why", story.now_ms + 500))
     assert wakes(story) == {**live, **timeout, **retry, "pauses": story.now_ms + 500}

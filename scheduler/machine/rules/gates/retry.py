@@ -1,4 +1,4 @@
-"""The pause before a task is tried again. Time opens it (the planner's pass `retries`)."""
+"""The pause before a task is tried again. Time opens it (the planner's pass `wakes`)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,61 @@
+"""A run begins, and a task that nothing holds up goes on: to the queue, or its work in the state begins.
+
+Rules of this file:
+
+1. A run begins once: with the first grant of an attempt, or with the first work in the state. Then its cause
+   ran.
+2. Work in the state has no attempt: no agent, no slot, no grant. It is active until its instant
+   (`tasks.wake`), or until its run stops."""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context
+from scheduler.machine.rules.graphs import Graph
+from scheduler.machine.steps import clock, decisions, queue
+from scheduler.model.compiled import CompiledTask
+from scheduler.store import runs as run_rows
+from scheduler.store import tasks as task_rows
+from scheduler.store.runs import Run
+from scheduler.store.tasks import Task
+from scheduler.words import events as e
+from scheduler.words.lifecycle import RUN, TASK, step
+
+
+def begin_run(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:
+    """The run's first start is committed: it runs, and so its cause ran."""
+    # Committed ahead of its instant, it starts at that instant and not before.
+    started_ms = max(ctx.stamp_ms, due_ms)
+    timeout_ms = graph.job.timeout_ms
+    stop_ms = None if timeout_ms is None else started_ms + timeout_ms
+    run_rows.begin(
+        ctx.store, run.id, state=step(RUN, run.state, "running"), started_ms=started_ms, stop_ms=stop_ms
+    )
+    clock.count(ctx, run, graph, 0)
+    if not run.decided:
+        decisions.decide_cause_of(ctx, run, "ran", "")
+    ctx.emit(e.RunStarted(run.id, run.job, run.namespace, run.name))
+
+
+def go_on(ctx: Context, run: Run, graph: Graph, task: Task, compiled: CompiledTask) -> None:
+    """The gates of a task that has not been queued yet are open."""
+    if compiled.happens == "state":
+        begin_work(ctx, run, graph, task, compiled)
+    else:
+        clock.count(ctx, run, graph, 1)
+        queue.enqueue(ctx, run, task, attempts=0)
+
+
+def begin_work(ctx: Context, run: Run, graph: Graph, task: Task, compiled: CompiledTask) -> None:
+    """Of a task whose work happens in the state, and which is blocked or queued."""
+    now = run_rows.get(ctx.store, run.id)  # the caller's row may be older than the start of another task
+    assert now is not None
+    if now.state == "pending":
+        begin_run(ctx, now, graph, run.due_ms)
+    queued = task.state if task.state == "queued" else step(TASK, task.state, "queued")
+    started_ms = max(ctx.stamp_ms, run.due_ms)
+    until_ms = started_ms + compiled.lasts_ms
+    task_rows.begin(
+        ctx.store, task.id, state=step(TASK, queued, "active"), queued_ms=ctx.stamp_ms,
+        started_ms=started_ms, wake_ms=until_ms,
+    )  # fmt: skip
+    ctx.emit(e.TaskBegun(task.id, run.id, task.name, task.member, task.round, until_ms))
