@@ -28,6 +28,7 @@ from scheduler.machine.rules.gates import Facts, RunView, TickView, agents, over
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan import plan_missed
 from scheduler.plan.hold import hold_of
+from scheduler.store import jobs as job_rows
 from scheduler.store import ledger, pages, pauses
 from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
@@ -38,6 +39,7 @@ from scheduler.ticks import schedule
 from scheduler.words import reasons
 from scheduler.words.commands import Account, Fire, SetAside
 
+COMING = "it is yet to come; its gates are as they are now"
 ROOTS_MAX = 20  #: tasks that start first, of which is told who may take them
 _BACK_MS = (60_000, 3_600_000, 86_400_000, 31 * 86_400_000, 400 * 86_400_000)
 
@@ -89,9 +91,12 @@ def explain_instant(
     store: Store, jobs: list[int], at_ms: int | None, cluster: Cluster, compiled: Compiled
 ) -> Explained:
     """`jobs`: that have or had the name, the newest last. `at_ms` None: the next tick that is undecided."""
+    gone = job_rows.deletion(store, jobs[-1])
     if at_ms is None:
         live = trigger_rows.live(store, jobs[-1])
         due = [row.next_due_ms for row in live if row.next_due_ms is not None]
+        if not due and gone is not None:
+            return Explained(None, (), f"the job was deleted{gone.by}: no tick of it comes")
         if not due:
             waits = ", or what its triggers wait for happens" if any(row.event for row in live) else ""
             return Explained(None, (), f"the job has no coming tick: it runs when it is asked to{waits}")
@@ -104,6 +109,8 @@ def explain_instant(
                     found.append(_tick(store, era, instant_ms, cluster, compiled))
     if found:
         return Explained(at_ms, tuple(found), "")
+    if gone is not None and at_ms > gone.at_ms:
+        return Explained(at_ms, (), f"the job was deleted{gone.by} before this instant")
     before_ms, after_ms = _nearest(store, jobs[-1], at_ms)
     return Explained(at_ms, (), "no trigger of the job has this instant", before_ms, after_ms)
 
@@ -145,7 +152,7 @@ def _tick(
         passed = Finding("era", NEVER_WORD, "it was passed over: another era of the trigger decides it")
         return _pending(era, at_ms, (passed,), "nothing becomes of it")
     told = _undecided(store, row, at_ms, cluster, compiled)
-    said = "it is due and not decided yet" if at_ms <= cluster.now_ms else "it is yet to come"
+    said = "it is due and not decided yet" if at_ms <= cluster.now_ms else COMING
     return _pending(era, at_ms, told, said)
 
 

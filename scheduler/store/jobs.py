@@ -211,6 +211,24 @@ def revisions(store: Store, namespace: str, name: str, *, limit: int = 1_000) ->
     return [Revision._make(row) for row in rows]
 
 
+class Deletion(NamedTuple):
+    at_ms: int
+    actor: str
+
+    @property
+    def by(self) -> str:
+        return f" by {self.actor}" if self.actor else ""
+
+
+def deletion(store: Store, job: int) -> Deletion | None:
+    """When this job was deleted, and by whom; None: it is there."""
+    row = store.row(
+        "SELECT stamp_ms, actor FROM revisions WHERE job = ? AND deleted = 1 ORDER BY revision DESC LIMIT 1",
+        (job,),
+    )
+    return None if row is None else Deletion._make(row)
+
+
 def name_of_deleted(store: Store, job: int) -> tuple[str, str]:
     """(namespace, name) of a job that is no more."""
     row = store.row(

@@ -337,6 +337,19 @@ def test_a_job_without_ticks_and_one_that_was_deleted(story: Story) -> None:
     assert (tick.verdict, closed(tick.gates).outcome) == ("never", "skipped(cancelled)")
 
 
+def test_of_a_deleted_job_is_said_that_it_was_deleted(story: Story) -> None:
+    story.put(job(trigger={"every": "10s"}))
+    story.now_ms += 15_000
+    story.tell_ok(c.DeleteJob("default", "j", actor="ann"))
+
+    assert at(story, None).said == "the job was deleted by ann: no tick of it comes"
+    assert at(story, START_MS + 20_000).said == "the job was deleted by ann before this instant"
+    assert "no trigger" in at(story, START_MS + 5_000).said
+
+    story.put(job(trigger={"every": "10s"}))
+    assert the_tick(story, START_MS + 20_000).said.startswith("it is yet to come")
+
+
 def test_of_missed_ticks_the_planner_is_asked(story: Story) -> None:
     policies = {"catchup": {"mode": "latest", "grace": "5s"}}
     story.put(job(trigger={"every": "10s"}, policies=policies))
