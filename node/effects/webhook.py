@@ -94,10 +94,9 @@ class Webhook:
                     await answer.aclose()
                 return answer
             except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-                failure = UnsentError(f"cannot connect: {str(error) or 'no answer in time':.200}")
+                failure = UnsentError(f"cannot connect: {_why(error):.200}")
             except httpx2.HTTPError as error:  # it may have been heard: not said again at another address
-                said = str(error) or "no answer in time"
-                raise UnsentError(f"{type(error).__name__}: {said:.200}") from None
+                raise UnsentError(f"{type(error).__name__}: {_why(error):.200}") from None
         raise failure
 
     async def _addresses(self, url: httpx2.URL) -> list[str]:
@@ -141,6 +140,11 @@ _TIMEOUT = httpx2.Timeout(ANSWER_S, connect=CONNECT_S).as_dict()
 def _public_trust() -> ssl.SSLContext:
     """Kept: reading all CAs keeps the loop for tens of milliseconds."""
     return ssl.create_default_context()
+
+
+def _why(error: httpx2.HTTPError) -> str:
+    silence = "no answer in time" if isinstance(error, httpx2.TimeoutException) else "the connection broke"
+    return str(error) or silence
 
 
 def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

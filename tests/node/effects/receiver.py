@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -49,6 +51,8 @@ class Receiver:
         if answer == "hang":
             await self.over.wait()
         elif answer == "reset":
+            at_once = struct.pack("ii", 1, 0)  # no orderly end: RST
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
             writer.transport.abort()
         elif answer == "half":
             writer.write(b"HTTP/1.1 200")
