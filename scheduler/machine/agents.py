@@ -152,12 +152,12 @@ def disconnect(ctx: Context, command: DisconnectAgent) -> Outcome:
 
 
 def drain(ctx: Context, command: DrainAgent) -> Outcome:
-    """Of one that drains already: its reason is told anew."""
+    """Of one that drains already: a reason that is given is told anew, else the one that stands stays."""
     agent = _named(ctx, command.name)
     if agent is None:
         return refused(Code.NOT_FOUND, f"no agent {command.name}")
     reason = command.reason[:REASON_LETTERS_MAX]
-    if not agent.draining or agent.drain_reason != reason:
+    if not agent.draining or (reason and agent.drain_reason != reason):
         agent_rows.set_draining(ctx.store, agent.id, 1, reason)
         ctx.emit(e.AgentDrained(agent.id, agent.name, reason, command.actor))
     return done(agent=agent.id)

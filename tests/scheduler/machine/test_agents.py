@@ -331,7 +331,7 @@ def test_a_drain_lasts_over_sessions_until_a_person_ends_it(story: Story) -> Non
 def test_a_drain_said_twice_tells_a_new_reason_alone(story: Story) -> None:
     first = story.connect()
     told = []
-    for reason in ("a", "a", "b"):
+    for reason in ("a", "a", "b", ""):
         story.tell_ok(c.DrainAgent("agent-1", reason))
         told += [event.reason for event in story.told(e.AgentDrained)]
     assert told == ["a", "b"]
