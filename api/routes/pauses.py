@@ -26,6 +26,7 @@ from scheduler.words.commands import Resume
 router = APIRouter(tags=["cluster"])
 
 FIELDS = ("reason", "until")
+_LISTED = "cronclave job list shows the jobs with their namespaces."
 
 
 @router.get("/v1/pause", operation_id="getPause", openapi_extra=schemas.read, responses=schemas.pause_replies)
@@ -85,14 +86,25 @@ def _need(call: Call, capability: str, namespace: str) -> None:
 async def _get(services: Services, call: Call, namespace: str) -> Response:
     _need(call, access.READ, namespace)
     await settle(call, services.commits)
-    return _answer(services, namespace)
+    return _answer(services, namespace, _known(services, namespace))
 
 
-def _answer(services: Services, namespace: str, found: Pause | None = None) -> Response:
+def _standing(services: Services, namespace: str) -> Pause | None:
+    with services.scheduler.read() as store:
+        return pauses.standing_of(store, namespace)
+
+
+def _known(services: Services, namespace: str) -> Pause | None:
+    """The pause that stands, if any. Raises Problem for a namespace that has neither that nor a job."""
+    with services.scheduler.read() as store:
+        standing = pauses.standing_of(store, namespace)
+        if standing is None and namespace != ALL and not job_rows.any_in(store, namespace):
+            raise Problem("not-found", f"no job in namespace {namespace[:200]}", hint=_LISTED)
+    return standing
+
+
+def _answer(services: Services, namespace: str, found: Pause | None) -> Response:
     now_ms = services.scheduler.now_ms()
-    if found is None:
-        with services.scheduler.read() as store:
-            found = pauses.standing_of(store, namespace)
     if found is not None and not found.stands(now_ms):
         found = None
     shown = None if found is None else pause_json(found)
@@ -108,14 +120,11 @@ async def _pause(services: Services, call: Call, namespace: str) -> Response:
         raise _invalid(unknown)
     command = PauseCommand(namespace, reason, until_ms, call.actor)
     if call.flag("dry_run"):
-        if namespace != ALL:
-            with services.scheduler.read() as store:
-                if not job_rows.any_in(store, namespace):
-                    raise Problem("not-found", f"there is no job in namespace {namespace[:200]!r}")
-        since_ms = services.scheduler.now_ms()
+        now_ms, standing = services.scheduler.now_ms(), _known(services, namespace)
+        since_ms = standing.since_ms if standing is not None and standing.stands(now_ms) else now_ms
         return _answer(services, namespace, Pause(namespace, since_ms, until_ms, None, reason, call.actor))
     expect_ok(await services.scheduler.propose(command), what="the pause")
-    return _answer(services, namespace)
+    return _answer(services, namespace, _standing(services, namespace))
 
 
 def _reason(document: dict[str, Any]) -> str:
@@ -151,6 +160,7 @@ def _invalid(errors: list[FieldError]) -> Problem:
 
 async def _resume(services: Services, call: Call, namespace: str) -> Response:
     _need(call, access.OPERATE, namespace)
-    if not call.flag("dry_run"):
-        expect_ok(await services.scheduler.propose(Resume(namespace, call.actor)), what="resume")
-    return _answer(services, namespace)
+    if call.flag("dry_run"):
+        return _answer(services, namespace, _known(services, namespace))
+    expect_ok(await services.scheduler.propose(Resume(namespace, call.actor)), what="resume", hint=_LISTED)
+    return _answer(services, namespace, _standing(services, namespace))

@@ -18,9 +18,9 @@ def pause(ctx: Context, command: Pause) -> Outcome:
         return refused(Code.INVALID, f"a reason of 1 to {REASON_LETTERS_MAX} letters")
     if command.until_ms is not None and command.until_ms <= ctx.stamp_ms:
         return refused(Code.INVALID, "it would be over before it begins")
-    if command.namespace != ALL and not job_rows.any_in(ctx.store, command.namespace):
-        return refused(Code.NOT_FOUND, f"no job in namespace {command.namespace}")
     standing = pauses.standing_of(ctx.store, command.namespace)
+    if standing is None and not (known := _need_namespace(ctx, command.namespace)).ok:
+        return known
     if standing is None and len(pauses.standing(ctx.store)) >= KEPT_MAX:
         return refused(Code.LIMIT, f"{KEPT_MAX} namespaces are paused, the most at a time")
     if standing is not None and not standing.stands(ctx.stamp_ms):
@@ -41,7 +41,14 @@ def resume(ctx: Context, command: Resume) -> Outcome:
     standing = pauses.standing_of(ctx.store, command.namespace)
     if standing is not None:
         _lift(ctx, standing, min(ctx.stamp_ms, standing.end_ms), command.actor)
-    return OK
+        return OK
+    return _need_namespace(ctx, command.namespace)
+
+
+def _need_namespace(ctx: Context, namespace: str) -> Outcome:
+    if namespace == ALL or job_rows.any_in(ctx.store, namespace):
+        return OK
+    return refused(Code.NOT_FOUND, f"no job in namespace {namespace}")
 
 
 def end_pause(ctx: Context, command: EndPause) -> Outcome:

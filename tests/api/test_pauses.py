@@ -62,12 +62,15 @@ async def test_a_namespace_is_paused_and_its_runs_say_so(client: httpx2.AsyncCli
     assert (await client.post(f"{path}/resume")).json()["paused"] is False
 
 
-async def test_a_dry_run_pauses_nothing(client: httpx2.AsyncClient) -> None:
+async def test_a_dry_run_pauses_nothing(client: httpx2.AsyncClient, node: SingleNode) -> None:
     told = (await client.post("/v1/pause?dry_run=true", json=WHY)).json()
     assert (told["paused"], told["pause"]["reason"]) == (True, WHY["reason"])
     assert (await client.get("/v1/pause")).json()["paused"] is False
 
-    await client.post("/v1/pause", json=WHY)
+    since = (await client.post("/v1/pause", json=WHY)).json()["pause"]["since"]
+    node.skew_ms = 1_000
+    told = (await client.post("/v1/pause?dry_run=true", json={"reason": "another"})).json()
+    assert (told["pause"]["reason"], told["pause"]["since"]) == ("another", since), "it stands since then"
     await client.post("/v1/resume?dry_run=true")
     assert (await client.get("/v1/pause")).json()["paused"] is True
 
@@ -97,8 +100,22 @@ async def test_what_is_no_pause_is_refused_and_changes_nothing(
 
 async def test_a_namespace_without_jobs_is_not_found(client: httpx2.AsyncClient) -> None:
     for query in ("", "?dry_run=true"):
-        reply = await client.post(f"/v1/namespaces/kitchne/pause{query}", json=WHY)
-        assert (reply.status_code, reply.json()["type"]) == (404, "/problems/not-found")
+        for reply in (
+            await client.post(f"/v1/namespaces/kitchne/pause{query}", json=WHY),
+            await client.post(f"/v1/namespaces/kitchne/resume{query}"),
+        ):
+            assert (reply.status_code, reply.json()["type"]) == (404, "/problems/not-found")
+    assert (await client.get("/v1/namespaces/kitchne/pause")).status_code == 404
+
+
+async def test_a_pause_of_a_namespace_whose_jobs_are_gone_can_be_lifted(client: httpx2.AsyncClient) -> None:
+    await client.put("/v1/jobs/job", json={"noop": True, "namespace": "kitchen"})
+    await client.post("/v1/namespaces/kitchen/pause", json=WHY)
+    await client.delete("/v1/jobs/job?namespace=kitchen")
+
+    assert (await client.get("/v1/namespaces/kitchen/pause")).json()["paused"] is True
+    assert (await client.post("/v1/namespaces/kitchen/resume?dry_run=true")).status_code == 200
+    assert (await client.post("/v1/namespaces/kitchen/resume")).json()["paused"] is False
 
 
 async def test_without_a_leader_nothing_is_paused(client: httpx2.AsyncClient, node: SingleNode) -> None:
