@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scheduler.words.commands import ConnectAgent
+from tests.api.single_node import SingleNode
 from tests.cli.conftest import Command
 
 
@@ -33,3 +35,20 @@ async def test_a_namespace_is_paused_and_what_else_stands_is_said(cronclave: Com
     assert "everything is paused all the same" in resumed.err
     assert (await cronclave("cluster", "pause", "-n", "defualt", "--reason", "x")).code == 3
     assert (await cronclave("cluster", "pause")).code == 2
+
+
+async def test_who_looks_at_a_run_meanwhile_reads_that_everything_is_paused(
+    cronclave: Command, node: SingleNode
+) -> None:
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-1"))
+    await cronclave("job", "apply", "-", stdin="job: a\nrun: 'true'\n")
+    await cronclave("cluster", "pause", "--reason", "the database is moved")
+
+    started = await cronclave("job", "run", "a")
+    shown = await cronclave("run", "show", "1")
+    logs = await cronclave("run", "logs", "1")
+
+    why = "everything is paused by admin: the database is moved"
+    assert why in started.err
+    assert why in shown.out
+    assert "a resume of everything" in logs.err
