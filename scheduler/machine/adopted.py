@@ -30,7 +30,18 @@ from scheduler.store.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
 from scheduler.words.commands import Adopt, Finish, RanAttempt
-from scheduler.words.lifecycle import ATTEMPT_ENDS, RUN_ENDS, TASK, TASK_ENDS, step
+from scheduler.words.lifecycle import (
+    ATTEMPT,
+    ATTEMPT_ENDS,
+    RUN,
+    RUN_ENDS,
+    START,
+    TASK,
+    TASK_ENDS,
+    AttemptEvent,
+    RunEvent,
+    TaskEvent,
+)
 from scheduler.words.outcomes import Code, Outcome
 
 ATTEMPTS_MAX = 100
@@ -82,12 +93,9 @@ def _adopt(ctx: Context, restore: Restore, agent: Agent, ran: RanAttempt) -> Non
 
 def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> None:
     """The state has the run and its task waits: the old cluster started it."""
-    state = task.state
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-    clock.count(ctx, run, graph, int(state == "blocked"))
-    if state != "queued":
-        state = step(TASK, state, "queued")
-    task_rows.activate(ctx.store, task.id, state=step(TASK, state, "active"), attempts=ran.number)
+    clock.count(ctx, run, graph, int(task.state == "blocked"))
+    task_rows.move(ctx.store, task, TaskEvent.ADOPTED, attempts=ran.number)
     attempt = _insert(ctx, agent, run, task.id, ran)
     if run.waiting:
         run_rows.admit(ctx.store, run.id)
@@ -113,8 +121,9 @@ def _report(ctx: Context, attempt: Attempt, ran: RanAttempt) -> None:
 def _insert(ctx: Context, agent: Agent, run: Run, task: int, ran: RanAttempt) -> Attempt:
     """The attempt as running; the old cluster's grant is not known, so this command's index is its fence."""
     attempt = Attempt(
-        id=ran.attempt, task=task, run=run.id, number=ran.number, agent=agent.id, state="running", live=1,
-        unreachable=0, assigned_ms=ran.due_ms, due_ms=ran.due_ms, claim="", session="", fence=ctx.state.idx,
+        id=ran.attempt, task=task, run=run.id, number=ran.number, agent=agent.id,
+        state=ATTEMPT.after(START, AttemptEvent.ADOPTED), live=1, unreachable=0,
+        assigned_ms=ran.due_ms, due_ms=ran.due_ms, claim="", session="", fence=ctx.state.idx,
         granted_ms=ctx.stamp_ms, started_ms=ran.started_ms, finished_ms=None, exit_code=None, signal=None,
         reason="", tail=b"", output_bytes=None, late="",
     )  # fmt: skip
@@ -134,7 +143,8 @@ def _new_run(ctx: Context, ran: RanAttempt, run_id: int, *, decided: int = 0) ->
     run = Run(
         id=run_id, job=job.id if job else 0, namespace=ran.namespace, name=ran.job,
         revision=job.revision if job else 0, trigger=0, tick_ms=ran.tick_ms, due_ms=ran.due_ms,
-        cause=Kind.ORPHAN.value, cause_key=str(ran.run), state="running", decided=decided, waiting=0,
+        cause=Kind.ORPHAN.value, cause_key=str(ran.run),
+        state=RUN.after(START, RunEvent.ADOPTED), decided=decided, waiting=0,
         open_tasks=0, first_task=0, last_task=0, unmade=0, walk="", walked=0, unfinished=0, stopping="",
         created_ms=ctx.stamp_ms, started_ms=ran.started_ms, finished_ms=None, deadline_ms=None, stop_ms=None,
         exit_code=None, priority=0, bound=0, params="{}", actor="",
@@ -149,9 +159,9 @@ def _add_to_orphan(ctx: Context, agent: Agent, run: Run, ran: RanAttempt) -> Non
         ctx.state.last_task += 1
         task = Task(
             id=ctx.state.last_task, run=run.id, name=ran.task, member=ran.member, round=ran.round,
-            state="active", attempts=ran.number, open_needs=0, met_needs=0, may_fail=0, queued_ms=None,
-            wake_ms=None, selector="", rank_ms=0, started_ms=ran.started_ms, finished_ms=None,
-            exit_code=None, reason="",
+            state=TASK.after(START, TaskEvent.ADOPTED), attempts=ran.number, open_needs=0,
+            met_needs=0, may_fail=0, queued_ms=None, wake_ms=None, selector="", rank_ms=0,
+            started_ms=ran.started_ms, finished_ms=None, exit_code=None, reason="",
         )  # fmt: skip
         task_rows.insert(ctx.store, task)
     attempt = _insert(ctx, agent, run, task.id, ran)

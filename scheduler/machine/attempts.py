@@ -19,7 +19,7 @@ from scheduler.store import tasks as task_rows
 from scheduler.store.attempts import Attempt
 from scheduler.words import events as e
 from scheduler.words.commands import Finish, Grant, Lose, MarkUnreachable, Place, ReportRunning, Revoke
-from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS, TASK, step
+from scheduler.words.lifecycle import ATTEMPT_ENDS, AttemptEvent, TaskEvent
 from scheduler.words.outcomes import Code, Outcome
 
 
@@ -38,7 +38,7 @@ def place(ctx: Context, command: Place) -> Outcome:
         stopping.end_for_deletion(ctx, run)
         return done(cancelled=True)
     number = task.attempts + 1
-    task_rows.activate(ctx.store, task.id, state=step(TASK, task.state, "active"), attempts=number)
+    task_rows.move(ctx.store, task, TaskEvent.PLACED, attempts=number)
     due_ms = run.due_ms if number == 1 else ctx.stamp_ms
     attempt = placing.place(ctx, task=task.id, run=run.id, number=number, agent=command.agent, due_ms=due_ms)
     return done(attempt=attempt)
@@ -76,15 +76,10 @@ def grant(ctx: Context, command: Grant) -> Outcome:
         # Unclaimed it comes back to the queue, and `place` ends the run.
         return refused(Code.REVOKED, "the job was deleted")
     fence = ctx.state.idx
-    attempt_rows.grant(
-        ctx.store,
-        attempt.id,
-        state=step(ATTEMPT, attempt.state, "granted"),
-        claim=command.claim,
-        session=command.session,
-        fence=fence,
+    attempt_rows.move(
+        ctx.store, attempt, AttemptEvent.GRANTED, claim=command.claim, session=command.session, fence=fence,
         granted_ms=ctx.stamp_ms,
-    )
+    )  # fmt: skip
     ctx.emit(e.AttemptGranted(attempt.id, attempt.run, attempt.agent, fence))
     if run.state == "pending":
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
@@ -102,8 +97,9 @@ def report_running(ctx: Context, command: ReportRunning) -> Outcome:
         return refused(Code.ENDED, attempt.state)
     if attempt.started_ms == command.started_ms and not attempt.unreachable and attempt.state != "granted":
         return OK
-    state = step(ATTEMPT, "granted", "running") if attempt.state == "granted" else attempt.state
-    attempt_rows.set_running(ctx.store, attempt.id, state=state, started_ms=command.started_ms)
+    attempt_rows.move(
+        ctx.store, attempt, AttemptEvent.RUNS, started_ms=command.started_ms, unreachable=0
+    )
     if attempt.state == "granted" or attempt.unreachable:
         ctx.emit(e.AttemptRunning(attempt.id, attempt.run, attempt.agent, command.started_ms))
     return OK

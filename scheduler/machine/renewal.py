@@ -27,6 +27,7 @@ from scheduler.store.connection import Store
 from scheduler.store.restores import SPAN, Restore
 from scheduler.store.state import State
 from scheduler.store.triggers import BEHIND
+from scheduler.words.lifecycle import TASK, TaskEvent
 
 _NOUNS = ("job", "trigger", "run", "task", "attempt", "agent", "effect")
 MAY_BE_SENT = "restored from a backup: it may have been sent since"
@@ -103,8 +104,9 @@ def _take_out_ungranted(store: Store) -> None:
         " AND a.live = 1 AND a.fence IS NULL) WHERE busy > 0"
     )
     store.execute(
-        "UPDATE tasks SET state = 'queued', attempts = attempts - 1 WHERE state = 'active' AND id IN"
-        f" (SELECT task FROM attempts WHERE id IN ({_UNGRANTED}))"
+        "UPDATE tasks SET state = ?, attempts = attempts - 1 WHERE state = 'active' AND id IN"
+        f" (SELECT task FROM attempts WHERE id IN ({_UNGRANTED}))",
+        (TASK.after("active", TaskEvent.TAKEN_BACK),),
     )
     store.execute(f"DELETE FROM attempts WHERE id IN ({_UNGRANTED})")
 

@@ -9,6 +9,7 @@ from scheduler.machine.steps import ends, queue
 from scheduler.store import runs as run_rows
 from scheduler.store import tasks as task_rows
 from scheduler.words.commands import Wake
+from scheduler.words.lifecycle import TaskEvent
 from scheduler.words.outcomes import Code, Outcome
 
 
@@ -23,7 +24,7 @@ def wake(ctx: Context, command: Wake) -> Outcome:
     if ends.never_starts(ctx, run, task):
         return OK
     if task.state == "retry_wait":
-        queue.enqueue(ctx, run, task, attempts=task.attempts)
+        queue.enqueue(ctx, run, task, TaskEvent.WAITED, attempts=task.attempts)
     else:
         ends.finish(ctx, run, task, "succeeded", started_ms=task.started_ms)
     return OK

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 from scheduler.store.connection import Store
+from scheduler.store.moving import moved
+from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS, AttemptEvent
 
 
 class Attempt(NamedTuple):
@@ -82,24 +84,33 @@ def live_of_agent(store: Store, agent: int) -> list[Attempt]:
     return [Attempt._make(row) for row in rows]
 
 
-def grant(
-    store: Store, attempt: int, *, state: str, claim: str, session: str, fence: int, granted_ms: int
-) -> None:
-    store.write(
-        "UPDATE attempts SET state = ?, claim = ?, session = ?, fence = ?, granted_ms = ? WHERE id = ?",
-        (state, claim, session, fence, granted_ms, attempt),
-    )
+class Changes(TypedDict, total=False):
+    """What an event changes beside the state."""
+
+    unreachable: int
+    claim: str
+    session: str
+    fence: int
+    granted_ms: int
+    started_ms: int | None
+    finished_ms: int
+    exit_code: int | None
+    signal: int | None
+    reason: str
+    tail: bytes
+    output_bytes: int | None
 
 
-def set_state(store: Store, attempt: int, state: str) -> None:
-    store.write("UPDATE attempts SET state = ? WHERE id = ?", (state, attempt))
+_ENDED = "live = 0, unreachable = 0"
+"""Of every attempt that has ended."""
 
 
-def set_running(store: Store, attempt: int, *, state: str, started_ms: int) -> None:
-    store.write(
-        "UPDATE attempts SET state = ?, started_ms = ?, unreachable = 0 WHERE id = ?",
-        (state, started_ms, attempt),
-    )
+def move(store: Store, attempt: Attempt, event: AttemptEvent, **changes: Unpack[Changes]) -> str:
+    """Something happened to the attempt: its state after it, which the table says."""
+    state = ATTEMPT.after(attempt.state, event)
+    fixed = _ENDED if state in ATTEMPT_ENDS else ""
+    store.write(moved("attempts", tuple(changes), fixed), (state, *changes.values(), attempt.id))
+    return state
 
 
 def set_unreachable(store: Store, attempt: int, unreachable: int) -> None:
@@ -108,27 +119,6 @@ def set_unreachable(store: Store, attempt: int, unreachable: int) -> None:
 
 def set_late(store: Store, attempt: int, late: str) -> None:
     store.write("UPDATE attempts SET late = ? WHERE id = ?", (late, attempt))
-
-
-def end(
-    store: Store,
-    attempt: int,
-    *,
-    state: str,
-    started_ms: int | None,
-    finished_ms: int,
-    exit_code: int | None,
-    signal: int | None,
-    reason: str,
-    tail: bytes,
-    output_bytes: int | None,
-) -> None:
-    store.write(
-        "UPDATE attempts SET state = ?, live = 0, unreachable = 0, started_ms = ?, finished_ms = ?,"
-        " exit_code = ?,"
-        " signal = ?, reason = ?, tail = ?, output_bytes = ? WHERE id = ?",
-        (state, started_ms, finished_ms, exit_code, signal, reason, tail, output_bytes, attempt),
-    )
 
 
 class CutOffAttempt(NamedTuple):

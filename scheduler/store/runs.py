@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 from scheduler.store.connection import Store
+from scheduler.store.moving import moved
+from scheduler.words.lifecycle import RUN, RUN_ENDS, RunEvent
 
 
 class Run(NamedTuple):
@@ -66,21 +68,41 @@ def insert(store: Store, run: Run) -> None:
     store.write(_INSERT, run)
 
 
-def begin(store: Store, run: int, *, state: str, started_ms: int, stop_ms: int | None) -> None:
-    store.write(
-        "UPDATE runs SET state = ?, decided = 1, started_ms = ?, stop_ms = ?, deadline_ms = NULL"
-        " WHERE id = ?",
-        (state, started_ms, stop_ms, run),
-    )
+class Changes(TypedDict, total=False):
+    """What an event changes beside the state."""
+
+    decided: int
+    started_ms: int
+    finished_ms: int
+    deadline_ms: None
+    stop_ms: int | None
+    exit_code: int | None
+    reason: str
+    waiting: int
+    open_tasks: int
+    unmade: int
+    walk: str
+    unfinished: int
 
 
-def end(store: Store, run: int, *, state: str, finished_ms: int, exit_code: int | None, reason: str) -> None:
-    store.write(
-        "UPDATE runs SET state = ?, decided = 1, waiting = 0, open_tasks = 0, unmade = 0, walk = '',"
-        " unfinished = 0, finished_ms = ?, exit_code = ?, reason = ?,"
-        " deadline_ms = NULL, stop_ms = NULL WHERE id = ?",
-        (state, finished_ms, exit_code, reason, run),
-    )
+_ENDED = (
+    "decided = 1, waiting = 0, open_tasks = 0, unmade = 0, walk = '', unfinished = 0, deadline_ms = NULL,"
+    " stop_ms = NULL"
+)
+"""Of every run that has ended."""
+
+
+def move(store: Store, run: Run, event: RunEvent, **changes: Unpack[Changes]) -> str:
+    """Something happened to the run: its state after it, which the table says."""
+    state = RUN.after(run.state, event)
+    fixed = _ENDED if state in RUN_ENDS else ""
+    store.write(moved("runs", tuple(changes), fixed), (state, *changes.values(), run.id))
+    return state
+
+
+def rebuild(store: Store, run: int, state: str, **changes: Unpack[Changes]) -> None:
+    """The row of an adopted run, made anew of what its agent tells: no event, and no table."""
+    store.write(moved("runs", tuple(changes)), (state, *changes.values(), run))
 
 
 def stop_ms(store: Store, run: int) -> int | None:

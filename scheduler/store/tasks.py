@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 from scheduler.store.connection import Store
+from scheduler.store.moving import moved
+from scheduler.words.lifecycle import TASK, TaskEvent
 
 ONLY = ""  #: the member of a task that is not divided
 FIRST = 0  #: the round of a task that was not begun anew
@@ -117,50 +119,29 @@ def insert(store: Store, task: Task) -> None:
     store.write(_INSERT, task)
 
 
-def queue(store: Store, task: int, *, state: str, queued_ms: int, rank_ms: int, attempts: int) -> None:
-    store.write(
-        "UPDATE tasks SET state = ?, queued_ms = ?, rank_ms = ?, attempts = ?, wake_ms = NULL WHERE id = ?",
-        (state, queued_ms, rank_ms, attempts, task),
-    )
+class Changes(TypedDict, total=False):
+    """What an event changes beside the state."""
+
+    attempts: int
+    queued_ms: int
+    wake_ms: int | None
+    rank_ms: int
+    started_ms: int | None
+    finished_ms: int
+    exit_code: int | None
+    reason: str
 
 
-def activate(store: Store, task: int, *, state: str, attempts: int) -> None:
-    store.write("UPDATE tasks SET state = ?, attempts = ? WHERE id = ?", (state, attempts, task))
+def move(store: Store, task: Task, event: TaskEvent, **changes: Unpack[Changes]) -> str:
+    """Something happened to the task: its state after it, which the table says."""
+    state = TASK.after(task.state, event)
+    store.write(moved("tasks", tuple(changes)), (state, *changes.values(), task.id))
+    return state
 
 
-def begin(store: Store, task: int, *, state: str, queued_ms: int, started_ms: int, wake_ms: int) -> None:
-    """Its work in the state begins, and is over at `wake_ms`."""
-    store.write(
-        "UPDATE tasks SET state = ?, queued_ms = ?, started_ms = ?, wake_ms = ? WHERE id = ?",
-        (state, queued_ms, started_ms, wake_ms, task),
-    )
-
-
-def wait_for_retry(
-    store: Store, task: int, *, state: str, wake_ms: int, exit_code: int | None, reason: str
-) -> None:
-    store.write(
-        "UPDATE tasks SET state = ?, wake_ms = ?, exit_code = ?, reason = ? WHERE id = ?",
-        (state, wake_ms, exit_code, reason, task),
-    )
-
-
-def end(
-    store: Store,
-    task: int,
-    *,
-    state: str,
-    finished_ms: int,
-    reason: str,
-    exit_code: int | None = None,
-    started_ms: int | None = None,
-) -> None:
-    store.write(
-        "UPDATE tasks SET state = ?, started_ms = ?, finished_ms = ?, exit_code = ?, reason = ?,"
-        " wake_ms = NULL"
-        " WHERE id = ?",
-        (state, started_ms, finished_ms, exit_code, reason, task),
-    )
+def rebuild(store: Store, task: int, state: str, **changes: Unpack[Changes]) -> None:
+    """The row of an adopted run's task, made anew of what its agent tells: no event, and no table."""
+    store.write(moved("tasks", tuple(changes)), (state, *changes.values(), task))
 
 
 def state_of(store: Store, run: int, name: str) -> str:

@@ -1,47 +1,83 @@
-"""The legal transitions of tick, run, task and attempt, as tables.
+"""What becomes of a tick, a run, a task and an attempt: of each a table, state and event to the next state.
 
 Rules of this file:
 
-1. Every change of a state in `scheduler.machine` goes through `step`, which refuses what a table does not
-   hold: an illegal transition is a mistake of ours, never a refusal of a command.
-2. A state without a way out is terminal, and stays as it is for ever.
-3. docs/lifecycle.md is generated from these tables (`markdown`); a test holds it equal.
+1. Who writes a state names what happened, and the table says what follows: the rows of runs, tasks and
+   attempts change their state in one function each (`move` in the noun's file of scheduler/store), and are
+   made in the state that the table begins with. What an event cannot be followed by is a mistake of ours,
+   never a refusal of a command.
+2. A state without a way out is terminal, and stays as it is for ever. (The rows of an adopted run are no
+   states but a reconstruction, see `machine.steps.reconstruct`.)
+3. docs/lifecycle.md is generated from these tables (`markdown`); a test holds it equal. Others hold that
+   nothing else writes a state, and that every state and event comes about.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
 
 START = ""
 """The state before the first one."""
 
+E = TypeVar("E", bound=StrEnum)
+
+
+class IllegalTransitionError(AssertionError):
+    """The machine told of an event that cannot come in that state."""
+
 
 @dataclass(frozen=True, slots=True)
-class Lifecycle:
-    """`steps[state]` names the states that may follow, each with what brings it about."""
-
+class Lifecycle(Generic[E]):
     noun: str
-    steps: Mapping[str, Mapping[str, str]]
+    events: Mapping[E, str]  #: what happened, in words
+    table: Mapping[str, Mapping[E, str]]  #: state → event → the state after it
+
+    def after(self, state: str, event: E) -> str:
+        """The state that follows. Raises IllegalTransitionError."""
+        try:
+            return self.table[state][event]
+        except KeyError:
+            raise IllegalTransitionError(f"{self.noun}: {event.value} in {state or 'start'}") from None
 
     @property
     def states(self) -> tuple[str, ...]:
-        return tuple(state for state in self.steps if state != START)
+        return tuple(state for state in self.table if state != START)
 
     @property
     def terminal(self) -> frozenset[str]:
-        return frozenset(state for state in self.states if not self.steps[state])
+        return frozenset(state for state in self.states if not self.table[state])
+
+
+# -- ticks ----------------------------------------------------------------------------------------
+
+
+class TickEvent(StrEnum):
+    DUE = "due"
+    RAN = "ran"
+    SKIPPED = "skipped"
+    COALESCED = "coalesced"
+    MISSED = "missed"
 
 
 TICK = Lifecycle(
     "tick",
     {
-        START: {"pending": "it is due"},
+        TickEvent.DUE: "its instant is in sight",
+        TickEvent.RAN: "the first grant of its run is committed, or its first work in the state begins",
+        TickEvent.SKIPPED: "overlap, pause or cancellation",
+        TickEvent.COALESCED: "the catch-up policy runs a later tick for it",
+        TickEvent.MISSED: "window, deadline, full buffer or lost before any start",
+    },
+    {
+        START: {TickEvent.DUE: "pending"},
         "pending": {
-            "ran": "the first grant of its run is committed, or its first work in the state begins",
-            "skipped": "overlap, pause or cancellation",
-            "coalesced": "the catch-up policy runs a later tick for it",
-            "missed": "window, deadline, full buffer or lost before any start",
+            TickEvent.RAN: "ran",
+            TickEvent.SKIPPED: "skipped",
+            TickEvent.COALESCED: "coalesced",
+            TickEvent.MISSED: "missed",
         },
         "ran": {},
         "skipped": {},
@@ -50,25 +86,51 @@ TICK = Lifecycle(
     },
 )
 
+# -- runs -----------------------------------------------------------------------------------------
+
+
+class RunEvent(StrEnum):
+    MADE = "made"
+    ADOPTED = "adopted"
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    EXPIRED = "expired"
+
+
 RUN = Lifecycle(
     "run",
     {
-        START: {"pending": "a tick fires or a person asks"},
+        RunEvent.MADE: "a tick fires or a person asks",
+        RunEvent.ADOPTED: "an agent tells of it after a restore",
+        RunEvent.STARTED: "the first grant of an attempt is committed, or the first work in the state begins",
+        RunEvent.SUCCEEDED: "all tasks ended well, or were skipped by their rules",
+        RunEvent.FAILED: "a task failed and may not, or nothing could run",
+        RunEvent.TIMED_OUT: "its timeout passed, or a task's did",
+        RunEvent.CANCELLED: "a person, or a newer tick under overlap: cancel_running",
+        RunEvent.LOST: "a task was lost, or it ends without any start",
+        RunEvent.EXPIRED: "the start deadline passes, of the run or of a task",
+    },
+    {
+        START: {RunEvent.MADE: "pending", RunEvent.ADOPTED: "running"},
         "pending": {
-            "running": "the first grant of an attempt is committed, or the first work in the state begins",
-            "cancelled": "a person, or a newer tick under overlap: cancel_running, before any start",
-            "expired": "the start deadline passes",
-            "failed": "it ends without any start because nothing could run",
-            "lost": "it ends without any start",
-            "succeeded": "every task was skipped by its rule",
+            RunEvent.STARTED: "running",
+            RunEvent.CANCELLED: "cancelled",
+            RunEvent.EXPIRED: "expired",
+            RunEvent.FAILED: "failed",
+            RunEvent.LOST: "lost",
+            RunEvent.SUCCEEDED: "succeeded",
         },
         "running": {
-            "succeeded": "all tasks ended well",
-            "failed": "a task failed and may not",
-            "timed_out": "its timeout passed, or a task's did",
-            "cancelled": "a person, or a newer tick under overlap: cancel_running",
-            "lost": "a task was lost",
-            "expired": "a task expired",
+            RunEvent.SUCCEEDED: "succeeded",
+            RunEvent.FAILED: "failed",
+            RunEvent.TIMED_OUT: "timed_out",
+            RunEvent.CANCELLED: "cancelled",
+            RunEvent.LOST: "lost",
+            RunEvent.EXPIRED: "expired",
         },
         "succeeded": {},
         "failed": {},
@@ -79,35 +141,83 @@ RUN = Lifecycle(
     },
 )
 
+# -- tasks ----------------------------------------------------------------------------------------
+
+
+class TaskEvent(StrEnum):
+    HELD_UP = "held_up"
+    READY = "ready"
+    PLACED = "placed"
+    BEGUN = "begun"
+    ADOPTED = "adopted"
+    TAKEN_BACK = "taken_back"
+    RETRY_LEFT = "retry_left"
+    WAITED = "waited"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    SKIPPED = "skipped"
+
+
 TASK = Lifecycle(
     "task",
     {
-        START: {"blocked": "it needs others, or its run waits", "queued": "nothing holds it up"},
+        TaskEvent.HELD_UP: "it needs others, or its run waits",
+        TaskEvent.READY: "nothing holds it up (any more)",
+        TaskEvent.PLACED: "an assignment is committed",
+        TaskEvent.BEGUN: "its work in the state begins",
+        TaskEvent.ADOPTED: "an agent tells after a restore that it started it before",
+        TaskEvent.TAKEN_BACK: "its attempt was revoked before the grant",
+        TaskEvent.RETRY_LEFT: "its attempt ended badly and a retry remains",
+        TaskEvent.WAITED: "the wait for the retry is over",
+        TaskEvent.SUCCEEDED: "its attempt succeeded, or its work in the state is over",
+        TaskEvent.FAILED: "its attempt failed and no retry remains",
+        TaskEvent.TIMED_OUT: "its attempt timed out and no retry remains",
+        TaskEvent.LOST: "its attempt was lost and no retry remains",
+        TaskEvent.CANCELLED: "the run stops, and its attempt was cancelled or taken back, if it had one",
+        TaskEvent.EXPIRED: "the start deadline passes before any grant, or a restore gives it up",
+        TaskEvent.SKIPPED: "its rule cannot be met any more",
+    },
+    {
+        START: {
+            TaskEvent.HELD_UP: "blocked",
+            TaskEvent.READY: "queued",
+            TaskEvent.PLACED: "active",
+            TaskEvent.ADOPTED: "active",
+        },
         "blocked": {
-            "queued": "its needs and its rule are met, or its run is admitted",
-            "skipped": "its rule cannot be met any more",
-            "cancelled": "the run stops",
-            "expired": "the start deadline passes",
+            TaskEvent.READY: "queued",
+            TaskEvent.BEGUN: "active",
+            TaskEvent.ADOPTED: "active",
+            TaskEvent.SKIPPED: "skipped",
+            TaskEvent.CANCELLED: "cancelled",
+            TaskEvent.EXPIRED: "expired",
         },
         "queued": {
-            "active": "an assignment is committed, or its work in the state begins",
-            "cancelled": "the run stops",
-            "expired": "the start deadline passes",
+            TaskEvent.PLACED: "active",
+            TaskEvent.BEGUN: "active",
+            TaskEvent.ADOPTED: "active",
+            TaskEvent.CANCELLED: "cancelled",
+            TaskEvent.EXPIRED: "expired",
         },
         "active": {
-            "succeeded": "its attempt succeeded, or its work in the state is over",
-            "failed": "its attempt failed and no retry remains",
-            "timed_out": "its attempt timed out and no retry remains",
-            "cancelled": "the run stops: its attempt was cancelled or taken back, or it is in the state",
-            "lost": "its attempt was lost and no retry remains",
-            "expired": "the start deadline passes before the grant; in the state: a restore gives it up",
-            "queued": "its attempt was revoked before the grant",
-            "retry_wait": "its attempt ended badly and a retry remains",
+            TaskEvent.SUCCEEDED: "succeeded",
+            TaskEvent.FAILED: "failed",
+            TaskEvent.TIMED_OUT: "timed_out",
+            TaskEvent.LOST: "lost",
+            TaskEvent.CANCELLED: "cancelled",
+            TaskEvent.EXPIRED: "expired",
+            TaskEvent.TAKEN_BACK: "queued",
+            TaskEvent.RETRY_LEFT: "retry_wait",
         },
         "retry_wait": {
-            "queued": "the wait is over",
-            "cancelled": "the run stops",
-            "expired": "the start deadline passes",
+            TaskEvent.WAITED: "queued",
+            TaskEvent.ADOPTED: "active",
+            TaskEvent.CANCELLED: "cancelled",
+            TaskEvent.EXPIRED: "expired",
         },
         "succeeded": {},
         "failed": {},
@@ -119,35 +229,65 @@ TASK = Lifecycle(
     },
 )
 
+# -- attempts -------------------------------------------------------------------------------------
+
+
+class AttemptEvent(StrEnum):
+    PLACED = "placed"
+    ADOPTED = "adopted"
+    GRANTED = "granted"
+    TAKEN_BACK = "taken_back"
+    RUNS = "runs"
+    ASKED_TO_STOP = "asked_to_stop"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    STOPPED = "stopped"
+    LOST = "lost"
+
+
+_REPORTED = {
+    AttemptEvent.SUCCEEDED: "succeeded",
+    AttemptEvent.FAILED: "failed",
+    AttemptEvent.TIMED_OUT: "timed_out",
+    AttemptEvent.LOST: "lost",
+}
+"""A real exit wins the race with a wish to stop it."""
+
 ATTEMPT = Lifecycle(
     "attempt",
     {
-        START: {"assigned": "a placement is committed"},
-        "assigned": {
-            "granted": "its agent's claim is committed",
-            "revoked": "it is taken back, or its agent refuses it, before any grant",
-        },
+        AttemptEvent.PLACED: "a placement is committed",
+        AttemptEvent.ADOPTED: "an agent tells of it after a restore",
+        AttemptEvent.GRANTED: "its agent's claim is committed",
+        AttemptEvent.TAKEN_BACK: "it is revoked, or its agent refuses it, before any grant",
+        AttemptEvent.RUNS: "its agent reports it running",
+        AttemptEvent.ASKED_TO_STOP: "the run stops",
+        AttemptEvent.SUCCEEDED: "its agent reports a good end",
+        AttemptEvent.FAILED: "its agent reports a bad end",
+        AttemptEvent.TIMED_OUT: "its agent reports that its timeout passed",
+        AttemptEvent.STOPPED: "its agent stopped it; where nobody asked for that, its lease had ended",
+        AttemptEvent.LOST: "proof of death, a lease over under on_lost: fail or retry, or a person's word",
+    },
+    {
+        START: {AttemptEvent.PLACED: "assigned", AttemptEvent.ADOPTED: "running"},
+        "assigned": {AttemptEvent.GRANTED: "granted", AttemptEvent.TAKEN_BACK: "revoked"},
         "granted": {
-            "running": "its agent reports it running",
-            "cancelling": "the run stops",
-            "succeeded": "report",
-            "failed": "report",
-            "timed_out": "report",
-            "lost": "proof of death, or the lease is over under on_lost: fail | retry, or a person says so",
+            AttemptEvent.RUNS: "running",
+            AttemptEvent.ASKED_TO_STOP: "cancelling",
+            AttemptEvent.STOPPED: "lost",
+            **_REPORTED,
         },
         "running": {
-            "cancelling": "the run stops",
-            "succeeded": "report",
-            "failed": "report",
-            "timed_out": "report",
-            "lost": "proof of death, or the lease is over under on_lost: fail | retry, or a person says so",
+            AttemptEvent.RUNS: "running",
+            AttemptEvent.ASKED_TO_STOP: "cancelling",
+            AttemptEvent.STOPPED: "lost",
+            **_REPORTED,
         },
         "cancelling": {
-            "cancelled": "its agent stopped it",
-            "succeeded": "a real exit wins the race",
-            "failed": "a real exit wins the race",
-            "timed_out": "its own timeout wins the race",
-            "lost": "proof of death, or the lease is over, or a person says so",
+            AttemptEvent.RUNS: "cancelling",
+            AttemptEvent.STOPPED: "cancelled",
+            **_REPORTED,
         },
         "succeeded": {},
         "failed": {},
@@ -158,22 +298,15 @@ ATTEMPT = Lifecycle(
     },
 )
 
-LIFECYCLES = (TICK, RUN, TASK, ATTEMPT)
+LIFECYCLES: tuple[Lifecycle[Any], ...] = (TICK, RUN, TASK, ATTEMPT)
 
 RUN_ENDS = RUN.terminal
 TASK_ENDS = TASK.terminal
 ATTEMPT_ENDS = ATTEMPT.terminal
 
-
-class IllegalTransitionError(AssertionError):
-    """The machine tried a transition that its table does not hold."""
-
-
-def step(lifecycle: Lifecycle, before: str, after: str) -> str:
-    """`after`, when it may follow `before`. Raises IllegalTransitionError (not under `python -O`)."""
-    if __debug__ and after not in lifecycle.steps[before]:
-        raise IllegalTransitionError(f"{lifecycle.noun}: {before or 'start'} -> {after}")
-    return after
+RUN_END: Mapping[str, RunEvent] = {state: RunEvent(state) for state in sorted(RUN_ENDS)}
+TASK_END: Mapping[str, TaskEvent] = {state: TaskEvent(state) for state in sorted(TASK_ENDS)}
+"""An end is brought about by the event of its name."""
 
 
 def markdown() -> str:
@@ -181,20 +314,29 @@ def markdown() -> str:
     parts = [
         "# Lifecycles\n",
         "Generated from `scheduler/words/lifecycle.py` "
-        "(`python -m scheduler.words.lifecycle > docs/lifecycle.md`). "
+        "(`python -m scheduler.words.lifecycle > docs/lifecycle.md`), whose tables the machine follows. "
         "States that lead to the final dot never change again.\n",
     ]
     for lifecycle in LIFECYCLES:
         parts.append(f"## {lifecycle.noun.capitalize()}\n")
         lines = ["```mermaid", "stateDiagram-v2"]
-        for before, steps in lifecycle.steps.items():
-            lines.extend(f"    {before or '[*]'} --> {after}" for after in steps)
+        for before, steps in lifecycle.table.items():
+            by_target: dict[str, list[str]] = {}
+            for event, after in steps.items():
+                by_target.setdefault(after, []).append(event.value)
+            start = before or "[*]"
+            lines.extend(f"    {start} --> {after}: {', '.join(told)}" for after, told in by_target.items())
         lines.extend(f"    {state} --> [*]" for state in lifecycle.states if state in lifecycle.terminal)
         lines.append("```\n")
         parts.append("\n".join(lines))
-        rows = ["| from | to | by |", "| --- | --- | --- |"]
-        for before, steps in lifecycle.steps.items():
-            rows.extend(f"| {before or '–'} | {after} | {by} |" for after, by in steps.items())
+        rows = ["| event | what happened | from → to |", "| --- | --- | --- |"]
+        for event, said in lifecycle.events.items():
+            moves = [
+                f"{before or 'start'} → {steps[event]}"
+                for before, steps in lifecycle.table.items()
+                if event in steps
+            ]
+            rows.append(f"| {event.value} | {said} | {', '.join(moves)} |")
         parts.append("\n".join(rows) + "\n")
     return "\n".join(parts)
 

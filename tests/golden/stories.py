@@ -255,6 +255,12 @@ def _other_values(story: Recorder) -> None:
     assert story.claim(last).ok
     story.tell_ok(c.Finish(last, agent, story.now_ms, story.now_ms, None, "exit", 9))
     story.settle()
+    story.put(job("too-slow"))
+    story.tell_ok(c.RunJob("default", "too-slow", b"{}", story.now_ms))
+    story.plan_and_apply()
+    last = story.machine.state.last_attempt
+    assert story.claim(last).ok
+    assert story.finish(last, exit_code=None, reason="timeout").ok
     story.tell_ok(c.PutToken("spot", b"p" * 32, "agent", 0, 0, "", "spot"))
     story.tell_ok(c.OpenSession("spot", b"p" * 32, b"v" * 32))
     story.tell_ok(c.DrainAgent("gpu-1", "a new kernel", "ada"))

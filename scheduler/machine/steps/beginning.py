@@ -18,7 +18,7 @@ from scheduler.store import tasks as task_rows
 from scheduler.store.runs import Run
 from scheduler.store.tasks import Task
 from scheduler.words import events as e
-from scheduler.words.lifecycle import RUN, TASK, step
+from scheduler.words.lifecycle import RunEvent, TaskEvent
 
 
 def begin_run(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:
@@ -27,8 +27,8 @@ def begin_run(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:
     started_ms = max(ctx.stamp_ms, due_ms)
     timeout_ms = graph.job.timeout_ms
     stop_ms = None if timeout_ms is None else started_ms + timeout_ms
-    run_rows.begin(
-        ctx.store, run.id, state=step(RUN, run.state, "running"), started_ms=started_ms, stop_ms=stop_ms
+    run_rows.move(
+        ctx.store, run, RunEvent.STARTED, decided=1, started_ms=started_ms, stop_ms=stop_ms, deadline_ms=None
     )
     clock.count(ctx, run, graph, 0)
     if not run.decided:
@@ -42,7 +42,7 @@ def go_on(ctx: Context, run: Run, graph: Graph, task: Task, compiled: CompiledTa
         begin_work(ctx, run, graph, task, compiled)
     else:
         clock.count(ctx, run, graph, 1)
-        queue.enqueue(ctx, run, task, attempts=0)
+        queue.enqueue(ctx, run, task, TaskEvent.READY, attempts=0)
 
 
 def begin_work(ctx: Context, run: Run, graph: Graph, task: Task, compiled: CompiledTask) -> None:
@@ -51,11 +51,9 @@ def begin_work(ctx: Context, run: Run, graph: Graph, task: Task, compiled: Compi
     assert now is not None
     if now.state == "pending":
         begin_run(ctx, now, graph, run.due_ms)
-    queued = task.state if task.state == "queued" else step(TASK, task.state, "queued")
     started_ms = max(ctx.stamp_ms, run.due_ms)
     until_ms = started_ms + compiled.lasts_ms
-    task_rows.begin(
-        ctx.store, task.id, state=step(TASK, queued, "active"), queued_ms=ctx.stamp_ms,
-        started_ms=started_ms, wake_ms=until_ms,
-    )  # fmt: skip
+    task_rows.move(
+        ctx.store, task, TaskEvent.BEGUN, queued_ms=ctx.stamp_ms, started_ms=started_ms, wake_ms=until_ms
+    )
     ctx.emit(e.TaskBegun(task.id, run.id, task.name, task.member, task.round, until_ms))

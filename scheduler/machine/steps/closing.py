@@ -20,32 +20,28 @@ from scheduler.store import tells as tell_rows
 from scheduler.store.runs import Run
 from scheduler.store.tasks import Task
 from scheduler.words import events as e
-from scheduler.words.lifecycle import RUN, TASK, step
+from scheduler.words.lifecycle import RUN_END, TaskEvent
 from scheduler.words.reasons import FAILURES
 
 
 def end_task(
     ctx: Context,
     task: Task,
-    state: str,
+    event: TaskEvent,
     *,
     reason: str,
     exit_code: int | None = None,
     started_ms: int | None = None,
-) -> None:
-    """End the task itself; what follows from it is the caller's."""
-    if task.state == "active" and task.wake_ms is not None:
-        started_ms = task.started_ms
+) -> str:
+    """End the task itself; what follows from it is the caller's. Returns its state."""
+    is_in_state = task.state == "active" and task.wake_ms is not None
+    state = task_rows.move(
+        ctx.store, task, event, started_ms=task.started_ms if is_in_state else started_ms,
+        finished_ms=ctx.stamp_ms, exit_code=exit_code, reason=reason, wake_ms=None,
+    )  # fmt: skip
+    if is_in_state:
         ctx.emit(e.TaskEnded(task.id, task.run, task.name, task.member, task.round, state))
-    task_rows.end(
-        ctx.store,
-        task.id,
-        state=step(TASK, task.state, state),
-        started_ms=started_ms,
-        finished_ms=ctx.stamp_ms,
-        reason=reason,
-        exit_code=exit_code,
-    )
+    return state
 
 
 def close_if_done(ctx: Context, run: Run, open_tasks: int, last: RunEnds | None = None) -> None:
@@ -89,14 +85,10 @@ def end_run(
         reason = reason or run.reason
     else:  # whoever asked it to stop came too late: that is not why it ended
         reason = "" if verdicts.goes_its_way(run.stopping) else f"too late: {run.reason}"
-    run_rows.end(
-        ctx.store,
-        run.id,
-        state=step(RUN, run.state, state),
-        finished_ms=ctx.stamp_ms,
-        exit_code=exit_code,
+    run_rows.move(
+        ctx.store, run, RUN_END[state], finished_ms=ctx.stamp_ms, exit_code=exit_code,
         reason=reason,
-    )
+    )  # fmt: skip
     if not run.decided:
         if state == "cancelled":
             decisions.decide_cause_of(ctx, run, "skipped", "cancelled")

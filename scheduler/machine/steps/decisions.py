@@ -7,7 +7,7 @@ from scheduler.machine.steps import notifying
 from scheduler.store.runs import Run
 from scheduler.words import events as e
 from scheduler.words.causes import KINDS, Cause
-from scheduler.words.lifecycle import TICK, step
+from scheduler.words.lifecycle import TICK, TickEvent
 
 
 def decide(
@@ -28,7 +28,7 @@ def decide(
     """End a cause, or the ticks from `first_ms` to `last_ms` (None: the one), `count` of them, all with one
     outcome.
     """
-    step(TICK, "pending", outcome)
+    outcome = TICK.after("pending", TickEvent(outcome))
     last_ms = first_ms if last_ms is None else last_ms
     seq = ctx.write_ledger(
         job=job, cause=cause, first_ms=first_ms, last_ms=last_ms, count=count,

@@ -29,7 +29,7 @@ from scheduler.store.tells import Tell
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
 from scheduler.words.commands import Finish
-from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS, TASK, step
+from scheduler.words.lifecycle import ATTEMPT_ENDS, TASK_END, AttemptEvent, TaskEvent
 from scheduler.words.outcomes import Code, Outcome
 
 LOSS = 3 * ROW  #: what the loss of one attempt takes of the room, beside what follows from it
@@ -50,11 +50,10 @@ def report(ctx: Context, command: Finish) -> Outcome:
         # Without a grant nothing can have run: the agent gives the place back.
         take_back(ctx, attempt, command.detail[:DETAIL_LETTERS_MAX] or command.reason)
         return done(revoked=True)
-    state = _end_state(attempt, command)
-    end(
+    state = end(
         ctx,
         attempt,
-        state,
+        _event(command),
         started_ms=command.started_ms if command.started_ms is not None else attempt.started_ms,
         finished_ms=command.finished_ms,
         exit_code=command.exit_code,
@@ -73,19 +72,19 @@ def _output_bytes(command: Finish) -> int | None:
     return max(command.output_bytes, len(command.tail))
 
 
-def _end_state(attempt: Attempt, command: Finish) -> str:
+def _event(command: Finish) -> AttemptEvent:
     match command.reason:
         case "exit":
-            return "succeeded" if command.exit_code == 0 and command.signal is None else "failed"
+            is_good = command.exit_code == 0 and command.signal is None
+            return AttemptEvent.SUCCEEDED if is_good else AttemptEvent.FAILED
         case "timeout":
-            return "timed_out"
+            return AttemptEvent.TIMED_OUT
         case "cancelled":
-            # Nobody asked for it: its spooler stopped it when the lease ended.
-            return "cancelled" if attempt.state == "cancelling" else "lost"
+            return AttemptEvent.STOPPED
         case "gone":
-            return "lost"
+            return AttemptEvent.LOST
         case _:
-            return "failed"
+            return AttemptEvent.FAILED
 
 
 def _reason(command: Finish) -> str:
@@ -118,7 +117,7 @@ def _late(ctx: Context, attempt: Attempt, command: Finish) -> Outcome:
 def end(
     ctx: Context,
     attempt: Attempt,
-    state: str,
+    event: AttemptEvent,
     *,
     started_ms: int | None,
     finished_ms: int,
@@ -127,30 +126,26 @@ def end(
     reason: str = "",
     tail: bytes = b"",
     output_bytes: int | None = None,
-) -> None:
-    """End a granted attempt, and with it its task, unless that is tried again."""
-    attempt_rows.end(
-        ctx.store, attempt.id, state=step(ATTEMPT, attempt.state, state), started_ms=started_ms,
-        finished_ms=finished_ms, exit_code=exit_code, signal=signal, reason=reason, tail=tail,
-        output_bytes=output_bytes,
+) -> str:
+    """A granted attempt ended, and with it its task, unless that is tried again. Returns the attempt's
+    state."""
+    state = attempt_rows.move(
+        ctx.store, attempt, event, started_ms=started_ms, finished_ms=finished_ms,
+        exit_code=exit_code, signal=signal, reason=reason, tail=tail, output_bytes=output_bytes,
     )  # fmt: skip
     agent_rows.release(ctx.store, attempt.agent)
     ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, state, exit_code))
     task, run = _of(ctx, attempt)
     if run.cause == Kind.ORPHAN:
         reconstruct.rebuild(ctx, run.id)
-        return
+        return state
     verdict = _verdict(ctx, run, task, state, reason)
     if isinstance(verdict, Retry):
-        task_rows.wait_for_retry(
-            ctx.store,
-            task.id,
-            state=step(TASK, task.state, "retry_wait"),
-            wake_ms=ctx.stamp_ms + verdict.after_ms,
-            exit_code=exit_code,
-            reason=reason,
-        )
-        return
+        task_rows.move(
+            ctx.store, task, TaskEvent.RETRY_LEFT, wake_ms=ctx.stamp_ms + verdict.after_ms,
+            exit_code=exit_code, reason=reason,
+        )  # fmt: skip
+        return state
     finish(
         ctx, run, task, state, reason=verdict.reason, exit_code=exit_code, started_ms=started_ms
     )
@@ -158,6 +153,7 @@ def end(
         left = run_rows.get(ctx.store, run.id)
         if left is not None and left.finished_ms is None:
             stopping.let_end(ctx, left)
+    return state
 
 
 def _of(ctx: Context, attempt: Attempt) -> tuple[Task, Run]:
@@ -192,7 +188,9 @@ def finish(
     exit_code: int | None = None,
 ) -> None:
     """A task ended: its dependents become ready or are skipped, and the run ends with its last task."""
-    closing.end_task(ctx, task, state, reason=reason, exit_code=exit_code, started_ms=started_ms)
+    closing.end_task(
+        ctx, task, TASK_END[state], reason=reason, exit_code=exit_code, started_ms=started_ms
+    )
     left = run.open_tasks - 1
     if not run.stopping:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
@@ -207,7 +205,7 @@ def never_starts(ctx: Context, run: Run, task: Task) -> bool:
     # What it needed has ended.
     verdict = gates.judge(gates.TASK, TaskView(run, rule="", needs=0, open_needs=0, met_needs=0))
     if isinstance(verdict, Never):
-        closing.end_task(ctx, task, verdict.outcome, reason=verdict.reason)
+        closing.end_task(ctx, task, TASK_END[verdict.outcome], reason=verdict.reason)
         closing.close_if_done(ctx, run, run.open_tasks - 1)
     return isinstance(verdict, Never)
 
@@ -217,12 +215,15 @@ def take_back(ctx: Context, attempt: Attempt, reason: str) -> None:
     placing.revoke(ctx, attempt, reason)
     task, run = _of(ctx, attempt)
     if not never_starts(ctx, run, task):
-        queue.enqueue(ctx, run, task, attempts=task.attempts - 1)
+        queue.enqueue(ctx, run, task, TaskEvent.TAKEN_BACK, attempts=task.attempts - 1)
 
 
 def lose(ctx: Context, attempt: Attempt, reason: str) -> None:
     """A granted attempt is lost: by proof of death, by its policy, or by a person."""
-    end(ctx, attempt, "lost", started_ms=attempt.started_ms, finished_ms=ctx.stamp_ms, reason=reason)
+    end(
+        ctx, attempt, AttemptEvent.LOST, started_ms=attempt.started_ms, finished_ms=ctx.stamp_ms,
+        reason=reason,
+    )  # fmt: skip
 
 
 def lose_soon(ctx: Context, attempt: Attempt, reason: str) -> None:

@@ -25,7 +25,7 @@ from scheduler.store import runs as run_rows
 from scheduler.store.runs import Run
 from scheduler.words import events as e
 from scheduler.words.causes import LEDGERED, Cause, Kind
-from scheduler.words.lifecycle import RUN, START, step
+from scheduler.words.lifecycle import RUN, START, RunEvent
 from scheduler.words.outcomes import Outcome
 
 CANCELLED_AT_ONCE_MAX = 200
@@ -86,7 +86,7 @@ def fire(
     run = Run(
         id=state.last_run, job=job, namespace=namespace, name=pinned.name, revision=pinned.revision,
         trigger=cause.trigger, tick_ms=cause.tick_ms, due_ms=due_ms,
-        cause=cause.kind.value, cause_key=cause.key, state=step(RUN, START, "pending"),
+        cause=cause.kind.value, cause_key=cause.key, state=RUN.after(START, RunEvent.MADE),
         decided=int(cause.kind not in LEDGERED), waiting=int(verdict is not READY), open_tasks=total,
         first_task=state.last_task + 1, last_task=state.last_task + total,
         unmade=total - made, walk="", walked=0, unfinished=int(made < total),

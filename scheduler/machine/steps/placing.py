@@ -13,7 +13,7 @@ from scheduler.store import attempts as attempt_rows
 from scheduler.store.attempts import Attempt
 from scheduler.store.runs import Run
 from scheduler.words import events as e
-from scheduler.words.lifecycle import ATTEMPT, START, step
+from scheduler.words.lifecycle import ATTEMPT, START, AttemptEvent
 
 
 def is_for(ctx: Context, agent: int, selector: str) -> bool:
@@ -54,9 +54,9 @@ def place(ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms:
         ctx.store,
         Attempt(
             id=state.last_attempt, task=task, run=run, number=number, agent=agent,
-            state=step(ATTEMPT, START, "assigned"), live=1, unreachable=0, assigned_ms=state.stamp_ms,
-            due_ms=due_ms, claim="", session="", fence=None, granted_ms=None, started_ms=None,
-            finished_ms=None, exit_code=None, signal=None, reason="", tail=b"",
+            state=ATTEMPT.after(START, AttemptEvent.PLACED), live=1, unreachable=0,
+            assigned_ms=state.stamp_ms, due_ms=due_ms, claim="", session="", fence=None, granted_ms=None,
+            started_ms=None, finished_ms=None, exit_code=None, signal=None, reason="", tail=b"",
             output_bytes=None, late="",
         ),
     )  # fmt: skip
@@ -67,10 +67,9 @@ def place(ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms:
 
 def revoke(ctx: Context, attempt: Attempt, reason: str) -> None:
     """Take back an attempt without a grant; what becomes of its task is the caller's."""
-    attempt_rows.end(
-        ctx.store, attempt.id, state=step(ATTEMPT, attempt.state, "revoked"), started_ms=None,
-        finished_ms=ctx.stamp_ms, exit_code=None, signal=None, reason=reason, tail=b"",
-        output_bytes=0,
+    state = attempt_rows.move(
+        ctx.store, attempt, AttemptEvent.TAKEN_BACK, finished_ms=ctx.stamp_ms,
+        reason=reason, output_bytes=0,
     )  # fmt: skip
     agent_rows.release(ctx.store, attempt.agent)
-    ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, "revoked", None))
+    ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, state, None))

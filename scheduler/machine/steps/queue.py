@@ -14,7 +14,7 @@ from scheduler.store.runs import Run
 from scheduler.store.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
-from scheduler.words.lifecycle import TASK, step
+from scheduler.words.lifecycle import TaskEvent
 
 PRIORITY_WORTH_MS = 10_000
 CATCHUP_LATER_MS = 600_000
@@ -25,14 +25,10 @@ def rank(queued_ms: int, priority: int, cause: str) -> int:
     return queued_ms - priority * PRIORITY_WORTH_MS + later_ms
 
 
-def enqueue(ctx: Context, run: Run, task: Task, *, attempts: int) -> None:
-    """The task waits for a place. `attempts`: made so far."""
-    task_rows.queue(
-        ctx.store,
-        task.id,
-        state=step(TASK, task.state, "queued"),
-        queued_ms=ctx.stamp_ms,
-        rank_ms=rank(ctx.stamp_ms, run.priority, run.cause),
-        attempts=attempts,
-    )
+def enqueue(ctx: Context, run: Run, task: Task, event: TaskEvent, *, attempts: int) -> None:
+    """By this event the task waits for a place. `attempts`: made so far."""
+    task_rows.move(
+        ctx.store, task, event, queued_ms=ctx.stamp_ms, rank_ms=rank(ctx.stamp_ms, run.priority, run.cause),
+        attempts=attempts, wake_ms=None,
+    )  # fmt: skip
     ctx.emit(e.TaskQueued(task.id, run.id, task.name, task.member, task.round))

@@ -31,23 +31,22 @@ def rebuild(ctx: Context, run_id: int) -> None:
         last = max((row for row in rows if row.task == task.id), key=lambda row: (row.number, row.id))
         if last.live:
             open_tasks += 1
-            task_rows.activate(ctx.store, task.id, state="active", attempts=last.number)
+            task_rows.rebuild(ctx.store, task.id, "active", attempts=last.number)
             continue
-        task_rows.end(
-            ctx.store, task.id, state=last.state, finished_ms=last.finished_ms or ctx.stamp_ms,
-            reason=last.reason, exit_code=last.exit_code, started_ms=last.started_ms,
+        task_rows.rebuild(
+            ctx.store, task.id, last.state, finished_ms=last.finished_ms or ctx.stamp_ms,
+            reason=last.reason, exit_code=last.exit_code, started_ms=last.started_ms, wake_ms=None,
         )  # fmt: skip
         if worst is None or _gravity(last) < _gravity(worst):
             worst = last
     if open_tasks or worst is None:
         run_rows.set_open_tasks(ctx.store, run_id, open_tasks)
         return
-    decided = run.decided
-    run_rows.end(
-        ctx.store, run_id, state=worst.state, finished_ms=worst.finished_ms or ctx.stamp_ms,
-        exit_code=worst.exit_code, reason=run.reason,
+    run_rows.rebuild(
+        ctx.store, run_id, worst.state, finished_ms=worst.finished_ms or ctx.stamp_ms,
+        exit_code=worst.exit_code, waiting=0, open_tasks=0, unmade=0, walk="", unfinished=0,
+        deadline_ms=None, stop_ms=None,
     )  # fmt: skip
-    run_rows.set_decided(ctx.store, run_id, decided=decided, trigger=run.trigger)
     if run.state not in RUN_ENDS:
         tally = job_rows.count_run_ended(
             ctx.store, run.job, run=run.id, state=worst.state, failed=worst.state in verdicts.RUN_FAILURES

@@ -13,7 +13,7 @@ from scheduler.store import tasks as task_rows
 from scheduler.store.runs import Run
 from scheduler.store.tasks import FIRST, ONLY, Task
 from scheduler.words import events as e
-from scheduler.words.lifecycle import START, TASK, step
+from scheduler.words.lifecycle import START, TASK, TaskEvent
 
 
 def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0) -> None:
@@ -30,14 +30,12 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
         # Of very many tasks most need others: of those one gate is closed, whatever the rest say.
         ready = not needs and gates.judge(gates.TASK, TaskView(run, task.rule, 0, 0, 0)) is READY
         placed = ready and task is single and placing.may_take(ctx, run, agent, selector)
-        task_state = step(TASK, START, "queued" if ready else "blocked")
-        if placed:
-            task_state = step(TASK, task_state, "active")
+        event = TaskEvent.PLACED if placed else TaskEvent.READY if ready else TaskEvent.HELD_UP
         row = Task(
-            id=task_id, run=run.id, name=task.name, member=ONLY, round=FIRST, state=task_state,
-            attempts=1 if placed else 0, open_needs=needs, met_needs=0, may_fail=int(task.allow_failure),
-            queued_ms=ctx.stamp_ms if ready else None, wake_ms=None, selector=selector, rank_ms=rank_ms,
-            started_ms=None, finished_ms=None, exit_code=None, reason="",
+            id=task_id, run=run.id, name=task.name, member=ONLY, round=FIRST,
+            state=TASK.after(START, event), attempts=1 if placed else 0, open_needs=needs, met_needs=0,
+            may_fail=int(task.allow_failure), queued_ms=ctx.stamp_ms if ready else None, wake_ms=None,
+            selector=selector, rank_ms=rank_ms, started_ms=None, finished_ms=None, exit_code=None, reason="",
         )  # fmt: skip
         task_rows.insert(ctx.store, row)
         if placed:

@@ -11,7 +11,7 @@ from scheduler.store import runs as run_rows
 from scheduler.store.runs import Run
 from scheduler.store.tasks import Task
 from scheduler.words import events as e
-from scheduler.words.lifecycle import ATTEMPT, step
+from scheduler.words.lifecycle import AttemptEvent, TaskEvent
 
 DELETED = "job deleted"
 
@@ -67,20 +67,20 @@ def _give_up(ctx: Context, task: Task, restored_ms: int) -> str:
     waits = task.state in ("queued", "retry_wait") or (task.state == "active" and task.wake_ms is not None)
     if not waits or (task.queued_ms or 0) > restored_ms:
         return ""
-    closing.end_task(ctx, task, "expired", reason=RESTORED)
-    return "expired"
+    return closing.end_task(ctx, task, TaskEvent.EXPIRED, reason=RESTORED)
 
 
 def _stop(ctx: Context, run: Run, task: Task) -> str:
-    state, reason = ("cancelled", run.reason) if run.walk in (STOP, LET_END) else ("expired", run.walk)
+    event, reason = TaskEvent.EXPIRED, run.walk
+    if run.walk in (STOP, LET_END):
+        event, reason = TaskEvent.CANCELLED, run.reason
     if task.state == "active":
         attempt = attempt_rows.live_of_task(ctx.store, task.id)
         if attempt is not None and attempt.state != "assigned":
             if attempt.state != "cancelling" and run.walk != LET_END:
-                attempt_rows.set_state(ctx.store, attempt.id, step(ATTEMPT, attempt.state, "cancelling"))
+                attempt_rows.move(ctx.store, attempt, AttemptEvent.ASKED_TO_STOP)
                 ctx.emit(e.AttemptCancelling(attempt.id, run.id, attempt.agent))
             return ""
         if attempt is not None:
-            placing.revoke(ctx, attempt, state)
-    closing.end_task(ctx, task, state, reason=reason)
-    return state
+            placing.revoke(ctx, attempt, event.value)
+    return closing.end_task(ctx, task, event, reason=reason)

@@ -23,6 +23,7 @@ from scheduler.store import tells as tell_rows
 from scheduler.store.runs import Run
 from scheduler.store.tasks import Task
 from scheduler.store.tells import Tell
+from scheduler.words.lifecycle import TASK_END
 
 
 def tell(ctx: Context, run: Run, graph: Graph, ended: Iterable[Tell], *, stored: bool = False) -> int:
@@ -86,7 +87,7 @@ def _judge(ctx: Context, run: Run, graph: Graph, task: Task, ended: int, met: in
     view = TaskView(run, compiled.rule, len(compiled.needs), open_needs, met_needs)
     verdict = gates.judge(gates.TASK, view)
     if isinstance(verdict, Never):
-        closing.end_task(ctx, task, verdict.outcome, reason=verdict.reason)
+        closing.end_task(ctx, task, TASK_END[verdict.outcome], reason=verdict.reason)
         return verdict.outcome
     if verdict is READY:
         beginning.go_on(ctx, run, graph, task, compiled)

@@ -14,6 +14,7 @@ from scheduler.store import runs, triggers
 from scheduler.store.runs import Run
 from scheduler.store.triggers import BEHIND, DELETED, EDITED, PAUSED, FiringTrigger
 from scheduler.words.commands import RunJob
+from scheduler.words.lifecycle import RunEvent
 from tests.scheduler.story import START_MS, Story, job
 
 NO_GATES = {"verdict", "views"}
@@ -149,7 +150,7 @@ def test_of_runs_that_wait_the_oldest_goes_on_once_none_is_admitted(story: Story
 
     assert verdict(second) == verdict(third) == Waits("behind other runs of the job", first)
 
-    runs.end(story.store, first, state="cancelled", finished_ms=START_MS, exit_code=None, reason="")
+    runs.move(story.store, story.run(first), RunEvent.CANCELLED, finished_ms=START_MS)
 
     assert verdict(second) is READY
     assert verdict(third) == Waits("behind other runs of the job", second)
