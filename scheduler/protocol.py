@@ -178,8 +178,8 @@ class Recount:
 @dataclass(frozen=True, slots=True)
 class Assign:
     """One attempt. `work`: its "kind", which names the executor, and what that one gets: the compiled form of
-    the kinds in scheduler/model/work; "run_as" beside it is optional. `environment` holds the CRONCLAVE_*
-    values except _FENCE and _AGENT and _ZONE, which the agent adds."""
+    the kinds in scheduler/model/work; "run_as" beside it is optional. `tick_ms`: the instant of
+    its run's tick. What its environment says comes with the Grant."""
 
     attempt: int
     run: int
@@ -189,9 +189,9 @@ class Assign:
     member: str  #: of a task that is divided; empty: the whole
     round: int
     number: int
+    tick_ms: int | None
     due_ms: int
     work: dict[str, Any]
-    environment: dict[str, str]
     timeout_ms: int | None
     grace_ms: int
     kill_on_lease_end: bool  #: on_lost fail | retry: the spooler kills it when the lease ends
@@ -200,10 +200,14 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
+    """`environment`: the CRONCLAVE_* values except _FENCE, _AGENT and _ZONE, which the agent adds. Nothing of
+    it is sent before the grant, nor written to the agent's disk."""
+
     attempt: int
     claim: str
     fence: int
     index: int
+    environment: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

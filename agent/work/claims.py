@@ -7,7 +7,6 @@ that has ended here, or that is held, is claimed a second time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 from agent.clock import HostClock
 from agent.history import Work
@@ -104,7 +103,7 @@ class Claims:
             claimed.granted(self._asked_ms)
         if claimed.phase is Phase.CLAIMED:
             claimed.phase = Phase.GRANTED
-            claimed.fence = grant.fence
+            claimed.fence, claimed.environment = grant.fence, grant.environment
             if claimed.cancelled:
                 self._reports.unstarted(claimed.attempt, "cancelled")
             else:
@@ -138,9 +137,7 @@ class Claims:
 
 def work_of(assign: Assign) -> Work:
     """What an attempt is."""
-    tick = assign.environment.get("CRONCLAVE_TICK")
-    tick_ms = round(datetime.fromisoformat(tick).timestamp() * 1000) if tick else None
     return Work(
         assign.run, assign.namespace, assign.job, assign.task, assign.member, assign.round, assign.number,
-        tick_ms, assign.due_ms,
+        assign.tick_ms, assign.due_ms,
     )  # fmt: skip

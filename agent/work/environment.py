@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Mapping
 from functools import lru_cache
 
 from agent.spool.survivors import MARK
@@ -23,7 +24,7 @@ def _user(name: str) -> tuple[str, str]:
 
 
 def task_environment(
-    assign: Assign, *, fence: int, agent: str, zone: str, installation: str
+    assign: Assign, told: Mapping[str, str], *, fence: int, agent: str, zone: str, installation: str
 ) -> dict[str, str]:
     user, home = _user(str(assign.work.get("run_as") or ""))
     environment = {
@@ -35,7 +36,7 @@ def task_environment(
         "SHELL": "/bin/sh",
     }
     environment.update((str(key), str(value)) for key, value in (assign.work.get("env") or {}).items())
-    environment.update(assign.environment)
+    environment.update(told)
     environment["CRONCLAVE_FENCE"] = str(fence)
     environment["CRONCLAVE_AGENT"] = agent
     environment["CRONCLAVE_ZONE"] = zone

@@ -88,8 +88,9 @@ class Starting:
     def _launch_of(self, claimed: Claimed, assign: Assign) -> Launch:
         place = self._place
         environment = task_environment(
-            assign, fence=claimed.fence, agent=place.agent, zone=place.zone, installation=place.installation
-        )
+            assign, claimed.environment, fence=claimed.fence, agent=place.agent, zone=place.zone,
+            installation=place.installation,
+        )  # fmt: skip
         output_bytes_max = min(assign.output_bytes_max, place.output_bytes_max)
         return Launch(assign, environment, claimed.valid_until_ms, output_bytes_max)
 

@@ -1,4 +1,4 @@
-"""From a job's compiled task to the Assign message: work and environment (docs/reference/agent.md)."""
+"""From a job's compiled task to the Assign message, and the environment that goes with the Grant."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def assignment(row: DispatchRow, job: CompiledJob) -> Assign | None:
         member=row.member,
         round=row.round,
         number=row.number,
+        tick_ms=row.tick_ms,
         due_ms=row.due_ms,
         work=task.work,
-        environment=environment(row),
         timeout_ms=task.timeout_ms,
         grace_ms=task.grace_ms,
         kill_on_lease_end=job.on_lost in ("fail", "retry"),

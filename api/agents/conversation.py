@@ -25,7 +25,7 @@ for each refusal, and say the same in pieces.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -96,6 +96,10 @@ class Node(Protocol):
     def now(self) -> Now: ...
 
     def standing(self, hello: p.Hello) -> Standing: ...
+
+    def environments(self, attempts: Sequence[int]) -> Mapping[int, dict[str, str]]:
+        """Of these attempts, which were granted: what goes with the Grant."""
+        ...
 
     def why_not_now(self, token: str) -> tuple[str, str] | None:
         """(reason of the Leave, detail), or None: one more agent that nobody knows may come by this token,
@@ -290,21 +294,27 @@ class Conversation:
     def committed(self, propose: Propose, outcomes: Sequence[Outcome | NoOutcome]) -> list[Effect]:
         effects: list[Effect] = []
         acked: list[int] = []
-        for message, outcome in zip(propose.work, outcomes, strict=True):
+        said = list(zip(propose.work, outcomes, strict=True))
+        granted = [m.attempt for m, o in said if isinstance(m, p.Claim) and isinstance(o, Outcome) and o.ok]
+        environments = self._node.environments(granted) if granted else {}
+        for message, outcome in said:
             if isinstance(outcome, NoOutcome):
                 continue
             if isinstance(message, p.Claim):
-                effects.append(self._claimed(message, outcome))
+                effects.append(self._claimed(message, outcome, environments))
             else:
                 acked.append(message.event)
                 if isinstance(message, p.Finished):
                     self._pushed.pop(message.attempt, None)
         return effects + self._ack(acked)
 
-    def _claimed(self, message: p.Claim, outcome: Outcome) -> Effect:
+    def _claimed(
+        self, message: p.Claim, outcome: Outcome, environments: Mapping[int, dict[str, str]]
+    ) -> Effect:
         if outcome.ok:
-            fence = _int(outcome, "fence")
-            return Push(p.Grant(message.attempt, message.claim, fence, self._node.now().index))
+            fence, index = _int(outcome, "fence"), self._node.now().index
+            told = environments.get(message.attempt, {})
+            return Push(p.Grant(message.attempt, message.claim, fence, index, told))
         if outcome.code == Code.NOT_CONNECTED:
             return Leave("behind", "the cluster gave this connection up: register again")
         self._pushed.pop(message.attempt, None)

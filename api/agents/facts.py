@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from api.agents.assignment import environment
 from api.agents.conversation import Now, Standing
 from api.agents.fitness import Fitness
 from api.ports import ApiSettings, NodeStatus, Scheduler
 from scheduler.protocol import Hello
 from scheduler.store import agents as agent_rows
-from scheduler.store import restores
+from scheduler.store import pages, restores
 from scheduler.store import tokens as token_rows
 
 
@@ -44,6 +45,10 @@ class Facts:
                 belongs_to=token_rows.bound_to(store, hello.name),
                 is_known=agent_rows.is_known(store, hello.installation, hello.name),
             )
+
+    def environments(self, attempts: Sequence[int]) -> Mapping[int, dict[str, str]]:
+        with self._scheduler.read() as store:
+            return {row.attempt: environment(row) for row in pages.dispatch(store, attempts)}
 
     def why_not_now(self, token: str) -> tuple[str, str] | None:
         return self._newcomer(token)

@@ -307,7 +307,9 @@ class AgentSocket:
 def _size(message: p.Message) -> int:
     """A rough size of the message in a frame."""
     if isinstance(message, p.Assign):
-        return 500 + sum(map(_bytes, message.environment.values())) + _bytes(str(message.work))
+        return 500 + _bytes(str(message.work))
+    if isinstance(message, p.Grant):
+        return 500 + sum(map(_bytes, message.environment.values()))
     return 200
 
 

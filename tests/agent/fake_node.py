@@ -144,7 +144,8 @@ class FakeNode:
             return [Pong(message.sent_ms, self.now_ms(), self.index)]
         if isinstance(message, Claim) and self.grants:
             self.index += 1
-            return [Grant(message.attempt, message.claim, 1000 + message.attempt, self.index)]
+            told = {"CRONCLAVE_JOB": "job", "CRONCLAVE_ATTEMPT": str(message.attempt)}
+            return [Grant(message.attempt, message.claim, 1000 + message.attempt, self.index, told)]
         if isinstance(message, Finished | Running) and self.acknowledges:
             self.index += 1
             return [Ack((message.event,), self.index)]
@@ -193,9 +194,9 @@ def assign(attempt: int, work: dict[str, Any], **changes: Any) -> Assign:
         "member": "",
         "round": 0,
         "number": 1,
+        "tick_ms": None,
         "due_ms": time.time_ns() // 1_000_000,
         "work": work,
-        "environment": {"CRONCLAVE_JOB": "job", "CRONCLAVE_ATTEMPT": str(attempt)},
         "timeout_ms": None,
         "grace_ms": 5_000,
         "kill_on_lease_end": False,

@@ -14,7 +14,6 @@ from scheduler.words.commands import RanAttempt
 from tests.agent.fake_node import FakeNode, shell
 from tests.agent.host import Host, until
 
-TICK = "2027-01-15T08:00:00Z"
 TICK_MS = 1_800_000_000_000
 
 
@@ -35,8 +34,7 @@ async def test_it_tells_what_it_ran_and_what_runs_and_follows(
     far_ms = time.time_ns() // 1_000_000 + 600_000
     host.start()
     await node.connected()
-    tick = {"environment": {"CRONCLAVE_TICK": TICK}}
-    await node.send(shell(7, "exit 3", job="ended", run=70, number=2, due_ms=5, **tick))
+    await node.send(shell(7, "exit 3", job="ended", run=70, number=2, due_ms=5, tick_ms=TICK_MS))
     await node.finished(7)
     await node.send(
         shell(8, f"echo one >> {evidence}; until test -e {gate}; do sleep 0.05; done", job="lasting")

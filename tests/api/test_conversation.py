@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -65,6 +65,9 @@ class Facts:
 
     def standing(self, hello: p.Hello) -> Standing:
         return self.found
+
+    def environments(self, attempts: Sequence[int]) -> dict[int, dict[str, str]]:
+        return {attempt: {"CRONCLAVE_RUN": str(attempt)} for attempt in attempts}
 
     def why_not_now(self, token: str) -> tuple[str, str] | None:
         self.counted.append(token)
@@ -294,7 +297,11 @@ def test_claims_and_reports_of_a_frame_are_proposed_together_and_answered_by_the
     outcomes = [granted, Outcome(Code.OK), Outcome(Code.SUPERSEDED), Outcome(Code.REVOKED)]
     facts.moment = Now(120, 6_000, True)
     assert talk.committed(propose, outcomes) == [
-        *pushes(p.Grant(1, "c", 44, 120), p.Refuse(2, "d", "revoked"), p.Ack((8, 9), 120))
+        *pushes(
+            p.Grant(1, "c", 44, 120, {"CRONCLAVE_RUN": "1"}),
+            p.Refuse(2, "d", "revoked"),
+            p.Ack((8, 9), 120),
+        )
     ]
 
 
@@ -362,7 +369,7 @@ def test_output_goes_to_who_asked(facts: Facts) -> None:
 
 def test_an_attempt_is_told_once_in_each_state(facts: Facts) -> None:
     talk = welcomed(facts)
-    assign = p.Assign(1, 1, "j", "d", "t", "", 0, 1, 0, {}, {}, None, 0, False, 0)
+    assign = p.Assign(1, 1, "j", "d", "t", "", 0, 1, None, 0, {}, None, 0, False, 0)
     assert talk.assigned(1, "assigned", assign) == [Push(assign)]
     assert talk.assigned(1, "assigned", assign) == []
     assert talk.assigned(1, "cancelling", p.Cancel(1)) == [Push(p.Cancel(1))]

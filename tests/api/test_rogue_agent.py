@@ -99,7 +99,7 @@ async def test_what_this_node_has_not_heard_of_yet_is_the_agents_all_the_same(
     [
         p.Welcome(1, "c", 0, 1, "n", ()),
         p.Grant(1, "c", 1, 1),
-        p.Assign(1, 1, "j", "d", "t", "", 0, 1, 0, {}, {}, None, 0, False, 0),
+        p.Assign(1, 1, "j", "d", "t", "", 0, 1, None, 0, {}, None, 0, False, 0),
         p.Ack((1,), 1),
         p.Leave("fenced"),
         p.Cancel(1),
