@@ -41,7 +41,10 @@ BAD_JOBS: list[tuple[str, Any, str, str]] = [
     ("a zero duration", {**NOOP, "timeout": "0s"}, "/timeout", ""),
     ("no work", {"labels": {"a": "b"}}, "", "no work"),
     ("no tasks", {"tasks": {}}, "/tasks", "no work"),
-    ("what is not there yet", {**NOOP, "notify": []}, "/notify", "not available in this version"),
+    (
+        "what is not there yet", {**NOOP, "triggers": {"after": "x.succeeded"}},
+        "/triggers/after", "not available in this version",
+    ),
     ("an array", [], "", "object"),
     ("a text", "job", "", "object"),
 ]
