@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.cluster import Cluster, Node, wait_for
-from bench.evidence import Every
+from bench.evidence import Every, instant, milliseconds
 from bench.failover import lose_leader, lose_leaders
 from bench.jobs import every_second
 from bench.rows import spread
@@ -21,9 +21,11 @@ from tests.e2e.cluster import (
     delete_jobs,
     judge_file,
     knob,
+    start_run,
     steady_load,
     verified,
     wait_lines,
+    wait_run,
 )
 from tests.e2e.starvation import no_election
 
@@ -124,3 +126,30 @@ def test_requests_are_answered_by_followers_while_a_leader_is_replaced(cluster: 
     for number in range(len(cluster.nodes)):
         reply = cluster.client.send("GET", "/v1/jobs/after-loss", node=number)
         assert reply.status == 200, reply.body
+
+
+def test_a_pause_outlives_its_leader_and_nothing_of_it_is_made_up_for(cluster: Cluster) -> None:
+    jobs, file, _ = steady_load(cluster, 5)
+    leader = cluster.leader()
+    until_ms = int(time.time() * 1000) + 8_000
+    body = {"reason": "the database is moved", "until": instant(until_ms)}
+
+    since = cluster.client.ask("POST", "/v1/pause", body).json()["pause"]["since"]
+    waits = start_run(cluster, "steady-0")
+    leader.kill()
+    cluster.leader(other_than=leader.name)
+
+    ended = wait_run(cluster, waits)  # by itself, at the end of the pause
+    assert ended["state"] == "succeeded"
+    assert milliseconds(ended["started"]) >= until_ms
+    wait_lines(file, len(file.read_text().splitlines()) + len(jobs))  # ticks run again
+    for number in range(len(jobs)):
+        # What was fired before the pause was known to the planner ran; it is decided so long ahead at most.
+        first_ms = milliseconds(since) + 1_000
+        told = cluster.client.get(
+            f"/v1/jobs/steady-{number}/ticks?from={instant(first_ms)}&to={instant(until_ms - 1)}"
+        )["items"]
+        assert len(told) >= 5
+        assert {(tick["outcome"], tick["reason"]) for tick in told} == {("skipped", "paused")}
+    found = verified(cluster, milliseconds(since), int(time.time() * 1000))
+    assert found["problem_count"] == 0, found
