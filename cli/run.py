@@ -77,7 +77,7 @@ def show_(client: Client, run_id: int, stale: bool, form: str) -> None:
     if form == "table":
         from cli.waiting import waits_for
 
-        show_run(found, waits_for(client, found))
+        show_run(found, waits_for(client, found, stale=stale))
     else:
         show(form, found, (), list)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from cli.client import Client, path_of
 from cli.exits import Failure
+from cli.options import consistency
 from cli.output import cell_text
 
 UNDER_WAY = "attempt"  #: the gate of what an agent has already
@@ -24,9 +25,9 @@ def wanted(job: dict[str, Any]) -> str:
     return " or ".join(found)
 
 
-def waits_for(client: Client, run: dict[str, Any]) -> str:
+def waits_for(client: Client, run: dict[str, Any], *, stale: bool = False) -> str:
     """What keeps a pending run from its start, and why; empty where nothing does."""
-    gate = _closed(client, run, None) if run.get("state") == "pending" else None
+    gate = _closed(client, run, None, stale=stale) if run.get("state") == "pending" else None
     return f"{gate['opens']}: {gate['reason']}" if gate else ""
 
 
@@ -37,12 +38,14 @@ def held_up_by(client: Client, run: dict[str, Any], task: str | None) -> str:
     return f"{gate['opens']} (cronclave run explain {run['id']})" if gate else ""
 
 
-def _closed(client: Client, run: dict[str, Any], task: str | None) -> dict[str, Any] | None:
+def _closed(
+    client: Client, run: dict[str, Any], task: str | None, *, stale: bool = False
+) -> dict[str, Any] | None:
     """The first closed gate of the run, or of its tasks (of that one); None: something of it goes on."""
     if run.get("finished") is not None:
         return None
     try:
-        told = client.get(path_of("runs", run["id"], "explain"))
+        told = client.get(path_of("runs", run["id"], "explain", consistency=consistency(stale)))
     except Failure:
         return None
     tasks = [each for each in told["tasks"] if task in (None, each["task"])]

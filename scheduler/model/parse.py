@@ -17,7 +17,7 @@ import json
 import re
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -181,6 +181,18 @@ def _model_at(loc: Sequence[str | int]) -> type[BaseModel] | None:
             return Placement
         case ["tasks", _, "retry"]:
             return Retry
+        case ["triggers", int(), str() as field]:
+            return _model_of(Trigger, field)
+    return None
+
+
+def _model_of(model: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """The model of a field's own fields."""
+    for known, field in model.model_fields.items():
+        if name in (known, field.alias):
+            for kind in (field.annotation, *get_args(field.annotation)):
+                if isinstance(kind, type) and issubclass(kind, BaseModel):
+                    return kind
     return None
 
 
@@ -244,7 +256,7 @@ def _unknown_field(pointer: str, loc: Sequence[str | int], short: bool) -> Probl
     model = _model_at(loc[:-1])
     if model is None:
         return Problem(pointer, f"unknown field {shortened(name)}")
-    planned, kinds = PLANNED[model], _KINDS.get(model)
+    planned, kinds = PLANNED.get(model, ()), _KINDS.get(model)
     if name in planned:
         hint = f"give {kinds.ONE_OF}" if kinds and name in kinds.PLANNED else "remove it"
         return Problem(pointer, f"{name} is not available in this version", hint)

@@ -107,12 +107,16 @@ async def test_5_the_state_does_not_allow_it(cronclave: Command) -> None:
 
 
 async def test_6_no_leader(cronclave: Command, node: SingleNode) -> None:
+    await cronclave("job", "apply", "-", stdin="job: a\nnoop: true\n")
+    await cronclave("job", "run", "a")
     node.quorum = False
 
     result = await cronclave("job", "list")
+    shown = await cronclave("run", "show", "1", "--stale")
 
     assert result.code == 6
     assert (await cronclave("job", "list", "--stale")).code == 0
+    assert (shown.code, "this node reaches no quorum" in shown.out) == (0, True)
 
 
 async def test_6_a_lost_quorum_is_told_with_who_is_missing_and_what_to_do(

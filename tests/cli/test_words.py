@@ -210,3 +210,11 @@ async def test_what_comes_by_pipe_is_utf_8_whatever_the_locale_is(cronclave: Com
     assert "1 created" in (await cronclave("job", "apply", "-", stdin=text, **locale)).out
     assert "1 unchanged" in (await cronclave("job", "apply", "-", stdin=text)).out
     assert "1 unchanged" in (await cronclave("job", "apply", "-", stdin=text.replace("\n", "\r\n"))).out
+
+
+async def test_a_job_that_waits_for_an_event_is_not_said_to_run_when_asked_alone(cronclave: Command) -> None:
+    jobs = "job: asked\nnoop: true\n---\njob: boot\nnoop: true\ntriggers: {startup: {pool: default}}\n"
+    await cronclave("job", "apply", "-", stdin=jobs)
+
+    assert (await cronclave("job", "next", "asked")).out.endswith("when asked (cronclave job run asked)\n")
+    assert "or by what its triggers wait for" in (await cronclave("job", "next", "boot")).out

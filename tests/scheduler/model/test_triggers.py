@@ -152,6 +152,15 @@ print(json.dumps({
 """  # noqa: E501
 
 
+def test_a_slip_inside_a_trigger_s_own_fields_is_told_with_the_near_miss() -> None:
+    for triggers in ({"startup": {"dealy": "1m"}}, [{"startup": {"dealy": "1m"}}]):
+        with pytest.raises(JobError) as refused:
+            parse_job({"job": "a", "noop": True, "triggers": triggers})
+        assert [(each.detail, each.hint) for each in refused.value.problems] == [
+            ("unknown field 'dealy'", "did you mean delay?")
+        ]
+
+
 def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says is all that a new kind needs."""
     unread = shutil.ignore_patterns("__pycache__")
