@@ -22,6 +22,7 @@ from cli.options import (
     stale,
 )
 from cli.output import facts, more, show
+from cli.terminal import plain
 
 LIMIT = click.option(
     "--limit", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="At most."
@@ -309,6 +310,10 @@ def next_(client: Client, name: str, count: int, namespace: str, form: str) -> N
     show(form, items, ("tick", "due", "trigger"), lambda: [(i["at"], i["due"], i["trigger"]) for i in items])
     if reply.get("paused"):
         click.echo("the job is paused: these will be skipped", err=True)
+    for pause in reply.get("pauses", ()):
+        what = f"namespace {pause['namespace']}" if pause["namespace"] else "everything"
+        these = f"these before {pause['until']}" if pause["until"] else "these"
+        click.echo(plain(f"{what} is paused ({pause['reason']}): {these} will be skipped"), err=True)
 
 
 @job.command("history", epilog="Example: cronclave job history nightly-report --limit 20")

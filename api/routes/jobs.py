@@ -21,8 +21,8 @@ from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, read_reply
-from api.views import revision_json
-from scheduler.store import pages
+from api.views import pause_json, revision_json
+from scheduler.store import pages, pauses
 from scheduler.ticks import schedule
 from scheduler.words.commands import DeleteJob, PauseJob, ResumeJob
 
@@ -234,10 +234,12 @@ def _coming(services: Services, namespace: str, name: str, count: int) -> dict[s
     with services.scheduler.read() as store:
         row = find_job(store, namespace, name)
         triggers = pages.live_triggers(store, row.id)
+        standing = [pause for pause in pauses.of(store, namespace) if pause.stands(now_ms)]
     found: list[tuple[int, int, str]] = []
     for trigger in triggers:
         for at_ms in schedule(trigger.spec).upcoming(max(now_ms, trigger.from_ms), count):
             found.append((at_ms, at_ms + trigger.jitter_ms, trigger.key))
     found.sort()
     items = [{"at": rfc3339(at), "due": rfc3339(due), "trigger": key} for at, due, key in found[:count]]
-    return {"items": items, "next_cursor": None, "paused": row.state == "paused"}
+    told = [pause_json(pause) for pause in standing]
+    return {"items": items, "next_cursor": None, "paused": row.state == "paused", "pauses": told}

@@ -52,3 +52,18 @@ async def test_who_looks_at_a_run_meanwhile_reads_that_everything_is_paused(
     assert why in started.err
     assert why in shown.out
     assert "a resume of everything" in logs.err
+
+
+async def test_coming_ticks_that_a_pause_takes_are_said_to_be_skipped(cronclave: Command) -> None:
+    await cronclave("job", "apply", "-", stdin="job: a\nnoop: true\ntriggers: {every: 1h}\n")
+    assert (await cronclave("job", "next", "a")).err == ""
+
+    await cronclave("cluster", "pause", "--reason", "their move", "-n", "default")
+    until = "2199-01-01T00:00:00Z"
+    await cronclave("cluster", "pause", "--reason", "the database is moved", "--until", until)
+
+    said = (await cronclave("job", "next", "a")).err.splitlines()
+    assert sorted(said) == [
+        f"everything is paused (the database is moved): these before {until} will be skipped",
+        "namespace default is paused (their move): these will be skipped",
+    ]
