@@ -5,7 +5,9 @@ zero.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from api.problems import query_problem
 
@@ -30,6 +32,14 @@ def rfc3339(ms: int | None) -> str | None:
     seconds, rest = divmod(ms, 1000)
     text = (_EPOCH + timedelta(seconds=seconds)).isoformat()
     return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
+
+
+def written(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts of the state as they are told outside: `tick_ms` is `tick`, an instant."""
+    return {
+        name.removesuffix("_ms"): rfc3339(value) if name.endswith("_ms") else value
+        for name, value in facts.items()
+    }
 
 
 def parse_instant(name: str, text: str) -> int:

@@ -212,7 +212,8 @@ def _median(pairs: Sequence[tuple[Sample, Sample]], side: int, kind: str) -> flo
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m bench compare", description=__doc__.partition("\n")[0])
-    made.add_argument("only", nargs="*", choices=[*ROWS, []], help=f"of {', '.join(ROWS)}; default all")
+    kinds = f"of {', '.join(ROWS)}; default all"
+    made.add_argument("only", nargs="*", choices=[*ROWS, []], metavar="KIND", help=kinds)
     made.add_argument("--against", required=True, metavar="REV", help="a revision that git knows")
     made.add_argument("--pairs", type=int, default=5, metavar="N", help="rounds, each with both builds")
     made.add_argument("--duration", type=float, default=8.0, metavar="S", help="of each load")

@@ -12,7 +12,7 @@ from api import access, schemas
 from api.call import Call, call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
-from api.instants import rfc3339
+from api.instants import rfc3339, written
 from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
@@ -43,7 +43,7 @@ def effect_json(row: Effect) -> dict[str, Any]:
         "next": rfc3339(row.next_ms) if waits else None,
         "until": rfc3339(row.until_ms),
         "reason": row.reason or None,
-        "facts": json.loads(row.payload),
+        "facts": written(json.loads(row.payload)),
     }
 
 

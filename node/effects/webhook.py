@@ -34,7 +34,7 @@ from typing import Any
 
 import httpx2
 
-from api.instants import rfc3339
+from api.instants import rfc3339, written
 from node.effects.contract import Parcel, UnsentError
 from node.identity import software_version
 
@@ -161,12 +161,8 @@ def _asked_pause_s(answer: httpx2.Response) -> float:
 def cloud_event(parcel: Parcel) -> bytes:
     """The body: CloudEvents 1.0, JSON format, structured mode."""
     facts = parcel.facts
-    data = {
-        name.removesuffix("_ms"): rfc3339(value) if name.endswith("_ms") and value is not None else value
-        for name, value in facts.items()
-        if name != "of"
-    }
-    of = facts["of"]
+    data = written(facts)
+    of = data.pop("of")
     event: dict[str, Any] = {
         "specversion": "1.0",
         "id": parcel.id,

@@ -43,6 +43,9 @@ async def test_what_waits_and_what_was_given_up_is_listed(client: httpx2.AsyncCl
     assert failed["next"] > failed["created"]
     assert (waiting["attempts"], waiting["reason"], waiting["job"], waiting["run"]) == (0, None, "j", 3)
     assert (waiting["facts"]["state"], waiting["facts"]["exit_code"]) == ("failed", 1)
+    assert waiting["facts"]["finished"] == waiting["created"], "an instant is told as everywhere"
+    assert waiting["facts"]["tick"] is None
+    assert not [name for name in waiting["facts"] if name.endswith("_ms")]
 
 
 async def test_lists_go_on_and_may_be_of_one_state_or_namespace(client: httpx2.AsyncClient) -> None:
