@@ -1,5 +1,6 @@
 """Query parameters: an unknown one is refused. Else a slip would be obeyed in silence: `?dryrun=true` would
-delete, `?lables=` would list everything.
+delete, `?lables=` would list everything. So is a body where a route takes none: a reason or an end that was
+sent along would be lost.
 
 Each route declares its own, in its signature or in `openapi_extra`: what is accepted is what /openapi.json
 says.
@@ -39,8 +40,21 @@ def need_known(call: Call, names: Collection[str]) -> None:
 async def refuse_unknown(request: Request) -> None:
     """A dependency of every route. Under /v1 only: browsers and balancers add their own elsewhere."""
     call, route = call_of(request), request.scope.get("route")
-    if call.query and call.path.startswith("/v1/") and isinstance(route, APIRoute):
+    if not call.path.startswith("/v1/") or not isinstance(route, APIRoute):
+        return
+    if call.query:
         need_known(call, _declared(route))
+    if call.body and "requestBody" not in (route.openapi_extra or {}):
+        need_no_body(call)
+
+
+def need_no_body(call: Call) -> None:
+    """Raises Problem for a body with anything in it: what would be passed over in silence is refused."""
+    fields = call.json_object(optional=True)
+    if fields:
+        errors = [FieldError(f"/{name[:100]}", "this request takes no body") for name in list(fields)[:20]]
+        detail = f"{call.method} {call.path[:200]} takes no body, and {next(iter(fields))[:64]!r} was sent"
+        raise Problem("validation", detail, hint="Send it without a body.", errors=errors)
 
 
 def _declared(route: APIRoute) -> frozenset[str]:

@@ -288,6 +288,24 @@ async def test_a_query_parameter_that_is_given_twice_is_refused(client: httpx2.A
     assert (await client.get("/healthz?a=1&a=2")).status_code == 200
 
 
+async def test_a_body_that_nobody_reads_is_refused_and_nothing_is_done(client: httpx2.AsyncClient) -> None:
+    await client.put("/v1/jobs/job", json=NOOP)
+    for method, path in [
+        ("POST", "/v1/jobs/job/pause"),
+        ("DELETE", "/v1/jobs/job"),
+        ("POST", "/v1/resume"),
+        ("POST", "/v1/namespaces/default/resume"),
+    ]:
+        reply = await client.request(method, path, json={"reason": "maintenance"})
+        assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/reason"), path
+        assert "takes no body" in reply.json()["detail"]
+        assert (await client.request(method, path, content=b"{")).json()["type"] == "/problems/not-json"
+        assert (await client.get("/v1/jobs/job")).json()["state"] != "paused"
+        assert (await client.request(method, path, json={})).status_code < 300
+        await client.put("/v1/jobs/job", json=NOOP)
+        await client.post("/v1/jobs/job/resume")
+
+
 async def test_every_method_of_a_path_is_named_where_one_is_refused(client: httpx2.AsyncClient) -> None:
     reply = await client.put("/v1/jobs", json={})
     assert (reply.status_code, reply.headers["allow"]) == (405, "GET, POST")
