@@ -40,6 +40,7 @@ from scheduler.words import reasons
 from scheduler.words.commands import Account, Fire, SetAside
 
 COMING = "it is yet to come; its gates are as they are now"
+FIRINGS_MAX = 20  #: of an event at one instant, such as hosts that boot
 ROOTS_MAX = 20  #: tasks that start first, of which is told who may take them
 _BACK_MS = (60_000, 3_600_000, 86_400_000, 31 * 86_400_000, 400 * 86_400_000)
 
@@ -107,6 +108,9 @@ def explain_instant(
             for instant_ms in dict.fromkeys((at_ms, at_ms - era.jitter_ms)):
                 if _is_of(era, instant_ms):
                     found.append(_tick(store, era, instant_ms, cluster, compiled))
+            if era.event:  # it has no instants but those at which it was fired
+                entries = ledger.of_trigger(store, era.id, at_ms - 1, at_ms, limit=FIRINGS_MAX)
+                found += [_decided(store, era, at_ms, entry) for entry in entries]
     if found:
         return Explained(at_ms, tuple(found), "")
     if gone is not None and at_ms > gone.at_ms:
@@ -157,13 +161,14 @@ def _tick(
 
 
 def _decided(store: Store, era: Trigger, at_ms: int, entry: Entry) -> TickExplained:
+    due_ms = at_ms if era.event else at_ms + era.jitter_ms
     said = WHY.get(entry.outcome, {}).get(entry.reason, outcome_text(entry.outcome, entry.reason))
     if entry.reason == reasons.OVERLAP:
         said = f"run {entry.run} of the job was in the way"
     if entry.reason == reasons.PAUSED:
-        said = _who_paused(store, era, at_ms + era.jitter_ms, entry.decided_ms) or said
+        said = _who_paused(store, era, due_ms, entry.decided_ms) or said
     return TickExplained(
-        era.key, at_ms, at_ms + era.jitter_ms, entry.outcome, entry.reason, said, entry.run or None,
+        era.key, at_ms, due_ms, entry.outcome, entry.reason, said, entry.run or None,
         entry.into_ms, entry.decided_ms, era.from_ms, era.until_ms,
         READY_WORD if entry.outcome == "ran" else NEVER_WORD, (),
     )  # fmt: skip

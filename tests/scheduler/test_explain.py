@@ -125,6 +125,20 @@ def test_a_task_for_the_host_that_booted_names_its_agent(story: Story) -> None:
     )
 
 
+def test_the_firing_of_a_boot_is_told_from_the_ledger(story: Story) -> None:
+    story.put(job(trigger={"startup": {"delay": "10s"}}))
+    story.tell_ok(c.Pause("", "the database is moved"))
+    story.connect("booted")
+    story.now_ms += 20_000
+    story.plan_and_apply()
+
+    fired_ms = story.store.value("SELECT first_ms FROM ledger")
+    tick = the_tick(story, fired_ms)
+    assert (tick.outcome, tick.reason, tick.due_ms) == ("skipped", "paused", fired_ms)
+    assert tick.said == "everything was paused: the database is moved"
+    assert "no trigger" in at(story, fired_ms + 1).said
+
+
 def test_all_slots_taken_are_counted_and_then_who_is_before_it(story: Story) -> None:
     story.put(job())
     story.connect(slots=2)
