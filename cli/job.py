@@ -301,11 +301,8 @@ def next_(client: Client, name: str, count: int, namespace: str, form: str) -> N
     reply = client.get(path_of("jobs", name, "next", namespace=namespace, count=count))
     items = reply["items"]
     if form == "table" and not items:
-        triggers = client.get(path_of("jobs", name, namespace=namespace))["triggers"]
-        waits = any(not {"cron", "every", "at"} & trigger.keys() for trigger in triggers)
-        event = ", or by what its triggers wait for" if waits else ""
-        asked = f"it runs when asked (cronclave job run {name}){event}"
-        click.echo(f"{namespace}/{name} has no coming tick: {asked}")
+        said = client.get(path_of("jobs", name, "explain", namespace=namespace))["said"]
+        click.echo(f"{namespace}/{name}: {said or 'no tick is to come'} (cronclave job run {name})")
         return
     show(form, items, ("tick", "due", "trigger"), lambda: [(i["at"], i["due"], i["trigger"]) for i in items])
     if reply.get("paused"):

@@ -216,5 +216,6 @@ async def test_a_job_that_waits_for_an_event_is_not_said_to_run_when_asked_alone
     jobs = "job: asked\nnoop: true\n---\njob: boot\nnoop: true\ntriggers: {startup: {pool: default}}\n"
     await cronclave("job", "apply", "-", stdin=jobs)
 
-    assert (await cronclave("job", "next", "asked")).out.endswith("when asked (cronclave job run asked)\n")
-    assert "or by what its triggers wait for" in (await cronclave("job", "next", "boot")).out
+    asked = (await cronclave("job", "next", "asked")).out
+    assert asked.endswith("it is asked to (cronclave job run asked)\n")
+    assert "or what its triggers wait for happens" in (await cronclave("job", "next", "boot")).out
