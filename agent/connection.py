@@ -185,7 +185,8 @@ class Connection:
 
     async def _greet(self, socket: ClientConnection, url: str) -> str:
         """Challenge, Hello and Welcome; why not, or nothing."""
-        asked, *_ = decode(await asyncio.wait_for(socket.recv(decode=False), WELCOME_TIMEOUT_S))
+        async with asyncio.timeout(WELCOME_TIMEOUT_S):
+            asked, *_ = decode(await socket.recv(decode=False))
         if isinstance(asked, Leave):
             return self._told_to_leave(asked)
         if not isinstance(asked, Challenge):
@@ -195,8 +196,8 @@ class Connection:
         self._slots = hello.slots
         await socket.send(encode([hello]))
         while True:
-            frame = await asyncio.wait_for(socket.recv(decode=False), WELCOME_TIMEOUT_S)
-            first, *rest = decode(frame)
+            async with asyncio.timeout(WELCOME_TIMEOUT_S):
+                first, *rest = decode(await socket.recv(decode=False))
             if not isinstance(first, Recount):
                 break
             answer = await self._listener.recount(first)
@@ -330,8 +331,10 @@ class Connection:
                 batch = [*self._outgoing, Goodbye(reason)]
                 self._outgoing = []
                 for messages in _frames(batch):
-                    await asyncio.wait_for(socket.send(encode(messages)), 1.0)
-                await asyncio.wait_for(socket.close(), 1.0)
+                    async with asyncio.timeout(1.0):
+                        await socket.send(encode(messages))
+                async with asyncio.timeout(1.0):
+                    await socket.close()
             except (OSError, TimeoutError, ConnectionClosed):
                 return
 

@@ -82,9 +82,11 @@ class Connection(asyncio.Protocol):
     async def send(self, request: bytes) -> tuple[int, bytes]:
         """The status and body of the answer."""
         assert self._transport is not None
-        self._waiting = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+        self._waiting = waiting
         self._transport.write(request)
-        return await asyncio.wait_for(self._waiting, ANSWER_S)
+        async with asyncio.timeout(ANSWER_S):
+            return await waiting
 
     def close(self) -> None:
         if self._transport is not None:

@@ -127,7 +127,8 @@ class CoreLink:
             self._next_word = asyncio.create_task(self._hear_word(self._word), name="catch-up")
             self._next_word.add_done_callback(_heard)
         try:
-            await asyncio.wait_for(asyncio.shield(self._next_word), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await asyncio.shield(self._next_word)
         except TimeoutError:
             raise NoLeaderError("no leader answered in time") from None
         except ValueError as error:
@@ -221,7 +222,8 @@ class CoreLink:
         self._questions[number] = future
         self._send(["ask", number, what, arguments])
         try:
-            return await asyncio.wait_for(future, 15.0)
+            async with asyncio.timeout(15.0):
+                return await future
         except TimeoutError:
             raise NoLeaderError(f"{what}: no answer in time; the outcome is unknown") from None
         finally:

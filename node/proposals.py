@@ -127,7 +127,8 @@ class Proposals:
         unanswered: str = "no leader answered in time; the outcome is unknown",
     ) -> Outcome:
         try:
-            return await asyncio.wait_for(future, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await future
         except TimeoutError:
             self._forget_abandoned()
             raise NoLeaderError(unanswered) from None

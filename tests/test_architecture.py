@@ -207,6 +207,11 @@ def test_digits_are_those_that_int_reads() -> None:
     assert not guilty
 
 
+def test_a_cancellation_is_never_lost_beside_a_limit_of_time() -> None:
+    """`wait_for` of Python 3.11 swallows one that comes together with the result."""
+    assert not [place(path) for path in sources() if "asyncio.wait_for(" in path.read_text()]
+
+
 def test_tests_do_not_mock() -> None:
     guilty = [
         place(path)

@@ -155,7 +155,8 @@ class SpoolerClient:
             while asyncio.get_running_loop().time() < deadline:
                 try:
                     reader, writer = await asyncio.open_unix_connection(address, limit=1 << 20)
-                    return reader, writer, await asyncio.wait_for(self._state(reader), _CONNECT_S)
+                    async with asyncio.timeout(_CONNECT_S):
+                        return reader, writer, await self._state(reader)
                 except TimeoutError:
                     break  # it holds the lock and does not answer: stopped, or very ill
                 except (OSError, asyncio.IncompleteReadError):

@@ -64,7 +64,8 @@ class Passage:
             return True
         self._changed.clear()
         try:
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
         except TimeoutError:
             return True
         return False
@@ -217,7 +218,8 @@ class Proxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            upstream = await asyncio.wait_for(asyncio.open_connection(*split_address(self.upstream)), DIAL_S)
+            async with asyncio.timeout(DIAL_S):
+                upstream = await asyncio.open_connection(*split_address(self.upstream))
         except (OSError, ValueError):
             writer.close()
             return

@@ -169,8 +169,8 @@ class Relay:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            dialled = asyncio.open_connection(self._host, self._port)
-            onward, back = await asyncio.wait_for(dialled, RELAY_DIAL_S)
+            async with asyncio.timeout(RELAY_DIAL_S):
+                onward, back = await asyncio.open_connection(self._host, self._port)
         except OSError:
             writer.transport.abort()
             return
