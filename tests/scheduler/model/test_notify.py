@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from scheduler.model import JobError, canonical, compile_job, parse_job
 from scheduler.model.compiled import CompiledNotice
 from scheduler.model.notify import ABOUT, KINDS, PLANNED, PLANNED_ABOUT, Kind
 from scheduler.model.published import json_schema
+from tests.scheduler.model.grown import told
 
 PROJECT = Path(__file__).parents[3]
 URL = "https://hooks.example.org/a?token=b"
@@ -167,24 +165,7 @@ print(json.dumps({
 
 def test_a_way_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says of the model is all that it needs."""
-    unread = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PROJECT / "scheduler", tmp_path / "scheduler", ignore=unread)
-    notify = tmp_path / "scheduler" / "model" / "notify"
-    (notify / "shout.py").write_text(NEW)
-    listing = (notify / "__init__.py").read_text()
-    grown = listing.replace("(WEBHOOK,)", "(WEBHOOK, SHOUT)")
-    assert grown != listing
-    line = "from scheduler.model.notify.shout import SHOUT\n"
-    grown = grown.replace("import WEBHOOK\n", f"import WEBHOOK\n{line}")
-    (notify / "__init__.py").write_text(grown)
-
-    result = subprocess.run(
-        [sys.executable, "-c", USE], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True,
-        text=True, timeout=60, check=False,
-    )  # fmt: skip
-
-    assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout) == {
+    assert told(tmp_path, "notify", "shout", NEW, after="WEBHOOK", use=USE) == {
         "compiled": [[["failed"], "shout", "yard"]],
         "none": ["/notify/0: it tells nobody (give one of webhook, shout)"],
         "two": ["/notify/0: webhook and shout exclude each other (make a notice for each)"],

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,8 +16,8 @@ from scheduler.model.trigger import Trigger
 from scheduler.model.triggers import KINDS, ONE_OF, Kind
 from scheduler.model.triggers import PLANNED as PLANNED_TRIGGERS
 from scheduler.ticks import event_of
+from tests.scheduler.model.grown import told
 
-PROJECT = Path(__file__).parents[3]
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 
@@ -163,24 +160,8 @@ def test_a_slip_inside_a_trigger_s_own_fields_is_told_with_the_near_miss() -> No
 
 def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says is all that a new kind needs."""
-    unread = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PROJECT / "scheduler", tmp_path / "scheduler", ignore=unread)
-    folder = tmp_path / "scheduler" / "model" / "triggers"
-    (folder / "nth.py").write_text(NEW)
-    listing = (folder / "__init__.py").read_text()
-    grown = listing.replace("(CRON, EVERY, AT, STARTUP)", "(CRON, EVERY, AT, STARTUP, NTH)")
-    assert grown != listing
-    grown = grown.replace("import Kind\n", "import Kind\nfrom scheduler.model.triggers.nth import NTH\n")
-    (folder / "__init__.py").write_text(grown)
-
-    result = subprocess.run(
-        [sys.executable, "-c", USE], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True,
-        text=True, timeout=60, check=False,
-    )  # fmt: skip
-
     one_of = "a trigger has exactly one of cron, every, at, startup, nth (use one trigger for each)"
-    assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout) == {
+    assert told(tmp_path, "triggers", "nth", NEW, after="CRON, EVERY, AT, STARTUP", use=USE) == {
         "text": [{"nth": 5}],
         "first": 300_000,
         "refused": ["/triggers/nth: that is no while (a minute at least)"],

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from scheduler.model.published import json_schema
 from scheduler.model.task import Task
 from scheduler.model.work import KINDS, NAMES, Kind
 from scheduler.model.work import PLANNED as PLANNED_WORK
+from tests.scheduler.model.grown import told
 
 PROJECT = Path(__file__).parents[3]
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -221,23 +219,7 @@ print(json.dumps({
 
 def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says is all that a new kind needs."""
-    unread = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PROJECT / "scheduler", tmp_path / "scheduler", ignore=unread)
-    work = tmp_path / "scheduler" / "model" / "work"
-    (work / "rest.py").write_text(NEW)
-    listing = (work / "__init__.py").read_text()
-    grown = listing.replace("(RUN, EXEC, NOOP, SLEEP)", "(RUN, EXEC, NOOP, SLEEP, REST)")
-    assert grown != listing
-    grown = grown.replace("import NOOP\n", "import NOOP\nfrom scheduler.model.work.rest import REST\n")
-    (work / "__init__.py").write_text(grown)
-
-    result = subprocess.run(
-        [sys.executable, "-c", USE], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True,
-        text=True, timeout=60, check=False,
-    )  # fmt: skip
-
-    assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout) == {
+    assert told(tmp_path, "work", "rest", NEW, after="RUN, EXEC, NOOP, SLEEP", use=USE) == {
         "work": {"kind": "rest", "seconds": 3},
         "refused": ["/rest: nobody rests so short (a second at least)"],
         "none": ["the job has no work (give one of run, exec, noop: true, sleep, rest, or tasks)"],
