@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -158,8 +159,10 @@ class FakeNode:
         return Recount(self.cluster, self.restores, self.lineage, 0, 0, page)
 
     async def send(self, *messages: Message) -> None:
+        """Push to every agent that is connected. As from a node, what meets a closing connection is lost."""
         for open_socket in list(self._sockets):
-            await open_socket.send(encode(list(messages)))
+            with suppress(ConnectionClosed):
+                await open_socket.send(encode(list(messages)))
 
     def all(self, kind: type[M], attempt: int | None = None) -> list[M]:
         return [
