@@ -39,7 +39,8 @@ class Call:
     client: str = ""  #: the address that it came from
     body: bytes = b""
     index: int | None = None  #: what the reply says in X-Cronclave-Index; None: the node's index at the reply
-    lag_ms: int | None = None  #: set for stale reads
+    is_stale: bool = False  #: what it reads may be old
+    lag_ms: int | None = None  #: how old; None: nobody knows
     turns: Turns = field(default_factory=Turns)  #: the front's, for whoever is woken with many others
 
     @property

@@ -41,7 +41,7 @@ async def settle(call: Call, commits: Commits) -> None:
     elif "min_index" in call.query:
         await _until_applied(call, wanted, MIN_INDEX_WAIT_S if wait_s is None else wait_s)
     elif consistency == "stale":
-        call.lag_ms = call.scheduler.status().commit_lag_ms
+        call.is_stale, call.lag_ms = True, call.scheduler.status().commit_lag_ms
     else:
         quorum = call.scheduler.status().quorum
         try:

@@ -47,6 +47,7 @@ WAITING_OF_TOKEN_MAX = 1_000  #: of them, so that nobody's keep out all others'
 SESSION_BYTES_MAX = 4 << 10  #: the one body that is read before its token is judged: the token is in it
 QUERY_BYTES_MAX = 16 << 10
 FIELDS_MAX = 100
+LAG_UNKNOWN = b"unknown"  #: instead of the age of what a node knows that has heard of no leader
 WAITS = frozenset({"wait", "index", "follow"})
 NUMBER_DIGITS_MAX = 18
 
@@ -199,8 +200,9 @@ class Door:
     def _state_headers(self, call: Call) -> list[tuple[bytes, bytes]]:
         index = self._scheduler.index if call.index is None else call.index
         headers = [(b"x-cronclave-index", b"%d" % index)]
-        if call.lag_ms is not None:
-            headers.append((b"x-cronclave-lag-ms", b"%d" % call.lag_ms))
+        if call.is_stale:
+            lag = LAG_UNKNOWN if call.lag_ms is None else b"%d" % call.lag_ms
+            headers.append((b"x-cronclave-lag-ms", lag))
         return headers
 
     async def _admit(self, call: Call) -> bool:

@@ -28,7 +28,7 @@ from typing import Any
 from api.history import Entry, History, Id
 from api.instants import rfc3339
 from api.ports import Committed
-from scheduler.words import events
+from scheduler.words import causes, events
 from scheduler.words.events import Event
 
 STREAMS_A_TURN = 25
@@ -58,6 +58,10 @@ def encode(index: int, n: int, stamp_ms: int, event: Event) -> bytes:
     for field, public, instant in FIELDS[kind]:
         value = getattr(event, field)
         document[public] = rfc3339(value) if instant else value
+    if isinstance(event, events.RunCreated):
+        document["cause_key"] = causes.text(event.cause_key, event.trigger, event.tick_ms) or None
+    elif isinstance(event, events.TickDecided):
+        document["cause_key"] = causes.text(event.cause_key, event.trigger, event.first_ms, event.last_ms)
     data = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return f"id: {index}.{n}\nevent: {NAMES[kind]}\ndata: {data}\n\n".encode()
 

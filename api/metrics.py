@@ -56,11 +56,6 @@ class _NodeCollector(Collector):
             ("leader", "1 on the leader.", status.state == "leader"),
             ("quorum", "1 while this node leads or follows a quorum.", status.quorum),
             ("ready", "1 while this node is caught up and has a quorum.", status.ready),
-            (
-                "commit_lag_seconds",
-                "Age of the newest knowledge of the commit index.",
-                status.commit_lag_ms / 1e3,
-            ),
             ("disk_free_bytes", "Free bytes on the disk of the state.", status.free_bytes),
             ("wal_bytes", "Size of the state's write-ahead log.", status.wal_bytes),
             ("log_bytes", "Size of the Raft log.", status.log_bytes),
@@ -92,6 +87,9 @@ class _NodeCollector(Collector):
             ),
             ("agents_here", "Agents that hang on this node.", self.agents_here),
         ]
+        if status.commit_lag_ms is not None:
+            text = "Age of the newest knowledge of the commit index; none before a leader was heard of."
+            values.append(("commit_lag_seconds", text, status.commit_lag_ms / 1e3))
         for name, text, value in values:
             yield GaugeMetricFamily(f"cronclave_{name}", text, value=float(value))
         if status.turns:

@@ -66,7 +66,7 @@ class NodeStatus:
     term: int
     epoch: int
     index: int
-    commit_lag_ms: int  #: age of the newest knowledge of the leader's commit index
+    commit_lag_ms: int | None  #: age of the newest word on the commit index; None: no leader was heard of yet
     quorum: bool
     ready: bool  #: leads or follows a quorum, is caught up, and trusts its state
     state_hash: str

@@ -26,13 +26,16 @@ def job_facts(
     next_tick_ms: int | None,
     last_tick: tuple[int, str, str, int] | None,
     last_run: RunRow | None,
+    pauses: Sequence[Pause],
 ) -> dict[str, Any]:
-    """What the server knows about a job beside its definition."""
+    """What the server knows about a job beside its definition. `pauses`: of its namespace, and of everything,
+    that stand."""
     return {
         "name": row.name,
         "revision": row.revision,
         "state": state,
         "pause_reason": row.pause_reason or None,
+        "paused_by": [pause_json(pause) for pause in pauses],
         "created": rfc3339(row.created_ms),
         "changed": rfc3339(row.changed_ms),
         "actor": row.actor,

@@ -26,7 +26,7 @@ from cli.target import Target
 from durable.files import replace_file, sync_folder
 
 CHUNK_BYTES = 1 << 20
-NEVER_MS = 1_000_000_000_000  #: what a node says that has heard of no leader yet
+LAG_UNKNOWN = "unknown"  #: of a node that has heard of no leader yet
 MAKING_S = 600.0  #: a node copies its whole state before the first byte comes
 
 _CONFIG = click.option(
@@ -90,9 +90,9 @@ def backup(
     _tell(file, manifest)
     lag = response.getheader("X-Cronclave-Lag-Ms")
     if lag is not None:
-        known = f"heard of a leader {int(lag) / 1000:.1f} s before"
-        if int(lag) >= NEVER_MS:
-            known = "has heard of no leader since it started"
+        known = "has heard of no leader since it started"
+        if lag != LAG_UNKNOWN:
+            known = f"heard of a leader {int(lag) / 1000:.1f} s before"
         click.echo(f"stale: {manifest['node']} {known}; later commits may be missing")
 
 

@@ -91,7 +91,7 @@ def list_(
 def _job_row(item: dict[str, Any]) -> tuple[object, ...]:
     last, tick = item.get("last_run") or {}, item.get("last_tick") or {}
     return (
-        item["namespace"], item["job"], item["state"], last.get("state"), tick.get("at"),
+        item["namespace"], item["job"], _state_word(item), last.get("state"), tick.get("at"),
         item.get("next_tick"), item["revision"],
     )  # fmt: skip
 
@@ -125,6 +125,7 @@ def get(client: Client, name: str, definition: bool, namespace: str, stale: bool
             ("job", f"{found['namespace']}/{found['job']}"),
             ("description", found.get("description")),
             ("state", _state_text(found)),
+            *[("paused by", _paused_text(pause)) for pause in found.get("paused_by") or ()],
             (
                 "revision",
                 f"{found['revision']}, changed {found.get('changed')} by {found.get('actor') or '-'}",
@@ -140,6 +141,21 @@ def get(client: Client, name: str, definition: bool, namespace: str, stale: bool
             ("active runs", found.get("active_runs", 0)),
         ]
     )
+
+
+def _state_word(found: dict[str, Any]) -> str:
+    """Of one that its namespace's pause, or that of everything, keeps back: that too."""
+    return f"{found['state']} (paused)" if _kept_back(found) else str(found["state"])
+
+
+def _kept_back(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return (found.get("paused_by") or []) if found["state"] != "paused" else []
+
+
+def _paused_text(pause: dict[str, Any]) -> str:
+    what = f"namespace {pause['namespace']}" if pause["namespace"] else "everything"
+    until = f" until {pause['until']}" if pause["until"] else ""
+    return f"{what} is paused{until}: {pause['reason']}"
 
 
 def _state_text(found: dict[str, Any]) -> str:

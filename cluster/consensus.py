@@ -199,11 +199,9 @@ class Consensus:
         return self.leader is not None and self._clock() - heard_s <= self._timings.election_max_s
 
     @property
-    def leader_silent_ms(self) -> int:
-        """Age of the newest word of a leader, and so of the commit index here; 10^12 until one was heard."""
-        if self.role is Role.LEADER:
-            return 0
-        return int(min(max(self._clock() - self._raft.elections.told, 0.0) * 1000, 1e12))
+    def leader_silent_ms(self) -> int | None:
+        """Age of the newest word of a leader, and so of the commit index here; None until one was heard."""
+        return 0 if self.role is Role.LEADER else self._raft.elections.silent_ms
 
     def peers(self) -> list[PeerInfo]:
         """All other members by name."""

@@ -78,6 +78,11 @@ class Elections:
         self.contact = self.told = self._now()
         self._lost = NEVER_S
 
+    @property
+    def silent_ms(self) -> int | None:
+        """How long ago it was told; None: it never was."""
+        return None if self.told <= NEVER_S else int(max(self._now() - self.told, 0.0) * 1000)
+
     def state_changed(self, old: Role, new: Role) -> None:
         if old is Role.LEADER:
             self.told = max(self.told, self._library.answered_since(self.voters))

@@ -60,7 +60,7 @@ def unknown_status(config: NodeConfig, uid: str) -> NodeStatus:
         term=0,
         epoch=0,
         index=0,
-        commit_lag_ms=0,
+        commit_lag_ms=None,
         quorum=False,
         ready=False,
         state_hash="",

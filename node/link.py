@@ -102,9 +102,11 @@ class CoreLink:
         silent_ms = int((time.monotonic() - self._heard_s) * 1000)
         if silent_ms < CORE_SILENCE_MS or not self._status.quorum:
             return self._status
+        lag_ms = self._status.commit_lag_ms
         return dataclasses.replace(
-            self._status, quorum=False, ready=False, commit_lag_ms=self._status.commit_lag_ms + silent_ms
-        )
+            self._status, quorum=False, ready=False,
+            commit_lag_ms=None if lag_ms is None else lag_ms + silent_ms,
+        )  # fmt: skip
 
     @property
     def index(self) -> int:

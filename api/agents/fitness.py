@@ -35,7 +35,8 @@ class Fitness:
         status = self._status()
         if not status.quorum:
             return "no_quorum"
-        return "behind" if status.commit_lag_ms > LAG_MS_MAX else None
+        lag_ms = status.commit_lag_ms
+        return "behind" if lag_ms is None or lag_ms > LAG_MS_MAX else None
 
     async def why_not_soon(self) -> str | None:
         """As `why_not`, once an election is over."""

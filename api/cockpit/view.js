@@ -57,6 +57,7 @@ function nodeRow(node) {
   const state = !node.reachable ? "unreachable" : node.leads ? "leader" : node.here ? node.state : "follower";
   const facts = [];
   if (node.here) facts.push("you are here");
+  if (node.here && node.lag_ms === null) facts.push("has heard of no leader");
   if (node.lag_ms > 100) facts.push(`${span(node.lag_ms)} behind`);
   if (!node.reachable && node.silent_ms) facts.push(`silent ${span(node.silent_ms)}`);
   if (node.clock_offset_ms && Math.abs(node.clock_offset_ms) > 50) facts.push(`clock ${node.clock_offset_ms} ms`);
@@ -85,6 +86,7 @@ export function jobs(page, act) {
     const label = [h("span", { class: "who" }, name)];
     if (job.description) label.push(h("span", { class: "about wide", title: job.description }, job.description));
     if (job.state !== "active") label.push(status(job.state));
+    else if (job.paused_by.length) label.push(status("paused", job.paused_by[0].namespace ? "namespace paused" : "everything paused"));
     if (job.state === "unplaceable") label.push(h("span", { class: "note" }, "no agent matches"));
     const last = job.last_run;
     const tick = job.last_tick;

@@ -15,9 +15,11 @@ from api.services import Services
 from api.threads import READS, beside, encode
 from api.views import job_bytes, job_facts, run_json, runs_json
 from scheduler.model import Job
-from scheduler.store import pages
+from scheduler.store import pages, pauses
 from scheduler.store.connection import Store
 from scheduler.store.pages import JobRow, RunRow
+from scheduler.store.pauses import ALL, Pause
+from scheduler.words import reasons
 from scheduler.words.commands import PreparedJob
 
 RUN_INLINE = 50  #: tasks or tries of a run that is put together in the loop
@@ -36,6 +38,7 @@ def find_job(store: Store, namespace: str, name: str) -> JobRow:
 def job_documents(store: Store, services: Services, rows: Sequence[JobRow]) -> list[bytes]:
     """The JSON of each job."""
     ids = [row.id for row in rows]
+    paused = standing(store, services)
     next_ticks = pages.next_ticks(store, ids)
     last_ticks = pages.last_ticks(store, ids)
     last_runs = pages.newest_runs(store, ids)
@@ -47,6 +50,7 @@ def job_documents(store: Store, services: Services, rows: Sequence[JobRow]) -> l
                 next_tick_ms=next_ticks.get(row.id),
                 last_tick=last_ticks.get(row.id),
                 last_run=last_runs.get(row.id),
+                pauses=[pause for pause in paused if pause.namespace in (ALL, row.namespace)],
             ),
             row.spec,
         )
@@ -54,10 +58,16 @@ def job_documents(store: Store, services: Services, rows: Sequence[JobRow]) -> l
     ]
 
 
-async def job_answer(services: Services, namespace: str, name: str) -> tuple[JobRow, bytes]:
-    """A job and its JSON, put together beside the loop where it is large."""
+async def job_answer(
+    services: Services, namespace: str, name: str, *, paused: bool | None = None, actor: str = ""
+) -> tuple[JobRow, bytes]:
+    """A job and its JSON, put together beside the loop where it is large. `paused`: as it would be then."""
     with services.scheduler.read() as store:
         row = find_job(store, namespace, name)
+    if paused is not None and paused != (row.state == "paused"):
+        row = row._replace(
+            state="paused" if paused else "active", pause_reason=reasons.paused_by(actor) if paused else ""
+        )
 
     def read() -> bytes:
         with services.scheduler.read() as store:
@@ -81,6 +91,7 @@ def new_job_document(store: Store, services: Services, row: JobRow, job: Job, ma
         next_tick_ms=min(due, default=None),
         last_tick=None,
         last_run=None,
+        pauses=[pause for pause in standing(store, services) if pause.namespace in (ALL, row.namespace)],
     )
     return job_bytes(facts, row.spec)
 
@@ -89,11 +100,18 @@ def gone_job_document(job: Job, spec: bytes, revision: int, actor: str, at_ms: i
     """The JSON of a job that was written and is deleted again by now: what was written, and nothing else that
     could be known about it."""
     facts: dict[str, Any] = {
-        "name": job.name, "revision": revision, "state": "active", "pause_reason": None,
+        "name": job.name, "revision": revision, "state": "active", "pause_reason": None, "paused_by": [],
         "created": rfc3339(at_ms), "changed": rfc3339(at_ms), "actor": actor, "source": None,
         "active_runs": 0, "failures": 0, "next_tick": None, "last_tick": None, "last_run": None,
     }  # fmt: skip
     return job_bytes(facts, spec)
+
+
+def standing(store: Store, services: Services) -> list[Pause]:
+    """The pauses that stand: of everything first, then of namespaces."""
+    found = pauses.standing(store)
+    now_ms = services.scheduler.now_ms() if found else 0
+    return [pause for pause in found if pause.stands(now_ms)]
 
 
 def state_of(store: Store, services: Services, row: JobRow) -> str:

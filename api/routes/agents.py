@@ -18,7 +18,7 @@ from api.views import agent_json
 from scheduler.machine.agents import REASON_LETTERS_MAX
 from scheduler.store import pages
 from scheduler.store.agents import Agent as AgentRow
-from scheduler.words.commands import Command, DrainAgent, ReleaseAgent, ResumeAgent
+from scheduler.words.commands import DrainAgent, ReleaseAgent, ResumeAgent
 
 router = APIRouter(tags=["agents"])
 
@@ -82,10 +82,16 @@ async def resume_agent(request: Request, name: str) -> Response:
     return await _change(services, call, name, ResumeAgent(name, call.actor))
 
 
-async def _change(services: Services, call: Call, name: str, command: Command) -> Response:
-    """The agent afterwards; in a dry run as it is."""
-    if not call.flag("dry_run"):
-        expect_ok(await services.scheduler.propose(command), what=f"agent {name}", hint=_LISTED)
+async def _change(services: Services, call: Call, name: str, command: DrainAgent | ResumeAgent) -> Response:
+    """The agent afterwards; in a dry run as it would be."""
+    if call.flag("dry_run"):
+        row = _need_agent(services, name)
+        if isinstance(command, ResumeAgent):
+            row = row._replace(draining=0, drain_reason="")
+        else:
+            row = row._replace(draining=1, drain_reason=command.reason or row.drain_reason)
+        return json_response(agent_json(row))
+    expect_ok(await services.scheduler.propose(command), what=f"agent {name}", hint=_LISTED)
     return json_response(agent_json(_need_agent(services, name)))
 
 

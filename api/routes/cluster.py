@@ -42,7 +42,7 @@ async def get_cluster(request: Request) -> Response:
     services, call = services_of(request), call_of(request)
     call.need(access.READ, namespace=access.Reach.ANY)
     status = services.scheduler.status()
-    call.lag_ms = None if status.quorum else status.commit_lag_ms
+    call.is_stale, call.lag_ms = not status.quorum, status.commit_lag_ms
     document = cluster_json(status)
     with services.scheduler.read() as store:
         pause = pauses.standing_of(store, pauses.ALL)

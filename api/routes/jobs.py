@@ -117,12 +117,15 @@ async def resume_job(request: Request, name: str) -> Response:
 async def _set_paused(request: Request, name: str, paused: bool) -> Response:
     services, call = services_of(request), call_of(request)
     call.need(access.OPERATE, namespace=call.namespace)
-    if not call.flag("dry_run"):
+    become: bool | None = None
+    if call.flag("dry_run"):
+        become = paused
+    else:
         command = PauseJob if paused else ResumeJob
         expect_ok(
             await services.scheduler.propose(command(call.namespace, name, call.actor)), what=f"job {name}"
         )
-    _, document = await job_answer(services, call.namespace, name)
+    _, document = await job_answer(services, call.namespace, name, paused=become, actor=call.actor)
     return Response(document, media_type="application/json")
 
 

@@ -17,6 +17,7 @@ from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
 from api.services import services_of
+from scheduler.machine.rules.sending import LIVES_MS
 from scheduler.store import outbox
 from scheduler.store.connection import Store
 from scheduler.store.outbox import GIVEN_UP, WAITING, Effect
@@ -83,11 +84,14 @@ async def resend_effect(request: Request, effect: str) -> Response:
     number = effect_number(effect)
     with services.scheduler.read() as store:
         row = need_effect(store, call, number)
-    if not call.flag("dry_run"):
-        outcome = await services.scheduler.propose(ResendEffect(number, call.actor))
-        expect_ok(outcome, what=f"effect {number}")
-        with services.scheduler.read() as store:
-            row = outbox.get(store, number) or row
+    if call.flag("dry_run"):
+        now_ms = services.scheduler.now_ms()
+        row = row._replace(state=outbox.WAITING, next_ms=now_ms, until_ms=now_ms + LIVES_MS)
+        return json_response(effect_json(row))
+    outcome = await services.scheduler.propose(ResendEffect(number, call.actor))
+    expect_ok(outcome, what=f"effect {number}")
+    with services.scheduler.read() as store:
+        row = outbox.get(store, number) or row
     return json_response(effect_json(row))
 
 

@@ -161,6 +161,7 @@ def _invalid(errors: list[FieldError]) -> Problem:
 async def _resume(services: Services, call: Call, namespace: str) -> Response:
     _need(call, access.OPERATE, namespace)
     if call.flag("dry_run"):
-        return _answer(services, namespace, _known(services, namespace))
+        _known(services, namespace)
+        return _answer(services, namespace, None)
     expect_ok(await services.scheduler.propose(Resume(namespace, call.actor)), what="resume", hint=_LISTED)
     return _answer(services, namespace, _standing(services, namespace))

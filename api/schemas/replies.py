@@ -45,6 +45,14 @@ class RunSummary(Reply):
     exit_code: int | None
 
 
+class Pause(Reply):
+    namespace: str | None = Field(description="null: everything")
+    since: Instant
+    until: Instant | None = Field(description="when it ends by itself")
+    reason: str = Field(examples=["the database is moved"])
+    actor: str | None
+
+
 class Job(Reply):
     """The definition in the public job schema, and what the server knows."""
 
@@ -54,6 +62,7 @@ class Job(Reply):
     revision: int = Field(examples=[3])
     state: str = Field(description="active, paused or unplaceable", examples=["active"])
     pause_reason: str | None
+    paused_by: list[Pause] = Field(description="Pauses of everything, and of its namespace, that stand.")
     created: Instant
     changed: Instant
     actor: str
@@ -153,14 +162,6 @@ class Peer(Reply):
     tzdata: str | None
     format_min: int | None
     format_max: int | None
-
-
-class Pause(Reply):
-    namespace: str | None = Field(description="null: everything")
-    since: Instant
-    until: Instant | None = Field(description="when it ends by itself")
-    reason: str = Field(examples=["the database is moved"])
-    actor: str | None
 
 
 class Paused(Reply):

@@ -31,6 +31,7 @@ from scheduler.store import runs as run_rows
 from scheduler.store import triggers as trigger_rows
 from scheduler.store.jobs import Job, Revision
 from scheduler.words import events as e
+from scheduler.words import reasons
 from scheduler.words.causes import Kind
 from scheduler.words.commands import DeleteJob, PauseJob, PreparedJob, PutJobs, ResumeJob
 from scheduler.words.outcomes import Code, Outcome
@@ -235,7 +236,7 @@ def pause_job(ctx: Context, command: PauseJob) -> Outcome:
     if job is None:
         return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
     if job.state != "paused":
-        reason = f"paused by {command.actor}" if command.actor else "paused"
+        reason = reasons.paused_by(command.actor)
         job_rows.set_state(ctx.store, job.id, state="paused", reason=reason)
         eras.wake(ctx, job.id)  # what waits to be caught up is skipped
         ctx.emit(e.JobPaused(job.id, job.namespace, job.name, reason))

@@ -50,6 +50,11 @@ class Notice(Way):
 
     on: Annotated[tuple[str, ...], BeforeValidator(_about), WithJsonSchema(_ON_SCHEMA)]
 
+    @property
+    def way(self) -> str:
+        """The kind that it goes by."""
+        return next(kind.name for kind in KINDS if getattr(self, kind.name) is not None)
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         given = [kind.name for kind in KINDS if getattr(self, kind.name) is not None]

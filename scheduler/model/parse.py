@@ -97,6 +97,7 @@ def parse_job(
         problems += [_too_new(place, needed, format, short, data) for place, needed in given(shape, format)]
     if job is not None and not problems:
         problems += _repeated_triggers(job, data)
+        problems += _repeated_notices(job)
         size = len(canonical(job))
         if size > CANONICAL_BYTES_MAX:
             detail = f"the job has {size} bytes with all defaults filled in, {CANONICAL_BYTES_MAX} at most"
@@ -358,4 +359,18 @@ def _repeated_triggers(job: Job, data: dict[Any, Any]) -> list[Problem]:
             hint = "give each trigger its own id" if trigger.id else "remove one, or give them ids"
             detail = f"trigger {i} has {what} in common with trigger {first}"
             problems.append(Problem(_pointer(["triggers", i], False, data), detail, hint))
+    return problems
+
+
+def _repeated_notices(job: Job) -> list[Problem]:
+    problems = []
+    told: dict[tuple[str, Any, str], int] = {}
+    for i, notice in enumerate(job.notify):
+        way = notice.way
+        for place, about in enumerate(notice.on):
+            first = told.setdefault((way, getattr(notice, way), about), i)
+            if first != i:
+                detail = f"notice {first} tells this {way} of {about} already: it would hear of it twice"
+                pointer = pointer_of("notify", i, "on", place)
+                problems.append(Problem(pointer, detail, "remove one of the two"))
     return problems

@@ -1,4 +1,4 @@
-"""Why a tick ended as it did, in a word: what the planner says and the machine writes into the ledger."""
+"""Why a tick ended as it did, or a job is paused: what planner, machine and API say alike."""
 
 WINDOW = "window"  #: missed: older than the job's catch-up window, or caught up by none
 BUFFER_FULL = "buffer_full"  #: missed: more than may wait
@@ -7,3 +7,8 @@ OVERLAP = "overlap"  #: skipped: another run of the job was in the way
 FAILURES = "failures"  #: of a job: paused, since its runs failed so often in a row
 PAUSED = "paused"  #: skipped: the job was paused
 CANCELLED = "cancelled"  #: skipped: the job was deleted
+
+
+def paused_by(actor: str) -> str:
+    """Of a job that a person paused."""
+    return f"paused by {actor}" if actor else "paused"

@@ -52,7 +52,7 @@ class SingleNode:
         self.suspected: list[str] = []
         self.quorum = True
         self.leader = node
-        self.lag_ms = 0
+        self.lag_ms: int | None = 0
         self.skew_ms = 0
         self.subscriptions: set[CommitQueue] = set()
         self.history = History()
@@ -110,7 +110,7 @@ class SingleNode:
             index=state.idx,
             commit_lag_ms=self.lag_ms,
             quorum=self.quorum,
-            ready=self.quorum and self.lag_ms < 1_000,
+            ready=self.quorum and self.lag_ms is not None and self.lag_ms < 1_000,
             state_hash=state.hash.hex(),
             ledger_head=state.ledger_head.hex(),
             format=state.format,

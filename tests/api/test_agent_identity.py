@@ -260,7 +260,9 @@ async def test_who_operates_drains_and_resumes_and_bad_bodies_are_told(
         assert (await client.post(f"/v1/agents/none/{verb}?dry_run=true")).status_code == 404
     was = {"drain": True, "resume": False}[verb]
     other = {"drain": "resume", "resume": "drain"}[verb]
-    assert (await client.post(f"/v1/agents/agent-1/{other}?dry_run=true")).json()["draining"] is was
+    told = (await client.post(f"/v1/agents/agent-1/{other}?dry_run=true")).json()
+    assert told["draining"] is not was, "a dry run shows the agent as it would be"
+    assert (await client.get("/v1/agents/agent-1")).json()["draining"] is was
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -13,9 +14,10 @@ import pytest
 from api import event_feed, streaming
 from api.app import Api
 from api.connection import UNREAD_MS, limit_unread
-from api.event_feed import CHUNK_BYTES, STREAMS_A_TURN, EventFeed, Kinds
+from api.event_feed import CHUNK_BYTES, STREAMS_A_TURN, EventFeed, Kinds, encode
 from api.history import History, Id
 from api.ports import Committed
+from scheduler.words import events
 from scheduler.words.events import Event, JobDeleted, JobResumed
 from tests.api.served import DEADLINE_S, served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
@@ -68,6 +70,21 @@ async def feed() -> AsyncIterator[Feed]:
     found = Feed()
     yield found
     await found.end()
+
+
+def test_an_event_tells_the_cause_with_its_key_as_people_read_it() -> None:
+    def key(event: Event) -> object:
+        return json.loads(encode(1, 0, 1_000, event).split(b"data: ")[1])["cause_key"]
+
+    ticked = events.RunCreated(1, 2, "default", "a", "tick", "", 7, 60_000, 61_000)
+    booted = events.RunCreated(1, 2, "default", "a", "startup", "web/i/b", 7, None, 61_000)
+    asked = events.RunCreated(1, 2, "default", "a", "manual", "", 0, None, 61_000)
+    assert [key(event) for event in (ticked, booted, asked)] == ["7@60000", "web/i/b", None]
+
+    one = events.TickDecided(1, 2, "default", "a", 7, "tick", "", 60_000, 60_000, 1, "ran", "", 1)
+    many = events.TickDecided(1, 2, "default", "a", 7, "tick", "", 1, 3, 3, "missed", "window", 0)
+    boot = events.TickDecided(1, 2, "default", "a", 7, "startup", "web/i/b", 60_000, 60_000, 1, "ran", "", 1)
+    assert [key(event) for event in (one, many, boot)] == ["7@60000", "7@1..3", "web/i/b"]
 
 
 async def test_an_event_is_encoded_once_for_all_streams_and_all_their_choices(feed: Feed) -> None:

@@ -70,6 +70,7 @@ async def test_events_come_in_order_and_a_stream_resumes_behind_an_id(
         live = [await anext(events) for _ in range(3)]
     assert [event["event"] for event in live] == ["job_put", "run_created", "task_queued"]
     assert live[1]["due"].endswith("Z")
+    assert (live[1]["cause"], live[1]["cause_key"]) == ("manual", None)
     ids = [tuple(map(int, event["id"].split("."))) for event in live]
     assert ids == sorted(ids)
     assert await read(url, 3, hello["id"]) == live

@@ -219,6 +219,13 @@ async def test_reads_are_as_fresh_as_asked(client: httpx2.AsyncClient, node: Sin
     write = await put(client, "third")
     assert write.json()["type"] == "/problems/no-leader"
 
+    node.lag_ms = None
+    stale = await client.get("/v1/jobs/backup?consistency=stale")
+    assert (stale.status_code, stale.headers["x-cronclave-lag-ms"]) == (200, "unknown")
+    told = await client.get("/v1/cluster")
+    assert (told.json()["commit_lag_ms"], told.headers["x-cronclave-lag-ms"]) == (None, "unknown")
+    assert "cronclave_commit_lag_seconds" not in (await client.get("/metrics")).text
+
 
 async def test_pages_of_large_definitions_are_short_and_miss_nothing(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch

@@ -64,7 +64,8 @@ async def test_lists_go_on_and_may_be_of_one_state_or_namespace(client: httpx2.A
 
 async def test_a_person_has_one_sent_again(client: httpx2.AsyncClient, node: Telling) -> None:
     dry = await client.post("/v1/outbox/1/resend", params={"dry_run": "true"})
-    assert (dry.status_code, dry.json()["state"]) == (200, "given_up")
+    assert (dry.status_code, dry.json()["state"]) == (200, "waiting"), "as it would be"
+    assert await listed(client, state="given_up") == [1], "and is not"
     answer = await client.post("/v1/outbox/1/resend")
 
     assert (answer.status_code, answer.json()["state"]) == (200, "waiting")

@@ -71,8 +71,43 @@ async def test_a_dry_run_pauses_nothing(client: httpx2.AsyncClient, node: Single
     node.skew_ms = 1_000
     told = (await client.post("/v1/pause?dry_run=true", json={"reason": "another"})).json()
     assert (told["pause"]["reason"], told["pause"]["since"]) == ("another", since), "it stands since then"
-    await client.post("/v1/resume?dry_run=true")
+    told = (await client.post("/v1/resume?dry_run=true")).json()
+    assert told == {"namespace": None, "paused": False, "pause": None}, "as it would be"
     assert (await client.get("/v1/pause")).json()["paused"] is True
+
+
+async def test_a_dry_run_shows_a_job_as_it_would_be(client: httpx2.AsyncClient) -> None:
+    await client.put("/v1/jobs/job", json={"noop": True})
+    assert (await client.post("/v1/jobs/job/pause?dry_run=true")).json()["state"] == "paused"
+    before = (await client.get("/v1/jobs/job")).json()
+    assert before["state"] == "unplaceable", "no agent is there"
+
+    dry = (await client.post("/v1/jobs/job/pause?dry_run=true")).json()
+    assert (await client.post("/v1/jobs/job/pause")).json() == dry
+    assert (await client.post("/v1/jobs/job/resume?dry_run=true")).json() == before
+    assert (await client.get("/v1/jobs/job")).json() == dry
+
+
+async def test_a_job_tells_of_the_pauses_that_keep_it_back(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    for namespace in ("default", "kitchen"):
+        made = await client.put("/v1/jobs/job", json={"noop": True, "namespace": namespace})
+        replies.Job.model_validate(made.json())
+        assert made.json()["paused_by"] == []
+    of_all = (await client.post("/v1/pause", json={**WHY, "until": "2199-01-31T23:00:00Z"})).json()["pause"]
+    of_one = (await client.post("/v1/namespaces/kitchen/pause", json=WHY)).json()["pause"]
+
+    told = [(await client.get(f"/v1/jobs/job?namespace={name}")).json() for name in ("default", "kitchen")]
+    assert [job["paused_by"] for job in told] == [[of_all], [of_all, of_one]]
+    assert (await client.get("/v1/jobs")).json()["items"] == told
+    new = await client.put("/v1/jobs/another", json={"noop": True, "namespace": "kitchen"})
+    assert new.json()["paused_by"] == [of_all, of_one]
+    assert (await client.put("/v1/jobs/job", json=told[0])).json()["revision"] == 1, "no definition has it"
+
+    node.skew_ms = 200 * 366 * 86_400_000
+    told = (await client.get("/v1/jobs")).json()["items"]
+    assert [job["paused_by"] for job in told] == [[], [of_one], [of_one]]
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,17 @@ async def test_everything_is_paused_shown_and_resumed(cronclave: Command) -> Non
     paused = await cronclave("cluster", "pause", "--reason", "the database is moved", "--until", "+2h")
     status = await cronclave("cluster", "status")
     why = await cronclave("run", "explain", "1")
+    listed = await cronclave("job", "list")
+    shown = await cronclave("job", "get", "a")
     resumed = await cronclave("cluster", "resume")
 
     assert paused.code == 0, paused.err
     assert paused.out.startswith("everything is paused until 2")
     assert "the database is moved" in status.out
     assert "everything is paused by admin: the database is moved" in why.out
+    assert "unplaceable (paused)" in listed.out
+    assert "everything is paused until 2" in shown.out
+    assert ": the database is moved" in shown.out
     assert resumed.out == "everything is resumed\n"
     assert "the database is moved" not in (await cronclave("cluster", "status")).out
 

@@ -156,6 +156,10 @@ def test_what_is_known_ages_from_the_leaders_last_word_on(bench: Bench) -> None:
     assert bench["a"].elections.told == answered_s
 
 
+def test_who_has_heard_of_no_leader_yet_does_not_know_how_old_its_knowledge_is(tmp_path: Path) -> None:
+    assert Alone(tmp_path, "abc").start().leader_silent_ms is None
+
+
 # ---- rule 1: nobody's term rises before a majority says that it would vote
 
 

@@ -34,10 +34,12 @@ def decide(
         job=job, cause=cause, first_ms=first_ms, last_ms=last_ms, count=count,
         outcome=outcome, reason=reason, run=run, into_ms=into_ms,
     )  # fmt: skip
-    trigger = cause.trigger
     ctx.emit(
-        e.TickDecided(seq, job, namespace, name, trigger, first_ms, last_ms, count, outcome, reason, run)
-    )
+        e.TickDecided(
+            seq, job, namespace, name, cause.trigger, cause.kind.value, cause.key, first_ms, last_ms, count,
+            outcome, reason, run,
+        )
+    )  # fmt: skip
     notifying.tell_of_ticks(
         ctx, job=job, namespace=namespace, name=name, outcome=outcome, reason=reason, run=run,
         cause=cause.kind.value, first_ms=first_ms, last_ms=last_ms, count=count,

@@ -159,4 +159,9 @@ def adopt(ctx: Context, run: Run) -> Run:
 def _insert(ctx: Context, run: Run) -> None:
     run_rows.insert(ctx.store, run)
     job_rows.count_run_begun(ctx.store, run.job)
-    ctx.emit(e.RunCreated(run.id, run.job, run.namespace, run.name, run.cause, run.tick_ms, run.due_ms))
+    ctx.emit(
+        e.RunCreated(
+            run.id, run.job, run.namespace, run.name, run.cause, run.cause_key, run.trigger, run.tick_ms,
+            run.due_ms,
+        )
+    )  # fmt: skip

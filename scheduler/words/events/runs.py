@@ -12,6 +12,8 @@ class RunCreated(Event):
     namespace: str
     name: str
     cause: str
+    cause_key: str  #: empty: of a tick, or of a person
+    trigger: int
     tick_ms: int | None
     due_ms: int
 

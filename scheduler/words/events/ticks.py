@@ -14,6 +14,8 @@ class TickDecided(Event):
     namespace: str
     name: str
     trigger: int
+    cause: str
+    cause_key: str  #: empty: of ticks
     first_ms: int
     last_ms: int
     count: int

@@ -62,6 +62,20 @@ def test_what_it_is_about_is_a_list_of_known_words(on: Any, detail: str) -> None
     assert said({"on": on, "webhook": URL})["/notify/0/on"].startswith(f"{detail} | ")
 
 
+def test_nobody_is_told_of_the_same_twice() -> None:
+    first = {"on": ["failed", "missed"], "webhook": URL}
+    twice = "notice 0 tells this webhook of {} already: it would hear of it twice | remove one of the two"
+    assert said(first, first) == {
+        "/notify/1/on/0": twice.format("failed"),
+        "/notify/1/on/1": twice.format("missed"),
+    }
+    assert said(first, {"on": ["recovered", "missed"], "webhook": URL}) == {
+        "/notify/1/on/1": twice.format("missed")
+    }
+    others = [{"on": ["recovered"], "webhook": URL}, {"on": ["failed"], "webhook": URL + "c"}]
+    assert len(parse_job({"job": "a", "noop": True, "notify": [first, *others]}).notify) == 3
+
+
 def test_what_is_missing_is_named() -> None:
     assert said({"webhook": URL}) == {"/notify/0/on": "on is required | "}
     assert said({"on": ["failed"]}) == {"/notify/0": "it tells nobody | give one of webhook"}
@@ -112,9 +126,9 @@ def test_where_one_may_go(url: str) -> None:
 
 
 def test_a_job_has_ten_notices_at_most() -> None:
-    notice = {"on": ["failed"], "webhook": URL}
-    assert said(*[notice] * 11) == {"/notify": "notify has more than 10 entries | "}
-    assert len(parse_job({"job": "a", "noop": True, "notify": [notice] * 10}).notify) == 10
+    notices = [{"on": ["failed"], "webhook": f"{URL}{i}"} for i in range(11)]
+    assert said(*notices) == {"/notify": "notify has more than 10 entries | "}
+    assert len(parse_job({"job": "a", "noop": True, "notify": notices[:10]}).notify) == 10
 
 
 @each_kind
