@@ -9,7 +9,9 @@
 4. Connected elsewhere, an agent looks every HOME_S whether its first node serves again, and goes home.
 5. What an agent can take is said in Hello alone. When that changes (disk full, spooler stopped; well again)
    it registers anew, every REGISTER_AGAIN_S at most.
-6. `fenced` (a newer session of this installation) ends the agent; every other Leave means the next node.
+6. A node whose frames are of another shape, an older or a newer one, is left as one that sends us away is:
+   with a word in the log, for the next.
+7. `fenced` (a newer session of this installation) ends the agent; every other Leave means the next node.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Subprotocol
 
+from agent import SOFTWARE
 from agent.clock import NodeClock, boot_ms
 from agent.trust import Trust
 from scheduler.protocol import (
@@ -34,6 +37,7 @@ from scheduler.protocol import (
     PING_MS,
     SILENCE_MS,
     SUBPROTOCOL,
+    VERSION,
     Challenge,
     Finished,
     Goodbye,
@@ -47,8 +51,8 @@ from scheduler.protocol import (
     Recount,
     TailChunk,
     Welcome,
-    decode,
     encode,
+    of_a_node,
 )
 
 log = logging.getLogger("agent.connection")
@@ -59,7 +63,7 @@ REGISTER_AGAIN_S = 3.0
 BUSY_MS = 2_000  #: after work an agent pings as often as while it waits: a node's end must not cost a second
 _FIRST_PINGS_S = (0.0, 0.02, 0.06)  #: the quickest of several is the best estimate of the clock
 _PAUSE_FIRST_S, _PAUSE_MAX_S = 0.05, 2.0
-_LEFT = (OSError, TimeoutError, InvalidHandshake, InvalidURI, ConnectionClosed, ProtocolError)
+_LEFT = (OSError, TimeoutError, InvalidHandshake, InvalidURI, ConnectionClosed)
 _FRAME_MESSAGES_MAX = 500
 _FRAME_ROOM_BYTES = FRAME_BYTES_MAX // 2
 
@@ -166,6 +170,8 @@ class Connection:
                 if not why:
                     arrived_ms = boot_ms()
                     why = await self._serve(socket)
+        except ProtocolError as error:
+            why = f"it speaks otherwise than this agent ({SOFTWARE}, protocol {VERSION}): {error}"
         except _LEFT as error:
             why = why or f"{type(error).__name__}: {error}"
         finally:
@@ -186,7 +192,7 @@ class Connection:
     async def _greet(self, socket: ClientConnection, url: str) -> str:
         """Challenge, Hello and Welcome; why not, or nothing."""
         async with asyncio.timeout(WELCOME_TIMEOUT_S):
-            asked, *_ = decode(await socket.recv(decode=False))
+            asked, *_ = of_a_node(await socket.recv(decode=False))
         if isinstance(asked, Leave):
             return self._told_to_leave(asked)
         if not isinstance(asked, Challenge):
@@ -197,7 +203,7 @@ class Connection:
         await socket.send(encode([hello]))
         while True:
             async with asyncio.timeout(WELCOME_TIMEOUT_S):
-                first, *rest = decode(await socket.recv(decode=False))
+                first, *rest = of_a_node(await socket.recv(decode=False))
             if not isinstance(first, Recount):
                 break
             answer = await self._listener.recount(first)
@@ -253,7 +259,7 @@ class Connection:
 
     async def _read(self, socket: ClientConnection) -> str:
         while True:
-            why = self._hear(decode(await socket.recv(decode=False)))
+            why = self._hear(of_a_node(await socket.recv(decode=False)))
             if why:
                 return why
 

@@ -37,6 +37,8 @@ from typing import Any
 
 import msgpack
 
+from scheduler.shapes import check_of, first_wrong
+
 VERSION = 1
 SUBPROTOCOL = "cronclave.agent.1"
 FRAME_BYTES_MAX = 4 << 20
@@ -288,6 +290,8 @@ _FIELDS = {cls: tuple(f.name for f in dataclasses.fields(cls)) for cls in TAGS}
 _CLASSES = {tag: cls for cls, tag in TAGS.items()}
 _TUPLES = {Hello: (13, 19), Welcome: (5,), Ack: (0,), Ran: (1, 3)}
 
+_SAID_BY_NODES = {cls: check_of(cls) for cls, tag in TAGS.items() if tag >= TAGS[Welcome]}
+
 
 class ProtocolError(ValueError):
     """A frame that is no batch of known messages."""
@@ -326,6 +330,21 @@ def decode(frame: bytes, *, values_max: int | None = None) -> list[Message]:
         raise
     except Exception as error:
         raise ProtocolError(f"not a frame of agent messages: {error!r}") from error
+
+
+def of_a_node(frame: bytes) -> list[Message]:
+    """As `decode`, of what a node says: messages of its own alone, each field of its type. An older or newer
+    one may speak otherwise."""
+    messages = decode(frame)
+    for message in messages:
+        check = _SAID_BY_NODES.get(type(message))
+        if check is None:
+            raise ProtocolError(f"{type(message).__name__} is no word of a node")
+        if not check(message):
+            raise ProtocolError(f"{type(message).__name__} with another {first_wrong(message)}")
+    if not messages:
+        raise ProtocolError("a frame without a message")
+    return messages
 
 
 def _unpack_bounded(frame: bytes, values_max: int) -> Any:

@@ -73,6 +73,7 @@ class FakeNode:
         self.restores = 0
         self.lineage = ""
         self.nonce = b"n" * 32
+        self.says: dict[type[Message], bytes] = {}  #: frames in place of its answers to these
         self.recounts = False  #: ask every agent what it ran before it is welcomed
         self.addresses: tuple[str, ...] = (self.url,)
         self._sockets: set[ServerConnection] = set()
@@ -125,6 +126,9 @@ class FakeNode:
                 answers: list[Message] = []
                 for message in decode(frame):
                     answers += self.answer(message)
+                    if type(message) in self.says:
+                        answers.clear()
+                        await connection.send(self.says[type(message)])
                 if answers:
                     await connection.send(encode(answers))
                 async with self._changed:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import msgpack
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -99,6 +100,41 @@ async def test_a_wrong_token_is_said_and_a_renewed_one_taken(host: Host, node: F
     assert not node.hellos
     token.write_text("secret")
     await node.connected()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ([[28]], "not a frame of agent messages"),
+        ([], "a frame without a message"),
+        ([[99, 1]], "not a frame of agent messages"),
+        ([[20, "1", "cluster-a", 0, 1, "fake", [], ""]], "Welcome with another agent"),
+        ([[20, 1, "cluster-a", 0, 1, "fake", [1], ""]], "Welcome with another addresses"),
+        ([[5, 1, 1]], "Ping is no word of a node"),
+        ([[20, 1, "cluster-a", 0, 1, "fake", [], ""], [26, "now", 1, 1, True]], "Pong with another sent_ms"),
+    ],
+)
+async def test_a_node_that_speaks_otherwise_is_left_for_another(
+    tmp_path: Path, node: FakeNode, answer: list[object], said: str
+) -> None:
+    """An older or a newer one, in the middle of an upgrade: it is named in the log, and the agent goes on."""
+    async with FakeNode() as other:
+        other.says = {Hello: msgpack.packb(answer)}
+        node.addresses = (other.url, node.url)
+        host = Host(tmp_path, [other.url, node.url])
+        try:
+            host.start()
+            await node.connected()
+            line = f"left {other.url}: it speaks otherwise than this agent"
+            await until(lambda: line in host.log() and said in host.log())
+            await node.send(assign(1, {"kind": "noop"}))
+            assert (await node.finished(1)).exit_code == 0
+
+            other.says = {}
+            await node.close_sockets()
+            await other.until(lambda: any(isinstance(each, Ping) for each in other.heard))
+        finally:
+            host.close()
 
 
 @pytest.mark.parametrize("fixed", [False, True])
