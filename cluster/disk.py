@@ -1,7 +1,7 @@
 """The few file operations that the journal needs, so that the simulation can put a disk of its own below it.
 
 Rules: nothing here retries; every OSError reaches the journal, which stops the node. A name that was
-created or renamed is durable only after `sync_names`; appended bytes only after `sync`.
+created or renamed is durable only after `sync_names`; written bytes only after `sync`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Disk(Protocol):
 
     def names(self) -> list[str]: ...
     def read(self, name: str) -> bytes: ...
-    def append(self, name: str, data: bytes) -> None:
-        """Add bytes at the end; creates the file."""
+    def write(self, name: str, offset: int, data: bytes) -> None:
+        """Put bytes in their place; creates the file."""
 
     def sync(self, name: str) -> None:
         """All bytes of the file are durable."""
@@ -53,8 +53,8 @@ class FileDisk:
     def read(self, name: str) -> bytes:
         return (self._directory / name).read_bytes()
 
-    def append(self, name: str, data: bytes) -> None:
-        write_all(self._descriptor(name), data)
+    def write(self, name: str, offset: int, data: bytes) -> None:
+        write_all(self._descriptor(name), data, offset)
 
     def sync(self, name: str) -> None:
         os.fdatasync(self._descriptor(name))
@@ -65,12 +65,11 @@ class FileDisk:
         os.fsync(descriptor)
 
     def replace(self, name: str, data: bytes) -> None:
+        self._forget(name)
         replace_file(self._directory / name, data)
 
     def unlink(self, name: str) -> None:
-        descriptor = self._open.pop(name, None)
-        if descriptor is not None:
-            os.close(descriptor)
+        self._forget(name)
         (self._directory / name).unlink()
 
     def sync_names(self) -> None:
@@ -80,12 +79,17 @@ class FileDisk:
         while self._open:
             os.close(self._open.popitem()[1])
 
+    def _forget(self, name: str) -> None:
+        descriptor = self._open.pop(name, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
     def _descriptor(self, name: str) -> int:
         descriptor = self._open.get(name)
         if descriptor is None:
-            flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+            flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC
             descriptor = os.open(self._directory / name, flags, 0o600)
-            if len(self._open) > 3:  # only the newest segment is written
+            if len(self._open) > 3:  # only the newest segment is written, and the votes
                 for old in [n for n in self._open if n != name]:
                     os.close(self._open.pop(old))
             self._open[name] = descriptor

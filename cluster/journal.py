@@ -2,9 +2,10 @@
 
 Rules:
 1. Nothing is durable before `sync` returns, except the vote: `store_vote` returns with it on disk. Whoever
-   sends an acknowledgement or a vote has to call them first. The commit index that the metadata hold never
-   speaks of entries that are not durable: a vote may be stored while a truncation still waits for its sync,
-   and after a kill -9 the old index would commit the entries that were to be cut.
+   sends an acknowledgement or a vote has to call them first. A new term without a vote promises nobody
+   anything yet: it is on disk with the next `sync`, before the first entry that may be of it. The commit
+   index that the metadata hold never speaks of entries that are not durable: they may be stored while a
+   truncation still waits for its sync, and after a kill -9 the old index would commit what was to be cut.
 2. One fdatasync per batch. An error of the disk is never retried (the kernel may have dropped the pages):
    it raises `JournalError`, and so does every call after it. The node must stop.
 3. On opening, a torn tail of the LAST segment is cut: bytes that were written but never synced.
@@ -23,7 +24,8 @@ Rejected: one file with offsets that are rewritten (pysyncobj's own; torn by a c
 by a compaction), and a database (two fsyncs per batch).
 
     segments: see segments.py
-    metadata = crc u32, msgpack [version, term, vote, commit index, oldest segment, newest segment, life,
+    votes    = slots (slots.py) of msgpack [term, vote]: written in place, one fdatasync each
+    metadata = crc u32, msgpack [version, commit index, oldest segment, newest segment, life,
                index and term of a copy that is being installed (0, 0: none)]
 """
 
@@ -48,13 +50,15 @@ from cluster.segments import (
     Segment,
     read_header,
 )
+from cluster.slots import Slots, SlotsError
 
 LogEntry = tuple[bytes, int, int]  #: data, index, term
 PLACEHOLDER = b"\x01"  #: data of the entry before the log's first: a no-op to whoever looks
 
 META = "meta"
+VOTES = "votes"
 _CRC = struct.Struct("<I")
-_META_VERSION = 2
+_META_VERSION = 3
 
 
 class JournalError(Exception):
@@ -77,6 +81,8 @@ class Journal:
         """`rng` draws the seeds of the segments: nobody who writes payloads may foresee it. `seen`: where is
         noted what this journal has come to; None: a tool reads it, which is no life of its node."""
         self._disk, self._rng = disk, rng or random.SystemRandom()
+        self._votes = Slots(disk, VOTES)
+        self._vote_due = False  #: a term without a vote waits for the next `sync`
         self._segment_bytes = segment_bytes
         self._segments: list[Segment] = []
         self._pending: list[bytes] = []
@@ -118,7 +124,7 @@ class Journal:
 
     @property
     def is_dirty(self) -> bool:
-        return bool(self._pending)
+        return bool(self._pending) or self._vote_due
 
     def term_at(self, index: int) -> int | None:
         """Term of the entry at `index`, None outside the log."""
@@ -152,7 +158,7 @@ class Journal:
         self._write(RESET, index, term)
         self.entries = [(PLACEHOLDER, index, term)]
         if term > self.term:
-            self.term, self.vote = term, None  # it never voted in that one
+            self.term, self.vote, self._vote_due = term, None, True  # it never voted in that one
         self.commit_index = index
         self.installs = (0, 0)
         self.sync()
@@ -163,16 +169,21 @@ class Journal:
         """Everything appended and truncated so far is on disk afterwards."""
         if self._broken:
             raise JournalError(self._broken)
+        if self._vote_due:
+            self._store_vote()
         if self._pending:
             self._guard(self._flush)
         self.synced_index, self._durable_commit = self.last_index, self.commit_index
 
     def store_vote(self, term: int, vote: str | None) -> None:
-        """Term and vote are on disk afterwards. Nothing that tells of them may leave earlier."""
+        """A vote is on disk afterwards, and nothing that tells of it may leave earlier. A term without one is
+        with the next `sync`: in an election the vote comes right behind it."""
+        if self._broken:
+            raise JournalError(self._broken)
         if (term, vote) != (self.term, self.vote):
-            self.term, self.vote = term, vote
-            self._guard(self._store)
-            self._note()
+            self.term, self.vote, self._vote_due = term, vote, True
+            if vote is not None:
+                self._store_vote()
 
     def begin_life(self) -> None:
         """State and journal fit: the node goes on with them. Not before, or a journal that is refused would
@@ -262,7 +273,7 @@ class Journal:
         data = b"".join(self._pending)
         self._pending.clear()
         self._pending_bytes = 0
-        self._disk.append(segment.name, data)
+        self._disk.write(segment.name, segment.size, data)
         self._disk.sync(segment.name)
         segment.size += len(data)
         self._synced = segment.size
@@ -273,12 +284,21 @@ class Journal:
         number = self._segments[-1].number + 1 if self._segments else 1
         index, term = (self.entries[-1][1], self.entries[-1][2]) if self.entries else (0, 0)
         segment = Segment(number, index, term, self._rng.randbytes(SEED_BYTES))
-        self._disk.append(segment.name, segment.header())
+        self._disk.write(segment.name, 0, segment.header())
         self._disk.sync(segment.name)
         self._disk.sync_names()
         self._segments.append(segment)
         self._synced = segment.size
         self._store()  # from here on a missing file is noticed, and what it held was acknowledged
+
+    def _store_vote(self) -> None:
+        self._guard(lambda: self._votes.store(self._packed_vote()))
+        self._vote_due = False
+        self._note()
+
+    def _packed_vote(self) -> bytes:
+        packed: bytes = msgpack.packb([self.term, self.vote])
+        return packed
 
     def _drop(self, count: int) -> None:
         """The metadata first: files below `oldest` are leftovers, a missing one above it is damage."""
@@ -289,8 +309,8 @@ class Journal:
 
     def _store(self) -> None:
         oldest, newest = (self._segments[0].number, self._segments[-1].number) if self._segments else (1, 0)
-        vote = (self.term, self.vote, self._durable_commit)
-        body: bytes = msgpack.packb([_META_VERSION, *vote, oldest, newest, self.life, *self.installs])
+        fields = [self._durable_commit, oldest, newest, self.life, *self.installs]
+        body: bytes = msgpack.packb([_META_VERSION, *fields])
         self._disk.replace(META, _CRC.pack(zlib.crc32(body)) + body)
 
     # ---- opening
@@ -313,6 +333,8 @@ class Journal:
                     " forgot its votes. Remove it from the cluster and let it join again under a new name"
                     " with an empty data directory."
                 )
+            if self._votes.damaged_at is not None:
+                raise self._refuse(VOTES, self._votes.damaged_at, f"the newest vote is damaged: {older}")
             raise self._refuse(META, 0, f"this is an older journal of this node, put back: {older}")
 
     def _note(self) -> None:
@@ -326,10 +348,12 @@ class Journal:
         if META not in names:
             if segments:
                 raise self._refuse(META, 0, "it is missing, so the votes of this node are forgotten")
+            self._votes.create(self._packed_vote())
             self._store()
             self._roll()
             return
         oldest, newest = self._load_meta()
+        self._load_vote()
         for name in [n for n in segments if self._number(n) < oldest]:
             segments.remove(name)
             self._disk.unlink(name)
@@ -370,10 +394,18 @@ class Journal:
         version, *rest = msgpack.unpackb(raw[4:])
         if version != _META_VERSION:
             raise self._refuse(META, 4, f"version {version} is not known to this release")
-        self.term, self.vote, self.commit_index, oldest, newest, self.life, *installs = rest
+        self.commit_index, oldest, newest, self.life, *installs = rest
         self.installs = (installs[0], installs[1])
         self._durable_commit = self.commit_index
         return oldest, newest
+
+    def _load_vote(self) -> None:
+        if VOTES not in self._disk.names():
+            raise self._refuse(VOTES, 0, "it is missing, so the votes of this node are forgotten")
+        try:
+            self.term, self.vote = msgpack.unpackb(self._votes.load())
+        except SlotsError as error:
+            raise self._refuse(VOTES, 0, f"{error}, so the votes of this node are forgotten") from error
 
     def _load_segment(self, name: str, number: int, *, is_last: bool, required: bool) -> None:
         raw = self._disk.read(name)

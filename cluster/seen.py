@@ -9,10 +9,13 @@ Rules:
 3. Peers are noted with the life in which they were met, by uid. One that comes in an earlier life, or once
    more in the same one as another process, has all of its data from an earlier time: only its peers can
    tell.
-4. Nothing is noted of single entries, which would cost a sync more for each batch: what an older journal
+4. A vote is noted in place (cluster.slots). Where the newest is damaged, the one in the journal is right; and
+   where the journal's is damaged, the note is ahead of it, and it is refused.
+5. Nothing is noted of single entries, which would cost a sync more for each batch: what an older journal
    lacks of them shows by the state, which is beyond its end (cluster.restore).
 
-    file = crc u32, msgpack [version, life, term, vote, {uid: [life, spark]}]
+    seen  = crc u32, msgpack [version, life, {uid: [life, spark]}]
+    votes = slots of msgpack [term, vote]
 """
 
 from __future__ import annotations
@@ -23,11 +26,13 @@ import zlib
 import msgpack
 
 from cluster.disk import Disk
+from cluster.slots import Slots, SlotsError
 
 FILE = "seen"
+VOTES = "votes"
 PEERS_MAX = 100  #: noted; the one met longest ago goes first
 _CRC = struct.Struct("<I")
-_VERSION = 1
+_VERSION = 2
 
 
 class SeenError(Exception):
@@ -39,11 +44,16 @@ class Seen:
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
+        self._votes = Slots(disk, VOTES)
         self.life, self.term = 0, 0
         self.vote: str | None = None
         self._peers: dict[str, tuple[int, str]] = {}
-        if FILE in disk.names():
+        names = disk.names()
+        if FILE in names:
             self._load(disk.read(FILE))
+        self._has_votes = VOTES in names
+        if self._has_votes:
+            self._load_vote()
 
     @property
     def where(self) -> str:
@@ -60,8 +70,11 @@ class Seen:
         return None
 
     def note(self, life: int, term: int, vote: str | None) -> None:
-        if (life, term, vote) != (self.life, self.term, self.vote):
-            self.life, self.term, self.vote = life, term, vote
+        if (term, vote) != (self.term, self.vote):
+            self.term, self.vote = term, vote
+            self._store_vote()
+        if life != self.life:
+            self.life = life
             self._store()
 
     def met(self, uid: str, life: int, spark: str) -> None:
@@ -87,10 +100,24 @@ class Seen:
         version, *rest = msgpack.unpackb(raw[4:])
         if version != _VERSION:
             raise SeenError(f"version {version} is not known to this release")
-        self.life, self.term, self.vote, peers = rest
+        self.life, peers = rest
         self._peers = {uid: (life, spark) for uid, (life, spark) in peers.items()}
+
+    def _load_vote(self) -> None:
+        try:
+            self.term, self.vote = msgpack.unpackb(self._votes.load())
+        except SlotsError as error:
+            raise SeenError(f"{VOTES}: {error}") from error
+
+    def _store_vote(self) -> None:
+        packed: bytes = msgpack.packb([self.term, self.vote])
+        if self._has_votes:
+            self._votes.store(packed)
+        else:
+            self._votes.create(packed)
+            self._has_votes = True
 
     def _store(self) -> None:
         peers = {uid: list(met) for uid, met in self._peers.items()}
-        body: bytes = msgpack.packb([_VERSION, self.life, self.term, self.vote, peers])
+        body: bytes = msgpack.packb([_VERSION, self.life, peers])
         self._disk.replace(FILE, _CRC.pack(zlib.crc32(body)) + body)

@@ -43,11 +43,13 @@ def replace_file(path: Path, data: bytes, *, mode: int | None = PRIVATE) -> None
     sync_folder(path.parent)
 
 
-def write_all(handle: int, data: bytes) -> None:
-    """All of it. Raises OSError, with a part of it written perhaps."""
+def write_all(handle: int, data: bytes, offset: int | None = None) -> None:
+    """All of it, at its offset where one is given. Raises OSError, with a part of it written perhaps."""
     view = memoryview(data)
     while view:
-        view = view[os.write(handle, view) :]
+        written = os.write(handle, view) if offset is None else os.pwrite(handle, view, offset)
+        view = view[written:]
+        offset = None if offset is None else offset + written
 
 
 def sync_folder(folder: Path) -> None:

@@ -17,10 +17,20 @@ class Death(BaseException):
         self.lossy = lossy  #: power is lost, and with it what was not synced
 
 
+PIECE_BYTES = 16  #: smaller than any record, so that each can be torn
+
+
+def _place(content: bytearray, offset: int, data: bytes) -> None:
+    if len(content) < offset:
+        content.extend(bytes(offset - len(content)))
+    content[offset : offset + len(data)] = data
+
+
 @dataclass(slots=True)
 class _File:
     data: bytearray = field(default_factory=bytearray)
-    synced: int = 0
+    safe: bytes = b""  #: as last synced
+    writes: list[tuple[int, bytes]] = field(default_factory=list)  #: since then
     named: bool = False  #: its directory entry is durable
 
 
@@ -35,7 +45,7 @@ class SimulatedDisk:
         self.lossy = False  #: and the machine with it
         self.sync_s = 0.0  #: what a sync takes
         self.busy_s = 0.0  #: time that syncs took and nobody has waited for yet
-        self.spend: Callable[[float], None] | None = None  #: lets the time of a replacement pass within it
+        self.spend: Callable[[float], None] | None = None  #: lets the time of a sync pass within it
 
     def as_it_is(self) -> SimulatedDisk:
         """A copy of its files, as a person makes one."""
@@ -52,32 +62,37 @@ class SimulatedDisk:
     def read(self, name: str) -> bytes:
         return bytes(self._files[name].data)
 
-    def append(self, name: str, data: bytes) -> None:
+    def write(self, name: str, offset: int, data: bytes) -> None:
         file = self._files.setdefault(name, _File())
         try:
             self._check()
         except (Death, OSError):
-            file.data += data[: self._rng.randrange(len(data) + 1)]  # a part was written
+            data = data[: self._rng.randrange(len(data) + 1)]  # a part was written
             raise
-        file.data += data
+        finally:
+            _place(file.data, offset, data)
+            file.writes.append((offset, data))
 
     def sync(self, name: str) -> None:
         self._check()
-        self.busy_s += self.sync_s
+        if self.spend is not None:
+            self.spend(self.sync_s)
+        else:
+            self.busy_s += self.sync_s
         file = self._files[name]
-        file.synced = len(file.data)
+        file.safe, file.writes = bytes(file.data), []
 
     def truncate(self, name: str, size: int) -> None:
         self._check()
         file = self._files[name]
         del file.data[size:]
-        file.synced = min(file.synced, size)
+        file.safe, file.writes = bytes(file.data), []
 
     def replace(self, name: str, data: bytes) -> None:
         self._check()
         if self.spend is not None:
             self.spend(self.sync_s)
-        self._files[name] = _File(bytearray(data), len(data), named=True)
+        self._files[name] = _File(bytearray(data), data, named=True)
         self.sync_names()
 
     def unlink(self, name: str) -> None:
@@ -92,18 +107,28 @@ class SimulatedDisk:
     def close(self) -> None: ...
 
     def crash(self) -> None:
-        """The machine lost power: unsynced tails are cut anywhere or damaged, unsynced names may be gone."""
+        """The machine lost power: of what was written and not synced comes a part, or pieces, or damage;
+        unsynced names may be gone."""
         for name, file in list(self._files.items()):
             if not file.named and self._rng.random() < 0.5:
                 del self._files[name]
                 continue
-            if len(file.data) > file.synced:
-                keep = self._rng.randrange(file.synced, len(file.data) + 1)
-                del file.data[keep:]
-                if keep > file.synced and self._rng.random() < 0.3:
-                    file.data[self._rng.randrange(file.synced, keep)] ^= 0x55
+            file.data = bytearray(file.safe)
+            for offset, data in file.writes:
+                for start, piece in self._what_survives(data):
+                    _place(file.data, offset + start, piece)
             file.named = True
-            file.synced = len(file.data)
+            file.safe, file.writes = bytes(file.data), []
+
+    def _what_survives(self, data: bytes) -> list[tuple[int, bytes]]:
+        rng = self._rng
+        if rng.random() < 0.3:
+            starts = [at for at in range(0, len(data), PIECE_BYTES) if rng.random() < 0.5]
+            return [(at, data[at : at + PIECE_BYTES]) for at in starts]
+        kept = bytearray(data[: rng.randrange(len(data) + 1)])
+        if kept and rng.random() < 0.3:
+            kept[rng.randrange(len(kept))] ^= 0x55
+        return [(0, bytes(kept))]
 
     def _check(self) -> None:
         if self.dies_in is not None:

@@ -142,8 +142,9 @@ class Faults:
     def _die_in_the_journal(self, node: Node) -> None:
         world = self._world
         if self._may_go_down():
-            node.disk.dies_in = world.rng.randrange(1, 10)
-            node.disk.lossy = world.plan.lossy and (not world.plan.kills or world.rng.random() < 0.5)
+            disk = world.rng.choice((node.disk, node.disk, node.seen))
+            disk.dies_in = world.rng.randrange(1, 10)
+            disk.lossy = world.plan.lossy and (not world.plan.kills or world.rng.random() < 0.5)
 
     def _die_in_the_state(self, node: Node) -> None:
         (node.machine.dies_at,) = self._world.rng.choices(DEATHS, DEATH_WEIGHTS)

@@ -188,8 +188,9 @@ class World:
         life = node.life
         node.own = set()
         node.inbox = []
-        node.disk.fails = node.disk.dies_in = None
-        node.disk.sync_s = 0.0
+        for disk in (node.disk, node.seen):
+            disk.fails = disk.dies_in = None
+            disk.sync_s = 0.0
         node.paused_until = 0.0
         known = [m.name for m in self.members()] if node.joins else []
         links = SimulatedLinks(self.network, name, lambda call: self.call(node, life, call))
@@ -284,6 +285,7 @@ class World:
                 self.network.break_connection(other, name, notice_s=notice_s)
         if lossy:
             node.disk.crash()
+            node.seen.crash()
         node.machine.stop(lossy=lossy)
 
     def _dial(self, node: Node, life: int) -> None:
@@ -446,7 +448,7 @@ class World:
         self.network.heal()
         for node in self.nodes.values():
             node.paused_until = min(node.paused_until, self._time)
-            node.disk.dies_in = None
+            node.disk.dies_in = node.seen.dies_in = None
             node.disk.sync_s = 0.0
             node.machine.dies_at = ""
             node.pace, node.skew_ms = 1.0, self.rng.uniform(-100, 100)

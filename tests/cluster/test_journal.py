@@ -35,6 +35,11 @@ def segments(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.seg"))
 
 
+def beside_segments(source: Path, target: Path) -> None:
+    for name in ("meta", "votes"):
+        (target / name).write_bytes((source / name).read_bytes())
+
+
 def header_of(raw: bytes) -> Segment:
     segment = read_header(raw)
     assert segment is not None
@@ -97,13 +102,13 @@ def test_reset_continues_behind_a_copy_and_keeps_term_and_vote(tmp_path: Path) -
 def test_tail_cut_at_every_byte_keeps_whole_records(tmp_path: Path) -> None:
     filled(tmp_path / "whole", 4).close()
     [segment] = segments(tmp_path / "whole")
-    raw, meta = segment.read_bytes(), (tmp_path / "whole" / "meta").read_bytes()
+    raw = segment.read_bytes()
     sizes = []
     for end in range(len(raw) - 90, len(raw)):
         directory = tmp_path / f"cut-{end}"
         directory.mkdir()
         (directory / segment.name).write_bytes(raw[:end])
-        (directory / "meta").write_bytes(meta)
+        beside_segments(tmp_path / "whole", directory)
         journal = open_journal(directory)
         count = len(journal.entries)
         assert [e[1] for e in journal.entries] == list(range(1, count + 1))
@@ -130,7 +135,7 @@ def test_flipped_bit_in_a_synced_record_is_refused_with_file_and_offset(tmp_path
 def test_every_flipped_byte_is_refused_or_cuts_the_last_batch_only(tmp_path: Path) -> None:
     filled(tmp_path / "whole", 6).close()
     [segment] = segments(tmp_path / "whole")
-    raw, meta = segment.read_bytes(), (tmp_path / "whole" / "meta").read_bytes()
+    raw = segment.read_bytes()
     directory = tmp_path / "flipped"
     directory.mkdir()
     refused = cut = 0
@@ -138,7 +143,7 @@ def test_every_flipped_byte_is_refused_or_cuts_the_last_batch_only(tmp_path: Pat
         damaged = bytearray(raw)
         damaged[offset] ^= 0xFF
         (directory / segment.name).write_bytes(damaged)
-        (directory / "meta").write_bytes(meta)
+        beside_segments(tmp_path / "whole", directory)
         try:
             journal = open_journal(directory)
         except JournalError:
@@ -356,9 +361,9 @@ class DyingDisk(FileDisk):
         if self.left < 0:
             raise KeyboardInterrupt
 
-    def append(self, name: str, data: bytes) -> None:
+    def write(self, name: str, offset: int, data: bytes) -> None:
         self._spend()
-        super().append(name, data)
+        super().write(name, offset, data)
 
     def sync(self, name: str) -> None:
         self._spend()
@@ -382,7 +387,7 @@ CHANGES: dict[str, Callable[[Journal], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_change_that_was_interrupted_anywhere_is_whole_or_absent(tmp_path: Path, change: str) -> None:
-    for operations in range(12):
+    for operations in range(16):
         directory = tmp_path / str(operations)
         filled(directory, 30, segment_bytes=400).close()
         disk = DyingDisk(directory)

@@ -133,10 +133,12 @@ def test_a_vote_that_an_older_journal_lacks_is_missed() -> None:
     journal = Journal(disk, seen=seen)
     journal.begin_life()
     journal.store_vote(3, None)
+    journal.sync()
     older = copy.deepcopy(disk)
     journal.store_vote(3, "b")
     voted = copy.deepcopy(disk)
     journal.store_vote(4, None)
+    journal.sync()
     with pytest.raises(JournalError, match="at term 3, and this node was at 4"):
         Journal(copy.deepcopy(voted), seen=copy.deepcopy(seen))
     journal.store_vote(4, "c")
@@ -153,6 +155,7 @@ def test_the_vote_of_the_same_term_counts() -> None:
     journal = Journal(disk, seen=seen)
     journal.begin_life()
     journal.store_vote(3, None)
+    journal.sync()
     older = copy.deepcopy(disk)
     journal.store_vote(3, "b")
     with pytest.raises(JournalError, match="lacks the vote for b in term 3"):

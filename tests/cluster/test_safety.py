@@ -63,9 +63,9 @@ class Alone:
         return path, applied
 
 
-def test_vote_between_truncation_and_sync_commits_nothing_of_the_cut_tail() -> None:
-    """The new leader's entries replace a tail and commit; a vote is stored; the process is killed before the
-    sync. On disk is the old tail: it must not be taken for committed."""
+def test_metadata_between_truncation_and_sync_commit_nothing_of_the_cut_tail() -> None:
+    """The new leader's entries replace a tail and commit; a vote and the metadata are stored; the process is
+    killed before the sync. On disk is the old tail: it must not be taken for committed."""
     bench = Bench("abc")
     bench.elect("a", "b")
     bench.append("a", 5)
@@ -77,6 +77,7 @@ def test_vote_between_truncation_and_sync_commits_nothing_of_the_cut_tail() -> N
     bench["a"].deliver("c", {**base, "commit_index": 5, "prevLogIdx": 2, "prevLogTerm": 1, "entries": news})
     assert bench["a"].commit() == 5
     bench["a"].deliver("b", {"type": "request_vote", "term": 9, "last_log_index": 9, "last_log_term": 8})
+    bench.journals["a"].store_install(40, 9)
     again = Journal(bench.disks["a"])
     assert again.term == 9
     assert again.entries[4][1:] == (5, 1)

@@ -153,7 +153,7 @@ def test_flipped_bit_anywhere_in_the_journal_is_refused_or_harmless(data: Callab
     refusals = 0
     for _ in range(FLIPS):
         place = data()
-        file = rng.choice([*segments(place), place / "log" / "meta"])
+        file = rng.choice([*segments(place), place / "log" / "meta", place / "log" / "votes"])
         content = bytearray(file.read_bytes())
         content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
         file.write_bytes(content)
