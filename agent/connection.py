@@ -58,6 +58,7 @@ from scheduler.protocol import (
 log = logging.getLogger("agent.connection")
 OPEN_TIMEOUT_S = 2.0
 WELCOME_TIMEOUT_S = 5.0
+LAST_WORDS_S = 1.0
 HOME_S = 5.0
 REGISTER_AGAIN_S = 3.0
 BUSY_MS = 2_000  #: after work an agent pings as often as while it waits: a node's end must not cost a second
@@ -244,14 +245,15 @@ class Connection:
     # -- while connected
 
     async def _serve(self, socket: ClientConnection) -> str:
-        tasks = [
-            asyncio.create_task(self._read(socket)),
-            asyncio.create_task(self._write(socket)),
-            asyncio.create_task(self._beat()),
-        ]
+        reader = asyncio.create_task(self._read(socket))
+        tasks = [reader, asyncio.create_task(self._write(socket)), asyncio.create_task(self._beat())]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            return next(iter(done)).result()
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if any(map(_met_the_end, tasks)):
+                # What the node said before the connection's end, a Leave perhaps, is heard.
+                await asyncio.wait({reader}, timeout=LAST_WORDS_S)
+            done = sorted((task for task in tasks if task.done()), key=_met_the_end)
+            return done[0].result()
         finally:
             for task in tasks:
                 task.cancel()
@@ -343,6 +345,10 @@ class Connection:
                     await socket.close()
             except (OSError, TimeoutError, ConnectionClosed):
                 return
+
+
+def _met_the_end(task: asyncio.Task[str]) -> bool:
+    return task.done() and isinstance(task.exception(), ConnectionClosed)
 
 
 def _frames(messages: list[Message]) -> list[list[Message]]:

@@ -8,7 +8,6 @@ came together let others have their turn. What is said, and why, is the conversa
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Iterable
@@ -184,11 +183,16 @@ class AgentSocket:
         writer = asyncio.create_task(self._write(), name="agent-write")
         try:
             await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
-            if not writer.done() and not self._abandoned:
+            if writer.done():
+                # Its end may have met an answer under way. What the agent said before it went is heard.
+                error = writer.exception()
+                gone = isinstance(error, OSError) and not isinstance(error, TimeoutError)
+                last = reader if gone else None
+            else:
                 self.drop()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(SEND_S):
-                        await asyncio.wait({writer})
+                last = None if self._abandoned else writer
+            if last is not None:
+                await asyncio.wait({last}, timeout=SEND_S)
         finally:
             self._closing = True
             for task in (reader, writer):

@@ -323,6 +323,21 @@ async def test_a_fenced_agent_ends(host: Host, node: FakeNode) -> None:
     assert host.agent.returncode == 3
 
 
+async def test_what_a_node_said_last_is_heard_though_nothing_can_be_sent_to_it(
+    host: Host, node: FakeNode
+) -> None:
+    host.start()
+    await node.connected()
+    node.grants = False
+    for attempt in range(1, 41):
+        await node.send(shell(attempt, "true"))  # each is answered by a claim
+    await node.send(Leave("fenced"))
+    await node.close_sockets()
+    await until(lambda: host.agent is not None and host.agent.poll() is not None)
+    assert host.agent is not None
+    assert host.agent.returncode == 3
+
+
 async def test_one_agent_a_data_directory(host: Host, node: FakeNode) -> None:
     host.start()
     await node.connected()

@@ -114,6 +114,24 @@ async def test_a_run_goes_from_assignment_to_acknowledged_end(
         assert (await agent.expect(p.Ack)) == p.Ack((10,), node.index)
 
 
+async def test_what_an_agent_said_last_is_heard_though_nothing_can_be_sent_to_it(
+    url: str, node: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    async with HandAgent(url) as agent:
+        welcome = await agent.hello()
+        assert isinstance(welcome, p.Welcome)
+        run = await a_run(client)
+        attempt = assign(node, run, welcome.agent)
+        await agent.send(p.Claim(attempt, "claim-1"))
+        assert isinstance(await agent.expect(p.Grant, p.Refuse), p.Grant)
+        for number in range(3 * agent_session.FRAMES_A_TURN_MAX):
+            await agent.send(p.Ping(number, 0))  # its answer meets a closed connection
+        await agent.send(p.Finished(9, attempt, 1, 2, 0, "exit", None, "", b""))
+    async with asyncio.timeout(DEADLINE_S):
+        while (await client.get(f"/v1/runs/{run}")).json()["state"] != "succeeded":
+            await asyncio.sleep(0.01)
+
+
 async def test_what_was_assigned_before_the_connection_is_pushed_once(
     url: str, node: SingleNode, client: httpx2.AsyncClient
 ) -> None:
