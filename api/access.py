@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from api.failures import Failures
 from api.ports import NoLeaderError, Scheduler
 from api.problems import Problem
-from scheduler.store import sessions as session_rows
-from scheduler.store import tokens as token_rows
-from scheduler.store.tokens import Credential
+from scheduler.store.reads import tokens as token_reads
+from scheduler.store.tables import tokens as token_rows
+from scheduler.store.tables.tokens import Credential
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="cronclave"'}
 COOKIES = {"p": "cronclave_session", "s": "__Host-cronclave_session"}
@@ -175,7 +175,7 @@ class Access:
     def _known_session(self, secret: str) -> Principal:
         """Looked up each time: what was closed is over at once."""
         with self._scheduler.read() as store:
-            found = session_rows.by_digest(store, digest(secret))
+            found = token_reads.session(store, digest(secret))
         if found is None:
             raise UnknownToken
         if found.expires_ms <= self._scheduler.now_ms():

@@ -13,8 +13,8 @@ from api.ports import NodeStatus
 from scheduler.machine.rules import selectors
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan.places import Places
-from scheduler.store import tasks
 from scheduler.store.connection import Store
+from scheduler.store.tables import tasks
 
 REREAD_S = 0.05
 

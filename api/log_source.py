@@ -23,9 +23,11 @@ from api.problems import query_problem
 from api.services import Services
 from api.streaming import CutError
 from scheduler.protocol import TailChunk
-from scheduler.store import pages
 from scheduler.store.connection import Store
-from scheduler.store.pages import OutputRow
+from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import tasks as task_reads
+from scheduler.store.reads.attempts import Output
+from scheduler.store.tables import runs as run_rows
 
 log = logging.getLogger("cronclave.api")
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # else each question to another node is a line
@@ -49,12 +51,12 @@ class Asked:
     after: int | None  #: the first attempt after this number
 
 
-def find_target(services: Services, asked: Asked) -> OutputRow | None:
+def find_target(services: Services, asked: Asked) -> Output | None:
     """The attempt; None: there is none. Raises Problem where the question is not clear. In the loop: some
     steps of an index, however many tasks and tries the run has."""
     with services.scheduler.read() as store:
         task = _task_of(store, asked)
-        return None if task is None else pages.attempt_output(
+        return None if task is None else attempt_reads.output(
             store, task, number=asked.attempt, after=asked.after
         )  # fmt: skip
 
@@ -62,24 +64,24 @@ def find_target(services: Services, asked: Asked) -> OutputRow | None:
 def may_come(services: Services, asked: Asked) -> bool:
     """Whether there may yet be an attempt where there is none."""
     with services.scheduler.read() as store:
-        run, task = pages.run(store, asked.run), _task_of(store, asked)
+        run, task = run_rows.get(store, asked.run), _task_of(store, asked)
         if run is None or run.finished_ms is not None:
             return False
-        return task is None or not pages.task_ended(store, task)
+        return task is None or not task_reads.has_ended(store, task)
 
 
 def _task_of(store: Store, asked: Asked) -> int | None:
     """None: it is not made yet."""
     name = asked.task
     if name is None:
-        names = pages.task_names(store, asked.run, 2)
+        names = task_reads.names(store, asked.run, 2)
         if len(names) > 1:
             detail = f"the run has several tasks, name one by ?task=: {_names(store, asked.run)}"
             raise query_problem("task", detail)
         if not names:
             return None
         name = names[0]
-    task = pages.newest_round(store, asked.run, name, asked.member)
+    task = task_reads.newest_round(store, asked.run, name, asked.member)
     if task is None and asked.member:
         raise query_problem("member", f"task {name[:100]!r} has no member {asked.member[:100]!r}")
     if task is None:
@@ -89,10 +91,10 @@ def _task_of(store: Store, asked: Asked) -> int | None:
 
 
 def _names(store: Store, run: int) -> str:
-    return ", ".join(pages.task_names(store, run, 100))[:500]
+    return ", ".join(task_reads.names(store, run, 100))[:500]
 
 
-async def live_chunk(services: Services, target: OutputRow, offset: int) -> TailChunk | None:
+async def live_chunk(services: Services, target: Output, offset: int) -> TailChunk | None:
     """From the agent, when it hangs on this node and has the output; else None."""
     chunk = await services.gateway.tail(target.id, target.agent, offset, CHUNK_BYTES)
     if chunk is None or chunk.missing or (not chunk.size and target.output_bytes):
@@ -138,7 +140,7 @@ def _trust(services: Services) -> ssl.SSLContext:
 
 
 async def ask_other_node(
-    services: Services, call: Call, target: OutputRow, *, offset: int, follow: bool
+    services: Services, call: Call, target: Output, *, offset: int, follow: bool
 ) -> Proxied | None:
     """Ask the agent's node for the same; None: it cannot be reached or has not got it, or this request came
     from a node already."""

@@ -14,7 +14,8 @@ from prometheus_client.registry import Collector
 
 from api.failures import Failures
 from api.ports import Committed, Scheduler, UnavailableError
-from scheduler.store import outbox
+from scheduler.store.reads import outbox as outbox_reads
+from scheduler.store.tables import outbox
 from scheduler.words import events as e
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -141,7 +142,7 @@ class _NodeCollector(Collector):
         """Nothing while this node has no state to read."""
         try:
             with self._scheduler.read() as store:
-                depth = outbox.depth(store)
+                depth = outbox_reads.depth(store)
         except UnavailableError:
             return
         rows = GaugeMetricFamily(

@@ -10,7 +10,8 @@ import json
 from collections.abc import Sequence
 
 from scheduler.model.compiled import CompiledJob
-from scheduler.store.pages import AgentRow, JobRow
+from scheduler.store.tables.agents import Agent
+from scheduler.store.tables.jobs import Job
 
 RECENT_MS = 5 * 60_000
 
@@ -18,7 +19,7 @@ RECENT_MS = 5 * 60_000
 class Places:
     """The agents of one moment, ready to be asked about many jobs."""
 
-    def __init__(self, agents: Sequence[AgentRow], now_ms: int) -> None:
+    def __init__(self, agents: Sequence[Agent], now_ms: int) -> None:
         self._agents = [
             (row.pool, row.zone, frozenset(json.loads(row.labels or "{}").items()))
             for row in agents
@@ -37,7 +38,7 @@ class Places:
             )
         return answer
 
-    def job_state(self, row: JobRow, compiled: CompiledJob) -> str:
+    def job_state(self, row: Job, compiled: CompiledJob) -> str:
         """active | paused | unplaceable."""
         if row.state != "active":
             return row.state

@@ -18,8 +18,8 @@ from api.ports import ApiSettings, Committed, Scheduler
 from api.proofs import Proofs
 from api.turns import Turns
 from scheduler.model.by_revision import CompiledJobs
-from scheduler.store import pages
 from scheduler.store.connection import Store
+from scheduler.store.reads import agents as agent_reads
 from scheduler.words.events import AgentConnected, AgentDisconnected, AgentDrained, AgentResumed
 
 PLACES_S = 1.0  #: how long one look at the agents serves for jobs' states
@@ -59,7 +59,7 @@ class Services:
         """The agents as they are, slots aside; looked at anew each second, for who went long ago."""
         now_s = time.monotonic()
         if self._places is None or now_s >= self._places_until_s:
-            self._places = Places(pages.agents(store), self.scheduler.now_ms())
+            self._places = Places(agent_reads.all_by_name(store), self.scheduler.now_ms())
             self._places_until_s = now_s + PLACES_S
         return self._places
 

@@ -15,9 +15,13 @@ from typing import Any
 from api.cursors import make_cursor
 from api.instants import rfc3339
 from api.problems import Problem
-from scheduler.store import pages
 from scheduler.store.connection import Store
-from scheduler.store.pages import LedgerRow, TriggerRow
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.reads import ledger as ledger_reads
+from scheduler.store.reads import runs as run_reads
+from scheduler.store.reads import triggers as trigger_reads
+from scheduler.store.tables.ledger import Entry
+from scheduler.store.tables.triggers import Trigger
 from scheduler.ticks import schedule
 from scheduler.words import causes
 
@@ -37,7 +41,7 @@ def ticks_page(
     limit: int,
     outcome: str | None = None,
 ) -> dict[str, Any]:
-    jobs = pages.job_ids(store, namespace, name)
+    jobs = job_reads.ids(store, namespace, name)
     if not jobs:
         raise Problem(
             "not-found", f"there is no job {name[:200]!r} in namespace {namespace[:200]!r}, nor was one"
@@ -48,7 +52,7 @@ def ticks_page(
         if trigger.event
         else _of_trigger(store, trigger, start_ms, to_ms, now_ms, limit + 2)
         for job in jobs
-        for trigger in pages.eras(store, job, start_ms, to_ms)
+        for trigger in trigger_reads.of_job_in(store, job, start_ms, to_ms)
     ]
     items: list[dict[str, Any]] = []
     last: tuple[int, int, int] | None = None
@@ -67,16 +71,16 @@ def ticks_page(
 
 
 def _of_trigger(
-    store: Store, trigger: TriggerRow, from_ms: int, to_ms: int, now_ms: int, page: int
+    store: Store, trigger: Trigger, from_ms: int, to_ms: int, now_ms: int, page: int
 ) -> Iterator[Tick]:
     """Every tick of one era, in order, read page by page as it is asked for."""
     position_ms = from_ms
     while True:
-        rows = pages.ledger_of_trigger(store, trigger.id, position_ms, to_ms, page)
+        rows = ledger_reads.of_trigger(store, trigger.id, position_ms, to_ms, limit=page)
         decided: list[Tick] = []
-        for row in rows:
-            for at_ms in _instants(trigger, row, position_ms, to_ms, page):
-                decided.append((at_ms, trigger.id, 0, _decided(trigger, row, at_ms)))
+        for entry, hash in rows:
+            for at_ms in _instants(trigger, entry, position_ms, to_ms, page):
+                decided.append((at_ms, trigger.id, 0, _decided(trigger, entry, hash, at_ms)))
                 if len(decided) >= page:
                     break
             if len(decided) >= page:
@@ -84,7 +88,7 @@ def _of_trigger(
         whole = len(decided) < page and len(rows) < page
         end_ms = to_ms if whole else decided[-1][0]
         undecided: dict[int, int] = dict(
-            pages.undecided_runs(store, trigger.id, position_ms, end_ms, 100 * page)
+            run_reads.undecided(store, trigger.id, position_ms, end_ms, 100 * page)
         )
         for at_ms in _due(trigger, position_ms, min(end_ms, now_ms), page):
             undecided.setdefault(at_ms, 0)
@@ -100,33 +104,33 @@ def _of_trigger(
         position_ms = end_ms
 
 
-def _of_event(store: Store, trigger: TriggerRow, from_ms: int, to_ms: int, page: int) -> Iterator[Tick]:
+def _of_event(store: Store, trigger: Trigger, from_ms: int, to_ms: int, page: int) -> Iterator[Tick]:
     """All that fired a trigger without instants, in order."""
     pending: list[Tick] = [
         (at_ms, trigger.id, UNDECIDED + run, _pending(trigger, at_ms, run, key))
-        for at_ms, run, key in pages.undecided_events(
+        for at_ms, run, key in run_reads.undecided_events(
             store, trigger.job, trigger.id, from_ms, to_ms, 100 * page
         )
     ]
     return heapq.merge(_events(store, trigger, from_ms, to_ms, page), pending, key=lambda tick: tick[:3])
 
 
-def _events(store: Store, trigger: TriggerRow, from_ms: int, to_ms: int, page: int) -> Iterator[Tick]:
+def _events(store: Store, trigger: Trigger, from_ms: int, to_ms: int, page: int) -> Iterator[Tick]:
     after = (from_ms, UNDECIDED)
-    while rows := pages.ledger_of_events(store, trigger.id, after, to_ms, page):
-        for row in rows:
-            yield row.first_ms, trigger.id, row.seq, _decided(trigger, row, row.first_ms)
-        after = (rows[-1].first_ms, rows[-1].seq)
+    while rows := ledger_reads.of_events(store, trigger.id, after, to_ms, page):
+        for entry, hash in rows:
+            yield entry.first_ms, trigger.id, entry.seq, _decided(trigger, entry, hash, entry.first_ms)
+        after = (entry.first_ms, entry.seq)
 
 
-def _instants(trigger: TriggerRow, row: LedgerRow, from_ms: int, to_ms: int, limit: int) -> list[int]:
-    if row.count == 1:
-        return [row.first_ms]
-    start_ms = max(from_ms, row.first_ms - 1)
-    return schedule(trigger.spec).between(start_ms, min(to_ms, row.last_ms), limit)
+def _instants(trigger: Trigger, entry: Entry, from_ms: int, to_ms: int, limit: int) -> list[int]:
+    if entry.ticks == 1:
+        return [entry.first_ms]
+    start_ms = max(from_ms, entry.first_ms - 1)
+    return schedule(trigger.spec).between(start_ms, min(to_ms, entry.last_ms), limit)
 
 
-def _due(trigger: TriggerRow, from_ms: int, to_ms: int, limit: int) -> list[int]:
+def _due(trigger: Trigger, from_ms: int, to_ms: int, limit: int) -> list[int]:
     """Due instants behind the watermark's front: nothing fired for them yet."""
     if trigger.next_due_ms is None:
         return []
@@ -135,32 +139,32 @@ def _due(trigger: TriggerRow, from_ms: int, to_ms: int, limit: int) -> list[int]
     return schedule(trigger.spec).between(start_ms, end_ms, limit) if end_ms > start_ms else []
 
 
-def _decided(trigger: TriggerRow, row: LedgerRow, at_ms: int) -> dict[str, Any]:
+def _decided(trigger: Trigger, entry: Entry, hash: bytes, at_ms: int) -> dict[str, Any]:
     return {
         "at": rfc3339(at_ms),
         "due": rfc3339(_due_ms(trigger, at_ms)),
         "trigger": trigger.key,
-        "outcome": row.outcome,
-        "reason": row.reason or None,
-        "run": row.run or None,
-        "into": rfc3339(row.into_ms),
-        "cause": row.kind,
-        "cause_key": causes.text(row.key, trigger.id, row.first_ms, row.last_ms),
-        "decided_at": rfc3339(row.decided_ms),
-        "epoch": row.epoch,
-        "index": row.idx,
-        "tzdata": row.tzdata,
-        "hash": row.hash.hex(),
-        "seq": row.seq,
+        "outcome": entry.outcome,
+        "reason": entry.reason or None,
+        "run": entry.run or None,
+        "into": rfc3339(entry.into_ms),
+        "cause": entry.kind,
+        "cause_key": causes.text(entry.key, trigger.id, entry.first_ms, entry.last_ms),
+        "decided_at": rfc3339(entry.decided_ms),
+        "epoch": entry.epoch,
+        "index": entry.idx,
+        "tzdata": entry.tzdata,
+        "hash": hash.hex(),
+        "seq": entry.seq,
     }
 
 
-def _due_ms(trigger: TriggerRow, at_ms: int) -> int:
+def _due_ms(trigger: Trigger, at_ms: int) -> int:
     """What is no tick is told by the instant at which it fires, its delay over."""
     return at_ms if trigger.event else at_ms + trigger.jitter_ms
 
 
-def _pending(trigger: TriggerRow, at_ms: int, run: int | None, key: str = "") -> dict[str, Any]:
+def _pending(trigger: Trigger, at_ms: int, run: int | None, key: str = "") -> dict[str, Any]:
     return {
         "at": rfc3339(at_ms),
         "due": rfc3339(_due_ms(trigger, at_ms)),

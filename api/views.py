@@ -13,19 +13,23 @@ from typing import Any
 
 from api.instants import rfc3339
 from api.ports import NodeStatus
-from scheduler.store.pages import AgentRow, AttemptRow, JobRow, RevisionRow, RunRow, TaskRow
-from scheduler.store.pauses import Pause
-from scheduler.store.restores import Restore
+from scheduler.store.reads.attempts import ListedAttempt
+from scheduler.store.tables.agents import Agent
+from scheduler.store.tables.jobs import Job, Revision
+from scheduler.store.tables.pauses import Pause
+from scheduler.store.tables.restores import Restore
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 from scheduler.words import causes
 
 
 def job_facts(
-    row: JobRow,
+    row: Job,
     *,
     state: str,
     next_tick_ms: int | None,
     last_tick: tuple[int, str, str, int] | None,
-    last_run: RunRow | None,
+    last_run: Run | None,
     pauses: Sequence[Pause],
 ) -> dict[str, Any]:
     """What the server knows about a job beside its definition. `pauses`: of its namespace, and of everything,
@@ -62,7 +66,7 @@ def job_bytes(facts: Mapping[str, Any], spec: bytes) -> bytes:
     return head[:-1] + b"," + spec[1:]
 
 
-def run_summary(row: RunRow) -> dict[str, Any]:
+def run_summary(row: Run) -> dict[str, Any]:
     return {
         "id": row.id,
         "state": row.state,
@@ -75,7 +79,7 @@ def run_summary(row: RunRow) -> dict[str, Any]:
 
 
 def run_json(
-    row: RunRow, trigger: str | None, tasks: Iterable[TaskRow], attempts: Iterable[AttemptRow]
+    row: Run, trigger: str | None, tasks: Iterable[Task], attempts: Iterable[ListedAttempt]
 ) -> dict[str, Any]:
     """A run with its tasks and their attempts."""
     return {
@@ -104,10 +108,10 @@ def run_json(
     }
 
 
-def _tasks_json(rows: Sequence[TaskRow], attempts: Iterable[AttemptRow]) -> dict[str, Any]:
+def _tasks_json(rows: Sequence[Task], attempts: Iterable[ListedAttempt]) -> dict[str, Any]:
     """By name: how it stands with the whole task in its newest round, and the attempts of all its members and
     rounds. Those that were taken back before they had a grant are left out: they were never tries."""
-    whole: dict[str, TaskRow] = {}
+    whole: dict[str, Task] = {}
     for row in rows:
         known = whole.get(row.name)
         if known is None or (not row.member, row.round) >= (not known.member, known.round):
@@ -149,7 +153,7 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-def attempt_json(row: AttemptRow, task: TaskRow) -> dict[str, Any]:
+def attempt_json(row: ListedAttempt, task: Task) -> dict[str, Any]:
     return {
         "id": row.id,
         "number": row.number,
@@ -173,12 +177,12 @@ def attempt_json(row: AttemptRow, task: TaskRow) -> dict[str, Any]:
 
 
 def runs_json(
-    rows: Sequence[RunRow], keys: Mapping[int, str], tasks: Iterable[TaskRow], attempts: Iterable[AttemptRow]
+    rows: Sequence[Run], keys: Mapping[int, str], tasks: Iterable[Task], attempts: Iterable[ListedAttempt]
 ) -> list[dict[str, Any]]:
-    tasks_by_run: dict[int, list[TaskRow]] = {}
+    tasks_by_run: dict[int, list[Task]] = {}
     for task in tasks:
         tasks_by_run.setdefault(task.run, []).append(task)
-    attempts_by_run: dict[int, list[AttemptRow]] = {}
+    attempts_by_run: dict[int, list[ListedAttempt]] = {}
     for attempt in attempts:
         attempts_by_run.setdefault(attempt.run, []).append(attempt)
     return [
@@ -187,7 +191,7 @@ def runs_json(
     ]
 
 
-def revision_json(row: RevisionRow) -> dict[str, Any]:
+def revision_json(row: Revision) -> dict[str, Any]:
     return {
         "revision": row.revision,
         "changed": rfc3339(row.stamp_ms),
@@ -198,7 +202,7 @@ def revision_json(row: RevisionRow) -> dict[str, Any]:
     }
 
 
-def agent_json(row: AgentRow) -> dict[str, Any]:
+def agent_json(row: Agent) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": row.name,

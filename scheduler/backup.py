@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from scheduler import formats
-from scheduler.store import connection, restores, schema
+from scheduler.store import connection, schema
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
+from scheduler.store.tables import restores
 from scheduler.verify import verify_chain
 
 COUNTED = ("jobs", "revisions", "triggers", "ledger", "runs", "tasks", "attempts", "agents", "tokens")

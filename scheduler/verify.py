@@ -24,11 +24,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from scheduler.store import ledger, runs, triggers
 from scheduler.store import state as state_rows
 from scheduler.store.connection import QueryTooLongError, Store
-from scheduler.store.ledger import Entry
-from scheduler.store.triggers import Trigger
+from scheduler.store.reads import ledger as ledger_reads
+from scheduler.store.reads import runs as run_reads
+from scheduler.store.reads import triggers as trigger_reads
+from scheduler.store.tables import ledger, triggers
+from scheduler.store.tables.ledger import Entry
+from scheduler.store.tables.triggers import Trigger
 from scheduler.ticks import SpecError, schedule
 
 PROBLEMS_MAX = 100
@@ -140,7 +143,7 @@ def _read_ledger(
 ) -> dict[int, list[Entry]]:
     """Check the chain; gives the entries that begin before the range and reach into it, by trigger."""
     seq = _first_concerned(store, last_seq, result.from_ms - DECIDED_AHEAD_MAX_MS) - 1
-    head = ledger.hash_of(store, seq)
+    head = ledger_reads.hash_of(store, seq)
     begun: dict[int, list[Entry]] = {}
     known: set[int] = set()
 
@@ -150,7 +153,7 @@ def _read_ledger(
         """Entries; of these, those of the range; of these, those of no era; those of another cause."""
         strange: list[Entry] = []
         with store.snapshot():
-            slice_ = ledger.after(store, seq, limit=min(limit, last_seq - seq))
+            slice_ = ledger_reads.after(store, seq, limit=min(limit, last_seq - seq))
             told = [e for e, _ in slice_ if e.last_ms > result.from_ms and e.first_ms <= result.to_ms]
             touching = [entry for entry in told if not entry.key]
             strange += [entry for entry in told if entry.key and not _is_of_trigger(store, entry)]
@@ -159,7 +162,7 @@ def _read_ledger(
                     strange.append(entry)
                 else:
                     known.add(entry.trigger)
-            odd = ledger.of_other_causes(store, seq, slice_[-1][0].seq) if slice_ else []
+            odd = ledger_reads.of_other_causes(store, seq, slice_[-1][0].seq) if slice_ else []
         return slice_, touching, strange, odd
 
     while seq < last_seq:
@@ -186,7 +189,7 @@ def _read_ledger(
             break
         look_up(result)
     with store.snapshot():
-        is_newest = ledger.newest_seq(store) == state_rows.load(store).ledger_seq
+        is_newest = ledger_reads.newest_seq(store) == state_rows.load(store).ledger_seq
     if seq != last_seq or head != result.ledger_head or not is_newest:
         result.report(Problem("chain", 0, 0, 0, seq, "the last entry is not the head that the state names"))
     return begun
@@ -222,7 +225,7 @@ def _first_concerned(store: Store, last_seq: int, decided_ms: int) -> int:
     low, high = 1, last_seq + 1
     while low < high:
         middle = (low + high) // 2
-        stamp_ms = ledger.decided_ms(store, middle)
+        stamp_ms = ledger_reads.decided_ms(store, middle)
         if stamp_ms is not None and stamp_ms < decided_ms:
             low = middle + 1
         else:
@@ -240,7 +243,7 @@ def _look_for_doubled_runs(store: Store, result: Verification) -> None:
             limit: int, after: tuple[int, int] = after
         ) -> tuple[list[tuple[int, int, int]], tuple[int, int] | None]:
             with store.snapshot():
-                return runs.doubled(store, after, limit)
+                return run_reads.doubled(store, after, limit)
 
         found, last = _patiently(read, SLICE_RUNS)
         for trigger, tick_ms, count in found:
@@ -260,9 +263,9 @@ def _ended_undecided(store: Store, result: Verification) -> dict[int, list[int]]
     while last is not None:
         after = last
 
-        def read(limit: int, after: int = after) -> tuple[list[runs.Undecided], int | None]:
+        def read(limit: int, after: int = after) -> tuple[list[run_reads.Undecided], int | None]:
             with store.snapshot():
-                return runs.ended_undecided(store, after, limit)
+                return run_reads.ended_undecided(store, after, limit)
 
         ended, last = _patiently(read, SLICE_RUNS)
         for run in ended:
@@ -281,7 +284,7 @@ def _slices(store: Store, result: Verification) -> Iterator[list[_Stretch]]:
     slice_: list[_Stretch] = []
     instants = after = 0
     while True:
-        eras = triggers.overlapping(store, from_ms, to_ms, after, SLICE_ERAS)
+        eras = trigger_reads.overlapping(store, from_ms, to_ms, after, SLICE_ERAS)
         for era in eras:
             try:
                 schedule(era.spec)
@@ -351,13 +354,13 @@ def _read_once(
             after_ms, until_ms = stretch.after_ms, stretch.until_ms
             before = carried[era.id] if era.id in carried else begun.get(era.id, [])
             entries = {entry.seq: entry for entry in before}
-            for entry in ledger.of_trigger(store, era.id, after_ms, until_ms, limit=_ENTRIES_MAX):
+            for entry, _ in ledger_reads.of_trigger(store, era.id, after_ms, until_ms, limit=_ENTRIES_MAX):
                 if not entry.key:
                     entries[entry.seq] = entry
             carried[era.id] = [entry for entry in entries.values() if entry.last_ms > until_ms]
             end_ms = until_ms if era.until_ms is None else min(until_ms, era.until_ms)
             begin_ms = max(after_ms, era.from_ms)
-            pending = runs.undecided_ticks(store, era.job, era.id, begin_ms, end_ms)
+            pending = run_reads.undecided_ticks(store, era.job, era.id, begin_ms, end_ms)
             pending += [ms for ms in ended.get(era.id, ()) if begin_ms < ms <= end_ms]
             found.append((stretch, era, [entries[seq] for seq in sorted(entries)], pending))
     return found, carried

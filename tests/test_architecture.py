@@ -156,7 +156,7 @@ def test_every_run_is_made_in_one_place() -> None:
     inserting = re.compile(r"\bruns?(?:_rows)?\.insert\(|INTO runs\b")
     found = {place(path) for path in sources("scheduler") if inserting.search(path.read_text())}
 
-    assert found == {"scheduler/store/runs.py", "scheduler/machine/steps/firing.py"}
+    assert found == {"scheduler/store/tables/runs.py", "scheduler/machine/steps/firing.py"}
 
 
 def test_no_hidden_clock_in_the_scheduler() -> None:

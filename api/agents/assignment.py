@@ -8,7 +8,7 @@ import re
 from api.instants import rfc3339
 from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.protocol import Assign
-from scheduler.store.pages import DispatchRow
+from scheduler.store.reads.attempts import DispatchRow
 
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
 

@@ -57,7 +57,7 @@ from api.agents.effects import (
 )
 from api.agents.hello import unsound_hello, why_not_its_token, why_refused
 from scheduler import protocol as p
-from scheduler.store.restores import Restore
+from scheduler.store.tables.restores import Restore
 from scheduler.words.outcomes import Code, Outcome
 
 log = logging.getLogger("cronclave.agents")

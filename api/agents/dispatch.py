@@ -16,8 +16,10 @@ from api.agents.socket import AgentSocket
 from api.ports import Committed, Scheduler
 from scheduler import protocol as p
 from scheduler.model.by_revision import CompiledJobs
-from scheduler.store import pages
 from scheduler.store.connection import Store
+from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.reads.attempts import DispatchRow
 from scheduler.words import events as e
 
 log = logging.getLogger("cronclave.agents")
@@ -58,23 +60,23 @@ class Dispatch:
                 self._withdrawn(event.name)
         if wanted:
             with self._scheduler.read() as store:
-                self._push(store, pages.dispatch(store, wanted))
+                self._push(store, attempt_reads.dispatch(store, wanted))
 
     def on_gap(self) -> None:
         """Commits were lost: look at everything that holds a slot of an agent here."""
         for socket in list(self._registry.here.values()):
             with self._scheduler.read() as store:
                 if self._registry.is_here(store, socket):
-                    self._push(store, pages.live_dispatch(store, socket.conversation.agent))
+                    self._push(store, attempt_reads.live_dispatch(store, socket.conversation.agent))
 
     def register(self, socket: AgentSocket) -> None:
         """Its agent's from now on; it is told what the agent holds. No await in here: what is committed later
         comes as a commit."""
         with self._scheduler.read() as store:
             if self._registry.register(store, socket):
-                self._push(store, pages.live_dispatch(store, socket.conversation.agent))
+                self._push(store, attempt_reads.live_dispatch(store, socket.conversation.agent))
 
-    def _push(self, store: Store, rows: Iterable[pages.DispatchRow]) -> None:
+    def _push(self, store: Store, rows: Iterable[DispatchRow]) -> None:
         for row in rows:
             socket = self._registry.here.get(row.agent)
             if socket is None:
@@ -83,7 +85,7 @@ class Dispatch:
             if message is not None:
                 socket.perform(socket.conversation.assigned(row.attempt, row.state, message))
 
-    def _message(self, store: Store, row: pages.DispatchRow) -> p.Message | None:
+    def _message(self, store: Store, row: DispatchRow) -> p.Message | None:
         """What the agent has to know about this attempt now."""
         if row.state == "cancelling":
             return p.Cancel(row.attempt)
@@ -91,7 +93,7 @@ class Dispatch:
             return None
         compiled = self._compiled.peek(row.job, row.revision)
         if compiled is None:
-            spec = pages.spec_of(store, row.job, row.revision)
+            spec = job_reads.spec_of(store, row.job, row.revision)
             if spec is None:
                 log.error(
                     "attempt %d: revision %d of job %d is not stored", row.attempt, row.revision, row.job

@@ -9,9 +9,10 @@ from api.agents.conversation import Now, Standing
 from api.agents.fitness import Fitness
 from api.ports import ApiSettings, NodeStatus, Scheduler
 from scheduler.protocol import Hello
-from scheduler.store import agents as agent_rows
-from scheduler.store import pages, restores
-from scheduler.store import tokens as token_rows
+from scheduler.store.reads import agents as agent_reads
+from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import tokens as token_reads
+from scheduler.store.tables import restores
 
 
 class Facts:
@@ -42,13 +43,13 @@ class Facts:
                 lineage=restores.lineage(store),
                 restore=restores.current(store),
                 addresses=_addresses(status, self._settings.urls, hello.zone),
-                belongs_to=token_rows.bound_to(store, hello.name),
-                is_known=agent_rows.is_known(store, hello.installation, hello.name),
+                belongs_to=token_reads.bound_to(store, hello.name),
+                is_known=agent_reads.is_known(store, hello.installation, hello.name),
             )
 
     def environments(self, attempts: Sequence[int]) -> Mapping[int, dict[str, str]]:
         with self._scheduler.read() as store:
-            return {row.attempt: environment(row) for row in pages.dispatch(store, attempts)}
+            return {row.attempt: environment(row) for row in attempt_reads.dispatch(store, attempts)}
 
     def why_not_now(self, token: str) -> tuple[str, str] | None:
         return self._newcomer(token)

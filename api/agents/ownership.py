@@ -17,8 +17,9 @@ from collections.abc import Collection
 
 from api.ports import NoLeaderError, Scheduler
 from scheduler.protocol import Hello
-from scheduler.store import agents as agent_rows
-from scheduler.store import attempts as attempt_rows
+from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import attempts as attempt_rows
 
 CATCH_UP_S = 5.0
 HELD_AS_TOLD = 1_000  #: so few are proposed as they are
@@ -53,7 +54,7 @@ async def relevant(scheduler: Scheduler, hello: Hello) -> tuple[tuple[int, str],
 
 def _owners(scheduler: Scheduler, attempts: Collection[int]) -> dict[int, int]:
     with scheduler.read() as store:
-        return attempt_rows.agents_of(store, attempts)
+        return attempt_reads.agents_of(store, attempts)
 
 
 def _others(owners: dict[int, int], agent: int) -> frozenset[int]:

@@ -12,7 +12,7 @@ from typing import Any
 from api.agents.bounds import is_code, is_count, is_flag, is_instant, is_text, or_none
 from api.agents.effects import Commit, NoOutcome, Talk, ask
 from scheduler import protocol as p
-from scheduler.store.restores import Restore
+from scheduler.store.tables.restores import Restore
 from scheduler.words.commands import Adopt, RanAttempt
 
 AT_ONCE = 100

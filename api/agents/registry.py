@@ -21,9 +21,10 @@ import time
 from api.agents.beside import Beside
 from api.agents.socket import AgentSocket
 from api.ports import NoLeaderError, OverloadedError, Scheduler, UnavailableError
-from scheduler.store import agents as agent_rows
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
+from scheduler.store.reads import agents as agent_reads
+from scheduler.store.tables import agents as agent_rows
 from scheduler.words import events as e
 from scheduler.words.commands import DisconnectAgent
 
@@ -90,7 +91,7 @@ class Registry:
         node = self._scheduler.status().node
         absent: dict[int, str] = {}
         with self._scheduler.read() as store:
-            rows = dict(agent_rows.sessions_on(store, node))
+            rows = dict(agent_reads.sessions_on(store, node))
             for socket in list(self.here.values()):
                 if rows.get(socket.conversation.agent) != socket.conversation.session:
                     self.is_here(store, socket)

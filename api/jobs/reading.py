@@ -15,10 +15,18 @@ from api.services import Services
 from api.threads import READS, beside, encode
 from api.views import job_bytes, job_facts, run_json, runs_json
 from scheduler.model import Job
-from scheduler.store import pages, pauses
 from scheduler.store.connection import Store
-from scheduler.store.pages import JobRow, RunRow
-from scheduler.store.pauses import ALL, Pause
+from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.reads import runs as run_reads
+from scheduler.store.reads import tasks as task_reads
+from scheduler.store.reads import triggers as trigger_reads
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import pauses
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.jobs import Job as JobRow
+from scheduler.store.tables.pauses import ALL, Pause
+from scheduler.store.tables.runs import Run
 from scheduler.words import reasons
 from scheduler.words.commands import PreparedJob
 
@@ -26,7 +34,7 @@ RUN_INLINE = 50  #: tasks or tries of a run that is put together in the loop
 
 
 def find_job(store: Store, namespace: str, name: str) -> JobRow:
-    row = pages.job(store, namespace, name)
+    row = job_rows.find(store, namespace, name)
     if row is None:
         raise Problem(
             "not-found", f"there is no job {name[:200]!r} in namespace {namespace[:200]!r}",
@@ -39,9 +47,9 @@ def job_documents(store: Store, services: Services, rows: Sequence[JobRow]) -> l
     """The JSON of each job."""
     ids = [row.id for row in rows]
     paused = standing(store, services)
-    next_ticks = pages.next_ticks(store, ids)
-    last_ticks = pages.last_ticks(store, ids)
-    last_runs = pages.newest_runs(store, ids)
+    next_ticks = job_reads.next_ticks(store, ids)
+    last_ticks = job_reads.last_ticks(store, ids)
+    last_runs = run_reads.newest_of(store, ids)
     return [
         job_bytes(
             job_facts(
@@ -119,16 +127,16 @@ def state_of(store: Store, services: Services, row: JobRow) -> str:
     return services.places(store).job_state(row, compiled)
 
 
-def need_run(store: Store, call: Call, capability: str, run_id: int) -> RunRow | None:
+def need_run(store: Store, call: Call, capability: str, run_id: int) -> Run | None:
     """The run, if the caller may do that in its namespace. One that this node does not have is for those who
     may everywhere: it may only be unknown here."""
-    row = pages.run(store, run_id)
+    row = run_rows.get(store, run_id)
     call.need(capability, namespace=Reach.ALL if row is None else row.namespace)
     return row
 
 
-def find_run(store: Store, run_id: int) -> RunRow:
-    row = pages.run(store, run_id)
+def find_run(store: Store, run_id: int) -> Run:
+    row = run_rows.get(store, run_id)
     if row is None:
         raise Problem("not-found", f"there is no run {run_id}", hint="Finished runs are purged by retention.")
     return row
@@ -136,15 +144,15 @@ def find_run(store: Store, run_id: int) -> RunRow:
 
 def run_document(store: Store, run_id: int) -> dict[str, Any]:
     row = find_run(store, run_id)
-    key = pages.trigger_keys(store, [row.trigger]).get(row.trigger) if row.trigger else None
-    return run_json(row, key, pages.tasks_of(store, [run_id]), pages.attempts_of(store, [run_id]))
+    key = trigger_reads.keys(store, [row.trigger]).get(row.trigger) if row.trigger else None
+    return run_json(row, key, task_reads.of_runs(store, [run_id]), attempt_reads.of_runs(store, [run_id]))
 
 
 async def run_answer(services: Services, run_id: int) -> bytes:
     """The JSON of a run, put together beside the loop where it has many tasks or tries."""
     with services.scheduler.read() as store:
         row = find_run(store, run_id)
-        if row.tasks <= RUN_INLINE and pages.attempt_count(store, run_id, RUN_INLINE + 1) <= RUN_INLINE:
+        if row.tasks <= RUN_INLINE and attempt_reads.count(store, run_id, RUN_INLINE + 1) <= RUN_INLINE:
             return encode(run_documents(store, [row])[0])
 
     def read() -> bytes:
@@ -154,7 +162,7 @@ async def run_answer(services: Services, run_id: int) -> bytes:
     return await READS.run(read)
 
 
-def run_documents(store: Store, rows: Sequence[RunRow]) -> list[dict[str, Any]]:
+def run_documents(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
-    keys = pages.trigger_keys(store, [row.trigger for row in rows if row.trigger])
-    return runs_json(rows, keys, pages.tasks_of(store, ids), pages.attempts_of(store, ids))
+    keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
+    return runs_json(rows, keys, task_reads.of_runs(store, ids), attempt_reads.of_runs(store, ids))

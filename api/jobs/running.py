@@ -18,7 +18,7 @@ from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services
 from api.threads import beside
 from scheduler.model import JobError, parse_params
-from scheduler.store import pages
+from scheduler.store.tables import runs as run_rows
 from scheduler.words.commands import RunJob
 
 RUN_PARAMETERS = frozenset({"dry_run", "wait"})
@@ -76,7 +76,7 @@ async def until_ended(services: Services, run_id: int, seconds: float) -> bool:
     services.commits.start()
     with services.run_ends.watch(run_id) as ended:  # listen first, then look
         with services.scheduler.read() as store:
-            row = pages.run(store, run_id)
+            row = run_rows.get(store, run_id)
         if row is None or row.finished_ms is not None:
             return True
         if not services.commits.closed.is_set() and await happens(ended, seconds):

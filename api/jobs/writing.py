@@ -21,7 +21,8 @@ from api.services import Services
 from api.threads import beside, judge_body, write_of
 from scheduler.machine.rules.spent import spent
 from scheduler.model import Job, canonical, prepare
-from scheduler.store import pages
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables.jobs import Job as JobRow
 from scheduler.words.commands import PutJobs
 from scheduler.words.outcomes import Code
 
@@ -54,13 +55,13 @@ async def put_job(services: Services, call: Call, name: str) -> Response:
     if_revision = precondition(call)
     if if_revision is None and call.headers.get("if-match") == "*":
         with services.scheduler.read() as store:
-            find_for_change(pages.job(store, job.namespace, name), name)
+            find_for_change(job_rows.find(store, job.namespace, name), name)
     if call.flag("dry_run"):
         return await dry_run(services, call, job, if_revision)
     return await write_job(services, call, job, if_revision)
 
 
-def find_for_change(row: pages.JobRow | None, name: str) -> None:
+def find_for_change(row: JobRow | None, name: str) -> None:
     if row is None:
         raise Problem("revision-mismatch", f"If-Match: *, but there is no job {name[:200]!r}")
 
@@ -80,7 +81,7 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
 
     def answer() -> bytes:
         with scheduler.read() as store:
-            row = pages.job(store, job.namespace, job.name)
+            row = job_rows.find(store, job.namespace, job.name)
             if row is None:
                 # Deleted again before this answer. The write was made: a 404 would say that it was not.
                 spec = canonical(job, format=scheduler.status().format)
@@ -122,7 +123,7 @@ async def dry_run(services: Services, call: Call, job: Job, if_revision: int | N
     spec = command.jobs[0].spec
     with services.scheduler.read() as store:
         need_proposable(command, what=f"job {job.name}", store=store)
-        row = pages.job(store, job.namespace, job.name)
+        row = job_rows.find(store, job.namespace, job.name)
         over = spent(store, command.jobs[0], None if row is None else row.id, command.after_ms)
     if if_revision == 0 and row is not None:
         raise Problem("exists", f"there is a job {job.name!r} already", extra={"dry_run": True})

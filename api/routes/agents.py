@@ -16,8 +16,9 @@ from api.problems import FieldError, Problem
 from api.services import Services, services_of
 from api.views import agent_json
 from scheduler.machine.agents import REASON_LETTERS_MAX
-from scheduler.store import pages
-from scheduler.store.agents import Agent as AgentRow
+from scheduler.store.reads import agents as agent_reads
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables.agents import Agent as AgentRow
 from scheduler.words.commands import DrainAgent, ReleaseAgent, ResumeAgent
 
 router = APIRouter(tags=["agents"])
@@ -39,7 +40,7 @@ async def list_agents(
     key = read_cursor("agents", cursor, str)
     await settle(call, services.commits)
     with services.scheduler.read() as store:
-        rows = pages.agents_page(store, after="" if key is None else str(key[0]), limit=limit + 1)
+        rows = agent_reads.page(store, after="" if key is None else str(key[0]), limit=limit + 1)
     more = len(rows) > limit
     items = [agent_json(row) for row in rows[:limit]]
     return json_response(
@@ -97,7 +98,7 @@ async def _change(services: Services, call: Call, name: str, command: DrainAgent
 
 def _need_agent(services: Services, name: str) -> AgentRow:
     with services.scheduler.read() as store:
-        row = pages.agent_named(store, name)
+        row = agent_rows.find(store, name)
     if row is None:
         raise Problem("not-found", f"no agent {name[:200]!r} ever registered", hint=_LISTED)
     return row

@@ -17,7 +17,7 @@ from api.threads import in_thread, judge_body, write_of
 from scheduler.machine.rules.spent import spent
 from scheduler.model import Job, JobError, prepare
 from scheduler.model.server_facts import definition_of
-from scheduler.store import pages
+from scheduler.store.tables import jobs as job_rows
 from scheduler.words.commands import PreparedJob, PutJobs
 from scheduler.words.outcomes import Code
 
@@ -133,7 +133,7 @@ def _diff(
     diff: dict[str, list[dict[str, Any]]] = {"created": [], "changed": [], "unchanged": []}
     with services.scheduler.read() as store:
         for place, job in enumerate(prepared):
-            row = pages.job(store, job.namespace, job.name)
+            row = job_rows.find(store, job.namespace, job.name)
             kind = "created" if row is None else "unchanged" if bytes(row.spec) == job.spec else "changed"
             entry = {
                 "namespace": job.namespace,

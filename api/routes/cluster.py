@@ -24,7 +24,7 @@ from api.problems import FieldError, Problem
 from api.reach import check_word, need_word, unreached
 from api.services import services_of
 from api.views import cluster_json, pause_json, restore_json
-from scheduler.store import pauses, restores
+from scheduler.store.tables import pauses, restores
 
 router = APIRouter(tags=["cluster"])
 

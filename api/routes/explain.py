@@ -20,9 +20,9 @@ from api.threads import read_reply
 from scheduler.explain import Cluster, explain_instant, explain_run
 from scheduler.explain.runs import Compiled
 from scheduler.model.compiled import CompiledJob
-from scheduler.store import pages
-from scheduler.store import runs as run_rows
 from scheduler.store.connection import Store
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.tables import runs as run_rows
 
 router = APIRouter(tags=["runs"])
 
@@ -50,7 +50,7 @@ async def explain_job(
 
     def read() -> dict[str, Any]:
         with services.scheduler.read() as store:
-            jobs = pages.job_ids(store, call.namespace, name)
+            jobs = job_reads.ids(store, call.namespace, name)
             if not jobs:
                 where = f"in namespace {call.namespace[:200]!r}"
                 raise Problem("not-found", f"there is no job {name[:200]!r} {where}, nor was one")
@@ -93,7 +93,7 @@ def _cluster(services: Services) -> Cluster:
 
 def _compiled(services: Services, store: Store) -> Compiled:
     def compiled(job: int, revision: int, namespace: str, name: str) -> CompiledJob:
-        spec = pages.spec_of(store, job, revision)
+        spec = job_reads.spec_of(store, job, revision)
         assert spec is not None
         return services.compiled.get(job, revision, lambda: spec)
 

@@ -22,7 +22,10 @@ from api.problems import Problem, query_problem
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, read_reply
 from api.views import pause_json, revision_json
-from scheduler.store import pages, pauses
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.tables import pauses
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.jobs import Job as JobRow
 from scheduler.ticks import schedule
 from scheduler.words.commands import DeleteJob, PauseJob, ResumeJob
 
@@ -71,7 +74,7 @@ async def get_job(
     await settle(call, services.commits)
     if revision is not None:
         with services.scheduler.read() as store:
-            old = pages.revision(store, call.namespace, name, revision)
+            old = job_reads.revision(store, call.namespace, name, revision)
         if old is None:
             raise Problem("not-found", f"job {name[:200]!r} has no revision {revision}")
         return json_response(revision_json(old), headers={"ETag": f'"{revision}"'})
@@ -160,13 +163,13 @@ def _jobs_page(
     text: str | None,
     labels: list[tuple[str, str | None]],
 ) -> bytes:
-    found: list[pages.JobRow] = []
+    found: list[JobRow] = []
     key: tuple[str, str] | None = None if after is None else (after[0], after[1])
     stored = {"paused": "paused", "active": "active", "unplaceable": "active"}.get(state or "")
     more = True
     with services.scheduler.read() as store:
         for _ in range(SCAN_ROUNDS_MAX):
-            rows, more = pages.jobs_page(
+            rows, more = job_reads.page(
                 store, after=key, limit=limit, namespace=namespace, state=stored, text=text, labels=labels
             )
             cut = more and len(rows) < limit
@@ -210,7 +213,7 @@ async def list_revisions(request: Request, name: str, cursor: Cursor = None, lim
 
     def read() -> dict[str, Any]:
         with services.scheduler.read() as store:
-            rows, more = pages.revisions_page(
+            rows, more = job_reads.revisions_page(
                 store, call.namespace, name, before=None if before is None else int(before[0]), limit=limit
             )
             if not rows and before is None:
@@ -236,7 +239,7 @@ def _coming(services: Services, namespace: str, name: str, count: int) -> dict[s
     now_ms = services.scheduler.now_ms()
     with services.scheduler.read() as store:
         row = find_job(store, namespace, name)
-        triggers = pages.live_triggers(store, row.id)
+        triggers = trigger_rows.live(store, row.id)
         standing = [pause for pause in pauses.of(store, namespace) if pause.stands(now_ms)]
     found: list[tuple[int, int, str]] = []
     for trigger in triggers:

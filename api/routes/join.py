@@ -22,7 +22,7 @@ from api.problems import FieldError, Problem
 from api.reach import check_word, need_word
 from api.routes.cluster import admit, check_member, check_name
 from api.services import Services, services_of
-from scheduler.store import tokens as token_rows
+from scheduler.store.tables import tokens as token_rows
 from scheduler.words.commands import RedeemToken
 
 router = APIRouter(tags=["tokens"])

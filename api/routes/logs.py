@@ -46,7 +46,7 @@ from api.routes.runs import run_number
 from api.services import Services, services_of
 from api.streaming import CutError, Streaming
 from scheduler.protocol import TailChunk
-from scheduler.store.pages import OutputRow
+from scheduler.store.reads.attempts import Output
 
 router = APIRouter(tags=["runs"])
 
@@ -113,7 +113,7 @@ async def _more_happens(services: Services, happened: asyncio.Event, end_s: floa
 
 
 async def _from_agent(
-    services: Services, call: Call, target: OutputRow, offset: int, *, follow: bool
+    services: Services, call: Call, target: Output, offset: int, *, follow: bool
 ) -> Response | None:
     """The agent's own answer, from the node that it hangs on; None: it gives none."""
     if target.node and target.node != services.scheduler.status().node:
@@ -133,7 +133,7 @@ async def _from_agent(
     )
 
 
-def _stored(asked: Asked, target: OutputRow | None, offset: int, *, coming: bool) -> Response:
+def _stored(asked: Asked, target: Output | None, offset: int, *, coming: bool) -> Response:
     """What the state has of it, and which bytes it has not."""
     if target is None:
         if asked.attempt is not None and not coming:
@@ -153,7 +153,7 @@ def _stored(asked: Asked, target: OutputRow | None, offset: int, *, coming: bool
     return Response(target.tail[start - kept_from :], media_type=MEDIA_TYPE, headers=headers)
 
 
-def _need_within(target: OutputRow, offset: int, size: int) -> None:
+def _need_within(target: Output, offset: int, size: int) -> None:
     if offset > size:
         raise query_problem(
             "offset",
@@ -162,7 +162,7 @@ def _need_within(target: OutputRow, offset: int, size: int) -> None:
         )
 
 
-def _headers(source: str, target: OutputRow, offset: int, size: int | None) -> dict[str, str]:
+def _headers(source: str, target: Output, offset: int, size: int | None) -> dict[str, str]:
     headers = {
         "X-Cronclave-Log-Source": source,
         "X-Cronclave-Attempt": str(target.number),
@@ -172,7 +172,7 @@ def _headers(source: str, target: OutputRow, offset: int, size: int | None) -> d
 
 
 async def _stream(
-    services: Services, target: OutputRow, offset: int, first: TailChunk, follow: bool
+    services: Services, target: Output, offset: int, first: TailChunk, follow: bool
 ) -> AsyncIterator[bytes]:
     chunk, sent = first, 0
     services.followers += follow

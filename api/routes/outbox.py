@@ -18,9 +18,10 @@ from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
 from api.services import services_of
 from scheduler.machine.rules.sending import LIVES_MS
-from scheduler.store import outbox
 from scheduler.store.connection import Store
-from scheduler.store.outbox import GIVEN_UP, WAITING, Effect
+from scheduler.store.reads import outbox as outbox_reads
+from scheduler.store.tables import outbox
+from scheduler.store.tables.outbox import GIVEN_UP, WAITING, Effect
 from scheduler.words.commands import DropEffect, ResendEffect
 
 router = APIRouter(tags=["outbox"])
@@ -65,7 +66,7 @@ async def list_outbox(
     key = read_cursor("outbox", cursor, int)
     await settle(call, services.commits)
     with services.scheduler.read() as store:
-        rows = outbox.page(
+        rows = outbox_reads.page(
             store, after=0 if key is None else int(key[0]), limit=limit + 1, state=state,
             namespace=call.query.get("namespace"),
         )  # fmt: skip

@@ -17,9 +17,9 @@ from api.problems import FieldError, Problem
 from api.services import Services, services_of
 from api.views import pause_json
 from scheduler.machine.pauses import REASON_LETTERS_MAX
-from scheduler.store import jobs as job_rows
-from scheduler.store import pauses
-from scheduler.store.pauses import ALL, Pause
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import pauses
+from scheduler.store.tables.pauses import ALL, Pause
 from scheduler.words.commands import Pause as PauseCommand
 from scheduler.words.commands import Resume
 

@@ -19,8 +19,11 @@ from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
 from api.services import Services, services_of
 from api.threads import read_reply
-from scheduler.store import pages
 from scheduler.store.connection import Store
+from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.reads import runs as run_reads
+from scheduler.store.tables.runs import Run
 from scheduler.words.commands import CancelRun, Command, ResolveRun
 
 router = APIRouter(tags=["runs"])
@@ -61,11 +64,11 @@ async def list_runs(
 
     def read() -> dict[str, Any]:
         with services.scheduler.read() as store:
-            rows = pages.runs_page(
+            rows = run_reads.page(
                 store,
                 before=before,
                 limit=limit + 1,
-                job=None if job is None else (call.namespace, job),
+                jobs=None if job is None else job_reads.ids(store, call.namespace, job),
                 namespace=call.query.get("namespace") if job is None else None,
                 state=state,
                 since_ms=since_ms,
@@ -105,11 +108,11 @@ async def _answer(services: Services, run_id: int) -> Response:
     return await read_reply(read)
 
 
-def _fitting(store: Store, rows: list[pages.RunRow]) -> list[pages.RunRow]:
+def _fitting(store: Store, rows: list[Run]) -> list[Run]:
     """The first of these runs, as many as have TASKS_A_PAGE tasks or tries together; at least one."""
     rows_shown = 0
     for place, row in enumerate(rows):
-        rows_shown += max(row.tasks, pages.attempt_count(store, row.id, TASKS_A_PAGE + 1))
+        rows_shown += max(row.tasks, attempt_reads.count(store, row.id, TASKS_A_PAGE + 1))
         if rows_shown > TASKS_A_PAGE and place:
             return rows[:place]
     return rows

@@ -12,8 +12,8 @@ from api.outcomes import expect_ok
 from api.problems import FieldError, Problem
 from api.services import services_of
 from scheduler.machine.rules.tick_limits import PER_SECOND_MAX
-from scheduler.store import asked
-from scheduler.store.asked import DAY_S, Limits
+from scheduler.store.tables import asked
+from scheduler.store.tables.asked import DAY_S, Limits
 from scheduler.words.commands import LimitTicks
 
 router = APIRouter(tags=["cluster"])

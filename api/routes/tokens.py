@@ -19,7 +19,7 @@ from api.outcomes import expect_ok
 from api.problems import FieldError, Problem
 from api.services import services_of
 from scheduler.machine.tokens import JOINS, ROLES
-from scheduler.store import tokens as token_rows
+from scheduler.store.reads import tokens as token_reads
 from scheduler.words.commands import DeleteToken, PutToken
 
 router = APIRouter(tags=["tokens"])
@@ -132,7 +132,7 @@ async def list_tokens(request: Request) -> Response:
     call.need(access.ADMIN, namespace=access.Reach.ALL)
     await settle(call, services.commits)
     with services.scheduler.read() as store:
-        rows = token_rows.all_tokens(store)
+        rows = token_reads.all_by_name(store)
     items = [
         {
             "name": row.name,

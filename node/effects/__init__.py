@@ -1,9 +1,9 @@
 """Everything that leaves the cluster goes out of the outbox, at least once, with an id.
 
-The promise: what the log says is to be sent is a row of the state (scheduler/store/outbox.py), written in the
-entry that is its cause. The leader's front sends it, reports what became of it, and the row goes once the
-world outside has it. An effect is a file here and its line in `effects`; nothing else of the product opens a
-connection to the world outside.
+The promise: what the log says is to be sent is a row of the state (scheduler/store/tables/outbox.py), written
+in the entry that is its cause. The leader's front sends it, reports what became of it, and the row goes once
+the world outside has it. An effect is a file here and its line in `effects`; nothing else of the product
+opens a connection to the world outside.
 
 Reading order: contract.py (what an effect is given and what it answers), runner.py (who sends what when),
 webhook.py.

@@ -23,8 +23,9 @@ from dataclasses import dataclass
 
 from api.ports import NoLeaderError, OverloadedError, StorageLowError, UnavailableError
 from node.effects.contract import SEND_S, Effect, Parcel, UnsentError
-from scheduler.store import outbox, restores
 from scheduler.store.connection import Store
+from scheduler.store.reads import outbox as outbox_reads
+from scheduler.store.tables import outbox, restores
 from scheduler.words.commands import Command, ReportSent, ReportUnsent
 from scheduler.words.outcomes import Outcome
 
@@ -116,7 +117,7 @@ class Runner:
             cluster: str = store.value("SELECT cluster FROM state WHERE id = 1")
             while (room := SENDING_MAX - len(self._sending)) > 0:
                 busy = [name for name, target in self._targets.items() if target.takes(now_s) <= 0]
-                due = outbox.due(store, now_ms, room + len(self._sending), except_for=busy)
+                due = outbox_reads.due(store, now_ms, room + len(self._sending), except_for=busy)
                 begun = 0
                 for row in due:
                     target = self._targets.setdefault(row.target, _Target())

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from scheduler.machine import AppliedEntry
-from scheduler.store import attempts as attempt_rows
+from scheduler.store.tables import attempts as attempt_rows
 from scheduler.words import events as e
 from scheduler.words.commands import ConnectAgent, DisconnectAgent, Finish, Grant
 from scheduler.words.outcomes import Outcome

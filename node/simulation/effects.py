@@ -12,8 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.machine.rules.verdicts import RUN_FAILURES
-from scheduler.store import outbox
 from scheduler.store.connection import Store
+from scheduler.store.reads import outbox as outbox_reads
+from scheduler.store.tables import outbox
 from scheduler.words.commands import Command, ReportSent, ReportUnsent
 from scheduler.words.outcomes import Outcome
 
@@ -76,7 +77,7 @@ class Runner:
         self._sending: set[int] = set()
 
     def look(self, store: Store, now_ms: int) -> None:
-        for row in outbox.due(store, now_ms, SENDING_MAX + len(self._sending)):
+        for row in outbox_reads.due(store, now_ms, SENDING_MAX + len(self._sending)):
             if len(self._sending) >= SENDING_MAX:
                 return
             if row.id not in self._sending:

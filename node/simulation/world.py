@@ -24,8 +24,8 @@ from node.simulation.front import Front
 from node.simulation.state import MortalState
 from scheduler.machine import AppliedEntry
 from scheduler.model import parse_job, prepare
-from scheduler.store import attempts as attempt_rows
 from scheduler.store.row_digests import slices_of
+from scheduler.store.tables import attempts as attempt_rows
 from scheduler.verify import verify
 from scheduler.words import codec
 from scheduler.words.commands import CancelRun, Command, Lead, PauseJob, PutJobs, ResumeJob, RunJob

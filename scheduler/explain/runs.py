@@ -17,14 +17,14 @@ from scheduler.explain.findings import (
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import Facts, Fits, PlaceView, RunView, TaskView, agents, hold
 from scheduler.model.compiled import CompiledJob, CompiledTask
-from scheduler.store import agents as agent_rows
-from scheduler.store import attempts as attempt_rows
-from scheduler.store import pauses, restores
-from scheduler.store import tasks as task_rows
-from scheduler.store.attempts import Attempt
 from scheduler.store.connection import Store
-from scheduler.store.runs import Run
-from scheduler.store.tasks import Task
+from scheduler.store.reads import tasks as task_reads
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import pauses, restores
+from scheduler.store.tables.attempts import Attempt
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import RUN_ENDS
 
@@ -96,7 +96,7 @@ def explain_run(store: Store, run: Run, cluster: Cluster, compiled: Compiled) ->
         ended = Finding("end", NEVER_WORD, said, run.finished_ms)
         return RunExplained(run, NEVER_WORD, (ended,), (), False)
     found = (of_cluster(cluster), *of_run(store, run, cluster.now_ms))
-    rows = task_rows.unended(store, run.id, TASKS_MAX + 1)
+    rows = task_reads.unended(store, run.id, TASKS_MAX + 1)
     has_graph = run.cause != Kind.ORPHAN
     job = compiled(run.job, run.revision, run.namespace, run.name) if has_graph else None
     asked = _Asked(store, run, cluster, job)

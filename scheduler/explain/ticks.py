@@ -28,13 +28,16 @@ from scheduler.machine.rules.gates import Facts, RunView, TickView, agents, over
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan import plan_missed
 from scheduler.plan.hold import hold_of
-from scheduler.store import jobs as job_rows
-from scheduler.store import ledger, pages, pauses
-from scheduler.store import runs as run_rows
-from scheduler.store import triggers as trigger_rows
 from scheduler.store.connection import Store
-from scheduler.store.ledger import Entry
-from scheduler.store.triggers import FiringTrigger, Trigger
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.reads import ledger as ledger_reads
+from scheduler.store.reads import runs as run_reads
+from scheduler.store.reads import triggers as trigger_reads
+from scheduler.store.tables import pauses
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.ledger import Entry
+from scheduler.store.tables.triggers import FiringTrigger, Trigger
 from scheduler.ticks import schedule
 from scheduler.words import reasons
 from scheduler.words.commands import Account, Fire, SetAside
@@ -92,7 +95,7 @@ def explain_instant(
     store: Store, jobs: list[int], at_ms: int | None, cluster: Cluster, compiled: Compiled
 ) -> Explained:
     """`jobs`: that have or had the name, the newest last. `at_ms` None: the next tick that is undecided."""
-    gone = job_rows.deletion(store, jobs[-1])
+    gone = job_reads.deletion(store, jobs[-1])
     if at_ms is None:
         live = trigger_rows.live(store, jobs[-1])
         due = [row.next_due_ms for row in live if row.next_due_ms is not None]
@@ -104,13 +107,13 @@ def explain_instant(
         at_ms = min(due)
     found: list[TickExplained] = []
     for job in jobs:
-        for era in trigger_rows.meeting(store, job, at_ms):
+        for era in trigger_reads.meeting(store, job, at_ms):
             for instant_ms in dict.fromkeys((at_ms, at_ms - era.jitter_ms)):
                 if _is_of(era, instant_ms):
                     found.append(_tick(store, era, instant_ms, cluster, compiled))
             if era.event:  # it has no instants but those at which it was fired
-                entries = ledger.of_trigger(store, era.id, at_ms - 1, at_ms, limit=FIRINGS_MAX)
-                found += [_decided(store, era, at_ms, entry) for entry in entries]
+                entries = ledger_reads.of_trigger(store, era.id, at_ms - 1, at_ms, limit=FIRINGS_MAX)
+                found += [_decided(store, era, at_ms, entry) for entry, _ in entries]
     if found:
         return Explained(at_ms, tuple(found), "")
     if gone is not None and at_ms > gone.at_ms:
@@ -142,10 +145,10 @@ def _nearest(store: Store, job: int, at_ms: int) -> tuple[int | None, int | None
 def _tick(
     store: Store, era: Trigger, at_ms: int, cluster: Cluster, compiled: Compiled
 ) -> TickExplained:
-    entries = ledger.of_trigger(store, era.id, at_ms - 1, at_ms, limit=1)
+    entries = ledger_reads.of_trigger(store, era.id, at_ms - 1, at_ms, limit=1)
     if entries:
-        return _decided(store, era, at_ms, entries[0])
-    found = pages.undecided_runs(store, era.id, at_ms - 1, at_ms, 1)
+        return _decided(store, era, at_ms, entries[0][0])
+    found = run_reads.undecided(store, era.id, at_ms - 1, at_ms, 1)
     run = run_rows.get(store, found[0][1]) if found else None
     if run is not None:
         told = (of_cluster(cluster), *of_run(store, run, cluster.now_ms))
@@ -220,7 +223,7 @@ def _undecided(
 
 def _missed(store: Store, row: FiringTrigger, at_ms: int, now_ms: int) -> Finding:
     """What the planner would propose of a tick that is too late to be live."""
-    trigger = trigger_rows.due_row(store, row.id)
+    trigger = trigger_reads.due(store, row.id)
     if trigger is None or row.state == "paused" or at_ms > now_ms:
         return Finding("catchup")
     commands = plan_missed(store, trigger, now_ms)

@@ -16,17 +16,17 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context, done, refused
 from scheduler.machine.steps import beginning, clock, ends, firing, reconstruct, registry
-from scheduler.store import agents as agent_rows
-from scheduler.store import attempts as attempt_rows
-from scheduler.store import jobs as job_rows
-from scheduler.store import restores
-from scheduler.store import runs as run_rows
-from scheduler.store import tasks as task_rows
-from scheduler.store.agents import Agent
-from scheduler.store.attempts import Attempt
-from scheduler.store.restores import Restore
-from scheduler.store.runs import Run
-from scheduler.store.tasks import Task
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import restores
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.agents import Agent
+from scheduler.store.tables.attempts import Attempt
+from scheduler.store.tables.restores import Restore
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
 from scheduler.words.commands import Adopt, Finish, RanAttempt

@@ -30,9 +30,9 @@ import json
 
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.steps import booting, ends, registry
-from scheduler.store import agents as agent_rows
-from scheduler.store import attempts as attempt_rows
-from scheduler.store.agents import Agent
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables.agents import Agent
 from scheduler.words import events as e
 from scheduler.words.commands import (
     ConnectAgent,

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.steps import beginning, ends, placing, stopping
-from scheduler.store import agents as agent_rows
-from scheduler.store import attempts as attempt_rows
-from scheduler.store import jobs as job_rows
-from scheduler.store import runs as run_rows
-from scheduler.store import tasks as task_rows
-from scheduler.store.attempts import Attempt
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.attempts import Attempt
 from scheduler.words import events as e
 from scheduler.words.commands import Finish, Grant, Lose, MarkUnreachable, Place, ReportRunning, Revoke
 from scheduler.words.lifecycle import ATTEMPT_ENDS, AttemptEvent, TaskEvent

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from scheduler.machine.rules.graphs import Graph, Graphs
-from scheduler.store import ledger
 from scheduler.store.connection import Store
 from scheduler.store.state import State
+from scheduler.store.tables import ledger
 from scheduler.words.causes import Cause
 from scheduler.words.events import Event
 from scheduler.words.outcomes import Code, Outcome

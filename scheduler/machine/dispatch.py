@@ -24,7 +24,7 @@ from scheduler.machine import (
     upkeep,
 )
 from scheduler.machine.context import Context, refused
-from scheduler.store import idempotency
+from scheduler.store.tables import idempotency
 from scheduler.words import codec, shape
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code, Outcome

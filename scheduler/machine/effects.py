@@ -10,7 +10,7 @@ from __future__ import annotations
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import sending
 from scheduler.machine.steps import outbox as outbox_steps
-from scheduler.store import outbox
+from scheduler.store.tables import outbox
 from scheduler.words import events as e
 from scheduler.words.commands import DropEffect, ReportSent, ReportUnsent, ResendEffect
 from scheduler.words.outcomes import Code, Outcome

@@ -24,10 +24,10 @@ import msgpack
 from scheduler.formats import NewerFormatError
 from scheduler.machine import dispatch
 from scheduler.machine.context import LEAST_ROOM, ROOM, Context
-from scheduler.store import fronts
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
 from scheduler.store.state import State
+from scheduler.store.tables import fronts
 from scheduler.words import codec
 from scheduler.words.commands import Command
 from scheduler.words.events import Event

@@ -25,11 +25,11 @@ from scheduler.machine.rules.graphs import KEPT_FROM_TASKS
 from scheduler.machine.rules.spent import spent
 from scheduler.machine.steps import eras, stopping
 from scheduler.model.compiled import CompiledJob, compile_job
-from scheduler.store import asked as asked_rows
-from scheduler.store import jobs as job_rows
-from scheduler.store import runs as run_rows
-from scheduler.store import triggers as trigger_rows
-from scheduler.store.jobs import Job, Revision
+from scheduler.store.tables import asked as asked_rows
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.jobs import Job, Revision
 from scheduler.words import events as e
 from scheduler.words import reasons
 from scheduler.words.causes import Kind

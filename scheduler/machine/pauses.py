@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, refused
-from scheduler.store import jobs as job_rows
-from scheduler.store import pauses
-from scheduler.store.pauses import ALL, KEPT_MAX
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import pauses
+from scheduler.store.tables.pauses import ALL, KEPT_MAX
 from scheduler.words import events as e
 from scheduler.words.commands import EndPause, Pause, Resume
 from scheduler.words.outcomes import Code, Outcome

@@ -21,12 +21,12 @@ import hashlib
 from dataclasses import dataclass
 
 from scheduler.machine.rules import sending
-from scheduler.store import outbox, restores
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
-from scheduler.store.restores import SPAN, Restore
 from scheduler.store.state import State
-from scheduler.store.triggers import BEHIND
+from scheduler.store.tables import outbox, restores
+from scheduler.store.tables.restores import SPAN, Restore
+from scheduler.store.tables.triggers import BEHIND
 from scheduler.words.lifecycle import TASK, TaskEvent
 
 _NOUNS = ("job", "trigger", "run", "task", "attempt", "agent", "effect")

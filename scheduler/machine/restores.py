@@ -14,10 +14,10 @@ from __future__ import annotations
 from scheduler.machine.context import OK, Context, refused
 from scheduler.machine.rules import walks
 from scheduler.machine.steps import stopping
-from scheduler.store import restores
-from scheduler.store import runs as run_rows
-from scheduler.store import triggers as trigger_rows
-from scheduler.store.restores import DONE, HOLDING, SETTLING, Restore
+from scheduler.store.tables import restores
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.restores import DONE, HOLDING, SETTLING, Restore
 from scheduler.words.causes import Kind
 from scheduler.words.commands import EndHold, EndRestore, GiveUpRun
 from scheduler.words.lifecycle import RUN_ENDS

@@ -9,13 +9,13 @@ from __future__ import annotations
 from scheduler.machine.context import OK, ROW, Context, done, refused
 from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.steps import admitting, closing, ends, firing, starting, stopping, telling, walking
-from scheduler.store import agents as agent_rows
-from scheduler.store import attempts as attempt_rows
-from scheduler.store import jobs as job_rows
-from scheduler.store import pauses
-from scheduler.store import runs as run_rows
-from scheduler.store import tells as tell_rows
-from scheduler.store.runs import Run
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import pauses
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tells as tell_rows
+from scheduler.store.tables.runs import Run
 from scheduler.words.causes import Cause, Kind
 from scheduler.words.commands import (
     CONTINUE_RUNS_MAX,

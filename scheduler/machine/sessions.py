@@ -10,8 +10,8 @@ from __future__ import annotations
 import hmac
 
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.store import sessions as session_rows
-from scheduler.store import tokens as token_rows
+from scheduler.store.tables import sessions as session_rows
+from scheduler.store.tables import tokens as token_rows
 from scheduler.words import events as e
 from scheduler.words.commands import CloseSession, OpenSession
 from scheduler.words.outcomes import Code, Outcome

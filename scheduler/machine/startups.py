@@ -19,11 +19,11 @@ from scheduler.machine.context import ROW, Context, done, refused
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, Never, TickView
 from scheduler.machine.steps import booting, firing, pausing
-from scheduler.store import agents as agent_rows
-from scheduler.store import boots
-from scheduler.store import triggers as trigger_rows
-from scheduler.store.agents import Agent
-from scheduler.store.boots import Boot
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import boots
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.agents import Agent
+from scheduler.store.tables.boots import Boot
 from scheduler.words.causes import Cause, Kind
 from scheduler.words.commands import FireStartups
 from scheduler.words.outcomes import Code, Outcome

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, refused
 from scheduler.machine.steps import ends, queue
-from scheduler.store import runs as run_rows
-from scheduler.store import tasks as task_rows
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
 from scheduler.words.commands import Wake
 from scheduler.words.lifecycle import TaskEvent
 from scheduler.words.outcomes import Code, Outcome

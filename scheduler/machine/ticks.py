@@ -21,11 +21,11 @@ from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import gates, tick_limits
 from scheduler.machine.rules.gates import READY, Never, TickView, over
 from scheduler.machine.steps import decisions, eras, firing, pausing, reconstruct
-from scheduler.store import asked, restores
-from scheduler.store import jobs as job_rows
-from scheduler.store import triggers as trigger_rows
-from scheduler.store.asked import Limits
-from scheduler.store.triggers import BEHIND, EDITED, FiringTrigger
+from scheduler.store.tables import asked, restores
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.asked import Limits
+from scheduler.store.tables.triggers import BEHIND, EDITED, FiringTrigger
 from scheduler.words.causes import Cause, Kind
 from scheduler.words.commands import Account, Fire, LimitTicks, SetAside
 from scheduler.words.outcomes import Code, Outcome

@@ -8,8 +8,9 @@ What has ended is removed when the next token comes.
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, refused
-from scheduler.store import tokens as token_rows
-from scheduler.store.tokens import Limits, Token
+from scheduler.store.tables import sessions as session_rows
+from scheduler.store.tables import tokens as token_rows
+from scheduler.store.tables.tokens import Limits, Token
 from scheduler.words import events as e
 from scheduler.words.commands import DeleteToken, PutToken, RedeemToken
 from scheduler.words.outcomes import Code, Outcome
@@ -79,14 +80,20 @@ def delete_token(ctx: Context, command: DeleteToken) -> Outcome:
         return refused(Code.NOT_FOUND, f"there is no token {command.name}")
     if token_rows.administrators(ctx.store) == [command.name]:
         return refused(Code.CONFLICT, f"{command.name} is the last token of an administrator")
-    token_rows.delete(ctx.store, command.name)
+    _delete(ctx, command.name)
     ctx.emit(e.TokenWithdrawn(command.name))
     return OK
 
 
+def _delete(ctx: Context, name: str) -> None:
+    """With the browser sessions that came by it."""
+    token_rows.delete(ctx.store, name)
+    session_rows.delete_of(ctx.store, name)
+
+
 def _insert(ctx: Context, token: Token, limits: Limits) -> Outcome:
     for name in token_rows.expired(ctx.store, ctx.stamp_ms - KEPT_MS, SWEEP_MAX):
-        token_rows.delete(ctx.store, name)
+        _delete(ctx, name)
     if token_rows.count(ctx.store) >= TOKENS_MAX:
         return refused(Code.LIMIT, f"there are {TOKENS_MAX} tokens, the most that a cluster keeps")
     token_rows.insert(ctx.store, token, limits)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.store import agents as agent_rows
-from scheduler.store import fronts as front_rows
-from scheduler.store import idempotency as idempotency_rows
-from scheduler.store import jobs as job_rows
-from scheduler.store import outbox as outbox_rows
-from scheduler.store import runs as run_rows
-from scheduler.store import sessions as session_rows
+from scheduler.store.connection import Store
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import fronts as front_rows
+from scheduler.store.tables import idempotency as idempotency_rows
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import outbox as outbox_rows
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import sessions as session_rows
+from scheduler.store.tables import tasks as task_rows
 from scheduler.words.commands import Compare, Purge, Sweep
 from scheduler.words.outcomes import Code, Outcome
 
@@ -23,7 +26,7 @@ def purge(ctx: Context, command: Purge) -> Outcome:
         return refused(Code.INVALID, "a limit of at least 1")
     rows = purged = 0
     for run in run_rows.finished(ctx.store, command.job, command.through, min(command.limit, RUNS_MAX)):
-        deleted, gone = run_rows.shrink(ctx.store, run, ROWS_MAX - rows)
+        deleted, gone = _shrink(ctx.store, run, ROWS_MAX - rows)
         rows += deleted
         purged += gone
         if rows >= ROWS_MAX:
@@ -31,6 +34,19 @@ def purge(ctx: Context, command: Purge) -> Outcome:
     if purged:
         job_rows.count_purged(ctx.store, command.job, purged)
     return done(runs=purged, rows=rows)
+
+
+def _shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
+    """Drop a finished run with its tasks and attempts, or as many of these; the rows that went, and whether
+    the run did.
+    """
+    rows = attempt_rows.purge(store, run, rows_max)
+    if rows < rows_max:
+        rows += task_rows.purge(store, run, rows_max - rows)
+    if rows >= rows_max:
+        return rows, False
+    run_rows.delete(store, run)
+    return rows + 1, True
 
 
 def sweep(ctx: Context, command: Sweep) -> Outcome:

@@ -21,7 +21,7 @@ from scheduler.model.compiled import CompiledJob
 from scheduler.plan import gaps
 from scheduler.plan.hold import proven
 from scheduler.plan.view import View
-from scheduler.store.triggers import BEHIND, DueTrigger
+from scheduler.store.tables.triggers import BEHIND, DueTrigger
 from scheduler.ticks import Schedule
 from scheduler.words.commands import Account, Command, Fire, SetAside
 from scheduler.words.reasons import BUFFER_FULL, PAUSED, WINDOW

@@ -17,7 +17,7 @@ from scheduler.plan import shares
 from scheduler.plan.hold import RestoreHold
 from scheduler.plan.lookahead import PlanCache
 from scheduler.store.connection import Store
-from scheduler.store.triggers import BEHIND, DueTrigger
+from scheduler.store.tables.triggers import BEHIND, DueTrigger
 
 RECENT_MS = 60_000
 """Where the search for overdue triggers is cut in two, so that a large backlog never stands before what is

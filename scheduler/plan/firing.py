@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from scheduler.machine.rules import selectors
 from scheduler.plan.view import View
-from scheduler.store.pauses import ALL
-from scheduler.store.triggers import DueTrigger
+from scheduler.store.tables.pauses import ALL
+from scheduler.store.tables.triggers import DueTrigger
 from scheduler.words.commands import Fire
 
 TICKS_OF_ONE_TRIGGER_MAX = 120

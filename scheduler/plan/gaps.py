@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from scheduler.plan.hold import miss, proven
 from scheduler.plan.view import View
-from scheduler.store import triggers as trigger_rows
-from scheduler.store.triggers import DueTrigger
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.triggers import DueTrigger
 from scheduler.ticks import Schedule, schedule
 from scheduler.words.commands import Command, Fire
 from scheduler.words.reasons import BUFFER_FULL

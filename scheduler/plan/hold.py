@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scheduler.machine.rules.gates.hold import held_through
-from scheduler.store import restores
 from scheduler.store.connection import Store
-from scheduler.store.restores import HOLDING, SETTLING, Restore
-from scheduler.store.triggers import DueTrigger, Trigger
+from scheduler.store.tables import restores
+from scheduler.store.tables.restores import HOLDING, SETTLING, Restore
+from scheduler.store.tables.triggers import DueTrigger, Trigger
 from scheduler.ticks import Schedule
 from scheduler.words.commands import Account, Command, Fire
 

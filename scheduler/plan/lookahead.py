@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.model.compiled import CompiledJob
-from scheduler.store import jobs as job_rows
 from scheduler.store.connection import Store
+from scheduler.store.tables import jobs as job_rows
 from scheduler.ticks import SpecError, schedule
 
 READ_WEIGHT_MAX = 2_000  #: of jobs that one plan reads for the first time: some tenths of a second

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scheduler.store import pauses
 from scheduler.store.connection import Store
-from scheduler.store.pauses import ALL, Pause
+from scheduler.store.tables import pauses
+from scheduler.store.tables.pauses import ALL, Pause
 
 
 @dataclass(frozen=True, slots=True)

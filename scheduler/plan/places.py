@@ -15,9 +15,9 @@ import heapq
 from collections.abc import Container
 
 from scheduler.machine.rules import selectors
-from scheduler.store import agents as agent_rows
-from scheduler.store.agents import Agent
 from scheduler.store.connection import Store
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables.agents import Agent
 
 
 class Places:

@@ -14,7 +14,7 @@ from scheduler.plan.pausing import pauses_of
 from scheduler.plan.places import Places
 from scheduler.plan.view import LeaseView, Limits, Outlook, View
 from scheduler.store.connection import Store
-from scheduler.store.triggers import DueTrigger
+from scheduler.store.tables.triggers import DueTrigger
 from scheduler.words.commands import Command
 
 

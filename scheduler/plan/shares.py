@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from scheduler.plan.lookahead import PlanCache
-from scheduler.store import triggers as trigger_rows
 from scheduler.store.connection import Store
-from scheduler.store.triggers import DueTrigger
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.triggers import DueTrigger
 
 SHARES_MAX = 1_000
 ROWS_AT_ONCE = 50

@@ -3,8 +3,8 @@
 Rules of this file:
 
 1. Who writes a state names what happened, and the table says what follows: the rows of runs, tasks and
-   attempts change their state in one function each (`move` in the noun's file of scheduler/store), and are
-   made in the state that the table begins with. What an event cannot be followed by is a mistake of ours,
+   attempts change their state in one function each (`move` in the noun's file of scheduler/store/tables), and
+   are made in the state that the table begins with. What an event cannot be followed by is a mistake of ours,
    never a refusal of a command.
 2. A state without a way out is terminal, and stays as it is for ever. (The rows of an adopted run are no
    states but a reconstruction, see `machine.steps.reconstruct`.)

@@ -14,7 +14,8 @@ import pytest
 from api.agents.gateway import Gateway
 from api.app import Api, create_app
 from api.ports import ApiSettings
-from scheduler.store import pages
+from scheduler.store.reads import tasks as task_reads
+from scheduler.store.tables import agents as agent_rows
 from scheduler.words.commands import CancelRun, Place, PutToken
 from tests.agent.fake_node import DEADLINE_S
 from tests.agent.host import Host, until
@@ -65,7 +66,7 @@ async def agent_id(single: SingleNode) -> int:
     async with asyncio.timeout(DEADLINE_S):
         while True:
             with single.read() as store:
-                row = pages.agent(store, 1)
+                row = agent_rows.get(store, 1)
             if row is not None and row.node:
                 return 1
             await asyncio.sleep(0.01)
@@ -79,7 +80,7 @@ async def run(client: httpx2.AsyncClient, single: SingleNode, line: str, **field
     assert made.status_code == 201, made.text
     number: int = made.json()["id"]
     with single.read() as store:
-        task = pages.tasks_of(store, [number])[0]
+        task = task_reads.of_runs(store, [number])[0]
     if task.state == "queued":
         outcome = single.apply(Place(single.machine.state.epoch, task.id, await agent_id(single)))[0]
         assert outcome.ok, outcome

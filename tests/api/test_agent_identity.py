@@ -14,7 +14,8 @@ from api.agents.ownership import relevant
 from api.app import Api
 from api.ports import NoLeaderError
 from scheduler import protocol as p
-from scheduler.store import pages
+from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.tables import agents as agent_rows
 from tests.api.served import HandAgent, key_of, served, session
 from tests.api.single_node import SingleNode
 from tests.api.test_gateway import a_run, assign, until
@@ -164,7 +165,7 @@ async def test_a_token_for_any_name_gets_no_name_that_belongs_to_a_token(
 
 def _connected(node: SingleNode, name: str) -> bool:
     with node.read() as store:
-        row = pages.agent_named(store, name)
+        row = agent_rows.find(store, name)
     return row is not None and bool(row.node)
 
 
@@ -317,7 +318,7 @@ async def test_of_many_attempts_that_an_agent_holds_its_own_ones_are_told_to_the
     async with again:
         assert isinstance(await again.hello(held=many), p.Welcome)
     with node.read() as store:
-        (row,) = pages.attempts_of(store, [await run_of(client)])
+        (row,) = attempt_reads.of_runs(store, [await run_of(client)])
     assert row.state == state
 
 

@@ -29,7 +29,7 @@ from api.agents.effects import (
     Tail,
 )
 from scheduler import protocol as p
-from scheduler.store.restores import Restore
+from scheduler.store.tables.restores import Restore
 from scheduler.words.commands import Adopt, ConnectAgent, Finish, ReportRunning
 from scheduler.words.outcomes import Code, Outcome
 from tests.api.served import HandAgent, session

@@ -17,7 +17,10 @@ from api.agents import socket as agent_session
 from api.app import Api
 from api.ports import Committed
 from scheduler import protocol as p
-from scheduler.store import pages
+from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import tasks as task_reads
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables.agents import Agent
 from scheduler.words import events as e
 from scheduler.words.commands import CancelRun, ConnectAgent, DisconnectAgent, Place, Revoke
 from tests.api.served import DEADLINE_S, HandAgent, served, session
@@ -41,8 +44,8 @@ async def a_run(client: httpx2.AsyncClient, **fields: Any) -> int:
 def assign(node: SingleNode, run: int, agent: int) -> int:
     """The attempt that the run was given at once, else what the planner would decide."""
     with node.read() as store:
-        given = pages.attempts_of(store, [run])
-        task = pages.tasks_of(store, [run])[0]
+        given = attempt_reads.of_runs(store, [run])
+        task = task_reads.of_runs(store, [run])[0]
     if given:
         assert given[0].agent == agent
         return given[0].id
@@ -66,9 +69,9 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.005)
 
 
-def agent_row(node: SingleNode, agent: int) -> pages.AgentRow:
+def agent_row(node: SingleNode, agent: int) -> Agent:
     with node.read() as store:
-        row = pages.agent(store, agent)
+        row = agent_rows.get(store, agent)
     assert row is not None
     return row
 

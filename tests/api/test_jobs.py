@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from scheduler.store import pages
+from scheduler.store.reads import bounds
 from scheduler.words.commands import Command, DeleteJob
 from scheduler.words.outcomes import Outcome
 from tests.api.served import DEADLINE_S
@@ -231,7 +231,7 @@ async def test_pages_of_large_definitions_are_short_and_miss_nothing(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thousand of a megabyte were one reply, put together in the loop: 270 MB kept the leader 6 s."""
-    monkeypatch.setattr(pages, "PAGE_BYTES", 40_000)
+    monkeypatch.setattr(bounds, "PAGE_BYTES", 40_000)
     for number in range(5):
         await put(client, f"job-{number}", env={"A": "x" * 15_000})
         await put(client, "changed", env={"A": "x" * 15_000, "B": str(number)})
@@ -247,7 +247,7 @@ async def test_pages_of_large_definitions_are_short_and_miss_nothing(
     assert await walk("/v1/jobs/changed/revisions", "revision") == [[5, 4], [3, 2], [1]]
     names = await walk("/v1/jobs", "name")
     assert names == [["changed", "job-0"], ["job-1", "job-2"], ["job-3", "job-4"]]
-    monkeypatch.setattr(pages, "PAGE_BYTES", 1)
+    monkeypatch.setattr(bounds, "PAGE_BYTES", 1)
     assert await walk("/v1/jobs/changed/revisions", "revision") == [[5], [4], [3], [2], [1]]
     unplaceable = (await client.get("/v1/jobs?state=unplaceable&limit=2")).json()
     assert [job["name"] for job in unplaceable["items"]] == ["changed"]

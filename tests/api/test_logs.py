@@ -11,7 +11,9 @@ import pytest
 
 from api.app import Api
 from scheduler import protocol as p
-from scheduler.store import pages
+from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import tasks as task_reads
+from scheduler.store.tables import agents as agent_rows
 from scheduler.words.commands import Command
 from scheduler.words.commands.agents import ConnectAgent
 from scheduler.words.commands.attempts import Finish, Grant
@@ -52,7 +54,7 @@ async def a_run(client: httpx2.AsyncClient, **fields: Any) -> int:
 
 def newest(node: SingleNode, run: int) -> int:
     with node.read() as store:
-        return pages.attempts_of(store, [run])[-1].id
+        return attempt_reads.of_runs(store, [run])[-1].id
 
 
 async def claimed(agent: HandAgent, node: SingleNode, run: int) -> int:
@@ -78,7 +80,7 @@ def told(headers: Mapping[str, str]) -> list[str | None]:
 def tried_again(node: SingleNode, run: int, agent: int) -> int:
     """The next attempt of the run's task, assigned."""
     with node.read() as store:
-        task = pages.tasks_of(store, [run])[0]
+        task = task_reads.of_runs(store, [run])[0]
     must(node, Wake(node.status().epoch, task.id, task.wake_ms or 0))
     return int(must(node, Place(node.status().epoch, task.id, agent))["attempt"])
 
@@ -222,7 +224,7 @@ async def test_who_follows_an_agent_that_went_away_is_answered_when_it_is_back(
 
 def _node_of(node: SingleNode, agent: int) -> str:
     with node.read() as store:
-        row = pages.agent(store, agent)
+        row = agent_rows.get(store, agent)
     assert row is not None
     return row.node
 

@@ -10,7 +10,7 @@ import pytest
 
 from api.app import Api
 from scheduler import protocol as p
-from scheduler.store import pages
+from scheduler.store.reads import tasks as task_reads
 from scheduler.words.commands import Place
 from tests.api.served import HandAgent, served
 from tests.api.single_node import SingleNode
@@ -83,7 +83,7 @@ async def test_what_this_node_has_not_heard_of_yet_is_the_agents_all_the_same(
     """The attempt was assigned through another node a moment ago: unknown is not refused."""
     run = await a_run(client)
     with node.read() as store:
-        task = pages.tasks_of(store, [run])[0]
+        task = task_reads.of_runs(store, [run])[0]
     async with HandAgent(url) as agent:
         mine = await welcomed(agent)
         attempt = node.machine.state.last_attempt + 1

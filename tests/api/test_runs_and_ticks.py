@@ -12,7 +12,10 @@ import pytest
 from api.instants import rfc3339
 from api.routes import cluster
 from cli.word import shown_at
-from scheduler.store import pages
+from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.reads import tasks as task_reads
+from scheduler.store.tables import triggers as trigger_rows
 from scheduler.words.commands import (
     Account,
     Command,
@@ -52,7 +55,7 @@ def must(node: SingleNode, command: Command) -> dict[str, Any]:
 def run_it(node: SingleNode, run: int, agent: int, exit_code: int = 0) -> None:
     """What the agent would report of the run's first task."""
     with node.read() as store:
-        attempt = pages.attempts_of(store, [run])[-1].id
+        attempt = attempt_reads.of_runs(store, [run])[-1].id
     must(node, Grant(attempt, agent, "s", "c"))
     now = node.now_ms()
     must(node, Finish(attempt, agent, now, now + 5, exit_code, "exit", tail=b"bye\n"))
@@ -79,7 +82,7 @@ async def test_a_death_by_signal_is_said_in_words(
     await client.put("/v1/jobs/job", json=NOOP)
     run = (await client.post("/v1/jobs/job/runs", json={})).json()["id"]
     with node.read() as store:
-        attempt = pages.attempts_of(store, [run])[-1].id
+        attempt = attempt_reads.of_runs(store, [run])[-1].id
     must(node, Grant(attempt, agent, "s", "c"))
     now = node.now_ms()
     must(node, Finish(attempt, agent, now, now + 5, exit_code, "exit", signal=number))
@@ -101,7 +104,7 @@ async def test_ticks_have_one_outcome_each_and_pending_ones_are_shown(
     node.skew_ms = 0
     agent = connect(node)
     with node.read() as store:
-        trigger = pages.live_triggers(store, pages.job_ids(store, "default", "job")[0])[0]
+        trigger = trigger_rows.live(store, job_reads.ids(store, "default", "job")[0])[0]
     first = trigger.next_due_ms
     assert first is not None
     epoch = node.machine.state.epoch
@@ -161,7 +164,7 @@ async def test_ticks_of_a_gap_that_wait_to_be_caught_up_are_pending_each_by_itse
     node.skew_ms = 0
     agent = connect(node)
     with node.read() as store:
-        trigger = pages.live_triggers(store, pages.job_ids(store, "default", "job")[0])[0]
+        trigger = trigger_rows.live(store, job_reads.ids(store, "default", "job")[0])[0]
     first = trigger.next_due_ms
     assert first is not None
     epoch = node.machine.state.epoch
@@ -171,7 +174,7 @@ async def test_ticks_of_a_gap_that_wait_to_be_caught_up_are_pending_each_by_itse
 
     must(node, SetAside(epoch, trigger.id, first, at(9), at(10)))
     with node.read() as store:
-        (after,) = pages.live_triggers(store, pages.job_ids(store, "default", "job")[0])
+        (after,) = trigger_rows.live(store, job_reads.ids(store, "default", "job")[0])
     live = must(node, Fire(epoch, after.id, at(10), at(11), agent))["run"]
     run_it(node, live, agent)
     caught_up = must(node, Fire(epoch, trigger.id, first, at(1), agent, True))["run"]
@@ -205,7 +208,7 @@ async def test_a_forged_ledger_is_found_out(client: httpx2.AsyncClient, node: Si
     await client.put("/v1/jobs/job", json={**NOOP, "triggers": {"every": "1s"}})
     node.skew_ms = 0
     with node.read() as store:
-        trigger = pages.live_triggers(store, pages.job_ids(store, "default", "job")[0])[0]
+        trigger = trigger_rows.live(store, job_reads.ids(store, "default", "job")[0])[0]
     first = trigger.next_due_ms
     assert first is not None
     epoch = node.machine.state.epoch
@@ -252,7 +255,7 @@ async def test_logs_of_a_run_with_many_tasks_and_tries_cost_some_steps_of_an_ind
     await client.put("/v1/jobs/wide", json={"tasks": tasks})
     run = (await client.post("/v1/jobs/wide/runs", json={})).json()["id"]
     with node.read() as store:
-        task, name = next((row.id, row.name) for row in pages.tasks_of(store, [run]))
+        task, name = next((row.id, row.name) for row in task_reads.of_runs(store, [run]))
     attempt = must(node, Place(node.status().epoch, task, agent))["attempt"]
     must(node, Grant(attempt, agent, "s", "c"))
     must(node, Finish(attempt, agent, 1, 2, 0, "exit", tail=b"bye\n"))
@@ -260,8 +263,8 @@ async def test_logs_of_a_run_with_many_tasks_and_tries_cost_some_steps_of_an_ind
     def whole(*_: object) -> None:
         raise AssertionError("the whole run was read")
 
-    for function in ("tasks_of", "attempts_of"):
-        monkeypatch.setattr(pages, function, whole)
+    for noun in (task_reads, attempt_reads):
+        monkeypatch.setattr(noun, "of_runs", whole)
     assert (await client.get(f"/v1/runs/{run}/logs?task={name}")).text == "bye\n"
     assert (await client.get(f"/v1/runs/{run}/logs?task={name}&attempt=1")).text == "bye\n"
     assert "no attempt 2" in (await client.get(f"/v1/runs/{run}/logs?task={name}&attempt=2")).text
@@ -279,7 +282,7 @@ async def test_a_sleep_is_active_without_attempt_until_its_instant(
     task = found["tasks"]["main"]
     assert (found["state"], task["state"], task["attempts"]) == ("running", "active", [])
     with node.read() as store:
-        row = pages.tasks_of(store, [found["id"]])[0]
+        row = task_reads.of_runs(store, [found["id"]])[0]
     assert row.wake_ms is not None
     assert row.started_ms is not None
     assert (task["started"], task["until"]) == (rfc3339(row.started_ms), rfc3339(row.started_ms + 600_000))
@@ -298,7 +301,7 @@ async def test_members_and_rounds_of_a_task_are_shown_under_its_name(
     run = (await client.post("/v1/jobs/wide/runs", json={})).json()["id"]
     run_it(node, run, agent)
     with node.read() as store:
-        whole = pages.tasks_of(store, [run])[0].id
+        whole = task_reads.of_runs(store, [run])[0].id
     for task, member, number in ((901, "a", 0), (902, "b", 0), (903, "", 1), (904, "a", 1)):
         copy_row(node, "tasks", whole, id=task, member=member, round=number, exit_code=task)
         copy_row(node, "attempts", 1, id=task, task=task, tail=f"{task}".encode(), output_bytes=3)
@@ -324,17 +327,17 @@ def copy_row(node: SingleNode, table: str, row: int, **changes: object) -> None:
 async def test_the_newest_tries_are_shown_of_a_run_that_has_more(
     client: httpx2.AsyncClient, node: SingleNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "ATTEMPTS_MAX", 2)
+    monkeypatch.setattr(attempt_reads, "LISTED_MAX", 2)
     agent = connect(node)
     retry = {"max": 4, "first": "1ms", "cap": "1ms", "backoff": "constant"}
     await client.put("/v1/jobs/again", json={"run": "false", "retry": retry})
     run = (await client.post("/v1/jobs/again/runs", json={})).json()["id"]
     with node.read() as store:
-        task = pages.tasks_of(store, [run])[0].id
+        task = task_reads.of_runs(store, [run])[0].id
     for number in range(4):
         if number:
             with node.read() as store:
-                wake_ms = pages.tasks_of(store, [run])[0].wake_ms
+                wake_ms = task_reads.of_runs(store, [run])[0].wake_ms
             must(node, Wake(node.status().epoch, task, wake_ms or 0))
             must(node, Place(node.status().epoch, task, agent))
         run_it(node, run, agent, exit_code=1)

@@ -15,7 +15,10 @@ from api.instants import rfc3339
 from cli import client as client_module
 from cli.client import Client, path_of
 from cli.target import Target
-from scheduler.store import pages
+from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.reads import tasks as task_reads
+from scheduler.store.tables import triggers as trigger_rows
 from scheduler.words.commands import Command as Decision
 from scheduler.words.commands.agents import ConnectAgent
 from scheduler.words.commands.attempts import Finish, Grant
@@ -110,8 +113,8 @@ async def a_run(cronclave: Command, definition: str) -> int:
 def begin(node: SingleNode, run: int, agent: int, *, task: str = "main") -> int:
     """The attempt that was placed with the run, or the next one."""
     with node.read() as store:
-        found = next(each for each in pages.tasks_of(store, [run]) if each.name == task)
-        placed = [each.id for each in pages.attempts_of(store, [run]) if each.task == found.id]
+        found = next(each for each in task_reads.of_runs(store, [run]) if each.name == task)
+        placed = [each.id for each in attempt_reads.of_runs(store, [run]) if each.task == found.id]
     if found.state == "retry_wait":
         must(node, Wake(node.status().epoch, found.id, found.wake_ms or 0))
     if found.state != "active":
@@ -180,7 +183,7 @@ async def test_following_says_what_its_run_stands_behind_and_then_shows_it(
     definition = "job: a\nrun: x\ntriggers: {every: 1s, id: t}\npolicies: {overlap: queue_all}\n"
     assert (await cronclave("job", "apply", "-", stdin=definition)).code == 0
     with node.read() as store:
-        (trigger,) = pages.live_triggers(store, pages.job_ids(store, "default", "a")[0])
+        (trigger,) = trigger_rows.live(store, job_reads.ids(store, "default", "a")[0])
     first, epoch = trigger.next_due_ms, node.status().epoch
     assert first is not None
     before = int(must(node, Fire(epoch, trigger.id, first, first + 1_000, agent))["run"])
@@ -279,7 +282,7 @@ async def test_a_kept_connection_has_the_patience_of_each_request(
 async def test_a_sleep_is_told_with_its_end(cronclave: Command, node: SingleNode) -> None:
     run = await a_run(cronclave, "tasks: {nap: {sleep: 1h}, after: {noop: true, needs: [nap]}}\n")
     with node.read() as store:
-        until_ms = next(each.wake_ms for each in pages.tasks_of(store, [run]) if each.name == "nap")
+        until_ms = next(each.wake_ms for each in task_reads.of_runs(store, [run]) if each.name == "nap")
     assert until_ms is not None
     shown = await cronclave("run", "show", str(run))
     assert f"until {rfc3339(until_ms)}" in shown.out

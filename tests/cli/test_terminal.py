@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cli.terminal import ByteSieve, Sieve, escaped_json, plain
-from scheduler.store import pages
+from scheduler.store.reads import attempts as attempt_reads
 from scheduler.words.commands import ConnectAgent, Finish, Grant
 from tests.api.single_node import SingleNode
 from tests.cli.conftest import DEADLINE_S, PROJECT, Command
@@ -139,7 +139,7 @@ async def ended_run(cronclave: Command, node: SingleNode, output: bytes) -> str:
     started = await cronclave("job", "run", "a", "-o", "json")
     run = int(json.loads(started.out)["id"])
     with node.read() as store:
-        attempt = pages.attempts_of(store, [run])[0].id
+        attempt = attempt_reads.of_runs(store, [run])[0].id
     now = node.now_ms()
     assert node.apply(Grant(attempt, agent, "s", "c"))[0].ok
     assert node.apply(Finish(attempt, agent, now, now + 5, 0, "exit", tail=output))[0].ok

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from scheduler.store.agents import occupy
+from scheduler.store.tables.agents import occupy
 from scheduler.words.commands import ConnectAgent
 from tests.api.single_node import SingleNode
 from tests.cli.conftest import Command

@@ -16,7 +16,7 @@ import msgpack
 from scheduler.machine import Machine
 from scheduler.machine.renewal import Renewal, renew
 from scheduler.store.connection import Store
-from scheduler.store.restores import Restore
+from scheduler.store.tables.restores import Restore
 from scheduler.words import codec
 from tests.scheduler.story import Story
 

@@ -74,7 +74,7 @@ MUTANTS = (
                 "    if trigger is None:\n",
             ),
             (
-                "scheduler.store.ledger",
+                "scheduler.store.tables.ledger",
                 '_INSERT = f"INSERT INTO ledger',
                 '_INSERT = f"INSERT OR IGNORE INTO ledger',
             ),
@@ -185,11 +185,11 @@ MUTANTS = (
         "idempotency-forgotten",
         (
             (
-                "scheduler.store.idempotency",
+                "scheduler.store.tables.idempotency",
                 "    return None if row is None else (row[0], row[1])\n",
                 "    return None\n",
             ),
-            ("scheduler.store.idempotency", '"INSERT INTO', '"INSERT OR REPLACE INTO'),
+            ("scheduler.store.tables.idempotency", '"INSERT INTO', '"INSERT OR REPLACE INTO'),
         ),
         QUIET,
         _says("durable: run-twice"),

@@ -15,7 +15,7 @@ import json
 from scheduler import formats
 from scheduler.machine import dispatch, ticks
 from scheduler.machine.context import Context
-from scheduler.store import triggers as trigger_rows
+from scheduler.store.tables import triggers as trigger_rows
 from scheduler.words import commands as c
 from scheduler.words.causes import Cause, Kind
 from scheduler.words.outcomes import Outcome

@@ -22,7 +22,7 @@ from scheduler.backup import BackupError, seal
 from scheduler.model import parse_job, prepare
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
-from scheduler.store.restores import SPAN
+from scheduler.store.tables.restores import SPAN
 from scheduler.words import codec
 from scheduler.words.commands import PutJobs
 from tests.node.damaged import INDEX_LEAF, PAGE_BYTES, flip, pages_of

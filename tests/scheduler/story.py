@@ -11,8 +11,9 @@ from scheduler.machine import AppliedEntry, Machine
 from scheduler.machine.context import ROOM
 from scheduler.model import parse_job, prepare
 from scheduler.plan import Limits, PlanCache, plan
-from scheduler.store import attempts, jobs, ledger, runs, tasks, triggers
 from scheduler.store.connection import Store
+from scheduler.store.reads import ledger as ledger_reads
+from scheduler.store.tables import attempts, jobs, runs, tasks, triggers
 from scheduler.words import codec
 from scheduler.words import commands as c
 from scheduler.words import events as e
@@ -230,7 +231,7 @@ class Story:
         """(first instant after the start in seconds, count, outcome, reason), in the order of writing."""
         return [
             ((entry.first_ms - START_MS) // 1_000, entry.ticks, entry.outcome, entry.reason)
-            for entry, _ in ledger.after(self.store, 0, limit=100_000)
+            for entry, _ in ledger_reads.after(self.store, 0, limit=100_000)
         ]
 
     def told(self, kind: type[Any]) -> list[Any]:

@@ -22,8 +22,9 @@ from scheduler.explain import (
 from scheduler.explain.findings import outcome_text
 from scheduler.machine.rules import gates
 from scheduler.model.compiled import CompiledJob, compile_job
-from scheduler.store import jobs, pages
-from scheduler.store.triggers import BEHIND
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.tables import jobs
+from scheduler.store.tables.triggers import BEHIND
 from scheduler.words import commands as c
 from scheduler.words.reasons import BUFFER_FULL
 from tests.scheduler.machine.test_replay import STEPS, command
@@ -68,7 +69,7 @@ def of_task(story: Story, run: int, name: str = "main") -> TaskExplained:
 
 
 def at(story: Story, at_ms: int | None, name: str = "j") -> Explained:
-    ids = pages.job_ids(story.store, "default", name)
+    ids = job_reads.ids(story.store, "default", name)
     return explain_instant(story.store, ids, at_ms, cluster(story), compiled(story))
 
 

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from scheduler import verify as verify_module
-from scheduler.store import ledger, runs
 from scheduler.store.connection import QueryTooLongError, Store
-from scheduler.store.ledger import Entry
+from scheduler.store.reads import ledger as ledger_reads
+from scheduler.store.reads import runs as run_reads
+from scheduler.store.tables import ledger
+from scheduler.store.tables.ledger import Entry
 from scheduler.ticks import schedule
 from scheduler.verify import Verification, verify
 from scheduler.words import commands as c
@@ -44,7 +46,7 @@ def check(story: Story, from_second: int = 0, to_second: int = 10) -> Verificati
 def rechain(story: Story) -> None:
     """Make the chain right again after damage, so that only the account is wrong."""
     head = bytes(32)
-    for seq, (entry, _) in enumerate(ledger.after(story.store, 0, limit=1_000), start=1):
+    for seq, (entry, _) in enumerate(ledger_reads.after(story.store, 0, limit=1_000), start=1):
         moved = entry._replace(seq=seq)
         head = ledger.chain(head, moved)
         story.store.execute("UPDATE ledger SET seq = ?, hash = ? WHERE seq = ?", (seq, head, entry.seq))
@@ -270,10 +272,11 @@ def test_what_is_broken_off_is_read_in_halves(told: Story, monkeypatch: pytest.M
         return limited
 
     read_once = verify_module._read_once
-    monkeypatch.setattr(ledger, "after", at_most_two("ledger", ledger.after, lambda *_, limit: limit))
-    ended = runs.ended_undecided
+    entries = at_most_two("ledger", ledger_reads.after, lambda *_, limit: limit)
+    monkeypatch.setattr(ledger_reads, "after", entries)
+    ended = run_reads.ended_undecided
     monkeypatch.setattr(
-        runs, "ended_undecided", at_most_two("runs", ended, lambda store, after, limit: limit)
+        run_reads, "ended_undecided", at_most_two("runs", ended, lambda store, after, limit: limit)
     )
     eras = at_most_two("eras", read_once, lambda store, stretches, *_: len(stretches))
     monkeypatch.setattr(verify_module, "_read_once", eras)

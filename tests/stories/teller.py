@@ -16,7 +16,8 @@ from pathlib import Path
 from scheduler.model.documents import load_yaml
 from scheduler.model.quantities import parse_duration_ms
 from scheduler.plan import cut_off
-from scheduler.store import ledger, restores, triggers
+from scheduler.store.reads import ledger as ledger_reads
+from scheduler.store.tables import restores, triggers
 from scheduler.words import commands as c
 from scheduler.words.events import Event
 from scheduler.words.outcomes import Outcome
@@ -170,7 +171,7 @@ class Teller:
                 self.said.append(f"  run {number} {cause} {state}{tick}")
         elif what == "ledger":
             names: dict[int, str] = dict(store.rows("SELECT id, name FROM jobs ORDER BY id"))
-            for entry, _index in ledger.after(store, 0, limit=1_000):
+            for entry, _index in ledger_reads.after(store, 0, limit=1_000):
                 last = "" if entry.ticks == 1 else f"-{clock(entry.last_ms)} ({entry.ticks})"
                 said = [f"  {names[entry.job]} {clock(entry.first_ms)}{last}", entry.outcome, entry.reason]
                 self.said.append(" ".join(part for part in said if part))

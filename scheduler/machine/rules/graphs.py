@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from scheduler.machine.rules import selectors
 from scheduler.model.by_revision import ByRevision
 from scheduler.model.compiled import CompiledJob, CompiledTask, compile_job
-from scheduler.store import jobs
 from scheduler.store.connection import Store
+from scheduler.store.tables import jobs
 
 KEPT_FROM_TASKS = 50  #: a job put with as many is compiled once; small ones are when they are needed
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import json
 
-from scheduler.store import triggers as trigger_rows
 from scheduler.store.connection import Store
+from scheduler.store.tables import triggers as trigger_rows
 from scheduler.ticks import event_of
 from scheduler.words.commands import PreparedJob
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scheduler.store import asked
-from scheduler.store import jobs as job_rows
-from scheduler.store.asked import DAY_S, Limits
 from scheduler.store.connection import Store
+from scheduler.store.tables import asked
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables.asked import DAY_S, Limits
 from scheduler.words.commands import PreparedJob
 from scheduler.words.outcomes import Code, Outcome
 

@@ -6,9 +6,9 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import gates, walks
 from scheduler.machine.rules.gates import READY, RunView, TaskView
 from scheduler.machine.steps import beginning, walking
-from scheduler.store import runs as run_rows
-from scheduler.store.runs import Run
-from scheduler.store.tasks import Task
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 
 
 def admit_next(ctx: Context, job: int) -> None:

@@ -13,10 +13,10 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import clock, decisions, queue
 from scheduler.model.compiled import CompiledTask
-from scheduler.store import runs as run_rows
-from scheduler.store import tasks as task_rows
-from scheduler.store.runs import Run
-from scheduler.store.tasks import Task
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.lifecycle import RunEvent, TaskEvent
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.machine.steps import restoring
-from scheduler.store import boots
-from scheduler.store import triggers as trigger_rows
-from scheduler.store.agents import Agent
-from scheduler.store.boots import Boot
+from scheduler.store.tables import boots
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.agents import Agent
+from scheduler.store.tables.boots import Boot
 from scheduler.words import causes, reasons
 
 

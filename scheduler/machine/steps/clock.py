@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.machine.rules.graphs import Graph
-from scheduler.store import clocks
-from scheduler.store import runs as run_rows
-from scheduler.store.clocks import Clock
-from scheduler.store.runs import Run
+from scheduler.store.tables import clocks
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.clocks import Clock
+from scheduler.store.tables.runs import Run
 
 
 def count(ctx: Context, run: Run, graph: Graph, more: int) -> None:

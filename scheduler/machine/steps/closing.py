@@ -12,13 +12,13 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.verdicts import RunEnds
 from scheduler.machine.steps import admitting, decisions, eras, notifying
-from scheduler.store import clocks
-from scheduler.store import jobs as job_rows
-from scheduler.store import runs as run_rows
-from scheduler.store import tasks as task_rows
-from scheduler.store import tells as tell_rows
-from scheduler.store.runs import Run
-from scheduler.store.tasks import Task
+from scheduler.store.tables import clocks
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables import tells as tell_rows
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.lifecycle import RUN_END, TaskEvent
 from scheduler.words.reasons import FAILURES

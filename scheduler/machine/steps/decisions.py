@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.machine.steps import notifying
-from scheduler.store.runs import Run
+from scheduler.store.tables.runs import Run
 from scheduler.words import events as e
 from scheduler.words.causes import KINDS, Cause
 from scheduler.words.lifecycle import TICK, TickEvent

@@ -16,16 +16,16 @@ from scheduler.machine.rules import gates, verdicts
 from scheduler.machine.rules.gates import Never, TaskView
 from scheduler.machine.rules.verdicts import Retry, RunEnds, TaskEnds, Tried
 from scheduler.machine.steps import clock, closing, placing, queue, reconstruct, stopping, telling
-from scheduler.store import agents as agent_rows
-from scheduler.store import attempts as attempt_rows
-from scheduler.store import doomed
-from scheduler.store import jobs as job_rows
-from scheduler.store import runs as run_rows
-from scheduler.store import tasks as task_rows
-from scheduler.store.attempts import Attempt
-from scheduler.store.runs import Run
-from scheduler.store.tasks import Task
-from scheduler.store.tells import Tell
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import doomed
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.attempts import Attempt
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
+from scheduler.store.tables.tells import Tell
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
 from scheduler.words.commands import Finish

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.machine.context import Context
-from scheduler.store import boots
-from scheduler.store import triggers as trigger_rows
-from scheduler.store.triggers import BEHIND, OVER, Trigger
+from scheduler.store.tables import boots
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.triggers import BEHIND, OVER, Trigger
 from scheduler.ticks import event_of
 from scheduler.words import causes
 

@@ -19,10 +19,10 @@ from scheduler.machine.context import Context, done
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, Never, RunView, Verdict, overlap
 from scheduler.machine.steps import decisions, starting, stopping
-from scheduler.store import jobs as job_rows
-from scheduler.store import ledger
-from scheduler.store import runs as run_rows
-from scheduler.store.runs import Run
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import ledger
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.runs import Run
 from scheduler.words import events as e
 from scheduler.words.causes import LEDGERED, Cause, Kind
 from scheduler.words.lifecycle import RUN, START, RunEvent

@@ -20,8 +20,8 @@ from scheduler.machine.rules import verdicts
 from scheduler.machine.steps import outbox
 from scheduler.model.compiled import CompiledNotice
 from scheduler.model.notify import ABOUT, FAILED, MISSED, RECOVERED, SKIPPED
-from scheduler.store import jobs as job_rows
-from scheduler.store.runs import Run
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables.runs import Run
 
 REASON_LETTERS_MAX = 500
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.machine.rules import sending
-from scheduler.store import outbox
-from scheduler.store.outbox import GIVEN_UP, WAITING, Effect
+from scheduler.store.tables import outbox
+from scheduler.store.tables.outbox import GIVEN_UP, WAITING, Effect
 from scheduler.words import events as e
 
 REASON_LETTERS_MAX = 500

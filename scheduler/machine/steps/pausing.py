@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scheduler.machine.context import Context
-from scheduler.store import pauses
+from scheduler.store.tables import pauses
 
 
 def keeps_back(ctx: Context, namespace: str) -> bool:

@@ -8,10 +8,10 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import gates, selectors
 from scheduler.machine.rules.gates import READY, PlaceView
 from scheduler.machine.steps import pausing, restoring
-from scheduler.store import agents as agent_rows
-from scheduler.store import attempts as attempt_rows
-from scheduler.store.attempts import Attempt
-from scheduler.store.runs import Run
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables.attempts import Attempt
+from scheduler.store.tables.runs import Run
 from scheduler.words import events as e
 from scheduler.words.lifecycle import ATTEMPT, START, AttemptEvent
 

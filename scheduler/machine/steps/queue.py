@@ -9,9 +9,9 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import Context
-from scheduler.store import tasks as task_rows
-from scheduler.store.runs import Run
-from scheduler.store.tasks import Task
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import TaskEvent

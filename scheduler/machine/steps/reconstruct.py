@@ -8,12 +8,12 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts
 from scheduler.machine.steps import closing
-from scheduler.store import attempts as attempt_rows
-from scheduler.store import jobs as job_rows
-from scheduler.store import restores
-from scheduler.store import runs as run_rows
-from scheduler.store import tasks as task_rows
-from scheduler.store.attempts import Attempt
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import restores
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.attempts import Attempt
 from scheduler.words import events as e
 from scheduler.words.lifecycle import RUN_ENDS
 

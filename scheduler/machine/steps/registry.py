@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from scheduler.machine.context import Context, refused
-from scheduler.store import agents as agent_rows
-from scheduler.store.agents import Agent
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables.agents import Agent
 from scheduler.words.commands import Adopt
 from scheduler.words.outcomes import Code, Outcome
 

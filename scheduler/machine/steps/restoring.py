@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.machine.rules.gates import hold
-from scheduler.store import restores
+from scheduler.store.tables import restores
 
 
 def restored_ms(ctx: Context) -> int:

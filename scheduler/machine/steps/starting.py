@@ -9,9 +9,9 @@ from scheduler.machine.rules import gates, selectors
 from scheduler.machine.rules.gates import READY, TaskView
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import beginning, clock, placing, queue
-from scheduler.store import tasks as task_rows
-from scheduler.store.runs import Run
-from scheduler.store.tasks import FIRST, ONLY, Task
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import FIRST, ONLY, Task
 from scheduler.words import events as e
 from scheduler.words.lifecycle import START, TASK, TaskEvent
 

@@ -6,10 +6,10 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import walks
 from scheduler.machine.rules.walks import GIVE_UP, LET_END, RESTORED, STOP
 from scheduler.machine.steps import clock, closing, placing, restoring, telling, walking
-from scheduler.store import attempts as attempt_rows
-from scheduler.store import runs as run_rows
-from scheduler.store.runs import Run
-from scheduler.store.tasks import Task
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.lifecycle import AttemptEvent, TaskEvent
 

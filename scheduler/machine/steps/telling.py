@@ -17,12 +17,12 @@ from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, Never, TaskView, needs
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import beginning, closing
-from scheduler.store import runs as run_rows
-from scheduler.store import tasks as task_rows
-from scheduler.store import tells as tell_rows
-from scheduler.store.runs import Run
-from scheduler.store.tasks import Task
-from scheduler.store.tells import Tell
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables import tells as tell_rows
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
+from scheduler.store.tables.tells import Tell
 from scheduler.words.lifecycle import TASK_END
 
 

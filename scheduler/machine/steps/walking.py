@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from scheduler.machine.context import ROW, Context
-from scheduler.store import runs as run_rows
-from scheduler.store import tasks as task_rows
-from scheduler.store import tells as tell_rows
-from scheduler.store.runs import Run
-from scheduler.store.tasks import Task
-from scheduler.store.tells import Tell
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables import tells as tell_rows
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
+from scheduler.store.tables.tells import Tell
 from scheduler.words.lifecycle import TASK_ENDS
 
 

@@ -15,7 +15,7 @@ from scheduler.plan import catchup
 from scheduler.plan.firing import fire_live
 from scheduler.plan.hold import miss, proven
 from scheduler.plan.view import Outlook, View
-from scheduler.store.triggers import DueTrigger
+from scheduler.store.tables.triggers import DueTrigger
 from scheduler.ticks import schedule
 from scheduler.words.commands import Account, Command
 from scheduler.words.reasons import CANCELLED, RESTORED

@@ -4,8 +4,8 @@ back: the machine knows for how long that was."""
 from __future__ import annotations
 
 from scheduler.plan.view import Outlook, View
-from scheduler.store import runs as run_rows
-from scheduler.store.pauses import ALL
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.pauses import ALL
 from scheduler.words.commands import Command, ExpireRun
 
 

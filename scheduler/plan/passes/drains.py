@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scheduler.plan.view import Outlook, View
-from scheduler.store import attempts as attempt_rows
+from scheduler.store.tables import attempts as attempt_rows
 from scheduler.words.commands import Command, Revoke
 
 REASON = "its agent drains"

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.view import Outlook, View
-from scheduler.store import attempts as attempt_rows
-from scheduler.store import runs as run_rows
-from scheduler.store import tasks as task_rows
-from scheduler.store.attempts import CutOffAttempt
 from scheduler.store.connection import Store
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.attempts import CutOffAttempt
 from scheduler.words.causes import Kind
 from scheduler.words.commands import Command, Lose, MarkUnreachable, Revoke
 

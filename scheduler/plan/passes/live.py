@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from scheduler.plan.firing import fire_live
 from scheduler.plan.view import Outlook, View
-from scheduler.store import triggers as trigger_rows
+from scheduler.store.tables import triggers as trigger_rows
 from scheduler.words.commands import Fire
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.view import Outlook, View
-from scheduler.store import tasks as task_rows
 from scheduler.store.connection import Store
-from scheduler.store.pauses import ALL
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.pauses import ALL
 from scheduler.words.commands import Place
 
 SELECTORS_MAX = 1_000

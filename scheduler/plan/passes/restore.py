@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from scheduler.plan.hold import RestoreHold
 from scheduler.plan.view import Outlook, View
-from scheduler.store import restores
-from scheduler.store import triggers as trigger_rows
-from scheduler.store.restores import HOLDING, Restore
+from scheduler.store.tables import restores
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.restores import HOLDING, Restore
 from scheduler.words.commands import Command, EndHold, EndRestore, GiveUpRun
 
 SOONEST_SHARE = 10

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scheduler.plan.view import Outlook, View
-from scheduler.store import boots
+from scheduler.store.tables import boots
 from scheduler.words.commands import Command, FireStartups
 
 

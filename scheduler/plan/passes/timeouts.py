@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scheduler.plan.view import Outlook, View
-from scheduler.store import runs as run_rows
+from scheduler.store.tables import runs as run_rows
 from scheduler.words.commands import Command, StopRun
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.view import Outlook, View
-from scheduler.store import doomed
-from scheduler.store import runs as run_rows
 from scheduler.store.connection import Store
+from scheduler.store.tables import doomed
+from scheduler.store.tables import runs as run_rows
 from scheduler.words.commands import CONTINUE_RUNS_MAX, Command, Continue
 
 

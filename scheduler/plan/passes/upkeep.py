@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.view import Outlook, View
-from scheduler.store import fronts, idempotency, outbox, sessions
-from scheduler.store import jobs as job_rows
-from scheduler.store import runs as run_rows
 from scheduler.store.connection import Store
+from scheduler.store.tables import fronts, idempotency, outbox, sessions
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import runs as run_rows
 from scheduler.words.commands import Command, Purge, Sweep
 
 PERIOD_MS = 2_000

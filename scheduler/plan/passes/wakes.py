@@ -6,7 +6,7 @@ What a restore has still to give up is not woken: the tasks that follow would co
 from __future__ import annotations
 
 from scheduler.plan.view import Outlook, View
-from scheduler.store import tasks as task_rows
+from scheduler.store.tables import tasks as task_rows
 from scheduler.words.commands import Command, Wake
 
 

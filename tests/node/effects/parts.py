@@ -9,7 +9,8 @@ from pathlib import Path
 
 from node.effects.contract import Parcel, UnsentError
 from scheduler.model import parse_job, prepare
-from scheduler.store import outbox as outbox_rows
+from scheduler.store.reads import outbox as outbox_reads
+from scheduler.store.tables import outbox as outbox_rows
 from scheduler.words import commands as c
 from tests.api.single_node import SingleNode
 
@@ -86,7 +87,7 @@ class Telling(SingleNode):
         fail_last(self)
 
     def outbox(self) -> list[outbox_rows.Effect]:
-        return outbox_rows.page(self.store, after=0, limit=10_000, state=None, namespace=None)
+        return outbox_reads.page(self.store, after=0, limit=10_000, state=None, namespace=None)
 
     def row(self, effect: int) -> outbox_rows.Effect:
         found = outbox_rows.get(self.store, effect)

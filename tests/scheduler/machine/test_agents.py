@@ -4,7 +4,8 @@ import pytest
 
 from scheduler.machine.steps import registry
 from scheduler.plan import wake_ms
-from scheduler.store import agents as agent_rows
+from scheduler.store.reads import agents as agent_reads
+from scheduler.store.tables import agents as agent_rows
 from scheduler.words import commands as c
 from scheduler.words import events as e
 from tests.scheduler.machine.test_attempts import granted
@@ -266,10 +267,10 @@ def test_former_names_are_known(story: Story) -> None:
     old = story.connect(installation="old")
     story.disconnect(old)
     story.connect(installation="new", session="n1")
-    assert agent_rows.is_known(story.store, "old", "agent-1")
-    assert agent_rows.is_known(story.store, "new", "agent-1")
-    assert not agent_rows.is_known(story.store, "third", "agent-1")
-    assert not agent_rows.is_known(story.store, "old", "agent-10")
+    assert agent_reads.is_known(story.store, "old", "agent-1")
+    assert agent_reads.is_known(story.store, "new", "agent-1")
+    assert not agent_reads.is_known(story.store, "third", "agent-1")
+    assert not agent_reads.is_known(story.store, "old", "agent-10")
 
 
 def test_an_agent_that_drains_starts_nothing_more_and_what_runs_ends(story: Story) -> None:

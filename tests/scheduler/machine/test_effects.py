@@ -9,9 +9,10 @@ import pytest
 
 from scheduler.machine.renewal import MAY_BE_SENT, Renewal, renew
 from scheduler.machine.rules import sending
-from scheduler.store import outbox
 from scheduler.store.connection import Store
-from scheduler.store.restores import SPAN
+from scheduler.store.reads import outbox as outbox_reads
+from scheduler.store.tables import outbox
+from scheduler.store.tables.restores import SPAN
 from scheduler.words import commands as c
 from scheduler.words import events as e
 from scheduler.words.outcomes import Code
@@ -22,7 +23,7 @@ BOTH = {"on": ["failed", "recovered"], "webhook": URL}
 
 
 def rows(story: Story) -> list[outbox.Effect]:
-    return outbox.page(story.store, after=0, limit=100_000, state=None, namespace=None)
+    return outbox_reads.page(story.store, after=0, limit=100_000, state=None, namespace=None)
 
 
 def run(story: Story, exit_code: int, name: str = "j") -> int:

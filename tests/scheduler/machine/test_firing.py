@@ -10,7 +10,8 @@ import pytest
 
 from scheduler.machine.context import Context
 from scheduler.machine.steps import firing
-from scheduler.store import ledger
+from scheduler.store.reads import ledger as ledger_reads
+from scheduler.store.tables import ledger
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words.causes import LEDGERED, Cause, Kind, text
@@ -37,7 +38,7 @@ def fire(story: Story, cause: Cause = EVENT, **fields: Any) -> Outcome:
 
 
 def entries(story: Story) -> list[ledger.Entry]:
-    return [entry for entry, _ in ledger.after(story.store, 0, limit=1_000)]
+    return [entry for entry, _ in ledger_reads.after(story.store, 0, limit=1_000)]
 
 
 def test_an_event_makes_one_run_however_often_it_comes(story: Story) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, Never, PlaceView, RunView, TaskView, TickView, Waits
-from scheduler.store import runs, triggers
-from scheduler.store.runs import Run
-from scheduler.store.triggers import BEHIND, DELETED, EDITED, PAUSED, FiringTrigger
+from scheduler.store.tables import runs, triggers
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.triggers import BEHIND, DELETED, EDITED, PAUSED, FiringTrigger
 from scheduler.words.commands import RunJob
 from scheduler.words.lifecycle import RunEvent
 from tests.scheduler.story import START_MS, Story, job

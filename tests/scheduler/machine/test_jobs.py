@@ -9,7 +9,8 @@ import pytest
 
 from scheduler.machine import jobs as machine_jobs
 from scheduler.model import parse_job, prepare
-from scheduler.store import jobs as job_rows
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.tables import jobs as job_rows
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words import events as e
@@ -41,7 +42,8 @@ def test_revisions_go_on_through_deletion(story: Story) -> None:
     assert story.told(e.JobDeleted)
     (put,) = story.put(job())
     assert (put["revision"], put["created"]) == (4, True)
-    assert [row.deleted for row in job_rows.revisions(story.store, "default", "j")] == [0, 1, 0, 0]
+    revisions, _ = job_reads.revisions_page(story.store, "default", "j", before=None, limit=10)
+    assert [row.deleted for row in revisions] == [0, 1, 0, 0]
 
 
 def test_put_is_all_or_none(story: Story) -> None:

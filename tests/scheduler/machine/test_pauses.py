@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.plan import wake_ms
-from scheduler.store import pauses
+from scheduler.store.tables import pauses
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words import events as e

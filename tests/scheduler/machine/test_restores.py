@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from scheduler.machine.renewal import Renewal, renew
-from scheduler.store import restores
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
-from scheduler.store.restores import SPAN
+from scheduler.store.tables import restores
+from scheduler.store.tables.restores import SPAN
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job

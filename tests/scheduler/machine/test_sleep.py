@@ -8,9 +8,9 @@ import pytest
 
 from scheduler.machine.renewal import Renewal, renew
 from scheduler.plan import wake_ms
-from scheduler.store import clocks
-from scheduler.store import tasks as task_rows
 from scheduler.store.connection import Store
+from scheduler.store.tables import clocks
+from scheduler.store.tables import tasks as task_rows
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words import events as e

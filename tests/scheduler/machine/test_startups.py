@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from scheduler.machine import startups
-from scheduler.store import boots, ledger
+from scheduler.store.reads import ledger as ledger_reads
+from scheduler.store.tables import boots
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from tests.scheduler.machine.test_restores import restore
@@ -16,7 +17,7 @@ from tests.scheduler.story import START_MS, Story, job
 
 def entries(story: Story) -> list[tuple[str, str, str]]:
     """(cause, outcome, reason) of all that was no tick."""
-    found = [entry for entry, _ in ledger.after(story.store, 0, limit=1_000) if entry.key]
+    found = [entry for entry, _ in ledger_reads.after(story.store, 0, limit=1_000) if entry.key]
     assert all(entry.kind == "startup" for entry in found)
     return [(entry.key, entry.outcome, entry.reason) for entry in found]
 

@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.machine.rules import tick_limits
 from scheduler.model import parse_job, prepare
-from scheduler.store import asked
+from scheduler.store.tables import asked
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code, Outcome
 from tests.scheduler.story import START_MS, Story, job

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.store.ledger import chain
+from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.state import LEDGER_START
+from scheduler.store.tables.ledger import chain
 from scheduler.words import commands as c
 from scheduler.words import events as e
 from scheduler.words.outcomes import Outcome
@@ -183,13 +184,12 @@ def test_only_instants_before_the_era_may_go_without_an_outcome(story: Story) ->
 
 
 def test_the_ledger_is_chained(story: Story) -> None:
-    from scheduler.store import ledger
 
     a_job(story, "skip")
     for second in range(1, 6):
         fire(story, second)
     head = LEDGER_START
-    for entry, written in ledger.after(story.store, 0, limit=10):
+    for entry, written in ledger_reads.after(story.store, 0, limit=10):
         head = chain(head, entry)
         assert written == head
     assert story.machine.state.ledger_head == head

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from scheduler.machine.tokens import KEPT_MS
-from scheduler.store import tokens as token_rows
+from scheduler.store.reads import tokens as token_reads
+from scheduler.store.tables import tokens as token_rows
 from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story
 
@@ -88,4 +89,4 @@ def test_what_has_ended_is_removed_when_the_next_token_comes(story: Story) -> No
     invite(story)
     story.now_ms = START_MS + HOUR_MS + KEPT_MS
     story.tell_ok(c.PutToken("next", digest(6), "viewer"))
-    assert [token.name for token, _ in token_rows.all_tokens(story.store)] == ["boss", "next"]
+    assert [token.name for token, _ in token_reads.all_by_name(story.store)] == ["boss", "next"]

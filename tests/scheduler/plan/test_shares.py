@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from scheduler.plan import Limits, PlanCache, plan, shares
-from scheduler.store import asked
-from scheduler.store import triggers as trigger_rows
+from scheduler.store.tables import asked
+from scheduler.store.tables import triggers as trigger_rows
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job

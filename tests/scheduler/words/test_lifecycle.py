@@ -111,7 +111,7 @@ def test_a_state_is_written_in_one_place_alone() -> None:
         if isinstance(call.func, ast.Name) and call.func.id == "moved"
     }
     assert movers == {
-        (f"scheduler/store/{noun}.py", name)
+        (f"scheduler/store/tables/{noun}.py", name)
         for noun in NOUNS
         for name in ("move", "rebuild")
         if (noun, name) != ("attempts", "rebuild")

@@ -6,9 +6,9 @@ from __future__ import annotations
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, Fits, PlaceView
-from scheduler.store import agents as agent_rows
-from scheduler.store import tasks as task_rows
 from scheduler.store.connection import Store
+from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import tasks as task_rows
 
 NAME = "agent"
 WAITS = Waits("no agent can take it now")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, PlaceView
-from scheduler.store import restores
-from scheduler.store.restores import DONE, SETTLING, Restore
+from scheduler.store.tables import restores
+from scheduler.store.tables.restores import DONE, SETTLING, Restore
 
 NAME = "restore"
 WAITS = Waits("a restore holds it up")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, TaskView
-from scheduler.store import tasks as task_rows
+from scheduler.store.tables import tasks as task_rows
 from scheduler.words.lifecycle import TASK_ENDS
 
 NAME = "needs"

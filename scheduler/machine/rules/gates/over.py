@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Words
 from scheduler.machine.rules.gates.views import Facts, TickView
-from scheduler.store.triggers import PAUSED
+from scheduler.store.tables.triggers import PAUSED
 from scheduler.words import reasons
 
 NAME = "era"

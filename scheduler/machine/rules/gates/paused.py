@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Words
 from scheduler.machine.rules.gates.views import Facts, TickView
-from scheduler.store import jobs as job_rows
+from scheduler.store.tables import jobs as job_rows
 from scheduler.words import reasons
 
 NAME = "pause"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, PlaceView, TickView
-from scheduler.store import pauses
+from scheduler.store.tables import pauses
 from scheduler.words import reasons
 
 NAME = "pause_all"

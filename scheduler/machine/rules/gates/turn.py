@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, TickView
-from scheduler.store import runs as run_rows
-from scheduler.store.triggers import BEHIND
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.triggers import BEHIND
 
 NAME = "turn"
 WAITS = Waits("a run of the job is active")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from scheduler.model.compiled import CompiledTask
-from scheduler.store import runs as run_rows
 from scheduler.store.connection import Store
-from scheduler.store.restores import Restore
-from scheduler.store.runs import Run
-from scheduler.store.tasks import Task
-from scheduler.store.triggers import FiringTrigger
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.restores import Restore
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
+from scheduler.store.tables.triggers import FiringTrigger
 
 
 class TickView(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple, TypedDict, Unpack
 
 from scheduler.store.connection import Store
@@ -43,16 +42,6 @@ _INSERT = f"INSERT INTO attempts ({COLUMNS}) VALUES ({', '.join('?' * len(Attemp
 def get(store: Store, attempt: int) -> Attempt | None:
     row = store.row(_GET, (attempt,))
     return None if row is None else Attempt._make(row)
-
-
-def agents_of(store: Store, attempts: Iterable[int]) -> dict[int, int]:
-    """The agent of each of these attempts that has a row."""
-    found: dict[int, int] = {}
-    for attempt in attempts:
-        agent = store.value("SELECT agent FROM attempts WHERE id = ?", (attempt,))
-        if agent is not None:
-            found[attempt] = agent
-    return found
 
 
 def insert(store: Store, attempt: Attempt) -> None:
@@ -172,3 +161,11 @@ def unclaimed_since(store: Store, before_ms: int, limit: int) -> list[int]:
 def oldest_unclaimed_ms(store: Store) -> int | None:
     first: int | None = store.value("SELECT min(assigned_ms) FROM attempts WHERE state = 'assigned'")
     return first
+
+
+def purge(store: Store, run: int, limit: int) -> int:
+    """Drop the first of a run, as many as that; how many went."""
+    return store.write(
+        "DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE run = ? ORDER BY id LIMIT ?)",
+        (run, limit),
+    )

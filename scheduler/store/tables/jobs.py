@@ -51,7 +51,7 @@ COLUMNS = ", ".join(Job._fields)
 _GET = f"SELECT {COLUMNS} FROM jobs WHERE id = ?"
 _FIND = f"SELECT {COLUMNS} FROM jobs WHERE namespace = ? AND name = ?"
 _INSERT = f"INSERT INTO jobs ({COLUMNS}) VALUES ({', '.join('?' * len(Job._fields))})"
-_REVISION_COLUMNS = ", ".join(Revision._fields)
+REVISION_COLUMNS = ", ".join(Revision._fields)
 
 
 def get(store: Store, job: int) -> Job | None:
@@ -171,7 +171,7 @@ def last_revision(store: Store, namespace: str, name: str) -> int:
 
 def insert_revision(store: Store, revision: Revision) -> None:
     store.write(
-        f"INSERT INTO revisions ({_REVISION_COLUMNS}) VALUES ({', '.join('?' * len(Revision._fields))})",
+        f"INSERT INTO revisions ({REVISION_COLUMNS}) VALUES ({', '.join('?' * len(Revision._fields))})",
         revision,
     )
 
@@ -199,34 +199,6 @@ def job_of(store: Store, namespace: str, name: str, revision: int) -> int | None
         (namespace, name, revision),
     )
     return job
-
-
-def revisions(store: Store, namespace: str, name: str, *, limit: int = 1_000) -> list[Revision]:
-    """Newest first."""
-    rows = store.rows(
-        f"SELECT {_REVISION_COLUMNS} FROM revisions WHERE namespace = ? AND name = ?"
-        " ORDER BY revision DESC LIMIT ?",
-        (namespace, name, limit),
-    )
-    return [Revision._make(row) for row in rows]
-
-
-class Deletion(NamedTuple):
-    at_ms: int
-    actor: str
-
-    @property
-    def by(self) -> str:
-        return f" by {self.actor}" if self.actor else ""
-
-
-def deletion(store: Store, job: int) -> Deletion | None:
-    """When this job was deleted, and by whom; None: it is there."""
-    row = store.row(
-        "SELECT stamp_ms, actor FROM revisions WHERE job = ? AND deleted = 1 ORDER BY revision DESC LIMIT 1",
-        (job,),
-    )
-    return None if row is None else Deletion._make(row)
 
 
 def name_of_deleted(store: Store, job: int) -> tuple[str, str]:

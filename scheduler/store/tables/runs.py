@@ -44,6 +44,11 @@ class Run(NamedTuple):
     reason: str
     actor: str
 
+    @property
+    def tasks(self) -> int:
+        """How many tasks its graph has."""
+        return self.last_task - self.first_task + 1
+
 
 COLUMNS = ", ".join(Run._fields)
 _GET = f"SELECT {COLUMNS} FROM runs WHERE id = ?"
@@ -286,70 +291,5 @@ def in_order(store: Store, after: int, limit: int) -> list[AgedRun]:
     return [AgedRun._make(row) for row in rows]
 
 
-def shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
-    """Drop a finished run with its tasks and attempts, or as many of these; the rows that went, and whether
-    the run did.
-    """
-    rows = 0
-    for table in ("attempts", "tasks"):
-        if rows < rows_max:
-            rows += store.write(
-                f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE run = ? ORDER BY id LIMIT ?)",
-                (run, rows_max - rows),
-            )
-    if rows >= rows_max:
-        return rows, False
-    return rows + store.write("DELETE FROM runs WHERE id = ?", (run,)), True
-
-
-def doubled(
-    store: Store, after: tuple[int, int], limit: int
-) -> tuple[list[tuple[int, int, int]], tuple[int, int] | None]:
-    """Of the next `limit` runs of ticks behind (trigger, instant): the ticks that have more than one, and how
-    many; and the last looked at, None at the end. By the index alone.
-    """
-    source = "FROM runs INDEXED BY runs_tick WHERE tick_ms IS NOT NULL AND (trigger, tick_ms) > (?, ?)"
-    last = store.row(
-        f"SELECT trigger, tick_ms {source} ORDER BY trigger, tick_ms LIMIT 1 OFFSET ?", (*after, limit - 1)
-    )
-    upto = (1 << 62, 0) if last is None else (last[0], last[1])
-    rows = store.rows(
-        f"SELECT trigger, tick_ms, count(*) {source} AND (trigger, tick_ms) <= (?, ?)"
-        " GROUP BY trigger, tick_ms HAVING count(*) > 1 ORDER BY trigger, tick_ms",
-        (*after, *upto),
-    )
-    return [(trigger, tick_ms, count) for trigger, tick_ms, count in rows], None if last is None else upto
-
-
-def undecided_ticks(store: Store, job: int, trigger: int, from_ms: int, to_ms: int) -> list[int]:
-    """Instants in (from_ms, to_ms] of the job's active runs without a ledger entry yet."""
-    # By the few runs that are active: by trigger and tick every run of the range would be looked up.
-    rows = store.rows(
-        "SELECT tick_ms FROM runs INDEXED BY runs_active WHERE job = ? AND finished_ms IS NULL"
-        " AND trigger = ? AND tick_ms > ? AND tick_ms <= ? AND decided = 0 ORDER BY tick_ms, id",
-        (job, trigger, from_ms, to_ms),
-    )
-    return [row[0] for row in rows]
-
-
-class Undecided(NamedTuple):
-    id: int
-    job: int
-    trigger: int
-    tick_ms: int | None
-    due_ms: int
-
-
-def ended_undecided(store: Store, after: int, limit: int) -> tuple[list[Undecided], int | None]:
-    """Of the next `limit` runs after the id `after` those that ended without a ledger entry, which none may;
-    and the last id looked at, None at the end. In the table's own order.
-    """
-    last: int | None = store.value(
-        "SELECT max(id) FROM (SELECT id FROM runs WHERE id > ? ORDER BY id LIMIT ?)", (after, limit)
-    )
-    rows = store.rows(
-        "SELECT id, job, trigger, tick_ms, due_ms FROM runs WHERE id > ? AND id <= ? AND decided = 0"
-        " AND finished_ms IS NOT NULL ORDER BY id",
-        (after, last),
-    )
-    return [Undecided._make(row) for row in rows], last
+def delete(store: Store, run: int) -> None:
+    store.write("DELETE FROM runs WHERE id = ?", (run,))

@@ -34,7 +34,6 @@ class Credential(NamedTuple):
 
 
 UNLIMITED = Limits()
-_LIMITS = "coalesce(l.expires_ms, 0), coalesce(l.uses, 0), coalesce(l.holder, ''), coalesce(l.pool, '')"
 
 
 def find(store: Store, name: str) -> Token | None:
@@ -56,14 +55,6 @@ def by_digest(store: Store, sha256: bytes) -> Credential | None:
         (sha256,),
     )
     return None if row is None else Credential._make(row)
-
-
-def all_tokens(store: Store) -> list[tuple[Token, Limits]]:
-    rows = store.rows(
-        f"SELECT t.name, t.sha256, t.role, t.created_ms, {_LIMITS} "
-        "FROM tokens t LEFT JOIN token_limits l ON l.name = t.name ORDER BY t.name"
-    )
-    return [(Token._make(row[:4]), Limits._make(row[4:])) for row in rows]
 
 
 def any_token(store: Store) -> bool:
@@ -89,17 +80,6 @@ def expired(store: Store, before_ms: int, limit: int) -> list[str]:
     return [row[0] for row in rows]
 
 
-def bound_to(store: Store, agent: str) -> str | None:
-    """The token that only this agent may use, the first by name. Without an index: it is asked for agents
-    alone whose own token is bound to nobody."""
-    name: str | None = store.value(
-        "SELECT t.name FROM token_limits l JOIN tokens t ON t.name = l.name "
-        "WHERE l.holder = ? AND l.holder <> '' AND t.role = 'agent' ORDER BY t.name LIMIT 1",
-        (agent,),
-    )
-    return name
-
-
 def count(store: Store) -> int:
     number: int = store.value("SELECT count(*) FROM tokens")
     return number
@@ -121,4 +101,3 @@ def take_use(store: Store, name: str) -> None:
 def delete(store: Store, name: str) -> None:
     store.write("DELETE FROM tokens WHERE name = ?", (name,))
     store.write("DELETE FROM token_limits WHERE name = ?", (name,))
-    store.write("DELETE FROM sessions WHERE token = ?", (name,))

@@ -216,7 +216,7 @@ class DueTrigger(NamedTuple):
         return until_ms if self.until_ms is None else min(until_ms, self.until_ms)
 
 
-_DUE = (
+DUE = (
     "SELECT t.id, t.job, t.spec, t.jitter_ms, t.from_ms, t.until_ms, t.next_due_ms,"
     " j.namespace, j.name, j.revision, j.state, t.share, t.closed"
     " FROM triggers t LEFT JOIN jobs j ON j.id = t.job"
@@ -226,7 +226,7 @@ _DUE = (
 def due(store: Store, after_ms: int, fire_ms: int, limit: int) -> list[DueTrigger]:
     """Triggers that fire in (after_ms, fire_ms], soonest first."""
     rows = store.rows(
-        f"{_DUE} WHERE t.fire_ms > ? AND t.fire_ms <= ? ORDER BY t.fire_ms, t.id LIMIT ?",
+        f"{DUE} WHERE t.fire_ms > ? AND t.fire_ms <= ? ORDER BY t.fire_ms, t.id LIMIT ?",
         (after_ms, fire_ms, limit),
     )
     return [DueTrigger._make(row) for row in rows]
@@ -238,7 +238,7 @@ def due_of_share(
     """Those of one namespace and share that fire behind `after` (instant, id) and not after `fire_ms`, each
     with its instant, soonest first."""
     rows = store.rows(
-        _DUE.replace("SELECT ", "SELECT t.fire_ms, ", 1)
+        DUE.replace("SELECT ", "SELECT t.fire_ms, ", 1)
         + " WHERE t.namespace = ? AND t.share = ? AND (t.fire_ms, t.id) > (?, ?) AND t.fire_ms <= ?"
         " ORDER BY t.fire_ms, t.id LIMIT ?",
         (namespace, share, *after, fire_ms, limit),
@@ -260,23 +260,6 @@ def set_share(store: Store, trigger: int, share: int) -> None:
     store.write("UPDATE triggers SET share = ? WHERE id = ?", (share, trigger))
 
 
-def due_row(store: Store, trigger: int) -> DueTrigger | None:
-    """As the planner sees it; None where no instant of it is undecided."""
-    row = store.row(f"{_DUE} WHERE t.id = ? AND t.next_due_ms IS NOT NULL", (trigger,))
-    return None if row is None else DueTrigger._make(row)
-
-
-def meeting(store: Store, job: int, instant_ms: int) -> list[Trigger]:
-    """Eras that this instant may be of, as it is named or as it is due, oldest first."""
-    rows = store.rows(
-        f"SELECT {COLUMNS} FROM triggers WHERE job = ?"
-        " AND (from_ms < ? AND (until_ms IS NULL OR until_ms >= ?)"
-        " OR from_ms + jitter_ms < ? AND (until_ms IS NULL OR until_ms + jitter_ms >= ?)) ORDER BY id",
-        (job, *[instant_ms] * 4),
-    )
-    return [Trigger._make(row) for row in rows]
-
-
 def next_fire_ms(store: Store, after_ms: int | None = None) -> int | None:
     """When the next tick fires; with `after_ms` the next that fires later than that."""
     if after_ms is None:
@@ -284,13 +267,3 @@ def next_fire_ms(store: Store, after_ms: int | None = None) -> int | None:
     else:
         first = store.value("SELECT min(fire_ms) FROM triggers WHERE fire_ms > ?", (after_ms,))
     return first
-
-
-def overlapping(store: Store, from_ms: int, to_ms: int, after: int, limit: int) -> list[Trigger]:
-    """Eras that have a part of (from_ms, to_ms], after the id `after`."""
-    rows = store.rows(
-        f"SELECT {COLUMNS} FROM triggers WHERE id > ? AND from_ms < ? AND (until_ms IS NULL OR until_ms > ?)"
-        " ORDER BY id LIMIT ?",
-        (after, to_ms, from_ms, limit),
-    )
-    return [Trigger._make(row) for row in rows]

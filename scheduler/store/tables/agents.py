@@ -47,15 +47,6 @@ def of_installation(store: Store, installation: str) -> list[Agent]:
     return [Agent._make(row) for row in rows]
 
 
-def is_known(store: Store, installation: str, name: str) -> bool:
-    """Whether this installation has a row under this name, or has one of its former ones."""
-    rows = store.rows(
-        "SELECT id, name FROM agents WHERE installation = ? AND name >= ? AND name < ?",
-        (installation, name, f"{name}{chr(ord(FORMER) + 1)}"),
-    )
-    return any(found in (name, f"{name}{FORMER}{agent}") for agent, found in rows)
-
-
 def are_so_many(store: Store, number: int) -> bool:
     """Whether there are that many rows, or more: what it costs is bounded by the number."""
     return store.value("SELECT 1 FROM agents ORDER BY name LIMIT 1 OFFSET ?", (number - 1,)) is not None
@@ -119,11 +110,6 @@ def newest(store: Store, limit: int = 20_000) -> list[Agent]:
 def on_node(store: Store, node: str, limit: int) -> list[Agent]:
     rows = store.rows(f"SELECT {COLUMNS} FROM agents WHERE node = ? ORDER BY id LIMIT ?", (node, limit))
     return [Agent._make(row) for row in rows]
-
-
-def sessions_on(store: Store, node: str) -> list[tuple[int, str]]:
-    """(agent, session) of every agent that the state has on this node."""
-    return store.rows("SELECT id, session FROM agents WHERE node = ? ORDER BY id", (node,))
 
 
 def drop_former(store: Store, before_ms: int, limit: int) -> int:

@@ -150,14 +150,6 @@ def state_of(store: Store, run: int, name: str) -> str:
     return state or "blocked"
 
 
-def unended(store: Store, run: int, limit: int) -> list[Task]:
-    """The first tasks of a run that have not ended."""
-    rows = store.rows(
-        f"SELECT {COLUMNS} FROM tasks WHERE run = ? AND finished_ms IS NULL ORDER BY id LIMIT ?", (run, limit)
-    )
-    return [Task._make(row) for row in rows]
-
-
 class QueuedTask(NamedTuple):
     id: int
     run: int
@@ -218,3 +210,10 @@ def past_wake(store: Store, now_ms: int, limit: int, after: int = 0) -> list[tup
 def next_wake_ms(store: Store) -> int | None:
     first: int | None = store.value("SELECT min(wake_ms) FROM tasks WHERE wake_ms IS NOT NULL")
     return first
+
+
+def purge(store: Store, run: int, limit: int) -> int:
+    """Drop the first of a run, as many as that; how many went."""
+    return store.write(
+        "DELETE FROM tasks WHERE id IN (SELECT id FROM tasks WHERE run = ? ORDER BY id LIMIT ?)", (run, limit)
+    )

@@ -2,27 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from scheduler.store.connection import Store
-from scheduler.store.tokens import Credential
-
-
-class Session(NamedTuple):
-    """A session as a request finds it, with its token as that is now."""
-
-    expires_ms: int
-    credential: Credential
-
-
-def by_digest(store: Store, sha256: bytes) -> Session | None:
-    row = store.row(
-        "SELECT s.expires_ms, t.name, t.role, coalesce(l.expires_ms, 0), coalesce(l.holder, ''),"
-        " coalesce(l.pool, '') FROM sessions s JOIN tokens t ON t.name = s.token"
-        " LEFT JOIN token_limits l ON l.name = t.name WHERE s.sha256 = ?",
-        (sha256,),
-    )
-    return None if row is None else Session(row[0], Credential._make(row[1:]))
 
 
 def find(store: Store, sha256: bytes) -> str | None:
@@ -40,6 +20,10 @@ def insert(store: Store, sha256: bytes, token: str, *, created_ms: int, expires_
 
 def delete(store: Store, sha256: bytes) -> None:
     store.write("DELETE FROM sessions WHERE sha256 = ?", (sha256,))
+
+
+def delete_of(store: Store, token: str) -> None:
+    store.write("DELETE FROM sessions WHERE token = ?", (token,))
 
 
 def count(store: Store, token: str | None = None) -> int:

@@ -1,0 +1,150 @@
+"""Attempts with the names of what they belong to: for lists, for their output, for their agents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+from scheduler.store.reads.bounds import chunks, marks
+
+LISTED_MAX = 10_000  #: of a page of runs, the newest
+
+
+class ListedAttempt(NamedTuple):
+    """An attempt in a list: without its tail, with its agent's name and zone."""
+
+    id: int
+    task: int
+    run: int
+    number: int
+    agent: int
+    state: str
+    unreachable: int
+    due_ms: int
+    fence: int | None
+    granted_ms: int | None
+    started_ms: int | None
+    finished_ms: int | None
+    exit_code: int | None
+    signal: int | None
+    reason: str
+    output_bytes: int | None
+    late: str
+    agent_name: str = ""
+    zone: str = ""
+
+
+class Output(NamedTuple):
+    """What is known of an attempt's output."""
+
+    id: int
+    number: int
+    agent: int
+    state: str
+    tail: bytes  #: its last bytes, of an ended attempt
+    output_bytes: int | None  #: where it ends; None: nobody knows
+    agent_name: str = ""
+    node: str = ""  #: that the agent hangs on; empty: none
+
+
+class DispatchRow(NamedTuple):
+    """What a front needs to push one attempt to its agent."""
+
+    attempt: int
+    agent: int
+    state: str
+    number: int
+    due_ms: int
+    task: str
+    member: str
+    round: int
+    run: int
+    job: int
+    revision: int
+    namespace: str
+    name: str
+    tick_ms: int | None
+    params: str
+
+
+def _of_attempt(row: type[ListedAttempt] | type[Output]) -> str:
+    """Its columns of the attempt itself."""
+    return ", ".join(f"a.{name}" for name in row._fields if name not in row._field_defaults)
+
+
+_LISTED = f"{_of_attempt(ListedAttempt)}, coalesce(g.name, ''), coalesce(g.zone, '')"
+_OUTPUT = f"{_of_attempt(Output)}, coalesce(g.name, ''), coalesce(g.node, '')"
+_LAST_OF = (
+    "SELECT id FROM attempts WHERE task = ? AND number <= ? AND state <> 'revoked' ORDER BY id DESC LIMIT 1"
+)
+_DISPATCH = (
+    "SELECT a.id, a.agent, a.state, a.number, a.due_ms, t.name, t.member, t.round, r.id, r.job, "
+    "r.revision, r.namespace, r.name, r.tick_ms, r.params "
+    "FROM attempts a JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run "
+)
+
+
+def of_runs(store: Store, runs: Iterable[int]) -> list[ListedAttempt]:
+    """In order; of each CHUNK of runs the newest LISTED_MAX: a run may have a million tries."""
+    found: list[ListedAttempt] = []
+    for ids in chunks(runs):
+        rows = store.rows(
+            f"SELECT {_LISTED} FROM attempts a LEFT JOIN agents g ON g.id = a.agent "
+            f"WHERE a.run IN ({marks(len(ids))}) ORDER BY a.id DESC LIMIT ?",
+            (*ids, LISTED_MAX),
+        )
+        found += [ListedAttempt._make(row) for row in reversed(rows)]
+    return found
+
+
+def count(store: Store, run: int, most: int) -> int:
+    """Of one run, counted up to `most`."""
+    number: int = store.value(
+        "SELECT count(*) FROM (SELECT 1 FROM attempts WHERE run = ? LIMIT ?)", (run, most)
+    )
+    return number
+
+
+def agents_of(store: Store, attempts: Iterable[int]) -> dict[int, int]:
+    """The agent of each of these attempts that has a row."""
+    found: dict[int, int] = {}
+    for attempt in attempts:
+        agent = store.value("SELECT agent FROM attempts WHERE id = ?", (attempt,))
+        if agent is not None:
+            found[attempt] = agent
+    return found
+
+
+def output(store: Store, task: int, *, number: int | None = None, after: int | None = None) -> Output | None:
+    """Of the task's newest try, or of that number, or of the first one behind the number `after`; what was
+    taken back was none."""
+    which, order = "", "DESC"
+    values: tuple[int, ...] = (task,)
+    if number is not None:
+        which, values = "AND a.number = ?", (task, number)
+    elif after is not None:
+        # From the newest back to that one: who follows a task is near its end.
+        which, order = f"AND a.id > coalesce(({_LAST_OF}), 0)", ""
+        values = (task, task, after)
+    row = store.row(
+        f"SELECT {_OUTPUT} FROM attempts a LEFT JOIN agents g ON g.id = a.agent "
+        f"WHERE a.task = ? AND a.state <> 'revoked' {which} ORDER BY a.id {order} LIMIT 1",
+        values,
+    )
+    return None if row is None else Output._make(row)
+
+
+def dispatch(store: Store, attempts: Iterable[int]) -> list[DispatchRow]:
+    """What to tell their agents about these attempts."""
+    found: list[DispatchRow] = []
+    for ids in chunks(attempts):
+        rows = store.rows(f"{_DISPATCH} WHERE a.id IN ({marks(len(ids))}) ORDER BY a.id", ids)
+        found += [DispatchRow._make(row) for row in rows]
+    return found
+
+
+def live_dispatch(store: Store, agent: int) -> list[DispatchRow]:
+    """Every attempt that holds a slot of this agent."""
+    rows = store.rows(f"{_DISPATCH} WHERE a.agent = ? AND a.live = 1 ORDER BY a.id", (agent,))
+    return [DispatchRow._make(row) for row in rows]

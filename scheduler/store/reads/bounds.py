@@ -1,0 +1,29 @@
+"""How much one query asks for, and one page gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+CHUNK = 500  #: ids in one IN list
+PAGE_BYTES = 4 << 20  #: of definitions on one page, which has one at least
+
+
+def chunks(ids: Iterable[int]) -> Iterable[list[int]]:
+    rest = sorted(set(ids))
+    for start in range(0, len(rest), CHUNK):
+        yield rest[start : start + CHUNK]
+
+
+def marks(count: int) -> str:
+    return ",".join("?" * count)
+
+
+def fitting(sizes: Iterable[int]) -> int:
+    """How many of the first take PAGE_BYTES together; one at least."""
+    total = count = 0
+    for size in sizes:
+        total += size
+        if count and total > PAGE_BYTES:
+            break
+        count += 1
+    return count

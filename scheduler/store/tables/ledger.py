@@ -1,0 +1,65 @@
+"""The ledger: what became of every tick and of all else that fires by itself, each entry chained to the one
+before it by its hash.
+
+hash = sha256(hash of the entry before || msgpack of the entry's fields in the order of `Entry`), the first
+one chained to 32 zero bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import msgpack
+
+from scheduler.store.connection import Store
+
+
+class Entry(NamedTuple):
+    seq: int
+    job: int
+    trigger: int
+    kind: str  #: of the cause (`words.causes`)
+    key: str  #: of the cause; empty: trigger and instants are the key of a tick
+    first_ms: int
+    last_ms: int
+    ticks: int  #: column `count`; a tuple has a method of that name
+    outcome: str
+    reason: str
+    run: int
+    into_ms: int | None
+    decided_ms: int
+    epoch: int
+    idx: int
+    tzdata: str
+
+
+COLUMNS = (
+    "seq, job, trigger, kind, key, first_ms, last_ms, count, outcome, reason, run, into_ms, decided_ms,"
+    " epoch, idx, tzdata"
+)
+_INSERT = f"INSERT INTO ledger ({COLUMNS}, hash) VALUES ({', '.join('?' * 17)})"
+
+_packer = msgpack.Packer(use_bin_type=True)
+"""One for all: a new one costs more than what it packs. Nothing of it runs Python, so a call is one step for
+all threads."""
+
+
+def chain(before: bytes, entry: Entry) -> bytes:
+    packed: bytes = _packer.pack(entry)
+    return hashlib.sha256(before + packed).digest()
+
+
+def append(store: Store, entry: Entry, before: bytes) -> bytes:
+    """Write the entry; returns its hash, the new head."""
+    head = chain(before, entry)
+    store.write(_INSERT, (*entry, head))
+    return head
+
+
+def of_cause(store: Store, job: int, kind: str, key: str) -> Entry | None:
+    """The entry of a cause that has a key."""
+    row = store.row(
+        f"SELECT {COLUMNS} FROM ledger WHERE job = ? AND kind = ? AND key = ? AND key <> ''", (job, kind, key)
+    )
+    return None if row is None else Entry._make(row)
