@@ -196,7 +196,7 @@ class Front:
 
     def _on_status(self, status: NodeStatus) -> None:
         if status.state == "leader":
-            self._planner.poke(urgent=False)
+            self._planner.poke(urgent=not self._planner.is_planning)  # who takes office plans at once
 
 
 def main() -> int:

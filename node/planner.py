@@ -25,7 +25,7 @@ from api.ports import NodeStatus, NoLeaderError
 from api.supported import activation, in_the_way, newest_common
 from node.clock import UNKNOWN_S, OfficeClock, truer_clock, unknown_clocks, wall_base_ms
 from scheduler.model.by_revision import CompiledJobs
-from scheduler.plan import Limits, PlanCache, cut_off, plan, wake_ms
+from scheduler.plan import UNREADABLE_MAX, Limits, PlanCache, cut_off, plan, wake_ms
 from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
 from scheduler.store.connection import Store
 from scheduler.words.commands import Command, PutToken
@@ -42,6 +42,8 @@ REFUSED_S = 0.1
 FULL_PLAN = 0.4  #: of a plan's commands: more may be due
 ROUND_S = 0.25  #: a plan is so large that its outcomes are known by then: what is due next waits no longer
 COMMANDS_MIN = 100
+COMMANDS_FIRST = 32  #: of an office, half of them ticks: what is due first does not wait for all the rest
+GROWTH_FIRST = 4  #: from each of its first plans to the next
 NODE_SILENCE_MS = 2_000  #: its agents count as disconnected
 NODE_QUIET_MS = 250  #: five heartbeats without an answer: its agents get nothing new
 _LEASE_S = (LEASE_MS + KILL_GRACE_MS + LEASE_MARGIN_MS) / 1000
@@ -51,22 +53,31 @@ class Budget:
     """How much one plan may hold: it follows what completed."""
 
     def __init__(self) -> None:
-        self.limits = Limits()
+        """Of an office that begins: with a failover's backlog, of which it first does a little soon."""
+        self._begins = True
+        self._allow(COMMANDS_FIRST)
 
     def took(self, commands: int, round_s: float) -> None:
         """The outcomes of a plan of so many commands are known after this time."""
-        now, full = self.limits.commands, Limits()
-        if commands < FULL_PLAN * now:
+        now, full = self.limits.commands, Limits().commands
+        if self._begins and round_s <= ROUND_S:
+            now = min(full, GROWTH_FIRST * now)
+        elif commands < FULL_PLAN * now:
             return  # its size is not what it waited for
-        if round_s > ROUND_S:
-            now = max(COMMANDS_MIN, min(now, int(commands * ROUND_S / round_s)))
+        elif round_s > ROUND_S:
+            now = max(min(COMMANDS_MIN, now), min(now, int(commands * ROUND_S / round_s)))
         else:
-            now = min(full.commands, now + now // 4)
+            now = min(full, now + now // 4)
+        self._begins = self._begins and now < (full if round_s <= ROUND_S else COMMANDS_MIN)
+        self._allow(now)
+
+    def _allow(self, commands: int) -> None:
+        full = Limits()
         self.limits = replace(
             full,
-            commands=now,
-            catchup_fires=full.catchup_fires * now // full.commands,
-            each_kind=full.each_kind * now // full.commands,
+            commands=commands,
+            catchup_fires=full.catchup_fires * commands // full.commands,
+            each_kind=full.each_kind * commands // full.commands,
         )
 
 
@@ -111,6 +122,7 @@ class Planner:
         self._poke_timer: asyncio.TimerHandle | None = None
         self._poke_at_s = 0.0
         self._planned_s = 0.0
+        self.is_planning = False  #: it holds the office
 
     def poke(self, *, urgent: bool) -> None:
         """The state changed so that a decision may be due: at the planner's pace, or as soon as may be."""
@@ -135,10 +147,12 @@ class Planner:
                 await self._wait(IDLE_S_MAX)
                 continue
             log.info("planning in epoch %d", epoch)
+            self.is_planning = True
             try:
                 await self._hold_office(epoch)
             except NoLeaderError:
                 log.info("no outcome for the plan of epoch %d; looking again", epoch)
+            self.is_planning = False
             log.info("stopped planning in epoch %d", epoch)
 
     def epoch_held(self) -> int | None:
@@ -190,11 +204,11 @@ class Planner:
                 lead_ms=lead_ms,
                 leases=leases.refresh((o.id, o.since_ms) for o in cut_off(store) if o.state != "assigned"),
                 silent_nodes=_silent_for(status, NODE_SILENCE_MS),
-                quiet_nodes=_silent_for(status, NODE_QUIET_MS),
+                quiet_nodes=quiet_nodes(status),
                 limits=budget.limits,
                 cache=cache,
             )
-            unreadable = self._tell_unreadable(cache, unreadable)
+            unreadable = _tell_unreadable(cache, unreadable)
             if commands:
                 full = len(commands) >= FULL_PLAN * budget.limits.commands
                 proposed_s = asyncio.get_running_loop().time()
@@ -208,17 +222,12 @@ class Planner:
                     continue
                 if full:
                     continue  # more is due than one plan holds
-            wake = wake_ms(store, lead_ms=lead_ms)
+            wake = wake_ms(store, lead_ms=lead_ms, cache=cache)
             wait_s = IDLE_S_MAX if wake is None else (wake - clock.now_ms()) / 1000
-            if unreadable:
-                wait_s = max(wait_s, REFUSED_S)  # it stays due
+            if unreadable >= UNREADABLE_MAX:
+                wait_s = max(wait_s, REFUSED_S)  # more than are known as such, which stay due
             pace_s = self._planned_s + PACE_S - asyncio.get_running_loop().time()
             await self._wait(max(0.0, pace_s, min(IDLE_S_MAX, wait_s)))
-
-    def _tell_unreadable(self, cache: PlanCache, told: int) -> int:
-        for spec, why in list(cache.unreadable.items())[told:]:
-            log.error("triggers with the schedule %.200r do not fire while this node leads: %s", spec, why)
-        return len(cache.unreadable)
 
     async def _begin_at_newest(self, store: Store, status: NodeStatus) -> None:
         """A cluster that never had a job has nothing to go back to an older version for: it begins at the
@@ -236,6 +245,18 @@ class Planner:
             async with asyncio.timeout(seconds):
                 await self._poked.wait()
         self._poked.clear()
+
+
+def _tell_unreadable(cache: PlanCache, told: int) -> int:
+    for spec, why in list(cache.unreadable.items())[told:]:
+        log.error("triggers with the schedule %.200r do not fire while this node leads: %s", spec, why)
+    return len(cache.unreadable)
+
+
+def quiet_nodes(status: NodeStatus) -> list[str]:
+    """Their agents get nothing new for now: no heartbeat was answered of late, or the link to them is down,
+    which the heir of a leader that died knows at once."""
+    return sorted(p.node for p in status.peers if p.silent_ms >= NODE_QUIET_MS or not p.reachable)
 
 
 def _silent_for(status: NodeStatus, silence_ms: int) -> list[str]:

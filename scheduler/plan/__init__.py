@@ -10,9 +10,18 @@ they see), `lookahead` (what is cached between plans), `hold` (a restore), `due`
 is), `firing`, `catchup` and `gaps` (ticks), `places` (agents for tasks).
 """
 
-from scheduler.plan.lookahead import PlanCache
+from scheduler.plan.lookahead import UNREADABLE_MAX, PlanCache
 from scheduler.plan.passes.leases import cut_off
 from scheduler.plan.planner import plan, plan_missed, wake_ms
 from scheduler.plan.view import LeaseView, Limits
 
-__all__ = ["LeaseView", "Limits", "PlanCache", "cut_off", "plan", "plan_missed", "wake_ms"]
+__all__ = [
+    "UNREADABLE_MAX",
+    "LeaseView",
+    "Limits",
+    "PlanCache",
+    "cut_off",
+    "plan",
+    "plan_missed",
+    "wake_ms",
+]

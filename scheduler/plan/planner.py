@@ -104,12 +104,13 @@ def _plan(view: View) -> list[Command]:
     return [*commands[: view.limits.commands - len(left)], *left]
 
 
-def wake_ms(store: Store, *, lead_ms: int = 0) -> int | None:
-    """The earliest instant at which time alone makes something due; None: only an event can.
+def wake_ms(store: Store, *, lead_ms: int = 0, cache: PlanCache | None = None) -> int | None:
+    """The earliest instant at which time alone makes something due; None: only an event can. `cache`: of the
+    plans; what they found to be unreadable wakes nobody.
 
     An instant in the past: plan now. Queued tasks wait for events (a slot, an agent), not for time.
     """
     with store.snapshot():
-        outlook = Outlook(store, hold_of(store), pauses_of(store), lead_ms)
+        outlook = Outlook(store, hold_of(store), pauses_of(store), lead_ms, cache or PlanCache())
         instants = [each.wake(outlook) for each in PASSES]
     return min((instant for instant in instants if instant is not None), default=None)

@@ -27,7 +27,7 @@ _ID_MAX = (1 << 63) - 1
 
 def due(store: Store, cache: PlanCache, after_ms: int, fire_ms: int, limit: int) -> list[DueTrigger]:
     """At most `limit` triggers that fire in (after_ms, fire_ms], in the order of these rules."""
-    oldest = trigger_rows.due(store, after_ms, fire_ms, limit + 1)
+    oldest = trigger_rows.due(store, after_ms, fire_ms, limit + 1, cache.unreadable)
     if len(oldest) <= limit:
         return sorted(_readable(cache, oldest), key=lambda trigger: trigger.share)
     chosen = {trigger.id: trigger for trigger in oldest[: limit // 10]}

@@ -39,6 +39,7 @@ class Outlook:
     hold: RestoreHold  #: what a restore holds up
     pauses: Pauses  #: of everything, and of namespaces
     lead_ms: int  #: ticks are proposed so long ahead
+    cache: PlanCache  #: compiled jobs, and what passes remember between plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,6 @@ class View(Outlook):
     now_ms: int
     epoch: int
     limits: Limits
-    cache: PlanCache  #: compiled jobs, and what passes remember between plans
     places: Places
     due: Due
     ended: LeaseView

@@ -11,13 +11,15 @@ from api.ports import NodeStatus, PeerStatus
 from node.clock import OfficeClock, correction_ms, truer_clock, unknown_clocks, wall_base_ms
 from node.config import load_config
 from node.front import unknown_status
-from node.planner import COMMANDS_MIN, ROUND_S, Budget
+from node.planner import COMMANDS_MIN, NODE_QUIET_MS, ROUND_S, Budget, quiet_nodes
 from scheduler.plan import Limits
 from tests.node.test_config import GOOD, write
 
 
 def test_a_plan_is_as_large_as_what_completes_in_time() -> None:
     budget = Budget()
+    for _ in range(10):
+        budget.took(budget.limits.commands, ROUND_S / 4)
     for _ in range(10):
         budget.took(budget.limits.commands, ROUND_S * 4)
     assert budget.limits.commands == COMMANDS_MIN
@@ -29,6 +31,28 @@ def test_a_plan_is_as_large_as_what_completes_in_time() -> None:
     assert budget.limits == Limits()
     budget.took(3, ROUND_S * 4)
     assert budget.limits == Limits()
+
+
+def test_first_plans_of_an_office_are_small_and_grow_fast() -> None:
+    budget, sizes = Budget(), []
+    for _ in range(5):
+        sizes.append(budget.limits.commands)
+        budget.took(1, ROUND_S / 4)  # there is no need to be full: the next may hold more
+    assert sizes == [32, 128, 512, Limits().commands, Limits().commands]
+
+    slow = Budget()
+    for _ in range(3):
+        slow.took(slow.limits.commands, ROUND_S * 4)  # as the first round of an office may be
+    assert slow.limits.commands == 32
+    slow.took(1, ROUND_S / 4)
+    assert slow.limits.commands == 128
+
+
+def test_agents_of_a_node_that_the_leader_cannot_reach_get_nothing_new_at_once(status: NodeStatus) -> None:
+    silent = dataclasses.replace(peer("c", 0), silent_ms=NODE_QUIET_MS)
+    peers = (peer("a", 0), peer("b", 0, reachable=False), silent)
+
+    assert quiet_nodes(dataclasses.replace(status, peers=peers)) == ["b", "c"]
 
 
 @pytest.fixture

@@ -29,8 +29,9 @@ def plan(view: View) -> list[Fire]:
 
 
 def wake(outlook: Outlook) -> int | None:
-    """For the backlog too: it waits at instants of the same index. Held ones wake nobody."""
+    """For the backlog too: it waits at instants of the same index. Held ones wake nobody, nor do those whose
+    schedule cannot be read here: they stay due, and planning again would find them no better."""
     hold = outlook.hold
     after_ms = hold.taken_ms if hold.holding else None
-    next_ms = trigger_rows.next_fire_ms(outlook.store, after_ms)
+    next_ms = trigger_rows.next_fire_ms(outlook.store, after_ms, outlook.cache.unreadable)
     return None if next_ms is None else next_ms - outlook.lead_ms

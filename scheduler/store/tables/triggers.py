@@ -10,6 +10,7 @@ deleted    skipped(cancelled), as all of a job that is no more
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
@@ -223,11 +224,14 @@ DUE = (
 )
 
 
-def due(store: Store, after_ms: int, fire_ms: int, limit: int) -> list[DueTrigger]:
-    """Triggers that fire in (after_ms, fire_ms], soonest first."""
+def due(
+    store: Store, after_ms: int, fire_ms: int, limit: int, without: Collection[bytes] = ()
+) -> list[DueTrigger]:
+    """Triggers that fire in (after_ms, fire_ms], soonest first. `without`: none of these schedules."""
+    clause, values = _of_others("t.", without)
     rows = store.rows(
-        f"{DUE} WHERE t.fire_ms > ? AND t.fire_ms <= ? ORDER BY t.fire_ms, t.id LIMIT ?",
-        (after_ms, fire_ms, limit),
+        f"{DUE} WHERE t.fire_ms > ? AND t.fire_ms <= ?{clause} ORDER BY t.fire_ms, t.id LIMIT ?",
+        (after_ms, fire_ms, *values, limit),
     )
     return [DueTrigger._make(row) for row in rows]
 
@@ -260,10 +264,32 @@ def set_share(store: Store, trigger: int, share: int) -> None:
     store.write("UPDATE triggers SET share = ? WHERE id = ?", (share, trigger))
 
 
-def next_fire_ms(store: Store, after_ms: int | None = None) -> int | None:
-    """When the next tick fires; with `after_ms` the next that fires later than that."""
-    if after_ms is None:
-        first: int | None = store.value("SELECT min(fire_ms) FROM triggers WHERE fire_ms IS NOT NULL")
-    else:
-        first = store.value("SELECT min(fire_ms) FROM triggers WHERE fire_ms > ?", (after_ms,))
+def next_fire_ms(
+    store: Store, after_ms: int | None = None, without: Collection[bytes] = ()
+) -> int | None:
+    """When the next tick fires; with `after_ms` the next that fires later than that. `without`: triggers of
+    these schedules do not count."""
+    clause, values = _of_others("", without)
+    since = "fire_ms IS NOT NULL" if after_ms is None else "fire_ms > ?"
+    first: int | None = store.value(
+        f"SELECT fire_ms FROM triggers WHERE {since}{clause} ORDER BY fire_ms LIMIT 1",
+        (*(() if after_ms is None else (after_ms,)), *values),
+    )
     return first
+
+
+def _of_others(table: str, without: Collection[bytes]) -> tuple[str, tuple[bytes, ...]]:
+    """What a query adds to leave triggers of these schedules out."""
+    if not without:
+        return "", ()
+    return f" AND {table}spec NOT IN ({', '.join('?' * len(without))})", tuple(without)
+
+
+def overlapping(store: Store, from_ms: int, to_ms: int, after: int, limit: int) -> list[Trigger]:
+    """Eras that have a part of (from_ms, to_ms], after the id `after`."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM triggers WHERE id > ? AND from_ms < ? AND (until_ms IS NULL OR until_ms > ?)"
+        " ORDER BY id LIMIT ?",
+        (after, to_ms, from_ms, limit),
+    )
+    return [Trigger._make(row) for row in rows]

@@ -82,6 +82,9 @@ def test_a_schedule_that_cannot_be_read_here_stops_no_other(
     assert list(story.cache.unreadable) == [spec]
     verdict = verify(story.store, START_MS, story.now_ms, now_ms=story.now_ms)
     assert [each.kind for each in verdict.problems] == ["unreadable"]
+    wakes_ms = wake_ms(story.store, cache=story.cache)
+    assert wakes_ms is not None
+    assert wakes_ms > story.now_ms, "what stays due would have the planner be late for all others"
     # A leader that can read it loses none of its ticks.
     readable = cron_spec("* * * * *")
     story.store.execute("UPDATE triggers SET spec = ? WHERE spec = ?", (readable, spec))
@@ -91,6 +94,21 @@ def test_a_schedule_that_cannot_be_read_here_stops_no_other(
         ("odd", "succeeded"),
     ]
     agrees(story)
+
+
+def test_schedules_that_cannot_be_read_take_no_room_of_a_small_plan(story: Story) -> None:
+    every = {"trigger": {"cron": "* * * * *"}}
+    odd = [prepare(parse_job(job(f"odd-{n}", **every)), START_MS) for n in range(20)]
+    odd = [replace(each, triggers=(replace(each.triggers[0], spec=MARS),)) for each in odd]
+    good = prepare(parse_job(job("good", **every)), START_MS)
+    story.tell_ok(c.PutJobs((*odd, good), START_MS))
+    story.now_ms = START_MS + MINUTE_MS
+    small = Limits(commands=8)
+
+    for _ in range(2):  # the first finds out
+        planned = plan(story.store, story.now_ms, epoch=1, lead_ms=0, limits=small, cache=story.cache)
+
+    assert [type(command) for command in planned] == [c.Fire]
 
 
 def test_late_ticks_within_the_grace_fire_each_on_its_own(story: Story) -> None:

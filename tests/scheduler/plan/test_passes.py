@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 
-from scheduler.plan import passes, wake_ms
+from scheduler.plan import PlanCache, passes, wake_ms
 from scheduler.plan.hold import hold_of
 from scheduler.plan.passes import PASSES, PLACED_FIRST
 from scheduler.plan.pausing import pauses_of
@@ -19,7 +19,7 @@ def name_of(each: object) -> str:
 
 def wakes(story: Story) -> dict[str, int]:
     """What each pass says of when to plan next."""
-    outlook = Outlook(story.store, hold_of(story.store), pauses_of(story.store), 0)
+    outlook = Outlook(story.store, hold_of(story.store), pauses_of(story.store), 0, PlanCache())
     said = {name_of(each): each.wake(outlook) for each in PASSES}
     found = {name: instant for name, instant in said.items() if instant is not None}
     assert wake_ms(story.store) == min(found.values(), default=None)
