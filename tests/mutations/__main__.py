@@ -35,7 +35,7 @@ def environment(mutant: Mutant) -> dict[str, str]:
         edits.setdefault(module, []).append((old, new))
     return {
         "PYTHONPATH": os.pathsep.join([str(SITE), str(PROJECT)]),
-        "CRONCLAVE_MUTANT_EDITS": json.dumps(edits),
+        "MUTANT_EDITS": json.dumps(edits),
     }
 
 

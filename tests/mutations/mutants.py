@@ -37,8 +37,8 @@ MUTANTS = (
                 "        self._journal.claim(attempt, claimed.claim, lambda: self._safe(claimed), "
                 "work_of(assign))\n",
                 "        claimed.phase, claimed.fence = Phase.GRANTED, 0\n"
-                "        claimed.environment = {'CRONCLAVE_JOB': assign.job, 'CRONCLAVE_RUN': str(assign.run), "
-                "'CRONCLAVE_ATTEMPT': str(assign.number)}\n"
+                "        claimed.environment = {'CRONCLAVE_JOB': assign.job, "
+                "'CRONCLAVE_RUN': str(assign.run), 'CRONCLAVE_ATTEMPT': str(assign.number)}\n"
                 "        claimed.valid_until_ms = self._clock.boot_ms() + 10_000\n"
                 "        self._starting.when_due(claimed, assign)\n",
             ),

@@ -1,8 +1,8 @@
 """Puts one bug into this process and its children: found by Python at the start, on PYTHONPATH.
 
-CRONCLAVE_MUTANT_EDITS holds it: module to texts, old and new. Modules that the bug concerns are compiled from
-changed source; a text that does not occur exactly once ends the process, so that no mutation is believed in
-that did not happen.
+MUTANT_EDITS holds it: module to texts, old and new (no name of the product's: a spooler gets none of those).
+Modules that the bug concerns are compiled from changed source; a text that does not occur exactly once ends
+the process, so that no mutation is believed in that did not happen.
 """
 
 import importlib.machinery
@@ -12,7 +12,7 @@ import sys
 import types
 from collections.abc import Sequence
 
-EDITS = json.loads(os.environ.get("CRONCLAVE_MUTANT_EDITS", "{}"))
+EDITS = json.loads(os.environ.get("MUTANT_EDITS", "{}"))
 
 
 class Loader(importlib.machinery.SourceFileLoader):
