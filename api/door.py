@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterator
 from urllib.parse import parse_qsl
 
@@ -49,6 +50,7 @@ QUERY_BYTES_MAX = 16 << 10
 FIELDS_MAX = 100
 LAG_UNKNOWN = b"unknown"  #: instead of the age of what a node knows that has heard of no leader
 WAITS = frozenset({"wait", "index", "follow"})
+RETRY_AFTER_S_MAX = 30
 NUMBER_DIGITS_MAX = 18
 
 HEALTH_PATHS = frozenset({"/healthz", "/healthy.html", "/readyz"})
@@ -221,9 +223,7 @@ class Door:
         if isinstance(error, NoLeaderError):
             return no_leader(str(error))
         if isinstance(error, OverloadedError):
-            return Problem(
-                "overloaded", str(error) or "too many proposals wait", headers={"Retry-After": "1"}
-            )
+            return _overloaded(error)
         if isinstance(error, StorageLowError):
             return Problem("storage-low", str(error), headers={"Retry-After": "30"})
         if isinstance(error, UnavailableError):
@@ -236,6 +236,13 @@ class Door:
             return Problem("damaged", str(error), headers={"Retry-After": "5"})
         log.error("a request failed", exc_info=error)
         return Problem("internal", f"the request failed: {type(error).__name__}")
+
+
+def _overloaded(error: OverloadedError) -> Problem:
+    if error.retry_after_s is None:
+        return Problem("overloaded", str(error) or "too many proposals wait", headers={"Retry-After": "1"})
+    after_s = min(RETRY_AFTER_S_MAX, math.ceil(error.retry_after_s))
+    return Problem("too-many-requests", str(error), headers={"Retry-After": str(after_s)})
 
 
 def _is_public(path: str) -> bool:

@@ -24,7 +24,11 @@ class NoLeaderError(Exception):
 
 
 class OverloadedError(Exception):
-    """Too many proposals wait already; nothing was proposed."""
+    """Too much waits already; nothing was proposed. With `retry_after_s` it is known for how long."""
+
+    def __init__(self, detail: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class UnavailableError(Exception):

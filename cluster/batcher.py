@@ -1,7 +1,7 @@
 """The leader's batcher: many proposals become one log entry.
 
 At once while nothing is in flight; else every 4 ms or 64 KiB, so that a round carries more when rounds
-are slow.
+are slow. What can wait does so for others that were sent at the same instant.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import deque
 import msgpack
 
 BATCH_WAIT_S = 0.004
+GATHER_S = 0.006  #: for what can wait, while nothing is in flight: so far apart do members send
 BATCH_BYTES = 64 << 10
 ENTRY_BYTES_MAX = 1 << 20  #: of proposals in one entry, unless one alone is larger
 
@@ -21,16 +22,19 @@ class Batcher:
         self._queue: deque[bytes] = deque()
         self._bytes = 0
         self._oldest = 0.0
+        self._hurries = False
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def add(self, proposal: bytes, now: float) -> bool:
+    def add(self, proposal: bytes, now: float, *, can_wait: bool = False) -> bool:
         """False when too much waits already."""
         if self._bytes + len(proposal) > self._bytes_max:
             return False
         if not self._queue:
             self._oldest = now
+            self._hurries = False
+        self._hurries = self._hurries or not can_wait
         self._queue.append(proposal)
         self._bytes += len(proposal)
         return True
@@ -39,9 +43,9 @@ class Batcher:
         """Seconds until something should be flushed; None while nothing waits."""
         if not self._queue:
             return None
-        if idle or self._bytes >= BATCH_BYTES:
+        if (idle and self._hurries) or self._bytes >= BATCH_BYTES:
             return 0.0
-        return max(0.0, self._oldest + BATCH_WAIT_S - now)
+        return max(0.0, self._oldest + (GATHER_S if idle else BATCH_WAIT_S) - now)
 
     def take(self) -> list[bytes]:
         """The proposals of the next entry."""

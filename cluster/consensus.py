@@ -241,10 +241,11 @@ class Consensus:
         """Leader: whether leadership can be handed to this member now."""
         return self._changes.why_no_heir(name) is None
 
-    def propose(self, proposal: bytes) -> bool:
-        """Bring a proposal on its way. False: no leader is known, or too much waits; nothing was queued.
-        Raises ValueError for one over 1 MiB."""
-        return self._intake.propose(proposal, self._clock()) if self.fatal is None else False
+    def propose(self, proposal: bytes, *, can_wait: bool = False) -> bool:
+        """Bring a proposal on its way; `can_wait`: some ms, for those of other members to share an entry.
+        False: no leader is known, or too much waits; nothing was queued. Raises ValueError for one over
+        1 MiB."""
+        return self.fatal is None and self._intake.propose(proposal, self._clock(), can_wait=can_wait)
 
     def transfer(self, target: str | None = None, told: Told = unheard) -> Denial | None:
         """Hand leadership to `target`, or to whoever has most of the log. None when under way (see `leader`)
@@ -476,7 +477,7 @@ class Consensus:
         self._peers.heard(peer)
         kind = message["type"]
         if kind == "propose":
-            self._intake.take(message["proposals"], self._clock())
+            self._intake.take(message["proposals"], self._clock(), can_wait=message["can_wait"])
         elif kind == "status":
             if self._peers.take_status(peer, message):
                 self._tell(peer, self._status())

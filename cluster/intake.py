@@ -9,16 +9,28 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from cluster.batcher import Batcher, pack_entry, unpack_entry
+from cluster.journal import LogEntry
 from cluster.library import REGULAR
 from cluster.raft import Raft, Role
 from cluster.settings import PROPOSAL_BYTES_MAX
 from cluster.wire import Message
 
 FORWARD_BYTES_MAX = 4 << 20  #: of proposals in one frame to the leader
+
+
+def held(log: Sequence[LogEntry], applied: int, term: int) -> set[bytes]:
+    """The proposals in entries of this log, of that term and after `applied`."""
+    found: set[bytes] = set()
+    for data, index, entered in reversed(log):
+        if index <= applied or entered != term:
+            break
+        if data[0] == REGULAR:
+            found.update(unpack_entry(data[1:])[1])
+    return found
 
 
 class Intake:
@@ -39,27 +51,29 @@ class Intake:
         self._stamp_ms = stamp_ms
         self._forward: list[bytes] = []
         self._forward_bytes = 0
+        self._forward_hurries = False
         self._lead_due = False
 
-    def propose(self, proposal: bytes, now: float) -> bool:
+    def propose(self, proposal: bytes, now: float, *, can_wait: bool = False) -> bool:
         """False: no leader is known, or too much waits; nothing was queued. Raises ValueError for one over
         1 MiB."""
         if len(proposal) > PROPOSAL_BYTES_MAX:
             raise ValueError(f"a proposal of {len(proposal)} bytes; {PROPOSAL_BYTES_MAX} at most")
         if self._raft.role() is Role.LEADER:
-            return self._batcher.add(proposal, now)
+            return self._batcher.add(proposal, now, can_wait=can_wait)
         if self._raft.leader() is None or self._forward_bytes + len(proposal) > FORWARD_BYTES_MAX:
             return False
         self._forward.append(proposal)
         self._forward_bytes += len(proposal)
+        self._forward_hurries = self._forward_hurries or not can_wait
         return True
 
-    def take(self, proposals: list[bytes], now: float) -> None:
+    def take(self, proposals: list[bytes], now: float, *, can_wait: bool) -> None:
         """What a follower forwarded."""
         if self._raft.role() is Role.LEADER:
             for proposal in proposals:
                 if 0 < len(proposal) <= PROPOSAL_BYTES_MAX:
-                    self._batcher.add(proposal, now)
+                    self._batcher.add(proposal, now, can_wait=can_wait)
 
     def became(self, role: Role) -> None:
         self._lead_due = role is Role.LEADER
@@ -85,9 +99,10 @@ class Intake:
             return
         proposals, self._forward = self._forward, []
         self._forward_bytes = 0
+        can_wait, self._forward_hurries = not self._forward_hurries, False
         leader = self._raft.leader()
         if leader is not None and leader != self._me:
-            self._send(leader, {"type": "propose", "proposals": proposals})
+            self._send(leader, {"type": "propose", "proposals": proposals, "can_wait": can_wait})
 
     def append(self, now: float) -> None:
         """Leader: the batches that are due become entries, and leave."""

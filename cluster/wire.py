@@ -246,7 +246,7 @@ SCHEMA: dict[str, dict[str, _Check]] = {
     "higher_term": {"term": _integer},
     "prevote": {"term": _integer, "last_log_index": _integer, "last_log_term": _integer, "round": _integer},
     "prevoted": {"round": _integer, "granted": _flag},
-    "propose": {"proposals": _blobs},
+    "propose": {"proposals": _blobs, "can_wait": _flag},
     "change": {"number": _integer, "change": _blob},
     "transfer": {"number": _integer, "target": _text},
     "verdict": {"number": _integer, "verdict": _verdict, "reason": _text},  #: of the leader on one of the two

@@ -1,7 +1,8 @@
 """The frames between a node's core and its front: one Unix socket, length-prefixed msgpack arrays.
 
 front → core   ["hello", front_uid]
-               ["propose", seq, frame]        a codec.Frame's bytes; the core sends it on until it is applied
+               ["propose", seq, frame, can_wait]   a codec.Frame's bytes; the core sends it on until it is
+               applied; `can_wait`: some ms, to share an entry
                ["abandon", seq]               the front waits no longer: do not send it again
                ["beat"]                       every BEAT_S; a core whose front is silent hands leadership over
                ["damaged", what]              a reader cannot read the state: the core looks at it
@@ -47,7 +48,7 @@ _CREDENTIALS = struct.Struct("3i")  #: pid, uid, gid (unix(7), SO_PEERCRED)
 
 FROM_FRONT: dict[str, tuple[type, ...]] = {
     "hello": (str,),
-    "propose": (int, bytes),
+    "propose": (int, bytes, bool),
     "abandon": (int,),
     "beat": (),
     "damaged": (str,),

@@ -237,7 +237,7 @@ class Core:
             self._recent.add(entry.index, entry.stamp_ms, entry.encoded)
         outcomes = []
         for uid, sequence, results in entry.frames:
-            self._pending.drop(uid, sequence)
+            self._pending.applied(uid, sequence)
             if uid == self._front.uid:
                 outcomes.append([sequence, codec.encode_outcomes(results)])
         fits = sum(map(len, entry.encoded)) <= bridge.EVENTS_BYTES_MAX
@@ -256,11 +256,12 @@ class Core:
     def _take(self, message: list[Any]) -> None:
         kind = message[0]
         if kind == "propose":
-            refusal = self._pending.propose(self._front.uid, message[1], message[2])
+            number, frame, can_wait = message[1:]
+            refusal = self._pending.propose(self._front.uid, number, frame, can_wait=can_wait)
             if refusal is not None:
-                self._front.tell(["refused", message[1], refusal])
+                self._front.tell(["refused", number, refusal])
         elif kind == "abandon":
-            self._pending.drop(self._front.uid, message[1])
+            self._pending.abandon(self._front.uid, message[1])
         elif kind == "beat":
             pass
         elif kind == "damaged":

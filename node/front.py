@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -36,16 +37,15 @@ from node.planner import Planner
 from node.signing import NodeAuthority
 from node.supervisor import EXIT_REFUSED, die_with_parent
 from scheduler import formats
+from scheduler.words.commands import Command
 from scheduler.words.events import EffectQueued, Wakes
+from scheduler.words.outcomes import Outcome
 
 log = logging.getLogger("cronclave.front")
 
-
 GIL_S = 0.0005  #: a thread that computes gives the interpreter up to the loop after so long
-
-
+PLAN_S = 15.0  #: for the outcomes of a plan
 OWN_FILES = 256  #: for the state, the bridge, logs: never for connections
-
 
 
 def unknown_status(config: NodeConfig, uid: str) -> NodeStatus:
@@ -115,9 +115,9 @@ class Front:
             open_store=self._link.reader,
             compiled=self._gateway.compiled,
             status=self._link.status,
-            propose=lambda commands: asyncio.ensure_future(self._link.proposals.propose_all(commands, 15.0)),
+            propose=self._propose_plan,
             hand_over=self._link.hand_over,
-            commit_s=lambda: self._link.proposals.commit_s,
+            grid=self._link.grid,
             bootstrap_token=config.bootstrap_token_sha256,
         )
         self._runner = Runner(
@@ -184,6 +184,9 @@ class Front:
         """Agents first: the server closes what is still open, and may cut a farewell off."""
         await self._gateway.closed()
         self._server.should_exit = True
+
+    def _propose_plan(self, commands: Sequence[Command], can_wait: bool) -> Awaitable[list[Outcome]]:
+        return self._link.proposals.propose_all(commands, PLAN_S, can_wait=can_wait)
 
     def _on_commit(self, committed: Committed) -> None:
         if self._link.status().state != "leader":

@@ -25,6 +25,8 @@ from api.ports import (
 )
 from node import bridge
 from node.clock import correction_ms, wall_base_ms
+from node.grid import Grid
+from node.haste import Haste
 from node.index_watch import IndexWatch
 from node.proposals import Proposals
 from scheduler.store.connection import Store
@@ -59,7 +61,9 @@ class CoreLink:
         self._word: asyncio.Task[None] | None = None  #: the question to the leader that is under way
         self._next_word: asyncio.Task[None] | None = None  #: the one that has not left yet
         self._local = threading.local()
-        self.proposals = Proposals(self._send_proposal, self._abandon)
+        self.grid = Grid()
+        self._haste = Haste()
+        self.proposals = Proposals(self._send_proposal, self._abandon, self.grid)
         self.on_commit: Callable[[Committed], None] = lambda committed: None
         self.certificates: Callable[[], Mapping[str, int]] = dict  #: the front's own: see NodeStatus
         self.on_status: Callable[[NodeStatus], None] = lambda status: None
@@ -118,7 +122,7 @@ class CoreLink:
             return Outcome(Code.FORMAT, f"{what}, the cluster is at format {self._status.format}")
         if self._status.storage_low and command.grows:
             raise StorageLowError("a majority of the nodes is short of disk; nothing new is taken in")
-        return await self.proposals.propose(command, timeout_s)
+        return await self.proposals.propose(command, timeout_s, can_wait=self._haste.can_wait(command))
 
     async def barrier(self, *, timeout_s: float = 5.0) -> None:
         await self.proposals.barrier(timeout_s)
@@ -212,8 +216,8 @@ class CoreLink:
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(bridge.encode(message))
 
-    def _send_proposal(self, sequence: int, frame: bytes) -> None:
-        self._send(["propose", sequence, frame])
+    def _send_proposal(self, sequence: int, frame: bytes, can_wait: bool) -> None:
+        self._send(["propose", sequence, frame, can_wait])
 
     def _abandon(self, sequence: int) -> None:
         self._send(["abandon", sequence])
@@ -265,6 +269,8 @@ class CoreLink:
         for sequence, encoded in outcomes:
             self.proposals.resolve(sequence, encoded)
         decoded = [event for packed in events for event in codec.decode_events(packed)]
+        self.grid.heard(len(decoded))
+        self._haste.heard(event for _, _, event in decoded)
         self.history.add(stamp_ms, decoded)
         committed = Committed(index, stamp_ms, decoded)
         self.on_commit(committed)
@@ -276,6 +282,7 @@ class CoreLink:
         certificates = {**fields.pop("certificates"), **self.certificates()}
         leadership = (self._status.leader, self._status.term)
         self._status = NodeStatus(**fields, certificates=certificates, peers=peers)
+        self.grid.follow(self._status)
         if leadership != (self._status.leader, self._status.term):
             self.proposals.leader_changed()
         self.on_status(self._status)

@@ -3,8 +3,10 @@
 Rules:
 
 1. One batch in flight: the next plan is made from a state that contains the last one. Plans keep a pace, so
-   that what falls due within it shares a commit: fewer, bigger rounds.
-2. Ticks are proposed `lead` ahead and started on time by the agents; the lead follows the commit time.
+   that what falls due within it shares a commit: fewer, bigger rounds. Under load they leave with all else
+   that waits for the next instant of the grid (grid.py).
+2. Ticks are proposed `lead` ahead and started on time by the agents; the lead follows the commit time and the
+   grid.
 3. The clock is that of node.clock: taken when the peers show it to be right, slewed, never stepped. A leader
    that differs by more than 1 s from the median stops planning and hands over.
 4. A plan is only as large as what the last ones show to be done within ROUND_S; shares.py of scheduler/plan
@@ -18,12 +20,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from api.ports import NodeStatus, NoLeaderError
 from api.supported import activation, in_the_way, newest_common
 from node.clock import UNKNOWN_S, OfficeClock, truer_clock, unknown_clocks, wall_base_ms
+from node.grid import Grid
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.plan import UNREADABLE_MAX, Limits, PlanCache, cut_off, plan, wake_ms
 from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
@@ -35,8 +38,10 @@ log = logging.getLogger("cronclave.planner")
 
 LEAD_MS_MIN = 50
 LEAD_MS_MAX = 400
+LEAD_COMMITS = 3
+LEAD_STEPS = 2.5  #: of the grid
 IDLE_S_MAX = 1.0
-PACE_S = 0.02  #: between two plans: what falls due meanwhile shares a commit; well under the lead
+PACE_S = 0.02  #: between two plans without a grid: what falls due meanwhile shares a commit
 URGENT_PACE_S = 0.004  #: the same when a task waits for a place now
 REFUSED_S = 0.1
 FULL_PLAN = 0.4  #: of a plan's commands: more may be due
@@ -95,6 +100,19 @@ class Leases:
         return frozenset(a for a, since_s in self._since_s.items() if now_s - since_s >= _LEASE_S)
 
 
+@dataclass(slots=True)
+class _Office:
+    """What the planner knows while it holds one."""
+
+    epoch: int
+    cache: PlanCache
+    clock: OfficeClock | None = None
+    leases: Leases = field(default_factory=Leases)
+    budget: Budget = field(default_factory=Budget)
+    told: int = 0  #: schedules that cannot be read
+    since_s: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+
 class Planner:
     """Plans while it holds the office."""
 
@@ -105,9 +123,9 @@ class Planner:
         open_store: Callable[[], Store],
         compiled: CompiledJobs,
         status: Callable[[], NodeStatus],
-        propose: Callable[[Sequence[Command]], asyncio.Future[list[Outcome]]],
+        propose: Callable[[Sequence[Command], bool], Awaitable[list[Outcome]]],
         hand_over: Callable[[str, str], None],
-        commit_s: Callable[[], float],
+        grid: Grid,
         bootstrap_token: bytes | None,
     ) -> None:
         self._node = node
@@ -116,18 +134,21 @@ class Planner:
         self._status = status
         self._propose = propose
         self._hand_over = hand_over
-        self._commit_s = commit_s
+        self._grid = grid
         self._bootstrap_token = bootstrap_token
         self._poked = asyncio.Event()
         self._poke_timer: asyncio.TimerHandle | None = None
         self._poke_at_s = 0.0
         self._planned_s = 0.0
+        self._plan_s = 0.005  #: moving average of what making one takes
+        self._hurries = False  #: somebody waits for what the next plan says
         self.is_planning = False  #: it holds the office
 
     def poke(self, *, urgent: bool) -> None:
         """The state changed so that a decision may be due: at the planner's pace, or as soon as may be."""
         loop = asyncio.get_running_loop()
-        at_s = self._planned_s + (URGENT_PACE_S if urgent else PACE_S)
+        self._hurries = self._hurries or urgent
+        at_s = self._planned_s + URGENT_PACE_S if urgent else loop.time() + self._unhurried_s(0.0)
         if self._poke_timer is not None:
             if self._poke_at_s <= at_s:
                 return
@@ -166,68 +187,90 @@ class Planner:
         return int(row[0])
 
     async def _hold_office(self, epoch: int) -> None:
-        clock: OfficeClock | None = None
-        leases = Leases()
-        budget = Budget()
-        cache = PlanCache(self._compiled)
-        unreadable = 0
+        office = _Office(epoch, PlanCache(self._compiled))
         if (
             self._bootstrap_token is not None
             and self._open_store().value("SELECT 1 FROM tokens LIMIT 1") is None
         ):
-            await self._propose([PutToken("bootstrap", self._bootstrap_token, "admin")])
-        office_s = asyncio.get_running_loop().time()
+            await self._propose([PutToken("bootstrap", self._bootstrap_token, "admin")], False)
         while self.epoch_held() == epoch:
             self._poked.clear()
             self._planned_s = asyncio.get_running_loop().time()
             status = self._status()
-            base_ms = wall_base_ms()
-            truer = truer_clock(status, base_ms)
-            if truer is not None:
-                clock = None
-                self._hand_over("its clock differs by more than 1 s from the median of its peers", truer)
-                await self._wait(IDLE_S_MAX)
-                continue
-            if clock is None:
-                if unknown_clocks(status) and self._planned_s < office_s + UNKNOWN_S:
-                    await self._wait(office_s + UNKNOWN_S - self._planned_s)
-                    continue
-                clock = OfficeClock(base_ms)
-            lead_ms = max(LEAD_MS_MIN, min(LEAD_MS_MAX, int(self._commit_s() * 3_000)))
-            store = self._open_store()
-            await self._begin_at_newest(store, status)
-            now_ms = clock.now_ms()
-            commands = plan(
-                store,
-                now_ms,
-                epoch=epoch,
-                lead_ms=lead_ms,
-                leases=leases.refresh((o.id, o.since_ms) for o in cut_off(store) if o.state != "assigned"),
-                silent_nodes=_silent_for(status, NODE_SILENCE_MS),
-                quiet_nodes=quiet_nodes(status),
-                limits=budget.limits,
-                cache=cache,
-            )
-            unreadable = _tell_unreadable(cache, unreadable)
-            if commands:
-                full = len(commands) >= FULL_PLAN * budget.limits.commands
-                proposed_s = asyncio.get_running_loop().time()
-                outcomes = await self._propose(commands)
-                budget.took(len(commands), asyncio.get_running_loop().time() - proposed_s)
-                refused = [(c, o) for c, o in zip(commands, outcomes, strict=True) if not o.ok]
-                for command, outcome in refused[:3]:
-                    log.info("refused %s: %s %s", type(command).__name__, outcome.code, outcome.detail)
-                if len(refused) == len(commands):
-                    await self._wait(REFUSED_S)  # the state moved on, or a defect: never spin
-                    continue
-                if full:
-                    continue  # more is due than one plan holds
-            wake = wake_ms(store, lead_ms=lead_ms, cache=cache)
-            wait_s = IDLE_S_MAX if wake is None else (wake - clock.now_ms()) / 1000
-            if unreadable >= UNREADABLE_MAX:
-                wait_s = max(wait_s, REFUSED_S)  # more than are known as such, which stay due
-            pace_s = self._planned_s + PACE_S - asyncio.get_running_loop().time()
-            await self._wait(max(0.0, pace_s, min(IDLE_S_MAX, wait_s)))
+            wait_s = self._clock_missing_s(office, status)
+            if wait_s is None:
+                await self._begin_at_newest(self._open_store(), status)
+                wait_s = await self._plan(office, status)
+            await self._wait(wait_s)
+
+    def _clock_missing_s(self, office: _Office, status: NodeStatus) -> float | None:
+        """How long to wait for one that can be trusted; None: the office has one."""
+        base_ms = wall_base_ms()
+        truer = truer_clock(status, base_ms)
+        if truer is not None:
+            office.clock = None
+            self._hand_over("its clock differs by more than 1 s from the median of its peers", truer)
+            return IDLE_S_MAX
+        if office.clock is None:
+            if unknown_clocks(status) and self._planned_s < office.since_s + UNKNOWN_S:
+                return office.since_s + UNKNOWN_S - self._planned_s
+            office.clock = OfficeClock(base_ms)
+        return None
+
+    async def _plan(self, office: _Office, status: NodeStatus) -> float:
+        """One plan, and its outcomes. Returns how long to wait for the next."""
+        assert office.clock is not None
+        budget, cache, store = office.budget, office.cache, self._open_store()
+        hurries, self._hurries = self._hurries, False
+        lead_ms = self._lead_ms()
+        commands = plan(
+            store,
+            office.clock.now_ms(),
+            epoch=office.epoch,
+            lead_ms=lead_ms,
+            leases=office.leases.refresh((o.id, o.since_ms) for o in cut_off(store) if o.state != "assigned"),
+            silent_nodes=_silent_for(status, NODE_SILENCE_MS),
+            quiet_nodes=quiet_nodes(status),
+            limits=budget.limits,
+            cache=cache,
+        )
+        office.told = _tell_unreadable(cache, office.told)
+        if commands:
+            full = len(commands) >= FULL_PLAN * budget.limits.commands
+            proposed_s = asyncio.get_running_loop().time()
+            self._plan_s += (proposed_s - self._planned_s - self._plan_s) * 0.1
+            # Where the instant that it was made for has passed already, the next is too far away.
+            can_wait = not hurries and self._grid.wait_s() <= self._grid.step_s / 2
+            outcomes = await self._propose(commands, can_wait)
+            budget.took(len(commands), asyncio.get_running_loop().time() - proposed_s)
+            refused = [(c, o) for c, o in zip(commands, outcomes, strict=True) if not o.ok]
+            for command, outcome in refused[:3]:
+                log.info("refused %s: %s %s", type(command).__name__, outcome.code, outcome.detail)
+            if len(refused) == len(commands):
+                return REFUSED_S  # the state moved on, or a defect: never spin
+            if full:
+                self._hurries = True
+                return 0.0  # more is due than one plan holds
+        wake = wake_ms(store, lead_ms=lead_ms, cache=cache)
+        wait_s = IDLE_S_MAX if wake is None else (wake - office.clock.now_ms()) / 1000
+        if office.told >= UNREADABLE_MAX:
+            wait_s = max(wait_s, REFUSED_S)  # more than are known as such, which stay due
+        return self._unhurried_s(min(IDLE_S_MAX, wait_s))
+
+    def _lead_ms(self) -> int:
+        """So long before it is due a tick is decided: a decision, and the claim after it, each wait for an
+        instant of the grid and for their commit."""
+        needed_s = self._grid.commit_s * LEAD_COMMITS + self._grid.step_s * LEAD_STEPS
+        return max(LEAD_MS_MIN, min(LEAD_MS_MAX, int(needed_s * 1000)))
+
+    def _unhurried_s(self, after_s: float) -> float:
+        """From now to the next plan that nothing hurries, in `after_s` at the earliest: at the pace, or so
+        long before an instant of the grid as making it takes."""
+        step_s = self._grid.step_s
+        pace_s = self._planned_s + (step_s / 2 or PACE_S) - asyncio.get_running_loop().time()
+        after_s = max(0.0, pace_s, after_s)
+        early_s = min(step_s / 2, self._plan_s * 1.5 + 0.002)
+        return self._grid.wait_s(after_s + early_s) - early_s
 
     async def _begin_at_newest(self, store: Store, status: NodeStatus) -> None:
         """A cluster that never had a job has nothing to go back to an older version for: it begins at the
@@ -238,7 +281,7 @@ class Planner:
         if newest <= status.format_target or in_the_way(status, newest):
             return
         if store.value("SELECT last_job FROM state WHERE id = 1") == 0:
-            await self._propose([activation(status, newest)])
+            await self._propose([activation(status, newest)], False)
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -1,19 +1,22 @@
 """The front's own proposals: batched, numbered, answered once.
 
-Commands of one loop turn share a frame. At most IN_FLIGHT_MAX frames wait for their commit, so that under
-load frames grow instead of multiplying (bigger rounds win). The lowest number still waited for goes with each
-frame: what lies below it the state may forget. What the log cannot hold is refused here, and never raises: a
-caller may be the planner, whose end would be the front's.
+Commands of one loop turn share a frame, and what can wait those of a step of the grid (grid.py); what leaves
+takes all along that waits, in the order of lanes.py. At most IN_FLIGHT_MAX frames wait for their commit, so
+that under load frames grow instead of multiplying (bigger rounds win). The lowest number still waited for
+goes with each frame: what lies below it the state may forget. What the log cannot hold is refused here, and
+never raises: a caller may be the planner, whose end would be the front's. Work that can be asked for again
+is refused while what waits already takes more than WAIT_S_MAX.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from api.ports import NoLeaderError, OverloadedError
+from node.grid import Grid
+from node.lanes import COMMAND_WEIGHT, Lane, Lanes, Throughput, Waiting, lane_of
 from scheduler.words import codec, sizes
 from scheduler.words.commands import Barrier, Command
 from scheduler.words.outcomes import Code, Outcome
@@ -21,42 +24,71 @@ from scheduler.words.outcomes import Code, Outcome
 IN_FLIGHT_MAX = 4
 QUEUED_MAX = 20_000
 QUEUED_BYTES_MAX = 64 << 20
-FRAME_COMMANDS_MAX = 1_000
-FRAME_BYTES_MAX = 768 << 10
+WAIT_S_MAX = 2.0
 
 
 class Proposals:
     """Turns commands into numbered frames and outcomes into results."""
 
-    def __init__(self, send: Callable[[int, bytes], None], abandon: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        send: Callable[[int, bytes, bool], None],
+        abandon: Callable[[int], None],
+        grid: Grid | None = None,
+    ) -> None:
         self.front = secrets.token_hex(8)
+        self.grid = grid or Grid()
         self._send = send
         self._abandon = abandon
         self._sequence = 0
-        self._queue: deque[tuple[bytes, asyncio.Future[Outcome]]] = deque()
-        self._queued_bytes = 0
+        self._lanes = Lanes()
         self._waiting: dict[int, list[asyncio.Future[Outcome]]] = {}
         self._frames: dict[int, bytes] = {}
         self._barrier: asyncio.Future[Outcome] | None = None
         self._flush_planned = False
-        self.commit_s = 0.005  #: moving average of the time from sending a frame to its outcome
+        self._hurries = False  #: of what is due: not all of it can wait
+        self._is_due = False  #: what waits would leave, were there room under way
+        self._instant: asyncio.TimerHandle | None = None  #: of the grid, at which it becomes due
+        self._throughput = Throughput()
         self._sent_s: dict[int, float] = {}
 
-    async def propose(self, command: Command, timeout_s: float) -> Outcome:
-        """The outcome of one command. Raises OverloadedError, NoLeaderError."""
-        if len(self._queue) >= QUEUED_MAX or self._queued_bytes >= QUEUED_BYTES_MAX:
-            waits = f"{len(self._queue)} commands of {self._queued_bytes} bytes"
+    @property
+    def commit_s(self) -> float:
+        return self.grid.commit_s
+
+    async def propose(self, command: Command, timeout_s: float, *, can_wait: bool = False) -> Outcome:
+        """The outcome of one command; `can_wait`: for an instant of the grid. Raises OverloadedError,
+        NoLeaderError."""
+        if len(self._lanes) >= QUEUED_MAX or self._lanes.bytes >= QUEUED_BYTES_MAX:
+            waits = f"{len(self._lanes)} commands of {self._lanes.bytes} bytes"
             raise OverloadedError(f"{waits} wait already")
         encoded = sizes.written(command)
         if isinstance(encoded, Outcome):
             return encoded
-        return await self._result(self._enqueue(encoded), timeout_s)
+        lane = lane_of(command)
+        if lane is Lane.PEOPLE and command.grows:
+            self._refuse_beyond(len(encoded))
+        return await self._result(self._enqueue(encoded, lane, can_wait=can_wait), timeout_s)
 
-    async def propose_all(self, commands: Sequence[Command], timeout_s: float) -> list[Outcome]:
+    def _refuse_beyond(self, size: int) -> None:
+        """Raises OverloadedError, with the time that is to pass."""
+        under_way = sum(self._weight(sequence) for sequence in self._frames)
+        weight = under_way + self._lanes.weight_before_plans() + size + COMMAND_WEIGHT
+        wait_s = self._throughput.wait_s(weight)
+        if wait_s > WAIT_S_MAX:
+            raise OverloadedError(f"what waits already takes some {wait_s:.0f} s", wait_s)
+
+    def _weight(self, sequence: int) -> int:
+        """Of a frame that is under way."""
+        return len(self._frames.get(sequence, b"")) + COMMAND_WEIGHT * len(self._waiting.get(sequence, ()))
+
+    async def propose_all(
+        self, commands: Sequence[Command], timeout_s: float, *, can_wait: bool = False
+    ) -> list[Outcome]:
         """The outcomes of a planner's batch, in order. Raises NoLeaderError."""
         if not commands:
             return []
-        futures = [self._admit(command) for command in commands]
+        futures = [self._admit(command, can_wait=can_wait) for command in commands]
         _, pending = await asyncio.wait(futures, timeout=timeout_s)
         if pending:
             for future in pending:
@@ -67,33 +99,37 @@ class Proposals:
     async def barrier(self, timeout_s: float) -> None:
         """Concurrent callers share the next commit that has not left yet. Raises NoLeaderError."""
         if self._barrier is None or self._barrier.done():
-            self._barrier = self._enqueue(codec.encode_command(Barrier()))
+            self._barrier = self._enqueue(codec.encode_command(Barrier()), Lane.PEOPLE, can_wait=False)
         unanswered = "no leader answered in time, and an up-to-date read needs one"
         await self._result(asyncio.shield(self._barrier), timeout_s, unanswered)
 
     def resend(self) -> None:
         """The core is a new one (or the first): give it every frame that waits."""
         for sequence, frame in self._frames.items():
-            self._send(sequence, frame)
+            self._send(sequence, frame, False)
 
     def leader_changed(self) -> None:
         """What waits now waited for an election: its time says nothing of commits. Counted, it would have a
         planner that takes office after a loss decide far ahead for a while, and that leader's heir find
         nothing to decide until its turn comes."""
         self._sent_s.clear()
+        self._throughput.begin(asyncio.get_running_loop().time())
 
     def resolve(self, sequence: int, outcomes: bytes) -> None:
+        now_s = asyncio.get_running_loop().time()
+        weight = self._weight(sequence)
         futures = self._waiting.pop(sequence, None)
         self._frames.pop(sequence, None)
         sent_s = self._sent_s.pop(sequence, None)
         if sent_s is not None:
-            self.commit_s += (asyncio.get_running_loop().time() - sent_s - self.commit_s) * 0.05
+            self.grid.commit_s += (now_s - sent_s - self.commit_s) * 0.05
+        is_backed_up = self._is_due and len(self._waiting) >= IN_FLIGHT_MAX - 1
+        self._throughput.done(weight, now_s, is_backed_up=is_backed_up)
         if futures is not None:
             for future, outcome in zip(futures, codec.decode_outcomes(outcomes), strict=True):
                 if not future.done():
                     future.set_result(outcome)
-        if self._queue:
-            self._plan_flush()
+        self._go_on()
 
     def refuse(self, sequence: int, reason: str) -> None:
         """The core did not take this frame: it is in no log, and will be in none."""
@@ -102,23 +138,34 @@ class Proposals:
         for future in self._waiting.pop(sequence, ()):
             if not future.done():
                 future.set_result(Outcome(Code.TOO_LARGE, reason))
-        if self._queue:
-            self._plan_flush()
+        self._go_on()
 
-    def _admit(self, command: Command) -> asyncio.Future[Outcome]:
+    def _admit(self, command: Command, *, can_wait: bool) -> asyncio.Future[Outcome]:
         encoded = sizes.written(command)
         if not isinstance(encoded, Outcome):
-            return self._enqueue(encoded)
+            return self._enqueue(encoded, lane_of(command), can_wait=can_wait)
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         future.set_result(encoded)
         return future
 
-    def _enqueue(self, command: bytes) -> asyncio.Future[Outcome]:
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.append((command, future))
-        self._queued_bytes += len(command)
-        self._plan_flush()
+    def _enqueue(self, command: bytes, lane: Lane, *, can_wait: bool) -> asyncio.Future[Outcome]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
+        self._lanes.add(lane, Waiting(command, future))
+        wait_s = self.grid.wait_s() if can_wait and not self._is_due else 0.0
+        self._hurries = self._hurries or not can_wait
+        if not wait_s:
+            self._fall_due()
+        elif self._instant is None:
+            self._instant = loop.call_later(wait_s, self._fall_due)
         return future
+
+    def _fall_due(self) -> None:
+        self._is_due = True
+        if self._instant is not None:
+            self._instant.cancel()
+            self._instant = None
+        self._plan_flush()
 
     async def _result(
         self,
@@ -140,7 +187,11 @@ class Proposals:
                 self._frames.pop(sequence, None)
                 self._sent_s.pop(sequence, None)
                 self._abandon(sequence)
-        if self._queue:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """There may be room for one more under way."""
+        if self._is_due:
             self._plan_flush()
 
     def _plan_flush(self) -> None:
@@ -150,28 +201,19 @@ class Proposals:
 
     def _flush(self) -> None:
         self._flush_planned = False
-        while self._queue and len(self._waiting) < IN_FLIGHT_MAX:
-            commands: list[bytes] = []
-            futures: list[asyncio.Future[Outcome]] = []
-            size = 0
-            while self._queue and len(commands) < FRAME_COMMANDS_MAX and size < FRAME_BYTES_MAX:
-                if commands and size + len(self._queue[0][0]) > FRAME_BYTES_MAX:
-                    break
-                command, future = self._queue.popleft()
-                self._queued_bytes -= len(command)
-                if future.done():  # its caller gave up while it was queued: it was never proposed
-                    continue
-                commands.append(command)
-                futures.append(future)
-                size += len(command)
-                if future is self._barrier:
-                    self._barrier = None  # a later caller needs a later commit
-            if not commands:
+        while self._lanes and len(self._waiting) < IN_FLIGHT_MAX:
+            taken = self._lanes.take()
+            if not taken:
                 continue
             self._sequence += 1
             lowest = min(self._waiting, default=self._sequence)
-            frame = codec.encode_frame(codec.Frame(self.front, self._sequence, lowest, tuple(commands)))
-            self._waiting[self._sequence] = futures
+            commands = tuple(waiting.command for waiting in taken)
+            frame = codec.encode_frame(codec.Frame(self.front, self._sequence, lowest, commands))
+            self._waiting[self._sequence] = [waiting.future for waiting in taken]
             self._frames[self._sequence] = frame
             self._sent_s[self._sequence] = asyncio.get_running_loop().time()
-            self._send(self._sequence, frame)
+            if self._barrier in self._waiting[self._sequence]:
+                self._barrier = None  # a later caller needs a later commit
+            self._send(self._sequence, frame, not self._hurries)
+        self._is_due = len(self._lanes) > 0
+        self._hurries = self._hurries and self._is_due

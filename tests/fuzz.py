@@ -42,7 +42,7 @@ _NODES: list[Any] = [
     {"type": "append_entries", "term": 3, "commit_index": 6, "prevLogIdx": 6, "prevLogTerm": 2,
      "entries": [[b"\0a", 7, 2], [b"\0b", 8, 3]], "behind": False},
     {"type": "next_node_idx", "term": 3, "next_node_idx": 9, "reset": False, "success": True},
-    {"type": "propose", "proposals": [b"one", b"two"]},
+    {"type": "propose", "proposals": [b"one", b"two"], "can_wait": True},
     {"type": "status", "sent_ms": 5, "echo_ms": 0, "hold_ms": 0, "status": {"applied": 3, "owner": {}}},
     {"type": "copy_offer", "copy": "x", "size": 9, "sha256": b"s" * 32, "applied": b"a"},
     {"type": "copy_chunk", "copy": "x", "offset": 0, "data": b"d" * 100, "crc": 1},
@@ -58,7 +58,8 @@ def _rows(encoded: list[bytes]) -> list[Any]:
 
 _AGENTS = _rows([protocol.encode([protocol.Ping(5, 6), protocol.Claim(1, "claim")])])
 _FRONTS: list[Any] = [
-    ["hello", "front"], ["propose", 1, b"frame"], ["abandon", 1], ["beat"], ["ask", 1, "transfer", [None]],
+    ["hello", "front"], ["propose", 1, b"frame", False], ["abandon", 1], ["beat"],
+    ["ask", 1, "transfer", [None]],
     ["ask", 2, "add_member", ["n", "h:1", "z", "http://h"]],
 ]  # fmt: skip
 _COMMANDS = _rows(

@@ -367,7 +367,7 @@ def test_peer_that_does_not_read_is_disconnected_not_buffered() -> None:
     first, second = Ear("a"), Ear("b")
     pair = Pair(first, second)
     pair.until(lambda: first.up == ["b"], "connected")
-    message = {"type": "propose", "proposals": [b"x" * (8 << 20)]}
+    message = {"type": "propose", "proposals": [b"x" * (8 << 20)], "can_wait": False}
     for _ in range(10):
         pair.links[0].send("b", message)
     assert pair.links[0].queued_bytes("b") > 64 << 20

@@ -308,7 +308,8 @@ def test_a_leader_leaves_out_what_is_too_large_or_empty_of_what_a_follower_forwa
         leader, follower = group.elect(), group.followers[0]
         forwarded = [b"x" * ((1 << 20) + 1), b"", b"the rest"]
 
-        leader.consensus.received(follower.name, {"type": "propose", "proposals": forwarded})
+        message = {"type": "propose", "proposals": forwarded, "can_wait": False}
+        leader.consensus.received(follower.name, message)
 
         group.settle("the rest")
         assert leader.consensus.role is Role.LEADER

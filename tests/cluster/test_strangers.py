@@ -80,7 +80,7 @@ def harmful(term: int) -> list[Message]:
         {"type": "timeout_now", "term": term},
         {"type": "request_vote", "term": term, "last_log_index": 1 << 60, "last_log_term": term},
         {"type": "prevote", "term": term, "last_log_index": 1 << 60, "last_log_term": term, "round": 1},
-        {"type": "propose", "proposals": [b"stolen"]},
+        {"type": "propose", "proposals": [b"stolen"], "can_wait": False},
         {"type": "change", "number": 1, "change": change},
         {"type": "transfer", "number": 1, "target": ""},
         {"type": "copy_ask", "needed": 0},

@@ -77,7 +77,7 @@ def test_frame_over_the_limit_is_refused_before_it_is_read() -> None:
     with pytest.raises(ProtocolError, match="bytes"):
         list(FrameReader().feed(struct.pack(">I", FRAME_BYTES_MAX + 1)))
     with pytest.raises(ValueError, match="frame"):
-        encode({"type": "propose", "proposals": [b"x" * FRAME_BYTES_MAX]})
+        encode({"type": "propose", "proposals": [b"x" * FRAME_BYTES_MAX], "can_wait": False})
 
 
 @pytest.mark.parametrize("magic", ["", "http", "dkron"])

@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from node import bridge
 
-MESSAGES: list[list[Any]] = [["beat"], ["propose", 7, b"\x00" * 5000], ["commit", 1, 2, [[3, b"x"]], []]]
+MESSAGES: list[list[Any]] = [
+    ["beat"],
+    ["propose", 7, b"\x00" * 5000, False],
+    ["commit", 1, 2, [[3, b"x"]], []],
+]
 
 
 @given(st.lists(st.integers(1, 4000), min_size=1, max_size=20))

@@ -31,7 +31,7 @@ def alone(tmp_path: Path) -> Iterator[Alone]:
 def frame(uid: str, sequence: int) -> list[Any]:
     """A proposal as a front makes it."""
     commands = (codec.encode_command(Barrier()),)
-    return ["propose", sequence, codec.encode_frame(codec.Frame(uid, sequence, sequence, commands))]
+    return ["propose", sequence, codec.encode_frame(codec.Frame(uid, sequence, sequence, commands)), False]
 
 
 def answered(front: HandFront, sequence: int) -> bool:
@@ -40,7 +40,7 @@ def answered(front: HandFront, sequence: int) -> bool:
 
 def test_a_proposal_that_no_log_can_hold_is_refused_and_the_next_is_taken(alone: Alone) -> None:
     with alone.front("front") as front:
-        front.say(["propose", 1, b"x" * (PROPOSAL_BYTES_MAX + 1)])
+        front.say(["propose", 1, b"x" * (PROPOSAL_BYTES_MAX + 1), False])
         front.say(frame("front", 2))
         front.until(lambda: answered(front, 2))
 
@@ -76,7 +76,7 @@ VALUES = st.recursive(
 )
 KINDS = st.sampled_from([*bridge.FROM_FRONT])
 MESSAGES = VALUES | st.builds(lambda kind, rest: [kind, *rest], KINDS, st.lists(VALUES, max_size=4))
-PROPOSALS = st.builds(lambda n, data: ["propose", n, data], st.integers(0, 9), st.binary(max_size=60))
+PROPOSALS = st.builds(lambda n, data: ["propose", n, data, True], st.integers(0, 9), st.binary(max_size=60))
 
 
 def commands(tag: int) -> st.SearchStrategy[list[Any]]:
@@ -86,7 +86,7 @@ def commands(tag: int) -> st.SearchStrategy[list[Any]]:
     assert fields is not None
     rows = st.lists(VALUES, max_size=fields).map(lambda rest: msgpack.packb([tag, *rest]))
     return st.builds(
-        lambda n, row: ["propose", n, msgpack.packb(["f", n, n, [row]])], st.integers(1, 1 << 61), rows
+        lambda n, row: ["propose", n, msgpack.packb(["f", n, n, [row]]), False], st.integers(1, 1 << 61), rows
     )
 
 

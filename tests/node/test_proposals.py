@@ -9,9 +9,10 @@ import pytest
 from api.ports import NoLeaderError, OverloadedError
 from cluster.settings import PROPOSAL_BYTES_MAX
 from node import proposals as module
+from node.grid import Grid
 from node.proposals import IN_FLIGHT_MAX, Proposals
 from scheduler.words import codec, sizes
-from scheduler.words.commands import CancelRun, Finish
+from scheduler.words.commands import CancelRun, Finish, Fire, Grant, RunJob
 from scheduler.words.outcomes import Code, Outcome
 
 
@@ -21,9 +22,11 @@ class Wire:
     def __init__(self) -> None:
         self.frames: list[codec.Frame] = []
         self.abandoned: list[int] = []
+        self.can_wait: list[bool] = []
 
-    def send(self, sequence: int, frame: bytes) -> None:
+    def send(self, sequence: int, frame: bytes, can_wait: bool) -> None:
         self.frames.append(codec.decode_frame(frame))
+        self.can_wait.append(can_wait)
 
     async def sent(self, count: int) -> None:
         """Until so many frames have left."""
@@ -85,6 +88,80 @@ async def test_a_waiter_that_gives_up_frees_the_lowest_number() -> None:
     assert (await later).ok
 
 
+def loaded(step_ms: int) -> Grid:
+    """A grid of this step whatever comes, by a clock that stands still."""
+    grid = Grid(lambda: 0.993, (step_ms,))
+    grid.commit_s = 3_600.0
+    grid.heard(1 << 40)
+    return grid
+
+
+async def test_what_can_wait_leaves_with_what_cannot() -> None:
+    wire = Wire()
+    proposals = Proposals(wire.send, wire.abandoned.append, loaded(60_000))
+    plan = asyncio.ensure_future(proposals.propose_all([Fire(1, 7, 1, None)], 5, can_wait=True))
+    waiting = []
+    for n in range(3):
+        waiting.append(asyncio.ensure_future(proposals.propose(Grant(n, 1, "s", "c"), 5, can_wait=True)))
+        for _ in range(5):
+            await asyncio.sleep(0)
+    assert wire.frames == []
+
+    waiting.append(asyncio.ensure_future(proposals.propose(CancelRun(1), 5)))
+    await wire.sent(1)
+    commands = [codec.decode_command(command) for command in wire.frames[0].commands]
+    assert [type(command) for command in commands] == [Grant, Grant, Grant, CancelRun, Fire]
+
+    waiting.append(asyncio.ensure_future(proposals.propose(Grant(9, 1, "s", "c"), 5, can_wait=True)))
+    await asyncio.sleep(0)
+    wire.answer(proposals, wire.frames[0])
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(wire.frames) == 1, "a commit hurries nothing"
+    waiting.append(asyncio.ensure_future(proposals.propose(CancelRun(2), 5)))
+    await wire.sent(2)
+    assert wire.can_wait == [False, False]
+    wire.answer(proposals, wire.frames[1])
+    await asyncio.gather(plan, *waiting)
+
+
+async def test_what_can_wait_leaves_at_the_next_instant_of_the_grid() -> None:
+    wire = Wire()
+    proposals = Proposals(wire.send, wire.abandoned.append, loaded(10))
+    waiting = asyncio.ensure_future(proposals.propose(Grant(1, 1, "s", "c"), 60, can_wait=True))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        while not wire.frames:
+            await asyncio.sleep(0.001)
+    assert wire.can_wait == [True]
+    wire.answer(proposals, wire.frames[0])
+    assert (await waiting).ok
+
+
+async def test_who_could_ask_again_is_refused_while_too_much_waits_and_told_for_how_long() -> None:
+    wire = Wire()
+    proposals = Proposals(wire.send, wire.abandoned.append)
+    proposals._throughput.per_s = 1_000.0  # of bytes and weights: as a starved machine does
+    waiting = [asyncio.ensure_future(proposals.propose(CancelRun(n), 60)) for n in range(5)]
+    await wire.sent(1)
+
+    with pytest.raises(OverloadedError, match="takes some 9 s") as refusal:
+        await proposals.propose(RunJob("default", "job", b"{}", 0), 60)
+    assert refusal.value.retry_after_s is not None
+    assert 9 <= refusal.value.retry_after_s < 10
+    stops = asyncio.ensure_future(proposals.propose(CancelRun(9), 60))  # what ends work is taken always
+    await wire.sent(2)
+    for frame in wire.frames:
+        wire.answer(proposals, frame)
+    assert (await stops).ok
+    await asyncio.gather(*waiting)
+
+    taken = asyncio.ensure_future(proposals.propose(RunJob("default", "job", b"{}", 0), 60))
+    await wire.sent(3)
+    wire.answer(proposals, wire.frames[2])
+    assert (await taken).ok
+
+
 async def test_barriers_share_a_commit_but_never_an_earlier_one() -> None:
     wire = Wire()
     proposals = Proposals(wire.send, wire.abandoned.append)
@@ -142,7 +219,7 @@ LARGEST = sizes.COMMAND_BYTES_MAX - len(codec.encode_command(finish(1 << 17))) +
 
 async def test_the_largest_command_fits_in_a_proposal_and_one_byte_more_is_refused_unsent() -> None:
     sent: list[bytes] = []
-    proposals = Proposals(lambda _, frame: sent.append(frame), lambda _: None)
+    proposals = Proposals(lambda _, frame, can_wait: sent.append(frame), lambda _: None)
     proposals._sequence = 1 << 40
     refused = await proposals.propose(finish(LARGEST + 1), 5)
     assert (refused.code, refused.value) == (
@@ -209,4 +286,4 @@ async def test_what_waits_is_bounded_in_bytes_and_is_taken_again_once_some_has_l
     await wire.sent(IN_FLIGHT_MAX + 2)
     wire.answer(proposals, wire.frames[-1])
     assert all(outcome.ok for outcome in await asyncio.gather(*waiting))
-    assert proposals._queued_bytes == 0
+    assert proposals._lanes.bytes == 0

@@ -1,0 +1,49 @@
+"""Which reports of agents somebody waits for: those about runs that a person asked for, and about attempts
+that are being stopped. All others may wait for an instant of the grid.
+
+What is known comes from the commits: a front that was not there when a run began makes its reports wait,
+which costs that run some milliseconds and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scheduler.words.causes import Kind
+from scheduler.words.commands import Command, Finish, Grant, ReportRunning
+from scheduler.words.events import AttemptAssigned, AttemptCancelling, AttemptEnded, RunCreated, RunEnded
+from scheduler.words.record import ByRunner, Event
+
+KEPT_MAX = 50_000  #: of runs, and of attempts
+
+
+class Haste:
+    def __init__(self) -> None:
+        self._runs: dict[int, None] = {}
+        self._attempts: dict[int, None] = {}
+
+    def heard(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if isinstance(event, RunCreated):
+                if event.cause == Kind.MANUAL:
+                    _keep(self._runs, event.run)
+            elif isinstance(event, AttemptAssigned):
+                if event.run in self._runs:
+                    _keep(self._attempts, event.attempt)
+            elif isinstance(event, AttemptEnded):
+                self._attempts.pop(event.attempt, None)
+            elif isinstance(event, RunEnded):
+                self._runs.pop(event.run, None)
+            elif isinstance(event, AttemptCancelling):
+                _keep(self._attempts, event.attempt)
+
+    def can_wait(self, command: Command) -> bool:
+        if isinstance(command, Grant | ReportRunning | Finish):
+            return command.attempt not in self._attempts
+        return isinstance(command, ByRunner)
+
+
+def _keep(known: dict[int, None], number: int) -> None:
+    if len(known) >= KEPT_MAX:
+        del known[next(iter(known))]
+    known[number] = None

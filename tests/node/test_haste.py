@@ -1,0 +1,60 @@
+"""Whose reports may wait for others, and whose not."""
+
+from __future__ import annotations
+
+import pytest
+
+from node import haste as module
+from node.haste import Haste
+from scheduler.words.causes import Kind
+from scheduler.words.commands import CancelRun, Finish, Grant, PauseJob, ReportRunning
+from scheduler.words.events import AttemptAssigned, AttemptCancelling, AttemptEnded, RunCreated, RunEnded
+
+
+def reports(attempt: int) -> list[Grant | ReportRunning | Finish]:
+    return [
+        Grant(attempt, 1, "session", "claim"),
+        ReportRunning(attempt, 1, 0),
+        Finish(attempt, 1, 0, 1, 0, "exit"),
+    ]
+
+
+def begun(haste: Haste, number: int, cause: str) -> None:
+    """A run and its attempt of that number."""
+    haste.heard([RunCreated(number, 1, "default", "job", cause, "", 0, None, 0)])
+    haste.heard([AttemptAssigned(number, number, number, 1, 0)])
+
+
+def test_the_reports_of_ticks_can_wait_and_those_that_a_person_waits_for_cannot() -> None:
+    haste = Haste()
+    begun(haste, 1, Kind.TICK)
+    begun(haste, 2, Kind.MANUAL)
+    assert all(haste.can_wait(report) for report in reports(1))
+    assert not any(haste.can_wait(report) for report in reports(2))
+    assert not haste.can_wait(CancelRun(1))
+    assert not haste.can_wait(PauseJob("default", "job", ""))
+
+
+def test_what_is_being_stopped_tells_its_end_at_once() -> None:
+    haste = Haste()
+    begun(haste, 1, Kind.TICK)
+    haste.heard([AttemptCancelling(1, 1, 1)])
+    assert not any(haste.can_wait(report) for report in reports(1))
+
+
+def test_every_attempt_of_a_persons_run_hurries_and_nothing_is_kept_of_what_ended() -> None:
+    haste = Haste()
+    begun(haste, 2, Kind.MANUAL)
+    haste.heard([AttemptEnded(2, 2, 2, 1, "failed", 1), AttemptAssigned(3, 2, 2, 1, 0)])
+    assert not haste.can_wait(reports(3)[0])
+    haste.heard([AttemptEnded(3, 2, 2, 1, "succeeded", 0), RunEnded(2, 1, "default", "job", "succeeded", 0)])
+    assert (haste._runs, haste._attempts) == ({}, {})
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_MAX", 10)
+    haste = Haste()
+    for number in range(100):
+        begun(haste, number, Kind.MANUAL)
+    assert len(haste._runs) == len(haste._attempts) == 10
+    assert not haste.can_wait(reports(99)[0])
