@@ -1,8 +1,11 @@
 """What the agent must not forget: its claims and the ends that no node has acknowledged yet.
 
 1. A claim is synced before it is sent, an end before it is reported: `claim` and `finish` call back after
-   the sync. One sync covers all that came while the last one ran (group commit), in a thread, never in
-   the loop.
+   the sync. One sync covers all that came in one turn of the loop, or while the last one ran (group commit).
+   On a disk that is quick it is made in the loop: a hand-over to a thread and back costs as much as the sync
+   does. One sync that takes SLOW_S, and the next ones are a thread's again, until QUICK_AFTER in a row were
+   quick: a disk that grows slow does not keep the loop from pinging the node. A compaction is always a
+   thread's.
 2. Every record sets the whole state of the attempts that it names, so replaying any prefix twice changes
    nothing: the last record of an attempt stands.
 3. Full disk: nothing is called back, so no new claim goes out and no end is reported; everything stays in
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
@@ -31,6 +35,8 @@ from scheduler.protocol import Finished
 log = logging.getLogger("agent.journal")
 COMPACT_BYTES = 4 << 20
 RETRY_S = 0.5
+SLOW_S = 0.01  #: of a sync: from there on it is not the loop's
+QUICK_AFTER = 16  #: quick syncs in a row, after a slow one or at the start
 _CLAIM, _FINISHED, _DROP, _NEXT, _INDEX, _WORK = range(1, 7)
 Release = Callable[[], None]
 
@@ -114,6 +120,7 @@ class Journal:
         self._releases: list[Release] = []
         self._urgent = False
         self._busy = False
+        self._quick = 0  #: syncs in a row that took less than SLOW_S
         self._closing = False
         self._index_written = self.book.index
         self.full = False
@@ -171,10 +178,31 @@ class Journal:
         compacted = None
         if self._file.size > COMPACT_BYTES:
             compacted = [pack(row) for row in self.book.rows()]
+        if self._quick >= QUICK_AFTER and compacted is None:
+            self._committed(self._try(b"".join(frames), None, self.history.take()), frames, releases)
+            return
         future = asyncio.get_running_loop().run_in_executor(
-            self._thread, self._commit, b"".join(frames), compacted, self.history.take()
+            self._thread, self._try, b"".join(frames), compacted, self.history.take()
         )
-        future.add_done_callback(lambda done: self._committed(done, frames, releases))
+        future.add_done_callback(lambda done: self._came_back(done.result(), frames, releases))
+
+    def _came_back(self, error: Exception | None, frames: list[bytes], releases: list[Release]) -> None:
+        """From the thread."""
+        self._committed(error, frames, releases)
+        if self._urgent and not self.full:
+            self._flush()
+
+    def _try(self, frames: bytes, compacted: list[bytes] | None, ran: bytes) -> Exception | None:
+        """As `_commit`, and how long it took is noted; what came of it."""
+        began_s = time.monotonic()
+        try:
+            self._commit(frames, compacted, ran)
+        except Exception as error:
+            self._quick = 0
+            return error
+        if compacted is None:
+            self._quick = self._quick + 1 if time.monotonic() - began_s < SLOW_S else 0
+        return None
 
     def _commit(self, frames: bytes, compacted: list[bytes] | None, ran: bytes = b"") -> None:
         self.history.write(ran)  # before the acknowledgement of an end can be noted here
@@ -187,9 +215,8 @@ class Journal:
         self._file.write(frames)
         self._file.sync()
 
-    def _committed(self, done: asyncio.Future[None], frames: list[bytes], releases: list[Release]) -> None:
+    def _committed(self, error: Exception | None, frames: list[bytes], releases: list[Release]) -> None:
         self._busy = False
-        error = done.exception()
         if isinstance(error, DiskFull):
             if not self.full:
                 log.error("disk full: no new work is taken, ends are kept in memory (%s)", error)
@@ -207,8 +234,6 @@ class Journal:
             self.full = False
         for release in releases:
             release()
-        if self._urgent:
-            self._flush()
 
     async def close(self) -> None:
         """Write what is left, as far as the disk takes it; nobody is called back any more."""

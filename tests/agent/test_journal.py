@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import journal as journal_module
-from agent.journal import Book, Journal, fold, pack
-from agent.records import RecordFile, frame, parse
+from agent.journal import QUICK_AFTER, Book, Journal, fold, pack
+from agent.records import DiskFull, RecordFile, frame, parse
 from scheduler.protocol import Finished
 from tests.agent.fake_node import DEADLINE_S
 
@@ -161,6 +162,110 @@ async def test_nothing_is_released_before_the_disk_has_it(
             await asyncio.sleep(0.001)
     await journal.close()
     assert not failures.errors
+
+
+class Disk:
+    """Who syncs, and how."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.threads: list[int] = []
+        self._sync = os.fdatasync
+        monkeypatch.setattr(os, "fdatasync", self)
+
+    def __call__(self, handle: int) -> None:
+        self.threads.append(threading.get_ident())
+        self._sync(handle)
+
+
+async def claimed(journal: Journal, attempts: Iterable[int]) -> None:
+    """Claims one after the other, each once the one before it is safe."""
+    for attempt in attempts:
+        done = asyncio.Event()
+        journal.claim(attempt, f"c{attempt}", done.set)
+        async with asyncio.timeout(DEADLINE_S):
+            await done.wait()
+
+
+async def test_a_quick_disk_is_synced_in_the_loop_and_one_that_grows_slow_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, failures, loop = Disk(monkeypatch), Failures(), threading.get_ident()
+    journal = await opened(tmp_path / "journal", failures)
+
+    monkeypatch.setattr(journal_module, "SLOW_S", float("inf"))  # whatever it takes is quick
+    await claimed(journal, range(QUICK_AFTER + 5))
+    assert loop not in disk.threads[:QUICK_AFTER], "it is not known yet"
+    assert disk.threads[QUICK_AFTER:] == [loop] * 5
+
+    monkeypatch.setattr(journal_module, "SLOW_S", 0.0)  # whatever it takes is slow
+    disk.threads.clear()
+    await claimed(journal, range(100, 105))
+    assert disk.threads[0] == loop
+    assert loop not in disk.threads[1:]
+
+    monkeypatch.setattr(journal_module, "SLOW_S", float("inf"))
+    disk.threads.clear()
+    await claimed(journal, range(200, 200 + QUICK_AFTER + 1))
+    assert loop not in disk.threads[:QUICK_AFTER]
+    assert disk.threads[QUICK_AFTER:] == [loop]
+    await journal.close()
+    assert len(fold(parse((tmp_path / "journal").read_bytes())[0]).claims) == 2 * QUICK_AFTER + 11
+    assert not failures.errors
+
+
+async def test_one_sync_in_the_loop_serves_all_that_came_in_a_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, failures = Disk(monkeypatch), Failures()
+    journal = await opened(tmp_path / "journal", failures)
+    monkeypatch.setattr(journal_module, "SLOW_S", float("inf"))
+    await claimed(journal, range(QUICK_AFTER))
+    disk.threads.clear()
+
+    released: list[int] = []
+    done = asyncio.Event()
+
+    def ended(attempt: int) -> None:
+        """As noops do: what was claimed has ended in the turn in which that was safe."""
+        released.append(attempt)
+        journal.finish(end(attempt, journal.event()), done.set)
+
+    for attempt in range(50, 60):
+        journal.claim(attempt, "c", lambda attempt=attempt: ended(attempt))
+    async with asyncio.timeout(DEADLINE_S):
+        await done.wait()
+    assert released == list(range(50, 60))
+    assert disk.threads == [threading.get_ident()] * 2
+    await journal.close()
+    assert not failures.errors
+
+
+async def test_a_full_disk_is_tried_again_wherever_it_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = Failures()
+    journal = await opened(tmp_path / "journal", failures)
+    monkeypatch.setattr(journal_module, "SLOW_S", float("inf"))
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
+    await claimed(journal, range(QUICK_AFTER))
+    write = journal._file.write
+
+    def full(frames: bytes) -> None:
+        raise DiskFull("no room")
+
+    monkeypatch.setattr(journal._file, "write", full)
+    done = asyncio.Event()
+    journal.claim(100, "c", done.set)
+    async with asyncio.timeout(DEADLINE_S):
+        while not journal.full:
+            await asyncio.sleep(0.001)
+        journal.claim(101, "c", lambda: None)
+        assert not done.is_set()
+        monkeypatch.setattr(journal._file, "write", write)
+        await done.wait()
+    assert not journal.full
+    await journal.close()
+    assert {100, 101} <= fold(parse((tmp_path / "journal").read_bytes())[0]).claims.keys()
 
 
 async def test_a_disk_error_ends_it_and_nothing_is_released(tmp_path: Path) -> None:
