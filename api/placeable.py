@@ -6,9 +6,10 @@ agents does not flicker through every job's state. Slots do not count: a busy ag
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from scheduler.machine.rules import selectors
+from scheduler.machine.rules.selectors import Selector
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.jobs import Job
@@ -21,30 +22,41 @@ class Places:
 
     def __init__(self, agents: Sequence[Agent], now_ms: int) -> None:
         self._agents = [
-            (row.pool, row.zone, frozenset(json.loads(row.labels or "{}").items()))
+            (row.pool, row.zone, row.labels or "{}", row.kinds)
             for row in agents
             if not row.draining and (row.node or now_ms - (row.disconnected_ms or 0) <= RECENT_MS)
         ]
-        self._known: dict[tuple[object, ...], bool] = {}
+        self._known: dict[Selector, str] = {}
 
-    def has_place(self, pool: str, zone: str | None, labels: tuple[tuple[str, str], ...]) -> bool:
-        """Whether an agent matches. `labels` sorted; `zone` None: any."""
-        question = (pool, zone, labels)
-        answer = self._known.get(question)
-        if answer is None:
-            answer = self._known[question] = any(
-                pool == in_pool and zone in (None, in_zone) and having.issuperset(labels)
-                for in_pool, in_zone, having in self._agents
-            )
-        return answer
+    def lacks(self, wanted: Selector) -> str:
+        """Why no agent could take such a task; empty: one could."""
+        said = self._known.get(wanted)
+        if said is None:
+            meant = [
+                kinds
+                for pool, zone, labels, kinds in self._agents
+                if selectors.matches(wanted, agent=None, pool=pool, labels=labels, zone=zone)
+            ]
+            if not meant:
+                said = f"no agent is connected for {selectors.words(wanted)}"
+            elif not any(selectors.offers(wanted, kinds) for kinds in meant):
+                said = f"no agent with {selectors.words(wanted)} offers work of kind {wanted.kind}"
+            else:
+                said = ""
+            self._known[wanted] = said
+        return said
 
-    def job_state(self, row: Job, compiled: CompiledJob) -> str:
-        """active | paused | unplaceable."""
+    def job_state(self, row: Job, compiled: CompiledJob) -> tuple[str, str]:
+        """active | paused | unplaceable; and of the last, why."""
         if row.state != "active":
-            return row.state
-        placed = all(
-            self.has_place(task.pool, task.zone, task.labels)
+            return row.state, ""
+        return self.state_of(
+            Selector(task.pool, frozenset(task.labels), task.zone, task.executor)
             for task in compiled.tasks
             if task.happens == "agent"
         )
-        return "active" if placed else "unplaceable"
+
+    def state_of(self, tasks: Iterable[Selector]) -> tuple[str, str]:
+        """Of a job that nobody paused: by what its tasks ask for."""
+        said = next(filter(None, map(self.lacks, tasks)), "")
+        return ("unplaceable" if said else "active"), said

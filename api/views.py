@@ -26,18 +26,19 @@ from scheduler.words import causes
 def job_facts(
     row: Job,
     *,
-    state: str,
+    states: tuple[str, str],
     next_tick_ms: int | None,
     last_tick: tuple[int, str, str, int] | None,
     last_run: Run | None,
     pauses: Sequence[Pause],
 ) -> dict[str, Any]:
-    """What the server knows about a job beside its definition. `pauses`: of its namespace, and of everything,
-    that stand."""
+    """What the server knows about a job beside its definition. `states`: as `placeable.Places` tells them.
+    `pauses`: of its namespace, and of everything, that stand."""
     return {
         "name": row.name,
         "revision": row.revision,
-        "state": state,
+        "state": states[0],
+        "unplaceable_reason": states[1] or None,
         "pause_reason": row.pause_reason or None,
         "paused_by": [pause_json(pause) for pause in pauses],
         "created": rfc3339(row.created_ms),
@@ -209,6 +210,7 @@ def agent_json(row: Agent) -> dict[str, Any]:
         "zone": row.zone,
         "pool": row.pool,
         "labels": json.loads(row.labels or "{}"),
+        "kinds": json.loads(row.kinds),
         "slots": row.slots,
         "busy": row.busy,
         "state": "connected" if row.node else "disconnected",

@@ -31,15 +31,15 @@ def agents() -> None:
 def list_(client: Client, limit: int, stale: bool, form: str) -> None:
     """List agents with their zone, pool and load."""
     items, there_is_more = client.items(path_of("agents", consistency=consistency(stale)), limit)
-    columns = ("agent", "state", "zone", "pool", "labels", "busy", "slots", "node", "version")
+    columns = ("agent", "state", "zone", "pool", "labels", "kinds", "busy", "slots", "node", "version")
     show(
         form,
         items,
         columns,
         lambda: [
             (
-                i["name"], _state(i), i["zone"], i["pool"], i["labels"], i["busy"], i["slots"], i["node"],
-                i["version"],
+                i["name"], _state(i), i["zone"], i["pool"], i["labels"], i["kinds"], i["busy"], i["slots"],
+                i["node"], i["version"],
             )
             for i in items
         ],
@@ -68,6 +68,7 @@ def show_(client: Client, name: str, stale: bool, form: str) -> None:
             ("zone", found["zone"]),
             ("pool", found["pool"]),
             ("labels", found["labels"]),
+            ("kinds of work", found["kinds"]),
             ("slots", f"{found['busy']} of {found['slots']} busy"),
             ("version", found["version"]),
             ("installation", found["installation"]),

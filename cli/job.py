@@ -160,9 +160,7 @@ def _paused_text(pause: dict[str, Any]) -> str:
 
 def _state_text(found: dict[str, Any]) -> str:
     if found["state"] == "unplaceable":
-        from cli.waiting import wanted
-
-        return f"unplaceable: no agent is connected for {wanted(found)}"
+        return f"unplaceable: {found['unplaceable_reason']}"
     return f"{found['state']} {found.get('pause_reason') or ''}".strip()
 
 

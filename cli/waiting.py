@@ -8,21 +8,8 @@ from typing import Any
 from cli.client import Client, path_of
 from cli.exits import Failure
 from cli.options import consistency
-from cli.output import cell_text
 
 UNDER_WAY = "attempt"  #: the gate of what an agent has already
-
-
-def wanted(job: dict[str, Any]) -> str:
-    """The agents that the tasks of a job ask for, as `pool gpu, zone zone-a`."""
-    found: list[str] = []
-    for task in (job.get("tasks") or {}).values():
-        on = task.get("on") or {}
-        parts = [f"{name} {cell_text(on[name])}" for name in ("pool", "zone", "labels") if on.get(name)]
-        text = ", ".join(parts)
-        if text and text not in found:
-            found.append(text)
-    return " or ".join(found)
 
 
 def waits_for(client: Client, run: dict[str, Any], *, stale: bool = False) -> str:

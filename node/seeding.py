@@ -78,7 +78,11 @@ class Seeder:
         machine, session = self._state.machine, "seeded"
         self.apply([Lead(NODE, "", TERM, tzdata_version())])
         self.apply(
-            [ConnectAgent("seeded", "seeded", session, "boot", "", "default", b"{}", BATCH, "0", NODE)]
+            [
+                ConnectAgent(
+                    "seeded", "seeded", session, "boot", "", "default", b"{}", BATCH, "0", NODE, ("noop",)
+                )
+            ]
         )
         agent = machine.state.last_agent
         years = LEAP_YEARS[len(LEAP_YEARS) - runs_a_job :]

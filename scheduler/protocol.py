@@ -82,7 +82,7 @@ class Hello:
     told: int = 0  #: the restore that it has told its history to
     key: bytes = b""  #: the installation's public key (Ed25519)
     proof: bytes = b""  #: its signature over `to_sign`
-    kinds: tuple[str, ...] = ()  #: of work, that its executors run; it refuses any other at the start
+    kinds: tuple[str, ...] = ()  #: of work, that its executors run: it is given no other
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ def of_hello(hello: p.Hello, node: str, held: tuple[tuple[int, str], ...]) -> Co
         slots=hello.slots,
         version=hello.software,
         node=node,
+        kinds=tuple(sorted(set(hello.kinds))),
         held=held,
         cloud_id=hello.cloud_id,
     )

@@ -69,7 +69,7 @@ function nodeRow(node) {
 function agentRows(agents) {
   if (!agents.length) return h("p", { class: "note none" }, "no agents");
   const shown = agents.slice(0, 12);
-  return h("ul", { class: "agents" }, ...shown.map((agent) => h("li", {},
+  return h("ul", { class: "agents" }, ...shown.map((agent) => h("li", { title: `runs work of kind ${agent.kinds.join(", ")}` },
     h("span", { class: "who" }, agent.name), status(agent.draining ? "draining" : agent.state, agent.connected ? `on ${agent.node}` : agent.state),
     meter(agent))), agents.length > shown.length ? h("li", { class: "note" }, `and ${agents.length - shown.length} more`) : null);
 }
@@ -87,7 +87,7 @@ export function jobs(page, act) {
     if (job.description) label.push(h("span", { class: "about wide", title: job.description }, job.description));
     if (job.state !== "active") label.push(status(job.state));
     else if (job.paused_by.length) label.push(status("paused", job.paused_by[0].namespace ? "namespace paused" : "everything paused"));
-    if (job.state === "unplaceable") label.push(h("span", { class: "note" }, "no agent matches"));
+    if (job.state === "unplaceable") label.push(h("span", { class: "note" }, job.unplaceable_reason));
     const last = job.last_run;
     const tick = job.last_tick;
     return h("tr", {},

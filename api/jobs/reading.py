@@ -14,6 +14,7 @@ from api.problems import Problem
 from api.services import Services
 from api.threads import READS, beside, encode
 from api.views import job_bytes, job_facts, run_json, runs_json
+from scheduler.machine.rules.selectors import Selector
 from scheduler.model import Job
 from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
@@ -54,7 +55,7 @@ def job_documents(store: Store, services: Services, rows: Sequence[JobRow]) -> l
         job_bytes(
             job_facts(
                 row,
-                state=state_of(store, services, row),
+                states=states_of(store, services, row),
                 next_tick_ms=next_ticks.get(row.id),
                 last_tick=last_ticks.get(row.id),
                 last_run=last_runs.get(row.id),
@@ -86,16 +87,15 @@ async def job_answer(
 
 def new_job_document(store: Store, services: Services, row: JobRow, job: Job, made: PreparedJob) -> bytes:
     """The JSON of a job that was just created, from what was sent: it has no tick and no run yet."""
-    places = services.places(store)
-    placed = all(
-        places.has_place(task.on.pool, task.on.zone, tuple(sorted(task.on.labels.items())))
+    states = services.places(store).state_of(
+        Selector(task.on.pool, frozenset(task.on.labels.items()), task.on.zone, task.kind.executor or "")
         for task in job.tasks.values()
         if task.kind.happens == "agent"
     )
     due = [trigger.first_due_ms for trigger in made.triggers if trigger.first_due_ms is not None]
     facts = job_facts(
         row,
-        state="active" if placed else "unplaceable",
+        states=states,
         next_tick_ms=min(due, default=None),
         last_tick=None,
         last_run=None,
@@ -109,6 +109,7 @@ def gone_job_document(job: Job, spec: bytes, revision: int, actor: str, at_ms: i
     could be known about it."""
     facts: dict[str, Any] = {
         "name": job.name, "revision": revision, "state": "active", "pause_reason": None, "paused_by": [],
+        "unplaceable_reason": None,
         "created": rfc3339(at_ms), "changed": rfc3339(at_ms), "actor": actor, "source": None,
         "active_runs": 0, "failures": 0, "next_tick": None, "last_tick": None, "last_run": None,
     }  # fmt: skip
@@ -122,7 +123,8 @@ def standing(store: Store, services: Services) -> list[Pause]:
     return [pause for pause in found if pause.stands(now_ms)]
 
 
-def state_of(store: Store, services: Services, row: JobRow) -> str:
+def states_of(store: Store, services: Services, row: JobRow) -> tuple[str, str]:
+    """As `Places.job_state`."""
     compiled = services.compiled.get(row.id, row.revision, lambda: row.spec)
     return services.places(store).job_state(row, compiled)
 

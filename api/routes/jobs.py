@@ -15,7 +15,7 @@ from api.cursors import make_cursor, read_cursor
 from api.instants import rfc3339
 from api.jobs import writing
 from api.jobs.bodies import one_document, to_job
-from api.jobs.reading import find_job, job_answer, job_documents, state_of
+from api.jobs.reading import find_job, job_answer, job_documents, states_of
 from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
@@ -175,7 +175,7 @@ def _jobs_page(
             cut = more and len(rows) < limit
             for row in rows:
                 key = (row.namespace, row.name)
-                if state in (None, "paused") or state_of(store, services, row) == state:
+                if state in (None, "paused") or states_of(store, services, row)[0] == state:
                     found.append(row)
                     if len(found) == limit:
                         more = more or row is not rows[-1]

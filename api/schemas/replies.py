@@ -61,6 +61,7 @@ class Job(Reply):
     namespace: str = Field(examples=["default"])
     revision: int = Field(examples=[3])
     state: str = Field(description="active, paused or unplaceable", examples=["active"])
+    unplaceable_reason: str | None = Field(examples=["no agent is connected with pool gpu"])
     pause_reason: str | None
     paused_by: list[Pause] = Field(description="Pauses of everything, and of its namespace, that stand.")
     created: Instant
@@ -140,6 +141,7 @@ class Agent(Reply):
     zone: str
     pool: str
     labels: dict[str, str]
+    kinds: list[str] = Field(description="Of work, that its executors run.", examples=[["python"]])
     slots: int
     busy: int
     state: str = Field(examples=["connected"])

@@ -93,7 +93,7 @@ class Agent:
         connect = ConnectAgent(
             name=self.name, installation=f"installation of {self.name}", session=session,
             boot_id=f"boot-{self._boot}", zone="zone-a", pool="default", labels=b"{}", slots=SLOTS,
-            version="1", node=front.node.name, held=held,
+            version="1", node=front.node.name, kinds=("exec", "noop", "shell"), held=held,
         )  # fmt: skip
 
         def connected(outcomes: list[Outcome]) -> None:

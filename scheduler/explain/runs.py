@@ -114,10 +114,11 @@ def of_run(store: Store, run: Run, now_ms: int) -> list[Finding]:
 def place_view(facts: Facts, run: int) -> PlaceView:
     """The way of a task to an agent; `run` 0: of one that is not made yet."""
     free = 0 if facts.fits is None else facts.fits.slots - facts.fits.busy - agents.ahead(facts)
+    offered = facts.fits is None or facts.fits.offered
     held_through = hold.held_through(facts.restore) if run else -1
     retry_ms = facts.task.wake_ms if facts.task is not None else None
     paused = pauses.stands(facts.store, facts.namespace, facts.now_ms)
-    return PlaceView(run, retry_ms, held_through, free, paused)
+    return PlaceView(run, retry_ms, held_through, free, offered, paused)
 
 
 def _in_state(task: Task, wake_ms: int) -> Finding:

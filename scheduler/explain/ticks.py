@@ -24,7 +24,7 @@ from scheduler.explain.findings import (
 )
 from scheduler.explain.runs import Compiled, of_run, place_view
 from scheduler.machine.rules import gates, selectors
-from scheduler.machine.rules.gates import Facts, RunView, TickView, agents, over
+from scheduler.machine.rules.gates import Facts, RunView, TickView, agents, kind, over
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan import plan_missed
 from scheduler.plan.hold import hold_of
@@ -258,9 +258,13 @@ def _held(store: Store, row: FiringTrigger, due_ms: int) -> Finding:
 def _agents(facts: Facts, job: CompiledJob) -> list[Finding]:
     """Whether its first tasks would find agents: the run is made all the same."""
     roots = [task for task in job.tasks if not task.needs and task.happens == "agent"][:ROOTS_MAX]
-    found: list[Finding] = []
-    for selector in dict.fromkeys(selectors.of_task(task) for task in roots):
-        of_root = replace(facts, selector=selector, fits=agents.fits(facts.store, selector))
-        found += ask((agents,), place_view(of_root, 0), of_root)
-    closed = [each for each in found if each.state != READY_WORD]
-    return closed[:1] or found[:1]
+    told: list[Finding] = []
+    asked = [
+        replace(facts, selector=selector, fits=agents.fits(facts.store, selector))
+        for selector in dict.fromkeys(selectors.of_task(task) for task in roots)
+    ]
+    for gate in (kind, agents):
+        found = [each for of_root in asked for each in ask((gate,), place_view(of_root, 0), of_root)]
+        closed = [each for each in found if each.state != READY_WORD]
+        told += closed[:1] or found[:1]
+    return told

@@ -84,8 +84,8 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
     agent = Agent(
         id=agent_id, name=command.name, installation=command.installation, session=command.session,
         boot_id=command.boot_id, cloud_id=command.cloud_id, zone=command.zone, pool=command.pool,
-        labels=labels, slots=command.slots, version=command.version, node=command.node, busy=busy,
-        draining=draining, drain_reason=drain_reason,
+        labels=labels, kinds=_kinds(command.kinds), slots=command.slots, version=command.version,
+        node=command.node, busy=busy, draining=draining, drain_reason=drain_reason,
         connected_ms=_behind(ctx, known and known.disconnected_ms), disconnected_ms=None,
     )  # fmt: skip
     if known is None:
@@ -103,6 +103,10 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
 
 
 
+
+
+def _kinds(kinds: tuple[str, ...]) -> str:
+    return json.dumps(sorted(set(kinds)), separators=(",", ":"))
 
 
 def _labels(labels: bytes) -> str | None:

@@ -24,6 +24,7 @@ class CompiledTask(NamedTuple):
     name: str
     work: dict[str, Any]  #: as scheduler.protocol.Assign.work
     happens: str  #: agent | state | node
+    executor: str  #: the kind of work that its agent must offer; empty: it happens on none
     lasts_ms: int  #: of work in the state
     needs: tuple[str, ...]
     rule: str  #: all_success | all_done | any_failed | any_success

@@ -12,8 +12,8 @@ from typing import Any
 
 SERVER_FACTS = frozenset(
     {
-        "name", "revision", "state", "pause_reason", "paused_by", "created", "changed", "actor", "source",
-        "active_runs", "failures", "next_tick", "last_tick", "last_run", "definition",
+        "name", "revision", "state", "pause_reason", "paused_by", "unplaceable_reason", "created", "changed",
+        "actor", "source", "active_runs", "failures", "next_tick", "last_tick", "last_run", "definition",
     }
 )  # fmt: skip
 

@@ -27,7 +27,7 @@ class Places:
         self._store = store
         self._quiet_nodes = quiet_nodes
         self._agents: dict[int, Agent] | None = None
-        self._alike: dict[tuple[str, str, str], list[Agent]] = {}  #: by what a selector asks about
+        self._alike: dict[tuple[str, str, str, str], list[Agent]] = {}  #: by what a selector asks about
         self._busy: dict[int, int] = {}
         self._heaps: dict[str, list[tuple[float, int]]] = {}
         self._crowded: set[str] = set()
@@ -45,11 +45,13 @@ class Places:
                 }
                 self._busy = {agent.id: agent.busy for agent in connected}
                 for agent in self._agents.values():
-                    self._alike.setdefault((agent.pool, agent.labels, agent.zone), []).append(agent)
+                    alike = (agent.pool, agent.labels, agent.zone, agent.kinds)
+                    self._alike.setdefault(alike, []).append(agent)
             wanted = selectors.parse(selector)
             heap = [
                 (self._busy[agent.id] / agent.slots, agent.id)
-                for (pool, labels, zone), agents in self._alike.items()
+                for (pool, labels, zone, kinds), agents in self._alike.items()
+                if selectors.offers(wanted, kinds)
                 if selectors.matches(wanted, agent=None, pool=pool, labels=labels, zone=zone)
                 for agent in agents
                 if wanted.agent in (0, agent.id)

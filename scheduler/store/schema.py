@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 17
+SCHEMA_VERSION = 18
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -195,7 +195,7 @@ STATEMENTS: tuple[str, ...] = (
         may_fail INTEGER NOT NULL,          -- 1: its failure does not fail the run
         queued_ms INTEGER,
         wake_ms INTEGER,                    -- when its wait for a retry, or its work in the state, is over
-        selector TEXT NOT NULL,             -- which agents may take it: JSON [pool, {labels}, zone or null]
+        selector TEXT NOT NULL,             -- which agents may take it: JSON (machine.rules.selectors)
         rank_ms INTEGER NOT NULL,           -- place in the queue: queued_ms less what the priority is worth
         started_ms INTEGER, finished_ms INTEGER,
         exit_code INTEGER, reason TEXT NOT NULL
@@ -243,6 +243,7 @@ STATEMENTS: tuple[str, ...] = (
         name TEXT NOT NULL UNIQUE,
         installation TEXT NOT NULL, session TEXT NOT NULL, boot_id TEXT NOT NULL, cloud_id TEXT NOT NULL,
         zone TEXT NOT NULL, pool TEXT NOT NULL, labels TEXT NOT NULL, slots INTEGER NOT NULL,
+        kinds TEXT NOT NULL,                -- of work, that its executors run: JSON, a sorted list
         version TEXT NOT NULL,
         node TEXT NOT NULL,                 -- the node that holds its socket; empty: disconnected
         busy INTEGER NOT NULL,              -- live attempts

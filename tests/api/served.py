@@ -21,6 +21,7 @@ from api.crowd import Connections
 from api.server import Server, settings
 from scheduler import protocol as p
 from tests.api.single_node import ADMIN_TOKEN, CLUSTER
+from tests.scheduler.story import KINDS
 
 PORTS = range(23_000, 24_000)
 DEADLINE_S = 60.0
@@ -126,6 +127,7 @@ class HandAgent:
             restores=0,
             held=(),
             key=self.key.public_key().public_bytes_raw(),
+            kinds=KINDS,
         )
         return dataclasses.replace(usual, **fields)
 

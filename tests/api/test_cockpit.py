@@ -15,13 +15,14 @@ from scheduler.words.commands import ConnectAgent
 from tests.api.browser import Page, chromium, executable
 from tests.api.served import served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
+from tests.scheduler.story import KINDS
 
 TEXT = "document.body.innerText"
 
 
 @pytest.fixture
 async def url(api: Api, node: SingleNode) -> AsyncIterator[str]:
-    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-1"))
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-1", KINDS))
     async with served(api) as address:
         yield address
 

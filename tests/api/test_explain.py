@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import httpx2
 import pytest
 
 from api.schemas import replies
 from scheduler.words.commands import ConnectAgent
 from tests.api.single_node import SingleNode
+from tests.scheduler.story import KINDS
 
 JOB = {"noop": True, "triggers": {"every": "1h"}, "policies": {"overlap": "queue_all"}}
 
@@ -29,13 +32,39 @@ async def test_a_run_says_what_its_task_waits_for(
     assert [gate["gate"] for gate in told["gates"]] == ["leader", "overlap"]
     (task,) = told["tasks"]
     assert [gate["gate"] for gate in task["gates"]] == [
-        "stopping", "run", "needs", "retry", "restore", "pause_all", "agent",
+        "stopping", "run", "needs", "retry", "restore", "pause_all", "kind", "agent",
     ]  # fmt: skip
     assert (task["verdict"], task["gates"][-1]["state"]) == ("waits", "waits")
     assert "no connected agent has pool default" in task["gates"][-1]["reason"]
     assert task["gates"][-1]["since"].endswith("Z")
 
-    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-1"))
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-1", KINDS))
+    told = (await client.get(f"/v1/runs/{run}/explain")).json()
+    assert told["tasks"][0]["verdict"] == "ready"
+
+
+async def test_work_that_no_agent_offers_says_so_everywhere(
+    client: httpx2.AsyncClient, node: SingleNode, run: int
+) -> None:
+    said = "no {}agent with pool default offers work of kind noop"
+    connect = ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "1", "node-1", ("shell",))
+    node.apply(connect)
+
+    (agent,) = (await client.get("/v1/agents")).json()["items"]
+    told = (await client.get(f"/v1/runs/{run}/explain")).json()
+    (tick,) = (await client.get("/v1/jobs/job/explain")).json()["ticks"]
+    other = await client.put("/v1/jobs/other", json={"noop": True})
+
+    assert agent["kinds"] == ["shell"]
+    for gates in (told["tasks"][0]["gates"], tick["gates"]):
+        (found,) = [gate for gate in gates if gate["gate"] == "kind"]
+        assert (found["state"], found["reason"]) == ("waits", said.format("connected "))
+        assert found["opens"] == "an agent that offers it"
+        assert [gate["state"] for gate in gates if gate["gate"] == "agent"] == ["ready"], "slots are free"
+    assert (other.json()["state"], other.json()["unplaceable_reason"]) == ("unplaceable", said.format(""))
+    assert (await client.put("/v1/jobs/sleeps", json={"sleep": "1m"})).json()["state"] == "active"
+
+    node.apply(dataclasses.replace(connect, session="t", kinds=("noop", "shell")))
     told = (await client.get(f"/v1/runs/{run}/explain")).json()
     assert told["tasks"][0]["verdict"] == "ready"
 
@@ -46,7 +75,8 @@ async def test_a_tick_is_explained_and_one_that_is_none(client: httpx2.AsyncClie
     (tick,) = told["ticks"]
     assert (tick["outcome"], tick["verdict"], tick["at"]) == ("pending", "waits", told["at"])
     assert [gate["gate"] for gate in tick["gates"]] == [
-        "leader", "time", "era", "pause_all", "pause", "turn", "catchup", "restore", "overlap", "agent",
+        "leader", "time", "era", "pause_all", "pause", "turn", "catchup", "restore", "overlap", "kind",
+        "agent",
     ]  # fmt: skip
 
     same = (await client.get("/v1/jobs/job/explain", params={"at": told["at"]})).json()

@@ -25,6 +25,7 @@ from scheduler.words import events as e
 from scheduler.words.commands import CancelRun, ConnectAgent, DisconnectAgent, Place, Revoke
 from tests.api.served import DEADLINE_S, HandAgent, served, session
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
+from tests.scheduler.story import KINDS
 
 
 @pytest.fixture
@@ -59,8 +60,9 @@ def assign(node: SingleNode, run: int, agent: int) -> int:
 
 def connect_to(node: str, agent: HandAgent) -> ConnectAgent:
     return ConnectAgent(
-        agent.name, agent.installation, agent.session, "boot-1", "zone-a", "default", b"{}", 4, "1", node
-    )
+        agent.name, agent.installation, agent.session, "boot-1", "zone-a", "default", b"{}", 4, "1", node,
+        KINDS,
+    )  # fmt: skip
 
 
 async def until(condition: Any) -> None:

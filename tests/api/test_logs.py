@@ -21,6 +21,7 @@ from scheduler.words.commands.runs import CancelRun
 from scheduler.words.commands.tasks import Place, Wake
 from tests.api.served import DEADLINE_S, HandAgent, served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
+from tests.scheduler.story import KINDS
 
 OUTPUT = bytes(range(256)) * 10
 RETRY = {"max": 1, "first": "1ms", "cap": "1ms", "backoff": "constant"}
@@ -42,7 +43,7 @@ def away(node: SingleNode) -> int:
     """An agent that the state knows and nobody can ask."""
     hello = ConnectAgent(
         name="agent-1", installation="i", session="s", boot_id="b", zone="zone-a", pool="default",
-        labels=b"{}", slots=4, version="0.1.0", node="node-1",
+        labels=b"{}", slots=4, version="0.1.0", node="node-1", kinds=KINDS,
     )  # fmt: skip
     return int(must(node, hello)["agent"])
 

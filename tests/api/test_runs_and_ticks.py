@@ -31,6 +31,7 @@ from scheduler.words.commands import (
 )
 from tests.api.served import DEADLINE_S
 from tests.api.single_node import SingleNode
+from tests.scheduler.story import KINDS
 
 NOOP: dict[str, Any] = {"noop": True}
 
@@ -38,7 +39,7 @@ NOOP: dict[str, Any] = {"noop": True}
 def connect(node: SingleNode, name: str = "agent-1", pool: str = "default") -> int:
     command = ConnectAgent(
         name=name, installation=name, session="s", boot_id="b", zone="zone-a", pool=pool,
-        labels=b'{"os":"linux"}', slots=4, version="0.1.0", node="node-1",
+        labels=b'{"os":"linux"}', slots=4, version="0.1.0", node="node-1", kinds=KINDS,
     )  # fmt: skip
     value = must(node, command)
     agent = value["agent"]

@@ -27,6 +27,7 @@ from scheduler.words.commands.tasks import Place, Wake
 from scheduler.words.commands.ticks import Fire
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 from tests.cli.conftest import DEADLINE_S, PROJECT, Command
+from tests.scheduler.story import KINDS
 
 FIRST = b"the first attempt writes fifty-two bytes and fails.\n"
 RETRY = "retry: {max: 1, first: 1ms, cap: 1ms, backoff: constant}\n"
@@ -98,7 +99,7 @@ def away(node: SingleNode) -> int:
     """An agent on a node that nobody can ask: its output is what the state keeps."""
     hello = ConnectAgent(
         name="agent-1", installation="i", session="s", boot_id="b", zone="zone-a", pool="default",
-        labels=b"{}", slots=4, version="0.1.0", node="node-2",
+        labels=b"{}", slots=4, version="0.1.0", node="node-2", kinds=KINDS,
     )  # fmt: skip
     return int(must(node, hello)["agent"])
 

@@ -18,6 +18,7 @@ from scheduler.store.reads import attempts as attempt_reads
 from scheduler.words.commands import ConnectAgent, Finish, Grant
 from tests.api.single_node import SingleNode
 from tests.cli.conftest import DEADLINE_S, PROJECT, Command
+from tests.scheduler.story import KINDS
 
 #: What a terminal may get, and nothing else: letters, line ends, tabs, and whole colours.
 HARMLESS = re.compile("(?:\x1b\\[[0-9;:]*m|[^\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069])*")
@@ -130,7 +131,7 @@ async def ended_run(cronclave: Command, node: SingleNode, output: bytes) -> str:
     """The id of a run that an agent has ended with that output."""
     hello = ConnectAgent(
         name="agent-1", installation="i", session="s", boot_id="b", zone="zone-a", pool="default",
-        labels=b"{}", slots=4, version="0.1.0", node="node-2",
+        labels=b"{}", slots=4, version="0.1.0", node="node-2", kinds=KINDS,
     )  # fmt: skip
     connected = node.apply(hello)[0]
     assert connected.ok
@@ -198,7 +199,7 @@ async def test_no_other_text_of_strangers_drives_the_terminal(cronclave: Command
     evil = "\x1b]0;owned\x07\x1b[2J\x9b5n\u202e"
     hello = ConnectAgent(
         name=f"agent{evil}", installation="i", session="s", boot_id="b", zone=evil, pool=f"p{evil}",
-        labels=json.dumps({evil: evil}).encode(), slots=4, version=evil, node="node-2",
+        labels=json.dumps({evil: evil}).encode(), slots=4, version=evil, node="node-2", kinds=KINDS,
     )  # fmt: skip
     assert node.apply(hello)[0].ok
 

@@ -8,6 +8,7 @@ from cli.output import cell_text
 from scheduler.words.commands import ConnectAgent
 from tests.api.single_node import SingleNode, peer
 from tests.cli.conftest import Command
+from tests.scheduler.story import KINDS
 
 
 async def test_an_unknown_job_is_told_once_and_in_commands(cronclave: Command) -> None:
@@ -50,7 +51,7 @@ async def test_a_run_that_no_agent_can_take_says_so_at_once(cronclave: Command) 
 
 
 async def test_a_run_that_an_agent_can_take_says_nothing_of_it(cronclave: Command, node: SingleNode) -> None:
-    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-1"))
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-1", KINDS))
     await cronclave("job", "apply", "-", stdin="job: a\nrun: 'true'\n")
 
     assert "waits" not in (await cronclave("job", "run", "a")).err
@@ -63,12 +64,18 @@ async def test_a_job_without_triggers_has_no_coming_tick(cronclave: Command) -> 
 
 
 async def test_an_agent_is_shown_by_its_name(cronclave: Command, node: SingleNode) -> None:
-    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "gpu", b"{}", 8, "0.1.0", "node-1"))
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "gpu", b"{}", 8, "0.1", "node-1", KINDS))
 
     result = await cronclave("agents", "show", "agent-1")
 
     assert "0 of 8 busy" in result.out
     assert "gpu" in result.out
+    assert "exec,noop,shell" in result.out
+    assert "exec,noop,shell" in (await cronclave("agents", "list")).out
+    await cronclave("job", "apply", "-", stdin="job: a\nnoop: true\n")
+    node.apply(ConnectAgent("agent-9", "j", "s", "b", "zone-a", "default", b"{}", 8, "1", "node-2", ("x",)))
+    why = "no agent with pool default offers work of kind noop"
+    assert f"unplaceable: {why}" in (await cronclave("job", "get", "a")).out
     assert (await cronclave("agents", "show", "agent-2")).code == 3
 
 

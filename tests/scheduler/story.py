@@ -23,6 +23,7 @@ START_MS = 1_800_000_000_000
 """2027-01-15T08:00:00Z, a Friday."""
 
 POOL = "default"
+KINDS = ("exec", "noop", "shell")
 
 
 def job(name: str = "j", *, trigger: Any = None, **fields: Any) -> dict[str, Any]:
@@ -134,6 +135,7 @@ class Story:
             "pool": POOL,
             "labels": b"{}",
             "version": "1",
+            "kinds": KINDS,
             **fields,
         }
         agent = int(

@@ -111,6 +111,31 @@ def test_an_agent_that_matches_and_is_away_is_named(story: Story) -> None:
     assert "agent-7 has, and is disconnected" in closed(of_task(story, run).gates).reason
 
 
+def test_a_task_whose_kind_of_work_nobody_offers_names_who_would(story: Story) -> None:
+    story.put(job())
+    story.connect("idle", kinds=("exec",))
+    story.connect("elsewhere", pool="gpu")
+    away = story.connect("agent-7")
+    story.disconnect(away)
+    run = start(story)
+    story.plan_and_apply()
+
+    finding = closed(of_task(story, run).gates)
+    assert (finding.gate, finding.since_ms, finding.opens) == ("kind", START_MS, "an agent that offers it")
+    said = "no connected agent with pool default offers work of kind noop"
+    assert finding.reason == f"{said}; agent-7 does, and is disconnected"
+
+    story.connect("agent-7", session="s2")
+    story.tell_ok(c.DrainAgent("agent-7"))
+    assert closed(of_task(story, run).gates).reason == f"{said}; agent-7 does, and takes nothing new"
+    assert story.attempts(run) == []
+
+    story.tell_ok(c.ResumeAgent("agent-7"))
+    assert of_task(story, run).verdict == "ready"
+    story.plan_and_apply()
+    assert [attempt.agent for attempt in story.attempts(run)] == [away]
+
+
 def test_a_task_for_the_host_that_booted_names_its_agent(story: Story) -> None:
     story.put(job(trigger={"startup": {}}, on={"zone": "zone-a"}))
     agent = story.connect("booted", slots=0)

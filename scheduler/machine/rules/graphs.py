@@ -50,7 +50,7 @@ def _selectors(job: CompiledJob) -> dict[str, str]:
         if task.happens != "agent":
             found[task.name] = ""
             continue
-        where = (task.pool, task.labels, task.zone)
+        where = (task.pool, task.labels, task.zone, task.executor)
         selector = made.get(where)
         if selector is None:
             selector = made[where] = selectors.of_task(task)

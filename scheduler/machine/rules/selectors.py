@@ -1,5 +1,5 @@
-"""Which agents may take a task: pool, labels and zone, as one canonical string that the queue is indexed
-by.
+"""Which agents may take a task: pool, labels, zone and the kind of its work, as one canonical string that the
+queue is indexed by.
 """
 
 from __future__ import annotations
@@ -15,23 +15,25 @@ class Selector(NamedTuple):
     pool: str  #: empty: any pool
     labels: frozenset[tuple[str, str]]
     zone: str | None
+    kind: str  #: of work, that it must offer
     agent: int = 0  #: the only one that may take it; 0: any
 
 
 def of_task(task: CompiledTask) -> str:
-    """Canonical JSON: [pool, {labels}, zone or null]."""
-    return json.dumps([task.pool, dict(task.labels), task.zone], sort_keys=True, separators=(",", ":"))
+    """Canonical JSON: [pool, {labels}, zone or null, kind]."""
+    wanted = [task.pool, dict(task.labels), task.zone, task.executor]
+    return json.dumps(wanted, sort_keys=True, separators=(",", ":"))
 
 
 def bound(selector: str, agent: int) -> str:
-    """The same, for this agent alone: [pool, {labels}, zone or null, agent]."""
+    """The same, for this agent alone: [pool, {labels}, zone or null, kind, agent]."""
     return json.dumps([*json.loads(selector), agent], sort_keys=True, separators=(",", ":"))
 
 
 @lru_cache(maxsize=4_096)
 def parse(selector: str) -> Selector:
-    pool, labels, zone, *agent = json.loads(selector)
-    return Selector(pool, frozenset(labels.items()), zone, *agent)
+    pool, labels, zone, kind, *agent = json.loads(selector)
+    return Selector(pool, frozenset(labels.items()), zone, kind, *agent)
 
 
 @lru_cache(maxsize=4_096)
@@ -39,8 +41,14 @@ def parse_labels(labels: str) -> frozenset[tuple[str, str]]:
     return frozenset((str(key), str(value)) for key, value in json.loads(labels).items())
 
 
+@lru_cache(maxsize=4_096)
+def parse_kinds(kinds: str) -> frozenset[str]:
+    return frozenset(json.loads(kinds))
+
+
 def matches(selector: Selector, *, agent: int | None, pool: str, labels: str, zone: str) -> bool:
-    """Whether the agent with these words may take such a task. None: whether one of them may."""
+    """Whether the agent with these words is meant. None: whether one of them may be. What kinds of work it
+    offers is another question (`offers`)."""
     if selector.agent and agent is not None and selector.agent != agent:
         return False
     if selector.pool and selector.pool != pool:
@@ -48,3 +56,16 @@ def matches(selector: Selector, *, agent: int | None, pool: str, labels: str, zo
     if selector.zone is not None and selector.zone != zone:
         return False
     return not selector.labels or selector.labels <= parse_labels(labels)
+
+
+def offers(selector: Selector, kinds: str) -> bool:
+    """Whether an agent of these kinds of work runs such a task."""
+    return selector.kind in parse_kinds(kinds)
+
+
+def words(selector: Selector) -> str:
+    """The agents that it means, for people."""
+    parts = [f"pool {selector.pool}"] if selector.pool else []
+    parts += [f"zone {selector.zone}"] if selector.zone else []
+    parts += [f"label {key}={value}" for key, value in sorted(selector.labels)]
+    return ", ".join(parts) or "any pool"

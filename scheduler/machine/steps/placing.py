@@ -10,6 +10,7 @@ from scheduler.machine.rules.gates import READY, PlaceView
 from scheduler.machine.steps import pausing, restoring
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.attempts import Attempt
 from scheduler.store.tables.runs import Run
 from scheduler.words import events as e
@@ -17,33 +18,24 @@ from scheduler.words.lifecycle import ATTEMPT, START, AttemptEvent
 
 
 def is_for(ctx: Context, agent: int, selector: str) -> bool:
-    """Whether the agent matches, connected or not."""
-    row = agent_rows.get(ctx.store, agent)
-    return row is not None and selectors.matches(
-        selectors.parse(selector), agent=row.id, pool=row.pool, labels=row.labels, zone=row.zone
-    )
-
-
-def can_take(ctx: Context, agent: int, selector: str) -> bool:
-    """Whether the agent is connected, matches and has a slot."""
-    row = agent_rows.get(ctx.store, agent)
-    return (
-        row is not None
-        and row.node != ""
-        and not row.draining
-        and row.busy < row.slots
-        and selectors.matches(
-            selectors.parse(selector), agent=row.id, pool=row.pool, labels=row.labels, zone=row.zone
-        )
-    )
+    """Whether the agent may take it, connected or not."""
+    row, wanted = agent_rows.get(ctx.store, agent), selectors.parse(selector)
+    return row is not None and _is_meant(row, wanted) and selectors.offers(wanted, row.kinds)
 
 
 def may_take(ctx: Context, run: Run, agent: int, selector: str) -> bool:
     """Whether a queued task of this run may be given to that agent."""
-    free = int(can_take(ctx, agent, selector))
+    row, wanted = agent_rows.get(ctx.store, agent), selectors.parse(selector)
+    takes = row is not None and row.node != "" and not row.draining and row.busy < row.slots
+    free = int(row is not None and takes and _is_meant(row, wanted))
+    offered = row is None or selectors.offers(wanted, row.kinds)
     paused = pausing.keeps_back(ctx, run.namespace)
-    view = PlaceView(run.id, None, restoring.held_through(ctx), free, paused)
+    view = PlaceView(run.id, None, restoring.held_through(ctx), free, offered, paused)
     return gates.judge(gates.PLACE, view) is READY
+
+
+def _is_meant(row: Agent, wanted: selectors.Selector) -> bool:
+    return selectors.matches(wanted, agent=row.id, pool=row.pool, labels=row.labels, zone=row.zone)
 
 
 def place(ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms: int) -> int:

@@ -34,15 +34,16 @@ PLANNED = ("script", "http", "python", "ssh", "job", "approval", "post", "finish
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}
 
 
-def compiled_work(task: Mapping[str, Any]) -> tuple[dict[str, Any], Place, int]:
-    """Of a task of a canonical job: `scheduler.protocol.Assign.work`, where it happens, and in the state how
-    long."""
+def compiled_work(task: Mapping[str, Any]) -> tuple[dict[str, Any], Place, str, int]:
+    """Of a task of a canonical job: `scheduler.protocol.Assign.work`, where it happens, on an agent by which
+    executor, and in the state how long."""
     for kind in KINDS:
         if kind.name in task:
             work = kind.compiled(task)
             if kind.executor is not None:
                 work["kind"] = kind.executor
-            return work, kind.happens, 0 if kind.lasts_ms is None else kind.lasts_ms(task)
+            lasts_ms = 0 if kind.lasts_ms is None else kind.lasts_ms(task)
+            return work, kind.happens, kind.executor or "", lasts_ms
     raise KeyError("no kind of work")
 
 

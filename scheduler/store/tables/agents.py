@@ -18,6 +18,7 @@ class Agent(NamedTuple):
     pool: str
     labels: str
     slots: int
+    kinds: str  #: of work, that its executors run: JSON, a sorted list
     version: str
     node: str
     busy: int

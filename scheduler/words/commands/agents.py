@@ -19,6 +19,7 @@ class ConnectAgent(ByAgent):
     slots: int
     version: str
     node: str
+    kinds: tuple[str, ...]  #: of work, that its executors run (scheduler.model.work), sorted
     held: tuple[tuple[int, str], ...] = ()
     cloud_id: str = ""
 

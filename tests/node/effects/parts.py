@@ -13,6 +13,7 @@ from scheduler.store.reads import outbox as outbox_reads
 from scheduler.store.tables import outbox as outbox_rows
 from scheduler.words import commands as c
 from tests.api.single_node import SingleNode
+from tests.scheduler.story import KINDS
 
 DEADLINE_S = 20.0
 
@@ -55,7 +56,7 @@ def url(name: str) -> str:
 
 
 def connect(node: SingleNode) -> None:
-    node.apply(c.ConnectAgent("a", "i", "s", "b", "zone-a", "default", b"{}", 100, "1", node.node))
+    node.apply(c.ConnectAgent("a", "i", "s", "b", "zone-a", "default", b"{}", 100, "1", node.node, KINDS))
 
 
 def fail_last(node: SingleNode) -> None:

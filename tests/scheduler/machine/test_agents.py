@@ -9,7 +9,7 @@ from scheduler.store.tables import agents as agent_rows
 from scheduler.words import commands as c
 from scheduler.words import events as e
 from tests.scheduler.machine.test_attempts import granted
-from tests.scheduler.story import START_MS, Story, job
+from tests.scheduler.story import KINDS, START_MS, Story, job
 
 
 def agent(story: Story, agent_id: int) -> agent_rows.Agent:
@@ -44,7 +44,7 @@ def test_only_the_node_and_session_that_hold_it_disconnect_an_agent(story: Story
 
 def test_a_name_is_taken_while_another_installation_is_connected(story: Story) -> None:
     first = story.connect(installation="old")
-    taken = c.ConnectAgent("agent-1", "new", "s9", "b", "z", "default", b"{}", 1, "1", "node-b")
+    taken = c.ConnectAgent("agent-1", "new", "s9", "b", "z", "default", b"{}", 1, "1", "node-b", KINDS)
     assert story.one(taken).code == "name_taken"
     assert agent(story, first).installation == "old"
 
@@ -71,8 +71,9 @@ def test_an_older_session_that_arrives_late_changes_nothing(story: Story) -> Non
     story.connect(session="s2")
     attempt = granted(story, policies={"on_lost": "retry", "idempotent": True})
     late = c.ConnectAgent(
-        "agent-1", "installation of agent-1", "s1", "boot-1", "zone-a", "default", b"{}", 100, "1", "node-b"
-    )
+        "agent-1", "installation of agent-1", "s1", "boot-1", "zone-a", "default", b"{}", 100, "1", "node-b",
+        KINDS,
+    )  # fmt: skip
     assert story.one(late).code == "fenced"
     assert story.events == []
     assert (agent(story, 1).session, agent(story, 1).node) == ("s2", "node-a")
@@ -170,7 +171,7 @@ def test_a_lost_node_takes_its_agents_with_it(story: Story) -> None:
 def test_an_agent_that_makes_no_sense_is_refused(story: Story) -> None:
     def connect(name: str, labels: bytes, slots: int) -> str:
         return story.one(
-            c.ConnectAgent(name, "i", "s", "b", "z", "default", labels, slots, "1", "node-a")
+            c.ConnectAgent(name, "i", "s", "b", "z", "default", labels, slots, "1", "node-a", KINDS)
         ).code
 
     assert connect("a", b"[]", 1) == "invalid"
@@ -203,8 +204,9 @@ def test_a_released_installation_does_not_come_back_under_the_name(story: Story)
     attempt = granted(story)
     assert story.one(c.ReleaseAgent("agent-1", "old", "ada")).ok
     back = c.ConnectAgent(
-        "agent-1", "old", "s9", "boot-2", "zone-a", "default", b"{}", 4, "1", "node-a", ((attempt, "gone"),)
-    )
+        "agent-1", "old", "s9", "boot-2", "zone-a", "default", b"{}", 4, "1", "node-a", KINDS,
+        ((attempt, "gone"),),
+    )  # fmt: skip
     assert story.one(back).code == "fenced"
     assert story.attempt(attempt).state == "granted", "its word counts no more, not even another boot"
     story.connect(installation="new", session="n1")
@@ -234,7 +236,7 @@ def test_the_state_keeps_so_many_agents_and_no_more(story: Story, monkeypatch: p
     monkeypatch.setattr(registry, "ROWS_MAX", 3)
     for number in range(3):
         story.connect(f"agent-{number}")
-    new = c.ConnectAgent("agent-3", "new", "s1", "b", "z", "default", b"{}", 1, "1", "node-a")
+    new = c.ConnectAgent("agent-3", "new", "s1", "b", "z", "default", b"{}", 1, "1", "node-a", KINDS)
     refused = story.one(new)
     assert refused.code == "limit"
     assert "cronclave agents release" in refused.detail
@@ -251,7 +253,7 @@ def test_where_there_is_no_room_nobody_loses_a_name(story: Story, monkeypatch: p
     monkeypatch.setattr(registry, "ROWS_MAX", 1)
     first = story.connect(installation="old")
     story.disconnect(first)
-    new = c.ConnectAgent("agent-1", "new", "n1", "b", "z", "default", b"{}", 1, "1", "node-a")
+    new = c.ConnectAgent("agent-1", "new", "n1", "b", "z", "default", b"{}", 1, "1", "node-a", KINDS)
     assert story.one(new).code == "limit"
     assert agent(story, first).name == "agent-1"
 

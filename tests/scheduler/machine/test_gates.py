@@ -103,11 +103,13 @@ def test_a_task_is_queued_unless_its_first_closed_gate_says_otherwise(
 @pytest.mark.parametrize(
     ("view", "verdict"),
     [
-        (PlaceView(7, None, 0, 1, False), READY),
-        (PlaceView(7, None, 0, 0, False), Waits("no agent can take it now")),
-        (PlaceView(7, None, 0, 0, True), Waits("everything is paused")),
-        (PlaceView(7, None, 7, 1, True), Waits("a restore holds it up")),
-        (PlaceView(7, START_MS, 7, 1, True), Waits("the pause before its next try")),
+        (PlaceView(7, None, 0, 1, True, False), READY),
+        (PlaceView(7, None, 0, 0, True, False), Waits("no agent can take it now")),
+        (PlaceView(7, None, 0, 0, False, False), Waits("no agent offers its kind of work")),
+        (PlaceView(7, None, 0, 1, False, False), Waits("no agent offers its kind of work")),
+        (PlaceView(7, None, 0, 0, False, True), Waits("everything is paused")),
+        (PlaceView(7, None, 7, 1, False, True), Waits("a restore holds it up")),
+        (PlaceView(7, START_MS, 7, 1, False, True), Waits("the pause before its next try")),
     ],
 )
 def test_a_task_is_given_to_an_agent_unless_its_first_closed_gate_says_otherwise(

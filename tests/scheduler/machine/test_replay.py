@@ -17,7 +17,7 @@ from scheduler.store import schema
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words.lifecycle import RUN_ENDS
-from tests.scheduler.story import START_MS, Story, job
+from tests.scheduler.story import KINDS, START_MS, Story, job
 
 OVERLAPS = ("skip", "queue_one", "queue_all", "cancel_running", "allow")
 REASONS = ("exit", "timeout", "cancelled", "gone", "start_failed")
@@ -117,7 +117,8 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             return [
                 c.ConnectAgent(
                     who, f"{who}-{values[2] // 6}", f"s{values[1]}", f"boot-{values[2] // 7}", "zone-a",
-                    "default", b"{}", 3, "1", f"node-{values[2] % 2}", held,
+                    "default", b"{}", 3, "1", f"node-{values[2] % 2}",
+                    KINDS if values[1] % 4 else ("exec",), held,
                 )
             ]  # fmt: skip
         case "drain":

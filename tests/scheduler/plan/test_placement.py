@@ -50,6 +50,30 @@ def test_pool_labels_and_zone_select(story: Story) -> None:
     assert placed(story) == {linux: 1, late: 1}
 
 
+def test_work_goes_to_agents_that_offer_its_kind_alone(story: Story) -> None:
+    """By the planner, by a tick that fires, and whatever anybody proposes."""
+    lacking = story.connect("lacking", kinds=("exec", "shell"))
+    story.put(job("a"))
+    story.put({"job": "b", "run": "true"})
+    for name in "ab":
+        story.tell_ok(c.RunJob("default", name, b"{}", story.now_ms, agent=lacking))
+    assert [attempt.agent for attempt in story.attempts(2)] == [lacking], "a shell's"
+    assert story.attempts(1) == []
+    (task,) = story.store.row("SELECT first_task FROM runs WHERE id = 1") or (0,)
+    assert not story.one(c.Place(story.epoch, task, lacking)).ok
+    story.plan_and_apply()
+    assert story.attempts(1) == []
+
+    able = story.connect("able", kinds=("noop",))
+    story.plan_and_apply()
+    assert [attempt.agent for attempt in story.attempts(1)] == [able]
+
+    story.connect("able", session="s2", kinds=())
+    story.tell_ok(c.RunJob("default", "a", b"{}", story.now_ms, agent=able))
+    story.plan_and_apply()
+    assert story.attempts(3) == [], "it came back without"
+
+
 def test_a_disconnected_agent_takes_nothing(story: Story) -> None:
     agent = story.connect()
     story.disconnect(agent)
@@ -62,7 +86,7 @@ def test_agents_of_a_quiet_node_take_nothing_new_for_now(story: Story) -> None:
     story.connect("quiet", node="node-b")
     other = story.connect("other", node="node-a", slots=1)
     places = Places(story.store, ["node-b"])
-    anybody = '["default",{},null]'
+    anybody = '["default",{},null,"noop"]'
     assert [places.take(anybody), places.take(anybody)] == [other, 0]
 
 

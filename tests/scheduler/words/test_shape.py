@@ -17,7 +17,7 @@ PUT = c.PutJobs((c.PreparedJob("ns", "j", b"{}", (c.PreparedTrigger("k", b"{}", 
 FINISH = c.Finish(1, 2, None, 5, None, "exit")
 NO_END: dict[str, Any] = {"ended": None}
 NO_TRIGGERS: dict[str, Any] = {"triggers": (PUT.jobs[0],)}
-CONNECT = c.ConnectAgent("a", "i", "s", "b", "z", "p", b"{}", 1, "v", "n", ((1, "gone"),))
+CONNECT = c.ConnectAgent("a", "i", "s", "b", "z", "p", b"{}", 1, "v", "n", ("shell",), ((1, "gone"),))
 
 
 @pytest.mark.parametrize("command", [ADOPT, PUT, FINISH, CONNECT, c.Barrier()])

@@ -22,6 +22,7 @@ from scheduler.machine.rules.gates import (
     admission,
     agents,
     hold,
+    kind,
     needs,
     over,
     overlap,
@@ -73,7 +74,7 @@ class Gate(Protocol[View]):
 TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs)
-PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, agents)
+PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, kind, agents)
 
 
 def judge(gates: Sequence[Gate[V]], view: V) -> Verdict:

@@ -20,22 +20,27 @@ def judge(view: PlaceView) -> Verdict:
 
 
 def fits(store: Store, selector: str) -> Fits:
+    """`refuses` and `away` name those alone that offer its kind of work, where the kind is what lacks."""
     wanted = selectors.parse(selector)
     taking: list[agent_rows.Agent] = []
+    offering: list[agent_rows.Agent] = []
     refuses = away = ""
     for agent in agent_rows.newest(store):
         if not selectors.matches(
             wanted, agent=agent.id, pool=agent.pool, labels=agent.labels, zone=agent.zone
         ):
             continue
-        if not agent.node:
-            away = away or ("" if agent_rows.FORMER in agent.name else agent.name)
-        elif agent.draining or not agent.slots:
-            refuses = refuses or agent.name
-        else:
+        has_kind = selectors.offers(wanted, agent.kinds)
+        if agent.node and not agent.draining and agent.slots:
             taking.append(agent)
-    slots, busy = sum(agent.slots for agent in taking), sum(agent.busy for agent in taking)
-    return Fits(len(taking), slots, busy, refuses, away)
+            offering += [agent] if has_kind else []
+        elif has_kind and agent.node:
+            refuses = refuses or agent.name
+        elif has_kind:
+            away = away or ("" if agent_rows.FORMER in agent.name else agent.name)
+    counted = offering or taking
+    slots, busy = sum(agent.slots for agent in counted), sum(agent.busy for agent in counted)
+    return Fits(len(counted), bool(offering) or not taking, slots, busy, refuses, away)
 
 
 def ahead(facts: Facts) -> int:
@@ -52,7 +57,7 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
     if not found.agents:
         other = f"; {found.refuses} has, and takes nothing new" if found.refuses else ""
         other = other or (f"; {found.away} has, and is disconnected" if found.away else "")
-        said = f"no connected agent has {_asked(selector)}{other}"
+        said = f"no connected agent has {selectors.words(selectors.parse(selector))}{other}"
         if selectors.parse(selector).agent:
             said = f"it is for {_the_one(found)}: its host has booted"
         return Words(said, "an agent that can take it", since_ms)
@@ -68,12 +73,3 @@ def _the_one(found: Fits) -> str:
     if found.refuses:
         return f"{found.refuses}, which takes nothing new"
     return f"{found.away}, which is disconnected" if found.away else "an agent that is gone"
-
-
-def _asked(selector: str) -> str:
-    """The agents that a selector means, in words."""
-    wanted = selectors.parse(selector)
-    parts = [f"pool {wanted.pool}"] if wanted.pool else []
-    parts += [f"zone {wanted.zone}"] if wanted.zone else []
-    parts += [f"label {key}={value}" for key, value in sorted(wanted.labels)]
-    return ", ".join(parts) or "any pool"

@@ -65,13 +65,15 @@ class PlaceView(NamedTuple):
     retry_ms: int | None  #: when it is tried again; None: it does not wait for that
     held_through: int  #: runs with ids up to here are held up by a restore
     free: int  #: slots that it may have
+    offered: bool  #: its kind of work, by agents that it means
     paused: bool  #: everything, or its namespace, is
 
 
 class Fits(NamedTuple):
-    """The agents that a selector means."""
+    """The agents that a selector means. Where some offer its kind of work, those are counted alone."""
 
     agents: int  #: connected ones that take work
+    offered: bool  #: they offer its kind, or there are none
     slots: int
     busy: int
     refuses: str  #: where there is none: one that is connected and takes nothing new

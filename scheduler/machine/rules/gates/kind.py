@@ -1,0 +1,28 @@
+"""Its kind of work, offered by an agent that it means. An agent opens it that registers with such an executor
+(the planner's pass `queue`)."""
+
+from __future__ import annotations
+
+from scheduler.machine.rules import selectors
+from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
+from scheduler.machine.rules.gates.views import Facts, PlaceView
+
+NAME = "kind"
+WAITS = Waits("no agent offers its kind of work")
+
+
+def judge(view: PlaceView) -> Verdict:
+    return READY if view.offered else WAITS
+
+
+def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
+    since_ms = facts.task.queued_ms if facts.task is not None else None
+    if facts.fits is None:
+        return Words(WAITS.reason, since_ms=since_ms)
+    wanted = selectors.parse(facts.selector)
+    said = f"no connected agent with {selectors.words(wanted)} offers work of kind {wanted.kind}"
+    if facts.fits.away:
+        said += f"; {facts.fits.away} does, and is disconnected"
+    elif facts.fits.refuses:
+        said += f"; {facts.fits.refuses} does, and takes nothing new"
+    return Words(said, "an agent that offers it", since_ms)
