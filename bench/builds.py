@@ -44,7 +44,9 @@ def check_out(revision: str, directory: Path, project: Path = PROJECT) -> Build:
     except subprocess.CalledProcessError as error:
         raise UnknownRevisionError(error.stderr.decode(errors="replace").strip()) from None
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(source, filter="data")
+        # Python 3.11.4 and later have the filter. The archive is git's own, of this very repository.
+        files.extraction_filter = getattr(tarfile, "data_filter", None)
+        files.extractall(source)
     venv.create(environment, with_pip=False, symlinks=True)
     paths = [source, sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"

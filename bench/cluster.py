@@ -31,9 +31,12 @@ from bench.client import Client, UnansweredError
 from chaos.ports import claim, is_free
 from chaos.programs import DeadlineError as DeadlineError
 from chaos.programs import alive as alive
-from chaos.programs import command_line, pids_of_node, start_process, tail_of, tree, write_toml
+from chaos.programs import command_line as command_line
+from chaos.programs import pids_of_node, start_process, write_toml
 from chaos.programs import processes_naming as processes_naming
 from chaos.programs import signal_all as signal_all
+from chaos.programs import tail_of as tail_of
+from chaos.programs import tree as tree
 from chaos.programs import wait_for as wait_for
 
 READY_S = 60.0
@@ -306,16 +309,22 @@ class Cluster:
 
     def cpu_seconds(self) -> dict[str, float]:
         """CPU time so far of each kind of process, over the whole cluster."""
-        tick = os.sysconf("SC_CLK_TCK")
         spent: dict[str, float] = {}
         pids = [(role, pid) for node in self.nodes for role, pid in node.pids().items()]
         pids += [("agent", a.process.pid) for a in self.agents if a.process is not None]
         pids += [("spooler", pid) for a in self.agents if (pid := a.spooler()) is not None]
         for role, pid in pids:
-            with suppress(OSError):
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                spent[role] = spent.get(role, 0.0) + (int(fields[11]) + int(fields[12])) / tick
+            spent[role] = spent.get(role, 0.0) + process_cpu_s(pid)
         return spent
+
+
+def process_cpu_s(pid: int) -> float:
+    """CPU time so far of this process, without that of children; 0: there is none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def layout(

@@ -31,7 +31,6 @@ def run(options: Options) -> Result:
         f"cluster ready after a simultaneous start, {len(took_ms)} of {options.starts} starts",
         "2 s, always",
         spread(took_ms, "ms"),
-        "6 of 8 starts had no leader in 15 s; else about 3 s",
         not problems and bool(took_ms) and max(took_ms) <= TARGET_MS,
     )
     return Result([row], [*problems, "from the start of the processes, interpreter start-up included"])

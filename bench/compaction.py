@@ -37,7 +37,7 @@ from bench.jobs import NOOP, every_second, rare, spread_offset
 from bench.load import recorded
 from bench.options import Options
 from bench.relay import relayed
-from bench.rows import NONE, Result, Row, spread
+from bench.rows import Result, Row, spread
 from bench.traffic import closed_loop, request
 from bench.turns import WORK, Turns, longest_ms, read_turns
 
@@ -269,7 +269,6 @@ def _result(
                 f"{phase.what}: longest turn of a core",
                 f"{STALL_MS_MAX} ms",
                 f"up to {longest:,.0f} ms, its work {work:,.0f} ms; starts late {spread(late_ms, 'ms')}",
-                NONE,
                 longest <= STALL_MS_MAX,
             )
         )
@@ -281,7 +280,6 @@ def _result(
                     f"copy of {back.copy_bytes // MIB:,} MiB, cut {back.cuts} times: bytes sent",
                     f"{SENT_SHARE_MAX} × its size",
                     f"{share:.3f} ×; back in {back.seconds:.1f} s, {back.elections} elections",
-                    NONE,
                     share < SENT_SHARE_MAX and not back.elections,
                 )
             )
@@ -291,7 +289,6 @@ def _result(
                     f"wiped node with {back.copy_bytes // MIB:,} MiB votes again",
                     f"{BACK_S_MAX:g} s, no election",
                     f"{back.seconds:.1f} s, {back.elections} elections",
-                    NONE,
                     back.seconds < BACK_S_MAX and not back.elections,
                 )
             )
@@ -301,10 +298,9 @@ def _result(
             f"write-ahead log / Raft log, set to {LOG_BYTES_MAX // MIB} MiB: largest",
             f"{WAL_BYTES_MAX // MIB} / {2 * LOG_BYTES_MAX // MIB} MiB",
             f"{wal / MIB:,.1f} / {log / MIB:,.1f} MiB",
-            NONE,
             wal <= WAL_BYTES_MAX and log <= 2 * LOG_BYTES_MAX,
         )
     )
-    rows.append(Row(f"{LOAD_JOBS} every-second jobs beside it: lost or doubled", "0", judgement, NONE, clean))
+    rows.append(Row(f"{LOAD_JOBS} every-second jobs beside it: lost or doubled", "0", judgement, clean))
     notes = [f"{p.what}: longest turn by node, ms: {p.longest_ms}" for p in phases]
     return Result(rows, [*notes, f"big reads: {read} requests; backup: {backup_bytes:,} bytes"])

@@ -12,7 +12,7 @@ import time
 from bench import bulk, submit
 from bench.cluster import PROJECT, Cluster, free_base_port, layout, temporary_root
 from bench.options import Options
-from bench.rows import NONE, Result, Row
+from bench.rows import Result, Row
 from bench.traffic import Traffic
 
 NODE_BYTES_MAX = 1 << 30
@@ -76,20 +76,17 @@ def _result(
             f"inventory of {jobs:,} jobs: memory of the largest node",
             "under 1 GiB at 1,000,000",
             f"{node_bytes // MIB:,} MiB resident, state {size // MIB:,} MiB; ready in {ready_s:.1f} s",
-            "43,000 jobs, leader 349 MB",
             node_bytes < NODE_BYTES_MAX,
         ),
         Row(
             f"{BULK_JOBS:,} jobs in bulk beside {jobs:,}",
             f"{bulk.TARGET:,}/s",
             f"{rate:,.0f}/s",
-            NONE,
             rate >= bulk.TARGET and not filled.refused,
         ),
         submit.row(
             f"jobs submitted one by one at {jobs:,} jobs, {options.clients} clients",
             put,
-            "123/s at 30,000 jobs",
         ),
     ]
     return Result(rows, [detail, submit.describe("bulk", filled), submit.describe("one by one", put)])

@@ -45,7 +45,6 @@ def run(options: Options) -> Result:
             f"every-second jobs: {what}: lost / doubled",
             "0 / 0",
             f"{len(judgement.missed)} / {len(judgement.doubled)} of {judgement.due:,}",
-            "holds 100 (150: 0.4 % lost, 200: 25 %, 500: all)",
             judgement.clean and judgement.due > 0,
         )
         target = "p50 3, p99 10 ms" if aim == "lateness" else NONE
@@ -54,7 +53,6 @@ def run(options: Options) -> Result:
             f"start later than due: {what}",
             target,
             spread(late_ms, "ms"),
-            "153 / 428 ms" if aim == "lateness" else NONE,
             met if aim == "lateness" else None,
         )
         rows += [late, lost] if aim == "lateness" else [lost, late]

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from bench.rows import spread
+from chaos.interpreter import describe
 
 SYNCS = 200
 BLOCK = bytes(4096)
@@ -23,7 +24,7 @@ def facts(directory: Path | None) -> list[str]:
     return [
         f"{os.cpu_count()} cores ({_processor()}), {_memory_mib():,} MiB memory, {platform.platform()}",
         f"disk of {directory or tempfile.gettempdir()}: 4 KiB append + fdatasync {_sync_times(directory)}",
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
+        f"{describe()}, SQLite {sqlite3.sqlite_version}, "
         + ", ".join(f"{name} {_version(name)}" for name in ("cronclave", "pysyncobj", "uvicorn", "fastapi")),
         f"measured {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, commit {_commit()}",
     ]

@@ -31,7 +31,6 @@ def run(options: Options) -> Result:
         f"restart of all nodes with {jobs:,} jobs",
         "3 s",
         spread(took_ms, "ms"),
-        "9.8 s",
         kept and not filled.refused and max(took_ms) <= TARGET_MS,
     )
     return Result([row], [f"{REPEATS} restarts by SIGKILL; interpreter start-up included"])

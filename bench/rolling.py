@@ -86,7 +86,6 @@ def run(options: Options) -> Result:
             "rolling restart of all nodes: start later than due, while a node ends",
             f"max {GAP_MS:g} ms",
             spread(seen.ending_ms, "ms"),
-            NONE,
             max(seen.ending_ms) <= GAP_MS,
         ),
         Row("rolling restart: start later than due, all of it", NONE, spread(seen.late_ms, "ms")),
@@ -94,7 +93,6 @@ def run(options: Options) -> Result:
             "rolling restart: ticks missed / doubled",
             "0 / 0",
             f"{len(seen.payload.missed)} / {len(seen.payload.doubled)} of {seen.payload.due:,}",
-            NONE,
             seen.payload.clean,
         ),
     ]

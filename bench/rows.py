@@ -1,7 +1,6 @@
 """What a benchmark reports: rows of one table, and the arithmetic of percentiles.
 
-Rules: a row names its target and the peer's figure from the same kind of machine; a row that
-could not be measured says why instead of giving a number.
+Rules: a row names its target; a row that could not be measured says why instead of giving a number.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ class Row:
     what: str
     target: str
     measured: str
-    peer: str = NONE
     met: bool | None = None
 
 
@@ -49,12 +47,12 @@ def spread(values: Sequence[float], unit: str, digits: int = 0) -> str:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The table of design and docs: what, target, measured, peer."""
+    """The table of docs/benchmarks.md: what, target, measured, met."""
     lines = [
-        "| what | target | measured | met | Dkron 4.1.2, same kind of machine |",
-        "| --- | --- | --- | --- | --- |",
+        "| what | target | measured | met |",
+        "| --- | --- | --- | --- |",
     ]
     for row in rows:
         met = {True: "yes", False: "NO", None: NONE}[row.met]
-        lines.append(f"| {row.what} | {row.target} | {row.measured} | {met} | {row.peer} |")
+        lines.append(f"| {row.what} | {row.target} | {row.measured} | {met} |")
     return "\n".join(lines)

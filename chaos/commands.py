@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from chaos import doctor, scenarios
+from chaos import doctor, interpreter, scenarios
 from chaos.drill import run_drill
 from chaos.links import make_links
 from chaos.nemesis import NemesisError
@@ -110,6 +110,7 @@ def _say(text: str) -> None:
 
 def _doctor(_: argparse.Namespace) -> int:
     missing = 0
+    print(interpreter.describe())
     for found in doctor.examine():
         missing += found.unavailable is not None
         can = "yes" if found.unavailable is None else "NO "

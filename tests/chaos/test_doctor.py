@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import pytest
 
 from chaos import doctor
 from chaos.commands import main
+from chaos.interpreter import flags
 from chaos.nemesis import NemesisError, toxi_server
 from chaos.nemesis.toxi_server import CHOICE, STANDIN, build, buildable, start_server, why_not_real
 from chaos.ports import Ports
@@ -114,3 +116,24 @@ def test_a_scenario_that_there_is_not_is_refused(tmp_path: Path, capsys: pytest.
 
     assert main([*arguments, str(tmp_path / "run")]) == 3
     assert "lions" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "profile", "said"),
+    [
+        ("'--enable-optimizations' '--with-lto'", "-fprofile-use", "PGO yes, LTO yes"),
+        ("'--enable-optimizations'", "-fprofile-use", "PGO yes, LTO no"),
+        ("'--enable-shared'", "-fprofile-use", "PGO no, LTO no"),
+        ("'--enable-shared'", None, "PGO yes, by its packager, LTO not told"),
+    ],
+)
+def test_how_an_interpreter_was_built_is_told(arguments: str, profile: str | None, said: str) -> None:
+    assert flags({"CONFIG_ARGS": arguments, "PGO_PROF_USE_FLAG": profile}) == said
+
+
+def test_the_doctor_names_its_interpreter(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["doctor"])
+
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith(f"Python {platform.python_version()} (")
+    assert "PGO" in first
