@@ -71,6 +71,8 @@ class Declared:
     cron: str = ""
     policies: Mapping[str, Any] = field(default_factory=dict)
     attempts_max: int = 1
+    sleep_ms: int = 0  #: before its payload, without a slot
+    exit_code: int = 0  #: of its payload
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import httpx2
 
+from chaos.checkers.vacuity import SETTLER
 from chaos.history import History
 from chaos.observer import Watched
 from chaos.programs import DeadlineError, wait_for
@@ -87,7 +88,9 @@ def settle(reader: Reader, jobs: Sequence[str], history: History) -> None:
     """Pause all schedules and wait until nothing runs; a limit, not a promise: what has not settled then
     is a finding."""
     for job in jobs:
+        operation = history.invoke(SETTLER, "pause", of="job", name=job)
         reader.ask("POST", f"/v1/jobs/{job}/pause")
+        history.end(operation, "ok")
     _patiently(lambda: not any(reader.items("/v1/runs", state=state) for state in OPEN), history, "runs")
 
 
@@ -125,6 +128,7 @@ def collect(
         "jobs": reader.items("/v1/jobs"),
         "revisions": {job: reader.items(f"/v1/jobs/{job}/revisions") for job in registers},
         "ticks": {job: reader.items(f"/v1/jobs/{job}/ticks", **window) for job in jobs},
+        "outbox": reader.items("/v1/outbox"),
         "runs": runs,
         "verify": reader.ask("GET", f"/v1/ledger/verify?{urlencode(window)}"),
         "nodes": _heads(reader),

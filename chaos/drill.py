@@ -21,7 +21,7 @@ from chaos.run import STAGING, conduct
 from chaos.scenarios import MINIMUM, PARTIAL
 from chaos.seal import SEAL, write_seal
 from chaos.staging import Staging, StagingDriver, read_staging
-from chaos.workload import LONG, MANUAL, REGISTERS, schedule_jobs
+from chaos.workload import BOOT, LONG, MANUAL, REGISTERS, schedule_jobs
 
 LOAD = "light"
 
@@ -72,7 +72,7 @@ def run_drill(file: Path, directory: Path, seed: int, minutes: float, say: Calla
 def _clean_up(staging: Staging) -> None:
     reader = Reader(staging.nodes, staging.token)
     names = [job.name for job, _, _ in schedule_jobs(LOAD)]
-    for name in [*names, MANUAL, LONG, *REGISTERS]:
+    for name in [*names, MANUAL, LONG, BOOT, *REGISTERS]:
         with suppress(DeadlineError):
             reader.ask("DELETE", f"/v1/jobs/{name}")
     reader.close()

@@ -32,9 +32,10 @@ from chaos.observer import Observer
 from chaos.pace import Pace
 from chaos.plan import Plan, Step, write_plan
 from chaos.programs import DeadlineError, wait_for
+from chaos.receiver import Receiver
 from chaos.seal import SEAL, write_seal
 from chaos.visitors import Visitors
-from chaos.workload import LONG, MANUAL, REGISTERS, Workload
+from chaos.workload import REGISTERS, Workload
 
 STAGING = "staging"  #: as kind of links: the cluster of a file, on machines with clocks of their own
 WARM_STARTS = 5
@@ -139,11 +140,17 @@ def conduct(
     history.write("phase", name="up")
     urls = [node.url for node in cluster.nodes]
     clock = "wall" if plan.links == STAGING else "host"
-    workload = Workload(urls, cluster.token, history, evidence, seed=plan.seed, load=plan.load, clock=clock)
+    receiver = Receiver(history)
+    workload = Workload(
+        urls, cluster.token, history, evidence,
+        agents=[agent.name for agent in cluster.agents], hook=receiver.url,
+        seed=plan.seed, load=plan.load, clock=clock,
+    )  # fmt: skip
     observer = Observer(cluster.nodes, cluster.token, history, directory / "events")
     pace = Pace(history)
     observer.start()
     pace.start()
+    receiver.start()
     try:
         workload.declare()
         workload.start()
@@ -161,7 +168,7 @@ def conduct(
         history.write("phase", name="until")
         reader = Reader(cluster.nodes, cluster.token)
         jobs = [job.name for job, _, _ in workload.jobs]
-        settle(reader, [*jobs, MANUAL, LONG], history)
+        settle(reader, jobs, history)
         history.anchor()
         history.write("phase", name="final")
         collect(reader, directory / "final", jobs=jobs, registers=REGISTERS, from_s=began_s)
@@ -172,6 +179,7 @@ def conduct(
             visitors.stop()
         observer.stop()
         pace.stop()
+        receiver.stop()
         with suppress(Exception):  # what it could not heal is in the history; its own cluster is killed now
             drivers.heal()
 

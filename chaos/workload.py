@@ -1,9 +1,9 @@
-"""What runs while things break: jobs on a schedule under each policy, changes, manual runs, long runs.
+"""What runs while things break: jobs on a schedule under each policy, changes, manual and long runs, pauses.
 
 Rules:
 1. Every request is in the history before it is sent, and once more with its end. What may have happened
-   although
-   no success was told (a lost connection, 5xx, 429) is `info`; only what surely did not happen is `fail`.
+   although no success was told (a lost connection, 5xx, 429) is `info`; only what surely did not happen is
+   `fail`.
 2. Payloads write their own lines outside the product: one append of less than a page, to a file per agent
    host. They read the harness's clock from /proc/uptime; on other machines (a drill) their wall clock.
 3. Every written job carries a uid of its own, every manual run a word and an Idempotency-Key.
@@ -11,7 +11,6 @@ Rules:
 
 from __future__ import annotations
 
-import random
 import shlex
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -21,18 +20,21 @@ from typing import Any
 import httpx2
 
 from chaos.case import Declared
-from chaos.history import History, Outcome
+from chaos.client import ANSWER_S, Api
+from chaos.history import History
 from chaos.nemesis import NemesisError
+from chaos.operators import RESUMED_S, Operator, targets
 from chaos.programs import DeadlineError
 
-ANSWER_S = 4.0
 KEPT = 100_000
 REGISTERS = ("register-1", "register-2")
 WRITERS = 2  #: for each register
-MANUAL, LONG = "manual", "long"
+MANUAL, LONG, BOOT = "manual", "long", "boot"
 LONG_S = 5
 AGAIN = 0.2  #: so often a key is repeated
 DECLARE_S = 30.0
+EXIT_CODE = 3  #: of the payload that fails
+SLEEP_MS = 1_500
 
 #: How a payload learns the time: the harness's own clock, without a process; or another host's wall clock.
 CLOCKS = {"host": 'IFS=" " read -r up rest < /proc/uptime', "wall": 'up="@$(date +%s.%N)"'}
@@ -43,7 +45,9 @@ _LINE = (
 )
 
 
-def payload(folder: Path, *, sleep_s: float = 0, beats: int = 0, clock: str = "host") -> str:
+def payload(
+    folder: Path, *, sleep_s: float = 0, beats: int = 0, clock: str = "host", exit_code: int = 0
+) -> str:
     """A shell line that writes its start, signs of life (`beats`, half a second apart), and its end."""
 
     def line(what: str) -> str:
@@ -52,7 +56,8 @@ def payload(folder: Path, *, sleep_s: float = 0, beats: int = 0, clock: str = "h
     middle = f"sleep {sleep_s:g}\n" if sleep_s else ""
     if beats:
         middle += f"n=0; while [ $n -lt {beats} ]; do sleep 0.5; {line('B')}; n=$((n+1)); done\n"
-    return f"{line('S')}\n{middle}{line('E')}\n"
+    last = f"exit {exit_code}\n" if exit_code else ""
+    return f"{line('S')}\n{middle}{line('E')}\n{last}"
 
 
 def schedule_jobs(load: str) -> list[tuple[Declared, float, int]]:
@@ -92,59 +97,13 @@ def schedule_jobs(load: str) -> list[tuple[Declared, float, int]]:
             0,
             4,
         ),
+        (Declared("sleep", 2_000, 850, policies=allow, sleep_ms=SLEEP_MS), 0, 0),
+        (Declared("failing", 3_000, 250, policies=allow, exit_code=EXIT_CODE), 0, 0),
     ]
     if load == "lease":  # work that outlives its lease, where its agent is gone
         policies = {**allow, "on_lost": "retry", "idempotent": True}
         jobs[2:] = [(Declared("lease", 2_000, 900, policies=policies, attempts_max=2), 0, 110)]
     return jobs if load != "light" else [job for job in jobs if job[0].name in ("pulse", "skip", "all")]
-
-
-class Api:
-    """Requests of one simulated client, each to a node of its own choice; for one thread."""
-
-    def __init__(self, name: str, urls: Sequence[str], token: str, history: History, seed: int) -> None:
-        self.name, self.history = name, history
-        self.dice = random.Random(f"{seed} {name}")
-        self._urls = list(urls)
-        self._http = httpx2.Client(
-            headers={"authorization": f"Bearer {token}"}, timeout=ANSWER_S, trust_env=False
-        )
-
-    def call(
-        self,
-        op: str,
-        method: str,
-        path: str,
-        *,
-        told: Mapping[str, Any],
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        read: Callable[[Any, httpx2.Response], dict[str, Any]] | None = None,
-    ) -> tuple[Outcome, int, dict[str, Any]]:
-        """One request, its invocation and its end in the history. Gives outcome, status, what was read."""
-        number = self.dice.randrange(len(self._urls))
-        operation = self.history.invoke(self.name, op, node=number, **told)
-        try:
-            reply = self._http.request(method, f"{self._urls[number]}{path}", json=body, headers=headers)
-        except httpx2.ConnectError as error:
-            self.history.end(operation, "fail", error=type(error).__name__)
-            return "fail", 0, {}
-        except httpx2.HTTPError as error:
-            self.history.end(operation, "info", error=type(error).__name__)
-            return "info", 0, {}
-        status = reply.status_code
-        if status >= 500 or status == 429:
-            self.history.end(operation, "info", status=status)
-            return "info", status, {}
-        result: dict[str, Any] = {}
-        if status < 400 and read is not None:
-            result = read(reply.json() if reply.content else None, reply)
-        outcome: Outcome = "ok" if status < 400 or (method == "GET" and status == 404) else "fail"
-        self.history.end(operation, outcome, status=status, **result)
-        return outcome, status, result
-
-    def close(self) -> None:
-        self._http.close()
 
 
 class Workload:
@@ -157,11 +116,14 @@ class Workload:
         history: History,
         evidence: Path,
         *,
+        agents: Sequence[str],
+        hook: str,
         seed: int,
         load: str,
         clock: str = "host",
     ) -> None:
         self._urls, self._token = list(urls), token
+        self._agents, self._hook, self._load = list(agents), hook, load
         self._history, self._evidence, self._seed = history, evidence, seed
         self.jobs = schedule_jobs(load)
         self._clock = clock
@@ -182,21 +144,33 @@ class Workload:
                 trigger = {"every": f"{job.every_ms}ms"}
                 if job.offset_ms:
                     trigger["start"] = f"1970-01-01T00:00:00.{job.offset_ms:03d}Z"
-            body = _job(job.name, job.policies, self._payload(sleep_s, beats))
+            body = _job(job.name, job.policies, self._payload(sleep_s, beats, job.exit_code))
             if job.attempts_max > 1:
                 body["retry"] = {"max": job.attempts_max - 1, "first": "1s"}
-            self._must(api, "declare", job.name, {**body, "triggers": trigger})
+            if job.sleep_ms:
+                work = {"run": body.pop("run"), "needs": ["first"]}
+                body["tasks"] = {"first": {"sleep": f"{job.sleep_ms}ms"}, "then": work}
+            if job.exit_code:
+                body["notify"] = [{"on": ["failed"], "webhook": self._hook}]
+            tells = {"tells": True} if job.exit_code else {}
+            self._must(api, job.name, {**body, "triggers": trigger}, **tells)
         words = {"params": {"word": {"type": "string"}}}
         for name, beats in ((MANUAL, 0), (LONG, 2 * LONG_S)):
-            self._must(api, "declare", name, {**_job(name, {}, self._payload(0, beats)), **words})
+            self._must(api, name, {**_job(name, {}, self._payload(0, beats)), **words})
+        if self._load != "light":
+            boot = {**_job(BOOT, {}, self._payload(0, 0)), "triggers": {"startup": {}}}
+            self._must(api, BOOT, boot, boots=True)
         api.close()
 
-    def _payload(self, sleep_s: float, beats: int) -> str:
-        return payload(self._evidence, sleep_s=sleep_s, beats=beats, clock=self._clock)
+    def _payload(self, sleep_s: float, beats: int, exit_code: int = 0) -> str:
+        return payload(
+            self._evidence, sleep_s=sleep_s, beats=beats, clock=self._clock, exit_code=exit_code
+        )
 
-    def _must(self, api: Api, op: str, job: str, body: Mapping[str, Any]) -> None:
+    def _must(self, api: Api, job: str, body: Mapping[str, Any], **facts: bool) -> None:
+        told = {"job": job, **facts}
         for _ in range(round(DECLARE_S / ANSWER_S) * 4):
-            outcome, status, _ = api.call(op, "PUT", f"/v1/jobs/{job}", told={"job": job}, body=body)
+            outcome, status, _ = api.call("declare", "PUT", f"/v1/jobs/{job}", told=told, body=body)
             if outcome == "ok":
                 return
             if 400 <= status < 500:
@@ -215,9 +189,20 @@ class Workload:
             ("long-runner", _Runner(LONG, self._seed), 2.5),
         ]
         for name, act, pause_s in loops:
-            thread = threading.Thread(target=self._loop, args=(name, act, pause_s), name=name, daemon=True)
-            thread.start()
-            self._threads.append(thread)
+            self._begin(name, self._loop, name, act, pause_s)
+        scheduled = [job.name for job, _, _ in self.jobs]
+        for number, held in enumerate(targets(self._load, scheduled, self._agents)):
+            self._begin(f"operator-{number}", self._operate, f"operator-{number}", Operator(held, self._over))
+
+    def _begin(self, name: str, act: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=act, args=arguments, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _operate(self, name: str, operator: Operator) -> None:
+        api = self._make(name)
+        operator.work(api)
+        api.close()
 
     def _loop(self, name: str, act: Callable[[Api], None], pause_s: float) -> None:
         api = self._make(name)
@@ -228,7 +213,7 @@ class Workload:
     def stop(self) -> None:
         self._over.set()
         for thread in self._threads:
-            thread.join(3 * ANSWER_S)
+            thread.join(RESUMED_S + 3 * ANSWER_S)
 
 
 def _facts(job: Declared) -> dict[str, Any]:
@@ -239,6 +224,8 @@ def _facts(job: Declared) -> dict[str, Any]:
         "cron": job.cron,
         "policies": dict(job.policies),
         "attempts_max": job.attempts_max,
+        "sleep_ms": job.sleep_ms,
+        "exit_code": job.exit_code,
     }
 
 

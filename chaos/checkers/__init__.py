@@ -8,8 +8,9 @@ and arithmetic. Each is proven by bugs planted in histories (tests/chaos).
     unknown     could not decide within its bounds; not a pass
     invalid     too little happened to say anything; not a pass
 
-Reading order: this file, `due` (the oracle), `causes` (what excuses what), then `ticks`, `results`, `linear`
-(on `search`), `dispatch`, `durable`, `lifecycle`, `liveness`, `vacuity`; `judge` runs them all.
+Reading order: this file, `due` (the oracle), `causes` (what excuses what), `spans` (what was paused), then
+`ticks`, `results`, `held`, `boots`, `notices`, `linear` (on `search`), `dispatch`, `durable`, `lifecycle`,
+`liveness`, `vacuity`; `judge` runs them all.
 """
 
 from __future__ import annotations

@@ -42,6 +42,13 @@ def excused(case: Case, from_s: float, until_s: float) -> bool:
     return any(_near(case, from_s, until_s, AFTER_S))
 
 
+def skewed(case: Case, at_s: float) -> bool:
+    """Whether a node's clock was wrong then, or had been shortly before."""
+    after_s = AFTER_S * case.slowness(at_s - AFTER_S, at_s)
+    clocks = [band for band in case.bands if band.fault.get("kind") == "clock-skew"]
+    return any(band.began_s <= at_s <= band.ended_s + after_s for band in clocks)
+
+
 def led(case: Case, from_s: float, until_s: float) -> bool:
     """Whether one node led all that time, and had led for a while."""
     begin_s = from_s - STEADY_S * case.slowness(from_s - STEADY_S, from_s)

@@ -9,18 +9,21 @@ from chaos.case import Case
 from chaos.checkers import (
     Finding,
     Verdict,
+    boots,
     dispatch,
     durable,
     gravest,
+    held,
     lifecycle,
     linear,
     liveness,
+    notices,
     results,
     ticks,
     vacuity,
 )
 
-CHECKERS = (ticks, results, linear, dispatch, durable, lifecycle, liveness, vacuity)
+CHECKERS = (ticks, results, held, boots, notices, linear, dispatch, durable, lifecycle, liveness, vacuity)
 
 
 def judge(case: Case) -> list[Finding]:

@@ -5,7 +5,8 @@ Rules:
    next tick started within TICK_S.
 2. While no fault takes the majority away, the steady job (`pulse`) is never silent for longer than SILENCE_S.
 3. In the end no run hangs: what was due before the window's end has ended.
-4. All limits are those of an idle machine, times how slow this one was just then (chaos.pace).
+4. All limits are those of an idle machine, times how slow this one was just then (chaos.pace), and as much
+   longer as everything may have been paused meanwhile (spans.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from itertools import pairwise
 
 from chaos.case import Case
 from chaos.checkers import Finding, Offence, finding
+from chaos.checkers.spans import EVERYTHING, lasted_s, possibly
 
 NAME = "liveness"
 PULSE = "pulse"
@@ -46,6 +48,8 @@ def _healed(case: Case) -> Iterable[Offence]:
             yield Offence(f"no-{phase}", f"{phase} after healing: {took}, limit {limit_s:.1f} s", healed_s)
     first_s = next((mark.at_s for mark in case.starts if mark.at_s > healed_s), None)
     limit_s = TICK_S * case.slowness(healed_s, healed_s + TICK_S if first_s is None else first_s)
+    if first_s is not None:
+        limit_s += lasted_s(possibly(case, *EVERYTHING), healed_s, first_s)
     if first_s is None or first_s - healed_s > limit_s:
         took = "never" if first_s is None else f"{first_s - healed_s:.1f} s"
         yield Offence("no-tick", f"first start after healing: {took}, limit {limit_s:.1f} s", healed_s)
@@ -62,8 +66,9 @@ def pulse_gaps(case: Case) -> list[tuple[float, float]]:
 
 def _silences(case: Case) -> Iterable[Offence]:
     grave = [band for band in case.bands if not band.keeps_majority]
+    pauses = possibly(case, *EVERYTHING)
     for since_s, until_s in pulse_gaps(case):
-        limit_s = SILENCE_S * case.slowness(since_s, until_s)
+        limit_s = SILENCE_S * case.slowness(since_s, until_s) + lasted_s(pauses, since_s, until_s)
         if until_s - since_s <= limit_s:
             continue
         if not any(band.began_s <= until_s and since_s <= band.ended_s + limit_s for band in grave):

@@ -7,10 +7,11 @@ Rules:
 3. What succeeded wrote its start and its end. What an event told of an end or of a tick is what lists tell in
    the end; and of every end that they tell an event told, where a node was never reset.
 4. Every other end has its cause: lost a fault that hurt its own agent, cancelled a newer tick under
-   cancel_running, expired a start deadline that was over. Nothing of this load fails, or has a time limit.
+   cancel_running, expired a start deadline that was over. Nothing of this load has a time limit, or fails
+   unless its payload says so.
 5. Another attempt comes behind one that did not succeed, with a higher fence.
 6. There is no sign of life of an attempt behind the end that a node told.
-7. An accepted manual run starts within LATE_S, unless a fault holds it up (causes.py).
+7. An accepted manual run starts within LATE_S, unless a fault (causes.py) or a pause holds it up.
 8. The times of an attempt are those that its payload wrote, within RECORD_S. No tick is decided AHEAD_S
    before it is due.
 """
@@ -24,8 +25,9 @@ from typing import Any
 
 from chaos.case import Case, Mark, milliseconds
 from chaos.checkers import Finding, Offence, finding
-from chaos.checkers.causes import agent_hurt, agents_hurt, excused, late_s
+from chaos.checkers.causes import LATE_S, agent_hurt, agents_hurt, excused, late_s
 from chaos.checkers.due import due_ms, seconds
+from chaos.checkers.spans import EVERYTHING, possibly, resumed_s
 
 NAME = "results"
 CLOCK_S = 0.05
@@ -145,6 +147,10 @@ def _successes(case: Case, runs: list[Run]) -> Iterator[Offence]:
     for run in runs:
         found = list(attempts_of(run))
         at_s = _ended_s(case, run)
+        job = case.declared.get(run["job"])
+        if run["state"] == "succeeded" and job is not None and job.exit_code:
+            detail = f"run {run['id']} succeeded, its payload exits with {job.exit_code}"
+            yield Offence("wrong-exit", detail, at_s, run["job"], run=run["id"])
         if run["state"] == "succeeded" and not any(a["state"] == "succeeded" for a in found):
             detail = f"run {run['id']} succeeded, none of its {len(found)} attempts did"
             yield Offence("bare-success", detail, at_s, run["job"], run=run["id"])
@@ -206,6 +212,9 @@ def _no_cause(case: Case, run: Run, newest: int) -> str:
             return f"{early_ms:.0f} ms before its start deadline" if early_ms > 1000 * CLOCK_S else ""
         case "timed_out":
             return "" if "timeout" in policies else "it has no time limit"
+        case "failed" if job is not None and job.exit_code:
+            codes = {a["exit_code"] for a in attempts_of(run) if a["state"] == "failed"}
+            return "" if codes == {job.exit_code} else f"exit codes {codes}, its payload's is {job.exit_code}"
     return "its payload cannot fail"
 
 
@@ -327,6 +336,7 @@ def _manual(case: Case) -> Iterable[Offence]:
         first.setdefault(mark.run, mark.at_s)
     lost = {int(run["id"]) for run in case.final["runs"] if run["state"] == "lost"}  # judged by its end
     asked: set[int] = set()
+    pauses = possibly(case, *EVERYTHING)
     for op in case.operations:
         if op.op != "run" or op.ended_s is None or "run" not in op.result:
             continue
@@ -338,7 +348,7 @@ def _manual(case: Case) -> Iterable[Offence]:
         limit_s = late_s(case, op.ended_s, op.ended_s if started_s is None else started_s)
         if started_s is None and run in lost:
             continue
-        if started_s is not None and started_s - op.ended_s <= limit_s:
+        if started_s is not None and started_s - resumed_s(pauses, op.ended_s, LATE_S) <= limit_s:
             continue
         if not excused(case, op.began_s, op.ended_s if started_s is None else started_s):
             when = "never" if started_s is None else f"{started_s - op.ended_s:.1f} s later"

@@ -9,9 +9,10 @@ Rules:
 4. A reason counts only where the job's policy knows it: overlap under skip and queue_one, with the run that
    it names in the way, which is none that catches up; coalesced under catchup latest, into a later tick that
    ran; missed only where a fault excuses it (causes.py). What ran although its catch-up says otherwise is an
-   offence too.
+   offence too. paused counts where a pause can have stood between its instant and its decision; what came due
+   in one that surely stood (spans.py) does not run.
 5. What neither fault nor policy held up starts within LATE_S; what waits, within LATE_S of the end of the run
-   before it.
+   before it, or of the pause. Work behind a sleep starts when the sleep is over, and not before.
 6. The ledger holds nothing that was never due, and its run is the run of that tick.
 """
 
@@ -23,12 +24,21 @@ from typing import Any
 
 from chaos.case import Case, Declared, Mark, milliseconds
 from chaos.checkers import Finding, Offence, finding
-from chaos.checkers.causes import AFTER_S, LATE_S, agents_hurt, dull, excused, late_s, led
+from chaos.checkers.causes import LATE_S, agents_hurt, dull, excused, late_s, led, skewed
 from chaos.checkers.due import due_ms, is_due, seconds
+from chaos.checkers.spans import (
+    AHEAD_S,
+    CLOCK_S,
+    EVERYTHING,
+    SKEW_S,
+    holding_job,
+    overlapping,
+    possibly,
+    resumed_s,
+    surely,
+)
 
 NAME = "ticks"
-CLOCK_S = 0.05  #: what two clocks of one host may differ by, and the coarseness of /proc/uptime
-SKEW_S = 1.2  #: so far off a leader's clock may be before it stops planning
 GRACE_S = 1.0  #: between the decision that a tick is missed and the run that it makes
 BARE_ENDS = frozenset({"lost", "cancelled", "timed_out", "expired"})
 WAITING = ("queue_one", "queue_all", "cancel_running")
@@ -84,6 +94,9 @@ class _Job:
     ) -> None:
         self.case, self.job, self.all_runs, self.starts = case, job, runs, starts
         self.runs = [run for run in runs.values() if run["job"] == job.name]
+        self.pauses = possibly(case, *holding_job(job.name))
+        self.sure_pauses = surely(case, *holding_job(job.name))
+        self.held = possibly(case, *EVERYTHING)  #: keeps back what fired as well
         self.window = window(case, job.name)
         self.ledger: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
         for tick in case.final.get("ticks", {}).get(job.name, []):
@@ -134,6 +147,8 @@ class _Job:
         found += self._starts(at_ms, marks)
         entry = entries[0]
         run = entry.get("run")
+        if (marks or entry["outcome"] == "ran") and self._surely_paused(at_ms):
+            found.append(("ran-though-paused", "it came due while it was paused", run))
         match entry["outcome"]:
             case "ran":
                 found += self._ran(at_ms, run, marks)
@@ -163,15 +178,25 @@ class _Job:
             )
         if marks:
             early_s = self.case.at_s(at_ms) - marks[0].at_s
-            if early_s > (SKEW_S if self._skewed(marks[0].at_s) else CLOCK_S):
+            is_skewed = skewed(self.case, marks[0].at_s)
+            if early_s > (SKEW_S if is_skewed else CLOCK_S):
                 found.append(("early", f"started {early_s:.3f} s before it was due", marks[0].run))
+            elif early_s + self.job.sleep_ms / 1000 > (SKEW_S if is_skewed else AHEAD_S):
+                detail = f"started {-early_s:.3f} s behind its instant, with {self.job.sleep_ms} ms of sleep"
+                found.append(("cut-short", detail, marks[0].run))
         return found
 
-    def _skewed(self, at_s: float) -> bool:
-        """Whether a node's clock was wrong then, or had been shortly before."""
-        after_s = AFTER_S * self.case.slowness(at_s - AFTER_S, at_s)
-        clocks = [band for band in self.case.bands if band.fault.get("kind") == "clock-skew"]
-        return any(band.began_s <= at_s <= band.ended_s + after_s for band in clocks)
+    def _surely_paused(self, at_ms: int) -> bool:
+        at_s = self.case.at_s(at_ms)
+        inside = any(span.since_s + AHEAD_S < at_s < span.until_s - CLOCK_S for span in self.sure_pauses)
+        return inside and not skewed(self.case, at_s)
+
+    def _may_be_paused(self, at_ms: int, entry: Mapping[str, Any]) -> bool:
+        """Whether a pause can have stood between its instant and its decision."""
+        at_s = self.case.at_s(at_ms)
+        until_s = max(at_s, self.case.at_s(milliseconds(entry["decided_at"])))
+        off_s = SKEW_S if skewed(self.case, at_s) else AHEAD_S
+        return bool(overlapping(self.pauses, at_s - off_s, until_s + off_s))
 
     def _ledger(self) -> list[Offence]:
         """What the ledger must not hold."""
@@ -211,11 +236,13 @@ class _Job:
         return found
 
     def _free_s(self, due_s: float, record: Mapping[str, Any]) -> float:
-        """When this run could start: at its instant, or when those before it were over."""
-        if self.job.policies.get("overlap") not in WAITING and not self._one_at_a_time:
-            return due_s
-        before = [r["finished"] for r in self.runs if r["id"] < record["id"] and r["finished"]]
-        return max([due_s, *(self.case.at_s(milliseconds(finished)) for finished in before)])
+        """When this run could start: at its instant, or when those before it, a pause and its sleep were
+        over."""
+        free_s = due_s + self.job.sleep_ms / 1000
+        if self.job.policies.get("overlap") in WAITING or self._one_at_a_time:
+            before = [r["finished"] for r in self.runs if r["id"] < record["id"] and r["finished"]]
+            free_s = max([free_s, *(self.case.at_s(milliseconds(finished)) for finished in before)])
+        return resumed_s(self.held, free_s, LATE_S)
 
     @property
     def _one_at_a_time(self) -> bool:
@@ -227,7 +254,7 @@ class _Job:
     def _overdue(self, at_ms: int, record: Mapping[str, Any]) -> str:
         """Whether this tick ran although it was missed when it was decided."""
         catchup = self.job.policies.get("catchup", {})
-        if catchup.get("mode") not in ("none", "latest") or self._skewed(self.case.at_s(at_ms)):
+        if catchup.get("mode") not in ("none", "latest") or skewed(self.case, self.case.at_s(at_ms)):
             return ""
         grace_ms = 1000 * (seconds(catchup["grace"]) + GRACE_S)
         overdue_ms = milliseconds(record["created"]) - at_ms
@@ -236,7 +263,11 @@ class _Job:
         if catchup["mode"] == "none":
             return f"ran {overdue_ms / 1000:.1f} s overdue under catchup none"
         newer_ms = milliseconds(record["created"]) - grace_ms
-        newer = due_ms(self.job, at_ms, newer_ms)
+        newer = [
+            tick_ms
+            for tick_ms in due_ms(self.job, at_ms, newer_ms)
+            if not self._may_be_paused(tick_ms, {"decided_at": record["created"]})
+        ]
         return f"ran, though it and {len(newer)} later ones were missed by then" if newer else ""
 
     def _late(self, due_s: float, started_s: float, run: int | None) -> list[tuple[str, str, int | None]]:
@@ -266,14 +297,14 @@ class _Job:
             return "" if self._in_the_way(entry) else "skipped(overlap), and no run was in the way"
         if outcome == "skipped" and reason == "cancelled" and overlap == "cancel_running":
             return ""
-        if outcome == "skipped" and reason == "paused" and self._one_at_a_time:
-            return ""  # it waited to be caught up when the schedules were paused at the end
+        if outcome == "skipped" and reason == "paused":
+            return "" if self._may_be_paused(at_ms, entry) else "skipped(paused), and no pause can have stood"
         if outcome == "coalesced":
             if catchup != "latest":
                 return f"coalesced under catchup {catchup}"
             into = entry.get("into")
             ended = self.ledger.get(milliseconds(into), []) if into else []
-            if not ended or ended[0]["outcome"] != "ran":
+            if not ended or not (ended[0]["outcome"] == "ran" or self._paused_then(ended[0])):
                 return f"coalesced into {into}, which did not run"
             if milliseconds(str(into)) <= at_ms:
                 return f"coalesced into {into}, which is not later"
@@ -304,6 +335,11 @@ class _Job:
         if outcome in ("missed", "coalesced"):
             return "" if excused(self.case, due_s, due_s) else f"{outcome}({reason}), and no fault was near"
         return f"{outcome}({reason}) is no reason here"
+
+    def _paused_then(self, entry: Mapping[str, Any]) -> bool:
+        """Whether a pause may have come between the plan and its decision."""
+        said = (entry["outcome"], entry.get("reason"))
+        return said == ("skipped", "paused") and self._may_be_paused(milliseconds(entry["at"]), entry)
 
     def _in_the_way(self, entry: Mapping[str, Any]) -> bool:
         """Whether the run that it names (or any, where it names none) was there when it was decided."""

@@ -1,9 +1,9 @@
 """Did enough happen to say anything? If not, the run is INVALID, however green the rest.
 
-Rules: operations, due ticks, starts and visits of agents reach the plan's minimum; every planned fault was
-injected, seen by a canary while it lasted and seen gone afterwards, or the plan says why it could not run
-here; every phase began, all nodes were heard, all final reads were made and hold what they must; no file is
-torn, cut or gone; the clock of the harness did not jump.
+Rules: operations, due ticks, starts, pauses and visits of agents reach the plan's minimum; every planned
+fault was injected, seen by a canary while it lasted and seen gone afterwards, or the plan says why it could
+not run here; every phase began, all nodes were heard, all final reads were made and hold what they must; no
+file is torn, cut or gone; the clock of the harness did not jump.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from chaos.checkers.ticks import window
 
 NAME = "vacuity"
 JUMP_S = 0.5
-FINAL = ("jobs", "revisions", "ticks", "runs", "nodes", "verify")
+FINAL = ("jobs", "revisions", "ticks", "runs", "outbox", "nodes", "verify")
 PHASES = ("up", "load", "healed", "until", "final")
+SETTLER = "settler"  #: who pauses everything in the end
 SHOWN_MAX = 10
 
 
@@ -39,6 +40,9 @@ def _counts(case: Case) -> dict[str, int]:
         "ticks": sum(len(due_ms(job, *found)) for job, found in windows if found is not None),
         "starts": len(case.starts),
         "faults": sum(band.real is True for band in case.bands),
+        "pauses": sum(
+            op.op == "pause" and op.outcome == "ok" and op.process != SETTLER for op in case.operations
+        ),
         "visits": sum(entry["kind"] == "visitor" and entry["what"] == "went" for entry in case.history),
     }
 

@@ -41,6 +41,7 @@ class Agent:
     def __init__(self, world: JobsWorld, name: str) -> None:
         self._world, self.name = world, name
         self._session = self._boot = 1
+        self._boot_fires = False  #: the jobs were there when the host booted
         self._front: Front | None = None
         self._agent: int | None = None
         self._asked_s = -1e9
@@ -50,6 +51,15 @@ class Agent:
     @property
     def session(self) -> str:
         return f"session-{self._session:06d}"
+
+    @property
+    def installation(self) -> str:
+        return f"installation of {self.name}"
+
+    @property
+    def boot(self) -> str:
+        """The boot that it has registered with; empty where the jobs came later than that."""
+        return f"boot-{self._boot}" if self._boot_fires and self._agent is not None else ""
 
     def _beat(self) -> None:
         self._world.at(BEAT_S * self._world.rng.uniform(0.8, 1.2), self._beat)
@@ -71,6 +81,7 @@ class Agent:
         """The process died; its host with it, or its spooler holds what runs."""
         self._session += 1
         self._boot += boots
+        self._boot_fires |= boots and self._world.are_put
         for attempt, line in list(self._journal.items()):
             if line.state == "claimed" or (boots and line.state == "running"):
                 if line.state == "running":
@@ -91,7 +102,7 @@ class Agent:
         session = self.session
         held = tuple((a, line.state) for a, line in self._journal.items() if line.state != "claimed")
         connect = ConnectAgent(
-            name=self.name, installation=f"installation of {self.name}", session=session,
+            name=self.name, installation=self.installation, session=session,
             boot_id=f"boot-{self._boot}", zone="zone-a", pool="default", labels=b"{}", slots=SLOTS,
             version="1", node=front.node.name, kinds=("exec", "noop", "shell"), held=held,
         )  # fmt: skip

@@ -7,6 +7,7 @@ edits     no edit cancels a tick; what `catchup: all` runs is not missed, nor in
 starts    what really started has a grant in the state, and started while no other attempt of its task ran
 effects   each failure of a job that tells of it was heard of or is in the outbox, always in the same words,
           and nothing was heard of that is not so
+held      what was paused or drained starts nothing, and boots have their runs (`operators`)
 acked     a manual run or a job whose client saw "ok" is on every member at the end, once
 liveness  after healing, proposals are answered, runs end and ticks are decided again
 
@@ -21,6 +22,7 @@ from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
 from node.simulation.agents import Agent
 from node.simulation.effects import Outside
 from node.simulation.front import Front
+from node.simulation.operators import Operators
 from node.simulation.state import MortalState
 from scheduler.machine import AppliedEntry
 from scheduler.model import parse_job, prepare
@@ -81,6 +83,8 @@ NAPS: dict[str, object] = {
     },
 }
 
+BOOTS: dict[str, object] = {"job": "boots", "noop": True, "triggers": [{"startup": {}}], "policies": KEPT}
+
 JOBS = [
     parse_job(document)
     for document in (
@@ -91,6 +95,7 @@ JOBS = [
         _edited("edits", 2),
         GRAPH,
         NAPS,
+        BOOTS,
         _job(
             "manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}, notify=[NOTICE]
         ),
@@ -110,8 +115,9 @@ class JobsWorld(World):
         self._running: dict[int, int] = {}
         self._hashes: dict[int, tuple[bytes, str]] = {}
         self._agents: list[Agent] = []
+        self.operators: Operators | None = None
         self._clients = 0
-        self._are_put = False
+        self.are_put = False  #: a client has seen that the jobs are there
         super().__init__(seed, plan, hardening)
 
     def make_machine(self, name: str) -> SimulatedState:
@@ -153,6 +159,8 @@ class JobsWorld(World):
         known = self._hashes.setdefault(state.raft_index, (state.hash, node.name))
         if known[0] != state.hash:
             self.invariants.fail("hash", f"{node.name} and {known[1]} differ behind {state.raft_index}")
+        if self.operators is not None:
+            self.operators.heard(entry)
         front.applied(entry)
         for agent in self._agents:
             agent.heard(front, entry)
@@ -161,6 +169,7 @@ class JobsWorld(World):
         self.at(0.7, self._put_jobs)
         self.at(1.0, self._client)
         self._agents = [Agent(self, f"agent-{number}") for number in range(AGENTS)]
+        self.operators = Operators(self, self.seed, [agent.name for agent in self._agents])
 
     def _any_front(self) -> Front | None:
         fronts = [front for front in self.fronts.values() if front.lives]
@@ -169,15 +178,15 @@ class JobsWorld(World):
     def _put_jobs(self) -> None:
         """Until a client has seen that they are there."""
         leader = self.leader()
-        if leader is not None and not self._are_put:
+        if leader is not None and not self.are_put:
             after_ms = self.wall_ms(leader)
             seeds = tuple(prepare(job, after_ms, 0) for job in JOBS)
 
             def put(outcomes: list[Outcome]) -> None:
-                self._are_put = True
+                self.are_put = True
 
             self.fronts[leader.name].propose([PutJobs(seeds, after_ms)], put)
-        if not self._are_put:
+        if not self.are_put:
             self.at(0.3, self._put_jobs)
 
     def _client(self) -> None:
@@ -185,7 +194,7 @@ class JobsWorld(World):
             return
         self.at(self.rng.expovariate(1 / 0.05), self._client)
         front = self._any_front()
-        if front is None or not self._are_put:
+        if front is None or not self.are_put:
             return
         kind = self.rng.random()
         if kind < 0.8:
@@ -243,6 +252,8 @@ class JobsWorld(World):
         actor = self._run(self.fronts[leader.name])
         for name in PAUSED:
             self.fronts[leader.name].propose([ResumeJob("default", name)])
+        if self.operators is not None:
+            self.operators.resume(self.fronts[leader.name])
         self.run_until(self.now() + 2.6)
         if leader.consensus is None or actor not in self.acked_runs or self.leader() is not leader:
             return False
@@ -278,6 +289,10 @@ class JobsWorld(World):
                     fail("starts", f"{node.name}: attempt {attempt} started with grant {fence}: {row}")
             for problem in self.outside.judge(store, TELLING):
                 fail("effects", f"{node.name}: {problem}")
+            if self.operators is not None:
+                boots = {agent.installation: agent.boot for agent in self._agents if agent.boot}
+                for kind, problem in self.operators.judge(store, boots):
+                    fail(kind, f"{node.name}: {problem}")
 
         self._check_rows(members)
 

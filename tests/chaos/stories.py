@@ -199,6 +199,7 @@ def clean() -> Story:
         "revisions": {"register-1": [{"revision": 1, "definition": labels}]},
         "ticks": {"pulse": ticks},
         "runs": runs,
+        "outbox": [],
         "verify": {"ok": True, "problems": []},
         "nodes": {"node-1": node, "node-2": dict(node)},
     }

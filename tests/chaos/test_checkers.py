@@ -429,13 +429,3 @@ def test_a_lost_answer_may_have_been_a_write_or_not() -> None:
     story.final["revisions"]["register-1"].append({"revision": 2, "definition": {"labels": {"uid": "two"}}})
 
     assert linear.check(story.case()).verdict == "pass"
-
-
-@pytest.mark.parametrize("mode", ["all", "latest"])
-def test_what_waits_to_be_caught_up_when_the_schedules_are_paused_may_be_skipped(mode: str) -> None:
-    story = clean()
-    declared = next(entry for entry in story.history if entry["kind"] == "declared")
-    declared["policies"] = {"overlap": "skip", "catchup": {"mode": mode, "grace": "3s"}}
-    skipped(story, 5, "skipped", "paused")
-    kinds = {offence.kind for offence in ticks.check(story.case()).offences}
-    assert ("bad-skipped" in kinds) == (mode != "all")

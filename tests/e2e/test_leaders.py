@@ -21,6 +21,7 @@ from tests.e2e.cluster import (
     delete_jobs,
     judge_file,
     knob,
+    run_of,
     start_run,
     steady_load,
     verified,
@@ -34,6 +35,8 @@ pytestmark = pytest.mark.cluster
 KILLS = knob("KILLS", 3)
 STOPS = knob("STOPS", 1)
 JOBS = knob("JOBS", 40)
+CLOCKS_MS = 1_000  #: as far may the clock that plans be from the one that stamps
+NAP_MS = 10_000  #: time enough to look, and to lose a leader
 
 
 def test_no_tick_is_lost_or_doubled_when_leaders_are_killed_and_stopped(cluster: Cluster) -> None:
@@ -126,6 +129,39 @@ def test_requests_are_answered_by_followers_while_a_leader_is_replaced(cluster: 
     for number in range(len(cluster.nodes)):
         reply = cluster.client.send("GET", "/v1/jobs/after-loss", node=number)
         assert reply.status == 200, reply.body
+
+
+def test_a_run_that_sleeps_survives_its_leader_ends_once_and_takes_no_slot(cluster: Cluster) -> None:
+    file = cluster.root / "behind-the-sleep.txt"
+    cluster.client.apply([{
+        "job": "sleeper",
+        "tasks": {
+            "first": {"noop": True},
+            "nap": {"sleep": f"{NAP_MS}ms", "needs": ["first"]},
+            "last": {"run": f"echo over >> {file}", "needs": ["nap"]},
+        },
+    }])  # fmt: skip
+    run = start_run(cluster, "sleeper")
+
+    def sleeps() -> bool:
+        """While it does, no agent has anything to do."""
+        is_busy = any(agent["busy"] for agent in cluster.client.items("/v1/agents"))
+        return not is_busy and bool(run_of(cluster, run)["tasks"]["nap"]["state"] == "active")
+
+    wait_for(sleeps, DEADLINE_S, "a sleep without a slot", 0.1)
+    leader = cluster.leader()
+    leader.kill()
+    cluster.leader(other_than=leader.name)
+
+    ended = wait_run(cluster, run)
+    nap = ended["tasks"]["nap"]
+    assert (ended["state"], nap["state"], nap["attempts"]) == ("succeeded", "succeeded", [])
+    assert milliseconds(nap["finished"]) - milliseconds(nap["started"]) >= NAP_MS - CLOCKS_MS
+    assert [attempt["number"] for attempt in ended["tasks"]["last"]["attempts"]] == [1]
+    assert file.read_text() == "over\n"
+    leader.start()
+    cluster.wait_ready()
+    assert len({(state, head) for _, state, head in cluster.equal_heads().values()}) == 1
 
 
 def test_a_pause_outlives_its_leader_and_nothing_of_it_is_made_up_for(cluster: Cluster) -> None:

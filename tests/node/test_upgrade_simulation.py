@@ -38,7 +38,7 @@ class UpgradeWorld(JobsWorld):
 
     def _activate(self) -> None:
         front = self._any_front()
-        if front is not None and front.node.consensus is not None and self._are_put:
+        if front is not None and front.node.consensus is not None and self.are_put:
             names = sorted(member.name for member in front.node.consensus.membership.members)
             front.propose([Activate(NEXT, tuple((name, 1, NEXT) for name in names))], self._told)
         self.at(0.4, self._activate)

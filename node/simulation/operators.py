@@ -1,0 +1,126 @@
+"""People who pause everything and drain agents in a story, and what must hold of that.
+
+paused    while everything, or the namespace, is paused nothing is given to an agent, and what comes due then
+          never runs
+drained   while an agent drains none of its attempts gets a grant
+boots     the last boot of each host that the cluster heard of has ended in one entry, or has its one run
+
+Rules: what holds is judged by the events that the state itself tells, in their order, each the first time
+that any node tells it. Lots are drawn from dice of their own, which move nobody else's.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scheduler.machine import AppliedEntry
+from scheduler.store.connection import Store
+from scheduler.words import events as e
+from scheduler.words.commands import Command, DrainAgent, Pause, Resume, ResumeAgent
+from scheduler.words.events import Event
+
+if TYPE_CHECKING:
+    from node.simulation.front import Front
+    from node.simulation.world import JobsWorld
+
+EVERY_S = 0.5  #: on average, between one act and the next
+NAMESPACES = ("", "default")
+UNTIL_MS = 3_000
+NEVER_MS = 1 << 62
+
+
+@dataclass(slots=True)
+class _Paused:
+    namespace: str
+    since_ms: int
+    end_ms: int
+
+
+class Operators:
+    def __init__(self, world: JobsWorld, seed: int, agents: list[str]) -> None:
+        self._world, self._agents = world, agents
+        self._rng = random.Random(f"operators {seed}")
+        self._last = (0, -1)  #: event that was told
+        self._standing: dict[str, _Paused] = {}
+        self._draining: set[int] = set()
+        self.pauses: list[_Paused] = []
+        self.drains = 0
+        self._act()
+
+    def _act(self) -> None:
+        world, rng = self._world, self._rng
+        world.at(rng.expovariate(1 / EVERY_S), self._act)
+        fronts = [front for front in world.fronts.values() if front.lives]
+        if world.healing or not fronts:
+            return
+        front = rng.choice(fronts)
+        kind, agent = rng.random(), rng.choice(self._agents)
+        if kind < 0.15:
+            namespace = rng.choice(NAMESPACES)
+            ends = rng.random() < 0.7
+            until_ms = world.wall_ms(front.node) + UNTIL_MS if ends else None
+            front.propose([Pause(namespace, "a story", until_ms)])
+        elif kind < 0.3:
+            front.propose([DrainAgent(agent, "a story")])
+        elif kind < 0.6:
+            front.propose([ResumeAgent(agent)])
+        else:
+            front.propose([Resume(namespace) for namespace in NAMESPACES])
+
+    def resume(self, front: Front) -> None:
+        """All of it goes on."""
+        commands: list[Command] = [Resume(namespace) for namespace in NAMESPACES]
+        front.propose([*commands, *(ResumeAgent(name) for name in self._agents)])
+
+    # ---- what must hold
+
+    def heard(self, entry: AppliedEntry) -> None:
+        for index, number, event in entry.events:
+            if (index, number) > self._last:
+                self._last = (index, number)
+                self._told(event, entry.stamp_ms)
+
+    def _told(self, event: Event, at_ms: int) -> None:
+        fail = self._world.invariants.fail
+        if isinstance(event, e.Paused):
+            known = self._standing.get(event.namespace)
+            end_ms = NEVER_MS if event.until_ms is None else event.until_ms
+            if known is None:
+                known = self._standing[event.namespace] = _Paused(event.namespace, at_ms, end_ms)
+                self.pauses.append(known)
+            known.end_ms = end_ms
+        elif isinstance(event, e.Resumed):
+            ended = self._standing.pop(event.namespace)
+            ended.end_ms = min(ended.end_ms, at_ms)
+        elif isinstance(event, e.AgentDrained):
+            self._draining.add(event.agent)
+            self.drains += 1
+        elif isinstance(event, e.AgentResumed):
+            self._draining.discard(event.agent)
+        elif isinstance(event, e.AttemptAssigned):
+            if any(at_ms < pause.end_ms for pause in self._standing.values()):
+                fail("paused", f"attempt {event.attempt} was assigned at {at_ms} in {self._standing}")
+        elif isinstance(event, e.AttemptGranted) and event.agent in self._draining:
+            fail("drained", f"attempt {event.attempt} was granted to agent {event.agent}, which drains")
+
+    def judge(self, store: Store, boots: dict[str, str]) -> list[tuple[str, str]]:
+        """What is wrong by this state. `boots`: by installation the last boot that the cluster heard of."""
+        found = []
+        for pause in self.pauses:
+            ran = store.rows(
+                "SELECT r.name, r.due_ms FROM runs r JOIN ledger l ON l.run = r.id AND l.outcome = 'ran'"
+                " WHERE r.cause IN ('tick', 'catchup', 'startup') AND r.created_ms > ?"
+                " AND r.due_ms >= ? AND r.due_ms < ? ORDER BY r.id LIMIT 3",
+                (pause.since_ms, pause.since_ms, pause.end_ms),
+            )
+            if ran:
+                found.append(("paused", f"came due in {pause} and ran: {ran}"))
+        for installation, boot in boots.items():
+            key = (f"%/{installation}/{boot}",)
+            ended = store.value("SELECT count(*) FROM ledger WHERE kind = 'startup' AND key LIKE ?", key)
+            runs = store.value("SELECT count(*) FROM runs WHERE cause = 'startup' AND cause_key LIKE ?", key)
+            if max(ended, runs) != 1:
+                found.append(("boots", f"{boot} of {installation}: {ended} entries, {runs} runs"))
+        return found
