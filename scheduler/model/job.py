@@ -8,10 +8,12 @@ left out.
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from scheduler import formats
 from scheduler.model.bounds import NOTICES_MAX, PARAMS_MAX, TASKS_MAX, TRIGGERS_MAX
 from scheduler.model.fields import Labels, Model, Name, as_tuple
 from scheduler.model.newer import without
@@ -23,6 +25,7 @@ from scheduler.model.trigger import Trigger
 from scheduler.ticks import jitter_ms, schedule
 from scheduler.words.commands import PreparedJob, PreparedTrigger
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 CANONICAL_BYTES_MAX = 1_000_000  #: with its triggers, its name and its sender it fits in a command of 1 MiB
 
 
@@ -39,6 +42,11 @@ class Job(Model):
     notify: Annotated[tuple[Notice, ...], BeforeValidator(as_tuple), Field(max_length=NOTICES_MAX)] = ()
     tasks: Annotated[dict[Name, Task], Field(max_length=TASKS_MAX)]
 
+    @cached_property
+    def texts(self) -> dict[int, bytes]:
+        """Canonical texts that were made, by format: one costs as much as half of the job's check."""
+        return {}
+
     def public(self) -> dict[str, Any]:
         """The public shape, defaults filled in, as JSON values."""
         shape = self.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -49,8 +57,11 @@ class Job(Model):
 
 def canonical(job: Job, *, format: int | None = None) -> bytes:
     """The job's one text, as stored and replicated under this format; None: the newest."""
-    shape = job.public() if format is None else without(job.public(), format)
-    return json.dumps(shape, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    number = formats.newest() if format is None else format
+    text = job.texts.get(number)
+    if text is None:
+        text = job.texts[number] = _ENCODER.encode(without(job.public(), number)).encode()
+    return text
 
 
 def prepare_triggers(job: Job, after_ms: int) -> tuple[PreparedTrigger, ...]:

@@ -98,7 +98,7 @@ def parse_job(
     if job is not None and not problems:
         problems += _repeated_triggers(job, data)
         problems += _repeated_notices(job)
-        size = len(canonical(job))
+        size = len(canonical(job, format=format))
         if size > CANONICAL_BYTES_MAX:
             detail = f"the job has {size} bytes with all defaults filled in, {CANONICAL_BYTES_MAX} at most"
             hint = "keep long scripts in files on the agents, or make several jobs of it"

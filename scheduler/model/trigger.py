@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, create_model, model_validator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 else:  # pydantic lists the fields of the last base first
     Fields = create_model("Fields", __base__=tuple(kind.fields for kind in reversed(KINDS)))
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _KINDS = [(kind, kind.attributes[kind.name]) for kind in KINDS]
 _FOREIGN = {
     kind.name: [
@@ -53,7 +55,7 @@ class Trigger(Fields):
                 raise Refused(detail, f"remove {surplus[0] if len(surplus) == 1 else 'them'}")
         return self
 
-    @property
+    @cached_property
     def kind(self) -> Kind[Any]:
         return next(kind for kind, attribute in _KINDS if getattr(self, attribute) is not None)
 
@@ -70,13 +72,12 @@ class Trigger(Fields):
         reason = never_reason(self.spec(namespace, job), now_ms) or "it never fires"
         return self.kind.spent(self, now_ms, reason)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The trigger's identity within its job."""
         if self.id is not None:
             return self.id
-        text = json.dumps(self.schedule_fields(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return hashlib.sha256(_ENCODER.encode(self.schedule_fields()).encode()).hexdigest()[:12]
 
     def spec(self, namespace: str, job: str) -> bytes:
         """The bytes for `scheduler.ticks.schedule`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -26,13 +27,9 @@ class CronFields(Model):
     def _cron(cls, value: str | None) -> str | None:
         if value is not None:
             value = value.rstrip()  # a block of YAML ends with a line feed
-            try:
-                parse_expression(value, "any/job")
-            except CronError as error:
-                raise Refused(str(error), error.hint) from error
-            reason = never_reason(cron_spec(value, salt="any/job"), 0)
-            if reason is not None:
-                raise Refused(f"{value[:80]!r}: {reason}")
+            wrong = _why_wrong(value)
+            if wrong is not None:
+                raise Refused(*wrong)
         return value
 
     @field_validator("tz")
@@ -46,6 +43,17 @@ class CronFields(Model):
                 hint = f"did you mean {names}?" if names else "an IANA name such as Europe/Berlin"
                 raise Refused(str(error), hint) from error
         return value
+
+
+@lru_cache(maxsize=16_384)
+def _why_wrong(text: str) -> tuple[str, str] | None:
+    """What a text is refused for, and a hint: it is looked at once, however many jobs have it."""
+    try:
+        parse_expression(text, "any/job")
+    except CronError as error:
+        return str(error), error.hint
+    reason = never_reason(cron_spec(text, salt="any/job"), 0)
+    return None if reason is None else (f"{text[:80]!r}: {reason}", "")
 
 
 def _schedule(trigger: CronFields) -> dict[str, str]:
