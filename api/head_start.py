@@ -15,6 +15,7 @@ from scheduler.model.compiled import CompiledJob
 from scheduler.plan.places import Places
 from scheduler.store.connection import Store
 from scheduler.store.tables import tasks
+from scheduler.store.tables.agents import Agent
 
 REREAD_S = 0.05
 
@@ -24,16 +25,17 @@ class HeadStart:
         self._places: Places | None = None
         self._read_s = 0.0
 
-    def agent_for(self, store: Store, compiled: CompiledJob, status: NodeStatus) -> int:
-        """The agent for the job's only first task; 0: let the planner find one."""
+    def agent_for(self, store: Store, compiled: CompiledJob, status: NodeStatus) -> Agent | None:
+        """The agent for the job's only first task; None: let the planner find one."""
         roots = [task for task in compiled.tasks if not task.needs]
         if len(roots) != 1 or roots[0].happens != "agent":
-            return 0
+            return None
         selector = selectors.of_task(roots[0])
         if tasks.queued(store, selector, 1):
-            return 0
+            return None
         now_s = time.monotonic()
         if self._places is None or now_s - self._read_s > REREAD_S:
             self._places = Places(store, {peer.node for peer in status.peers if not peer.reachable})
             self._read_s = now_s
-        return self._places.take(selector)
+        agent = self._places.take(selector)
+        return self._places.agent(agent) if agent else None

@@ -57,11 +57,15 @@ class Services:
 
     def places(self, store: Store) -> Places:
         """The agents as they are, slots aside; looked at anew each second, for who went long ago."""
-        now_s = time.monotonic()
-        if self._places is None or now_s >= self._places_until_s:
-            self._places = Places(agent_reads.all_by_name(store), self.scheduler.now_ms())
-            self._places_until_s = now_s + PLACES_S
-        return self._places
+        found = self.known_places()
+        if found is None:
+            found = self._places = Places(agent_reads.all_by_name(store), self.scheduler.now_ms())
+            self._places_until_s = time.monotonic() + PLACES_S
+        return found
+
+    def known_places(self) -> Places | None:
+        """None: they have to be looked at anew."""
+        return self._places if time.monotonic() < self._places_until_s else None
 
 
 def services_of(request: Request) -> Services:

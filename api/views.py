@@ -13,6 +13,7 @@ from typing import Any
 
 from api.instants import rfc3339
 from api.ports import NodeStatus
+from scheduler.model.compiled import CompiledJob
 from scheduler.store.reads.attempts import ListedAttempt
 from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.jobs import Job, Revision
@@ -21,6 +22,8 @@ from scheduler.store.tables.restores import Restore
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import causes
+from scheduler.words.causes import Kind
+from scheduler.words.commands import RunJob
 
 
 def job_facts(
@@ -107,6 +110,41 @@ def run_json(
         "actor": row.actor or None,
         "tasks": _tasks_json(list(tasks), attempts),
     }
+
+
+def is_single(job: CompiledJob) -> bool:
+    """Whether a run of it, as it is made, is known without a look: one task, on an agent."""
+    return len(job.tasks) == 1 and job.tasks[0].happens == "agent"
+
+
+def new_run_json(
+    command: RunJob, job: CompiledJob, value: Mapping[str, Any], agent: Agent | None
+) -> dict[str, Any]:
+    """A run of a single job as it was made, from the outcome of its command: as `run_json` says it of the
+    rows. `agent`: whom the command names; it has the attempt, if there is one."""
+    stamp_ms, attempt = value["stamp_ms"], value["attempt"]
+    deadline_ms = job.start_deadline_ms
+    due, tries = rfc3339(command.due_ms), list[dict[str, Any]]()
+    if attempt and agent is not None:
+        tries.append({
+            "id": attempt, "number": 1, "round": 0, "agent": agent.name, "zone": agent.zone, "member": None,
+            "state": "assigned", "unreachable": False, "due": due, "granted": None, "started": None,
+            "finished": None, "exit_code": None, "signal": None, "reason": None, "output_bytes": None,
+            "fence": None, "late": None,
+        })  # fmt: skip
+    task = {
+        "state": "active" if tries else "queued", "started": None, "finished": None, "exit_code": None,
+        "reason": None, "retry_at": None, "until": None, "attempts": tries,
+    }  # fmt: skip
+    return {
+        "id": value["run"], "job": job.name, "namespace": job.namespace, "revision": value["revision"],
+        "tick": None, "due": due, "trigger": None, "cause": Kind.MANUAL.value, "cause_key": None,
+        "state": "pending", "waiting": False, "stopping": None, "reason": None,
+        "created": rfc3339(stamp_ms), "started": None, "finished": None,
+        "deadline": rfc3339(None if deadline_ms is None else deadline_ms + max(command.due_ms, stamp_ms)),
+        "exit_code": None, "priority": job.priority, "params": json.loads(command.params or b"{}"),
+        "actor": command.actor or None, "tasks": {job.tasks[0].name: task},
+    }  # fmt: skip
 
 
 def _tasks_json(rows: Sequence[Task], attempts: Iterable[ListedAttempt]) -> dict[str, Any]:

@@ -85,23 +85,35 @@ async def job_answer(
     return row, await beside(len(row.spec), read)
 
 
-def new_job_document(store: Store, services: Services, row: JobRow, job: Job, made: PreparedJob) -> bytes:
-    """The JSON of a job that was just created, from what was sent: it has no tick and no run yet."""
-    states = services.places(store).state_of(
+def new_job_document(
+    services: Services, job: Job, made: PreparedJob, revision: int, actor: str, at_ms: int, *, paused: bool
+) -> bytes:
+    """The JSON of a job that was just created, from what was sent and what came of it: it has no tick and no
+    run yet. `paused`: a pause stands, perhaps its namespace's."""
+    places, standing_now = services.known_places(), []
+    if places is None or paused:
+        with services.scheduler.read() as store:
+            places, standing_now = services.places(store), standing(store, services)
+    states = places.state_of(
         Selector(task.on.pool, frozenset(task.on.labels.items()), task.on.zone, task.kind.executor or "")
         for task in job.tasks.values()
         if task.kind.happens == "agent"
     )
     due = [trigger.first_due_ms for trigger in made.triggers if trigger.first_due_ms is not None]
+    row = JobRow(
+        id=0, namespace=job.namespace, name=job.name, revision=revision, spec=made.spec, labels="",
+        state="active", pause_reason="", source="", created_ms=at_ms, changed_ms=at_ms, actor=actor,
+        active_runs=0, failures=0, last_run=0, last_state="", runs_stored=0, retention_runs=0,
+    )  # fmt: skip
     facts = job_facts(
         row,
         states=states,
         next_tick_ms=min(due, default=None),
         last_tick=None,
         last_run=None,
-        pauses=[pause for pause in standing(store, services) if pause.namespace in (ALL, row.namespace)],
+        pauses=[pause for pause in standing_now if pause.namespace in (ALL, job.namespace)],
     )
-    return job_bytes(facts, row.spec)
+    return job_bytes(facts, made.spec)
 
 
 def gone_job_document(job: Job, spec: bytes, revision: int, actor: str, at_ms: int) -> bytes:

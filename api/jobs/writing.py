@@ -76,22 +76,24 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     if outcome.code == Code.PAST:
         await _refuse_spent(call, job, (outcome.value or {}).get("triggers"), after_ms)
     hint = "PUT /v1/jobs/{name} changes a job; delete it first to make another." if if_revision == 0 else ""
-    result = first_of(expect_ok(outcome, what=f"job {job.name}", hint=hint))
-    created = bool(result.get("created"))
+    value = expect_ok(outcome, what=f"job {job.name}", hint=hint)
+    result = first_of(value)
+    created, revision = bool(result.get("created")), int(result["revision"])
 
     def answer() -> bytes:
+        if created and not command.key:  # of a request that is sent again the answer may be an old one
+            at_ms, paused = int(str(value["stamp_ms"])), bool(value.get("paused"))
+            return new_job_document(services, job, made, revision, call.actor, at_ms, paused=paused)
         with scheduler.read() as store:
             row = job_rows.find(store, job.namespace, job.name)
             if row is None:
                 # Deleted again before this answer. The write was made: a 404 would say that it was not.
                 spec = canonical(job, format=scheduler.status().format)
-                return gone_job_document(job, spec, int(result["revision"]), call.actor, after_ms)
-            if created and row.revision == result.get("revision"):
-                return new_job_document(store, services, row, job, made)
+                return gone_job_document(job, spec, revision, call.actor, after_ms)
             return job_documents(store, services, [row])[0]
 
     document = await beside(len(made.spec), answer)
-    headers = {"ETag": f'"{result["revision"]}"'}
+    headers = {"ETag": f'"{revision}"'}
     if created:
         headers["Location"] = f"/v1/jobs/{job.name}?namespace={job.namespace}"
     return Response(document, 201 if created else 200, headers=headers, media_type="application/json")

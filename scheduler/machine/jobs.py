@@ -72,7 +72,12 @@ def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
         return refused(Code.PAST, said, triggers=over[:SPENT_TOLD_MAX])
     if too_many := tick_limits.judge(ctx.store, [each.new for each in judged if not each.is_same]):
         return too_many
-    return done(jobs=[_put(ctx, command, each) for each in judged])
+    # With what was sent, the whole of a new job: whoever put it needs no read. `paused`: a pause stands, of
+    # everything or of some namespace.
+    return done(
+        jobs=[_put(ctx, command, each) for each in judged], stamp_ms=ctx.stamp_ms,
+        paused=ctx.state.paused_through_ms >= ctx.stamp_ms,
+    )  # fmt: skip
 
 
 def _judge(ctx: Context, new: PreparedJob) -> _Judged | Outcome:

@@ -37,7 +37,8 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
     job = job_rows.find(ctx.store, command.namespace, command.name)
     if job is None:
         return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
-    return firing.fire(
+    placed = ctx.state.last_attempt
+    made = firing.fire(
         ctx,
         Cause(Kind.MANUAL),
         job,
@@ -46,6 +47,9 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
         actor=command.actor,
         agent=command.agent,
     )
+    attempt = ctx.state.last_attempt if ctx.state.last_attempt > placed else 0
+    # With what the front knows of the job, the whole run as it was made: whoever asked needs no read.
+    return done(**(made.value or {}), revision=job.revision, stamp_ms=ctx.stamp_ms, attempt=attempt)
 
 
 

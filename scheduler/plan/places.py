@@ -61,6 +61,11 @@ class Places:
             self._heaps[selector] = heap
         return heap
 
+    def agent(self, agent: int) -> Agent:
+        """One that `take` named."""
+        assert self._agents is not None
+        return self._agents[agent]
+
     def free(self, selector: str) -> int:
         """Slots that tasks of this selector could take now."""
         heap = self._matching(selector)
