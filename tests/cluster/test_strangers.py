@@ -25,6 +25,12 @@ from tests.cluster.test_hardening import Bench
 BILLION = 10**9
 
 
+def patient(directory: Path, names: str = "abc") -> contextlib.AbstractContextManager[Group]:
+    """A group that a starved machine, where nobody runs for seconds, does not make elect anew."""
+    return running(directory, names, election_timeout_s=5.0)
+
+
+
 class Liar:
     """One connection to a member's Raft port, by hand."""
 
@@ -109,7 +115,7 @@ def unharmed(group: Group) -> Iterator[None]:
 
 def test_a_stranger_with_an_address_of_its_own_is_never_dialled(tmp_path: Path) -> None:
     """Dialled, it would refuse whoever dials, for good: that ended every node that it had called."""
-    with running(tmp_path) as group, socket.create_server(("127.0.0.1", free_port())) as ear, unharmed(group):
+    with patient(tmp_path) as group, socket.create_server(("127.0.0.1", free_port())) as ear, unharmed(group):
         ear.setblocking(False)
         address = f"127.0.0.1:{ear.getsockname()[1]}"
         liars = [Liar(member) for member in group.members.values()]
@@ -125,7 +131,7 @@ def test_a_stranger_with_an_address_of_its_own_is_never_dialled(tmp_path: Path) 
 
 
 def test_a_liar_under_the_name_of_a_living_member_is_found_out(tmp_path: Path) -> None:
-    with running(tmp_path) as group, unharmed(group):
+    with patient(tmp_path) as group, unharmed(group):
         leader = group.elect()
         liars = []
         for victim in group.members.values():
@@ -140,7 +146,7 @@ def test_a_liar_under_the_name_of_a_living_member_is_found_out(tmp_path: Path) -
 
 
 def test_a_liar_under_the_name_of_a_dead_member_is_not_listened_to(tmp_path: Path) -> None:
-    with running(tmp_path) as group:
+    with patient(tmp_path) as group:
         dead = next(m for m in group.members.values() if m is not group.elect()).name
         group.run_until(lambda: all(m.uid for m in group.elect().consensus.membership.members), "all bound")
         group.kill(dead)
@@ -157,7 +163,7 @@ def test_a_liar_under_the_name_of_a_dead_member_is_not_listened_to(tmp_path: Pat
 
 
 def test_whoever_took_a_dead_members_address_ends_nobody_by_a_refusal(tmp_path: Path) -> None:
-    with running(tmp_path) as group:
+    with patient(tmp_path) as group:
         dead = next(m for m in group.members.values() if m is not group.elect()).name
         group.run_until(lambda: all(m.uid for m in group.elect().consensus.membership.members), "all bound")
         group.kill(dead)
@@ -214,7 +220,7 @@ def good(kind: str) -> Message:
 def test_every_message_with_every_field_wrong_cuts_its_sender_off_and_nothing_else(
     kind: str, tmp_path: Path
 ) -> None:
-    with running(tmp_path, "ab") as group, unharmed(group):
+    with patient(tmp_path, "ab") as group, unharmed(group):
         victim = group.elect()
         first = hello(group, group.followers[0].name)
         wrong: list[Message] = [good(kind)] if kind != "did_you_call" else []
@@ -238,7 +244,7 @@ def test_every_message_with_every_field_wrong_cuts_its_sender_off_and_nothing_el
 
 
 def test_who_only_asks_questions_is_cut_off(tmp_path: Path) -> None:
-    with running(tmp_path) as group, unharmed(group):
+    with patient(tmp_path) as group, unharmed(group):
         liar = Liar(group.elect())
         guesses: list[Message] = [
             {"type": "did_you_call", "call": f"{n:032x}"} for n in range(QUESTIONS_MAX + 1)
@@ -250,7 +256,7 @@ def test_who_only_asks_questions_is_cut_off(tmp_path: Path) -> None:
 
 def test_a_thousand_connections_of_all_kinds_are_bounded(tmp_path: Path) -> None:
     """Silent ones, halves of a hello, one letter after the other, members' names, unknown names."""
-    with running(tmp_path) as group, unharmed(group), contextlib.ExitStack() as sockets:
+    with patient(tmp_path) as group, unharmed(group), contextlib.ExitStack() as sockets:
         members = list(group.members.values())
         dead_name = group.followers[0].name
         whole = encode(hello(group, dead_name))
@@ -360,7 +366,7 @@ def test_who_else_answers_at_the_address_of_a_newcomer_is_named(tmp_path: Path, 
 
 
 def test_a_node_tells_its_uid_to_nobody_when_it_does_not_join(tmp_path: Path) -> None:
-    with running(tmp_path) as group, unharmed(group):
+    with patient(tmp_path) as group, unharmed(group):
         curious = Liar(group.elect())
         curious.say({"type": "who", "cluster": group.cluster, "name": "mallory"})
         group.run_until(curious.listens, "answered")
