@@ -313,7 +313,7 @@ class _WebSocket(_Ends, WebSocketsSansIOProtocol):
     _frames: LargeFrames | None = None  #: None until its token is judged: nothing large is read
     _token = ""
     _odd_frames = 0  #: in what came now
-    _in_line = False  #: it is not read: a large frame has begun, and has no place yet
+    is_in_line = False  #: it is not read: a large frame has begun, and has no place yet
 
     def __init__(self, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
@@ -354,7 +354,7 @@ class _WebSocket(_Ends, WebSocketsSansIOProtocol):
         self.conn.max_message_size = FRAME_BYTES_MAX
 
     def decoded(self) -> None:
-        if self._frames is not None and not self._in_line:
+        if self._frames is not None and not self.is_in_line:
             self._frames.leave(self, self._token)
             self._weigh()  # the next may have begun
 
@@ -388,12 +388,12 @@ class _WebSocket(_Ends, WebSocketsSansIOProtocol):
 
     async def receive(self) -> Any:
         message = await super().receive()
-        if self._in_line:
+        if self.is_in_line:
             self._pause()  # that went on by itself, for what was in the queue
         return message
 
     def read_on(self) -> None:
-        self._in_line = False
+        self.is_in_line = False
         if self.read_paused and self.queue.empty():
             self.read_paused = False
             if not self.transport.is_closing():
@@ -404,10 +404,10 @@ class _WebSocket(_Ends, WebSocketsSansIOProtocol):
         if len(self.conn.reader.buffer) + (self.conn.current_size or 0) <= SMALL_BYTES:
             return
         if self._frames is not None and self._frames.ask(self, self._token):
-            if self._in_line:
+            if self.is_in_line:
                 self.read_on()
         else:
-            self._in_line = True
+            self.is_in_line = True
             self._pause()
 
     def _pause(self) -> None:

@@ -229,7 +229,7 @@ class Gateway:
 
     def _cut_off_silent(self, now_s: float) -> None:
         for socket in list(self._open):
-            if (now_s - socket.heard_s) * 1000 > p.AGENT_SILENCE_MS:
+            if socket.silent_ms(now_s) > p.AGENT_SILENCE_MS:
                 log.warning("agent %s sends nothing: closing its socket", socket.conversation.name)
                 socket.abandon()
 

@@ -6,7 +6,7 @@ Rules:
    more of it is read: without one its socket is not read, and waits in line. Nothing is lost by that, and no
    more than `most` frames are in memory, whoever sends them.
 2. A place is had until the frame was decoded. Whoever keeps one without sending is closed as silent
-   (`scheduler.protocol.AGENT_SILENCE_MS`).
+   (`scheduler.protocol.AGENT_SILENCE_MS`); who waits in line is not.
 3. One token has half of the places. Of the tokens that wait, each has its turn.
 4. A socket whose token is not judged yet has no place.
 """
@@ -30,7 +30,11 @@ class Reader(Protocol):
 
 
 class Socket(Protocol):
-    """What the agents' side tells the server of a socket."""
+    """What the agents' side tells the server of a socket, and asks."""
+
+    @property
+    def is_in_line(self) -> bool:
+        """It is not read: its frame waits for a place. No silence is its own."""
 
     def proved(self) -> None: ...
 

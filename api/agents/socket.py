@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from typing import Any, Protocol
 
 from starlette.types import Receive, Send
@@ -80,7 +80,6 @@ class AgentSocket:
         self, host: Host, conversation: Conversation, receive: Receive, send: Send, socket: Socket | None
     ) -> None:
         self.conversation = conversation
-        self.heard_s = time.monotonic()
         self.closed = asyncio.Event()
         self._host = host
         self._scheduler = host.scheduler
@@ -92,6 +91,7 @@ class AgentSocket:
         self._closing = False
         self._abandoned = False
         self._reader: asyncio.Task[None] | None = None
+        self._listens_s: float | None = None  #: since then; None: it does something else
         self._frames = 0
         self._at_work = 0  #: frames
         self._room = asyncio.Event()  #: a frame is no longer at work
@@ -102,6 +102,18 @@ class AgentSocket:
     def disconnected(self) -> bool:
         """Whether the state knows already that this connection is over."""
         return self.conversation.is_given_up
+
+    def silent_ms(self, now_s: float) -> float:
+        """How long the agent has said nothing while it was listened to."""
+        if self._listens_s is None:
+            return 0.0
+        if self._is_in_line:
+            self._listens_s = now_s
+        return (now_s - self._listens_s) * 1000
+
+    @property
+    def _is_in_line(self) -> bool:
+        return self._socket is not None and self._socket.is_in_line
 
     # -- what others tell it --------------------------------------------------------------------
 
@@ -223,8 +235,7 @@ class AgentSocket:
         match question:
             case Read(within_s):
                 try:
-                    async with asyncio.timeout(within_s):
-                        return await self._frame()
+                    return await self._frame(within_s)
                 except TimeoutError:
                     return NoFrame.LATE
             case Fit():
@@ -240,12 +251,15 @@ class AgentSocket:
                 return await self._outcome_of(command)
         raise TypeError(f"nobody answers {question}")
 
-    async def _frame(self) -> bytes | NoFrame:
+    async def _frame(self, within_s: float | None) -> bytes | NoFrame:
         while self._at_work >= FRAMES_AT_WORK_MAX:
             self._room.clear()
             await self._room.wait()
-        message = await self._receive()
-        self.heard_s = time.monotonic()
+        self._listens_s = time.monotonic()
+        try:
+            message = await self._heard(within_s)
+        finally:
+            self._listens_s = None
         self._frames += 1
         if self._frames % FRAMES_A_TURN_MAX == 0:
             await asyncio.sleep(0)
@@ -257,6 +271,15 @@ class AgentSocket:
         if len(data) > INLINE_BYTES:
             await self._host.turns.mine()
         return data
+
+    async def _heard(self, within_s: float | None) -> MutableMapping[str, Any]:
+        while True:
+            try:
+                async with asyncio.timeout(within_s):
+                    return await self._receive()
+            except TimeoutError:
+                if not self._is_in_line:
+                    raise
 
     async def _work(self, effect: Look | Propose) -> None:
         """One frame's claims and reports."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import hashlib
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -148,6 +149,22 @@ async def test_half_sent_frames_hold_no_more_than_their_tokens_places(
         for session in list(api.services.gateway._open):
             session.abandon()
     await until(lambda: (frames.reading, frames.waiting) == (0, 0))
+
+
+async def test_who_waits_for_a_place_is_not_called_silent(url: str, api: Api) -> None:
+    services = api.services.gateway
+    frames = services.frames = LargeFrames(2)
+    size = p.HELLO_BYTES_MAX
+    async with HandAgent(url, name="slow") as slow, HandAgent(url, name="waits") as waits:
+        assert slow.socket is not None
+        slow.socket.transport.write(b"\x82\xff" + size.to_bytes(8, "big") + bytes(4) + bytes(size // 2))
+        await until(lambda: frames.reading == 1)
+        held = tuple((n, "gone") for n in range(agent_bounds.HELD_MAX))
+        hello = asyncio.create_task(waits.hello(held=held))
+        await until(lambda: frames.waiting == 1)
+        services._cut_off_silent(time.monotonic() + 3_600)
+        await slow.until_closed()
+        assert isinstance(await hello, p.Welcome)
 
 
 async def test_a_token_of_one_agent_has_a_few_sockets_and_the_silent_ones_go_for_new_ones(
