@@ -39,6 +39,9 @@ class Placement(Model):
         return value
 
 
+_ANYWHERE = Placement()
+
+
 class Retry(Model):
     max: Annotated[int, Field(ge=0, le=1_000, description="retries after the first attempt")]
     backoff: Literal["constant", "exponential"] = "exponential"
@@ -59,7 +62,7 @@ else:  # a field for each kind, without a value by default
 class Task(Work):
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in NAMES]})
 
-    on: Placement = Placement()
+    on: Annotated[Placement, Field(default_factory=lambda: _ANYWHERE)]  #: a default would be copied each time
     retry: Retry | None = None
     timeout_ms: Annotated[DurationMs | None, Field(alias="timeout", description="of one attempt")] = None
     needs: Names = ()

@@ -107,9 +107,14 @@ _NTH = re.compile(r"([0-9a-z]+)#([0-9]+|l)")
 _LAST = re.compile(r"(?:([0-9]|[a-z]{3})l|l([0-9]|[a-z]{3}))")
 
 
-@lru_cache(maxsize=16_384)
 def parse_expression(text: str, salt: str = "") -> Expression:
-    """The meaning of `text`; raises CronError. `salt` decides the slots of `H`."""
+    """The meaning of `text`; raises CronError. `salt` decides the slots of `H`, and nothing else: a text
+    without one is read once, whoever has it."""
+    return _parsed(text, salt if "h" in text or "H" in text else "")
+
+
+@lru_cache(maxsize=16_384)
+def _parsed(text: str, salt: str) -> Expression:
     if len(text) > EXPRESSION_CHARACTERS_MAX:
         raise CronError("", EXPRESSION_CHARACTERS_MAX, "the expression is too long")
     words = [(m.group().lower(), m.start()) for m in _WORD.finditer(text.rstrip())]
