@@ -15,8 +15,10 @@ from prometheus_client.registry import Collector
 from api.failures import Failures
 from api.ports import Committed, Scheduler, UnavailableError
 from scheduler.store.reads import outbox as outbox_reads
-from scheduler.store.tables import outbox
+from scheduler.store.state import overload
+from scheduler.store.tables import outbox, triggers
 from scheduler.words import events as e
+from scheduler.words.reasons import OVERLOAD
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -136,15 +138,27 @@ class _NodeCollector(Collector):
         wrong.add_metric(["unknown"], self._failures.count)
         wrong.add_metric(["limited"], self._failures.refused)
         yield wrong
-        yield from self._outbox()
+        yield from self._of_state()
 
-    def _outbox(self) -> Iterator[Metric]:
+    def _of_state(self) -> Iterator[Metric]:
         """Nothing while this node has no state to read."""
+        now_ms = self._scheduler.now_ms()
         try:
             with self._scheduler.read() as store:
-                depth = outbox_reads.depth(store)
+                depth, overloaded = outbox_reads.depth(store), overload(store) is not None
+                first_ms = triggers.next_fire_ms(store)
         except UnavailableError:
             return
+        yield GaugeMetricFamily(
+            "cronclave_overloaded",
+            "1 while more is declared to be due than can be started.",
+            value=float(overloaded),
+        )
+        yield GaugeMetricFamily(
+            "cronclave_tick_lateness_seconds",
+            "How late the tick is that is due longest and not decided; 0: none is late.",
+            value=0.0 if first_ms is None else max(0, now_ms - first_ms) / 1000,
+        )
         rows = GaugeMetricFamily(
             "cronclave_outbox",
             "Effects in the outbox: that wait to be sent, and that were given up.",
@@ -153,7 +167,7 @@ class _NodeCollector(Collector):
         rows.add_metric([outbox.WAITING], depth.waiting)
         rows.add_metric([outbox.GIVEN_UP], depth.given_up)
         yield rows
-        age_ms = 0 if depth.oldest_ms is None else max(0, self._scheduler.now_ms() - depth.oldest_ms)
+        age_ms = 0 if depth.oldest_ms is None else max(0, now_ms - depth.oldest_ms)
         yield GaugeMetricFamily(
             "cronclave_outbox_oldest_seconds",
             "Age of the oldest effect that waits to be sent.",
@@ -178,6 +192,12 @@ class Metrics:
         self._ticks = Counter(
             "cronclave_ticks", "Ticks decided, by outcome.", ["outcome"], registry=self._registry
         )
+        self._shed = Counter(
+            "cronclave_ticks_shed",
+            "Ticks that ended without a run since more was due than could be started, by outcome.",
+            ["outcome"],
+            registry=self._registry,
+        )
         self._runs = Counter("cronclave_runs", "Runs ended, by state.", ["state"], registry=self._registry)
         self._started = Counter("cronclave_runs_started", "Runs started.", registry=self._registry)
         self._attempts = Counter(
@@ -196,6 +216,8 @@ class Metrics:
         for _, _, event in commit.events:
             if isinstance(event, e.TickDecided):
                 self._child(self._ticks, event.outcome).inc(event.count)
+                if event.reason == OVERLOAD:
+                    self._child(self._shed, event.outcome).inc(event.count)
             elif isinstance(event, e.RunEnded):
                 self._child(self._runs, event.state).inc()
             elif isinstance(event, e.RunStarted):

@@ -15,6 +15,7 @@ from api.instants import rfc3339
 from api.ports import NodeStatus
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.reads.attempts import ListedAttempt
+from scheduler.store.state import Overload
 from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.jobs import Job, Revision
 from scheduler.store.tables.pauses import Pause
@@ -313,6 +314,17 @@ def cluster_json(status: NodeStatus) -> dict[str, Any]:
             }
             for peer in status.peers
         ],
+    }
+
+
+def overload_json(overload: Overload | None) -> dict[str, Any] | None:
+    """That more is due than can be started, since when, and what showed it."""
+    if overload is None:
+        return None
+    return {
+        "since": rfc3339(overload.since_ms),
+        "late_seconds": overload.late_ms / 1000,
+        "due": overload.due,
     }
 
 

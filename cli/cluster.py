@@ -130,6 +130,15 @@ def _remaining(client: Client) -> str:
     )
 
 
+def _overload(view: dict[str, Any]) -> list[tuple[str, object]]:
+    """That more is due than can be started."""
+    found = view.get("overload")
+    if not found:
+        return []
+    late = f"{found['due']} triggers were due, the first for {found['late_seconds']:.1f} s"
+    return [("overloaded", f"since {found['since']}: {late}; what is too old is coalesced")]
+
+
 def _restore(view: dict[str, Any]) -> list[tuple[str, object]]:
     """What a restore still holds up."""
     restore = view.get("restore")
@@ -152,6 +161,7 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
             ("epoch", f"{view['epoch']} (term {view['term']})"),
             ("index", view["index"]),
             *pauses.lines(view),
+            *_overload(view),
             *_restore(view),
             ("ledger head", str(view["ledger_head"])[:16]),
             ("version", f"{view['version']}, tzdata {view.get('tzdata')}"),

@@ -27,11 +27,13 @@ from api.ports import NodeStatus, NoLeaderError
 from api.supported import activation, in_the_way, newest_common
 from node.clock import UNKNOWN_S, OfficeClock, truer_clock, unknown_clocks, wall_base_ms
 from node.grid import Grid
+from node.overload import OverloadWatch
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.plan import UNREADABLE_MAX, Limits, PlanCache, cut_off, plan, wake_ms
 from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
 from scheduler.store.connection import Store
-from scheduler.words.commands import Command, PutToken
+from scheduler.store.state import overload
+from scheduler.words.commands import Command, PutToken, TellOverload
 from scheduler.words.outcomes import Outcome
 
 log = logging.getLogger("cronclave.planner")
@@ -55,7 +57,7 @@ _LEASE_S = (LEASE_MS + KILL_GRACE_MS + LEASE_MARGIN_MS) / 1000
 
 
 class Budget:
-    """How much one plan may hold: it follows what completed."""
+    """How much one plan may hold: it follows what completed, up by a tenth of the whole, down by half."""
 
     def __init__(self) -> None:
         """Of an office that begins: with a failover's backlog, of which it first does a little soon."""
@@ -70,9 +72,9 @@ class Budget:
         elif commands < FULL_PLAN * now:
             return  # its size is not what it waited for
         elif round_s > ROUND_S:
-            now = max(min(COMMANDS_MIN, now), min(now, int(commands * ROUND_S / round_s)))
+            now = max(min(COMMANDS_MIN, now), now // 2)
         else:
-            now = min(full, now + now // 4)
+            now = min(full, now + full // 10)
         self._begins = self._begins and now < (full if round_s <= ROUND_S else COMMANDS_MIN)
         self._allow(now)
 
@@ -108,6 +110,7 @@ class _Office:
     cache: PlanCache
     clock: OfficeClock | None = None
     leases: Leases = field(default_factory=Leases)
+    overload: OverloadWatch = field(default_factory=OverloadWatch)
     budget: Budget = field(default_factory=Budget)
     told: int = 0  #: schedules that cannot be read
     since_s: float = field(default_factory=lambda: asyncio.get_running_loop().time())
@@ -235,8 +238,9 @@ class Planner:
             cache=cache,
         )
         office.told = _tell_unreadable(cache, office.told)
+        full = len(commands) >= FULL_PLAN * budget.limits.commands
+        commands += _told_overload(office, store, self._planned_s, is_full=full)
         if commands:
-            full = len(commands) >= FULL_PLAN * budget.limits.commands
             proposed_s = asyncio.get_running_loop().time()
             self._plan_s += (proposed_s - self._planned_s - self._plan_s) * 0.1
             # Where the instant that it was made for has passed already, the next is too far away.
@@ -288,6 +292,16 @@ class Planner:
             async with asyncio.timeout(seconds):
                 await self._poked.wait()
         self._poked.clear()
+
+
+def _told_overload(office: _Office, store: Store, now_s: float, *, is_full: bool) -> list[Command]:
+    cache, declared = office.cache, overload(store) is not None
+    begins = office.overload.look(now_s, declared=declared, is_full=is_full, late_ms=cache.late_ms)
+    if begins is None:
+        return []
+    late = f"{cache.due} triggers are due, the first for {cache.late_ms / 1000:.1f} s"
+    log.warning("overload %s: %s", "begins" if begins else "is over", late)
+    return [TellOverload(office.epoch, begins, cache.late_ms, cache.due)]
 
 
 def _tell_unreadable(cache: PlanCache, told: int) -> int:

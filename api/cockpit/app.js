@@ -6,7 +6,7 @@ import * as pulse from "./pulse.js";
 import * as view from "./view.js";
 
 const JOBS = 200, RUNS = 25, SOON_MS = 400, OFTEN_MS = 2000, SELDOM_MS = 10000;
-const TYPES = ["job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "tick_decided", "run_created", "run_started", "run_ended",
+const TYPES = ["job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "overload_began", "overload_ended", "tick_decided", "run_created", "run_started", "run_ended",
   "agent_connected", "agent_disconnected", "attempt_ended", "attempt_unreachable", "led", "node_lost"];
 const known = { cluster: null, agents: [], jobs: { items: [], next_cursor: null }, runs: { items: [] } };
 let stream = null, timers = [], soon = null, openRun = null;

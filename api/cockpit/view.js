@@ -9,12 +9,13 @@ export function health(cluster, silent = false) {
   const away = cluster.peers.filter((peer) => !peer.reachable).length;
   const nodes = cluster.peers.length + 1;
   const mark = silent ? status("lost", "No answer") : !cluster.quorum ? status("lost", "No quorum") : away ? status("unplaceable", "Degraded")
-    : cluster.pause ? status("paused", "Paused") : status("ready", "Healthy");
+    : cluster.pause ? status("paused", "Paused") : cluster.overload ? status("unplaceable", "Overloaded") : status("ready", "Healthy");
   const facts = silent ? `${cluster.node} is silent; below is what it last said` : cluster.quorum
     ? `${nodes - away} of ${nodes} nodes, ${cluster.leader || "nobody"} leads, epoch ${cluster.epoch}`
     : `this node sees ${nodes - away} of ${nodes} nodes and shows what it last knew`;
   const pause = cluster.pause ? ` · everything is paused${cluster.pause.until ? ` until ${when(cluster.pause.until)}` : ""}: ${cluster.pause.reason}` : "";
-  $("health").replaceChildren(mark, h("span", { class: "facts" }, facts + pause));
+  const overload = cluster.overload ? ` · more is due than can be started, since ${when(cluster.overload.since)}` : "";
+  $("health").replaceChildren(mark, h("span", { class: "facts" }, facts + pause + overload));
   document.title = cluster.quorum && !away && !silent ? "Cronclave" : `${silent ? "No answer" : cluster.quorum ? "Degraded" : "No quorum"} · Cronclave`;
   $("footer").replaceChildren(
     h("span", {}, `${cluster.node} · index ${cluster.index} · ledger `), h("code", {}, cluster.ledger_head.slice(0, 12)),

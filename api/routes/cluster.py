@@ -23,7 +23,8 @@ from api.ports import NodeStatus, NoLeaderError, Scheduler
 from api.problems import FieldError, Problem
 from api.reach import check_word, need_word, unreached
 from api.services import services_of
-from api.views import cluster_json, pause_json, restore_json
+from api.views import cluster_json, overload_json, pause_json, restore_json
+from scheduler.store.state import overload
 from scheduler.store.tables import pauses, restores
 
 router = APIRouter(tags=["cluster"])
@@ -48,6 +49,7 @@ async def get_cluster(request: Request) -> Response:
         pause = pauses.standing_of(store, pauses.ALL)
         stands = pause is not None and pause.stands(services.scheduler.now_ms())
         document["pause"] = pause_json(pause) if pause is not None and stands else None
+        document["overload"] = overload_json(overload(store))
         if status.restores:
             found = restores.current(store)
             document["restore"] = found and restore_json(found, restores.awaited(store))

@@ -174,6 +174,14 @@ class Paused(Reply):
     pause: Pause | None
 
 
+class Overload(Reply):
+    """More is due than can be started: what is too old by its own period ends without a run."""
+
+    since: str
+    late_seconds: float = Field(description="How late the tick was that was due longest, when it began.")
+    due: int = Field(description="How many triggers were due then.")
+
+
 class Cluster(Reply):
     cluster: str
     node: str
@@ -189,6 +197,7 @@ class Cluster(Reply):
     index: int
     quorum: bool
     pause: Pause | None = Field(description="of everything; null: there is none")
+    overload: Overload | None = Field(description="null: all that is due can be started")
     format: int
     format_target: int = Field(description="The activated format; above `format` while a migration runs.")
     format_min: int

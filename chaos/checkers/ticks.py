@@ -316,6 +316,8 @@ class _Job:
             return "missed(deadline) without a start_deadline"
         if outcome == "missed" and reason == "buffer_full" and overlap != "queue_all" and catchup != "all":
             return f"missed(buffer_full) under overlap {overlap}, catchup {catchup}"
+        if outcome in ("missed", "coalesced") and reason == "overload":
+            return "" if catchup != "all" else f"{outcome}(overload) under catchup all"
         if (
             outcome in ("missed", "coalesced")
             and reason in ("", "window")

@@ -3,9 +3,10 @@ effects.
 
 Rules, those of node.core, node.proposals and node.planner:
 1. A frame waits until it is applied here; it is sent again after a while and after every change of role.
-2. One plan is in flight. The planner plans in the epoch that the state names as its own, by the wall clock at
+2. Every second leader finds the cluster overloaded, and ends ticks by that.
+3. One plan is in flight. The planner plans in the epoch that the state names as its own, by the wall clock at
    taking office and monotonic time since.
-3. A planner may notice late that it lost the office, as one does whose process was stopped: what it proposes
+4. A planner may notice late that it lost the office, as one does whose process was stopped: what it proposes
    then carries the old epoch.
 """
 
@@ -20,8 +21,9 @@ from cluster.raft import Role
 from node.simulation.effects import Runner
 from scheduler.machine import AppliedEntry
 from scheduler.plan import PlanCache, plan
+from scheduler.store.state import overload
 from scheduler.words import codec
-from scheduler.words.commands import Command
+from scheduler.words.commands import Command, TellOverload
 from scheduler.words.outcomes import Code, Outcome
 
 if TYPE_CHECKING:
@@ -141,6 +143,8 @@ class Front:
             silent_nodes=sorted(p.name for p in peers if (p.silent_ms or 0) >= NODE_SILENCE_MS),
             cache=self._cache,
         )
+        if (overload(world.state(self.node).store) is None) == bool(epoch % 2):
+            commands.append(TellOverload(epoch, begins=bool(epoch % 2)))
         if commands:
             self._planning = True
             self.propose(commands, self._planned)

@@ -53,9 +53,13 @@ WHY = {
         reasons.PAUSED: "it came due while it was paused",
         reasons.CANCELLED: "the job was deleted, or its run was cancelled before any start",
     },
-    "coalesced": {"": "a later tick ran for it, by the job's catch-up policy"},
+    "coalesced": {
+        "": "a later tick ran for it, by the job's catch-up policy",
+        reasons.OVERLOAD: "more was due than could be started: a later tick ran for it",
+    },
     "missed": {
         reasons.WINDOW: "nobody could fire it in time, and the job's catch-up policy does not run it",
+        reasons.OVERLOAD: "more was due than could be started, and the job's catch-up policy runs none late",
         reasons.BUFFER_FULL: "more were waiting than may",
         reasons.RESTORED: "it came due before a restore, and nobody told that it ran",
         "deadline": "its run did not start within start_deadline",

@@ -58,6 +58,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.Fire: ticks.fire,
     c.Account: ticks.account,
     c.SetAside: ticks.set_aside,
+    c.TellOverload: ticks.tell_overload,
     c.FireStartups: startups.fire_startups,
     c.Place: attempts.place,
     c.Revoke: attempts.revoke,

@@ -38,7 +38,6 @@ from scheduler.words.outcomes import Code, Outcome
 
 JOBS_MAX = 1_000
 ACTIVE_RUNS_CANCELLED_MAX = 1_000
-SHARE_MAX = 63
 SPENT_TOLD_MAX = 200
 
 
@@ -47,6 +46,7 @@ class _Judged(NamedTuple):
     job: Job | None
     labels: str
     retention_runs: int
+    priority: int
     is_same: bool = False  #: nothing changes
     large: CompiledJob | None = None  #: of many tasks: kept, so that its first run need not compile it again
 
@@ -93,7 +93,7 @@ def _judge(ctx: Context, new: PreparedJob) -> _Judged | Outcome:
                 namespace=new.namespace, name=new.name, revision=job.revision,
             )  # fmt: skip
     if job is not None and job.spec == new.spec:
-        return _Judged(new, job, job.labels, job.retention_runs, is_same=True)
+        return _Judged(new, job, job.labels, job.retention_runs, 0, is_same=True)
     try:
         compiled = compile_job(new.spec)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -104,7 +104,7 @@ def _judge(ctx: Context, new: PreparedJob) -> _Judged | Outcome:
     if len(keys) != len(new.triggers) or not compiled.tasks:
         return refused(Code.INVALID, f"{where}: two triggers of one key, or no task", name=new.name)
     large = compiled if len(compiled.tasks) >= KEPT_FROM_TASKS else None
-    return _Judged(new, job, compiled.labels, compiled.retention_runs, large=large)
+    return _Judged(new, job, compiled.labels, compiled.retention_runs, compiled.priority, large=large)
 
 
 def _spent(ctx: Context, command: PutJobs, judged: _Judged) -> list[int]:
@@ -118,7 +118,7 @@ def _spent(ctx: Context, command: PutJobs, judged: _Judged) -> list[int]:
 
 
 def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:
-    new, job, labels, retention_runs, is_same, large = judged
+    new, job, labels, retention_runs, _, is_same, large = judged
     state = ctx.state
     if job is not None and is_same:
         return _report(job.id, new, job.revision, created=False, changed=False)
@@ -161,7 +161,7 @@ def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:
     before: int | None = job_id
     if job is None:
         before = job_rows.job_of(ctx.store, new.namespace, new.name, last) if last else None
-    _set_triggers(ctx, job_id, new, after_ms=command.after_ms, before=before)
+    _set_triggers(ctx, job_id, new, judged.priority, after_ms=command.after_ms, before=before)
     ctx.emit(e.JobPut(job_id, new.namespace, new.name, revision, job is None))
     return _report(job_id, new, revision, created=job is None, changed=True)
 
@@ -178,12 +178,12 @@ def _report(job: int, new: PreparedJob, revision: int, *, created: bool, changed
 
 
 def _set_triggers(
-    ctx: Context, job: int, new: PreparedJob, *, after_ms: int, before: int | None
+    ctx: Context, job: int, new: PreparedJob, priority: int, *, after_ms: int, before: int | None
 ) -> None:
     """`before`: the job itself, for a new one the deleted job that had its name; None: there was none."""
     wanted = {each.key: (each.spec, each.jitter_ms) for each in new.triggers}
     per_day = sum(each.per_day for each in new.triggers)
-    share = min(per_day.bit_length(), SHARE_MAX)
+    share = eras.share_of(priority, per_day)
     live = trigger_rows.live(ctx.store, job) if before == job else []
     kept = {t.key: None for t in live if wanted.get(t.key) == (t.spec, t.jitter_ms)}
     begin_ms = ctx.stamp_ms if before == job else after_ms

@@ -12,7 +12,8 @@ Rules of this file:
 4. In a restored state a tick that an agent's journal proves ran ends as that, with the run that was adopted.
 5. Overlap is judged here, at the moment of firing, over the job's pending and running runs. A run that
    catches up is in the way of no live tick: that queues behind it, as under queue_one.
-6. What `catchup: all` runs of a gap waits (SetAside) and makes a run only while the job has no active one.
+6. While overload is declared, and not else, a range may end by it (`Account` with that reason).
+7. What `catchup: all` runs of a gap waits (SetAside) and makes a run only while the job has no active one.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.asked import Limits
 from scheduler.store.tables.triggers import BEHIND, EDITED, FiringTrigger
+from scheduler.words import events as e
 from scheduler.words.causes import Cause, Kind
-from scheduler.words.commands import Account, Fire, LimitTicks, SetAside
+from scheduler.words.commands import Account, Fire, LimitTicks, SetAside, TellOverload
 from scheduler.words.outcomes import Code, Outcome
+from scheduler.words.reasons import OVERLOAD
 
 
 def fire(ctx: Context, command: Fire) -> Outcome:
@@ -85,6 +88,8 @@ def account(ctx: Context, command: Account) -> Outcome:
         return refused(Code.INVALID, "not a range of this era, or not an outcome without a run")
     if trigger.until_ms is not None and last_ms > trigger.until_ms:
         return refused(Code.STALE_DUE, "the era ends before the range does")
+    if command.reason == OVERLOAD and ctx.state.overload_ms is None:
+        return refused(Code.SUPERSEDED, "no overload is declared")
     if ctx.state.restores and restores.proven(ctx.store, trigger.job, first_ms, last_ms, 1):
         return refused(Code.STALE_DUE, "a tick of this range ran before the restore: it is fired by itself")
     _move(ctx, trigger, command.next_due_ms)
@@ -115,6 +120,21 @@ def set_aside(ctx: Context, command: SetAside) -> Outcome:
     eras.cut(ctx, trigger, last_ms, command.next_due_ms)
     if not job.active_runs:
         eras.wake(ctx, trigger.job)
+    return OK
+
+
+def tell_overload(ctx: Context, command: TellOverload) -> Outcome:
+    state = ctx.state
+    if command.begins == (state.overload_ms is not None):
+        return refused(Code.SUPERSEDED, "that is known already")
+    if command.begins:
+        state.overload_ms, state.overload_late_ms = ctx.stamp_ms, max(0, command.late_ms)
+        state.overload_due = max(0, command.due)
+        ctx.emit(e.OverloadBegan(state.overload_late_ms, state.overload_due))
+    else:
+        since_ms, state.overload_ms = state.overload_ms or 0, None
+        state.overload_late_ms = state.overload_due = 0
+        ctx.emit(e.OverloadEnded(since_ms))
     return OK
 
 

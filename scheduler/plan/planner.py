@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from scheduler.plan.catchup import Budget
 from scheduler.plan.due import Due
+from scheduler.plan.firing import fire_live
 from scheduler.plan.hold import hold_of
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.passes import DUE, NEVER_CUT, PASSES, PLACED_FIRST, SPARE, backlog
@@ -14,6 +15,7 @@ from scheduler.plan.pausing import pauses_of
 from scheduler.plan.places import Places
 from scheduler.plan.view import LeaseView, Limits, Outlook, View
 from scheduler.store.connection import Store
+from scheduler.store.state import overload
 from scheduler.store.tables.triggers import DueTrigger
 from scheduler.words.commands import Command
 
@@ -51,12 +53,13 @@ def plan(
 
 def plan_missed(store: Store, trigger: DueTrigger, now_ms: int) -> list[Command]:
     """What a plan would say of the missed ticks of this trigger, if there were nothing else to do; nothing
-    where what is due of it is live."""
+    where what is due of it is live, and none of that is too old under overload."""
     limits = Limits()
     with store.snapshot():
         view = _view(store, now_ms, 0, 0, limits, PlanCache())
         if not view.due.is_behind(trigger):
-            return []
+            turns = fire_live(view, trigger, trigger.next_due_ms) if view.overloaded else ()
+            return [command for turn in turns for command in turn]
         return backlog.of_trigger(view, trigger, Budget(limits.catchup_fires, limits.backlog_instants))
 
 
@@ -86,6 +89,7 @@ def _view(
         due=Due(store, cache, hold, now_ms, now_ms + lead_ms, limit=limits.commands // 2),
         ended=ended,
         silent_nodes=silent_nodes,
+        overloaded=overload(store) is not None,
         room=limits.commands,
     )
 

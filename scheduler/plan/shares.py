@@ -2,9 +2,10 @@
 
 Rules of this file:
 
-1. Nobody's many ticks stand before another's few. Namespaces take turns; within one, those jobs come first
-   that ask for least (ticks a day of all their triggers, by powers of two), and of them who is due longest.
-   So who asks for less than an even share gets all of it, and the others divide the rest.
+1. Nobody's many ticks stand before another's few. Namespaces take turns; within one, jobs of a higher
+   priority come first, of them those that ask for least (ticks a day of all their triggers, by powers of
+   two), and of them who is due longest. So of one priority who asks for less than an even share gets all of
+   it, and the others divide the rest.
 2. A tenth goes by what is due alone: whoever asks for most is late under overload, and not for ever.
 3. A plan looks at SHARES_MAX pairs of namespace and share; where there are more, plans go round them.
 4. It costs nothing while a plan holds all that is due.

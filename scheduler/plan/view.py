@@ -51,4 +51,5 @@ class View(Outlook):
     due: Due
     ended: LeaseView
     silent_nodes: Sequence[str]
+    overloaded: bool  #: more is due than can be started, as the state has it
     room: int  #: commands that those before left to passes that take only what is left

@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 18
+SCHEMA_VERSION = 19
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -33,6 +33,8 @@ STATEMENTS: tuple[str, ...] = (
         hash BLOB NOT NULL,                 -- running hash over entries, outcomes and events
         tzdata TEXT NOT NULL,
         cluster TEXT NOT NULL,
+        overload_ms INTEGER,                -- since when more is due than can be started; NULL: it is not so
+        overload_late_ms INTEGER NOT NULL, overload_due INTEGER NOT NULL, -- what showed it
         paused_through_ms INTEGER NOT NULL, -- no pause is in the way of what is due from here on
         restores INTEGER NOT NULL,
         -- The last id given of each noun. Kept here since the highest row of a table may be purged, and an id
@@ -97,7 +99,7 @@ STATEMENTS: tuple[str, ...] = (
         fire_ms INTEGER,                    -- next_due_ms + jitter_ms; NULL: nothing is to be done now
         namespace TEXT NOT NULL,            -- its job's, also once that is deleted
         per_day INTEGER NOT NULL,           -- instants of a day on which it is due
-        share INTEGER NOT NULL,             -- how much its whole job asks for: bits of the sum of per_day
+        share INTEGER NOT NULL,             -- whose turn it is: by priority, then by what its job asks for
         closed TEXT NOT NULL,               -- why it ended (store.triggers); empty: live
         event TEXT NOT NULL                 -- what it waits for (words.causes); empty: for its instants
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from scheduler.formats import oldest
 
@@ -43,6 +43,9 @@ class State:
     hash: bytes
     tzdata: str
     cluster: str
+    overload_ms: int | None
+    overload_late_ms: int
+    overload_due: int
     paused_through_ms: int
     restores: int
     last_job: int
@@ -72,7 +75,8 @@ def create(store: Database, cluster: str) -> None:
         format=oldest(), target_format=oldest(), migration_cursor="",
         idx=0, stamp_ms=0, epoch=0, leader="", leader_term=0,
         ledger_seq=0, ledger_head=LEDGER_START, hash=hashlib.sha256(cluster.encode()).digest(),
-        tzdata="", cluster=cluster, paused_through_ms=0, restores=0,
+        tzdata="", cluster=cluster, overload_ms=None, overload_late_ms=0, overload_due=0,
+        paused_through_ms=0, restores=0,
         last_job=0, last_trigger=0, last_run=0, last_task=0, last_attempt=0, last_agent=0,
         last_effect=0, outbox_waiting=0, refused=0,
         raft_index=0, raft_term=0, previous_index=0, previous_term=0, members=b"",
@@ -85,6 +89,19 @@ def load(store: Database) -> State:
     if row is None:
         raise LookupError("the state has no row")
     return State(*row)
+
+
+class Overload(NamedTuple):
+    """More is due than can be started, as the leader's planner saw it."""
+
+    since_ms: int
+    late_ms: int  #: how late the tick was that was due longest
+    due: int  #: triggers that were due
+
+
+def overload(store: Database) -> Overload | None:
+    row = store.row("SELECT overload_ms, overload_late_ms, overload_due FROM state WHERE id = 1")
+    return None if row is None or row[0] is None else Overload._make(row)
 
 
 def migration_cursor(store: Database) -> str | None:

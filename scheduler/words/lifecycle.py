@@ -68,8 +68,8 @@ TICK = Lifecycle(
         TickEvent.DUE: "its instant is in sight",
         TickEvent.RAN: "the first grant of its run is committed, or its first work in the state begins",
         TickEvent.SKIPPED: "overlap, pause or cancellation",
-        TickEvent.COALESCED: "the catch-up policy runs a later tick for it",
-        TickEvent.MISSED: "window, deadline, full buffer or lost before any start",
+        TickEvent.COALESCED: "a later tick runs for it, by the catch-up policy or under overload",
+        TickEvent.MISSED: "window, deadline, full buffer, overload or lost before any start",
     },
     {
         START: {TickEvent.DUE: "pending"},

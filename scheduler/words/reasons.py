@@ -3,6 +3,7 @@
 WINDOW = "window"  #: missed: older than the job's catch-up window, or caught up by none
 BUFFER_FULL = "buffer_full"  #: missed: more than may wait
 RESTORED = "restored"  #: missed: nobody told of it after a restore
+OVERLOAD = "overload"  #: coalesced, missed: more was due than could be started
 OVERLAP = "overlap"  #: skipped: another run of the job was in the way
 FAILURES = "failures"  #: of a job: paused, since its runs failed so often in a row
 PAUSED = "paused"  #: skipped: the job was paused

@@ -24,6 +24,7 @@ def every_command(story: Recorder) -> None:
     _jobs(story)
     _a_second_of_ticks(story)
     _a_gap(story)
+    _overload(story)
     _boots(story)
     _slices(story)
     _lost_and_found(story)
@@ -121,6 +122,20 @@ def _a_gap(story: Recorder) -> None:
     story.settle()
     story.tell_ok(c.ResumeJob("default", "gap-paused"))
     story.tell_ok(*(c.DeleteJob("default", name) for name in names[:3]))
+    story.settle()
+
+
+def _overload(story: Recorder) -> None:
+    """More is due than can be started: what is too old ends without a run, whatever the policy but `all`."""
+    for mode in ("latest", "none", "all"):
+        story.put(job(f"shed-{mode}", trigger={"every": "1s"}, policies={"catchup": {"mode": mode}}))
+    story.tell_ok(c.TellOverload(story.epoch, True, 4_000, 3))
+    story.tell(c.TellOverload(story.epoch, True, 1, 1))
+    story.now_ms += 7_000
+    assert any(isinstance(planned, c.Account) for planned in story.plan_and_apply())
+    story.settle()
+    story.tell_ok(c.TellOverload(story.epoch, False))
+    story.tell_ok(*(c.DeleteJob("default", f"shed-{mode}") for mode in ("latest", "none", "all")))
     story.settle()
 
 

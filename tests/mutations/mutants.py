@@ -67,8 +67,8 @@ MUTANTS = (
         (
             (
                 "scheduler.plan.firing",
-                "        yield Fire(view.epoch, trigger.id, due_ms, next_ms, agent)\n",
-                "        yield from [Fire(view.epoch, trigger.id, due_ms, next_ms, agent)] * 2\n",
+                "        turn.append(Fire(view.epoch, trigger.id, due_ms, next_ms, agent))\n",
+                "        turn += [Fire(view.epoch, trigger.id, due_ms, next_ms, agent)] * 2\n",
             ),
             (
                 "scheduler.machine.ticks",

@@ -481,3 +481,18 @@ def test_explanations_agree_with_what_the_machine_does_next(steps: list[tuple[An
                     story.tell(each)
             check_tasks(story)
         story.close()
+
+
+def test_under_overload_a_tick_that_is_too_old_will_be_coalesced_and_then_says_why(story: Story) -> None:
+    story.put(job(trigger={"every": "1s"}, policies={"overlap": "allow"}))
+    story.tell_ok(c.TellOverload(story.epoch, begins=True, late_ms=4_000, due=7))
+    story.now_ms = START_MS + 10_000
+    old_ms, newest_ms = START_MS + 3_000, START_MS + 8_000
+
+    finding = closed(the_tick(story, old_ms).gates)
+    assert (finding.state, finding.outcome) == ("never", "coalesced(overload)")
+    assert all(each.state != "never" for each in the_tick(story, newest_ms).gates)
+    story.plan_and_apply()
+    told = the_tick(story, old_ms)
+    assert (told.outcome, told.reason) == ("coalesced", "overload")
+    assert "more was due than could be started" in told.said

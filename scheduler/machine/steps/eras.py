@@ -18,6 +18,9 @@ from scheduler.store.tables.triggers import BEHIND, OVER, Trigger
 from scheduler.ticks import event_of
 from scheduler.words import causes
 
+PRIORITY_MAX = 100
+BITS_MAX = 63  #: of the ticks a day of a job
+
 
 class Asks(NamedTuple):
     """What decides whose turn it is when more is due than a plan holds (`plan.shares`)."""
@@ -25,6 +28,11 @@ class Asks(NamedTuple):
     namespace: str
     per_day: int
     share: int
+
+
+def share_of(priority: int, per_day: int) -> int:
+    """The least comes first: of what matters more, then of who asks for less."""
+    return (PRIORITY_MAX - priority) * (BITS_MAX + 1) + min(per_day.bit_length(), BITS_MAX)
 
 
 def asks_of(trigger: Trigger) -> Asks:

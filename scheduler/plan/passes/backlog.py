@@ -11,6 +11,8 @@ Rules of this file:
 
 from __future__ import annotations
 
+from itertools import chain
+
 from scheduler.plan import catchup
 from scheduler.plan.firing import fire_live
 from scheduler.plan.hold import miss, proven
@@ -59,5 +61,5 @@ def of_trigger(view: View, trigger: DueTrigger, budget: catchup.Budget) -> list[
         return miss(trigger, ticks, instants, ran, epoch, "missed", RESTORED)
     commands, due_ms = catchup.catch_up(view, trigger, ticks, budget)
     if due_ms is not None:
-        commands.extend(fire_live(view, trigger, due_ms))
+        commands.extend(chain.from_iterable(fire_live(view, trigger, due_ms)))
     return commands

@@ -5,24 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scheduler.plan.firing import fire_live
+from scheduler.plan.firing import Turn, fire_live
 from scheduler.plan.view import Outlook, View
 from scheduler.store.tables import triggers as trigger_rows
-from scheduler.words.commands import Fire
+from scheduler.words.commands import Command
 
 
-def plan(view: View) -> list[Fire]:
-    commands: list[Fire] = []
+def plan(view: View) -> list[Command]:
+    commands: list[Command] = []
     limit = view.limits.commands // 2
-    turns: list[Iterator[Fire]] = [
+    turns: list[Iterator[Turn]] = [
         fire_live(view, trigger, trigger.next_due_ms) for trigger in view.due.live
     ]
     while turns and len(commands) < limit:
         left = []
         for turn in turns:
-            command = next(turn, None) if len(commands) < limit else None
-            if command is not None:
-                commands.append(command)
+            fired = next(turn, None) if len(commands) < limit else None
+            if fired is not None:
+                commands += fired
                 left.append(turn)
         turns = left
     return commands

@@ -57,6 +57,14 @@ def append(store: Store, entry: Entry, before: bytes) -> bytes:
     return head
 
 
+def is_awaited(store: Store, trigger: int, due_ms: int) -> bool:
+    """Whether ticks before this instant ended by what becomes of it."""
+    into_ms = store.value(
+        "SELECT into_ms FROM ledger WHERE trigger = ? ORDER BY first_ms DESC LIMIT 1", (trigger,)
+    )
+    return bool(into_ms == due_ms)
+
+
 def of_cause(store: Store, job: int, kind: str, key: str) -> Entry | None:
     """The entry of a cause that has a key."""
     row = store.row(

@@ -66,6 +66,7 @@ from scheduler.words.commands.ticks import Fire as Fire
 from scheduler.words.commands.ticks import FireStartups as FireStartups
 from scheduler.words.commands.ticks import LimitTicks as LimitTicks
 from scheduler.words.commands.ticks import SetAside as SetAside
+from scheduler.words.commands.ticks import TellOverload as TellOverload
 from scheduler.words.commands.tokens import CloseSession as CloseSession
 from scheduler.words.commands.tokens import DeleteToken as DeleteToken
 from scheduler.words.commands.tokens import OpenSession as OpenSession

@@ -41,6 +41,16 @@ class SetAside(ByPlanner):
     next_due_ms: int | None
 
 
+@command(63)
+class TellOverload(ByPlanner):
+    """More is due than can be started, with what shows it; or no longer. While it is so, ticks that are older
+    than their period allows end without a run (`Account` with the reason overload)."""
+
+    begins: bool
+    late_ms: int = 0  #: how late the tick is that is due longest
+    due: int = 0  #: triggers that are due
+
+
 @command(59)
 class FireStartups(ByPlanner):
     """A host has been up for the delay of the next triggers that fire when it has booted: compare-and-set of

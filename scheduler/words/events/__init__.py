@@ -38,6 +38,8 @@ from scheduler.words.events.runs import RunStarted as RunStarted
 from scheduler.words.events.tasks import TaskBegun as TaskBegun
 from scheduler.words.events.tasks import TaskEnded as TaskEnded
 from scheduler.words.events.tasks import TaskQueued as TaskQueued
+from scheduler.words.events.ticks import OverloadBegan as OverloadBegan
+from scheduler.words.events.ticks import OverloadEnded as OverloadEnded
 from scheduler.words.events.ticks import TickDecided as TickDecided
 from scheduler.words.events.tokens import SessionClosed as SessionClosed
 from scheduler.words.events.tokens import TokenWithdrawn as TokenWithdrawn

@@ -5,6 +5,19 @@ from __future__ import annotations
 from scheduler.words.record import Event, event
 
 
+@event(44)
+class OverloadBegan(Event):
+    """More is due than can be started."""
+
+    late_milliseconds: int  #: how late the tick is that is due longest
+    due: int  #: triggers that are due
+
+
+@event(45)
+class OverloadEnded(Event):
+    since_ms: int
+
+
 @event(6)
 class TickDecided(Event):
     """A ledger entry was written (a range where `count` > 1)."""

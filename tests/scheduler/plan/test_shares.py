@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scheduler.machine.steps.eras import share_of
 from scheduler.plan import Limits, PlanCache, plan, shares
 from scheduler.store.tables import asked
 from scheduler.store.tables import triggers as trigger_rows
@@ -116,10 +117,20 @@ def test_more_namespaces_than_a_plan_looks_at_are_gone_round(
 def test_a_share_is_that_of_the_whole_job_also_after_an_edit(story: Story) -> None:
     hourly, often = {"id": "a", "cron": "0 * * * *"}, {"id": "b", "every": "1s"}
     story.put(job("j", trigger=[hourly]))
-    assert [(row.per_day, row.share) for row in story.triggers()] == [(24, 5)]
+    assert [(row.per_day, row.share) for row in story.triggers()] == [(24, share_of(50, 24))]
     story.put(job("j", trigger=[hourly, often]))
     live = [row for row in story.triggers() if row.until_ms is None]
-    assert [(row.per_day, row.share) for row in live] == [(24, 17), (86_400, 17)]
+    both = share_of(50, 24 + 86_400)
+    assert [(row.per_day, row.share) for row in live] == [(24, both), (86_400, both)]
+
+
+def test_a_share_follows_the_priority(story: Story) -> None:
+    for priority in (50, 100, 0):
+        story.put(job("j", trigger={"cron": "0 * * * *"}, policies={"priority": priority}))
+        (live,) = [row for row in story.triggers() if row.until_ms is None]
+        assert live.share == share_of(priority, 24)
+    assert share_of(100, 10**9) < share_of(99, 1), "no number of ticks outweighs it"
+    assert share_of(50, 24) < share_of(50, 86_400)
 
 
 def test_what_is_asked_for_is_counted_through_every_change(story: Story) -> None:
