@@ -229,6 +229,12 @@ class Changes:
         if denial is not None:
             _log.warning("a change of the membership asked for by %s: %s", peer, denial.reason)
 
+    def step(self, now: float) -> None:
+        """Leader: each turn."""
+        self.make_waiting(now)
+        self.bind_and_promote()
+        self.continue_handover(now)
+
     def expire(self, now: float) -> None:
         self._questions.expire(now)
 

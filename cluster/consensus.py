@@ -7,6 +7,7 @@ Rules:
    apply a slice, heartbeat. What is applied is in the journal of a majority, and in this one.
 3. The first regular entry of a leadership is what `on_lead` returns. Nothing that was queued or forwarded
    before comes in front of it.
+   A turn that nothing calls for is none: heartbeats alone do not make the node look at everything.
 4. An exception out of `turn` is fatal (disk, state): the owner ends the process. So is `on_fatal`.
 5. All methods belong to the thread of the reactor.
 """
@@ -16,7 +17,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from cluster.asking import Answered
@@ -29,9 +29,9 @@ from cluster.hardening import ALL_ON, Hardening
 from cluster.intake import Intake
 from cluster.journal import LogEntry
 from cluster.links import Links
-from cluster.machine import Applied, Position, StateMachine
+from cluster.machine import Position, StateMachine
 from cluster.membership import Membership
-from cluster.peers import STATUS_PERIOD_S, PeerInfo, Peers
+from cluster.peers import PeerInfo, Peers
 from cluster.progress import Progress
 from cluster.questions import Denial, Told, unheard
 from cluster.raft import Raft, Role
@@ -39,9 +39,11 @@ from cluster.read_index import ReadIndex
 from cluster.restore import fit, open_journal
 from cluster.roster import Roster
 from cluster.settings import ClusterSettings, Timings
+from cluster.status import Statuses
 from cluster.wire import Hello, Message, Refusal
 
 PEER_QUEUE_BYTES = 16 << 20  #: no more entries for a peer that has this much unsent
+LOOK_S = 0.2  #: everything is looked at so often, whether anything calls for it or not
 
 
 class Consensus:
@@ -69,13 +71,13 @@ class Consensus:
         self.fatal: str | None = None
         self._machine, self._links = machine, links
         self._clock, self._wall_ms, self._rng = clock, wall_ms, rng or random.SystemRandom()
-        self._on_role, self._on_fatal, self._local_status = on_role, on_fatal, local_status
+        self._on_role, self._on_fatal = on_role, on_fatal
         self._hardening = hardening
         self._timings = Timings.derive(settings.election_timeout_s)
         self._journal = open_journal(settings, hardening, self._rng, disk, seen)
         self._peers = Peers(clock, wall_ms)
         self._roster = Roster(settings, self._peers, self._journal.seen, hardening)
-        self._next_status = clock()
+        self._stirred, self._due_s = True, clock()
 
         applied, needs_copy = fit(self._journal, machine.stored(), settings, hardening)
         self._progress = Progress(applied, self._roster)
@@ -94,7 +96,7 @@ class Consensus:
             name=settings.name,
             queue_bytes_max=settings.queue_bytes_max,
             stamp_ms=self._progress.stamp_ms,
-            wall_ms=self._stamp_ms,
+            wall_ms=lambda: self._peers.right_wall_ms(self._roster.current.voters),
             on_lead=on_lead,
             send=self.send,
         )
@@ -121,7 +123,17 @@ class Consensus:
             spawn=spawn,
             unique=lambda: f"{self._rng.getrandbits(64):016x}",
             send=self.send,
-            install=self._install,
+            refresh=self._refresh,
+        )
+        self._statuses = Statuses(
+            peers=self._peers,
+            roster=self._roster,
+            progress=self._progress,
+            exchange=self._exchange,
+            owner=local_status,
+            clock=clock,
+            send=self.send,
+            refresh=self._refresh,
         )
         self._compaction = Compaction(
             settings,
@@ -170,10 +182,6 @@ class Consensus:
         return self._journal.size_bytes
 
     @property
-    def log_entries(self) -> int:
-        return len(self._journal.entries)
-
-    @property
     def last_index(self) -> int:
         return self._raft.last_index()
 
@@ -210,6 +218,11 @@ class Consensus:
         )
 
     @property
+    def silent(self) -> tuple[str, ...]:
+        """Of the other members those without a connection, or not heard for five heartbeats."""
+        return self._peers.silent(5 * self._timings.heartbeat_s)
+
+    @property
     def heirs(self) -> list[str]:
         """Leader: who could take over, the best first: they answer, and may lead by what they tell."""
         return self._changes.heirs()
@@ -225,16 +238,19 @@ class Consensus:
         """This node ends soon: it takes no office any more, and the others learn that at once by its status.
         A leader goes on until it has handed over."""
         self._raft.elections.retires = True
-        self._next_status = self._clock()
+        self._statuses.hurry()
+        self._stirred = True
 
     def hold(self, on: bool) -> None:
         """Whether the owner doubts its state: then it takes no office; a leader keeps its own."""
+        self._stirred = self._stirred or on != self._raft.elections.is_held
         self._raft.elections.hold(on)
 
     def hand_over(self, heir: str) -> str | None:
         """The owner's own wish, as leader: None when it is under way, else why it cannot be."""
         if self.role is not Role.LEADER:
             return "this node does not lead"
+        self._stirred = True
         return self._changes.hand_over(heir)
 
     def may_take_over(self, name: str) -> bool:
@@ -245,11 +261,13 @@ class Consensus:
         """Bring a proposal on its way; `can_wait`: some ms, for those of other members to share an entry.
         False: no leader is known, or too much waits; nothing was queued. Raises ValueError for one over
         1 MiB."""
+        self._stirred = True
         return self.fatal is None and self._intake.propose(proposal, self._clock(), can_wait=can_wait)
 
     def transfer(self, target: str | None = None, told: Told = unheard) -> Denial | None:
         """Hand leadership to `target`, or to whoever has most of the log. None when under way (see `leader`)
         or was passed on to the leader, else why it cannot be; `told` hears the leader's word, once."""
+        self._stirred = True
         return self._changes.transfer(target, told)
 
     def add_member(
@@ -263,6 +281,7 @@ class Consensus:
     ) -> Denial | None:
         """Admit a new name. It copies the state first and votes once it has caught up: look at `membership`.
         Results as `transfer`."""
+        self._stirred = True
         return self._changes.request(["add", name, address, zone, url, uid], told)
 
     def ask(self, name: str, address: str, answered: Answered) -> None:
@@ -276,13 +295,25 @@ class Consensus:
 
     def remove_member(self, name: str, told: Told = unheard) -> Denial | None:
         """Remove a member for good; a leader hands over before it removes itself. Results as `transfer`."""
+        self._stirred = True
         return self._changes.request(["remove", name], told)
+
+    @property
+    def is_stirred(self) -> bool:
+        """Whether the next `turn` looks at everything; else it sends a heartbeat that is due."""
+        return self.fatal is None and (self._stirred or self._clock() >= self._due_s)
 
     def turn(self) -> float:
         """One turn; returns the seconds until the next is due, if no frame comes before."""
         if self.fatal is not None:
             return 1.0
         now = self._clock()
+        if not self.is_stirred:
+            if self._raft.heartbeat_in_s() == 0.0:
+                self._raft.replicate()
+                self._links.flush()
+            return self._soon(self._due_s - now)
+        self._stirred = False
         self._intake.lead(self._progress.stamp_ms)
         self._intake.forward()
         if not self._changes.hands_over:
@@ -295,7 +326,13 @@ class Consensus:
         self._refresh()
         self._housekeep(now)
         self._links.flush()
-        return self._wait_s()
+        wait_s = min(self._wait_s(), LOOK_S)
+        self._due_s = self._clock() + wait_s
+        return self._soon(wait_s)
+
+    def _soon(self, wait_s: float) -> float:
+        heartbeat_s = self._raft.heartbeat_in_s()
+        return wait_s if heartbeat_s is None else min(wait_s, heartbeat_s + 0.0005)
 
     def close(self) -> None:
         """End in order: the next start continues here."""
@@ -341,69 +378,21 @@ class Consensus:
         self._changes.expire(now)
         self.reads.poll(now)
         if self.role is Role.LEADER:
-            self._changes.make_waiting(now)
-            self._changes.bind_and_promote()
-            self._changes.continue_handover(now)
-        if now >= self._next_status:
-            self._next_status = now + STATUS_PERIOD_S
+            self._changes.step(now)
+        if now >= self._statuses.due_s:
             self._journal.sync()  # done already, unless a test switched it off
-            self._send_status()
+            self._statuses.tell_all(now)
             self._changes.leave()
         if not self._exchange.pulls:
             self._compaction.poll(now)
-
-    def _send_status(self) -> None:
-        status = self._status()
-        for name in self._peers.reachable():
-            self._tell(name, status)
-
-    def _tell(self, name: str, status: dict[str, Any]) -> None:
-        """A peer that is behind may not know who came since, and takes nobody's own word for it."""
-        if self._peers.get(name).applied < self._progress.position.index:
-            status = {**status, "members": self._roster.committed_bytes}
-        self.send(name, self._peers.status_message(name, status))
-
-    def _status(self) -> dict[str, Any]:
-        status = {"applied": self._progress.position.index, "owner": self._local_status()}
-        if self._exchange.pulls:
-            status["pulls"] = self._exchange.pulled_index
-        return status
 
     def _wait_s(self) -> float:
         wait_s = self._raft.wait_s()
         now = self._clock()
         if self._journal.is_dirty and self._hardening.acknowledge_after_sync:
             return 0.0
-        for due_s in (self._intake.due_in_s(now, paused=self._changes.hands_over), self._exchange.due_in_s()):
-            if due_s is not None:
-                wait_s = min(wait_s, due_s)
-        return max(0.0, min(wait_s, self._next_status - now))
-
-    def _stamp_ms(self) -> int:
-        """The time for a leader's entries. A wall clock that the others show to be wrong is put right: stamps
-        that ran ahead would stand still until the true time has come."""
-        return self._wall_ms() + self._peers.correction_ms(self._roster.current.voters)
-
-    # ---- copies
-
-    def _install(self, path: Path, applied: Applied) -> bool:
-        """A whole and right copy becomes the state; none from before this log's first entry, as what lies
-        behind may have been acknowledged. Entries that contradict it never committed; they go first: a crash
-        in between leaves a state and a log that fit."""
-        journal, index, term = self._journal, applied.position.index, applied.position.term
-        if index < self._exchange.needed_index():
-            return False
-        if journal.term_at(index) not in (None, term):
-            journal.truncate(index)
-            journal.sync()
-        journal.store_install(index, term)
-        self._machine.install(path, applied)
-        if journal.term_at(index) != term:
-            journal.reset(index, term)
-        self._progress.take_over(applied)
-        self._raft.restored(index)
-        self._refresh()
-        return True
+        waits = (self._intake.due_in_s(now, paused=self._changes.hands_over), self._exchange.due_in_s())
+        return max(0.0, min(wait_s, self._statuses.due_s - now, *(w for w in waits if w is not None)))
 
     # ---- RaftHost
 
@@ -416,10 +405,16 @@ class Consensus:
     def has_room(self, peer: str) -> bool:
         return self._links.queued_bytes(peer) < PEER_QUEUE_BYTES
 
+    def committed(self) -> None:
+        if self._changes.hands_over or not self._intake.append(self._clock()):
+            self._raft.replicate()
+        self._links.flush()
+
     def became(self, role: Role) -> None:
+        self._stirred = True
         self._intake.became(role)
         self._changes.became(role)
-        self._next_status = min(self._next_status, self._clock() + 2 * self._timings.heartbeat_s)
+        self._statuses.hurry(2 * self._timings.heartbeat_s)
         self._on_role(role)
 
     def apply(self, entry: LogEntry) -> int:
@@ -453,20 +448,24 @@ class Consensus:
         self._journal.meet(hello.uid, hello.life, hello.spark)
         self._peers.connected(hello)
         self._roster.met(hello.name)
-        self._next_status = self._clock()
+        self._statuses.hurry()
+        self._stirred = True
         self._raft.connected(hello.name)
         self._exchange.peer_came(hello.name)
 
     def disconnected(self, peer: str) -> None:
+        self._stirred = True
         self._exchange.link_lost(peer)
         self._peers.disconnected(peer)
         self._raft.disconnected(peer)
 
     def inbound_lost(self, peer: str) -> None:
+        self._stirred = True
         self._exchange.link_lost(peer)
         self._raft.elections.link_lost(peer)
 
     def refused(self, peer: str, refusal: Refusal) -> None:
+        self._stirred = True
         self._peers.refused(peer, refusal.reason)
         if self._roster.refused(peer, refusal):
             self._end(f"{peer} refuses this node: {refusal.reason}")
@@ -476,12 +475,11 @@ class Consensus:
             return
         self._peers.heard(peer)
         kind = message["type"]
+        is_calm = False
         if kind == "propose":
             self._intake.take(message["proposals"], self._clock(), can_wait=message["can_wait"])
         elif kind == "status":
-            if self._peers.take_status(peer, message):
-                self._tell(peer, self._status())
-            self._hear_of_members(peer, message["status"])
+            self._statuses.received(peer, message)
         elif kind in ("change", "transfer", "verdict"):
             self._changes.asked(peer, message)
         elif kind.startswith("index_"):
@@ -490,10 +488,10 @@ class Consensus:
             self._exchange.received(peer, message)
         else:
             self._raft.deliver(peer, message)
-            self._refresh()
-
-    def _hear_of_members(self, peer: str, status: dict[str, Any]) -> None:
-        members = status.get("members")
-        if type(members) is bytes and self._peers.get(peer).applied > self._progress.position.index:
-            self._roster.tell(peer, members)
-            self._refresh()
+            is_calm = self._raft.is_calm
+            if is_calm:
+                self._raft.release()
+                self._links.flush()
+            else:
+                self._refresh()
+        self._stirred = self._stirred or not is_calm

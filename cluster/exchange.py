@@ -38,14 +38,18 @@ class Exchange:
         spawn: Spawn,
         unique: Callable[[], str],
         send: Callable[[str, Message], bool],
-        install: Callable[[Path, Applied], bool],
+        refresh: Callable[[], None],
     ) -> None:
+        """`refresh`: the membership that counts may be another one."""
+        self._machine, self._refresh = machine, refresh
         self._raft, self._peers, self._progress, self._journal = raft, peers, progress, journal
         self._clock = clock
         self._any_s = float("-inf")  #: from then on anybody may be asked
         copy_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._source = CopySource(machine, copy_dir, send, clock, spawn, unique)
-        self._target = CopyTarget(copy_dir, send, clock, self._askable, install, self.needed_index, spawn)
+        self._target = CopyTarget(
+            copy_dir, send, clock, self._askable, self.install, self.needed_index, spawn
+        )
 
     @property
     def pulls(self) -> bool:
@@ -104,6 +108,25 @@ class Exchange:
             self._target.chunk(peer, message)
         else:
             self._target.gone(peer, message)
+
+    def install(self, path: Path, applied: Applied) -> bool:
+        """A whole and right copy becomes the state; none from before this log's first entry, as what lies
+        behind may have been acknowledged. Entries that contradict it never committed; they go first: a crash
+        in between leaves a state and a log that fit."""
+        journal, index, term = self._journal, applied.position.index, applied.position.term
+        if index < self.needed_index():
+            return False
+        if journal.term_at(index) not in (None, term):
+            journal.truncate(index)
+            journal.sync()
+        journal.store_install(index, term)
+        self._machine.install(path, applied)
+        if journal.term_at(index) != term:
+            journal.reset(index, term)
+        self._progress.take_over(applied)
+        self._raft.restored(index)
+        self._refresh()
+        return True
 
     def close(self) -> None:
         self._source.close()

@@ -104,16 +104,17 @@ class Intake:
         if leader is not None and leader != self._me:
             self._send(leader, {"type": "propose", "proposals": proposals, "can_wait": can_wait})
 
-    def append(self, now: float) -> None:
-        """Leader: the batches that are due become entries, and leave."""
+    def append(self, now: float) -> bool:
+        """Leader: the batches that are due become entries, and leave. Whether there were any."""
         if self._raft.role() is not Role.LEADER:
-            return
+            return False
         appended = False
         while self._batcher.due_in_s(now, idle=self._is_idle() and not appended) == 0.0:
             self._append(self._batcher.take())
             appended = True
         if appended:
             self._raft.replicate()
+        return appended
 
     def due_in_s(self, now: float, *, paused: bool) -> float | None:
         """Seconds until there is something to do here."""

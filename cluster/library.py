@@ -13,6 +13,7 @@ itself.
 
 from __future__ import annotations
 
+import functools
 import time
 import zlib
 from collections.abc import Callable, Iterable
@@ -74,8 +75,17 @@ _library.monotonicTime = lambda: _clock[0]()
 class _Peer(Node):  # type: ignore[misc]  # an untyped base
     """Hashes the same in every process, so that iterating a set of peers is deterministic."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._hash = zlib.crc32(name.encode())
+
     def __hash__(self) -> int:
-        return zlib.crc32(self._id.encode())
+        return self._hash
+
+
+@functools.lru_cache(maxsize=1024)
+def _peer(name: str) -> _Peer:
+    return _Peer(name)
 
 
 class _Gate(Transport):  # type: ignore[misc]  # an untyped base
@@ -170,7 +180,7 @@ class Library(_library.SyncObj):  # type: ignore[misc]  # an untyped base
             dynamicMembershipChange=False,  # cluster.membership does it
             onStateChanged=lambda old, new: self._state_changed(_ROLES[old], _ROLES[new]),
         )
-        super().__init__(_Peer(name), [], conf, nodeClass=_Peer, transport=_Gate(self._outgoing))
+        super().__init__(_peer(name), [], conf, nodeClass=_Peer, transport=_Gate(self._outgoing))
         self._SyncObj__serializer = _NoSerializer()
         self._SyncObj__needLoadDumpFile = False
         self._SyncObj__raftLastApplied = applied_index
@@ -204,18 +214,18 @@ class Library(_library.SyncObj):  # type: ignore[misc]  # an untyped base
 
     def match(self, peer: str) -> int:
         """Log index known to be on the peer; leader only."""
-        return int(self._SyncObj__raftMatchIndex.get(_Peer(peer), 0))
+        return int(self._SyncObj__raftMatchIndex.get(_peer(peer), 0))
 
     def answered(self, names: Iterable[str], within_s: float) -> int:
         """How many of these, this node among them, answered this leader within the time."""
         since = self._now() - within_s
         times = self._SyncObj__lastResponseTime
-        return sum(1 for n in names if n == self._me or times.get(_Peer(n), NEVER_S) > since)
+        return sum(1 for n in names if n == self._me or times.get(_peer(n), NEVER_S) > since)
 
     def answered_since(self, names: Iterable[str]) -> float:
         """When a majority of these, this node among them, had last answered this leader, on the clock."""
         times, now = self._SyncObj__lastResponseTime, self._now()
-        newest = sorted((now if n == self._me else times.get(_Peer(n), NEVER_S) for n in names), reverse=True)
+        newest = sorted((now if n == self._me else times.get(_peer(n), NEVER_S) for n in names), reverse=True)
         return float(newest[len(newest) // 2])
 
     def settled(self) -> bool:
@@ -248,7 +258,7 @@ class Library(_library.SyncObj):  # type: ignore[misc]  # an untyped base
 
     def follow(self, leader: str | None) -> None:
         self._SyncObj__setState(_FOLLOWER)
-        self._SyncObj__raftLeader = None if leader is None else _Peer(leader)
+        self._SyncObj__raftLeader = None if leader is None else _peer(leader)
 
     def forget_leader(self) -> None:
         self._SyncObj__raftLeader = None
@@ -259,46 +269,46 @@ class Library(_library.SyncObj):  # type: ignore[misc]  # an untyped base
         return {n.id for n in self._SyncObj__connectedNodes}
 
     def is_connected(self, peer: str) -> bool:
-        return _Peer(peer) in self._SyncObj__connectedNodes
+        return _peer(peer) in self._SyncObj__connectedNodes
 
     def set_connected(self, peer: str, connected: bool) -> None:
         if connected:
-            self._SyncObj__connectedNodes.add(_Peer(peer))
+            self._SyncObj__connectedNodes.add(_peer(peer))
         else:
-            self._SyncObj__connectedNodes.discard(_Peer(peer))
+            self._SyncObj__connectedNodes.discard(_peer(peer))
 
     def set_peers(self, voters: Iterable[str], learners: Iterable[str]) -> None:
         """The others, from now on."""
-        others = [_Peer(v) for v in voters]
+        others = [_peer(v) for v in voters]
         self._SyncObj__updateClusterConfiguration(others)
         now = self._now()
         for node in others:
             self._SyncObj__lastResponseTime.setdefault(node, now)
             self.follow_up(node.id)
-        self._SyncObj__readonlyNodes = {_Peer(n) for n in learners}
+        self._SyncObj__readonlyNodes = {_peer(n) for n in learners}
         for node in sorted(self._SyncObj__readonlyNodes, key=str):
             self.follow_up(node.id)
 
     def follow_up(self, peer: str) -> None:
         """Start to count what is on a peer, if that is not done yet."""
-        node = _Peer(peer)
+        node = _peer(peer)
         if node not in self._SyncObj__raftNextIndex:
             self._SyncObj__raftNextIndex[node] = self.last_index() + 1
             self._SyncObj__raftMatchIndex[node] = 0
 
     def is_counted(self, peer: str) -> bool:
-        return _Peer(peer) in self._SyncObj__raftMatchIndex
+        return _peer(peer) in self._SyncObj__raftMatchIndex
 
     def following(self, peer: str) -> int:
         """Index of the entry to send next."""
-        return int(self._SyncObj__raftNextIndex[_Peer(peer)])
+        return int(self._SyncObj__raftNextIndex[_peer(peer)])
 
     def set_following(self, peer: str, index: int) -> None:
-        self._SyncObj__raftNextIndex[_Peer(peer)] = index
+        self._SyncObj__raftNextIndex[_peer(peer)] = index
 
     def hand_in(self, peer: str, message: Message) -> None:
         """A message for pysyncobj itself."""
-        self._SyncObj__transport._onMessageReceived(_Peer(peer), message)
+        self._SyncObj__transport._onMessageReceived(_peer(peer), message)
 
     # ---- appending and applying
 

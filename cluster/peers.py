@@ -100,6 +100,14 @@ class Peers:
         """Names to which our connection is up."""
         return [name for name, peer in self._peers.items() if peer.connected]
 
+    def silent(self, for_s: float) -> tuple[str, ...]:
+        """Names that are not connected, or were not heard for so long."""
+        since = self._clock() - for_s
+        return tuple(
+            name for name, peer in self._peers.items()
+            if not peer.connected or peer.heard is None or peer.heard <= since
+        )  # fmt: skip
+
     def pulled_index(self) -> int | None:
         """The lowest log index of the copies that connected peers say they are pulling."""
         indices = [p.pulls for p in self._peers.values() if p.connected and p.pulls is not None]
@@ -166,6 +174,11 @@ class Peers:
         offsets = [o for name in voters if (o := self.offset_ms(name)) is not None]
         deviation_ms = median([0, *offsets]) if len(offsets) > 1 else 0
         return round(deviation_ms) if abs(deviation_ms) > DEVIATION_MS_MAX else 0
+
+    def right_wall_ms(self, voters: Iterable[str]) -> int:
+        """The time for a leader's entries. A wall clock that the others show to be wrong is put right: stamps
+        that ran ahead would stand still until the true time has come."""
+        return self._wall_ms() + self.correction_ms(voters)
 
     def infos(self, membership: Membership, match: Callable[[str], int]) -> list[PeerInfo]:
         """The other members, by name."""

@@ -2,6 +2,14 @@
 
 Order of a turn, kept by `Consensus`: deliver → journal.sync → `release` → `tick` (commit, apply, send).
 Every message to and from pysyncobj passes here; docs/consensus.md tells which defect each rule answers.
+
+What a quiet cluster sends is kept cheap. Rules:
+1. A heartbeat, or a bare word of a higher commit index, that finds the log equal never reaches pysyncobj. It
+   is answered only when the last answer is `ANSWER_HEARTBEATS` heartbeats old: a leader steps down after 20.
+   Whatever carries entries, or does not fit, is answered always.
+2. What is committed is told before it is applied here, with the next entry where one waits.
+3. `is_calm` says that a message changed nothing that a turn has to look at, and that nothing waits for the
+   journal: its answer may be released.
 """
 
 from __future__ import annotations
@@ -14,7 +22,7 @@ from typing import ClassVar, Protocol
 from cluster.elections import Elections
 from cluster.hardening import Hardening, skip_matching
 from cluster.journal import Journal, LogEntry
-from cluster.library import APPEND_BYTES_MAX, MEMBERSHIP, NO_OP, REGULAR, Clock, Library, Role
+from cluster.library import APPEND_BYTES_MAX, MEMBERSHIP, NEVER_S, NO_OP, REGULAR, Clock, Library, Role
 from cluster.settings import Timings
 from cluster.wire import Message
 
@@ -22,6 +30,7 @@ __all__ = ["MEMBERSHIP", "NO_OP", "REGULAR", "Raft", "RaftHost", "Role"]
 
 APPLY_SLICE_S = 0.020  #: of applying before the network is looked at again
 APPLY_SLICE_PROPOSALS = 1_000
+ANSWER_HEARTBEATS = 1.5  #: so every second is answered, though timers jitter
 TERM_JUMP_MAX = 1 << 20
 """A term further ahead is believed of nobody: it would take days of elections without a pause, and a term is
 kept for ever, on the way to the largest number that a log can hold."""
@@ -43,6 +52,10 @@ class RaftHost(Protocol):
 
     def apply(self, entry: LogEntry) -> int:
         """Apply one committed entry; returns how many proposals it held."""
+        ...
+
+    def committed(self) -> None:
+        """Leader: more is committed than the peers were told. Send it, with what waits to be appended."""
         ...
 
     def became(self, role: Role) -> None: ...
@@ -70,6 +83,9 @@ class Raft(Library):
         self._learners: tuple[str, ...] = ()
         self._held: list[tuple[str, Message]] = []
         self._verified: int | None = None
+        self._answered_s = NEVER_S  #: when a leader was last told that this log is equal to its own
+        self._told_commit = 0  #: as the leader of a term: what the peers were told, or are being told
+        self.is_calm = False  #: the last message that was delivered changed nothing that a turn looks at
         self.pulls_copy = False  #: a copy is on its way: nothing may be appended or applied
         self.elections = Elections(
             self, name=name, timings=timings, hardening=hardening, clock=clock, rng=rng, send=host.send
@@ -85,11 +101,16 @@ class Raft(Library):
         return memberships[-1] if memberships else None
 
     def wait_s(self) -> float:
-        """Until the next timer of this raft."""
+        """Until something is to be done here, but for a leader's heartbeats."""
         if self.commit() > self.applied() and not self.pulls_copy:
             return 0.0
-        due = self.heartbeat_due if self.role() is Role.LEADER else self.election_deadline
-        return float(min(max(due - self._now(), 0.0) + 0.0005, 1.0))
+        if self.role() is Role.LEADER:
+            return 1.0
+        return float(min(max(self.election_deadline - self._now(), 0.0) + 0.0005, 1.0))
+
+    def heartbeat_in_s(self) -> float | None:
+        """Leader: until the next one."""
+        return max(self.heartbeat_due - self._now(), 0.0) if self.role() is Role.LEADER else None
 
     # ---- what the owner does
 
@@ -152,6 +173,7 @@ class Raft(Library):
 
     def deliver(self, peer: str, message: Message) -> None:
         """A message of a peer, decoded and well typed."""
+        self.is_calm = False
         if message.get("term", 0) > self.term() + TERM_JUMP_MAX:
             _log.error(
                 "%s of %s has term %d, this node is at %d: not believed", message["type"], peer,
@@ -176,6 +198,7 @@ class Raft(Library):
         following = message["next_node_idx"]
         if following < 1 or following - 1 > self.last_index():
             return False
+        self.is_calm = message["success"] and following - 1 <= self.match(peer)
         if message["success"] and self.following(peer) < following:
             self.set_following(peer, following)
         return True
@@ -208,6 +231,9 @@ class Raft(Library):
         if self.pulls_copy:
             self._follow_without_log(peer, message)
             return False
+        if self._finds_equal(peer, message):
+            self._take_notice(peer, message["commit_index"])
+            return False
         self._verified = None
         rewritten = message
         if self._hardening.skip_matching:
@@ -217,6 +243,38 @@ class Raft(Library):
             self._host.needs_copy(peer)
         self._verified = None
         return False
+
+    def _finds_equal(self, peer: str, message: Message) -> bool:
+        """Only a heartbeat or a commit index, of the leader that is followed, and the logs are equal."""
+        return (
+            not message["entries"]
+            and not message["behind"]
+            and message["term"] == self.term()
+            and self.role() is Role.FOLLOWER
+            and self.leader() == peer
+            and not self.is_told_to_lead()
+            and (message["prevLogIdx"], message["prevLogTerm"]) == self.last()
+        )
+
+    def _take_notice(self, peer: str, commit: int) -> None:
+        self.elections.wait()
+        is_news = commit > self.commit()
+        if is_news:
+            self.set_commit(min(commit, self.last_index()))
+        now = self._now()
+        if now - self._answered_s >= ANSWER_HEARTBEATS * self._timings.heartbeat_s:
+            self._verified = self.last_index()
+            self._outgoing(
+                peer,
+                {
+                    "type": "next_node_idx",
+                    "next_node_idx": self.last_index() + 1,
+                    "reset": False,
+                    "success": True,
+                },
+            )
+            self._verified = None
+        self.is_calm = not is_news and not self.log.journal.is_dirty
 
     def _follow_without_log(self, peer: str, message: Message) -> None:
         """Follow the leader, take no entry, and keep it from sending any: neither success nor reset."""
@@ -246,6 +304,8 @@ class Raft(Library):
         if message["type"] != "next_node_idx":
             return self._host.send(peer, message)
         message = dict(message, term=self.term())
+        if message["success"]:
+            self._answered_s = self._now()
         if message["success"] and self._verified is not None:
             message["next_node_idx"] = self._verified + 1
         if message["reset"] and self._hardening.reset_to_commit:
@@ -272,23 +332,25 @@ class Raft(Library):
         commit = self.commit()
         if self._hardening.acknowledge_after_sync:
             commit = min(commit, journal.synced_index)
+        if self.role() is Role.LEADER and self.commit() > self._told_commit:
+            self._host.committed()
         proposals = 0
-        applied = False
         while self.applied() < commit and proposals < APPLY_SLICE_PROPOSALS:
             index = self.applied() + 1
             if index <= journal.first_index:
                 raise RuntimeError(f"entry {index} is below the log's first, {journal.first_index}")
             proposals += self._host.apply(journal.entries[index - journal.first_index])
             self.set_applied(index)
-            applied = True
             if self._now() > end:
                 break
-        return applied
+        return False  # the peers know already
 
     def _send_appends(self) -> None:
         """What each peer lacks, as far as its connection has room; an empty one is the heartbeat."""
         self.heartbeat_sent()
+        self._told_commit = self.commit()
         journal = self.log.journal
+        sent_last: Message = {}
         for peer in (*self._voters, *self._learners):
             if peer == self._me or not self.is_connected(peer):
                 continue
@@ -298,29 +360,32 @@ class Raft(Library):
                 following = journal.first_index + 1
             sent = False
             while not behind and following <= journal.last_index and self._host.has_room(peer):
-                entries = self._entries_from(journal, following)
-                self._send_append(peer, journal, following, entries, behind=False)
-                following += len(entries)
+                message = self._append_from(following, carries=True, like=sent_last)
+                self._host.send(peer, message)
+                following += len(message["entries"])
                 self.set_following(peer, following)
-                sent = True
+                sent_last, sent = message, True
             if not sent:
-                self._send_append(peer, journal, following, [], behind=behind)
+                sent_last = self._append_from(following, carries=False, behind=behind, like=sent_last)
+                self._host.send(peer, sent_last)
 
-    def _send_append(
-        self, peer: str, journal: Journal, following: int, entries: list[LogEntry], *, behind: bool
-    ) -> None:
-        self._host.send(
-            peer,
-            {
-                "type": "append_entries",
-                "term": self.term(),
-                "commit_index": self.commit(),
-                "prevLogIdx": following - 1,
-                "prevLogTerm": journal.term_at(following - 1),
-                "entries": entries,
-                "behind": behind,
-            },
-        )
+    def _append_from(
+        self, following: int, *, carries: bool, behind: bool = False, like: Message
+    ) -> Message:
+        """`like`: what a peer was just sent; where the next lacks the same, it is packed once for both."""
+        journal = self.log.journal
+        same = like and like["prevLogIdx"] == following - 1 and like["behind"] == behind
+        if same and bool(like["entries"]) == carries:
+            return like
+        return {
+            "type": "append_entries",
+            "term": self.term(),
+            "commit_index": self.commit(),
+            "prevLogIdx": following - 1,
+            "prevLogTerm": journal.term_at(following - 1),
+            "entries": self._entries_from(journal, following) if carries else [],
+            "behind": behind,
+        }
 
     @staticmethod
     def _entries_from(journal: Journal, index: int) -> list[LogEntry]:

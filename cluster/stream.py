@@ -18,7 +18,7 @@ from cluster.tls import first_bytes_fault, handshake_fault
 from cluster.wire import FRAME_BYTES_MAX, HELLO_BYTES_MAX, FrameReader, Message, ProtocolError
 
 QUEUE_BYTES_MAX = 64 << 20
-READ_BYTES = 256 << 10
+READ_BYTES = 64 << 10  #: memory for more than 128 KiB is mapped and unmapped by each call
 READS_MAX = 16  #: per wake-up, so that one busy peer does not starve the others
 LINGER_S = 0.2  #: for a last word (a refusal, an alert of TLS) to arrive before the connection is closed
 SILENCE_MS = 1500  #: unacknowledged bytes for so long end a TCP connection

@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from cluster.addresses import is_loopback, split_address
 from cluster.asking import Answered, Asker, answer_to
 from cluster.callers import QUESTIONS_MAX, Callers, answer, new_call, question
 from cluster.links import LinkHost
@@ -54,26 +55,8 @@ class LinkSettings:
     )  #: peer name to the address to dial in place of its own
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Raises ValueError."""
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    if not host or not (port.isascii() and port.isdigit()) or not 0 <= int(port) <= 65535:
-        raise ValueError(f"address {address!r}: host:port is needed")
-    return host, int(port)
-
-
 def host_of(stream: Stream) -> str:
     return stream.address.rpartition(":")[0]
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(slots=True)
@@ -104,6 +87,7 @@ class TcpLinks:
         self._refusals = RefusalLog(_log)
         self._tls = LinkTls(settings.tls, settings.identity) if settings.tls is not None else None
         self._asker = Asker(reactor, self._tls)
+        self._encoded: tuple[Message, bytes] = ({}, b"")  #: the latest message that was sent, and its frame
         host, port = split_address(settings.listen)
         self._check_plain(host)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -163,7 +147,9 @@ class TcpLinks:
         dial = self._dials.get(peer)
         if dial is None or dial.stream is None or not dial.stream.is_ready:
             return False
-        dial.stream.send(encode(message))
+        if self._encoded[0] is not message:  # one for all peers that lack the same
+            self._encoded = message, encode(message)
+        dial.stream.send(self._encoded[1])
         return True
 
     def ask(self, name: str, address: str, answered: Answered) -> None:

@@ -12,7 +12,8 @@ core → front   ["welcome", {"path": …, "index": …, "since": …}, [[index,
                with what happened after the index `since`
                ["commit", index, stamp_ms, [[seq, outcomes]…], [events…]]   as codec.encode_events
                ["refused", seq, reason]       the frame can be in no log: it is dropped
-               ["status", {…}]                at once on a change of role, else every STATUS_S
+               ["status", {…}]                at once on a change of what matters, else every STATUS_S
+               or, while nothing is applied, CALM_STATUS_S
                ["reopen", path, index]        the state was replaced by a copy, or more happened at once than
                a message holds: open this file, what was missed is told by nothing else
                ["answer", id, answer, text]   as Answer
@@ -40,6 +41,7 @@ import msgpack
 BEAT_S = 0.2
 FRONT_SILENCE_S = 1.0
 STATUS_S = 0.2
+CALM_STATUS_S = 0.5  #: while nothing is applied
 FRAME_BYTES_MAX = 64 << 20
 EVENTS_BYTES_MAX = 32 << 20  #: of one commit
 TEXT_LETTERS_MAX = 4_096

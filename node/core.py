@@ -9,7 +9,8 @@ Rules:
 4. Any error of the journal or of SQLite ends the process: a node that met one cannot know its own state.
 5. A state that is damaged, or differs from the majority's, is set aside and the process ends; the next makes
    a new one (damage.py). While the state is looked at the node takes no office and is not ready.
-6. A node that is told to end hands leadership over first, while its front still plans; then its front sends
+6. A turn is a look at everything: where nothing calls for one, as with a heartbeat, there is none.
+7. A node that is told to end hands leadership over first, while its front still plans; then its front sends
    the agents to other nodes, while proposals are still taken; then it ends. Each step has a limit.
 """
 
@@ -35,13 +36,11 @@ from cluster.reactor import Reactor
 from cluster.settings import ClusterSettings, Founder
 from cluster.tcp import LinkSettings, TcpLinks
 from cluster.tls import TlsError, TlsFiles, identity
-from cluster.turns import BOUNDS_S
 from node import bridge, majority
 from node.__main__ import configure_logging, keep_loaded
 from node.answers import Answers
-from node.clock import wall_base_ms
 from node.config import ConfigError, NodeConfig, load_config
-from node.damage import DivergedError, UntrustedError, aside, damage_behind, note_failure, untrusted
+from node.damage import DivergedError, UntrustedError, damage_behind, note_failure, untrusted
 from node.ending import Ending
 from node.front_socket import FrontSocket
 from node.identity import (
@@ -51,13 +50,13 @@ from node.identity import (
     load_identity,
     note_started,
     refuse_forgotten_votes,
-    software_version,
 )
 from node.office import GIVEN_UP, Office
 from node.pending import Pending
 from node.recent import RecentEvents
 from node.scrub import Scrub
 from node.state import ApplyError, ReplicatedState
+from node.status import CoreStatus
 from node.storage import Storage
 from node.supervisor import EXIT_ANEW, EXIT_REFUSED, die_with_parent
 from scheduler import formats
@@ -70,7 +69,6 @@ from scheduler.words.commands import Compare, Lead
 log = logging.getLogger("cronclave.core")
 
 COPIES = "copies"  #: directory of copies of the state, for peers and from them
-BEHIND_MAX = 1_000  #: entries to apply; with more a node is not ready
 LOOK_S = 0.02  #: whoever waits for the look at the state to end, waits no longer than this
 
 
@@ -84,11 +82,8 @@ class Core:
         self._storage = Storage(config.data)
         self._own_front = f"core-{identity.uid}-{secrets.token_hex(4)}"
         self._own_sequence = 0
-        self._started_s = time.monotonic()
-        self._version = software_version()
-        self._told_role: tuple[Any, ...] = ()
-        self._told_s = 0.0
-        self._states_aside = aside(config.data)
+        self._stirred = True  #: something calls for a turn
+        self._due_s = 0.0  #: when the next is due
         self.refusal: str | None = None
         self._state = ReplicatedState(config.data, config.cluster, self._applied, self._reopened)
         self._recent = RecentEvents(self._state.machine.state.idx)
@@ -96,7 +91,7 @@ class Core:
         self._consensus = self._build_consensus()
         self._pending = Pending(self._consensus)
         self._front = FrontSocket(
-            self._reactor, config.data, on_message=self._take, on_lost=self._pending.forget
+            self._reactor, config.data, on_message=self._take, on_lost=self._lost_front
         )
         self._scrub = Scrub(self._state, lambda command: self._consensus.propose(self._frame(command)))
         self._office = Office(
@@ -107,6 +102,18 @@ class Core:
             self._consensus,
             hand_over=lambda: self._office.hand_over(time.monotonic()),
             dismiss=lambda: self._front.tell(["stop"]),
+        )
+        self._status = CoreStatus(
+            config,
+            uid=identity.uid,
+            consensus=self._consensus,
+            state=self._state,
+            storage=self._storage,
+            scrub=self._scrub,
+            ending=self._ending,
+            front=self._front,
+            reactor=self._reactor,
+            links=self._links,
         )
 
     # -- composition -----------------------------------------------------------------------------
@@ -193,12 +200,26 @@ class Core:
 
     def stop(self) -> None:
         """The end in good order begins (rule 6); `run` returns when it is done."""
+        self._stirred = True
         self._ending.begin()
 
     # -- the loop --------------------------------------------------------------------------------
 
     def _turn(self) -> float:
+        now_s = time.monotonic()
+        looks = self._stirred or self._consensus.is_stirred or now_s >= self._due_s
         wait_s = self._consensus.turn()
+        if not looks:
+            self._front.flush()
+            return min(wait_s, self._due_s - now_s)
+        self._stirred = False
+        self._look()
+        period_s = LOOK_S if self._state.inspection.is_on else bridge.STATUS_S
+        self._due_s = time.monotonic() + period_s
+        return 0.0 if self._consensus.is_stirred else min(wait_s, period_s)
+
+    def _look(self) -> None:
+        """At everything, behind a turn of consensus."""
         now_s = time.monotonic()
         self._pending.resend(now_s)
         self._state.settle()
@@ -213,9 +234,8 @@ class Core:
         )
         if self._ending.step(now_s, front_is_there=bool(self._front.uid)):
             self._reactor.stop()
-        self._tell_status(now_s)
+        self._status.tell(now_s)
         self._front.flush()
-        return min(wait_s, LOOK_S if self._state.inspection.is_on else bridge.STATUS_S)
 
     def _lead_frame(self) -> bytes:
         return self._frame(Lead(self._config.name, self._config.zone, self._consensus.term, tzdata_version()))
@@ -230,7 +250,11 @@ class Core:
         )
 
     def _role_changed(self, role: Role) -> None:
-        self._told_s = 0.0
+        self._status.hurry()
+
+    def _lost_front(self, uid: str) -> None:
+        self._stirred = True
+        self._pending.forget(uid)
 
     def _applied(self, entry: AppliedEntry) -> None:
         if entry.events:
@@ -255,6 +279,7 @@ class Core:
 
     def _take(self, message: list[Any]) -> None:
         kind = message[0]
+        self._stirred = self._stirred or kind != "beat"
         if kind == "propose":
             number, frame, can_wait = message[1:]
             refusal = self._pending.propose(self._front.uid, number, frame, can_wait=can_wait)
@@ -278,7 +303,7 @@ class Core:
                     self._recent.commits(),
                 ]
             )
-            self._told_s = 0.0
+            self._status.hurry()
         else:
             raise ValueError(f"unknown bridge message {kind!r}")
 
@@ -298,111 +323,6 @@ class Core:
             "held": self._state.inspection.holds_back,
             GIVEN_UP: self._office.status(time.monotonic()),
         }
-
-    def _tell_status(self, now_s: float) -> None:
-        if not self._front.uid:
-            return
-        consensus = self._consensus
-        state = self._state.machine.state
-        space = self._storage.look(now_s)
-        turns = self._reactor.turns
-        lag_ms = consensus.leader_silent_ms
-        not_ready = self._why_not_ready()
-        role = (
-            consensus.role, consensus.leader, consensus.term, consensus.has_quorum, not_ready, state.epoch,
-            state.format, state.target_format, self._ending.is_leaving,
-            consensus.clocks_known,
-        )  # fmt: skip
-        if role == self._told_role and now_s - self._told_s < bridge.STATUS_S:
-            return
-        self._told_role, self._told_s = role, now_s
-        peers = [
-            {
-                "node": p.name,
-                "zone": p.zone,
-                "address": p.address,
-                "url": p.url,
-                "reachable": p.reachable,
-                "voter": p.voter,
-                "match": p.match,
-                "silent_ms": int(now_s * 1000 - self._started_s * 1000)
-                if p.silent_ms is None
-                else p.silent_ms,
-                "clock_offset_ms": p.offset_ms,
-                "free_bytes": p.status.get("free_bytes"),
-                "tzdata": p.status.get("tzdata"),
-                "format_min": p.format_min,
-                "format_max": p.format_max,
-            }
-            for p in consensus.peers()
-        ]
-        ends_s = self._links.certificate_ends_s
-        urls = {p["node"]: p["url"] for p in peers} | {self._config.name: self._config.url}
-        status = {
-            "cluster": self._config.cluster,
-            "node": self._config.name,
-            "uid": self._identity.uid,
-            "restores": state.restores,
-            "zone": self._config.zone,
-            "state": self._state_word(),
-            "leader": consensus.leader,
-            "leader_url": urls.get(consensus.leader) if consensus.leader else None,
-            "term": consensus.term,
-            "epoch": state.epoch,
-            "index": state.idx,
-            "commit_lag_ms": lag_ms,
-            "quorum": consensus.has_quorum,
-            "ready": not not_ready,
-            "not_ready": not_ready,
-            "states_aside": self._states_aside,
-            "state_disputed": self._scrub.is_disputed,
-            "slices_compared": self._state.slices_compared,
-            "rounds_compared": self._state.rounds_compared,
-            "state_hash": state.hash.hex(),
-            "ledger_head": state.ledger_head.hex(),
-            "format": state.format,
-            "format_target": state.target_format,
-            "format_min": formats.oldest(),
-            "format_max": formats.newest(),
-            "version": self._version,
-            "tzdata": state.tzdata,
-            "free_bytes": space.free_bytes,
-            "storage_low": majority.is_storage_low(space.low, consensus.peers()),
-            "wal_bytes": self._state.wal_bytes(),
-            "log_bytes": consensus.log_bytes,
-            "log_entries": consensus.log_entries,
-            "wall_base_ms": wall_base_ms(),
-            "turns": turns.counts,
-            "turn_bounds_s": BOUNDS_S,
-            "turns_s": turns.total_s,
-            "work": self._reactor.work.counts,
-            "work_s": self._reactor.work.total_s,
-            "longest_turn_ms": int(turns.longest_s(now_s) * 1000),
-            "address": str(self._config.raft_address),
-            "url": self._config.url,
-            "certificates": {} if ends_s is None else {"raft": int(ends_s * 1000)},
-            "peers": peers,
-        }
-        self._front.tell(["status", status])
-
-    def _why_not_ready(self) -> str:
-        """Empty: the node is ready."""
-        consensus = self._consensus
-        behind = consensus.commit - consensus.applied.index
-        reasons = [
-            (not consensus.has_quorum, "no quorum: no leader is heard, or no majority answers"),
-            (consensus.is_joining, "it has no state or no vote yet"),
-            (self._state.inspection.holds_back, "its state is looked at for damage"),
-            (behind >= BEHIND_MAX, "it has not caught up with the log"),
-            (self._ending.is_leaving, "it is ending"),
-        ]
-        return next((reason for holds, reason in reasons if holds), "")
-
-    def _state_word(self) -> str:
-        if self._ending.is_leaving:
-            return "stopping"
-        return "joining" if self._consensus.is_joining else self._consensus.role.value
-
 
 def _may_lead(status: Mapping[str, Any]) -> bool:
     """Whether a peer that tells this of itself can do a leader's work."""

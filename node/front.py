@@ -33,7 +33,7 @@ from node.effects.runner import Runner
 from node.https import HttpsCertificate
 from node.identity import PRIVATE, load_identity, software_version
 from node.link import CoreLink
-from node.planner import Planner
+from node.planner import NODE_QUIET_MS, Planner
 from node.signing import NodeAuthority
 from node.supervisor import EXIT_REFUSED, die_with_parent
 from scheduler import formats
@@ -92,6 +92,7 @@ class Front:
         """Raises TlsError."""
         self._config = config
         self._leaving: asyncio.Task[None] | None = None
+        self._seen: tuple[object, ...] = ()  #: of an office of this node, what its planner goes by
         self._https = (
             HttpsCertificate(config.http_cert, config.http_key)
             if config.http_cert is not None and config.http_key is not None
@@ -198,8 +199,19 @@ class Front:
             self._planner.poke(urgent=wakes is Wakes.NOW)
 
     def _on_status(self, status: NodeStatus) -> None:
-        if status.state == "leader":
-            self._planner.poke(urgent=not self._planner.is_planning)  # who takes office plans at once
+        """Who takes office plans at once. Later what came or went is planned for soon; else the planner keeps
+        time by itself."""
+        seen = _office(status) if status.state == "leader" else ()
+        if seen and (seen != self._seen or not self._planner.is_planning):
+            self._planner.poke(urgent=not self._planner.is_planning)
+        self._seen = seen
+
+
+def _office(status: NodeStatus) -> tuple[object, ...]:
+    peers = [
+        (p.node, p.reachable, p.silent_ms >= NODE_QUIET_MS, p.clock_offset_ms is None) for p in status.peers
+    ]
+    return (status.term, status.epoch, status.ready, *peers)
 
 
 def main() -> int:

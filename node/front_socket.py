@@ -16,6 +16,7 @@ from node import bridge
 log = logging.getLogger("cronclave.core")
 
 OUTGOING_BYTES_MAX = 256 << 20
+READ_BYTES = 64 << 10  #: memory for more than 128 KiB is mapped and unmapped by each call
 FIRST_FRONT_S = 10.0  #: a front that has not come yet counts as starting for so long
 
 
@@ -116,7 +117,7 @@ class FrontSocket:
         if self._sock is None:
             return
         try:
-            data = self._sock.recv(1 << 20)
+            data = self._sock.recv(READ_BYTES)
         except BlockingIOError:
             return
         except ConnectionError:

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from cluster.addresses import split_address
 from cluster.library import LIBRARY_VERSION, PINNED_VERSION
 from cluster.links import LinkHost
 from cluster.membership import Membership, vet
 from cluster.reactor import Reactor
 from cluster.settings import Founder
-from cluster.tcp import STRANGERS_MAX, LinkSettings, TcpLinks, split_address
+from cluster.tcp import STRANGERS_MAX, LinkSettings, TcpLinks
 from cluster.tls import TlsFiles
 from cluster.wire import Hello, Message, Refusal, encode
 from tests.cluster.certificates import Certificates

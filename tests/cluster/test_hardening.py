@@ -126,6 +126,9 @@ class _Host:
         self._bench.sent.append((self._name, peer, message))
         return True
 
+    def committed(self) -> None:
+        self._bench[self._name].replicate()
+
     def drop(self, peer: str) -> None:
         self._bench.dropped.append((self._name, peer))
 

@@ -120,7 +120,7 @@ def test_crash_between_copy_and_log_is_no_refusal_to_start(tmp_path: Path) -> No
 
     alone.machine.install = install_and_die  # type: ignore[method-assign]  # the crash, not the state, is told here
     with pytest.raises(Crash):
-        node._install(*alone.copy_at(40, 5))
+        node._exchange.install(*alone.copy_at(40, 5))
     again = alone.start()
     assert again.applied == Position(40, 5)
     assert (again.last_index, again.term) == (40, 5)
@@ -137,9 +137,9 @@ def test_copy_below_the_own_log_is_not_taken(tmp_path: Path) -> None:
         journal.append(bytes([REGULAR]) + msgpack.packb([0, []]), index, 2)
     journal.close()
     node = alone.start()
-    assert not node._install(*alone.copy_at(90, 2))
+    assert not node._exchange.install(*alone.copy_at(90, 2))
     assert (node.log[0][1], node.last_index) == (100, 120)
-    assert node._install(*alone.copy_at(110, 2))
+    assert node._exchange.install(*alone.copy_at(110, 2))
     assert node.last_index == 120
     assert node.applied == Position(110, 2)
 

@@ -13,9 +13,10 @@ from typing import Any
 import msgpack
 import pytest
 
+from cluster.addresses import split_address
 from cluster.callers import QUESTIONS_MAX, WAITING_MAX
 from cluster.raft import TERM_JUMP_MAX
-from cluster.tcp import STRANGERS_MAX, split_address
+from cluster.tcp import STRANGERS_MAX
 from cluster.tls import TlsFiles
 from cluster.wire import HELLO_CHARS_MAX, SCHEMA, FrameReader, Hello, Message, Refusal, encode
 from tests.cluster.certificates import Certificates

@@ -14,7 +14,7 @@ import msgpack
 import pytest
 
 from bench.cluster import Cluster, Node, free_base_port, wait_for
-from cluster.tcp import split_address
+from cluster.addresses import split_address
 from cluster.tls import TlsFiles
 from cluster.wire import FrameReader, Hello, Message, encode
 from tests.cluster.certificates import Certificates
