@@ -10,8 +10,10 @@ Rules:
    stands at once in its place; whoever said yes lets the other go first; and who gets no majority asks again.
    None of this changes what an answer needs: no leader heard for an election timeout or its link broken, and
    a log that is no shorter.
-3. A voter counts once, for a vote as for a PreVote.
-4. Nobody stands without a vote or without its state (`may_campaign`), when it is about to end (`retires`), or
+3. A leader that is silent, and whose link stands, is waited for as cluster.patience says. The patience of its
+   followers ends in the order of their names, so that no two ask for the same votes at once.
+4. A voter counts once, for a vote as for a PreVote.
+5. Nobody stands without a vote or without its state (`may_campaign`), when it is about to end (`retires`), or
    while its owner does not trust its state (`is_held`).
 """
 
@@ -22,6 +24,7 @@ from collections.abc import Callable
 
 from cluster.hardening import Hardening, Poll
 from cluster.library import NEVER_S, Clock, Library, Role
+from cluster.patience import Patience
 from cluster.settings import Timings
 from cluster.wire import Message
 
@@ -43,6 +46,8 @@ class Elections:
     ) -> None:
         self._library, self._me, self._send = library, name, send
         self._timings, self._hardening, self._now, self._rng = timings, hardening, clock, rng
+        self._patience = Patience(timings, clock)
+        self._jitter_s = 0.0  #: of one office: what two of one rank are apart, of two memberships say
         self.voters: tuple[str, ...] = (name,)
         self.may_campaign = True  #: False while the state is missing or the node has no vote
         self.retires = False  #: it ends soon: whoever is asked to lead, it is another
@@ -70,13 +75,21 @@ class Elections:
         self._allowed = self._library.term() + 1
 
     def timeout_s(self) -> float:
+        """Where no leader is followed."""
         return self._rng.uniform(self._timings.election_min_s, self._timings.election_max_s)
 
     # ---- what happens to this member
 
-    def leader_heard(self) -> None:
+    def leader_heard(self, leader: str, term: int) -> None:
         self.contact = self.told = self._now()
         self._lost = NEVER_S
+        if self._patience.heard(leader, term):
+            self._jitter_s = self._rng.uniform(0.0, self._timings.spread_s / 6)
+
+    def follow(self, leader: str) -> None:
+        """Its word was taken: wait for the next."""
+        turn_s = self._rank(without=leader) * self._timings.spread_s + self._jitter_s
+        self._library.election_deadline = self._now() + self._patience.seconds() + turn_s
 
     @property
     def silent_ms(self) -> int | None:
@@ -146,7 +159,7 @@ class Elections:
         if len(self.voters) == 1:
             self.allow()
             return
-        library.election_deadline = now + self._patience_s()
+        library.election_deadline = now + self._again_s()
         self._prevotes.open(self._prevotes.round + 1)
         self._asked, self._asked_term = now, library.term() + 1
         index, term = library.last()
@@ -189,7 +202,7 @@ class Elections:
         index, term = library.last()
         is_timely = message["term"] > library.term() and library.role() is not Role.LEADER
         is_behind = (message["last_log_term"], message["last_log_index"]) < (term, index)
-        has_leader = now - self.contact <= self._timings.election_min_s * 0.9
+        has_leader = now - self.contact <= self._patience.seconds() * 0.9
         granted = is_timely and not is_behind and not has_leader
         self._send(peer, {"type": "prevoted", "round": message["round"], "granted": granted})
         if not is_timely or not self._hardening.elect_early:
@@ -214,7 +227,7 @@ class Elections:
 
     # ---- parts
 
-    def _patience_s(self) -> float:
+    def _again_s(self) -> float:
         """From a question to the next."""
         if self._now() - self._lost > self._timings.election_max_s:
             return self.timeout_s()
@@ -222,8 +235,8 @@ class Elections:
 
     def _rank(self, without: str = "") -> int:
         """Place of this node among the voters: one after the other asks first."""
-        names = sorted(v for v in self.voters if v != without)
-        return names.index(self._me) if self._me in names else len(names)
+        names = [v for v in self.voters if v != without]
+        return sum(1 for v in names if v < self._me) if self._me in names else len(names)
 
     def _hurry(self, delay_s: float) -> None:
         self._library.election_deadline = min(self._library.election_deadline, self._now() + delay_s)

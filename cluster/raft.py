@@ -227,7 +227,7 @@ class Raft(Library):
             if self._hardening.name_higher_term:
                 self._host.send(peer, {"type": "higher_term", "term": self.term()})
             return False
-        self.elections.leader_heard()
+        self.elections.leader_heard(peer, message["term"])
         if self.pulls_copy:
             self._follow_without_log(peer, message)
             return False
@@ -239,6 +239,8 @@ class Raft(Library):
         if self._hardening.skip_matching:
             rewritten, self._verified = skip_matching(self.log.journal.entries, message)
         self.hand_in(peer, rewritten)
+        if not self.is_told_to_lead():
+            self.elections.follow(peer)
         if message["behind"] and self._verified is None and self.applied() < message["prevLogIdx"]:
             self._host.needs_copy(peer)
         self._verified = None
@@ -257,7 +259,7 @@ class Raft(Library):
         )
 
     def _take_notice(self, peer: str, commit: int) -> None:
-        self.elections.wait()
+        self.elections.follow(peer)
         is_news = commit > self.commit()
         if is_news:
             self.set_commit(min(commit, self.last_index()))

@@ -51,6 +51,9 @@ class Timings:
 
     election_min_s: float
     election_max_s: float
+    patience_min_s: float  #: with a leader that is silent and was never seen to stumble (cluster.patience)
+    patience_max_s: float
+    spread_s: float  #: between two ranks when all wait for the same silent leader
     heartbeat_s: float
     fallback_s: float  #: a leader without answers of a majority for this long steps down
     stagger_s: float  #: between two ranks when all hold an election for the same reason
@@ -64,6 +67,9 @@ class Timings:
         return cls(
             election_min_s=election_timeout_s,
             election_max_s=2 * election_timeout_s,
+            patience_min_s=election_timeout_s * 2 / 3,
+            patience_max_s=election_timeout_s * 10 / 3,
+            spread_s=election_timeout_s / 5,
             heartbeat_s=election_timeout_s / 6,
             fallback_s=election_timeout_s * 10 / 3,
             stagger_s=election_timeout_s / 3,
