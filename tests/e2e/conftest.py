@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.client import RefusedError
 from bench.cluster import Cluster, free_base_port, layout
 from tests.e2e.cluster import PORTS, NewCluster
 
@@ -45,6 +46,15 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         made.stop()
 
 
+def _cancel(cluster: Cluster, run: int) -> None:
+    """It may end by itself meanwhile."""
+    try:
+        cluster.client.ask("POST", f"/v1/runs/{run}/cancel", {})
+    except RefusedError as refused:
+        if refused.reply.json().get("code") != "ended":
+            raise
+
+
 @pytest.fixture
 def cluster(founded: Cluster, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """The module's cluster, whole and without jobs; the test may kill and freeze what it likes."""
@@ -60,7 +70,7 @@ def cluster(founded: Cluster, request: pytest.FixtureRequest) -> Iterator[Cluste
         founded.client.ask("DELETE", f"/v1/jobs/{job['name']}")
     for run in founded.client.items("/v1/runs"):
         if run["finished"] is None:
-            founded.client.ask("POST", f"/v1/runs/{run['id']}/cancel", {})
+            _cancel(founded, run["id"])
 
 
 @pytest.hookimpl(wrapper=True)
