@@ -184,7 +184,7 @@ class Front:
     async def _leave(self) -> None:
         """Agents first: the server closes what is still open, and may cut a farewell off."""
         await self._gateway.closed()
-        self._server.should_exit = True
+        self._server.end()
 
     def _propose_plan(self, commands: Sequence[Command], can_wait: bool) -> Awaitable[list[Outcome]]:
         return self._link.proposals.propose_all(commands, PLAN_S, can_wait=can_wait)

@@ -59,7 +59,7 @@ async def served(
             yield f"{'http' if tls is None else 'https'}://{host}:{port}"
         finally:
             api.services.gateway.close()
-            server.should_exit = True
+            server.end()
             async with asyncio.timeout(DEADLINE_S):
                 await serving
 

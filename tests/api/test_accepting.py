@@ -60,7 +60,7 @@ async def story() -> Counter[int]:
                 assert (await loop.sock_recv(client, 1_000)).startswith(b"HTTP/1.1 204 ")
         for client in clients:
             client.close()
-        server.should_exit = True
+        server.end()
         async with asyncio.timeout(DEADLINE_S):
             await serving
     return counted.in_turn
