@@ -66,6 +66,11 @@ def agents_hurt(case: Case, from_s: float, until_s: float) -> bool:
     return any(touches_agents(case, band) or not band.keeps_majority for band in near)
 
 
+def any_fault(case: Case, from_s: float, until_s: float) -> bool:
+    """Whether any was near: an answer that a node owes, a grant say, may be on its way for as long."""
+    return any(_near(case, from_s, until_s, BACK_S))
+
+
 def agent_hurt(case: Case, agent: str, from_s: float, until_s: float) -> bool:
     """Whether a fault may have taken away what this agent ran then."""
     near = _near(case, from_s, until_s, BEGIN_S)

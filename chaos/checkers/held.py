@@ -3,7 +3,7 @@ paused.
 
 Rules:
 1. While a drain surely stands no attempt of that agent gets a grant; what was granted before starts at once,
-   unless a fault holds it up.
+   unless a fault is near: the grant may have been on its way.
 2. While everything, or the namespace, is surely paused nothing starts that was not under way by then.
 3. How ticks end meanwhile is judged by `ticks`.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from chaos.case import Case, milliseconds
 from chaos.checkers import Finding, Offence, finding
-from chaos.checkers.causes import agents_hurt, skewed
+from chaos.checkers.causes import any_fault, skewed
 from chaos.checkers.spans import CLOCK_S, EVERYTHING, Span, surely
 
 NAME = "held"
@@ -50,7 +50,7 @@ def _started(case: Case, drains: dict[str, list[Span]], pauses: list[Span]) -> I
         way_s = UNDER_WAY_S * case.slowness(mark.at_s - UNDER_WAY_S, mark.at_s)
         for kind, spans in (("drained", drains.get(mark.agent, [])), ("paused", pauses)):
             span = _inside(spans, mark.at_s, way_s)
-            if span is None or agents_hurt(case, span.since_s, mark.at_s):
+            if span is None or any_fault(case, span.since_s, mark.at_s):
                 continue
             detail = f"{mark.job}: run {mark.run} started on {mark.agent}, {kind} for"
             detail += f" {mark.at_s - span.since_s:.2f} s"

@@ -192,11 +192,11 @@ class _Job:
         return inside and not skewed(self.case, at_s)
 
     def _may_be_paused(self, at_ms: int, entry: Mapping[str, Any]) -> bool:
-        """Whether a pause can have stood between its instant and its decision."""
-        at_s = self.case.at_s(at_ms)
-        until_s = max(at_s, self.case.at_s(milliseconds(entry["decided_at"])))
-        off_s = SKEW_S if skewed(self.case, at_s) else AHEAD_S
-        return bool(overlapping(self.pauses, at_s - off_s, until_s + off_s))
+        """Whether a pause can have stood between its instant and its decision, whichever came first."""
+        at_s, decided_s = self.case.at_s(at_ms), self.case.at_s(milliseconds(entry["decided_at"]))
+        off_s = SKEW_S if skewed(self.case, at_s) else CLOCK_S
+        from_s, until_s = min(at_s, decided_s) - off_s, max(at_s, decided_s) + off_s
+        return bool(overlapping(self.pauses, from_s, until_s))
 
     def _ledger(self) -> list[Offence]:
         """What the ledger must not hold."""

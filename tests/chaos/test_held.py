@@ -112,7 +112,7 @@ def test_what_waits_to_be_caught_up_is_skipped_by_a_later_pause() -> None:
 @pytest.mark.parametrize("of", [PULSE, ALL], ids=lambda of: str(of["of"]))
 def test_a_tick_that_ran_though_it_came_due_in_a_pause(of: dict[str, str]) -> None:
     story = clean()
-    paused(story, of, 104.5, 105.5)
+    paused(story, of, 104.2, 105.5)
 
     assert "ran-though-paused" in kinds(ticks, story)
 
@@ -120,17 +120,17 @@ def test_a_tick_that_ran_though_it_came_due_in_a_pause(of: dict[str, str]) -> No
 @pytest.mark.parametrize(
     "maybe",
     [
-        pytest.param(lambda s: paused(s, PULSE, 104.5, 105.5, "info"), id="nobody knows of the pause"),
-        pytest.param(lambda s: paused(s, PULSE, 104.5, 104.8), id="it was resumed before"),
-        pytest.param(lambda s: paused(s, PULSE, 104.9, 105.5), id="it was decided before"),
+        pytest.param(lambda s: paused(s, PULSE, 104.2, 105.5, "info"), id="nobody knows of the pause"),
+        pytest.param(lambda s: paused(s, PULSE, 104.2, 104.8), id="it was resumed before"),
+        pytest.param(lambda s: paused(s, PULSE, 104.7, 105.5), id="it was decided before"),
         pytest.param(
-            lambda s: paused(s, PULSE, 104.5, 105.5, before_s=103), id="a resume may have come late"
+            lambda s: paused(s, PULSE, 104.2, 105.5, before_s=103), id="a resume may have come late"
         ),
         pytest.param(
-            lambda s: paused(s, PULSE, 104.5, 105.5, before_s=104.8), id="a resume may have been heard"
+            lambda s: paused(s, PULSE, 104.2, 105.5, before_s=104.8), id="a resume may have been heard"
         ),
         pytest.param(
-            lambda s: paused(s, ALL, 104.5, 106, until_ms=ZERO_MS + 5_500), id="it may have ended by itself"
+            lambda s: paused(s, ALL, 104.2, 106, until_ms=ZERO_MS + 5_500), id="it may have ended by itself"
         ),
     ],
 )
@@ -185,8 +185,20 @@ def test_work_behind_a_sleep_starts_when_the_sleep_is_over_and_not_before() -> N
         return kinds(ticks, story)
 
     assert found(3_500) == set()
-    assert found(3_700) == {"cut-short"}
+    assert found(4_100) == {"cut-short"}
     assert found(100) == {"late"}
+
+
+def test_a_tick_that_is_decided_in_a_pause_ahead_of_its_instant_is_skipped() -> None:
+    def found(decided_s: float) -> set[str]:
+        story = clean()
+        paused(story, PULSE, 103.5, 104.8)
+        skipped(story, 5)
+        story.tick(5)["decided_at"] = instant(decided_s)
+        return kinds(ticks, story)
+
+    assert found(104.7) == set()
+    assert found(104.95) == {"bad-skipped"}
 
 
 # -- results
@@ -254,8 +266,9 @@ def test_nothing_starts_where_nothing_should(of: dict[str, str], kind: str) -> N
     assert kinds(held, story) == {f"started-while-{kind}"}
 
 
+@pytest.mark.parametrize("action", ["agent-stopped", "follower-killed"])
 @pytest.mark.parametrize("of", [AGENT, ALL], ids=lambda of: str(of["of"]))
-def test_what_was_under_way_or_held_up_by_a_fault_may_start(of: dict[str, str]) -> None:
+def test_what_was_under_way_or_held_up_by_a_fault_may_start(of: dict[str, str], action: str) -> None:
     def found(since_s: float, forgotten: range) -> set[str]:
         story = clean()
         for second in range(20, 31):
@@ -264,7 +277,7 @@ def test_what_was_under_way_or_held_up_by_a_fault_may_start(of: dict[str, str]) 
             story.forget(second)
         paused(story, of, since_s, 125.5)
         if not forgotten:
-            story.fault(since_s - 1.0, since_s + 0.2, "agent-stopped")
+            story.fault(since_s - 1.0, since_s + 0.2, action)
         return kinds(held, story)
 
     assert found(121.5, range(23, 26)) == set()
