@@ -33,6 +33,7 @@ from scheduler.plan import UNREADABLE_MAX, Limits, PlanCache, cut_off, plan, wak
 from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
 from scheduler.store.connection import Store
 from scheduler.store.state import overload
+from scheduler.store.tables import triggers
 from scheduler.words.commands import Command, PutToken, TellOverload
 from scheduler.words.outcomes import Outcome
 
@@ -51,6 +52,7 @@ ROUND_S = 0.25  #: a plan is so large that its outcomes are known by then: what 
 COMMANDS_MIN = 100
 COMMANDS_FIRST = 32  #: of an office, half of them ticks: what is due first does not wait for all the rest
 GROWTH_FIRST = 4  #: from each of its first plans to the next
+DUE_COUNTED_MAX = 100_000  #: of what shows an overload
 NODE_SILENCE_MS = 2_000  #: its agents count as disconnected
 NODE_QUIET_MS = 250  #: five heartbeats without an answer: its agents get nothing new
 _LEASE_S = (LEASE_MS + KILL_GRACE_MS + LEASE_MARGIN_MS) / 1000
@@ -295,13 +297,15 @@ class Planner:
 
 
 def _told_overload(office: _Office, store: Store, now_s: float, *, is_full: bool) -> list[Command]:
-    cache, declared = office.cache, overload(store) is not None
-    begins = office.overload.look(now_s, declared=declared, is_full=is_full, late_ms=cache.late_ms)
+    assert office.clock is not None
+    late_ms, declared = office.cache.late_ms, overload(store) is not None
+    begins = office.overload.look(now_s, declared=declared, is_full=is_full, late_ms=late_ms)
     if begins is None:
         return []
-    late = f"{cache.due} triggers are due, the first for {cache.late_ms / 1000:.1f} s"
-    log.warning("overload %s: %s", "begins" if begins else "is over", late)
-    return [TellOverload(office.epoch, begins, cache.late_ms, cache.due)]
+    due = triggers.count_due(store, office.clock.now_ms(), DUE_COUNTED_MAX)
+    what = f"{due} triggers are due, the first for {late_ms / 1000:.1f} s"
+    log.warning("overload %s: %s", "begins" if begins else "is over", what)
+    return [TellOverload(office.epoch, begins, late_ms, due)]
 
 
 def _tell_unreadable(cache: PlanCache, told: int) -> int:

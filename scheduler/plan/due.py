@@ -79,7 +79,6 @@ class Due:
                     (self._behind if self.is_behind(trigger) else self._live).append(trigger)
             due_ms = [trigger.next_due_ms + trigger.jitter_ms for trigger in self._live]
             self._cache.late_ms = max(0, self._now_ms - min(due_ms, default=self._now_ms))
-            self._cache.due = len(due_ms)
         return self._behind
 
     def is_behind(self, trigger: DueTrigger) -> bool:

@@ -29,8 +29,7 @@ class PlanCache:
         self._room = self._read_weight_max = read_weight_max
         self._instants: dict[int, tuple[bytes, list[int]]] = {}
         self.unreadable: dict[bytes, str] = {}  #: specs of triggers that this node cannot read, and why
-        self.due = 0  #: live triggers that the last plan saw
-        self.late_ms = 0  #: how late the first of them was
+        self.late_ms = 0  #: how late the first live trigger was that the last plan saw
         self.upkeep_ms: int | None = None  #: when upkeep was planned last, or could have been first
         self.settled_run = 0  #: the run from before a restore that giving up has come to
         self.continued = 0  #: the run that going on with unfinished work has come to

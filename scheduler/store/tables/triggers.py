@@ -236,6 +236,14 @@ def due(
     return [DueTrigger._make(row) for row in rows]
 
 
+def count_due(store: Store, fire_ms: int, limit: int) -> int:
+    """How many triggers fire up to then; `limit`: it is not counted further."""
+    counted: int = store.value(
+        "SELECT count(*) FROM (SELECT 1 FROM triggers WHERE fire_ms <= ? LIMIT ?)", (fire_ms, limit)
+    )
+    return counted
+
+
 def due_of_share(
     store: Store, namespace: str, share: int, after: tuple[int, int], fire_ms: int, limit: int
 ) -> list[tuple[int, DueTrigger]]:

@@ -8,6 +8,7 @@ import pytest
 
 from scheduler.plan import Limits
 from scheduler.store import state as state_rows
+from scheduler.store.tables import triggers as trigger_rows
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code
@@ -182,3 +183,13 @@ def test_what_matters_more_comes_first_and_a_tenth_goes_by_what_is_due(story: St
         story.tell_ok(*planned)
         story.now_ms += SECOND_MS // 2
     assert story.store.value("SELECT min(tick_ms) FROM runs WHERE trigger = ?", (late,)) is not None
+
+
+def test_what_shows_an_overload_is_counted_up_to_a_limit(story: Story) -> None:
+    story.put(*(every_second(f"j-{number}") for number in range(5)))
+    now_ms = START_MS + 2 * SECOND_MS
+    assert [trigger_rows.count_due(story.store, now_ms, limit) for limit in (3, 100)] == [3, 5]
+    assert trigger_rows.count_due(story.store, START_MS, 100) == 0
+    story.now_ms = now_ms
+    story.plan()
+    assert story.cache.late_ms == SECOND_MS, "as the first that is due"
