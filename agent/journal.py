@@ -35,8 +35,8 @@ from scheduler.protocol import Finished
 log = logging.getLogger("agent.journal")
 COMPACT_BYTES = 4 << 20
 RETRY_S = 0.5
-SLOW_S = 0.01  #: of a sync: from there on it is not the loop's
-QUICK_AFTER = 16  #: quick syncs in a row, after a slow one or at the start
+SLOW_S = 0.02  #: of a sync: from there on it is not the loop's
+QUICK_AFTER = 8  #: quick syncs in a row, after a slow one or at the start
 _CLAIM, _FINISHED, _DROP, _NEXT, _INDEX, _WORK = range(1, 7)
 Release = Callable[[], None]
 
