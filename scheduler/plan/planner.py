@@ -17,7 +17,8 @@ from scheduler.plan.view import LeaseView, Limits, Outlook, View
 from scheduler.store.connection import Store
 from scheduler.store.state import overload
 from scheduler.store.tables.triggers import DueTrigger
-from scheduler.words.commands import Command
+from scheduler.words.commands import Account, Command
+from scheduler.words.reasons import OVERLOAD
 
 
 def plan(
@@ -99,13 +100,15 @@ def _plan(view: View) -> list[Command]:
     commands: list[Command] = []
     for each in DUE:
         commands += first[each] if each in first else each.plan(view)
-    room = view.limits.commands - len(commands)
+    # What ends ticks without a run sheds load, and takes no room.
+    most = view.limits.commands + sum(1 for c in commands if isinstance(c, Account) and c.reason == OVERLOAD)
+    room = most - len(commands)
     if room > 0:
         spare = replace(view, room=room)
         for each in SPARE:
             commands += each.plan(spare)
     left = [command for each in NEVER_CUT for command in each.plan(view)]
-    return [*commands[: view.limits.commands - len(left)], *left]
+    return [*commands[: most - len(left)], *left]
 
 
 def wake_ms(store: Store, *, lead_ms: int = 0, cache: PlanCache | None = None) -> int | None:

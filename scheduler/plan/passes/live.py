@@ -17,12 +17,14 @@ def plan(view: View) -> list[Command]:
     turns: list[Iterator[Turn]] = [
         fire_live(view, trigger, trigger.next_due_ms) for trigger in view.due.live
     ]
-    while turns and len(commands) < limit:
+    fired = 0
+    while turns and fired < limit:
         left = []
         for turn in turns:
-            fired = next(turn, None) if len(commands) < limit else None
-            if fired is not None:
-                commands += fired
+            ticks = next(turn, None) if fired < limit else None
+            if ticks is not None:
+                commands += ticks
+                fired += 1
                 left.append(turn)
         turns = left
     return commands

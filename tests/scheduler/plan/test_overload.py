@@ -193,3 +193,13 @@ def test_what_shows_an_overload_is_counted_up_to_a_limit(story: Story) -> None:
     story.now_ms = now_ms
     story.plan()
     assert story.cache.late_ms == SECOND_MS, "as the first that is due"
+
+
+def test_what_ends_without_a_run_takes_no_room_of_what_fires(story: Story) -> None:
+    story.put(*(every_second(f"j-{number}") for number in range(30)))
+    declare(story)
+    story.now_ms = START_MS + 10 * SECOND_MS
+    planned = story.plan(limits=Limits(commands=20))
+    kinds = [type(command) for command in planned]
+    assert (kinds.count(c.Fire), kinds.count(c.Account)) == (10, 10)
+    assert kinds == [c.Account, c.Fire] * 10, "each range with the tick that runs for it"
