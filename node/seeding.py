@@ -80,7 +80,7 @@ class Seeder:
         self.apply(
             [
                 ConnectAgent(
-                    "seeded", "seeded", session, "boot", "", "default", b"{}", BATCH, "0", NODE, ("noop",)
+                    "seeded", "seeded", session, "boot", "", "default", b"{}", BATCH, "0", NODE, ("shell",)
                 )
             ]
         )
