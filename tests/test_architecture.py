@@ -153,7 +153,7 @@ def test_no_two_files_import_each_other_whatever_the_way_round() -> None:
 
 def test_every_run_is_made_in_one_place() -> None:
     """So none is made without a cause (`machine.steps.firing`)."""
-    inserting = re.compile(r"\bruns?(?:_rows)?\.insert\(|INTO runs\b")
+    inserting = re.compile(r"\bruns?(?:_rows)?\.insert\(|INTO runs\b|\bkept\.insert\(TABLE, run\)")
     found = {place(path) for path in sources("scheduler") if inserting.search(path.read_text())}
 
     assert found == {"scheduler/store/tables/runs.py", "scheduler/machine/steps/firing.py"}

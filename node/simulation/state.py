@@ -111,6 +111,8 @@ class MortalState:
     def apply(self, entry: Entry) -> None:
         self._pass("apply")
         self.replica.apply(entry)
+        differing = self.store.kept.differences()
+        assert not differing, differing
         self._pass("applied")
         self.on_apply((entry.applied, entry.stamp_ms, tuple(entry.proposals)))
 

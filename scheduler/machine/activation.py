@@ -81,8 +81,8 @@ def _execute(ctx: Context, statements: Sequence[str]) -> None:
     """The statements join the state's hash: versions that migrate differently are found at once."""
     for statement in statements:
         ctx.store.write(statement)
-        if ctx.store.written is not None:
-            ctx.store.written.append((statement,))
+        if ctx.store.kept.written is not None:
+            ctx.store.kept.written.append((statement,))
 
 
 def _raise_format(ctx: Context) -> None:

@@ -69,6 +69,7 @@ class Machine:
         self.store = store
         self._context = Context(store, state_rows.load(store), members_of, room)
         self._failed = False
+        store.kept.begin()
 
     @property
     def state(self) -> State:
@@ -85,6 +86,17 @@ class Machine:
         if self._failed:
             raise RuntimeError("the machine failed before")
         self._failed = True
+        try:
+            entry = self._apply_entry(applied, stamp_ms, frames)
+        except BaseException:
+            self.store.kept.forget()
+            raise
+        self._failed = False
+        return entry
+
+    def _apply_entry(
+        self, applied: tuple[int, int, int, int, bytes], stamp_ms: int, frames: Sequence[bytes]
+    ) -> AppliedEntry:
         state = self._context.state
         self.store.begin()
         state.stamp_ms = max(state.stamp_ms, stamp_ms)
@@ -104,7 +116,6 @@ class Machine:
                 answered.append((frame.front, frame.seq, frame.outcomes))
         state_rows.save(self.store, state)
         self.store.commit()
-        self._failed = False
         compared, self._context.compared = self._context.compared, None
         return AppliedEntry(state.idx, state.stamp_ms, answered, events, packed_events, compared)
 
@@ -128,7 +139,7 @@ class Machine:
         if known is not None:
             return AppliedFrame(frame.front, frame.seq, codec.decode_outcomes(known))
         written: list[Sequence[object]] = []
-        store.written = written
+        store.kept.written = written
         self._context.room = self._context.room_whole
         outcomes: list[Outcome] = []
         first = len(events)
@@ -138,7 +149,7 @@ class Machine:
         fronts.remember(store, frame.front, frame.seq, packed)
         if low is None or frame.lowest > low:
             fronts.advance(store, frame.front, frame.lowest, state.stamp_ms)
-        store.written = None
+        store.kept.written = None
         told = codec.encode_events(events[first:]) if len(events) > first else b""
         if told:
             packed_events.append(told)

@@ -54,6 +54,7 @@ class _Judged(NamedTuple):
 def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
     if len(command.jobs) > JOBS_MAX:
         return refused(Code.LIMIT, f"{len(command.jobs)} jobs in one command, at most {JOBS_MAX}")
+    jobs = _stored(ctx, command)
     judged: list[_Judged] = []
     over: list[list[object]] = []
     names: dict[tuple[str, str], None] = {}
@@ -61,7 +62,7 @@ def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
         if (new.namespace, new.name) in names:
             return refused(Code.INVALID, f"{new.namespace}/{new.name} twice in one command", name=new.name)
         names[new.namespace, new.name] = None
-        verdict = _judge(ctx, new)
+        verdict = _judge(new, jobs.get((new.namespace, new.name)))
         if isinstance(verdict, Outcome):
             return verdict
         judged.append(verdict)
@@ -70,18 +71,40 @@ def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
     if over:
         said = f"{len(over)} new triggers fire only in the past, or never"
         return refused(Code.PAST, said, triggers=over[:SPENT_TOLD_MAX])
-    if too_many := tick_limits.judge(ctx.store, [each.new for each in judged if not each.is_same]):
+    asking = [each.new for each in judged if not each.is_same]
+    if too_many := tick_limits.judge(ctx.store, asking, lambda new: _id(jobs.get((new.namespace, new.name)))):
         return too_many
+    last = _last_revisions(ctx, judged)
     # With what was sent, the whole of a new job: whoever put it needs no read. `paused`: a pause stands, of
     # everything or of some namespace.
     return done(
-        jobs=[_put(ctx, command, each) for each in judged], stamp_ms=ctx.stamp_ms,
+        jobs=[_put(ctx, command, each, last) for each in judged], stamp_ms=ctx.stamp_ms,
         paused=ctx.state.paused_through_ms >= ctx.stamp_ms,
     )  # fmt: skip
 
 
-def _judge(ctx: Context, new: PreparedJob) -> _Judged | Outcome:
-    job = job_rows.find(ctx.store, new.namespace, new.name)
+def _stored(ctx: Context, command: PutJobs) -> dict[tuple[str, str], Job]:
+    """The jobs of these names that there are. Of one name by its own statement, of many by few."""
+    if len(command.jobs) == 1:
+        new = command.jobs[0]
+        job = job_rows.find(ctx.store, new.namespace, new.name)
+        return {} if job is None else {(new.namespace, new.name): job}
+    return job_rows.find_all(ctx.store, [(new.namespace, new.name) for new in command.jobs])
+
+
+def _last_revisions(ctx: Context, judged: list[_Judged]) -> dict[tuple[str, str], int]:
+    """Of the names that are no job now."""
+    names = [(each.new.namespace, each.new.name) for each in judged if each.job is None]
+    if len(names) == 1:
+        return {names[0]: job_rows.last_revision(ctx.store, *names[0])}
+    return job_rows.last_revisions(ctx.store, names)
+
+
+def _id(job: Job | None) -> int | None:
+    return None if job is None else job.id
+
+
+def _judge(new: PreparedJob, job: Job | None) -> _Judged | Outcome:
     where = f"{new.namespace}/{new.name}"
     if new.if_revision is not None:
         if job is None and new.if_revision != 0:
@@ -117,12 +140,14 @@ def _spent(ctx: Context, command: PutJobs, judged: _Judged) -> list[int]:
     return spent(ctx.store, judged.new, judged.job.id, max(ctx.stamp_ms, *decided, 0))
 
 
-def _put(ctx: Context, command: PutJobs, judged: _Judged) -> dict[str, object]:
+def _put(
+    ctx: Context, command: PutJobs, judged: _Judged, last_revisions: dict[tuple[str, str], int]
+) -> dict[str, object]:
     new, job, labels, retention_runs, _, is_same, large = judged
     state = ctx.state
     if job is not None and is_same:
         return _report(job.id, new, job.revision, created=False, changed=False)
-    last = job_rows.last_revision(ctx.store, new.namespace, new.name) if job is None else job.revision
+    last = last_revisions.get((new.namespace, new.name), 0) if job is None else job.revision
     revision = last + 1
     if job is None:
         state.last_job += 1

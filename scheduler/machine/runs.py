@@ -34,7 +34,7 @@ TELLS_MAX = 300  #: looked at in one step
 
 def run_job(ctx: Context, command: RunJob) -> Outcome:
     """A person's run is always accepted, whatever `overlap` says of ticks; it counts as active for them."""
-    job = job_rows.find(ctx.store, command.namespace, command.name)
+    job = job_rows.standing_named(ctx.store, command.namespace, command.name)
     if job is None:
         return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
     placed = ctx.state.last_attempt

@@ -155,5 +155,9 @@ def _optional_ms(text: str | None) -> int | None:
     return None if text is None else parse_duration_ms(text)
 
 
+_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+"""One for all: `json.dumps` with arguments makes a new encoder at each call."""
+
+
 def _text(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _ENCODE(value) if value else "{}"

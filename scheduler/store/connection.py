@@ -25,6 +25,7 @@ from typing import Any
 
 from scheduler import formats
 from scheduler.store import schema, state
+from scheduler.store.kept import Kept, Key
 from scheduler.store.standstill import Standstill
 
 Row = tuple[Any, ...]
@@ -97,10 +98,7 @@ class Store:
         self._connection = connection
         self._deadline_s = 0.0
         self._standstill = Standstill(path, self._commits_move)
-        self.written: list[Parameters] | None = None
-        """When a list: every value that `write` stores is appended to it, for the running hash of the
-        state.
-        """
+        self.kept = Kept(connection, self.row)
 
     # -- making and ending ----------------------------------------------------------------------
 
@@ -228,6 +226,7 @@ class Store:
     def execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
         """Any statement. Rows that are fetched later fall under the same time limit; prefer `rows`."""
         if self._limit_s is None:
+            self.kept.before(sql)
             return self._connection.execute(sql, parameters)
         now_s = time.monotonic()
         if now_s > self._snapshot_until_s:
@@ -238,12 +237,13 @@ class Store:
         except sqlite3.DatabaseError as error:
             raise self._named(error) from error
 
-    def write(self, sql: str, parameters: Parameters = ()) -> int:
-        """Change rows within the open transaction; returns how many. What is stored joins the state's
-        hash.
+    def write(self, sql: str, parameters: Parameters = (), *, row: tuple[str, Key] | None = None) -> int:
+        """Change rows within the open transaction; returns how many. What is stored joins the state's hash.
+        `row`: it changes this row of a table alone, by its key.
         """
-        if self.written is not None:
-            self.written.append(parameters)
+        if self.kept.written is not None:
+            self.kept.written.append(parameters)
+        self.kept.before(sql, row)
         return self._connection.execute(sql, parameters).rowcount
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
@@ -277,6 +277,7 @@ class Store:
         self._connection.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
+        self.kept.settle()
         self._connection.execute("COMMIT")
 
     @property

@@ -85,6 +85,7 @@ class Story:
             applied=(self.raft_index, 1, self.raft_index - 1, 1, b""), stamp_ms=self.now_ms, frames=frames
         )
         self.events = [event for _, _, event in entry.events]
+        assert self.store.kept.differences(most=200) == []
         return entry
 
     def tell_ok(self, *commands: c.Command) -> list[Outcome]:

@@ -11,7 +11,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from scheduler.store.connection import Store
 from scheduler.store.tables import asked
@@ -23,14 +23,24 @@ from scheduler.words.outcomes import Code, Outcome
 PER_SECOND_MAX = 1_000_000
 
 
-def judge(store: Store, jobs: Sequence[PreparedJob]) -> Outcome | None:
+Known = Callable[[PreparedJob], int | None]
+"""The job that has this name now."""
+
+
+def judge(store: Store, jobs: Sequence[PreparedJob], known_as: Known | None = None) -> Outcome | None:
     """The refusal of these jobs, put together; None: they may be."""
+
+    def stored(new: PreparedJob) -> int | None:
+        row = job_rows.standing_named(store, new.namespace, new.name)
+        return None if row is None else row.id
+
+    known_as = known_as or stored
     known: Limits | None = None
     more: dict[str, int] = {}
     for new in jobs:
         wanted = sum(trigger.per_day for trigger in new.triggers)
-        job = job_rows.find(store, new.namespace, new.name)
-        before = 0 if job is None else asked.of_job(store, job.id)
+        job = known_as(new)
+        before = 0 if job is None else asked.of_job(store, job)
         if wanted == before:
             continue
         known = known or asked.limits(store)

@@ -13,10 +13,10 @@ from scheduler.store.tables.tasks import Task
 
 def admit_next(ctx: Context, job: int) -> None:
     """The oldest waiting run of the job goes on, if its gates are open."""
-    waiting = run_rows.waiting(ctx.store, job, limit=1)
-    if not waiting or gates.judge(gates.RUN, RunView(ctx.store, job, waiting[0])) is not READY:
+    waiting = run_rows.first_waiting(ctx.store, job)
+    if waiting is None or gates.judge(gates.RUN, RunView(ctx.store, job, waiting)) is not READY:
         return
-    run = run_rows.get(ctx.store, waiting[0])
+    run = run_rows.get(ctx.store, waiting)
     assert run is not None
     run_rows.admit(ctx.store, run.id)
     walking.begin(ctx, run._replace(waiting=0), walks.ADMIT, go_on)

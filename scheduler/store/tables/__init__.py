@@ -7,4 +7,6 @@ Rules:
    scheduler/machine.
 2. A row is its table's columns in their order, and the only place beside `schema` that names them.
 3. Every query has a total ORDER BY.
+4. A row that is read or changed by its key, again and again, goes by `Store.kept` and is written once an
+   entry. What changes it otherwise goes by `Store.write`, which drops it there.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.kept import Table
 
 
 class Agent(NamedTuple):
@@ -30,12 +31,16 @@ class Agent(NamedTuple):
 
 FORMER = "#"  #: `name#id`: another installation has the name
 COLUMNS = ", ".join(Agent._fields)
-_GET = f"SELECT {COLUMNS} FROM agents WHERE id = ?"
+LABELS_KEPT = 2_000  #: letters of labels in a row that is kept in memory
+TABLE = Table("agents", Agent, keeps=lambda row: len(row.labels) <= LABELS_KEPT)
+
+
+# Names are unique, so who changes one does it at once and in order.
+_REPLACE = f"UPDATE agents SET {', '.join(f'{name} = ?' for name in Agent._fields[1:])} WHERE id = ?"
 
 
 def get(store: Store, agent: int) -> Agent | None:
-    row = store.row(_GET, (agent,))
-    return None if row is None else Agent._make(row)
+    return store.kept.get(TABLE, agent)
 
 
 def find(store: Store, name: str) -> Agent | None:
@@ -63,38 +68,40 @@ def former(store: Store, installation: str, name: str, mark: str) -> list[Agent]
 
 
 def insert(store: Store, agent: Agent) -> None:
-    store.write(f"INSERT INTO agents ({COLUMNS}) VALUES ({', '.join('?' * len(Agent._fields))})", agent)
+    store.write(TABLE.insert, agent)
 
 
 def replace(store: Store, agent: Agent) -> None:
-    names = Agent._fields[1:]
-    store.write(
-        f"UPDATE agents SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?", (*agent[1:], agent.id)
-    )
+    store.write(_REPLACE, (*agent[1:], agent.id), row=("agents", agent.id))
 
 
 def rename(store: Store, agent: int, name: str) -> None:
-    store.write("UPDATE agents SET name = ? WHERE id = ?", (name, agent))
+    store.write("UPDATE agents SET name = ? WHERE id = ?", (name, agent), row=("agents", agent))
 
 
 def set_session(store: Store, agent: int, session: str) -> None:
-    store.write("UPDATE agents SET session = ? WHERE id = ?", (session, agent))
+    store.kept.update(TABLE, agent, (session, agent), session=session)
 
 
 def set_draining(store: Store, agent: int, draining: int, reason: str) -> None:
-    store.write("UPDATE agents SET draining = ?, drain_reason = ? WHERE id = ?", (draining, reason, agent))
+    store.kept.update(TABLE, agent, (draining, reason, agent), draining=draining, drain_reason=reason)
 
 
 def occupy(store: Store, agent: int) -> None:
-    store.write("UPDATE agents SET busy = busy + 1 WHERE id = ?", (agent,))
+    _count(store, agent, 1)
 
 
 def release(store: Store, agent: int) -> None:
-    store.write("UPDATE agents SET busy = busy - 1 WHERE id = ?", (agent,))
+    _count(store, agent, -1)
+
+
+def _count(store: Store, agent: int, more: int) -> None:
+    row = get(store, agent)
+    store.kept.update(TABLE, agent, (agent,), busy=more if row is None else row.busy + more)
 
 
 def disconnect(store: Store, agent: int, disconnected_ms: int) -> None:
-    store.write("UPDATE agents SET node = '', disconnected_ms = ? WHERE id = ?", (disconnected_ms, agent))
+    store.kept.update(TABLE, agent, (disconnected_ms, agent), node="", disconnected_ms=disconnected_ms)
 
 
 def connected(store: Store) -> list[Agent]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.kept import Table
 
 DAY_S = 86_400
 WHOLE = ""  #: in place of a namespace: the whole cluster
@@ -21,23 +22,32 @@ class Limits(NamedTuple):
     cluster: int = 5_000
 
 
+class Asked(NamedTuple):
+    namespace: str
+    per_day: int
+
+
+TABLE = Table("asked", Asked)
+_LIMITED = "SELECT 1 FROM tick_limits LIMIT 1"
+
+
 def add(store: Store, namespace: str, per_day: int) -> None:
     """Count what is asked for from now on; less than nothing takes away."""
     if per_day:
         for scope in (WHOLE, namespace):
-            store.write(
-                "INSERT INTO asked (namespace, per_day) VALUES (?, ?)"
-                " ON CONFLICT (namespace) DO UPDATE SET per_day = per_day + excluded.per_day",
-                (scope, per_day),
-            )
+            row = store.kept.get(TABLE, scope)
+            if row is None:
+                store.kept.insert(TABLE, Asked(scope, per_day))
+            else:
+                store.kept.update(TABLE, scope, (scope, per_day), per_day=row.per_day + per_day)
             if per_day < 0:
                 store.write("DELETE FROM asked WHERE namespace = ? AND per_day <= 0", (scope,))
 
 
 def of(store: Store, namespace: str = WHOLE) -> int:
     """Instants a day that the live triggers of this namespace ask for."""
-    per_day: int | None = store.value("SELECT per_day FROM asked WHERE namespace = ?", (namespace,))
-    return per_day or 0
+    row = store.kept.get(TABLE, namespace)
+    return 0 if row is None else row.per_day
 
 
 def of_job(store: Store, job: int) -> int:
@@ -48,6 +58,8 @@ def of_job(store: Store, job: int) -> int:
 
 
 def limits(store: Store) -> Limits:
+    if store.kept.note("tick_limits", _LIMITED, (), keeps=lambda found: found is None) is None:
+        return Limits()
     rows = store.rows("SELECT scope, per_second FROM tick_limits ORDER BY scope")
     return Limits(**{scope: per_second for scope, per_second in rows if scope in Limits._fields})
 

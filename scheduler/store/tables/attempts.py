@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, TypedDict, Unpack
 
 from scheduler.store.connection import Store
-from scheduler.store.moving import moved
+from scheduler.store.kept import Table
 from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS, AttemptEvent
 
 
@@ -35,17 +35,15 @@ class Attempt(NamedTuple):
 
 
 COLUMNS = ", ".join(Attempt._fields)
-_GET = f"SELECT {COLUMNS} FROM attempts WHERE id = ?"
-_INSERT = f"INSERT INTO attempts ({COLUMNS}) VALUES ({', '.join('?' * len(Attempt._fields))})"
+TABLE = Table("attempts", Attempt, keeps=lambda row: row.finished_ms is None)
 
 
 def get(store: Store, attempt: int) -> Attempt | None:
-    row = store.row(_GET, (attempt,))
-    return None if row is None else Attempt._make(row)
+    return store.kept.get(TABLE, attempt)
 
 
 def insert(store: Store, attempt: Attempt) -> None:
-    store.write(_INSERT, attempt)
+    store.kept.insert(TABLE, attempt)
 
 
 def of_run(store: Store, run: int) -> list[Attempt]:
@@ -76,6 +74,7 @@ def live_of_agent(store: Store, agent: int) -> list[Attempt]:
 class Changes(TypedDict, total=False):
     """What an event changes beside the state."""
 
+    live: int
     unreachable: int
     claim: str
     session: str
@@ -90,24 +89,26 @@ class Changes(TypedDict, total=False):
     output_bytes: int | None
 
 
-_ENDED = "live = 0, unreachable = 0"
+_ENDED: Changes = {"live": 0, "unreachable": 0}
 """Of every attempt that has ended."""
 
 
 def move(store: Store, attempt: Attempt, event: AttemptEvent, **changes: Unpack[Changes]) -> str:
     """Something happened to the attempt: its state after it, which the table says."""
     state = ATTEMPT.after(attempt.state, event)
-    fixed = _ENDED if state in ATTEMPT_ENDS else ""
-    store.write(moved("attempts", tuple(changes), fixed), (state, *changes.values(), attempt.id))
+    told = (state, *changes.values(), attempt.id)
+    if state in ATTEMPT_ENDS:
+        changes |= _ENDED
+    store.kept.update(TABLE, attempt.id, told, state=state, **changes)
     return state
 
 
 def set_unreachable(store: Store, attempt: int, unreachable: int) -> None:
-    store.write("UPDATE attempts SET unreachable = ? WHERE id = ?", (unreachable, attempt))
+    store.kept.update(TABLE, attempt, (unreachable, attempt), unreachable=unreachable)
 
 
 def set_late(store: Store, attempt: int, late: str) -> None:
-    store.write("UPDATE attempts SET late = ? WHERE id = ?", (late, attempt))
+    store.kept.update(TABLE, attempt, (late, attempt), late=late)
 
 
 class CutOffAttempt(NamedTuple):

@@ -12,8 +12,8 @@ def find(store: Store, key: str) -> tuple[bytes, bytes] | None:
 
 
 def remember(store: Store, key: str, *, body: bytes, outcome: bytes, stamp_ms: int) -> None:
-    store.write(
-        "INSERT INTO idempotency (key, body, outcome, stamp_ms) VALUES (?, ?, ?, ?)",
+    store.kept.later(
+        "idempotency", "INSERT INTO idempotency (key, body, outcome, stamp_ms) VALUES (?, ?, ?, ?)",
         (key, body, outcome, stamp_ms),
     )
 

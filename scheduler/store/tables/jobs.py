@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.kept import Table
 from scheduler.store.schema import TOO_MANY_RUNS
 
 
@@ -35,6 +36,26 @@ class Job(NamedTuple):
         return self.id
 
 
+class Standing(NamedTuple):
+    """What applying asks of a job again and again: it is kept in memory, however large the definition."""
+
+    id: int
+    namespace: str
+    name: str
+    revision: int
+    state: str
+    pause_reason: str
+    active_runs: int
+    failures: int
+    last_run: int
+    last_state: str
+    runs_stored: int
+
+    @property
+    def job(self) -> int:
+        return self.id
+
+
 class Revision(NamedTuple):
     job: int
     revision: int
@@ -48,10 +69,15 @@ class Revision(NamedTuple):
 
 
 COLUMNS = ", ".join(Job._fields)
+STANDING = Table("jobs", Standing)
+_ID = "SELECT id FROM jobs WHERE namespace = ? AND name = ?"
 _GET = f"SELECT {COLUMNS} FROM jobs WHERE id = ?"
 _FIND = f"SELECT {COLUMNS} FROM jobs WHERE namespace = ? AND name = ?"
 _INSERT = f"INSERT INTO jobs ({COLUMNS}) VALUES ({', '.join('?' * len(Job._fields))})"
 REVISION_COLUMNS = ", ".join(Revision._fields)
+_INSERT_REVISION = (
+    f"INSERT INTO revisions ({REVISION_COLUMNS}) VALUES ({', '.join('?' * len(Revision._fields))})"
+)
 
 
 def get(store: Store, job: int) -> Job | None:
@@ -64,8 +90,53 @@ def find(store: Store, namespace: str, name: str) -> Job | None:
     return None if row is None else Job._make(row)
 
 
+NAMES_MAX = 400  #: in one query
+
+
+def find_all(store: Store, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Job]:
+    """Those of the jobs of these names that there are."""
+    found: dict[tuple[str, str], Job] = {}
+    for wanted, values in _slices(names):
+        rows = store.rows(
+            f"{wanted} SELECT {COLUMNS} FROM wanted CROSS JOIN jobs ON namespace = first AND name = second"
+            " ORDER BY id",
+            values,
+        )
+        found.update(((job.namespace, job.name), job) for job in map(Job._make, rows))
+    return found
+
+
+def last_revisions(store: Store, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """The highest revision that each of these names ever had, deleted jobs included; without one: none."""
+    found: dict[tuple[str, str], int] = {}
+    for wanted, values in _slices(names):
+        rows = store.rows(
+            f"{wanted} SELECT namespace, name, max(revision) FROM wanted CROSS JOIN revisions"
+            " ON namespace = first AND name = second GROUP BY namespace, name ORDER BY namespace, name",
+            values,
+        )
+        found.update(((namespace, name), revision) for namespace, name, revision in rows)
+    return found
+
+
+def _slices(names: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+    for start in range(0, len(names), NAMES_MAX):
+        some = names[start : start + NAMES_MAX]
+        marks = ", ".join(["(?, ?)"] * len(some))
+        yield f"WITH wanted (first, second) AS (VALUES {marks})", [word for pair in some for word in pair]
+
+
+def standing(store: Store, job: int) -> Standing | None:
+    return store.kept.get(STANDING, job)
+
+
+def standing_named(store: Store, namespace: str, name: str) -> Standing | None:
+    job = store.kept.note("jobs", _ID, (namespace, name), keeps=lambda job: job is not None)
+    return None if job is None else store.kept.get(STANDING, job)
+
+
 def insert(store: Store, job: Job) -> None:
-    store.write(_INSERT, job)
+    store.kept.later("jobs", _INSERT, job)
 
 
 def change(
@@ -85,69 +156,56 @@ def change(
         " retention_runs = ?"
         " WHERE id = ?",
         (revision, spec, labels, source, changed_ms, actor, retention_runs, job),
+        row=("jobs", job),
     )
 
 
 def delete(store: Store, job: int) -> None:
-    store.write("DELETE FROM jobs WHERE id = ?", (job,))
+    store.write("DELETE FROM jobs WHERE id = ?", (job,), row=("jobs", job))
 
 
 def set_state(store: Store, job: int, *, state: str, reason: str, failures: int | None = None) -> None:
     if failures is None:
-        store.write("UPDATE jobs SET state = ?, pause_reason = ? WHERE id = ?", (state, reason, job))
+        store.kept.update(STANDING, job, (state, reason, job), state=state, pause_reason=reason)
     else:
-        store.write(
-            "UPDATE jobs SET state = ?, pause_reason = ?, failures = ? WHERE id = ?",
-            (state, reason, failures, job),
+        store.kept.update(
+            STANDING, job, (state, reason, failures, job), state=state, pause_reason=reason, failures=failures
         )
 
 
 def count_run_begun(store: Store, job: int) -> None:
-    store.write("UPDATE jobs SET active_runs = active_runs + 1 WHERE id = ?", (job,))
+    row = standing(store, job)
+    store.kept.update(STANDING, job, (job,), active_runs=1 if row is None else row.active_runs + 1)
 
 
-class Tally(NamedTuple):
-    """What a job's row says after a run of it has ended."""
-
-    state: str
-    active_runs: int
-    failures: int
-
-
-def count_run_ended(store: Store, job: int, *, run: int, state: str, failed: bool) -> Tally | None:
+def count_run_ended(store: Store, job: int, *, run: int, state: str, failed: bool) -> Standing | None:
     """Count the end of a run; None when the job was deleted meanwhile."""
-    if failed:
-        failures = "failures + 1"
-    elif state == "succeeded":
-        failures = "0"
-    else:
-        failures = "failures"
-    changed = store.write(
-        "UPDATE jobs SET active_runs = active_runs - 1, runs_stored = runs_stored + 1, last_run = ?,"
-        " last_state = ?,"
-        f" failures = {failures} WHERE id = ?",
-        (run, state, job),
-    )
-    if not changed:
-        return None
-    row = store.row("SELECT state, active_runs, failures FROM jobs WHERE id = ?", (job,))
-    return None if row is None else Tally._make(row)
+    row = standing(store, job)
+    failures = 0
+    if row is not None and state != "succeeded":
+        failures = row.failures + failed
+    store.kept.update(
+        STANDING, job, (run, state, job), active_runs=row.active_runs - 1 if row else 0,
+        runs_stored=row.runs_stored + 1 if row else 0, last_run=run, last_state=state, failures=failures,
+    )  # fmt: skip
+    return standing(store, job)
 
 
 def revision_of(store: Store, job: int) -> int | None:
     """The newest; None: the job is no more."""
-    revision: int | None = store.value("SELECT revision FROM jobs WHERE id = ?", (job,))
-    return revision
+    row = standing(store, job)
+    return None if row is None else row.revision
 
 
 def is_failing(store: Store, job: int, failures: Collection[str]) -> bool:
     """Whether the last run that ended, ended so, or runs failed before it since the last success."""
-    row = store.row("SELECT failures, last_state FROM jobs WHERE id = ?", (job,))
-    return row is not None and (row[0] > 0 or row[1] in failures)
+    row = standing(store, job)
+    return row is not None and (row.failures > 0 or row.last_state in failures)
 
 
 def count_purged(store: Store, job: int, runs: int) -> None:
-    store.write("UPDATE jobs SET runs_stored = runs_stored - ? WHERE id = ?", (runs, job))
+    row = standing(store, job)
+    store.kept.update(STANDING, job, (runs, job), runs_stored=0 if row is None else row.runs_stored - runs)
 
 
 def to_purge(store: Store, after: int, limit: int) -> list[Job]:
@@ -170,10 +228,7 @@ def last_revision(store: Store, namespace: str, name: str) -> int:
 
 
 def insert_revision(store: Store, revision: Revision) -> None:
-    store.write(
-        f"INSERT INTO revisions ({REVISION_COLUMNS}) VALUES ({', '.join('?' * len(Revision._fields))})",
-        revision,
-    )
+    store.kept.later("revisions", _INSERT_REVISION, revision)
 
 
 def spec_of(store: Store, namespace: str, name: str, revision: int) -> bytes | None:
@@ -185,7 +240,7 @@ def spec_of(store: Store, namespace: str, name: str, revision: int) -> bytes | N
 
 
 def exists(store: Store, job: int) -> bool:
-    return store.value("SELECT 1 FROM jobs WHERE id = ?", (job,)) is not None
+    return standing(store, job) is not None
 
 
 def any_in(store: Store, namespace: str) -> bool:

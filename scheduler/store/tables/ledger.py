@@ -53,7 +53,7 @@ def chain(before: bytes, entry: Entry) -> bytes:
 def append(store: Store, entry: Entry, before: bytes) -> bytes:
     """Write the entry; returns its hash, the new head."""
     head = chain(before, entry)
-    store.write(_INSERT, (*entry, head))
+    store.kept.later("ledger", _INSERT, (*entry, head))
     return head
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypedDict, Unpack
 
 from scheduler.store.connection import Store
-from scheduler.store.moving import moved
+from scheduler.store.kept import Table
 from scheduler.words.lifecycle import RUN, RUN_ENDS, RunEvent
 
 
@@ -51,13 +51,13 @@ class Run(NamedTuple):
 
 
 COLUMNS = ", ".join(Run._fields)
-_GET = f"SELECT {COLUMNS} FROM runs WHERE id = ?"
-_INSERT = f"INSERT INTO runs ({COLUMNS}) VALUES ({', '.join('?' * len(Run._fields))})"
+PARAMS_KEPT = 2_000  #: letters of parameters in a row that is kept in memory
+TABLE = Table("runs", Run, keeps=lambda row: row.finished_ms is None and len(row.params) <= PARAMS_KEPT)
+_FIRST_WAITING = "SELECT id FROM runs WHERE job = ? AND waiting = 1 ORDER BY id LIMIT 1"
 
 
 def get(store: Store, run: int) -> Run | None:
-    row = store.row(_GET, (run,))
-    return None if row is None else Run._make(row)
+    return store.kept.get(TABLE, run)
 
 
 def of_cause(store: Store, job: int, cause: str, key: str) -> int | None:
@@ -70,7 +70,9 @@ def of_cause(store: Store, job: int, cause: str, key: str) -> int | None:
 
 
 def insert(store: Store, run: Run) -> None:
-    store.write(_INSERT, run)
+    if run.waiting:
+        store.kept.unnote("runs", _FIRST_WAITING, (run.job,))
+    store.kept.insert(TABLE, run)
 
 
 class Changes(TypedDict, total=False):
@@ -90,48 +92,48 @@ class Changes(TypedDict, total=False):
     unfinished: int
 
 
-_ENDED = (
-    "decided = 1, waiting = 0, open_tasks = 0, unmade = 0, walk = '', unfinished = 0, deadline_ms = NULL,"
-    " stop_ms = NULL"
-)
+_ENDED: Changes = {
+    "decided": 1, "waiting": 0, "open_tasks": 0, "unmade": 0, "walk": "", "unfinished": 0,
+    "deadline_ms": None, "stop_ms": None,
+}  # fmt: skip
 """Of every run that has ended."""
 
 
 def move(store: Store, run: Run, event: RunEvent, **changes: Unpack[Changes]) -> str:
     """Something happened to the run: its state after it, which the table says."""
     state = RUN.after(run.state, event)
-    fixed = _ENDED if state in RUN_ENDS else ""
-    store.write(moved("runs", tuple(changes), fixed), (state, *changes.values(), run.id))
+    told = (state, *changes.values(), run.id)
+    if state in RUN_ENDS:
+        changes |= _ENDED
+    store.kept.update(TABLE, run.id, told, state=state, **changes)
     return state
 
 
 def rebuild(store: Store, run: int, state: str, **changes: Unpack[Changes]) -> None:
     """The row of an adopted run, made anew of what its agent tells: no event, and no table."""
-    store.write(moved("runs", tuple(changes)), (state, *changes.values(), run))
+    store.kept.update(TABLE, run, (state, *changes.values(), run), state=state, **changes)
 
 
 def stop_ms(store: Store, run: int) -> int | None:
-    instant_ms: int | None = store.value("SELECT stop_ms FROM runs WHERE id = ?", (run,))
-    return instant_ms
+    row = get(store, run)
+    return None if row is None else row.stop_ms
 
 
 def set_stop(store: Store, run: int, stop_ms: int | None) -> None:
-    store.write("UPDATE runs SET stop_ms = ? WHERE id = ?", (stop_ms, run))
+    store.kept.update(TABLE, run, (stop_ms, run), stop_ms=stop_ms)
 
 
 def set_open_tasks(store: Store, run: int, open_tasks: int) -> None:
-    store.write("UPDATE runs SET open_tasks = ? WHERE id = ?", (open_tasks, run))
+    store.kept.update(TABLE, run, (open_tasks, run), open_tasks=open_tasks)
 
 
 def set_progress(store: Store, run: int, *, unmade: int, walk: str, walked: int, unfinished: int) -> None:
-    store.write(
-        "UPDATE runs SET unmade = ?, walk = ?, walked = ?, unfinished = ? WHERE id = ?",
-        (unmade, walk, walked, unfinished, run),
-    )
+    told = (unmade, walk, walked, unfinished, run)
+    store.kept.update(TABLE, run, told, unmade=unmade, walk=walk, walked=walked, unfinished=unfinished)
 
 
 def set_unfinished(store: Store, run: int) -> None:
-    store.write("UPDATE runs SET unfinished = 1 WHERE id = ?", (run,))
+    store.kept.update(TABLE, run, (run,), unfinished=1)
 
 
 def unfinished(store: Store, after: int, limit: int) -> list[int]:
@@ -144,25 +146,24 @@ def unfinished(store: Store, after: int, limit: int) -> list[int]:
 
 
 def set_decided(store: Store, run: int, *, decided: int, trigger: int) -> None:
-    store.write("UPDATE runs SET decided = ?, trigger = ? WHERE id = ?", (decided, trigger, run))
+    store.kept.update(TABLE, run, (decided, trigger, run), decided=decided, trigger=trigger)
 
 
 def set_stopping(store: Store, run: int, *, stopping: str, reason: str) -> None:
     # The deadlines go too: a run that stops is not asked to stop again.
-    store.write(
-        "UPDATE runs SET stopping = ?, reason = ?, stop_ms = NULL, deadline_ms = NULL, waiting = 0"
-        " WHERE id = ?",
-        (stopping, reason, run),
-    )
+    store.kept.update(
+        TABLE, run, (stopping, reason, run), stopping=stopping, reason=reason, stop_ms=None, deadline_ms=None,
+        waiting=0,
+    )  # fmt: skip
 
 
 def set_let_end(store: Store, run: int, *, stopping: str, reason: str) -> None:
     """As `set_stopping`, but its time-out stays: what runs may take its time, and no more."""
-    store.write("UPDATE runs SET stopping = ?, reason = ? WHERE id = ?", (stopping, reason, run))
+    store.kept.update(TABLE, run, (stopping, reason, run), stopping=stopping, reason=reason)
 
 
 def admit(store: Store, run: int) -> None:
-    store.write("UPDATE runs SET waiting = 0 WHERE id = ?", (run,))
+    store.kept.update(TABLE, run, (run,), waiting=0)
 
 
 def active(store: Store, job: int, *, limit: int) -> list[Run]:
@@ -200,6 +201,13 @@ def in_the_way(store: Store, job: int, *, waiting: bool, catching_up: bool) -> i
     return run
 
 
+def first_waiting(store: Store, job: int) -> int | None:
+    """The oldest that waits behind others."""
+    # No run begins to wait but one that is made so: where there is none, that is known until then.
+    run: int | None = store.kept.note("runs", _FIRST_WAITING, (job,), keeps=lambda run: run is None)
+    return run
+
+
 def waiting(store: Store, job: int, *, limit: int) -> list[int]:
     """Runs that wait behind others, oldest first."""
     rows = store.rows("SELECT id FROM runs WHERE job = ? AND waiting = 1 ORDER BY id LIMIT ?", (job, limit))
@@ -207,7 +215,7 @@ def waiting(store: Store, job: int, *, limit: int) -> list[int]:
 
 
 def set_deadline(store: Store, run: int, deadline_ms: int) -> None:
-    store.write("UPDATE runs SET deadline_ms = ? WHERE id = ?", (deadline_ms, run))
+    store.kept.update(TABLE, run, (deadline_ms, run), deadline_ms=deadline_ms)
 
 
 def past_deadline(
@@ -292,4 +300,4 @@ def in_order(store: Store, after: int, limit: int) -> list[AgedRun]:
 
 
 def delete(store: Store, run: int) -> None:
-    store.write("DELETE FROM runs WHERE id = ?", (run,))
+    store.write("DELETE FROM runs WHERE id = ?", (run,), row=("runs", run))

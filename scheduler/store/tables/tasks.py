@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypedDict, Unpack
 
 from scheduler.store.connection import Store
-from scheduler.store.moving import moved
+from scheduler.store.kept import Table
 from scheduler.words.lifecycle import TASK, TaskEvent
 
 ONLY = ""  #: the member of a task that is not divided
@@ -37,13 +37,11 @@ class Task(NamedTuple):
 
 
 COLUMNS = ", ".join(Task._fields)
-_GET = f"SELECT {COLUMNS} FROM tasks WHERE id = ?"
-_INSERT = f"INSERT INTO tasks ({COLUMNS}) VALUES ({', '.join('?' * len(Task._fields))})"
+TABLE = Table("tasks", Task, keeps=lambda row: row.finished_ms is None)
 
 
 def get(store: Store, task: int) -> Task | None:
-    row = store.row(_GET, (task,))
-    return None if row is None else Task._make(row)
+    return store.kept.get(TABLE, task)
 
 
 def find(store: Store, run: int, name: str, member: str, round: int) -> Task | None:
@@ -73,12 +71,13 @@ def of_run_after(store: Store, run: int, after: int, last: int, limit: int) -> l
 
 def of_ids(store: Store, ids: list[int]) -> list[Task]:
     """In the order of their ids, which are given in it."""
-    found = (store.row(_GET, (task,)) for task in ids)
-    return [Task._make(row) for row in found if row is not None]
+    found = (store.kept.get(TABLE, task) for task in ids)
+    return [row for row in found if row is not None]
 
 
 def set_needs(store: Store, task: int, *, open_needs: int, met_needs: int) -> None:
-    store.write("UPDATE tasks SET open_needs = ?, met_needs = ? WHERE id = ?", (open_needs, met_needs, task))
+    told = (open_needs, met_needs, task)
+    store.kept.update(TABLE, task, told, open_needs=open_needs, met_needs=met_needs)
 
 
 class Gravest(NamedTuple):
@@ -116,7 +115,7 @@ def _marks(values: tuple[str, ...]) -> str:
 
 
 def insert(store: Store, task: Task) -> None:
-    store.write(_INSERT, task)
+    store.kept.insert(TABLE, task)
 
 
 class Changes(TypedDict, total=False):
@@ -135,13 +134,13 @@ class Changes(TypedDict, total=False):
 def move(store: Store, task: Task, event: TaskEvent, **changes: Unpack[Changes]) -> str:
     """Something happened to the task: its state after it, which the table says."""
     state = TASK.after(task.state, event)
-    store.write(moved("tasks", tuple(changes)), (state, *changes.values(), task.id))
+    store.kept.update(TABLE, task.id, (state, *changes.values(), task.id), state=state, **changes)
     return state
 
 
 def rebuild(store: Store, task: int, state: str, **changes: Unpack[Changes]) -> None:
     """The row of an adopted run's task, made anew of what its agent tells: no event, and no table."""
-    store.write(moved("tasks", tuple(changes)), (state, *changes.values(), task))
+    store.kept.update(TABLE, task, (state, *changes.values(), task), state=state, **changes)
 
 
 def state_of(store: Store, run: int, name: str) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.kept import Table
+from scheduler.store.tables import jobs
 
 EDITED, BEHIND, PAUSED, DELETED = "edited", "behind", "paused", "deleted"
 OVER = frozenset({PAUSED, DELETED})
@@ -35,6 +37,19 @@ class Trigger(NamedTuple):
     share: int
     closed: str = ""
     event: str = ""
+
+
+class Watermark(NamedTuple):
+    """What applying asks of a trigger again and again: it is kept in memory."""
+
+    id: int
+    job: int
+    jitter_ms: int
+    from_ms: int
+    until_ms: int | None
+    next_due_ms: int | None
+    fire_ms: int | None
+    closed: str
 
 
 class FiringTrigger(NamedTuple):
@@ -61,11 +76,8 @@ class FiringTrigger(NamedTuple):
 
 
 COLUMNS = ", ".join(Trigger._fields)
-_FIRING = (
-    "SELECT t.id, t.job, t.jitter_ms, t.from_ms, t.until_ms, t.next_due_ms, j.namespace, j.name,"
-    " j.revision, j.state,"
-    " j.active_runs, t.closed FROM triggers t LEFT JOIN jobs j ON j.id = t.job WHERE t.id = ?"
-)
+WATERMARK = Table("triggers", Watermark)
+_INSERT = f"INSERT INTO triggers ({COLUMNS}) VALUES ({', '.join('?' * len(Trigger._fields))})"
 
 
 def get(store: Store, trigger: int) -> Trigger | None:
@@ -74,12 +86,22 @@ def get(store: Store, trigger: int) -> Trigger | None:
 
 
 def firing(store: Store, trigger: int) -> FiringTrigger | None:
-    row = store.row(_FIRING, (trigger,))
-    return None if row is None else FiringTrigger._make(row)
+    row = store.kept.get(WATERMARK, trigger)
+    if row is None:
+        return None
+    job = jobs.standing(store, row.job)
+    own = (row.id, row.job, row.jitter_ms, row.from_ms, row.until_ms, row.next_due_ms)
+    if job is None:
+        return FiringTrigger(*own, None, "", 0, "", 0, row.closed)
+    return FiringTrigger(
+        *own, job.namespace, job.name, job.revision, job.state, job.active_runs, row.closed
+    )
 
 
 def insert(store: Store, trigger: Trigger) -> None:
-    store.write(f"INSERT INTO triggers ({COLUMNS}) VALUES ({', '.join('?' * len(Trigger._fields))})", trigger)
+    if trigger.closed == BEHIND:
+        store.kept.unnote("triggers", _FIRST_BEHIND, (trigger.job,))
+    store.kept.later("triggers", _INSERT, trigger)
 
 
 def of_job(store: Store, job: int) -> list[Trigger]:
@@ -120,14 +142,16 @@ def listening(
 
 def move(store: Store, trigger: int, *, next_due_ms: int | None, fire_ms: int | None) -> None:
     """Move the watermark."""
-    store.write(
-        "UPDATE triggers SET next_due_ms = ?, fire_ms = ? WHERE id = ?", (next_due_ms, fire_ms, trigger)
-    )
+    row = store.kept.get(WATERMARK, trigger)
+    if row is not None and row.closed == BEHIND:
+        store.kept.unnote("triggers", _FIRST_BEHIND, (row.job,))
+    told = (next_due_ms, fire_ms, trigger)
+    store.kept.update(WATERMARK, trigger, told, next_due_ms=next_due_ms, fire_ms=fire_ms)
 
 
 def sleep(store: Store, trigger: int) -> None:
     """Nothing is to be done of it until something wakes it."""
-    store.write("UPDATE triggers SET fire_ms = NULL WHERE id = ?", (trigger,))
+    store.kept.update(WATERMARK, trigger, (trigger,), fire_ms=None)
 
 
 def close(
@@ -137,6 +161,7 @@ def close(
     store.write(
         "UPDATE triggers SET until_ms = ?, next_due_ms = ?, fire_ms = ?, closed = ? WHERE id = ?",
         (until_ms, next_due_ms, fire_ms, closed, trigger),
+        row=("triggers", trigger),
     )
 
 
@@ -152,13 +177,16 @@ def give_up_left(store: Store, job: int, stamp_ms: int) -> None:
     )
 
 
+_FIRST_BEHIND = (
+    f"SELECT id FROM triggers INDEXED BY triggers_left WHERE {_LEFT} AND closed = '{BEHIND}'"
+    " ORDER BY next_due_ms, id LIMIT 1"
+)
+
+
 def oldest_behind(store: Store, job: int) -> Trigger | None:
-    row = store.row(
-        f"SELECT {COLUMNS} FROM triggers INDEXED BY triggers_left WHERE {_LEFT} AND closed = '{BEHIND}'"
-        " ORDER BY next_due_ms, id LIMIT 1",
-        (job,),
-    )
-    return None if row is None else Trigger._make(row)
+    # Most jobs have none, and are asked at the end of each run: that is known until one comes.
+    trigger = store.kept.note("triggers", _FIRST_BEHIND, (job,), keeps=lambda trigger: trigger is None)
+    return None if trigger is None else get(store, trigger)
 
 
 def behind(store: Store, job: int, trigger: int, limit: int) -> list[Trigger]:
@@ -269,7 +297,7 @@ def next_share(store: Store, namespace: str, share: int) -> tuple[str, int] | No
 
 
 def set_share(store: Store, trigger: int, share: int) -> None:
-    store.write("UPDATE triggers SET share = ? WHERE id = ?", (share, trigger))
+    store.write("UPDATE triggers SET share = ? WHERE id = ?", (share, trigger), row=("triggers", trigger))
 
 
 def next_fire_ms(

@@ -450,3 +450,32 @@ def test_runs_beyond_those_that_a_deletion_ends_at_once_start_nothing_either(
     assert "not tried again" in story.run(late).reason
     assert all(attempt.fence is None for attempt in story.attempts(late) if attempt.id != flaky.id)
     assert story.run(late).finished_ms is not None
+
+
+def test_many_names_are_looked_up_in_slices(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some are there, some were, some never: as if each had been asked for by itself."""
+    monkeypatch.setattr(job_rows, "NAMES_MAX", 2)
+    story.put(job("kept"), job("changed"), job("gone"))
+    story.tell_ok(c.DeleteJob("default", "gone"))
+    names = ["kept", "new-1", "changed", "gone", "new-2"]
+    put = story.put(*(job(name, **({"description": "x"} if name == "changed" else {})) for name in names))
+    assert [(each["name"], each["revision"], each["created"], each["changed"]) for each in put] == [
+        ("kept", 1, False, False),
+        ("new-1", 1, True, True),
+        ("changed", 2, False, True),
+        ("gone", 3, True, True),
+        ("new-2", 1, True, True),
+    ]
+
+
+def test_a_job_of_many_costs_a_statement_a_row(story: Story) -> None:
+    """Its own, its revision's and its trigger's; all that is looked up is asked for all of them together."""
+    told: list[str] = []
+    story.store._connection.set_trace_callback(told.append)
+    story.put(*(job(f"j{number}", trigger=MINUTELY) for number in range(100)))
+    story.store._connection.set_trace_callback(None)
+    inserts = ("INSERT INTO jobs", "INSERT INTO revisions", "INSERT INTO triggers")
+    rows = [text for text in told if text.startswith(inserts)]
+    assert len(rows) == 300
+    looked_up = [text for text in told if text.startswith(("SELECT", "WITH"))]
+    assert len(looked_up) < 60, "with the comparison of what is kept"
