@@ -31,7 +31,7 @@ from cluster.journal import LogEntry
 from cluster.links import Links
 from cluster.machine import Position, StateMachine
 from cluster.membership import Membership
-from cluster.peers import PeerInfo, Peers
+from cluster.peers import STATUS_PERIOD_S, PeerInfo, Peers
 from cluster.progress import Progress
 from cluster.questions import Denial, Told, unheard
 from cluster.raft import Raft, Role
@@ -219,8 +219,9 @@ class Consensus:
 
     @property
     def silent(self) -> tuple[str, ...]:
-        """Of the other members those without a connection, or not heard for five heartbeats."""
-        return self._peers.silent(5 * self._timings.heartbeat_s)
+        """Of the other members those without a connection, or not heard: whom heartbeats go to for five."""
+        leads = self.role is Role.LEADER
+        return self._peers.silent(5 * self._timings.heartbeat_s if leads else 3 * STATUS_PERIOD_S)
 
     @property
     def heirs(self) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from cluster.journal import LogEntry
 from cluster.raft import ANSWER_HEARTBEATS, Role
+from cluster.wire import Hello
 from tests.cluster.test_hardening import TIMINGS, Bench
 from tests.cluster.test_safety import Alone
 
@@ -179,3 +180,17 @@ def test_leader_sends_its_heartbeats_between_its_looks(tmp_path: Path) -> None:
         node.turn()
     assert not node.is_stirred
     assert node.turn() <= HEARTBEAT_S + 0.001
+
+
+def test_followers_that_hear_each_other_once_a_second_are_not_silent(tmp_path: Path) -> None:
+    """Or each would tell its front so, and take it back, with every word."""
+    alone = Alone(tmp_path, "abc")
+    node = alone.start()
+    node.connected(Hello("c", "b", "uid-b", 1, 1, "", "b:1", "", 1, False, life=5, spark="s"))
+    silent = set()
+    for _ in range(20):
+        silent.add(node.silent)
+        alone.world.run_until(alone.world.now() + 0.1)
+    assert silent == {("c",)}
+    alone.world.run_until(alone.world.now() + 2.0)
+    assert node.silent == ("b", "c")
