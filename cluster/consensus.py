@@ -493,6 +493,7 @@ class Consensus:
             if is_calm:
                 self._raft.release()
                 self._links.flush()
+                is_calm = self._clock() < self._due_s - self._timings.heartbeat_s  # else: while it is awake
             else:
                 self._refresh()
         self._stirred = self._stirred or not is_calm

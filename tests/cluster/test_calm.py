@@ -171,6 +171,24 @@ def test_node_looks_at_everything_only_when_something_calls_for_it(tmp_path: Pat
     assert node.is_stirred  # by time
 
 
+def test_look_that_is_due_soon_shares_the_wake_up_of_a_heartbeat(tmp_path: Path) -> None:
+    alone = Alone(tmp_path, "abc")
+    node = alone.start()
+    heartbeat = {
+        "type": "append_entries", "term": 1, "prevLogIdx": 1, "prevLogTerm": 0, "commit_index": 1,
+        "entries": [], "behind": False,
+    }  # fmt: skip
+    node.received("c", heartbeat)
+    looks = []
+    for _ in range(12):
+        looks.append(node.is_stirred)
+        node.turn()
+        alone.world.run_until(alone.world.now() + 1.2 * HEARTBEAT_S)
+        assert not node.is_stirred  # nothing had to wake it
+        node.received("c", heartbeat)
+    assert looks == [True, False, False] * 4
+
+
 def test_leader_sends_its_heartbeats_between_its_looks(tmp_path: Path) -> None:
     alone = Alone(tmp_path)
     node = alone.start()
