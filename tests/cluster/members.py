@@ -10,7 +10,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +250,11 @@ def running(directory: Path, names: str = "abc", **settings: Any) -> Iterator[Gr
         yield group
     finally:
         group.close()
+
+
+def patient(directory: Path, names: str = "abc") -> AbstractContextManager[Group]:
+    """A group that a starved machine, where nobody runs for seconds, does not make elect anew."""
+    return running(directory, names, election_timeout_s=5.0)
 
 
 def reason_of(denial: Denial | None) -> str:

@@ -20,15 +20,10 @@ from cluster.tcp import STRANGERS_MAX
 from cluster.tls import TlsFiles
 from cluster.wire import HELLO_CHARS_MAX, SCHEMA, FrameReader, Hello, Message, Refusal, encode
 from tests.cluster.certificates import Certificates
-from tests.cluster.members import Group, Member, free_port, running
+from tests.cluster.members import Group, Member, free_port, patient, running
 from tests.cluster.test_hardening import Bench
 
 BILLION = 10**9
-
-
-def patient(directory: Path, names: str = "abc") -> contextlib.AbstractContextManager[Group]:
-    """A group that a starved machine, where nobody runs for seconds, does not make elect anew."""
-    return running(directory, names, election_timeout_s=5.0)
 
 
 
