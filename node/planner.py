@@ -54,7 +54,7 @@ COMMANDS_FIRST = 32  #: of an office, half of them ticks: what is due first does
 GROWTH_FIRST = 4  #: from each of its first plans to the next
 DUE_COUNTED_MAX = 100_000  #: of what shows an overload
 NODE_SILENCE_MS = 2_000  #: its agents count as disconnected
-NODE_QUIET_MS = 250  #: five heartbeats without an answer: its agents get nothing new
+NODE_QUIET_MS = 250  #: two answers to heartbeats did not come: its agents get nothing new
 _LEASE_S = (LEASE_MS + KILL_GRACE_MS + LEASE_MARGIN_MS) / 1000
 
 
