@@ -13,7 +13,6 @@ import pytest
 from node.simulation.world import JobsWorld
 
 SEEDS = range(1, 13)
-MIXED = (3, 5, 7, 12)  #: in which much of it happens
 
 
 @cache
@@ -33,12 +32,12 @@ def test_stories_with_jobs_end_well(seed: int) -> None:
 
 def test_planners_of_deposed_leaders_are_refused() -> None:
     """The stories hold what they are for: plans with an old epoch reached the log and decided nothing."""
-    assert sum(told(seed)[0].refused_plans for seed in MIXED) > 0
+    assert sum(told(seed)[0].refused_plans for seed in SEEDS) > 0
 
 
 def test_work_ended_in_the_state_while_people_paused_and_drained() -> None:
     """The stories hold what they are for."""
-    worlds = [told(seed)[0] for seed in MIXED]
+    worlds = [told(seed)[0] for seed in SEEDS]
     operators = [world.operators for world in worlds if world.operators is not None]
     assert sum(world.napped for world in worlds) > 5
     assert sum(len(each.pauses) for each in operators) > 2
@@ -47,9 +46,9 @@ def test_work_ended_in_the_state_while_people_paused_and_drained() -> None:
 
 def test_what_nobody_reported_was_told_again() -> None:
     """The stories hold what they are for: tries that arrived, and were repeated."""
-    outsides = [told(seed)[0].outside for seed in MIXED]
+    outsides = [told(seed)[0].outside for seed in SEEDS]
     assert sum(len(outside.heard) for outside in outsides) > 20
-    assert sum(outside.times - len(outside.heard) for outside in outsides) > 2
+    assert sum(outside.times - len(outside.heard) for outside in outsides) > 5
 
 
 def test_same_seed_is_the_same_story_in_any_process() -> None:
