@@ -101,7 +101,7 @@ class _Walk:
                 yield self._offence("created-twice", f"run {event['run']}", event)
             yield from self._move("run", self.runs, event["run"], RUN, after, event)
         elif kind == "tick_decided" and event["count"] == 1:
-            tick = (event["trigger"], event["first"])
+            tick = (event["trigger"], event.get("cause_key") or event["first"])  # two hosts may boot at once
             if tick in self.ticks:
                 said = (
                     f"tick {event['first']} of {event['name']}: {self.ticks[tick]}, then {event['outcome']}"

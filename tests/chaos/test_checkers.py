@@ -245,6 +245,21 @@ def tick_twice(story: Story) -> None:
         events.append({**decided, "id": "9000.0", "outcome": "missed"})
 
 
+def test_two_hosts_may_boot_in_the_same_millisecond() -> None:
+    def boots(*keys: str) -> set[str]:
+        story = clean()
+        for events in story.events.values():
+            decided = next(e for e in events if e["event"] == "tick_decided" and e["run"] == 5)
+            events += [
+                {**decided, "id": f"900{n}.0", "trigger": 9, "cause": "startup", "cause_key": key}
+                for n, key in enumerate(keys)
+            ]
+        return {offence.kind for offence in lifecycle.check(story.case()).offences}
+
+    assert boots("host-1", "host-2") == set()
+    assert boots("host-1", "host-1") == {"decided-twice"}
+
+
 LIFECYCLE = [
     plant(checker=lifecycle, kind="illegal-step", because="started after its end", bug=event_after_the_end),
     plant(checker=lifecycle, kind="illegal-step", because="ran without a grant", bug=granted_from_nothing),
