@@ -6,7 +6,8 @@ before it is used: commands load when they are called (lazy.py), rich when a tab
 imported; nodes and agents start as `python -m node` and `python -m agent`. What a command ends with is in
 exits.py.
 
-Reading order: main.py (the list of commands), lazy.py, exits.py, target.py (which cluster), client.py (HTTP,
-and what is tried again), output.py, then a file a noun: job.py, run.py, agents.py, cluster.py, backup.py,
-ledger.py, ticks.py, imports.py with crontab.py, events.py; dev/ is `cronclave dev`.
+Reading order: main.py (the list of commands), lazy.py, exits.py, target.py (which cluster), contexts.py
+(clusters with names), client.py (HTTP, and what is tried again), output.py, completing.py (names for the
+shell), then a file a noun: job.py, run.py, agents.py, cluster.py, backup.py, ledger.py, ticks.py, imports.py
+with crontab.py, events.py; dev/ is `cronclave dev`.
 """

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cli.client import Client, path_of
+from cli.completing import agent_names
 from cli.exits import TIMED_OUT, Failure
 from cli.lazy import Lazy, LazyGroup
 from cli.options import SPAN, connected, consistency, formatted, stale
@@ -48,7 +49,7 @@ def list_(client: Client, limit: int, stale: bool, form: str) -> None:
 
 
 @agents.command("show", epilog="Example: cronclave agents show agent-1")
-@click.argument("name")
+@click.argument("name", shell_complete=agent_names)
 @stale
 @formatted
 @connected
@@ -82,7 +83,7 @@ def _state(agent: dict[str, Any]) -> str:
 
 
 @agents.command("drain", epilog="Example: cronclave agents drain web-7 --reason 'new kernel' --wait 30m")
-@click.argument("name")
+@click.argument("name", shell_complete=agent_names)
 @click.option("--reason", metavar="TEXT", default="", help="Why, for whoever looks at the agents.")
 @click.option("--wait", type=SPAN, help="Until nothing runs on it; exit code 7 after this.")
 @connected
@@ -103,7 +104,7 @@ def drain(client: Client, name: str, reason: str, wait: float | None) -> None:
 
 
 @agents.command("resume", epilog="Example: cronclave agents resume web-7")
-@click.argument("name")
+@click.argument("name", shell_complete=agent_names)
 @connected
 def resume(client: Client, name: str) -> None:
     """Let an agent that drains take work again."""
@@ -112,7 +113,7 @@ def resume(client: Client, name: str) -> None:
 
 
 @agents.command("release", epilog="Example: cronclave agents release web-7")
-@click.argument("name")
+@click.argument("name", shell_complete=agent_names)
 @click.option("--installation", metavar="ID", help="Which is meant.  [default: the one that has the name]")
 @connected
 def release(client: Client, name: str, installation: str | None) -> None:

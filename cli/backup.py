@@ -11,18 +11,19 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cli.client import Client, connect, path_of
+from cli.client import Client, path_of
+from cli.completing import node_names
 from cli.exits import CONFLICT, Failure
 from cli.instants import rfc3339
-from cli.options import SPAN
+from cli.options import SPAN, reaching
 from cli.output import facts
 from cli.processes import module_command, module_environment
-from cli.target import Target
 from durable.files import replace_file, sync_folder
 
 CHUNK_BYTES = 1 << 20
@@ -49,16 +50,18 @@ _NUMBER = click.option(
 
 @click.command("backup", epilog="Example: cronclave cluster backup cronclave-2026-11-21.db")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--node", metavar="NODE", help="Which node makes it.  [default: a follower that is up to date]")
+@click.option(
+    "--node", metavar="NODE", shell_complete=node_names,
+    help="Which node makes it.  [default: a follower that is up to date]",
+)  # fmt: skip
 @click.option("--stale", is_flag=True, help="Take what a node last knew, also without a leader.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.option("--verify", "only_verify", is_flag=True, help="Check a backup that is there; offline.")
 @click.option("--no-checksum", is_flag=True, help="With --verify: go on without FILE.sha256.")
-@click.option("--url", metavar="URL", help="Node to talk to, or several with commas.  [env: CRONCLAVE_URL]")
-@click.option("--token", metavar="TOKEN", help="Bearer token, of an admin.  [env: CRONCLAVE_TOKEN]")
+@reaching
 def backup(
-    file: Path, node: str | None, stale: bool, force: bool, only_verify: bool, no_checksum: bool,
-    url: str | None, token: str | None,
+    reach: Callable[[], Client], file: Path, node: str | None, stale: bool, force: bool, only_verify: bool,
+    no_checksum: bool,
 ) -> None:  # fmt: skip
     """Copy the whole state into FILE while the cluster works, and check the copy.
 
@@ -70,8 +73,7 @@ def backup(
         return
     if file.exists() and not force:
         raise Failure(f"{file} exists already", code=CONFLICT, hint="Choose another name, or say --force.")
-    client = connect(url, token)
-    response = _request(_at(client, node, stale), stale)
+    response = _request(_at(reach(), node, stale), stale)
     part = file.with_name(file.name + ".part")
     try:
         sha256 = response.getheader("X-Cronclave-Sha256", "")
@@ -111,7 +113,7 @@ def _at(client: Client, node: str | None, stale: bool) -> Client:
             return client  # it is a follower itself, or the only one there is
         node = max(near, key=lambda p: (p.get("match") or 0, p["node"]))["node"]
     url = members[node].get("url")
-    return Client(Target((url,), client.target.token, "the cluster's own list")) if url else client
+    return Client(client.target.at(url)) if url else client
 
 
 def _request(client: Client, stale: bool) -> http.client.HTTPResponse:

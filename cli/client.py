@@ -42,7 +42,8 @@ _EXITS = {
 }
 #: The API's hints speak of requests; these say the same in commands.
 _HINTS = {
-    "unauthorized": "Give --token or set CRONCLAVE_TOKEN. cronclave dev keeps one in .cronclave/dev.json.",
+    "unauthorized": "Give --token, set CRONCLAVE_TOKEN, or name the cluster with its token (cronclave context"
+    " add). cronclave dev keeps one in .cronclave/dev.json.",
     "no-leader": "Nothing is lost: try again once a majority of the nodes runs. "
     "cronclave cluster status shows which do; lists with --stale show what a node last knew.",
     "not-found/jobs": "See cronclave job list; a job of another namespace needs -n NAMESPACE.",
@@ -65,9 +66,12 @@ def path_of(*parts: str | int, **query: object) -> str:
 class Client:
     """One command's conversation with one cluster."""
 
-    def __init__(self, target: Target, *, within_s: float = WITHIN_S) -> None:
+    def __init__(
+        self, target: Target, *, within_s: float = WITHIN_S, reply_s: float = REPLY_S
+    ) -> None:
         self.target = target
         self._within_s = within_s
+        self._reply_s = reply_s
         self._at = 0  #: the node that answered last
         self._connection: http.client.HTTPConnection | None = None
 
@@ -138,7 +142,7 @@ class Client:
         while True:
             failure: Failure
             try:
-                response = self._once(method, path, body, sent, REPLY_S + wait_s)
+                response = self._once(method, path, body, sent, self._reply_s + wait_s)
                 if response.status < 300:
                     return response
                 failure, passing = problem_failure(response.status, response.read(), self.url, path)
@@ -193,7 +197,7 @@ class Client:
     ) -> http.client.HTTPResponse:
         if self._connection is None:
             refuse_plain(self.url, self.target.token)
-            connection = _connection(self.url, reply_s)
+            connection = _connection(self.url, self.target, reply_s)
             connection.connect()
             self._connection = connection
         if self._connection.sock is not None:  # a kept connection has the patience of its last request
@@ -221,29 +225,30 @@ class Client:
             "no node answers",
             code=NO_LEADER,
             details=[f"{url}: {reason}" for url, reason in refused.items()],
-            hint="Set CRONCLAVE_CA to the cluster's ca.pem, and name the nodes as their certificates do."
+            hint="Set CRONCLAVE_CA (or the context's ca) to the cluster's ca.pem, and name the nodes as their"
+            " certificates do."
             if unproved
             else f"Nodes are taken from {self.target.source}. Do they run?",
         )
 
 
-def _connection(url: str, timeout_s: float) -> http.client.HTTPConnection:
+def _connection(url: str, target: Target, timeout_s: float) -> http.client.HTTPConnection:
     parts = urlsplit(url)
     if parts.scheme == "https":
-        context = trust(os.environ.get("CRONCLAVE_CA"))
+        context = trust(target.ca, target.ca_source)
         return http.client.HTTPSConnection(
             parts.hostname or "", parts.port, timeout=timeout_s, context=context
         )
     return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
 
 
-def trust(ca: str | None) -> ssl.SSLContext:
+def trust(ca: str, source: str) -> ssl.SSLContext:
     """What a node's certificate is checked against: the system's authorities where no file is named."""
     try:
         return ssl.create_default_context(cafile=ca or None)
     except (OSError, ssl.SSLError) as error:
         raise Failure(
-            f"CRONCLAVE_CA={ca}: {error.strerror or error}",
+            f"{source}={ca}: {error.strerror or error}",
             code=USAGE,
             hint="It names the PEM file with the cluster's CA certificates, ca.pem.",
         ) from None
@@ -303,10 +308,10 @@ def lines(response: http.client.HTTPResponse) -> Iterator[str]:
         yield line.decode(errors="replace").rstrip("\r\n")
 
 
-def connect(url: str | None, token: str | None) -> Client:
+def connect(url: str | None, token: str | None, context: str | None = None) -> Client:
     """The client of a command; raises Failure where no cluster is named."""
     text = os.environ.get("CRONCLAVE_RETRY")
     within_s = span_s(text) if text else WITHIN_S
     if within_s is None:
         raise Failure(f"CRONCLAVE_RETRY={text!r} is no duration", code=USAGE, hint="Write it as 10s.")
-    return Client(find_target(url, token), within_s=within_s)
+    return Client(find_target(url, token, context), within_s=within_s)

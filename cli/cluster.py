@@ -12,11 +12,11 @@ import click
 from cli import pauses
 from cli.backup import backup, recover, restore
 from cli.client import Client, path_of
+from cli.completing import node_names
 from cli.exits import NO_LEADER, Failure
 from cli.lazy import Lazy, LazyGroup
 from cli.options import HOST_PORT, connected, formatted
 from cli.output import facts, show, table
-from cli.target import Target
 
 NODE_ANSWER_S = 1.5
 
@@ -87,9 +87,7 @@ def _views(client: Client, first: dict[str, Any]) -> dict[str, dict[str, Any] | 
             continue
         views[peer["node"]] = None
         if peer.get("url"):
-            one = Client(
-                Target((peer["url"],), client.target.token, "the cluster's own list"), within_s=NODE_ANSWER_S
-            )
+            one = Client(client.target.at(peer["url"]), within_s=NODE_ANSWER_S)
             try:
                 views[peer["node"]] = one.get("/v1/cluster")
             except Failure:
@@ -192,7 +190,9 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
 
 
 @cluster.command("transfer", epilog="Example: cronclave cluster transfer --to node-2")
-@click.option("--to", "node", metavar="NODE", help="The new leader; the best one by default.")
+@click.option(
+    "--to", "node", metavar="NODE", shell_complete=node_names, help="The new leader; the best one by default."
+)
 @connected
 def transfer(client: Client, node: str | None) -> None:
     """Hand leadership over, without a gap in the ticks."""
@@ -298,7 +298,7 @@ def add(client: Client, node: str, raft: str, zone: str, node_url: str, unasked:
 
 
 @cluster.command("remove", epilog="Example: cronclave cluster remove node-2 --yes")
-@click.argument("node")
+@click.argument("node", shell_complete=node_names)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @connected
 def remove(client: Client, node: str, yes: bool) -> None:

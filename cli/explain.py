@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cli.client import Client, path_of
+from cli.completing import job_names, run_numbers
 from cli.instants import milliseconds, rfc3339
 from cli.options import INSTANT, connected, consistency, formatted, namespaced, stale
 from cli.output import facts, show, table
@@ -22,7 +23,7 @@ def _row(gate: dict[str, Any]) -> tuple[object, ...]:
 
 
 @click.command("explain", epilog="Example: cronclave job explain nightly-report --at 2026-01-31T01:00:00Z")
-@click.argument("name")
+@click.argument("name", shell_complete=job_names)
 @click.option("--at", type=INSTANT, help="This instant; the next tick that is not decided by default.")
 @namespaced
 @stale
@@ -73,7 +74,7 @@ def _show_gates(gates: Sequence[dict[str, Any]]) -> None:
 
 
 @click.command("explain", epilog="Example: cronclave run explain 42")
-@click.argument("run_id", metavar="RUN", type=click.IntRange(1))
+@click.argument("run_id", metavar="RUN", type=click.IntRange(1), shell_complete=run_numbers)
 @stale
 @formatted
 @connected

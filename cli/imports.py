@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cli.client import connect
+from cli.client import Client
 from cli.crontab_sending import count, send
 from cli.exits import FAILED, USAGE, Failure
-from cli.options import namespaced
+from cli.options import FILE_OR_FOLDER, namespaced, reaching
 from cli.output import printable
 from cli.terminal import escaped_json
 
@@ -31,7 +32,7 @@ def imports() -> None:
 @imports.command(
     "crontab", epilog="Example: cronclave import crontab /etc/crontab --tz Europe/Berlin --apply"
 )
-@click.argument("file", metavar="FILE|-")
+@click.argument("file", metavar="FILE|-", type=FILE_OR_FOLDER)
 @click.option("--apply", "do_apply", is_flag=True, help="Create or change the jobs in the cluster.")
 @click.option("--dry-run", is_flag=True, help="Ask the cluster what --apply would change.")
 @click.option(
@@ -65,12 +66,11 @@ def imports() -> None:
     help="How to print the jobs.",
 )
 @namespaced
-@click.option("--url", metavar="URL", help="Node to talk to.  [env: CRONCLAVE_URL]")
-@click.option("--token", metavar="TOKEN", help="Bearer token.  [env: CRONCLAVE_TOKEN]")
+@reaching
 def crontab(
-    file: str, do_apply: bool, dry_run: bool, source: str | None, prune: bool, tz: str | None, dialect: str,
-    user_column: bool | None, pool: str | None, strict: bool, form: str, namespace: str, url: str | None,
-    token: str | None,
+    reach: Callable[[], Client], file: str, do_apply: bool, dry_run: bool, source: str | None, prune: bool,
+    tz: str | None, dialect: str, user_column: bool | None, pool: str | None, strict: bool, form: str,
+    namespace: str,
 ) -> None:  # fmt: skip
     """Turn a crontab into jobs that fire at the same instants.
 
@@ -88,8 +88,7 @@ def crontab(
         if pool:
             job["on"] = {**job.get("on", {}), "pool": pool}
     if do_apply or dry_run:
-        client = connect(url, token)
-        send(client, jobs, namespace, label, named=source is not None, dry_run=dry_run, prune=prune)
+        send(reach(), jobs, namespace, label, named=source is not None, dry_run=dry_run, prune=prune)
     elif form == "json":
         import json
 

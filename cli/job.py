@@ -9,10 +9,12 @@ from typing import Any
 import click
 
 from cli.client import Client, path_of
+from cli.completing import job_names, namespaces
 from cli.exits import RUN_FAILED, TIMED_OUT, USAGE, Failure
 from cli.explain import job_explain
 from cli.instants import milliseconds, rfc3339
 from cli.options import (
+    FILE_OR_FOLDER,
     INSTANT,
     SPAN,
     connected,
@@ -27,7 +29,7 @@ from cli.terminal import plain
 LIMIT = click.option(
     "--limit", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="At most."
 )
-NAME = click.argument("name")
+NAME = click.argument("name", shell_complete=job_names)
 
 
 @click.group("job", epilog="Example: cronclave job apply jobs/ && cronclave job list")
@@ -39,7 +41,7 @@ job.add_command(job_explain)
 
 
 @job.command("apply", epilog="Example: cronclave job apply jobs/ --dry-run")
-@click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-…")
+@click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-…", type=FILE_OR_FOLDER)
 @click.option("--dry-run", is_flag=True, help="Show what would change, change nothing.")
 @namespaced
 @formatted
@@ -66,7 +68,7 @@ def apply(client: Client, paths: tuple[str, ...], dry_run: bool, namespace: str,
 
 
 @job.command("list", epilog="Example: cronclave job list -l team=data --state paused -o json")
-@click.option("-n", "--namespace", metavar="NAME", help="Of one namespace only.")
+@click.option("-n", "--namespace", metavar="NAME", help="Of one namespace only.", shell_complete=namespaces)
 @click.option("-l", "--labels", metavar="K=V,…", help="Only jobs with all these labels.")
 @click.option("--state", type=click.Choice(["active", "paused", "unplaceable"]), help="Only in this state.")
 @click.option("-q", "--query", metavar="TEXT", help="Only names that contain this.")
@@ -179,7 +181,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 @job.command("delete", epilog="Example: cronclave job delete nightly-report --yes")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=job_names)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @namespaced
 @connected

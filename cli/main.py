@@ -23,6 +23,7 @@ COMMANDS = {
     "verify": Lazy("cli.ledger:verify", "Prove that each due tick had exactly one outcome."),
     "ticks": Lazy("cli.ticks:ticks", "When a schedule is due; offline."),
     "chaos": Lazy("cli.chaos:chaos", "Break a cluster on purpose and judge what it did meanwhile."),
+    "context": Lazy("cli.context:context", "Name clusters, and choose which one commands talk to."),
     "import": Lazy("cli.imports:imports", "Take jobs over from other systems."),
     "completion": Lazy("cli.completion:completion", "Print the completion script of a shell."),
 }
@@ -39,8 +40,8 @@ COMMANDS = {
 def cronclave() -> None:
     """The job scheduler that survives losing a zone.
 
-    Commands find their cluster by CRONCLAVE_URL and CRONCLAVE_TOKEN, else by ./.cronclave/dev.json, which
-    `cronclave dev` keeps.
+    Commands find their cluster by --url or --context, CRONCLAVE_URL and CRONCLAVE_TOKEN, CRONCLAVE_CONTEXT,
+    ./.cronclave/dev.json, which `cronclave dev` keeps, or the context in use: the first that names one.
     """
 
 

@@ -8,25 +8,41 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from cli.client import connect
+from cli.client import Client, connect
+from cli.completing import context_names, namespaces
 from cli.instants import span_s
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def connected(function: F) -> F:
-    """Gives the command a Client as its first argument."""
+def reaching(function: F) -> F:
+    """Gives the command, as its first argument, what makes a Client: for those that need none sometimes."""
 
     @click.option(
         "--url", metavar="URL", help="Node to talk to, or several with commas.  [env: CRONCLAVE_URL]"
     )
     @click.option("--token", metavar="TOKEN", help="Bearer token.  [env: CRONCLAVE_TOKEN]")
+    @click.option(
+        "--context", metavar="NAME", shell_complete=context_names,
+        help="A cluster named by `cronclave context add`.  [env: CRONCLAVE_CONTEXT]",
+    )  # fmt: skip
     @functools.wraps(function)
-    def wrapped(*args: Any, url: str | None, token: str | None, **kwargs: Any) -> Any:
-        return function(connect(url, token), *args, **kwargs)
+    def wrapped(*args: Any, url: str | None, token: str | None, context: str | None, **kwargs: Any) -> Any:
+        return function(functools.partial(connect, url, token, context), *args, **kwargs)
 
-    return wrapped  # type: ignore[return-value]  # the same command with two options more
+    return wrapped  # type: ignore[return-value]  # the same command with three options more
+
+
+def connected(function: F) -> F:
+    """Gives the command a Client as its first argument."""
+
+    @functools.wraps(function)
+    def wrapped(reach: Callable[[], Client], *args: Any, **kwargs: Any) -> Any:
+        return function(reach(), *args, **kwargs)
+
+    return reaching(wrapped)  # type: ignore[return-value]  # as above
 
 
 formatted = click.option(
@@ -35,8 +51,9 @@ formatted = click.option(
 )  # fmt: skip
 
 namespaced = click.option(
-    "-n", "--namespace", default="default", show_default=True, metavar="NAME", help="Namespace of the job."
-)
+    "-n", "--namespace", default="default", show_default=True, metavar="NAME", help="Namespace of the job.",
+    shell_complete=namespaces,
+)  # fmt: skip
 
 stale = click.option(
     "--stale", is_flag=True, help="What this node knows, also without a leader; it may be behind."
@@ -105,6 +122,18 @@ class HostPort(click.ParamType[str]):
         return str(value)
 
 
+class FileOrFolder(click.ParamType[str]):
+    """The name of a file or a folder, or - ; a shell completes it."""
+
+    name = "path"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]
+
+
+FILE_OR_FOLDER = FileOrFolder()
 HOST_PORT = HostPort()
 INSTANT = Instant()
 SPAN = Span()

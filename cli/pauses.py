@@ -8,12 +8,14 @@ from typing import Any
 import click
 
 from cli.client import Client, path_of
+from cli.completing import namespaces
 from cli.instants import milliseconds, rfc3339
 from cli.options import INSTANT, connected
 
 NAMESPACE = click.option(
-    "-n", "--namespace", metavar="NAME", help="Only the jobs of this namespace.  [default: everything]"
-)
+    "-n", "--namespace", metavar="NAME", help="Only the jobs of this namespace.  [default: everything]",
+    shell_complete=namespaces,
+)  # fmt: skip
 
 
 def _path(namespace: str | None, act: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cli.client import Client, path_of
+from cli.completing import job_names, namespaces, run_numbers
 from cli.exits import NOT_FOUND, RUN_FAILED, TIMED_OUT, Failure
 from cli.explain import run_explain
 from cli.instants import milliseconds, rfc3339
@@ -25,7 +26,7 @@ class RunNumber(click.IntRange):
     name = "run number"  # as click's messages call it
 
 
-ID = click.argument("run_id", metavar="RUN", type=RunNumber(1))
+ID = click.argument("run_id", metavar="RUN", type=RunNumber(1), shell_complete=run_numbers)
 
 
 @click.group("run", epilog="Example: cronclave run list --state failed")
@@ -44,8 +45,10 @@ def run_row(item: dict[str, Any]) -> tuple[object, ...]:
 
 
 @run.command("list", epilog="Example: cronclave run list --job nightly-report --since -1d -o json")
-@click.option("--job", metavar="NAME", help="Of this job (in --namespace, default `default`).")
-@click.option("-n", "--namespace", metavar="NAME", help="Of one namespace only.")
+@click.option(
+    "--job", metavar="NAME", shell_complete=job_names, help="Of this job (in --namespace, default `default`)."
+)
+@click.option("-n", "--namespace", metavar="NAME", help="Of one namespace only.", shell_complete=namespaces)
 @click.option("--state", type=click.Choice(STATES), help="Only in this state.")
 @click.option("--since", type=INSTANT, help="Created at or after this instant.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="At most.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.client import Client, path_of
+from cli.completing import token_names
 from cli.options import SPAN, connected, consistency, formatted, stale
 from cli.output import show
 
@@ -79,7 +80,7 @@ def list_(client: Client, stale: bool, form: str) -> None:
 
 
 @token.command("revoke", epilog="Example: cronclave token revoke agent:web-7")
-@click.argument("name")
+@click.argument("name", shell_complete=token_names)
 @connected
 def revoke(client: Client, name: str) -> None:
     """Withdraw a token: agents that are connected by it leave. The last administrator's stays."""

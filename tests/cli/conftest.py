@@ -40,7 +40,8 @@ class Command:
 
     async def __call__(self, *arguments: str, stdin: str = "", **environment: str) -> Result:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("CRONCLAVE_")}
-        told = {**inherited, "PYTHONPATH": str(PROJECT), **self.environment, **environment}
+        own = {"XDG_CONFIG_HOME": str(self.folder / "config"), "XDG_CACHE_HOME": str(self.folder / "cache")}
+        told = {**inherited, "PYTHONPATH": str(PROJECT), **own, **self.environment, **environment}
         if any(name.startswith(OF_PYTHON) for name in environment):
             return await self._in_full(arguments, stdin, told)
         with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
