@@ -46,7 +46,7 @@ leader.
 A write whose connection ended twice before its reply is sent to no third node: it is told as unknown.
 `NO_COLOR` is obeyed.
 
-`eval "$(cronclave completion bash)"` (zsh, fish) in a shell's start file completes commands, options and names
+`eval "$(cronclave completion bash)"` (zsh, fish) in a shell's start file completes commands, options, names
 from the cluster: jobs, runs, agents, nodes, tokens, namespaces, contexts. They are asked for with the options
 that stand on the line already, for 0.8 s (`CRONCLAVE_COMPLETE_WITHIN`), and kept for 5 s; when nobody answers
 there are none.
