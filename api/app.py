@@ -32,6 +32,7 @@ from api.routes import (
     agents,
     apply,
     backup,
+    bulk,
     cluster,
     events,
     explain,
@@ -41,7 +42,9 @@ from api.routes import (
     join,
     logs,
     outbox,
+    overview,
     pages,
+    past,
     pauses,
     runs,
     session,
@@ -54,8 +57,8 @@ from scheduler.store.connection import DamagedError, QueryTooLongError
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, apply, runs, logs, ticks, explain, agents, cluster, formats, tick_limits, pauses, backup, events,
-    outbox, tokens, join, session, health, pages,
+    jobs, past, apply, bulk, runs, logs, ticks, explain, overview, agents, cluster, formats, tick_limits,
+    pauses, backup, events, outbox, tokens, join, session, health, pages,
 )  # fmt: skip
 
 

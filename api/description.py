@@ -63,6 +63,7 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "listRevisions": {200: (JSON, _ITEMS)},
     "nextTicks": {200: (JSON, _ITEMS)},
     "applyJobs": {200: (JSON, _object(dry_run={"type": "boolean"}, created={"type": "array"}))},
+    "getDefinition": {200: ("application/yaml", _STRING)},
     "runJob": {200: (JSON, _DRY), 201: (JSON, _RUN)},
     "cancelRun": {200: (JSON, _RUN)},
     "resolveRun": {200: (JSON, _RUN)},

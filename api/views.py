@@ -88,6 +88,16 @@ def run_json(
 ) -> dict[str, Any]:
     """A run with its tasks and their attempts."""
     return {
+        **run_facts(row, trigger),
+        "params": json.loads(row.params or "{}"),
+        "actor": row.actor or None,
+        "tasks": _tasks_json(list(tasks), attempts),
+    }
+
+
+def run_facts(row: Run, trigger: str | None) -> dict[str, Any]:
+    """A run by itself."""
+    return {
         "id": row.id,
         "job": row.name,
         "namespace": row.namespace,
@@ -107,9 +117,6 @@ def run_json(
         "deadline": rfc3339(row.deadline_ms),
         "exit_code": row.exit_code,
         "priority": row.priority,
-        "params": json.loads(row.params or "{}"),
-        "actor": row.actor or None,
-        "tasks": _tasks_json(list(tasks), attempts),
     }
 
 

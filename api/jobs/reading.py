@@ -13,7 +13,7 @@ from api.instants import rfc3339
 from api.problems import Problem
 from api.services import Services
 from api.threads import READS, beside, encode
-from api.views import job_bytes, job_facts, run_json, runs_json
+from api.views import job_bytes, job_facts, run_facts, run_json, runs_json
 from scheduler.machine.rules.selectors import Selector
 from scheduler.model import Job
 from scheduler.store.connection import Store
@@ -180,3 +180,9 @@ def run_documents(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
     return runs_json(rows, keys, task_reads.of_runs(store, ids), attempt_reads.of_runs(store, ids))
+
+
+def run_outlines(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
+    """Without tasks and attempts."""
+    keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
+    return [run_facts(row, keys.get(row.trigger)) for row in rows]

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from api import access
 from api.call import Call, json_response
 from api.jobs.bodies import need_unspent, one_document, to_job
+from api.jobs.preview import preview
 from api.jobs.reading import gone_job_document, job_documents, new_job_document
 from api.outcomes import expect_ok, need_proposable
 from api.parameters import need_known
@@ -136,5 +137,8 @@ async def dry_run(services: Services, call: Call, job: Job, if_revision: int | N
         await _refuse_spent(call, job, [[0, place] for place in over], command.after_ms)
     same = row is not None and bytes(row.spec) == spec
     change = "created" if row is None else "unchanged" if same else "changed"
-    document = {"dry_run": True, "name": job.name, "namespace": job.namespace, "change": change}
-    return json_response({**document, "revision": None if row is None else row.revision})
+    document: dict[str, Any] = {
+        "dry_run": True, "name": job.name, "namespace": job.namespace, "change": change,
+    }  # fmt: skip
+    document |= {"revision": None if row is None else row.revision}
+    return json_response(document | await judge_body(len(spec), lambda: preview(job, command.after_ms)))

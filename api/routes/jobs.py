@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -15,26 +14,23 @@ from api.cursors import make_cursor, read_cursor
 from api.instants import rfc3339
 from api.jobs import writing
 from api.jobs.bodies import one_document, to_job
-from api.jobs.reading import find_job, job_answer, job_documents, states_of
+from api.jobs.listing import items_json, listing
+from api.jobs.reading import find_job, job_answer, job_documents
 from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
-from api.problems import Problem, query_problem
+from api.problems import Problem
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, read_reply
 from api.views import pause_json, revision_json
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import pauses
 from scheduler.store.tables import triggers as trigger_rows
-from scheduler.store.tables.jobs import Job as JobRow
 from scheduler.ticks import schedule
 from scheduler.words.commands import DeleteJob, PauseJob, ResumeJob
 
 router = APIRouter(tags=["jobs"])
 
 LIMIT_MAX = 1_000
-_LABEL_KEY = re.compile(r"[a-zA-Z0-9._/-]{1,128}")
-SCAN_ROUNDS_MAX = 20  #: pages looked through for one page of a derived state
-JOB_STATES = ("active", "paused", "unplaceable")
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Items on one page.")]
 Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
 
@@ -138,68 +134,31 @@ async def list_jobs(
     labels: Annotated[str | None, Query(description="key=value,key: all must hold.")] = None,
     state: Annotated[str | None, Query(description="active, paused or unplaceable.")] = None,
     q: Annotated[str | None, Query(description="A part of the name.")] = None,
+    failing: Annotated[bool, Query(description="Whose last run failed, who failed last first.")] = False,
+    last: Annotated[str | None, Query(description="Whose last finished run ended so.")] = None,
+    sort: Annotated[
+        str | None,
+        Query(description="name; next: by the next tick, of jobs that have one; failing: as `failing`."),
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
     """Jobs by namespace and name; of all namespaces without ?namespace=. A page of large ones is shorter:
-    4 MiB of definitions at most."""
+    4 MiB of definitions at most; so is one of a filter that fits few: 2,000 jobs are looked at for it."""
     services, call = services_of(request), call_of(request)
     call.need(access.READ, namespace=call.asked)
-    if state is not None and state not in JOB_STATES:
-        raise query_problem("state", f"{state[:64]!r} is not one of {', '.join(JOB_STATES)}")
-    after = read_cursor("jobs", cursor, str, str)
-    wanted = _labels(labels)
+    asked = listing(
+        call.query.get("namespace"), labels=labels, state=state, text=q, failing=failing, last=last, sort=sort
+    )
+    after = asked.place(cursor)
     await settle(call, services.commits)
-    body = await in_thread(_jobs_page, services, call.query.get("namespace"), after, limit, state, q, wanted)
-    return Response(body, media_type="application/json")
 
+    def read() -> bytes:
+        with services.scheduler.read() as store:
+            page = asked.page(store, services, after=after, limit=limit)
+            return items_json(job_documents(store, services, page.jobs), page.next_cursor)
 
-def _jobs_page(
-    services: Services,
-    namespace: str | None,
-    after: list[Any] | None,
-    limit: int,
-    state: str | None,
-    text: str | None,
-    labels: list[tuple[str, str | None]],
-) -> bytes:
-    found: list[JobRow] = []
-    key: tuple[str, str] | None = None if after is None else (after[0], after[1])
-    stored = {"paused": "paused", "active": "active", "unplaceable": "active"}.get(state or "")
-    more = True
-    with services.scheduler.read() as store:
-        for _ in range(SCAN_ROUNDS_MAX):
-            rows, more = job_reads.page(
-                store, after=key, limit=limit, namespace=namespace, state=stored, text=text, labels=labels
-            )
-            cut = more and len(rows) < limit
-            for row in rows:
-                key = (row.namespace, row.name)
-                if state in (None, "paused") or states_of(store, services, row)[0] == state:
-                    found.append(row)
-                    if len(found) == limit:
-                        more = more or row is not rows[-1]
-                        break
-            if not more or len(found) == limit or (cut and found):
-                break  # no page has more bytes than one round reads
-        documents = job_documents(store, services, found)
-    cursor = f'"{make_cursor("jobs", *key)}"' if more and key is not None else "null"
-    return b'{"items":[' + b",".join(documents) + b'],"next_cursor":' + cursor.encode() + b"}"
-
-
-def _labels(text: str | None) -> list[tuple[str, str | None]]:
-    wanted: list[tuple[str, str | None]] = []
-    for part in (text or "").split(","):
-        key, equals, value = part.strip().partition("=")
-        if key and not _LABEL_KEY.fullmatch(key):
-            raise query_problem("labels", f"{key[:64]!r} is no label's key", "Write it as team=data,tier.")
-        if key:
-            wanted.append((key, value if equals else None))
-        elif equals:
-            raise query_problem("labels", f"{part[:64]!r} has no key", "Write it as team=data,tier.")
-    if len(wanted) > 20:
-        raise query_problem("labels", "more than 20 labels")
-    return wanted
+    return Response(await in_thread(read), media_type="application/json")
 
 
 @router.get("/v1/jobs/{name}/revisions", operation_id="listRevisions", openapi_extra=schemas.read)

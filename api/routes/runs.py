@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -13,7 +14,8 @@ from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import parse_instant, parse_wait_s
 from api.jobs import running
-from api.jobs.reading import need_run, run_document, run_documents
+from api.jobs.listing import parse_labels
+from api.jobs.reading import need_run, run_document, run_documents, run_outlines
 from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
@@ -24,11 +26,13 @@ from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.tables.runs import Run
+from scheduler.words.causes import Kind
 from scheduler.words.commands import CancelRun, Command, ResolveRun
 
 router = APIRouter(tags=["runs"])
 
 RUN_STATES = ("pending", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired")
+CAUSES = tuple(kind.value for kind in Kind)
 TASKS_A_PAGE = 10_000  #: a page of larger runs ends early: some MB of JSON
 
 
@@ -47,38 +51,53 @@ async def run_job(request: Request, name: str) -> Response:
 async def list_runs(
     request: Request,
     job: Annotated[str | None, Query(description="Of this job, in ?namespace=.")] = None,
-    state: Annotated[str | None, Query(description="In this state.")] = None,
+    state: Annotated[str | None, Query(description="In this state, or one of several: failed,lost.")] = None,
+    cause: Annotated[str | None, Query(description="Of this cause, such as tick or manual.")] = None,
+    labels: Annotated[str | None, Query(description="Of jobs with these: key=value,key.")] = None,
     since: Annotated[str | None, Query(description="Created at or after this instant (RFC 3339).")] = None,
+    until: Annotated[str | None, Query(description="Created before this instant.")] = None,
+    brief: Annotated[bool, Query(description="Without parameters, tasks and attempts.")] = False,
     cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")] = 100,
 ) -> Response:
-    """Runs, newest first. A page of large runs is shorter: 10,000 tasks at most."""
+    """Runs, newest first. A page of large runs is shorter: 10,000 tasks at most; so is one of a filter that
+    fits few: 2,000 runs are looked at for it."""
     services, call = services_of(request), call_of(request)
     call.need(access.READ, namespace=call.namespace if job is not None else call.asked)
-    if state is not None and state not in RUN_STATES:
-        raise query_problem("state", f"{state[:64]!r} is not one of {', '.join(RUN_STATES)}")
-    since_ms = None if since is None else parse_instant("since", since)
+    states = _among("state", state.split(",") if state else (), RUN_STATES)
+    _among("cause", () if cause is None else (cause,), CAUSES)
+    wanted = run_reads.Wanted(
+        namespace=call.query.get("namespace") or None,
+        states=states,
+        cause=cause,
+        labels=parse_labels(labels),
+        since_ms=None if since is None else parse_instant("since", since),
+        until_ms=None if until is None else parse_instant("until", until),
+    )
     key = read_cursor("runs", cursor, int)
     before = None if key is None else int(key[0])
     await settle(call, services.commits)
 
     def read() -> dict[str, Any]:
         with services.scheduler.read() as store:
-            rows = run_reads.page(
-                store,
-                before=before,
-                limit=limit + 1,
-                jobs=None if job is None else job_reads.ids(store, call.namespace, job),
-                namespace=call.query.get("namespace") if job is None else None,
-                state=state,
-                since_ms=since_ms,
-            )
-            shown = _fitting(store, rows[:limit])
-            more = len(rows) > len(shown)
-            items = run_documents(store, shown)
-        return {"items": items, "next_cursor": make_cursor("runs", shown[-1].id) if more else None}
+            asked = wanted
+            if job is not None:
+                asked = wanted._replace(jobs=job_reads.ids(store, call.namespace, job), namespace=None)
+            rows, after = run_reads.page(store, asked, before=before, limit=limit)
+            shown = rows if brief else _fitting(store, rows)
+            after = after if len(shown) == len(rows) else shown[-1].id
+            items = run_outlines(store, shown) if brief else run_documents(store, shown)
+        return {"items": items, "next_cursor": None if after is None else make_cursor("runs", after)}
 
     return await read_reply(read)
+
+
+def _among(name: str, given: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
+    """Raises Problem for one that is not known."""
+    for each in given:
+        if each not in known:
+            raise query_problem(name, f"{each[:64]!r} is not one of {', '.join(known)}")
+    return tuple(dict.fromkeys(given))
 
 
 @router.get(

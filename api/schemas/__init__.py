@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.schemas.examples import JOB, PARAMS
+from api.schemas.overview import Bulk, Overview, Table
 from api.schemas.replies import (
     Agent,
     AgentList,
@@ -112,6 +113,23 @@ run_job: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN, _KEY, _query("wait", "Wait for the run's end, such as 30s.")],
     "requestBody": _body(
         {"params": PARAMS}, required=False, schema=_fields(params={"type": ["object", "null"]})
+    ),
+}
+bulk: dict[str, Any] = {
+    "parameters": [_NAMESPACE, _DRY_RUN, _KEY, *_FRESHNESS],
+    "requestBody": _body(
+        {"action": "pause", "labels": "team=data"},
+        schema=_fields(
+            "action",
+            action={"type": "string", "enum": ["pause", "resume", "run"]},
+            jobs={"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 1_000},
+            namespace={"type": "string"},
+            labels={"type": "string"},
+            state={"type": "string", "enum": ["active", "paused", "unplaceable"]},
+            q={"type": "string"},
+            failing={"type": "boolean"},
+            last={"type": "string"},
+        ),
     ),
 }
 logs: dict[str, Any] = {"parameters": _FRESHNESS}  #: `wait`, with follow: for the attempt's start
@@ -231,3 +249,6 @@ agents_replies = _replies(AgentList)
 effect_replies = _replies(Effect)
 outbox_replies = _replies(EffectList)
 cluster_replies = _replies(Cluster)
+overview_replies = _replies(Overview)
+table_replies = _replies(Table)
+bulk_replies = _replies(Bulk)

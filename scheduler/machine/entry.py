@@ -99,6 +99,7 @@ class Machine:
     ) -> AppliedEntry:
         state = self._context.state
         self.store.begin()
+        self._context.before_ms = state.stamp_ms
         state.stamp_ms = max(state.stamp_ms, stamp_ms)
         (
             state.raft_index,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.steps import restoring
+from scheduler.store.tables import leaderships
+from scheduler.store.tables.leaderships import Leadership
 from scheduler.words import events as e
 from scheduler.words.commands import Barrier, Lead
 from scheduler.words.outcomes import Code, Outcome
@@ -27,6 +29,12 @@ def lead(ctx: Context, command: Lead) -> Outcome:
         state.tzdata = command.tzdata
     if state.restores:
         restoring.take_over(ctx)
+    leaderships.put(
+        ctx.store,
+        Leadership(
+            state.epoch, command.node, command.zone, command.raft_term, state.stamp_ms, ctx.before_ms
+        ),
+    )
     ctx.emit(e.Led(state.epoch, command.node, command.zone))
     return done(epoch=state.epoch)
 

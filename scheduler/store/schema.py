@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 19
+SCHEMA_VERSION = 20
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -49,12 +49,20 @@ STATEMENTS: tuple[str, ...] = (
         members BLOB NOT NULL
     )
     """,
+    # The newest leaderships, for people (machine/leadership.py says how many).
+    """
+    CREATE TABLE leaderships (
+        epoch INTEGER PRIMARY KEY,
+        node TEXT NOT NULL, zone TEXT NOT NULL, term INTEGER NOT NULL,
+        began_ms INTEGER NOT NULL,
+        before_ms INTEGER NOT NULL          -- the latest stamp before it: nobody decided anything since
+    )
+    """,
     """
     CREATE TABLE jobs (
         id INTEGER PRIMARY KEY,
         namespace TEXT NOT NULL, name TEXT NOT NULL,
         revision INTEGER NOT NULL,
-        spec BLOB NOT NULL,                 -- canonical JSON of the current revision
         labels TEXT NOT NULL,               -- JSON object
         state TEXT NOT NULL,                -- active | paused
         pause_reason TEXT NOT NULL,
@@ -65,12 +73,15 @@ STATEMENTS: tuple[str, ...] = (
         last_run INTEGER NOT NULL,          -- 0: none yet
         last_state TEXT NOT NULL,           -- how the last finished run ended; empty: none yet
         runs_stored INTEGER NOT NULL,         -- finished runs still stored
-        retention_runs INTEGER NOT NULL          -- retention.runs of the current revision
+        retention_runs INTEGER NOT NULL,         -- retention.runs of the current revision
+        -- Canonical JSON of the current revision. The last one: who looks at the others does not read it.
+        spec BLOB NOT NULL
     )
     """,
     # Slack, where a job keeps many: it does not enter and leave this index with every run.
     f"CREATE INDEX jobs_purge ON jobs (id) WHERE {TOO_MANY_RUNS}",
     "CREATE UNIQUE INDEX jobs_name ON jobs (namespace, name)",
+    "CREATE INDEX jobs_failing ON jobs (last_run, id) WHERE failures > 0",
     # Every revision of every job that ever was; `deleted` rows end a job.
     """
     CREATE TABLE revisions (
@@ -144,6 +155,8 @@ STATEMENTS: tuple[str, ...] = (
     """,
     "CREATE INDEX ledger_trigger ON ledger (trigger, first_ms)",
     "CREATE INDEX ledger_job ON ledger (job, first_ms, seq)",
+    # Most entries ran: these alone are looked for.
+    "CREATE INDEX ledger_unran ON ledger (outcome, seq) WHERE outcome <> 'ran'",
     "CREATE UNIQUE INDEX ledger_cause ON ledger (job, kind, key) WHERE key <> ''",
     """
     CREATE TABLE runs (
@@ -179,7 +192,9 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX runs_active ON runs (job, id) WHERE finished_ms IS NULL",
     "CREATE INDEX runs_unfinished ON runs (id) WHERE unfinished = 1",
     "CREATE INDEX runs_waiting ON runs (job, id) WHERE waiting = 1",
-    "CREATE INDEX runs_state ON runs (state, id)",
+    # Most runs succeeded: who looks for those finds them by their ids.
+    "CREATE INDEX runs_state ON runs (state, id) WHERE state <> 'succeeded'",
+    "CREATE INDEX runs_namespace ON runs (namespace, id)",
     "CREATE INDEX runs_tick ON runs (trigger, tick_ms) WHERE tick_ms IS NOT NULL",
     "CREATE UNIQUE INDEX runs_cause ON runs (job, cause, cause_key) WHERE cause_key <> ''",
     "CREATE INDEX runs_deadline ON runs (deadline_ms, id) WHERE deadline_ms IS NOT NULL",
@@ -238,6 +253,8 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX attempts_task ON attempts (task, id)",
     "CREATE INDEX attempts_run ON attempts (run, id)",
     "CREATE INDEX attempts_live ON attempts (agent, id) WHERE live = 1",
+    "CREATE INDEX attempts_agent ON attempts (agent, id)",
+    "CREATE INDEX attempts_unreachable ON attempts (id) WHERE unreachable = 1",
     "CREATE INDEX attempts_assigned ON attempts (assigned_ms, id) WHERE state = 'assigned'",
     """
     CREATE TABLE agents (

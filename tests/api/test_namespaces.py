@@ -38,6 +38,10 @@ OF_A_JOB: Mapping[str, dict[str, Any]] = {
     "resumeJob": {},
     "listJobs": {},
     "listRevisions": {},
+    "listCells": {},
+    "listSeries": {},
+    "getDefinition": {},
+    "changeJobs": {"json": {"action": "run", "jobs": [JOB], "namespace": OURS}},
     "nextTicks": {},
     "listTicks": {},
     "explainJob": {},
@@ -57,7 +61,8 @@ OF_A_JOB: Mapping[str, dict[str, Any]] = {
 #: Of the cluster, or of all namespaces together.
 OF_ALL = {
     "getPause", "pauseAll", "resumeAll",
-    "verifyLedger", "streamEvents", "backUp", "addMember", "removeMember", "transferLeadership",
+    "getOverview", "verifyLedger", "streamEvents", "backUp", "addMember", "removeMember",
+    "transferLeadership",
     "activateFormat", "createToken", "listTokens", "deleteToken", "releaseAgent", "drainAgent", "resumeAgent",
     "join", "getTickLimits", "setTickLimits",
 }  # fmt: skip

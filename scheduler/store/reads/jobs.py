@@ -2,53 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.reads.bounds import chunks, fitting, marks
+from scheduler.store.reads.bounds import LOOKED_MAX, chunks, fitting, marks
+from scheduler.store.reads.labels import label_conditions
 from scheduler.store.tables.jobs import COLUMNS, REVISION_COLUMNS, Job, Revision
+
+Key = tuple[str | int, str | int]
+
+
+class Wanted(NamedTuple):
+    """Which jobs of a list. A label without a value: the job must have it."""
+
+    namespace: str | None = None
+    state: str | None = None  #: as it is stored: active | paused
+    text: str | None = None  #: a part of the name
+    labels: Sequence[tuple[str, str | None]] = ()
+    failing: bool = False  #: its last run failed
+    last: str | None = None  #: how its last finished run ended
+
+    def conditions(self) -> tuple[str, list[object]]:
+        where, values = "", list[object]()
+        for condition, value in (
+            ("j.namespace = ?", self.namespace),
+            ("j.state = ?", self.state),
+            ("instr(lower(j.name), lower(?)) > 0", self.text or None),
+            ("j.last_state = ?", self.last),
+        ):
+            if value is not None:
+                where += f" AND {condition}"
+                values.append(value)
+        if self.failing:
+            where += " AND j.failures > 0"
+        conditions, more = label_conditions(self.labels)
+        return where + conditions, values + more
+
+
+class Order(NamedTuple):
+    """A way through the jobs, by an index from a key on."""
+
+    walk: str  #: the rows of the index
+    source: str  #: with what else the job needs for its place there
+    key: tuple[str, str]
+    types: tuple[type, type]
+    descending: bool = False
+
+
+_FIRST = (
+    "NOT EXISTS (SELECT 1 FROM triggers o WHERE o.job = t.job AND o.fire_ms IS NOT NULL"
+    " AND (o.fire_ms, o.id) < (t.fire_ms, t.id))"
+)
+_FIRES = "FROM triggers t INDEXED BY triggers_fire"
+_FAILING = "FROM jobs j INDEXED BY jobs_failing WHERE j.failures > 0"
+_NAMED = "FROM jobs j INDEXED BY jobs_name WHERE 1"
+ORDERS: Mapping[str, Order] = {
+    "name": Order(_NAMED, _NAMED, ("j.namespace", "j.name"), (str, str)),
+    # The next tick of each: a job has a place for its trigger that fires first alone.
+    "next": Order(
+        f"{_FIRES} WHERE t.fire_ms IS NOT NULL",
+        f"{_FIRES} CROSS JOIN jobs j ON j.id = t.job WHERE t.fire_ms IS NOT NULL AND {_FIRST}",
+        ("t.fire_ms", "t.id"),
+        (int, int),
+    ),
+    # Those that fail, the one that failed last first.
+    "failing": Order(_FAILING, _FAILING, ("j.last_run", "j.id"), (int, int), descending=True),
+}
 
 
 def page(
     store: Store,
+    wanted: Wanted,
     *,
-    after: tuple[str, str] | None,
+    order: str = "name",
+    after: Sequence[object] | None = None,
     limit: int,
-    namespace: str | None = None,
-    state: str | None = None,
-    text: str | None = None,
-    labels: Sequence[tuple[str, str | None]] = (),
-) -> tuple[list[Job], bool]:
-    """Jobs by (namespace, name) behind `after`, as many as `limit` and PAGE_BYTES allow, and whether there
-    are more. A label without a value: the job must have it."""
-    where: list[str] = ["1"]
-    values: list[object] = []
-    if after is not None:
-        where.append("(namespace, name) > (?, ?)")
-        values += after
-    if namespace is not None:
-        where.append("namespace = ?")
-        values.append(namespace)
-    if state is not None:
-        where.append("state = ?")
-        values.append(state)
-    if text:
-        where.append("instr(lower(name), lower(?)) > 0")
-        values.append(text)
-    for key, value in labels:
-        path = '$."' + key.replace('"', '\\"') + '"'
-        if value is None:
-            where.append("json_extract(labels, ?) IS NOT NULL")
-            values.append(path)
-        else:
-            where.append("json_extract(labels, ?) = ?")
-            values += [path, value]
-    source = f"FROM jobs WHERE {' AND '.join(where)} ORDER BY namespace, name LIMIT ?"
-    sizes = [row[0] for row in store.rows(f"SELECT length(spec) {source}", (*values, limit + 1))]
-    count = min(limit, fitting(sizes))
-    rows = store.rows(f"SELECT {COLUMNS} {source}", (*values, count))
-    return [Job._make(row) for row in rows], len(sizes) > count
+    looked_max: int = LOOKED_MAX,
+) -> tuple[list[Job], list[Key], Key | None]:
+    """Jobs behind the key `after`, as many as `limit` and PAGE_BYTES allow, with their keys; and the key to
+    go on from, None at the end. No more than `looked_max` are looked at, so there may be none on a page."""
+    way = ORDERS[order]
+    beyond, values = _beyond(way, wanted, after)
+    keys, down = ", ".join(way.key), " DESC" if way.descending else ""
+    ordered = ", ".join(f"{column}{down}" for column in way.key)
+    last = store.row(
+        f"SELECT {keys} {way.walk}{beyond} ORDER BY {ordered} LIMIT 1 OFFSET ?", (*values, looked_max - 1)
+    )
+    conditions, more = wanted.conditions()
+    upto = "" if last is None else f" AND ({keys}) {'>=' if way.descending else '<='} (?, ?)"
+    found = store.rows(
+        f"SELECT {keys}, j.id, length(j.spec) {way.source}{beyond}{upto}{conditions}"
+        f" ORDER BY {ordered} LIMIT ?",
+        (*values, *(last or ()), *more, limit + 1),
+    )
+    count = min(limit, fitting(row[3] for row in found))
+    shown = found[:count]
+    rows = of_ids(store, [row[2] for row in shown])
+    key = shown[-1][:2] if len(found) > count else last
+    return [rows[row[2]] for row in shown], [row[:2] for row in shown], key
+
+
+def _beyond(way: Order, wanted: Wanted, after: Sequence[object] | None) -> tuple[str, list[object]]:
+    """Where the page begins. Of one namespace by the names alone: of a pair and one of its halves SQLite
+    would use the half, and go through all that come before."""
+    if way is ORDERS["name"] and wanted.namespace is not None:
+        if after is None:
+            return " AND j.namespace = ?", [wanted.namespace]
+        if after[0] != wanted.namespace:
+            return " AND 0", []
+        return " AND j.namespace = ? AND j.name > ?", list(after)
+    if after is None:
+        return "", []
+    return f" AND ({', '.join(way.key)}) {'<' if way.descending else '>'} (?, ?)", list(after)
+
+
+def of_ids(store: Store, jobs: Iterable[int]) -> dict[int, Job]:
+    found: dict[int, Job] = {}
+    for ids in chunks(jobs):
+        rows = store.rows(f"SELECT {COLUMNS} FROM jobs WHERE id IN ({marks(len(ids))}) ORDER BY id", ids)
+        found.update((job.id, job) for job in map(Job._make, rows))
+    return found
 
 
 def next_ticks(store: Store, jobs: Iterable[int]) -> dict[int, int]:

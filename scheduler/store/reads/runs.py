@@ -2,46 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.reads.bounds import chunks, marks
+from scheduler.store.reads.bounds import LOOKED_MAX, chunks, first_at, marks
+from scheduler.store.reads.labels import label_conditions
 from scheduler.store.tables.runs import COLUMNS, Run
 
 
+class Wanted(NamedTuple):
+    """Which runs of a list."""
+
+    jobs: Sequence[int] | None = None  #: that had the name one after the other
+    namespace: str | None = None
+    states: Sequence[str] = ()  #: one of these; empty: any
+    cause: str | None = None
+    labels: Sequence[tuple[str, str | None]] = ()  #: of the job as it is now
+    since_ms: int | None = None  #: created at or after
+    until_ms: int | None = None  #: and before
+
+    def ways(self) -> list[tuple[str, tuple[object, ...]]]:
+        """The indices that lead to them, with what those say already: runs in the order of their ids each."""
+        if self.jobs is not None:
+            return [("FROM runs INDEXED BY runs_job WHERE job = ?", (job,)) for job in self.jobs]
+        if self.states and "succeeded" not in self.states:
+            way = "FROM runs INDEXED BY runs_state WHERE state = ? AND state <> 'succeeded'"
+            return [(way, (state,)) for state in self.states]
+        if self.namespace is not None:
+            return [("FROM runs INDEXED BY runs_namespace WHERE namespace = ?", (self.namespace,))]
+        return [("FROM runs WHERE 1", ())]
+
+    def conditions(self) -> tuple[str, list[object]]:
+        where, values = "", list[object]()
+        for condition, value in (("namespace = ?", self.namespace), ("cause = ?", self.cause)):
+            if value is not None:
+                where += f" AND {condition}"
+                values.append(value)
+        if self.states:
+            where += f" AND state IN ({marks(len(self.states))})"
+            values += self.states
+        if self.labels:
+            conditions, more = label_conditions(self.labels)
+            where += f" AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = runs.job{conditions})"
+            values += more
+        return where, values
+
+
 def page(
-    store: Store,
-    *,
-    before: int | None,
-    limit: int,
-    jobs: list[int] | None = None,
-    namespace: str | None = None,
-    state: str | None = None,
-    since_ms: int | None = None,
-) -> list[Run]:
-    """Runs with ids below `before`, of these jobs alone, newest first. Ids grow with creation, so `since_ms`
-    ends the walk."""
-    where: list[str] = ["id < ?"]
-    values: list[object] = [(1 << 62) if before is None else before]
-    if jobs is not None:
-        if not jobs:
-            return []
-        where.append(f"job IN ({marks(len(jobs))})")
-        values += jobs
-    if namespace is not None:
-        where.append("namespace = ?")
-        values.append(namespace)
-    if state is not None:
-        where.append("state = ?")
-        values.append(state)
-    if since_ms is not None:
-        where.append("created_ms >= ?")
-        values.append(since_ms)
-    rows = store.rows(
-        f"SELECT {COLUMNS} FROM runs WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*values, limit)
-    )
-    return [Run._make(row) for row in rows]
+    store: Store, wanted: Wanted, *, limit: int, before: int | None = None, looked_max: int = LOOKED_MAX
+) -> tuple[list[Run], int | None]:
+    """Runs with ids below `before`, the newest first, and the id to go on from, None at the end. No more than
+    `looked_max` are looked at, so there may be none on a page."""
+    most = 1 << 62 if before is None else before
+    if wanted.until_ms is not None:
+        most = min(most, first_at(store, "runs", "id", "created_ms", wanted.until_ms))
+    least = 0
+    if wanted.since_ms is not None:
+        least = first_at(store, "runs", "id", "created_ms", wanted.since_ms)
+    ways = wanted.ways()
+    conditions, values = wanted.conditions()
+    found: list[Run] = []
+    floor = 0  #: below it not every way was looked at
+    for way, known in ways:
+        span = f"{way} AND id < ? AND id >= ?"
+        end = store.value(
+            f"SELECT id {span} ORDER BY id DESC LIMIT 1 OFFSET ?",
+            (*known, most, least, max(limit, looked_max // len(ways)) - 1),
+        )
+        floor = max(floor, end or 0)
+        rows = store.rows(
+            f"SELECT {COLUMNS} {span}{conditions} ORDER BY id DESC LIMIT ?",
+            (*known, most, max(least, end or 0), *values, limit + 1),
+        )
+        found += map(Run._make, rows)
+    if len(ways) > 1:
+        found.sort(reverse=True)
+    shown = [run for run in found[: limit + 1] if run.id >= floor]
+    if len(shown) > limit:
+        return shown[:limit], shown[limit - 1].id
+    return shown, floor or None
 
 
 def newest_of(store: Store, jobs: Iterable[int]) -> dict[int, Run]:

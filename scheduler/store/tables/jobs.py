@@ -15,7 +15,6 @@ class Job(NamedTuple):
     namespace: str
     name: str
     revision: int
-    spec: bytes
     labels: str
     state: str
     pause_reason: str
@@ -29,6 +28,7 @@ class Job(NamedTuple):
     last_state: str
     runs_stored: int
     retention_runs: int
+    spec: bytes
 
     @property
     def job(self) -> int:

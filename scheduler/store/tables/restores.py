@@ -138,8 +138,8 @@ def proven(store: Store, job: int, from_ms: int, to_ms: int, limit: int) -> list
 def open_runs(store: Store, through: int, after: int, limit: int) -> list[int]:
     """Pending and running runs from before the restore with ids in (after, through], oldest first."""
     rows = store.rows(
-        "SELECT id FROM runs INDEXED BY runs_state WHERE state IN ('pending', 'running') AND id > ?"
-        " AND id <= ? AND cause <> 'orphan' ORDER BY id LIMIT ?",
+        "SELECT id FROM runs INDEXED BY runs_state WHERE state IN ('pending', 'running')"
+        " AND state <> 'succeeded' AND id > ? AND id <= ? AND cause <> 'orphan' ORDER BY id LIMIT ?",
         (after, through, limit),
     )
     return [row[0] for row in rows]

@@ -1,0 +1,156 @@
+"""What a person has to look at, of the whole cluster: late, failing, waiting, out of reach; of each how many,
+the first of them, why, and the command that says or does more. One read of bounded cost.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from api.instants import rfc3339
+from api.jobs.reading import standing
+from api.services import Services
+from api.views import overload_json, pause_json
+from scheduler.machine.rules import selectors
+from scheduler.store.connection import Store
+from scheduler.store.reads import outbox as outbox_reads
+from scheduler.store.reads import overview as reads
+from scheduler.store.reads import triggers as trigger_reads
+from scheduler.store.state import overload
+from scheduler.store.tables import leaderships, tasks, triggers
+from scheduler.store.tables.leaderships import Leadership
+from scheduler.store.tables.pauses import ALL, Pause
+
+SHOWN_MAX = 20  #: of each kind
+LEADERSHIPS_MAX = 50
+LATE_MS = 2_000  #: a tick is decided within this, where all is well
+T = TypeVar("T")
+
+
+def overview(store: Store, services: Services) -> dict[str, Any]:
+    now_ms, paused = services.scheduler.now_ms(), standing(store, services)
+    depth = outbox_reads.depth(store)
+    return {
+        "at": rfc3339(now_ms),
+        "late": _late(store, services, now_ms, paused),
+        "failing": _failing(store),
+        "waiting": _waiting(store, services, paused),
+        "unreachable": _unreachable(store),
+        "runs": {state: reads.count_runs(store, state) for state in ("pending", "running")},
+        "zones": [{**zone._asdict()} for zone in reads.zones(store)],
+        "pauses": [pause_json(pause) for pause in paused],
+        "overload": overload_json(overload(store)),
+        "outbox": {
+            "waiting": depth.waiting, "given_up": depth.given_up, "oldest": rfc3339(depth.oldest_ms),
+        },
+        "leaderships": _leaderships(leaderships.newest(store, LEADERSHIPS_MAX)),
+    }  # fmt: skip
+
+
+def _shown(count: int, rows: Sequence[T], told: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
+    """`more`: there may be more than were counted."""
+    return {"count": count, "more": count >= reads.COUNTED_MAX, "items": [told(row) for row in rows]}
+
+
+def _command(*words: object, namespace: str = "") -> str:
+    more = ["--namespace", namespace] if namespace not in ("", "default") else []
+    return shlex.join(["cronclave", *map(str, words), *more])
+
+
+def _late(store: Store, services: Services, now_ms: int, paused: Sequence[Pause]) -> dict[str, Any]:
+    """Triggers whose next tick should have been decided."""
+    status = services.scheduler.status()
+    rows = triggers.due(store, -1, now_ms - LATE_MS, SHOWN_MAX)
+    keys = trigger_reads.keys(store, [row.id for row in rows])
+
+    def told(row: triggers.DueTrigger) -> dict[str, Any]:
+        if not status.quorum:
+            why = "this node reaches no quorum: nothing is decided meanwhile"
+        elif status.leader is None:
+            why = "the cluster has no leader now"
+        elif row.name is None:
+            why = "its job was deleted: what was due before is accounted for"
+        elif row.state != "active" or any(each.namespace in (ALL, row.namespace) for each in paused):
+            why = "it is paused: what is due is accounted for as skipped"
+        elif overload(store) is not None:
+            why = "more is due than can be started"
+        else:
+            why = "it is not decided yet"
+        at, due_ms, namespace = rfc3339(row.next_due_ms), row.next_due_ms + row.jitter_ms, row.namespace or ""
+        return {
+            "job": row.name, "namespace": row.namespace, "trigger": keys.get(row.id), "at": at,
+            "due": rfc3339(due_ms), "late_seconds": max(0, now_ms - due_ms) / 1000, "why": why,
+            "command": row.name and _command("job", "explain", row.name, "--at", at, namespace=namespace),
+        }  # fmt: skip
+
+    return _shown(triggers.count_due(store, now_ms - LATE_MS, reads.COUNTED_MAX), rows, told)
+
+
+def _failing(store: Store) -> dict[str, Any]:
+    def told(row: reads.Failing) -> dict[str, Any]:
+        times = "its last run" if row.failures == 1 else f"its last {row.failures} runs"
+        return {
+            "job": row.name, "namespace": row.namespace, "failures": row.failures, "run": row.last_run,
+            "state": row.state, "why": f"{times} failed, the last one {row.last_state}",
+            "command": _command("run", "logs", row.last_run),
+        }  # fmt: skip
+
+    return _shown(reads.count_failing(store), reads.failing(store, SHOWN_MAX), told)
+
+
+def _waiting(store: Store, services: Services, paused: Sequence[Pause]) -> dict[str, Any]:
+    """Queues of tasks, and jobs whose runs wait behind each other."""
+    items, count = [], 0
+    everything = any(pause.namespace == ALL for pause in paused)
+    for selector in tasks.queued_selectors(store, SHOWN_MAX):
+        row = reads.queue(store, selector)
+        if row is None:
+            continue
+        wanted = selectors.parse(selector)
+        lacks = services.places(store).lacks(wanted)
+        if everything or any(pause.namespace == row.namespace for pause in paused):
+            why = "it is paused: no task starts"
+        else:
+            why = lacks or f"every agent for {selectors.words(wanted)} is busy"
+        count += row.size
+        items.append({
+            "kind": "agent", "for": selectors.words(wanted), "count": row.size, "run": row.run,
+            "job": row.name, "namespace": row.namespace, "since": rfc3339(row.queued_ms), "behind": None,
+            "why": why, "command": _command("run", "explain", row.run),
+        })  # fmt: skip
+    for each in reads.overlapping(store, SHOWN_MAX):
+        count += each.size
+        behind = f"run {each.behind} of the job" if each.behind else "another run of the job"
+        items.append({
+            "kind": "overlap", "for": None, "count": each.size, "run": each.run, "job": each.name,
+            "namespace": each.namespace, "since": rfc3339(each.created_ms), "behind": each.behind,
+            "why": f"it waits behind {behind}", "command": _command("run", "explain", each.run),
+        })  # fmt: skip
+    return _shown(count, items, lambda item: item)
+
+
+def _unreachable(store: Store) -> dict[str, Any]:
+    def told(row: reads.Unreachable) -> dict[str, Any]:
+        away = "is connected again and has not told of it" if row.node else "is not connected"
+        return {
+            "attempt": row.attempt, "run": row.run, "job": row.name, "namespace": row.namespace,
+            "task": row.task, "agent": row.agent, "zone": row.zone, "started": rfc3339(row.started_ms),
+            "since": rfc3339(row.disconnected_ms), "why": f"{row.agent}, which has it, {away}",
+            "command": _command("run", "explain", row.run),
+        }  # fmt: skip
+
+    return _shown(reads.count_unreachable(store), reads.unreachable(store, SHOWN_MAX), told)
+
+
+def _leaderships(newest: Sequence[Leadership]) -> list[dict[str, Any]]:
+    """The newest first; each ends where the next one begins."""
+    ends = [None, *(each.began_ms for each in newest)]
+    return [
+        {
+            "epoch": row.epoch, "node": row.node, "zone": row.zone, "term": row.term,
+            "began": rfc3339(row.began_ms), "ended": rfc3339(end_ms),
+            "last_decision_before": rfc3339(row.before_ms or None),
+        }
+        for row, end_ms in zip(newest, ends, strict=False)
+    ]  # fmt: skip

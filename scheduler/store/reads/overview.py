@@ -1,0 +1,169 @@
+"""What a person looks at first. Every read is bounded: it counts up to COUNTED_MAX, and shows few."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+COUNTED_MAX = 1_000
+
+
+def _counted(store: Store, source: str, *values: object) -> int:
+    """How many, up to COUNTED_MAX."""
+    number: int = store.value(f"SELECT count(*) FROM (SELECT 1 {source} LIMIT ?)", (*values, COUNTED_MAX))
+    return number
+
+
+# -- jobs that fail ---------------------------------------------------------------------------------
+
+
+class Failing(NamedTuple):
+    """A job whose last runs failed."""
+
+    namespace: str
+    name: str
+    failures: int  #: in a row
+    last_run: int
+    last_state: str
+    state: str
+
+
+_FAILING = "FROM jobs INDEXED BY jobs_failing WHERE failures > 0"
+
+
+def failing(store: Store, limit: int) -> list[Failing]:
+    """The one that failed last first."""
+    rows = store.rows(
+        f"SELECT {', '.join(Failing._fields)} {_FAILING} ORDER BY last_run DESC, id DESC LIMIT ?", (limit,)
+    )
+    return [Failing._make(row) for row in rows]
+
+
+def count_failing(store: Store) -> int:
+    return _counted(store, _FAILING)
+
+
+# -- what waits -------------------------------------------------------------------------------------
+
+
+class Queue(NamedTuple):
+    """Tasks that wait for an agent which their selector means."""
+
+    selector: str
+    size: int
+    run: int  #: of the first in the queue
+    namespace: str
+    name: str
+    queued_ms: int | None
+
+
+def queue(store: Store, selector: str) -> Queue | None:
+    source = "FROM tasks INDEXED BY tasks_queued WHERE state = 'queued' AND selector = ?"
+    first = store.row(f"SELECT run, queued_ms {source} ORDER BY rank_ms, id LIMIT 1", (selector,))
+    if first is None:
+        return None
+    run = store.row("SELECT namespace, name FROM runs WHERE id = ?", (first[0],)) or ("", "")
+    return Queue(selector, _counted(store, source, selector), first[0], run[0], run[1], first[1])
+
+
+class Overlap(NamedTuple):
+    """Runs of a job that wait behind another of its runs."""
+
+    job: int
+    namespace: str
+    name: str
+    run: int  #: the first of them
+    created_ms: int
+    size: int
+    behind: int | None  #: the job's oldest run that goes on
+
+
+def overlapping(store: Store, limit: int) -> list[Overlap]:
+    """By job: one step of the index each, however many wait."""
+    found: list[Overlap] = []
+    job = 0
+    while len(found) < limit:
+        source = "FROM runs INDEXED BY runs_waiting WHERE waiting = 1 AND job"
+        row = store.row(
+            f"SELECT job, namespace, name, id, created_ms {source} > ? ORDER BY job, id LIMIT 1", (job,)
+        )
+        if row is None:
+            break
+        job = row[0]
+        behind = store.value(
+            "SELECT id FROM runs INDEXED BY runs_active WHERE job = ? AND finished_ms IS NULL"
+            " AND waiting = 0 ORDER BY id LIMIT 1",
+            (job,),
+        )
+        found.append(Overlap._make((*row, _counted(store, f"{source} = ?", job), behind)))
+    return found
+
+
+# -- what is out of reach ---------------------------------------------------------------------------
+
+
+class Unreachable(NamedTuple):
+    """An attempt that was granted, and of which its agent tells nothing."""
+
+    attempt: int
+    run: int
+    namespace: str
+    name: str
+    task: str
+    agent: str
+    zone: str
+    node: str  #: that the agent hangs on; empty: none
+    started_ms: int | None
+    disconnected_ms: int | None
+
+
+_UNREACHABLE = "FROM attempts a INDEXED BY attempts_unreachable"
+
+
+def unreachable(store: Store, limit: int) -> list[Unreachable]:
+    """The oldest first."""
+    rows = store.rows(
+        "SELECT a.id, a.run, r.namespace, r.name, t.name, coalesce(g.name, ''), coalesce(g.zone, ''),"
+        f" coalesce(g.node, ''), a.started_ms, g.disconnected_ms {_UNREACHABLE}"
+        " CROSS JOIN runs r ON r.id = a.run CROSS JOIN tasks t ON t.id = a.task"
+        " LEFT JOIN agents g ON g.id = a.agent"
+        " WHERE a.unreachable = 1 ORDER BY a.id LIMIT ?",
+        (limit,),
+    )
+    return [Unreachable._make(row) for row in rows]
+
+
+def count_unreachable(store: Store) -> int:
+    return _counted(store, f"{_UNREACHABLE} WHERE a.unreachable = 1")
+
+
+# -- what goes on -----------------------------------------------------------------------------------
+
+
+def count_runs(store: Store, state: str) -> int:
+    """Of a state other than succeeded."""
+    return _counted(
+        store, "FROM runs INDEXED BY runs_state WHERE state = ? AND state <> 'succeeded'", state
+    )
+
+
+class ZoneLoad(NamedTuple):
+    """The agents of a zone, added up."""
+
+    zone: str
+    agents: int
+    connected: int
+    draining: int
+    slots: int  #: of those that are connected and drain not
+    busy: int
+
+
+def zones(store: Store) -> list[ZoneLoad]:
+    """Of all agents, which are 20,000 at most."""
+    rows = store.rows(
+        "SELECT zone, count(*), sum(node <> ''), sum(draining),"
+        " sum(CASE WHEN node <> '' AND draining = 0 THEN slots ELSE 0 END), sum(busy)"
+        " FROM agents GROUP BY zone ORDER BY zone"
+    )
+    return [ZoneLoad._make(row) for row in rows]
