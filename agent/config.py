@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import os
 import socket
 import tomllib
@@ -12,6 +11,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from settings.addresses import is_loopback
 
 OUTPUT_BYTES_MAX = 64 << 20
 OUTPUT_KEEP_BYTES = 1 << 30
@@ -67,15 +68,6 @@ def _flag(value: Any, key: str) -> bool:
     return str(value) == "true"
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _number(value: Any, key: str, least: int) -> int:
     try:
         number = int(value)
@@ -108,7 +100,7 @@ def from_mapping(raw: Mapping[str, Any]) -> AgentConfig:
     values["fixed_nodes"] = _flag(values.get("fixed_nodes", False), "fixed_nodes")
     if not values["insecure"]:
         for url in values["nodes"]:
-            if url.startswith("http://") and not _is_loopback(urlsplit(url).hostname or ""):
+            if url.startswith("http://") and not is_loopback(urlsplit(url).hostname or ""):
                 raise ConfigError(
                     f"nodes: {url} has no TLS: everybody on the way could read the token and change what "
                     "runs here; use its https address, or say insecure = true"
@@ -131,8 +123,7 @@ def from_mapping(raw: Mapping[str, Any]) -> AgentConfig:
     return AgentConfig(**values)
 
 
-def load(arguments: list[str], environment: Mapping[str, str]) -> AgentConfig:
-    """Flags over environment over file over defaults; raises ConfigError."""
+def _flags(arguments: list[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(
         prog="python -m agent", description="Runs tasks on this host.", allow_abbrev=False
     )
@@ -140,16 +131,30 @@ def load(arguments: list[str], environment: Mapping[str, str]) -> AgentConfig:
     flagged = [option for option in fields(AgentConfig) if option.name != "token"]
     for option in flagged:  # no token: everybody on the host can read command lines
         parser.add_argument(f"--{option.name.replace('_', '-')}", default=None)
-    flags = vars(parser.parse_args(arguments))
+    return vars(parser.parse_args(arguments))
+
+
+def config_file(arguments: list[str], environment: Mapping[str, str]) -> str | None:
+    """The file that these flags, or else this environment, name."""
+    return _flags(arguments)["config"] or environment.get("CRONCLAVE_AGENT_CONFIG")
+
+
+def variable_of(setting: str) -> str:
+    return f"CRONCLAVE_AGENT_{setting.upper()}"
+
+
+def load(arguments: list[str], environment: Mapping[str, str]) -> AgentConfig:
+    """Flags over environment over file over defaults; raises ConfigError."""
+    flags = _flags(arguments)
     raw: dict[str, Any] = {}
-    path = flags.pop("config") or environment.get("CRONCLAVE_AGENT_CONFIG")
+    path = config_file(arguments, environment)
     if path:
         try:
-            raw.update(tomllib.loads(Path(path).read_text()))
-        except (OSError, tomllib.TOMLDecodeError) as error:
+            raw.update(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: {error}") from error
     for option in fields(AgentConfig):
-        value = environment.get(f"CRONCLAVE_AGENT_{option.name.upper()}")
+        value = environment.get(variable_of(option.name))
         if value is not None:
             raw[option.name] = value
         if flags.get(option.name) is not None:

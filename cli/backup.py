@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +21,7 @@ from cli.exits import CONFLICT, Failure
 from cli.instants import rfc3339
 from cli.options import SPAN, reaching
 from cli.output import facts
-from cli.processes import module_command, module_environment
+from cli.processes import module_answer
 from durable.files import replace_file, sync_folder
 
 CHUNK_BYTES = 1 << 20
@@ -141,19 +139,8 @@ def _download(response: http.client.HTTPResponse, part: Path) -> None:
 
 
 def _verify(file: Path, *arguments: str) -> dict[str, Any]:
-    return _module("node.backup", str(file), *arguments)
-
-
-def _module(module: str, *arguments: str) -> dict[str, Any]:
-    """What the module prints; raises Failure with what it says of its own refusal."""
-    done = subprocess.run(
-        module_command(module, *arguments),
-        env=module_environment(os.environ), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise Failure(done.stderr.strip() or f"{module} ended with {done.returncode}")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    manifest: dict[str, Any] = module_answer("node.backup", str(file), *arguments)
+    return manifest
 
 
 def _tell(file: Path, manifest: dict[str, Any]) -> None:
@@ -193,7 +180,7 @@ def restore(
     Agents of the old cluster that the new one reaches are fenced from the old one. What they ran since the
     backup is taken over; other ticks since then are missed, or caught up with --catchup.
     """
-    done = _module(
+    done = module_answer(
         "node.restore", "restore", str(file), *_arguments(config, catchup, hold, number),
         *(["--no-checksum"] if no_checksum else []),
     )  # fmt: skip
@@ -212,7 +199,7 @@ def recover(config: Path, catchup: bool, hold: float, number: int | None, yes: b
     Run it on the survivor's own machine, with its node stopped. Never while the others may come back: they
     would go on as the old cluster.
     """
-    known = _module("node.restore", "recover", "--survey", "--config", str(config))
+    known = module_answer("node.restore", "recover", "--survey", "--config", str(config))
     facts(
         [
             ("node", f"{known['node']} of cluster {known['cluster']}, restore {known['restores']}"),
@@ -228,7 +215,7 @@ def recover(config: Path, catchup: bool, hold: float, number: int | None, yes: b
         if not sys.stdin.isatty():
             raise Failure("not done", hint="Say --yes.")
         click.confirm("Make a new cluster of this node alone?", abort=True)
-    done = _module("node.restore", "recover", *_arguments(config, catchup, hold, number))
+    done = module_answer("node.restore", "recover", *_arguments(config, catchup, hold, number))
     click.echo(
         f"{done['replayed']} log entries behind the state were applied; the old files are in {done['kept']}"
     )

@@ -13,7 +13,6 @@ What is tried again, for up to `within_s` (CRONCLAVE_RETRY, 10s by default):
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import os
 import ssl
@@ -26,6 +25,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from cli.exits import CONFLICT, DENIED, FAILED, NO_LEADER, NOT_FOUND, TIMED_OUT, USAGE, Failure
 from cli.instants import span_s
 from cli.target import Target, find_target
+from settings.addresses import is_loopback
 
 WITHIN_S = 10.0
 REPLY_S = 40.0  #: beyond the time that a request asks the server to wait
@@ -259,12 +259,7 @@ def refuse_plain(url: str, token: str) -> None:
     parts = urlsplit(url)
     if parts.scheme == "https" or not token or os.environ.get("CRONCLAVE_INSECURE") in ("1", "true"):
         return
-    host = parts.hostname or ""
-    try:
-        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
+    if not is_loopback(parts.hostname or ""):
         raise Failure(
             f"{url} has no TLS: everybody on the way could read the token",
             code=USAGE,

@@ -24,6 +24,7 @@ COMMANDS = {
     "ticks": Lazy("cli.ticks:ticks", "When a schedule is due; offline."),
     "chaos": Lazy("cli.chaos:chaos", "Break a cluster on purpose and judge what it did meanwhile."),
     "context": Lazy("cli.context:context", "Name clusters, and choose which one commands talk to."),
+    "config": Lazy("cli.config:config", "See with which settings programs work here."),
     "import": Lazy("cli.imports:imports", "Take jobs over from other systems."),
     "completion": Lazy("cli.completion:completion", "Print the completion script of a shell."),
 }

@@ -17,17 +17,26 @@ from cli.instants import span_s
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def naming(function: F) -> F:
+    """The options that name a cluster: url, token and context."""
+    for option in (
+        click.option(
+            "--context", metavar="NAME", shell_complete=context_names,
+            help="A cluster named by `cronclave context add`.  [env: CRONCLAVE_CONTEXT]",
+        ),
+        click.option("--token", metavar="TOKEN", help="Bearer token.  [env: CRONCLAVE_TOKEN]"),
+        click.option(
+            "--url", metavar="URL", help="Node to talk to, or several with commas.  [env: CRONCLAVE_URL]"
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
 def reaching(function: F) -> F:
     """Gives the command, as its first argument, what makes a Client: for those that need none sometimes."""
 
-    @click.option(
-        "--url", metavar="URL", help="Node to talk to, or several with commas.  [env: CRONCLAVE_URL]"
-    )
-    @click.option("--token", metavar="TOKEN", help="Bearer token.  [env: CRONCLAVE_TOKEN]")
-    @click.option(
-        "--context", metavar="NAME", shell_complete=context_names,
-        help="A cluster named by `cronclave context add`.  [env: CRONCLAVE_CONTEXT]",
-    )  # fmt: skip
+    @naming
     @functools.wraps(function)
     def wrapped(*args: Any, url: str | None, token: str | None, context: str | None, **kwargs: Any) -> Any:
         return function(functools.partial(connect, url, token, context), *args, **kwargs)

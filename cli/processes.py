@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,6 +29,20 @@ def module_environment(environment: Mapping[str, str]) -> dict[str, str]:
         "PYTHONSAFEPATH": "1",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{path}" if path else str(ROOT),
     }
+
+
+def module_answer(module: str, *arguments: str) -> Any:
+    """The JSON that one of our programs prints; raises Failure with what it says of its own refusal."""
+    import json
+    import subprocess
+
+    done = subprocess.run(
+        module_command(module, *arguments),
+        env=module_environment(os.environ), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise Failure(done.stderr.strip() or f"{module} ended with {done.returncode}")
+    return json.loads(done.stdout)
 
 
 def service_environment(environment: Mapping[str, str]) -> dict[str, str]:

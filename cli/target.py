@@ -28,6 +28,10 @@ from cli.exits import USAGE, Failure
 DEV_FILE = Path(".cronclave") / "dev.json"
 
 
+class UnnamedError(Failure):
+    """Nothing names a cluster: no option, no variable, no file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     urls: tuple[str, ...]
@@ -92,7 +96,7 @@ def _named(url: str | None, context: str | None) -> Target:
     contexts = load_contexts()
     if contexts.current:
         return _of_context(contexts, contexts.current, f"current in {contexts_file()}")
-    raise Failure(
+    raise UnnamedError(
         "no cluster is known",
         code=USAGE,
         hint="Name one by cronclave context add NAME --url URL, or by CRONCLAVE_URL and CRONCLAVE_TOKEN; or"

@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from cluster.addresses import is_loopback, split_address
+from cluster.addresses import split_address
 from cluster.asking import Answered, Asker, answer_to
 from cluster.callers import QUESTIONS_MAX, Callers, answer, new_call, question
 from cluster.links import LinkHost
@@ -33,6 +33,7 @@ from cluster.reactor import Reactor, Timer
 from cluster.stream import Stream
 from cluster.tls import LOOK_S, LinkTls, RefusalLog, TlsFiles, why_not
 from cluster.wire import Hello, Message, ProtocolError, Refusal, encode
+from settings.addresses import is_loopback
 
 REDIAL_S = 0.2
 REFUSED_REDIAL_S = 1.0

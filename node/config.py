@@ -7,13 +7,14 @@ with the file and the setting; an unknown setting is refused with the near miss.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from settings.addresses import is_loopback
 
 TEXT_LETTERS_MAX = 1024  #: as in a hello between nodes
 ELECTION_TIMEOUT_MS_MAX = 60_000
@@ -34,12 +35,7 @@ class Address:
 
     @property
     def loopback(self) -> bool:
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +92,7 @@ _SETTINGS: dict[str, frozenset[str]] = {
     "auth": frozenset({"bootstrap_token_sha256"}),
     "webhooks": frozenset({"signing_key", "loopback"}),
 }
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "CRONCLAVE_NODE_NAME": ("node", "name"),
     "CRONCLAVE_NODE_ZONE": ("node", "zone"),
     "CRONCLAVE_NODE_DATA": ("node", "data"),
@@ -139,7 +135,7 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Nod
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
-    for variable, (table, key) in _ENVIRONMENT.items():
+    for variable, (table, key) in ENVIRONMENT.items():
         if variable in env:
             raw.setdefault(table, {})[key] = env[variable]
     _refuse_unknown(path, raw)

@@ -47,14 +47,14 @@ def test_every_route_is_documented() -> None:
 
 
 def test_every_setting_of_a_node_is_documented() -> None:
-    from node.config import _ENVIRONMENT, _SETTINGS
+    from node.config import _SETTINGS, ENVIRONMENT
 
     text = (DOCS / "reference" / "node.md").read_text()
 
     for table, settings in _SETTINGS.items():
         for setting in settings:
             assert f"`{setting}`" in text or f"`{table}.{setting}`" in text, f"{table}.{setting}"
-    for variable in _ENVIRONMENT:
+    for variable in ENVIRONMENT:
         assert variable in text
 
 
