@@ -54,8 +54,8 @@ RETRY_AFTER_S_MAX = 30
 NUMBER_DIGITS_MAX = 18
 
 HEALTH_PATHS = frozenset({"/healthz", "/healthy.html", "/readyz"})
-PUBLIC_PATHS = HEALTH_PATHS | {"/", "/openapi.json", "/docs", "/favicon.ico", "/v1/ca"}
-PUBLIC_PREFIXES = ("/cockpit/", "/problems/")
+PUBLIC_PATHS = HEALTH_PATHS | {"/", "/cockpit", "/openapi.json", "/docs", "/favicon.ico", "/v1/ca"}
+PUBLIC_PREFIXES = ("/assets/", "/cockpit/", "/problems/")
 OWN_ACCESS = frozenset({"/v1/session"})  #: makes or ends a session: judges the token itself
 WRITES = frozenset({"POST", "PUT", "DELETE", "PATCH"})
 

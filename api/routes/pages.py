@@ -1,26 +1,35 @@
-"""What a browser gets: the cockpit's files, the list of operations, the meaning of problems. Nothing from
-elsewhere.
+"""What a browser gets: the cockpit, the list of operations, the meaning of problems. Nothing from elsewhere.
+
+Rules: the cockpit's files lie below /assets/; every address below /cockpit is a view of its one page, which
+reads it and asks the API. What the page may do is in its policy: no script or style but these files, no
+request but to this node, and to the other members whether they are alive (decision 41).
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import html
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.problems import KINDS, Problem
+from api.services import services_of
 
 router = APIRouter(include_in_schema=False)
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'{members}; font-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+")
 TYPES: Mapping[str, str] = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -30,37 +39,63 @@ TYPES: Mapping[str, str] = {
 FOLDER = Path(__file__).resolve().parent.parent / "cockpit"
 
 
+def policy(urls: Iterable[str] = ()) -> str:
+    """The Content-Security-Policy of a page that may ask these nodes whether they are alive."""
+    origins = {f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, urls)}
+    return POLICY.format(members="".join(f" {each}" for each in sorted(origins) if _ORIGIN.fullmatch(each)))
+
+
+class _File(NamedTuple):
+    data: bytes
+    packed: bytes
+    media: str
+    tag: str
+
+
 class _Files:
-    """The cockpit's files, read once."""
+    """The cockpit's files, read and compressed once."""
 
     def __init__(self, folder: Path) -> None:
-        self.files: dict[str, tuple[bytes, str, str]] = {}
+        self.files: dict[str, _File] = {}
         for path in sorted(folder.rglob("*")):
             if path.suffix in TYPES and path.is_file():
                 data = path.read_bytes()
-                tag = f'"{hashlib.sha256(data).hexdigest()[:20]}"'
-                self.files[path.relative_to(folder).as_posix()] = (data, TYPES[path.suffix], tag)
+                tag = hashlib.sha256(data).hexdigest()[:20]
+                packed = gzip.compress(data, mtime=0)
+                self.files[path.relative_to(folder).as_posix()] = _File(data, packed, TYPES[path.suffix], tag)
 
     def reply(self, request: Request, name: str) -> Response:
         found = self.files.get(name)
         if found is None:
             raise Problem("not-found", f"there is no page {name[:200]!r}")
-        data, media, tag = found
-        headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
+        status = services_of(request).scheduler.status()
+        is_packed = "gzip" in request.headers.get("accept-encoding", "")
+        tag = f'"{found.tag}{"-gzip" if is_packed else ""}"'
+        headers = {
+            "ETag": tag,
+            "Cache-Control": "no-cache",
+            "Vary": "Accept-Encoding",
+            "Content-Security-Policy": policy(peer.url for peer in status.peers),
+        }
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
-        return Response(data, headers={**headers, "Content-Type": media})
+        headers["Content-Type"] = found.media
+        if is_packed:
+            return Response(found.packed, headers={**headers, "Content-Encoding": "gzip"})
+        return Response(found.data, headers=headers)
 
 
 _FILES = _Files(FOLDER)
 
 
 @router.get("/")
-async def cockpit(request: Request) -> Response:
+@router.get("/cockpit")
+@router.get("/cockpit/{view:path}")
+async def cockpit(request: Request, view: str = "") -> Response:
     return _FILES.reply(request, "index.html")
 
 
-@router.get("/cockpit/{name:path}")
+@router.get("/assets/{name:path}")
 async def cockpit_file(request: Request, name: str) -> Response:
     return _FILES.reply(request, name)
 
@@ -74,7 +109,7 @@ async def icon(request: Request) -> Response:
 async def operations(request: Request) -> Response:
     """The operations of /openapi.json as one page, readable without any script."""
     page = _operations_page(request.app.openapi())
-    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+    headers = {"Content-Security-Policy": policy(), "Cache-Control": "no-cache"}
     return Response(page, headers=headers, media_type="text/html; charset=utf-8")
 
 
@@ -107,7 +142,7 @@ def _operations_page(document: Mapping[str, Any]) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<title>Cronclave API</title><link rel="stylesheet" href="/cockpit/style.css">'
+        '<title>Cronclave API</title><link rel="stylesheet" href="/assets/style.css">'
         '<body class="docs"><main>'
         f'<h1>Cronclave API</h1><p>Machine-readable: <a href="/openapi.json">openapi.json</a>. '
         f"{navigation}</p>{body}"

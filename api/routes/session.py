@@ -68,11 +68,12 @@ async def end(request: Request) -> Response:
     return Response(status_code=204, headers=headers)
 
 
-def _told(principal: Principal, secret: str | None) -> dict[str, str | None]:
+def _told(principal: Principal, secret: str | None) -> dict[str, str | list[str] | None]:
     """Without a session there is nothing to forge: no CSRF token is needed."""
     return {
         "name": principal.name,
         "role": principal.role,
+        "may": sorted(access.CAPABILITIES[principal.role]),
         "csrf": None if secret is None else csrf_token(secret),
     }
 

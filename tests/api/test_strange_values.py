@@ -152,6 +152,7 @@ async def test_no_strange_path_is_an_error_of_the_server(client: httpx2.AsyncCli
     paths = [
         "/{}", "/v1/{}/", "/v1/jobs/{}", "/v1/jobs/{}/", "/v1/jobs/{}/runs", "/v1/jobs/{}/pause",
         "/v1/runs/{}", "/v1/runs/{}/logs", "/v1/agents/{}", "/v1/tokens/{}", "/problems/{}", "/cockpit/{}",
+        "/assets/{}",
     ]  # fmt: skip
     for path in paths:
         for part in parts:

@@ -1,18 +1,151 @@
-"""What the cockpit's files promise: they come from here alone and stay small."""
+"""What the cockpit's files promise: they come from here alone, are small, and say all in two languages."""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import json
 import re
+from pathlib import Path
 
-from api.routes.pages import FOLDER, TYPES
+import httpx2
+import pytest
+
+from api.routes.pages import FOLDER, TYPES, policy
+
+VENDOR = FOLDER / "vendor"
+FILES = sorted(path for path in FOLDER.rglob("*") if path.suffix in TYPES)
+OWN = [path for path in FILES if VENDOR not in path.parents]
+AT_NEED = {"vendor/uplot.js", "vendor/uplot.css", "vendor/dagre.js"}  #: fetched with the first chart or graph
+FIRST_BYTES_MAX = 60_000
+BYTES_MAX = 120_000
+LINES_MAX = 500
 
 
-def test_the_files_come_from_here_alone_and_stay_small() -> None:
-    files = [path for path in FOLDER.rglob("*") if path.suffix in TYPES]
-    assert {"index.html", "app.js", "style.css"} <= {path.name for path in files}
-    for path in files:
-        text = path.read_text()
-        assert not re.search(r"https?://(?!www\.w3\.org/)[a-z]", text), path.name
-        assert "innerHTML" not in text, path.name
-        assert " style=" not in text, path.name
-    assert sum(path.stat().st_size for path in files) < 100_000
+def _packed(paths: list[Path]) -> int:
+    return sum(len(gzip.compress(path.read_bytes(), mtime=0)) for path in paths)
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(FOLDER).as_posix()
+
+
+def test_they_stay_small() -> None:
+    first = [path for path in FILES if _name(path) not in AT_NEED]
+    assert {_name(path) for path in FILES} >= AT_NEED
+    assert _packed(first) < FIRST_BYTES_MAX
+    assert _packed(FILES) < BYTES_MAX
+
+
+@pytest.mark.parametrize("path", OWN, ids=_name)
+def test_they_come_from_here_alone(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"https?://(?!www\.w3\.org/|localhost)[a-z]", text)
+    for forbidden in ("innerHTML", ' style="', "eval(", "new Function", "onclick="):
+        assert forbidden not in text, forbidden
+    if path.name != "texts.js":  # a table
+        assert len(text.splitlines()) <= LINES_MAX
+
+
+def test_every_vendored_file_is_the_one_that_the_manifest_names() -> None:
+    """Its hash, and that nothing but the edits named there tells it from the published file."""
+    entries = json.loads((VENDOR / "manifest.json").read_text())["files"]
+    assert {entry["file"] for entry in entries} == {path.name for path in VENDOR.iterdir()} - {
+        "manifest.json",
+        "LICENCES.txt",
+    }
+    licences = (VENDOR / "LICENCES.txt").read_text()
+    for entry in entries:
+        data = (VENDOR / entry["file"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == entry["sha256"], entry["file"]
+        assert f"== {entry['name']}\n" in licences
+        assert entry["licence"] in ("MIT", "Apache-2.0")
+        assert f"@{entry['version']}#" in entry["source"]
+        for edit in reversed(entry["edits"]):
+            if "appended" in edit:
+                assert data.endswith(edit["appended"].encode())
+                data = data.removesuffix(edit["appended"].encode())
+            elif "removed" in edit:
+                data = data[: edit["at"]] + edit["removed"].encode() + data[edit["at"] :]
+            else:
+                data = data.replace(edit["is"].encode(), edit["was"].encode(), 1)
+        assert hashlib.sha256(data).hexdigest() == entry["source_sha256"], entry["file"]
+
+
+# -- texts -----------------------------------------------------------------------------------------
+
+
+def _texts() -> dict[str, list[str]]:
+    table = (FOLDER / "texts.js").read_text()
+    found: dict[str, list[str]] = {}
+    for line in table[table.index("{\n") :].splitlines()[1:]:
+        if line.strip().startswith('"'):
+            key, texts = json.loads(f"[{line.strip().rstrip(',').replace(': [', ', [', 1)}]")
+            assert key not in found, f"{key} stands there twice"
+            found[key] = texts
+    return found
+
+
+TEXTS = _texts()
+SOURCES = {path: path.read_text() for path in OWN if path.suffix == ".js" and path.name != "texts.js"}
+
+
+def test_every_text_is_there_in_both_languages() -> None:
+    assert len(TEXTS) > 100
+    for key, texts in TEXTS.items():
+        assert len(list(filter(None, texts))) == 2, key
+        english, german = (sorted(re.findall(r"\{(\w+)\}", text)) for text in texts)
+        assert english == german, key
+
+
+def test_no_text_is_missing() -> None:
+    for path, text in SOURCES.items():
+        asked = set(re.findall(r"\bt\(\"([^\"]+)\"", text)) | set(re.findall(r'title: "(\w+\.\w+)"', text))
+        counted = set(re.findall(r"\btn\(\"([^\"]+)\"", text))
+        assert asked | counted | {f"{key}.one" for key in counted} <= TEXTS.keys(), path.name
+
+
+def test_no_text_is_unused() -> None:
+    together = "\n".join(SOURCES.values())
+    # A key is named whole, or made from its first part: word("state", …), t(`run.${name}`).
+    kinds = set(re.findall(r'\bword\("(\w+)"', together))
+    kinds |= set(re.findall(r"\bt\(`(\w+)\.\$\{", together))
+    named = set(re.findall(r'"(\w+\.\w+)"', together))
+    unused = [
+        key
+        for key in TEXTS
+        if key.removesuffix(".one") not in named and key.partition(".")[0] not in kinds
+    ]
+    assert unused == []
+
+
+# -- how they are served ---------------------------------------------------------------------------
+
+
+async def test_any_address_of_the_cockpit_is_its_page(client: httpx2.AsyncClient) -> None:
+    shell = (FOLDER / "index.html").read_text()
+    for path in ("/", "/cockpit", "/cockpit/jobs", "/cockpit/jobs/default/a.js", "/cockpit/jobs/a%2Fb/c"):
+        reply = await client.get(path, headers={"Authorization": ""})
+        assert (reply.status_code, reply.text) == (200, shell), path
+        assert reply.headers["content-type"].startswith("text/html")
+    assert (await client.get("/assets/none.js")).status_code == 404
+
+
+async def test_files_are_sent_compressed_once_and_not_again(client: httpx2.AsyncClient) -> None:
+    plain = await client.get("/assets/app.js", headers={"Accept-Encoding": "identity"})
+    packed = await client.get("/assets/app.js", headers={"Accept-Encoding": "gzip"})
+    assert plain.text == packed.text == (FOLDER / "app.js").read_text()
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["etag"] != plain.headers["etag"]
+    again = {"Accept-Encoding": "gzip", "If-None-Match": packed.headers["etag"]}
+    assert (await client.get("/assets/app.js", headers=again)).status_code == 304
+
+
+async def test_the_policy_lets_a_page_ask_members_alone(client: httpx2.AsyncClient) -> None:
+    told = (await client.get("/")).headers["content-security-policy"]
+    assert "unsafe" not in told
+    assert "*" not in told
+    assert "connect-src 'self' http://127.0.0.1:1;" in told  # the peers of this node
+    odd = ("https://a;script-src *", "javascript:1", "http://b/ 'unsafe-inline'", "https://n-2.example:8321/x")
+    assert policy(odd) == policy(("https://n-2.example:8321", "http://b"))

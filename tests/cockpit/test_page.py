@@ -1,4 +1,4 @@
-"""The cockpit in a real browser: sign in by the address, see, act, stay live."""
+"""The cockpit in a real browser: sign in by the address, see, act, stay live, survive its node."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import httpx2
 import pytest
 from playwright.async_api import expect
 
-from api.app import Api
+from api.agents.gateway import Gateway
+from api.app import Api, create_app
+from api.ports import ApiSettings
 from scheduler.words.commands import ConnectAgent
 from tests.api.served import served
-from tests.api.single_node import ADMIN_TOKEN, SingleNode
+from tests.api.single_node import ADMIN_TOKEN, SingleNode, peer
 from tests.cockpit.accessibility import violations
 from tests.cockpit.conftest import IN_ONE_LOOP, OpenTab
 from tests.scheduler.story import KINDS
 
 pytestmark = IN_ONE_LOOP
+LIVE = ".live.live:not(.away):not(.off)"
 
 
 async def test_the_address_signs_in_and_the_page_lives(
@@ -27,39 +30,86 @@ async def test_the_address_signs_in_and_the_page_lives(
     await client.put("/v1/jobs/backup", json=document)
     page = await tab(url)
     body = page.locator("body")
-    for word in (
-        "backup", "Healthy", "node-1", "node-2", "zone-c", "agent-1", "0 2 * * *", "leader",
-        "the nightly copy",
-    ):  # fmt: skip
+    for word in ("Healthy", "node-1", "node-2", "zone-c", "agent-1", "leader"):
         await expect(body).to_contain_text(word)
     assert ADMIN_TOKEN not in page.url
     assert ADMIN_TOKEN not in await page.evaluate("document.cookie")
+    await page.get_by_role("link", name="Jobs", exact=True).click()
+    await expect(page).to_have_url(re.compile("/cockpit/jobs$"))
+    for word in ("backup", "0 2 * * *", "the nightly copy"):
+        await expect(body).to_contain_text(word)
 
     # Another client's change arrives by the stream.
-    await expect(page.locator("#live")).to_have_text("Live")
+    await expect(page.locator(".live")).to_have_text("Live")
     await client.put("/v1/jobs/second", json={"noop": True})
     await expect(body).to_contain_text("second")
 
     # A pause of everything is seen by everybody.
     await client.post("/v1/pause", json={"reason": "the database is moved"})
-    await expect(body).to_contain_text("everything is paused: the database is moved")
+    await expect(body).to_contain_text("Everything is paused")
+    await expect(body).to_contain_text("the database is moved")
     await client.post("/v1/resume")
-    await expect(body).not_to_contain_text("everything is paused")
+    await expect(body).not_to_contain_text("Everything is paused")
 
-    # A write carries the CSRF token.
+
+async def test_an_action_says_what_it_will_do_and_is_undone(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient
+) -> None:
+    await client.put("/v1/jobs/backup", json={"noop": True})
+    page = await tab(f"{url}cockpit/jobs")
     await page.get_by_role("button", name="Pause backup").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("are skipped from now on")
+    await dialog.get_by_text("The same by command line and API").click()
+    await expect(dialog).to_contain_text("cronclave job pause backup")
+    await expect(dialog).to_contain_text("curl -X POST")
+    await expect(dialog).not_to_contain_text(ADMIN_TOKEN)
+    assert (await client.get("/v1/jobs/backup")).json()["state"] != "paused"
+    await dialog.get_by_role("button", name="Pause", exact=True).click()  # a write carries the CSRF token
     await expect(page.get_by_role("button", name="Resume backup")).to_be_visible()
     assert (await client.get("/v1/jobs/backup")).json()["state"] == "paused"
-    await page.get_by_role("button", name="Run second now").click()
-    await expect(page.get_by_role("dialog")).to_contain_text("Run 1 of second")
+    await page.locator(".toast").get_by_role("button", name="Resume", exact=True).click()
+    await page.get_by_role("dialog").get_by_role("button", name="Resume", exact=True).click()
+    await expect(page.get_by_role("button", name="Pause backup")).to_be_visible()
+    await page.get_by_role("button", name="Run backup now").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Run", exact=True).click()
+    await expect(page.get_by_role("heading", name="Run 1")).to_be_visible()
 
 
-async def test_a_quorum_that_is_lost_is_said(url: str, tab: OpenTab, node: SingleNode) -> None:
+async def test_a_refusal_is_seen_before_anything_is_done(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, complaints: list[str]
+) -> None:
+    needy = {"noop": True, "params": {"day": {"type": "string", "required": True}}}
+    assert (await client.put("/v1/jobs/needy", json=needy)).status_code == 201
+    page = await tab(f"{url}cockpit/jobs")
+    await page.get_by_role("button", name="Run needy now").click()
+    await expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("day")
+    complaints.clear()  # of the refusal, which a browser writes down as an error
+
+
+async def test_who_may_only_look_is_offered_nothing_else(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient
+) -> None:
+    await client.put("/v1/jobs/backup", json={"noop": True})
+    made = await client.post("/v1/tokens", json={"name": "eyes", "role": "viewer"})
+    page = await tab(f"{url}cockpit/jobs", token=made.json()["token"])
+    await expect(page.get_by_role("link", name="backup")).to_be_visible()
+    await expect(page.get_by_role("button", name="Run backup now")).to_have_count(0)
+    await page.keyboard.press("Control+k")
+    await expect(page.get_by_role("option", name="Jobs")).to_be_visible()
+    await expect(page.get_by_role("option", name="Pause everything")).to_have_count(0)
+
+
+async def test_a_quorum_that_is_lost_is_said_with_what_to_do(
+    url: str, tab: OpenTab, node: SingleNode
+) -> None:
     page = await tab(url)
     await expect(page.locator("body")).to_contain_text("Healthy")
     node.quorum = False
     await expect(page.locator("body")).to_contain_text("No quorum")
     await expect(page).to_have_title(re.compile("No quorum"))
+    await expect(page.get_by_role("alert")).to_contain_text("nothing is lost")
+    await expect(page.get_by_role("alert")).to_contain_text("cronclave cluster recover")
 
 
 async def test_a_node_that_falls_silent_is_not_called_healthy(
@@ -75,6 +125,46 @@ async def test_a_node_that_falls_silent_is_not_called_healthy(
     complaints.clear()  # of refused connections
 
 
+async def test_the_view_goes_on_at_another_node_when_its_own_dies(
+    node: SingleNode, tab: OpenTab, complaints: list[str]
+) -> None:
+    apps = []
+    for _ in range(2):
+        settings = ApiSettings(insecure=False, urls={"node-1": "http://127.0.0.1:8321"})
+        app = create_app(node, settings, Gateway(node, settings))
+        app.start()
+        apps.append(app)
+    async with served(apps[1]) as other:
+        node.peers = (peer("node-2", "zone-b", url=other), peer("node-3", "zone-c"))
+        async with served(apps[0]) as own:
+            page = await tab(f"{own}/cockpit/jobs?state=paused&q=copy")
+            await expect(page.locator(LIVE)).to_be_visible()
+            await expect(page.locator("#filter")).to_have_value("copy")
+        await expect(page).to_have_url(f"{other}/cockpit/jobs?state=paused&q=copy")
+        await expect(page.locator("body")).to_contain_text("You are on another node now, with the same view")
+        await expect(page.locator("#filter")).to_have_value("copy")
+        await expect(page.locator(LIVE)).to_be_visible()
+        await page.close()
+    for app in apps:
+        await app.close()
+    complaints.clear()  # of refused connections
+
+
+async def test_all_tabs_share_one_stream(
+    api: Api, url: str, tab: OpenTab, client: httpx2.AsyncClient
+) -> None:
+    page = await tab(f"{url}cockpit/jobs")
+    await expect(page.locator(LIVE)).to_be_visible()
+    second = await page.context.new_page()
+    await second.goto(f"{url}cockpit/jobs")
+    await expect(second.locator(LIVE)).to_be_visible()
+    assert api.services.feed.streams == 1
+    await client.put("/v1/jobs/new", json={"noop": True})
+    for each in (page, second):
+        await each.bring_to_front()
+        await expect(each.locator("body")).to_contain_text("new")
+
+
 @pytest.mark.parametrize(("width", "dark"), [(400, False), (1400, True)])
 async def test_it_fits_and_works_by_keys(
     url: str, tab: OpenTab, client: httpx2.AsyncClient, width: int, dark: bool
@@ -82,6 +172,10 @@ async def test_it_fits_and_works_by_keys(
     assert (await client.put(f"/v1/jobs/{'long-name-' * 8}x", json={"noop": True})).status_code == 201
     await client.put("/v1/jobs/short", json={"noop": True})
     page = await tab(url, width=width, dark=dark)
+    await expect(page.get_by_role("heading", name="Zones")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await page.keyboard.press("g")
+    await page.keyboard.press("j")
     await expect(page.locator("body")).to_contain_text("short")
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert await page.evaluate("document.documentElement.dataset.theme") == ("dark" if dark else "light")
@@ -89,27 +183,52 @@ async def test_it_fits_and_works_by_keys(
     await expect(page.locator("#filter")).to_be_focused()
     await page.keyboard.press("h")
     await expect(page).to_have_url(re.compile(r"\?q=h$"))
-    await expect(page.locator("#jobs-body tr")).to_have_count(1)
+    await expect(page.get_by_role("link", name="short")).to_be_visible()
+    await expect(page.get_by_role("link", name="long-name")).to_have_count(0)
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("shor")
+    await expect(page.get_by_role("option", name="short")).to_be_visible()
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(re.compile("/cockpit/jobs/default/short$"))
+    await page.go_back()
+    await expect(page).to_have_url(re.compile(r"/cockpit/jobs\?q=h$"))
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_it_speaks_german_and_remembers(url: str, tab: OpenTab) -> None:
+    page = await tab(url)
+    await page.get_by_text("admin", exact=True).click()
+    await page.get_by_label("Language").select_option("de")
+    await expect(page.get_by_role("heading", name="Zonen")).to_be_visible()
+    assert await page.evaluate("document.documentElement.lang") == "de"
+    await page.reload()
+    await expect(page.get_by_role("heading", name="Zonen")).to_be_visible()
 
 
 async def test_without_a_session_it_asks_for_a_token(
     url: str, tab: OpenTab, complaints: list[str]
 ) -> None:
-    page = await tab(url, token="")
+    page = await tab(f"{url}cockpit/jobs?q=b", token="")
     await page.get_by_label("Token").fill("wrong")
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.locator("#login-error")).to_contain_text("not known")
+    await expect(page.get_by_role("alert")).to_contain_text("not known")
     await page.get_by_label("Token").fill(ADMIN_TOKEN)
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.locator("#overview")).to_be_visible()
+    await expect(page.locator("#filter")).to_have_value("b")  # the view that was asked for
     complaints.clear()  # of the 401s, which a browser writes down as errors
 
 
 @pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("path", ["", "cockpit/jobs", "cockpit/runs"])
 async def test_nothing_of_it_is_out_of_reach(
-    url: str, tab: OpenTab, client: httpx2.AsyncClient, dark: bool
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, dark: bool, path: str
 ) -> None:
     await client.put("/v1/jobs/backup", json={"noop": True, "triggers": {"cron": "0 2 * * *"}})
-    page = await tab(url, dark=dark)
+    await client.post("/v1/jobs/backup/runs", json={})
+    page = await tab(f"{url}{path}", dark=dark)
     await expect(page.locator("body")).to_contain_text("backup")
     assert await violations(page) == []

@@ -1,0 +1,25 @@
+// Runs, newest first.
+
+import { Choice, html, LongTable, Search, t, tn, useKeys, usePages, useQuery, word } from "../house.js";
+import { RUN_COLUMNS, RunHead, RunRow } from "../parts/run_rows.js";
+
+const EVENTS = ["run_created", "run_started", "run_ended", "attempt_unreachable"];
+const STATES = ["pending", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired"];
+const ROW_PIXELS = 46;
+
+function Runs() {
+  const query = useQuery();
+  const filters = new URLSearchParams();
+  for (const name of ["job", "state", "namespace", "since"]) if (query[name]) filters.set(name, query[name]);
+  const list = usePages(`/v1/runs?${filters}`, EVENTS);
+  useKeys({ "/": ["keys.filter", () => document.getElementById("filter").focus()] });
+  const missing = list.error?.status === 404;
+  return html`<div class="head"><h1>${t("runs.title")}</h1>
+      <span class="note" role="status">${list.loading || missing ? "" : list.whole ? tn("runs.count", list.known) : tn("runs.countMore", list.known)}</span>
+      <${Search} name="job" label=${t("runs.search")} />
+      <${Choice} name="state" label=${t("runs.state")} options=${[["", t("runs.allStates")], ...STATES.map((state) => [state, word("state", state)])]} /></div>
+    <${LongTable} list=${list} head=${html`<${RunHead} />`} height=${ROW_PIXELS} label=${t("runs.title")} columns=${RUN_COLUMNS}
+      empty=${html`<p class="more">${t("runs.none")}</p>`} row=${(run) => html`<${RunRow} key=${run.id} run=${run} />`} />`;
+}
+
+export default { path: "/cockpit/runs", title: "runs.title", key: "r", view: Runs, icon: "M6 4.5v11l9-5.5z" };

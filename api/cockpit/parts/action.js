@@ -1,0 +1,109 @@
+// Something that a person does to the cluster. It is not shown to who may not do it. Before it happens a dialog says what
+// will happen, asks the server whether it would (`dry`), and shows the same as a command and as a request; after it, what
+// undoes it, where anything does.
+//
+// An action is a value, so that a button, the palette and a key can all offer it:
+//   {text, says, capability, method, path, body, cli, dry, danger, fields, done(reply), undo: an action}
+// `fields`: html shown in the dialog, in which `body` (a function then) is edited.
+
+import * as api from "./api.js";
+import { Copy, Dialog } from "./dialog.js";
+import { html, useEffect, useState } from "./html.js";
+import { suspect } from "./nodes.js";
+import { store } from "./store.js";
+import { t } from "./words.js";
+
+export const asked = store(null); // the action whose dialog is open
+export const toasts = store([]);
+const TOAST_MS = 12000;
+let number = 0;
+
+export function toast(text, { undo = null, look = "ok" } = {}) {
+  number += 1;
+  const one = { id: number, text, undo, look };
+  toasts.set([...toasts.get().slice(-2), one]);
+  setTimeout(() => toasts.set(toasts.get().filter((each) => each !== one)), TOAST_MS);
+}
+
+export const allowed = (action) => !action.capability || api.may(action.capability);
+export const ask = (action) => { if (allowed(action)) asked.set(action); };
+
+const bodyOf = (action) => typeof action.body === "function" ? action.body() : action.body;
+const quote = (text) => /^[\w@%+=:,./-]+$/.test(text) ? text : `'${String(text).replaceAll("'", "'\\''")}'`;
+export const command = (...words) => ["cronclave", ...words.filter((each) => each !== null && each !== undefined).map(quote)].join(" ");
+
+export function curl(action) {
+  const body = bodyOf(action);
+  const parts = ["curl", "-X", action.method, "-H", '"Authorization: Bearer $CRONCLAVE_TOKEN"'];
+  if (body !== undefined) {
+    parts.push("-H", `'Content-Type: ${action.kind || "application/json"}'`, "-d", quote(typeof body === "string" ? body : JSON.stringify(body)));
+  }
+  parts.push(quote(location.origin + action.path));
+  return parts.join(" ");
+}
+
+// One key a dialog: pressing again after an answer that got lost does the thing once.
+const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (each) => each.toString(36)).join("-");
+
+async function perform(action, key) {
+  const headers = { "Idempotency-Key": key };
+  const reply = await api.send(action.method, action.path, bodyOf(action), { headers, kind: action.kind });
+  toast(action.did || t("action.done", { what: action.text }), { undo: action.undo && allowed(action.undo) ? action.undo : null });
+  action.done?.(reply);
+}
+
+export const Mistake = ({ error }) => error ? html`<p class="error" role="alert">${error instanceof api.Silence ? t("error.silence") : error.message}
+  ${error.hint ? html` <span>${error.hint}</span>` : null}</p>` : null;
+
+function ActionDialog({ action }) {
+  const [error, fail] = useState(null);
+  const [busy, work] = useState(false);
+  const [key] = useState(newKey);
+  const close = () => asked.set(null);
+  useEffect(() => {
+    if (!action.dry) return;
+    const path = `${action.path}${action.path.includes("?") ? "&" : "?"}dry_run=true`;
+    api.send(action.method, path, bodyOf(action), { kind: action.kind }).catch(fail);
+  }, [action]);
+  const submit = async (event) => {
+    event.preventDefault();
+    work(true);
+    try {
+      await perform(action, key);
+      close();
+    } catch (problem) {
+      if (problem instanceof api.Silence) suspect();
+      fail(problem);
+      work(false);
+    }
+  };
+  return html`<${Dialog} title=${action.title || action.text} onClose=${close}>
+    <form onSubmit=${submit} class="ask">
+      <p>${action.says}</p>
+      ${action.fields ? html`<${action.fields} />` : null}
+      <${Mistake} error=${error} />
+      <div class="buttons">
+        <button type="submit" class=${action.danger ? "danger" : "primary"} data-first disabled=${busy}>${action.text}</button>
+        <button type="button" onClick=${close}>${t("dialog.cancel")}</button>
+      </div>
+      <details><summary>${t("action.same")}</summary>
+        ${action.cli ? html`<${Copy} text=${typeof action.cli === "function" ? action.cli() : action.cli}>CLI</${Copy}>` : null}
+        <${Copy} text=${curl(action)}>curl</${Copy}>
+      </details>
+    </form></${Dialog}>`;
+}
+
+// The one place where dialogs and toasts are drawn.
+export function Actions() {
+  const action = asked.use();
+  const shown = toasts.use();
+  const dismiss = (one) => toasts.set(toasts.get().filter((each) => each !== one));
+  return html`${action ? html`<${ActionDialog} key=${action.path} action=${action} />` : null}
+    <div class="toasts" role="status" aria-live="polite">${shown.map((one) => html`<p class=${`toast ${one.look}`} key=${one.id}>
+      <span>${one.text}</span>
+      ${one.undo ? html`<button type="button" onClick=${() => { dismiss(one); ask(one.undo); }}>${one.undo.text}</button>` : null}
+      <button type="button" class="quiet" aria-label=${t("dialog.close")} onClick=${() => dismiss(one)}>×</button></p>`)}</div>`;
+}
+
+export const Act = ({ action, small = false, label }) => allowed(action) ? html`<button type="button" class=${small ? "small" : ""}
+  aria-label=${label} onClick=${() => ask(action)}>${action.text}</button>` : null;

@@ -1,0 +1,72 @@
+// The one event stream: in a shared worker for all tabs of a browser, or in the page where there is none.
+// Events are handed on in bundles, so that a thousand a second cost a page ten messages. A stream that the browser has
+// given up (the node closed it, or refused it) is opened anew after the last id, later each time.
+
+const TYPES = ["job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "overload_began", "overload_ended", "tick_decided",
+  "run_created", "run_started", "run_ended", "task_queued", "task_begun", "task_ended", "agent_connected", "agent_disconnected", "agent_drained",
+  "agent_resumed", "attempt_assigned", "attempt_running", "attempt_ended", "attempt_unreachable", "led", "node_lost", "token_withdrawn"];
+const BUNDLE_MS = 150, BUNDLE_MAX = 5000, AGAIN_LEAST_MS = 500, AGAIN_MOST_MS = 8000;
+
+export class Feed {
+  constructor(tell) {
+    this.tell = tell;
+    this.source = null;
+    this.last = "";
+    this.state = "off";
+    this.bundle = [];
+    this.failures = 0;
+    this.timer = null;
+  }
+
+  open(after = "") {
+    if (this.source || this.timer) return;
+    if (after) this.last = after;
+    this.connect();
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.source?.close();
+    this.source = null;
+    this.last = "";
+    this.say("off");
+  }
+
+  connect() {
+    this.timer = null;
+    const query = new URLSearchParams({ types: TYPES.join(",") });
+    if (this.last) query.set("after", this.last);
+    const source = this.source = new EventSource(`/v1/events?${query}`);
+    source.onopen = () => { this.failures = 0; this.say("live"); };
+    source.onerror = () => {
+      if (source !== this.source) return;
+      this.say("away");
+      if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+      this.source = null;
+      const wait = Math.min(AGAIN_MOST_MS, AGAIN_LEAST_MS * 2 ** this.failures) * (0.5 + Math.random());
+      this.failures += 1;
+      this.timer = setTimeout(() => this.connect(), wait);
+    };
+    source.addEventListener("hello", (message) => { this.last = message.lastEventId; });
+    source.addEventListener("reset", (message) => { this.last = message.lastEventId; this.flush(); this.tell({ kind: "reset" }); });
+    for (const type of TYPES) source.addEventListener(type, (message) => {
+      this.last = message.lastEventId;
+      if (!this.bundle.length) setTimeout(() => this.flush(), BUNDLE_MS);
+      this.bundle.push({ type, ...JSON.parse(message.data) });
+      if (this.bundle.length >= BUNDLE_MAX) this.flush();
+    });
+  }
+
+  flush() {
+    if (!this.bundle.length) return;
+    this.tell({ kind: "events", events: this.bundle, last: this.last });
+    this.bundle = [];
+  }
+
+  say(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.tell({ kind: "state", state });
+  }
+}

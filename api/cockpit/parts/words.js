@@ -1,0 +1,85 @@
+// Texts in the reader's language, and values as people read them.
+
+import { TEXTS } from "../texts.js";
+import { store } from "./store.js";
+
+const LANGUAGES = ["en", "de"];
+const first = localStorage.getItem("language") || (navigator.language || "en").slice(0, 2);
+export const language = store(LANGUAGES.includes(first) ? first : "en");
+document.documentElement.lang = language.get();
+
+export function speak(next) {
+  localStorage.setItem("language", next);
+  document.documentElement.lang = next;
+  language.set(next);
+}
+
+// The text of a key, {name} filled in. A key that is missing shows as itself.
+export function t(key, values = {}) {
+  const text = TEXTS[key]?.[LANGUAGES.indexOf(language.get())] ?? key;
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+// Of a number: key.one for 1, key else, with {n}.
+export const tn = (key, n, values = {}) => t(n === 1 ? `${key}.one` : key, { n: number(n), ...values });
+// A word that the API says, such as a state: ours where we have one, else as it is, readable.
+export const word = (kind, name) => TEXTS[`${kind}.${name}`] ? t(`${kind}.${name}`) : String(name ?? "").replaceAll("_", " ");
+
+const made = new Map();
+function format(kind, options, make) {
+  const key = `${language.get()} ${kind}`;
+  if (!made.has(key)) made.set(key, make(language.get(), options));
+  return made.get(key);
+}
+const dates = (kind, options) => format(kind, options, (lang, o) => new Intl.DateTimeFormat(lang, { hourCycle: "h23", ...o }));
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+const DAY = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
+const WHOLE = { weekday: "short", year: "numeric", month: "short", day: "numeric", ...CLOCK, timeZoneName: "short" };
+
+export const number = (n) => format("number", {}, (lang) => new Intl.NumberFormat(lang)).format(n);
+export const clock = (text) => dates("clock", CLOCK).format(new Date(text));
+export const whole = (text) => text ? dates("whole", WHOLE).format(new Date(text)) : "";
+export const date = (text) => text ? dates("date", { month: "short", day: "numeric" }).format(new Date(text)) : "";
+export function when(text) {
+  if (!text) return "";
+  const at = new Date(text);
+  return Math.abs(Date.now() - at) < 43200000 ? clock(at) : dates("day", DAY).format(at);
+}
+
+export function span(ms) {
+  const total = Math.max(0, Math.abs(ms));
+  if (total < 1000) return `${Math.round(total)} ms`;
+  const s = total / 1000;
+  if (s < 10) return `${(Math.floor(s * 10) / 10).toLocaleString(language.get())} s`;
+  if (s < 90) return `${Math.round(s)} s`;
+  if (s < 5400) return `${Math.round(s / 60)} min`;
+  if (s < 172800) return `${Math.round(s / 3600)} h`;
+  return `${Math.round(s / 86400)} ${t("unit.days")}`;
+}
+const coarse = (ms) => ms < 1000 ? span(1000) : ms < 10000 ? `${Math.round(ms / 1000)} s` : span(ms);
+export function until(text) {
+  const ms = Date.parse(text) - Date.now();
+  return ms <= 0 ? t("when.due") : t("when.in", { span: coarse(ms) });
+}
+export function ago(text) {
+  const ms = Date.now() - Date.parse(text);
+  return ms < 1500 ? t("when.now") : t("when.ago", { span: coarse(ms) });
+}
+export const between = (from, to) => Date.parse(to) - Date.parse(from);
+
+export function bytes(count) {
+  if (count === null || count === undefined) return "";
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let value = count, unit = 0;
+  while (value >= 1024 && unit < units.length - 1) { value /= 1024; unit += 1; }
+  return `${value < 10 && unit ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+export function schedule(triggers) {
+  if (!triggers || !triggers.length) return t("schedule.hand");
+  const one = (trigger) => trigger.cron ? `${trigger.cron}${trigger.tz && trigger.tz !== "UTC" ? ` ${trigger.tz}` : ""}`
+    : trigger.every ? t("schedule.every", { span: trigger.every })
+    : trigger.at ? t("schedule.at", { at: whole(trigger.at) })
+    : trigger.startup ? t("schedule.startup", { pool: trigger.startup.pool })
+    : Object.keys(trigger)[0];
+  return triggers.length === 1 ? one(triggers[0]) : t("schedule.more", { first: one(triggers[0]), n: triggers.length - 1 });
+}
