@@ -20,6 +20,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from api.failures import Failures
 from api.ports import NoLeaderError, Scheduler
@@ -126,7 +127,7 @@ class Access:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._cache: dict[bytes, tuple[float, Credential]] = {}
+        self._cache: dict[bytes, _Kept] = {}
         self._asking = 0
         self.failures = Failures()
 
@@ -152,7 +153,7 @@ class Access:
 
     def forget(self, name: str) -> None:
         """A token was withdrawn: what is remembered of it is no longer true."""
-        self._cache = {sha256: kept for sha256, kept in self._cache.items() if kept[1].name != name}
+        self._cache = {sha256: kept for sha256, kept in self._cache.items() if kept.principal.name != name}
 
     async def of_token(self, token: str, client: str = "") -> Principal:
         return await self._found(token, client, self._known)
@@ -206,7 +207,7 @@ class Access:
         sha256 = digest(token)
         now = time.monotonic()
         known = self._cache.get(sha256)
-        if known is None or known[0] < now:
+        if known is None or known.until_s < now:
             with self._scheduler.read() as store:
                 found = token_rows.by_digest(store, sha256)
             if found is None:
@@ -214,15 +215,30 @@ class Access:
                 raise UnknownToken
             if len(self._cache) >= CACHE_ENTRIES_MAX:
                 self._cache.clear()
-            known = self._cache[sha256] = (now + CACHE_S, found)
-        return self._principal(known[1], token, by_cookie=False)
+            principal = self._principal(found, token, by_cookie=False)
+            known = self._cache[sha256] = _Kept(now + CACHE_S, found.expires_ms, principal)
+        elif known.expires_ms:
+            self._need_unexpired(known.expires_ms)
+        return known.principal
 
     def _principal(self, credential: Credential, secret: str, *, by_cookie: bool) -> Principal:
-        if credential.expires_ms and credential.expires_ms <= self._scheduler.now_ms():
-            raise unauthorized("the token has expired")
+        self._need_unexpired(credential.expires_ms)
         return Principal(
             credential.name, credential.role, secret, by_cookie, credential.holder, credential.pool
         )
+
+    def _need_unexpired(self, expires_ms: int) -> None:
+        """0: it does not expire."""
+        if expires_ms and expires_ms <= self._scheduler.now_ms():
+            raise unauthorized("the token has expired")
+
+
+class _Kept(NamedTuple):
+    """What is remembered of a token."""
+
+    until_s: float
+    expires_ms: int
+    principal: Principal
 
 
 def unauthorized(detail: str) -> Problem:

@@ -23,6 +23,7 @@ from api.commits import Commits
 from api.description import describe
 from api.door import Door
 from api.event_feed import EventFeed
+from api.head_start import HeadStart
 from api.jobs.hot import HotJobs
 from api.metrics import Metrics
 from api.parameters import refuse_unknown
@@ -87,6 +88,8 @@ class Api:
             services.commits.add(services.metrics)
             services.commits.add(services.feed)
             services.commits.add(services)
+            services.commits.add(services.head_start)
+            services.commits.add(services.known_jobs)
             services.gateway.start(services.commits)
 
     async def close(self) -> None:
@@ -101,7 +104,7 @@ def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) ->
     feed = EventFeed(scheduler.history)
     services = Services(
         scheduler, settings, gateway, gateway.access, commits,
-        Metrics(scheduler, gateway.access.failures), feed, gateway.compiled,
+        Metrics(scheduler, gateway.access.failures), feed, gateway.compiled, HeadStart(scheduler),
     )  # fmt: skip
     gateway.on_close += [commits.end, feed.close, services.run_ends.on_gap, services.run_steps.on_gap]
     api: Api

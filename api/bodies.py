@@ -8,9 +8,8 @@ is the most that one token gets; small bodies need none of it, so that nobody's 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from starlette.types import Receive
 
@@ -35,14 +34,9 @@ class Reading:
     def bytes_held(self) -> int:
         return self._bytes
 
-    @contextlib.contextmanager
-    def of(self, token: str) -> Iterator[Share]:
-        """What one request holds, given back at its end."""
-        share = Share(self, token)
-        try:
-            yield share
-        finally:
-            self._take(token, -share.held)
+    def of(self, token: str) -> Share:
+        """What one request holds, given back at the end of the block."""
+        return Share(self, token)
 
     def _take(self, token: str, size: int) -> None:
         self._bytes += size
@@ -65,9 +59,27 @@ class Reading:
 class Share:
     """One request's part of the budget."""
 
+    __slots__ = ("_reading", "_token", "held")
+
     def __init__(self, reading: Reading, token: str) -> None:
         self._reading, self._token = reading, token
         self.held = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.held:
+            self._reading._take(self._token, -self.held)
+
+    def take(self, body: bytes, most: int) -> bytes:
+        """A body that has come already. Raises Problem: too-large, overloaded."""
+        if len(body) > most:
+            raise body_too_large(most)
+        self._hold(len(body))
+        return body
 
     async def read(self, headers: dict[str, str], receive: Receive, most: int) -> bytes:
         """The whole body. Raises Problem: too-large, too-slow, overloaded."""

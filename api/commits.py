@@ -33,6 +33,12 @@ class CommitQueue:
         except asyncio.QueueFull:
             self.overrun = True
 
+    def lose(self) -> None:
+        """Something happened that is not told: whoever listens reads the state again, now."""
+        self.overrun = True
+        with contextlib.suppress(asyncio.QueueFull):
+            self.queue.put_nowait(Committed(0, 0, ()))
+
     def close(self) -> None:
         self._close(self)
 

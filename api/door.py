@@ -9,10 +9,11 @@ headers; each error leaves as a problem. What `hot` answers goes round FastAPI.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import enum
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 from urllib.parse import parse_qsl
 
 from starlette.responses import Response
@@ -68,6 +69,30 @@ SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
 Hot = Callable[[Call], Awaitable[Response] | None]
 
 
+class Place(enum.Enum):
+    """Among what a request counts."""
+
+    HEALTH = "health"
+    WORK = "work"
+    WAITING = "waiting"
+
+
+class Connection(Protocol):
+    """What the server's connection does for a request that is small and whole."""
+
+    def proved(self) -> None:
+        """A right token came over it."""
+        ...
+
+    def body_of(self, scope: Scope) -> bytes | None:
+        """The whole body, if all of it is here."""
+        ...
+
+    def answer(self, scope: Scope, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Whether the whole reply was sent in one piece; if not, it has to go the usual way."""
+        ...
+
+
 class Door:
     """The ASGI application that wraps the routes."""
 
@@ -107,9 +132,11 @@ class Door:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query_bytes: bytes = scope["query_string"]
-        call = Call(self._scheduler, self._settings, scope["method"], scope["path"], {}, headers)
-        call.client = client_of(scope)
-        call.turns = self._turns
+        call = Call(
+            self._scheduler, self._settings, scope["method"], scope["path"], {}, headers,
+            client=client_of(scope), turns=self._turns,
+        )  # fmt: skip
+        connection: Connection | None = scope.get(CONNECTION_KEY)
         remember_client(scope)
         scope[SCOPE_KEY] = call
         started = False
@@ -138,24 +165,34 @@ class Door:
                 raise Problem("validation", f"the query is longer than {QUERY_BYTES_MAX} bytes")
             if query_bytes:
                 call.query = _query(query_bytes, each_once=call.path.startswith("/v1/"))
-            if await self._admit(call) and CONNECTION_KEY in scope:
-                scope[CONNECTION_KEY].proved()
+            if await self._admit(call) and connection is not None:
+                connection.proved()
             with self.reading.of(call.principal.name) as share:
                 if call.method in WRITES and not _is_public(call.path):
                     most = self._settings.body_bytes_max
                     if call.path in OWN_ACCESS:
                         most = min(most, SESSION_BYTES_MAX)
                     unread = False
-                    call.body = await share.read(headers, receive, most)
+                    here = None if connection is None else connection.body_of(scope)
+                    if here is None:
+                        call.body = await share.read(headers, receive, most)
+                    else:
+                        call.body = share.take(here, most)
                     receive = replay(call.body, receive)
-                with self._counted(call):
-                    if call.path not in HEALTH_PATHS:
+                place = self._place(call)
+                self._count(place, call.principal.name)
+                try:
+                    if place is not Place.HEALTH:
                         await self._turns.mine()
                     hot = self._hot(call)
                     if hot is None:
                         await self._inner(scope, receive, reply)
                     else:
-                        await (await hot)(scope, receive, reply)
+                        answer = await hot
+                        if connection is None or not self._sent_whole(connection, scope, call, answer):
+                            await answer(scope, receive, reply)
+                finally:
+                    self._uncount(place, call.principal.name)
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -163,37 +200,49 @@ class Door:
                 raise
             await self.problem_of(error).response()(scope, receive, reply)
 
-    @contextlib.contextmanager
-    def _counted(self, call: Call) -> Iterator[None]:
-        """Among what is at work, or what waits for something to happen; health among neither."""
+    def _sent_whole(self, connection: Connection, scope: Scope, call: Call, answer: Response) -> bool:
+        """Whether the connection took the reply in one piece: two writes are two system calls."""
+        headers = [*answer.raw_headers, *SECURITY_HEADERS, *self._state_headers(call)]
+        taken = connection.answer(scope, answer.status_code, headers, bytes(answer.body))
+        if taken:
+            self._counts.count(call.method, answer.status_code)
+        return taken
+
+    def _place(self, call: Call) -> Place:
         if call.path in HEALTH_PATHS:
-            yield
-        elif self._may_wait(call):
-            name = call.principal.name
-            of_token = self._waiting_of.get(name, 0)
+            return Place.HEALTH
+        return Place.WAITING if self._may_wait(call) else Place.WORK
+
+    def _count(self, place: Place, token: str) -> None:
+        """Among what is at work, or what waits for something to happen; health among neither. Raises
+        Problem."""
+        if place is Place.WORK:
+            _refuse_above("overloaded", self._at_work, REQUESTS_MAX)
+            self._at_work += 1
+        elif place is Place.WAITING:
+            of_token = self._waiting_of.get(token, 0)
             _refuse_above("too-many-requests", self._waiting, WAITING_MAX)
             _refuse_above("too-many-requests", of_token, WAITING_OF_TOKEN_MAX)
             self._waiting += 1
-            self._waiting_of[name] = of_token + 1
-            try:
-                yield
-            finally:
-                self._waiting -= 1
-                self._waiting_of[name] -= 1
-                if not self._waiting_of[name]:
-                    del self._waiting_of[name]
-        else:
-            _refuse_above("overloaded", self._at_work, REQUESTS_MAX)
-            self._at_work += 1
-            try:
-                yield
-            finally:
-                self._at_work -= 1
+            self._waiting_of[token] = of_token + 1
+
+    def _uncount(self, place: Place, token: str) -> None:
+        if place is Place.WORK:
+            self._at_work -= 1
+        elif place is Place.WAITING:
+            self._waiting -= 1
+            self._waiting_of[token] -= 1
+            if not self._waiting_of[token]:
+                del self._waiting_of[token]
 
     def _may_wait(self, call: Call) -> bool:
         """Whether it asks for something that may come late: by what was read of the query, however it was
         written. A number that is none is refused later."""
-        if call.path == "/v1/events" or not call.query.keys().isdisjoint(WAITS):
+        if call.path == "/v1/events":
+            return True
+        if not call.query:
+            return False
+        if not call.query.keys().isdisjoint(WAITS):
             return True
         wanted = call.query.get("min_index", "")
         is_number = wanted.isascii() and wanted.isdigit()

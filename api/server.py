@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import uvicorn
+from starlette.types import Scope
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -266,6 +267,18 @@ class _Http(_Ends, Connection):
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._refuse(_head_too_large())
 
+    def body_of(self, scope: Scope) -> bytes | None:
+        """The whole body of this request, if all of it is here: nobody has to wait for it. Once."""
+        cycle: RequestResponseCycle = self.cycle
+        if cycle.scope is not scope or cycle.more_body:
+            return None
+        if cycle.disconnected or cycle.waiting_for_100_continue:
+            return None
+        body, cycle.body = bytes(cycle.body), bytearray()
+        cycle.message_event.clear()
+        self.flow.resume_reading()
+        return body
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(
             Problem("http", "that is not HTTP as this server reads it: it may be malformed or ambiguous")
@@ -308,6 +321,25 @@ class _Http(_Ends, Connection):
             self.due_s = _now_s() + IDLE_S
 
     # -- what it gets
+
+    def answer(self, scope: Scope, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Send a whole reply, its length among its headers, in one piece. False: it has to go the usual way,
+        since another request was sent ahead, the connection ends with it, or the client does not read."""
+        cycle: RequestResponseCycle = self.cycle
+        if cycle.scope is not scope or cycle.response_started or cycle.disconnected:
+            return False
+        if not cycle.keep_alive or self.flow.write_paused:
+            return False
+        all_headers = [*self.server_state.default_headers, *headers]
+        head = b"".join([b"%s: %s\r\n" % pair for pair in all_headers])
+        if head.count(b"\n") != len(all_headers) or head.count(b"\r") != len(all_headers):
+            return False  # uvicorn refuses it in its own words
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        self.transport.write(b"".join((STATUS_LINE[status], head, b"\r\n", body)))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -12,6 +12,7 @@ from api.agents.gateway import Gateway
 from api.commits import ENDS, STEPS, Commits, RunWatch
 from api.event_feed import EventFeed
 from api.head_start import HeadStart
+from api.known_jobs import KnownJobs
 from api.metrics import Metrics
 from api.placeable import Places
 from api.ports import ApiSettings, Committed, Scheduler
@@ -37,7 +38,8 @@ class Services:
     metrics: Metrics
     feed: EventFeed
     compiled: CompiledJobs
-    head_start: HeadStart = field(default_factory=HeadStart)
+    head_start: HeadStart
+    known_jobs: KnownJobs = field(default_factory=KnownJobs)
     run_ends: RunWatch = field(default_factory=lambda: RunWatch(ENDS))
     run_steps: RunWatch = field(default_factory=lambda: RunWatch(STEPS))
     turns: Turns = field(default_factory=Turns)

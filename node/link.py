@@ -260,7 +260,7 @@ class CoreLink:
             self._index = max(self._index, message[2])
             self.history.begin((self._index, AFTER_ALL))
             for subscription in self._subscriptions:
-                subscription.overrun = True
+                subscription.lose()
         else:
             raise ValueError(f"unknown bridge message {kind!r}")
 

@@ -12,17 +12,16 @@ from api.call import Call, json_response
 from api.connection import happens
 from api.instants import parse_wait_s
 from api.jobs.reading import find_job, run_answer
+from api.known_jobs import KnownJob
 from api.outcomes import expect_ok, need_proposable
 from api.parameters import need_known
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services
-from api.threads import INLINE_BYTES, READS, encode
+from api.threads import beside, encode
 from api.views import is_single, new_run_json
-from scheduler.model import JobError, parse_params
-from scheduler.model.compiled import CompiledJob
+from scheduler.model import JobError
+from scheduler.model.params import check_params, declared_params
 from scheduler.store.tables import runs as run_rows
-from scheduler.store.tables.agents import Agent
-from scheduler.store.tables.jobs import Job
 from scheduler.words.commands import RunJob
 
 RUN_PARAMETERS = frozenset({"dry_run", "wait"})
@@ -43,18 +42,20 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     scheduler = services.scheduler
     values = given.get("params") if given.get("params") is not None else {}
     try:
-        row, compiled, params, agent = await _looked_up(services, call, name, values)
+        known = services.known_jobs.get(call.namespace, name) or await _looked_up(services, call, name)
+        params = check_params(known.params, values)
     except JobError as error:
         problems = [problem.below("/params") for problem in error.problems]
         raise from_job_problems(problems, what="the parameters") from None
     key, body = call.idempotency()
+    agent = services.head_start.agent_for(known.compiled)
     command = RunJob(
         call.namespace, name, params, scheduler.now_ms(), call.actor, key, body, agent.id if agent else 0
     )
     if call.flag("dry_run"):
         need_proposable(command, what=f"run of {name}")
         return json_response(
-            {"dry_run": True, "job": name, "namespace": call.namespace, "revision": row.revision}
+            {"dry_run": True, "job": name, "namespace": call.namespace, "revision": known.revision}
         )
     value = expect_ok(await scheduler.propose(command), what=f"run of {name}")
     run_id = value.get("run")
@@ -62,32 +63,26 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
         raise TypeError(f"the outcome of RunJob has no run: {value}")
     if wait_s > 0:
         await until_ended(services, run_id, wait_s)
-    if wait_s > 0 or key or value["revision"] != row.revision or not is_single(compiled):
+    if wait_s > 0 or key or value["revision"] != known.revision or not is_single(known.compiled):
         document = await run_answer(services, run_id)
     else:
-        document = encode(new_run_json(command, compiled, value, agent))
+        document = encode(new_run_json(command, known.compiled, value, agent))
     headers = {"Location": f"/v1/runs/{run_id}"}
     return Response(document, 201, headers=headers, media_type="application/json")
 
 
-async def _looked_up(
-    services: Services, call: Call, name: str, values: object
-) -> tuple[Job, CompiledJob, bytes, Agent | None]:
-    """The job, as it is stored and compiled, the run's parameters, and an agent for it. Raises JobError."""
-    status = services.scheduler.status()
-
-    def judged() -> tuple[CompiledJob, bytes]:
-        compiled = services.compiled.get(row.id, row.revision, lambda: row.spec)
-        return compiled, parse_params(row.spec, values)
-
+async def _looked_up(services: Services, call: Call, name: str) -> KnownJob:
+    """The job as this node has it. Raises Problem."""
     with services.scheduler.read() as store:
         row = find_job(store, call.namespace, name)
-        if len(row.spec) <= INLINE_BYTES:
-            compiled, params = judged()
-            return row, compiled, params, services.head_start.agent_for(store, compiled, status)
-    compiled, params = await READS.run(judged)
-    with services.scheduler.read() as store:
-        return row, compiled, params, services.head_start.agent_for(store, compiled, status)
+
+    def judged() -> KnownJob:
+        compiled = services.compiled.get(row.id, row.revision, lambda: row.spec)
+        return KnownJob(row.revision, compiled, declared_params(row.spec))
+
+    known = await beside(len(row.spec), judged)
+    services.known_jobs.keep(known)
+    return known
 
 
 async def until_ended(services: Services, run_id: int, seconds: float) -> bool:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scheduler.model.compiled import CompiledJob, CompiledTask, compile_job
     from scheduler.model.job import Job, canonical, prepare, prepare_triggers
-    from scheduler.model.parse import parse_job, parse_params
+    from scheduler.model.parse import parse_job
     from scheduler.model.problems import JobError, Problem
 
 _HOMES = {
@@ -32,7 +32,6 @@ _HOMES = {
     "canonical": "job",
     "compile_job": "compiled",
     "parse_job": "parse",
-    "parse_params": "parse",
     "prepare": "job",
     "prepare_triggers": "job",
 }
@@ -46,7 +45,6 @@ __all__ = [
     "canonical",
     "compile_job",
     "parse_job",
-    "parse_params",
     "prepare",
     "prepare_triggers",
 ]

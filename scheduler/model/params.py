@@ -69,6 +69,12 @@ class Param(Model):
         return self
 
 
+def declared_params(spec: bytes) -> dict[str, Any]:
+    """What a job of these canonical bytes declares, for `check_params`."""
+    section: dict[str, Any] = json.loads(spec).get("params", {})
+    return section
+
+
 def check_params(params: Mapping[str, Mapping[str, Any]], given: object) -> bytes:
     """Canonical JSON of the values of one run, defaults filled in. `params`: the section of a canonical job.
 

@@ -13,7 +13,6 @@ Rules of this file:
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Sequence
 from types import ModuleType
@@ -28,7 +27,7 @@ from scheduler.model.graph import graph_problems
 from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
 from scheduler.model.newer import given
 from scheduler.model.notice import Notice
-from scheduler.model.params import Param, check_params
+from scheduler.model.params import Param
 from scheduler.model.policies import Catchup, Policies, Retention
 from scheduler.model.problems import JobError, Problem, Refused, pointer_of, shortened
 from scheduler.model.server_facts import SERVER_FACTS
@@ -110,16 +109,6 @@ def parse_job(
             unique = (*unique[:PROBLEMS_MAX], more)
         raise JobError(unique)
     return job
-
-
-def parse_params(job: Job | bytes, given: object) -> bytes:
-    """Canonical JSON of a run's parameters for a RunJob command. `job`: a Job or its canonical bytes.
-
-    Raises JobError, with pointers into `given`.
-    """
-    if isinstance(job, bytes):
-        return check_params(json.loads(job).get("params", {}), given)
-    return check_params(job.public()["params"], given)
 
 
 def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], bool, list[Problem]]:

@@ -140,6 +140,7 @@ class SingleNode:
         if isinstance(written, Outcome):
             return written
         outcome = self.apply(command)[0]
+        await asyncio.sleep(0)  # who listens to commits has heard of it before whoever asked goes on
         await self._notify()
         return outcome
 

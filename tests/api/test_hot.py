@@ -109,3 +109,40 @@ async def test_a_run_of_a_job_that_changes_meanwhile_is_told_as_it_is(
 
     assert (run.json()["revision"], list(run.json()["tasks"])) == (2, ["other"])
     assert run.json() == (await client.get(run.headers["location"])).json()
+
+
+async def test_a_run_is_judged_by_its_job_as_it_is_now(client: httpx2.AsyncClient) -> None:
+    """What is known of a job is forgotten with the commit that changes it."""
+    path, param = "/v1/jobs/job", {"size": {"type": "integer"}}
+    revisions = []
+    for _ in range(2):
+        await client.put(path, json={"noop": True})
+        refused = [await client.post(f"{path}/runs", json={"params": {"size": 1}}) for _ in range(2)]
+        await client.put(path, json={"noop": True, "params": param})
+        taken = [await client.post(f"{path}/runs", json={"params": {"size": 1}}) for _ in range(2)]
+        assert (await client.delete(path)).status_code == 204
+        gone = await client.post(f"{path}/runs", json={})
+
+        assert [each.status_code for each in refused] == [422, 422]
+        assert [each.status_code for each in taken] == [201, 201]
+        revisions += [each.json()["revision"] for each in taken]
+        assert gone.status_code == 404
+    assert revisions == sorted(revisions)
+    assert len(set(revisions)) == 2
+
+
+async def test_a_run_does_not_jump_a_queue_that_has_formed(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    node.apply(ConnectAgent("web-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "1", "node-2", KINDS))
+    await client.put("/v1/jobs/job", json={"noop": True})
+
+    async def tries() -> int:
+        run = (await client.post("/v1/jobs/job/runs", json={})).json()
+        return sum(len(task["attempts"]) for task in run["tasks"].values())
+
+    before = [await tries(), await tries()]
+    node.apply(RunJob("default", "job", b"{}", node.now_ms(), "somebody"))  # no agent was named for it
+    await client.get("/v1/runs")  # a turn of the loop: the commit is heard of
+
+    assert (before, [await tries(), await tries()]) == ([1, 1], [0, 0])

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from api.ports import NodeStatus, NoLeaderError
+from api.commits import Commits
+from api.ports import Committed, NodeStatus, NoLeaderError
 from node import bridge
 from node.link import CoreLink
 from scheduler.words import codec
@@ -109,3 +110,39 @@ async def test_who_asks_for_the_leaders_word_shares_the_next_question_that_has_n
     link._writer.close()
     await reading
     server.close()
+
+
+async def test_who_listens_hears_at_once_that_the_state_was_replaced(tmp_path: Path) -> None:
+    """Not with the next commit, which an idle cluster may never have."""
+
+    class Listener:
+        gaps = 0
+
+        def on_commit(self, commit: Committed) -> None:
+            raise AssertionError(commit)
+
+        def on_gap(self) -> None:
+            self.gaps += 1
+
+    async def core(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(bridge.encode(["reopen", str(tmp_path / "state.db"), 7]))
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_unix_server(core, bridge.socket_path(tmp_path))
+    link = CoreLink(tmp_path, NodeStatus(**{**told(0, None), "peers": ()}))
+    commits, listener = Commits(link), Listener()
+    commits.add(listener)
+    await link.connect()
+    reading = asyncio.create_task(link.run())
+    async with asyncio.timeout(DEADLINE_S):
+        while not listener.gaps:
+            await asyncio.sleep(0)
+    assert link._writer is not None
+    link._writer.close()
+    await reading
+    await commits.close()
+    server.close()
+
+    assert listener.gaps == 1

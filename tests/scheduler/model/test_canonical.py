@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.model import JobError, canonical, compile_job, parse_job, parse_params, prepare
+from scheduler.model import JobError, canonical, compile_job, parse_job, prepare
+from scheduler.model.params import check_params, declared_params
 from scheduler.ticks import schedule
 
 AFTER_MS = 1_796_000_000_000  # 2026-11-30T00:53:20Z
@@ -201,8 +202,10 @@ PARAMS = parse_job(
 
 
 def test_parameters_are_checked_and_filled_in() -> None:
-    assert parse_params(PARAMS, {"count": 3}) == b'{"count":3,"dry":false,"region":"eu"}'
-    assert parse_params(canonical(PARAMS), {"count": 3, "share": 1}) == (
+    declared = declared_params(canonical(PARAMS))
+
+    assert check_params(declared, {"count": 3}) == b'{"count":3,"dry":false,"region":"eu"}'
+    assert check_params(declared, {"count": 3, "share": 1}) == (
         b'{"count":3,"dry":false,"region":"eu","share":1}'
     )
 
@@ -223,6 +226,6 @@ def test_parameters_are_checked_and_filled_in() -> None:
 )
 def test_bad_parameters(given_params: object, pointer: str, said: str) -> None:
     with pytest.raises(JobError) as caught:
-        parse_params(PARAMS, given_params)
+        check_params(declared_params(canonical(PARAMS)), given_params)
     assert [p.pointer for p in caught.value.problems] == [pointer]
     assert said in caught.value.problems[0].detail
