@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import re
 import time
@@ -46,7 +45,7 @@ Kinds = frozenset[str] | None  #: names of events that a client wants; None: all
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 NAMES: dict[type[Any], str] = {cls: _WORD.sub("_", cls.__name__).lower() for cls in events.ALL}
 FIELDS: dict[type[Any], tuple[tuple[str, str, bool], ...]] = {
-    cls: tuple((f.name, f.name.removesuffix("_ms"), f.name.endswith("_ms")) for f in dataclasses.fields(cls))
+    cls: tuple((name, name.removesuffix("_ms"), name.endswith("_ms")) for name in cls.__struct_fields__)
     for cls in events.ALL
 }
 

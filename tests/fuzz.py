@@ -11,6 +11,7 @@ that show it again; the exit code is 1.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import signal
 import struct
@@ -70,7 +71,7 @@ _COMMANDS = _rows(
 )
 _FRAMES = _rows([codec.encode_frame(codec.Frame("front", 1, 1, (b"command",)))])
 _OUTCOMES = _rows([codec.encode_outcomes([Outcome(Code.OK, "", None)])])
-_EVENTS: list[Any] = [[[7, 0, tag, "a", 1, 2, 3] for tag in range(4)]]
+_EVENTS: list[Any] = [[[7, 0, [tag, 1, "a", "b", 2, True]] for tag in range(4)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,11 @@ def _front(data: bytes) -> None:
         bridge.check_front(message)
 
 
+def _command(data: bytes) -> None:
+    with contextlib.suppress(codec.MisshapenError):
+        codec.decode_command(data)
+
+
 def _change(data: bytes) -> None:
     change = wire.decode(msgpack.packb({"type": "change", "number": 1, "change": data}))["change"]
     try:
@@ -131,7 +137,7 @@ TARGETS = [
     Target("a membership", Membership.decode, ValueError, _MEMBERSHIPS),
     Target("messages of an agent", _agent, protocol.ProtocolError, _AGENTS),
     Target("what a front says", _front, bridge.BridgeError, _FRONTS),
-    Target("a command", codec.decode_command, codec.UnknownRecordError, _COMMANDS),
+    Target("a command", _command, codec.UnknownRecordError, _COMMANDS),
     Target("a frame of commands", codec.decode_frame, codec.UnknownRecordError, _FRAMES),
     Target("outcomes", codec.decode_outcomes, codec.UnknownRecordError, _OUTCOMES),
     Target("events", codec.decode_events, codec.UnknownRecordError, _EVENTS),

@@ -57,6 +57,7 @@ OWNERS = {
     "tzlocal": ("cli/imports.py", "scheduler/ticks/zones.py"),
     "ruamel": ("scheduler/model/written.py",),
     "yaml": ("scheduler/model/documents.py",),
+    "msgspec": ("scheduler/words/", "scheduler/shapes.py"),
     "msgpack": ("scheduler/", "cluster/", "agent/", "node/bridge.py"),
 }
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from scheduler import protocol
@@ -133,7 +134,7 @@ def test_every_field_of_a_command_is_read_by_the_machine() -> None:
     assert not {
         f"{command.__name__}.{field.name}"
         for command in COMMANDS
-        for field in dataclasses.fields(command)
+        for field in msgspec.structs.fields(command)
         if field.name not in read_off
     }
 

@@ -25,7 +25,7 @@ from scheduler.machine import (
 )
 from scheduler.machine.context import Context, refused
 from scheduler.store.tables import idempotency
-from scheduler.words import codec, shape
+from scheduler.words import codec
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code, Outcome
 
@@ -88,9 +88,6 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
 
 def apply(ctx: Context, command: c.Command) -> Outcome:
     """Change the state by one command; its events are in `ctx.events`. The index was raised already."""
-    field = shape.misshapen(command)
-    if field is not None:
-        return refused(Code.INVALID, f"{type(command).__name__}.{field} has a wrong type")
     if codec.needs(command) > ctx.state.format:
         return refused(Code.FORMAT, f"{type(command).__name__} needs format {codec.needs(command)}")
     if isinstance(command, c.ByPlanner) and command.epoch != ctx.state.epoch:

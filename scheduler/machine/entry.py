@@ -17,9 +17,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import msgpack
 
 from scheduler.formats import NewerFormatError
 from scheduler.machine import dispatch
@@ -29,9 +26,9 @@ from scheduler.store.connection import Store
 from scheduler.store.state import State
 from scheduler.store.tables import fronts
 from scheduler.words import codec
-from scheduler.words.commands import Command
 from scheduler.words.events import Event
 from scheduler.words.outcomes import Code, Outcome
+from scheduler.words.record import INTEGER_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +122,10 @@ class Machine:
     ) -> AppliedFrame | None:
         state, store = self._context.state, self.store
         try:
-            frame = codec.decode_frame(data)
-            sound = _sound(frame)
+            frame: codec.Frame | None = codec.decode_frame(data)
         except codec.UnknownRecordError:
-            sound = False
-        if not sound:
+            frame = None
+        if frame is None or not 0 <= frame.lowest <= frame.seq < INTEGER_LIMIT:
             state.refused += 1
             self._hash(data, b"", b"", [])
             return None
@@ -161,9 +157,14 @@ class Machine:
         context = self._context
         context.state.idx += 1
         context.room = max(context.room, min(LEAST_ROOM, context.room_whole))
-        command = _decode(encoded)
-        if command is None:
+        try:
+            command = codec.decode_command(encoded)
+        except codec.NewerRecordError as error:
+            raise NewerFormatError(str(error)) from error
+        except codec.UnknownRecordError:
             return Outcome(Code.INVALID, "not a command")
+        except codec.MisshapenError as error:
+            return Outcome(Code.INVALID, str(error))
         outcome = dispatch.apply(context, command)
         if context.events:
             index = context.state.idx
@@ -183,33 +184,7 @@ class Machine:
         digest.update(data)
         digest.update(outcomes)
         digest.update(events)
-        digest.update(msgpack.packb(written, use_bin_type=True))
+        digest.update(codec.encode(written))
         digest.update(state.ledger_head)
         state.hash = digest.digest()
 
-
-def _sound(frame: Any) -> bool:
-    return (
-        isinstance(frame.front, str)
-        and isinstance(frame.seq, int)
-        and isinstance(frame.lowest, int)
-        and 0 <= frame.lowest <= frame.seq < 1 << 62
-        and all(isinstance(command, bytes) for command in frame.commands)
-    )
-
-
-def _decode(encoded: bytes) -> Command | None:
-    """The command, or None for bytes that are none. Raises NewerFormatError."""
-    try:
-        return codec.decode_command(encoded)
-    except Exception as error:
-        # Whatever a decoder stumbles over, the verdict depends on the bytes alone.
-        try:
-            row = msgpack.unpackb(encoded, raw=False, strict_map_key=False)
-        except Exception:
-            return None
-        if isinstance(row, list) and row and isinstance(row[0], int):
-            fields = codec.field_count(row[0])
-            if fields is None or len(row) - 1 > fields:
-                raise NewerFormatError(str(error)) from error
-        return None

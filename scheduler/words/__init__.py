@@ -5,6 +5,6 @@ says all of itself: its tag, who may decide it, the format it came with; what wr
 follows from its fields' types. There is no list of records anywhere else.
 
 Reading order: `record` (what a record says of itself), `commands` and `events` (all of them, a file a noun),
-`outcomes`, `causes`, `lifecycle` (the states), `codec` (the bytes), `shape` (is what came over a wire a
-command?), `sizes` (is it too large?).
+`outcomes`, `causes`, `lifecycle` (the states), `codec` (the bytes), `unreadable` (why bytes are no command),
+`sizes` (is it too large?).
 """

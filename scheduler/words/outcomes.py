@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from scheduler.words.record import Record
 
 
 class Code(enum.StrEnum):
@@ -31,8 +32,7 @@ class Code(enum.StrEnum):
     NAME_TAKEN = "name_taken"  #: another installation is connected under the agent's name
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Record, frozen=True):
     """What applying a command came to. A refusal is a value, never an exception.
 
     `value` holds plain msgpack data, such as {"run": 17} or {"revision": 3, "created": True}.

@@ -6,63 +6,64 @@ Rules of this file:
 2. Who decides a command is its base: a person, an agent, the leader's planner, its runner of effects, or the
    core. What the planner decides carries the epoch of the leadership, and is refused under any other.
 3. A record or a field that came after the oldest format says with which (`since_format=2`, and
-   `field(default=…, metadata={"format": 2})`): an older node stops at what it does not know.
+   `until_ms: Annotated[int, since(2)] = 0`): an older node stops at what it does not know.
+4. Records are structs that C reads, checks and writes by their fields' types: an array of the tag and the
+   fields. `int` is a number that SQLite can store and add up (INTEGER_LIMIT), whatever a field says beside.
 """
 
 from __future__ import annotations
 
 import enum
+import functools
+import types
+import typing
 from collections.abc import Callable
-from dataclasses import Field, dataclass
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, dataclass_transform
+
+import msgspec
+
+INTEGER_LIMIT = 1 << 62
+_STORABLE = Annotated[int, msgspec.Meta(gt=-INTEGER_LIMIT, lt=INTEGER_LIMIT)]
 
 
-class Command:
+@dataclass_transform(frozen_default=True)
+class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """Frozen, and positional on the wire. Nothing in it can lead back to it: no garbage collection looks."""
+
+
+class Command(Record, frozen=True):
     """One input of the log."""
 
-    __slots__ = ()
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     tag: ClassVar[int]
     since_format: ClassVar[int]
     grows: ClassVar[bool]
     """It makes the state grow and can wait: refused while disks are low. Deleting frees space."""
 
 
-class ByPerson(Command):
+class ByPerson(Command, frozen=True):
     """Asked for by a person, or by whoever comes through the API."""
 
-    __slots__ = ()
 
-
-class ByAgent(Command):
+class ByAgent(Command, frozen=True):
     """An agent's word, proposed by the front that holds its socket."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
-class ByPlanner(Command):
+class ByPlanner(Command, frozen=True):
     """Decided by the planner of the leader."""
 
-    epoch: int  #: of the leadership that decided it
+    epoch: _STORABLE  #: of the leadership that decided it
 
 
-class ByRunner(Command):
+class ByRunner(Command, frozen=True):
     """What became of an effect that the runner of a leader tried to send: a fact, whoever leads by now."""
 
-    __slots__ = ()
 
-
-class ByCore(Command):
+class ByCore(Command, frozen=True):
     """Said by consensus, or asked of it."""
 
-    __slots__ = ()
 
-
-class Keyed(Command):
+class Keyed(Command, frozen=True):
     """Whoever sends it may repeat it: the first accepted use of its key counts, empty: there is none."""
-
-    __slots__ = ()
 
     @property
     def key(self) -> str:
@@ -86,15 +87,14 @@ class Wakes(enum.IntEnum):
 NOT, SOON, NOW = Wakes
 
 
-class Event:
+class Event(Record, frozen=True):
     """One fact that applying a command reports."""
 
-    __slots__ = ()
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     tag: ClassVar[int]
     wakes: ClassVar[Wakes]
 
 
+R = TypeVar("R", bound=Record)
 C = TypeVar("C", bound=Command)
 E = TypeVar("E", bound=Event)
 
@@ -102,12 +102,80 @@ COMMANDS: dict[int, type[Command]] = {}
 EVENTS: dict[int, type[Event]] = {}
 
 
+class Newer(NamedTuple):
+    """A field that came after the oldest format."""
+
+    name: str
+    default: Any
+    format: int
+
+
+def since(format: int) -> msgspec.Meta:
+    """What the type of a field says that came with this format."""
+    return msgspec.Meta(extra={"format": format})
+
+
+@functools.cache
+def newer_fields(cls: type[Record]) -> tuple[Newer, ...]:
+    """Those of a record that came after the oldest format: the last ones."""
+    found = []
+    for field in msgspec.structs.fields(cls):
+        extra = [part.extra or {} for part in getattr(field.type, "__metadata__", ())]
+        formats = [each["format"] for each in extra if "format" in each]
+        found += [Newer(field.name, field.default, format) for format in formats]
+    return tuple(found)
+
+
+@functools.cache
+def parts(cls: type[Record]) -> dict[int, type[Record]]:
+    """The places of the fields that are tuples of records, and of which."""
+    found = {}
+    for place, field in enumerate(msgspec.structs.fields(cls)):
+        item = next(iter(typing.get_args(field.type)), None)
+        if isinstance(item, type) and issubclass(item, Record):
+            found[place] = item
+    return found
+
+
+def _bounded(hint: Any) -> Any:
+    """The type with its integers bounded."""
+    if hint is int:
+        return _STORABLE
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        bounded = _bounded(arguments[0])
+        return functools.reduce(lambda told, more: Annotated[told, more], hint.__metadata__, bounded)
+    if not arguments:
+        return hint
+    inner = tuple(map(_bounded, arguments))
+    return typing.Union[inner] if origin is types.UnionType else origin[inner]  # noqa: UP007 of a tuple of types
+
+
+def _made(cls: type[R], tag: int | None = None) -> type[R]:
+    """The class again, with this tag and bounded integers."""
+    own = [field for field in msgspec.structs.fields(cls) if field.name in vars(cls)["__annotations__"]]
+    fields: list[Any] = [
+        (field.name, _bounded(field.type), *([] if field.required else [field.default])) for field in own
+    ]
+    made: Any = msgspec.defstruct(
+        cls.__name__, fields, bases=cls.__bases__, module=cls.__module__, namespace={"__doc__": cls.__doc__},
+        tag=tag, frozen=True,
+    )  # fmt: skip
+    return typing.cast(type[R], made)
+
+
+@dataclass_transform(frozen_default=True)
+def part(cls: type[R]) -> type[R]:
+    """The class becomes a frozen record that a command may hold."""
+    return _made(cls)
+
+
 @dataclass_transform(frozen_default=True)
 def command(tag: int, *, since_format: int = 1, grows: bool = False) -> Callable[[type[C]], type[C]]:
     """The class becomes a frozen record that the log may hold."""
 
     def made(cls: type[C]) -> type[C]:
-        record = dataclass(frozen=True, slots=True)(cls)
+        record = _made(cls, tag)
         record.tag, record.since_format, record.grows = tag, since_format, grows
         if COMMANDS.setdefault(tag, record) is not record:
             raise ValueError(f"{cls.__name__} has the tag of {COMMANDS[tag].__name__}")
@@ -121,7 +189,7 @@ def event(tag: int, *, wakes: Wakes = NOT) -> Callable[[type[E]], type[E]]:
     """The class becomes a frozen record that applying may report."""
 
     def made(cls: type[E]) -> type[E]:
-        record = dataclass(frozen=True, slots=True)(cls)
+        record = _made(cls, tag)
         record.tag, record.wakes = tag, wakes
         if EVENTS.setdefault(tag, record) is not record:
             raise ValueError(f"{cls.__name__} has the tag of {EVENTS[tag].__name__}")

@@ -20,7 +20,6 @@ from api.app import Api
 from scheduler import protocol as p
 from scheduler.words import codec, sizes
 from scheduler.words.commands import Adopt, Command
-from scheduler.words.shape import misshapen
 from tests.api.served import HandAgent, served
 from tests.api.single_node import SingleNode
 
@@ -69,7 +68,7 @@ def need_applicable(command: Command) -> None:
     """It fits in the log, and the machine finds no fault with its types and ranges."""
     encoded = sizes.written(command)
     assert isinstance(encoded, bytes), encoded
-    assert misshapen(codec.decode_command(encoded)) is None
+    assert codec.decode_command(encoded) == command
 
 
 SESSION_NAME = p.session_name(1, "0" * 16)

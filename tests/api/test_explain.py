@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import httpx2
+import msgspec
 import pytest
 
 from api.schemas import replies
@@ -64,7 +63,7 @@ async def test_work_that_no_agent_offers_says_so_everywhere(
     assert (other.json()["state"], other.json()["unplaceable_reason"]) == ("unplaceable", said.format(""))
     assert (await client.put("/v1/jobs/sleeps", json={"sleep": "1m"})).json()["state"] == "active"
 
-    node.apply(dataclasses.replace(connect, session="t", kinds=("noop", "shell")))
+    node.apply(msgspec.structs.replace(connect, session="t", kinds=("noop", "shell")))
     told = (await client.get(f"/v1/runs/{run}/explain")).json()
     assert told["tasks"][0]["verdict"] == "ready"
 

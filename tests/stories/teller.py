@@ -6,12 +6,13 @@ and its facts; instants are of the story's day; what only counts rows (jobs, tri
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import msgspec
 
 from scheduler.model.documents import load_yaml
 from scheduler.model.quantities import parse_duration_ms
@@ -38,7 +39,7 @@ def clock(instant_ms: int) -> str:
 def words_of(event: Event) -> str:
     """Its name in words and its facts."""
     name = re.sub(r"(?<!^)(?=[A-Z])", " ", type(event).__name__).lower()
-    facts = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    facts = msgspec.structs.asdict(event)
     if facts.get("count") == 1:
         at_ms, _last = facts.pop("first_ms"), facts.pop("last_ms")
         facts = {"name": facts.pop("name"), "at_ms": at_ms, **facts, "count": None}
@@ -153,7 +154,7 @@ class Teller:
         tick_ms = self.story.now_ms // DAY_MS * DAY_MS + _of_day(tick) if tick else None
         told = test_restores.ran(int(attempt), int(run), tick_ms=tick_ms)
         if ended == "no":
-            told = dataclasses.replace(told, ended=False, exit_code=None, reason="")
+            told = msgspec.structs.replace(told, ended=False, exit_code=None, reason="")
         still = tuple(map(int, running.split(","))) if running else ()
         number, installation = self.story.machine.state.restores, f"installation of {agent}"
         self._tell(

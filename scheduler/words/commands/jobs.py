@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from scheduler.words.record import ByPerson, Keyed, command
+from scheduler.words.record import ByPerson, Keyed, Record, command, part
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedTrigger:
+@part
+class PreparedTrigger(Record):
     """One trigger of a job as the proposer prepared it."""
 
     key: str  #: the trigger's id within its job: given, or a hash of its schedule fields
@@ -18,8 +16,8 @@ class PreparedTrigger:
     per_day: int = 0  #: instants of a day on which it is due (`scheduler.ticks`)
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedJob:
+@part
+class PreparedJob(Record):
     """One job as the proposer prepared it."""
 
     namespace: str

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from scheduler.words.record import ByAgent, ByPlanner, command
+from scheduler.words.record import ByAgent, ByPlanner, Record, command, part
 
 
-@dataclass(frozen=True, slots=True)
-class RanAttempt:
+@part
+class RanAttempt(Record):
     """An attempt of the time before a restore, from its agent's journal. What ran on is `ended` False."""
 
     attempt: int

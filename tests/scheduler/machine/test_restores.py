@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from scheduler.machine.renewal import Renewal, renew
@@ -40,7 +41,7 @@ def ran(attempt: int, run: int, **fields: Any) -> c.RanAttempt:
         tick_ms=None, due_ms=START_MS, ended=True, started_ms=START_MS, finished_ms=START_MS + 1_000,
         exit_code=0, reason="exit",
     )  # fmt: skip
-    return dataclasses.replace(usual, **fields)
+    return msgspec.structs.replace(usual, **fields)
 
 
 def tell(story: Story, *attempts: c.RanAttempt, name: str = "agent-1", last: bool = True) -> None:
@@ -306,11 +307,11 @@ def test_only_a_restored_cluster_adopts_and_only_of_the_time_before(story: Story
     assert story.one(adopt).code == "superseded"
     story.put(job())
     restore(story)
-    assert story.one(dataclasses.replace(adopt, restore=2)).code == "superseded"
+    assert story.one(msgspec.structs.replace(adopt, restore=2)).code == "superseded"
     tell(story, ran(story.machine.state.last_attempt + 1, 5), ran(5, story.machine.state.last_run + 1))
     assert story.runs() == []
     many = tuple(ran(n, n) for n in range(1, 102))
-    assert story.one(dataclasses.replace(adopt, restore=1, attempts=many)).code == "limit"
+    assert story.one(msgspec.structs.replace(adopt, restore=1, attempts=many)).code == "limit"
 
 
 def test_members_and_rounds_of_one_name_are_tasks_of_their_own(story: Story) -> None:

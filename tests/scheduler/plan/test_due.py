@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from scheduler.model import CompiledJob, by_revision, compile_job, parse_job, prepare
 from scheduler.model.by_revision import CompiledJobs

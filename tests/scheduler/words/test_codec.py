@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pkgutil
-import typing
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import msgpack
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,10 +15,11 @@ from hypothesis import strategies as st
 from scheduler.machine import dispatch
 from scheduler.words import codec, commands, events, record
 from scheduler.words.outcomes import Code, Outcome
+from tests.scheduler.words.reference import hints, item_of
 
 COMMANDS = sorted(commands.ALL, key=lambda cls: cls.__name__)
 EVENTS = sorted(events.ALL, key=lambda cls: cls.__name__)
-INTEGERS = st.integers(-(1 << 62), 1 << 62)
+INTEGERS = st.integers(1 - record.INTEGER_LIMIT, record.INTEGER_LIMIT - 1)
 VALUES: dict[Any, st.SearchStrategy[Any]] = {
     int: INTEGERS,
     str: st.text(max_size=20),
@@ -36,14 +36,13 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
 
 
 def values(hint: Any) -> st.SearchStrategy[Any]:
-    item = next(iter(typing.get_args(hint)), None)
-    return st.lists(records(item), max_size=2).map(tuple) if dataclasses.is_dataclass(item) else VALUES[hint]
+    item = item_of(hint)
+    return st.lists(records(item), max_size=2).map(tuple) if item else VALUES[hint]
 
 
 def records(cls: Any) -> st.SearchStrategy[Any]:
     """Any record of this class, fields drawn by their declared types."""
-    hints = typing.get_type_hints(cls)
-    return st.builds(cls, **{field.name: values(hints[field.name]) for field in dataclasses.fields(cls)})
+    return st.builds(cls, **{name: values(hint) for name, hint in hints(cls).items()})
 
 
 @given(st.sampled_from(COMMANDS).flatmap(records))
@@ -82,7 +81,7 @@ def test_who_decides_a_command_is_known_and_the_planner_says_under_which_epoch()
     deciders = (record.ByPerson, record.ByAgent, record.ByPlanner, record.ByRunner, record.ByCore)
     for cls in commands.ALL:
         assert sum(issubclass(cls, decider) for decider in deciders) == 1, cls
-        fields = [field.name for field in dataclasses.fields(cls)]
+        fields = cls.__struct_fields__
         assert ("epoch" in fields[:1]) == issubclass(cls, record.ByPlanner), cls
         assert ({"key", "body"} <= set(fields)) == issubclass(cls, record.Keyed), cls
 
@@ -92,36 +91,54 @@ def test_fields_that_an_older_writer_left_out_get_their_defaults() -> None:
     assert codec.decode_command(msgpack.packb(row[:-1])) == commands.Lead("n", "z", 3, "")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class LaterPause:
+class LaterPause(record.ByPerson, tag=commands.PauseJob.tag, frozen=True):
     """PauseJob as a later version might have it."""
-
-    tag: ClassVar[int] = commands.PauseJob.tag
-    since_format: ClassVar[int] = 1
 
     namespace: str
     name: str
     actor: str = ""
-    until_ms: int = dataclasses.field(default=0, metadata={"format": 2})
-    why: str = dataclasses.field(default="", metadata={"format": 3})
+    until_ms: Annotated[int, record.since(2)] = 0
+    why: Annotated[str, record.since(3)] = ""
 
 
-def test_what_needs_no_newer_format_has_the_bytes_that_older_nodes_know(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(codec._COMMAND_ROWS, LaterPause, codec.writer(LaterPause, "tag"))
-    monkeypatch.setitem(codec._NEWER, LaterPause, codec.newer_fields(LaterPause))
+LaterPause.since_format = 1
+
+
+class LaterHost(record.Record, frozen=True):
+    name: str
+    zone: Annotated[str, record.since(2)] = ""
+
+
+class LaterPauses(record.ByPerson, tag=99_999, frozen=True):
+    """A command with a record that a later version added to."""
+
+    hosts: tuple[LaterHost, ...]
+    actor: str = ""
+
+
+def test_what_needs_no_newer_format_has_the_bytes_that_older_nodes_know() -> None:
     older = commands.PauseJob("ns", "j", "ada")
     plain: Any = LaterPause("ns", "j", "ada")
     assert codec.encode_command(plain) == codec.encode_command(older)
     assert codec.needs(plain) == 1
     until: Any = LaterPause("ns", "j", "ada", until_ms=7)
     assert codec.needs(until) == 2
-    with pytest.raises(codec.UnknownRecordError, match="PauseJob"):
+    with pytest.raises(codec.NewerRecordError):
         codec.decode_command(codec.encode_command(until))
     why: Any = LaterPause("ns", "j", "ada", why="audit")
     assert codec.needs(why) == 3
     assert msgpack.unpackb(codec.encode_command(why))[-2:] == [0, "audit"]
+
+
+def test_a_record_within_a_command_leaves_its_newer_fields_out_too() -> None:
+    packed = codec.encode_command(LaterPauses((LaterHost("a"), LaterHost("b", "z")), "ada"))
+    assert msgpack.unpackb(packed) == [99_999, [["a"], ["b", "z"]], "ada"]
+
+
+def test_what_a_decorator_makes_of_a_class_knows_what_came_later() -> None:
+    later = record._made(LaterPause, 99_998)
+    assert record.newer_fields(later) == (("until_ms", 0, 2), ("why", "", 3))
+    assert msgspec.structs.fields(later)[:3] == msgspec.structs.fields(commands.PauseJob)
 
 
 @pytest.mark.parametrize(
