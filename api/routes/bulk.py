@@ -18,7 +18,8 @@ from api.ports import NoLeaderError, OverloadedError, UnavailableError
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services, services_of
 from api.threads import in_thread
-from scheduler.model import JobError, parse_params
+from scheduler.model import JobError
+from scheduler.model.params import check_params, declared_params
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job
 from scheduler.words.commands import Command, PauseJob, ResumeJob, RunJob
@@ -43,7 +44,7 @@ def _resume(services: Services, call: Call, row: Job) -> Command:
 
 def _run(services: Services, call: Call, row: Job) -> Command:
     key, body = call.idempotency()  # one for all: each job has a key of its own of it
-    params = parse_params(row.spec, {})
+    params = check_params(declared_params(row.spec), {})
     key = f"{key}#{row.id}" if key else ""
     return RunJob(row.namespace, row.name, params, services.scheduler.now_ms(), call.actor, key, body)
 
