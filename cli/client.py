@@ -108,7 +108,9 @@ class Client:
         wait_s: float = 0.0,
     ) -> Any:
         """The reply's JSON (None where there is none). Raises Failure."""
-        response = self.open(method, path, body, headers=headers, wait_s=wait_s)
+        return self.json_of(self.open(method, path, body, headers=headers, wait_s=wait_s))
+
+    def json_of(self, response: http.client.HTTPResponse) -> Any:
         data = response.read()
         if not data:
             return None

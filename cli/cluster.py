@@ -17,9 +17,7 @@ from cli.exits import NO_LEADER, Failure
 from cli.lazy import Lazy, LazyGroup
 from cli.options import HOST_PORT, connected, formatted
 from cli.output import facts, show, table
-
-NODE_ANSWER_S = 1.5
-
+from cli.views import views as all_views
 
 COMMANDS = {
     "init": Lazy("cli.init:init", "Lay out a new cluster: certificates, token, configurations."),
@@ -51,7 +49,7 @@ def status(client: Client, form: str) -> None:
         show(form, view, (), list)
         silent = [peer["node"] for peer in view["peers"] if peer["voter"] and not peer["reachable"]]
     else:
-        views = _views(client, view)
+        views = all_views(client, view)
         _print_views(view, views)
         silent = [peer["node"] for peer in view["peers"] if peer["voter"] and views[peer["node"]] is None]
     if not view["quorum"]:
@@ -77,22 +75,6 @@ def _no_quorum(view: dict[str, Any], silent: list[str]) -> Failure:
             "cronclave cluster recover --help"
         )
     return Failure(message, code=NO_LEADER, hint=hint)
-
-
-def _views(client: Client, first: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
-    """By name, each node's own view; None where it does not answer."""
-    views: dict[str, dict[str, Any] | None] = {first["node"]: first}
-    for peer in first["peers"]:
-        if peer["node"] in views:
-            continue
-        views[peer["node"]] = None
-        if peer.get("url"):
-            one = Client(client.target.at(peer["url"]), within_s=NODE_ANSWER_S)
-            try:
-                views[peer["node"]] = one.get("/v1/cluster")
-            except Failure:
-                continue
-    return dict(sorted(views.items()))
 
 
 def _span(view: dict[str, Any]) -> str | None:

@@ -21,6 +21,7 @@ COMMANDS = {
     "outbox": Lazy("cli.outbox:outbox", "Look at notices that wait to be sent or were given up."),
     "events": Lazy("cli.events:events", "Follow what happens, live."),
     "verify": Lazy("cli.ledger:verify", "Prove that each due tick had exactly one outcome."),
+    "doctor": Lazy("cli.doctor.command:doctor", "What is wrong here and with the cluster, and what to do."),
     "ticks": Lazy("cli.ticks:ticks", "When a schedule is due; offline."),
     "chaos": Lazy("cli.chaos:chaos", "Break a cluster on purpose and judge what it did meanwhile."),
     "context": Lazy("cli.context:context", "Name clusters, and choose which one commands talk to."),
