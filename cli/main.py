@@ -18,6 +18,7 @@ COMMANDS = {
     "agents": Lazy("cli.agents:agents", "List agents."),
     "cluster": Lazy("cli.cluster:cluster", "Make a cluster, look at it, add and remove nodes."),
     "token": Lazy("cli.token:token", "Make, list and withdraw bearer tokens."),
+    "top": Lazy("cli.top.command:top", "The cluster live on a terminal."),
     "outbox": Lazy("cli.outbox:outbox", "Look at notices that wait to be sent or were given up."),
     "events": Lazy("cli.events:events", "Follow what happens, live."),
     "verify": Lazy("cli.ledger:verify", "Prove that each due tick had exactly one outcome."),

@@ -136,6 +136,12 @@ class Guarded:
         return getattr(self._stream, name)
 
 
+def unguarded(stream: TextIO) -> TextIO:
+    """The terminal itself, for what moves the cursor on purpose, such as a frame or a bar. Whoever writes
+    there makes each text of a stranger printable (cli.output.printable) first."""
+    return stream._stream if isinstance(stream, Guarded) else stream
+
+
 def guard() -> None:
     """From here on nothing that this process prints on a terminal drives it. Pipes and files get all."""
     for name in ("stdout", "stderr"):

@@ -52,7 +52,7 @@ OWNERS = {
     "uvloop": ("node/front.py",),
     "prometheus_client": ("api/metrics.py",),
     "click": ("cli/",),
-    "rich": ("cli/output.py",),
+    "rich": ("cli/output.py", "cli/top/"),
     "tomli_w": ("cli/dev/layout.py", "chaos/programs.py"),
     "tzlocal": ("cli/imports.py", "scheduler/ticks/zones.py"),
     "ruamel": ("scheduler/model/written.py",),

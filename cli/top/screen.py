@@ -1,0 +1,63 @@
+"""The frame on a terminal, again and again, and what keys do to it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from types import FrameType
+
+from rich.console import Console
+from rich.live import Live
+
+from cli.client import Client
+from cli.terminal import unguarded
+from cli.top.frame import KEYS, VIEWS, fitted, frame
+from cli.top.keys import Keys, pressed
+from cli.top.looks import Look, Looker
+
+DRAW_S = 0.5  #: how often the frame is drawn anew: its size and its age change as well
+ENDS = ("q", "Q")  #: no Escape: arrows begin with it
+
+
+def print_once(first: Look, width: int | None) -> None:
+    console = Console(width=width, highlight=False, soft_wrap=False)
+    console.print(frame(first, width=console.width))
+
+
+def show(client: Client, first: Look, interval_s: float) -> None:
+    """Until a key, Ctrl-C, a signal or the terminal's own end."""
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
+    looker = Looker(client, first, interval_s)
+    console = Console(file=unguarded(sys.stdout), highlight=False)
+    with pressed() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
+        try:
+            _draw_on(live, keys, looker)
+        except (KeyboardInterrupt, EOFError):
+            return
+
+
+def _draw_on(live: Live, keys: Keys, looker: Looker) -> None:
+    view, console = 0, live.console
+    while True:
+        look = looker.now
+        note = f"HELD: space goes on · {KEYS}" if looker.is_held else KEYS
+        old_s = time.monotonic() - look.at_s
+        drawn = frame(look, width=console.width, view=VIEWS[view], note=note, old_s=old_s)
+        live.update(fitted(console, drawn, console.height), refresh=True)
+        for key in keys.within(DRAW_S):
+            if key in ENDS:
+                return
+            if key == "\t":
+                view = (view + 1) % len(VIEWS)
+            elif key == " ":
+                looker.is_held = not looker.is_held
+                looker.again()
+            elif key == "r":
+                looker.again()
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """Raised in the loop, so that the terminal is given back."""
+    raise SystemExit(128 + number)
