@@ -129,14 +129,14 @@ class RunWatch:
     """Wakes who waits for runs: a dictionary look-up per event, whatever the number of waiters."""
 
     def __init__(self, kinds: tuple[type[e.Event], ...]) -> None:
-        self._kinds = frozenset(kinds)  #: of events with a `run`
+        self._kinds = kinds  #: of events with a `run`
         self._waiting: dict[int, list[asyncio.Event]] = {}
 
     def on_commit(self, commit: Committed) -> None:
         if not self._waiting:
             return
-        for _, _, event in commit.events:
-            if type(event) in self._kinds:
+        for kind in self._kinds:
+            for event in commit.of(kind):
                 for waiter in self._waiting.get(event.run, ()):  # type: ignore[attr-defined]  # these kinds have one
                     waiter.set()
 

@@ -51,7 +51,7 @@ class HeadStart:
         return self._places.agent(agent) if agent else None
 
     def on_commit(self, commit: Committed) -> None:
-        if any(type(event) is TaskQueued for _, _, event in commit.events):
+        if TaskQueued in commit.kinds:
             self._nobody_waits.clear()
 
     def on_gap(self) -> None:

@@ -39,11 +39,10 @@ class KnownJobs:
         self._kept[compiled.namespace, compiled.name] = job
 
     def on_commit(self, commit: Committed) -> None:
-        if not self._kept:
-            return
-        for _, _, event in commit.events:
-            if type(event) is JobPut or type(event) is JobDeleted:
-                self._kept.pop((event.namespace, event.name), None)
+        for put in commit.of(JobPut):
+            self._kept.pop((put.namespace, put.name), None)
+        for deleted in commit.of(JobDeleted):
+            self._kept.pop((deleted.namespace, deleted.name), None)
 
     def on_gap(self) -> None:
         self._kept.clear()

@@ -5,6 +5,7 @@ Counters count what this process saw since it started; the state's own numbers (
 
 from __future__ import annotations
 
+import collections
 import itertools
 from collections.abc import Iterator, Sequence
 
@@ -23,7 +24,7 @@ from scheduler.words.reasons import OVERLOAD
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-_LEFT: dict[type[e.Event], str] = {
+_LEFT: dict[type[e.EffectSent | e.EffectGivenUp | e.EffectDropped], str] = {
     e.EffectSent: "sent", e.EffectGivenUp: "given_up", e.EffectDropped: "dropped",
 }  # fmt: skip
 
@@ -213,21 +214,22 @@ class Metrics:
         self._leaders = Counter("cronclave_leader_changes", "Leaderships begun.", registry=self._registry)
 
     def on_commit(self, commit: Committed) -> None:
-        for _, _, event in commit.events:
-            if isinstance(event, e.TickDecided):
-                self._child(self._ticks, event.outcome).inc(event.count)
-                if event.reason == OVERLOAD:
-                    self._child(self._shed, event.outcome).inc(event.count)
-            elif isinstance(event, e.RunEnded):
-                self._child(self._runs, event.state).inc()
-            elif isinstance(event, e.RunStarted):
-                self._started.inc()
-            elif isinstance(event, e.AttemptEnded):
-                self._child(self._attempts, event.state).inc()
-            elif isinstance(event, e.Led):
-                self._leaders.inc()
-            elif isinstance(event, (e.EffectSent, e.EffectGivenUp, e.EffectDropped)):
-                self._effects.labels(event.kind, _LEFT[type(event)]).inc()
+        for tick in commit.of(e.TickDecided):
+            self._child(self._ticks, tick.outcome).inc(tick.count)
+            if tick.reason == OVERLOAD:
+                self._child(self._shed, tick.outcome).inc(tick.count)
+        for state, count in collections.Counter(run.state for run in commit.of(e.RunEnded)).items():
+            self._child(self._runs, state).inc(count)
+        for state, count in collections.Counter(each.state for each in commit.of(e.AttemptEnded)).items():
+            self._child(self._attempts, state).inc(count)
+        started, led = len(commit.of(e.RunStarted)), len(commit.of(e.Led))
+        if started:
+            self._started.inc(started)
+        if led:
+            self._leaders.inc(led)
+        for left, word in _LEFT.items():
+            for event in commit.of(left):
+                self._effects.labels(event.kind, word).inc()
 
     def _child(self, counter: Counter, label: str) -> Counter:
         """Looking a label up costs more than counting: once for each."""

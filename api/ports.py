@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from api.history import History
 from scheduler.store.connection import Store
 from scheduler.words.commands import Command
 from scheduler.words.events import Event
 from scheduler.words.outcomes import Outcome
+
+E = TypeVar("E", bound=Event)
 
 
 class NoLeaderError(Exception):
@@ -115,6 +117,21 @@ class Committed:
     index: int  #: of the last command
     stamp_ms: int
     events: Sequence[tuple[int, int, Event]]  #: (index, n, event)
+    kinds: Mapping[type[Event], list[Any]] = field(init=False, repr=False, compare=False)
+    """The events of each kind, in their order. Of most commits a listener wants few or none."""
+
+    def __post_init__(self) -> None:
+        kinds: dict[type[Event], list[Any]] = {}
+        for _, _, event in self.events:
+            kind = type(event)
+            if kind in kinds:
+                kinds[kind].append(event)
+            else:
+                kinds[kind] = [event]
+        object.__setattr__(self, "kinds", kinds)
+
+    def of(self, kind: type[E]) -> Sequence[E]:
+        return self.kinds.get(kind, ())
 
 
 class Scheduler(Protocol):

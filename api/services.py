@@ -25,7 +25,7 @@ from scheduler.words.events import AgentConnected, AgentDisconnected, AgentDrain
 
 PLACES_S = 1.0  #: how long one look at the agents serves for jobs' states
 
-_PLACES_CHANGE = (AgentConnected, AgentDisconnected, AgentDrained, AgentResumed)
+_PLACES_CHANGE = frozenset({AgentConnected, AgentDisconnected, AgentDrained, AgentResumed})
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Services:
 
     def on_commit(self, commit: Committed) -> None:
         """The agents changed: look at them again."""
-        if any(isinstance(event, _PLACES_CHANGE) for _, _, event in commit.events):
+        if not _PLACES_CHANGE.isdisjoint(commit.kinds):
             self._places = None
 
     def on_gap(self) -> None:

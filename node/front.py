@@ -192,9 +192,9 @@ class Front:
     def _on_commit(self, committed: Committed) -> None:
         if self._link.status().state != "leader":
             return
-        if any(type(event) is EffectQueued for _, _, event in committed.events):
+        if EffectQueued in committed.kinds:
             self._runner.poke()
-        wakes = max((event.wakes for _, _, event in committed.events), default=Wakes.NOT)
+        wakes = max((kind.wakes for kind in committed.kinds), default=Wakes.NOT)
         if wakes is not Wakes.NOT:
             self._planner.poke(urgent=wakes is Wakes.NOW)
 

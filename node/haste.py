@@ -7,12 +7,11 @@ which costs that run some milliseconds and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from api.ports import Committed
 from scheduler.words.causes import Kind
 from scheduler.words.commands import Command, Finish, Grant, ReportRunning
 from scheduler.words.events import AttemptAssigned, AttemptCancelling, AttemptEnded, RunCreated, RunEnded
-from scheduler.words.record import ByRunner, Event
+from scheduler.words.record import ByRunner
 
 KEPT_MAX = 50_000  #: of runs, and of attempts
 
@@ -22,20 +21,19 @@ class Haste:
         self._runs: dict[int, None] = {}
         self._attempts: dict[int, None] = {}
 
-    def heard(self, events: Iterable[Event]) -> None:
-        for event in events:
-            if isinstance(event, RunCreated):
-                if event.cause == Kind.MANUAL:
-                    _keep(self._runs, event.run)
-            elif isinstance(event, AttemptAssigned):
-                if event.run in self._runs:
-                    _keep(self._attempts, event.attempt)
-            elif isinstance(event, AttemptEnded):
-                self._attempts.pop(event.attempt, None)
-            elif isinstance(event, RunEnded):
-                self._runs.pop(event.run, None)
-            elif isinstance(event, AttemptCancelling):
-                _keep(self._attempts, event.attempt)
+    def heard(self, commit: Committed) -> None:
+        for made in commit.of(RunCreated):
+            if made.cause == Kind.MANUAL:
+                _keep(self._runs, made.run)
+        for assigned in commit.of(AttemptAssigned):
+            if assigned.run in self._runs:
+                _keep(self._attempts, assigned.attempt)
+        for cancelling in commit.of(AttemptCancelling):
+            _keep(self._attempts, cancelling.attempt)
+        for ended in commit.of(AttemptEnded):
+            self._attempts.pop(ended.attempt, None)
+        for over in commit.of(RunEnded):
+            self._runs.pop(over.run, None)
 
     def can_wait(self, command: Command) -> bool:
         if isinstance(command, Grant | ReportRunning | Finish):

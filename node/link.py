@@ -269,10 +269,10 @@ class CoreLink:
         for sequence, encoded in outcomes:
             self.proposals.resolve(sequence, encoded)
         decoded = [event for packed in events for event in codec.decode_events(packed)]
-        self.grid.heard(len(decoded))
-        self._haste.heard(event for _, _, event in decoded)
-        self.history.add(stamp_ms, decoded)
         committed = Committed(index, stamp_ms, decoded)
+        self.grid.heard(len(decoded))
+        self._haste.heard(committed)
+        self.history.add(stamp_ms, decoded)
         self.on_commit(committed)
         for subscription in self._subscriptions:
             subscription.offer(committed)

@@ -24,6 +24,17 @@ from scheduler.words import events as e
 
 log = logging.getLogger("cronclave.agents")
 
+_HEARD = frozenset(
+    {
+        e.AttemptAssigned,
+        e.AttemptCancelling,
+        e.AttemptEnded,
+        e.AgentConnected,
+        e.AgentDisconnected,
+        e.TokenWithdrawn,
+    }
+)
+
 
 class Dispatch:
     """A listener to commits. `withdrawn` is told the names of tokens that are no longer good."""
@@ -44,7 +55,11 @@ class Dispatch:
     def on_commit(self, commit: Committed) -> None:
         here = self._registry.here
         wanted: list[int] = []
+        if _HEARD.isdisjoint(commit.kinds):
+            return
         for index, _, event in commit.events:
+            if type(event) not in _HEARD:
+                continue
             if isinstance(event, e.AttemptAssigned | e.AttemptCancelling):
                 if event.agent in here:
                     wanted.append(event.attempt)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from api.ports import Committed
 from node import haste as module
 from node.haste import Haste
 from scheduler.words.causes import Kind
 from scheduler.words.commands import CancelRun, Finish, Grant, PauseJob, ReportRunning
-from scheduler.words.events import AttemptAssigned, AttemptCancelling, AttemptEnded, RunCreated, RunEnded
+from scheduler.words.events import (
+    AttemptAssigned,
+    AttemptCancelling,
+    AttemptEnded,
+    Event,
+    RunCreated,
+    RunEnded,
+)
 
 
 def reports(attempt: int) -> list[Grant | ReportRunning | Finish]:
@@ -19,10 +27,14 @@ def reports(attempt: int) -> list[Grant | ReportRunning | Finish]:
     ]
 
 
+def hear(haste: Haste, *events: Event) -> None:
+    haste.heard(Committed(1, 0, [(1, n, event) for n, event in enumerate(events)]))
+
+
 def begun(haste: Haste, number: int, cause: str) -> None:
     """A run and its attempt of that number."""
-    haste.heard([RunCreated(number, 1, "default", "job", cause, "", 0, None, 0)])
-    haste.heard([AttemptAssigned(number, number, number, 1, 0)])
+    hear(haste, RunCreated(number, 1, "default", "job", cause, "", 0, None, 0))
+    hear(haste, AttemptAssigned(number, number, number, 1, 0))
 
 
 def test_the_reports_of_ticks_can_wait_and_those_that_a_person_waits_for_cannot() -> None:
@@ -38,16 +50,16 @@ def test_the_reports_of_ticks_can_wait_and_those_that_a_person_waits_for_cannot(
 def test_what_is_being_stopped_tells_its_end_at_once() -> None:
     haste = Haste()
     begun(haste, 1, Kind.TICK)
-    haste.heard([AttemptCancelling(1, 1, 1)])
+    hear(haste, AttemptCancelling(1, 1, 1))
     assert not any(haste.can_wait(report) for report in reports(1))
 
 
 def test_every_attempt_of_a_persons_run_hurries_and_nothing_is_kept_of_what_ended() -> None:
     haste = Haste()
     begun(haste, 2, Kind.MANUAL)
-    haste.heard([AttemptEnded(2, 2, 2, 1, "failed", 1), AttemptAssigned(3, 2, 2, 1, 0)])
+    hear(haste, AttemptEnded(2, 2, 2, 1, "failed", 1), AttemptAssigned(3, 2, 2, 1, 0))
     assert not haste.can_wait(reports(3)[0])
-    haste.heard([AttemptEnded(3, 2, 2, 1, "succeeded", 0), RunEnded(2, 1, "default", "job", "succeeded", 0)])
+    hear(haste, AttemptEnded(3, 2, 2, 1, "succeeded", 0), RunEnded(2, 1, "default", "job", "succeeded", 0))
     assert (haste._runs, haste._attempts) == ({}, {})
 
 
