@@ -9,6 +9,7 @@ import click
 
 from cli.client import Client, path_of
 from cli.completing import agent_names
+from cli.examples import examples
 from cli.exits import TIMED_OUT, Failure
 from cli.lazy import Lazy, LazyGroup
 from cli.options import SPAN, connected, consistency, formatted, stale
@@ -82,7 +83,13 @@ def _state(agent: dict[str, Any]) -> str:
     return f"{agent['state']}, draining" if agent["draining"] else str(agent["state"])
 
 
-@agents.command("drain", epilog="Example: cronclave agents drain web-7 --reason 'new kernel' --wait 30m")
+@agents.command(
+    "drain",
+    epilog=examples(
+        "cronclave agents drain web-7 --reason 'new kernel' --wait 30m && ssh web-7 reboot",
+        "cronclave agents resume web-7  # afterwards",
+    ),
+)
 @click.argument("name", shell_complete=agent_names)
 @click.option("--reason", metavar="TEXT", default="", help="Why, for whoever looks at the agents.")
 @click.option("--wait", type=SPAN, help="Until nothing runs on it; exit code 7 after this.")

@@ -17,11 +17,13 @@ import click
 
 from cli.client import Client, path_of
 from cli.completing import node_names
+from cli.examples import examples
 from cli.exits import CONFLICT, Failure
 from cli.instants import rfc3339
 from cli.options import SPAN, reaching
 from cli.output import facts
 from cli.processes import module_answer
+from cli.progress import bar, waiting
 from durable.files import replace_file, sync_folder
 
 CHUNK_BYTES = 1 << 20
@@ -46,7 +48,13 @@ _NUMBER = click.option(
 )  # fmt: skip
 
 
-@click.command("backup", epilog="Example: cronclave cluster backup cronclave-2026-11-21.db")
+@click.command(
+    "backup",
+    epilog=examples(
+        "cronclave cluster backup cronclave-2026-11-21.db",
+        "cronclave cluster backup --verify cronclave-2026-11-21.db  # offline",
+    ),
+)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--node", metavar="NODE", shell_complete=node_names,
@@ -67,16 +75,20 @@ def backup(
     when it is whole and sound. It holds tokens as hashes, and job definitions as they are.
     """
     if only_verify:
-        _tell(file, _verify(file, *(["--no-checksum"] if no_checksum else [])))
+        with waiting(f"checking {file}"):
+            manifest = _verify(file, *(["--no-checksum"] if no_checksum else []))
+        _tell(file, manifest)
         return
     if file.exists() and not force:
         raise Failure(f"{file} exists already", code=CONFLICT, hint="Choose another name, or say --force.")
-    response = _request(_at(reach(), node, stale), stale)
+    with waiting("the node copies its state"):
+        response = _request(_at(reach(), node, stale), stale)
     part = file.with_name(file.name + ".part")
     try:
         sha256 = response.getheader("X-Cronclave-Sha256", "")
         _download(response, part)
-        manifest = _verify(part, "--sha256", sha256)
+        with waiting("checking the copy"):
+            manifest = _verify(part, "--sha256", sha256)
         beside = file.with_name(file.name + ".sha256")
         with contextlib.suppress(FileNotFoundError):
             beside.unlink()  # never a checksum of another file beside this one
@@ -122,12 +134,13 @@ def _request(client: Client, stale: bool) -> http.client.HTTPResponse:
 def _download(response: http.client.HTTPResponse, part: Path) -> None:
     wanted = int(response.getheader("Content-Length") or -1)
     got = 0
-    with part.open("wb") as out:
+    with part.open("wb") as out, bar(f"to {part.name}", wanted) as step:
         os.fchmod(out.fileno(), 0o600)
         try:
             while block := response.read(CHUNK_BYTES):
                 out.write(block)
                 got += len(block)
+                step(len(block))
         except (http.client.HTTPException, ConnectionError) as error:
             raise Failure(
                 f"the connection broke after {got} of {wanted} bytes: {error}", hint="Try again."
@@ -180,10 +193,10 @@ def restore(
     Agents of the old cluster that the new one reaches are fenced from the old one. What they ran since the
     backup is taken over; other ticks since then are missed, or caught up with --catchup.
     """
-    done = module_answer(
-        "node.restore", "restore", str(file), *_arguments(config, catchup, hold, number),
-        *(["--no-checksum"] if no_checksum else []),
-    )  # fmt: skip
+    more = ["--no-checksum"] if no_checksum else []
+    with waiting(f"restoring {file}"):
+        told = _arguments(config, catchup, hold, number)
+        done = module_answer("node.restore", "restore", str(file), *told, *more)
     _tell_new(done)
 
 
@@ -215,7 +228,8 @@ def recover(config: Path, catchup: bool, hold: float, number: int | None, yes: b
         if not sys.stdin.isatty():
             raise Failure("not done", hint="Say --yes.")
         click.confirm("Make a new cluster of this node alone?", abort=True)
-    done = module_answer("node.restore", "recover", *_arguments(config, catchup, hold, number))
+    with waiting("making a cluster of this node"):
+        done = module_answer("node.restore", "recover", *_arguments(config, catchup, hold, number))
     click.echo(
         f"{done['replayed']} log entries behind the state were applied; the old files are in {done['kept']}"
     )

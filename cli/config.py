@@ -12,6 +12,7 @@ import click
 from cli.client import WITHIN_S
 from cli.completing import WITHIN_S as COMPLETE_WITHIN_S
 from cli.contexts import contexts_file
+from cli.examples import examples
 from cli.exits import USAGE, Failure
 from cli.options import formatted, naming
 from cli.output import show
@@ -33,7 +34,13 @@ def config() -> None:
     """See with which settings programs work here."""
 
 
-@config.command("show", epilog="Example: cronclave config show --node /etc/cronclave/node.toml --origin")
+@config.command(
+    "show",
+    epilog=examples(
+        "cronclave config show --origin  # which cluster, and who says so",
+        "cronclave config show --node /etc/cronclave/node.toml --origin",
+    ),
+)
 @click.option("--node", type=_FILE, metavar="FILE", help="Those of the node with this configuration.")
 @click.option("--agent", type=_FILE, metavar="FILE", help="Those of the agent with this configuration.")
 @click.option("--origin", is_flag=True, help="Say for each where it comes from.")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cli.client import Client, lines, path_of
+from cli.examples import examples
 from cli.options import connected
 from cli.output import cell_text
 from cli.terminal import escaped_json
@@ -18,7 +19,13 @@ AGAIN_S = 0.3
 SILENCE_S = 60.0  #: the server sends something every 10 s
 
 
-@click.command("events", epilog="Example: cronclave events --types run_ended,tick_decided -o json")
+@click.command(
+    "events",
+    epilog=examples(
+        "cronclave events  # everything, until Ctrl-C",
+        "cronclave events --types run_ended,tick_decided -o json",
+    ),
+)
 @click.option("--types", metavar="NAME,…", help="Only these, such as run_ended,tick_decided.")
 @click.option("--after", metavar="ID", help="Begin after this event.")
 @click.option("--count", type=click.IntRange(1), help="End after this many.")

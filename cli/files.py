@@ -18,6 +18,7 @@ import click
 
 from cli.client import Client, path_of
 from cli.exits import USAGE, Failure
+from cli.progress import bar
 
 if TYPE_CHECKING:
     from scheduler.model.documents import Document
@@ -97,16 +98,18 @@ def check(documents: Sequence[Document], namespace: str) -> None:
 
     problems: list[str] = []
     first: dict[tuple[str, str], str] = {}
-    for document in documents:
-        try:
-            job = parse_document(document, namespace_default=namespace)
-        except JobError as error:
-            problems += [str(problem) for problem in error.problems]
-            continue
-        where = document.where("/job")
-        before = first.setdefault((job.namespace, job.name), where)
-        if before != where:
-            problems.append(f"{where}: job {job.namespace}/{job.name} is defined already at {before}")
+    with bar("checking jobs", len(documents)) as step:
+        for document in documents:
+            step(1)
+            try:
+                job = parse_document(document, namespace_default=namespace)
+            except JobError as error:
+                problems += [str(problem) for problem in error.problems]
+                continue
+            where = document.where("/job")
+            before = first.setdefault((job.namespace, job.name), where)
+            if before != where:
+                problems.append(f"{where}: job {job.namespace}/{job.name} is defined already at {before}")
     _raise(problems)
 
 
@@ -122,27 +125,27 @@ def apply(
     if len(slices) > 1:
         click.echo(f"{len(jobs)} jobs go in {len(slices)} requests; each is applied as a whole", err=True)
     path = path_of("apply", namespace=namespace, dry_run=dry_run, source=source or None)
-    while slices:
-        body = slices.pop(0)
-        try:
-            reply = client.send("POST", path, b'{"jobs":[' + b",".join(body) + b"]}")
-        except Failure as failure:
-            if failure.kind != "too-large" or len(body) == 1:
-                if where is not None:
-                    _place(failure, sent, where)
-                raise
-            # The server measures with all defaults filled in; it has changed nothing.
-            half = len(body) // 2
-            slices[:0] = [body[:half], body[half:]]
-            click.echo(
-                f"{len(body)} jobs are too large for one request and go in two; each is applied as a whole",
-                err=True,
-            )
-            continue
-        sent += len(body)
-        total.created += reply["created"]
-        total.changed += reply["changed"]
-        total.unchanged += reply["unchanged"]
+    with bar("sending jobs", len(jobs)) as step:
+        while slices:
+            body = slices.pop(0)
+            try:
+                reply = client.send("POST", path, b'{"jobs":[' + b",".join(body) + b"]}")
+            except Failure as failure:
+                if failure.kind != "too-large" or len(body) == 1:
+                    if where is not None:
+                        _place(failure, sent, where)
+                    raise
+                # The server measures with all defaults filled in; it has changed nothing.
+                half = len(body) // 2
+                slices[:0] = [body[:half], body[half:]]
+                told = f"{len(body)} jobs are too large for one request and go in two"
+                click.echo(f"{told}; each is applied as a whole", err=True)
+                continue
+            sent += len(body)
+            step(len(body))
+            total.created += reply["created"]
+            total.changed += reply["changed"]
+            total.unchanged += reply["unchanged"]
     return total
 
 

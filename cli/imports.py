@@ -12,6 +12,7 @@ import click
 
 from cli.client import Client
 from cli.crontab_sending import count, send
+from cli.examples import examples
 from cli.exits import FAILED, USAGE, Failure
 from cli.options import FILE_OR_FOLDER, namespaced, reaching
 from cli.output import printable
@@ -30,7 +31,12 @@ def imports() -> None:
 
 
 @imports.command(
-    "crontab", epilog="Example: cronclave import crontab /etc/crontab --tz Europe/Berlin --apply"
+    "crontab",
+    epilog=examples(
+        "crontab -l | cronclave import crontab - --source alice@db1  # see what it would become",
+        "crontab -l | cronclave import crontab - --source alice@db1 --dry-run  # compare with the cluster",
+        "cronclave import crontab /etc/crontab --tz Europe/Berlin --apply",
+    ),
 )
 @click.argument("file", metavar="FILE|-", type=FILE_OR_FOLDER)
 @click.option("--apply", "do_apply", is_flag=True, help="Create or change the jobs in the cluster.")

@@ -10,6 +10,7 @@ import click
 
 from cli.client import Client, path_of
 from cli.completing import job_names, namespaces
+from cli.examples import examples
 from cli.exits import RUN_FAILED, TIMED_OUT, USAGE, Failure
 from cli.explain import job_explain
 from cli.instants import milliseconds, rfc3339
@@ -40,7 +41,14 @@ def job() -> None:
 job.add_command(job_explain)
 
 
-@job.command("apply", epilog="Example: cronclave job apply jobs/ --dry-run")
+@job.command(
+    "apply",
+    epilog=examples(
+        "cronclave job apply backup.yaml  # create it, or change it",
+        "cronclave job apply jobs/ --dry-run  # what would change",
+        "cat jobs/*.yaml | cronclave job apply -",
+    ),
+)
 @click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-…", type=FILE_OR_FOLDER)
 @click.option("--dry-run", is_flag=True, help="Show what would change, change nothing.")
 @namespaced
@@ -67,7 +75,14 @@ def apply(client: Client, paths: tuple[str, ...], dry_run: bool, namespace: str,
         show(form, {"dry_run": dry_run, **asdict(diff)}, (), list)
 
 
-@job.command("list", epilog="Example: cronclave job list -l team=data --state paused -o json")
+@job.command(
+    "list",
+    epilog=examples(
+        "cronclave job list -q report  # names that contain this",
+        "cronclave job list -l team=data --state paused -o json",
+        "cronclave job list --stale  # without a leader, too",
+    ),
+)
 @click.option("-n", "--namespace", metavar="NAME", help="Of one namespace only.", shell_complete=namespaces)
 @click.option("-l", "--labels", metavar="K=V,…", help="Only jobs with all these labels.")
 @click.option("--state", type=click.Choice(["active", "paused", "unplaceable"]), help="Only in this state.")
@@ -195,7 +210,13 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
         click.echo(f"{namespace}/{name} deleted")
 
 
-@job.command("run", epilog="Example: cronclave job run greet --param name=you --wait")
+@job.command(
+    "run",
+    epilog=examples(
+        "cronclave job run greet --param name=you --wait",
+        "cronclave job run backup --wait --timeout 2h && echo done  # for scripts",
+    ),
+)
 @NAME
 @click.option(
     "-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter; may be repeated."
@@ -347,7 +368,13 @@ def history(client: Client, name: str, state: str | None, limit: int, namespace:
     more(there_is_more, len(items))
 
 
-@job.command("ticks", epilog="Example: cronclave job ticks nightly-report --from -2d --outcome missed")
+@job.command(
+    "ticks",
+    epilog=examples(
+        "cronclave job ticks nightly-report  # of the last day",
+        "cronclave job ticks nightly-report --from -2d --outcome missed",
+    ),
+)
 @NAME
 @click.option("--from", "start", type=INSTANT, default="-1d", show_default=True, help="After this instant.")
 @click.option(

@@ -7,15 +7,23 @@ from datetime import datetime
 import click
 
 from cli.client import Client, path_of
+from cli.examples import examples
 from cli.exits import FAILED, Failure
 from cli.instants import milliseconds, rfc3339
 from cli.options import INSTANT, connected, formatted
 from cli.output import facts, printable, show
+from cli.progress import waiting
 
 VERIFY_S = 600.0
 
 
-@click.command("verify", epilog="Example: cronclave verify --from -1h")
+@click.command(
+    "verify",
+    epilog=examples(
+        "cronclave verify --from -1h",
+        "cronclave verify --from 2026-11-01 --to 2026-12-01 -o json",
+    ),
+)
 @click.option("--from", "start", type=INSTANT, default="-1d", show_default=True, help="After this instant.")
 @click.option(
     "--to", "end", type=INSTANT, default="now", show_default=True, help="Up to and with this instant."
@@ -29,7 +37,8 @@ def verify(client: Client, start: datetime, end: datetime, form: str) -> None:
     whole. Exit code 1 where it does not hold.
     """
     path = path_of("ledger", "verify", from_=rfc3339(milliseconds(start)), to=rfc3339(milliseconds(end)))
-    result = client.get(path, wait_s=VERIFY_S)
+    with waiting("what was due is computed anew"):
+        result = client.get(path, wait_s=VERIFY_S)
     count = result.get("problem_count", len(result.get("problems", ())))
     if form != "table":
         show(form, result, (), list)

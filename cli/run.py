@@ -11,6 +11,7 @@ import click
 
 from cli.client import Client, path_of
 from cli.completing import job_names, namespaces, run_numbers
+from cli.examples import examples
 from cli.exits import NOT_FOUND, RUN_FAILED, TIMED_OUT, Failure
 from cli.explain import run_explain
 from cli.instants import milliseconds, rfc3339
@@ -44,7 +45,13 @@ def run_row(item: dict[str, Any]) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-@run.command("list", epilog="Example: cronclave run list --job nightly-report --since -1d -o json")
+@run.command(
+    "list",
+    epilog=examples(
+        "cronclave run list --state failed --since -1d  # what failed last night",
+        "cronclave run list --job nightly-report --since -1d -o json",
+    ),
+)
 @click.option(
     "--job", metavar="NAME", shell_complete=job_names, help="Of this job (in --namespace, default `default`)."
 )
@@ -118,7 +125,14 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
     table(("task", "state", "attempt", "attempt state", "agent", "zone", "started", "exit", "reason"), rows)
 
 
-@run.command("logs", epilog="Example: cronclave run logs 42 --task extract -f")
+@run.command(
+    "logs",
+    epilog=examples(
+        "cronclave run logs 42",
+        "cronclave run logs 42 --task extract -f  # until it has ended",
+        "cronclave run logs 42 --attempt 1 > first.log",
+    ),
+)
 @ID
 @click.option("--task", metavar="NAME", help="One task only; all, one after the other, by default.")
 @click.option("--attempt", type=click.IntRange(1), help="Number of the attempt; the latest by default.")

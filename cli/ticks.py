@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
+from cli.examples import examples
 from cli.exits import USAGE, Failure
 from cli.instants import milliseconds, rfc3339
 from cli.options import INSTANT, SPAN
@@ -19,7 +20,11 @@ SLICE = 50_000
 
 @click.command(
     "ticks",
-    epilog="Example: cronclave ticks --cron '0 2 * * 1-5' --tz Europe/Berlin --from 2026-03-27 --count 5",
+    epilog=examples(
+        "cronclave ticks --cron '0 2 * * 1-5' --tz Europe/Berlin --count 5",
+        "cronclave ticks --cron '30 2 * * *' --tz Europe/Berlin --from 2026-03-27 --count 3  # clocks change",
+        "cronclave ticks --every 90m --from now --to +1d",
+    ),
 )
 @click.option("--cron", metavar="EXPR", help="Five fields; six with seconds first; or @daily…")
 @click.option(

@@ -14,6 +14,7 @@ from cli.client import Client
 from cli.crontab_sending import count
 from cli.doctor import configured, disk, machine, reached
 from cli.doctor.findings import COLOURS, FAULT, OK, WARNING, Finding, worst_of
+from cli.examples import examples
 from cli.exits import FAILED, USAGE, Failure
 from cli.instants import span_s
 from cli.options import formatted, naming
@@ -25,7 +26,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(
-    "doctor", epilog="Example: cronclave doctor --node /etc/cronclave/node.toml",
+    "doctor",
+    epilog=examples(
+        "cronclave doctor  # this machine, and the cluster if one is named",
+        "cronclave doctor --node /etc/cronclave/node.toml",
+        "cronclave doctor --context prod --json",
+    ),
 )  # fmt: skip
 @click.option("--node", type=_FILE, metavar="FILE", help="Look at the node with this configuration, too.")
 @click.option("--agent", type=_FILE, metavar="FILE", help="Look at the agent with this configuration, too.")

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from cli.examples import examples
 from cli.exits import NO_LEADER, USAGE, Failure
 from cli.options import SPAN, naming
 from cli.target import find_target
@@ -15,7 +16,13 @@ REPLY_S = 3.0
 WITHIN_S = 3.0
 
 
-@click.command("top", epilog="Example: cronclave top --interval 5s")
+@click.command(
+    "top",
+    epilog=examples(
+        "cronclave top --interval 5s",
+        "cronclave top --once --width 60  # one frame, for a script or a phone",
+    ),
+)
 @click.option("--interval", type=SPAN, default="2s", show_default=True, help="Between two looks.")
 @click.option("--once", is_flag=True, help="Print one frame and end; exit code 6 where there is no quorum.")
 @click.option("--width", type=click.IntRange(20, 1_000), help="With --once: so wide.  [default: the"

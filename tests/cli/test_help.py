@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -23,8 +25,7 @@ def test_help_has_a_purpose_and_an_example(words: tuple[str, ...]) -> None:
     result = CliRunner().invoke(cronclave, [*words, "--help"])
 
     assert result.exit_code == 0
-    assert "Example: " in result.output
-    assert "cronclave" in result.output.split("Example: ")[1]
+    assert re.search(r"^ *Examples?:.*cronclave", result.output, re.MULTILINE | re.DOTALL)
     purpose = result.output.split("\n\n")[1].strip()
     assert purpose.endswith((".", ".\n", "."))
     assert "Options:" not in purpose

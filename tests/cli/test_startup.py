@@ -46,3 +46,13 @@ def test_help_does_not_load_the_commands(offline: Command) -> None:
     assert "cli.main" in loaded
     assert "cli.job" not in loaded
     assert "http.client" not in loaded
+
+
+#: Modules are what starting costs: 110 take 45 ms of CPU, 170 take 80; 250 would be some 120. Time differs
+#: between machines, and this does not.
+MOST = {"--help": 140, "job list": 210, "run list": 210, "run logs --help": 210, "context list": 210}
+
+
+@pytest.mark.parametrize("words", MOST)
+def test_few_modules_are_loaded(words: str, offline: Command) -> None:
+    assert len(loaded_by(*words.split(), cwd=str(offline.folder))) <= MOST[words]
