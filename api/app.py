@@ -35,6 +35,7 @@ from api.routes import (
     backup,
     bulk,
     cluster,
+    demonstration,
     events,
     explain,
     formats,
@@ -59,7 +60,7 @@ from scheduler.ticks import SpecError
 
 NOUNS = (
     jobs, past, apply, bulk, runs, logs, ticks, explain, overview, agents, cluster, formats, tick_limits,
-    pauses, backup, events, outbox, tokens, join, session, health, pages,
+    pauses, backup, events, outbox, tokens, join, session, health, demonstration, pages,
 )  # fmt: skip
 
 

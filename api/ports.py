@@ -237,6 +237,19 @@ class Authority(Protocol):
         ...
 
 
+class DemonstrationError(Exception):
+    """It cannot be done, and why."""
+
+
+class Demonstration(Protocol):
+    """What can be broken on purpose, where `cronclave dev` runs this node."""
+
+    async def ask(self, wish: Mapping[str, object] | None) -> Sequence[Mapping[str, Any]]:
+        """The faults, each {kind, target, parts, stands, unavailable}, after this wish of {kind, target,
+        stands}. Raises DemonstrationError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
     """What the composition root tells the API."""
@@ -247,3 +260,4 @@ class ApiSettings:
     authority: Authority | None = None  #: None: a cluster without TLS
     ca: Path | None = None  #: the cluster's own authorities, by which other nodes are known
     scratch: Path | None = None  #: directory for a copy of the state on its way to a client
+    demonstration: Demonstration | None = None  #: None: nothing here can be broken on purpose

@@ -78,11 +78,15 @@ class NodeConfig:
     webhook_signing_key: Path | None = None  #: the file with the keys that notices are signed with
     webhook_loopback: bool = False  #: notices may go to this host itself
     log_bytes_max: int = 64 << 20
+    demonstration: Path | None = None  #: the socket by which `cronclave dev` breaks things on purpose
 
 
 _SETTINGS: dict[str, frozenset[str]] = {
     "": frozenset(
-        {"cluster", "insecure", "join", "node", "http", "raft", "members", "dial", "tls", "auth", "webhooks"}
+        {
+            "cluster", "demonstration", "insecure", "join",
+            "node", "http", "raft", "members", "dial", "tls", "auth", "webhooks",
+        }
     ),
     "node": frozenset({"name", "zone", "data"}),
     "http": frozenset({"listen", "url", "cert", "key"}),
@@ -244,6 +248,7 @@ class _Reader:
             webhook_signing_key=self._webhook_key(),
             webhook_loopback=self._flag("webhooks", "loopback"),
             log_bytes_max=self._number("raft", "log_bytes_max", 64 << 20, 1 << 16, LOG_BYTES_MAX),
+            demonstration=Path(self._text("", "demonstration")) if "demonstration" in self._raw else None,
         )
         self._refuse_unsafe(config)
         if not config.url.startswith(f"{scheme}://"):
@@ -302,6 +307,11 @@ class _Reader:
         return token
 
     def _refuse_unsafe(self, config: NodeConfig) -> None:
+        if config.demonstration is not None and not (config.http.loopback and config.raft.loopback):
+            raise ConfigError(
+                f"{self._path}: demonstration: only `cronclave dev` sets it, for nodes on one machine; "
+                "this one is reachable from other hosts"
+            )
         if config.insecure:
             return
         if not config.raft.loopback and config.tls is None:

@@ -28,6 +28,7 @@ from api.server import settings as server_settings
 from cluster.tls import TlsError
 from node.__main__ import configure_logging, keep_loaded
 from node.config import ConfigError, NodeConfig, load_config
+from node.demonstration import DevDemonstration
 from node.effects import effects
 from node.effects.runner import Runner
 from node.https import HttpsCertificate
@@ -108,6 +109,7 @@ class Front:
             urls={name: member.url for name, member in config.members.items()},
             ca=config.tls.ca if config.tls else None,
             scratch=config.data / "backups",
+            demonstration=DevDemonstration(config.demonstration) if config.demonstration else None,
         )
         self._gateway = Gateway(self._link, settings)
         self._app = create_app(self._link, settings, self._gateway)

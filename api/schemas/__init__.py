@@ -183,6 +183,10 @@ drain_agent: dict[str, Any] = {
     ),
 }
 resume_agent: dict[str, Any] = {"parameters": [_DRY_RUN]}
+demonstrate: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
+    "requestBody": _body({"kind": "lose-zone", "target": "zone-b", "stands": True}),
+}
 change_effect: dict[str, Any] = {"parameters": [_DRY_RUN]}
 delete_token: dict[str, Any] = {"parameters": [_DRY_RUN]}
 join: dict[str, Any] = {

@@ -17,6 +17,7 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).with_suffix(".c")
@@ -143,3 +144,31 @@ class Control:
         if not encoded.startswith(b"/") or len(encoded) > _PATH_BYTES_MAX:
             raise ValueError(f"{path}: an absolute path of at most {_PATH_BYTES_MAX} bytes")
         struct.pack_into(f"{_PATH_BYTES_MAX + 1}s", self._map, offset, encoded)
+
+
+def main(arguments: list[str]) -> int:
+    """`build DIR CONTROL…`: prints the library, and no process with such a control file suffers anything;
+    `skew CONTROL MS`. For a program that does not import this one."""
+    match arguments:
+        case ["build", directory, *controls]:
+            library = build(Path(directory))
+            for path in controls:
+                _skew(path, 0)
+            print(library, file=sys.stdout if isinstance(library, Path) else sys.stderr)
+            return 0 if isinstance(library, Path) else 1
+        case ["skew", path, ms]:
+            _skew(path, int(ms))
+            return 0
+        case _:
+            print("build DIR CONTROL… | skew CONTROL MS", file=sys.stderr)
+            return 2
+
+
+def _skew(path: str, ms: int) -> None:
+    control = Control(Path(path))
+    control.skew(ms)
+    control.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

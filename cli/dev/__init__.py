@@ -6,5 +6,6 @@ does all that it started: on Ctrl-C and SIGTERM it is the subreaper and waits fo
 -9 the kernel's parent-death signal ends nodes and agents, and the spoolers watch for the death themselves.
 
 Reading order: layout.py (names, ports, files), children.py (start, restart, end), facts.py (dev.json),
-supervisor.py (the loop), opening.py (ready? sample jobs, what is printed), samples.py, command.py.
+demonstration.py and clocks.py (what may be broken in the cockpit), supervisor.py (the loop), opening.py
+(ready? sample jobs, what is printed), samples.py, command.py.
 """

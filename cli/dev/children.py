@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,8 +58,11 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     again_s: float | None = None  #: when to start it again, monotonic
     held: bool = False  #: it may not start yet
+    lost: bool = False  #: it is to be down until it is found again
+    returning: bool = False  #: it is to come back as soon as it has ended
     refused: bool = False
     deaths: int = 0
+    extra: Mapping[str, str] = field(default_factory=dict)  #: environment beside the usual one
     _environment: dict[str, str] = field(default_factory=lambda: service_environment(os.environ))
 
     @property
@@ -86,7 +90,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 cwd=self.directory,
-                env=self._environment,
+                env={**self._environment, **self.extra},
                 start_new_session=True,
                 umask=self.umask,
                 preexec_fn=in_child,
@@ -96,7 +100,35 @@ class Child:
     def release(self) -> None:
         """It may start now: at the supervisor's next look."""
         if self.held:
-            self.held, self.again_s = False, time.monotonic()
+            self.held = False
+            self.again_s = None if self.lost else time.monotonic()
+
+    def lose(self) -> None:
+        """It is not started again, whatever ends it, until `find`."""
+        self.lost, self.returning, self.again_s = True, False, None
+
+    def find(self) -> None:
+        """It starts at the supervisor's next look, or as soon as it has ended."""
+        self.lost = False
+        if self.process is not None:
+            self.returning = True
+        elif not self.held:
+            self.again_s = time.monotonic()
+
+    def processes(self) -> list[int]:
+        """Every live process of it: those that its folder is named to, with all below them. An agent's
+        spooler is among them, whoever started it."""
+        mark = os.fsencode(self.directory) + b"/"
+        named = set()
+        for entry in os.scandir("/proc"):
+            if entry.name.isascii() and entry.name.isdigit() and int(entry.name) != os.getpid():
+                try:
+                    command = Path(entry.path, "cmdline").read_bytes()
+                except OSError:
+                    continue  # it ended meanwhile
+                if mark in command:
+                    named.add(int(entry.name))
+        return [*named, *(pid for pid in _below(named) if pid not in named)]
 
     def reap(self, *, restart: bool) -> int | None:
         """The exit code, if it died since the last look; plans its next start."""
@@ -107,8 +139,9 @@ class Child:
         self.deaths += 1
         if self.module == "node" and code == EXIT_REFUSED:
             self.refused = True
-        elif restart:
-            self.again_s = time.monotonic() + RESTART_S
+        elif (restart or self.returning) and not self.lost:
+            self.again_s = time.monotonic() + (0.0 if self.returning else RESTART_S)
+            self.returning = False
         return code
 
     def last_lines(self, count: int = 6) -> list[str]:
@@ -122,6 +155,11 @@ class Child:
 
 def descendants() -> list[int]:
     """Every live process below this one; zombies that are ours to reap are reaped on the way."""
+    return _below({os.getpid()})
+
+
+def _below(roots: Collection[int]) -> list[int]:
+    """Every live process that one of these, none of them a zombie, started or stands above."""
     parents: dict[int, int] = {}
     zombies: set[int] = set()
     for entry in os.scandir("/proc"):
@@ -136,13 +174,12 @@ def descendants() -> list[int]:
         parents[int(entry.name)] = int(parent)
         if state == "Z":
             zombies.add(int(entry.name))
-    me = os.getpid()
     found = []
     for pid in parents:
-        above = pid
-        while above in parents and above != me:
+        above = parents[pid]
+        while above in parents and above not in roots:
             above = parents[above]
-        if above == me and pid != me and pid not in zombies:
+        if above in roots and pid not in zombies:
             found.append(pid)
     return found
 

@@ -12,6 +12,8 @@ import click
 
 from cli.dev.admission import is_admitted
 from cli.dev.children import Child, become_subreaper, keep_private, stop_with_parent
+from cli.dev.clocks import Clocks
+from cli.dev.demonstration import Demonstration, Server
 from cli.dev.facts import Facts
 from cli.dev.layout import (
     AGENTS_DEFAULT,
@@ -91,6 +93,10 @@ def dev(
         for agent in agent_plans:
             held = not is_admitted(agent, identity)
             children[agent.name] = Child(agent.name, "agent", agent.config, agent.directory, umask, held=held)
+        clocks = Clocks(directory, [plan.name for plan in node_plans])
+        for plan in node_plans:
+            children[plan.name].extra = clocks.environment(plan.name)
+        demonstration = Demonstration(children, node_plans, agent_plans, clocks)
         facts = Facts(directory / "dev.json", identity, node_plans, agent_plans)
         opening = Opening(
             directory, identity, node_plans, agent_plans,
@@ -101,7 +107,9 @@ def dev(
         become_subreaper()
         if with_parent:
             stop_with_parent()
-        sys.exit(Supervisor(children, facts, restart=not no_restart).run(started=opening.start))
+        Server(directory, demonstration.answer).start()
+        supervisor = Supervisor(children, facts, demonstration, restart=not no_restart)
+        sys.exit(supervisor.run(started=opening.start))
 
 
 def _lock(handle: int, directory: Path) -> None:

@@ -25,6 +25,7 @@ AGENTS_DEFAULT = 2
 BASE_PORT_DEFAULT = 8321
 PORTS_A_NODE = 10
 HOST = "127.0.0.1"
+DEMONSTRATION = "dev.sock"  #: by which its nodes ask `dev` to break something
 LOG_BYTES_KEPT = 16 << 20
 
 
@@ -166,6 +167,7 @@ def write_configurations(
         (node.directory / "data").mkdir(parents=True, exist_ok=True)
         document = {
             "cluster": identity.uid,
+            "demonstration": str(node.directory.parent / DEMONSTRATION),
             "node": {"name": node.name, "zone": node.zone, "data": str(node.directory / "data")},
             "http": {"listen": f"{HOST}:{node.http_port}", "url": node.url},
             "raft": {"listen": node.raft},

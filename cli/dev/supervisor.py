@@ -10,6 +10,7 @@ from types import FrameType
 import click
 
 from cli.dev.children import Child, end_all, reap_orphans
+from cli.dev.demonstration import Demonstration
 from cli.dev.facts import Facts
 
 LOOK_S = 0.1
@@ -21,9 +22,12 @@ _SIGNALS = {*_STOP, signal.SIGCHLD}
 class Supervisor:
     """Starts the children, restarts the dead, and ends them all."""
 
-    def __init__(self, children: dict[str, Child], facts: Facts, *, restart: bool) -> None:
+    def __init__(
+        self, children: dict[str, Child], facts: Facts, demonstration: Demonstration, *, restart: bool
+    ) -> None:
         self._children = children
         self._facts = facts
+        self._demonstration = demonstration
         self._restart = restart
 
     @staticmethod
@@ -62,6 +66,7 @@ class Supervisor:
         return code
 
     def _look(self) -> None:
+        self._demonstration.carry_out()
         for child in self._children.values():
             code = child.reap(restart=self._restart)
             if code is not None:
@@ -76,6 +81,9 @@ class Supervisor:
     def _tell(self, child: Child, code: int) -> None:
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         then = "starting it again in 2 s" if child.again_s is not None else "it stays down"
+        if child.lost:
+            click.echo(f"{child.name} {how}, as wished", err=True)
+            return
         click.echo(f"{child.name} {how}; {then}", err=True)
         if code > 0:
             for line in child.last_lines():
