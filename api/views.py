@@ -14,7 +14,7 @@ from typing import Any
 from api.instants import rfc3339
 from api.ports import NodeStatus
 from scheduler.model.compiled import CompiledJob
-from scheduler.store.reads.attempts import ListedAttempt
+from scheduler.store.reads.attempts import AtWork, ListedAttempt
 from scheduler.store.state import Overload
 from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.jobs import Job, Revision
@@ -269,6 +269,24 @@ def agent_json(row: Agent) -> dict[str, Any]:
         "cloud_id": row.cloud_id or None,
         "connected_at": rfc3339(row.connected_ms),
         "disconnected_at": rfc3339(row.disconnected_ms),
+    }
+
+
+def at_work_json(row: AtWork) -> dict[str, Any]:
+    return {
+        "attempt": row.id,
+        "number": row.number,
+        "state": row.state,
+        "unreachable": bool(row.unreachable),
+        "due": rfc3339(row.due_ms),
+        "granted": rfc3339(row.granted_ms),
+        "started": rfc3339(row.started_ms),
+        "task": row.task,
+        "member": row.member or None,
+        "round": row.round,
+        "run": row.run,
+        "namespace": row.namespace,
+        "job": row.job,
     }
 
 

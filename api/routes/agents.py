@@ -14,9 +14,10 @@ from api.cursors import make_cursor, read_cursor
 from api.outcomes import expect_ok
 from api.problems import FieldError, Problem
 from api.services import Services, services_of
-from api.views import agent_json
+from api.views import agent_json, at_work_json
 from scheduler.machine.agents import REASON_LETTERS_MAX
 from scheduler.store.reads import agents as agent_reads
+from scheduler.store.reads import attempts
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables.agents import Agent as AgentRow
 from scheduler.words.commands import DrainAgent, ReleaseAgent, ResumeAgent
@@ -57,6 +58,30 @@ async def get_agent(request: Request, name: str) -> Response:
     call.need(access.READ, namespace=access.Reach.ANY)
     await settle(call, services.commits)
     return json_response(agent_json(_need_agent(services, name)))
+
+
+@router.get(
+    "/v1/agents/{name}/work",
+    operation_id="listWork",
+    openapi_extra=schemas.read,
+    responses=schemas.work_replies,
+)
+async def list_work(
+    request: Request,
+    name: str,
+    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")] = 100,
+) -> Response:
+    """What holds the agent's slots now: its live attempts, the oldest first, each with its run and task."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ, namespace=access.Reach.ALL)
+    key = read_cursor("work", cursor, int)
+    await settle(call, services.commits)
+    agent = _need_agent(services, name)
+    with services.scheduler.read() as store:
+        rows = attempts.at_work(store, agent.id, after=0 if key is None else int(key[0]), limit=limit + 1)
+    more = make_cursor("work", rows[limit - 1].id) if len(rows) > limit else None
+    return json_response({"items": [at_work_json(row) for row in rows[:limit]], "next_cursor": more})
 
 
 @router.post("/v1/agents/{name}/drain", operation_id="drainAgent", openapi_extra=schemas.drain_agent)

@@ -27,6 +27,7 @@ from api.schemas.replies import (
     RunExplained,
     RunList,
     TickList,
+    WorkList,
 )
 from scheduler.machine.agents import REASON_LETTERS_MAX
 from scheduler.machine.tokens import ROLES
@@ -250,6 +251,7 @@ explained_replies = _replies(RunExplained)
 pause_replies = _replies(Paused)
 agent_replies = _replies(Agent)
 agents_replies = _replies(AgentList)
+work_replies = _replies(WorkList)
 effect_replies = _replies(Effect)
 outbox_replies = _replies(EffectList)
 cluster_replies = _replies(Cluster)

@@ -313,3 +313,26 @@ class EffectList(Reply):
 class AgentList(Reply):
     items: list[Agent]
     next_cursor: str | None
+
+
+class AtWork(Reply):
+    """An attempt that holds a slot of an agent."""
+
+    attempt: int
+    number: int
+    state: str = Field(examples=["running"])
+    unreachable: bool
+    due: Instant
+    granted: Instant | None
+    started: Instant | None
+    task: str
+    member: str | None
+    round: int
+    run: int
+    namespace: str
+    job: str = Field(examples=["nightly-report"])
+
+
+class WorkList(Reply):
+    items: list[AtWork]
+    next_cursor: str | None

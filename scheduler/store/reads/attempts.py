@@ -48,6 +48,24 @@ class Output(NamedTuple):
     node: str = ""  #: that the agent hangs on; empty: none
 
 
+class AtWork(NamedTuple):
+    """An attempt that holds a slot, with the names of what it is for."""
+
+    id: int
+    number: int
+    state: str
+    unreachable: int
+    due_ms: int
+    granted_ms: int | None
+    started_ms: int | None
+    task: str
+    member: str
+    round: int
+    run: int
+    namespace: str
+    job: str
+
+
 class DispatchRow(NamedTuple):
     """What a front needs to push one attempt to its agent."""
 
@@ -142,6 +160,18 @@ def dispatch(store: Store, attempts: Iterable[int]) -> list[DispatchRow]:
         rows = store.rows(f"{_DISPATCH} WHERE a.id IN ({marks(len(ids))}) ORDER BY a.id", ids)
         found += [DispatchRow._make(row) for row in rows]
     return found
+
+
+def at_work(store: Store, agent: int, *, after: int, limit: int) -> list[AtWork]:
+    """What holds the slots of this agent, behind the attempt `after`, the oldest first."""
+    rows = store.rows(
+        "SELECT a.id, a.number, a.state, a.unreachable, a.due_ms, a.granted_ms, a.started_ms, t.name, "
+        "t.member, t.round, r.id, r.namespace, r.name "
+        "FROM attempts a JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run "
+        "WHERE a.agent = ? AND a.live = 1 AND a.id > ? ORDER BY a.id LIMIT ?",
+        (agent, after, limit),
+    )
+    return [AtWork._make(row) for row in rows]
 
 
 def live_dispatch(store: Store, agent: int) -> list[DispatchRow]:
