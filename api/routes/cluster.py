@@ -50,6 +50,8 @@ async def get_cluster(request: Request) -> Response:
         stands = pause is not None and pause.stands(services.scheduler.now_ms())
         document["pause"] = pause_json(pause) if pause is not None and stands else None
         document["overload"] = overload_json(overload(store))
+        if services.settings.demonstration is not None:
+            document["demonstration"] = True
         if status.restores:
             found = restores.current(store)
             document["restore"] = found and restore_json(found, restores.awaited(store))

@@ -3,7 +3,18 @@
 
 import jobs from "./jobs.js";
 import overview from "./overview.js";
-import run from "./run.js";
 import runs from "./runs.js";
+import { lazy } from "../parts/lazy.js";
 
-export const PAGES = [overview, jobs, runs, run];
+// Fetched when they are first shown.
+const run = { path: "/cockpit/runs/:run", title: "run.page", view: lazy(() => import("./run.js")) };
+const agents = { path: "/cockpit/agents", title: "agents.title", key: "a", view: lazy(() => import("./agents.js")),
+  icon: "M4 4.5h12v4H4zM4 11.5h12v4H4zM6.5 6.5h.1M6.5 13.5h.1" };
+const cluster = { path: "/cockpit/cluster", title: "cluster.title", key: "c", view: lazy(() => import("./cluster.js")),
+  icon: "M10 3.2a2 2 0 1 0 .1 0M4.6 12.6a2 2 0 1 0 .1 0M15.4 12.6a2 2 0 1 0 .1 0M9 7 5.8 12.7M11 7l3.2 5.7M6.8 14.6h6.4" };
+const ledger = { path: "/cockpit/ledger", title: "ledger.title", key: "l", view: lazy(() => import("./ledger.js")),
+  icon: "M5 3.5h10v13H5zM7.5 7h5M7.5 10h5M7.5 13h3" };
+const access = { path: "/cockpit/access", title: "access.title", key: "t", view: lazy(() => import("./access.js")),
+  icon: "M9.6 10.4a3.6 3.6 0 1 1 .1 .1L4 16v-2.6h2.4" };
+
+export const PAGES = [overview, jobs, runs, agents, cluster, ledger, access, run];

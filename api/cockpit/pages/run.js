@@ -1,44 +1,87 @@
-// One run: what it is, its attempts, and what its tasks wrote.
+// One run: what it is and waits for, its graph and when each attempt ran, and what its tasks wrote.
 
-import { Facts, html, Loading, span, between, Status, t, useEffect, useRead, useState, When, word, api } from "../house.js";
-import { jobAt, nameOf } from "../parts/jobs.js";
+import { Act, at, between, command, Facts, html, Loading, span, Status, t, useNow, useQuery, useRead, When, word, go } from "../house.js";
+import { TaskGraph } from "../parts/graph.js";
+import { jobAt, nameOf, pathOf, cliOf, runAt } from "../parts/jobs.js";
+import { Output } from "../parts/output.js";
 import { named } from "../parts/run_rows.js";
+import { Timeline } from "../parts/timeline.js";
 
-const TASKS_SHOWN = 10, AGAIN_MS = 1000;
+const ATTEMPTS_SHOWN = 200, FAILED = ["failed", "timed_out", "lost", "expired", "cancelled"];
 
-function Output({ run }) {
-  const [parts, set] = useState([]);
-  const tasks = Object.keys(run.tasks).slice(0, TASKS_SHOWN);
-  useEffect(() => {
-    let done = false, timer = null;
-    const look = async () => {
-      const found = await Promise.all(tasks.map((task) => api.text(`/v1/runs/${run.id}/logs?task=${encodeURIComponent(task)}`).catch((error) => error.message)));
-      if (done) return;
-      set(found);
-      if (!run.finished) timer = setTimeout(look, AGAIN_MS);
-    };
-    look();
-    return () => { done = true; clearTimeout(timer); };
-  }, [run.id, run.finished]);
-  return html`<h2>${t("run.output")}</h2>${tasks.map((task, i) => html`<section key=${task}>${tasks.length > 1 ? html`<h3>${task}</h3>` : null}
-    <pre tabindex="0" aria-label=${t("run.outputOf", { task })}>${parts[i] || t("run.noOutput")}</pre></section>`)}`;
+const cancelRun = (run) => ({
+  text: t("run.cancel"), title: t("run.cancelIt", { run: run.id }), capability: "run", method: "POST", path: `/v1/runs/${run.id}/cancel`, danger: true,
+  says: t("run.cancelSays"), did: t("run.cancelDid", { run: run.id }), cli: command("run", "cancel", String(run.id)),
+});
+const resolveRun = (run) => ({
+  text: t("run.resolve"), title: t("run.resolveIt", { run: run.id }), capability: "operate", method: "POST", path: `/v1/runs/${run.id}/resolve`, danger: true,
+  says: t("run.resolveSays"), did: t("run.resolveDid", { run: run.id }), cli: command("run", "resolve", String(run.id), "--yes"),
+});
+const again = (run) => ({
+  text: t("run.again"), title: t("run.againIt", { name: nameOf(named(run)) }), capability: "run", method: "POST", path: pathOf(named(run), "runs"), dry: true,
+  body: { params: run.params }, says: t("run.againSays", { name: nameOf(named(run)), run: run.id }), did: t("job.runDid", { name: nameOf(named(run)) }),
+  cli: cliOf("run", named(run), ...Object.entries(run.params).flatMap(([name, value]) => ["--param", `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`])),
+  done: (made) => go(runAt(made.id)),
+});
+
+// Why it does not go on, as the cluster judges it now.
+function Waits({ run }) {
+  const found = useRead(run.finished ? null : `/v1/runs/${run.id}/explain`, { types: (event) => event.run === run.id, every: 5000 });
+  const closed = (gates) => (gates || []).find((gate) => gate.state !== "ready");
+  const told = [found.data, ...(found.data?.tasks || []).slice(0, 20)].filter(Boolean).map((one) => [one.task, closed(one.gates)]).filter(([, gate]) => gate?.reason);
+  if (run.finished || !told.length) return null;
+  return html`<section aria-labelledby="waits-title"><h2 id="waits-title">${t("run.waits")}</h2><ul class="plain-list card">${told.map(([task, gate]) => html`<li key=${task || ""}>
+    <${Status} state=${gate.state} /> ${task ? html`<span class="who">${task}</span>` : null} ${gate.reason}${gate.opens_at ? html` <span class="note"><${When} at=${gate.opens_at} /></span>` : null}</li>`)}</ul></section>`;
 }
 
-function Run({ run: id }) {
-  const { data: run, error } = useRead(`/v1/runs/${encodeURIComponent(id)}`, {
-    types: (event) => String(event.run) === id, every: 5000 });
+// The task whose output is looked for most: the one that failed, or that runs, or the last.
+function firstOf(run) {
+  const tasks = Object.entries(run.tasks);
+  return (tasks.find(([, task]) => FAILED.includes(task.state)) || tasks.find(([, task]) => task.attempts.some((attempt) => !attempt.finished)) || tasks.at(-1) || [null])[0];
+}
+
+export default function Run({ run: id }) {
+  const query = useQuery();
+  const { data: run, error } = useRead(`/v1/runs/${encodeURIComponent(id)}`, { types: (event) => String(event.run) === id, every: 5000 });
+  const definition = useRead(run ? `${pathOf(named(run))}&revision=${run.revision}` : null, { every: 0 });
+  const now = useNow(run && !run.finished ? 1000 : 60000);
   if (!run) return html`<h1>${t("run.title", { run: id })}</h1><${Loading} error=${error} />`;
-  const attempts = Object.entries(run.tasks).flatMap(([task, { attempts: all }]) => all.map((attempt) => ({ task, ...attempt })));
-  const took = run.started && run.finished ? span(between(run.started, run.finished)) : null;
-  return html`<div class="head"><h1>${t("run.title", { run: run.id })}</h1><${Status} state=${run.state} /><a href=${jobAt(named(run))}>${nameOf(named(run))}</a></div>
+  const all = Object.entries(run.tasks).flatMap(([task, { attempts }]) => attempts.map((attempt) => ({ task, ...attempt })));
+  const named_ = definition.data?.definition?.tasks || definition.data?.tasks || {};
+  const tasks = Object.entries(run.tasks).map(([name, task]) => ({ name, state: task.attempts.some((each) => each.unreachable) ? "unreachable" : task.state === "active" ? "running" : task.state,
+    needs: (named_[name]?.needs || []).map((need) => typeof need === "string" ? need : need.task), note: task.attempts.length > 1 ? `${task.attempts.length}×` : "" }));
+  const task = run.tasks[query.task] ? query.task : firstOf(run);
+  const tries = task ? run.tasks[task].attempts : [];
+  const attempt = tries.find((each) => String(each.number) === query.attempt && (each.member || "") === (query.member || "")) || tries.at(-1);
+  const toTask = (name) => `${runAt(run.id)}?task=${encodeURIComponent(name)}`;
+  const toAttempt = (one) => `${toTask(one.task)}&attempt=${one.number}${one.member ? `&member=${encodeURIComponent(one.member)}` : ""}`;
+  const from = Date.parse(run.due || run.created), to = run.finished ? Date.parse(run.finished) : now;
+  const took = run.started ? span(run.finished ? between(run.started, run.finished) : now - Date.parse(run.started)) : null;
+  const path = task && `/v1/runs/${run.id}/logs?task=${encodeURIComponent(task)}${attempt ? `&attempt=${attempt.number}` : ""}${attempt?.member ? `&member=${encodeURIComponent(attempt.member)}` : ""}`;
+  const goesOn = attempt ? !attempt.finished : !run.finished;
+  return html`<div class="head"><h1>${t("run.title", { run: run.id })}</h1><${Status} state=${run.state} />
+      <a class="who" href=${jobAt(named(run))}>${nameOf(named(run))}</a>
+      <span class="push"></span>
+      ${run.finished ? html`<${Act} action=${again(run)} />` : html`<${Act} action=${cancelRun(run)} />`}
+      ${all.some((each) => each.unreachable) ? html`<${Act} action=${resolveRun(run)} />` : null}</div>
+    ${run.reason ? html`<p class=${`banner-of ${FAILED.includes(run.state) ? "bad" : ""}`}>${run.reason}</p>` : null}
     <${Facts} of=${[[t("run.tickName"), run.tick && html`<${When} at=${run.tick} />`], [t("run.cause"), word("cause", run.cause)], [t("run.trigger"), run.trigger],
       [t("run.created"), html`<${When} at=${run.created} />`], [t("run.started"), run.started && html`<${When} at=${run.started} />`], [t("run.duration"), took],
-      [t("run.reason"), run.reason], [t("run.revision"), run.revision], [t("run.actor"), run.actor]]} />
-    <div class="frame"><table><thead><tr>${["task", "attempt", "state", "agent", "zone", "started", "exitCode", "reason"].map((name) => html`<th scope="col" key=${name}>${t(`run.${name}`)}</th>`)}</tr></thead>
-      <tbody>${attempts.map((attempt) => html`<tr key=${attempt.id}><td>${attempt.task}</td><td>${attempt.number}</td><td><${Status} state=${attempt.unreachable ? "unreachable" : attempt.state} /></td>
-        <td>${attempt.agent}</td><td>${attempt.zone}</td><td><${When} at=${attempt.started} /></td><td>${attempt.exit_code}</td><td>${attempt.reason}</td></tr>`)}</tbody></table>
-      ${attempts.length ? null : html`<p class="more">${t("run.noAttempt")}</p>`}</div>
-    <${Output} run=${run} />`;
+      [t("run.exitCode"), run.exit_code], [t("run.revision"), run.revision], [t("run.actor"), run.actor],
+      [t("run.params"), Object.keys(run.params).length ? html`<code>${Object.entries(run.params).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`).join(" ")}</code>` : null]]} />
+    <${Waits} run=${run} />
+    ${tasks.length > 1 ? html`<section aria-labelledby="graph-title"><h2 id="graph-title">${t("run.graph")}</h2><div class="card"><${TaskGraph} tasks=${tasks} href=${toTask} current=${task} /></div></section>` : null}
+    ${all.length ? html`<section aria-labelledby="time-title"><h2 id="time-title">${t("run.timeline")}</h2><div class="card">
+      <${Timeline} rows=${tasks.map(({ name, needs }) => ({ name, attempts: run.tasks[name].attempts, ready: Math.max(0, ...needs.map((need) => Date.parse(run.tasks[need]?.finished || 0))) }))} from=${from} to=${to} now=${now} href=${toTask} />
+      <details class="table-of"><summary>${t("run.attempts", { n: all.length })}</summary>
+      <div class="scroll" tabindex="0" role="region" aria-label=${t("run.attempts", { n: all.length })}><table><thead><tr>${["task", "attempt", "state", "agent", "zone", "started", "duration", "exitCode", "reason"].map((name) => html`<th scope="col" key=${name}>${t(`run.${name}`)}</th>`)}</tr></thead>
+        <tbody>${all.slice(-ATTEMPTS_SHOWN).map((each) => html`<tr key=${each.id}><td><a href=${toAttempt(each)}>${each.task}${each.member ? ` (${each.member})` : ""}</a></td><td>${each.number}</td>
+          <td><${Status} state=${each.unreachable ? "unreachable" : each.state} /></td><td><a class="plain" href=${`${at("agents")}?q=${encodeURIComponent(each.agent)}`}>${each.agent}</a></td><td>${each.zone}</td>
+          <td><${When} at=${each.started} /></td><td>${each.started && each.finished ? span(between(each.started, each.finished)) : ""}</td><td>${each.exit_code}</td><td>${each.reason}</td></tr>`)}</tbody></table></div></details></div></section>` : null}
+    <section aria-labelledby="output-title"><div class="head"><h2 id="output-title">${t("run.output")}</h2>
+      ${tasks.length > 1 ? html`<span class="who">${task}</span>` : null}
+      ${tries.length > 1 ? html`<nav class="tries" aria-label=${t("run.tries")}>${tries.slice(-12).map((each) => html`<a key=${each.id} href=${toAttempt({ task, ...each })} aria-current=${each === attempt ? "true" : undefined}>
+        <${Status} state=${each.unreachable ? "unreachable" : each.state}>${each.member ? `${each.member} ` : ""}${t("run.attemptOf", { n: each.number })}</${Status}></a>`)}</nav>` : null}</div>
+      ${path ? html`<${Output} key=${path} path=${path} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;
 }
 
-export default { path: "/cockpit/runs/:run", title: "run.page", view: Run };

@@ -1,0 +1,66 @@
+// A graph of tasks, laid out in a worker. `tasks`: [{name, needs: [names], state?, note?}]; `href(name)`: where a task leads.
+// Tasks that stand alike (same needs, needed by the same) are one box where there are too many to tell apart.
+
+import { html, useEffect, useRef, useState } from "./html.js";
+import { Shape, lookOf } from "./status.js";
+import { t, tn, word } from "./words.js";
+
+const WIDTH = 168, HEIGHT = 34, SHOWN_MAX = 300;
+const ORDER = ["failed", "timed_out", "lost", "expired", "running", "active", "queued", "retry_wait", "blocked"];
+
+export function grouped(tasks) {
+  if (tasks.length <= SHOWN_MAX) return tasks.map((task) => ({ ...task, members: [task] }));
+  const before = new Map(tasks.map((task) => [task.name, []]));
+  for (const task of tasks) for (const need of task.needs) before.get(need)?.push(task.name);
+  const groups = new Map();
+  for (const task of tasks) {
+    const key = JSON.stringify([[...task.needs].sort(), before.get(task.name).sort()]);
+    groups.set(key, [...(groups.get(key) || []), task]);
+  }
+  const of = new Map();
+  const found = [...groups.values()].map((members) => {
+    const name = members.length === 1 ? members[0].name : `${members[0].name} …`;
+    for (const member of members) of.set(member.name, name);
+    const state = ORDER.find((each) => members.some((member) => member.state === each)) || members[0].state;
+    return { name, members, state, needs: members[0].needs };
+  });
+  return found.map((group) => ({ ...group, needs: [...new Set(group.needs.map((need) => of.get(need)).filter(Boolean))] }));
+}
+
+export function TaskGraph({ tasks, href, current }) {
+  const [laid, set] = useState(null);
+  const worker = useRef(null), turn = useRef(0);
+  const boxes = grouped(tasks);
+  const shape = JSON.stringify(boxes.map((box) => [box.name, box.needs]));
+  useEffect(() => () => worker.current?.terminate(), []);
+  useEffect(() => {
+    if (boxes.length > SHOWN_MAX) return;
+    worker.current ??= new Worker("/assets/parts/graph.worker.js", { type: "module" });
+    turn.current += 1;
+    worker.current.onmessage = ({ data }) => { if (data.turn === turn.current) set(data); };
+    const known = new Set(boxes.map((box) => box.name));
+    worker.current.postMessage({
+      turn: turn.current, nodes: boxes.map((box) => ({ id: box.name, width: WIDTH, height: HEIGHT })),
+      edges: boxes.flatMap((box) => box.needs.filter((need) => known.has(need)).map((need) => [need, box.name])),
+    });
+  }, [shape]);
+  if (boxes.length > SHOWN_MAX) return html`<p class="note">${tn("graph.tooMany", tasks.length)}</p>`;
+  if (!laid) return html`<div class="graph waits-for" role="status"><span class="unseen">${t("list.wait")}</span></div>`;
+  const at = new Map(laid.nodes.map((node) => [node.id, node]));
+  const path = (points) => points.map((point, i) => `${i ? "L" : "M"}${point.x.toFixed(1)} ${point.y.toFixed(1)}`).join("");
+  return html`<div class="graph" tabindex="0" role="group" aria-label=${tn("graph.label", tasks.length)}>
+    <div class="canvas" style=${{ width: `${Math.ceil(laid.width)}px`, height: `${Math.ceil(laid.height)}px` }}>
+      <svg width=${Math.ceil(laid.width)} height=${Math.ceil(laid.height)} aria-hidden="true">
+        <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8Z" /></marker></defs>
+        ${laid.edges.map((edge) => html`<path key=${edge.key} class="edge" d=${path(edge.points)} marker-end="url(#arrow)" />`)}</svg>
+      ${boxes.filter((box) => at.has(box.name)).map((box) => {
+        const { x, y } = at.get(box.name);
+        const look = box.state ? lookOf(box.state) : "none";
+        const words = `${box.name}${box.state ? `: ${word("state", box.state)}` : ""}${box.note ? `, ${box.note}` : ""}`;
+        const place = { left: `${x - WIDTH / 2}px`, top: `${y - HEIGHT / 2}px`, width: `${WIDTH}px`, height: `${HEIGHT}px` };
+        const inner = html`${box.state ? html`<${Shape} look=${look} />` : null}<span class="name">${box.name}</span>${box.members.length > 1
+          ? html`<span class="note">×${box.members.length}</span>` : box.note ? html`<span class="note">${box.note}</span>` : null}`;
+        return href ? html`<a key=${box.name} class=${`box status ${look} ${box.name === current ? "current" : ""}`} style=${place} href=${href(box.members[0].name)} title=${words} aria-label=${words}>${inner}</a>`
+          : html`<span key=${box.name} class=${`box status ${look}`} style=${place} title=${words}>${inner}</span>`;
+      })}</div></div>`;
+}

@@ -1,0 +1,16 @@
+// A view whose file is fetched when it is first shown: what most people open first stays small.
+
+import { Loading } from "./parts.js";
+import { html, useEffect, useState } from "./html.js";
+
+export function lazy(load) {
+  let known = null;
+  return function Lazy(given) {
+    const [error, fail] = useState(null);
+    const [, draw] = useState(0);
+    useEffect(() => {
+      if (!known) load().then((file) => { known = file.default; draw((n) => n + 1); }, fail);
+    }, []);
+    return known ? html`<${known} ...${given} />` : html`<${Loading} error=${error} />`;
+  };
+}

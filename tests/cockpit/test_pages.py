@@ -1,0 +1,216 @@
+"""The pages of runs, agents, the cluster, the ledger and access: what they show, what can be done there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from api.agents.gateway import Gateway
+from api.app import create_app
+from api.ports import ApiSettings
+from tests.api.served import served
+from tests.api.single_node import SingleNode
+from tests.cockpit.accessibility import violations
+from tests.cockpit.conftest import IN_ONE_LOOP, OpenTab
+from tests.cockpit.house import House, furnish, grant
+
+pytestmark = IN_ONE_LOOP
+GO = "(to) => { history.pushState(null, '', to); dispatchEvent(new Event('popstate')); }"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(node: SingleNode, client: httpx2.AsyncClient) -> House:
+    return await furnish(node, client)
+
+
+async def confirm(page: Page, text: str) -> None:
+    """Press the button of the open dialog."""
+    await page.get_by_role("dialog").get_by_role("button", name=text, exact=True).click()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1400, False), (400, True)])
+async def test_every_page_is_in_reach_and_fits(
+    url: str, tab: OpenTab, house: House, width: int, dark: bool
+) -> None:
+    page = await tab(f"{url}cockpit/runs/{house.failed}", width=width, dark=dark)
+    shown = {
+        f"runs/{house.failed}": "too many connections",
+        "agents?open=agent-1": "hello",
+        "cluster": "Who led when",
+        "ledger": "Whole: every due tick",
+        "access?make=yes": "Its secret is shown once",
+    }
+    for path, text in shown.items():
+        await page.evaluate(GO, f"/cockpit/{path}")
+        await expect(page.locator("body")).to_contain_text(text)
+        assert await violations(page) == [], path
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+async def test_a_run_tells_what_failed_and_what_it_wrote(url: str, tab: OpenTab, house: House) -> None:
+    page = await tab(f"{url}cockpit/runs/{house.failed}")
+    await expect(page.get_by_role("heading", name=f"Run {house.failed}")).to_be_visible()
+    await expect(page.get_by_role("link", name="load: failed")).to_be_visible()  # of the graph
+    log = page.get_by_role("region", name=re.compile("Output of nightly-report"))
+    await expect(log).to_contain_text("ERROR too many connections")  # of the task that failed, unasked
+    await expect(log.locator(".fore-1.bold", has_text="ERROR")).to_be_attached()
+    await expect(log).not_to_contain_text("[31m")
+
+    await page.get_by_placeholder("Find").fill("ROWS")
+    await expect(page.get_by_text("1 of 60")).to_be_visible()
+    await page.get_by_placeholder("Find").press("Enter")
+    await expect(page.get_by_text("2 of 60")).to_be_visible()
+    await page.get_by_label("Wrap lines").uncheck()
+    await expect(page).to_have_url(re.compile(r"find=ROWS&wrap=no$"))
+    await page.reload()
+    await expect(page.get_by_text("1 of 60")).to_be_visible()
+    await expect(log).to_have_class(re.compile("long-lines"))
+
+    async with page.expect_download() as loaded:
+        await page.get_by_role("link", name="Download").click()
+    assert (await loaded.value).suggested_filename == f"nightly-report-{house.failed}-load.txt"
+    await page.get_by_role("link", name="transform: succeeded").click()
+    await expect(page).to_have_url(re.compile("task=transform"))
+    await expect(page.get_by_role("region", name=re.compile("transform$"))).to_contain_text("read 97 rows")
+
+
+async def test_a_run_is_made_again_and_cancelled(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, house: House
+) -> None:
+    page = await tab(f"{url}cockpit/runs/{house.failed}")
+    await page.get_by_role("button", name="Run again").click()
+    await page.get_by_role("dialog").get_by_text("The same by command line").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("--param day=2026-11-28")
+    await confirm(page, "Run again")
+    await expect(page).not_to_have_url(re.compile(f"/{house.failed}$"))
+    await expect(page.get_by_role("heading", name=re.compile("^Run"))).to_be_visible()
+    made = int(page.url.rpartition("/")[2])
+    assert (await client.get(f"/v1/runs/{made}")).json()["params"] == {"day": "2026-11-28"}
+    await page.get_by_role("button", name="Cancel run").click()
+    await confirm(page, "Cancel run")
+    await expect(page.locator(".head .status").first).to_have_text(re.compile("cancelled"))
+
+
+async def test_an_agent_tells_what_it_does_and_is_drained(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, house: House
+) -> None:
+    page = await tab(f"{url}cockpit/agents")
+    holder = next(
+        task["attempts"][0]["agent"]
+        for task in (await client.get(f"/v1/runs/{house.running}")).json()["tasks"].values()
+    )
+    await page.get_by_role("button", name=holder, exact=True).click()
+    await expect(page.get_by_role("link", name=f"#{house.running}")).to_be_visible()
+    await expect(page).to_have_url(re.compile(f"open={holder}"))
+
+    await page.get_by_role("button", name=f"Drain {holder}").click()
+    await page.get_by_role("dialog").get_by_label("Why").fill("a new kernel")
+    await confirm(page, "Drain")
+    await expect(page.locator("body")).to_contain_text("a new kernel")
+    told = (await client.get(f"/v1/agents/{holder}")).json()
+    assert (told["draining"], told["drain_reason"]) == (True, "a new kernel")
+    await page.locator(".toast").get_by_role("button", name="Resume").click()
+    await confirm(page, "Resume")
+    await expect(page.get_by_role("button", name=f"Drain {holder}")).to_be_visible()
+
+
+async def test_leadership_is_handed_over_from_the_cluster_page(
+    url: str, tab: OpenTab, node: SingleNode, house: House
+) -> None:
+    page = await tab(f"{url}cockpit/cluster")
+    await expect(page.get_by_role("row", name=re.compile("node-2"))).to_contain_text("zone-b")
+    await expect(page.locator("body")).not_to_contain_text("Break something")  # not a cluster of `dev`
+    await page.get_by_role("button", name="Let node-2 lead").click()
+    await confirm(page, "Let node-2 lead")
+    await expect(page.get_by_role("row", name=re.compile("node-2"))).to_contain_text("leader")
+    assert ("transfer", "node-2") in node.calls
+
+
+async def test_a_ledger_that_lacks_an_entry_is_called_broken(
+    url: str, tab: OpenTab, node: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    await client.put("/v1/jobs/often", json={"noop": True, "triggers": {"every": "1s"}})
+    async with asyncio.timeout(60):
+        while node.store.value("SELECT count(*) FROM ledger") < 3:
+            grant(node)
+            await asyncio.sleep(0.1)
+    page = await tab(f"{url}cockpit/ledger?range=hour")
+    await expect(page.get_by_text("Whole: every due tick")).to_be_visible()
+    await expect(page.get_by_text("6 of 6 parts proved")).to_be_visible()
+    node.store.begin()
+    node.store.execute("DELETE FROM ledger WHERE seq = 2")
+    node.store.commit()
+    await page.get_by_role("button", name="Prove again").click()
+    await expect(page.get_by_text("the ledger does not agree with what was due")).to_be_visible()
+    await expect(page.get_by_role("cell", name="entries 2 to 2 are gone")).to_have_count(1)
+    await expect(page.get_by_role("cell", name="no outcome")).to_be_visible()
+
+
+async def test_a_token_is_made_shown_once_and_revoked(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, complaints: list[str]
+) -> None:
+    page = await tab(f"{url}cockpit/access")
+    await page.get_by_role("button", name="Make a token").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Name").fill("bad name")
+    await confirm(page, "Make a token")
+    await expect(dialog.get_by_text("letters, digits and").first).to_be_visible()
+    await dialog.get_by_label("Name").fill("grafana")
+    await confirm(page, "Make a token")
+    await expect(dialog).to_contain_text("the only time that it is shown")
+    secret = await dialog.locator("code").inner_text()
+    told = await client.get("/v1/session", headers={"Authorization": f"Bearer {secret}"})
+    assert (told.json()["name"], told.json()["role"]) == ("grafana", "viewer")
+    await dialog.get_by_role("button", name="Close").first.click()
+    await expect(page.get_by_role("row", name=re.compile("grafana"))).to_be_visible()
+    await expect(page.locator("body")).not_to_contain_text(secret)
+    await page.get_by_role("button", name="Revoke grafana").click()
+    await confirm(page, "Revoke")
+    await expect(page.get_by_role("row", name=re.compile("grafana"))).to_have_count(0)
+    complaints.clear()  # of the 422
+
+
+class Dev:
+    """As `cronclave dev` answers (tests/cli/test_dev_demonstration.py)."""
+
+    def __init__(self) -> None:
+        self.stands = False
+
+    async def ask(self, wish: Mapping[str, object] | None) -> Sequence[Mapping[str, Any]]:
+        if wish is not None:
+            assert (wish["kind"], wish["target"]) == ("lose-zone", "zone-b")
+            self.stands = bool(wish["stands"])
+        parts = ["node-2", "agent-2"]
+        fault = {"kind": "lose-zone", "target": "zone-b", "parts": parts, "stands": self.stands}
+        return [{**fault, "unavailable": None}]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def in_dev(node: SingleNode) -> AsyncIterator[tuple[str, Dev]]:
+    """The address of a node that `cronclave dev` started."""
+    dev = Dev()
+    settings = ApiSettings(insecure=False, demonstration=dev)
+    async with served(create_app(node, settings, Gateway(node, settings))) as address:
+        yield address, dev
+
+
+async def test_a_zone_is_lost_by_a_button_and_brought_back(in_dev: tuple[str, Dev], tab: OpenTab) -> None:
+    address, dev = in_dev
+    page = await tab(f"{address}/cockpit/cluster")
+    await page.get_by_role("button", name="Lose zone-b").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("node-2, agent-2")
+    assert not dev.stands
+    await confirm(page, "Lose zone-b")
+    await expect(page.get_by_text("zone-b is lost", exact=True)).to_be_visible()
+    assert dev.stands
+    await page.get_by_role("button", name="Bring zone-b back").first.click()
+    await confirm(page, "Bring zone-b back")
+    await expect(page.get_by_role("button", name="Lose zone-b")).to_be_visible()
+    assert not dev.stands
