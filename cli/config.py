@@ -63,7 +63,12 @@ def show_(
         found = list(_own(url, token, context))
     columns = ("setting", "value", "origin") if origin else ("setting", "value")
     rows = [{key: each[key] for key in columns} for each in found]
-    show(form, rows, columns, lambda: [tuple(each.values()) for each in rows])
+    show(form, rows, columns, lambda: [tuple(map(_written, each.values())) for each in rows])
+
+
+def _written(value: Any) -> Any:
+    """As it is written in a file."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _own(url: str | None, token: str | None, context: str | None) -> Iterator[dict[str, Any]]:

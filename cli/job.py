@@ -14,6 +14,7 @@ from cli.examples import examples
 from cli.exits import RUN_FAILED, TIMED_OUT, USAGE, Failure
 from cli.explain import job_explain
 from cli.instants import milliseconds, rfc3339
+from cli.job_edit import job_edit
 from cli.options import (
     FILE_OR_FOLDER,
     INSTANT,
@@ -39,6 +40,7 @@ def job() -> None:
 
 
 job.add_command(job_explain)
+job.add_command(job_edit)
 
 
 @job.command(

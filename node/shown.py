@@ -35,6 +35,7 @@ def shown(path: Path, environment: Mapping[str, str]) -> list[Shown]:
 def _values(config: NodeConfig) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Table and key as in the file, with what the node makes of them."""
     yield ("", "cluster"), config.cluster
+    yield ("", "demonstration"), _file(config.demonstration)
     yield ("", "insecure"), config.insecure
     yield ("", "join"), config.join
     yield ("node", "name"), config.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def shown(command: click.Command) -> list[str]:
 def parts(line: str) -> Iterator[list[str]]:
     """Each command of a line of shell, without what becomes of its output."""
     for text in re.split(r" && | \| |, then in another terminal: ", line):
-        words = shlex.split(text)
+        words = shlex.split(re.sub(r"^(?:[A-Z_]+=\S+ )+", "", text))
         yield words[: words.index(">")] if ">" in words else words
 
 
@@ -79,3 +80,18 @@ def test_several_examples_stand_below_each_other() -> None:
     assert examples("cronclave a  # one", "cronclave longer", "x  # two").splitlines()[2:] == [
         "  cronclave a       # one", "  cronclave longer", "  x                 # two",
     ]  # fmt: skip
+
+
+PROJECT = Path(__file__).parents[2]
+GUIDES = [PROJECT / "README.md", *sorted((PROJECT / "docs" / "guides").glob("*.md"))]
+LINE = re.compile(r"^ {4}(?:\$ )?((?:.* \| )?cronclave [\w-]+ .*)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_what_the_guides_say_is_taken_too(page: Path, there: Path) -> None:
+    for line in LINE.findall(re.sub(r"\\\n *", "", page.read_text())):
+        command = re.sub(r" +#.*| …$|[\[\]]|/etc/cronclave/", "", line)
+        for words in parts(command):
+            if words[0] == "cronclave":
+                with contextlib.suppress(click.exceptions.Exit):
+                    parsed(words)
