@@ -8,6 +8,8 @@
 # make soak    every scenario and random plans, until the time is over (HOURS=2 SEED=7 OUT=DIR)
 # make mutations   known bugs, put into the product: the harness must catch each (ONLY="no-claim")
 # make fuzz-api   the API against its own description, with schemathesis (EXAMPLES=200 SEED=1)
+# make screenshots   the pictures of docs/, from a cluster of `cronclave dev` in Chromium
+# make cockpit-load   the cockpit before 100,000 jobs and 200,000 runs: frame times, CPU of the nodes (JOBS=1000 RUNS=2000)
 # make sim     the consensus simulation (SEEDS=1000 START=0)
 #
 # Needs python3 (3.11 or newer), python3-venv and make. Everything else goes into .venv. Of several interpreters the
@@ -43,7 +45,10 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev test quick clusters check bench sim fuzz-api chaos soak mutations docs clean
+JOBS ?= 100000
+RUNS ?= 200000
+
+.PHONY: help dev test quick clusters check bench sim fuzz-api chaos soak mutations docs screenshots cockpit-load clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -92,6 +97,12 @@ mutations: $(VENV)/.installed-dev
 # Writes the generated reference pages; tests fail when they are not up to date.
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m cli.reference > docs/reference/cli.md
+
+screenshots: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.cockpit.screenshots
+
+cockpit-load: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.cockpit.load --jobs $(JOBS) --runs $(RUNS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

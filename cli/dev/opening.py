@@ -123,6 +123,7 @@ class Opening(threading.Thread):
             f"Cronclave is ready ({took_s:.1f} s).",
             "",
             f"  Cockpit   {self._cockpit()}",
+            "            under Cluster: lose a zone, kill the leader, stop an agent, and take it back",
             f"  CLI       {command} job list          (in another terminal, same folder)"
             if found
             else f"  CLI       export CRONCLAVE_URL={self._nodes[0].url} "
