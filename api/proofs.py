@@ -38,10 +38,11 @@ class _NobodyWaits(Exception):
 class Proof:
     """One proof, for all who asked for its range."""
 
-    __slots__ = ("index", "readers", "task")
+    __slots__ = ("due", "entries", "entries_of", "index", "readers", "task")
 
     def __init__(self) -> None:
         self.readers = 0
+        self.entries = self.entries_of = self.due = 0  #: as `Verification` has them so far
         self.index: int | None = None  #: of the state as it began with; None: it stands in line
         self.task: asyncio.Task[bytes]
 
@@ -61,6 +62,10 @@ class Proofs:
     def __init__(self) -> None:
         self.begun = 0  #: in all, for the curious and for tests
         self._present: list[tuple[Range, Proof]] = []
+
+    def present(self) -> list[tuple[Range, Proof]]:
+        """Those that are at work or in line, in this order."""
+        return list(self._present)
 
     async def of(
         self, scheduler: Scheduler, range_: Range, index: int, say: Callable[[Verification], dict[str, Any]]
@@ -104,6 +109,7 @@ class Proofs:
 
         def look_up(result: Verification) -> None:
             nonlocal slice_began_s
+            proof.entries, proof.entries_of, proof.due = result.entries, result.entries_of, result.due
             if not proof.readers:
                 raise _NobodyWaits
             if result.due + result.entries > TICKS_MAX:

@@ -78,6 +78,7 @@ class Verification:
     undecided: int = 0  #: at or beyond their trigger's watermark
     overdue: int = 0  #: of these, those whose time has passed and that do not wait to be caught up
     entries: int = 0  #: ledger entries whose hashes were checked
+    entries_of: int = 0  #: that are to be checked: from the first that may concern the range to the head
     events: int = 0  #: of these, those of the range that tell of no tick
     problems: list[Problem] = field(default_factory=list)  #: the first of them
     problem_count: int = 0
@@ -143,6 +144,7 @@ def _read_ledger(
 ) -> dict[int, list[Entry]]:
     """Check the chain; gives the entries that begin before the range and reach into it, by trigger."""
     seq = _first_concerned(store, last_seq, result.from_ms - DECIDED_AHEAD_MAX_MS) - 1
+    result.entries_of = last_seq - seq
     head = ledger_reads.hash_of(store, seq)
     begun: dict[int, list[Entry]] = {}
     known: set[int] = set()

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import access, schemas
-from api.call import call_of
+from api.call import call_of, json_response
 from api.consistency import settle
 from api.cursors import read_cursor
 from api.instants import parse_instant, rfc3339
@@ -89,6 +89,31 @@ async def verify_ledger(request: Request, start: From = None, to: To = None) -> 
         services.scheduler, range_of(services, start, to), call.index or 0, verification_json
     )
     return Response(body, media_type="application/json")
+
+
+@router.get(
+    "/v1/ledger/proofs",
+    operation_id="listProofs",
+    openapi_extra=schemas.read,
+    responses=schemas.proofs_replies,
+)
+async def list_proofs(request: Request) -> Response:
+    """How far the proofs are that this node has at work or in line: entries of the chain that were checked,
+    of how many, and ticks of the range that were computed anew."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ, namespace=access.Reach.ALL)
+    items = [
+        {
+            "from": rfc3339(start_ms),
+            "to": rfc3339(end_ms),
+            "began": proof.index is not None,
+            "checked": proof.entries,
+            "entries": proof.entries_of,
+            "due": proof.due,
+        }
+        for (start_ms, end_ms), proof in services.proofs.present()
+    ]
+    return json_response({"items": items, "next_cursor": None})
 
 
 def verification_json(result: Verification) -> dict[str, Any]:

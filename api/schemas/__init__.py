@@ -23,6 +23,7 @@ from api.schemas.replies import (
     JobList,
     Paused,
     Problem,
+    ProofList,
     Run,
     RunExplained,
     RunList,
@@ -252,6 +253,7 @@ pause_replies = _replies(Paused)
 agent_replies = _replies(Agent)
 agents_replies = _replies(AgentList)
 work_replies = _replies(WorkList)
+proofs_replies = _replies(ProofList)
 effect_replies = _replies(Effect)
 outbox_replies = _replies(EffectList)
 cluster_replies = _replies(Cluster)

@@ -336,3 +336,19 @@ class AtWork(Reply):
 class WorkList(Reply):
     items: list[AtWork]
     next_cursor: str | None
+
+
+class Proof(Reply):
+    """A proof of the ledger that a node has at work, or in line."""
+
+    from_: Instant = Field(alias="from")
+    to: Instant
+    began: bool = Field(description="false: it stands in line")
+    checked: int = Field(description="Entries of the chain whose hashes were checked")
+    entries: int = Field(description="That are to be checked: from the first that may concern the range on")
+    due: int = Field(description="Ticks of the range that were computed anew")
+
+
+class ProofList(Reply):
+    items: list[Proof]
+    next_cursor: str | None

@@ -61,7 +61,8 @@ OF_A_JOB: Mapping[str, dict[str, Any]] = {
 #: Of the cluster, or of all namespaces together.
 OF_ALL = {
     "getPause", "pauseAll", "resumeAll",
-    "getOverview", "listWork", "verifyLedger", "streamEvents", "backUp", "addMember", "removeMember",
+    "getOverview", "listProofs", "listWork", "verifyLedger", "streamEvents", "backUp", "addMember",
+    "removeMember",
     "transferLeadership",
     "activateFormat", "createToken", "listTokens", "deleteToken", "releaseAgent", "drainAgent", "resumeAgent",
     "join", "getTickLimits", "setTickLimits",

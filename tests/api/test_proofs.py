@@ -120,3 +120,16 @@ async def test_a_range_without_an_end_is_refused(
 
     assert reply.status_code == 422
     assert "more than 20000 ticks and ledger entries" in reply.json()["detail"]
+
+
+async def test_a_proof_says_how_far_it_is(client: httpx2.AsyncClient, api: Api) -> None:
+    async with line_held():
+        asked = ask(client, HOUR)
+        await until(lambda: bool(api.services.proofs.present()))
+        waiting = (await client.get("/v1/ledger/proofs")).json()["items"]
+    assert (await asked).status_code == 200
+
+    assert waiting == [
+        {"from": BEFORE, "to": HOUR, "began": False, "checked": 0, "entries": 0, "due": 0}
+    ]
+    assert (await client.get("/v1/ledger/proofs")).json()["items"] == []
