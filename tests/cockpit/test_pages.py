@@ -146,7 +146,7 @@ async def test_a_ledger_that_lacks_an_entry_is_called_broken(
     node.store.begin()
     node.store.execute("DELETE FROM ledger WHERE seq = 2")
     node.store.commit()
-    await page.get_by_role("button", name="Prove again").click()
+    await page.get_by_role("button", name="Prove", exact=True).click()
     await expect(page.get_by_text("the ledger does not agree with what was due")).to_be_visible()
     await expect(page.get_by_role("cell", name="entries 2 to 2 are gone")).to_have_count(1)
     await expect(page.get_by_role("cell", name="no outcome")).to_be_visible()

@@ -3,6 +3,7 @@
 import { api, cluster, Copy, html, Mistake, number, setQuery, Status, t, useEffect, useQuery, useRef, useState, When, whole, word } from "../house.js";
 
 const HOUR_MS = 3600000, RANGES = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, month: 30 * 24 * HOUR_MS };
+const BY_ITSELF_MS = 24 * HOUR_MS; // longer ones wait to be asked for
 const BUSY_MS = 3000, LOOK_MS = 400, PROOF_MS = 1800000;
 const ORDER = ["ran", "skipped", "coalesced", "missed"];
 
@@ -43,7 +44,7 @@ function Result({ sum }) {
 
 export default function Ledger() {
   const query = useQuery();
-  const range = RANGES[query.range] ? query.range : "day";
+  const range = RANGES[query.range] ? query.range : "hour";
   const known = cluster.use();
   const [state, set] = useState(null);
   const [error, fail] = useState(null);
@@ -61,11 +62,11 @@ export default function Ledger() {
       if (!mine.signal.aborted) fail(problem);
     }
   };
-  useEffect(() => { if (api.session.get()) begin(); return () => stop.current?.abort(); }, [range]);
+  useEffect(() => { if (RANGES[range] <= BY_ITSELF_MS) begin(); else set(null); return () => stop.current?.abort(); }, [range]);
   const isBusy = state && !state.sum && !error;
   const far = state?.far;
   return html`<div class="head"><h1>${t("ledger.title")}</h1><span class="push"></span>
-      <div class="choices" role="group" aria-label=${t("ledger.range")}>${Object.keys(RANGES).map((name) => html`<button type="button" key=${name} aria-pressed=${name === range} onClick=${() => setQuery({ range: name === "day" ? "" : name }, { push: true })}>${t(`ledger.${name}`)}</button>`)}</div>
+      <div class="choices" role="group" aria-label=${t("ledger.range")}>${Object.keys(RANGES).map((name) => html`<button type="button" key=${name} aria-pressed=${name === range} onClick=${() => setQuery({ range: name === "hour" ? "" : name }, { push: true })}>${t(`ledger.${name}`)}</button>`)}</div>
       ${isBusy ? html`<button type="button" onClick=${() => { stop.current.abort(); set(null); }}>${t("ledger.stop")}</button>` : html`<button type="button" class="primary" onClick=${begin}>${t("ledger.verify")}</button>`}</div>
     <p class="note lead">${t("ledger.about")}</p>
     <section class="card proof" aria-labelledby="proof-title"><h2 id="proof-title">${t("ledger.proof")}</h2>

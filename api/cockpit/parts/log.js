@@ -3,7 +3,7 @@
 
 import { newPen, pieces } from "./ansi.js";
 
-const END_BYTES = 256 << 10, EARLIER_BYTES = 512 << 10, KEPT_BYTES = 6 << 20, CHUNK_LINES = 200, AGAIN_MS = 1000, DRAW_MS = 120;
+const END_BYTES = 256 << 10, EARLIER_BYTES = 512 << 10, KEPT_BYTES = 6 << 20, CHUNK_LINES = 200, LINE_LETTERS_MAX = 64 << 10, AGAIN_MS = 1000, DRAW_MS = 120;
 
 export class Log {
   // `path`: of the attempt's output, with its query. `tell` is called when there is something new to draw.
@@ -67,11 +67,7 @@ export class Log {
         }
         await this.take(reply);
         this.error = null;
-        if (this.source !== "none" || !isLive()) {
-          if (!isLive() || this.bytes === null || this.source === "tail" || this.end >= this.bytes) {
-            if (!isLive()) { this.close(); return; }
-          }
-        }
+        if (!isLive()) { this.close(); return; }
       } catch (error) {
         if (this.stopping.signal.aborted) return;
         this.error = error.isFinal ? error : null;
@@ -107,6 +103,10 @@ export class Log {
     const lines = (this.rest + text).split("\n");
     this.rest = lines.pop();
     if (this.skips && lines.length) { lines.shift(); this.skips = false; }
+    if (this.rest.length > LINE_LETTERS_MAX) { // no end in sight, or written over and over
+      lines.push(this.rest);
+      this.rest = "";
+    }
     this.put(lines, bytes);
   }
 

@@ -3,6 +3,7 @@
 
 import { Mistake } from "./action.js";
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
+import { newPen, pieces } from "./ansi.js";
 import { Log } from "./log.js";
 import { useQuery, setQuery } from "./router.js";
 import { bytes, number, t } from "./words.js";
@@ -21,6 +22,8 @@ function Piece({ part, find }) {
   found.push(part.text.slice(last));
   return html`<span class=${part.look} style=${part.style}>${found}</span>`;
 }
+
+const plain = (line) => pieces(line, newPen()).map((piece) => piece.text).join("");
 
 // A chunk of lines; drawn again when it has grown, or when what is looked for concerns it.
 function Chunk({ chunk, version, find, current }) {
@@ -81,7 +84,7 @@ export function Output({ path, isLive, name }) {
     <pre ref=${box} tabindex="0" role="region" class=${`log ${wraps ? "" : "long-lines"}`} aria-label=${t("output.of", { name })} onScroll=${scrolled}>${shown.from > 0 && shown.source === "agent"
       ? html`<button type="button" class="small" onClick=${earlier}>${t("output.earlier", { bytes: bytes(shown.from) })}</button>` : null}
       ${shown.chunks.map((chunk, i) => html`<${Chunk} key=${chunk.id} chunk=${chunk} version=${chunk.version} find=${find} current=${current?.[0] === i ? current[1] : -1} />`)}
-      ${shown.rest ? html`<div class="line">${shown.rest.replace(/\x1b\[[0-9;:]*[ -/]*[@-~]/g, "")}</div>` : null}</pre>
+      ${shown.rest ? html`<div class="line">${plain(shown.rest)}</div>` : null}</pre>
     <p class="note">${shown.bytes ? t("output.bytes", { bytes: bytes(shown.bytes) }) : ""}</p>
   </div>`;
 }
