@@ -10,6 +10,7 @@
 # make fuzz-api   the API against its own description, with schemathesis (EXAMPLES=200 SEED=1)
 # make screenshots   the pictures of docs/, from a cluster of `cronclave dev` in Chromium
 # make cockpit-load   the cockpit before 100,000 jobs and 200,000 runs: frame times, CPU of the nodes (JOBS=1000 RUNS=2000)
+# make clients   clients generated from the API's description, in Python and TypeScript; one asks a node
 # make sim     the consensus simulation (SEEDS=1000 START=0)
 #
 # Needs python3 (3.11 or newer), python3-venv and make. Everything else goes into .venv. Of several interpreters the
@@ -48,7 +49,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 JOBS ?= 100000
 RUNS ?= 200000
 
-.PHONY: help dev test quick clusters check bench sim fuzz-api chaos soak mutations docs screenshots cockpit-load clean
+.PHONY: help dev test quick clusters check bench sim fuzz-api clients chaos soak mutations docs screenshots cockpit-load clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -83,6 +84,9 @@ sim: $(VENV)/.installed-dev
 
 fuzz-api: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.api.contract --examples $(EXAMPLES) --seed $(or $(SEED),1)
+
+clients: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.api.generated
 
 chaos: $(VENV)/.installed-dev
 	$(BIN)/python -m chaos run --profile ci $(if $(SEED),--seed $(SEED)) --out $(OUT)

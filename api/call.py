@@ -72,7 +72,7 @@ class Call:
 
     def integer(self, name: str, default: int, *, least: int, most: int) -> int:
         text = self.query.get(name)
-        if text is None or text == "":
+        if text is None:
             return default
         value = int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
         if value is None or not least <= value <= most:

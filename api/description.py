@@ -4,7 +4,8 @@ Rules:
 
 1. FastAPI knows the routes and their parameters; `ANSWERS` knows what else an operation may answer; what the
    door, the roles and the log may answer to anything is added by rule. No operation lists what it never says.
-2. Every refusal is application/problem+json, with the statuses of `problems.KINDS`.
+2. Every refusal is application/problem+json, with the statuses of `problems.KINDS`; beside each stands which
+   types of problems it may be.
 3. No example acts on a member, an agent or a token that a cluster may have.
 4. tests/api/test_contract.py asks a node whether all of this is so.
 """
@@ -17,83 +18,74 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from api.access import COOKIES
 from api.door import OWN_ACCESS, PUBLIC_PATHS
 from api.problems import KINDS, MEDIA_TYPE
+from api.schemas import answers, replies
+from api.schemas.examples import with_examples
 
 Schema = dict[str, Any]
 Answer = tuple[str, Schema]  #: media type and schema
 JSON = "application/json"
 TEXT = "text/plain"
+TYPES = "x-problem-types"  #: beside a refusal: which `type` it may have
 
 
-def _of(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _object(**fields: Schema) -> Schema:
-    return {"type": "object", "properties": fields, "required": list(fields)}
+def _any(*models: type[BaseModel]) -> Answer:
+    """JSON of one of these shapes."""
+    shapes = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in models]
+    return JSON, shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
 
 
 _STRING: Schema = {"type": "string"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
-_MAYBE: Schema = {"type": ["string", "null"]}
-_ITEMS: Schema = _object(items={"type": "array", "items": {"type": "object"}}, next_cursor=_MAYBE)
-_REVISION = _object(
-    revision=_COUNT, changed=_STRING, index=_COUNT, actor=_STRING, deleted={"type": "boolean"},
-    definition={"type": ["object", "null"]},
-)  # fmt: skip
-_SESSION = _object(name=_STRING, role=_STRING, csrf=_MAYBE)
-_READY = _object(
-    ready={"type": "boolean"}, state=_STRING, leader=_MAYBE, quorum={"type": "boolean"}
-)  # fmt: skip
-_DRY: Schema = _object(dry_run={"const": True})
-_JOB, _RUN, _AGENT = _of("Job"), _of("Run"), _of("Agent")
 _BYTES: Schema = {"type": "string", "format": "binary"}
 
-#: operation: status: its answer; None: there is no body
+#: operation: status: its answer; None: there is no body. What is not here, the route itself says.
 ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
-    "putJob": {200: (JSON, {"anyOf": [_JOB, _DRY]}), 201: (JSON, _JOB)},
-    "createJob": {200: (JSON, _DRY), 201: (JSON, _JOB)},
-    "getJob": {200: (JSON, {"anyOf": [_JOB, _REVISION]})},
-    "deleteJob": {200: (JSON, _DRY), 204: None},
-    "pauseJob": {200: (JSON, _JOB)},
-    "resumeJob": {200: (JSON, _JOB)},
-    "listRevisions": {200: (JSON, _ITEMS)},
-    "nextTicks": {200: (JSON, _ITEMS)},
-    "applyJobs": {200: (JSON, _object(dry_run={"type": "boolean"}, created={"type": "array"}))},
-    "getDefinition": {200: ("application/yaml", _STRING)},
-    "runJob": {200: (JSON, _DRY), 201: (JSON, _RUN)},
-    "cancelRun": {200: (JSON, _RUN)},
-    "resolveRun": {200: (JSON, _RUN)},
+    "putJob": {200: _any(replies.Job, answers.JobDryRun), 201: _any(replies.Job)},
+    "createJob": {200: _any(answers.JobDryRun), 201: _any(replies.Job)},
+    "getJob": {200: _any(replies.Job, answers.Revision)},
+    "deleteJob": {200: _any(answers.DryRun), 204: None},
+    "pauseJob": {200: _any(replies.Job)},
+    "resumeJob": {200: _any(replies.Job)},
+    "listRevisions": {200: _any(answers.RevisionList)},
+    "listNextTicks": {200: _any(answers.ComingTicks)},
+    "applyJobs": {200: _any(answers.Applied)},
+    "getDefinition": {200: ("application/yaml", {"type": "object"})},
+    "runJob": {200: _any(answers.DryRun), 201: _any(replies.Run)},
+    "cancelRun": {200: _any(replies.Run)},
+    "resolveRun": {200: _any(replies.Run)},
     "getLogs": {200: (TEXT, _STRING)},
-    "verifyLedger": {200: (JSON, _object(ok={"type": "boolean"}, problems={"type": "array"}))},
-    "releaseAgent": {200: (JSON, _object(name=_STRING, installation=_STRING))},
-    "drainAgent": {200: (JSON, _AGENT)},
-    "resumeAgent": {200: (JSON, _AGENT)},
-    "addMember": {200: (JSON, _object(node=_STRING)), 201: (JSON, _object(node=_STRING))},
+    "verifyLedger": {200: _any(answers.Verification)},
+    "releaseAgent": {200: _any(answers.Released)},
+    "drainAgent": {200: _any(replies.Agent)},
+    "resumeAgent": {200: _any(replies.Agent)},
+    "addMember": {200: _any(answers.Member), 201: _any(answers.Member)},
     "removeMember": {204: None},
-    "transferLeadership": {200: (JSON, _object(leader=_MAYBE))},
-    "activateFormat": {200: (JSON, _object(before=_COUNT, target=_COUNT))},
-    "getTickLimits": {200: (JSON, _object(job=_COUNT, namespace=_COUNT, cluster=_COUNT))},
-    "setTickLimits": {200: (JSON, _object(job=_COUNT, namespace=_COUNT, cluster=_COUNT))},
-    "backUp": {200: ("application/vnd.sqlite3", _BYTES)},
-    "resendEffect": {200: (JSON, _of("Effect"))},
+    "transferLeadership": {200: _any(answers.Transferred)},
+    "activateFormat": {200: _any(answers.FormatActivated)},
+    "getTickLimits": {200: _any(answers.AskedTicks)},
+    "setTickLimits": {200: _any(answers.TickLimits)},
+    "getBackup": {200: ("application/vnd.sqlite3", _BYTES)},
+    "resendEffect": {200: _any(replies.Effect)},
     "dropEffect": {204: None},
     "streamEvents": {200: ("text/event-stream", _STRING)},
-    "createToken": {200: (JSON, _DRY), 201: (JSON, _object(name=_STRING, role=_STRING, token=_STRING))},
-    "listTokens": {200: (JSON, _ITEMS)},
+    "createToken": {200: _any(answers.DryRun), 201: _any(answers.TokenMade)},
+    "listTokens": {200: _any(answers.TokenList)},
     "deleteToken": {204: None},
     "getAuthorities": {200: ("application/x-pem-file", _STRING)},
-    "join": {201: (JSON, _object(cluster=_STRING, members={"type": "array"}))},
-    "beginSession": {201: (JSON, _SESSION)},
-    "getSession": {200: (JSON, _SESSION)},
+    "joinCluster": {201: _any(answers.Joined)},
+    "beginSession": {201: _any(answers.Session)},
+    "getSession": {200: _any(answers.Session)},
     "endSession": {204: None},
-    "healthz": {200: (JSON, _object(status=_STRING, node=_STRING, version=_STRING))},
-    "healthyPage": {200: ("text/html", _STRING)},
-    "readyz": {200: (JSON, _READY), 503: (JSON, _READY)},
-    "metrics": {200: (TEXT, _STRING)},
+    "getHealth": {200: _any(answers.Health)},
+    "getHealthPage": {200: ("text/html", _STRING)},
+    "getReadiness": {200: _any(answers.Readiness), 503: _any(answers.Readiness)},
+    "getMetrics": {200: (TEXT, _STRING)},
 }
 
 #: what replies say in headers of their own: name, description, schema
@@ -120,8 +112,8 @@ REFUSALS: Mapping[str, tuple[int, ...]] = {
     "putJob": (409, 412, 415), "createJob": (409, 415), "applyJobs": (409, 415), "deleteJob": (409, 412),
     "pauseJob": (409,), "resumeJob": (409,), "runJob": (409,), "cancelRun": (409,), "resolveRun": (409,),
     "releaseAgent": (409,), "addMember": (409,), "removeMember": (409,), "transferLeadership": (404, 409),
-    "activateFormat": (409,), "createToken": (409,), "deleteToken": (409,), "join": (404, 409),
-    "getAuthorities": (404,), "beginSession": (409,),
+    "activateFormat": (409,), "createToken": (409,), "deleteToken": (409,), "joinCluster": (404, 409),
+    "changeJobs": (404,), "getAuthorities": (404,), "beginSession": (409,),
 }  # fmt: skip
 
 _ALWAYS = frozenset({408, 429, 431, 503})  #: too slow, too many, too large a head; no leader, too much to do
@@ -139,8 +131,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
             for method, operation in methods.items():
                 _complete(path, method, operation)
         components = document.setdefault("components", {})
+        schemas = components.setdefault("schemas", {})
         for left in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which is never sent
-            components.get("schemas", {}).pop(left, None)
+            schemas.pop(left, None)
+        schemas |= _models() | schemas
+        with_examples(schemas)
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}} | {
             f"session-{kind}": {"type": "apiKey", "in": "cookie", "name": name}
             for kind, name in COOKIES.items()
@@ -150,17 +145,35 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
+def _models() -> dict[str, Schema]:
+    """The shapes that no route of FastAPI's names."""
+    known = vars(answers).values()
+    named = [
+        each
+        for each in known
+        if isinstance(each, type) and issubclass(each, replies.Reply) and each is not replies.Reply
+    ]
+    _, found = models_json_schema(
+        [(model, "serialization") for model in named], ref_template="#/components/schemas/{model}"
+    )
+    schemas: dict[str, Schema] = found["$defs"]
+    return schemas
+
+
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
-    replies = operation["responses"]
+    said = operation["responses"]
     name = operation["operationId"]
     known = ANSWERS.get(name)
     if known is None:
-        kept = {status: reply for status, reply in replies.items() if status.startswith("2")}
+        kept = {status: reply for status, reply in said.items() if status.startswith("2")}
     else:
         kept = {str(status): _reply(status, answer) for status, answer in known.items()}
     for status in sorted(_refusals(path, method, operation)):
         reply = kept.setdefault(str(status), {"description": _phrase(status)})
-        reply.setdefault("content", {})[MEDIA_TYPE] = {"schema": _of("Problem")}
+        reply.setdefault("content", {})[MEDIA_TYPE] = {"schema": _any(replies.Problem)[1]}
+        kinds = _kinds(status, path, method, operation)
+        reply["description"] += f": {', '.join(kinds)}"
+        reply[TYPES] = [f"/problems/{kind}" for kind in kinds]
     for reply in kept.values():
         reply["headers"] = {
             "X-Cronclave-Index": {
@@ -191,6 +204,26 @@ def _refusals(path: str, method: str, operation: Mapping[str, Any]) -> set[int]:
     if "requestBody" in operation:
         found.add(400)
     return found
+
+
+def _kinds(status: int, path: str, method: str, operation: Mapping[str, Any]) -> list[str]:
+    """The types of problems that this operation may answer with this status."""
+    parameters = {each["name"] for each in operation.get("parameters", ())}
+    body = operation.get("requestBody", {})
+    given = {
+        "csrf": method in _WRITES,
+        "exists": method in _WRITES,
+        "no-signer": operation["operationId"] == "joinCluster",
+        "idempotency-key-reused": "Idempotency-Key" in parameters,
+        "not-available": operation["operationId"] in ("applyJobs", "getBackup"),
+        "not-yaml": "application/yaml" in body.get("content", ()),
+        "empty-body": bool(body.get("required")),
+        "too-many-failures": path not in PUBLIC_PATHS,
+        "behind": "min_index" in parameters,
+        "founding": path not in PUBLIC_PATHS,
+        "query-too-long": method not in _WRITES,
+    }
+    return [name for name, kind in KINDS.items() if kind.status == status and given.get(name, True)]
 
 
 def _reply(status: int, answer: Answer | None) -> dict[str, Any]:

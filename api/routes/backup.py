@@ -16,7 +16,7 @@ from scheduler.store.connection import DamagedError
 router = APIRouter(tags=["cluster"])
 
 
-@router.get("/v1/cluster/backup", operation_id="backUp", openapi_extra=schemas.backup)
+@router.get("/v1/cluster/backup", operation_id="getBackup", openapi_extra=schemas.backup)
 async def back_up(request: Request) -> Response:
     """A consistent copy of everything up to the index that the reply names; the node goes on meanwhile.
 

@@ -19,7 +19,7 @@ from api.threads import in_thread
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz", operation_id="healthz")
+@router.get("/healthz", operation_id="getHealth")
 async def healthz(request: Request) -> Response:
     """200 while this process and its disk are alive."""
     services = services_of(request)
@@ -29,7 +29,7 @@ async def healthz(request: Request) -> Response:
     return json_response({"status": "ok", "node": status.node, "version": status.version})
 
 
-@router.get("/healthy.html", operation_id="healthyPage")
+@router.get("/healthy.html", operation_id="getHealthPage")
 async def healthy_page(request: Request) -> Response:
     """The same for checks that want a page."""
     services = services_of(request)
@@ -40,7 +40,7 @@ async def healthy_page(request: Request) -> Response:
     )
 
 
-@router.get("/readyz", operation_id="readyz")
+@router.get("/readyz", operation_id="getReadiness")
 async def readyz(request: Request) -> Response:
     """200 while this node leads or follows a quorum, is caught up and trusts its state; else 503 with the
     reason."""
@@ -56,7 +56,7 @@ async def readyz(request: Request) -> Response:
     return json_response(document, 200 if status.ready else 503, {} if status.ready else {"Retry-After": "1"})
 
 
-@router.get("/metrics", operation_id="metrics")
+@router.get("/metrics", operation_id="getMetrics")
 async def metrics(request: Request) -> Response:
     """Prometheus metrics."""
     services = services_of(request)

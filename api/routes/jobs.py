@@ -183,7 +183,7 @@ async def list_revisions(request: Request, name: str, cursor: Cursor = None, lim
     return await read_reply(read)
 
 
-@router.get("/v1/jobs/{name}/next", operation_id="nextTicks", openapi_extra=schemas.read)
+@router.get("/v1/jobs/{name}/next", operation_id="listNextTicks", openapi_extra=schemas.read)
 async def next_ticks(
     request: Request, name: str, count: Annotated[int, Query(ge=1, le=1_000, description="How many.")] = 10
 ) -> Response:

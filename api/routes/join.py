@@ -43,7 +43,7 @@ async def get_ca(request: Request) -> Response:
     return Response(bundle, media_type="application/x-pem-file")
 
 
-@router.post("/v1/join", operation_id="join", openapi_extra=schemas.join, status_code=201)
+@router.post("/v1/join", operation_id="joinCluster", openapi_extra=schemas.join, status_code=201)
 async def join(request: Request) -> Response:
     """Become an agent or a node of this cluster, with a join token."""
     services, call = services_of(request), call_of(request)

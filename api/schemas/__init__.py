@@ -92,7 +92,7 @@ _FRESHNESS = [
     _query("wait", "How long at most, such as 30s.", _WAIT),
 ]
 _DRY_RUN = _query("dry_run", "Say what would happen, change nothing.", _FLAG)
-_PRUNE = _query("prune", "Not available in this version.", {"enum": [False, "no", "0"]})
+_PRUNE = _query("prune", "Not available in this version.", {"type": "string", "enum": ["false", "no", "0"]})
 _KEY = _header("Idempotency-Key", "The same key with the same request is done once, for 24 h.")
 _IF_MATCH = _header("If-Match", "ETag that the job must have.")
 _IF_NONE_MATCH = _header("If-None-Match", "`*`: the job must not exist.")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-Instant = str
+Instant = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class Reply(BaseModel):
@@ -98,23 +98,35 @@ class Task(Reply):
     attempts: list[Attempt]
 
 
-class Run(Reply):
+class RunOutline(Reply):
+    """A run by itself."""
+
     id: int = Field(examples=[17])
     job: str = Field(examples=["nightly-report"])
-    namespace: str
-    revision: int
+    namespace: str = Field(examples=["default"])
+    revision: int = Field(examples=[3])
     tick: Instant | None
     due: Instant
     trigger: str | None = Field(examples=["nightly"])
     cause: str = Field(examples=["tick"])
     cause_key: str | None = Field(examples=["12@1767232800000"])
     state: str = Field(examples=["succeeded"])
+    waiting: bool
+    stopping: str | None
     reason: str | None
     created: Instant
     started: Instant | None
     finished: Instant | None
-    exit_code: int | None
-    params: dict[str, Any]
+    deadline: Instant | None
+    exit_code: int | None = Field(examples=[0])
+    priority: int
+
+
+class Run(RunOutline):
+    """With its parameters, tasks and attempts."""
+
+    params: dict[str, Any] = Field(examples=[{"region": "eu"}])
+    actor: str | None
     tasks: dict[str, Task]
 
 
@@ -296,7 +308,7 @@ class JobList(Reply):
 
 
 class RunList(Reply):
-    items: list[Run]
+    items: list[Run | RunOutline]
     next_cursor: str | None
 
 

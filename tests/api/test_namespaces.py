@@ -42,7 +42,7 @@ OF_A_JOB: Mapping[str, dict[str, Any]] = {
     "listSeries": {},
     "getDefinition": {},
     "changeJobs": {"json": {"action": "run", "jobs": [JOB], "namespace": OURS}},
-    "nextTicks": {},
+    "listNextTicks": {},
     "listTicks": {},
     "explainJob": {},
     "explainRun": {},
@@ -61,16 +61,16 @@ OF_A_JOB: Mapping[str, dict[str, Any]] = {
 #: Of the cluster, or of all namespaces together.
 OF_ALL = {
     "getPause", "pauseAll", "resumeAll",
-    "getOverview", "listProofs", "listWork", "verifyLedger", "streamEvents", "backUp", "addMember",
+    "getOverview", "listProofs", "listWork", "verifyLedger", "streamEvents", "getBackup", "addMember",
     "removeMember",
     "transferLeadership",
     "activateFormat", "createToken", "listTokens", "deleteToken", "releaseAgent", "drainAgent", "resumeAgent",
-    "join", "getTickLimits", "setTickLimits",
+    "joinCluster", "getTickLimits", "setTickLimits",
 }  # fmt: skip
 #: They tell nothing of jobs.
 OF_NONE = {
-    "getCluster", "listAgents", "getAgent", "metrics", "beginSession", "getSession", "endSession", "healthz",
-    "healthyPage", "readyz", "getAuthorities",
+    "getCluster", "listAgents", "getAgent", "getMetrics", "beginSession", "getSession", "endSession",
+    "getHealth", "getHealthPage", "getReadiness", "getAuthorities",
 }  # fmt: skip
 
 

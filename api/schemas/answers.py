@@ -1,0 +1,200 @@
+"""The shapes of answers of one operation each (docs/reference/api.md): what is no job, run, tick or agent."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from api.schemas.replies import Instant, Pause, Reply
+
+
+class DryRun(Reply):
+    """What would be done."""
+
+    dry_run: Literal[True]
+
+
+class ComingTick(Reply):
+    at: Instant
+    due: Instant = Field(description="`at` with the trigger's jitter")
+    trigger: str = Field(examples=["nightly"])
+
+
+class ComingTicks(Reply):
+    items: list[ComingTick]
+    next_cursor: str | None
+    paused: bool = Field(description="The job is: they would be skipped.")
+    pauses: list[Pause] = Field(description="Of everything, and of its namespace, that stand.")
+
+
+class Node(Reply):
+    """A task in the graph of a job."""
+
+    task: str = Field(examples=["extract"])
+    kind: str = Field(examples=["run"])
+    needs: list[str] = Field(examples=[["fetch"]])
+    rule: str = Field(examples=["all_success"])
+
+
+class JobDryRun(DryRun):
+    """What a put would do, and what the job would."""
+
+    name: str = Field(examples=["nightly-report"])
+    namespace: str = Field(examples=["default"])
+    change: str = Field(description="created, changed or unchanged", examples=["created"])
+    revision: int | None = Field(description="of the job as it is")
+    next_ticks: list[ComingTick] = Field(description="the first ten")
+    graph: list[Node]
+
+
+class Revision(Reply):
+    revision: int = Field(examples=[3])
+    changed: Instant
+    index: int
+    actor: str
+    deleted: bool
+    definition: dict[str, Any] | None = Field(examples=[{"job": "nightly-report"}])
+
+
+class RevisionList(Reply):
+    items: list[Revision]
+    next_cursor: str | None
+
+
+class Written(Reply):
+    namespace: str = Field(examples=["default"])
+    name: str = Field(examples=["nightly-report"])
+    revision: int | None = Field(description="null: it would be created")
+
+
+class Applied(Reply):
+    dry_run: bool
+    created: list[Written]
+    changed: list[Written]
+    unchanged: list[Written]
+
+
+class Fault(Reply):
+    """What is wrong with the ledger."""
+
+    kind: str
+    job: int
+    trigger: int
+    at: Instant | None
+    seq: int | None
+    detail: str
+
+
+class Verification(Reply):
+    ok: bool = Field(examples=[True])
+    start: Instant = Field(alias="from")
+    to: Instant
+    index: int
+    ledger_head: str
+    due: int
+    outcomes: dict[str, int] = Field(examples=[{"ran": 24, "missed": 1}])
+    undecided: int
+    overdue: int
+    entries: int
+    events: int
+    problem_count: int
+    problems: list[Fault]
+
+
+class Released(Reply):
+    name: str = Field(examples=["web-7"])
+    installation: str
+
+
+class Member(Reply):
+    node: str = Field(examples=["node-4"])
+    name: str = Field(examples=["node-4"])
+    address: str = Field(examples=["10.0.1.7:8322"])
+    zone: str = Field(examples=["zone-a"])
+    url: str = Field(examples=["https://10.0.1.7:8321"])
+
+
+class Transferred(Reply):
+    leader: str | None = Field(examples=["node-2"])
+
+
+class FormatChange(Reply):
+    format: int
+    changes: str
+
+
+class MemberFormats(Reply):
+    node: str = Field(examples=["node-1"])
+    reachable: bool
+    format_min: int | None
+    format_max: int | None
+
+
+class FormatActivated(Reply):
+    before: int
+    target: int
+    format: int
+    changed: bool
+    changes: list[FormatChange]
+    members: list[MemberFormats]
+
+
+class TickLimits(Reply):
+    """Ticks a second that may be asked for."""
+
+    job: int = Field(examples=[100])
+    namespace: int = Field(examples=[1_000])
+    cluster: int = Field(examples=[10_000])
+
+
+class AskedTicks(TickLimits):
+    asked: float = Field(description="by all jobs, now")
+
+
+class TokenMade(Reply):
+    name: str = Field(examples=["ann"])
+    role: str = Field(examples=["operator"])
+    token: str = Field(description="its secret, which is told this once")
+
+
+class Token(Reply):
+    name: str = Field(examples=["ann"])
+    role: str = Field(examples=["operator"])
+    created: Instant
+    expires: Instant | None
+    uses: int | None
+    holder: str | None
+    pool: str | None
+
+
+class TokenList(Reply):
+    items: list[Token]
+    next_cursor: str | None
+
+
+class Joined(Reply):
+    cluster: str
+    ca: str | None = Field(description="its certificates, PEM")
+    members: list[dict[str, Any]]
+
+
+class Session(Reply):
+    name: str = Field(examples=["ann"])
+    role: str = Field(examples=["operator"])
+    csrf: str | None = Field(description="for X-CSRF-Token of writes; null without a session")
+
+
+class Health(Reply):
+    status: str = Field(examples=["ok"])
+    node: str = Field(examples=["node-1"])
+    version: str
+
+
+class Readiness(Reply):
+    ready: bool = Field(examples=[True])
+    state: str = Field(examples=["leader"])
+    leader: str | None = Field(examples=["node-1"])
+    quorum: bool = Field(examples=[True])
+    reason: str | None = Field(None, description="why not")
+
