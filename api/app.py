@@ -32,6 +32,7 @@ from api.problems import FieldError, Problem
 from api.routes import (
     agents,
     apply,
+    attempts,
     backup,
     bulk,
     cluster,
@@ -42,6 +43,7 @@ from api.routes import (
     health,
     jobs,
     join,
+    ledger,
     logs,
     outbox,
     overview,
@@ -59,8 +61,9 @@ from scheduler.store.connection import DamagedError, QueryTooLongError
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, past, apply, bulk, runs, logs, ticks, explain, overview, agents, cluster, formats, tick_limits,
-    pauses, backup, events, outbox, tokens, join, session, health, demonstration, pages,
+    jobs, past, apply, bulk, runs, attempts, logs, ticks, ledger, explain, overview, agents, cluster, formats,
+    tick_limits, pauses, backup, events, outbox, tokens, join, session, health, demonstration,
+    pages,
 )  # fmt: skip
 
 

@@ -18,14 +18,13 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 from api.access import COOKIES
 from api.door import OWN_ACCESS, PUBLIC_PATHS
 from api.problems import KINDS, MEDIA_TYPE
 from api.schemas import answers, replies
 from api.schemas.examples import with_examples
+from api.schemas.shapes import named_shapes
 
 Schema = dict[str, Any]
 Answer = tuple[str, Schema]  #: media type and schema
@@ -34,7 +33,7 @@ TEXT = "text/plain"
 TYPES = "x-problem-types"  #: beside a refusal: which `type` it may have
 
 
-def _any(*models: type[BaseModel]) -> Answer:
+def _any(*models: type[replies.Reply]) -> Answer:
     """JSON of one of these shapes."""
     shapes = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in models]
     return JSON, shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
@@ -134,7 +133,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         schemas = components.setdefault("schemas", {})
         for left in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which is never sent
             schemas.pop(left, None)
-        schemas |= _models() | schemas
+        schemas |= named_shapes() | schemas
         with_examples(schemas)
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}} | {
             f"session-{kind}": {"type": "apiKey", "in": "cookie", "name": name}
@@ -143,21 +142,6 @@ def describe(app: FastAPI) -> dict[str, Any]:
         document["security"] = [{name: []} for name in components["securitySchemes"]]
         app.openapi_schema = document
     return app.openapi_schema
-
-
-def _models() -> dict[str, Schema]:
-    """The shapes that no route of FastAPI's names."""
-    known = vars(answers).values()
-    named = [
-        each
-        for each in known
-        if isinstance(each, type) and issubclass(each, replies.Reply) and each is not replies.Reply
-    ]
-    _, found = models_json_schema(
-        [(model, "serialization") for model in named], ref_template="#/components/schemas/{model}"
-    )
-    schemas: dict[str, Schema] = found["$defs"]
-    return schemas
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:

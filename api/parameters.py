@@ -9,16 +9,24 @@ says.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from api.call import Call, call_of
-from api.problems import FieldError, Problem
+from api.problems import FieldError, Problem, query_problem
 
 NUMBER_MAX = (1 << 62) - 1  #: more than anything here is counted to, and less than SQLite's numbers end at
 EVERYWHERE = frozenset({"namespace", "consistency"})
+
+
+def among(name: str, given: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
+    """The values of a parameter that names several. Raises Problem for one that is not known."""
+    for each in given:
+        if each not in known:
+            raise query_problem(name, f"{each[:64]!r} is not one of {', '.join(known)}")
+    return tuple(dict.fromkeys(given))
 
 
 def need_known(call: Call, names: Collection[str]) -> None:

@@ -12,6 +12,7 @@ from api.call import Call, call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.outcomes import expect_ok
+from api.parameters import among
 from api.problems import FieldError, Problem
 from api.services import Services, services_of
 from api.views import agent_json, at_work_json
@@ -24,6 +25,11 @@ from scheduler.words.commands import DrainAgent, ReleaseAgent, ResumeAgent
 
 router = APIRouter(tags=["agents"])
 
+STATES = {
+    "connected": agent_reads.Wanted(connected=True),
+    "disconnected": agent_reads.Wanted(connected=False),
+    "draining": agent_reads.Wanted(draining=True),
+}
 _LISTED = "GET /v1/agents lists them; an agent's own log says why it cannot connect."
 
 
@@ -32,21 +38,25 @@ _LISTED = "GET /v1/agents lists them; an agent's own log says why it cannot conn
 )
 async def list_agents(
     request: Request,
+    state: Annotated[str | None, Query(description="connected, disconnected or draining.")] = None,
+    zone: Annotated[str | None, Query(description="In this zone.")] = None,
+    pool: Annotated[str | None, Query(description="Of this pool.")] = None,
+    q: Annotated[str | None, Query(description="A part of the name.")] = None,
     cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")] = 1_000,
 ) -> Response:
-    """Every agent that ever registered, by name, with the node that it hangs on."""
+    """Every agent that ever registered, by name, with the node that it hangs on. Of a filter that fits few a
+    page is short: 2,000 are looked at for it."""
     services, call = services_of(request), call_of(request)
     call.need(access.READ, namespace=access.Reach.ANY)
+    among("state", () if state is None else (state,), STATES)
+    wanted = STATES.get(state or "", agent_reads.Wanted())._replace(zone=zone, pool=pool, text=q)
     key = read_cursor("agents", cursor, str)
     await settle(call, services.commits)
     with services.scheduler.read() as store:
-        rows = agent_reads.page(store, after="" if key is None else str(key[0]), limit=limit + 1)
-    more = len(rows) > limit
-    items = [agent_json(row) for row in rows[:limit]]
-    return json_response(
-        {"items": items, "next_cursor": make_cursor("agents", rows[limit - 1].name) if more else None}
-    )
+        rows, after = agent_reads.page(store, wanted, after="" if key is None else str(key[0]), limit=limit)
+    next_cursor = None if after is None else make_cursor("agents", after)
+    return json_response({"items": [agent_json(row) for row in rows], "next_cursor": next_cursor})
 
 
 @router.get(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -17,8 +16,8 @@ from api.jobs import running
 from api.jobs.listing import parse_labels
 from api.jobs.reading import need_run, run_document, run_documents, run_outlines
 from api.outcomes import expect_ok
-from api.parameters import NUMBER_MAX
-from api.problems import Problem, query_problem
+from api.parameters import NUMBER_MAX, among
+from api.problems import Problem
 from api.services import Services, services_of
 from api.threads import read_reply
 from scheduler.store.connection import Store
@@ -64,8 +63,8 @@ async def list_runs(
     fits few: 2,000 runs are looked at for it."""
     services, call = services_of(request), call_of(request)
     call.need(access.READ, namespace=call.namespace if job is not None else call.asked)
-    states = _among("state", state.split(",") if state else (), RUN_STATES)
-    _among("cause", () if cause is None else (cause,), CAUSES)
+    states = among("state", state.split(",") if state else (), RUN_STATES)
+    among("cause", () if cause is None else (cause,), CAUSES)
     wanted = run_reads.Wanted(
         namespace=call.query.get("namespace") or None,
         states=states,
@@ -90,14 +89,6 @@ async def list_runs(
         return {"items": items, "next_cursor": None if after is None else make_cursor("runs", after)}
 
     return await read_reply(read)
-
-
-def _among(name: str, given: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
-    """Raises Problem for one that is not known."""
-    for each in given:
-        if each not in known:
-            raise query_problem(name, f"{each[:64]!r} is not one of {', '.join(known)}")
-    return tuple(dict.fromkeys(given))
 
 
 @router.get(

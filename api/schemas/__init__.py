@@ -15,12 +15,14 @@ from api.schemas.overview import Bulk, Overview, Table
 from api.schemas.replies import (
     Agent,
     AgentList,
+    AttemptList,
     Cluster,
     Effect,
     EffectList,
     InstantExplained,
     Job,
     JobList,
+    LedgerEntryList,
     Paused,
     Problem,
     ProofList,
@@ -257,6 +259,8 @@ proofs_replies = _replies(ProofList)
 effect_replies = _replies(Effect)
 outbox_replies = _replies(EffectList)
 cluster_replies = _replies(Cluster)
+attempts_replies = _replies(AttemptList)
+ledger_replies = _replies(LedgerEntryList)
 overview_replies = _replies(Overview)
 table_replies = _replies(Table)
 bulk_replies = _replies(Bulk)

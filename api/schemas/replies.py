@@ -93,6 +93,15 @@ class Attempt(Reply):
     fence: int | None
 
 
+class ListedAttempt(Attempt):
+    """With what it is of."""
+
+    run: int = Field(examples=[17])
+    job: str = Field(examples=["nightly-report"])
+    namespace: str = Field(examples=["default"])
+    task: str = Field(examples=["main"])
+
+
 class Task(Reply):
     state: str = Field(examples=["succeeded"])
     attempts: list[Attempt]
@@ -145,6 +154,29 @@ class Tick(Reply):
     index: int | None
     tzdata: str | None
     hash: str | None
+
+
+class LedgerEntry(Reply):
+    """What became of a tick, or of `ticks` of them from `first` to `last` that ended alike."""
+
+    seq: int
+    namespace: str = Field(examples=["default"])
+    job: str = Field(examples=["nightly-report"])
+    trigger: str | None = Field(examples=["nightly"])
+    first: Instant
+    last: Instant
+    ticks: int
+    outcome: str = Field(examples=["ran"])
+    reason: str | None
+    run: int | None
+    into: Instant | None
+    cause: str = Field(examples=["tick"])
+    cause_key: str = Field(examples=["12@1767232800000"])
+    decided_at: Instant
+    epoch: int
+    index: int
+    tzdata: str
+    hash: str
 
 
 class Agent(Reply):
@@ -363,4 +395,14 @@ class Proof(Reply):
 
 class ProofList(Reply):
     items: list[Proof]
+    next_cursor: str | None
+
+
+class AttemptList(Reply):
+    items: list[ListedAttempt]
+    next_cursor: str | None
+
+
+class LedgerEntryList(Reply):
+    items: list[LedgerEntry]
     next_cursor: str | None

@@ -29,6 +29,8 @@ from api.agents.gateway import Gateway
 from api.app import create_app
 from api.ports import ApiSettings
 from api.routes import cluster
+from scheduler.words.commands import Command, DeleteToken
+from scheduler.words.outcomes import Code, Outcome
 from tests.api.served import DEADLINE_S, served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode, peer
 
@@ -38,6 +40,15 @@ LEFT_OUT = ("positive_data_acceptance", "ensure_resource_availability")
 PASSING = ["2xx", "3xx", "4xx", "503", "507"]  #: no leader, behind, short of disk: no mistakes of the server
 STREAMS = "/v1/events"  #: it never ends: tests/api/test_events.py reads it
 LIMIT_S = 3_600.0
+
+
+class KeptNode(SingleNode):
+    """It keeps the token that it is asked with: the description's shapes lead from the list to its end."""
+
+    async def propose(self, command: Command, *, timeout_s: float = 10.0) -> Outcome:
+        if isinstance(command, DeleteToken) and command.name == "admin":
+            return Outcome(Code.CONFLICT, "it is the token that all of this is asked with")
+        return await super().propose(command, timeout_s=timeout_s)
 
 
 @contextlib.contextmanager
@@ -51,7 +62,7 @@ def one_node(folder: Path) -> Iterator[str]:
     failures.BURST = 1 << 30  # wrong tokens are asked for by the hundred here, from one address
 
     async def serve() -> None:
-        node = SingleNode(folder, peers=[peer("node-2", "zone-b"), peer("node-3", "zone-c")])
+        node = KeptNode(folder, peers=[peer("node-2", "zone-b"), peer("node-3", "zone-c")])
         settings = ApiSettings(insecure=False, scratch=folder)
         async with served(create_app(node, settings, Gateway(node, settings))) as found:
             url.set_result(found)

@@ -54,6 +54,7 @@ OF_A_JOB: Mapping[str, dict[str, Any]] = {
     "cancelRun": {},
     "resolveRun": {},
     "getLogs": {},
+    "listLedger": {},
     "listOutbox": {},
     "resendEffect": {},
     "dropEffect": {},
@@ -61,7 +62,8 @@ OF_A_JOB: Mapping[str, dict[str, Any]] = {
 #: Of the cluster, or of all namespaces together.
 OF_ALL = {
     "getPause", "pauseAll", "resumeAll",
-    "getOverview", "listProofs", "listWork", "verifyLedger", "streamEvents", "getBackup", "addMember",
+    "getOverview", "listAttempts", "listProofs", "listWork", "verifyLedger", "streamEvents", "getBackup",
+    "addMember", "removeMember",
     "removeMember",
     "transferLeadership",
     "activateFormat", "createToken", "listTokens", "deleteToken", "releaseAgent", "drainAgent", "resumeAgent",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.reads.bounds import chunks, marks
+from scheduler.store.reads.bounds import LOOKED_MAX, chunks, marks
+from scheduler.store.reads.newest import Way, newest, span
+from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS
 
+LIVE = frozenset(ATTEMPT.states) - ATTEMPT_ENDS  #: of those that hold a slot
 LISTED_MAX = 10_000  #: of a page of runs, the newest
 
 
@@ -114,6 +117,61 @@ def of_runs(store: Store, runs: Iterable[int]) -> list[ListedAttempt]:
         )
         found += [ListedAttempt._make(row) for row in reversed(rows)]
     return found
+
+
+class Wanted(NamedTuple):
+    """Which attempts of a list."""
+
+    run: int | None = None
+    agent: int | None = None
+    states: Sequence[str] = ()
+    unreachable: bool = False
+    since_ms: int | None = None  #: assigned at or after
+    until_ms: int | None = None  #: and before
+
+    def ways(self) -> list[Way]:
+        if self.run is not None:
+            return [Way("FROM attempts INDEXED BY attempts_run WHERE run = ?", (self.run,))]
+        if self.unreachable:
+            return [Way("FROM attempts INDEXED BY attempts_unreachable WHERE unreachable = 1")]
+        if self.agent is not None and self.states and set(self.states) <= LIVE:
+            return [Way("FROM attempts INDEXED BY attempts_live WHERE agent = ? AND live = 1", (self.agent,))]
+        if self.agent is not None:
+            return [Way("FROM attempts INDEXED BY attempts_agent WHERE agent = ?", (self.agent,))]
+        return [Way("FROM attempts WHERE 1")]
+
+    def conditions(self) -> tuple[str, list[object]]:
+        where, values = "", list[object]()
+        if self.agent is not None:
+            where, values = " AND agent = ?", [self.agent]
+        if self.states:
+            where += f" AND state IN ({marks(len(self.states))})"
+            values += self.states
+        if self.unreachable:
+            where += " AND unreachable = 1"
+        return where, values
+
+
+def page(
+    store: Store, wanted: Wanted, *, limit: int, before: int | None = None, looked_max: int = LOOKED_MAX
+) -> tuple[list[ListedAttempt], int | None]:
+    """The newest first, and the id to go on from: as `newest`."""
+    within = span(
+        store, "attempts", "id", "assigned_ms", since_ms=wanted.since_ms, until_ms=wanted.until_ms,
+        before=before,
+    )  # fmt: skip
+    rows, after = newest(
+        store, "id", wanted.ways(), within, *wanted.conditions(), limit=limit, looked_max=looked_max
+    )
+    found: list[ListedAttempt] = []
+    for ids in chunks(row[0] for row in rows):
+        listed = store.rows(
+            f"SELECT {_LISTED} FROM attempts a LEFT JOIN agents g ON g.id = a.agent"
+            f" WHERE a.id IN ({marks(len(ids))}) ORDER BY a.id",
+            ids,
+        )
+        found += [ListedAttempt._make(row) for row in listed]
+    return found[::-1], after
 
 
 def count(store: Store, run: int, most: int) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scheduler.store.connection import Store
-
 CHUNK = 500  #: ids in one IN list
 LOOKED_MAX = 2_000  #: rows that one page looks at: of a filter that fits few of them the page is short
 PAGE_BYTES = 4 << 20  #: of definitions on one page, which has one at least
@@ -30,19 +28,3 @@ def fitting(sizes: Iterable[int]) -> int:
             break
         count += 1
     return count
-
-
-def first_at(store: Store, table: str, key: str, instant: str, at_ms: int) -> int:
-    """The first key of a table from which on its instants are `at_ms` or later: they go up with its keys. By
-    halves: some forty steps of the key's index."""
-    low, high = 0, (store.value(f"SELECT max({key}) FROM {table}") or 0) + 1
-    while low < high:
-        middle = (low + high) // 2
-        row = store.row(
-            f"SELECT {key}, {instant} FROM {table} WHERE {key} >= ? ORDER BY {key} LIMIT 1", (middle,)
-        )
-        if row is None or row[1] >= at_ms:
-            high = middle
-        else:
-            low = row[0] + 1
-    return low

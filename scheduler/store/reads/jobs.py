@@ -125,6 +125,18 @@ def of_ids(store: Store, jobs: Iterable[int]) -> dict[int, Job]:
     return found
 
 
+def names(store: Store, jobs: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """(namespace, name) of each, deleted ones too."""
+    found: dict[int, tuple[str, str]] = {}
+    for job in sorted(set(jobs)):
+        row = store.row(
+            "SELECT namespace, name FROM revisions WHERE job = ? ORDER BY revision LIMIT 1", (job,)
+        )
+        if row is not None:
+            found[job] = (row[0], row[1])
+    return found
+
+
 def next_ticks(store: Store, jobs: Iterable[int]) -> dict[int, int]:
     """The first undecided tick of each job that has one."""
     found: dict[int, int] = {}
@@ -153,11 +165,20 @@ def last_ticks(store: Store, jobs: Iterable[int]) -> dict[int, tuple[int, str, s
 
 
 def ids(store: Store, namespace: str, name: str) -> list[int]:
-    """Every job that ever had this name, deleted ones too."""
-    rows = store.rows(
-        "SELECT DISTINCT job FROM revisions WHERE namespace = ? AND name = ? ORDER BY job", (namespace, name)
-    )
-    return [row[0] for row in rows]
+    """Every job that ever had this name, deleted ones too: two steps of an index each, however many revisions
+    it has. The revisions of a name go up from one job to the next."""
+    found: list[int] = []
+    below = 1 << 62
+    while True:
+        job = store.value(
+            "SELECT job FROM revisions WHERE namespace = ? AND name = ? AND revision < ?"
+            " ORDER BY revision DESC LIMIT 1",
+            (namespace, name, below),
+        )
+        if job is None:
+            return found[::-1]
+        found.append(job)
+        below = store.value("SELECT min(revision) FROM revisions WHERE job = ?", (job,))
 
 
 # -- revisions ----------------------------------------------------------------------------------

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from scheduler.store.connection import Row, Store
+from scheduler.store.reads.bounds import LOOKED_MAX, marks
+from scheduler.store.reads.newest import Way, newest, span
 from scheduler.store.state import LEDGER_START
 from scheduler.store.tables.ledger import COLUMNS, Entry
 
@@ -40,6 +45,53 @@ def of_events(store: Store, trigger: int, after: tuple[int, int], to_ms: int, li
             (trigger, *after, to_ms, limit),
         )
     )
+
+
+# -- of whoever looks at it -------------------------------------------------------------------------
+
+
+class Wanted(NamedTuple):
+    """Which entries of a list."""
+
+    namespace: str | None = None  #: of the job, also once that is deleted
+    outcomes: Sequence[str] = ()
+    reason: str | None = None
+    since_ms: int | None = None  #: decided at or after
+    until_ms: int | None = None  #: and before
+
+    def ways(self) -> list[Way]:
+        if self.outcomes and "ran" not in self.outcomes:
+            source = "FROM ledger INDEXED BY ledger_unran WHERE outcome = ? AND outcome <> 'ran'"
+            return [Way(source, (outcome,)) for outcome in self.outcomes]
+        return [Way("FROM ledger WHERE 1")]
+
+    def conditions(self) -> tuple[str, list[object]]:
+        where, values = "", list[object]()
+        if self.outcomes:
+            where += f" AND outcome IN ({marks(len(self.outcomes))})"
+            values += self.outcomes
+        if self.reason is not None:
+            where += " AND reason = ?"
+            values.append(self.reason)
+        if self.namespace is not None:
+            where += " AND (SELECT namespace FROM triggers t WHERE t.id = ledger.trigger) = ?"
+            values.append(self.namespace)
+        return where, values
+
+
+def page(
+    store: Store, wanted: Wanted, *, limit: int, before: int | None = None, looked_max: int = LOOKED_MAX
+) -> tuple[list[Written], int | None]:
+    """The latest first, and the seq to go on from: as `newest`."""
+    within = span(
+        store, "ledger", "seq", "decided_ms", since_ms=wanted.since_ms, until_ms=wanted.until_ms,
+        before=before,
+    )  # fmt: skip
+    rows, after = newest(
+        store, f"{COLUMNS}, hash", wanted.ways(), within, *wanted.conditions(), key="seq", limit=limit,
+        looked_max=looked_max,
+    )  # fmt: skip
+    return _written(rows), after
 
 
 # -- of whoever proves it ---------------------------------------------------------------------------

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.reads.bounds import LOOKED_MAX, chunks, first_at, marks
+from scheduler.store.reads.bounds import LOOKED_MAX, chunks, marks
 from scheduler.store.reads.labels import label_conditions
+from scheduler.store.reads.newest import Way, newest, span
 from scheduler.store.tables.runs import COLUMNS, Run
 
 
@@ -22,16 +23,15 @@ class Wanted(NamedTuple):
     since_ms: int | None = None  #: created at or after
     until_ms: int | None = None  #: and before
 
-    def ways(self) -> list[tuple[str, tuple[object, ...]]]:
-        """The indices that lead to them, with what those say already: runs in the order of their ids each."""
+    def ways(self) -> list[Way]:
         if self.jobs is not None:
-            return [("FROM runs INDEXED BY runs_job WHERE job = ?", (job,)) for job in self.jobs]
+            return [Way("FROM runs INDEXED BY runs_job WHERE job = ?", (job,)) for job in self.jobs]
         if self.states and "succeeded" not in self.states:
-            way = "FROM runs INDEXED BY runs_state WHERE state = ? AND state <> 'succeeded'"
-            return [(way, (state,)) for state in self.states]
+            source = "FROM runs INDEXED BY runs_state WHERE state = ? AND state <> 'succeeded'"
+            return [Way(source, (state,)) for state in self.states]
         if self.namespace is not None:
-            return [("FROM runs INDEXED BY runs_namespace WHERE namespace = ?", (self.namespace,))]
-        return [("FROM runs WHERE 1", ())]
+            return [Way("FROM runs INDEXED BY runs_namespace WHERE namespace = ?", (self.namespace,))]
+        return [Way("FROM runs WHERE 1")]
 
     def conditions(self) -> tuple[str, list[object]]:
         where, values = "", list[object]()
@@ -52,36 +52,14 @@ class Wanted(NamedTuple):
 def page(
     store: Store, wanted: Wanted, *, limit: int, before: int | None = None, looked_max: int = LOOKED_MAX
 ) -> tuple[list[Run], int | None]:
-    """Runs with ids below `before`, the newest first, and the id to go on from, None at the end. No more than
-    `looked_max` are looked at, so there may be none on a page."""
-    most = 1 << 62 if before is None else before
-    if wanted.until_ms is not None:
-        most = min(most, first_at(store, "runs", "id", "created_ms", wanted.until_ms))
-    least = 0
-    if wanted.since_ms is not None:
-        least = first_at(store, "runs", "id", "created_ms", wanted.since_ms)
-    ways = wanted.ways()
-    conditions, values = wanted.conditions()
-    found: list[Run] = []
-    floor = 0  #: below it not every way was looked at
-    for way, known in ways:
-        span = f"{way} AND id < ? AND id >= ?"
-        end = store.value(
-            f"SELECT id {span} ORDER BY id DESC LIMIT 1 OFFSET ?",
-            (*known, most, least, max(limit, looked_max // len(ways)) - 1),
-        )
-        floor = max(floor, end or 0)
-        rows = store.rows(
-            f"SELECT {COLUMNS} {span}{conditions} ORDER BY id DESC LIMIT ?",
-            (*known, most, max(least, end or 0), *values, limit + 1),
-        )
-        found += map(Run._make, rows)
-    if len(ways) > 1:
-        found.sort(reverse=True)
-    shown = [run for run in found[: limit + 1] if run.id >= floor]
-    if len(shown) > limit:
-        return shown[:limit], shown[limit - 1].id
-    return shown, floor or None
+    """Runs with ids below `before`, the newest first, and the id to go on from: as `newest`."""
+    within = span(
+        store, "runs", "id", "created_ms", since_ms=wanted.since_ms, until_ms=wanted.until_ms, before=before
+    )
+    rows, after = newest(
+        store, COLUMNS, wanted.ways(), within, *wanted.conditions(), limit=limit, looked_max=looked_max
+    )
+    return [Run._make(row) for row in rows], after
 
 
 def newest_of(store: Store, jobs: Iterable[int]) -> dict[int, Run]:
@@ -91,10 +69,14 @@ def newest_of(store: Store, jobs: Iterable[int]) -> dict[int, Run]:
         run = store.value("SELECT max(id) FROM runs WHERE job = ?", (job_id,))
         if run is not None:
             newest.append(run)
+    return {run.job: run for run in of_ids(store, newest).values()}
+
+
+def of_ids(store: Store, runs: Iterable[int]) -> dict[int, Run]:
     found: dict[int, Run] = {}
-    for ids in chunks(newest):
+    for ids in chunks(runs):
         rows = store.rows(f"SELECT {COLUMNS} FROM runs WHERE id IN ({marks(len(ids))}) ORDER BY id", ids)
-        found.update((run.job, run) for run in map(Run._make, rows))
+        found.update((run.id, run) for run in map(Run._make, rows))
     return found
 
 

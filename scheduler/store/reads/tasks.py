@@ -17,6 +17,14 @@ def of_runs(store: Store, runs: Iterable[int]) -> list[Task]:
     return found
 
 
+def of_ids(store: Store, tasks: Iterable[int]) -> dict[int, Task]:
+    found: dict[int, Task] = {}
+    for ids in chunks(tasks):
+        rows = store.rows(f"SELECT {COLUMNS} FROM tasks WHERE id IN ({marks(len(ids))}) ORDER BY id", ids)
+        found.update((task.id, task) for task in map(Task._make, rows))
+    return found
+
+
 def names(store: Store, run: int, limit: int) -> list[str]:
     """Of this run's tasks, each once: one step of the index each, whatever members and rounds they have."""
     found: list[str] = []
