@@ -64,7 +64,6 @@ OF_ALL = {
     "getPause", "pauseAll", "resumeAll",
     "getOverview", "listAttempts", "listProofs", "listWork", "verifyLedger", "streamEvents", "getBackup",
     "addMember", "removeMember",
-    "removeMember",
     "transferLeadership",
     "activateFormat", "createToken", "listTokens", "deleteToken", "releaseAgent", "drainAgent", "resumeAgent",
     "joinCluster", "getTickLimits", "setTickLimits",
