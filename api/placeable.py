@@ -13,8 +13,11 @@ from scheduler.machine.rules.selectors import Selector
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.jobs import Job
+from scheduler.words.events import AgentConnected, AgentDisconnected, AgentDrained, AgentResumed
 
 RECENT_MS = 5 * 60_000
+PLACES_CHANGE = frozenset({AgentConnected, AgentDisconnected, AgentDrained, AgentResumed})
+"""Whoever keeps the agents as they were has to look again."""
 
 
 class Places:

@@ -14,18 +14,15 @@ from api.event_feed import EventFeed
 from api.head_start import HeadStart
 from api.known_jobs import KnownJobs
 from api.metrics import Metrics
-from api.placeable import Places
+from api.placeable import PLACES_CHANGE, Places
 from api.ports import ApiSettings, Committed, Scheduler
 from api.proofs import Proofs
 from api.turns import Turns
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.store.connection import Store
 from scheduler.store.reads import agents as agent_reads
-from scheduler.words.events import AgentConnected, AgentDisconnected, AgentDrained, AgentResumed
 
 PLACES_S = 1.0  #: how long one look at the agents serves for jobs' states
-
-_PLACES_CHANGE = frozenset({AgentConnected, AgentDisconnected, AgentDrained, AgentResumed})
 
 
 @dataclass(slots=True)
@@ -51,7 +48,7 @@ class Services:
 
     def on_commit(self, commit: Committed) -> None:
         """The agents changed: look at them again."""
-        if not _PLACES_CHANGE.isdisjoint(commit.kinds):
+        if not PLACES_CHANGE.isdisjoint(commit.kinds):
             self._places = None
 
     def on_gap(self) -> None:

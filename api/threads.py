@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
+import msgspec
 from anyio.lowlevel import RunVar
 from starlette.responses import Response
 
@@ -25,8 +26,9 @@ from api.ports import OverloadedError
 LARGE_BYTES = 64 << 10  #: of a command: some milliseconds of each core at most
 INLINE_BYTES = 8 << 10  #: a body up to this is judged in the loop: some milliseconds at most
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_ENCODER = msgspec.json.Encoder()
 """One for all: to make one costs as much as a small document."""
+_LONG_NUMBERS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 T = TypeVar("T")
 
@@ -123,4 +125,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
 
 
 def _json(value: object) -> bytes:
-    return _ENCODER.encode(value).encode()
+    try:
+        return _ENCODER.encode(value)
+    except OverflowError:  # a whole number of more than 64 bits, which a definition may have
+        return _LONG_NUMBERS.encode(value).encode()

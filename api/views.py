@@ -13,6 +13,7 @@ from typing import Any
 
 from api.instants import rfc3339
 from api.ports import NodeStatus
+from api.threads import encode
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.reads.attempts import AtWork, ListedAttempt
 from scheduler.store.state import Overload
@@ -67,8 +68,7 @@ def job_facts(
 def job_bytes(facts: Mapping[str, Any], spec: bytes) -> bytes:
     """The job's JSON: the definition's canonical bytes (an object that has `job` and `namespace`) are
     spliced in as they are stored, which spares parsing and writing them."""
-    head = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()
-    return head[:-1] + b"," + spec[1:]
+    return encode(facts)[:-1] + b"," + spec[1:]
 
 
 def run_summary(row: Run) -> dict[str, Any]:

@@ -14,7 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import itertools
+import math
 from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from scheduler.words.commands import Command
@@ -43,6 +46,7 @@ def lane_of(command: Command) -> Lane:
 class Waiting(NamedTuple):
     command: bytes
     future: asyncio.Future[Outcome]
+    until_s: float = math.inf  #: on the loop's clock: whoever asked hears by then that nobody answered
 
 
 class Lanes:
@@ -57,6 +61,9 @@ class Lanes:
     @property
     def bytes(self) -> int:
         return sum(self._bytes)
+
+    def __iter__(self) -> Iterator[Waiting]:
+        return itertools.chain.from_iterable(self._lanes)
 
     def weight_before_plans(self) -> int:
         """Of all that a new wish of a person has to wait for."""

@@ -11,6 +11,8 @@ is refused while what waits already takes more than WAIT_S_MAX.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 import secrets
 from collections.abc import Callable, Sequence
 
@@ -25,6 +27,7 @@ IN_FLIGHT_MAX = 4
 QUEUED_MAX = 20_000
 QUEUED_BYTES_MAX = 64 << 20
 WAIT_S_MAX = 2.0
+UNANSWERED = "no leader answered in time; the outcome is unknown"
 
 
 class Proposals:
@@ -42,7 +45,7 @@ class Proposals:
         self._abandon = abandon
         self._sequence = 0
         self._lanes = Lanes()
-        self._waiting: dict[int, list[asyncio.Future[Outcome]]] = {}
+        self._waiting: dict[int, list[Waiting]] = {}
         self._frames: dict[int, bytes] = {}
         self._barrier: asyncio.Future[Outcome] | None = None
         self._flush_planned = False
@@ -51,6 +54,8 @@ class Proposals:
         self._instant: asyncio.TimerHandle | None = None  #: of the grid, at which it becomes due
         self._throughput = Throughput()
         self._sent_s: dict[int, float] = {}
+        self._look: asyncio.TimerHandle | None = None  #: at who waited too long, `_look_s`
+        self._look_s = math.inf
 
     @property
     def commit_s(self) -> float:
@@ -68,7 +73,7 @@ class Proposals:
         lane = lane_of(command)
         if lane is Lane.PEOPLE and command.grows:
             self._refuse_beyond(len(encoded))
-        return await self._result(self._enqueue(encoded, lane, can_wait=can_wait), timeout_s)
+        return await self._enqueue(encoded, lane, can_wait=can_wait, timeout_s=timeout_s)
 
     def _refuse_beyond(self, size: int) -> None:
         """Raises OverloadedError, with the time that is to pass."""
@@ -100,8 +105,12 @@ class Proposals:
         """Concurrent callers share the next commit that has not left yet. Raises NoLeaderError."""
         if self._barrier is None or self._barrier.done():
             self._barrier = self._enqueue(codec.encode_command(Barrier()), Lane.PEOPLE, can_wait=False)
-        unanswered = "no leader answered in time, and an up-to-date read needs one"
-        await self._result(asyncio.shield(self._barrier), timeout_s, unanswered)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.shield(self._barrier)
+        except TimeoutError:
+            self._forget_abandoned()
+            raise NoLeaderError("no leader answered in time, and an up-to-date read needs one") from None
 
     def resend(self) -> None:
         """The core is a new one (or the first): give it every frame that waits."""
@@ -118,26 +127,26 @@ class Proposals:
     def resolve(self, sequence: int, outcomes: bytes) -> None:
         now_s = asyncio.get_running_loop().time()
         weight = self._weight(sequence)
-        futures = self._waiting.pop(sequence, None)
+        found = self._waiting.pop(sequence, None)
         self._frames.pop(sequence, None)
         sent_s = self._sent_s.pop(sequence, None)
         if sent_s is not None:
             self.grid.commit_s += (now_s - sent_s - self.commit_s) * 0.05
         is_backed_up = self._is_due and len(self._waiting) >= IN_FLIGHT_MAX - 1
         self._throughput.done(weight, now_s, is_backed_up=is_backed_up)
-        if futures is not None:
-            for future, outcome in zip(futures, codec.decode_outcomes(outcomes), strict=True):
-                if not future.done():
-                    future.set_result(outcome)
+        if found is not None:
+            for waiting, outcome in zip(found, codec.decode_outcomes(outcomes), strict=True):
+                if not waiting.future.done():
+                    waiting.future.set_result(outcome)
         self._go_on()
 
     def refuse(self, sequence: int, reason: str) -> None:
         """The core did not take this frame: it is in no log, and will be in none."""
         self._frames.pop(sequence, None)
         self._sent_s.pop(sequence, None)
-        for future in self._waiting.pop(sequence, ()):
-            if not future.done():
-                future.set_result(Outcome(Code.TOO_LARGE, reason))
+        for waiting in self._waiting.pop(sequence, ()):
+            if not waiting.future.done():
+                waiting.future.set_result(Outcome(Code.TOO_LARGE, reason))
         self._go_on()
 
     def _admit(self, command: Command, *, can_wait: bool) -> asyncio.Future[Outcome]:
@@ -148,10 +157,15 @@ class Proposals:
         future.set_result(encoded)
         return future
 
-    def _enqueue(self, command: bytes, lane: Lane, *, can_wait: bool) -> asyncio.Future[Outcome]:
+    def _enqueue(
+        self, command: bytes, lane: Lane, *, can_wait: bool, timeout_s: float = math.inf
+    ) -> asyncio.Future[Outcome]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
-        self._lanes.add(lane, Waiting(command, future))
+        until_s = loop.time() + timeout_s
+        self._lanes.add(lane, Waiting(command, future, until_s))
+        if until_s < self._look_s:
+            self._look_at(until_s)
         wait_s = self.grid.wait_s() if can_wait and not self._is_due else 0.0
         self._hurries = self._hurries or not can_wait
         if not wait_s:
@@ -167,22 +181,32 @@ class Proposals:
             self._instant = None
         self._plan_flush()
 
-    async def _result(
-        self,
-        future: asyncio.Future[Outcome],
-        timeout_s: float,
-        unanswered: str = "no leader answered in time; the outcome is unknown",
-    ) -> Outcome:
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await future
-        except TimeoutError:
+    def _look_at(self, instant_s: float) -> None:
+        if self._look is not None:
+            self._look.cancel()
+        self._look_s = instant_s
+        self._look = asyncio.get_running_loop().call_at(instant_s, self._give_up)
+
+    def _give_up(self) -> None:
+        """Tell those who waited too long. One timer for all: most are answered long before."""
+        self._look, self._look_s = None, math.inf
+        now_s, next_s, overdue = asyncio.get_running_loop().time(), math.inf, False
+        for waiting in itertools.chain(self._lanes, *self._waiting.values()):
+            if waiting.future.done():
+                continue
+            if waiting.until_s <= now_s:
+                overdue = True
+                waiting.future.set_exception(NoLeaderError(UNANSWERED))
+            else:
+                next_s = min(next_s, waiting.until_s)
+        if next_s < math.inf:
+            self._look_at(next_s)
+        if overdue:
             self._forget_abandoned()
-            raise NoLeaderError(unanswered) from None
 
     def _forget_abandoned(self) -> None:
-        for sequence, futures in list(self._waiting.items()):
-            if all(future.done() for future in futures):
+        for sequence, found in list(self._waiting.items()):
+            if all(waiting.future.done() for waiting in found):
                 del self._waiting[sequence]
                 self._frames.pop(sequence, None)
                 self._sent_s.pop(sequence, None)
@@ -209,10 +233,10 @@ class Proposals:
             lowest = min(self._waiting, default=self._sequence)
             commands = tuple(waiting.command for waiting in taken)
             frame = codec.encode_frame(codec.Frame(self.front, self._sequence, lowest, commands))
-            self._waiting[self._sequence] = [waiting.future for waiting in taken]
+            self._waiting[self._sequence] = taken
             self._frames[self._sequence] = frame
             self._sent_s[self._sequence] = asyncio.get_running_loop().time()
-            if self._barrier in self._waiting[self._sequence]:
+            if self._barrier is not None and any(waiting.future is self._barrier for waiting in taken):
                 self._barrier = None  # a later caller needs a later commit
             self._send(self._sequence, frame, not self._hurries)
         self._is_due = len(self._lanes) > 0

@@ -5,14 +5,16 @@ Made from the canonical bytes that the state stores (`scheduler.model.canonical`
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
+
+import msgspec
 
 from scheduler.model.graph import topological_order
 from scheduler.model.notify import compiled_target
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
 from scheduler.model.work import compiled_work
+from scheduler.words.json_text import json_text
 
 WEIGHT_MAX = 100_000
 """Of the compiled jobs that anything keeps (`CompiledJob.weight`): some 100 MB if all of them are large."""
@@ -86,7 +88,7 @@ class CompiledJob:
 def compile_job(spec: bytes) -> CompiledJob:
     """The job of these canonical bytes. Raises ValueError for bytes that `canonical` did not make."""
     try:
-        return _job(json.loads(spec), len(spec))
+        return _job(_DECODE(spec), len(spec))
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(f"not a canonical job: {error!r}") from error
 
@@ -155,9 +157,8 @@ def _optional_ms(text: str | None) -> int | None:
     return None if text is None else parse_duration_ms(text)
 
 
-_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-"""One for all: `json.dumps` with arguments makes a new encoder at each call."""
-
-
 def _text(value: object) -> str:
-    return _ENCODE(value) if value else "{}"
+    return json_text(value).decode() if value else "{}"
+
+
+_DECODE = msgspec.json.Decoder().decode

@@ -7,7 +7,6 @@ left out.
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -24,8 +23,8 @@ from scheduler.model.task import Task
 from scheduler.model.trigger import Trigger
 from scheduler.ticks import jitter_ms, schedule
 from scheduler.words.commands import PreparedJob, PreparedTrigger
+from scheduler.words.json_text import json_text
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 CANONICAL_BYTES_MAX = 1_000_000  #: with its triggers, its name and its sender it fits in a command of 1 MiB
 
 
@@ -60,7 +59,7 @@ def canonical(job: Job, *, format: int | None = None) -> bytes:
     number = formats.newest() if format is None else format
     text = job.texts.get(number)
     if text is None:
-        text = job.texts[number] = _ENCODER.encode(without(job.public(), number)).encode()
+        text = job.texts[number] = json_text(without(job.public(), number))
     return text
 
 

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from scheduler.model.bounds import PARAMS_MAX
 from scheduler.model.fields import Model, as_tuple, type_name
 from scheduler.model.problems import JobError, Problem, Refused, pointer_of, shortened
+from scheduler.words.json_text import json_text
 
 Value = str | int | float | bool
 TEXT_CHARACTERS_MAX = 8_192
@@ -113,4 +114,4 @@ def check_params(params: Mapping[str, Mapping[str, Any]], given: object) -> byte
             problems.append(Problem(pointer_of(name), f"the parameter {name} is required"))
     if problems:
         raise JobError(tuple(problems))
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json_text(values)

@@ -57,6 +57,7 @@ def _duration_reason(text: str) -> str:
     return f'{shortened(text)} is no duration; write it like "90s", "15m", "1h30m" or "7d"'
 
 
+@lru_cache(maxsize=1_024)
 def format_duration(duration_ms: int) -> str:
     """The shortest text that `parse_duration_ms` reads back."""
     parts = []
@@ -80,6 +81,7 @@ def parse_size_bytes(text: str) -> int:
     return size
 
 
+@lru_cache(maxsize=1_024)
 def format_size(size_bytes: int) -> str:
     """The shortest text that `parse_size_bytes` reads back."""
     for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):

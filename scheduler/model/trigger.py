@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -13,13 +12,13 @@ from scheduler.model.fields import DurationMs, Model, Name
 from scheduler.model.problems import Refused
 from scheduler.model.triggers import KINDS, NAMES, ONE_OF, Kind
 from scheduler.ticks import never_reason
+from scheduler.words.json_text import json_text
 
 if TYPE_CHECKING:
     Fields = Model
 else:  # pydantic lists the fields of the last base first
     Fields = create_model("Fields", __base__=tuple(kind.fields for kind in reversed(KINDS)))
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _KINDS = [(kind, kind.attributes[kind.name]) for kind in KINDS]
 _FOREIGN = {
     kind.name: [
@@ -77,7 +76,7 @@ class Trigger(Fields):
         """The trigger's identity within its job."""
         if self.id is not None:
             return self.id
-        return hashlib.sha256(_ENCODER.encode(self.schedule_fields()).encode()).hexdigest()[:12]
+        return hashlib.sha256(json_text(self.schedule_fields())).hexdigest()[:12]
 
     def spec(self, namespace: str, job: str) -> bytes:
         """The bytes for `scheduler.ticks.schedule`."""

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 from scheduler.ticks.cron import DST_POLICIES, CronSchedule, DstPolicy
 from scheduler.ticks.expression import CronError, parse_expression
 from scheduler.ticks.month_days import ever_matches
 from scheduler.ticks.zones import UnknownZoneError, zone
+from scheduler.words.json_text import json_text
 
 DAY_MS = 86_400_000
 INSTANT_MS_MAX = 253_370_764_800_000
@@ -105,29 +106,25 @@ class AtSchedule:
         return self.between(after_ms, INSTANT_MS_MAX, count)
 
 
-def _canonical(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
 def cron_spec(expression: str, *, tz: str = "UTC", dst: str = "cron", salt: str = "") -> bytes:
     """The spec of a cron trigger. The salt is kept only where the expression holds an H. Raises CronError."""
     fields = {"cron": expression, "tz": tz, "dst": dst}
     if parse_expression(expression, salt).hashed:
         fields["salt"] = salt
-    return _canonical(fields)
+    return json_text(fields)
 
 
 def every_spec(period_ms: int, start_ms: int = 0) -> bytes:
-    return _canonical({"every_ms": period_ms, "start_ms": start_ms})
+    return json_text({"every_ms": period_ms, "start_ms": start_ms})
 
 
 def at_spec(at_ms: int) -> bytes:
-    return _canonical({"at_ms": at_ms})
+    return json_text({"at_ms": at_ms})
 
 
 def event_spec(event: str) -> bytes:
     """The spec of a trigger without instants: it fires when that happens (`words.causes`)."""
-    return _canonical({"event": event})
+    return json_text({"event": event})
 
 
 def event_of(spec: bytes) -> str:

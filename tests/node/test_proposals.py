@@ -287,3 +287,23 @@ async def test_what_waits_is_bounded_in_bytes_and_is_taken_again_once_some_has_l
     wire.answer(proposals, wire.frames[-1])
     assert all(outcome.ok for outcome in await asyncio.gather(*waiting))
     assert proposals._lanes.bytes == 0
+
+
+async def test_each_hears_at_its_own_time_that_nobody_answers() -> None:
+    """By one timer for all of them, those that have not left as well; who was answered is left alone."""
+    wire = Wire()
+    proposals = Proposals(wire.send, wire.abandoned.append)
+    patient, answered = [asyncio.ensure_future(proposals.propose(CancelRun(n), 3_600)) for n in (0, 1)]
+    await wire.sent(1)
+    under_way = [asyncio.ensure_future(proposals.propose(CancelRun(2), 0.02))]
+    for n in range(3, IN_FLIGHT_MAX + 3):
+        await wire.sent(min(n - 1, IN_FLIGHT_MAX))  # the last finds no room, and does not leave
+        under_way.append(asyncio.ensure_future(proposals.propose(CancelRun(n), 0.01)))
+        await asyncio.sleep(0)
+    results = await asyncio.gather(*under_way, return_exceptions=True)
+
+    assert [type(result) for result in results] == [NoLeaderError] * len(under_way)
+    assert wire.abandoned
+    assert not patient.done()
+    wire.answer(proposals, wire.frames[0])
+    assert [(await each).value for each in (patient, answered)] == [{"run": 0}, {"run": 1}]

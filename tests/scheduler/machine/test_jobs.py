@@ -92,7 +92,7 @@ def test_putting_a_large_job_costs_a_core_few_calls_for_each_task(story: Story) 
         sys.setprofile(None)
     assert outcome.ok
     assert calls.total() < CALLS_A_TASK_MAX * len(tasks), calls.most_common(12)
-    assert calls["loads"] == 1
+    assert calls["_job"] == 1
     assert calls["of_task"] == 1
 
 
