@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -29,13 +30,16 @@ def show(client: Client, first: Look, interval_s: float) -> None:
     """Until a key, Ctrl-C, a signal or the terminal's own end."""
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # a shell would get the terminal as it is now
     looker = Looker(client, first, interval_s)
     console = Console(file=unguarded(sys.stdout), highlight=False)
     with pressed() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
         try:
             _draw_on(live, keys, looker)
-        except (KeyboardInterrupt, EOFError):
+        except KeyboardInterrupt:
             return
+        except (EOFError, OSError):  # the terminal is gone: there is nobody to tell
+            os._exit(128 + signal.SIGHUP)
 
 
 def _draw_on(live: Live, keys: Keys, looker: Looker) -> None:
