@@ -51,6 +51,7 @@ from api.routes import (
     past,
     pauses,
     runs,
+    schema,
     session,
     tick_limits,
     ticks,
@@ -61,8 +62,8 @@ from scheduler.store.connection import DamagedError, QueryTooLongError
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, past, apply, bulk, runs, attempts, logs, ticks, ledger, explain, overview, agents, cluster, formats,
-    tick_limits, pauses, backup, events, outbox, tokens, join, session, health, demonstration,
+    jobs, schema, past, apply, bulk, runs, attempts, logs, ticks, ledger, explain, overview, agents, cluster,
+    formats, tick_limits, pauses, backup, events, outbox, tokens, join, session, health, demonstration,
     pages,
 )  # fmt: skip
 

@@ -48,6 +48,7 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "putJob": {200: _any(replies.Job, answers.JobDryRun), 201: _any(replies.Job)},
     "createJob": {200: _any(answers.JobDryRun), 201: _any(replies.Job)},
     "getJob": {200: _any(replies.Job, answers.Revision)},
+    "getJobSchema": {200: (JSON, {"type": "object"})},
     "deleteJob": {200: _any(answers.DryRun), 204: None},
     "pauseJob": {200: _any(replies.Job)},
     "resumeJob": {200: _any(replies.Job)},

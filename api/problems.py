@@ -7,12 +7,14 @@ to do; a bad field is named by a JSON pointer in `errors`. No reply of ours is a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
+_PLACE = re.compile(r":([0-9]+):([0-9]+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,13 @@ class FieldError:
     pointer: str  #: JSON pointer into the body, or `?name` for a query parameter
     detail: str
     hint: str = ""
+    line: int | None = None  #: of a body in YAML, from 1
+    column: int | None = None
+
+    def document(self) -> dict[str, object]:
+        optional = {"hint": self.hint or None, "line": self.line, "column": self.column}
+        told = {name: value for name, value in optional.items() if value is not None}
+        return {"pointer": self.pointer, "detail": self.detail, **told}
 
 
 class Problem(Exception):
@@ -126,10 +135,7 @@ class Problem(Exception):
         if self.hint:
             document["hint"] = self.hint
         if self.errors:
-            document["errors"] = [
-                {"pointer": e.pointer, "detail": e.detail, **({"hint": e.hint} if e.hint else {})}
-                for e in self.errors
-            ]
+            document["errors"] = [error.document() for error in self.errors]
         document.update(self.extra)
         return json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace")
 
@@ -147,14 +153,18 @@ def query_problem(name: str, detail: str, hint: str = "") -> Problem:
     )
 
 
+def _field_error(problem: object) -> FieldError:
+    pointer, detail, hint, where = (
+        str(getattr(problem, name, "") or "") for name in ("pointer", "detail", "hint", "where")
+    )
+    place = _PLACE.search(where)
+    line, column = (None, None) if place is None else (int(place[1]), int(place[2]))
+    return FieldError(pointer, detail or str(problem), hint, line, column)
+
+
 def from_job_problems(problems: Iterable[object], *, what: str = "the job") -> Problem:
     """The problems of `scheduler.model.JobError` (pointer, detail, hint) as one reply."""
-    errors = [
-        FieldError(
-            str(getattr(p, "pointer", "")), str(getattr(p, "detail", p)), str(getattr(p, "hint", "") or "")
-        )
-        for p in problems
-    ]
+    errors = [_field_error(problem) for problem in problems]
     if not errors:
         return Problem("validation", f"{what} is not valid")
     first = errors[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from api import access
@@ -9,18 +11,27 @@ from api.call import Call, json_type, parse_json, refuse_half_pairs
 from api.problems import FieldError, Problem, from_job_problems
 from scheduler.model import Job, JobError, parse_job
 from scheduler.model.parse import spent_problem
+from scheduler.model.problems import Problem as JobProblem
 from scheduler.model.server_facts import definition_of
 
 JSON_TYPES = frozenset({"", "application/json", "text/json", "application/x-www-form-urlencoded"})
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
 
 YAML_VALUES_MAX = 100_000  #: of a body: a third of a second
+PLACED_BYTES_MAX = 64 << 10  #: a larger body's mistakes are told by their pointers alone: places take long
+
+
+def _media(call: Call) -> str:
+    return call.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _is_yaml(call: Call) -> bool:
+    return _media(call) in YAML_TYPES
 
 
 def documents(call: Call) -> list[Any]:
     """The documents of the body: one for JSON, one or more for YAML."""
-    media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-    yaml = media in YAML_TYPES
+    media, yaml = _media(call), _is_yaml(call)
     if not yaml and media not in JSON_TYPES and not media.endswith("+json"):
         raise Problem("unsupported-media-type", f"{media[:100]!r} is neither JSON nor YAML",
                       hint="Send application/json or application/yaml.")  # fmt: skip
@@ -88,7 +99,17 @@ def to_job(call: Call, document: dict[str, Any], *, name: str | None = None) -> 
     try:
         return parse_writable(call, data)
     except JobError as error:
-        raise from_job_problems(error.problems) from None
+        raise from_job_problems(_placed(call, error.problems)) from None
+
+
+def _placed(call: Call, problems: Sequence[JobProblem]) -> Sequence[JobProblem]:
+    """With the place of each mistake, where the body is YAML that a person may have written."""
+    if not _is_yaml(call) or len(call.body) > PLACED_BYTES_MAX:
+        return problems
+    from scheduler.model.documents import load_yaml
+
+    (document,) = load_yaml(call.body.decode(), "body", values_max=YAML_VALUES_MAX)
+    return [replace(problem, where=document.where(problem.pointer)) for problem in problems]
 
 
 def parse_writable(call: Call, data: object) -> Job:

@@ -182,6 +182,7 @@ class Joined(Reply):
 class Session(Reply):
     name: str = Field(examples=["ann"])
     role: str = Field(examples=["operator"])
+    may: list[str] = Field(description="what the role grants", examples=[["operate", "read", "run"]])
     csrf: str | None = Field(description="for X-CSRF-Token of writes; null without a session")
 
 

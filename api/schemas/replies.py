@@ -17,6 +17,8 @@ class FieldError(Reply):
     pointer: str = Field(examples=["/triggers/0/cron"])
     detail: str
     hint: str | None = None
+    line: int | None = Field(None, description="of a body in YAML, from 1")
+    column: int | None = None
 
 
 class Problem(Reply):

@@ -70,8 +70,8 @@ OF_ALL = {
 }  # fmt: skip
 #: They tell nothing of jobs.
 OF_NONE = {
-    "getCluster", "listAgents", "getAgent", "getMetrics", "beginSession", "getSession", "endSession",
-    "getHealth", "getHealthPage", "getReadiness", "getAuthorities",
+    "getJobSchema", "getCluster", "listAgents", "getAgent", "getMetrics", "beginSession", "getSession",
+    "endSession", "getHealth", "getHealthPage", "getReadiness", "getAuthorities",
 }  # fmt: skip
 
 

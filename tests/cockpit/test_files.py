@@ -17,8 +17,8 @@ VENDOR = FOLDER / "vendor"
 FILES = sorted(path for path in FOLDER.rglob("*") if path.suffix in TYPES)
 OWN = [path for path in FILES if VENDOR not in path.parents]
 FIRST = ("index.html", "icon.svg", "style.css", "parts/look.js", "app.js", "parts/feed.worker.js")
-FIRST_BYTES_MAX = 60_000
-BYTES_MAX = 150_000  #: with all that is fetched when it is first shown: pages, charts, graphs
+FIRST_BYTES_MAX = 65_000
+BYTES_MAX = 160_000  #: with all that is fetched when it is first shown: pages, charts, graphs
 IMPORT = re.compile(r"""(?:^|\n)(?:import|export)\b[^;"]*"(\.[^"]+)";""")
 LINES_MAX = 500
 

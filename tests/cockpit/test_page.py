@@ -19,6 +19,8 @@ from tests.cockpit.conftest import IN_ONE_LOOP, OpenTab
 from tests.scheduler.story import KINDS
 
 pytestmark = IN_ONE_LOOP
+_JOB = "cockpit/jobs/default/backup"
+PATHS = ("", "cockpit/jobs", "cockpit/runs", _JOB, f"{_JOB}/edit")
 LIVE = ".live.live:not(.away):not(.off)"
 
 
@@ -76,15 +78,19 @@ async def test_an_action_says_what_it_will_do_and_is_undone(
     await expect(page.get_by_role("heading", name="Run 1")).to_be_visible()
 
 
-async def test_a_refusal_is_seen_before_anything_is_done(
-    url: str, tab: OpenTab, client: httpx2.AsyncClient, complaints: list[str]
-) -> None:
-    needy = {"noop": True, "params": {"day": {"type": "string", "required": True}}}
-    assert (await client.put("/v1/jobs/needy", json=needy)).status_code == 201
+async def test_a_run_is_asked_for_its_parameters(url: str, tab: OpenTab, client: httpx2.AsyncClient) -> None:
+    params = {"day": {"type": "string", "required": True}, "count": {"type": "integer", "default": 3}}
+    assert (await client.put("/v1/jobs/needy", json={"noop": True, "params": params})).status_code == 201
     page = await tab(f"{url}cockpit/jobs")
     await page.get_by_role("button", name="Run needy now").click()
-    await expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("day")
-    complaints.clear()  # of the refusal, which a browser writes down as an error
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("day").fill("monday")
+    await dialog.get_by_label("count").fill("7")
+    await dialog.get_by_text("The same by command line and API").click()
+    await expect(dialog).to_contain_text("cronclave job run needy --param day=monday --param count=7")
+    await dialog.get_by_role("button", name="Run", exact=True).click()
+    await expect(page.get_by_role("heading", name="Run 1")).to_be_visible()
+    assert (await client.get("/v1/runs/1")).json()["params"] == {"day": "monday", "count": 7}
 
 
 async def test_who_may_only_look_is_offered_nothing_else(
@@ -223,7 +229,7 @@ async def test_without_a_session_it_asks_for_a_token(
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("path", ["", "cockpit/jobs", "cockpit/runs"])
+@pytest.mark.parametrize("path", PATHS)
 async def test_nothing_of_it_is_out_of_reach(
     url: str, tab: OpenTab, client: httpx2.AsyncClient, dark: bool, path: str
 ) -> None:

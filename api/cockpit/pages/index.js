@@ -1,12 +1,15 @@
 // Every page of the cockpit: one file here and one line below. A page is {path, title, view, key?, icon?}: `title` is the
 // key of a text, one with an `icon` stands in the navigation in this order, `key` is the second stroke of "g …".
 
-import jobs from "./jobs.js";
 import overview from "./overview.js";
-import runs from "./runs.js";
 import { lazy } from "../parts/lazy.js";
 
 // Fetched when they are first shown.
+const jobs = { path: "/cockpit/jobs", title: "jobs.title", key: "j", view: lazy(() => import("./jobs.js")), icon: "M3.5 5h13M3.5 10h13M3.5 15h13" };
+const runs = { path: "/cockpit/runs", title: "runs.title", key: "r", view: lazy(() => import("./runs.js")), icon: "M6 4.5v11l9-5.5z" };
+const job = { path: "/cockpit/jobs/:namespace/:name", title: "job.job", view: lazy(() => import("./job.js")) };
+const edit = { path: "/cockpit/jobs/:namespace/:name/edit", title: "job.edit", view: lazy(() => import("./editor.js").then(({ Edit }) => ({ default: Edit }))) };
+const create = { path: "/cockpit/jobs/new", title: "editor.new", view: lazy(() => import("./editor.js").then(({ New }) => ({ default: New }))) };
 const run = { path: "/cockpit/runs/:run", title: "run.page", view: lazy(() => import("./run.js")) };
 const agents = { path: "/cockpit/agents", title: "agents.title", key: "a", view: lazy(() => import("./agents.js")),
   icon: "M4 4.5h12v4H4zM4 11.5h12v4H4zM6.5 6.5h.1M6.5 13.5h.1" };
@@ -17,4 +20,4 @@ const ledger = { path: "/cockpit/ledger", title: "ledger.title", key: "l", view:
 const access = { path: "/cockpit/access", title: "access.title", key: "t", view: lazy(() => import("./access.js")),
   icon: "M9.6 10.4a3.6 3.6 0 1 1 .1 .1L4 16v-2.6h2.4" };
 
-export const PAGES = [overview, jobs, runs, agents, cluster, ledger, access, run];
+export const PAGES = [overview, jobs, runs, agents, cluster, ledger, access, create, job, edit, run];

@@ -1,30 +1,119 @@
-// How it all stands: what needs somebody, the ticks of the last minute, the zones, and what ran last.
+// How it all stands: what needs somebody and why, who led when above what ran when, the zones, and what ran last.
 
-import { at, Bars, bytes, cluster, html, Loading, number, span, Status, t, useNow, useRead, word } from "../house.js";
+import { Ago, at, Bars, between, bytes, Choice, clock, cluster, Copy, html, Loading, lookOf, number, Shape, span, Status, t, tn, useNow, useQuery, useRead, useState, when, word } from "../house.js";
+import { jobAt, nameOf, runAt } from "../parts/jobs.js";
 import { Pulse } from "../parts/pulse.js";
-import { RunHead, RunRow } from "../parts/run_rows.js";
+import { named, RunHead, RunRow } from "../parts/run_rows.js";
+import { Lanes } from "../parts/lanes.js";
 
-const AGENTS_SHOWN = 12, CLOCK_OFF_MS = 50, BEHIND_MS = 100;
-const JOB_EVENTS = ["job_put", "job_deleted", "job_paused", "job_resumed", "run_created", "run_ended"];
+const AGENTS_SHOWN = 12, CLOCK_OFF_MS = 50, BEHIND_MS = 100, LANES = 10, RUNS_READ = 500, FEW = 4;
 const RUN_EVENTS = ["run_created", "run_started", "run_ended", "attempt_unreachable"];
 const AGENT_EVENTS = ["agent_connected", "agent_disconnected", "agent_drained", "agent_resumed", "attempt_running", "attempt_ended"];
-const FAILED = ["failed", "timed_out", "lost", "expired"];
+const ALL_EVENTS = [...RUN_EVENTS, ...AGENT_EVENTS, "job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "overload_began", "overload_ended", "led", "node_lost"];
+const KEPT = 50, LEAST_MS = 120000; // leaderships that are told; the shortest time that is shown
+const SPANS = { "5m": 300000, "": 1800000, "6h": 21600000, "24h": 86400000 };
+const KINDS = ["unreachable", "late", "failing", "waiting"];
 
 const Figure = ({ name, value, note, alarm, href }) => html`<a class=${`figure ${alarm ? "alarm" : ""}`} href=${href}>
   <span class="name">${name}</span><span class="value">${value}</span><span class="note">${note}</span></a>`;
+const counted = (group) => `${number(group.count)}${group.more ? "+" : ""}`;
 
-function Figures({ agents, jobs }) {
+function Figures({ agents, told }) {
   const here = agents.filter((agent) => agent.connected);
   const sum = (of) => here.reduce((all, agent) => all + agent[of], 0);
-  const active = jobs.items.reduce((all, job) => all + job.active_runs, 0);
-  const failing = jobs.items.filter((job) => FAILED.includes(job.last_run?.state));
-  const more = jobs.next_cursor ? "+" : "";
   return html`<section class="figures" aria-label=${t("overview.glance")}><${Pulse} />
-    <${Figure} name=${t("overview.active")} value=${number(active)} note=${t("overview.ofJobs", { n: `${number(jobs.items.length)}${more}` })} href=${`${at("runs")}?state=running`} />
+    <${Figure} name=${t("overview.running")} value=${number(told.runs.running)} note=${t("overview.pending", { n: number(told.runs.pending) })} href=${`${at("runs")}?state=running`} />
     <${Figure} name=${t("overview.agents")} value=${`${here.length}/${agents.length}`} note=${t("overview.slots", { busy: sum("busy"), slots: sum("slots") })} alarm=${!here.length} href=${at("agents")} />
-    <${Figure} name=${t("overview.failed")} value=${number(failing.length)} note=${failing.slice(0, 2).map((job) => job.name).join(", ") || t("overview.nothing")}
-      alarm=${failing.length} href=${`${at("runs")}?state=failed`} /></section>`;
+    <${Figure} name=${t("overview.failing")} value=${counted(told.failing)} note=${told.failing.items.slice(0, 2).map((job) => job.job).join(", ") || t("overview.nothing")}
+      alarm=${told.failing.count} href=${`${at("jobs")}?failing=true`} /></section>`;
 }
+
+// -- what needs somebody ------------------------------------------------------------------------
+
+const thing = (kind, item) => kind === "waiting" && item.kind === "agent" ? t("needs.queue", { n: item.count, what: item.for })
+  : kind === "unreachable" ? t("needs.attempt", { task: item.task, job: nameOf(named(item)) }) : item.job ? nameOf(named(item)) : t("needs.deleted");
+const target = (kind, item) => kind === "late" || kind === "failing" ? item.job && jobAt(named(item)) : runAt(item.run);
+const since = (item) => item.since || item.due || item.started;
+
+function Need({ kind, item }) {
+  const href = target(kind, item);
+  return html`<li><${Status} state=${kind}>${t(`needs.${kind}`)}</${Status}>
+    <div><p>${href ? html`<a class="who" href=${href}>${thing(kind, item)}</a>` : html`<span class="who">${thing(kind, item)}</span>`}
+      ${item.late_seconds ? html` <span class="note">${t("needs.lateBy", { span: span(item.late_seconds * 1000) })}</span>` : since(item) ? html` <span class="note"><${Ago} at=${since(item)} /></span>` : null}</p>
+      <p class="note">${item.why}</p></div>
+    ${item.command ? html`<${Copy} text=${item.command}>CLI</${Copy}>` : null}</li>`;
+}
+
+function Needs({ told, known, agents }) {
+  const [whole, open] = useState(false);
+  const all = KINDS.flatMap((kind) => told[kind].items.map((item) => [kind, item]));
+  const silent = known.peers.filter((peer) => !peer.reachable);
+  const missing = agents.filter((agent) => !agent.connected);
+  const count = KINDS.reduce((sum, kind) => sum + told[kind].count, 0) + silent.length + missing.length;
+  const gaveUp = told.outbox.given_up;
+  if (!count && !gaveUp) return html`<section class="card calm-card"><${Shape} look="ok" size="18" /> <p><strong>${t("needs.none")}</strong> <span class="note">${t("needs.noneWhat")}</span></p></section>`;
+  const shown = whole ? all : all.slice(0, FEW);
+  return html`<section aria-labelledby="needs-title"><div class="head"><h2 id="needs-title">${t("needs.title")}</h2>
+      ${KINDS.filter((kind) => told[kind].count).map((kind) => html`<${Status} key=${kind} state=${kind}>${counted(told[kind])} ${t(`needs.${kind}`)}</${Status}>`)}</div>
+    <ul class="needs card">
+      ${silent.map((peer) => html`<li key=${peer.node}><${Status} state="unreachable" /><div><p><span class="who">${peer.node}</span> <span class="note">${peer.zone}</span></p>
+        <p class="note">${t("needs.node", { span: span(peer.silent_ms || 0) })}</p></div><${Copy} text="cronclave doctor">CLI</${Copy}></li>`)}
+      ${missing.length ? html`<li><${Status} state="disconnected" /><div><p><span class="who">${missing.slice(0, FEW).map((agent) => agent.name).join(", ")}</span>
+          ${missing.length === 1 && missing[0].disconnected_at ? html` <span class="note"><${Ago} at=${missing[0].disconnected_at} /></span>` : null}</p>
+        <p class="note">${tn("needs.agents", missing.length)}</p></div><${Copy} text="cronclave agents list">CLI</${Copy}></li>` : null}
+      ${shown.map(([kind, item]) => html`<${Need} key=${`${kind} ${item.run} ${item.job} ${item.attempt} ${item.at}`} kind=${kind} item=${item} />`)}
+      ${gaveUp ? html`<li><${Status} state="failed">${t("needs.notices")}</${Status}><div><p class="who">${tn("needs.gaveUp", gaveUp)}</p></div><${Copy} text="cronclave outbox list">CLI</${Copy}></li>` : null}
+    </ul>${all.length > FEW ? html`<p><button type="button" class="small" aria-expanded=${String(whole)} onClick=${() => open(!whole)}>${whole ? t("needs.fewer") : t("needs.more", { n: all.length - FEW })}</button></p>` : null}</section>`;
+}
+
+// -- who led, above what ran --------------------------------------------------------------------
+
+function leaders(told, from, now) {
+  const bars = [], gaps = [];
+  for (const each of told.leaderships) {
+    const began = Date.parse(each.began), ended = each.ended ? Date.parse(each.ended) : null;
+    const before = each.last_decision_before ? Date.parse(each.last_decision_before) : began;
+    bars.push({ key: each.epoch, from: began, to: ended, look: `node-${Math.abs([...each.node].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0) | 0, 7)) % 4}`, text: each.node,
+      title: t("times.led", { node: each.node, zone: each.zone, epoch: each.epoch, at: when(each.began) }) });
+    if (before < began) gaps.push({ key: `gap ${each.epoch}`, from: before, to: began, look: "gap", title: t("times.gap", { span: span(began - before), at: when(each.began) }) });
+  }
+  const seen = gaps.filter((gap) => gap.to > from && gap.from < now);
+  return { bars: [...bars, ...gaps], changes: seen.length, worst: Math.max(0, ...seen.map((gap) => gap.to - gap.from)) };
+}
+
+function lanesOf(runs, now) {
+  const jobs = new Map();
+  for (const run of runs) {
+    const name = nameOf(named(run));
+    if (!jobs.has(name)) jobs.set(name, { name, href: jobAt(named(run)), bars: [] });
+    const from = Date.parse(run.started || run.due || run.created), to = run.finished ? Date.parse(run.finished) : now;
+    const took = run.finished && run.started ? span(between(run.started, run.finished)) : t("times.still");
+    jobs.get(name).bars.push({ key: run.id, from, to, look: lookOf(run.state), href: runAt(run.id), quiet: true,
+      title: t("times.run", { run: run.id, job: name, state: word("state", run.state), at: clock(from), took }) });
+  }
+  const bad = (lane) => lane.bars.some((bar) => bar.look === "bad");
+  return [...jobs.values()].sort((a, b) => bad(b) - bad(a) || b.bars.length - a.bars.length);
+}
+
+function Times({ told }) {
+  const query = useQuery();
+  const wide = SPANS[query.span] ? query.span : "";
+  const now = useNow(wide === "5m" || !wide ? 1000 : 10000);
+  const first = told.leaderships.at(-1), young = !wide && first && told.leaderships.length < KEPT ? Date.parse(first.began) - LEAST_MS / 10 : 0;
+  const from = Math.max(now - SPANS[wide], Math.min(young, now - LEAST_MS)); // of a cluster that is younger than that, its life
+  const minute = Math.floor(from / 60000) * 60000;
+  const { data } = useRead(`/v1/runs?brief=true&limit=${RUNS_READ}&since=${new Date(minute).toISOString()}`, { types: RUN_EVENTS });
+  const led = leaders(told, from, now);
+  const lanes = lanesOf(data?.items || [], now);
+  const label = t("times.title");
+  return html`<section aria-labelledby="times-title"><div class="head"><h2 id="times-title">${label}</h2>
+      <span class="note">${led.changes ? tn("times.changes", led.changes, { span: span(led.worst) }) : t("times.noChange")}</span>
+      <span class="push"></span><${Choice} name="span" label=${t("times.span")} options=${Object.keys(SPANS).map((each) => [each, t(`span.${each || "half"}`)])} /></div>
+    <div class="card"><${Lanes} label=${label} from=${from} to=${now} lanes=${[{ name: t("times.leader"), kind: "leaders", bars: led.bars }, ...lanes.slice(0, LANES)]} />
+      <p class="note">${lanes.length > LANES ? t("times.more", { n: lanes.length - LANES }) : ""} ${data?.next_cursor ? t("times.newest", { n: RUNS_READ }) : ""} ${!lanes.length && data ? t("times.none") : ""}</p></div></section>`;
+}
+
+// -- zones --------------------------------------------------------------------------------------
 
 function Node({ node }) {
   const state = !node.reachable ? "unreachable" : node.leads ? "leader" : node.here ? node.state : "follower";
@@ -59,19 +148,22 @@ function Zones({ known, agents }) {
   })}</div></section>`;
 }
 
+function Recent() {
+  const runs = useRead("/v1/runs?limit=12", { types: RUN_EVENTS });
+  return html`<section aria-labelledby="runs-title"><div class="head"><h2 id="runs-title">${t("overview.runs")}</h2><a href=${at("runs")}>${t("overview.allRuns")}</a></div>
+    <div class="frame"><table><thead><${RunHead} /></thead><tbody>${(runs.data?.items || []).map((run) => html`<${RunRow} key=${run.id} run=${run} />`)}</tbody></table>
+    ${runs.data && !runs.data.items.length ? html`<p class="more">${t("overview.noRuns")}</p>` : null}</div></section>`;
+}
+
 function Overview() {
-  useNow();
   const known = cluster.use();
   const agents = useRead("/v1/agents", { types: AGENT_EVENTS });
-  const jobs = useRead("/v1/jobs?limit=200", { types: JOB_EVENTS });
-  const runs = useRead("/v1/runs?limit=25", { types: RUN_EVENTS });
-  if (!known || !agents.data || !jobs.data) return html`<h1 class="unseen">${t("overview.title")}</h1><${Loading} error=${agents.error || jobs.error} />`;
-  return html`<h1 class="unseen">${t("overview.title")}</h1>
-    <${Figures} agents=${agents.data.items} jobs=${jobs.data} />
-    <${Zones} known=${known} agents=${agents.data.items} />
-    <section aria-labelledby="runs-title"><div class="head"><h2 id="runs-title">${t("overview.runs")}</h2><a href=${at("runs")}>${t("overview.allRuns")}</a></div>
-      <div class="frame"><table><thead><${RunHead} /></thead><tbody>${(runs.data?.items || []).map((run) => html`<${RunRow} key=${run.id} run=${run} />`)}</tbody></table>
-      ${runs.data && !runs.data.items.length ? html`<p class="more">${t("overview.noRuns")}</p>` : null}</div></section>`;
+  const all = useRead("/v1/overview", { types: ALL_EVENTS, every: 5000 });
+  const title = html`<h1 class="unseen">${t("overview.title")}</h1>`;
+  if (!known || !agents.data || !all.data) return html`${title}<${Loading} error=${agents.error || all.error} />`;
+  return html`${title}<${Figures} agents=${agents.data.items} told=${all.data} />
+    <${Needs} told=${all.data} known=${known} agents=${agents.data.items} /><${Times} told=${all.data} />
+    <${Zones} known=${known} agents=${agents.data.items} /><${Recent} />`;
 }
 
 export default { path: "/cockpit", title: "overview.title", key: "o", view: Overview,

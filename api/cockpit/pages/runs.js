@@ -1,13 +1,15 @@
 // Runs, newest first.
 
-import { Choice, html, LongTable, Search, t, tn, useKeys, usePages, useQuery, word } from "../house.js";
+import { Choice, html, Search, t, tn, useKeys, useQuery, word } from "../house.js";
+import { usePages } from "../parts/pages_of.js";
+import { LongTable } from "../parts/window.js";
 import { RUN_COLUMNS, RunHead, RunRow } from "../parts/run_rows.js";
 
 const EVENTS = ["run_created", "run_started", "run_ended", "attempt_unreachable"];
 const STATES = ["pending", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired"];
 const ROW_PIXELS = 46;
 
-function Runs() {
+export default function Runs() {
   const query = useQuery();
   const filters = new URLSearchParams();
   for (const name of ["job", "state", "namespace", "since"]) if (query[name]) filters.set(name, query[name]);
@@ -21,5 +23,3 @@ function Runs() {
     <${LongTable} list=${list} head=${html`<${RunHead} />`} height=${ROW_PIXELS} label=${t("runs.title")} columns=${RUN_COLUMNS}
       empty=${html`<p class="more">${t("runs.none")}</p>`} row=${(run) => html`<${RunRow} key=${run.id} run=${run} />`} />`;
 }
-
-export default { path: "/cockpit/runs", title: "runs.title", key: "r", view: Runs, icon: "M6 4.5v11l9-5.5z" };

@@ -3,7 +3,7 @@
 // undoes it, where anything does.
 //
 // An action is a value, so that a button, the palette and a key can all offer it:
-//   {text, says, capability, method, path, body, cli, dry, danger, fields, done(reply), undo: an action}
+//   {text, says, capability, method, path, body, kind, headers, cli, dry, danger, fields, done(reply), undo: an action, or a function of the reply}
 // `fields`: html shown in the dialog, in which `body` (a function then) is edited.
 
 import * as api from "./api.js";
@@ -47,8 +47,11 @@ const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (eac
 
 async function perform(action, key) {
   const headers = { "Idempotency-Key": key };
+  Object.assign(headers, action.headers);
   const reply = await api.send(action.method, action.path, bodyOf(action), { headers, kind: action.kind });
-  toast(action.did || t("action.done", { what: action.text }), { undo: action.undo && allowed(action.undo) ? action.undo : null });
+  const undo = typeof action.undo === "function" ? action.undo(reply) : action.undo;
+  const did = typeof action.did === "function" ? action.did(reply) : action.did;
+  toast(did || t("action.done", { what: action.text }), { undo: undo && allowed(undo) ? undo : null });
   action.done?.(reply);
 }
 
@@ -59,11 +62,13 @@ function ActionDialog({ action }) {
   const [error, fail] = useState(null);
   const [busy, work] = useState(false);
   const [key] = useState(newKey);
+  const [, draw] = useState(0); // `fields` has changed the body
+  const [trial, tried] = useState(null); // what the dry run answered
   const close = () => asked.set(null);
   useEffect(() => {
     if (!action.dry) return;
     const path = `${action.path}${action.path.includes("?") ? "&" : "?"}dry_run=true`;
-    api.send(action.method, path, bodyOf(action), { kind: action.kind }).catch(fail);
+    api.send(action.method, path, bodyOf(action), { kind: action.kind, headers: action.headers }).then(tried, fail);
   }, [action]);
   const submit = async (event) => {
     event.preventDefault();
@@ -79,8 +84,8 @@ function ActionDialog({ action }) {
   };
   return html`<${Dialog} title=${action.title || action.text} onClose=${close}>
     <form onSubmit=${submit} class="ask">
-      <p>${action.says}</p>
-      ${action.fields ? html`<${action.fields} />` : null}
+      <p>${typeof action.says === "function" ? action.says(trial) : action.says}</p>
+      ${action.fields ? html`<${action.fields} changed=${() => draw((n) => n + 1)} />` : null}
       <${Mistake} error=${error} />
       <div class="buttons">
         <button type="submit" class=${action.danger ? "danger" : "primary"} data-first disabled=${busy}>${action.text}</button>

@@ -31,7 +31,7 @@ export function usePages(path, types) {
   const pageAt = (index) => {
     let first = 0;
     for (let i = 0; i < list.pages.length; i += 1) {
-      const last = first + (list.pages[i].count || PAGE);
+      const last = first + (list.pages[i].next === undefined ? PAGE : list.pages[i].count);
       if (index < last) return [i, first];
       first = last;
     }
@@ -90,7 +90,7 @@ export function usePages(path, types) {
     known, // rows that were counted so far
     whole: tail.next === null, // that is all of them
     length: known + (tail.next === undefined && known ? PAGE : 0),
-    loading: list.pages[0].items === null && !list.error,
+    loading: list.pages[0].next === undefined && !list.error,
     error: list.error,
     row(index) {
       const [i, first] = pageAt(index);

@@ -85,7 +85,7 @@ function Menu() {
 function Moving() {
   const gone = away.use();
   const came = arrived.use();
-  if (gone) return html`<p class="banner" role="alert">${t("away.silent", { node: gone.node })} ${gone.next
+  if (gone) return html`<p class=${`banner ${gone.next ? "calm" : ""}`} role="alert">${t("away.silent", { node: gone.node })} ${gone.next
     ? html`${t("away.next", { node: gone.next.node })} <button type="button" class="small" onClick=${() => move(gone.next)}>${t("away.go", { node: gone.next.node })}</button>`
     : t("away.nobody")}</p>`;
   if (came) return html`<p class="banner calm" role="status">${t("away.came", { node: came.from })}</p>`;

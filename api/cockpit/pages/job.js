@@ -1,0 +1,128 @@
+// One job: what became of each tick, how long it takes and how late it is, what comes, its tasks, its text and how that changed.
+
+import { Act, Ago, api, at, between, Copy, Facts, go, html, Loading, schedule, setQuery, span, Status, t, tn, Until, useKeys, useMemo, useNow, useOffers, useQuery, useRead, When, whole, word } from "../house.js";
+import { Chart } from "../parts/chart.js";
+import { Diff } from "../parts/diff.js";
+import { TaskGraph } from "../parts/graph.js";
+import { cliOf, deleteJob, JobState, nameOf, pathOf, runAt, runJob, toggleJob } from "../parts/jobs.js";
+import { cellsOf, Strip } from "../parts/strip.js";
+import { RunHead, RunRow } from "../parts/run_rows.js";
+
+const CELLS = 400, RUNS = 200, SHOWN = 8;
+const asText = { as: api.text, every: 0 };
+const mine = (job) => (event) => event.name === job.name && event.namespace === job.namespace;
+
+function Ledger({ job }) {
+  const { data, error } = useRead(`${pathOf(job, "cells")}&limit=${CELLS}`, { types: mine(job) });
+  const cells = useMemo(() => data && cellsOf(data), [data]);
+  return html`<section aria-labelledby="ledger-title"><div class="head"><h2 id="ledger-title">${t("job.ledger")}</h2><span class="note">${t("job.ledgerWhat")}</span></div>
+    <div class="card">${!cells ? html`<${Loading} error=${error} />` : cells.length ? html`<${Strip} cells=${cells} label=${t("job.ledger")} />` : html`<p class="note">${t("job.noLedger")}</p>`}</div></section>`;
+}
+
+function Charts({ job }) {
+  const { data } = useRead(`${pathOf(job, "series")}&limit=${RUNS}`, { types: (event) => event.type === "run_ended" && mine(job)(event) });
+  const found = useMemo(() => {
+    if (!data) return null;
+    const place = Object.fromEntries(data.columns.map((name, i) => [name, i]));
+    const rows = data.rows.filter((row) => row[place.started]).sort((a, b) => a[place.started] - b[place.started]);
+    const took = (row) => row[place.finished] ? (row[place.finished] - row[place.started]) / 1000 : null;
+    const bad = (row) => ["failed", "timed_out", "lost", "expired"].includes(row[place.state]);
+    const times = rows.map((row) => row[place.started] / 1000);
+    return { times, all: rows.map(took), failed: rows.map((row) => bad(row) ? took(row) : null), any: rows.some(bad),
+      late: rows.map((row) => Math.max(0, row[place.started] - row[place.due]) / 1000) };
+  }, [data]);
+  if (!found || found.times.length < 2) return null;
+  const seconds = (value) => span(value * 1000);
+  const most = (values) => seconds(Math.max(...values.filter((each) => each !== null)));
+  const middle = (values) => { const known = values.filter((each) => each !== null).sort((a, b) => a - b); return known.length ? seconds(known[known.length >> 1]) : "–"; };
+  return html`<div class="two"><section aria-labelledby="took-title"><div class="head"><h2 id="took-title">${t("job.took")}</h2><span class="note">${t("job.middle", { middle: middle(found.all), most: most(found.all) })}</span></div>
+      <div class="card"><${Chart} label=${t("job.took")} times=${found.times} unit=${seconds} series=${[{ name: t("job.took"), values: found.all, look: "accent" }, ...(found.any ? [{ name: word("state", "failed"), values: found.failed, look: "bad", points: true }] : [])]} /></div></section>
+    <section aria-labelledby="late-title"><div class="head"><h2 id="late-title">${t("job.late")}</h2><span class="note">${t("job.middle", { middle: middle(found.late), most: most(found.late) })}</span></div>
+      <div class="card"><${Chart} label=${t("job.late")} times=${found.times} unit=${seconds} series=${[{ name: t("job.late"), values: found.late, look: "run" }]} /></div></section></div>`;
+}
+
+const graphOf = (job) => job.tasks ? Object.entries(job.tasks).map(([name, task]) => ({ name, note: word("work",  ["run", "exec", "noop", "sleep"].find((kind) => task[kind] !== undefined && task[kind] !== null) || "run"), needs: (task.needs || []).map((need) => typeof need === "string" ? need : need.task) })) : [];
+
+function Coming({ job }) {
+  const { data, error } = useRead(`${pathOf(job, "next")}&count=${SHOWN}`, { types: mine(job) });
+  return html`<section aria-labelledby="next-title"><h2 id="next-title">${t("job.next")}</h2><div class="card">${!data ? html`<${Loading} error=${error} />` : html`
+    ${data.paused || data.pauses.length ? html`<p><${Status} state="paused">${t("job.nextPaused")}</${Status}></p>` : null}
+    ${data.items.length ? html`<ol class="coming">${data.items.map((tick) => html`<li key=${`${tick.at} ${tick.trigger}`}><time datetime=${tick.at}>${whole(tick.at)}</time> <span class="note"><${Until} at=${tick.due} /></span></li>`)}</ol>` : html`<p class="note">${t("job.noNext")}</p>`}`}</div></section>`;
+}
+
+// What the next tick has to pass, as the cluster asks it itself.
+function Why({ job }) {
+  const { data } = useRead(pathOf(job, "explain"), { types: mine(job), every: 5000 });
+  const tick = data?.ticks[0];
+  if (!tick) return null;
+  const closed = (tick.gates || []).filter((gate) => gate.state !== "ready");
+  return html`<section aria-labelledby="why-title"><div class="head"><h2 id="why-title">${t("job.why")}</h2><span class="note"><${When} at=${tick.at} /></span></div><div class="card why">
+    ${closed.length ? html`<ul class="gates">${closed.map((gate) => html`<li key=${gate.gate}><${Status} state=${gate.state}>${gate.gate.replaceAll("_", " ")}</${Status}> <span>${gate.reason}${gate.opens ? html` <span class="note">${gate.opens}</span>` : null}</span></li>`)}</ul>` : html`<p><${Status} state="ok">${tick.said || t("job.whyNothing")}</${Status}></p>`}
+    <${Copy} text=${cliOf("explain", job)}>CLI</${Copy}></div></section>`;
+}
+
+function Recent({ job }) {
+  const { data } = useRead(`/v1/runs?job=${encodeURIComponent(job.name)}&namespace=${encodeURIComponent(job.namespace)}&limit=${SHOWN}`, { types: mine(job) });
+  if (!data?.items.length) return null;
+  return html`<section aria-labelledby="runs-title"><div class="head"><h2 id="runs-title">${t("job.runs")}</h2><a href=${`${at("runs")}?job=${encodeURIComponent(job.name)}&namespace=${encodeURIComponent(job.namespace)}`}>${t("overview.allRuns")}</a></div>
+    <div class="frame"><table><thead><${RunHead} /></thead><tbody>${data.items.map((run) => html`<${RunRow} key=${run.id} run=${run} />`)}</tbody></table></div></section>`;
+}
+
+// -- its text, and how that changed -------------------------------------------------------------
+
+function Text({ job, revision, against }) {
+  const of = (number) => `${pathOf(job, "definition")}&revision=${number}`;
+  const now = useRead(of(revision), asText);
+  const before = useRead(against ? of(against) : null, asText);
+  if (now.data === undefined || (against && before.data === undefined)) return html`<${Loading} error=${now.error || before.error} />`;
+  if (against) return html`<${Diff} before=${before.data} after=${now.data} label=${t("job.diff", { from: against, to: revision })} />`;
+  return html`<pre tabindex="0" aria-label=${t("job.definition")}>${now.data}</pre>`;
+}
+
+function Definition({ job }) {
+  const query = useQuery();
+  const { data } = useRead(`${pathOf(job, "revisions")}&limit=50`, { types: (event) => event.type.startsWith("job_") && mine(job)(event) });
+  const revision = Number(query.revision) || job.revision, against = Number(query.against) || 0;
+  const rows = (data?.items || []).filter((row) => !row.deleted);
+  const show = (changes) => setQuery(changes, { push: true });
+  return html`<section aria-labelledby="text-title"><div class="head"><h2 id="text-title">${against ? t("job.diff", { from: against, to: revision }) : t("job.definitionOf", { revision })}</h2>
+      ${against || revision !== job.revision ? html`<button type="button" class="small" onClick=${() => show({ revision: "", against: "" })}>${t("job.showCurrent")}</button>` : null}</div>
+    <div class="text-and-list"><div class="card"><${Text} job=${job} revision=${revision} against=${against} /></div>
+      <ol class="revisions card" aria-label=${t("job.revisions")}>${rows.map((row, i) => html`<li key=${row.revision} aria-current=${row.revision === revision ? "true" : undefined}>
+        <button type="button" class="link" onClick=${() => show({ revision: row.revision === job.revision ? "" : String(row.revision), against: "" })}>${t("job.revision", { n: row.revision })}</button>
+        <span class="note"><${When} at=${row.changed} /> ${row.actor}</span>
+        ${rows[i + 1] ? html`<button type="button" class="small" aria-label=${t("job.diff", { from: rows[i + 1].revision, to: row.revision })} onClick=${() => show({ revision: String(row.revision), against: String(rows[i + 1].revision) })}>${t("job.changes")}</button>` : null}</li>`)}</ol></div></section>`;
+}
+
+function Whole({ job, again }) {
+  useNow();
+  const text = useRead(`${pathOf(job, "definition")}&revision=${job.revision}`, asText);
+  const name = nameOf(job);
+  const edit = at("jobs", job.namespace, job.name, "edit");
+  const actions = [runJob(job), { ...toggleJob(job), done: again }, deleteJob(job, text.data, () => go(at("jobs")))];
+  useOffers(actions, [job.revision, job.state, text.data]);
+  useKeys({ e: ["job.edit", () => api.may("edit") && go(edit)] }, [job.name]);
+  const tasks = graphOf(job);
+  const last = job.last_run;
+  return html`<div class="title"><div class="head"><h1>${name}</h1><${JobState} job=${job} all />
+      <span class="push"></span>${actions.slice(0, 2).map((action) => html`<${Act} key=${action.text} action=${action} />`)}
+      ${api.may("edit") ? html`<a class="button" href=${edit}>${t("job.edit")}</a>` : null}<${Act} action=${actions[2]} /></div>
+    ${job.description ? html`<p class="lead">${job.description}</p>` : null}
+    ${job.state === "unplaceable" ? html`<p class="error">${job.unplaceable_reason}</p>` : job.pause_reason ? html`<p class="note">${job.pause_reason}</p>` : null}</div>
+    <${Facts} of=${[[t("job.schedule"), html`<code>${schedule(job.triggers)}</code>`], [t("job.lastRun"), last && html`<a class="plain" href=${runAt(last.id)}><${Status} state=${last.state} /></a> <${Ago} at=${last.finished || last.started || last.created} />`],
+      [t("job.lastTook"), last?.started && last.finished ? span(between(last.started, last.finished)) : null], [t("job.nextTick"), job.next_tick && job.state !== "paused" ? html`<${Until} at=${job.next_tick} />` : null],
+      [t("job.activeRuns"), job.active_runs || null], [t("job.failures"), job.failures || null], [t("job.changed"), html`<${When} at=${job.changed} />${job.actor ? ` ${job.actor}` : ""}`], [t("job.source"), job.source]]} />
+    <${Ledger} job=${job} /><${Charts} job=${job} />
+    <div class="two"><${Coming} job=${job} />
+      <${Why} job=${job} /></div>
+    ${tasks.length > 1 ? html`<section aria-labelledby="graph-title"><h2 id="graph-title">${tn("graph.label", tasks.length)}</h2><div class="card"><${TaskGraph} tasks=${tasks} /></div></section>` : null}
+    <${Recent} job=${job} /><${Definition} job=${job} />`;
+}
+
+export default function Job({ namespace, name }) {
+  const job = { namespace, name };
+  const { data, error, again } = useRead(pathOf(job), { types: mine(job) });
+  if (!data) return html`<h1>${nameOf(job)}</h1><${Loading} error=${error} />`;
+  return html`<${Whole} job=${data} again=${again} />`;
+}
+

@@ -1,0 +1,154 @@
+"""Jobs in a real browser: ten thousands of them, many at once, one with its past, and its text written."""
+
+from __future__ import annotations
+
+import re
+
+import httpx2
+import pytest
+from playwright.async_api import expect
+
+from scheduler.words.commands import ConnectAgent
+from tests.api.single_node import SingleNode
+from tests.cockpit.conftest import IN_ONE_LOOP, OpenTab
+from tests.scheduler.story import KINDS
+
+pytestmark = IN_ONE_LOOP
+WRONG = """job: report
+triggers:
+  - corn: 0 2 * * *
+tasks:
+  a: {noop: true}
+  b: {noop: true, needs: [a]}
+"""
+
+
+async def _put_many(client: httpx2.AsyncClient, count: int) -> None:
+    for first in range(0, count, 500):
+        jobs = [
+            {"job": f"job-{number:04d}", "noop": True} for number in range(first, min(count, first + 500))
+        ]
+        assert (await client.post("/v1/apply", json={"jobs": jobs})).status_code == 200
+
+
+async def test_of_many_jobs_those_in_view_are_drawn_and_held(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient
+) -> None:
+    await _put_many(client, 1_500)
+    page = await tab(f"{url}cockpit/jobs")
+    await expect(page.get_by_role("link", name="job-0000")).to_be_visible()
+    for _ in range(100):  # a page of rows is fetched each time
+        await page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        if await page.get_by_role("link", name="job-1499").count():
+            break
+        await page.wait_for_function("() => !document.querySelector('tr.waits')")
+    await expect(page.get_by_role("link", name="job-1499")).to_be_visible()
+    await expect(page.locator("main")).to_contain_text("1,500 jobs")
+    assert await page.locator("table.long tbody tr").count() < 100
+    await page.evaluate("scrollTo(0, 0)")
+    await expect(page.get_by_role("link", name="job-0000")).to_be_visible()
+
+
+async def test_many_are_paused_at_once_and_resumed(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient
+) -> None:
+    await _put_many(client, 30)
+    page = await tab(f"{url}cockpit/jobs?q=job-001")
+    await page.get_by_label("Choose job-0010").check()
+    await page.get_by_label("Choose job-0011").check()
+    await expect(page.get_by_role("region")).to_contain_text("2 chosen")
+    await page.get_by_role("button", name="All that fit the filter").click()
+    await page.get_by_role("region").get_by_role("button", name="Pause").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("10 jobs are paused")
+    await dialog.get_by_role("button", name="Pause", exact=True).click()
+    await expect(page.locator(".toast")).to_contain_text("10 jobs are paused")
+    assert len((await client.get("/v1/jobs?state=paused")).json()["items"]) == 10
+    await page.locator(".toast").get_by_role("button", name="Resume").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Resume", exact=True).click()
+    await expect(page.locator(".toast")).to_contain_text("10 jobs go on")
+    assert (await client.get("/v1/jobs?state=paused")).json()["items"] == []
+
+
+async def test_a_job_is_written_mended_previewed_and_saved(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, node: SingleNode, complaints: list[str]
+) -> None:
+    page = await tab(f"{url}cockpit/jobs")
+    await page.get_by_role("link", name="New job").first.click()
+    text = page.get_by_role("textbox", name="The job, in YAML")
+    await text.fill(WRONG)
+    mistakes = page.locator("#mistakes")
+    await expect(mistakes).to_contain_text("line 3")
+    await expect(mistakes).to_contain_text("did you mean cron?")
+    await expect(page.get_by_role("button", name="Check and save")).to_be_disabled()
+    await page.get_by_role("button", name="unknown field 'corn'").click()
+    selected = "node => node.value.slice(node.selectionStart, node.selectionEnd)"
+    assert await text.evaluate(selected) == "corn: 0 2 * * *"
+    await text.fill(WRONG.replace("corn", "cron"))
+    await expect(mistakes).to_contain_text("No mistake")
+    would = page.get_by_role("region", name="What it would do")
+    await expect(would).to_contain_text("02:00:00")
+    await expect(would.locator(".box").filter(has_text="b")).to_be_visible()
+    await page.keyboard.press("Control+s")
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("report is made")
+    await dialog.get_by_role("button", name="Save", exact=True).click()
+    await expect(page).to_have_url(re.compile("/cockpit/jobs/default/report$"))
+    assert (await client.get("/v1/jobs/report")).json()["revision"] == 1
+    complaints.clear()  # of the refusals while it was wrong
+
+
+async def test_what_others_change_meanwhile_is_not_overwritten(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, complaints: list[str]
+) -> None:
+    await client.put("/v1/jobs/report", json={"noop": True})
+    page = await tab(f"{url}cockpit/jobs/default/report/edit")
+    text = page.get_by_role("textbox", name="The job, in YAML")
+    await expect(text).to_have_value(re.compile("noop: true"))
+    await client.put("/v1/jobs/report", json={"noop": True, "description": "theirs"})
+    await text.fill("job: report\nnoop: true\ndescription: mine\n")
+    await expect(page.locator("#mistakes")).to_contain_text("revision 1 was expected, found 2")
+    await expect(page.get_by_role("button", name="Check and save")).to_be_disabled()
+    complaints.clear()  # of the refusal
+
+
+async def test_revisions_are_compared_and_the_comparison_has_an_address(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient
+) -> None:
+    await client.put("/v1/jobs/report", json={"noop": True, "description": "first"})
+    await client.put("/v1/jobs/report", json={"noop": True, "description": "second"})
+    page = await tab(f"{url}cockpit/jobs/default/report")
+    await page.get_by_role("button", name="From revision 1 to 2").click()
+    await expect(page).to_have_url(re.compile(r"\?revision=2&against=1$"))
+    for _ in range(2):
+        await expect(page.locator(".diff .removed")).to_contain_text("first")
+        await expect(page.locator(".diff .added")).to_contain_text("second")
+        await page.reload()
+
+
+async def test_a_deleted_job_can_be_put_back(url: str, tab: OpenTab, client: httpx2.AsyncClient) -> None:
+    await client.put("/v1/jobs/report", json={"noop": True, "description": "keep me"})
+    page = await tab(f"{url}cockpit/jobs/default/report")
+    await expect(page.get_by_text("description: keep me")).to_be_visible()
+    await page.get_by_role("button", name="Delete").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    await expect(page).to_have_url(re.compile("/cockpit/jobs$"))
+    assert (await client.get("/v1/jobs/report")).status_code == 404
+    await page.locator(".toast").get_by_role("button", name="Put it back").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Put it back").click()
+    await expect(page).to_have_url(re.compile("/cockpit/jobs/default/report$"))
+    assert (await client.get("/v1/jobs/report")).json()["description"] == "keep me"
+
+
+@pytest.mark.parametrize("count", [2, 301])
+async def test_a_graph_is_a_picture_as_long_as_it_helps(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, node: SingleNode, count: int
+) -> None:
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-1", KINDS))
+    tasks = {f"t{n}": {"noop": True, **({"needs": [f"t{n - 1}"]} if n else {})} for n in range(count)}
+    assert (await client.put("/v1/jobs/graph", json={"tasks": tasks})).status_code == 201
+    page = await tab(f"{url}cockpit/jobs/default/graph")
+    if count <= 300:
+        await expect(page.locator(".box")).to_have_count(count)
+    else:
+        await expect(page.get_by_text("301 tasks, too many")).to_be_visible()
