@@ -32,11 +32,14 @@ const instant = (ms) => new Date(ms).toISOString().replace(".000Z", "Z");
 
 function Result({ sum }) {
   const ok = sum.ok;
-  const most = Math.max(1, ...ORDER.map((name) => sum.outcomes[name] || 0));
+  const counts = Object.entries(sum.outcomes);
+  const count = (name) => counts.reduce((all, [full, n]) => all + (full.split("(")[0] === name ? n : 0), 0); // "skipped(overlap)" is one of skipped
+  const why = (name) => counts.filter(([full]) => full.startsWith(`${name}(`)).map(([full, n]) => `${full.slice(name.length + 1, -1)} ${number(n)}`).join(", ");
+  const most = Math.max(1, ...ORDER.map(count));
   return html`<div class=${`verdict ${ok ? "" : "alarm"}`} role="status">
       <p class="says"><${Status} state=${ok ? "ok" : "failed"}>${ok ? t("ledger.whole") : t("ledger.broken", { n: number(sum.problem_count) })}</${Status}></p>
       <p>${t("ledger.sum", { due: number(sum.due), entries: number(sum.entries) })} ${sum.undecided ? t("ledger.undecided", { n: number(sum.undecided) }) : ""} ${sum.overdue ? t("ledger.overdue", { n: number(sum.overdue) }) : ""}</p></div>
-    <dl class="outcomes">${ORDER.map((name) => html`<div key=${name}><dt><${Status} state=${name} /></dt><dd><meter min="0" max=${most} value=${sum.outcomes[name] || 0} aria-label=${word("state", name)}></meter> ${number(sum.outcomes[name] || 0)}</dd></div>`)}
+    <dl class="outcomes">${ORDER.map((name) => html`<div key=${name}><dt><${Status} state=${name} /></dt><dd><meter min="0" max=${most} value=${count(name)} aria-label=${word("state", name)}></meter> ${number(count(name))}${why(name) ? html` <span class="note">${why(name)}</span>` : null}</dd></div>`)}
       <div><dt>${t("ledger.events")}</dt><dd>${number(sum.events)}</dd></div></dl>
     ${sum.problems.length ? html`<div class="frame" tabindex="0" role="group" aria-label=${t("ledger.kind")}><table><thead><tr><th scope="col">${t("ledger.kind")}</th><th scope="col">${t("job.job")}</th><th scope="col">${t("ledger.at")}</th><th scope="col">${t("ledger.detail")}</th></tr></thead>
       <tbody>${sum.problems.map((one, i) => html`<tr key=${i}><td>${one.kind}</td><td>${one.job}</td><td><${When} at=${one.at} /></td><td>${one.detail}</td></tr>`)}</tbody></table></div>` : null}`;
