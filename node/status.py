@@ -72,17 +72,18 @@ class CoreStatus:
         if now_s < self._look_s and office == self._told[:-1]:
             return
         self._look_s = now_s + LOOK_S
-        told = (*office, (consensus.has_quorum, self._why_not_ready(), consensus.silent))
+        not_ready = self._why_not_ready()
+        told = (*office, (consensus.has_quorum, not_ready, consensus.silent))
         period_s = bridge.CALM_STATUS_S if state.idx == self._told_index else bridge.STATUS_S
         if told == self._told and now_s - self._told_s < period_s:
             return
         self._told, self._told_s, self._told_index = told, now_s, state.idx
-        self._front.tell(["status", self._fields(now_s)])
+        self._front.tell(["status", self._fields(now_s, not_ready)])
 
-    def _fields(self, now_s: float) -> dict[str, Any]:
+    def _fields(self, now_s: float, not_ready: str) -> dict[str, Any]:
         consensus, state = self._consensus, self._state.machine.state
         space, turns = self._storage.look(now_s), self._reactor.turns
-        not_ready, peers = self._why_not_ready(), self._peers(now_s)
+        peers = self._peers(now_s)
         ends_s = self._links.certificate_ends_s
         urls = {p["node"]: p["url"] for p in peers} | {self._config.name: self._config.url}
         return {

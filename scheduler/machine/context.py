@@ -33,9 +33,7 @@ def done(**value: object) -> Outcome:
 class Context:
     """One per machine, used for every command."""
 
-    __slots__ = (
-        "before_ms", "compared", "events", "graphs", "members_of", "room", "room_whole", "state", "store",
-    )  # fmt: skip
+    __slots__ = ("compared", "events", "graphs", "members_of", "room", "room_whole", "state", "store")
 
     def __init__(
         self, store: Store, state: State, members_of: Callable[[bytes], Sequence[str]], room: int = ROOM
@@ -43,7 +41,6 @@ class Context:
         self.store = store
         self.members_of = members_of
         self.state = state
-        self.before_ms = state.stamp_ms  #: the stamp of the entry before
         self.graphs = Graphs(store)
         self.events: list[Event] = []
         self.compared: bytes | None = None  #: the place of the entry's latest Compare

@@ -30,21 +30,15 @@ from scheduler.words.events import Event
 from scheduler.words.outcomes import Code, Outcome
 from scheduler.words.record import INTEGER_LIMIT
 
-
-@dataclass(frozen=True, slots=True)
-class AppliedFrame:
-    """What came of one frame."""
-
-    front: str
-    seq: int
-    outcomes: list[Outcome]
+AppliedFrame = tuple[str, int, list[Outcome]]
+"""What came of one frame: its front, its seq, its outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedEntry:
     index: int  #: of the last command applied so far
     stamp_ms: int
-    frames: list[tuple[str, int, list[Outcome]]]  #: (front, seq, outcomes), in the order of the entry
+    frames: list[AppliedFrame]  #: in the order of the entry
     events: list[tuple[int, int, Event]]  #: (index of the command, number within it, event)
     encoded: list[bytes]  #: the same, as codec.encode_events packed them frame by frame
     compared: bytes | None = None  #: the place whose rows are to be compared at this entry
@@ -96,8 +90,8 @@ class Machine:
     ) -> AppliedEntry:
         state = self._context.state
         self.store.begin()
-        self._context.before_ms = state.stamp_ms
-        state.stamp_ms = max(state.stamp_ms, stamp_ms)
+        if stamp_ms > state.stamp_ms:
+            state.before_ms, state.stamp_ms = state.stamp_ms, stamp_ms
         (
             state.raft_index,
             state.raft_term,
@@ -105,13 +99,13 @@ class Machine:
             state.previous_term,
             state.members,
         ) = applied
-        answered: list[tuple[str, int, list[Outcome]]] = []
+        answered: list[AppliedFrame] = []
         events: list[tuple[int, int, Event]] = []
         packed_events: list[bytes] = []
         for data in frames:
             frame = self._apply_frame(data, events, packed_events)
             if frame is not None:
-                answered.append((frame.front, frame.seq, frame.outcomes))
+                answered.append(frame)
         state_rows.save(self.store, state)
         self.store.commit()
         compared, self._context.compared = self._context.compared, None
@@ -131,10 +125,10 @@ class Machine:
             return None
         low = fronts.lowest(store, frame.front)
         if low is not None and frame.seq < low:
-            return AppliedFrame(frame.front, frame.seq, [])
+            return frame.front, frame.seq, []
         known = fronts.outcomes(store, frame.front, frame.seq)
         if known is not None:
-            return AppliedFrame(frame.front, frame.seq, codec.decode_outcomes(known))
+            return frame.front, frame.seq, codec.decode_outcomes(known)
         written: list[Sequence[object]] = []
         store.kept.written = written
         self._context.room = self._context.room_whole
@@ -151,7 +145,7 @@ class Machine:
         if told:
             packed_events.append(told)
         self._hash(data, packed, told, written)
-        return AppliedFrame(frame.front, frame.seq, outcomes)
+        return frame.front, frame.seq, outcomes
 
     def _apply_command(self, encoded: bytes, events: list[tuple[int, int, Event]]) -> Outcome:
         context = self._context
@@ -168,7 +162,7 @@ class Machine:
         outcome = dispatch.apply(context, command)
         if context.events:
             index = context.state.idx
-            events.extend((index, number, event) for number, event in enumerate(context.events))
+            events += [(index, number, event) for number, event in enumerate(context.events)]
             context.events.clear()
         return outcome
 

@@ -32,7 +32,7 @@ def lead(ctx: Context, command: Lead) -> Outcome:
     leaderships.put(
         ctx.store,
         Leadership(
-            state.epoch, command.node, command.zone, command.raft_term, state.stamp_ms, ctx.before_ms
+            state.epoch, command.node, command.zone, command.raft_term, state.stamp_ms, state.before_ms
         ),
     )
     ctx.emit(e.Led(state.epoch, command.node, command.zone))

@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 20
+SCHEMA_VERSION = 21
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -25,6 +25,7 @@ STATEMENTS: tuple[str, ...] = (
         migration_cursor TEXT NOT NULL,     -- how far that migration is
         idx INTEGER NOT NULL,               -- commands applied so far: the public index
         stamp_ms INTEGER NOT NULL,          -- latest stamp; never goes back
+        before_ms INTEGER NOT NULL,         -- the one before it, however many entries had either
         epoch INTEGER NOT NULL,
         leader TEXT NOT NULL,               -- node of the latest Lead
         leader_term INTEGER NOT NULL,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
 from scheduler.formats import oldest
@@ -35,6 +36,7 @@ class State:
     migration_cursor: str
     idx: int
     stamp_ms: int
+    before_ms: int
     epoch: int
     leader: str
     leader_term: int
@@ -65,6 +67,7 @@ class State:
 
 
 _NAMES = tuple(f.name for f in fields(State))
+_values = attrgetter(*_NAMES)
 _SELECT = f"SELECT {', '.join(_NAMES)} FROM state WHERE id = 1"
 _INSERT = f"INSERT INTO state (id, {', '.join(_NAMES)}) VALUES (1, {', '.join('?' * len(_NAMES))})"
 _UPDATE = f"UPDATE state SET {', '.join(f'{name} = ?' for name in _NAMES)} WHERE id = 1"
@@ -73,7 +76,7 @@ _UPDATE = f"UPDATE state SET {', '.join(f'{name} = ?' for name in _NAMES)} WHERE
 def create(store: Database, cluster: str) -> None:
     empty = State(
         format=oldest(), target_format=oldest(), migration_cursor="",
-        idx=0, stamp_ms=0, epoch=0, leader="", leader_term=0,
+        idx=0, stamp_ms=0, before_ms=0, epoch=0, leader="", leader_term=0,
         ledger_seq=0, ledger_head=LEDGER_START, hash=hashlib.sha256(cluster.encode()).digest(),
         tzdata="", cluster=cluster, overload_ms=None, overload_late_ms=0, overload_due=0,
         paused_through_ms=0, restores=0,
@@ -81,7 +84,7 @@ def create(store: Database, cluster: str) -> None:
         last_effect=0, outbox_waiting=0, refused=0,
         raft_index=0, raft_term=0, previous_index=0, previous_term=0, members=b"",
     )  # fmt: skip
-    store.execute(_INSERT, [getattr(empty, name) for name in _NAMES])
+    store.execute(_INSERT, _values(empty))
 
 
 def load(store: Database) -> State:
@@ -113,4 +116,4 @@ def migration_cursor(store: Database) -> str | None:
 
 
 def save(store: Database, state: State) -> None:
-    store.execute(_UPDATE, [getattr(state, name) for name in _NAMES])
+    store.execute(_UPDATE, _values(state))

@@ -15,7 +15,7 @@ class Leadership(NamedTuple):
     zone: str
     term: int
     began_ms: int
-    before_ms: int  #: the stamp of the entry before it: nothing was decided in between
+    before_ms: int  #: the stamp before its own: nothing was decided in between
 
 
 COLUMNS = ", ".join(Leadership._fields)
