@@ -25,14 +25,28 @@ def agents() -> None:
     """Look at agents, drain them, make this host one."""
 
 
-@agents.command("list", epilog="Example: cronclave agents list -o json")
+@agents.command(
+    "list",
+    epilog=examples(
+        "cronclave agents list -o json",
+        "cronclave agents list --state disconnected --zone zone-b  # who is away",
+    ),
+)
+@click.option(
+    "--state", type=click.Choice(["connected", "disconnected", "draining"]), help="Only in this state."
+)
+@click.option("--zone", metavar="NAME", help="Only in this zone.")
+@click.option("--pool", metavar="NAME", help="Only of this pool.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=500, show_default=True, help="At most.")
 @stale
 @formatted
 @connected
-def list_(client: Client, limit: int, stale: bool, form: str) -> None:
+def list_(
+    client: Client, state: str | None, zone: str | None, pool: str | None, limit: int, stale: bool, form: str
+) -> None:
     """List agents with their zone, pool and load."""
-    items, there_is_more = client.items(path_of("agents", consistency=consistency(stale)), limit)
+    path = path_of("agents", state=state, zone=zone, pool=pool, consistency=consistency(stale))
+    items, there_is_more = client.items(path, limit)
     columns = ("agent", "state", "zone", "pool", "labels", "kinds", "busy", "slots", "node", "version")
     show(
         form,

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from cli.bulk import bulk
 from cli.client import Client, path_of
 from cli.completing import job_names, namespaces
 from cli.examples import examples
@@ -41,6 +42,7 @@ def job() -> None:
 
 job.add_command(job_explain)
 job.add_command(job_edit)
+job.add_command(bulk)
 
 
 @job.command(
@@ -82,6 +84,8 @@ def apply(client: Client, paths: tuple[str, ...], dry_run: bool, namespace: str,
     epilog=examples(
         "cronclave job list -q report  # names that contain this",
         "cronclave job list -l team=data --state paused -o json",
+        "cronclave job list --failing  # whose last run failed, who failed last first",
+        "cronclave job list --sort next --limit 20  # what comes next",
         "cronclave job list --stale  # without a leader, too",
     ),
 )
@@ -89,18 +93,21 @@ def apply(client: Client, paths: tuple[str, ...], dry_run: bool, namespace: str,
 @click.option("-l", "--labels", metavar="K=V,…", help="Only jobs with all these labels.")
 @click.option("--state", type=click.Choice(["active", "paused", "unplaceable"]), help="Only in this state.")
 @click.option("-q", "--query", metavar="TEXT", help="Only names that contain this.")
+@click.option("--failing", is_flag=True, help="Only those whose last run failed.")
+@click.option("--sort", type=click.Choice(["name", "next", "failing"]), help="By name, or what comes first.")
 @LIMIT
 @stale
 @formatted
 @connected
 def list_(
     client: Client, namespace: str | None, labels: str | None, state: str | None, query: str | None,
-    limit: int, stale: bool, form: str,
+    failing: bool, sort: str | None, limit: int, stale: bool, form: str,
 ) -> None:  # fmt: skip
     """List jobs with their state, last run and next tick."""
     path = path_of(
-        "jobs", namespace=namespace, labels=labels, state=state, q=query, consistency=consistency(stale)
-    )
+        "jobs", namespace=namespace, labels=labels, state=state, q=query, sort=sort,
+        failing=failing, consistency=consistency(stale),
+    )  # fmt: skip
     items, there_is_more = client.items(path, limit)
     columns = ("namespace", "job", "state", "last run", "last tick", "next tick", "revision")
     show(form, items, columns, lambda: [_job_row(item) for item in items])
