@@ -113,7 +113,7 @@ REFUSALS: Mapping[str, tuple[int, ...]] = {
     "pauseJob": (409,), "resumeJob": (409,), "runJob": (409,), "cancelRun": (409,), "resolveRun": (409,),
     "releaseAgent": (409,), "addMember": (409,), "removeMember": (409,), "transferLeadership": (404, 409),
     "activateFormat": (409,), "createToken": (409,), "deleteToken": (409,), "joinCluster": (404, 409),
-    "changeJobs": (404,), "getAuthorities": (404,), "beginSession": (409,),
+    "changeJobs": (404,), "listAttempts": (404,), "getAuthorities": (404,), "beginSession": (409,),
 }  # fmt: skip
 
 _ALWAYS = frozenset({408, 429, 431, 503})  #: too slow, too many, too large a head; no leader, too much to do
