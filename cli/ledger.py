@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import click
 
@@ -15,6 +17,7 @@ from cli.output import facts, printable, show
 from cli.progress import waiting
 
 VERIFY_S = 600.0
+LOOK_S = 1.0
 
 
 @click.command(
@@ -36,8 +39,9 @@ def verify(client: Client, start: datetime, end: datetime, form: str) -> None:
     Each due tick must have exactly one outcome, nothing else may be there, and the chain of hashes must be
     whole. Exit code 1 where it does not hold.
     """
-    path = path_of("ledger", "verify", from_=rfc3339(milliseconds(start)), to=rfc3339(milliseconds(end)))
-    with waiting("what was due is computed anew"):
+    between = rfc3339(milliseconds(start)), rfc3339(milliseconds(end))
+    path = path_of("ledger", "verify", from_=between[0], to=between[1])
+    with waiting("what was due is computed anew", far=lambda: how_far(client, between)):
         result = client.get(path, wait_s=VERIFY_S)
     count = result.get("problem_count", len(result.get("problems", ())))
     if form != "table":
@@ -68,3 +72,24 @@ def verify(client: Client, start: datetime, end: datetime, form: str) -> None:
         raise Failure(f"{named}: the ledger does not agree with what was due", code=FAILED, details=details)
     if form == "table":
         click.echo(click.style("Each due tick has exactly one outcome; the chain is whole.", fg="green"))
+
+
+def how_far(client: Client, between: tuple[str, str]) -> str:
+    """By a connection of its own, of the node that is asked."""
+    asker = Client(client.target.at(client.url), within_s=0.0, reply_s=LOOK_S)
+    try:
+        return words(asker.get(path_of("ledger", "proofs"))["items"], between)
+    except Failure:
+        return ""
+    finally:
+        asker.close()
+
+
+def words(proofs: Sequence[Mapping[str, Any]], between: tuple[str, str]) -> str:
+    """How far the proof of this range is."""
+    for proof in proofs:
+        if (proof["from"], proof["to"]) == between:
+            if not proof["began"]:
+                return "another proof comes first"
+            return f"{proof['checked']:,} of {proof['entries']:,} entries, {proof['due']:,} ticks"
+    return ""

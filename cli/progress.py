@@ -58,8 +58,9 @@ def bar(label: str, length: int, *, say_s: float = SAY_S) -> Iterator[Step]:
 
 
 @contextmanager
-def waiting(label: str, *, say_s: float = SAY_S) -> Iterator[None]:
-    """Of work that does not tell how far it is: how long it has taken."""
+def waiting(label: str, *, far: Callable[[], str] = str, say_s: float = SAY_S) -> Iterator[None]:
+    """Of work elsewhere: how long it has taken, and how far it is by what `far` asks in a thread of its own;
+    empty: nobody knows."""
     if not _is_watched():
         yield
         return
@@ -68,7 +69,8 @@ def waiting(label: str, *, say_s: float = SAY_S) -> Iterator[None]:
     def tell() -> None:
         begun_s = time.monotonic()
         while not over.wait(say_s):
-            stream.write(f"\r{text} … {time.monotonic() - begun_s:.0f} s")
+            how_far = printable(far())
+            stream.write(f"\r{text} … {time.monotonic() - begun_s:.0f} s  {how_far}\x1b[K")
             stream.flush()
 
     teller = threading.Thread(target=tell, name="progress", daemon=True)

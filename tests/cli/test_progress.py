@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import select
@@ -12,8 +13,12 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from cli import ledger
+from cli.client import Client
+from cli.ledger import words
 from cli.progress import bar, waiting
-from tests.cli.conftest import DEADLINE_S
+from cli.target import Target
+from tests.cli.conftest import DEADLINE_S, Command
 
 
 class Screen:
@@ -80,6 +85,30 @@ def test_waiting_tells_how_long_it_takes_and_goes(monkeypatch: pytest.MonkeyPatc
             screen.until("checking … ")
 
         screen.until("\r\x1b[K")
+
+
+def test_how_far_it_is_is_told_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    with watched(monkeypatch) as screen, waiting("checking", far=lambda: "half\x1b[2J of it", say_s=0.01):
+        screen.until("half")
+        screen.until("of it")
+        assert "\x1b[2J" not in screen.text
+
+
+def test_a_proof_of_the_ledger_tells_how_far_it_is() -> None:
+    proof = {"from": "a", "to": "b", "began": True, "checked": 1200, "entries": 3000, "due": 7}
+
+    assert words([proof], ("a", "b")) == "1,200 of 3,000 entries, 7 ticks"
+    assert words([{**proof, "began": False}], ("a", "b")) == "another proof comes first"
+    assert words([proof], ("a", "c")) == words([], ("a", "b")) == ""
+
+
+async def test_how_far_is_asked_of_the_node_that_is_at_work(cronclave: Command) -> None:
+    """And is as good as not asked where nobody answers."""
+    told = cronclave.environment
+    here = Target((told["CRONCLAVE_URL"],), told["CRONCLAVE_TOKEN"], "a test")
+
+    for target in (here, here.at("http://127.0.0.1:24998")):
+        assert await asyncio.to_thread(ledger.how_far, Client(target), ("a", "b")) == ""
 
 
 def test_what_is_over_soon_shows_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
