@@ -275,6 +275,8 @@ class AgentSocket:
     async def _heard(self, within_s: float | None) -> MutableMapping[str, Any]:
         while True:
             try:
+                if within_s is None:
+                    return await self._receive()
                 async with asyncio.timeout(within_s):
                     return await self._receive()
             except TimeoutError:

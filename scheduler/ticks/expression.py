@@ -19,6 +19,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -137,7 +138,7 @@ def _parsed(text: str, salt: str) -> Expression:
             f"{len(words)} fields, expected 5 (minute hour day month weekday) or 6 (second first)",
             "a year field is not supported" if len(words) == 7 else "fields are separated by blanks",
         )
-    fields = [_field(kind, word, at, salt) for kind, (word, at) in zip(KINDS, words, strict=True)]
+    fields = [_field_at(place, word, at, salt) for place, (word, at) in enumerate(words)]
     seconds, minutes, hours, days, months, weekdays = fields
     return Expression(
         seconds=seconds.values,
@@ -170,6 +171,19 @@ def _alias(words: list[tuple[str, int]]) -> str:
         near = difflib.get_close_matches(word, ALIASES, 1)
         raise CronError("", at, f"unknown name {word[:40]!r}", f"did you mean {near[0]}?" if near else "")
     return known
+
+
+def _field_at(place: int, word: str, start: int, salt: str) -> Days:
+    """The field of this place. Without an H it is looked up: many texts are made of few words."""
+    if "h" not in word:
+        with suppress(CronError):  # it is told below, with its place in this text
+            return _plain_field(place, word)
+    return _field(KINDS[place], word, start, salt)
+
+
+@lru_cache(maxsize=4_096)
+def _plain_field(place: int, word: str) -> Days:
+    return _field(KINDS[place], word, 0, "")
 
 
 def _field(kind: _Kind, word: str, start: int, salt: str) -> Days:

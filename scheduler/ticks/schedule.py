@@ -176,8 +176,10 @@ def _read(fields: object) -> Schedule:
 
 def never_reason(spec: bytes, after_ms: int) -> str | None:
     """Why this trigger fires at no instant after `after_ms`; None when it does (or waits for an event)."""
+    if schedule(spec).next(after_ms) is not None:
+        return None
     fields = json.loads(spec)
-    if "event" in fields or schedule(spec).next(after_ms) is not None:
+    if "event" in fields:
         return None
     if "cron" in fields:
         if not ever_matches(parse_expression(fields["cron"], fields.get("salt", ""))):
