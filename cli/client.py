@@ -305,10 +305,22 @@ def lines(response: http.client.HTTPResponse) -> Iterator[str]:
         yield line.decode(errors="replace").rstrip("\r\n")
 
 
-def connect(url: str | None, token: str | None, context: str | None = None) -> Client:
-    """The client of a command; raises Failure where no cluster is named."""
+def patience_s(usual_s: float) -> float:
+    """How long is tried again: CRONCLAVE_RETRY, else this. Raises Failure."""
     text = os.environ.get("CRONCLAVE_RETRY")
-    within_s = span_s(text) if text else WITHIN_S
+    within_s = span_s(text) if text else usual_s
     if within_s is None:
         raise Failure(f"CRONCLAVE_RETRY={text!r} is no duration", code=USAGE, hint="Write it as 10s.")
-    return Client(find_target(url, token, context), within_s=within_s)
+    return within_s
+
+
+def connect(url: str | None, token: str | None, context: str | None = None) -> Client:
+    """The client of a command; raises Failure where no cluster is named."""
+    return Client(find_target(url, token, context), within_s=patience_s(WITHIN_S))
+
+
+def watch(url: str | None, token: str | None, context: str | None, usual_s: float) -> Client:
+    """The client of one that looks, and tells soon that nobody answers."""
+    within_s = patience_s(usual_s)
+    target = find_target(url, token, context)
+    return Client(target, within_s=within_s, reply_s=max(usual_s, within_s))

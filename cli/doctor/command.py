@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -10,16 +9,14 @@ from pathlib import Path
 
 import click
 
-from cli.client import Client
+from cli.client import Client, watch
 from cli.crontab_sending import count
 from cli.doctor import configured, disk, machine, reached
 from cli.doctor.findings import COLOURS, FAULT, OK, WARNING, Finding, worst_of
 from cli.examples import examples
 from cli.exits import FAILED, USAGE, Failure
-from cli.instants import span_s
 from cli.options import formatted, naming
 from cli.output import printable, show
-from cli.target import find_target
 
 WITHIN_S = 3.0
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -54,8 +51,7 @@ def doctor(
     """
 
     def reach() -> Client:
-        within_s = span_s(os.environ.get("CRONCLAVE_RETRY", "")) or WITHIN_S
-        return Client(find_target(url, token, context), within_s=min(within_s, WITHIN_S), reply_s=WITHIN_S)
+        return watch(url, token, context, WITHIN_S)
 
     if url and context:
         raise Failure("--url and --context both name a cluster", code=USAGE, hint="Give one.")

@@ -10,9 +10,7 @@ import click
 from cli.examples import examples
 from cli.exits import NO_LEADER, USAGE, Failure
 from cli.options import SPAN, naming
-from cli.target import find_target
 
-REPLY_S = 3.0
 WITHIN_S = 3.0
 
 
@@ -36,7 +34,7 @@ def top(
     Keys: q ends, tab shows one part (attention, runs, zones) or all, space holds the frame, r looks now. What
     it shows first is what is late, failing, waiting or out of reach, each with the command that tells more.
     """
-    from cli.client import Client
+    from cli.client import watch
     from cli.top.looks import look
 
     if not once and not (sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"):
@@ -44,7 +42,7 @@ def top(
         " frame.")
     if width is not None and not once:
         raise Failure("--width goes with --once", code=USAGE, hint="On a terminal it is as wide as that.")
-    client = Client(find_target(url, token, context), within_s=WITHIN_S, reply_s=REPLY_S)
+    client = watch(url, token, context, WITHIN_S)
     first = look(client)
     from cli.top import screen
 

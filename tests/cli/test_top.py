@@ -34,6 +34,7 @@ ITEM = {
     "job": "nightly-report", "namespace": "data", "why": "its last 3 runs failed", "command": "cronclave"
     " run logs 17",
 }  # fmt: skip
+PATIENT = {"CRONCLAVE_RETRY": "50s"}  #: a machine with much else to do answers, too
 NONE: dict[str, Any] = {"count": 0, "more": False, "items": []}
 LOOK = Look(
     cluster={
@@ -133,7 +134,7 @@ async def test_once_prints_a_frame_into_a_pipe(cronclave: Command, node: SingleN
     await cronclave("job", "apply", "-", stdin="job: backup\nrun: 'true'\non: {pool: gpu}\n")
     await cronclave("job", "run", "backup")
 
-    result = await cronclave("top", "--once", "--width", "60")
+    result = await cronclave("top", "--once", "--width", "60", **PATIENT)
 
     assert result.code == 0, result.err
     assert "\x1b" not in result.out
@@ -146,7 +147,7 @@ async def test_once_prints_a_frame_into_a_pipe(cronclave: Command, node: SingleN
 async def test_no_quorum_is_shown_and_is_an_exit_code(cronclave: Command, node: SingleNode) -> None:
     node.quorum, node.leader, node.peers = False, "", (peer("node-2", "zone-b", reachable=False),)
 
-    result = await cronclave("top", "--once")
+    result = await cronclave("top", "--once", **PATIENT)
 
     assert result.code == 6
     assert "NO QUORUM" in result.out
@@ -173,7 +174,7 @@ class Terminal:
         told = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "PYTHONPATH": str(PROJECT)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", "top", "--interval", "100ms"],
-            cwd=command.folder, env={**told, **command.environment, **environment},
+            cwd=command.folder, env={**told, **command.environment, **PATIENT, **environment},
             stdin=self.theirs, stdout=self.theirs, stderr=self.theirs, start_new_session=True,
         )  # fmt: skip
 
