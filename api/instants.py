@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from api.problems import query_problem
@@ -23,6 +24,12 @@ INSTANT_MS_MAX = 253_370_764_800_000  #: the year 9999 begins
 WRITTEN_MS_MAX = INSTANT_MS_MAX + 365 * 86_400_000 - 1  #: it ends
 
 
+@lru_cache(maxsize=8_192)
+def _written(seconds: int) -> str:
+    """What a page shows is shown again a second later, to others too."""
+    return (_EPOCH + timedelta(0, seconds)).isoformat()
+
+
 def rfc3339(ms: int | None) -> str | None:
     """`2026-01-02T03:04:05Z`, or with `.678` where the milliseconds are not zero; None stays None. What lies
     behind the last instant that can be written (a jitter of years behind one of 9998) is written as that."""
@@ -30,7 +37,7 @@ def rfc3339(ms: int | None) -> str | None:
         return None
     ms = min(ms, WRITTEN_MS_MAX)
     seconds, rest = divmod(ms, 1000)
-    text = (_EPOCH + timedelta(seconds=seconds)).isoformat()
+    text = _written(seconds)
     return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
 
 

@@ -153,14 +153,14 @@ def next_ticks(store: Store, jobs: Iterable[int]) -> dict[int, int]:
 def last_ticks(store: Store, jobs: Iterable[int]) -> dict[int, tuple[int, str, str, int]]:
     """The latest decided tick of each job: (instant, outcome, reason, run)."""
     found: dict[int, tuple[int, str, str, int]] = {}
-    for job_id in sorted(set(jobs)):
-        row = store.row(
-            "SELECT last_ms, outcome, reason, run FROM ledger WHERE job = ? "
-            "ORDER BY first_ms DESC, seq DESC LIMIT 1",
-            (job_id,),
+    for ids in chunks(jobs):
+        rows = store.rows(
+            "SELECT j.id, l.last_ms, l.outcome, l.reason, l.run FROM jobs j CROSS JOIN ledger l ON l.seq ="
+            " (SELECT seq FROM ledger WHERE job = j.id ORDER BY first_ms DESC, seq DESC LIMIT 1)"
+            f" WHERE j.id IN ({marks(len(ids))}) ORDER BY j.id",
+            ids,
         )
-        if row is not None:
-            found[job_id] = (row[0], row[1], row[2], row[3])
+        found.update((row[0], row[1:]) for row in rows)
     return found
 
 

@@ -64,12 +64,16 @@ def page(
 
 def newest_of(store: Store, jobs: Iterable[int]) -> dict[int, Run]:
     """The latest run of each job, ended or not."""
-    newest: list[int] = []
-    for job_id in sorted(set(jobs)):
-        run = store.value("SELECT max(id) FROM runs WHERE job = ?", (job_id,))
-        if run is not None:
-            newest.append(run)
-    return {run.job: run for run in of_ids(store, newest).values()}
+    found: dict[int, Run] = {}
+    for ids in chunks(jobs):
+        rows = store.rows(
+            f"SELECT {', '.join(f'r.{name}' for name in Run._fields)} FROM jobs j CROSS JOIN runs r"
+            f" ON r.id = (SELECT max(id) FROM runs WHERE job = j.id) WHERE j.id IN ({marks(len(ids))})"
+            " ORDER BY j.id",
+            ids,
+        )
+        found.update((run.job, run) for run in map(Run._make, rows))
+    return found
 
 
 def of_ids(store: Store, runs: Iterable[int]) -> dict[int, Run]:
