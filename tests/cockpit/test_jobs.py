@@ -10,6 +10,7 @@ from playwright.async_api import expect
 
 from scheduler.words.commands import ConnectAgent
 from tests.api.single_node import SingleNode
+from tests.cockpit.accessibility import violations
 from tests.cockpit.conftest import IN_ONE_LOOP, OpenTab
 from tests.scheduler.story import KINDS
 
@@ -81,6 +82,7 @@ async def test_a_job_is_written_mended_previewed_and_saved(
     await expect(mistakes).to_contain_text("line 3")
     await expect(mistakes).to_contain_text("did you mean cron?")
     await expect(page.get_by_role("button", name="Check and save")).to_be_disabled()
+    assert await violations(page) == []
     await page.get_by_role("button", name="unknown field 'corn'").click()
     selected = "node => node.value.slice(node.selectionStart, node.selectionEnd)"
     assert await text.evaluate(selected) == "corn: 0 2 * * *"

@@ -63,8 +63,8 @@ function Mistakes({ trial, jump }) {
   if (!trial.error) return html`<p id="mistakes" role="status"><${Status} state="ok">${t("editor.good")}</${Status}></p>`;
   const errors = trial.error.errors || [];
   if (!errors.length) return html`<div id="mistakes"><${Mistake} error=${trial.error} /></div>`;
-  return html`<ul id="mistakes" class="mistakes" role="alert">${errors.map((error) => html`<li key=${`${error.pointer} ${error.detail}`}><${Status} state="failed">${error.line ? t("editor.line", { n: error.line }) : error.pointer || t("editor.whole")}</${Status}>
-    <div><p>${error.line ? html`<button type="button" class="link" onClick=${() => jump(error)}>${error.detail}</button>` : error.detail}</p>${error.hint ? html`<p class="note">${error.hint}</p>` : null}</div></li>`)}</ul>`;
+  return html`<div id="mistakes" role="alert"><ul class="mistakes">${errors.map((error) => html`<li key=${`${error.pointer} ${error.detail}`}><${Status} state="failed">${error.line ? t("editor.line", { n: error.line }) : error.pointer || t("editor.whole")}</${Status}>
+    <div><p>${error.line ? html`<button type="button" class="link" onClick=${() => jump(error)}>${error.detail}</button>` : error.detail}</p>${error.hint ? html`<p class="note">${error.hint}</p>` : null}</div></li>`)}</ul></div>`;
 }
 
 function Help({ text, line, insert }) {

@@ -21,7 +21,7 @@ function Row({ job, chosen, choose }) {
     <td>${last ? html`<a class="plain" href=${runAt(last.id)}><${Status} state=${last.state} /></a> <span class="note"><${Ago} at=${last.finished || last.started || last.created} /></span>`
       : html`<span class="note">${t("job.never")}</span>`}</td>
     <td class="wide">${tick ? html`<${Status} state=${tick.outcome}>${tick.reason ? `${word("state", tick.outcome)}, ${tick.reason}` : word("state", tick.outcome)}</${Status}> <span class="note">${when(tick.at)}</span>` : null}</td>
-    <td class="tick">${job.next_tick && job.state !== "paused" ? html`<${Until} at=${job.next_tick} />` : html`<span class="note">${job.state === "paused" ? word("state", "paused") : t("job.noTick")}</span>`}</td>
+    <td class="wide tick">${job.next_tick && job.state !== "paused" ? html`<${Until} at=${job.next_tick} />` : html`<span class="note">${job.state === "paused" ? word("state", "paused") : t("job.noTick")}</span>`}</td>
     <td class="acts"><${Act} action=${runJob(job)} label=${t("job.runNow", { name })} small />
       <${Act} action=${toggleJob(job)} label=${toggleJob(job).title} small /></td></tr>`;
 }
@@ -91,7 +91,7 @@ export default function Jobs() {
   const some = chosen.size > 0 || whole;
   useOffers(some ? [] : Object.keys(filter).length ? Object.keys(VERBS).map((verb) => bulk(verb, { filter }, "", clear)) : [], [query.q, query.state, query.last, some]);
   const head = html`<tr><th scope="col" class="pick"><span class="unseen">${t("jobs.chosen")}</span></th><th scope="col">${t("job.job")}</th><th scope="col" class="wide w-l">${t("job.schedule")}</th><th scope="col" class="w-l">${t("job.lastRun")}</th>
-    <th scope="col" class="wide w-xl">${t("job.lastTick")}</th><th scope="col" class="w-m">${t("job.nextTick")}</th><th scope="col" class="w-l"><span class="unseen">${t("job.actions")}</span></th></tr>`;
+    <th scope="col" class="wide w-xl">${t("job.lastTick")}</th><th scope="col" class="wide w-m">${t("job.nextTick")}</th><th scope="col" class="w-acts"><span class="unseen">${t("job.actions")}</span></th></tr>`;
   const empty = html`<p class="more">${asked.size ? t("jobs.noMatch") : t("jobs.none")} ${api.may("edit") ? html`<a href=${at("jobs", "new")}>${t("job.new")}</a>` : null}</p>`;
   const shown = !query.last && query.failing !== "true" ? "" : query.failing === "true" ? "failing" : query.last;
   return html`<div class="head"><h1>${t("jobs.title")}</h1>

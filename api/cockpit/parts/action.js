@@ -15,14 +15,14 @@ import { t } from "./words.js";
 
 export const asked = store(null); // the action whose dialog is open
 export const toasts = store([]);
-const TOAST_MS = 12000;
+const TOAST_MS = 12000, UNDO_MS = 60000; // what can be undone stays for a minute
 let number = 0;
 
 export function toast(text, { undo = null, look = "ok" } = {}) {
   number += 1;
   const one = { id: number, text, undo, look };
   toasts.set([...toasts.get().slice(-2), one]);
-  setTimeout(() => toasts.set(toasts.get().filter((each) => each !== one)), TOAST_MS);
+  setTimeout(() => toasts.set(toasts.get().filter((each) => each !== one)), undo ? UNDO_MS : TOAST_MS);
 }
 
 export const allowed = (action) => !action.capability || api.may(action.capability);

@@ -5,7 +5,7 @@ import { html } from "./html.js";
 import { clock, date } from "./words.js";
 
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
-const MARKS = 7;
+const MARKS = 7, EDGE = 0.03;
 
 function marksOf(from, to) {
   const step = 1000 * (STEPS_S.find((each) => (to - from) / 1000 / each <= MARKS) || STEPS_S.at(-1));
@@ -18,8 +18,9 @@ function marksOf(from, to) {
 export function Lanes({ from, to, lanes, label }) {
   const part = (at) => `${Math.min(100, Math.max(0, ((at - from) / (to - from)) * 100)).toFixed(3)}%`;
   const marks = marksOf(from, to);
+  const shown = marks.filter(([at]) => at - from > (to - from) * EDGE && to - at > (to - from) * EDGE); // a text at the edge would be cut
   return html`<div class="lanes" role="group" aria-label=${label}>
-    <div class="lane axis" aria-hidden="true"><span></span><div class="rail">${marks.map(([at, text]) => html`<span key=${at} style=${{ left: part(at) }}>${text}</span>`)}</div></div>
+    <div class="lane axis" aria-hidden="true"><span></span><div class="rail">${shown.map(([at, text]) => html`<span key=${at} style=${{ left: part(at) }}>${text}</span>`)}</div></div>
     ${lanes.map((lane) => html`<div class=${`lane ${lane.kind || ""}`} key=${lane.name}>
       ${lane.href ? html`<a class="name plain" href=${lane.href} title=${lane.name}>${lane.name}</a>` : html`<span class="name" title=${lane.name}>${lane.name}</span>`}
       <div class="rail">${marks.map(([at]) => html`<i key=${`mark ${at}`} style=${{ left: part(at) }}></i>`)}

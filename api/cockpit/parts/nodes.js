@@ -13,7 +13,7 @@ export const cluster = store(null); // the last word of GET /v1/cluster
 export const away = store(null); // null, or {node, since, next}: this node is silent; next: who would take over
 export const arrived = store(null); // null, or {from}: this page has just come from there
 
-const GRACE_MS = 2500, LOOK_MS = 700, PROBE_MS = 2000, EVERY_MS = 2000, GREET_MS = 9000, BETWEEN_MOVES_MS = 15000;
+const GRACE_MS = 2500, FAILED_LEAST = 3, LOOK_MS = 700, PROBE_MS = 2000, EVERY_MS = 2000, GREET_MS = 9000, BETWEEN_MOVES_MS = 15000;
 let looking = false, timer = null, movedAt = 0;
 
 const answers = async (url, mode) => {
@@ -42,13 +42,15 @@ export async function suspect() {
   if (looking) return;
   looking = true;
   const since = Date.now();
+  let failed = 0;
   while (!(await answers("", "same-origin"))) {
     const peers = others();
     const alive = await Promise.all(peers.map((peer) => answers(peer.url.replace(/\/$/, ""), "no-cors")));
     const next = peers[alive.indexOf(true)] || null;
     away.set({ node: cluster.get()?.node || location.host, since, next });
     const now = Date.now();
-    if (next && !isHeld() && now - since >= GRACE_MS && now - movedAt >= BETWEEN_MOVES_MS) return move(next);
+    failed += 1; // a node that is only slow is not left for one late answer
+    if (next && !isHeld() && failed >= FAILED_LEAST && now - since >= GRACE_MS && now - movedAt >= BETWEEN_MOVES_MS) return move(next);
     await new Promise((resolve) => { setTimeout(resolve, LOOK_MS); });
   }
   looking = false;
