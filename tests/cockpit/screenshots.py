@@ -65,7 +65,6 @@ async def shoot_all(url: str, token: str, run: int, folder: Path) -> None:
     program = next(path for name in NAMES if (path := shutil.which(name)))
     views = [
         ("overview", "", 1400, 900, False),
-        ("overview-dark", "", 1400, 900, True),
         ("jobs", "/jobs", 1400, 700, False),
         ("job", "/jobs/default/shop-report", 1400, 1000, False),
         ("run", f"/runs/{run}", 1400, 1100, False),
