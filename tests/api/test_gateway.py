@@ -58,6 +58,22 @@ def assign(node: SingleNode, run: int, agent: int) -> int:
     return attempt
 
 
+async def welcomed(agent: HandAgent) -> p.Welcome:
+    welcome = await agent.hello()
+    assert isinstance(welcome, p.Welcome)
+    return welcome
+
+
+async def granted(agent: HandAgent, node: SingleNode, client: httpx2.AsyncClient) -> tuple[int, int]:
+    """A run whose attempt this agent has claimed and got."""
+    welcome = await welcomed(agent)
+    run = await a_run(client)
+    attempt = assign(node, run, welcome.agent)
+    await agent.send(p.Claim(attempt, "c"))
+    assert isinstance(await agent.expect(p.Grant, p.Refuse), p.Grant)
+    return run, attempt
+
+
 def connect_to(node: str, agent: HandAgent) -> ConnectAgent:
     return ConnectAgent(
         agent.name, agent.installation, agent.session, "boot-1", "zone-a", "default", b"{}", 4, "1", node,
@@ -82,8 +98,7 @@ async def test_a_run_goes_from_assignment_to_acknowledged_end(
     url: str, node: SingleNode, client: httpx2.AsyncClient
 ) -> None:
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
+        welcome = await welcomed(agent)
         assert welcome.addresses == ("http://127.0.0.1:8321", "http://127.0.0.1:1")
         run = await a_run(client, params={"region": {"type": "string", "default": "eu"}})
         attempt = assign(node, run, welcome.agent)
@@ -123,12 +138,7 @@ async def test_what_an_agent_said_last_is_heard_though_nothing_can_be_sent_to_it
     url: str, node: SingleNode, client: httpx2.AsyncClient
 ) -> None:
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
-        run = await a_run(client)
-        attempt = assign(node, run, welcome.agent)
-        await agent.send(p.Claim(attempt, "claim-1"))
-        assert isinstance(await agent.expect(p.Grant, p.Refuse), p.Grant)
+        run, attempt = await granted(agent, node, client)
         for number in range(3 * agent_session.FRAMES_A_TURN_MAX):
             await agent.send(p.Ping(number, 0))  # its answer meets a closed connection
         await agent.send(p.Finished(9, attempt, 1, 2, 0, "exit", None, "", b""))
@@ -141,8 +151,7 @@ async def test_what_was_assigned_before_the_connection_is_pushed_once(
     url: str, node: SingleNode, client: httpx2.AsyncClient
 ) -> None:
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
+        welcome = await welcomed(agent)
     await until(lambda: not agent_row(node, welcome.agent).node)
     run = await a_run(client)
     async with HandAgent(url) as agent:
@@ -166,8 +175,7 @@ async def test_a_cancelled_attempt_is_stopped_and_a_revoked_one_refused(
     url: str, node: SingleNode, client: httpx2.AsyncClient
 ) -> None:
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
+        welcome = await welcomed(agent)
         first = assign(node, await a_run(client), welcome.agent)
         await agent.expect(p.Assign)
         node.apply(Revoke(node.machine.state.epoch, first, "moved"))
@@ -230,8 +238,7 @@ async def test_a_node_that_falls_behind_the_agent_answers_nothing(
 ) -> None:
     monkeypatch.setattr("api.agents.socket.CATCH_UP_S", 0.05)
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
+        welcome = await welcomed(agent)
         attempt = assign(node, await a_run(client), welcome.agent)
         await agent.expect(p.Assign)
         # It has seen more, through another node, than this one has applied: its lease is not renewed here,
@@ -247,8 +254,7 @@ async def test_what_has_no_outcome_is_not_answered_and_may_be_said_again(
     url: str, node: SingleNode, client: httpx2.AsyncClient
 ) -> None:
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
+        welcome = await welcomed(agent)
         first = assign(node, await a_run(client), welcome.agent)
         second = assign(node, await a_run(client), welcome.agent)
         await agent.send(p.Claim(first, "c"))
@@ -292,8 +298,7 @@ async def test_the_same_session_may_come_back_before_its_old_socket_ends(url: st
 
 async def test_an_agent_that_the_state_gave_up_registers_again(url: str, node: SingleNode) -> None:
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
+        welcome = await welcomed(agent)
         node.apply(DisconnectAgent(welcome.agent, agent.session, "node-1"))
         rest = await agent.until_closed()
         assert isinstance(rest[-1], p.Leave)
@@ -305,8 +310,7 @@ async def test_an_event_from_before_the_registration_does_not_end_the_new_connec
 ) -> None:
     """Commits are heard after outcomes: the end of the agent's former connection comes late."""
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
+        welcome = await welcomed(agent)
         before = node.index - 1
         stale: list[e.Event] = [
             e.AgentDisconnected(welcome.agent, "agent-1", "zone-a", "node-1", agent.session),
@@ -325,8 +329,7 @@ async def test_a_socket_that_the_state_does_not_know_is_closed_though_its_event_
     url: str, node: SingleNode, elsewhere: bool
 ) -> None:
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
+        welcome = await welcomed(agent)
         subscriptions, node.subscriptions = node.subscriptions, set()
         node.apply(DisconnectAgent(welcome.agent, agent.session, "node-1"))
         if elsewhere:
@@ -341,8 +344,7 @@ async def test_after_a_gap_in_the_commits_the_state_is_asked_who_is_here(
     url: str, api: Api, node: SingleNode
 ) -> None:
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
+        welcome = await welcomed(agent)
         subscriptions, node.subscriptions = node.subscriptions, set()
         node.apply(DisconnectAgent(welcome.agent, agent.session, "node-1"))
         node.subscriptions = subscriptions
@@ -407,8 +409,7 @@ async def test_a_hello_that_must_not_reach_the_log_is_refused(
 
 async def test_a_closed_socket_disconnects_the_agent(url: str, node: SingleNode) -> None:
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
+        welcome = await welcomed(agent)
         assert agent_row(node, welcome.agent).node == "node-1"
     await until(lambda: agent_row(node, welcome.agent).node == "")
 
@@ -433,12 +434,7 @@ async def test_live_output_comes_from_the_agent_and_later_from_the_tail(
     url: str, node: SingleNode, client: httpx2.AsyncClient
 ) -> None:
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
-        run = await a_run(client)
-        attempt = assign(node, run, welcome.agent)
-        await agent.send(p.Claim(attempt, "c"))
-        await agent.expect(p.Grant)
+        run, attempt = await granted(agent, node, client)
         reading = asyncio.create_task(client.get(f"/v1/runs/{run}/logs?follow=true&offset=1"))
         asked = await agent.expect(p.TailRequest)
         assert isinstance(asked, p.TailRequest)
@@ -452,7 +448,7 @@ async def test_live_output_comes_from_the_agent_and_later_from_the_tail(
         assert (reply.text, reply.headers["x-cronclave-log-source"]) == ("ello world", "agent")
         await agent.send(p.Finished(1, attempt, 1, 2, 0, "exit", None, "", b"hello world"))
         await agent.expect(p.Ack)
-    await until(lambda: not agent_row(node, welcome.agent).node)
+    await until(lambda: not agent_row(node, 1).node)
     stored = await client.get(f"/v1/runs/{run}/logs")
     assert (stored.text, stored.headers["x-cronclave-log-source"]) == ("hello world", "tail")
 
@@ -462,12 +458,7 @@ async def test_who_asks_for_output_of_an_agent_that_leaves_meanwhile_gets_the_st
 ) -> None:
     """Its request was cancelled with the agent's socket: an error 500, and a traceback in the log."""
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
-        run = await a_run(client)
-        attempt = assign(node, run, welcome.agent)
-        await agent.send(p.Claim(attempt, "c"))
-        await agent.expect(p.Grant)
+        run, _ = await granted(agent, node, client)
         reading = asyncio.create_task(client.get(f"/v1/runs/{run}/logs?follow=true&wait=1ms"))
         await agent.expect(p.TailRequest)
     reply = await reading
@@ -497,8 +488,7 @@ async def test_an_agent_that_reads_nothing_is_cut_off(
 ) -> None:
     monkeypatch.setattr(agent_session, "SEND_S", 0.3)
     async with HandAgent(url) as agent:
-        welcome = await agent.hello()
-        assert isinstance(welcome, p.Welcome)
+        welcome = await welcomed(agent)
         assert agent.socket is not None
         agent.socket.transport.pause_reading()
         for _ in range(200):  # more than the kernel takes for both ends
