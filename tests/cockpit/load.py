@@ -107,7 +107,7 @@ async def measure(cluster: Cluster, jobs: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.cockpit.load")
     parser.add_argument("--jobs", type=int, default=100_000)
-    parser.add_argument("--runs", type=int, default=200_000)
+    parser.add_argument("--runs", type=int, default=200_000, help="a multiple of --jobs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cockpit-load-") as folder:
         cluster = layout(Path(folder) / "cluster", base_port=free_base_port(*PORTS, 3))
