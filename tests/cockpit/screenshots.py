@@ -67,6 +67,7 @@ async def shoot_all(url: str, token: str, run: int, folder: Path) -> None:
         ("overview", "", 1400, 900, False),
         ("jobs", "/jobs", 1400, 700, False),
         ("job", "/jobs/default/shop-report", 1400, 1000, False),
+        ("editor", "/jobs/new", 1400, 900, False),
         ("run", f"/runs/{run}", 1400, 1100, False),
         ("agents", "/agents?open=agent-1", 1400, 800, False),
         ("cluster", "/cluster", 1400, 900, False),
