@@ -11,6 +11,7 @@ import pytest
 from api.agents.gateway import Gateway
 from api.app import Api, create_app
 from api.ports import ApiSettings
+from scheduler import protocol
 from tests.api.single_node import ADMIN_TOKEN, SingleNode, peer
 
 
@@ -22,7 +23,8 @@ async def node(tmp_path: Path) -> AsyncIterator[SingleNode]:
 
 
 @pytest.fixture
-async def api(node: SingleNode) -> AsyncIterator[Api]:
+async def api(node: SingleNode, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    monkeypatch.setattr(protocol, "AGENT_SILENCE_MS", 1_000_000)  # an agent by hand has no heartbeat
     settings = ApiSettings(insecure=False, urls={"node-1": "http://127.0.0.1:8321"})
     app = create_app(node, settings, Gateway(node, settings))
     app.start()

@@ -6,12 +6,12 @@ import contextlib
 import http.client
 import json
 import os
-import select
 import socket
 import socketserver
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import wait
 from typing import Any
 
 import pytest
@@ -330,7 +330,8 @@ def _answering(peers: list[socket.socket]) -> list[bool]:
     heard: set[socket.socket] = set()
     until_s = time.monotonic() + 10 * SILENCE_S
     while (left_s := until_s - time.monotonic()) > 0:
-        for peer in select.select([p for p in peers if p not in heard], [], [], left_s)[0]:
+        told = wait([p for p in peers if p not in heard], left_s)
+        for peer in [p for p in peers if p in told]:
             assert peer.recv(1) == b"x"
             heard.add(peer)
     return [peer in heard for peer in peers]

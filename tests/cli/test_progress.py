@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
-import select
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing.connection import wait
 
 import pytest
 
@@ -37,7 +37,7 @@ class Screen:
 
     def read(self, seconds: float = 0.0) -> str:
         self.stream.flush()
-        while select.select([self.ours], [], [], seconds)[0]:
+        while wait([self.ours], seconds):
             self.text += os.read(self.ours, 65_536).decode()
             seconds = 0.0
         return self.text

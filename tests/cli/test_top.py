@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
-import select
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import termios
 import time
 from collections.abc import Callable
 from io import StringIO
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -186,8 +186,7 @@ class Terminal:
         deadline = time.monotonic() + DEADLINE_S
         while text not in self.text:
             assert time.monotonic() < deadline, self.text
-            ready, _, _ = select.select([self.ours], [], [], 0.2)
-            if ready:
+            if wait([self.ours], 0.2):
                 self.text += os.read(self.ours, 65_536).decode(errors="replace")
         self.text = self.text.partition(text)[2]
 
@@ -196,10 +195,9 @@ class Terminal:
         deadline = time.monotonic() + DEADLINE_S
         while self.process.poll() is None:
             assert time.monotonic() < deadline, self.text
-            ready, _, _ = select.select([self.ours], [], [], 0.2)
-            if ready:
+            if wait([self.ours], 0.2):
                 self.text += os.read(self.ours, 65_536).decode(errors="replace")
-        while select.select([self.ours], [], [], 0)[0]:
+        while wait([self.ours], 0):
             self.text += os.read(self.ours, 65_536).decode(errors="replace")
         assert termios.tcgetattr(self.theirs) == self.before
         assert self.text.rfind("\x1b[?1049l") > self.text.rfind("\x1b[?1049h"), "the other screen is left"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import sys
 import zlib
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from cluster.disk import FileDisk
-from cluster.journal import Journal, JournalError
+from cluster.journal import VOTES, Journal, JournalError
 from cluster.segments import ENTRY, HEAD_BYTES, HEADER_BYTES, SEED_BYTES, Segment, read_header
 
 
@@ -119,6 +120,20 @@ def test_tail_cut_at_every_byte_keeps_whole_records(tmp_path: Path) -> None:
     assert sizes == sorted(sizes)
     assert sizes[-1] == 3
     assert sizes[0] == 1 or sizes[0] == 2
+
+
+def test_a_journal_that_is_refused_leaves_no_file_open(tmp_path: Path) -> None:
+    filled(tmp_path, 4).close()
+    votes = tmp_path / VOTES
+    votes.write_bytes(bytes(len(votes.read_bytes())))
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        try:
+            open_journal(tmp_path)
+        except JournalError:
+            continue
+        raise AssertionError("votes of nothing but zeros were taken")
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("offset", [0, 9, 30, 40, 50, 60, 70, 75])
