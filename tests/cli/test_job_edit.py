@@ -18,7 +18,8 @@ JOB = "job: mine\ntriggers: [{every: 10s}]\nnoop: true\n"
 
 
 @pytest.fixture
-async def mine(cronclave: Command) -> Command:
+async def mine(cronclave: Command, tmp_path: Path) -> Command:
+    cronclave.environment["TMPDIR"] = str(tmp_path)  # where a text that was refused stays
     assert (await cronclave("job", "apply", "-", stdin=JOB)).code == 0
     return cronclave
 
