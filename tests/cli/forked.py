@@ -10,6 +10,7 @@ about the locale that Python starts in, starts a process in full (tests/cli/test
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -141,7 +142,8 @@ def _tell_ends(ends: dict[int, int]) -> None:
         if not pid:
             return
         told = ends.pop(pid)
-        os.write(told, b"%d" % os.waitstatus_to_exitcode(status))
+        with contextlib.suppress(BrokenPipeError):  # nobody asks any more
+            os.write(told, b"%d" % os.waitstatus_to_exitcode(status))
         os.close(told)
 
 

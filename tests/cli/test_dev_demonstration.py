@@ -5,7 +5,9 @@ back, and a node asks for it by a socket. The programs are `sleep` here; tests/c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -74,14 +76,18 @@ def clocks(tmp_path_factory: pytest.TempPathFactory) -> Clocks:
 @pytest.fixture
 def house(tmp_path: Path, clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     # The folder is in the command line, as it is in that of the real programs.
-    monkeypatch.setattr(
-        children_module, "module_command", lambda module, *rest: ["sh", "-c", "sleep 1000 & wait", *rest]
-    )
+    program = "trap 'kill $!' TERM; sleep 300 & wait"
+    monkeypatch.setattr(children_module, "module_command", lambda _, *rest: ["sh", "-c", program, *rest])
     made = House(tmp_path, clocks)
     for child in made.children.values():
         child.start()
     yield made
-    children_module.end_all(list(made.children.values()), within_s=5.0)
+    for child in made.children.values():  # these alone: `end_all` ends whatever is below its process
+        for pid in child.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if child.process is not None:
+            child.process.wait()
 
 
 def test_what_is_lost_stays_down_until_it_is_taken_back(house: House) -> None:
