@@ -185,7 +185,10 @@ def _survivor(config: NodeConfig, path: Path, directory: Path) -> int:
     finally:
         reader.close()
     shutil.copytree(config.data / JOURNAL, data / JOURNAL)
-    state = ReplicatedState(data, config.cluster, lambda entry: None, lambda new: None)
+    # No helper thread: one that still looks at the file would keep whoever opens it next, alone, from it.
+    state = ReplicatedState(
+        data, config.cluster, lambda entry: None, lambda new: None, spawn=lambda work: work()
+    )
     try:
         count = replay(data / JOURNAL, state)
         state.checkpoint()

@@ -136,7 +136,10 @@ def seed_nodes(configs: Sequence[NodeConfig], *, jobs: int, runs: int, tail_byte
             raise ConfigError(f"{config.data}: it holds a node's state; seed empty directories only")
     first = configs[0]
     founders = [Founder(m.name, str(m.raft), m.zone, m.url) for m in first.members.values()]
-    state = ReplicatedState(first.data, first.cluster, lambda entry: None, lambda path: None)
+    # No helper thread: one that still had the file open would keep the log beside it, and copies lack it.
+    state = ReplicatedState(
+        first.data, first.cluster, lambda entry: None, lambda path: None, spawn=lambda work: work()
+    )
     # A half made directory is thrown away: nothing here needs to survive a loss of power before the end.
     state.machine.store.execute("PRAGMA synchronous=OFF")
     tail = (b"seeded output " * (tail_bytes // 14 + 1))[:tail_bytes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -241,7 +242,7 @@ def test_what_is_restored_is_on_disk_before_it_takes_its_place(
 
 
 def test_recover_keeps_the_old_directory_and_works_on_a_stopped_node_alone(
-    backup: Path, config: Path, tmp_path: Path
+    backup: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wishes = Wishes("recover", 1_000, catchup=False, number=None)
     with pytest.raises(RestoreError, match="no node ever ran here"):
@@ -253,7 +254,10 @@ def test_recover_keeps_the_old_directory_and_works_on_a_stopped_node_alone(
         recover(config, wishes)
     os.close(held)
     before = state_in(data)
+    begun: list[threading.Thread] = []
+    monkeypatch.setattr(threading.Thread, "start", begun.append)
     facts = recover(config, wishes)
+    assert not begun, "it may still have the file open that is opened alone next"
     state = state_in(data)
     assert (state.restores, state.idx) == (2, before.idx + SPAN)
     assert state.cluster == load_config(config, {}).cluster != "c1"
