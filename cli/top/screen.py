@@ -28,23 +28,31 @@ def print_once(first: Look, width: int | None) -> None:
 
 def show(client: Client, first: Look, interval_s: float) -> None:
     """Until a key, Ctrl-C, a signal or the terminal's own end."""
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGHUP, _end)
+    ends: list[int] = []  #: signals that came
+
+    def end(number: int, _: FrameType | None) -> None:
+        """Looked at between two frames: what is raised here is lost where Python is just clearing away."""
+        ends.append(number)
+        if len(ends) > 1:  # a frame that cannot be written holds the loop up
+            raise SystemExit(128 + number)
+
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, end)
     signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # a shell would get the terminal as it is now
     looker = Looker(client, first, interval_s)
     console = Console(file=unguarded(sys.stdout), highlight=False)
     with pressed() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
         try:
-            _draw_on(live, keys, looker)
-        except KeyboardInterrupt:
-            return
+            _draw_on(live, keys, looker, ends)
         except (EOFError, OSError):  # the terminal is gone: there is nobody to tell
             os._exit(128 + signal.SIGHUP)
+    if ends and ends[0] != signal.SIGINT:
+        raise SystemExit(128 + ends[0])
 
 
-def _draw_on(live: Live, keys: Keys, looker: Looker) -> None:
+def _draw_on(live: Live, keys: Keys, looker: Looker, ends: list[int]) -> None:
     view, console = 0, live.console
-    while True:
+    while not ends:
         look = looker.now
         note = f"HELD: space goes on · {KEYS}" if looker.is_held else KEYS
         old_s = time.monotonic() - look.at_s
@@ -60,8 +68,3 @@ def _draw_on(live: Live, keys: Keys, looker: Looker) -> None:
                 looker.again()
             elif key == "r":
                 looker.again()
-
-
-def _end(number: int, _: FrameType | None) -> None:
-    """Raised in the loop, so that the terminal is given back."""
-    raise SystemExit(128 + number)
