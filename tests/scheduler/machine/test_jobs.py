@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.machine import jobs as machine_jobs
+from scheduler.machine.steps import editing
 from scheduler.model import parse_job, prepare
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import jobs as job_rows
@@ -201,7 +201,7 @@ def test_deleting_a_job_cancels_what_has_not_started_and_lets_the_rest_run(story
 def test_no_run_of_a_deleted_job_starts_however_many_waited(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine_jobs, "ACTIVE_RUNS_CANCELLED_MAX", 2)
+    monkeypatch.setattr(editing, "ACTIVE_RUNS_CANCELLED_MAX", 2)
     story.put(job())
     story.tell_ok(*[c.RunJob("default", "j", b"{}", START_MS)] * 5)
     story.tell_ok(c.DeleteJob("default", "j"))
@@ -435,7 +435,7 @@ def test_a_run_of_a_deleted_job_can_still_be_cancelled_and_times_out(story: Stor
 def test_runs_beyond_those_that_a_deletion_ends_at_once_start_nothing_either(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine_jobs, "ACTIVE_RUNS_CANCELLED_MAX", 1)
+    monkeypatch.setattr(editing, "ACTIVE_RUNS_CANCELLED_MAX", 1)
     begun(story, tasks={**GRAPH, "beside": {"run": "x"}}, policies={"overlap": "allow"})
     late = int(story.value(c.RunJob("default", "j", b"{}", START_MS), "run"))
     story.plan_and_apply()

@@ -1,0 +1,202 @@
+"""One definition is put or deleted: what every command that edits jobs has in common.
+
+Rules of this file:
+
+1. `judge` writes nothing, and what it passed `put` writes without a refusal: a command judges all that it
+   holds before it writes anything.
+2. An unchanged spec makes no revision. Revisions go on counting per name, through deletion too.
+3. A trigger that did not change keeps its era and watermark. All that an edit changes or removes is closed at
+   one instant, that of the edit or a decided one beyond it, and all that is new begins there: none is due
+   twice, none is lost in between. What was due by then is decided as if nothing had been edited. Of a new
+   job, and of one that was deleted, eras begin at the proposer's clock, behind every closed era of that name.
+4. Deleting cancels the job's runs that have not started, and of those that have what has not: nothing of a
+   deleted job starts any more, a retry as little as the next task. What runs comes to its own end, and the
+   run's end says that the job was deleted. The oldest runs at once, the others when their turn comes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.machine.context import Context, refused
+from scheduler.machine.rules.graphs import KEPT_FROM_TASKS
+from scheduler.machine.rules.spent import spent
+from scheduler.machine.steps import eras, stopping
+from scheduler.model.compiled import CompiledJob, compile_job
+from scheduler.store.tables import asked as asked_rows
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.jobs import Job, Revision
+from scheduler.words import events as e
+from scheduler.words.causes import Kind
+from scheduler.words.commands import PreparedJob
+from scheduler.words.outcomes import Code, Outcome
+
+ACTIVE_RUNS_CANCELLED_MAX = 1_000
+
+
+class Edit(NamedTuple):
+    """Whose word an edit is, and since when it counts."""
+
+    actor: str
+    source: str  #: where the definitions came from; empty: the API
+    after_ms: int  #: triggers of new jobs count ticks after this instant (the proposer's clock)
+    at_ms: int  #: the stamp of the edit
+    idx: int  #: the index of the edit
+
+
+class Judged(NamedTuple):
+    new: PreparedJob
+    job: Job | None  #: as it is stored; None: it is new
+    labels: str
+    retention_runs: int
+    priority: int
+    is_same: bool = False  #: nothing changes
+    large: CompiledJob | None = None  #: of many tasks: kept, so that its first run need not compile it again
+
+
+def judge(new: PreparedJob, job: Job | None) -> Judged | Outcome:
+    if refusal := judge_revision(job, new.namespace, new.name, new.if_revision):
+        return refusal
+    if job is not None and job.spec == new.spec:
+        return Judged(new, job, job.labels, job.retention_runs, 0, is_same=True)
+    where = f"{new.namespace}/{new.name}"
+    try:
+        compiled = compile_job(new.spec)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return refused(
+            Code.INVALID, f"{where}: not a canonical spec: {error}", namespace=new.namespace, name=new.name
+        )
+    keys = {trigger.key for trigger in new.triggers}
+    if len(keys) != len(new.triggers) or not compiled.tasks:
+        return refused(Code.INVALID, f"{where}: two triggers of one key, or no task", name=new.name)
+    large = compiled if len(compiled.tasks) >= KEPT_FROM_TASKS else None
+    return Judged(new, job, compiled.labels, compiled.retention_runs, compiled.priority, large=large)
+
+
+def judge_revision(job: Job | None, namespace: str, name: str, if_revision: int | None) -> Outcome | None:
+    """The refusal of an edit that expects another revision than there is; 0: none."""
+    where = f"{namespace}/{name}"
+    if if_revision is None or if_revision == (0 if job is None else job.revision):
+        return None
+    if job is None:
+        return refused(Code.NOT_FOUND, f"no job {where}", namespace=namespace, name=name)
+    code = Code.EXISTS if if_revision == 0 else Code.REVISION_MISMATCH
+    detail = f"{where} is at revision {job.revision}"
+    return refused(code, detail, namespace=namespace, name=name, revision=job.revision)
+
+
+def find_spent(ctx: Context, judged: Judged, after_ms: int) -> list[int]:
+    """The places of triggers that would be passed over in silence."""
+    if judged.job is None:
+        return spent(ctx.store, judged.new, None, after_ms)
+    # Not later than the instant from which what the edit changes will count.
+    live = trigger_rows.live(ctx.store, judged.job.id)
+    decided = [trigger_rows.last_decided(ctx.store, trigger.id) or 0 for trigger in live]
+    return spent(ctx.store, judged.new, judged.job.id, max(ctx.stamp_ms, *decided, 0))
+
+
+def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[str, object]:
+    """`last_revision`: that the name of a new job ever had; 0: none."""
+    new, job, labels, retention_runs, _, is_same, large = judged
+    if job is not None and is_same:
+        return _report(job.id, new, job.revision, created=False, changed=False)
+    last = last_revision if job is None else job.revision
+    revision = last + 1
+    if job is None:
+        ctx.state.last_job += 1
+        job_id = ctx.state.last_job
+        job_rows.insert(
+            ctx.store,
+            Job(
+                id=job_id, namespace=new.namespace, name=new.name, revision=revision, spec=new.spec,
+                labels=labels, state="active", pause_reason="", source=edit.source,
+                created_ms=edit.at_ms, changed_ms=edit.at_ms, actor=edit.actor, active_runs=0,
+                failures=0, last_run=0, last_state="", runs_stored=0, retention_runs=retention_runs,
+            ),
+        )  # fmt: skip
+    else:
+        job_id = job.id
+        job_rows.change(
+            ctx.store, job_id, revision=revision, spec=new.spec, labels=labels, source=edit.source,
+            changed_ms=edit.at_ms, actor=edit.actor, retention_runs=retention_runs,
+        )  # fmt: skip
+    job_rows.insert_revision(
+        ctx.store,
+        Revision(
+            job_id, revision, new.namespace, new.name, new.spec, edit.at_ms, edit.idx, edit.actor, deleted=0
+        ),
+    )
+    if large is not None:
+        ctx.graphs.keep(job_id, revision, large)
+    before: int | None = job_id
+    if job is None:
+        before = job_rows.job_of(ctx.store, new.namespace, new.name, last) if last else None
+    _set_triggers(ctx, edit, job_id, new, judged.priority, before=before)
+    ctx.emit(e.JobPut(job_id, new.namespace, new.name, revision, job is None))
+    return _report(job_id, new, revision, created=job is None, changed=True)
+
+
+def _report(job: int, new: PreparedJob, revision: int, *, created: bool, changed: bool) -> dict[str, object]:
+    return {
+        "job": job,
+        "namespace": new.namespace,
+        "name": new.name,
+        "revision": revision,
+        "created": created,
+        "changed": changed,
+    }
+
+
+def _set_triggers(
+    ctx: Context, edit: Edit, job: int, new: PreparedJob, priority: int, *, before: int | None
+) -> None:
+    """`before`: the job itself, for a new one the deleted job that had its name; None: there was none."""
+    wanted = {each.key: (each.spec, each.jitter_ms) for each in new.triggers}
+    per_day = sum(each.per_day for each in new.triggers)
+    share = eras.share_of(priority, per_day)
+    live = trigger_rows.live(ctx.store, job) if before == job else []
+    kept = {t.key: None for t in live if wanted.get(t.key) == (t.spec, t.jitter_ms)}
+    begin_ms = edit.at_ms if before == job else edit.after_ms
+    if before is not None:
+        begin_ms = max(begin_ms, trigger_rows.last_closed(ctx.store, before) or begin_ms)
+    ended = [trigger for trigger in live if trigger.key not in kept]
+    for trigger in ended:
+        begin_ms = max(begin_ms, trigger.from_ms, trigger_rows.last_decided(ctx.store, trigger.id) or 0)
+    for trigger in ended:
+        eras.end(ctx, trigger, begin_ms, trigger_rows.EDITED)
+    for trigger in live:
+        if trigger.key in kept and trigger.share != share:
+            trigger_rows.set_share(ctx.store, trigger.id, share)
+    for each in new.triggers:
+        if each.key not in kept:
+            asks = eras.Asks(new.namespace, each.per_day, share)
+            # By a clock that is ahead, the first instant may be before the one that the proposer found.
+            due_ms = each.first_due_ms if edit.after_ms <= begin_ms else begin_ms
+            eras.begin(ctx, job, each.key, each.spec, each.jitter_ms, asks, from_ms=begin_ms, due_ms=due_ms)
+    asked_rows.add(ctx.store, new.namespace, per_day - sum(trigger.per_day for trigger in live))
+    if before == job:
+        eras.wake(ctx, job)  # the edit may say something else of what waits to be caught up
+
+
+def delete(ctx: Context, edit: Edit, job: Job) -> int:
+    """Returns the revision that ends the job."""
+    asked = 0
+    for trigger in trigger_rows.live(ctx.store, job.id):
+        asked += trigger.per_day
+        eras.end(ctx, trigger, edit.at_ms, trigger_rows.DELETED)
+    eras.wake(ctx, job.id)
+    asked_rows.add(ctx.store, job.namespace, -asked)
+    # Newest first, so that the end of one does not admit another that is cancelled next.
+    for run in reversed(run_rows.active(ctx.store, job.id, limit=ACTIVE_RUNS_CANCELLED_MAX)):
+        if not run.stopping and run.cause != Kind.ORPHAN:
+            stopping.end_for_deletion(ctx, run)
+    job_rows.delete(ctx.store, job.id)
+    revision = job_rows.last_revision(ctx.store, job.namespace, job.name) + 1
+    job_rows.insert_revision(
+        ctx.store,
+        Revision(job.id, revision, job.namespace, job.name, b"", edit.at_ms, edit.idx, edit.actor, deleted=1),
+    )
+    ctx.emit(e.JobDeleted(job.id, job.namespace, job.name))
+    return revision
