@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.reads.bounds import LOOKED_MAX
+from scheduler.store.reads.bounds import LOOKED_MAX, asked
 from scheduler.store.tables.agents import COLUMNS, FORMER, Agent
 
 
@@ -23,18 +23,13 @@ class Wanted(NamedTuple):
     text: str | None = None  #: a part of the name
 
     def conditions(self) -> tuple[str, list[object]]:
-        where, values = "", list[object]()
-        for condition, value in (
+        return asked(
             ("(node <> '') = ?", self.connected),
             ("draining = ?", self.draining),
             ("zone = ?", self.zone),
             ("pool = ?", self.pool),
             ("instr(lower(name), lower(?)) > 0", self.text or None),
-        ):
-            if value is not None:
-                where += f" AND {condition}"
-                values.append(value)
-        return where, values
+        )
 
 
 def page(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.reads.bounds import LOOKED_MAX, chunks, marks
+from scheduler.store.reads.bounds import LOOKED_MAX, asked, chunks, marks
 from scheduler.store.reads.newest import Way, newest, span
 from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS
 
@@ -141,9 +141,7 @@ class Wanted(NamedTuple):
         return [Way("FROM attempts WHERE 1")]
 
     def conditions(self) -> tuple[str, list[object]]:
-        where, values = "", list[object]()
-        if self.agent is not None:
-            where, values = " AND agent = ?", [self.agent]
+        where, values = asked(("agent = ?", self.agent))
         if self.states:
             where += f" AND state IN ({marks(len(self.states))})"
             values += self.states

@@ -19,6 +19,12 @@ def marks(count: int) -> str:
     return ",".join("?" * count)
 
 
+def asked(*conditions: tuple[str, object]) -> tuple[str, list[object]]:
+    """The end of a WHERE, and its values: of these conditions on one value those whose value is not None."""
+    given = [(condition, value) for condition, value in conditions if value is not None]
+    return "".join(f" AND {condition}" for condition, _ in given), [value for _, value in given]
+
+
 def fitting(sizes: Iterable[int]) -> int:
     """How many of the first take PAGE_BYTES together; one at least."""
     total = count = 0

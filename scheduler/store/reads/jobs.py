@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.reads.bounds import LOOKED_MAX, chunks, fitting, marks
+from scheduler.store.reads.bounds import LOOKED_MAX, asked, chunks, fitting, marks
 from scheduler.store.reads.labels import label_conditions
 from scheduler.store.tables.jobs import COLUMNS, REVISION_COLUMNS, Job, Revision
 
@@ -24,16 +24,12 @@ class Wanted(NamedTuple):
     last: str | None = None  #: how its last finished run ended
 
     def conditions(self) -> tuple[str, list[object]]:
-        where, values = "", list[object]()
-        for condition, value in (
+        where, values = asked(
             ("j.namespace = ?", self.namespace),
             ("j.state = ?", self.state),
             ("instr(lower(j.name), lower(?)) > 0", self.text or None),
             ("j.last_state = ?", self.last),
-        ):
-            if value is not None:
-                where += f" AND {condition}"
-                values.append(value)
+        )
         if self.failing:
             where += " AND j.failures > 0"
         conditions, more = label_conditions(self.labels)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Row, Store
-from scheduler.store.reads.bounds import LOOKED_MAX, marks
+from scheduler.store.reads.bounds import LOOKED_MAX, asked, marks
 from scheduler.store.reads.newest import Way, newest, span
 from scheduler.store.state import LEDGER_START
 from scheduler.store.tables.ledger import COLUMNS, Entry
@@ -66,16 +66,13 @@ class Wanted(NamedTuple):
         return [Way("FROM ledger WHERE 1")]
 
     def conditions(self) -> tuple[str, list[object]]:
-        where, values = "", list[object]()
+        where, values = asked(
+            ("reason = ?", self.reason),
+            ("(SELECT namespace FROM triggers t WHERE t.id = ledger.trigger) = ?", self.namespace),
+        )
         if self.outcomes:
             where += f" AND outcome IN ({marks(len(self.outcomes))})"
             values += self.outcomes
-        if self.reason is not None:
-            where += " AND reason = ?"
-            values.append(self.reason)
-        if self.namespace is not None:
-            where += " AND (SELECT namespace FROM triggers t WHERE t.id = ledger.trigger) = ?"
-            values.append(self.namespace)
         return where, values
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.reads.bounds import LOOKED_MAX, chunks, marks
+from scheduler.store.reads.bounds import LOOKED_MAX, asked, chunks, marks
 from scheduler.store.reads.labels import label_conditions
 from scheduler.store.reads.newest import Way, newest, span
 from scheduler.store.tables.runs import COLUMNS, Run
@@ -34,11 +34,7 @@ class Wanted(NamedTuple):
         return [Way("FROM runs WHERE 1")]
 
     def conditions(self) -> tuple[str, list[object]]:
-        where, values = "", list[object]()
-        for condition, value in (("namespace = ?", self.namespace), ("cause = ?", self.cause)):
-            if value is not None:
-                where += f" AND {condition}"
-                values.append(value)
+        where, values = asked(("namespace = ?", self.namespace), ("cause = ?", self.cause))
         if self.states:
             where += f" AND state IN ({marks(len(self.states))})"
             values += self.states
