@@ -2,6 +2,7 @@
 // have not ended run to now. The picture is told in words by each bar's title; the same facts stand in the tables beside it.
 
 import { html } from "./html.js";
+import { scale } from "./scale.js";
 import { clock, date } from "./words.js";
 
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
@@ -16,7 +17,7 @@ function marksOf(from, to) {
 }
 
 export function Lanes({ from, to, lanes, label }) {
-  const part = (at) => `${Math.min(100, Math.max(0, ((at - from) / (to - from)) * 100)).toFixed(3)}%`;
+  const part = scale(from, to);
   const marks = marksOf(from, to);
   const shown = marks.filter(([at]) => at - from > (to - from) * EDGE && to - at > (to - from) * EDGE); // a text at the edge would be cut
   return html`<div class="lanes" role="group" aria-label=${label}>

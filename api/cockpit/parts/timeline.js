@@ -1,6 +1,7 @@
 // When each attempt of a run waited and ran, on one scale. The table of attempts below says the same in words.
 
 import { html } from "./html.js";
+import { scale } from "./scale.js";
 import { lookOf } from "./status.js";
 import { clock, span, t, tn, whole, word } from "./words.js";
 
@@ -9,7 +10,7 @@ const ROWS_MAX = 120, MARKS = 5;
 // `rows`: [{name, attempts, ready}], each attempt as the API tells it, `ready` when it might begin; `from`, `to`: milliseconds; `now`: of what has not ended.
 export function Timeline({ rows, from, to, now, href }) {
   const length = Math.max(1, to - from);
-  const percent = (ms) => `${Math.min(100, Math.max(0, ((ms - from) / length) * 100)).toFixed(3)}%`;
+  const percent = scale(from, to);
   const begun = rows.filter((row) => row.attempts.length), shown = begun.slice(0, ROWS_MAX);
   if (!shown.length) return null;
   const bar = (attempt, ready) => {
