@@ -12,7 +12,8 @@ from api.agents.gateway import Gateway
 from api.app import Api, create_app
 from api.ports import ApiSettings
 from scheduler import protocol
-from tests.api.single_node import ADMIN_TOKEN, SingleNode, peer
+from tests.api.single_node import SingleNode, peer
+from tests.api.within import client_of
 
 
 @pytest.fixture
@@ -34,9 +35,5 @@ async def api(node: SingleNode, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 @pytest.fixture
 async def client(api: Api) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=api),
-        base_url="http://node-1",
-        headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
-    ) as found:
+    async with client_of(api) as found:
         yield found

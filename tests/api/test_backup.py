@@ -15,7 +15,8 @@ from api.agents.gateway import Gateway
 from api.app import create_app
 from api.ports import ApiSettings
 from scheduler.backup import check
-from tests.api.single_node import ADMIN_TOKEN, SingleNode
+from tests.api.single_node import SingleNode
+from tests.api.within import client_of
 from tests.node.damaged import PAGE_BYTES, flip
 
 PATH = "/v1/cluster/backup"
@@ -26,11 +27,7 @@ async def admin(node: SingleNode, tmp_path: Path) -> AsyncIterator[httpx2.AsyncC
     settings = ApiSettings(insecure=False, urls={}, scratch=tmp_path / "scratch")
     app = create_app(node, settings, Gateway(node, settings))
     app.start()
-    async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=app),
-        base_url="http://node-1",
-        headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
-    ) as found:
+    async with client_of(app) as found:
         yield found
     await app.close()
 

@@ -18,7 +18,8 @@ from api.access import ADMIN, EDIT, READ, Access, Principal, Reach
 from api.agents.gateway import Gateway
 from api.app import NOUNS, create_app
 from api.ports import ApiSettings
-from tests.api.single_node import ADMIN_TOKEN, SingleNode
+from tests.api.single_node import SingleNode
+from tests.api.within import client_of
 from tests.node.effects.parts import connect, fail_last
 
 OURS, THEIRS = "treasury", "kitchen"
@@ -108,11 +109,7 @@ async def bound(node: SingleNode, access: Bound) -> AsyncIterator[httpx2.AsyncCl
     settings = ApiSettings(insecure=False)
     app = create_app(node, settings, Gateway(node, settings, access=access))
     app.start()
-    async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=app),
-        base_url="http://node-1",
-        headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
-    ) as client:
+    async with client_of(app) as client:
         yield client
     await app.close()
 

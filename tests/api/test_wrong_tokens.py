@@ -13,6 +13,7 @@ from api.problems import Problem
 from scheduler.words.commands import PutToken
 from tests.api.served import DEADLINE_S, served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
+from tests.api.within import client_of
 
 PATH = "/v1/jobs?consistency=stale"
 
@@ -23,18 +24,10 @@ def unforgiving(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.failures.EVERY_S", 3_600.0)
 
 
-def from_address(api: Api, address: str, token: str) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=api, client=(address, 1)),
-        base_url="http://node-1",
-        headers={"Authorization": f"Bearer {token}"},
-    )
-
-
 @pytest.mark.usefixtures("unforgiving")
 async def test_an_address_with_many_wrong_tokens_waits_and_others_do_not(api: Api, node: SingleNode) -> None:
     before = node.index
-    async with from_address(api, "10.0.0.1", "wrong") as guesser:
+    async with client_of(api, "wrong", address="10.0.0.1") as guesser:
         replies = [await guesser.get(PATH) for _ in range(BURST + 5)]
         assert [reply.status_code for reply in replies[:BURST]] == [401] * BURST
         last = replies[-1]
@@ -42,9 +35,9 @@ async def test_an_address_with_many_wrong_tokens_waits_and_others_do_not(api: Ap
         assert int(last.headers["retry-after"]) >= 1
         session = await guesser.post("/v1/session")
         assert session.status_code == 429
-    async with from_address(api, "10.0.0.2", "wrong") as other:
+    async with client_of(api, "wrong", address="10.0.0.2") as other:
         assert (await other.get(PATH)).status_code == 401
-    async with from_address(api, "10.0.0.1", ADMIN_TOKEN) as neighbour:
+    async with client_of(api, ADMIN_TOKEN, address="10.0.0.1") as neighbour:
         assert (await neighbour.get(PATH)).status_code == 200
         text = (await neighbour.get("/metrics")).text
     assert f'cronclave_wrong_tokens_total{{judged="unknown"}} {BURST + 1}.0' in text
@@ -53,7 +46,7 @@ async def test_an_address_with_many_wrong_tokens_waits_and_others_do_not(api: Ap
 
 
 async def test_a_token_made_elsewhere_is_asked_for_by_a_patient_address(api: Api, node: SingleNode) -> None:
-    async with from_address(api, "10.0.0.1", "fresh") as client:
+    async with client_of(api, "fresh", address="10.0.0.1") as client:
         for _ in range(BURST - 1):
             assert (await client.get(PATH)).status_code == 401
         node.unheard.append(PutToken("fresh", hashlib.sha256(b"fresh").digest(), "viewer"))

@@ -22,6 +22,7 @@ from api.app import Api, create_app
 from api.ports import ApiSettings
 from tests.api.served import served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode, peer
+from tests.api.within import client_of
 
 IN_ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
 DEADLINE_MS = 60_000
@@ -113,9 +114,5 @@ async def url(api: Api) -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def client(api: Api) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=api),
-        base_url="http://node-1",
-        headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
-    ) as found:
+    async with client_of(api) as found:
         yield found
