@@ -5,16 +5,15 @@ Read in the same way as an agent reads them, in this environment; what an agent 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from agent.config import AgentConfig, ConfigError, config_file, load, variable_of
-from settings.origins import DEFAULT, HIDDEN, Lines, Shown
+from settings.origins import DEFAULT, HIDDEN, Lines, Shown, tell
 
 
 def shown(arguments: list[str], environment: Mapping[str, str]) -> list[Shown]:
@@ -42,13 +41,7 @@ def _value(name: str, value: Any) -> Any:
 
 
 def main() -> int:
-    try:
-        found = shown(sys.argv[1:], os.environ)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps([asdict(each) for each in found]))
-    return 0
+    return tell(lambda: shown(sys.argv[1:], os.environ), refused=ConfigError)
 
 
 if __name__ == "__main__":

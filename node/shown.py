@@ -6,16 +6,14 @@ Read in the same way as a node reads them, in this environment; what a node woul
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from node.config import ENVIRONMENT, ConfigError, NodeConfig, load_config
-from settings.origins import DEFAULT, HIDDEN, Lines, Shown
+from settings.origins import DEFAULT, HIDDEN, Lines, Shown, tell
 
 
 def shown(path: Path, environment: Mapping[str, str]) -> list[Shown]:
@@ -72,13 +70,8 @@ def _file(path: Path | None) -> str | None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m node.shown", description="The settings of a node.")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the node's TOML file")
-    try:
-        found = shown(parser.parse_args().config, os.environ)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps([asdict(each) for each in found]))
-    return 0
+    path = parser.parse_args().config
+    return tell(lambda: shown(path, os.environ), refused=ConfigError)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ or within a text of several lines is never taken for the setting.
 
 from __future__ import annotations
 
+import json
+import sys
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 DEFAULT = "default"
@@ -23,6 +25,18 @@ class Shown:
     setting: str
     value: Any  #: what JSON has
     origin: str  #: FILE:LINE, the name of a variable, --flag, or DEFAULT
+
+
+def tell(shown: Callable[[], Iterable[Shown]], *, refused: type[Exception]) -> int:
+    """Print all that a program would start with as JSON, or why it would not; the exit code. `refused`: what
+    `shown` raises where the settings are wrong."""
+    try:
+        found = [asdict(each) for each in shown()]
+    except refused as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps(found))
+    return 0
 
 
 class Lines:

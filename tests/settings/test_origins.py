@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
 import pytest
 
 from settings.addresses import is_loopback
-from settings.origins import LINES_MAX, Lines
+from settings.origins import LINES_MAX, Lines, Shown, tell
 
 TEXT = '''\
 # cluster = "in a comment"
@@ -60,3 +63,15 @@ def test_of_a_very_long_file_no_line_is_told() -> None:
 )  # fmt: skip
 def test_this_host_is_known_by_its_address(host: str, is_own: bool) -> None:
     assert is_loopback(host) is is_own
+
+
+def test_settings_are_told_as_json_or_refused_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tell(lambda: [Shown("listen", None, "f:3")], refused=LookupError) == 0
+    assert json.loads(capsys.readouterr().out) == [{"setting": "listen", "value": None, "origin": "f:3"}]
+
+    def halfway() -> Iterator[Shown]:
+        yield Shown("listen", None, "f:3")
+        raise LookupError("what is wrong")
+
+    assert tell(halfway, refused=LookupError) == 1
+    assert capsys.readouterr() == ("", "what is wrong\n")
