@@ -36,7 +36,7 @@ from cluster.progress import Progress
 from cluster.questions import Denial, Told, unheard
 from cluster.raft import Raft, Role
 from cluster.read_index import ReadIndex
-from cluster.restore import fit, open_journal
+from cluster.restore import open_journal
 from cluster.roster import Roster
 from cluster.settings import ClusterSettings, Timings
 from cluster.status import Statuses
@@ -74,12 +74,12 @@ class Consensus:
         self._on_role, self._on_fatal = on_role, on_fatal
         self._hardening = hardening
         self._timings = Timings.derive(settings.election_timeout_s)
-        self._journal = open_journal(settings, hardening, self._rng, disk, seen)
+        self._journal, applied, needs_copy = open_journal(
+            settings, machine.stored(), hardening, self._rng, disk, seen
+        )
         self._peers = Peers(clock, wall_ms)
         self._roster = Roster(settings, self._peers, self._journal.seen, hardening)
         self._stirred, self._due_s = True, clock()
-
-        applied, needs_copy = fit(self._journal, machine.stored(), settings, hardening)
         self._progress = Progress(applied, self._roster)
         self._raft = Raft(
             name=settings.name,

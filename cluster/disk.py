@@ -79,9 +79,6 @@ class FileDisk:
         while self._open:
             os.close(self._open.popitem()[1])
 
-    def __del__(self) -> None:
-        self.close()  # a journal that was refused while it was opened has nobody else to do it
-
     def _forget(self, name: str) -> None:
         descriptor = self._open.pop(name, None)
         if descriptor is not None:

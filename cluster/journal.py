@@ -79,8 +79,10 @@ class Journal:
         refuse_older: bool = True,
     ) -> None:
         """`rng` draws the seeds of the segments: nobody who writes payloads may foresee it. `seen`: where is
-        noted what this journal has come to; None: a tool reads it, which is no life of its node."""
+        noted what this journal has come to; None: a tool reads it, which is no life of its node. Both are
+        closed with the journal, also where it is refused."""
         self._disk, self._rng = disk, rng or random.SystemRandom()
+        self._disks = [disk] if seen is None else [disk, seen]
         self._votes = Slots(disk, VOTES)
         self._vote_due = False  #: a term without a vote waits for the next `sync`
         self._segment_bytes = segment_bytes
@@ -105,8 +107,11 @@ class Journal:
             self._load()
             if seen is not None:
                 self._look_at(seen, refuse_older=refuse_older)
-        except OSError as e:
-            raise self._fail("open", e) from e
+        except BaseException as error:
+            self.abandon()
+            if isinstance(error, OSError):
+                raise self._fail("open", error) from error
+            raise
 
     # ---- what is in it
 
@@ -240,12 +245,16 @@ class Journal:
         if not self._broken:
             self.sync()
             self._guard(self._store)
-        self._disk.close()
+        self._close_files()
 
     def abandon(self) -> None:
         """Close the files and store nothing."""
         self._broken = self._broken or "journal: it was closed"
-        self._disk.close()
+        self._close_files()
+
+    def _close_files(self) -> None:
+        for disk in self._disks:
+            disk.close()
 
     # ---- disk
 

@@ -19,20 +19,27 @@ from cluster.settings import ClusterSettings
 
 def open_journal(
     settings: ClusterSettings,
+    stored: Applied | None,
     hardening: Hardening,
     rng: random.Random,
     disk: Disk | None,
     seen: Disk | None,
-) -> Journal:
-    """The journal of a node that starts, with what was noted of it beside it. Raises JournalError."""
+) -> tuple[Journal, Applied, bool]:
+    """The journal of a node that starts, with what was noted of it beside it; and of it and the state that is
+    `stored` what `fit` finds. Raises JournalError."""
     journal_dir = settings.journal_dir
-    return Journal(
+    journal = Journal(
         disk or FileDisk(journal_dir),
         segment_bytes=settings.segment_bytes,
         rng=rng,
         seen=seen or FileDisk(journal_dir.with_name(f"{journal_dir.name}-seen")),
         refuse_older=hardening.refuse_older_journal,
     )
+    try:
+        return journal, *fit(journal, stored, settings, hardening)
+    except BaseException:
+        journal.abandon()
+        raise
 
 
 def fit(

@@ -7,7 +7,7 @@ import os
 import random
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -15,13 +15,27 @@ from typing import Any
 
 import pytest
 
+from cluster import restore
 from cluster.disk import FileDisk
-from cluster.journal import VOTES, Journal, JournalError
+from cluster.hardening import ALL_ON
+from cluster.journal import Journal, JournalError
+from cluster.machine import Applied, Position
 from cluster.segments import ENTRY, HEAD_BYTES, HEADER_BYTES, SEED_BYTES, Segment, read_header
+from cluster.settings import ClusterSettings
+
+_opened: list[Journal] = []
+
+
+@pytest.fixture(autouse=True)
+def _files_closed() -> Iterator[None]:
+    yield
+    while _opened:
+        _opened.pop().abandon()
 
 
 def open_journal(directory: Path, segment_bytes: int = 1 << 20) -> Journal:
-    return Journal(FileDisk(directory), segment_bytes=segment_bytes)
+    _opened.append(Journal(FileDisk(directory), segment_bytes=segment_bytes))
+    return _opened[-1]
 
 
 def filled(directory: Path, count: int, segment_bytes: int = 1 << 20) -> Journal:
@@ -122,18 +136,32 @@ def test_tail_cut_at_every_byte_keeps_whole_records(tmp_path: Path) -> None:
     assert sizes[0] == 1 or sizes[0] == 2
 
 
+def open_below(directory: Path) -> set[str]:
+    """Files there that this process has open."""
+    found = (os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink())
+    return {path for path in found if path.startswith(str(directory))}
+
+
 def test_a_journal_that_is_refused_leaves_no_file_open(tmp_path: Path) -> None:
-    filled(tmp_path, 4).close()
-    votes = tmp_path / VOTES
-    votes.write_bytes(bytes(len(votes.read_bytes())))
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(5):
-        try:
-            open_journal(tmp_path)
-        except JournalError:
-            continue
-        raise AssertionError("votes of nothing but zeros were taken")
-    assert len(os.listdir("/proc/self/fd")) == before
+    """Its last segment was synced by then, so it was open."""
+    log, beside = tmp_path / "log", tmp_path / "log-seen"
+    journal = Journal(FileDisk(log), seen=FileDisk(beside))
+    journal.begin_life()
+    assert open_below(tmp_path), "what is looked for is seen"
+    journal.close()
+    assert not open_below(tmp_path), "nor does one that is closed"
+    (beside / "seen").write_bytes(b"damaged")
+    with pytest.raises(JournalError, match="its checksum is wrong"):
+        Journal(FileDisk(log), seen=FileDisk(beside))
+    assert not open_below(tmp_path)
+
+
+def test_a_journal_that_does_not_fit_the_state_leaves_no_file_open(tmp_path: Path) -> None:
+    settings = ClusterSettings("c", "a", "uid", "127.0.0.1:1", (), tmp_path / "log", tmp_path / "copies")
+    beyond = Position(7, 1)
+    with pytest.raises(JournalError, match="but there is no journal"):
+        restore.open_journal(settings, Applied(beyond, beyond, b""), ALL_ON, random.Random(1), None, None)
+    assert not open_below(tmp_path)
 
 
 @pytest.mark.parametrize("offset", [0, 9, 30, 40, 50, 60, 70, 75])

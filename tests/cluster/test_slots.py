@@ -92,6 +92,7 @@ def test_no_damaged_byte_makes_a_node_forget_its_vote(tmp_path: Path, place: str
             refusals.append(str(error))
         else:
             assert (again.term, again.vote) == (4, "c")
+            again.abandon()
     assert bool(refusals) is (place == "log")
     assert all("the newest vote is damaged" in words for words in refusals)
 
