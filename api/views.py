@@ -165,10 +165,10 @@ def _tasks_json(rows: Sequence[Task], attempts: Iterable[ListedAttempt]) -> dict
             whole[row.name] = row
     by_id = {row.id: row for row in rows}
     tried: dict[str, list[dict[str, Any]]] = {name: [] for name in whole}
-    for attempt in attempts:
-        task = by_id.get(attempt.task)
-        if task is not None and attempt.state != "revoked":
-            tried[task.name].append(attempt_json(attempt, task))
+    for listed in attempts:
+        task = by_id.get(listed.attempt.task)
+        if task is not None and listed.attempt.state != "revoked":
+            tried[task.name].append(attempt_json(listed, task))
     return {
         name: {
             "state": task.state,
@@ -200,13 +200,14 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-def attempt_json(row: ListedAttempt, task: Task) -> dict[str, Any]:
+def attempt_json(listed: ListedAttempt, task: Task) -> dict[str, Any]:
+    row = listed.attempt
     return {
         "id": row.id,
         "number": row.number,
         "round": task.round,
-        "agent": row.agent_name,
-        "zone": row.zone,
+        "agent": listed.agent,
+        "zone": listed.zone,
         "member": task.member or None,
         "state": row.state,
         "unreachable": bool(row.unreachable),
@@ -230,8 +231,8 @@ def runs_json(
     for task in tasks:
         tasks_by_run.setdefault(task.run, []).append(task)
     attempts_by_run: dict[int, list[ListedAttempt]] = {}
-    for attempt in attempts:
-        attempts_by_run.setdefault(attempt.run, []).append(attempt)
+    for listed in attempts:
+        attempts_by_run.setdefault(listed.attempt.run, []).append(listed)
     return [
         run_json(row, keys.get(row.trigger), tasks_by_run.get(row.id, ()), attempts_by_run.get(row.id, ()))
         for row in rows

@@ -72,15 +72,15 @@ async def list_attempts(
                     raise Problem("not-found", f"no agent {agent[:200]!r} ever registered")
                 asked = wanted._replace(agent=row.id)
             rows, after = attempt_reads.page(store, asked, before=before, limit=limit)
-            tasks = task_reads.of_ids(store, [row.task for row in rows])
-            runs = run_reads.of_ids(store, [row.run for row in rows])
+            tasks = task_reads.of_ids(store, [row.attempt.task for row in rows])
+            runs = run_reads.of_ids(store, [row.attempt.run for row in rows])
         items = [
             {
-                "run": each.run, "job": runs[each.run].name, "namespace": runs[each.run].namespace,
-                "task": tasks[each.task].name, **attempt_json(each, tasks[each.task]),
+                "run": run.id, "job": run.name, "namespace": run.namespace,
+                "task": task.name, **attempt_json(each, task),
             }
             for each in rows
-            if each.task in tasks and each.run in runs
+            if (task := tasks.get(each.attempt.task)) and (run := runs.get(each.attempt.run))
         ]  # fmt: skip
         return {"items": items, "next_cursor": None if after is None else make_cursor("attempts", after)}
 

@@ -319,7 +319,7 @@ async def test_of_many_attempts_that_an_agent_holds_its_own_ones_are_told_to_the
         assert isinstance(await again.hello(held=many), p.Welcome)
     with node.read() as store:
         (row,) = attempt_reads.of_runs(store, [await run_of(client)])
-    assert row.state == state
+    assert row.attempt.state == state
 
 
 async def run_of(client: httpx2.AsyncClient) -> int:

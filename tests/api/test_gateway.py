@@ -45,7 +45,7 @@ async def a_run(client: httpx2.AsyncClient, **fields: Any) -> int:
 def assign(node: SingleNode, run: int, agent: int) -> int:
     """The attempt that the run was given at once, else what the planner would decide."""
     with node.read() as store:
-        given = attempt_reads.of_runs(store, [run])
+        given = [each.attempt for each in attempt_reads.of_runs(store, [run])]
         task = task_reads.of_runs(store, [run])[0]
     if given:
         assert given[0].agent == agent

@@ -55,7 +55,7 @@ async def a_run(client: httpx2.AsyncClient, **fields: Any) -> int:
 
 def newest(node: SingleNode, run: int) -> int:
     with node.read() as store:
-        return attempt_reads.of_runs(store, [run])[-1].id
+        return attempt_reads.of_runs(store, [run])[-1].attempt.id
 
 
 async def claimed(agent: HandAgent, node: SingleNode, run: int) -> int:

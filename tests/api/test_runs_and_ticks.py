@@ -56,7 +56,7 @@ def must(node: SingleNode, command: Command) -> dict[str, Any]:
 def run_it(node: SingleNode, run: int, agent: int, exit_code: int = 0) -> None:
     """What the agent would report of the run's first task."""
     with node.read() as store:
-        attempt = attempt_reads.of_runs(store, [run])[-1].id
+        attempt = attempt_reads.of_runs(store, [run])[-1].attempt.id
     must(node, Grant(attempt, agent, "s", "c"))
     now = node.now_ms()
     must(node, Finish(attempt, agent, now, now + 5, exit_code, "exit", tail=b"bye\n"))
@@ -83,7 +83,7 @@ async def test_a_death_by_signal_is_said_in_words(
     await client.put("/v1/jobs/job", json=NOOP)
     run = (await client.post("/v1/jobs/job/runs", json={})).json()["id"]
     with node.read() as store:
-        attempt = attempt_reads.of_runs(store, [run])[-1].id
+        attempt = attempt_reads.of_runs(store, [run])[-1].attempt.id
     must(node, Grant(attempt, agent, "s", "c"))
     now = node.now_ms()
     must(node, Finish(attempt, agent, now, now + 5, exit_code, "exit", signal=number))

@@ -115,7 +115,8 @@ def begin(node: SingleNode, run: int, agent: int, *, task: str = "main") -> int:
     """The attempt that was placed with the run, or the next one."""
     with node.read() as store:
         found = next(each for each in task_reads.of_runs(store, [run]) if each.name == task)
-        placed = [each.id for each in attempt_reads.of_runs(store, [run]) if each.task == found.id]
+        tried = [each.attempt for each in attempt_reads.of_runs(store, [run])]
+    placed = [each.id for each in tried if each.task == found.id]
     if found.state == "retry_wait":
         must(node, Wake(node.status().epoch, found.id, found.wake_ms or 0))
     if found.state != "active":

@@ -140,7 +140,7 @@ async def ended_run(cronclave: Command, node: SingleNode, output: bytes) -> str:
     started = await cronclave("job", "run", "a", "-o", "json")
     run = int(json.loads(started.out)["id"])
     with node.read() as store:
-        attempt = attempt_reads.of_runs(store, [run])[0].id
+        attempt = attempt_reads.of_runs(store, [run])[0].attempt.id
     now = node.now_ms()
     assert node.apply(Grant(attempt, agent, "s", "c"))[0].ok
     assert node.apply(Finish(attempt, agent, now, now + 5, 0, "exit", tail=output))[0].ok

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from scheduler.store.connection import Store
+from scheduler.store.connection import Row, Store
 from scheduler.store.reads.bounds import LOOKED_MAX, asked, chunks, marks
 from scheduler.store.reads.newest import Way, newest, span
+from scheduler.store.tables.attempts import Attempt
 from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS
 
 LIVE = frozenset(ATTEMPT.states) - ATTEMPT_ENDS  #: of those that hold a slot
@@ -15,27 +16,11 @@ LISTED_MAX = 10_000  #: of a page of runs, the newest
 
 
 class ListedAttempt(NamedTuple):
-    """An attempt in a list: without its tail, with its agent's name and zone."""
+    """An attempt in a list."""
 
-    id: int
-    task: int
-    run: int
-    number: int
-    agent: int
-    state: str
-    unreachable: int
-    due_ms: int
-    fence: int | None
-    granted_ms: int | None
-    started_ms: int | None
-    finished_ms: int | None
-    exit_code: int | None
-    signal: int | None
-    reason: str
-    output_bytes: int | None
-    late: str
-    agent_name: str = ""
-    zone: str = ""
+    attempt: Attempt  #: without its tail, which is most of it
+    agent: str  #: name
+    zone: str
 
 
 class Output(NamedTuple):
@@ -47,8 +32,8 @@ class Output(NamedTuple):
     state: str
     tail: bytes  #: its last bytes, of an ended attempt
     output_bytes: int | None  #: where it ends; None: nobody knows
-    agent_name: str = ""
-    node: str = ""  #: that the agent hangs on; empty: none
+    agent_name: str
+    node: str  #: that the agent hangs on; empty: none
 
 
 class AtWork(NamedTuple):
@@ -89,13 +74,13 @@ class DispatchRow(NamedTuple):
     params: str
 
 
-def _of_attempt(row: type[ListedAttempt] | type[Output]) -> str:
-    """Its columns of the attempt itself."""
-    return ", ".join(f"a.{name}" for name in row._fields if name not in row._field_defaults)
-
-
-_LISTED = f"{_of_attempt(ListedAttempt)}, coalesce(g.name, ''), coalesce(g.zone, '')"
-_OUTPUT = f"{_of_attempt(Output)}, coalesce(g.name, ''), coalesce(g.node, '')"
+_WHOLE = ", ".join("x''" if name == "tail" else f"a.{name}" for name in Attempt._fields)
+_WITH_AGENT = "FROM attempts a LEFT JOIN agents g ON g.id = a.agent"
+_LISTED = f"{_WHOLE}, coalesce(g.name, ''), coalesce(g.zone, '') {_WITH_AGENT}"
+_OUTPUT = (
+    "a.id, a.number, a.agent, a.state, a.tail, a.output_bytes, coalesce(g.name, ''), coalesce(g.node, '') "
+    + _WITH_AGENT
+)
 _LAST_OF = (
     "SELECT id FROM attempts WHERE task = ? AND number <= ? AND state <> 'revoked' ORDER BY id DESC LIMIT 1"
 )
@@ -106,16 +91,19 @@ _DISPATCH = (
 )
 
 
+def _listed(row: Row) -> ListedAttempt:
+    return ListedAttempt(Attempt._make(row[:-2]), *row[-2:])
+
+
 def of_runs(store: Store, runs: Iterable[int]) -> list[ListedAttempt]:
     """In order; of each CHUNK of runs the newest LISTED_MAX: a run may have a million tries."""
     found: list[ListedAttempt] = []
     for ids in chunks(runs):
         rows = store.rows(
-            f"SELECT {_LISTED} FROM attempts a LEFT JOIN agents g ON g.id = a.agent "
-            f"WHERE a.run IN ({marks(len(ids))}) ORDER BY a.id DESC LIMIT ?",
+            f"SELECT {_LISTED} WHERE a.run IN ({marks(len(ids))}) ORDER BY a.id DESC LIMIT ?",
             (*ids, LISTED_MAX),
         )
-        found += [ListedAttempt._make(row) for row in reversed(rows)]
+        found += map(_listed, reversed(rows))
     return found
 
 
@@ -163,12 +151,8 @@ def page(
     )
     found: list[ListedAttempt] = []
     for ids in chunks(row[0] for row in rows):
-        listed = store.rows(
-            f"SELECT {_LISTED} FROM attempts a LEFT JOIN agents g ON g.id = a.agent"
-            f" WHERE a.id IN ({marks(len(ids))}) ORDER BY a.id",
-            ids,
-        )
-        found += [ListedAttempt._make(row) for row in listed]
+        listed = store.rows(f"SELECT {_LISTED} WHERE a.id IN ({marks(len(ids))}) ORDER BY a.id", ids)
+        found += map(_listed, listed)
     return found[::-1], after
 
 
@@ -202,8 +186,7 @@ def output(store: Store, task: int, *, number: int | None = None, after: int | N
         which, order = f"AND a.id > coalesce(({_LAST_OF}), 0)", ""
         values = (task, task, after)
     row = store.row(
-        f"SELECT {_OUTPUT} FROM attempts a LEFT JOIN agents g ON g.id = a.agent "
-        f"WHERE a.task = ? AND a.state <> 'revoked' {which} ORDER BY a.id {order} LIMIT 1",
+        f"SELECT {_OUTPUT} WHERE a.task = ? AND a.state <> 'revoked' {which} ORDER BY a.id {order} LIMIT 1",
         values,
     )
     return None if row is None else Output._make(row)
