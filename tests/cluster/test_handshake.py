@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from cluster.accepted import STRANGERS_MAX
 from cluster.addresses import split_address
 from cluster.library import LIBRARY_VERSION, PINNED_VERSION
 from cluster.links import LinkHost
 from cluster.membership import Membership, vet
 from cluster.reactor import Reactor
 from cluster.settings import Founder
-from cluster.tcp import STRANGERS_MAX, LinkSettings, TcpLinks
+from cluster.tcp import LinkSettings, TcpLinks
 from cluster.tls import TlsFiles
 from cluster.wire import Hello, Message, Refusal, encode
 from tests.cluster.certificates import Certificates
@@ -261,7 +262,7 @@ def test_a_wrong_certificate_is_refused_by_both_and_said_by_both(
     said_by_b: str,
 ) -> None:
     """`a` and `c` are members with good certificates; `b` is not what it should be."""
-    caplog.set_level(logging.INFO, "cluster.tcp")
+    caplog.set_level(logging.INFO, "cluster")
     good(tmp_path, "c")
     first, second, third = Ear("a"), Ear("b"), Ear("c")
     pair = Pair(
@@ -296,7 +297,7 @@ def test_a_refusal_is_not_believed_before_the_certificate_is_seen(tmp_path: Path
 
 
 def test_repeated_refusals_are_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "cluster.tcp")
+    caplog.set_level(logging.INFO, "cluster")
     first, second = Ear("a"), Ear("b")
     pair = Pair(first, second, tls=lambda name: (good if name == "a" else of_another_node)(tmp_path, name))
     pair.until(lambda: len(first.refusals) >= 3, "three attempts")
@@ -439,7 +440,8 @@ def test_a_crowd_that_says_nothing_keeps_no_peer_out(host: str, tmp_path: Path) 
             for _ in range(STRANGERS_MAX + 16):
                 call(port)
         group.run_until(
-            lambda: all(len(m.links._strangers) == STRANGERS_MAX for m in group.members.values()), "a crowd"
+            lambda: all(m.links.accepted.strangers == STRANGERS_MAX for m in group.members.values()),
+            "a crowd",
         )
 
         back = group.start(away)
@@ -451,7 +453,7 @@ def test_a_crowd_that_says_nothing_keeps_no_peer_out(host: str, tmp_path: Path) 
             return "word" in back.machine.proposals
 
         group.run_until(reached, "the peer is back")
-        assert all(len(m.links._strangers) <= STRANGERS_MAX for m in group.members.values())
+        assert all(m.links.accepted.strangers <= STRANGERS_MAX for m in group.members.values())
 
 
 def test_nothing_large_is_kept_of_who_has_not_said_who_it_is(caplog: pytest.LogCaptureFixture) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import msgpack
 import pytest
 
+from cluster.accepted import STRANGERS_MAX
 from cluster.addresses import split_address
 from cluster.callers import QUESTIONS_MAX, WAITING_MAX
 from cluster.raft import TERM_JUMP_MAX
-from cluster.tcp import STRANGERS_MAX
 from cluster.tls import TlsFiles
 from cluster.wire import HELLO_CHARS_MAX, SCHEMA, FrameReader, Hello, Message, Refusal, encode
 from tests.cluster.certificates import Certificates
@@ -24,7 +24,6 @@ from tests.cluster.members import Group, Member, free_port, patient, running
 from tests.cluster.test_hardening import Bench
 
 BILLION = 10**9
-
 
 
 class Liar:
@@ -272,8 +271,8 @@ def test_a_thousand_connections_of_all_kinds_are_bounded(tmp_path: Path) -> None
                 group.reactor.step(0.0)
                 for member in members:
                     member.consensus.turn()
-                    assert len(member.links._strangers) <= STRANGERS_MAX
-                    assert len(member.links._callers.all()) <= 2 * WAITING_MAX
+                    assert member.links.accepted.strangers <= STRANGERS_MAX
+                    assert len(member.links.callers.all()) <= 2 * WAITING_MAX
 
 
 def test_a_term_that_cannot_be_is_not_believed_of_a_member_either() -> None:
