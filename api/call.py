@@ -19,6 +19,7 @@ from api.ports import ApiSettings, Scheduler
 from api.problems import FieldError, Problem, query_problem
 from api.turns import Turns
 from scheduler.model.bounds import half_pair
+from scheduler.words.commands import Actor
 
 SCOPE_KEY = "cronclave.call"
 KEY_LETTERS_MAX = 255
@@ -44,8 +45,9 @@ class Call:
     turns: Turns = field(default_factory=Turns)  #: the front's, for whoever is woken with many others
 
     @property
-    def actor(self) -> str:
-        return self.principal.name
+    def actor(self) -> Actor:
+        """Who asks, as commands and the audit say it."""
+        return Actor(self.principal.name, self.client, self.principal.by_cookie)
 
     @property
     def namespace(self) -> str:
@@ -88,7 +90,7 @@ class Call:
             raise Problem("validation", f"Idempotency-Key is longer than {KEY_LETTERS_MAX} letters")
         request = hashlib.sha256(f"{self.method} {self.path} {sorted(self.query.items())}\n".encode())
         request.update(self.body)
-        return f"{self.actor}:{key}", request.digest()
+        return f"{self.principal.name}:{key}", request.digest()
 
     def json_object(self, *, optional: bool = False) -> dict[str, Any]:
         """The body as a JSON object; `optional`: no body is an empty one."""

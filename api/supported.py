@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from api.ports import NodeStatus
 from scheduler.formats import span
-from scheduler.words.commands import Activate
+from scheduler.words.commands import NOBODY, Activate, Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def in_the_way(status: NodeStatus, format: int) -> list[str]:
     return [reason for member in members(status) if (reason := member.why_not(format))]
 
 
-def activation(status: NodeStatus, format: int, actor: str = "") -> Activate:
+def activation(status: NodeStatus, format: int, actor: Actor = NOBODY) -> Activate:
     """The command, with the members that were asked."""
     seen = tuple((member.node, member.least, member.most) for member in members(status))
     return Activate(format, seen, actor)

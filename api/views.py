@@ -151,7 +151,7 @@ def new_run_json(
         "created": rfc3339(stamp_ms), "started": None, "finished": None,
         "deadline": rfc3339(None if deadline_ms is None else deadline_ms + max(command.due_ms, stamp_ms)),
         "exit_code": None, "priority": job.priority, "params": json.loads(command.params or b"{}"),
-        "actor": command.actor or None, "tasks": {job.tasks[0].name: task},
+        "actor": command.actor.name or None, "tasks": {job.tasks[0].name: task},
     }  # fmt: skip
 
 

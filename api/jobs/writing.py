@@ -84,13 +84,13 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     def answer() -> bytes:
         if created and not command.key:  # of a request that is sent again the answer may be an old one
             at_ms, paused = int(str(value["stamp_ms"])), bool(value.get("paused"))
-            return new_job_document(services, job, made, revision, call.actor, at_ms, paused=paused)
+            return new_job_document(services, job, made, revision, call.principal.name, at_ms, paused=paused)
         with scheduler.read() as store:
             row = job_rows.find(store, job.namespace, job.name)
             if row is None:
                 # Deleted again before this answer. The write was made: a 404 would say that it was not.
                 spec = canonical(job, format=scheduler.status().format)
-                return gone_job_document(job, spec, revision, call.actor, after_ms)
+                return gone_job_document(job, spec, revision, call.principal.name, after_ms)
             return job_documents(store, services, [row])[0]
 
     document = await beside(len(made.spec), answer)

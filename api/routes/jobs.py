@@ -124,7 +124,7 @@ async def _set_paused(request: Request, name: str, paused: bool) -> Response:
         expect_ok(
             await services.scheduler.propose(command(call.namespace, name, call.actor)), what=f"job {name}"
         )
-    _, document = await job_answer(services, call.namespace, name, paused=become, actor=call.actor)
+    _, document = await job_answer(services, call.namespace, name, paused=become, actor=call.principal.name)
     return Response(document, media_type="application/json")
 
 

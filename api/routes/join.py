@@ -58,7 +58,7 @@ async def _join_agent(services: Services, call: Call) -> Response:
     if not _DIGEST.fullmatch(fields["sha256"]):
         raise _invalid("/sha256", "the SHA-256 of the agent's own secret, 64 hexadecimal digits")
     command = RedeemToken(
-        call.principal.name, fields["name"], bytes.fromhex(fields["sha256"]), fields["pool"]
+        call.principal.name, fields["name"], bytes.fromhex(fields["sha256"]), fields["pool"], call.actor
     )
     expect_ok(await services.scheduler.propose(command), what=f"joining as {fields['name']}")
     return _welcome(services, {"agent": fields["name"], "pool": fields["pool"]})
@@ -84,7 +84,7 @@ async def _join_node(services: Services, call: Call) -> Response:
         if not call.flag("unasked"):
             await need_word(fields["address"], check_word(fields.get("word")))
     expect_ok(
-        await services.scheduler.propose(RedeemToken(call.principal.name, name, key)),
+        await services.scheduler.propose(RedeemToken(call.principal.name, name, key, actor=call.actor)),
         what=f"joining as {name}",
     )
     certificate = None

@@ -122,7 +122,9 @@ async def _pause(services: Services, call: Call, namespace: str) -> Response:
     if call.flag("dry_run"):
         now_ms, standing = services.scheduler.now_ms(), _known(services, namespace)
         since_ms = standing.since_ms if standing is not None and standing.stands(now_ms) else now_ms
-        return _answer(services, namespace, Pause(namespace, since_ms, until_ms, None, reason, call.actor))
+        return _answer(
+            services, namespace, Pause(namespace, since_ms, until_ms, None, reason, call.principal.name)
+        )
     expect_ok(await services.scheduler.propose(command), what="the pause")
     return _answer(services, namespace, _standing(services, namespace))
 

@@ -16,7 +16,7 @@ from api.outcomes import expect_ok
 from api.problems import Problem
 from api.services import services_of
 from scheduler.machine.sessions import LIFE_MS
-from scheduler.words.commands import CloseSession, OpenSession
+from scheduler.words.commands import Actor, CloseSession, OpenSession
 from scheduler.words.outcomes import Code
 
 router = APIRouter(tags=["session"])
@@ -34,8 +34,9 @@ async def begin(request: Request) -> Response:
     principal = await services.access.of_token(token, call.client)
     access.require(principal, access.READ, access.Reach.ANY)
     secret = new_session(is_https=request.scope.get("scheme") == "https")
+    actor = Actor(principal.name, call.client)
     outcome = await services.scheduler.propose(
-        OpenSession(principal.name, digest(principal.token), digest(secret))
+        OpenSession(principal.name, digest(principal.token), digest(secret), actor)
     )
     if outcome.code == Code.NOT_FOUND:
         raise access.UnknownToken  # it was withdrawn meanwhile
@@ -61,7 +62,8 @@ async def end(request: Request) -> Response:
     check_csrf(principal, call.headers)
     headers = {}
     if principal.by_cookie:
-        outcome = await services.scheduler.propose(CloseSession(digest(principal.token)))
+        actor = Actor(principal.name, call.client, by_session=True)
+        outcome = await services.scheduler.propose(CloseSession(digest(principal.token), actor))
         if outcome.code != Code.NOT_FOUND:  # somebody else ended it meanwhile
             expect_ok(outcome, what="ending the session")
         headers["Set-Cookie"] = _cookie(principal.token[0], 0)

@@ -66,7 +66,7 @@ async def create_token(request: Request) -> Response:
     now_ms = services.scheduler.now_ms()
     command = PutToken(
         str(name), digest, str(role), now_ms + limits["ttl_s"] * 1000 if limits["ttl_s"] else 0,
-        limits["uses"], _holder(document), document.get("pool", ""),
+        limits["uses"], _holder(document), document.get("pool", ""), call.actor,
     )  # fmt: skip
     outcome = await services.scheduler.propose(command)
     expect_ok(outcome, what=f"making token {name}")
@@ -121,7 +121,7 @@ async def delete_token(request: Request, name: str) -> Response:
     services, call = services_of(request), call_of(request)
     call.need(access.ADMIN, namespace=access.Reach.ALL)
     if not call.flag("dry_run"):
-        expect_ok(await services.scheduler.propose(DeleteToken(name)), what=f"token {name}")
+        expect_ok(await services.scheduler.propose(DeleteToken(name, call.actor)), what=f"token {name}")
     return Response(status_code=204)
 
 

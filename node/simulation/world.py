@@ -30,7 +30,7 @@ from scheduler.store.row_digests import slices_of
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.verify import verify
 from scheduler.words import codec
-from scheduler.words.commands import CancelRun, Command, Lead, PauseJob, PutJobs, ResumeJob, RunJob
+from scheduler.words.commands import Actor, CancelRun, Command, Lead, PauseJob, PutJobs, ResumeJob, RunJob
 from scheduler.words.outcomes import Outcome
 
 AGENTS = 3
@@ -224,7 +224,7 @@ class JobsWorld(World):
                 self.acked_runs[actor] = int(str(value["run"]))
 
         due_ms = self.wall_ms(front.node)
-        front.propose([RunJob("default", "manual", b"{}", due_ms, actor=actor)], answered)
+        front.propose([RunJob("default", "manual", b"{}", due_ms, Actor(actor))], answered)
         return actor
 
     # ---- what really happens on hosts

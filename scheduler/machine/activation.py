@@ -23,6 +23,7 @@ from scheduler.words.outcomes import Code, Outcome
 
 def activate(ctx: Context, command: Activate) -> Outcome:
     state = ctx.state
+    ctx.changed("format", "", "", str(state.target_format), str(command.format))
     if command.format == state.target_format:
         return done(format=state.format, target=state.target_format, changed=False)
     if command.format < state.target_format:
@@ -42,7 +43,7 @@ def activate(ctx: Context, command: Activate) -> Outcome:
             " start this node with the version that the other nodes run"
         )
     state.target_format = command.format
-    ctx.emit(e.FormatActivated(command.format, command.actor))
+    ctx.emit(e.FormatActivated(command.format, command.actor.name))
     _go_on(ctx)
     return done(format=state.format, target=state.target_format, changed=True)
 

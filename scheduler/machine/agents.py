@@ -99,12 +99,6 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
     return done(agent=agent.id)
 
 
-
-
-
-
-
-
 def _kinds(kinds: tuple[str, ...]) -> str:
     return json.dumps(sorted(set(kinds)), separators=(",", ":"))
 
@@ -163,7 +157,8 @@ def drain(ctx: Context, command: DrainAgent) -> Outcome:
     reason = command.reason[:REASON_LETTERS_MAX]
     if not agent.draining or (reason and agent.drain_reason != reason):
         agent_rows.set_draining(ctx.store, agent.id, 1, reason)
-        ctx.emit(e.AgentDrained(agent.id, agent.name, reason, command.actor))
+        ctx.emit(e.AgentDrained(agent.id, agent.name, reason, command.actor.name))
+    ctx.changed("agent", "", agent.name, *_states(agent.draining, 1), reason=reason)
     return done(agent=agent.id)
 
 
@@ -173,8 +168,13 @@ def resume(ctx: Context, command: ResumeAgent) -> Outcome:
         return refused(Code.NOT_FOUND, f"no agent {command.name}")
     if agent.draining:
         agent_rows.set_draining(ctx.store, agent.id, 0, "")
-        ctx.emit(e.AgentResumed(agent.id, agent.name, command.actor))
+        ctx.emit(e.AgentResumed(agent.id, agent.name, command.actor.name))
+    ctx.changed("agent", "", agent.name, *_states(agent.draining, 0))
     return done(agent=agent.id)
+
+
+def _states(*draining: int) -> list[str]:
+    return ["draining" if each else "taking work" for each in draining]
 
 
 def _named(ctx: Context, name: str) -> Agent | None:
@@ -192,7 +192,8 @@ def release(ctx: Context, command: ReleaseAgent) -> Outcome:
         _disconnect(ctx, agent)
     agent_rows.set_session(ctx.store, agent.id, RELEASED)
     _step_aside(ctx, agent)
-    ctx.emit(e.AgentReleased(agent.id, command.name, agent.installation, command.actor))
+    ctx.emit(e.AgentReleased(agent.id, command.name, agent.installation, command.actor.name))
+    ctx.changed("agent", "", command.name, agent.installation, None)
     return done(agent=agent.id)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from scheduler.machine.rules.graphs import Graph, Graphs
 from scheduler.store.connection import Store
@@ -13,6 +14,20 @@ from scheduler.words.events import Event
 from scheduler.words.outcomes import Code, Outcome
 
 OK = Outcome(Code.OK)
+
+
+class Change(NamedTuple):
+    """What a person's command changed. `before`, `after`: revisions are numbers, small values texts, never
+    anything secret; None: there was nothing, or there is nothing to say."""
+
+    kind: str  #: of the object
+    namespace: str  #: empty: it is the cluster's
+    name: str
+    before: int | str | None
+    after: int | str | None
+    run: int
+    reason: str
+
 
 ROW, EDGE = 25, 1
 """What the row of a task that is written, and one need that is looked at, take of the room."""
@@ -33,7 +48,9 @@ def done(**value: object) -> Outcome:
 class Context:
     """One per machine, used for every command."""
 
-    __slots__ = ("compared", "events", "graphs", "members_of", "room", "room_whole", "state", "store")
+    __slots__ = (
+        "changes", "compared", "events", "graphs", "members_of", "room", "room_whole", "state", "store",
+    )  # fmt: skip
 
     def __init__(
         self, store: Store, state: State, members_of: Callable[[bytes], Sequence[str]], room: int = ROOM
@@ -43,6 +60,7 @@ class Context:
         self.state = state
         self.graphs = Graphs(store)
         self.events: list[Event] = []
+        self.changes: list[Change] = []  #: that the command made, if a person sent it
         self.compared: bytes | None = None  #: the place of the entry's latest Compare
         self.room_whole = room
         self.room = room  #: left to the frame that is applied (see `machine.steps.walking`)
@@ -63,6 +81,13 @@ class Context:
 
     def emit(self, event: Event) -> None:
         self.events.append(event)
+
+    def changed(
+        self, kind: str, namespace: str, name: str, before: int | str | None = None,
+        after: int | str | None = None, *, run: int = 0, reason: str = "",
+    ) -> None:  # fmt: skip
+        """For the audit: every command of a person that is accepted says what it changed."""
+        self.changes.append(Change(kind, namespace, name, before, after, run, reason))
 
     def graph(self, job: int, namespace: str, name: str, revision: int) -> Graph:
         return self.graphs.get(job, namespace, name, revision)

@@ -1,4 +1,4 @@
-"""Which function applies which command, and the idempotency keys before them."""
+"""Which function applies which command, the idempotency keys before them, and the audit after them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from scheduler.machine import (
     upkeep,
 )
 from scheduler.machine.context import Context, refused
-from scheduler.store.tables import idempotency
+from scheduler.store.tables import audit, idempotency
 from scheduler.words import codec
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code, Outcome
@@ -94,7 +94,29 @@ def apply(ctx: Context, command: c.Command) -> Outcome:
         return refused(Code.STALE_EPOCH, f"epoch {command.epoch}, now {ctx.state.epoch}")
     if isinstance(command, c.Keyed) and command.key:
         return _apply_once(ctx, command, command.key, command.body)
-    return APPLY[type(command)](ctx, command)
+    return _apply_now(ctx, command)
+
+
+def _apply_now(ctx: Context, command: c.Command) -> Outcome:
+    outcome = APPLY[type(command)](ctx, command)
+    if ctx.changes:
+        if outcome.ok and isinstance(command, c.ByPerson):
+            _note(ctx, command)
+        ctx.changes.clear()
+    return outcome
+
+
+def _note(ctx: Context, command: c.ByPerson) -> None:
+    """In the audit: who changed what. The one place that writes there."""
+    state, actor = ctx.state, command.actor
+    for change in ctx.changes:
+        state.last_audit += 1
+        entry = audit.Entry(
+            state.last_audit, state.idx, state.stamp_ms, actor.name, actor.address, int(actor.by_session),
+            command.verb, change.kind, change.namespace, change.name, change.run, change.before, change.after,
+            change.reason,
+        )  # fmt: skip
+        audit.append(ctx.store, entry)
 
 
 def _apply_once(ctx: Context, command: c.Command, key: str, body: bytes) -> Outcome:
@@ -104,7 +126,7 @@ def _apply_once(ctx: Context, command: c.Command, key: str, body: bytes) -> Outc
         if known[0] != body:
             return refused(Code.KEY_REUSED, "the Idempotency-Key was used for another request")
         return codec.decode_outcomes(known[1])[0]
-    outcome = APPLY[type(command)](ctx, command)
+    outcome = _apply_now(ctx, command)
     if outcome.ok:
         idempotency.remember(
             ctx.store, key, body=body, outcome=codec.encode_outcomes([outcome]), stamp_ms=ctx.stamp_ms

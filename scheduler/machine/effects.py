@@ -25,9 +25,7 @@ def report_sent(ctx: Context, command: ReportSent) -> Outcome:
     if effect is None:
         return _unknown(command.effect)
     outbox_steps.forget(ctx, effect)
-    ctx.emit(
-        e.EffectSent(effect.id, effect.kind, effect.namespace, effect.name, effect.run, effect.attempts)
-    )
+    ctx.emit(e.EffectSent(effect.id, effect.kind, effect.namespace, effect.name, effect.run, effect.attempts))
     return OK
 
 
@@ -66,9 +64,8 @@ def resend(ctx: Context, command: ResendEffect) -> Outcome:
         ctx.store, effect.id, attempts=effect.attempts, next_ms=ctx.stamp_ms,
         until_ms=ctx.stamp_ms + sending.LIVES_MS, reason=effect.reason,
     )  # fmt: skip
-    ctx.emit(
-        e.EffectQueued(effect.id, effect.kind, effect.namespace, effect.name, effect.run, effect.about)
-    )
+    ctx.emit(e.EffectQueued(effect.id, effect.kind, effect.namespace, effect.name, effect.run, effect.about))
+    ctx.changed("effect", effect.namespace, str(effect.id), effect.state, outbox.WAITING, run=effect.run)
     return OK
 
 
@@ -78,8 +75,7 @@ def drop(ctx: Context, command: DropEffect) -> Outcome:
         return _unknown(command.effect)
     outbox_steps.forget(ctx, effect)
     ctx.emit(
-        e.EffectDropped(
-            effect.id, effect.kind, effect.namespace, effect.name, effect.run, command.actor
-        )
+        e.EffectDropped(effect.id, effect.kind, effect.namespace, effect.name, effect.run, command.actor.name)
     )
+    ctx.changed("effect", effect.namespace, str(effect.id), effect.state, None, run=effect.run)
     return OK

@@ -50,7 +50,7 @@ def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
     if too_many := tick_limits.judge(ctx.store, asking, lambda new: _id(jobs.get((new.namespace, new.name)))):
         return too_many
     last = _last_revisions(ctx, judged)
-    edit = Edit(command.actor, command.source, command.after_ms, ctx.stamp_ms, ctx.state.idx)
+    edit = Edit(command.actor.name, command.source, command.after_ms, ctx.stamp_ms, ctx.state.idx)
     put = [editing.put(ctx, edit, each, last.get((each.new.namespace, each.new.name), 0)) for each in judged]
     # With what was sent, the whole of a new job: whoever put it needs no read. `paused`: a pause stands, of
     # everything or of some namespace.
@@ -84,7 +84,7 @@ def delete_job(ctx: Context, command: DeleteJob) -> Outcome:
         return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
     if command.if_revision is not None and command.if_revision != job.revision:
         return refused(Code.REVISION_MISMATCH, f"at revision {job.revision}", revision=job.revision)
-    edit = Edit(command.actor, "", ctx.stamp_ms, ctx.stamp_ms, ctx.state.idx)
+    edit = Edit(command.actor.name, "", ctx.stamp_ms, ctx.stamp_ms, ctx.state.idx)
     return done(job=job.id, revision=editing.delete(ctx, edit, job))
 
 
@@ -92,8 +92,9 @@ def pause_job(ctx: Context, command: PauseJob) -> Outcome:
     job = job_rows.find(ctx.store, command.namespace, command.name)
     if job is None:
         return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
+    ctx.changed("job", job.namespace, job.name, job.state, "paused")
     if job.state != "paused":
-        reason = reasons.paused_by(command.actor)
+        reason = reasons.paused_by(command.actor.name)
         job_rows.set_state(ctx.store, job.id, state="paused", reason=reason)
         eras.wake(ctx, job.id)  # what waits to be caught up is skipped
         ctx.emit(e.JobPaused(job.id, job.namespace, job.name, reason))
@@ -104,6 +105,7 @@ def resume_job(ctx: Context, command: ResumeJob) -> Outcome:
     job = job_rows.find(ctx.store, command.namespace, command.name)
     if job is None:
         return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
+    ctx.changed("job", job.namespace, job.name, job.state, "active")
     if job.state == "paused":
         for trigger in trigger_rows.live(ctx.store, job.id):
             if trigger.fire_ms is not None and trigger.fire_ms <= ctx.stamp_ms:

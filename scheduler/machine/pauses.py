@@ -29,20 +29,29 @@ def pause(ctx: Context, command: Pause) -> Outcome:
     since_ms = ctx.stamp_ms if standing is None else standing.since_ms
     pauses.put(
         ctx.store,
-        pauses.Pause(command.namespace, since_ms, command.until_ms, None, command.reason, command.actor),
+        pauses.Pause(command.namespace, since_ms, command.until_ms, None, command.reason, command.actor.name),
     )
     pauses.forget(ctx.store)
     ctx.state.paused_through_ms = pauses.through_ms(ctx.store)
-    ctx.emit(e.Paused(command.namespace, command.reason, command.until_ms, command.actor))
+    ctx.emit(e.Paused(command.namespace, command.reason, command.until_ms, command.actor.name))
+    _note(ctx, command.namespace, "active" if standing is None else "paused", "paused", command.reason)
     return OK
 
 
 def resume(ctx: Context, command: Resume) -> Outcome:
     standing = pauses.standing_of(ctx.store, command.namespace)
     if standing is not None:
-        _lift(ctx, standing, min(ctx.stamp_ms, standing.end_ms), command.actor)
-        return OK
-    return _need_namespace(ctx, command.namespace)
+        _lift(ctx, standing, min(ctx.stamp_ms, standing.end_ms), command.actor.name)
+    elif not (known := _need_namespace(ctx, command.namespace)).ok:
+        return known
+    _note(ctx, command.namespace, "active" if standing is None else "paused", "active")
+    return OK
+
+
+def _note(ctx: Context, namespace: str, before: str, after: str, reason: str = "") -> None:
+    """In the audit; what is of all namespaces is the cluster's."""
+    kind = "cluster" if namespace == ALL else "namespace"
+    ctx.changed(kind, namespace, namespace, before, after, reason=reason)
 
 
 def _need_namespace(ctx: Context, namespace: str) -> Outcome:

@@ -44,36 +44,13 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
         job,
         due_ms=command.due_ms,
         params=command.params.decode("utf-8", "replace"),
-        actor=command.actor,
+        actor=command.actor.name,
         agent=command.agent,
     )
+    ctx.changed("job", job.namespace, job.name, run=ctx.state.last_run)
     attempt = ctx.state.last_attempt if ctx.state.last_attempt > placed else 0
     # With what the front knows of the job, the whole run as it was made: whoever asked needs no read.
     return done(**(made.value or {}), revision=job.revision, stamp_ms=ctx.stamp_ms, attempt=attempt)
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 
 
 def cancel_run(ctx: Context, command: CancelRun) -> Outcome:
@@ -83,8 +60,9 @@ def cancel_run(ctx: Context, command: CancelRun) -> Outcome:
     if run.state in RUN_ENDS:
         return refused(Code.ENDED, f"run {run.id} ended: {run.state}", state=run.state)
     if verdicts.goes_its_way(run.stopping):
-        by = f"cancelled by {command.actor}" if command.actor else "cancelled"
+        by = f"cancelled by {command.actor.name}" if command.actor.name else "cancelled"
         stopping.stop(ctx, run, stopping="cancelled", reason=by)
+    ctx.changed("run", run.namespace, run.name, run.state, "cancelled", run=run.id)
     return done(run=run.id)
 
 
@@ -131,11 +109,12 @@ def resolve_run(ctx: Context, command: ResolveRun) -> Outcome:
         agent = agent_rows.get(ctx.store, attempt.agent)
         connected = agent is not None and agent.node != ""
         if attempt.state != "assigned" and (attempt.unreachable or not connected):
-            by = f"resolved by {command.actor}" if command.actor else "resolved"
+            by = f"resolved by {command.actor.name}" if command.actor.name else "resolved"
             ends.lose_soon(ctx, attempt, by)
             resolved += 1
     if not resolved:
         return refused(Code.INVALID, f"run {run.id} has no attempt on an agent that cannot be reached")
+    ctx.changed("run", run.namespace, run.name, "unreachable", "lost", run=run.id)
     return done(run=run.id, attempts=resolved)
 
 

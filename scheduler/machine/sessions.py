@@ -33,6 +33,7 @@ def open_session(ctx: Context, command: OpenSession) -> Outcome:
         session_rows.drop_oldest(ctx.store, token.name)
     if session_rows.count(ctx.store) >= SESSIONS_MAX:
         session_rows.drop_oldest(ctx.store)
+    ctx.changed("session", "", token.name)
     expires_ms = ctx.stamp_ms + LIFE_MS
     session_rows.insert(ctx.store, command.sha256, token.name, created_ms=ctx.stamp_ms, expires_ms=expires_ms)
     return done(expires_ms=expires_ms)
@@ -44,4 +45,5 @@ def close_session(ctx: Context, command: CloseSession) -> Outcome:
         return refused(Code.NOT_FOUND, "there is no such session")
     session_rows.delete(ctx.store, command.sha256)
     ctx.emit(e.SessionClosed(token))
+    ctx.changed("session", "", token)
     return OK

@@ -142,8 +142,13 @@ def limit_ticks(ctx: Context, command: LimitTicks) -> Outcome:
     given = Limits(command.job, command.namespace, command.cluster)
     if not all(1 <= each <= tick_limits.PER_SECOND_MAX for each in given):
         return refused(Code.INVALID, f"a limit is a whole number from 1 to {tick_limits.PER_SECOND_MAX}")
+    ctx.changed("tick-limits", "", "", _told(asked.limits(ctx.store)), _told(given))
     asked.set_limits(ctx.store, given)
     return done(**given._asdict())
+
+
+def _told(limits: Limits) -> str:
+    return "job {}, namespace {}, cluster {}".format(*limits)
 
 
 def _passes(next_due_ms: int | None, last_ms: int) -> bool:

@@ -36,6 +36,7 @@ def put_token(ctx: Context, command: PutToken) -> Outcome:
     if command.name == BOOTSTRAP and token_rows.any_token(ctx.store):
         return refused(Code.EXISTS, "the bootstrap token comes before every other one")
     limits = Limits(command.expires_ms, command.uses, command.holder, command.pool)
+    ctx.changed("token", "", command.name, None, command.role)
     return _insert(ctx, Token(command.name, command.sha256, command.role, ctx.stamp_ms), limits)
 
 
@@ -72,15 +73,18 @@ def redeem_token(ctx: Context, command: RedeemToken) -> Outcome:
     outcome = _insert(ctx, made, Limits(holder=command.holder, pool=command.pool))
     if outcome.ok:
         token_rows.take_use(ctx.store, token.name)
+        ctx.changed("token", "", made.name, None, role)
     return outcome
 
 
 def delete_token(ctx: Context, command: DeleteToken) -> Outcome:
-    if token_rows.find(ctx.store, command.name) is None:
+    token = token_rows.find(ctx.store, command.name)
+    if token is None:
         return refused(Code.NOT_FOUND, f"there is no token {command.name}")
     if token_rows.administrators(ctx.store) == [command.name]:
         return refused(Code.CONFLICT, f"{command.name} is the last token of an administrator")
     _delete(ctx, command.name)
+    ctx.changed("token", "", command.name, token.role, None)
     ctx.emit(e.TokenWithdrawn(command.name))
     return OK
 

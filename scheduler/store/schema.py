@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 21
+SCHEMA_VERSION = 22
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -42,7 +42,7 @@ STATEMENTS: tuple[str, ...] = (
         -- (an attempt's above all) must never come twice.
         last_job INTEGER NOT NULL, last_trigger INTEGER NOT NULL, last_run INTEGER NOT NULL,
         last_task INTEGER NOT NULL, last_attempt INTEGER NOT NULL, last_agent INTEGER NOT NULL,
-        last_effect INTEGER NOT NULL,
+        last_effect INTEGER NOT NULL, last_audit INTEGER NOT NULL,
         outbox_waiting INTEGER NOT NULL,    -- rows of the outbox that are to be sent
         refused INTEGER NOT NULL,           -- frames that were no frames at all
         raft_index INTEGER NOT NULL, raft_term INTEGER NOT NULL,
@@ -340,6 +340,25 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX outbox_target ON outbox (target, id) WHERE state = 'waiting'",
     "CREATE INDEX outbox_given_up ON outbox (until_ms, id) WHERE state = 'given_up'",
     "CREATE INDEX outbox_namespace ON outbox (namespace, id)",
+    # What was decided by people and by whoever comes through the API, numbered without a gap.
+    """
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY,
+        idx INTEGER NOT NULL, stamp_ms INTEGER NOT NULL,
+        actor TEXT NOT NULL,                -- name of a token; empty: a node, by itself
+        address TEXT NOT NULL, by_session INTEGER NOT NULL,
+        action TEXT NOT NULL, kind TEXT NOT NULL,  -- what was done, with what kind of object
+        namespace TEXT NOT NULL,            -- empty: of the cluster
+        name TEXT NOT NULL,
+        run INTEGER NOT NULL,               -- that is concerned; 0: none
+        before, after,                      -- a revision is a number, a small value a text; NULL: nothing
+        reason TEXT NOT NULL
+    )
+    """,
+    # Runs that people begin are most of it, and each has its actor: only what else there is can be looked up.
+    "CREATE INDEX audit_object ON audit (namespace, name, id) WHERE action <> 'run'",
+    "CREATE INDEX audit_namespace ON audit (namespace, id) WHERE action <> 'run'",
+    "CREATE INDEX audit_actor ON audit (actor, id) WHERE action <> 'run'",
     # Numbered proposals of fronts: each (front, seq) is applied once.
     "CREATE TABLE fronts (uid TEXT PRIMARY KEY, lowest INTEGER NOT NULL, seen_ms INTEGER NOT NULL)",
     """

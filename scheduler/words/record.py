@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -36,12 +37,19 @@ class Command(Record, frozen=True):
 
     tag: ClassVar[int]
     since_format: ClassVar[int]
+    verb: ClassVar[str]
+    """What is asked for: the first word of its name."""
     grows: ClassVar[bool]
     """It makes the state grow and can wait: refused while disks are low. Deleting frees space."""
 
 
 class ByPerson(Command, frozen=True):
-    """Asked for by a person, or by whoever comes through the API."""
+    """Asked for by a person, or by whoever comes through the API: each that is accepted is in the audit."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who."""
+        raise NotImplementedError
 
 
 class ByAgent(Command, frozen=True):
@@ -127,6 +135,13 @@ def newer_fields(cls: type[Record]) -> tuple[Newer, ...]:
 
 
 @functools.cache
+def inner(cls: type[Record]) -> dict[int, type[Record]]:
+    """The places of the fields that are a record, and of which."""
+    hints = [field.type for field in msgspec.structs.fields(cls)]
+    return {n: hint for n, hint in enumerate(hints) if isinstance(hint, type) and issubclass(hint, Record)}
+
+
+@functools.cache
 def parts(cls: type[Record]) -> dict[int, type[Record]]:
     """The places of the fields that are tuples of records, and of which."""
     found = {}
@@ -170,6 +185,18 @@ def part(cls: type[R]) -> type[R]:
     return _made(cls)
 
 
+@part
+class Actor(Record):
+    """Who asks for something."""
+
+    name: str = ""  #: of the token; empty: nobody, a node asks by itself
+    address: str = ""  #: where it came from
+    by_session: bool = False  #: in a browser, by a session that the token had opened
+
+
+NOBODY = Actor()
+
+
 @dataclass_transform(frozen_default=True)
 def command(tag: int, *, since_format: int = 1, grows: bool = False) -> Callable[[type[C]], type[C]]:
     """The class becomes a frozen record that the log may hold."""
@@ -177,6 +204,7 @@ def command(tag: int, *, since_format: int = 1, grows: bool = False) -> Callable
     def made(cls: type[C]) -> type[C]:
         record = _made(cls, tag)
         record.tag, record.since_format, record.grows = tag, since_format, grows
+        record.verb = re.split("(?<=.)(?=[A-Z])", cls.__name__)[0].lower()
         if COMMANDS.setdefault(tag, record) is not record:
             raise ValueError(f"{cls.__name__} has the tag of {COMMANDS[tag].__name__}")
         return record

@@ -11,7 +11,7 @@ import msgpack
 
 from scheduler.shapes import first_wrong
 from scheduler.words.commands import Command
-from scheduler.words.record import COMMANDS, Record, parts
+from scheduler.words.record import COMMANDS, Record, inner, parts
 
 
 class UnknownRecordError(ValueError):
@@ -65,4 +65,9 @@ def _record(cls: type[Record], fields: Sequence[Any]) -> Any:
     for place, item in parts(cls).items():
         if place < len(values):
             values[place] = tuple([_record(item, row) for row in values[place]])
+    for place, item in inner(cls).items():
+        if place < len(values):
+            if type(values[place]) is not tuple:
+                raise TypeError("no record")
+            values[place] = _record(item, values[place])
     return cls(*values)

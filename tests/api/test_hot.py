@@ -12,7 +12,7 @@ from starlette.routing import Match
 from api.app import NOUNS, Api
 from api.call import Call
 from api.jobs.hot import HotJobs
-from scheduler.words.commands import Command, ConnectAgent, RunJob
+from scheduler.words.commands import Actor, Command, ConnectAgent, RunJob
 from scheduler.words.outcomes import Outcome
 from tests.api.single_node import SingleNode
 from tests.scheduler.story import KINDS
@@ -142,7 +142,7 @@ async def test_a_run_does_not_jump_a_queue_that_has_formed(
         return sum(len(task["attempts"]) for task in run["tasks"].values())
 
     before = [await tries(), await tries()]
-    node.apply(RunJob("default", "job", b"{}", node.now_ms(), "somebody"))  # no agent was named for it
+    node.apply(RunJob("default", "job", b"{}", node.now_ms(), Actor("somebody")))  # no agent was named for it
     await client.get("/v1/runs")  # a turn of the loop: the commit is heard of
 
     assert (before, [await tries(), await tries()]) == ([1, 1], [0, 0])

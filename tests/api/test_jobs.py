@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from scheduler.store.reads import bounds
-from scheduler.words.commands import Command, DeleteJob
+from scheduler.words.commands import Actor, Command, DeleteJob
 from scheduler.words.outcomes import Outcome
 from tests.api.served import DEADLINE_S
 from tests.api.single_node import SingleNode
@@ -63,7 +63,7 @@ async def test_a_put_that_was_made_is_told_so_though_the_job_is_deleted_before_t
 
     async def overtaken(command: Command, *, timeout_s: float = 10.0) -> Outcome:
         outcome = await propose(command, timeout_s=timeout_s)
-        node.apply(DeleteJob("default", "backup", None, "somebody", "", b""))
+        node.apply(DeleteJob("default", "backup", None, Actor("somebody"), "", b""))
         return outcome
 
     monkeypatch.setattr(node, "propose", overtaken)

@@ -77,7 +77,7 @@ async def test_jobs_by_what_fails_and_by_what_comes(cronclave: Command, node: Si
 
 async def test_agents_by_state_and_zone(cronclave: Command, node: SingleNode) -> None:
     connect(node)
-    node.apply(c.DrainAgent("a", "new kernel", "ann"))
+    node.apply(c.DrainAgent("a", "new kernel", c.Actor("ann")))
     asked = (("--state", "draining", 1), ("--zone", "zone-b", 0), ("--pool", "default", 1))
     for option, value, count in asked:
         listed = await cronclave("agents", "list", option, value, "-o", "json")

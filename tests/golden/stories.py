@@ -13,6 +13,8 @@ from tests.scheduler.machine.test_replay import OVERLAPS, REASONS, WEIGHTS, comm
 from tests.scheduler.story import START_MS, job
 
 FOREVER = 1 << 61
+ADA = c.Actor("ada", "10.0.0.7")
+BEN = c.Actor("ben", "10.0.0.9", by_session=True)
 
 
 def every_command(story: Recorder) -> None:
@@ -66,7 +68,7 @@ def _jobs(story: Recorder) -> None:
         body=b"1" * 32,
     )
     story.put(job("steady", trigger={"cron": "* * * * * *"}, policies={"overlap": "queue_all"}))
-    story.tell_ok(c.PauseJob("default", "zoned", "ada"), c.ResumeJob("default", "zoned", "ada"))
+    story.tell_ok(c.PauseJob("default", "zoned", ADA), c.ResumeJob("default", "zoned", ADA))
     story.put(job("short-lived", trigger={"every": "1s"}))
     story.tell_ok(c.DeleteJob("default", "short-lived"))
     story.tell(c.DeleteJob("default", "short-lived"), c.PauseJob("default", "none"))
@@ -84,8 +86,8 @@ def _a_second_of_ticks(story: Recorder) -> None:
     story.tell(gap, c.Fire(story.epoch, trigger.id, due_ms, due_ms + 1_000))
     story.now_ms = due_ms + 5_000
     story.settle()
-    story.tell_ok(c.RunJob("default", "graph", b"{}", story.now_ms, "ada", "run key", b"2" * 32))
-    story.tell_ok(c.RunJob("default", "graph", b"{}", story.now_ms, "ada", "run key", b"2" * 32))
+    story.tell_ok(c.RunJob("default", "graph", b"{}", story.now_ms, ADA, "run key", b"2" * 32))
+    story.tell_ok(c.RunJob("default", "graph", b"{}", story.now_ms, ADA, "run key", b"2" * 32))
     story.plan_and_apply()
     attempt = story.machine.state.last_attempt
     story.tell_ok(c.Revoke(story.epoch, attempt, "unclaimed"))
@@ -100,12 +102,12 @@ def _a_second_of_ticks(story: Recorder) -> None:
     naps = {"a": {"sleep": "1m"}, "b": {"noop": True, "needs": ["a"]}}
     story.put(job("sleeper", tasks=naps, policies={"timeout": "1h"}))
     story.tell_ok(*(c.RunJob("default", "sleeper", b"{}", story.now_ms) for _ in range(2)))
-    story.tell_ok(c.CancelRun(story.machine.state.last_run, "ada"))
+    story.tell_ok(c.CancelRun(story.machine.state.last_run, ADA))
     story.now_ms += 60_000
     story.tell(c.Wake(story.epoch, story.machine.state.last_task - 1, story.now_ms))
     story.settle()
     story.tell_ok(c.RunJob("default", "graph", b"{}", story.now_ms))
-    story.tell_ok(c.CancelRun(story.machine.state.last_run, "ada"))
+    story.tell_ok(c.CancelRun(story.machine.state.last_run, ADA))
 
 
 def _a_gap(story: Recorder) -> None:
@@ -180,8 +182,8 @@ def _effects(story: Recorder) -> None:
     first, second, third, fourth = range(last - 3, last + 1)
     story.tell_ok(c.ReportSent(first), c.ReportUnsent(second, 1, "it answered 500", False, 90_000))
     story.tell(c.ReportSent(first), c.ReportUnsent(second, 1, "again"), c.DropEffect(first))
-    story.tell_ok(c.ReportUnsent(third, 1, "it answered 410", True), c.ResendEffect(third, "ann"))
-    story.tell_ok(c.ReportUnsent(third, 2, "it answered 410", True), c.DropEffect(fourth, "ann"))
+    story.tell_ok(c.ReportUnsent(third, 1, "it answered 410", True), c.ResendEffect(third, ADA))
+    story.tell_ok(c.ReportUnsent(third, 2, "it answered 410", True), c.DropEffect(fourth, ADA))
 
 
 def _lost_and_found(story: Recorder) -> None:
@@ -204,16 +206,16 @@ def _lost_and_found(story: Recorder) -> None:
             story.tell_ok(c.Lose(story.epoch, attempt, "lease", since_ms))
         elif fate == "unreachable":
             story.tell_ok(c.MarkUnreachable(story.epoch, attempt, since_ms))
-            story.tell_ok(c.ResolveRun(story.attempt(attempt).run, "ada"))
+            story.tell_ok(c.ResolveRun(story.attempt(attempt).run, ADA))
         held = ((attempt, "running"),) if fate == "back" else ()
         agent = story.connect("agent-1", session=session, held=held)
         story.settle()
     story.connect("agent-9", session="s1")
     meant = "installation of agent-9"
-    story.tell_ok(c.DrainAgent("agent-9", "a new kernel", "ada"), c.ResumeAgent("agent-9", "ada"))
+    story.tell_ok(c.DrainAgent("agent-9", "a new kernel", ADA), c.ResumeAgent("agent-9", ADA))
     story.tell(c.DrainAgent("nobody"), c.ResumeAgent("nobody"))
-    story.tell_ok(c.ReleaseAgent("agent-9", meant, "ada"))
-    story.tell(c.ReleaseAgent("agent-9", meant, "ada"))
+    story.tell_ok(c.ReleaseAgent("agent-9", meant, ADA))
+    story.tell(c.ReleaseAgent("agent-9", meant, ADA))
     story.connect("agent-9", session="s1", installation="the replacement")
     story.disconnect(story.machine.state.last_agent)
 
@@ -256,10 +258,10 @@ def _other_values(story: Recorder) -> None:
             policies={"retention": {"runs": 7}},
             tasks={"a": gpu, "b": gpu, "c": {**gpu, "needs": ["a", "b"]}},
         ),
-        actor="ada",
+        actor=ADA,
         source="a folder",
     )  # fmt: skip
-    story.tell_ok(c.RunJob("other", "joined", b'{"day":"monday"}', story.now_ms, "ada"))
+    story.tell_ok(c.RunJob("other", "joined", b'{"day":"monday"}', story.now_ms, BEN))
     story.plan_and_apply()
     for attempt in story.attempts(story.machine.state.last_run):
         assert story.claim(attempt.id).ok
@@ -278,21 +280,21 @@ def _other_values(story: Recorder) -> None:
     assert story.finish(last, exit_code=None, reason="timeout").ok
     story.tell_ok(c.PutToken("spot", b"p" * 32, "agent", 0, 0, "", "spot"))
     story.tell_ok(c.OpenSession("spot", b"p" * 32, b"v" * 32))
-    story.tell_ok(c.DrainAgent("gpu-1", "a new kernel", "ada"))
+    story.tell_ok(c.DrainAgent("gpu-1", "a new kernel", ADA))
 
 
 def _format(story: Recorder) -> None:
     """At the oldest format there is nothing to migrate, so Migrate can only be refused."""
     newest = formats.newest()
     seen = tuple((name, 1, newest) for name in ("node-a", "node-b", "node-c"))
-    story.tell_ok(c.LimitTicks(200, 3_000, 6_000, "ada"))
+    story.tell_ok(c.LimitTicks(200, 3_000, 6_000, ADA))
     story.tell(c.LimitTicks(0, 1, 1))
-    story.tell_ok(c.Pause("", "the database is moved", story.now_ms + 5_000, "ada"))
+    story.tell_ok(c.Pause("", "the database is moved", story.now_ms + 5_000, ADA))
     story.tell(c.Pause("", ""), c.Pause("nobody", "why"), c.EndPause(story.epoch, "", story.now_ms))
     story.now_ms += 5_000
     assert c.EndPause in {type(each) for each in story.plan_and_apply()}
-    story.tell_ok(c.Pause("default", "again", None, "bob"), c.Resume("default", "bob"), c.Resume("", "bob"))
-    story.tell_ok(c.Activate(newest, seen, "ada"))
+    story.tell_ok(c.Pause("default", "again", None, BEN), c.Resume("default", BEN), c.Resume("", BEN))
+    story.tell_ok(c.Activate(newest, seen, ADA))
     story.tell(c.Activate(newest + 1, seen), c.Activate(newest + 1, seen[1:]), c.Activate(0, ()))
     story.tell(c.Migrate(story.epoch, "", 1))
     story.members = "node-a,node-b,node-d"

@@ -44,7 +44,7 @@ def test_the_reports_of_ticks_can_wait_and_those_that_a_person_waits_for_cannot(
     assert all(haste.can_wait(report) for report in reports(1))
     assert not any(haste.can_wait(report) for report in reports(2))
     assert not haste.can_wait(CancelRun(1))
-    assert not haste.can_wait(PauseJob("default", "job", ""))
+    assert not haste.can_wait(PauseJob("default", "job"))
 
 
 def test_what_is_being_stopped_tells_its_end_at_once() -> None:

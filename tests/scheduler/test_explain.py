@@ -295,7 +295,7 @@ def test_a_run_that_stops_and_one_that_ended(story: Story) -> None:
     run = start(story)
     story.plan_and_apply()
     story.claim(story.attempts(run)[0].id)
-    story.tell_ok(c.CancelRun(run, "ann"))
+    story.tell_ok(c.CancelRun(run, c.Actor("ann")))
 
     finding = closed(of_task(story, run, "first").gates)
     assert (finding.gate, finding.state, finding.reason) == (
@@ -334,7 +334,7 @@ def test_decided_ticks_are_told_from_the_ledger(story: Story) -> None:
 def test_a_coming_tick_waits_for_its_time_and_names_what_else_is_closed(story: Story) -> None:
     story.put(job(trigger={"every": "10s"}))
     start(story)
-    story.tell_ok(c.PauseJob("default", "j", "ann"))
+    story.tell_ok(c.PauseJob("default", "j", c.Actor("ann")))
 
     tick = the_tick(story, None)
     states = {finding.gate: (finding.state, finding.outcome) for finding in tick.gates}
@@ -380,7 +380,7 @@ def test_a_job_without_ticks_and_one_that_was_deleted(story: Story) -> None:
 def test_of_a_deleted_job_is_said_that_it_was_deleted(story: Story) -> None:
     story.put(job(trigger={"every": "10s"}))
     story.now_ms += 15_000
-    story.tell_ok(c.DeleteJob("default", "j", actor="ann"))
+    story.tell_ok(c.DeleteJob("default", "j", actor=c.Actor("ann")))
 
     assert at(story, None).said == "the job was deleted by ann: no tick of it comes"
     assert at(story, START_MS + 20_000).said == "the job was deleted by ann before this instant"

@@ -117,16 +117,16 @@ class Teller:
         raise AssertionError("the plan never comes to rest")
 
     def run(self, _: str, job: str) -> None:
-        self._tell(c.RunJob("default", job, b"{}", self.story.now_ms, "ada"))
+        self._tell(c.RunJob("default", job, b"{}", self.story.now_ms, c.Actor("ada")))
 
     def cancel(self, _: str, run: str) -> None:
         self._tell(c.CancelRun(int(run)))
 
     def pause(self, _: str, job: str) -> None:
-        self._tell(c.PauseJob("default", job, "ada"))
+        self._tell(c.PauseJob("default", job, c.Actor("ada")))
 
     def resume(self, _: str, job: str) -> None:
-        self._tell(c.ResumeJob("default", job, "ada"))
+        self._tell(c.ResumeJob("default", job, c.Actor("ada")))
 
     def claim(self, _: str, attempt: str) -> None:
         row = self.story.attempt(int(attempt))

@@ -73,6 +73,8 @@ from scheduler.words.commands.tokens import OpenSession as OpenSession
 from scheduler.words.commands.tokens import PutToken as PutToken
 from scheduler.words.commands.tokens import RedeemToken as RedeemToken
 from scheduler.words.record import COMMANDS
+from scheduler.words.record import NOBODY as NOBODY
+from scheduler.words.record import Actor as Actor
 from scheduler.words.record import ByAgent as ByAgent
 from scheduler.words.record import ByCore as ByCore
 from scheduler.words.record import ByPerson as ByPerson

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import ByAgent, ByPerson, ByPlanner, command
+from scheduler.words.record import NOBODY, Actor, ByAgent, ByPerson, ByPlanner, command
 
 
 @command(20)
@@ -30,7 +30,7 @@ class ReleaseAgent(ByPerson):
 
     name: str
     installation: str  #: that is meant; refused when another has the name by now
-    actor: str = ""
+    actor: Actor = NOBODY
 
 
 @command(27)
@@ -39,7 +39,7 @@ class DrainAgent(ByPerson):
 
     name: str
     reason: str = ""
-    actor: str = ""
+    actor: Actor = NOBODY
 
 
 @command(28)
@@ -47,7 +47,7 @@ class ResumeAgent(ByPerson):
     """The agent takes work again."""
 
     name: str
-    actor: str = ""
+    actor: Actor = NOBODY
 
 
 @command(21)

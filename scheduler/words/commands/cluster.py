@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import ByCore, ByPerson, ByPlanner, command
+from scheduler.words.record import NOBODY, Actor, ByCore, ByPerson, ByPlanner, command
 
 
 @command(60)
@@ -34,7 +34,7 @@ class Activate(ByPerson):
 
     format: int
     members: tuple[tuple[str, int, int], ...]  #: by name: each member, its oldest and its newest format
-    actor: str = ""
+    actor: Actor = NOBODY
 
 
 @command(52)
@@ -48,8 +48,8 @@ class Migrate(ByPlanner):
 @command(51)
 class Sweep(ByPlanner):
     """Drop at most `limit` each of idempotency keys, fronts and agents that were last seen before
-    `before_ms`, of browser sessions that had ended by then, and of effects that were given up and are kept no
-    longer."""
+    `before_ms`, of browser sessions that had ended by then, of effects that were given up and are kept no
+    longer, and of entries of the audit that are too many or too old."""
 
     before_ms: int
     limit: int

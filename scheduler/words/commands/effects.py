@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import ByPerson, ByRunner, command
+from scheduler.words.record import NOBODY, Actor, ByPerson, ByRunner, command
 
 
 @command(70)
@@ -28,7 +28,7 @@ class ResendEffect(ByPerson):
     """Try it again now, also one that was given up: its time begins anew."""
 
     effect: int
-    actor: str = ""
+    actor: Actor = NOBODY
 
 
 @command(73)
@@ -36,4 +36,4 @@ class DropEffect(ByPerson):
     """It shall not be sent (again)."""
 
     effect: int
-    actor: str = ""
+    actor: Actor = NOBODY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import ByPerson, Keyed, Record, command, part
+from scheduler.words.record import NOBODY, Actor, ByPerson, Keyed, Record, command, part
 
 
 @part
@@ -33,7 +33,7 @@ class PutJobs(ByPerson, Keyed):
 
     jobs: tuple[PreparedJob, ...]
     after_ms: int  #: new triggers count ticks after this instant (the proposer's clock)
-    actor: str = ""
+    actor: Actor = NOBODY
     key: str = ""  #: Idempotency-Key; empty: none
     body: bytes = b""  #: hash of the request that used the key
     source: str = ""  #: where the jobs came from; empty: the API
@@ -44,7 +44,7 @@ class DeleteJob(ByPerson, Keyed):
     namespace: str
     name: str
     if_revision: int | None = None
-    actor: str = ""
+    actor: Actor = NOBODY
     key: str = ""
     body: bytes = b""
 
@@ -53,11 +53,11 @@ class DeleteJob(ByPerson, Keyed):
 class PauseJob(ByPerson):
     namespace: str
     name: str
-    actor: str = ""
+    actor: Actor = NOBODY
 
 
 @command(4)
 class ResumeJob(ByPerson):
     namespace: str
     name: str
-    actor: str = ""
+    actor: Actor = NOBODY

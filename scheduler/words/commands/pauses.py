@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import ByPerson, ByPlanner, command
+from scheduler.words.record import NOBODY, Actor, ByPerson, ByPlanner, command
 
 
 @command(15)
@@ -13,7 +13,7 @@ class Pause(ByPerson):
     namespace: str  #: empty: of all
     reason: str
     until_ms: int | None = None  #: when it ends by itself
-    actor: str = ""
+    actor: Actor = NOBODY
 
 
 @command(16)
@@ -21,7 +21,7 @@ class Resume(ByPerson):
     """What waits goes on. What came due meanwhile was skipped, and stays so."""
 
     namespace: str
-    actor: str = ""
+    actor: Actor = NOBODY
 
 
 @command(58)

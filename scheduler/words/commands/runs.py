@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import ByPerson, ByPlanner, Keyed, command
+from scheduler.words.record import NOBODY, Actor, ByPerson, ByPlanner, Keyed, command
 
 CONTINUE_RUNS_MAX = 100
 
@@ -15,7 +15,7 @@ class RunJob(ByPerson, Keyed):
     name: str
     params: bytes  #: canonical JSON object of the parameters, defaults filled in
     due_ms: int
-    actor: str = ""
+    actor: Actor = NOBODY
     key: str = ""
     body: bytes = b""
     agent: int = 0  #: suggested for the first task; taken if it can take it; 0: queue it
@@ -24,7 +24,7 @@ class RunJob(ByPerson, Keyed):
 @command(6)
 class CancelRun(ByPerson):
     run: int
-    actor: str = ""
+    actor: Actor = NOBODY
 
 
 @command(7)
@@ -32,7 +32,7 @@ class ResolveRun(ByPerson):
     """A person declares the unreachable attempts of a run lost."""
 
     run: int
-    actor: str = ""
+    actor: Actor = NOBODY
 
 
 @command(47)

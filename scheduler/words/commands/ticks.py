@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import ByPerson, ByPlanner, command
+from scheduler.words.record import NOBODY, Actor, ByPerson, ByPlanner, command
 
 
 @command(40)
@@ -68,4 +68,4 @@ class LimitTicks(ByPerson):
     job: int  #: by the triggers of one job
     namespace: int  #: by all jobs of one namespace
     cluster: int  #: by all jobs
-    actor: str = ""
+    actor: Actor = NOBODY

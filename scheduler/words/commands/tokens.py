@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import ByPerson, command
+from scheduler.words.record import NOBODY, Actor, ByPerson, command
 
 
 @command(8, grows=True)
@@ -16,6 +16,7 @@ class PutToken(ByPerson):
     uses: int = 0  #: of a join token: how many may join by it
     holder: str = ""  #: the one agent or node that may use it; empty: any
     pool: str = ""  #: the pool that its agents belong to; empty: any
+    actor: Actor = NOBODY
 
 
 @command(10, grows=True)
@@ -27,6 +28,7 @@ class RedeemToken(ByPerson):
     holder: str  #: name of the agent or node that joins
     credential: bytes  #: SHA-256 of an agent's own secret, or of what identifies a node's key
     pool: str = ""  #: of an agent
+    actor: Actor = NOBODY
 
 
 @command(11)
@@ -34,6 +36,7 @@ class DeleteToken(ByPerson):
     """Withdraw a token. The last administrator's stays."""
 
     name: str
+    actor: Actor = NOBODY
 
 
 @command(12)
@@ -43,6 +46,7 @@ class OpenSession(ByPerson):
     token: str  #: its name
     token_sha256: bytes  #: as it was when its secret was shown: names are used again
     sha256: bytes  #: of the session's own secret
+    actor: Actor = NOBODY
 
 
 @command(13)
@@ -50,3 +54,4 @@ class CloseSession(ByPerson):
     """Nobody is anybody by this session any more, on any node."""
 
     sha256: bytes
+    actor: Actor = NOBODY

@@ -66,7 +66,7 @@ def test_a_format_is_raised_where_its_activation_is_applied(
     cluster: TwoNodes, learn: Callable[[], None]
 ) -> None:
     learn()
-    assert cluster.value(c.Activate(NEXT, seen(), "ada"), "target") == NEXT
+    assert cluster.value(c.Activate(NEXT, seen(), c.Actor("ada")), "target") == NEXT
     assert cluster.told(e.FormatActivated) == [e.FormatActivated(NEXT, "ada")]
     cluster.plan_and_apply()
     assert cluster.told(e.FormatRaised) == [e.FormatRaised(NEXT)]

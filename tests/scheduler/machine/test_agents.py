@@ -154,7 +154,7 @@ def test_a_connected_agent_is_not_declared_lost(story: Story) -> None:
 def test_a_person_resolves_what_cannot_be_reached(story: Story) -> None:
     attempt = granted(story)
     story.disconnect(1)
-    assert story.one(c.ResolveRun(1, "ann")).ok
+    assert story.one(c.ResolveRun(1, c.Actor("ann"))).ok
     assert (story.attempt(attempt).state, story.attempt(attempt).reason) == ("lost", "resolved by ann")
     assert story.run(1).state == "lost"
     assert agent(story, 1).busy == 0
@@ -184,9 +184,9 @@ def test_an_agent_that_makes_no_sense_is_refused(story: Story) -> None:
 def test_a_released_name_proves_nothing_about_what_runs(story: Story) -> None:
     first = story.connect(installation="old")
     attempt = granted(story, policies={"on_lost": "retry", "idempotent": True})
-    assert story.one(c.ReleaseAgent("agent-1", "other", "ada")).code == "superseded"
+    assert story.one(c.ReleaseAgent("agent-1", "other", c.Actor("ada"))).code == "superseded"
 
-    assert story.one(c.ReleaseAgent("agent-1", "old", "ada")).ok
+    assert story.one(c.ReleaseAgent("agent-1", "old", c.Actor("ada"))).ok
 
     assert story.told(e.AgentReleased) == [e.AgentReleased(first, "agent-1", "old", "ada")]
     assert (agent(story, first).name, agent(story, first).node) == (f"agent-1#{first}", "")
@@ -195,14 +195,14 @@ def test_a_released_name_proves_nothing_about_what_runs(story: Story) -> None:
     assert story.attempt(attempt).state == "granted"
     assert story.claim(attempt).ok, "the same claim gets the same grant: nothing was decided anew"
     # Said again, it would hit the new one: it is the installation that is released, not the name alone.
-    assert story.one(c.ReleaseAgent("agent-1", "old", "ada")).code == "superseded"
+    assert story.one(c.ReleaseAgent("agent-1", "old", c.Actor("ada"))).code == "superseded"
     assert agent(story, new).node
 
 
 def test_a_released_installation_does_not_come_back_under_the_name(story: Story) -> None:
     first = story.connect(installation="old")
     attempt = granted(story)
-    assert story.one(c.ReleaseAgent("agent-1", "old", "ada")).ok
+    assert story.one(c.ReleaseAgent("agent-1", "old", c.Actor("ada"))).ok
     back = c.ConnectAgent(
         "agent-1", "old", "s9", "boot-2", "zone-a", "default", b"{}", 4, "1", "node-a", KINDS,
         ((attempt, "gone"),),
@@ -212,7 +212,7 @@ def test_a_released_installation_does_not_come_back_under_the_name(story: Story)
     story.connect(installation="new", session="n1")
     assert story.one(back).code == "fenced"
     assert (agent(story, first).session, agent(story, first).busy) == ("released", 1)
-    assert story.one(c.ReleaseAgent(f"agent-1#{first}", "old", "ada")).code == "not_found"
+    assert story.one(c.ReleaseAgent(f"agent-1#{first}", "old", c.Actor("ada"))).code == "not_found"
 
 
 def test_the_cost_of_a_new_agent_does_not_grow_with_all_others(story: Story) -> None:
@@ -244,7 +244,7 @@ def test_the_state_keeps_so_many_agents_and_no_more(story: Story, monkeypatch: p
     # One that is known comes as ever.
     assert story.connect("agent-1", session="s2") == 2
     # A released name is room, once nothing is bound to it.
-    assert story.one(c.ReleaseAgent("agent-0", "installation of agent-0", "ada")).ok
+    assert story.one(c.ReleaseAgent("agent-0", "installation of agent-0", c.Actor("ada"))).ok
     assert story.one(new).ok
     assert agent_rows.get(story.store, 1) is None
 
@@ -283,7 +283,7 @@ def test_an_agent_that_drains_starts_nothing_more_and_what_runs_ends(story: Stor
     (attempt,) = story.attempts(waiting)
     assert (attempt.agent, attempt.state) == (first, "assigned")
 
-    assert story.one(c.DrainAgent("agent-1", "new kernel", "ada")).ok
+    assert story.one(c.DrainAgent("agent-1", "new kernel", c.Actor("ada"))).ok
 
     assert story.told(e.AgentDrained) == [e.AgentDrained(first, "agent-1", "new kernel", "ada")]
     assert wake_ms(story.store) == 0, "what has no grant is taken back at once"
@@ -323,7 +323,7 @@ def test_a_drain_lasts_over_sessions_until_a_person_ends_it(story: Story) -> Non
     assert story.plan() == []
     told = []
     for _ in range(2):
-        assert story.one(c.ResumeAgent("agent-1", "ada")).ok
+        assert story.one(c.ResumeAgent("agent-1", c.Actor("ada"))).ok
         told += story.told(e.AgentResumed)
     assert told == [e.AgentResumed(first, "agent-1", "ada")]
     assert (agent(story, first).draining, agent(story, first).drain_reason) == (0, "")

@@ -198,7 +198,7 @@ def test_on_lost_retry_tries_again(story: Story) -> None:
 
 def test_cancel_asks_the_agent_and_a_real_exit_wins(story: Story) -> None:
     attempt = granted(story)
-    story.tell_ok(c.CancelRun(1, "ann"))
+    story.tell_ok(c.CancelRun(1, c.Actor("ann")))
     assert story.told(e.AttemptCancelling) == [e.AttemptCancelling(attempt, 1, 1)]
     assert story.run(1).state == "running"
     story.finish(attempt, exit_code=0)
@@ -215,14 +215,14 @@ def test_what_fails_while_its_run_is_cancelled_is_not_tried_again(story: Story, 
 
 def test_a_cancelled_run_says_by_whom(story: Story) -> None:
     attempt = granted(story, retry={"max": 3})
-    story.tell_ok(c.CancelRun(1, "ann"))
+    story.tell_ok(c.CancelRun(1, c.Actor("ann")))
     story.finish(attempt, exit_code=None, reason="cancelled")
     assert (story.run(1).state, story.run(1).reason) == ("cancelled", "cancelled by ann")
 
 
 def test_a_run_that_succeeds_all_the_same_was_cancelled_too_late(story: Story) -> None:
     attempt = granted(story)
-    story.tell_ok(c.CancelRun(1, "ann"))
+    story.tell_ok(c.CancelRun(1, c.Actor("ann")))
     story.finish(attempt, exit_code=0)
     assert (story.run(1).state, story.run(1).reason) == ("succeeded", "too late: cancelled by ann")
 

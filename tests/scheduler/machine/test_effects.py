@@ -204,7 +204,7 @@ def test_a_person_has_it_sent_again_and_it_has_a_day_again(told: Story) -> None:
     run(told, exit_code=1)
     told.tell_ok(c.ReportUnsent(1, 1, "gone", True))
     told.now_ms += 3_600_000
-    told.tell_ok(c.ResendEffect(1, "ann"))
+    told.tell_ok(c.ResendEffect(1, c.Actor("ann")))
 
     (row,) = rows(told)
     assert [event.effect for event in told.told(e.EffectQueued)] == [1]
@@ -220,7 +220,7 @@ def test_a_person_drops_it(told: Story, is_given_up: bool) -> None:
     run(told, exit_code=1)
     if is_given_up:
         told.tell_ok(c.ReportUnsent(1, 1, "gone", True))
-    told.tell_ok(c.DropEffect(1, "ann"))
+    told.tell_ok(c.DropEffect(1, c.Actor("ann")))
 
     assert [(event.effect, event.actor) for event in told.told(e.EffectDropped)] == [(1, "ann")]
     assert rows(told) == []

@@ -214,7 +214,7 @@ def test_no_run_of_a_deleted_job_starts_however_many_waited(
 
 def test_pause_and_resume(story: Story) -> None:
     story.put(job(trigger=MINUTELY))
-    story.tell_ok(c.PauseJob("default", "j", "ann"))
+    story.tell_ok(c.PauseJob("default", "j", c.Actor("ann")))
     assert (story.job().state, story.job().pause_reason) == ("paused", "paused by ann")
     story.put(job(trigger=MINUTELY, description="an edit does not resume it"))
     assert story.job().state == "paused"

@@ -25,11 +25,11 @@ def story(tmp_path: Path) -> Story:
 
 
 def pause(story: Story, namespace: str = "", until_ms: int | None = None) -> None:
-    story.tell_ok(c.Pause(namespace, "the database is moved", until_ms, "ann"))
+    story.tell_ok(c.Pause(namespace, "the database is moved", until_ms, c.Actor("ann")))
 
 
 def resume(story: Story, namespace: str = "") -> None:
-    story.tell_ok(c.Resume(namespace, "ann"))
+    story.tell_ok(c.Resume(namespace, c.Actor("ann")))
 
 
 def start(story: Story, name: str = "j", namespace: str = "default") -> int:
@@ -159,7 +159,7 @@ def test_a_tick_after_the_end_fires_though_nobody_has_ended_the_pause(story: Sto
 def test_a_second_pause_gives_a_standing_one_its_reason_and_end(story: Story) -> None:
     pause(story)
     story.now_ms += 5_000
-    story.tell_ok(c.Pause("", "still", START_MS + 60_000, "bob"))
+    story.tell_ok(c.Pause("", "still", START_MS + 60_000, c.Actor("bob")))
 
     (standing,) = pauses.standing(story.store)
     assert (standing.since_ms, standing.until_ms, standing.reason) == (START_MS, START_MS + 60_000, "still")

@@ -118,7 +118,7 @@ def test_a_run_of_a_hosts_boot_may_sleep(story: Story) -> None:
 
 def test_a_cancelled_sleep_ends_at_once(story: Story) -> None:
     run = asleep(story)
-    story.tell_ok(c.CancelRun(run, "ada"))
+    story.tell_ok(c.CancelRun(run, c.Actor("ada")))
     assert story.tasks(run) == {"first": "succeeded", "wait": "cancelled", "last": "cancelled"}
     ended = task(story, run, "wait")
     assert (ended.started_ms, ended.finished_ms, ended.reason) == (START_MS, START_MS, "cancelled by ada")

@@ -140,7 +140,7 @@ def test_a_run_of_thousands_is_cancelled_while_it_is_made(large: Measured) -> No
     run = begin(large, independent(3_000))
     assert large.run(run).unmade > 0
     large.tell(*large.plan())
-    large.tell_ok(c.CancelRun(run, "ada"))
+    large.tell_ok(c.CancelRun(run, c.Actor("ada")))
     assert large.run(run).state == "pending"
     assert large.run(run).stopping == "cancelled"
     large.act()

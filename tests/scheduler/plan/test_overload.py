@@ -120,7 +120,7 @@ def test_a_long_period_gives_the_tick_as_long_a_grace_as_the_job_does(story: Sto
 def test_ticks_of_a_paused_job_are_skipped_and_not_coalesced(story: Story) -> None:
     story.put(every_second("j"))
     declare(story)
-    story.tell_ok(c.PauseJob("default", "j", "because"))
+    story.tell_ok(c.PauseJob("default", "j"))
     story.now_ms = START_MS + 10 * SECOND_MS
     while story.plan_and_apply():
         pass

@@ -27,8 +27,10 @@ def twin(cls: type[Record]) -> type[Any]:
     """A dataclass with the same fields and defaults."""
     fields: list[Any] = []
     for field in msgspec.structs.fields(cls):
-        default = () if field.required else (dataclasses.field(default=field.default),)
-        fields.append((field.name, Any, *default))
+        default = field.default
+        if isinstance(default, Record):
+            default = twin(type(default))(*msgspec.structs.astuple(default))
+        fields.append((field.name, Any, *([] if field.required else [dataclasses.field(default=default)])))
     return dataclasses.make_dataclass(cls.__name__, fields, frozen=True)
 
 
@@ -49,6 +51,10 @@ def read(cls: type[Record], row: Any) -> Any:
         item = item_of(hint)
         if item is not None and place < len(values):
             values[place] = tuple([read(item, inner) for inner in values[place]])
+        if isinstance(hint, type) and issubclass(hint, Record) and place < len(values):
+            if type(values[place]) is not tuple:
+                raise ValueError("no record")
+            values[place] = read(hint, values[place])
     return twin(cls)(*values)
 
 

@@ -36,6 +36,8 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
 
 
 def values(hint: Any) -> st.SearchStrategy[Any]:
+    if isinstance(hint, type) and issubclass(hint, record.Record):
+        return records(hint)
     item = item_of(hint)
     return st.lists(records(item), max_size=2).map(tuple) if item else VALUES[hint]
 
@@ -96,7 +98,7 @@ class LaterPause(record.ByPerson, tag=commands.PauseJob.tag, frozen=True):
 
     namespace: str
     name: str
-    actor: str = ""
+    actor: record.Actor = record.NOBODY
     until_ms: Annotated[int, record.since(2)] = 0
     why: Annotated[str, record.since(3)] = ""
 
@@ -113,26 +115,26 @@ class LaterPauses(record.ByPerson, tag=99_999, frozen=True):
     """A command with a record that a later version added to."""
 
     hosts: tuple[LaterHost, ...]
-    actor: str = ""
+    actor: record.Actor = record.NOBODY
 
 
 def test_what_needs_no_newer_format_has_the_bytes_that_older_nodes_know() -> None:
-    older = commands.PauseJob("ns", "j", "ada")
-    plain: Any = LaterPause("ns", "j", "ada")
+    older = commands.PauseJob("ns", "j", commands.Actor("ada"))
+    plain: Any = LaterPause("ns", "j", commands.Actor("ada"))
     assert codec.encode_command(plain) == codec.encode_command(older)
     assert codec.needs(plain) == 1
-    until: Any = LaterPause("ns", "j", "ada", until_ms=7)
+    until: Any = LaterPause("ns", "j", commands.Actor("ada"), until_ms=7)
     assert codec.needs(until) == 2
     with pytest.raises(codec.NewerRecordError):
         codec.decode_command(codec.encode_command(until))
-    why: Any = LaterPause("ns", "j", "ada", why="audit")
+    why: Any = LaterPause("ns", "j", commands.Actor("ada"), why="audit")
     assert codec.needs(why) == 3
     assert msgpack.unpackb(codec.encode_command(why))[-2:] == [0, "audit"]
 
 
 def test_a_record_within_a_command_leaves_its_newer_fields_out_too() -> None:
-    packed = codec.encode_command(LaterPauses((LaterHost("a"), LaterHost("b", "z")), "ada"))
-    assert msgpack.unpackb(packed) == [99_999, [["a"], ["b", "z"]], "ada"]
+    packed = codec.encode_command(LaterPauses((LaterHost("a"), LaterHost("b", "z")), commands.Actor("ada")))
+    assert msgpack.unpackb(packed) == [99_999, [["a"], ["b", "z"]], ["ada", "", False]]
 
 
 def test_what_a_decorator_makes_of_a_class_knows_what_came_later() -> None:
@@ -184,8 +186,8 @@ def test_an_outcome_of_an_unknown_code_is_refused() -> None:
 
 
 def test_what_cannot_be_written_leaves_nothing_behind_in_what_is_written_next() -> None:
-    told = codec.encode_command(commands.CancelRun(7, "ada"))
+    told = codec.encode_command(commands.CancelRun(7, commands.Actor("ada")))
     for run in (1 << 70, object()):
         with pytest.raises((OverflowError, TypeError)):
-            codec.encode_command(commands.CancelRun(run, "ada"))  # type: ignore[arg-type]  # no run at all
-    assert codec.encode_command(commands.CancelRun(7, "ada")) == told
+            codec.encode_command(commands.CancelRun(run, commands.Actor("ada")))  # type: ignore[arg-type]  # no run at all
+    assert codec.encode_command(commands.CancelRun(7, commands.Actor("ada"))) == told

@@ -92,15 +92,15 @@ def test_a_command_is_written_as_msgpack_writes_the_array_of_its_values(tag: int
 
 
 def test_the_words_of_a_refusal_are_those_of_the_plain_reader() -> None:
-    whole = msgpack.packb([6, 7, "ada"])
+    whole = msgpack.packb([6, 7, ["ada"]])
     told = {
-        msgpack.packb([6, 7, "ada", 1]): reference.NEWER,
+        msgpack.packb([6, 7, ["ada"], 1]): reference.NEWER,
         msgpack.packb([99_999]): reference.NEWER,
         msgpack.packb([True, 1]): reference.NO_COMMAND,
         msgpack.packb([6]): reference.NO_COMMAND,
-        msgpack.packb([6, "seven", "ada"]): "CancelRun.run has a wrong type",
-        msgpack.packb([6, 1 << 62, "ada"]): "CancelRun.run has a wrong type",
-        msgpack.packb([6, 7, b"ada"]): "CancelRun.actor has a wrong type",
+        msgpack.packb([6, "seven", ["ada"]]): "CancelRun.run has a wrong type",
+        msgpack.packb([6, 1 << 62, ["ada"]]): "CancelRun.run has a wrong type",
+        msgpack.packb([6, 7, [b"ada"]]): "CancelRun.actor has a wrong type",
         whole + b"\0": reference.NO_COMMAND,
         whole[:-1]: reference.NO_COMMAND,
         b"": reference.NO_COMMAND,
