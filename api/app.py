@@ -33,6 +33,7 @@ from api.routes import (
     agents,
     apply,
     attempts,
+    audit,
     backup,
     bulk,
     cluster,
@@ -62,9 +63,9 @@ from scheduler.store.connection import DamagedError, QueryTooLongError
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, schema, past, apply, bulk, runs, attempts, logs, ticks, ledger, explain, overview, agents, cluster,
-    formats, tick_limits, pauses, backup, events, outbox, tokens, join, session, health, demonstration,
-    pages,
+    jobs, schema, past, apply, bulk, runs, attempts, logs, ticks, ledger, audit, explain, overview, agents,
+    cluster, formats, tick_limits, pauses, backup, events, outbox, tokens, join, session, health,
+    demonstration, pages,
 )  # fmt: skip
 
 

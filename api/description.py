@@ -70,6 +70,7 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "activateFormat": {200: _any(answers.FormatActivated)},
     "getTickLimits": {200: _any(answers.AskedTicks)},
     "setTickLimits": {200: _any(answers.TickLimits)},
+    "exportAudit": {200: ("application/jsonl", _STRING)},
     "getBackup": {200: ("application/vnd.sqlite3", _BYTES)},
     "resendEffect": {200: _any(replies.Effect)},
     "dropEffect": {204: None},

@@ -21,6 +21,7 @@ COMMANDS = {
     "top": Lazy("cli.top.command:top", "The cluster live on a terminal."),
     "outbox": Lazy("cli.outbox:outbox", "Look at notices that wait to be sent or were given up."),
     "events": Lazy("cli.events:events", "Follow what happens, live."),
+    "audit": Lazy("cli.audit:audit", "See who decided what, from where."),
     "verify": Lazy("cli.ledger:verify", "Prove that each due tick had exactly one outcome."),
     "doctor": Lazy("cli.doctor.command:doctor", "What is wrong here and with the cluster, and what to do."),
     "ticks": Lazy("cli.ticks:ticks", "When a schedule is due; offline."),

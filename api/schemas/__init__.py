@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.schemas.audit import AuditEntryList
 from api.schemas.examples import JOB, PARAMS
 from api.schemas.overview import Bulk, Overview, Table
 from api.schemas.replies import (
@@ -260,6 +261,7 @@ effect_replies = _replies(Effect)
 outbox_replies = _replies(EffectList)
 cluster_replies = _replies(Cluster)
 attempts_replies = _replies(AttemptList)
+audit_replies = _replies(AuditEntryList)
 ledger_replies = _replies(LedgerEntryList)
 overview_replies = _replies(Overview)
 table_replies = _replies(Table)

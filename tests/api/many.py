@@ -67,6 +67,12 @@ PAGES = (
     "/v1/ledger?limit=100&outcome=ran&reason=nothing",
     "/v1/ledger?limit=100&namespace=ns-7",
     "/v1/ledger?limit=100&since=2023-11-14T22:30:00Z&until=2023-11-14T22:40:00Z",
+    "/v1/audit?limit=100",
+    "/v1/audit?limit=100&action=put,delete&namespace=ns-7&name=job-0000007",
+    "/v1/audit?limit=100&action=put&namespace=ns-7",
+    "/v1/audit?limit=100&action=put&actor=ann",
+    "/v1/audit?limit=100&action=delete&actor=ann&kind=token",
+    "/v1/audit?limit=100&actor=nobody&since=2023-11-14T22:30:00Z",
     "/v1/agents?limit=100",
     "/v1/agents?limit=100&state=disconnected",
     "/v1/agents?limit=100&pool=default&zone=zone-b",
@@ -160,7 +166,13 @@ def _runs(rows: int) -> list[tuple[str, Columns]]:
         "into_ms": "NULL", "decided_ms": at, "epoch": 1, "idx": "n", "tzdata": "'2025b'",
         "hash": "zeroblob(32)",
     }  # fmt: skip
-    return [("runs", runs), ("tasks", tasks), ("attempts", attempts), ("ledger", ledger)]
+    audit: Columns = {
+        "id": "n + 1", "idx": "n", "stamp_ms": at, "actor": "'ann'", "address": "'10.0.0.7'", "by_session": 0,
+        "action": "CASE WHEN n % 10 THEN 'run' ELSE 'put' END", "kind": "'job'",
+        "namespace": f"'ns-' || (({job}) % 20)", "name": f"printf('job-%07d', {job})", "run": "n",
+        "before": "NULL", "after": 1, "reason": "''",
+    }  # fmt: skip
+    return [("runs", runs), ("tasks", tasks), ("attempts", attempts), ("ledger", ledger), ("audit", audit)]
 
 
 async def ask(api: Api, path: str) -> tuple[int, bytes]:

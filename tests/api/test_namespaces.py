@@ -56,6 +56,8 @@ OF_A_JOB: Mapping[str, dict[str, Any]] = {
     "resolveRun": {},
     "getLogs": {},
     "listLedger": {},
+    "listAudit": {},
+    "exportAudit": {},
     "listOutbox": {},
     "resendEffect": {},
     "dropEffect": {},

@@ -1,0 +1,131 @@
+"""Who changed what: listed, and exported line by line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api import access, schemas
+from api.call import Call, call_of
+from api.consistency import settle
+from api.cursors import make_cursor, read_cursor
+from api.instants import parse_instant, rfc3339
+from api.ports import Scheduler
+from api.services import services_of
+from api.streaming import Streaming
+from api.threads import encode, in_thread, read_reply
+from scheduler.store.reads import audit as audit_reads
+from scheduler.store.reads.audit import Wanted
+from scheduler.store.tables.audit import Entry
+
+router = APIRouter(tags=["audit"])
+
+EXPORT_MAX = 100_000
+
+Text = str | None
+ACTOR = Query(description="By the token of this name.")
+ACTION = Query(description="This was done, or one of several: put, delete, pause, run….")
+KIND = Query(description="To an object of this kind: job, run, token, agent….")
+NAME = Query(description="To the object of this name; of a run, its job's.")
+RUN = Query(description="To this run.", ge=1)
+SINCE = Query(description="Decided at or after this instant (RFC 3339).")
+UNTIL = Query(description="Decided before this instant.")
+
+
+@router.get(
+    "/v1/audit", operation_id="listAudit", openapi_extra=schemas.read, responses=schemas.audit_replies
+)
+async def list_audit(
+    request: Request,
+    actor: Annotated[Text, ACTOR] = None,
+    action: Annotated[Text, ACTION] = None,
+    kind: Annotated[Text, KIND] = None,
+    name: Annotated[Text, NAME] = None,
+    run: Annotated[int | None, RUN] = None,
+    since: Annotated[Text, SINCE] = None,
+    until: Annotated[Text, UNTIL] = None,
+    cursor: Annotated[Text, Query(description="next_cursor of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")] = 100,
+) -> Response:
+    """What people decided, and whoever came through the API, the latest first. 2,000 entries are looked at
+    for a page."""
+    services, call = services_of(request), call_of(request)
+    wanted = _wanted(call, actor, action, kind, name, run, since, until)
+    key = read_cursor("audit", cursor, int)
+    before = None if key is None else int(key[0])
+    await settle(call, services.commits)
+
+    def read() -> dict[str, Any]:
+        with services.scheduler.read() as store:
+            rows, after = audit_reads.page(store, wanted, before=before, limit=limit)
+        items = [_entry_json(entry) for entry in rows]
+        return {"items": items, "next_cursor": None if after is None else make_cursor("audit", after)}
+
+    return await read_reply(read)
+
+
+@router.get("/v1/audit/export", operation_id="exportAudit", openapi_extra=schemas.read)
+async def export_audit(
+    request: Request,
+    after: Annotated[int, Query(description="Behind the entry of this number.", ge=0)] = 0,
+    actor: Annotated[Text, ACTOR] = None,
+    action: Annotated[Text, ACTION] = None,
+    kind: Annotated[Text, KIND] = None,
+    name: Annotated[Text, NAME] = None,
+    run: Annotated[int | None, RUN] = None,
+    since: Annotated[Text, SINCE] = None,
+    until: Annotated[Text, UNTIL] = None,
+) -> Response:
+    """The same as lines of JSON, the oldest first, 100,000 at most: go on with `after` and the last number.
+    Numbers have no gap: where the first one is not the one behind `after`, what was between is gone."""
+    services, call = services_of(request), call_of(request)
+    wanted = _wanted(call, actor, action, kind, name, run, since, until)
+    await settle(call, services.commits)
+    return Streaming(_lines(services.scheduler, after, wanted), media_type="application/jsonl")
+
+
+async def _lines(scheduler: Scheduler, after: int, wanted: Wanted) -> AsyncIterator[bytes]:
+    """In slices, a read for each."""
+    left, number = EXPORT_MAX, after
+
+    def read() -> tuple[list[bytes], int | None]:
+        with scheduler.read() as store:
+            rows, last = audit_reads.after(store, number, wanted)
+        return [encode(_entry_json(row)) + b"\n" for row in rows[:left]], last
+
+    while left:
+        lines, last = await in_thread(read)
+        if last is None:
+            return
+        left, number = left - len(lines), last
+        yield b"".join(lines)
+
+
+def _wanted(
+    call: Call, actor: Text, action: Text, kind: Text, name: Text, run: int | None, since: Text, until: Text
+) -> Wanted:
+    """What is asked for, if the caller may know it: an admin of the namespace, of all of them else."""
+    call.need(access.ADMIN, namespace=call.asked)
+    return Wanted(
+        actor=actor,
+        actions=tuple(dict.fromkeys(action.split(","))) if action else (),
+        kind=kind,
+        namespace=call.query.get("namespace") or None,
+        name=name,
+        run=run,
+        since_ms=None if since is None else parse_instant("since", since),
+        until_ms=None if until is None else parse_instant("until", until),
+    )
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "number": entry.id, "index": entry.idx, "at": rfc3339(entry.stamp_ms), "actor": entry.actor or None,
+        "address": entry.address or None, "session": bool(entry.by_session), "action": entry.action,
+        "kind": entry.kind, "namespace": entry.namespace or None, "name": entry.name or None,
+        "run": entry.run or None, "before": entry.before, "after": entry.after,
+        "reason": entry.reason or None,
+    }  # fmt: skip
