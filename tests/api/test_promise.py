@@ -11,12 +11,12 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
-from api.schemas import answers, overview, replies
+from api.schemas import answers, audit, overview, replies
 from tests.api import promise
 
 VERBS = (
     "activate", "add", "apply", "begin", "cancel", "change", "create", "delete", "drain", "drop", "end",
-    "explain", "get", "join", "list", "pause", "put", "release", "remove", "resend", "resolve", "resume",
+    "explain", "export", "get", "join", "list", "pause", "put", "release", "remove", "resend", "resolve", "resume",
     "run", "set", "stream", "transfer", "verify",
 )  # fmt: skip
 DOCUMENT = promise.described()
@@ -36,7 +36,7 @@ def test_every_shape_has_a_name_of_its_own() -> None:
     """Of two with one name the description would have one."""
     shapes = [
         (name, shape)
-        for module in (answers, overview, replies)
+        for module in (answers, audit, overview, replies)
         for name, shape in vars(module).items()
         if isinstance(shape, type) and shape.__module__ == module.__name__
     ]
