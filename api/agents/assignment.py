@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 from api.instants import rfc3339
 from scheduler.model.compiled import CompiledJob, CompiledTask
+from scheduler.model.objects.vars import VARIABLE
 from scheduler.protocol import Assign
 from scheduler.store.reads.attempts import DispatchRow
+from scheduler.store.reads.run_vars import Begun
 
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
 
@@ -44,8 +47,9 @@ def _task(job: CompiledJob, name: str) -> CompiledTask | None:
     return None
 
 
-def environment(row: DispatchRow) -> dict[str, str]:
-    """The CRONCLAVE_* values that the node knows; the agent adds _FENCE, _AGENT and _ZONE."""
+def environment(row: DispatchRow, begun: Sequence[Begun] = ()) -> dict[str, str]:
+    """The CRONCLAVE_* values that the node knows; the agent adds _FENCE, _AGENT and _ZONE. `begun`: the vars
+    that the run began with, the later of equal names counts."""
     values = {
         "CRONCLAVE_JOB": row.name,
         "CRONCLAVE_NAMESPACE": row.namespace,
@@ -59,6 +63,9 @@ def environment(row: DispatchRow) -> dict[str, str]:
     if len(row.params) > 2:
         for name, value in json.loads(row.params).items():
             values["CRONCLAVE_PARAM_" + _NOT_IN_NAMES.sub("_", name.upper())] = parameter_text(value)
+    for each in begun:
+        for name, value in json.loads(each.spec)["values"].items():
+            values[VARIABLE + name.upper()] = parameter_text(value)
     return values
 
 

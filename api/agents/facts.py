@@ -11,6 +11,7 @@ from api.ports import ApiSettings, NodeStatus, Scheduler
 from scheduler.protocol import Hello
 from scheduler.store.reads import agents as agent_reads
 from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import run_vars
 from scheduler.store.reads import tokens as token_reads
 from scheduler.store.tables import restores
 
@@ -49,7 +50,9 @@ class Facts:
 
     def environments(self, attempts: Sequence[int]) -> Mapping[int, dict[str, str]]:
         with self._scheduler.read() as store:
-            return {row.attempt: environment(row) for row in attempt_reads.dispatch(store, attempts)}
+            rows = attempt_reads.dispatch(store, attempts)
+            begun = run_vars.of_runs(store, [row.run for row in rows])
+        return {row.attempt: environment(row, begun.get(row.run, ())) for row in rows}
 
     def why_not_now(self, token: str) -> tuple[str, str] | None:
         return self._newcomer(token)

@@ -13,6 +13,7 @@ from scheduler.machine import (
     effects,
     jobs,
     leadership,
+    objects,
     pauses,
     restores,
     runs,
@@ -32,6 +33,7 @@ from scheduler.words.outcomes import Code, Outcome
 APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.PutJobs: jobs.put_jobs,
     c.DeleteJob: jobs.delete_job,
+    c.Apply: objects.apply,
     c.PauseJob: jobs.pause_job,
     c.ResumeJob: jobs.resume_job,
     c.Pause: pauses.pause,

@@ -22,9 +22,13 @@ TASKS_MAX = 10_000
 TRIGGERS_MAX = 100
 PARAMS_MAX = 100
 NOTICES_MAX = 10
+VARS_MAX = 10
 FIELDS_MAX = 100  #: of an object with fixed fields; far more than it knows
 
-_JOB_PARTS = {"tasks": TASKS_MAX, "triggers": TRIGGERS_MAX, "params": PARAMS_MAX, "notify": NOTICES_MAX}
+_JOB_PARTS = {
+    "tasks": TASKS_MAX, "triggers": TRIGGERS_MAX, "params": PARAMS_MAX, "notify": NOTICES_MAX,
+    "vars": VARS_MAX,
+}  # fmt: skip
 _TASK_PARTS = {"needs": NEEDS_MAX, **{kind.name: kind.entries_max for kind in KINDS if kind.entries_max}}
 
 

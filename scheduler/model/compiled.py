@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from scheduler.model.graph import topological_order
+from scheduler.model.named import resolved
 from scheduler.model.notify import compiled_target
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
 from scheduler.model.work import compiled_work
@@ -69,6 +70,7 @@ class CompiledJob:
     retention_age_ms: int
     labels: str  #: of the job, as canonical JSON
     notify: tuple[CompiledNotice, ...]
+    vars: tuple[tuple[str, str], ...]  #: namespace and name of each, in its order
     spec_bytes: int  #: length of what it was made from
 
     @property
@@ -118,6 +120,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         retention_age_ms=parse_duration_ms(retention["age"]),
         labels=_text(shape.get("labels") or {}),
         notify=tuple([_notice(notice) for notice in shape.get("notify", ())]),
+        vars=tuple([resolved(text, shape["namespace"]) for text in shape.get("vars", ())]),
         spec_bytes=spec_bytes,
     )
 

@@ -23,6 +23,7 @@ from scheduler.model.quantities import (
 from scheduler.model.texts import no_nul
 
 NAME_PATTERN = r"^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?$"
+REFERENCE_PATTERN = f"^({NAME_PATTERN[1:-1]}/)?{NAME_PATTERN[1:]}"
 _NAME = re.compile(NAME_PATTERN[1:-1])
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9._/-]{0,126}[a-zA-Z0-9])?")
@@ -49,6 +50,15 @@ def check_name(value: Any) -> str:
             raise Refused(f"a name must not contain {shown}", NAMES_HINT)
         raise Refused("a name must begin and end with a letter or digit")
     return value
+
+
+def check_reference(value: Any) -> str:
+    if isinstance(value, str) and "/" in value:
+        namespace, _, name = value.partition("/")
+        check_name(namespace)
+        check_name(name)
+        return value
+    return check_name(value)
 
 
 def type_name(value: object) -> str:
@@ -137,6 +147,9 @@ def _duration_schema() -> WithJsonSchema:
 
 Name = Annotated[
     str, BeforeValidator(check_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})
+]
+Reference = Annotated[
+    str, BeforeValidator(check_reference), WithJsonSchema({"type": "string", "pattern": REFERENCE_PATTERN})
 ]
 DurationMs = Annotated[
     int, BeforeValidator(_duration), PlainSerializer(format_duration, return_type=str), _duration_schema()

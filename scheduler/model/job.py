@@ -13,12 +13,14 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from scheduler import formats
-from scheduler.model.bounds import NOTICES_MAX, PARAMS_MAX, TASKS_MAX, TRIGGERS_MAX
-from scheduler.model.fields import Labels, Model, Name, as_tuple
+from scheduler.model.bounds import NOTICES_MAX, PARAMS_MAX, TASKS_MAX, TRIGGERS_MAX, VARS_MAX
+from scheduler.model.fields import Labels, Model, Name, Reference, as_tuple
+from scheduler.model.named import Target, each_once, resolved
 from scheduler.model.newer import without
 from scheduler.model.notice import Notice
 from scheduler.model.params import Param
 from scheduler.model.policies import Policies
+from scheduler.model.problems import pointer_of
 from scheduler.model.task import Task
 from scheduler.model.trigger import Trigger
 from scheduler.ticks import jitter_ms, schedule
@@ -38,6 +40,11 @@ class Job(Model):
     triggers: Annotated[tuple[Trigger, ...], BeforeValidator(as_tuple), Field(max_length=TRIGGERS_MAX)] = ()
     policies: Policies = Policies()
     params: Annotated[dict[str, Param], Field(max_length=PARAMS_MAX)] = Field(default_factory=dict)
+    vars: Annotated[
+        tuple[Reference, ...] | None,
+        BeforeValidator(lambda value: as_tuple(value) or None),
+        Field(max_length=VARS_MAX, description="objects whose values its commands get; the later one counts"),
+    ] = None
     notify: Annotated[tuple[Notice, ...], BeforeValidator(as_tuple), Field(max_length=NOTICES_MAX)] = ()
     tasks: Annotated[dict[Name, Task], Field(max_length=TASKS_MAX)]
 
@@ -45,6 +52,14 @@ class Job(Model):
     def texts(self) -> dict[int, bytes]:
         """Canonical texts that were made, by format: one costs as much as half of the job's check."""
         return {}
+
+    @property
+    def refers(self) -> list[Target]:
+        """To which objects."""
+        return [
+            Target("vars", *resolved(text, self.namespace), pointer_of("vars", place))
+            for place, text in enumerate(self.vars or ())
+        ]
 
     def public(self) -> dict[str, Any]:
         """The public shape, defaults filled in, as JSON values."""
@@ -79,4 +94,5 @@ def prepare(
 ) -> PreparedJob:
     """The job for a PutJobs command to a state of this format."""
     text = canonical(job, format=format)
-    return PreparedJob(job.namespace, job.name, text, prepare_triggers(job, after_ms), if_revision)
+    triggers = prepare_triggers(job, after_ms)
+    return PreparedJob(job.namespace, job.name, text, triggers, if_revision, each_once(job.refers))

@@ -12,11 +12,9 @@ Rules of this file:
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Sequence
-from types import ModuleType
-from typing import Any, get_args
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -29,9 +27,9 @@ from scheduler.model.newer import given
 from scheduler.model.notice import Notice
 from scheduler.model.params import Param
 from scheduler.model.policies import Catchup, Policies, Retention
-from scheduler.model.problems import JobError, Problem, Refused, pointer_of, shortened
-from scheduler.model.server_facts import SERVER_FACTS
+from scheduler.model.problems import JobError, Problem, pointer_of, shortened
 from scheduler.model.task import Placement, Retry, Task
+from scheduler.model.translating import Vocabulary, field_names, translated
 from scheduler.model.trigger import Trigger
 
 PROBLEMS_MAX = 100
@@ -53,20 +51,20 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
 }
 """Fields of the job semantics that this version does not know how to honour."""
 
-_KINDS: dict[type[BaseModel], ModuleType] = {Job: work, Task: work, Trigger: triggers, Notice: notify}
-"""Where exactly one of several kinds is given. A job may have a task's fields."""
-
 _PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-
-
-def field_names(model: type[BaseModel]) -> tuple[str, ...]:
-    """The public names of a model's fields."""
-    return tuple(field.alias or name for name, field in model.model_fields.items())
 
 
 TASK_FIELDS = field_names(Task)
 JOB_FIELDS = field_names(Job)
 _SHORT = frozenset((*TASK_FIELDS, *PLANNED[Task])) - {"job"}
+_WORDS = Vocabulary(
+    root=Job,
+    said="the job",
+    planned=PLANNED,
+    planned_values={"overlap": ("terminate_running",), "rule": ("n_of", "all_failed")},
+    kinds={Job: work, Task: work, Trigger: triggers, Notice: notify},
+    also=TASK_FIELDS,
+)
 
 
 def parse_job(
@@ -90,13 +88,17 @@ def parse_job(
         job = Job.model_validate(shape)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        problems += [_translated(detail, short, data) for detail in found[: PROBLEMS_MAX + 1]]
+        problems += [
+            translated(detail, _WORDS, lambda loc: _pointer(loc, short, data))
+            for detail in found[: PROBLEMS_MAX + 1]
+        ]
     problems += _whole_job_problems(shape, short, data)
     if format is not None:
         problems += [_too_new(place, needed, format, short, data) for place, needed in given(shape, format)]
     if job is not None and not problems:
-        problems += _repeated_triggers(job, data)
+        problems += repeated_triggers(job.triggers, lambda place: _pointer(["triggers", place], False, data))
         problems += _repeated_notices(job)
+        problems += _repeated_vars(job)
         size = len(canonical(job, format=format))
         if size > CANONICAL_BYTES_MAX:
             detail = f"the job has {size} bytes with all defaults filled in, {CANONICAL_BYTES_MAX} at most"
@@ -124,7 +126,7 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
         shape["namespace"] = namespace
     if isinstance(shape.get("triggers"), dict):
         shape["triggers"] = [shape["triggers"]]
-    for section in ("labels", "triggers", "policies", "params", "notify", "description"):
+    for section in ("labels", "triggers", "policies", "params", "vars", "notify", "description"):
         if section in shape and shape[section] is None:
             del shape[section]
     tasks = shape.get("tasks")
@@ -148,90 +150,6 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
     return shape, True, problems
 
 
-def _model_at(loc: Sequence[str | int]) -> type[BaseModel] | None:
-    """The model whose fields stand at this place."""
-    match list(loc):
-        case []:
-            return Job
-        case ["policies"]:
-            return Policies
-        case ["policies", "catchup"]:
-            return Catchup
-        case ["policies", "retention"]:
-            return Retention
-        case ["triggers", int()]:
-            return Trigger
-        case ["notify", int()]:
-            return Notice
-        case ["params", _]:
-            return Param
-        case ["tasks", _]:
-            return Task
-        case ["tasks", _, "on"]:
-            return Placement
-        case ["tasks", _, "retry"]:
-            return Retry
-        case ["triggers", int(), str() as field]:
-            return _model_of(Trigger, field)
-    return None
-
-
-def _model_of(model: type[BaseModel], name: str) -> type[BaseModel] | None:
-    """The model of a field's own fields."""
-    for known, field in model.model_fields.items():
-        if name in (known, field.alias):
-            for kind in (field.annotation, *get_args(field.annotation)):
-                if isinstance(kind, type) and issubclass(kind, BaseModel):
-                    return kind
-    return None
-
-
-def _translated(error: Any, short: bool, data: dict[Any, Any]) -> Problem:
-    """A Problem from one of pydantic's error records."""
-    loc = [part for part in error["loc"] if part != "[key]"]
-    if loc[:1] == ["enum"]:
-        loc = loc[1:]
-    if len(loc) > 3 and loc[0] == "params" and loc[2] in ("default", "enum"):
-        loc = loc[:3]  # below are the branches of a union, not places in the input
-    pointer = _pointer(loc, short, data)
-    kind, context = error["type"], error.get("ctx", {})
-    name, got = (str(loc[-1]) if loc else "the job"), type_name(error.get("input"))
-    if isinstance(refused := context.get("error"), Refused):
-        return Problem(pointer, refused.detail, refused.hint)
-    if kind == "extra_forbidden":
-        return _unknown_field(pointer, loc, short)
-    if kind == "missing":
-        return Problem(pointer, f"{name} is required")
-    if kind == "literal_error":
-        return _not_among(pointer, name, str(context.get("expected", "")), error.get("input"))
-    expected = {
-        "string_type": "text",
-        "int_type": "an integer",
-        "float_type": "a number",
-        "bool_type": "true or false",
-        "dict_type": "an object",
-        "model_type": "an object",
-        "model_attributes_type": "an object",
-        "tuple_type": "a list",
-    }.get(kind)
-    if expected is not None:
-        hint = "put it in quotes" if expected == "text" and got in ("a number", "a boolean") else ""
-        if len(loc) > 1 and isinstance(loc[-1], int):
-            name = f"item {loc[-1]}"
-        return Problem(pointer, f"{name} must be {expected}, not {got}", hint)
-    if kind == "too_long":
-        return Problem(pointer, f"{name} has more than {context.get('max_length')} entries")
-    if kind == "string_too_long":
-        return Problem(pointer, f"{name} is longer than {context.get('max_length')} characters")
-    if kind in ("too_short", "string_too_short"):
-        return Problem(pointer, f"{name} is empty")
-    if kind in ("greater_than_equal", "less_than_equal"):
-        limit = context.get("ge", context.get("le"))
-        side = "at least" if "ge" in context else "at most"
-        return Problem(pointer, f"{name} must be {side} {limit}, not {shortened(error.get('input'))}")
-    return Problem(pointer, f"{name}: {error['msg']}")
-
-
 def _pointer(loc: Sequence[str | int], short: bool, data: dict[Any, Any]) -> str:
     place = list(loc)
     if short and place[:2] == ["tasks", "main"]:
@@ -239,44 +157,6 @@ def _pointer(loc: Sequence[str | int], short: bool, data: dict[Any, Any]) -> str
     if place[:2] == ["triggers", 0] and isinstance(data.get("triggers"), dict):
         place = ["triggers", *place[2:]]
     return pointer_of(*place)
-
-
-def _unknown_field(pointer: str, loc: Sequence[str | int], short: bool) -> Problem:
-    name = str(loc[-1])
-    model = _model_at(loc[:-1])
-    if model is None:
-        return Problem(pointer, f"unknown field {shortened(name)}")
-    planned, kinds = PLANNED.get(model, ()), _KINDS.get(model)
-    if name in planned:
-        hint = f"give {kinds.ONE_OF}" if kinds and name in kinds.PLANNED else "remove it"
-        return Problem(pointer, f"{name} is not available in this version", hint)
-    if model is Job and name in SERVER_FACTS:
-        hint = "remove it; a job that GET gave may be sent back whole, with its revision"
-        return Problem(pointer, f"{name} is told by the server and cannot be set", hint)
-    meant = kinds.kind_meant(name) if kinds else None
-    known = list(field_names(model))
-    if model is Job:
-        known += TASK_FIELDS
-    if meant is None:
-        by_fold = {candidate.casefold(): candidate for candidate in (*known, *planned)}
-        near = difflib.get_close_matches(name[:60].casefold(), by_fold, 1, 0.6)
-        meant = by_fold[near[0]] if near else None
-    hint = f"did you mean {meant}?" if meant else f"known here: {', '.join(known)}"
-    return Problem(pointer, f"unknown field {shortened(name)}", hint)
-
-
-def _not_among(pointer: str, name: str, expected: str, value: object) -> Problem:
-    choices = re.findall(r"'([^']*)'", expected) or [expected]
-    planned = {"overlap": ("terminate_running",), "rule": ("n_of", "all_failed")}.get(name, ())
-    if isinstance(value, str) and value in planned:
-        detail = f"{name}: {value} is not available in this version"
-        return Problem(pointer, detail, f"one of {', '.join(choices)}")
-    near = difflib.get_close_matches(value[:60], choices, 1) if isinstance(value, str) else []
-    hint = f"did you mean {near[0]}?" if near else ""
-    if choices == ["True"]:
-        choices = ["true"]
-    said = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
-    return Problem(pointer, f"{name} must be {said}, not {shortened(value)}", hint)
 
 
 def _too_new(
@@ -338,16 +218,16 @@ def spent_problem(job: Job, place: int, now_ms: int, *, listed: bool) -> Problem
     return Problem(pointer_of(*parts), detail, hint)
 
 
-def _repeated_triggers(job: Job, data: dict[Any, Any]) -> list[Problem]:
+def repeated_triggers(triggers: Sequence[Trigger], pointer_at: Callable[[int], str]) -> list[Problem]:
     problems = []
     keys: dict[str, int] = {}
-    for i, trigger in enumerate(job.triggers):
+    for i, trigger in enumerate(triggers):
         first = keys.setdefault(trigger.key, i)
         if first != i:
             what = f"the id {trigger.id!r}" if trigger.id else "its schedule"
             hint = "give each trigger its own id" if trigger.id else "remove one, or give them ids"
             detail = f"trigger {i} has {what} in common with trigger {first}"
-            problems.append(Problem(_pointer(["triggers", i], False, data), detail, hint))
+            problems.append(Problem(pointer_at(i), detail, hint))
     return problems
 
 
@@ -362,4 +242,14 @@ def _repeated_notices(job: Job) -> list[Problem]:
                 detail = f"notice {first} tells this {way} of {about} already: it would hear of it twice"
                 pointer = pointer_of("notify", i, "on", place)
                 problems.append(Problem(pointer, detail, "remove one of the two"))
+    return problems
+
+
+def _repeated_vars(job: Job) -> list[Problem]:
+    problems = []
+    named: dict[tuple[str, str], int] = {}
+    for i, target in enumerate(job.refers):
+        first = named.setdefault((target.namespace, target.name), i)
+        if first != i:
+            problems.append(Problem(target.pointer, f"it is number {first} already", "remove one of the two"))
     return problems

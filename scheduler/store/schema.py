@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 22
+SCHEMA_VERSION = 23
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -94,6 +94,47 @@ STATEMENTS: tuple[str, ...] = (
     ) WITHOUT ROWID
     """,
     "CREATE INDEX revisions_job ON revisions (job, revision)",
+    # What came from a source: asked for when it is to be pruned.
+    "CREATE INDEX jobs_source ON jobs (source, namespace, name) WHERE source <> ''",
+    # What jobs refer to, of all kinds (scheduler.model.objects), known by kind, namespace and name.
+    """
+    CREATE TABLE objects (
+        kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        labels TEXT NOT NULL,               -- JSON object
+        source TEXT NOT NULL,
+        created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, actor TEXT NOT NULL,
+        spec BLOB NOT NULL,                 -- canonical JSON of the current revision
+        PRIMARY KEY (kind, namespace, name)
+    )
+    """,
+    "CREATE INDEX objects_source ON objects (source, kind, namespace, name) WHERE source <> ''",
+    # Every revision of every object that ever was; `deleted` rows end one, and its numbers go on after it.
+    """
+    CREATE TABLE object_revisions (
+        kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL,
+        spec BLOB NOT NULL, stamp_ms INTEGER NOT NULL, idx INTEGER NOT NULL, actor TEXT NOT NULL,
+        deleted INTEGER NOT NULL,
+        PRIMARY KEY (kind, namespace, name, revision)
+    ) WITHOUT ROWID
+    """,
+    # Which job or object refers to which object.
+    """
+    CREATE TABLE refs (
+        kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+        to_kind TEXT NOT NULL, to_namespace TEXT NOT NULL, to_name TEXT NOT NULL,
+        PRIMARY KEY (kind, namespace, name, to_kind, to_namespace, to_name)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX refs_to ON refs (to_kind, to_namespace, to_name, kind, namespace, name)",
+    # The vars that a run began with, in the order of its job: of equal names in two the later one counts.
+    """
+    CREATE TABLE run_vars (
+        run INTEGER NOT NULL, place INTEGER NOT NULL,
+        namespace TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL,
+        PRIMARY KEY (run, place)
+    ) WITHOUT ROWID
+    """,
     # One row per era of a trigger: (from_ms, until_ms]. A closed era stays, so that verify can recompute it.
     # next_due_ms is the watermark: every instant of the era before it is decided. NULL: nothing more is due.
     # An era that was closed while ticks were due (next_due_ms <= until_ms) keeps its watermark until the

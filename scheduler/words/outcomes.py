@@ -19,6 +19,8 @@ class Code(enum.StrEnum):
     TOO_LARGE = "too_large"  #: no log could hold it; said before it is proposed
     NOT_FOUND = "not_found"
     EXISTS = "exists"
+    MISSING = "missing"  #: it refers to what does not exist
+    REFERRED = "referred"  #: something refers to it, so it stays
     REVISION_MISMATCH = "revision_mismatch"
     KEY_REUSED = "key_reused"  #: its Idempotency-Key was used for another request
     CONFLICT = "conflict"  #: with something else that the state holds

@@ -24,6 +24,7 @@ def every_command(story: Recorder) -> None:
     story.tell(c.PutToken("bootstrap", b"x" * 32, "admin"), c.Lead("node-b", "zone-b", 0))
     _joining(story)
     _jobs(story)
+    _objects(story)
     _a_second_of_ticks(story)
     _a_gap(story)
     _overload(story)
@@ -72,6 +73,29 @@ def _jobs(story: Recorder) -> None:
     story.put(job("short-lived", trigger={"every": "1s"}))
     story.tell_ok(c.DeleteJob("default", "short-lived"))
     story.tell(c.DeleteJob("default", "short-lived"), c.PauseJob("default", "none"))
+
+
+def _objects(story: Recorder) -> None:
+    """What jobs refer to, put and deleted with them; runs that keep the vars that they began with."""
+    given = {"vars": "dsn", "values": {"host": "db1"}, "labels": {"team": "ops"}}
+    using = job("using", vars=["dsn", "elsewhere/more"])
+    more = {"vars": "more", "namespace": "elsewhere", "values": {"n": 1}}
+    assert story.apply(using, given, more, {**job("other", vars=["more"]), "namespace": "elsewhere"}).ok
+    story.tell_ok(c.RunJob("default", "using", b"{}", story.now_ms))
+    story.now_ms += 1
+    assert story.apply({**given, "values": {"host": "db2"}}, actor=ADA, source="git").ok
+    story.tell_ok(c.RunJob("default", "using", b"{}", story.now_ms))
+    assert story.apply(given, gone=[("vars", "default", "none")]).code == "not_found"
+    assert story.apply(gone=[("vars", "default", "dsn")]).code == "referred"
+    assert story.apply(job("using", vars=["lost"])).code == "missing"
+    time = {"from": "2027-01-01T00:00:00Z", "until": "2027-02-01T00:00:00Z"}
+    ends = {"schedule": "month-end", "triggers": [{"cron": "0 0 L * *"}]}
+    story.now_ms += 1
+    january = {"schedule": "january", "substitute": "month-end", "valid": time}
+    for _ in range(2):
+        assert story.apply(ends, january, key="an apply", body=b"3" * 32).ok
+    assert story.apply({"resource": "warehouse"}, gone=[("schedule", "default", "january")]).ok
+    assert story.apply(job("unused"), gone=[("job", "default", "using"), ("vars", "default", "dsn")]).ok
 
 
 def _a_second_of_ticks(story: Recorder) -> None:

@@ -4,12 +4,14 @@ when.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from scheduler.machine import AppliedEntry, Machine
 from scheduler.machine.context import ROOM
 from scheduler.model import parse_job, prepare
+from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.plan import Limits, PlanCache, plan
 from scheduler.store.connection import Store
 from scheduler.store.reads import ledger as ledger_reads
@@ -119,6 +121,21 @@ class Story:
         assert outcome.value is not None
         jobs_put: list[Any] = outcome.value["jobs"]  # type: ignore[assignment]  # plain msgpack data
         return jobs_put
+
+    def apply(
+        self, *documents: dict[str, Any], gone: Sequence[tuple[str, str, str]] = (), **fields: Any
+    ) -> Outcome:
+        """Documents of any kind, and what is deleted with them."""
+        prepared = [prepare_document(parse_document(each), self.now_ms) for each in documents]
+        return self.one(
+            c.Apply(
+                tuple(each for each in prepared if isinstance(each, c.PreparedObject)),
+                tuple(each for each in prepared if isinstance(each, c.PreparedJob)),
+                tuple(c.Deletion(*name) for name in gone),
+                self.now_ms,
+                **fields,
+            )
+        )
 
     def connect(
         self,

@@ -25,9 +25,11 @@ from scheduler.machine.steps import eras, stopping
 from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.store.tables import asked as asked_rows
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import refs
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.jobs import Job, Revision
+from scheduler.store.tables.refs import Named
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
 from scheduler.words.commands import PreparedJob
@@ -128,6 +130,8 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
             job_id, revision, new.namespace, new.name, new.spec, edit.at_ms, edit.idx, edit.actor, deleted=0
         ),
     )
+    if new.refers or job is not None:
+        refs.set_of(ctx.store, Named("job", new.namespace, new.name), new.refers)
     if large is not None:
         ctx.graphs.keep(job_id, revision, large)
     before: int | None = job_id
@@ -182,8 +186,8 @@ def _set_triggers(
         eras.wake(ctx, job)  # the edit may say something else of what waits to be caught up
 
 
-def delete(ctx: Context, edit: Edit, job: Job) -> int:
-    """Returns the revision that ends the job."""
+def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -> int:
+    """Returns the revision that ends the job. `runs_max`: no more runs are ended at once."""
     asked = 0
     for trigger in trigger_rows.live(ctx.store, job.id):
         asked += trigger.per_day
@@ -191,10 +195,12 @@ def delete(ctx: Context, edit: Edit, job: Job) -> int:
     eras.wake(ctx, job.id)
     asked_rows.add(ctx.store, job.namespace, -asked)
     # Newest first, so that the end of one does not admit another that is cancelled next.
-    for run in reversed(run_rows.active(ctx.store, job.id, limit=ACTIVE_RUNS_CANCELLED_MAX)):
+    most = ACTIVE_RUNS_CANCELLED_MAX if runs_max is None else runs_max
+    for run in reversed(run_rows.active(ctx.store, job.id, limit=most)):
         if not run.stopping and run.cause != Kind.ORPHAN:
             stopping.end_for_deletion(ctx, run)
     job_rows.delete(ctx.store, job.id)
+    refs.set_of(ctx.store, Named("job", job.namespace, job.name), ())
     revision = job_rows.last_revision(ctx.store, job.namespace, job.name) + 1
     job_rows.insert_revision(
         ctx.store,

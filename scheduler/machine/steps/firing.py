@@ -4,7 +4,7 @@ Rules of this file:
 
 1. A cause makes one run. Of a tick its compare-and-set sees to that; any other with a key is looked for
    first, and the answer is what came of it then.
-2. A run is pinned to the revision that its job has now.
+2. A run is pinned to the revision that its job has now, and to those of the vars that it is given.
 3. What was due or came by itself goes through the gates of a run (`rules.gates`). What a person or another
    run asks for is always made, and is in the way of those.
 4. What ends without a run has its ledger entry at once. Of a run the entry is written at its first start, or
@@ -20,8 +20,10 @@ from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, Never, RunView, Verdict, overlap
 from scheduler.machine.steps import decisions, starting, stopping
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import ledger
+from scheduler.store.tables import ledger, run_vars
+from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.run_vars import RunVars
 from scheduler.store.tables.runs import Run
 from scheduler.words import events as e
 from scheduler.words.causes import LEDGERED, Cause, Kind
@@ -96,6 +98,8 @@ def fire(
     )  # fmt: skip
     state.last_task += total
     _insert(ctx, run)
+    if compiled.vars:
+        _pin(ctx, run.id, compiled.vars)
     starting.make(ctx, run, graph, range(made), agent=agent)
     return done(run=run.id)
 
@@ -154,6 +158,14 @@ def adopt(ctx: Context, run: Run) -> Run:
         run = run._replace(id=ctx.state.last_run)
     _insert(ctx, run)
     return run
+
+
+def _pin(ctx: Context, run: int, names: tuple[tuple[str, str], ...]) -> None:
+    """What it refers to cannot be deleted, so all of them are there."""
+    for place, (namespace, name) in enumerate(names):
+        revision = object_rows.revision_of(ctx.store, "vars", namespace, name)
+        if revision is not None:
+            run_vars.insert(ctx.store, RunVars(run, place, namespace, name, revision))
 
 
 def _insert(ctx: Context, run: Run) -> None:

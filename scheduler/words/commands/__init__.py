@@ -43,6 +43,9 @@ from scheduler.words.commands.jobs import PreparedJob as PreparedJob
 from scheduler.words.commands.jobs import PreparedTrigger as PreparedTrigger
 from scheduler.words.commands.jobs import PutJobs as PutJobs
 from scheduler.words.commands.jobs import ResumeJob as ResumeJob
+from scheduler.words.commands.objects import Apply as Apply
+from scheduler.words.commands.objects import Deletion as Deletion
+from scheduler.words.commands.objects import PreparedObject as PreparedObject
 from scheduler.words.commands.pauses import EndPause as EndPause
 from scheduler.words.commands.pauses import Pause as Pause
 from scheduler.words.commands.pauses import Resume as Resume

@@ -25,6 +25,7 @@ class PreparedJob(Record):
     spec: bytes  #: canonical JSON of the whole job, all defaults filled in
     triggers: tuple[PreparedTrigger, ...]
     if_revision: int | None = None  #: refuse unless the job's revision is this; 0: must not exist
+    refers: tuple[tuple[str, str, str], ...] = ()  #: to which objects: (kind, namespace, name), each once
 
 
 @command(1, grows=True)

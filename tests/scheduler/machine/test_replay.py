@@ -49,6 +49,7 @@ STEPS = st.lists(
         st.tuples(st.just("effect"), SMALL, SMALL, SMALL),
         st.tuples(st.just("pause_all"), SMALL),
         st.tuples(st.just("resume_all"), SMALL),
+        st.tuples(st.just("apply"), SMALL, SMALL),
     ),
     max_size=60,
 )
@@ -101,6 +102,13 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             return [c.Pause("default" if values[0] > 4 else "", "why", until_ms)]
         case "resume_all":
             return [c.Resume("default" if values[0] > 4 else "")]
+        case "apply":
+            story.apply(
+                {"vars": f"v{values[0] % 2}", "values": {"n": values[1]}},
+                job(f"job-{values[1] % 3}", vars=[f"v{values[0] % 2}"], trigger={"cron": "* * * * * *"}),
+                gone=[("vars", "default", f"v{1 - values[0] % 2}")] if values[0] > 5 else (),
+            )
+            return []
         case "resume":
             return [c.ResumeJob("default", name)]
         case "run":

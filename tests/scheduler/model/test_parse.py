@@ -8,7 +8,8 @@ import pytest
 
 from scheduler.model import JobError, parse_job
 from scheduler.model.bounds import VALUES_MAX
-from scheduler.model.parse import PLANNED, field_names
+from scheduler.model.parse import PLANNED
+from scheduler.model.translating import field_names
 
 
 def problems(data: object) -> dict[str, str]:

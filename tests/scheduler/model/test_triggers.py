@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from scheduler.model import JobError, canonical, parse_job, prepare_triggers
-from scheduler.model.parse import PLANNED, field_names
+from scheduler.model.parse import PLANNED
 from scheduler.model.published import json_schema
+from scheduler.model.translating import field_names
 from scheduler.model.trigger import Trigger
 from scheduler.model.triggers import KINDS, ONE_OF, Kind
 from scheduler.model.triggers import PLANNED as PLANNED_TRIGGERS

@@ -11,9 +11,10 @@ import pytest
 
 from agent.executors import executors
 from scheduler.model import JobError, canonical, compile_job, parse_job
-from scheduler.model.parse import PLANNED, TASK_FIELDS, field_names
+from scheduler.model.parse import PLANNED, TASK_FIELDS
 from scheduler.model.published import json_schema
 from scheduler.model.task import Task
+from scheduler.model.translating import field_names
 from scheduler.model.work import KINDS, NAMES, Kind
 from scheduler.model.work import PLANNED as PLANNED_WORK
 from tests.scheduler.model.grown import told

@@ -31,6 +31,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     ).map(tuple),
     tuple[int, ...]: st.lists(INTEGERS, max_size=3).map(tuple),
     tuple[str, ...]: st.lists(st.text(max_size=8), max_size=3).map(tuple),
+    tuple[tuple[str, str, str], ...]: st.lists(st.tuples(*[st.text(max_size=8)] * 3), max_size=3).map(tuple),
     tuple[tuple[int, str], ...]: st.lists(st.tuples(INTEGERS, st.text(max_size=8)), max_size=3).map(tuple),
 }
 

@@ -18,7 +18,7 @@ ADOPT = c.Adopt(1, "i", "a", "z", "p", (RAN,), True, (7,))
 PUT = c.PutJobs((c.PreparedJob("ns", "j", b"{}", (c.PreparedTrigger("k", b"{}", None, 0),)),), 5)
 FINISH = c.Finish(1, 2, None, 5, None, "exit")
 NO_END: dict[str, Any] = {"ended": None}
-NO_TRIGGERS: dict[str, Any] = {"triggers": (PUT.jobs[0],)}
+NO_TRIGGERS: dict[str, Any] = {"triggers": (c.PreparedTrigger(1, b"{}", None, 0),)}  # type: ignore[arg-type]  # a key of a wrong type
 CONNECT = c.ConnectAgent("a", "i", "s", "b", "z", "p", b"{}", 1, "v", "n", ("shell",), ((1, "gone"),))
 
 

@@ -1,0 +1,75 @@
+"""Whether what jobs and objects refer to is there, and stays: for dry runs too, so it writes nothing.
+
+Rules of this file:
+
+1. What is put together may refer to each other, in any order. What goes may be what something refers to that
+   goes with it, or that is put beside it and then no longer does.
+2. A reference is of a kind, a namespace and a name: who knows what exists under it is asked by kind, and what
+   has nobody to ask (`secret`) is noted and not judged.
+3. What is told of a refusal is bounded: some by name, and how many more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from scheduler.store.connection import Store
+from scheduler.store.tables import objects as object_rows
+from scheduler.store.tables import refs
+from scheduler.store.tables.refs import Named
+from scheduler.words.outcomes import Code, Outcome
+
+TOLD_MAX = 20
+COUNTED_MAX = 1_000
+UNJUDGED = ("secret",)
+
+Puts = Mapping[Named, Sequence[tuple[str, str, str]]]
+"""What is put, and what each refers to."""
+
+
+def judge(store: Store, puts: Puts, gone: Mapping[Named, object] | None = None) -> Outcome | None:
+    """The refusal of these changes together; None: they may be."""
+    return _missing(store, puts, gone or {}) or _referred(store, puts, gone or {})
+
+
+def _missing(store: Store, puts: Puts, gone: Mapping[Named, object]) -> Outcome | None:
+    known: dict[Named, bool] = {}
+    missing: list[tuple[str, ...]] = []
+    for who, targets in puts.items():
+        for target in map(Named._make, targets):
+            if target not in known:
+                known[target] = target in puts or (
+                    target not in gone and (target.kind in UNJUDGED or object_rows.exists(store, *target))
+                )
+            if not known[target]:
+                missing.append((*who, *target))
+    if not missing:
+        return None
+    first = missing[0]
+    more = f", and {len(missing) - 1} more like it" if len(missing) > 1 else ""
+    detail = f"{Named(*first[:3])} refers to {Named(*first[3:])}, which does not exist{more}"
+    return Outcome(Code.MISSING, detail, {"missing": missing[:TOLD_MAX], "count": len(missing)})
+
+
+def _referred(store: Store, puts: Puts, gone: Mapping[Named, object]) -> Outcome | None:
+    for target in gone:
+        found = [
+            who
+            for who in refs.to(store, target, COUNTED_MAX + len(puts) + len(gone) + 1)
+            if who not in gone and who not in puts  # its new references were judged already
+        ]
+        if found:
+            return Outcome(Code.REFERRED, _said(target, found), _told(target, found))
+    return None
+
+
+def _said(target: Named, found: Sequence[Named]) -> str:
+    named = ", ".join(map(str, found[:TOLD_MAX]))
+    more = len(found) - TOLD_MAX
+    rest = "" if more <= 0 else f" and {min(more, COUNTED_MAX)}{' or' if more > COUNTED_MAX else ''} more"
+    return f"{target} is referred to by {named}{rest}"
+
+
+def _told(target: Named, found: Sequence[Named]) -> dict[str, object]:
+    referrers = [tuple(who) for who in found[:TOLD_MAX]]
+    return {"target": tuple(target), "referrers": referrers, "more": max(0, len(found) - TOLD_MAX)}

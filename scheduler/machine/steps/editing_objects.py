@@ -1,0 +1,85 @@
+"""An object that jobs refer to is put or deleted: the same of it as `editing` is of jobs.
+
+`judge` writes nothing, and what it passed `put` writes without a refusal. An unchanged spec makes no
+revision; revisions go on counting per name, through deletion too.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.machine.context import Context, refused
+from scheduler.machine.steps.editing import Edit
+from scheduler.store.tables import objects as object_rows
+from scheduler.store.tables import refs
+from scheduler.store.tables.objects import Object, ObjectRevision
+from scheduler.store.tables.refs import Named
+from scheduler.words import events as e
+from scheduler.words.commands import PreparedObject
+from scheduler.words.outcomes import Code, Outcome
+
+
+class Judged(NamedTuple):
+    new: PreparedObject
+    stored: Object | None
+
+    @property
+    def is_same(self) -> bool:
+        return self.stored is not None and self.stored.spec == self.new.spec
+
+
+def named(record: PreparedObject) -> Named:
+    return Named(record.kind, record.namespace, record.name)
+
+
+def judge(ctx: Context, new: PreparedObject) -> Judged | Outcome:
+    stored = object_rows.find(ctx.store, *named(new))
+    refusal = judge_revision(named(new), stored and stored.revision, new.if_revision)
+    return refusal or Judged(new, stored)
+
+
+def judge_revision(what: Named, revision: int | None, if_revision: int | None) -> Outcome | None:
+    """The refusal of an edit that expects another revision than there is; 0: none."""
+    if if_revision is None or if_revision == (revision or 0):
+        return None
+    if revision is None:
+        return refused(Code.NOT_FOUND, f"no {what}", **what._asdict())
+    code = Code.EXISTS if if_revision == 0 else Code.REVISION_MISMATCH
+    return refused(code, f"{what} is at revision {revision}", **what._asdict(), revision=revision)
+
+
+def put(ctx: Context, edit: Edit, judged: Judged) -> dict[str, object]:
+    """What became of it."""
+    new, stored = judged
+    what = named(new)
+    if stored is not None and judged.is_same:
+        return {**what._asdict(), "revision": stored.revision, "created": False, "changed": False}
+    last = object_rows.last_revision(ctx.store, *what) if stored is None else stored.revision
+    created_ms = edit.at_ms if stored is None else stored.created_ms
+    object_rows.put(
+        ctx.store,
+        Object(*what, last + 1, new.labels, edit.source, created_ms, edit.at_ms, edit.actor, new.spec),
+    )
+    _revise(ctx, edit, what, last + 1, new.spec, deleted=0)
+    refs.set_of(ctx.store, what, new.refers)
+    was = None if stored is None else stored.revision
+    ctx.changed(*what, was, last + 1, reason=edit.source)
+    ctx.emit(e.ObjectPut(*what, last + 1, stored is None))
+    return {**what._asdict(), "revision": last + 1, "created": stored is None, "changed": True}
+
+
+def delete(ctx: Context, edit: Edit, stored: Object) -> int:
+    """Returns the revision that ends it."""
+    what = Named(stored.kind, stored.namespace, stored.name)
+    object_rows.delete(ctx.store, *what)
+    refs.set_of(ctx.store, what, ())
+    _revise(ctx, edit, what, stored.revision + 1, b"", deleted=1)
+    ctx.changed(*what, stored.revision, None)
+    ctx.emit(e.ObjectDeleted(*what))
+    return stored.revision + 1
+
+
+def _revise(ctx: Context, edit: Edit, what: Named, revision: int, spec: bytes, *, deleted: int) -> None:
+    object_rows.insert_revision(
+        ctx.store, ObjectRevision(*what, revision, spec, edit.at_ms, edit.idx, edit.actor, deleted)
+    )

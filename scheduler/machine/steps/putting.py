@@ -1,0 +1,67 @@
+"""Several jobs are put, all or none: judged one by one and together, then written (`editing`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scheduler.machine.context import Context, refused
+from scheduler.machine.rules import tick_limits
+from scheduler.machine.steps import editing
+from scheduler.machine.steps.editing import Edit, Judged
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables.jobs import Job
+from scheduler.words.commands import PreparedJob
+from scheduler.words.outcomes import Code, Outcome
+
+SPENT_TOLD_MAX = 200
+
+
+def judge(ctx: Context, jobs: Sequence[PreparedJob], after_ms: int) -> list[Judged] | Outcome:
+    """What becomes of each, or why none of them is put."""
+    stored = _stored(ctx, jobs)
+    judged: list[Judged] = []
+    over: list[list[object]] = []
+    names: dict[tuple[str, str], None] = {}
+    for place, new in enumerate(jobs):
+        if (new.namespace, new.name) in names:
+            return refused(Code.INVALID, f"{new.namespace}/{new.name} twice in one command", name=new.name)
+        names[new.namespace, new.name] = None
+        verdict = editing.judge(new, stored.get((new.namespace, new.name)))
+        if isinstance(verdict, Outcome):
+            return verdict
+        judged.append(verdict)
+        if not verdict.is_same:
+            over += [[place, each] for each in editing.find_spent(ctx, verdict, after_ms)]
+    if over:
+        said = f"{len(over)} new triggers fire only in the past, or never"
+        return refused(Code.PAST, said, triggers=over[:SPENT_TOLD_MAX])
+    asking = [each.new for each in judged if not each.is_same]
+    too_many = tick_limits.judge(ctx.store, asking, lambda new: _id(stored.get((new.namespace, new.name))))
+    return too_many or judged
+
+
+def put(ctx: Context, edit: Edit, judged: Sequence[Judged]) -> list[dict[str, object]]:
+    """What became of each."""
+    last = _last_revisions(ctx, judged)
+    return [editing.put(ctx, edit, each, last.get((each.new.namespace, each.new.name), 0)) for each in judged]
+
+
+def _stored(ctx: Context, jobs: Sequence[PreparedJob]) -> dict[tuple[str, str], Job]:
+    """The jobs of these names that there are. Of one name by its own statement, of many by few."""
+    if len(jobs) == 1:
+        new = jobs[0]
+        job = job_rows.find(ctx.store, new.namespace, new.name)
+        return {} if job is None else {(new.namespace, new.name): job}
+    return job_rows.find_all(ctx.store, [(new.namespace, new.name) for new in jobs])
+
+
+def _last_revisions(ctx: Context, judged: Sequence[Judged]) -> dict[tuple[str, str], int]:
+    """Of the names that are no job now."""
+    names = [(each.new.namespace, each.new.name) for each in judged if each.job is None]
+    if len(names) == 1:
+        return {names[0]: job_rows.last_revision(ctx.store, *names[0])}
+    return job_rows.last_revisions(ctx.store, names)
+
+
+def _id(job: Job | None) -> int | None:
+    return None if job is None else job.id

@@ -1,0 +1,47 @@
+"""What a kind of objects says of itself, and what all objects have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from scheduler.model.fields import Labels, Model, Name
+from scheduler.model.named import Target
+from scheduler.model.problems import Problem
+
+
+class Described(Model):
+    """The fields that all objects have. A kind adds `name`, whose alias is the kind's own name."""
+
+    name: Name
+    namespace: Name = "default"
+    labels: Labels = Field(default_factory=dict)
+    description: Annotated[str, Field(max_length=4_096)] = ""
+    owner: Annotated[str, Field(max_length=128, description="who answers for it")] = ""
+
+    def public(self) -> dict[str, Any]:
+        """The public shape, defaults filled in, as JSON values."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def refers(self) -> list[Target]:
+        """To which objects."""
+        return []
+
+    def faults(self) -> list[Problem]:
+        """What concerns several fields together, with their places."""
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    name: str  #: the field at the top of its documents
+    description: str  #: in a sentence, for the reference and the schema
+    example: dict[str, Any]
+    model: type[Described]
+    computed: Callable[[Any, int], dict[str, Any]] | None = None
+    """Of an object that is put at this instant (UTC ms): what the state is to hold of it beside its own
+    words. The proposer says it, once: no node computes it again."""
+    other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere

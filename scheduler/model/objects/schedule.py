@@ -1,0 +1,77 @@
+"""schedule: triggers that many jobs share, or what takes the place of another schedule for a time."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from scheduler.model.bounds import TRIGGERS_MAX
+from scheduler.model.fields import InstantMs, Model, Name, Reference, as_tuple
+from scheduler.model.named import Target, resolved
+from scheduler.model.objects.kind import Described, Kind
+from scheduler.model.parse import repeated_triggers
+from scheduler.model.problems import Problem, Refused, pointer_of
+from scheduler.model.trigger import Trigger
+
+
+class Valid(Model):
+    """Of a substitute: from when it counts, and from when no more."""
+
+    from_ms: Annotated[InstantMs, Field(alias="from")]
+    until_ms: Annotated[InstantMs, Field(alias="until")]
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        if self.from_ms >= self.until_ms:
+            raise Refused("it ends before it begins", "until is after from")
+        return self
+
+
+class Schedule(Described):
+    name: Annotated[Name, Field(alias="schedule")]
+    enabled: Annotated[bool, Field(description="false: its triggers never fire")] = True
+    triggers: Annotated[
+        tuple[Trigger, ...],
+        BeforeValidator(as_tuple),
+        Field(max_length=TRIGGERS_MAX, description="as those of a job; a substitute may have none"),
+    ] = ()
+    substitute: Annotated[
+        Reference | None, Field(description="the schedule in whose place this one comes while it is valid")
+    ] = None
+    valid: Annotated[Valid | None, Field(description="of a substitute")] = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.substitute is None and self.valid is not None:
+            raise Refused("valid is for substitutes", "say which schedule it takes the place of: substitute")
+        if self.substitute is not None and self.valid is None:
+            raise Refused("a substitute needs a time", "such as valid: {from: …, until: …}")
+        if self.substitute is None and not self.triggers:
+            raise Refused("it has no triggers", "give triggers, or the schedule that it substitutes")
+        if (self.namespace, self.name) in {target[1:3] for target in self.refers()}:
+            raise Refused("it cannot take its own place", "name another schedule in substitute")
+        return self
+
+    def public(self) -> dict[str, Any]:
+        shape = super().public()
+        for place, trigger in enumerate(self.triggers):
+            shape["triggers"][place].update(trigger.schedule_fields())
+        return shape
+
+    def refers(self) -> list[Target]:
+        if self.substitute is None:
+            return []
+        return [Target("schedule", *resolved(self.substitute, self.namespace), "/substitute")]
+
+    def faults(self) -> list[Problem]:
+        return repeated_triggers(self.triggers, lambda place: pointer_of("triggers", place))
+
+
+SCHEDULE = Kind(
+    name="schedule",
+    description="Triggers that many jobs share, or what takes the place of another schedule for a time.",
+    example={"schedule": "month-end", "triggers": [{"cron": "0 18 L * *", "tz": "Europe/Berlin"}]},
+    model=Schedule,
+    other_words=("timetable", "plan", "cadence"),
+)

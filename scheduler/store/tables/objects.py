@@ -1,0 +1,80 @@
+"""Objects of all kinds and their revisions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+
+class Object(NamedTuple):
+    kind: str
+    namespace: str
+    name: str
+    revision: int
+    labels: str
+    source: str
+    created_ms: int
+    changed_ms: int
+    actor: str
+    spec: bytes
+
+
+class ObjectRevision(NamedTuple):
+    kind: str
+    namespace: str
+    name: str
+    revision: int
+    spec: bytes
+    stamp_ms: int
+    idx: int
+    actor: str
+    deleted: int
+
+
+COLUMNS = ", ".join(Object._fields)
+REVISION_COLUMNS = ", ".join(ObjectRevision._fields)
+_NAMED = "kind = ? AND namespace = ? AND name = ?"
+
+
+def find(store: Store, kind: str, namespace: str, name: str) -> Object | None:
+    row = store.row(f"SELECT {COLUMNS} FROM objects WHERE {_NAMED}", (kind, namespace, name))
+    return None if row is None else Object._make(row)
+
+
+def exists(store: Store, kind: str, namespace: str, name: str) -> bool:
+    return store.value(f"SELECT 1 FROM objects WHERE {_NAMED}", (kind, namespace, name)) is not None
+
+
+def revision_of(store: Store, kind: str, namespace: str, name: str) -> int | None:
+    """The newest; None: there is no such object."""
+    found: int | None = store.value(f"SELECT revision FROM objects WHERE {_NAMED}", (kind, namespace, name))
+    return found
+
+
+def last_revision(store: Store, kind: str, namespace: str, name: str) -> int:
+    """The highest revision that this name ever had; 0: none."""
+    last = store.value(f"SELECT max(revision) FROM object_revisions WHERE {_NAMED}", (kind, namespace, name))
+    return int(last or 0)
+
+
+def put(store: Store, row: Object) -> None:
+    marks = ", ".join("?" * len(row))
+    store.write(f"INSERT OR REPLACE INTO objects ({COLUMNS}) VALUES ({marks})", row)
+
+
+def delete(store: Store, kind: str, namespace: str, name: str) -> None:
+    store.write(f"DELETE FROM objects WHERE {_NAMED}", (kind, namespace, name))
+
+
+def insert_revision(store: Store, revision: ObjectRevision) -> None:
+    marks = ", ".join("?" * len(revision))
+    store.write(f"INSERT INTO object_revisions ({REVISION_COLUMNS}) VALUES ({marks})", revision)
+
+
+def spec_of(store: Store, kind: str, namespace: str, name: str, revision: int) -> bytes | None:
+    spec: bytes | None = store.value(
+        f"SELECT spec FROM object_revisions WHERE {_NAMED} AND revision = ?",
+        (kind, namespace, name, revision),
+    )
+    return spec
