@@ -2,7 +2,9 @@
 
 Rules: a token is found by its SHA-256, so what a comparison takes tells nothing of it; a role grants
 capabilities, never a route by name, and each is asked for with the namespace of what it is used on (`Reach`
-where that has none): of what is loaded by its id, the namespace that it has; a cookie carries the secret of a
+where that has none): of what is loaded by its id, the namespace that it has. A token has a role in all
+namespaces, in single ones, or both, which add up; a list is of those in which one may read, and what is
+loaded by its id where one may not is not there. A cookie carries the secret of a
 session, HttpOnly and same-site, never a token, and a write made with one needs the session's CSRF token. A
 session can do what its token can do now, and ends with it. `agent` tokens open the agents' socket and nothing
 else; join tokens redeem themselves and nothing else; one that has expired is no token. A token is good on
@@ -19,7 +21,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from api.failures import Failures
@@ -40,15 +42,18 @@ CACHE_ENTRIES_MAX = 1_000
 CATCH_UP_S = 2.0
 ASKING_MAX = 256  #: requests at one time that wait to hear whether the cluster knows their token
 TOKEN_BYTES_MAX = 512
+TOLD_MAX = 5  #: roles of a token that a refusal names
 
-READ, RUN, EDIT, OPERATE, ADMIN, AGENT = "read", "run", "edit", "operate", "admin", "agent"
-JOIN = "join"
+READ, RUN, EDIT, OPERATE, APPROVE = "read", "run", "edit", "operate", "approve"
+ADMIN, AGENT, JOIN = "admin", "agent", "join"
+ALL = "*"  #: in place of a namespace, where people say in which a role holds
 
 CAPABILITIES: Mapping[str, frozenset[str]] = {
     "viewer": frozenset({READ}),
     "operator": frozenset({READ, RUN, OPERATE}),
     "submitter": frozenset({READ, RUN, EDIT}),
-    "admin": frozenset({READ, RUN, EDIT, OPERATE, ADMIN, AGENT}),
+    "approver": frozenset({READ, APPROVE}),
+    "admin": frozenset({READ, RUN, EDIT, OPERATE, APPROVE, ADMIN, AGENT}),
     "agent": frozenset({AGENT}),
     "join-agent": frozenset({JOIN}),
     "join-node": frozenset({JOIN}),
@@ -68,17 +73,35 @@ class Principal:
     """The holder of a token."""
 
     name: str
-    role: str
+    role: str  #: in all namespaces; empty: in those of `roles` alone
     token: str  #: what was sent: the token's secret, by cookie the session's
     by_cookie: bool = False
     holder: str = ""  #: the one agent that may use it; empty: any
     pool: str = ""  #: that its agents must belong to; empty: any
-    namespaces: frozenset[str] | None = None  #: that its role holds in; None: in all, as every token's today
+    roles: Mapping[str, str] = field(default_factory=dict)  #: by namespace, beside that in all
 
     def may(self, capability: str, namespace: str | Reach) -> bool:
-        if capability not in CAPABILITIES.get(self.role, frozenset()):
-            return False
-        return namespace is Reach.ANY or self.namespaces is None or namespace in self.namespaces
+        if capability in CAPABILITIES.get(self.role, ()):
+            return True
+        if namespace is Reach.ANY:
+            return any(capability in CAPABILITIES[role] for role in self.roles.values())
+        role = "" if isinstance(namespace, Reach) else self.roles.get(namespace, "")
+        return capability in CAPABILITIES.get(role, ())
+
+    def where(self, capability: str) -> tuple[str, ...] | None:
+        """The namespaces in which it may; None: in all."""
+        if self.may(capability, Reach.ALL):
+            return None
+        return tuple(sorted(name for name in self.roles if self.may(capability, name)))
+
+    @property
+    def told(self) -> dict[str, str]:
+        return told(self.role, self.roles)
+
+
+def told(role: str, roles: Mapping[str, str]) -> dict[str, str]:
+    """The roles of a token as people write them: by namespace, that in all under `*`."""
+    return {**({ALL: role} if role else {}), **roles}
 
 
 def csrf_token(session: str) -> str:
@@ -147,7 +170,7 @@ class Access:
         known = self._known_session if principal.by_cookie else self._known
         try:
             now = known(principal.token)
-            return (now.role, now.namespaces) == (principal.role, principal.namespaces)
+            return now.told == principal.told
         except Problem:
             return False
 
@@ -224,8 +247,9 @@ class Access:
     def _principal(self, credential: Credential, secret: str, *, by_cookie: bool) -> Principal:
         self._need_unexpired(credential.expires_ms)
         return Principal(
-            credential.name, credential.role, secret, by_cookie, credential.holder, credential.pool
-        )
+            credential.name, credential.role, secret, by_cookie, credential.holder, credential.pool,
+            credential.roles,
+        )  # fmt: skip
 
     def _need_unexpired(self, expires_ms: int) -> None:
         """0: it does not expire."""
@@ -251,16 +275,23 @@ def require(principal: Principal, capability: str, namespace: str | Reach) -> No
         enough = [role for role, granted in CAPABILITIES.items() if capability in granted]
         raise Problem(
             "forbidden",
-            f"token {principal.name!r} has the role {principal.role!r}",
+            f"token {principal.name!r} has the role {words(principal.told)}",
             hint=f"Use a token with the role {' or '.join(enough)}.",
         )
     if not principal.may(capability, namespace):
-        where = "in all namespaces" if isinstance(namespace, Reach) else "there"
+        where = "in all namespaces" if isinstance(namespace, Reach) else f"in namespace {namespace[:100]!r}"
         raise Problem(
             "forbidden",
-            f"token {principal.name!r} has the role {principal.role!r} in some namespaces, not {where}",
-            hint="Name one of them with ?namespace=, or use a token that may.",
+            f"it needs {capability!r} {where}: token {principal.name!r} has the role {words(principal.told)}",
+            hint="Name a namespace with ?namespace= in which it may, or use a token that may.",
         )
+
+
+def words(roles: Mapping[str, str]) -> str:
+    """Of a token's roles."""
+    told = [f"{role!r}" if name == ALL else f"{role!r} in {name}" for name, role in roles.items()]
+    more = f" and {len(told) - TOLD_MAX} more" if len(told) > TOLD_MAX else ""
+    return ", ".join(told[:TOLD_MAX]) + more
 
 
 def check_csrf(principal: Principal, headers: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ from api.commits import Commits
 from api.description import describe
 from api.door import Door
 from api.event_feed import EventFeed
+from api.event_scope import RunNamespaces
 from api.head_start import HeadStart
 from api.jobs.hot import HotJobs
 from api.metrics import Metrics
@@ -60,6 +61,7 @@ from api.routes import (
 )
 from api.services import Services
 from scheduler.store.connection import DamagedError, QueryTooLongError
+from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import SpecError
 
 NOUNS = (
@@ -67,6 +69,16 @@ NOUNS = (
     cluster, formats, tick_limits, pauses, backup, events, outbox, tokens, join, session, health,
     demonstration, pages,
 )  # fmt: skip
+
+
+def routes() -> dict[str, tuple[str, str]]:
+    """Method and path of each operation that is in the description."""
+    found = [each for noun in NOUNS for each in noun.router.routes if isinstance(each, APIRoute)]
+    return {
+        str(each.operation_id): (sorted(each.methods or ())[0], each.path)
+        for each in found
+        if each.include_in_schema
+    }
 
 
 class Api:
@@ -106,8 +118,14 @@ class Api:
 
 def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) -> Api:
     """The API of one node."""
+
+    def namespace_of(run: int) -> str | None:
+        with scheduler.read() as store:
+            row = run_rows.get(store, run)
+        return None if row is None else row.namespace
+
     commits = Commits(scheduler)
-    feed = EventFeed(scheduler.history)
+    feed = EventFeed(scheduler.history, RunNamespaces(namespace_of))
     services = Services(
         scheduler, settings, gateway, gateway.access, commits,
         Metrics(scheduler, gateway.access.failures), feed, gateway.compiled, HeadStart(scheduler),

@@ -53,15 +53,17 @@ class Call:
     def namespace(self) -> str:
         return self.query.get("namespace") or "default"
 
-    @property
-    def asked(self) -> str | Reach:
-        """The namespace that a list is asked for."""
-        return self.query.get("namespace") or Reach.ALL
-
     def need(self, capability: str, *, namespace: str | Reach) -> None:
         """Raises Problem forbidden. `namespace`: of the job or run that is read or changed; before it is
         known, Reach.ANY keeps out who may nowhere."""
         require(self.principal, capability, namespace)
+
+    def need_listed(self, capability: str, namespace: str | None = None) -> tuple[str, ...] | None:
+        """The namespaces that a list is of: the one that is asked for, else all in which the caller may, None
+        where that is everywhere. Raises Problem forbidden."""
+        asked = namespace or self.query.get("namespace")
+        self.need(capability, namespace=asked or Reach.ANY)
+        return (asked,) if asked else self.principal.where(capability)
 
     def flag(self, name: str) -> bool:
         """A Boolean query parameter; `?name` alone means true."""

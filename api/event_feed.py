@@ -2,9 +2,9 @@
 
 Rules:
 
-* A stream is a position in the front's history of events and a choice of kinds, nothing else: nothing is
-  queued for it. What it has to get lies in the history, which is bounded; where that has moved on past a
-  stream, the stream is over, and its client comes back with its last id.
+* A stream is a position in the front's history of events and a choice of kinds and namespaces, nothing
+  else: nothing is queued for it. What it has to get lies in the history, which is bounded; where that has
+  moved on past a stream, the stream is over, and its client comes back with its last id.
 * An event is encoded once, whatever the number of streams and choices (`Pieces`); streams at the same
   position with the same choice get the same bytes (`chunk`).
 * In one turn of the loop STREAMS_A_TURN streams go on, with CHUNK_BYTES each; then the loop has its turn,
@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from api.event_scope import RunNamespaces, is_for
 from api.history import Entry, History, Id
 from api.instants import rfc3339
 from api.ports import Committed
@@ -41,6 +42,7 @@ HEARTBEAT_S = 10.0
 LOOK_S = 1.0  #: between two looks for heartbeats that are due
 
 Kinds = frozenset[str] | None  #: names of events that a client wants; None: all
+Namespaces = frozenset[str] | None  #: in which a client reads; None: in all
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 NAMES: dict[type[Any], str] = {cls: _WORD.sub("_", cls.__name__).lower() for cls in events.ALL}
@@ -101,11 +103,12 @@ class Chunk:
 class Stream:
     """One client's stream. It is in the round while its client takes what it is given."""
 
-    __slots__ = ("_place", "kinds", "position", "sent_s")
+    __slots__ = ("_place", "kinds", "namespaces", "position", "sent_s")
 
-    def __init__(self, position: Id, kinds: Kinds) -> None:
+    def __init__(self, position: Id, kinds: Kinds, namespaces: Namespaces) -> None:
         self.position = position
         self.kinds = kinds
+        self.namespaces = namespaces
         self.sent_s = time.monotonic()
         self._place: asyncio.Future[None] | None = None
 
@@ -128,10 +131,11 @@ class Stream:
 class EventFeed:
     """All streams of a front, and the round in which they go on. A listener to commits."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, runs: RunNamespaces) -> None:
         self.history = history
+        self._runs = runs
         self.pieces = Pieces()
-        self._chunks: OrderedDict[tuple[Id, Kinds], Chunk] = OrderedDict()
+        self._chunks: OrderedDict[tuple[Id, Kinds, Namespaces], Chunk] = OrderedDict()
         self._streams: set[Stream] = set()
         self._news = asyncio.Event()
         self._round: asyncio.Task[None] | None = None
@@ -146,6 +150,7 @@ class EventFeed:
     def on_gap(self) -> None:
         """The state may be another one, with other events of the same ids."""
         self._forget()
+        self._runs.forget()
         self._news.set()
 
     def _forget(self) -> None:
@@ -159,9 +164,9 @@ class EventFeed:
         return len(self._streams)
 
     @contextlib.contextmanager
-    def stream(self, position: Id, kinds: Kinds) -> Iterator[Stream]:
+    def stream(self, position: Id, kinds: Kinds, namespaces: Namespaces = None) -> Iterator[Stream]:
         """A stream for as long as the block lasts."""
-        found = Stream(position, kinds)
+        found = Stream(position, kinds, namespaces)
         self._streams.add(found)
         if self._round is None or self._round.done():
             self._round = asyncio.create_task(self._go_round(), name="event-streams")
@@ -178,7 +183,7 @@ class EventFeed:
             if stream.position < self.history.last:
                 self._news.set()
             await stream.turn()
-            chunk = self.chunk(stream.position, stream.kinds)
+            chunk = self.chunk(stream.position, stream.kinds, stream.namespaces)
             if chunk is None:
                 break
             stream.position = chunk.end
@@ -188,7 +193,7 @@ class EventFeed:
                 return chunk.data
         return None
 
-    def chunk(self, position: Id, kinds: Kinds) -> Chunk | None:
+    def chunk(self, position: Id, kinds: Kinds, namespaces: Namespaces = None) -> Chunk | None:
         """What is behind the position, bounded; None: that is forgotten.
 
         One that ended with the history of its time stays right: who has got it goes on after its end.
@@ -197,19 +202,20 @@ class EventFeed:
             return None
         if position >= self.history.last:
             return Chunk(b"", position)
-        kept = self._chunks.get((position, kinds))
+        kept = self._chunks.get((position, kinds, namespaces))
         if kept is None:
-            kept = self._chunks[position, kinds] = self._join(position, kinds)
+            kept = self._chunks[position, kinds, namespaces] = self._join(position, kinds, namespaces)
             if len(self._chunks) > CHUNKS_MAX:
                 self._chunks.popitem(last=False)
         return kept
 
-    def _join(self, position: Id, kinds: Kinds) -> Chunk:
+    def _join(self, position: Id, kinds: Kinds, namespaces: Namespaces) -> Chunk:
         pieces: list[bytes] = []
         size = 0
         for entry in self.history.behind(position, EVENTS_A_CHUNK) or ():
             position = entry[:2]
-            if kinds is None or NAMES[type(entry[3])] in kinds:
+            chosen = kinds is None or NAMES[type(entry[3])] in kinds
+            if chosen and (namespaces is None or is_for(entry[3], namespaces, self._runs)):
                 piece = self.pieces.of(entry)
                 pieces.append(piece)
                 size += len(piece)

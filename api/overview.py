@@ -1,12 +1,13 @@
 """What a person has to look at, of the whole cluster: late, failing, waiting, out of reach; of each how many,
-the first of them, why, and the command that says or does more. One read of bounded cost.
+the first of them, why, and the command that says or does more. One read of bounded cost. Who reads in some
+namespaces is told of these alone: of what is theirs among the first that the cluster has of each.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from api.instants import rfc3339
 from api.jobs.reading import standing
@@ -25,19 +26,30 @@ from scheduler.store.tables.pauses import ALL, Pause
 SHOWN_MAX = 20  #: of each kind
 LEADERSHIPS_MAX = 50
 LATE_MS = 2_000  #: a tick is decided within this, where all is well
+
+
+class Owned(Protocol):
+    @property
+    def namespace(self) -> str | None: ...
+
+
 T = TypeVar("T")
+N = TypeVar("N", bound=Owned)
+Scope = Sequence[str] | None
+"""The namespaces that are told of; None: all."""
 
 
-def overview(store: Store, services: Services) -> dict[str, Any]:
+def overview(store: Store, services: Services, scope: Scope = None) -> dict[str, Any]:
     now_ms, paused = services.scheduler.now_ms(), standing(store, services)
-    depth = outbox_reads.depth(store)
+    paused = [each for each in paused if scope is None or each.namespace in (ALL, *scope)]
+    depth = outbox_reads.depth(store, scope)
     return {
         "at": rfc3339(now_ms),
-        "late": _late(store, services, now_ms, paused),
-        "failing": _failing(store),
-        "waiting": _waiting(store, services, paused),
-        "unreachable": _unreachable(store),
-        "runs": {state: reads.count_runs(store, state) for state in ("pending", "running")},
+        "late": _late(store, services, now_ms, paused, scope),
+        "failing": _failing(store, scope),
+        "waiting": _waiting(store, services, paused, scope),
+        "unreachable": _unreachable(store, scope),
+        "runs": {state: reads.count_runs(store, state, scope) for state in ("pending", "running")},
         "zones": [{**zone._asdict()} for zone in reads.zones(store)],
         "pauses": [pause_json(pause) for pause in paused],
         "overload": overload_json(overload(store)),
@@ -53,15 +65,32 @@ def _shown(count: int, rows: Sequence[T], told: Callable[[T], dict[str, Any]]) -
     return {"count": count, "more": count >= reads.COUNTED_MAX, "items": [told(row) for row in rows]}
 
 
+def _first(
+    scope: Scope, read: Callable[[int], Sequence[N]], count: Callable[[], int]
+) -> tuple[int, Sequence[N]]:
+    """How many there are, and the first; `read` gives so many of all namespaces."""
+    if scope is None:
+        return count(), read(SHOWN_MAX)
+    rows = [row for row in read(reads.COUNTED_MAX) if row.namespace in scope]
+    return len(rows), rows[:SHOWN_MAX]
+
+
 def _command(*words: object, namespace: str = "") -> str:
     more = ["--namespace", namespace] if namespace not in ("", "default") else []
     return shlex.join(["cronclave", *map(str, words), *more])
 
 
-def _late(store: Store, services: Services, now_ms: int, paused: Sequence[Pause]) -> dict[str, Any]:
+def _late(
+    store: Store, services: Services, now_ms: int, paused: Sequence[Pause], scope: Scope
+) -> dict[str, Any]:
     """Triggers whose next tick should have been decided."""
     status = services.scheduler.status()
-    rows = triggers.due(store, -1, now_ms - LATE_MS, SHOWN_MAX)
+    late_ms = now_ms - LATE_MS
+    count, rows = _first(
+        scope,
+        lambda limit: triggers.due(store, -1, late_ms, limit),
+        lambda: triggers.count_due(store, late_ms, reads.COUNTED_MAX),
+    )
     keys = trigger_reads.keys(store, [row.id for row in rows])
 
     def told(row: triggers.DueTrigger) -> dict[str, Any]:
@@ -84,10 +113,10 @@ def _late(store: Store, services: Services, now_ms: int, paused: Sequence[Pause]
             "command": row.name and _command("job", "explain", row.name, "--at", at, namespace=namespace),
         }  # fmt: skip
 
-    return _shown(triggers.count_due(store, now_ms - LATE_MS, reads.COUNTED_MAX), rows, told)
+    return _shown(count, rows, told)
 
 
-def _failing(store: Store) -> dict[str, Any]:
+def _failing(store: Store, scope: Scope) -> dict[str, Any]:
     def told(row: reads.Failing) -> dict[str, Any]:
         times = "its last run" if row.failures == 1 else f"its last {row.failures} runs"
         return {
@@ -96,15 +125,16 @@ def _failing(store: Store) -> dict[str, Any]:
             "command": _command("run", "logs", row.last_run),
         }  # fmt: skip
 
-    return _shown(reads.count_failing(store), reads.failing(store, SHOWN_MAX), told)
+    found = _first(scope, lambda limit: reads.failing(store, limit), lambda: reads.count_failing(store))
+    return _shown(*found, told)
 
 
-def _waiting(store: Store, services: Services, paused: Sequence[Pause]) -> dict[str, Any]:
+def _waiting(store: Store, services: Services, paused: Sequence[Pause], scope: Scope) -> dict[str, Any]:
     """Queues of tasks, and jobs whose runs wait behind each other."""
     items, count = [], 0
     everything = any(pause.namespace == ALL for pause in paused)
     for selector in tasks.queued_selectors(store, SHOWN_MAX):
-        row = reads.queue(store, selector)
+        row = reads.queue(store, selector, scope)
         if row is None:
             continue
         wanted = selectors.parse(selector)
@@ -119,7 +149,7 @@ def _waiting(store: Store, services: Services, paused: Sequence[Pause]) -> dict[
             "job": row.name, "namespace": row.namespace, "since": rfc3339(row.queued_ms), "behind": None,
             "why": why, "command": _command("run", "explain", row.run),
         })  # fmt: skip
-    for each in reads.overlapping(store, SHOWN_MAX):
+    for each in reads.overlapping(store, SHOWN_MAX, scope):
         count += each.size
         behind = f"run {each.behind} of the job" if each.behind else "another run of the job"
         items.append({
@@ -130,7 +160,7 @@ def _waiting(store: Store, services: Services, paused: Sequence[Pause]) -> dict[
     return _shown(count, items, lambda item: item)
 
 
-def _unreachable(store: Store) -> dict[str, Any]:
+def _unreachable(store: Store, scope: Scope) -> dict[str, Any]:
     def told(row: reads.Unreachable) -> dict[str, Any]:
         away = "is connected again and has not told of it" if row.node else "is not connected"
         return {
@@ -140,7 +170,10 @@ def _unreachable(store: Store) -> dict[str, Any]:
             "command": _command("run", "explain", row.run),
         }  # fmt: skip
 
-    return _shown(reads.count_unreachable(store), reads.unreachable(store, SHOWN_MAX), told)
+    found = _first(
+        scope, lambda limit: reads.unreachable(store, limit), lambda: reads.count_unreachable(store)
+    )
+    return _shown(*found, told)
 
 
 def _leaderships(newest: Sequence[Leadership]) -> list[dict[str, Any]]:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from cli.client import Client, path_of
+from cli.completing import namespaces as completed_namespaces
 from cli.completing import token_names
+from cli.examples import examples
 from cli.options import SPAN, connected, consistency, formatted, stale
 from cli.output import show
 
-ROLES = ("viewer", "operator", "submitter", "admin", "agent")
+ROLES = ("viewer", "operator", "submitter", "approver", "admin", "agent")
+
+
+class RoleIn(click.ParamType[tuple[str, str]]):
+    """NAMESPACE=ROLE."""
+
+    name = "role"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        namespace, _, role = str(value).partition("=")
+        if not namespace or role not in ROLES:
+            self.fail(f"{value!r} is not NAME=ROLE with a role of {', '.join(ROLES)}", param, ctx)
+        return namespace, role
 
 
 @click.group("token", epilog="Example: cronclave token create --role agent host-17")
@@ -17,11 +35,24 @@ def token() -> None:
     """Make, list and withdraw bearer tokens."""
 
 
-@token.command("create", epilog="Example: cronclave token create --role agent host-17 > /etc/cronclave/token")
-@click.argument("name")
-@click.option(
-    "--role", type=click.Choice(ROLES), required=True, help="What it may do; agent: connect agents, no more."
+@token.command(
+    "create",
+    epilog=examples(
+        "cronclave token create --role agent host-17 > /etc/cronclave/token",
+        "cronclave token create --role operator --namespace finance ann",
+        "cronclave token create --in finance=operator --in web=viewer bob",
+    ),
 )
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), help="What it may do; agent: connect agents, no more.")
+@click.option(
+    "-n", "--namespace", "namespaces", metavar="NAME", multiple=True, shell_complete=completed_namespaces,
+    help="In this namespace alone; may be given again.  [default: in all]",
+)  # fmt: skip
+@click.option(
+    "--in", "roles", metavar="NAME=ROLE", multiple=True, type=RoleIn(),
+    help="In place of --role: this role in this namespace, * for all; may be given again.",
+)  # fmt: skip
 @click.option("--ttl", type=SPAN, help="How long it is valid, such as 30d.  [default: for ever]")
 @click.option(
     "--agent", "holder", metavar="NAME",
@@ -37,7 +68,9 @@ def token() -> None:
 def create(
     client: Client,
     name: str,
-    role: str,
+    role: str | None,
+    namespaces: tuple[str, ...],
+    roles: tuple[tuple[str, str], ...],
     ttl: float | None,
     holder: str | None,
     any_name: bool,
@@ -45,9 +78,12 @@ def create(
     form: str,
 ) -> None:
     """Make a token and print its secret, this once: the cluster keeps a hash."""
+    if bool(role) == bool(roles) or (roles and namespaces):
+        raise click.UsageError("Say what it may: --role ROLE, perhaps with --namespace, or --in NAME=ROLE.")
     ttl_s = max(1, int(ttl)) if ttl else None
+    what = {"role": role, "namespaces": list(namespaces), "roles": dict(roles)}
     limits = {"ttl_s": ttl_s, "holder": holder, "pool": pool, "any_name": any_name}
-    document = {"name": name, "role": role, **{key: value for key, value in limits.items() if value}}
+    document = {"name": name, **{key: value for key, value in {**what, **limits}.items() if value}}
     made = client.post(path_of("tokens"), document)
     if "warning" in made:
         click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {made['warning']}", err=True)
@@ -68,15 +104,22 @@ def list_(client: Client, stale: bool, form: str) -> None:
     show(
         form,
         items,
-        ("token", "role", "created", "until", "uses", "for", "pool"),
+        ("token", "role", "in", "created", "until", "uses", "for", "pool"),
         lambda: [
             (
-                item["name"], item["role"], item["created"], item["expires"], item["uses"], item["holder"],
-                item["pool"],
+                item["name"], item["role"], _where(item), item["created"], item["expires"], item["uses"],
+                item["holder"], item["pool"],
             )
             for item in items
         ],
     )  # fmt: skip
+
+
+def _where(item: dict[str, Any]) -> str:
+    """The namespaces of a listed token, with its roles where they differ."""
+    if item["role"] == "several":
+        return ", ".join(f"{name}={role}" for name, role in item["roles"].items())
+    return ", ".join(item["namespaces"] or ["*"])
 
 
 @token.command("revoke", epilog="Example: cronclave token revoke agent:web-7")

@@ -68,7 +68,7 @@ class Listing(NamedTuple):
 
 
 def listing(
-    namespace: str | None,
+    namespaces: Sequence[str] | None,
     *,
     labels: str | None = None,
     state: str | None = None,
@@ -81,7 +81,7 @@ def listing(
     for name, value, known in (("state", state, STATES), ("last", last, LAST_STATES), ("sort", sort, ORDERS)):
         if value is not None and value not in known:
             raise query_problem(name, f"{value[:64]!r} is not one of {', '.join(known)}")
-    wanted = Wanted(namespace or None, STORED.get(state or ""), text, parse_labels(labels), failing, last)
+    wanted = Wanted(namespaces, STORED.get(state or ""), text, parse_labels(labels), failing, last)
     return Listing(wanted, state, sort or ("failing" if failing else "name"))
 
 
@@ -111,7 +111,7 @@ def filter_facts(listing: Listing) -> dict[str, Any]:
     wanted = listing.wanted
     labels = ",".join(key if value is None else f"{key}={value}" for key, value in wanted.labels)
     facts = {
-        "namespace": wanted.namespace, "state": listing.state, "q": wanted.text, "labels": labels or None,
-        "failing": wanted.failing or None, "last": wanted.last,
+        "namespace": wanted.namespaces and ",".join(wanted.namespaces), "state": listing.state,
+        "q": wanted.text, "labels": labels or None, "failing": wanted.failing or None, "last": wanted.last,
     }  # fmt: skip
     return {name: value for name, value in facts.items() if value is not None}

@@ -5,9 +5,9 @@ page.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from api.access import Reach
+from api.access import READ, Reach
 from api.call import Call
 from api.instants import rfc3339
 from api.problems import Problem
@@ -141,19 +141,43 @@ def states_of(store: Store, services: Services, row: JobRow) -> tuple[str, str]:
     return services.places(store).job_state(row, compiled)
 
 
-def need_run(store: Store, call: Call, capability: str, run_id: int) -> Run | None:
-    """The run, if the caller may do that in its namespace. One that this node does not have is for those who
-    may everywhere: it may only be unknown here."""
-    row = run_rows.get(store, run_id)
-    call.need(capability, namespace=Reach.ALL if row is None else row.namespace)
+class Owned(Protocol):
+    """What is loaded by its id, and has a namespace."""
+
+    @property
+    def namespace(self) -> str: ...
+
+
+O = TypeVar("O", bound=Owned)  # noqa: E741 as the class is called
+
+
+def need_seen(call: Call, capability: str, row: O | None) -> O | None:
+    """The row, if the caller may do that in its namespace. Who may not even read there learns nothing: for
+    them it is not there."""
+    if row is None or not call.principal.may(READ, row.namespace):
+        call.need(capability, namespace=Reach.ANY)
+        return None
+    call.need(capability, namespace=row.namespace)
+    return row
+
+
+def need_run(store: Store, call: Call, capability: str, run_id: int) -> Run:
+    """As `need_seen`. Raises Problem where there is none."""
+    row = need_seen(call, capability, run_rows.get(store, run_id))
+    if row is None:
+        raise _no_run(run_id)
     return row
 
 
 def find_run(store: Store, run_id: int) -> Run:
     row = run_rows.get(store, run_id)
     if row is None:
-        raise Problem("not-found", f"there is no run {run_id}", hint="Finished runs are purged by retention.")
+        raise _no_run(run_id)
     return row
+
+
+def _no_run(run_id: int) -> Problem:
+    return Problem("not-found", f"there is no run {run_id}", hint="Finished runs are purged by retention.")
 
 
 def run_document(store: Store, run_id: int) -> dict[str, Any]:

@@ -84,14 +84,17 @@ async def list_work(
 ) -> Response:
     """What holds the agent's slots now: its live attempts, the oldest first, each with its run and task."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ, namespace=access.Reach.ALL)
+    namespaces = call.need_listed(access.READ)
     key = read_cursor("work", cursor, int)
     await settle(call, services.commits)
     agent = _need_agent(services, name)
     with services.scheduler.read() as store:
         rows = attempts.at_work(store, agent.id, after=0 if key is None else int(key[0]), limit=limit + 1)
     more = make_cursor("work", rows[limit - 1].id) if len(rows) > limit else None
-    return json_response({"items": [at_work_json(row) for row in rows[:limit]], "next_cursor": more})
+    items = [
+        at_work_json(row) for row in rows[:limit] if namespaces is None or row.namespace in namespaces
+    ]
+    return json_response({"items": items, "next_cursor": more})
 
 
 @router.post("/v1/agents/{name}/drain", operation_id="drainAgent", openapi_extra=schemas.drain_agent)

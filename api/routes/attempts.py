@@ -48,7 +48,7 @@ async def list_attempts(
     """Attempts of all runs, the newest first: of an agent, what it does and did. 2,000 are looked at for a
     page."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ, namespace=access.Reach.ALL)
+    namespaces = call.need_listed(access.READ)
     given = state.split(",") if state else []
     if "live" in given:
         given = [*sorted(LIVE), *(each for each in given if each != "live")]
@@ -58,6 +58,7 @@ async def list_attempts(
         unreachable=unreachable,
         since_ms=None if since is None else parse_instant("since", since),
         until_ms=None if until is None else parse_instant("until", until),
+        namespaces=namespaces,
     )
     key = read_cursor("attempts", cursor, int)
     before = None if key is None else int(key[0])

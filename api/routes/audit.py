@@ -107,13 +107,12 @@ async def _lines(scheduler: Scheduler, after: int, wanted: Wanted) -> AsyncItera
 def _wanted(
     call: Call, actor: Text, action: Text, kind: Text, name: Text, run: int | None, since: Text, until: Text
 ) -> Wanted:
-    """What is asked for, if the caller may know it: an admin of the namespace, of all of them else."""
-    call.need(access.ADMIN, namespace=call.asked)
+    """What is asked for, of the namespaces that the caller administrates."""
     return Wanted(
         actor=actor,
         actions=tuple(dict.fromkeys(action.split(","))) if action else (),
         kind=kind,
-        namespace=call.query.get("namespace") or None,
+        namespaces=call.need_listed(access.ADMIN),
         name=name,
         run=run,
         since_ms=None if since is None else parse_instant("since", since),

@@ -63,6 +63,7 @@ ACTIONS: Mapping[str, _Action] = {
 
 class _Asked(NamedTuple):
     action: str
+    namespace: str  #: of the names
     names: tuple[str, ...] | None
     filter: Listing
 
@@ -113,12 +114,15 @@ def _asked(call: Call) -> _Asked:
         raise Problem("validation", f"{errors[0].pointer}: {errors[0].detail}", errors=errors)
     namespace: str | None = document.get("namespace") or call.query.get("namespace")
     assert isinstance(action, str)
-    call.need(ACTIONS[action].capability, namespace=namespace or access.Reach.ALL)
+    capability = ACTIONS[action].capability
+    if names is not None:
+        namespace = namespace or "default"
+        names = tuple(dict.fromkeys(names))
     chosen = listing(
-        namespace, labels=document.get("labels"), state=document.get("state"), text=document.get("q"),
-        failing=document.get("failing", False), last=document.get("last"),
+        call.need_listed(capability, namespace), labels=document.get("labels"), state=document.get("state"),
+        text=document.get("q"), failing=document.get("failing", False), last=document.get("last"),
     )  # fmt: skip
-    return _Asked(action, None if names is None else tuple(dict.fromkeys(names)), chosen)
+    return _Asked(action, namespace or "default", names, chosen)
 
 
 def _chosen(services: Services, call: Call, asked: _Asked) -> tuple[list[Job], bool]:
@@ -126,11 +130,10 @@ def _chosen(services: Services, call: Call, asked: _Asked) -> tuple[list[Job], b
     found: list[Job] = []
     with services.scheduler.read() as store:
         if asked.names is not None:
-            namespace = asked.filter.wanted.namespace or "default"
             for place, name in enumerate(asked.names):
-                row = job_rows.find(store, namespace, name)
+                row = job_rows.find(store, asked.namespace, name)
                 if row is None:
-                    detail = f"there is no job {name[:200]!r} in namespace {namespace[:200]!r}"
+                    detail = f"there is no job {name[:200]!r} in namespace {asked.namespace[:200]!r}"
                     raise Problem("not-found", detail, errors=[FieldError(f"/jobs/{place}", detail)])
                 found.append(row)
             return found, False

@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import call_of
-from api.event_feed import NAMES, Kinds
+from api.event_feed import NAMES, Kinds, Namespaces
 from api.history import Id
 from api.problems import query_problem
 from api.services import Services, services_of
@@ -42,9 +42,11 @@ async def events(
         str | None, Query(description="As Last-Event-ID, for clients that cannot send it.")
     ] = None,
 ) -> Response:
-    """Every event from now on, or after Last-Event-ID."""
+    """Every event from now on, or after Last-Event-ID: of the cluster itself, and of ?namespace=, or of all
+    in which the caller may read."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ, namespace=access.Reach.ALL)
+    readable = call.need_listed(access.READ)
+    namespaces = None if readable is None else frozenset(readable)
     wanted = None
     if types:
         wanted = frozenset(types.split(","))
@@ -61,19 +63,19 @@ async def events(
             raise query_problem("after", f"{text[:64]!r} is not an event's id", "Ids look like 1234.0.")
         position = (int(match[1]), int(match[2]))
     return Streaming(
-        _feed(services, call.principal, position, wanted),
+        _feed(services, call.principal, position, wanted, namespaces),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
 async def _feed(
-    services: Services, principal: access.Principal, after: Id | None, kinds: Kinds
+    services: Services, principal: access.Principal, after: Id | None, kinds: Kinds, namespaces: Namespaces
 ) -> AsyncIterator[bytes]:
     history = services.scheduler.history
     yield b"retry: %d\n\n" % RETRY_MS
     position = history.last if after is None else max(after, history.since)
-    with services.feed.stream(position, kinds) as stream:
+    with services.feed.stream(position, kinds, namespaces) as stream:
         if after is None:
             yield _note("hello", position, services)
         elif position != after:

@@ -12,7 +12,7 @@ from api.call import call_of
 from api.consistency import settle
 from api.explained import instant_explained, run_explained
 from api.instants import parse_instant
-from api.jobs.reading import find_run, need_run
+from api.jobs.reading import need_run
 from api.problems import Problem
 from api.routes.runs import run_number
 from api.services import Services, services_of
@@ -22,7 +22,6 @@ from scheduler.explain.runs import Compiled
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
-from scheduler.store.tables import runs as run_rows
 
 router = APIRouter(tags=["runs"])
 
@@ -73,14 +72,10 @@ async def explain_one_run(request: Request, run: str) -> Response:
     call.need(access.READ, namespace=access.Reach.ANY)
     number = run_number(run)
     await settle(call, services.commits)
-    with services.scheduler.read() as store:
-        need_run(store, call, access.READ, number)
 
     def read() -> dict[str, Any]:
         with services.scheduler.read() as store:
-            find_run(store, number)
-            row = run_rows.get(store, number)
-            assert row is not None
+            row = need_run(store, call, access.READ, number)
             return run_explained(explain_run(store, row, _cluster(services), _compiled(services, store)))
 
     return await read_reply(read)

@@ -143,13 +143,14 @@ async def list_jobs(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """Jobs by namespace and name; of all namespaces without ?namespace=. A page of large ones is shorter:
-    4 MiB of definitions at most; so is one of a filter that fits few: 2,000 jobs are looked at for it."""
+    """Jobs by namespace and name; without ?namespace= of all in which the caller may read. A page of large
+    ones is shorter: 4 MiB of definitions at most; so is one of a filter that fits few: 2,000 jobs are looked
+    at for it."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ, namespace=call.asked)
     asked = listing(
-        call.query.get("namespace"), labels=labels, state=state, text=q, failing=failing, last=last, sort=sort
-    )
+        call.need_listed(access.READ), labels=labels, state=state, text=q, failing=failing, last=last,
+        sort=sort,
+    )  # fmt: skip
     after = asked.place(cursor)
     await settle(call, services.commits)
 

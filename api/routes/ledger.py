@@ -40,9 +40,8 @@ async def list_ledger(
 ) -> Response:
     """Entries of the ledger, of all jobs, the latest decision first. 2,000 are looked at for a page."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ, namespace=call.asked)
     wanted = Wanted(
-        namespace=call.query.get("namespace") or None,
+        namespaces=call.need_listed(access.READ),
         outcomes=among("outcome", outcome.split(",") if outcome else (), OUTCOMES),
         reason=reason,
         since_ms=None if since is None else parse_instant("since", since),

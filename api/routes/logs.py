@@ -30,7 +30,7 @@ from api.call import Call, call_of
 from api.connection import happens
 from api.consistency import settle
 from api.instants import parse_wait_s
-from api.jobs.reading import find_run, need_run
+from api.jobs.reading import need_run
 from api.log_source import (
     FORWARDED,
     LIVE_STATES,
@@ -83,7 +83,6 @@ async def get_logs(
     await settle(call, services.commits)
     with services.scheduler.read() as store:
         need_run(store, call, access.READ, asked.run)
-        find_run(store, asked.run)  # 404 where there is none
     end_s = time.monotonic() + (0.0 if call.headers.get(FORWARDED) else wait_s)
     with services.run_steps.watch(asked.run) as happened:
         while True:

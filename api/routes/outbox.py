@@ -13,6 +13,7 @@ from api.call import Call, call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import rfc3339, written
+from api.jobs.reading import need_seen
 from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
@@ -60,7 +61,7 @@ async def list_outbox(
 ) -> Response:
     """What waits to be sent and what was given up, oldest first. What was sent is here no more."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ, namespace=call.asked)
+    namespaces = call.need_listed(access.READ)
     if state is not None and state not in STATES:
         raise query_problem("state", f"{state[:64]!r} is not one of {', '.join(STATES)}")
     key = read_cursor("outbox", cursor, int)
@@ -68,7 +69,7 @@ async def list_outbox(
     with services.scheduler.read() as store:
         rows = outbox_reads.page(
             store, after=0 if key is None else int(key[0]), limit=limit + 1, state=state,
-            namespace=call.query.get("namespace"),
+            namespaces=namespaces,
         )  # fmt: skip
     shown = rows[:limit]
     more = make_cursor("outbox", shown[-1].id) if len(rows) > limit else None
@@ -113,8 +114,7 @@ async def drop_effect(request: Request, effect: str) -> Response:
 
 def need_effect(store: Store, call: Call, effect: int) -> Effect:
     """The effect, if the caller may operate in the namespace of its job."""
-    row = outbox.get(store, effect)
-    call.need(access.OPERATE, namespace=access.Reach.ALL if row is None else row.namespace)
+    row = need_seen(call, access.OPERATE, outbox.get(store, effect))
     if row is None:
         raise Problem(
             "not-found", f"there is no effect {effect} in the outbox", hint="What was sent is there no more."

@@ -24,11 +24,11 @@ async def get_overview(request: Request) -> Response:
     """What is late, failing, waiting and out of reach: how many of each (counted to 1,000), the first 20,
     why, and the command that tells more; the load of zones, and who led when. One read of bounded cost."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ, namespace=access.Reach.ALL)
+    scope = call.need_listed(access.READ)
     await settle(call, services.commits)
 
     def read() -> dict[str, Any]:
         with services.scheduler.read() as store:
-            return overview(store, services)
+            return overview(store, services, scope)
 
     return await read_reply(read)

@@ -84,7 +84,7 @@ def _need(call: Call, capability: str, namespace: str) -> None:
 
 
 async def _get(services: Services, call: Call, namespace: str) -> Response:
-    _need(call, access.READ, namespace)
+    call.need(access.READ, namespace=namespace if namespace != ALL else Reach.ANY)
     await settle(call, services.commits)
     return _answer(services, namespace, _known(services, namespace))
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import access, schemas
+from api.access import CATCH_UP_S
 from api.call import Call, call_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
@@ -24,6 +25,7 @@ from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import runs as run_reads
+from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.runs import Run
 from scheduler.words.causes import Kind
 from scheduler.words.commands import CancelRun, Command, ResolveRun
@@ -62,11 +64,11 @@ async def list_runs(
     """Runs, newest first. A page of large runs is shorter: 10,000 tasks at most; so is one of a filter that
     fits few: 2,000 runs are looked at for it."""
     services, call = services_of(request), call_of(request)
-    call.need(access.READ, namespace=call.namespace if job is not None else call.asked)
+    namespaces = call.need_listed(access.READ, call.namespace if job is not None else None)
     states = among("state", state.split(",") if state else (), RUN_STATES)
     among("cause", () if cause is None else (cause,), CAUSES)
     wanted = run_reads.Wanted(
-        namespace=call.query.get("namespace") or None,
+        namespaces=namespaces,
         states=states,
         cause=cause,
         labels=parse_labels(labels),
@@ -81,7 +83,7 @@ async def list_runs(
         with services.scheduler.read() as store:
             asked = wanted
             if job is not None:
-                asked = wanted._replace(jobs=job_reads.ids(store, call.namespace, job), namespace=None)
+                asked = wanted._replace(jobs=job_reads.ids(store, call.namespace, job), namespaces=None)
             rows, after = run_reads.page(store, asked, before=before, limit=limit)
             shown = rows if brief else _fitting(store, rows)
             after = after if len(shown) == len(rows) else shown[-1].id
@@ -145,8 +147,12 @@ async def resolve_run(request: Request, run: str) -> Response:
 
 
 async def _change(services: Services, call: Call, capability: str, run: int, command: Command) -> Response:
+    if not call.principal.may(capability, access.Reach.ALL):
+        await services.scheduler.catch_up(timeout_s=CATCH_UP_S)  # whose it is must be known here
+        with services.scheduler.read() as store:
+            need_run(store, call, capability, run)
     with services.scheduler.read() as store:
-        before = need_run(store, call, capability, run)
+        before = run_rows.get(store, run)
     if not call.flag("dry_run"):
         outcome = await services.scheduler.propose(command)
         expect_ok(outcome, what=f"run {run}")

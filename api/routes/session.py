@@ -6,12 +6,15 @@ ends it on every node, and so does withdrawing the token. No cookie ever holds a
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import access, schemas
 from api.access import COOKIES, Principal, check_csrf, csrf_token, digest, new_session
 from api.call import call_of, json_response
+from api.granting import roles_json
 from api.outcomes import expect_ok
 from api.problems import Problem
 from api.services import services_of
@@ -70,12 +73,13 @@ async def end(request: Request) -> Response:
     return Response(status_code=204, headers=headers)
 
 
-def _told(principal: Principal, secret: str | None) -> dict[str, str | list[str] | None]:
+def _told(principal: Principal, secret: str | None) -> dict[str, Any]:
     """Without a session there is nothing to forge: no CSRF token is needed."""
     return {
         "name": principal.name,
-        "role": principal.role,
-        "may": sorted(access.CAPABILITIES[principal.role]),
+        **roles_json(principal.told),
+        "may": sorted({each for role in principal.told.values() for each in access.CAPABILITIES[role]}),
+        "may_in": {name: sorted(access.CAPABILITIES[role]) for name, role in principal.told.items()},
         "csrf": None if secret is None else csrf_token(secret),
     }
 

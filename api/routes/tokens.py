@@ -1,4 +1,8 @@
-"""Bearer tokens: made and listed by administrators. A secret is in the reply that makes it, nowhere else."""
+"""Bearer tokens: made and listed by administrators. A secret is in the reply that makes it, nowhere else.
+
+Who administrates single namespaces makes, lists and withdraws the tokens of these alone, and none of a right
+beyond them. A name is taken once in the cluster, whoever may see the token that has it.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +18,19 @@ from starlette.responses import Response
 from api import access, schemas
 from api.call import call_of, json_response, json_type
 from api.consistency import settle
+from api.granting import read_roles, roles_json
 from api.instants import rfc3339
 from api.outcomes import expect_ok
 from api.problems import FieldError, Problem
 from api.services import services_of
-from scheduler.machine.tokens import JOINS, ROLES
+from scheduler.machine.tokens import JOINS
 from scheduler.store.reads import tokens as token_reads
-from scheduler.words.commands import DeleteToken, PutToken
+from scheduler.words.commands import DeleteToken, Granted, PutToken
 
 router = APIRouter(tags=["tokens"])
 
 SECRET_BYTES = 32
-FIELDS = ("name", "role", "ttl_s", "uses", "holder", "pool", "any_name")
+FIELDS = ("name", "role", "namespaces", "roles", "ttl_s", "uses", "holder", "pool", "any_name")
 LETTERS_MAX = 255
 USES_MAX = 10_000
 TTL_S_MAX = 10 * 366 * 86_400
@@ -42,35 +47,38 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 async def create_token(request: Request) -> Response:
     """Make a token of a role. Its secret is shown this once: the cluster keeps a hash."""
     services, call = services_of(request), call_of(request)
-    call.need(access.ADMIN, namespace=access.Reach.ALL)
+    call.need(access.ADMIN, namespace=access.Reach.ANY)
     document = call.json_object()
     errors = [
         FieldError(f"/{name[:100]}", f"unknown field; known are {', '.join(FIELDS)}")
         for name in document
         if name not in FIELDS
     ]
-    name, role = document.get("name"), document.get("role")
+    name = document.get("name")
     if not isinstance(name, str):
         errors.append(FieldError("/name", f"it is a text, not {json_type(name)}"))
     elif not _NAME.fullmatch(name):
         errors.append(FieldError("/name", "letters, digits and . _ - (63 at most), a letter or digit first"))
-    if not isinstance(role, str) or role not in ROLES:
-        errors.append(FieldError("/role", f"one of {', '.join(ROLES)}"))
-    limits = _limits(document, str(role), errors)
+    roles = read_roles(document, errors)
+    role = roles.get(access.ALL, "")
+    limits = _limits(document, role, errors)
     if errors:
         raise Problem("validation", f"{errors[0].pointer}: {errors[0].detail}", errors=errors)
+    for namespace in roles:  # nobody gives what is not theirs
+        call.need(access.ADMIN, namespace=access.Reach.ALL if namespace == access.ALL else namespace)
     if call.flag("dry_run"):
-        return json_response({"name": name, "role": role, "dry_run": True})
+        return json_response({"name": name, **roles_json(roles), "dry_run": True})
     secret = secrets.token_urlsafe(SECRET_BYTES)
     digest = hashlib.sha256(secret.encode()).digest()
     now_ms = services.scheduler.now_ms()
     command = PutToken(
-        str(name), digest, str(role), now_ms + limits["ttl_s"] * 1000 if limits["ttl_s"] else 0,
+        str(name), digest, role, now_ms + limits["ttl_s"] * 1000 if limits["ttl_s"] else 0,
         limits["uses"], _holder(document), document.get("pool", ""), call.actor,
+        tuple(Granted(*each) for each in sorted(roles.items()) if each[0] != access.ALL),
     )  # fmt: skip
     outcome = await services.scheduler.propose(command)
     expect_ok(outcome, what=f"making token {name}")
-    made: dict[str, Any] = {"name": name, "role": role, "token": secret}
+    made: dict[str, Any] = {"name": name, **roles_json(roles), "token": secret}
     if role == "agent":
         made["holder"] = command.holder or None
         if not command.holder:
@@ -82,7 +90,7 @@ async def create_token(request: Request) -> Response:
 
 def _holder(document: Mapping[str, Any]) -> str:
     """An agent's token is bound to one agent unless its maker says otherwise: to that of its own name."""
-    bound = document["role"] == "agent" and not document.get("any_name")
+    bound = document.get("role") == "agent" and not document.get("any_name")
     holder: str = document.get("holder", "") or (document["name"] if bound else "")
     return holder
 
@@ -117,32 +125,41 @@ def _limits(document: Mapping[str, Any], role: str, errors: list[FieldError]) ->
     "/v1/tokens/{name}", operation_id="deleteToken", openapi_extra=schemas.delete_token, status_code=204
 )
 async def delete_token(request: Request, name: str) -> Response:
-    """Withdraw a token: agents that are connected by it leave. The last administrator's stays."""
+    """Withdraw a token: agents that are connected by it leave. The last administrator's stays. Who
+    administrates single namespaces can withdraw what is a token of these alone."""
     services, call = services_of(request), call_of(request)
-    call.need(access.ADMIN, namespace=access.Reach.ALL)
+    call.need(access.ADMIN, namespace=access.Reach.ANY)
+    within = call.principal.where(access.ADMIN) or ()
     if not call.flag("dry_run"):
-        expect_ok(await services.scheduler.propose(DeleteToken(name, call.actor)), what=f"token {name}")
+        outcome = await services.scheduler.propose(DeleteToken(name, call.actor, within))
+        expect_ok(outcome, what=f"token {name}")
+        return Response(status_code=204)
+    with services.scheduler.read() as store:
+        found = any(row.token.name == name for row in token_reads.listed(store, within or None))
+    if not found:
+        raise Problem("not-found", f"there is no token {name[:LETTERS_MAX]}")
     return Response(status_code=204)
 
 
 @router.get("/v1/tokens", operation_id="listTokens", openapi_extra=schemas.read)
 async def list_tokens(request: Request) -> Response:
-    """Every token's name and role, never its secret."""
+    """Every token's name and roles, never its secret; to who administrates single namespaces, the tokens of
+    these alone."""
     services, call = services_of(request), call_of(request)
-    call.need(access.ADMIN, namespace=access.Reach.ALL)
+    within = call.need_listed(access.ADMIN)
     await settle(call, services.commits)
     with services.scheduler.read() as store:
-        rows = token_reads.all_by_name(store)
+        rows = token_reads.listed(store, within)
     items = [
         {
             "name": row.name,
-            "role": row.role,
+            **roles_json(access.told(row.role, roles)),
             "created": rfc3339(row.created_ms),
             "expires": rfc3339(limits.expires_ms) if limits.expires_ms else None,
             "uses": limits.uses if row.role in JOINS else None,
             "holder": limits.holder or None,
             "pool": limits.pool or None,
         }
-        for row, limits in rows
+        for row, limits, roles in rows
     ]
     return json_response({"items": items, "next_cursor": None})

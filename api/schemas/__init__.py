@@ -34,7 +34,8 @@ from api.schemas.replies import (
     WorkList,
 )
 from scheduler.machine.agents import REASON_LETTERS_MAX
-from scheduler.machine.tokens import ROLES
+from scheduler.machine.tokens import NAMESPACES_MAX, ROLES
+from scheduler.model.fields import NAME_PATTERN
 
 NODE_NAME = "^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$"
 
@@ -163,9 +164,17 @@ create_token: dict[str, Any] = {
     "requestBody": _body(
         {"name": "example-viewer", "role": "viewer"},
         schema=_fields(
-            "name role",
+            "name",
             name=_text(63, pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"),
             role={"type": "string", "enum": list(ROLES)},
+            namespaces={
+                "type": "array", "items": {"type": "string", "pattern": NAME_PATTERN},
+                "minItems": 1, "maxItems": NAMESPACES_MAX,
+            },
+            roles={
+                "type": "object", "minProperties": 1, "maxProperties": NAMESPACES_MAX,
+                "additionalProperties": {"type": "string", "enum": list(ROLES)},
+            },
             ttl_s=_whole(10 * 366 * 86_400),
             uses=_whole(10_000),
             holder={"type": "string", "maxLength": 255},

@@ -152,15 +152,25 @@ class AskedTicks(TickLimits):
     asked: float = Field(description="by all jobs, now")
 
 
-class TokenMade(Reply):
+class Roles(Reply):
+    """What a token is, and where."""
+
+    role: str = Field(
+        description="the one role that it has; several: another one elsewhere", examples=["operator"]
+    )
+    namespaces: list[str] | None = Field(description="where; null: in all", examples=[["finance"]])
+    roles: dict[str, str] = Field(
+        description="by namespace, that in all under `*`", examples=[{"finance": "operator"}]
+    )
+
+
+class TokenMade(Roles):
     name: str = Field(examples=["ann"])
-    role: str = Field(examples=["operator"])
     token: str = Field(description="its secret, which is told this once")
 
 
-class Token(Reply):
+class Token(Roles):
     name: str = Field(examples=["ann"])
-    role: str = Field(examples=["operator"])
     created: Instant
     expires: Instant | None
     uses: int | None
@@ -179,10 +189,14 @@ class Joined(Reply):
     members: list[dict[str, Any]]
 
 
-class Session(Reply):
+class Session(Roles):
     name: str = Field(examples=["ann"])
-    role: str = Field(examples=["operator"])
-    may: list[str] = Field(description="what the role grants", examples=[["operate", "read", "run"]])
+    may: list[str] = Field(
+        description="what the roles grant somewhere at least", examples=[["operate", "read", "run"]]
+    )
+    may_in: dict[str, list[str]] = Field(
+        description="what they grant by namespace, in all under `*`", examples=[{"finance": ["read", "run"]}]
+    )
     csrf: str | None = Field(description="for X-CSRF-Token of writes; null without a session")
 
 

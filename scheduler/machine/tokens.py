@@ -2,10 +2,13 @@
 
 Rules: a name is taken once. A join token has an end and a number of uses; each newcomer takes one, and is
 from then on known by a credential of its own, `agent:NAME` or `node:NAME`, which is withdrawn by that name.
-What has ended is removed when the next token comes.
+What has ended is removed when the next token comes. A token has a role in all namespaces, roles in single
+ones, or both; what is of no namespace, such as an agent, has the former alone.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from scheduler.machine.context import OK, Context, refused
 from scheduler.store.tables import sessions as session_rows
@@ -18,26 +21,38 @@ from scheduler.words.outcomes import Code, Outcome
 BOOTSTRAP = "bootstrap"
 JOINS = {"join-agent": "agent", "join-node": "node"}
 """A join token's role, and the role of what it makes."""
-ROLES = ("viewer", "operator", "submitter", "admin", "agent", *JOINS)
+PEOPLE = ("viewer", "operator", "submitter", "approver", "admin")
+"""Roles that a token may have in single namespaces."""
+ROLES = (*PEOPLE, "agent", *JOINS)
+NAMESPACES_MAX = 100  #: in which one token has a role of its own
 TOKENS_MAX = 20_000
 SWEEP_MAX = 20
 KEPT_MS = 86_400_000  #: an ended token is listed for a day more
 
 
 def put_token(ctx: Context, command: PutToken) -> Outcome:
-    if command.role not in ROLES or not command.name or len(command.sha256) != 32:
-        return refused(Code.INVALID, f"a token needs a name, a SHA-256 and a role of {', '.join(ROLES)}")
+    roles = {each.namespace: each.role for each in command.roles}
+    if command.role not in ROLES and (command.role or not roles):
+        return refused(Code.INVALID, f"a token needs a role of {', '.join(ROLES)}")
+    if not command.name or len(command.sha256) != 32:
+        return refused(Code.INVALID, "a token needs a name and a SHA-256")
+    if any(not namespace or role not in PEOPLE for namespace, role in roles.items()):
+        return refused(Code.INVALID, f"in a namespace a token has a role of {', '.join(PEOPLE)}")
+    if len(roles) != len(command.roles) or len(roles) > NAMESPACES_MAX:
+        return refused(Code.INVALID, f"each namespace once, {NAMESPACES_MAX} at most")
     if command.role in JOINS and (command.uses < 1 or command.expires_ms <= ctx.stamp_ms):
         return refused(Code.INVALID, "a join token needs a number of uses and an end in the future")
     known = token_rows.find(ctx.store, command.name)
     if known is not None:
         same = known.sha256 == command.sha256 and known.role == command.role
+        same = same and token_rows.roles(ctx.store, command.name) == roles
         return OK if same else refused(Code.EXISTS, f"token {command.name} exists")
     if command.name == BOOTSTRAP and token_rows.any_token(ctx.store):
         return refused(Code.EXISTS, "the bootstrap token comes before every other one")
     limits = Limits(command.expires_ms, command.uses, command.holder, command.pool)
-    ctx.changed("token", "", command.name, None, command.role)
-    return _insert(ctx, Token(command.name, command.sha256, command.role, ctx.stamp_ms), limits)
+    token = Token(command.name, command.sha256, command.role, ctx.stamp_ms)
+    ctx.changed("token", _place(token, roles), token.name, None, _words(token, roles))
+    return _insert(ctx, token, limits, tuple(sorted(roles.items())))
 
 
 def redeem_token(ctx: Context, command: RedeemToken) -> Outcome:
@@ -79,14 +94,30 @@ def redeem_token(ctx: Context, command: RedeemToken) -> Outcome:
 
 def delete_token(ctx: Context, command: DeleteToken) -> Outcome:
     token = token_rows.find(ctx.store, command.name)
-    if token is None:
+    if token is None or (command.within and not _is_within(ctx, token, command.within)):
         return refused(Code.NOT_FOUND, f"there is no token {command.name}")
     if token_rows.administrators(ctx.store) == [command.name]:
         return refused(Code.CONFLICT, f"{command.name} is the last token of an administrator")
-    _delete(ctx, command.name)
-    ctx.changed("token", "", command.name, token.role, None)
+    roles = token_rows.roles(ctx.store, token.name)
+    _delete(ctx, token.name)
+    ctx.changed("token", _place(token, roles), token.name, _words(token, roles), None)
     ctx.emit(e.TokenWithdrawn(command.name))
     return OK
+
+
+def _place(token: Token, roles: Mapping[str, str]) -> str:
+    """The one namespace that a token is of; empty: of several, or of all."""
+    return next(iter(roles)) if len(roles) == 1 and not token.role else ""
+
+
+def _words(token: Token, roles: Mapping[str, str]) -> str:
+    """Its roles, for the audit."""
+    told = [f"{namespace}={role}" for namespace, role in sorted(roles.items())]
+    return ", ".join([token.role, *told] if token.role else told)
+
+
+def _is_within(ctx: Context, token: Token, namespaces: tuple[str, ...]) -> bool:
+    return not token.role and token_rows.roles(ctx.store, token.name).keys() <= set(namespaces)
 
 
 def _delete(ctx: Context, name: str) -> None:
@@ -95,10 +126,12 @@ def _delete(ctx: Context, name: str) -> None:
     session_rows.delete_of(ctx.store, name)
 
 
-def _insert(ctx: Context, token: Token, limits: Limits) -> Outcome:
+def _insert(
+    ctx: Context, token: Token, limits: Limits, roles: tuple[tuple[str, str], ...] = ()
+) -> Outcome:
     for name in token_rows.expired(ctx.store, ctx.stamp_ms - KEPT_MS, SWEEP_MAX):
         _delete(ctx, name)
     if token_rows.count(ctx.store) >= TOKENS_MAX:
         return refused(Code.LIMIT, f"there are {TOKENS_MAX} tokens, the most that a cluster keeps")
-    token_rows.insert(ctx.store, token, limits)
+    token_rows.insert(ctx.store, token, limits, roles)
     return OK

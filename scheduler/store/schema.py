@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 23
+SCHEMA_VERSION = 24
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -329,10 +329,18 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX agents_draining ON agents (id) WHERE draining = 1",
     """
     CREATE TABLE tokens (
-        name TEXT PRIMARY KEY, sha256 BLOB NOT NULL, role TEXT NOT NULL, created_ms INTEGER NOT NULL
+        name TEXT PRIMARY KEY, sha256 BLOB NOT NULL, created_ms INTEGER NOT NULL,
+        role TEXT NOT NULL                  -- in all namespaces; empty: in those of token_roles alone
     )
     """,
     "CREATE INDEX tokens_sha256 ON tokens (sha256)",
+    # Of those tokens alone that are something in single namespaces.
+    """
+    CREATE TABLE token_roles (
+        name TEXT NOT NULL, namespace TEXT NOT NULL, role TEXT NOT NULL,
+        PRIMARY KEY (name, namespace)
+    ) WITHOUT ROWID
+    """,
     # Of those tokens alone that have limits.
     """
     CREATE TABLE token_limits (

@@ -15,6 +15,7 @@ from api import event_feed, streaming
 from api.app import Api
 from api.connection import UNREAD_MS, limit_unread
 from api.event_feed import CHUNK_BYTES, STREAMS_A_TURN, EventFeed, Kinds, encode
+from api.event_scope import RunNamespaces
 from api.history import History, Id
 from api.ports import Committed
 from scheduler.words import events
@@ -30,7 +31,7 @@ class Feed:
 
     def __init__(self) -> None:
         self.history = History()
-        self.feed = EventFeed(self.history)
+        self.feed = EventFeed(self.history, RunNamespaces(lambda run: None))
         self.got: dict[int, bytes] = {}
         self.turn = 0
         self.went_on: Counter[int] = Counter()  #: turn of the loop → chunks that were given out in it

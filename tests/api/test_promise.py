@@ -201,7 +201,7 @@ ADDITIONS: dict[str, Change] = {
     "field of a body": lambda d: sent(d, "POST /v1/bulk")["properties"].update(more={"type": "string"}),
     "value": lambda d: sent(d, "POST /v1/bulk")["properties"]["action"]["enum"].append("delete"),
     "wider limit": lambda d: parameter(d, "GET /v1/runs", "limit")["schema"].update(maximum=10_000),
-    "optional field": lambda d: sent(d, "POST /v1/tokens")["required"].remove("role"),
+    "optional field": lambda d: sent(d, "POST /v1/tokens")["required"].remove("name"),
     "narrower answer": lambda d: d["schemas"]["Cluster"]["properties"].update(leader={"type": "string"}),
     "wider body": lambda d: sent(d, "POST /v1/bulk")["properties"].update(q={"type": ["string", "null"]}),
 }

@@ -43,7 +43,9 @@ async def test_a_session_by_cookie_needs_its_csrf_token_for_writes(browser: http
     bare = await browser.put("/v1/jobs/job", json=NOOP)
     assert (bare.status_code, bare.json()["type"]) == (403, "/problems/csrf")
     assert (await browser.get("/v1/session")).json() == {
-        "name": "ops", "role": "submitter", "may": ["edit", "read", "run"], "csrf": csrf["X-CSRF-Token"],
+        "name": "ops", "role": "submitter", "namespaces": None, "roles": {"*": "submitter"},
+        "may": ["edit", "read", "run"], "may_in": {"*": ["edit", "read", "run"]},
+        "csrf": csrf["X-CSRF-Token"],
     }  # fmt: skip
     assert (await browser.put("/v1/jobs/job", json=NOOP, headers=csrf)).status_code == 201
     assert (await browser.delete("/v1/session")).status_code == 403

@@ -41,6 +41,10 @@ def every_command(story: Recorder) -> None:
 def _joining(story: Recorder) -> None:
     ends_ms = story.now_ms + 3_600_000
     story.tell_ok(c.PutToken("web", b"w" * 32, "join-agent", ends_ms, 1, "", "web"))
+    roles = (c.Granted("finance", "operator"), c.Granted("web", "viewer"))
+    for name in ("ann", "bob"):
+        story.tell_ok(c.PutToken(name, name.encode().ljust(32), "", roles=roles))
+    story.tell(c.DeleteToken("bob", within=("finance",)), c.DeleteToken("bob", within=("finance", "web")))
     story.tell_ok(c.RedeemToken("web", "web-1", b"1" * 32, "web"))
     story.tell(c.RedeemToken("web", "web-2", b"2" * 32, "web"))
     for letter in (b"s", b"t"):

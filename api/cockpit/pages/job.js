@@ -101,12 +101,12 @@ function Whole({ job, again }) {
   const edit = at("jobs", job.namespace, job.name, "edit");
   const actions = [runJob(job), { ...toggleJob(job), done: again }, deleteJob(job, text.data, () => go(at("jobs")))];
   useOffers(actions, [job.revision, job.state, text.data]);
-  useKeys({ e: ["job.edit", () => api.may("edit") && go(edit)] }, [job.name]);
+  useKeys({ e: ["job.edit", () => api.may("edit", job.namespace) && go(edit)] }, [job.name]);
   const tasks = graphOf(job);
   const last = job.last_run;
   return html`<div class="title"><div class="head"><h1>${name}</h1><${JobState} job=${job} all />
       <span class="push"></span>${actions.slice(0, 2).map((action) => html`<${Act} key=${action.text} action=${action} />`)}
-      ${api.may("edit") ? html`<a class="button" href=${edit}>${t("job.edit")}</a>` : null}<${Act} action=${actions[2]} /></div>
+      ${api.may("edit", job.namespace) ? html`<a class="button" href=${edit}>${t("job.edit")}</a>` : null}<${Act} action=${actions[2]} /></div>
     ${job.description ? html`<p class="lead">${job.description}</p>` : null}
     ${job.state === "unplaceable" ? html`<p class="error">${job.unplaceable_reason}</p>` : job.pause_reason ? html`<p class="note">${job.pause_reason}</p>` : null}</div>
     <${Facts} of=${[[t("job.schedule"), html`<code>${schedule(job.triggers)}</code>`], [t("job.lastRun"), last && html`<a class="plain" href=${runAt(last.id)}><${Status} state=${last.state} /></a> <${Ago} at=${last.finished || last.started || last.created} />`],

@@ -43,7 +43,7 @@ function bulk(verb, which, count, done) {
   const body = { action: verb, ...(which.filter || { jobs: which.jobs, namespace: which.namespace }) };
   const loop = which.jobs && `for job in ${which.jobs.join(" ")}; do ${command("job", verb)} "$job"${which.namespace === "default" ? "" : ` --namespace ${which.namespace}`}; done`;
   return {
-    text: t(`bulk.${verb}`), title: t(`bulk.${verb}Title`, { n: count }), capability: VERBS[verb], method: "POST", path: "/v1/bulk", body, dry: true,
+    text: t(`bulk.${verb}`), title: t(`bulk.${verb}Title`, { n: count }), capability: VERBS[verb], namespace: "", method: "POST", path: "/v1/bulk", body, dry: true,
     says: (trial) => t(`bulk.${verb}Says`, { n: trial ? `${number(trial.items.length)}${trial.more ? "+" : ""}` : "…" }) + (trial?.more ? ` ${t("bulk.most")}` : ""),
     cli: loop, did: (reply) => told(verb, reply), done,
     undo: BACK[verb] && ((reply) => {

@@ -10,11 +10,11 @@ import { Timeline } from "../parts/timeline.js";
 const ATTEMPTS_SHOWN = 200, FAILED = ["failed", "timed_out", "lost", "expired", "cancelled"];
 
 const cancelRun = (run) => ({
-  text: t("run.cancel"), title: t("run.cancelIt", { run: run.id }), capability: "run", method: "POST", path: `/v1/runs/${run.id}/cancel`, danger: true,
+  text: t("run.cancel"), title: t("run.cancelIt", { run: run.id }), capability: "run", namespace: run.namespace, method: "POST", path: `/v1/runs/${run.id}/cancel`, danger: true,
   says: t("run.cancelSays"), did: t("run.cancelDid", { run: run.id }), cli: command("run", "cancel", String(run.id)),
 });
 const resolveRun = (run) => ({
-  text: t("run.resolve"), title: t("run.resolveIt", { run: run.id }), capability: "operate", method: "POST", path: `/v1/runs/${run.id}/resolve`, danger: true,
+  text: t("run.resolve"), title: t("run.resolveIt", { run: run.id }), capability: "operate", namespace: run.namespace, method: "POST", path: `/v1/runs/${run.id}/resolve`, danger: true,
   says: t("run.resolveSays"), did: t("run.resolveDid", { run: run.id }), cli: command("run", "resolve", String(run.id), "--yes"),
 });
 const again = (run) => ({

@@ -3,7 +3,7 @@
 // undoes it, where anything does.
 //
 // An action is a value, so that a button, the palette and a key can all offer it:
-//   {text, says, capability, method, path, body, kind, headers, cli, dry, danger, fields, done(reply), undo: an action, or a function of the reply}
+//   {text, says, capability, namespace, method, path, body, kind, headers, cli, dry, danger, fields, done(reply), undo: an action, or a function of the reply}
 // `fields`: html shown in the dialog, in which `body` (a function then) is edited.
 
 import * as api from "./api.js";
@@ -25,7 +25,9 @@ export function toast(text, { undo = null, look = "ok" } = {}) {
   setTimeout(() => toasts.set(toasts.get().filter((each) => each !== one)), undo ? UNDO_MS : TOAST_MS);
 }
 
-export const allowed = (action) => !action.capability || api.may(action.capability);
+// Of which namespace it is: `namespace` ("": of several), or what its path names; else of the whole cluster.
+const placeOf = ({ namespace, path }) => namespace ?? new URLSearchParams(path.split("?")[1]).get("namespace") ?? "*";
+export const allowed = (action) => !action.capability || api.may(action.capability, placeOf(action));
 export const ask = (action) => { if (allowed(action)) asked.set(action); };
 
 const bodyOf = (action) => typeof action.body === "function" ? action.body() : action.body;

@@ -63,5 +63,8 @@ export async function end() {
   session.set(false);
 }
 
-// Whether the token may do that at all; the server judges by namespace as well.
-export const may = (capability) => (session.get()?.may || []).includes(capability);
+// Whether the token may do that in this namespace ("*": in all, "": anywhere); the server judges again.
+export const may = (capability, namespace = "") => {
+  const who = session.get();
+  return (namespace ? ["*", namespace].flatMap((each) => who?.may_in?.[each] || []) : who?.may || []).includes(capability);
+};

@@ -138,7 +138,7 @@ export function Shell() {
       bind("?", "keys.keys", () => keysShown.set(true)),
       ...PAGES.filter((each) => each.key).map((each) => bind(`g ${each.key}`, each.title, () => go(each.path))),
       offer(() => PAGES.filter((each) => each.icon).map((each) => ({ text: t(each.title), note: t("palette.page"), work: () => go(each.path) }))),
-      offer(() => (api.may("operate") ? [cluster.get()?.pause ? resumeAll() : pauseAll()] : []).map((action) => ({ text: action.text, note: t("palette.action"), work: () => ask(action) }))),
+      offer(() => (api.may("operate", "*") ? [cluster.get()?.pause ? resumeAll() : pauseAll()] : []).map((action) => ({ text: action.text, note: t("palette.action"), work: () => ask(action) }))),
       offer(() => LOOKS.map((each) => ({ text: `${t("shell.look")}: ${t(`look.${each}`)}`, note: t("palette.setting"), work: () => look.set(each) }))),
       offer(() => [{ text: t("shell.leave"), note: t("palette.action"), work: api.end }]),
     ];

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Row, Store
-from scheduler.store.reads.bounds import LOOKED_MAX, asked, chunks, marks
+from scheduler.store.reads.bounds import LOOKED_MAX, among, asked, chunks, marks
 from scheduler.store.reads.newest import Way, newest, span
 from scheduler.store.tables.attempts import Attempt
 from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS
@@ -116,6 +116,7 @@ class Wanted(NamedTuple):
     unreachable: bool = False
     since_ms: int | None = None  #: assigned at or after
     until_ms: int | None = None  #: and before
+    namespaces: Sequence[str] | None = None  #: of their runs; None: of all
 
     def ways(self) -> list[Way]:
         if self.run is not None:
@@ -130,12 +131,13 @@ class Wanted(NamedTuple):
 
     def conditions(self) -> tuple[str, list[object]]:
         where, values = asked(("agent = ?", self.agent))
+        within, names = among("(SELECT namespace FROM runs WHERE runs.id = attempts.run)", self.namespaces)
         if self.states:
             where += f" AND state IN ({marks(len(self.states))})"
             values += self.states
         if self.unreachable:
             where += " AND unreachable = 1"
-        return where, values
+        return where + within, values + names
 
 
 def page(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.reads.bounds import LOOKED_MAX, asked, marks
+from scheduler.store.reads.bounds import LOOKED_MAX, among, asked, marks
 from scheduler.store.reads.newest import Way, newest, span
 from scheduler.store.tables.audit import COLUMNS, Entry
 
@@ -16,18 +17,19 @@ class Wanted(NamedTuple):
     actor: str | None = None
     actions: tuple[str, ...] = ()
     kind: str | None = None
-    namespace: str | None = None
+    namespaces: Sequence[str] | None = None  #: of these; None: of all, and of none
     name: str | None = None
     run: int | None = None
     since_ms: int | None = None  #: decided at or after
     until_ms: int | None = None  #: and before
 
     def ways(self) -> list[Way]:
+        namespace = self.namespaces[0] if self.namespaces and len(self.namespaces) == 1 else None
         if self.actions and RUN not in self.actions:
             for index, where, values in (
-                ("object", "namespace = ? AND name = ?", (self.namespace, self.name)),
+                ("object", "namespace = ? AND name = ?", (namespace, self.name)),
                 ("actor", "actor = ?", (self.actor,)),
-                ("namespace", "namespace = ?", (self.namespace,)),
+                ("namespace", "namespace = ?", (namespace,)),
             ):
                 if None not in values:
                     source = f"FROM audit INDEXED BY audit_{index} WHERE action <> '{RUN}' AND {where}"
@@ -36,13 +38,14 @@ class Wanted(NamedTuple):
 
     def conditions(self) -> tuple[str, list[object]]:
         where, values = asked(
-            ("actor = ?", self.actor), ("kind = ?", self.kind), ("namespace = ?", self.namespace),
-            ("name = ?", self.name), ("run = ?", self.run),
+            ("actor = ?", self.actor), ("kind = ?", self.kind), ("name = ?", self.name),
+            ("run = ?", self.run),
         )  # fmt: skip
         if self.actions:
             where += f" AND action IN ({marks(len(self.actions))})"
             values += self.actions
-        return where, values
+        within, names = among("namespace", self.namespaces)
+        return where + within, values + names
 
 
 def page(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 CHUNK = 500  #: ids in one IN list
 LOOKED_MAX = 2_000  #: rows that one page looks at: of a filter that fits few of them the page is short
@@ -23,6 +23,13 @@ def asked(*conditions: tuple[str, object]) -> tuple[str, list[object]]:
     """The end of a WHERE, and its values: of these conditions on one value those whose value is not None."""
     given = [(condition, value) for condition, value in conditions if value is not None]
     return "".join(f" AND {condition}" for condition, _ in given), [value for _, value in given]
+
+
+def among(column: str, wanted: Sequence[str] | None) -> tuple[str, list[object]]:
+    """The condition that a column has one of these values, and its parameters; None: any."""
+    if wanted is None:
+        return "", []
+    return f" AND {column} IN ({marks(len(wanted))})", list(wanted)
 
 
 def fitting(sizes: Iterable[int]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.reads.bounds import LOOKED_MAX, asked, chunks, fitting, marks
+from scheduler.store.reads.bounds import LOOKED_MAX, among, asked, chunks, fitting, marks
 from scheduler.store.reads.labels import label_conditions
 from scheduler.store.tables.jobs import COLUMNS, REVISION_COLUMNS, Job, Revision
 
@@ -16,7 +16,7 @@ Key = tuple[str | int, str | int]
 class Wanted(NamedTuple):
     """Which jobs of a list. A label without a value: the job must have it."""
 
-    namespace: str | None = None
+    namespaces: Sequence[str] | None = None  #: of these; None: of all
     state: str | None = None  #: as it is stored: active | paused
     text: str | None = None  #: a part of the name
     labels: Sequence[tuple[str, str | None]] = ()
@@ -25,7 +25,6 @@ class Wanted(NamedTuple):
 
     def conditions(self) -> tuple[str, list[object]]:
         where, values = asked(
-            ("j.namespace = ?", self.namespace),
             ("j.state = ?", self.state),
             ("instr(lower(j.name), lower(?)) > 0", self.text or None),
             ("j.last_state = ?", self.last),
@@ -33,7 +32,8 @@ class Wanted(NamedTuple):
         if self.failing:
             where += " AND j.failures > 0"
         conditions, more = label_conditions(self.labels)
-        return where + conditions, values + more
+        within, names = among("j.namespace", self.namespaces)
+        return where + within + conditions, values + names + more
 
 
 class Order(NamedTuple):
@@ -77,8 +77,15 @@ def page(
     looked_max: int = LOOKED_MAX,
 ) -> tuple[list[Job], list[Key], Key | None]:
     """Jobs behind the key `after`, as many as `limit` and PAGE_BYTES allow, with their keys; and the key to
-    go on from, None at the end. No more than `looked_max` are looked at, so there may be none on a page."""
+    go on from, None at the end. No more than `looked_max` are looked at, so there may be none on a page.
+    Of several namespaces by name: a page has jobs of one of them."""
     way = ORDERS[order]
+    later: Sequence[str] = ()
+    if order == "name" and wanted.namespaces is not None:
+        left = [each for each in sorted(wanted.namespaces) if after is None or each >= str(after[0])]
+        here, *later = left or [""]  # which none has
+        wanted = wanted._replace(namespaces=(here,))
+        after = after if after is not None and after[0] == here else None
     beyond, values = _beyond(way, wanted, after)
     keys, down = ", ".join(way.key), " DESC" if way.descending else ""
     ordered = ", ".join(f"{column}{down}" for column in way.key)
@@ -96,17 +103,17 @@ def page(
     shown = found[:count]
     rows = of_ids(store, [row[2] for row in shown])
     key = shown[-1][:2] if len(found) > count else last
+    if key is None and later:
+        key = (later[0], "")
     return [rows[row[2]] for row in shown], [row[:2] for row in shown], key
 
 
 def _beyond(way: Order, wanted: Wanted, after: Sequence[object] | None) -> tuple[str, list[object]]:
     """Where the page begins. Of one namespace by the names alone: of a pair and one of its halves SQLite
     would use the half, and go through all that come before."""
-    if way is ORDERS["name"] and wanted.namespace is not None:
+    if way is ORDERS["name"] and wanted.namespaces is not None:
         if after is None:
-            return " AND j.namespace = ?", [wanted.namespace]
-        if after[0] != wanted.namespace:
-            return " AND 0", []
+            return " AND j.namespace = ?", list(wanted.namespaces)
         return " AND j.namespace = ? AND j.name > ?", list(after)
     if after is None:
         return "", []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Row, Store
-from scheduler.store.reads.bounds import LOOKED_MAX, asked, marks
+from scheduler.store.reads.bounds import LOOKED_MAX, among, asked, marks
 from scheduler.store.reads.newest import Way, newest, span
 from scheduler.store.state import LEDGER_START
 from scheduler.store.tables.ledger import COLUMNS, Entry
@@ -53,7 +53,7 @@ def of_events(store: Store, trigger: int, after: tuple[int, int], to_ms: int, li
 class Wanted(NamedTuple):
     """Which entries of a list."""
 
-    namespace: str | None = None  #: of the job, also once that is deleted
+    namespaces: Sequence[str] | None = None  #: of the job, also once that is deleted; None: of all
     outcomes: Sequence[str] = ()
     reason: str | None = None
     since_ms: int | None = None  #: decided at or after
@@ -66,14 +66,14 @@ class Wanted(NamedTuple):
         return [Way("FROM ledger WHERE 1")]
 
     def conditions(self) -> tuple[str, list[object]]:
-        where, values = asked(
-            ("reason = ?", self.reason),
-            ("(SELECT namespace FROM triggers t WHERE t.id = ledger.trigger) = ?", self.namespace),
+        where, values = asked(("reason = ?", self.reason))
+        within, names = among(
+            "(SELECT namespace FROM triggers t WHERE t.id = ledger.trigger)", self.namespaces
         )
         if self.outcomes:
             where += f" AND outcome IN ({marks(len(self.outcomes))})"
             values += self.outcomes
-        return where, values
+        return where + within, values + names
 
 
 def page(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.reads.bounds import among
 from scheduler.store.tables.outbox import COLUMNS, Effect, given_up
 
 
@@ -26,7 +27,17 @@ class Depth(NamedTuple):
     oldest_ms: int | None  #: when the oldest of those that wait was written; None: none waits
 
 
-def depth(store: Store) -> Depth:
+def depth(store: Store, namespaces: Sequence[str] | None = None) -> Depth:
+    if namespaces is not None:
+        where, names = among("namespace", namespaces)
+        rows = store.rows(
+            f"SELECT state, count(*), min(created_ms) FROM outbox WHERE 1{where} GROUP BY state"
+            " ORDER BY state",
+            names,
+        )
+        counts = {state: count for state, count, _ in rows}
+        oldest = {state: oldest_ms for state, _, oldest_ms in rows}
+        return Depth(counts.get("waiting", 0), counts.get("given_up", 0), oldest.get("waiting"))
     waiting: int = store.value("SELECT outbox_waiting FROM state WHERE id = 1")
     # Ids go up with the time of writing.
     oldest = store.value(
@@ -35,13 +46,14 @@ def depth(store: Store) -> Depth:
     return Depth(waiting, given_up(store), oldest if waiting else None)
 
 
-def page(store: Store, *, after: int, limit: int, state: str | None, namespace: str | None) -> list[Effect]:
+def page(
+    store: Store, *, after: int, limit: int, state: str | None, namespaces: Sequence[str] | None
+) -> list[Effect]:
     """The oldest first, from behind the id `after`."""
-    filters = {"state": state, "namespace": namespace}
-    wanted = {column: value for column, value in filters.items() if value is not None}
-    where = "".join(f" AND {column} = ?" for column in wanted)
+    of_state, states = among("state", None if state is None else (state,))
+    of_namespaces, names = among("namespace", namespaces)
     rows = store.rows(
-        f"SELECT {COLUMNS} FROM outbox WHERE id > ?{where} ORDER BY id LIMIT ?",
-        (after, *wanted.values(), limit),
+        f"SELECT {COLUMNS} FROM outbox WHERE id > ?{of_state}{of_namespaces} ORDER BY id LIMIT ?",
+        (after, *states, *names, limit),
     )
     return [Effect._make(row) for row in rows]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.reads.bounds import LOOKED_MAX, among
 
 COUNTED_MAX = 1_000
 
@@ -58,13 +60,20 @@ class Queue(NamedTuple):
     queued_ms: int | None
 
 
-def queue(store: Store, selector: str) -> Queue | None:
+def queue(store: Store, selector: str, namespaces: Sequence[str] | None = None) -> Queue | None:
+    """Of these namespaces those among the first LOOKED_MAX of the queue."""
     source = "FROM tasks INDEXED BY tasks_queued WHERE state = 'queued' AND selector = ?"
-    first = store.row(f"SELECT run, queued_ms {source} ORDER BY rank_ms, id LIMIT 1", (selector,))
-    if first is None:
+    values: list[object] = [selector]
+    if namespaces is not None:
+        where, names = among("(SELECT namespace FROM runs WHERE runs.id = q.run)", namespaces)
+        first = f"SELECT id, run, queued_ms, rank_ms {source} ORDER BY rank_ms, id LIMIT ?"
+        source = f"FROM ({first}) q WHERE 1{where}"
+        values += [LOOKED_MAX, *names]
+    row = store.row(f"SELECT run, queued_ms {source} ORDER BY rank_ms, id LIMIT 1", values)
+    if row is None:
         return None
-    run = store.row("SELECT namespace, name FROM runs WHERE id = ?", (first[0],)) or ("", "")
-    return Queue(selector, _counted(store, source, selector), first[0], run[0], run[1], first[1])
+    run = store.row("SELECT namespace, name FROM runs WHERE id = ?", (row[0],)) or ("", "")
+    return Queue(selector, _counted(store, source, *values), row[0], run[0], run[1], row[1])
 
 
 class Overlap(NamedTuple):
@@ -79,11 +88,12 @@ class Overlap(NamedTuple):
     behind: int | None  #: the job's oldest run that goes on
 
 
-def overlapping(store: Store, limit: int) -> list[Overlap]:
-    """By job: one step of the index each, however many wait."""
+def overlapping(store: Store, limit: int, namespaces: Sequence[str] | None = None) -> list[Overlap]:
+    """By job: one step of the index each, however many wait. Of COUNTED_MAX jobs at most."""
     found: list[Overlap] = []
-    job = 0
-    while len(found) < limit:
+    job = looked = 0
+    while len(found) < limit and looked < COUNTED_MAX:
+        looked += 1
         source = "FROM runs INDEXED BY runs_waiting WHERE waiting = 1 AND job"
         row = store.row(
             f"SELECT job, namespace, name, id, created_ms {source} > ? ORDER BY job, id LIMIT 1", (job,)
@@ -91,6 +101,8 @@ def overlapping(store: Store, limit: int) -> list[Overlap]:
         if row is None:
             break
         job = row[0]
+        if namespaces is not None and row[1] not in namespaces:
+            continue
         behind = store.value(
             "SELECT id FROM runs INDEXED BY runs_active WHERE job = ? AND finished_ms IS NULL"
             " AND waiting = 0 ORDER BY id LIMIT 1",
@@ -141,11 +153,14 @@ def count_unreachable(store: Store) -> int:
 # -- what goes on -----------------------------------------------------------------------------------
 
 
-def count_runs(store: Store, state: str) -> int:
-    """Of a state other than succeeded."""
-    return _counted(
-        store, "FROM runs INDEXED BY runs_state WHERE state = ? AND state <> 'succeeded'", state
-    )
+def count_runs(store: Store, state: str, namespaces: Sequence[str] | None = None) -> int:
+    """Of a state other than succeeded; of these namespaces those among the first LOOKED_MAX of it."""
+    source = "FROM runs INDEXED BY runs_state WHERE state = ? AND state <> 'succeeded'"
+    if namespaces is None:
+        return _counted(store, source, state)
+    where, names = among("namespace", namespaces)
+    first = f"FROM (SELECT namespace {source} ORDER BY id LIMIT ?) WHERE 1{where}"
+    return _counted(store, first, state, LOOKED_MAX, *names)
 
 
 class ZoneLoad(NamedTuple):

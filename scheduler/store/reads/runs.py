@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.reads.bounds import LOOKED_MAX, asked, chunks, marks
+from scheduler.store.reads.bounds import LOOKED_MAX, among, asked, chunks, marks
 from scheduler.store.reads.labels import label_conditions
 from scheduler.store.reads.newest import Way, newest, span
 from scheduler.store.tables.runs import COLUMNS, Run
@@ -16,7 +16,7 @@ class Wanted(NamedTuple):
     """Which runs of a list."""
 
     jobs: Sequence[int] | None = None  #: that had the name one after the other
-    namespace: str | None = None
+    namespaces: Sequence[str] | None = None  #: of these; None: of all
     states: Sequence[str] = ()  #: one of these; empty: any
     cause: str | None = None
     labels: Sequence[tuple[str, str | None]] = ()  #: of the job as it is now
@@ -29,12 +29,14 @@ class Wanted(NamedTuple):
         if self.states and "succeeded" not in self.states:
             source = "FROM runs INDEXED BY runs_state WHERE state = ? AND state <> 'succeeded'"
             return [Way(source, (state,)) for state in self.states]
-        if self.namespace is not None:
-            return [Way("FROM runs INDEXED BY runs_namespace WHERE namespace = ?", (self.namespace,))]
+        if self.namespaces is not None:
+            source = "FROM runs INDEXED BY runs_namespace WHERE namespace = ?"
+            return [Way(source, (namespace,)) for namespace in self.namespaces]
         return [Way("FROM runs WHERE 1")]
 
     def conditions(self) -> tuple[str, list[object]]:
-        where, values = asked(("namespace = ?", self.namespace), ("cause = ?", self.cause))
+        where, values = asked(("cause = ?", self.cause))
+        within, names = among("namespace", self.namespaces)
         if self.states:
             where += f" AND state IN ({marks(len(self.states))})"
             values += self.states
@@ -42,7 +44,7 @@ class Wanted(NamedTuple):
             conditions, more = label_conditions(self.labels)
             where += f" AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = runs.job{conditions})"
             values += more
-        return where, values
+        return where + within, values + names
 
 
 def page(

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.tables.tokens import Credential, Limits, Token
+from scheduler.store.tables.tokens import Credential, Limits, Token, roles
 
 _LIMITS = "coalesce(l.expires_ms, 0), coalesce(l.uses, 0), coalesce(l.holder, ''), coalesce(l.pool, '')"
 
 
-def all_by_name(store: Store) -> list[tuple[Token, Limits]]:
+class Listed(NamedTuple):
+    token: Token
+    limits: Limits
+    roles: dict[str, str]  #: by namespace, beside its role in all
+
+
+def listed(store: Store, within: Sequence[str] | None = None) -> list[Listed]:
+    """By name; those whose roles are all in these namespaces, or all tokens."""
+    found: dict[str, dict[str, str]] = {}
+    for name, namespace, role in store.rows(
+        "SELECT name, namespace, role FROM token_roles ORDER BY name, namespace"
+    ):
+        found.setdefault(name, {})[namespace] = role
     rows = store.rows(
         f"SELECT t.name, t.sha256, t.role, t.created_ms, {_LIMITS} "
         "FROM tokens t LEFT JOIN token_limits l ON l.name = t.name ORDER BY t.name"
     )
-    return [(Token._make(row[:4]), Limits._make(row[4:])) for row in rows]
+    tokens = [Listed(Token._make(row[:4]), Limits._make(row[4:]), found.get(row[0], {})) for row in rows]
+    if within is None:
+        return tokens
+    return [each for each in tokens if not each.token.role and each.roles.keys() <= set(within)]
 
 
 def bound_to(store: Store, agent: str) -> str | None:
@@ -44,4 +60,4 @@ def session(store: Store, sha256: bytes) -> Session | None:
         " LEFT JOIN token_limits l ON l.name = t.name WHERE s.sha256 = ?",
         (sha256,),
     )
-    return None if row is None else Session(row[0], Credential._make(row[1:]))
+    return None if row is None else Session(row[0], Credential._make((*row[1:], roles(store, row[1]))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
@@ -10,7 +11,7 @@ from scheduler.store.connection import Store
 class Token(NamedTuple):
     name: str
     sha256: bytes
-    role: str
+    role: str  #: in all namespaces; empty: in none but those of `roles`
     created_ms: int
 
 
@@ -31,6 +32,7 @@ class Credential(NamedTuple):
     expires_ms: int
     holder: str
     pool: str
+    roles: Mapping[str, str] = {}  #: by namespace, beside `role`
 
 
 UNLIMITED = Limits()
@@ -46,6 +48,13 @@ def limits(store: Store, name: str) -> Limits:
     return UNLIMITED if row is None else Limits._make(row)
 
 
+def roles(store: Store, name: str) -> dict[str, str]:
+    """What the token is in single namespaces, by their names."""
+    return dict(
+        store.rows("SELECT namespace, role FROM token_roles WHERE name = ? ORDER BY namespace", (name,))
+    )
+
+
 def by_digest(store: Store, sha256: bytes) -> Credential | None:
     """Of equal hashes the first by name."""
     row = store.row(
@@ -54,7 +63,7 @@ def by_digest(store: Store, sha256: bytes) -> Credential | None:
         "ORDER BY t.name LIMIT 1",
         (sha256,),
     )
-    return None if row is None else Credential._make(row)
+    return None if row is None else Credential._make((*row, roles(store, row[0])))
 
 
 def any_token(store: Store) -> bool:
@@ -85,12 +94,20 @@ def count(store: Store) -> int:
     return number
 
 
-def insert(store: Store, token: Token, limits: Limits = UNLIMITED) -> None:
+def insert(
+    store: Store, token: Token, limits: Limits = UNLIMITED, roles: Sequence[tuple[str, str]] = ()
+) -> None:
     store.write("INSERT INTO tokens (name, sha256, role, created_ms) VALUES (?, ?, ?, ?)", token)
     if limits != UNLIMITED:
         store.write(
             "INSERT INTO token_limits (name, expires_ms, uses, holder, pool) VALUES (?, ?, ?, ?, ?)",
             (token.name, *limits),
+        )
+
+
+    for namespace, role in roles:
+        store.write(
+            "INSERT INTO token_roles (name, namespace, role) VALUES (?, ?, ?)", (token.name, namespace, role)
         )
 
 
@@ -101,3 +118,4 @@ def take_use(store: Store, name: str) -> None:
 def delete(store: Store, name: str) -> None:
     store.write("DELETE FROM tokens WHERE name = ?", (name,))
     store.write("DELETE FROM token_limits WHERE name = ?", (name,))
+    store.write("DELETE FROM token_roles WHERE name = ?", (name,))

@@ -72,6 +72,7 @@ from scheduler.words.commands.ticks import SetAside as SetAside
 from scheduler.words.commands.ticks import TellOverload as TellOverload
 from scheduler.words.commands.tokens import CloseSession as CloseSession
 from scheduler.words.commands.tokens import DeleteToken as DeleteToken
+from scheduler.words.commands.tokens import Granted as Granted
 from scheduler.words.commands.tokens import OpenSession as OpenSession
 from scheduler.words.commands.tokens import PutToken as PutToken
 from scheduler.words.commands.tokens import RedeemToken as RedeemToken

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import NOBODY, Actor, ByPerson, command
+from scheduler.words.record import NOBODY, Actor, ByPerson, Record, command, part
+
+
+@part
+class Granted(Record):
+    """What a token is in one namespace, beside what it is in all."""
+
+    namespace: str
+    role: str
 
 
 @command(8, grows=True)
@@ -11,12 +19,13 @@ class PutToken(ByPerson):
 
     name: str
     sha256: bytes
-    role: str
+    role: str  #: in all namespaces; empty: in those of `roles` alone
     expires_ms: int = 0  #: 0: never
     uses: int = 0  #: of a join token: how many may join by it
     holder: str = ""  #: the one agent or node that may use it; empty: any
     pool: str = ""  #: the pool that its agents belong to; empty: any
     actor: Actor = NOBODY
+    roles: tuple[Granted, ...] = ()  #: by namespace, each once
 
 
 @command(10, grows=True)
@@ -37,6 +46,7 @@ class DeleteToken(ByPerson):
 
     name: str
     actor: Actor = NOBODY
+    within: tuple[str, ...] = ()  #: only one whose roles are all in these namespaces; empty: any
 
 
 @command(12)

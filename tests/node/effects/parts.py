@@ -88,7 +88,7 @@ class Telling(SingleNode):
         fail_last(self)
 
     def outbox(self) -> list[outbox_rows.Effect]:
-        return outbox_reads.page(self.store, after=0, limit=10_000, state=None, namespace=None)
+        return outbox_reads.page(self.store, after=0, limit=10_000, state=None, namespaces=None)
 
     def row(self, effect: int) -> outbox_rows.Effect:
         found = outbox_rows.get(self.store, effect)

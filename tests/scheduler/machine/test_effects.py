@@ -23,7 +23,7 @@ BOTH = {"on": ["failed", "recovered"], "webhook": URL}
 
 
 def rows(story: Story) -> list[outbox.Effect]:
-    return outbox_reads.page(story.store, after=0, limit=100_000, state=None, namespace=None)
+    return outbox_reads.page(story.store, after=0, limit=100_000, state=None, namespaces=None)
 
 
 def run(story: Story, exit_code: int, name: str = "j") -> int:

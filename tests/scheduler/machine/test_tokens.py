@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from scheduler.machine.tokens import KEPT_MS
+import pytest
+
+from scheduler.machine.tokens import KEPT_MS, NAMESPACES_MAX
 from scheduler.store.reads import tokens as token_reads
 from scheduler.store.tables import tokens as token_rows
 from scheduler.words import commands as c
@@ -37,7 +39,7 @@ def test_each_newcomer_takes_a_use_and_a_repetition_takes_none(story: Story) -> 
     assert redeem(story, "c", 13) == "ended"
     assert redeem(story, "a", 10) == "ok", "its reply was lost"
     made = token_rows.by_digest(story.store, digest(10))
-    assert made == ("agent:a", "agent", 0, "a", "web")
+    assert made == ("agent:a", "agent", 0, "a", "web", {})
 
 
 def test_a_join_token_ends_with_its_time_by_the_stamp_of_the_entry(story: Story) -> None:
@@ -89,4 +91,50 @@ def test_what_has_ended_is_removed_when_the_next_token_comes(story: Story) -> No
     invite(story)
     story.now_ms = START_MS + HOUR_MS + KEPT_MS
     story.tell_ok(c.PutToken("next", digest(6), "viewer"))
-    assert [token.name for token, _ in token_reads.all_by_name(story.store)] == ["boss", "next"]
+    assert [each.token.name for each in token_reads.listed(story.store)] == ["boss", "next"]
+
+
+# -- roles by namespace --------------------------------------------------------------------------------------
+
+
+def granted(**roles: str) -> tuple[c.Granted, ...]:
+    return tuple(c.Granted(*each) for each in roles.items())
+
+
+@pytest.mark.parametrize(
+    ("role", "roles"),
+    [
+        ("", ()),
+        ("", granted(x="agent")),
+        ("", granted(x="king")),
+        ("", (c.Granted("", "viewer"),)),
+        ("king", granted(x="viewer")),
+        ("", granted(x="viewer") * 2),
+        ("", granted(**{f"n{i}": "viewer" for i in range(NAMESPACES_MAX + 1)})),
+    ],
+)
+def test_roles_that_no_token_has_are_refused(story: Story, role: str, roles: tuple[c.Granted, ...]) -> None:
+    assert story.one(c.PutToken("t", digest(1), role, roles=roles)).code == "invalid"
+
+
+def test_a_token_of_single_namespaces_has_its_roles_there_and_is_the_same_again_with_these(
+    story: Story,
+) -> None:
+    put = c.PutToken("t", digest(1), "", roles=granted(b="viewer", a="admin"))
+    story.tell_ok(c.PutToken("boss", digest(2), "admin"), put, put)
+    assert story.one(c.PutToken("t", digest(1), "", roles=granted(b="viewer"))).code == "exists"
+    found = token_rows.by_digest(story.store, digest(1))
+    assert found == ("t", "", 0, "", "", {"a": "admin", "b": "viewer"})
+    assert token_rows.administrators(story.store) == ["boss"], "of a namespace is none of the cluster"
+
+
+def test_a_token_is_withdrawn_within_namespaces_that_have_all_its_roles(story: Story) -> None:
+    story.tell_ok(
+        c.PutToken("boss", digest(1), "admin"),
+        c.PutToken("both", digest(2), "", roles=granted(a="viewer", b="viewer")),
+        c.PutToken("wide", digest(3), "viewer", roles=granted(a="viewer")),
+    )
+    for name in ("both", "wide", "boss"):
+        assert story.one(c.DeleteToken(name, within=("a",))).code == "not_found"
+    story.tell_ok(c.DeleteToken("both", within=("a", "b")))
+    assert story.store.rows("SELECT DISTINCT name FROM token_roles") == [("wide",)]
