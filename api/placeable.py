@@ -50,9 +50,9 @@ class Places:
         return said
 
     def job_state(self, row: Job, compiled: CompiledJob) -> tuple[str, str]:
-        """active | paused | unplaceable; and of the last, why."""
-        if row.state != "active":
-            return row.state, ""
+        """active | paused | disabled | unplaceable; and of the last, why."""
+        if row.state != "active" or not compiled.enabled:
+            return (row.state if row.state != "active" else "disabled"), ""
         return self.state_of(
             Selector(task.pool, frozenset(task.labels), task.zone, task.executor)
             for task in compiled.tasks

@@ -10,7 +10,7 @@ from cli.client import Client, path_of
 from cli.completing import namespaces
 from cli.examples import examples
 from cli.exits import Failure
-from cli.options import connected, formatted
+from cli.options import JOB_STATES, connected, formatted
 from cli.output import show
 
 
@@ -24,7 +24,7 @@ from cli.output import show
 @click.argument("action", type=click.Choice(["pause", "resume", "run"]))
 @click.option("-n", "--namespace", metavar="NAME", help="Of one namespace only.", shell_complete=namespaces)
 @click.option("-l", "--labels", metavar="K=V,…", help="Only jobs with all these labels.")
-@click.option("--state", type=click.Choice(["active", "paused", "unplaceable"]), help="Only in this state.")
+@click.option("--state", type=JOB_STATES, help="Only in this state.")
 @click.option("-q", "--query", metavar="TEXT", help="Only names that contain this.")
 @click.option("--failing", is_flag=True, help="Only those whose last run failed.")
 @click.option("--dry-run", is_flag=True, help="Show which jobs are meant, change nothing.")

@@ -19,6 +19,7 @@ from cli.job_edit import job_edit
 from cli.options import (
     FILE_OR_FOLDER,
     INSTANT,
+    JOB_STATES,
     SPAN,
     connected,
     consistency,
@@ -91,7 +92,7 @@ def apply(client: Client, paths: tuple[str, ...], dry_run: bool, namespace: str,
 )
 @click.option("-n", "--namespace", metavar="NAME", help="Of one namespace only.", shell_complete=namespaces)
 @click.option("-l", "--labels", metavar="K=V,…", help="Only jobs with all these labels.")
-@click.option("--state", type=click.Choice(["active", "paused", "unplaceable"]), help="Only in this state.")
+@click.option("--state", type=JOB_STATES, help="Only in this state.")
 @click.option("-q", "--query", metavar="TEXT", help="Only names that contain this.")
 @click.option("--failing", is_flag=True, help="Only those whose last run failed.")
 @click.option("--sort", type=click.Choice(["name", "next", "failing"]), help="By name, or what comes first.")
@@ -150,6 +151,7 @@ def get(client: Client, name: str, definition: bool, namespace: str, stale: bool
         [
             ("job", f"{found['namespace']}/{found['job']}"),
             ("description", found.get("description")),
+            ("owner", found.get("owner")),
             ("state", _state_text(found)),
             *[("paused by", _paused_text(pause)) for pause in found.get("paused_by") or ()],
             (

@@ -144,5 +144,6 @@ class FileOrFolder(click.ParamType[str]):
 
 FILE_OR_FOLDER = FileOrFolder()
 HOST_PORT = HostPort()
+JOB_STATES = click.Choice(["active", "paused", "disabled", "unplaceable"])
 INSTANT = Instant()
 SPAN = Span()

@@ -24,6 +24,7 @@ _STYLES = {
     "yes": "green", "running": "cyan", "pending": "yellow", "failed": "red", "timed_out": "red",
     "lost": "red", "expired": "red", "missed": "red", "unplaceable": "red", "disconnected": "red",
     "no": "red", "cancelled": "yellow", "skipped": "yellow", "coalesced": "yellow", "paused": "yellow",
+    "disabled": "yellow",
 }  # fmt: skip
 
 

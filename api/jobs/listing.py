@@ -18,8 +18,8 @@ from scheduler.store.reads.jobs import ORDERS, Key, Wanted
 from scheduler.store.tables.jobs import Job
 from scheduler.words.lifecycle import RUN_ENDS
 
-STATES = ("active", "paused", "unplaceable")
-STORED = {"paused": "paused", "active": "active", "unplaceable": "active"}
+STATES = ("active", "paused", "disabled", "unplaceable")
+STORED = {"paused": "paused", "active": "active", "disabled": "active", "unplaceable": "active"}
 LAST_STATES = tuple(sorted(RUN_ENDS))
 JUDGED_MAX = 400  #: whose tasks are compared with the agents for one page: some of them are compiled for it
 _LABEL_KEY = re.compile(r"[a-zA-Z0-9._/-]{1,128}")
@@ -34,7 +34,7 @@ class Listing(NamedTuple):
     """One list, as it was asked for."""
 
     wanted: Wanted
-    state: str | None  #: as it is told: active | paused | unplaceable
+    state: str | None  #: as it is told: active | paused | disabled | unplaceable
     order: str
 
     def cursor_kind(self) -> str:
@@ -47,7 +47,7 @@ class Listing(NamedTuple):
     def page(
         self, store: Store, services: Services, *, after: Sequence[str | int] | None, limit: int
     ) -> Page:
-        derived = self.state in ("active", "unplaceable")
+        derived = self.state in ("active", "disabled", "unplaceable")
         take = max(limit, JUDGED_MAX) if derived else limit
         rows, keys, key = job_reads.page(store, self.wanted, order=self.order, after=after, limit=take)
         if derived:

@@ -14,7 +14,7 @@ TASKS_MAX = 2_000  #: more are no picture
 
 def preview(job: Job, now_ms: int) -> dict[str, Any]:
     coming: list[tuple[int, int, str]] = []
-    for trigger in job.triggers:
+    for trigger in job.triggers if job.enabled else ():
         offset_ms = jitter_ms(job.namespace, job.name, trigger.key, trigger.jitter_ms or 0) + trigger.delay_ms
         instants = schedule(trigger.spec(job.namespace, job.name)).upcoming(now_ms, TICKS_MAX)
         coming += [(at_ms, at_ms + offset_ms, trigger.key) for at_ms in instants]

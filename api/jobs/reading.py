@@ -94,11 +94,12 @@ def new_job_document(
     if places is None or paused:
         with services.scheduler.read() as store:
             places, standing_now = services.places(store), standing(store, services)
-    states = places.state_of(
+    wanted = (
         Selector(task.on.pool, frozenset(task.on.labels.items()), task.on.zone, task.kind.executor or "")
         for task in job.tasks.values()
         if task.kind.happens == "agent"
     )
+    states = places.state_of(wanted) if job.enabled else ("disabled", "")
     due = [trigger.first_due_ms for trigger in made.triggers if trigger.first_due_ms is not None]
     row = JobRow(
         id=0, namespace=job.namespace, name=job.name, revision=revision, spec=made.spec, labels="",
@@ -120,7 +121,8 @@ def gone_job_document(job: Job, spec: bytes, revision: int, actor: str, at_ms: i
     """The JSON of a job that was written and is deleted again by now: what was written, and nothing else that
     could be known about it."""
     facts: dict[str, Any] = {
-        "name": job.name, "revision": revision, "state": "active", "pause_reason": None, "paused_by": [],
+        "name": job.name, "revision": revision, "state": "active" if job.enabled else "disabled",
+        "pause_reason": None, "paused_by": [],
         "unplaceable_reason": None,
         "created": rfc3339(at_ms), "changed": rfc3339(at_ms), "actor": actor, "source": None,
         "active_runs": 0, "failures": 0, "next_tick": None, "last_tick": None, "last_run": None,

@@ -132,7 +132,7 @@ async def _set_paused(request: Request, name: str, paused: bool) -> Response:
 async def list_jobs(
     request: Request,
     labels: Annotated[str | None, Query(description="key=value,key: all must hold.")] = None,
-    state: Annotated[str | None, Query(description="active, paused or unplaceable.")] = None,
+    state: Annotated[str | None, Query(description="active, paused, disabled or unplaceable.")] = None,
     q: Annotated[str | None, Query(description="A part of the name.")] = None,
     failing: Annotated[bool, Query(description="Whose last run failed, who failed last first.")] = False,
     last: Annotated[str | None, Query(description="Whose last finished run ended so.")] = None,

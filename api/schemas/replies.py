@@ -62,7 +62,7 @@ class Job(Reply):
     name: str = Field(examples=["nightly-report"])
     namespace: str = Field(examples=["default"])
     revision: int = Field(examples=[3])
-    state: str = Field(description="active, paused or unplaceable", examples=["active"])
+    state: str = Field(description="active, paused, disabled or unplaceable", examples=["active"])
     unplaceable_reason: str | None = Field(examples=["no agent is connected with pool gpu"])
     pause_reason: str | None
     paused_by: list[Pause] = Field(description="Pauses of everything, and of its namespace, that stand.")

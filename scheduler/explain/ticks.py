@@ -105,6 +105,8 @@ def explain_instant(
         due = [row.next_due_ms for row in live if row.next_due_ms is not None]
         if not due and gone is not None:
             return Explained(None, (), f"the job was deleted{gone.by}: no tick of it comes")
+        if not due and (disabled := _disabled(store, jobs[-1], None, compiled)):
+            return Explained(None, (), f"{disabled}: it runs when it is asked to")
         if not due:
             waits = ", or what its triggers wait for happens" if any(row.event for row in live) else ""
             return Explained(None, (), f"the job has no coming tick: it runs when it is asked to{waits}")
@@ -123,7 +125,17 @@ def explain_instant(
     if gone is not None and at_ms > gone.at_ms:
         return Explained(at_ms, (), f"the job was deleted{gone.by} before this instant")
     before_ms, after_ms = _nearest(store, jobs[-1], at_ms)
-    return Explained(at_ms, (), "no trigger of the job has this instant", before_ms, after_ms)
+    said = _disabled(store, jobs[-1], at_ms, compiled) or "no trigger of the job has this instant"
+    return Explained(at_ms, (), said, before_ms, after_ms)
+
+
+def _disabled(store: Store, job: int, at_ms: int | None, compiled: Compiled) -> str:
+    """That the job does not run by itself, as it stood at an instant or stands now; empty: it does."""
+    row = job_reads.revision_at(store, job, at_ms)
+    if row is None or row.deleted or compiled(row.job, row.revision, row.namespace, row.name).enabled:
+        return ""
+    by = f" by {row.actor}" if row.actor else ""
+    return f"the job is disabled (enabled: false) by revision {row.revision}, put{by}: no tick of it comes"
 
 
 def _is_of(era: Trigger, instant_ms: int) -> bool:

@@ -48,12 +48,14 @@ class CompiledNotice(NamedTuple):
     on: tuple[str, ...]  #: what it tells of
     kind: str  #: of node/effects
     target: str
+    owner: str  #: of the job
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledJob:
     namespace: str
     name: str
+    enabled: bool
     tasks: tuple[CompiledTask, ...]  #: in topological order, ties by name
     overlap: str  #: skip | queue_one | queue_all | cancel_running | allow
     catchup_mode: str  #: none | latest | all
@@ -104,6 +106,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
     return CompiledJob(
         namespace=shape["namespace"],
         name=shape["job"],
+        enabled=shape["enabled"],
         tasks=tuple([_task(name, tasks[name]) for name in order]),
         overlap=policies["overlap"],
         catchup_mode=catchup["mode"],
@@ -119,7 +122,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         retention_runs=retention["runs"],
         retention_age_ms=parse_duration_ms(retention["age"]),
         labels=_text(shape.get("labels") or {}),
-        notify=tuple([_notice(notice) for notice in shape.get("notify", ())]),
+        notify=tuple([_notice(notice, shape["owner"]) for notice in shape.get("notify", ())]),
         vars=tuple([resolved(text, shape["namespace"]) for text in shape.get("vars", ())]),
         spec_bytes=spec_bytes,
     )
@@ -152,8 +155,8 @@ def _task(name: str, task: dict[str, Any]) -> CompiledTask:
     )
 
 
-def _notice(notice: dict[str, Any]) -> CompiledNotice:
-    return CompiledNotice(tuple(notice["on"]), *compiled_target(notice))
+def _notice(notice: dict[str, Any], owner: str) -> CompiledNotice:
+    return CompiledNotice(tuple(notice["on"]), *compiled_target(notice), owner)
 
 
 def _optional_ms(text: str | None) -> int | None:

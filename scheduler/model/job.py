@@ -27,6 +27,7 @@ from scheduler.ticks import jitter_ms, schedule
 from scheduler.words.commands import PreparedJob, PreparedTrigger
 from scheduler.words.json_text import json_text
 
+OWNER_LETTERS_MAX = 200
 CANONICAL_BYTES_MAX = 1_000_000  #: with its triggers, its name and its sender it fits in a command of 1 MiB
 
 
@@ -35,7 +36,9 @@ class Job(Model):
 
     name: Annotated[Name, Field(alias="job")]
     namespace: Name = "default"
+    enabled: bool = True  #: False: it never runs by itself
     labels: Labels = Field(default_factory=dict)
+    owner: Annotated[str, Field(max_length=OWNER_LETTERS_MAX)] = ""
     description: Annotated[str, Field(max_length=4_096)] = ""
     triggers: Annotated[tuple[Trigger, ...], BeforeValidator(as_tuple), Field(max_length=TRIGGERS_MAX)] = ()
     policies: Policies = Policies()
@@ -79,9 +82,10 @@ def canonical(job: Job, *, format: int | None = None) -> bytes:
 
 
 def prepare_triggers(job: Job, after_ms: int) -> tuple[PreparedTrigger, ...]:
-    """The job's triggers for the log. `first_due_ms` is the first instant after `after_ms`."""
+    """The job's triggers for the log; of one that is disabled, none. `first_due_ms` is the first instant
+    after `after_ms`."""
     prepared = []
-    for trigger in job.triggers:
+    for trigger in job.triggers if job.enabled else ():
         spec = trigger.spec(job.namespace, job.name)
         offset_ms = jitter_ms(job.namespace, job.name, trigger.key, trigger.jitter_ms or 0) + trigger.delay_ms
         ticks = schedule(spec)

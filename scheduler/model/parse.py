@@ -126,7 +126,9 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
         shape["namespace"] = namespace
     if isinstance(shape.get("triggers"), dict):
         shape["triggers"] = [shape["triggers"]]
-    for section in ("labels", "triggers", "policies", "params", "vars", "notify", "description"):
+    for section in (
+        "labels", "triggers", "policies", "params", "vars", "notify", "description", "owner", "enabled",
+    ):  # fmt: skip
         if section in shape and shape[section] is None:
             del shape[section]
     tasks = shape.get("tasks")

@@ -261,3 +261,32 @@ async def test_a_jitter_behind_the_end_of_time_is_written_as_the_end(client: htt
     assert coming.status_code == 200
     assert coming.json()["items"][0]["at"] == "9998-12-30T00:00:00Z"
     assert coming.json()["items"][0]["due"] <= "9999-12-31T23:59:59.999Z"
+
+
+async def test_a_disabled_job_is_listed_as_such_and_comes_by_itself_no_more(
+    client: httpx2.AsyncClient,
+) -> None:
+    hourly: dict[str, Any] = {"triggers": {"every": "1h"}}
+    made = (await put(client, "off", enabled=False, **hourly)).json()
+    assert (made["state"], made["next_tick"]) == ("disabled", None)
+    await put(client, "on", owner="data-oncall", **hourly)
+    read = (await client.get("/v1/jobs/on")).json()
+    assert (read["state"], read["owner"], read["enabled"]) == ("unplaceable", "data-oncall", True)
+
+    listed = (await client.get("/v1/jobs?state=disabled")).json()["items"]
+    assert [job["name"] for job in listed] == ["off"]
+    assert (await client.get("/v1/jobs/off/next")).json()["items"] == []
+    dry = await client.put("/v1/jobs/on?dry_run=true", json={**NOOP, "enabled": False, **hourly})
+    assert dry.json()["next_ticks"] == []
+    explained = (await client.get("/v1/jobs/off/explain")).json()
+    assert "disabled (enabled: false) by revision 1, put by admin" in explained["said"]
+    assert (await client.post("/v1/jobs/off/runs", json={})).status_code == 201
+    assert (await client.post("/v1/jobs/off/pause")).json()["state"] == "paused"
+
+
+@pytest.mark.parametrize("field", [{"owner": "x" * 201}, {"owner": 7}, {"enabled": "no"}, {"enabeld": False}])
+async def test_an_owner_is_a_short_text_and_enabled_is_yes_or_no(
+    client: httpx2.AsyncClient, field: dict[str, Any]
+) -> None:
+    refused = await put(client, "odd", **field)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, f"/{next(iter(field))}")

@@ -97,7 +97,7 @@ export default function Jobs() {
   return html`<div class="head"><h1>${t("jobs.title")}</h1>
       <span class="note" role="status">${list.loading ? "" : list.whole ? tn("jobs.count", list.known) : tn("jobs.countMore", list.known)}</span>
       <${Search} label=${t("jobs.search")} />
-      <${Choice} name="state" label=${t("jobs.state")} options=${[["", t("jobs.allStates")], ...["active", "paused", "unplaceable"].map((state) => [state, word("state", state)])]} />
+      <${Choice} name="state" label=${t("jobs.state")} options=${[["", t("jobs.allStates")], ...["active", "paused", "disabled", "unplaceable"].map((state) => [state, word("state", state)])]} />
       <label class="filter"><span class="unseen">${t("jobs.ended")}</span><select value=${shown} onChange=${({ target: { value } }) =>
         setQuery({ failing: value === "failing" ? "true" : "", last: value === "failing" ? "" : value }, { push: true })}>
         <option value="">${t("jobs.anyEnd")}</option><option value="failing">${t("jobs.failing")}</option>${ENDS.map((end) => html`<option key=${end} value=${end}>${t("jobs.endedAs", { end: word("state", end) })}</option>`)}</select></label>

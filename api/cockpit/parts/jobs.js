@@ -57,6 +57,7 @@ export const toggleJob = (job) => job.state === "paused" ? resumeJob(job) : paus
 export function JobState({ job, all = false }) {
   if (job.state === "unplaceable") return html`<${Status} state="unplaceable" title=${job.unplaceable_reason} />`;
   if (job.state === "paused") return html`<${Status} state="paused" title=${job.pause_reason} />`;
+  if (job.state === "disabled") return html`<${Status} state="disabled" title=${t("job.disabled")} />`;
   if (job.paused_by?.length) return html`<${Status} state="paused" title=${job.paused_by[0].reason}>${job.paused_by[0].namespace ? t("job.namespacePaused") : t("job.allPaused")}</${Status}>`;
   return all ? html`<${Status} state="active" />` : null;
 }

@@ -74,7 +74,10 @@ def _put(
     ctx: Context, notice: CompiledNotice, about: str, namespace: str, name: str, run: int,
     facts: dict[str, Any],
 ) -> None:  # fmt: skip
-    whose = {"about": about, "of": ABOUT[about], "namespace": namespace, "job": name, "run": run or None}
+    whose = {
+        "about": about, "of": ABOUT[about], "namespace": namespace, "job": name,
+        "owner": notice.owner or None, "run": run or None,
+    }  # fmt: skip
     payload = json.dumps({**whose, **facts}, sort_keys=True, separators=(",", ":")).encode()
     outbox.put(
         ctx, kind=notice.kind, target=notice.target, about=about, namespace=namespace, name=name, run=run,

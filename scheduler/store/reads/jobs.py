@@ -216,6 +216,16 @@ def spec_of(store: Store, job: int, number: int) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
+def revision_at(store: Store, job: int, at_ms: int | None) -> Revision | None:
+    """The one that stood at an instant, the deletion too; None: the newest."""
+    row = store.row(
+        f"SELECT {REVISION_COLUMNS} FROM revisions WHERE job = ? AND (? IS NULL OR stamp_ms <= ?)"
+        " ORDER BY revision DESC LIMIT 1",
+        (job, at_ms, at_ms),
+    )
+    return None if row is None else Revision._make(row)
+
+
 class Deletion(NamedTuple):
     at_ms: int
     actor: str

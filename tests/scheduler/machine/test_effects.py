@@ -43,7 +43,7 @@ def waits(story: Story) -> int:
 def told(story: Story) -> Story:
     """A cluster with an agent and a job that tells of its failures and of the end of them."""
     story.connect()
-    story.put(job("j", notify=[BOTH]))
+    story.put(job("j", notify=[BOTH], owner="data-oncall"))
     return story
 
 
@@ -57,6 +57,7 @@ def test_the_end_of_a_run_writes_what_is_to_be_sent_in_its_own_entry(told: Story
     assert (row.kind, row.target, row.about) == ("webhook", URL, "failed")
     assert (row.run, row.state) == (number, "waiting")
     assert (facts["state"], facts["exit_code"], facts["job"], facts["revision"]) == ("failed", 3, "j", 1)
+    assert facts["owner"] == "data-oncall"
     assert facts["finished_ms"] == row.created_ms == row.next_ms == told.now_ms
     assert waits(told) == 1
 
