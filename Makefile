@@ -41,8 +41,9 @@ SEED ?=
 HOURS ?= 2
 OUT ?= chaos-$(shell date -u +%Y%m%dT%H%M%S)
 
-# An activated environment or a stray setting of the caller must not leak into ours.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# An activated environment or a stray setting of the caller must not leak into ours. Nor must it forbid Python to keep
+# what it compiled: every process that a test starts would compile all of ours anew, and pytest rewrite all tests.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
