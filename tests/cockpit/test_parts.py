@@ -4,8 +4,10 @@ graph is drawn together.
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.cockpit.conftest import IN_ONE_LOOP, OpenTab
 
@@ -23,6 +25,16 @@ GROUPED = """async (count) => {
   const last = { name: "last", needs: middle.map((task) => task.name), state: "skipped" };
   const boxes = grouped([{ name: "first", needs: [], state: "succeeded" }, ...middle, last]);
   return boxes.map((box) => [box.name, box.members.length, box.state, box.needs]);
+}"""
+
+READ = """async (path) => {
+  const { Log } = await import("/assets/parts/log.js");
+  const log = new Log(path, () => {});
+  const shown = () => log.chunks.flatMap((chunk) => chunk.lines.map((line) => line.text));
+  await log.follow(() => false);
+  const states = [[log.from, shown()]];
+  while (log.from > 0) { await log.earlier(); states.push([log.from, shown()]); }
+  return states;
 }"""
 
 
@@ -43,11 +55,17 @@ LINES: list[tuple[list[str], list[list[list[str]]]]] = [
     ),
     (["\x1b[7minverse"], [[["inverse", "fore-ground back-ink"]]]),
     (["10 %\r50 %\r100 %\r"], [[["100 %", ""]]]),
-    (["a\x1b[2K\x1b[1Gb\x07\x00c"], [[["a", ""], ["bc", ""]]]),
+    (["a\x1b[2K\x1b[1Gb\x07\x00c"], [[["abc", ""]]]),
     (["\x1b]8;;https://example.org\x07link\x1b]8;;\x07"], [[["link", ""]]]),
     (["\x1b[38;5;9mbright\x1b[39m \x1b[4mline"], [[["bright", "fore-9"], [" ", ""], ["line", "under"]]]),
     (["\x1b[38;2;1;2;3mown"], [[["own", ""]]]),
-    (["cut \x1b[3"], [[["cut ", ""], ["3", ""]]]),
+    (["cut \x1b[3", "and \x1b"], [[["cut ", ""]], [["and ", ""]]]),
+    (["\x1b[?25lno \x1b[?1049hscreen \x1b[>4;2mof its own"], [[["no screen ", ""], ["of its own", ""]]]),
+    (
+        ["\x1bP1$rq\x1b\\no \x1b_string\x1b\\of \x9b31mred\x9d0;title\x07"],
+        [[["no of ", ""], ["red", "fore-1"]]],
+    ),
+    (["turned \u202eround\u2069"], [[["turned round", ""]]]),
     ([""], [[]]),
 ]
 
@@ -55,6 +73,30 @@ LINES: list[tuple[list[str], list[list[list[str]]]]] = [
 async def test_a_line_is_read_as_a_terminal_would(page: Page) -> None:
     for lines, shown in LINES:
         assert await page.evaluate(PIECES, lines) == shown, lines
+
+
+async def test_a_line_made_to_hold_the_reader_up_is_shown(page: Page) -> None:
+    endless, patched = "\x1b[" + "1;" * 2**18 + "mx", "\x1b[31mx\x1b[32my" * 2**15
+    ((text, look),), colours = await page.evaluate(PIECES, [endless, patched])
+    assert (text, look) == (endless[2:], "")  # no sequence: it has no end in sight
+    assert len(colours) == 1000
+    assert sum(len(text) for text, _ in colours) == 2**16
+
+
+async def test_output_read_in_parts_has_each_line_whole(page: Page) -> None:
+    lines = [f"line {i} {'é' * (i % 50)}" for i in range(30_000)]
+    output = "\n".join([*lines, ""]).encode()
+
+    async def answer(route: Route) -> None:
+        offset = int(parse_qs(urlsplit(route.request.url).query)["offset"][0])
+        headers = {"x-cronclave-log-bytes": str(len(output)), "x-cronclave-log-offset": str(offset)}
+        await route.fulfill(body=output[offset:], headers=headers)
+
+    await page.route("**/an-output?**", answer)
+    states = await page.evaluate(READ, "/an-output")
+    assert len(states) > 2
+    for place, shown in states:
+        assert shown == output[place:].decode().split("\n")[:-1] == lines[-len(shown) :]
 
 
 async def test_tasks_that_stand_alike_are_one_box_in_a_large_graph(page: Page) -> None:

@@ -1,8 +1,12 @@
 // Terminal output as a terminal shows it: colours and weights by escape sequences, a line written over after a carriage
-// return. What moves a cursor about is left out. A pen keeps its look from line to line.
+// return. What moves a cursor about is left out, and so is what turns the order of letters around: it shows another text than
+// the one that is there. A pen keeps its look from line to line. The same rules as on the command line (cli/terminal.py).
 
-const ESCAPE = /\x1b(?:\[([0-9;:]*)([ -/]*[@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])/g;
-const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]/g;
+const CSI = /(?:\x1b\[|\x9b)(?<codes>[0-?]{0,64})[ -/]{0,4}(?:(?<kind>[@-~])|$)/; // longer ones are none: a line of a megabyte may be one
+const STRING = /(?:\x1b[P\]X^_]|[\x90\x98\x9d-\x9f])[^\x07\x18\x1a\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?/;
+const ESCAPE = new RegExp(`${CSI.source}|${STRING.source}|\x1b(?:[ -/]{0,4}[0-~]|$)`, "g");
+const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
+const PIECES_MAX = 1000; // of a line; what follows looks like the last one
 const CUBE = [0, 95, 135, 175, 215, 255];
 
 export const newPen = () => ({ fore: null, back: null, bold: false, dim: false, italic: false, under: false, inverse: false });
@@ -16,6 +20,7 @@ function indexed(n) {
 }
 
 function draw(pen, codes) {
+  if (/[<-?]/.test(codes)) return; // some terminal's own
   const rest = codes.split(/[;:]/).map((code) => Number(code) || 0);
   while (rest.length) {
     const code = rest.shift();
@@ -60,14 +65,21 @@ export function pieces(line, pen) {
   let last = 0, column = line.replace(/\r+$/, "");
   const over = column.lastIndexOf("\r");
   if (over >= 0) {
-    for (const [, codes, kind] of column.slice(0, over).matchAll(ESCAPE)) if (kind === "m") draw(pen, codes);
+    for (const { groups } of column.slice(0, over).matchAll(ESCAPE)) if (groups.kind === "m") draw(pen, groups.codes);
     column = column.slice(over + 1);
   }
-  const put = (text) => { const clean = text.replace(CONTROL, ""); if (clean) found.push({ text: clean, ...lookOf(pen) }); };
+  let drawn = true;
+  const put = (text) => {
+    const clean = text.replace(CONTROL, "");
+    if (!clean) return;
+    if (drawn && found.length < PIECES_MAX) found.push({ text: clean, ...lookOf(pen) });
+    else found.at(-1).text += clean;
+    drawn = false;
+  };
   for (const match of column.matchAll(ESCAPE)) {
     put(column.slice(last, match.index));
     last = match.index + match[0].length;
-    if (match[2] === "m") draw(pen, match[1]);
+    if (match.groups.kind === "m") { draw(pen, match.groups.codes); drawn = true; }
   }
   put(column.slice(last));
   return found;

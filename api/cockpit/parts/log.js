@@ -55,7 +55,7 @@ export class Log {
           first = false;
           this.from = this.end = this.bytes - END_BYTES;
           this.decoder = new TextDecoder();
-          this.skips = true; // to the first whole line
+          this.skips = true;
           cut.abort();
           continue;
         }
@@ -94,7 +94,10 @@ export class Log {
       if (done) return;
       this.end += value.length;
       this.bytes = Math.max(this.bytes ?? 0, this.end);
-      this.add(this.decoder.decode(value, { stream: true }), value.length);
+      const begins = this.skips ? wholeFrom(value) : 0;
+      this.skips = false;
+      this.from += begins;
+      this.add(this.decoder.decode(value.subarray(begins), { stream: true }), value.length - begins);
       this.draw();
     }
   }
@@ -102,7 +105,6 @@ export class Log {
   add(text, bytes) {
     const lines = (this.rest + text).split("\n");
     this.rest = lines.pop();
-    if (this.skips && lines.length) { lines.shift(); this.skips = false; }
     if (this.rest.length > LINE_LETTERS_MAX) { // no end in sight, or written over and over
       lines.push(this.rest);
       this.rest = "";
@@ -148,8 +150,9 @@ export class Log {
       wanted -= value.length;
     }
     cut.abort();
-    const text = await new Blob(parts).text();
-    const lines = text.split("\n");
+    const read = new Uint8Array(await new Blob(parts).arrayBuffer());
+    const whole = begins > 0 ? wholeFrom(read) : 0;
+    const lines = new TextDecoder().decode(read.subarray(whole)).split("\n");
     if (lines.at(-1) === "") lines.pop();
     const pen = newPen();
     const made = [];
@@ -157,9 +160,9 @@ export class Log {
       const some = lines.slice(i, i + CHUNK_LINES);
       made.push({ id: Symbol("chunk"), lines: some.map((line) => lineOf(line, pen)), version: some.length, bytes: 0 });
     }
-    if (made.length) made.at(-1).bytes = this.from - begins;
+    if (made.length) made.at(-1).bytes = this.from - begins - whole;
     this.chunks = [...made, ...this.chunks];
-    this.from = begins;
+    this.from = begins + whole;
     this.draw(true);
   }
 
@@ -170,6 +173,9 @@ export class Log {
     setTimeout(() => { if (this.asked && !this.stopping.signal.aborted) { this.asked = false; this.tell(); } }, DRAW_MS);
   }
 }
+
+// Where the first line begins that is whole: what is before is read later, with the beginning of its line.
+const wholeFrom = (read) => (read.indexOf(0x0a) + 1) % read.length || 0;
 
 function lineOf(line, pen) {
   const parts = pieces(line, pen);
