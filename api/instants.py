@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from api.problems import query_problem
+from api.problems import FieldError, Problem, query_problem
 
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,6 +65,23 @@ def parse_instant(name: str, text: str) -> int:
     if not 0 <= instant_ms < INSTANT_MS_MAX:  # what lies a day apart can be written too, then
         raise query_problem(name, f"{text[:64]!r} does not lie between the years 1970 and 9998")
     return instant_ms
+
+
+def end_ms(document: Mapping[str, Any], now_ms: int, hint: str) -> int | None:
+    """The end that a body gives as `until`; None: none. Raises Problem for what is no instant to come."""
+    until = document.get("until")
+    if until is None:
+        return None
+    detail = "an RFC 3339 instant with a zone is needed, such as 2026-01-31T23:00:00Z"
+    try:
+        until_ms = parse_instant("until", until) if isinstance(until, str) else -1
+    except Problem:
+        until_ms = -1
+    if until_ms > now_ms:
+        return until_ms
+    if until_ms >= 0:
+        detail = "it is over already: it would end before it begins"
+    raise Problem("validation", f"/until: {detail}", hint=hint, errors=[FieldError("/until", detail)])
 
 
 def parse_wait_s(name: str, text: str) -> float:

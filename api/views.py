@@ -264,6 +264,7 @@ def agent_json(row: Agent) -> dict[str, Any]:
         "connected": bool(row.node),
         "draining": bool(row.draining),
         "drain_reason": row.drain_reason or None,
+        "drain_until": rfc3339(row.drain_until_ms),
         "node": row.node or None,
         "version": row.version,
         "installation": row.installation,

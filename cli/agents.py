@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Any
 
 import click
@@ -11,8 +12,9 @@ from cli.client import Client, path_of
 from cli.completing import agent_names
 from cli.examples import examples
 from cli.exits import TIMED_OUT, Failure
+from cli.instants import milliseconds, rfc3339
 from cli.lazy import Lazy, LazyGroup
-from cli.options import SPAN, connected, consistency, formatted, stale
+from cli.options import INSTANT, SPAN, connected, consistency, formatted, stale
 from cli.output import facts, more, show
 
 LOOK_S = 0.5  #: between two looks at an agent that drains
@@ -79,6 +81,7 @@ def show_(client: Client, name: str, stale: bool, form: str) -> None:
             ("agent", found["name"]),
             ("state", _state(found)),
             *([("drained for", found["drain_reason"])] if found["draining"] else []),
+            *([("drained until", found["drain_until"])] if found["drain_until"] else []),
             ("on node", found["node"]),
             ("since", found["connected_at"] if found["connected"] else found["disconnected_at"]),
             ("zone", found["zone"]),
@@ -102,19 +105,24 @@ def _state(agent: dict[str, Any]) -> str:
     epilog=examples(
         "cronclave agents drain web-7 --reason 'new kernel' --wait 30m && ssh web-7 reboot",
         "cronclave agents resume web-7  # afterwards",
+        "cronclave agents drain web-7 --until +2h  # it takes work again by itself",
     ),
 )
 @click.argument("name", shell_complete=agent_names)
 @click.option("--reason", metavar="TEXT", default="", help="Why, for whoever looks at the agents.")
+@click.option("--until", type=INSTANT, help="It takes work again by itself at this instant.")
 @click.option("--wait", type=SPAN, help="Until nothing runs on it; exit code 7 after this.")
 @connected
-def drain(client: Client, name: str, reason: str, wait: float | None) -> None:
+def drain(client: Client, name: str, reason: str, until: datetime | None, wait: float | None) -> None:
     """Let an agent start nothing more: before its host is rebooted, or taken away.
 
     What runs on it comes to its end, what was meant for it and has not started goes to other agents, or waits
-    for one. It lasts until `agents resume`, over restarts of the agent too.
+    for one. It lasts until `agents resume` or --until, over restarts of the agent too.
     """
-    found = client.post(path_of("agents", name, "drain"), {"reason": reason} if reason else {})
+    given = {"reason": reason, "until": until and rfc3339(milliseconds(until))}
+    found = client.post(
+        path_of("agents", name, "drain"), {key: value for key, value in given.items() if value}
+    )
     deadline_s = time.monotonic() + (wait or 0)
     while wait and found["busy"] and time.monotonic() < deadline_s:
         time.sleep(LOOK_S)

@@ -11,6 +11,7 @@ from api import access, schemas
 from api.call import Call, call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
+from api.instants import end_ms
 from api.outcomes import expect_ok
 from api.parameters import among
 from api.problems import FieldError, Problem
@@ -30,6 +31,7 @@ STATES = {
     "disconnected": agent_reads.Wanted(connected=False),
     "draining": agent_reads.Wanted(draining=True),
 }
+HINT = 'send {"reason": TEXT}, with "until" where it shall take work again by itself'
 _LISTED = "GET /v1/agents lists them; an agent's own log says why it cannot connect."
 
 
@@ -99,18 +101,19 @@ async def list_work(
 
 @router.post("/v1/agents/{name}/drain", operation_id="drainAgent", openapi_extra=schemas.drain_agent)
 async def drain_agent(request: Request, name: str) -> Response:
-    """Let an agent start nothing more, until it is resumed. What it runs comes to its end; what waits on it
-    for its grant goes elsewhere. Once `busy` is 0 the host is free."""
+    """Let an agent start nothing more, until it is resumed or `until`. What it runs comes to its end; what
+    waits on it for its grant goes elsewhere. Once `busy` is 0 the host is free."""
     services, call = services_of(request), call_of(request)
     call.need(access.OPERATE, namespace=access.Reach.ALL)
     document = call.json_object(optional=True)
-    unknown = [field for field in document if field != "reason"]
+    unknown = [field for field in document if field not in ("reason", "until")]
     if unknown:
-        raise _invalid(f"/{unknown[0][:100]}", 'unknown field; send {"reason": TEXT}')
+        raise _invalid(f"/{unknown[0][:100]}", f"unknown field; {HINT}")
     reason = document.get("reason")
     if not isinstance(reason, str | None) or len(reason or "") > REASON_LETTERS_MAX:
         raise _invalid("/reason", f"it must be a text of at most {REASON_LETTERS_MAX} characters")
-    return await _change(services, call, name, DrainAgent(name, reason or "", call.actor))
+    until_ms = end_ms(document, services.scheduler.now_ms(), HINT)
+    return await _change(services, call, name, DrainAgent(name, reason or "", call.actor, until_ms))
 
 
 @router.post("/v1/agents/{name}/resume", operation_id="resumeAgent", openapi_extra=schemas.resume_agent)
@@ -126,9 +129,11 @@ async def _change(services: Services, call: Call, name: str, command: DrainAgent
     if call.flag("dry_run"):
         row = _need_agent(services, name)
         if isinstance(command, ResumeAgent):
-            row = row._replace(draining=0, drain_reason="")
+            row = row._replace(draining=0, drain_reason="", drain_until_ms=None)
         else:
-            row = row._replace(draining=1, drain_reason=command.reason or row.drain_reason)
+            row = row._replace(
+                draining=1, drain_reason=command.reason or row.drain_reason, drain_until_ms=command.until_ms
+            )
         return json_response(agent_json(row))
     expect_ok(await services.scheduler.propose(command), what=f"agent {name}", hint=_LISTED)
     return json_response(agent_json(_need_agent(services, name)))

@@ -11,7 +11,7 @@ from api import access, schemas
 from api.access import Reach
 from api.call import Call, call_of, json_response
 from api.consistency import settle
-from api.instants import parse_instant
+from api.instants import end_ms
 from api.outcomes import expect_ok
 from api.problems import FieldError, Problem
 from api.services import Services, services_of
@@ -26,6 +26,7 @@ from scheduler.words.commands import Resume
 router = APIRouter(tags=["cluster"])
 
 FIELDS = ("reason", "until")
+HINT = 'Send {"reason": TEXT}, with "until" where it shall end by itself.'
 _LISTED = "cronclave job list shows the jobs with their namespaces."
 
 
@@ -114,7 +115,7 @@ def _answer(services: Services, namespace: str, found: Pause | None) -> Response
 async def _pause(services: Services, call: Call, namespace: str) -> Response:
     _need(call, access.OPERATE, namespace)
     document = call.json_object()
-    reason, until_ms = _reason(document), _until(document, services.scheduler.now_ms())
+    reason, until_ms = _reason(document), end_ms(document, services.scheduler.now_ms(), HINT)
     unknown = [FieldError(f"/{name[:100]}", "unknown field") for name in document if name not in FIELDS]
     if unknown:
         raise _invalid(unknown)
@@ -137,26 +138,10 @@ def _reason(document: dict[str, Any]) -> str:
     return reason
 
 
-def _until(document: dict[str, Any], now_ms: int) -> int | None:
-    until = document.get("until")
-    if until is None:
-        return None
-    try:
-        until_ms = parse_instant("until", until) if isinstance(until, str) else -1
-    except Problem:
-        until_ms = -1
-    if until_ms < 0:
-        detail = "an RFC 3339 instant with a zone is needed, such as 2026-01-31T23:00:00Z"
-        raise _invalid([FieldError("/until", detail)])
-    if until_ms <= now_ms:
-        raise _invalid([FieldError("/until", "it is over already: nothing would be paused")])
-    return until_ms
-
-
 def _invalid(errors: list[FieldError]) -> Problem:
     return Problem(
         "validation", f"{errors[0].pointer}: {errors[0].detail}",
-        hint='Send {"reason": TEXT}, with "until" where it shall end by itself.', errors=errors,
+        hint=HINT, errors=errors,
     )  # fmt: skip
 
 

@@ -193,7 +193,10 @@ drain_agent: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body(
         {"reason": "a new kernel"}, required=False,
-        schema=_fields(reason={"type": ["string", "null"], "maxLength": REASON_LETTERS_MAX}),
+        schema=_fields(
+            reason={"type": ["string", "null"], "maxLength": REASON_LETTERS_MAX},
+            until={"type": ["string", "null"], "format": "date-time"},
+        ),
     ),
 }
 resume_agent: dict[str, Any] = {"parameters": [_DRY_RUN]}

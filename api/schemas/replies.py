@@ -194,6 +194,7 @@ class Agent(Reply):
     connected: bool
     draining: bool
     drain_reason: str | None
+    drain_until: Instant | None = Field(description="when it takes work again by itself")
     node: str | None
     version: str
     cloud_id: str | None

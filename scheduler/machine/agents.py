@@ -38,6 +38,7 @@ from scheduler.words.commands import (
     ConnectAgent,
     DisconnectAgent,
     DrainAgent,
+    EndDrain,
     LoseNode,
     ReleaseAgent,
     ResumeAgent,
@@ -75,17 +76,18 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
         return registry.no_room()
     if holder is not None and not own:
         _step_aside(ctx, holder)
+    drain: tuple[int, str, int | None] = 0, "", None
     if known is None:
         ctx.state.last_agent += 1
-        agent_id, busy, draining, drain_reason = ctx.state.last_agent, 0, 0, ""
+        agent_id, busy = ctx.state.last_agent, 0
     else:
         agent_id, busy = known.id, known.busy
-        draining, drain_reason = known.draining, known.drain_reason
+        drain = known.draining, known.drain_reason, known.drain_until_ms
     agent = Agent(
         id=agent_id, name=command.name, installation=command.installation, session=command.session,
         boot_id=command.boot_id, cloud_id=command.cloud_id, zone=command.zone, pool=command.pool,
         labels=labels, kinds=_kinds(command.kinds), slots=command.slots, version=command.version,
-        node=command.node, busy=busy, draining=draining, drain_reason=drain_reason,
+        node=command.node, busy=busy, draining=drain[0], drain_reason=drain[1], drain_until_ms=drain[2],
         connected_ms=_behind(ctx, known and known.disconnected_ms), disconnected_ms=None,
     )  # fmt: skip
     if known is None:
@@ -150,13 +152,16 @@ def disconnect(ctx: Context, command: DisconnectAgent) -> Outcome:
 
 
 def drain(ctx: Context, command: DrainAgent) -> Outcome:
-    """Of one that drains already: a reason that is given is told anew, else the one that stands stays."""
+    """Of one that drains already: a reason that is given is told anew, else the one that stands stays. Its
+    end is what was said last; without one, none."""
+    if command.until_ms is not None and command.until_ms <= ctx.stamp_ms:
+        return refused(Code.INVALID, "it would be over before it begins")
     agent = _named(ctx, command.name)
     if agent is None:
         return refused(Code.NOT_FOUND, f"no agent {command.name}")
-    reason = command.reason[:REASON_LETTERS_MAX]
-    if not agent.draining or (reason and agent.drain_reason != reason):
-        agent_rows.set_draining(ctx.store, agent.id, 1, reason)
+    reason = command.reason[:REASON_LETTERS_MAX] or agent.drain_reason
+    if (agent.draining, agent.drain_reason, agent.drain_until_ms) != (1, reason, command.until_ms):
+        agent_rows.set_draining(ctx.store, agent.id, 1, reason, command.until_ms)
         ctx.emit(e.AgentDrained(agent.id, agent.name, reason, command.actor.name))
     ctx.changed("agent", "", agent.name, *_states(agent.draining, 1), reason=reason)
     return done(agent=agent.id)
@@ -167,10 +172,22 @@ def resume(ctx: Context, command: ResumeAgent) -> Outcome:
     if agent is None:
         return refused(Code.NOT_FOUND, f"no agent {command.name}")
     if agent.draining:
-        agent_rows.set_draining(ctx.store, agent.id, 0, "")
-        ctx.emit(e.AgentResumed(agent.id, agent.name, command.actor.name))
+        _end_drain(ctx, agent, command.actor.name)
     ctx.changed("agent", "", agent.name, *_states(agent.draining, 0))
     return done(agent=agent.id)
+
+
+def end_drain(ctx: Context, command: EndDrain) -> Outcome:
+    agent = agent_rows.get(ctx.store, command.agent)
+    if agent is None or agent.drain_until_ms != command.until_ms or command.until_ms > ctx.stamp_ms:
+        return refused(Code.SUPERSEDED, f"the drain of agent {command.agent} is not to end now")
+    _end_drain(ctx, agent, "")
+    return OK
+
+
+def _end_drain(ctx: Context, agent: Agent, actor: str) -> None:
+    agent_rows.set_draining(ctx.store, agent.id, 0, "", None)
+    ctx.emit(e.AgentResumed(agent.id, agent.name, actor))
 
 
 def _states(*draining: int) -> list[str]:

@@ -53,6 +53,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.ReleaseAgent: agents.release,
     c.DrainAgent: agents.drain,
     c.ResumeAgent: agents.resume,
+    c.EndDrain: agents.end_drain,
     c.Grant: attempts.grant,
     c.ReportRunning: attempts.report_running,
     c.Finish: attempts.finish,

@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 24
+SCHEMA_VERSION = 25
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -310,6 +310,7 @@ STATEMENTS: tuple[str, ...] = (
         busy INTEGER NOT NULL,              -- live attempts
         draining INTEGER NOT NULL,          -- 1: a person lets it start nothing more
         drain_reason TEXT NOT NULL,
+        drain_until_ms INTEGER,             -- when it takes work again by itself; NULL: by a person alone
         connected_ms INTEGER, disconnected_ms INTEGER
     )
     """,
@@ -327,6 +328,7 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX boots_at ON boots (at_ms, agent)",
     "CREATE INDEX agents_installation ON agents (installation, name)",
     "CREATE INDEX agents_draining ON agents (id) WHERE draining = 1",
+    "CREATE INDEX agents_drain_end ON agents (drain_until_ms, id) WHERE drain_until_ms IS NOT NULL",
     """
     CREATE TABLE tokens (
         name TEXT PRIMARY KEY, sha256 BLOB NOT NULL, created_ms INTEGER NOT NULL,
@@ -406,7 +408,6 @@ STATEMENTS: tuple[str, ...] = (
     """,
     # Runs that people begin are most of it, and each has its actor: only what else there is can be looked up.
     "CREATE INDEX audit_object ON audit (namespace, name, id) WHERE action <> 'run'",
-    "CREATE INDEX audit_namespace ON audit (namespace, id) WHERE action <> 'run'",
     "CREATE INDEX audit_actor ON audit (actor, id) WHERE action <> 'run'",
     # Numbered proposals of fronts: each (front, seq) is applied once.
     "CREATE TABLE fronts (uid TEXT PRIMARY KEY, lowest INTEGER NOT NULL, seen_ms INTEGER NOT NULL)",

@@ -241,6 +241,14 @@ async def test_an_agent_that_drains_gets_no_grant_until_it_is_resumed(
         assert isinstance(refusal, p.Refuse)
         resumed = (await client.post("/v1/agents/agent-1/resume")).json()
         assert (resumed["draining"], resumed["drain_reason"]) == (False, None)
+        ends = {"until": "2100-01-01T00:00:00Z"}
+        drained = await client.post("/v1/agents/agent-1/drain", json=ends)
+        assert drained.json()["drain_until"] == ends["until"]
+        for until, said in (("soon", "RFC 3339"), ("2001-01-01T00:00:00Z", "over already"), (7, "RFC 3339")):
+            refused = await client.post("/v1/agents/agent-1/drain", json={"until": until})
+            assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/until")
+            assert said in refused.json()["detail"]
+        assert (await client.post("/v1/agents/agent-1/resume")).json()["drain_until"] is None
         assert (await client.get("/v1/jobs/job")).json()["state"] == "active"
         await agent.send(p.Claim(attempt, "claim-2"))
         assert isinstance(await agent.expect(p.Grant, p.Refuse), p.Grant)

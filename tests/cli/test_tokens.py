@@ -52,6 +52,8 @@ async def test_an_agent_is_drained_and_resumed_by_commands(cronclave: Command, n
     shown = (await cronclave("agents", "show", "web-1")).out
     assert "draining" in shown
     assert "new kernel" in shown
+    assert (await cronclave("agents", "drain", "web-1", "--until", "2100-01-01")).code == 0
+    assert "drained until" in (await cronclave("agents", "show", "web-1")).out
     assert (await cronclave("agents", "resume", "web-1")).out == "web-1 takes work\n"
     assert "draining" not in (await cronclave("agents", "list")).out
 

@@ -308,7 +308,10 @@ def _other_values(story: Recorder) -> None:
     assert story.finish(last, exit_code=None, reason="timeout").ok
     story.tell_ok(c.PutToken("spot", b"p" * 32, "agent", 0, 0, "", "spot"))
     story.tell_ok(c.OpenSession("spot", b"p" * 32, b"v" * 32))
-    story.tell_ok(c.DrainAgent("gpu-1", "a new kernel", ADA))
+    story.tell_ok(c.DrainAgent("gpu-1", "a new kernel", ADA, story.now_ms + 1_000))
+    story.now_ms += 1_000
+    assert any(isinstance(planned, c.EndDrain) for planned in story.plan_and_apply())
+    story.tell_ok(c.DrainAgent("gpu-1", "a new kernel", ADA, FOREVER))
 
 
 def _format(story: Recorder) -> None:

@@ -1,6 +1,6 @@
 // Agents by zone and pool: who is there, how busy, with what, and whether it takes more.
 
-import { Act, Ago, Bars, Choice, command, html, Loading, number, Search, setQuery, Status, t, tn, useKeys, useNow, useQuery, useRead, word } from "../house.js";
+import { Act, Ago, Bars, Choice, command, html, Loading, number, Search, setQuery, Status, t, tn, Until, useKeys, useNow, useQuery, useRead, word } from "../house.js";
 import { jobAt, nameOf, runAt } from "../parts/jobs.js";
 import { answer } from "../parts/reason.js";
 
@@ -9,10 +9,12 @@ const WORK_EVENTS = ["attempt_assigned", "attempt_running", "attempt_ended", "at
 
 function drain(agent) {
   const reason = answer(t("agents.reason"));
+  const end = answer(t("agents.until"), { name: "until", options: [["", t("agents.untilResumed")], ...[1, 4, 24].map((hours) => [`${hours}h`, tn("agents.hours", hours)])] });
+  const body = () => ({ ...(reason.value() && { reason: reason.value() }), ...(end.value() && { until: new Date(Date.now() + parseInt(end.value(), 10) * 3_600_000).toISOString() }) });
   return {
     text: t("agents.drain"), title: t("agents.drainIt", { name: agent.name }), capability: "operate", method: "POST", path: `/v1/agents/${encodeURIComponent(agent.name)}/drain`, dry: true,
-    says: t("agents.drainSays", { name: agent.name, n: agent.busy }), fields: reason.field, body: () => (reason.value() ? { reason: reason.value() } : {}),
-    did: t("agents.drainDid", { name: agent.name }), cli: () => command("agents", "drain", agent.name, ...(reason.value() ? ["--reason", reason.value()] : [])), undo: resume(agent),
+    says: t("agents.drainSays", { name: agent.name, n: agent.busy }), fields: () => [reason.field(), end.field()], body,
+    did: t("agents.drainDid", { name: agent.name }), cli: () => command("agents", "drain", agent.name, ...(reason.value() ? ["--reason", reason.value()] : []), ...(end.value() ? ["--until", `+${end.value()}`] : [])), undo: resume(agent),
   };
 }
 const resume = (agent) => ({
@@ -38,7 +40,7 @@ function Row({ agent, open }) {
   const about = [agent.version, ...Object.entries(agent.labels).map(([name, value]) => `${name}=${value}`)].filter(Boolean);
   return html`<tr class=${open ? "opened" : ""}><td><button type="button" class="fold" aria-expanded=${open} onClick=${() => setQuery({ open: open ? "" : agent.name })}>
       <span aria-hidden="true">${open ? "▾" : "▸"}</span> <span class="who">${agent.name}</span></button></td>
-    <td><${Status} state=${state}>${word("state", state)}</${Status}> <span class="note">${agent.draining && agent.drain_reason ? agent.drain_reason
+    <td><${Status} state=${state}>${word("state", state)}</${Status}> <span class="note">${agent.draining && (agent.drain_reason || agent.drain_until) ? html`${agent.drain_reason} ${agent.drain_until ? html`<${Until} at=${agent.drain_until} />` : null}`
       : agent.connected ? t("agent.on", { node: agent.node }) : html`<${Ago} at=${agent.disconnected_at} />`}</span></td>
     <td><${Bars} value=${agent.busy} most=${agent.slots} label=${`${agent.name}: ${load}`} /> <span class="note">${load}</span></td>
     <td class="wide"><span class="note">${agent.kinds.join(", ")}</span></td>

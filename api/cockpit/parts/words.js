@@ -55,7 +55,7 @@ export function span(ms) {
   if (s < 172800) return `${Math.round(s / 3600)} h`;
   return `${Math.round(s / 86400)} ${t("unit.days")}`;
 }
-const coarse = (ms) => ms < 1000 ? span(1000) : ms < 10000 ? `${Math.round(ms / 1000)} s` : span(ms);
+const coarse = (ms) => ms < 1000 ? span(1000) : ms < 10000 ? `${Math.round(ms / 1000)} s` : ms >= 60000 && ms < 90000 ? "1 min" : span(ms);
 export function until(text) {
   const ms = Date.parse(text) - Date.now();
   return ms <= 0 ? t("when.due") : t("when.in", { span: coarse(ms) });

@@ -43,7 +43,7 @@ def row_of(ctx: Context, command: Adopt) -> Agent | None:
         id=agent_id, name=f"{command.name}{FORMER}{agent_id}" if taken else command.name,
         installation=command.installation, session="", boot_id="", cloud_id="", zone=command.zone,
         pool=command.pool, labels="{}", kinds="[]", slots=0, version="", node="", busy=0, draining=0,
-        drain_reason="", connected_ms=None, disconnected_ms=ctx.stamp_ms,
+        drain_reason="", drain_until_ms=None, connected_ms=None, disconnected_ms=ctx.stamp_ms,
     )  # fmt: skip
     agent_rows.insert(ctx.store, agent)
     return agent

@@ -29,7 +29,6 @@ class Wanted(NamedTuple):
             for index, where, values in (
                 ("object", "namespace = ? AND name = ?", (namespace, self.name)),
                 ("actor", "actor = ?", (self.actor,)),
-                ("namespace", "namespace = ?", (namespace,)),
             ):
                 if None not in values:
                     source = f"FROM audit INDEXED BY audit_{index} WHERE action <> '{RUN}' AND {where}"

@@ -25,6 +25,7 @@ class Agent(NamedTuple):
     busy: int
     draining: int
     drain_reason: str
+    drain_until_ms: int | None  #: when it takes work again by itself
     connected_ms: int | None
     disconnected_ms: int | None
 
@@ -83,8 +84,25 @@ def set_session(store: Store, agent: int, session: str) -> None:
     store.kept.update(TABLE, agent, (session, agent), session=session)
 
 
-def set_draining(store: Store, agent: int, draining: int, reason: str) -> None:
-    store.kept.update(TABLE, agent, (draining, reason, agent), draining=draining, drain_reason=reason)
+def set_draining(store: Store, agent: int, draining: int, reason: str, until_ms: int | None) -> None:
+    store.kept.update(
+        TABLE, agent, (draining, reason, until_ms, agent), draining=draining, drain_reason=reason,
+        drain_until_ms=until_ms,
+    )  # fmt: skip
+
+
+def first_drain_end_ms(store: Store) -> int | None:
+    first: int | None = store.value("SELECT min(drain_until_ms) FROM agents WHERE drain_until_ms IS NOT NULL")
+    return first
+
+
+def drained_until(store: Store, now_ms: int, limit: int) -> list[Agent]:
+    """Those that take work again by themselves, whose time has come."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM agents WHERE drain_until_ms <= ? ORDER BY drain_until_ms, id LIMIT ?",
+        (now_ms, limit),
+    )
+    return [Agent._make(row) for row in rows]
 
 
 def occupy(store: Store, agent: int) -> None:

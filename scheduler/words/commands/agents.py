@@ -40,6 +40,15 @@ class DrainAgent(ByPerson):
     name: str
     reason: str = ""
     actor: Actor = NOBODY
+    until_ms: int | None = None  #: when it takes work again by itself
+
+
+@command(105)
+class EndDrain(ByPlanner):
+    """Its time is over: the agent takes work again."""
+
+    agent: int
+    until_ms: int  #: as the planner saw it
 
 
 @command(28)

@@ -36,7 +36,8 @@ class AgentReleased(Event):
 
 @event(25, wakes=SOON)
 class AgentDrained(Event):
-    """It starts nothing more until it is resumed. What it had without a grant goes elsewhere."""
+    """It starts nothing more until it is resumed, or its time is over. What it had without a grant goes
+    elsewhere."""
 
     agent: int
     name: str

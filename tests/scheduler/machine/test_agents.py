@@ -331,6 +331,35 @@ def test_a_drain_lasts_over_sessions_until_a_person_ends_it(story: Story) -> Non
     assert [a.agent for a in story.attempts(run)] == [first]
 
 
+def test_a_drain_with_an_end_ends_by_itself_and_wakes_the_planner_for_it(story: Story) -> None:
+    first = story.connect()
+    end_ms = story.now_ms + 60_000
+    story.tell_ok(c.DrainAgent("agent-1", "new kernel", c.Actor("ada"), end_ms))
+    run = _a_run(story)
+    assert wake_ms(story.store) == end_ms
+    assert story.plan_and_apply() == []
+    assert story.one(c.EndDrain(story.epoch, first, end_ms)).code == "superseded", "its time is to come"
+
+    story.now_ms = end_ms
+    story.plan_and_apply()
+    assert story.told(e.AgentResumed) == [e.AgentResumed(first, "agent-1", "")]
+    assert agent(story, first).drain_until_ms is None
+    story.plan_and_apply()
+    assert [a.agent for a in story.attempts(run)] == [first]
+    assert story.one(c.EndDrain(story.epoch, first, end_ms)).code == "superseded"
+
+
+def test_the_end_of_a_drain_is_what_was_said_last(story: Story) -> None:
+    first = story.connect()
+    assert story.one(c.DrainAgent("agent-1", until_ms=story.now_ms)).code == "invalid"
+    for until_ms in (story.now_ms + 1_000, story.now_ms + 5_000, None):
+        story.tell_ok(c.DrainAgent("agent-1", "a", until_ms=until_ms))
+        assert agent(story, first).drain_until_ms == until_ms
+    story.now_ms += 10_000
+    story.plan_and_apply()
+    assert agent(story, first).draining, "without an end it is for a person to end it"
+
+
 def test_a_drain_said_twice_tells_a_new_reason_alone(story: Story) -> None:
     first = story.connect()
     told = []

@@ -25,6 +25,7 @@ def fits(store: Store, selector: str) -> Fits:
     taking: list[agent_rows.Agent] = []
     offering: list[agent_rows.Agent] = []
     refuses = away = ""
+    until_ms: int | None = None
     for agent in agent_rows.newest(store):
         if not selectors.matches(
             wanted, agent=agent.id, pool=agent.pool, labels=agent.labels, zone=agent.zone
@@ -35,12 +36,12 @@ def fits(store: Store, selector: str) -> Fits:
             taking.append(agent)
             offering += [agent] if has_kind else []
         elif has_kind and agent.node:
-            refuses = refuses or agent.name
+            refuses, until_ms = (refuses, until_ms) if refuses else (agent.name, agent.drain_until_ms)
         elif has_kind:
             away = away or ("" if agent_rows.FORMER in agent.name else agent.name)
     counted = offering or taking
     slots, busy = sum(agent.slots for agent in counted), sum(agent.busy for agent in counted)
-    return Fits(len(counted), bool(offering) or not taking, slots, busy, refuses, away)
+    return Fits(len(counted), bool(offering) or not taking, slots, busy, refuses, until_ms, away)
 
 
 def ahead(facts: Facts) -> int:
@@ -60,7 +61,7 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
         said = f"no connected agent has {selectors.words(selectors.parse(selector))}{other}"
         if selectors.parse(selector).agent:
             said = f"it is for {_the_one(found)}: its host has booted"
-        return Words(said, "an agent that can take it", since_ms)
+        return Words(said, "an agent that can take it", since_ms, found.refuses_until_ms)
     if found.busy >= found.slots:
         said = f"all slots are taken, {found.busy} of {found.slots} on {found.agents} agents that can take it"
         return Words(said, "a slot that becomes free", since_ms)

@@ -77,6 +77,7 @@ class Fits(NamedTuple):
     slots: int
     busy: int
     refuses: str  #: where there is none: one that is connected and takes nothing new
+    refuses_until_ms: int | None  #: when it does again by itself
     away: str  #: or one that is not connected
 
 
