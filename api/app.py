@@ -47,6 +47,7 @@ from api.routes import (
     join,
     ledger,
     logs,
+    objects,
     outbox,
     overview,
     pages,
@@ -65,8 +66,8 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, schema, past, apply, bulk, runs, attempts, logs, ticks, ledger, audit, explain, overview, agents,
-    cluster, formats, tick_limits, pauses, backup, events, outbox, tokens, join, session, health,
+    jobs, objects, schema, past, apply, bulk, runs, attempts, logs, ticks, ledger, audit, explain, overview,
+    agents, cluster, formats, tick_limits, pauses, backup, events, outbox, tokens, join, session, health,
     demonstration, pages,
 )  # fmt: skip
 
@@ -75,7 +76,7 @@ def routes() -> dict[str, tuple[str, str]]:
     """Method and path of each operation that is in the description."""
     found = [each for noun in NOUNS for each in noun.router.routes if isinstance(each, APIRoute)]
     return {
-        str(each.operation_id): (sorted(each.methods or ())[0], each.path)
+        str(each.operation_id): (sorted(each.methods or ())[0], each.path_format)
         for each in found
         if each.include_in_schema
     }

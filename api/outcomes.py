@@ -6,12 +6,14 @@ from api.problems import Problem
 from scheduler.machine.rules import tick_limits
 from scheduler.store.connection import Store
 from scheduler.words import sizes
-from scheduler.words.commands import Command, PutJobs
+from scheduler.words.commands import Apply, Command, PutJobs
 from scheduler.words.outcomes import Code, Outcome
 
 KIND_OF_CODE = {
     Code.NOT_FOUND: "not-found",
     Code.EXISTS: "exists",
+    Code.MISSING: "validation",
+    Code.REFERRED: "conflict",
     Code.REVISION_MISMATCH: "revision-mismatch",
     Code.KEY_REUSED: "idempotency-key-reused",
     Code.CONFLICT: "conflict",
@@ -35,7 +37,7 @@ def need_proposable(command: Command, *, what: str, store: Store | None = None) 
     written = sizes.written(command)
     if isinstance(written, Outcome):
         expect_ok(written, what=what)
-    if isinstance(command, PutJobs) and store is not None:
+    if isinstance(command, PutJobs | Apply) and store is not None:
         too_many = tick_limits.judge(store, command.jobs)
         if too_many is not None:
             expect_ok(too_many, what=what)
@@ -50,7 +52,8 @@ def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, objec
     detail = outcome.detail
     if outcome.code == Code.EXISTS and outcome.value:
         named = "{namespace}/{name}".format_map(outcome.value)
-        detail = f"a job {named} exists already, at revision {outcome.value['revision']}"
+        noun = outcome.value.get("kind", "job")
+        detail = f"a {noun} {named} exists already, at revision {outcome.value['revision']}"
     elif outcome.code == Code.REVISION_MISMATCH and outcome.value:
         detail = f"{what} is at revision {outcome.value.get('revision')}"
     elif outcome.code == Code.TOO_LARGE:

@@ -42,16 +42,17 @@ RIGHTS: Mapping[str, Right] = {
         (
             READ, Of.NAMED,
             "getJob listRevisions listNextTicks listCells listSeries getDefinition listTicks explainJob"
-            " getNamespacePause",
+            " getNamespacePause getObject listObjectRevisions getObjectDiff listReferrers",
         ),
         (READ, Of.LOADED, "getRun getLogs explainRun"),
         (
             READ, Of.LISTED,
-            "listJobs listRuns listAttempts listLedger listOutbox listWork getOverview streamEvents",
+            "listJobs listObjects listRuns listAttempts listLedger listOutbox listWork getOverview"
+            " streamEvents",
         ),
         (READ, Of.CLUSTER, "listProofs verifyLedger getTickLimits"),
-        (READ, Of.ANY, "getJobSchema getCluster listAgents getAgent getMetrics getPause"),
-        (EDIT, Of.NAMED, "putJob createJob applyJobs deleteJob"),
+        (READ, Of.ANY, "getJobSchema getObjectSchema getCluster listAgents getAgent getMetrics getPause"),
+        (EDIT, Of.NAMED, "putJob createJob applyJobs deleteJob putObject deleteObject"),
         (RUN, Of.NAMED, "runJob"),
         (RUN, Of.LOADED, "cancelRun"),
         (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace"),

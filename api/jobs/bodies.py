@@ -68,17 +68,17 @@ def one_document(call: Call) -> dict[str, Any]:
 
 
 def need_unspent(
-    given: list[Any], jobs: list[Job], places: object, now_ms: int, *, prefix: bool
+    given: Sequence[Any], jobs: Sequence[Job], places: object, now_ms: int, pointers: Sequence[str] = ("",)
 ) -> None:
     """Raises the Problem of the triggers at these (job, trigger), which are new and fire only in the past.
-    `given`: the documents of the jobs; `prefix`: pointers name the job."""
+    `given`: the documents of the jobs; `pointers`: where they stand in the body."""
     problems = []
     for number, trigger in places if isinstance(places, list | tuple) else ():
         listed = isinstance(definition_of(given[number]).get("triggers"), list)
         problem = spent_problem(jobs[number], trigger, now_ms, listed=listed)
-        problems.append(problem.below(f"/jobs/{number}") if prefix else problem)
+        problems.append(problem.below(pointers[number]))
     if problems:
-        raise from_job_problems(problems, what="apply" if prefix else "the job")
+        raise from_job_problems(problems)
 
 
 def to_job(call: Call, document: dict[str, Any], *, name: str | None = None) -> Job:
@@ -99,10 +99,10 @@ def to_job(call: Call, document: dict[str, Any], *, name: str | None = None) -> 
     try:
         return parse_writable(call, data)
     except JobError as error:
-        raise from_job_problems(_placed(call, error.problems)) from None
+        raise from_job_problems(placed(call, error.problems)) from None
 
 
-def _placed(call: Call, problems: Sequence[JobProblem]) -> Sequence[JobProblem]:
+def placed(call: Call, problems: Sequence[JobProblem]) -> Sequence[JobProblem]:
     """With the place of each mistake, where the body is YAML that a person may have written."""
     if not _is_yaml(call) or len(call.body) > PLACED_BYTES_MAX:
         return problems

@@ -18,12 +18,14 @@ from api.jobs.reading import gone_job_document, job_documents, new_job_document
 from api.outcomes import expect_ok, need_proposable
 from api.parameters import need_known
 from api.problems import Problem
+from api.references import Places, need_references, need_targets
 from api.services import Services
 from api.threads import beside, judge_body, write_of
 from scheduler.machine.rules.spent import spent
 from scheduler.model import Job, canonical, prepare
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job as JobRow
+from scheduler.store.tables.refs import Named
 from scheduler.words.commands import PutJobs
 from scheduler.words.outcomes import Code
 
@@ -76,6 +78,9 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
         outcome = await scheduler.propose(command)
     if outcome.code == Code.PAST:
         await _refuse_spent(call, job, (outcome.value or {}).get("triggers"), after_ms)
+    if outcome.code == Code.MISSING:
+        with scheduler.read() as store:
+            need_references(store, outcome, _places(job))
     hint = "PUT /v1/jobs/{name} changes a job; delete it first to make another." if if_revision == 0 else ""
     value = expect_ok(outcome, what=f"job {job.name}", hint=hint)
     result = first_of(value)
@@ -100,6 +105,10 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     return Response(document, 201 if created else 200, headers=headers, media_type="application/json")
 
 
+def _places(job: Job) -> Places:
+    return {Named("job", job.namespace, job.name): ("", job.refers)}
+
+
 def _command(call: Call, job: Job, if_revision: int | None) -> PutJobs:
     after_ms = call.scheduler.now_ms()
     key, body = call.idempotency()
@@ -117,7 +126,7 @@ def first_of(value: dict[str, object]) -> dict[str, Any]:
 
 async def _refuse_spent(call: Call, job: Job, places: object, now_ms: int) -> None:
     given = await judge_body(len(call.body), lambda: one_document(call))
-    need_unspent([given], [job], places, now_ms, prefix=False)
+    need_unspent([given], [job], places, now_ms)
 
 
 async def dry_run(services: Services, call: Call, job: Job, if_revision: int | None) -> Response:
@@ -126,6 +135,8 @@ async def dry_run(services: Services, call: Call, job: Job, if_revision: int | N
     spec = command.jobs[0].spec
     with services.scheduler.read() as store:
         need_proposable(command, what=f"job {job.name}", store=store)
+        (who,) = places = _places(job)
+        need_targets(store, {who: command.jobs[0].refers}, {}, places)
         row = job_rows.find(store, job.namespace, job.name)
         over = spent(store, command.jobs[0], None if row is None else row.id, command.after_ms)
     if if_revision == 0 and row is not None:

@@ -1,159 +1,179 @@
-"""POST /v1/apply: many jobs at once, all or none, with a diff of what it does."""
+"""POST /v1/apply: jobs and objects of every kind at once, all or none, with a diff of what it does."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import access, schemas
 from api.call import Call, call_of, json_response, json_type
-from api.jobs.bodies import documents, need_unspent, parse_writable
-from api.outcomes import expect_ok, need_proposable
+from api.jobs.bodies import documents, need_unspent
+from api.objects.judging import Item, committed, diff, need_possible, places, pruned
+from api.outcomes import expect_ok
 from api.problems import FieldError, Problem, from_job_problems
+from api.references import need_references
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, write_of
 from scheduler.machine.rules.spent import spent
-from scheduler.model import Job, JobError, prepare
+from scheduler.model import Job, JobError
+from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.model.server_facts import definition_of
+from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
-from scheduler.words.commands import PreparedJob, PutJobs
+from scheduler.store.tables.refs import Named
+from scheduler.words.commands import Apply, Deletion, PreparedJob, PreparedObject
 from scheduler.words.outcomes import Code
 
 router = APIRouter(tags=["jobs"])
 
-JOBS_MAX = 1_000
-FIELDS = frozenset({"jobs", "dry_run", "prune", "source"})
+ITEMS_MAX = 1_000
+LISTS = ("jobs", "objects")
+FLAGS = ("dry_run", "prune")
+FIELDS = frozenset({*LISTS, *FLAGS, "prune_max", "source"})
 ERRORS_MAX = 200
+
+
+class _Asked(NamedTuple):
+    given: list[tuple[str, Any]]  #: the pointer of each document, and the document
+    dry_run: bool
+    prune: bool
+    prune_max: int | None
+    source: str
 
 
 @router.post("/v1/apply", operation_id="applyJobs", openapi_extra=schemas.apply_jobs)
 async def apply_jobs(request: Request) -> Response:
-    """Create or change up to 1,000 jobs, all or none, as one command of 1 MiB with all defaults filled in.
-    Replies with what was created, changed, unchanged."""
+    """Create or change up to 1,000 jobs and objects of every kind, all or none, as one command of 1 MiB with
+    all defaults filled in. They may refer to each other. `prune` deletes what the source owns and does not
+    name any more. Replies with what was created, changed, unchanged, deleted."""
     services, call = services_of(request), call_of(request)
     call.need(access.EDIT, namespace=access.Reach.ANY)
     size = len(call.body)
-    given, dry, source = await judge_body(size, lambda: _content(call))
+    asked = await judge_body(size, lambda: _asked(call))
     now_ms = services.scheduler.now_ms()
-    jobs, prepared = await judge_body(size, lambda: _prepared(call, given, now_ms))
-    diff, over = await in_thread(_diff, services, prepared, now_ms)
-    key, body = call.idempotency()
-    command = PutJobs(tuple(prepared), now_ms, call.actor, key, body, source)
-    if dry:
-        need_unspent(given, jobs, over, now_ms, prefix=True)
-        await in_thread(_need_proposable, services, command)
-        return json_response({"dry_run": True, **diff})
-    async with write_of(sum(len(job.spec) for job in prepared)):
+    items = await judge_body(size, lambda: _items(call, asked.given, now_ms))
+    command = await in_thread(_command, services, call, asked, items, now_ms)
+    jobs = [item for item in items if isinstance(item.prepared, PreparedJob)]
+
+    def need_all_unspent(over: object) -> None:
+        parsed = [item.parsed for item in jobs if isinstance(item.parsed, Job)]
+        need_unspent([item.data for item in jobs], parsed, over, now_ms, [item.pointer for item in jobs])
+
+    if asked.dry_run:
+
+        def judge() -> dict[str, Any]:
+            with services.scheduler.read() as store:
+                need_all_unspent(_spent(store, command.jobs, now_ms))
+                need_possible(store, command, items, what="apply")
+                return diff(store, command)
+
+        return json_response({"dry_run": True, **await in_thread(judge)})
+    async with write_of(sum(len(item.prepared.spec) for item in items)):
         outcome = await services.scheduler.propose(command, timeout_s=30.0)
     if outcome.code == Code.PAST:
-        need_unspent(given, jobs, (outcome.value or {}).get("triggers"), now_ms, prefix=True)
-    value = expect_ok(outcome, what="apply")
-    return json_response({"dry_run": False, **_committed(value, diff)})
+        need_all_unspent((outcome.value or {}).get("triggers"))
+    if not outcome.ok:
+        with services.scheduler.read() as store:
+            need_references(store, outcome, places(items))
+    return json_response({"dry_run": False, **committed(expect_ok(outcome, what="apply"))})
 
 
-def _need_proposable(services: Services, command: PutJobs) -> None:
-    with services.scheduler.read() as store:
-        need_proposable(command, what="apply", store=store)
+def _command(services: Services, call: Call, asked: _Asked, items: Sequence[Item], now_ms: int) -> Apply:
+    deletions: tuple[Deletion, ...] = ()
+    if asked.prune:
+        with services.scheduler.read() as store:
+            deletions = pruned(store, asked.source, [item.what for item in items], asked.prune_max)
+        for namespace in dict.fromkeys(each.namespace for each in deletions):
+            call.need(access.EDIT, namespace=namespace)
+    key, body = call.idempotency()
+    prepared = [item.prepared for item in items]
+    return Apply(
+        tuple(made for made in prepared if isinstance(made, PreparedObject)),
+        tuple(made for made in prepared if isinstance(made, PreparedJob)),
+        deletions, now_ms, call.actor, key, body, asked.source,
+    )  # fmt: skip
 
 
-def _content(call: Call) -> tuple[list[Any], bool, str]:
-    """The jobs, whether it is a dry run, the source's name."""
+def _asked(call: Call) -> _Asked:
     found = documents(call)
-    dry = call.flag("dry_run")
-    prune = call.flag("prune")
+    flags = {name: call.flag(name) for name in FLAGS}
     source: object = call.query.get("source", "")
-    if len(found) == 1 and isinstance(found[0], dict) and "jobs" in found[0]:
+    most: object = None
+    if "prune_max" in call.query:
+        most = call.integer("prune_max", 0, least=0, most=ITEMS_MAX)
+    lists = {"jobs": found[0] if len(found) == 1 and isinstance(found[0], list) else found}
+    if len(found) == 1 and isinstance(found[0], dict) and any(name in found[0] for name in LISTS):
         head = found[0]
-        unknown = [name for name in head if name not in FIELDS]
-        if unknown:
-            errors = [FieldError(f"/{name[:100]}", "unknown field") for name in unknown[:20]]
-            raise Problem("validation", f"unknown field {unknown[0][:100]!r}", errors=errors)
-        wrong = [name for name in ("dry_run", "prune") if type(head.get(name, False)) is not bool]
-        if wrong:
-            errors = [FieldError(f"/{name}", "it is true or false") for name in wrong]
-            raise Problem("validation", f"{wrong[0]} is true or false", errors=errors)
-        dry = dry or head.get("dry_run") is True
-        prune = prune or head.get("prune") is True
-        source = head.get("source", source)
-        given = head["jobs"]
-    else:
-        given = found[0] if len(found) == 1 and isinstance(found[0], list) else found
-    if prune:
-        raise Problem(
-            "not-available", "prune is not available in this version", hint="Delete jobs one by one."
-        )
+        _need_fields(head)
+        flags = {name: given or head.get(name) is True for name, given in flags.items()}
+        source, most = head.get("source", source), head.get("prune_max", most)
+        lists = {name: head[name] for name in LISTS if name in head}
     if not isinstance(source, str) or len(source) > 500:
         raise Problem("validation", "source is a text of at most 500 letters")
-    if not isinstance(given, list):
-        detail = f"jobs is an array, not {json_type(given)}"
-        raise Problem("validation", detail, errors=[FieldError("/jobs", detail)])
-    if not given:
-        raise Problem("validation", "there are no jobs in it", errors=[FieldError("/jobs", "it is empty")])
-    if len(given) > JOBS_MAX:
-        raise Problem(
-            "validation", f"{len(given)} jobs at once, at most {JOBS_MAX}", hint="Send several requests."
-        )
-    return given, dry, source
+    if most is not None and (type(most) is not int or not 0 <= most <= ITEMS_MAX):
+        raise _wrong("prune_max", f"a whole number from 0 to {ITEMS_MAX}")
+    if flags["prune"] and not source:
+        raise _wrong("source", "prune deletes what a source owns: say which")
+    given = [(f"/{name}/{place}", data) for name, items in lists.items() for place, data in enumerate(items)]
+    if not given and not flags["prune"]:
+        raise Problem("validation", "there is nothing in it", errors=[FieldError("/objects", "it is empty")])
+    if len(given) > ITEMS_MAX:
+        detail = f"{len(given)} documents at once, at most {ITEMS_MAX}"
+        raise Problem("validation", detail, hint="Send several requests.")
+    return _Asked(given, flags["dry_run"], flags["prune"], most, source)
 
 
-def _prepared(call: Call, given: list[Any], now_ms: int) -> tuple[list[Job], list[PreparedJob]]:
+def _need_fields(head: dict[str, Any]) -> None:
+    unknown = [name for name in head if name not in FIELDS]
+    if unknown:
+        errors = [FieldError(f"/{name[:100]}", "unknown field") for name in unknown[:20]]
+        raise Problem("validation", f"unknown field {unknown[0][:100]!r}", errors=errors)
+    for name in FLAGS:
+        if type(head.get(name, False)) is not bool:
+            raise _wrong(name, f"{name} is true or false")
+    for name in LISTS:
+        if not isinstance(head.get(name, []), list):
+            raise _wrong(name, f"{name} is an array, not {json_type(head[name])}")
+
+
+def _wrong(field: str, detail: str) -> Problem:
+    return Problem("validation", detail, errors=[FieldError(f"/{field}", detail)])
+
+
+def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[Item]:
     format = call.scheduler.status().format
-    jobs: list[Job] = []
-    prepared: list[PreparedJob] = []
-    names: dict[tuple[str, str], int] = {}
+    items: list[Item] = []
+    first: dict[Named, str] = {}
     errors: list[Any] = []
-    for position, data in enumerate(given):
+    for pointer, data in given:
         try:
-            if isinstance(data, dict):
-                data = definition_of(data)
-            job: Job = parse_writable(call, data)
+            parsed = parse_document(data, namespace_default=call.namespace, format=format)
+            call.need(access.EDIT, namespace=parsed.namespace)
+            made = prepare_document(parsed, now_ms, format=format)
         except JobError as error:
-            errors += [problem.below(f"/jobs/{position}") for problem in error.problems]
+            errors += [problem.below(pointer) for problem in error.problems]
             if len(errors) > ERRORS_MAX:
                 break
             continue
-        first = names.setdefault((job.namespace, job.name), position)
-        if first != position:
-            detail = f"{job.namespace}/{job.name} is in it twice: also as number {first}"
-            errors.append(FieldError(f"/jobs/{position}/job", detail))
-        jobs.append(job)
-        prepared.append(prepare(job, now_ms, format=format))
+        item = Item(pointer, definition_of(data), parsed, made)
+        before = first.setdefault(item.what, pointer)
+        if before != pointer:
+            errors.append(
+                FieldError(f"{pointer}/{item.what.kind}", f"{item.what} is in it twice: also at {before}")
+            )
+        items.append(item)
     if errors:
         raise from_job_problems(errors[:ERRORS_MAX], what="apply")
-    return jobs, prepared
+    return items
 
 
-def _diff(
-    services: Services, prepared: list[PreparedJob], now_ms: int
-) -> tuple[dict[str, list[dict[str, Any]]], list[list[int]]]:
-    """What would become of each, and the (job, trigger) that would be refused."""
+def _spent(store: Store, jobs: Sequence[PreparedJob], now_ms: int) -> list[list[int]]:
+    """The (job, trigger) that would be refused."""
     over: list[list[int]] = []
-    diff: dict[str, list[dict[str, Any]]] = {"created": [], "changed": [], "unchanged": []}
-    with services.scheduler.read() as store:
-        for place, job in enumerate(prepared):
-            row = job_rows.find(store, job.namespace, job.name)
-            kind = "created" if row is None else "unchanged" if bytes(row.spec) == job.spec else "changed"
-            entry = {
-                "namespace": job.namespace,
-                "name": job.name,
-                "revision": None if row is None else row.revision,
-            }
-            diff[kind].append(entry)
-            over += [[place, each] for each in spent(store, job, None if row is None else row.id, now_ms)]
-    return diff, over[:ERRORS_MAX]
-
-
-def _committed(value: dict[str, object], diff: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """The diff as the log decided it; what was read before the commit only where the outcome does not say."""
-    jobs = value.get("jobs")
-    if not isinstance(jobs, list | tuple):
-        return diff
-    decided: dict[str, list[dict[str, Any]]] = {"created": [], "changed": [], "unchanged": []}
-    for job in jobs:
-        kind = "created" if job["created"] else "changed" if job["changed"] else "unchanged"
-        decided[kind].append(
-            {"namespace": job["namespace"], "name": job["name"], "revision": job["revision"]}
-        )
-    return decided
+    for place, job in enumerate(jobs):
+        row = job_rows.find(store, job.namespace, job.name)
+        over += [[place, each] for each in spent(store, job, None if row is None else row.id, now_ms)]
+    return over[:ERRORS_MAX]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.schemas.audit import AuditEntryList
-from api.schemas.examples import JOB, PARAMS
+from api.schemas.examples import JOB, PARAMS, VARS
 from api.schemas.overview import Bulk, Overview, Table
 from api.schemas.replies import (
     Agent,
@@ -96,7 +96,11 @@ _FRESHNESS = [
     _query("wait", "How long at most, such as 30s.", _WAIT),
 ]
 _DRY_RUN = _query("dry_run", "Say what would happen, change nothing.", _FLAG)
-_PRUNE = _query("prune", "Not available in this version.", {"type": "string", "enum": ["false", "no", "0"]})
+_PRUNE = _query("prune", "Delete what the source owns and does not name any more.", _FLAG)
+_PRUNE_MAX = _query(
+    "prune_max", "How many that may be; without it half of them, or 5.",
+    {"type": "integer", "minimum": 0, "maximum": 1_000},
+)  # fmt: skip
 _KEY = _header("Idempotency-Key", "The same key with the same request is done once, for 24 h.")
 _IF_MATCH = _header("If-Match", "ETag that the job must have.")
 _IF_NONE_MATCH = _header("If-None-Match", "`*`: the job must not exist.")
@@ -112,9 +116,16 @@ create_job: dict[str, Any] = {
     "requestBody": _body(JOB, yaml=True),
 }
 apply_jobs: dict[str, Any] = {
-    "parameters": [_NAMESPACE, _DRY_RUN, _KEY, _query("source", "Where the jobs come from."), _PRUNE],
-    "requestBody": _body({"jobs": [JOB]}, yaml=True),
+    "parameters": [
+        _NAMESPACE, _DRY_RUN, _KEY, _query("source", "Where they come from."), _PRUNE, _PRUNE_MAX,
+    ],
+    "requestBody": _body({"objects": [VARS, JOB]}, yaml=True),
+}  # fmt: skip
+put_object: dict[str, Any] = {
+    "parameters": [_NAMESPACE, _DRY_RUN, _KEY, _IF_MATCH, _IF_NONE_MATCH],
+    "requestBody": _body(VARS, yaml=True),
 }
+
 run_job: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN, _KEY, _query("wait", "Wait for the run's end, such as 30s.")],
     "requestBody": _body(

@@ -63,6 +63,7 @@ class RevisionList(Reply):
 
 
 class Written(Reply):
+    kind: str = Field(examples=["job"])
     namespace: str = Field(examples=["default"])
     name: str = Field(examples=["nightly-report"])
     revision: int | None = Field(description="null: it would be created")
@@ -73,6 +74,56 @@ class Applied(Reply):
     created: list[Written]
     changed: list[Written]
     unchanged: list[Written]
+    deleted: list[Written] = Field(description="What `prune` deletes.")
+
+
+class Object(Reply):
+    """The definition, by the JSON Schema of its kind, and what the server knows."""
+
+    name: str = Field(examples=["warehouse"])
+    namespace: str = Field(examples=["default"])
+    revision: int = Field(examples=[3])
+    created: Instant
+    changed: Instant
+    actor: str
+    source: str | None
+    labels: dict[str, str] = Field({})
+    description: str = ""
+    owner: str = ""
+    computed: dict[str, Any] = Field({}, description="What was computed of it when it was put.")
+
+
+class ObjectList(Reply):
+    items: list[Object]
+    next_cursor: str | None
+
+
+class ObjectDryRun(DryRun):
+    """What a put would do."""
+
+    name: str = Field(examples=["warehouse"])
+    namespace: str = Field(examples=["default"])
+    change: str = Field(description="created, changed or unchanged", examples=["created"])
+    revision: int | None = Field(description="of the object as it is")
+
+
+class Difference(Reply):
+    """Of two revisions."""
+
+    old: int = Field(alias="from", examples=[1])
+    to: int = Field(examples=[2])
+    diff: str = Field(description="Unified, of their YAML.", examples=["-  port: 5432\n+  port: 5433"])
+
+
+class Referrer(Reply):
+    kind: str = Field(examples=["job"])
+    namespace: str = Field(examples=["default"])
+    name: str = Field(examples=["nightly-report"])
+
+
+class ReferrerList(Reply):
+    items: list[Referrer]
+    next_cursor: str | None
 
 
 class Fault(Reply):

@@ -13,6 +13,7 @@ JOB: dict[str, Any] = {
     "params": {"region": {"type": "string", "default": "eu"}},
     "run": 'report --day "$CRONCLAVE_TICK"',
 }
+VARS: dict[str, Any] = {"vars": "warehouse", "values": {"host": "db1.example.org", "port": 5432}}
 
 _OF_TYPE: Mapping[str, Any] = {
     "string": "text", "integer": 1, "number": 1.0, "boolean": False, "null": None, "object": {}, "array": [],

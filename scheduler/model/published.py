@@ -1,18 +1,23 @@
-"""The published JSON Schema (draft 2020-12) of a job, for editors and other tools.
+"""The published JSON Schemas (draft 2020-12) of jobs and of each kind of objects, for editors and such.
 
-It is made from the models and says what they say as far as a schema can; `parse_job` is the judge. Write
-the file with `python -m scheduler.model.published > docs/reference/job.schema.json`.
+They are made from the models and say what these say as far as a schema can; `parse_job` and `parse_object`
+are the judges. Write the files with `python -m scheduler.model.published > docs/reference/job.schema.json`,
+of another kind with its name: `python -m scheduler.model.published vars`.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from scheduler.model.job import Job
+from scheduler.model.objects import kind_of
 from scheduler.model.quantities import format_duration, format_size
 from scheduler.model.task import Task
 from scheduler.model.work import NAMES
+
+JOB = "job"
 
 
 def json_schema() -> dict[str, Any]:
@@ -21,11 +26,7 @@ def json_schema() -> dict[str, Any]:
     definitions: dict[str, Any] = schema["$defs"]
     if "Task" not in definitions:
         definitions["Task"] = Task.model_json_schema(by_alias=True)
-    for definition in (schema, *definitions.values()):
-        for field in definition.get("properties", {}).values():
-            _write_default_out(field)
-            for part in (field, *field.get("anyOf", ())):
-                _name_limits_by_type(part)
+    _as_written(schema, *definitions.values())
     properties: dict[str, Any] = schema["properties"]
     triggers = properties["triggers"]
     properties["triggers"] = {
@@ -38,11 +39,35 @@ def json_schema() -> dict[str, Any]:
         properties[name] = field
     schema["required"] = ["job"]
     schema["oneOf"] = [{"required": ["tasks"]}, *({"required": [name]} for name in NAMES)]
+    return _published(JOB, schema)
+
+
+def object_schema(name: str) -> dict[str, Any]:
+    """The schema of an object of this kind."""
+    known = kind_of(name)
+    schema = known.model.model_json_schema(by_alias=True)
+    _as_written(schema, *schema.get("$defs", {}).values())
+    return _published(name, {**schema, "description": known.description, "examples": [known.example]})
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    return json_schema() if name == JOB else object_schema(name)
+
+
+def _published(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Cronclave job",
+        "title": f"Cronclave {name}",
         **{key: value for key, value in schema.items() if key != "title"},
     }
+
+
+def _as_written(*definitions: dict[str, Any]) -> None:
+    for definition in definitions:
+        for field in definition.get("properties", {}).values():
+            _write_default_out(field)
+            for part in (field, *field.get("anyOf", ())):
+                _name_limits_by_type(part)
 
 
 def _write_default_out(field: dict[str, Any]) -> None:
@@ -65,10 +90,10 @@ def _name_limits_by_type(field: dict[str, Any]) -> None:
             field[f"{limit}{noun}"] = field.pop(f"{limit}Length")
 
 
-def schema_text() -> str:
-    """The text of the published file."""
-    return json.dumps(json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+def schema_text(name: str = JOB) -> str:
+    """The text of the published file of a kind."""
+    return json.dumps(schema_of(name), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    print(schema_text(), end="")
+    print(schema_text(*sys.argv[1:]), end="")

@@ -1,4 +1,4 @@
-"""What the server tells of a job beside its definition, and a job without it.
+"""What the server tells of a job or object beside its definition, and that without it.
 
 A job that was read is a job that can be sent: `cronclave job get -o yaml | cronclave job apply -` changes
 nothing. These fields are left out of account only where `revision` stands beside them, which no definition
@@ -14,6 +14,7 @@ SERVER_FACTS = frozenset(
     {
         "name", "revision", "state", "pause_reason", "paused_by", "unplaceable_reason", "created", "changed",
         "actor", "source", "active_runs", "failures", "next_tick", "last_tick", "last_run", "definition",
+        "computed",
     }
 )  # fmt: skip
 
@@ -23,6 +24,6 @@ def definition_of(document: Mapping[str, Any]) -> dict[str, Any]:
     if "revision" not in document:
         return dict(document)
     kept = document.get("definition")
-    if isinstance(kept, dict) and "job" not in document:
+    if isinstance(kept, dict) and "job" not in document and "namespace" not in document:
         return kept
     return {key: value for key, value in document.items() if key not in SERVER_FACTS}

@@ -79,6 +79,9 @@ PAGES = (
     "/v1/jobs/job-0000007/cells?limit=100&namespace=ns-7",
     "/v1/jobs/job-0000007/series?limit=100&namespace=ns-7",
     "/v1/overview",
+    "/v1/vars?limit=100",
+    "/v1/vars?limit=100&q=nothing",
+    "/v1/vars?limit=100&namespace=ns-7&labels=team=data",
 )
 
 
@@ -93,7 +96,7 @@ def fill(node: SingleNode, rows: int, agents: int = AGENTS) -> None:
         node.apply(ConnectAgent(name, key, "s", "b", zone, "default", b"{}", 8, "1", "node-2", KINDS))
     store = node.store
     store.begin()
-    for table, columns in (*_jobs(), *_runs(rows)):
+    for table, columns in (*_jobs(), ("objects", _objects()), *_runs(rows)):
         names, values = ", ".join(columns), ", ".join(map(str, columns.values()))
         store.execute(
             f"WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows})"
@@ -129,6 +132,16 @@ def _jobs() -> list[tuple[str, Columns]]:
         "namespace": namespace, "per_day": 1, "share": 0, "closed": "''", "event": "''",
     }  # fmt: skip
     return [("jobs", jobs), ("revisions", revisions), ("triggers", triggers)]
+
+
+def _objects() -> Columns:
+    """Vars in twenty namespaces; one in twenty has a label."""
+    return {
+        "kind": "'vars'", "namespace": "'ns-' || (n % 20)", "name": "printf('vars-%07d', n)", "revision": 1,
+        "labels": "CASE WHEN n % 20 THEN '{}' ELSE '{\"team\":\"data\"}' END", "source": "''",
+        "created_ms": BASE_MS, "changed_ms": BASE_MS, "actor": "'ann'",
+        "spec": """CAST('{"values":{"host":"db1.example.org"}}' AS BLOB)""",
+    }  # fmt: skip
 
 
 def _runs(rows: int) -> list[tuple[str, Columns]]:

@@ -189,8 +189,6 @@ async def test_apply_is_atomic_and_tells_the_diff(client: httpx2.AsyncClient) ->
     assert bad.status_code == 422
     assert {error["pointer"] for error in bad.json()["errors"]} >= {"/jobs/1/tuns"}
     assert (await client.get("/v1/jobs/fine")).status_code == 404
-    pruned = await client.post("/v1/apply", json={"jobs": jobs, "prune": True})
-    assert pruned.json()["type"] == "/problems/not-available"
 
 
 async def test_reads_are_as_fresh_as_asked(client: httpx2.AsyncClient, node: SingleNode) -> None:

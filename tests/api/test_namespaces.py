@@ -29,6 +29,8 @@ WRITTEN = {"job": JOB, "namespace": OURS, "noop": True, "notify": [NOTICE]}
 #: What is sent beside the path, which has the names of what is in our namespace.
 SENT: Mapping[str, dict[str, Any]] = {
     "putJob": {"json": WRITTEN},
+    "putObject": {"json": {"vars": JOB, "namespace": OURS, "values": {"a": 2}}},
+    "getObjectDiff": {"params": {"from": 1, "to": 1}},
     "createJob": {"json": {**WRITTEN, "job": "silver"}},
     "applyJobs": {"json": {"jobs": [WRITTEN]}},
     "runJob": {"json": {}},
@@ -51,6 +53,8 @@ ROUTES = routes()
 async def run(client: httpx2.AsyncClient, node: SingleNode) -> int:
     """A run of a job in our namespace, made by somebody who may; it failed, and tells of that."""
     assert (await client.put(f"/v1/jobs/{JOB}", json=WRITTEN)).status_code == 201
+    given = {"values": {"a": 1}, "namespace": OURS}
+    assert (await client.put(f"/v1/vars/{JOB}", json=given)).status_code == 201
     made = await client.post(f"/v1/jobs/{JOB}/runs", params={"namespace": OURS}, json={})
     assert made.status_code == 201, made.text
     number: int = made.json()["id"]
@@ -80,6 +84,7 @@ def request_of(operation: str, run: int) -> tuple[str, str, dict[str, Any]]:
     """Method, path and what is sent, for nothing to change."""
     method, path = ROUTES[operation]
     path = path.replace("{name}", "ours" if operation == "deleteToken" else JOB).replace("{namespace}", OURS)
+    path = path.replace("{kind}", "vars")
     path = path.replace("{run}", str(run)).replace("{effect}", "1").replace("{node}", "node-9")
     sent = {**SENT.get(operation, {})}
     sent["params"] = {"namespace": OURS, **sent.get("params", {})}

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.routes.apply import JOBS_MAX
+from api.routes.apply import ITEMS_MAX
 from scheduler.model.job import CANONICAL_BYTES_MAX
 from scheduler.words import sizes
 from tests.api.single_node import SingleNode
@@ -35,7 +35,7 @@ def crowd() -> dict[str, Any]:
 
 TOO_LARGE: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/apply", {"jobs": [wide(f"wide-{n}") for n in range(3)]}),
-    ("POST", "/v1/apply", {"jobs": [{"job": f"j{n}", "run": "x" * 614} for n in range(JOBS_MAX)]}),
+    ("POST", "/v1/apply", {"jobs": [{"job": f"j{n}", "run": "x" * 614} for n in range(ITEMS_MAX)]}),
     ("POST", "/v1/jobs/wants/runs", {"params": {f"p{n}": "é" * 8_000 for n in range(40)}}),
 ]
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -22,8 +21,7 @@ from scheduler.model.fields import type_name
 from scheduler.model.job import Job, prepare
 from scheduler.model.named import Target, each_once
 from scheduler.model.notice import Notice
-from scheduler.model.objects import NAMES
-from scheduler.model.objects import kind as kind_of
+from scheduler.model.objects import NAMES, kind_of
 from scheduler.model.objects.kind import Described, Kind
 from scheduler.model.parse import PLANNED, PROBLEMS_MAX, parse_job
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
@@ -81,10 +79,10 @@ def kind_name(document: object) -> str:
 
 
 def parse_document(
-    document: dict[str, Any], *, namespace_default: str = "default", format: int | None = None
+    document: object, *, namespace_default: str = "default", format: int | None = None
 ) -> Job | Definition:
     """What a document of any kind describes, or one that GET gave; raises JobError."""
-    data = definition_of(document)
+    data = definition_of(document) if isinstance(document, dict) else document
     name = kind_name(data)
     if name == JOB:
         return parse_job(data, namespace_default=namespace_default, format=format)

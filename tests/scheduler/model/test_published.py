@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scheduler.model.objects import NAMES
+from scheduler.model.objects.parsing import KINDS
 from scheduler.model.parse import JOB_FIELDS, TASK_FIELDS
-from scheduler.model.published import json_schema, schema_text
+from scheduler.model.published import json_schema, object_schema, schema_text
 
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_file_is_the_schema() -> None:
-    path = ROOT / "docs" / "reference" / "job.schema.json"
-    remedy = "run: python -m scheduler.model.published > docs/reference/job.schema.json"
-    assert path.read_text(encoding="utf-8") == schema_text(), remedy
+def test_the_files_are_the_schemas() -> None:
+    for kind in KINDS:
+        path = ROOT / "docs" / "reference" / f"{kind}.schema.json"
+        remedy = f"run: python -m scheduler.model.published {kind} > docs/reference/{kind}.schema.json"
+        assert path.read_text(encoding="utf-8") == schema_text(kind), remedy
 
 
 def test_it_knows_both_forms() -> None:
@@ -33,3 +36,6 @@ def test_the_reference_documents_every_field() -> None:
         fields |= set(definition["properties"])
     missing = [field for field in sorted(fields) if f"`{field}`" not in text]
     assert missing == []
+    for kind in NAMES:
+        text = (ROOT / "docs" / "reference" / f"{kind}.md").read_text(encoding="utf-8")
+        assert [field for field in object_schema(kind)["properties"] if f"`{field}`" not in text] == []

@@ -1,0 +1,106 @@
+"""What an act on objects and jobs would do, by the state as it is here: for dry runs, and for prune."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from api.outcomes import need_proposable
+from api.problems import Problem
+from api.references import Places, need_targets
+from scheduler.model import Job
+from scheduler.model.objects.parsing import JOB, Definition
+from scheduler.store.connection import Store
+from scheduler.store.reads import objects as object_reads
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import objects as object_rows
+from scheduler.store.tables.refs import Named
+from scheduler.words.commands import Apply, Deletion, PreparedJob, PreparedObject
+
+DIFF = ("created", "changed", "unchanged", "deleted")
+OWNED_MAX = 100_000
+PRUNED_ALWAYS = 5  #: as few are never thought to be a slip
+
+
+class Item(NamedTuple):
+    """One document of a request."""
+
+    pointer: str  #: to it, in the body; empty: it is the body
+    data: dict[str, Any]
+    parsed: Job | Definition
+    prepared: PreparedJob | PreparedObject
+
+    @property
+    def what(self) -> Named:
+        made = self.prepared
+        return Named(made.kind if isinstance(made, PreparedObject) else JOB, made.namespace, made.name)
+
+
+def places(items: Sequence[Item]) -> Places:
+    return {item.what: (item.pointer, item.parsed.refers) for item in items}
+
+
+def need_possible(store: Store, command: Apply, items: Sequence[Item], *, what: str) -> None:
+    """Raises the Problem that proposing this very command would end in: of its size, its ticks, and what
+    refers to what. Of triggers in the past see `jobs.bodies`, of revisions `diff`."""
+    need_proposable(command, what=what, store=store)
+    puts = {item.what: item.prepared.refers for item in items}
+    gone = {Named(each.kind, each.namespace, each.name): each for each in command.deletions}
+    need_targets(store, puts, gone, places(items))
+
+
+def diff(store: Store, command: Apply) -> dict[str, list[dict[str, Any]]]:
+    """What would become of each."""
+    found: dict[str, list[dict[str, Any]]] = {word: [] for word in DIFF}
+    put: tuple[PreparedObject | PreparedJob, ...] = (*command.objects, *command.jobs)
+    for new in put:
+        what = Named(getattr(new, "kind", JOB), new.namespace, new.name)
+        row = job_rows.find(store, *what[1:]) if what.kind == JOB else object_rows.find(store, *what)
+        revision = None if row is None else row.revision
+        if new.if_revision is not None and new.if_revision != (revision or 0):
+            _refuse_revision(what, revision, new.if_revision)
+        same = row is not None and bytes(row.spec) == new.spec
+        word = "created" if row is None else "unchanged" if same else "changed"
+        found[word].append({**what._asdict(), "revision": revision})
+    for each in command.deletions:
+        what = Named(each.kind, each.namespace, each.name)
+        found["deleted"].append({**what._asdict(), "revision": each.if_revision})
+    return found
+
+
+def _refuse_revision(what: Named, revision: int | None, expected: int) -> None:
+    if expected == 0:
+        raise Problem("exists", f"there is a {what.kind} {what.name!r} already", extra={"dry_run": True})
+    found = "none" if revision is None else str(revision)
+    raise Problem("revision-mismatch", f"revision {expected} was expected, found {found}")
+
+
+def committed(value: dict[str, object]) -> dict[str, list[dict[str, Any]]]:
+    """The diff as the log decided it."""
+    found: dict[str, list[dict[str, Any]]] = {word: [] for word in DIFF}
+    for part in ("objects", "jobs", "deleted"):
+        rows: Any = value.get(part)
+        for row in rows or ():
+            made = row.get("created")
+            word = "deleted" if made is None else "created" if made else _changed(row)
+            kind = row.get("kind", JOB)
+            found[word].append({"kind": kind, **{key: row[key] for key in ("namespace", "name", "revision")}})
+    return found
+
+
+def _changed(row: dict[str, Any]) -> str:
+    return "changed" if row["changed"] else "unchanged"
+
+
+def pruned(store: Store, source: str, kept: Sequence[Named], most: int | None) -> tuple[Deletion, ...]:
+    """What the source owns and does not name any more. Raises Problem for more than a slip should cost."""
+    owned = object_reads.owned_by(store, source, OWNED_MAX)
+    names = dict.fromkeys(kept)
+    gone = [each for each in owned if Named(*each[:3]) not in names]
+    allowed = max(PRUNED_ALWAYS, len(owned) // 2) if most is None else most
+    if len(gone) > allowed:
+        raise Problem(
+            "conflict", f"{len(gone)} of the {len(owned)} that source {source!r} owns would be deleted,"
+            f" {allowed} at most", hint=f"If that is meant, say so: prune_max={len(gone)}.",
+        )  # fmt: skip
+    return tuple(Deletion(*each) for each in gone)

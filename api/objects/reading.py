@@ -1,0 +1,75 @@
+"""Rows of objects as JSON: the definition, and beside it what the server knows."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import Any
+
+from api.instants import rfc3339
+from api.problems import Problem
+from scheduler.model.objects import NAMES
+from scheduler.model.written import write_yaml
+from scheduler.store.connection import Store
+from scheduler.store.tables import objects as object_rows
+from scheduler.store.tables.objects import Object, ObjectRevision
+from scheduler.store.tables.refs import Named
+
+KINDS = {plural: kind for kind, plural in NAMES.items()}
+"""By the segment of a path."""
+
+
+def named(plural: str, namespace: str, name: str) -> Named:
+    """Raises Problem for a segment that is no kind."""
+    kind = KINDS.get(plural)
+    if kind is None:
+        near = difflib.get_close_matches(plural[:60], KINDS, 1)
+        hint = f"did you mean /v1/{near[0]}?" if near else "GET /docs lists the API."
+        raise Problem("not-found", f"there is nothing at /v1/{plural[:60]}", hint=hint)
+    return Named(kind, namespace, name)
+
+
+def find_object(store: Store, what: Named) -> Object:
+    row = object_rows.find(store, *what)
+    if row is None:
+        raise Problem(
+            "not-found", f"there is no {what.kind} {what.name[:200]!r} in namespace {what.namespace[:200]!r}",
+            hint=f"GET /v1/{NAMES[what.kind]} lists them; other namespaces by ?namespace=.",
+        )  # fmt: skip
+    return row
+
+
+def object_json(row: Object) -> dict[str, Any]:
+    shape: dict[str, Any] = json.loads(row.spec)
+    return {
+        **shape,
+        "name": row.name,
+        "revision": row.revision,
+        "created": rfc3339(row.created_ms),
+        "changed": rfc3339(row.changed_ms),
+        "actor": row.actor,
+        "source": row.source or None,
+    }
+
+
+def revision_json(row: ObjectRevision) -> dict[str, Any]:
+    return {
+        "revision": row.revision,
+        "changed": rfc3339(row.stamp_ms),
+        "index": row.idx,
+        "actor": row.actor,
+        "deleted": bool(row.deleted),
+        "definition": None if row.deleted else json.loads(row.spec),
+    }
+
+
+def text_of(spec: bytes) -> list[str]:
+    """Its lines as YAML, for a comparison; what was computed of it too, since that is what counts."""
+    shape = json.loads(spec) if spec else None
+    return [] if shape is None else write_yaml([shape], starts=False).splitlines()
+
+
+def difference(before: ObjectRevision, after: ObjectRevision) -> str:
+    """As a unified diff."""
+    titles = (f"revision {before.revision}", f"revision {after.revision}")
+    return "\n".join(difflib.unified_diff(text_of(before.spec), text_of(after.spec), *titles, lineterm=""))
