@@ -46,6 +46,7 @@ async def test_every_page_is_in_reach_and_fits(
         "cluster": "Who led when",
         "ledger": "Whole: every due tick",
         "access?make=yes": "Its secret is shown once",
+        "audit?action=put,delete,pause,resume": "Who changed what",
     }
     for path, text in shown.items():
         await page.evaluate(GO, f"/cockpit/{path}")
@@ -213,3 +214,15 @@ async def test_a_zone_is_lost_by_a_button_and_brought_back(in_dev: tuple[str, De
     await confirm(page, "Bring zone-b back")
     await expect(page.get_by_role("button", name="Lose zone-b")).to_be_visible()
     assert not dev.stands
+
+
+async def test_who_changed_what_is_found_by_object_and_actor(url: str, tab: OpenTab, house: House) -> None:
+    page = await tab(f"{url}cockpit/jobs/default/nightly-report")
+    await page.get_by_role("link", name="Who changed what").click()
+    row = page.get_by_role("row").filter(has_text="nightly-report").first
+    await expect(row).to_contain_text("changed")
+    await expect(row).to_contain_text("admin")
+    await expect(row).to_contain_text("– → revision 1")
+    await page.get_by_placeholder("By the token of this name").fill("nobody")
+    await expect(page.get_by_text("Nobody did anything like this.")).to_be_visible()
+    await expect(page).to_have_url(re.compile("actor=nobody"))

@@ -1,6 +1,6 @@
 // Access: the tokens of this cluster, who may what with them, and their ends. A secret is shown once, when it is made.
 
-import { Act, api, command, Copy, Dialog, html, Loading, Mistake, setQuery, Status, t, tn, useQuery, useRead, useState, When, word } from "../house.js";
+import { Act, api, at, command, Copy, Dialog, html, Loading, Mistake, setQuery, Status, t, tn, useQuery, useRead, useState, When, word } from "../house.js";
 
 const PEOPLE = ["viewer", "operator", "submitter", "approver", "admin"], ROLES = [...PEOPLE, "agent", "join-agent", "join-node"], DAY_S = 86400, BOUND = ["agent", "join-agent", "join-node"];
 const LIVES = [["", 0], ["day", DAY_S], ["week", 7 * DAY_S], ["year", 365 * DAY_S]];
@@ -21,7 +21,7 @@ function Make({ onMade, onClose }) {
   const namespaces = form.namespaces.split(/[\s,]+/).filter(Boolean), scoped = PEOPLE.includes(form.role) && namespaces.length > 0;
   if (scoped) body.namespaces = namespaces;
   if (form.holder && BOUND.includes(form.role)) body.holder = form.holder;
-  const at = (name) => error?.errors?.find((one) => one.pointer.split("/")[1] === name)?.detail;
+  const wrong = (name) => error?.errors?.find((one) => one.pointer.split("/")[1] === name)?.detail;
   const submit = async (event) => {
     event.preventDefault();
     work(true);
@@ -35,11 +35,11 @@ function Make({ onMade, onClose }) {
   };
   return html`<${Dialog} title=${t("access.make")} onClose=${onClose}><form class="ask" onSubmit=${submit}>
     <p>${t("access.makeSays")}</p>
-    <label class="field"><span>${t("access.name")}</span><input type="text" data-first value=${form.name} onInput=${set("name")} required maxlength="63" autocomplete="off" spellcheck=${false} aria-invalid=${Boolean(at("name"))} />
-      ${at("name") ? html`<span class="error">${at("name")}</span>` : null}</label>
+    <label class="field"><span>${t("access.name")}</span><input type="text" data-first value=${form.name} onInput=${set("name")} required maxlength="63" autocomplete="off" spellcheck=${false} aria-invalid=${Boolean(wrong("name"))} />
+      ${wrong("name") ? html`<span class="error">${wrong("name")}</span>` : null}</label>
     <label class="field"><span>${t("access.role")}</span><select value=${form.role} onChange=${set("role")}>${ROLES.map((role) => html`<option value=${role} key=${role}>${role}</option>`)}</select><span class="note">${word("may", form.role)}</span></label>
-    ${PEOPLE.includes(form.role) ? html`<label class="field"><span>${t("access.namespaces")}</span><input type="text" value=${form.namespaces} onInput=${set("namespaces")} required=${!api.may("admin", "*")} autocomplete="off" spellcheck=${false} aria-invalid=${Boolean(at("namespaces"))} /><span class="note">${t("access.namespacesSay")}</span>
-      ${at("namespaces") ? html`<span class="error">${at("namespaces")}</span>` : null}</label>` : null}
+    ${PEOPLE.includes(form.role) ? html`<label class="field"><span>${t("access.namespaces")}</span><input type="text" value=${form.namespaces} onInput=${set("namespaces")} required=${!api.may("admin", "*")} autocomplete="off" spellcheck=${false} aria-invalid=${Boolean(wrong("namespaces"))} /><span class="note">${t("access.namespacesSay")}</span>
+      ${wrong("namespaces") ? html`<span class="error">${wrong("namespaces")}</span>` : null}</label>` : null}
     ${isJoin ? null : html`<label class="field"><span>${t("access.life")}</span><select value=${form.life} onChange=${set("life")}>${LIVES.map(([name]) => html`<option value=${name} key=${name}>${name ? t(`life.${name}`) : t("life.ever")}</option>`)}</select></label>`}
     ${BOUND.includes(form.role) ? html`<label class="field"><span>${t("access.holder")}</span><input type="text" value=${form.holder} onInput=${set("holder")} autocomplete="off" /><span class="note">${t("access.holderSays")}</span></label>` : null}
     <${Mistake} error=${error} />
@@ -59,7 +59,7 @@ export default function Access() {
   const [made, show] = useState(null);
   const me = api.session.use();
   const head = html`<div class="head"><h1>${t("access.title")}</h1>${data ? html`<span class="note" role="status">${tn("access.count", data.items.length)}</span>` : null}<span class="push"></span>
-    ${api.may("admin") ? html`<button type="button" class="primary" onClick=${() => setQuery({ make: "yes" })}>${t("access.make")}</button>` : null}</div>`;
+    ${api.may("admin") ? html`<a class="button" href=${at("audit")}>${t("audit.title")}</a>` : null}${api.may("admin") ? html`<button type="button" class="primary" onClick=${() => setQuery({ make: "yes" })}>${t("access.make")}</button>` : null}</div>`;
   if (!data) return html`${head}${error?.status === 403 ? html`<p class="card">${t("access.adminOnly", { role: me?.role })} ${error.hint}</p>` : html`<${Loading} error=${error} />`}`;
   return html`${head}
     <div class="frame"><table class="even"><thead><tr>${["name", "role", "for", "created", "expires"].map((name) => html`<th scope="col" key=${name} class=${name === "created" ? "wide" : ""}>${t(`access.${name}`)}</th>`)}<th scope="col"><span class="unseen">${t("job.actions")}</span></th></tr></thead>

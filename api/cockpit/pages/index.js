@@ -3,21 +3,25 @@
 
 import overview from "./overview.js";
 import { lazy } from "../parts/lazy.js";
+import { learn } from "../parts/words.js";
 
-// Fetched when they are first shown.
-const jobs = { path: "/cockpit/jobs", title: "jobs.title", key: "j", view: lazy(() => import("./jobs.js")), icon: "M3.5 5h13M3.5 10h13M3.5 15h13" };
-const runs = { path: "/cockpit/runs", title: "runs.title", key: "r", view: lazy(() => import("./runs.js")), icon: "M6 4.5v11l9-5.5z" };
-const job = { path: "/cockpit/jobs/:namespace/:name", title: "job.job", view: lazy(() => import("./job.js")) };
-const edit = { path: "/cockpit/jobs/:namespace/:name/edit", title: "job.edit", view: lazy(() => import("./editor.js").then(({ Edit }) => ({ default: Edit }))) };
-const create = { path: "/cockpit/jobs/new", title: "editor.new", view: lazy(() => import("./editor.js").then(({ New }) => ({ default: New }))) };
-const run = { path: "/cockpit/runs/:run", title: "run.page", view: lazy(() => import("./run.js")) };
-const agents = { path: "/cockpit/agents", title: "agents.title", key: "a", view: lazy(() => import("./agents.js")),
+// Fetched when they are first shown, with the texts that none before them needs.
+const later = (load) => lazy(() => Promise.all([load(), import("../texts_later.js")]).then(([file, texts]) => { learn(texts.default); return file; }));
+const jobs = { path: "/cockpit/jobs", title: "jobs.title", key: "j", view: later(() => import("./jobs.js")), icon: "M3.5 5h13M3.5 10h13M3.5 15h13" };
+const runs = { path: "/cockpit/runs", title: "runs.title", key: "r", view: later(() => import("./runs.js")), icon: "M6 4.5v11l9-5.5z" };
+const job = { path: "/cockpit/jobs/:namespace/:name", title: "job.job", view: later(() => import("./job.js")) };
+const edit = { path: "/cockpit/jobs/:namespace/:name/edit", title: "job.edit", view: later(() => import("./editor.js").then(({ Edit }) => ({ default: Edit }))) };
+const create = { path: "/cockpit/jobs/new", title: "editor.new", view: later(() => import("./editor.js").then(({ New }) => ({ default: New }))) };
+const run = { path: "/cockpit/runs/:run", title: "run.page", view: later(() => import("./run.js")) };
+const agents = { path: "/cockpit/agents", title: "agents.title", key: "a", view: later(() => import("./agents.js")),
   icon: "M4 4.5h12v4H4zM4 11.5h12v4H4zM6.5 6.5h.1M6.5 13.5h.1" };
-const cluster = { path: "/cockpit/cluster", title: "cluster.title", key: "c", view: lazy(() => import("./cluster.js")),
+const cluster = { path: "/cockpit/cluster", title: "cluster.title", key: "c", view: later(() => import("./cluster.js")),
   icon: "M10 3.2a2 2 0 1 0 .1 0M4.6 12.6a2 2 0 1 0 .1 0M15.4 12.6a2 2 0 1 0 .1 0M9 7 5.8 12.7M11 7l3.2 5.7M6.8 14.6h6.4" };
-const ledger = { path: "/cockpit/ledger", title: "ledger.title", key: "l", view: lazy(() => import("./ledger.js")),
+const ledger = { path: "/cockpit/ledger", title: "ledger.title", key: "l", view: later(() => import("./ledger.js")),
   icon: "M5 3.5h10v13H5zM7.5 7h5M7.5 10h5M7.5 13h3" };
-const access = { path: "/cockpit/access", title: "access.title", key: "t", view: lazy(() => import("./access.js")),
+const access = { path: "/cockpit/access", title: "access.title", key: "t", view: later(() => import("./access.js")),
   icon: "M9.6 10.4a3.6 3.6 0 1 1 .1 .1L4 16v-2.6h2.4" };
 
-export const PAGES = [overview, jobs, runs, agents, cluster, ledger, access, create, job, edit, run];
+const audit = { path: "/cockpit/audit", title: "audit.title", key: "w", view: later(() => import("./audit.js")) };
+
+export const PAGES = [overview, jobs, runs, agents, cluster, ledger, access, audit, create, job, edit, run];

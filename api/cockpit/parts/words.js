@@ -14,6 +14,9 @@ export function speak(next) {
   language.set(next);
 }
 
+// Texts of what is fetched later.
+export const learn = (more) => { Object.assign(TEXTS, more); };
+
 // The text of a key, {name} filled in. A key that is missing shows as itself.
 export function t(key, values = {}) {
   const text = TEXTS[key]?.[LANGUAGES.indexOf(language.get())] ?? key;
