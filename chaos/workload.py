@@ -141,9 +141,10 @@ class Workload:
             self._history.write("declared", **_facts(job))
             trigger: dict[str, Any] = {"cron": job.cron}
             if job.every_ms:
-                trigger = {"every": f"{job.every_ms}ms"}
-                if job.offset_ms:
-                    trigger["start"] = f"1970-01-01T00:00:00.{job.offset_ms:03d}Z"
+                start = f"1970-01-01T00:00:00.{job.offset_ms:03d}Z"
+                trigger = {"every": f"{job.every_ms}ms", "start": start}
+                if job.every_ms > 1_000:  # the same instants by another kind of trigger
+                    trigger = {"iso8601": f"R/{start}/PT{job.every_ms // 1_000}S"}
             body = _job(job.name, job.policies, self._payload(sleep_s, beats, job.exit_code))
             if job.attempts_max > 1:
                 body["retry"] = {"max": job.attempts_max - 1, "first": "1s"}

@@ -24,16 +24,22 @@ SLICE = 50_000
         "cronclave ticks --cron '0 2 * * 1-5' --tz Europe/Berlin --count 5",
         "cronclave ticks --cron '30 2 * * *' --tz Europe/Berlin --from 2026-03-27 --count 3  # clocks change",
         "cronclave ticks --every 90m --from now --to +1d",
+        "cronclave ticks --iso8601 R5/2026-01-31/P1M --tz Europe/Berlin --from 2026-01-01",
     ),
 )
 @click.option("--cron", metavar="EXPR", help="Five fields; six with seconds first; or @daily…")
 @click.option(
     "--every", type=SPAN, metavar="DURATION", help="Instead of --cron: elapsed time, from the Unix epoch."
 )
-@click.option("--tz", default="UTC", show_default=True, metavar="ZONE", help="Zone of the cron expression.")
+@click.option("--iso8601", metavar="REPEAT", help="Instead of --cron: a repeat such as R5/2026-01-31/P1M.")
+@click.option("--tz", metavar="ZONE", help="Zone of the expression or the repeat.  [default: UTC]")
 @click.option(
     "--dst", type=click.Choice(["cron", "skip", "literal"]), default="cron", show_default=True,
     help="What happens where clocks change.",
+)  # fmt: skip
+@click.option(
+    "--days", type=click.Choice(["debian", "either", "both"]), default="debian", show_default=True,
+    help="How day of month and day of week are joined.",
 )  # fmt: skip
 @click.option("--job", "salt", default="", metavar="NS/NAME", help="Namespace and name of the job, for H.")
 @click.option("--from", "start", type=INSTANT, default="now", show_default=True, help="After this instant.")
@@ -46,22 +52,24 @@ SLICE = 50_000
     show_default=True, help="One instant a line, or a list.",
 )  # fmt: skip
 def ticks(
-    cron: str | None, every: float | None, tz: str, dst: str, salt: str, start: datetime, end: datetime |
-    None, count: int | None, form: str,
+    cron: str | None, every: float | None, iso8601: str | None, tz: str | None, dst: str, days: str,
+    salt: str, start: datetime, end: datetime | None, count: int | None, form: str,
 ) -> None:  # fmt: skip
     """The instants, in UTC, at which a schedule is due in (from, to]; no cluster is asked."""
-    from scheduler.ticks import cron_spec, every_spec, never_reason, schedule
+    from scheduler.ticks import cron_spec, every_spec, iso8601_spec, never_reason, schedule
 
-    if (cron is None) == (every is None):
-        raise Failure("give either --cron or --every", code=USAGE)
+    if [cron, every, iso8601].count(None) != 2:
+        raise Failure("give one of --cron, --every and --iso8601", code=USAGE)
     try:
         if cron is not None:
-            spec = cron_spec(cron, tz=tz, dst=dst, salt=salt)
+            spec = cron_spec(cron, tz=tz or "UTC", dst=dst, days=days, salt=salt)
+        elif iso8601 is not None:
+            spec = iso8601_spec(iso8601, tz)
         else:
             spec = every_spec(int((every or 0) * 1000))
         found = schedule(spec)
     except ValueError as error:
-        raise Failure(str(error), code=USAGE, hint=_hint(error, tz)) from None
+        raise Failure(str(error), code=USAGE, hint=_hint(error)) from None
     after_ms = milliseconds(start)
     until_ms = milliseconds(end) if end else milliseconds(datetime.max.replace(tzinfo=UTC))
     limit = count if count is not None else TICKS_MAX if end else COUNT_DEFAULT
@@ -86,10 +94,11 @@ def ticks(
         click.echo(yaml_text(listed), nl=False)
 
 
-def _hint(error: ValueError, tz: str) -> str:
-    from scheduler.ticks import CronError, UnknownZoneError, similar_zones
+def _hint(error: ValueError) -> str:
+    from scheduler.ticks import CronError, RepeatError, UnknownZoneError
 
-    if isinstance(error, CronError):
+    if isinstance(error, CronError | RepeatError):
         return error.hint
-    near = similar_zones(tz) if isinstance(error.__cause__, UnknownZoneError) else ()
+    zone = error.__cause__ or error  # a cron expression's zone is looked up when its spec is read
+    near = zone.similar if isinstance(zone, UnknownZoneError) else ()
     return f"did you mean {', '.join(near)}?" if near else ""

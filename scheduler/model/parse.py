@@ -36,7 +36,7 @@ PROBLEMS_MAX = 100
 
 PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Job: ("calendars", "allow_cycle"),
-    Trigger: ("calendar", "workday", "valid", "max_active", *triggers.PLANNED),
+    Trigger: ("calendar", "workday", "max_active", *triggers.PLANNED),
     Policies: ("active", "autonomy"),
     Task: (
         *("limits", "locks", "secrets", "skip_if_exists", "fanout", "join", "max_parallel", "when"),

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, create_model, model_validator
 
-from scheduler.model.fields import DurationMs, Model, Name
+from scheduler.model.fields import DurationMs, InstantMs, Model, Name
 from scheduler.model.problems import Refused
 from scheduler.model.triggers import KINDS, NAMES, ONE_OF, Kind
-from scheduler.ticks import never_reason
+from scheduler.ticks import never_reason, valid_spec
 from scheduler.words.json_text import json_text
 
 if TYPE_CHECKING:
@@ -20,15 +20,38 @@ else:  # pydantic lists the fields of the last base first
     Fields = create_model("Fields", __base__=tuple(kind.fields for kind in reversed(KINDS)))
 
 _KINDS = [(kind, kind.attributes[kind.name]) for kind in KINDS]
-_FOREIGN = {
-    kind.name: [
-        (other, [(name, at) for name, at in other.attributes.items() if name not in kind.attributes])
-        for other in KINDS
-        if other is not kind
-    ]
-    for kind in KINDS
-}
-"""To each kind the others, and their fields that it does not have, with the attributes."""
+
+
+def _foreign(kind: Kind[Any]) -> dict[str, list[tuple[str, str]]]:
+    """The fields that a kind does not have, with their attributes, by the kinds that have them."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, attribute in {name: at for other in KINDS for name, at in other.attributes.items()}.items():
+        if name not in kind.attributes:
+            owners = [f"`{other.name}`" for other in KINDS if name in other.attributes]
+            found.setdefault(" and ".join(owners), []).append((name, attribute))
+    return found
+
+
+_FOREIGN = {kind.name: _foreign(kind) for kind in KINDS}
+
+
+class Valid(Model):
+    """From when and until when: an instant that is `until` is out of it."""
+
+    from_ms: Annotated[
+        InstantMs | None, Field(alias="from", description="the first instant that may be due")
+    ] = None
+    until_ms: Annotated[
+        InstantMs | None, Field(alias="until", description="nothing is due from here on")
+    ] = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.from_ms is None and self.until_ms is None:
+            raise Refused("neither from nor until", "give one of them, or leave `valid` out")
+        if self.from_ms is not None and self.until_ms is not None and self.from_ms >= self.until_ms:
+            raise Refused("until is not after from", "the instants of [from, until) are due")
+        return self
 
 
 class Trigger(Fields):
@@ -39,6 +62,8 @@ class Trigger(Fields):
         DurationMs | None, Field(alias="jitter", description="upper limit of a constant offset")
     ] = None
 
+    valid: Annotated[Valid | None, Field(description="when it is due at all; default always")] = None
+
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         given = [kind for kind, attribute in _KINDS if getattr(self, attribute) is not None]
@@ -46,12 +71,14 @@ class Trigger(Fields):
             names = " and ".join(kind.name for kind in given)
             said = f"{names} exclude each other" if given else "it has no schedule"
             raise Refused(f"{said}: a trigger has exactly {ONE_OF}", "use one trigger for each")
-        for other, fields in _FOREIGN[given[0].name]:
+        for owners, fields in _FOREIGN[given[0].name].items():
             surplus = [field for field, attribute in fields if getattr(self, attribute) is not None]
             if surplus:
                 said = f"{' and '.join(surplus)} {'is' if len(surplus) == 1 else 'are'}"
-                detail = f"{said} for `{other.name}` triggers, not for `{given[0].name}`"
+                detail = f"{said} for {owners} triggers, not for `{given[0].name}`"
                 raise Refused(detail, f"remove {surplus[0] if len(surplus) == 1 else 'them'}")
+        if self.valid is not None and not given[0].has_instants:
+            raise Refused(f"{given[0].name} has no instants that `valid` could choose", "remove valid")
         return self
 
     @cached_property
@@ -60,7 +87,10 @@ class Trigger(Fields):
 
     def schedule_fields(self) -> dict[str, Any]:
         """What decides the instants, all defaults filled in."""
-        return self.kind.schedule(self)
+        fields = self.kind.schedule(self)
+        if self.valid is not None:
+            fields["valid"] = self.valid.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return fields
 
     @property
     def delay_ms(self) -> int:
@@ -68,6 +98,8 @@ class Trigger(Fields):
 
     def why_spent(self, namespace: str, job: str, now_ms: int) -> tuple[str, str, str]:
         """Where (its field), why and with which way out this trigger fires at no instant after `now_ms`."""
+        if self.valid is not None and not never_reason(self.kind.spec(self, f"{namespace}/{job}"), now_ms):
+            return "valid", "no instant of it that is still to come is within its span", "change `valid`"
         reason = never_reason(self.spec(namespace, job), now_ms) or "it never fires"
         return self.kind.spent(self, now_ms, reason)
 
@@ -80,4 +112,5 @@ class Trigger(Fields):
 
     def spec(self, namespace: str, job: str) -> bytes:
         """The bytes for `scheduler.ticks.schedule`."""
-        return self.kind.spec(self, f"{namespace}/{job}")
+        spec = self.kind.spec(self, f"{namespace}/{job}")
+        return spec if self.valid is None else valid_spec(spec, self.valid.from_ms, self.valid.until_ms)

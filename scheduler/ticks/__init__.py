@@ -6,10 +6,11 @@ and the packaged tzdata, the same on every node and independent of how the range
 
 Reading order: expression.py (what a cron expression means), month_days.py (which days it matches),
 zones.py (what the clocks on the wall show), cron.py (both together, and the DST policies),
-schedule.py (the other kinds, and the spec's bytes), jitter.py.
+iso8601.py (repeats), schedule.py (the other kinds, and the spec's bytes), jitter.py.
 """
 
 from scheduler.ticks.expression import CronError, Expression, lint, parse_expression
+from scheduler.ticks.iso8601 import RepeatError
 from scheduler.ticks.jitter import jitter_ms
 from scheduler.ticks.schedule import (
     Schedule,
@@ -19,14 +20,17 @@ from scheduler.ticks.schedule import (
     event_of,
     event_spec,
     every_spec,
+    iso8601_spec,
     never_reason,
     schedule,
+    valid_spec,
 )
 from scheduler.ticks.zones import UnknownZoneError, similar_zones, tzdata_version, zone
 
 __all__ = [
     "CronError",
     "Expression",
+    "RepeatError",
     "Schedule",
     "SpecError",
     "UnknownZoneError",
@@ -35,6 +39,7 @@ __all__ = [
     "event_of",
     "event_spec",
     "every_spec",
+    "iso8601_spec",
     "jitter_ms",
     "lint",
     "never_reason",
@@ -42,5 +47,6 @@ __all__ = [
     "schedule",
     "similar_zones",
     "tzdata_version",
+    "valid_spec",
     "zone",
 ]

@@ -22,7 +22,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Literal
 
-from scheduler.ticks.expression import Expression
+from scheduler.ticks.expression import Expression, Join
 from scheduler.ticks.month_days import month_days
 from scheduler.ticks.zones import Zone
 
@@ -47,10 +47,11 @@ def _hour_offsets(minutes: tuple[int, ...], seconds: tuple[int, ...]) -> tuple[i
 class CronSchedule:
     """Ticks of one expression in one zone."""
 
-    __slots__ = ("_dst", "_expression", "_hours_s", "_offsets", "_zone")
+    __slots__ = ("_dst", "_expression", "_hours_s", "_join", "_offsets", "_zone")
 
-    def __init__(self, expression: Expression, zone: Zone, dst: DstPolicy) -> None:
+    def __init__(self, expression: Expression, zone: Zone, dst: DstPolicy, join: Join = "debian") -> None:
         self._expression = expression
+        self._join = join
         self._zone = zone
         self._dst = dst
         self._hours_s = tuple(hour * _HOUR_S for hour in expression.hours)
@@ -125,7 +126,7 @@ class CronSchedule:
         year, month, day = at.year, at.month, at.day
         start = first - day  # the day before the month's first
         while start < last:
-            days = month_days(expression.days, months, expression.weekdays, year, month)
+            days = month_days(expression.days, months, expression.weekdays, year, month, self._join)
             for d in islice(days, bisect_left(days, day), None):
                 if start + d > last:
                     return

@@ -6,9 +6,10 @@ Rules of this file:
 2. A field is a list of `*`, `?` (days only), `n`, `a-b`, each with an optional `/step`; `n/step` runs to the
    field's end. Months and days of the week have English names. Sunday is 0 and 7. Ranges may wrap only
    where the names make a wrap natural: in months and days of the week (`fri-mon`).
-3. Days: `L` (last), `LW` (last working day), `15W` (working day nearest to the 15th), `fri#2` (second
-   Friday), `friL` (last Friday).
-4. Day of month and day of week are joined by AND when either begins with `*`, else by OR: Debian cron's rule.
+3. Days: `L` (last), `L-3` (three days before the last), `LW` (last working day), `15W` (working day nearest
+   to the 15th), `fri#2` (second Friday), `friL` (last Friday).
+4. Day of month and day of week are joined by AND when either begins with `*`, else by OR: Debian cron's rule
+   (`JOINS`; a trigger may ask for one of the others).
 5. `H` is a slot fixed by a salt (the job's namespace/name), `H(a-b)` and `H/n` keep to a range or a step.
    `R` is refused: it is another instant on every node.
 6. Errors name the field, the reason and the position in the text, so a form can underline it.
@@ -22,8 +23,13 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 EXPRESSION_CHARACTERS_MAX = 1_000
+
+Join = Literal["debian", "either", "both"]
+JOINS: tuple[Join, ...] = ("debian", "either", "both")
+"""How day of month and day of week are joined: `either` is enough, or `both` have to match."""
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -103,6 +109,7 @@ _ZONE = re.compile(r"[ \t]*(CRON_TZ|TZ)=([^ \t]{1,60})", re.IGNORECASE)
 _HASH = re.compile(r"h(?:\((?P<low>[0-9]+)-(?P<high>[0-9]+)\))?(?:/(?P<step>[0-9]+))?")
 _RANDOM = re.compile(r"([0-9]*)~([0-9]*)(?:/[0-9]+)?")
 LAST_WORKDAY = "lw"  #: croniter spells it 31w
+_BEFORE_LAST = re.compile(r"l-([0-9]{1,3})")
 _NEAREST = re.compile(r"([0-9]{1,2})w|w([0-9]{1,2})")
 _NTH = re.compile(r"([0-9a-z]+)#([0-9]+|l)")
 _LAST = re.compile(r"(?:([0-9]|[a-z]{3})l|l([0-9]|[a-z]{3}))")
@@ -211,11 +218,11 @@ def _special(kind: _Kind, item: str, at: int) -> str | None:
             return "l"
         if item == "lw":
             return LAST_WORKDAY
-        if item.startswith("l-"):
-            raise CronError(
-                kind.name, at, f"{item[:20].upper()} (days before the last) is not available in this version",
-                "L is the last day, LW the last working day",
-            )  # fmt: skip
+        before_last = _BEFORE_LAST.fullmatch(item)
+        if before_last:
+            if not 1 <= int(before_last[1]) <= 30:
+                raise CronError(kind.name, at + 2, "a month has 1 to 30 days before its last")
+            return f"l-{int(before_last[1])}"
         nearest = _NEAREST.fullmatch(item)
         if nearest:
             day = int(nearest[1] or nearest[2])

@@ -2,20 +2,25 @@
 
 The spec is canonical JSON and self-contained, the bytes that a PreparedTrigger carries in the log:
 
-    {"cron": "0 2 * * *", "dst": "cron", "tz": "Europe/Berlin"}     and "salt": "namespace/name" with H
+    {"cron": "0 2 * * *", "dst": "cron", "tz": "Europe/Berlin"}     and "salt": "namespace/name" with H,
+                                                                    "days": "both" where they are joined so
     {"every_ms": 900000, "start_ms": 0}
     {"at_ms": 1798758000000}
+    {"iso8601": "R5/2026-01-31/P1M", "tz": "Europe/Berlin"}          without tz: by its own offset
+    {…, "valid": {"from_ms": …, "until_ms": …}}                      of these those in [from, until)
     {"event": "boot/web"}                                            no instants: it waits for that
 """
 
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from scheduler.ticks.cron import DST_POLICIES, CronSchedule, DstPolicy
-from scheduler.ticks.expression import CronError, parse_expression
+from scheduler.ticks.expression import JOINS, CronError, Join, parse_expression
+from scheduler.ticks.iso8601 import RepeatError, parse_repeat
 from scheduler.ticks.month_days import ever_matches
 from scheduler.ticks.zones import UnknownZoneError, zone
 from scheduler.words.json_text import json_text
@@ -106,11 +111,40 @@ class AtSchedule:
         return self.between(after_ms, INSTANT_MS_MAX, count)
 
 
-def cron_spec(expression: str, *, tz: str = "UTC", dst: str = "cron", salt: str = "") -> bytes:
+class ValidSchedule:
+    """Of another schedule the ticks in [from, until)."""
+
+    __slots__ = ("_from_ms", "_schedule", "_until_ms")
+
+    def __init__(self, schedule: Schedule, from_ms: int, until_ms: int) -> None:
+        self._schedule, self._from_ms, self._until_ms = schedule, from_ms, until_ms
+
+    @property
+    def per_day(self) -> int:
+        return self._schedule.per_day
+
+    def between(self, after_ms: int, until_ms: int, limit: int = 10_000) -> list[int]:
+        first, last = max(after_ms, self._from_ms - 1), min(until_ms, self._until_ms - 1)
+        return self._schedule.between(first, last, limit) if first < last else []
+
+    def next(self, after_ms: int) -> int | None:
+        due_ms = self._schedule.next(max(after_ms, self._from_ms - 1))
+        return None if due_ms is None or due_ms >= self._until_ms else due_ms
+
+    def upcoming(self, after_ms: int, count: int) -> list[int]:
+        coming = self._schedule.upcoming(max(after_ms, self._from_ms - 1), count)
+        return coming[: bisect_left(coming, self._until_ms)]
+
+
+def cron_spec(
+    expression: str, *, tz: str = "UTC", dst: str = "cron", days: str = "debian", salt: str = ""
+) -> bytes:
     """The spec of a cron trigger. The salt is kept only where the expression holds an H. Raises CronError."""
     fields = {"cron": expression, "tz": tz, "dst": dst}
     if parse_expression(expression, salt).hashed:
         fields["salt"] = salt
+    if days != "debian":
+        fields["days"] = days
     return json_text(fields)
 
 
@@ -120,6 +154,18 @@ def every_spec(period_ms: int, start_ms: int = 0) -> bytes:
 
 def at_spec(at_ms: int) -> bytes:
     return json_text({"at_ms": at_ms})
+
+
+def iso8601_spec(text: str, tz: str | None = None) -> bytes:
+    """The spec of an ISO 8601 repeat. Raises RepeatError and UnknownZoneError."""
+    parse_repeat(text, tz)
+    return json_text({"iso8601": text} if tz is None else {"iso8601": text, "tz": tz})
+
+
+def valid_spec(spec: bytes, from_ms: int | None, until_ms: int | None) -> bytes:
+    """The spec with no instants but those in [from_ms, until_ms)."""
+    given = {"from_ms": from_ms, "until_ms": until_ms}
+    return json_text(json.loads(spec) | {"valid": {name: ms for name, ms in given.items() if ms is not None}})
 
 
 def event_spec(event: str) -> bytes:
@@ -146,32 +192,49 @@ def schedule(spec: bytes) -> Schedule:
     Cached: an instance holds no position, so one serves every job with the same spec.
     """
     try:
-        return _read(json.loads(spec))
+        return _within(json.loads(spec))
     except SpecError:
         raise
-    except (CronError, UnknownZoneError) as error:
+    except (CronError, RepeatError, UnknownZoneError) as error:
         raise SpecError(str(error)) from error
     except (ValueError, RecursionError) as error:
         raise SpecError(f"not a trigger spec: {error}") from error
 
 
-def _read(fields: object) -> Schedule:
+def _within(fields: object) -> Schedule:
     if not isinstance(fields, dict):
         raise SpecError("not a trigger spec: expected an object")
+    found, valid = _read(fields), fields.get("valid")
+    if valid is None:
+        return found
+    span = valid if isinstance(valid, dict) else {"from_ms": None}
+    from_ms, until_ms = span.get("from_ms", 0), span.get("until_ms", INSTANT_MS_MAX + 1)
+    if not isinstance(from_ms, int) or not isinstance(until_ms, int):
+        raise SpecError("not a trigger spec: `valid` is {from_ms, until_ms}")
+    return ValidSchedule(found, from_ms, until_ms)
+
+
+def _read(fields: dict[str, Any]) -> Schedule:
     if isinstance(fields.get("cron"), str):
         dst: DstPolicy = fields.get("dst", "cron")
         if dst not in DST_POLICIES:
             raise SpecError(f"unknown dst policy {dst!r}")
+        join: Join = fields.get("days", "debian")
+        if join not in JOINS:
+            raise SpecError(f"unknown way to join days {join!r}")
         expression = parse_expression(fields["cron"], str(fields.get("salt", "")))
-        return CronSchedule(expression, zone(str(fields.get("tz", "UTC"))), dst)
+        return CronSchedule(expression, zone(str(fields.get("tz", "UTC"))), dst, join)
     period_ms, start_ms, at_ms = fields.get("every_ms"), fields.get("start_ms", 0), fields.get("at_ms")
     if isinstance(period_ms, int) and isinstance(start_ms, int) and period_ms > 0:
         return EverySchedule(period_ms, start_ms)
     if isinstance(at_ms, int):
         return AtSchedule(at_ms)
+    if isinstance(fields.get("iso8601"), str):
+        tz = fields.get("tz")
+        return parse_repeat(fields["iso8601"], None if tz is None else str(tz))
     if isinstance(fields.get("event"), str):
         return AtSchedule(None)
-    raise SpecError("not a trigger spec: expected cron, every_ms, at_ms or event")
+    raise SpecError("not a trigger spec: expected cron, every_ms, at_ms, iso8601 or event")
 
 
 def never_reason(spec: bytes, after_ms: int) -> str | None:
@@ -181,8 +244,12 @@ def never_reason(spec: bytes, after_ms: int) -> str | None:
     fields = json.loads(spec)
     if "event" in fields:
         return None
+    if fields.pop("valid", None) and schedule(json_text(fields)).next(after_ms) is not None:
+        return "none of its instants is within its span"
     if "cron" in fields:
-        if not ever_matches(parse_expression(fields["cron"], fields.get("salt", ""))):
+        if not ever_matches(
+            parse_expression(fields["cron"], fields.get("salt", "")), fields.get("days", "debian")
+        ):
             return "it never fires: no month has such a day"
         return "it never fires: its times exist on no day it matches"
     return "it fires only in the past"
@@ -200,6 +267,8 @@ __all__ = [
     "event_of",
     "event_spec",
     "every_spec",
+    "iso8601_spec",
     "never_reason",
     "schedule",
+    "valid_spec",
 ]

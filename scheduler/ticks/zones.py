@@ -21,6 +21,7 @@ YEAR_MIN = 1970
 YEAR_MAX = 9_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PROBE_S = 43_200
+_SHIFT_S = 2 * 86_400  #: clocks differ less from UTC, and never jumped farther
 NOT_SET = "Factory"  #: of the IANA data: what a host shows whose zone nobody chose
 
 
@@ -94,6 +95,15 @@ class Zone:
                     )
                 yield segment
             year += 1
+
+    def instant_s(self, naive_s: int) -> int | None:
+        """The first instant at which clocks show this reading (naive seconds since the epoch); of one that is
+        jumped over, that of the jump. None: before 1970, or after the year 9000."""
+        for segment in self.segments(naive_s - _SHIFT_S, naive_s + _SHIFT_S):
+            begins = segment.start_s + segment.offset_s
+            if begins - segment.gap_s <= naive_s < segment.end_s + segment.offset_s:
+                return max(segment.start_s, naive_s - segment.offset_s)
+        return None
 
     def _year(self, year: int) -> tuple[tuple[Segment, ...], tuple[int, ...]]:
         known = self._years.get(year)

@@ -51,18 +51,29 @@ async def test_without_an_end_the_count_decides(offline: Command) -> None:
     assert result.out.split() == expected
 
 
+async def test_a_repeat_and_days_that_both_have_to_match(offline: Command) -> None:
+    days = ("--iso8601", "R3/2026-03-28/P1D", "--tz", "Europe/Berlin", "--from", "2026-01-01")
+    repeat = await offline("ticks", *days)
+    assert repeat.out.split() == ["2026-03-27T23:00:00Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"]
+
+    both = ("--cron", "0 0 13 * 5", "--days", "both", "--from", "2026-01-01", "--count", "2")
+    assert (await offline("ticks", *both)).out.split() == ["2026-02-13T00:00:00Z", "2026-03-13T00:00:00Z"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--cron", "61 * * * *"), "minute"),
         (("--cron", "0 0 30 2 *"), "never fires"),
         (("--cron", "0 2 * * *", "--tz", "Europe/Berln"), "Europe/Berlin"),
-        (("--cron", "* * * * *", "--every", "1m"), "either"),
+        (("--cron", "* * * * *", "--every", "1m"), "one of --cron, --every and --iso8601"),
+        (("--iso8601", "R/P1D"), "R/2026-01-31T00:00:00Z/P1D"),
+        (("--iso8601", "R/2026-01-01/P1D", "--tz", "Europe/Berln"), "Europe/Berlin"),
+        (("--iso8601", "R2/2020-01-01/P1D"), "in the past"),
         (("--cron", "0~30 2 * * *"), "H(0-30) is a fixed one for each job"),
         (("--cron", "@every 10m"), "use the trigger `every: 10m`"),
-        (("--cron", "0 0 L-2 * *"), "L is the last day"),
         (("--cron", "CRON_TZ=Asia/Tokyo 0 2 * * *"), "say it beside it: `tz: Asia/Tokyo`"),
-        ((), "either"),
+        ((), "one of --cron, --every and --iso8601"),
         (("--cron", "* * * * *", "--from", "2026-01-01T00:00:00"), "zone"),
     ],
 )

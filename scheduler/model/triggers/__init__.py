@@ -5,7 +5,8 @@ what is refused of them, what decides its instants (and so the trigger's identit
 `scheduler.ticks` reads, and what is said of one that never fires again. Nothing else in scheduler/, api/ or
 cli/ decides by a kind's name (a test looks for it), but `scheduler.ticks.schedule`, which reads the specs.
 
-Reading order: kind.py (what a kind says of itself), cron.py, every.py, at.py (time), startup.py (an event);
+Reading order: kind.py (what a kind says of itself), cron.py, every.py, iso8601.py, at.py (time; zoned.py
+is what two of them share), startup.py (an event);
 ../trigger.py joins them.
 """
 
@@ -16,15 +17,16 @@ from typing import Any
 from scheduler.model.triggers.at import AT
 from scheduler.model.triggers.cron import CRON
 from scheduler.model.triggers.every import EVERY
+from scheduler.model.triggers.iso8601 import ISO8601
 from scheduler.model.triggers.kind import Kind
 from scheduler.model.triggers.startup import STARTUP
 
 __all__ = ["KINDS", "NAMES", "ONE_OF", "PLANNED", "Kind", "kind_meant"]
 
-KINDS: tuple[Kind[Any], ...] = (CRON, EVERY, AT, STARTUP)
+KINDS: tuple[Kind[Any], ...] = (CRON, EVERY, ISO8601, AT, STARTUP)
 NAMES = tuple(kind.name for kind in KINDS)
 ONE_OF = f"one of {', '.join(NAMES)}"
-PLANNED = ("iso8601", "after", "webhook", "notice", "file", "all_of", "schedule")
+PLANNED = ("after", "webhook", "notice", "file", "all_of", "schedule")
 """Kinds of the job semantics that this version cannot do."""
 
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}

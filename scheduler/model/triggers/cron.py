@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from scheduler.model.fields import Model
 from scheduler.model.problems import Refused
 from scheduler.model.triggers.kind import Kind
-from scheduler.ticks import CronError, UnknownZoneError, cron_spec, never_reason, parse_expression, zone
+from scheduler.model.triggers.zoned import ZonedFields
+from scheduler.ticks import CronError, cron_spec, never_reason, parse_expression
 
 
-class CronFields(Model):
+class CronFields(ZonedFields):
     cron: Annotated[
         str | None, Field(description="5 fields, 6 with seconds first, names, steps, L, W, #, H, @daily…")
     ] = None
-    tz: Annotated[str | None, Field(description="IANA zone of a cron trigger; default UTC")] = None
     dst: Annotated[Literal["cron", "skip", "literal"] | None, Field(description="for cron; default cron")] = (
         None
     )
+    days: Annotated[
+        Literal["debian", "either", "both"] | None,
+        Field(description="how day of month and day of week are joined; default debian: cron's rule"),
+    ] = None
 
     @field_validator("cron")
     @classmethod
@@ -30,18 +33,6 @@ class CronFields(Model):
             wrong = _why_wrong(value)
             if wrong is not None:
                 raise Refused(*wrong)
-        return value
-
-    @field_validator("tz")
-    @classmethod
-    def _tz(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                zone(value)
-            except UnknownZoneError as error:
-                names = " or ".join(error.similar)
-                hint = f"did you mean {names}?" if names else "an IANA name such as Europe/Berlin"
-                raise Refused(str(error), hint) from error
         return value
 
 
@@ -56,12 +47,19 @@ def _why_wrong(text: str) -> tuple[str, str] | None:
     return None if reason is None else (f"{text[:80]!r}: {reason}", "")
 
 
-def _schedule(trigger: CronFields) -> dict[str, str]:
-    return {"cron": trigger.cron or "", "tz": trigger.tz or "UTC", "dst": trigger.dst or "cron"}
+def _schedule(trigger: CronFields) -> dict[str, Any]:
+    days = {} if trigger.days in (None, "debian") else {"days": trigger.days}
+    return {"cron": trigger.cron or "", "tz": trigger.tz or "UTC", "dst": trigger.dst or "cron", **days}
 
 
 def _spec(trigger: CronFields, job: str) -> bytes:
-    return cron_spec(trigger.cron or "", tz=trigger.tz or "UTC", dst=trigger.dst or "cron", salt=job)
+    return cron_spec(
+        trigger.cron or "",
+        tz=trigger.tz or "UTC",
+        dst=trigger.dst or "cron",
+        days=trigger.days or "debian",
+        salt=job,
+    )
 
 
 def _spent(trigger: CronFields, now_ms: int, reason: str) -> tuple[str, str, str]:
@@ -72,7 +70,7 @@ def _spent(trigger: CronFields, now_ms: int, reason: str) -> tuple[str, str, str
 
 CRON = Kind(
     name="cron",
-    example={"cron": "0 2 * * *", "tz": "Europe/Berlin", "dst": "skip"},
+    example={"cron": "0 2 1-7 * 1", "tz": "Europe/Berlin", "dst": "skip", "days": "both"},
     fields=CronFields,
     schedule=_schedule,
     spec=_spec,

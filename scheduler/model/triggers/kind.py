@@ -28,6 +28,7 @@ class Kind(Generic[F]):
     why that `scheduler.ticks` knows of any spec."""
     delay_ms: Callable[[F], int] = lambda _: 0
     """What is added to each instant, beside the jitter."""
+    has_instants: bool = True  #: no: it waits for an event
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere
 
     @property

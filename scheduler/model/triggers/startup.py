@@ -50,5 +50,6 @@ STARTUP = Kind(
     spec=_spec,
     spent=_spent,
     delay_ms=_delay_ms,
+    has_instants=False,
     other_words=("reboot", "boot", "on_boot", "onbootsec"),
 )

@@ -49,13 +49,14 @@ def test_a_trigger_has_one_kind(one: Kind[Any], other: Kind[Any]) -> None:
 @each_kind
 def test_what_refines_another_kind_is_refused(kind: Kind[Any]) -> None:
     for other in KINDS:
-        fields = {name: value for name, value in other.example.items() if name != other.name}
-        if other is not kind and fields:
-            are, them = ("are", "them") if len(fields) > 1 else ("is", next(iter(fields)))
-            detail = f"{' and '.join(fields)} {are} for `{other.name}` triggers, not for `{kind.name}`"
-            found = said({kind.name: kind.example[kind.name], **fields})
+        for name in other.attributes:
+            owners = [each.name for each in KINDS if name in each.attributes]
+            if name != other.name and kind.name not in owners:
+                found = said({kind.name: kind.example[kind.name], name: other.example[name]})
 
-            assert found == {"/triggers": f"{detail} | remove {them}"}
+                kinds = " and ".join(f"`{owner}`" for owner in owners)
+                detail = f"{name} is for {kinds} triggers, not for `{kind.name}`"
+                assert found == {"/triggers": f"{detail} | remove {name}"}
 
 
 @each_kind
@@ -161,8 +162,8 @@ def test_a_slip_inside_a_trigger_s_own_fields_is_told_with_the_near_miss() -> No
 
 def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says is all that a new kind needs."""
-    one_of = "a trigger has exactly one of cron, every, at, startup, nth (use one trigger for each)"
-    assert told(tmp_path, "triggers", "nth", NEW, after="CRON, EVERY, AT, STARTUP", use=USE) == {
+    one_of = "a trigger has exactly one of cron, every, iso8601, at, startup, nth (use one trigger for each)"
+    assert told(tmp_path, "triggers", "nth", NEW, after="CRON, EVERY, ISO8601, AT, STARTUP", use=USE) == {
         "text": [{"nth": 5}],
         "first": 300_000,
         "refused": ["/triggers/nth: that is no while (a minute at least)"],

@@ -140,7 +140,27 @@ def test_naive_instants_equal_croniters() -> None:
         assert _ours(text, "UTC", "cron", start, 8) == wanted, text
 
 
-@pytest.mark.parametrize("day", ["15W", "1W", "31W", "L", "LW", "3,L"])
+@pytest.mark.parametrize("join", ["either", "both"])
+def test_days_are_joined_as_asked(join: str) -> None:
+    rng = random.Random(17)
+    compared = 0
+    while compared < 100:
+        text, start = random_expression(rng), rng.choice(STARTS).replace(second=0)
+        _, _, day, month, weekday = text.split()
+        try:
+            one, other = CronSim(f"0 0 {day} {month} *", start), CronSim(f"0 0 * {month} {weekday}", start)
+        except CronSimError:
+            continue
+        dates = [(start + timedelta(days=n)).date() for n in range(400)]
+        at = [(one.match_day(date), other.match_day(date)) for date in dates if date.month in one.months]
+        wanted = sum(any(each) if join == "either" else all(each) for each in at)
+        from_ms = round(datetime(start.year, start.month, start.day, tzinfo=UTC).timestamp() * 1000) - 1
+        spec = cron_spec(f"0 0 {day} {month} {weekday}", days=join)
+        assert len(schedule(spec).between(from_ms, from_ms + 400 * 86_400_000)) == wanted, text
+        compared += 1
+
+
+@pytest.mark.parametrize("day", ["15W", "1W", "31W", "L", "LW", "3,L", "L-3", "L-30"])
 def test_special_days_of_the_month(day: str) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     found = _ours(f"0 0 {day} * *", "UTC", "cron", start - timedelta(days=1), 12)
@@ -149,6 +169,10 @@ def test_special_days_of_the_month(day: str) -> None:
         assert all(d.weekday() < 5 for d in days)
     if day == "L":
         assert all((d + timedelta(days=1)).day == 1 for d in days)
+    if day == "L-3":
+        assert [d.day for d in days] == [28, 25, 28, 27, 28, 27, 28, 28, 27, 28, 27, 28]
+    if day == "L-30":
+        assert [(d.month, d.day) for d in days][:5] == [(1, 1), (3, 1), (5, 1), (7, 1), (8, 1)]
     if day == "LW":
         assert [d.day for d in days] == [30, 27, 31, 30, 29, 30, 31, 31, 30, 30, 30, 31]
     if day == "3,L":

@@ -17,14 +17,18 @@ from scheduler.ticks import (
     cron_spec,
     event_spec,
     every_spec,
+    iso8601_spec,
     jitter_ms,
     lint,
     never_reason,
     schedule,
     tzdata_version,
+    valid_spec,
 )
+from scheduler.ticks.expression import JOINS
 from scheduler.ticks.month_days import month_days
 from scheduler.ticks.zones import zone
+from tests.scheduler.ticks.test_iso8601 import repeats
 from tests.scheduler.ticks.test_oracles import ZONES, random_expression
 
 YEAR_MS = 366 * 86_400_000
@@ -33,14 +37,25 @@ BASE_MS = round(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
 @st.composite
 def specs(draw: st.DrawFn) -> bytes:
-    kind = draw(st.sampled_from(["cron", "cron", "cron", "every", "at"]))
+    spec = draw(unbounded_specs())
+    if not draw(st.booleans()):
+        return spec
+    first, last = sorted(draw(st.tuples(*[st.integers(BASE_MS, BASE_MS + YEAR_MS)] * 2)))
+    return valid_spec(spec, *draw(st.sampled_from([(first, None), (None, last), (first, last + 1)])))
+
+
+@st.composite
+def unbounded_specs(draw: st.DrawFn) -> bytes:
+    kind = draw(st.sampled_from(["cron", "cron", "cron", "every", "at", "iso8601"]))
+    if kind == "iso8601":
+        return iso8601_spec(draw(repeats()), draw(st.sampled_from([None, *ZONES])))
     if kind == "every":
         return every_spec(draw(st.integers(60_000, 10**9)), draw(st.integers(0, BASE_MS + YEAR_MS)))
     if kind == "at":
         return at_spec(draw(st.integers(BASE_MS, BASE_MS + YEAR_MS)))
     text = random_expression(random.Random(draw(st.integers(0, 10**6))))
-    policy = draw(st.sampled_from(["cron", "skip", "literal"]))
-    return cron_spec(text, tz=draw(st.sampled_from(ZONES)), dst=policy)
+    policy, days = draw(st.sampled_from(["cron", "skip", "literal"])), draw(st.sampled_from(JOINS))
+    return cron_spec(text, tz=draw(st.sampled_from(ZONES)), dst=policy, days=days)
 
 
 @settings(max_examples=300, deadline=None)
@@ -87,6 +102,18 @@ def test_at_fires_once_and_manual_never() -> None:
     assert never_reason(event_spec("boot/web"), BASE_MS) is None
 
 
+def test_what_is_valid_from_and_until() -> None:
+    every_day = cron_spec("0 12 * * *")
+    noon, day = BASE_MS + 43_200_000, 86_400_000
+    assert schedule(valid_spec(every_day, noon, noon + 2 * day)).upcoming(0, 9) == [noon, noon + day]
+    assert schedule(valid_spec(every_day, noon + 1, None)).next(0) == noon + day
+    assert schedule(valid_spec(every_day, None, noon)).next(noon - day) is None
+    over = valid_spec(every_day, None, noon)
+    assert never_reason(over, noon - 2 * day) is None
+    assert never_reason(over, noon) == "none of its instants is within its span"
+    assert "no month has such a day" in str(never_reason(valid_spec(cron_spec("0 0 30 2 *"), 0, None), 0))
+
+
 def test_every_second_is_every_second() -> None:
     found = schedule(cron_spec("* * * * * *", tz="Europe/Berlin")).between(BASE_MS, BASE_MS + 3_600_000)
     assert found == list(range(BASE_MS + 1000, BASE_MS + 3_601_000, 1000))
@@ -107,7 +134,10 @@ def test_the_rarest_dates_are_found() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", [b"", b"[]", b"{}", b'{"every_ms":0}', b'{"cron":5}', b'{"cron":"* * * * *","dst":"x"}',
+    "spec", [b"", b"[]", b"{}", b'{"every_ms":0}', b'{"iso8601":"R0/2026-01-01/P1D"}', b'{"iso8601":7}',
+     b'{"iso8601":"R/2026-01-01/P1D","tz":"x"}', b'{"every_ms":1,"valid":7}',
+     b'{"every_ms":1,"valid":{"from_ms":"x"}}', b'{"cron":"* * * * *","days":"x"}',
+     b'{"cron":5}', b'{"cron":"* * * * *","dst":"x"}',
      b'{"cron":"* * * * *","dst":[]}', b'{"cron":"* * *"}', b'{"cron":"* * * * *","tz":"Europe/Berln"}',
      b'{"cron":"* * * * *","tz":7}', b"9" * 5_000]
 )  # fmt: skip
