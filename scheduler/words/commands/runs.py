@@ -49,18 +49,12 @@ class StopRun(ByPlanner):
     run: int
 
 
-CONTINUE_RUNS_MAX = 100
-
-
 @command(56)
 class Continue(ByPlanner):
     """Go on with what earlier commands left to do (`steps.walking`): attempts that are lost, then what these
     runs, CONTINUE_RUNS_MAX at most, need."""
 
     runs: tuple[int, ...]
-
-
-CONTINUE_RUNS_MAX = 100
 
 
 @command(50)
