@@ -35,6 +35,7 @@ class Diff:
     created: list[dict[str, Any]]
     changed: list[dict[str, Any]]
     unchanged: list[dict[str, Any]]
+    deleted: list[dict[str, Any]]
 
 
 def read_documents(paths: Sequence[str]) -> list[Document]:
@@ -88,50 +89,61 @@ def _foreign(error: UnicodeDecodeError) -> str:
     return f"{line}:{column}: the byte 0x{error.object[error.start]:02X} is no UTF-8: convert the file"
 
 
-def check(documents: Sequence[Document], namespace: str) -> None:
-    """Refuse what the cluster would refuse, all of it at once. Raises Failure.
+def check(documents: Sequence[Document], namespace: str) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """What each is by kind, namespace and name, all defaults filled in. Refuses what the cluster would
+    refuse, all of it at once. Raises Failure.
 
     Whether a trigger lies in the past is left to the cluster, which knows those that the job has already.
     """
-    from scheduler.model.documents import parse_document
+    from scheduler.model.objects.parsing import kind_name, parse_document
     from scheduler.model.problems import JobError
 
     problems: list[str] = []
-    first: dict[tuple[str, str], str] = {}
-    with bar("checking jobs", len(documents)) as step:
+    first: dict[tuple[str, str, str], str] = {}
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    with bar("checking documents", len(documents)) as step:
         for document in documents:
             step(1)
             try:
-                job = parse_document(document, namespace_default=namespace)
+                parsed = parse_document(document.data, namespace_default=namespace)
             except JobError as error:
-                problems += [str(problem) for problem in error.problems]
+                for problem in error.problems:
+                    problems.append(str(replace(problem, where=document.where(problem.pointer))))
                 continue
-            where = document.where("/job")
-            before = first.setdefault((job.namespace, job.name), where)
+            kind = kind_name(document.data)
+            where = document.where(f"/{kind}")
+            before = first.setdefault((kind, parsed.namespace, parsed.name), where)
             if before != where:
-                problems.append(f"{where}: job {job.namespace}/{job.name} is defined already at {before}")
+                named = f"{kind} {parsed.namespace}/{parsed.name}"
+                problems.append(f"{where}: {named} is defined already at {before}")
+            found[kind, parsed.namespace, parsed.name] = parsed.public()
     _raise(problems)
+    return found
 
 
 def apply(
     client: Client, jobs: Sequence[Any], *, namespace: str, dry_run: bool, source: str = "",
-    where: Callable[[int, str], str] | None = None,
+    prune: bool = False, prune_max: int | None = None, where: Callable[[int, str], str] | None = None,
 ) -> Diff:  # fmt: skip
-    """Send jobs; one request where they fit, else slices, each all or none. `where`: the place in a file of
-    the part at a pointer into the job of this number."""
-    total = Diff([], [], [])
+    """Send documents; one request where they fit, else slices, each all or none. `where`: the place in a file
+    of the part at a pointer into the document of this number."""
+    total = Diff([], [], [], [])
     sent = 0
     slices = list(_slices(jobs))
+    if len(slices) > 1 and prune:
+        raise Failure(f"{len(jobs)} documents do not fit in one request, which --prune needs", code=USAGE)
     if len(slices) > 1:
         click.echo(f"{len(jobs)} jobs go in {len(slices)} requests; each is applied as a whole", err=True)
-    path = path_of("apply", namespace=namespace, dry_run=dry_run, source=source or None)
+    path = path_of(
+        "apply", namespace=namespace, dry_run=dry_run, source=source or None, prune=prune, prune_max=prune_max
+    )
     with bar("sending jobs", len(jobs)) as step:
         while slices:
             body = slices.pop(0)
             try:
                 reply = client.send("POST", path, b'{"jobs":[' + b",".join(body) + b"]}")
             except Failure as failure:
-                if failure.kind != "too-large" or len(body) == 1:
+                if failure.kind != "too-large" or len(body) == 1 or prune:
                     if where is not None:
                         _place(failure, sent, where)
                     raise
@@ -146,6 +158,7 @@ def apply(
             total.created += reply["created"]
             total.changed += reply["changed"]
             total.unchanged += reply["unchanged"]
+            total.deleted += reply["deleted"]
     return total
 
 
@@ -167,14 +180,17 @@ def show_diff(diff: Diff, *, dry_run: bool) -> None:
     for sign, colour, word, jobs in (
         ("+", "green", "created", diff.created),
         ("~", "yellow", "changed", diff.changed),
+        ("-", "red", "deleted", diff.deleted),
     ):
         for job in jobs:
             revision = f", revision {job['revision']}" if job.get("revision") and not dry_run else ""
-            click.echo(click.style(f"{sign} {job['namespace']}/{job['name']}  {word}{revision}", fg=colour))
+            kind = "" if job.get("kind", "job") == "job" else f"{job['kind']} "
+            name = f"{kind}{job['namespace']}/{job['name']}"
+            click.echo(click.style(f"{sign} {name}  {word}{revision}", fg=colour))
     would = "would be " if dry_run else ""
     click.echo(
         f"{len(diff.created)} {would}created, {len(diff.changed)} {would}changed, "
-        f"{len(diff.unchanged)} unchanged"
+        f"{len(diff.unchanged)} unchanged" + (f", {len(diff.deleted)} {would}deleted" if diff.deleted else "")
     )
 
 

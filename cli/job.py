@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from cli.apply import apply_files
 from cli.bulk import bulk
 from cli.client import Client, path_of
 from cli.completing import job_names, namespaces
@@ -64,20 +65,7 @@ def apply(client: Client, paths: tuple[str, ...], dry_run: bool, namespace: str,
 
     They are checked here first; each mistake is told with file, line and column.
     """
-    from dataclasses import asdict
-
-    from cli import files
-
-    documents = files.read_documents(paths)
-    files.check(documents, namespace)
-    diff = files.apply(
-        client, [d.data for d in documents], namespace=namespace, dry_run=dry_run,
-        where=lambda number, pointer: documents[number].where(pointer),
-    )  # fmt: skip
-    if form == "table":
-        files.show_diff(diff, dry_run=dry_run)
-    else:
-        show(form, {"dry_run": dry_run, **asdict(diff)}, (), list)
+    apply_files(client, paths, namespace=namespace, dry_run=dry_run, form=form)
 
 
 @job.command(

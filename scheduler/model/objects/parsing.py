@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -33,6 +34,8 @@ from scheduler.words.json_text import json_text
 
 JOB = "job"
 KINDS = (JOB, *NAMES)
+PLURALS = {JOB: "jobs", **NAMES}
+"""As paths call many of them."""
 COMPUTED = "computed"
 CANONICAL_BYTES_MAX = 500_000  #: of one object
 
@@ -55,6 +58,9 @@ class Definition:
     @property
     def refers(self) -> list[Target]:
         return self.given.refers()
+
+    def public(self) -> dict[str, Any]:
+        return self.given.public()
 
 
 def kind_name(document: object) -> str:
@@ -140,7 +146,7 @@ def prepare_document(
 
 def prepare_object(parsed: Definition, now_ms: int, if_revision: int | None = None) -> PreparedObject:
     """For an Apply command. What is computed, is so here: raises JobError where that cannot be."""
-    shape = parsed.given.public()
+    shape = parsed.public()
     if parsed.kind.computed is not None:
         shape[COMPUTED] = parsed.kind.computed(parsed.given, now_ms)
     return PreparedObject(

@@ -1,0 +1,121 @@
+"""`cronclave apply` and `diff`: files with jobs and what they refer to, all or none."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import click
+
+from cli.client import Client, path_of
+from cli.examples import examples
+from cli.exits import USAGE, Failure
+from cli.options import FILE_OR_FOLDER, connected, formatted, namespaced
+from cli.output import show
+
+PATHS = click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-…", type=FILE_OR_FOLDER)
+
+
+@click.command(
+    "apply",
+    epilog=examples(
+        "cronclave apply plan/  # create, or change",
+        "cronclave apply plan/ --dry-run  # what would change",
+        "cronclave apply plan/ --source git --prune  # and delete what is no longer in it",
+    ),
+)
+@PATHS
+@click.option("--dry-run", is_flag=True, help="Show what would change, change nothing.")
+@click.option("--source", metavar="NAME", default="", help="Where they come from: noted with each.")
+@click.option("--prune", is_flag=True, help="Delete what came from this source and is no longer in it.")
+@click.option("--prune-max", type=click.IntRange(0, 1_000), help="How many that may be.")
+@namespaced
+@formatted
+@connected
+def apply(
+    client: Client, paths: tuple[str, ...], dry_run: bool, source: str, prune: bool, prune_max: int | None,
+    namespace: str, form: str,
+) -> None:  # fmt: skip
+    """Create or change the jobs and objects of YAML or JSON files, all or none.
+
+    At the top of each document stands what it is, and its name: job: nightly, vars: warehouse. They may refer
+    to each other. They are checked here first; each mistake is told with file, line and column.
+    """
+    if prune and not source:
+        raise Failure("--prune deletes what a source owns: say which", code=USAGE, hint="--source NAME")
+    apply_files(
+        client, paths, namespace=namespace, dry_run=dry_run, form=form, source=source, prune=prune,
+        prune_max=prune_max,
+    )  # fmt: skip
+
+
+def apply_files(
+    client: Client, paths: tuple[str, ...], *, namespace: str, dry_run: bool, form: str, source: str = "",
+    prune: bool = False, prune_max: int | None = None,
+) -> None:  # fmt: skip
+    from dataclasses import asdict
+
+    from cli import files
+
+    documents = files.read_documents(paths)
+    files.check(documents, namespace)
+    diff = files.apply(
+        client, [d.data for d in documents], namespace=namespace, dry_run=dry_run, source=source, prune=prune,
+        prune_max=prune_max, where=lambda number, pointer: documents[number].where(pointer),
+    )  # fmt: skip
+    if form == "table":
+        files.show_diff(diff, dry_run=dry_run)
+    else:
+        show(form, {"dry_run": dry_run, **asdict(diff)}, (), list)
+
+
+@click.command(
+    "diff",
+    epilog=examples("cronclave diff plan/  # what apply would change, line by line", "cronclave diff a.yaml"),
+)
+@PATHS
+@namespaced
+@connected
+def diff(client: Client, paths: tuple[str, ...], namespace: str) -> None:
+    """Show line by line what applying these files would change. Nothing is changed."""
+    from cli import files
+
+    documents = files.read_documents(paths)
+    new = files.check(documents, namespace)
+    found = files.apply(
+        client, [d.data for d in documents], namespace=namespace, dry_run=True,
+        where=lambda number, pointer: documents[number].where(pointer),
+    )  # fmt: skip
+    for row in found.created:
+        _show(row, None, new[row["kind"], row["namespace"], row["name"]])
+    for row in found.changed:
+        _show(row, _stored(client, row), new[row["kind"], row["namespace"], row["name"]])
+    files.show_diff(found, dry_run=True)
+
+
+def _stored(client: Client, row: dict[str, Any]) -> dict[str, Any]:
+    from scheduler.model.objects.parsing import PLURALS
+    from scheduler.model.server_facts import definition_of
+
+    path = path_of(PLURALS[row["kind"]], row["name"], namespace=row["namespace"])
+    return definition_of(client.get(path))
+
+
+def _show(row: dict[str, Any], old: dict[str, Any] | None, new: dict[str, Any]) -> None:
+    from scheduler.model.written import write_yaml
+
+    def lines(shape: dict[str, Any] | None) -> list[str]:
+        return [] if shape is None else write_yaml([_sorted(shape)], starts=False).splitlines()
+
+    name = f"{row['kind']} {row['namespace']}/{row['name']}"
+    titles = (f"{name}, revision {row['revision']}" if old else "/dev/null", f"{name}, new")
+    for line in difflib.unified_diff(lines(old), lines(new), *titles, lineterm=""):
+        colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+        click.echo(click.style(line, fg=colour))
+
+
+def _sorted(value: Any) -> Any:
+    """With its fields in one order, whoever wrote them."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value

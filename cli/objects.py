@@ -1,0 +1,158 @@
+"""`cronclave vars`, `schedule`, …: objects that jobs refer to. The same commands for each kind."""
+
+from __future__ import annotations
+
+import click
+
+from cli import output
+from cli.apply import apply_files
+from cli.client import Client, path_of
+from cli.examples import examples
+from cli.exits import Failure
+from cli.options import FILE_OR_FOLDER, connected, consistency, formatted, namespaced, stale
+from scheduler.model.objects import NAMES
+
+LIMIT = click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="At most."
+)
+
+
+def _group(kind: str) -> click.Group:
+    plural = NAMES[kind]
+    title = f"Look at {plural}, change and delete them, see how they changed."
+
+    @click.group(kind, help=title, epilog=f"Example: cronclave {kind} list")
+    def group() -> None: ...
+
+    @group.command(
+        "apply", help=f"Create or change what these files define, {plural} or others, all or none.",
+        epilog=examples(f"cronclave {kind} apply {kind}.yaml", f"cronclave {kind} apply {plural}/ --dry-run"),
+    )  # fmt: skip
+    @click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-…", type=FILE_OR_FOLDER)
+    @click.option("--dry-run", is_flag=True, help="Show what would change, change nothing.")
+    @namespaced
+    @formatted
+    @connected
+    def apply(client: Client, paths: tuple[str, ...], dry_run: bool, namespace: str, form: str) -> None:
+        apply_files(client, paths, namespace=namespace, dry_run=dry_run, form=form)
+
+    @group.command(
+        "list", help=f"List {plural}.",
+        epilog=examples(f"cronclave {kind} list -q house", f"cronclave {kind} list -l team=data -o json"),
+    )  # fmt: skip
+    @click.option("-n", "--namespace", metavar="NAME", help="Of one namespace only.")
+    @click.option("-l", "--labels", metavar="K=V,…", help="Only those with all these labels.")
+    @click.option("-q", "--query", metavar="TEXT", help="Only names that contain this.")
+    @click.option("--source", metavar="NAME", help="Only what came from there.")
+    @LIMIT
+    @stale
+    @formatted
+    @connected
+    def list_(
+        client: Client, namespace: str | None, labels: str | None, query: str | None, source: str | None,
+        limit: int, stale: bool, form: str,
+    ) -> None:  # fmt: skip
+        path = path_of(
+            plural, namespace=namespace, labels=labels, q=query, source=source, consistency=consistency(stale)
+        )
+        items, there_is_more = client.items(path, limit)
+        columns = ("namespace", kind, "revision", "changed", "by", "source", "owner", "description")
+        output.show(
+            form, items, columns,
+            lambda: [
+                (
+                    i["namespace"], i["name"], i["revision"], i["changed"], i["actor"], i["source"],
+                    i.get("owner"), i.get("description"),
+                )
+                for i in items
+            ],
+        )  # fmt: skip
+        output.more(there_is_more, len(items))
+
+    @group.command(
+        "get", help="Show one, with what the cluster knows of it.",
+        epilog=f"Example: cronclave {kind} get NAME -o yaml | cronclave apply -",
+    )  # fmt: skip
+    @click.argument("name")
+    @click.option("--revision", type=click.IntRange(1), help="An older one.")
+    @click.option("--referrers", is_flag=True, help="Which jobs and objects refer to it.")
+    @namespaced
+    @stale
+    @formatted
+    @connected
+    def get(
+        client: Client, name: str, revision: int | None, referrers: bool, namespace: str, stale: bool,
+        form: str,
+    ) -> None:  # fmt: skip
+        fresh = consistency(stale)
+        if referrers:
+            path = path_of(plural, name, "referrers", namespace=namespace, consistency=fresh)
+            items, there_is_more = client.items(path, 1_000)
+            columns = ("kind", "namespace", "name")
+            output.show(form, items, columns, lambda: [tuple(i[word] for word in columns) for i in items])
+            output.more(there_is_more, len(items))
+            return
+        found = client.get(
+            path_of(plural, name, namespace=namespace, revision=revision, consistency=fresh)
+        )
+        output.show(form, found, ("field", "value"), lambda: [(key, _short(found[key])) for key in found])
+
+    @group.command(
+        "delete", help="Delete one to which nothing refers. Its revisions stay readable.",
+        epilog=f"Example: cronclave {kind} delete NAME",
+    )  # fmt: skip
+    @click.argument("name")
+    @namespaced
+    @connected
+    def delete(client: Client, name: str, namespace: str) -> None:
+        try:
+            client.delete(path_of(plural, name, namespace=namespace))
+        except Failure as failure:
+            if failure.kind == "conflict" and not failure.hint:
+                failure.hint = f"cronclave {kind} get {name} --referrers"
+            raise
+        click.echo(f"{kind} {namespace}/{name} is deleted")
+
+    @group.command(
+        "history", help="Its revisions, newest first, also of one that was deleted.",
+        epilog=examples(f"cronclave {kind} history NAME", f"cronclave {kind} history NAME --diff 1 2"),
+    )  # fmt: skip
+    @click.argument("name")
+    @click.option("--diff", nargs=2, type=click.IntRange(1), help="What the second says otherwise.")
+    @LIMIT
+    @namespaced
+    @formatted
+    @connected
+    def history(
+        client: Client, name: str, diff: tuple[int, int] | None, limit: int, namespace: str, form: str
+    ) -> None:
+        if diff is not None:
+            path = path_of(plural, name, "revisions", "diff", namespace=namespace)
+            found = client.get(f"{path}&from={diff[0]}&to={diff[1]}")
+            click.echo(found["diff"])
+            return
+        items, there_is_more = client.items(path_of(plural, name, "revisions", namespace=namespace), limit)
+        columns = ("revision", "changed", "by", "deleted")
+        output.show(
+            form, items, columns,
+            lambda: [(i["revision"], i["changed"], i["actor"], "yes" if i["deleted"] else "") for i in items],
+        )  # fmt: skip
+        output.more(there_is_more, len(items))
+
+    return group
+
+
+def _short(value: object) -> object:
+    import json
+
+    return value if isinstance(value, str | int | None) else json.dumps(value, ensure_ascii=False)
+
+
+GROUPS = {kind: _group(kind) for kind in NAMES}
+
+
+def __getattr__(name: str) -> click.Group:
+    """A kind's commands, by its name."""
+    if name not in GROUPS:
+        raise AttributeError(name)
+    return GROUPS[name]

@@ -1,0 +1,70 @@
+"""Jobs and what they refer to: applied from files, compared, looked at, deleted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Command
+
+PLAN = """\
+job: load
+run: load --host "$CRONCLAVE_VAR_HOST"
+vars: [dsn]
+---
+vars: dsn
+owner: ann
+values: {host: db1, port: 5432}
+"""
+
+
+async def test_what_is_applied_together_refers_to_each_other_and_goes_again(
+    cronclave: Command, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    dry = await cronclave("diff", "plan.yaml")
+    assert "+++ vars default/dsn, new" in dry.out
+    assert "2 would be created" in dry.out
+    first = await cronclave("apply", "plan.yaml", "--source", "git")
+    assert "+ default/load  created, revision 1" in first.out
+    assert "+ vars default/dsn  created, revision 1" in first.out
+
+    plan.write_text(PLAN.replace("db1", "db2"))
+    told = await cronclave("diff", "plan.yaml")
+    assert "-  host: db1\n+  host: db2\n" in told.out
+    assert "0 would be created, 1 would be changed, 1 unchanged" in told.out
+    await cronclave("apply", "plan.yaml", "--source", "git")
+
+    listed = await cronclave("vars", "list", "-o", "json")
+    (row,) = json.loads(listed.out)
+    assert (row["name"], row["revision"], row["owner"]) == ("dsn", 2, "ann")
+    history = await cronclave("vars", "history", "dsn", "--diff", "1", "2")
+    assert "-  host: db1\n+  host: db2\n" in history.out
+    again = await cronclave("vars", "get", "dsn", "-o", "yaml")
+    unchanged = await cronclave("vars", "apply", "-", stdin=again.out)
+    assert "1 unchanged" in unchanged.out, unchanged
+
+    referrers = await cronclave("vars", "get", "dsn", "--referrers")
+    assert "load" in referrers.out
+    kept = await cronclave("vars", "delete", "dsn")
+    assert kept.code == 5
+    assert "vars default/dsn is referred to by job default/load" in kept.err
+
+    plan.write_text("board: stock\n")
+    pruned = await cronclave("apply", "plan.yaml", "--source", "git", "--prune")
+    assert "- vars default/dsn  deleted" in pruned.out
+    assert "1 created, 0 changed, 0 unchanged, 2 deleted" in pruned.out
+
+
+async def test_a_mistake_is_told_with_file_line_and_column(cronclave: Command, tmp_path: Path) -> None:
+    wrongs = ("vars: dsn\nvaluess: {a: 1}\n", "var: x\n", "board: b\nexpires: soon\n")
+    (tmp_path / "wrong.yaml").write_text("---\n".join(wrongs))
+    wrong = await cronclave("apply", "wrong.yaml")
+    assert wrong.code == 1
+    for said in ("wrong.yaml:2:1", "did you mean values?", "wrong.yaml:4:1", "wrong.yaml:7:"):
+        assert said in wrong.err
+    (tmp_path / "lost.yaml").write_text("vars: dsn\nvalues: {a: 1}\n---\njob: a\nrun: x\nvars:\n  - dns\n")
+    lost = await cronclave("apply", "lost.yaml")
+    assert "lost.yaml:7:5 /vars/0: there is no vars 'dns' in namespace 'default'" in lost.err
+    assert (await cronclave("apply", "lost.yaml", "--prune")).code == 2
