@@ -55,6 +55,7 @@ from api.routes import (
     pauses,
     runs,
     schema,
+    secrets,
     session,
     tick_limits,
     ticks,
@@ -67,8 +68,8 @@ from scheduler.ticks import SpecError
 
 NOUNS = (
     jobs, objects, schema, past, apply, bulk, runs, attempts, logs, ticks, ledger, audit, explain, overview,
-    agents, cluster, formats, tick_limits, pauses, backup, events, outbox, tokens, join, session, health,
-    demonstration, pages,
+    agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens, join, session,
+    health, demonstration, pages,
 )  # fmt: skip
 
 

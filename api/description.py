@@ -83,6 +83,9 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "resendEffect": {200: _any(replies.Effect)},
     "dropEffect": {204: None},
     "streamEvents": {200: ("text/event-stream", _STRING)},
+    "putSecret": {200: _any(replies.Secret, answers.SecretDryRun), 201: _any(replies.Secret)},
+    "deleteSecret": {204: None},
+    "rotateSecretKey": {200: _any(answers.KeyRotated)},
     "createToken": {200: _any(answers.DryRun), 201: _any(answers.TokenMade)},
     "listTokens": {200: _any(answers.TokenList)},
     "deleteToken": {204: None},
@@ -123,6 +126,7 @@ REFUSALS: Mapping[str, tuple[int, ...]] = {
     "pauseJob": (409,), "resumeJob": (409,), "runJob": (409,), "cancelRun": (409,), "resolveRun": (409,),
     "releaseAgent": (409,), "addMember": (409,), "removeMember": (409,), "transferLeadership": (404, 409),
     "activateFormat": (409,), "createToken": (409,), "deleteToken": (409,), "joinCluster": (404, 409),
+    "putSecret": (409, 412), "grantSecret": (409,), "deleteSecret": (409,), "rotateSecretKey": (409,),
     "changeJobs": (404,), "listAttempts": (404,), "getAuthorities": (404,), "beginSession": (409,),
 }  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.problems import Problem
-from scheduler.machine.rules import tick_limits
+from scheduler.machine.rules import secret_uses, tick_limits
 from scheduler.store.connection import Store
 from scheduler.words import sizes
 from scheduler.words.commands import Apply, Command, PutJobs
@@ -33,14 +33,14 @@ FEWER_TICKS = (
 
 def need_proposable(command: Command, *, what: str, store: Store | None = None) -> None:
     """What a dry run owes: raises the Problem that proposing this very command would end in. `store`: for
-    jobs, whose triggers have to be within the limits of ticks."""
+    jobs, whose triggers have to be within the limits of ticks, and whose secrets have to be granted."""
     written = sizes.written(command)
     if isinstance(written, Outcome):
         expect_ok(written, what=what)
     if isinstance(command, PutJobs | Apply) and store is not None:
-        too_many = tick_limits.judge(store, command.jobs)
-        if too_many is not None:
-            expect_ok(too_many, what=what)
+        refusal = tick_limits.judge(store, command.jobs) or secret_uses.judge(store, command.jobs)
+        if refusal is not None:
+            expect_ok(refusal, what=what)
 
 
 def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, object]:

@@ -237,6 +237,42 @@ class Authority(Protocol):
         ...
 
 
+class VaultError(Exception):
+    """A secret cannot be encrypted or read on this node, and why, to be said behind the node's name. Nothing
+    of its value is in the words."""
+
+
+class Vault(Protocol):
+    """What encrypts secrets and reads them. `place`: whose value it is, which is bound into it."""
+
+    def keys(self) -> Sequence[str]:
+        """The ids of the keys that this node has: the first is the one it encrypts with; empty: none."""
+        ...
+
+    def seal(self, place: Sequence[str], value: bytes) -> tuple[str, bytes]:
+        """(id of the key, the value encrypted). Raises VaultError."""
+        ...
+
+    def open(self, place: Sequence[str], key: str, sealed: bytes) -> bytes:
+        """The value. Raises VaultError."""
+        ...
+
+
+class NoVault:
+    """Of a node that was given no key."""
+
+    _WHY = "it has no key for secrets (secrets.key_file or secrets.key_command of its configuration)"
+
+    def keys(self) -> Sequence[str]:
+        return ()
+
+    def seal(self, place: Sequence[str], value: bytes) -> tuple[str, bytes]:
+        raise VaultError(self._WHY)
+
+    def open(self, place: Sequence[str], key: str, sealed: bytes) -> bytes:
+        raise VaultError(self._WHY)
+
+
 class DemonstrationError(Exception):
     """It cannot be done, and why."""
 
@@ -260,4 +296,5 @@ class ApiSettings:
     authority: Authority | None = None  #: None: a cluster without TLS
     ca: Path | None = None  #: the cluster's own authorities, by which other nodes are known
     scratch: Path | None = None  #: directory for a copy of the state on its way to a client
+    vault: Vault = field(default_factory=NoVault)
     demonstration: Demonstration | None = None  #: None: nothing here can be broken on purpose

@@ -42,13 +42,13 @@ RIGHTS: Mapping[str, Right] = {
         (
             READ, Of.NAMED,
             "getJob listRevisions listNextTicks listCells listSeries getDefinition listTicks explainJob"
-            " getNamespacePause getObject listObjectRevisions getObjectDiff listReferrers",
+            " getNamespacePause getObject listObjectRevisions getObjectDiff listReferrers getSecret",
         ),
         (READ, Of.LOADED, "getRun getLogs explainRun"),
         (
             READ, Of.LISTED,
-            "listJobs listObjects listRuns listAttempts listLedger listOutbox listWork getOverview"
-            " streamEvents",
+            "listJobs listObjects listRuns listAttempts listLedger listOutbox listWork listSecrets"
+            " getOverview streamEvents",
         ),
         (READ, Of.CLUSTER, "listProofs verifyLedger getTickLimits"),
         (READ, Of.ANY, "getJobSchema getObjectSchema getCluster listAgents getAgent getMetrics getPause"),
@@ -59,12 +59,13 @@ RIGHTS: Mapping[str, Right] = {
         (OPERATE, Of.LISTED, "changeJobs"),  # to run them: RUN
         (OPERATE, Of.LOADED, "resolveRun resendEffect dropEffect"),
         (OPERATE, Of.CLUSTER, "pauseAll resumeAll drainAgent resumeAgent"),
-        (ADMIN, Of.NAMED, "createToken"),
+        (ADMIN, Of.NAMED, "createToken putSecret grantSecret deleteSecret"),
         (ADMIN, Of.LISTED, "listTokens listAudit exportAudit"),
         (ADMIN, Of.LOADED, "deleteToken"),
         (
             ADMIN, Of.CLUSTER,
-            "releaseAgent addMember removeMember transferLeadership activateFormat setTickLimits getBackup",
+            "releaseAgent addMember removeMember transferLeadership activateFormat setTickLimits getBackup"
+            " rotateSecretKey",
         ),
         (JOIN, Of.CLUSTER, "joinCluster"),
     )
@@ -77,7 +78,7 @@ CAPABILITY_WORDS = {
     EDIT: "put and delete jobs",
     OPERATE: "pause, resume, resolve, send again",
     "approve": "answer what waits for a person",
-    ADMIN: "tokens, namespaces; in all namespaces: the cluster",
+    ADMIN: "tokens, secrets, namespaces; in all namespaces: the cluster",
     AGENT: "connect agents",
 }
 FOREIGN = {

@@ -15,6 +15,7 @@ beside "client", where the harness's requests come from.
 
 from __future__ import annotations
 
+import base64
 import secrets
 import signal
 import sys
@@ -126,8 +127,12 @@ class Cluster:
             if shape.breakable:
                 disks = SmallDisks(nodes, size_bytes=shape.disk_bytes)
                 load_shim(nodes, root)
+            secret_key = root / "secrets.key"
+            secret_key.touch(0o600)
+            secret_key.write_text(base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
             for node in nodes:
                 node.settings = {"webhooks": {"loopback": True}}  # who is told of failures is this process
+                node.settings |= {"secrets": {"key_file": str(secret_key)}}
                 node.settings |= {table: dict(more) for table, more in shape.node_settings.items()}
                 write_node_config(node, nodes, cluster=uid, token=token, insecure=node.enter is not None)
             for agent in [*agents, *visitors]:

@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from chaos import leaks
 from chaos.actions import ACTIONS, View
 from chaos.cluster import Cluster, Shape
 from chaos.collect import Reader, collect, settle
@@ -114,6 +115,7 @@ def run_plan(plan: Plan, directory: Path, *, shape: Shape | None = None, say: Sa
                 plan, directory, Own(cluster), arsenal(cluster), history,
                 evidence=evidence, visitors=visitors, say=say,
             )  # fmt: skip
+            leaks.look(root, plan.seed, directory / "final")
         except DeadlineError as error:
             history.write("note", text=f"stopped: {error}")
             raise

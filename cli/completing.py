@@ -66,6 +66,11 @@ def token_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     return _named(ctx, incomplete, "token", path_of("tokens"), lambda i: (i["name"], i["role"]))
 
 
+def secret_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    path = path_of("secrets", limit=NAMES_MAX, consistency="stale")
+    return _named(ctx, incomplete, "secret", path, lambda i: (i["name"], i["namespace"]))
+
+
 def namespaces(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Of the first jobs."""
     path = path_of("jobs", limit=NAMES_MAX, consistency="stale")

@@ -5,6 +5,7 @@
     DIR/admin.env           0600: the environment of an administrator's shell
     DIR/ca/                 0700: certificate and key of the authority. To be kept offline
     DIR/NODE/node.toml      0600: a node's configuration; its paths are relative, so the folder can be moved
+    DIR/NODE/secrets.key    0600: the key that secrets are encrypted with, the same for every node
     DIR/NODE/tls/           ca.pem, node.pem, node.key (0600)
 
 Rules: a file is replaced in one step; a key is never readable by others, not even for a moment.
@@ -116,6 +117,7 @@ def node_toml(
     top: Mapping[str, Any] | None = None,
     tls: Mapping[str, str] | None = None,
     auth: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
     data: str = "data",
 ) -> str:
     """A node's configuration. `members`: name, raft, zone and url of each."""
@@ -134,4 +136,6 @@ def node_toml(
     }
     if auth is not None:
         document["auth"] = dict(auth)
+    if secrets is not None:
+        document["secrets"] = dict(secrets)
     return toml(document)

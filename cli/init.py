@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from cli.authority import certify
-from cli.dev.layout import write_private
+from cli.dev.layout import SECRET_KEY_FILE, new_secret_key, write_private
 from cli.exits import CONFLICT, USAGE, Failure
 from cli.founding import Founding, FoundingNode, node_toml, write_certificate
 from cli.options import HOST_PORT
@@ -149,6 +149,7 @@ def _fill(made: Founding, place: Path, signers: tuple[str, ...], days: int) -> N
     )["nodes"]
     token = secrets.token_urlsafe(32)
     digest = hashlib.sha256(token.encode()).hexdigest()
+    secret_key = new_secret_key()
     made.ca.parent.mkdir(mode=0o700)
     write_private(made.ca, ca["ca"])
     write_private(made.ca_key, ca["key"])
@@ -168,7 +169,9 @@ def _fill(made: Founding, place: Path, signers: tuple[str, ...], days: int) -> N
             http=node.http, url=node.url, raft=node.raft,
             members=[{"name": n.name, "raft": n.raft, "zone": n.zone, "url": n.url} for n in made.nodes],
             tls=settings, auth={"bootstrap_token_sha256": digest},
+            secrets={"key_file": SECRET_KEY_FILE},
         )  # fmt: skip
+        write_private(made.config(node.name).parent / SECRET_KEY_FILE, secret_key)
         write_private(made.config(node.name), text)
     write_private(
         made.admin,

@@ -25,6 +25,7 @@ COMMANDS = {
     "agents": Lazy("cli.agents:agents", "List agents."),
     "cluster": Lazy("cli.cluster:cluster", "Make a cluster, look at it, add and remove nodes."),
     "token": Lazy("cli.token:token", "Make, list and withdraw bearer tokens."),
+    "secret": Lazy("cli.secret:secret", "Put, grant, list and delete secrets; rotate their key."),
     "top": Lazy("cli.top.command:top", "The cluster live on a terminal."),
     "outbox": Lazy("cli.outbox:outbox", "Look at notices that wait to be sent or were given up."),
     "events": Lazy("cli.events:events", "Follow what happens, live."),

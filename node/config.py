@@ -77,6 +77,8 @@ class NodeConfig:
     bootstrap_token_sha256: bytes | None = None
     webhook_signing_key: Path | None = None  #: the file with the keys that notices are signed with
     webhook_loopback: bool = False  #: notices may go to this host itself
+    secret_key_file: Path | None = None  #: the keys that secrets are encrypted with
+    secret_key_command: tuple[str, ...] = ()  #: what prints them, in place of a file; empty: none
     log_bytes_max: int = 64 << 20
     demonstration: Path | None = None  #: the socket by which `cronclave dev` breaks things on purpose
 
@@ -85,7 +87,7 @@ _SETTINGS: dict[str, frozenset[str]] = {
     "": frozenset(
         {
             "cluster", "demonstration", "insecure", "join",
-            "node", "http", "raft", "members", "dial", "tls", "auth", "webhooks",
+            "node", "http", "raft", "members", "dial", "tls", "auth", "webhooks", "secrets",
         }
     ),
     "node": frozenset({"name", "zone", "data"}),
@@ -95,6 +97,7 @@ _SETTINGS: dict[str, frozenset[str]] = {
     "tls": frozenset({"ca", "cert", "key", "ca_key"}),
     "auth": frozenset({"bootstrap_token_sha256"}),
     "webhooks": frozenset({"signing_key", "loopback"}),
+    "secrets": frozenset({"key_file", "key_command"}),
 }
 ENVIRONMENT = {
     "CRONCLAVE_NODE_NAME": ("node", "name"),
@@ -159,7 +162,7 @@ def _refuse_unknown(path: Path, raw: dict[str, Any]) -> None:
                 raise ConfigError(f"{path}: unknown setting {prefix}{key}{hint}")
 
     check("", raw, "")
-    for table in ("node", "http", "raft", "tls", "auth", "webhooks"):
+    for table in ("node", "http", "raft", "tls", "auth", "webhooks", "secrets"):
         if not isinstance(raw.get(table, {}), dict):
             raise ConfigError(f"{path}: [{table}] must be a table")
         check(table, raw.get(table, {}), f"{table}.")
@@ -247,6 +250,8 @@ class _Reader:
             bootstrap_token_sha256=self._token(),
             webhook_signing_key=self._webhook_key(),
             webhook_loopback=self._flag("webhooks", "loopback"),
+            secret_key_file=self._secret_key_file(),
+            secret_key_command=self._secret_key_command(),
             log_bytes_max=self._number("raft", "log_bytes_max", 64 << 20, 1 << 16, LOG_BYTES_MAX),
             demonstration=Path(self._text("", "demonstration")) if "demonstration" in self._raw else None,
         )
@@ -293,6 +298,21 @@ class _Reader:
     def _webhook_key(self) -> Path | None:
         has_key = "signing_key" in self._raw.get("webhooks", {})
         return self._file("webhooks", "signing_key") if has_key else None
+
+    def _secret_key_file(self) -> Path | None:
+        given = self._raw.get("secrets", {})
+        if "key_file" in given and "key_command" in given:
+            raise ConfigError(f"{self._path}: secrets.key_file and secrets.key_command exclude each other")
+        return self._file("secrets", "key_file") if "key_file" in given else None
+
+    def _secret_key_command(self) -> tuple[str, ...]:
+        value = self._raw.get("secrets", {}).get("key_command", [])
+        if not isinstance(value, list) or not all(map(is_text, value)):
+            raise ConfigError(
+                f"{self._path}: secrets.key_command must be a program and its arguments, such as "
+                f'["/usr/local/bin/secret-keys"], not {shown(value)}'
+            )
+        return tuple(value)
 
     def _token(self) -> bytes | None:
         text = self._raw.get("auth", {}).get("bootstrap_token_sha256")

@@ -35,8 +35,10 @@ from node.https import HttpsCertificate
 from node.identity import PRIVATE, load_identity, software_version
 from node.link import CoreLink
 from node.planner import NODE_QUIET_MS, Planner
+from node.secret_keys import KeysError
 from node.signing import NodeAuthority
 from node.supervisor import EXIT_REFUSED, die_with_parent
+from node.vault import vault_of
 from scheduler import formats
 from scheduler.words.commands import Command
 from scheduler.words.events import EffectQueued, Wakes
@@ -90,7 +92,7 @@ class Front:
     """Composition of one front."""
 
     def __init__(self, config: NodeConfig) -> None:
-        """Raises TlsError."""
+        """Raises TlsError, KeysError."""
         self._config = config
         self._leaving: asyncio.Task[None] | None = None
         self._seen: tuple[object, ...] = ()  #: of an office of this node, what its planner goes by
@@ -110,6 +112,7 @@ class Front:
             ca=config.tls.ca if config.tls else None,
             scratch=config.data / "backups",
             demonstration=DevDemonstration(config.demonstration) if config.demonstration else None,
+            vault=vault_of(config),
         )
         self._gateway = Gateway(self._link, settings)
         self._app = create_app(self._link, settings, self._gateway)
@@ -234,7 +237,7 @@ def main() -> int:
         return EXIT_REFUSED
     try:
         front = Front(config)
-    except TlsError as error:
+    except (TlsError, KeysError) as error:
         print(f"cronclave node: {error}", file=sys.stderr)
         return EXIT_REFUSED
     keep_loaded()

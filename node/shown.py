@@ -55,6 +55,8 @@ def _values(config: NodeConfig) -> Iterator[tuple[tuple[str, ...], Any]]:
     yield ("auth", "bootstrap_token_sha256"), HIDDEN if config.bootstrap_token_sha256 else None
     yield ("webhooks", "signing_key"), _file(config.webhook_signing_key)
     yield ("webhooks", "loopback"), config.webhook_loopback
+    yield ("secrets", "key_file"), _file(config.secret_key_file)
+    yield ("secrets", "key_command"), list(config.secret_key_command) or None
     for name, member in config.members.items():
         yield ("members", name, "raft"), str(member.raft)
         yield ("members", name, "zone"), member.zone

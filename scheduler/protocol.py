@@ -202,14 +202,18 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`environment`: the CRONCLAVE_* values except _FENCE, _AGENT and _ZONE, which the agent adds. Nothing of
-    it is sent before the grant, nor written to the agent's disk."""
+    """`environment`: the CRONCLAVE_* values except _FENCE, _AGENT and _ZONE, which the agent adds. `secrets`:
+    (variable, value, whether it comes as a file) of each that the task is given. Nothing of either is sent
+    before the grant, nor written to the agent's disk. `unable`: why the attempt cannot start although it is
+    granted, a secret that is gone, say: the agent reports it as start_failed."""
 
     attempt: int
     claim: str
     fence: int
     index: int
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
+    secrets: tuple[tuple[str, str, bool], ...] = dataclasses.field(default=(), repr=False)
+    unable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +292,7 @@ TAGS: dict[type[Any], int] = {
 }
 _FIELDS = {cls: tuple(f.name for f in dataclasses.fields(cls)) for cls in TAGS}
 _CLASSES = {tag: cls for cls, tag in TAGS.items()}
-_TUPLES = {Hello: (13, 19), Welcome: (5,), Ack: (0,), Ran: (1, 3)}
+_TUPLES = {Hello: (13, 19), Welcome: (5,), Ack: (0,), Ran: (1, 3), Grant: (5,)}
 
 _SAID_BY_NODES = {cls: check_of(cls) for cls, tag in TAGS.items() if tag >= TAGS[Welcome]}
 

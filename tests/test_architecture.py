@@ -38,7 +38,7 @@ OWNERS = {
     "croniter": ("scheduler/ticks/month_days.py",),
     "sqlite3": ("scheduler/store/connection.py", "bench/machine.py"),
     "pydantic": ("scheduler/model/", "api/schemas/", "api/schemas.py"),
-    "cryptography": ("cluster/", "agent/key.py", "api/agents/hello.py"),
+    "cryptography": ("cluster/", "agent/key.py", "api/agents/hello.py", "node/vault.py"),
     "websockets": ("agent/connection.py",),
     "httpx2": ("agent/", "api/log_source.py", "node/effects/webhook.py", "bench/", "chaos/"),
     "toxiproxy": ("chaos/nemesis/toxi.py",),

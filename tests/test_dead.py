@@ -29,6 +29,7 @@ from tests.test_architecture import place, sources
 #: Columns that hold one value in every story of the golden logs, and why.
 CONSTANT = {
     "state.id": "there is one row",
+    "sealing.id": "as above",
     "state.format": "there is one format",
     "state.target_format": "there is one format",
     "state.migration_cursor": "there is one format, so nothing to migrate",

@@ -12,7 +12,7 @@ from agent.executors.contract import Capabilities, Host, Launch
 from agent.exits import Exit
 from agent.spool.wire import Command
 
-_CAPABILITIES = Capabilities(frozenset({"shell", "exec"}), outlives=True)
+_CAPABILITIES = Capabilities(frozenset({"shell", "exec"}), outlives=True, keeps_secrets=True)
 
 
 class CommandExecutor:
@@ -66,4 +66,5 @@ def _command(launch: Launch) -> Command | str:
         output_bytes_max=launch.output_bytes_max,
         valid_until_boot_ms=launch.valid_until_boot_ms,
         run_as=str(work.get("run_as") or ""),
+        secrets=launch.secrets,
     )

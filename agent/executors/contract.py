@@ -9,7 +9,10 @@ An executor runs one kind of work or several. Rules, held for every one by tests
 3. `recover` is asked once, by a new session of the agent, before anything is launched: of attempts that an
    earlier session claimed it names those that it has still, and tells of them from then on as of what it
    launched. What no executor names is gone for ever: it must never start again.
-4. It runs in the agent's loop and must not block it, nor call its host from another thread.
+4. What `Launch.secrets` holds it gives to the work, each as its variable or as a file, writes it nowhere
+   else, and takes it out of the output (`agent.spool.masking`). One that does not say `keeps_secrets` is
+   never given any.
+5. It runs in the agent's loop and must not block it, nor call its host from another thread.
 
 Others add kinds by an entry point of the group `cronclave.executors`: its name is the kind, its object is
 called with the host and gives an Executor.
@@ -18,11 +21,11 @@ called with the host and gives an Executor.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.exits import Exit
-from agent.spool.wire import Command
+from agent.spool.wire import Command, Secret
 from scheduler.protocol import Assign
 
 
@@ -34,12 +37,14 @@ class Launch:
     environment: dict[str, str]
     valid_until_boot_ms: float  #: the end of its grant: nothing starts later
     output_bytes_max: int
+    secrets: tuple[Secret, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     kinds: frozenset[str]  #: of work, that it runs
     outlives: bool  #: what it has started goes on when the agent's process ends, and is recovered by the next
+    keeps_secrets: bool = False
 
 
 class Host(Protocol):

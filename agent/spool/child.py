@@ -11,7 +11,9 @@
    work: a mark stands for what was lost, once there is room again. No output, no file.
    Places in the output are those of the file, marks counted, and beyond its end those of what was thrown
    away. The tail is the end of exactly that, kept or not: it begins at `output_bytes` less its length.
-4. posix_spawn, no interpreter per attempt. The working directory, the umask and the limit of open files are
+4. Secrets are taken out of the output before anything else is done with it (masking); those that come as
+   files are in memory (secret_files), and go with the attempt.
+5. posix_spawn, no interpreter per attempt. The working directory, the umask and the limit of open files are
    set around the spawn: the spooler has one thread. Where the lease must kill, setpriv (util-linux) adds
    PDEATHSIG: it dies with the spooler.
 """
@@ -23,12 +25,15 @@ import pwd
 import resource
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from agent import program
 from agent.clock import HostClock
 from agent.exits import Exit
 from agent.output import open_for_output
+from agent.spool import secret_files
+from agent.spool.masking import Mask
 from agent.spool.wire import Command
 
 TAIL_SUCCESS_BYTES = 2 << 10  #: as scheduler.protocol has them; not imported here: start-up
@@ -108,9 +113,9 @@ class Spooled:
     """A running attempt."""
 
     __slots__ = (
-        "_clock", "_discarded", "_ended", "_lost", "_lost_all", "_lost_why", "_output", "_root", "_size",
-        "_tail", "_truncated", "attempt", "cause", "command", "kill_at", "leave_until", "pid",
-        "pipe", "started_boot_ms", "started_ms", "timeout_at",
+        "_clock", "_discarded", "_ended", "_files", "_lost", "_lost_all", "_lost_why", "_mask", "_output",
+        "_root", "_size", "_tail", "_truncated", "attempt", "cause", "command", "kill_at", "leave_until",
+        "pid", "pipe", "started_boot_ms", "started_ms", "timeout_at",
     )  # fmt: skip
 
     def __init__(
@@ -121,11 +126,12 @@ class Spooled:
         umask: int,
         files: tuple[int, int],
         clock: HostClock,
+        installation: str,
     ) -> None:
         """Start it; raises StartFailed. `umask` and `files` (open ones, soft and hard) are the work's own."""
         self._clock = clock
         self.attempt = command.attempt
-        self.command = command
+        self.command = replace(command, secrets=()) if command.secrets else command
         self.cause = ""  #: why it is being ended: timeout | cancelled | gone
         self._root = root
         self._output = -1
@@ -135,6 +141,8 @@ class Spooled:
         self._lost_why = ""
         self._truncated = False
         self._tail = bytearray()
+        self._mask = Mask(secret.value for secret in command.secrets) if command.secrets else None
+        self._files = ""  #: the folder of its secrets that come as files; empty: none do
         stdin = null
         self.pipe, write_end = os.pipe2(os.O_CLOEXEC)
         self.started_ms = self._clock.wall_ms()
@@ -145,9 +153,13 @@ class Spooled:
                 with open(stdin, "wb", closefd=False) as file:
                     file.write(command.stdin.encode("utf-8", "surrogateescape"))
                 os.lseek(stdin, 0, os.SEEK_SET)
+            if command.secrets:
+                self._files, given = secret_files.given(command, installation)
+                command = replace(command, environment=command.environment | given, secrets=())
             self.pid = _spawn(command, stdin, write_end, umask, files)
         except BaseException:
             os.close(self.pipe)
+            secret_files.remove(self._files)
             raise
         finally:
             os.close(write_end)
@@ -169,7 +181,7 @@ class Spooled:
                 return True
             if not data:
                 return False
-            self._keep(data)
+            self._keep(data if self._mask is None else self._mask.masked(data))
             if len(data) < _READ_BYTES:
                 return True
         return True
@@ -272,6 +284,9 @@ class Spooled:
         if self.pipe >= 0:
             self.read()
             self.close_pipe()
+        if self._mask is not None:
+            self._keep(self._mask.rest())
+        secret_files.remove(self._files)
         if self._output >= 0:
             os.close(self._output)
         good = not self.cause and not by_signal and status == 0

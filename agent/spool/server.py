@@ -32,6 +32,7 @@ import msgpack
 from agent.clock import HostClock
 from agent.exits import Exit
 from agent.records import DiskFull, RecordFile, frame
+from agent.spool import secret_files
 from agent.spool.child import Spooled, StartFailed
 from agent.spool.survivors import FENCE, kill_survivors
 from agent.spool.wire import Command, Unpacker, is_ours, pack
@@ -127,6 +128,7 @@ class Spooler:
         sessions = {pid: at for pid, _, at, boot in starts.values() if boot == self._boot_id}
         if starts or fences:
             kill_survivors(sessions, self._installation, set(fences.values()))
+        secret_files.sweep(self._installation)
         for attempt, (_, started_ms, _, boot) in starts.items():
             why = "its spooler died" if boot == self._boot_id else "the host was started again"
             at_ms = self._clock.wall_ms()
@@ -293,7 +295,7 @@ class Spooler:
     def _obey(self, message: list[Any]) -> None:
         kind = message[0]
         if kind == "start":
-            self._start(Command(*message[1:]))
+            self._start(Command.of_row(message[1:]))
         elif kind == "cancel":
             self._reap()  # a real exit that came first stands
             spooled = self._running.get(message[1])
@@ -330,7 +332,10 @@ class Spooler:
         self._records.append(_packed(_about(command)))
         self._write_records()
         try:
-            spooled = Spooled(command, self._output, self._null, self._umask, self._job_files, self._clock)
+            spooled = Spooled(
+                command, self._output, self._null, self._umask, self._job_files, self._clock,
+                self._installation,
+            )  # fmt: skip
         except StartFailed as error:
             self._unstarted(attempt, "start_failed", str(error))
             return

@@ -16,18 +16,29 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import msgpack
 
 from agent.exits import Exit
 
-__all__ = ["Command", "Exit", "Unpacker", "is_ours", "pack"]
+__all__ = ["Command", "Exit", "Secret", "Unpacker", "is_ours", "pack"]
 
 _LENGTH = struct.Struct(">I")
 _CREDENTIALS = struct.Struct("3i")  #: pid, uid, gid (unix(7), SO_PEERCRED)
 MESSAGE_BYTES_MAX = 4 << 20
+
+
+class Secret(NamedTuple):
+    """What the work is given and its output never shows."""
+
+    variable: str
+    value: str
+    file: bool  #: the variable holds the path of a file with the value
+
+    def __repr__(self) -> str:
+        return f"Secret({self.variable})"  # a value in a traceback's words would be one in a log
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +56,19 @@ class Command:
     output_bytes_max: int
     valid_until_boot_ms: float  #: end of the grant: not started later than this
     run_as: str = ""
+    secrets: tuple[Secret, ...] = ()
+
+    @classmethod
+    def of_row(cls, row: list[Any]) -> Command:
+        """As `row` has it, behind its first word."""
+        command = cls(*row)
+        return replace(command, secrets=tuple([Secret(*each) for each in command.secrets]))
 
     def row(self) -> list[Any]:
         return [
             "start", self.attempt, self.argv, self.environment, self.cwd, self.stdin, self.timeout_ms,
             self.grace_ms, self.kill_on_lease_end, self.output_bytes_max, self.valid_until_boot_ms,
-            self.run_as,
+            self.run_as, *([self.secrets] if self.secrets else ()),
         ]  # fmt: skip
 
 

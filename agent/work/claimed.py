@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 from agent.executors.contract import Executor
+from agent.spool.wire import Secret
 from scheduler.protocol import GRANT_VALID_MS, Assign
 
 
@@ -30,6 +31,7 @@ class Claimed:
     spooled: bool = False  #: the spooler has to be told when its record may go
     fence: int = 0
     environment: dict[str, str] = field(default_factory=dict)  #: as the Grant says; never on disk
+    secrets: tuple[Secret, ...] = field(default=(), repr=False)  #: the same; forgotten at the start
     first_sent_ms: float | None = None  #: boot time of the claim's first unanswered sending to this node
     latest_sent_ms: float = 0.0
     valid_until_ms: float = 0.0  #: boot time after which the grant is void

@@ -12,6 +12,7 @@ from agent.clock import HostClock
 from agent.history import Work
 from agent.journal import Journal
 from agent.spool.client import SpoolerClient
+from agent.spool.wire import Secret
 from agent.work.claimed import Claimed, Phase
 from agent.work.reports import Reports
 from agent.work.starting import Starting
@@ -104,8 +105,11 @@ class Claims:
         if claimed.phase is Phase.CLAIMED:
             claimed.phase = Phase.GRANTED
             claimed.fence, claimed.environment = grant.fence, grant.environment
+            claimed.secrets = tuple(Secret(*each) for each in grant.secrets)
             if claimed.cancelled:
                 self._reports.unstarted(claimed.attempt, "cancelled")
+            elif grant.unable:
+                self._reports.unstarted(claimed.attempt, "start_failed", grant.unable)
             else:
                 self._starting.when_due(claimed, claimed.assign)
 

@@ -77,7 +77,10 @@ class Starting:
                 kind = str(claimed.assign.work.get("kind"))
                 if kind not in self._executors:
                     raise ValueError(f"this agent has no executor for work of kind {kind!r}")
-                claimed.executor = self._executors[kind]
+                executor = self._executors[kind]
+                if claimed.secrets and not executor.capabilities().keeps_secrets:
+                    raise ValueError(f"the executor of {kind} work cannot keep secrets out of its output")
+                claimed.executor = executor
                 batches.setdefault(kind, []).append(self._launch_of(claimed, claimed.assign))
             except (AttributeError, TypeError, ValueError) as error:
                 # Work of another shape than the protocol has: its own fault, not this agent's end.
@@ -92,7 +95,8 @@ class Starting:
             installation=place.installation,
         )  # fmt: skip
         output_bytes_max = min(assign.output_bytes_max, place.output_bytes_max)
-        return Launch(assign, environment, claimed.valid_until_ms, output_bytes_max)
+        secrets, claimed.secrets = claimed.secrets, ()
+        return Launch(assign, environment, claimed.valid_until_ms, output_bytes_max, secrets)
 
     def cancel(self, claimed: Claimed) -> None:
         """It has started."""

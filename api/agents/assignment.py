@@ -5,14 +5,28 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from api.instants import rfc3339
+from scheduler.model.by_revision import CompiledJobs
 from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.model.objects.vars import VARIABLE
 from scheduler.protocol import Assign
+from scheduler.store.connection import Store
+from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads.attempts import DispatchRow
 from scheduler.store.reads.run_vars import Begun
 
+
+class Told(NamedTuple):
+    """What a Grant says beside the grant itself."""
+
+    environment: dict[str, str]
+    secrets: tuple[tuple[str, str, bool], ...] = ()  #: as protocol.Grant has them
+    unable: str = ""  #: why it cannot start; empty: it can
+
+
+NOTHING = Told({})
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
 
 
@@ -38,6 +52,15 @@ def assignment(row: DispatchRow, job: CompiledJob) -> Assign | None:
         kill_on_lease_end=job.on_lost in ("fail", "retry"),
         output_bytes_max=task.output_bytes_max,
     )
+
+
+def job_of(store: Store, compiled: CompiledJobs, row: DispatchRow) -> CompiledJob | None:
+    """The job at the revision that the attempt is of; None: it is not stored (it always should be)."""
+    found = compiled.peek(row.job, row.revision)
+    if found is not None:
+        return found
+    spec = job_reads.spec_of(store, row.job, row.revision)
+    return None if spec is None else compiled.get(row.job, row.revision, lambda: spec)
 
 
 def _task(job: CompiledJob, name: str) -> CompiledTask | None:

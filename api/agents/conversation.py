@@ -31,6 +31,7 @@ from typing import Protocol
 
 from api.access import Principal
 from api.agents import commands, recount
+from api.agents.assignment import NOTHING, Told
 from api.agents.bounds import why_unsound
 from api.agents.effects import (
     CatchUp,
@@ -97,7 +98,7 @@ class Node(Protocol):
 
     def standing(self, hello: p.Hello) -> Standing: ...
 
-    def environments(self, attempts: Sequence[int]) -> Mapping[int, dict[str, str]]:
+    def told(self, attempts: Sequence[int]) -> Mapping[int, Told]:
         """Of these attempts, which were granted: what goes with the Grant."""
         ...
 
@@ -296,25 +297,23 @@ class Conversation:
         acked: list[int] = []
         said = list(zip(propose.work, outcomes, strict=True))
         granted = [m.attempt for m, o in said if isinstance(m, p.Claim) and isinstance(o, Outcome) and o.ok]
-        environments = self._node.environments(granted) if granted else {}
+        told = self._node.told(granted) if granted else {}
         for message, outcome in said:
             if isinstance(outcome, NoOutcome):
                 continue
             if isinstance(message, p.Claim):
-                effects.append(self._claimed(message, outcome, environments))
+                effects.append(self._claimed(message, outcome, told))
             else:
                 acked.append(message.event)
                 if isinstance(message, p.Finished):
                     self._pushed.pop(message.attempt, None)
         return effects + self._ack(acked)
 
-    def _claimed(
-        self, message: p.Claim, outcome: Outcome, environments: Mapping[int, dict[str, str]]
-    ) -> Effect:
+    def _claimed(self, message: p.Claim, outcome: Outcome, told: Mapping[int, Told]) -> Effect:
         if outcome.ok:
             fence, index = _int(outcome, "fence"), self._node.now().index
-            told = environments.get(message.attempt, {})
-            return Push(p.Grant(message.attempt, message.claim, fence, index, told))
+            environment, secrets, unable = told.get(message.attempt, NOTHING)
+            return Push(p.Grant(message.attempt, message.claim, fence, index, environment, secrets, unable))
         if outcome.code == Code.NOT_CONNECTED:
             return Leave("behind", "the cluster gave this connection up: register again")
         self._pushed.pop(message.attempt, None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 
-from api.agents.assignment import assignment
+from api.agents.assignment import assignment, job_of
 from api.agents.registry import Registry
 from api.agents.socket import AgentSocket
 from api.ports import Committed, Scheduler
@@ -18,7 +18,6 @@ from scheduler import protocol as p
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
-from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads.attempts import DispatchRow
 from scheduler.words import events as e
 
@@ -106,13 +105,8 @@ class Dispatch:
             return p.Cancel(row.attempt)
         if row.state != "assigned":
             return None
-        compiled = self._compiled.peek(row.job, row.revision)
-        if compiled is None:
-            spec = job_reads.spec_of(store, row.job, row.revision)
-            if spec is None:
-                log.error(
-                    "attempt %d: revision %d of job %d is not stored", row.attempt, row.revision, row.job
-                )
-                return None
-            compiled = self._compiled.get(row.job, row.revision, lambda: spec)
-        return assignment(row, compiled)
+        job = job_of(store, self._compiled, row)
+        if job is None:
+            log.error("attempt %d: revision %d of job %d is not stored", row.attempt, row.revision, row.job)
+            return None
+        return assignment(row, job)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from api.agents.assignment import environment
+from api.agents.assignment import Told, environment, job_of
 from api.agents.conversation import Now, Standing
 from api.agents.fitness import Fitness
+from api.agents.secrets import Ungiven, given
 from api.ports import ApiSettings, NodeStatus, Scheduler
+from scheduler.model.by_revision import CompiledJobs
 from scheduler.protocol import Hello
+from scheduler.store.connection import Store
 from scheduler.store.reads import agents as agent_reads
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import run_vars
 from scheduler.store.reads import tokens as token_reads
+from scheduler.store.reads.attempts import DispatchRow
+from scheduler.store.reads.run_vars import Begun
 from scheduler.store.tables import restores
 
 
@@ -25,11 +30,13 @@ class Facts:
         settings: ApiSettings,
         fitness: Fitness,
         newcomer: Callable[[str], tuple[str, str] | None],
+        compiled: CompiledJobs,
     ) -> None:
         self._scheduler = scheduler
         self._settings = settings
         self._fitness = fitness
         self._newcomer = newcomer
+        self._compiled = compiled
 
     def now(self) -> Now:
         return Now(self._scheduler.index, self._scheduler.now_ms(), self._fitness.why_not() is None)
@@ -48,11 +55,20 @@ class Facts:
                 is_known=agent_reads.is_known(store, hello.installation, hello.name),
             )
 
-    def environments(self, attempts: Sequence[int]) -> Mapping[int, dict[str, str]]:
+    def told(self, attempts: Sequence[int]) -> Mapping[int, Told]:
         with self._scheduler.read() as store:
             rows = attempt_reads.dispatch(store, attempts)
             begun = run_vars.of_runs(store, [row.run for row in rows])
-        return {row.attempt: environment(row, begun.get(row.run, ())) for row in rows}
+            return {row.attempt: self._told(store, row, begun.get(row.run, ())) for row in rows}
+
+    def _told(self, store: Store, row: DispatchRow, begun: Sequence[Begun]) -> Told:
+        job = job_of(store, self._compiled, row)
+        uses = job.secrets.get(row.task, ()) if job is not None and job.secrets else ()
+        try:
+            return Told(environment(row, begun), given(store, self._settings.vault, row, uses))
+        except Ungiven as why:
+            node = self._scheduler.status().node
+            return Told({}, unable=f"{why} (node {node})")
 
     def why_not_now(self, token: str) -> tuple[str, str] | None:
         return self._newcomer(token)

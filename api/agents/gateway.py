@@ -65,7 +65,7 @@ class Gateway:
         self.fitness = Fitness(scheduler.status)
         self.on_close: list[Callable[[], None]] = []
         self._facts = Facts(
-            scheduler, settings, self.fitness, lambda token: self.newcomers.why_not_now(token)
+            scheduler, settings, self.fitness, lambda token: self.newcomers.why_not_now(token), self.compiled
         )
         self._registry = Registry(scheduler, self.beside)
         self._dispatch = Dispatch(scheduler, self._registry, self.compiled, withdrawn=self._withdrawn)

@@ -338,7 +338,8 @@ def _size(message: p.Message) -> int:
     if isinstance(message, p.Assign):
         return 500 + _bytes(str(message.work))
     if isinstance(message, p.Grant):
-        return 500 + sum(map(_bytes, message.environment.values()))
+        values = (*message.environment.values(), *(value for _, value, _ in message.secrets))
+        return 500 + sum(map(_bytes, values))
     return 200
 
 

@@ -24,8 +24,9 @@ from api.problems import FieldError, Problem
 from api.reach import check_word, need_word, unreached
 from api.services import services_of
 from api.views import cluster_json, overload_json, pause_json, restore_json
+from scheduler.store.reads import secrets as secret_reads
 from scheduler.store.state import overload
-from scheduler.store.tables import pauses, restores
+from scheduler.store.tables import pauses, restores, secrets
 
 router = APIRouter(tags=["cluster"])
 
@@ -49,6 +50,11 @@ async def get_cluster(request: Request) -> Response:
         pause = pauses.standing_of(store, pauses.ALL)
         stands = pause is not None and pause.stands(services.scheduler.now_ms())
         document["pause"] = pause_json(pause) if pause is not None and stands else None
+        document["secrets"] = {
+            "keys": list(services.settings.vault.keys()),
+            "current": secrets.key(store),
+            "in_use": secret_reads.keys(store),
+        }
         document["overload"] = overload_json(overload(store))
         if services.settings.demonstration is not None:
             document["demonstration"] = True

@@ -30,12 +30,15 @@ from api.schemas.replies import (
     Run,
     RunExplained,
     RunList,
+    Secret,
+    SecretList,
     TickList,
     WorkList,
 )
 from scheduler.machine.agents import REASON_LETTERS_MAX
 from scheduler.machine.tokens import NAMESPACES_MAX, ROLES
 from scheduler.model.fields import NAME_PATTERN
+from scheduler.model.secret_uses import GRANTS_MAX
 
 NODE_NAME = "^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$"
 
@@ -240,6 +243,23 @@ activate: dict[str, Any] = {
     ),
 }
 
+_PATTERNS = {
+    "type": "array", "maxItems": GRANTS_MAX,
+    "items": _text(257, pattern="^([A-Za-z0-9._-]+/)?[A-Za-z0-9._*?-]+$"),
+}  # fmt: skip
+put_secret: dict[str, Any] = {
+    "parameters": [_NAMESPACE, _DRY_RUN],
+    "requestBody": _body(
+        {"value": "an example, and no secret", "grants": ["nightly-*"]},
+        schema=_fields("value", value={"type": "string", "writeOnly": True}, grants=_PATTERNS),
+    ),
+}
+grant_secret: dict[str, Any] = {
+    "parameters": [_NAMESPACE, _DRY_RUN],
+    "requestBody": _body({"add": ["nightly-*"]}, schema=_fields(add=_PATTERNS, remove=_PATTERNS)),
+}
+change_secret: dict[str, Any] = {"parameters": [_NAMESPACE, _DRY_RUN]}
+rotate_secret_key: dict[str, Any] = {"parameters": [_DRY_RUN]}
 _PER_SECOND = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
 pause: dict[str, Any] = {
     "parameters": [_DRY_RUN],
@@ -281,6 +301,8 @@ agents_replies = _replies(AgentList)
 work_replies = _replies(WorkList)
 proofs_replies = _replies(ProofList)
 effect_replies = _replies(Effect)
+secret_replies = _replies(Secret)
+secrets_replies = _replies(SecretList)
 outbox_replies = _replies(EffectList)
 cluster_replies = _replies(Cluster)
 attempts_replies = _replies(AttemptList)

@@ -203,6 +203,18 @@ class AskedTicks(TickLimits):
     asked: float = Field(description="by all jobs, now")
 
 
+class SecretDryRun(DryRun):
+    namespace: str
+    name: str
+    version: int = Field(description="that the value would be")
+
+
+class KeyRotated(Reply):
+    key: str = Field(description="id of the key that the cluster encrypts with from now on")
+    resealed: int = Field(description="secrets that were encrypted anew")
+    left: bool = Field(description="there are more: send it again")
+
+
 class Roles(Reply):
     """What a token is, and where."""
 

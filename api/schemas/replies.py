@@ -229,6 +229,14 @@ class Overload(Reply):
     due: int = Field(description="How many triggers were due then.")
 
 
+class SecretKeys(Reply):
+    """The keys that secrets are encrypted with, by their ids, which tell nothing of them."""
+
+    keys: list[str] = Field(description="that this node has; the first is the one that it encrypts with")
+    current: str | None = Field(description="that the cluster encrypts with; null: there was no secret yet")
+    in_use: list[str] = Field(description="that any secret is encrypted with: a key that is not here may go")
+
+
 class Cluster(Reply):
     cluster: str
     node: str
@@ -244,6 +252,7 @@ class Cluster(Reply):
     index: int
     quorum: bool
     pause: Pause | None = Field(description="of everything; null: there is none")
+    secrets: SecretKeys
     overload: Overload | None = Field(description="null: all that is due can be started")
     format: int
     format_target: int = Field(description="The activated format; above `format` while a migration runs.")
@@ -337,6 +346,19 @@ class Effect(Reply):
     facts: dict[str, Any]
 
 
+class Secret(Reply):
+    """A secret, without its value."""
+
+    namespace: str
+    name: str = Field(examples=["DB_PASSWORD"])
+    version: int = Field(description="grows with each new value", examples=[3])
+    grants: list[str] = Field(description="patterns of the jobs that may use it", examples=[["nightly-*"]])
+    key: str = Field(description="id of the key that it is encrypted with")
+    created: Instant
+    changed: Instant
+    actor: str = Field(description="who changed it last")
+
+
 class JobList(Reply):
     items: list[Job]
     next_cursor: str | None
@@ -354,6 +376,11 @@ class TickList(Reply):
 
 class EffectList(Reply):
     items: list[Effect]
+    next_cursor: str | None
+
+
+class SecretList(Reply):
+    items: list[Secret]
     next_cursor: str | None
 
 

@@ -19,11 +19,14 @@ from chaos.checkers import (
     liveness,
     notices,
     results,
+    secrets,
     ticks,
     vacuity,
 )
 
-CHECKERS = (ticks, results, held, boots, notices, linear, dispatch, durable, lifecycle, liveness, vacuity)
+CHECKERS = (
+    ticks, results, held, boots, notices, secrets, linear, dispatch, durable, lifecycle, liveness, vacuity,
+)  # fmt: skip
 
 
 def judge(case: Case) -> list[Finding]:

@@ -6,6 +6,7 @@ of nodes, base port. Starting again on the same directory continues that cluster
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -26,6 +27,7 @@ BASE_PORT_DEFAULT = 8321
 PORTS_A_NODE = 10
 HOST = "127.0.0.1"
 DEMONSTRATION = "dev.sock"  #: by which its nodes ask `dev` to break something
+SECRET_KEY_FILE = "secrets.key"
 LOG_BYTES_KEPT = 16 << 20
 
 
@@ -163,6 +165,9 @@ def write_configurations(
 ) -> None:
     """One TOML file for each program, as an operator would write it."""
     digest = hashlib.sha256(identity.token.encode()).hexdigest()
+    key = nodes[0].directory.parent / SECRET_KEY_FILE
+    if not key.exists():
+        write_private(key, new_secret_key())
     for node in nodes:
         (node.directory / "data").mkdir(parents=True, exist_ok=True)
         document = {
@@ -173,6 +178,7 @@ def write_configurations(
             "raft": {"listen": node.raft},
             "members": {each.name: {"raft": each.raft, "zone": each.zone, "url": each.url} for each in nodes},
             "auth": {"bootstrap_token_sha256": digest},
+            "secrets": {"key_file": str(key)},
             "webhooks": {"loopback": True},  # to try notices with a listener on this machine
         }
         write_private(node.config, toml(document))
@@ -191,6 +197,11 @@ def write_configurations(
             "labels": {},
         }
         write_private(agent.config, toml(settings))
+
+
+def new_secret_key() -> str:
+    """The text of a key file: what all nodes encrypt secrets with."""
+    return base64.b64encode(secrets.token_bytes(32)).decode() + "\n"
 
 
 def toml(document: Mapping[str, Any]) -> str:

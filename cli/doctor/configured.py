@@ -40,7 +40,8 @@ def node(file: Path) -> list[Finding]:
         found.append(port(name, told[name], runs=runs))
     files = dict.fromkeys(told[name] for name in ("http.cert", "tls.cert", "tls.ca") if told[name])
     found += certificates([Path(file) for file in files], datetime.now(UTC))
-    found += [private(Path(told[key])) for key in ("http.key", "tls.key", "tls.ca_key") if told[key]]
+    keys = ("http.key", "tls.key", "tls.ca_key", "secrets.key_file")
+    found += [private(Path(told[key])) for key in keys if told[key]]
     return found
 
 

@@ -43,8 +43,8 @@ def cluster(reach: Callable[[], Client]) -> list[Finding]:
         return [Finding("cluster", FAULT, f"{what}: {said}", failure.hint or "Look at the nodes' own logs.")]
     seen = all_views(client, view)
     found = [*quorum(view, seen), *zones(view), *clocks(view, seen)]
-    found += [own_clock(view, date, asked, answered), *alike(view, seen), *nodes(seen), *standing(view)]
-    return [*found, *agents(client, view)]
+    found += [own_clock(view, date, asked, answered), *alike(view, seen), *secret_keys(view, seen)]
+    return [*found, *nodes(seen), *standing(view), *agents(client, view)]
 
 
 def quorum(view: View, seen: Mapping[str, View | None]) -> Iterator[Finding]:
@@ -149,6 +149,33 @@ def alike(view: View, seen: Mapping[str, View | None]) -> Iterator[Finding]:
             f" {min(newest)}",
             "cronclave cluster activate --dry-run",
         )  # fmt: skip
+
+
+def secret_keys(view: View, seen: Mapping[str, View | None]) -> Iterator[Finding]:
+    """Whether every node that answers can give tasks their secrets, and encrypt new ones."""
+    told = {name: own["secrets"]["keys"] for name, own in seen.items() if own and "secrets" in own}
+    if "secrets" not in view or not any(told.values()):
+        return  # secrets are not used here
+    needed = [*view["secrets"]["in_use"], *filter(None, [view["secrets"]["current"]])]
+    lacking = [f"{name} lacks {key}" for name, keys in told.items() for key in needed if key not in keys]
+    first = {keys[0] if keys else None for keys in told.values()}
+    if lacking:
+        yield Finding(
+            "secret keys", FAULT, f"{', '.join(dict.fromkeys(lacking))}: what needs a secret fails there",
+            "Copy the file of secrets.key_file from a node that has it, mode 600: no restart is needed.",
+        )  # fmt: skip
+    elif first != {view["secrets"]["current"] or next(iter(first))}:
+        yield Finding(
+            "secret keys", WARNING, "not every node's first key is the one that the cluster encrypts with",
+            "Give all nodes the same key file, then: cronclave secret rotate-key",
+        )  # fmt: skip
+    elif len(view["secrets"]["in_use"]) > 1:
+        yield Finding(
+            "secret keys", WARNING, "some secrets are encrypted with an older key",
+            "cronclave secret rotate-key",
+        )  # fmt: skip
+    else:
+        yield Finding("secret keys", OK, "every node that answers has them")
 
 
 def nodes(seen: Mapping[str, View | None]) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ edits     no edit cancels a tick; what `catchup: all` runs is not missed, nor in
 starts    what really started has a grant in the state, and started while no other attempt of its task ran
 effects   each failure of a job that tells of it was heard of or is in the outbox, always in the same words,
           and nothing was heard of that is not so
+secrets   versions of a secret follow each other, and each has its own value (`secrets`)
 held      what was paused or drained starts nothing, and boots have their runs (`operators`)
 acked     a manual run or a job whose client saw "ok" is on every member at the end, once
 liveness  after healing, proposals are answered, runs end and ticks are decided again
@@ -23,6 +24,7 @@ from node.simulation.agents import Agent
 from node.simulation.effects import Outside
 from node.simulation.front import Front
 from node.simulation.operators import Operators
+from node.simulation.secrets import Secrets
 from node.simulation.state import MortalState
 from scheduler.machine import AppliedEntry
 from scheduler.model import parse_job, prepare
@@ -116,6 +118,7 @@ class JobsWorld(World):
         self._hashes: dict[int, tuple[bytes, str]] = {}
         self._agents: list[Agent] = []
         self.operators: Operators | None = None
+        self.secrets: Secrets | None = None
         self._clients = 0
         self.are_put = False  #: a client has seen that the jobs are there
         super().__init__(seed, plan, hardening)
@@ -161,6 +164,8 @@ class JobsWorld(World):
             self.invariants.fail("hash", f"{node.name} and {known[1]} differ behind {state.raft_index}")
         if self.operators is not None:
             self.operators.heard(entry)
+        if self.secrets is not None:
+            self.secrets.heard(entry)
         front.applied(entry)
         for agent in self._agents:
             agent.heard(front, entry)
@@ -170,6 +175,7 @@ class JobsWorld(World):
         self.at(1.0, self._client)
         self._agents = [Agent(self, f"agent-{number}") for number in range(AGENTS)]
         self.operators = Operators(self, self.seed, [agent.name for agent in self._agents])
+        self.secrets = Secrets(self, self.seed)
 
     def _any_front(self) -> Front | None:
         fronts = [front for front in self.fronts.values() if front.lives]
@@ -293,6 +299,8 @@ class JobsWorld(World):
                 boots = {agent.installation: agent.boot for agent in self._agents if agent.boot}
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
+            for kind, problem in self.secrets.judge(store) if self.secrets is not None else ():
+                fail(kind, f"{node.name}: {problem}")
 
         self._check_rows(members)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from scheduler.model.graph import EDGES_MAX, NEEDS_MAX
 from scheduler.model.problems import JobError, Problem, pointer_of
+from scheduler.model.secret_uses import USES_MAX
 from scheduler.model.work import KINDS
 
 DEPTH_MAX = 32
@@ -29,7 +30,11 @@ _JOB_PARTS = {
     "tasks": TASKS_MAX, "triggers": TRIGGERS_MAX, "params": PARAMS_MAX, "notify": NOTICES_MAX,
     "vars": VARS_MAX,
 }  # fmt: skip
-_TASK_PARTS = {"needs": NEEDS_MAX, **{kind.name: kind.entries_max for kind in KINDS if kind.entries_max}}
+_TASK_PARTS = {
+    "needs": NEEDS_MAX,
+    "secrets": USES_MAX,
+    **{kind.name: kind.entries_max for kind in KINDS if kind.entries_max},
+}
 
 
 def check_bounds(data: object) -> None:

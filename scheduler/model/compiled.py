@@ -14,6 +14,7 @@ from scheduler.model.graph import topological_order
 from scheduler.model.named import resolved
 from scheduler.model.notify import compiled_target
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
+from scheduler.model.secret_uses import SecretUse, compiled_uses
 from scheduler.model.work import compiled_work
 from scheduler.words.json_text import json_text
 
@@ -73,6 +74,7 @@ class CompiledJob:
     labels: str  #: of the job, as canonical JSON
     notify: tuple[CompiledNotice, ...]
     vars: tuple[tuple[str, str], ...]  #: namespace and name of each, in its order
+    secrets: dict[str, tuple[SecretUse, ...]]  #: of those tasks alone that are given any
     spec_bytes: int  #: length of what it was made from
 
     @property
@@ -124,6 +126,9 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         labels=_text(shape.get("labels") or {}),
         notify=tuple([_notice(notice, shape["owner"]) for notice in shape.get("notify", ())]),
         vars=tuple([resolved(text, shape["namespace"]) for text in shape.get("vars", ())]),
+        secrets={
+            name: compiled_uses(task, shape["namespace"]) for name, task in tasks.items() if "secrets" in task
+        },
         spec_bytes=spec_bytes,
     )
 

@@ -25,7 +25,8 @@ from scheduler.model.texts import no_nul
 NAME_PATTERN = r"^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?$"
 REFERENCE_PATTERN = f"^({NAME_PATTERN[1:-1]}/)?{NAME_PATTERN[1:]}"
 _NAME = re.compile(NAME_PATTERN[1:-1])
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+_VARIABLE = re.compile(VARIABLE_PATTERN[1:-1])
 _LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9._/-]{0,126}[a-zA-Z0-9])?")
 NAMES_HINT = "letters, digits, and . _ - between them, 128 characters at most"
 
@@ -108,14 +109,19 @@ def as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def check_variable(name: Any) -> Any:
+    if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+        raise Refused("names of variables are letters, digits and _", "they do not begin with a digit")
+    if name.upper().startswith("CRONCLAVE_"):
+        raise Refused("names that begin with CRONCLAVE_ are set by the scheduler", f"rename {name[:60]}")
+    return name
+
+
 def _environment(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     for name, content in value.items():
-        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
-            raise Refused("names of variables are letters, digits and _", "they do not begin with a digit")
-        if name.upper().startswith("CRONCLAVE_"):
-            raise Refused("names that begin with CRONCLAVE_ are set by the scheduler", f"rename {name[:60]}")
+        check_variable(name)
         if not isinstance(content, str):
             raise Refused(f"the value of {name} must be text, not {type_name(content)}", "put it in quotes")
         no_nul(content)

@@ -59,10 +59,15 @@ class Job(Model):
     @property
     def refers(self) -> list[Target]:
         """To which objects."""
-        return [
+        found = [
             Target("vars", *resolved(text, self.namespace), pointer_of("vars", place))
             for place, text in enumerate(self.vars or ())
         ]
+        for name, task in self.tasks.items():
+            for place, secret in enumerate(task.secrets or ()):
+                pointer = pointer_of("tasks", name, "secrets", place)
+                found.append(Target("secret", *resolved(secret.name, self.namespace), pointer))
+        return found
 
     def public(self) -> dict[str, Any]:
         """The public shape, defaults filled in, as JSON values."""

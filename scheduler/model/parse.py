@@ -28,6 +28,7 @@ from scheduler.model.notice import Notice
 from scheduler.model.params import Param
 from scheduler.model.policies import Catchup, Policies, Retention
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
+from scheduler.model.secret import Secret
 from scheduler.model.task import Placement, Retry, Task
 from scheduler.model.translating import Vocabulary, field_names, translated
 from scheduler.model.trigger import Trigger
@@ -39,11 +40,12 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Trigger: ("calendar", "workday", "max_active", *triggers.PLANNED),
     Policies: ("active", "autonomy"),
     Task: (
-        *("limits", "locks", "secrets", "skip_if_exists", "fanout", "join", "max_parallel", "when"),
+        *("limits", "locks", "skip_if_exists", "fanout", "join", "max_parallel", "when"),
         *("finally", "run_as", *work.PLANNED),
     ),
     Notice: notify.PLANNED,
     Placement: (),
+    Secret: (),
     Retry: (),
     Catchup: (),
     Retention: (),
@@ -250,7 +252,7 @@ def _repeated_notices(job: Job) -> list[Problem]:
 def _repeated_vars(job: Job) -> list[Problem]:
     problems = []
     named: dict[tuple[str, str], int] = {}
-    for i, target in enumerate(job.refers):
+    for i, target in enumerate(target for target in job.refers if target.kind == "vars"):
         first = named.setdefault((target.namespace, target.name), i)
         if first != i:
             problems.append(Problem(target.pointer, f"it is number {first} already", "remove one of the two"))

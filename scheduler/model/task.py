@@ -17,6 +17,7 @@ from scheduler.model.fields import (
     SizeBytes,
 )
 from scheduler.model.problems import Refused
+from scheduler.model.secret import Secrets
 from scheduler.model.texts import SCRIPT_CHARACTERS_MAX, no_nul, not_blank
 from scheduler.model.work import KINDS, NAMES, ONE_OF, Kind
 
@@ -69,6 +70,7 @@ class Task(Work):
     rule: Literal["all_success", "all_done", "any_failed", "any_success"] = "all_success"
     allow_failure: bool = False
     env: Environment = Field(default_factory=dict)
+    secrets: Secrets = None
     cwd: Annotated[str | None, Field(min_length=1, max_length=4_096)] = None
     stdin: Annotated[str | None, Field(max_length=SCRIPT_CHARACTERS_MAX)] = None
     grace_ms: Annotated[DurationMs, Field(alias="grace", description="from SIGTERM to SIGKILL")] = GRACE_MS
@@ -99,6 +101,9 @@ class Task(Work):
             attribute, default = _defaults()[field]
             if getattr(self, attribute) != default:
                 raise Refused(f"{given[0].name} reads no {field}", f"remove {field}")
+        for secret in self.secrets or ():
+            if secret.variable in self.env:
+                raise Refused(f"env and secrets both give {secret.variable}", "remove it from env")
         if self.rule != "all_success" and not self.needs:
             raise Refused(f"rule: {self.rule} has nothing to judge", "name tasks in needs, or remove rule")
         return self

@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 25
+SCHEMA_VERSION = 26
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -364,6 +364,21 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX sessions_token ON sessions (token, created_ms, sha256)",
     "CREATE INDEX sessions_age ON sessions (created_ms, sha256)",
     "CREATE INDEX sessions_end ON sessions (expires_ms, sha256)",
+    # Encrypted by the front that took them in: no node's state can read one (store/tables/secrets.py).
+    """
+    CREATE TABLE secrets (
+        namespace TEXT NOT NULL, name TEXT NOT NULL,
+        version INTEGER NOT NULL,           -- grows with each new value
+        key TEXT NOT NULL,                  -- id of the key that it is encrypted with
+        grants TEXT NOT NULL,               -- patterns of the jobs that may use it: JSON, a sorted list
+        created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, actor TEXT NOT NULL,
+        sealed BLOB NOT NULL,               -- the last one: who lists does not read it
+        PRIMARY KEY (namespace, name)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX secrets_key ON secrets (key, namespace, name)",
+    # One row, once there was a secret: the id of the key that new ones are encrypted with, on every node.
+    "CREATE TABLE sealing (id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL)",
     """
     CREATE TABLE idempotency (
         key TEXT PRIMARY KEY, body BLOB NOT NULL, outcome BLOB NOT NULL, stamp_ms INTEGER NOT NULL

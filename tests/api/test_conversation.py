@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from api.access import Principal
+from api.agents import assignment
 from api.agents.conversation import HELLO_S, Conversation, Now, Standing
 from api.agents.effects import (
     CatchUp,
@@ -66,8 +67,8 @@ class Facts:
     def standing(self, hello: p.Hello) -> Standing:
         return self.found
 
-    def environments(self, attempts: Sequence[int]) -> dict[int, dict[str, str]]:
-        return {attempt: {"CRONCLAVE_RUN": str(attempt)} for attempt in attempts}
+    def told(self, attempts: Sequence[int]) -> dict[int, assignment.Told]:
+        return {attempt: assignment.Told({"CRONCLAVE_RUN": str(attempt)}) for attempt in attempts}
 
     def why_not_now(self, token: str) -> tuple[str, str] | None:
         self.counted.append(token)

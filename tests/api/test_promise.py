@@ -16,8 +16,8 @@ from tests.api import promise
 
 VERBS = (
     "activate", "add", "apply", "begin", "cancel", "change", "create", "delete", "drain", "drop", "end",
-    "explain", "export", "get", "join", "list", "pause", "put", "release", "remove", "resend", "resolve",
-    "resume", "run", "set", "stream", "transfer", "verify",
+    "explain", "export", "get", "grant", "join", "list", "pause", "put", "release", "remove", "resend",
+    "resolve", "resume", "rotate", "run", "set", "stream", "transfer", "verify",
 )  # fmt: skip
 DOCUMENT = promise.described()
 RECORDED = promise.recorded()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chaos.checkers import boots, held, liveness, notices, results, ticks, vacuity
+from chaos import leaks
+from chaos.checkers import boots, held, liveness, notices, results, secrets, ticks, vacuity
 from chaos.checkers.liveness import SILENCE_S
 from tests.chaos.stories import ZERO_MS, Story, clean, instant
 
@@ -388,6 +391,50 @@ def test_a_notice_that_is_missing_or_wrong(kind: str, bug: Callable[[Story], Any
     bug(story)
 
     assert kinds(notices, story) == {kind}
+
+
+# -- secrets
+
+
+def keeping() -> Story:
+    """The load has a secret, and its files were looked through."""
+    story = clean()
+    story.history.append({**next(e for e in story.history if e["kind"] == "declared"), "name": "secret"})
+    found = ["agent-1/data/output/0/1.log"]
+    story.final["secrets"] = {"leaks": [], "masks": found, "controls": ["node-1/data/state.db", *found]}
+    return story
+
+
+def test_a_secret_that_is_masked_and_nowhere_else() -> None:
+    assert secrets.check(clean().case()).verdict == "pass"
+    assert secrets.check(keeping().case()).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "kind"),
+    [
+        ({"leaks": ["node-2/data/log/1.segment"]}, "violation", {"leak"}),
+        ({"masks": []}, "violation", {"mask"}),
+        ({"controls": []}, "invalid", set()),
+    ],
+)
+def test_a_secret_in_clear_or_nothing_that_was_seen(found: Any, verdict: str, kind: set[str]) -> None:
+    story = keeping()
+    story.final["secrets"] |= found
+
+    assert secrets.check(story.case()).verdict == verdict
+    assert {offence.kind for offence in secrets.check(story.case()).offences} == kind
+
+
+def test_every_file_is_looked_through(tmp_path: Path) -> None:
+    (tmp_path / "root" / "data").mkdir(parents=True)
+    (tmp_path / "root" / "data" / "out.log").write_bytes(leaks.MASK + b"\n" + leaks.CONTROL)
+    (tmp_path / "root" / "state.db").write_bytes(b"\0" + leaks.value_of(7).encode())
+    leaks.look(tmp_path / "root", 7, tmp_path / "final")
+
+    assert json.loads((tmp_path / "final" / leaks.FINAL).read_text()) == {
+        "leaks": ["state.db"], "masks": ["data/out.log"], "controls": ["data/out.log"],
+    }  # fmt: skip
 
 
 # -- liveness and vacuity

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -29,10 +30,10 @@ def shown(command: click.Command) -> list[str]:
 
 
 def parts(line: str) -> Iterator[list[str]]:
-    """Each command of a line of shell, without what becomes of its output."""
+    """Each command of a line of shell, without where its input comes from and its output goes."""
     for text in re.split(r" && | \| |, then in another terminal: ", line):
         words = shlex.split(re.sub(r"^(?:[A-Z_]+=\S+ )+", "", text))
-        yield words[: words.index(">")] if ">" in words else words
+        yield list(itertools.takewhile(lambda word: word not in (">", "<"), words))
 
 
 def parsed(words: list[str]) -> click.Command:

@@ -25,6 +25,7 @@ def every_command(story: Recorder) -> None:
     _joining(story)
     _jobs(story)
     _objects(story)
+    _secrets(story)
     _a_second_of_ticks(story)
     _a_gap(story)
     _overload(story)
@@ -100,6 +101,28 @@ def _objects(story: Recorder) -> None:
         assert story.apply(ends, january, key="an apply", body=b"3" * 32).ok
     assert story.apply({"resource": "warehouse"}, gone=[("schedule", "default", "january")]).ok
     assert story.apply(job("unused"), gone=[("job", "default", "using"), ("vars", "default", "dsn")]).ok
+
+
+def _secrets(story: Recorder) -> None:
+    story.tell_ok(
+        c.PutSecret("default", "PASSWORD", 1, "key-1", b"sealed", ("with-*",), ADA),
+        c.PutSecret("web", "PASSWORD", 1, "key-1", b"sealed", (), BEN),
+    )
+    story.tell(
+        c.PutSecret("default", "PASSWORD", 1, "key-1", b"late"), c.PutSecret("web", "KEY", 1, "key-2", b"s"),
+        c.GrantSecret("web", "PASSWRD", ("*",), ()), c.GrantSecret("web", "PASSWORD", ("[a]",), ()),
+        c.DeleteSecret("web", "PASSWRD"),
+    )  # fmt: skip
+    story.now_ms += 1_000
+    story.tell_ok(c.GrantSecret("web", "PASSWORD", ("default/with-*",), ("none",), ADA))
+    story.tell_ok(c.PutSecret("web", "KEY", 1, "key-1", b"of the web"))
+    both = ["PASSWORD", {"name": "web/PASSWORD", "as": "WEB"}]
+    story.put(job("with-secrets", tasks={"t": {"run": "x", "secrets": both}}))
+    story.tell_ok(
+        c.PutSecret("default", "PASSWORD", 2, "key-1", b"again"),
+        c.ResealSecrets("key-2", (c.Resealed("web", "PASSWORD", 1, b"under the other key"),)),
+        c.DeleteSecret("web", "KEY", ADA),
+    )
 
 
 def _a_second_of_ticks(story: Recorder) -> None:
@@ -300,12 +323,15 @@ def _other_values(story: Recorder) -> None:
     assert story.claim(last).ok
     story.tell_ok(c.Finish(last, agent, story.now_ms, story.now_ms, None, "exit", 9))
     story.settle()
-    story.put(job("too-slow"))
-    story.tell_ok(c.RunJob("default", "too-slow", b"{}", story.now_ms))
-    story.plan_and_apply()
-    last = story.machine.state.last_attempt
-    assert story.claim(last).ok
-    assert story.finish(last, exit_code=None, reason="timeout").ok
+    for name, reason in (("too-slow", "timeout"), ("called-off", "cancelled")):
+        story.put(job(name))
+        run = story.value(c.RunJob("default", name, b"{}", story.now_ms), "run")
+        story.plan_and_apply()
+        last = story.machine.state.last_attempt
+        assert story.claim(last).ok
+        if reason == "cancelled":
+            story.tell_ok(c.CancelRun(run))
+        assert story.finish(last, exit_code=None, reason=reason).ok
     story.tell_ok(c.PutToken("spot", b"p" * 32, "agent", 0, 0, "", "spot"))
     story.tell_ok(c.OpenSession("spot", b"p" * 32, b"v" * 32))
     story.tell_ok(c.DrainAgent("gpu-1", "a new kernel", ADA, story.now_ms + 1_000))

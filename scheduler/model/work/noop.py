@@ -24,6 +24,6 @@ NOOP = Kind(
     compiled=_compiled,
     happens="agent",
     executor="noop",
-    unread=("stdin",),
+    unread=("stdin", "secrets"),
     other_words=("dummy", "empty", "nothing"),
 )

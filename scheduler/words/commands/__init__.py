@@ -63,6 +63,11 @@ from scheduler.words.commands.runs import Purge as Purge
 from scheduler.words.commands.runs import ResolveRun as ResolveRun
 from scheduler.words.commands.runs import RunJob as RunJob
 from scheduler.words.commands.runs import StopRun as StopRun
+from scheduler.words.commands.secrets import DeleteSecret as DeleteSecret
+from scheduler.words.commands.secrets import GrantSecret as GrantSecret
+from scheduler.words.commands.secrets import PutSecret as PutSecret
+from scheduler.words.commands.secrets import Resealed as Resealed
+from scheduler.words.commands.secrets import ResealSecrets as ResealSecrets
 from scheduler.words.commands.tasks import Place as Place
 from scheduler.words.commands.tasks import Wake as Wake
 from scheduler.words.commands.ticks import Account as Account

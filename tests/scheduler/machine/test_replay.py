@@ -47,6 +47,7 @@ STEPS = st.lists(
         st.tuples(st.just("plan"), st.integers(0, 2)),
         st.tuples(st.just("purge"), SMALL),
         st.tuples(st.just("effect"), SMALL, SMALL, SMALL),
+        st.tuples(st.just("secret"), SMALL, SMALL, SMALL),
         st.tuples(st.just("pause_all"), SMALL),
         st.tuples(st.just("resume_all"), SMALL),
         st.tuples(st.just("apply"), SMALL, SMALL),
@@ -182,11 +183,25 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             tried = c.ReportUnsent(row[0], row[1] + 1, "refused", values[2] == 0, values[2] * 1_000)
             decided = c.ResendEffect(row[0]) if values[2] % 2 else c.DropEffect(row[0])
             return [(c.ReportSent(row[0]), tried, tried, decided)[values[1] % 4]]
+        case "secret":
+            return [secret(f"S{values[0] % 3}", values[1] % 5, values[2])]
         case "purge":
             return [c.Purge(story.epoch, 1 + values[0] % 3, story.machine.state.last_run, 2)]
         case _:
             story.now_ms += values[0] * 500
             return story.plan()
+
+
+def secret(name: str, what: int, which: int) -> c.Command:
+    """One of the commands about a secret; many of them are refused."""
+    version, key = 1 + which % 3, f"key-{which // 4}"
+    return (
+        c.PutSecret("default", name, version, key, b"sealed", (f"job-{which}",)),
+        c.PutSecret("default", name, 1, key, b"first"),
+        c.GrantSecret("default", name, ("*",), (f"job-{which}",)),
+        c.ResealSecrets(key, (c.Resealed("default", name, version, b"again"),)),
+        c.DeleteSecret("default", name),
+    )[what]
 
 
 def dump(story: Story) -> dict[str, list[tuple[Any, ...]]]:
@@ -317,7 +332,7 @@ def test_replay_gives_the_same_state(steps: list[tuple[Any, ...]], cut: int, roo
 WEIGHTS = {
     "put": 3, "delete": 1, "pause": 1, "resume": 2, "run": 4, "connect": 4, "disconnect": 2, "claim": 6,
     "work": 10, "finish": 14, "running": 3, "cancel": 2, "resolve": 2, "lose": 2, "unreachable": 2, "lead": 1,
-    "node": 1, "plan": 24, "purge": 1, "effect": 3,
+    "node": 1, "plan": 24, "purge": 1, "effect": 3, "secret": 4,
 }  # fmt: skip
 
 
