@@ -118,11 +118,14 @@ def _late(
 
 def _failing(store: Store, scope: Scope) -> dict[str, Any]:
     def told(row: reads.Failing) -> dict[str, Any]:
-        times = "its last run" if row.failures == 1 else f"its last {row.failures} runs"
+        ended = {"timed_out": "timed out", "lost": "was lost"}.get(row.last_state, row.last_state)
+        why = f"its last run {ended}"
+        if row.failures > 1:
+            last = "" if ended == "failed" else f", the last one {ended}"
+            why = f"its last {row.failures} runs failed{last}"
         return {
             "job": row.name, "namespace": row.namespace, "failures": row.failures, "run": row.last_run,
-            "state": row.state, "why": f"{times} failed, the last one {row.last_state}",
-            "command": _command("run", "logs", row.last_run),
+            "state": row.state, "why": why, "command": _command("run", "logs", row.last_run),
         }  # fmt: skip
 
     found = _first(scope, lambda limit: reads.failing(store, limit), lambda: reads.count_failing(store))

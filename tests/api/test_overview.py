@@ -94,7 +94,8 @@ async def test_a_job_that_fails_is_named_until_it_succeeds(
     failing = (await read(client))["failing"]
 
     assert [(each["job"], each["failures"]) for each in failing["items"]] == [("first", 2), ("second", 1)]
-    assert failing["items"][0]["why"] == "its last 2 runs failed, the last one failed"
+    assert failing["items"][0]["why"] == "its last 2 runs failed"
+    assert failing["items"][1]["why"] == "its last run failed"
     assert failing["items"][0]["command"] == f"cronclave run logs {failing['items'][0]['run']}"
     listed = (await client.get("/v1/jobs?failing=true")).json()["items"]
     assert [each["name"] for each in listed] == ["first", "second"]

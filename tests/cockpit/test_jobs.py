@@ -50,6 +50,19 @@ async def test_of_many_jobs_those_in_view_are_drawn_and_held(
     await expect(page.get_by_role("link", name="job-0000")).to_be_visible()
 
 
+async def test_a_list_that_cannot_be_shown_says_why(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, complaints: list[str]
+) -> None:
+    await _put_many(client, 1)
+    page = await tab(f"{url}cockpit/jobs?state=asleep")
+    await expect(page.get_by_role("alert")).to_contain_text("'asleep' is not one of active, paused")
+    await expect(page.locator("main .head")).not_to_contain_text("0+ jobs")
+    await page.goto(f"{url}cockpit/runs?state=asleep")
+    await expect(page.get_by_role("alert")).to_contain_text("'asleep' is not one of pending, running")
+    await page.goto("about:blank")  # by when the console has been heard
+    complaints.clear()
+
+
 async def test_many_are_paused_at_once_and_resumed(
     url: str, tab: OpenTab, client: httpx2.AsyncClient
 ) -> None:

@@ -107,6 +107,9 @@ async def test_who_may_only_look_is_offered_nothing_else(
     await page.keyboard.press("Control+k")
     await expect(page.get_by_role("option", name="Jobs")).to_be_visible()
     await expect(page.get_by_role("option", name="Pause everything")).to_have_count(0)
+    await page.goto(f"{url}cockpit/cluster")
+    await expect(page.locator("main")).to_contain_text("cronclave cluster backup")
+    await expect(page.get_by_role("link", name="Download a backup")).to_have_count(0)
 
 
 async def test_a_quorum_that_is_lost_is_said_with_what_to_do(

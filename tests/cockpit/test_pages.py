@@ -16,7 +16,7 @@ from api.agents.gateway import Gateway
 from api.app import create_app
 from api.ports import ApiSettings
 from tests.api.served import served
-from tests.api.single_node import SingleNode
+from tests.api.single_node import SingleNode, peer
 from tests.cockpit.accessibility import violations
 from tests.cockpit.conftest import IN_ONE_LOOP, OpenTab
 from tests.cockpit.house import House, furnish, grant
@@ -125,8 +125,11 @@ async def test_an_agent_tells_what_it_does_and_is_drained(
 async def test_leadership_is_handed_over_from_the_cluster_page(
     url: str, tab: OpenTab, node: SingleNode, house: House
 ) -> None:
+    node.peers = (peer("node-2", "zone-b", match=1_007), peer("node-3", "zone-c", match=7))
     page = await tab(f"{url}cockpit/cluster")
+    await expect(page.get_by_role("row", name=re.compile("node-3"))).to_contain_text("1,000 entries behind")
     await expect(page.get_by_role("row", name=re.compile("node-2"))).to_contain_text("zone-b")
+    await expect(page.get_by_text("entries behind")).to_have_count(1)
     await expect(page.locator("body")).not_to_contain_text("Break something")  # not a cluster of `dev`
     await page.get_by_role("button", name="Let node-2 lead").click()
     await confirm(page, "Let node-2 lead")

@@ -1,9 +1,9 @@
 // The cluster as this node knows it: members, clocks, disks, formats, certificates, backups, and who leads.
 
-import { Act, bytes, cluster, command, Facts, html, Loading, span, Status, t, useNow, useRead, When, whole, word } from "../house.js";
+import { Act, api, bytes, cluster, command, Facts, html, Loading, number, span, Status, t, useNow, useRead, When, whole, word } from "../house.js";
 import { Demonstration } from "../parts/demonstration.js";
 
-const CLOCK_OFF_MS = 250, DISK_LOW_BYTES = 1 << 30, CERTIFICATE_SOON_MS = 30 * 86400000, LEADERS_SHOWN = 12;
+const CLOCK_OFF_MS = 250, DISK_LOW_BYTES = 1 << 30, CERTIFICATE_SOON_MS = 30 * 86400000, LEADERS_SHOWN = 12, BEHIND_ENTRIES = 100;
 
 const transfer = (known, node, canUndo = true) => ({
   text: node ? t("cluster.leadIt", { node }) : t("cluster.lead"), title: node ? t("cluster.leadIt", { node }) : t("cluster.lead"), capability: "admin", method: "POST", path: "/v1/cluster/transfer", dry: true,
@@ -23,14 +23,14 @@ function Member({ node, known, newest }) {
   const state = !node.reachable ? "unreachable" : node.leads ? "leader" : node.here ? node.state : node.voter ? "follower" : "joining";
   const off = Math.abs(node.clock_offset_ms || 0) > CLOCK_OFF_MS;
   const low = node.free_bytes !== null && node.free_bytes < DISK_LOW_BYTES;
-  const behind = known.leader === known.node && !node.here && node.match ? known.index - node.match : null;
+  const behind = node.match ? Math.max(...known.peers.map((peer) => peer.match)) - node.match : 0; // the foremost one has all that is committed
   return html`<tr><td><span class="who">${node.node}</span>${node.here ? html` <span class="note">${t("node.here")}</span>` : null}</td><td>${node.zone}</td>
     <td><${Status} state=${state} />${!node.reachable && node.silent_ms ? html` <span class="note">${t("node.silent", { span: span(node.silent_ms) })}</span>` : null}</td>
     <td>${node.clock_offset_ms === null ? html`<span class="note">${t("cluster.unknown")}</span>` : html`<${Status} state=${off ? "late" : "ok"}>${node.here && node.clock_offset_ms === 0 ? t("cluster.reference") : `${node.clock_offset_ms} ms`}</${Status}>`}</td>
     <td>${node.free_bytes === null ? html`<span class="note">${t("cluster.unknown")}</span>` : html`<${Status} state=${low ? "degraded" : "ok"}>${t("node.free", { bytes: bytes(node.free_bytes) })}</${Status}>`}</td>
     <td class="wide">${node.format_max ? html`${node.format_min}–${node.format_max}${node.format_max < newest ? html` <${Status} state="late">${t("cluster.older")}</${Status}>` : null}` : ""}</td>
     <td class="wide">${node.tzdata || ""}${node.tzdata && node.tzdata !== known.tzdata ? html` <${Status} state="late">${t("cluster.differs")}</${Status}>` : null}</td>
-    <td class="wide"><code>${node.address}</code>${behind > 0 ? html` <span class="note">${t("cluster.behind", { n: behind })}</span>` : null}</td>
+    <td class="wide"><code>${node.address}</code>${behind > BEHIND_ENTRIES ? html` <span class="note">${t("cluster.behind", { n: number(behind) })}</span>` : null}</td>
     <td class="acts">${node.leads || !node.reachable ? null : html`<${Act} action=${transfer(known, node.node)} label=${t("cluster.leadIt", { node: node.node })} small />`}
       ${node.here ? null : html`<${Act} action=${remove(node.node)} label=${t("cluster.removeIt", { node: node.node })} small />`}</td></tr>`;
 }
@@ -66,7 +66,7 @@ export default function Cluster() {
   return html`<div class="head"><h1>${t("cluster.title")}</h1><span class="note"><code>${known.cluster}</code></span><span class="push"></span><${Act} action=${transfer(known, null)} /></div>
     ${known.demonstration ? html`<${Demonstration} />` : null}
     <${Facts} of=${[[t("cluster.leader"), known.leader || t("health.nobody")], [t("cluster.epoch"), known.epoch], [t("cluster.term"), known.term], [t("cluster.index"), known.index], [t("cluster.lag"), known.commit_lag_ms === null ? t("cluster.unknown") : `${known.commit_lag_ms} ms`],
-      [t("cluster.log"), `${bytes(known.log_bytes)}, ${known.log_entries}`], [t("cluster.version"), known.version], [t("cluster.longest"), `${known.longest_turn_ms} ms`]]} />
+      [t("cluster.log"), t("cluster.logHas", { bytes: bytes(known.log_bytes), n: number(known.log_entries) })], [t("cluster.version"), known.version], [t("cluster.longest"), `${known.longest_turn_ms} ms`]]} />
     <section aria-labelledby="members-title"><h2 id="members-title">${t("cluster.members")}</h2><div class="frame"><table class="members"><thead><tr>${["node", "zone", "state", "clock", "disk"].map((name) => html`<th scope="col" key=${name}>${t(`cluster.${name}`)}</th>`)}
       <th scope="col" class="wide">${t("cluster.format")}</th><th scope="col" class="wide">tzdata</th><th scope="col" class="wide">${t("cluster.address")}</th><th scope="col"><span class="unseen">${t("job.actions")}</span></th></tr></thead>
       <tbody>${nodes.map((node) => html`<${Member} key=${node.node} node=${node} known=${known} newest=${newest} />`)}</tbody></table></div>
@@ -78,7 +78,7 @@ export default function Cluster() {
         ${common > known.format && known.format_target <= known.format ? html`<${Act} action=${activate(common)} />` : null}</section>
       <section class="card" aria-labelledby="certificates-title"><h2 id="certificates-title">${t("cluster.certificates")}</h2><${Certificates} known=${known} /></section>
       <section class="card" aria-labelledby="backups-title"><h2 id="backups-title">${t("cluster.backups")}</h2><p>${t("cluster.backupSays")}</p>
-        <p class="buttons"><a class="button" href="/v1/cluster/backup" download=${`cronclave-${known.index}.db`}>${t("cluster.backup")}</a></p><p><code>cronclave cluster backup state.db</code></p>
+        ${api.may("admin", "*") ? html`<p class="buttons"><a class="button" href="/v1/cluster/backup" download=${`cronclave-${known.index}.db`}>${t("cluster.backup")}</a></p>` : null}<p><code>cronclave cluster backup state.db</code></p>
         ${restore ? html`<p><${Status} state=${restore.phase === "done" ? "ok" : "running"}>${t("cluster.restored", { n: restore.number, phase: word("restore", restore.phase) })}</${Status}>
           ${restore.agents_awaited ? html` <span class="note">${t("cluster.awaited", { n: restore.agents_awaited })}</span>` : null}</p>` : null}</section>
     </div>

@@ -57,7 +57,7 @@ function Why({ job }) {
   if (!tick) return null;
   const closed = (tick.gates || []).filter((gate) => gate.state !== "ready");
   return html`<section aria-labelledby="why-title"><div class="head"><h2 id="why-title">${t("job.why")}</h2><span class="note"><${When} at=${tick.at} /></span></div><div class="card why">
-    ${closed.length ? html`<ul class="gates">${closed.map((gate) => html`<li key=${gate.gate}><${Status} state=${gate.state}>${gate.gate.replaceAll("_", " ")}</${Status}> <span>${gate.reason}${gate.opens ? html` <span class="note">${gate.opens}</span>` : null}</span></li>`)}</ul>` : html`<p><${Status} state="ok">${tick.said || t("job.whyNothing")}</${Status}></p>`}
+    ${closed.length ? html`<ul class="gates">${closed.map((gate) => html`<li key=${gate.gate}><${Status} state=${gate.state}>${gate.gate.replaceAll("_", " ")}</${Status}> <span>${gate.reason}${gate.opens ? html` <span class="note">${t("job.opens", { what: gate.opens })}</span>` : null}</span></li>`)}</ul>` : html`<p><${Status} state="ok">${tick.said || t("job.whyNothing")}</${Status}></p>`}
     <${Copy} text=${cliOf("explain", job)}>CLI</${Copy}></div></section>`;
 }
 

@@ -95,7 +95,7 @@ export default function Jobs() {
   const empty = html`<p class="more">${asked.size ? t("jobs.noMatch") : t("jobs.none")} ${api.may("edit") ? html`<a href=${at("jobs", "new")}>${t("job.new")}</a>` : null}</p>`;
   const shown = !query.last && query.failing !== "true" ? "" : query.failing === "true" ? "failing" : query.last;
   return html`<div class="head"><h1>${t("jobs.title")}</h1>
-      <span class="note" role="status">${list.loading ? "" : list.whole ? tn("jobs.count", list.known) : tn("jobs.countMore", list.known)}</span>
+      <span class="note" role="status">${list.loading || list.error ? "" : list.whole ? tn("jobs.count", list.known) : tn("jobs.countMore", list.known)}</span>
       <${Search} label=${t("jobs.search")} />
       <${Choice} name="state" label=${t("jobs.state")} options=${[["", t("jobs.allStates")], ...["active", "paused", "disabled", "unplaceable"].map((state) => [state, word("state", state)])]} />
       <label class="filter"><span class="unseen">${t("jobs.ended")}</span><select value=${shown} onChange=${({ target: { value } }) =>

@@ -40,7 +40,7 @@ function Need({ kind, item }) {
   return html`<li><${Status} state=${kind}>${t(`needs.${kind}`)}</${Status}>
     <div><p>${href ? html`<a class="who" href=${href}>${thing(kind, item)}</a>` : html`<span class="who">${thing(kind, item)}</span>`}
       ${item.late_seconds ? html` <span class="note">${t("needs.lateBy", { span: span(item.late_seconds * 1000) })}</span>` : since(item) ? html` <span class="note"><${Ago} at=${since(item)} /></span>` : null}</p>
-      <p class="note">${item.why}</p></div>
+      <p class="note">${kind === "failing" ? html`<a href=${runAt(item.run)}>${item.why}</a>` : item.why}</p></div>
     ${item.command ? html`<${Copy} text=${item.command}>CLI</${Copy}>` : null}</li>`;
 }
 

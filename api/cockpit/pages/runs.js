@@ -15,9 +15,8 @@ export default function Runs() {
   for (const name of ["job", "state", "namespace", "since"]) if (query[name]) filters.set(name, query[name]);
   const list = usePages(`/v1/runs?${filters}`, EVENTS);
   useKeys({ "/": ["keys.filter", () => document.getElementById("filter").focus()] });
-  const missing = list.error?.status === 404;
   return html`<div class="head"><h1>${t("runs.title")}</h1>
-      <span class="note" role="status">${list.loading || missing ? "" : list.whole ? tn("runs.count", list.known) : tn("runs.countMore", list.known)}</span>
+      <span class="note" role="status">${list.loading || list.error ? "" : list.whole ? tn("runs.count", list.known) : tn("runs.countMore", list.known)}</span>
       <${Search} name="job" label=${t("runs.search")} />
       <${Choice} name="state" label=${t("runs.state")} options=${[["", t("runs.allStates")], ...STATES.map((state) => [state, word("state", state)])]} /></div>
     <${LongTable} list=${list} head=${html`<${RunHead} />`} height=${ROW_PIXELS} label=${t("runs.title")} columns=${RUN_COLUMNS}

@@ -4,7 +4,7 @@
 import { html, useEffect, useRef, useState } from "./html.js";
 import { clock, date, number, t } from "./words.js";
 
-const HEIGHT = 170;
+const HEIGHT = 170, EDGE = 32; // half of the last time below it
 let library = null;
 
 function load() {
@@ -39,7 +39,7 @@ export function Chart({ times, series, unit = (value) => number(value), label })
       const axis = { stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 }, font: "12px system-ui, sans-serif" };
       const span = times.at(-1) - times[0];
       plot.current = new UPlot({
-        width: Math.floor(box.current.clientWidth), height: HEIGHT, cursor: { y: false }, legend: { live: true },
+        width: Math.floor(box.current.clientWidth), height: HEIGHT, cursor: { y: false }, padding: [null, EDGE, null, null], legend: { live: true },
         axes: [{ ...axis, space: 84, values: (_, ticks) => ticks.map((at) => span > 2 * 86400 ? date(at * 1000) : clock(at * 1000).slice(0, span > 600 ? 5 : 8)) },
           { ...axis, size: 62, values: (_, ticks) => ticks.map(unit) }],
         scales: { y: { range: (_, least, most) => [Math.min(0, least), Math.max(most, 0.001)] } },

@@ -1,6 +1,7 @@
 // A table of any length that draws the rows in view alone. Rows have one height; the browser scrolls the page itself.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
+import { Mistake } from "./action.js";
 import { t } from "./words.js";
 
 const BEYOND = 12; // rows drawn above and below the window
@@ -39,5 +40,5 @@ export function LongTable({ list, head, row, height, label, columns, empty }) {
       <tbody><tr key="above" aria-hidden="true" class="gap" style=${{ height: `${above}px` }}></tr>
         ${shown}
         <tr key="below" aria-hidden="true" class="gap" style=${{ height: `${below}px` }}></tr></tbody></table>
-    ${list.loading ? html`<p class="more" role="status">${t("list.wait")}</p>` : !list.length && !list.error ? empty : null}</div>`;
+    ${list.loading ? html`<p class="more" role="status">${t("list.wait")}</p>` : list.known ? null : list.error ? html`<div class="more"><${Mistake} error=${list.error} /></div>` : empty}</div>`;
 }
