@@ -5,6 +5,7 @@ sent.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
@@ -207,13 +208,23 @@ def _slices(jobs: Iterable[Any]) -> Iterable[list[bytes]]:
     yield body
 
 
+def _stop(error: OSError) -> None:
+    """A folder that cannot be read may hold jobs: nothing is applied then."""
+    raise error
+
+
 def _files(paths: Sequence[str]) -> Iterable[str]:
     for path in paths:
         if path == "-":
             yield path
         elif Path(path).is_dir():
-            found = (file for file in Path(path).rglob("*") if file.suffix in SUFFIXES and file.is_file())
-            yield from (str(file) for file in sorted(found))
+            try:
+                found = [
+                    Path(folder, name) for folder, _, names in os.walk(path, onerror=_stop) for name in names
+                ]
+                yield from (str(file) for file in sorted(found) if file.suffix in SUFFIXES and file.is_file())
+            except OSError as error:
+                raise Failure(f"{error.filename}: cannot be read: {error.strerror or error}") from None
         elif Path(path).exists():
             yield path
         else:

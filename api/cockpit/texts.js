@@ -100,6 +100,7 @@ export const TEXTS = {
   "needs.noneWhat": ["Nothing is late, failing, waiting or out of reach.", "Nichts ist verspätet, schlägt fehl, wartet oder ist außer Reichweite."],
   "needs.notices": ["notices", "Nachrichten"],
   "needs.queue": ["{n} tasks for {what}", "{n} Aufgaben für {what}"],
+  "needs.queue.one": ["{n} task for {what}", "{n} Aufgabe für {what}"],
   "needs.title": ["Needs you", "Braucht Aufmerksamkeit"],
   "needs.unreachable": ["unreachable", "außer Reichweite"],
   "needs.waiting": ["waiting", "warten"],

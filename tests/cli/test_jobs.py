@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -38,6 +39,24 @@ async def test_a_folder_is_applied_and_the_difference_shown(cronclave: Command, 
     assert "+ default/extract  created, revision 1" in first.out
     assert "+ finance/report  created, revision 1" in first.out
     assert [job["name"] for job in json.loads(again.out)["unchanged"]] == ["extract", "report", "third"]
+
+
+async def test_of_a_folder_that_cannot_be_read_nothing_is_applied(cronclave: Command, tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "one.json").write_text('{"job": "third", "noop": true}')
+    deep = os.open(tmp_path / "jobs", os.O_RDONLY)
+    for _ in range(20):  # deeper than a path can say
+        os.mkdir("d" * 250, dir_fd=deep)
+        inner = os.open("d" * 250, os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = inner
+    os.close(deep)
+
+    refused = await cronclave("job", "apply", "jobs")
+
+    assert refused.code == 1
+    assert "cannot be read: File name too long" in refused.err
+    assert (await cronclave("job", "show", "third")).code != 0
 
 
 async def test_standard_input_is_a_file_too(cronclave: Command) -> None:
@@ -287,9 +306,7 @@ async def test_the_same_crontab_under_another_name_is_told(cronclave: Command, n
     await cronclave(*CRONTAB, "--apply", stdin="0 1 * * * /opt/x\n")
 
     done = await cronclave(*CRONTAB[:-1], "alice", "--apply", stdin="0 1 * * * /opt/x\n")
-    elsewhere = await cronclave(
-        *CRONTAB[:-1], "c", "--pool", "db3", "--apply", stdin="0 1 * * * /opt/x\n"
-    )
+    elsewhere = await cronclave(*CRONTAB[:-1], "c", "--pool", "db3", "--apply", stdin="0 1 * * * /opt/x\n")
 
     assert "note: crontab alice@db1 has 1 job that do the same at the same times" in done.err
     assert "note:" not in elsewhere.err

@@ -22,6 +22,9 @@ from tests.cockpit.conftest import IN_ONE_LOOP, OpenTab
 from tests.cockpit.house import House, furnish, grant
 
 pytestmark = IN_ONE_LOOP
+SPILLS = """[...document.querySelectorAll("table.even td")]
+  .filter((cell) => cell.checkVisibility() && cell.scrollWidth > cell.clientWidth + 1)
+  .map((cell) => [cell.textContent, cell.scrollWidth, cell.clientWidth])"""
 GO = "(to) => { history.pushState(null, '', to); dispatchEvent(new Event('popstate')); }"
 
 
@@ -37,8 +40,9 @@ async def confirm(page: Page, text: str) -> None:
 
 @pytest.mark.parametrize(("width", "dark"), [(1400, False), (400, True)])
 async def test_every_page_is_in_reach_and_fits(
-    url: str, tab: OpenTab, house: House, width: int, dark: bool
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, house: House, width: int, dark: bool
 ) -> None:
+    await client.post("/v1/tokens", json={"name": "submitter-of-the-night", "role": "submitter"})
     page = await tab(f"{url}cockpit/runs/{house.failed}", width=width, dark=dark)
     shown = {
         f"runs/{house.failed}": "too many connections",
@@ -53,6 +57,7 @@ async def test_every_page_is_in_reach_and_fits(
         await expect(page.locator("body")).to_contain_text(text)
         assert await violations(page) == [], path
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert await page.evaluate(SPILLS) == [], path
 
 
 async def test_a_run_tells_what_failed_and_what_it_wrote(url: str, tab: OpenTab, house: House) -> None:

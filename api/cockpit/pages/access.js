@@ -62,10 +62,10 @@ export default function Access() {
     ${api.may("admin") ? html`<a class="button" href=${at("audit")}>${t("audit.title")}</a>` : null}${api.may("admin") ? html`<button type="button" class="primary" onClick=${() => setQuery({ make: "yes" })}>${t("access.make")}</button>` : null}</div>`;
   if (!data) return html`${head}${error?.status === 403 ? html`<p class="card">${t("access.adminOnly", { role: me?.role })} ${error.hint}</p>` : html`<${Loading} error=${error} />`}`;
   return html`${head}
-    <div class="frame"><table class="even"><thead><tr>${["name", "role", "for", "created", "expires"].map((name) => html`<th scope="col" key=${name} class=${name === "created" ? "wide" : ""}>${t(`access.${name}`)}</th>`)}<th scope="col"><span class="unseen">${t("job.actions")}</span></th></tr></thead>
+    <div class="frame"><table class="even"><thead><tr>${["name", "role", "for", "created", "expires"].map((name) => html`<th scope="col" key=${name} class=${name === "created" || name === "for" ? "wide" : ""}>${t(`access.${name}`)}</th>`)}<th scope="col"><span class="unseen">${t("job.actions")}</span></th></tr></thead>
       <tbody>${data.items.map((token) => html`<tr key=${token.name}><td><span class="who">${token.name}</span>${token.name === me?.name ? html` <span class="note">${t("access.you")}</span>` : null}</td>
         <td><${Roles} token=${token} /></td>
-        <td>${token.holder || (token.pool ? t("agents.pool", { pool: token.pool }) : "")}${token.uses !== null ? html` <span class="note">${tn("access.uses", token.uses)}</span>` : null}</td>
+        <td class="wide">${token.holder || (token.pool ? t("agents.pool", { pool: token.pool }) : "")}${token.uses !== null ? html` <span class="note">${tn("access.uses", token.uses)}</span>` : null}</td>
         <td class="wide"><${When} at=${token.created} /></td>
         <td>${token.expires ? html`<${Status} state=${Date.parse(token.expires) < Date.now() ? "expired" : "waiting"}><${When} at=${token.expires} /></${Status}>` : html`<span class="note">${t("life.ever")}</span>`}</td>
         <td class="acts"><${Act} action=${revoke(token, again)} label=${t("access.revokeIt", { name: token.name })} small /></td></tr>`)}</tbody></table></div>

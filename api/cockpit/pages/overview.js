@@ -30,7 +30,7 @@ function Figures({ agents, told }) {
 
 // -- what needs somebody ------------------------------------------------------------------------
 
-const thing = (kind, item) => kind === "waiting" && item.kind === "agent" ? t("needs.queue", { n: item.count, what: item.for })
+const thing = (kind, item) => kind === "waiting" && item.kind === "agent" ? tn("needs.queue", item.count, { what: item.for })
   : kind === "unreachable" ? t("needs.attempt", { task: item.task, job: nameOf(named(item)) }) : item.job ? nameOf(named(item)) : t("needs.deleted");
 const target = (kind, item) => kind === "late" || kind === "failing" ? item.job && jobAt(named(item)) : runAt(item.run);
 const since = (item) => item.since || item.due || item.started;
