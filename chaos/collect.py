@@ -129,6 +129,7 @@ def collect(
         "revisions": {job: reader.items(f"/v1/jobs/{job}/revisions") for job in registers},
         "ticks": {job: reader.items(f"/v1/jobs/{job}/ticks", **window) for job in jobs},
         "outbox": reader.items("/v1/outbox"),
+        "audit": reader.items("/v1/audit") if reader.ask("GET", "/v1/audit?limit=1", nothing=403) else [],
         "runs": runs,
         "verify": reader.ask("GET", f"/v1/ledger/verify?{urlencode(window)}"),
         "nodes": _heads(reader),

@@ -9,6 +9,7 @@ from chaos.case import Case
 from chaos.checkers import (
     Finding,
     Verdict,
+    audit,
     boots,
     dispatch,
     durable,
@@ -25,7 +26,8 @@ from chaos.checkers import (
 )
 
 CHECKERS = (
-    ticks, results, held, boots, notices, secrets, linear, dispatch, durable, lifecycle, liveness, vacuity,
+    ticks, results, held, boots, notices, audit, secrets, linear, dispatch, durable, lifecycle, liveness,
+    vacuity,
 )  # fmt: skip
 
 

@@ -289,6 +289,9 @@ class JobsWorld(World):
             self._check_naps(node)
             runs = store.rows("SELECT actor, id FROM runs WHERE actor LIKE 'client %' ORDER BY id")
             self._check_acked(node, runs)
+            noted = store.rows("SELECT actor, run FROM audit WHERE action = 'run' ORDER BY id")
+            if sorted(noted) != sorted(runs):
+                fail("audit", f"{node.name}: runs by hand {runs[-3:]}, noted {noted[-3:]}")
             for attempt, fence in self.started.items():
                 row = attempt_rows.get(store, attempt)
                 if row is None or row.fence != fence or row.state in ("assigned", "revoked"):
