@@ -61,6 +61,7 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "listObjects": {200: _any(answers.ObjectList)},
     "listObjectRevisions": {200: _any(answers.RevisionList)},
     "getObjectDiff": {200: _any(answers.Difference)},
+    "listCalendarDays": {200: _any(answers.CalendarDays)},
     "listReferrers": {200: _any(answers.ReferrerList)},
     "getObjectSchema": {200: (JSON, {"type": "object"})},
     "getDefinition": {200: ("application/yaml", {"type": "object"})},

@@ -42,7 +42,8 @@ RIGHTS: Mapping[str, Right] = {
         (
             READ, Of.NAMED,
             "getJob listRevisions listNextTicks listCells listSeries getDefinition listTicks explainJob"
-            " getNamespacePause getObject listObjectRevisions getObjectDiff listReferrers getSecret",
+            " getNamespacePause getObject listObjectRevisions getObjectDiff listReferrers"
+            " listCalendarDays getSecret",
         ),
         (READ, Of.LOADED, "getRun getLogs explainRun"),
         (

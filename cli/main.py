@@ -18,6 +18,7 @@ COMMANDS = {
     "diff": Lazy("cli.apply:diff", "What applying files would change, line by line."),
     "run": Lazy("cli.run:run", "Look at runs, follow their output, cancel them."),
     "schedule": Lazy("cli.objects:schedule", "Triggers that many jobs share."),
+    "calendar": Lazy("cli.objects:calendar", "Which days are working days."),
     "vars": Lazy("cli.objects:vars", "Named values that jobs share."),
     "resource": Lazy("cli.objects:resource", "Amounts of which jobs take some: locks, counts, rates."),
     "board": Lazy("cli.objects:board", "Where tasks post notices."),

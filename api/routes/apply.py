@@ -16,10 +16,10 @@ from api.outcomes import expect_ok
 from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_references
 from api.services import Services, services_of
-from api.threads import in_thread, judge_body, write_of
+from api.threads import LARGE_BYTES, in_thread, judge_body, write_of
 from scheduler.machine.rules.spent import spent
 from scheduler.model import Job, JobError
-from scheduler.model.objects.parsing import parse_document, prepare_document
+from scheduler.model.objects.parsing import computes, parse_document, prepare_document
 from scheduler.model.server_facts import definition_of
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
@@ -54,7 +54,8 @@ async def apply_jobs(request: Request) -> Response:
     size = len(call.body)
     asked = await judge_body(size, lambda: _asked(call))
     now_ms = services.scheduler.now_ms()
-    items = await judge_body(size, lambda: _items(call, asked.given, now_ms))
+    weight = size if not any(computes(data) for _, data in asked.given) else LARGE_BYTES
+    items = await judge_body(weight, lambda: _items(call, asked.given, now_ms))
     command = await in_thread(_command, services, call, asked, items, now_ms)
     jobs = [item for item in items if isinstance(item.prepared, PreparedJob)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -16,10 +18,11 @@ from api.jobs.listing import parse_labels
 from api.objects import writing
 from api.objects.reading import KINDS, difference, find_object, named, object_json, revision_json
 from api.parameters import NUMBER_MAX
-from api.problems import Problem
+from api.problems import Problem, query_problem
 from api.routes.jobs import Cursor, Limit
 from api.services import services_of
 from api.threads import in_thread, read_reply
+from scheduler.model.objects import calendar
 from scheduler.store.connection import Store
 from scheduler.store.reads import objects as object_reads
 from scheduler.store.reads.objects import Wanted
@@ -43,6 +46,7 @@ class _Kinds(Convertor[str]):
 
 
 register_url_convertor("kinds", _Kinds())
+DAYS_MAX = 3_000
 ONE = "/v1/{kind:kinds}/{name}"
 Plural = Annotated[str, Path(description="As many of them are called.", json_schema_extra={"enum": [*KINDS]})]
 Number = Annotated[int, Query(ge=1, le=NUMBER_MAX)]
@@ -167,6 +171,29 @@ async def list_referrers(
     readable = [who._asdict() for who in shown if call.principal.may(access.READ, who.namespace)]
     following = make_cursor("referrers", *shown[-1]) if len(found) > limit else None
     return json_response({"items": readable, "next_cursor": following})
+
+
+@router.get("/v1/calendars/{name}/days", operation_id="listCalendarDays", openapi_extra=schemas.read)
+async def list_days(
+    request: Request, name: str,
+    first: Annotated[date, Query(alias="from", description="The first day.")],
+    last: Annotated[date, Query(alias="to", description="The last one, 3,000 days later at most.")],
+) -> Response:  # fmt: skip
+    """Which days are working days, and why the others are not."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ, namespace=call.namespace)
+    what = named("calendars", call.namespace, name)
+    if not 0 <= (last - first).days <= DAYS_MAX:
+        raise query_problem("to", f"{last} is not within {DAYS_MAX} days from {first} on")
+    await settle(call, services.commits)
+
+    def read() -> dict[str, Any]:
+        with services.scheduler.read() as store:
+            row = find_object(store, what)
+        told = calendar.days(json.loads(row.spec), first, last)
+        return {"items": [{**day._asdict(), "day": day.day.isoformat()} for day in told], "next_cursor": None}
+
+    return await read_reply(read)
 
 
 def _revision(store: Store, what: Named, number: int) -> ObjectRevision:

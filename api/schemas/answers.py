@@ -115,6 +115,18 @@ class Difference(Reply):
     diff: str = Field(description="Unified, of their YAML.", examples=["-  port: 5432\n+  port: 5433"])
 
 
+class CalendarDay(Reply):
+    day: str = Field(examples=["2026-12-25"])
+    working: bool
+    why: str = Field(description="weekend, off, extra_working; empty: a day like others", examples=["off"])
+    known: bool = Field(description="false: after `known_until`")
+
+
+class CalendarDays(Reply):
+    items: list[CalendarDay]
+    next_cursor: str | None
+
+
 class Referrer(Reply):
     kind: str = Field(examples=["job"])
     namespace: str = Field(examples=["default"])

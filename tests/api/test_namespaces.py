@@ -30,6 +30,7 @@ WRITTEN = {"job": JOB, "namespace": OURS, "noop": True, "notify": [NOTICE]}
 SENT: Mapping[str, dict[str, Any]] = {
     "putJob": {"json": WRITTEN},
     "putObject": {"json": {"vars": JOB, "namespace": OURS, "values": {"a": 2}}},
+    "listCalendarDays": {"params": {"from": "2026-12-24", "to": "2026-12-26"}},
     "getObjectDiff": {"params": {"from": 1, "to": 1}},
     "createJob": {"json": {**WRITTEN, "job": "silver"}},
     "applyJobs": {"json": {"jobs": [WRITTEN]}},
@@ -57,6 +58,7 @@ async def run(client: httpx2.AsyncClient, node: SingleNode) -> int:
     assert (await client.put(f"/v1/jobs/{JOB}", json=WRITTEN)).status_code == 201
     given = {"values": {"a": 1}, "namespace": OURS}
     assert (await client.put(f"/v1/vars/{JOB}", json=given)).status_code == 201
+    assert (await client.put(f"/v1/calendars/{JOB}", json={"namespace": OURS})).status_code == 201
     made = await client.post(f"/v1/jobs/{JOB}/runs", params={"namespace": OURS}, json={})
     assert made.status_code == 201, made.text
     number: int = made.json()["id"]

@@ -221,3 +221,18 @@ async def test_a_command_gets_the_values_that_its_run_began_with(
     assert found == {
         "CRONCLAVE_VAR_HOST": "db1", "CRONCLAVE_VAR_PORT": "5432", "CRONCLAVE_VAR_DRY": "true",
     }  # fmt: skip
+
+
+async def test_a_calendar_tells_its_days(client: httpx2.AsyncClient) -> None:
+    berlin = {"calendar": "berlin", "holidays": {"country": "DE", "subdivision": "BE"}}
+    assert (await client.put("/v1/calendars/berlin", json=berlin)).status_code == 201
+    path = "/v1/calendars/berlin/days"
+    told = (await client.get(path, params={"from": "2026-12-24", "to": "2026-12-26"})).json()["items"]
+    assert [(day["day"], day["working"], day["why"]) for day in told] == [
+        ("2026-12-24", True, ""), ("2026-12-25", False, "off"), ("2026-12-26", False, "off"),
+    ]  # fmt: skip
+    for wrong in ({"from": "2026-12-24", "to": "2026-12-23"}, {"from": "2026-13-01", "to": "2026-12-23"}):
+        assert problem(await client.get(path, params=wrong), 422)
+    lost = {"calendar": "x", "holidays": {"country": "DE", "subdivision": "BX"}}
+    told = problem(await client.put("/v1/calendars/x", json=lost), 422)
+    assert told["errors"][0]["pointer"] == "/holidays/0"

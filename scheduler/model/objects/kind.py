@@ -44,4 +44,5 @@ class Kind:
     computed: Callable[[Any, int], dict[str, Any]] | None = None
     """Of an object that is put at this instant (UTC ms): what the state is to hold of it beside its own
     words. The proposer says it, once: no node computes it again."""
+    planned: tuple[str, ...] = ()  #: fields that this version does not know how to honour
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere

@@ -84,6 +84,13 @@ def kind_name(document: object) -> str:
     raise JobError((Problem("", "the document does not say what it is", hint),))
 
 
+def computes(document: object) -> bool:
+    """Whether to take it in may take long: something is computed of it."""
+    if not isinstance(document, dict):
+        return False
+    return any(name in document and kind_of(name).computed is not None for name in NAMES)
+
+
 def parse_document(
     document: object, *, namespace_default: str = "default", format: int | None = None
 ) -> Job | Definition:
@@ -130,7 +137,7 @@ def _words(kind: Kind) -> Vocabulary:
     return Vocabulary(
         root=kind.model,
         said=f"the {kind.name}",
-        planned={Trigger: PLANNED[Trigger]},
+        planned={kind.model: kind.planned, Trigger: PLANNED[Trigger]},
         kinds={Trigger: triggers, Notice: notify},
     )
 

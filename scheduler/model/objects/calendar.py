@@ -1,0 +1,182 @@
+"""calendar: which days are working days. Its dates are computed when it is put, and stored.
+
+Rules of this file:
+
+1. A working day is not of the weekend (or is in `extra_working`) and not off. Off is what `exclude` and the
+   public holidays say, without what `include` takes back.
+2. Dates are stored from the beginning of last year to the end of the fifth year ahead. No node computes them
+   again: another version of the package is an edit that somebody makes, with a difference to look at.
+3. What is not known is said: `known_until`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from scheduler.model import public_holidays
+from scheduler.model.fields import Model, Name, as_tuple, type_name
+from scheduler.model.objects.kind import Described, Kind
+from scheduler.model.problems import JobError, Problem, Refused, pointer_of, shortened
+
+YEARS_BACK, YEARS_AHEAD = 1, 5
+DAYS_MAX = 1_000  #: of one list
+PLACES_MAX = 10
+WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_YEARLY = re.compile(r"[0-9]{2}-[0-9]{2}")
+_DAY_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}(/[0-9]{4}-[0-9]{2}-[0-9]{2})?|[0-9]{2}-[0-9]{2})$"
+_SUCH = "such as 2026-12-24, 2026-12-24/2026-12-31, or 12-24 of each year"
+
+
+def _days(value: Any) -> Any:
+    if isinstance(value, list):
+        total = 0
+        for item in value[: DAYS_MAX + 1]:
+            if not isinstance(item, str):
+                raise Refused(f"a day is text, not {type_name(item)}", _SUCH)
+            count = len(list(_of_year(item, 2024)))  # a leap year
+            if not count:
+                raise Refused(f"{item} ends before it begins", "write the earlier day first")
+            total += count
+        if total > DAYS_MAX:
+            raise Refused(f"these are more than {DAYS_MAX} days", "days of the week are the weekend's")
+    return as_tuple(value)
+
+
+def _of_year(text: str, year: int) -> Iterator[date]:
+    """The days of an entry; of one that comes each year, in this year. Raises Refused."""
+    first, slash, last = text.partition("/")
+    try:
+        if not slash and _YEARLY.fullmatch(text):
+            month, day = int(text[:2]), int(text[3:])
+            if (month, day) != (2, 29) or year % 4 == 0:  # 1901 to 2099
+                yield date(year, month, day)
+            return
+        if re.fullmatch(_DAY_PATTERN, text) is None:
+            raise ValueError("no day")
+        here, end = date.fromisoformat(first), date.fromisoformat(last or first)
+        if end - here > timedelta(days=366):
+            raise Refused(f"{text} is longer than a year", "make several of it")
+    except ValueError as error:
+        if isinstance(error, Refused):
+            raise
+        raise Refused(f"{shortened(text)} is no day", _SUCH) from error
+    while here <= end:
+        yield here
+        here += timedelta(days=1)
+
+
+def _expanded(entries: tuple[str, ...], years: range) -> frozenset[date]:
+    found: set[date] = set()
+    for text in entries:
+        for year in years if _YEARLY.fullmatch(text) else range(1):
+            found.update(_of_year(text, year))
+    return frozenset(found)
+
+
+Days = Annotated[
+    tuple[str, ...], BeforeValidator(_days), Field(max_length=DAYS_MAX),
+    WithJsonSchema(
+        {"type": "array", "maxItems": DAYS_MAX, "items": {"type": "string", "pattern": _DAY_PATTERN}}
+    ),
+]  # fmt: skip
+
+
+class Holidays(Model):
+    """Public holidays of a country."""
+
+    country: Annotated[str, Field(min_length=1, max_length=8, description="ISO 3166, such as DE")]
+    subdivision: Annotated[str | None, Field(max_length=20, description="of the country, such as BE")] = None
+
+
+class Calendar(Described):
+    name: Annotated[Name, Field(alias="calendar")]
+    weekend: Annotated[
+        tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...],
+        BeforeValidator(as_tuple), Field(max_length=7, description="days of the week that are not worked"),
+    ] = ("sat", "sun")  # fmt: skip
+    holidays: Annotated[
+        tuple[Holidays, ...],
+        BeforeValidator(lambda value: (value,) if isinstance(value, dict) else as_tuple(value)),
+        Field(max_length=PLACES_MAX, description="of a country and its subdivision, or of several"),
+    ] = ()
+    exclude: Annotated[Days, Field(description="days off: a day, from/to, or a day of each year")] = ()
+    include: Annotated[Days, Field(description="days that are not off, whatever says so")] = ()
+    extra_working: Annotated[Days, Field(description="days of the weekend that are worked")] = ()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for text in self.exclude:
+            if text in self.include or text in self.extra_working:
+                raise Refused(f"{text} is excluded, and taken back beside it", "remove one of the two")
+        return self
+
+
+def computed(calendar: Calendar, now_ms: int) -> dict[str, Any]:
+    """Raises JobError where a place is not known."""
+    this_year = datetime.fromtimestamp(now_ms / 1000, UTC).year
+    years = range(this_year - YEARS_BACK, this_year + YEARS_AHEAD + 1)
+    off, working = _expanded(calendar.exclude, years), _expanded(calendar.extra_working, years)
+    known: list[date] = []
+    versions: dict[str, str] = {}
+    for place, asked in enumerate(calendar.holidays):
+        try:
+            found = public_holidays.of(asked.country, asked.subdivision, years)
+        except Refused as error:
+            problem = Problem(pointer_of("holidays", place), error.detail, error.hint)
+            raise JobError((problem,)) from None
+        off, working = off | found.off, working | found.working
+        known += [] if found.known_until is None else [found.known_until]
+        versions["holidays"] = found.version
+    whole = not calendar.holidays and not any(
+        _YEARLY.fullmatch(text) for text in (*calendar.exclude, *calendar.include, *calendar.extra_working)
+    )
+    until = min([*known, date(years.stop - 1, 12, 31)])
+    return {
+        "off": _texts(off - _expanded(calendar.include, years)),
+        "working": _texts(working),
+        "known_until": None if whole else until.isoformat(),
+        "versions": versions,
+    }
+
+
+def _texts(days: frozenset[date]) -> list[str]:
+    return [day.isoformat() for day in sorted(days)]
+
+
+class Day(NamedTuple):
+    day: date
+    working: bool
+    why: str  #: weekend, off, extra_working; empty: a day like others
+    known: bool
+
+
+def days(shape: Mapping[str, Any], first: date, last: date) -> Iterator[Day]:
+    """What a stored calendar says of the days from the first to the last."""
+    told = shape["computed"]
+    off, working = frozenset(told["off"]), frozenset(told["working"])
+    weekend = {WEEK.index(name) for name in shape["weekend"]}
+    until = told["known_until"] or date.max.isoformat()
+    day = first
+    while day <= last:
+        text = day.isoformat()
+        why = "off" if text in off else "weekend" if day.weekday() in weekend else ""
+        if why == "weekend" and text in working:
+            why = "extra_working"
+        yield Day(day, why in ("", "extra_working"), why, text <= until)
+        day += timedelta(days=1)
+
+
+CALENDAR = Kind(
+    name="calendar",
+    description="Which days are working days: weekend, public holidays, days of one's own.",
+    example={"calendar": "berlin", "holidays": {"country": "DE", "subdivision": "BE"}, "exclude": ["12-24"]},
+    model=Calendar,
+    computed=computed,
+    planned=("rules", "ical"),
+    other_words=("holidays", "workdays", "business_days"),
+)

@@ -1,0 +1,107 @@
+"""Which days are working days, as other programs say it too."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from scheduler.model.objects.calendar import Day, days
+from scheduler.model.objects.parsing import parse_document, prepare_object
+from scheduler.model.problems import JobError
+
+NOW_MS = int(datetime(2026, 11, 30, tzinfo=UTC).timestamp() * 1000)
+
+
+def stored(now_ms: int = NOW_MS, **fields: Any) -> dict[str, Any]:
+    parsed = parse_document({"calendar": "c", **fields})
+    shape: dict[str, Any] = json.loads(prepare_object(parsed, now_ms).spec)  # type: ignore[arg-type]  # no job
+    return shape
+
+
+def of(text: str, **fields: Any) -> Day:
+    day = date.fromisoformat(text)
+    (found,) = days(stored(**fields), day, day)
+    return found
+
+
+def holidays(country: str, subdivision: str | None = None) -> dict[str, str]:
+    return {"country": country, **({} if subdivision is None else {"subdivision": subdivision})}
+
+
+@pytest.mark.parametrize(
+    ("day", "fields", "working", "why"),
+    [
+        ("2026-11-28", {}, False, "weekend"),
+        ("2026-11-30", {}, True, ""),
+        ("2026-11-28", {"extra_working": ["2026-11-28"]}, True, "extra_working"),
+        ("2026-11-28", {"extra_working": ["2026-11-28"], "holidays": holidays("DE")}, True, "extra_working"),
+        ("2026-11-27", {"weekend": ["fri"]}, False, "weekend"),
+        ("2026-12-24", {"exclude": ["12-24"]}, False, "off"),
+        ("2028-02-29", {"exclude": ["02-29"]}, False, "off"),
+        ("2026-12-30", {"exclude": ["2026-12-28/2026-12-31"]}, False, "off"),
+        ("2026-03-08", {"holidays": holidays("DE", "BE"), "weekend": []}, False, "off"),
+        ("2026-03-08", {"holidays": holidays("DE", "BE"), "weekend": [], "include": ["03-08"]}, True, ""),
+        # Observed a day earlier, because of the New Year's Day of the year behind.
+        ("2027-12-31", {"holidays": holidays("US")}, False, "off"),
+        ("2026-02-14", {"holidays": holidays("CN")}, True, "extra_working"),  # a Saturday that is worked
+        # Without its subdivision a country may lack a day.
+        ("2026-04-06", {"holidays": holidays("GB")}, True, ""),
+        ("2026-04-06", {"holidays": holidays("GB", "ENG")}, False, "off"),
+    ],
+)
+def test_a_day_is_worked_or_not(day: str, fields: dict[str, Any], working: bool, why: str) -> None:
+    found = of(day, **fields)
+    assert (found.working, found.why) == (working, why)
+
+
+@pytest.mark.parametrize(
+    ("fields", "until"),
+    [
+        ({"exclude": ["2026-12-24"]}, None),
+        ({"exclude": ["12-24"]}, "2031-12-31"),
+        ({"holidays": holidays("DE")}, "2031-12-31"),
+        ({"holidays": holidays("CN")}, "2026-12-31"),  # its working weekends are announced year by year
+        ({"holidays": [holidays("DE"), holidays("UA")]}, "2024-12-31"),  # no holiday at all
+    ],
+)
+def test_it_says_until_when_it_is_known(fields: dict[str, Any], until: str | None) -> None:
+    assert stored(**fields)["computed"]["known_until"] == until
+    last = date.max if until is None else date.fromisoformat(until)
+    assert [day.known for day in days(stored(**fields), date(2032, 1, 1), date(2032, 1, 1))] == [
+        last > date(2032, 1, 1)
+    ]
+
+
+def test_dates_are_those_of_the_year_in_which_it_is_put() -> None:
+    """Again in the same year they are the same; in the next they move on, which is another revision."""
+    assert stored(exclude=["12-24"]) == stored(NOW_MS - 86_400_000, exclude=["12-24"])
+    off = stored(NOW_MS + 366 * 86_400_000, exclude=["12-24"])["computed"]["off"]
+    assert (off[0], off[-1]) == ("2026-12-24", "2032-12-24")
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer", "detail", "hint"),
+    [
+        ({"holidays": {"country": "XX"}}, "/holidays/0", "no holidays are known of the country 'XX'", ""),
+        ({"holidays": holidays("DE", "BEE")}, "/holidays/0", "DE has no subdivision", "did you mean BE?"),
+        ({"exclude": ["2026-02-30"]}, "/exclude", "'2026-02-30' is no day", "such as 2026-12-24"),
+        ({"exclude": ["02-30"]}, "/exclude", "'02-30' is no day", ""),
+        ({"exclude": ["2026-12-31/2026-12-01"]}, "/exclude", "2026-12-31/2026-12-01 ends before it", ""),
+        ({"exclude": ["2020-01-01/2026-12-01"]}, "/exclude", "2020-01-01/2026-12-01 is longer", ""),
+        ({"include": [24]}, "/include", "a day is text, not a number", ""),
+        ({"weekend": ["so"]}, "/weekend/0", "0 must be one of mon, tue", ""),
+        ({"exclude": ["12-24"], "include": ["12-24"]}, "", "12-24 is excluded, and taken back", "remove one"),
+        ({"ical": "BEGIN:VCALENDAR"}, "/ical", "ical is not available in this version", ""),
+        ({"exclude": [f"{n}-01-01/{n}-12-31" for n in range(2020, 2024)]}, "/exclude", "these are more", ""),
+    ],
+)
+def test_what_is_wrong_is_named(fields: dict[str, Any], pointer: str, detail: str, hint: str) -> None:
+    with pytest.raises(JobError) as caught:
+        stored(**fields)
+    (problem,) = caught.value.problems
+    assert problem.pointer == pointer
+    assert problem.detail.startswith(detail)
+    assert problem.hint.startswith(hint)
