@@ -34,6 +34,7 @@ def twin(cls: type[Record]) -> type[Any]:
     return dataclasses.make_dataclass(cls.__name__, fields, frozen=True)
 
 
+@functools.cache
 def hints(cls: type[Record]) -> dict[str, Any]:
     told = typing.get_type_hints(cls)
     return {field.name: told[field.name] for field in msgspec.structs.fields(cls)}
@@ -112,5 +113,5 @@ def unknown(data: bytes) -> str:
     if not (isinstance(row, list) and row and isinstance(row[0], int)):
         return NO_COMMAND
     known = COMMANDS.get(row[0])
-    fields = None if known is None else len(msgspec.structs.fields(known))
+    fields = None if known is None else len(hints(known))
     return NEWER if fields is None or len(row) - 1 > fields else NO_COMMAND

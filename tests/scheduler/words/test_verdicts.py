@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import typing
 from typing import Any
@@ -41,11 +42,14 @@ def value(hint: Any, rng: random.Random) -> Any:
     return row(hint, rng)
 
 
+@functools.cache
+def required(cls: type[Record]) -> int:
+    return sum(field.required for field in msgspec.structs.fields(cls))
+
+
 def row(cls: type[Record], rng: random.Random) -> list[Any]:
-    hints = reference.hints(cls)
-    required = sum(field.required for field in msgspec.structs.fields(cls))
-    fields = [value(hint, rng) for hint in hints.values()]
-    return fields[: rng.randrange(required, len(fields) + 1)]
+    fields = [value(hint, rng) for hint in reference.hints(cls).values()]
+    return fields[: rng.randrange(required(cls), len(fields) + 1)]
 
 
 def verdict(data: bytes) -> tuple[str, Any]:
