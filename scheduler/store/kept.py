@@ -15,6 +15,7 @@ Rules of this file:
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -36,7 +37,7 @@ class Table(Generic[R]):
     read and changed here, and inserted by a statement. `keeps`: whether a row may change again.
     """
 
-    __slots__ = ("_updating", "insert", "keeps", "make", "name", "places", "row", "select")
+    __slots__ = ("_updating", "insert", "keeps", "make", "name", "places", "row", "select", "select_many")
 
     def __init__(self, name: str, row: type[R], keeps: Callable[[R], bool] = lambda row: True) -> None:
         columns = row._fields
@@ -47,6 +48,7 @@ class Table(Generic[R]):
         self.places = {column: place for place, column in enumerate(columns)}
         self._updating: dict[tuple[str, ...], tuple[str, Callable[[R], Parameters]]] = {}
         self.select = f"SELECT {', '.join(columns)} FROM {name} WHERE {columns[0]} = ?"
+        self.select_many = self.select.removesuffix("= ?") + "IN (SELECT value FROM json_each(?))"
         self.insert = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
     def updating(self, columns: tuple[str, ...]) -> tuple[str, Callable[[R], Parameters]]:
@@ -309,15 +311,20 @@ class Kept:
         entries, when nothing waits."""
         found = [f"{name}: written by no one" for name in self._waiting]
         for name, rows in self._of.items():
-            for key in islice(reversed(rows.known), most):
-                row = rows.known[key]
-                assert rows.table is not None
-                stored = self._connection.execute(rows.table.select, (key,)).fetchone()
-                if stored != tuple(row):
-                    found.append(f"{name}: kept {row}, stored {stored}")
+            stored = self._stored(rows, list(islice(reversed(rows.known), most)))
+            for key, row in stored.items():
+                if row != rows.known[key]:
+                    found.append(f"{name}: kept {rows.known[key]}, stored {row}")
             for sql, parameters in islice(reversed(rows.notes), most):
-                value = rows.notes[sql, parameters]
-                stored = self._first(sql, parameters)
-                if stored != value:
-                    found.append(f"{name}: noted {value} for {sql} {parameters}, found {stored}")
+                value, answer = rows.notes[sql, parameters], self._first(sql, parameters)
+                if answer != value:
+                    found.append(f"{name}: noted {value} for {sql} {parameters}, found {answer}")
+        return found
+
+    def _stored(self, rows: _Rows, keys: list[Key]) -> dict[Key, tuple[Any, ...] | None]:
+        """What the table has under these keys."""
+        found: dict[Key, tuple[Any, ...] | None] = dict.fromkeys(keys)
+        if rows.table is not None and keys:
+            many = self._connection.execute(rows.table.select_many, (json.dumps(keys),))
+            found.update((row[0], row) for row in many)
         return found
