@@ -95,10 +95,13 @@ def _forms(value: str) -> Iterator[bytes]:
 
 
 def _in_base64(value: bytes) -> Iterator[bytes]:
-    """By where the value begins in three bytes: the letters that nothing around it changes."""
+    """All of it by itself; and by where the value begins in three bytes, the letters that nothing around it
+    changes."""
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + value)
+        whole = encoded if before == 0 else b""
         sure = encoded[-(-before * 8 // 6) : (before + len(value)) * 8 // 6]
-        if len(sure) >= ENCODED_LETTERS_MIN:
-            yield sure
-            yield sure.replace(b"+", b"-").replace(b"/", b"_")
+        for form in (whole, sure):
+            if len(form) >= ENCODED_LETTERS_MIN:
+                yield form
+                yield form.replace(b"+", b"-").replace(b"/", b"_")

@@ -46,6 +46,11 @@ def test_a_value_goes_in_every_form(text: str) -> None:
     assert masked([VALUE], f"a{text}b".encode()) == b"a***b"
 
 
+def test_base64_of_the_value_alone_goes_to_its_last_letter() -> None:
+    for value in (VALUE, VALUE + "1", VALUE + "12"):
+        assert masked([value], b"<" + base64.b64encode(value.encode()) + b">") == b"<***>"
+
+
 @pytest.mark.parametrize("before", ["", "u", "us", "user:"])
 def test_base64_goes_wherever_the_value_begins_in_it(before: str) -> None:
     shown = masked([VALUE], base64.b64encode(f"{before}{VALUE}\n".encode()))
