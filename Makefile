@@ -62,8 +62,9 @@ dev: $(VENV)/.installed
 test: check
 	@code=0; $(MAKE) --no-print-directory quick || code=$$?; $(MAKE) --no-print-directory clusters || code=$$?; exit $$code
 
+# In the order of their names: by the number of their tests, as is usual, the longest stories, one test a file, come last.
 quick: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not cluster" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not cluster" $(PYTEST_ARGS)
 
 clusters: $(VENV)/.installed-dev
 	@code=0; \
