@@ -47,6 +47,7 @@ from api.routes import (
     join,
     ledger,
     logs,
+    namespaces,
     objects,
     outbox,
     overview,
@@ -67,9 +68,9 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, objects, schema, past, apply, bulk, runs, attempts, logs, ticks, ledger, audit, explain, overview,
-    agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens, join, session,
-    health, demonstration, pages,
+    jobs, namespaces, objects, schema, past, apply, bulk, runs, attempts, logs, ticks, ledger, audit, explain,
+    overview, agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens, join,
+    session, health, demonstration, pages,
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from fastapi.openapi.utils import get_openapi
 from api.access import COOKIES
 from api.door import OWN_ACCESS, PUBLIC_PATHS
 from api.problems import KINDS, MEDIA_TYPE
-from api.schemas import answers, replies
+from api.schemas import answers, namespaces, replies
 from api.schemas.examples import with_examples
 from api.schemas.shapes import named_shapes
 
@@ -48,6 +48,11 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "putJob": {200: _any(replies.Job, answers.JobDryRun), 201: _any(replies.Job)},
     "createJob": {200: _any(answers.JobDryRun), 201: _any(replies.Job)},
     "getJob": {200: _any(replies.Job, answers.Revision)},
+    "putNamespace": {
+        200: _any(namespaces.Namespace, namespaces.NamespaceDryRun), 201: _any(namespaces.Namespace),
+    },
+    "deleteNamespace": {204: None},
+    "listNamespaceRevisions": {200: _any(answers.RevisionList)},
     "getJobSchema": {200: (JSON, {"type": "object"})},
     "deleteJob": {200: _any(answers.DryRun), 204: None},
     "pauseJob": {200: _any(replies.Job)},
@@ -122,6 +127,7 @@ HEADERS: Mapping[str, tuple[tuple[str, str, Schema], ...]] = {
 
 #: refusals that no rule below finds: the state does not allow it, or there is no such thing
 REFUSALS: Mapping[str, tuple[int, ...]] = {
+    "putNamespace": (409, 412), "deleteNamespace": (409, 412),
     "putJob": (409, 412, 415), "createJob": (409, 415), "applyJobs": (409, 415), "deleteJob": (409, 412),
     "putObject": (409, 412, 415), "deleteObject": (409, 412),
     "pauseJob": (409,), "resumeJob": (409,), "runJob": (409,), "cancelRun": (409,), "resolveRun": (409,),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from api.problems import Problem
-from scheduler.machine.rules import secret_uses, tick_limits
+from api.problems import FieldError, Problem
+from scheduler.machine.rules import allowances, secret_uses, tick_limits
 from scheduler.store.connection import Store
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables.namespaces import KIND
 from scheduler.words import sizes
 from scheduler.words.commands import Apply, Command, PutJobs
 from scheduler.words.outcomes import Code, Outcome
@@ -23,6 +25,9 @@ KIND_OF_CODE = {
     Code.LIMIT: "too-many-requests",
     Code.TOO_LARGE: "too-large",
     Code.TOO_MANY_TICKS: "validation",
+    Code.QUOTA: "conflict",
+    Code.NOT_ALLOWED: "validation",
+    Code.REFERRED: "conflict",
 }
 
 FEWER_TICKS = (
@@ -38,7 +43,11 @@ def need_proposable(command: Command, *, what: str, store: Store | None = None) 
     if isinstance(written, Outcome):
         expect_ok(written, what=what)
     if isinstance(command, PutJobs | Apply) and store is not None:
-        refusal = tick_limits.judge(store, command.jobs) or secret_uses.judge(store, command.jobs)
+        asked = [
+            (job, job_rows.standing_named(store, job.namespace, job.name) is None) for job in command.jobs
+        ]
+        refusal = allowances.judge(store, asked) or tick_limits.judge(store, command.jobs)
+        refusal = refusal or secret_uses.judge(store, command.jobs)
         if refusal is not None:
             expect_ok(refusal, what=what)
 
@@ -50,7 +59,7 @@ def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, objec
     kind = KIND_OF_CODE.get(outcome.code, "conflict")
     extra = {"code": outcome.code, **({"value": outcome.value} if outcome.value else {})}
     detail = outcome.detail
-    if outcome.code == Code.EXISTS and outcome.value:
+    if outcome.code == Code.EXISTS and outcome.value and outcome.value.get("kind") != KIND:
         named = "{namespace}/{name}".format_map(outcome.value)
         noun = outcome.value.get("kind", "job")
         detail = f"a {noun} {named} exists already, at revision {outcome.value['revision']}"
@@ -60,4 +69,8 @@ def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, objec
         detail = f"{what} is too large: {detail}"
     elif outcome.code == Code.TOO_MANY_TICKS:
         hint = FEWER_TICKS
+    if outcome.code == Code.NOT_ALLOWED and outcome.value:
+        hint = str(outcome.value["hint"])
+        error = FieldError(f"/tasks/{outcome.value['task']}/on/pool", detail, hint)
+        raise Problem(kind, detail, hint=hint, errors=[error], extra=extra)
     raise Problem(kind, detail or f"{what}: {outcome.code.replace('_', ' ')}", hint=hint, extra=extra)

@@ -42,13 +42,14 @@ RIGHTS: Mapping[str, Right] = {
         (
             READ, Of.NAMED,
             "getJob listRevisions listNextTicks listCells listSeries getDefinition listTicks explainJob"
-            " getNamespacePause getObject listObjectRevisions getObjectDiff listReferrers"
-            " listCalendarDays getSecret",
+            " getNamespacePause getNamespace listNamespaceRevisions getObject listObjectRevisions"
+            " getObjectDiff listReferrers listCalendarDays getSecret",
         ),
         (READ, Of.LOADED, "getRun getLogs explainRun"),
         (
             READ, Of.LISTED,
-            "listJobs listObjects listRuns listAttempts listLedger listOutbox listWork listSecrets"
+            "listNamespaces listJobs listObjects listRuns listAttempts listLedger listOutbox listWork"
+            " listSecrets"
             " getOverview streamEvents",
         ),
         (READ, Of.CLUSTER, "listProofs verifyLedger getTickLimits"),
@@ -65,8 +66,8 @@ RIGHTS: Mapping[str, Right] = {
         (ADMIN, Of.LOADED, "deleteToken"),
         (
             ADMIN, Of.CLUSTER,
-            "releaseAgent addMember removeMember transferLeadership activateFormat setTickLimits getBackup"
-            " rotateSecretKey",
+            "putNamespace deleteNamespace releaseAgent addMember removeMember transferLeadership"
+            " activateFormat setTickLimits getBackup rotateSecretKey",
         ),
         (JOIN, Of.CLUSTER, "joinCluster"),
     )

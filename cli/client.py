@@ -81,6 +81,9 @@ class Client:
     def post(self, path: str, document: Any = None) -> Any:
         return self.send("POST", path, b"" if document is None else json.dumps(document).encode())
 
+    def put(self, path: str, document: Any) -> Any:
+        return self.send("PUT", path, json.dumps(document).encode())
+
     def delete(self, path: str, *, headers: Mapping[str, str] | None = None) -> Any:
         return self.send("DELETE", path, headers=headers)
 

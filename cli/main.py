@@ -25,6 +25,7 @@ COMMANDS = {
     "hook": Lazy("cli.objects:hook", "Where webhooks of other systems come in."),
     "agents": Lazy("cli.agents:agents", "List agents."),
     "cluster": Lazy("cli.cluster:cluster", "Make a cluster, look at it, add and remove nodes."),
+    "namespace": Lazy("cli.namespace:namespace", "Declare namespaces: owner, quotas, pools."),
     "token": Lazy("cli.token:token", "Make, list and withdraw bearer tokens."),
     "secret": Lazy("cli.secret:secret", "Put, grant, list and delete secrets; rotate their key."),
     "top": Lazy("cli.top.command:top", "The cluster live on a terminal."),

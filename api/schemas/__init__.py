@@ -12,6 +12,7 @@ from typing import Any
 
 from api.schemas.audit import AuditEntryList
 from api.schemas.examples import JOB, PARAMS, VARS
+from api.schemas.namespaces import Namespace, NamespaceList
 from api.schemas.overview import Bulk, Overview, Table
 from api.schemas.replies import (
     Agent,
@@ -273,6 +274,11 @@ pause: dict[str, Any] = {
     ),
 }
 resume: dict[str, Any] = {"parameters": [_DRY_RUN]}
+change_namespace: dict[str, Any] = {"parameters": [_DRY_RUN, _IF_MATCH]}
+put_namespace: dict[str, Any] = {
+    "parameters": [_DRY_RUN, _KEY, _IF_MATCH, _IF_NONE_MATCH],
+    "requestBody": _body({"owner": "finance-oncall", "pools": ["etl"], "quotas": {"jobs": 200}}),
+}
 tick_limits: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body(
@@ -296,6 +302,8 @@ ticks_replies = _replies(TickList)
 instant_replies = _replies(InstantExplained)
 explained_replies = _replies(RunExplained)
 pause_replies = _replies(Paused)
+namespace_replies = _replies(Namespace)
+namespaces_replies = _replies(NamespaceList)
 agent_replies = _replies(Agent)
 agents_replies = _replies(AgentList)
 work_replies = _replies(WorkList)

@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 26
+SCHEMA_VERSION = 27
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -176,6 +176,15 @@ STATEMENTS: tuple[str, ...] = (
     ) WITHOUT ROWID
     """,
     "CREATE INDEX pauses_standing ON pauses (namespace) WHERE lifted_ms IS NULL",
+    # What the machine judges by of those that were declared; the words are an object.
+    """
+    CREATE TABLE namespaces (
+        name TEXT PRIMARY KEY,
+        jobs_max INTEGER,                   -- NULL: any number
+        pools TEXT NOT NULL                 -- JSON list of those that its tasks may name; of nothing: any
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE job_counts (namespace TEXT PRIMARY KEY, jobs INTEGER NOT NULL) WITHOUT ROWID",
     # Instants a day that the live triggers of a namespace ask for; the empty name: of all of them.
     "CREATE TABLE asked (namespace TEXT PRIMARY KEY, per_day INTEGER NOT NULL) WITHOUT ROWID",
     # Ticks a second that one job, the jobs of a namespace and all jobs may ask for, where a person set it.
@@ -331,8 +340,9 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX agents_drain_end ON agents (drain_until_ms, id) WHERE drain_until_ms IS NOT NULL",
     """
     CREATE TABLE tokens (
-        name TEXT PRIMARY KEY, sha256 BLOB NOT NULL, created_ms INTEGER NOT NULL,
-        role TEXT NOT NULL                  -- in all namespaces; empty: in those of token_roles alone
+        name TEXT PRIMARY KEY, sha256 BLOB NOT NULL,
+        role TEXT NOT NULL,                 -- in all namespaces; empty: in those of token_roles alone
+        created_ms INTEGER NOT NULL
     )
     """,
     "CREATE INDEX tokens_sha256 ON tokens (sha256)",

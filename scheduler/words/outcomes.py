@@ -14,6 +14,8 @@ class Code(enum.StrEnum):
     INVALID = "invalid"  #: it could not be, whatever the state
     FORMAT = "format"  #: the state's format is too old for it
     LIMIT = "limit"  #: there are as many as there may be
+    QUOTA = "quota"  #: its namespace would have more than it may
+    NOT_ALLOWED = "not_allowed"  #: it asks for what its namespace may not have
     TOO_MANY_TICKS = "too_many_ticks"  #: more would be asked for in a second than the limits allow
     PAST = "past"  #: new triggers would never fire
     TOO_LARGE = "too_large"  #: no log could hold it; said before it is proposed

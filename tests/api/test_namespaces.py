@@ -37,6 +37,7 @@ SENT: Mapping[str, dict[str, Any]] = {
     "runJob": {"json": {}},
     "changeJobs": {"json": {"action": "pause", "jobs": [JOB], "namespace": OURS}},
     "pauseNamespace": {"json": {"reason": "why"}},
+    "putNamespace": {"json": {"quotas": {"jobs": 5}}},
     "pauseAll": {"json": {"reason": "why"}},
     "createToken": {"json": {"name": "more", "role": "viewer", "namespaces": [OURS]}},
     "addMember": {"json": {}},
@@ -61,6 +62,7 @@ async def run(client: httpx2.AsyncClient, node: SingleNode) -> int:
     assert (await client.put(f"/v1/calendars/{JOB}", json={"namespace": OURS})).status_code == 201
     made = await client.post(f"/v1/jobs/{JOB}/runs", params={"namespace": OURS}, json={})
     assert made.status_code == 201, made.text
+    assert (await client.put(f"/v1/namespaces/{OURS}", json={})).status_code == 201
     number: int = made.json()["id"]
     connect(node)
     fail_last(node)

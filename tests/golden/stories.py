@@ -39,6 +39,14 @@ def every_command(story: Recorder) -> None:
     _format(story)
 
 
+def _namespaces(story: Recorder) -> None:
+    for name, pools in (("finance", ("etl", "web")), ("web", ())):
+        story.tell_ok(c.PutNamespace(name, b'{"namespace":"%s"}' % name.encode(), pools, len(name)))
+    story.tell_ok(c.PutNamespace("web", b'{"namespace":"web","owner":"ann"}', (), 1, 1))
+    story.tell(c.PutNamespace("web", b"{}", if_revision=7), c.DeleteNamespace("kitchen"))
+    story.tell_ok(c.PutNamespace("gone", b"{}"), c.DeleteNamespace("gone"))
+
+
 def _joining(story: Recorder) -> None:
     ends_ms = story.now_ms + 3_600_000
     story.tell_ok(c.PutToken("web", b"w" * 32, "join-agent", ends_ms, 1, "", "web"))
@@ -48,6 +56,7 @@ def _joining(story: Recorder) -> None:
     story.tell(c.DeleteToken("bob", within=("finance",)), c.DeleteToken("bob", within=("finance", "web")))
     story.tell_ok(c.RedeemToken("web", "web-1", b"1" * 32, "web"))
     story.tell(c.RedeemToken("web", "web-2", b"2" * 32, "web"))
+    _namespaces(story)
     for letter in (b"s", b"t"):
         story.tell_ok(c.OpenSession("bootstrap", bytes(32), letter * 32))
     story.tell(

@@ -25,7 +25,7 @@ from scheduler.machine.steps import eras, stopping
 from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.store.tables import asked as asked_rows
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import refs
+from scheduler.store.tables import namespaces, refs
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.jobs import Job, Revision
@@ -109,6 +109,7 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
     if job is None:
         ctx.state.last_job += 1
         job_id = ctx.state.last_job
+        namespaces.count_job(ctx.store, new.namespace, 1)
         job_rows.insert(
             ctx.store,
             Job(
@@ -200,6 +201,7 @@ def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -
         if not run.stopping and run.cause != Kind.ORPHAN:
             stopping.end_for_deletion(ctx, run)
     job_rows.delete(ctx.store, job.id)
+    namespaces.count_job(ctx.store, job.namespace, -1)
     refs.set_of(ctx.store, Named("job", job.namespace, job.name), ())
     revision = job_rows.last_revision(ctx.store, job.namespace, job.name) + 1
     job_rows.insert_revision(

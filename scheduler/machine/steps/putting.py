@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.machine.context import Context, refused
-from scheduler.machine.rules import secret_uses, tick_limits
+from scheduler.machine.rules import allowances, secret_uses, tick_limits
 from scheduler.machine.steps import editing
 from scheduler.machine.steps.editing import Edit, Judged
 from scheduler.store.tables import jobs as job_rows
@@ -35,7 +35,10 @@ def judge(ctx: Context, jobs: Sequence[PreparedJob], after_ms: int) -> list[Judg
     if over:
         said = f"{len(over)} new triggers fire only in the past, or never"
         return refused(Code.PAST, said, triggers=over[:SPENT_TOLD_MAX])
-    asking = [each.new for each in judged if not each.is_same]
+    changed = [each for each in judged if not each.is_same]
+    if refusal := allowances.judge(ctx.store, ((each.new, each.job is None) for each in changed)):
+        return refusal
+    asking = [each.new for each in changed]
     too_many = tick_limits.judge(ctx.store, asking, lambda new: _id(stored.get((new.namespace, new.name))))
     return too_many or secret_uses.judge(ctx.store, asking) or judged
 

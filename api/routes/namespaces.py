@@ -1,0 +1,197 @@
+"""Namespaces: declared, read and no more declared. What they let their jobs have is set by who administrates
+all of them: nobody raises a quota of their own."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api import access, schemas
+from api.call import call_of, json_response
+from api.consistency import settle
+from api.cursors import make_cursor, read_cursor
+from api.instants import rfc3339
+from api.jobs.writing import precondition
+from api.outcomes import expect_ok, need_proposable
+from api.problems import Problem, from_job_problems
+from api.services import Services, services_of
+from api.threads import in_thread, read_reply
+from scheduler.machine.namespaces import COUNTED_MAX
+from scheduler.machine.rules.allowances import first_outside
+from scheduler.model import JobError, compile_job
+from scheduler.model.namespace import Namespace, parse_namespace
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.reads import namespaces as reads
+from scheduler.store.reads.bounds import LOOKED_MAX
+from scheduler.store.tables import namespaces as rows
+from scheduler.words.commands import DeleteNamespace, PutNamespace
+from scheduler.words.json_text import json_text
+
+router = APIRouter(tags=["namespaces"])
+
+OUTSIDE_MAX = 20  #: jobs that use other pools, told by name
+Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")]
+
+
+def namespace_json(found: reads.Namespace) -> dict[str, Any]:
+    """Of one that nobody declared: what holds of it."""
+    written = found.written or Namespace.model_validate({"namespace": found.name}).public()
+    row = found.declared
+    return {
+        **written, "declared": row is not None, "revision": row.revision if row else 0, "jobs": found.jobs,
+        "created": rfc3339(row.created_ms) if row else None,
+        "changed": rfc3339(row.changed_ms) if row else None, "actor": row.actor if row else None,
+    }  # fmt: skip
+
+
+@router.get(
+    "/v1/namespaces", operation_id="listNamespaces", openapi_extra=schemas.read,
+    responses=schemas.namespaces_replies,
+)  # fmt: skip
+async def list_namespaces(request: Request, cursor: Cursor = None, limit: Limit = 100) -> Response:
+    """Those that were declared and those that jobs name, in which the caller may read."""
+    services, call = services_of(request), call_of(request)
+    readable = call.need_listed(access.READ)
+    key = read_cursor("namespaces", cursor, str)
+    after = "" if key is None else str(key[0])
+    await settle(call, services.commits)
+
+    def read() -> dict[str, Any]:
+        with services.scheduler.read() as store:
+            if readable is None:
+                found = reads.page(store, after, limit + 1)
+            else:
+                names = sorted(name for name in readable if name > after)[: limit + 1]
+                found = [each for name in names if (each := reads.find(store, name)) is not None]
+        more = make_cursor("namespaces", found[limit - 1].name) if len(found) > limit else None
+        return {"items": [namespace_json(each) for each in found[:limit]], "next_cursor": more}
+
+    return await read_reply(read)
+
+
+@router.get(
+    "/v1/namespaces/{namespace}", operation_id="getNamespace", openapi_extra=schemas.read,
+    responses=schemas.namespace_replies,
+)  # fmt: skip
+async def get_namespace(request: Request, namespace: str) -> Response:
+    """What was said of a namespace, and how many jobs it has. ETag is its revision, 0: nobody declared it."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ, namespace=namespace)
+    await settle(call, services.commits)
+    return _answer(services, namespace, 200)
+
+
+def _answer(services: Services, name: str, status: int) -> Response:
+    with services.scheduler.read() as store:
+        found = reads.find(store, name)
+    if found is None:
+        raise Problem(
+            "not-found", f"no namespace {name[:200]!r} is declared, and no job is in it",
+            hint="GET /v1/namespaces lists them.",
+        )  # fmt: skip
+    document = namespace_json(found)
+    return json_response(document, status, {"ETag": f'"{document["revision"]}"'})
+
+
+@router.put(
+    "/v1/namespaces/{namespace}", operation_id="putNamespace", openapi_extra=schemas.put_namespace,
+)  # fmt: skip
+async def put_namespace(request: Request, namespace: str) -> Response:
+    """Declare a namespace, or change what is said of it. Jobs that are there stay as they are; `outside` of a
+    dry run names those that use other pools than it would allow, of the first 2,000."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.ADMIN, namespace=access.Reach.ALL)
+    document = call.json_object()
+    try:
+        given = parse_namespace({key: document[key] for key in document if key not in TOLD}, namespace)
+    except JobError as error:
+        raise from_job_problems(error.problems, what="the namespace") from None
+    key, body = call.idempotency()
+    command = PutNamespace(
+        namespace, json_text(given.public()), given.pools, given.quotas.jobs, precondition(call), call.actor,
+        key, body,
+    )  # fmt: skip
+    if call.flag("dry_run"):
+        need_proposable(command, what=f"namespace {namespace}")
+        return json_response(await in_thread(_trial, services, command))
+    outcome = await services.scheduler.propose(command)
+    told = expect_ok(outcome, what=f"namespace {namespace}")
+    return _answer(services, namespace, 201 if told["created"] else 200)
+
+
+TOLD = ("declared", "revision", "jobs", "created", "changed", "actor")
+"""What a reply says beside the definition: it may be sent back."""
+
+
+def _trial(services: Services, command: PutNamespace) -> dict[str, Any]:
+    with services.scheduler.read() as store:
+        found = reads.find(store, command.name)
+        row = None if found is None else found.declared
+        revision = row.revision if row is not None else 0
+        if command.if_revision not in (None, revision):
+            detail = f"revision {command.if_revision} was expected, found {revision}"
+            raise Problem("revision-mismatch", detail)
+        same = row is not None and bytes(row.spec) == command.spec
+        change = "created" if row is None else "unchanged" if same else "changed"
+        wanted = job_reads.Wanted(namespaces=(command.name,))
+        outside: list[str] = []
+        if command.pools:
+            for job in job_reads.page(store, wanted, limit=LOOKED_MAX)[0]:
+                if len(outside) < OUTSIDE_MAX and first_outside(compile_job(job.spec), command.pools):
+                    outside.append(job.name)
+    return {"dry_run": True, "name": command.name, "change": change, "revision": revision, "outside": outside}
+
+
+@router.delete(
+    "/v1/namespaces/{namespace}", operation_id="deleteNamespace", openapi_extra=schemas.change_namespace,
+    status_code=204,
+)  # fmt: skip
+async def delete_namespace(request: Request, namespace: str) -> Response:
+    """Take back what was said of a namespace. One that has jobs or objects stays. Its revisions stay
+    readable."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.ADMIN, namespace=access.Reach.ALL)
+    command = DeleteNamespace(namespace, precondition(call), call.actor)
+    if not call.flag("dry_run"):
+        expect_ok(await services.scheduler.propose(command), what=f"namespace {namespace}")
+        return Response(status_code=204)
+    with services.scheduler.read() as store:
+        found, held = reads.find(store, namespace), rows.contents(store, namespace, COUNTED_MAX)
+    if found is None or found.declared is None:
+        raise Problem("not-found", f"no namespace {namespace[:200]} is declared")
+    if command.if_revision not in (None, found.declared.revision):
+        raise Problem("revision-mismatch", f"namespace {namespace} is at revision {found.declared.revision}")
+    if held:
+        raise Problem("conflict", f"namespace {namespace} has {held}", extra={"dry_run": True})
+    return Response(status_code=204)
+
+
+@router.get(
+    "/v1/namespaces/{namespace}/revisions", operation_id="listNamespaceRevisions",
+    openapi_extra=schemas.read,
+)  # fmt: skip
+async def list_namespace_revisions(
+    request: Request, namespace: str, cursor: Cursor = None, limit: Limit = 50
+) -> Response:
+    """Every revision of what was said of it, newest first."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ, namespace=namespace)
+    key = read_cursor("namespace revisions", cursor, int)
+    await settle(call, services.commits)
+    with services.scheduler.read() as store:
+        found = reads.revisions(store, namespace, None if key is None else int(key[0]), limit + 1)
+    if not found and key is None:
+        raise Problem("not-found", f"no namespace {namespace[:200]} was ever declared")
+    items = [
+        {
+            "revision": row.revision, "changed": rfc3339(row.stamp_ms), "index": row.idx, "actor": row.actor,
+            "deleted": bool(row.deleted), "definition": None if row.deleted else json.loads(row.spec),
+        }
+        for row in found[:limit]
+    ]  # fmt: skip
+    more = make_cursor("namespace revisions", found[limit - 1].revision) if len(found) > limit else None
+    return json_response({"items": items, "next_cursor": more})

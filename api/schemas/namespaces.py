@@ -1,0 +1,47 @@
+"""What routes of namespaces answer."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from api.schemas.replies import Instant, Reply
+
+
+class Plan(Reply):
+    tz: str = Field(examples=["Europe/Berlin"])
+    begin: str = Field(examples=["06:00"])
+
+
+class Quotas(Reply):
+    jobs: int | None = Field(default=None, examples=[200])
+
+
+class Namespace(Reply):
+    """What was said of a namespace, and how many jobs it has."""
+
+    namespace: str = Field(examples=["finance"])
+    description: str
+    owner: str = Field(examples=["finance-oncall"])
+    plan: Plan
+    pools: list[str] = Field(description="that its tasks may name; none: any", examples=[["etl"]])
+    run_as: list[str] = Field(description="that its tasks may run as; none: any", examples=[["batch"]])
+    quotas: Quotas
+    declared: bool = Field(description="false: it is there with its jobs, which may have everything")
+    revision: int = Field(description="0: nobody declared it", examples=[3])
+    jobs: int
+    created: Instant | None
+    changed: Instant | None
+    actor: str | None
+
+
+class NamespaceList(Reply):
+    items: list[Namespace]
+    next_cursor: str | None
+
+
+class NamespaceDryRun(Reply):
+    dry_run: bool = Field(examples=[True])
+    name: str = Field(examples=["finance"])
+    change: str = Field(description="created, changed or unchanged", examples=["created"])
+    revision: int = Field(description="as it is; 0: nobody declared it")
+    outside: list[str] = Field(description="jobs that use other pools, the first 20 of 2,000")

@@ -1,0 +1,54 @@
+"""Namespaces are declared, changed and no more declared. What that means of jobs is `rules.allowances`.
+
+A namespace that nobody declared is there with its first job, and lets it have everything.
+"""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context, done, refused
+from scheduler.machine.steps import editing_objects
+from scheduler.machine.steps.editing import Edit
+from scheduler.machine.steps.editing_objects import judge_revision
+from scheduler.store.tables import namespaces
+from scheduler.store.tables import objects as object_rows
+from scheduler.store.tables.namespaces import KIND, Allowance
+from scheduler.store.tables.refs import Named
+from scheduler.words.commands import DeleteNamespace, PreparedObject, PutNamespace
+from scheduler.words.json_text import json_text
+from scheduler.words.outcomes import Code, Outcome
+
+NAMESPACES_MAX = 10_000
+POOLS_MAX = 1_000
+COUNTED_MAX = 1_000
+
+
+def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
+    if not command.name or len(command.pools) > POOLS_MAX:
+        return refused(Code.INVALID, f"a namespace has a name, and {POOLS_MAX} pools at most")
+    new = PreparedObject(KIND, command.name, command.name, command.spec, if_revision=command.if_revision)
+    judged = editing_objects.judge(ctx, new)
+    if isinstance(judged, Outcome):
+        return judged
+    if judged.stored is None and namespaces.count(ctx.store, NAMESPACES_MAX) >= NAMESPACES_MAX:
+        return refused(Code.LIMIT, f"there are {NAMESPACES_MAX} namespaces, the most that a cluster keeps")
+    told = editing_objects.put(ctx, _edit(ctx, command), judged)
+    pools = json_text(list(command.pools)).decode()
+    namespaces.allow(ctx.store, Allowance(command.name, command.jobs_max, pools))
+    return done(revision=told["revision"], created=told["created"], changed=told["changed"])
+
+
+def delete_namespace(ctx: Context, command: DeleteNamespace) -> Outcome:
+    what = Named(KIND, command.name, command.name)
+    stored = object_rows.find(ctx.store, *what)
+    if stored is None:
+        return refused(Code.NOT_FOUND, f"no namespace {command.name} is declared")
+    if wrong := judge_revision(what, stored.revision, command.if_revision):
+        return wrong
+    if held := namespaces.contents(ctx.store, command.name, COUNTED_MAX):
+        return refused(Code.REFERRED, f"namespace {command.name} has {held}")
+    namespaces.forget(ctx.store, command.name)
+    return done(revision=editing_objects.delete(ctx, _edit(ctx, command), stored))
+
+
+def _edit(ctx: Context, command: PutNamespace | DeleteNamespace) -> Edit:
+    return Edit(command.actor.name, "", ctx.stamp_ms, ctx.stamp_ms, ctx.state.idx)

@@ -1,0 +1,65 @@
+"""What a namespace lets its jobs have: how many there may be, and the pools that their tasks name.
+
+Rules of this file:
+
+1. Judged where a job is put. One that is there already stays as it is, also after a namespace was narrowed,
+   until it is put anew: who narrows it is told which those are (`outside`).
+2. Only more jobs than before are refused: an edit is always taken, also where there are too many.
+3. Dry runs and the machine judge by the same function. A namespace of which nothing was said lets all be.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from scheduler.model.compiled import CompiledJob, compile_job
+from scheduler.store.connection import Store
+from scheduler.store.tables import namespaces
+from scheduler.store.tables.namespaces import Allowance
+from scheduler.words.commands import PreparedJob
+from scheduler.words.outcomes import Code, Outcome
+
+
+def judge(store: Store, jobs: Iterable[tuple[PreparedJob, bool]]) -> Outcome | None:
+    """The refusal of these jobs, put together, each with whether it is new; None: they may be."""
+    more: dict[str, int] = {}
+    for place, (new, is_new) in enumerate(jobs):
+        allowance = namespaces.allowance(store, new.namespace)
+        if allowance is None:
+            continue
+        more[new.namespace] = more.get(new.namespace, 0) + is_new
+        if is_new and allowance.jobs_max is not None:
+            wanted = namespaces.jobs(store, new.namespace) + more[new.namespace]
+            if wanted > allowance.jobs_max:
+                return _too_many(allowance, wanted)
+        if allowance.allowed_pools:
+            task = first_outside(compile_job(new.spec), allowance.allowed_pools)
+            if task is not None:
+                return _outside(new, place, task, allowance.allowed_pools)
+    return None
+
+
+def first_outside(job: CompiledJob, pools: Sequence[str]) -> tuple[str, str] | None:
+    """The first task that may go to an agent of no such pool, and the pool that it names."""
+    for task in job.tasks:
+        if task.happens == "agent" and task.pool not in pools:
+            return task.name, task.pool
+    return None
+
+
+def _too_many(allowance: Allowance, wanted: int) -> Outcome:
+    detail = f"namespace {allowance.name} would have {wanted} jobs; its quota is {allowance.jobs_max}"
+    value: dict[str, object] = {"namespace": allowance.name, "jobs": wanted, "limit": allowance.jobs_max}
+    return Outcome(Code.QUOTA, detail, value)
+
+
+def _outside(new: PreparedJob, place: int, task: tuple[str, str], pools: Sequence[str]) -> Outcome:
+    name, pool = task
+    allowed = ", ".join(pools)
+    where = f"{new.namespace}/{new.name}"
+    detail = f"task {name} of {where} is for pool {pool}; its namespace may use {allowed}"
+    near = difflib.get_close_matches(pool, pools, 1)
+    hint = f"did you mean {near[0]}?" if near else f"name one of {allowed}"
+    value: dict[str, object] = {"place": place, "task": name, "pools": list(pools), "hint": hint}
+    return Outcome(Code.NOT_ALLOWED, detail, value)

@@ -1,0 +1,115 @@
+"""A namespace, as administrators declare it: who answers for it, and what its jobs may have."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema
+
+from scheduler.model.bounds import check_bounds
+from scheduler.model.fields import Model, Name, as_tuple, type_name
+from scheduler.model.problems import JobError, Problem, Refused, pointer_of
+from scheduler.model.translating import Vocabulary, translated
+from scheduler.ticks import zones
+
+JOBS_MAX = 10_000_000
+PLANNED = ("defaults", "before", "after")
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _zone(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            zones.zone(value)
+        except ValueError as error:
+            raise Refused(str(error), "a name of the IANA database, such as Europe/Berlin") from error
+    return value
+
+
+def _begin(value: Any) -> Any:
+    if isinstance(value, str):
+        hours, colon, minutes = value.partition(":")
+        digits = len(value) == 5 and colon and hours.isdecimal() and minutes.isdecimal()
+        if not digits or int(hours) > 23 or int(minutes) > 59:
+            raise Refused(f"{value[:20]!r} is no time of the day", 'write it as "06:00", in quotes')
+    return value
+
+
+class Plan(Model):
+    """The days by which its jobs are planned."""
+
+    tz: Annotated[str, BeforeValidator(_zone)] = "UTC"
+    begin: Annotated[
+        str, BeforeValidator(_begin), Field(description="when a day begins"),
+        WithJsonSchema({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
+    ] = "00:00"  # fmt: skip
+
+
+class Quotas(Model):
+    """How much of the cluster its jobs may take."""
+
+    jobs: Annotated[int | None, Field(ge=0, le=JOBS_MAX, description="how many there may be")] = None
+
+
+class Namespace(Model):
+    name: Annotated[Name, Field(alias="namespace")]
+    description: Annotated[str, Field(max_length=4_096)] = ""
+    owner: Annotated[str, Field(max_length=128, description="who answers for it")] = ""
+    plan: Plan = Plan()
+    pools: Annotated[
+        tuple[Name, ...], BeforeValidator(as_tuple), AfterValidator(_each_once),
+        Field(max_length=1_000, description="the only ones that its tasks may name; none: any"),
+    ] = ()  # fmt: skip
+    run_as: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=128)], ...], BeforeValidator(as_tuple),
+        AfterValidator(_each_once),
+        Field(max_length=1_000, description="the only users that its tasks may run as; none: any"),
+    ] = ()  # fmt: skip
+    quotas: Quotas = Quotas()
+
+    def public(self) -> dict[str, Any]:
+        """The public shape, defaults filled in, as JSON values."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+_WORDS = Vocabulary(
+    root=Namespace,
+    said="the namespace",
+    planned={Namespace: PLANNED, Quotas: ("active_runs", "starts_per_minute")},
+)
+
+
+def parse_namespace(data: object, name: str) -> Namespace:
+    """The namespace of this name that `data` describes; raises JobError with all its problems."""
+    check_bounds(data)
+    if not isinstance(data, dict):
+        raise JobError((Problem("", f"a namespace is an object, not {type_name(data)}"),))
+    shape = {"namespace": name, **{key: value for key, value in data.items() if value is not None}}
+    try:
+        given = Namespace.model_validate(shape)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        found = [translated(each, _WORDS, lambda loc: pointer_of(*loc)) for each in details]
+        raise JobError(tuple(dict.fromkeys(found))) from None
+    if given.name != name:
+        detail = f"it says that it is namespace {given.name}"
+        raise JobError((Problem("/namespace", detail, f"remove it, or put {given.name}"),))
+    return given
+
+
+def json_schema() -> dict[str, Any]:
+    """The published schema, as of jobs. `python -m scheduler.model.namespace` prints it."""
+    made = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Namespace.model_json_schema(by_alias=True),
+    }
+    return made
+
+
+if __name__ == "__main__":
+    import json
+
+    print(json.dumps(json_schema(), indent=2))

@@ -1,0 +1,28 @@
+"""What administrators say of a namespace."""
+
+from __future__ import annotations
+
+from scheduler.words.record import NOBODY, Actor, ByPerson, Keyed, command
+
+
+@command(96, grows=True)
+class PutNamespace(ByPerson, Keyed):
+    """Declare it, or change what was said of it."""
+
+    name: str
+    spec: bytes  #: canonical JSON, all defaults filled in
+    pools: tuple[str, ...] = ()  #: that its jobs may use; empty: any
+    jobs_max: int | None = None
+    if_revision: int | None = None  #: refuse unless its revision is this; 0: must not be declared
+    actor: Actor = NOBODY
+    key: str = ""  #: Idempotency-Key; empty: none
+    body: bytes = b""  #: hash of the request that used the key
+
+
+@command(97)
+class DeleteNamespace(ByPerson):
+    """Nothing is said of it any more. Only while nothing is in it."""
+
+    name: str
+    if_revision: int | None = None
+    actor: Actor = NOBODY

@@ -1,0 +1,112 @@
+"""Namespaces over HTTP: declared, read, listed, narrowed, and no more declared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+PATH = "/v1/namespaces/finance"
+DECLARED: dict[str, Any] = {
+    "description": "money", "owner": "ann", "plan": {"tz": "Europe/Berlin", "begin": "06:00"},
+    "pools": ["etl", "web"], "run_as": ["batch"], "quotas": {"jobs": 2},
+}  # fmt: skip
+
+
+async def put_job(client: httpx2.AsyncClient, name: str, pool: str = "etl", **query: str) -> httpx2.Response:
+    body = {"namespace": "finance", "run": "true", "on": {"pool": pool}}
+    return await client.put(f"/v1/jobs/{name}", json=body, params=query)
+
+
+async def test_it_is_declared_read_and_sent_back_as_it_was_read(client: httpx2.AsyncClient) -> None:
+    assert (await client.get(PATH)).status_code == 404
+    made = await client.put(PATH, json=DECLARED)
+    assert (made.status_code, made.headers["etag"]) == (201, '"1"'), made.text
+    found = (await client.get(PATH)).json()
+    assert found == {**DECLARED, "namespace": "finance", **{key: found[key] for key in TOLD}}
+    assert (found["declared"], found["revision"], found["jobs"], found["actor"]) == (True, 1, 0, "admin")
+    again = await client.put(PATH, json=found)
+    assert (again.status_code, again.json()["revision"]) == (200, 1)
+    assert (await client.put(PATH, json={}, headers={"If-Match": '"7"'})).status_code == 412
+    assert (await client.put(PATH, json={}, headers={"If-None-Match": "*"})).status_code == 409
+    assert (await client.put(PATH, json={}, headers={"If-Match": '"1"'})).json()["revision"] == 2
+    items = (await client.get(f"{PATH}/revisions")).json()["items"]
+    assert [(item["revision"], item["definition"]["owner"]) for item in items] == [(2, ""), (1, "ann")]
+
+
+TOLD = ("declared", "revision", "jobs", "created", "changed", "actor")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "hint"),
+    [
+        ({"onwer": "ann"}, "/onwer", "did you mean owner?"),
+        ({"pools": [1]}, "/pools/0", None),
+        ({"pools": ["a b"]}, "/pools/0", None),
+        ({"quotas": {"jobs": -1}}, "/quotas/jobs", ""),
+        ({"quotas": {"job": 1}}, "/quotas/job", "did you mean jobs?"),
+        ({"quotas": {"active_runs": 1}}, "/quotas/active_runs", "remove it"),
+        ({"defaults": {}}, "/defaults", "remove it"),
+        ({"plan": {"tz": "Europe/Berlln"}}, "/plan/tz", None),
+        ({"plan": {"begin": "24:00"}}, "/plan/begin", None),
+        ({"namespace": "web"}, "/namespace", None),
+    ],
+)
+async def test_what_is_none_is_refused_with_its_place(
+    client: httpx2.AsyncClient, body: dict[str, Any], pointer: str, hint: str | None
+) -> None:
+    for dry_run in ("true", "false"):
+        reply = await client.put(PATH, json=body, params={"dry_run": dry_run})
+        first = reply.json()["errors"][0]
+        assert (reply.status_code, first["pointer"]) == (422, pointer), reply.text
+        assert hint is None or first.get("hint", "") == hint
+    assert (await client.get(PATH)).status_code == 404, "nothing was half applied"
+
+
+async def test_jobs_beyond_its_quota_or_pools_are_refused_in_dry_runs_too(client: httpx2.AsyncClient) -> None:
+    assert (await put_job(client, "old", "spark")).status_code == 201
+    trial = (await client.put(PATH, json=DECLARED, params={"dry_run": "true"})).json()
+    assert (trial["change"], trial["outside"]) == ("created", ["old"])
+    assert (await client.put(PATH, json=DECLARED)).status_code == 201
+    for dry_run in ("true", "false"):
+        refused = await put_job(client, "new", "elt", dry_run=dry_run)
+        error = refused.json()["errors"][0]
+        assert (refused.status_code, error["pointer"]) == (422, "/tasks/main/on/pool"), refused.text
+        assert error["hint"] == "did you mean etl?"
+    assert (await put_job(client, "new")).status_code == 201
+    for dry_run in ("true", "false"):
+        full = await put_job(client, "third", dry_run=dry_run)
+        assert (full.status_code, full.json()["code"]) == (409, "quota"), full.text
+    assert (await put_job(client, "new", "web")).status_code == 200
+
+
+async def test_one_that_has_jobs_stays_and_others_go(client: httpx2.AsyncClient) -> None:
+    await client.put(PATH, json={"quotas": {"jobs": 5}})
+    await put_job(client, "old")
+    for dry_run in ("true", "false"):
+        reply = await client.delete(PATH, params={"dry_run": dry_run})
+        assert (reply.status_code, reply.json()["detail"]) == (409, "namespace finance has 1 job")
+    await client.delete("/v1/jobs/old", params={"namespace": "finance"})
+    assert (await client.delete(PATH, params={"dry_run": "true"})).status_code == 204
+    assert (await client.delete(PATH)).status_code == 204
+    assert (await client.delete(PATH)).status_code == 404
+    assert (await client.get(f"{PATH}/revisions")).json()["items"][0]["deleted"] is True
+
+
+async def test_the_list_has_declared_ones_and_those_that_jobs_name_page_by_page(
+    client: httpx2.AsyncClient,
+) -> None:
+    for name in ("web", "aero"):
+        await client.put(f"/v1/namespaces/{name}", json={})
+    await put_job(client, "old")
+    found, cursor = [], None
+    while True:
+        params = {"limit": 1, **({"cursor": cursor} if cursor else {})}
+        page = (await client.get("/v1/namespaces", params=params)).json()
+        found += [(item["namespace"], item["declared"], item["jobs"]) for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert found == [("aero", True, 0), ("finance", False, 1), ("web", True, 0)]
+    assert (await client.get(PATH)).json()["quotas"] == {}

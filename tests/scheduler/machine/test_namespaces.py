@@ -1,0 +1,80 @@
+"""Namespaces that were declared: their revisions, how many jobs they may have, and in which pools."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from scheduler.model import parse_job, prepare
+from scheduler.store.tables import namespaces
+from scheduler.words import commands as c
+from tests.scheduler.story import START_MS, Story
+
+FINANCE = b'{"namespace":"finance"}'
+
+
+def put(**more: object) -> c.PutNamespace:
+    return c.PutNamespace("finance", **{"spec": FINANCE, **more})  # type: ignore[arg-type]
+
+
+def job(name: str, pool: str = "etl", namespace: str = "finance") -> c.PutJobs:
+    document = {"job": name, "namespace": namespace, "run": "true", "on": {"pool": pool}}
+    return c.PutJobs((prepare(parse_job(document), START_MS),), START_MS)
+
+
+def test_it_has_revisions_that_go_on_through_its_end(story: Story) -> None:
+    assert story.value(put(), "revision") == 1
+    assert story.value(put(), "changed") is False
+    assert story.value(put(spec=b"{}"), "revision") == 2
+    assert story.one(put(if_revision=0)).code == "exists"
+    assert story.one(put(if_revision=1)).code == "revision_mismatch"
+    assert story.one(c.DeleteNamespace("finance", 1)).code == "revision_mismatch"
+    assert story.value(c.DeleteNamespace("finance", 2), "revision") == 3
+    assert story.one(c.DeleteNamespace("finance")).code == "not_found"
+    assert story.value(put(), "revision") == 4
+    assert namespaces.allowance(story.store, "web") is None
+
+
+def test_what_has_jobs_stays_and_says_how_many(story: Story) -> None:
+    story.tell_ok(put(), job("a"), job("b"))
+    refusal = story.one(c.DeleteNamespace("finance"))
+    assert (refusal.code, refusal.detail) == ("referred", "namespace finance has 2 jobs")
+    story.tell_ok(c.DeleteJob("finance", "a"), c.DeleteJob("finance", "b"), c.DeleteNamespace("finance"))
+
+
+def test_more_jobs_than_its_quota_are_refused_and_edits_are_not(story: Story) -> None:
+    story.tell_ok(job("a"), job("b"), put(jobs_max=1), job("a", "web"))
+    refusal = story.one(job("c"))
+    assert (refusal.code, refusal.detail) == ("quota", "namespace finance would have 3 jobs; its quota is 1")
+    story.tell_ok(job("c", namespace="web"), c.DeleteJob("finance", "a"))
+    assert story.one(job("c")).code == "quota"
+    story.tell_ok(c.DeleteJob("finance", "b"), job("c"), put(jobs_max=None), job("d"))
+
+
+@pytest.mark.parametrize(
+    ("pool", "hint"),
+    [("elt", "did you mean etl?"), ("spark", "name one of etl, web"), ("default", "name one of etl, web")],
+)
+def test_a_task_for_another_pool_is_refused(story: Story, pool: str, hint: str) -> None:
+    story.tell_ok(job("old", "spark"), put(pools=("etl", "web")), job("new"), job("web-one", "web"))
+    refusal = story.one(job("bad", pool))
+    assert refusal.code == "not_allowed"
+    assert refusal.detail == f"task main of finance/bad is for pool {pool}; its namespace may use etl, web"
+    assert (refusal.value or {})["hint"] == hint
+    assert story.one(job("old", "spark")).ok, "what is there stays, unchanged"
+    story.tell_ok(job("bad", pool, namespace="web"), put(pools=()), job("bad", pool))
+
+
+def test_work_in_the_state_needs_no_pool(story: Story) -> None:
+    sleeping = parse_job({"job": "z", "namespace": "finance", "tasks": {"t": {"sleep": "1s"}}})
+    story.tell_ok(put(pools=("etl",)), c.PutJobs((prepare(sleeping, START_MS),), START_MS))
+
+
+def test_jobs_are_counted_as_they_are(story: Story) -> None:
+    choose = Random(7)
+    for _ in range(200):
+        name, namespace = choose.choice("abcd"), choose.choice("xy")
+        story.tell(job(name, namespace=namespace) if choose.random() < 0.5 else c.DeleteJob(namespace, name))
+        counted = story.store.rows("SELECT namespace, count(*) FROM jobs GROUP BY 1 ORDER BY 1")
+        assert story.store.rows("SELECT namespace, jobs FROM job_counts ORDER BY namespace") == counted
