@@ -179,6 +179,7 @@ export default {
   "demo.zoneMendSays": ["Started again: {parts}.", "Wieder gestartet: {parts}."],
   "demo.zoneSays": ["Killed at once, with all that they run: {parts}. They stay down until you take it back.", "Sofort getötet, mit allem, was dort läuft: {parts}. Sie bleiben aus, bis Sie es zurücknehmen."],
   "demo.zoneStands": ["{target} is lost", "{target} ist verloren"],
+  "did.apply": ["applied", "angewandt"],
   "did.cancel": ["cancelled", "abgebrochen"],
   "did.close": ["signed out", "abgemeldet"],
   "did.delete": ["deleted", "gelöscht"],

@@ -86,7 +86,7 @@ function Definition({ job }) {
   const rows = (data?.items || []).filter((row) => !row.deleted);
   const show = (changes) => setQuery(changes, { push: true });
   return html`<section aria-labelledby="text-title"><div class="head"><h2 id="text-title">${against ? t("job.diff", { from: against, to: revision }) : t("job.definitionOf", { revision })}</h2>
-      ${api.may("admin", job.namespace) ? html`<a href=${`${at("audit")}?name=${encodeURIComponent(job.name)}&namespace=${encodeURIComponent(job.namespace)}&action=put,delete,pause,resume`}>${t("audit.title")}</a>` : null}
+      ${api.may("admin", job.namespace) ? html`<a href=${`${at("audit")}?name=${encodeURIComponent(job.name)}&namespace=${encodeURIComponent(job.namespace)}&action=put,apply,delete,pause,resume`}>${t("audit.title")}</a>` : null}
       ${against || revision !== job.revision ? html`<button type="button" class="small" onClick=${() => show({ revision: "", against: "" })}>${t("job.showCurrent")}</button>` : null}</div>
     <div class="text-and-list"><div class="card"><${Text} job=${job} revision=${revision} against=${against} /></div>
       <ol class="revisions card" aria-label=${t("job.revisions")}>${rows.map((row, i) => html`<li key=${row.revision} aria-current=${row.revision === revision ? "true" : undefined}>
