@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import sys
+
 import click
 
+from cli.exits import FAILED
 from cli.lazy import Lazy, LazyGroup
 from cli.terminal import guard
 
@@ -62,7 +66,13 @@ def cronclave() -> None:
 def main() -> None:
     """The entry point of the command `cronclave`."""
     guard()
-    cronclave.main(prog_name="cronclave")
+    try:
+        cronclave.main(prog_name="cronclave")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        click.echo(f"error: what was asked for cannot be written: {error.strerror}", err=True)
+        sys.exit(FAILED)
 
 
 if __name__ == "__main__":

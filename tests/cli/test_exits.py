@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from cli.exits import FAILED
 from tests.api.single_node import SingleNode, peer
 from tests.cli.conftest import PROJECT, Command
 
@@ -164,3 +167,13 @@ async def test_10_the_run_did_not_succeed(cronclave: Command, tmp_path: Path) ->
 
     assert result.code == 10
     assert "cancelled" in result.err
+
+
+def test_output_that_finds_no_room_is_an_error_in_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", "--help"], stdout=full, stderr=subprocess.PIPE, text=True,
+            check=False,
+        )  # fmt: skip
+    assert done.returncode == FAILED
+    assert done.stderr == "error: what was asked for cannot be written: No space left on device\n"
