@@ -58,6 +58,7 @@ from api.routes import (
     schema,
     secrets,
     session,
+    stages,
     tick_limits,
     ticks,
     tokens,
@@ -68,9 +69,9 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, namespaces, objects, schema, past, apply, bulk, runs, attempts, logs, ticks, ledger, audit, explain,
-    overview, agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens, join,
-    session, health, demonstration, pages,
+    jobs, namespaces, objects, schema, past, apply, stages, bulk, runs, attempts, logs, ticks, ledger, audit,
+    explain, overview, agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens,
+    join, session, health, demonstration, pages,
 )  # fmt: skip
 
 

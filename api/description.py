@@ -59,7 +59,9 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "resumeJob": {200: _any(replies.Job)},
     "listRevisions": {200: _any(answers.RevisionList)},
     "listNextTicks": {200: _any(answers.ComingTicks)},
-    "applyJobs": {200: _any(answers.Applied)},
+    "applyJobs": {200: _any(answers.Applied, answers.Stage), 202: _any(answers.Stage)},
+    "getStage": {200: _any(answers.Stage)},
+    "dropStage": {200: _any(answers.DryRun), 204: None},
     "putObject": {200: _any(answers.Object, answers.ObjectDryRun), 201: _any(answers.Object)},
     "getObject": {200: _any(answers.Object, answers.Revision)},
     "deleteObject": {200: _any(answers.DryRun), 204: None},
@@ -128,8 +130,8 @@ HEADERS: Mapping[str, tuple[tuple[str, str, Schema], ...]] = {
 #: refusals that no rule below finds: the state does not allow it, or there is no such thing
 REFUSALS: Mapping[str, tuple[int, ...]] = {
     "putNamespace": (409, 412), "deleteNamespace": (409, 412),
-    "putJob": (409, 412, 415), "createJob": (409, 415), "applyJobs": (409, 415), "deleteJob": (409, 412),
-    "putObject": (409, 412, 415), "deleteObject": (409, 412),
+    "putJob": (409, 412, 415), "createJob": (409, 415), "applyJobs": (404, 409, 415), "deleteJob": (409, 412),
+    "putObject": (409, 412, 415), "deleteObject": (409, 412), "getStage": (404,), "dropStage": (404, 409),
     "pauseJob": (409,), "resumeJob": (409,), "runJob": (409,), "cancelRun": (409,), "resolveRun": (409,),
     "releaseAgent": (409,), "addMember": (409,), "removeMember": (409,), "transferLeadership": (404, 409),
     "activateFormat": (409,), "createToken": (409,), "deleteToken": (409,), "joinCluster": (404, 409),

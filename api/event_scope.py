@@ -14,11 +14,11 @@ from scheduler.words.events import Event
 RUNS_MAX = 50_000  #: whose namespace is remembered
 
 OF_THE_CLUSTER = frozenset({
-    e.Led, e.FormatActivated, e.FormatRaised, e.NodeLost, e.OverloadBegan, e.OverloadEnded,
+    e.Led, e.FormatActivated, e.FormatRaised, e.NodeLost, e.OverloadBegan, e.OverloadEnded, e.StageMoved,
     e.AgentConnected, e.AgentDisconnected, e.AgentReleased, e.AgentDrained, e.AgentResumed,
 })  # fmt: skip
 """Of no namespace, and for everybody who reads at all."""
-FOR_ALL_ALONE = frozenset({e.TokenWithdrawn, e.SessionClosed})
+FOR_ALL_ALONE = frozenset({e.TokenWithdrawn, e.SessionClosed, e.StageMoved})
 """Of no namespace, and for those who read in all."""
 
 

@@ -22,6 +22,7 @@ KIND_OF_CODE = {
     Code.FORMAT: "conflict",
     Code.ENDED: "conflict",
     Code.INVALID: "validation",
+    Code.SWITCHING: "unavailable",
     Code.LIMIT: "too-many-requests",
     Code.TOO_LARGE: "too-large",
     Code.TOO_MANY_TICKS: "validation",

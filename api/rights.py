@@ -55,6 +55,7 @@ RIGHTS: Mapping[str, Right] = {
         (READ, Of.CLUSTER, "listProofs verifyLedger getTickLimits"),
         (READ, Of.ANY, "getJobSchema getObjectSchema getCluster listAgents getAgent getMetrics getPause"),
         (EDIT, Of.NAMED, "putJob createJob applyJobs deleteJob putObject deleteObject"),
+        (EDIT, Of.CLUSTER, "getStage dropStage"),  # of one that another token has opened
         (RUN, Of.NAMED, "runJob"),
         (RUN, Of.LOADED, "cancelRun"),
         (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace"),

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
@@ -20,6 +20,7 @@ import click
 from cli.client import Client, path_of
 from cli.exits import USAGE, Failure
 from cli.progress import bar
+from cli.staging import Stage
 
 if TYPE_CHECKING:
     from scheduler.model.documents import Document
@@ -126,33 +127,52 @@ def apply(
     client: Client, jobs: Sequence[Any], *, namespace: str, dry_run: bool, source: str = "",
     prune: bool = False, prune_max: int | None = None, where: Callable[[int, str], str] | None = None,
 ) -> Diff:  # fmt: skip
-    """Send documents; one request where they fit, else slices, each all or none. `where`: the place in a file
-    of the part at a pointer into the document of this number."""
-    total = Diff([], [], [], [])
-    sent = 0
+    """Send documents, all or none: in one request where they fit, else laid down in slices that go live
+    together. `where`: the place in a file of the part at a pointer into the document of this number."""
+    query = {"namespace": namespace, "source": source or None}
     slices = list(_slices(jobs))
     if len(slices) > 1 and prune:
         raise Failure(f"{len(jobs)} documents do not fit in one request, which --prune needs", code=USAGE)
-    if len(slices) > 1:
-        click.echo(f"{len(jobs)} jobs go in {len(slices)} requests; each is applied as a whole", err=True)
-    path = path_of(
-        "apply", namespace=namespace, dry_run=dry_run, source=source or None, prune=prune, prune_max=prune_max
-    )
-    with bar("sending jobs", len(jobs)) as step:
+    if dry_run or len(slices) == 1:
+        path = path_of("apply", **query, dry_run=dry_run, prune=prune, prune_max=prune_max)
+        try:
+            return _send(
+                list(slices), lambda body: client.send("POST", path, body), where,
+                may_halve=dry_run and not prune,
+            )  # fmt: skip
+        except Failure as failure:
+            if dry_run or prune or failure.kind != "too-large" or len(jobs) == 1:
+                raise
+    stage = Stage(client, **query)
+    try:
+        diff = _send(slices, stage.lay, where, may_halve=True)
+        stage.commit()
+    except BaseException:  # Ctrl-C too
+        stage.drop()
+        raise
+    return diff
+
+
+def _send(
+    slices: list[list[bytes]], send: Callable[[bytes], Mapping[str, Any]],
+    where: Callable[[int, str], str] | None, *, may_halve: bool,
+) -> Diff:  # fmt: skip
+    """What they change, by what is told of each slice."""
+    total = Diff([], [], [], [])
+    sent = 0
+    with bar("sending jobs", sum(map(len, slices))) as step:
         while slices:
             body = slices.pop(0)
             try:
-                reply = client.send("POST", path, b'{"jobs":[' + b",".join(body) + b"]}")
+                reply = send(b'{"jobs":[' + b",".join(body) + b"]}")
             except Failure as failure:
-                if failure.kind != "too-large" or len(body) == 1 or prune:
+                if failure.kind != "too-large" or len(body) == 1 or not may_halve:
                     if where is not None:
                         _place(failure, sent, where)
                     raise
-                # The server measures with all defaults filled in; it has changed nothing.
+                # The server measures with all defaults filled in; it has taken nothing.
                 half = len(body) // 2
                 slices[:0] = [body[:half], body[half:]]
-                told = f"{len(body)} jobs are too large for one request and go in two"
-                click.echo(f"{told}; each is applied as a whole", err=True)
                 continue
             sent += len(body)
             step(len(body))

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api import access
 from api.call import Call, json_response
+from api.edits import propose_edit
 from api.jobs.bodies import need_unspent, one_document, to_job
 from api.jobs.preview import preview
 from api.jobs.reading import gone_job_document, job_documents, new_job_document
@@ -75,7 +76,7 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     command = await judge_body(len(call.body), lambda: _command(call, job, if_revision))
     (made,), after_ms = command.jobs, command.after_ms
     async with write_of(len(made.spec)):
-        outcome = await scheduler.propose(command)
+        outcome = await propose_edit(scheduler, command)
     if outcome.code == Code.PAST:
         await _refuse_spent(call, job, (outcome.value or {}).get("triggers"), after_ms)
     if outcome.code == Code.MISSING:

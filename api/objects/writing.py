@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from api import access
 from api.call import Call, json_response
+from api.edits import propose_edit
 from api.jobs.bodies import one_document, placed
 from api.jobs.writing import precondition
 from api.objects.judging import Item, diff, need_possible, places
@@ -51,7 +52,7 @@ async def put_object(services: Services, call: Call, plural: str, name: str) -> 
         answer = {"dry_run": True, "name": name, "namespace": what.namespace, "change": word}
         return json_response({**answer, "revision": revision})
     async with write_of(len(item.prepared.spec)):
-        outcome = await services.scheduler.propose(command)
+        outcome = await propose_edit(services.scheduler, command)
     value = _accepted(services, outcome, what, [item])
     (put,) = value["objects"]
     with services.scheduler.read() as store:
@@ -80,7 +81,7 @@ async def delete_object(services: Services, call: Call, plural: str, name: str) 
             need_possible(store, command, [], what=str(what))
         answer = {"dry_run": True, "name": name, "namespace": what.namespace, "change": "deleted"}
         return json_response(answer)
-    _accepted(services, await services.scheduler.propose(command), what, [])
+    _accepted(services, await propose_edit(services.scheduler, command), what, [])
     return Response(status_code=204)
 
 

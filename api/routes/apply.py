@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api import access, schemas
+from api import access, schemas, staging
 from api.call import Call, call_of, json_response, json_type
+from api.edits import propose_edit
 from api.jobs.bodies import documents, need_unspent
 from api.objects.judging import Item, committed, diff, need_possible, places, pruned
 from api.outcomes import expect_ok
@@ -48,9 +49,13 @@ class _Asked(NamedTuple):
 async def apply_jobs(request: Request) -> Response:
     """Create or change up to 1,000 jobs and objects of every kind, all or none, as one command of 1 MiB with
     all defaults filled in. They may refer to each other. `prune` deletes what the source owns and does not
-    name any more. Replies with what was created, changed, unchanged, deleted."""
+    name any more. Replies with what was created, changed, unchanged, deleted.
+
+    With `stage`: lay down a slice of up to 100,000 of them, which `commit` switches live, all or none."""
     services, call = services_of(request), call_of(request)
     call.need(access.EDIT, namespace=access.Reach.ANY)
+    if call.flag("commit"):
+        return await staging.commit(services, call)
     size = len(call.body)
     asked = await judge_body(size, lambda: _asked(call))
     now_ms = services.scheduler.now_ms()
@@ -72,8 +77,10 @@ async def apply_jobs(request: Request) -> Response:
                 return diff(store, command)
 
         return json_response({"dry_run": True, **await in_thread(judge)})
+    if "stage" in call.query:
+        return await staging.lay(services, call, command)
     async with write_of(sum(len(item.prepared.spec) for item in items)):
-        outcome = await services.scheduler.propose(command, timeout_s=30.0)
+        outcome = await propose_edit(services.scheduler, command, timeout_s=30.0)
     if outcome.code == Code.PAST:
         need_all_unspent((outcome.value or {}).get("triggers"))
     if not outcome.ok:

@@ -11,6 +11,7 @@ from api import access, schemas
 from api.call import call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
+from api.edits import propose_edit
 from api.instants import rfc3339
 from api.jobs import writing
 from api.jobs.bodies import one_document, to_job
@@ -94,9 +95,8 @@ async def delete_job(request: Request, name: str) -> Response:
             {"dry_run": True, "name": name, "namespace": call.namespace, "change": "deleted"}
         )
     key, body = call.idempotency()
-    outcome = await services.scheduler.propose(
-        DeleteJob(call.namespace, name, if_revision, call.actor, key, body)
-    )
+    command = DeleteJob(call.namespace, name, if_revision, call.actor, key, body)
+    outcome = await propose_edit(services.scheduler, command)
     expect_ok(outcome, what=f"job {name}")
     return Response(status_code=204)
 

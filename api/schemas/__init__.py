@@ -130,6 +130,15 @@ put_object: dict[str, Any] = {
     "requestBody": _body(VARS, yaml=True),
 }
 
+_STAGE = _query("stage", "The name of a staged apply, that its client makes up.", _text(100))
+apply_jobs["parameters"] += [
+    _STAGE,
+    _query("slice", "The number of this slice, from 0 on.", {"type": "integer", "minimum": 0}),
+    _query("commit", "Switch what was staged live; without a body.", _FLAG),
+    _query("slices", "How many slices were sent.", _whole(100_000)),
+]
+get_stage: dict[str, Any] = {"parameters": [{**_STAGE, "required": True}, *_FRESHNESS]}
+drop_stage: dict[str, Any] = {"parameters": [{**_STAGE, "required": True}, _DRY_RUN]}
 run_job: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN, _KEY, _query("wait", "Wait for the run's end, such as 30s.")],
     "requestBody": _body(

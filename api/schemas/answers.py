@@ -138,6 +138,46 @@ class ReferrerList(Reply):
     next_cursor: str | None
 
 
+class SliceDiff(Reply):
+    created: list[Written]
+    changed: list[Written]
+    unchanged: list[Written]
+    deleted: list[Written]
+
+
+class StageProblem(Reply):
+    """What stands in the way of one item of a staged apply."""
+
+    kind: str = Field(description="empty: of the whole", examples=["job"])
+    namespace: str
+    name: str
+    code: str = Field(examples=["revision_mismatch"])
+    detail: str
+
+
+class Stage(Reply):
+    """A staged apply."""
+
+    stage: str = Field(examples=["release-2026-12"])
+    state: str = Field(description="open, checking, switching, done, refused, dropped or expired")
+    reason: str
+    actor: str
+    source: str
+    slices: int
+    items: int
+    bytes: int
+    gone_through: int = Field(description="items that this state has gone through")
+    created: int
+    changed: int
+    unchanged: int
+    deleted: int
+    opened_at: Instant
+    until: Instant = Field(description="open: it expires; ended: it is forgotten")
+    live_at: Instant | None = Field(description="from when on all of it counts; null: it does not")
+    problems: list[StageProblem]
+    diff: SliceDiff | None = Field(None, description="of a slice: what it would change, as things are now")
+
+
 class Fault(Reply):
     """What is wrong with the ledger."""
 

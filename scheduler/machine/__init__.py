@@ -10,8 +10,8 @@ Three storeys, and nothing below knows what stands above it (pyproject.toml): `r
 Reading order: `entry` (one log entry, one transaction: `Machine`), `dispatch` (which function applies which
 command), `context` (what these functions are given), then the nouns in the order of a tick's life: `jobs`,
 `ticks`, `runs`, `attempts`, `tasks`, each with the `steps` and `rules` that it takes; beside them `agents`,
-`leadership`, `tokens`, `sessions`, `activation`, `upkeep`. `renewal` (a backup becomes a new cluster's first
-state), `adopted` and `restores` follow a restore.
+`leadership`, `tokens`, `sessions`, `activation`, `upkeep`; of a staged apply `stages` and `switching`.
+`renewal` (a backup becomes a new cluster's first state), `adopted` and `restores` follow a restore.
 """
 
 from scheduler.formats import NewerFormatError

@@ -8,10 +8,11 @@ from typing import NamedTuple
 from scheduler.machine.rules.graphs import Graph, Graphs
 from scheduler.store.connection import Store
 from scheduler.store.state import State
-from scheduler.store.tables import ledger
+from scheduler.store.tables import audit, ledger
 from scheduler.words.causes import Cause
 from scheduler.words.events import Event
 from scheduler.words.outcomes import Code, Outcome
+from scheduler.words.record import Actor
 
 OK = Outcome(Code.OK)
 
@@ -88,6 +89,19 @@ class Context:
     ) -> None:  # fmt: skip
         """For the audit: every command of a person that is accepted says what it changed."""
         self.changes.append(Change(kind, namespace, name, before, after, run, reason))
+
+    def note(self, actor: Actor, verb: str) -> None:
+        """In the audit: who made these changes. The one place that writes there."""
+        state = self.state
+        for change in self.changes:
+            state.last_audit += 1
+            entry = audit.Entry(
+                state.last_audit, state.idx, state.stamp_ms, actor.name, actor.address, int(actor.by_session),
+                verb, change.kind, change.namespace, change.name, change.run, change.before, change.after,
+                change.reason,
+            )  # fmt: skip
+            audit.append(self.store, entry)
+        self.changes.clear()
 
     def graph(self, job: int, namespace: str, name: str, revision: int) -> Graph:
         return self.graphs.get(job, namespace, name, revision)

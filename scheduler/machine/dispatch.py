@@ -1,4 +1,5 @@
-"""Which function applies which command, the idempotency keys before them, and the audit after them."""
+"""Which function applies which command; before it idempotency keys and a stage that goes live, behind it the
+audit."""
 
 from __future__ import annotations
 
@@ -20,14 +21,16 @@ from scheduler.machine import (
     runs,
     secrets,
     sessions,
+    stages,
     startups,
+    switching,
     tasks,
     ticks,
     tokens,
     upkeep,
 )
 from scheduler.machine.context import Context, refused
-from scheduler.store.tables import audit, idempotency
+from scheduler.store.tables import idempotency
 from scheduler.words import codec
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code, Outcome
@@ -94,6 +97,10 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.Lead: leadership.lead,
     c.Barrier: leadership.barrier,
     c.Compare: upkeep.compare,
+    c.StageSlice: stages.stage_slice,
+    c.CommitStage: stages.commit_stage,
+    c.DropStage: stages.drop_stage,
+    c.AdvanceStage: stages.advance_stage,
 }
 
 
@@ -103,6 +110,8 @@ def apply(ctx: Context, command: c.Command) -> Outcome:
         return refused(Code.FORMAT, f"{type(command).__name__} needs format {codec.needs(command)}")
     if isinstance(command, c.ByPlanner) and command.epoch != ctx.state.epoch:
         return refused(Code.STALE_EPOCH, f"epoch {command.epoch}, now {ctx.state.epoch}")
+    if ctx.state.stage and (refusal := switching.before(ctx, command)):
+        return refusal
     if isinstance(command, c.Keyed) and command.key:
         return _apply_once(ctx, command, command.key, command.body)
     return _apply_now(ctx, command)
@@ -110,24 +119,10 @@ def apply(ctx: Context, command: c.Command) -> Outcome:
 
 def _apply_now(ctx: Context, command: c.Command) -> Outcome:
     outcome = APPLY[type(command)](ctx, command)
-    if ctx.changes:
-        if outcome.ok and isinstance(command, c.ByPerson):
-            _note(ctx, command)
-        ctx.changes.clear()
+    if outcome.ok and isinstance(command, c.ByPerson):
+        ctx.note(command.actor, command.verb)
+    ctx.changes.clear()
     return outcome
-
-
-def _note(ctx: Context, command: c.ByPerson) -> None:
-    """In the audit: who changed what. The one place that writes there."""
-    state, actor = ctx.state, command.actor
-    for change in ctx.changes:
-        state.last_audit += 1
-        entry = audit.Entry(
-            state.last_audit, state.idx, state.stamp_ms, actor.name, actor.address, int(actor.by_session),
-            command.verb, change.kind, change.namespace, change.name, change.run, change.before, change.after,
-            change.reason,
-        )  # fmt: skip
-        audit.append(ctx.store, entry)
 
 
 def _apply_once(ctx: Context, command: c.Command, key: str, body: bytes) -> Outcome:

@@ -12,7 +12,9 @@ Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md):
 5. What waits in the outbox may have been sent since the backup: it is given up, with that reason, and a
    person may have it sent. A survivor's is sent, and so is a backup's under --catchup. Its id stays that of
    the first cluster, so a receiver that heard it knows it again.
-6. One transaction: the file is the old state or the new one.
+6. A staged apply that had not gone live is dropped: nobody knows any more what it was checked against. One
+   that was going live goes on.
+7. One transaction: the file is the old state or the new one.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from scheduler.store.state import State
 from scheduler.store.tables import outbox, restores
 from scheduler.store.tables.restores import SPAN, Restore
 from scheduler.store.tables.triggers import BEHIND
-from scheduler.words.lifecycle import TASK, TaskEvent
+from scheduler.words.lifecycle import STAGE, TASK, StageEvent, TaskEvent
 
 _NOUNS = ("job", "trigger", "run", "task", "attempt", "agent", "effect")
 MAY_BE_SENT = "restored from a backup: it may have been sent since"
@@ -76,6 +78,7 @@ def renew(store: Store, renewal: Renewal) -> Restore:
     )
     if renewal.kind == "restore" and not renewal.catchup:
         _give_up_effects(store, state)
+    _drop_stages(store, state)
     for table in ("fronts", "frames"):
         store.execute(f"DELETE FROM {table}")
     store.execute("DROP TABLE IF EXISTS backup")
@@ -118,3 +121,14 @@ def _give_up_effects(store: Store, state: State) -> None:
     )
     state.outbox_waiting = 0
     outbox.drop_given_up(store, max(0, outbox.given_up(store) - sending.GIVEN_UP_MAX))
+
+
+def _drop_stages(store: Store, state: State) -> None:
+    for before in ("open", "checking"):
+        store.execute(
+            "UPDATE stages SET state = ?, reason = 'restored', left_items = items WHERE state = ?",
+            (STAGE.after(before, StageEvent.DROPPED), before),
+        )
+    if store.value("SELECT 1 FROM stages WHERE state = 'switching'") is None:
+        state.stage = 0
+        store.execute("DELETE FROM staged_asks")

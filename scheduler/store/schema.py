@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 27
+SCHEMA_VERSION = 28
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -44,6 +44,7 @@ STATEMENTS: tuple[str, ...] = (
         last_task INTEGER NOT NULL, last_attempt INTEGER NOT NULL, last_agent INTEGER NOT NULL,
         last_effect INTEGER NOT NULL, last_audit INTEGER NOT NULL,
         outbox_waiting INTEGER NOT NULL,    -- rows of the outbox that are to be sent
+        stage INTEGER NOT NULL,             -- that is checked or goes live; 0: none
         refused INTEGER NOT NULL,           -- frames that were no frames at all
         raft_index INTEGER NOT NULL, raft_term INTEGER NOT NULL,
         previous_index INTEGER NOT NULL, previous_term INTEGER NOT NULL,
@@ -389,6 +390,44 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX secrets_key ON secrets (key, namespace, name)",
     # One row, once there was a secret: the id of the key that new ones are encrypted with, on every node.
     "CREATE TABLE sealing (id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL)",
+    # Staged applies: those that are open, the one that goes live, and for a while those that have ended.
+    """
+    CREATE TABLE stages (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,          -- that its client gave it
+        actor TEXT NOT NULL, address TEXT NOT NULL, by_session INTEGER NOT NULL, -- who opened it
+        source TEXT NOT NULL,
+        state TEXT NOT NULL,                -- words.lifecycle
+        reason TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        until_ms INTEGER NOT NULL,          -- open: it expires; ended: it is forgotten
+        after_ms INTEGER NOT NULL,          -- the latest clock of a proposer of its slices
+        slices INTEGER NOT NULL, items INTEGER NOT NULL, bytes INTEGER NOT NULL,
+        left_items INTEGER NOT NULL,        -- that this state has yet to go through; ended: to clear away
+        turn INTEGER NOT NULL, place INTEGER NOT NULL,  -- checking: the last one that was looked at
+        soonest_ms INTEGER,                 -- when the first new trigger is over, of those with one instant
+        at_ms INTEGER, at_idx INTEGER,      -- stamp and index of the entry at which it went live
+        created INTEGER NOT NULL, changed INTEGER NOT NULL, unchanged INTEGER NOT NULL,
+        deleted INTEGER NOT NULL,
+        problems TEXT NOT NULL              -- what was in the way: JSON (machine.steps.staging)
+    )
+    """,
+    "CREATE TABLE slices (stage INTEGER, number INTEGER, body BLOB NOT NULL, PRIMARY KEY (stage, number))"
+    " WITHOUT ROWID",
+    # An item is there until it has had its turn: what is due soonest comes first.
+    """
+    CREATE TABLE staged (
+        stage INTEGER NOT NULL, turn INTEGER NOT NULL, place INTEGER NOT NULL,
+        kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+        is_deletion INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        body BLOB NOT NULL,                 -- as it was prepared (words.commands)
+        PRIMARY KEY (stage, turn, place)
+    ) WITHOUT ROWID
+    """,
+    "CREATE UNIQUE INDEX staged_name ON staged (stage, kind, namespace, name)",
+    # Of the stage that is checked: how many ticks a day more than before it asks for, of what was looked at.
+    "CREATE TABLE staged_asks (namespace TEXT PRIMARY KEY, per_day INTEGER NOT NULL) WITHOUT ROWID",
     """
     CREATE TABLE idempotency (
         key TEXT PRIMARY KEY, body BLOB NOT NULL, outcome BLOB NOT NULL, stamp_ms INTEGER NOT NULL

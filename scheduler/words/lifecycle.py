@@ -1,11 +1,12 @@
-"""What becomes of a tick, a run, a task and an attempt: of each a table, state and event to the next state.
+"""What becomes of a tick, a run, a task, an attempt and a stage: of each a table, state and event to the next
+state.
 
 Rules of this file:
 
-1. Who writes a state names what happened, and the table says what follows: the rows of runs, tasks and
-   attempts change their state in one function each (`move` in the noun's file of scheduler/store/tables), and
-   are made in the state that the table begins with. What an event cannot be followed by is a mistake of ours,
-   never a refusal of a command.
+1. Who writes a state names what happened, and the table says what follows: the rows of runs, tasks, attempts
+   and stages change their state in one function each (`move` in the noun's file of scheduler/store/tables),
+   and are made in the state that the table begins with. What an event cannot be followed by is a mistake of
+   ours, never a refusal of a command.
 2. A state without a way out is terminal, and stays as it is for ever. (The rows of an adopted run are no
    states but a reconstruction, see `machine.steps.reconstruct`.)
 3. docs/lifecycle.md is generated from these tables (`markdown`); a test holds it equal. Others hold that
@@ -298,11 +299,56 @@ ATTEMPT = Lifecycle(
     },
 )
 
-LIFECYCLES: tuple[Lifecycle[Any], ...] = (TICK, RUN, TASK, ATTEMPT)
+# -- staged applies -------------------------------------------------------------------------------
+
+
+class StageEvent(StrEnum):
+    OPENED = "opened"
+    COMMITTED = "committed"
+    PASSED = "passed"
+    REFUSED = "refused"
+    SWITCHED = "switched"
+    DROPPED = "dropped"
+    EXPIRED = "expired"
+
+
+STAGE = Lifecycle(
+    "stage",
+    {
+        StageEvent.OPENED: "its first slice is laid down",
+        StageEvent.COMMITTED: "a person asks for it to go live: from here on edits wait",
+        StageEvent.PASSED: "nothing is in the way of any item: it counts from this entry on",
+        StageEvent.REFUSED: "something is in the way of an item: nothing has changed",
+        StageEvent.SWITCHED: "the last item has had its turn",
+        StageEvent.DROPPED: "a person's word, or a restore",
+        StageEvent.EXPIRED: "nobody committed it in its time",
+    },
+    {
+        START: {StageEvent.OPENED: "open"},
+        "open": {
+            StageEvent.COMMITTED: "checking",
+            StageEvent.DROPPED: "dropped",
+            StageEvent.EXPIRED: "expired",
+        },
+        "checking": {
+            StageEvent.PASSED: "switching",
+            StageEvent.REFUSED: "refused",
+            StageEvent.DROPPED: "dropped",
+        },
+        "switching": {StageEvent.SWITCHED: "done"},
+        "done": {},
+        "refused": {},
+        "dropped": {},
+        "expired": {},
+    },
+)
+
+LIFECYCLES: tuple[Lifecycle[Any], ...] = (TICK, RUN, TASK, ATTEMPT, STAGE)
 
 RUN_ENDS = RUN.terminal
 TASK_ENDS = TASK.terminal
 ATTEMPT_ENDS = ATTEMPT.terminal
+STAGE_ENDS = STAGE.terminal
 
 RUN_END: Mapping[str, RunEvent] = {state: RunEvent(state) for state in sorted(RUN_ENDS)}
 TASK_END: Mapping[str, TaskEvent] = {state: TaskEvent(state) for state in sorted(TASK_ENDS)}

@@ -26,6 +26,7 @@ class Code(enum.StrEnum):
     REVISION_MISMATCH = "revision_mismatch"
     KEY_REUSED = "key_reused"  #: its Idempotency-Key was used for another request
     CONFLICT = "conflict"  #: with something else that the state holds
+    SWITCHING = "switching"  #: a staged apply goes live: ask again when it is done
     ENDED = "ended"  #: what it is about has ended
     STALE_EPOCH = "stale_epoch"  #: of a leadership that is over
     STALE_DUE = "stale_due"  #: the planner saw another instant than the trigger is at

@@ -41,6 +41,8 @@ class Command(Record, frozen=True):
     """What is asked for: the first word of its name."""
     grows: ClassVar[bool]
     """It makes the state grow and can wait: refused while disks are low. Deleting frees space."""
+    edits: ClassVar[bool]
+    """It changes what jobs refer to or are: refused while a staged apply goes live (`machine.switching`)."""
 
 
 class ByPerson(Command, frozen=True):
@@ -198,12 +200,14 @@ NOBODY = Actor()
 
 
 @dataclass_transform(frozen_default=True)
-def command(tag: int, *, since_format: int = 1, grows: bool = False) -> Callable[[type[C]], type[C]]:
+def command(
+    tag: int, *, since_format: int = 1, grows: bool = False, edits: bool = False
+) -> Callable[[type[C]], type[C]]:
     """The class becomes a frozen record that the log may hold."""
 
     def made(cls: type[C]) -> type[C]:
         record = _made(cls, tag)
-        record.tag, record.since_format, record.grows = tag, since_format, grows
+        record.tag, record.since_format, record.grows, record.edits = tag, since_format, grows, edits
         record.verb = re.split("(?<=.)(?=[A-Z])", cls.__name__)[0].lower()
         if COMMANDS.setdefault(tag, record) is not record:
             raise ValueError(f"{cls.__name__} has the tag of {COMMANDS[tag].__name__}")

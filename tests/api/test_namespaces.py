@@ -34,6 +34,8 @@ SENT: Mapping[str, dict[str, Any]] = {
     "getObjectDiff": {"params": {"from": 1, "to": 1}},
     "createJob": {"json": {**WRITTEN, "job": "silver"}},
     "applyJobs": {"json": {"jobs": [WRITTEN]}},
+    "getStage": {"params": {"stage": "ours"}},
+    "dropStage": {"params": {"stage": "ours"}},
     "runJob": {"json": {}},
     "changeJobs": {"json": {"action": "pause", "jobs": [JOB], "namespace": OURS}},
     "pauseNamespace": {"json": {"reason": "why"}},
@@ -66,6 +68,8 @@ async def run(client: httpx2.AsyncClient, node: SingleNode) -> int:
     number: int = made.json()["id"]
     connect(node)
     fail_last(node)
+    laid = await client.post("/v1/apply?stage=ours&slice=0", json={"jobs": [WRITTEN]})
+    assert laid.status_code == 200, laid.text
     return number
 
 

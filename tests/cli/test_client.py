@@ -6,6 +6,8 @@ import asyncio
 import json
 from pathlib import Path
 
+from scheduler.store.tables import stages
+from tests.api.planning import planning
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 from tests.cli.conftest import DEADLINE_S, Command
 
@@ -126,16 +128,33 @@ async def test_a_write_that_two_connections_did_not_survive_is_not_sent_a_third_
     assert urls[2] not in result.err
 
 
-async def test_jobs_that_are_too_large_for_one_request_go_in_several(cronclave: Command) -> None:
+def large_jobs(names: str) -> str:
     """50 KB each as they are written, 350 KB with all defaults filled in."""
-    jobs = [
-        {"job": name, "tasks": {f"t{number}": {"noop": True} for number in range(2_500)}} for name in "abcd"
-    ]
-    text = "\n---\n".join(map(json.dumps, jobs))
+    tasks = {f"t{number}": {"noop": True} for number in range(2_500)}
+    return "\n---\n".join(json.dumps({"job": name, "tasks": tasks}) for name in names)
 
-    for options, said in ((["--dry-run"], "4 would be created"), ([], "4 created")):
-        result = await cronclave("job", "apply", "-", *options, stdin=text)
 
-        assert result.code == 0, result.err
-        assert said in result.out
-        assert "4 jobs are too large for one request and go in two" in result.err
+async def test_jobs_that_are_too_large_for_one_request_go_live_together(
+    cronclave: Command, node: SingleNode
+) -> None:
+    async with planning(node):
+        for options, said in ((["--dry-run"], "4 would be created"), ([], "4 created")):
+            result = await cronclave("job", "apply", "-", *options, stdin=large_jobs("abcd"))
+
+            assert result.code == 0, result.err
+            assert said in result.out
+    with node.read() as store:
+        (stage,) = stages.all_of(store)
+    assert (stage.state, stage.items, stage.slices > 1) == ("done", 4, True)
+
+
+async def test_what_is_in_the_way_of_one_is_in_the_way_of_all(cronclave: Command, node: SingleNode) -> None:
+    past = "job: past\nnoop: true\ntriggers: [{at: 2001-01-01T00:00:00Z}]\n"
+    async with planning(node):
+        result = await cronclave("job", "apply", "-", stdin=f"{large_jobs('abcd')}\n---\n{past}")
+
+    assert result.code == 1
+    assert "nothing was applied" in result.err
+    assert "default/past: 1 new triggers fire only in the past, or never" in result.err
+    with node.read() as store:
+        assert store.value("SELECT count(*) FROM jobs") == 0

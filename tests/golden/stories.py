@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from scheduler import formats
+from scheduler.model import parse_job, prepare
 from scheduler.words import codec
 from scheduler.words import commands as c
 from tests.golden.log import Recorder
@@ -37,6 +38,7 @@ def every_command(story: Recorder) -> None:
     _upkeep(story)
     _other_values(story)
     _format(story)
+    _stages(story)
 
 
 def _namespaces(story: Recorder) -> None:
@@ -295,6 +297,42 @@ def _deadlines(story: Recorder) -> None:
     story.settle()
 
 
+def _stages(story: Recorder) -> None:
+    """Of each end one, and what is refused meanwhile."""
+    at = {"at": "2100-01-01T00:00:00Z", "id": "once"}
+    documents = [job(f"staged-{place}", trigger=[at, {"every": "1h"}]) for place in range(3)]
+    documents[0]["namespace"] = "other"
+    new = tuple(prepare(parse_job(document), story.now_ms) for document in documents)
+    changed = prepare(parse_job({**documents[1], "description": "changed"}), story.now_ms)
+    gone = (c.Deletion("job", "other", "staged-0"),)
+    board = c.PreparedObject("board", "default", "staged", b"{}")
+    for stage, jobs, deletions, actor, source in (
+        ("made", new[:2], (), ADA, "a folder"),
+        ("changed", (changed, new[2]), gone, BEN, ""),
+        ("missing", new[2:], (c.Deletion("job", "default", "none"),), BEN, ""),
+        ("unwanted", new, (), BEN, ""),
+        ("forgotten", new, (), BEN, ""),
+    ):
+        story.now_ms += 1_000
+        staged = c.StageSlice(stage, 0, (), jobs, deletions, story.now_ms, actor, stage.encode(), source)
+        story.tell_ok(staged)
+        if stage in ("made", "changed", "missing"):
+            story.tell_ok(c.CommitStage(stage, 1, actor))
+            story.tell(c.PutJobs(new[:1], story.now_ms), c.CommitStage(stage, 2, ADA))
+        _advance(story)
+    story.tell_ok(c.StageSlice("forgotten", 1, (board,), (), (), story.now_ms, BEN, b"1"))
+    story.tell_ok(c.DropStage("unwanted", BEN))
+    for _ in range(2):
+        story.now_ms += 3_600_000
+        _advance(story)
+
+
+def _advance(story: Recorder) -> None:
+    """All that the plan says of stages, and nothing else of it."""
+    while commands := [each for each in story.plan() if isinstance(each, c.AdvanceStage)]:
+        story.tell_ok(*commands)
+
+
 def _upkeep(story: Recorder) -> None:
     job_id = story.job("steady").id
     assert story.value(c.Purge(story.epoch, job_id, story.machine.state.last_run, 5), "runs") > 0
@@ -416,7 +454,8 @@ def long_story(story: Recorder, seed: int) -> None:
     rng = random.Random(seed)
     story.lead()
     story.connect("agent-0", session="s0", node="node-0", installation="agent-0-0", slots=3)
-    for kind in ["put", "put", *rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=300)]:
+    weights = {kind: weight for kind, weight in WEIGHTS.items() if kind != "stage"}  # told by every_command
+    for kind in ["put", "put", *rng.choices(list(weights), list(weights.values()), k=300)]:
         values: list[Any] = [rng.randrange(8), rng.randrange(8), rng.randrange(8)]
         if kind == "put":
             values = [values[0], rng.choice(OVERLAPS), rng.random() < 0.5]

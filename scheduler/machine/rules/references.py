@@ -29,12 +29,12 @@ Puts = Mapping[Named, Sequence[tuple[str, str, str]]]
 
 def judge(store: Store, puts: Puts, gone: Mapping[Named, object] | None = None) -> Outcome | None:
     """The refusal of these changes together; None: they may be."""
-    return _missing(store, puts, gone or {}) or _referred(store, puts, gone or {})
+    return missing(store, puts, gone or {}) or referred(store, puts, gone or {})
 
 
-def _missing(store: Store, puts: Puts, gone: Mapping[Named, object]) -> Outcome | None:
+def missing(store: Store, puts: Puts, gone: Mapping[Named, object]) -> Outcome | None:
     known: dict[Named, bool] = {}
-    missing: list[tuple[str, ...]] = []
+    absent: list[tuple[str, ...]] = []
     for who, targets in puts.items():
         for target in map(Named._make, targets):
             if target not in known:
@@ -42,16 +42,16 @@ def _missing(store: Store, puts: Puts, gone: Mapping[Named, object]) -> Outcome 
                     target not in gone and (target.kind in UNJUDGED or object_rows.exists(store, *target))
                 )
             if not known[target]:
-                missing.append((*who, *target))
-    if not missing:
+                absent.append((*who, *target))
+    if not absent:
         return None
-    first = missing[0]
-    more = f", and {len(missing) - 1} more like it" if len(missing) > 1 else ""
+    first = absent[0]
+    more = f", and {len(absent) - 1} more like it" if len(absent) > 1 else ""
     detail = f"{Named(*first[:3])} refers to {Named(*first[3:])}, which does not exist{more}"
-    return Outcome(Code.MISSING, detail, {"missing": missing[:TOLD_MAX], "count": len(missing)})
+    return Outcome(Code.MISSING, detail, {"missing": absent[:TOLD_MAX], "count": len(absent)})
 
 
-def _referred(store: Store, puts: Puts, gone: Mapping[Named, object]) -> Outcome | None:
+def referred(store: Store, puts: Puts, gone: Mapping[Named, object]) -> Outcome | None:
     for target in gone:
         found = [
             who

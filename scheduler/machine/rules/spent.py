@@ -31,10 +31,21 @@ def spent(store: Store, new: PreparedJob, job: int | None, now_ms: int) -> list[
         if (trigger.first_due_ms is None and not event_of(trigger.spec))
         or (_AT in trigger.spec and _at_ms(trigger.spec) <= now_ms)
     ]
-    if not suspects or job is None:
-        return suspects
+    return _not_held(store, new, job, suspects)
+
+
+def soonest_ms(store: Store, new: PreparedJob, job: int | None) -> int | None:
+    """When the first of its new triggers is over that have one instant; None: it has none of these."""
+    once = [place for place, trigger in enumerate(new.triggers) if _AT in trigger.spec]
+    places = _not_held(store, new, job, once)
+    return min((_at_ms(new.triggers[place].spec) for place in places), default=None)
+
+
+def _not_held(store: Store, new: PreparedJob, job: int | None, places: list[int]) -> list[int]:
+    if not places or job is None:
+        return places
     held = {(trigger.key, trigger.spec) for trigger in trigger_rows.live(store, job)}
-    return [place for place in suspects if (new.triggers[place].key, new.triggers[place].spec) not in held]
+    return [place for place in places if (new.triggers[place].key, new.triggers[place].spec) not in held]
 
 
 def _at_ms(spec: bytes) -> int:

@@ -11,12 +11,12 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from scheduler.store.connection import Store
 from scheduler.store.tables import asked
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables.asked import DAY_S, Limits
+from scheduler.store.tables.asked import DAY_S
 from scheduler.words.commands import PreparedJob
 from scheduler.words.outcomes import Code, Outcome
 
@@ -35,28 +35,38 @@ def judge(store: Store, jobs: Sequence[PreparedJob], known_as: Known | None = No
         return None if row is None else row.id
 
     known_as = known_as or stored
-    known: Limits | None = None
     more: dict[str, int] = {}
     for new in jobs:
-        wanted = sum(trigger.per_day for trigger in new.triggers)
-        job = known_as(new)
-        before = 0 if job is None else asked.of_job(store, job)
-        if wanted == before:
+        change = judge_job(store, new, known_as(new))
+        if isinstance(change, Outcome):
+            return change
+        if change:
+            for scope in (new.namespace, asked.WHOLE):
+                more[scope] = more.get(scope, 0) + change
+    return judge_scopes(store, more.items())
+
+
+def judge_job(store: Store, new: PreparedJob, job: int | None) -> int | Outcome:
+    """How many ticks a day more than before it asks for, or the refusal of so many by one job."""
+    wanted = sum(trigger.per_day for trigger in new.triggers)
+    before = 0 if job is None else asked.of_job(store, job)
+    if wanted > before and wanted > (most := asked.limits(store).job) * DAY_S:
+        who = f"{new.namespace}/{new.name}"
+        return _refused(f"job {who} asks", wanted, most, "one job", new.namespace, new.name)
+    return wanted - before
+
+
+def judge_scopes(store: Store, more: Iterable[tuple[str, int]]) -> Outcome | None:
+    """The refusal of so many ticks a day more, of each namespace and of all."""
+    for scope, change in more:
+        if change <= 0:
             continue
-        known = known or asked.limits(store)
-        if wanted > before and wanted > known.job * DAY_S:
-            who = f"{new.namespace}/{new.name}"
-            return _refused(f"job {who} asks", wanted, known.job, "one job", new.namespace, new.name)
-        for scope in (new.namespace, asked.WHOLE):
-            more[scope] = more.get(scope, 0) + wanted - before
-    if known is None:
-        return None
-    for scope, change in more.items():
-        most, whose = known.namespace, "the jobs of one namespace"
+        limits = asked.limits(store)
+        most, whose = limits.namespace, "the jobs of one namespace"
         if scope == asked.WHOLE:
-            most, whose = known.cluster, "all jobs of the cluster"
+            most, whose = limits.cluster, "all jobs of the cluster"
         wanted = asked.of(store, scope) + change
-        if change > 0 and wanted > most * DAY_S:
+        if wanted > most * DAY_S:
             who = f"with this the jobs of namespace {scope} ask" if scope else "with this all jobs ask"
             return _refused(who, wanted, most, whose, scope, "")
     return None

@@ -6,7 +6,7 @@ order.
 Reading order, as a tick's life goes: `starting` (a run is made), `beginning` (it begins, and its tasks do),
 `queue` and `placing` (they find agents), `ends` (what the end of an attempt comes to), `telling`
 (dependents), `closing` (the run ends), `admitting` (the next one goes on), `decisions` (the ledger). Beside
-it `putting` and `editing` (jobs are put or deleted), `editing_objects` (what they refer to), `clock` (a run's
-timeout), `stopping`, `walking` (very many tasks, in pages), `eras` (of triggers), `registry` (of agents),
-`restoring` and `reconstruct` (after a restore).
+it `putting` and `editing` (jobs are put or deleted), `editing_objects` (what they refer to), `staging` (very
+many of both), `clock` (a run's timeout), `stopping`, `walking` (very many tasks, in pages), `eras` (of
+triggers), `registry` (of agents), `restoring` and `reconstruct` (after a restore).
 """

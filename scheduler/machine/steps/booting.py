@@ -10,6 +10,8 @@ from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.boots import Boot
 from scheduler.words import causes, reasons
 
+LOOK_AGAIN_MS = 1_000
+
 
 def note(ctx: Context, agent: Agent, known: Agent | None) -> None:
     """The agent has registered. `known`: its row before."""
@@ -28,9 +30,12 @@ def listening(ctx: Context, boot: Boot, limit: int) -> list[trigger_rows.Listeni
 
 
 def wait(ctx: Context, boot: Boot) -> None:
-    """Until the next of its triggers fires; it is forgotten when there is none."""
+    """Until the next of its triggers fires; it is forgotten when there is none, nor may come any of a staged
+    apply that goes live."""
     following = listening(ctx, boot, 1)
     if following:
         boots.put(ctx.store, boot._replace(at_ms=boot.seen_ms + following[0].offset_ms))
+    elif ctx.state.stage:
+        boots.put(ctx.store, boot._replace(at_ms=ctx.stamp_ms + LOOK_AGAIN_MS))
     elif boots.get(ctx.store, boot.agent) is not None:
         boots.drop(ctx.store, boot.agent)

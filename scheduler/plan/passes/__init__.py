@@ -25,6 +25,7 @@ from scheduler.plan.passes import (
     pauses,
     queue,
     restore,
+    stages,
     startups,
     timeouts,
     unfinished,
@@ -57,6 +58,7 @@ DUE: tuple[Pass, ...] = (
     deadlines,
     wakes,
     migration,
+    stages,
 )
 """What cannot wait, in the order of the commands."""
 

@@ -70,6 +70,10 @@ from scheduler.words.commands.secrets import GrantSecret as GrantSecret
 from scheduler.words.commands.secrets import PutSecret as PutSecret
 from scheduler.words.commands.secrets import Resealed as Resealed
 from scheduler.words.commands.secrets import ResealSecrets as ResealSecrets
+from scheduler.words.commands.stages import AdvanceStage as AdvanceStage
+from scheduler.words.commands.stages import CommitStage as CommitStage
+from scheduler.words.commands.stages import DropStage as DropStage
+from scheduler.words.commands.stages import StageSlice as StageSlice
 from scheduler.words.commands.tasks import Place as Place
 from scheduler.words.commands.tasks import Wake as Wake
 from scheduler.words.commands.ticks import Account as Account

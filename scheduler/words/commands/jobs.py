@@ -28,7 +28,7 @@ class PreparedJob(Record):
     refers: tuple[tuple[str, str, str], ...] = ()  #: to which objects: (kind, namespace, name), each once
 
 
-@command(1, grows=True)
+@command(1, grows=True, edits=True)
 class PutJobs(ByPerson, Keyed):
     """Create or change jobs, all or none. At most 1,000 of them."""
 
@@ -40,7 +40,7 @@ class PutJobs(ByPerson, Keyed):
     source: str = ""  #: where the jobs came from; empty: the API
 
 
-@command(2)
+@command(2, edits=True)
 class DeleteJob(ByPerson, Keyed):
     namespace: str
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scheduler.words.record import NOBODY, Actor, ByPerson, Keyed, command
 
 
-@command(96, grows=True)
+@command(96, grows=True, edits=True)
 class PutNamespace(ByPerson, Keyed):
     """Declare it, or change what was said of it."""
 
@@ -19,7 +19,7 @@ class PutNamespace(ByPerson, Keyed):
     body: bytes = b""  #: hash of the request that used the key
 
 
-@command(97)
+@command(97, edits=True)
 class DeleteNamespace(ByPerson):
     """Nothing is said of it any more. Only while nothing is in it."""
 

@@ -29,7 +29,7 @@ class Deletion(Record):
     if_revision: int | None = None
 
 
-@command(80, grows=True)
+@command(80, grows=True, edits=True)
 class Apply(ByPerson, Keyed):
     """Put and delete objects and jobs together, all or none. At most 1,000 of them."""
 

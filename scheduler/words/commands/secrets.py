@@ -18,7 +18,7 @@ class PutSecret(ByPerson):
     actor: Actor = NOBODY
 
 
-@command(101)
+@command(101, edits=True)
 class DeleteSecret(ByPerson):
     namespace: str
     name: str

@@ -39,6 +39,7 @@ from scheduler.words.events.runs import RunEnded as RunEnded
 from scheduler.words.events.runs import RunStarted as RunStarted
 from scheduler.words.events.secrets import SecretChanged as SecretChanged
 from scheduler.words.events.secrets import SecretDeleted as SecretDeleted
+from scheduler.words.events.stages import StageMoved as StageMoved
 from scheduler.words.events.tasks import TaskBegun as TaskBegun
 from scheduler.words.events.tasks import TaskEnded as TaskEnded
 from scheduler.words.events.tasks import TaskQueued as TaskQueued

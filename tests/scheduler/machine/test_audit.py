@@ -127,7 +127,8 @@ def test_every_command_of_a_person_leaves_its_entry_where_it_is_accepted(tmp_pat
             for encoded, outcome in zip(codec.decode_frame(frame).commands, outcomes, strict=bool(outcomes)):
                 index += bool(outcomes)
                 command = codec.decode_command(encoded)
-                if index in found:
+                # What a person has staged has its turn later.
+                if index in found and not isinstance(command, c.AdvanceStage):
                     assert outcome.ok
                     assert isinstance(command, c.ByPerson)
                     assert found[index].actor == command.actor.name

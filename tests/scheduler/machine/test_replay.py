@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scheduler.machine.context import ROOM, ROW
+from scheduler.model import parse_job, prepare
 from scheduler.plan.passes.unfinished import go_on
 from scheduler.store import schema
 from scheduler.verify import verify
@@ -27,6 +29,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), SMALL, st.sampled_from(OVERLAPS), st.booleans()),
         st.tuples(st.just("delete"), SMALL),
+        st.tuples(st.just("stage"), SMALL, SMALL),
         st.tuples(st.just("pause"), SMALL),
         st.tuples(st.just("resume"), SMALL),
         st.tuples(st.just("run"), SMALL, SMALL),
@@ -61,6 +64,33 @@ def nth(story: Story, sql: str, position: int) -> tuple[Any, ...] | None:
     return rows[position % len(rows)] if rows else None
 
 
+def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
+    document = job(
+        name,
+        trigger=[
+            {"cron": "* * * * * *", "dst": "skip" if values[2] else "cron"},
+            {"startup": {"delay": f"{1 + values[0] % 3}s"}, "id": "boot"},
+        ],
+        policies={
+            "overlap": values[1],
+            "catchup": {"mode": ("latest", "all", "none")[values[0] % 3], "grace": "5s"},
+            "start_deadline": "30s",
+            "timeout": "40s",
+            "on_lost": "wait",
+            "pause_after_failures": 3,
+        },
+        tasks={
+            "a": {"noop": True, "retry": {"max": 1, "first": "2s"}},
+            "b": {"noop": True, "needs": ["a"]},
+            "c": {"noop": True, "needs": ["a"], "rule": "all_done", "allow_failure": True},
+            "d": {"sleep": "5s", "needs": ["a"], "rule": "all_done"},
+            "e": {"noop": True, "needs": ["d"]},
+        },
+        notify=[{"on": ["failed", "recovered"], "webhook": f"https://{name}.example.org"}],
+    )
+    return prepare(parse_job(document), story.now_ms)
+
+
 def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
     """The commands of one step, aimed at what the state holds."""
     kind, *values = step
@@ -68,32 +98,14 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
     live = "SELECT id, agent FROM attempts WHERE live = 1 ORDER BY id"
     match kind:
         case "put":
-            story.put(
-                job(
-                    name,
-                    trigger=[
-                        {"cron": "* * * * * *", "dst": "skip" if values[2] else "cron"},
-                        {"startup": {"delay": f"{1 + values[0] % 3}s"}, "id": "boot"},
-                    ],
-                    policies={
-                        "overlap": values[1],
-                        "catchup": {"mode": ("latest", "all", "none")[values[0] % 3], "grace": "5s"},
-                        "start_deadline": "30s",
-                        "timeout": "40s",
-                        "on_lost": "wait",
-                        "pause_after_failures": 3,
-                    },
-                    tasks={
-                        "a": {"noop": True, "retry": {"max": 1, "first": "2s"}},
-                        "b": {"noop": True, "needs": ["a"]},
-                        "c": {"noop": True, "needs": ["a"], "rule": "all_done", "allow_failure": True},
-                        "d": {"sleep": "5s", "needs": ["a"], "rule": "all_done"},
-                        "e": {"noop": True, "needs": ["d"]},
-                    },
-                    notify=[{"on": ["failed", "recovered"], "webhook": f"https://{name}.example.org"}],
-                )
-            )
-            return []
+            return [c.PutJobs((prepared(story, name, values),), story.now_ms)]
+        case "stage":
+            names = [f"job-{place}" for place in range(3) if place != values[1] % 3]
+            new = tuple(prepared(story, each, (values[0], "skip", False)) for each in names)
+            gone = tuple(c.Deletion("job", "default", f"job-{place}") for place in [values[1]] if place < 3)
+            stage = f"stage {story.seq}"
+            slices = [c.StageSlice(stage, 0, (), new, gone, story.now_ms)]
+            return [*slices, c.DropStage(stage) if values[1] == 7 else c.CommitStage(stage, 1)]
         case "delete":
             return [c.DeleteJob("default", name)]
         case "pause":
@@ -330,9 +342,9 @@ def test_replay_gives_the_same_state(steps: list[tuple[Any, ...]], cut: int, roo
 
 
 WEIGHTS = {
-    "put": 3, "delete": 1, "pause": 1, "resume": 2, "run": 4, "connect": 4, "disconnect": 2, "claim": 6,
-    "work": 10, "finish": 14, "running": 3, "cancel": 2, "resolve": 2, "lose": 2, "unreachable": 2, "lead": 1,
-    "node": 1, "plan": 24, "purge": 1, "effect": 3, "secret": 4,
+    "put": 3, "stage": 2, "delete": 1, "pause": 1, "resume": 2, "run": 4, "connect": 4, "disconnect": 2,
+    "claim": 6, "work": 10, "finish": 14, "running": 3, "cancel": 2, "resolve": 2, "lose": 2,
+    "unreachable": 2, "lead": 1, "node": 1, "plan": 24, "purge": 1, "effect": 3, "secret": 4,
 }  # fmt: skip
 
 

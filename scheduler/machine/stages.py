@@ -1,0 +1,200 @@
+"""Staged applies: laid down in slices, committed, dropped, gone on with.
+
+Rules of this file:
+
+1. Until it is committed a stage is rows that nobody decides by. What goes on with it is the planner's
+   AdvanceStage, a bounded step each; what an item's turn means is `steps.staging`.
+2. Slices come in their order. One that is sent again counts once, and is known by the hash of its request.
+3. One stage at a time is checked and goes live. So many are open, of so many bytes together; who opened one
+   goes on with it.
+"""
+
+from __future__ import annotations
+
+from scheduler.machine.context import OK, Context, done, refused
+from scheduler.machine.steps import staging
+from scheduler.store.tables import staged, stages
+from scheduler.store.tables.staged import Item
+from scheduler.store.tables.stages import STAGES_MAX, Stage
+from scheduler.words import codec
+from scheduler.words import events as e
+from scheduler.words.commands import (
+    AdvanceStage,
+    CommitStage,
+    Deletion,
+    DropStage,
+    PreparedJob,
+    PreparedObject,
+    StageSlice,
+)
+from scheduler.words.lifecycle import StageEvent
+from scheduler.words.outcomes import Code, Outcome
+
+SLICE_ITEMS_MAX = 1_000
+ITEMS_MAX = 100_000
+OPEN_MAX = 8
+BYTES_MAX = 512 << 20  #: of all stages
+OPEN_MS = 3_600_000
+NAME_LETTERS_MAX = 100
+FIRST_TURN, LAST_TURN = 0, 1 << 62
+
+
+def stage_slice(ctx: Context, command: StageSlice) -> Outcome:
+    stage = stages.named(ctx.store, command.stage)
+    if refusal := _judge_slice(ctx, command, stage):
+        return refusal
+    if stage is not None and command.number < stage.slices:
+        if stages.slice_body(ctx.store, stage.id, command.number) != command.body:
+            return refused(Code.CONFLICT, f"slice {command.number} of {stage.name} was another")
+        return _told(stage)
+    items = [
+        *map(_object_item, command.objects), *map(_job_item, command.jobs),
+        *map(_deletion_item, command.deletions),
+    ]  # fmt: skip
+    if twice := _twice(ctx, stage, items):
+        return refused(
+            Code.INVALID, f"{twice.namespace}/{twice.name} twice in one apply",
+            kind=twice.kind, namespace=twice.namespace, name=twice.name,
+        )  # fmt: skip
+    if stage is None:
+        stage = _open(ctx, command)
+    for number, item in enumerate(items):
+        staged.insert(ctx.store, item._replace(stage=stage.id, place=stage.items + number))
+    stages.add_slice(ctx.store, stage.id, command.number, command.body)
+    ctx.changed("stage", "", stage.name, None, f"slice {command.number}")
+    stage = stages.change(
+        ctx.store, stage, slices=stage.slices + 1, items=stage.items + len(items),
+        bytes=stage.bytes + sum(item.size for item in items), left_items=stage.items + len(items),
+        after_ms=max(stage.after_ms, command.after_ms),
+    )  # fmt: skip
+    return _told(stage)
+
+
+def _judge_slice(ctx: Context, command: StageSlice, stage: Stage | None) -> Outcome | None:
+    items = len(command.objects) + len(command.jobs) + len(command.deletions)
+    if not 1 <= len(command.stage) <= NAME_LETTERS_MAX:
+        return refused(Code.INVALID, f"a stage's name has 1 to {NAME_LETTERS_MAX} letters")
+    if not 1 <= items <= SLICE_ITEMS_MAX:
+        return refused(Code.LIMIT, f"{items} items in one slice: 1 to {SLICE_ITEMS_MAX}")
+    if stage is not None and (refusal := _judge_open(stage, command.actor.name)):
+        return refusal
+    come = 0 if stage is None else stage.slices
+    if command.number > come:
+        return refused(Code.CONFLICT, f"slice {come} of {command.stage} comes next", slices=come)
+    if stage is None:
+        return _judge_room(ctx)
+    if command.number == come and stage.items + items > ITEMS_MAX:
+        return refused(Code.LIMIT, f"{stage.items + items} items in one apply, at most {ITEMS_MAX}")
+    return None
+
+
+def _judge_open(stage: Stage, actor: str) -> Outcome | None:
+    if stage.actor != actor:
+        return refused(Code.CONFLICT, f"{stage.name} was opened by {stage.actor or 'nobody'}")
+    if stage.state != "open":
+        return refused(Code.ENDED, f"{stage.name} is {stage.state}", state=stage.state)
+    return None
+
+
+def _judge_room(ctx: Context) -> Outcome | None:
+    known = stages.all_of(ctx.store)
+    if sum(1 for stage in known if stage.state == "open") >= OPEN_MAX:
+        return refused(Code.LIMIT, f"{OPEN_MAX} staged applies are open, the most at a time")
+    if sum(stage.bytes for stage in known if stage.left_items) >= BYTES_MAX:
+        return refused(Code.LIMIT, f"staged applies hold {BYTES_MAX >> 20} MiB, the most together")
+    if len(known) == STAGES_MAX and not any(stage.has_ended and not stage.left_items for stage in known):
+        return refused(Code.LIMIT, f"{STAGES_MAX} staged applies are not cleared away yet")
+    return None
+
+
+def _open(ctx: Context, command: StageSlice) -> Stage:
+    known = stages.all_of(ctx.store)
+    if len(known) == STAGES_MAX:
+        stages.forget(ctx.store, next(s.id for s in known if s.has_ended and not s.left_items))
+    stage = stages.open_one(
+        ctx.store, name=command.stage, actor=command.actor, source=command.source, now_ms=ctx.stamp_ms,
+        until_ms=ctx.stamp_ms + OPEN_MS, after_ms=command.after_ms,
+    )  # fmt: skip
+    ctx.emit(e.StageMoved(stage.name, stage.state))
+    return stage
+
+
+def _job_item(new: PreparedJob) -> Item:
+    firing = (t.first_due_ms + t.jitter_ms for t in new.triggers if t.first_due_ms is not None)
+    turn, body = max(0, min(firing, default=LAST_TURN)), codec.encode(new)
+    return Item(0, turn, 0, staging.JOB, new.namespace, new.name, 0, len(body), body)
+
+
+def _object_item(new: PreparedObject) -> Item:
+    body = codec.encode(new)
+    return Item(0, FIRST_TURN, 0, new.kind, new.namespace, new.name, 0, len(body), body)
+
+
+def _deletion_item(deletion: Deletion) -> Item:
+    """Of a job soon, since it stops something; of what it referred to when nothing refers to it any more."""
+    turn, body = FIRST_TURN if deletion.kind == staging.JOB else LAST_TURN + 1, codec.encode(deletion)
+    return Item(0, turn, 0, deletion.kind, deletion.namespace, deletion.name, 1, len(body), body)
+
+
+def _twice(ctx: Context, stage: Stage | None, items: list[Item]) -> Item | None:
+    names: dict[tuple[str, str, str], None] = {}
+    for item in items:
+        name = (item.kind, item.namespace, item.name)
+        if name in names or (stage is not None and staged.find(ctx.store, stage.id, *name)):
+            return item
+        names[name] = None
+    return None
+
+
+def commit_stage(ctx: Context, command: CommitStage) -> Outcome:
+    stage = stages.named(ctx.store, command.stage)
+    if stage is None:
+        return refused(Code.NOT_FOUND, f"no stage {command.stage}")
+    if stage.actor == command.actor.name and stage.state in ("checking", "switching", "done"):
+        return _told(stage)  # it is sent again
+    if refusal := _judge_open(stage, command.actor.name):
+        return refusal
+    if command.slices != stage.slices:
+        detail = f"{stage.slices} slices of {stage.name} have come, not {command.slices}"
+        return refused(Code.CONFLICT, detail, slices=stage.slices)
+    if ctx.state.stage:
+        return refused(Code.SWITCHING, "another staged apply goes live")
+    ctx.state.stage = stage.id
+    ctx.changed("stage", "", stage.name, stage.state, "checking")
+    return _told(staging.move(ctx, staging.begin_check(ctx, stage), StageEvent.COMMITTED))
+
+
+def drop_stage(ctx: Context, command: DropStage) -> Outcome:
+    stage = stages.named(ctx.store, command.stage)
+    if stage is None:
+        return refused(Code.NOT_FOUND, f"no stage {command.stage}")
+    if stage.state not in ("open", "checking"):
+        return refused(Code.ENDED, f"{stage.name} is {stage.state}", state=stage.state)
+    by = f"dropped by {command.actor.name}" if command.actor.name else "dropped"
+    ctx.changed("stage", "", stage.name, stage.state, "dropped")
+    return _told(staging.move(ctx, stage, StageEvent.DROPPED, by))
+
+
+def advance_stage(ctx: Context, command: AdvanceStage) -> Outcome:
+    stage = stages.get(ctx.store, command.stage)
+    if stage is None or stage.state != command.state:
+        return refused(Code.SUPERSEDED, f"stage {command.stage} is in another state")
+    if stage.state == "checking":
+        return _told(staging.check(ctx, stage))
+    if stage.state == "switching":
+        return _told(staging.switch(ctx, stage))
+    if stage.has_ended and stage.left_items:
+        return _told(staging.clear(ctx, stage))
+    if stage.until_ms > ctx.stamp_ms:
+        return refused(Code.SUPERSEDED, f"the time of stage {command.stage} is not over")
+    if stage.has_ended:
+        stages.forget(ctx.store, stage.id)
+        return OK
+    return _told(staging.move(ctx, stage, StageEvent.EXPIRED, "nobody committed it in its time"))
+
+
+def _told(stage: Stage) -> Outcome:
+    return done(
+        stage=stage.name, state=stage.state, slices=stage.slices, items=stage.items, left=stage.left_items,
+        until_ms=stage.until_ms,
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""What a command meets while a staged apply goes live, from its commit to its last turn.
+
+Rules of this file:
+
+1. What edits is refused, and may be sent again: what was checked has to stay true.
+2. All else goes on. What decides by a job that is staged and has not had its turn gives it that first.
+3. Every command edits, or stands in one of the two lists here: a test holds that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scheduler.machine.context import Context, refused
+from scheduler.machine.steps import booting, staging
+from scheduler.store.tables import attempts, boots, runs, tasks, triggers
+from scheduler.store.tables import jobs as job_rows
+from scheduler.words import commands as c
+from scheduler.words.outcomes import Code, Outcome
+
+GOES_LIVE = "a staged apply goes live: edits wait for it"
+STARTUPS_MAX = 20  #: that one command fires at most (`machine.startups`)
+
+
+def before(ctx: Context, command: c.Command) -> Outcome | None:
+    """The refusal of a command that has to wait; else what it touches is live."""
+    if command.edits and not isinstance(command, c.CommitStage):
+        return refused(Code.SWITCHING, GOES_LIVE)
+    touch = TOUCHES.get(type(command))
+    if touch is not None:
+        touch(ctx, command)
+    return None
+
+
+def _named(ctx: Context, command: c.RunJob | c.PauseJob | c.ResumeJob) -> None:
+    staging.settle(ctx, command.namespace, command.name)
+
+
+def _job(ctx: Context, job: int) -> None:
+    row = job_rows.standing(ctx.store, job)
+    if row is not None:
+        staging.settle(ctx, row.namespace, row.name)
+
+
+def _trigger(ctx: Context, command: c.Fire | c.Account | c.SetAside) -> None:
+    row = triggers.firing(ctx.store, command.trigger)
+    if row is not None:
+        _job(ctx, row.job)
+
+
+def _run(ctx: Context, run: int) -> None:
+    row = runs.get(ctx.store, run)
+    if row is not None:
+        _job(ctx, row.job)
+
+
+OfRun = c.CancelRun | c.ResolveRun | c.ExpireRun | c.StopRun | c.GiveUpRun
+
+
+def _of_run(ctx: Context, command: OfRun) -> None:
+    _run(ctx, command.run)
+
+
+def _of_runs(ctx: Context, command: c.Continue) -> None:
+    for run in command.runs:
+        _run(ctx, run)
+
+
+def _of_task(ctx: Context, command: c.Place | c.Wake) -> None:
+    row = tasks.get(ctx.store, command.task)
+    if row is not None:
+        _run(ctx, row.run)
+
+
+def _of_attempt(ctx: Context, command: c.Grant | c.Finish | c.Lose | c.Revoke) -> None:
+    row = attempts.get(ctx.store, command.attempt)
+    if row is not None:
+        _run(ctx, row.run)
+
+
+def _startups(ctx: Context, command: c.FireStartups) -> None:
+    """Those that the boot fires next, until what it would fire is live."""
+    boot = boots.get(ctx.store, command.agent)
+    seen: list[triggers.Listening] = []
+    while boot is not None and (found := booting.listening(ctx, boot, STARTUPS_MAX)) != seen:
+        seen = found
+        for each in found:
+            row = triggers.firing(ctx.store, each.id)
+            assert row is not None
+            _job(ctx, row.job)
+
+
+TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
+    c.RunJob: _named,
+    c.PauseJob: _named,
+    c.ResumeJob: _named,
+    c.Fire: _trigger,
+    c.Account: _trigger,
+    c.SetAside: _trigger,
+    c.FireStartups: _startups,
+    c.CancelRun: _of_run,
+    c.ResolveRun: _of_run,
+    c.ExpireRun: _of_run,
+    c.StopRun: _of_run,
+    c.GiveUpRun: _of_run,
+    c.Continue: _of_runs,
+    c.Place: _of_task,
+    c.Wake: _of_task,
+    c.Grant: _of_attempt,
+    c.Finish: _of_attempt,
+    c.Lose: _of_attempt,
+    c.Revoke: _of_attempt,
+}
+"""What each of them decides by."""
+
+UNTOUCHED: tuple[type[c.Command], ...] = (
+    # Of no job at all.
+    c.Pause, c.Resume, c.EndPause, c.PutToken, c.RedeemToken, c.DeleteToken, c.OpenSession, c.CloseSession,
+    c.LimitTicks, c.Activate, c.Migrate, c.Lead, c.Barrier, c.Compare, c.Sweep, c.TellOverload,
+    c.ReportSent, c.ReportUnsent, c.ResendEffect, c.DropEffect, c.StageSlice, c.DropStage, c.AdvanceStage,
+    c.PutSecret, c.GrantSecret, c.ResealSecrets,
+    # Of agents and of what they tell: what may start, waits for a Grant or a Place.
+    c.ConnectAgent, c.DisconnectAgent, c.ReleaseAgent, c.DrainAgent, c.ResumeAgent, c.EndDrain, c.LoseNode,
+    c.ReportRunning, c.MarkUnreachable, c.Adopt, c.EndHold, c.EndRestore,
+    # Of what has ended.
+    c.Purge,
+)  # fmt: skip

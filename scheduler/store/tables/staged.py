@@ -1,0 +1,95 @@
+"""The items of staged applies, in the order of their turns; and what those that were checked ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+
+class Item(NamedTuple):
+    stage: int
+    turn: int
+    place: int  #: among all of its stage, in the order in which they came
+    kind: str
+    namespace: str
+    name: str
+    is_deletion: int
+    size: int
+    body: bytes
+
+
+COLUMNS = ", ".join(Item._fields)
+_INSERT = f"INSERT INTO staged ({COLUMNS}) VALUES ({', '.join('?' * len(Item._fields))})"
+_NAMED = f"SELECT {COLUMNS} FROM staged WHERE stage = ? AND kind = ? AND namespace = ? AND name = ?"
+_AFTER = "FROM staged WHERE stage = ? AND (turn, place) > (?, ?)"
+Place = tuple[int, int]
+"""An item's turn, and its place among those of that turn."""
+FIRST: Place = (-1, 0)  #: before every item
+
+
+def insert(store: Store, item: Item) -> None:
+    store.kept.later("staged", _INSERT, item)
+
+
+def find(store: Store, stage: int, kind: str, namespace: str, name: str) -> Item | None:
+    row = store.row(_NAMED, (stage, kind, namespace, name))
+    return None if row is None else Item._make(row)
+
+
+def reach(store: Store, stage: int, after: Place, *, limit: int, bytes_max: int) -> Place | None:
+    """The place of the last of the next items: so many at most, of so many bytes, but one at least. None:
+    there is none."""
+    last: Place | None = None
+    for turn, place, size in store.rows(
+        f"SELECT turn, place, size {_AFTER} ORDER BY turn, place LIMIT ?", (stage, *after, limit)
+    ):
+        bytes_max -= size
+        if last is not None and bytes_max < 0:
+            break
+        last = turn, place
+    return last
+
+
+def between(store: Store, stage: int, after: Place, last: Place) -> list[Item]:
+    """The items behind a place up to another, in the order of their turns."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} {_AFTER} AND (turn, place) <= (?, ?) ORDER BY turn, place", (stage, *after, *last)
+    )
+    return [Item._make(row) for row in rows]
+
+
+def drop(store: Store, item: Item) -> None:
+    place = (item.stage, item.turn, item.place)
+    store.write("DELETE FROM staged WHERE stage = ? AND turn = ? AND place = ?", place)
+
+
+def drop_through(store: Store, stage: int, last: Place) -> int:
+    """That at this place and all before it; how many."""
+    return store.write("DELETE FROM staged WHERE stage = ? AND (turn, place) <= (?, ?)", (stage, *last))
+
+
+# -- what was checked -----------------------------------------------------------------------------
+
+
+def ask(store: Store, namespace: str, per_day: int) -> None:
+    store.write(
+        "INSERT INTO staged_asks (namespace, per_day) VALUES (?, ?)"
+        " ON CONFLICT (namespace) DO UPDATE SET per_day = per_day + excluded.per_day",
+        (namespace, per_day),
+    )
+
+
+def asks(store: Store) -> Sequence[tuple[str, int]]:
+    """Of each namespace how much more than before; the empty name: of all."""
+    rows = store.rows("SELECT namespace, per_day FROM staged_asks ORDER BY namespace")
+    return [(namespace, per_day) for namespace, per_day in rows]
+
+
+def asks_of_more_than(store: Store, namespaces: int) -> bool:
+    return store.value("SELECT 1 FROM staged_asks LIMIT 1 OFFSET ?", (namespaces + 1,)) is not None
+
+
+def forget_asks(store: Store) -> None:
+    store.write("DELETE FROM staged_asks")

@@ -1,0 +1,104 @@
+"""POST /v1/apply?stage=…: slices, the commit, what is in its way, and edits meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx2
+import pytest
+
+from api import edits, staging
+from tests.api.planning import planning
+from tests.api.single_node import SingleNode
+
+NOOP = {"noop": True}
+
+
+async def lay(client: httpx2.AsyncClient, number: int, *names: str, stage: str = "s", **more: Any) -> Any:
+    jobs = [{"job": name, **NOOP, **more} for name in names]
+    return await client.post(f"/v1/apply?stage={stage}&slice={number}", json={"jobs": jobs})
+
+
+async def test_slices_go_live_together(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    first = (await lay(client, 0, "a", "b")).json()
+    assert (first["state"], first["slices"], first["items"]) == ("open", 1, 2)
+    again = (await lay(client, 0, "a", "b")).json()
+    assert (again["slices"], again["items"]) == (1, 2)
+    assert (await lay(client, 1, "c")).status_code == 200
+    assert (await client.get("/v1/jobs/a")).status_code == 404
+    async with planning(node):
+        done = await client.post("/v1/apply?stage=s&commit=true&slices=2")
+        repeated = await client.post("/v1/apply?stage=s&commit=true&slices=2")
+    assert done.status_code == repeated.status_code == 200, done.text
+    assert (done.json()["state"], done.json()["created"]) == ("done", 3)
+    assert (await client.get("/v1/jobs/c")).status_code == 200
+    assert (await client.get("/v1/apply?stage=s")).json() == done.json() == repeated.json()
+
+
+async def test_what_is_in_the_way_is_told_by_name(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    await lay(client, 0, "good")
+    await lay(client, 1, "past", triggers=[{"at": "2001-01-01T00:00:00Z"}])
+    async with planning(node):
+        refused = await client.post("/v1/apply?stage=s&commit=true&slices=2")
+    assert refused.status_code == 409
+    (problem,) = refused.json()["stage"]["problems"]
+    assert (problem["name"], problem["code"]) == ("past", "past")
+    assert (await client.get("/v1/jobs/good")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "told"),
+    [
+        ("stage=s&slice=2", 409, "slice 1 of s comes next"),
+        ("stage=s&slice=0", 409, "slice 0 of s was another"),
+        ("stage=s&slice=x", 422, "'x' is not a whole number from 0 to 100000"),
+        ("stage=&slice=0", 422, "a name of 1 to 100 letters"),
+        ("stage=s&commit=true&slices=3", 409, "1 slices of s have come, not 3"),
+        ("stage=s&commit=true&slices=0", 422, "'0' is not a whole number"),
+        ("stage=s&commit=true", 422, "slices"),
+        ("stage=t&commit=true&slices=1", 404, "no stage t"),
+        ("stage=s&commit=true&slices=1&dry_run=true", 422, "not available"),
+    ],
+)
+async def test_what_does_not_fit_is_refused(
+    client: httpx2.AsyncClient, query: str, status: int, told: str
+) -> None:
+    assert (await lay(client, 0, "a")).status_code == 200
+    reply = await client.post(f"/v1/apply?{query}", json={"jobs": [{"job": "b", **NOOP}]})
+    assert (reply.status_code, told in reply.text) == (status, True), reply.text
+    assert (await client.get("/v1/apply?stage=s")).json()["items"] == 1
+
+
+async def test_a_stage_is_dropped(client: httpx2.AsyncClient) -> None:
+    await lay(client, 0, "a")
+    assert (await client.delete("/v1/apply?stage=s")).status_code == 204
+    assert (await client.get("/v1/apply?stage=s")).json()["state"] == "dropped"
+    assert (await client.delete("/v1/apply?stage=s")).status_code == 409
+    assert (await client.delete("/v1/apply?stage=t")).status_code == 404
+    assert (await client.get("/v1/apply?stage=t")).status_code == 404
+
+
+async def test_edits_wait_for_it(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    await lay(client, 0, "a")
+    commit = asyncio.create_task(client.post("/v1/apply?stage=s&commit=true&slices=1"))
+    while not node.machine.state.stage:
+        await asyncio.sleep(0)
+    edit = asyncio.create_task(client.put("/v1/jobs/b", json={"job": "b", **NOOP}))
+    async with planning(node):
+        assert [(await each).status_code for each in (commit, edit)] == [200, 201]
+
+
+async def test_what_takes_longer_is_told(
+    client: httpx2.AsyncClient, node: SingleNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the commit how far it is; of an edit when to come again."""
+    monkeypatch.setattr(staging, "COMMIT_WAIT_S", 0.0)
+    monkeypatch.setattr(edits, "WAIT_S", 0.0)
+    await lay(client, 0, "a")
+    commit = await client.post("/v1/apply?stage=s&commit=true&slices=1")
+    assert (commit.status_code, commit.json()["state"]) == (202, "checking")
+    for edit in (client.put("/v1/jobs/b", json={"job": "b", **NOOP}), client.delete("/v1/jobs/b")):
+        reply = await edit
+        assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
+        assert reply.json()["type"] == "/problems/unavailable"
