@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 28
+SCHEMA_VERSION = 29
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -427,7 +427,8 @@ STATEMENTS: tuple[str, ...] = (
     """,
     "CREATE UNIQUE INDEX staged_name ON staged (stage, kind, namespace, name)",
     # Of the stage that is checked: how many ticks a day more than before it asks for, of what was looked at.
-    "CREATE TABLE staged_asks (namespace TEXT PRIMARY KEY, per_day INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE staged_asks (namespace TEXT PRIMARY KEY, per_day INTEGER NOT NULL, jobs INTEGER NOT NULL)"
+    " WITHOUT ROWID",
     """
     CREATE TABLE idempotency (
         key TEXT PRIMARY KEY, body BLOB NOT NULL, outcome BLOB NOT NULL, stamp_ms INTEGER NOT NULL

@@ -14,8 +14,8 @@ Rules of this file:
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from typing import Any, Union
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, Union
 
 import msgspec
 
@@ -29,6 +29,7 @@ from scheduler.words.unreadable import NewerRecordError as NewerRecordError
 from scheduler.words.unreadable import UnknownRecordError as UnknownRecordError
 from scheduler.words.unreadable import judge
 
+R = TypeVar("R", bound=Record)
 Told = list[tuple[int, int, Event]]
 """Events with the index of their command and their number within it."""
 
@@ -48,6 +49,12 @@ class Frame(Record, frozen=True):
 
 encode = msgspec.msgpack.Encoder().encode
 """Any plain data and any record, as it is. Nothing of it runs Python: a call is one step for all threads."""
+
+
+def reader_of(record: type[R]) -> Callable[[bytes], R]:
+    """Reads one of these that `encode` packed by itself: for a part of a command that is kept as it is."""
+    return msgspec.msgpack.Decoder(record).decode
+
 
 _COMMAND = msgspec.msgpack.Decoder(Union[commands.ALL])  # noqa: UP007 of a tuple of types
 _EVENT: Any = Union[events.ALL]  # noqa: UP007 as above

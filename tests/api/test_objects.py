@@ -12,6 +12,7 @@ from api.objects.judging import PRUNED_ALWAYS
 from scheduler.model.objects import NAMES, kind_of
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import run_vars
+from scheduler.words.commands import PutSecret
 from tests.api.single_node import SingleNode
 from tests.node.effects.parts import connect
 
@@ -34,8 +35,12 @@ def problem(reply: httpx2.Response, status: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_an_object_of_each_kind_goes_there_and_back(client: httpx2.AsyncClient, name: str) -> None:
+async def test_an_object_of_each_kind_goes_there_and_back(
+    client: httpx2.AsyncClient, node: SingleNode, name: str
+) -> None:
     example = {**kind_of(name).example, "owner": "ann", "labels": {"team": "data"}}
+    if "secret" in example:
+        assert (await node.propose(PutSecret("default", example["secret"], 1, "k", b"sealed"))).ok
     path = f"/v1/{NAMES[name]}/{example[name]}"
     put = await client.put(path, json=example)
     assert (put.status_code, put.headers["ETag"]) == (201, '"1"')

@@ -25,19 +25,28 @@ def judge(store: Store, jobs: Iterable[tuple[PreparedJob, bool]]) -> Outcome | N
     """The refusal of these jobs, put together, each with whether it is new; None: they may be."""
     more: dict[str, int] = {}
     for place, (new, is_new) in enumerate(jobs):
-        allowance = namespaces.allowance(store, new.namespace)
-        if allowance is None:
-            continue
+        if refusal := judge_pools(store, new, place):
+            return refusal
         more[new.namespace] = more.get(new.namespace, 0) + is_new
-        if is_new and allowance.jobs_max is not None:
-            wanted = namespaces.jobs(store, new.namespace) + more[new.namespace]
-            if wanted > allowance.jobs_max:
-                return _too_many(allowance, wanted)
-        if allowance.allowed_pools:
-            task = first_outside(compile_job(new.spec), allowance.allowed_pools)
-            if task is not None:
-                return _outside(new, place, task, allowance.allowed_pools)
-    return None
+    return next(filter(None, (judge_count(store, *each) for each in more.items())), None)
+
+
+def judge_count(store: Store, namespace: str, more: int) -> Outcome | None:
+    """The refusal of so many more jobs in a namespace."""
+    allowance = namespaces.allowance(store, namespace) if more > 0 else None
+    if allowance is None or allowance.jobs_max is None:
+        return None
+    wanted = namespaces.jobs(store, namespace) + more
+    return _too_many(allowance, wanted) if wanted > allowance.jobs_max else None
+
+
+def judge_pools(store: Store, new: PreparedJob, place: int = 0) -> Outcome | None:
+    """The refusal of a job, of several that in this place, for a pool that its namespace may not use."""
+    allowance = namespaces.allowance(store, new.namespace)
+    if allowance is None or not allowance.allowed_pools:
+        return None
+    task = first_outside(compile_job(new.spec), allowance.allowed_pools)
+    return None if task is None else _outside(new, place, task, allowance.allowed_pools)
 
 
 def first_outside(job: CompiledJob, pools: Sequence[str]) -> tuple[str, str] | None:

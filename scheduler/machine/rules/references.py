@@ -4,8 +4,8 @@ Rules of this file:
 
 1. What is put together may refer to each other, in any order. What goes may be what something refers to that
    goes with it, or that is put beside it and then no longer does.
-2. A reference is of a kind, a namespace and a name: who knows what exists under it is asked by kind, and what
-   has nobody to ask (`secret`) is noted and not judged.
+2. A reference is of a kind, a namespace and a name: who knows what exists under it is asked by kind. A job's
+   secrets are judged with whom they are granted to (`secret_uses`).
 3. What is told of a refusal is bounded: some by name, and how many more.
 """
 
@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 
 from scheduler.store.connection import Store
 from scheduler.store.tables import objects as object_rows
-from scheduler.store.tables import refs
+from scheduler.store.tables import refs, secrets
 from scheduler.store.tables.refs import Named
 from scheduler.words.outcomes import Code, Outcome
 
 TOLD_MAX = 20
 COUNTED_MAX = 1_000
-UNJUDGED = ("secret",)
+JOB, SECRET = "job", "secret"
 
 Puts = Mapping[Named, Sequence[tuple[str, str, str]]]
 """What is put, and what each refers to."""
@@ -37,10 +37,10 @@ def missing(store: Store, puts: Puts, gone: Mapping[Named, object]) -> Outcome |
     absent: list[tuple[str, ...]] = []
     for who, targets in puts.items():
         for target in map(Named._make, targets):
+            if (who.kind, target.kind) == (JOB, SECRET):
+                continue
             if target not in known:
-                known[target] = target in puts or (
-                    target not in gone and (target.kind in UNJUDGED or object_rows.exists(store, *target))
-                )
+                known[target] = target in puts or (target not in gone and _exists(store, target))
             if not known[target]:
                 absent.append((*who, *target))
     if not absent:
@@ -49,6 +49,12 @@ def missing(store: Store, puts: Puts, gone: Mapping[Named, object]) -> Outcome |
     more = f", and {len(absent) - 1} more like it" if len(absent) > 1 else ""
     detail = f"{Named(*first[:3])} refers to {Named(*first[3:])}, which does not exist{more}"
     return Outcome(Code.MISSING, detail, {"missing": absent[:TOLD_MAX], "count": len(absent)})
+
+
+def _exists(store: Store, target: Named) -> bool:
+    if target.kind == SECRET:
+        return secrets.find(store, target.namespace, target.name) is not None
+    return object_rows.exists(store, *target)
 
 
 def referred(store: Store, puts: Puts, gone: Mapping[Named, object]) -> Outcome | None:

@@ -18,8 +18,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import msgspec
-
 from scheduler.machine.context import ROW, Context, refused
 from scheduler.machine.rules import allowances, references, secret_uses, spent, tick_limits
 from scheduler.machine.steps import editing, editing_objects
@@ -34,6 +32,7 @@ from scheduler.store.tables.refs import Named
 from scheduler.store.tables.staged import Item, Place
 from scheduler.store.tables.stages import Stage
 from scheduler.words import events as e
+from scheduler.words.codec import reader_of
 from scheduler.words.commands import Deletion, PreparedJob, PreparedObject
 from scheduler.words.lifecycle import StageEvent
 from scheduler.words.outcomes import Code, Outcome
@@ -49,9 +48,9 @@ CHECKED, SWITCHED = 2 * ROW, 4 * ROW
 """What an item takes of the room, beside its bytes."""
 BYTES_A_UNIT = 25
 
-_read_job = msgspec.msgpack.Decoder(PreparedJob).decode
-_read_object = msgspec.msgpack.Decoder(PreparedObject).decode
-_read_deletion = msgspec.msgpack.Decoder(Deletion).decode
+_read_job = reader_of(PreparedJob)
+_read_object = reader_of(PreparedObject)
+_read_deletion = reader_of(Deletion)
 
 New = PreparedJob | PreparedObject | Deletion
 Stored = Job | Object | None
@@ -103,12 +102,14 @@ class _Found:
     def __init__(self) -> None:
         self.problems: list[dict[str, object]] = []
         self.counts = {"created": 0, "changed": 0, "unchanged": 0, "deleted": 0}
-        self.asks: dict[str, int] = {}
+        self.asks: dict[str, tuple[int, int]] = {}
         self.once_ms: list[int] = []  #: of new triggers with one instant
 
-    def ask(self, namespace: str, per_day: int) -> None:
+    def ask(self, namespace: str, per_day: int, jobs: int) -> None:
+        """So many instants a day more than before, and jobs."""
         for scope in (WHOLE, namespace):
-            self.asks[scope] = self.asks.get(scope, 0) + per_day
+            known = self.asks.get(scope, (0, 0))
+            self.asks[scope] = known[0] + per_day, known[1] + jobs
 
 
 def check(ctx: Context, stage: Stage) -> Stage:
@@ -153,13 +154,13 @@ def _judge_ticks(ctx: Context, verdict: Judged, found: _Found) -> Outcome | None
     if over := editing.find_spent(ctx, verdict, ctx.stamp_ms):
         detail = f"{len(over)} new triggers fire only in the past, or never"
         return refused(Code.PAST, detail, triggers=over)
-    refusal = allowances.judge(ctx.store, [(new, known is None)]) or secret_uses.judge(ctx.store, [new])
+    refusal = allowances.judge_pools(ctx.store, new) or secret_uses.judge(ctx.store, [new])
     if refusal is not None:
         return refusal
     more = tick_limits.judge_job(ctx.store, new, known)
     if isinstance(more, Outcome):
         return more
-    found.ask(new.namespace, more)
+    found.ask(new.namespace, more, jobs=known is None)
     once_ms = spent.soonest_ms(ctx.store, new, known)
     found.once_ms += [] if once_ms is None else [once_ms]
     return None
@@ -183,7 +184,7 @@ def _judge_deletion(
     if stored is None:
         return refused(Code.NOT_FOUND, f"no {what}", **what._asdict())
     if isinstance(stored, Job):
-        found.ask(new.namespace, -of_job(ctx.store, stored.id))
+        found.ask(new.namespace, -of_job(ctx.store, stored.id), jobs=-1)
     found.counts["deleted"] += 1
     if wrong := editing_objects.judge_revision(what, stored.revision, new.if_revision):
         return wrong
@@ -212,11 +213,11 @@ def _problem(refusal: Outcome, kind: str, namespace: str, name: str) -> dict[str
 
 def _note(ctx: Context, stage: Stage, found: _Found, looked: list[Item]) -> Stage:
     """What was found stands in the stage's row from now on."""
-    for scope, per_day in found.asks.items():
-        if per_day:
-            staged.ask(ctx.store, scope, per_day)
+    for scope, asked in found.asks.items():
+        if any(asked):
+            staged.ask(ctx.store, staged.Asked(scope, *asked))
     if staged.asks_of_more_than(ctx.store, NAMESPACES_MAX):
-        refusal = refused(Code.LIMIT, f"it changes the ticks of more than {NAMESPACES_MAX} namespaces")
+        refusal = refused(Code.LIMIT, f"it changes more than {NAMESPACES_MAX} namespaces")
         found.problems.append(_problem(refusal, "", "", ""))
     once_ms = [ms for ms in (*found.once_ms, stage.soonest_ms) if ms is not None]
     problems = [*json.loads(stage.problems), *found.problems][:PROBLEMS_MAX]
@@ -230,7 +231,7 @@ def _note(ctx: Context, stage: Stage, found: _Found, looked: list[Item]) -> Stag
 
 def _conclude(ctx: Context, stage: Stage) -> Stage:
     problems = json.loads(stage.problems)
-    if not problems and (too_many := tick_limits.judge_scopes(ctx.store, staged.asks(ctx.store))):
+    if not problems and (too_many := _judge_together(ctx)):
         problems = [_problem(too_many, "", str((too_many.value or {})["namespace"]), "")]
     if problems:
         return move(ctx, stage, StageEvent.REFUSED, "something is in its way", problems=json.dumps(problems))
@@ -240,6 +241,14 @@ def _conclude(ctx: Context, stage: Stage) -> Stage:
         ctx, stage, StageEvent.PASSED,
         at_ms=ctx.stamp_ms, at_idx=ctx.state.idx, left_items=stage.items,
     )  # fmt: skip
+
+
+def _judge_together(ctx: Context) -> Outcome | None:
+    """What no item is refused for by itself."""
+    asks = staged.asks(ctx.store)
+    ticks = tick_limits.judge_scopes(ctx.store, [(asked.namespace, asked.per_day) for asked in asks])
+    counts = (allowances.judge_count(ctx.store, asked.namespace, asked.jobs) for asked in asks)
+    return ticks or next(filter(None, counts), None)
 
 
 def begin_check(ctx: Context, stage: Stage) -> Stage:

@@ -73,18 +73,25 @@ def drop_through(store: Store, stage: int, last: Place) -> int:
 # -- what was checked -----------------------------------------------------------------------------
 
 
-def ask(store: Store, namespace: str, per_day: int) -> None:
+class Asked(NamedTuple):
+    """How much more than before a namespace asks for; the empty name: all of them."""
+
+    namespace: str
+    per_day: int
+    jobs: int
+
+
+def ask(store: Store, asked: Asked) -> None:
     store.write(
-        "INSERT INTO staged_asks (namespace, per_day) VALUES (?, ?)"
-        " ON CONFLICT (namespace) DO UPDATE SET per_day = per_day + excluded.per_day",
-        (namespace, per_day),
+        "INSERT INTO staged_asks (namespace, per_day, jobs) VALUES (?, ?, ?) ON CONFLICT (namespace)"
+        " DO UPDATE SET per_day = per_day + excluded.per_day, jobs = jobs + excluded.jobs",
+        asked,
     )
 
 
-def asks(store: Store) -> Sequence[tuple[str, int]]:
-    """Of each namespace how much more than before; the empty name: of all."""
-    rows = store.rows("SELECT namespace, per_day FROM staged_asks ORDER BY namespace")
-    return [(namespace, per_day) for namespace, per_day in rows]
+def asks(store: Store) -> Sequence[Asked]:
+    rows = store.rows("SELECT namespace, per_day, jobs FROM staged_asks ORDER BY namespace")
+    return [Asked._make(row) for row in rows]
 
 
 def asks_of_more_than(store: Store, namespaces: int) -> bool:

@@ -125,6 +125,16 @@ def test_put_jobs_judges_references_too(story: Story) -> None:
     assert story.apply(gone=[DSN]).ok
 
 
+def test_the_secret_of_a_hook_has_to_be_there(story: Story) -> None:
+    hook = {"hook": "deploys", "secret": "deploy-key", "scheme": "github"}
+    refusal = story.apply(hook)
+    assert refusal.code == "missing"
+    assert refusal.detail == "hook default/deploys refers to secret default/deploy-key, which does not exist"
+    story.tell_ok(c.PutSecret("default", "deploy-key", 1, "k", b"sealed"))
+    assert story.apply(hook).ok
+    assert story.one(c.DeleteSecret("default", "deploy-key")).code == "referred"
+
+
 def test_a_key_that_is_used_again_does_nothing(story: Story) -> None:
     first = story.apply(values(), key="k", body=b"1")
     story.apply(values(host="other"))

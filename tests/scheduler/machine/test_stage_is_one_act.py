@@ -127,7 +127,9 @@ SAID = {
     "revisions": "SELECT namespace, name, revision, deleted, stamp_ms FROM revisions",
     "eras": "SELECT r.name, o.key, o.spec, o.from_ms, coalesce(o.until_ms, 0), o.closed,"
     f" coalesce(o.next_due_ms, 0) FROM triggers o {NAMED}",
-    "ledger": f"SELECT r.name, o.kind, o.first_ms, o.last_ms, o.outcome, o.reason FROM ledger o {NAMED}",
+    # Ticks of one outcome stand in one entry or in several, as they were decided.
+    "ledger": "SELECT r.name, o.kind, o.key, o.outcome, o.reason, min(o.first_ms), max(o.last_ms),"
+    f" sum(o.count) FROM ledger o {NAMED} GROUP BY r.name, o.kind, o.key, o.outcome, o.reason",
     "runs": "SELECT name, revision, cause, coalesce(tick_ms, 0), state, reason FROM runs",
     "asked": "SELECT namespace, per_day FROM asked",
 }

@@ -175,6 +175,21 @@ def test_ticks_are_counted_over_the_whole_stage(narrow: Story) -> None:
     assert narrow.store.value("SELECT per_day FROM asked WHERE namespace = 'default'") == 2 * 86_400
 
 
+def test_jobs_are_counted_over_the_whole_stage(narrow: Story) -> None:
+    narrow.tell_ok(c.PutNamespace("default", b"{}", jobs_max=2))
+    narrow.put(job("a"))
+    stage(narrow, job("b"), job("c"))
+    assert until(narrow, "refused").problems == json.dumps(
+        [{"kind": "", "namespace": "default", "name": "", "code": "quota",
+          "detail": "namespace default would have 3 jobs; its quota is 2",
+          "value": {"namespace": "default", "jobs": 3, "limit": 2}}]
+    )  # fmt: skip
+    stage(narrow, job("b"), job("c"), delete=("job a",), name="t")
+    while row(narrow, "t").state != "done":
+        narrow.plan_and_apply()
+    assert narrow.store.rows("SELECT name FROM jobs ORDER BY name") == [("b",), ("c",)]
+
+
 def test_edits_wait_and_all_else_goes_on(narrow: Story) -> None:
     narrow.put(job("old"))
     narrow.now_ms += 1_000
