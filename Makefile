@@ -34,7 +34,8 @@ SEEDS ?= 1000
 START ?= 0
 EXAMPLES ?= 200
 PYTEST_ARGS ?=
-WORKERS ?= auto
+# One more than there are cores: tests that wait for a browser or a process leave theirs idle.
+WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 CLUSTERS ?= 2
 DEV_ARGS ?=
 SEED ?=

@@ -41,6 +41,19 @@ def stage_name(call: Call) -> str:
     return name
 
 
+def need_meaning(call: Call) -> None:
+    """Raises Problem for a parameter that means nothing beside the others."""
+    if "stage" not in call.query:
+        surplus, said = ("slice", "slices", "commit"), "only with `stage`: the name of a staged apply"
+    elif call.flag("commit"):
+        surplus, said = ("slice",), "a commit is of all slices: `slices` says how many were sent"
+    else:
+        surplus, said = ("slices",), "only with `commit`: how many slices were sent"
+    for name in surplus:
+        if name in call.query:
+            raise query_problem(name, said)
+
+
 async def lay(services: Services, call: Call, asked: Apply) -> Response:
     """Lay down one slice: what it asks for, and what that would change by itself, as things are now."""
     name, number = stage_name(call), call.integer("slice", 0, least=0, most=ITEMS_MAX)

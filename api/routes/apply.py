@@ -54,6 +54,7 @@ async def apply_jobs(request: Request) -> Response:
     With `stage`: lay down a slice of up to 100,000 of them, which `commit` switches live, all or none."""
     services, call = services_of(request), call_of(request)
     call.need(access.EDIT, namespace=access.Reach.ANY)
+    staging.need_meaning(call)
     if call.flag("commit"):
         return await staging.commit(services, call)
     size = len(call.body)

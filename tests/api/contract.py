@@ -29,8 +29,9 @@ from api.agents.gateway import Gateway
 from api.app import create_app
 from api.ports import ApiSettings
 from api.routes import cluster
-from scheduler.words.commands import Command, DeleteToken
+from scheduler.words.commands import Command, CommitStage, DeleteToken
 from scheduler.words.outcomes import Code, Outcome
+from tests.api.planning import advance
 from tests.api.served import DEADLINE_S, served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode, peer
 
@@ -43,12 +44,16 @@ LIMIT_S = 3_600.0
 
 
 class KeptNode(SingleNode):
-    """It keeps the token that it is asked with: the description's shapes lead from the list to its end."""
+    """It keeps the token that it is asked with: the description's shapes lead from the list to its end. What
+    is staged and committed goes live at once: edits would wait for it."""
 
     async def propose(self, command: Command, *, timeout_s: float = 10.0) -> Outcome:
         if isinstance(command, DeleteToken) and command.name == "admin":
             return Outcome(Code.CONFLICT, "it is the token that all of this is asked with")
-        return await super().propose(command, timeout_s=timeout_s)
+        outcome = await super().propose(command, timeout_s=timeout_s)
+        if isinstance(command, CommitStage):
+            advance(self)
+        return outcome
 
 
 @contextlib.contextmanager

@@ -10,16 +10,26 @@ from scheduler.store.tables import stages
 from scheduler.words.commands import AdvanceStage
 from tests.api.single_node import SingleNode
 
+POLL_S = 0.01
+
+
+def advance(node: SingleNode) -> None:
+    """What was committed comes to its end."""
+    while True:
+        with node.read() as store:
+            moving = [stage for stage in stages.all_of(store) if stage.state in stages.MOVING]
+        if not moving:
+            return
+        for stage in moving:
+            node.apply(AdvanceStage(node.machine.state.epoch, stage.id, stage.state))
+
 
 @asynccontextmanager
 async def planning(node: SingleNode) -> AsyncIterator[None]:
     async def plan() -> None:
         while True:
-            with node.read() as store:
-                moving = [stage for stage in stages.all_of(store) if stage.state in stages.MOVING]
-            for stage in moving:
-                node.apply(AdvanceStage(node.machine.state.epoch, stage.id, stage.state))
-            await asyncio.sleep(0)
+            advance(node)
+            await asyncio.sleep(POLL_S)
 
     task = asyncio.create_task(plan())
     try:

@@ -70,6 +70,20 @@ async def test_what_does_not_fit_is_refused(
     assert (await client.get("/v1/apply?stage=s")).json()["items"] == 1
 
 
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [("slice=1", "slice"), ("slices=1", "slices"), ("commit=true", "commit"),
+     ("stage=s&commit=true&slices=1&slice=1", "slice"), ("stage=s&slices=1", "slices")],
+)  # fmt: skip
+async def test_a_parameter_that_means_nothing_is_refused(
+    client: httpx2.AsyncClient, query: str, name: str
+) -> None:
+    refused = await client.post(f"/v1/apply?{query}", json={"jobs": [{"job": "a", **NOOP}]})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == f"?{name}"
+    assert (await client.get("/v1/jobs/a")).status_code == 404
+
+
 async def test_a_stage_is_dropped(client: httpx2.AsyncClient) -> None:
     await lay(client, 0, "a")
     assert (await client.delete("/v1/apply?stage=s")).status_code == 204

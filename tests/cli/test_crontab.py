@@ -287,7 +287,7 @@ def test_the_jobs_survive_the_way_through_a_file() -> None:
         ("CRONCLAVE_FENCE=1", "cannot be a task's variable"),
         ("@reboot", "names no instant"),
         ("@every 10m x", "use the trigger `every: 10m`"),
-        ("0 0 L-2 * * x", "L-2 (days before the last) is not available"),
+        ("0 0 L-2 * * x", "refuses the whole file"),
         ("-0 1 * * * x", "refuses the whole file"),
         ("0 0 * * sunday x", "did you mean sun?"),
         ("MAILTO=", "a name without a value"),

@@ -139,6 +139,7 @@ def _a_foreign_node_is_refused_on_both_sides(cluster: Cluster, tmp_path: Path) -
     http, raft = (f"127.0.0.1:{int(real.raft.rpartition(':')[2]) + 10 + i}" for i in (0, 1))
     intruder = Node("node-3", real.zone, tmp_path / "intruder", "node", url=f"https://{http}", raft=raft)
     shutil.copytree(real.directory / "tls", intruder.directory / "tls")
+    shutil.copy(real.directory / "secrets.key", intruder.directory)
     files = Certificates(tmp_path / "foreign", cluster=cluster.uid).issue("node-3")
     tls = intruder.directory / "tls"
     shutil.copy(files.certificate, tls / "node.pem")

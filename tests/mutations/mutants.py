@@ -51,12 +51,12 @@ MUTANTS = (
         (
             (
                 "agent.spool.server",
-                "            spooled = Spooled("
-                "command, self._output, self._null, self._umask, self._job_files, self._clock)\n",
-                "            Spooled("
-                "command, self._output, self._null, self._umask, self._job_files, self._clock)\n"
-                "            spooled = Spooled("
-                "command, self._output, self._null, self._umask, self._job_files, self._clock)\n",
+                "            spooled = Spooled(\n",
+                "            Spooled(\n"
+                "                command, self._output, self._null, self._umask,"
+                " self._job_files, self._clock, self._installation,\n"
+                "            )\n"
+                "            spooled = Spooled(\n",
             ),
         ),
         QUIET,
