@@ -43,6 +43,7 @@ def stage_name(call: Call) -> str:
 
 def need_meaning(call: Call) -> None:
     """Raises Problem for a parameter that means nothing beside the others."""
+    surplus: tuple[str, ...]
     if "stage" not in call.query:
         surplus, said = ("slice", "slices", "commit"), "only with `stage`: the name of a staged apply"
     elif call.flag("commit"):
