@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.store.connection import Store
@@ -23,12 +24,12 @@ from scheduler.words.outcomes import Code, Outcome
 
 def judge(store: Store, jobs: Iterable[tuple[PreparedJob, bool]]) -> Outcome | None:
     """The refusal of these jobs, put together, each with whether it is new; None: they may be."""
-    more: dict[str, int] = {}
-    for place, (new, is_new) in enumerate(jobs):
-        if refusal := judge_pools(store, new, place):
-            return refusal
+    asked, more = list(jobs), dict[str, int]()
+    for new, is_new in asked:
         more[new.namespace] = more.get(new.namespace, 0) + is_new
-    return next(filter(None, (judge_count(store, *each) for each in more.items())), None)
+    counts = (judge_count(store, *each) for each in more.items())
+    pools = (judge_pools(store, new, place) for place, (new, _) in enumerate(asked))
+    return next(filter(None, chain(counts, pools)), None)
 
 
 def judge_count(store: Store, namespace: str, more: int) -> Outcome | None:
