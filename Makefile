@@ -1,8 +1,8 @@
 # make dev     a three-node cluster with agents and sample jobs; Ctrl-C stops it all
 # make test    make check, then every test: quick and clusters
-# make quick   the tests that start no cluster, on all cores
+# make quick   the others that start no cluster, on all cores
 # make clusters   the tests that start a cluster, two at a time, then those that want the machine alone
-# make check   lint, types, architecture
+# make check   lint, types, architecture, and the tests that hold the files against each other; before every push
 # make bench   the benchmarks of docs/benchmarks.md (ONLY="failover load" KILLS=200 STOPS=20 DURATION=30)
 # make chaos   the chaos harness, its CI profile: six scenarios, at most ten minutes (SEED=7 OUT=DIR)
 # make soak    every scenario and random plans, until the time is over (HOURS=2 SEED=7 OUT=DIR)
@@ -65,7 +65,7 @@ test: check
 
 # In the order of their names: by the number of their tests, as is usual, the longest stories, one test a file, come last.
 quick: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not cluster" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not cluster and not house" $(PYTEST_ARGS)
 
 clusters: $(VENV)/.installed-dev
 	@code=0; \
@@ -77,6 +77,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m house
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench $(ONLY) $(if $(DURATION),--duration $(DURATION)) \

@@ -22,6 +22,8 @@ from hypothesis import HealthCheck, settings
 from scheduler.model import triggers
 from scheduler.model.work import KINDS
 
+pytestmark = pytest.mark.house
+
 PROJECT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 PACKAGES = [

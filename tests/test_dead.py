@@ -26,6 +26,8 @@ from scheduler.words.outcomes import Code
 from tests.golden.log import CLUSTER, FOLDER, member_names, read
 from tests.test_architecture import place, sources
 
+pytestmark = pytest.mark.house
+
 #: Columns that hold one value in every story of the golden logs, and why.
 CONSTANT = {
     "state.id": "there is one row",

@@ -10,6 +10,8 @@ import pytest
 
 from cli.reference import every_command, reference
 
+pytestmark = pytest.mark.house
+
 PROJECT = Path(__file__).parents[1]
 DOCS = PROJECT / "docs"
 PAGES = [*sorted(DOCS.rglob("*.md")), *sorted(PROJECT.glob("*.md"))]

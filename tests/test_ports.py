@@ -11,6 +11,8 @@ import pytest
 from bench.cluster import PROJECT, free_base_port
 from chaos.ports import Ports
 
+pytestmark = pytest.mark.house
+
 CLAIM = "from bench.cluster import free_base_port as free; print(free(24000, 24900, 2), flush=True); input()"
 
 

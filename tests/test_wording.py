@@ -13,6 +13,8 @@ import pytest
 
 from tests.test_architecture import place, sources
 
+pytestmark = pytest.mark.house
+
 #: Names of what holds a message, or a word for the program. Whoever looks for a piece of it reads a message;
 #: whoever compares the whole reads one where there are blanks in it.
 MESSAGES = {"reason", "reasons", "detail", "error", "message", "why", "hint", "fault", "refusal", "denial"}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from pydantic import BaseModel, ConfigDict
 
 from api.app import Api
@@ -13,6 +14,8 @@ from api.problems import KINDS
 from api.schemas import replies
 from scheduler.words.commands import ConnectAgent
 from tests.api.single_node import SingleNode
+
+pytestmark = pytest.mark.house
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"
 

@@ -14,6 +14,8 @@ import pytest
 
 from api.routes.pages import FOLDER, TYPES, policy
 
+pytestmark = pytest.mark.house
+
 VENDOR = FOLDER / "vendor"
 FILES = sorted(path for path in FOLDER.rglob("*") if path.suffix in TYPES)
 OWN = [path for path in FILES if VENDOR not in path.parents]

@@ -6,6 +6,10 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.house
+
 FOLDER = Path(__file__).parent
 PAGE = (FOLDER.parent.parent / "docs" / "guarantees.md").read_text()
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from scheduler.model.objects import NAMES
 from scheduler.model.objects.parsing import KINDS
 from scheduler.model.parse import JOB_FIELDS, TASK_FIELDS
 from scheduler.model.published import json_schema, object_schema, schema_text
+
+pytestmark = pytest.mark.house
 
 ROOT = Path(__file__).parents[3]
 
