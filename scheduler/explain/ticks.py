@@ -229,7 +229,7 @@ def _undecided(
         return tuple(found)
     found += [_missed(store, row, at_ms, cluster.now_ms), _held(store, row, due_ms)]
     job = compiled(row.job, row.revision, row.namespace, row.name)
-    policy = job.overlap if row.active_runs else "allow"
+    policy = job.overlap_of(trigger_rows.key_of(store, row.id)) if row.active_runs else "allow"
     catching_up = due_ms < cluster.now_ms - job.catchup_grace_ms
     found += ask(
         gates.RUN, RunView(store, row.job, 0, policy, row.active_runs, catching_up), facts

@@ -52,6 +52,13 @@ class CompiledNotice(NamedTuple):
     owner: str  #: of the job
 
 
+class OfTrigger(NamedTuple):
+    """What a trigger says of its runs."""
+
+    overlap: str  #: empty: as the job does
+    params: str  #: of its runs, as canonical JSON
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledJob:
     namespace: str
@@ -71,6 +78,8 @@ class CompiledJob:
     pause_after_failures: int | None
     retention_runs: int
     retention_age_ms: int
+    params: str  #: of a run that nobody gives any: the defaults, as canonical JSON
+    of_triggers: dict[str, OfTrigger]  #: by key, of those alone that have words of their own
     labels: str  #: of the job, as canonical JSON
     notify: tuple[CompiledNotice, ...]
     vars: tuple[tuple[str, str], ...]  #: namespace and name of each, in its order
@@ -83,12 +92,23 @@ class CompiledJob:
         graph = len(self.tasks) + sum(len(task.needs) for task in self.tasks) // 16
         return max(graph, self.spec_bytes >> 10)
 
+    def overlap_of(self, trigger: str) -> str:
+        """Of the runs of the trigger with this key."""
+        own = self.of_triggers.get(trigger)
+        return own.overlap or self.overlap if own else self.overlap
+
+    def params_of(self, trigger: str) -> str:
+        """Of the runs of the trigger with this key, where nothing else gives any: canonical JSON."""
+        own = self.of_triggers.get(trigger)
+        return own.params if own else self.params
+
     def outline(self) -> CompiledJob:
-        """What decides about ticks and upkeep, small however large the job is: of its tasks the only first
-        one, where there is just one, and where it may run."""
+        """What decides about ticks and upkeep, small however large the job is: no parameters, and of its
+        tasks the only first one, where there is just one, and where it may run."""
         roots = [task for task in self.tasks if not task.needs]
         first = tuple(task._replace(work={}) for task in roots) if len(roots) == 1 else ()
-        return replace(self, tasks=first, spec_bytes=0)
+        of_triggers = {key: own._replace(params="{}") for key, own in self.of_triggers.items()}
+        return replace(self, tasks=first, params="{}", of_triggers=of_triggers, spec_bytes=0)
 
 
 def compile_job(spec: bytes) -> CompiledJob:
@@ -101,6 +121,8 @@ def compile_job(spec: bytes) -> CompiledJob:
 
 def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
     policies, tasks = shape["policies"], shape["tasks"]
+    params = shape.get("params") or {}
+    defaults = {name: each["default"] for name, each in params.items() if each.get("default") is not None}
     catchup, retention = policies["catchup"], policies["retention"]
     order = topological_order({name: task["needs"] for name, task in tasks.items()})
     if len(order) != len(tasks):
@@ -123,6 +145,14 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         pause_after_failures=policies.get("pause_after_failures"),
         retention_runs=retention["runs"],
         retention_age_ms=parse_duration_ms(retention["age"]),
+        params=_text(defaults),
+        of_triggers={
+            trigger["id"]: OfTrigger(
+                trigger.get("overlap", ""), _text({**defaults, **trigger.get("params", {})})
+            )
+            for trigger in shape.get("triggers", ())
+            if "params" in trigger or "overlap" in trigger
+        },
         labels=_text(shape.get("labels") or {}),
         notify=tuple([_notice(notice, shape["owner"]) for notice in shape.get("notify", ())]),
         vars=tuple([resolved(text, shape["namespace"]) for text in shape.get("vars", ())]),

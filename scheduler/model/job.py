@@ -74,6 +74,8 @@ class Job(Model):
         shape = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         for i, trigger in enumerate(self.triggers):
             shape["triggers"][i].update(trigger.schedule_fields())
+            if trigger.has_own_words:  # they are found by it
+                shape["triggers"][i]["id"] = trigger.key
         return shape
 
 

@@ -15,9 +15,18 @@ from scheduler.model.fields import Model, as_tuple, type_name
 from scheduler.model.problems import JobError, Problem, Refused, pointer_of, shortened
 from scheduler.words.json_text import json_text
 
-Value = str | int | float | bool
 TEXT_CHARACTERS_MAX = 8_192
 _TYPES = {"string": "text", "integer": "an integer", "number": "a number", "boolean": "a boolean"}
+
+
+def _value(value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise Refused(f"must be text, a number or true or false, not {type_name(value)}")
+    return value
+
+
+Value = Annotated[str | bool | int | float, BeforeValidator(_value)]
+"""One fault, not one for each type that it might have had."""
 
 
 def value_fault(kind: str, value: object) -> str:

@@ -25,7 +25,7 @@ from scheduler.model.graph import graph_problems
 from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
 from scheduler.model.newer import given
 from scheduler.model.notice import Notice
-from scheduler.model.params import Param
+from scheduler.model.params import Param, check_params
 from scheduler.model.policies import Catchup, Policies, Retention
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
 from scheduler.model.secret import Secret
@@ -99,6 +99,7 @@ def parse_job(
         problems += [_too_new(place, needed, format, short, data) for place, needed in given(shape, format)]
     if job is not None and not problems:
         problems += repeated_triggers(job.triggers, lambda place: _pointer(["triggers", place], False, data))
+        problems += _given_by_triggers(job, lambda place: _pointer(["triggers", place], False, data))
         problems += _repeated_notices(job)
         problems += _repeated_vars(job)
         size = len(canonical(job, format=format))
@@ -192,12 +193,13 @@ def _whole_job_problems(shape: dict[str, Any], short: bool, data: dict[Any, Any]
             problems += graph_problems(graph)
     params = shape.get("params")
     if isinstance(params, dict):
-        problems += _param_problems(params, bool(shape.get("triggers")))
+        problems += _param_problems(params, shape.get("triggers") or ())
     return problems
 
 
-def _param_problems(params: dict[Any, Any], triggered: bool) -> list[Problem]:
+def _param_problems(params: dict[Any, Any], triggers: Sequence[Any]) -> list[Problem]:
     problems = []
+    given = [trigger.get("params") if isinstance(trigger, dict) else None for trigger in triggers]
     by_variable: dict[str, str] = {}
     for name, param in params.items():
         pointer = pointer_of("params", name)
@@ -209,9 +211,26 @@ def _param_problems(params: dict[Any, Any], triggered: bool) -> list[Problem]:
         if other != name:
             detail = f"{name} and {other} would share the variable CRONCLAVE_PARAM_{name.upper()}"
             problems.append(Problem(pointer, detail))
-        if triggered and isinstance(param, dict) and param.get("required") is True:
+        is_given = all(isinstance(values, dict) and name in values for values in given)
+        if isinstance(param, dict) and param.get("required") is True and not is_given:
             detail = f"{name} is required, but a tick of a trigger gives none"
-            problems.append(Problem(pointer, detail, "give it a default, or remove the triggers"))
+            hint = "give it a default, or a value in `params` of each trigger, or remove the triggers"
+            problems.append(Problem(pointer, detail, hint))
+    return problems
+
+
+def _given_by_triggers(job: Job, pointer_at: Callable[[int], str]) -> list[Problem]:
+    """What is wrong with the values that its triggers give."""
+    problems: list[Problem] = []
+    declared = {name: param.model_dump(mode="json") for name, param in job.params.items()}
+    for place, trigger in enumerate(job.triggers):
+        if trigger.params is None:
+            continue
+        try:
+            check_params(declared, trigger.params)
+        except JobError as error:
+            at = pointer_at(place) + pointer_of("params")
+            problems += [Problem(at + each.pointer, each.detail, each.hint) for each in error.problems]
     return problems
 
 

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from scheduler.model.fields import DurationMs, Model
 from scheduler.model.problems import Refused
 
+Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
+
 
 class Catchup(Model):
     """What becomes of ticks that are more than `grace` overdue."""
@@ -27,7 +29,7 @@ class Retention(Model):
 
 
 class Policies(Model):
-    overlap: Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"] = "skip"
+    overlap: Overlap = "skip"
     catchup: Catchup = Catchup()
     start_deadline_ms: Annotated[DurationMs | None, Field(alias="start_deadline")] = None
     timeout_ms: Annotated[DurationMs | None, Field(alias="timeout", description="of the whole run")] = None

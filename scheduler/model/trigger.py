@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, create_model, model_validator
 
+from scheduler.model.bounds import PARAMS_MAX
 from scheduler.model.fields import DurationMs, InstantMs, Model, Name
+from scheduler.model.params import Value
+from scheduler.model.policies import Overlap
 from scheduler.model.problems import Refused
 from scheduler.model.triggers import KINDS, NAMES, ONE_OF, Kind
 from scheduler.ticks import never_reason, valid_spec
@@ -63,6 +66,13 @@ class Trigger(Fields):
     ] = None
 
     valid: Annotated[Valid | None, Field(description="when it is due at all; default always")] = None
+    params: Annotated[
+        dict[str, Value] | None,
+        Field(max_length=PARAMS_MAX, description="values of its runs, over the defaults of the job's params"),
+    ] = None
+    overlap: Annotated[
+        Overlap | None, Field(description="of its runs, over policies.overlap: what becomes of them")
+    ] = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -91,6 +101,11 @@ class Trigger(Fields):
         if self.valid is not None:
             fields["valid"] = self.valid.model_dump(mode="json", by_alias=True, exclude_none=True)
         return fields
+
+    @property
+    def has_own_words(self) -> bool:
+        """Whether its runs are other runs than those of the job's other triggers."""
+        return self.params is not None or self.overlap is not None
 
     @property
     def delay_ms(self) -> int:

@@ -21,6 +21,7 @@ from scheduler.model.compiled import CompiledJob
 from scheduler.plan import gaps
 from scheduler.plan.hold import proven
 from scheduler.plan.view import View
+from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import BEHIND, DueTrigger
 from scheduler.ticks import Schedule
 from scheduler.words.commands import Account, Command, Fire, SetAside
@@ -79,7 +80,8 @@ def catch_up(
 
     runs = _to_run(trigger, job, ticks, edge_ms, view.now_ms, paused)
     into_ms = runs[-1] if runs else None
-    one_at_a_time = job.catchup_mode == "all" and job.overlap != "allow"
+    key = trigger_rows.key_of(view.store, trigger.id) if job.of_triggers else ""
+    one_at_a_time = job.catchup_mode == "all" and job.overlap_of(key) != "allow"
     window_ms = view.now_ms - job.catchup_window_ms
     chosen = frozenset(runs)
     commands: list[Command] = []

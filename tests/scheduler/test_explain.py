@@ -347,6 +347,17 @@ def test_a_coming_tick_waits_for_its_time_and_names_what_else_is_closed(story: S
     assert [f.reason for f in tick.gates if f.gate == "pause"] == ["the job is paused by ann"]
 
 
+@pytest.mark.parametrize(("overlap", "said"), [("allow", "ready"), ("skip", "never")])
+def test_a_coming_tick_is_judged_by_its_trigger_s_own_overlap(
+    story: Story, overlap: str, said: str
+) -> None:
+    other = "skip" if overlap == "allow" else "allow"
+    story.put(job(trigger={**EVERY_SECOND, "overlap": overlap}, policies={"overlap": other}))
+    start(story)
+    told = the_tick(story, START_MS + 5_000)
+    assert {finding.gate: finding.state for finding in told.gates}["overlap"] == said
+
+
 def test_a_tick_is_found_by_its_due_instant_too(story: Story) -> None:
     story.put(job(trigger={"cron": "0 * * * *", "jitter": "10m"}))
     era = story.triggers()[0]

@@ -4,7 +4,8 @@ Rules of this file:
 
 1. A cause makes one run. Of a tick its compare-and-set sees to that; any other with a key is looked for
    first, and the answer is what came of it then.
-2. A run is pinned to the revision that its job has now, and to those of the vars that it is given.
+2. A run is pinned to the revision that its job has now, and to those of the vars that it is given. What was
+   due or came by itself has the parameters that its trigger gives in that revision, else the defaults.
 3. What was due or came by itself goes through the gates of a run (`rules.gates`). What a person or another
    run asks for is always made, and is in the way of those.
 4. What ends without a run has its ledger entry at once. Of a run the entry is written at its first start, or
@@ -23,6 +24,7 @@ from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import ledger, run_vars
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.run_vars import RunVars
 from scheduler.store.tables.runs import Run
 from scheduler.words import events as e
@@ -67,9 +69,13 @@ def fire(
     if cause.key and (known := _known(ctx, cause, job)):
         return known
     verdict: Verdict = READY
+    key = ""
     if cause.kind in LEDGERED:
+        outline = ctx.graphs.outline(job, namespace, pinned.name, pinned.revision)
+        if outline.of_triggers:
+            key = trigger_rows.key_of(ctx.store, cause.trigger)
         view = (
-            _view(ctx, cause, pinned, namespace)
+            _view(ctx, cause, pinned, outline.overlap_of(key))
             # Hosts that boot do not stand in each other's way.
             if pinned.active_runs and cause.kind is not Kind.STARTUP
             else RunView(ctx.store, job)
@@ -79,6 +85,8 @@ def fire(
             return _decide(ctx, cause, pinned, namespace, due_ms, verdict)
     graph = ctx.graph(job, namespace, pinned.name, pinned.revision)
     compiled, state = graph.job, ctx.state
+    if cause.kind in LEDGERED:
+        params = compiled.params_of(key)
     total = len(compiled.tasks)
     made = ctx.take_rows(total, least=1)  # of very many tasks a Continue makes the later ones
     deadline_ms = compiled.start_deadline_ms
@@ -133,10 +141,9 @@ def _known(ctx: Context, cause: Cause, job: int) -> Outcome | None:
     return done(outcome=entry.outcome, reason=entry.reason, run=entry.run, repeated=True)
 
 
-def _view(ctx: Context, cause: Cause, pinned: Pinned, namespace: str) -> RunView:
+def _view(ctx: Context, cause: Cause, pinned: Pinned, policy: str) -> RunView:
     """The run that the cause would make beside others; what its policy cancels was asked to stop."""
     job = pinned.job
-    policy = ctx.graphs.outline(job, namespace, pinned.name, pinned.revision).overlap
     if policy in overlap.CANCELS:
         # Newest first, so that the end of one does not admit another that is cancelled next.
         for run in reversed(run_rows.active(ctx.store, job, limit=CANCELLED_AT_ONCE_MAX)):

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from scheduler.model.fields import Name, type_name
+from scheduler.model.fields import Name
 from scheduler.model.objects.kind import Described, Kind
+from scheduler.model.params import Value
 from scheduler.model.problems import Refused
 from scheduler.model.texts import no_nul
 from scheduler.words.json_text import json_text
@@ -31,8 +32,6 @@ def _values(value: Any) -> Any:
             raise Refused(f"{key} and {other} would share the variable {VARIABLE}{key.upper()}", "rename one")
         if isinstance(content, str):
             no_nul(content)
-        elif not isinstance(content, int | float):
-            raise Refused(f"{key} must be text, a number or true or false, not {type_name(content)}")
     size = len(json_text(value))
     if size > BYTES_MAX:
         raise Refused(f"the values have {size} bytes, {BYTES_MAX} at most", "keep large texts in files")
@@ -42,7 +41,7 @@ def _values(value: Any) -> Any:
 class Vars(Described):
     name: Annotated[Name, Field(alias="vars")]
     values: Annotated[
-        dict[str, str | bool | int | float],
+        dict[str, Value],
         BeforeValidator(_values),
         Field(min_length=1, max_length=VALUES_MAX, description="by name; numbers and Booleans as they are"),
     ]

@@ -85,6 +85,11 @@ def get(store: Store, trigger: int) -> Trigger | None:
     return None if row is None else Trigger._make(row)
 
 
+def key_of(store: Store, trigger: int) -> str:
+    key: str | None = store.value("SELECT key FROM triggers WHERE id = ?", (trigger,))
+    return key or ""
+
+
 def firing(store: Store, trigger: int) -> FiringTrigger | None:
     row = store.kept.get(WATERMARK, trigger)
     if row is None:

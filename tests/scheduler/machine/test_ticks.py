@@ -211,3 +211,51 @@ def test_a_run_cancelled_before_any_start_skips_its_tick(story: Story) -> None:
     assert story.one(c.CancelRun(1)).ok
     assert story.ledger() == [(1, 1, "skipped", "cancelled")]
     assert story.one(c.CancelRun(1)).code == "ended"
+
+
+EU = {"region": {"type": "string", "default": "eu"}, "day": {"type": "integer", "default": 1}}
+
+
+@pytest.mark.parametrize(
+    ("of_trigger", "params"),
+    [
+        ({}, '{"day":1,"region":"eu"}'),
+        ({"params": {"region": "us"}}, '{"day":1,"region":"us"}'),
+        ({"overlap": "allow"}, '{"day":1,"region":"eu"}'),
+    ],
+)
+def test_a_tick_has_the_values_of_its_trigger_else_the_defaults(
+    story: Story, of_trigger: dict[str, object], params: str
+) -> None:
+    story.put(job(trigger={**SECONDLY, **of_trigger}, params=EU))
+    fire(story, 1)
+    assert story.run(1).params == params
+
+
+def test_a_trigger_without_an_id_keeps_its_values_too(story: Story) -> None:
+    story.put(job(triggers=[{"cron": "* * * * * *", "params": {"region": "us"}}], params=EU))
+    fire(story, 1)
+    assert story.run(1).params == '{"day":1,"region":"us"}'
+
+
+def test_a_trigger_s_overlap_counts_over_the_job_s(story: Story) -> None:
+    nightly = {"cron": "*/2 * * * * *", "id": "twos", "overlap": "queue_all"}
+    story.put(job(triggers=[nightly, SECONDLY]))
+    story.connect()
+    twos, secondly = (trigger.id for trigger in story.triggers())
+    at = START_MS + 1_000
+    story.one(c.Fire(story.epoch, secondly, at, at + 1_000, 0))
+    story.one(c.Fire(story.epoch, secondly, at + 1_000, at + 2_000, 0))
+    story.one(c.Fire(story.epoch, twos, at + 1_000, at + 3_000, 0))
+    story.one(c.Fire(story.epoch, twos, at + 3_000, at + 5_000, 0))
+    assert story.runs() == [("tick", "pending")] * 3
+    assert story.ledger() == [(2, 1, "skipped", "overlap")]
+
+
+def test_what_an_edit_changes_of_a_trigger_s_values_counts_from_then_on(story: Story) -> None:
+    story.put(job(trigger={**SECONDLY, "params": {"region": "us"}}, params=EU, policies={"overlap": "allow"}))
+    fire(story, 1)
+    story.put(job(trigger={**SECONDLY, "params": {"region": "eu"}}, params=EU, policies={"overlap": "allow"}))
+    assert len(story.triggers()) == 1  # the same instants: the era goes on
+    fire(story, 2)
+    assert [story.run(run).params for run in (1, 2)] == ['{"day":1,"region":"us"}', '{"day":1,"region":"eu"}']

@@ -124,6 +124,8 @@ def test_bad_triggers(trigger: dict[str, Any], pointer: str, said: str) -> None:
         (job(policies={"start_deadline": "-1s"}), "/policies/start_deadline", "negative"),
         (job(policies={"retention": {"age": "0d"}}), "/policies/retention/age", "longer than zero"),
         (job(params={"a": {"type": "strin"}}), "/params/a/type", "did you mean string?"),
+        (job(params={"a": {"type": "string", "default": [1]}}), "/params/a/default", "must be text, a"),
+        (job(params={"a": {"type": "string", "enum": [{}]}}), "/params/a/enum", "not an object"),
         (
             job(params={"a": {"type": "integer", "default": "1"}}),
             "/params/a",
@@ -144,9 +146,36 @@ def test_bad_jobs(data: object, pointer: str, said: str) -> None:
     assert said in problems(data)[pointer]
 
 
-def test_a_required_parameter_and_a_trigger_exclude_each_other() -> None:
-    data = job(params={"a": {"type": "string", "required": True}}, triggers={"every": "1m"})
+def test_a_required_parameter_is_given_by_each_trigger_or_refused() -> None:
+    params = {"a": {"type": "string", "required": True}}
+    data = job(params=params, triggers=[{"every": "1m"}, {"every": "2m", "params": {"a": "x"}}])
     assert "a tick of a trigger gives none" in problems(data)["/params/a"]
+    data["triggers"][0]["params"] = {"a": "y"}
+    assert parse_job(data).triggers[0].params == {"a": "y"}
+
+
+@pytest.mark.parametrize(
+    ("given", "pointer", "said", "hint"),
+    [
+        ({"regin": "eu"}, "/params/regin", "the job declares no parameter 'regin'", "did you mean region?"),
+        ({"region": 3}, "/params/region", "region must be text, not a number", ""),
+        ({"region": "asia"}, "/params/region", "is not among the allowed values", '"eu"'),
+        ({"region": None}, "/params/region", "must be text, a number or true or false, not null", ""),
+        (["region"], "/params", "must be an object, not a list", ""),
+    ],
+)
+@pytest.mark.parametrize("listed", [False, True])
+def test_bad_values_of_a_trigger(listed: bool, given: object, pointer: str, said: str, hint: str) -> None:
+    trigger = {"every": "1m", "params": given}
+    params = {"region": {"type": "string", "enum": ["eu", "us"], "default": "eu"}}
+    data = job(params=params, triggers=[trigger] if listed else trigger)
+    with pytest.raises(JobError) as refused:
+        parse_job(data)
+    found = {problem.pointer: problem for problem in refused.value.problems}
+    at = ("/triggers/0" if listed else "/triggers") + pointer
+    assert at in found, found
+    assert said in found[at].detail
+    assert hint in found[at].hint
 
 
 def test_unknown_and_repeated_names_in_needs() -> None:
