@@ -209,6 +209,19 @@ class Cluster:
 
         wait_for(connected, deadline_s, f"agents {sorted(names)} connected", 0.1)
 
+    def wait_home(self, *, deadline_s: float = READY_S) -> None:
+        """Each agent is connected to the node of its own zone again."""
+        homes = {node.zone: node.name for node in self.nodes}
+        want = {(agent.name, homes[agent.zone]) for agent in self.agents}
+
+        def home() -> bool:
+            try:
+                return want <= {(a["name"], a["node"]) for a in self.client.items("/v1/agents")}
+            except UnansweredError:
+                return False
+
+        wait_for(home, deadline_s, "each agent at the node of its zone", 0.1)
+
     def ready(self, node: int) -> bool:
         """Whether this node says that it follows or leads a quorum and is caught up."""
         try:

@@ -2,9 +2,10 @@
 
 500 ticks a second spread over the second: no-op jobs that measure, and shell jobs that append their tick to a
 file. The time to the next start counts from the signal to the earliest start of a run that was created after
-it: since the leader is dead then, the new leader decided it. Runs that the dead leader had granted
-already start in between and do not count. Missed and doubled are judged by the payloads' file against plain
-arithmetic, for the no-op jobs by their runs.
+it: since the leader is dead then, the new leader decided it. Runs that the dead leader had granted already
+start in between and do not count. Each loss is one of a whole cluster: agents that went elsewhere are back in
+their zones, or all might sit at the node that is lost next. Missed and doubled are judged by the payloads'
+file against plain arithmetic, for the no-op jobs by their runs.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def lose_leader(cluster: Cluster, *, stop: bool) -> Recovery:
         others.close()
         _bring_back(leader, stopped=stop)
     cluster.wait_ready()
-    cluster.wait_agents()
+    cluster.wait_home()
     return recovery
 
 
