@@ -38,6 +38,7 @@ from api.routes import (
     backup,
     bulk,
     cluster,
+    definitions,
     demonstration,
     events,
     explain,
@@ -69,9 +70,9 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, namespaces, objects, schema, past, apply, stages, bulk, runs, attempts, logs, ticks, ledger, audit,
-    explain, overview, agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens,
-    join, session, health, demonstration, pages,
+    jobs, namespaces, objects, definitions, schema, past, apply, stages, bulk, runs, attempts, logs, ticks,
+    ledger, audit, explain, overview, agents, cluster, formats, tick_limits, pauses, backup, events, outbox,
+    secrets, tokens, join, session, health, demonstration, pages,
 )  # fmt: skip
 
 

@@ -71,6 +71,8 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "listCalendarDays": {200: _any(answers.CalendarDays)},
     "listReferrers": {200: _any(answers.ReferrerList)},
     "getObjectSchema": {200: (JSON, {"type": "object"})},
+    "getObjectDefinition": {200: ("application/yaml", {"type": "object"})},
+    "getNamespaceDefinition": {200: ("application/yaml", {"type": "object"})},
     "getDefinition": {200: ("application/yaml", {"type": "object"})},
     "runJob": {200: _any(answers.DryRun), 201: _any(replies.Run)},
     "cancelRun": {200: _any(replies.Run)},

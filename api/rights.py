@@ -43,7 +43,8 @@ RIGHTS: Mapping[str, Right] = {
             READ, Of.NAMED,
             "getJob listRevisions listNextTicks listCells listSeries getDefinition listTicks explainJob"
             " getNamespacePause getNamespace listNamespaceRevisions getObject listObjectRevisions"
-            " getObjectDiff listReferrers listCalendarDays getSecret",
+            " getObjectDiff listReferrers listCalendarDays getSecret getObjectDefinition"
+            " getNamespaceDefinition",
         ),
         (READ, Of.LOADED, "getRun getLogs explainRun"),
         (

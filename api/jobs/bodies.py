@@ -29,7 +29,7 @@ def _is_yaml(call: Call) -> bool:
     return _media(call) in YAML_TYPES
 
 
-def documents(call: Call) -> list[Any]:
+def documents(call: Call, what: str = "job") -> list[Any]:
     """The documents of the body: one for JSON, one or more for YAML."""
     media, yaml = _media(call), _is_yaml(call)
     if not yaml and media not in JSON_TYPES and not media.endswith("+json"):
@@ -37,7 +37,7 @@ def documents(call: Call) -> list[Any]:
                       hint="Send application/json or application/yaml.")  # fmt: skip
     if not call.body.strip():
         raise Problem(
-            "empty-body", "a job was expected and nothing came", hint="Send the job as a JSON object."
+            "empty-body", f"a {what} was expected and nothing came", hint=f"Send the {what} as a JSON object."
         )
     if not yaml:
         return [parse_json(call.body)]
@@ -56,13 +56,13 @@ def documents(call: Call) -> list[Any]:
     return [document.data for document in found]
 
 
-def one_document(call: Call) -> dict[str, Any]:
-    found = documents(call)
+def one_document(call: Call, what: str = "job") -> dict[str, Any]:
+    found = documents(call, what)
     if len(found) != 1:
-        detail = f"one job was expected, not {len(found)}"
+        detail = f"one {what} was expected, not {len(found)}"
         raise Problem("validation", detail, hint="POST /v1/apply takes many.")
     if not isinstance(found[0], dict):
-        detail = f"a job is an object, not {json_type(found[0])}"
+        detail = f"a {what} is an object, not {json_type(found[0])}"
         raise Problem("validation", detail, errors=[FieldError("", detail)])
     return found[0]
 

@@ -103,7 +103,7 @@ def _precondition(services: Services, call: Call, what: Named) -> int | None:
 
 def _item(call: Call, what: Named, now_ms: int, if_revision: int | None) -> Item:
     """The body's object; the path's name must be its own, or is filled in."""
-    document = one_document(call)
+    document = one_document(call, what.kind)
     data = definition_of(document)
     for field, own, asked in ((what.kind, what.name, "path"), ("namespace", what.namespace, "query")):
         given = data.get(field)

@@ -14,6 +14,7 @@ from api.call import call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import rfc3339
+from api.jobs.bodies import one_document, placed
 from api.jobs.writing import precondition
 from api.outcomes import expect_ok, need_proposable
 from api.problems import Problem, from_job_problems
@@ -105,11 +106,11 @@ async def put_namespace(request: Request, namespace: str) -> Response:
     dry run names those that use other pools than it would allow, of the first 2,000."""
     services, call = services_of(request), call_of(request)
     call.need(access.ADMIN, namespace=access.Reach.ALL)
-    document = call.json_object()
+    document = one_document(call, "namespace")
     try:
         given = parse_namespace({key: document[key] for key in document if key not in TOLD}, namespace)
     except JobError as error:
-        raise from_job_problems(error.problems, what="the namespace") from None
+        raise from_job_problems(placed(call, error.problems), what="the namespace") from None
     key, body = call.idempotency()
     command = PutNamespace(
         namespace, json_text(given.public()), given.pools, given.quotas.jobs, precondition(call), call.actor,

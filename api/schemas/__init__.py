@@ -286,7 +286,7 @@ resume: dict[str, Any] = {"parameters": [_DRY_RUN]}
 change_namespace: dict[str, Any] = {"parameters": [_DRY_RUN, _IF_MATCH]}
 put_namespace: dict[str, Any] = {
     "parameters": [_DRY_RUN, _KEY, _IF_MATCH, _IF_NONE_MATCH],
-    "requestBody": _body({"owner": "finance-oncall", "pools": ["etl"], "quotas": {"jobs": 200}}),
+    "requestBody": _body({"owner": "finance-oncall", "pools": ["etl"], "quotas": {"jobs": 200}}, yaml=True),
 }
 tick_limits: dict[str, Any] = {
     "parameters": [_DRY_RUN],

@@ -6,8 +6,12 @@ import json
 from typing import Any
 
 from scheduler.model.job import canonical
+from scheduler.model.namespace import parse_namespace
+from scheduler.model.objects import kind_of
+from scheduler.model.objects.parsing import parse_object
 from scheduler.model.parse import parse_job
 from scheduler.model.problems import JobError
+from scheduler.model.server_facts import definition_of
 
 
 def brief(spec: bytes, format: int) -> dict[str, Any]:
@@ -23,3 +27,27 @@ def brief(spec: bytes, format: int) -> dict[str, Any]:
     except JobError:  # of an earlier version, which took what is refused today
         pass
     return whole
+
+
+def brief_object(kind: str, spec: bytes) -> dict[str, Any]:
+    """The object as a person writes it: without defaults, and without what was computed of it."""
+    whole: dict[str, Any] = definition_of({"revision": 0, **json.loads(spec)})
+    try:
+        found = parse_object(kind_of(kind), whole).given
+        short = found.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+        if parse_object(kind_of(kind), short).public() == found.public():
+            return {name: short[name] for name in (kind, *short)}
+    except JobError:  # of an earlier version, which took what is refused today
+        pass
+    return whole
+
+
+def brief_namespace(name: str, spec: bytes) -> dict[str, Any]:
+    """The same of what was said of a namespace."""
+    whole: dict[str, Any] = json.loads(spec)
+    try:
+        found = parse_namespace(whole, name)
+    except JobError:
+        return whole
+    short = found.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+    return {"namespace": name, **short}

@@ -35,6 +35,22 @@ async def test_it_is_declared_read_and_sent_back_as_it_was_read(client: httpx2.A
     assert [(item["revision"], item["definition"]["owner"]) for item in items] == [(2, ""), (1, "ann")]
 
 
+async def test_it_is_read_and_written_as_text(client: httpx2.AsyncClient) -> None:
+    text = {"Content-Type": "application/yaml"}
+    assert (await client.get(f"{PATH}/definition")).status_code == 404
+    await client.put(PATH, json={"owner": "ann", "quotas": {"jobs": 2}})
+    told = await client.get(f"{PATH}/definition")
+    assert told.text == "namespace: finance\nowner: ann\nquotas:\n  jobs: 2\n"
+    assert told.headers["ETag"] == '"1"'
+    again = await client.put(PATH, content=told.text, headers=text)
+    assert (again.status_code, again.json()["revision"]) == (200, 1)
+    wrong = await client.put(PATH, content="owner: ann\nquotas:\n  job: 3\n", headers=text)
+    (error,) = wrong.json()["errors"]
+    assert (wrong.status_code, error["pointer"], error["line"]) == (422, "/quotas/job", 3)
+    nothing = await client.put(PATH, content="7", headers=text)
+    assert nothing.json()["detail"] == "a namespace is an object, not a number"
+
+
 TOLD = ("declared", "revision", "jobs", "created", "changed", "actor")
 
 

@@ -56,6 +56,40 @@ async def test_an_object_of_each_kind_goes_there_and_back(
     assert problem(await client.get(path), 404)["detail"].startswith(f"there is no {name} ")
 
 
+@pytest.mark.parametrize("name", NAMES)
+async def test_its_text_is_what_a_person_wrote(
+    client: httpx2.AsyncClient, node: SingleNode, name: str
+) -> None:
+    example = {**kind_of(name).example, "owner": "ann"}
+    if "secret" in example:
+        assert (await node.propose(PutSecret("default", example["secret"], 1, "k", b"sealed"))).ok
+    path = f"/v1/{NAMES[name]}/{example[name]}"
+    await client.put(path, json=example)
+    told = await client.get(f"{path}/definition")
+    assert (told.headers["ETag"], told.headers["content-type"]) == ('"1"', "application/yaml; charset=utf-8")
+    assert told.text.splitlines()[0] == f"{name}: {example[name]}"
+    for left_out in ("namespace:", "labels:", "computed:", "description:"):
+        assert left_out not in told.text
+    again = await client.put(path, content=told.text, headers=YAML)
+    assert (again.status_code, again.json()["revision"]) == (200, 1), "it says the same"
+    await client.put(path, json={**example, "owner": "bob"})
+    assert "owner: bob" in (await client.get(f"{path}/definition")).text
+    assert "owner: ann" in (await client.get(f"{path}/definition", params={"revision": 1})).text
+    assert problem(await client.get(f"{path}/definition", params={"revision": 9}), 404)
+    assert (await client.delete(path)).status_code == 204
+    assert problem(await client.get(f"{path}/definition", params={"revision": 3}), 404)
+
+
+async def test_a_mistake_in_a_text_has_its_line(client: httpx2.AsyncClient) -> None:
+    text = "vars: dsn\nvaluess: {a: 1}\n"
+    told = problem(await client.put("/v1/vars/dsn", content=text, headers=YAML), 422)
+    error = next(each for each in told["errors"] if each["pointer"] == "/valuess")
+    assert (error["pointer"], error["line"], error["hint"]) == ("/valuess", 2, "did you mean values?")
+    assert problem(await client.put("/v1/vars/dsn", content="", headers=YAML), 400)["detail"] == (
+        "a vars was expected and nothing came"
+    )
+
+
 async def test_revisions_and_what_one_says_otherwise_than_another(client: httpx2.AsyncClient) -> None:
     await client.put("/v1/vars/dsn", json=VARS)
     await client.put("/v1/vars/dsn", json={"values": {"host": "db2", "port": 5432}})
