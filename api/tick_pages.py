@@ -14,7 +14,7 @@ from typing import Any
 
 from api.cursors import make_cursor
 from api.instants import rfc3339
-from api.problems import Problem
+from api.jobs.reading import never_was
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import ledger as ledger_reads
@@ -43,9 +43,7 @@ def ticks_page(
 ) -> dict[str, Any]:
     jobs = job_reads.ids(store, namespace, name)
     if not jobs:
-        raise Problem(
-            "not-found", f"there is no job {name[:200]!r} in namespace {namespace[:200]!r}, nor was one"
-        )
+        raise never_was(store, namespace, name)
     start_ms = from_ms if after is None else max(from_ms, after[0] - 1)
     streams = [
         _of_event(store, trigger, start_ms, to_ms, limit + 2)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import ssl
 import time
 import uuid
@@ -49,6 +50,7 @@ _HINTS = {
     "not-found/jobs": "See cronclave job list; a job of another namespace needs -n NAMESPACE.",
     "not-found/agents": "See cronclave agents list; the agent's own log says why it cannot connect.",
 }
+_MEANT = re.compile(r"did you mean [^?]+\?")
 _PASSING = frozenset({"no-leader", "behind", "overloaded", "unavailable", "too-many-requests"})
 
 
@@ -293,7 +295,9 @@ def problem_failure(status: int, body: bytes, url: str, path: str = "") -> tuple
     else:
         message = str(problem.get("detail") or problem["title"])
     about = path.partition("?")[0].split("/")[2:3] if kind == "not-found" else ()
-    hint = _HINTS.get("/".join([kind, *about]), hint)
+    ours, meant = _HINTS.get("/".join([kind, *about])), _MEANT.match(hint)
+    if ours is not None:
+        hint = ours if meant is None else f"{meant[0]} {ours}"
     failure = Failure(message, code=_EXITS.get(status, FAILED), details=details, hint=hint)
     failure.errors, failure.kind = errors, kind
     return failure, kind in _PASSING

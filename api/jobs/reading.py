@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from api.access import READ, Reach
 from api.call import Call
 from api.instants import rfc3339
+from api.near import near_miss
 from api.problems import Problem
 from api.services import Services
 from api.threads import READS, beside, encode
@@ -19,6 +20,7 @@ from scheduler.model import Job
 from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import jobs as job_reads
+from scheduler.store.reads import near
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.reads import triggers as trigger_reads
@@ -30,7 +32,9 @@ from scheduler.store.tables.pauses import ALL, Pause
 from scheduler.store.tables.runs import Run
 from scheduler.words import reasons
 from scheduler.words.commands import PreparedJob
+from scheduler.words.outcomes import Code, Outcome
 
+LISTED = "GET /v1/jobs lists them; other namespaces by ?namespace=."
 RUN_INLINE = 50  #: tasks or tries of a run that is put together in the loop
 
 
@@ -39,9 +43,24 @@ def find_job(store: Store, namespace: str, name: str) -> JobRow:
     if row is None:
         raise Problem(
             "not-found", f"there is no job {name[:200]!r} in namespace {namespace[:200]!r}",
-            hint="GET /v1/jobs lists them; other namespaces by ?namespace=.",
+            hint=near_miss(name, near.jobs(store, namespace, name), LISTED),
         )  # fmt: skip
     return row
+
+
+def never_was(store: Store, namespace: str, name: str) -> Problem:
+    """Of a job that is not there, and was not."""
+    return Problem(
+        "not-found", f"there is no job {name[:200]!r} in namespace {namespace[:200]!r}, nor was one",
+        hint=near_miss(name, near.jobs(store, namespace, name), LISTED),
+    )  # fmt: skip
+
+
+def need_job(services: Services, outcome: Outcome, namespace: str, name: str) -> None:
+    """Raises the Problem of a command that found no such job, with the near miss."""
+    if outcome.code == Code.NOT_FOUND:
+        with services.scheduler.read() as store:
+            find_job(store, namespace, name)
 
 
 def job_documents(store: Store, services: Services, rows: Sequence[JobRow]) -> list[bytes]:

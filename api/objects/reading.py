@@ -7,10 +7,12 @@ import json
 from typing import Any
 
 from api.instants import rfc3339
+from api.near import near_miss
 from api.problems import Problem
 from scheduler.model.objects import NAMES
 from scheduler.model.written import write_yaml
 from scheduler.store.connection import Store
+from scheduler.store.reads import near
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.objects import Object, ObjectRevision
 from scheduler.store.tables.refs import Named
@@ -34,7 +36,10 @@ def find_object(store: Store, what: Named) -> Object:
     if row is None:
         raise Problem(
             "not-found", f"there is no {what.kind} {what.name[:200]!r} in namespace {what.namespace[:200]!r}",
-            hint=f"GET /v1/{NAMES[what.kind]} lists them; other namespaces by ?namespace=.",
+            hint=near_miss(
+                what.name, near.objects(store, *what),
+                f"GET /v1/{NAMES[what.kind]} lists them; other namespaces by ?namespace=.",
+            ),
         )  # fmt: skip
     return row
 

@@ -25,7 +25,7 @@ from scheduler.model.server_facts import definition_of
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.refs import Named
 from scheduler.words.commands import Apply, Deletion
-from scheduler.words.outcomes import Outcome
+from scheduler.words.outcomes import Code, Outcome
 
 
 async def put_object(services: Services, call: Call, plural: str, name: str) -> Response:
@@ -81,7 +81,11 @@ async def delete_object(services: Services, call: Call, plural: str, name: str) 
             need_possible(store, command, [], what=str(what))
         answer = {"dry_run": True, "name": name, "namespace": what.namespace, "change": "deleted"}
         return json_response(answer)
-    _accepted(services, await propose_edit(services.scheduler, command), what, [])
+    outcome = await propose_edit(services.scheduler, command)
+    if outcome.code == Code.NOT_FOUND:
+        with services.scheduler.read() as store:
+            find_object(store, what)
+    _accepted(services, outcome, what, [])
     return Response(status_code=204)
 
 

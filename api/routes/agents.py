@@ -12,6 +12,7 @@ from api.call import Call, call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import end_ms
+from api.near import near_miss
 from api.outcomes import expect_ok
 from api.parameters import among
 from api.problems import FieldError, Problem
@@ -19,10 +20,11 @@ from api.services import Services, services_of
 from api.views import agent_json, at_work_json
 from scheduler.machine.agents import REASON_LETTERS_MAX
 from scheduler.store.reads import agents as agent_reads
-from scheduler.store.reads import attempts
+from scheduler.store.reads import attempts, near
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables.agents import Agent as AgentRow
 from scheduler.words.commands import DrainAgent, ReleaseAgent, ResumeAgent
+from scheduler.words.outcomes import Code
 
 router = APIRouter(tags=["agents"])
 
@@ -135,7 +137,10 @@ async def _change(services: Services, call: Call, name: str, command: DrainAgent
                 draining=1, drain_reason=command.reason or row.drain_reason, drain_until_ms=command.until_ms
             )
         return json_response(agent_json(row))
-    expect_ok(await services.scheduler.propose(command), what=f"agent {name}", hint=_LISTED)
+    outcome = await services.scheduler.propose(command)
+    if outcome.code == Code.NOT_FOUND:
+        _need_agent(services, name)
+    expect_ok(outcome, what=f"agent {name}", hint=_LISTED)
     return json_response(agent_json(_need_agent(services, name)))
 
 
@@ -143,7 +148,9 @@ def _need_agent(services: Services, name: str) -> AgentRow:
     with services.scheduler.read() as store:
         row = agent_rows.find(store, name)
     if row is None:
-        raise Problem("not-found", f"no agent {name[:200]!r} ever registered", hint=_LISTED)
+        with services.scheduler.read() as store:
+            hint = near_miss(name, near.agents(store, name), _LISTED)
+        raise Problem("not-found", f"no agent {name[:200]!r} ever registered", hint=hint)
     return row
 
 

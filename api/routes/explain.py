@@ -12,8 +12,7 @@ from api.call import call_of
 from api.consistency import settle
 from api.explained import instant_explained, run_explained
 from api.instants import parse_instant
-from api.jobs.reading import need_run
-from api.problems import Problem
+from api.jobs.reading import need_run, never_was
 from api.routes.runs import run_number
 from api.services import Services, services_of
 from api.threads import read_reply
@@ -51,8 +50,7 @@ async def explain_job(
         with services.scheduler.read() as store:
             jobs = job_reads.ids(store, call.namespace, name)
             if not jobs:
-                where = f"in namespace {call.namespace[:200]!r}"
-                raise Problem("not-found", f"there is no job {name[:200]!r} {where}, nor was one")
+                raise never_was(store, call.namespace, name)
             told = explain_instant(store, jobs, at_ms, _cluster(services), _compiled(services, store))
             return instant_explained(call.namespace, name, told)
 

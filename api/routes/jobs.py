@@ -16,7 +16,7 @@ from api.instants import rfc3339
 from api.jobs import writing
 from api.jobs.bodies import one_document, to_job
 from api.jobs.listing import items_json, listing
-from api.jobs.reading import find_job, job_answer, job_documents
+from api.jobs.reading import find_job, job_answer, job_documents, need_job
 from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
 from api.problems import Problem
@@ -97,6 +97,7 @@ async def delete_job(request: Request, name: str) -> Response:
     key, body = call.idempotency()
     command = DeleteJob(call.namespace, name, if_revision, call.actor, key, body)
     outcome = await propose_edit(services.scheduler, command)
+    need_job(services, outcome, call.namespace, name)
     expect_ok(outcome, what=f"job {name}")
     return Response(status_code=204)
 
@@ -121,9 +122,9 @@ async def _set_paused(request: Request, name: str, paused: bool) -> Response:
         become = paused
     else:
         command = PauseJob if paused else ResumeJob
-        expect_ok(
-            await services.scheduler.propose(command(call.namespace, name, call.actor)), what=f"job {name}"
-        )
+        outcome = await services.scheduler.propose(command(call.namespace, name, call.actor))
+        need_job(services, outcome, call.namespace, name)
+        expect_ok(outcome, what=f"job {name}")
     _, document = await job_answer(services, call.namespace, name, paused=become, actor=call.principal.name)
     return Response(document, media_type="application/json")
 

@@ -15,7 +15,7 @@ from api import access, schemas
 from api.call import call_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
-from api.jobs.reading import find_job
+from api.jobs.reading import find_job, never_was
 from api.parameters import NUMBER_MAX
 from api.problems import Problem
 from api.services import services_of
@@ -115,8 +115,7 @@ def _definition(store: Store, namespace: str, name: str, revision: int | None) -
 def _jobs(store: Store, namespace: str, name: str) -> list[int]:
     jobs = job_reads.ids(store, namespace, name)
     if not jobs:
-        where = f"in namespace {namespace[:200]!r}"
-        raise Problem("not-found", f"there is no job {name[:200]!r} {where}, nor was one")
+        raise never_was(store, namespace, name)
     return jobs
 
 

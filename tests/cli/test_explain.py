@@ -38,3 +38,20 @@ async def test_what_is_not_there_is_not_found(cronclave: Command) -> None:
     assert (await cronclave("run", "explain", "7")).code == 3
     assert (await cronclave("job", "explain", "nope")).code == 3
     assert (await cronclave("job", "explain", "nope", "--at", "noon")).code == 2
+
+
+async def test_a_name_that_is_not_there_brings_the_near_miss(cronclave: Command) -> None:
+    await cronclave("job", "apply", "-", stdin="job: nightly-report\nrun: 'true'\n")
+    await cronclave("apply", "-", stdin="vars: warehouse\nvalues: {a: 1}\n")
+    for command in (
+        ("job", "run"), ("job", "get"), ("job", "pause"), ("job", "resume"), ("job", "delete"),
+        ("job", "explain"), ("job", "history"), ("job", "next"), ("job", "edit"),
+    ):  # fmt: skip
+        done = await cronclave(*command, "nightly-reprot", EDITOR="true")
+        assert (done.code, "did you mean nightly-report? See cronclave job list" in done.err) == (3, True), (
+            command, done.err,
+        )  # fmt: skip
+    for words in (("vars", "get"), ("vars", "delete"), ("vars", "history")):
+        done = await cronclave(*words, "warehous")
+        assert (done.code, "did you mean warehouse?" in done.err) == (3, True), (words, done.err)
+    assert "did you mean" not in (await cronclave("job", "get", "quite-another")).err
