@@ -6,6 +6,7 @@ back, with the words about it; a text is never lost: who gives up is told where 
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tempfile
@@ -20,6 +21,8 @@ from cli.exits import USAGE, Failure
 from cli.options import connected, namespaced
 from cli.output import printable
 
+#: editors that need a terminal
+ON_SCREEN = ("vi", "vim", "nvim", "view", "nano", "pico", "emacs", "micro", "joe", "mcedit", "hx", "ne")
 SAID = "#! "  #: begins a line that is ours
 HEAD = """\
 #! {where}, revision {revision}. Save it and leave the editor to apply it; unchanged, it changes nothing.
@@ -42,6 +45,7 @@ def job_edit(client: Client, name: str, namespace: str) -> None:
     Mistakes bring the editor back and are told at the top of the text. A job that somebody else changed
     meanwhile is not written over.
     """
+    _need_terminal(name)
     with client.open("GET", path_of("jobs", name, "definition", namespace=namespace)) as response:
         revision = response.headers.get("ETag", "").strip('"')
         text = response.read().decode()
@@ -56,6 +60,19 @@ def job_edit(client: Client, name: str, namespace: str) -> None:
     path.unlink()
     folder.rmdir()
     click.echo(told)
+
+
+def _need_terminal(name: str) -> None:
+    """Raises Failure where an editor would wait for keys that nobody can press."""
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
+    program = Path(editor.split()[0]).name if editor.split() else ""
+    if (not program or program in ON_SCREEN) and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Failure(
+            "there is no terminal to edit in",
+            code=USAGE,
+            hint=f"cronclave job get {name} --definition -o yaml > {name}.yaml, change that, then"
+            f" cronclave job apply {name}.yaml; or name an EDITOR that needs no keys: 'sed -i s/a/b/'.",
+        )
 
 
 def _until_taken(client: Client, path: Path, name: str, namespace: str, revision: str, text: str) -> str:

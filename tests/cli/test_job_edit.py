@@ -122,3 +122,13 @@ async def test_a_mistake_brings_the_editor_back_with_the_words_about_it(
 
     assert (done.returncode, done.stdout) == (0, "default/mine is changed, revision 2\n"), done.stderr
     assert "every=3s" in (await mine("job", "get", "mine")).out
+
+
+@pytest.mark.parametrize("editor", ["", "vim -n", "/usr/bin/nano"])
+async def test_without_a_terminal_it_says_what_to_do(mine: Command, editor: str) -> None:
+    done = await mine("job", "edit", "mine", EDITOR=editor, VISUAL="")
+
+    assert done.code == 2
+    assert "there is no terminal to edit in" in done.err
+    assert "cronclave job get mine --definition -o yaml > mine.yaml" in done.err
+    assert await revision(mine) == "1"
