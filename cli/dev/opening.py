@@ -62,10 +62,16 @@ class Opening(threading.Thread):
                 err=True,
             )
             return
-        took_s = time.monotonic() - started_s
         if self._jobs and not self._identity.sampled:
             self._apply_samples()
-        click.echo(self._banner(took_s))
+        away = self._not_connected(started_s + READY_S)
+        click.echo(self._banner(time.monotonic() - started_s))
+        if away:
+            click.echo(
+                f"Not connected yet: {', '.join(away)}. What only they may run waits; "
+                f"the logs say why: {self._directory}/agent-*/log\n",
+                err=True,
+            )
         if self._browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             webbrowser.open(self._cockpit())
 
@@ -102,6 +108,21 @@ class Opening(threading.Thread):
                 return False
             time.sleep(POLL_S)
         return True
+
+    def _not_connected(self, deadline_s: float) -> list[str]:
+        """Waits until the cluster has all agents, and gives those that it lacks by then."""
+        wanted = {agent.name for agent in self._agents}
+        while wanted:
+            try:
+                told = self._client().get("/v1/agents?consistency=stale")["items"]
+                wanted -= {agent["name"] for agent in told if agent["state"] == "connected"}
+            except Failure:
+                pass  # it is asked again
+            if time.monotonic() > deadline_s:
+                break
+            if wanted:
+                time.sleep(POLL_S)
+        return sorted(wanted)
 
     def _apply_samples(self) -> None:
         client = self._client()
