@@ -4,6 +4,7 @@ all of them: nobody raises a quota of their own."""
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -15,19 +16,23 @@ from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import rfc3339
 from api.jobs.bodies import one_document, placed
+from api.jobs.reading import standing
 from api.jobs.writing import precondition
 from api.outcomes import expect_ok, need_proposable
 from api.problems import Problem, from_job_problems
 from api.services import Services, services_of
 from api.threads import in_thread, read_reply
+from api.views import pause_json
 from scheduler.machine.namespaces import COUNTED_MAX
 from scheduler.machine.rules.allowances import first_outside
 from scheduler.model import JobError, compile_job
 from scheduler.model.namespace import Namespace, parse_namespace
+from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import namespaces as reads
 from scheduler.store.reads.bounds import LOOKED_MAX
 from scheduler.store.tables import namespaces as rows
+from scheduler.store.tables.pauses import ALL, Pause
 from scheduler.words.commands import DeleteNamespace, PutNamespace
 from scheduler.words.json_text import json_text
 
@@ -38,12 +43,13 @@ Cursor = Annotated[str | None, Query(description="next_cursor of the page before
 Limit = Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")]
 
 
-def namespace_json(found: reads.Namespace) -> dict[str, Any]:
-    """Of one that nobody declared: what holds of it."""
+def namespace_json(found: reads.Namespace, pauses: Mapping[str, Pause]) -> dict[str, Any]:
+    """Of one that nobody declared: what holds of it. `pauses`: those that stand."""
     written = found.written or Namespace.model_validate({"namespace": found.name}).public()
-    row = found.declared
+    row, pause = found.declared, pauses.get(found.name)
     return {
         **written, "declared": row is not None, "revision": row.revision if row else 0, "jobs": found.jobs,
+        "pause": None if pause is None else pause_json(pause),
         "created": rfc3339(row.created_ms) if row else None,
         "changed": rfc3339(row.changed_ms) if row else None, "actor": row.actor if row else None,
     }  # fmt: skip
@@ -63,13 +69,14 @@ async def list_namespaces(request: Request, cursor: Cursor = None, limit: Limit 
 
     def read() -> dict[str, Any]:
         with services.scheduler.read() as store:
+            paused = _paused(services, store)
             if readable is None:
                 found = reads.page(store, after, limit + 1)
             else:
                 names = sorted(name for name in readable if name > after)[: limit + 1]
                 found = [each for name in names if (each := reads.find(store, name)) is not None]
         more = make_cursor("namespaces", found[limit - 1].name) if len(found) > limit else None
-        return {"items": [namespace_json(each) for each in found[:limit]], "next_cursor": more}
+        return {"items": [namespace_json(each, paused) for each in found[:limit]], "next_cursor": more}
 
     return await read_reply(read)
 
@@ -86,15 +93,20 @@ async def get_namespace(request: Request, namespace: str) -> Response:
     return _answer(services, namespace, 200)
 
 
+def _paused(services: Services, store: Store) -> dict[str, Pause]:
+    """The pauses that stand, by namespace."""
+    return {pause.namespace: pause for pause in standing(store, services) if pause.namespace != ALL}
+
+
 def _answer(services: Services, name: str, status: int) -> Response:
     with services.scheduler.read() as store:
-        found = reads.find(store, name)
+        found, paused = reads.find(store, name), _paused(services, store)
     if found is None:
         raise Problem(
             "not-found", f"no namespace {name[:200]!r} is declared, and no job is in it",
             hint="GET /v1/namespaces lists them.",
         )  # fmt: skip
-    document = namespace_json(found)
+    document = namespace_json(found, paused)
     return json_response(document, status, {"ETag": f'"{document["revision"]}"'})
 
 
@@ -124,7 +136,7 @@ async def put_namespace(request: Request, namespace: str) -> Response:
     return _answer(services, namespace, 201 if told["created"] else 200)
 
 
-TOLD = ("declared", "revision", "jobs", "created", "changed", "actor")
+TOLD = ("declared", "revision", "jobs", "pause", "created", "changed", "actor")
 """What a reply says beside the definition: it may be sent back."""
 
 

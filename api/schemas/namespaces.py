@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from api.schemas.replies import Instant, Reply
+from api.schemas.replies import Instant, Pause, Reply
 
 
 class Plan(Reply):
@@ -29,6 +29,7 @@ class Namespace(Reply):
     declared: bool = Field(description="false: it is there with its jobs, which may have everything")
     revision: int = Field(description="0: nobody declared it", examples=[3])
     jobs: int
+    pause: Pause | None = Field(description="of the namespace as a whole, that stands")
     created: Instant | None
     changed: Instant | None
     actor: str | None

@@ -35,6 +35,20 @@ async def test_it_is_declared_read_and_sent_back_as_it_was_read(client: httpx2.A
     assert [(item["revision"], item["definition"]["owner"]) for item in items] == [(2, ""), (1, "ann")]
 
 
+async def test_its_pause_is_told_while_it_stands(client: httpx2.AsyncClient) -> None:
+    await client.put(PATH, json={})
+    await put_job(client, "a")
+    assert (await client.get(PATH)).json()["pause"] is None
+    await client.post(f"{PATH}/pause", json={"reason": "closing", "until": "2199-01-01T00:00:00Z"})
+    found = (await client.get(PATH)).json()
+    assert (found["pause"]["reason"], found["pause"]["until"]) == ("closing", "2199-01-01T00:00:00Z")
+    listed = (await client.get("/v1/namespaces")).json()["items"]
+    assert [(each["namespace"], bool(each["pause"])) for each in listed] == [("finance", True)]
+    assert (await client.put(PATH, json=found)).json()["revision"] == 1, "what was read can be sent"
+    await client.post(f"{PATH}/resume")
+    assert (await client.get(PATH)).json()["pause"] is None
+
+
 async def test_it_is_read_and_written_as_text(client: httpx2.AsyncClient) -> None:
     text = {"Content-Type": "application/yaml"}
     assert (await client.get(f"{PATH}/definition")).status_code == 404
@@ -51,7 +65,7 @@ async def test_it_is_read_and_written_as_text(client: httpx2.AsyncClient) -> Non
     assert nothing.json()["detail"] == "a namespace is an object, not a number"
 
 
-TOLD = ("declared", "revision", "jobs", "created", "changed", "actor")
+TOLD = ("declared", "revision", "jobs", "pause", "created", "changed", "actor")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ and refused loads is a failure of the test, unless the test says with `complaint
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 from api.agents.gateway import Gateway
 from api.app import Api, create_app
 from api.ports import ApiSettings
+from node.secret_keys import KeyRing
+from node.vault import NodeVault
 from tests.api.served import served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode, peer
 from tests.api.within import client_of
@@ -98,8 +101,12 @@ async def node(tmp_path: Path) -> AsyncIterator[SingleNode]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def api(node: SingleNode) -> AsyncIterator[Api]:
-    settings = ApiSettings(insecure=False, urls={"node-1": "http://127.0.0.1:8321"})
+async def api(node: SingleNode, tmp_path: Path) -> AsyncIterator[Api]:
+    keys = tmp_path / "keys"
+    keys.write_text(base64.b64encode(bytes(range(32))).decode() + "\n")
+    keys.chmod(0o600)
+    vault = NodeVault(KeyRing(keys))
+    settings = ApiSettings(insecure=False, urls={"node-1": "http://127.0.0.1:8321"}, vault=vault)
     app = create_app(node, settings, Gateway(node, settings))
     app.start()
     yield app

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from api.problems import KINDS
 from api.routes.pages import FOLDER, TYPES, policy
 
 pytestmark = pytest.mark.house
@@ -21,8 +22,8 @@ FILES = sorted(path for path in FOLDER.rglob("*") if path.suffix in TYPES)
 OWN = [path for path in FILES if VENDOR not in path.parents]
 FIRST = ("index.html", "icon.svg", "style.css", "parts/look.js", "app.js", "parts/feed.worker.js")
 FIRST_BYTES_MAX = 60_000
-TABLES = ("texts.js", "texts_later.js")
-BYTES_MAX = 160_000  #: with all that is fetched when it is first shown: pages, charts, graphs
+TABLES = ("texts.js", "texts_later.js", "texts_problems.js")
+BYTES_MAX = 185_000  #: with all that is fetched when it is first shown: pages, charts, graphs
 IMPORT = re.compile(r"""(?:^|\n)(?:import|export)\b[^;"]*"(\.[^"]+)";""")
 LINES_MAX = 500
 
@@ -129,13 +130,21 @@ def _used(sources: Iterable[str]) -> set[str]:
     return {key for key in TEXTS if key.removesuffix(".one") in named or key.partition(".")[0] in kinds}
 
 
+def test_each_problem_of_the_api_has_its_title() -> None:
+    told = _texts("texts_problems.js")
+    assert {key: texts[0] for key, texts in told.items()} == {
+        f"problem.{name}": kind.title for name, kind in KINDS.items()
+    }
+
+
 def test_no_text_is_unused() -> None:
     assert TEXTS.keys() - _used(SOURCES.values()) == set()
 
 
 def test_the_first_visit_has_its_texts_and_no_others() -> None:
     first = _with_imports([FOLDER / name for name in FIRST])
-    assert _texts("texts.js").keys() == _used(text for path, text in SOURCES.items() if path in first)
+    used = _used(text for path, text in SOURCES.items() if path in first)
+    assert _texts("texts.js").keys() == used - _texts("texts_problems.js").keys()
 
 
 # -- how they are served ---------------------------------------------------------------------------

@@ -22,6 +22,17 @@ const ledger = { path: "/cockpit/ledger", title: "ledger.title", key: "l", view:
 const access = { path: "/cockpit/access", title: "access.title", key: "t", view: later(() => import("./access.js")),
   icon: "M9.6 10.4a3.6 3.6 0 1 1 .1 .1L4 16v-2.6h2.4" };
 
+const objects = { path: "/cockpit/objects", title: "objects.title", key: "o", view: later(() => import("./objects.js")), icon: "M4 4h5v5H4zM11 4h5v5h-5zM4 11h5v5H4zM13.5 11v5M11 13.5h5" };
+const kind = { ...objects, path: "/cockpit/objects/:kind", key: null, icon: null };
+const secrets = { path: "/cockpit/objects/secrets", title: "kinds.secrets", key: "s", view: later(() => import("./secrets.js")) };
+const object = { path: "/cockpit/objects/:kind/:namespace/:name", title: "objects.title", view: later(() => import("./object.js")) };
+const newObject = { path: "/cockpit/objects/:kind/new", title: "objects.title", view: later(() => import("./object_editor.js").then(({ New }) => ({ default: New }))) };
+const editObject = { path: "/cockpit/objects/:kind/:namespace/:name/edit", title: "job.edit", view: later(() => import("./object_editor.js").then(({ Edit }) => ({ default: Edit }))) };
+const namespaces = { path: "/cockpit/namespaces", title: "namespaces.title", key: "n", view: later(() => import("./namespaces.js")), icon: "M3.5 5h5l1.5 2h6.5v8.5h-13z" };
+const newNamespace = { path: "/cockpit/namespaces/new", title: "namespaces.title", view: later(() => import("./namespace.js").then(({ New }) => ({ default: New }))) };
+const namespace = { path: "/cockpit/namespaces/:namespace", title: "namespaces.title", view: later(() => import("./namespace.js")) };
+const editNamespace = { path: "/cockpit/namespaces/:namespace/edit", title: "job.edit", view: later(() => import("./namespace.js").then(({ Edit }) => ({ default: Edit }))) };
 const audit = { path: "/cockpit/audit", title: "audit.title", key: "w", view: later(() => import("./audit.js")) };
 
-export const PAGES = [overview, jobs, runs, agents, cluster, ledger, access, audit, create, job, edit, run];
+export const PAGES = [overview, jobs, runs, objects, namespaces, agents, cluster, ledger, access, audit, create, job, edit, run,
+  secrets, kind, newObject, object, editObject, newNamespace, namespace, editNamespace];

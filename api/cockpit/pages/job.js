@@ -1,10 +1,10 @@
 // One job: what became of each tick, how long it takes and how late it is, what comes, its tasks, its text and how that changed.
 
-import { Act, Ago, api, at, between, Copy, Facts, go, html, Loading, schedule, setQuery, span, Status, t, tn, Until, useKeys, useMemo, useNow, useOffers, useQuery, useRead, When, whole, word } from "../house.js";
+import { Act, Ago, api, at, between, Copy, Facts, go, html, Loading, schedule, span, Status, t, tn, Until, useKeys, useMemo, useNow, useOffers, useRead, When, whole, word } from "../house.js";
 import { Chart } from "../parts/chart.js";
-import { Diff } from "../parts/diff.js";
 import { TaskGraph } from "../parts/graph.js";
 import { cliOf, deleteJob, JobState, nameOf, pathOf, runAt, runJob, toggleJob } from "../parts/jobs.js";
+import { Revisions } from "../parts/revisions.js";
 import { cellsOf, Strip } from "../parts/strip.js";
 import { RunHead, RunRow } from "../parts/run_rows.js";
 
@@ -68,33 +68,6 @@ function Recent({ job }) {
     <div class="frame"><table><thead><${RunHead} /></thead><tbody>${data.items.map((run) => html`<${RunRow} key=${run.id} run=${run} />`)}</tbody></table></div></section>`;
 }
 
-// -- its text, and how that changed -------------------------------------------------------------
-
-function Text({ job, revision, against }) {
-  const of = (number) => `${pathOf(job, "definition")}&revision=${number}`;
-  const now = useRead(of(revision), asText);
-  const before = useRead(against ? of(against) : null, asText);
-  if (now.data === undefined || (against && before.data === undefined)) return html`<${Loading} error=${now.error || before.error} />`;
-  if (against) return html`<${Diff} before=${before.data} after=${now.data} label=${t("job.diff", { from: against, to: revision })} />`;
-  return html`<pre tabindex="0" aria-label=${t("job.definition")}>${now.data}</pre>`;
-}
-
-function Definition({ job }) {
-  const query = useQuery();
-  const { data } = useRead(`${pathOf(job, "revisions")}&limit=50`, { types: (event) => event.type.startsWith("job_") && mine(job)(event) });
-  const revision = Number(query.revision) || job.revision, against = Number(query.against) || 0;
-  const rows = (data?.items || []).filter((row) => !row.deleted);
-  const show = (changes) => setQuery(changes, { push: true });
-  return html`<section aria-labelledby="text-title"><div class="head"><h2 id="text-title">${against ? t("job.diff", { from: against, to: revision }) : t("job.definitionOf", { revision })}</h2>
-      ${api.may("admin", job.namespace) ? html`<a href=${`${at("audit")}?name=${encodeURIComponent(job.name)}&namespace=${encodeURIComponent(job.namespace)}&action=put,apply,delete,pause,resume`}>${t("audit.title")}</a>` : null}
-      ${against || revision !== job.revision ? html`<button type="button" class="small" onClick=${() => show({ revision: "", against: "" })}>${t("job.showCurrent")}</button>` : null}</div>
-    <div class="text-and-list"><div class="card"><${Text} job=${job} revision=${revision} against=${against} /></div>
-      <ol class="revisions card" aria-label=${t("job.revisions")}>${rows.map((row, i) => html`<li key=${row.revision} aria-current=${row.revision === revision ? "true" : undefined}>
-        <button type="button" class="link" onClick=${() => show({ revision: row.revision === job.revision ? "" : String(row.revision), against: "" })}>${t("job.revision", { n: row.revision })}</button>
-        <span class="note"><${When} at=${row.changed} /> ${row.actor}</span>
-        ${rows[i + 1] ? html`<button type="button" class="small" aria-label=${t("job.diff", { from: rows[i + 1].revision, to: row.revision })} onClick=${() => show({ revision: String(row.revision), against: String(rows[i + 1].revision) })}>${t("job.changes")}</button>` : null}</li>`)}</ol></div></section>`;
-}
-
 function Whole({ job, again }) {
   useNow();
   const text = useRead(`${pathOf(job, "definition")}&revision=${job.revision}`, asText);
@@ -117,7 +90,9 @@ function Whole({ job, again }) {
     <div class="two"><${Coming} job=${job} />
       <${Why} job=${job} /></div>
     ${tasks.length > 1 ? html`<section aria-labelledby="graph-title"><h2 id="graph-title">${tn("graph.label", tasks.length)}</h2><div class="card"><${TaskGraph} tasks=${tasks} /></div></section>` : null}
-    <${Recent} job=${job} /><${Definition} job=${job} />`;
+    <${Recent} job=${job} />
+    <${Revisions} path=${(what) => pathOf(job, what)} current=${job.revision} types=${(event) => event.type.startsWith("job_") && mine(job)(event)}
+      audit=${api.may("admin", job.namespace) ? `${at("audit")}?name=${encodeURIComponent(job.name)}&namespace=${encodeURIComponent(job.namespace)}&action=put,apply,delete,pause,resume` : null} />`;
 }
 
 export default function Job({ namespace, name }) {

@@ -4,18 +4,20 @@
 //
 // An action is a value, so that a button, the palette and a key can all offer it:
 //   {text, says, capability, namespace, method, path, body, kind, headers, cli, dry, danger, fields, done(reply), undo: an action, or a function of the reply}
-// `fields`: html shown in the dialog, in which `body` (a function then) is edited.
+// `fields`: html shown in the dialog, in which `body` and `path` (functions then) are edited. `shown`: the body as others may read it. `trouble(error)`: more of a refusal.
+//
+// Without a quorum it says so, as long as that lasts, and sends nothing; what was sent before is told of when the cluster answers.
 
 import * as api from "./api.js";
 import { Copy, Dialog } from "./dialog.js";
 import { html, useEffect, useState } from "./html.js";
-import { suspect } from "./nodes.js";
+import { away, cluster, look, suspect } from "./nodes.js";
 import { store } from "./store.js";
-import { t } from "./words.js";
+import { language, learn, t, word } from "./words.js";
 
 export const asked = store(null); // the action whose dialog is open
 export const toasts = store([]);
-const TOAST_MS = 12000, UNDO_MS = 60000; // what can be undone stays for a minute
+const TOAST_MS = 12000, UNDO_MS = 60000, LOOK_MS = 700; // what can be undone stays for a minute
 let number = 0;
 
 export function toast(text, { undo = null, look = "ok" } = {}) {
@@ -26,7 +28,8 @@ export function toast(text, { undo = null, look = "ok" } = {}) {
 }
 
 // Of which namespace it is: `namespace` ("": of several), or what its path names; else of the whole cluster.
-const placeOf = ({ namespace, path }) => namespace ?? new URLSearchParams(path.split("?")[1]).get("namespace") ?? "*";
+const pathOf = (action) => typeof action.path === "function" ? action.path() : action.path;
+const placeOf = (action) => action.namespace ?? new URLSearchParams(pathOf(action).split("?")[1]).get("namespace") ?? "*";
 export const allowed = (action) => !action.capability || api.may(action.capability, placeOf(action));
 export const ask = (action) => { if (allowed(action)) asked.set(action); };
 
@@ -35,12 +38,13 @@ const quote = (text) => /^[\w@%+=:,./-]+$/.test(text) ? text : `'${String(text).
 export const command = (...words) => ["cronclave", ...words.filter((each) => each !== null && each !== undefined).map(quote)].join(" ");
 
 export function curl(action) {
-  const body = bodyOf(action);
+  const body = action.shown ? action.shown() : bodyOf(action);
   const parts = ["curl", "-X", action.method, "-H", '"Authorization: Bearer $CRONCLAVE_TOKEN"'];
+  for (const [name, value] of Object.entries(action.headers || {})) parts.push("-H", quote(`${name}: ${value}`));
   if (body !== undefined) {
     parts.push("-H", `'Content-Type: ${action.kind || "application/json"}'`, "-d", quote(typeof body === "string" ? body : JSON.stringify(body)));
   }
-  parts.push(quote(location.origin + action.path));
+  parts.push(quote(location.origin + pathOf(action)));
   return parts.join(" ");
 }
 
@@ -50,15 +54,30 @@ const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (eac
 async function perform(action, key) {
   const headers = { "Idempotency-Key": key };
   Object.assign(headers, action.headers);
-  const reply = await api.send(action.method, action.path, bodyOf(action), { headers, kind: action.kind });
+  const reply = await api.send(action.method, pathOf(action), bodyOf(action), { headers, kind: action.kind });
   const undo = typeof action.undo === "function" ? action.undo(reply) : action.undo;
   const did = typeof action.did === "function" ? action.did(reply) : action.did;
   toast(did || t("action.done", { what: action.text }), { undo: undo && allowed(undo) ? undo : null });
   action.done?.(reply);
 }
 
-export const Mistake = ({ error }) => error ? html`<p class="error" role="alert">${error instanceof api.Silence ? t("error.silence") : error.message}
-  ${error.hint ? html` <span>${error.hint}</span>` : null}</p>` : null;
+// What went wrong, as the API says it: in English. Of what kind it is, a reader of another language reads in theirs.
+const titles = store(language.get() === "en");
+function learnTitles() {
+  if (!titles.get() && language.get() !== "en") import("../texts_problems.js").then((file) => { learn(file.default); titles.set(true); }, () => {});
+}
+language.listen(() => titles.set(false));
+
+export function Mistake({ error }) {
+  const known = titles.use();
+  const kind = String(error?.problem?.type || "").split("/").at(-1);
+  useEffect(() => { if (kind) learnTitles(); }, [kind, known]);
+  if (!error) return null;
+  if (error instanceof api.Silence) return html`<p class="error" role="alert">${t("error.silence")}</p>`;
+  const ours = language.get() !== "en" && known && kind;
+  return html`<p class="error" role="alert">${ours ? html`<strong>${word("problem", kind)}:</strong> ` : null}<span class="told" lang=${ours ? "en" : undefined}>${error.message}</span>
+    ${error.hint ? html` <span lang=${ours ? "en" : undefined}>${error.hint}</span>` : null}</p>`;
+}
 
 function ActionDialog({ action }) {
   const [error, fail] = useState(null);
@@ -69,12 +88,22 @@ function ActionDialog({ action }) {
   const close = () => asked.set(null);
   useEffect(() => {
     if (!action.dry) return;
-    const path = `${action.path}${action.path.includes("?") ? "&" : "?"}dry_run=true`;
+    const path = `${pathOf(action)}${pathOf(action).includes("?") ? "&" : "?"}dry_run=true`;
     api.send(action.method, path, bodyOf(action), { kind: action.kind, headers: action.headers }).then(tried, fail);
   }, [action]);
+  const known = cluster.use(), gone = away.use();
+  const [late, wait] = useState(false); // it was sent, and nobody has answered yet
+  useEffect(() => {
+    wait(false);
+    if (!busy) return undefined;
+    const timer = setInterval(() => { wait(true); look(); }, LOOK_MS);
+    return () => clearInterval(timer);
+  }, [busy]);
+  const stuck = Boolean(known && !known.quorum) || gone !== null;
   const submit = async (event) => {
     event.preventDefault();
     work(true);
+    fail(null);
     try {
       await perform(action, key);
       close();
@@ -88,9 +117,10 @@ function ActionDialog({ action }) {
     <form onSubmit=${submit} class="ask">
       <p>${typeof action.says === "function" ? action.says(trial) : action.says}</p>
       ${action.fields ? html`<${action.fields} changed=${() => draw((n) => n + 1)} />` : null}
-      <${Mistake} error=${error} />
+      <${Mistake} error=${error} />${error && action.trouble?.(error)}
+      ${stuck ? html`<p class="error" role="alert">${busy ? t("action.stuckSent") : t("action.stuck")}</p>` : late ? html`<p class="note" role="status">${t("action.late")}</p>` : null}
       <div class="buttons">
-        <button type="submit" class=${action.danger ? "danger" : "primary"} data-first disabled=${busy}>${action.text}</button>
+        <button type="submit" class=${action.danger ? "danger" : "primary"} data-first disabled=${busy || stuck}>${action.text}</button>
         <button type="button" onClick=${close}>${t("dialog.cancel")}</button>
       </div>
       <details><summary>${t("action.same")}</summary>
@@ -105,7 +135,7 @@ export function Actions() {
   const action = asked.use();
   const shown = toasts.use();
   const dismiss = (one) => toasts.set(toasts.get().filter((each) => each !== one));
-  return html`${action ? html`<${ActionDialog} key=${action.path} action=${action} />` : null}
+  return html`${action ? html`<${ActionDialog} key=${action.title || action.text} action=${action} />` : null}
     <div class="toasts" role="status" aria-live="polite">${shown.map((one) => html`<p class=${`toast ${one.look}`} key=${one.id}>
       <span>${one.text}</span>
       ${one.undo ? html`<button type="button" onClick=${() => { dismiss(one); ask(one.undo); }}>${one.undo.text}</button>` : null}

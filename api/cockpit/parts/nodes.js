@@ -59,15 +59,18 @@ export async function suspect() {
   return undefined;
 }
 
+// How the cluster is, now: for somebody who waits for it.
+export async function look() {
+  try {
+    cluster.set(await api.read("/v1/cluster"));
+  } catch (error) {
+    if (error instanceof api.Silence) suspect();
+  }
+}
+
 async function refresh() {
   clearTimeout(timer);
-  if (!document.hidden) {
-    try {
-      cluster.set(await api.read("/v1/cluster"));
-    } catch (error) {
-      if (error instanceof api.Silence) suspect();
-    }
-  }
+  if (!document.hidden) await look();
   if (api.session.get()) timer = setTimeout(refresh, EVERY_MS);
 }
 

@@ -1,0 +1,59 @@
+// One object: what it is, who refers to it, its text and how that changed.
+
+import { Act, api, at, Copy, Facts, go, html, Loading, schedule, setQuery, Status, t, tn, useKeys, useOffers, useQuery, useRead, When } from "../house.js";
+import { nameOf } from "../parts/jobs.js";
+import { cliOf, deleteObject, KINDS, objectAt, pathOf, Referrer } from "../parts/objects.js";
+import { Revisions } from "../parts/revisions.js";
+import { Year } from "../parts/year.js";
+
+const mine = (one) => (event) => (event.type === "object_put" || event.type === "object_deleted") && event.kind === KINDS[one.kind] && event.namespace === one.namespace && event.name === one.name;
+
+// What only this kind has.
+const FACTS = {
+  vars: () => [],
+  calendars: (one) => [[t("objects.weekend"), one.weekend.join(", ") || t("objects.noWeekend")], [t("objects.holidays"), (one.holidays || []).map((each) => [each.country, each.subdivision].filter(Boolean).join("-")).join(", ")],
+    [t("objects.known"), one.computed.known_until], [t("objects.package"), one.computed.versions?.holidays]],
+  schedules: (one) => [[t("job.schedule"), html`<code>${schedule(one.triggers)}</code>`], [t("objects.substitute"), one.substitute], [t("objects.valid"), one.valid && html`<${When} at=${one.valid.from} /> – <${When} at=${one.valid.until} />`]],
+  resources: (one) => [[t("objects.there"), one.rate || one.count]],
+  boards: (one) => [[t("objects.expires"), one.expires]],
+  hooks: (one) => [[t("objects.scheme"), one.scheme], [t("objects.secret"), one.secret], [t("objects.tolerance"), one.tolerance]],
+};
+
+const Values = ({ of }) => html`<section aria-labelledby="values-title"><div class="head"><h2 id="values-title">${tn("objects.values", Object.keys(of).length)}</h2></div>
+  <div class="frame"><table class="values"><thead><tr><th scope="col">${t("objects.name")}</th><th scope="col">${t("objects.value")}</th><th scope="col" class="wide">${t("objects.variable")}</th></tr></thead>
+    <tbody>${Object.entries(of).map(([name, value]) => html`<tr key=${name}><td class="who">${name}</td><td><code>${String(value)}</code></td><td class="wide"><code>CRONCLAVE_VAR_${name.toUpperCase()}</code></td></tr>`)}</tbody></table></div></section>`;
+
+function Referrers({ one }) {
+  const after = useQuery().after || "";
+  const { data, error } = useRead(`${pathOf(one, "referrers")}&limit=100${after ? `&cursor=${encodeURIComponent(after)}` : ""}`, { types: ["job_put", "job_deleted", "object_put", "object_deleted"] });
+  return html`<section aria-labelledby="refer-title"><h2 id="refer-title">${t("objects.referrers")}</h2><div class="card">${!data ? html`<${Loading} error=${error} />`
+    : data.items.length ? html`<ul class="plain-list referrers">${data.items.map((each) => html`<li key=${`${each.kind} ${each.namespace} ${each.name}`}><${Referrer} of=${each} /></li>`)}</ul>` : html`<p class="note">${t("objects.noReferrers")}</p>`}
+    ${data?.next_cursor ? html`<p><button type="button" class="small" onClick=${() => setQuery({ after: data.next_cursor }, { push: true })}>${t("objects.nextReferrers")}</button></p>` : null}</div></section>`;
+}
+
+function Whole({ one, again }) {
+  const text = useRead(`${pathOf(one, "definition")}&revision=${one.revision}`, { as: api.text, every: 0 });
+  const edit = at("objects", one.kind, one.namespace, one.name, "edit");
+  const remove = deleteObject(one, text.data, () => go(at("objects", one.kind)));
+  useOffers([remove], [one.revision, text.data]);
+  useKeys({ e: ["job.edit", () => api.may("edit", one.namespace) && go(edit)] }, [one.name]);
+  return html`<div class="title"><p class="note"><a href=${at("objects", one.kind)}>${t(`kinds.${one.kind}`)}</a></p><div class="head"><h1>${nameOf(one)}</h1>${one.enabled === false ? html`<${Status} state="disabled" />` : null}
+      <span class="push"></span>${api.may("edit", one.namespace) ? html`<a class="button" href=${edit}>${t("job.edit")}</a>` : null}<${Act} action=${remove} /></div>
+    ${one.description ? html`<p class="lead">${one.description}</p>` : null}</div>
+    <${Facts} of=${[...FACTS[one.kind](one), [t("job.owner"), one.owner], [t("objects.labels"), Object.entries(one.labels).map(([name, value]) => `${name}=${value}`).join(", ")],
+      [t("job.changed"), html`<${When} at=${one.changed} /> ${one.actor}`], [t("job.source"), one.source]]} />
+    ${one.kind === "vars" ? html`<${Values} of=${one.values} />` : null}
+    ${one.kind === "calendars" ? html`<${Year} calendar=${one} />` : null}
+    <${Referrers} one=${one} />
+    <${Revisions} path=${(what) => pathOf(one, what)} current=${one.revision} types=${mine(one)}
+      audit=${api.may("admin", one.namespace) ? `${at("audit")}?name=${encodeURIComponent(one.name)}&namespace=${encodeURIComponent(one.namespace)}&kind=${KINDS[one.kind]}` : null} />
+    <${Copy} text=${cliOf("history", one)}>CLI</${Copy}>`;
+}
+
+export default function ObjectPage({ kind, namespace, name }) {
+  const one = { kind, namespace, name };
+  const { data, error, again } = useRead(KINDS[kind] ? pathOf(one) : null, { types: mine(one) });
+  if (!KINDS[kind]) return html`<h1>${t("shell.missing")}</h1><p>${t("shell.missingWhat")} <a href=${at("objects")}>${t("objects.title")}</a></p>`;
+  if (!data) return html`<h1>${nameOf(one)}</h1><${Loading} error=${error} />${error?.status === 404 ? html`<p><a href=${at("objects", kind)}>${t(`kinds.${kind}`)}</a></p>` : null}`;
+  return html`<${Whole} key=${objectAt(one)} one=${{ ...data, kind }} again=${again} />`;
+}
