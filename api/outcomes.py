@@ -6,6 +6,7 @@ from api.problems import FieldError, Problem
 from scheduler.machine.rules import allowances, secret_uses, tick_limits
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.namespaces import KIND
 from scheduler.words import sizes
 from scheduler.words.commands import Apply, Command, PutJobs
@@ -47,10 +48,18 @@ def need_proposable(command: Command, *, what: str, store: Store | None = None) 
         asked = [
             (job, job_rows.standing_named(store, job.namespace, job.name) is None) for job in command.jobs
         ]
-        refusal = allowances.judge(store, asked) or tick_limits.judge(store, command.jobs)
+        gone = _jobs_gone(store, command)
+        refusal = allowances.judge(store, asked, gone) or tick_limits.judge(store, command.jobs, gone=gone)
         refusal = refusal or secret_uses.judge(store, command.jobs)
         if refusal is not None:
             expect_ok(refusal, what=what)
+
+
+def _jobs_gone(store: Store, command: PutJobs | Apply) -> list[Job]:
+    """Those that it deletes."""
+    deletions = command.deletions if isinstance(command, Apply) else ()
+    found = (job_rows.find(store, each.namespace, each.name) for each in deletions if each.kind == "job")
+    return [row for row in found if row is not None]
 
 
 def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, object]:

@@ -35,7 +35,8 @@ def apply(ctx: Context, command: Apply) -> Outcome:
     gone = _judge_deletions(ctx, command.deletions)
     if isinstance(gone, Outcome):
         return gone
-    jobs = putting.judge(ctx, command.jobs, command.after_ms)
+    gone_jobs = [stored for stored in gone.values() if isinstance(stored, Job)]
+    jobs = putting.judge(ctx, command.jobs, command.after_ms, gone_jobs)
     if isinstance(jobs, Outcome):
         return jobs
     puts = {named(new): new.refers for new in command.objects}

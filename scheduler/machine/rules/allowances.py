@@ -4,7 +4,8 @@ Rules of this file:
 
 1. Judged where a job is put. One that is there already stays as it is, also after a namespace was narrowed,
    until it is put anew: who narrows it is told which those are (`outside`).
-2. Only more jobs than before are refused: an edit is always taken, also where there are too many.
+2. Only more jobs than before are refused: an edit is always taken, also where there are too many. What is
+   deleted in the same act makes room.
 3. Dry runs and the machine judge by the same function. A namespace of which nothing was said lets all be.
 """
 
@@ -17,14 +18,20 @@ from itertools import chain
 from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.store.connection import Store
 from scheduler.store.tables import namespaces
+from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.namespaces import Allowance
 from scheduler.words.commands import PreparedJob
 from scheduler.words.outcomes import Code, Outcome
 
 
-def judge(store: Store, jobs: Iterable[tuple[PreparedJob, bool]]) -> Outcome | None:
-    """The refusal of these jobs, put together, each with whether it is new; None: they may be."""
+def judge(
+    store: Store, jobs: Iterable[tuple[PreparedJob, bool]], gone: Sequence[Job] = ()
+) -> Outcome | None:
+    """The refusal of these jobs, put together, each with whether it is new, beside those that are deleted;
+    None: they may be."""
     asked, more = list(jobs), dict[str, int]()
+    for each in gone:
+        more[each.namespace] = more.get(each.namespace, 0) - 1
     for new, is_new in asked:
         more[new.namespace] = more.get(new.namespace, 0) + is_new
     counts = (judge_count(store, *each) for each in more.items())

@@ -5,7 +5,7 @@ Rules of this file:
 1. Judged where a job is put, by what its triggers ask for on a day on which they are due. A fan of triggers
    counts as their sum, a paused job like any other: it may be resumed.
 2. Only more than before is refused: a job that asks for less, or for as much in another way, is always taken,
-   also after a person lowered a limit.
+   also after a person lowered a limit. What is deleted in the same act makes room.
 3. Dry runs and the machine judge by the same function.
 """
 
@@ -17,6 +17,7 @@ from scheduler.store.connection import Store
 from scheduler.store.tables import asked
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.asked import DAY_S
+from scheduler.store.tables.jobs import Job
 from scheduler.words.commands import PreparedJob
 from scheduler.words.outcomes import Code, Outcome
 
@@ -27,8 +28,10 @@ Known = Callable[[PreparedJob], int | None]
 """The job that has this name now."""
 
 
-def judge(store: Store, jobs: Sequence[PreparedJob], known_as: Known | None = None) -> Outcome | None:
-    """The refusal of these jobs, put together; None: they may be."""
+def judge(
+    store: Store, jobs: Sequence[PreparedJob], known_as: Known | None = None, gone: Sequence[Job] = ()
+) -> Outcome | None:
+    """The refusal of these jobs, put together beside those that are deleted; None: they may be."""
 
     def stored(new: PreparedJob) -> int | None:
         row = job_rows.standing_named(store, new.namespace, new.name)
@@ -36,13 +39,19 @@ def judge(store: Store, jobs: Sequence[PreparedJob], known_as: Known | None = No
 
     known_as = known_as or stored
     more: dict[str, int] = {}
+
+    def ask(namespace: str, per_day: int) -> None:
+        if per_day:
+            for scope in (namespace, asked.WHOLE):
+                more[scope] = more.get(scope, 0) + per_day
+
     for new in jobs:
         change = judge_job(store, new, known_as(new))
         if isinstance(change, Outcome):
             return change
-        if change:
-            for scope in (new.namespace, asked.WHOLE):
-                more[scope] = more.get(scope, 0) + change
+        ask(new.namespace, change)
+    for job in gone if more else ():  # where nothing more is asked for, none is in the way
+        ask(job.namespace, -asked.of_job(store, job.id))
     return judge_scopes(store, more.items())
 
 

@@ -16,8 +16,10 @@ from scheduler.words.outcomes import Code, Outcome
 SPENT_TOLD_MAX = 200
 
 
-def judge(ctx: Context, jobs: Sequence[PreparedJob], after_ms: int) -> list[Judged] | Outcome:
-    """What becomes of each, or why none of them is put."""
+def judge(
+    ctx: Context, jobs: Sequence[PreparedJob], after_ms: int, gone: Sequence[Job] = ()
+) -> list[Judged] | Outcome:
+    """What becomes of each, or why none of them is put. `gone`: those that are deleted in the same act."""
     stored = _stored(ctx, jobs)
     judged: list[Judged] = []
     over: list[list[object]] = []
@@ -36,10 +38,12 @@ def judge(ctx: Context, jobs: Sequence[PreparedJob], after_ms: int) -> list[Judg
         said = f"{len(over)} new triggers fire only in the past, or never"
         return refused(Code.PAST, said, triggers=over[:SPENT_TOLD_MAX])
     changed = [each for each in judged if not each.is_same]
-    if refusal := allowances.judge(ctx.store, ((each.new, each.job is None) for each in changed)):
+    if refusal := allowances.judge(ctx.store, ((each.new, each.job is None) for each in changed), gone):
         return refusal
     asking = [each.new for each in changed]
-    too_many = tick_limits.judge(ctx.store, asking, lambda new: _id(stored.get((new.namespace, new.name))))
+    too_many = tick_limits.judge(
+        ctx.store, asking, lambda new: _id(stored.get((new.namespace, new.name))), gone
+    )
     return too_many or secret_uses.judge(ctx.store, asking) or judged
 
 

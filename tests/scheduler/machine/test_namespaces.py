@@ -9,6 +9,7 @@ import pytest
 from scheduler.model import parse_job, prepare
 from scheduler.store.tables import namespaces
 from scheduler.words import commands as c
+from scheduler.words.outcomes import Outcome
 from tests.scheduler.story import START_MS, Story
 
 FINANCE = b'{"namespace":"finance"}'
@@ -50,6 +51,18 @@ def test_more_jobs_than_its_quota_are_refused_and_edits_are_not(story: Story) ->
     story.tell_ok(job("c", namespace="web"), c.DeleteJob("finance", "a"))
     assert story.one(job("c")).code == "quota"
     story.tell_ok(c.DeleteJob("finance", "b"), job("c"), put(jobs_max=None), job("d"))
+
+
+def test_what_is_deleted_in_the_same_act_makes_room_and_no_more(story: Story) -> None:
+    story.tell_ok(job("a"), put(jobs_max=1))
+
+    def renamed(*names: str) -> Outcome:
+        documents = ({"job": name, "namespace": "finance", "noop": True} for name in names)
+        return story.apply(*documents, gone=[("job", "finance", "a")])
+
+    assert (renamed("b", "c").code, namespaces.jobs(story.store, "finance")) == ("quota", 1)
+    assert renamed("b").ok
+    assert story.store.rows("SELECT name FROM jobs") == [("b",)]
 
 
 @pytest.mark.parametrize(

@@ -103,3 +103,10 @@ def test_what_a_trigger_asks_for_is_counted_on_a_day_on_which_it_is_due(
 def test_a_limit_that_is_none_is_refused(story: Story, given: tuple[int, int, int]) -> None:
     assert story.one(c.LimitTicks(*given)).code == "invalid"
     assert asked.limits(story.store) == asked.Limits(20, 50, 70)
+
+
+def test_what_is_deleted_in_the_same_act_makes_room(story: Story) -> None:
+    assert put(story, fan("a", 2), fan("b", 2)).ok
+    gone = [("job", "default", "a")]
+    assert story.apply(fan("c", 2), fan("d", 2), gone=gone).code == Code.TOO_MANY_TICKS
+    assert story.apply(fan("c", 2), gone=gone).ok
