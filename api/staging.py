@@ -18,19 +18,23 @@ from api.call import Call, json_response
 from api.connection import leave_if_gone
 from api.edits import propose_edit
 from api.instants import rfc3339
-from api.objects.judging import diff
+from api.objects.judging import DIFF, diff
 from api.outcomes import expect_ok
 from api.problems import Problem, query_problem
 from api.services import Services
 from api.threads import in_thread, write_of
+from scheduler.machine.rules.pruning import PRUNED_MAX
 from scheduler.machine.stages import ITEMS_MAX, NAME_LETTERS_MAX
 from scheduler.store.connection import Store
 from scheduler.store.tables import stages
+from scheduler.store.tables.refs import Named
 from scheduler.store.tables.stages import MOVING, Stage
 from scheduler.words.commands import Apply, CommitStage, DropStage, StageSlice
 
 COMMIT_WAIT_S = 20.0  #: then the reply is 202, and the stage goes on
 LOOK_S = 0.1
+CHANGES = ("created", "changed", "deleted")
+PRUNE_LATER = "said with the commit of a staged apply: it is of all slices"
 
 
 def stage_name(call: Call) -> str:
@@ -48,8 +52,14 @@ def need_meaning(call: Call) -> None:
         surplus, said = ("slice", "slices", "commit"), "only with `stage`: the name of a staged apply"
     elif call.flag("commit"):
         surplus, said = ("slice",), "a commit is of all slices: `slices` says how many were sent"
+        if "source" in call.query:
+            surplus, said = ("source",), "a stage has the source that its first slice named"
+        elif "prune_max" in call.query and not call.flag("prune"):
+            surplus, said = ("prune_max",), "only with `prune`: how many may be deleted"
     else:
         surplus, said = ("slices",), "only with `commit`: how many slices were sent"
+        if "prune" in call.query or "prune_max" in call.query:
+            surplus, said = ("prune", "prune_max"), PRUNE_LATER
     for name in surplus:
         if name in call.query:
             raise query_problem(name, said)
@@ -58,8 +68,6 @@ def need_meaning(call: Call) -> None:
 async def lay(services: Services, call: Call, asked: Apply) -> Response:
     """Lay down one slice: what it asks for, and what that would change by itself, as things are now."""
     name, number = stage_name(call), call.integer("slice", 0, least=0, most=ITEMS_MAX)
-    if call.flag("prune"):
-        raise Problem("not-available", "prune of a staged apply is not available in this version")
     command = StageSlice(
         name, number, asked.objects, asked.jobs, asked.deletions, asked.after_ms, asked.actor,
         hashlib.sha256(call.body).digest(), asked.source,
@@ -77,14 +85,16 @@ async def lay(services: Services, call: Call, asked: Apply) -> Response:
 
 
 async def commit(services: Services, call: Call) -> Response:
-    """Check all of it and switch it live: the reply comes when that is done, or 202 with how far it is."""
+    """Check all of it and switch it live, or say what that would change: the reply comes when that is done,
+    or 202 with how far it is."""
     name = stage_name(call)
-    if call.flag("dry_run"):
-        raise Problem("not-available", "dry_run of a commit is not available in this version")
     if "slices" not in call.query:
         raise query_problem("slices", "say how many slices were sent")
     slices = call.integer("slices", 0, least=1, most=ITEMS_MAX)
-    command = CommitStage(name, slices, call.actor)
+    prune = call.flag("prune")
+    most = call.integer("prune_max", 0, least=0, most=PRUNED_MAX) if "prune_max" in call.query else None
+    may_in = call.principal.where(access.EDIT) if prune else None
+    command = CommitStage(name, slices, call.actor, call.flag("dry_run"), prune, most, may_in)
     expect_ok(await propose_edit(services.scheduler, command), what=f"stage {name}")
     until_s = asyncio.get_running_loop().time() + COMMIT_WAIT_S
     while (told := _read(services, name))["state"] in MOVING:
@@ -92,7 +102,7 @@ async def commit(services: Services, call: Call) -> Response:
             return json_response(told, status=202)
         leave_if_gone()
         await asyncio.sleep(LOOK_S)
-    if told["state"] != "done":
+    if told["state"] not in ("done", "judged"):
         first = told["problems"][0]["detail"] if told["problems"] else told["reason"]
         raise Problem("conflict", f"stage {name} is {told['state']}: {first}", extra={"stage": told})
     return json_response(told)
@@ -134,6 +144,12 @@ def _need(store: Store, name: str) -> Stage:
     return row
 
 
+def _names(row: Stage) -> dict[str, list[dict[str, str]]]:
+    """Of those that would change the first, by kind, namespace and name."""
+    first = json.loads(row.names)
+    return {word: [Named._make(each)._asdict() for each in first.get(word, ())] for word in CHANGES}
+
+
 def document(row: Stage) -> dict[str, Any]:
     has_begun = row.state in MOVING
     return {
@@ -146,10 +162,12 @@ def document(row: Stage) -> dict[str, Any]:
         "items": row.items,
         "bytes": row.bytes,
         "gone_through": row.items - row.left_items if has_begun else 0,
-        "created": row.created,
-        "changed": row.changed,
-        "unchanged": row.unchanged,
-        "deleted": row.deleted,
+        "dry_run": bool(row.dry_run),
+        **{word: row.total(word) for word in DIFF},
+        "kinds": {kind: {word: counts.get(word, 0) for word in DIFF} for kind, counts in row.counts.items()},
+        "names": _names(row),
+        "owned": row.owned,
+        "pruned": row.pruned,
         "opened_at": rfc3339(row.created_ms),
         "until": rfc3339(row.until_ms),
         "live_at": rfc3339(row.at_ms),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -16,6 +17,26 @@ from cli.output import show
 PATHS = click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-…", type=FILE_OR_FOLDER)
 
 
+def sourced(function: Callable[..., None]) -> Callable[..., None]:
+    """The options of what a source owns."""
+    for option in (
+        click.option("--prune-max", type=click.IntRange(0, 100_000), help="How many that may be."),
+        click.option(
+            "--prune", is_flag=True, help="Delete what came from this source and is no longer in it."
+        ),
+        click.option(
+            "--source", metavar="NAME", default="", help="Where they come from: noted with each."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _need_source(source: str, *, prune: bool) -> None:
+    if prune and not source:
+        raise Failure("--prune deletes what a source owns: say which", code=USAGE, hint="--source NAME")
+
+
 @click.command(
     "apply",
     epilog=examples(
@@ -26,9 +47,7 @@ PATHS = click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-…"
 )
 @PATHS
 @click.option("--dry-run", is_flag=True, help="Show what would change, change nothing.")
-@click.option("--source", metavar="NAME", default="", help="Where they come from: noted with each.")
-@click.option("--prune", is_flag=True, help="Delete what came from this source and is no longer in it.")
-@click.option("--prune-max", type=click.IntRange(0, 1_000), help="How many that may be.")
+@sourced
 @namespaced
 @formatted
 @connected
@@ -39,10 +58,10 @@ def apply(
     """Create or change the jobs and objects of YAML or JSON files, all or none.
 
     At the top of each document stands what it is, and its name: job: nightly, vars: warehouse. They may refer
-    to each other. They are checked here first; each mistake is told with file, line and column.
+    to each other. They are checked here first; each mistake is told with file, line and column. What is too
+    much for one request is laid down first, and then goes live as one act.
     """
-    if prune and not source:
-        raise Failure("--prune deletes what a source owns: say which", code=USAGE, hint="--source NAME")
+    _need_source(source, prune=prune)
     apply_files(
         client, paths, namespace=namespace, dry_run=dry_run, form=form, source=source, prune=prune,
         prune_max=prune_max,
@@ -71,20 +90,27 @@ def apply_files(
 
 @click.command(
     "diff",
-    epilog=examples("cronclave diff plan/  # what apply would change, line by line", "cronclave diff a.yaml"),
+    epilog=examples(
+        "cronclave diff plan/  # what apply would change, line by line",
+        "cronclave diff plan/ --source git --prune  # and what it would delete",
+    ),
 )
 @PATHS
+@sourced
 @namespaced
 @connected
-def diff(client: Client, paths: tuple[str, ...], namespace: str) -> None:
+def diff(
+    client: Client, paths: tuple[str, ...], source: str, prune: bool, prune_max: int | None, namespace: str
+) -> None:
     """Show line by line what applying these files would change. Nothing is changed."""
     from cli import files
 
+    _need_source(source, prune=prune)
     documents = files.read_documents(paths)
     new = files.check(documents, namespace)
     found = files.apply(
-        client, [d.data for d in documents], namespace=namespace, dry_run=True,
-        where=lambda number, pointer: documents[number].where(pointer),
+        client, [d.data for d in documents], namespace=namespace, dry_run=True, source=source, prune=prune,
+        prune_max=prune_max, where=lambda number, pointer: documents[number].where(pointer),
     )  # fmt: skip
     for row in found.created:
         _show(row, None, new[row["kind"], row["namespace"], row["name"]])

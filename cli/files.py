@@ -38,6 +38,7 @@ class Diff:
     changed: list[dict[str, Any]]
     unchanged: list[dict[str, Any]]
     deleted: list[dict[str, Any]]
+    deleted_more: int = 0  #: beyond those that are named
 
 
 def read_documents(paths: Sequence[str]) -> list[Document]:
@@ -127,29 +128,27 @@ def apply(
     client: Client, jobs: Sequence[Any], *, namespace: str, dry_run: bool, source: str = "",
     prune: bool = False, prune_max: int | None = None, where: Callable[[int, str], str] | None = None,
 ) -> Diff:  # fmt: skip
-    """Send documents, all or none: in one request where they fit, else laid down in slices that go live
-    together. `where`: the place in a file of the part at a pointer into the document of this number."""
+    """Send documents, all or none: in one request where they fit, else laid down in slices that are judged
+    together and go live together. `where`: the place in a file of the part at a pointer into the document of
+    this number."""
     query = {"namespace": namespace, "source": source or None}
     slices = list(_slices(jobs))
-    if len(slices) > 1 and prune:
-        raise Failure(f"{len(jobs)} documents do not fit in one request, which --prune needs", code=USAGE)
-    if dry_run or len(slices) == 1:
+    if len(slices) == 1:
         path = path_of("apply", **query, dry_run=dry_run, prune=prune, prune_max=prune_max)
         try:
-            return _send(
-                list(slices), lambda body: client.send("POST", path, body), where,
-                may_halve=dry_run and not prune,
-            )  # fmt: skip
+            return _send(list(slices), lambda body: client.send("POST", path, body), where, may_halve=False)
         except Failure as failure:
-            if dry_run or prune or failure.kind != "too-large" or len(jobs) == 1:
+            if failure.kind != "too-large" or (len(jobs) == 1 and not prune):
                 raise
     stage = Stage(client, **query)
     try:
         diff = _send(slices, stage.lay, where, may_halve=True)
-        stage.commit()
+        told = stage.commit(dry_run=dry_run, prune=prune, prune_max=prune_max)
     except BaseException:  # Ctrl-C too
         stage.drop()
         raise
+    diff.deleted = [{**each, "revision": None} for each in told["names"]["deleted"]]
+    diff.deleted_more = told["deleted"] - len(diff.deleted)
     return diff
 
 
@@ -208,10 +207,13 @@ def show_diff(diff: Diff, *, dry_run: bool) -> None:
             kind = "" if job.get("kind", "job") == "job" else f"{job['kind']} "
             name = f"{kind}{job['namespace']}/{job['name']}"
             click.echo(click.style(f"{sign} {name}  {word}{revision}", fg=colour))
+    deleted = len(diff.deleted) + diff.deleted_more
+    if diff.deleted_more:
+        click.echo(click.style(f"- … and {diff.deleted_more} more", fg="red"))
     would = "would be " if dry_run else ""
     click.echo(
         f"{len(diff.created)} {would}created, {len(diff.changed)} {would}changed, "
-        f"{len(diff.unchanged)} unchanged" + (f", {len(diff.deleted)} {would}deleted" if diff.deleted else "")
+        f"{len(diff.unchanged)} unchanged" + (f", {deleted} {would}deleted" if deleted else "")
     )
 
 

@@ -39,27 +39,31 @@ class Stage:
         diff: Mapping[str, Any] = reply["diff"]
         return diff
 
-    def commit(self) -> None:
-        """Raises Failure, with what is in the way."""
+    def commit(
+        self, *, dry_run: bool = False, prune: bool = False, prune_max: int | None = None
+    ) -> Mapping[str, Any]:
+        """What it changed, or would change. Raises Failure, with what is in the way."""
+        path = path_of(
+            "apply", stage=self.name, commit=True, slices=self._slices, dry_run=dry_run, prune=prune,
+            prune_max=prune_max if prune else None,
+        )  # fmt: skip
         until_s = time.monotonic() + LIVE_S_MAX
-        with waiting("going live", far=self._far):
-            self._told = self._ask(self._commit)
+        with waiting("checking" if dry_run else "going live", far=self._far):
+            self._told = self._ask(lambda: self._client.post(path))
             while self._told["state"] in ("checking", "switching"):
                 if time.monotonic() > until_s:
                     hint = "It goes on by itself."
                     raise Failure(f"{self.name} is still {self._told['state']}", code=TIMED_OUT, hint=hint)
                 time.sleep(LOOK_S)
                 self._told = self._ask(self._look)
-        if self._told["state"] != "done":
+        if self._told["state"] not in ("done", "judged"):
             raise _failure(self._told)
+        return self._told
 
     def drop(self) -> None:
         """As far as the cluster can be reached: what is left expires."""
         with suppress(Failure):
             self._client.delete(path_of("apply", stage=self.name))
-
-    def _commit(self) -> Any:
-        return self._client.post(path_of("apply", stage=self.name, commit=True, slices=self._slices))
 
     def _look(self) -> Any:
         return self._client.get(path_of("apply", stage=self.name, consistency="stale"))
@@ -82,5 +86,8 @@ class Stage:
 
 def _failure(told: Mapping[str, Any]) -> Failure:
     problems = told["problems"]
-    details = [f"{each['namespace']}/{each['name']}: {each['detail']}" for each in problems[:PROBLEMS_SHOWN]]
+    details = [
+        f"{each['namespace']}/{each['name']}: {each['detail']}" if each["name"] else str(each["detail"])
+        for each in problems[:PROBLEMS_SHOWN]
+    ]
     return Failure(f"nothing was applied: {told['reason'] or told['state']}", details=details)

@@ -44,6 +44,7 @@ CONSTANT = {
     "tells.task": "as above",
     "tells.state": "as above",
     "tells.told": "as above",
+    "stages.referrer": "where 2,000 refer to what is deleted: tests/scheduler/machine/test_stage_prune.py",
     "outbox.kind": "there is one kind of effect",
     "outbox.namespace": "the job of another namespace tells nobody",
     "tasks.member": "of tasks that are divided, which no job can say yet",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from api.outcomes import need_proposable
 from api.problems import Problem
 from api.references import Places, need_targets
+from scheduler.machine.rules import pruning
 from scheduler.model import Job
 from scheduler.model.objects.parsing import JOB, Definition
 from scheduler.store.connection import Store
@@ -19,7 +20,6 @@ from scheduler.words.commands import Apply, Deletion, PreparedJob, PreparedObjec
 
 DIFF = ("created", "changed", "unchanged", "deleted")
 OWNED_MAX = 100_000
-PRUNED_ALWAYS = 5  #: as few are never thought to be a slip
 
 
 class Item(NamedTuple):
@@ -97,10 +97,6 @@ def pruned(store: Store, source: str, kept: Sequence[Named], most: int | None) -
     owned = object_reads.owned_by(store, source, OWNED_MAX)
     names = dict.fromkeys(kept)
     gone = [each for each in owned if Named(*each[:3]) not in names]
-    allowed = max(PRUNED_ALWAYS, len(owned) // 2) if most is None else most
-    if len(gone) > allowed:
-        raise Problem(
-            "conflict", f"{len(gone)} of the {len(owned)} that source {source!r} owns would be deleted,"
-            f" {allowed} at most", hint=f"If that is meant, say so: prune_max={len(gone)}.",
-        )  # fmt: skip
+    if refusal := pruning.refusal(source, len(owned), len(gone), most):
+        raise Problem("conflict", refusal, hint=pruning.hint(len(gone)))
     return tuple(Deletion(*each) for each in gone)

@@ -18,6 +18,7 @@ from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_references
 from api.services import Services, services_of
 from api.threads import LARGE_BYTES, in_thread, judge_body, write_of
+from scheduler.machine.rules.pruning import PRUNED_MAX
 from scheduler.machine.rules.spent import spent
 from scheduler.model import Job, JobError
 from scheduler.model.objects.parsing import computes, parse_document, prepare_document
@@ -35,6 +36,7 @@ LISTS = ("jobs", "objects")
 FLAGS = ("dry_run", "prune")
 FIELDS = frozenset({*LISTS, *FLAGS, "prune_max", "source"})
 ERRORS_MAX = 200
+STAGE_IT = "Lay it down in slices, with ?stage=NAME, which go live together."
 
 
 class _Asked(NamedTuple):
@@ -51,7 +53,8 @@ async def apply_jobs(request: Request) -> Response:
     all defaults filled in. They may refer to each other. `prune` deletes what the source owns and does not
     name any more. Replies with what was created, changed, unchanged, deleted.
 
-    With `stage`: lay down a slice of up to 100,000 of them, which `commit` switches live, all or none."""
+    With `stage`: lay down a slice of up to 100,000 of them, which `commit` switches live, all or none; with
+    `dry_run` it says what all of them together would change, with `prune` what would go too."""
     services, call = services_of(request), call_of(request)
     call.need(access.EDIT, namespace=access.Reach.ANY)
     staging.need_meaning(call)
@@ -59,6 +62,8 @@ async def apply_jobs(request: Request) -> Response:
         return await staging.commit(services, call)
     size = len(call.body)
     asked = await judge_body(size, lambda: _asked(call))
+    if "stage" in call.query and asked.prune:
+        raise _wrong("prune", staging.PRUNE_LATER)
     now_ms = services.scheduler.now_ms()
     weight = size if not any(computes(data) for _, data in asked.given) else LARGE_BYTES
     items = await judge_body(weight, lambda: _items(call, asked.given, now_ms))
@@ -97,6 +102,9 @@ def _command(services: Services, call: Call, asked: _Asked, items: Sequence[Item
             deletions = pruned(store, asked.source, [item.what for item in items], asked.prune_max)
         for namespace in dict.fromkeys(each.namespace for each in deletions):
             call.need(access.EDIT, namespace=namespace)
+        if len(items) + len(deletions) > ITEMS_MAX:
+            detail = f"{len(items)} documents and {len(deletions)} that are deleted, at most {ITEMS_MAX}"
+            raise Problem("too-large", detail, hint=STAGE_IT)
     key, body = call.idempotency()
     prepared = [item.prepared for item in items]
     return Apply(
@@ -112,7 +120,7 @@ def _asked(call: Call) -> _Asked:
     source: object = call.query.get("source", "")
     most: object = None
     if "prune_max" in call.query:
-        most = call.integer("prune_max", 0, least=0, most=ITEMS_MAX)
+        most = call.integer("prune_max", 0, least=0, most=PRUNED_MAX)
     lists = {"jobs": found[0] if len(found) == 1 and isinstance(found[0], list) else found}
     if len(found) == 1 and isinstance(found[0], dict) and any(name in found[0] for name in LISTS):
         head = found[0]
@@ -122,8 +130,8 @@ def _asked(call: Call) -> _Asked:
         lists = {name: head[name] for name in LISTS if name in head}
     if not isinstance(source, str) or len(source) > 500:
         raise Problem("validation", "source is a text of at most 500 letters")
-    if most is not None and (type(most) is not int or not 0 <= most <= ITEMS_MAX):
-        raise _wrong("prune_max", f"a whole number from 0 to {ITEMS_MAX}")
+    if most is not None and (type(most) is not int or not 0 <= most <= PRUNED_MAX):
+        raise _wrong("prune_max", f"a whole number from 0 to {PRUNED_MAX}")
     if flags["prune"] and not source:
         raise _wrong("source", "prune deletes what a source owns: say which")
     given = [(f"/{name}/{place}", data) for name, items in lists.items() for place, data in enumerate(items)]
@@ -131,7 +139,7 @@ def _asked(call: Call) -> _Asked:
         raise Problem("validation", "there is nothing in it", errors=[FieldError("/objects", "it is empty")])
     if len(given) > ITEMS_MAX:
         detail = f"{len(given)} documents at once, at most {ITEMS_MAX}"
-        raise Problem("validation", detail, hint="Send several requests.")
+        raise Problem("validation", detail, hint=STAGE_IT)
     return _Asked(given, flags["dry_run"], flags["prune"], most, source)
 
 

@@ -103,7 +103,7 @@ _DRY_RUN = _query("dry_run", "Say what would happen, change nothing.", _FLAG)
 _PRUNE = _query("prune", "Delete what the source owns and does not name any more.", _FLAG)
 _PRUNE_MAX = _query(
     "prune_max", "How many that may be; without it half of them, or 5.",
-    {"type": "integer", "minimum": 0, "maximum": 1_000},
+    {"type": "integer", "minimum": 0, "maximum": 100_000},
 )  # fmt: skip
 _KEY = _header("Idempotency-Key", "The same key with the same request is done once, for 24 h.")
 _IF_MATCH = _header("If-Match", "ETag that the job must have.")
@@ -134,7 +134,7 @@ _STAGE = _query("stage", "The name of a staged apply, that its client makes up."
 apply_jobs["parameters"] += [
     _STAGE,
     _query("slice", "The number of this slice, from 0 on.", {"type": "integer", "minimum": 0}),
-    _query("commit", "Switch what was staged live; without a body.", _FLAG),
+    _query("commit", "Switch what was staged live, or with dry_run say what that changes; no body.", _FLAG),
     _query("slices", "How many slices were sent.", _whole(100_000)),
 ]
 get_stage: dict[str, Any] = {"parameters": [{**_STAGE, "required": True}, *_FRESHNESS]}

@@ -155,11 +155,34 @@ class StageProblem(Reply):
     detail: str
 
 
+class StageCounts(Reply):
+    """How many of one kind."""
+
+    created: int
+    changed: int
+    unchanged: int
+    deleted: int
+
+
+class StageName(Reply):
+    kind: str = Field(examples=["job"])
+    namespace: str
+    name: str
+
+
+class StageNames(Reply):
+    """What changes by a staged apply."""
+
+    created: list[StageName]
+    changed: list[StageName]
+    deleted: list[StageName]
+
+
 class Stage(Reply):
     """A staged apply."""
 
     stage: str = Field(examples=["release-2026-12"])
-    state: str = Field(description="open, checking, switching, done, refused, dropped or expired")
+    state: str = Field(description="open, checking, switching, done, judged, refused, dropped or expired")
     reason: str
     actor: str
     source: str
@@ -167,10 +190,15 @@ class Stage(Reply):
     items: int
     bytes: int
     gone_through: int = Field(description="items that this state has gone through")
+    dry_run: bool = Field(description="it is checked alone: nothing changes")
     created: int
     changed: int
     unchanged: int
     deleted: int
+    kinds: dict[str, StageCounts] = Field(description="the same by kind")
+    names: StageNames = Field(description="the first 100 of each")
+    owned: int = Field(description="with prune: what the source owns")
+    pruned: int = Field(description="with prune: what of that is deleted")
     opened_at: Instant
     until: Instant = Field(description="open: it expires; ended: it is forgotten")
     live_at: Instant | None = Field(description="from when on all of it counts; null: it does not")

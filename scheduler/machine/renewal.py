@@ -129,6 +129,6 @@ def _drop_stages(store: Store, state: State) -> None:
             "UPDATE stages SET state = ?, reason = 'restored', left_items = items WHERE state = ?",
             (STAGE.after(before, StageEvent.DROPPED), before),
         )
+    store.execute("DELETE FROM staged_asks")
     if store.value("SELECT 1 FROM stages WHERE state = 'switching'") is None:
         state.stage = 0
-        store.execute("DELETE FROM staged_asks")

@@ -5,26 +5,25 @@ Rules of this file:
 1. Until it is committed a stage is rows that nobody decides by. What goes on with it is the planner's
    AdvanceStage, a bounded step each; what an item's turn means is `steps.staging`.
 2. Slices come in their order. One that is sent again counts once, and is known by the hash of its request.
-3. One stage at a time is checked and goes live. So many are open, of so many bytes together; who opened one
-   goes on with it.
+3. One stage at a time goes live; dry runs are checked beside it. So many are open, of so many bytes
+   together; who opened one goes on with it.
 """
 
 from __future__ import annotations
 
+import json
+
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.machine.steps import staging
+from scheduler.machine.rules.pruning import PRUNED_MAX
+from scheduler.machine.steps import checking, pruning, staging
 from scheduler.store.tables import staged, stages
 from scheduler.store.tables.staged import Item
 from scheduler.store.tables.stages import STAGES_MAX, Stage
-from scheduler.words import codec
 from scheduler.words import events as e
 from scheduler.words.commands import (
     AdvanceStage,
     CommitStage,
-    Deletion,
     DropStage,
-    PreparedJob,
-    PreparedObject,
     StageSlice,
 )
 from scheduler.words.lifecycle import StageEvent
@@ -36,7 +35,6 @@ OPEN_MAX = 8
 BYTES_MAX = 512 << 20  #: of all stages
 OPEN_MS = 3_600_000
 NAME_LETTERS_MAX = 100
-FIRST_TURN, LAST_TURN = 0, 1 << 62
 
 
 def stage_slice(ctx: Context, command: StageSlice) -> Outcome:
@@ -48,8 +46,8 @@ def stage_slice(ctx: Context, command: StageSlice) -> Outcome:
             return refused(Code.CONFLICT, f"slice {command.number} of {stage.name} was another")
         return _told(stage)
     items = [
-        *map(_object_item, command.objects), *map(_job_item, command.jobs),
-        *map(_deletion_item, command.deletions),
+        *map(staging.object_item, command.objects), *map(staging.job_item, command.jobs),
+        *map(staging.deletion_item, command.deletions),
     ]  # fmt: skip
     if twice := _twice(ctx, stage, items):
         return refused(
@@ -58,16 +56,12 @@ def stage_slice(ctx: Context, command: StageSlice) -> Outcome:
         )  # fmt: skip
     if stage is None:
         stage = _open(ctx, command)
-    for number, item in enumerate(items):
-        staged.insert(ctx.store, item._replace(stage=stage.id, place=stage.items + number))
     stages.add_slice(ctx.store, stage.id, command.number, command.body)
     ctx.changed("stage", "", stage.name, None, f"slice {command.number}")
     stage = stages.change(
-        ctx.store, stage, slices=stage.slices + 1, items=stage.items + len(items),
-        bytes=stage.bytes + sum(item.size for item in items), left_items=stage.items + len(items),
-        after_ms=max(stage.after_ms, command.after_ms),
-    )  # fmt: skip
-    return _told(stage)
+        ctx.store, stage, slices=stage.slices + 1, after_ms=max(stage.after_ms, command.after_ms)
+    )
+    return _told(staging.lay(ctx, stage, items))
 
 
 def _judge_slice(ctx: Context, command: StageSlice, stage: Stage | None) -> Outcome | None:
@@ -98,7 +92,7 @@ def _judge_open(stage: Stage, actor: str) -> Outcome | None:
 
 def _judge_room(ctx: Context) -> Outcome | None:
     known = stages.all_of(ctx.store)
-    if sum(1 for stage in known if stage.state == "open") >= OPEN_MAX:
+    if sum(1 for stage in known if not stage.has_ended) >= OPEN_MAX:
         return refused(Code.LIMIT, f"{OPEN_MAX} staged applies are open, the most at a time")
     if sum(stage.bytes for stage in known if stage.left_items) >= BYTES_MAX:
         return refused(Code.LIMIT, f"staged applies hold {BYTES_MAX >> 20} MiB, the most together")
@@ -119,23 +113,6 @@ def _open(ctx: Context, command: StageSlice) -> Stage:
     return stage
 
 
-def _job_item(new: PreparedJob) -> Item:
-    firing = (t.first_due_ms + t.jitter_ms for t in new.triggers if t.first_due_ms is not None)
-    turn, body = max(0, min(firing, default=LAST_TURN)), codec.encode(new)
-    return Item(0, turn, 0, staging.JOB, new.namespace, new.name, 0, len(body), body)
-
-
-def _object_item(new: PreparedObject) -> Item:
-    body = codec.encode(new)
-    return Item(0, FIRST_TURN, 0, new.kind, new.namespace, new.name, 0, len(body), body)
-
-
-def _deletion_item(deletion: Deletion) -> Item:
-    """Of a job soon, since it stops something; of what it referred to when nothing refers to it any more."""
-    turn, body = FIRST_TURN if deletion.kind == staging.JOB else LAST_TURN + 1, codec.encode(deletion)
-    return Item(0, turn, 0, deletion.kind, deletion.namespace, deletion.name, 1, len(body), body)
-
-
 def _twice(ctx: Context, stage: Stage | None, items: list[Item]) -> Item | None:
     names: dict[tuple[str, str, str], None] = {}
     for item in items:
@@ -150,18 +127,35 @@ def commit_stage(ctx: Context, command: CommitStage) -> Outcome:
     stage = stages.named(ctx.store, command.stage)
     if stage is None:
         return refused(Code.NOT_FOUND, f"no stage {command.stage}")
-    if stage.actor == command.actor.name and stage.state in ("checking", "switching", "done"):
+    if stage.actor == command.actor.name and stage.state in ("checking", "switching", "done", "judged"):
+        if bool(stage.dry_run) != command.dry_run:
+            word = "a dry run" if stage.dry_run else "to go live"
+            return refused(Code.CONFLICT, f"{stage.name} was committed already: {word}", state=stage.state)
         return _told(stage)  # it is sent again
-    if refusal := _judge_open(stage, command.actor.name):
+    if refusal := _judge_open(stage, command.actor.name) or _judge_prune(stage, command):
         return refusal
     if command.slices != stage.slices:
         detail = f"{stage.slices} slices of {stage.name} have come, not {command.slices}"
         return refused(Code.CONFLICT, detail, slices=stage.slices)
-    if ctx.state.stage:
-        return refused(Code.SWITCHING, "another staged apply goes live")
-    ctx.state.stage = stage.id
-    ctx.changed("stage", "", stage.name, stage.state, "checking")
-    return _told(staging.move(ctx, staging.begin_check(ctx, stage), StageEvent.COMMITTED))
+    if not command.dry_run:
+        if ctx.state.stage:
+            return refused(Code.SWITCHING, "another staged apply goes live")
+        ctx.state.stage = stage.id
+    ctx.changed("stage", "", stage.name, stage.state, "dry run" if command.dry_run else "checking")
+    stage = stages.change(
+        ctx.store, stage, dry_run=int(command.dry_run), prune_max=command.prune_max,
+        prune_in=None if command.prune_in is None else json.dumps(command.prune_in),
+        walked=pruning.BEGIN if command.prune else None,
+    )  # fmt: skip
+    return _told(staging.move(ctx, checking.begin(ctx, stage), StageEvent.COMMITTED))
+
+
+def _judge_prune(stage: Stage, command: CommitStage) -> Outcome | None:
+    if command.prune and not stage.source:
+        return refused(Code.INVALID, f"prune deletes what a source owns: {stage.name} has none")
+    if command.prune_max is not None and not 0 <= command.prune_max <= PRUNED_MAX:
+        return refused(Code.INVALID, f"prune_max is from 0 to {PRUNED_MAX}")
+    return None
 
 
 def drop_stage(ctx: Context, command: DropStage) -> Outcome:
@@ -180,7 +174,7 @@ def advance_stage(ctx: Context, command: AdvanceStage) -> Outcome:
     if stage is None or stage.state != command.state:
         return refused(Code.SUPERSEDED, f"stage {command.stage} is in another state")
     if stage.state == "checking":
-        return _told(staging.check(ctx, stage))
+        return _told(checking.check(ctx, stage))
     if stage.state == "switching":
         return _told(staging.switch(ctx, stage))
     if stage.has_ended and stage.left_items:

@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 29
+SCHEMA_VERSION = 30
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -407,8 +407,13 @@ STATEMENTS: tuple[str, ...] = (
         turn INTEGER NOT NULL, place INTEGER NOT NULL,  -- checking: the last one that was looked at
         soonest_ms INTEGER,                 -- when the first new trigger is over, of those with one instant
         at_ms INTEGER, at_idx INTEGER,      -- stamp and index of the entry at which it went live
-        created INTEGER NOT NULL, changed INTEGER NOT NULL, unchanged INTEGER NOT NULL,
-        deleted INTEGER NOT NULL,
+        dry_run INTEGER NOT NULL,           -- it is checked and then over
+        walked TEXT,                        -- the last that was looked at of what its source owns; null: all
+        prune_max INTEGER, prune_in TEXT,   -- as CommitStage: JSON
+        owned INTEGER NOT NULL, pruned INTEGER NOT NULL, -- of the source, and what of that is deleted
+        referrer TEXT,                      -- the last that was looked at of who refers to the next item
+        diff TEXT NOT NULL,                 -- how much of a kind it changes: JSON
+        names TEXT NOT NULL,                -- the first ones: JSON
         problems TEXT NOT NULL              -- what was in the way: JSON (machine.steps.staging)
     )
     """,
@@ -426,9 +431,9 @@ STATEMENTS: tuple[str, ...] = (
     ) WITHOUT ROWID
     """,
     "CREATE UNIQUE INDEX staged_name ON staged (stage, kind, namespace, name)",
-    # Of the stage that is checked: how many ticks a day more than before it asks for, of what was looked at.
-    "CREATE TABLE staged_asks (namespace TEXT PRIMARY KEY, per_day INTEGER NOT NULL, jobs INTEGER NOT NULL)"
-    " WITHOUT ROWID",
+    # Of a stage that is checked: how many ticks a day more than before it asks for, of what was looked at.
+    "CREATE TABLE staged_asks (stage INTEGER NOT NULL, namespace TEXT NOT NULL, per_day INTEGER NOT NULL,"
+    " jobs INTEGER NOT NULL, PRIMARY KEY (stage, namespace)) WITHOUT ROWID",
     """
     CREATE TABLE idempotency (
         key TEXT PRIMARY KEY, body BLOB NOT NULL, outcome BLOB NOT NULL, stamp_ms INTEGER NOT NULL

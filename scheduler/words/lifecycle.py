@@ -306,6 +306,7 @@ class StageEvent(StrEnum):
     OPENED = "opened"
     COMMITTED = "committed"
     PASSED = "passed"
+    JUDGED = "judged"
     REFUSED = "refused"
     SWITCHED = "switched"
     DROPPED = "dropped"
@@ -316,8 +317,9 @@ STAGE = Lifecycle(
     "stage",
     {
         StageEvent.OPENED: "its first slice is laid down",
-        StageEvent.COMMITTED: "a person asks for it to go live: from here on edits wait",
+        StageEvent.COMMITTED: "a person asks for it to go live: from here on edits wait; or for a dry run",
         StageEvent.PASSED: "nothing is in the way of any item: it counts from this entry on",
+        StageEvent.JUDGED: "nothing is in the way of any item, and it was a dry run: nothing has changed",
         StageEvent.REFUSED: "something is in the way of an item: nothing has changed",
         StageEvent.SWITCHED: "the last item has had its turn",
         StageEvent.DROPPED: "a person's word, or a restore",
@@ -332,11 +334,13 @@ STAGE = Lifecycle(
         },
         "checking": {
             StageEvent.PASSED: "switching",
+            StageEvent.JUDGED: "judged",
             StageEvent.REFUSED: "refused",
             StageEvent.DROPPED: "dropped",
         },
         "switching": {StageEvent.SWITCHED: "done"},
         "done": {},
+        "judged": {},
         "refused": {},
         "dropped": {},
         "expired": {},

@@ -114,11 +114,13 @@ async def test_jobs_beyond_its_quota_or_pools_are_refused_in_dry_runs_too(client
 async def test_a_renamed_job_needs_no_room_beyond_the_quota(client: httpx2.AsyncClient) -> None:
     await client.put(PATH, json={"quotas": {"jobs": 1}})
     for name, dry_runs in (("old", ("false",)), ("new", ("true", "false"))):
-        body = {"jobs": [{"job": name, "namespace": "finance", "noop": True}], "source": "git", "prune": True}
+        job = {"job": name, "namespace": "finance", "noop": True}
+        body = {"jobs": [job], "source": "git", "prune": True}
         for dry_run in dry_runs:
             reply = await client.post("/v1/apply", json=body, params={"dry_run": dry_run})
             assert reply.status_code == 200, reply.text
-    assert [job["name"] for job in (await client.get("/v1/jobs?namespace=finance")).json()["items"]] == ["new"]
+    jobs = (await client.get("/v1/jobs?namespace=finance")).json()["items"]
+    assert [job["name"] for job in jobs] == ["new"]
 
 
 async def test_one_that_has_jobs_stays_and_others_go(client: httpx2.AsyncClient) -> None:

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from api.agents.assignment import environment
-from api.objects.judging import PRUNED_ALWAYS
+from scheduler.machine.rules.pruning import PRUNED_ALWAYS
 from scheduler.model.objects import NAMES, kind_of
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import run_vars

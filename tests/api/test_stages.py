@@ -58,7 +58,9 @@ async def test_what_is_in_the_way_is_told_by_name(client: httpx2.AsyncClient, no
         ("stage=s&commit=true&slices=0", 422, "'0' is not a whole number"),
         ("stage=s&commit=true", 422, "slices"),
         ("stage=t&commit=true&slices=1", 404, "no stage t"),
-        ("stage=s&commit=true&slices=1&dry_run=true", 422, "not available"),
+        ("stage=s&commit=true&slices=1&prune=true", 422, "prune deletes what a source owns: s has none"),
+        ("stage=s&commit=true&slices=1&prune=true&prune_max=x", 422, "not a whole number from 0 to 100000"),
+        ("stage=s&commit=true&slices=1&dry_run=perhaps", 422, "'perhaps' is not true or false"),
     ],
 )
 async def test_what_does_not_fit_is_refused(
@@ -73,7 +75,9 @@ async def test_what_does_not_fit_is_refused(
 @pytest.mark.parametrize(
     ("query", "name"),
     [("slice=1", "slice"), ("slices=1", "slices"), ("commit=true", "commit"),
-     ("stage=s&commit=true&slices=1&slice=1", "slice"), ("stage=s&slices=1", "slices")],
+     ("stage=s&commit=true&slices=1&slice=1", "slice"), ("stage=s&slices=1", "slices"),
+     ("stage=s&commit=true&slices=1&source=git", "source"), ("stage=s&prune=true", "prune"),
+     ("stage=s&commit=true&slices=1&prune_max=7", "prune_max"), ("stage=s&prune_max=7", "prune_max")],
 )  # fmt: skip
 async def test_a_parameter_that_means_nothing_is_refused(
     client: httpx2.AsyncClient, query: str, name: str
@@ -116,3 +120,48 @@ async def test_what_takes_longer_is_told(
         reply = await edit
         assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
         assert reply.json()["type"] == "/problems/unavailable"
+
+
+async def test_a_dry_run_is_of_all_slices_and_of_what_goes(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    of_git = "/v1/apply?source=git"
+    await client.post(of_git, json={"jobs": [{"job": name, **NOOP} for name in ("a", "b")]})
+    for number, name in enumerate(("a", "c")):
+        await client.post(f"{of_git}&stage=s&slice={number}", json={"jobs": [{"job": name, **NOOP}]})
+    async with planning(node):
+        judged = await client.post("/v1/apply?stage=s&commit=true&slices=2&prune=true&dry_run=true")
+        again = await client.post("/v1/apply?stage=s&commit=true&slices=2&prune=true&dry_run=true")
+        late = await client.post("/v1/apply?stage=s&commit=true&slices=2&prune=true")
+    assert judged.status_code == again.status_code == 200, judged.text
+    told = judged.json()
+    assert (told["state"], told["dry_run"], told["live_at"]) == ("judged", True, None)
+    assert told["kinds"] == {"job": {"created": 1, "changed": 0, "unchanged": 1, "deleted": 1}}
+    assert told["names"] == {
+        "created": [{"kind": "job", "namespace": "default", "name": "c"}], "changed": [],
+        "deleted": [{"kind": "job", "namespace": "default", "name": "b"}],
+    }  # fmt: skip
+    assert (told["owned"], told["pruned"], late.status_code) == (2, 1, 409)
+    assert [job["name"] for job in (await client.get("/v1/jobs")).json()["items"]] == ["a", "b"]
+
+
+async def test_prune_in_the_body_of_a_slice_is_refused_at_its_place(client: httpx2.AsyncClient) -> None:
+    body = {"jobs": [{"job": "a", **NOOP}], "source": "git", "prune": True}
+    refused = await client.post("/v1/apply?stage=s", json=body)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/prune")
+
+
+async def test_what_is_pruned_is_what_its_token_may_edit(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    job = {"job": "theirs", "namespace": "other", **NOOP}
+    await client.post("/v1/apply?source=git", json={"jobs": [job]})
+    token = (await client.post("/v1/tokens", json={"name": "ours", "roles": {"default": "submitter"}})).json()
+    mine = {"Authorization": f"Bearer {token['token']}"}
+    body = {"jobs": [{"job": "a", **NOOP}]}
+    laid = await client.post("/v1/apply?source=git&stage=s", json=body, headers=mine)
+    assert laid.status_code == 200, laid.text
+    async with planning(node):
+        refused = await client.post("/v1/apply?stage=s&commit=true&slices=1&prune=true", headers=mine)
+    assert refused.status_code == 409
+    assert "namespace other, where ours may not edit" in refused.json()["detail"]

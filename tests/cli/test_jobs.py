@@ -91,13 +91,25 @@ async def test_more_jobs_than_one_request_takes(
     text = "---\n".join(f"job: job-{i}\nnoop: true\n" for i in range(1001))
     (tmp_path / "many.yaml").write_text(text)
 
+    of_git = ("--source", "git")
     async with planning(node):
-        result = await cronclave("job", "apply", "many.yaml")
+        result = await cronclave("apply", "many.yaml", *of_git)
+        listed = await cronclave("job", "list", "--limit", "2000", "-o", "json")
+        assert "--limit" in (await cronclave("job", "list", "--limit", "7")).err
+        (tmp_path / "few.yaml").write_text("job: job-7\nnoop: true\n---\njob: other\nnoop: true\n")
+        prune = ("few.yaml", *of_git, "--prune")
+        many = await cronclave("apply", *prune)
+        dry = await cronclave("diff", *prune, "--prune-max", "1000")
+        done = await cronclave("apply", *prune, "--prune-max", "1000")
 
     assert "1001 created" in result.out
-    listed = await cronclave("job", "list", "--limit", "2000", "-o", "json")
     assert len(json.loads(listed.out)) == 1001
-    assert "--limit" in (await cronclave("job", "list", "--limit", "7")).err
+    assert "1000 of the 1001 that source 'git' owns would be deleted, 500 at most" in many.err
+    assert "- default/job-0  deleted\n" in dry.out
+    assert "- … and 900 more\n" in dry.out
+    assert "1 would be created, 0 would be changed, 1 unchanged, 1000 would be deleted" in dry.out
+    assert "1 created, 0 changed, 1 unchanged, 1000 deleted" in done.out
+    assert sorted(await names(cronclave)) == ["job-7", "other"]
 
 
 async def test_what_get_prints_can_be_applied_again(cronclave: Command, tmp_path: Path) -> None:

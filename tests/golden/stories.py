@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import msgspec
+
 from scheduler import formats
 from scheduler.model import parse_job, prepare
 from scheduler.words import codec
@@ -319,6 +321,14 @@ def _stages(story: Recorder) -> None:
         if stage in ("made", "changed", "missing"):
             story.tell_ok(c.CommitStage(stage, 1, actor))
             story.tell(c.PutJobs(new[:1], story.now_ms), c.CommitStage(stage, 2, ADA))
+        _advance(story)
+    one = c.StageSlice("", 0, (board,), (new[2],), (), story.now_ms, ADA, b"0", "a folder")
+    for stage, fields in (
+        ("tried", {"dry_run": True, "prune": True, "prune_in": ("default", "other")}),
+        ("slip", {"prune": True, "prune_max": 0}),
+        ("pruned", {"prune": True}),
+    ):
+        story.tell_ok(msgspec.structs.replace(one, stage=stage), c.CommitStage(stage, 1, ADA, **fields))
         _advance(story)
     story.tell_ok(c.StageSlice("forgotten", 1, (board,), (), (), story.now_ms, BEN, b"1"))
     story.tell_ok(c.DropStage("unwanted", BEN))

@@ -24,9 +24,7 @@ from scheduler.words.commands import PreparedJob
 from scheduler.words.outcomes import Code, Outcome
 
 
-def judge(
-    store: Store, jobs: Iterable[tuple[PreparedJob, bool]], gone: Sequence[Job] = ()
-) -> Outcome | None:
+def judge(store: Store, jobs: Iterable[tuple[PreparedJob, bool]], gone: Sequence[Job] = ()) -> Outcome | None:
     """The refusal of these jobs, put together, each with whether it is new, beside those that are deleted;
     None: they may be."""
     asked, more = list(jobs), dict[str, int]()

@@ -65,8 +65,13 @@ def referred(store: Store, puts: Puts, gone: Mapping[Named, object]) -> Outcome 
             if who not in gone and who not in puts  # its new references were judged already
         ]
         if found:
-            return Outcome(Code.REFERRED, _said(target, found), _told(target, found))
+            return in_the_way(target, found)
     return None
+
+
+def in_the_way(target: Named, found: Sequence[Named]) -> Outcome:
+    """The refusal of a deletion, for those who refer to it."""
+    return Outcome(Code.REFERRED, _said(target, found), _told(target, found))
 
 
 def _said(target: Named, found: Sequence[Named]) -> str:

@@ -90,6 +90,16 @@ def find(store: Store, namespace: str, name: str) -> Job | None:
     return None if row is None else Job._make(row)
 
 
+def owned_after(store: Store, source: str, after: tuple[str, str], limit: int) -> list[tuple[str, str]]:
+    """Those that came from a source, by namespace and name, behind this one."""
+    rows = store.rows(
+        "SELECT namespace, name FROM jobs WHERE source = ? AND source <> '' AND (namespace, name) > (?, ?)"
+        " ORDER BY namespace, name LIMIT ?",
+        (source, *after, limit),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 NAMES_MAX = 400  #: in one query
 
 

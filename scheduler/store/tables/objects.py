@@ -58,6 +58,18 @@ def last_revision(store: Store, kind: str, namespace: str, name: str) -> int:
     return int(last or 0)
 
 
+def owned_after(
+    store: Store, source: str, after: tuple[str, str, str], limit: int
+) -> list[tuple[str, str, str]]:
+    """What came from a source, by kind, namespace and name, behind this one."""
+    rows = store.rows(
+        "SELECT kind, namespace, name FROM objects WHERE source = ? AND source <> ''"
+        " AND (kind, namespace, name) > (?, ?, ?) ORDER BY kind, namespace, name LIMIT ?",
+        (source, *after, limit),
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
 def put(store: Store, row: Object) -> None:
     marks = ", ".join("?" * len(row))
     store.write(f"INSERT OR REPLACE INTO objects ({COLUMNS}) VALUES ({marks})", row)

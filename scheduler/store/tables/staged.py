@@ -27,6 +27,12 @@ _AFTER = "FROM staged WHERE stage = ? AND (turn, place) > (?, ?)"
 Place = tuple[int, int]
 """An item's turn, and its place among those of that turn."""
 FIRST: Place = (-1, 0)  #: before every item
+UNBOUNDED = "\U0010ffff"  #: behind every kind
+_REFERRERS = (
+    "SELECT kind, namespace, name FROM refs r WHERE to_kind = ? AND to_namespace = ? AND to_name = ?"
+    " AND (kind, namespace, name) > (?, ?, ?)"
+)
+_BY_NAME = "ORDER BY kind, namespace, name"
 
 
 def insert(store: Store, item: Item) -> None:
@@ -36,6 +42,15 @@ def insert(store: Store, item: Item) -> None:
 def find(store: Store, stage: int, kind: str, namespace: str, name: str) -> Item | None:
     row = store.row(_NAMED, (stage, kind, namespace, name))
     return None if row is None else Item._make(row)
+
+
+def deletes(store: Store, stage: int, kind: str, namespace: str, name: str) -> bool | None:
+    """Whether it is a deletion; None: nothing of this name is staged."""
+    found: int | None = store.value(
+        "SELECT is_deletion FROM staged WHERE stage = ? AND kind = ? AND namespace = ? AND name = ?",
+        (stage, kind, namespace, name),
+    )
+    return None if found is None else bool(found)
 
 
 def reach(store: Store, stage: int, after: Place, *, limit: int, bytes_max: int) -> Place | None:
@@ -70,12 +85,29 @@ def drop_through(store: Store, stage: int, last: Place) -> int:
     return store.write("DELETE FROM staged WHERE stage = ? AND (turn, place) <= (?, ?)", (stage, *last))
 
 
+def referrers(
+    store: Store, stage: int, what: tuple[str, str, str], after: tuple[str, str, str], limit: int
+) -> tuple[list[tuple[str, str, str]], tuple[str, str, str] | None]:
+    """Of the next that refer to it those that are not staged themselves, and the last that was looked at;
+    None: that were all."""
+    last = store.row(f"{_REFERRERS} {_BY_NAME} LIMIT 1 OFFSET ?", (*what, *after, limit - 1))
+    upto = last or (UNBOUNDED, "", "")
+    rows = store.rows(
+        f"{_REFERRERS} AND (kind, namespace, name) <= (?, ?, ?) AND NOT EXISTS (SELECT 1 FROM staged s"
+        " WHERE s.stage = ? AND s.kind = r.kind AND s.namespace = r.namespace AND s.name = r.name)"
+        f" {_BY_NAME}",
+        (*what, *after, *upto, stage),
+    )
+    return [(row[0], row[1], row[2]) for row in rows], None if last is None else (last[0], last[1], last[2])
+
+
 # -- what was checked -----------------------------------------------------------------------------
 
 
 class Asked(NamedTuple):
-    """How much more than before a namespace asks for; the empty name: all of them."""
+    """How much more than before a namespace asks for by a stage; the empty name: all of them."""
 
+    stage: int
     namespace: str
     per_day: int
     jobs: int
@@ -83,20 +115,24 @@ class Asked(NamedTuple):
 
 def ask(store: Store, asked: Asked) -> None:
     store.write(
-        "INSERT INTO staged_asks (namespace, per_day, jobs) VALUES (?, ?, ?) ON CONFLICT (namespace)"
+        "INSERT INTO staged_asks (stage, namespace, per_day, jobs) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (stage, namespace)"
         " DO UPDATE SET per_day = per_day + excluded.per_day, jobs = jobs + excluded.jobs",
         asked,
     )
 
 
-def asks(store: Store) -> Sequence[Asked]:
-    rows = store.rows("SELECT namespace, per_day, jobs FROM staged_asks ORDER BY namespace")
+def asks(store: Store, stage: int) -> Sequence[Asked]:
+    rows = store.rows(
+        "SELECT stage, namespace, per_day, jobs FROM staged_asks WHERE stage = ? ORDER BY namespace", (stage,)
+    )
     return [Asked._make(row) for row in rows]
 
 
-def asks_of_more_than(store: Store, namespaces: int) -> bool:
-    return store.value("SELECT 1 FROM staged_asks LIMIT 1 OFFSET ?", (namespaces + 1,)) is not None
+def asks_of_more_than(store: Store, stage: int, namespaces: int) -> bool:
+    sql = "SELECT 1 FROM staged_asks WHERE stage = ? LIMIT 1 OFFSET ?"
+    return store.value(sql, (stage, namespaces + 1)) is not None
 
 
-def forget_asks(store: Store) -> None:
-    store.write("DELETE FROM staged_asks")
+def forget_asks(store: Store, stage: int) -> None:
+    store.write("DELETE FROM staged_asks WHERE stage = ?", (stage,))

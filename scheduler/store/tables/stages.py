@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 from scheduler.store.connection import Store
@@ -11,7 +12,7 @@ from scheduler.words.record import Actor
 
 STAGES_MAX = 64  #: of any state
 MOVING = frozenset({"checking", "switching"})
-"""Edits wait for a stage in one of these, of which there is one at most."""
+"""The planner goes on with a stage in one of these. Edits wait for it, unless it is a dry run."""
 
 
 class Stage(NamedTuple):
@@ -35,10 +36,15 @@ class Stage(NamedTuple):
     soonest_ms: int | None = None
     at_ms: int | None = None
     at_idx: int | None = None
-    created: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    deleted: int = 0
+    dry_run: int = 0
+    walked: str | None = None
+    prune_max: int | None = None
+    prune_in: str | None = None
+    owned: int = 0
+    pruned: int = 0
+    referrer: str | None = None
+    diff: str = "{}"
+    names: str = "{}"
     problems: str = "[]"
 
     @property
@@ -49,8 +55,31 @@ class Stage(NamedTuple):
     def has_ended(self) -> bool:
         return self.state in STAGE_ENDS
 
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many of a kind would be created, changed, deleted, or stay."""
+        found: dict[str, dict[str, int]] = json.loads(self.diff)
+        return found
 
-COLUMNS = ", ".join(Stage._fields)
+    def total(self, word: str) -> int:
+        return sum(counts.get(word, 0) for counts in self.counts.values())
+
+
+class Brief(NamedTuple):
+    """What there is to do with one; its names and problems may be long."""
+
+    id: int
+    state: str
+    dry_run: int
+    left_items: int
+    until_ms: int
+    bytes: int
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in STAGE_ENDS
+
+
 TABLE = Table("stages", Stage)
 
 
@@ -63,12 +92,10 @@ def named(store: Store, name: str) -> Stage | None:
     return None if stage is None else get(store, stage)
 
 
-def all_of(store: Store) -> list[Stage]:
+def all_of(store: Store) -> list[Brief]:
     """Oldest first."""
-    return [
-        Stage._make(row)
-        for row in store.rows(f"SELECT {COLUMNS} FROM stages ORDER BY id LIMIT ?", (STAGES_MAX,))
-    ]
+    rows = store.rows(f"SELECT {', '.join(Brief._fields)} FROM stages ORDER BY id LIMIT ?", (STAGES_MAX,))
+    return [Brief._make(row) for row in rows]
 
 
 def open_one(

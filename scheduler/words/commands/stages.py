@@ -29,6 +29,10 @@ class CommitStage(ByPerson):
     stage: str
     slices: int  #: that its client has sent
     actor: Actor = NOBODY
+    dry_run: bool = False  #: say what it would change, and end there
+    prune: bool = False  #: what the stage's source owns and did not name goes with it
+    prune_max: int | None = None  #: how many that may be
+    prune_in: tuple[str, ...] | None = None  #: the namespaces where the actor may; None: all
 
 
 @command(92)

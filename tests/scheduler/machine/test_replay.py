@@ -104,8 +104,9 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             new = tuple(prepared(story, each, (values[0], "skip", False)) for each in names)
             gone = tuple(c.Deletion("job", "default", f"job-{place}") for place in [values[1]] if place < 3)
             stage = f"stage {story.seq}"
-            slices = [c.StageSlice(stage, 0, (), new, gone, story.now_ms)]
-            return [*slices, c.DropStage(stage) if values[1] == 7 else c.CommitStage(stage, 1)]
+            slices = [c.StageSlice(stage, 0, (), new, gone, story.now_ms, source="git")]
+            commit = c.CommitStage(stage, 1, dry_run=values[0] == 3, prune=values[0] > 3)
+            return [*slices, c.DropStage(stage) if values[1] == 7 else commit]
         case "delete":
             return [c.DeleteJob("default", name)]
         case "pause":

@@ -90,7 +90,7 @@ def test_what_is_staged_goes_live_as_one_act(narrow: Story) -> None:
     assert narrow.told(e.StageMoved) == [e.StageMoved("s", "checking")]
     assert job_rows.find(narrow.store, "default", "made") is None
     done = until(narrow, "done")
-    assert (done.created, done.changed, done.unchanged, done.deleted) == (1, 1, 1, 1)
+    assert done.counts == {"job": dict.fromkeys(("unchanged", "changed", "created", "deleted"), 1)}
     assert done.at_ms == narrow.now_ms
     assert {name: revision for name, revision in narrow.store.rows("SELECT name, revision FROM jobs")} == {
         "kept": 1, "changed": 2, "made": 1,

@@ -1,0 +1,225 @@
+"""The items of a staged apply are checked: each by itself, then what they ask for together.
+
+Rules of this file:
+
+1. What is checked stays true until the last turn, since nobody else edits. The one thing that moves on is
+   time: a trigger with one instant may be over by the entry at which the stage goes live. Then all of it is
+   checked again.
+2. A dry run ends where another goes live. Edits go on beside it: it tells of each item as it was when it was
+   looked at.
+3. What it changes is counted by kind; the first of each word are told by name. What is in the way is too.
+4. Bounded: a step takes what there is room for, one item at least. Who refers to what is deleted is looked at
+   in as many steps as that takes.
+"""
+
+from __future__ import annotations
+
+import json
+
+from scheduler.machine.context import EDGE, ROW, Context, refused
+from scheduler.machine.rules import allowances, references, secret_uses, spent, tick_limits
+from scheduler.machine.steps import editing, editing_objects, pruning, staging
+from scheduler.machine.steps.editing import Judged
+from scheduler.machine.steps.staging import JOB, New, Stored
+from scheduler.store.tables import staged, stages
+from scheduler.store.tables.asked import WHOLE, of_job
+from scheduler.store.tables.jobs import Job
+from scheduler.store.tables.objects import Object
+from scheduler.store.tables.refs import Named
+from scheduler.store.tables.staged import Item
+from scheduler.store.tables.stages import Stage
+from scheduler.words.commands import Deletion, PreparedJob, PreparedObject
+from scheduler.words.lifecycle import StageEvent
+from scheduler.words.outcomes import Code, Outcome
+
+PROBLEMS_MAX = 20
+NAMES_MAX = 100  #: of each word
+NAMESPACES_MAX = 1_000
+REFERRERS_A_LOOK = 2_000
+CHECKED, TARGET, REFERRER = 2 * ROW, ROW // 2, 3 * EDGE
+"""What an item takes of the room, beside its bytes; what it refers to; who refers to it."""
+
+
+class _Found:
+    """What one step finds."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.problems: list[dict[str, object]] = []
+        self.counts = stage.counts
+        self.names: dict[str, list[Named]] = json.loads(stage.names)
+        self.has_named = False
+        self.asks: dict[str, tuple[int, int]] = {}
+        self.once_ms: list[int] = []  #: of new triggers with one instant
+
+    def count(self, what: Named, word: str) -> None:
+        counts = self.counts.setdefault(what.kind, {})
+        counts[word] = counts.get(word, 0) + 1
+        if word != "unchanged" and len(names := self.names.setdefault(word, [])) < NAMES_MAX:
+            names.append(what)
+            self.has_named = True
+
+    def ask(self, namespace: str, per_day: int, jobs: int) -> None:
+        """So many instants a day more than before, and jobs."""
+        for scope in (WHOLE, namespace):
+            known = self.asks.get(scope, (0, 0))
+            self.asks[scope] = known[0] + per_day, known[1] + jobs
+
+
+def begin(ctx: Context, stage: Stage) -> Stage:
+    """From the first item on."""
+    staged.forget_asks(ctx.store, stage.id)
+    turn, place = staged.FIRST
+    return stages.change(
+        ctx.store, stage, turn=turn, place=place, referrer=None, left_items=stage.items, soonest_ms=None,
+        problems="[]", diff="{}", names="{}",
+    )  # fmt: skip
+
+
+def check(ctx: Context, stage: Stage) -> Stage:
+    """Look at the next items. The last step has the stage go live, or end."""
+    if stage.walked is not None:
+        return pruning.gather(ctx, stage)
+    items = staging.coming(ctx, stage, (stage.turn, stage.place))
+    stored = staging.stored_of(ctx, items)
+    found, looked = _Found(stage), 0
+    referrer = None if stage.referrer is None else Named._make(json.loads(stage.referrer))
+    for item in items:
+        if looked and (ctx.room <= 0 or len(found.problems) == PROBLEMS_MAX):
+            break
+        ctx.room -= CHECKED + item.size // staging.BYTES_A_UNIT
+        refusal: Outcome | None = None
+        if item.is_deletion:
+            refusal, referrer = _judge_referrers(ctx, stage, item, referrer)
+            if referrer is not None:
+                break
+        looked += 1
+        refusal = refusal or _judge(ctx, stage, staging.prepared(item), stored(item), found)
+        if refusal is not None:
+            found.problems.append(staging.problem(refusal, item.kind, item.namespace, item.name))
+    stage = _note(ctx, stage, found, items[:looked], referrer)
+    if not stage.left_items or len(json.loads(stage.problems)) == PROBLEMS_MAX:
+        return _conclude(ctx, stage)
+    return stage
+
+
+def _judge(ctx: Context, stage: Stage, new: New, stored: Stored, found: _Found) -> Outcome | None:
+    """The refusal of this item."""
+    if isinstance(new, Deletion):
+        return _judge_deletion(ctx, stage, new, stored, found)
+    verdict: Judged | editing_objects.Judged | Outcome
+    if isinstance(new, PreparedObject):
+        what = editing_objects.named(new)
+        verdict = editing_objects.judge(ctx, new)
+    else:
+        assert not isinstance(stored, Object)
+        what = Named(JOB, new.namespace, new.name)
+        verdict = editing.judge(new, stored)
+    if isinstance(verdict, Outcome):
+        return verdict
+    if verdict.is_same:
+        found.count(what, "unchanged")
+        return _judge_targets(ctx, stage, what, new)
+    found.count(what, "created" if stored is None else "changed")
+    refusal = _judge_ticks(ctx, verdict, found) if isinstance(verdict, Judged) else None
+    return refusal or _judge_targets(ctx, stage, what, new)
+
+
+def _judge_ticks(ctx: Context, verdict: Judged, found: _Found) -> Outcome | None:
+    new, known = verdict.new, None if verdict.job is None else verdict.job.id
+    if over := editing.find_spent(ctx, verdict, ctx.stamp_ms):
+        detail = f"{len(over)} new triggers fire only in the past, or never"
+        return refused(Code.PAST, detail, triggers=over)
+    refusal = allowances.judge_pools(ctx.store, new) or secret_uses.judge(ctx.store, [new])
+    if refusal is not None:
+        return refusal
+    more = tick_limits.judge_job(ctx.store, new, known)
+    if isinstance(more, Outcome):
+        return more
+    found.ask(new.namespace, more, jobs=known is None)
+    once_ms = spent.soonest_ms(ctx.store, new, known)
+    found.once_ms += [] if once_ms is None else [once_ms]
+    return None
+
+
+def _judge_targets(
+    ctx: Context, stage: Stage, what: Named, new: PreparedJob | PreparedObject
+) -> Outcome | None:
+    """What it refers to is there, or comes with the stage, and does not go with it."""
+    if not new.refers:
+        return None
+    ctx.room -= TARGET * len(new.refers)
+    targets = [Named._make(target) for target in new.refers]
+    staged_ones = {target: staged.deletes(ctx.store, stage.id, *target) for target in targets}
+    puts = {target: () for target, is_deletion in staged_ones.items() if is_deletion is False}
+    gone = {target: None for target, is_deletion in staged_ones.items() if is_deletion}
+    return references.missing(ctx.store, {what: new.refers, **puts}, gone)
+
+
+def _judge_deletion(
+    ctx: Context, stage: Stage, new: Deletion, stored: Stored, found: _Found
+) -> Outcome | None:
+    what = Named(new.kind, new.namespace, new.name)
+    if stored is None:
+        # Somebody was quicker, which nobody is where it goes live.
+        return None if stage.dry_run else refused(Code.NOT_FOUND, f"no {what}", **what._asdict())
+    if isinstance(stored, Job):
+        found.ask(new.namespace, -of_job(ctx.store, stored.id), jobs=-1)
+    found.count(what, "deleted")
+    return editing_objects.judge_revision(what, stored.revision, new.if_revision)
+
+
+def _judge_referrers(
+    ctx: Context, stage: Stage, item: Item, after: Named | None
+) -> tuple[Outcome | None, Named | None]:
+    """The refusal of what is deleted and still referred to; and the last that was looked at, if there are
+    more. Who is staged itself is judged by what it refers to from then on."""
+    what = Named(item.kind, item.namespace, item.name)
+    begin = after or Named("", "", "")
+    found, last = staged.referrers(ctx.store, stage.id, what, begin, REFERRERS_A_LOOK)
+    ctx.room -= REFERRER * (len(found) if last is None else REFERRERS_A_LOOK)
+    if found:
+        return references.in_the_way(what, [Named._make(row) for row in found]), None
+    return None, None if last is None else Named._make(last)
+
+
+def _note(ctx: Context, stage: Stage, found: _Found, looked: list[Item], referrer: Named | None) -> Stage:
+    """What was found stands in the stage's row from now on."""
+    for scope, asked in found.asks.items():
+        if any(asked):
+            staged.ask(ctx.store, staged.Asked(stage.id, scope, *asked))
+    if staged.asks_of_more_than(ctx.store, stage.id, NAMESPACES_MAX):
+        refusal = refused(Code.LIMIT, f"it changes more than {NAMESPACES_MAX} namespaces")
+        found.problems.append(staging.problem(refusal))
+    once_ms = [ms for ms in (*found.once_ms, stage.soonest_ms) if ms is not None]
+    problems = [*json.loads(stage.problems), *found.problems][:PROBLEMS_MAX]
+    turn, place = (looked[-1].turn, looked[-1].place) if looked else (stage.turn, stage.place)
+    names = {"names": json.dumps(found.names)} if found.has_named else {}
+    return stages.change(
+        ctx.store, stage, turn=turn, place=place, left_items=stage.left_items - len(looked),
+        referrer=None if referrer is None else json.dumps(referrer), soonest_ms=min(once_ms, default=None),
+        problems=json.dumps(problems), diff=json.dumps(found.counts), **names,
+    )  # fmt: skip
+
+
+def _conclude(ctx: Context, stage: Stage) -> Stage:
+    problems = json.loads(stage.problems)
+    if not problems and (too_many := _judge_together(ctx, stage)):
+        problems = [staging.problem(too_many, namespace=str((too_many.value or {})["namespace"]))]
+    if problems:
+        return staging.refuse(ctx, stage, problems)
+    if stage.dry_run:
+        return staging.move(ctx, stage, StageEvent.JUDGED)
+    if stage.soonest_ms is not None and stage.soonest_ms <= ctx.stamp_ms:
+        return begin(ctx, stage)
+    return staging.move(
+        ctx, stage, StageEvent.PASSED,
+        at_ms=ctx.stamp_ms, at_idx=ctx.state.idx, left_items=stage.items,
+    )  # fmt: skip
+
+
+def _judge_together(ctx: Context, stage: Stage) -> Outcome | None:
+    """What no item is refused for by itself."""
+    asks = staged.asks(ctx.store, stage.id)
+    ticks = tick_limits.judge_scopes(ctx.store, [(asked.namespace, asked.per_day) for asked in asks])
+    counts = (allowances.judge_count(ctx.store, asked.namespace, asked.jobs) for asked in asks)
+    return ticks or next(filter(None, counts), None)
