@@ -133,7 +133,8 @@ def _failing(store: Store, scope: Scope) -> dict[str, Any]:
 
 
 def _waiting(store: Store, services: Services, paused: Sequence[Pause], scope: Scope) -> dict[str, Any]:
-    """Queues of tasks, and jobs whose runs wait behind each other."""
+    """Queues of tasks, jobs whose runs wait behind each other, and namespaces whose runs wait for their
+    quota."""
     items, count = [], 0
     everything = any(pause.namespace == ALL for pause in paused)
     for selector in tasks.queued_selectors(store, SHOWN_MAX):
@@ -159,6 +160,14 @@ def _waiting(store: Store, services: Services, paused: Sequence[Pause], scope: S
             "kind": "overlap", "for": None, "count": each.size, "run": each.run, "job": each.name,
             "namespace": each.namespace, "since": rfc3339(each.created_ms), "behind": each.behind,
             "why": f"it waits behind {behind}", "command": _command("run", "explain", each.run),
+        })  # fmt: skip
+    for kept in reads.kept_back(store, SHOWN_MAX, scope):
+        count += kept.size
+        items.append({
+            "kind": "quota", "for": None, "count": kept.size, "run": kept.run, "job": kept.name,
+            "namespace": kept.namespace, "since": rfc3339(kept.created_ms), "behind": None,
+            "why": f"by its quota namespace {kept.namespace} may not have one more run yet",
+            "command": _command("run", "explain", kept.run),
         })  # fmt: skip
     return _shown(count, items, lambda item: item)
 

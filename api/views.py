@@ -23,6 +23,7 @@ from scheduler.store.tables.pauses import Pause
 from scheduler.store.tables.restores import Restore
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
+from scheduler.ticks import plan_days
 from scheduler.words import causes
 from scheduler.words.causes import Kind
 from scheduler.words.commands import RunJob
@@ -103,6 +104,7 @@ def run_facts(row: Run, trigger: str | None) -> dict[str, Any]:
         "namespace": row.namespace,
         "revision": row.revision,
         "tick": rfc3339(row.tick_ms),
+        "plan_date": plan_days.text_of(row.plan_day),
         "due": rfc3339(row.due_ms),
         "trigger": trigger,
         "cause": row.cause,
@@ -146,7 +148,8 @@ def new_run_json(
     }  # fmt: skip
     return {
         "id": value["run"], "job": job.name, "namespace": job.namespace, "revision": value["revision"],
-        "tick": None, "due": due, "trigger": None, "cause": Kind.MANUAL.value, "cause_key": None,
+        "tick": None, "plan_date": plan_days.text_of(value["plan_day"]), "due": due,
+        "trigger": None, "cause": Kind.MANUAL.value, "cause_key": None,
         "state": "pending", "waiting": False, "stopping": None, "reason": None,
         "created": rfc3339(stamp_ms), "started": None, "finished": None,
         "deadline": rfc3339(None if deadline_ms is None else deadline_ms + max(command.due_ms, stamp_ms)),

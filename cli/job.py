@@ -213,6 +213,7 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
     "run",
     epilog=examples(
         "cronclave job run greet --param name=you --wait",
+        "cronclave job run close-books --plan-date 2026-12-31",
         "cronclave job run backup --wait --timeout 2h && echo done  # for scripts",
     ),
 )
@@ -220,6 +221,10 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
 @click.option(
     "-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter; may be repeated."
 )
+@click.option(
+    "--plan-date", metavar="DATE",
+    help="The date that it is planned for, such as 2026-12-31; else the one that goes on.",
+)  # fmt: skip
 @click.option("--wait", is_flag=True, help="Until the run has ended; exit code 10 where it did not succeed.")
 @click.option(
     "--timeout", type=SPAN, default="1h", show_default=True, help="With --wait: exit code 7 after this."
@@ -228,13 +233,15 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
 @formatted
 @connected
 def run(
-    client: Client, name: str, params: tuple[str, ...], wait: bool, timeout: float, namespace: str, form: str
-) -> None:
+    client: Client, name: str, params: tuple[str, ...], plan_date: str | None, wait: bool, timeout: float,
+    namespace: str, form: str,
+) -> None:  # fmt: skip
     """Run a job now."""
     from cli.run import show_run, until_ended
 
     given = _params(client, name, namespace, params) if params else {}
-    started = client.post(path_of("jobs", name, "runs", namespace=namespace), {"params": given})
+    body: dict[str, Any] = {"params": given, **({"plan_date": plan_date} if plan_date else {})}
+    started = client.post(path_of("jobs", name, "runs", namespace=namespace), body)
     if not wait:
         if form == "table":
             click.echo(f"run {started['id']} {started['state']}")

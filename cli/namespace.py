@@ -55,10 +55,11 @@ def list_(client: Client, stale: bool, form: str) -> None:
     """List those that were declared and those that jobs name."""
     items = client.items(path_of("namespaces", consistency=consistency(stale)), LISTED_MAX)[0]
     show(
-        form, items, ("namespace", "jobs", "of", "owner", "pools", "revision"),
+        form, items, ("namespace", "jobs", "of", "runs", "of", "waiting", "owner", "pools", "revision"),
         lambda: [
             (
-                item["namespace"], item["jobs"], item["quotas"].get("jobs"), item["owner"],
+                item["namespace"], item["jobs"], item["quotas"].get("jobs"), item["active_runs"],
+                item["quotas"].get("active_runs"), item["waiting_runs"], item["owner"],
                 ", ".join(item["pools"]), item["revision"] or "-",
             )
             for item in items

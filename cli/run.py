@@ -102,6 +102,7 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
             *((("waits for", waits_for),) if waits_for else ()),
             ("cause", f"{found.get('cause')} {found.get('actor') or ''}".strip()),
             ("tick", found["tick"]),
+            ("plan date", found.get("plan_date")),
             ("params", found.get("params")),
             ("started", found["started"]),
             ("finished", found["finished"]),

@@ -16,6 +16,7 @@ from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads.attempts import DispatchRow
 from scheduler.store.reads.run_vars import Begun
+from scheduler.ticks import plan_days
 
 
 class Told(NamedTuple):
@@ -80,6 +81,7 @@ def environment(row: DispatchRow, begun: Sequence[Begun] = ()) -> dict[str, str]
         "CRONCLAVE_TASK": row.task,
         "CRONCLAVE_ATTEMPT": str(row.number),
         "CRONCLAVE_TICK": rfc3339(row.tick_ms) or "",
+        "CRONCLAVE_PLAN_DATE": plan_days.text_of(row.plan_day),
         "CRONCLAVE_MEMBER": row.member,
         "CRONCLAVE_ITEM": "",
     }

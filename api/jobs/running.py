@@ -20,10 +20,13 @@ from api.services import Services
 from api.threads import beside, encode
 from api.views import is_single, new_run_json
 from scheduler.model import JobError
+from scheduler.model.fields import type_name
 from scheduler.model.params import check_params, declared_params
 from scheduler.store.tables import runs as run_rows
+from scheduler.ticks import plan_days
 from scheduler.words.commands import RunJob
 
+GIVEN = ("params", "plan_date")
 RUN_PARAMETERS = frozenset({"dry_run", "wait"})
 
 
@@ -32,14 +35,16 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     need_known(call, RUN_PARAMETERS)
     call.need(access.RUN, namespace=call.namespace)
     given = call.json_object(optional=True)
-    unknown = [field for field in given if field != "params"]
+    unknown = [field for field in given if field not in GIVEN]
     if unknown:
         errors = [FieldError(f"/{field[:100]}", "unknown field") for field in unknown[:20]]
         raise Problem(
-            "validation", f"unknown field {unknown[0][:100]!r}", hint='Send {"params": {…}}.', errors=errors
-        )
+            "validation", f"unknown field {unknown[0][:100]!r}",
+            hint='Send {"params": {…}, "plan_date": "2026-12-31"}; both may be left out.', errors=errors,
+        )  # fmt: skip
     wait_s = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else 0.0
     scheduler = services.scheduler
+    plan_day = _plan_day(given.get("plan_date"))
     values = given.get("params") if given.get("params") is not None else {}
     try:
         known = services.known_jobs.get(call.namespace, name) or await _looked_up(services, call, name)
@@ -50,8 +55,9 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     key, body = call.idempotency()
     agent = services.head_start.agent_for(known.compiled)
     command = RunJob(
-        call.namespace, name, params, scheduler.now_ms(), call.actor, key, body, agent.id if agent else 0
-    )
+        call.namespace, name, params, scheduler.now_ms(), call.actor, key, body, agent.id if agent else 0,
+        plan_day,
+    )  # fmt: skip
     if call.flag("dry_run"):
         need_proposable(command, what=f"run of {name}")
         return json_response(
@@ -63,12 +69,28 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
         raise TypeError(f"the outcome of RunJob has no run: {value}")
     if wait_s > 0:
         await until_ended(services, run_id, wait_s)
-    if wait_s > 0 or key or value["revision"] != known.revision or not is_single(known.compiled):
+    is_other = value["revision"] != known.revision or value["waiting"]
+    if wait_s > 0 or key or is_other or not is_single(known.compiled):
         document = await run_answer(services, run_id)
     else:
         document = encode(new_run_json(command, known.compiled, value, agent))
     headers = {"Location": f"/v1/runs/{run_id}"}
     return Response(document, 201, headers=headers, media_type="application/json")
+
+
+def _plan_day(given: object) -> int | None:
+    """The date that somebody said. Raises Problem."""
+    if given is None:
+        return None
+    try:
+        if not isinstance(given, str):
+            raise ValueError(f"a date is text, not {type_name(given)}")
+        return plan_days.parse(given)
+    except ValueError as error:
+        raise Problem(
+            "validation", f"plan_date: {error}", hint='Write a date as "2026-12-31".',
+            errors=[FieldError("/plan_date", str(error))],
+        ) from None  # fmt: skip
 
 
 async def _looked_up(services: Services, call: Call, name: str) -> KnownJob:

@@ -26,13 +26,14 @@ from api.views import pause_json
 from scheduler.machine.namespaces import COUNTED_MAX
 from scheduler.machine.rules.allowances import first_outside
 from scheduler.model import JobError, compile_job
-from scheduler.model.namespace import Namespace, parse_namespace
+from scheduler.model.namespace import Namespace, Plan, parse_namespace
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import namespaces as reads
 from scheduler.store.reads.bounds import LOOKED_MAX
 from scheduler.store.tables import namespaces as rows
 from scheduler.store.tables.pauses import ALL, Pause
+from scheduler.ticks import plan_days
 from scheduler.words.commands import DeleteNamespace, PutNamespace
 from scheduler.words.json_text import json_text
 
@@ -50,6 +51,7 @@ def namespace_json(found: reads.Namespace, pauses: Mapping[str, Pause]) -> dict[
     return {
         **written, "declared": row is not None, "revision": row.revision if row else 0, "jobs": found.jobs,
         "pause": None if pause is None else pause_json(pause),
+        "active_runs": found.active, "waiting_runs": found.waiting,
         "created": rfc3339(row.created_ms) if row else None,
         "changed": rfc3339(row.changed_ms) if row else None, "actor": row.actor if row else None,
     }  # fmt: skip
@@ -124,9 +126,13 @@ async def put_namespace(request: Request, namespace: str) -> Response:
     except JobError as error:
         raise from_job_problems(placed(call, error.problems), what="the namespace") from None
     key, body = call.idempotency()
+    now_ms = services.scheduler.now_ms()
+    plan, days = given.plan, plan_days.Pieces()
+    if plan != Plan():
+        days = await in_thread(plan_days.pieces, plan.tz, plan.begin, now_ms)
     command = PutNamespace(
         namespace, json_text(given.public()), given.pools, given.quotas.jobs, precondition(call), call.actor,
-        key, body,
+        key, body, given.quotas.active_runs, given.quotas.starts_per_minute, days,
     )  # fmt: skip
     if call.flag("dry_run"):
         need_proposable(command, what=f"namespace {namespace}")
@@ -136,7 +142,9 @@ async def put_namespace(request: Request, namespace: str) -> Response:
     return _answer(services, namespace, 201 if told["created"] else 200)
 
 
-TOLD = ("declared", "revision", "jobs", "pause", "created", "changed", "actor")
+TOLD = (
+    "declared", "revision", "jobs", "pause", "active_runs", "waiting_runs", "created", "changed", "actor",
+)  # fmt: skip
 """What a reply says beside the definition: it may be sent back."""
 
 

@@ -17,7 +17,7 @@ from api.problems import FieldError, Problem
 from api.services import Services, services_of
 from api.views import pause_json
 from scheduler.machine.pauses import REASON_LETTERS_MAX
-from scheduler.store.tables import jobs as job_rows
+from scheduler.store.reads import namespaces
 from scheduler.store.tables import pauses
 from scheduler.store.tables.pauses import ALL, Pause
 from scheduler.words.commands import Pause as PauseCommand
@@ -99,8 +99,9 @@ def _known(services: Services, namespace: str) -> Pause | None:
     """The pause that stands, if any. Raises Problem for a namespace that has neither that nor a job."""
     with services.scheduler.read() as store:
         standing = pauses.standing_of(store, namespace)
-        if standing is None and namespace != ALL and not job_rows.any_in(store, namespace):
-            raise Problem("not-found", f"no job in namespace {namespace[:200]}", hint=_LISTED)
+        if standing is None and namespace != ALL and namespaces.find(store, namespace) is None:
+            detail = f"no namespace {namespace[:200]} is declared, and no job is in it"
+            raise Problem("not-found", detail, hint=_LISTED)
     return standing
 
 

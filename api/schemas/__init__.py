@@ -142,7 +142,10 @@ drop_stage: dict[str, Any] = {"parameters": [{**_STAGE, "required": True}, _DRY_
 run_job: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN, _KEY, _query("wait", "Wait for the run's end, such as 30s.")],
     "requestBody": _body(
-        {"params": PARAMS}, required=False, schema=_fields(params={"type": ["object", "null"]})
+        {"params": PARAMS, "plan_date": "2026-12-31"}, required=False,
+        schema=_fields(
+            params={"type": ["object", "null"]}, plan_date={"type": ["string", "null"], "format": "date"}
+        ),
     ),
 }
 bulk: dict[str, Any] = {

@@ -14,6 +14,8 @@ class Plan(Reply):
 
 class Quotas(Reply):
     jobs: int | None = Field(default=None, examples=[200])
+    active_runs: int | None = Field(default=None, examples=[50])
+    starts_per_minute: int | None = Field(default=None, examples=[600])
 
 
 class Namespace(Reply):
@@ -30,6 +32,8 @@ class Namespace(Reply):
     revision: int = Field(description="0: nobody declared it", examples=[3])
     jobs: int
     pause: Pause | None = Field(description="of the namespace as a whole, that stands")
+    active_runs: int = Field(description="runs that count for its quota", examples=[3])
+    waiting_runs: int = Field(description="runs that wait until it may have one more, 1,000 at most")
     created: Instant | None
     changed: Instant | None
     actor: str | None

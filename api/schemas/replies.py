@@ -117,6 +117,7 @@ class RunOutline(Reply):
     namespace: str = Field(examples=["default"])
     revision: int = Field(examples=[3])
     tick: Instant | None
+    plan_date: str = Field(description="of its namespace", examples=["2026-12-31"])
     due: Instant
     trigger: str | None = Field(examples=["nightly"])
     cause: str = Field(examples=["tick"])

@@ -15,15 +15,15 @@ from scheduler.explain.findings import (
     verdict_of,
 )
 from scheduler.machine.rules import gates
-from scheduler.machine.rules.gates import Facts, Fits, PlaceView, RunView, TaskView, agents, hold
+from scheduler.machine.rules.gates import AdmitView, Facts, Fits, PlaceView, RunView, TaskView, agents, hold
 from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.store.connection import Store
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import pauses, restores
+from scheduler.store.tables import pauses, quotas, restores
 from scheduler.store.tables.attempts import Attempt
-from scheduler.store.tables.runs import Run
+from scheduler.store.tables.runs import FOR_NAMESPACE, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import RUN_ENDS
@@ -106,9 +106,14 @@ def explain_run(store: Store, run: Run, cluster: Cluster, compiled: Compiled) ->
 
 def of_run(store: Store, run: Run, now_ms: int) -> list[Finding]:
     """Its own gates. One that does not wait has passed them."""
+    facts = Facts(store, now_ms, run.namespace, run)
+    passed = [Finding(gate.NAME) for gate in gates.RUN]
     if not run.waiting:
-        return [Finding(gate.NAME) for gate in gates.RUN]
-    return ask(gates.RUN, RunView(store, run.job, run.id), Facts(store, now_ms, run.namespace, run))
+        return [*passed, *(Finding(gate.NAME) for gate in gates.ADMIT)]
+    view = AdmitView(store, run.namespace, now_ms, quotas.first(store, run.namespace) == run.id)
+    if run.waiting == FOR_NAMESPACE:
+        return [*passed, *ask(gates.ADMIT, view, facts)]
+    return ask(gates.RUN, RunView(store, run.job, run.id), facts)
 
 
 def place_view(facts: Facts, run: int) -> PlaceView:

@@ -24,7 +24,7 @@ from scheduler.explain.findings import (
 )
 from scheduler.explain.runs import Compiled, of_run, place_view
 from scheduler.machine.rules import gates, selectors
-from scheduler.machine.rules.gates import Facts, RunView, TickView, agents, kind, over
+from scheduler.machine.rules.gates import AdmitView, Facts, RunView, TickView, agents, kind, over
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan import plan_missed
 from scheduler.plan.hold import hold_of
@@ -234,6 +234,7 @@ def _undecided(
     found += ask(
         gates.RUN, RunView(store, row.job, 0, policy, row.active_runs, catching_up), facts
     )
+    found += ask(gates.ADMIT, AdmitView(store, namespace, cluster.now_ms), facts)
     return (*found, *_agents(facts, job))
 
 

@@ -15,7 +15,16 @@ Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md):
 from __future__ import annotations
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.steps import beginning, clock, ends, firing, reconstruct, registry
+from scheduler.machine.steps import (
+    admitting,
+    beginning,
+    clock,
+    ends,
+    firing,
+    plan_dates,
+    reconstruct,
+    registry,
+)
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
@@ -98,7 +107,7 @@ def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> 
     task_rows.move(ctx.store, task, TaskEvent.ADOPTED, attempts=ran.number)
     attempt = _insert(ctx, agent, run, task.id, ran)
     if run.waiting:
-        run_rows.admit(ctx.store, run.id)
+        admitting.count_in(ctx, run)
     if run.state == "pending":
         beginning.begin_run(ctx, run, graph, ran.due_ms)
     _report(ctx, attempt, ran)
@@ -144,8 +153,9 @@ def _new_run(ctx: Context, ran: RanAttempt, run_id: int, *, decided: int = 0) ->
         id=run_id, job=job.id if job else 0, namespace=ran.namespace, name=ran.job,
         revision=job.revision if job else 0, trigger=0, tick_ms=ran.tick_ms, due_ms=ran.due_ms,
         cause=Kind.ORPHAN.value, cause_key=str(ran.run),
-        state=RUN.after(START, RunEvent.ADOPTED), decided=decided, waiting=0,
-        open_tasks=0, first_task=0, last_task=0, unmade=0, walk="", walked=0, unfinished=0, stopping="",
+        state=RUN.after(START, RunEvent.ADOPTED), decided=decided, waiting=0, counts=0,
+        plan_day=plan_dates.of(ctx, ran.namespace, ran.tick_ms), open_tasks=0,
+        first_task=0, last_task=0, unmade=0, walk="", walked=0, unfinished=0, stopping="",
         created_ms=ctx.stamp_ms, started_ms=ran.started_ms, finished_ms=None, deadline_ms=None, stop_ms=None,
         exit_code=None, priority=0, bound=0, params="{}", actor="",
         reason="started by the cluster before the restore",

@@ -46,6 +46,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.Pause: pauses.pause,
     c.Resume: pauses.resume,
     c.RunJob: runs.run_job,
+    c.AdmitRuns: runs.admit_runs,
     c.CancelRun: runs.cancel_run,
     c.ResolveRun: runs.resolve_run,
     c.PutToken: tokens.put_token,

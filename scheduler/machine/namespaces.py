@@ -9,10 +9,11 @@ from scheduler.machine.context import Context, done, refused
 from scheduler.machine.steps import editing_objects
 from scheduler.machine.steps.editing import Edit
 from scheduler.machine.steps.editing_objects import judge_revision
-from scheduler.store.tables import namespaces
+from scheduler.store.tables import namespaces, quotas
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.namespaces import KIND, Allowance
 from scheduler.store.tables.refs import Named
+from scheduler.ticks.plan_days import PIECES_MAX
 from scheduler.words.commands import DeleteNamespace, PreparedObject, PutNamespace
 from scheduler.words.json_text import json_text
 from scheduler.words.outcomes import Code, Outcome
@@ -20,11 +21,14 @@ from scheduler.words.outcomes import Code, Outcome
 NAMESPACES_MAX = 10_000
 POOLS_MAX = 1_000
 COUNTED_MAX = 1_000
+STARTS_MAX = 6_000
 
 
 def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
-    if not command.name or len(command.pools) > POOLS_MAX:
+    if not command.name or len(command.pools) > POOLS_MAX or len(command.plan_days) > PIECES_MAX:
         return refused(Code.INVALID, f"a namespace has a name, and {POOLS_MAX} pools at most")
+    if (command.starts_max or 0) > STARTS_MAX:
+        return refused(Code.INVALID, f"a quota of at most {STARTS_MAX} starts a minute")
     new = PreparedObject(KIND, command.name, command.name, command.spec, if_revision=command.if_revision)
     judged = editing_objects.judge(ctx, new)
     if isinstance(judged, Outcome):
@@ -33,7 +37,13 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
         return refused(Code.LIMIT, f"there are {NAMESPACES_MAX} namespaces, the most that a cluster keeps")
     told = editing_objects.put(ctx, _edit(ctx, command), judged)
     pools = json_text(list(command.pools)).decode()
-    namespaces.allow(ctx.store, Allowance(command.name, command.jobs_max, pools))
+    days = json_text([list(piece) for piece in command.plan_days]).decode()
+    namespaces.allow(
+        ctx.store,
+        Allowance(command.name, command.jobs_max, pools, command.active_max, command.starts_max, days),
+    )
+    if command.starts_max is None:
+        quotas.forget_starts(ctx.store, command.name)
     return done(revision=told["revision"], created=told["created"], changed=told["changed"])
 
 
@@ -47,6 +57,7 @@ def delete_namespace(ctx: Context, command: DeleteNamespace) -> Outcome:
     if held := namespaces.contents(ctx.store, command.name, COUNTED_MAX):
         return refused(Code.REFERRED, f"namespace {command.name} has {held}")
     namespaces.forget(ctx.store, command.name)
+    quotas.forget_starts(ctx.store, command.name)
     return done(revision=editing_objects.delete(ctx, _edit(ctx, command), stored))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, refused
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import pauses
+from scheduler.store.tables import namespaces, pauses
 from scheduler.store.tables.pauses import ALL, KEPT_MAX
 from scheduler.words import events as e
 from scheduler.words.commands import EndPause, Pause, Resume
@@ -55,9 +55,10 @@ def _note(ctx: Context, namespace: str, before: str, after: str, reason: str = "
 
 
 def _need_namespace(ctx: Context, namespace: str) -> Outcome:
-    if namespace == ALL or job_rows.any_in(ctx.store, namespace):
+    declared = namespace == ALL or namespaces.allowance(ctx.store, namespace) is not None
+    if declared or job_rows.any_in(ctx.store, namespace):
         return OK
-    return refused(Code.NOT_FOUND, f"no job in namespace {namespace}")
+    return refused(Code.NOT_FOUND, f"no namespace {namespace} is declared, and no job is in it")
 
 
 def end_pause(ctx: Context, command: EndPause) -> Outcome:

@@ -1,7 +1,8 @@
 """Runs: asked for, stopped, given up, gone on with.
 
 A run that waits (overlap: queue_one, queue_all, cancel_running) has its roots blocked until the job's other
-runs have ended; then the oldest waiting one is admitted (`steps.admitting`).
+runs have ended; then the oldest waiting one is admitted (`steps.admitting`). One that its namespace may not
+have yet, by its quota, is admitted when the planner says that there is room.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from scheduler.store.tables.runs import Run
 from scheduler.words.causes import Cause, Kind
 from scheduler.words.commands import (
     CONTINUE_RUNS_MAX,
+    AdmitRuns,
     CancelRun,
     Continue,
     ExpireRun,
@@ -46,11 +48,23 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
         params=command.params.decode("utf-8", "replace"),
         actor=command.actor.name,
         agent=command.agent,
+        plan_day=command.plan_day,
     )
     ctx.changed("job", job.namespace, job.name, run=ctx.state.last_run)
     attempt = ctx.state.last_attempt if ctx.state.last_attempt > placed else 0
+    run = run_rows.get(ctx.store, ctx.state.last_run)
+    assert run is not None
     # With what the front knows of the job, the whole run as it was made: whoever asked needs no read.
-    return done(**(made.value or {}), revision=job.revision, stamp_ms=ctx.stamp_ms, attempt=attempt)
+    return done(
+        **(made.value or {}), revision=job.revision, stamp_ms=ctx.stamp_ms, attempt=attempt,
+        plan_day=run.plan_day, waiting=bool(run.waiting),
+    )  # fmt: skip
+
+
+def admit_runs(ctx: Context, command: AdmitRuns) -> Outcome:
+    """What is admitted is judged here: the planner says when to look."""
+    ctx.room = ctx.room_whole
+    return done(admitted=admitting.admit_kept_back(ctx, command.namespace))
 
 
 def cancel_run(ctx: Context, command: CancelRun) -> Outcome:

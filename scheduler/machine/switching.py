@@ -14,7 +14,8 @@ from typing import Any
 
 from scheduler.machine.context import Context, refused
 from scheduler.machine.steps import booting, staging
-from scheduler.store.tables import attempts, boots, runs, tasks, triggers
+from scheduler.machine.steps.admitting import ADMITTED_MAX
+from scheduler.store.tables import attempts, boots, quotas, runs, tasks, triggers
 from scheduler.store.tables import jobs as job_rows
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code, Outcome
@@ -67,6 +68,11 @@ def _of_runs(ctx: Context, command: c.Continue) -> None:
         _run(ctx, run)
 
 
+def _of_admitted(ctx: Context, command: c.AdmitRuns) -> None:
+    for run in quotas.next_ones(ctx.store, command.namespace, ADMITTED_MAX):
+        _run(ctx, run)
+
+
 def _of_task(ctx: Context, command: c.Place | c.Wake) -> None:
     row = tasks.get(ctx.store, command.task)
     if row is not None:
@@ -105,6 +111,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.StopRun: _of_run,
     c.GiveUpRun: _of_run,
     c.Continue: _of_runs,
+    c.AdmitRuns: _of_admitted,
     c.Place: _of_task,
     c.Wake: _of_task,
     c.Grant: _of_attempt,

@@ -13,6 +13,8 @@ from scheduler.model.translating import Vocabulary, translated
 from scheduler.ticks import zones
 
 JOBS_MAX = 10_000_000
+RUNS_MAX = 10_000_000
+STARTS_MAX = 6_000
 PLANNED = ("defaults", "before", "after")
 
 
@@ -52,6 +54,12 @@ class Quotas(Model):
     """How much of the cluster its jobs may take."""
 
     jobs: Annotated[int | None, Field(ge=0, le=JOBS_MAX, description="how many there may be")] = None
+    active_runs: Annotated[
+        int | None, Field(ge=1, le=RUNS_MAX, description="runs that may be active at once; the others wait"),
+    ] = None  # fmt: skip
+    starts_per_minute: Annotated[
+        int | None, Field(ge=1, le=STARTS_MAX, description="runs that may begin within a minute"),
+    ] = None  # fmt: skip
 
 
 class Namespace(Model):
@@ -78,7 +86,7 @@ class Namespace(Model):
 _WORDS = Vocabulary(
     root=Namespace,
     said="the namespace",
-    planned={Namespace: PLANNED, Quotas: ("active_runs", "starts_per_minute")},
+    planned={Namespace: PLANNED},
 )
 
 

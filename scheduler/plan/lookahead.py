@@ -35,6 +35,7 @@ class PlanCache:
         self.continued = 0  #: the run that going on with unfinished work has come to
         self.purge_job = 0  #: the job that the search for too many runs has come to
         self.purge_cursor = 0  #: the run that the search for old ones has come to
+        self.quota_cursor = ""  #: the namespace that the round over those in which runs wait has come to
         self.queue_cursor = ""  #: the selector that the round over more queues than one plan sees has come to
         self.share_cursor = ("", -1)  #: namespace and share that the round over more than one plan sees is at
         self.useful_queues: dict[str, None] = {}  #: selectors that had a place, the latest last

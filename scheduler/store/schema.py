@@ -7,7 +7,9 @@ table.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 30
+from scheduler.store import limits
+
+SCHEMA_VERSION = 31
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -177,19 +179,7 @@ STATEMENTS: tuple[str, ...] = (
     ) WITHOUT ROWID
     """,
     "CREATE INDEX pauses_standing ON pauses (namespace) WHERE lifted_ms IS NULL",
-    # What the machine judges by of those that were declared; the words are an object.
-    """
-    CREATE TABLE namespaces (
-        name TEXT PRIMARY KEY,
-        jobs_max INTEGER,                   -- NULL: any number
-        pools TEXT NOT NULL                 -- JSON list of those that its tasks may name; of nothing: any
-    ) WITHOUT ROWID
-    """,
-    "CREATE TABLE job_counts (namespace TEXT PRIMARY KEY, jobs INTEGER NOT NULL) WITHOUT ROWID",
-    # Instants a day that the live triggers of a namespace ask for; the empty name: of all of them.
-    "CREATE TABLE asked (namespace TEXT PRIMARY KEY, per_day INTEGER NOT NULL) WITHOUT ROWID",
-    # Ticks a second that one job, the jobs of a namespace and all jobs may ask for, where a person set it.
-    "CREATE TABLE tick_limits (scope TEXT PRIMARY KEY, per_second INTEGER NOT NULL) WITHOUT ROWID",
+    *limits.STATEMENTS,
     """
     CREATE TABLE ledger (
         seq INTEGER PRIMARY KEY,
@@ -221,7 +211,9 @@ STATEMENTS: tuple[str, ...] = (
         cause_key TEXT NOT NULL,            -- empty: of a person; of a tick, which trigger and tick_ms tell
         state TEXT NOT NULL,
         decided INTEGER NOT NULL,           -- 1: its cause has its ledger entry (or takes none)
-        waiting INTEGER NOT NULL,           -- 1: queued by the overlap policy behind the job's other runs
+        waiting INTEGER NOT NULL,           -- 1: behind the job's other runs (overlap); 2: for its namespace
+        counts INTEGER NOT NULL,            -- 1: it is one of its namespace's active runs
+        plan_day INTEGER NOT NULL,          -- its plan date (ticks.plan_days)
         open_tasks INTEGER NOT NULL,        -- tasks that have not ended
         first_task INTEGER NOT NULL,        -- its tasks have these ids, in the graph's order; 0: an orphan's
         last_task INTEGER NOT NULL,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
@@ -65,7 +67,9 @@ async def test_it_is_read_and_written_as_text(client: httpx2.AsyncClient) -> Non
     assert nothing.json()["detail"] == "a namespace is an object, not a number"
 
 
-TOLD = ("declared", "revision", "jobs", "pause", "created", "changed", "actor")
+TOLD = (
+    "declared", "revision", "jobs", "pause", "active_runs", "waiting_runs", "created", "changed", "actor",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -76,7 +80,9 @@ TOLD = ("declared", "revision", "jobs", "pause", "created", "changed", "actor")
         ({"pools": ["a b"]}, "/pools/0", None),
         ({"quotas": {"jobs": -1}}, "/quotas/jobs", ""),
         ({"quotas": {"job": 1}}, "/quotas/job", "did you mean jobs?"),
-        ({"quotas": {"active_runs": 1}}, "/quotas/active_runs", "remove it"),
+        ({"quotas": {"active_runs": 0}}, "/quotas/active_runs", None),
+        ({"quotas": {"starts_per_minute": 6_001}}, "/quotas/starts_per_minute", None),
+        ({"quotas": {"active": 1}}, "/quotas/active", "did you mean active_runs?"),
         ({"defaults": {}}, "/defaults", "remove it"),
         ({"plan": {"tz": "Europe/Berlln"}}, "/plan/tz", None),
         ({"plan": {"begin": "24:00"}}, "/plan/begin", None),
@@ -152,3 +158,51 @@ async def test_the_list_has_declared_ones_and_those_that_jobs_name_page_by_page(
             break
     assert found == [("aero", True, 0), ("finance", False, 1), ("web", True, 0)]
     assert (await client.get(PATH)).json()["quotas"] == {}
+
+
+async def test_a_run_above_the_quota_waits_and_says_so(client: httpx2.AsyncClient) -> None:
+    await client.put(PATH, json={"quotas": {"active_runs": 1, "starts_per_minute": 60}})
+    assert (await put_job(client, "j")).status_code == 201
+    runs = [
+        (await client.post("/v1/jobs/j/runs", params={"namespace": "finance"})).json() for _ in range(2)
+    ]
+    assert [run["waiting"] for run in runs] == [False, True]
+    assert runs[1]["tasks"]["main"]["state"] == "blocked"
+    told = (await client.get(f"/v1/runs/{runs[1]['id']}/explain")).json()
+    gate = next(gate for gate in told["gates"] if gate["state"] == "waits" and gate["gate"] == "quota")
+    assert gate["reason"] == "namespace finance has 1 active runs; its quota is 1"
+    found = (await client.get(PATH)).json()
+    assert (found["active_runs"], found["waiting_runs"]) == (1, 1)
+    waiting = (await client.get("/v1/overview")).json()["waiting"]["items"]
+    kept = [(item["namespace"], item["count"]) for item in waiting if item["kind"] == "quota"]
+    assert kept == [("finance", 1)]
+
+
+async def test_runs_have_a_plan_date_by_the_plan_of_their_namespace(client: httpx2.AsyncClient) -> None:
+    tz, query = "Pacific/Kiritimati", {"namespace": "finance"}  # fourteen hours ahead of UTC
+    await client.put(PATH, json={"plan": {"tz": tz}})
+    await put_job(client, "j")
+    before = datetime.now(ZoneInfo(tz)).date().isoformat()
+    run = (await client.post("/v1/jobs/j/runs", params=query)).json()
+    assert run["plan_date"] in (before, datetime.now(ZoneInfo(tz)).date().isoformat())
+    assert (await client.get(f"/v1/runs/{run['id']}")).json()["plan_date"] == run["plan_date"]
+    said = await client.post("/v1/jobs/j/runs", json={"plan_date": "2026-12-31"}, params=query)
+    assert (said.status_code, said.json()["plan_date"]) == (201, "2026-12-31")
+
+
+@pytest.mark.parametrize("given", ["2026-13-01", "31.12.2026", "1969-12-31", 20261231, ["2026-12-31"], ""])
+async def test_what_is_no_date_is_refused(client: httpx2.AsyncClient, given: object) -> None:
+    await put_job(client, "j")
+    for dry_run in ("true", "false"):
+        query = {"namespace": "finance", "dry_run": dry_run}
+        reply = await client.post("/v1/jobs/j/runs", json={"plan_date": given}, params=query)
+        assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/plan_date"), reply.text
+
+
+async def test_a_declared_namespace_without_jobs_is_paused_too(client: httpx2.AsyncClient) -> None:
+    assert (await client.post(f"{PATH}/pause", json={"reason": "audit"})).status_code == 404
+    await client.put(PATH, json={})
+    paused = await client.post(f"{PATH}/pause", json={"reason": "audit"})
+    assert paused.status_code == 200, paused.text
+    assert (await client.get(f"{PATH}/pause")).text.count("audit") == 1
+    assert (await client.post(f"{PATH}/resume")).status_code == 200

@@ -28,7 +28,7 @@ async def test_a_run_says_what_its_task_waits_for(
     replies.RunExplained.model_validate(told)
 
     assert (told["run"], told["state"], told["verdict"], told["more"]) == (run, "pending", "ready", False)
-    assert [gate["gate"] for gate in told["gates"]] == ["leader", "overlap"]
+    assert [gate["gate"] for gate in told["gates"]] == ["leader", "overlap", "quota"]
     (task,) = told["tasks"]
     assert [gate["gate"] for gate in task["gates"]] == [
         "stopping", "run", "needs", "retry", "restore", "pause_all", "kind", "agent",
@@ -74,8 +74,8 @@ async def test_a_tick_is_explained_and_one_that_is_none(client: httpx2.AsyncClie
     (tick,) = told["ticks"]
     assert (tick["outcome"], tick["verdict"], tick["at"]) == ("pending", "waits", told["at"])
     assert [gate["gate"] for gate in tick["gates"]] == [
-        "leader", "time", "era", "pause_all", "pause", "turn", "catchup", "restore", "overlap", "kind",
-        "agent",
+        "leader", "time", "era", "pause_all", "pause", "turn", "catchup", "restore", "overlap", "quota",
+        "kind", "agent",
     ]  # fmt: skip
 
     same = (await client.get("/v1/jobs/job/explain", params={"at": told["at"]})).json()

@@ -41,6 +41,7 @@ def every_command(story: Recorder) -> None:
     _other_values(story)
     _format(story)
     _stages(story)
+    _quotas(story)
 
 
 def _namespaces(story: Recorder) -> None:
@@ -49,6 +50,19 @@ def _namespaces(story: Recorder) -> None:
     story.tell_ok(c.PutNamespace("web", b'{"namespace":"web","owner":"ann"}', (), 1, 1))
     story.tell(c.PutNamespace("web", b"{}", if_revision=7), c.DeleteNamespace("kitchen"))
     story.tell_ok(c.PutNamespace("gone", b"{}"), c.DeleteNamespace("gone"))
+
+
+def _quotas(story: Recorder) -> None:
+    """Two plan dates, one run at a time: the second waits, and goes on when the first has ended."""
+    days = ((START_MS - 6 * 3_600_000, 20_833), (START_MS + 25 * 3_600_000, 20_835))
+    story.tell_ok(c.PutNamespace("small", b"{}", active_max=1, starts_max=5, plan_days=days))
+    story.tell_ok(
+        c.PutJobs((prepare(parse_job({**job("one"), "namespace": "small"}), story.now_ms),), story.now_ms)
+    )
+    first = story.value(c.RunJob("small", "one", b"{}", story.now_ms), "run")
+    story.tell_ok(c.RunJob("small", "one", b"{}", story.now_ms, plan_day=20_900))
+    story.tell_ok(c.AdmitRuns(story.epoch, "small"), c.CancelRun(first))
+    story.tell_ok(c.AdmitRuns(story.epoch, "small"), c.DeleteJob("small", "one"))
 
 
 def _joining(story: Recorder) -> None:

@@ -1,14 +1,18 @@
-"""A run that waited (overlap: queue_one, queue_all, cancel_running) goes on: its roots go on."""
+"""A run that waited goes on: behind others of its job (overlap: queue_one, queue_all, cancel_running), then
+until its namespace may have one more. Its roots go on."""
 
 from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.machine.rules import gates, walks
 from scheduler.machine.rules.gates import READY, RunView, TaskView
-from scheduler.machine.steps import beginning, walking
+from scheduler.machine.steps import beginning, quotas, walking
+from scheduler.store.tables import quotas as quota_rows
 from scheduler.store.tables import runs as run_rows
-from scheduler.store.tables.runs import Run
+from scheduler.store.tables.runs import FOR_NAMESPACE, Run
 from scheduler.store.tables.tasks import Task
+
+ADMITTED_MAX = 100  #: runs of a namespace, in one step
 
 
 def admit_next(ctx: Context, job: int) -> None:
@@ -18,8 +22,42 @@ def admit_next(ctx: Context, job: int) -> None:
         return
     run = run_rows.get(ctx.store, waiting)
     assert run is not None
+    if quotas.keeps_back(ctx, run.namespace):
+        run_rows.keep_back(ctx.store, run.id)
+        quotas.wait(ctx, run)
+    else:
+        _admit(ctx, run)
+
+
+def admit_kept_back(ctx: Context, namespace: str) -> int:
+    """The runs of the namespace whose turn it is go on, as long as it may have one more. How many did."""
+    admitted = 0
+    for _ in range(ADMITTED_MAX):
+        first = quota_rows.first(ctx.store, namespace)
+        if first is None or ctx.room <= 0:
+            break
+        run = run_rows.get(ctx.store, first)
+        if run is None or run.waiting != FOR_NAMESPACE:  # it was stopped meanwhile
+            quota_rows.drop(ctx.store, first)
+            continue
+        if quotas.keeps_back(ctx, namespace, in_turn=True):
+            break
+        _admit(ctx, run)
+        admitted += 1
+    return admitted
+
+
+def count_in(ctx: Context, run: Run) -> None:
+    """It waits for nothing any more, and is one of its namespace's active runs."""
+    if run.waiting == FOR_NAMESPACE:
+        quota_rows.drop(ctx.store, run.id)
     run_rows.admit(ctx.store, run.id)
-    walking.begin(ctx, run._replace(waiting=0), walks.ADMIT, go_on)
+    quotas.count(ctx, run.namespace)
+
+
+def _admit(ctx: Context, run: Run) -> None:
+    count_in(ctx, run)
+    walking.begin(ctx, run._replace(waiting=0, counts=1), walks.ADMIT, go_on)
 
 
 def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:

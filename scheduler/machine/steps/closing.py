@@ -12,12 +12,12 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.verdicts import RunEnds
 from scheduler.machine.steps import admitting, decisions, eras, notifying
-from scheduler.store.tables import clocks
+from scheduler.store.tables import clocks, namespaces, quotas
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables import tells as tell_rows
-from scheduler.store.tables.runs import Run
+from scheduler.store.tables.runs import FOR_NAMESPACE, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.lifecycle import RUN_END, TaskEvent
@@ -85,6 +85,11 @@ def end_run(
         reason = reason or run.reason
     else:  # whoever asked it to stop came too late: that is not why it ended
         reason = "" if verdicts.goes_its_way(run.stopping) else f"too late: {run.reason}"
+    now = run_rows.get(ctx.store, run.id)  # the caller's row may be older than its admission
+    if now is not None and now.counts:
+        namespaces.count_active(ctx.store, run.namespace, -1)
+    elif now is not None and now.waiting == FOR_NAMESPACE:
+        quotas.drop(ctx.store, run.id)
     run_rows.move(
         ctx.store, run, RUN_END[state], finished_ms=ctx.stamp_ms, exit_code=exit_code,
         reason=reason,

@@ -5,9 +5,11 @@ Rules of this file:
 1. A cause makes one run. Of a tick its compare-and-set sees to that; any other with a key is looked for
    first, and the answer is what came of it then.
 2. A run is pinned to the revision that its job has now, and to those of the vars that it is given. What was
-   due or came by itself has the parameters that its trigger gives in that revision, else the defaults.
+   due or came by itself has the parameters that its trigger gives in that revision, else the defaults. Its
+   plan date is that of its tick's nominal instant, of what has no tick that of now.
 3. What was due or came by itself goes through the gates of a run (`rules.gates`). What a person or another
-   run asks for is always made, and is in the way of those.
+   run asks for is always made, and is in the way of those. Whatever it was made of, it may have to wait until
+   its namespace may have one more (`steps.quotas`).
 4. What ends without a run has its ledger entry at once. Of a run the entry is written at its first start, or
    at its end without one (`steps.starting`, `steps.closing`).
 """
@@ -19,14 +21,14 @@ from typing import Protocol
 from scheduler.machine.context import Context, done
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, Never, RunView, Verdict, overlap
-from scheduler.machine.steps import decisions, starting, stopping
+from scheduler.machine.steps import decisions, plan_dates, quotas, starting, stopping
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import ledger, run_vars
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.run_vars import RunVars
-from scheduler.store.tables.runs import Run
+from scheduler.store.tables.runs import BEHIND, FOR_NAMESPACE, Run
 from scheduler.words import events as e
 from scheduler.words.causes import LEDGERED, Cause, Kind
 from scheduler.words.lifecycle import RUN, START, RunEvent
@@ -60,9 +62,11 @@ def fire(
     actor: str = "",
     agent: int = 0,
     bound: int = 0,
+    plan_day: int | None = None,
 ) -> Outcome:
     """Make the run of this cause, or end the cause without one; the single root goes to `agent` when that can
-    take it. `bound`: all tasks that this agent may take go to it and to no other.
+    take it. `bound`: all tasks that this agent may take go to it and to no other. `plan_day`: its plan date,
+    where somebody said it.
     """
     job, namespace = pinned.job, pinned.namespace
     assert namespace is not None, "a job that is no more fires nothing"
@@ -92,12 +96,18 @@ def fire(
     deadline_ms = compiled.start_deadline_ms
     if deadline_ms is not None:  # of a live tick it counts from its instant, however late that is fired
         deadline_ms += due_ms if cause.kind is Kind.TICK else max(due_ms, ctx.stamp_ms)
+    waiting = 0 if verdict is READY else BEHIND
+    if not waiting and quotas.keeps_back(ctx, namespace):
+        waiting = FOR_NAMESPACE
+    if plan_day is None:
+        plan_day = plan_dates.of(ctx, namespace, cause.tick_ms)
     state.last_run += 1
     run = Run(
         id=state.last_run, job=job, namespace=namespace, name=pinned.name, revision=pinned.revision,
         trigger=cause.trigger, tick_ms=cause.tick_ms, due_ms=due_ms,
         cause=cause.kind.value, cause_key=cause.key, state=RUN.after(START, RunEvent.MADE),
-        decided=int(cause.kind not in LEDGERED), waiting=int(verdict is not READY), open_tasks=total,
+        decided=int(cause.kind not in LEDGERED), waiting=waiting, counts=int(not waiting),
+        plan_day=plan_day, open_tasks=total,
         first_task=state.last_task + 1, last_task=state.last_task + total,
         unmade=total - made, walk="", walked=0, unfinished=int(made < total),
         stopping="", created_ms=state.stamp_ms, started_ms=None, finished_ms=None,
@@ -106,6 +116,10 @@ def fire(
     )  # fmt: skip
     state.last_task += total
     _insert(ctx, run)
+    if waiting == FOR_NAMESPACE:
+        quotas.wait(ctx, run)
+    elif not waiting:
+        quotas.count(ctx, namespace)
     if compiled.vars:
         _pin(ctx, run.id, compiled.vars)
     starting.make(ctx, run, graph, range(made), agent=agent)

@@ -71,6 +71,7 @@ class DispatchRow(NamedTuple):
     namespace: str
     name: str
     tick_ms: int | None
+    plan_day: int
     params: str
 
 
@@ -86,7 +87,7 @@ _LAST_OF = (
 )
 _DISPATCH = (
     "SELECT a.id, a.agent, a.state, a.number, a.due_ms, t.name, t.member, t.round, r.id, r.job, "
-    "r.revision, r.namespace, r.name, r.tick_ms, r.params "
+    "r.revision, r.namespace, r.name, r.tick_ms, r.plan_day, r.params "
     "FROM attempts a JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run "
 )
 

@@ -6,18 +6,21 @@ import json
 from typing import Any, NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.tables import namespaces
+from scheduler.store.tables import namespaces, quotas
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.namespaces import KIND
 from scheduler.store.tables.objects import REVISION_COLUMNS, Object, ObjectRevision
 
 BEHIND_ALL = 1 << 62
+COUNTED_MAX = 1_000
 
 
 class Namespace(NamedTuple):
     name: str
     declared: Object | None  #: None: it is there with its jobs
     jobs: int
+    active: int  #: runs that count for its quota
+    waiting: int  #: runs that wait until it may have one more, up to COUNTED_MAX
 
     @property
     def written(self) -> dict[str, Any]:
@@ -27,13 +30,16 @@ class Namespace(NamedTuple):
 
 def find(store: Store, name: str) -> Namespace | None:
     declared, jobs = object_rows.find(store, KIND, name, name), namespaces.jobs(store, name)
-    return None if declared is None and not jobs else Namespace(name, declared, jobs)
+    if declared is None and not jobs:
+        return None
+    waiting = quotas.waiting(store, name, COUNTED_MAX)
+    return Namespace(name, declared, jobs, namespaces.active(store, name), waiting)
 
 
 def page(store: Store, after: str, limit: int) -> list[Namespace]:
     """Behind that name, by name."""
     names: set[str] = set()
-    for source in ("name FROM namespaces WHERE name", "namespace FROM job_counts WHERE namespace"):
+    for source in ("name FROM namespaces WHERE name", "namespace FROM counts WHERE namespace"):
         rows = store.rows(f"SELECT {source} > ? ORDER BY 1 LIMIT ?", (after, limit))
         names.update(name for (name,) in rows)
     found = [find(store, name) for name in sorted(names)[:limit]]

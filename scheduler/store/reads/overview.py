@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from scheduler.store.connection import Store
 from scheduler.store.reads.bounds import LOOKED_MAX, among
+from scheduler.store.tables import quotas
+from scheduler.store.tables import runs as run_rows
 
 COUNTED_MAX = 1_000
 
@@ -105,10 +107,38 @@ def overlapping(store: Store, limit: int, namespaces: Sequence[str] | None = Non
             continue
         behind = store.value(
             "SELECT id FROM runs INDEXED BY runs_active WHERE job = ? AND finished_ms IS NULL"
-            " AND waiting = 0 ORDER BY id LIMIT 1",
+            " AND waiting <> 1 ORDER BY id LIMIT 1",
             (job,),
         )
         found.append(Overlap._make((*row, _counted(store, f"{source} = ?", job), behind)))
+    return found
+
+
+class Kept(NamedTuple):
+    """Runs of a namespace that wait until it may have one more."""
+
+    namespace: str
+    run: int  #: the first of them
+    name: str  #: its job's
+    created_ms: int
+    size: int
+
+
+def kept_back(store: Store, limit: int, namespaces: Sequence[str] | None = None) -> list[Kept]:
+    """By namespace: two steps of the index each, however many wait. Of COUNTED_MAX namespaces at most."""
+    found: list[Kept] = []
+    namespace: str | None = ""
+    for _ in range(COUNTED_MAX):
+        namespace = quotas.next_namespace(store, namespace or "")
+        if namespace is None or len(found) >= limit:
+            break
+        first = None
+        if namespaces is None or namespace in namespaces:
+            first = quotas.first(store, namespace)
+        run = None if first is None else run_rows.get(store, first)
+        if run is not None:
+            size = quotas.waiting(store, namespace, COUNTED_MAX)
+            found.append(Kept(namespace, run.id, run.name, run.created_ms, size))
     return found
 
 

@@ -1,4 +1,5 @@
-"""What the machine judges by of namespaces that were declared, and how many jobs each namespace has.
+"""What the machine judges by of namespaces that were declared, how many jobs and active runs each namespace
+has.
 
 What was written of a namespace, with its revisions, is an object (`tables.objects`) of the kind KIND that has
 its own name as its namespace.
@@ -11,6 +12,8 @@ from typing import NamedTuple
 
 from scheduler.store.connection import Store
 from scheduler.store.kept import Table
+from scheduler.ticks import plan_days
+from scheduler.ticks.plan_days import Pieces
 
 KIND = "namespace"
 
@@ -19,19 +22,32 @@ class Allowance(NamedTuple):
     name: str
     jobs_max: int | None
     pools: str  #: JSON list; of nothing: any
+    active_max: int | None
+    starts_max: int | None
+    days: str  #: JSON, as `ticks.plan_days` reads it
 
     @property
     def allowed_pools(self) -> tuple[str, ...]:
         return tuple(json.loads(self.pools))
 
+    @property
+    def plan_days(self) -> Pieces:
+        return plan_days.read(self.days)
+
+    @property
+    def limits_runs(self) -> bool:
+        return self.active_max is not None or self.starts_max is not None
+
 
 class Count(NamedTuple):
     namespace: str
     jobs: int
+    active: int
 
 
 ALLOWANCE = Table("namespaces", Allowance)
-COUNT = Table("job_counts", Count)
+COUNT = Table("counts", Count)
+COLUMNS = ", ".join(Allowance._fields)
 _ANY = "SELECT 1 FROM namespaces LIMIT 1"
 
 
@@ -43,7 +59,7 @@ def allowance(store: Store, name: str) -> Allowance | None:
 
 
 def allow(store: Store, row: Allowance) -> None:
-    store.write("INSERT OR REPLACE INTO namespaces (name, jobs_max, pools) VALUES (?, ?, ?)", row)
+    store.write(f"INSERT OR REPLACE INTO namespaces ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row)
 
 
 def forget(store: Store, name: str) -> None:
@@ -61,15 +77,34 @@ def jobs(store: Store, namespace: str) -> int:
     return 0 if row is None else row.jobs
 
 
+def active(store: Store, namespace: str) -> int:
+    """Runs that have begun to count for its quota, and have not ended."""
+    row = store.kept.get(COUNT, namespace)
+    return 0 if row is None else row.active
+
+
 def count_job(store: Store, namespace: str, change: int) -> None:
     """One more, or one less."""
+    _count(store, namespace, change, 0)
+
+
+def count_active(store: Store, namespace: str, change: int) -> None:
+    """One more, or one less."""
+    _count(store, namespace, 0, change)
+
+
+def _count(store: Store, namespace: str, jobs: int, active: int) -> None:
     row = store.kept.get(COUNT, namespace)
     if row is None:
-        store.kept.insert(COUNT, Count(namespace, change))
+        store.kept.insert(COUNT, Count(namespace, jobs, active))
+        return
+    told = (jobs, active, namespace)
+    if jobs:
+        store.kept.update(COUNT, namespace, told, jobs=row.jobs + jobs)
     else:
-        store.kept.update(COUNT, namespace, (change, namespace), jobs=row.jobs + change)
-        if row.jobs + change == 0:
-            store.write("DELETE FROM job_counts WHERE namespace = ?", (namespace,))
+        store.kept.update(COUNT, namespace, told, active=row.active + active)
+    if row.jobs + jobs == 0 and row.active + active == 0:
+        store.write("DELETE FROM counts WHERE namespace = ?", (namespace,))
 
 
 def contents(store: Store, namespace: str, most: int) -> str:

@@ -24,6 +24,8 @@ class Run(NamedTuple):
     state: str
     decided: int
     waiting: int
+    counts: int
+    plan_day: int
     open_tasks: int
     first_task: int
     last_task: int
@@ -50,6 +52,8 @@ class Run(NamedTuple):
         return self.last_task - self.first_task + 1
 
 
+BEHIND, FOR_NAMESPACE = 1, 2
+"""What a run may be `waiting` for: other runs of its job, or that its namespace may have one more."""
 COLUMNS = ", ".join(Run._fields)
 PARAMS_KEPT = 2_000  #: letters of parameters in a row that is kept in memory
 TABLE = Table("runs", Run, keeps=lambda row: row.finished_ms is None and len(row.params) <= PARAMS_KEPT)
@@ -70,7 +74,7 @@ def of_cause(store: Store, job: int, cause: str, key: str) -> int | None:
 
 
 def insert(store: Store, run: Run) -> None:
-    if run.waiting:
+    if run.waiting == BEHIND:
         store.kept.unnote("runs", _FIRST_WAITING, (run.job,))
     store.kept.insert(TABLE, run)
 
@@ -86,6 +90,7 @@ class Changes(TypedDict, total=False):
     exit_code: int | None
     reason: str
     waiting: int
+    counts: int
     open_tasks: int
     unmade: int
     walk: str
@@ -93,7 +98,7 @@ class Changes(TypedDict, total=False):
 
 
 _ENDED: Changes = {
-    "decided": 1, "waiting": 0, "open_tasks": 0, "unmade": 0, "walk": "", "unfinished": 0,
+    "decided": 1, "waiting": 0, "counts": 0, "open_tasks": 0, "unmade": 0, "walk": "", "unfinished": 0,
     "deadline_ms": None, "stop_ms": None,
 }  # fmt: skip
 """Of every run that has ended."""
@@ -150,7 +155,8 @@ def set_decided(store: Store, run: int, *, decided: int, trigger: int) -> None:
 
 
 def set_stopping(store: Store, run: int, *, stopping: str, reason: str) -> None:
-    # The deadlines go too: a run that stops is not asked to stop again.
+    # The deadlines go too: a run that stops is not asked to stop again. Its turn in its namespace stays to be
+    # dropped (`steps.admitting`): it has no task any more.
     store.kept.update(
         TABLE, run, (stopping, reason, run), stopping=stopping, reason=reason, stop_ms=None, deadline_ms=None,
         waiting=0,
@@ -163,7 +169,12 @@ def set_let_end(store: Store, run: int, *, stopping: str, reason: str) -> None:
 
 
 def admit(store: Store, run: int) -> None:
-    store.kept.update(TABLE, run, (run,), waiting=0)
+    store.kept.update(TABLE, run, (run,), waiting=0, counts=1)
+
+
+def keep_back(store: Store, run: int) -> None:
+    """It waits behind no run of its job any more, and for its namespace."""
+    store.kept.update(TABLE, run, (run,), waiting=FOR_NAMESPACE)
 
 
 def active(store: Store, job: int, *, limit: int) -> list[Run]:
@@ -175,9 +186,9 @@ def active(store: Store, job: int, *, limit: int) -> list[Run]:
 
 
 def first_admitted(store: Store, job: int) -> int | None:
-    """The oldest active run that does not wait behind others."""
+    """The oldest active run that does not wait behind others of the job."""
     run: int | None = store.value(
-        "SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL AND waiting = 0 ORDER BY id LIMIT 1",
+        "SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL AND waiting <> 1 ORDER BY id LIMIT 1",
         (job,),
     )
     return run

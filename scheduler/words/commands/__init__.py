@@ -58,6 +58,7 @@ from scheduler.words.commands.restores import EndRestore as EndRestore
 from scheduler.words.commands.restores import GiveUpRun as GiveUpRun
 from scheduler.words.commands.restores import RanAttempt as RanAttempt
 from scheduler.words.commands.runs import CONTINUE_RUNS_MAX as CONTINUE_RUNS_MAX
+from scheduler.words.commands.runs import AdmitRuns as AdmitRuns
 from scheduler.words.commands.runs import CancelRun as CancelRun
 from scheduler.words.commands.runs import Continue as Continue
 from scheduler.words.commands.runs import ExpireRun as ExpireRun

@@ -17,6 +17,9 @@ class PutNamespace(ByPerson, Keyed):
     actor: Actor = NOBODY
     key: str = ""  #: Idempotency-Key; empty: none
     body: bytes = b""  #: hash of the request that used the key
+    active_max: int | None = None  #: runs that may be active at once
+    starts_max: int | None = None  #: and begin within a minute
+    plan_days: tuple[tuple[int, int], ...] = ()  #: how its plan dates begin (`ticks.plan_days`)
 
 
 @command(97, edits=True)

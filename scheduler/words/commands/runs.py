@@ -19,6 +19,7 @@ class RunJob(ByPerson, Keyed):
     key: str = ""
     body: bytes = b""
     agent: int = 0  #: suggested for the first task; taken if it can take it; 0: queue it
+    plan_day: int | None = None  #: its plan date (`ticks.plan_days`); None: the one that goes on
 
 
 @command(6)
@@ -55,6 +56,13 @@ class Continue(ByPlanner):
     runs, CONTINUE_RUNS_MAX at most, need."""
 
     runs: tuple[int, ...]
+
+
+@command(98)
+class AdmitRuns(ByPlanner):
+    """Runs that wait until their namespace may have one more go on, as many as it may."""
+
+    namespace: str
 
 
 @command(50)

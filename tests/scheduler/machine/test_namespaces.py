@@ -90,4 +90,5 @@ def test_jobs_are_counted_as_they_are(story: Story) -> None:
         name, namespace = choose.choice("abcd"), choose.choice("xy")
         story.tell(job(name, namespace=namespace) if choose.random() < 0.5 else c.DeleteJob(namespace, name))
         counted = story.store.rows("SELECT namespace, count(*) FROM jobs GROUP BY 1 ORDER BY 1")
-        assert story.store.rows("SELECT namespace, jobs FROM job_counts ORDER BY namespace") == counted
+        told = story.store.rows("SELECT namespace, jobs FROM counts WHERE jobs > 0 ORDER BY namespace")
+        assert told == counted

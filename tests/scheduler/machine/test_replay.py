@@ -53,6 +53,7 @@ STEPS = st.lists(
         st.tuples(st.just("secret"), SMALL, SMALL, SMALL),
         st.tuples(st.just("pause_all"), SMALL),
         st.tuples(st.just("resume_all"), SMALL),
+        st.tuples(st.just("quota"), SMALL, SMALL),
         st.tuples(st.just("apply"), SMALL, SMALL),
     ),
     max_size=60,
@@ -114,6 +115,10 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
         case "pause_all":
             until_ms = story.now_ms + 2_000 * values[0] if values[0] % 2 else None
             return [c.Pause("default" if values[0] > 4 else "", "why", until_ms)]
+        case "quota":
+            active, starts = values[0] % 4 or None, values[1] or None
+            spec = b'{"quotas":[%d,%d]}' % (values[0], values[1])
+            return [c.PutNamespace("default", spec, active_max=active, starts_max=starts)]
         case "resume_all":
             return [c.Resume("default" if values[0] > 4 else "")]
         case "apply":
@@ -345,7 +350,7 @@ def test_replay_gives_the_same_state(steps: list[tuple[Any, ...]], cut: int, roo
 WEIGHTS = {
     "put": 3, "stage": 2, "delete": 1, "pause": 1, "resume": 2, "run": 4, "connect": 4, "disconnect": 2,
     "claim": 6, "work": 10, "finish": 14, "running": 3, "cancel": 2, "resolve": 2, "lose": 2,
-    "unreachable": 2, "lead": 1, "node": 1, "plan": 24, "purge": 1, "effect": 3, "secret": 4,
+    "unreachable": 2, "lead": 1, "node": 1, "plan": 24, "purge": 1, "effect": 3, "secret": 4, "quota": 1,
 }  # fmt: skip
 
 

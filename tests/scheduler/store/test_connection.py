@@ -14,7 +14,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (30, "0c4760aa586b8149")
+LAYOUT = (31, "e0be4a252905f1bb")
 
 
 def test_a_new_state_is_empty_and_belongs_to_its_cluster(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     tuple[tuple[str, int, int], ...]: st.lists(
         st.tuples(st.text(max_size=8), INTEGERS, INTEGERS), max_size=3
     ).map(tuple),
+    tuple[tuple[int, int], ...]: st.lists(st.tuples(INTEGERS, INTEGERS), max_size=3).map(tuple),
     tuple[int, ...]: st.lists(INTEGERS, max_size=3).map(tuple),
     tuple[str, ...]: st.lists(st.text(max_size=8), max_size=3).map(tuple),
     tuple[tuple[str, str, str], ...]: st.lists(st.tuples(*[st.text(max_size=8)] * 3), max_size=3).map(tuple),

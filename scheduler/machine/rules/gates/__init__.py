@@ -9,8 +9,9 @@ Rules of this package:
 3. A gate that was closed is asked again when what may open it happens: its file names the step that does.
 4. A list is asked for every tick, run and task: a gate that is open costs one comparison.
 
-The lists in the order of a tick's life: TICK (does it fire?), RUN (is it made, and may its first task
-start?), TASK (is it queued?), PLACE (is it given to an agent?).
+The lists in the order of a tick's life: TICK (does it fire?), RUN (is it made, and do others of its job
+have to end first?), ADMIT (may it go on, by its namespace?), TASK (is it queued?), PLACE (is it given
+to an agent?).
 """
 
 from __future__ import annotations
@@ -28,19 +29,22 @@ from scheduler.machine.rules.gates import (
     overlap,
     paused,
     paused_all,
+    quota,
     retry,
     stopping,
     turn,
 )
 from scheduler.machine.rules.gates.verdict import READY, Never, Ready, Verdict, Waits, Words
-from scheduler.machine.rules.gates.views import Facts, Fits, PlaceView, RunView, TaskView, TickView
+from scheduler.machine.rules.gates.views import AdmitView, Facts, Fits, PlaceView, RunView, TaskView, TickView
 
 __all__ = [
+    "ADMIT",
     "PLACE",
     "READY",
     "RUN",
     "TASK",
     "TICK",
+    "AdmitView",
     "Facts",
     "Fits",
     "Gate",
@@ -73,6 +77,7 @@ class Gate(Protocol[View]):
 
 TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
+ADMIT: tuple[Gate[AdmitView], ...] = (quota,)
 TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs)
 PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, kind, agents)
 

@@ -48,6 +48,15 @@ class RunView(NamedTuple):
         return run_rows.waiting(self.store, self.job, limit=limit)
 
 
+class AdmitView(NamedTuple):
+    """A run that nothing of its own job keeps back."""
+
+    store: Store
+    namespace: str
+    now_ms: int
+    in_turn: bool = False  #: it waits, and is the next of those that do
+
+
 class TaskView(NamedTuple):
     """A task that has not been queued, or is queued again."""
 

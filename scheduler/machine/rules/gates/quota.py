@@ -1,0 +1,84 @@
+"""How many runs of a namespace may be active, and how many may begin within a minute. An end, time or another
+declaration opens it (the planner's pass `quotas`).
+
+Rules of this file:
+
+1. A run counts from when it goes on to its end, whoever asked for it: one that waits behind others of its job
+   counts later, and one that waits here does not yet. What was active when a quota was set stays, and counts.
+2. Who waits goes on in the order of due, priority and waiting count as in the queue of a pool
+   (`steps.queue.rank`): nobody starves. Who comes later waits behind them.
+3. Starts are counted over each span of a minute that ends now, not by the minutes of the clock.
+"""
+
+from __future__ import annotations
+
+from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
+from scheduler.machine.rules.gates.views import AdmitView, Facts
+from scheduler.store.tables import namespaces, quotas
+
+NAME = "quota"
+MINUTE_MS = 60_000
+AHEAD_MAX = 1_000  #: of those before it, counted
+BEHIND = Waits("other runs of its namespace wait before it")
+ACTIVE = Waits("its namespace has as many active runs as it may")
+STARTS = Waits("as many runs of its namespace began within a minute as may")
+
+
+def judge(view: AdmitView) -> Verdict:
+    allowance = namespaces.allowance(view.store, view.namespace)
+    if allowance is None or not allowance.limits_runs:
+        return READY
+    if not view.in_turn and quotas.first(view.store, view.namespace) is not None:
+        return BEHIND
+    if (
+        allowance.active_max is not None
+        and namespaces.active(view.store, view.namespace) >= allowance.active_max
+    ):
+        return ACTIVE
+    opens_ms = _opens_ms(view, allowance.starts_max)
+    return STARTS if opens_ms is not None and opens_ms > view.now_ms else READY
+
+
+def _opens_ms(view: AdmitView, starts_max: int | None) -> int | None:
+    """When the next may begin, by the starts alone; None: at any time."""
+    if starts_max is None:
+        return None
+    if starts_max == 0:
+        return NEVER_MS
+    at_ms = quotas.nth_start_ms(view.store, view.namespace, starts_max)
+    return None if at_ms is None else at_ms + MINUTE_MS
+
+
+def opens_ms(view: AdmitView) -> int | None:
+    """When time opens it for the first of those that wait, an instant that has passed: now; None: an event
+    does."""
+    verdict = judge(view)
+    if verdict is READY:
+        return view.now_ms
+    allowance = namespaces.allowance(view.store, view.namespace)
+    found = _opens_ms(view, allowance.starts_max) if allowance is not None and verdict is STARTS else None
+    return found if found is not None and found < NEVER_MS else None
+
+
+NEVER_MS = 1 << 62
+
+
+def words(verdict: Verdict, view: AdmitView, facts: Facts) -> Words:
+    since_ms = facts.run.created_ms if facts.run is not None else None
+    allowance = namespaces.allowance(facts.store, view.namespace)
+    name = f"namespace {view.namespace}"
+    ahead = quotas.before(facts.store, facts.run.id, AHEAD_MAX) if facts.run is not None else 0
+    before = (
+        f", and {ahead} runs wait before it" if ahead > 1 else ", and a run waits before it" if ahead else ""
+    )
+    first = AdmitView(view.store, view.namespace, view.now_ms, in_turn=True)
+    why = judge(first)
+    if allowance is None or why is READY:
+        return Words(f"{name} lets runs go on one after the other{before}", "its turn, in a moment", since_ms)
+    if why is ACTIVE:
+        active = namespaces.active(facts.store, view.namespace)
+        said = f"{name} has {active} active runs; its quota is {allowance.active_max}{before}"
+        return Words(said, f"the end of a run of {name}, or a higher quota", since_ms)
+    said = f"{allowance.starts_max} runs of {name} began within a minute, its quota{before}"
+    opens = "time, a minute after the oldest of those starts" if allowance.starts_max else "a higher quota"
+    return Words(said, opens, since_ms, None if ahead else opens_ms(first))

@@ -1,0 +1,28 @@
+"""A run of a namespace with a quota of runs goes on, or waits until it may (`rules.gates.quota`)."""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context
+from scheduler.machine.rules import gates
+from scheduler.machine.rules.gates import READY, AdmitView
+from scheduler.machine.steps import queue
+from scheduler.store.tables import namespaces, quotas
+from scheduler.store.tables.runs import Run
+
+
+def keeps_back(ctx: Context, namespace: str, *, in_turn: bool = False) -> bool:
+    """Whether one more run of it has to wait. `in_turn`: it is the first of those that wait."""
+    view = AdmitView(ctx.store, namespace, ctx.stamp_ms, in_turn)
+    return gates.judge(gates.ADMIT, view) is not READY
+
+
+def wait(ctx: Context, run: Run) -> None:
+    quotas.wait(ctx.store, run.id, run.namespace, queue.rank(run.due_ms, run.priority, run.cause))
+
+
+def count(ctx: Context, namespace: str) -> None:
+    """One more goes on."""
+    namespaces.count_active(ctx.store, namespace, 1)
+    allowance = namespaces.allowance(ctx.store, namespace)
+    if allowance is not None and allowance.starts_max:
+        quotas.note_start(ctx.store, namespace, ctx.stamp_ms, allowance.starts_max)

@@ -1,0 +1,30 @@
+"""The tables of what namespaces may have, a part of the schema (`store.schema`)."""
+
+from __future__ import annotations
+
+STATEMENTS: tuple[str, ...] = (
+    # What the machine judges by of those that were declared; the words are an object.
+    """
+    CREATE TABLE namespaces (
+        name TEXT PRIMARY KEY,
+        jobs_max INTEGER,                   -- NULL: any number
+        pools TEXT NOT NULL,                -- JSON list of those that its tasks may name; of nothing: any
+        active_max INTEGER,                 -- runs that may be active at once; NULL: any number
+        starts_max INTEGER,                 -- and begin within a minute
+        days TEXT NOT NULL                  -- JSON: how its plan dates begin (ticks.plan_days)
+    ) WITHOUT ROWID
+    """,
+    # Its jobs; and of its runs those that have begun to count for its quota, and have not ended.
+    "CREATE TABLE counts (namespace TEXT PRIMARY KEY, jobs INTEGER NOT NULL, active INTEGER NOT NULL)"
+    " WITHOUT ROWID",
+    # Runs that wait until their namespace may have one more: who is first has the lowest rank.
+    "CREATE TABLE quota_waits (run INTEGER PRIMARY KEY, namespace TEXT NOT NULL, rank_ms INTEGER NOT NULL)",
+    "CREATE INDEX quota_waits_turn ON quota_waits (namespace, rank_ms, run)",
+    # When the latest runs of a namespace with a quota of starts were admitted: as many as it may a minute.
+    "CREATE TABLE quota_starts (namespace TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (namespace, seq)) WITHOUT ROWID",
+    # Instants a day that the live triggers of a namespace ask for; the empty name: of all of them.
+    "CREATE TABLE asked (namespace TEXT PRIMARY KEY, per_day INTEGER NOT NULL) WITHOUT ROWID",
+    # Ticks a second that one job, the jobs of a namespace and all jobs may ask for, where a person set it.
+    "CREATE TABLE tick_limits (scope TEXT PRIMARY KEY, per_second INTEGER NOT NULL) WITHOUT ROWID",
+)
