@@ -95,7 +95,7 @@ def list_(
     """List jobs with their state, last run and next tick."""
     path = path_of(
         "jobs", namespace=namespace, labels=labels, state=state, q=query, sort=sort,
-        failing=failing, consistency=consistency(stale),
+        failing=failing, brief=form == "table", consistency=consistency(stale),
     )  # fmt: skip
     items, there_is_more = client.items(path, limit)
     columns = ("namespace", "job", "state", "last run", "last tick", "next tick", "revision")

@@ -13,7 +13,7 @@ from api.instants import rfc3339
 from api.near import near_miss
 from api.problems import Problem
 from api.services import Services
-from api.threads import READS, beside, encode
+from api.threads import READS, beside, encode, without
 from api.views import job_bytes, job_facts, run_facts, run_json, runs_json
 from scheduler.machine.rules.selectors import Selector
 from scheduler.model import Job
@@ -35,6 +35,8 @@ from scheduler.words.commands import PreparedJob
 from scheduler.words.outcomes import Code, Outcome
 
 LISTED = "GET /v1/jobs lists them; other namespaces by ?namespace=."
+LONG = frozenset({"tasks", "policies", "notify"})
+"""Fields of a job that a list can do without: a graph may have a megabyte."""
 RUN_INLINE = 50  #: tasks or tries of a run that is put together in the loop
 
 
@@ -63,8 +65,10 @@ def need_job(services: Services, outcome: Outcome, namespace: str, name: str) ->
             find_job(store, namespace, name)
 
 
-def job_documents(store: Store, services: Services, rows: Sequence[JobRow]) -> list[bytes]:
-    """The JSON of each job."""
+def job_documents(
+    store: Store, services: Services, rows: Sequence[JobRow], *, brief: bool = False
+) -> list[bytes]:
+    """The JSON of each job; `brief`: without what a list does not show."""
     ids = [row.id for row in rows]
     paused = standing(store, services)
     next_ticks = job_reads.next_ticks(store, ids)
@@ -80,7 +84,7 @@ def job_documents(store: Store, services: Services, rows: Sequence[JobRow]) -> l
                 last_run=last_runs.get(row.id),
                 pauses=[pause for pause in paused if pause.namespace in (ALL, row.namespace)],
             ),
-            row.spec,
+            without(row.spec, LONG) if brief else row.spec,
         )
         for row in rows
     ]

@@ -141,6 +141,7 @@ async def list_jobs(
         str | None,
         Query(description="name; next: by the next tick, of jobs that have one; failing: as `failing`."),
     ] = None,
+    brief: Annotated[bool, Query(description="Without tasks, policies and notices.")] = False,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
@@ -158,7 +159,7 @@ async def list_jobs(
     def read() -> bytes:
         with services.scheduler.read() as store:
             page = asked.page(store, services, after=after, limit=limit)
-            return items_json(job_documents(store, services, page.jobs), page.next_cursor)
+            return items_json(job_documents(store, services, page.jobs, brief=brief), page.next_cursor)
 
     return Response(await in_thread(read), media_type="application/json")
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from api.jobs.reading import LONG
 from scheduler.store.reads import bounds
 from scheduler.words.commands import Actor, Command, DeleteJob
 from scheduler.words.outcomes import Outcome
@@ -127,6 +128,18 @@ async def test_lists_are_right_while_jobs_come_in(client: httpx2.AsyncClient) ->
         )  # comes in after the cursor: not shown, nothing doubled
     assert seen == sorted(set(seen))
     assert {f"job-{number:02d}" for number in range(0, 20, 2)} <= set(seen)
+
+
+async def test_a_brief_list_carries_no_graphs(client: httpx2.AsyncClient) -> None:
+    tasks = {f"t{n}": {"run": "true " * 100} for n in range(200)}
+    await client.put("/v1/jobs/wide", json={"tasks": tasks, "params": {"day": {"type": "string"}}})
+    (whole,) = (await client.get("/v1/jobs")).json()["items"]
+    reply = await client.get("/v1/jobs", params={"brief": "true"})
+    (short,) = reply.json()["items"]
+    assert short == {key: value for key, value in whole.items() if key not in LONG}
+    assert set(LONG) <= set(whole)
+    assert short["params"]["day"]["type"] == "string"
+    assert len(reply.content) < 2_000 < 100_000 < len((await client.get("/v1/jobs")).content)
 
 
 async def test_lists_filter_by_label_state_and_text(client: httpx2.AsyncClient) -> None:

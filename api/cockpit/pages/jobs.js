@@ -79,7 +79,7 @@ export default function Jobs() {
     filter[name] = name === "failing" ? query[name] === "true" : query[name];
   }
   if (query.sort) asked.set("sort", query.sort);
-  const list = usePages(`/v1/jobs?${asked}`, EVENTS);
+  const list = usePages(`/v1/jobs?brief=true&${asked}`, EVENTS);
   const clear = () => { set(new Map()); take(false); };
   const choose = (job) => {
     const next = new Map(chosen);

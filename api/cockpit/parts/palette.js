@@ -23,7 +23,7 @@ export function useOffers(actions, inputs) {
 }
 
 async function found(text, signal) {
-  const query = new URLSearchParams({ q: text, limit: FOUND_MAX });
+  const query = new URLSearchParams({ q: text, limit: FOUND_MAX, brief: true });
   const [jobs, agents] = await Promise.all([api.read(`/v1/jobs?${query}`, { signal }), api.read("/v1/agents", { signal })]);
   const fits = (name) => name.toLowerCase().includes(text.toLowerCase());
   return [
