@@ -38,6 +38,13 @@ READ = """async (path) => {
 }"""
 
 
+SERIES = """async (states) => {
+  const { seriesOf } = await import("/assets/parts/series.js");
+  const rows = states.map((state, i) => [state, i * 1000, i * 1000 + 100, i * 1000 + 600]);
+  return seriesOf({ columns: ["state", "due", "started", "finished"], rows: rows.reverse() });
+}"""
+
+
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(url: str, tab: OpenTab) -> Page:
     opened = await tab(f"{url}cockpit")
@@ -106,3 +113,13 @@ async def test_tasks_that_stand_alike_are_one_box_in_a_large_graph(page: Page) -
         ["last", 1, "skipped", ["m0 …"]],
     ]
     assert len(await page.evaluate(GROUPED, 200)) == 202
+
+
+async def test_a_chart_names_the_ends_that_it_marks(page: Page) -> None:
+    """No other: what was lost, or ran out of time, is not called failed."""
+    found = await page.evaluate(SERIES, ["succeeded", "lost", "timed_out", "succeeded", "lost"])
+    assert found["ends"] == ["timed_out", "lost"]
+    assert found["failed"] == [None, 0.5, 0.5, None, 0.5]
+    assert found["all"] == [0.5] * 5
+    assert (await page.evaluate(SERIES, ["succeeded", "failed"]))["ends"] == ["failed"]
+    assert (await page.evaluate(SERIES, ["succeeded"]))["ends"] == []

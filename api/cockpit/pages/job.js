@@ -5,6 +5,7 @@ import { Chart } from "../parts/chart.js";
 import { TaskGraph } from "../parts/graph.js";
 import { cliOf, deleteJob, JobState, nameOf, pathOf, runAt, runJob, toggleJob } from "../parts/jobs.js";
 import { Revisions } from "../parts/revisions.js";
+import { seriesOf } from "../parts/series.js";
 import { cellsOf, Strip } from "../parts/strip.js";
 import { RunHead, RunRow } from "../parts/run_rows.js";
 
@@ -21,22 +22,13 @@ function Ledger({ job }) {
 
 function Charts({ job }) {
   const { data } = useRead(`${pathOf(job, "series")}&limit=${RUNS}`, { types: (event) => event.type === "run_ended" && mine(job)(event) });
-  const found = useMemo(() => {
-    if (!data) return null;
-    const place = Object.fromEntries(data.columns.map((name, i) => [name, i]));
-    const rows = data.rows.filter((row) => row[place.started]).sort((a, b) => a[place.started] - b[place.started]);
-    const took = (row) => row[place.finished] ? (row[place.finished] - row[place.started]) / 1000 : null;
-    const bad = (row) => ["failed", "timed_out", "lost", "expired"].includes(row[place.state]);
-    const times = rows.map((row) => row[place.started] / 1000);
-    return { times, all: rows.map(took), failed: rows.map((row) => bad(row) ? took(row) : null), any: rows.some(bad),
-      late: rows.map((row) => Math.max(0, row[place.started] - row[place.due]) / 1000) };
-  }, [data]);
+  const found = useMemo(() => data && seriesOf(data), [data]);
   if (!found || found.times.length < 2) return null;
   const seconds = (value) => span(value * 1000);
   const most = (values) => seconds(Math.max(...values.filter((each) => each !== null)));
   const middle = (values) => { const known = values.filter((each) => each !== null).sort((a, b) => a - b); return known.length ? seconds(known[known.length >> 1]) : "–"; };
   return html`<div class="two"><section aria-labelledby="took-title"><div class="head"><h2 id="took-title">${t("job.took")}</h2><span class="note">${t("job.middle", { middle: middle(found.all), most: most(found.all) })}</span></div>
-      <div class="card"><${Chart} label=${t("job.took")} times=${found.times} unit=${seconds} series=${[{ name: t("job.took"), values: found.all, look: "accent" }, ...(found.any ? [{ name: word("state", "failed"), values: found.failed, look: "bad", points: true }] : [])]} /></div></section>
+      <div class="card"><${Chart} label=${t("job.took")} times=${found.times} unit=${seconds} series=${[{ name: t("job.took"), values: found.all, look: "accent" }, ...(found.ends.length ? [{ name: found.ends.map((state) => word("state", state)).join(", "), values: found.failed, look: "bad", points: true }] : [])]} /></div></section>
     <section aria-labelledby="late-title"><div class="head"><h2 id="late-title">${t("job.late")}</h2><span class="note">${t("job.middle", { middle: middle(found.late), most: most(found.late) })}</span></div>
       <div class="card"><${Chart} label=${t("job.late")} times=${found.times} unit=${seconds} series=${[{ name: t("job.late"), values: found.late, look: "run" }]} /></div></section></div>`;
 }
