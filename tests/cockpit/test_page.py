@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import httpx2
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from api.agents.gateway import Gateway
 from api.app import Api, create_app
@@ -122,6 +123,103 @@ async def test_a_quorum_that_is_lost_is_said_with_what_to_do(
     await expect(page).to_have_title(re.compile("No quorum"))
     await expect(page.get_by_role("alert")).to_contain_text("nothing is lost")
     await expect(page.get_by_role("alert")).to_contain_text("cronclave cluster recover")
+
+
+async def test_a_dialog_says_that_there_is_no_quorum_and_waits_for_it(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    await client.put("/v1/jobs/backup", json={"noop": True})
+    page = await tab(f"{url}cockpit/jobs")
+    await page.get_by_role("button", name="Run backup now").click()
+    dialog = page.get_by_role("dialog")
+    run = dialog.get_by_role("button", name="Run", exact=True)
+    await expect(run).to_be_enabled()
+    node.quorum = False
+    await expect(dialog.get_by_role("alert")).to_contain_text("No quorum: the cluster cannot decide now")
+    await expect(run).to_be_disabled()
+    node.quorum = True
+    await expect(dialog.get_by_role("alert")).to_have_count(0)
+    await run.click()
+    await expect(page.get_by_role("heading", name="Run 1")).to_be_visible()
+    assert len((await client.get("/v1/runs")).json()["items"]) == 1
+
+
+async def test_what_was_sent_and_is_not_answered_is_told_at_once(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    """The quorum goes after the button was pressed: the dialog looks by itself, often, and says so."""
+    await client.put("/v1/jobs/backup", json={"noop": True})
+    page = await tab(f"{url}cockpit/jobs")
+    await expect(page.locator(".bar .health")).to_contain_text("Healthy")
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await page.route(re.compile("/v1/jobs/backup/runs.*(?<!dry_run=true)$"), hold)
+    await page.get_by_role("button", name="Run backup now").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Run", exact=True).click()
+    await expect(dialog.get_by_role("status")).to_contain_text("Sent; no answer yet")
+    node.quorum = False
+    await expect(dialog.get_by_role("alert")).to_contain_text("No quorum: it was sent")
+    node.quorum = True
+    held.set()
+    await expect(page.get_by_role("heading", name="Run 1")).to_be_visible()
+
+
+async def test_a_refusal_is_of_a_kind_that_a_german_reads(
+    url: str, tab: OpenTab, complaints: list[str]
+) -> None:
+    page = await tab(f"{url}cockpit/jobs/default/none")
+    error = page.get_by_role("alert")
+    await expect(error).to_contain_text("there is no job 'none'")
+    await expect(error).not_to_contain_text("There is no such thing")
+    await page.get_by_text("admin", exact=True).click()
+    await page.get_by_label("Language").select_option("de")
+    await expect(error).to_contain_text("So etwas gibt es nicht: there is no job 'none'")
+    assert await error.locator(".told").get_attribute("lang") == "en"
+    complaints.clear()  # of the 404
+
+
+async def test_two_tabs_are_one_session_and_the_back_button_goes_back(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, complaints: list[str]
+) -> None:
+    await client.put("/v1/jobs/backup", json={"noop": True})
+    first = await tab(f"{url}cockpit/jobs")
+    await expect(first.get_by_role("link", name="backup")).to_be_visible()
+    second = await first.context.new_page()  # no token in its address: the cookie is of both
+    await second.goto(f"{url}cockpit/jobs/default/backup")
+    await expect(second.get_by_role("heading", name="backup")).to_be_visible()
+
+    # What one does, the other sees, by the stream that they share.
+    await first.get_by_role("button", name="Pause backup").click()
+    await first.get_by_role("dialog").get_by_role("button", name="Pause", exact=True).click()
+    await expect(second.locator("main .head .status").first).to_have_text(re.compile("paused"))
+
+    # Back and forth through what was looked at, each with its filter; the other tab stays where it is.
+    await first.get_by_label("State of jobs").select_option("paused")
+    await expect(first).to_have_url(re.compile(r"\?state=paused$"))
+    await first.get_by_role("link", name="backup").click()
+    await expect(first).to_have_url(re.compile("/jobs/default/backup$"))
+    await first.go_back()
+    await expect(first).to_have_url(re.compile(r"/jobs\?state=paused$"))
+    await expect(first.get_by_role("link", name="backup")).to_be_visible()
+    await first.go_back()
+    await expect(first).to_have_url(re.compile("/cockpit/jobs$"))
+    await first.go_forward()
+    await first.go_forward()
+    await expect(first.get_by_role("heading", name="backup")).to_be_visible()
+    await expect(second).to_have_url(re.compile("/jobs/default/backup$"))
+
+    # Who signs out is out in both.
+    await second.get_by_text("admin", exact=True).click()
+    await second.get_by_role("button", name="Sign out").click()
+    await expect(second.get_by_label("Token")).to_be_visible()
+    await first.reload()
+    await expect(first.get_by_label("Token")).to_be_visible()
+    complaints.clear()  # of the 401
 
 
 async def test_a_node_that_falls_silent_is_not_called_healthy(
