@@ -56,6 +56,7 @@ async def test_every_page_of_objects_is_in_reach_and_fits(
         "objects/boards": "a notice stays 2d",
         "objects/hooks": "github, signed with deploy-key",
         "objects/secrets": "deploy-key",
+        "objects/secrets?namespace=default&name=deploy-key": "Delete",
         "objects/vars/default/dsn": "CRONCLAVE_VAR_PORT",
         "objects/calendars/default/berlin?year=2026": "working days",
         "objects/vars/default/dsn/edit": "No mistake",

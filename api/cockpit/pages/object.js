@@ -8,6 +8,9 @@ import { Year } from "../parts/year.js";
 
 const mine = (one) => (event) => (event.type === "object_put" || event.type === "object_deleted") && event.kind === KINDS[one.kind] && event.namespace === one.namespace && event.name === one.name;
 
+// A hook names a secret of its own namespace, or NAMESPACE/NAME.
+const secretAt = (one) => { const [name, namespace = one.namespace] = one.secret.split("/").reverse(); return `${at("objects", "secrets")}?${new URLSearchParams({ namespace, name })}`; };
+
 // What only this kind has.
 const FACTS = {
   vars: () => [],
@@ -16,7 +19,7 @@ const FACTS = {
   schedules: (one) => [[t("job.schedule"), html`<code>${schedule(one.triggers)}</code>`], [t("objects.substitute"), one.substitute], [t("objects.valid"), one.valid && html`<${When} at=${one.valid.from} /> – <${When} at=${one.valid.until} />`]],
   resources: (one) => [[t("objects.there"), one.rate || one.count]],
   boards: (one) => [[t("objects.expires"), one.expires]],
-  hooks: (one) => [[t("objects.scheme"), one.scheme], [t("objects.secret"), one.secret], [t("objects.tolerance"), one.tolerance]],
+  hooks: (one) => [[t("objects.scheme"), one.scheme], [t("objects.secret"), html`<a href=${secretAt(one)}>${one.secret}</a>`], [t("objects.tolerance"), one.tolerance]],
 };
 
 const Values = ({ of }) => html`<section aria-labelledby="values-title"><div class="head"><h2 id="values-title">${tn("objects.values", Object.keys(of).length)}</h2></div>

@@ -1,6 +1,6 @@
 // Secrets: their names, who may use them, how old they are. A value goes in and is never shown; what is typed here is kept nowhere in the page.
 
-import { Act, Ago, api, cluster, command, Copy, Facts, html, Mistake, Status, t, tn, useKeys, useNow, useOffers, useQuery, ask, When } from "../house.js";
+import { Act, Ago, api, ask, at, cluster, command, Copy, Facts, html, Loading, Mistake, setQuery, Status, t, tn, useKeys, useNow, useOffers, useQuery, useRead, When } from "../house.js";
 import { Namespaces } from "./objects.js";
 import { nameOf } from "../parts/jobs.js";
 import { Tabs, trouble } from "../parts/objects.js";
@@ -65,12 +65,22 @@ const rotate = (done) => ({
 
 function Row({ one, again }) {
   const shown = one.grants.slice(0, PATTERNS_SHOWN);
-  return html`<tr><td><span class="who">${nameOf(one)}</span> <span class="note">${t("secrets.version", { n: one.version })}</span></td>
+  return html`<tr><td><a class="who" href=${`${at("objects", "secrets")}?${new URLSearchParams({ namespace: one.namespace, name: one.name })}`}>${nameOf(one)}</a> <span class="note">${t("secrets.version", { n: one.version })}</span></td>
     <td>${shown.length ? html`<code>${shown.join(", ")}${one.grants.length > shown.length ? ", …" : ""}</code>` : html`<span class="note">${t("secrets.nobody")}</span>`}</td>
     <td><${Ago} at=${one.changed} /> <span class="note wide">${one.actor}</span></td>
     <td class="wide"><code>${one.key}</code></td>
     <td class="acts"><${Act} action=${put(one, again)} label=${t("secrets.putIt", { name: nameOf(one) })} small /><${Act} action=${grant(one, again)} label=${t("secrets.grantIt", { name: nameOf(one) })} small />
       <${Act} action=${remove(one, again)} label=${t("job.deleteIt", { name: nameOf(one) })} small /></td></tr>`;
+}
+
+// One alone, with all that can be done to it: its address is what others link to, and on a phone the list has no room for that.
+function One({ of, again }) {
+  const { data, error, again: anew } = useRead(pathOf(of), { types: EVENTS });
+  const done = () => { again(); anew(); };
+  if (!data) return html`<${Loading} error=${error} />`;
+  return html`<section class="card one-secret" aria-labelledby="one-title"><div class="head"><h2 id="one-title">${nameOf(data)}</h2><span class="note">${t("secrets.version", { n: data.version })}</span><span class="push"></span>
+      <${Act} action=${put(data, done)} /><${Act} action=${grant(data, done)} /><${Act} action=${remove(data, () => { again(); setQuery({ name: "" }); })} /></div>
+    <${Facts} of=${[[t("secrets.grants"), data.grants.length ? html`<code>${data.grants.join(", ")}</code>` : t("secrets.nobody")], [t("secrets.age"), html`<${When} at=${data.changed} /> ${data.actor}`], [t("secrets.key"), html`<code>${data.key}</code>`]]} /></section>`;
 }
 
 function Key() {
@@ -90,7 +100,7 @@ export default function Secrets() {
   useOffers([add, rotate()], []);
   return html`<div class="head"><h1>${t("objects.title")}</h1><span class="note" role="status">${list.loading || list.error ? "" : list.whole ? tn("secrets.count", list.known) : tn("secrets.countMore", list.known)}</span><span class="push"></span><${Namespaces} />
       ${api.may("admin") ? html`<button type="button" class="primary" onClick=${() => ask(make(list.again))}>${t("secrets.new")}</button>` : null}</div>
-    <${Tabs} /><p class="note">${t("about.secrets")}</p>
+    <${Tabs} />${query.name ? html`<${One} key=${query.name} of=${{ namespace: query.namespace || "default", name: query.name }} again=${list.again} />` : html`<p class="note">${t("about.secrets")}</p>`}
     ${list.error && !list.known ? html`<${Mistake} error=${list.error} />` : html`<${LongTable} list=${list} height=${ROW_PIXELS} label=${t("kinds.secrets")} columns=${COLUMNS}
       empty=${html`<div class="more"><p>${query.namespace ? t("objects.noMatch") : t("secrets.none")}</p>${query.namespace ? null : html`<${Copy} text="cronclave secret put DB_PASSWORD --job nightly-report">CLI</${Copy}>`}</div>`}
       head=${html`<tr><th scope="col">${t("objects.name")}</th><th scope="col">${t("secrets.grants")}</th><th scope="col" class="w-l">${t("secrets.age")}</th><th scope="col" class="wide w-m">${t("secrets.key")}</th><th scope="col" class="w-three"><span class="unseen">${t("job.actions")}</span></th></tr>`}
