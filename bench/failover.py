@@ -3,9 +3,11 @@
 500 ticks a second spread over the second: no-op jobs that measure, and shell jobs that append their tick to a
 file. The time to the next start counts from the signal to the earliest start of a run that was created after
 it: since the leader is dead then, the new leader decided it. Runs that the dead leader had granted already
-start in between and do not count. Each loss is one of a whole cluster: agents that went elsewhere are back in
-their zones, or all might sit at the node that is lost next. Missed and doubled are judged by the payloads'
-file against plain arithmetic, for the no-op jobs by their runs.
+start in between and do not count. A leader decides before an instant is due, so this is never sooner than the
+first instant that the dead one had not come to. What users notice stands beside it: how late the latest tick
+began that was due within a second of the loss. Each loss is one of a whole cluster: agents that went
+elsewhere are back in their zones, or all might sit at the node that is lost next. Missed and doubled are
+judged by the payloads' file against plain arithmetic, for the no-op jobs by their runs.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ STOP_MS = 3_000  #: past every timeout of consensus, of the bridge and of the ag
 NEXT_START_S = 60.0
 SETTLE_S = 60.0
 CAUGHT_UP_MS = 1_000
+WINDOW_MS = 1_000
+EARLIER_MS = 5_000  #: what was due then may have been decided so long before
 UNFINISHED = ("pending", "running")
 
 
@@ -39,6 +43,7 @@ class Recovery:
 
     decided_ms: float  #: a run was created
     started_ms: float  #: a run that was created after the loss started
+    late_ms: float = 0.0  #: how late the latest start was of what was due within `WINDOW_MS` of the loss
 
 
 @dataclass(slots=True)
@@ -79,6 +84,27 @@ def recovery_since(cluster: Cluster, moment_ms: int) -> Recovery | None:
     return Recovery(float(decided - moment_ms), float(min(starts) - moment_ms))
 
 
+def latest_ms(cluster: Cluster, moment_ms: int) -> float:
+    """How late the latest tick started that was due within `WINDOW_MS` of the moment; waits until all have.
+
+    Raises DeadlineError."""
+
+    def started() -> list[float] | None:
+        try:
+            listed = list(cluster.client.items("/v1/runs", {"since": instant(moment_ms - EARLIER_MS)}))
+        except UnansweredError:
+            return None
+        found = [
+            (milliseconds(run["due"]), start_ms(run))
+            for run in listed
+            if run["tick"] and moment_ms < milliseconds(run["due"]) <= moment_ms + WINDOW_MS
+        ]
+        late = [float(start - due) for due, start in found if start is not None]
+        return late if late and len(late) == len(found) else None
+
+    return max(wait_for(started, SETTLE_S, "each tick of the second after the loss began", 0.2))
+
+
 def lose_leader(cluster: Cluster, *, stop: bool) -> Recovery:
     """Kill the leader, or stop it past every timeout and continue it; back to a whole cluster.
 
@@ -105,7 +131,7 @@ def lose_leader(cluster: Cluster, *, stop: bool) -> Recovery:
         _bring_back(leader, stopped=stop)
     cluster.wait_ready()
     cluster.wait_home()
-    return recovery
+    return replace(recovery, late_ms=latest_ms(cluster, moment_ms))
 
 
 def caught_up(cluster: Cluster) -> bool:
@@ -177,18 +203,15 @@ def run(options: Options) -> Result:
         losses = lose_leaders(cluster, kills=options.kills, stops=options.stops)
     total = options.kills + options.stops
     rows = [
-        _time_row(
-            "leader killed → first start by the new leader",
-            losses.killed,
-            100,
-            500,
-        ),
+        _time_row("leader killed → first start by the new leader", losses.killed, 100, 500),
+        _late_row("the same: latest tick of the second after", losses.killed),
         _time_row("leader stopped (SIGSTOP) → first start", losses.stopped, 500, 1_000),
+        _late_row("the same: latest tick of the second after", losses.stopped),
     ]
     notes = list(losses.problems)
     for how, recoveries in (("killed", losses.killed), ("stopped", losses.stopped)):
-        each = ", ".join(f"{r.decided_ms:.0f} / {r.started_ms:.0f}" for r in recoveries)
-        notes.append(f"{how} → first run created / first start, ms: {each}")
+        each = ", ".join(f"{r.decided_ms:.0f} / {r.started_ms:.0f} / {r.late_ms:.0f}" for r in recoveries)
+        notes.append(f"{how} → first run created / first start / latest tick, ms: {each}")
     for what, judgement in (("shell jobs", losses.payload), ("no-op jobs", losses.runs)):
         if judgement is not None:
             rows.append(
@@ -201,6 +224,11 @@ def run(options: Options) -> Result:
             )
             notes.append(f"{what}: {judgement}")
     return Result(rows, notes)
+
+
+def _late_row(what: str, recoveries: list[Recovery]) -> Row:
+    values = [recovery.late_ms for recovery in recoveries]
+    return Row(what, "-", f"{spread(values, 'ms')} of {len(values)}", None)
 
 
 def _time_row(what: str, recoveries: list[Recovery], p50_ms: float, p99_ms: float) -> Row:

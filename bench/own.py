@@ -217,7 +217,13 @@ def _lost(cluster: Cluster, key: str, *, kills: int = 0, stops: int = 0) -> Figu
     took_ms = [each.started_ms for each in (*losses.killed, *losses.stopped)]
     if losses.problems or not took_ms:
         raise DeadlineError("; ".join(losses.problems) or "no leader was lost")
-    return {key: one(percentile(took_ms, 0.5)), f"{key}-p99": one(percentile(took_ms, 0.99))}
+    late_ms = [each.late_ms for each in (*losses.killed, *losses.stopped)]
+    return {
+        key: one(percentile(took_ms, 0.5)),
+        f"{key}-p99": one(percentile(took_ms, 0.99)),
+        f"{key}-late": one(percentile(late_ms, 0.5)),
+        f"{key}-late-p99": one(percentile(late_ms, 0.99)),
+    }
 
 
 def _settle(cluster: Cluster) -> None:
@@ -235,10 +241,12 @@ def _cpu_and_rate(key: str, what: str) -> tuple[Row, Row]:
     return Row(key, f"{what}: CPU ms each"), Row(f"{key}-rate", f"{what}: a second", is_rate=True)
 
 
-def _loss(key: str, what: str) -> tuple[Row, Row]:
+def _loss(key: str, what: str) -> tuple[Row, ...]:
     return (
         Row(key, f"leader {what} → first start by the next, {LOSSES} times: p50 ms"),
         Row(f"{key}-p99", f"leader {what} → first start by the next: p99 ms"),
+        Row(f"{key}-late", f"leader {what}: latest tick of the second after, late by p50 ms"),
+        Row(f"{key}-late-p99", f"leader {what}: latest tick of the second after, late by p99 ms"),
     )
 
 
