@@ -31,7 +31,10 @@ SLICE = 50_000
 @click.option(
     "--every", type=SPAN, metavar="DURATION", help="Instead of --cron: elapsed time, from the Unix epoch."
 )
-@click.option("--iso8601", metavar="REPEAT", help="Instead of --cron: a repeat such as R5/2026-01-31/P1M.")
+@click.option(
+    "--iso8601", metavar="REPEAT",
+    help="Instead of --cron: a repeat such as R5/2026-01-31/P1M; R//P1D begins at --from.",
+)  # fmt: skip
 @click.option("--tz", metavar="ZONE", help="Zone of the expression or the repeat.  [default: UTC]")
 @click.option(
     "--dst", type=click.Choice(["cron", "skip", "literal"]), default="cron", show_default=True,
@@ -56,7 +59,15 @@ def ticks(
     salt: str, start: datetime, end: datetime | None, count: int | None, form: str,
 ) -> None:  # fmt: skip
     """The instants, in UTC, at which a schedule is due in (from, to]; no cluster is asked."""
-    from scheduler.ticks import cron_spec, every_spec, iso8601_spec, never_reason, schedule
+    from scheduler.ticks import (
+        anchored,
+        cron_spec,
+        every_spec,
+        is_anchored,
+        iso8601_spec,
+        never_reason,
+        schedule,
+    )
 
     if [cron, every, iso8601].count(None) != 2:
         raise Failure("give one of --cron, --every and --iso8601", code=USAGE)
@@ -67,10 +78,12 @@ def ticks(
             spec = iso8601_spec(iso8601, tz)
         else:
             spec = every_spec(int((every or 0) * 1000))
+        after_ms = milliseconds(start)
+        if not is_anchored(spec):  # its start is an instant of it
+            spec, after_ms = anchored(spec, after_ms), after_ms - 1
         found = schedule(spec)
     except ValueError as error:
         raise Failure(str(error), code=USAGE, hint=_hint(error)) from None
-    after_ms = milliseconds(start)
     until_ms = milliseconds(end) if end else milliseconds(datetime.max.replace(tzinfo=UTC))
     limit = count if count is not None else TICKS_MAX if end else COUNT_DEFAULT
     if end is not None and until_ms < after_ms:

@@ -23,7 +23,7 @@ from scheduler.model.policies import Policies
 from scheduler.model.problems import pointer_of
 from scheduler.model.task import Task
 from scheduler.model.trigger import Trigger
-from scheduler.ticks import jitter_ms, schedule
+from scheduler.ticks import anchored, jitter_ms, schedule
 from scheduler.words.commands import PreparedJob, PreparedTrigger
 from scheduler.words.json_text import json_text
 
@@ -90,12 +90,12 @@ def canonical(job: Job, *, format: int | None = None) -> bytes:
 
 def prepare_triggers(job: Job, after_ms: int) -> tuple[PreparedTrigger, ...]:
     """The job's triggers for the log; of one that is disabled, none. `first_due_ms` is the first instant
-    after `after_ms`."""
+    after `after_ms`; of what is counted from when it is first applied, the state sets it."""
     prepared = []
     for trigger in job.triggers if job.enabled else ():
         spec = trigger.spec(job.namespace, job.name)
         offset_ms = jitter_ms(job.namespace, job.name, trigger.key, trigger.jitter_ms or 0) + trigger.delay_ms
-        ticks = schedule(spec)
+        ticks = schedule(anchored(spec, after_ms + 1))
         prepared.append(PreparedTrigger(trigger.key, spec, ticks.next(after_ms), offset_ms, ticks.per_day))
     return tuple(prepared)
 

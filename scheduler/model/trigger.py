@@ -14,7 +14,7 @@ from scheduler.model.params import Value
 from scheduler.model.policies import Overlap
 from scheduler.model.problems import Refused
 from scheduler.model.triggers import KINDS, NAMES, ONE_OF, Kind
-from scheduler.ticks import never_reason, valid_spec
+from scheduler.ticks import anchored, never_reason, valid_spec
 from scheduler.words.json_text import json_text
 
 if TYPE_CHECKING:
@@ -113,9 +113,10 @@ class Trigger(Fields):
 
     def why_spent(self, namespace: str, job: str, now_ms: int) -> tuple[str, str, str]:
         """Where (its field), why and with which way out this trigger fires at no instant after `now_ms`."""
-        if self.valid is not None and not never_reason(self.kind.spec(self, f"{namespace}/{job}"), now_ms):
+        alone = anchored(self.kind.spec(self, f"{namespace}/{job}"), now_ms + 1)
+        if self.valid is not None and not never_reason(alone, now_ms):
             return "valid", "no instant of it that is still to come is within its span", "change `valid`"
-        reason = never_reason(self.spec(namespace, job), now_ms) or "it never fires"
+        reason = never_reason(anchored(self.spec(namespace, job), now_ms + 1), now_ms) or "it never fires"
         return self.kind.spent(self, now_ms, reason)
 
     @cached_property

@@ -9,6 +9,7 @@ Rules of this file (docs/reference/job.md, "Repeats"):
 3. A local time that is jumped over is the instant right after the jump, one that comes twice is the first.
 4. Rn is n instants in all, the start among them; R alone has no end. `start/end` repeats the time between
    them: days where both are dates, else what elapses. `period/end` counts back from the end, and ascends.
+   `R//period` starts when it is first applied, which whoever reads it has to say.
 5. Errors say the reason and the way out: what libraries take in part (fractions of a month, signs, `R0`) is
    refused. So is what one Python reads and another does not.
 """
@@ -19,15 +20,15 @@ import re
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
-from functools import lru_cache
 
-from scheduler.ticks.zones import YEAR_MAX, Zone, zone
+from scheduler.ticks.zones import YEAR_MAX, Zone, year_start_s, zone
 
 EXAMPLE = "R5/2026-01-31T00:00:00Z/P1M"
 TEXT_CHARACTERS_MAX = 200
 PERIOD_MS_MIN = 100
 COUNT_MAX = 1_000_000_000
 DAY_S, DAY_MS = 86_400, 86_400_000
+END_MS = year_start_s(YEAR_MAX) * 1000
 MONTH_MS = 146_097 * DAY_MS // 4_800  #: on the average: four hundred years have 146,097 days
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -128,7 +129,7 @@ class RepeatSchedule:
         elapsed_ms = n * period.elapsed_ms
         if n == 0 or not (period.months or period.days):
             instant_ms = self._anchor_ms + elapsed_ms
-            return instant_ms if instant_ms < _year_ms(YEAR_MAX) else None
+            return instant_ms if instant_ms < END_MS else None
         years, month = divmod(self._local.year * 12 + self._local.month - 1 + n * period.months, 12)
         if not 1 <= years < YEAR_MAX:
             return None
@@ -137,11 +138,6 @@ class RepeatSchedule:
         naive_s, rest_ms = divmod(days * DAY_MS + self._day_ms, 1000)
         instant_s = self._zone.instant_s(naive_s)
         return None if instant_s is None else instant_s * 1000 + rest_ms + elapsed_ms
-
-
-@lru_cache(maxsize=16)
-def _year_ms(year: int) -> int:
-    return (date(year, 1, 1).toordinal() - _EPOCH_ORDINAL) * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +158,21 @@ class _Moment:
         return instant_s * 1000 + naive_ms % 1000
 
 
-def parse_repeat(text: str, tz: str | None = None) -> RepeatSchedule:
-    """The schedule of an ISO 8601 repeat in this zone; raises RepeatError and UnknownZoneError."""
+def parse_repeat(text: str, tz: str | None = None, first_applied_ms: int | None = None) -> RepeatSchedule:
+    """The schedule of an ISO 8601 repeat in this zone; without a start it is counted from `first_applied_ms`.
+
+    Raises RepeatError and UnknownZoneError.
+    """
     count, one, other = _split(text)
     named = None if tz is None else zone(tz)
     last: int | None
-    if _is_period(one):
+    if not one:
+        if first_applied_ms is None:
+            raise RepeatError("nothing says when it was first applied", "give a start")
+        first_applied = _EPOCH + timedelta(milliseconds=first_applied_ms)
+        period, anchor = _period(other), _Moment(first_applied.replace(tzinfo=None), UTC, is_date=False)
+        first, last = 0, None if count is None else count - 1
+    elif _is_period(one):
         if count is None:
             raise RepeatError("a repeat that ends has to say how often", f"R12/{one[:40]}/{other[:40]}")
         period, anchor = _period(one), _moment(other)
@@ -178,7 +183,7 @@ def parse_repeat(text: str, tz: str | None = None) -> RepeatSchedule:
         first, last = 0, None if count is None else count - 1
     where = named or (zone("UTC") if anchor.offset is None else Zone(str(anchor.offset), anchor.offset))
     anchor_ms = anchor.instant_ms(named)
-    if not 0 <= anchor_ms < _year_ms(YEAR_MAX):
+    if not 0 <= anchor_ms < END_MS:
         raise RepeatError(f"{anchor.naive.isoformat()} is before 1970 or after the year {YEAR_MAX}")
     repeated = RepeatSchedule(anchor_ms, period, where, first=first, last=last)
     first_ms = repeated.first_ms
@@ -200,15 +205,14 @@ def _split(text: str) -> tuple[int | None, str, str]:
     if len(number[1]) > 10 or int(number[1] or 1) > COUNT_MAX:
         raise RepeatError(f"it repeats more than {COUNT_MAX:,} times", "R alone is without end")
     if len(parts) == 2 and _is_period(parts[1]):
-        raise RepeatError(f"{text[:60]} has no start", f"{parts[0]}/2026-01-31T00:00:00Z/{parts[1][:40]}")
+        given, none = (f"{parts[0]}/{start}/{parts[1][:40]}" for start in ("2026-01-31T00:00:00Z", ""))
+        raise RepeatError(f"{text[:60]} has no start", f"{given}, or {none} from when it is first applied")
     if len(parts) != 3:
         raise RepeatError(
             f"a repeat has three parts, not {len(parts)}", "R5/start/period, R5/start/end or R5/period/end"
         )
-    if not parts[1]:
-        raise RepeatError(
-            "a repeat that starts when it is first applied is not available in this version", "give a start"
-        )
+    if not parts[1] and not _is_period(parts[2]):
+        raise RepeatError(f"{text[:60]} has no start", "R//P1D starts when it is first applied")
     if _is_period(parts[1]) and _is_period(parts[2]):
         raise RepeatError("two periods and no instant", "R5/start/period or R5/period/end")
     return (int(number[1]) if number[1] else None), parts[1], parts[2]
@@ -239,7 +243,7 @@ def _period(text: str) -> Period:
         raise RepeatError(
             short if period.average_ms else f"{shown} is no time at all", "such as P1D or PT15M"
         )
-    if period.average_ms >= _year_ms(YEAR_MAX):
+    if period.average_ms >= END_MS:
         raise RepeatError(f"{shown} is longer than what is left of time")
     return period
 

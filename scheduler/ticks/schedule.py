@@ -7,6 +7,7 @@ The spec is canonical JSON and self-contained, the bytes that a PreparedTrigger 
     {"every_ms": 900000, "start_ms": 0}
     {"at_ms": 1798758000000}
     {"iso8601": "R5/2026-01-31/P1M", "tz": "Europe/Berlin"}          without tz: by its own offset
+    {"iso8601": "R//P1D", "first_applied_ms": 1798758000000}         the state adds when that was (`anchored`)
     {…, "valid": {"from_ms": …, "until_ms": …}}                      of these those in [from, until)
     {"event": "boot/web"}                                            no instants: it waits for that
 """
@@ -26,6 +27,7 @@ from scheduler.ticks.zones import UnknownZoneError, zone
 from scheduler.words.json_text import json_text
 
 DAY_MS = 86_400_000
+_FIRST_APPLIED = "first_applied_ms"
 INSTANT_MS_MAX = 253_370_764_800_000
 """The year 9999: no tick lies beyond."""
 
@@ -158,7 +160,7 @@ def at_spec(at_ms: int) -> bytes:
 
 def iso8601_spec(text: str, tz: str | None = None) -> bytes:
     """The spec of an ISO 8601 repeat. Raises RepeatError and UnknownZoneError."""
-    parse_repeat(text, tz)
+    parse_repeat(text, tz, 0)
     return json_text({"iso8601": text} if tz is None else {"iso8601": text, "tz": tz})
 
 
@@ -166,6 +168,27 @@ def valid_spec(spec: bytes, from_ms: int | None, until_ms: int | None) -> bytes:
     """The spec with no instants but those in [from_ms, until_ms)."""
     given = {"from_ms": from_ms, "until_ms": until_ms}
     return json_text(json.loads(spec) | {"valid": {name: ms for name, ms in given.items() if ms is not None}})
+
+
+def anchored(spec: bytes, at_ms: int) -> bytes:
+    """With when it was first applied, where its instants are counted from that and nothing says it yet."""
+    if not is_anchored(spec):
+        return json_text(json.loads(spec) | {_FIRST_APPLIED: at_ms})
+    return spec
+
+
+def is_anchored(spec: bytes) -> bool:
+    """Whether this spec says from when it counts."""
+    return b"//" not in spec or b'"iso8601"' not in spec or _FIRST_APPLIED.encode() in spec
+
+
+def as_written(spec: bytes) -> tuple[bytes, int | None]:
+    """The spec without what the state added, and that: when it was first applied."""
+    if _FIRST_APPLIED.encode() not in spec:
+        return spec, None
+    fields = json.loads(spec)
+    at_ms = fields.pop(_FIRST_APPLIED, None)
+    return json_text(fields), at_ms
 
 
 def event_spec(event: str) -> bytes:
@@ -231,7 +254,10 @@ def _read(fields: dict[str, Any]) -> Schedule:
         return AtSchedule(at_ms)
     if isinstance(fields.get("iso8601"), str):
         tz = fields.get("tz")
-        return parse_repeat(fields["iso8601"], None if tz is None else str(tz))
+        first_applied_ms = fields.get(_FIRST_APPLIED)
+        if not isinstance(first_applied_ms, int | None):
+            raise SpecError(f"not a trigger spec: {_FIRST_APPLIED} is an instant")
+        return parse_repeat(fields["iso8601"], None if tz is None else str(tz), first_applied_ms)
     if isinstance(fields.get("event"), str):
         return AtSchedule(None)
     raise SpecError("not a trigger spec: expected cron, every_ms, at_ms, iso8601 or event")
@@ -262,11 +288,14 @@ __all__ = [
     "Schedule",
     "SpecError",
     "UnknownZoneError",
+    "anchored",
+    "as_written",
     "at_spec",
     "cron_spec",
     "event_of",
     "event_spec",
     "every_spec",
+    "is_anchored",
     "iso8601_spec",
     "never_reason",
     "schedule",

@@ -74,12 +74,12 @@ class Zone:
         """
         start_s = max(start_s, 0)
         if self.name == "UTC":  # most jobs: one piece for decades, not one a year
-            end_s = min(end_s, _year_start_s(YEAR_MAX))
+            end_s = min(end_s, year_start_s(YEAR_MAX))
             if start_s < end_s:
                 yield Segment(start_s, end_s, 0, 0, 0)
             return
-        year = (_EPOCH + timedelta(seconds=min(start_s, _year_start_s(YEAR_MAX)))).year
-        while year < YEAR_MAX and _year_start_s(year) < end_s:
+        year = (_EPOCH + timedelta(seconds=min(start_s, year_start_s(YEAR_MAX)))).year
+        while year < YEAR_MAX and year_start_s(year) < end_s:
             segments, starts = self._year(year)
             for segment in segments[max(0, bisect_right(starts, start_s) - 1) :]:
                 if segment.start_s >= end_s:
@@ -115,7 +115,7 @@ class Zone:
         return known
 
     def _cut(self, year: int) -> tuple[Segment, ...]:
-        start_s, end_s = _year_start_s(year), _year_start_s(year + 1)
+        start_s, end_s = year_start_s(year), year_start_s(year + 1)
         # A transition of the days before may still repeat readings at the year's start.
         repeated = 0
         own = []
@@ -159,7 +159,7 @@ class Zone:
 
 
 @lru_cache(maxsize=1_024)
-def _year_start_s(year: int) -> int:
+def year_start_s(year: int) -> int:
     return int((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds())
 
 

@@ -52,6 +52,10 @@ async def test_without_an_end_the_count_decides(offline: Command) -> None:
 
 
 async def test_a_repeat_and_days_that_both_have_to_match(offline: Command) -> None:
+    first = ("--iso8601", "R3//P1M", "--from", "2026-01-31")
+    assert (await offline("ticks", *first)).out.split() == [
+        "2026-01-31T00:00:00Z", "2026-02-28T00:00:00Z", "2026-03-31T00:00:00Z",
+    ]  # fmt: skip
     days = ("--iso8601", "R3/2026-03-28/P1D", "--tz", "Europe/Berlin", "--from", "2026-01-01")
     repeat = await offline("ticks", *days)
     assert repeat.out.split() == ["2026-03-27T23:00:00Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"]

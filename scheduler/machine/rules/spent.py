@@ -16,7 +16,7 @@ import json
 
 from scheduler.store.connection import Store
 from scheduler.store.tables import triggers as trigger_rows
-from scheduler.ticks import event_of
+from scheduler.ticks import as_written, event_of
 from scheduler.words.commands import PreparedJob
 
 _AT = b'"at_ms"'
@@ -44,7 +44,7 @@ def soonest_ms(store: Store, new: PreparedJob, job: int | None) -> int | None:
 def _not_held(store: Store, new: PreparedJob, job: int | None, places: list[int]) -> list[int]:
     if not places or job is None:
         return places
-    held = {(trigger.key, trigger.spec) for trigger in trigger_rows.live(store, job)}
+    held = {(trigger.key, as_written(trigger.spec)[0]) for trigger in trigger_rows.live(store, job)}
     return [place for place in places if (new.triggers[place].key, new.triggers[place].spec) not in held]
 
 

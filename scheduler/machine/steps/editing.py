@@ -9,6 +9,7 @@ Rules of this file:
    one instant, that of the edit or a decided one beyond it, and all that is new begins there: none is due
    twice, none is lost in between. What was due by then is decided as if nothing had been edited. Of a new
    job, and of one that was deleted, eras begin at the proposer's clock, behind every closed era of that name.
+   What is counted from when it is first applied keeps that instant, as long as the job is there.
 4. Deleting cancels the job's runs that have not started, and of those that have what has not: nothing of a
    deleted job starts any more, a retry as little as the next task. What runs comes to its own end, and the
    run's end says that the job was deleted. The oldest runs at once, the others when their turn comes.
@@ -30,9 +31,10 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.jobs import Job, Revision
 from scheduler.store.tables.refs import Named
+from scheduler.ticks import anchored, as_written, is_anchored
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
-from scheduler.words.commands import PreparedJob
+from scheduler.words.commands import PreparedJob, PreparedTrigger
 from scheduler.words.outcomes import Code, Outcome
 
 ACTIVE_RUNS_CANCELLED_MAX = 1_000
@@ -160,11 +162,12 @@ def _set_triggers(
     ctx: Context, edit: Edit, job: int, new: PreparedJob, priority: int, *, before: int | None
 ) -> None:
     """`before`: the job itself, for a new one the deleted job that had its name; None: there was none."""
-    wanted = {each.key: (each.spec, each.jitter_ms) for each in new.triggers}
     per_day = sum(each.per_day for each in new.triggers)
     share = eras.share_of(priority, per_day)
     live = trigger_rows.live(ctx.store, job) if before == job else []
-    kept = {t.key: None for t in live if wanted.get(t.key) == (t.spec, t.jitter_ms)}
+    specs = {each.key: _known(ctx, job, each) if before == job else each.spec for each in new.triggers}
+    offsets = {each.key: each.jitter_ms for each in new.triggers}
+    kept = {t.key: None for t in live if (specs.get(t.key), offsets.get(t.key)) == (t.spec, t.jitter_ms)}
     begin_ms = edit.at_ms if before == job else edit.after_ms
     if before is not None:
         begin_ms = max(begin_ms, trigger_rows.last_closed(ctx.store, before) or begin_ms)
@@ -179,12 +182,29 @@ def _set_triggers(
     for each in new.triggers:
         if each.key not in kept:
             asks = eras.Asks(new.namespace, each.per_day, share)
-            # By a clock that is ahead, the first instant may be before the one that the proposer found.
-            due_ms = each.first_due_ms if edit.after_ms <= begin_ms else begin_ms
-            eras.begin(ctx, job, each.key, each.spec, each.jitter_ms, asks, from_ms=begin_ms, due_ms=due_ms)
+            spec, from_ms = specs[each.key], begin_ms
+            if not is_anchored(spec):  # its first instant is this very one
+                first_ms = max(begin_ms, edit.at_ms)
+                spec, from_ms = anchored(spec, first_ms), first_ms - 1
+            # By a clock that is ahead, the first instant may be before the one that the proposer found, who
+            # does not know what is counted from when it was first applied: the planner goes on from here.
+            is_known = edit.after_ms <= from_ms and spec == each.spec
+            due_ms = each.first_due_ms if is_known else from_ms
+            eras.begin(ctx, job, each.key, spec, each.jitter_ms, asks, from_ms=from_ms, due_ms=due_ms)
     asked_rows.add(ctx.store, new.namespace, per_day - sum(trigger.per_day for trigger in live))
     if before == job:
         eras.wake(ctx, job)  # the edit may say something else of what waits to be caught up
+
+
+def _known(ctx: Context, job: int, each: PreparedTrigger) -> bytes:
+    """Its spec, with when the job first had a trigger of this key, where it asks and that is known."""
+    if is_anchored(each.spec):
+        return each.spec
+    for era in trigger_rows.of_job(ctx.store, job):
+        at_ms = as_written(era.spec)[1]
+        if era.key == each.key and at_ms is not None:
+            return anchored(each.spec, at_ms)
+    return each.spec
 
 
 def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -> int:
