@@ -10,7 +10,7 @@ iso8601.py (repeats), schedule.py (the other kinds, and the spec's bytes), jitte
 """
 
 from scheduler.ticks.expression import CronError, Expression, lint, parse_expression
-from scheduler.ticks.iso8601 import RepeatError
+from scheduler.ticks.iso8601 import PERIOD_MS_MIN, RepeatError
 from scheduler.ticks.jitter import jitter_ms
 from scheduler.ticks.schedule import (
     Schedule,
@@ -31,6 +31,7 @@ from scheduler.ticks.schedule import (
 from scheduler.ticks.zones import UnknownZoneError, similar_zones, tzdata_version, zone
 
 __all__ = [
+    "PERIOD_MS_MIN",
     "CronError",
     "Expression",
     "RepeatError",

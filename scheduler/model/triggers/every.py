@@ -10,9 +10,7 @@ from scheduler.model.fields import DurationMs, InstantMs, Model
 from scheduler.model.problems import Refused
 from scheduler.model.quantities import format_duration, format_instant
 from scheduler.model.triggers.kind import Kind
-from scheduler.ticks import every_spec
-
-EVERY_MS_MIN = 100
+from scheduler.ticks import PERIOD_MS_MIN, every_spec
 
 
 class EveryFields(Model):
@@ -24,8 +22,8 @@ class EveryFields(Model):
     @field_validator("every_ms")
     @classmethod
     def _every(cls, value: int | None) -> int | None:
-        if value is not None and value < EVERY_MS_MIN:
-            raise Refused(f"the shortest period is {EVERY_MS_MIN} ms")
+        if value is not None and value < PERIOD_MS_MIN:
+            raise Refused(f"the shortest period is {PERIOD_MS_MIN} ms")
         return value
 
 
