@@ -31,6 +31,7 @@ PAGE_MS_MAX = 10.0
 
 #: What is asked for: filters that fit much, little and nothing, and each order.
 PAGES = (
+    "/v1/jobs?limit=100&brief=true",
     "/v1/jobs?limit=100",
     "/v1/jobs?limit=100&namespace=ns-7",
     "/v1/jobs?limit=100&sort=next",
@@ -154,7 +155,8 @@ def _runs(rows: int) -> list[tuple[str, Columns]]:
         "revision": 1, "trigger": job, "tick_ms": at, "due_ms": at, "cause": "'tick'", "cause_key": "''",
         "state": f"CASE WHEN {goes_on} THEN 'running' WHEN n % 100 = 0 THEN 'failed'"
         " WHEN n % 5000 = 1 THEN 'lost' ELSE 'succeeded' END",
-        "decided": 1, "waiting": 0, "open_tasks": 0, "first_task": "n", "last_task": "n", "unmade": 0,
+        "decided": 1, "waiting": 0, "counts": 0, "plan_day": 0,
+        "open_tasks": 0, "first_task": "n", "last_task": "n", "unmade": 0,
         "walk": "''", "walked": 0, "unfinished": 0, "stopping": "''", "created_ms": at,
         "started_ms": f"{at} + 5", "finished_ms": ended, "deadline_ms": "NULL", "stop_ms": "NULL",
         "exit_code": 0, "priority": 0, "bound": 0, "params": "''", "reason": "''", "actor": "''",

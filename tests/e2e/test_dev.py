@@ -37,7 +37,12 @@ def test_dev_starts_three_zones_two_agents_and_sample_jobs_that_run(dev: Dev) ->
     assert (dev.data / "dev.json").stat().st_mode & 0o777 == 0o600
     for node in facts["nodes"]:
         assert all(alive(pid) for pid in (node["pid"], node["pids"]["core"], node["pids"]["front"]))
+    wait_for(lambda: "Cronclave is ready" in dev.output(), DEADLINE_S, "it says that it is ready", 0.05)
     with closing(client_of(facts)) as client:
+        agents = client.get("/v1/agents")["items"]
+        assert [(agent["name"], agent["state"]) for agent in agents] == [
+            ("agent-1", "connected"), ("agent-2", "connected"),
+        ], "what is ready has its agents"  # fmt: skip
         wait_for(
             lambda: sum(1 for run in client.items("/v1/runs", {"state": "succeeded"}) if run["tick"]) >= 3,
             DEADLINE_S,
