@@ -7,6 +7,7 @@ edits     no edit cancels a tick; what `catchup: all` runs is not missed, nor in
 starts    what really started has a grant in the state, and started while no other attempt of its task ran
 effects   each failure of a job that tells of it was heard of or is in the outbox, always in the same words,
           and nothing was heard of that is not so
+applies   objects that are applied together, at once or in stages, count together (`objects`)
 secrets   versions of a secret follow each other, and each has its own value (`secrets`)
 held      what was paused or drained starts nothing, and boots have their runs (`operators`)
 acked     a manual run or a job whose client saw "ok" is on every member at the end, once
@@ -23,6 +24,7 @@ from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
 from node.simulation.agents import Agent
 from node.simulation.effects import Outside
 from node.simulation.front import Front
+from node.simulation.objects import Objects
 from node.simulation.operators import Operators
 from node.simulation.secrets import Secrets
 from node.simulation.state import MortalState
@@ -120,6 +122,7 @@ class JobsWorld(World):
         self._agents: list[Agent] = []
         self.operators: Operators | None = None
         self.secrets: Secrets | None = None
+        self.objects: Objects | None = None
         self._clients = 0
         self.are_put = False  #: a client has seen that the jobs are there
         super().__init__(seed, plan, hardening)
@@ -167,6 +170,8 @@ class JobsWorld(World):
             self.operators.heard(entry)
         if self.secrets is not None:
             self.secrets.heard(entry)
+        if self.objects is not None:
+            self.objects.heard(entry)
         front.applied(entry)
         for agent in self._agents:
             agent.heard(front, entry)
@@ -177,6 +182,7 @@ class JobsWorld(World):
         self._agents = [Agent(self, f"agent-{number}") for number in range(AGENTS)]
         self.operators = Operators(self, self.seed, [agent.name for agent in self._agents])
         self.secrets = Secrets(self, self.seed)
+        self.objects = Objects(self, self.seed)
 
     def _any_front(self) -> Front | None:
         fronts = [front for front in self.fronts.values() if front.lives]
@@ -190,7 +196,7 @@ class JobsWorld(World):
             seeds = tuple(prepare(job, after_ms, 0) for job in JOBS)
 
             def put(outcomes: list[Outcome]) -> None:
-                self.are_put = True
+                self.are_put = self.are_put or outcomes[0].ok
 
             self.fronts[leader.name].propose([PutJobs(seeds, after_ms)], put)
         if not self.are_put:
@@ -305,8 +311,9 @@ class JobsWorld(World):
                 boots = {agent.installation: agent.boot for agent in self._agents if agent.boot}
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
-            for kind, problem in self.secrets.judge(store) if self.secrets is not None else ():
-                fail(kind, f"{node.name}: {problem}")
+            for each in (self.secrets, self.objects):
+                for kind, problem in each.judge(store) if each is not None else ():
+                    fail(kind, f"{node.name}: {problem}")
 
         self._check_rows(members)
 

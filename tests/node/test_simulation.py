@@ -45,6 +45,13 @@ def test_work_ended_in_the_state_while_people_paused_and_drained() -> None:
     assert sum(world.secrets.puts for world in worlds if world.secrets is not None) > 20
 
 
+def test_objects_were_applied_at_once_and_in_stages_while_runs_read_them() -> None:
+    """The stories hold what they are for."""
+    objects = [world.objects for world in (told(seed)[0] for seed in SEEDS) if world.objects is not None]
+    assert sum(each.applied for each in objects) > 20
+    assert sum(each.staged for each in objects) > 5
+
+
 def test_what_nobody_reported_was_told_again() -> None:
     """The stories hold what they are for: tries that arrived, and were repeated."""
     outsides = [told(seed)[0].outside for seed in SEEDS]

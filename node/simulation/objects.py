@@ -1,0 +1,194 @@
+"""People who apply objects in a story, at once and in stages, at several nodes at once.
+
+applies   the objects and the job of one generation are put by one act, at one index, or not at all; what was
+          acknowledged, or told to be live, is there
+values    a run has the vars of the generation that counted where it was created
+refers    what the job reads is never deleted
+
+Rules: as `operators` has them: events are judged in their order, each the first time that any node tells it,
+and lots are drawn from dice of their own. A generation is a number that all of it has as its value.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any
+
+from scheduler.machine import AppliedEntry
+from scheduler.model.objects.parsing import parse_document, prepare_document
+from scheduler.store.connection import Store
+from scheduler.words import events as e
+from scheduler.words.commands import (
+    Apply,
+    CommitStage,
+    Deletion,
+    DropStage,
+    PreparedJob,
+    PreparedObject,
+    StageSlice,
+)
+from scheduler.words.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from node.simulation.front import Front
+    from node.simulation.world import JobsWorld
+
+EVERY_S = 0.5
+JOB, NAMESPACE = "reads", "default"
+FIRST, LAST = "first", "last"
+VARS = (FIRST, "between-1", "between-2", LAST)
+SLICES = 2
+KEPT = {"overlap": "allow", "retention": {"runs": 10_000}}
+TRIGGERS = [{"cron": "* * * * * *", "id": "each"}]
+
+Prepared = tuple[tuple[PreparedObject, ...], tuple[PreparedJob, ...]]
+
+
+def _documents(generation: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [{"vars": name, "values": {"generation": generation}} for name in VARS]
+    job = {"job": JOB, "noop": True, "vars": [FIRST, LAST], "policies": KEPT, "triggers": TRIGGERS}
+    return [*found, {**job, "description": str(generation)}]
+
+
+def _prepared(documents: list[dict[str, Any]], after_ms: int) -> Prepared:
+    made = [prepare_document(parse_document(each), after_ms) for each in documents]
+    return (
+        tuple(each for each in made if isinstance(each, PreparedObject)),
+        tuple(each for each in made if isinstance(each, PreparedJob)),
+    )
+
+
+class Objects:
+    def __init__(self, world: JobsWorld, seed: int) -> None:
+        self._world = world
+        self._rng = random.Random(f"objects {seed}")
+        self._last = (0, -1)
+        self._generation = 0
+        self._stages: dict[str, int] = {}  #: by name, the generation
+        self._acknowledged: list[int] = []
+        self._created: dict[int, int] = {}  #: runs that read, and the index at which each was created
+        self.applied = self.staged = 0
+        self._act()
+
+    def _act(self) -> None:
+        world, rng = self._world, self._rng
+        world.at(rng.expovariate(1 / EVERY_S), self._act)
+        fronts = [front for front in world.fronts.values() if front.lives]
+        if not fronts or world.healing or not world.are_put:
+            return
+        front, kind = rng.choice(fronts), rng.random()
+        if kind < 0.4:
+            self._apply(front)
+        elif kind < 0.75:
+            self._stage(front)
+        elif kind < 0.9 and self._stages:
+            front.propose([DropStage(rng.choice(list(self._stages)))])
+        else:
+            self._delete(front)
+
+    def _apply(self, front: Front) -> None:
+        self._generation += 1
+        generation, after_ms = self._generation, self._world.wall_ms(front.node)
+
+        def answered(outcomes: list[Outcome]) -> None:
+            if outcomes[0].ok:
+                self._acknowledged.append(generation)
+
+        objects, jobs = _prepared(_documents(generation), after_ms)
+        front.propose([Apply(objects, jobs, (), after_ms)], answered)
+
+    def _stage(self, front: Front) -> None:
+        """A slice behind the other, then the word, as far as this front lives to hear of it."""
+        self._generation += 1
+        name, after_ms = f"stage {self._generation}", self._world.wall_ms(front.node)
+        self._stages[name] = self._generation
+        documents = _documents(self._generation)
+        each = -(-len(documents) // SLICES)
+
+        def lay(number: int) -> None:
+            objects, jobs = _prepared(documents[number * each : (number + 1) * each], after_ms)
+            command = StageSlice(name, number, objects, jobs, (), after_ms, body=b"%d" % number)
+            front.propose([command], laid)
+
+        def laid(outcomes: list[Outcome]) -> None:
+            value = outcomes[0].value
+            if outcomes[0].ok and value is not None:
+                come = int(str(value["slices"]))
+                if come < SLICES:
+                    lay(come)
+                else:
+                    front.propose([CommitStage(name, SLICES)])
+
+        lay(0)
+
+    def _delete(self, front: Front) -> None:
+        def answered(outcomes: list[Outcome]) -> None:
+            if outcomes[0].ok:
+                self._world.invariants.fail("refers", f"{FIRST} was deleted, and {JOB} reads it")
+
+        after_ms = self._world.wall_ms(front.node)
+        front.propose([Apply((), (), (Deletion("vars", NAMESPACE, FIRST),), after_ms)], answered)
+
+    def heard(self, entry: AppliedEntry) -> None:
+        for index, number, event in entry.events:
+            if (index, number) > self._last:
+                self._last = (index, number)
+                if isinstance(event, e.RunCreated) and event.name == JOB:
+                    self._created[event.run] = index
+                elif isinstance(event, e.StageMoved) and event.state == "done":
+                    self._acknowledged.append(self._stages[event.stage])
+
+    def judge(self, store: Store) -> list[tuple[str, str]]:
+        """What is wrong by this state."""
+        generations: dict[int, dict[str, list[int]]] = {}
+        revisions: dict[tuple[str, int], int] = {}  #: the generation of each
+        for name, revision, idx, spec in _revisions(store):
+            generation = _generation_of(spec)
+            revisions[name, revision] = generation
+            generations.setdefault(generation, {}).setdefault(name, []).append(idx)
+        switches = store.rows("SELECT name FROM stages WHERE state = 'switching'")
+        goes_live = {self._stages[name] for (name,) in switches}
+        found = []
+        for generation, names in sorted(generations.items()):
+            indices = {idx for each in names.values() for idx in each}
+            whole = set(names) == {*VARS, JOB} and len(indices) == 1
+            if not whole and generation not in goes_live:
+                found.append(("applies", f"generation {generation} is in {names}"))
+        lost = sorted(set(self._acknowledged) - set(generations))
+        found += [("applies", f"generation {generation} is not there") for generation in lost]
+        self.staged = len(set(self._stages.values()) & set(generations))
+        self.applied = len(generations) - self.staged
+        counted = {min(min(each) for each in names.values()): g for g, names in generations.items()}
+        return [*found, *self._judge_values(store, counted, revisions)]
+
+    def _judge_values(
+        self, store: Store, generations: dict[int, int], revisions: dict[tuple[str, int], int]
+    ) -> list[tuple[str, str]]:
+        """`generations`: by the index from which each counts."""
+        starts, found = sorted(generations), []
+        pinned: dict[int, list[int]] = {}
+        for run, name, revision in store.rows("SELECT run, name, revision FROM run_vars ORDER BY run, place"):
+            pinned.setdefault(run, []).append(revisions[name, revision])
+        for run, index in self._created.items():
+            place = bisect_left(starts, index) - 1
+            counted = generations[starts[place]] if place >= 0 else 0
+            if run in pinned and pinned[run] != [counted, counted]:
+                found.append(("values", f"run {run} has {pinned[run]}, {counted} counted at {index}"))
+        return found
+
+
+def _revisions(store: Store) -> list[tuple[str, int, int, bytes]]:
+    objects = store.rows(
+        "SELECT name, revision, idx, spec FROM object_revisions WHERE kind = 'vars' ORDER BY name, revision"
+    )
+    jobs = store.rows(
+        "SELECT name, revision, idx, spec FROM revisions WHERE name = ? ORDER BY revision", (JOB,)
+    )
+    return [*objects, *jobs]
+
+
+def _generation_of(spec: bytes) -> int:
+    shape = json.loads(spec)
+    return int(shape["description"] or shape["values"]["generation"])
