@@ -27,7 +27,7 @@ from chaos.seal import broken_seals
 
 EventId: TypeAlias = tuple[int, int]
 RESET = "reset"
-FIELDS_OF_A_MARK = 9
+FIELDS_OF_A_MARK = 10
 UNSEEN_S = 2.0  #: views are told once a second: behind such a gap nobody knows who led
 
 
@@ -44,6 +44,7 @@ class Mark:
     agent: str
     at_s: float
     word: str = ""  #: the parameter `word` of a manual run
+    given: str = "-"  #: the values of the vars that it was given
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,11 +249,11 @@ def _mark(line: str, wall_offset_s: float) -> Mark:
     fields = line.split("|")
     if len(fields) != FIELDS_OF_A_MARK:
         raise ValueError(f"{len(fields)} fields of {FIELDS_OF_A_MARK}")
-    what, job, run, attempt, fence, tick, agent, uptime, word = fields
+    what, job, run, attempt, fence, tick, agent, uptime, word, given = fields
     tick_ms = None if tick in ("", "-") else milliseconds(tick)
     token = int(fence) if fence.isascii() and fence.isdigit() else 0  # a start without a grant has none
     at_s = float(uptime[1:]) - wall_offset_s if uptime.startswith("@") else float(uptime)
-    return Mark(what, job, int(run), attempt, token, tick_ms, agent, at_s, word)
+    return Mark(what, job, int(run), attempt, token, tick_ms, agent, at_s, word, given)
 
 
 def event_id(event: Mapping[str, Any]) -> EventId:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import httpx2
 
+from chaos.appliers import REVISED, generation_of, key_of, path_of
 from chaos.checkers.vacuity import SETTLER
 from chaos.history import History
 from chaos.observer import Watched
@@ -115,10 +116,19 @@ def _patiently(condition: Callable[[], bool], history: History, what: str) -> No
         history.write("note", text=f"not settled: {error}")
 
 
+def _revisions(reader: Reader, path: str) -> list[dict[str, Any]]:
+    return [
+        {**{key: each[key] for key in ("revision", "index", "deleted")},
+         "generation": generation_of(each["definition"])}
+        for each in reader.items(f"{path}/revisions")
+    ]  # fmt: skip
+
+
 def collect(
-    reader: Reader, folder: Path, *, jobs: Sequence[str], registers: Sequence[str], from_s: float
-) -> None:
-    """Read all of it. `from_s`: wall seconds before the first tick."""
+    reader: Reader, folder: Path, *, jobs: Sequence[str], registers: Sequence[str], from_s: float,
+    applies: bool,
+) -> None:  # fmt: skip
+    """Read all of it. `from_s`: wall seconds before the first tick. `applies`: objects were applied."""
     folder.mkdir(parents=True, exist_ok=True)
     since = datetime.fromtimestamp(from_s, UTC).isoformat().replace("+00:00", "Z")
     until = datetime.now(UTC).isoformat().replace("+00:00", "Z")
@@ -134,5 +144,8 @@ def collect(
         "verify": reader.ask("GET", f"/v1/ledger/verify?{urlencode(window)}"),
         "nodes": _heads(reader),
     }
+    objects = {key_of(*each): each for members in REVISED.values() for each in members}
+    if applies:
+        kept["objects"] = {key: _revisions(reader, path_of(*each)) for key, each in objects.items()}
     for name, content in kept.items():
         (folder / f"{name}.json").write_text(json.dumps(content))

@@ -173,7 +173,10 @@ def conduct(
         settle(reader, jobs, history)
         history.anchor()
         history.write("phase", name="final")
-        collect(reader, directory / "final", jobs=jobs, registers=REGISTERS, from_s=began_s)
+        collect(
+            reader, directory / "final", jobs=jobs, registers=REGISTERS, from_s=began_s,
+            applies=workload.applies,
+        )  # fmt: skip
         reader.close()
     finally:
         workload.stop()

@@ -41,11 +41,19 @@ CI: dict[str, tuple[str, ...]] = {
 }
 RANDOM_MS = {"smoke": 16_000, "ci": 20_000, "soak": 60_000, "drill": 60_000}
 MINIMUM = {
-    "smoke": {"operations": 40, "ticks": 60, "starts": 60, "faults": 1, "visits": 1, "pauses": 1},
-    "ci": {"operations": 60, "ticks": 100, "starts": 100, "faults": 2, "visits": 1, "pauses": 3},
-    "soak": {"operations": 60, "ticks": 60, "starts": 60, "faults": 1, "visits": 1, "pauses": 3},
+    "smoke": {
+        "operations": 40, "ticks": 60, "starts": 60, "faults": 1, "visits": 1, "pauses": 1, "applies": 3,
+    },
+    "ci": {
+        "operations": 60, "ticks": 100, "starts": 100, "faults": 2, "visits": 1, "pauses": 3,
+        "applies": 10, "stages": 2,
+    },
+    "soak": {
+        "operations": 60, "ticks": 60, "starts": 60, "faults": 1, "visits": 1, "pauses": 3,
+        "applies": 10, "stages": 2,
+    },
     "drill": {"operations": 20, "ticks": 20, "starts": 20, "faults": 1},
-}
+}  # fmt: skip
 #: Of parts of a host, which no service manager knows by themselves.
 PARTIAL = frozenset(
     {

@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx2
 
-from chaos import leaks
+from chaos import appliers, leaks
 from chaos.case import Declared
 from chaos.client import ANSWER_S, Api
 from chaos.history import History
@@ -42,17 +42,19 @@ CLOCKS = {"host": 'IFS=" " read -r up rest < /proc/uptime', "wall": 'up="@$(date
 _LINE = (
     '{clock}; printf "%s\\n" "{what}|$CRONCLAVE_JOB|$CRONCLAVE_RUN|'
     "$CRONCLAVE_ATTEMPT|$CRONCLAVE_FENCE|${{CRONCLAVE_TICK:--}}|$CRONCLAVE_AGENT|$up|"
-    '${{CRONCLAVE_PARAM_WORD:--}}" >> {folder}/"$CRONCLAVE_AGENT"'
+    '${{CRONCLAVE_PARAM_WORD:--}}|{given}" >> {folder}/"$CRONCLAVE_AGENT"'
 )
 
 
 def payload(
-    folder: Path, *, sleep_s: float = 0, beats: int = 0, clock: str = "host", exit_code: int = 0
-) -> str:
-    """A shell line that writes its start, signs of life (`beats`, half a second apart), and its end."""
+    folder: Path, *, sleep_s: float = 0, beats: int = 0, clock: str = "host", exit_code: int = 0,
+    given: str = "-",
+) -> str:  # fmt: skip
+    """A shell line that writes its start, signs of life (`beats`, half a second apart), and its end. `given`:
+    what else it writes."""
 
     def line(what: str) -> str:
-        return _LINE.format(clock=CLOCKS[clock], what=what, folder=shlex.quote(str(folder)))
+        return _LINE.format(clock=CLOCKS[clock], what=what, folder=shlex.quote(str(folder)), given=given)
 
     middle = f"sleep {sleep_s:g}\n" if sleep_s else ""
     if beats:
@@ -101,6 +103,7 @@ def schedule_jobs(load: str) -> list[tuple[Declared, float, int]]:
         (Declared("sleep", 2_000, 850, policies=allow, sleep_ms=SLEEP_MS), 0, 0),
         (Declared(leaks.JOB, 3_000, 350, policies=allow), 0, 0),
         (Declared("failing", 3_000, 250, policies=allow, exit_code=EXIT_CODE), 0, 0),
+        (Declared(appliers.JOB, 1_000, 450, policies=allow, sleep_ms=SLEEP_MS), 0, 1),
     ]
     if load == "lease":  # work that outlives its lease, where its agent is gone
         policies = {**allow, "on_lost": "retry", "idempotent": True}
@@ -127,11 +130,17 @@ class Workload:
         self._urls, self._token = list(urls), token
         self._agents, self._hook, self._load = list(agents), hook, load
         self._history, self._evidence, self._seed = history, evidence, seed
-        # A staging cluster may have no key for secrets, and its files are not ours to read.
-        self.jobs = [each for each in schedule_jobs(load) if clock == "host" or each[0].name != leaks.JOB]
+        # A staging cluster may have no key for secrets, and its files and objects are not ours.
+        foreign = () if clock == "host" else (leaks.JOB, appliers.JOB)
+        self.jobs = [each for each in schedule_jobs(load) if each[0].name not in foreign]
+        self._inventory: appliers.Inventory | None = None
         self._clock = clock
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
+
+    @property
+    def applies(self) -> bool:
+        return self._inventory is not None
 
     def _make(self, name: str) -> Api:
         return Api(name, self._urls, self._token, self._history, self._seed)
@@ -156,11 +165,17 @@ class Workload:
             if job.name == leaks.JOB:
                 body["run"] = leaks.line_of(self._seed) + body["run"]
                 body["secrets"] = [leaks.NAME]
+            if job.name == appliers.JOB:
+                body["run"] = self._payload(sleep_s, beats, given=appliers.GIVEN)
             if job.sleep_ms:
                 work = {"run": body.pop("run"), "needs": ["first"]}
                 body["tasks"] = {"first": {"sleep": f"{job.sleep_ms}ms"}, "then": work}
             if job.exit_code:
                 body["notify"] = [{"on": ["failed"], "webhook": self._hook}]
+            if job.name == appliers.JOB:
+                self._inventory = appliers.Inventory({**body, "triggers": {**trigger, "id": "each"}})
+                self._apply_first(api, self._inventory)
+                continue
             tells = {"tells": True} if job.exit_code else {}
             self._must(api, job.name, {**body, "triggers": trigger}, **tells)
         words = {"params": {"word": {"type": "string"}}}
@@ -171,6 +186,13 @@ class Workload:
             self._must(api, BOOT, boot, boots=True)
         api.close()
 
+    def _apply_first(self, api: Api, inventory: appliers.Inventory) -> None:
+        for _ in range(round(DECLARE_S / ANSWER_S) * 4):
+            if appliers.declare(api, inventory):
+                return
+            self._over.wait(0.25)
+        raise DeadlineError(f"the objects could not be applied within {DECLARE_S:g} s")
+
     def _put_secret(self, api: Api) -> None:
         document = {"value": leaks.value_of(self._seed), "grants": [leaks.JOB]}
         told = {"secret": leaks.NAME}
@@ -180,9 +202,9 @@ class Workload:
             self._over.wait(0.25)
         raise DeadlineError(f"the secret {leaks.NAME} could not be put within {DECLARE_S:g} s")
 
-    def _payload(self, sleep_s: float, beats: int, exit_code: int = 0) -> str:
+    def _payload(self, sleep_s: float, beats: int, exit_code: int = 0, given: str = "-") -> str:
         return payload(
-            self._evidence, sleep_s=sleep_s, beats=beats, clock=self._clock, exit_code=exit_code
+            self._evidence, sleep_s=sleep_s, beats=beats, clock=self._clock, exit_code=exit_code, given=given
         )
 
     def _must(self, api: Api, job: str, body: Mapping[str, Any], **facts: bool) -> None:
@@ -206,6 +228,8 @@ class Workload:
             ("runner", _Runner(MANUAL, self._seed), 0.4),
             ("long-runner", _Runner(LONG, self._seed), 2.5),
         ]
+        if self._inventory is not None:
+            loops += appliers.people(self._inventory, self._over)
         for name, act, pause_s in loops:
             self._begin(name, self._loop, name, act, pause_s)
         scheduled = [job.name for job, _, _ in self.jobs]

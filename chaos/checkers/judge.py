@@ -19,6 +19,7 @@ from chaos.checkers import (
     linear,
     liveness,
     notices,
+    objects,
     results,
     secrets,
     ticks,
@@ -26,8 +27,8 @@ from chaos.checkers import (
 )
 
 CHECKERS = (
-    ticks, results, held, boots, notices, audit, secrets, linear, dispatch, durable, lifecycle, liveness,
-    vacuity,
+    ticks, results, held, boots, notices, audit, secrets, objects, linear, dispatch, durable, lifecycle,
+    liveness, vacuity,
 )  # fmt: skip
 
 

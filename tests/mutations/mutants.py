@@ -26,6 +26,8 @@ def _says(*offences: str) -> frozenset[str]:
 
 LEADER_KILLED = (Step(2_000, 2_000, "leader-killed"),)
 QUIET = (Step(4_000, 1_000, "agent-killed"),)
+APPLIED = (Step(12_000, 1_000, "agent-killed"),)  #: time enough for some stages
+STAGED = (Step(22_000, 1_000, "agent-killed"),)  #: each goes live for half a second
 ALONE = (Step(2_000, 6_000, "leader-alone"),)
 
 MUTANTS = (
@@ -268,5 +270,57 @@ MUTANTS = (
             "dispatch: two-histories",
             "liveness: no-ready",
         ),
+    ),
+    Mutant(
+        "newest-vars",
+        (
+            (
+                "scheduler.store.reads.run_vars",
+                "o.revision = v.revision",
+                "o.revision = (SELECT max(n.revision) FROM object_revisions n WHERE n.kind = 'vars'"
+                " AND n.namespace = v.namespace AND n.name = v.name)",
+            ),
+        ),
+        APPLIED,
+        _says("objects: wrong-values", "objects: mixed-values"),
+    ),
+    Mutant(
+        "last-slice-left-out",
+        (
+            (
+                "scheduler.machine.steps.staging",
+                "    ctx.room -= SWITCHED + item.size // BYTES_A_UNIT\n",
+                "    if item.place >= stage.items - 5:\n        return\n",
+            ),
+        ),
+        APPLIED,
+        _says("objects: half-applied"),
+    ),
+    Mutant(
+        "switched-unsettled",
+        (
+            ("scheduler.machine.switching", "TOUCHES.get(type(command))\n", "None\n"),
+            ("scheduler.machine.steps.staging", "ITEMS_A_STEP = 500\n", "ITEMS_A_STEP = 1\n"),
+        ),
+        STAGED,
+        _says("objects: mixed-values", "objects: wrong-values"),
+    ),
+    Mutant(
+        "prune-forgotten",
+        (("api.objects.judging", "    return tuple(Deletion(*each) for each in gone)\n", "    return ()\n"),),
+        APPLIED,
+        _says("objects: bad-prune"),
+    ),
+    Mutant(
+        "quota-ignored",
+        (
+            (
+                "scheduler.machine.rules.allowances",
+                "    if allowance is None or allowance.jobs_max is None:\n",
+                "    if True:\n",
+            ),
+        ),
+        APPLIED,
+        _says("objects: over-quota"),
     ),
 )
