@@ -21,13 +21,14 @@ from scheduler.model.bounds import check_bounds
 from scheduler.model.fields import type_name
 from scheduler.model.job import Job, prepare
 from scheduler.model.named import Target, each_once
+from scheduler.model.namespace import Namespace
 from scheduler.model.notice import Notice
 from scheduler.model.objects import NAMES, kind_of
 from scheduler.model.objects.kind import Described, Kind
 from scheduler.model.parse import PLANNED, PROBLEMS_MAX, parse_job
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
 from scheduler.model.server_facts import definition_of
-from scheduler.model.translating import Vocabulary, translated
+from scheduler.model.translating import Vocabulary, field_names, translated
 from scheduler.model.trigger import Trigger
 from scheduler.words.commands import PreparedJob, PreparedObject
 from scheduler.words.json_text import json_text
@@ -36,8 +37,16 @@ JOB = "job"
 KINDS = (JOB, *NAMES)
 PLURALS = {JOB: "jobs", **NAMES}
 """As paths call many of them."""
+APART = {
+    "namespace": "by itself: cronclave namespace apply FILE, or PUT /v1/namespaces/NAME",
+    "secret": "by itself, so that no file holds it: cronclave secret put NAME, or PUT /v1/secrets/NAME",
+}
+"""How what stands beside the kinds is put."""
 COMPUTED = "computed"
 CANONICAL_BYTES_MAX = 500_000  #: of one object
+
+
+_OF_NAMESPACES = frozenset(field_names(Namespace))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,10 @@ def kind_name(document: object) -> str:
     if said:
         detail = f"{' and '.join(said)} exclude each other: a document is of one kind"
         raise JobError((Problem("", detail, "make a document of each"),))
+    apart = "secret" if "secret" in document else "namespace" if document.keys() <= _OF_NAMESPACES else ""
+    if apart in document:
+        detail = f"a {apart} is not applied together with jobs and objects"
+        raise JobError((Problem("", detail, APART[apart]),))
     words = {word: name for name in NAMES for word in (name, *kind_of(name).other_words)}
     near = next((words[key] for key in map(str, document) if key in words), None)
     for key in document:

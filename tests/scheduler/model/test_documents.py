@@ -8,6 +8,7 @@ import pytest
 
 from scheduler.model import JobError
 from scheduler.model.documents import dump_yaml, load_yaml, parse_document
+from scheduler.model.objects.parsing import kind_name
 
 
 def test_problems_name_file_line_and_column() -> None:
@@ -106,3 +107,21 @@ def test_what_is_written_is_read_back() -> None:
         {"job": "b", "noop": True},
     ]
     assert [d.data for d in load_yaml(dump_yaml(jobs), "f")] == jobs
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"namespace": "finance", "quotas": {"jobs": 3}}, "cronclave namespace apply"),
+        ({"namespace": "finance", "secret": "A"}, "cronclave secret put"),
+        ({"namespace": "finance", "run": "date"}, "at its top stands one of job"),
+        ({"calender": "x"}, "did you mean calendar?"),
+        ({"variables": "x"}, "did you mean vars?"),
+        ({}, "at its top stands one of job"),
+    ],
+)
+def test_a_document_that_is_of_no_kind_leads_to_one(document: dict[str, Any], said: str) -> None:
+    with pytest.raises(JobError) as caught:
+        kind_name(document)
+    (problem,) = caught.value.problems
+    assert said in problem.hint
