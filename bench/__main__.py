@@ -22,6 +22,7 @@ from bench import (
     manual,
     restart,
     rolling,
+    staged,
     submit,
 )
 from bench.client import UnansweredError
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[Options], Result]] = {
     "manual": manual.run,
     "submit": submit.run,
     "bulk": bulk.run,
+    "staged": staged.run,
     "inventory": inventory.run,
     "cold-start": cold_start.run,
     "restart": restart.run,
@@ -52,6 +54,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         kills=arguments.kills,
         stops=arguments.stops,
         inventory=arguments.inventory,
+        staged=arguments.staged,
         starts=arguments.starts,
         noop_jobs=arguments.noop_jobs,
         process_jobs=arguments.process_jobs,
@@ -78,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--inventory", type=int, default=defaults.inventory, help="jobs; 1000000 for the full form"
     )
+    made.add_argument("--staged", type=int, default=defaults.staged, help="staged: jobs applied as one act")
     made.add_argument("--starts", type=int, default=defaults.starts, help="cold-start: how many")
     made.add_argument(
         "--noop-jobs", type=int, default=defaults.noop_jobs, help="load: every-second no-op jobs"

@@ -7,12 +7,13 @@ tick's due instant. `even`: the jobs' instants are spread evenly over the second
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from typing import Any
 
 from bench.client import Client
 from bench.cluster import Cluster, DeadlineError, running, wait_for
-from bench.evidence import Judgement, instant, judge, milliseconds, start_ms
+from bench.evidence import Every, Judgement, instant, judge, milliseconds, start_ms
 from bench.failover import UNFINISHED, seen_runs
 from bench.jobs import NOOP, TRUE, every_second, spread_offset
 from bench.options import Options
@@ -76,20 +77,29 @@ def measure(
     _pass_until(until_ms)
     spent_s = time.monotonic() - before_s
     cpu = {role: (s - before.get(role, 0.0)) / spent_s for role, s in cluster.cpu_seconds().items()}
-    with suppress(DeadlineError):  # what has not ended by then counts as lost
+    settle(cluster, until_ms)
+    judgement, late_ms = judged(recorded(cluster, from_ms - 2_000), oracles, from_ms, until_ms)
+    return judgement, late_ms, ", ".join(f"{role} {share:.2f}" for role, share in sorted(cpu.items()))
+
+
+def settle(cluster: Cluster, until_ms: int) -> None:
+    """What has not ended some time after the window counts as lost."""
+    with suppress(DeadlineError):
         wait_for(lambda: _ended(cluster, until_ms), SETTLE_S, "runs of the window ended", 2.0)
-    runs = [
-        run
-        for run in recorded(cluster, from_ms - 2_000)
-        if run["due"] and from_ms < milliseconds(run["due"]) <= until_ms
-    ]
+
+
+def judged(
+    found: Sequence[dict[str, Any]], oracles: Sequence[Every], from_ms: int, until_ms: int
+) -> tuple[Judgement, list[float]]:
+    """What became of the ticks of this window, and how late each run of it started."""
+    runs = [run for run in found if run["due"] and from_ms < milliseconds(run["due"]) <= until_ms]
     judgement = judge(
         oracles, seen_runs(runs, {job.job for job in oracles}), from_ms=from_ms, until_ms=until_ms
     )
     late_ms = [
         float(start - milliseconds(run["due"])) for run in runs if (start := start_ms(run)) is not None
     ]
-    return judgement, late_ms, ", ".join(f"{role} {share:.2f}" for role, share in sorted(cpu.items()))
+    return judgement, late_ms
 
 
 def recorded(cluster: Cluster, since_ms: int) -> list[dict[str, Any]]:

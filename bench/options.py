@@ -15,6 +15,7 @@ class Options:
     kills: int = 10
     stops: int = 5
     inventory: int = 100_000
+    staged: int = 100_000  #: jobs that are applied as one act
     starts: int = 10
     noop_jobs: int = 2_000
     process_jobs: int = 1_000

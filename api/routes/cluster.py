@@ -19,11 +19,13 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import Call, call_of, json_response, json_type
+from api.noting import note
 from api.ports import NodeStatus, NoLeaderError, Scheduler
 from api.problems import FieldError, Problem
 from api.reach import check_word, need_word, unreached
 from api.services import services_of
 from api.views import cluster_json, overload_json, pause_json, restore_json
+from scheduler.machine.notes import LETTERS_MAX
 from scheduler.store.reads import secrets as secret_reads
 from scheduler.store.state import overload
 from scheduler.store.tables import pauses, restores, secrets
@@ -76,7 +78,7 @@ async def add_member(request: Request) -> Response:
     uid = "" if call.flag("unasked") else await ask_first(services.scheduler, fields)
     fields.pop("word", None)
     if not call.flag("dry_run"):
-        await admit(services.scheduler, fields, uid)
+        await admit(call, fields, uid)
     return json_response({"node": fields["name"], **fields}, 200 if call.flag("dry_run") else 201)
 
 
@@ -113,10 +115,11 @@ async def check_name(scheduler: Scheduler, name: str) -> None:
         raise Problem("conflict", str(error), hint="Choose a new name.") from None
 
 
-async def admit(scheduler: Scheduler, fields: Mapping[str, str], uid: str = "") -> None:
+async def admit(call: Call, fields: Mapping[str, str], uid: str = "") -> None:
     """Make it a member, bound to this uid where it is known, and wait until this node sees that. Raises
     Problem."""
-    name = fields["name"]
+    scheduler, name = call.scheduler, fields["name"]
+    await note(call, "add", name, after=f"{fields['address']} in {fields['zone']}"[:LETTERS_MAX])
     await _settle(
         lambda: scheduler.add_member(name, fields["address"], fields["zone"], fields["url"], uid),
         lambda: name in _names(scheduler.status()),
@@ -137,6 +140,7 @@ async def remove_member(request: Request, node: str) -> Response:
     scheduler, status = services.scheduler, services.scheduler.status()
     await _need_member(scheduler, node)
     if not call.flag("dry_run"):
+        await note(call, "remove", node)
         # A node does not see its own end: the leader tells it, and it stops.
         await _settle(
             lambda: scheduler.remove_member(node),
@@ -169,6 +173,7 @@ async def transfer(request: Request) -> Response:
         return leader is not None and (leader == target if target is not None else leader != before)
 
     if before is None or target is None or before != target:
+        await note(call, "transfer", before=before, after=target)
         await _settle(lambda: scheduler.transfer(target), done, f"{before or 'nobody'} still leads")
     return json_response({"leader": scheduler.status().leader, "before": before})
 

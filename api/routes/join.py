@@ -94,7 +94,7 @@ async def _join_node(services: Services, call: Call) -> Response:
         except ValueError as error:
             raise _invalid("/request", str(error)) from None
     if not is_member:
-        await admit(services.scheduler, fields)
+        await admit(call, fields)
     return _welcome(services, {"node": name, "certificate": certificate})
 
 

@@ -28,6 +28,7 @@ class Change(NamedTuple):
     after: int | str | None
     run: int
     reason: str
+    verb: str  #: what was done; empty: what the command is named for
 
 
 ROW, EDGE = 25, 1
@@ -85,10 +86,10 @@ class Context:
 
     def changed(
         self, kind: str, namespace: str, name: str, before: int | str | None = None,
-        after: int | str | None = None, *, run: int = 0, reason: str = "",
+        after: int | str | None = None, *, run: int = 0, reason: str = "", verb: str = "",
     ) -> None:  # fmt: skip
         """For the audit: every command of a person that is accepted says what it changed."""
-        self.changes.append(Change(kind, namespace, name, before, after, run, reason))
+        self.changes.append(Change(kind, namespace, name, before, after, run, reason, verb))
 
     def note(self, actor: Actor, verb: str) -> None:
         """In the audit: who made these changes. The one place that writes there."""
@@ -97,8 +98,8 @@ class Context:
             state.last_audit += 1
             entry = audit.Entry(
                 state.last_audit, state.idx, state.stamp_ms, actor.name, actor.address, int(actor.by_session),
-                verb, change.kind, change.namespace, change.name, change.run, change.before, change.after,
-                change.reason,
+                change.verb or verb, change.kind, change.namespace, change.name, change.run, change.before,
+                change.after, change.reason,
             )  # fmt: skip
             audit.append(self.store, entry)
         self.changes.clear()

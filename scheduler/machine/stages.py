@@ -117,10 +117,11 @@ def _twice(ctx: Context, stage: Stage | None, items: list[Item]) -> Item | None:
     names: dict[tuple[str, str, str], None] = {}
     for item in items:
         name = (item.kind, item.namespace, item.name)
-        if name in names or (stage is not None and staged.find(ctx.store, stage.id, *name)):
+        if name in names:
             return item
         names[name] = None
-    return None
+    place = None if stage is None else staged.first_of(ctx.store, stage.id, list(names))
+    return None if place is None else items[place]
 
 
 def commit_stage(ctx: Context, command: CommitStage) -> Outcome:

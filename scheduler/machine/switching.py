@@ -124,7 +124,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
 UNTOUCHED: tuple[type[c.Command], ...] = (
     # Of no job at all.
     c.Pause, c.Resume, c.EndPause, c.PutToken, c.RedeemToken, c.DeleteToken, c.OpenSession, c.CloseSession,
-    c.LimitTicks, c.Activate, c.Migrate, c.Lead, c.Barrier, c.Compare, c.Sweep, c.TellOverload,
+    c.Note, c.LimitTicks, c.Activate, c.Migrate, c.Lead, c.Barrier, c.Compare, c.Sweep, c.TellOverload,
     c.ReportSent, c.ReportUnsent, c.ResendEffect, c.DropEffect, c.StageSlice, c.DropStage, c.AdvanceStage,
     c.PutSecret, c.GrantSecret, c.ResealSecrets,
     # Of agents and of what they tell: what may start, waits for a Grant or a Place.

@@ -31,6 +31,8 @@ class PlanCache:
         self.unreadable: dict[bytes, str] = {}  #: specs of triggers that this node cannot read, and why
         self.late_ms = 0  #: how late the first live trigger was that the last plan saw
         self.upkeep_ms: int | None = None  #: when upkeep was planned last, or could have been first
+        self.stepped_ms = 0  #: when a staged apply was last given a step
+        self.step_until_ms: int | None = None  #: the next one is not before; None: that is not known yet
         self.settled_run = 0  #: the run from before a restore that giving up has come to
         self.continued = 0  #: the run that going on with unfinished work has come to
         self.purge_job = 0  #: the job that the search for too many runs has come to

@@ -46,6 +46,9 @@ async def test_a_backup_is_the_state_at_the_index_that_the_reply_names(
     assert str(manifest.index) == reply.headers["x-cronclave-index"]
     assert manifest.state_hash == node.machine.state.hash.hex()
     assert "x-cronclave-lag-ms" not in reply.headers
+    (noted,) = (await admin.get("/v1/audit?action=backup")).json()["items"]
+    assert (noted["kind"], noted["actor"], noted["after"]) == ("cluster", "admin", "node-1")
+    assert noted["index"] <= manifest.index, "its own entry is in it"
     assert list((tmp_path / "scratch").iterdir()) == []
 
 

@@ -414,6 +414,10 @@ async def test_members_and_transfer(client: httpx2.AsyncClient, node: SingleNode
     assert moved.json() == {"leader": "node-3", "before": "node-1"}
     assert (await client.post("/v1/cluster/transfer", json={"node": "nobody"})).status_code == 404
     assert [what for what, _ in node.calls] == ["add_member", "remove_member", "transfer"]
+    noted = (await client.get("/v1/audit?action=add,remove,transfer")).json()["items"]
+    assert [(each["action"], each["name"], each["actor"]) for each in noted] == [
+        ("transfer", None, "admin"), ("remove", "node-2", "admin"), ("add", "node-4", "admin"),
+    ]  # fmt: skip
 
 
 async def test_a_node_is_asked_at_its_address_before_it_is_admitted(

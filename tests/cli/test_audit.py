@@ -12,7 +12,7 @@ async def test_who_changed_what_is_listed_and_exported(cronclave: Command) -> No
         text = f"job: j\nnoop: true\ndescription: {description}\n"
         assert (await cronclave("job", "apply", "-", stdin=text)).code == 0
 
-    listed = await cronclave("audit", "list", "--action", "apply", "--name", "j", "-n", "default")
+    listed = await cronclave("audit", "list", "--action", "put", "--name", "j", "-n", "default")
     assert listed.code == 0, listed.err
     assert "127.0.0.1" in listed.out
     found = json.loads((await cronclave("audit", "list", "--kind", "job", "-o", "json")).out)

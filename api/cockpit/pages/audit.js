@@ -6,8 +6,8 @@ import { usePages } from "../parts/pages_of.js";
 import { LongTable } from "../parts/window.js";
 
 const EVENTS = ["job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "run_created", "run_ended", "agent_drained", "agent_resumed", "token_withdrawn"];
-const ACTIONS = ["put", "apply", "delete", "pause", "resume", "run", "cancel", "resolve", "drain", "release", "open", "close"];
-const CHANGES = "put,apply,delete,pause,resume";
+const ACTIONS = ["put", "delete", "pause", "resume", "run", "cancel", "resolve", "drain", "release", "open", "close", "add", "remove", "transfer", "backup"];
+const CHANGES = "put,delete,pause,resume";
 const ROW_PIXELS = 46, COLUMNS = 5;
 const value = (one) => one === null ? "–" : typeof one === "number" ? t("job.revision", { n: one }) : one;
 

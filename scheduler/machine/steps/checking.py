@@ -36,7 +36,7 @@ PROBLEMS_MAX = 20
 NAMES_MAX = 100  #: of each word
 NAMESPACES_MAX = 1_000
 REFERRERS_A_LOOK = 2_000
-CHECKED, TARGET, REFERRER = 2 * ROW, ROW // 2, 3 * EDGE
+CHECKED, TARGET, REFERRER = 4 * ROW, ROW // 2, 3 * EDGE
 """What an item takes of the room, beside its bytes; what it refers to; who refers to it."""
 
 

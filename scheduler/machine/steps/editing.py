@@ -143,7 +143,7 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
     _set_triggers(ctx, edit, job_id, new, judged.priority, before=before)
     ctx.emit(e.JobPut(job_id, new.namespace, new.name, revision, job is None))
     was = None if job is None else job.revision
-    ctx.changed("job", new.namespace, new.name, was, revision, reason=edit.source)
+    ctx.changed("job", new.namespace, new.name, was, revision, reason=edit.source, verb="put")
     return _report(job_id, new, revision, created=job is None, changed=True)
 
 
@@ -229,5 +229,5 @@ def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -
         Revision(job.id, revision, job.namespace, job.name, b"", edit.at_ms, edit.idx, edit.actor, deleted=1),
     )
     ctx.emit(e.JobDeleted(job.id, job.namespace, job.name))
-    ctx.changed("job", job.namespace, job.name, job.revision, None)
+    ctx.changed("job", job.namespace, job.name, job.revision, None, reason=edit.source, verb="delete")
     return revision

@@ -63,7 +63,7 @@ def put(ctx: Context, edit: Edit, judged: Judged) -> dict[str, object]:
     _revise(ctx, edit, what, last + 1, new.spec, deleted=0)
     refs.set_of(ctx.store, what, new.refers)
     was = None if stored is None else stored.revision
-    ctx.changed(*what, was, last + 1, reason=edit.source)
+    ctx.changed(*what, was, last + 1, reason=edit.source, verb="put")
     ctx.emit(e.ObjectPut(*what, last + 1, stored is None))
     return {**what._asdict(), "revision": last + 1, "created": stored is None, "changed": True}
 
@@ -74,7 +74,7 @@ def delete(ctx: Context, edit: Edit, stored: Object) -> int:
     object_rows.delete(ctx.store, *what)
     refs.set_of(ctx.store, what, ())
     _revise(ctx, edit, what, stored.revision + 1, b"", deleted=1)
-    ctx.changed(*what, stored.revision, None)
+    ctx.changed(*what, stored.revision, None, reason=edit.source, verb="delete")
     ctx.emit(e.ObjectDeleted(*what))
     return stored.revision + 1
 

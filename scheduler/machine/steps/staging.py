@@ -40,8 +40,9 @@ KEPT_MS = 3_600_000  #: a stage that has ended is told of so long
 DETAIL_LETTERS_MAX = 300
 ITEMS_A_STEP = 500
 BYTES_A_STEP = 256 << 10
-CHECKED, SWITCHED = 2 * ROW, 4 * ROW
-"""What an item takes of the room, beside its bytes."""
+SWITCHED = 8 * ROW
+"""What an item takes of the room, beside its bytes: a step is to take half of what a frame may, since ticks
+wait behind it."""
 BYTES_A_UNIT = 25
 FIRST_TURN, LAST_TURN = 0, 1 << 62
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -42,6 +43,17 @@ def insert(store: Store, item: Item) -> None:
 def find(store: Store, stage: int, kind: str, namespace: str, name: str) -> Item | None:
     row = store.row(_NAMED, (stage, kind, namespace, name))
     return None if row is None else Item._make(row)
+
+
+def first_of(store: Store, stage: int, names: Sequence[tuple[str, str, str]]) -> int | None:
+    """The place of the first of these (kind, namespace, name) that is staged already."""
+    place: int | None = store.value(
+        "SELECT n.key FROM json_each(?) n WHERE EXISTS (SELECT 1 FROM staged WHERE stage = ?"
+        " AND kind = n.value ->> 0 AND namespace = n.value ->> 1 AND name = n.value ->> 2)"
+        " ORDER BY n.key LIMIT 1",
+        (json.dumps(names), stage),
+    )
+    return place
 
 
 def deletes(store: Store, stage: int, kind: str, namespace: str, name: str) -> bool | None:

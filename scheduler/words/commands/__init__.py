@@ -33,6 +33,7 @@ from scheduler.words.commands.cluster import Barrier as Barrier
 from scheduler.words.commands.cluster import Compare as Compare
 from scheduler.words.commands.cluster import Lead as Lead
 from scheduler.words.commands.cluster import Migrate as Migrate
+from scheduler.words.commands.cluster import Note as Note
 from scheduler.words.commands.cluster import Sweep as Sweep
 from scheduler.words.commands.effects import DropEffect as DropEffect
 from scheduler.words.commands.effects import ReportSent as ReportSent

@@ -28,6 +28,18 @@ class Compare(ByCore):
     place: bytes  #: see scheduler.store.row_digests; empty: from the beginning
 
 
+@command(94)
+class Note(ByPerson):
+    """No effect but its entry in the audit: what a person has decided that no other command says. It comes
+    before the deed, which may fail then."""
+
+    deed: str  #: add | remove a member, transfer the leadership, backup
+    name: str
+    before: str | None = None
+    after: str | None = None
+    actor: Actor = NOBODY
+
+
 @command(9)
 class Activate(ByPerson):
     """Raise the state's format for good. Refused unless `members` are the members when it is applied."""

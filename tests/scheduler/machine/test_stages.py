@@ -13,6 +13,7 @@ from scheduler.machine import switching
 from scheduler.machine.context import ROW
 from scheduler.model import parse_job, prepare
 from scheduler.model.objects.parsing import parse_document, prepare_document
+from scheduler.plan.passes.stages import PAUSE_MS_MAX
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import staged, stages
 from scheduler.verify import verify
@@ -49,8 +50,11 @@ def stage(story: Story, *documents: dict[str, Any], delete: tuple[str, ...] = ()
 
 
 def advance(story: Story) -> stages.Stage:
-    """One step, of what the plan says."""
-    (command,) = [each for each in story.plan() if isinstance(each, c.AdvanceStage)]
+    """One step, of what the plan says; where that has it pause, behind the pause."""
+    if not (planned := story.plan()):
+        story.now_ms += PAUSE_MS_MAX
+        planned = story.plan()
+    (command,) = [each for each in planned if isinstance(each, c.AdvanceStage)]
     story.tell_ok(command)
     return row(story)
 
