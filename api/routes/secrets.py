@@ -20,15 +20,18 @@ from api.cursors import make_cursor, read_cursor
 from api.outcomes import expect_ok
 from api.ports import VaultError
 from api.problems import Problem
+from api.references import need_references
 from api.secrets import fields_of, need_names, need_secret, need_value, patterns_of, place, secret_json
 from api.services import Services, services_of
+from scheduler.machine.rules import references
 from scheduler.machine.secrets import RESEALED_MAX
 from scheduler.store.connection import Store
 from scheduler.store.reads import secrets as secret_reads
 from scheduler.store.reads.secrets import Sealed
 from scheduler.store.tables import secrets
+from scheduler.store.tables.refs import Named
 from scheduler.words.commands import DeleteSecret, GrantSecret, PutSecret, Resealed, ResealSecrets
-from scheduler.words.outcomes import Code
+from scheduler.words.outcomes import Code, Outcome
 
 router = APIRouter(tags=["secrets"])
 
@@ -156,11 +159,18 @@ async def delete_secret(request: Request, name: str) -> Response:
     """Delete it, for good. Refused while a job or an object names it."""
     services, call = services_of(request), call_of(request)
     call.need(access.ADMIN, namespace=call.namespace)
+    gone = Named("secret", call.namespace, name)
     with services.scheduler.read() as store:
-        need_secret(store, call.namespace, name)
-    if not call.flag("dry_run"):
-        command = DeleteSecret(call.namespace, name, call.actor)
-        expect_ok(await services.scheduler.propose(command), what=f"secret {name}")
+        known = need_secret(store, call.namespace, name)
+        refusal = references.judge(store, {}, {gone: known})
+    if call.flag("dry_run"):
+        outcome = refusal or Outcome(Code.OK)
+    else:
+        outcome = await services.scheduler.propose(DeleteSecret(call.namespace, name, call.actor))
+    if not outcome.ok:
+        with services.scheduler.read() as store:
+            need_references(store, outcome, {})
+    expect_ok(outcome, what=f"secret {name}")
     return Response(status_code=204)
 
 

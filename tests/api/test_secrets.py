@@ -238,7 +238,10 @@ async def test_a_task_is_given_its_secrets_as_they_are_at_the_grant(
         refused = await granted(ungranted)
         assert "secret default/PASSWORD is not granted to default/j" in refused.unable
         assert (refused.secrets, refused.environment) == ((), {})
-        assert (await client.delete("/v1/secrets/PASSWORD")).json()["code"] == "referred"
+        for dry_run in ("true", "false"):
+            told = (await client.delete("/v1/secrets/PASSWORD", params={"dry_run": dry_run})).json()
+            assert told["code"] == "referred"
+            assert told["referrers"] == [{"kind": "job", "namespace": "default", "name": "j"}]
         edited = client.put("/v1/jobs/j", json={"run": "x"})
         gone = await granted(edited, client.delete("/v1/secrets/PASSWORD"))
         assert "there is no secret default/PASSWORD" in gone.unable

@@ -14,6 +14,7 @@ import pytest
 
 from api.problems import KINDS
 from api.routes.pages import FOLDER, TYPES, policy
+from scheduler.model.objects import NAMES
 
 pytestmark = pytest.mark.house
 
@@ -23,6 +24,7 @@ OWN = [path for path in FILES if VENDOR not in path.parents]
 FIRST = ("index.html", "icon.svg", "style.css", "parts/look.js", "app.js", "parts/feed.worker.js")
 FIRST_BYTES_MAX = 60_000
 TABLES = ("texts.js", "texts_later.js", "texts_problems.js")
+OF_KINDS = ("parts/objects.js", "pages/objects.js", "pages/object.js")
 BYTES_MAX = 185_000  #: with all that is fetched when it is first shown: pages, charts, graphs
 IMPORT = re.compile(r"""(?:^|\n)(?:import|export)\b[^;"]*"(\.[^"]+)";""")
 LINES_MAX = 500
@@ -135,6 +137,16 @@ def test_each_problem_of_the_api_has_its_title() -> None:
     assert {key: texts[0] for key, texts in told.items()} == {
         f"problem.{name}": kind.title for name, kind in KINDS.items()
     }
+
+
+def test_each_kind_of_objects_is_known_to_its_pages() -> None:
+    parts, lists, one = ((FOLDER / name).read_text() for name in OF_KINDS)
+    (known,) = re.findall(r"export const KINDS = \{ (.+?) \};", parts)
+    assert dict(re.findall(r'(\w+): "(\w+)"', known)) == {plural: kind for kind, plural in NAMES.items()}
+    for plural in NAMES.values():
+        for text, table in ((parts, "FIRST"), (lists, "SAYS"), (one, "FACTS")):
+            (rows,) = re.findall(rf"const {table} = \{{\n(.+?)\n\}};", text, re.DOTALL)
+            assert re.search(rf"^  {plural}: ", rows, re.MULTILINE), (plural, table)
 
 
 def test_no_text_is_unused() -> None:

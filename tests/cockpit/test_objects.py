@@ -233,8 +233,8 @@ async def test_a_secret_goes_in_and_is_never_shown(
     await expect(row).to_contain_text("close, load")
 
     await page.get_by_role("button", name="Delete deploy-key").click()  # a hook names it
-    await confirm(page, "Delete")
     await expect(dialog).to_contain_text("hook default/deploys")
+    await expect(dialog.get_by_role("link", name="deploys")).to_be_visible()
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Delete DB_PASSWORD").click()
     await confirm(page, "Delete")

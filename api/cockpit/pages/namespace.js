@@ -4,13 +4,12 @@ import { Act, api, at, Copy, command, Facts, go, html, Loading, Status, t, useEf
 import { deleteNamespace, namespaceAt, pathOf, putNamespace, togglePause } from "../parts/namespaces.js";
 import { Revisions } from "../parts/revisions.js";
 import { nameIn, TextEditor } from "../parts/text_editor.js";
-import { Used } from "./namespaces.js";
+import { Share, Used } from "./namespaces.js";
 import { changes } from "./object_editor.js";
 
 const EVENTS = ["object_put", "object_deleted", "job_put", "job_deleted", "paused", "resumed"];
 const FIRST = "namespace: finance\ndescription: Closing, invoices, payments\nowner: finance-oncall\npools: [etl, web]\nquotas: {jobs: 200}\n";
 const mine = (name) => (event) => event.type.startsWith("object_") && event.kind === "namespace" && event.name === name;
-const numbers = (one) => Object.entries(one.quotas || {}).filter(([name, value]) => name !== "jobs" && value !== null);
 
 function Roles({ name }) {
   const { data, error } = useRead("/v1/tokens", { types: ["token_withdrawn"] });
@@ -33,7 +32,8 @@ function Whole({ one, again }) {
     ${one.pause ? html`<p class="banner-of">${one.pause.reason} <span class="note">${one.pause.actor} · <${When} at=${one.pause.since} />${one.pause.until ? html` · ${t("health.until", { at: "" })}<${When} at=${one.pause.until} />` : ""}</span></p>` : null}
     ${one.declared ? null : html`<p class="note">${t("namespaces.undeclaredSays")}</p>`}</div>
     <${Facts} of=${[[t("job.owner"), one.owner], [t("jobs.title"), html`<a href=${`${at("jobs")}${query}`}><${Used} of=${one} /></a>`], [t("namespaces.pools"), one.pools.join(", ") || t("namespaces.any")], [t("namespaces.runAs"), one.run_as.join(", ") || t("namespaces.any")],
-      [t("namespaces.plan"), t("namespaces.planSays", { tz: one.plan.tz, begin: one.plan.begin })], ...numbers(one).map(([each, value]) => [each.replaceAll("_", " "), value]), [t("job.changed"), one.changed && html`<${When} at=${one.changed} /> ${one.actor}`]]} />
+      [t("namespaces.plan"), t("namespaces.planSays", { tz: one.plan.tz, begin: one.plan.begin })], [t("namespaces.active"), html`<a href=${`${at("runs")}${query}&state=pending,running`}><${Share} n=${one.active_runs} most=${one.quotas.active_runs} label=${t("namespaces.active")} /></a>`], [t("namespaces.starts"), one.quotas.starts_per_minute],
+      [t("job.changed"), one.changed && html`<${When} at=${one.changed} /> ${one.actor}`]]} />
     <p class="links"><a href=${`${at("jobs")}${query}`}>${t("jobs.title")}</a> <a href=${`${at("runs")}${query}`}>${t("runs.title")}</a> <a href=${`${at("objects")}${query}`}>${t("objects.title")}</a> <a href=${`${at("objects", "secrets")}${query}`}>${t("kinds.secrets")}</a></p>
     ${api.may("admin", name) ? html`<${Roles} name=${name} />` : null}
     ${one.declared ? html`<${Revisions} path=${(what) => pathOf(name, what)} current=${one.revision} types=${mine(name)} audit=${api.may("admin", name) ? `${at("audit")}?kind=namespace&name=${encodeURIComponent(name)}` : null} />` : null}

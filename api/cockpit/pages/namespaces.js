@@ -5,7 +5,9 @@ import { namespaceAt, togglePause } from "../parts/namespaces.js";
 
 const EVENTS = ["object_put", "object_deleted", "job_put", "job_deleted", "paused", "resumed"];
 
-export const Used = ({ of }) => of.quotas?.jobs === null || of.quotas?.jobs === undefined ? html`${number(of.jobs)}` : html`${t("namespaces.of", { n: number(of.jobs), most: number(of.quotas.jobs) })} <${Bars} value=${of.jobs} most=${of.quotas.jobs} label=${t("namespaces.quota")} />`;
+// How much of a quota is used; without one, how much there is.
+export const Share = ({ n, most, label }) => most === null || most === undefined ? html`${number(n)}` : html`${t("namespaces.of", { n: number(n), most: number(most) })} <${Bars} value=${n} most=${most} label=${label} />`;
+export const Used = ({ of }) => html`<${Share} n=${of.jobs} most=${of.quotas?.jobs} label=${t("namespaces.quota")} />`;
 
 function Row({ one, again }) {
   return html`<tr><td><a class="who" href=${namespaceAt(one.namespace)}>${one.namespace}</a>${one.pause ? html` <${Status} state="paused" title=${one.pause.reason} />` : null}

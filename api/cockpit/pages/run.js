@@ -65,7 +65,7 @@ export default function Run({ run: id }) {
       ${run.finished ? html`<${Act} action=${again(run)} />` : html`<${Act} action=${cancelRun(run)} />`}
       ${all.some((each) => each.unreachable) ? html`<${Act} action=${resolveRun(run)} />` : null}</div>
     ${run.reason ? html`<p class=${`banner-of ${FAILED.includes(run.state) ? "bad" : ""}`}>${run.reason}</p>` : null}
-    <${Facts} of=${[[t("run.tickName"), run.tick && html`<${When} at=${run.tick} />`], [t("run.cause"), word("cause", run.cause)], [t("run.trigger"), run.trigger],
+    <${Facts} of=${[[t("run.tickName"), run.tick && html`<${When} at=${run.tick} />`], [t("run.planDate"), run.plan_date], [t("run.cause"), word("cause", run.cause)], [t("run.trigger"), run.trigger],
       [t("run.created"), html`<${When} at=${run.created} />`], [t("run.started"), run.started && html`<${When} at=${run.started} />`], [t("run.duration"), took],
       [t("run.exitCode"), run.exit_code], [t("run.revision"), run.revision], [t("run.actor"), run.actor],
       [t("run.params"), Object.keys(run.params).length ? html`<code>${Object.entries(run.params).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`).join(" ")}</code>` : null]]} />
