@@ -11,6 +11,7 @@
 # make screenshots   the pictures of docs/, from a cluster of `cronclave dev` in Chromium
 # make cockpit-load   the cockpit before 100,000 jobs and 200,000 runs: frame times, CPU of the nodes (JOBS=1000 RUNS=2000)
 # make clients   clients generated from the API's description, in Python and TypeScript; one asks a node
+# make ticks   cron's instants against a walk minute by minute, in every zone of tzdata (TRIPLES=200000 SEED=1)
 # make sim     the consensus simulation (SEEDS=1000 START=0)
 #
 # Needs python3 (3.11 or newer), python3-venv and make. Everything else goes into .venv. Of several interpreters the
@@ -33,6 +34,7 @@ STOPS ?=
 SEEDS ?= 1000
 START ?= 0
 EXAMPLES ?= 200
+TRIPLES ?= 200000
 PYTEST_ARGS ?=
 # One more than there are cores: tests that wait for a browser or a process leave theirs idle.
 WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
@@ -51,7 +53,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 JOBS ?= 100000
 RUNS ?= 200000
 
-.PHONY: help dev test quick clusters check bench sim fuzz-api clients chaos soak mutations docs screenshots cockpit-load clean
+.PHONY: help dev test quick clusters check bench sim ticks fuzz-api clients chaos soak mutations docs screenshots cockpit-load clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -85,6 +87,9 @@ bench: $(VENV)/.installed-dev
 
 sim: $(VENV)/.installed-dev
 	$(BIN)/python -m node.simulation --workers 2 --seeds $(SEEDS) --start $(START)
+
+ticks: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.scheduler.ticks.walk --triples $(TRIPLES) --seed $(or $(SEED),1)
 
 fuzz-api: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.api.contract --examples $(EXAMPLES) --seed $(or $(SEED),1)

@@ -1,0 +1,37 @@
+"""Cron's instants in all zones, against a clock that is read minute after minute (`make ticks`: more)."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.scheduler.ticks import walk
+from tests.scheduler.ticks.test_oracles import packaged_zone
+
+TRIPLES = 1_500
+
+
+def test_cron_s_instants_are_those_of_a_walk_and_add_up_however_they_are_cut() -> None:
+    assert list(walk.differences(random.Random(20_241_130), walk.zones(), TRIPLES)) == []
+
+
+@pytest.mark.parametrize("dst", walk.POLICIES)
+def test_the_walk_tells_the_policies_apart(dst: str) -> None:
+    """Berlin, two in the morning: left out on 29 March 2026, shown twice on 25 October."""
+    at = {
+        "cron": ["2026-03-29T01:00:00+00:00", "2026-10-25T00:00:00+00:00"],
+        "skip": ["2026-10-25T00:00:00+00:00"],
+        "literal": ["2026-10-25T00:00:00+00:00", "2026-10-25T01:00:00+00:00"],
+    }
+    two = walk.Expression(
+        "0 2 * * *", frozenset({0}), frozenset({2}), frozenset(range(1, 13)),
+        lambda day: True, lambda day: True, either=False, is_fixed=True,
+    )  # fmt: skip
+    found = []
+    for start in (datetime(2026, 3, 28, 12, tzinfo=UTC), datetime(2026, 10, 24, 12, tzinfo=UTC)):
+        window = walk.shown(packaged_zone("Europe/Berlin"), start, 1_440)
+        found += [each.isoformat() for each in walk.expected(two, dst, window)]
+
+    assert found == at[dst]
