@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.problems import FieldError, Problem
-from scheduler.machine.rules import allowances, secret_uses, tick_limits
+from scheduler.machine.rules import allowances, cycles, secret_uses, tick_limits
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job
@@ -16,6 +16,7 @@ KIND_OF_CODE = {
     Code.NOT_FOUND: "not-found",
     Code.EXISTS: "exists",
     Code.MISSING: "validation",
+    Code.CYCLE: "validation",
     Code.REFERRED: "conflict",
     Code.REVISION_MISMATCH: "revision-mismatch",
     Code.KEY_REUSED: "idempotency-key-reused",
@@ -37,6 +38,8 @@ FEWER_TICKS = (
     " the limits: cronclave cluster tick-limits."
 )
 
+NO_CYCLE = "Leave one of these ends out, or say `allow_cycle: true` beside the `after` that closes it."
+
 
 def need_proposable(command: Command, *, what: str, store: Store | None = None) -> None:
     """What a dry run owes: raises the Problem that proposing this very command would end in. `store`: for
@@ -50,7 +53,7 @@ def need_proposable(command: Command, *, what: str, store: Store | None = None) 
         ]
         gone = _jobs_gone(store, command)
         refusal = allowances.judge(store, asked, gone) or tick_limits.judge(store, command.jobs, gone=gone)
-        refusal = refusal or secret_uses.judge(store, command.jobs)
+        refusal = refusal or secret_uses.judge(store, command.jobs) or cycles.judge(store, command.jobs)
         if refusal is not None:
             expect_ok(refusal, what=what)
 
@@ -79,6 +82,9 @@ def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, objec
         detail = f"{what} is too large: {detail}"
     elif outcome.code == Code.TOO_MANY_TICKS:
         hint = FEWER_TICKS
+    elif outcome.code == Code.CYCLE:
+        errors = [FieldError("/triggers", detail, NO_CYCLE)]
+        raise Problem(kind, detail, hint=NO_CYCLE, errors=errors, extra=extra)
     if outcome.code == Code.NOT_ALLOWED and outcome.value:
         hint = str(outcome.value["hint"])
         error = FieldError(f"/tasks/{outcome.value['task']}/on/pool", detail, hint)

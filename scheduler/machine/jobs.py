@@ -31,8 +31,9 @@ def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
     judged = putting.judge(ctx, command.jobs, command.after_ms)
     if isinstance(judged, Outcome):
         return judged
-    puts = {Named("job", new.namespace, new.name): new.refers for new in command.jobs if new.refers}
-    if puts and (missing := references.judge(ctx.store, puts)):
+    refers = any(new.refers for new in command.jobs)
+    puts = {Named("job", new.namespace, new.name): new.refers for new in command.jobs} if refers else {}
+    if refers and (missing := references.judge(ctx.store, puts)):
         return missing
     edit = Edit(command.actor.name, command.source, command.after_ms, ctx.stamp_ms, ctx.state.idx)
     # With what was sent, the whole of a new job: whoever put it needs no read. `paused`: a pause stands, of

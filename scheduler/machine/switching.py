@@ -15,7 +15,7 @@ from typing import Any
 from scheduler.machine.context import Context, refused
 from scheduler.machine.steps import booting, staging
 from scheduler.machine.steps.admitting import ADMITTED_MAX
-from scheduler.store.tables import attempts, boots, quotas, runs, tasks, triggers
+from scheduler.store.tables import attempts, boots, ends, listeners, quotas, runs, tasks, triggers
 from scheduler.store.tables import jobs as job_rows
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code, Outcome
@@ -52,6 +52,12 @@ def _trigger(ctx: Context, command: c.Fire | c.Account | c.SetAside) -> None:
 
 def _run(ctx: Context, run: int) -> None:
     row = runs.get(ctx.store, run)
+    if row is not None:
+        _job(ctx, row.job)
+
+
+def _postponed(ctx: Context, command: c.FirePostponed) -> None:
+    row = triggers.firing(ctx.store, command.trigger)
     if row is not None:
         _job(ctx, row.job)
 
@@ -97,6 +103,22 @@ def _startups(ctx: Context, command: c.FireStartups) -> None:
             _job(ctx, row.job)
 
 
+def _dependents(ctx: Context, command: c.FireDependents) -> None:
+    """Those that hear of it next, until what hears of it is live. One that is new with the stage hears of
+    what ends from its turn on."""
+    end = ends.first_open(ctx.store)
+    seen: list[int] = []
+    while end is not None:
+        found = listeners.hearing(ctx.store, end.parent, end.id, end.looked, listeners.PAGE)
+        if found == seen:
+            return
+        seen = found
+        for trigger in found:
+            row = triggers.firing(ctx.store, trigger)
+            assert row is not None
+            _job(ctx, row.job)
+
+
 TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.RunJob: _named,
     c.PauseJob: _named,
@@ -105,6 +127,8 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.Account: _trigger,
     c.SetAside: _trigger,
     c.FireStartups: _startups,
+    c.FireDependents: _dependents,
+    c.FirePostponed: _postponed,
     c.CancelRun: _of_run,
     c.ResolveRun: _of_run,
     c.ExpireRun: _of_run,

@@ -8,9 +8,9 @@ left out.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from scheduler import formats
 from scheduler.model.bounds import NOTICES_MAX, PARAMS_MAX, TASKS_MAX, TRIGGERS_MAX, VARS_MAX
@@ -19,16 +19,27 @@ from scheduler.model.named import Target, each_once, resolved
 from scheduler.model.newer import without
 from scheduler.model.notice import Notice
 from scheduler.model.params import Param
-from scheduler.model.policies import Policies
+from scheduler.model.policies import Overlap, Policies
 from scheduler.model.problems import pointer_of
 from scheduler.model.task import Task
 from scheduler.model.trigger import Trigger
+from scheduler.model.triggers import KINDS, Kind
 from scheduler.ticks import anchored, jitter_ms, schedule
 from scheduler.words.commands import PreparedJob, PreparedTrigger
 from scheduler.words.json_text import json_text
 
 OWNER_LETTERS_MAX = 200
 CANONICAL_BYTES_MAX = 1_000_000  #: with its triggers, its name and its sender it fits in a command of 1 MiB
+
+
+_OVERLAPPING = {kind.name: kind for kind in KINDS if kind.overlap}
+
+
+def _with_overlap(trigger: object) -> Kind[Any] | None:
+    """The kind that says what its firings do beside others, where the trigger does not."""
+    if not isinstance(trigger, dict) or trigger.get("overlap") is not None:
+        return None
+    return next((kind for name, kind in _OVERLAPPING.items() if trigger.get(name) is not None), None)
 
 
 class Job(Model):
@@ -51,6 +62,23 @@ class Job(Model):
     notify: Annotated[tuple[Notice, ...], BeforeValidator(as_tuple), Field(max_length=NOTICES_MAX)] = ()
     tasks: Annotated[dict[Name, Task], Field(max_length=TASKS_MAX)]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _overlap_of_events(cls, data: Any) -> Any:
+        """The default of `overlap` is the cause's: of a trigger that has one of its own it is written out, so
+        that the job's text says it."""
+        triggers = data.get("triggers") if isinstance(data, dict) else None
+        if not isinstance(triggers, list | tuple):
+            return data
+        policies = data.get("policies")
+        given = policies.get("overlap") if isinstance(policies, dict) else None
+        given = given if isinstance(given, str) and given in get_args(Overlap) else None
+        filled = [
+            each if kind is None else {**each, "overlap": given or kind.overlap}
+            for each, kind in ((each, _with_overlap(each)) for each in triggers)
+        ]
+        return {**data, "triggers": filled}
+
     @cached_property
     def texts(self) -> dict[int, bytes]:
         """Canonical texts that were made, by format: one costs as much as half of the job's check."""
@@ -67,6 +95,9 @@ class Job(Model):
             for place, secret in enumerate(task.secrets or ()):
                 pointer = pointer_of("tasks", name, "secrets", place)
                 found.append(Target("secret", *resolved(secret.name, self.namespace), pointer))
+        for place, trigger in enumerate(self.triggers):
+            for kind, namespace, name, field in trigger.refers(self.namespace):
+                found.append(Target(kind, namespace, name, pointer_of("triggers", place, field)))
         return found
 
     def public(self) -> dict[str, Any]:

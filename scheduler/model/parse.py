@@ -36,7 +36,7 @@ from scheduler.model.trigger import Trigger
 PROBLEMS_MAX = 100
 
 PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
-    Job: ("calendars", "allow_cycle"),
+    Job: ("calendars",),
     Trigger: ("calendar", "workday", "max_active", *triggers.PLANNED),
     Policies: ("active", "autonomy"),
     Task: (

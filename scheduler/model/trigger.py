@@ -89,6 +89,8 @@ class Trigger(Fields):
                 raise Refused(detail, f"remove {surplus[0] if len(surplus) == 1 else 'them'}")
         if self.valid is not None and not given[0].has_instants:
             raise Refused(f"{given[0].name} has no instants that `valid` could choose", "remove valid")
+        if self.jitter_ms is not None and not given[0].has_offset:
+            raise Refused(f"{given[0].name} fires at once: a jitter means nothing beside it", "remove jitter")
         return self
 
     @cached_property
@@ -110,6 +112,10 @@ class Trigger(Fields):
     @property
     def delay_ms(self) -> int:
         return self.kind.delay_ms(self)
+
+    def refers(self, namespace: str) -> list[tuple[str, str, str, str]]:
+        """Kind, namespace and name of what it refers to, and the field that says so."""
+        return self.kind.refers(self, namespace)
 
     def why_spent(self, namespace: str, job: str, now_ms: int) -> tuple[str, str, str]:
         """Where (its field), why and with which way out this trigger fires at no instant after `now_ms`."""

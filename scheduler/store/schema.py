@@ -7,9 +7,9 @@ table.
 
 from __future__ import annotations
 
-from scheduler.store import limits
+from scheduler.store import dependents_schema, limits
 
-SCHEMA_VERSION = 31
+SCHEMA_VERSION = 32
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -479,4 +479,5 @@ STATEMENTS: tuple[str, ...] = (
         PRIMARY KEY (front, seq)
     ) WITHOUT ROWID
     """,
+    *dependents_schema.STATEMENTS,
 )

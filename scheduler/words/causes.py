@@ -23,7 +23,7 @@ catchup    the same tick, fired by its catch-up policy     yes     Fire
 manual     none: each request is its own                   no      RunJob
 orphan     the id of the run in the cluster before         no *    Adopt
 startup    trigger / agent's installation / boot id        yes     FireStartups
-after      trigger / the ids of the consumed runs, a,b,c   yes
+after      trigger / the ids of the consumed runs, a,b,c   yes     FireDependents, FirePostponed
 webhook    trigger / id of the delivery                    yes
 notice     trigger / board / serial of the notice          yes
 file       trigger / serial that the state gave the file   yes

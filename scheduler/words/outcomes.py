@@ -22,6 +22,7 @@ class Code(enum.StrEnum):
     NOT_FOUND = "not_found"
     EXISTS = "exists"
     MISSING = "missing"  #: it refers to what does not exist
+    CYCLE = "cycle"  #: jobs would wait for their own ends
     REFERRED = "referred"  #: something refers to it, so it stays
     REVISION_MISMATCH = "revision_mismatch"
     KEY_REUSED = "key_reused"  #: its Idempotency-Key was used for another request

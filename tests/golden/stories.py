@@ -9,6 +9,7 @@ import msgspec
 
 from scheduler import formats
 from scheduler.model import parse_job, prepare
+from scheduler.store.tables import listeners
 from scheduler.words import codec
 from scheduler.words import commands as c
 from tests.golden.log import Recorder
@@ -33,6 +34,7 @@ def every_command(story: Recorder) -> None:
     _a_gap(story)
     _overload(story)
     _boots(story)
+    _dependents(story)
     _slices(story)
     _lost_and_found(story)
     _deadlines(story)
@@ -239,6 +241,43 @@ def _boots(story: Recorder) -> None:
     story.tell_ok(*(c.DeleteJob("default", name) for name in ("at-boot", "after-boot")))
 
 
+def _dependents(story: Recorder) -> None:
+    """Runs that others wait for end: fired, held back and taken over by a newer end, skipped; an edit goes on
+    with what was heard."""
+    here, on = {"after": "first.succeeded or second.exit_code == 3", "id": "t"}, {"pool": "chain"}
+    both = {"after": "first.ended and second.ended", "id": "t", "overlap": "queue_all"}
+    story.put(job("first", on=on), job("second", on=on))
+    round_ = {"after": "next.failed", "allow_cycle": True}
+    story.put(job("next", trigger=here, on=on), job("both", trigger=both, on=on))
+    story.put(job("first", trigger=round_, on=on), job("also", trigger={"after": "first.ended"}, on=on))
+    many = [f"many-{number}" for number in range(listeners.PAGE + 1)]
+    story.put(*(job(name, trigger={"after": "second.failed"}, on={"pool": "none"}) for name in many))
+    story.connect("chain-1", pool="chain")
+
+    def end(name: str, exit_code: int = 0) -> None:
+        story.now_ms += 1
+        run = story.value(c.RunJob("default", name, b"{}", story.now_ms, plan_day=20_000 + exit_code), "run")
+        story.plan_and_apply()
+        attempt = story.attempts(run)[0].id
+        story.claim(attempt)
+        story.finish(attempt, exit_code=exit_code)
+        story.plan_and_apply()
+
+    story.tell(c.FireDependents(story.epoch, 1), c.FirePostponed(story.epoch, 1, "t/1"))
+    story.tell_ok(*(c.RunJob("default", name, b"{}", story.now_ms) for name in ("next", "also")))
+    for _ in range(3):
+        end("first")
+    story.put(job("both", trigger={**both, "after": "second.ended and first.ended"}, on=on))
+    end("second", 3)
+    story.settle()
+    story.tell_ok(c.PauseJob("default", "next"))
+    end("first")
+    story.settle()
+    story.tell(c.DeleteJob("default", "first"))
+    gone = ("next", "both", "also", "first", "second", *many)
+    assert story.apply(gone=[("job", "default", name) for name in gone]).ok
+
+
 def _slices(story: Recorder) -> None:
     """More tasks than one frame has room for: made, told and cancelled by Continue."""
     story.put(job("wide", tasks={f"t{i}": {"noop": True, "needs": ["t0"] if i else []} for i in range(25)}))
@@ -441,6 +480,7 @@ def restored(story: Recorder) -> None:
         job("manual", policies={"overlap": "allow"}),
         job("nowhere", on={"pool": "gpu"}),
         job("at-boot", trigger={"startup": {"pool": "default", "delay": "1s"}}),
+        job("follows", trigger={"after": "manual.ended"}),
     )
     story.now_ms += 3_000
     story.settle()

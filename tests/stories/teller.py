@@ -103,6 +103,10 @@ class Teller:
         agent = self.agents[name]
         self._tell(c.DisconnectAgent(agent, self.story.sessions[agent], "node-a"))
 
+    def lead(self, _: str, node: str) -> None:
+        """It takes office."""
+        self._tell(c.Lead(node, "zone-b", self.story.epoch + 1, "2026a"))
+
     def passes(self, _: str, duration: str) -> None:
         self.story.now_ms += parse_duration_ms(duration)
 
@@ -193,7 +197,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "put": Teller.put, "agent": Teller.agent, "gone": Teller.gone, "pass": Teller.passes, "plan": Teller.plan,
     "run": Teller.run, "cancel": Teller.cancel, "pause": Teller.pause, "resume": Teller.resume,
     "claim": Teller.claim, "finish": Teller.finish, "restore": Teller.restore, "journal": Teller.journal,
-    "show": Teller.show,
+    "lead": Teller.lead, "show": Teller.show,
 }  # fmt: skip
 
 

@@ -82,6 +82,7 @@ export function schedule(triggers) {
   const one = (trigger) => trigger.cron ? `${trigger.cron}${trigger.tz && trigger.tz !== "UTC" ? ` ${trigger.tz}` : ""}`
     : trigger.every ? t("schedule.every", { span: trigger.every })
     : trigger.at ? t("schedule.at", { at: whole(trigger.at) })
+    : trigger.after ? t("schedule.after", { condition: trigger.after })
     : trigger.startup ? t("schedule.startup", { pool: trigger.startup.pool })
     : Object.keys(trigger)[0];
   return triggers.length === 1 ? one(triggers[0]) : t("schedule.more", { first: one(triggers[0]), n: triggers.length - 1 });

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from scheduler.store.connection import Store
+from scheduler.store.tables import jobs, refs, secrets
 from scheduler.store.tables import objects as object_rows
-from scheduler.store.tables import refs, secrets
 from scheduler.store.tables.refs import Named
 from scheduler.words.outcomes import Code, Outcome
 
@@ -52,6 +52,8 @@ def missing(store: Store, puts: Puts, gone: Mapping[Named, object]) -> Outcome |
 
 
 def _exists(store: Store, target: Named) -> bool:
+    if target.kind == JOB:
+        return jobs.standing_named(store, target.namespace, target.name) is not None
     if target.kind == SECRET:
         return secrets.find(store, target.namespace, target.name) is not None
     return object_rows.exists(store, *target)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 
 from scheduler.machine.context import EDGE, ROW, Context, refused
-from scheduler.machine.rules import allowances, references, secret_uses, spent, tick_limits
+from scheduler.machine.rules import allowances, cycles, references, secret_uses, spent, tick_limits
 from scheduler.machine.steps import editing, editing_objects, pruning, staging
 from scheduler.machine.steps.editing import Judged
 from scheduler.machine.steps.staging import JOB, New, Stored
@@ -120,16 +120,17 @@ def _judge(ctx: Context, stage: Stage, new: New, stored: Stored, found: _Found) 
         found.count(what, "unchanged")
         return _judge_targets(ctx, stage, what, new)
     found.count(what, "created" if stored is None else "changed")
-    refusal = _judge_ticks(ctx, verdict, found) if isinstance(verdict, Judged) else None
+    refusal = _judge_ticks(ctx, stage, verdict, found) if isinstance(verdict, Judged) else None
     return refusal or _judge_targets(ctx, stage, what, new)
 
 
-def _judge_ticks(ctx: Context, verdict: Judged, found: _Found) -> Outcome | None:
+def _judge_ticks(ctx: Context, stage: Stage, verdict: Judged, found: _Found) -> Outcome | None:
     new, known = verdict.new, None if verdict.job is None else verdict.job.id
     if over := editing.find_spent(ctx, verdict, ctx.stamp_ms):
         detail = f"{len(over)} new triggers fire only in the past, or never"
         return refused(Code.PAST, detail, triggers=over)
     refusal = allowances.judge_pools(ctx.store, new) or secret_uses.judge(ctx.store, [new])
+    refusal = refusal or _judge_cycles(ctx, stage, new)
     if refusal is not None:
         return refusal
     more = tick_limits.judge_job(ctx.store, new, known)
@@ -139,6 +140,26 @@ def _judge_ticks(ctx: Context, verdict: Judged, found: _Found) -> Outcome | None
     once_ms = spent.soonest_ms(ctx.store, new, known)
     found.once_ms += [] if once_ms is None else [once_ms]
     return None
+
+
+def _judge_cycles(ctx: Context, stage: Stage, new: PreparedJob) -> Outcome | None:
+    heard = cycles.heard_by(new)
+    if not heard:
+        return None
+
+    def beside(job: str) -> tuple[int, list[str]] | None:
+        namespace, _, name = job.partition("/")
+        item = staged.find(ctx.store, stage.id, JOB, namespace, name)
+        if item is None or item.is_deletion:
+            return None
+        ctx.room -= CHECKED + item.size // staging.BYTES_A_UNIT
+        put = staging.prepared(item)
+        assert isinstance(put, PreparedJob)
+        return item.place, cycles.heard_by(put)
+
+    own = f"{new.namespace}/{new.name}"
+    known = beside(own)
+    return cycles.judge_one(ctx.store, own, 0 if known is None else known[0], heard, beside)
 
 
 def _judge_targets(

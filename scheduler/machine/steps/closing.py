@@ -11,8 +11,8 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.verdicts import RunEnds
-from scheduler.machine.steps import admitting, decisions, eras, notifying
-from scheduler.store.tables import clocks, namespaces, quotas
+from scheduler.machine.steps import admitting, decisions, eras, notifying, restoring
+from scheduler.store.tables import clocks, ends, listeners, namespaces, postponed, quotas
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -20,8 +20,8 @@ from scheduler.store.tables import tells as tell_rows
 from scheduler.store.tables.runs import FOR_NAMESPACE, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
+from scheduler.words import reasons
 from scheduler.words.lifecycle import RUN_END, TaskEvent
-from scheduler.words.reasons import FAILURES
 
 
 def end_task(
@@ -102,6 +102,9 @@ def end_run(
         else:
             decisions.decide_cause_of(ctx, run, "missed", "lost_before_start")
     failed = state in verdicts.RUN_FAILURES
+    parent = f"{run.namespace}/{run.name}"
+    if listeners.is_heard(ctx.store, parent):
+        _note_end(ctx, run, parent, state, exit_code)
     told = notifying.of_end(ctx, run, state)
     tally = job_rows.count_run_ended(ctx.store, run.job, run=run.id, state=state, failed=failed)
     ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, state, exit_code))
@@ -111,13 +114,22 @@ def end_run(
     if failed and tally.state == "active":
         limit = ctx.graph(run.job, run.namespace, run.name, run.revision).job.pause_after_failures
         if limit is not None and tally.failures >= limit:
-            job_rows.set_state(ctx.store, run.job, state="paused", reason=FAILURES)
-            ctx.emit(e.JobPaused(run.job, run.namespace, run.name, FAILURES))
+            job_rows.set_state(ctx.store, run.job, state="paused", reason=reasons.FAILURES)
+            ctx.emit(e.JobPaused(run.job, run.namespace, run.name, reasons.FAILURES))
     follow(ctx, run.job, tally.active_runs)
+
+
+def _note_end(ctx: Context, run: Run, parent: str, state: str, exit_code: int | None) -> None:
+    """Triggers wait for it. What the cluster before a restore may have seen fires nothing."""
+    ends.note(
+        ctx.store, parent=parent, run=run.id, state=state, exit_code=exit_code, at_ms=ctx.stamp_ms,
+        plan_day=run.plan_day, missed=reasons.RESTORED if restoring.is_doubtful(ctx, run.id) else "",
+    )  # fmt: skip
 
 
 def follow(ctx: Context, job: int, active_runs: int) -> None:
     """A run of the job ended: who waited for that goes on."""
+    postponed.wake(ctx.store, job, ctx.stamp_ms)
     if active_runs > 0:
         admitting.admit_next(ctx, job)
     else:

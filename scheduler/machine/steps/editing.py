@@ -22,7 +22,7 @@ from typing import NamedTuple
 from scheduler.machine.context import Context, refused
 from scheduler.machine.rules.graphs import KEPT_FROM_TASKS
 from scheduler.machine.rules.spent import spent
-from scheduler.machine.steps import eras, stopping
+from scheduler.machine.steps import eras, listening, postponing, stopping
 from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.store.tables import asked as asked_rows
 from scheduler.store.tables import jobs as job_rows
@@ -190,7 +190,12 @@ def _set_triggers(
             # does not know what is counted from when it was first applied: the planner goes on from here.
             is_known = edit.after_ms <= from_ms and spec == each.spec
             due_ms = each.first_due_ms if is_known else from_ms
-            eras.begin(ctx, job, each.key, spec, each.jitter_ms, asks, from_ms=from_ms, due_ms=due_ms)
+            eras.begin(
+                ctx, job, each.key, spec, each.jitter_ms, asks, from_ms=from_ms, due_ms=due_ms,
+                former=next((trigger.id for trigger in ended if trigger.key == each.key), 0),
+            )  # fmt: skip
+    for trigger in ended:
+        listening.forget(ctx, trigger.id)
     asked_rows.add(ctx.store, new.namespace, per_day - sum(trigger.per_day for trigger in live))
     if before == job:
         eras.wake(ctx, job)  # the edit may say something else of what waits to be caught up
@@ -213,6 +218,8 @@ def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -
     for trigger in trigger_rows.live(ctx.store, job.id):
         asked += trigger.per_day
         eras.end(ctx, trigger, edit.at_ms, trigger_rows.DELETED)
+        listening.forget(ctx, trigger.id)
+    postponing.cancel(ctx, job.id, job.namespace, job.name)
     eras.wake(ctx, job.id)
     asked_rows.add(ctx.store, job.namespace, -asked)
     # Newest first, so that the end of one does not admit another that is cancelled next.

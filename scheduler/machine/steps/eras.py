@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.machine.context import Context
+from scheduler.machine.steps import listening
 from scheduler.store.tables import boots
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import BEHIND, OVER, Trigger
@@ -51,9 +52,10 @@ def begin(
     due_ms: int | None,
     until_ms: int | None = None,
     closed: str = "",
+    former: int = 0,
 ) -> None:
     """Of the era's instants from `due_ms` on, those up to `from_ms` belong to the one before it: the planner
-    passes them (Account with count 0).
+    passes them (Account with count 0). `former`: the trigger that it takes the place of; 0: of none.
     """
     ctx.state.last_trigger += 1
     event = event_of(spec)
@@ -68,6 +70,8 @@ def begin(
     )  # fmt: skip
     if event.startswith(causes.booted("")):
         boots.look_again(ctx.store, event.removeprefix(causes.booted("")))
+    elif event:
+        listening.begin(ctx, ctx.state.last_trigger, job, spec, former)
 
 
 def end(ctx: Context, trigger: Trigger, at_ms: int, closed: str) -> int:
@@ -81,6 +85,8 @@ def end(ctx: Context, trigger: Trigger, at_ms: int, closed: str) -> int:
     trigger_rows.close(
         ctx.store, trigger.id, until_ms=until_ms, next_due_ms=due_ms, fire_ms=fire_ms, closed=closed
     )
+    if trigger.event:
+        listening.end(ctx, trigger.id)
     return until_ms
 
 

@@ -6,11 +6,14 @@ Rules of this file:
    first, and the answer is what came of it then.
 2. A run is pinned to the revision that its job has now, and to those of the vars that it is given. What was
    due or came by itself has the parameters that its trigger gives in that revision, else the defaults. Its
-   plan date is that of its tick's nominal instant, of what has no tick that of now.
+   plan date is that of its tick's nominal instant, of what has no tick that of now, or what its
+   event brings.
 3. What was due or came by itself goes through the gates of a run (`rules.gates`). What a person or another
    run asks for is always made, and is in the way of those. Whatever it was made of, it may have to wait until
    its namespace may have one more (`steps.quotas`).
-4. What ends without a run has its ledger entry at once. Of a run the entry is written at its first start, or
+4. Of an event for which the queue of its job has no room nothing is decided yet (`full`): whoever has it
+   keeps it, and fires it again when there is room.
+5. What ends without a run has its ledger entry at once. Of a run the entry is written at its first start, or
    at its end without one (`steps.starting`, `steps.closing`).
 """
 
@@ -85,6 +88,8 @@ def fire(
             else RunView(ctx.store, job)
         )
         verdict = gates.judge(gates.RUN, view)
+        if isinstance(verdict, Never) and cause.kind is Kind.AFTER and view.overlap in overlap.QUEUES:
+            return done(full=True)
         if isinstance(verdict, Never):
             return _decide(ctx, cause, pinned, namespace, due_ms, verdict)
     graph = ctx.graph(job, namespace, pinned.name, pinned.revision)

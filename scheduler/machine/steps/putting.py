@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.machine.context import Context, refused
-from scheduler.machine.rules import allowances, secret_uses, tick_limits
+from scheduler.machine.rules import allowances, cycles, secret_uses, tick_limits
 from scheduler.machine.steps import editing
 from scheduler.machine.steps.editing import Edit, Judged
 from scheduler.store.tables import jobs as job_rows
@@ -44,7 +44,8 @@ def judge(
     too_many = tick_limits.judge(
         ctx.store, asking, lambda new: _id(stored.get((new.namespace, new.name))), gone
     )
-    return too_many or secret_uses.judge(ctx.store, asking) or judged
+    refusal = too_many or secret_uses.judge(ctx.store, asking) or cycles.judge(ctx.store, asking)
+    return refusal or judged
 
 
 def put(ctx: Context, edit: Edit, judged: Sequence[Judged]) -> list[dict[str, object]]:

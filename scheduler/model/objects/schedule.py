@@ -49,7 +49,7 @@ class Schedule(Described):
             raise Refused("a substitute needs a time", "such as valid: {from: …, until: …}")
         if self.substitute is None and not self.triggers:
             raise Refused("it has no triggers", "give triggers, or the schedule that it substitutes")
-        if (self.namespace, self.name) in {target[1:3] for target in self.refers()}:
+        if (self.namespace, self.name) in {each[1:3] for each in self.refers() if each.kind == "schedule"}:
             raise Refused("it cannot take its own place", "name another schedule in substitute")
         return self
 
@@ -60,9 +60,14 @@ class Schedule(Described):
         return shape
 
     def refers(self) -> list[Target]:
-        if self.substitute is None:
-            return []
-        return [Target("schedule", *resolved(self.substitute, self.namespace), "/substitute")]
+        found = [
+            Target(kind, namespace, name, pointer_of("triggers", place, field))
+            for place, trigger in enumerate(self.triggers)
+            for kind, namespace, name, field in trigger.refers(self.namespace)
+        ]
+        if self.substitute is not None:
+            found.append(Target("schedule", *resolved(self.substitute, self.namespace), "/substitute"))
+        return found
 
     def faults(self) -> list[Problem]:
         return repeated_triggers(self.triggers, lambda place: pointer_of("triggers", place))

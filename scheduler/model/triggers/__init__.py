@@ -6,7 +6,7 @@ what is refused of them, what decides its instants (and so the trigger's identit
 cli/ decides by a kind's name (a test looks for it), but `scheduler.ticks.schedule`, which reads the specs.
 
 Reading order: kind.py (what a kind says of itself), cron.py, every.py, iso8601.py, at.py (time; zoned.py
-is what two of them share), startup.py (an event);
+is what two of them share), startup.py, after.py (events);
 ../trigger.py joins them.
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scheduler.model.triggers.after import AFTER
 from scheduler.model.triggers.at import AT
 from scheduler.model.triggers.cron import CRON
 from scheduler.model.triggers.every import EVERY
@@ -23,10 +24,10 @@ from scheduler.model.triggers.startup import STARTUP
 
 __all__ = ["KINDS", "NAMES", "ONE_OF", "PLANNED", "Kind", "kind_meant"]
 
-KINDS: tuple[Kind[Any], ...] = (CRON, EVERY, ISO8601, AT, STARTUP)
+KINDS: tuple[Kind[Any], ...] = (CRON, EVERY, ISO8601, AT, STARTUP, AFTER)
 NAMES = tuple(kind.name for kind in KINDS)
 ONE_OF = f"one of {', '.join(NAMES)}"
-PLANNED = ("after", "webhook", "notice", "file", "all_of", "schedule")
+PLANNED = ("webhook", "notice", "file", "all_of", "schedule")
 """Kinds of the job semantics that this version cannot do."""
 
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}

@@ -29,6 +29,11 @@ class Kind(Generic[F]):
     delay_ms: Callable[[F], int] = lambda _: 0
     """What is added to each instant, beside the jitter."""
     has_instants: bool = True  #: no: it waits for an event
+    has_offset: bool = True  #: no: it fires at once, so a jitter means nothing
+    overlap: str = ""
+    """Of what it fires, where neither the trigger nor the job's policies say; empty: as for ticks."""
+    refers: Callable[[F, str], list[tuple[str, str, str, str]]] = lambda _, __: []
+    """To what it refers, said in this namespace: kind, namespace, name, and the field that says so."""
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere
 
     @property

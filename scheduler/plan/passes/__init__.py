@@ -17,6 +17,7 @@ from typing import Protocol
 from scheduler.plan.passes import (
     backlog,
     deadlines,
+    dependents,
     drains,
     leases,
     live,
@@ -54,6 +55,7 @@ DUE: tuple[Pass, ...] = (
     drains,
     live,
     startups,
+    dependents,
     quotas,
     queue,
     timeouts,

@@ -85,6 +85,11 @@ def revision(store: Store, what: Named, number: int) -> ObjectRevision | None:
 
 def names(store: Store, kind: str, namespace: str) -> list[str]:
     """The first of this kind there."""
+    if kind == "job":
+        rows = store.rows(
+            "SELECT name FROM jobs WHERE namespace = ? ORDER BY name LIMIT ?", (namespace, NEAR_MAX)
+        )
+        return [row[0] for row in rows]
     rows = store.rows(
         "SELECT name FROM objects WHERE kind = ? AND namespace = ? ORDER BY name LIMIT ?",
         (kind, namespace, NEAR_MAX),

@@ -61,6 +61,21 @@ class FireStartups(ByPlanner):
     after: int  #: the trigger that was looked at last; 0: none
 
 
+@command(107)
+class FireDependents(ByPlanner):
+    """A run has ended that triggers wait for: go on with this end, which is the oldest that is not done."""
+
+    end: int
+
+
+@command(108)
+class FirePostponed(ByPlanner):
+    """A firing that waited for room among its job's runs is tried again: compare-and-set of its cause."""
+
+    trigger: int
+    cause_key: str
+
+
 @command(14)
 class LimitTicks(ByPerson):
     """How many ticks a second may be asked for from now on; what is asked for already stays."""

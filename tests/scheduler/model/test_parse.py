@@ -68,9 +68,9 @@ def job(**fields: Any) -> dict[str, Any]:
         ({"every": "5m", "tz": "UTC"}, "/triggers", "tz is for `cron` and `iso8601` triggers"),
         ({"cron": "0 2 * * *", "start": "2027-01-01T00:00:00Z"}, "/triggers", "start is for `every`"),
         ({"cron": "0 2 * * *", "every": "5m"}, "/triggers", "exclude each other"),
-        ({}, "/triggers", "exactly one of cron, every, iso8601, at, startup"),
+        ({}, "/triggers", "exactly one of cron, every, iso8601, at, startup, after"),
         ({"crom": "0 2 * * *"}, "/triggers/crom", "did you mean cron?"),
-        ({"after": "x.succeeded"}, "/triggers/after", "not available in this version"),
+        ({"webhook": "x"}, "/triggers/webhook", "not available in this version"),
     ],
 )
 def test_bad_triggers(trigger: dict[str, Any], pointer: str, said: str) -> None:

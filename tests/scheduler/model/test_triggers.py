@@ -33,7 +33,8 @@ def test_its_example_says_all_of_itself_and_fires(kind: Kind[Any]) -> None:
     job = parse_job({"job": "a", "noop": True, "triggers": kind.example})
 
     assert set(kind.example) == set(kind.attributes)
-    assert json.loads(canonical(job))["triggers"] == [kind.example]
+    own = {"overlap": kind.overlap, "id": job.triggers[0].key} if kind.overlap else {}
+    assert json.loads(canonical(job))["triggers"] == [kind.example | own]
     (prepared,) = prepare_triggers(job, 0)
     assert (prepared.first_due_ms is None) == bool(event_of(prepared.spec)), "time, or an event"
 
@@ -90,11 +91,13 @@ def test_identities_stay() -> None:
         {"every": "15m", "start": "2026-01-01T00:00:00Z"},
         {"at": "2026-12-31T23:00:00+01:00"},
         {"startup": {"pool": "web", "delay": "120s"}},
+        {"after": "a.ended"},
     ]
     job = parse_job({"job": "a", "noop": True, "triggers": triggers})
 
-    keys = [trigger.key for trigger in job.triggers]
-    assert keys == ["8bf6f587569a", "be40b3e297de", "a6aa3353d622", "c95b7cc9fc51", "f782d7dc36de"]
+    assert [trigger.key for trigger in job.triggers] == [
+        "8bf6f587569a", "be40b3e297de", "a6aa3353d622", "c95b7cc9fc51", "f782d7dc36de", "f85503a0e366",
+    ]  # fmt: skip
 
 
 NEW = '''
@@ -162,8 +165,10 @@ def test_a_slip_inside_a_trigger_s_own_fields_is_told_with_the_near_miss() -> No
 
 def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says is all that a new kind needs."""
-    one_of = "a trigger has exactly one of cron, every, iso8601, at, startup, nth (use one trigger for each)"
-    assert told(tmp_path, "triggers", "nth", NEW, after="CRON, EVERY, ISO8601, AT, STARTUP", use=USE) == {
+    names = "cron, every, iso8601, at, startup, after, nth"
+    one_of = f"a trigger has exactly one of {names} (use one trigger for each)"
+    known = "CRON, EVERY, ISO8601, AT, STARTUP, AFTER"
+    assert told(tmp_path, "triggers", "nth", NEW, after=known, use=USE) == {
         "text": [{"nth": 5}],
         "first": 300_000,
         "refused": ["/triggers/nth: that is no while (a minute at least)"],

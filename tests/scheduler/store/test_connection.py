@@ -14,7 +14,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (31, "e0be4a252905f1bb")
+LAYOUT = (32, "604a1f03f3d6faa8")
 
 
 def test_a_new_state_is_empty_and_belongs_to_its_cluster(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from scheduler.words import reasons
 
 NAME = "overlap"
 WAITING_MAX = 100
+QUEUES = ("queue_one", "queue_all")
 CANCELS = ("cancel_running", "terminate_running")
 BEHIND = "behind other runs of the job"
 

@@ -1,0 +1,119 @@
+"""Dependents: what is to run when runs of other jobs have ended as a condition says (`after`).
+
+Rules of this file:
+
+1. The end of a run that a trigger waits for is a row (`steps.closing`). Each trigger that hears of it judges
+   its condition once, by the newest end of each of its jobs that it has not consumed. It is judged then and
+   never else: no edit, no resume, no clock makes one fire.
+2. A condition that is true is a firing, known by the runs whose ends made it so: it makes one run or ends
+   without one, and has one entry of the ledger. A run consumes all that the trigger has heard; a firing
+   without a run consumes nothing.
+3. Events lose nothing: where a queue has no room for another run (queue_one, queue_all), the firing waits for
+   room. A newer end of one of its jobs takes its place: it is coalesced, and the condition judged anew.
+4. Ends are looked at one after the other, the oldest first. So each trigger sees them in their order, and
+   verify can tell what had to come of them.
+5. In a restored state nobody knows what the cluster before made of an end that it may have seen: what it
+   would fire is missed.
+6. Bounded: so many triggers a command; the planner asks again while something is left.
+"""
+
+from __future__ import annotations
+
+from scheduler.machine.context import ROW, Context, done, refused
+from scheduler.machine.rules import gates
+from scheduler.machine.rules.gates import READY, Never, TickView
+from scheduler.machine.steps import firing, pausing, postponing, restoring
+from scheduler.model.after import After, read_after
+from scheduler.store.tables import ends, listeners, postponed, results
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.ends import End
+from scheduler.store.tables.postponed import Postponed
+from scheduler.store.tables.results import Result
+from scheduler.store.tables.triggers import FiringTrigger
+from scheduler.words import reasons
+from scheduler.words.causes import Cause, Kind
+from scheduler.words.commands import FireDependents, FirePostponed
+from scheduler.words.outcomes import Code, Outcome
+
+
+def fire_dependents(ctx: Context, command: FireDependents) -> Outcome:
+    end = ends.first_open(ctx.store)
+    if end is None or end.id != command.end:
+        return refused(Code.SUPERSEDED, f"end {command.end} is not the oldest that is open")
+    hearing = listeners.hearing(ctx.store, end.parent, end.id, end.looked, listeners.PAGE)
+    looked = end.looked
+    for trigger in hearing:
+        if ctx.room <= 0:
+            break
+        ctx.room -= ROW
+        _hear(ctx, end, trigger)
+        looked = trigger
+    if len(hearing) == listeners.PAGE or (hearing and looked != hearing[-1]):
+        ends.look(ctx.store, end.id, looked)
+        return done(left=True)
+    ends.close(ctx.store, end.id)
+    return done(left=False)
+
+
+def fire_postponed(ctx: Context, command: FirePostponed) -> Outcome:
+    """Compare-and-set of the firing that waits."""
+    row = postponed.get(ctx.store, command.trigger)
+    if row is None or row.cause_key != command.cause_key or row.at_ms is None or row.at_ms > ctx.stamp_ms:
+        return refused(Code.SUPERSEDED, f"trigger {command.trigger} has no such firing to be tried now")
+    trigger = trigger_rows.firing(ctx.store, row.trigger)
+    assert trigger is not None
+    _fire(ctx, trigger, row, "")
+    return done()
+
+
+def _read(ctx: Context, trigger: int) -> tuple[FiringTrigger, After, str]:
+    """With its key."""
+    era, row = trigger_rows.get(ctx.store, trigger), trigger_rows.firing(ctx.store, trigger)
+    assert era is not None
+    assert row is not None
+    after = read_after(era.spec)
+    assert after is not None, "no other trigger hears of ends"
+    return row, after, era.key
+
+
+def _hear(ctx: Context, end: End, trigger: int) -> None:
+    row, after, key = _read(ctx, trigger)
+    assert row.namespace is not None, "a trigger of a job that is no more hears of nothing"
+    waiting = postponed.get(ctx.store, trigger)
+    if waiting is not None:
+        postponing.give_up(ctx, waiting, row.namespace, row.name, "coalesced", reasons.OVERLAP)
+    known = results.of(ctx.store, trigger)
+    before = known.get(end.parent)
+    newest = Result(
+        trigger, end.parent, end.run, end.state, end.exit_code, end.at_ms, end.plan_day,
+        1 if before is None else before.ends + 1,
+    )  # fmt: skip
+    results.put(ctx.store, newest)
+    known[end.parent] = newest
+    if after.judge(known).value is not True:
+        return
+    runs = ",".join(str(result.run) for result in sorted(known.values(), key=lambda each: each.run))
+    _fire(ctx, row, Postponed(trigger, row.job, f"{key}/{runs}", end.at_ms, None), end.missed)
+
+
+def _fire(ctx: Context, trigger: FiringTrigger, row: Postponed, missed: str) -> None:
+    """It makes its run, ends without one, or waits for room."""
+    assert trigger.namespace is not None, "what waits ends with its job"
+    cause = Cause(Kind.AFTER, row.cause_key, trigger.id)
+    paused = pausing.skips(ctx, trigger.namespace, row.due_ms)
+    verdict = gates.judge(gates.TICK, TickView(trigger, row.due_ms, paused))
+    if verdict is READY and (missed or restoring.misses(ctx, row.due_ms)):
+        verdict = Never("missed", missed or reasons.RESTORED)
+    if isinstance(verdict, Never):
+        outcome = firing.end(ctx, cause, trigger, row.due_ms, verdict)
+    else:
+        heard = results.of(ctx.store, trigger.id).values()
+        latest = max((result.plan_day for result in heard), default=None)
+        outcome = firing.fire(ctx, cause, trigger, due_ms=row.due_ms, plan_day=latest)
+    told = outcome.value or {}
+    if told.get("full"):
+        postponed.put(ctx.store, row._replace(at_ms=None))
+        return
+    postponed.drop(ctx.store, trigger.id)
+    if "outcome" not in told:
+        results.drop(ctx.store, trigger.id)

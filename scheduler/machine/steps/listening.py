@@ -1,0 +1,44 @@
+"""Triggers that wait for ends of runs hear of them from when their era begins until it ends.
+
+Rules of this file:
+
+1. Ends are numbered, and an era hears of a range of them: no clock says what it heard of.
+2. An edit loses no end: where a trigger goes on with another condition (an id that stays), the new era goes
+   on behind the last end that the old one was looked at for, with what that had not consumed of jobs that
+   both name, and with the firing that waits for room.
+"""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context
+from scheduler.model.after import read_after
+from scheduler.store.tables import ends, listeners, postponed, results
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables.listeners import Listener
+
+
+def begin(ctx: Context, trigger: int, job: int, spec: bytes, former: int) -> None:
+    """The era of this trigger begins; `former`: in place of that one, 0: of none."""
+    after = read_after(spec)
+    if after is None:
+        return
+    row = job_rows.standing(ctx.store, job)
+    assert row is not None, "a job's row is written before its triggers"
+    heard = listeners.of_trigger(ctx.store, former) if former else []
+    from_end = max((each.until_end or 0 for each in heard), default=ends.last(ctx.store))
+    parents = [str(parent) for parent in after.parents]
+    for parent in parents:
+        child, loose = f"{row.namespace}/{row.name}", int(after.allow_cycle)
+        listeners.insert(ctx.store, Listener(trigger, parent, child, loose, from_end, None))
+    if heard:
+        results.hand_on(ctx.store, former, trigger, parents)
+        postponed.hand_on(ctx.store, former, trigger)
+
+
+def end(ctx: Context, trigger: int) -> None:
+    listeners.close(ctx.store, trigger, ends.seen_by(ctx.store, trigger))
+
+
+def forget(ctx: Context, trigger: int) -> None:
+    """Nothing goes on with what this trigger had not consumed."""
+    results.drop(ctx.store, trigger)

@@ -1,0 +1,54 @@
+"""The language of conditions: and, or, not, comparisons, `in`, parentheses, over names that a context knows.
+
+Promise: a text is read once and checked (`checked`), every mistake with its place; what was checked can be
+judged (`judge`) at any time, ends, has no effects, and gives the same on every node. A value that is not
+there is unknown (None), and so is what follows from it alone: `a and b` is false as soon as one is,
+`a or b` true as soon as one is (Kleene's three-valued logic). At the top, unknown is false.
+
+Reading order: syntax.py (from text to a tree), types.py (what a context says of names, and the check),
+values.py (judged, with every sub-expression's value).
+Contexts live with who uses the language (`model.after`).
+"""
+
+from scheduler.model.expressions.syntax import (
+    DEPTH_MAX,
+    LETTERS_MAX,
+    Compare,
+    ExpressionError,
+    Join,
+    Listed,
+    Literal,
+    Name,
+    Node,
+    Not,
+    names_of,
+    parse,
+)
+from scheduler.model.expressions.types import BOOLEAN, NUMBER, TEXT, Context, Type, checked
+from scheduler.model.expressions.values import Judged, Value, holds, judge, walk
+
+__all__ = [
+    "BOOLEAN",
+    "DEPTH_MAX",
+    "LETTERS_MAX",
+    "NUMBER",
+    "TEXT",
+    "Compare",
+    "Context",
+    "ExpressionError",
+    "Join",
+    "Judged",
+    "Listed",
+    "Literal",
+    "Name",
+    "Node",
+    "Not",
+    "Type",
+    "Value",
+    "checked",
+    "holds",
+    "judge",
+    "names_of",
+    "parse",
+    "walk",
+]

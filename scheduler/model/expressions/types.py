@@ -1,0 +1,87 @@
+"""Whether a condition means something: its names are known, and each part has the type that it needs.
+
+A context says what a name is (`Context.type_of`); it raises `Refused` for one that it does not know, with the
+near miss. Of several mistakes the first in the text is told."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+from scheduler.model.expressions.syntax import (
+    Compare,
+    ExpressionError,
+    Join,
+    Listed,
+    Literal,
+    Name,
+    Node,
+    Not,
+    parse,
+)
+from scheduler.model.problems import Refused
+
+
+class Type(StrEnum):
+    BOOLEAN = "true or false"
+    NUMBER = "a number"
+    TEXT = "a text"
+
+
+BOOLEAN, NUMBER, TEXT = Type.BOOLEAN, Type.NUMBER, Type.TEXT
+_ORDERED = frozenset({"<", "<=", ">", ">="})
+
+
+class Context(Protocol):
+    def type_of(self, name: str, /) -> Type:
+        """What the name gives. Raises Refused."""
+
+
+def checked(text: str, context: Context) -> Node:
+    """The tree of a condition that can be judged. Raises ExpressionError."""
+    tree = parse(text)
+    _need(BOOLEAN, tree, context, "the whole")
+    return tree
+
+
+def _type_of(node: Node, context: Context) -> Type:
+    match node:
+        case Literal(value=bool()):
+            return BOOLEAN
+        case Literal(value=str()):
+            return TEXT
+        case Literal():
+            return NUMBER
+        case Name(path=path):
+            try:
+                return context.type_of(path)
+            except Refused as refused:
+                raise ExpressionError(refused.detail, node.start, refused.hint) from refused
+        case Not(part=part):
+            _need(BOOLEAN, part, context, "what `not` denies")
+        case Join(word=word, parts=parts):
+            for part in parts:
+                _need(BOOLEAN, part, context, f"what `{word}` joins")
+        case Compare(sign=sign, left=left, right=right):
+            _check_compared(sign, left, right, context)
+        case Listed():
+            raise ExpressionError("a list stands after `in` alone", node.start)
+    return BOOLEAN
+
+
+def _check_compared(sign: str, left: Node, right: Node, context: Context) -> None:
+    kind = _type_of(left, context)
+    if isinstance(right, Listed):
+        for item in right.items:
+            _need(kind, item, context, "each value of the list")
+        return
+    if sign in _ORDERED and kind is BOOLEAN:
+        raise ExpressionError(f"{sign} puts numbers or texts in order, not {kind}", left.start)
+    _need(kind, right, context, f"what {sign} compares with {kind}")
+
+
+def _need(wanted: Type, node: Node, context: Context, what: str) -> None:
+    given = _type_of(node, context)
+    if given is not wanted:
+        hint = "compare it with something" if wanted is BOOLEAN else ""
+        raise ExpressionError(f"{what} must be {wanted}, not {given}", node.start, hint)

@@ -1,0 +1,69 @@
+"""Ends of runs that triggers wait for (`after`), in order. They are numbered without a gap and stay: verify
+recomputes from them what each of those triggers fired.
+
+An end is open until each trigger that heard of it was looked at, in the order of their ids; `looked` is the
+last one that was. The oldest open end is worked on, so each trigger sees all ends in their order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+
+class End(NamedTuple):
+    id: int
+    parent: str  #: the job, as namespace/name
+    run: int
+    state: str
+    exit_code: int | None
+    at_ms: int
+    plan_day: int
+    missed: str  #: why it fires nothing; empty: it may
+    looked: int
+    open: int
+
+
+COLUMNS = ", ".join(End._fields)
+_FIRST_OPEN = f"SELECT {COLUMNS} FROM ends INDEXED BY ends_open WHERE open = 1 ORDER BY id LIMIT ?"
+
+
+def note(
+    store: Store, *, parent: str, run: int, state: str, exit_code: int | None, at_ms: int, plan_day: int,
+    missed: str,
+) -> None:
+    end = End(last(store) + 1, parent, run, state, exit_code, at_ms, plan_day, missed, 0, 1)
+    store.write(f"INSERT INTO ends ({COLUMNS}) VALUES ({', '.join('?' * len(End._fields))})", end)
+
+
+def last(store: Store) -> int:
+    """The number of the newest; 0: there was none."""
+    newest: int | None = store.value("SELECT max(id) FROM ends")
+    return newest or 0
+
+
+def first_open(store: Store) -> End | None:
+    row = store.row(_FIRST_OPEN, (1,))
+    return None if row is None else End._make(row)
+
+
+def open_ones(store: Store, limit: int) -> list[End]:
+    """The oldest first."""
+    return [End._make(row) for row in store.rows(_FIRST_OPEN, (limit,))]
+
+
+def seen_by(store: Store, trigger: int) -> int:
+    """The last end that this trigger was looked at for, if it heard of it."""
+    end = first_open(store)
+    if end is None:
+        return last(store)
+    return end.id if end.looked >= trigger else end.id - 1
+
+
+def look(store: Store, end: int, trigger: int) -> None:
+    store.write("UPDATE ends SET looked = ? WHERE id = ?", (trigger, end))
+
+
+def close(store: Store, end: int) -> None:
+    store.write("UPDATE ends SET open = 0 WHERE id = ?", (end,))

@@ -1,0 +1,62 @@
+"""Firings of `after` triggers that wait for room among the runs of their job: one a trigger. Each end of a
+run of the job lets the planner look again (`at_ms`)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+
+class Postponed(NamedTuple):
+    trigger: int
+    job: int
+    cause_key: str
+    due_ms: int
+    at_ms: int | None  #: when it is tried again; None: once a run of the job has ended
+
+
+COLUMNS = ", ".join(Postponed._fields)
+_ANY = "SELECT 1 FROM postponed WHERE job = ? LIMIT 1"
+
+
+def get(store: Store, trigger: int) -> Postponed | None:
+    row = store.row(f"SELECT {COLUMNS} FROM postponed WHERE trigger = ?", (trigger,))
+    return None if row is None else Postponed._make(row)
+
+
+def put(store: Store, postponed: Postponed) -> None:
+    store.kept.unnote("postponed", _ANY, (postponed.job,))
+    store.write(f"INSERT OR REPLACE INTO postponed ({COLUMNS}) VALUES (?, ?, ?, ?, ?)", postponed)
+
+
+def drop(store: Store, trigger: int) -> None:
+    store.write("DELETE FROM postponed WHERE trigger = ?", (trigger,))
+
+
+def hand_on(store: Store, trigger: int, heir: int) -> None:
+    """The trigger goes on as `heir`."""
+    store.write("UPDATE postponed SET trigger = ? WHERE trigger = ?", (heir, trigger))
+
+
+def wake(store: Store, job: int, at_ms: int) -> None:
+    """A run of the job has ended. Asked each time, so that there is none is remembered."""
+    if store.kept.note("postponed", _ANY, (job,), keeps=lambda _: True) is not None:
+        store.write("UPDATE postponed SET at_ms = ? WHERE job = ?", (at_ms, job))
+
+
+def of_job(store: Store, job: int) -> list[Postponed]:
+    rows = store.rows(f"SELECT {COLUMNS} FROM postponed WHERE job = ? ORDER BY trigger", (job,))
+    return [Postponed._make(row) for row in rows]
+
+
+def due(store: Store, now_ms: int, limit: int) -> list[Postponed]:
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM postponed WHERE at_ms <= ? ORDER BY at_ms, trigger LIMIT ?", (now_ms, limit)
+    )
+    return [Postponed._make(row) for row in rows]
+
+
+def next_ms(store: Store) -> int | None:
+    first: int | None = store.value("SELECT min(at_ms) FROM postponed")
+    return first
