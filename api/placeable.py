@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from api.near import near_miss
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.selectors import Selector
 from scheduler.model.compiled import CompiledJob
@@ -41,13 +42,18 @@ class Places:
                 if selectors.matches(wanted, agent=None, pool=pool, labels=labels, zone=zone)
             ]
             if not meant:
-                said = f"no agent is connected for {selectors.words(wanted)}"
+                said = f"no agent is connected for {selectors.words(wanted)}{self._near(wanted.pool)}"
             elif not any(selectors.offers(wanted, kinds) for kinds in meant):
                 said = f"no agent with {selectors.words(wanted)} offers work of kind {wanted.kind}"
             else:
                 said = ""
             self._known[wanted] = said
         return said
+
+    def _near(self, pool: str) -> str:
+        pools = {known for known, *_ in self._agents}
+        near = "" if pool in pools else near_miss(pool, sorted(pools))
+        return f": {near}" if near else ""
 
     def job_state(self, row: Job, compiled: CompiledJob) -> tuple[str, str]:
         """active | paused | disabled | unplaceable; and of the last, why."""

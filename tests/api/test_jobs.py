@@ -10,10 +10,11 @@ import pytest
 
 from api.jobs.reading import LONG
 from scheduler.store.reads import bounds
-from scheduler.words.commands import Actor, Command, DeleteJob
+from scheduler.words.commands import Actor, Command, ConnectAgent, DeleteJob
 from scheduler.words.outcomes import Outcome
 from tests.api.served import DEADLINE_S
 from tests.api.single_node import SingleNode
+from tests.scheduler.story import KINDS
 
 NOOP: dict[str, Any] = {"noop": True}
 
@@ -128,6 +129,16 @@ async def test_lists_are_right_while_jobs_come_in(client: httpx2.AsyncClient) ->
         )  # comes in after the cursor: not shown, nothing doubled
     assert seen == sorted(set(seen))
     assert {f"job-{number:02d}" for number in range(0, 20, 2)} <= set(seen)
+
+
+async def test_a_pool_that_no_agent_is_of_brings_the_near_miss(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    node.apply(ConnectAgent("db-1", "i", "s", "b", "zone-a", "database", b"{}", 8, "1", "node-2", KINDS))
+    for pool, said in (("datbase", ": did you mean database?"), ("gpu", "")):
+        await client.put("/v1/jobs/a", json={"run": "true", "on": {"pool": pool}})
+        told = (await client.get("/v1/jobs/a")).json()
+        assert told["unplaceable_reason"] == f"no agent is connected for pool {pool}{said}"
 
 
 async def test_a_brief_list_carries_no_graphs(client: httpx2.AsyncClient) -> None:

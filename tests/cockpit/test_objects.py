@@ -186,6 +186,9 @@ async def test_a_namespace_is_paused_edited_and_not_taken_back_while_it_has_jobs
     await confirm(page, "Resume")
     await expect(page.locator("main").get_by_role("button", name="Pause", exact=True)).to_be_visible()
 
+    await page.get_by_role("link", name="Who changed what").click()
+    row = page.get_by_role("row").filter(has_text="changed").first
+    await row.get_by_role("link", name="finance").click()
     await page.get_by_role("button", name="Take back").click()
     await expect(page.get_by_role("dialog")).to_contain_text("namespace finance has 1 job")
     await page.keyboard.press("Escape")

@@ -1,11 +1,12 @@
 // Who changed what: what people decided, and programs with a token, the latest first.
 
-import { api, Choice, html, Mistake, Search, t, tn, useQuery, When, word } from "../house.js";
+import { api, at, Choice, html, Mistake, Search, t, tn, useQuery, When, word } from "../house.js";
 import { jobAt, nameOf, runAt } from "../parts/jobs.js";
+import { KINDS } from "../parts/objects.js";
 import { usePages } from "../parts/pages_of.js";
 import { LongTable } from "../parts/window.js";
 
-const EVENTS = ["job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "run_created", "run_ended", "agent_drained", "agent_resumed", "token_withdrawn"];
+const EVENTS = ["job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "run_created", "run_ended", "agent_drained", "agent_resumed", "token_withdrawn", "object_put", "object_deleted", "secret_changed", "secret_deleted"];
 const ACTIONS = ["put", "delete", "pause", "resume", "run", "cancel", "resolve", "drain", "release", "open", "close", "add", "remove", "transfer", "backup"];
 const CHANGES = "put,delete,pause,resume";
 const ROW_PIXELS = 46, COLUMNS = 5;
@@ -13,7 +14,9 @@ const value = (one) => one === null ? "–" : typeof one === "number" ? t("job.r
 
 function What({ entry }) {
   const name = entry.namespace ? nameOf({ namespace: entry.namespace, name: entry.name }) : entry.name;
-  return html`<span class="note">${entry.kind}</span> ${entry.namespace && entry.name && ["job", "run"].includes(entry.kind) ? html`<a class="who plain" href=${jobAt(entry)}>${name}</a>` : html`<span class="who">${name}</span>`}
+  const plural = Object.keys(KINDS).find((each) => KINDS[each] === entry.kind);
+  const page = !entry.name ? null : entry.kind === "namespace" ? at("namespaces", entry.name) : !entry.namespace ? null : ["job", "run"].includes(entry.kind) ? jobAt(entry) : plural ? at("objects", plural, entry.namespace, entry.name) : null;
+  return html`<span class="note">${entry.kind}</span> ${page ? html`<a class="who plain" href=${page}>${name}</a>` : html`<span class="who">${name}</span>`}
     ${entry.run ? html` <a href=${runAt(entry.run)}>#${entry.run}</a>` : null}`;
 }
 

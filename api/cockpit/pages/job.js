@@ -84,7 +84,7 @@ function Whole({ job, again }) {
     ${tasks.length > 1 ? html`<section aria-labelledby="graph-title"><h2 id="graph-title">${tn("graph.label", tasks.length)}</h2><div class="card"><${TaskGraph} tasks=${tasks} /></div></section>` : null}
     <${Recent} job=${job} />
     <${Revisions} path=${(what) => pathOf(job, what)} current=${job.revision} types=${(event) => event.type.startsWith("job_") && mine(job)(event)}
-      audit=${api.may("admin", job.namespace) ? `${at("audit")}?name=${encodeURIComponent(job.name)}&namespace=${encodeURIComponent(job.namespace)}&action=put,apply,delete,pause,resume` : null} />`;
+      audit=${api.may("admin", job.namespace) ? `${at("audit")}?name=${encodeURIComponent(job.name)}&namespace=${encodeURIComponent(job.namespace)}&action=put,delete,pause,resume` : null} />`;
 }
 
 export default function Job({ namespace, name }) {

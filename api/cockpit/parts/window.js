@@ -1,6 +1,6 @@
 // A table of any length that draws the rows in view alone. Rows have one height; the browser scrolls the page itself.
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
 import { Mistake } from "./action.js";
 import { t } from "./words.js";
 
@@ -27,10 +27,17 @@ export function LongTable({ list, head, row, height, label, columns, empty }) {
   });
   useLayoutEffect(look, [list.length]);
   useEffect(() => list.need(first, last), [first, last, list.length]);
+  // While it is only scrolled, a row that is in view already is the very same, and is not compared with itself: who draws this table
+  // anew, since something has changed or a second is over, gives another `row`.
+  const made = useMemo(() => new Map(), [row]);
+  const drawn = (item, i) => {
+    if (!made.has(item)) made.set(item, row(item, i));
+    return made.get(item);
+  };
   const shown = [];
   for (let i = first; i <= last && i < list.length; i += 1) {
     const item = list.row(i);
-    shown.push(item ? row(item, i) : html`<tr key=${`wait ${i}`} class="waits" aria-hidden="true"><td colspan=${columns}><span></span></td></tr>`);
+    shown.push(item ? drawn(item, i) : html`<tr key=${`wait ${i}`} class="waits" aria-hidden="true"><td colspan=${columns}><span></span></td></tr>`);
   }
   const above = Math.min(PIXELS_MAX, first * height);
   const below = Math.min(PIXELS_MAX, Math.max(0, list.length - 1 - last) * height);
