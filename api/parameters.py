@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Sequence
 
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 
@@ -65,9 +66,14 @@ def need_no_body(call: Call) -> None:
         raise Problem("validation", detail, hint="Send it without a body.", errors=errors)
 
 
+def _asking(dependant: Dependant) -> Sequence[Dependant]:
+    """The route itself, and what it has in common with others."""
+    return [dependant, *(each for part in dependant.dependencies for each in _asking(part))]
+
+
 def _declared(route: APIRoute) -> frozenset[str]:
     extra = (route.openapi_extra or {}).get("parameters", ())
     return frozenset(
-        [field.alias for field in route.dependant.query_params]
+        [field.alias for each in _asking(route.dependant) for field in each.query_params]
         + [str(each["name"]) for each in extra if each["in"] == "query"]
     )

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.call import Call, json_type
-from api.instants import rfc3339
 from api.problems import FieldError, Problem
+from api.revisions import changes_json
 from scheduler.machine.rules.secret_uses import near
 from scheduler.model.fields import check_name
 from scheduler.model.problems import Refused
@@ -39,9 +39,7 @@ def secret_json(row: Secret) -> dict[str, Any]:
         "version": row.version,
         "grants": row.patterns,
         "key": row.key,
-        "created": rfc3339(row.created_ms),
-        "changed": rfc3339(row.changed_ms),
-        "actor": row.actor,
+        **changes_json(row),
     }
 
 

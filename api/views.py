@@ -13,12 +13,13 @@ from typing import Any
 
 from api.instants import rfc3339
 from api.ports import NodeStatus
+from api.revisions import changes_json
 from api.threads import encode
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.reads.attempts import AtWork, ListedAttempt
 from scheduler.store.state import Overload
 from scheduler.store.tables.agents import Agent
-from scheduler.store.tables.jobs import Job, Revision
+from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.pauses import Pause
 from scheduler.store.tables.restores import Restore
 from scheduler.store.tables.runs import Run
@@ -47,9 +48,7 @@ def job_facts(
         "unplaceable_reason": states[1] or None,
         "pause_reason": row.pause_reason or None,
         "paused_by": [pause_json(pause) for pause in pauses],
-        "created": rfc3339(row.created_ms),
-        "changed": rfc3339(row.changed_ms),
-        "actor": row.actor,
+        **changes_json(row),
         "source": row.source or None,
         "active_runs": row.active_runs,
         "failures": row.failures,
@@ -240,17 +239,6 @@ def runs_json(
         run_json(row, keys.get(row.trigger), tasks_by_run.get(row.id, ()), attempts_by_run.get(row.id, ()))
         for row in rows
     ]
-
-
-def revision_json(row: Revision) -> dict[str, Any]:
-    return {
-        "revision": row.revision,
-        "changed": rfc3339(row.stamp_ms),
-        "index": row.idx,
-        "actor": row.actor,
-        "deleted": bool(row.deleted),
-        "definition": None if row.deleted else json.loads(row.spec or b"null"),
-    }
 
 
 def agent_json(row: Agent) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import difflib
 import json
 from typing import Any
 
-from api.instants import rfc3339
 from api.near import near_miss
 from api.problems import Problem
+from api.revisions import changes_json
 from scheduler.model.objects import NAMES
 from scheduler.model.written import write_yaml
 from scheduler.store.connection import Store
@@ -50,21 +50,8 @@ def object_json(row: Object) -> dict[str, Any]:
         **shape,
         "name": row.name,
         "revision": row.revision,
-        "created": rfc3339(row.created_ms),
-        "changed": rfc3339(row.changed_ms),
-        "actor": row.actor,
+        **changes_json(row),
         "source": row.source or None,
-    }
-
-
-def revision_json(row: ObjectRevision) -> dict[str, Any]:
-    return {
-        "revision": row.revision,
-        "changed": rfc3339(row.stamp_ms),
-        "index": row.idx,
-        "actor": row.actor,
-        "deleted": bool(row.deleted),
-        "definition": None if row.deleted else json.loads(row.spec),
     }
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from api import access, schemas
-from api.call import Call, call_of
+from api.call import call_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import parse_instant, rfc3339
@@ -35,10 +35,7 @@ SINCE = Query(description="Decided at or after this instant (RFC 3339).")
 UNTIL = Query(description="Decided before this instant.")
 
 
-@router.get(
-    "/v1/audit", operation_id="listAudit", openapi_extra=schemas.read, responses=schemas.audit_replies
-)
-async def list_audit(
+async def _wished(
     request: Request,
     actor: Annotated[Text, ACTOR] = None,
     action: Annotated[Text, ACTION] = None,
@@ -47,13 +44,36 @@ async def list_audit(
     run: Annotated[int | None, RUN] = None,
     since: Annotated[Text, SINCE] = None,
     until: Annotated[Text, UNTIL] = None,
+) -> Wanted:
+    """What is asked for, of the namespaces that the caller administrates."""
+    return Wanted(
+        actor=actor,
+        actions=tuple(dict.fromkeys(action.split(","))) if action else (),
+        kind=kind,
+        namespaces=call_of(request).need_listed(access.ADMIN),
+        name=name,
+        run=run,
+        since_ms=None if since is None else parse_instant("since", since),
+        until_ms=None if until is None else parse_instant("until", until),
+    )
+
+
+Wished = Annotated[Wanted, Depends(_wished)]
+"""What either list is of."""
+
+
+@router.get(
+    "/v1/audit", operation_id="listAudit", openapi_extra=schemas.read, responses=schemas.audit_replies
+)
+async def list_audit(
+    request: Request,
+    wanted: Wished,
     cursor: Annotated[Text, Query(description="next_cursor of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")] = 100,
 ) -> Response:
     """What people decided, and whoever came through the API, the latest first. 2,000 entries are looked at
     for a page."""
     services, call = services_of(request), call_of(request)
-    wanted = _wanted(call, actor, action, kind, name, run, since, until)
     key = read_cursor("audit", cursor, int)
     before = None if key is None else int(key[0])
     await settle(call, services.commits)
@@ -70,19 +90,12 @@ async def list_audit(
 @router.get("/v1/audit/export", operation_id="exportAudit", openapi_extra=schemas.read)
 async def export_audit(
     request: Request,
+    wanted: Wished,
     after: Annotated[int, Query(description="Behind the entry of this number.", ge=0)] = 0,
-    actor: Annotated[Text, ACTOR] = None,
-    action: Annotated[Text, ACTION] = None,
-    kind: Annotated[Text, KIND] = None,
-    name: Annotated[Text, NAME] = None,
-    run: Annotated[int | None, RUN] = None,
-    since: Annotated[Text, SINCE] = None,
-    until: Annotated[Text, UNTIL] = None,
 ) -> Response:
     """The same as lines of JSON, the oldest first, 100,000 at most: go on with `after` and the last number.
     Numbers have no gap: where the first one is not the one behind `after`, what was between is gone."""
     services, call = services_of(request), call_of(request)
-    wanted = _wanted(call, actor, action, kind, name, run, since, until)
     await settle(call, services.commits)
     return Streaming(_lines(services.scheduler, after, wanted), media_type="application/jsonl")
 
@@ -102,22 +115,6 @@ async def _lines(scheduler: Scheduler, after: int, wanted: Wanted) -> AsyncItera
             return
         left, number = left - len(lines), last
         yield b"".join(lines)
-
-
-def _wanted(
-    call: Call, actor: Text, action: Text, kind: Text, name: Text, run: int | None, since: Text, until: Text
-) -> Wanted:
-    """What is asked for, of the namespaces that the caller administrates."""
-    return Wanted(
-        actor=actor,
-        actions=tuple(dict.fromkeys(action.split(","))) if action else (),
-        kind=kind,
-        namespaces=call.need_listed(access.ADMIN),
-        name=name,
-        run=run,
-        since_ms=None if since is None else parse_instant("since", since),
-        until_ms=None if until is None else parse_instant("until", until),
-    )
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:

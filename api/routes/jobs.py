@@ -20,9 +20,10 @@ from api.jobs.reading import find_job, job_answer, job_documents, need_job
 from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
 from api.problems import Problem
+from api.revisions import revision_json
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, read_reply
-from api.views import pause_json, revision_json
+from api.views import pause_json
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import pauses
 from scheduler.store.tables import triggers as trigger_rows

@@ -3,7 +3,6 @@ all of them: nobody raises a quota of their own."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -14,12 +13,13 @@ from api import access, schemas
 from api.call import call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
-from api.instants import rfc3339
+from api.edits import propose_edit
 from api.jobs.bodies import one_document, placed
 from api.jobs.reading import standing
 from api.jobs.writing import precondition
 from api.outcomes import expect_ok, need_proposable
 from api.problems import Problem, from_job_problems
+from api.revisions import changes_json, revision_json
 from api.services import Services, services_of
 from api.threads import in_thread, read_reply
 from api.views import pause_json
@@ -52,8 +52,7 @@ def namespace_json(found: reads.Namespace, pauses: Mapping[str, Pause]) -> dict[
         **written, "declared": row is not None, "revision": row.revision if row else 0, "jobs": found.jobs,
         "pause": None if pause is None else pause_json(pause),
         "active_runs": found.active, "waiting_runs": found.waiting,
-        "created": rfc3339(row.created_ms) if row else None,
-        "changed": rfc3339(row.changed_ms) if row else None, "actor": row.actor if row else None,
+        **(dict.fromkeys(("created", "changed", "actor")) if row is None else changes_json(row)),
     }  # fmt: skip
 
 
@@ -137,7 +136,7 @@ async def put_namespace(request: Request, namespace: str) -> Response:
     if call.flag("dry_run"):
         need_proposable(command, what=f"namespace {namespace}")
         return json_response(await in_thread(_trial, services, command))
-    outcome = await services.scheduler.propose(command)
+    outcome = await propose_edit(services.scheduler, command)
     told = expect_ok(outcome, what=f"namespace {namespace}")
     return _answer(services, namespace, 201 if told["created"] else 200)
 
@@ -178,7 +177,7 @@ async def delete_namespace(request: Request, namespace: str) -> Response:
     call.need(access.ADMIN, namespace=access.Reach.ALL)
     command = DeleteNamespace(namespace, precondition(call), call.actor)
     if not call.flag("dry_run"):
-        expect_ok(await services.scheduler.propose(command), what=f"namespace {namespace}")
+        expect_ok(await propose_edit(services.scheduler, command), what=f"namespace {namespace}")
         return Response(status_code=204)
     with services.scheduler.read() as store:
         found, held = reads.find(store, namespace), rows.contents(store, namespace, COUNTED_MAX)
@@ -207,12 +206,6 @@ async def list_namespace_revisions(
         found = reads.revisions(store, namespace, None if key is None else int(key[0]), limit + 1)
     if not found and key is None:
         raise Problem("not-found", f"no namespace {namespace[:200]} was ever declared")
-    items = [
-        {
-            "revision": row.revision, "changed": rfc3339(row.stamp_ms), "index": row.idx, "actor": row.actor,
-            "deleted": bool(row.deleted), "definition": None if row.deleted else json.loads(row.spec),
-        }
-        for row in found[:limit]
-    ]  # fmt: skip
+    items = [revision_json(row) for row in found[:limit]]
     more = make_cursor("namespace revisions", found[limit - 1].revision) if len(found) > limit else None
     return json_response({"items": items, "next_cursor": more})

@@ -16,9 +16,10 @@ from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.jobs.listing import parse_labels
 from api.objects import writing
-from api.objects.reading import KINDS, difference, find_object, named, object_json, revision_json
+from api.objects.reading import KINDS, difference, find_object, named, object_json
 from api.parameters import NUMBER_MAX
 from api.problems import Problem, query_problem
+from api.revisions import revision_json
 from api.routes.jobs import Cursor, Limit
 from api.services import services_of
 from api.threads import in_thread, read_reply

@@ -17,6 +17,7 @@ from api import access, schemas
 from api.call import Call, call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
+from api.edits import propose_edit
 from api.outcomes import expect_ok
 from api.ports import VaultError
 from api.problems import Problem
@@ -166,7 +167,7 @@ async def delete_secret(request: Request, name: str) -> Response:
     if call.flag("dry_run"):
         outcome = refusal or Outcome(Code.OK)
     else:
-        outcome = await services.scheduler.propose(DeleteSecret(call.namespace, name, call.actor))
+        outcome = await propose_edit(services.scheduler, DeleteSecret(call.namespace, name, call.actor))
     if not outcome.ok:
         with services.scheduler.read() as store:
             need_references(store, outcome, {})

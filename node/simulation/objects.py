@@ -40,6 +40,7 @@ JOB, NAMESPACE = "reads", "default"
 FIRST, LAST = "first", "last"
 VARS = (FIRST, "between-1", "between-2", LAST)
 SLICES = 2
+SOURCE = "people"
 KEPT = {"overlap": "allow", "retention": {"runs": 10_000}}
 TRIGGERS = [{"cron": "* * * * * *", "id": "each"}]
 
@@ -106,10 +107,14 @@ class Objects:
         self._stages[name] = self._generation
         documents = _documents(self._generation)
         each = -(-len(documents) // SLICES)
+        # All are named each time, so nothing goes; a trial changes nothing.
+        is_trial, prunes = self._rng.random() < 0.2, self._rng.random() < 0.5
 
         def lay(number: int) -> None:
             objects, jobs = _prepared(documents[number * each : (number + 1) * each], after_ms)
-            command = StageSlice(name, number, objects, jobs, (), after_ms, body=b"%d" % number)
+            command = StageSlice(
+                name, number, objects, jobs, (), after_ms, body=b"%d" % number, source=SOURCE
+            )
             front.propose([command], laid)
 
         def laid(outcomes: list[Outcome]) -> None:
@@ -119,7 +124,7 @@ class Objects:
                 if come < SLICES:
                     lay(come)
                 else:
-                    front.propose([CommitStage(name, SLICES)])
+                    front.propose([CommitStage(name, SLICES, dry_run=is_trial, prune=prunes)])
 
         lay(0)
 

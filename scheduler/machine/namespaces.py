@@ -6,9 +6,9 @@ A namespace that nobody declared is there with its first job, and lets it have e
 from __future__ import annotations
 
 from scheduler.machine.context import Context, done, refused
+from scheduler.machine.rules import revisions
 from scheduler.machine.steps import editing_objects
 from scheduler.machine.steps.editing import Edit
-from scheduler.machine.steps.editing_objects import judge_revision
 from scheduler.store.tables import namespaces, quotas
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.namespaces import KIND, Allowance
@@ -52,7 +52,7 @@ def delete_namespace(ctx: Context, command: DeleteNamespace) -> Outcome:
     stored = object_rows.find(ctx.store, *what)
     if stored is None:
         return refused(Code.NOT_FOUND, f"no namespace {command.name} is declared")
-    if wrong := judge_revision(what, stored.revision, command.if_revision):
+    if wrong := revisions.judge(what, stored.revision, command.if_revision):
         return wrong
     if held := namespaces.contents(ctx.store, command.name, COUNTED_MAX):
         return refused(Code.REFERRED, f"namespace {command.name} has {held}")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.rules import references
+from scheduler.machine.rules import references, revisions
 from scheduler.machine.steps import editing, editing_objects, putting
 from scheduler.machine.steps.editing import Edit
-from scheduler.machine.steps.editing_objects import Judged, judge_revision, named
+from scheduler.machine.steps.editing_objects import Judged, named
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.jobs import Job
@@ -79,7 +79,7 @@ def _judge_deletions(ctx: Context, deletions: Sequence[Deletion]) -> dict[Named,
         )
         if stored is None:
             return refused(Code.NOT_FOUND, f"no {what}", **what._asdict())
-        if wrong := judge_revision(what, stored.revision, each.if_revision):
+        if wrong := revisions.judge(what, stored.revision, each.if_revision):
             return wrong
         gone[what] = stored
     return gone

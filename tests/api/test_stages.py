@@ -116,7 +116,10 @@ async def test_what_takes_longer_is_told(
     await lay(client, 0, "a")
     commit = await client.post("/v1/apply?stage=s&commit=true&slices=1")
     assert (commit.status_code, commit.json()["state"]) == (202, "checking")
-    for edit in (client.put("/v1/jobs/b", json={"job": "b", **NOOP}), client.delete("/v1/jobs/b")):
+    for edit in (
+        client.put("/v1/jobs/b", json={"job": "b", **NOOP}), client.delete("/v1/jobs/b"),
+        client.put("/v1/namespaces/n", json={"owner": "ops"}), client.delete("/v1/namespaces/n"),
+    ):  # fmt: skip
         reply = await edit
         assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
         assert reply.json()["type"] == "/problems/unavailable"

@@ -17,7 +17,15 @@ from __future__ import annotations
 import json
 
 from scheduler.machine.context import EDGE, ROW, Context, refused
-from scheduler.machine.rules import allowances, cycles, references, secret_uses, spent, tick_limits
+from scheduler.machine.rules import (
+    allowances,
+    cycles,
+    references,
+    revisions,
+    secret_uses,
+    spent,
+    tick_limits,
+)
 from scheduler.machine.steps import editing, editing_objects, pruning, staging
 from scheduler.machine.steps.editing import Judged
 from scheduler.machine.steps.staging import JOB, New, Stored
@@ -186,7 +194,7 @@ def _judge_deletion(
     if isinstance(stored, Job):
         found.ask(new.namespace, -of_job(ctx.store, stored.id), jobs=-1)
     found.count(what, "deleted")
-    return editing_objects.judge_revision(what, stored.revision, new.if_revision)
+    return revisions.judge(what, stored.revision, new.if_revision)
 
 
 def _judge_referrers(

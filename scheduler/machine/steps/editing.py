@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.machine.context import Context, refused
+from scheduler.machine.rules import revisions
 from scheduler.machine.rules.graphs import KEPT_FROM_TASKS
 from scheduler.machine.rules.spent import spent
 from scheduler.machine.steps import eras, listening, postponing, stopping
@@ -61,7 +62,8 @@ class Judged(NamedTuple):
 
 
 def judge(new: PreparedJob, job: Job | None) -> Judged | Outcome:
-    if refusal := judge_revision(job, new.namespace, new.name, new.if_revision):
+    what = Named("job", new.namespace, new.name)
+    if refusal := revisions.judge(what, job and job.revision, new.if_revision):
         return refusal
     if job is not None and job.spec == new.spec:
         return Judged(new, job, job.labels, job.retention_runs, 0, is_same=True)
@@ -77,18 +79,6 @@ def judge(new: PreparedJob, job: Job | None) -> Judged | Outcome:
         return refused(Code.INVALID, f"{where}: two triggers of one key, or no task", name=new.name)
     large = compiled if len(compiled.tasks) >= KEPT_FROM_TASKS else None
     return Judged(new, job, compiled.labels, compiled.retention_runs, compiled.priority, large=large)
-
-
-def judge_revision(job: Job | None, namespace: str, name: str, if_revision: int | None) -> Outcome | None:
-    """The refusal of an edit that expects another revision than there is; 0: none."""
-    where = f"{namespace}/{name}"
-    if if_revision is None or if_revision == (0 if job is None else job.revision):
-        return None
-    if job is None:
-        return refused(Code.NOT_FOUND, f"no job {where}", namespace=namespace, name=name)
-    code = Code.EXISTS if if_revision == 0 else Code.REVISION_MISMATCH
-    detail = f"{where} is at revision {job.revision}"
-    return refused(code, detail, namespace=namespace, name=name, revision=job.revision)
 
 
 def find_spent(ctx: Context, judged: Judged, after_ms: int) -> list[int]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scheduler.machine.context import Context, refused
+from scheduler.machine.context import Context
+from scheduler.machine.rules import revisions
 from scheduler.machine.steps.editing import Edit
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import refs
@@ -16,7 +17,7 @@ from scheduler.store.tables.objects import Object, ObjectRevision
 from scheduler.store.tables.refs import Named
 from scheduler.words import events as e
 from scheduler.words.commands import PreparedObject
-from scheduler.words.outcomes import Code, Outcome
+from scheduler.words.outcomes import Outcome
 
 
 class Judged(NamedTuple):
@@ -34,18 +35,8 @@ def named(record: PreparedObject) -> Named:
 
 def judge(ctx: Context, new: PreparedObject) -> Judged | Outcome:
     stored = object_rows.find(ctx.store, *named(new))
-    refusal = judge_revision(named(new), stored and stored.revision, new.if_revision)
+    refusal = revisions.judge(named(new), stored and stored.revision, new.if_revision)
     return refusal or Judged(new, stored)
-
-
-def judge_revision(what: Named, revision: int | None, if_revision: int | None) -> Outcome | None:
-    """The refusal of an edit that expects another revision than there is; 0: none."""
-    if if_revision is None or if_revision == (revision or 0):
-        return None
-    if revision is None:
-        return refused(Code.NOT_FOUND, f"no {what}", **what._asdict())
-    code = Code.EXISTS if if_revision == 0 else Code.REVISION_MISMATCH
-    return refused(code, f"{what} is at revision {revision}", **what._asdict(), revision=revision)
 
 
 def put(ctx: Context, edit: Edit, judged: Judged) -> dict[str, object]:

@@ -52,7 +52,7 @@ def test_put_is_all_or_none(story: Story) -> None:
     stale = prepare(parse_job(job("a", description="new")), START_MS, if_revision=7)
     outcome = story.one(c.PutJobs((good, stale), START_MS))
     assert outcome.code == "revision_mismatch"
-    assert outcome.value == {"namespace": "default", "name": "a", "revision": 1}
+    assert outcome.value == {"kind": "job", "namespace": "default", "name": "a", "revision": 1}
     assert job_rows.find(story.store, "default", "b") is None
 
 
