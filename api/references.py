@@ -46,5 +46,10 @@ def _missing(store: Store, who: Named, target: Named, places: Places) -> FieldEr
     detail = f"there is no {target.kind} {target.name[:200]!r} in namespace {target.namespace[:200]!r}"
     known = object_reads.names(store, target.kind, target.namespace)
     near = difflib.get_close_matches(target.name[:128], known, 1)
-    hint = f"did you mean {near[0]}?" if near else f"make it first, or in the same apply: {target.kind}: NAME"
+    if near:
+        hint = f"did you mean {near[0]}?"
+    elif target.kind == references.SECRET:
+        hint = "put it first: cronclave secret put NAME"
+    else:
+        hint = f"make it first, or in the same apply: {target.kind}: NAME"
     return FieldError(above + place, detail, hint)

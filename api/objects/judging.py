@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from api.outcomes import need_proposable
@@ -92,11 +92,16 @@ def _changed(row: dict[str, Any]) -> str:
     return "changed" if row["changed"] else "unchanged"
 
 
-def pruned(store: Store, source: str, kept: Sequence[Named], most: int | None) -> tuple[Deletion, ...]:
-    """What the source owns and does not name any more. Raises Problem for more than a slip should cost."""
+def pruned(
+    store: Store, source: str, kept: Sequence[Named], most: int | None, need: Callable[[str], None]
+) -> tuple[Deletion, ...]:
+    """What the source owns and does not name any more. Raises Problem for more than a slip should cost, and
+    `need`, before that, for a namespace that the caller may not edit: what is there is not counted to him."""
     owned = object_reads.owned_by(store, source, OWNED_MAX)
     names = dict.fromkeys(kept)
     gone = [each for each in owned if Named(*each[:3]) not in names]
+    for namespace in dict.fromkeys(each.namespace for each in gone):
+        need(namespace)
     if refusal := pruning.refusal(source, len(owned), len(gone), most):
         raise Problem("conflict", refusal, hint=pruning.hint(len(gone)))
     return tuple(Deletion(*each) for each in gone)

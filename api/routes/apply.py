@@ -14,6 +14,7 @@ from api.edits import propose_edit
 from api.jobs.bodies import documents, need_unspent
 from api.objects.judging import Item, committed, diff, need_possible, places, pruned
 from api.outcomes import expect_ok
+from api.parameters import need_no_body
 from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_references
 from api.services import Services, services_of
@@ -59,6 +60,7 @@ async def apply_jobs(request: Request) -> Response:
     call.need(access.EDIT, namespace=access.Reach.ANY)
     staging.need_meaning(call)
     if call.flag("commit"):
+        need_no_body(call)
         return await staging.commit(services, call)
     size = len(call.body)
     asked = await judge_body(size, lambda: _asked(call))
@@ -99,9 +101,10 @@ def _command(services: Services, call: Call, asked: _Asked, items: Sequence[Item
     deletions: tuple[Deletion, ...] = ()
     if asked.prune:
         with services.scheduler.read() as store:
-            deletions = pruned(store, asked.source, [item.what for item in items], asked.prune_max)
-        for namespace in dict.fromkeys(each.namespace for each in deletions):
-            call.need(access.EDIT, namespace=namespace)
+            deletions = pruned(
+                store, asked.source, [item.what for item in items], asked.prune_max,
+                lambda namespace: call.need(access.EDIT, namespace=namespace),
+            )  # fmt: skip
         if len(items) + len(deletions) > ITEMS_MAX:
             detail = f"{len(items)} documents and {len(deletions)} that are deleted, at most {ITEMS_MAX}"
             raise Problem("too-large", detail, hint=STAGE_IT)

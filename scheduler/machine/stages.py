@@ -32,6 +32,7 @@ from scheduler.words.outcomes import Code, Outcome
 SLICE_ITEMS_MAX = 1_000
 ITEMS_MAX = 100_000
 OPEN_MAX = 8
+OPEN_OF_ONE_MAX = 4  #: by one person or token: nobody keeps all others out
 BYTES_MAX = 512 << 20  #: of all stages
 OPEN_MS = 3_600_000
 NAME_LETTERS_MAX = 100
@@ -72,11 +73,14 @@ def _judge_slice(ctx: Context, command: StageSlice, stage: Stage | None) -> Outc
         return refused(Code.LIMIT, f"{items} items in one slice: 1 to {SLICE_ITEMS_MAX}")
     if stage is not None and (refusal := _judge_open(stage, command.actor.name)):
         return refusal
+    if stage is not None and command.source not in ("", stage.source):
+        of = f"source {stage.source!r}" if stage.source else "no source"
+        return refused(Code.INVALID, f"{stage.name} was opened for {of}, not for {command.source!r}")
     come = 0 if stage is None else stage.slices
     if command.number > come:
         return refused(Code.CONFLICT, f"slice {come} of {command.stage} comes next", slices=come)
     if stage is None:
-        return _judge_room(ctx)
+        return _judge_room(ctx, command.actor.name)
     if command.number == come and stage.items + items > ITEMS_MAX:
         return refused(Code.LIMIT, f"{stage.items + items} items in one apply, at most {ITEMS_MAX}")
     return None
@@ -90,9 +94,13 @@ def _judge_open(stage: Stage, actor: str) -> Outcome | None:
     return None
 
 
-def _judge_room(ctx: Context) -> Outcome | None:
+def _judge_room(ctx: Context, actor: str) -> Outcome | None:
     known = stages.all_of(ctx.store)
-    if sum(1 for stage in known if not stage.has_ended) >= OPEN_MAX:
+    open_ones = [stage for stage in known if not stage.has_ended]
+    if sum(1 for stage in open_ones if stage.actor == actor) >= OPEN_OF_ONE_MAX:
+        of = actor or "nobody"
+        return refused(Code.LIMIT, f"{OPEN_OF_ONE_MAX} staged applies of {of} are open, the most of one")
+    if len(open_ones) >= OPEN_MAX:
         return refused(Code.LIMIT, f"{OPEN_MAX} staged applies are open, the most at a time")
     if sum(stage.bytes for stage in known if stage.left_items) >= BYTES_MAX:
         return refused(Code.LIMIT, f"staged applies hold {BYTES_MAX >> 20} MiB, the most together")

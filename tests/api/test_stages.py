@@ -67,7 +67,8 @@ async def test_what_does_not_fit_is_refused(
     client: httpx2.AsyncClient, query: str, status: int, told: str
 ) -> None:
     assert (await lay(client, 0, "a")).status_code == 200
-    reply = await client.post(f"/v1/apply?{query}", json={"jobs": [{"job": "b", **NOOP}]})
+    body = None if "commit" in query else {"jobs": [{"job": "b", **NOOP}]}
+    reply = await client.post(f"/v1/apply?{query}", json=body)
     assert (reply.status_code, told in reply.text) == (status, True), reply.text
     assert (await client.get("/v1/apply?stage=s")).json()["items"] == 1
 
@@ -86,6 +87,34 @@ async def test_a_parameter_that_means_nothing_is_refused(
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["pointer"] == f"?{name}"
     assert (await client.get("/v1/jobs/a")).status_code == 404
+
+
+async def test_a_commit_takes_no_last_slice_with_it(client: httpx2.AsyncClient) -> None:
+    assert (await lay(client, 0, "a")).status_code == 200
+    last = {"jobs": [{"job": "b", **NOOP}]}
+    refused = await client.post("/v1/apply?stage=s&commit=true&slices=1", json=last)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/jobs")
+    assert (await client.get("/v1/apply?stage=s")).json()["state"] == "open"
+
+
+async def test_a_stage_is_of_one_source(client: httpx2.AsyncClient) -> None:
+    one, other = ({"jobs": [{"job": name, **NOOP}]} for name in "ab")
+    assert (await client.post("/v1/apply?stage=s&source=x", json=one)).status_code == 200
+    refused = await client.post("/v1/apply?stage=s&slice=1&source=y", json=other)
+    assert (refused.status_code, "opened for source 'x'" in refused.text) == (422, True), refused.text
+    assert (await client.post("/v1/apply?stage=s&slice=1", json=other)).status_code == 200
+
+
+async def test_what_a_source_has_in_foreign_namespaces_is_not_counted_to_others(
+    client: httpx2.AsyncClient,
+) -> None:
+    theirs = [{"job": f"theirs-{n}", "namespace": "other", **NOOP} for n in range(9)]
+    await client.post("/v1/apply?source=git", json={"jobs": theirs})
+    token = (await client.post("/v1/tokens", json={"name": "ours", "roles": {"default": "submitter"}})).json()
+    mine = {"Authorization": f"Bearer {token['token']}"}
+    body = {"jobs": [{"job": "a", **NOOP}]}
+    refused = await client.post("/v1/apply?source=git&prune=true", json=body, headers=mine)
+    assert (refused.status_code, "9" in refused.json()["detail"]) == (403, False), refused.text
 
 
 async def test_a_stage_is_dropped(client: httpx2.AsyncClient) -> None:

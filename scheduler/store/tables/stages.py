@@ -70,6 +70,7 @@ class Brief(NamedTuple):
 
     id: int
     state: str
+    actor: str
     dry_run: int
     left_items: int
     until_ms: int

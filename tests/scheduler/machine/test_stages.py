@@ -120,6 +120,7 @@ def test_a_slice_that_is_sent_again_counts_once(story: Story) -> None:
         (lambda s: a_slice(s, 1, job("a")), "invalid", "default/a twice in one apply"),
         (lambda s: a_slice(s, 1, job("b"), job("b")), "invalid", "default/b twice in one apply"),
         (lambda s: a_slice(s, 1, job("b"), actor=Actor("mallory")), "conflict", "s was opened by nobody"),
+        (lambda s: a_slice(s, 1, job("b"), source="y"), "invalid", "s was opened for no source, not for 'y'"),
         (lambda s: a_slice(s, 1), "limit", "0 items in one slice: 1 to 1000"),
         (lambda s: a_slice(s, 0, job("b"), stage=""), "invalid", "a stage's name has 1 to 100 letters"),
         (lambda s: s.one(c.CommitStage("s", 2)), "conflict", "1 slices of s have come, not 2"),
@@ -145,6 +146,12 @@ def test_stages_are_bounded(story: Story, monkeypatch: pytest.MonkeyPatch) -> No
     assert a_slice(story, 0, job("a"), stage="two").ok
     assert a_slice(story, 0, job("a"), stage="three").code == "limit"
     story.tell_ok(c.DropStage("one"))
+    monkeypatch.setattr(machine_stages, "OPEN_OF_ONE_MAX", 1)
+    assert a_slice(story, 0, job("a"), stage="three").detail == (
+        "1 staged applies of nobody are open, the most of one"
+    )
+    assert a_slice(story, 0, job("a"), stage="four", actor=Actor("ann")).ok
+    story.tell_ok(c.DropStage("four"))
     monkeypatch.setattr(machine_stages, "BYTES_MAX", 1)
     assert a_slice(story, 0, job("a"), stage="three").code == "limit"
 
