@@ -45,6 +45,14 @@ printf '\033[1;31mERROR\033[0m 3 rows refused: no price\n'; exit 1""",
 }
 
 
+OBJECTS = [
+    {
+        "calendar": "berlin", "description": "Days on which the bank is open", "owner": "treasury",
+        "holidays": {"country": "DE", "subdivision": "BE"}, "exclude": ["12-24", "12-31"],
+    },
+]  # fmt: skip
+
+
 async def shoot(browser: Browser, address: str, picture: Path, size: tuple[int, int], *, dark: bool) -> None:
     width, height = size
     context = await browser.new_context(
@@ -68,6 +76,7 @@ async def shoot_all(url: str, token: str, run: int, folder: Path) -> None:
         ("jobs", "/jobs", 1400, 700, False),
         ("job", "/jobs/default/shop-report", 1400, 1000, False),
         ("editor", "/jobs/new", 1400, 900, False),
+        ("calendar", "/objects/calendars/default/berlin", 1400, 1000, False),
         ("run", f"/runs/{run}", 1400, 1100, False),
         ("agents", "/agents?open=agent-1", 1400, 800, False),
         ("cluster", "/cluster", 1400, 900, False),
@@ -87,6 +96,7 @@ async def shoot_all(url: str, token: str, run: int, folder: Path) -> None:
 def prepare(client: Client) -> int:
     """A cluster that has lived: its leader was handed over; gives a run that failed."""
     client.ask("PUT", "/v1/jobs/shop-report", REPORT)
+    client.ask("POST", "/v1/apply", {"objects": OBJECTS})
     began_s = time.monotonic()
     client.ask("POST", "/v1/cluster/transfer", {})
     run = int(client.ask("POST", "/v1/jobs/shop-report/runs", {}).json()["id"])

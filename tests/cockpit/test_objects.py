@@ -176,8 +176,13 @@ async def _pause(page: Page, reason: str) -> None:
 async def test_a_namespace_is_paused_edited_and_not_taken_back_while_it_has_jobs(
     url: str, tab: OpenTab, furnished: httpx2.AsyncClient, complaints: list[str]
 ) -> None:
+    for name, role, of in (("clerk", "operator", ["finance"]), ("cook", "viewer", ["kitchen"])):
+        await furnished.post("/v1/tokens", json={"name": name, "role": role, "namespaces": of})
     page = await tab(f"{url}cockpit/namespaces")
     await page.get_by_role("link", name="finance").click()
+    roles = page.get_by_role("region", name="Who has a role here")
+    await expect(roles).to_contain_text("clerk operator")
+    await expect(roles).not_to_contain_text("cook")
     await _pause(page, "the books are closed")
     await expect(page.locator("main")).to_contain_text("the books are closed")
     standing = (await furnished.get("/v1/namespaces/finance")).json()["pause"]

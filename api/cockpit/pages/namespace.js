@@ -9,13 +9,15 @@ import { changes } from "./object_editor.js";
 
 const EVENTS = ["object_put", "object_deleted", "job_put", "job_deleted", "paused", "resumed"];
 const FIRST = "namespace: finance\ndescription: Closing, invoices, payments\nowner: finance-oncall\npools: [etl, web]\nquotas: {jobs: 200}\n";
+const PEOPLE = ["viewer", "operator", "submitter", "approver", "admin"]; // agents and nodes have none in a namespace
 const mine = (name) => (event) => event.type.startsWith("object_") && event.kind === "namespace" && event.name === name;
 
 function Roles({ name }) {
   const { data, error } = useRead("/v1/tokens", { types: ["token_withdrawn"] });
-  const here = (data?.items || []).filter((token) => token.roles[name] || token.roles["*"]);
+  const roleOf = (token) => token.roles[name] || token.roles["*"];
+  const here = (data?.items || []).filter((token) => PEOPLE.includes(roleOf(token)));
   return html`<section aria-labelledby="roles-title"><div class="head"><h2 id="roles-title">${t("namespaces.roles")}</h2><a href=${at("access")}>${t("access.title")}</a></div><div class="card">${!data ? html`<${Loading} error=${error} />`
-    : here.length ? html`<ul class="plain-list">${here.map((token) => html`<li key=${token.name}><span class="who">${token.name}</span> ${token.roles[name] || token.roles["*"]} <span class="note">${token.roles[name] ? word("may", token.roles[name]) : t("namespaces.everywhere")}</span></li>`)}</ul>` : html`<p class="note">${t("namespaces.noRoles")}</p>`}</div></section>`;
+    : here.length ? html`<ul class="plain-list">${here.map((token) => html`<li key=${token.name}><span class="who">${token.name}</span> ${roleOf(token)} <span class="note">${token.roles[name] ? word("may", token.roles[name]) : t("namespaces.everywhere")}</span></li>`)}</ul>` : html`<p class="note">${t("namespaces.noRoles")}</p>`}</div></section>`;
 }
 
 function Whole({ one, again }) {
