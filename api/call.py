@@ -19,6 +19,8 @@ from api.ports import ApiSettings, Scheduler
 from api.problems import FieldError, Problem, query_problem
 from api.turns import Turns
 from scheduler.model.bounds import half_pair
+from scheduler.model.given import Given
+from scheduler.store.tables import namespaces
 from scheduler.words.commands import Actor
 
 SCOPE_KEY = "cronclave.call"
@@ -43,11 +45,21 @@ class Call:
     is_stale: bool = False  #: what it reads may be old
     lag_ms: int | None = None  #: how old; None: nobody knows
     turns: Turns = field(default_factory=Turns)  #: the front's, for whoever is woken with many others
+    _defaults: dict[str, Given | None] = field(default_factory=dict)
 
     @property
     def actor(self) -> Actor:
         """Who asks, as commands and the audit say it."""
         return Actor(self.principal.name, self.client, self.principal.by_cookie)
+
+    def defaults(self, namespace: str) -> Given | None:
+        """What the namespace gives to its jobs, the same throughout the request; None: it never gave any."""
+        if namespace not in self._defaults:
+            with self.scheduler.read() as store:
+                row = namespaces.allowance(store, namespace)
+            has = row is not None and row.defaults_revision > 0
+            self._defaults[namespace] = Given.of(row.defaults_revision, row.defaults) if row and has else None
+        return self._defaults[namespace]
 
     @property
     def namespace(self) -> str:

@@ -103,6 +103,20 @@ def list_(
     more(there_is_more, len(items))
 
 
+def _show_effective(client: Client, name: str, namespace: str, found: dict[str, Any], form: str) -> None:
+    from cli.effective import effective
+    from scheduler.model.documents import load_yaml
+
+    with client.open("GET", path_of("jobs", name, "definition", namespace=namespace)) as response:
+        text = response.read().decode()
+    (words,) = (document.data for document in load_yaml(text, name))
+    told = effective(found, words)
+    show(
+        form, told, ("value", "is", "by"),
+        lambda: [(each["value"], "null" if each["is"] is None else each["is"], each["by"]) for each in told],
+    )  # fmt: skip
+
+
 def _job_row(item: dict[str, Any]) -> tuple[object, ...]:
     last, tick = item.get("last_run") or {}, item.get("last_tick") or {}
     return (
@@ -112,18 +126,30 @@ def _job_row(item: dict[str, Any]) -> tuple[object, ...]:
 
 
 @job.command(
-    "get", epilog="Example: cronclave job get nightly-report -o yaml | cronclave job apply -"
+    "get",
+    epilog=examples(
+        "cronclave job get nightly-report -o yaml | cronclave job apply -",
+        "cronclave job get nightly-report --effective",
+    ),
 )
 @NAME
 @click.option("--definition", is_flag=True, help="Only the definition, without what the cluster tells of it.")
+@click.option(
+    "--effective", is_flag=True, help="Each value that holds, and whether the job or its namespace says so."
+)
 @namespaced
 @stale
 @formatted
 @connected
-def get(client: Client, name: str, definition: bool, namespace: str, stale: bool, form: str) -> None:
+def get(
+    client: Client, name: str, definition: bool, effective: bool, namespace: str, stale: bool, form: str
+) -> None:
     """Show one job. What -o yaml and -o json print, `job apply` takes."""
     path = path_of("jobs", name, namespace=namespace, consistency=consistency(stale))
     found = client.get(path)
+    if effective:
+        _show_effective(client, name, namespace, found, form)
+        return
     if definition:
         revisions = client.get(path_of("jobs", name, "revisions", namespace=namespace, limit=1))
         found = revisions["items"][0]["definition"]

@@ -14,6 +14,8 @@ from cli.options import FILE_OR_FOLDER, connected, consistency, formatted, stale
 from cli.output import show
 
 LISTED_MAX = 10_000
+FOLLOW_TOLD_MAX = 20
+TRIED_MAX = 1_000
 
 
 @click.group("namespace", epilog="Example: cronclave namespace list")
@@ -41,6 +43,13 @@ def apply(client: Client, paths: tuple[str, ...], dry_run: bool) -> None:
         name = str(document.data["namespace"])
         trial = client.put(path_of("namespaces", name, dry_run="true"), document.data)
         click.echo(f"{trial['change']} {name}")
+        if trial["follow"]:
+            shown = ", ".join(trial["follow"][:FOLLOW_TOLD_MAX])
+            more = len(trial["follow"]) - FOLLOW_TOLD_MAX
+            also = f" and {more} more" if more > 0 else ""
+            click.echo(f"  jobs that follow other defaults: {shown}{also}")
+        if trial["follow_more"]:
+            click.echo(f"  all of its jobs follow; {TRIED_MAX} of them were looked at")
         if trial["outside"]:
             click.echo(f"  jobs that use other pools, until they are put anew: {', '.join(trial['outside'])}")
         if not dry_run and trial["change"] != "unchanged":

@@ -115,6 +115,8 @@ def placed(call: Call, problems: Sequence[JobProblem]) -> Sequence[JobProblem]:
 def parse_writable(call: Call, data: object) -> Job:
     """The job of this document, if the caller may write it. Raises JobError, and Problem where the caller may
     not. Whether a trigger comes at all is judged with what the job has already (`need_unspent`)."""
-    job = parse_job(data, namespace_default=call.namespace, format=call.scheduler.status().format)
+    job = parse_job(
+        data, namespace_default=call.namespace, format=call.scheduler.status().format, defaults=call.defaults
+    )
     call.need(access.EDIT, namespace=job.namespace)
     return job

@@ -113,7 +113,8 @@ def _places(job: Job) -> Places:
 def _command(call: Call, job: Job, if_revision: int | None) -> PutJobs:
     after_ms = call.scheduler.now_ms()
     key, body = call.idempotency()
-    made = prepare(job, after_ms, if_revision, format=call.scheduler.status().format)
+    given, format = call.defaults(job.namespace), call.scheduler.status().format
+    made = prepare(job, after_ms, if_revision, format=format, given=given)
     return PutJobs((made,), after_ms, call.actor, key, body)
 
 

@@ -170,9 +170,12 @@ def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[It
     errors: list[Any] = []
     for pointer, data in given:
         try:
-            parsed = parse_document(data, namespace_default=call.namespace, format=format)
+            parsed = parse_document(
+                data, namespace_default=call.namespace, format=format, defaults=call.defaults
+            )
             call.need(access.EDIT, namespace=parsed.namespace)
-            made = prepare_document(parsed, now_ms, format=format)
+            gives = call.defaults(parsed.namespace)
+            made = prepare_document(parsed, now_ms, format=format, given=gives)
         except JobError as error:
             errors += [problem.below(pointer) for problem in error.problems]
             if len(errors) > ERRORS_MAX:

@@ -4,7 +4,7 @@ all of them: nobody raises a quota of their own."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -18,19 +18,22 @@ from api.jobs.bodies import one_document, placed
 from api.jobs.reading import standing
 from api.jobs.writing import precondition
 from api.outcomes import expect_ok, need_proposable
-from api.problems import Problem, from_job_problems
+from api.problems import FieldError, Problem, from_job_problems
 from api.revisions import changes_json, revision_json
 from api.services import Services, services_of
 from api.threads import in_thread, read_reply
 from api.views import pause_json
 from scheduler.machine.namespaces import COUNTED_MAX
 from scheduler.machine.rules.allowances import first_outside
-from scheduler.model import JobError, compile_job
+from scheduler.model import JobError, canonical, compile_job
+from scheduler.model.brief import is_other, resolved_anew
+from scheduler.model.given import Given
 from scheduler.model.namespace import Namespace, Plan, parse_namespace
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import namespaces as reads
 from scheduler.store.reads.bounds import LOOKED_MAX
+from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import namespaces as rows
 from scheduler.store.tables.pauses import ALL, Pause
 from scheduler.ticks import plan_days
@@ -39,6 +42,7 @@ from scheduler.words.json_text import json_text
 
 router = APIRouter(tags=["namespaces"])
 
+FOLLOWING_MAX = 1_000  #: jobs that are judged under other defaults before these are taken
 OUTSIDE_MAX = 20  #: jobs that use other pools, told by name
 Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")]
@@ -51,7 +55,7 @@ def namespace_json(found: reads.Namespace, pauses: Mapping[str, Pause]) -> dict[
     return {
         **written, "declared": row is not None, "revision": row.revision if row else 0, "jobs": found.jobs,
         "pause": None if pause is None else pause_json(pause),
-        "active_runs": found.active, "waiting_runs": found.waiting,
+        "active_runs": found.active, "waiting_runs": found.waiting, "following": found.following,
         **(dict.fromkeys(("created", "changed", "actor")) if row is None else changes_json(row)),
     }  # fmt: skip
 
@@ -132,22 +136,61 @@ async def put_namespace(request: Request, namespace: str) -> Response:
     command = PutNamespace(
         namespace, json_text(given.public()), given.pools, given.quotas.jobs, precondition(call), call.actor,
         key, body, given.quotas.active_runs, given.quotas.starts_per_minute, days,
+        _defaults(given),
     )  # fmt: skip
-    if call.flag("dry_run"):
+    trial = call.flag("dry_run")
+    follow = await in_thread(_following, services, command)
+    if trial:
         need_proposable(command, what=f"namespace {namespace}")
-        return json_response(await in_thread(_trial, services, command))
+        return json_response(await in_thread(_trial, services, command, follow))
     outcome = await propose_edit(services.scheduler, command)
     told = expect_ok(outcome, what=f"namespace {namespace}")
     return _answer(services, namespace, 201 if told["created"] else 200)
 
 
 TOLD = (
-    "declared", "revision", "jobs", "pause", "active_runs", "waiting_runs", "created", "changed", "actor",
+    "declared", "revision", "jobs", "pause", "active_runs", "waiting_runs", "following", "created",
+    "changed", "actor",
 )  # fmt: skip
 """What a reply says beside the definition: it may be sent back."""
 
 
-def _trial(services: Services, command: PutNamespace) -> dict[str, Any]:
+def _defaults(given: Namespace) -> bytes:
+    shape = {} if given.defaults is None else given.defaults.given()
+    return json_text(shape) if shape else b""
+
+
+class Following(NamedTuple):
+    """Jobs that would follow other defaults, of the first FOLLOWING_MAX."""
+
+    jobs: list[str]
+    more: bool  #: not all jobs were looked at
+
+
+def _following(services: Services, command: PutNamespace) -> Following:
+    """Raises Problem where the defaults would make one of them impossible."""
+    changed: list[str] = []
+    with services.scheduler.read() as store:
+        stored, format = rows.allowance(store, command.name), services.scheduler.status().format
+        if (stored.defaults if stored else "") == command.defaults.decode():
+            return Following([], False)
+        given = Given.of(0, command.defaults.decode())
+        jobs = job_rows.named_after(store, command.name, "", FOLLOWING_MAX + 1)
+    for name, _, spec in jobs[:FOLLOWING_MAX]:
+        try:
+            anew = canonical(resolved_anew(bytes(spec), given, format), format=format)
+            if is_other(bytes(spec), anew):
+                changed.append(name)
+        except JobError as error:
+            first = error.problems[0]
+            detail = f"job {name} cannot follow these defaults: {first.pointer}: {first.detail}"
+            errors = [FieldError("/defaults", detail)]
+            hint = "say otherwise in that job first, or here"
+            raise Problem("validation", detail, hint=hint, errors=errors) from None
+    return Following(changed, len(jobs) > FOLLOWING_MAX)
+
+
+def _trial(services: Services, command: PutNamespace, follow: Following) -> dict[str, Any]:
     with services.scheduler.read() as store:
         found = reads.find(store, command.name)
         row = None if found is None else found.declared
@@ -163,7 +206,10 @@ def _trial(services: Services, command: PutNamespace) -> dict[str, Any]:
             for job in job_reads.page(store, wanted, limit=LOOKED_MAX)[0]:
                 if len(outside) < OUTSIDE_MAX and first_outside(compile_job(job.spec), command.pools):
                     outside.append(job.name)
-    return {"dry_run": True, "name": command.name, "change": change, "revision": revision, "outside": outside}
+    return {
+        "dry_run": True, "name": command.name, "change": change, "revision": revision, "outside": outside,
+        "follow": follow.jobs, "follow_more": follow.more,
+    }  # fmt: skip
 
 
 @router.delete(

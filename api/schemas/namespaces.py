@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from api.schemas.replies import Instant, Pause, Reply
@@ -28,6 +30,10 @@ class Namespace(Reply):
     pools: list[str] = Field(description="that its tasks may name; none: any", examples=[["etl"]])
     run_as: list[str] = Field(description="that its tasks may run as; none: any", examples=[["batch"]])
     quotas: Quotas
+    defaults: dict[str, Any] | None = Field(
+        default=None, description="for its jobs, under their own words", examples=[{"retry": {"max": 3}}]
+    )
+    following: bool = Field(description="jobs have yet to follow its defaults", examples=[False])
     declared: bool = Field(description="false: it is there with its jobs, which may have everything")
     revision: int = Field(description="0: nobody declared it", examples=[3])
     jobs: int
@@ -49,4 +55,6 @@ class NamespaceDryRun(Reply):
     name: str = Field(examples=["finance"])
     change: str = Field(description="created, changed or unchanged", examples=["created"])
     revision: int = Field(description="as it is; 0: nobody declared it")
+    follow: list[str] = Field(description="jobs that would follow other defaults, of the first 1,000")
+    follow_more: bool = Field(description="there are more jobs than were judged")
     outside: list[str] = Field(description="jobs that use other pools, the first 20 of 2,000")

@@ -112,8 +112,8 @@ class Operators:
             ran = store.rows(
                 "SELECT r.name, r.due_ms FROM runs r JOIN ledger l ON l.run = r.id AND l.outcome = 'ran'"
                 " WHERE r.cause IN ('tick', 'catchup', 'startup') AND r.created_ms > ?"
-                " AND r.due_ms >= ? AND r.due_ms < ? ORDER BY r.id LIMIT 3",
-                (pause.since_ms, pause.since_ms, pause.end_ms),
+                " AND r.due_ms >= ? AND r.due_ms < ? AND ? IN ('', r.namespace) ORDER BY r.id LIMIT 3",
+                (pause.since_ms, pause.since_ms, pause.end_ms, pause.namespace),
             )
             if ran:
                 found.append(("paused", f"came due in {pause} and ran: {ran}"))

@@ -26,6 +26,7 @@ from node.simulation.effects import Outside
 from node.simulation.front import Front
 from node.simulation.objects import Objects
 from node.simulation.operators import Operators
+from node.simulation.quotas import Quotas
 from node.simulation.secrets import Secrets
 from node.simulation.state import MortalState
 from scheduler.machine import AppliedEntry
@@ -90,6 +91,15 @@ NAPS: dict[str, object] = {
 
 BOOTS: dict[str, object] = {"job": "boots", "noop": True, "triggers": [{"startup": {}}], "policies": KEPT}
 
+NARROW: dict[str, object] = {
+    "job": "narrow",
+    "namespace": "narrow",
+    "policies": {"overlap": "allow", "catchup": {"mode": "all"}, "timeout": "20s", **KEPT},
+    "triggers": [{"every": "1s"}],
+    "tasks": {"nap": {"sleep": "1500ms"}},
+}
+"""Of a namespace with a quota, now and then: more runs than may be active at once."""
+
 JOBS = [
     parse_job(document)
     for document in (
@@ -101,6 +111,7 @@ JOBS = [
         GRAPH,
         NAPS,
         BOOTS,
+        NARROW,
         _job(
             "manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}, notify=[NOTICE]
         ),
@@ -123,6 +134,7 @@ class JobsWorld(World):
         self.operators: Operators | None = None
         self.secrets: Secrets | None = None
         self.objects: Objects | None = None
+        self.quotas: Quotas | None = None
         self._clients = 0
         self.are_put = False  #: a client has seen that the jobs are there
         super().__init__(seed, plan, hardening)
@@ -172,6 +184,9 @@ class JobsWorld(World):
             self.secrets.heard(entry)
         if self.objects is not None:
             self.objects.heard(entry)
+        if self.quotas is not None:
+            replica = self.state(node)
+            self.quotas.heard(node.name, replica.replica.machine.state.raft_index, replica.store, entry)
         front.applied(entry)
         for agent in self._agents:
             agent.heard(front, entry)
@@ -183,6 +198,7 @@ class JobsWorld(World):
         self.operators = Operators(self, self.seed, [agent.name for agent in self._agents])
         self.secrets = Secrets(self, self.seed)
         self.objects = Objects(self, self.seed)
+        self.quotas = Quotas(self, self.seed)
 
     def _any_front(self) -> Front | None:
         fronts = [front for front in self.fronts.values() if front.lives]
@@ -311,7 +327,7 @@ class JobsWorld(World):
                 boots = {agent.installation: agent.boot for agent in self._agents if agent.boot}
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
-            for each in (self.secrets, self.objects):
+            for each in (self.secrets, self.objects, self.quotas):
                 for kind, problem in each.judge(store) if each is not None else ():
                     fail(kind, f"{node.name}: {problem}")
 

@@ -45,6 +45,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.ResumeJob: jobs.resume_job,
     c.PutNamespace: namespaces.put_namespace,
     c.DeleteNamespace: namespaces.delete_namespace,
+    c.ReviseJobs: namespaces.revise_jobs,
     c.Pause: pauses.pause,
     c.Resume: pauses.resume,
     c.RunJob: runs.run_job,

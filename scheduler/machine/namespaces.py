@@ -7,20 +7,23 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context, done, refused
 from scheduler.machine.rules import revisions
-from scheduler.machine.steps import editing_objects
+from scheduler.machine.steps import editing, editing_objects
+from scheduler.machine.steps import quotas as quota_steps
 from scheduler.machine.steps.editing import Edit
+from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import namespaces, quotas
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.namespaces import KIND, Allowance
 from scheduler.store.tables.refs import Named
 from scheduler.ticks.plan_days import PIECES_MAX
-from scheduler.words.commands import DeleteNamespace, PreparedObject, PutNamespace
+from scheduler.words.commands import DeleteNamespace, PreparedObject, PutNamespace, ReviseJobs
 from scheduler.words.json_text import json_text
 from scheduler.words.outcomes import Code, Outcome
 
 NAMESPACES_MAX = 10_000
 POOLS_MAX = 1_000
 COUNTED_MAX = 1_000
+REVISED_MAX = 100
 STARTS_MAX = 6_000
 
 
@@ -37,14 +40,45 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
         return refused(Code.LIMIT, f"there are {NAMESPACES_MAX} namespaces, the most that a cluster keeps")
     told = editing_objects.put(ctx, _edit(ctx, command), judged)
     pools = json_text(list(command.pools)).decode()
+    stored, defaults = namespaces.allowance(ctx.store, command.name), command.defaults.decode()
+    defaults_revision, revised = (stored.defaults_revision, stored.revised) if stored else (0, None)
+    if defaults != (stored.defaults if stored else ""):
+        defaults_revision, revised = int(str(told["revision"])), ""
     days = json_text([list(piece) for piece in command.plan_days]).decode()
     namespaces.allow(
         ctx.store,
-        Allowance(command.name, command.jobs_max, pools, command.active_max, command.starts_max, days),
-    )
+        Allowance(
+            command.name, command.jobs_max, pools, command.active_max, command.starts_max, days, defaults,
+            defaults_revision, revised,
+        ),
+    )  # fmt: skip
+    limited = command.active_max is not None or command.starts_max is not None
+    if limited and not (stored is not None and stored.limits_runs):
+        quota_steps.begin_counting(ctx, command.name)
     if command.starts_max is None:
         quotas.forget_starts(ctx.store, command.name)
     return done(revision=told["revision"], created=told["created"], changed=told["changed"])
+
+
+def revise_jobs(ctx: Context, command: ReviseJobs) -> Outcome:
+    """One that somebody put meanwhile stays as it was put."""
+    if len(command.jobs) > REVISED_MAX:
+        return refused(Code.LIMIT, f"{len(command.jobs)} jobs in one command, at most {REVISED_MAX}")
+    row = namespaces.allowance(ctx.store, command.namespace)
+    if row is None or row.defaults_revision != command.defaults or row.revised is None:
+        return refused(Code.SUPERSEDED, "the defaults are others by now, or all jobs follow them")
+    declared = object_rows.find(ctx.store, KIND, command.namespace, command.namespace)
+    actor, revised = declared.actor if declared else "", 0
+    for new in command.jobs:
+        job = job_rows.find(ctx.store, new.namespace, new.name)
+        judged = editing.judge(new, job)
+        if job is None or isinstance(judged, Outcome):
+            continue
+        edit = Edit(actor, job.source, ctx.stamp_ms, ctx.stamp_ms, ctx.state.idx)
+        editing.put(ctx, edit, judged, 0)
+        revised += 1
+    namespaces.set_revised(ctx.store, command.namespace, None if command.done else command.through)
+    return done(revised=revised)
 
 
 def delete_namespace(ctx: Context, command: DeleteNamespace) -> Outcome:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from scheduler.model.job import canonical
+from scheduler.model.defaults import FIELD, own_words
+from scheduler.model.given import Given
+from scheduler.model.job import Job, canonical
 from scheduler.model.namespace import parse_namespace
 from scheduler.model.objects import kind_of
 from scheduler.model.objects.parsing import parse_object
@@ -22,11 +24,28 @@ def brief(spec: bytes, format: int) -> dict[str, Any]:
         short = parse_job(whole, format=format).model_dump(
             mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
         )
+        if FIELD in whole:  # it would not be the same job elsewhere: its namespace gives the rest
+            words = own_words(whole, short)
+            return {name: words[name] for name in ("job", *words)}
         if canonical(parse_job(short, format=format), format=format) == spec:
             return {name: short[name] for name in ("job", *short)}
     except JobError:  # of an earlier version, which took what is refused today
         pass
     return whole
+
+
+def resolved_anew(spec: bytes, given: Given | None, format: int) -> Job:
+    """The job of these canonical bytes, under what its namespace gives now. Raises JobError."""
+    words, told = brief(spec, format), json.loads(spec).get(FIELD)
+    if told is not None:  # what the job said itself is remembered, whether a default met it or not
+        words[FIELD] = {"own": told["own"], "off": told["off"]}
+    return parse_job(words, format=format, defaults=lambda _: given)
+
+
+def is_other(spec: bytes, anew: bytes) -> bool:
+    """Whether a job does anything else; that it is told otherwise where its values come from is no change."""
+    before, after = json.loads(spec), json.loads(anew)
+    return bool({**before, FIELD: None} != {**after, FIELD: None})
 
 
 def brief_object(kind: str, spec: bytes) -> dict[str, Any]:
@@ -50,4 +69,6 @@ def brief_namespace(name: str, spec: bytes) -> dict[str, Any]:
     except JobError:
         return whole
     short = found.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+    if found.defaults is not None:  # also what would hold anyway: it is said
+        short["defaults"] = found.defaults.given()
     return {"namespace": name, **short}

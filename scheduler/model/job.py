@@ -14,7 +14,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from scheduler import formats
 from scheduler.model.bounds import NOTICES_MAX, PARAMS_MAX, TASKS_MAX, TRIGGERS_MAX, VARS_MAX
+from scheduler.model.defaults import Origins
 from scheduler.model.fields import Labels, Model, Name, Reference, as_tuple
+from scheduler.model.given import Given
 from scheduler.model.named import Target, each_once, resolved
 from scheduler.model.newer import without
 from scheduler.model.notice import Notice
@@ -61,6 +63,9 @@ class Job(Model):
     ] = None
     notify: Annotated[tuple[Notice, ...], BeforeValidator(as_tuple), Field(max_length=NOTICES_MAX)] = ()
     tasks: Annotated[dict[Name, Task], Field(max_length=TASKS_MAX)]
+    defaults: Annotated[
+        Origins | None, Field(description="filled in: what it took of its namespace's defaults, and did not")
+    ] = None  # fmt: skip
 
     @model_validator(mode="before")
     @classmethod
@@ -132,9 +137,18 @@ def prepare_triggers(job: Job, after_ms: int) -> tuple[PreparedTrigger, ...]:
 
 
 def prepare(
-    job: Job, after_ms: int, if_revision: int | None = None, *, format: int | None = None
+    job: Job,
+    after_ms: int,
+    if_revision: int | None = None,
+    *,
+    format: int | None = None,
+    given: Given | None = None,
 ) -> PreparedJob:
-    """The job for a PutJobs command to a state of this format."""
+    """The job for a PutJobs command to a state of this format. `given`: the defaults of its namespace with
+    which it was parsed."""
     text = canonical(job, format=format)
     triggers = prepare_triggers(job, after_ms)
-    return PreparedJob(job.namespace, job.name, text, triggers, if_revision, each_once(job.refers))
+    return PreparedJob(
+        job.namespace, job.name, text, triggers, if_revision, each_once(job.refers),
+        0 if given is None else given.revision,
+    )  # fmt: skip

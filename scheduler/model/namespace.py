@@ -6,8 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema
 
+from scheduler.model import notify
 from scheduler.model.bounds import check_bounds
+from scheduler.model.defaults import Defaults
 from scheduler.model.fields import Model, Name, as_tuple, type_name
+from scheduler.model.notice import Notice
+from scheduler.model.parse import PLANNED as PLANNED_OF_JOBS
+from scheduler.model.policies import Policies
 from scheduler.model.problems import JobError, Problem, Refused, pointer_of
 from scheduler.model.translating import Vocabulary, translated
 from scheduler.ticks import zones
@@ -15,7 +20,7 @@ from scheduler.ticks import zones
 JOBS_MAX = 10_000_000
 RUNS_MAX = 10_000_000
 STARTS_MAX = 6_000
-PLANNED = ("defaults", "before", "after")
+PLANNED = ("before", "after")
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -77,16 +82,22 @@ class Namespace(Model):
         Field(max_length=1_000, description="the only users that its tasks may run as; none: any"),
     ] = ()  # fmt: skip
     quotas: Quotas = Quotas()
+    defaults: Annotated[
+        Defaults | None, Field(description="what holds for its jobs where they say nothing themselves")
+    ] = None  # fmt: skip
 
     def public(self) -> dict[str, Any]:
-        """The public shape, defaults filled in, as JSON values."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        """The public shape, as JSON values: all of it filled in, but the defaults for jobs."""
+        shape = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"defaults"})
+        given = {} if self.defaults is None else self.defaults.given()
+        return {**shape, **({"defaults": given} if given else {})}
 
 
 _WORDS = Vocabulary(
     root=Namespace,
     said="the namespace",
-    planned={Namespace: PLANNED},
+    planned={Namespace: PLANNED, **{each: PLANNED_OF_JOBS[each] for each in (Policies, Notice)}},
+    kinds={Notice: notify},
 )
 
 
@@ -102,6 +113,11 @@ def parse_namespace(data: object, name: str) -> Namespace:
         details = error.errors(include_url=False)
         found = [translated(each, _WORDS, lambda loc: pointer_of(*loc)) for each in details]
         raise JobError(tuple(dict.fromkeys(found))) from None
+    if given.pools and given.defaults is not None and given.defaults.on is not None:
+        pool = given.defaults.on.pool
+        if pool not in given.pools and "pool" in given.defaults.on.model_fields_set:
+            detail = f"pool {pool} is none that its jobs may use: {', '.join(given.pools)}"
+            raise JobError((Problem("/defaults/on/pool", detail, "name it in pools, or another here"),))
     if given.name != name:
         detail = f"it says that it is namespace {given.name}"
         raise JobError((Problem("/namespace", detail, f"remove it, or put {given.name}"),))

@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from scheduler.model import notify, triggers, work
 from scheduler.model.bounds import TASKS_MAX, check_bounds, check_parts
+from scheduler.model.defaults import FIELD, Origins, fill, sent_back
 from scheduler.model.fields import type_name
+from scheduler.model.given import Given
 from scheduler.model.graph import graph_problems
 from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
 from scheduler.model.newer import given
@@ -50,6 +53,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Catchup: (),
     Retention: (),
     Param: (),
+    Origins: (),
 }
 """Fields of the job semantics that this version does not know how to honour."""
 
@@ -74,9 +78,11 @@ def parse_job(
     *,
     namespace_default: str = "default",
     format: int | None = None,
+    defaults: Callable[[str], Given | None] | None = None,
 ) -> Job:
     """The job that `data` describes; raises JobError with all its problems.
 
+    `defaults` gives those of a namespace (`model.defaults`); without it the job is taken as it stands.
     With the state's `format`, what needs a newer one is refused too. Nothing here knows the time: a new
     trigger that fires only in the past is refused by the state, which knows which are new (`machine.spent`).
     """
@@ -85,6 +91,9 @@ def parse_job(
         raise JobError((Problem("", f"a job is an object, not {type_name(data)}"),))
     shape, short, problems = _normalised(data, namespace_default)
     check_parts(shape, short=short)
+    namespace, taken = shape["namespace"], list[str]()
+    if defaults is not None and isinstance(namespace, str):
+        shape, taken = _with_defaults(shape, defaults(namespace))
     job: Job | None = None
     try:
         job = Job.model_validate(shape)
@@ -107,6 +116,8 @@ def parse_job(
             detail = f"the job has {size} bytes with all defaults filled in, {CANONICAL_BYTES_MAX} at most"
             hint = "keep long scripts in files on the agents, or make several jobs of it"
             problems.append(Problem("", detail, hint))
+    if taken and problems:
+        problems = _of_defaults(problems, taken, str(namespace), short=short)
     if problems or job is None:
         unique = tuple(dict.fromkeys(problems))
         if len(unique) > PROBLEMS_MAX:
@@ -153,6 +164,32 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
         task[work.KINDS[0].name] = work.KINDS[0].example  # a stand-in: the fields beside it are judged
     shape["tasks"] = {"main": task}
     return shape, True, problems
+
+
+def _with_defaults(shape: dict[str, Any], given: Given | None) -> tuple[dict[str, Any], list[str]]:
+    """The long form with what its namespace gives, and what it took of that."""
+    shape, said = sent_back(shape, {} if given is None else given.shape)
+    if given is None:
+        return shape, []
+    origins = fill(shape, given.shape, said)
+    if any(origins.values()):
+        shape[FIELD] = origins
+    return shape, origins["taken"]
+
+
+def _of_defaults(
+    problems: list[Problem], taken: Sequence[str], namespace: str, *, short: bool
+) -> list[Problem]:
+    """The job does not say what is wrong there: its namespace does."""
+    places = {pointer.removeprefix("/tasks/main") if short else pointer for pointer in taken}
+    said = f"the defaults of namespace {namespace} say so: the job may say otherwise"
+    return [
+        replace(problem, hint=f"{problem.hint}; {said}" if problem.hint else said)
+        if any(place == problem.pointer or place.startswith(f"{problem.pointer}/") for place in places)
+        and problem.pointer
+        else problem
+        for problem in problems
+    ]
 
 
 def _pointer(loc: Sequence[str | int], short: bool, data: dict[Any, Any]) -> str:

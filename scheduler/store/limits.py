@@ -11,10 +11,13 @@ STATEMENTS: tuple[str, ...] = (
         pools TEXT NOT NULL,                -- JSON list of those that its tasks may name; of nothing: any
         active_max INTEGER,                 -- runs that may be active at once; NULL: any number
         starts_max INTEGER,                 -- and begin within a minute
+        defaults TEXT NOT NULL, defaults_revision INTEGER NOT NULL, -- for its jobs, and with which revision
+        revised TEXT,                       -- jobs up to this name follow these; NULL: all do
         days TEXT NOT NULL                  -- JSON: how its plan dates begin (ticks.plan_days)
     ) WITHOUT ROWID
     """,
-    # Its jobs; and of its runs those that have begun to count for its quota, and have not ended.
+    "CREATE INDEX namespaces_unrevised ON namespaces (name) WHERE revised IS NOT NULL",
+    # Its jobs; and, where it has a quota of runs, those that count for it and have not ended.
     "CREATE TABLE counts (namespace TEXT PRIMARY KEY, jobs INTEGER NOT NULL, active INTEGER NOT NULL)"
     " WITHOUT ROWID",
     # Runs that wait until their namespace may have one more: who is first has the lowest rank.

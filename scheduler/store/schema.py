@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from scheduler.store import dependents_schema, limits
 
-SCHEMA_VERSION = 32
+SCHEMA_VERSION = 33
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """

@@ -104,6 +104,11 @@ class Overload(NamedTuple):
     due: int  #: triggers that were due
 
 
+def format_of(store: Database) -> int:
+    found: int = store.value("SELECT format FROM state WHERE id = 1")
+    return found
+
+
 def overload(store: Database) -> Overload | None:
     row = store.row("SELECT overload_ms, overload_late_ms, overload_due FROM state WHERE id = 1")
     return None if row is None or row[0] is None else Overload._make(row)

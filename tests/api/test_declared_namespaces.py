@@ -68,7 +68,8 @@ async def test_it_is_read_and_written_as_text(client: httpx2.AsyncClient) -> Non
 
 
 TOLD = (
-    "declared", "revision", "jobs", "pause", "active_runs", "waiting_runs", "created", "changed", "actor",
+    "declared", "revision", "jobs", "pause", "active_runs", "waiting_runs", "following", "created",
+    "changed", "actor",
 )  # fmt: skip
 
 
@@ -83,7 +84,14 @@ TOLD = (
         ({"quotas": {"active_runs": 0}}, "/quotas/active_runs", None),
         ({"quotas": {"starts_per_minute": 6_001}}, "/quotas/starts_per_minute", None),
         ({"quotas": {"active": 1}}, "/quotas/active", "did you mean active_runs?"),
-        ({"defaults": {}}, "/defaults", "remove it"),
+        ({"defaults": {"retyr": {"max": 3}}}, "/defaults/retyr", "did you mean retry?"),
+        ({"defaults": {"retry": {"first": "1m"}}}, "/defaults/retry/max", None),
+        ({"defaults": {"timeout": "soon"}}, "/defaults/timeout", None),
+        ({"defaults": {"policies": {"overlap": "skpi"}}}, "/defaults/policies/overlap", None),
+        ({"defaults": {"policies": {"on_lost": "retry"}}}, "/defaults/policies", None),
+        ({"defaults": {"run": "true"}}, "/defaults/run", None),
+        ({"defaults": {"on": {"pool": "x"}}, "pools": ["etl"]}, "/defaults/on/pool", None),
+        ({"before": {"run": "x"}}, "/before", "remove it"),
         ({"plan": {"tz": "Europe/Berlln"}}, "/plan/tz", None),
         ({"plan": {"begin": "24:00"}}, "/plan/begin", None),
         ({"namespace": "web"}, "/namespace", None),
@@ -206,3 +214,48 @@ async def test_a_declared_namespace_without_jobs_is_paused_too(client: httpx2.As
     assert paused.status_code == 200, paused.text
     assert (await client.get(f"{PATH}/pause")).text.count("audit") == 1
     assert (await client.post(f"{PATH}/resume")).status_code == 200
+
+
+async def test_jobs_take_the_defaults_of_their_namespace(client: httpx2.AsyncClient) -> None:
+    defaults = {"timeout": "5m", "policies": {"overlap": "queue_one"}, "env": {"TEAM": "money"}}
+    assert (await client.put(PATH, json={"defaults": defaults})).status_code == 201
+    found = (await client.get(PATH)).json()
+    assert (found["defaults"], found["following"]) == (defaults, True)
+    assert (await client.put(PATH, json=found)).json()["revision"] == 1, "what was read can be sent"
+    made = await put_job(client, "j")
+    task, query = made.json()["tasks"]["main"], {"namespace": "finance"}
+    assert (task["timeout"], task["env"], task["on"]["pool"]) == ("5m", {"TEAM": "money"}, "etl")
+    assert made.json()["defaults"]["taken"] == [
+        "/policies/overlap", "/tasks/main/env/TEAM", "/tasks/main/timeout",
+    ]  # fmt: skip
+    again = await client.put("/v1/jobs/j", json=made.json())
+    assert (again.status_code, again.json()["revision"]) == (200, 1), again.text
+    text = (await client.get("/v1/jobs/j/definition", params=query)).text
+    assert "timeout" not in text
+    assert "TEAM" not in text
+    objects = {"objects": [{"job": "k", "namespace": "finance", "run": "x", "timeout": None}]}
+    assert (await client.post("/v1/apply", json=objects)).status_code == 200
+    applied = (await client.get("/v1/jobs/k", params=query)).json()
+    assert "timeout" not in applied["tasks"]["main"]
+    assert applied["defaults"]["off"] == ["/tasks/main/timeout"]
+
+
+async def test_a_dry_run_says_which_follow_and_what_one_cannot_is_refused(client: httpx2.AsyncClient) -> None:
+    await put_job(client, "j")
+    body: dict[str, Any] = {"namespace": "finance", "run": "true", "on": {"pool": "etl"}, "timeout": "9m"}
+    await client.put("/v1/jobs/own", json=body)
+    trial = await client.put(PATH, json={"defaults": {"timeout": "5m"}}, params={"dry_run": "true"})
+    assert (trial.json()["follow"], trial.json()["follow_more"]) == (["j"], False)
+    body = {"namespace": "finance", "run": "true", "policies": {"on_lost": "retry", "idempotent": True}}
+    await client.put("/v1/jobs/retries", json=body)
+    tells = {"on": ["failed"], "webhook": "https://a.example/x"}
+    body = {"namespace": "finance", "run": "x", "labels": {f"l{n}": "" for n in range(64)}, "notify": [tells]}
+    await client.put("/v1/jobs/full", json=body)
+    for dry_run in ("true", "false"):
+        query = {"dry_run": dry_run}
+        refused = await client.put(PATH, json={"defaults": {"labels": {"team": "x"}}}, params=query)
+        error = refused.json()["errors"][0]
+        assert (refused.status_code, error["pointer"]) == (422, "/defaults"), refused.text
+        assert error["detail"] == (
+            "job full cannot follow these defaults: /labels: labels has more than 64 entries"
+        )

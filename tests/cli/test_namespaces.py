@@ -33,6 +33,27 @@ async def test_a_namespace_is_declared_shown_and_taken_back(cronclave: Command) 
     assert (await cronclave("namespace", "delete", "finance")).code == 0
 
 
+async def test_what_holds_for_a_job_is_shown_with_who_says_so(cronclave: Command) -> None:
+    text = "namespace: finance\ndefaults: {timeout: 5m, retry: {max: 3}, env: {TEAM: money}}\n"
+    assert (await cronclave("job", "apply", "-", stdin=JOB)).code == 0
+    trial = await cronclave("namespace", "apply", "-", "--dry-run", stdin=text)
+    assert "jobs that follow other defaults: j" in trial.out
+    assert (await cronclave("namespace", "apply", "-", stdin=text)).code == 0
+    other = JOB.replace("job: j", "job: k\ntimeout: null\nretry: {max: 0}")
+    assert (await cronclave("job", "apply", "-", stdin=other)).code == 0
+    where = ("job", "get", "k", "--namespace", "finance")
+    told = json.loads((await cronclave(*where, "--effective", "-o", "json")).out)
+    said = {each["value"]: (each["is"], each["by"]) for each in told}
+    assert said["/tasks/main/timeout"] == (None, "job")
+    assert said["/tasks/main/retry/max"] == (0, "job")
+    assert said["/tasks/main/env/TEAM"] == ("money", "namespace")
+    assert said["/tasks/main/on/pool"] == ("spark", "job")
+    assert said["/tasks/main/grace"] == ("5s", "built-in")
+    assert "/tasks/main/env/TEAM" in (await cronclave(*where, "--effective")).out
+    text = (await cronclave(*where, "-o", "yaml")).out
+    assert "unchanged" in (await cronclave("job", "apply", "-", stdin=text)).out
+
+
 async def test_what_does_not_say_its_name_is_refused_before_anything_is_sent(cronclave: Command) -> None:
     refused = await cronclave("namespace", "apply", "-", stdin=FINANCE + "---\nowner: bob\n")
     assert (refused.code, "has no `namespace: NAME`" in refused.err) == (2, True)

@@ -65,6 +65,18 @@ def _quotas(story: Recorder) -> None:
     story.tell_ok(c.RunJob("small", "one", b"{}", story.now_ms, plan_day=20_900))
     story.tell_ok(c.AdmitRuns(story.epoch, "small"), c.CancelRun(first))
     story.tell_ok(c.AdmitRuns(story.epoch, "small"), c.DeleteJob("small", "one"))
+    _followed(story)
+
+
+def _followed(story: Recorder) -> None:
+    """A job follows the defaults of its namespace, and one that was put under others is followed up."""
+    given = {"job": "two", "namespace": "small", "noop": True}
+    story.tell_ok(c.PutJobs((prepare(parse_job(given), story.now_ms),), story.now_ms))
+    story.tell_ok(c.PutNamespace("small", b'{"owner":"ann"}', defaults=b'{"policies":{"priority":9}}'))
+    story.plan_and_apply()
+    story.tell_ok(c.PutJobs((prepare(parse_job({**given, "job": "three"}), story.now_ms),), story.now_ms))
+    story.plan_and_apply()
+    story.tell_ok(c.DeleteJob("small", "two"), c.DeleteJob("small", "three"))
 
 
 def _joining(story: Recorder) -> None:

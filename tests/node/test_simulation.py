@@ -52,6 +52,12 @@ def test_objects_were_applied_at_once_and_in_stages_while_runs_read_them() -> No
     assert sum(each.staged for each in objects) > 5
 
 
+def test_runs_waited_for_the_quota_of_their_namespace() -> None:
+    """The stories hold what they are for."""
+    quotas = [world.quotas for world in (told(seed)[0] for seed in SEEDS) if world.quotas is not None]
+    assert sum(each.kept_back for each in quotas) > 20
+
+
 def test_what_nobody_reported_was_told_again() -> None:
     """The stories hold what they are for: tries that arrived, and were repeated."""
     outsides = [told(seed)[0].outside for seed in SEEDS]

@@ -47,17 +47,18 @@ def admit_kept_back(ctx: Context, namespace: str) -> int:
     return admitted
 
 
-def count_in(ctx: Context, run: Run) -> None:
-    """It waits for nothing any more, and is one of its namespace's active runs."""
+def count_in(ctx: Context, run: Run) -> int:
+    """It waits for nothing any more, and is one of its namespace's active runs: 1 where these count."""
     if run.waiting == FOR_NAMESPACE:
         quota_rows.drop(ctx.store, run.id)
-    run_rows.admit(ctx.store, run.id)
-    quotas.count(ctx, run.namespace)
+    counts = quotas.count(ctx, run.namespace)
+    run_rows.admit(ctx.store, run.id, counts=counts)
+    return counts
 
 
 def _admit(ctx: Context, run: Run) -> None:
-    count_in(ctx, run)
-    walking.begin(ctx, run._replace(waiting=0, counts=1), walks.ADMIT, go_on)
+    counts = count_in(ctx, run)
+    walking.begin(ctx, run._replace(waiting=0, counts=counts), walks.ADMIT, go_on)
 
 
 def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:

@@ -104,6 +104,7 @@ def fire(
     waiting = 0 if verdict is READY else BEHIND
     if not waiting and quotas.keeps_back(ctx, namespace):
         waiting = FOR_NAMESPACE
+    counts = 0 if waiting else quotas.count(ctx, namespace)
     if plan_day is None:
         plan_day = plan_dates.of(ctx, namespace, cause.tick_ms)
     state.last_run += 1
@@ -111,7 +112,7 @@ def fire(
         id=state.last_run, job=job, namespace=namespace, name=pinned.name, revision=pinned.revision,
         trigger=cause.trigger, tick_ms=cause.tick_ms, due_ms=due_ms,
         cause=cause.kind.value, cause_key=cause.key, state=RUN.after(START, RunEvent.MADE),
-        decided=int(cause.kind not in LEDGERED), waiting=waiting, counts=int(not waiting),
+        decided=int(cause.kind not in LEDGERED), waiting=waiting, counts=counts,
         plan_day=plan_day, open_tasks=total,
         first_task=state.last_task + 1, last_task=state.last_task + total,
         unmade=total - made, walk="", walked=0, unfinished=int(made < total),
@@ -123,8 +124,6 @@ def fire(
     _insert(ctx, run)
     if waiting == FOR_NAMESPACE:
         quotas.wait(ctx, run)
-    elif not waiting:
-        quotas.count(ctx, namespace)
     if compiled.vars:
         _pin(ctx, run.id, compiled.vars)
     starting.make(ctx, run, graph, range(made), agent=agent)

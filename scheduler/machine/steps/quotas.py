@@ -7,7 +7,10 @@ from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, AdmitView
 from scheduler.machine.steps import queue
 from scheduler.store.tables import namespaces, quotas
+from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.runs import Run
+
+LOOKED_MAX = 2_000
 
 
 def keeps_back(ctx: Context, namespace: str, *, in_turn: bool = False) -> bool:
@@ -20,9 +23,19 @@ def wait(ctx: Context, run: Run) -> None:
     quotas.wait(ctx.store, run.id, run.namespace, queue.rank(run.due_ms, run.priority, run.cause))
 
 
-def count(ctx: Context, namespace: str) -> None:
-    """One more goes on."""
-    namespaces.count_active(ctx.store, namespace, 1)
+def count(ctx: Context, namespace: str) -> int:
+    """One more goes on: 1 where that counts for a quota of its namespace, else 0."""
     allowance = namespaces.allowance(ctx.store, namespace)
-    if allowance is not None and allowance.starts_max:
+    if allowance is None or not allowance.limits_runs:
+        return 0
+    namespaces.count_active(ctx.store, namespace, 1)
+    if allowance.starts_max:
         quotas.note_start(ctx.store, namespace, ctx.stamp_ms, allowance.starts_max)
+    return 1
+
+
+def begin_counting(ctx: Context, namespace: str) -> None:
+    """It has a quota of runs from now on: those that go on count, of its newest LOOKED_MAX."""
+    found = run_rows.count_in(ctx.store, namespace, LOOKED_MAX)
+    if found:
+        namespaces.count_active(ctx.store, namespace, found)

@@ -11,6 +11,7 @@ Rules of this file:
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from scheduler.model import notify, triggers
 from scheduler.model.bounds import check_bounds
 from scheduler.model.fields import type_name
+from scheduler.model.given import Given
 from scheduler.model.job import Job, prepare
 from scheduler.model.named import Target, each_once
 from scheduler.model.namespace import Namespace
@@ -105,13 +107,17 @@ def computes(document: object) -> bool:
 
 
 def parse_document(
-    document: object, *, namespace_default: str = "default", format: int | None = None
+    document: object,
+    *,
+    namespace_default: str = "default",
+    format: int | None = None,
+    defaults: Callable[[str], Given | None] | None = None,
 ) -> Job | Definition:
     """What a document of any kind describes, or one that GET gave; raises JobError."""
     data = definition_of(document) if isinstance(document, dict) else document
     name = kind_name(data)
     if name == JOB:
-        return parse_job(data, namespace_default=namespace_default, format=format)
+        return parse_job(data, namespace_default=namespace_default, format=format, defaults=defaults)
     return parse_object(kind_of(name), data, namespace_default=namespace_default)
 
 
@@ -156,11 +162,16 @@ def _words(kind: Kind) -> Vocabulary:
 
 
 def prepare_document(
-    parsed: Job | Definition, now_ms: int, if_revision: int | None = None, *, format: int | None = None
+    parsed: Job | Definition,
+    now_ms: int,
+    if_revision: int | None = None,
+    *,
+    format: int | None = None,
+    given: Given | None = None,
 ) -> PreparedJob | PreparedObject:
     """For an Apply command. What is computed, is so here."""
     if isinstance(parsed, Job):
-        return prepare(parsed, now_ms, if_revision, format=format)
+        return prepare(parsed, now_ms, if_revision, format=format, given=given)
     return prepare_object(parsed, now_ms, if_revision)
 
 

@@ -17,6 +17,7 @@ from typing import Protocol
 from scheduler.plan.passes import (
     backlog,
     deadlines,
+    defaults,
     dependents,
     drains,
     leases,
@@ -63,6 +64,7 @@ DUE: tuple[Pass, ...] = (
     wakes,
     migration,
     stages,
+    defaults,
 )
 """What cannot wait, in the order of the commands."""
 

@@ -20,6 +20,7 @@ class Namespace(NamedTuple):
     declared: Object | None  #: None: it is there with its jobs
     jobs: int
     active: int  #: runs that count for its quota
+    following: bool  #: jobs have yet to follow its defaults
     waiting: int  #: runs that wait until it may have one more, up to COUNTED_MAX
 
     @property
@@ -32,8 +33,10 @@ def find(store: Store, name: str) -> Namespace | None:
     declared, jobs = object_rows.find(store, KIND, name, name), namespaces.jobs(store, name)
     if declared is None and not jobs:
         return None
+    row = namespaces.allowance(store, name)
+    following = row is not None and row.revised is not None
     waiting = quotas.waiting(store, name, COUNTED_MAX)
-    return Namespace(name, declared, jobs, namespaces.active(store, name), waiting)
+    return Namespace(name, declared, jobs, namespaces.active(store, name), following, waiting)
 
 
 def page(store: Store, after: str, limit: int) -> list[Namespace]:

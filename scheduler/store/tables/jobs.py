@@ -241,6 +241,15 @@ def insert_revision(store: Store, revision: Revision) -> None:
     store.kept.later("revisions", _INSERT_REVISION, revision)
 
 
+def named_after(store: Store, namespace: str, after: str, limit: int) -> list[tuple[str, int, bytes]]:
+    """Name, revision and definition of the next jobs of a namespace, by name."""
+    return store.rows(
+        "SELECT name, revision, spec FROM jobs INDEXED BY jobs_name WHERE namespace = ? AND name > ?"
+        " ORDER BY name LIMIT ?",
+        (namespace, after, limit),
+    )
+
+
 def spec_of(store: Store, namespace: str, name: str, revision: int) -> bytes | None:
     spec: bytes | None = store.value(
         "SELECT spec FROM revisions WHERE namespace = ? AND name = ? AND revision = ?",

@@ -25,6 +25,9 @@ class Allowance(NamedTuple):
     active_max: int | None
     starts_max: int | None
     days: str  #: JSON, as `ticks.plan_days` reads it
+    defaults: str  #: JSON, as `model.defaults` reads it; empty: none
+    defaults_revision: int  #: with which they became these; 0: it never had any
+    revised: str | None  #: jobs up to this name are what they are under these; None: all
 
     @property
     def allowed_pools(self) -> tuple[str, ...]:
@@ -59,11 +62,29 @@ def allowance(store: Store, name: str) -> Allowance | None:
 
 
 def allow(store: Store, row: Allowance) -> None:
-    store.write(f"INSERT OR REPLACE INTO namespaces ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row)
+    store.write(f"INSERT OR REPLACE INTO namespaces ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def forget(store: Store, name: str) -> None:
     store.write("DELETE FROM namespaces WHERE name = ?", (name,))
+
+
+def defaults_revision(store: Store, name: str) -> int:
+    row = allowance(store, name)
+    return 0 if row is None else row.defaults_revision
+
+
+def set_revised(store: Store, name: str, through: str | None) -> None:
+    """How far its jobs have followed its defaults; empty: none has."""
+    store.write("UPDATE namespaces SET revised = ? WHERE name = ?", (through, name))
+
+
+def unrevised(store: Store) -> Allowance | None:
+    """The first in which jobs have yet to follow its defaults."""
+    row = store.row(
+        f"SELECT {COLUMNS} FROM namespaces WHERE revised IS NOT NULL ORDER BY name LIMIT 1"
+    )
+    return None if row is None else Allowance._make(row)
 
 
 def count(store: Store, most: int) -> int:
@@ -78,7 +99,7 @@ def jobs(store: Store, namespace: str) -> int:
 
 
 def active(store: Store, namespace: str) -> int:
-    """Runs that have begun to count for its quota, and have not ended."""
+    """Runs that count for its quota and have not ended; where it has none, none are counted."""
     row = store.kept.get(COUNT, namespace)
     return 0 if row is None else row.active
 

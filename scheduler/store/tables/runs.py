@@ -168,8 +168,21 @@ def set_let_end(store: Store, run: int, *, stopping: str, reason: str) -> None:
     store.kept.update(TABLE, run, (stopping, reason, run), stopping=stopping, reason=reason)
 
 
-def admit(store: Store, run: int) -> None:
-    store.kept.update(TABLE, run, (run,), waiting=0, counts=1)
+def admit(store: Store, run: int, *, counts: int) -> None:
+    store.kept.update(TABLE, run, (counts, run), waiting=0, counts=counts)
+
+
+def count_in(store: Store, namespace: str, looked_max: int) -> int:
+    """Let those that go on count for their namespace, of its newest runs. How many did not before."""
+    rows = store.rows(
+        "SELECT id FROM (SELECT id, finished_ms, waiting, counts, first_task FROM runs"
+        " INDEXED BY runs_namespace WHERE namespace = ? ORDER BY id DESC LIMIT ?)"
+        " WHERE finished_ms IS NULL AND waiting = 0 AND counts = 0 AND first_task > 0 ORDER BY id",
+        (namespace, looked_max),
+    )
+    for (run,) in rows:
+        store.kept.update(TABLE, run, (run,), counts=1)
+    return len(rows)
 
 
 def keep_back(store: Store, run: int) -> None:

@@ -47,6 +47,7 @@ from scheduler.words.commands.jobs import PutJobs as PutJobs
 from scheduler.words.commands.jobs import ResumeJob as ResumeJob
 from scheduler.words.commands.namespaces import DeleteNamespace as DeleteNamespace
 from scheduler.words.commands.namespaces import PutNamespace as PutNamespace
+from scheduler.words.commands.namespaces import ReviseJobs as ReviseJobs
 from scheduler.words.commands.objects import Apply as Apply
 from scheduler.words.commands.objects import Deletion as Deletion
 from scheduler.words.commands.objects import PreparedObject as PreparedObject

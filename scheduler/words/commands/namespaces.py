@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import NOBODY, Actor, ByPerson, Keyed, command
+from scheduler.words.commands.jobs import PreparedJob
+from scheduler.words.record import NOBODY, Actor, ByPerson, ByPlanner, Keyed, command
 
 
 @command(96, grows=True, edits=True)
@@ -20,6 +21,7 @@ class PutNamespace(ByPerson, Keyed):
     active_max: int | None = None  #: runs that may be active at once
     starts_max: int | None = None  #: and begin within a minute
     plan_days: tuple[tuple[int, int], ...] = ()  #: how its plan dates begin (`ticks.plan_days`)
+    defaults: bytes = b""  #: for its jobs, canonical JSON; empty: none
 
 
 @command(97, edits=True)
@@ -29,3 +31,14 @@ class DeleteNamespace(ByPerson):
     name: str
     if_revision: int | None = None
     actor: Actor = NOBODY
+
+
+@command(99, grows=True, edits=True)
+class ReviseJobs(ByPlanner):
+    """The defaults of a namespace have changed: its next jobs, by name, become what they are under them."""
+
+    namespace: str
+    defaults: int  #: the revision that set them
+    jobs: tuple[PreparedJob, ...]  #: that change, with the revision that they were read at
+    through: str  #: the last one that was looked at
+    done: bool  #: there are no more

@@ -49,9 +49,13 @@ def states(story: Story) -> list[tuple[int, int]]:
 
 def consistent(story: Story) -> None:
     counted = story.store.rows(
-        "SELECT namespace, count(*) FROM runs WHERE finished_ms IS NULL AND waiting = 0 AND first_task > 0"
-        " GROUP BY 1 ORDER BY 1"
+        "SELECT namespace, count(*) FROM runs WHERE counts = 1 GROUP BY 1 ORDER BY 1"
     )
+    limited = {name for (name,) in story.store.rows("SELECT name FROM namespaces WHERE active_max > 0")}
+    active = story.store.rows(
+        "SELECT namespace, counts FROM runs WHERE finished_ms IS NULL AND waiting = 0 ORDER BY id"
+    )
+    assert all(counts for namespace, counts in active if namespace in limited)
     assert story.store.rows("SELECT namespace, active FROM counts WHERE active > 0 ORDER BY 1") == counted
     wait = story.store.rows("SELECT run FROM quota_waits ORDER BY run")
     waiting = story.store.rows("SELECT id FROM runs WHERE waiting = 2 ORDER BY id")

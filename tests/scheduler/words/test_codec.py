@@ -26,6 +26,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     bytes: st.binary(max_size=20),
     bool: st.booleans(),
     int | None: st.none() | INTEGERS,
+    str | None: st.none() | st.text(max_size=20),
     tuple[tuple[str, int, int], ...]: st.lists(
         st.tuples(st.text(max_size=8), INTEGERS, INTEGERS), max_size=3
     ).map(tuple),

@@ -4,7 +4,8 @@ declaration opens it (the planner's pass `quotas`).
 Rules of this file:
 
 1. A run counts from when it goes on to its end, whoever asked for it: one that waits behind others of its job
-   counts later, and one that waits here does not yet. What was active when a quota was set stays, and counts.
+   counts later, and one that waits here does not yet. What was active when a quota was set stays, and counts
+   (of the namespace's newest runs: `steps.quotas`).
 2. Who waits goes on in the order of due, priority and waiting count as in the queue of a pool
    (`steps.queue.rank`): nobody starves. Who comes later waits behind them.
 3. Starts are counted over each span of a minute that ends now, not by the minutes of the clock.
@@ -72,10 +73,10 @@ def words(verdict: Verdict, view: AdmitView, facts: Facts) -> Words:
         f", and {ahead} runs wait before it" if ahead > 1 else ", and a run waits before it" if ahead else ""
     )
     first = AdmitView(view.store, view.namespace, view.now_ms, in_turn=True)
-    why = judge(first)
-    if allowance is None or why is READY:
+    says = judge(first)
+    if allowance is None or says is READY:
         return Words(f"{name} lets runs go on one after the other{before}", "its turn, in a moment", since_ms)
-    if why is ACTIVE:
+    if says is ACTIVE:
         active = namespaces.active(facts.store, view.namespace)
         said = f"{name} has {active} active runs; its quota is {allowance.active_max}{before}"
         return Words(said, f"the end of a run of {name}, or a higher quota", since_ms)

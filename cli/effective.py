@@ -1,0 +1,30 @@
+"""What holds for a job, value by value, and who said so: the job, its namespace, or nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+TOLD = ("policies", "labels", "owner", "notify", "tasks")  #: of a job, what its namespace may give
+JOB, NAMESPACE, BUILT_IN = "job", "namespace", "built-in"
+
+
+def effective(found: Mapping[str, Any], words: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """`found`: the job as the cluster has it; `words`: what it says itself, in its long form."""
+    origins = found.get("defaults") or {}
+    taken = set(origins.get("taken", ()))
+    own = {place for place, _ in _leaves(words, "")} | set(origins.get("own", ()))
+    told = []
+    for place, value in _leaves({name: found[name] for name in TOLD if name in found}, ""):
+        origin = NAMESPACE if place in taken else JOB if place in own else BUILT_IN
+        told.append({"value": place, "is": value, "by": origin})
+    told += [{"value": place, "is": None, "by": JOB} for place in origins.get("off", ())]
+    return sorted(told, key=lambda each: str(each["value"]))
+
+
+def _leaves(value: object, place: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for name, each in value.items():
+            yield from _leaves(each, f"{place}/{str(name).replace('~', '~0').replace('/', '~1')}")
+    elif value not in ({}, [], "") or not place:
+        yield place, value
