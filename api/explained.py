@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.instants import rfc3339
-from scheduler.explain import Explained, Finding, RunExplained, TickExplained
+from scheduler.explain import Condition, Explained, Finding, RunExplained, TickExplained
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
@@ -18,6 +18,27 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "opens_at": rfc3339(finding.opens_ms),
         "run": finding.run,
         "outcome": finding.outcome or None,
+    }
+
+
+def condition_json(told: Condition) -> dict[str, Any]:
+    return {
+        "trigger": told.trigger,
+        "after": told.text,
+        "value": told.value,
+        "waits": told.waits,
+        "parts": [{"depth": part.depth, "text": part.text, "value": part.value} for part in told.parts],
+        "heard": [
+            {
+                "job": heard.job,
+                "run": heard.run,
+                "state": heard.state,
+                "ended": rfc3339(heard.ended_ms),
+                "ends": heard.ends,
+            }
+            for heard in told.heard
+        ],
+        "lacks": list(told.lacks),
     }
 
 
@@ -39,6 +60,7 @@ def run_explained(told: RunExplained) -> dict[str, Any]:
             for task in told.tasks
         ],
         "more": told.more,
+        "condition": None if told.condition is None else condition_json(told.condition),
     }
 
 
@@ -51,6 +73,7 @@ def instant_explained(namespace: str, name: str, told: Explained) -> dict[str, A
         "before": rfc3339(told.before_ms),
         "after": rfc3339(told.after_ms),
         "ticks": [_tick_json(each) for each in told.ticks],
+        "conditions": [condition_json(each) for each in told.conditions],
     }
 
 

@@ -47,6 +47,37 @@ def job_explain(
         if number:
             click.echo()
         _show_tick(tick)
+    for condition in found["conditions"]:
+        click.echo()
+        _show_condition(condition)
+
+
+def _show_condition(condition: dict[str, Any]) -> None:
+    """What an `after` trigger waits for, or what made a run."""
+    ended = {each["job"]: each for each in condition["heard"]}
+    heard = [
+        f"{job}: run {each['run']} {each['state']}, {each['ended']}"
+        + (f", the newest of {each['ends']} ends" if each["ends"] > 1 else "")
+        for job, each in ended.items()
+    ]
+    facts(
+        [
+            ("trigger", condition["trigger"]),
+            ("after", condition["after"]),
+            ("is", _word(condition["value"]) + (", and waits for room" if condition["waits"] else "")),
+            ("ended", "; ".join(heard) or "nothing that is not consumed"),
+            *((("no end of", ", ".join(condition["lacks"])),) if condition["lacks"] else ()),
+        ]
+    )
+    click.echo()
+    rows = [("  " * part["depth"] + part["text"], _word(part["value"])) for part in condition["parts"]]
+    table(("part", "is"), rows)
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "unknown"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _show_tick(tick: dict[str, Any]) -> None:
@@ -92,6 +123,9 @@ def run_explain(client: Client, run_id: int, stale: bool, form: str) -> None:
         table(("task", "state", *COLUMNS), rows)
     if found["more"]:
         click.echo(f"… more tasks have not ended than these {len(found['tasks'])}", err=True)
+    if found["condition"]:
+        click.echo()
+        _show_condition(found["condition"])
 
 
 def _task_rows(task: dict[str, Any]) -> list[tuple[object, ...]]:

@@ -20,6 +20,7 @@ from api.jobs.reading import find_job, job_answer, job_documents, need_job
 from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
 from api.problems import Problem
+from api.references import need_references
 from api.revisions import revision_json
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, read_reply
@@ -29,6 +30,7 @@ from scheduler.store.tables import pauses
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.ticks import schedule
 from scheduler.words.commands import DeleteJob, PauseJob, ResumeJob
+from scheduler.words.outcomes import Code
 
 router = APIRouter(tags=["jobs"])
 
@@ -99,6 +101,9 @@ async def delete_job(request: Request, name: str) -> Response:
     command = DeleteJob(call.namespace, name, if_revision, call.actor, key, body)
     outcome = await propose_edit(services.scheduler, command)
     need_job(services, outcome, call.namespace, name)
+    if outcome.code == Code.REFERRED:
+        with services.scheduler.read() as store:
+            need_references(store, outcome, {})
     expect_ok(outcome, what=f"job {name}")
     return Response(status_code=204)
 

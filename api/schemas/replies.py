@@ -287,6 +287,32 @@ class TaskExplained(Reply):
     gates: list[Finding]
 
 
+class ConditionPart(Reply):
+    depth: int = Field(description="how deep it lies; the whole is 0")
+    text: str = Field(examples=["extract.succeeded"])
+    value: bool | int | float | str | None = Field(description="null: unknown", examples=[True])
+
+
+class HeardEnd(Reply):
+    job: str = Field(description="namespace/name", examples=["default/extract"])
+    run: int = Field(examples=[16])
+    state: str = Field(examples=["succeeded"])
+    ended: Instant
+    ends: int = Field(description="it is the newest of so many", examples=[1])
+
+
+class Condition(Reply):
+    """What an `after` trigger waits for, sub-expression by sub-expression."""
+
+    trigger: str = Field(examples=["nightly"])
+    after: str = Field(examples=["extract.succeeded and load.ended"])
+    value: bool | None = Field(description="null: unknown, which does not fire", examples=[None])
+    waits: bool = Field(description="it was true, and its run waits for room among those of the job")
+    parts: list[ConditionPart]
+    heard: list[HeardEnd] = Field(description="of each job the newest end that counts")
+    lacks: list[str] = Field(description="jobs of which there is none", examples=[["default/load"]])
+
+
 class RunExplained(Reply):
     run: int = Field(examples=[17])
     job: str = Field(examples=["nightly-report"])
@@ -296,6 +322,7 @@ class RunExplained(Reply):
     gates: list[Finding]
     tasks: list[TaskExplained]
     more: bool = Field(description="more tasks have not ended than are told of")
+    condition: Condition | None = Field(description="that made it, by the ends that it consumed")
 
 
 class Era(Reply):
@@ -326,6 +353,7 @@ class InstantExplained(Reply):
     before: Instant | None = Field(description="there: the nearest instants of the job")
     after: Instant | None
     ticks: list[TickExplained]
+    conditions: list[Condition] = Field(description="of its triggers that wait for ends, as they are now")
 
 
 class Effect(Reply):

@@ -5,17 +5,21 @@ The promise: what is told here is what the machine would say now, since both ask
 is written, and what is read is bounded.
 
 Reading order: `findings` (what a list of gates comes to), `runs` (a run and its tasks), `ticks` (an instant
-of a job).
+of a job), `conditions` (what its triggers wait for).
 """
 
+from scheduler.explain.conditions import Condition, Heard, Part
 from scheduler.explain.findings import Cluster, Finding
 from scheduler.explain.runs import RunExplained, TaskExplained, explain_run
 from scheduler.explain.ticks import Explained, TickExplained, explain_instant
 
 __all__ = [
     "Cluster",
+    "Condition",
     "Explained",
     "Finding",
+    "Heard",
+    "Part",
     "RunExplained",
     "TaskExplained",
     "TickExplained",

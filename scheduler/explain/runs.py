@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from scheduler.explain import conditions
+from scheduler.explain.conditions import Condition
 from scheduler.explain.findings import (
     NEVER_WORD,
     WAITS_WORD,
@@ -49,6 +51,7 @@ class RunExplained:
     gates: tuple[Finding, ...]
     tasks: tuple[TaskExplained, ...]  #: that have not ended, the first TASKS_MAX
     more: bool  #: there are more
+    condition: Condition | None = None  #: that made it
 
 
 class _Asked:
@@ -94,14 +97,15 @@ def explain_run(store: Store, run: Run, cluster: Cluster, compiled: Compiled) ->
     if run.state in RUN_ENDS:
         said = f"it ended: {run.state}" + (f" ({run.reason})" if run.reason else "")
         ended = Finding("end", NEVER_WORD, said, run.finished_ms)
-        return RunExplained(run, NEVER_WORD, (ended,), (), False)
+        return RunExplained(run, NEVER_WORD, (ended,), (), False, conditions.of_run(store, run))
     found = (of_cluster(cluster), *of_run(store, run, cluster.now_ms))
     rows = task_reads.unended(store, run.id, TASKS_MAX + 1)
     has_graph = run.cause != Kind.ORPHAN
     job = compiled(run.job, run.revision, run.namespace, run.name) if has_graph else None
     asked = _Asked(store, run, cluster, job)
     tasks = tuple(asked.task(row) for row in rows[:TASKS_MAX])
-    return RunExplained(run, verdict_of(found), found, tasks, len(rows) > TASKS_MAX or run.unmade > 0)
+    more = len(rows) > TASKS_MAX or run.unmade > 0
+    return RunExplained(run, verdict_of(found), found, tasks, more, conditions.of_run(store, run))
 
 
 def of_run(store: Store, run: Run, now_ms: int) -> list[Finding]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from scheduler.explain import conditions
+from scheduler.explain.conditions import Condition
 from scheduler.explain.findings import (
     NEVER_WORD,
     READY_WORD,
@@ -56,6 +58,7 @@ WHY = {
     "coalesced": {
         "": "a later tick ran for it, by the job's catch-up policy",
         reasons.OVERLOAD: "more was due than could be started: a later tick ran for it",
+        reasons.OVERLAP: "it waited for room among the runs of the job, and a newer end took its place",
     },
     "missed": {
         reasons.WINDOW: "nobody could fire it in time, and the job's catch-up policy does not run it",
@@ -93,12 +96,20 @@ class Explained:
     said: str  #: where there is no such tick: why
     before_ms: int | None = None  #: the nearest instants of the job, where there is no such tick
     after_ms: int | None = None
+    conditions: tuple[Condition, ...] = ()  #: of its triggers that wait for ends, as they are now
 
 
 def explain_instant(
     store: Store, jobs: list[int], at_ms: int | None, cluster: Cluster, compiled: Compiled
 ) -> Explained:
     """`jobs`: that have or had the name, the newest last. `at_ms` None: the next tick that is undecided."""
+    told = _explain(store, jobs, at_ms, cluster, compiled)
+    return replace(told, conditions=conditions.of_job(store, jobs[-1]))
+
+
+def _explain(
+    store: Store, jobs: list[int], at_ms: int | None, cluster: Cluster, compiled: Compiled
+) -> Explained:
     gone = job_reads.deletion(store, jobs[-1])
     if at_ms is None:
         live = trigger_rows.live(store, jobs[-1])
@@ -182,7 +193,7 @@ def _tick(
 def _decided(store: Store, era: Trigger, at_ms: int, entry: Entry) -> TickExplained:
     due_ms = at_ms if era.event else at_ms + era.jitter_ms
     said = WHY.get(entry.outcome, {}).get(entry.reason, outcome_text(entry.outcome, entry.reason))
-    if entry.reason == reasons.OVERLAP:
+    if entry.reason == reasons.OVERLAP and entry.run:
         said = f"run {entry.run} of the job was in the way"
     if entry.reason == reasons.PAUSED:
         said = _who_paused(store, era, due_ms, entry.decided_ms) or said

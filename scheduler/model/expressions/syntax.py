@@ -168,6 +168,11 @@ class _Parser:
     def _next(self) -> _Token:
         return self._tokens[self._at]
 
+    @property
+    def _end(self) -> int:
+        """Of what was read last, with its parentheses."""
+        return self._tokens[self._at - 1].end
+
     def _take(self) -> _Token:
         token = self._tokens[self._at]
         self._at += 1
@@ -186,13 +191,14 @@ class _Parser:
         return self._joined("or", depth)
 
     def _joined(self, word: str, depth: int) -> Node:
+        start = self._next.start
         parts = [self._part_of(word, depth)]
         while self._is("word", word):
             self._take()
             parts.append(self._part_of(word, depth))
         if len(parts) == 1:
             return parts[0]
-        return Join(word, tuple(parts), parts[0].start, parts[-1].end)
+        return Join(word, tuple(parts), start, self._end)
 
     def _part_of(self, word: str, depth: int) -> Node:
         return self._joined("and", depth) if word == "or" else self._negated(depth)
@@ -202,9 +208,10 @@ class _Parser:
             return self._compared(depth)
         token = self._take()
         part = self._negated(self._deeper(depth, token))
-        return Not(part, token.start, part.end)
+        return Not(part, token.start, self._end)
 
     def _compared(self, depth: int) -> Node:
+        start = self._next.start
         left = self._part(depth)
         if self._next.kind == "sign":
             sign = self._take()
@@ -213,7 +220,7 @@ class _Parser:
                 raise ExpressionError(
                     f"{self._next.text} after a comparison", self._next.start, "join two comparisons by and"
                 )
-            return Compare(sign.text, left, right, left.start, right.end)
+            return Compare(sign.text, left, right, start, self._end)
         negated = self._is("word", "not")
         if negated:
             token = self._take()
@@ -222,7 +229,7 @@ class _Parser:
         if self._is("word", "in"):
             self._take()
             listed = self._listed(depth)
-            return Compare("not in" if negated else "in", left, listed, left.start, listed.end)
+            return Compare("not in" if negated else "in", left, listed, start, self._end)
         return left
 
     def _listed(self, depth: int) -> Listed:

@@ -29,6 +29,13 @@ def of_parents(store: Store, parents: Sequence[str], after: int, through: int, l
     return sorted(found)[:limit]
 
 
+def of_runs(store: Store, runs: Sequence[int]) -> list[End]:
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM ends WHERE run IN ({', '.join('?' * len(runs))}) ORDER BY id", runs
+    )
+    return [End._make(row) for row in rows]
+
+
 def consumed(store: Store, job: int, trigger: int, until_ms: int) -> int | None:
     """The newest end that a run of this trigger consumed which is known to have begun by then."""
     key: str | None = store.value(

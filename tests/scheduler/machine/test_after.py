@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from scheduler.explain import conditions
 from scheduler.machine.rules import cycles
 from scheduler.model import parse_job, prepare
 from scheduler.store.reads import ledger as ledger_reads
@@ -305,6 +306,30 @@ def test_in_a_restored_state_what_the_cluster_before_may_have_fired_is_missed(to
     again = run(told, "a")
     told.settle()
     assert entries(told)[1:] == [(f"t/{again}", "ran", "")]
+
+
+# -- explain --------------------------------------------------------------------------------------
+
+
+def test_each_part_of_a_condition_is_explained(told: Story) -> None:
+    told.put(after("j", "a.exit_code in [0, 4] and (b.succeeded or not b.ended)"))
+    run(told, "a")
+    told.settle()
+    (found,) = conditions.of_job(told.store, told.job().id)
+    assert (found.trigger, found.value, found.waits, found.lacks) == ("t", None, False, ("default/b",))
+    assert [("  " * part.depth + part.text, part.value) for part in found.parts] == [
+        ("a.exit_code in [0, 4] and (b.succeeded or not b.ended)", None),
+        ("  a.exit_code in [0, 4]", True), ("    a.exit_code", 0), ("    0", 0), ("    4", 4),
+        ("  b.succeeded or not b.ended", None),
+        ("    b.succeeded", None), ("    not b.ended", None), ("      b.ended", None),
+    ]  # fmt: skip
+    assert [(heard.job, heard.run, heard.state) for heard in found.heard] == [("default/a", 1, "succeeded")]
+    run(told, "b")
+    told.settle()
+    made = conditions.of_run(told.store, told.run(3))
+    assert made is not None
+    assert (made.value, [heard.run for heard in made.heard], made.lacks) == (True, [1, 2], ())
+    assert conditions.of_run(told.store, told.run(1)) is None
 
 
 # -- verify ---------------------------------------------------------------------------------------
