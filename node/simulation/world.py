@@ -99,6 +99,8 @@ NARROW: dict[str, object] = {
     "tasks": {"nap": {"sleep": "1500ms"}},
 }
 """Of a namespace with a quota, now and then: more runs than may be active at once."""
+FOLLOWS = _job("follows", "allow", triggers=[{"after": "naps.succeeded", "id": "nap", "overlap": "allow"}])
+REPORTS = _job("reports", "queue_one", triggers=[{"after": "follows.ended and graph.ended"}])
 
 JOBS = [
     parse_job(document)
@@ -112,6 +114,8 @@ JOBS = [
         NAPS,
         BOOTS,
         NARROW,
+        FOLLOWS,
+        REPORTS,
         _job(
             "manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}, notify=[NOTICE]
         ),
@@ -126,6 +130,7 @@ class JobsWorld(World):
         self.quiet = False  #: nothing new is planned
         self.acked_runs: dict[str, int] = {}  #: client to the run that it was told
         self.started: dict[int, int] = {}  #: attempts that really started, with the grant they had
+        self.followed = 0  #: runs that began since others had ended
         self.napped = 0  #: work in the state that ended by its instant
         self.refused_plans = 0  #: planner commands that a newer epoch refused
         self._running: dict[int, int] = {}
@@ -312,6 +317,7 @@ class JobsWorld(World):
                 fail("ticks", f"{node.name}: two runs for one tick {twice[:3]}")
             self._check_edits(node)
             self._check_naps(node)
+            self._check_follows(node)
             runs = store.rows("SELECT actor, id FROM runs WHERE actor LIKE 'client %' ORDER BY id")
             self._check_acked(node, runs)
             noted = store.rows("SELECT actor, run FROM audit WHERE action = 'run' ORDER BY id")
@@ -349,6 +355,23 @@ class JobsWorld(World):
         }.items():
             if found := self.state(node).store.rows(sql):
                 self.invariants.fail("edits", f"{node.name}: {what}: {found}")
+
+    def _check_follows(self, node: Node) -> None:
+        """However often the leader changed: each end that was looked at was answered once."""
+        said = "'nap/' || e.run"
+        for what, sql in {
+            "an end without an answer": "SELECT e.run FROM ends e WHERE e.parent = 'default/naps'"
+            " AND e.open = 0 AND e.state = 'succeeded'"
+            f" AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.kind = 'after' AND l.key = {said})"
+            f" AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.cause = 'after' AND r.cause_key = {said})"
+            " ORDER BY e.run LIMIT 3",
+            "two runs for one end": "SELECT cause_key FROM runs WHERE cause = 'after'"
+            " GROUP BY job, cause_key HAVING count(*) > 1 ORDER BY cause_key LIMIT 3",
+        }.items():
+            if found := self.state(node).store.rows(sql):
+                self.invariants.fail("after", f"{node.name}: {what}: {found}")
+        over = "SELECT count(*) FROM ledger WHERE kind = 'after' AND outcome = 'ran'"
+        self.followed = max(self.followed, self.state(node).store.value(over))
 
     def _check_naps(self, node: Node) -> None:
         """However often the leader changed: none was cut short."""
