@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 JOBS_A_REQUEST = 1_000  #: the server's own limit
+JOBS_A_SLICE = 250  #: of a staged apply: each is an entry of the log, and ticks wait behind it
 BYTES_A_REQUEST = 900_000  #: below its limit of 1 MiB
 PROBLEMS_SHOWN = 50
 _POINTER = re.compile("/jobs/([0-9]+)(/.*)?", re.DOTALL)
@@ -132,17 +133,17 @@ def apply(
     together and go live together. `where`: the place in a file of the part at a pointer into the document of
     this number."""
     query = {"namespace": namespace, "source": source or None}
-    slices = list(_slices(jobs))
+    slices = list(_slices(jobs, JOBS_A_REQUEST))
     if len(slices) == 1:
         path = path_of("apply", **query, dry_run=dry_run, prune=prune, prune_max=prune_max)
         try:
-            return _send(list(slices), lambda body: client.send("POST", path, body), where, may_halve=False)
+            return _send(slices, lambda body: client.send("POST", path, body), where, may_halve=False)
         except Failure as failure:
             if failure.kind != "too-large" or (len(jobs) == 1 and not prune):
                 raise
     stage = Stage(client, **query)
     try:
-        diff = _send(slices, stage.lay, where, may_halve=True)
+        diff = _send(list(_slices(jobs, JOBS_A_SLICE)), stage.lay, where, may_halve=True)
         told = stage.commit(dry_run=dry_run, prune=prune, prune_max=prune_max)
     except BaseException:  # Ctrl-C too
         stage.drop()
@@ -217,12 +218,12 @@ def show_diff(diff: Diff, *, dry_run: bool) -> None:
     )
 
 
-def _slices(jobs: Iterable[Any]) -> Iterable[list[bytes]]:
+def _slices(jobs: Iterable[Any], most: int) -> Iterable[list[bytes]]:
     body: list[bytes] = []
     size = 0
     for job in jobs:
         data = json.dumps(job, ensure_ascii=False).encode()
-        if body and (len(body) == JOBS_A_REQUEST or size + len(data) > BYTES_A_REQUEST):
+        if body and (len(body) == most or size + len(data) > BYTES_A_REQUEST):
             yield body
             body, size = [], 0
         body.append(data)
