@@ -15,15 +15,18 @@ from api.call import call_of
 from api.problems import Problem
 from api.threads import in_thread
 from scheduler.model.objects import NAMES
+from scheduler.store.tables.namespaces import KIND as NAMESPACE
 
 router = APIRouter(tags=["jobs"])
+KINDS = (*NAMES, NAMESPACE)
 
 
 @functools.cache
 def _schema(kind: str) -> bytes:
-    from scheduler.model.published import schema_of  # made once: it asks the models for all their fields
+    from scheduler.model.namespace import json_schema  # made once: it asks the models for all their fields
+    from scheduler.model.published import schema_of
 
-    return json.dumps(schema_of(kind)).encode()
+    return json.dumps(json_schema() if kind == NAMESPACE else schema_of(kind)).encode()
 
 
 @router.get("/v1/schemas/job", operation_id="getJobSchema")
@@ -35,10 +38,10 @@ async def get_schema(request: Request) -> Response:
 
 @router.get("/v1/schemas/{kind}", operation_id="getObjectSchema")
 async def get_object_schema(
-    request: Request, kind: Annotated[str, Path(json_schema_extra={"enum": [*NAMES]})]
+    request: Request, kind: Annotated[str, Path(json_schema_extra={"enum": [*KINDS]})]
 ) -> Response:
     """The JSON Schema (draft 2020-12) of what this version takes as an object of this kind."""
     call_of(request).need(access.READ, namespace=access.Reach.ANY)
-    if kind not in NAMES:
-        raise Problem("not-found", f"there is no kind {kind[:60]!r}", hint=f"job, {', '.join(NAMES)}")
+    if kind not in KINDS:
+        raise Problem("not-found", f"there is no kind {kind[:60]!r}", hint=f"job, {', '.join(KINDS)}")
     return Response(await in_thread(_schema, kind), media_type="application/json")

@@ -37,6 +37,12 @@ async def test_it_is_declared_read_and_sent_back_as_it_was_read(client: httpx2.A
     assert [(item["revision"], item["definition"]["owner"]) for item in items] == [(2, ""), (1, "ann")]
 
 
+async def test_its_schema_is_served(client: httpx2.AsyncClient) -> None:
+    schema = (await client.get("/v1/schemas/namespace")).json()
+    assert {*DECLARED, "namespace"} <= set(schema["properties"])
+    assert "namespace" in (await client.get("/v1/schemas/none")).json()["hint"]
+
+
 async def test_its_pause_is_told_while_it_stands(client: httpx2.AsyncClient) -> None:
     await client.put(PATH, json={})
     await put_job(client, "a")

@@ -209,6 +209,26 @@ async def test_a_namespace_is_paused_edited_and_not_taken_back_while_it_has_jobs
     complaints.clear()  # of what was refused
 
 
+async def test_what_a_namespace_gives_its_jobs_is_shown_at_both(
+    url: str, tab: OpenTab, furnished: httpx2.AsyncClient
+) -> None:
+    page = await tab(f"{url}cockpit/namespaces/finance/edit")
+    text = page.get_by_role("textbox", name="Its text, in YAML")
+    await text.fill("namespace: finance\ndefaults: {policies: {timeout: 2h}}\n")
+    await expect(page.get_by_role("region", name="Jobs that follow")).to_contain_text("close")
+    given = {"job": "report", "namespace": "finance", "run": "true"}
+    said = {"defaults": {"policies": {"timeout": "2h"}}}
+    assert (await furnished.put("/v1/namespaces/finance", json=said)).status_code == 200
+    await furnished.put("/v1/jobs/report", json=given)
+    page = await tab(f"{url}cockpit/jobs/finance/report")
+    await page.get_by_text("1 value comes from the namespace").click()
+    assert await violations(page) == []
+    row = page.get_by_role("row").filter(has_text="policies.timeout")
+    await expect(row).to_contain_text('"2h"')
+    await page.get_by_role("link", name="finance", exact=True).click()
+    await expect(page.locator("main")).to_contain_text("timeout: 2h")
+
+
 async def test_a_secret_goes_in_and_is_never_shown(
     url: str, tab: OpenTab, furnished: httpx2.AsyncClient, complaints: list[str]
 ) -> None:

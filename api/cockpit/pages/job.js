@@ -9,7 +9,7 @@ import { seriesOf } from "../parts/series.js";
 import { cellsOf, Strip } from "../parts/strip.js";
 import { RunHead, RunRow } from "../parts/run_rows.js";
 
-const CELLS = 400, RUNS = 200, SHOWN = 8;
+const CELLS = 400, RUNS = 200, SHOWN = 8, TAKEN_SHOWN = 100;
 const asText = { as: api.text, every: 0 };
 const mine = (job) => (event) => event.name === job.name && event.namespace === job.namespace;
 
@@ -53,6 +53,18 @@ function Why({ job }) {
     <${Copy} text=${cliOf("explain", job)}>CLI</${Copy}></div></section>`;
 }
 
+// What holds for it since its namespace says so, and not it itself.
+const valueAt = (job, pointer) => pointer.split("/").slice(1).reduce((value, name) => value?.[name.replaceAll("~1", "/").replaceAll("~0", "~")], job);
+
+function Taken({ job }) {
+  const { taken = [], off = [] } = job.defaults || {};
+  if (!taken.length && !off.length) return null;
+  return html`<section aria-labelledby="taken-title"><details class="card"><summary id="taken-title">${tn("job.taken", taken.length)}</summary>
+    <p><a href=${at("namespaces", job.namespace)}>${job.namespace}</a></p><table class="table-of values"><tbody>${taken.slice(0, TAKEN_SHOWN).map((place) => html`<tr key=${place}><td><code>${place.slice(1).replaceAll("/", ".")}</code></td><td><code>${JSON.stringify(valueAt(job, place))}</code></td></tr>`)}
+      ${off.slice(0, TAKEN_SHOWN).map((place) => html`<tr key=${place}><td><code>${place.slice(1).replaceAll("/", ".")}</code></td><td class="note">${t("job.off")}</td></tr>`)}</tbody></table>
+    <${Copy} text=${`${cliOf("get", job)} --effective`}>CLI</${Copy}></details></section>`;
+}
+
 function Recent({ job }) {
   const { data } = useRead(`/v1/runs?job=${encodeURIComponent(job.name)}&namespace=${encodeURIComponent(job.namespace)}&limit=${SHOWN}`, { types: mine(job) });
   if (!data?.items.length) return null;
@@ -82,7 +94,7 @@ function Whole({ job, again }) {
     <div class="two"><${Coming} job=${job} />
       <${Why} job=${job} /></div>
     ${tasks.length > 1 ? html`<section aria-labelledby="graph-title"><h2 id="graph-title">${tn("graph.label", tasks.length)}</h2><div class="card"><${TaskGraph} tasks=${tasks} /></div></section>` : null}
-    <${Recent} job=${job} />
+    <${Taken} job=${job} /><${Recent} job=${job} />
     <${Revisions} path=${(what) => pathOf(job, what)} current=${job.revision} types=${(event) => event.type.startsWith("job_") && mine(job)(event)}
       audit=${api.may("admin", job.namespace) ? `${at("audit")}?name=${encodeURIComponent(job.name)}&namespace=${encodeURIComponent(job.namespace)}&action=put,delete,pause,resume` : null} />`;
 }

@@ -28,7 +28,7 @@ function Whole({ one, again }) {
   const actions = [togglePause(one, again), ...(one.declared ? [deleteNamespace(one, text.data, () => go(at("namespaces")))] : [])];
   useOffers(actions, [one.revision, Boolean(one.pause), text.data]);
   useKeys({ e: ["job.edit", () => mayEdit && go(edit)] }, [name]);
-  return html`<div class="title"><div class="head"><h1>${name}</h1>${one.pause ? html`<${Status} state="paused" />` : null}<span class="push"></span><${Act} action=${actions[0]} />
+  return html`<div class="title"><div class="head"><h1>${name}</h1>${one.pause ? html`<${Status} state="paused" />` : null}${one.following ? html`<${Status} state="running">${t("namespaces.following")}</${Status}>` : null}<span class="push"></span><${Act} action=${actions[0]} />
       ${mayEdit ? html`<a class="button" href=${edit}>${one.declared ? t("job.edit") : t("namespaces.declare")}</a>` : null}${actions[1] ? html`<${Act} action=${actions[1]} />` : null}</div>
     ${one.description ? html`<p class="lead">${one.description}</p>` : null}
     ${one.pause ? html`<p class="banner-of">${one.pause.reason} <span class="note">${one.pause.actor} · <${When} at=${one.pause.since} />${one.pause.until ? html` · ${t("health.until", { at: "" })}<${When} at=${one.pause.until} />` : ""}</span></p>` : null}
@@ -50,9 +50,7 @@ export default function Namespace({ namespace }) {
 
 // -- its text ------------------------------------------------------------------------------------
 
-function Outside({ names }) {
-  return names?.length ? html`<section aria-labelledby="outside-title"><h2 id="outside-title">${t("namespaces.outside")}</h2><p class="note">${names.join(", ")}</p></section>` : null;
-}
+const Named = ({ title, id, names, more }) => names?.length ? html`<section aria-labelledby=${id}><h2 id=${id}>${title}</h2><p class="note">${names.join(", ")}${more ? ", …" : ""}</p></section>` : null;
 
 function Editor({ one, first }) {
   const isNew = one === null || !one.declared;
@@ -62,8 +60,8 @@ function Editor({ one, first }) {
   const actionOf = (_, text) => putNamespace(named(text), text, headers, t("editor.save"), isNew ? t("namespaces.saysNew", { name: named(text) }) : t("objects.saysChange", { name: named(text), from: one.revision, to: one.revision + 1 }), {
     undo: (reply) => isNew ? deleteNamespace(reply, null, () => go(at("namespaces"))) : putNamespace(named(text), first, { "If-Match": `"${reply.revision}"` }, t("job.putBack"), t("job.putBackSays", { name: named(text) })) });
   return html`<${TextEditor} first=${first} title=${isNew ? t("namespaces.new") : t("editor.edit", { name: one.namespace })} note=${isNew ? "" : t("job.revision", { n: one.revision })} label=${t("objects.text")}
-    schema=${null} request=${(text) => ({ path: pathOf(named(text)), headers })} revision=${one?.revision} actionOf=${actionOf} cancel=${one ? namespaceAt(one.namespace) : at("namespaces")}
-    preview=${({ preview, text }) => html`<${Changes} preview=${preview} text=${text} /><${Outside} names=${preview.outside} />`} />`;
+    schema="/v1/schemas/namespace" fields=${t("objects.fields")} request=${(text) => ({ path: pathOf(named(text)), headers })} revision=${one?.revision} actionOf=${actionOf} cancel=${one ? namespaceAt(one.namespace) : at("namespaces")}
+    preview=${({ preview, text }) => html`<${Changes} preview=${preview} text=${text} /><${Named} id="outside-title" title=${t("namespaces.outside")} names=${preview.outside} /><${Named} id="follow-title" title=${t("namespaces.follow")} names=${preview.follow} more=${preview.follow_more} />`} />`;
 }
 
 export function Edit({ namespace }) {
