@@ -1,4 +1,12 @@
-"""What the state says of references, told to whoever sent them: where, and the near miss."""
+"""What the state says of references, told to whoever sent them: where, and the near miss.
+
+Rules of this file:
+
+1. Who names what is of another namespace may read there: a run is given the values that its job names, and a
+   refusal would tell what there is. A job's secrets are another thing: they are granted to it by name.
+2. Of those who refer to something, the names are told to whoever may read where they are; the others are a
+   number.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +14,8 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from api import access
+from api.call import Call
 from api.problems import FieldError, Problem
 from scheduler.machine.rules import references
 from scheduler.model.named import Target
@@ -18,14 +28,39 @@ Places = Mapping[Named, tuple[str, Sequence[Target]]]
 """Of each document that was sent: where it stands in the body, and to what it refers."""
 
 
-def need_targets(store: Store, puts: references.Puts, gone: Mapping[Named, object], places: Places) -> None:
+def need_nameable(call: Call, who: Named, refers: Sequence[Target], pointer: str = "") -> None:
+    """Raises Problem forbidden for what is of a namespace in which the caller may not read."""
+    foreign = [
+        each
+        for each in refers
+        if not (who.kind == references.JOB and each.kind == references.SECRET)
+        and each.namespace != who.namespace
+        and not call.principal.may(access.READ, each.namespace)
+    ]
+    errors = [
+        FieldError(
+            pointer + each.pointer,
+            f"to name {each.kind} {each.namespace[:200]}/{each.name[:200]} it needs 'read' in namespace"
+            f" {each.namespace[:200]!r}, which this token does not have",
+        )
+        for each in foreign[: references.TOLD_MAX]
+    ]
+    if errors:
+        first = errors[0]
+        hint = "Ask for a role there, or name what is in a namespace in which it may read."
+        raise Problem("forbidden", f"{first.pointer}: {first.detail}", hint=hint, errors=errors)
+
+
+def need_targets(
+    store: Store, call: Call, puts: references.Puts, gone: Mapping[Named, object], places: Places
+) -> None:
     """Raises the Problem that proposing this would end in."""
     refusal = references.judge(store, puts, gone)
     if refusal is not None:
-        need_references(store, refusal, places)
+        need_references(store, call, refusal, places)
 
 
-def need_references(store: Store, outcome: Outcome, places: Places) -> None:
+def need_references(store: Store, call: Call, outcome: Outcome, places: Places) -> None:
     """Raises the Problem of a refusal that is about references."""
     value: dict[str, Any] = dict(outcome.value or {})
     if outcome.code == Code.MISSING:
@@ -33,10 +68,15 @@ def need_references(store: Store, outcome: Outcome, places: Places) -> None:
         first = errors[0]
         raise Problem("validation", f"{first.pointer}: {first.detail}", hint=first.hint, errors=errors)
     if outcome.code == Code.REFERRED:
-        referrers = [dict(zip(Named._fields, row, strict=True)) for row in value["referrers"]]
+        found = [Named(*row) for row in value["referrers"]]
+        seen = [who for who in found if call.principal.may(access.READ, who.namespace)]
+        more, detail = value["more"] + len(found) - len(seen), outcome.detail
+        if len(seen) < len(found):
+            shown = [*map(str, seen), f"{more} that this token may not read"]
+            detail = f"{Named(*value['target'])} is referred to by {', '.join(shown)}"
         raise Problem(
-            "conflict", outcome.detail, hint="Change or delete those first, or in the same apply.",
-            extra={"code": outcome.code, "referrers": referrers, "more": value["more"]},
+            "conflict", detail, hint="Change or delete those first, or in the same apply.",
+            extra={"code": outcome.code, "referrers": [who._asdict() for who in seen], "more": more},
         )  # fmt: skip
 
 
@@ -46,10 +86,11 @@ def _missing(store: Store, who: Named, target: Named, places: Places) -> FieldEr
     detail = f"there is no {target.kind} {target.name[:200]!r} in namespace {target.namespace[:200]!r}"
     known = object_reads.names(store, target.kind, target.namespace)
     near = difflib.get_close_matches(target.name[:128], known, 1)
-    if near:
-        hint = f"did you mean {near[0]}?"
-    elif target.kind == references.SECRET:
-        hint = "put it first: cronclave secret put NAME"
-    else:
-        hint = f"make it first, or in the same apply: {target.kind}: NAME"
+    hint = f"did you mean {near[0]}?" if near else _how_to_make(target)
     return FieldError(above + place, detail, hint)
+
+
+def _how_to_make(target: Named) -> str:
+    if target.kind == references.SECRET:  # its value goes into no file
+        return f"put it first: cronclave secret put {target.name[:128]} --namespace {target.namespace[:128]}"
+    return f"make it first, or in the same apply: {target.kind}: NAME"

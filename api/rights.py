@@ -102,8 +102,10 @@ A token has a role in all namespaces (`cronclave token create --role operator an
 all and in one adds up. A browser's session is worth what its token is worth at that moment.
 
 Who may in some namespaces sees these alone: lists, the overview and the stream of events leave out the
-others, and the id of a run or an effect of another one answers as if there were none. The cluster itself
-(members, agents, metrics) tells nothing of jobs, and is there for everybody who may read somewhere.
+others, and the id of a run or an effect of another one answers as if there were none. What is of another one
+is named (`vars: [finance/warehouse]`, `after: "finance/load.succeeded"`) by those alone who may read there.
+The cluster itself (members, agents, metrics) tells nothing of jobs, and is there for everybody who may read
+somewhere.
 
 An administrator of single namespaces administrates these alone: makes, lists and withdraws tokens that are of
 them and of nothing else, and gives no right beyond them. Names of tokens are the cluster's: one that is taken

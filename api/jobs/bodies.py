@@ -9,10 +9,13 @@ from typing import Any
 from api import access
 from api.call import Call, json_type, parse_json, refuse_half_pairs
 from api.problems import FieldError, Problem, from_job_problems
+from api.references import need_nameable
 from scheduler.model import Job, JobError, parse_job
+from scheduler.model.objects.parsing import JOB
 from scheduler.model.parse import spent_problem
 from scheduler.model.problems import Problem as JobProblem
 from scheduler.model.server_facts import definition_of
+from scheduler.store.tables.refs import Named
 
 JSON_TYPES = frozenset({"", "application/json", "text/json", "application/x-www-form-urlencoded"})
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
@@ -119,4 +122,5 @@ def parse_writable(call: Call, data: object) -> Job:
         data, namespace_default=call.namespace, format=call.scheduler.status().format, defaults=call.defaults
     )
     call.need(access.EDIT, namespace=job.namespace)
+    need_nameable(call, Named(JOB, job.namespace, job.name), job.refers)
     return job

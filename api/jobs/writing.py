@@ -81,7 +81,7 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
         await _refuse_spent(call, job, (outcome.value or {}).get("triggers"), after_ms)
     if outcome.code == Code.MISSING:
         with scheduler.read() as store:
-            need_references(store, outcome, _places(job))
+            need_references(store, call, outcome, _places(job))
     hint = "PUT /v1/jobs/{name} changes a job; delete it first to make another." if if_revision == 0 else ""
     value = expect_ok(outcome, what=f"job {job.name}", hint=hint)
     result = first_of(value)
@@ -138,7 +138,7 @@ async def dry_run(services: Services, call: Call, job: Job, if_revision: int | N
     with services.scheduler.read() as store:
         need_proposable(command, what=f"job {job.name}", store=store)
         (who,) = places = _places(job)
-        need_targets(store, {who: command.jobs[0].refers}, {}, places)
+        need_targets(store, call, {who: command.jobs[0].refers}, {}, places)
         row = job_rows.find(store, job.namespace, job.name)
         over = spent(store, command.jobs[0], None if row is None else row.id, command.after_ms)
     if if_revision == 0 and row is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from api.call import Call
 from api.outcomes import need_proposable
 from api.problems import Problem
 from api.references import Places, need_targets
@@ -40,13 +41,13 @@ def places(items: Sequence[Item]) -> Places:
     return {item.what: (item.pointer, item.parsed.refers) for item in items}
 
 
-def need_possible(store: Store, command: Apply, items: Sequence[Item], *, what: str) -> None:
+def need_possible(store: Store, call: Call, command: Apply, items: Sequence[Item], *, what: str) -> None:
     """Raises the Problem that proposing this very command would end in: of its size, its ticks, and what
     refers to what. Of triggers in the past see `jobs.bodies`, of revisions `diff`."""
     need_proposable(command, what=what, store=store)
     puts = {item.what: item.prepared.refers for item in items}
     gone = {Named(each.kind, each.namespace, each.name): each for each in command.deletions}
-    need_targets(store, puts, gone, places(items))
+    need_targets(store, call, puts, gone, places(items))
 
 
 def diff(store: Store, command: Apply) -> dict[str, list[dict[str, Any]]]:

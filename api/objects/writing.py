@@ -15,7 +15,7 @@ from api.objects.judging import Item, diff, need_possible, places
 from api.objects.reading import find_object, named, object_json
 from api.outcomes import expect_ok
 from api.problems import FieldError, Problem, from_job_problems
-from api.references import need_references
+from api.references import need_nameable, need_references
 from api.services import Services
 from api.threads import BODIES, judge_body, write_of
 from scheduler.model import JobError
@@ -41,11 +41,12 @@ async def put_object(services: Services, call: Call, plural: str, name: str) -> 
     item = await (BODIES.run(judge) if computes else judge_body(len(call.body), judge))
     call.need(access.EDIT, namespace=item.parsed.namespace)
     what = item.what
+    need_nameable(call, what, item.parsed.refers)
     key, body = call.idempotency()
     command = Apply((item.prepared,), (), (), now_ms, call.actor, key, body)  # type: ignore[arg-type]  # no job
     if call.flag("dry_run"):
         with services.scheduler.read() as store:
-            need_possible(store, command, [item], what=str(what))
+            need_possible(store, call, command, [item], what=str(what))
             (word,) = (word for word, found in diff(store, command).items() if found)
             stored = object_rows.find(store, *what)
         revision = None if stored is None else stored.revision
@@ -53,7 +54,7 @@ async def put_object(services: Services, call: Call, plural: str, name: str) -> 
         return json_response({**answer, "revision": revision})
     async with write_of(len(item.prepared.spec)):
         outcome = await propose_edit(services.scheduler, command)
-    value = _accepted(services, outcome, what, [item])
+    value = _accepted(services, call, outcome, what, [item])
     (put,) = value["objects"]
     with services.scheduler.read() as store:
         row = object_rows.find(store, *what)
@@ -78,21 +79,23 @@ async def delete_object(services: Services, call: Call, plural: str, name: str) 
             if if_revision not in (None, row.revision):
                 detail = f"revision {if_revision} was expected, found {row.revision}"
                 raise Problem("revision-mismatch", detail)
-            need_possible(store, command, [], what=str(what))
+            need_possible(store, call, command, [], what=str(what))
         answer = {"dry_run": True, "name": name, "namespace": what.namespace, "change": "deleted"}
         return json_response(answer)
     outcome = await propose_edit(services.scheduler, command)
     if outcome.code == Code.NOT_FOUND:
         with services.scheduler.read() as store:
             find_object(store, what)
-    _accepted(services, outcome, what, [])
+    _accepted(services, call, outcome, what, [])
     return Response(status_code=204)
 
 
-def _accepted(services: Services, outcome: Outcome, what: Named, items: list[Item]) -> dict[str, Any]:
+def _accepted(
+    services: Services, call: Call, outcome: Outcome, what: Named, items: list[Item]
+) -> dict[str, Any]:
     if not outcome.ok:
         with services.scheduler.read() as store:
-            need_references(store, outcome, places(items))
+            need_references(store, call, outcome, places(items))
     return expect_ok(outcome, what=f"{what.kind} {what.name}")
 
 

@@ -16,7 +16,7 @@ from api.objects.judging import Item, committed, diff, need_possible, places, pr
 from api.outcomes import expect_ok
 from api.parameters import need_no_body
 from api.problems import FieldError, Problem, from_job_problems
-from api.references import need_references
+from api.references import need_nameable, need_references
 from api.services import Services, services_of
 from api.threads import LARGE_BYTES, in_thread, judge_body, write_of
 from scheduler.machine.rules.pruning import PRUNED_MAX
@@ -81,7 +81,7 @@ async def apply_jobs(request: Request) -> Response:
         def judge() -> dict[str, Any]:
             with services.scheduler.read() as store:
                 need_all_unspent(_spent(store, command.jobs, now_ms))
-                need_possible(store, command, items, what="apply")
+                need_possible(store, call, command, items, what="apply")
                 return diff(store, command)
 
         return json_response({"dry_run": True, **await in_thread(judge)})
@@ -93,7 +93,7 @@ async def apply_jobs(request: Request) -> Response:
         need_all_unspent((outcome.value or {}).get("triggers"))
     if not outcome.ok:
         with services.scheduler.read() as store:
-            need_references(store, outcome, places(items))
+            need_references(store, call, outcome, places(items))
     return json_response({"dry_run": False, **committed(expect_ok(outcome, what="apply"))})
 
 
@@ -187,6 +187,7 @@ def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[It
             errors.append(
                 FieldError(f"{pointer}/{item.what.kind}", f"{item.what} is in it twice: also at {before}")
             )
+        need_nameable(call, item.what, parsed.refers, pointer)
         items.append(item)
     if errors:
         raise from_job_problems(errors[:ERRORS_MAX], what="apply")

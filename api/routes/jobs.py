@@ -20,7 +20,7 @@ from api.jobs.reading import find_job, job_answer, job_documents, need_job
 from api.outcomes import expect_ok
 from api.parameters import NUMBER_MAX
 from api.problems import Problem
-from api.references import need_references
+from api.references import need_references, need_targets
 from api.revisions import revision_json
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, read_reply
@@ -28,9 +28,9 @@ from api.views import pause_json
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import pauses
 from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.refs import Named
 from scheduler.ticks import schedule
 from scheduler.words.commands import DeleteJob, PauseJob, ResumeJob
-from scheduler.words.outcomes import Code
 
 router = APIRouter(tags=["jobs"])
 
@@ -92,8 +92,10 @@ async def delete_job(request: Request, name: str) -> Response:
     if call.flag("dry_run"):
         with services.scheduler.read() as store:
             row = find_job(store, call.namespace, name)
-        if if_revision not in (None, row.revision):
-            raise Problem("revision-mismatch", f"revision {if_revision} was expected, found {row.revision}")
+            if if_revision not in (None, row.revision):
+                detail = f"revision {if_revision} was expected, found {row.revision}"
+                raise Problem("revision-mismatch", detail)
+            need_targets(store, call, {}, {Named("job", call.namespace, name): row}, {})
         return json_response(
             {"dry_run": True, "name": name, "namespace": call.namespace, "change": "deleted"}
         )
@@ -101,9 +103,9 @@ async def delete_job(request: Request, name: str) -> Response:
     command = DeleteJob(call.namespace, name, if_revision, call.actor, key, body)
     outcome = await propose_edit(services.scheduler, command)
     need_job(services, outcome, call.namespace, name)
-    if outcome.code == Code.REFERRED:
+    if not outcome.ok:
         with services.scheduler.read() as store:
-            need_references(store, outcome, {})
+            need_references(store, call, outcome, {})
     expect_ok(outcome, what=f"job {name}")
     return Response(status_code=204)
 

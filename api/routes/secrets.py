@@ -170,7 +170,7 @@ async def delete_secret(request: Request, name: str) -> Response:
         outcome = await propose_edit(services.scheduler, DeleteSecret(call.namespace, name, call.actor))
     if not outcome.ok:
         with services.scheduler.read() as store:
-            need_references(store, outcome, {})
+            need_references(store, call, outcome, {})
     expect_ok(outcome, what=f"secret {name}")
     return Response(status_code=204)
 

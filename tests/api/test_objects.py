@@ -169,6 +169,13 @@ async def test_a_reference_to_nothing_is_refused_with_the_near_miss(client: http
     assert (await client.get("/v1/jobs")).json()["items"] == []
 
 
+async def test_a_secret_that_is_not_there_is_put_first(client: httpx2.AsyncClient) -> None:
+    """No apply takes one: its value goes into no file."""
+    hook = {"hook": "deploys", "secret": "deploy-key"}
+    told = problem(await client.put("/v1/hooks/deploys", json=hook), 422)
+    assert told["hint"] == "put it first: cronclave secret put deploy-key --namespace default"
+
+
 async def test_what_is_referred_to_is_not_deleted_and_says_by_whom(client: httpx2.AsyncClient) -> None:
     await applied(client, VARS, USING)
     load = {"kind": "job", "namespace": "default", "name": "load"}
