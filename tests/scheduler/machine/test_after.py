@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from itertools import combinations
@@ -18,6 +19,7 @@ from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code
 from tests.scheduler.machine.test_restores import restore
+from tests.scheduler.machine.test_stages import row, stage
 from tests.scheduler.story import START_MS, Story, job
 
 
@@ -488,3 +490,31 @@ def test_a_search_that_would_be_too_long_is_refused(told: Story, monkeypatch: py
     assert (code, said) == (
         Code.CYCLE, "default/k would come after more than 5 jobs: a cycle cannot be ruled out",
     )  # fmt: skip
+
+
+# -- staged -----------------------------------------------------------------------------------------------
+
+
+def settled(story: Story, name: str) -> list[str]:
+    """The codes of what was in the way of a stage that has ended."""
+    while not row(story, name).has_ended:
+        assert story.plan_and_apply()
+    return list(dict.fromkeys(problem["code"] for problem in json.loads(row(story, name).problems)))
+
+
+def test_circles_are_found_among_what_is_staged_and_what_stands(told: Story) -> None:
+    told.put(after("j", "a.ended"), after("k", "j.ended"))
+    stage(told, after("z", "y.ended"), after("y", "x.ended"), after("x", "b.ended"), name="in any order")
+    settled(told, "in any order")
+    for number, documents in enumerate(
+        (
+            (after("p", "q.ended"), after("q", "p.ended")),
+            (after("a", "k.ended"),),
+            (after("b", "r.ended"), after("r", "z.ended")),
+        )
+    ):
+        stage(told, *documents, name=f"s{number}")
+        assert settled(told, f"s{number}") == ["cycle"]
+    run(told, "b")
+    told.settle()
+    assert [fired(told, name) for name in "xyz"] == [["t/1"], ["t/2"], ["t/3"]]
