@@ -374,11 +374,13 @@ class JobsWorld(World):
         self.followed = max(self.followed, self.state(node).store.value(over))
 
     def _check_naps(self, node: Node) -> None:
-        """However often the leader changed: none was cut short."""
+        """However often the leader changed: none was cut short. Where clocks are turned nothing is said: a
+        front here takes office with a wrong clock, as the real one does not (node/clock.py), and plans ahead
+        of stamps that stand still."""
         naps = "FROM tasks WHERE name = 'nap' AND state"
         lasted = "finished_ms - started_ms"
         short = f"SELECT id, {lasted} {naps} = 'succeeded' AND {lasted} < {NAP_MS - CLOCKS_MS} ORDER BY id"
-        if found := self.state(node).store.rows(short):
+        if not self.plan.clocks and (found := self.state(node).store.rows(short)):
             self.invariants.fail("naps", f"{node.name}: cut short: {found}")
         over = self.state(node).store.value(f"SELECT count(*) {naps} = 'succeeded'")
         self.napped = max(self.napped, over)
