@@ -1,12 +1,14 @@
 """When a job is due: the one place that knows schedules, zones and daylight saving time.
 
-Promise: `ticks` of a trigger in (after, until] are a pure function of the trigger's spec, the two instants
-and the packaged tzdata, the same on every node and independent of how the range is cut into parts:
+Promise: `ticks` of a trigger in (after, until] are a pure function of the trigger's spec (which holds the
+dates of its calendars), the two instants and the packaged tzdata, the same on every node and independent of
+how the range is cut into parts:
 `between(a, c) == between(a, b) + between(b, c)`. All instants are UTC milliseconds; jitter is not in them.
 
 Reading order: expression.py (what a cron expression means), month_days.py (which days it matches),
 zones.py (what the clocks on the wall show), cron.py (both together, and the DST policies),
-iso8601.py (repeats), schedule.py (the other kinds, and the spec's bytes), jitter.py.
+iso8601.py (repeats), dates.py (a calendar's days, as specs carry them), dated.py (a schedule by calendars),
+schedule.py (the other kinds, and the spec's bytes), jitter.py.
 """
 
 from scheduler.ticks.expression import CronError, Expression, lint, parse_expression
@@ -19,13 +21,19 @@ from scheduler.ticks.schedule import (
     as_written,
     at_spec,
     cron_spec,
+    dated_spec,
     event_of,
     event_spec,
     every_spec,
     is_anchored,
+    is_unknown,
     iso8601_spec,
     never_reason,
+    pins_of,
+    repinned,
     schedule,
+    taken_away,
+    undated,
     valid_spec,
 )
 from scheduler.ticks.zones import UnknownZoneError, similar_zones, tzdata_version, zone
@@ -42,18 +50,24 @@ __all__ = [
     "as_written",
     "at_spec",
     "cron_spec",
+    "dated_spec",
     "event_of",
     "event_spec",
     "every_spec",
     "is_anchored",
+    "is_unknown",
     "iso8601_spec",
     "jitter_ms",
     "lint",
     "never_reason",
     "parse_expression",
+    "pins_of",
+    "repinned",
     "schedule",
     "similar_zones",
+    "taken_away",
     "tzdata_version",
+    "undated",
     "valid_spec",
     "zone",
 ]

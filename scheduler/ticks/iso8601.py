@@ -79,6 +79,11 @@ class RepeatSchedule:
         self._local = date.fromordinal(days + _EPOCH_ORDINAL)
 
     @property
+    def zone(self) -> Zone:
+        """Whose calendar its days, months and years are of."""
+        return self._zone
+
+    @property
     def per_day(self) -> int:
         return -(-DAY_MS // self._period.average_ms)
 

@@ -8,6 +8,8 @@ The spec is canonical JSON and self-contained, the bytes that a PreparedTrigger 
     {"at_ms": 1798758000000}
     {"iso8601": "R5/2026-01-31/P1M", "tz": "Europe/Berlin"}          without tz: by its own offset
     {"iso8601": "R//P1D", "first_applied_ms": 1798758000000}         the state adds when that was (`anchored`)
+    {…, "calendar": {"include": […], "exclude": […], "nonworking": "suppress"},
+     "workday": {"nth": -1, "of": "month"}}                          of those on days that count (dated.py)
     {…, "valid": {"from_ms": …, "until_ms": …}}                      of these those in [from, until)
     {"event": "boot/web"}                                            no instants: it waits for that
 """
@@ -16,12 +18,15 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
 from scheduler.ticks.cron import DST_POLICIES, CronSchedule, DstPolicy
+from scheduler.ticks.dated import SHIFTED_A_DAY_MAX, SHIFTS, DatedSchedule, days_of
+from scheduler.ticks.dates import date_of
 from scheduler.ticks.expression import JOINS, CronError, Join, parse_expression
-from scheduler.ticks.iso8601 import RepeatError, parse_repeat
+from scheduler.ticks.iso8601 import RepeatError, RepeatSchedule, parse_repeat
 from scheduler.ticks.month_days import ever_matches
 from scheduler.ticks.zones import UnknownZoneError, zone
 from scheduler.words.json_text import json_text
@@ -116,25 +121,25 @@ class AtSchedule:
 class ValidSchedule:
     """Of another schedule the ticks in [from, until)."""
 
-    __slots__ = ("_from_ms", "_schedule", "_until_ms")
+    __slots__ = ("_from_ms", "_until_ms", "schedule")
 
     def __init__(self, schedule: Schedule, from_ms: int, until_ms: int) -> None:
-        self._schedule, self._from_ms, self._until_ms = schedule, from_ms, until_ms
+        self.schedule, self._from_ms, self._until_ms = schedule, from_ms, until_ms
 
     @property
     def per_day(self) -> int:
-        return self._schedule.per_day
+        return self.schedule.per_day
 
     def between(self, after_ms: int, until_ms: int, limit: int = 10_000) -> list[int]:
         first, last = max(after_ms, self._from_ms - 1), min(until_ms, self._until_ms - 1)
-        return self._schedule.between(first, last, limit) if first < last else []
+        return self.schedule.between(first, last, limit) if first < last else []
 
     def next(self, after_ms: int) -> int | None:
-        due_ms = self._schedule.next(max(after_ms, self._from_ms - 1))
+        due_ms = self.schedule.next(max(after_ms, self._from_ms - 1))
         return None if due_ms is None or due_ms >= self._until_ms else due_ms
 
     def upcoming(self, after_ms: int, count: int) -> list[int]:
-        coming = self._schedule.upcoming(max(after_ms, self._from_ms - 1), count)
+        coming = self.schedule.upcoming(max(after_ms, self._from_ms - 1), count)
         return coming[: bisect_left(coming, self._until_ms)]
 
 
@@ -191,6 +196,91 @@ def as_written(spec: bytes) -> tuple[bytes, int | None]:
     return json_text(fields), at_ms
 
 
+def dated_spec(
+    spec: bytes,
+    *,
+    include: Sequence[dict[str, Any]] = (),
+    exclude: Sequence[dict[str, Any]] = (),
+    nonworking: str = "ignore",
+    workday: tuple[int, str] | None = None,
+) -> bytes:
+    """The spec by calendars (`dates.written`); `workday`: which one, of which period."""
+    fields = json.loads(spec)
+    if include or exclude:
+        lists = {"include": list(include), "exclude": list(exclude)}
+        fields["calendar"] = {"nonworking": nonworking} | {name: each for name, each in lists.items() if each}
+    if workday is not None:
+        fields["workday"] = {"nth": workday[0], "of": workday[1]}
+    return json_text(fields)
+
+
+def pins_of(spec: bytes) -> list[tuple[str, str]]:
+    """The calendars whose dates a spec carries: name and pin, each once, in the order of their names."""
+    return sorted({(str(each["name"]), str(each["pin"])) for each in _carried(spec)})
+
+
+def repinned(spec: bytes, dates: dict[str, Any]) -> bytes:
+    """The spec with these dates in the place of those of that name."""
+    fields = json.loads(spec)
+    for name in ("include", "exclude"):
+        said = fields["calendar"].get(name)
+        if said is not None:
+            fields["calendar"][name] = [dates if each["name"] == dates["name"] else each for each in said]
+    return json_text(fields)
+
+
+def undated(spec: bytes) -> bytes:
+    """The spec as if no calendar had a say."""
+    fields = json.loads(spec)
+    return json_text({name: each for name, each in fields.items() if name not in ("calendar", "workday")})
+
+
+def is_unknown(spec: bytes, at_ms: int) -> bool:
+    """Whether this tick is on a day of which a calendar knows nothing."""
+    if b'"calendar"' not in spec:
+        return False
+    found = _dated(spec)
+    return found is not None and not found.days.knows(found.day_of(at_ms))
+
+
+def taken_away(spec: bytes, at_ms: int) -> str:
+    """What calendars do with this instant of the schedule, which is no tick: in words; empty: nothing."""
+    found = _dated(spec)
+    if found is None or not schedule(undated(spec)).between(at_ms - 1, at_ms, 1):
+        return ""
+    day = found.day_of(at_ms)
+    why = found.days.removed_by(day)
+    if why and found.days.nonworking in SHIFTS:
+        to = found.days.target(day)
+        moved = "goes to no day that is near" if to is None else f"goes to {date_of(to)}"
+        return f"{why}, and what is due on it {moved}"
+    return why
+
+
+def _dated(spec: bytes) -> DatedSchedule | None:
+    found = schedule(spec)
+    found = found.schedule if isinstance(found, ValidSchedule) else found
+    return found if isinstance(found, DatedSchedule) else None
+
+
+def _carried(spec: bytes) -> list[dict[str, Any]]:
+    if b'"calendar"' not in spec:
+        return []
+    try:
+        fields = json.loads(spec)
+    except (ValueError, RecursionError):
+        return []
+    said = fields.get("calendar") if isinstance(fields, dict) else None
+    lists = [said.get(name) for name in ("include", "exclude")] if isinstance(said, dict) else []
+    return [
+        each
+        for found in lists
+        if isinstance(found, list)
+        for each in found
+        if isinstance(each, dict) and "name" in each and "pin" in each
+    ]
+
+
 def event_spec(event: str) -> bytes:
     """The spec of a trigger without instants: it fires when that happens (`words.causes`)."""
     return json_text({"event": event})
@@ -227,7 +317,7 @@ def schedule(spec: bytes) -> Schedule:
 def _within(fields: object) -> Schedule:
     if not isinstance(fields, dict):
         raise SpecError("not a trigger spec: expected an object")
-    found, valid = _read(fields), fields.get("valid")
+    found, valid = _by_calendars(_read(fields), fields), fields.get("valid")
     if valid is None:
         return found
     span = valid if isinstance(valid, dict) else {"from_ms": None}
@@ -235,6 +325,19 @@ def _within(fields: object) -> Schedule:
     if not isinstance(from_ms, int) or not isinstance(until_ms, int):
         raise SpecError("not a trigger spec: `valid` is {from_ms, until_ms}")
     return ValidSchedule(found, from_ms, until_ms)
+
+
+def _by_calendars(found: Schedule, fields: dict[str, Any]) -> Schedule:
+    calendar, workday = fields.get("calendar"), fields.get("workday")
+    if calendar is None and workday is None:
+        return found
+    if not all(isinstance(each, dict | None) for each in (calendar, workday)):
+        raise SpecError("not a trigger spec: `calendar` and `workday` are objects")
+    days = days_of(calendar, workday)
+    if days.nonworking in SHIFTS and found.per_day > SHIFTED_A_DAY_MAX:
+        raise SpecError(f"more than {SHIFTED_A_DAY_MAX} instants a day do not move to another day")
+    where = found.zone if isinstance(found, RepeatSchedule) else zone(str(fields.get("tz", "UTC")))
+    return DatedSchedule(found, where, days)
 
 
 def _read(fields: dict[str, Any]) -> Schedule:
@@ -272,6 +375,11 @@ def never_reason(spec: bytes, after_ms: int) -> str | None:
         return None
     if fields.pop("valid", None) and schedule(json_text(fields)).next(after_ms) is not None:
         return "none of its instants is within its span"
+    if "calendar" in fields or "workday" in fields:
+        bare = {name: each for name, each in fields.items() if name not in ("calendar", "workday")}
+        if schedule(json_text(bare)).next(after_ms) is not None:
+            return "it never fires: its calendars leave none of its instants"
+        fields = bare
     if "cron" in fields:
         if not ever_matches(
             parse_expression(fields["cron"], fields.get("salt", "")), fields.get("days", "debian")
@@ -292,12 +400,18 @@ __all__ = [
     "as_written",
     "at_spec",
     "cron_spec",
+    "dated_spec",
     "event_of",
     "event_spec",
     "every_spec",
     "is_anchored",
+    "is_unknown",
     "iso8601_spec",
     "never_reason",
+    "pins_of",
+    "repinned",
     "schedule",
+    "taken_away",
+    "undated",
     "valid_spec",
 ]
