@@ -16,7 +16,8 @@ RETRY_S = 5
 
 
 async def propose_edit(scheduler: Scheduler, command: Command, *, timeout_s: float = 10.0) -> Outcome:
-    """The outcome, once no staged apply is in the way. Raises Problem when one is for too long."""
+    """The outcome, once no staged apply and no calendar's change is in the way. Raises Problem when one is
+    for too long."""
     until_s = asyncio.get_running_loop().time() + WAIT_S
     while (outcome := await scheduler.propose(command, timeout_s=timeout_s)).code == Code.SWITCHING:
         while _is_switching(scheduler):
@@ -32,4 +33,4 @@ async def propose_edit(scheduler: Scheduler, command: Command, *, timeout_s: flo
 
 def _is_switching(scheduler: Scheduler) -> bool:
     with scheduler.read() as store:
-        return bool(store.value("SELECT stage FROM state"))
+        return bool(store.value("SELECT stage + redates FROM state"))

@@ -22,7 +22,7 @@ from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.triggers import Trigger
-from scheduler.ticks import schedule
+from scheduler.ticks import is_unknown, schedule
 from scheduler.words import causes
 
 Tick = tuple[int, int, int, dict[str, Any]]  #: (instant, trigger, serial, JSON)
@@ -154,6 +154,7 @@ def _decided(trigger: Trigger, entry: Entry, hash: bytes, at_ms: int) -> dict[st
         "tzdata": entry.tzdata,
         "hash": hash.hex(),
         "seq": entry.seq,
+        **_flags(trigger, at_ms),
     }
 
 
@@ -179,4 +180,9 @@ def _pending(trigger: Trigger, at_ms: int, run: int | None, key: str = "") -> di
         "tzdata": None,
         "hash": None,
         "seq": None,
+        **_flags(trigger, at_ms),
     }
+
+
+def _flags(trigger: Trigger, at_ms: int) -> dict[str, bool]:
+    return {"calendar_unknown": True} if is_unknown(trigger.spec, at_ms) else {}

@@ -57,6 +57,7 @@ OWNERS = {
     "rich": ("cli/output.py", "cli/top/"),
     "tomli_w": ("cli/dev/layout.py", "chaos/programs.py"),
     "holidays": ("scheduler/model/public_holidays.py",),
+    "dateutil": ("scheduler/model/recurrence.py",),
     "tzlocal": ("cli/imports.py", "scheduler/ticks/zones.py"),
     "ruamel": ("scheduler/model/written.py",),
     "yaml": ("scheduler/model/documents.py",),

@@ -11,6 +11,7 @@ from api.call import Call, json_type, parse_json, refuse_half_pairs
 from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_nameable
 from scheduler.model import Job, JobError, parse_job
+from scheduler.model.known_dates import NO_CALENDARS, Calendars
 from scheduler.model.objects.parsing import JOB
 from scheduler.model.parse import spent_problem
 from scheduler.model.problems import Problem as JobProblem
@@ -71,14 +72,15 @@ def one_document(call: Call, what: str = "job") -> dict[str, Any]:
 
 
 def need_unspent(
-    given: Sequence[Any], jobs: Sequence[Job], places: object, now_ms: int, pointers: Sequence[str] = ("",)
-) -> None:
+    given: Sequence[Any], jobs: Sequence[Job], places: object, now_ms: int, pointers: Sequence[str] = ("",),
+    *, calendars: Calendars = NO_CALENDARS,
+) -> None:  # fmt: skip
     """Raises the Problem of the triggers at these (job, trigger), which are new and fire only in the past.
     `given`: the documents of the jobs; `pointers`: where they stand in the body."""
     problems = []
     for number, trigger in places if isinstance(places, list | tuple) else ():
         listed = isinstance(definition_of(given[number]).get("triggers"), list)
-        problem = spent_problem(jobs[number], trigger, now_ms, listed=listed)
+        problem = spent_problem(jobs[number], trigger, now_ms, listed=listed, calendars=calendars)
         problems.append(problem.below(pointers[number]))
     if problems:
         raise from_job_problems(problems)

@@ -6,19 +6,19 @@ from typing import Any
 
 from api.instants import rfc3339
 from scheduler.model import Job
-from scheduler.ticks import anchored, jitter_ms, schedule
+from scheduler.ticks import anchored, schedule
+from scheduler.words.commands import PreparedJob
 
 TICKS_MAX = 10
 TASKS_MAX = 2_000  #: more are no picture
 
 
-def preview(job: Job, now_ms: int) -> dict[str, Any]:
+def preview(job: Job, prepared: PreparedJob, now_ms: int) -> dict[str, Any]:
+    """`prepared`: the same job, for the log."""
     coming: list[tuple[int, int, str]] = []
-    for trigger in job.triggers if job.enabled else ():
-        offset_ms = jitter_ms(job.namespace, job.name, trigger.key, trigger.jitter_ms or 0) + trigger.delay_ms
-        spec = anchored(trigger.spec(job.namespace, job.name), now_ms + 1)
-        instants = schedule(spec).upcoming(now_ms, TICKS_MAX)
-        coming += [(at_ms, at_ms + offset_ms, trigger.key) for at_ms in instants]
+    for trigger in prepared.triggers:
+        instants = schedule(anchored(trigger.spec, now_ms + 1)).upcoming(now_ms, TICKS_MAX)
+        coming += [(at_ms, at_ms + trigger.jitter_ms, trigger.key) for at_ms in instants]
     coming.sort()
     tasks = list(job.tasks.items())[:TASKS_MAX]
     return {

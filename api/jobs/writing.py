@@ -11,6 +11,7 @@ from typing import Any
 from starlette.responses import Response
 
 from api import access
+from api.calendar_dates import TRIES, calendars_of
 from api.call import Call, json_response
 from api.edits import propose_edit
 from api.jobs.bodies import need_unspent, one_document, to_job
@@ -24,6 +25,7 @@ from api.services import Services
 from api.threads import beside, judge_body, write_of
 from scheduler.machine.rules.spent import spent
 from scheduler.model import Job, canonical, prepare
+from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job as JobRow
 from scheduler.store.tables.refs import Named
@@ -73,10 +75,13 @@ def find_for_change(row: JobRow | None, name: str) -> None:
 async def write_job(services: Services, call: Call, job: Job, if_revision: int | None) -> Response:
     """Propose one job and answer with it as it is then."""
     scheduler = services.scheduler
-    command = await judge_body(len(call.body), lambda: _command(call, job, if_revision))
-    (made,), after_ms = command.jobs, command.after_ms
-    async with write_of(len(made.spec)):
-        outcome = await propose_edit(scheduler, command)
+    for _ in range(TRIES):
+        command = await judge_body(len(call.body), lambda: _command(call, job, if_revision))
+        (made,), after_ms = command.jobs, command.after_ms
+        async with write_of(len(made.spec)):
+            outcome = await propose_edit(scheduler, command)
+        if outcome.code != Code.SUPERSEDED:  # else one of its calendars was edited meanwhile
+            break
     if outcome.code == Code.PAST:
         await _refuse_spent(call, job, (outcome.value or {}).get("triggers"), after_ms)
     if outcome.code == Code.MISSING:
@@ -114,8 +119,17 @@ def _command(call: Call, job: Job, if_revision: int | None) -> PutJobs:
     after_ms = call.scheduler.now_ms()
     key, body = call.idempotency()
     given, format = call.defaults(job.namespace), call.scheduler.status().format
-    made = prepare(job, after_ms, if_revision, format=format, given=given)
+    calendars = _calendars(call, job)
+    made = prepare(job, after_ms, if_revision, format=format, given=given, calendars=calendars)
     return PutJobs((made,), after_ms, call.actor, key, body)
+
+
+def _calendars(call: Call, job: Job) -> Calendars:
+    refers = [target for target in job.refers if target.kind == KIND]
+    if not refers:
+        return NO_CALENDARS
+    with call.scheduler.read() as store:
+        return calendars_of(store, refers)
 
 
 def first_of(value: dict[str, object]) -> dict[str, Any]:
@@ -128,7 +142,7 @@ def first_of(value: dict[str, object]) -> dict[str, Any]:
 
 async def _refuse_spent(call: Call, job: Job, places: object, now_ms: int) -> None:
     given = await judge_body(len(call.body), lambda: one_document(call))
-    need_unspent([given], [job], places, now_ms)
+    need_unspent([given], [job], places, now_ms, calendars=_calendars(call, job))
 
 
 async def dry_run(services: Services, call: Call, job: Job, if_revision: int | None) -> Response:
@@ -154,4 +168,6 @@ async def dry_run(services: Services, call: Call, job: Job, if_revision: int | N
         "dry_run": True, "name": job.name, "namespace": job.namespace, "change": change,
     }  # fmt: skip
     document |= {"revision": None if row is None else row.revision}
-    return json_response(document | await judge_body(len(spec), lambda: preview(job, command.after_ms)))
+    return json_response(
+        document | await judge_body(len(spec), lambda: preview(job, command.jobs[0], command.after_ms))
+    )

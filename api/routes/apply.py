@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import access, schemas, staging
+from api.calendar_dates import TRIES, calendars_of, moves
 from api.call import Call, call_of, json_response, json_type
 from api.edits import propose_edit
 from api.jobs.bodies import documents, need_unspent
@@ -22,7 +23,8 @@ from api.threads import LARGE_BYTES, in_thread, judge_body, write_of
 from scheduler.machine.rules.pruning import PRUNED_MAX
 from scheduler.machine.rules.spent import spent
 from scheduler.model import Job, JobError
-from scheduler.model.objects.parsing import computes, parse_document, prepare_document
+from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars
+from scheduler.model.objects.parsing import Definition, computes, parse_document, prepare_document
 from scheduler.model.server_facts import definition_of
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
@@ -70,11 +72,14 @@ async def apply_jobs(request: Request) -> Response:
     weight = size if not any(computes(data) for _, data in asked.given) else LARGE_BYTES
     items = await judge_body(weight, lambda: _items(call, asked.given, now_ms))
     command = await in_thread(_command, services, call, asked, items, now_ms)
-    jobs = [item for item in items if isinstance(item.prepared, PreparedJob)]
 
     def need_all_unspent(over: object) -> None:
+        jobs = [item for item in items if isinstance(item.prepared, PreparedJob)]
         parsed = [item.parsed for item in jobs if isinstance(item.parsed, Job)]
-        need_unspent([item.data for item in jobs], parsed, over, now_ms, [item.pointer for item in jobs])
+        need_unspent(
+            [item.data for item in jobs], parsed, over, now_ms, [item.pointer for item in jobs],
+            calendars=_calendars(call, items),
+        )  # fmt: skip
 
     if asked.dry_run:
 
@@ -82,13 +87,19 @@ async def apply_jobs(request: Request) -> Response:
             with services.scheduler.read() as store:
                 need_all_unspent(_spent(store, command.jobs, now_ms))
                 need_possible(store, call, command, items, what="apply")
-                return diff(store, command)
+                return diff(store, command) | _moves(store, call, command, now_ms)
 
         return json_response({"dry_run": True, **await in_thread(judge)})
     if "stage" in call.query:
         return await staging.lay(services, call, command)
-    async with write_of(sum(len(item.prepared.spec) for item in items)):
-        outcome = await propose_edit(services.scheduler, command, timeout_s=30.0)
+    for left in reversed(range(TRIES)):
+        async with write_of(sum(len(item.prepared.spec) for item in items)):
+            outcome = await propose_edit(services.scheduler, command, timeout_s=30.0)
+        if outcome.code != Code.SUPERSEDED or not left:
+            break
+        # A calendar was edited after the jobs had been prepared by it.
+        items = await judge_body(weight, lambda: _items(call, asked.given, now_ms))
+        command = await in_thread(_command, services, call, asked, items, now_ms)
     if outcome.code == Code.PAST:
         need_all_unspent((outcome.value or {}).get("triggers"))
     if not outcome.ok:
@@ -168,18 +179,29 @@ def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[It
     items: list[Item] = []
     first: dict[Named, str] = {}
     errors: list[Any] = []
+    read: list[tuple[str, Any, Job | Definition]] = []
     for pointer, data in given:
         try:
             parsed = parse_document(
                 data, namespace_default=call.namespace, format=format, defaults=call.defaults
             )
             call.need(access.EDIT, namespace=parsed.namespace)
-            gives = call.defaults(parsed.namespace)
-            made = prepare_document(parsed, now_ms, format=format, given=gives)
+            read.append((pointer, data, parsed))
         except JobError as error:
             errors += [problem.below(pointer) for problem in error.problems]
             if len(errors) > ERRORS_MAX:
                 break
+    # Jobs last: they are prepared by the calendars that come with them.
+    calendars: Calendars | None = None
+    for pointer, data, parsed in sorted(read, key=lambda each: isinstance(each[2], Job)):
+        try:
+            if isinstance(parsed, Job) and calendars is None:
+                calendars = _calendars(call, items, [each for _, _, each in read if isinstance(each, Job)])
+            gives = call.defaults(parsed.namespace)
+            known = calendars or NO_CALENDARS
+            made = prepare_document(parsed, now_ms, format=format, given=gives, calendars=known)
+        except JobError as error:
+            errors += [problem.below(pointer) for problem in error.problems]
             continue
         item = Item(pointer, definition_of(data), parsed, made)
         before = first.setdefault(item.what, pointer)
@@ -192,6 +214,32 @@ def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[It
     if errors:
         raise from_job_problems(errors[:ERRORS_MAX], what="apply")
     return items
+
+
+def _calendars(call: Call, items: Sequence[Item], jobs: Sequence[Job] | None = None) -> Calendars:
+    """As they are put with the jobs, were laid down before in the same stage, or are there. `jobs`: those
+    that are asked for, else those among the items."""
+    if jobs is None:
+        jobs = [item.parsed for item in items if isinstance(item.parsed, Job)]
+    refers = [target for job in jobs for target in job.refers if target.kind == KIND]
+    if not refers:
+        return NO_CALENDARS
+    puts = [item.prepared for item in items if isinstance(item.prepared, PreparedObject)]
+    with call.scheduler.read() as store:
+        return calendars_of(store, refers, puts, call.query.get("stage", ""))
+
+
+def _moves(store: Store, call: Call, command: Apply, now_ms: int) -> dict[str, Any]:
+    """Which ticks calendars of the apply would move, of jobs that are not in it."""
+    told = [
+        moves(store, new, now_ms, lambda of: call.principal.may(access.READ, of)) for new in command.objects
+    ]
+    found = [each for each in told if each.get("moves")]
+    if not found:
+        return {}
+    put = {(job.namespace, job.name) for job in command.jobs}
+    moved = [move for each in found for move in each["moves"] if (move["namespace"], move["job"]) not in put]
+    return {"moves": moved, "moves_cut": any(each["moves_cut"] for each in found)}
 
 
 def _spent(store: Store, jobs: Sequence[PreparedJob], now_ms: int) -> list[list[int]]:

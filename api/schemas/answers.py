@@ -69,12 +69,28 @@ class Written(Reply):
     revision: int | None = Field(description="null: it would be created")
 
 
+class Moved(Reply):
+    """Ticks of a trigger that would be others by another calendar, of the next 400 days."""
+
+    namespace: str = Field(examples=["default"])
+    job: str = Field(examples=["nightly-report"])
+    trigger: str = Field(examples=["nightly"])
+    gone: list[Instant] = Field(description="the first of them")
+    gone_count: int
+    come: list[Instant] = Field(description="the first of them")
+    come_count: int
+
+
 class Applied(Reply):
     dry_run: bool
     created: list[Written]
     changed: list[Written]
     unchanged: list[Written]
     deleted: list[Written] = Field(description="What `prune` deletes.")
+    moves: list[Moved] | None = Field(
+        default=None, description="Of a dry run: ticks that its calendars would move, of jobs that it leaves."
+    )
+    moves_cut: bool | None = Field(default=None, description="There are more triggers than were looked at.")
 
 
 class Object(Reply):
@@ -105,6 +121,8 @@ class ObjectDryRun(DryRun):
     namespace: str = Field(examples=["default"])
     change: str = Field(description="created, changed or unchanged", examples=["created"])
     revision: int | None = Field(description="of the object as it is")
+    moves: list[Moved] | None = Field(default=None, description="of a calendar: which ticks it would move")
+    moves_cut: bool | None = Field(default=None, description="there are more triggers than were looked at")
 
 
 class Difference(Reply):

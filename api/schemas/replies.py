@@ -157,6 +157,9 @@ class Tick(Reply):
     index: int | None
     tzdata: str | None
     hash: str | None
+    calendar_unknown: bool | None = Field(
+        default=None, description="true: a calendar of its trigger knows nothing of that day yet"
+    )
 
 
 class LedgerEntry(Reply):

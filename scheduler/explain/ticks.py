@@ -40,7 +40,7 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.triggers import FiringTrigger, Trigger
-from scheduler.ticks import schedule
+from scheduler.ticks import schedule, taken_away
 from scheduler.words import reasons
 from scheduler.words.commands import Account, Fire, SetAside
 
@@ -136,7 +136,8 @@ def _explain(
     if gone is not None and at_ms > gone.at_ms:
         return Explained(at_ms, (), f"the job was deleted{gone.by} before this instant")
     before_ms, after_ms = _nearest(store, jobs[-1], at_ms)
-    said = _disabled(store, jobs[-1], at_ms, compiled) or "no trigger of the job has this instant"
+    said = _disabled(store, jobs[-1], at_ms, compiled) or _taken_away(store, jobs, at_ms)
+    said = said or "no trigger of the job has this instant"
     return Explained(at_ms, (), said, before_ms, after_ms)
 
 
@@ -147,6 +148,16 @@ def _disabled(store: Store, job: int, at_ms: int | None, compiled: Compiled) -> 
         return ""
     by = f" by {row.actor}" if row.actor else ""
     return f"the job is disabled (enabled: false) by revision {row.revision}, put{by}: no tick of it comes"
+
+
+def _taken_away(store: Store, jobs: list[int], at_ms: int) -> str:
+    """That calendars of a trigger leave this instant out, or move it."""
+    for job in jobs:
+        for era in trigger_reads.meeting(store, job, at_ms):
+            for instant_ms in dict.fromkeys((at_ms, at_ms - era.jitter_ms)):
+                if why := taken_away(era.spec, instant_ms):
+                    return f"trigger {era.key} has no tick on that day: {why}"
+    return ""
 
 
 def _is_of(era: Trigger, instant_ms: int) -> bool:

@@ -11,8 +11,8 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.machine.rules import references
-from scheduler.machine.steps import editing, eras, putting
+from scheduler.machine.rules import pins, references
+from scheduler.machine.steps import editing, eras, putting, redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
@@ -35,6 +35,9 @@ def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
     puts = {Named("job", new.namespace, new.name): new.refers for new in command.jobs} if refers else {}
     if refers and (missing := references.judge(ctx.store, puts)):
         return missing
+    changed = [each.new for each in judged if not each.is_same]
+    if superseded := pins.judge(ctx.store, changed, pins.put_with(())):
+        return superseded
     edit = Edit(command.actor.name, command.source, command.after_ms, ctx.stamp_ms, ctx.state.idx)
     # With what was sent, the whole of a new job: whoever put it needs no read. `paused`: a pause stands, of
     # everything or of some namespace.
@@ -52,6 +55,8 @@ def delete_job(ctx: Context, command: DeleteJob) -> Outcome:
         return refused(Code.REVISION_MISMATCH, f"at revision {job.revision}", revision=job.revision)
     if referred := references.judge(ctx.store, {}, {Named("job", job.namespace, job.name): job}):
         return referred
+    if stale := redating.refuse_edit_of_job(ctx, job.id):
+        return stale
     edit = Edit(command.actor.name, "", ctx.stamp_ms, ctx.stamp_ms, ctx.state.idx)
     return done(job=job.id, revision=editing.delete(ctx, edit, job))
 
@@ -73,6 +78,8 @@ def resume_job(ctx: Context, command: ResumeJob) -> Outcome:
     job = job_rows.find(ctx.store, command.namespace, command.name)
     if job is None:
         return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
+    if stale := redating.refuse_edit_of_job(ctx, job.id):
+        return stale
     ctx.changed("job", job.namespace, job.name, job.state, "active")
     if job.state == "paused":
         for trigger in trigger_rows.live(ctx.store, job.id):

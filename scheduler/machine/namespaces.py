@@ -6,8 +6,8 @@ A namespace that nobody declared is there with its first job, and lets it have e
 from __future__ import annotations
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.rules import revisions
-from scheduler.machine.steps import editing, editing_objects
+from scheduler.machine.rules import pins, revisions
+from scheduler.machine.steps import editing, editing_objects, redating
 from scheduler.machine.steps import quotas as quota_steps
 from scheduler.machine.steps.editing import Edit
 from scheduler.store.tables import jobs as job_rows
@@ -67,6 +67,12 @@ def revise_jobs(ctx: Context, command: ReviseJobs) -> Outcome:
     row = namespaces.allowance(ctx.store, command.namespace)
     if row is None or row.defaults_revision != command.defaults or row.revised is None:
         return refused(Code.SUPERSEDED, "the defaults are others by now, or all jobs follow them")
+    if superseded := pins.judge(ctx.store, command.jobs, pins.put_with(())):
+        return superseded
+    for new in command.jobs:
+        job = job_rows.find(ctx.store, new.namespace, new.name)
+        if job is not None and (stale := redating.refuse_edit_of_job(ctx, job.id)):
+            return stale
     declared = object_rows.find(ctx.store, KIND, command.namespace, command.namespace)
     actor, revised = declared.actor if declared else "", 0
     for new in command.jobs:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.rules import references, revisions
-from scheduler.machine.steps import editing, editing_objects, putting
+from scheduler.machine.rules import pins, references, revisions
+from scheduler.machine.steps import editing, editing_objects, putting, redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.machine.steps.editing_objects import Judged, named
 from scheduler.store.tables import jobs as job_rows
@@ -43,6 +43,9 @@ def apply(ctx: Context, command: Apply) -> Outcome:
     puts |= {Named("job", new.namespace, new.name): new.refers for new in command.jobs}
     if wrong := references.judge(ctx.store, puts, gone):
         return wrong
+    changed = [each.new for each in jobs if not each.is_same]
+    if superseded := pins.judge(ctx.store, changed, pins.put_with(command.objects)):
+        return superseded
     edit = Edit(command.actor.name, command.source, command.after_ms, ctx.stamp_ms, ctx.state.idx)
     deleted = _delete(ctx, edit, gone)
     return done(
@@ -81,6 +84,8 @@ def _judge_deletions(ctx: Context, deletions: Sequence[Deletion]) -> dict[Named,
             return refused(Code.NOT_FOUND, f"no {what}", **what._asdict())
         if wrong := revisions.judge(what, stored.revision, each.if_revision):
             return wrong
+        if isinstance(stored, Job) and (stale := redating.refuse_edit_of_job(ctx, stored.id)):
+            return stale
         gone[what] = stored
     return gone
 

@@ -15,7 +15,7 @@ import json
 
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules.pruning import PRUNED_MAX
-from scheduler.machine.steps import checking, pruning, staging
+from scheduler.machine.steps import checking, pruning, redating, staging
 from scheduler.store.tables import staged, stages
 from scheduler.store.tables.staged import Item
 from scheduler.store.tables.stages import STAGES_MAX, Stage
@@ -149,6 +149,8 @@ def commit_stage(ctx: Context, command: CommitStage) -> Outcome:
     if not command.dry_run:
         if ctx.state.stage:
             return refused(Code.SWITCHING, "another staged apply goes live")
+        if ctx.state.redates:
+            return refused(Code.SWITCHING, redating.WAITS)
         ctx.state.stage = stage.id
     ctx.changed("stage", "", stage.name, stage.state, "dry run" if command.dry_run else "checking")
     stage = stages.change(

@@ -50,6 +50,13 @@ def _trigger(ctx: Context, command: c.Fire | c.Account | c.SetAside) -> None:
         _job(ctx, row.job)
 
 
+def _triggers(ctx: Context, command: c.Redate) -> None:
+    for each in command.triggers:
+        row = triggers.firing(ctx.store, each.trigger)
+        if row is not None:
+            _job(ctx, row.job)
+
+
 def _run(ctx: Context, run: int) -> None:
     row = runs.get(ctx.store, run)
     if row is not None:
@@ -126,6 +133,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.Fire: _trigger,
     c.Account: _trigger,
     c.SetAside: _trigger,
+    c.Redate: _triggers,
     c.FireStartups: _startups,
     c.FireDependents: _dependents,
     c.FirePostponed: _postponed,

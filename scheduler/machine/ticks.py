@@ -13,7 +13,8 @@ Rules of this file:
 5. Overlap is judged here, at the moment of firing, over the job's pending and running runs. A run that
    catches up is in the way of no live tick: that queues behind it, as under queue_one.
 6. While overload is declared, and not else, a range may end by it (`Account` with that reason).
-7. What `catchup: all` runs of a gap waits (SetAside) and makes a run only while the job has no active one.
+7. A tick after a calendar's edit is decided by its new dates alone (`steps.redating`).
+8. What `catchup: all` runs of a gap waits (SetAside) and makes a run only while the job has no active one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from __future__ import annotations
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import gates, tick_limits
 from scheduler.machine.rules.gates import READY, Never, TickView, over
-from scheduler.machine.steps import decisions, eras, firing, pausing, reconstruct
+from scheduler.machine.steps import decisions, eras, firing, pausing, reconstruct, redating
 from scheduler.store.tables import asked, restores
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
@@ -41,6 +42,8 @@ def fire(ctx: Context, command: Fire) -> Outcome:
         return refused(Code.STALE_DUE, f"trigger {command.trigger} is not at {tick_ms}")
     if tick_ms <= trigger.from_ms or not _passes(command.next_due_ms, tick_ms):
         return refused(Code.INVALID, "the instant is not of this era, or the next one does not follow it")
+    if stale := redating.refuse_stale_tick(ctx, trigger.id, tick_ms):
+        return stale
     _move(ctx, trigger, command.next_due_ms)
     cause = Cause(Kind.CATCHUP if command.catchup else Kind.TICK, "", trigger.id, tick_ms)
     if ctx.state.restores and (run := reconstruct.prove(ctx, trigger.job, trigger.id, tick_ms)):
@@ -75,6 +78,8 @@ def account(ctx: Context, command: Account) -> Outcome:
         return refused(Code.STALE_DUE, f"trigger {command.trigger} is not at {first_ms}")
     if last_ms < first_ms or not _passes(command.next_due_ms, last_ms):
         return refused(Code.INVALID, "a range ends before it begins, or the next instant does not follow it")
+    if stale := redating.refuse_stale_tick(ctx, trigger.id, last_ms):
+        return stale
     if command.count == 0:
         if last_ms > trigger.from_ms:
             return refused(Code.INVALID, "instants of this era need an outcome")
@@ -113,6 +118,8 @@ def set_aside(ctx: Context, command: SetAside) -> Outcome:
     if job is None or job.state == "paused" or trigger.closed not in ("", EDITED):
         return refused(Code.SUPERSEDED, "what is due of this era is not caught up")
     first_ms, last_ms = command.expected_due_ms, command.until_ms
+    if stale := redating.refuse_stale_tick(ctx, trigger.id, last_ms):
+        return stale
     beyond = trigger.until_ms is not None and last_ms > trigger.until_ms
     beyond = beyond or last_ms < first_ms or first_ms <= trigger.from_ms
     if beyond or not _passes(command.next_due_ms, last_ms):

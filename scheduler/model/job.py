@@ -17,6 +17,7 @@ from scheduler.model.bounds import NOTICES_MAX, PARAMS_MAX, TASKS_MAX, TRIGGERS_
 from scheduler.model.defaults import Origins
 from scheduler.model.fields import Labels, Model, Name, Reference, as_tuple
 from scheduler.model.given import Given
+from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars
 from scheduler.model.named import Target, each_once, resolved
 from scheduler.model.newer import without
 from scheduler.model.notice import Notice
@@ -103,6 +104,17 @@ class Job(Model):
         for place, trigger in enumerate(self.triggers):
             for kind, namespace, name, field in trigger.refers(self.namespace):
                 found.append(Target(kind, namespace, name, pointer_of("triggers", place, field)))
+        return found + self._calendars()
+
+    def _calendars(self) -> list[Target]:
+        found = []
+        for place, trigger in enumerate(self.triggers):
+            for way, number, text in () if trigger.calendar is None else trigger.calendar.named:
+                pointer = pointer_of("triggers", place, "calendar", way, number)
+                found.append(Target(KIND, *resolved(text, self.namespace), pointer))
+        if self.policies.calendar is not None:
+            pointer = pointer_of("policies", "calendar")
+            found.append(Target(KIND, *resolved(self.policies.calendar, self.namespace), pointer))
         return found
 
     def public(self) -> dict[str, Any]:
@@ -124,12 +136,14 @@ def canonical(job: Job, *, format: int | None = None) -> bytes:
     return text
 
 
-def prepare_triggers(job: Job, after_ms: int) -> tuple[PreparedTrigger, ...]:
+def prepare_triggers(
+    job: Job, after_ms: int, calendars: Calendars = NO_CALENDARS
+) -> tuple[PreparedTrigger, ...]:
     """The job's triggers for the log; of one that is disabled, none. `first_due_ms` is the first instant
     after `after_ms`; of what is counted from when it is first applied, the state sets it."""
     prepared = []
     for trigger in job.triggers if job.enabled else ():
-        spec = trigger.spec(job.namespace, job.name)
+        spec = trigger.spec(job.namespace, job.name, calendars=calendars, default=job.policies.calendar)
         offset_ms = jitter_ms(job.namespace, job.name, trigger.key, trigger.jitter_ms or 0) + trigger.delay_ms
         ticks = schedule(anchored(spec, after_ms + 1))
         prepared.append(PreparedTrigger(trigger.key, spec, ticks.next(after_ms), offset_ms, ticks.per_day))
@@ -143,11 +157,12 @@ def prepare(
     *,
     format: int | None = None,
     given: Given | None = None,
+    calendars: Calendars = NO_CALENDARS,
 ) -> PreparedJob:
     """The job for a PutJobs command to a state of this format. `given`: the defaults of its namespace with
-    which it was parsed."""
+    which it was parsed. `calendars`: as the proposer knows them."""
     text = canonical(job, format=format)
-    triggers = prepare_triggers(job, after_ms)
+    triggers = prepare_triggers(job, after_ms, calendars)
     return PreparedJob(
         job.namespace, job.name, text, triggers, if_revision, each_once(job.refers),
         0 if given is None else given.revision,

@@ -21,11 +21,13 @@ from pydantic import BaseModel, ValidationError
 
 from scheduler.model import notify, triggers, work
 from scheduler.model.bounds import TASKS_MAX, check_bounds, check_parts
+from scheduler.model.dating import TriggerDays, Workday
 from scheduler.model.defaults import FIELD, Origins, fill, sent_back
 from scheduler.model.fields import type_name
 from scheduler.model.given import Given
 from scheduler.model.graph import graph_problems
 from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
+from scheduler.model.known_dates import NO_CALENDARS, Calendars
 from scheduler.model.newer import given
 from scheduler.model.notice import Notice
 from scheduler.model.params import Param, check_params
@@ -40,7 +42,9 @@ PROBLEMS_MAX = 100
 
 PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Job: ("calendars",),
-    Trigger: ("calendar", "workday", "max_active", *triggers.PLANNED),
+    Trigger: ("max_active", *triggers.PLANNED),
+    TriggerDays: (),
+    Workday: (),
     Policies: ("active", "autonomy"),
     Task: (
         *("limits", "locks", "skip_if_exists", "fanout", "join", "max_parallel", "when"),
@@ -111,6 +115,7 @@ def parse_job(
         problems += _given_by_triggers(job, lambda place: _pointer(["triggers", place], False, data))
         problems += _repeated_notices(job)
         problems += _repeated_vars(job)
+        problems += _days_without_calendar(job, data)
         size = len(canonical(job, format=format))
         if size > CANONICAL_BYTES_MAX:
             detail = f"the job has {size} bytes with all defaults filled in, {CANONICAL_BYTES_MAX} at most"
@@ -271,9 +276,30 @@ def _given_by_triggers(job: Job, pointer_at: Callable[[int], str]) -> list[Probl
     return problems
 
 
-def spent_problem(job: Job, place: int, now_ms: int, *, listed: bool) -> Problem:
+def _days_without_calendar(job: Job, data: dict[Any, Any]) -> list[Problem]:
+    problems = []
+    for place, trigger in enumerate(job.triggers):
+        rule = trigger.calendar
+        if trigger.asks_for_working_days and not (rule and (rule.include or rule.exclude)):
+            if job.policies.calendar is None:
+                field = "workday" if trigger.workday is not None else "calendar"
+                detail = "no calendar says which days are working days"
+                hint = "name one: calendar: {exclude: [NAME]}, or for all triggers policies: {calendar: NAME}"
+                problems.append(Problem(_pointer(["triggers", place, field], False, data), detail, hint))
+        elif rule is not None and not (rule.include or rule.exclude):
+            detail = "it names no calendar"
+            pointer = _pointer(["triggers", place, "calendar"], False, data)
+            problems.append(Problem(pointer, detail, "include or exclude one, or remove it"))
+    return problems
+
+
+def spent_problem(
+    job: Job, place: int, now_ms: int, *, listed: bool, calendars: Calendars = NO_CALENDARS
+) -> Problem:
     """What the state says of a new trigger without an instant after `now_ms`. `listed`: they are a list."""
-    field, detail, hint = job.triggers[place].why_spent(job.namespace, job.name, now_ms)
+    field, detail, hint = job.triggers[place].why_spent(
+        job.namespace, job.name, now_ms, calendars=calendars, default=job.policies.calendar
+    )
     parts: list[str | int] = ["triggers", *([place] if listed else []), *([field] if field else [])]
     return Problem(pointer_of(*parts), detail, hint)
 

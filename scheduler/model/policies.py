@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from scheduler.model.fields import DurationMs, Model
+from scheduler.model.fields import DurationMs, Model, Reference
 from scheduler.model.problems import Refused
 
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
@@ -38,6 +38,9 @@ class Policies(Model):
     priority: Annotated[int, Field(ge=0, le=100)] = 50
     pause_after_failures: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     retention: Retention = Retention()
+    calendar: Annotated[
+        Reference | None, Field(description="of triggers that ask for working days and name no calendar")
+    ] = None
 
     @model_validator(mode="after")
     def _retry_needs_idempotent(self) -> Self:

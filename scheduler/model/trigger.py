@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import ConfigDict, Field, create_model, model_validator
 
 from scheduler.model.bounds import PARAMS_MAX
+from scheduler.model.dating import TriggerDays, Workday
 from scheduler.model.fields import DurationMs, InstantMs, Model, Name
+from scheduler.model.known_dates import NO_CALENDARS, Calendars
+from scheduler.model.named import resolved
 from scheduler.model.params import Value
 from scheduler.model.policies import Overlap
 from scheduler.model.problems import Refused
 from scheduler.model.triggers import KINDS, NAMES, ONE_OF, Kind
-from scheduler.ticks import anchored, never_reason, valid_spec
+from scheduler.ticks import SpecError, anchored, dated_spec, never_reason, schedule, valid_spec
 from scheduler.words.json_text import json_text
 
 if TYPE_CHECKING:
@@ -44,9 +47,9 @@ class Valid(Model):
     from_ms: Annotated[
         InstantMs | None, Field(alias="from", description="the first instant that may be due")
     ] = None
-    until_ms: Annotated[
-        InstantMs | None, Field(alias="until", description="nothing is due from here on")
-    ] = None
+    until_ms: Annotated[InstantMs | None, Field(alias="until", description="nothing is due from here on")] = (
+        None
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -73,6 +76,12 @@ class Trigger(Fields):
     overlap: Annotated[
         Overlap | None, Field(description="of its runs, over policies.overlap: what becomes of them")
     ] = None
+    calendar: Annotated[
+        TriggerDays | None, Field(description="on which days it is due, by calendars; default any")
+    ] = None
+    workday: Annotated[
+        Workday | None, Field(description="of the days, which working day of a month, quarter or year alone")
+    ] = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -87,11 +96,34 @@ class Trigger(Fields):
                 said = f"{' and '.join(surplus)} {'is' if len(surplus) == 1 else 'are'}"
                 detail = f"{said} for {owners} triggers, not for `{given[0].name}`"
                 raise Refused(detail, f"remove {surplus[0] if len(surplus) == 1 else 'them'}")
-        if self.valid is not None and not given[0].has_instants:
-            raise Refused(f"{given[0].name} has no instants that `valid` could choose", "remove valid")
+        for field in ("valid", "calendar", "workday"):
+            if getattr(self, field) is not None and not given[0].has_instants:
+                raise Refused(
+                    f"{given[0].name} has no instants that `{field}` could choose", f"remove {field}"
+                )
         if self.jitter_ms is not None and not given[0].has_offset:
             raise Refused(f"{given[0].name} fires at once: a jitter means nothing beside it", "remove jitter")
+        self._days_in_order(given[0])
         return self
+
+    def _days_in_order(self, kind: Kind[Any]) -> None:
+        rule = self.calendar or TriggerDays()
+        if self.workday is not None and rule.nonworking not in (None, "ignore"):
+            detail = f"nonworking: {rule.nonworking} beside workday: it is due on working days alone"
+            raise Refused(detail, "remove one of the two")
+        if rule.moves:
+            bare = dated_spec(
+                kind.spec(self, "any/job"),
+                exclude=[NO_CALENDARS("any", "any")],
+                nonworking=rule.nonworking or "",
+            )
+            try:
+                schedule(bare)
+            except SpecError as error:
+                detail = f"nonworking: {rule.nonworking} is for triggers that are due less often: {error}"
+                raise Refused(
+                    detail, "suppress or ignore them, or use before, after, modified elsewhere"
+                ) from error
 
     @cached_property
     def kind(self) -> Kind[Any]:
@@ -102,12 +134,20 @@ class Trigger(Fields):
         fields = self.kind.schedule(self)
         if self.valid is not None:
             fields["valid"] = self.valid.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if self.calendar is not None:
+            fields["calendar"] = self.calendar.written()
+        if self.workday is not None:
+            fields["workday"] = self.workday.model_dump(mode="json")
         return fields
 
     @property
     def has_own_words(self) -> bool:
         """Whether its runs are other runs than those of the job's other triggers."""
         return self.params is not None or self.overlap is not None
+
+    @property
+    def asks_for_working_days(self) -> bool:
+        return self.workday is not None or (self.calendar or TriggerDays()).nonworking not in (None, "ignore")
 
     @property
     def delay_ms(self) -> int:
@@ -117,13 +157,27 @@ class Trigger(Fields):
         """Kind, namespace and name of what it refers to, and the field that says so."""
         return self.kind.refers(self, namespace)
 
-    def why_spent(self, namespace: str, job: str, now_ms: int) -> tuple[str, str, str]:
+    def why_spent(
+        self,
+        namespace: str,
+        job: str,
+        now_ms: int,
+        *,
+        calendars: Calendars = NO_CALENDARS,
+        default: str | None = None,
+    ) -> tuple[str, str, str]:
         """Where (its field), why and with which way out this trigger fires at no instant after `now_ms`."""
         alone = anchored(self.kind.spec(self, f"{namespace}/{job}"), now_ms + 1)
         if self.valid is not None and not never_reason(alone, now_ms):
-            return "valid", "no instant of it that is still to come is within its span", "change `valid`"
-        reason = never_reason(anchored(self.spec(namespace, job), now_ms + 1), now_ms) or "it never fires"
-        return self.kind.spent(self, now_ms, reason)
+            days = self._dated(alone, namespace, calendars, default)
+            if days == alone or not never_reason(days, now_ms):
+                return "valid", "no instant of it that is still to come is within its span", "change `valid`"
+        spec = anchored(self.spec(namespace, job, calendars=calendars, default=default), now_ms + 1)
+        if self.calendar is not None or self.workday is not None:
+            field = "calendar" if self.calendar is not None else "workday"
+            if not never_reason(alone, now_ms):
+                return field, "its calendars leave none of its instants that are still to come", "change them"
+        return self.kind.spent(self, now_ms, never_reason(spec, now_ms) or "it never fires")
 
     @cached_property
     def key(self) -> str:
@@ -132,7 +186,25 @@ class Trigger(Fields):
             return self.id
         return hashlib.sha256(json_text(self.schedule_fields())).hexdigest()[:12]
 
-    def spec(self, namespace: str, job: str) -> bytes:
-        """The bytes for `scheduler.ticks.schedule`."""
-        spec = self.kind.spec(self, f"{namespace}/{job}")
+    def spec(
+        self, namespace: str, job: str, *, calendars: Calendars = NO_CALENDARS, default: str | None = None
+    ) -> bytes:
+        """The bytes for `scheduler.ticks.schedule`, with the dates of its calendars. `default`: that of the
+        job's policies."""
+        spec = self._dated(self.kind.spec(self, f"{namespace}/{job}"), namespace, calendars, default)
         return spec if self.valid is None else valid_spec(spec, self.valid.from_ms, self.valid.until_ms)
+
+    def _dated(self, spec: bytes, namespace: str, calendars: Calendars, default: str | None) -> bytes:
+        if self.calendar is None and self.workday is None:
+            return spec
+        rule = self.calendar or TriggerDays()
+        include, exclude = rule.include, rule.exclude
+        if not include and not exclude and default is not None and self.asks_for_working_days:
+            exclude = (default,)
+        return dated_spec(
+            spec,
+            include=[calendars(*resolved(text, namespace)) for text in include],
+            exclude=[calendars(*resolved(text, namespace)) for text in exclude],
+            nonworking=rule.nonworking or "ignore",
+            workday=None if self.workday is None else (self.workday.nth, self.workday.of),
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from scheduler.store import dependents_schema, limits
 
-SCHEMA_VERSION = 33
+SCHEMA_VERSION = 34
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
@@ -47,6 +47,7 @@ STATEMENTS: tuple[str, ...] = (
         last_effect INTEGER NOT NULL, last_audit INTEGER NOT NULL,
         outbox_waiting INTEGER NOT NULL,    -- rows of the outbox that are to be sent
         stage INTEGER NOT NULL,             -- that is checked or goes live; 0: none
+        redates INTEGER NOT NULL,           -- rows of redates
         refused INTEGER NOT NULL,           -- frames that were no frames at all
         raft_index INTEGER NOT NULL, raft_term INTEGER NOT NULL,
         previous_index INTEGER NOT NULL, previous_term INTEGER NOT NULL,
@@ -108,6 +109,7 @@ STATEMENTS: tuple[str, ...] = (
         source TEXT NOT NULL,
         created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, actor TEXT NOT NULL,
         spec BLOB NOT NULL,                 -- canonical JSON of the current revision
+        pin TEXT NOT NULL,                  -- of what triggers hold of it; empty: nothing
         PRIMARY KEY (kind, namespace, name)
     )
     """,
@@ -167,6 +169,18 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX triggers_event ON triggers (event, jitter_ms, id) WHERE event <> '' AND until_ms IS NULL",
     # Who asks for little comes first within each namespace, when more is due than a plan holds.
     "CREATE INDEX triggers_share ON triggers (namespace, share, fire_ms, id) WHERE fire_ms IS NOT NULL",
+    # Whose dates a live trigger holds, and which (scheduler.ticks.dates).
+    "CREATE TABLE pins (trigger INTEGER NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,"
+    " pin TEXT NOT NULL, PRIMARY KEY (trigger, namespace, name)) WITHOUT ROWID",
+    "CREATE INDEX pins_of ON pins (namespace, name, pin, trigger)",
+    # Calendars that have other dates since an instant, until no live trigger holds the old ones.
+    """
+    CREATE TABLE redates (
+        id INTEGER PRIMARY KEY,             -- they are gone through in this order
+        namespace TEXT NOT NULL, name TEXT NOT NULL, pin TEXT NOT NULL,
+        at_ms INTEGER NOT NULL              -- the stamp of the edit
+    )
+    """,
     # Of everything (the empty namespace) and of namespaces: in [since_ms, lifted_ms) nothing new starts.
     """
     CREATE TABLE pauses (

@@ -12,6 +12,7 @@ from scheduler.model import parse_job, prepare
 from scheduler.store.tables import listeners
 from scheduler.words import codec
 from scheduler.words import commands as c
+from tests.golden.calendars import dates_change
 from tests.golden.log import Recorder
 from tests.scheduler.machine.test_replay import OVERLAPS, REASONS, WEIGHTS, command
 from tests.scheduler.story import START_MS, job
@@ -44,6 +45,7 @@ def every_command(story: Recorder) -> None:
     _format(story)
     _stages(story)
     _quotas(story)
+    dates_change(story)
 
 
 def _namespaces(story: Recorder) -> None:

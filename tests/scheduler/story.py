@@ -10,12 +10,13 @@ from typing import Any
 
 from scheduler.machine import AppliedEntry, Machine
 from scheduler.machine.context import ROOM
-from scheduler.model import parse_job, prepare
+from scheduler.model import Job, parse_job, prepare
+from scheduler.model.known_dates import NO_CALENDARS, Calendars, dates_of
 from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.plan import Limits, PlanCache, plan
 from scheduler.store.connection import Store
 from scheduler.store.reads import ledger as ledger_reads
-from scheduler.store.tables import attempts, jobs, runs, tasks, triggers
+from scheduler.store.tables import attempts, jobs, objects, runs, tasks, triggers
 from scheduler.words import codec
 from scheduler.words import commands as c
 from scheduler.words import events as e
@@ -115,7 +116,8 @@ class Story:
 
     def put(self, *documents: dict[str, Any], after_ms: int | None = None, **fields: Any) -> list[Any]:
         after_ms = self.now_ms if after_ms is None else after_ms
-        prepared = tuple(prepare(parse_job(document), after_ms) for document in documents)
+        known = self.calendars()
+        prepared = tuple(prepare(parse_job(each), after_ms, calendars=known) for each in documents)
         outcome = self.one(c.PutJobs(prepared, after_ms, **fields))
         assert outcome.ok, outcome
         assert outcome.value is not None
@@ -126,7 +128,11 @@ class Story:
         self, *documents: dict[str, Any], gone: Sequence[tuple[str, str, str]] = (), **fields: Any
     ) -> Outcome:
         """Documents of any kind, and what is deleted with them."""
-        prepared = [prepare_document(parse_document(each), self.now_ms) for each in documents]
+        parsed = [parse_document(each) for each in documents]
+        objects = [prepare_document(each, self.now_ms) for each in parsed if not isinstance(each, Job)]
+        known = self.calendars(objects)
+        jobs = [prepare(each, self.now_ms, calendars=known) for each in parsed if isinstance(each, Job)]
+        prepared = [*objects, *jobs]
         return self.one(
             c.Apply(
                 tuple(each for each in prepared if isinstance(each, c.PreparedObject)),
@@ -136,6 +142,17 @@ class Story:
                 **fields,
             )
         )
+
+    def calendars(self, puts: Sequence[Any] = ()) -> Calendars:
+        """As they are put beside the jobs, or stored."""
+        beside = {(new.namespace, new.name): new.spec for new in puts}
+
+        def known(namespace: str, name: str) -> dict[str, Any]:
+            row = objects.find(self.store, "calendar", namespace, name)
+            spec = beside.get((namespace, name)) or (None if row is None else bytes(row.spec))
+            return NO_CALENDARS(namespace, name) if spec is None else dates_of(namespace, name, spec)
+
+        return known
 
     def connect(
         self,

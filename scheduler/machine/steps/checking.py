@@ -20,6 +20,7 @@ from scheduler.machine.context import EDGE, ROW, Context, refused
 from scheduler.machine.rules import (
     allowances,
     cycles,
+    pins,
     references,
     revisions,
     secret_uses,
@@ -129,7 +130,18 @@ def _judge(ctx: Context, stage: Stage, new: New, stored: Stored, found: _Found) 
         return _judge_targets(ctx, stage, what, new)
     found.count(what, "created" if stored is None else "changed")
     refusal = _judge_ticks(ctx, stage, verdict, found) if isinstance(verdict, Judged) else None
-    return refusal or _judge_targets(ctx, stage, what, new)
+    refusal = refusal or _judge_targets(ctx, stage, what, new)
+    if refusal is None and isinstance(new, PreparedJob):
+        refusal = pins.judge(ctx.store, [new], lambda *of: _pin_of_staged(ctx, stage, *of), is_staged=True)
+    return refusal
+
+
+def _pin_of_staged(ctx: Context, stage: Stage, namespace: str, name: str) -> str | None:
+    item = staged.find(ctx.store, stage.id, pins.KIND, namespace, name)
+    if item is None or item.is_deletion:
+        return None
+    calendar = staging.prepared(item)
+    return calendar.pin if isinstance(calendar, PreparedObject) else None
 
 
 def _judge_ticks(ctx: Context, stage: Stage, verdict: Judged, found: _Found) -> Outcome | None:

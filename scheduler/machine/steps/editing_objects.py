@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from scheduler.machine.context import Context
 from scheduler.machine.rules import revisions
+from scheduler.machine.steps import redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import refs
@@ -36,6 +37,8 @@ def named(record: PreparedObject) -> Named:
 def judge(ctx: Context, new: PreparedObject) -> Judged | Outcome:
     stored = object_rows.find(ctx.store, *named(new))
     refusal = revisions.judge(named(new), stored and stored.revision, new.if_revision)
+    if refusal is None and stored is not None and stored.pin != new.pin:
+        refusal = redating.refuse_edit_of_object(ctx, named(new))
     return refusal or Judged(new, stored)
 
 
@@ -49,13 +52,17 @@ def put(ctx: Context, edit: Edit, judged: Judged) -> dict[str, object]:
     created_ms = edit.at_ms if stored is None else stored.created_ms
     object_rows.put(
         ctx.store,
-        Object(*what, last + 1, new.labels, edit.source, created_ms, edit.at_ms, edit.actor, new.spec),
+        Object(
+            *what, last + 1, new.labels, edit.source, created_ms, edit.at_ms, edit.actor, new.spec, new.pin
+        ),
     )
     _revise(ctx, edit, what, last + 1, new.spec, deleted=0)
     refs.set_of(ctx.store, what, new.refers)
     was = None if stored is None else stored.revision
     ctx.changed(*what, was, last + 1, reason=edit.source, verb="put")
     ctx.emit(e.ObjectPut(*what, last + 1, stored is None))
+    if stored is not None and stored.pin != new.pin:
+        redating.begin(ctx, what, new.pin, edit.at_ms)
     return {**what._asdict(), "revision": last + 1, "created": stored is None, "changed": True}
 
 

@@ -5,6 +5,8 @@ Rules of this file:
 1. An instant belongs to one era of its trigger: a new one begins where the one before it ends.
 2. What `catchup: all` runs of a gap is an era of its own (`behind`), one row however long the gap was. It has
    an instant for the planner only while nothing of the job is active: a run's end wakes the oldest of them.
+3. A live era holds the dates of its calendars (`store.tables.pins`); one that has ended keeps them in its
+   spec.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ from typing import NamedTuple
 
 from scheduler.machine.context import Context
 from scheduler.machine.steps import listening
-from scheduler.store.tables import boots
+from scheduler.store.tables import boots, pins
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import BEHIND, OVER, Trigger
-from scheduler.ticks import event_of
+from scheduler.ticks import event_of, pins_of
 from scheduler.words import causes
 
 PRIORITY_MAX = 100
@@ -68,6 +70,8 @@ def begin(
             event=event,
         ),
     )  # fmt: skip
+    if until_ms is None and (held := pins_of(spec)):
+        pins.hold(ctx.store, ctx.state.last_trigger, held)
     if event.startswith(causes.booted("")):
         boots.look_again(ctx.store, event.removeprefix(causes.booted("")))
     elif event:
@@ -82,6 +86,7 @@ def end(ctx: Context, trigger: Trigger, at_ms: int, closed: str) -> int:
     if due_ms is not None and due_ms > until_ms:
         due_ms = None
     fire_ms = trigger.fire_ms if due_ms is not None and closed not in OVER else due_ms
+    _let_go(ctx, trigger)
     trigger_rows.close(
         ctx.store, trigger.id, until_ms=until_ms, next_due_ms=due_ms, fire_ms=fire_ms, closed=closed
     )
@@ -92,6 +97,7 @@ def end(ctx: Context, trigger: Trigger, at_ms: int, closed: str) -> int:
 
 def cut(ctx: Context, trigger: Trigger, until_ms: int, next_due_ms: int | None) -> None:
     """What is left of it up to this instant waits to be caught up; behind that it goes on as it was."""
+    _let_go(ctx, trigger)
     trigger_rows.close(
         ctx.store, trigger.id, until_ms=until_ms, next_due_ms=trigger.next_due_ms, fire_ms=None, closed=BEHIND
     )
@@ -101,6 +107,11 @@ def cut(ctx: Context, trigger: Trigger, until_ms: int, next_due_ms: int | None) 
         ctx, trigger.job, trigger.key, trigger.spec, trigger.jitter_ms, asks_of(trigger),
         from_ms=until_ms, due_ms=next_due_ms, until_ms=trigger.until_ms, closed=trigger.closed,
     )  # fmt: skip
+
+
+def _let_go(ctx: Context, trigger: Trigger) -> None:
+    if trigger.until_ms is None and pins_of(trigger.spec):
+        pins.let_go(ctx.store, trigger.id)
 
 
 def wake(ctx: Context, job: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scheduler.machine.context import Context, refused
 from scheduler.machine.rules import allowances, cycles, secret_uses, tick_limits
-from scheduler.machine.steps import editing
+from scheduler.machine.steps import editing, redating
 from scheduler.machine.steps.editing import Edit, Judged
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job
@@ -38,6 +38,8 @@ def judge(
         said = f"{len(over)} new triggers fire only in the past, or never"
         return refused(Code.PAST, said, triggers=over[:SPENT_TOLD_MAX])
     changed = [each for each in judged if not each.is_same]
+    if refusal := _refuse_stale(ctx, changed):
+        return refusal
     if refusal := allowances.judge(ctx.store, ((each.new, each.job is None) for each in changed), gone):
         return refusal
     asking = [each.new for each in changed]
@@ -46,6 +48,13 @@ def judge(
     )
     refusal = too_many or secret_uses.judge(ctx.store, asking) or cycles.judge(ctx.store, asking)
     return refusal or judged
+
+
+def _refuse_stale(ctx: Context, judged: Sequence[Judged]) -> Outcome | None:
+    if not ctx.state.redates:
+        return None
+    found = (redating.refuse_edit_of_job(ctx, each.job.id) for each in judged if each.job is not None)
+    return next(filter(None, found), None)
 
 
 def put(ctx: Context, edit: Edit, judged: Sequence[Judged]) -> list[dict[str, object]]:

@@ -3,7 +3,7 @@
 Rules of this file:
 
 1. A working day is not of the weekend (or is in `extra_working`) and not off. Off is what `exclude` and the
-   public holidays say, without what `include` takes back.
+   public holidays, rules and iCal events say, without what `include` takes back.
 2. Dates are stored from the beginning of last year to the end of the fifth year ahead. No node computes them
    again: another version of the package is an edit that somebody makes, with a difference to look at.
 3. What is not known is said: `known_until`.
@@ -16,17 +16,19 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from scheduler.model import public_holidays
+from scheduler.model import ical, public_holidays
+from scheduler.model.day_rules import DayRule
 from scheduler.model.fields import Model, Name, as_tuple, type_name
+from scheduler.model.known_dates import WEEK, dates_of
 from scheduler.model.objects.kind import Described, Kind
 from scheduler.model.problems import JobError, Problem, Refused, pointer_of, shortened
 
 YEARS_BACK, YEARS_AHEAD = 1, 5
 DAYS_MAX = 1_000  #: of one list
 PLACES_MAX = 10
-WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+RULES_MAX = 100
 _YEARLY = re.compile(r"[0-9]{2}-[0-9]{2}")
 _DAY_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}(/[0-9]{4}-[0-9]{2}-[0-9]{2})?|[0-9]{2}-[0-9]{2})$"
 _SUCH = "such as 2026-12-24, 2026-12-24/2026-12-31, or 12-24 of each year"
@@ -93,6 +95,20 @@ class Holidays(Model):
     subdivision: Annotated[str | None, Field(max_length=20, description="of the country, such as BE")] = None
 
 
+def _ical(text: str) -> str:
+    ical.events_of(text)
+    return text
+
+
+class Ical(Model):
+    """Events, as iCalendar text."""
+
+    text: Annotated[str, AfterValidator(_ical), Field(max_length=ical.TEXT_CHARACTERS_MAX)]
+    days: Annotated[
+        Literal["off", "working"], Field(description="what their days are: off, or worked though weekend")
+    ] = "off"
+
+
 class Calendar(Described):
     name: Annotated[Name, Field(alias="calendar")]
     weekend: Annotated[
@@ -106,6 +122,16 @@ class Calendar(Described):
     ] = ()
     exclude: Annotated[Days, Field(description="days off: a day, from/to, or a day of each year")] = ()
     include: Annotated[Days, Field(description="days that are not off, whatever says so")] = ()
+    rules: Annotated[
+        tuple[DayRule, ...],
+        BeforeValidator(as_tuple),
+        Field(max_length=RULES_MAX, description="days that come again, such as the last Friday of a quarter"),
+    ] = ()
+    ical: Annotated[
+        Ical | None,
+        BeforeValidator(lambda value: {"text": value} if isinstance(value, str) else value),
+        Field(description="iCalendar text (RFC 5545) whose events are days off, or of which `days` says so"),
+    ] = None
     extra_working: Annotated[Days, Field(description="days of the weekend that are worked")] = ()
 
     @model_validator(mode="after")
@@ -122,6 +148,13 @@ def computed(calendar: Calendar, now_ms: int) -> dict[str, Any]:
     years = range(this_year - YEARS_BACK, this_year + YEARS_AHEAD + 1)
     off, working = _expanded(calendar.exclude, years), _expanded(calendar.extra_working, years)
     known: list[date] = []
+    if calendar.ical is not None:
+        try:
+            events = ical.days_of(ical.events_of(calendar.ical.text), years)
+        except Refused as error:
+            raise JobError((Problem(pointer_of("ical"), error.detail, error.hint),)) from None
+        off, working = _with(off, working, events.days, calendar.ical.days)
+        known += [] if events.known_until is None else [events.known_until]
     versions: dict[str, str] = {}
     for place, asked in enumerate(calendar.holidays):
         try:
@@ -132,7 +165,9 @@ def computed(calendar: Calendar, now_ms: int) -> dict[str, Any]:
         off, working = off | found.off, working | found.working
         known += [] if found.known_until is None else [found.known_until]
         versions["holidays"] = found.version
-    whole = not calendar.holidays and not any(
+    off -= _expanded(calendar.include, years)
+    off, working = _by_rules(calendar, off, working, years)
+    whole = not calendar.holidays and not calendar.rules and calendar.ical is None and not any(
         _YEARLY.fullmatch(text) for text in (*calendar.exclude, *calendar.include, *calendar.extra_working)
     )
     until = min([*known, date(years.stop - 1, 12, 31)])
@@ -142,6 +177,29 @@ def computed(calendar: Calendar, now_ms: int) -> dict[str, Any]:
         "known_until": None if whole else until.isoformat(),
         "versions": versions,
     }
+
+
+def _by_rules(
+    calendar: Calendar, off: frozenset[date], working: frozenset[date], years: range
+) -> tuple[frozenset[date], frozenset[date]]:
+    """With the days of its rules: those of working days by what all others say."""
+    weekend = {WEEK.index(name) for name in calendar.weekend}
+    for asks in (False, True):
+        so_far = (off, working)
+
+        def works(day: date, so_far: tuple[frozenset[date], frozenset[date]] = so_far) -> bool:
+            return day not in so_far[0] and (day.weekday() not in weekend or day in so_far[1])
+
+        for rule in calendar.rules:
+            if (rule.workday is not None) == asks:
+                off, working = _with(off, working, frozenset(rule.dates(years, works)), rule.days)
+    return off, working
+
+
+def _with(
+    off: frozenset[date], working: frozenset[date], days: frozenset[date], what: str
+) -> tuple[frozenset[date], frozenset[date]]:
+    return (off | days, working) if what == "off" else (off, working | days)
 
 
 def _texts(days: frozenset[date]) -> list[str]:
@@ -177,6 +235,6 @@ CALENDAR = Kind(
     example={"calendar": "berlin", "holidays": {"country": "DE", "subdivision": "BE"}, "exclude": ["12-24"]},
     model=Calendar,
     computed=computed,
-    planned=("rules", "ical"),
+    pin=lambda shape: str(dates_of(shape["namespace"], shape["calendar"], shape)["pin"]),
     other_words=("holidays", "workdays", "business_days"),
 )

@@ -44,5 +44,8 @@ class Kind:
     computed: Callable[[Any, int], dict[str, Any]] | None = None
     """Of an object that is put at this instant (UTC ms): what the state is to hold of it beside its own
     words. The proposer says it, once: no node computes it again."""
+    pin: Callable[[dict[str, Any]], str] | None = None
+    """Of what is stored of an object: what triggers hold of it. Where another object of that name has another
+    one, their eras end and begin (`machine.redates`)."""
     planned: tuple[str, ...] = ()  #: fields that this version does not know how to honour
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere

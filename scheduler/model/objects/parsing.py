@@ -22,6 +22,7 @@ from scheduler.model.bounds import check_bounds
 from scheduler.model.fields import type_name
 from scheduler.model.given import Given
 from scheduler.model.job import Job, prepare
+from scheduler.model.known_dates import NO_CALENDARS, Calendars
 from scheduler.model.named import Target, each_once
 from scheduler.model.namespace import Namespace
 from scheduler.model.notice import Notice
@@ -168,10 +169,11 @@ def prepare_document(
     *,
     format: int | None = None,
     given: Given | None = None,
+    calendars: Calendars = NO_CALENDARS,
 ) -> PreparedJob | PreparedObject:
     """For an Apply command. What is computed, is so here."""
     if isinstance(parsed, Job):
-        return prepare(parsed, now_ms, if_revision, format=format, given=given)
+        return prepare(parsed, now_ms, if_revision, format=format, given=given, calendars=calendars)
     return prepare_object(parsed, now_ms, if_revision)
 
 
@@ -180,6 +182,7 @@ def prepare_object(parsed: Definition, now_ms: int, if_revision: int | None = No
     shape = parsed.public()
     if parsed.kind.computed is not None:
         shape[COMPUTED] = parsed.kind.computed(parsed.given, now_ms)
+    pin = "" if parsed.kind.pin is None else parsed.kind.pin(shape)
     return PreparedObject(
         parsed.kind.name,
         parsed.namespace,
@@ -188,4 +191,5 @@ def prepare_object(parsed: Definition, now_ms: int, if_revision: int | None = No
         json_text(parsed.given.labels).decode(),
         each_once(parsed.refers),
         if_revision,
+        pin,
     )

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from scheduler.model.bounds import TRIGGERS_MAX
 from scheduler.model.fields import InstantMs, Model, Name, Reference, as_tuple
+from scheduler.model.known_dates import KIND
 from scheduler.model.named import Target, resolved
 from scheduler.model.objects.kind import Described, Kind
 from scheduler.model.parse import repeated_triggers
@@ -67,6 +68,10 @@ class Schedule(Described):
         ]
         if self.substitute is not None:
             found.append(Target("schedule", *resolved(self.substitute, self.namespace), "/substitute"))
+        for place, trigger in enumerate(self.triggers):
+            for way, number, text in () if trigger.calendar is None else trigger.calendar.named:
+                pointer = pointer_of("triggers", place, "calendar", way, number)
+                found.append(Target(KIND, *resolved(text, self.namespace), pointer))
         return found
 
     def faults(self) -> list[Problem]:

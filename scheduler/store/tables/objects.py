@@ -18,6 +18,7 @@ class Object(NamedTuple):
     changed_ms: int
     actor: str
     spec: bytes
+    pin: str = ""
 
 
 class ObjectRevision(NamedTuple):
@@ -49,6 +50,12 @@ def exists(store: Store, kind: str, namespace: str, name: str) -> bool:
 def revision_of(store: Store, kind: str, namespace: str, name: str) -> int | None:
     """The newest; None: there is no such object."""
     found: int | None = store.value(f"SELECT revision FROM objects WHERE {_NAMED}", (kind, namespace, name))
+    return found
+
+
+def pin_of(store: Store, kind: str, namespace: str, name: str) -> str | None:
+    """Of what triggers hold of it; None: there is no such object."""
+    found: str | None = store.value(f"SELECT pin FROM objects WHERE {_NAMED}", (kind, namespace, name))
     return found
 
 

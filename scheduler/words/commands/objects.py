@@ -17,6 +17,7 @@ class PreparedObject(Record):
     labels: str = "{}"  #: canonical JSON
     refers: tuple[tuple[str, str, str], ...] = ()  #: (kind, namespace, name), each once
     if_revision: int | None = None  #: refuse unless the object's revision is this; 0: must not exist
+    pin: str = ""  #: of what triggers hold of it, such as a calendar's dates; empty: nothing
 
 
 @part

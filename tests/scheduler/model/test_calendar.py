@@ -94,7 +94,7 @@ def test_dates_are_those_of_the_year_in_which_it_is_put() -> None:
         ({"include": [24]}, "/include", "a day is text, not a number", ""),
         ({"weekend": ["so"]}, "/weekend/0", "0 must be one of mon, tue", ""),
         ({"exclude": ["12-24"], "include": ["12-24"]}, "", "12-24 is excluded, and taken back", "remove one"),
-        ({"ical": "BEGIN:VCALENDAR"}, "/ical", "ical is not available in this version", ""),
+        ({"ical": "BEGIN:VCALENDAR"}, "/ical/text", "line 1: it ends within VCALENDAR", "END:VCALENDAR"),
         ({"exclude": [f"{n}-01-01/{n}-12-31" for n in range(2020, 2024)]}, "/exclude", "these are more", ""),
     ],
 )

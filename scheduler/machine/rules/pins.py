@@ -1,0 +1,43 @@
+"""Whether the dates that triggers hold are those that their calendars have.
+
+Who prepared them read the calendars a moment before: where one was edited since, it is prepared anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from scheduler.store.connection import Store
+from scheduler.store.tables import objects as object_rows
+from scheduler.ticks import pins_of
+from scheduler.words.commands import PreparedJob, PreparedObject
+from scheduler.words.outcomes import Code, Outcome
+
+KIND = "calendar"
+STAGED = ": lay its calendar down in an earlier slice, and this one again"
+
+PutAs = Callable[[str, str], str | None]
+"""The pin of a calendar that is put with the jobs; None: it is not."""
+
+
+def put_with(objects: Iterable[PreparedObject]) -> PutAs:
+    puts = {(new.namespace, new.name): new.pin for new in objects if new.kind == KIND}
+    return lambda namespace, name: puts.get((namespace, name))
+
+
+def judge(
+    store: Store, jobs: Iterable[PreparedJob], put_as: PutAs, *, is_staged: bool = False
+) -> Outcome | None:
+    """The refusal of the first that holds others."""
+    for job in jobs:
+        for trigger in job.triggers:
+            for of, pin in pins_of(trigger.spec):
+                namespace, _, name = of.partition("/")
+                known = put_as(namespace, name)
+                if known is None:
+                    known = object_rows.pin_of(store, KIND, namespace, name)
+                if known != pin:
+                    said = f"{job.namespace}/{job.name} was prepared by other dates than calendar {of} has"
+                    said += STAGED if is_staged else ""
+                    return Outcome(Code.SUPERSEDED, said, {"namespace": job.namespace, "name": job.name})
+    return None

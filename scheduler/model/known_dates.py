@@ -1,0 +1,34 @@
+"""The dates of calendars as triggers get them. Without pydantic: the planner asks it too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from scheduler.ticks.dates import written
+
+KIND = "calendar"
+WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+Calendars = Callable[[str, str], dict[str, Any]]
+"""The dates of the calendar of this namespace and name, as specs carry them."""
+
+def NO_CALENDARS(namespace: str, name: str) -> dict[str, Any]:
+    """Where there are none: nothing is off."""
+    return {**written(f"{namespace}/{name}", weekend=(), off=(), worked=(), until=None), "pin": ""}
+
+
+def dates_of(namespace: str, name: str, spec: bytes | Mapping[str, Any]) -> dict[str, Any]:
+    """What triggers carry of a calendar as it is stored."""
+    shape = json.loads(spec) if isinstance(spec, bytes) else spec
+    told = shape["computed"]
+    until = told["known_until"]
+    return written(
+        f"{namespace}/{name}",
+        weekend=map(WEEK.index, shape["weekend"]),
+        off=map(date.fromisoformat, told["off"]),
+        worked=map(date.fromisoformat, told["working"]),
+        until=None if until is None else date.fromisoformat(until),
+    )

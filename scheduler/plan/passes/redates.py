@@ -1,0 +1,58 @@
+"""Triggers take over the dates of a calendar that was edited: some a plan, as plans follow each other.
+
+One whose instants cannot be computed here gets its new era all the same: it stays due there, for a leader
+that can, and keeps nobody waiting.
+"""
+
+from __future__ import annotations
+
+from scheduler.model.known_dates import KIND, dates_of
+from scheduler.plan.view import Outlook, View
+from scheduler.store.tables import objects as object_rows
+from scheduler.store.tables import pins
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.ticks import SpecError, repinned, schedule
+from scheduler.words.commands import Command, Redate, Redated
+
+TRIGGERS_A_PLAN = 400
+TRIGGERS_A_COMMAND = 50
+BYTES_A_COMMAND = 128 << 10
+COMMANDS_A_PLAN = 8
+
+
+def plan(view: View) -> list[Command]:
+    turn = pins.first(view.store)
+    if turn is None:
+        return []
+    calendar = object_rows.find(view.store, KIND, turn.namespace, turn.name)
+    found = pins.holders(view.store, turn.namespace, turn.name, turn.pin, TRIGGERS_A_PLAN)
+    if calendar is None or not found:
+        return [Redate(view.epoch, turn.id, ())]
+    dates = dates_of(turn.namespace, turn.name, calendar.spec)
+    commands: list[Command] = []
+    part: list[Redated] = []
+    size = 0
+    for number in found:
+        trigger = trigger_rows.get(view.store, number)
+        if trigger is None:
+            continue
+        spec = repinned(trigger.spec, dates)
+        if part and (len(part) == TRIGGERS_A_COMMAND or size + len(spec) > BYTES_A_COMMAND):
+            commands.append(Redate(view.epoch, turn.id, tuple(part)))
+            part, size = [], 0
+            if len(commands) == COMMANDS_A_PLAN:
+                return commands
+        part.append(Redated(number, spec, _first_ms(spec, turn.at_ms)))
+        size += len(spec)
+    return [*commands, Redate(view.epoch, turn.id, tuple(part))]
+
+
+def _first_ms(spec: bytes, at_ms: int) -> int | None:
+    try:
+        return schedule(spec).next(at_ms)
+    except SpecError:
+        return at_ms
+
+
+def wake(outlook: Outlook) -> int | None:
+    return None if pins.first(outlook.store) is None else 0

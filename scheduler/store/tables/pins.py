@@ -1,0 +1,83 @@
+"""Which dates live triggers hold, of which calendars; and the calendars that have others since an instant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+
+class Redate(NamedTuple):
+    """A calendar whose triggers take over its dates."""
+
+    id: int
+    namespace: str
+    name: str
+    pin: str  #: of the dates that they take over
+    at_ms: int  #: the stamp of the edit: eras by the former dates end there
+
+
+COLUMNS = ", ".join(Redate._fields)
+_OF_LATER = (
+    "FROM pins p JOIN redates r ON r.namespace = p.namespace AND r.name = p.name AND r.pin <> p.pin"
+    " WHERE p.trigger = ?"
+)
+
+
+def hold(store: Store, trigger: int, pins: Sequence[tuple[str, str]]) -> None:
+    """A live trigger holds these: `namespace/name` and pin."""
+    for of, pin in pins:
+        namespace, _, name = of.partition("/")
+        store.write(
+            "INSERT INTO pins (trigger, namespace, name, pin) VALUES (?, ?, ?, ?)",
+            (trigger, namespace, name, pin),
+        )
+
+
+def let_go(store: Store, trigger: int) -> None:
+    store.write("DELETE FROM pins WHERE trigger = ?", (trigger,))
+
+
+def holders(store: Store, namespace: str, name: str, pin: str, limit: int) -> list[int]:
+    """Triggers that hold other dates of the calendar than these."""
+    found: list[int] = []
+    for beyond in ("<", ">"):  # each a range of the index
+        rows = store.rows(
+            f"SELECT trigger FROM pins WHERE namespace = ? AND name = ? AND pin {beyond} ?"
+            " ORDER BY pin, trigger LIMIT ?",
+            (namespace, name, pin, limit - len(found)),
+        )
+        found += [row[0] for row in rows]
+    return found
+
+
+def stale_since(store: Store, trigger: int) -> int | None:
+    """From when on the trigger holds dates that are the calendar's no more; None: it holds none of these."""
+    since_ms: int | None = store.value(f"SELECT min(r.at_ms) {_OF_LATER}", (trigger,))
+    return since_ms
+
+
+def begin(store: Store, namespace: str, name: str, pin: str, at_ms: int) -> None:
+    number = store.value("SELECT coalesce(max(id), 0) + 1 FROM redates")
+    store.write(
+        f"INSERT INTO redates ({COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+        Redate(int(number), namespace, name, pin, at_ms),
+    )
+
+
+def first(store: Store) -> Redate | None:
+    row = store.row(f"SELECT {COLUMNS} FROM redates ORDER BY id LIMIT 1")
+    return None if row is None else Redate._make(row)
+
+
+def of(store: Store, namespace: str, name: str) -> Redate | None:
+    row = store.row(
+        f"SELECT {COLUMNS} FROM redates WHERE namespace = ? AND name = ? ORDER BY id LIMIT 1",
+        (namespace, name),
+    )
+    return None if row is None else Redate._make(row)
+
+
+def end(store: Store, redate: int) -> None:
+    store.write("DELETE FROM redates WHERE id = ?", (redate,))
