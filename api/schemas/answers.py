@@ -137,7 +137,7 @@ class CalendarDay(Reply):
     day: str = Field(examples=["2026-12-25"])
     working: bool
     why: str = Field(description="weekend, off, extra_working; empty: a day like others", examples=["off"])
-    known: bool = Field(description="false: after `known_until`")
+    known: bool = Field(description="false: before `known_from`, or after `known_until`")
 
 
 class CalendarDays(Reply):

@@ -6,7 +6,7 @@ Rules of this file:
    public holidays, rules and iCal events say, without what `include` takes back.
 2. Dates are stored from the beginning of last year to the end of the fifth year ahead. No node computes them
    again: another version of the package is an edit that somebody makes, with a difference to look at.
-3. What is not known is said: `known_until`.
+3. What is not known is said: `known_from` and `known_until`, the first and the last day.
 """
 
 from __future__ import annotations
@@ -174,6 +174,7 @@ def computed(calendar: Calendar, now_ms: int) -> dict[str, Any]:
     return {
         "off": _texts(off - _expanded(calendar.include, years)),
         "working": _texts(working),
+        "known_from": None if whole else date(years.start, 1, 1).isoformat(),
         "known_until": None if whole else until.isoformat(),
         "versions": versions,
     }
@@ -218,6 +219,7 @@ def days(shape: Mapping[str, Any], first: date, last: date) -> Iterator[Day]:
     told = shape["computed"]
     off, working = frozenset(told["off"]), frozenset(told["working"])
     weekend = {WEEK.index(name) for name in shape["weekend"]}
+    since = told["known_from"] or date.min.isoformat()
     until = told["known_until"] or date.max.isoformat()
     day = first
     while day <= last:
@@ -225,7 +227,7 @@ def days(shape: Mapping[str, Any], first: date, last: date) -> Iterator[Day]:
         why = "off" if text in off else "weekend" if day.weekday() in weekend else ""
         if why == "weekend" and text in working:
             why = "extra_working"
-        yield Day(day, why in ("", "extra_working"), why, text <= until)
+        yield Day(day, why in ("", "extra_working"), why, since <= text <= until)
         day += timedelta(days=1)
 
 

@@ -75,6 +75,15 @@ def test_it_says_until_when_it_is_known(fields: dict[str, Any], until: str | Non
     ]
 
 
+def test_it_says_from_when_it_is_known() -> None:
+    """Christmas of a year whose dates are not stored is no working day that is known."""
+    shape = stored(holidays=holidays("DE"))
+    assert shape["computed"]["known_from"] == "2025-01-01"
+    told = [(day.day.year, day.known) for day in days(shape, date(2024, 12, 31), date(2025, 1, 1))]
+    assert told == [(2024, False), (2025, True)]
+    assert of("2020-12-24", exclude=["2020-12-24"]) == Day(date(2020, 12, 24), False, "off", True)
+
+
 def test_dates_are_those_of_the_year_in_which_it_is_put() -> None:
     """Again in the same year they are the same; in the next they move on, which is another revision."""
     assert stored(exclude=["12-24"]) == stored(NOW_MS - 86_400_000, exclude=["12-24"])
