@@ -23,10 +23,9 @@ KINDS = (*NAMES, NAMESPACE)
 
 @functools.cache
 def _schema(kind: str) -> bytes:
-    from scheduler.model.namespace import json_schema  # made once: it asks the models for all their fields
-    from scheduler.model.published import schema_of
+    from scheduler.model.published import schema_of  # made once: it asks the models for all their fields
 
-    return json.dumps(json_schema() if kind == NAMESPACE else schema_of(kind)).encode()
+    return json.dumps(schema_of(kind)).encode()
 
 
 @router.get("/v1/schemas/job", operation_id="getJobSchema")
@@ -40,7 +39,8 @@ async def get_schema(request: Request) -> Response:
 async def get_object_schema(
     request: Request, kind: Annotated[str, Path(json_schema_extra={"enum": [*KINDS]})]
 ) -> Response:
-    """The JSON Schema (draft 2020-12) of what this version takes as an object of this kind."""
+    """The JSON Schema (draft 2020-12) of what this version takes as an object of this kind, or of a
+    namespace."""
     call_of(request).need(access.READ, namespace=access.Reach.ANY)
     if kind not in KINDS:
         raise Problem("not-found", f"there is no kind {kind[:60]!r}", hint=f"job, {', '.join(KINDS)}")

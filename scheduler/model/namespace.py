@@ -122,18 +122,3 @@ def parse_namespace(data: object, name: str) -> Namespace:
         detail = f"it says that it is namespace {given.name}"
         raise JobError((Problem("/namespace", detail, f"remove it, or put {given.name}"),))
     return given
-
-
-def json_schema() -> dict[str, Any]:
-    """The published schema, as of jobs. `python -m scheduler.model.namespace` prints it."""
-    made = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Namespace.model_json_schema(by_alias=True),
-    }
-    return made
-
-
-if __name__ == "__main__":
-    import json
-
-    print(json.dumps(json_schema(), indent=2))

@@ -12,12 +12,14 @@ import sys
 from typing import Any
 
 from scheduler.model.job import Job
+from scheduler.model.namespace import Namespace
 from scheduler.model.objects import kind_of
 from scheduler.model.quantities import format_duration, format_size
 from scheduler.model.task import Task
 from scheduler.model.work import NAMES
 
 JOB = "job"
+NAMESPACE = "namespace"
 
 
 def json_schema() -> dict[str, Any]:
@@ -50,7 +52,16 @@ def object_schema(name: str) -> dict[str, Any]:
     return _published(name, {**schema, "description": known.description, "examples": [known.example]})
 
 
+def namespace_schema() -> dict[str, Any]:
+    """The schema of what administrators say of a namespace."""
+    schema = Namespace.model_json_schema(by_alias=True)
+    _as_written(schema, *schema["$defs"].values())
+    return _published(NAMESPACE, schema)
+
+
 def schema_of(name: str) -> dict[str, Any]:
+    if name == NAMESPACE:
+        return namespace_schema()
     return json_schema() if name == JOB else object_schema(name)
 
 

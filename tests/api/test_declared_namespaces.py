@@ -265,3 +265,10 @@ async def test_a_dry_run_says_which_follow_and_what_one_cannot_is_refused(client
         assert error["detail"] == (
             "job full cannot follow these defaults: /labels: labels has more than 64 entries"
         )
+
+
+async def test_its_schema_is_served_with_defaults_as_people_write_them(client: httpx2.AsyncClient) -> None:
+    schema = (await client.get("/v1/schemas/namespace")).json()
+    assert schema["title"] == "Cronclave namespace"
+    assert schema["$defs"]["Catchup"]["properties"]["grace"]["default"] == "1m"
+    assert set(schema["properties"]) >= {"namespace", "plan", "pools", "quotas", "defaults"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from scheduler.model.namespace import json_schema
+from scheduler.model.published import schema_of
 from tests.cli.conftest import Command
 
 FINANCE = "namespace: finance\nowner: ann\npools: [etl]\nquotas: {jobs: 1}\n"
@@ -72,4 +72,4 @@ async def test_a_token_of_some_namespaces_is_made_and_listed(cronclave: Command)
 
 def test_the_published_schema_is_up_to_date() -> None:
     page = Path(__file__).parents[2] / "docs/reference/namespace.schema.json"
-    assert json.loads(page.read_text()) == json_schema()
+    assert json.loads(page.read_text()) == schema_of("namespace")
