@@ -113,6 +113,10 @@ def parse_namespace(data: object, name: str) -> Namespace:
         details = error.errors(include_url=False)
         found = [translated(each, _WORDS, lambda loc: pointer_of(*loc)) for each in details]
         raise JobError(tuple(dict.fromkeys(found))) from None
+    policies = None if given.defaults is None else given.defaults.policies
+    if policies is not None and "calendar" in policies.model_fields_set:
+        detail = "a calendar as a default is not available in this version"
+        raise JobError((Problem("/defaults/policies/calendar", detail, "name it in each job"),))
     if given.pools and given.defaults is not None and given.defaults.on is not None:
         pool = given.defaults.on.pool
         if pool not in given.pools and "pool" in given.defaults.on.model_fields_set:

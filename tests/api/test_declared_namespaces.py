@@ -96,6 +96,7 @@ TOLD = (
         ({"defaults": {"policies": {"overlap": "skpi"}}}, "/defaults/policies/overlap", None),
         ({"defaults": {"policies": {"on_lost": "retry"}}}, "/defaults/policies", None),
         ({"defaults": {"run": "true"}}, "/defaults/run", None),
+        ({"defaults": {"policies": {"calendar": {"exclude": ["x"]}}}}, "/defaults/policies/calendar", None),
         ({"defaults": {"on": {"pool": "x"}}, "pools": ["etl"]}, "/defaults/on/pool", None),
         ({"before": {"run": "x"}}, "/before", "remove it"),
         ({"plan": {"tz": "Europe/Berlln"}}, "/plan/tz", None),
