@@ -42,6 +42,7 @@ class Teller:
     def __init__(self, path: Path, *, is_staged: bool) -> None:
         self.is_staged = is_staged
         self.applied_ms = 0
+        self.has_booted = False
         self.story = Story(path)
         self.story.lead()
         self.story.connect()
@@ -94,14 +95,15 @@ class Teller:
             (agent,) = story.sessions
             story.disconnect(agent)
             story.connect(session=f"t{story.raft_index:06}", boot_id=f"boot at {story.now_ms}")
+            self.has_booted = True
         else:
             self.step()
 
     def plan(self) -> None:
         """What was planned by a mix may be refused, and is planned again. Where something has come due since
-        the apply, all have had their turn by then: else what a planner that is late decides would differ from
-        what one decides that is not, by whatever a person does in between."""
-        if self.story.now_ms // FIRST_DUE_MS != self.applied_ms // FIRST_DUE_MS:
+        the apply, or a host has booted, all have had their turn by then: else what a planner that is late
+        decides would differ from what one decides that is not, by whatever a person does in between."""
+        if self.has_booted or self.story.now_ms // FIRST_DUE_MS != self.applied_ms // FIRST_DUE_MS:
             while self.step():
                 pass
         for _ in range(100):
