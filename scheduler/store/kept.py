@@ -311,10 +311,11 @@ class Kept:
         entries, when nothing waits."""
         found = [f"{name}: written by no one" for name in self._waiting]
         for name, rows in self._of.items():
-            stored = self._stored(rows, list(islice(reversed(rows.known), most)))
-            for key, row in stored.items():
-                if row != rows.known[key]:
-                    found.append(f"{name}: kept {rows.known[key]}, stored {row}")
+            if rows.known:
+                stored = self._stored(rows, list(islice(reversed(rows.known), most)))
+                for key, row in stored.items():
+                    if row != rows.known[key]:
+                        found.append(f"{name}: kept {rows.known[key]}, stored {row}")
             for sql, parameters in islice(reversed(rows.notes), most):
                 value, answer = rows.notes[sql, parameters], self._first(sql, parameters)
                 if answer != value:
