@@ -11,7 +11,10 @@ Rules of this file:
 4. RRULE by dateutil, which has to give the event's own start first; UNTIL as a day includes that day.
    EXDATE and RECURRENCE-ID as a day exclude what begins on it, as a time what begins at that instant. What
    takes the place of an occurrence counts by its own days, and not at all where it is cancelled.
-5. Zones are read from the packaged tzdata, by IANA's name or that of Windows; a VTIMEZONE says nothing else.
+5. What a text may cost is bounded before it is spent: by what its rules go through, which may be much where
+   they find little, and by occurrences, excluded ones among them. Each costs the same, however long it is
+   and however much is excluded.
+6. Zones are read from the packaged tzdata, by IANA's name or that of Windows; a VTIMEZONE says nothing else.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any, NamedTuple
 
 from scheduler.model.problems import Refused, shortened
@@ -30,7 +33,12 @@ from scheduler.ticks.zones import UnknownZoneError, Zone, similar_zones, zone
 TEXT_CHARACTERS_MAX = 400_000
 EVENTS_MAX = 5_000
 OCCURRENCES_MAX = 100_000  #: of all events together
+EFFORT_MAX = 4_000_000  #: of all rules together: what they go through, some 0.2 µs each
 DAYS_OF_EVENT_MAX = 400
+_EFFORT = {"YEARLY": (365, 380), "MONTHLY": (30, 50), "WEEKLY": (7, 15), "DAILY": (1, 9)}
+"""Of a period: its days, and what going through it costs."""
+_RARE = ("BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYMONTH", "BYSETPOS")
+"""With one of them a rule may go through many periods for one occurrence."""
 _EPOCH = datetime(1970, 1, 1)
 _DAY = timedelta(days=1)
 _LINE = re.compile(r'([A-Za-z0-9-]+)((?:;[A-Za-z0-9-]+=(?:"[^"]*"|[^";:])*)*):(.*)', re.S)
@@ -330,34 +338,46 @@ class Found(NamedTuple):
 
 def days_of(events: list[Event], years: range) -> Found:
     """Raises Refused."""
-    first, last = date(years.start, 1, 1), date(years.stop - 1, 12, 31)
-    days: set[date] = set()
-    left = OCCURRENCES_MAX
+    first, last = date(years.start, 1, 1).toordinal(), date(years.stop - 1, 12, 31).toordinal()
+    changes = [0] * (last - first + 2)  #: by how many more events a day is of than the day before it
+    budget = _Budget()
     ends: list[int] = []
     for event in events:
-        for start in _starts(event, datetime(last.year, 12, 31, 23, 59, 59), left):
-            left -= 1
+        for start in _starts(event, datetime(years.stop - 1, 12, 31, 23, 59, 59), budget):
             if not event.is_endless:
                 ends.append(start.year)
             end = event.start.local(event.start.instant(start + event.nominal) + event.elapsed)
-            day, through = start.date(), max(start, end - timedelta(microseconds=1)).date()
-            while day <= through:
-                if first <= day <= last:
-                    days.add(day)
-                day += _DAY
-    return Found(frozenset(days), date(max(ends), 12, 31) if ends else None)
+            day, through = start.toordinal(), max(start, end - timedelta(microseconds=1)).toordinal()
+            if day <= last and through >= first:
+                changes[max(day, first) - first] += 1
+                changes[min(through, last) - first + 1] -= 1
+    taken = enumerate(accumulate(changes[:-1]), first)
+    days = frozenset([date.fromordinal(day) for day, events_then in taken if events_then])
+    return Found(days, date(max(ends), 12, 31) if ends else None)
 
 
-def _starts(event: Event, last: datetime, most: int) -> Iterator[datetime]:
+@dataclass(slots=True)
+class _Budget:
+    """What is left to all events of a text together."""
+
+    occurrences: int = OCCURRENCES_MAX
+    effort: int = EFFORT_MAX
+
+
+def _starts(event: Event, last: datetime, budget: _Budget) -> Iterator[datetime]:
     """By the event's clock, up to an instant of it, in no order, none twice."""
     start = event.start.naive
     seen: set[datetime] = set()
     for line, rule in event.rules:
-        until = min(rule.get("UNTIL", last), last)
+        until, most = min(rule.get("UNTIL", last), last), budget.occurrences
+        budget.effort -= _effort(rule, start, until)
+        if budget.effort < 0:
+            raise line.wrong("the rules go through too many days together", "begin it later, or say fewer")
         found = starts(rule, start, until)
         came = list(islice(found, min(rule.get("COUNT", most + 1), most + 1)))
         if len(came) > most:
             raise line.wrong(f"more than {OCCURRENCES_MAX} occurrences of all events", "begin it later")
+        budget.occurrences -= len(came)
         if start <= until and came[:1] != [start]:
             raise line.wrong("DTSTART is not the first day of its rule: readers disagree whether it counts")
         seen.update(came)
@@ -367,16 +387,33 @@ def _starts(event: Event, last: datetime, most: int) -> Iterator[datetime]:
         there = moment.naive if moment.is_day or moment.zone is None else event.start.local(moment.instant())
         if there <= last:
             seen.add(there)
+    yield from _kept(event, seen)
+
+
+def _effort(rule: dict[str, Any], start: datetime, until: datetime) -> int:
+    """At most what the rule goes through from its start on."""
+    days, cost = _EFFORT[rule["FREQ"]]
+    periods: int = max(0, (until - start).days) // (days * rule.get("INTERVAL", 1)) + 1
+    if "COUNT" in rule and not any(name in rule for name in _RARE):
+        count: int = rule["COUNT"]
+        periods = min(periods, count if rule["FREQ"] == "WEEKLY" else 12 * count)
+    return periods * cost
+
+
+def _kept(event: Event, seen: set[datetime]) -> Iterator[datetime]:
+    """Those that nothing excludes, each as it says when: by its day, by the clock, or as an instant."""
+    start = event.start
+    days: set[date] = set()
+    naive: set[datetime] = set()
+    instants: set[datetime] = set()
+    for moment in event.without:
+        if moment.is_day or start.is_day:
+            days.add(moment.naive.date())
+        elif moment.zone is None or start.zone is None:
+            naive.add(moment.naive)
+        else:
+            instants.add(moment.instant())
     for each in seen:
-        if not any(_is(event.start, each, moment) for moment in event.without):
-            yield each
-
-
-def _is(start: _Moment, naive: datetime, moment: _Moment) -> bool:
-    """Whether what begins then, by the clock of the event's start, is meant."""
-    if moment.is_day or start.is_day:
-        return naive.date() == moment.naive.date()
-    if moment.zone is None or start.zone is None:
-        return naive == moment.naive
-    return start.instant(naive) == moment.instant()
-
+        if each.date() in days or each in naive or (instants and start.instant(each) in instants):
+            continue
+        yield each

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -212,6 +213,48 @@ def test_what_is_no_calendar_is_refused(whole: str, said: str) -> None:
 def test_a_rule_that_gives_too_many_days_is_refused() -> None:
     lines = [line for _ in range(5) for line in event("DTSTART;VALUE=DATE:19700101", "RRULE:FREQ=DAILY")]
     assert "more than 100000 occurrences of all events" in refusal(*lines)
+
+
+def test_what_is_excluded_costs_as_little_as_what_is_not() -> None:
+    """40,000 exclusions of one day, and of an event that goes on for as long as dates are stored."""
+    many = "EXDATE;VALUE=DATE:" + ",".join(["20260102"] * 40_000)
+    before = time.process_time()
+    off = told(ical=text(*event("DTSTART;VALUE=DATE:20260101", "RRULE:FREQ=DAILY", many)))["off"]
+    assert (off[0], off[1], len(off)) == ("2026-01-01", "2026-01-03", 2190)
+    assert time.process_time() - before < 3  # it was 11 s; of this process alone, whatever else runs
+
+
+@pytest.mark.parametrize(
+    ("rule", "begin", "events"),
+    [
+        ("RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29", "19720229", 100),  # 15 occurrences each
+        ("RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;COUNT=2", "19720229", 100),
+        ("RRULE:FREQ=YEARLY;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYSETPOS=1", "19700101", 300),
+        ("RRULE:FREQ=MONTHLY;BYDAY=1TH", "19700101", 200),
+    ],
+)
+def test_rules_that_go_through_too_much_are_refused_before_they_do(
+    rule: str, begin: str, events: int
+) -> None:
+    lines = [line for _ in range(events) for line in event(f"DTSTART;VALUE=DATE:{begin}", rule)]
+    before = time.process_time()
+    assert "the rules go through too many days together | begin it later" in refusal(*lines)
+    assert time.process_time() - before < 6
+
+
+def test_long_exports_are_taken() -> None:
+    """Birthdays, and meetings that end after some times."""
+    lines = [line for _ in range(100) for line in event("DTSTART;VALUE=DATE:19700101", "RRULE:FREQ=YEARLY")]
+    rule = "RRULE:FREQ=WEEKLY;COUNT=10;BYDAY=MO,TH"
+    lines += [line for _ in range(1_500) for line in event("DTSTART;VALUE=DATE:20260105", rule)]
+    assert "2026-01-08" in told(ical=text(*lines))["off"]
+
+
+def test_long_events_are_days_from_the_first_to_the_last() -> None:
+    lines = event("DTSTART;VALUE=DATE:20241230", "DTEND;VALUE=DATE:20250103", "RRULE:FREQ=YEARLY")
+    off = told(ical=text(*lines))["off"]
+    assert off[:4] == ["2025-01-01", "2025-01-02", "2025-12-30", "2025-12-31"]
+    assert off[-4:] == ["2031-01-01", "2031-01-02", "2031-12-30", "2031-12-31"]
 
 
 # -- within a calendar --------------------------------------------------------------------------------
