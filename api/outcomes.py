@@ -87,6 +87,6 @@ def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, objec
         raise Problem(kind, detail, hint=NO_CYCLE, errors=errors, extra=extra)
     if outcome.code == Code.NOT_ALLOWED and outcome.value:
         hint = str(outcome.value["hint"])
-        error = FieldError(f"/tasks/{outcome.value['task']}/on/pool", detail, hint)
+        error = FieldError(str(outcome.value["pointer"]), detail, hint)
         raise Problem(kind, detail, hint=hint, errors=[error], extra=extra)
     raise Problem(kind, detail or f"{what}: {outcome.code.replace('_', ' ')}", hint=hint, extra=extra)

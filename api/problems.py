@@ -46,7 +46,9 @@ KINDS: dict[str, Kind] = {
     "method-not-allowed": Kind(405, "This path does not take that method"),
     "exists": Kind(409, "The name is taken"),
     "conflict": Kind(409, "The state does not allow that"),
-    "revision-mismatch": Kind(412, "The job has changed", "Read it again, then send If-Match with its ETag."),
+    "revision-mismatch": Kind(
+        412, "It has changed since it was read", "Read it again, then send If-Match with its ETag."
+    ),
     "idempotency-key-reused": Kind(
         422, "The Idempotency-Key was used for another request", "Use a new key for a new request."
     ),

@@ -49,7 +49,14 @@ _HINTS = {
     "cronclave cluster status shows which do; lists with --stale show what a node last knew.",
     "not-found/jobs": "See cronclave job list; a job of another namespace needs -n NAMESPACE.",
     "not-found/agents": "See cronclave agents list; the agent's own log says why it cannot connect.",
-}
+    **{
+        f"not-found/{plural}": f"See cronclave {word} list; one of another namespace needs -n NAMESPACE."
+        for plural, word in (
+            ("vars", "vars"), ("calendars", "calendar"), ("schedules", "schedule"), ("resources", "resource"),
+            ("boards", "board"), ("hooks", "hook"), ("secrets", "secret"),
+        )
+    },
+}  # fmt: skip
 _MEANT = re.compile(r"did you mean [^?]+\?")
 _PASSING = frozenset({"no-leader", "behind", "overloaded", "unavailable", "too-many-requests"})
 

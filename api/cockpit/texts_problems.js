@@ -22,7 +22,7 @@ export default {
   "problem.not-yaml": ["The body is not valid YAML", "Der Inhalt ist kein gültiges YAML"],
   "problem.overloaded": ["The node has too much to do", "Der Knoten hat zu viel zu tun"],
   "problem.query-too-long": ["The query took too long", "Die Abfrage dauerte zu lange"],
-  "problem.revision-mismatch": ["The job has changed", "Es wurde inzwischen geändert"],
+  "problem.revision-mismatch": ["It has changed since it was read", "Es wurde inzwischen geändert"],
   "problem.storage-low": ["The cluster is short of disk", "Dem Cluster fehlt Speicherplatz"],
   "problem.too-large": ["The request is too large", "Die Anfrage ist zu groß"],
   "problem.too-many-failures": ["Too many wrong tokens came from this address", "Zu viele falsche Tokens kamen von dieser Adresse"],

@@ -1,4 +1,4 @@
-"""What a namespace lets its jobs have: how many there may be, and the pools that their tasks name.
+"""What a namespace lets its jobs have: how many there may be, and the pools that they name.
 
 Rules of this file:
 
@@ -20,8 +20,12 @@ from scheduler.store.connection import Store
 from scheduler.store.tables import namespaces
 from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.namespaces import Allowance
+from scheduler.ticks import event_of
+from scheduler.words.causes import booted
 from scheduler.words.commands import PreparedJob
 from scheduler.words.outcomes import Code, Outcome
+
+BOOTED = booted("")
 
 
 def judge(store: Store, jobs: Iterable[tuple[PreparedJob, bool]], gone: Sequence[Job] = ()) -> Outcome | None:
@@ -51,8 +55,15 @@ def judge_pools(store: Store, new: PreparedJob, place: int = 0) -> Outcome | Non
     allowance = namespaces.allowance(store, new.namespace)
     if allowance is None or not allowance.allowed_pools:
         return None
-    task = first_outside(compile_job(new.spec), allowance.allowed_pools)
-    return None if task is None else _outside(new, place, task, allowance.allowed_pools)
+    pools = allowance.allowed_pools
+    if task := first_outside(compile_job(new.spec), pools):
+        return _outside(new, place, f"task {task[0]}", f"/tasks/{task[0]}/on/pool", task[1], pools)
+    for trigger in new.triggers:
+        event = event_of(trigger.spec)
+        pool = event.removeprefix(BOOTED)
+        if event.startswith(BOOTED) and pool not in pools:
+            return _outside(new, place, f"trigger {trigger.key}", "/triggers", pool, pools)
+    return None
 
 
 def first_outside(job: CompiledJob, pools: Sequence[str]) -> tuple[str, str] | None:
@@ -69,12 +80,13 @@ def _too_many(allowance: Allowance, wanted: int) -> Outcome:
     return Outcome(Code.QUOTA, detail, value)
 
 
-def _outside(new: PreparedJob, place: int, task: tuple[str, str], pools: Sequence[str]) -> Outcome:
-    name, pool = task
+def _outside(
+    new: PreparedJob, place: int, what: str, pointer: str, pool: str, pools: Sequence[str]
+) -> Outcome:
     allowed = ", ".join(pools)
     where = f"{new.namespace}/{new.name}"
-    detail = f"task {name} of {where} is for pool {pool}; its namespace may use {allowed}"
+    detail = f"{what} of {where} is for pool {pool}; its namespace may use {allowed}"
     near = difflib.get_close_matches(pool, pools, 1)
     hint = f"did you mean {near[0]}?" if near else f"name one of {allowed}"
-    value: dict[str, object] = {"place": place, "task": name, "pools": list(pools), "hint": hint}
+    value: dict[str, object] = {"place": place, "pointer": pointer, "pools": list(pools), "hint": hint}
     return Outcome(Code.NOT_ALLOWED, detail, value)

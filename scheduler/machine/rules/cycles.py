@@ -14,6 +14,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 
 from scheduler.model.after import read_after
 from scheduler.store.connection import Store
@@ -23,6 +24,7 @@ from scheduler.words.outcomes import Code, Outcome
 
 JOBS_LOOKED_MAX = 10_000
 TOLD_MAX = 20
+ELSEWHERE = "jobs of other namespaces"
 
 Beside = Callable[[str], "tuple[int, list[str]] | None"]
 """Of a job that is put too, by namespace/name: its place in the order, and what it will hear of."""
@@ -82,7 +84,10 @@ def _closed(job: str, came_from: dict[str, str]) -> Outcome:
     cycle = [job]
     while (next_ := came_from[cycle[-1]]) != job:
         cycle.append(next_)
-    told = cycle if len(cycle) <= TOLD_MAX else [*cycle[:TOLD_MAX], "…"]
-    detail = f"these jobs would wait for each other: {' → '.join([*told, job])}"
     namespace, _, name = job.partition("/")
-    return Outcome(Code.CYCLE, detail, {"cycle": cycle[:TOLD_MAX], "namespace": namespace, "name": name})
+    # Whoever puts the job may read its namespace and the job that it names, and perhaps no other.
+    seen = [each if each.startswith(f"{namespace}/") or each == cycle[-1] else ELSEWHERE for each in cycle]
+    told = [each for each, _ in groupby(seen)]
+    told = told if len(told) <= TOLD_MAX else [*told[:TOLD_MAX], "…"]
+    detail = f"these jobs would wait for each other: {' → '.join([*told, job])}"
+    return Outcome(Code.CYCLE, detail, {"cycle": told[:TOLD_MAX], "namespace": namespace, "name": name})

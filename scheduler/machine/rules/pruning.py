@@ -16,4 +16,4 @@ def refusal(source: str, owned: int, gone: int, most: int | None) -> str:
 
 
 def hint(gone: int) -> str:
-    return f"If that is meant, say so: prune_max={gone}."
+    return f"If that is meant, say so: prune_max={gone}, on the command line --prune-max {gone}."

@@ -95,7 +95,7 @@ def kind_name(document: object) -> str:
     words = {word: name for name in NAMES for word in (name, *kind_of(name).other_words)}
     near = next((words[key] for key in map(str, document) if key in words), None)
     for key in document:
-        near = near or next(iter(difflib.get_close_matches(str(key)[:60], KINDS, 1, 0.8)), None)
+        near = near or next(iter(difflib.get_close_matches(str(key)[:60], KINDS, 1, 0.7)), None)
     hint = f"did you mean {near}?" if near else f"at its top stands one of {', '.join(KINDS)}, with its name"
     raise JobError((Problem("", "the document does not say what it is", hint),))
 

@@ -451,6 +451,19 @@ def test_jobs_that_would_wait_for_each_other_are_refused_but_where_that_is_meant
     told.put(after("j", "b.ended"), after("b", "a.ended"), after("k", "a.ended"))
 
 
+def test_of_a_circle_only_those_are_named_that_its_author_may_know_of(told: Story) -> None:
+    told.put(
+        job("x", namespace="blue"), job("c", namespace="secret"),
+        after("z", "blue/x.ended", namespace="blue"), after("d", "blue/z.ended", namespace="secret"),
+        after("b", "secret/d.ended", namespace="red"),
+    )  # fmt: skip
+    assert refusal(told, after("x", "red/b.ended", namespace="blue")) == (
+        Code.CYCLE,
+        "these jobs would wait for each other:"
+        " blue/x → blue/z → jobs of other namespaces → red/b → blue/x",
+    )
+
+
 def test_cycles_are_refused_as_a_search_over_all_edges_says(told: Story) -> None:
     """In any order, over any number of commands, with what is put beside."""
     rng = random.Random(7)

@@ -79,6 +79,19 @@ def test_a_task_for_another_pool_is_refused(story: Story, pool: str, hint: str) 
     story.tell_ok(job("bad", pool, namespace="web"), put(pools=()), job("bad", pool))
 
 
+def test_a_trigger_that_hears_of_another_pool_s_hosts_is_refused(story: Story) -> None:
+    story.tell_ok(put(pools=("etl",)))
+    document = {"job": "boot", "namespace": "finance", "tasks": {"t": {"sleep": "1s"}}}
+    etl, web = (
+        prepare(parse_job({**document, "triggers": {"startup": {"pool": pool}}}), START_MS)
+        for pool in ("etl", "web")
+    )
+    story.tell_ok(c.PutJobs((etl,), START_MS))
+    refusal = story.one(c.PutJobs((web,), START_MS))
+    assert (refusal.code, (refusal.value or {})["pointer"]) == ("not_allowed", "/triggers")
+    assert "of finance/boot is for pool web; its namespace may use etl" in refusal.detail
+
+
 def test_work_in_the_state_needs_no_pool(story: Story) -> None:
     sleeping = parse_job({"job": "z", "namespace": "finance", "tasks": {"t": {"sleep": "1s"}}})
     story.tell_ok(put(pools=("etl",)), c.PutJobs((prepare(sleeping, START_MS),), START_MS))

@@ -66,7 +66,7 @@ def test_more_than_half_goes_only_when_it_is_said(narrow: Story) -> None:
     assert problem["code"] == "limit"
     assert problem["detail"] == (
         "11 of the 12 that source 'git' owns would be deleted, 6 at most."
-        " If that is meant, say so: prune_max=11."
+        " If that is meant, say so: prune_max=11, on the command line --prune-max 11."
     )
     while narrow.plan_and_apply():
         pass

@@ -117,6 +117,8 @@ def test_what_is_written_is_read_back() -> None:
         ({"namespace": "finance", "run": "date"}, "at its top stands one of job"),
         ({"calender": "x"}, "did you mean calendar?"),
         ({"variables": "x"}, "did you mean vars?"),
+        ({"varz": "x"}, "did you mean vars?"),
+        ({"jobb": "x"}, "did you mean job?"),
         ({}, "at its top stands one of job"),
     ],
 )
