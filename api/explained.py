@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from api.instants import rfc3339
 from scheduler.explain import Condition, Explained, Finding, RunExplained, TickExplained
+
+MaySee = Callable[[str], bool]
+"""Whether the caller may read in a namespace."""
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
@@ -21,7 +25,9 @@ def finding_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def condition_json(told: Condition) -> dict[str, Any]:
+def condition_json(told: Condition, may_see: MaySee) -> dict[str, Any]:
+    """What the job reacts to is its own affair; which runs of other jobs those are is told to who may read
+    there."""
     return {
         "trigger": told.trigger,
         "after": told.text,
@@ -37,12 +43,13 @@ def condition_json(told: Condition) -> dict[str, Any]:
                 "ends": heard.ends,
             }
             for heard in told.heard
+            if may_see(heard.job.partition("/")[0])
         ],
         "lacks": list(told.lacks),
     }
 
 
-def run_explained(told: RunExplained) -> dict[str, Any]:
+def run_explained(told: RunExplained, may_see: MaySee) -> dict[str, Any]:
     return {
         "run": told.run.id,
         "job": told.run.name,
@@ -60,11 +67,11 @@ def run_explained(told: RunExplained) -> dict[str, Any]:
             for task in told.tasks
         ],
         "more": told.more,
-        "condition": None if told.condition is None else condition_json(told.condition),
+        "condition": None if told.condition is None else condition_json(told.condition, may_see),
     }
 
 
-def instant_explained(namespace: str, name: str, told: Explained) -> dict[str, Any]:
+def instant_explained(namespace: str, name: str, told: Explained, may_see: MaySee) -> dict[str, Any]:
     return {
         "job": name,
         "namespace": namespace,
@@ -73,7 +80,7 @@ def instant_explained(namespace: str, name: str, told: Explained) -> dict[str, A
         "before": rfc3339(told.before_ms),
         "after": rfc3339(told.after_ms),
         "ticks": [_tick_json(each) for each in told.ticks],
-        "conditions": [condition_json(each) for each in told.conditions],
+        "conditions": [condition_json(each, may_see) for each in told.conditions],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -52,7 +53,7 @@ async def explain_job(
             if not jobs:
                 raise never_was(store, call.namespace, name)
             told = explain_instant(store, jobs, at_ms, _cluster(services), _compiled(services, store))
-            return instant_explained(call.namespace, name, told)
+            return instant_explained(call.namespace, name, told, partial(call.principal.may, access.READ))
 
     return await read_reply(read)
 
@@ -74,7 +75,8 @@ async def explain_one_run(request: Request, run: str) -> Response:
     def read() -> dict[str, Any]:
         with services.scheduler.read() as store:
             row = need_run(store, call, access.READ, number)
-            return run_explained(explain_run(store, row, _cluster(services), _compiled(services, store)))
+            told = explain_run(store, row, _cluster(services), _compiled(services, store))
+            return run_explained(told, partial(call.principal.may, access.READ))
 
     return await read_reply(read)
 

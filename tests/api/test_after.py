@@ -8,7 +8,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from api.explained import condition_json
 from api.schemas import replies
+from scheduler.explain import Condition
+from scheduler.explain.conditions import Heard
 
 
 def after(condition: str, **fields: Any) -> dict[str, Any]:
@@ -88,6 +91,13 @@ async def test_what_it_waits_for_is_told_part_by_part(jobs: httpx2.AsyncClient) 
         "load.ended and not extract.failed", "load.ended", "not extract.failed", "extract.failed",
     ]  # fmt: skip
     assert condition["lacks"] == ["default/load", "default/extract"]
+
+
+def test_which_runs_it_heard_of_is_told_to_who_may_read_there() -> None:
+    heard = (Heard("blue/j", 7, "failed", 0, 1), Heard("red/j", 8, "failed", 0, 1))
+    condition = Condition("t", "j.failed and red/j.failed", True, False, (), heard, ())
+    told = condition_json(condition, lambda namespace: namespace == "blue")
+    assert [each["job"] for each in told["heard"]] == ["blue/j"]
 
 
 async def test_the_text_of_the_job_says_its_overlap(jobs: httpx2.AsyncClient) -> None:
