@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scheduler.machine.context import OK, Context, refused
+from scheduler.machine.steps import staging
 from scheduler.store.tables import sessions as session_rows
+from scheduler.store.tables import stages
 from scheduler.store.tables import tokens as token_rows
 from scheduler.store.tables.tokens import Limits, Token
 from scheduler.words import events as e
 from scheduler.words.commands import DeleteToken, PutToken, RedeemToken
+from scheduler.words.lifecycle import StageEvent
 from scheduler.words.outcomes import Code, Outcome
 
 BOOTSTRAP = "bootstrap"
@@ -121,9 +124,15 @@ def _is_within(ctx: Context, token: Token, namespaces: tuple[str, ...]) -> bool:
 
 
 def _delete(ctx: Context, name: str) -> None:
-    """With the browser sessions that came by it."""
+    """With the browser sessions that came by it, and the staged applies that it opened, unless they go live:
+    who gets its name next may have other rights than those by which they were laid down."""
     token_rows.delete(ctx.store, name)
     session_rows.delete_of(ctx.store, name)
+    theirs = [stages.get(ctx.store, each.id) for each in stages.all_of(ctx.store) if each.actor == name]
+    for stage in theirs:
+        if stage is not None and stage.state in ("open", "checking"):
+            ctx.changed("stage", "", stage.name, stage.state, "dropped", verb="drop")
+            staging.move(ctx, stage, StageEvent.DROPPED, f"the token {name} is withdrawn")
 
 
 def _insert(

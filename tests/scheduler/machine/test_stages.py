@@ -264,6 +264,26 @@ def test_a_stage_is_dropped_with_a_word(narrow: Story, state: str) -> None:
     narrow.put(job("x"))
 
 
+@pytest.mark.parametrize("state", ["open", "checking"])
+def test_a_stage_goes_with_the_token_that_opened_it(narrow: Story, state: str) -> None:
+    """Whoever gets its name next may not edit what was laid down by its rights."""
+    narrow.tell_ok(c.PutToken("boss", b"b" * 32, "admin"))
+    narrow.tell_ok(c.PutToken("ann", b"1" * 32, "submitter"), c.PutToken("ben", b"3" * 32, "submitter"))
+    assert a_slice(narrow, 0, job("a"), job("b"), actor=Actor("ann")).ok
+    assert a_slice(narrow, 0, job("c"), stage="of-ben", actor=Actor("ben")).ok
+    if state == "checking":
+        narrow.tell_ok(c.CommitStage("s", 1, Actor("ann")))
+        advance(narrow)
+    narrow.tell_ok(c.DeleteToken("ann"))
+    assert (row(narrow).state, row(narrow).reason) == ("dropped", "the token ann is withdrawn")
+    assert row(narrow, "of-ben").state == "open"
+    narrow.tell_ok(c.PutToken("ann", b"2" * 32, "viewer"))
+    assert narrow.one(c.CommitStage("s", 1, Actor("ann"))).code == "ended"
+    while narrow.plan_and_apply():
+        pass
+    assert narrow.store.value("SELECT count(*) FROM jobs") == 0
+
+
 def test_one_that_goes_live_is_not_dropped(narrow: Story) -> None:
     stage(narrow, job("a"), job("b"))
     until(narrow, "switching")
