@@ -32,6 +32,10 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
         return refused(Code.INVALID, f"a namespace has a name, and {POOLS_MAX} pools at most")
     if (command.starts_max or 0) > STARTS_MAX:
         return refused(Code.INVALID, f"a quota of at most {STARTS_MAX} starts a minute")
+    try:
+        defaults = command.defaults.decode()
+    except UnicodeDecodeError:
+        return refused(Code.INVALID, "defaults are a text")
     new = PreparedObject(KIND, command.name, command.name, command.spec, if_revision=command.if_revision)
     judged = editing_objects.judge(ctx, new)
     if isinstance(judged, Outcome):
@@ -40,7 +44,7 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
         return refused(Code.LIMIT, f"there are {NAMESPACES_MAX} namespaces, the most that a cluster keeps")
     told = editing_objects.put(ctx, _edit(ctx, command), judged)
     pools = json_text(list(command.pools)).decode()
-    stored, defaults = namespaces.allowance(ctx.store, command.name), command.defaults.decode()
+    stored = namespaces.allowance(ctx.store, command.name)
     defaults_revision, revised = (stored.defaults_revision, stored.revised) if stored else (0, None)
     if defaults != (stored.defaults if stored else ""):
         defaults_revision, revised = int(str(told["revision"])), ""

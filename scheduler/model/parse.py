@@ -235,7 +235,8 @@ def _whole_job_problems(shape: dict[str, Any], short: bool, data: dict[Any, Any]
             problems += graph_problems(graph)
     params = shape.get("params")
     if isinstance(params, dict):
-        problems += _param_problems(params, shape.get("triggers") or ())
+        triggers = shape.get("triggers")
+        problems += _param_problems(params, triggers if isinstance(triggers, list | tuple) else ())
     return problems
 
 

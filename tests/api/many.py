@@ -141,7 +141,7 @@ def _objects() -> Columns:
         "kind": "'vars'", "namespace": "'ns-' || (n % 20)", "name": "printf('vars-%07d', n)", "revision": 1,
         "labels": "CASE WHEN n % 20 THEN '{}' ELSE '{\"team\":\"data\"}' END", "source": "''",
         "created_ms": BASE_MS, "changed_ms": BASE_MS, "actor": "'ann'",
-        "spec": """CAST('{"values":{"host":"db1.example.org"}}' AS BLOB)""",
+        "pin": "''", "spec": """CAST('{"values":{"host":"db1.example.org"}}' AS BLOB)""",
     }  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def kind_name(document: object) -> str:
         detail = f"{' and '.join(said)} exclude each other: a document is of one kind"
         raise JobError((Problem("", detail, "make a document of each"),))
     apart = "secret" if "secret" in document else "namespace" if document.keys() <= _OF_NAMESPACES else ""
-    if apart in document:
+    if apart and apart in document:
         detail = f"a {apart} is not applied together with jobs and objects"
         raise JobError((Problem("", detail, APART[apart]),))
     words = {word: name for name in NAMES for word in (name, *kind_of(name).other_words)}

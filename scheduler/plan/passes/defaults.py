@@ -48,15 +48,15 @@ def _anew(view: View, row: Allowance, revision: int, spec: bytes) -> PreparedJob
     from scheduler.model.problems import JobError
 
     format = format_of(view.store)
-    given = Given.of(row.defaults_revision, row.defaults)
     try:
+        given = Given.of(row.defaults_revision, row.defaults)
         job = resolved_anew(bytes(spec), given, format)
         made = prepare(
             job, view.now_ms, revision, format=format, given=given,
             calendars=lambda namespace, name: _dates(view, namespace, name),
         )  # fmt: skip
-    except JobError:
-        return None
+    except (JobError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # the last of a command that no front of ours made: its words are no defaults
     return made if is_other(spec, made.spec) else None
 
 

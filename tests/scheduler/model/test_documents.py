@@ -120,6 +120,7 @@ def test_what_is_written_is_read_back() -> None:
         ({"varz": "x"}, "did you mean vars?"),
         ({"jobb": "x"}, "did you mean job?"),
         ({}, "at its top stands one of job"),
+        ({"": 0, "x": {}}, "at its top stands one of job"),
     ],
 )
 def test_a_document_that_is_of_no_kind_leads_to_one(document: dict[str, Any], said: str) -> None:

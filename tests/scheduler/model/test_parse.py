@@ -140,6 +140,7 @@ def test_bad_triggers(trigger: dict[str, Any], pointer: str, said: str) -> None:
         ({"job": "a", "tasks": ["b"]}, "/tasks", "must be an object, not a list"),
         ({"job": "a", "noop": False}, "/noop", "must be true"),
         (job(labels={"a": None}), "/labels", "must be text, not null"),
+        (job(params={"a": {"type": "string"}}, triggers=7), "/triggers", "must be a list"),
     ],
 )
 def test_bad_jobs(data: object, pointer: str, said: str) -> None:
