@@ -468,10 +468,10 @@ def check_tick(story: Story, planned: c.Fire | c.Account) -> None:
         assert first.gate == "turn"
     else:
         run = story.run(int(str(outcome.value["run"])))
-        assert first is None or first.gate in ("overlap", "kind", "agent"), first
+        assert first is None or first.gate in ("overlap", "quota", "kind", "agent"), first
         policy = compiled(story)(run.job, run.revision, run.namespace, run.name).overlap
         if policy != "cancel_running":  # that first ends what it can
-            assert bool(run.waiting) == (first is not None and first.gate == "overlap")
+            assert bool(run.waiting) == (first is not None and first.gate in ("overlap", "quota"))
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
