@@ -41,6 +41,15 @@ def _foreign(kind: Kind[Any]) -> dict[str, list[tuple[str, str]]]:
 _FOREIGN = {kind.name: _foreign(kind) for kind in KINDS}
 
 
+_BY_DAYS = ("its calendars leave none of its instants that are still to come", "change them")
+_LEFT_NOTHING = {
+    "calendar": _BY_DAYS,
+    "workday": _BY_DAYS,
+    "valid": ("no instant of it that is still to come is within its span", "change `valid`"),
+}
+"""Why and with which way out, by the field that leaves no instant."""
+
+
 class Valid(Model):
     """From when and until when: an instant that is `until` is out of it."""
 
@@ -167,17 +176,13 @@ class Trigger(Fields):
         default: str | None = None,
     ) -> tuple[str, str, str]:
         """Where (its field), why and with which way out this trigger fires at no instant after `now_ms`."""
-        alone = anchored(self.kind.spec(self, f"{namespace}/{job}"), now_ms + 1)
-        if self.valid is not None and not never_reason(alone, now_ms):
-            days = self._dated(alone, namespace, calendars, default)
-            if days == alone or not never_reason(days, now_ms):
-                return "valid", "no instant of it that is still to come is within its span", "change `valid`"
-        spec = anchored(self.spec(namespace, job, calendars=calendars, default=default), now_ms + 1)
-        if self.calendar is not None or self.workday is not None:
-            field = "calendar" if self.calendar is not None else "workday"
-            if not never_reason(alone, now_ms):
-                return field, "its calendars leave none of its instants that are still to come", "change them"
-        return self.kind.spent(self, now_ms, never_reason(spec, now_ms) or "it never fires")
+        for field, spec in self._layers(namespace, job, calendars, default):
+            reason = never_reason(anchored(spec, now_ms + 1), now_ms)
+            if reason and field:
+                return field, *_LEFT_NOTHING[field]
+            if reason:
+                return self.kind.spent(self, now_ms, reason)
+        return self.kind.spent(self, now_ms, "it never fires")
 
     @cached_property
     def key(self) -> str:
@@ -191,12 +196,22 @@ class Trigger(Fields):
     ) -> bytes:
         """The bytes for `scheduler.ticks.schedule`, with the dates of its calendars. `default`: that of the
         job's policies."""
-        spec = self._dated(self.kind.spec(self, f"{namespace}/{job}"), namespace, calendars, default)
-        return spec if self.valid is None else valid_spec(spec, self.valid.from_ms, self.valid.until_ms)
+        return self._layers(namespace, job, calendars, default)[-1][1]
+
+    def _layers(
+        self, namespace: str, job: str, calendars: Calendars, default: str | None
+    ) -> list[tuple[str, bytes]]:
+        """Its specs from the bare schedule outwards, each with the field that leaves less of it."""
+        spec = self.kind.spec(self, f"{namespace}/{job}")
+        layers = [("", spec)]
+        if self.calendar is not None or self.workday is not None:
+            spec = self._dated(spec, namespace, calendars, default)
+            layers.append(("calendar" if self.calendar is not None else "workday", spec))
+        if self.valid is not None:
+            layers.append(("valid", valid_spec(spec, self.valid.from_ms, self.valid.until_ms)))
+        return layers
 
     def _dated(self, spec: bytes, namespace: str, calendars: Calendars, default: str | None) -> bytes:
-        if self.calendar is None and self.workday is None:
-            return spec
         rule = self.calendar or TriggerDays()
         include, exclude = rule.include, rule.exclude
         if not include and not exclude and default is not None and self.asks_for_working_days:

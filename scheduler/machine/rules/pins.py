@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from scheduler.model.known_dates import KIND
 from scheduler.store.connection import Store
 from scheduler.store.tables import objects as object_rows
 from scheduler.ticks import pins_of
 from scheduler.words.commands import PreparedJob, PreparedObject
 from scheduler.words.outcomes import Code, Outcome
 
-KIND = "calendar"
 STAGED = ": lay its calendar down in an earlier slice, and this one again"
 
 PutAs = Callable[[str, str], str | None]

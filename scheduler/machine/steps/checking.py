@@ -30,6 +30,7 @@ from scheduler.machine.rules import (
 from scheduler.machine.steps import editing, editing_objects, pruning, staging
 from scheduler.machine.steps.editing import Judged
 from scheduler.machine.steps.staging import JOB, New, Stored
+from scheduler.model import known_dates
 from scheduler.store.tables import staged, stages
 from scheduler.store.tables.asked import WHOLE, of_job
 from scheduler.store.tables.jobs import Job
@@ -137,7 +138,7 @@ def _judge(ctx: Context, stage: Stage, new: New, stored: Stored, found: _Found) 
 
 
 def _pin_of_staged(ctx: Context, stage: Stage, namespace: str, name: str) -> str | None:
-    item = staged.find(ctx.store, stage.id, pins.KIND, namespace, name)
+    item = staged.find(ctx.store, stage.id, known_dates.KIND, namespace, name)
     if item is None or item.is_deletion:
         return None
     calendar = staging.prepared(item)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scheduler.store.connection import Store
 from scheduler.store.kept import Table
-from scheduler.store.schema import TOO_MANY_RUNS
+from scheduler.store.schema.jobs import TOO_MANY_RUNS
 
 
 class Job(NamedTuple):

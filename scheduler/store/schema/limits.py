@@ -1,4 +1,4 @@
-"""The tables of what namespaces may have, a part of the schema (`store.schema`)."""
+"""What namespaces may have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of what waits for ends of runs (`machine.dependents`): a part of `schema`."""
+"""What waits for ends of runs (`machine.dependents`)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,106 @@
+"""Runs, their tasks and attempts."""
+
+from __future__ import annotations
+
+STATEMENTS: tuple[str, ...] = (
+    """
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        job INTEGER NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL,
+        trigger INTEGER NOT NULL,           -- 0: none
+        tick_ms INTEGER,                    -- unjittered instant; NULL: no tick
+        due_ms INTEGER NOT NULL,
+        cause TEXT NOT NULL,                -- its kind (words.causes)
+        cause_key TEXT NOT NULL,            -- empty: of a person; of a tick, which trigger and tick_ms tell
+        state TEXT NOT NULL,
+        decided INTEGER NOT NULL,           -- 1: its cause has its ledger entry (or takes none)
+        waiting INTEGER NOT NULL,           -- 1: behind the job's other runs (overlap); 2: for its namespace
+        counts INTEGER NOT NULL,            -- 1: it is one of its namespace's active runs
+        plan_day INTEGER NOT NULL,          -- its plan date (ticks.plan_days)
+        open_tasks INTEGER NOT NULL,        -- tasks that have not ended
+        first_task INTEGER NOT NULL,        -- its tasks have these ids, in the graph's order; 0: an orphan's
+        last_task INTEGER NOT NULL,
+        unmade INTEGER NOT NULL,            -- tasks that have no row yet: the last ones
+        walk TEXT NOT NULL,                 -- what is being done to its tasks (machine.walks); empty: nothing
+        walked INTEGER NOT NULL,            -- the task that it has come to
+        unfinished INTEGER NOT NULL,        -- 1: tasks unmade, a walk under way, or rows in `tells`
+        stopping TEXT NOT NULL,             -- how it will end (runs.stop, runs.let_end); empty: by itself
+        created_ms INTEGER NOT NULL, started_ms INTEGER, finished_ms INTEGER,
+        deadline_ms INTEGER,                -- start deadline; NULL once started or without one
+        stop_ms INTEGER,                    -- when its timeout passes; NULL without one or before the start
+        exit_code INTEGER,
+        priority INTEGER NOT NULL,
+        bound INTEGER NOT NULL,             -- the agent that all its tasks go to which that may take; 0: any
+        params TEXT NOT NULL,
+        reason TEXT NOT NULL, actor TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX runs_job ON runs (job, id)",
+    "CREATE INDEX runs_active ON runs (job, id) WHERE finished_ms IS NULL",
+    "CREATE INDEX runs_unfinished ON runs (id) WHERE unfinished = 1",
+    "CREATE INDEX runs_waiting ON runs (job, id) WHERE waiting = 1",
+    # Most runs succeeded: who looks for those finds them by their ids.
+    "CREATE INDEX runs_state ON runs (state, id) WHERE state <> 'succeeded'",
+    "CREATE INDEX runs_namespace ON runs (namespace, id)",
+    "CREATE INDEX runs_tick ON runs (trigger, tick_ms) WHERE tick_ms IS NOT NULL",
+    "CREATE UNIQUE INDEX runs_cause ON runs (job, cause, cause_key) WHERE cause_key <> ''",
+    "CREATE INDEX runs_deadline ON runs (deadline_ms, id) WHERE deadline_ms IS NOT NULL",
+    "CREATE INDEX runs_stop ON runs (stop_ms, id) WHERE stop_ms IS NOT NULL AND finished_ms IS NULL",
+    """
+    CREATE TABLE tasks (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL, name TEXT NOT NULL,
+        member TEXT NOT NULL,               -- of a task that is divided: which part; empty: the whole
+        round INTEGER NOT NULL,             -- how often the task had been begun anew; 0: the first time
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,          -- made so far, revoked ones not counted
+        open_needs INTEGER NOT NULL,        -- of a blocked task: needs that have not ended
+        met_needs INTEGER NOT NULL,         -- of a blocked task: needs that ended as its rule asks
+        may_fail INTEGER NOT NULL,          -- 1: its failure does not fail the run
+        queued_ms INTEGER,
+        wake_ms INTEGER,                    -- when its wait for a retry, or its work in the state, is over
+        selector TEXT NOT NULL,             -- which agents may take it: JSON (machine.rules.selectors)
+        rank_ms INTEGER NOT NULL,           -- place in the queue: queued_ms less what the priority is worth
+        started_ms INTEGER, finished_ms INTEGER,
+        exit_code INTEGER, reason TEXT NOT NULL
+    )
+    """,
+    # Tasks that have ended and of whose dependents only the first `told` have heard of it.
+    """
+    CREATE TABLE tells (
+        run INTEGER NOT NULL, task INTEGER NOT NULL, state TEXT NOT NULL, told INTEGER NOT NULL,
+        PRIMARY KEY (run, task)
+    ) WITHOUT ROWID
+    """,
+    # Of runs whose timeout may stand still: how many tasks keep it going, and what is left while none does.
+    "CREATE TABLE clocks (run INTEGER PRIMARY KEY, moving INTEGER NOT NULL, left_ms INTEGER)",
+    "CREATE UNIQUE INDEX tasks_run ON tasks (run, name, member, round)",
+    # A queue for each selector, so that tasks which no agent can take never stand before others.
+    "CREATE INDEX tasks_queued ON tasks (selector, rank_ms, id) WHERE state = 'queued'",
+    "CREATE INDEX tasks_wake ON tasks (wake_ms, id) WHERE wake_ms IS NOT NULL",
+    """
+    CREATE TABLE attempts (
+        id INTEGER PRIMARY KEY,
+        task INTEGER NOT NULL, run INTEGER NOT NULL, number INTEGER NOT NULL,
+        agent INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        live INTEGER NOT NULL,              -- 1 while it holds a slot: assigned, granted, running, cancelling
+        unreachable INTEGER NOT NULL,
+        assigned_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL,
+        claim TEXT NOT NULL, session TEXT NOT NULL,
+        fence INTEGER,                      -- index of the grant; NULL: none
+        granted_ms INTEGER, started_ms INTEGER, finished_ms INTEGER,
+        exit_code INTEGER, signal INTEGER, reason TEXT NOT NULL,
+        tail BLOB NOT NULL,
+        output_bytes INTEGER,               -- where its output ends, as its tail does; NULL: not known
+        late TEXT NOT NULL                  -- JSON of a report that came after the end; empty: none
+    )
+    """,
+    "CREATE TABLE doomed (attempt INTEGER PRIMARY KEY, reason TEXT NOT NULL)",
+    "CREATE INDEX attempts_task ON attempts (task, id)",
+    "CREATE INDEX attempts_run ON attempts (run, id)",
+    "CREATE INDEX attempts_live ON attempts (agent, id) WHERE live = 1",
+    "CREATE INDEX attempts_agent ON attempts (agent, id)",
+    "CREATE INDEX attempts_unreachable ON attempts (id) WHERE unreachable = 1",
+    "CREATE INDEX attempts_assigned ON attempts (assigned_ms, id) WHERE state = 'assigned'",
+)

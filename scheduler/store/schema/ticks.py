@@ -1,0 +1,79 @@
+"""Triggers and the ledger: what is due, and what came of it."""
+
+from __future__ import annotations
+
+STATEMENTS: tuple[str, ...] = (
+    # One row per era of a trigger: (from_ms, until_ms]. A closed era stays, so that verify can recompute it.
+    # next_due_ms is the watermark: every instant of the era before it is decided. NULL: nothing more is due.
+    # An era that was closed while ticks were due (next_due_ms <= until_ms) keeps its watermark until the
+    # planner has decided them, as `closed` says.
+    """
+    CREATE TABLE triggers (
+        id INTEGER PRIMARY KEY,
+        job INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        spec BLOB NOT NULL,
+        jitter_ms INTEGER NOT NULL,
+        from_ms INTEGER NOT NULL,
+        until_ms INTEGER,                   -- NULL: live
+        next_due_ms INTEGER,                -- unjittered
+        fire_ms INTEGER,                    -- next_due_ms + jitter_ms; NULL: nothing is to be done now
+        namespace TEXT NOT NULL,            -- its job's, also once that is deleted
+        per_day INTEGER NOT NULL,           -- instants of a day on which it is due
+        share INTEGER NOT NULL,             -- whose turn it is: by priority, then by what its job asks for
+        closed TEXT NOT NULL,               -- why it ended (store.triggers); empty: live
+        event TEXT NOT NULL                 -- what it waits for (words.causes); empty: for its instants
+    )
+    """,
+    "CREATE INDEX triggers_fire ON triggers (fire_ms, id) WHERE fire_ms IS NOT NULL",
+    "CREATE INDEX triggers_job ON triggers (job, id)",
+    "CREATE INDEX triggers_left ON triggers (job, next_due_ms, id)"
+    " WHERE until_ms IS NOT NULL AND next_due_ms IS NOT NULL",
+    "CREATE INDEX triggers_event ON triggers (event, jitter_ms, id) WHERE event <> '' AND until_ms IS NULL",
+    # Who asks for little comes first within each namespace, when more is due than a plan holds.
+    "CREATE INDEX triggers_share ON triggers (namespace, share, fire_ms, id) WHERE fire_ms IS NOT NULL",
+    # Whose dates a live trigger holds, and which (scheduler.ticks.dates).
+    "CREATE TABLE pins (trigger INTEGER NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,"
+    " pin TEXT NOT NULL, PRIMARY KEY (trigger, namespace, name)) WITHOUT ROWID",
+    "CREATE INDEX pins_of ON pins (namespace, name, pin, trigger)",
+    # Calendars that have other dates since an instant, until no live trigger holds the old ones.
+    """
+    CREATE TABLE redates (
+        id INTEGER PRIMARY KEY,             -- they are gone through in this order
+        namespace TEXT NOT NULL, name TEXT NOT NULL, pin TEXT NOT NULL,
+        at_ms INTEGER NOT NULL              -- the stamp of the edit
+    )
+    """,
+    """
+    CREATE TABLE ledger (
+        seq INTEGER PRIMARY KEY,
+        job INTEGER NOT NULL, trigger INTEGER NOT NULL,
+        kind TEXT NOT NULL,                 -- of the cause (words.causes)
+        key TEXT NOT NULL,                  -- of the cause; empty: of a tick, which trigger and instants tell
+        first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL,
+        outcome TEXT NOT NULL,              -- ran | skipped | coalesced | missed
+        reason TEXT NOT NULL,
+        run INTEGER NOT NULL,               -- ran: the run; skipped(overlap): the run in the way; else 0
+        into_ms INTEGER,
+        decided_ms INTEGER NOT NULL, epoch INTEGER NOT NULL, idx INTEGER NOT NULL, tzdata TEXT NOT NULL,
+        hash BLOB NOT NULL                  -- sha256(hash before || canonical bytes of this entry)
+    )
+    """,
+    "CREATE INDEX ledger_trigger ON ledger (trigger, first_ms)",
+    "CREATE INDEX ledger_job ON ledger (job, first_ms, seq)",
+    # Most entries ran: these alone are looked for.
+    "CREATE INDEX ledger_unran ON ledger (outcome, seq) WHERE outcome <> 'ran'",
+    "CREATE UNIQUE INDEX ledger_cause ON ledger (job, kind, key) WHERE key <> ''",
+    # Hosts that have booted, with triggers that wait for that and have not fired (store.boots).
+    """
+    CREATE TABLE boots (
+        agent INTEGER PRIMARY KEY,
+        boot_id TEXT NOT NULL, pool TEXT NOT NULL,
+        seen_ms INTEGER NOT NULL,           -- when the agent told of it
+        missed TEXT NOT NULL,               -- why none of them may run; empty: they may
+        offset_ms INTEGER NOT NULL, trigger INTEGER NOT NULL,  -- the last that was looked at, -1 and 0: none
+        at_ms INTEGER NOT NULL              -- when the next one fires
+    )
+    """,
+    "CREATE INDEX boots_at ON boots (at_ms, agent)",
+)
