@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from scheduler.plan.catchup import Budget
@@ -29,14 +29,14 @@ def plan(
     lead_ms: int,
     leases: LeaseView = (),
     silent_nodes: Sequence[str] = (),
-    quiet_nodes: Container[str] = (),
+    quiet_nodes: Sequence[str] = (),
     limits: Limits | None = None,
     cache: PlanCache | None = None,
 ) -> list[Command]:
     """What to propose now, in this order. One plan in flight: plan again when its outcomes are known.
 
     `silent_nodes` are given up: their agents count as disconnected. `quiet_nodes` missed some heartbeats:
-    their agents get nothing new for now.
+    their agents get nothing new for now, and what is due and unclaimed there goes elsewhere.
 
     `cache` is kept between plans of one planner. The store's snapshot is taken here.
     """
@@ -74,7 +74,7 @@ def _view(
     *,
     ended: LeaseView = (),
     silent_nodes: Sequence[str] = (),
-    quiet_nodes: Container[str] = (),
+    quiet_nodes: Sequence[str] = (),
 ) -> View:
     hold = hold_of(store)
     return View(
@@ -90,6 +90,7 @@ def _view(
         due=Due(store, cache, hold, now_ms, now_ms + lead_ms, limit=limits.commands // 2),
         ended=ended,
         silent_nodes=silent_nodes,
+        quiet_nodes=quiet_nodes,
         overloaded=overload(store) is not None,
         room=limits.commands,
     )

@@ -50,6 +50,7 @@ class View(Outlook):
     places: Places
     due: Due
     ended: LeaseView
-    silent_nodes: Sequence[str]
+    silent_nodes: Sequence[str]  #: given up
+    quiet_nodes: Sequence[str]  #: some heartbeats were not answered of late
     overloaded: bool  #: more is due than can be started, as the state has it
     room: int  #: commands that those before left to passes that take only what is left

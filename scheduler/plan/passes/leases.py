@@ -3,7 +3,8 @@
 Rules of this file (docs/architecture.md, "Rules without exception", 6):
 
 1. Without a grant an attempt is taken back at once; that is free. Of a connected agent it is taken back when
-   no claim came for UNCLAIMED_MS: the claim or the assignment was lost.
+   no claim came for UNCLAIMED_MS: the claim or the assignment was lost; where its node is quiet, as soon as
+   it is due and another agent has room, since claims do not come through before the agent gives that node up.
 2. With a grant nothing happens before its lease is over. How long that takes is measured by the caller, on
    the leader's monotonic clock, anew under each leadership and after each disconnection (`since_ms`).
 3. Then `on_lost` decides: wait marks it unreachable; fail and retry lose it. An unreachable one is lost when
@@ -36,6 +37,13 @@ def plan(view: View) -> list[Command]:
     commands: list[Command] = []
     for attempt in attempt_rows.unclaimed_since(store, view.now_ms - UNCLAIMED_MS, limit):
         commands.append(Revoke(epoch, attempt, "not claimed"))
+    if view.quiet_nodes and not view.overloaded:
+        found = attempt_rows.unclaimed_on(store, view.quiet_nodes, view.now_ms, limit - len(commands))
+        commands += [
+            Revoke(epoch, attempt, "its agent's node is quiet")
+            for attempt, selector in found
+            if view.places.free(selector)
+        ]
     taken = {command.attempt for command in commands if isinstance(command, Revoke)}
     for tried in cut_off(store):
         if len(commands) >= limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypedDict, Unpack
 
 from scheduler.store.connection import Store
@@ -157,6 +158,19 @@ def unclaimed_since(store: Store, before_ms: int, limit: int) -> list[int]:
         (before_ms, limit),
     )
     return [row[0] for row in rows]
+
+
+def unclaimed_on(store: Store, nodes: Sequence[str], due_ms: int, limit: int) -> list[tuple[int, str]]:
+    """Assigned attempts that are due, of agents whose sockets these nodes hold, each with the selector of its
+    task."""
+    rows = store.rows(
+        "SELECT a.id, t.selector FROM attempts a INDEXED BY attempts_assigned"
+        " CROSS JOIN agents g ON g.id = a.agent CROSS JOIN tasks t ON t.id = a.task"
+        f" WHERE a.state = 'assigned' AND a.due_ms <= ? AND g.node IN ({', '.join('?' * len(nodes))})"
+        " ORDER BY a.assigned_ms, a.id LIMIT ?",
+        (due_ms, *nodes, limit),
+    )
+    return [(attempt, selector) for attempt, selector in rows]
 
 
 def oldest_unclaimed_ms(store: Store) -> int | None:

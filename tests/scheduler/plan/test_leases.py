@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from scheduler.plan import cut_off, wake_ms
+from scheduler.model.quantities import format_instant
+from scheduler.plan import cut_off, plan, wake_ms
 from scheduler.plan.passes.leases import UNCLAIMED_MS
 from scheduler.words import commands as c
 from tests.scheduler.machine.test_attempts import granted
@@ -31,6 +32,34 @@ def test_without_a_grant_an_attempt_goes_to_another_agent_at_once(story: Story) 
     second = story.connect("two")
     story.settle()
     assert [(a.agent, a.state) for a in story.attempts(1)] == [(first, "revoked"), (second, "succeeded")]
+
+
+def test_what_is_due_on_a_quiet_node_goes_to_another_agent(story: Story) -> None:
+    quiet = story.connect("one", node="node-b")
+    story.put(job())
+    story.tell_ok(c.RunJob("default", "j", b"{}", START_MS))
+    story.plan_and_apply()
+    assert story.plan(quiet_nodes=["node-b"]) == [], "there is no other"
+
+    other = story.connect("two", node="node-a")
+    assert story.plan() == [], "its node answers"
+    revoke = c.Revoke(story.epoch, 1, "its agent's node is quiet")
+    assert story.plan_and_apply(quiet_nodes=["node-b"]) == [revoke]
+    story.plan_and_apply(quiet_nodes=["node-b"])
+    assert [(a.agent, a.state) for a in story.attempts(1)] == [(quiet, "revoked"), (other, "assigned")]
+    assert not story.claim(1).ok, "its claim comes too late"
+
+
+def test_a_quiet_node_keeps_what_is_granted_or_not_due_yet(story: Story) -> None:
+    story.connect("one", node="node-b")
+    story.put(job(triggers=[{"every": "1m", "start": format_instant(START_MS)}]))
+    story.now_ms = START_MS + 59_980
+    story.tell_ok(*plan(story.store, story.now_ms, epoch=story.epoch, lead_ms=50))
+    story.connect("two", node="node-a")
+    assert story.plan(quiet_nodes=["node-b"]) == [], "it is due in 20 ms"
+    assert story.claim(1).ok
+    story.now_ms += 40
+    assert story.plan(quiet_nodes=["node-b"]) == [], "it may run"
 
 
 def test_a_claim_that_never_comes_is_waited_for_and_then_given_up(story: Story) -> None:
