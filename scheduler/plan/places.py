@@ -12,7 +12,7 @@ Rules of this file:
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from scheduler.machine.rules import selectors
 from scheduler.store.connection import Store
@@ -23,7 +23,7 @@ from scheduler.store.tables.agents import Agent
 class Places:
     """The free slots as this plan sees and fills them. Agents are read when the first place is asked for."""
 
-    def __init__(self, store: Store, quiet_nodes: Sequence[str] = ()) -> None:
+    def __init__(self, store: Store, quiet_nodes: Collection[str] = ()) -> None:
         self._store = store
         self._quiet_nodes = quiet_nodes
         self._agents: dict[int, Agent] | None = None
