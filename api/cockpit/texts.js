@@ -133,7 +133,7 @@ export const TEXTS = {
   "overview.zones": ["Zones", "Zonen"],
   "palette.action": ["action", "Aktion"],
   "palette.agent": ["agent, {state}", "Agent, {state}"],
-  "palette.hint": ["A job, a run’s number, an agent, a page, an action", "Ein Job, die Nummer eines Laufs, ein Agent, eine Seite, eine Aktion"],
+  "palette.hint": ["A job, a run’s number, an agent, an object, a page, an action", "Ein Job, die Nummer eines Laufs, ein Agent, ein Objekt, eine Seite, eine Aktion"],
   "palette.job": ["job in {namespace}", "Job in {namespace}"],
   "palette.none": ["Nothing of that name.", "Nichts mit diesem Namen."],
   "palette.page": ["page", "Seite"],

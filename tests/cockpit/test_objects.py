@@ -129,6 +129,35 @@ async def test_a_year_tells_each_day(url: str, tab: OpenTab, furnished: httpx2.A
     await expect(page.get_by_role("region", name="The year 2027")).to_be_visible()
 
 
+async def test_an_edit_of_a_calendar_tells_which_ticks_move(
+    url: str, tab: OpenTab, furnished: httpx2.AsyncClient
+) -> None:
+    daily = {"id": "daily", "cron": "0 6 * * *", "calendar": {"exclude": ["berlin"]}}
+    await furnished.put("/v1/jobs/payroll", json={"noop": True, "triggers": [daily]})
+    page = await tab(f"{url}cockpit/objects/calendars/default/berlin/edit")
+    text = page.get_by_role("textbox", name="Its text, in YAML")
+    await expect(text).to_have_value(re.compile("12-24"))
+    await text.fill((await text.input_value()).replace("12-24", "12-23"))
+    row = page.get_by_role("row").filter(has_text="payroll")
+    await expect(row.get_by_role("cell").nth(1)).to_contain_text(re.compile(r"Dec 23.*, Dec 23, \d{4}"))
+    await expect(row.get_by_role("cell").nth(2)).to_contain_text(re.compile(r"Dec 24.*, Dec 24, \d{4}"))
+    assert await violations(page) == []
+
+
+async def test_the_palette_finds_objects_and_secrets(
+    url: str, tab: OpenTab, furnished: httpx2.AsyncClient, complaints: list[str]
+) -> None:
+    page = await tab(f"{url}cockpit")
+    await expect(page.locator(".bar .health")).to_contain_text("Healthy")
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("deploy")
+    await expect(page.get_by_role("option", name="deploy-key")).to_contain_text("Secrets, in default")
+    await expect(page.get_by_role("option", name="deploys")).to_contain_text("Hooks, in default")
+    await page.get_by_role("option", name="deploys").click()
+    await expect(page).to_have_url(re.compile("/cockpit/objects/hooks/default/deploys$"))
+    assert complaints == []
+
+
 async def test_an_object_is_written_mended_changed_and_put_back(
     url: str, tab: OpenTab, furnished: httpx2.AsyncClient, complaints: list[str]
 ) -> None:

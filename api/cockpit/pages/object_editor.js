@@ -1,12 +1,12 @@
 // The text of an object, edited: mistakes at their lines, what changes, who refers to it, and only then is it saved.
 
-import { api, at, go, html, Loading, Status, t, useEffect, useRead, useState } from "../house.js";
+import { api, at, go, html, Loading, Status, t, useEffect, useRead, useState, When } from "../house.js";
 import { Diff } from "../parts/diff.js";
 import { nameOf } from "../parts/jobs.js";
 import { deleteObject, FIRST, KINDS, objectAt, pathOf, putObject, Referrer } from "../parts/objects.js";
 import { nameIn, TextEditor } from "../parts/text_editor.js";
 
-const REFERRERS = 20;
+const REFERRERS = 20, MOVED_SHOWN = 3;
 
 function Touched({ one }) {
   const { data } = useRead(`${pathOf(one, "referrers")}&limit=${REFERRERS}`, { every: 0 });
@@ -15,9 +15,19 @@ function Touched({ one }) {
     ${data.next_cursor ? html`<li class="note">${t("agents.moreWork")}</li>` : null}</ul></div>`;
 }
 
+const Instants = ({ of, count }) => count ? html`${of.slice(0, MOVED_SHOWN).map((instant, i) => html`${i ? ", " : ""}<${When} at=${instant} key=${instant} />`)}${count > MOVED_SHOWN ? ` ${t("objects.movesMore", { n: count - MOVED_SHOWN })}` : ""}` : "–";
+
+// Which ticks of which jobs are others by what is edited.
+function Moves({ moves, cut }) {
+  if (!moves?.length) return null;
+  return html`<div><h3>${t("objects.moves")}</h3><table><thead><tr><th scope="col">${t("objects.movesWhose")}</th><th scope="col">${t("objects.movesGone")}</th><th scope="col">${t("objects.movesCome")}</th></tr></thead>
+    <tbody>${moves.map((one) => html`<tr key=${`${one.namespace} ${one.job} ${one.trigger}`}><td><a class="who" href=${at("jobs", one.namespace, one.job)}>${nameOf({ namespace: one.namespace, name: one.job })}</a> <span class="note">${one.trigger}</span></td>
+      <td><${Instants} of=${one.gone} count=${one.gone_count} /></td><td><${Instants} of=${one.come} count=${one.come_count} /></td></tr>`)}</tbody></table>${cut ? html`<p class="note">${t("objects.movesCut")}</p>` : null}</div>`;
+}
+
 export const changes = (before, one) => function Changes({ preview, text }) {
   return html`<section aria-labelledby="would-title"><div class="head"><h2 id="would-title">${t("editor.would")}</h2><${Status} state=${preview.change === "unchanged" ? "pending" : "ok"}>${t(`become.${preview.change}`)}</${Status}></div>
-    ${before !== null && preview.change !== "unchanged" ? html`<div class="card would"><div><h3>${t("editor.changes")}</h3><${Diff} before=${before} after=${text} label=${t("editor.changes")} /></div>${one ? html`<${Touched} one=${one} />` : null}</div>` : null}</section>`;
+    ${before !== null && preview.change !== "unchanged" ? html`<div class="card would"><div><h3>${t("editor.changes")}</h3><${Diff} before=${before} after=${text} label=${t("editor.changes")} /></div>${one ? html`<${Touched} one=${one} />` : null}<${Moves} moves=${preview.moves} cut=${preview.moves_cut} /></div>` : null}</section>`;
 };
 
 function Editor({ kind, one, first }) {

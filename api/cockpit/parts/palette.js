@@ -1,4 +1,4 @@
-// ⌘K: go to a page, a job, a run or an agent, or do something. Pages add what they offer with `useOffers`.
+// ⌘K: go to a page, a job, a run, an agent or an object, or do something. Pages add what they offer with `useOffers`.
 
 import * as api from "./api.js";
 import { allowed, ask } from "./action.js";
@@ -24,12 +24,14 @@ export function useOffers(actions, inputs) {
 
 async function found(text, signal) {
   const query = new URLSearchParams({ q: text, limit: FOUND_MAX, brief: true });
-  const [jobs, agents] = await Promise.all([api.read(`/v1/jobs?${query}`, { signal }), api.read("/v1/agents", { signal })]);
+  const objects = import("./finding_objects.js").then(({ foundObjects }) => foundObjects(text, signal));
+  const [jobs, agents, others] = await Promise.all([api.read(`/v1/jobs?${query}`, { signal }), api.read("/v1/agents", { signal }), objects]);
   const fits = (name) => name.toLowerCase().includes(text.toLowerCase());
   return [
     ...jobs.items.map((job) => ({ text: job.name, note: t("palette.job", { namespace: job.namespace }), work: () => go(at("jobs", job.namespace, job.name)) })),
     ...agents.items.filter((agent) => fits(agent.name)).slice(0, FOUND_MAX).map((agent) => (
       { text: agent.name, note: t("palette.agent", { state: word("state", agent.state) }), work: () => go(`${at("agents")}?q=${encodeURIComponent(agent.name)}`) })),
+    ...others,
   ];
 }
 

@@ -41,11 +41,14 @@ const WHOLE = { weekday: "short", year: "numeric", month: "short", day: "numeric
 export const number = (n) => format("number", {}, (lang) => new Intl.NumberFormat(lang)).format(n);
 export const clock = (text) => dates("clock", CLOCK).format(new Date(text));
 export const whole = (text) => text ? dates("whole", WHOLE).format(new Date(text)) : "";
-export const date = (text) => text ? dates("date", { month: "short", day: "numeric" }).format(new Date(text)) : "";
+const NEAR_MS = 43_200_000, FAR_MS = 180 * 86_400_000; // a day is said where the time alone would be another's, a year where the day would
+const year = (at) => Math.abs(Date.now() - at) < FAR_MS ? {} : { year: "numeric" };
+const day = (kind, at, options) => dates(`${kind} ${year(at).year}`, { ...options, ...year(at) }).format(at);
+export const date = (text) => text ? day("date", new Date(text), { month: "short", day: "numeric" }) : "";
 export function when(text) {
   if (!text) return "";
   const at = new Date(text);
-  return Math.abs(Date.now() - at) < 43200000 ? clock(at) : dates("day", DAY).format(at);
+  return Math.abs(Date.now() - at) < NEAR_MS ? clock(at) : day("day", at, DAY);
 }
 
 export function span(ms) {
