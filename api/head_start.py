@@ -39,7 +39,7 @@ class HeadStart:
         roots = [task for task in compiled.tasks if not task.needs]
         if len(roots) != 1 or roots[0].happens != "agent":
             return None
-        selector = selectors.of_task(roots[0])
+        selector = selectors.of_task(roots[0], compiled.namespace)
         places = self._places_for(selector)
         agent = 0 if places is None else places.take(selector)
         if places is None or not agent:

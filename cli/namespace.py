@@ -51,7 +51,8 @@ def apply(client: Client, paths: tuple[str, ...], dry_run: bool) -> None:
         if trial["follow_more"]:
             click.echo(f"  all of its jobs follow; {TRIED_MAX} of them were looked at")
         if trial["outside"]:
-            click.echo(f"  jobs that use other pools, until they are put anew: {', '.join(trial['outside'])}")
+            told = ", ".join(trial["outside"])
+            click.echo(f"  jobs that use other pools or users, until they are put anew: {told}")
         if not dry_run and trial["change"] != "unchanged":
             client.put(path_of("namespaces", name), document.data)
 

@@ -67,4 +67,6 @@ def _command(launch: Launch) -> Command | str:
         valid_until_boot_ms=launch.valid_until_boot_ms,
         run_as=str(work.get("run_as") or ""),
         secrets=launch.secrets,
+        umask=work.get("umask"),
+        nice=work.get("nice"),
     )

@@ -40,7 +40,16 @@ TAIL_SUCCESS_BYTES = 2 << 10  #: as scheduler.protocol has them; not imported he
 TAIL_FAILURE_BYTES = 16 << 10
 _READ_BYTES = 64 << 10
 _READS_A_TURN = 16
-_SETPRIV = next((p for p in ("/usr/bin/setpriv", "/bin/setpriv") if os.access(p, os.X_OK)), "")
+
+
+def _tool(name: str) -> str:
+    """Empty: the host does not have it."""
+    paths = (f"/usr/bin/{name}", f"/bin/{name}")
+    return next((path for path in paths if os.access(path, os.X_OK)), "")
+
+
+_SETPRIV = _tool("setpriv")
+_NICE = _tool("nice")
 LEAVING_MS = 1_000  #: for a starved machine; a daemon needs some milliseconds
 #: The work finds every signal at its default, whatever Python and the spooler ignore for themselves.
 _DEFAULTS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -50,9 +59,11 @@ class StartFailed(Exception):
     """No process was made; the text says why, for people."""
 
 
-def _wrapped(command: Command) -> list[str]:
-    """The argv, behind setpriv where another user or death with the spooler is wanted."""
+def wrapped(command: Command) -> list[str]:
+    """The argv, behind setpriv where another user or death with the spooler is wanted, and nice. Raises
+    StartFailed."""
     options: list[str] = []
+    nice = _niceness(command)
     if command.run_as:
         try:
             user = pwd.getpwnam(command.run_as)
@@ -60,11 +71,25 @@ def _wrapped(command: Command) -> list[str]:
             raise StartFailed(f"run_as: no user {command.run_as!r} on this host") from None
         if user.pw_uid != os.geteuid():
             if os.geteuid() != 0 or not _SETPRIV:
-                raise StartFailed(f"run_as {command.run_as!r} needs an agent that runs as root, and setpriv")
+                lacks = "an agent that runs as root" if os.geteuid() else "setpriv (util-linux) on its host"
+                raise StartFailed(f"run_as {command.run_as!r} needs {lacks}")
             options += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
     if command.kill_on_lease_end and _SETPRIV:
         options += ["--pdeathsig", "KILL"]
-    return [_SETPRIV, *options, "--", *command.argv] if options else command.argv
+    argv = [_SETPRIV, *options, "--", *command.argv] if options else command.argv
+    return [*nice, *argv] if nice else argv
+
+
+def _niceness(command: Command) -> list[str]:
+    """What sets it and then runs what follows. As root still: another user may not lower his own."""
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    if command.nice is None or command.nice == own:
+        return []
+    if command.nice < own and os.geteuid() != 0:
+        raise StartFailed(f"nice {command.nice}, below the agent's {own}, needs an agent that runs as root")
+    if not _NICE:
+        raise StartFailed("nice needs the program nice (coreutils) on the agent's host")
+    return [_NICE, "-n", str(command.nice - own), "--"]
 
 
 def _spawn(command: Command, stdin: int, output: int, umask: int, files: tuple[int, int]) -> int:
@@ -79,7 +104,7 @@ def _spawn(command: Command, stdin: int, output: int, umask: int, files: tuple[i
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, files)
         executable = program.find(command.argv[0], command.environment.get("PATH", ""), cwd)
-        argv = _wrapped(command)
+        argv = wrapped(command)
         # Checked before setpriv hides it behind its own exit code.
         if argv is not command.argv and (why := program.why_not(executable, cwd)):
             raise StartFailed(why)
@@ -156,7 +181,8 @@ class Spooled:
             if command.secrets:
                 self._files, given = secret_files.given(command, installation)
                 command = replace(command, environment=command.environment | given, secrets=())
-            self.pid = _spawn(command, stdin, write_end, umask, files)
+            own_umask = umask if command.umask is None else command.umask
+            self.pid = _spawn(command, stdin, write_end, own_umask, files)
         except BaseException:
             os.close(self.pipe)
             secret_files.remove(self._files)

@@ -57,6 +57,8 @@ class Command:
     valid_until_boot_ms: float  #: end of the grant: not started later than this
     run_as: str = ""
     secrets: tuple[Secret, ...] = ()
+    umask: int | None = None  #: None: the one that the agent was started with
+    nice: int | None = None  #: its niceness; None: the agent's
 
     @classmethod
     def of_row(cls, row: list[Any]) -> Command:
@@ -68,8 +70,13 @@ class Command:
         return [
             "start", self.attempt, self.argv, self.environment, self.cwd, self.stdin, self.timeout_ms,
             self.grace_ms, self.kill_on_lease_end, self.output_bytes_max, self.valid_until_boot_ms,
-            self.run_as, *([self.secrets] if self.secrets else ()),
+            self.run_as, *self._rare(),
         ]  # fmt: skip
+
+    def _rare(self) -> list[Any]:
+        """What most commands say nothing of."""
+        rare = [self.secrets, self.umask, self.nice]
+        return rare if rare != [(), None, None] else []
 
 
 def is_ours(peer: socket.socket) -> bool:

@@ -24,7 +24,7 @@ from api.services import Services, services_of
 from api.threads import in_thread, read_reply
 from api.views import pause_json
 from scheduler.machine.namespaces import COUNTED_MAX
-from scheduler.machine.rules.allowances import first_outside
+from scheduler.machine.rules.allowances import first_foreign
 from scheduler.model import JobError, canonical, compile_job
 from scheduler.model.brief import is_other, resolved_anew
 from scheduler.model.given import Given
@@ -43,7 +43,7 @@ from scheduler.words.json_text import json_text
 router = APIRouter(tags=["namespaces"])
 
 FOLLOWING_MAX = 1_000  #: jobs that are judged under other defaults before these are taken
-OUTSIDE_MAX = 20  #: jobs that use other pools, told by name
+OUTSIDE_MAX = 20  #: jobs that use other pools or users, told by name
 Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")]
 
@@ -120,7 +120,7 @@ def _answer(services: Services, name: str, status: int) -> Response:
 )  # fmt: skip
 async def put_namespace(request: Request, namespace: str) -> Response:
     """Declare a namespace, or change what is said of it. Jobs that are there stay as they are; `outside` of a
-    dry run names those that use other pools than it would allow, of the first 2,000."""
+    dry run names those that use other pools or users than it would allow, of the first 2,000."""
     services, call = services_of(request), call_of(request)
     call.need(access.ADMIN, namespace=access.Reach.ALL)
     document = one_document(call, "namespace")
@@ -136,7 +136,7 @@ async def put_namespace(request: Request, namespace: str) -> Response:
     command = PutNamespace(
         namespace, json_text(given.public()), given.pools, given.quotas.jobs, precondition(call), call.actor,
         key, body, given.quotas.active_runs, given.quotas.starts_per_minute, days,
-        _defaults(given),
+        _defaults(given), given.run_as,
     )  # fmt: skip
     trial = call.flag("dry_run")
     follow = await in_thread(_following, services, command)
@@ -202,9 +202,11 @@ def _trial(services: Services, command: PutNamespace, follow: Following) -> dict
         change = "created" if row is None else "unchanged" if same else "changed"
         wanted = job_reads.Wanted(namespaces=(command.name,))
         outside: list[str] = []
-        if command.pools:
+        if command.pools or command.users:
             for job in job_reads.page(store, wanted, limit=LOOKED_MAX)[0]:
-                if len(outside) < OUTSIDE_MAX and first_outside(compile_job(job.spec), command.pools):
+                if len(outside) == OUTSIDE_MAX:
+                    break
+                if first_foreign(compile_job(job.spec), command.pools, command.users):
                     outside.append(job.name)
     return {
         "dry_run": True, "name": command.name, "change": change, "revision": revision, "outside": outside,

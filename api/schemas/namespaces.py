@@ -57,4 +57,4 @@ class NamespaceDryRun(Reply):
     revision: int = Field(description="as it is; 0: nobody declared it")
     follow: list[str] = Field(description="jobs that would follow other defaults, of the first 1,000")
     follow_more: bool = Field(description="there are more jobs than were judged")
-    outside: list[str] = Field(description="jobs that use other pools, the first 20 of 2,000")
+    outside: list[str] = Field(description="jobs that use other pools or users, the first 20 of 2,000")

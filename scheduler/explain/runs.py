@@ -16,7 +16,7 @@ from scheduler.explain.findings import (
     of_cluster,
     verdict_of,
 )
-from scheduler.machine.rules import gates
+from scheduler.machine.rules import gates, selectors, users
 from scheduler.machine.rules.gates import AdmitView, Facts, Fits, PlaceView, RunView, TaskView, agents, hold
 from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.store.connection import Store
@@ -127,7 +127,9 @@ def place_view(facts: Facts, run: int) -> PlaceView:
     held_through = hold.held_through(facts.restore) if run else -1
     retry_ms = facts.task.wake_ms if facts.task is not None else None
     paused = pauses.stands(facts.store, facts.namespace, facts.now_ms)
-    return PlaceView(run, retry_ms, held_through, free, offered, paused)
+    wanted = selectors.parse(facts.selector) if facts.selector else None
+    allowed = wanted is None or users.allows(facts.store, wanted.namespace, wanted.user)
+    return PlaceView(run, retry_ms, held_through, free, offered, paused, allowed)
 
 
 def _in_state(task: Task, wake_ms: int) -> Finding:

@@ -26,7 +26,7 @@ from scheduler.explain.findings import (
 )
 from scheduler.explain.runs import Compiled, of_run, place_view
 from scheduler.machine.rules import gates, selectors
-from scheduler.machine.rules.gates import AdmitView, Facts, RunView, TickView, agents, kind, over
+from scheduler.machine.rules.gates import AdmitView, Facts, RunView, TickView, agents, kind, over, user
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan import plan_missed
 from scheduler.plan.hold import hold_of
@@ -300,9 +300,9 @@ def _agents(facts: Facts, job: CompiledJob) -> list[Finding]:
     told: list[Finding] = []
     asked = [
         replace(facts, selector=selector, fits=agents.fits(facts.store, selector))
-        for selector in dict.fromkeys(selectors.of_task(task) for task in roots)
+        for selector in dict.fromkeys(selectors.of_task(task, job.namespace) for task in roots)
     ]
-    for gate in (kind, agents):
+    for gate in (user, kind, agents):
         found = [each for of_root in asked for each in ask((gate,), place_view(of_root, 0), of_root)]
         closed = [each for each in found if each.state != READY_WORD]
         told += closed[:1] or found[:1]

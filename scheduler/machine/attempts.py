@@ -10,13 +10,16 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
+from scheduler.machine.rules import selectors
 from scheduler.machine.steps import beginning, ends, placing, stopping
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import namespaces as namespace_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.attempts import Attempt
+from scheduler.store.tables.runs import Run
 from scheduler.words import events as e
 from scheduler.words.commands import Finish, Grant, Lose, MarkUnreachable, Place, ReportRunning, Revoke
 from scheduler.words.lifecycle import ATTEMPT_ENDS, AttemptEvent, TaskEvent
@@ -75,6 +78,8 @@ def grant(ctx: Context, command: Grant) -> Outcome:
     if not job_rows.exists(ctx.store, run.job):
         # Unclaimed it comes back to the queue, and `place` ends the run.
         return refused(Code.REVOKED, "the job was deleted")
+    if withdrawn := _withdrawn_user(ctx, attempt, run):
+        return refused(Code.REVOKED, withdrawn)  # as above: back in the queue, a gate keeps it
     fence = ctx.state.idx
     attempt_rows.move(
         ctx.store, attempt, AttemptEvent.GRANTED, claim=command.claim, session=command.session, fence=fence,
@@ -85,6 +90,16 @@ def grant(ctx: Context, command: Grant) -> Outcome:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
         beginning.begin_run(ctx, run, graph, attempt.due_ms)
     return done(fence=fence)
+
+
+def _withdrawn_user(ctx: Context, attempt: Attempt, run: Run) -> str:
+    """Who its namespace does not let it run as any more, in words; empty: nobody."""
+    allowance = namespace_rows.allowance(ctx.store, run.namespace)
+    if allowance is None or allowance.users == "[]":
+        return ""
+    task = task_rows.get(ctx.store, attempt.task)
+    user = selectors.parse(task.selector).user if task is not None and task.selector else ""
+    return f"tasks of {run.namespace} may not run as {user}" * (user not in ("", *allowance.allowed_users))
 
 
 def report_running(ctx: Context, command: ReportRunning) -> Outcome:

@@ -28,8 +28,9 @@ STARTS_MAX = 6_000
 
 
 def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
-    if not command.name or len(command.pools) > POOLS_MAX or len(command.plan_days) > PIECES_MAX:
-        return refused(Code.INVALID, f"a namespace has a name, and {POOLS_MAX} pools at most")
+    most = max(len(command.pools), len(command.users))
+    if not command.name or most > POOLS_MAX or len(command.plan_days) > PIECES_MAX:
+        return refused(Code.INVALID, f"a namespace has a name, and {POOLS_MAX} pools and users at most")
     if (command.starts_max or 0) > STARTS_MAX:
         return refused(Code.INVALID, f"a quota of at most {STARTS_MAX} starts a minute")
     try:
@@ -53,7 +54,7 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
         ctx.store,
         Allowance(
             command.name, command.jobs_max, pools, command.active_max, command.starts_max, days, defaults,
-            defaults_revision, revised,
+            defaults_revision, revised, json_text(list(command.users)).decode(),
         ),
     )  # fmt: skip
     limited = command.active_max is not None or command.starts_max is not None

@@ -30,6 +30,7 @@ class CompiledTask(NamedTuple):
     happens: str  #: agent | state | node
     executor: str  #: the kind of work that its agent must offer; empty: it happens on none
     lasts_ms: int  #: of work in the state
+    user: str | None  #: of its agent's host, that it runs as; empty: the agent's own; None: it starts nothing
     needs: tuple[str, ...]
     rule: str  #: all_success | all_done | any_failed | any_success
     allow_failure: bool
@@ -170,7 +171,8 @@ def _task(name: str, task: dict[str, Any]) -> CompiledTask:
     place, retry, timeout = task["on"], task.get("retry") or _NO_RETRY, task.get("timeout")
     pool, zone = place["pool"], place.get("zone")
     labels = tuple(sorted(place["labels"].items())) if place["labels"] else ()
-    hash((pool, labels, zone))  # raises TypeError for what is no key: the machine keeps selectors by it
+    # Raises TypeError for what is no key: the machine keeps selectors by it.
+    hash((pool, labels, zone, task.get("run_as")))
     return CompiledTask(
         name,
         *compiled_work(task),

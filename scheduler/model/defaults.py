@@ -19,7 +19,16 @@ from pydantic import BeforeValidator, Field
 
 from scheduler.model import work
 from scheduler.model.bounds import NOTICES_MAX
-from scheduler.model.fields import DurationMs, Environment, Labels, Model, SizeBytes, as_tuple
+from scheduler.model.fields import (
+    DurationMs,
+    Environment,
+    Labels,
+    Model,
+    SizeBytes,
+    Umask,
+    User,
+    as_tuple,
+)
 from scheduler.model.notice import Notice
 from scheduler.model.policies import Policies
 from scheduler.model.problems import pointer_of
@@ -44,6 +53,9 @@ class Defaults(Model):
     retry: Retry | None = None
     timeout_ms: Annotated[DurationMs | None, Field(alias="timeout", description="of one attempt")] = None
     env: Environment | None = None
+    run_as: User | None = None
+    umask: Umask | None = None
+    nice: Annotated[int | None, Field(ge=-20, le=19)] = None
     cwd: Annotated[str | None, Field(min_length=1, max_length=4_096)] = None
     grace_ms: Annotated[DurationMs | None, Field(alias="grace", description="SIGTERM to SIGKILL")] = None
     output_bytes_max: Annotated[SizeBytes | None, Field(alias="output_limit")] = None

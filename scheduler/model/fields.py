@@ -27,6 +27,9 @@ REFERENCE_PATTERN = f"^({NAME_PATTERN[1:-1]}/)?{NAME_PATTERN[1:]}"
 _NAME = re.compile(NAME_PATTERN[1:-1])
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 _VARIABLE = re.compile(VARIABLE_PATTERN[1:-1])
+USER_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._@\\-]{0,126}[$]?$"
+_USER = re.compile(USER_PATTERN[1:-1])
+_UMASK = re.compile(r"0?[0-7]{3}")
 _LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9._/-]{0,126}[a-zA-Z0-9])?")
 NAMES_HINT = "letters, digits, and . _ - between them, 128 characters at most"
 
@@ -128,6 +131,24 @@ def _environment(value: Any) -> Any:
     return value
 
 
+def _user(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise Refused(f"a user is named by a text, not {type_name(value)}", "its name on the agent's host")
+    if value.isdecimal():
+        raise Refused(f"{value[:20]} is a number", "name the user: numbers differ from host to host")
+    if not _USER.fullmatch(value):
+        detail = f"{value[:60]!r} is no name of a user"
+        raise Refused(detail, "letters, digits and . _ - @ \\ between them, 128 at most")
+    return value
+
+
+def _umask(value: Any) -> Any:
+    if not isinstance(value, str) or not _UMASK.fullmatch(value):
+        shown = f"{value[:20]!r}" if isinstance(value, str) else type_name(value)
+        raise Refused(f"a umask is three octal digits, not {shown}", 'write it as "027", in quotes')
+    return value[-3:]
+
+
 def _labels(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
@@ -151,6 +172,13 @@ def _duration_schema() -> WithJsonSchema:
     )
 
 
+User = Annotated[
+    str, BeforeValidator(_user),
+    WithJsonSchema({"type": "string", "pattern": USER_PATTERN, "maxLength": 128}),
+]  # fmt: skip
+Umask = Annotated[
+    str, BeforeValidator(_umask), WithJsonSchema({"type": "string", "pattern": "^0?[0-7]{3}$"})
+]
 Name = Annotated[
     str, BeforeValidator(check_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})
 ]

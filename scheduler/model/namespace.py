@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, Wi
 from scheduler.model import notify
 from scheduler.model.bounds import check_bounds
 from scheduler.model.defaults import Defaults
-from scheduler.model.fields import Model, Name, as_tuple, type_name
+from scheduler.model.fields import Model, Name, User, as_tuple, type_name
 from scheduler.model.notice import Notice
 from scheduler.model.parse import PLANNED as PLANNED_OF_JOBS
 from scheduler.model.policies import Policies
@@ -77,8 +77,7 @@ class Namespace(Model):
         Field(max_length=1_000, description="the only ones that its tasks may name; none: any"),
     ] = ()  # fmt: skip
     run_as: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=128)], ...], BeforeValidator(as_tuple),
-        AfterValidator(_each_once),
+        tuple[User, ...], BeforeValidator(as_tuple), AfterValidator(_each_once),
         Field(max_length=1_000, description="the only users that its tasks may run as; none: any"),
     ] = ()  # fmt: skip
     quotas: Quotas = Quotas()
@@ -122,6 +121,10 @@ def parse_namespace(data: object, name: str) -> Namespace:
         if pool not in given.pools and "pool" in given.defaults.on.model_fields_set:
             detail = f"pool {pool} is none that its jobs may use: {', '.join(given.pools)}"
             raise JobError((Problem("/defaults/on/pool", detail, "name it in pools, or another here"),))
+    user = None if given.defaults is None else given.defaults.run_as
+    if given.run_as and user is not None and user not in given.run_as:
+        detail = f"user {user} is none that its tasks may run as: {', '.join(given.run_as)}"
+        raise JobError((Problem("/defaults/run_as", detail, "name it in run_as, or another here"),))
     if given.name != name:
         detail = f"it says that it is namespace {given.name}"
         raise JobError((Problem("/namespace", detail, f"remove it, or put {given.name}"),))

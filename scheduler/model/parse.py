@@ -48,7 +48,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Policies: ("active", "autonomy"),
     Task: (
         *("limits", "locks", "skip_if_exists", "fanout", "join", "max_parallel", "when"),
-        *("finally", "run_as", *work.PLANNED),
+        *("finally", *work.PLANNED),
     ),
     Notice: notify.PLANNED,
     Placement: (),

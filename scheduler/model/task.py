@@ -15,6 +15,8 @@ from scheduler.model.fields import (
     Name,
     Names,
     SizeBytes,
+    Umask,
+    User,
 )
 from scheduler.model.problems import Refused
 from scheduler.model.secret import Secrets
@@ -71,6 +73,9 @@ class Task(Work):
     allow_failure: bool = False
     env: Environment = Field(default_factory=dict)
     secrets: Secrets = None
+    run_as: Annotated[User | None, Field(description="a user of its host, else the agent's own")] = None
+    umask: Annotated[Umask | None, Field(description="else the one that the agent was started with")] = None
+    nice: Annotated[int | None, Field(ge=-20, le=19, description="its niceness, else the agent's")] = None
     cwd: Annotated[str | None, Field(min_length=1, max_length=4_096)] = None
     stdin: Annotated[str | None, Field(max_length=SCRIPT_CHARACTERS_MAX)] = None
     grace_ms: Annotated[DurationMs, Field(alias="grace", description="from SIGTERM to SIGKILL")] = GRACE_MS

@@ -36,7 +36,7 @@ def fire_live(view: View, trigger: DueTrigger, due_ms: int | None) -> Iterator[T
     may_start = trigger.state == "active" and not {ALL, trigger.namespace}.intersection(kept_back)
     roots = [task for task in job.tasks if not task.needs]
     alone = len(roots) == 1 and roots[0].happens == "agent" and may_start
-    selector = selectors.of_task(roots[0]) if alone else None
+    selector = selectors.of_task(roots[0], job.namespace) if alone else None
     last_ms = trigger.end_ms(view.due.fire_ms - trigger.jitter_ms)
     turn: Turn = []
     if view.overloaded and may_start and due_ms is not None:

@@ -5,7 +5,8 @@ Rules of this file:
 1. A draining or disconnected agent takes nothing new, nor does one whose node is quiet (it missed some
    heartbeats). Free slots are slots less live attempts less what this plan placed.
 2. The least loaded matching agent takes the task (by share of its slots, then by id).
-3. Queued tasks come before the tasks of ticks that fire now; where a queue is not emptied, a firing tick's
+3. A task that runs as a user whom its namespace has withdrawn has no place.
+4. Queued tasks come before the tasks of ticks that fire now; where a queue is not emptied, a firing tick's
    task joins it and does not jump it.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection
 
-from scheduler.machine.rules import selectors
+from scheduler.machine.rules import selectors, users
 from scheduler.store.connection import Store
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables.agents import Agent
@@ -48,9 +49,11 @@ class Places:
                     alike = (agent.pool, agent.labels, agent.zone, agent.kinds)
                     self._alike.setdefault(alike, []).append(agent)
             wanted = selectors.parse(selector)
+            allowed = not wanted.user or users.allows(self._store, wanted.namespace, wanted.user)
             heap = [
                 (self._busy[agent.id] / agent.slots, agent.id)
                 for (pool, labels, zone, kinds), agents in self._alike.items()
+                if allowed
                 if selectors.offers(wanted, kinds)
                 if selectors.matches(wanted, agent=None, pool=pool, labels=labels, zone=zone)
                 for agent in agents

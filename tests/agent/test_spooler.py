@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.clock import HostClock, boot_ms
+from agent.spool import child
 from agent.spool.server import Spooler, attempts_max
 from agent.spool.wire import Command, Unpacker, pack
 from tests.agent.fake_node import DEADLINE_S
@@ -150,6 +152,60 @@ def test_work_that_cannot_start_ends_alone(spool: Spool, changes: dict[str, Any]
     assert ends[1][6] == "start_failed"
     assert ends[1][7]
     assert ends[2][4] == 2
+
+
+def test_work_has_the_umask_and_the_niceness_that_it_asks_for(spool: Spool) -> None:
+    spool.tell(
+        command(1, "umask; nice", umask=0o027, nice=os.getpriority(os.PRIO_PROCESS, 0) + 3),
+        command(2, "umask; nice"),
+    )
+    ends = {end[1]: end[8].split() for end in (spool.expect("exit"), spool.expect("exit"))}
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert (int(ends[1][0], 8), int(ends[1][1])) == (0o027, own + 3)
+    assert int(ends[2][1]) == own
+
+
+if os.geteuid() == 0:
+
+    def test_work_runs_as_the_user_with_his_groups_and_nothing_of_root_s(spool: Spool) -> None:
+        daemon = pwd.getpwnam("daemon")
+        groups = set(os.getgrouplist("daemon", daemon.pw_gid))
+        line = "id -u; id -g; id -G; test -r /etc/shadow && echo may-read; umask"
+        spool.tell(command(1, line, run_as="daemon", umask=0o077, nice=-1, kill_on_lease_end=False))
+        end = spool.expect("exit")
+        uid, gid, told, umask = end[8].decode().splitlines()
+        assert (int(uid), int(gid)) == (daemon.pw_uid, daemon.pw_gid)
+        assert set(map(int, told.split())) == groups
+        assert int(umask, 8) == 0o077
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"run_as": "daemon"}, "run_as 'daemon' needs an agent that runs as root"),
+            ({"run_as": "root"}, "run_as 'root' needs an agent that runs as root"),
+            ({"nice": -5}, "nice -5, below the agent's 0, needs an agent that runs as root"),
+        ],
+    )
+    def test_an_agent_that_is_not_root_says_so(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+        command_ = Command.of_row(command(1, "true", **changes)[1:])
+        told = forked_as("nobody", lambda: child.wrapped(command_))
+        assert told == f"StartFailed: {said}"
+
+    def forked_as(user: str, asked: Callable[[], object]) -> str:
+        """What it says in a process of this user: an answer, or what it raised."""
+        read, write = os.pipe()
+        if (pid := os.fork()) == 0:
+            try:
+                os.setuid(pwd.getpwnam(user).pw_uid)
+                said = str(asked())
+            except BaseException as error:
+                said = f"{type(error).__name__}: {error}"
+            os.write(write, said.encode())
+            os._exit(0)
+        os.waitpid(pid, 0)
+        os.close(write)
+        with open(read, "rb") as file:
+            return file.read().decode()
 
 
 def test_a_new_connection_voids_what_the_old_one_left_unread(spool: Spool) -> None:

@@ -17,7 +17,7 @@ DECLARED: dict[str, Any] = {
 
 
 async def put_job(client: httpx2.AsyncClient, name: str, pool: str = "etl", **query: str) -> httpx2.Response:
-    body = {"namespace": "finance", "run": "true", "on": {"pool": pool}}
+    body = {"namespace": "finance", "run": "true", "run_as": "batch", "on": {"pool": pool}}
     return await client.put(f"/v1/jobs/{name}", json=body, params=query)
 
 
@@ -98,6 +98,11 @@ TOLD = (
         ({"defaults": {"run": "true"}}, "/defaults/run", None),
         ({"defaults": {"policies": {"calendar": {"exclude": ["x"]}}}}, "/defaults/policies/calendar", None),
         ({"defaults": {"on": {"pool": "x"}}, "pools": ["etl"]}, "/defaults/on/pool", None),
+        ({"run_as": ["ba tch"]}, "/run_as/0", None),
+        ({"run_as": [1000]}, "/run_as/0", "its name on the agent's host"),
+        ({"run_as": ["1000"]}, "/run_as/0", "name the user: numbers differ from host to host"),
+        ({"run_as": ["batch"], "defaults": {"run_as": "web"}}, "/defaults/run_as", None),
+        ({"defaults": {"umask": "99"}}, "/defaults/umask", 'write it as "027", in quotes'),
         ({"before": {"run": "x"}}, "/before", "remove it"),
         ({"plan": {"tz": "Europe/Berlln"}}, "/plan/tz", None),
         ({"plan": {"begin": "24:00"}}, "/plan/begin", None),
@@ -130,6 +135,25 @@ async def test_jobs_beyond_its_quota_or_pools_are_refused_in_dry_runs_too(client
         full = await put_job(client, "third", dry_run=dry_run)
         assert (full.status_code, full.json()["code"]) == (409, "quota"), full.text
     assert (await put_job(client, "new", "web")).status_code == 200
+
+
+async def test_jobs_of_other_users_are_refused_and_named_in_dry_runs(client: httpx2.AsyncClient) -> None:
+    body: dict[str, Any] = {"namespace": "finance", "run": "true"}
+    assert (await client.put("/v1/jobs/old", json=body)).status_code == 201
+    only: dict[str, Any] = {"run_as": ["batch"]}
+    trial = (await client.put(PATH, json=only, params={"dry_run": "true"})).json()
+    assert trial["outside"] == ["old"]
+    assert (await client.put(PATH, json=only)).status_code == 201
+    for user, hint in ((None, "name one of batch"), ("bathc", "did you mean batch?")):
+        for dry_run in ("true", "false"):
+            job = {**body, "run_as": user}
+            refused = await client.put("/v1/jobs/new", json=job, params={"dry_run": dry_run})
+            (error,) = refused.json()["errors"]
+            assert (refused.status_code, error["pointer"]) == (422, "/tasks/main/run_as"), refused.text
+            assert error["hint"] == hint
+    assert (await client.put(PATH, json={**only, "defaults": {"run_as": "batch"}})).status_code == 200
+    made = await client.put("/v1/jobs/new", json=body)
+    assert (made.status_code, made.json()["tasks"]["main"]["run_as"]) == (201, "batch"), made.text
 
 
 async def test_a_renamed_job_needs_no_room_beyond_the_quota(client: httpx2.AsyncClient) -> None:

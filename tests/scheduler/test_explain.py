@@ -111,6 +111,24 @@ def test_an_agent_that_matches_and_is_away_is_named(story: Story) -> None:
     assert "agent-7 has, and is disconnected" in closed(of_task(story, run).gates).reason
 
 
+def test_a_task_whose_user_was_withdrawn_says_so_before_its_run_and_in_it(story: Story) -> None:
+    story.put(job(namespace="money", run_as="batch", run="true", noop=None, triggers={"cron": "0 2 * * *"}))
+    story.connect("agent-7", kinds=("shell",))
+    run = int(story.value(c.RunJob("money", "j", b"{}", story.now_ms), "run"))
+    assert of_task(story, run).verdict == "ready"
+
+    story.tell_ok(c.PutNamespace("money", b"{}", users=("web",)))
+    finding = closed(of_task(story, run).gates)
+    said = "it runs as batch, and tasks of namespace money may only run as web"
+    assert (finding.gate, finding.reason) == ("user", said)
+    ids = job_reads.ids(story.store, "money", "j")
+    (tick,) = explain_instant(story.store, ids, None, cluster(story), compiled(story)).ticks
+    assert [each.reason for each in tick.gates if each.gate == "user"] == [said]
+
+    story.tell_ok(c.PutNamespace("money", b"{}", users=("batch",)))
+    assert of_task(story, run).verdict == "ready"
+
+
 def test_a_task_whose_kind_of_work_nobody_offers_names_who_would(story: Story) -> None:
     story.put(job())
     story.connect("idle", kinds=("exec",))

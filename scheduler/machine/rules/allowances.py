@@ -1,9 +1,10 @@
-"""What a namespace lets its jobs have: how many there may be, and the pools that they name.
+"""What a namespace lets its jobs have: how many there may be, the pools and the users that they name.
 
 Rules of this file:
 
 1. Judged where a job is put. One that is there already stays as it is, also after a namespace was narrowed,
-   until it is put anew: who narrows it is told which those are (`outside`).
+   until it is put anew: who narrows it is told which those are (`outside`). But what it runs as a user who
+   was withdrawn waits (the gate `user`).
 2. Only more jobs than before are refused: an edit is always taken, also where there are too many. What is
    deleted in the same act makes room.
 3. Dry runs and the machine judge by the same function. A namespace of which nothing was said lets all be.
@@ -14,8 +15,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from scheduler.model.compiled import CompiledJob, compile_job
+from scheduler.model.problems import pointer_of
 from scheduler.store.connection import Store
 from scheduler.store.tables import namespaces
 from scheduler.store.tables.jobs import Job
@@ -26,6 +29,7 @@ from scheduler.words.commands import PreparedJob
 from scheduler.words.outcomes import Code, Outcome
 
 BOOTED = booted("")
+TOLD_MAX = 20
 
 
 def judge(store: Store, jobs: Iterable[tuple[PreparedJob, bool]], gone: Sequence[Job] = ()) -> Outcome | None:
@@ -37,8 +41,8 @@ def judge(store: Store, jobs: Iterable[tuple[PreparedJob, bool]], gone: Sequence
     for new, is_new in asked:
         more[new.namespace] = more.get(new.namespace, 0) + is_new
     counts = (judge_count(store, *each) for each in more.items())
-    pools = (judge_pools(store, new, place) for place, (new, _) in enumerate(asked))
-    return next(filter(None, chain(counts, pools)), None)
+    words = (judge_words(store, new, place) for place, (new, _) in enumerate(asked))
+    return next(filter(None, chain(counts, words)), None)
 
 
 def judge_count(store: Store, namespace: str, more: int) -> Outcome | None:
@@ -50,27 +54,44 @@ def judge_count(store: Store, namespace: str, more: int) -> Outcome | None:
     return _too_many(allowance, wanted) if wanted > allowance.jobs_max else None
 
 
-def judge_pools(store: Store, new: PreparedJob, place: int = 0) -> Outcome | None:
-    """The refusal of a job, of several that in this place, for a pool that its namespace may not use."""
+class Foreign(NamedTuple):
+    """What a job names that its namespace may not use."""
+
+    pointer: str
+    said: str  #: the end of a sentence that begins with what names it
+    named: str  #: empty: nothing, where something is to be named
+    allowed: Sequence[str]
+
+
+def judge_words(store: Store, new: PreparedJob, place: int = 0) -> Outcome | None:
+    """The refusal of a job, of several that in this place, for a pool or a user that its namespace may not
+    use."""
     allowance = namespaces.allowance(store, new.namespace)
-    if allowance is None or not allowance.allowed_pools:
+    if allowance is None or (allowance.pools == "[]" and allowance.users == "[]"):
         return None
-    pools = allowance.allowed_pools
-    if task := first_outside(compile_job(new.spec), pools):
-        return _outside(new, place, f"task {task[0]}", f"/tasks/{task[0]}/on/pool", task[1], pools)
-    for trigger in new.triggers:
+    pools, users = allowance.allowed_pools, allowance.allowed_users
+    if found := first_foreign(compile_job(new.spec), pools, users):
+        return _not_allowed(new, place, found)
+    for trigger in new.triggers if pools else ():
         event = event_of(trigger.spec)
         pool = event.removeprefix(BOOTED)
         if event.startswith(BOOTED) and pool not in pools:
-            return _outside(new, place, f"trigger {trigger.key}", "/triggers", pool, pools)
+            said = f"trigger {trigger.key} of {{job}} is for pool {pool}; its namespace may use"
+            return _not_allowed(new, place, Foreign("/triggers", said, pool, pools))
     return None
 
 
-def first_outside(job: CompiledJob, pools: Sequence[str]) -> tuple[str, str] | None:
-    """The first task that may go to an agent of no such pool, and the pool that it names."""
+def first_foreign(job: CompiledJob, pools: Sequence[str], users: Sequence[str]) -> Foreign | None:
+    """The first word of its tasks that is none of these, where there are any. A task that names no user would
+    run as the agent's own."""
     for task in job.tasks:
-        if task.happens == "agent" and task.pool not in pools:
-            return task.name, task.pool
+        if pools and task.happens == "agent" and task.pool not in pools:
+            said = f"task {task.name} of {{job}} is for pool {task.pool}; its namespace may use"
+            return Foreign(pointer_of("tasks", task.name, "on", "pool"), said, task.pool, pools)
+        if users and task.user is not None and task.user not in users:
+            runs = f"runs as {task.user}" if task.user else "names no user that it runs as"
+            said = f"task {task.name} of {{job}} {runs}; its namespace may use"
+            return Foreign(pointer_of("tasks", task.name, "run_as"), said, task.user, users)
     return None
 
 
@@ -80,13 +101,12 @@ def _too_many(allowance: Allowance, wanted: int) -> Outcome:
     return Outcome(Code.QUOTA, detail, value)
 
 
-def _outside(
-    new: PreparedJob, place: int, what: str, pointer: str, pool: str, pools: Sequence[str]
-) -> Outcome:
-    allowed = ", ".join(pools)
-    where = f"{new.namespace}/{new.name}"
-    detail = f"{what} of {where} is for pool {pool}; its namespace may use {allowed}"
-    near = difflib.get_close_matches(pool, pools, 1)
+def _not_allowed(new: PreparedJob, place: int, found: Foreign) -> Outcome:
+    allowed = ", ".join(found.allowed[:TOLD_MAX])
+    detail = f"{found.said.format(job=f'{new.namespace}/{new.name}')} {allowed}"
+    near = difflib.get_close_matches(found.named, found.allowed, 1) if found.named else []
     hint = f"did you mean {near[0]}?" if near else f"name one of {allowed}"
-    value: dict[str, object] = {"place": place, "pointer": pointer, "pools": list(pools), "hint": hint}
+    value: dict[str, object] = {
+        "place": place, "pointer": found.pointer, "allowed": list(found.allowed), "hint": hint,
+    }  # fmt: skip
     return Outcome(Code.NOT_ALLOWED, detail, value)

@@ -1,5 +1,6 @@
 """Which agents may take a task: pool, labels, zone and the kind of its work, as one canonical string that the
-queue is indexed by.
+queue is indexed by. One that runs as a user of the host queues by that too, since its namespace may withdraw
+the user (the gate `user`).
 """
 
 from __future__ import annotations
@@ -17,23 +18,29 @@ class Selector(NamedTuple):
     zone: str | None
     kind: str  #: of work, that it must offer
     agent: int = 0  #: the only one that may take it; 0: any
+    user: str = ""  #: of the host, that it runs as; empty: the agent's own
+    namespace: str = ""  #: of one with a user: that allows it
 
 
-def of_task(task: CompiledTask) -> str:
-    """Canonical JSON: [pool, {labels}, zone or null, kind]."""
-    wanted = [task.pool, dict(task.labels), task.zone, task.executor]
+def of_task(task: CompiledTask, namespace: str) -> str:
+    """Canonical JSON: [pool, {labels}, zone or null, kind], with a user [..., 0, user, namespace]."""
+    wanted: list[object] = [task.pool, dict(task.labels), task.zone, task.executor]
+    if task.user:
+        wanted += [0, task.user, namespace]
     return json.dumps(wanted, sort_keys=True, separators=(",", ":"))
 
 
 def bound(selector: str, agent: int) -> str:
     """The same, for this agent alone: [pool, {labels}, zone or null, kind, agent]."""
-    return json.dumps([*json.loads(selector), agent], sort_keys=True, separators=(",", ":"))
+    wanted = json.loads(selector)
+    wanted[4:5] = [agent]
+    return json.dumps(wanted, sort_keys=True, separators=(",", ":"))
 
 
 @lru_cache(maxsize=4_096)
 def parse(selector: str) -> Selector:
-    pool, labels, zone, kind, *agent = json.loads(selector)
-    return Selector(pool, frozenset(labels.items()), zone, kind, *agent)
+    pool, labels, zone, kind, *more = json.loads(selector)
+    return Selector(pool, frozenset(labels.items()), zone, kind, *more)
 
 
 @lru_cache(maxsize=4_096)

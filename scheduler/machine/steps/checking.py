@@ -150,7 +150,7 @@ def _judge_ticks(ctx: Context, stage: Stage, verdict: Judged, found: _Found) -> 
     if over := editing.find_spent(ctx, verdict, ctx.stamp_ms):
         detail = f"{len(over)} new triggers fire only in the past, or never"
         return refused(Code.PAST, detail, triggers=over)
-    refusal = allowances.judge_pools(ctx.store, new) or secret_uses.judge(ctx.store, [new])
+    refusal = allowances.judge_words(ctx.store, new) or secret_uses.judge(ctx.store, [new])
     refusal = refusal or _judge_cycles(ctx, stage, new)
     if refusal is not None:
         return refusal

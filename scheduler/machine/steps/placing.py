@@ -5,7 +5,7 @@ An attempt holds its agent's slot while it is live: `agents.busy` counts exactly
 from __future__ import annotations
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import gates, selectors
+from scheduler.machine.rules import gates, selectors, users
 from scheduler.machine.rules.gates import READY, PlaceView
 from scheduler.machine.steps import pausing, restoring
 from scheduler.store.tables import agents as agent_rows
@@ -30,7 +30,8 @@ def may_take(ctx: Context, run: Run, agent: int, selector: str) -> bool:
     free = int(row is not None and takes and _is_meant(row, wanted))
     offered = row is None or selectors.offers(wanted, row.kinds)
     paused = pausing.keeps_back(ctx, run.namespace)
-    view = PlaceView(run.id, None, restoring.held_through(ctx), free, offered, paused)
+    allowed = not wanted.user or users.allows(ctx.store, wanted.namespace, wanted.user)
+    view = PlaceView(run.id, None, restoring.held_through(ctx), free, offered, paused, allowed)
     return gates.judge(gates.PLACE, view) is READY
 
 

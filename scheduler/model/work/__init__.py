@@ -34,16 +34,17 @@ PLANNED = ("script", "http", "python", "ssh", "job", "approval", "post", "finish
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}
 
 
-def compiled_work(task: Mapping[str, Any]) -> tuple[dict[str, Any], Place, str, int]:
+def compiled_work(task: Mapping[str, Any]) -> tuple[dict[str, Any], Place, str, int, str | None]:
     """Of a task of a canonical job: `scheduler.protocol.Assign.work`, where it happens, on an agent by which
-    executor, and in the state how long."""
+    executor, in the state how long, and as which user of its host: None, it starts no process."""
     for kind in KINDS:
         if kind.name in task:
             work = kind.compiled(task)
             if kind.executor is not None:
                 work["kind"] = kind.executor
             lasts_ms = 0 if kind.lasts_ms is None else kind.lasts_ms(task)
-            return work, kind.happens, kind.executor or "", lasts_ms
+            user = None if "run_as" in kind.unread else task.get("run_as", "")
+            return work, kind.happens, kind.executor or "", lasts_ms, user
     raise KeyError("no kind of work")
 
 

@@ -44,6 +44,9 @@ SLEEP = Kind(
     happens="state",
     executor=None,
     lasts_ms=_lasts_ms,
-    unread=("on", "retry", "timeout", "env", "secrets", "cwd", "stdin", "grace", "output_limit"),
+    unread=(
+        *("on", "retry", "timeout", "env", "secrets", "cwd", "stdin", "grace", "output_limit"),
+        *("run_as", "umask", "nice"),
+    ),
     other_words=("delay", "pause", "wait_for", "timer"),
 )

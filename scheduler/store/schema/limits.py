@@ -13,7 +13,8 @@ STATEMENTS: tuple[str, ...] = (
         starts_max INTEGER,                 -- and begin within a minute
         defaults TEXT NOT NULL, defaults_revision INTEGER NOT NULL, -- for its jobs, and with which revision
         revised TEXT,                       -- jobs up to this name follow these; NULL: all do
-        days TEXT NOT NULL                  -- JSON: how its plan dates begin (ticks.plan_days)
+        days TEXT NOT NULL,                 -- JSON: how its plan dates begin (ticks.plan_days)
+        users TEXT NOT NULL                 -- JSON list of those that its tasks may run as; of nothing: any
     ) WITHOUT ROWID
     """,
     "CREATE INDEX namespaces_unrevised ON namespaces (name) WHERE revised IS NOT NULL",

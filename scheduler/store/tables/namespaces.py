@@ -28,10 +28,15 @@ class Allowance(NamedTuple):
     defaults: str  #: JSON, as `model.defaults` reads it; empty: none
     defaults_revision: int  #: with which they became these; 0: it never had any
     revised: str | None  #: jobs up to this name are what they are under these; None: all
+    users: str  #: JSON list of those that its tasks may run as; of nothing: any
 
     @property
     def allowed_pools(self) -> tuple[str, ...]:
         return tuple(json.loads(self.pools))
+
+    @property
+    def allowed_users(self) -> tuple[str, ...]:
+        return tuple(json.loads(self.users))
 
     @property
     def plan_days(self) -> Pieces:
@@ -62,7 +67,7 @@ def allowance(store: Store, name: str) -> Allowance | None:
 
 
 def allow(store: Store, row: Allowance) -> None:
-    store.write(f"INSERT OR REPLACE INTO namespaces ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    store.write(f"INSERT OR REPLACE INTO namespaces ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def forget(store: Store, name: str) -> None:

@@ -22,6 +22,7 @@ class PutNamespace(ByPerson, Keyed):
     starts_max: int | None = None  #: and begin within a minute
     plan_days: tuple[tuple[int, int], ...] = ()  #: how its plan dates begin (`ticks.plan_days`)
     defaults: bytes = b""  #: for its jobs, canonical JSON; empty: none
+    users: tuple[str, ...] = ()  #: that its tasks may run as; empty: any
 
 
 @command(97, edits=True)

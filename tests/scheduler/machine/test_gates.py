@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scheduler.machine.rules import gates
-from scheduler.machine.rules.gates import READY, Never, PlaceView, RunView, TaskView, TickView, Waits
+from scheduler.machine.rules.gates import READY, Never, PlaceView, RunView, TaskView, TickView, Waits, user
 from scheduler.store.tables import runs, triggers
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.triggers import BEHIND, DELETED, EDITED, PAUSED, FiringTrigger
@@ -107,7 +107,8 @@ def test_a_task_is_queued_unless_its_first_closed_gate_says_otherwise(
         (PlaceView(7, None, 0, 0, True, False), Waits("no agent can take it now")),
         (PlaceView(7, None, 0, 0, False, False), Waits("no agent offers its kind of work")),
         (PlaceView(7, None, 0, 1, False, False), Waits("no agent offers its kind of work")),
-        (PlaceView(7, None, 0, 0, False, True), Waits("everything is paused")),
+        (PlaceView(7, None, 0, 0, False, False, False), Waits(user.WAITS.reason)),
+        (PlaceView(7, None, 0, 0, False, True, False), Waits("everything is paused")),
         (PlaceView(7, None, 7, 1, False, True), Waits("a restore holds it up")),
         (PlaceView(7, START_MS, 7, 1, False, True), Waits("the pause before its next try")),
     ],

@@ -79,6 +79,56 @@ def test_a_task_for_another_pool_is_refused(story: Story, pool: str, hint: str) 
     story.tell_ok(job("bad", pool, namespace="web"), put(pools=()), job("bad", pool))
 
 
+@pytest.mark.parametrize(
+    ("words", "said", "hint"),
+    [
+        ({"run": "true", "run_as": "bacth"}, "runs as bacth", "did you mean batch?"),
+        ({"run": "true", "run_as": "root"}, "runs as root", "name one of batch, web"),
+        ({"exec": ["true"]}, "names no user that it runs as", "name one of batch, web"),
+    ],
+)
+def test_a_task_that_runs_as_another_user_or_as_nobody_said_is_refused(
+    story: Story, words: dict[str, object], said: str, hint: str
+) -> None:
+    bad = as_user("bad", **words)
+    story.tell_ok(put(users=("batch", "web")), as_user("new", run="true", run_as="batch"))
+    story.tell_ok(as_user("calm", noop=True), as_user("slow", tasks={"t": {"sleep": "1s"}}))
+    refusal = story.one(bad)
+    assert refusal.code == "not_allowed"
+    assert refusal.detail == f"task main of finance/bad {said}; its namespace may use batch, web"
+    told = refusal.value or {}
+    assert (told["pointer"], told["hint"]) == ("/tasks/main/run_as", hint)
+    story.tell_ok(put(), bad)
+
+
+def test_what_runs_as_a_user_who_was_withdrawn_waits_and_goes_on_with_him(story: Story) -> None:
+    """Placed with the run, from the queue, and where an agent had it assigned already: nothing is started."""
+    agent = story.connect("etl-1", pool="etl", kinds=("shell",))
+    named = as_user("batch", on={"pool": "etl"}, run="true", run_as="batch")
+    story.tell_ok(put(users=("batch", "web")), named)
+    early = int(story.value(c.RunJob("finance", "batch", b"{}", story.now_ms, agent=agent), "run"))
+    (assigned,) = story.attempts(early)
+    story.tell_ok(put(users=("web",)))
+
+    refusal = story.one(c.Grant(assigned.id, agent, "s1", "c1"))
+    assert (refusal.code, refusal.detail) == ("revoked", "tasks of finance may not run as batch")
+    story.tell_ok(c.Revoke(1, assigned.id, "unclaimed"))
+    late = int(story.value(c.RunJob("finance", "batch", b"{}", story.now_ms, agent=agent), "run"))
+    story.plan_and_apply()
+    assert [row.state for row in (*story.attempts(early), *story.attempts(late))] == ["revoked"]
+
+    story.tell_ok(put(users=("batch",)))
+    story.plan_and_apply()
+    placed = [row.state for run in (early, late) for row in story.attempts(run)]
+    assert placed == ["revoked", "assigned", "assigned"]
+    assert story.one(c.Grant(story.attempts(late)[0].id, agent, "s1", "c2")).ok
+
+
+def as_user(name: str, **words: object) -> c.PutJobs:
+    document = {"job": name, "namespace": "finance", **words}
+    return c.PutJobs((prepare(parse_job(document), START_MS),), START_MS)
+
+
 def test_a_trigger_that_hears_of_another_pool_s_hosts_is_refused(story: Story) -> None:
     story.tell_ok(put(pools=("etl",)))
     document = {"job": "boot", "namespace": "finance", "tasks": {"t": {"sleep": "1s"}}}

@@ -85,7 +85,7 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             "b": {"noop": True, "needs": ["a"]},
             "c": {"noop": True, "needs": ["a"], "rule": "all_done", "allow_failure": True},
             "d": {"sleep": "5s", "needs": ["a"], "rule": "all_done"},
-            "e": {"noop": True, "needs": ["d"]},
+            "e": {"run": "true", "run_as": "batch", "needs": ["d"]},
         },
         notify=[{"on": ["failed", "recovered"], "webhook": f"https://{name}.example.org"}],
     )
@@ -118,7 +118,8 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
         case "quota":
             active, starts = values[0] % 4 or None, values[1] or None
             spec = b'{"quotas":[%d,%d]}' % (values[0], values[1])
-            return [c.PutNamespace("default", spec, active_max=active, starts_max=starts)]
+            users = ((), ("batch",), ("web",))[values[0] % 3]
+            return [c.PutNamespace("default", spec, active_max=active, starts_max=starts, users=users)]
         case "resume_all":
             return [c.Resume("default" if values[0] > 4 else "")]
         case "apply":

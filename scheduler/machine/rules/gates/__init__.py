@@ -33,6 +33,7 @@ from scheduler.machine.rules.gates import (
     retry,
     stopping,
     turn,
+    user,
 )
 from scheduler.machine.rules.gates.verdict import READY, Never, Ready, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import AdmitView, Facts, Fits, PlaceView, RunView, TaskView, TickView
@@ -79,7 +80,7 @@ TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 ADMIT: tuple[Gate[AdmitView], ...] = (quota,)
 TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs)
-PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, kind, agents)
+PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, agents)
 
 
 def judge(gates: Sequence[Gate[V]], view: V) -> Verdict:

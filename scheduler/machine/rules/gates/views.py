@@ -76,6 +76,7 @@ class PlaceView(NamedTuple):
     free: int  #: slots that it may have
     offered: bool  #: its kind of work, by agents that it means
     paused: bool  #: everything, or its namespace, is
+    allowed: bool = True  #: the user that it runs as, by its namespace
 
 
 class Fits(NamedTuple):
