@@ -191,6 +191,7 @@ export const TEXTS = {
   "shell.menu": ["You and settings", "Sie und Einstellungen"],
   "shell.missing": ["Not here", "Nicht hier"],
   "shell.missingWhat": ["There is no page at this address.", "Unter dieser Adresse gibt es keine Seite."],
+  "shell.more": ["More", "Mehr"],
   "shell.pages": ["Pages", "Seiten"],
   "shell.reconnecting": ["Reconnecting", "Verbindet neu"],
   "shell.reload": ["Load it again", "Neu laden"],

@@ -315,6 +315,22 @@ async def test_it_fits_and_works_by_keys(
     await expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+async def test_on_a_phone_the_later_pages_are_behind_more(url: str, tab: OpenTab) -> None:
+    page = await tab(f"{url}cockpit", width=400)
+    pages = page.get_by_role("navigation", name="Pages")
+    await expect(pages.get_by_role("link", name="Jobs")).to_be_visible()
+    await expect(pages.get_by_role("link", name="Ledger")).to_have_count(0)
+    await pages.get_by_text("More").click()
+    await expect(pages.get_by_role("link", name="Ledger")).to_be_visible()
+    assert await violations(page) == []
+    await pages.get_by_role("link", name="Ledger").click()
+    await expect(page).to_have_url(re.compile("/cockpit/ledger$"))
+    await expect(pages.get_by_role("link", name="Ledger")).to_have_count(0)
+    await pages.get_by_text("More").click()
+    await page.keyboard.press("Escape")
+    await expect(pages.get_by_role("link", name="Ledger")).to_have_count(0)
+
+
 async def test_it_speaks_german_and_remembers(url: str, tab: OpenTab) -> None:
     page = await tab(url)
     await page.get_by_text("admin", exact=True).click()

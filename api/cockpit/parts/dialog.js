@@ -1,12 +1,12 @@
 // A modal dialog: the browser keeps the focus inside, Escape closes it, and the focus goes back to where it was.
 
-import { html, useEffect, useId, useRef } from "./html.js";
+import { html, useId, useLayoutEffect, useRef } from "./html.js";
 import { t } from "./words.js";
 
 export function Dialog({ title, onClose, children, wide = false, plain = false }) {
   const box = useRef(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => { // before anything is painted: what is typed at once goes into it
     const node = box.current;
     const before = document.activeElement;
     node.showModal();

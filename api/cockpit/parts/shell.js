@@ -44,10 +44,20 @@ export function healthOf(known, silent) {
 
 const Icon = ({ path }) => html`<svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true"><path d=${path} /></svg>`;
 
+// A phone shows the first pages, and the others behind "More".
+const PHONE_PAGES = 4;
+const phone = matchMedia("(max-width: 820px)");
+const small = store(phone.matches);
+phone.addEventListener("change", () => small.set(phone.matches));
+
 function Navigation({ current }) {
-  return html`<nav class="pages" aria-label=${t("shell.pages")}><ul>${PAGES.filter((page) => page.icon).map((page) => html`<li key=${page.path}>
-    <a href=${page.path} aria-current=${page.path === current || (current.startsWith(`${page.path}/`) && page.path !== PAGES[0].path) ? "page" : undefined}>
-      <${Icon} path=${page.icon} /><span>${t(page.title)}</span></a></li>`)}</ul></nav>`;
+  const all = PAGES.filter((page) => page.icon);
+  const shown = small.use() ? PHONE_PAGES : all.length;
+  const isHere = (page) => page.path === current || (current.startsWith(`${page.path}/`) && page.path !== PAGES[0].path);
+  const entry = (page) => html`<li key=${page.path}><a href=${page.path} aria-current=${isHere(page) ? "page" : undefined}><${Icon} path=${page.icon} /><span>${t(page.title)}</span></a></li>`;
+  const more = all.slice(shown);
+  return html`<nav class="pages" aria-label=${t("shell.pages")}><ul>${all.slice(0, shown).map(entry)}${more.length ? html`<li key="more">
+    <${Details} key=${current} kind="others"><summary class=${more.some(isHere) ? "here" : ""}><${Icon} path="M4.5 10h.1M10 10h.1M15.5 10h.1" /><span>${t("shell.more")}</span></summary><ul>${more.map(entry)}</ul></${Details}></li>` : null}</ul></nav>`;
 }
 
 function Bar() {
@@ -65,11 +75,14 @@ function Bar() {
     </div></header>`;
 }
 
+// Opens over what is around it, and closes when the focus leaves it or by Escape.
+const Details = ({ kind, children }) => html`<details class=${kind} onFocusOut=${(event) => { if (!event.currentTarget.contains(event.relatedTarget)) event.currentTarget.open = false; }}
+  onKeyDown=${(event) => { if (event.key === "Escape") { event.currentTarget.open = false; event.currentTarget.firstElementChild.focus(); } }}>${children}</details>`;
+
 function Menu() {
   const session = api.session.use();
   const chosen = look.use();
-  return html`<details class="menu" onFocusOut=${(event) => { if (!event.currentTarget.contains(event.relatedTarget)) event.currentTarget.open = false; }}
-      onKeyDown=${(event) => { if (event.key === "Escape") { event.currentTarget.open = false; event.currentTarget.firstElementChild.focus(); } }}>
+  return html`<${Details} kind="menu">
     <summary aria-label=${t("shell.menu")}><span class="who">${session?.name}</span></summary>
     <div>
       <p class="note">${t("shell.role", { role: session?.role })}</p>
@@ -78,7 +91,7 @@ function Menu() {
       <button type="button" onClick=${() => keysShown.set(true)}>${t("shell.keys")} <kbd>?</kbd></button>
       <a href="/docs" target="_blank" rel="noopener">${t("shell.api")}</a>
       <button type="button" onClick=${api.end}>${t("shell.leave")}</button>
-    </div></details>`;
+    </div></${Details}>`;
 }
 
 // Calm words while the page looks for another node, and for a moment after it has found one.
