@@ -1,12 +1,16 @@
-"""The dates of calendars that jobs are prepared by, and which ticks another calendar would move."""
+"""The calendars and schedules that jobs are prepared by, and which ticks another calendar would move."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from api.instants import rfc3339
+from scheduler.machine.rules import substitutes
 from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars, dates_of
+from scheduler.model.known_schedules import KIND as SCHEDULE
+from scheduler.model.known_schedules import NO_SCHEDULES, InForce, Schedules
+from scheduler.model.known_schedules import calendars_of as calendars_named
 from scheduler.model.named import Target
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
@@ -26,17 +30,22 @@ _read_object = codec.reader_of(PreparedObject)
 
 
 def calendars_of(
-    store: Store, refers: Iterable[Target], puts: Sequence[PreparedObject] = (), stage: str = ""
+    store: Store, refers: Sequence[Target], puts: Sequence[PreparedObject] = (), stage: str = ""
 ) -> Calendars:
     """The dates of the calendars among these: as they are put with the jobs, or were laid down in the stage,
-    or are stored."""
+    or are stored; of schedules among these, those that their triggers name."""
+    known = schedules_of(store, puts, stage)
+    named = [each for each in refers if each.kind == SCHEDULE]
+    by_schedule = [of for each in named for of in calendars_named(known(each.namespace, each.name))]
+    refers = [*refers, *(Target(KIND, *of, "") for of in by_schedule)]
     put = {(new.namespace, new.name): new.spec for new in puts if new.kind == KIND}
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for target in refers:
         of = (target.namespace, target.name)
         if target.kind != KIND or of in found:
             continue
-        spec = put.get(of) or _staged(store, stage, *of)
+        laid = _staged(store, stage, KIND, *of)
+        spec = put.get(of) or (None if laid is None else laid.spec)
         if spec is None:
             row = object_rows.find(store, KIND, *of)
             spec = None if row is None else bytes(row.spec)
@@ -45,10 +54,26 @@ def calendars_of(
     return lambda namespace, name: found.get((namespace, name)) or NO_CALENDARS(namespace, name)
 
 
-def _staged(store: Store, name: str, namespace: str, calendar: str) -> bytes | None:
-    stage = stages.named(store, name) if name else None
-    item = None if stage is None else staged.find(store, stage.id, KIND, namespace, calendar)
-    return None if item is None or item.is_deletion else _read_object(item.body).spec
+def schedules_of(
+    store: Store, puts: Sequence[PreparedObject] = (), stage: str = ""
+) -> Schedules:
+    """What schedules mean: as they are put with the jobs, or were laid down in the stage, or are stored. Of a
+    stage what takes the place of one may be missed: the state says what its jobs have once it is live."""
+    beside: dict[tuple[str, str], PreparedObject | None] = dict(substitutes.put_with(puts))
+
+    def known(namespace: str, name: str) -> InForce:
+        of = (namespace, name)
+        if of not in beside and (laid := _staged(store, stage, SCHEDULE, *of)) is not None:
+            beside[of] = laid
+        return substitutes.known(store, namespace, name, beside) or NO_SCHEDULES(namespace, name)
+
+    return known
+
+
+def _staged(store: Store, stage_name: str, kind: str, namespace: str, name: str) -> PreparedObject | None:
+    stage = stages.named(store, stage_name) if stage_name else None
+    item = None if stage is None else staged.find(store, stage.id, kind, namespace, name)
+    return None if item is None or item.is_deletion else _read_object(item.body)
 
 
 def moves(store: Store, new: PreparedObject, now_ms: int, may_see: Callable[[str], bool]) -> dict[str, Any]:

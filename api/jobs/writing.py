@@ -11,7 +11,7 @@ from typing import Any
 from starlette.responses import Response
 
 from api import access
-from api.calendar_dates import TRIES, calendars_of
+from api.calendar_dates import TRIES, calendars_of, schedules_of
 from api.call import Call, json_response
 from api.edits import propose_edit
 from api.jobs.bodies import need_unspent, one_document, to_job
@@ -26,6 +26,8 @@ from api.threads import beside, judge_body, write_of
 from scheduler.machine.rules.spent import spent
 from scheduler.model import Job, canonical, prepare
 from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars
+from scheduler.model.known_schedules import KIND as SCHEDULE
+from scheduler.model.known_schedules import NO_SCHEDULES, Schedules
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job as JobRow
 from scheduler.store.tables.refs import Named
@@ -119,17 +121,22 @@ def _command(call: Call, job: Job, if_revision: int | None) -> PutJobs:
     after_ms = call.scheduler.now_ms()
     key, body = call.idempotency()
     given, format = call.defaults(job.namespace), call.scheduler.status().format
-    calendars = _calendars(call, job)
-    made = prepare(job, after_ms, if_revision, format=format, given=given, calendars=calendars)
+    calendars, schedules = _known(call, job)
+    made = prepare(
+        job, after_ms, if_revision, format=format, given=given, calendars=calendars, schedules=schedules
+    )
     return PutJobs((made,), after_ms, call.actor, key, body)
 
 
-def _calendars(call: Call, job: Job) -> Calendars:
-    refers = [target for target in job.refers if target.kind == KIND]
+def _known(call: Call, job: Job) -> tuple[Calendars, Schedules]:
+    """The calendars and schedules that it names, as they are."""
+    refers = [target for target in job.refers if target.kind in (KIND, SCHEDULE)]
     if not refers:
-        return NO_CALENDARS
+        return NO_CALENDARS, NO_SCHEDULES
     with call.scheduler.read() as store:
-        return calendars_of(store, refers)
+        known = schedules_of(store)
+        found = {of: known(*of) for of in job.schedules}
+        return calendars_of(store, refers), lambda namespace, name: found[namespace, name]
 
 
 def first_of(value: dict[str, object]) -> dict[str, Any]:
@@ -142,7 +149,7 @@ def first_of(value: dict[str, object]) -> dict[str, Any]:
 
 async def _refuse_spent(call: Call, job: Job, places: object, now_ms: int) -> None:
     given = await judge_body(len(call.body), lambda: one_document(call))
-    need_unspent([given], [job], places, now_ms, calendars=_calendars(call, job))
+    need_unspent([given], [job], places, now_ms, calendars=_known(call, job)[0])
 
 
 async def dry_run(services: Services, call: Call, job: Job, if_revision: int | None) -> Response:

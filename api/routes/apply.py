@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import access, schemas, staging
-from api.calendar_dates import TRIES, calendars_of, moves
+from api.calendar_dates import TRIES, calendars_of, moves, schedules_of
 from api.call import Call, call_of, json_response, json_type
 from api.edits import propose_edit
 from api.jobs.bodies import documents, need_unspent
@@ -24,6 +24,8 @@ from scheduler.machine.rules.pruning import PRUNED_MAX
 from scheduler.machine.rules.spent import spent
 from scheduler.model import Job, JobError
 from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars
+from scheduler.model.known_schedules import KIND as SCHEDULE
+from scheduler.model.known_schedules import NO_SCHEDULES, Schedules
 from scheduler.model.objects.parsing import Definition, computes, parse_document, prepare_document
 from scheduler.model.server_facts import definition_of
 from scheduler.store.connection import Store
@@ -78,7 +80,7 @@ async def apply_jobs(request: Request) -> Response:
         parsed = [item.parsed for item in jobs if isinstance(item.parsed, Job)]
         need_unspent(
             [item.data for item in jobs], parsed, over, now_ms, [item.pointer for item in jobs],
-            calendars=_calendars(call, items),
+            calendars=_known(call, items)[0],
         )  # fmt: skip
 
     if asked.dry_run:
@@ -192,14 +194,16 @@ def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[It
             if len(errors) > ERRORS_MAX:
                 break
     # Jobs last: they are prepared by the calendars that come with them.
-    calendars: Calendars | None = None
+    known: tuple[Calendars, Schedules] | None = None
     for pointer, data, parsed in sorted(read, key=lambda each: isinstance(each[2], Job)):
         try:
-            if isinstance(parsed, Job) and calendars is None:
-                calendars = _calendars(call, items, [each for _, _, each in read if isinstance(each, Job)])
+            if isinstance(parsed, Job) and known is None:
+                known = _known(call, items, [each for _, _, each in read if isinstance(each, Job)])
             gives = call.defaults(parsed.namespace)
-            known = calendars or NO_CALENDARS
-            made = prepare_document(parsed, now_ms, format=format, given=gives, calendars=known)
+            calendars, schedules = known or (NO_CALENDARS, NO_SCHEDULES)
+            made = prepare_document(
+                parsed, now_ms, format=format, given=gives, calendars=calendars, schedules=schedules
+            )
         except JobError as error:
             errors += [problem.below(pointer) for problem in error.problems]
             continue
@@ -216,17 +220,22 @@ def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[It
     return items
 
 
-def _calendars(call: Call, items: Sequence[Item], jobs: Sequence[Job] | None = None) -> Calendars:
+def _known(
+    call: Call, items: Sequence[Item], jobs: Sequence[Job] | None = None
+) -> tuple[Calendars, Schedules]:
     """As they are put with the jobs, were laid down before in the same stage, or are there. `jobs`: those
     that are asked for, else those among the items."""
     if jobs is None:
         jobs = [item.parsed for item in items if isinstance(item.parsed, Job)]
-    refers = [target for job in jobs for target in job.refers if target.kind == KIND]
+    refers = [target for job in jobs for target in job.refers if target.kind in (KIND, SCHEDULE)]
     if not refers:
-        return NO_CALENDARS
+        return NO_CALENDARS, NO_SCHEDULES
     puts = [item.prepared for item in items if isinstance(item.prepared, PreparedObject)]
+    stage = call.query.get("stage", "")
     with call.scheduler.read() as store:
-        return calendars_of(store, refers, puts, call.query.get("stage", ""))
+        known = schedules_of(store, puts, stage)
+        found = {of: known(*of) for job in jobs for of in job.schedules}
+        return calendars_of(store, refers, puts, stage), lambda namespace, name: found[namespace, name]
 
 
 def _moves(store: Store, call: Call, command: Apply, now_ms: int) -> dict[str, Any]:

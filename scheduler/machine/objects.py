@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.rules import pins, references, revisions
+from scheduler.machine.rules import pins, references, revisions, substitutes
 from scheduler.machine.steps import editing, editing_objects, putting, redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.machine.steps.editing_objects import Judged, named
@@ -46,6 +46,9 @@ def apply(ctx: Context, command: Apply) -> Outcome:
     changed = [each.new for each in jobs if not each.is_same]
     if superseded := pins.judge(ctx.store, changed, pins.put_with(command.objects)):
         return superseded
+    beside = substitutes.put_with(command.objects, gone)
+    if wrong := substitutes.judge(ctx.store, command.objects, beside):
+        return wrong
     edit = Edit(command.actor.name, command.source, command.after_ms, ctx.stamp_ms, ctx.state.idx)
     deleted = _delete(ctx, edit, gone)
     return done(
@@ -84,7 +87,11 @@ def _judge_deletions(ctx: Context, deletions: Sequence[Deletion]) -> dict[Named,
             return refused(Code.NOT_FOUND, f"no {what}", **what._asdict())
         if wrong := revisions.judge(what, stored.revision, each.if_revision):
             return wrong
-        if isinstance(stored, Job) and (stale := redating.refuse_edit_of_job(ctx, stored.id)):
+        if isinstance(stored, Job):
+            stale = redating.refuse_edit_of_job(ctx, stored.id)
+        else:
+            stale = redating.refuse_edit_of_object(ctx, what)
+        if stale is not None:
             return stale
         gone[what] = stored
     return gone

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from scheduler.machine.context import ROW, Context, done, refused
 from scheduler.machine.steps import eras
+from scheduler.model.known_dates import KIND
 from scheduler.store.tables import pins
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.ticks import pins_of
@@ -25,7 +26,7 @@ TRIGGERS_MAX = 50  #: of one command
 
 def redate(ctx: Context, command: Redate) -> Outcome:
     turn = pins.first(ctx.store)
-    if turn is None or turn.id != command.redate:
+    if turn is None or turn.id != command.redate or turn.kind != KIND:
         return refused(Code.SUPERSEDED, f"calendar edit {command.redate} is not the one whose turn it is")
     if len(command.triggers) > TRIGGERS_MAX:
         return refused(Code.LIMIT, f"{len(command.triggers)} triggers in one command, at most {TRIGGERS_MAX}")

@@ -57,6 +57,11 @@ def _triggers(ctx: Context, command: c.Redate) -> None:
             _job(ctx, row.job)
 
 
+def _jobs(ctx: Context, command: c.Reschedule) -> None:
+    for each in command.jobs:
+        _job(ctx, each.job)
+
+
 def _run(ctx: Context, run: int) -> None:
     row = runs.get(ctx.store, run)
     if row is not None:
@@ -134,6 +139,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.Account: _trigger,
     c.SetAside: _trigger,
     c.Redate: _triggers,
+    c.Reschedule: _jobs,
     c.FireStartups: _startups,
     c.FireDependents: _dependents,
     c.FirePostponed: _postponed,

@@ -14,6 +14,7 @@ from scheduler.model.graph import topological_order
 from scheduler.model.named import resolved
 from scheduler.model.notify import compiled_target
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
+from scheduler.model.schedule_names import KIND, words_key
 from scheduler.model.secret_uses import SecretUse, compiled_uses
 from scheduler.model.work import compiled_work
 from scheduler.words.json_text import json_text
@@ -95,12 +96,12 @@ class CompiledJob:
 
     def overlap_of(self, trigger: str) -> str:
         """Of the runs of the trigger with this key."""
-        own = self.of_triggers.get(trigger)
+        own = self.of_triggers.get(trigger) or self.of_triggers.get(words_key(trigger))
         return own.overlap or self.overlap if own else self.overlap
 
     def params_of(self, trigger: str) -> str:
         """Of the runs of the trigger with this key, where nothing else gives any: canonical JSON."""
-        own = self.of_triggers.get(trigger)
+        own = self.of_triggers.get(trigger) or self.of_triggers.get(words_key(trigger))
         return own.params if own else self.params
 
     def outline(self) -> CompiledJob:
@@ -148,7 +149,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         retention_age_ms=parse_duration_ms(retention["age"]),
         params=_text(defaults),
         of_triggers={
-            trigger["id"]: OfTrigger(
+            trigger.get("id") or trigger[KIND]: OfTrigger(
                 trigger.get("overlap", ""), _text({**defaults, **trigger.get("params", {})})
             )
             for trigger in shape.get("triggers", ())

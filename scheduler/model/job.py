@@ -18,6 +18,7 @@ from scheduler.model.defaults import Origins
 from scheduler.model.fields import Labels, Model, Name, Reference, as_tuple
 from scheduler.model.given import Given
 from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars
+from scheduler.model.known_schedules import NO_SCHEDULES, Schedules, prepared_of
 from scheduler.model.named import Target, each_once, resolved
 from scheduler.model.newer import without
 from scheduler.model.notice import Notice
@@ -106,6 +107,13 @@ class Job(Model):
                 found.append(Target(kind, namespace, name, pointer_of("triggers", place, field)))
         return found + self._calendars()
 
+    @property
+    def schedules(self) -> list[tuple[str, str]]:
+        """Namespace and name of those whose triggers it has, each once."""
+        shared = [each for each in self.triggers if each.kind.is_shared] if self.enabled else []
+        named = [each.refers(self.namespace)[0] for each in shared]
+        return list(dict.fromkeys((namespace, name) for _, namespace, name, _ in named))
+
     def _calendars(self) -> list[Target]:
         found = []
         for place, trigger in enumerate(self.triggers):
@@ -122,7 +130,7 @@ class Job(Model):
         shape = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         for i, trigger in enumerate(self.triggers):
             shape["triggers"][i].update(trigger.schedule_fields())
-            if trigger.has_own_words:  # they are found by it
+            if trigger.has_own_words and not trigger.kind.is_shared:  # they are found by it
                 shape["triggers"][i]["id"] = trigger.key
         return shape
 
@@ -137,17 +145,26 @@ def canonical(job: Job, *, format: int | None = None) -> bytes:
 
 
 def prepare_triggers(
-    job: Job, after_ms: int, calendars: Calendars = NO_CALENDARS
+    job: Job, after_ms: int, calendars: Calendars = NO_CALENDARS, schedules: Schedules = NO_SCHEDULES
 ) -> tuple[PreparedTrigger, ...]:
-    """The job's triggers for the log; of one that is disabled, none. `first_due_ms` is the first instant
-    after `after_ms`; of what is counted from when it is first applied, the state sets it."""
-    prepared = []
+    """The job's triggers for the log, then those that it has of schedules; of one that is disabled, none.
+    `first_due_ms` is the first instant after `after_ms`; of what is counted from when it is first applied,
+    the state sets it."""
+    prepared: list[PreparedTrigger] = []
+    shared: list[PreparedTrigger] = []
     for trigger in job.triggers if job.enabled else ():
+        if trigger.kind.is_shared:
+            known = schedules(*trigger.refers(job.namespace)[0][1:3])
+            shared += prepared_of(
+                known, job.namespace, job.name, after_ms,
+                named=trigger.key, calendars=calendars, jitter_most_ms=trigger.jitter_ms,
+            )  # fmt: skip
+            continue
         spec = trigger.spec(job.namespace, job.name, calendars=calendars, default=job.policies.calendar)
         offset_ms = jitter_ms(job.namespace, job.name, trigger.key, trigger.jitter_ms or 0) + trigger.delay_ms
         ticks = schedule(anchored(spec, after_ms + 1))
         prepared.append(PreparedTrigger(trigger.key, spec, ticks.next(after_ms), offset_ms, ticks.per_day))
-    return tuple(prepared)
+    return (*prepared, *shared)
 
 
 def prepare(
@@ -158,12 +175,14 @@ def prepare(
     format: int | None = None,
     given: Given | None = None,
     calendars: Calendars = NO_CALENDARS,
+    schedules: Schedules = NO_SCHEDULES,
 ) -> PreparedJob:
     """The job for a PutJobs command to a state of this format. `given`: the defaults of its namespace with
-    which it was parsed. `calendars`: as the proposer knows them."""
+    which it was parsed. `calendars`, `schedules`: as the proposer knows them."""
     text = canonical(job, format=format)
-    triggers = prepare_triggers(job, after_ms, calendars)
+    triggers = prepare_triggers(job, after_ms, calendars, schedules)
     return PreparedJob(
         job.namespace, job.name, text, triggers, if_revision, each_once(job.refers),
         0 if given is None else given.revision,
+        tuple((*of, schedules(*of).pin) for of in job.schedules),
     )  # fmt: skip

@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from scheduler.model import notify, triggers, work
-from scheduler.model.bounds import TASKS_MAX, check_bounds, check_parts
+from scheduler.model.bounds import SCHEDULES_MAX, TASKS_MAX, check_bounds, check_parts
 from scheduler.model.dating import TriggerDays, Workday
 from scheduler.model.defaults import FIELD, Origins, fill, sent_back
 from scheduler.model.fields import type_name
@@ -113,6 +113,7 @@ def parse_job(
     if job is not None and not problems:
         problems += repeated_triggers(job.triggers, lambda place: _pointer(["triggers", place], False, data))
         problems += _given_by_triggers(job, lambda place: _pointer(["triggers", place], False, data))
+        problems += _repeated_schedules(job, lambda place: _pointer(["triggers", place], False, data))
         problems += _repeated_notices(job)
         problems += _repeated_vars(job)
         problems += _days_without_calendar(job, data)
@@ -298,6 +299,8 @@ def spent_problem(
     job: Job, place: int, now_ms: int, *, listed: bool, calendars: Calendars = NO_CALENDARS
 ) -> Problem:
     """What the state says of a new trigger without an instant after `now_ms`. `listed`: they are a list."""
+    own = [number for number, trigger in enumerate(job.triggers) if not trigger.kind.is_shared]
+    place = own[place]  # as they are prepared
     field, detail, hint = job.triggers[place].why_spent(
         job.namespace, job.name, now_ms, calendars=calendars, default=job.policies.calendar
     )
@@ -315,6 +318,24 @@ def repeated_triggers(triggers: Sequence[Trigger], pointer_at: Callable[[int], s
             hint = "give each trigger its own id" if trigger.id else "remove one, or give them ids"
             detail = f"trigger {i} has {what} in common with trigger {first}"
             problems.append(Problem(pointer_at(i), detail, hint))
+    return problems
+
+
+def _repeated_schedules(job: Job, pointer_at: Callable[[int], str]) -> list[Problem]:
+    """One that is named twice in two ways, and more than a job may name."""
+    problems: list[Problem] = []
+    known: dict[tuple[str, str], int] = {}
+    for place, trigger in enumerate(job.triggers):
+        if not trigger.kind.is_shared:
+            continue
+        _, namespace, name, field = trigger.refers(job.namespace)[0]
+        first = known.setdefault((namespace, name), place)
+        pointer = pointer_at(place) + pointer_of(field)
+        if first != place and trigger.key != job.triggers[first].key:
+            problems.append(Problem(pointer, f"trigger {first} names this schedule too", "remove one"))
+        if len(known) == SCHEDULES_MAX + 1 and first == place:
+            detail = f"a job names at most {SCHEDULES_MAX} schedules"
+            problems.append(Problem(pointer, detail, "put their triggers into one schedule"))
     return problems
 
 

@@ -110,6 +110,9 @@ class Trigger(Fields):
                 raise Refused(
                     f"{given[0].name} has no instants that `{field}` could choose", f"remove {field}"
                 )
+        if self.id is not None and given[0].is_shared:
+            detail = f"a {given[0].name} is known by its name, and its triggers by theirs"
+            raise Refused(detail, "remove id")
         if self.jitter_ms is not None and not given[0].has_offset:
             raise Refused(f"{given[0].name} fires at once: a jitter means nothing beside it", "remove jitter")
         self._days_in_order(given[0])
@@ -186,26 +189,39 @@ class Trigger(Fields):
 
     @cached_property
     def key(self) -> str:
-        """The trigger's identity within its job."""
+        """The trigger's identity within its job; of what it has of a schedule what comes first in it."""
         if self.id is not None:
             return self.id
+        if self.kind.is_shared:
+            return str(self.kind.schedule(self)[self.kind.name])
         return hashlib.sha256(json_text(self.schedule_fields())).hexdigest()[:12]
 
     def spec(
-        self, namespace: str, job: str, *, calendars: Calendars = NO_CALENDARS, default: str | None = None
+        self,
+        namespace: str,
+        job: str,
+        *,
+        calendars: Calendars = NO_CALENDARS,
+        default: str | None = None,
+        said_in: str | None = None,
     ) -> bytes:
         """The bytes for `scheduler.ticks.schedule`, with the dates of its calendars. `default`: that of the
-        job's policies."""
-        return self._layers(namespace, job, calendars, default)[-1][1]
+        job's policies. `said_in`: the namespace in which its calendars are named; None: the job's."""
+        return self._layers(namespace, job, calendars, default, said_in)[-1][1]
 
     def _layers(
-        self, namespace: str, job: str, calendars: Calendars, default: str | None
+        self,
+        namespace: str,
+        job: str,
+        calendars: Calendars,
+        default: str | None,
+        said_in: str | None = None,
     ) -> list[tuple[str, bytes]]:
         """Its specs from the bare schedule outwards, each with the field that leaves less of it."""
         spec = self.kind.spec(self, f"{namespace}/{job}")
         layers = [("", spec)]
         if self.calendar is not None or self.workday is not None:
-            spec = self._dated(spec, namespace, calendars, default)
+            spec = self._dated(spec, said_in or namespace, calendars, default)
             layers.append(("calendar" if self.calendar is not None else "workday", spec))
         if self.valid is not None:
             layers.append(("valid", valid_spec(spec, self.valid.from_ms, self.valid.until_ms)))

@@ -8,7 +8,7 @@ how the range is cut into parts:
 Reading order: expression.py (what a cron expression means), month_days.py (which days it matches),
 zones.py (what the clocks on the wall show), cron.py (both together, and the DST policies),
 iso8601.py (repeats), dates.py (a calendar's days, as specs carry them), dated.py (a schedule by calendars),
-schedule.py (the other kinds, and the spec's bytes), jitter.py.
+shared.py (what comes from a named schedule), schedule.py (the other kinds, and the spec's bytes), jitter.py.
 """
 
 from scheduler.ticks.expression import CronError, Expression, lint, parse_expression
@@ -36,6 +36,7 @@ from scheduler.ticks.schedule import (
     undated,
     valid_spec,
 )
+from scheduler.ticks.shared import Span, shared_of, shared_spec
 from scheduler.ticks.zones import UnknownZoneError, similar_zones, tzdata_version, zone
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Expression",
     "RepeatError",
     "Schedule",
+    "Span",
     "SpecError",
     "UnknownZoneError",
     "anchored",
@@ -64,6 +66,8 @@ __all__ = [
     "pins_of",
     "repinned",
     "schedule",
+    "shared_of",
+    "shared_spec",
     "similar_zones",
     "taken_away",
     "tzdata_version",

@@ -11,6 +11,7 @@ The spec is canonical JSON and self-contained, the bytes that a PreparedTrigger 
     {…, "calendar": {"include": […], "exclude": […], "nonworking": "suppress"},
      "workday": {"nth": -1, "of": "month"}}                          of those on days that count (dated.py)
     {…, "valid": {"from_ms": …, "until_ms": …}}                      of these those in [from, until)
+    {…, "schedule": "namespace/name", "without": [[from, until, "substitute"]]}   of a named one (shared.py)
     {"event": "boot/web"}                                            no instants: it waits for that
 """
 
@@ -28,6 +29,7 @@ from scheduler.ticks.dates import date_of
 from scheduler.ticks.expression import JOINS, CronError, Join, parse_expression
 from scheduler.ticks.iso8601 import RepeatError, RepeatSchedule, parse_repeat
 from scheduler.ticks.month_days import ever_matches
+from scheduler.ticks.shared import ReplacedSchedule, spans_of
 from scheduler.ticks.zones import UnknownZoneError, zone
 from scheduler.words.json_text import json_text
 
@@ -244,7 +246,11 @@ def is_unknown(spec: bytes, at_ms: int) -> bool:
 
 
 def taken_away(spec: bytes, at_ms: int) -> str:
-    """What calendars do with this instant of the schedule, which is no tick: in words; empty: nothing."""
+    """What calendars or a substitute do with this instant of the schedule, which is no tick: in words; empty:
+    nothing."""
+    given_way = _given_way(spec, at_ms)
+    if given_way:
+        return given_way
     found = _dated(spec)
     if found is None or not schedule(undated(spec)).between(at_ms - 1, at_ms, 1):
         return ""
@@ -257,9 +263,24 @@ def taken_away(spec: bytes, at_ms: int) -> str:
     return why
 
 
+def _given_way(spec: bytes, at_ms: int) -> str:
+    if b'"without"' not in spec:
+        return ""
+    fields = json.loads(spec)
+    found = _within({name: each for name, each in fields.items() if name != "valid"})
+    span = found.given_way_to(at_ms) if isinstance(found, ReplacedSchedule) else None
+    if span is None:
+        return ""
+    bare = json_text({name: each for name, each in fields.items() if name != "without"})
+    if not schedule(bare).between(at_ms - 1, at_ms, 1):
+        return ""
+    return f"schedule {span.substitute} takes the place of schedule {fields.get('schedule')} then"
+
+
 def _dated(spec: bytes) -> DatedSchedule | None:
     found = schedule(spec)
-    found = found.schedule if isinstance(found, ValidSchedule) else found
+    while isinstance(found, ValidSchedule | ReplacedSchedule):
+        found = found.schedule
     return found if isinstance(found, DatedSchedule) else None
 
 
@@ -318,6 +339,8 @@ def _within(fields: object) -> Schedule:
     if not isinstance(fields, dict):
         raise SpecError("not a trigger spec: expected an object")
     found, valid = _by_calendars(_read(fields), fields), fields.get("valid")
+    if fields.get("without"):
+        found = ReplacedSchedule(found, spans_of(fields["without"]))
     if valid is None:
         return found
     span = valid if isinstance(valid, dict) else {"from_ms": None}

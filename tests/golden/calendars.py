@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from scheduler.model import parse_job, prepare
 from scheduler.words import commands as c
 from tests.golden.log import Recorder
@@ -24,3 +26,30 @@ def dates_change(story: Recorder) -> None:
         story.tell_ok(*commands)
         story.tell(c.Redate(story.epoch - 1, 1, ()), c.Redate(story.epoch, 77, ()))
     assert story.one(c.PutJobs((stale,), story.now_ms)).code == "superseded"
+
+
+def schedules_change(story: Recorder) -> None:
+    """One is edited, and another takes its place; jobs follow, of which one was prepared by what was."""
+    triggers = [{"cron": "0 9 * * *", "id": "t"}, {"every": "1h"}]
+    nine: dict[str, Any] = {"schedule": "shared", "triggers": triggers}
+    valid = {"from": "2027-02-01T00:00:00Z", "until": "2027-03-01T00:00:00Z"}
+    february = {"schedule": "february", "substitute": "shared", "valid": valid, "triggers": [{"every": "2h"}]}
+    elsewhere = {**nine, "schedule": "theirs", "namespace": "elsewhere"}
+    users = [job(name, trigger={"schedule": "shared"}) for name in ("one", "other")]
+    both = [{"schedule": "shared"}, {"schedule": "elsewhere/theirs"}]
+    assert story.apply(nine, elsewhere, *users, job("both", trigger=both)).ok
+    story.now_ms += 1_000
+    assert story.apply(february).ok
+    before = prepare(parse_job(job("late", trigger={"schedule": "shared"})), story.now_ms)
+    refused = story.tell(c.PutJobs((before,), story.now_ms), c.DeleteJob("default", "one"))
+    assert [outcome.code for outcome in refused] == ["ok", "switching"]
+    assert story.apply({**nine, "enabled": False}).code == "switching"
+    while commands := [each for each in story.plan() if isinstance(each, c.Reschedule)]:
+        story.tell_ok(*commands)
+        story.tell(c.Reschedule(story.epoch - 1, 1, ()), c.Reschedule(story.epoch, 77, ()))
+    assert story.apply({**february, "valid": {**valid, "from": "2027-02-10T00:00:00Z"}}).ok
+    while commands := [each for each in story.plan() if isinstance(each, c.Reschedule)]:
+        story.tell_ok(*commands)
+    chain = {**february, "schedule": "march", "substitute": "february"}
+    assert story.apply(chain).code == "not_allowed"
+    assert story.apply(gone=[("schedule", "default", "shared")]).code == "referred"

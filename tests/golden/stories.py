@@ -12,7 +12,7 @@ from scheduler.model import parse_job, prepare
 from scheduler.store.tables import listeners
 from scheduler.words import codec
 from scheduler.words import commands as c
-from tests.golden.calendars import dates_change
+from tests.golden.calendars import dates_change, schedules_change
 from tests.golden.log import Recorder
 from tests.scheduler.machine.test_replay import OVERLAPS, REASONS, WEIGHTS, command
 from tests.scheduler.story import START_MS, job
@@ -46,6 +46,7 @@ def every_command(story: Recorder) -> None:
     _stages(story)
     _quotas(story)
     dates_change(story)
+    schedules_change(story)
 
 
 def _namespaces(story: Recorder) -> None:

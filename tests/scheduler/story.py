@@ -10,8 +10,10 @@ from typing import Any
 
 from scheduler.machine import AppliedEntry, Machine
 from scheduler.machine.context import ROOM
+from scheduler.machine.rules import substitutes
 from scheduler.model import Job, parse_job, prepare
 from scheduler.model.known_dates import NO_CALENDARS, Calendars, dates_of
+from scheduler.model.known_schedules import NO_SCHEDULES, InForce, Schedules
 from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.plan import Limits, PlanCache, plan
 from scheduler.store.connection import Store
@@ -117,7 +119,10 @@ class Story:
     def put(self, *documents: dict[str, Any], after_ms: int | None = None, **fields: Any) -> list[Any]:
         after_ms = self.now_ms if after_ms is None else after_ms
         known = self.calendars()
-        prepared = tuple(prepare(parse_job(each), after_ms, calendars=known) for each in documents)
+        shared = self.schedules()
+        prepared = tuple(
+            prepare(parse_job(each), after_ms, calendars=known, schedules=shared) for each in documents
+        )
         outcome = self.one(c.PutJobs(prepared, after_ms, **fields))
         assert outcome.ok, outcome
         assert outcome.value is not None
@@ -131,7 +136,12 @@ class Story:
         parsed = [parse_document(each) for each in documents]
         objects = [prepare_document(each, self.now_ms) for each in parsed if not isinstance(each, Job)]
         known = self.calendars(objects)
-        jobs = [prepare(each, self.now_ms, calendars=known) for each in parsed if isinstance(each, Job)]
+        shared = self.schedules(objects, gone)
+        jobs = [
+            prepare(each, self.now_ms, calendars=known, schedules=shared)
+            for each in parsed
+            if isinstance(each, Job)
+        ]
         prepared = [*objects, *jobs]
         return self.one(
             c.Apply(
@@ -151,6 +161,18 @@ class Story:
             row = objects.find(self.store, "calendar", namespace, name)
             spec = beside.get((namespace, name)) or (None if row is None else bytes(row.spec))
             return NO_CALENDARS(namespace, name) if spec is None else dates_of(namespace, name, spec)
+
+        return known
+
+    def schedules(
+        self, puts: Sequence[Any] = (), gone: Sequence[tuple[str, str, str]] = ()
+    ) -> Schedules:
+        """As they are put beside the jobs, or stored."""
+        beside = substitutes.put_with(puts, gone)
+
+        def known(namespace: str, name: str) -> InForce:
+            found = substitutes.known(self.store, namespace, name, beside)
+            return found or NO_SCHEDULES(namespace, name)
 
         return known
 

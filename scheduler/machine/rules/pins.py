@@ -11,7 +11,7 @@ from scheduler.model.known_dates import KIND
 from scheduler.store.connection import Store
 from scheduler.store.tables import objects as object_rows
 from scheduler.ticks import pins_of
-from scheduler.words.commands import PreparedJob, PreparedObject
+from scheduler.words.commands import PreparedJob, PreparedObject, PreparedTrigger
 from scheduler.words.outcomes import Code, Outcome
 
 STAGED = ": lay its calendar down in an earlier slice, and this one again"
@@ -23,6 +23,12 @@ PutAs = Callable[[str, str], str | None]
 def put_with(objects: Iterable[PreparedObject]) -> PutAs:
     puts = {(new.namespace, new.name): new.pin for new in objects if new.kind == KIND}
     return lambda namespace, name: puts.get((namespace, name))
+
+
+def are_held(store: Store, triggers: Iterable[PreparedTrigger]) -> bool:
+    """Whether all of these hold the dates that their calendars have."""
+    held = dict.fromkeys(pair for trigger in triggers for pair in pins_of(trigger.spec))
+    return all(object_rows.pin_of(store, KIND, *of.split("/", 1)) == pin for of, pin in held)
 
 
 def judge(

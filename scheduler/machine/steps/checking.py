@@ -25,12 +25,13 @@ from scheduler.machine.rules import (
     revisions,
     secret_uses,
     spent,
+    substitutes,
     tick_limits,
 )
 from scheduler.machine.steps import editing, editing_objects, pruning, staging
 from scheduler.machine.steps.editing import Judged
 from scheduler.machine.steps.staging import JOB, New, Stored
-from scheduler.model import known_dates
+from scheduler.model import known_dates, known_schedules
 from scheduler.store.tables import staged, stages
 from scheduler.store.tables.asked import WHOLE, of_job
 from scheduler.store.tables.jobs import Job
@@ -46,6 +47,7 @@ PROBLEMS_MAX = 20
 NAMES_MAX = 100  #: of each word
 NAMESPACES_MAX = 1_000
 REFERRERS_A_LOOK = 2_000
+SCHEDULES_MAX = 200  #: of one namespace in a stage with substitutes
 CHECKED, TARGET, REFERRER = 4 * ROW, ROW // 2, 3 * EDGE
 """What an item takes of the room, beside its bytes; what it refers to; who refers to it."""
 
@@ -132,6 +134,8 @@ def _judge(ctx: Context, stage: Stage, new: New, stored: Stored, found: _Found) 
     found.count(what, "created" if stored is None else "changed")
     refusal = _judge_ticks(ctx, stage, verdict, found) if isinstance(verdict, Judged) else None
     refusal = refusal or _judge_targets(ctx, stage, what, new)
+    if refusal is None and what.kind == known_schedules.KIND and isinstance(new, PreparedObject):
+        refusal = _judge_substitutes(ctx, stage, new)
     if refusal is None and isinstance(new, PreparedJob):
         refusal = pins.judge(ctx.store, [new], lambda *of: _pin_of_staged(ctx, stage, *of), is_staged=True)
     return refusal
@@ -143,6 +147,22 @@ def _pin_of_staged(ctx: Context, stage: Stage, namespace: str, name: str) -> str
         return None
     calendar = staging.prepared(item)
     return calendar.pin if isinstance(calendar, PreparedObject) else None
+
+
+def _judge_substitutes(ctx: Context, stage: Stage, new: PreparedObject) -> Outcome | None:
+    items = staged.of_kind(ctx.store, stage.id, new.kind, new.namespace, SCHEDULES_MAX + 1)
+    ctx.room -= sum(item.size for item in items) // staging.BYTES_A_UNIT
+    if len(items) > SCHEDULES_MAX:
+        if not substitutes.base_of(new.refers):
+            return None
+        detail = f"more than {SCHEDULES_MAX} schedules of namespace {new.namespace} are staged"
+        said = f"{detail}, and {new.name} is a substitute: apply substitutes by themselves"
+        return refused(Code.INVALID, said)
+    found = [(item, staging.prepared(item)) for item in items]
+    beside = {
+        (item.namespace, item.name): put if isinstance(put, PreparedObject) else None for item, put in found
+    }
+    return substitutes.judge(ctx.store, [new], beside)
 
 
 def _judge_ticks(ctx: Context, stage: Stage, verdict: Judged, found: _Found) -> Outcome | None:

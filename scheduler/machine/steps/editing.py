@@ -5,11 +5,8 @@ Rules of this file:
 1. `judge` writes nothing, and what it passed `put` writes without a refusal: a command judges all that it
    holds before it writes anything.
 2. An unchanged spec makes no revision. Revisions go on counting per name, through deletion too.
-3. A trigger that did not change keeps its era and watermark. All that an edit changes or removes is closed at
-   one instant, that of the edit or a decided one beyond it, and all that is new begins there: none is due
-   twice, none is lost in between. What was due by then is decided as if nothing had been edited. Of a new
-   job, and of one that was deleted, eras begin at the proposer's clock, behind every closed era of that name.
-   What is counted from when it is first applied keeps that instant, as long as the job is there.
+3. How triggers give way to others: `retriggering`. Of a new job, and of one that was deleted, eras begin at
+   the proposer's clock, behind every closed era of that name.
 4. Deleting cancels the job's runs that have not started, and of those that have what has not: nothing of a
    deleted job starts any more, a retry as little as the next task. What runs comes to its own end, and the
    run's end says that the job was deleted. The oldest runs at once, the others when their turn comes.
@@ -23,7 +20,7 @@ from scheduler.machine.context import Context, refused
 from scheduler.machine.rules import revisions
 from scheduler.machine.rules.graphs import KEPT_FROM_TASKS
 from scheduler.machine.rules.spent import spent
-from scheduler.machine.steps import eras, listening, postponing, stopping
+from scheduler.machine.steps import eras, listening, postponing, redating, retriggering, stopping
 from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.store.tables import asked as asked_rows
 from scheduler.store.tables import jobs as job_rows
@@ -32,10 +29,9 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.jobs import Job, Revision
 from scheduler.store.tables.refs import Named
-from scheduler.ticks import anchored, as_written, is_anchored
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
-from scheduler.words.commands import PreparedJob, PreparedTrigger
+from scheduler.words.commands import PreparedJob
 from scheduler.words.outcomes import Code, Outcome
 
 ACTIVE_RUNS_CANCELLED_MAX = 1_000
@@ -127,6 +123,8 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
     )
     if new.refers or job is not None:
         refs.set_of(ctx.store, Named("job", new.namespace, new.name), new.refers)
+    if new.schedules or (job is not None and redating.names_schedules(job.spec)):
+        redating.hold(ctx, job_id, new.schedules, edit.at_ms)
     if large is not None:
         ctx.graphs.keep(job_id, revision, large)
     before: int | None = job_id
@@ -157,51 +155,16 @@ def _set_triggers(
     per_day = sum(each.per_day for each in new.triggers)
     share = eras.share_of(priority, per_day)
     live = trigger_rows.live(ctx.store, job) if before == job else []
-    specs = {each.key: _known(ctx, job, each) if before == job else each.spec for each in new.triggers}
-    offsets = {each.key: each.jitter_ms for each in new.triggers}
-    kept = {t.key: None for t in live if (specs.get(t.key), offsets.get(t.key)) == (t.spec, t.jitter_ms)}
     begin_ms = edit.at_ms if before == job else edit.after_ms
     if before is not None:
         begin_ms = max(begin_ms, trigger_rows.last_closed(ctx.store, before) or begin_ms)
-    ended = [trigger for trigger in live if trigger.key not in kept]
-    for trigger in ended:
-        begin_ms = max(begin_ms, trigger.from_ms, trigger_rows.last_decided(ctx.store, trigger.id) or 0)
-    for trigger in ended:
-        eras.end(ctx, trigger, begin_ms, trigger_rows.EDITED)
-    for trigger in live:
-        if trigger.key in kept and trigger.share != share:
-            trigger_rows.set_share(ctx.store, trigger.id, share)
-    for each in new.triggers:
-        if each.key not in kept:
-            asks = eras.Asks(new.namespace, each.per_day, share)
-            spec, from_ms = specs[each.key], begin_ms
-            if not is_anchored(spec):  # its first instant is this very one
-                first_ms = max(begin_ms, edit.at_ms)
-                spec, from_ms = anchored(spec, first_ms), first_ms - 1
-            # By a clock that is ahead, the first instant may be before the one that the proposer found, who
-            # does not know what is counted from when it was first applied: the planner goes on from here.
-            is_known = edit.after_ms <= from_ms and spec == each.spec
-            due_ms = each.first_due_ms if is_known else from_ms
-            eras.begin(
-                ctx, job, each.key, spec, each.jitter_ms, asks, from_ms=from_ms, due_ms=due_ms,
-                former=next((trigger.id for trigger in ended if trigger.key == each.key), 0),
-            )  # fmt: skip
-    for trigger in ended:
-        listening.forget(ctx, trigger.id)
+    retriggering.replace(
+        ctx, job, live, new.triggers, eras.Asks(new.namespace, 0, share),
+        retriggering.Instants(begin_ms, edit.at_ms, edit.after_ms), stays=before == job,
+    )  # fmt: skip
     asked_rows.add(ctx.store, new.namespace, per_day - sum(trigger.per_day for trigger in live))
     if before == job:
         eras.wake(ctx, job)  # the edit may say something else of what waits to be caught up
-
-
-def _known(ctx: Context, job: int, each: PreparedTrigger) -> bytes:
-    """Its spec, with when the job first had a trigger of this key, where it asks and that is known."""
-    if is_anchored(each.spec):
-        return each.spec
-    for era in trigger_rows.of_job(ctx.store, job):
-        at_ms = as_written(era.spec)[1]
-        if era.key == each.key and at_ms is not None:
-            return anchored(each.spec, at_ms)
-    return each.spec
 
 
 def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -> int:
@@ -219,6 +182,8 @@ def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -
     for run in reversed(run_rows.active(ctx.store, job.id, limit=most)):
         if not run.stopping and run.cause != Kind.ORPHAN:
             stopping.end_for_deletion(ctx, run)
+    if redating.names_schedules(job.spec):
+        redating.hold(ctx, job.id, (), edit.at_ms)
     job_rows.delete(ctx.store, job.id)
     namespaces.count_job(ctx.store, job.namespace, -1)
     refs.set_of(ctx.store, Named("job", job.namespace, job.name), ())

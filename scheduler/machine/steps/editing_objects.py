@@ -12,6 +12,7 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import revisions
 from scheduler.machine.steps import redating
 from scheduler.machine.steps.editing import Edit
+from scheduler.model.known_schedules import KIND as SCHEDULE
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import refs
 from scheduler.store.tables.objects import Object, ObjectRevision
@@ -37,8 +38,8 @@ def named(record: PreparedObject) -> Named:
 def judge(ctx: Context, new: PreparedObject) -> Judged | Outcome:
     stored = object_rows.find(ctx.store, *named(new))
     refusal = revisions.judge(named(new), stored and stored.revision, new.if_revision)
-    if refusal is None and stored is not None and stored.pin != new.pin:
-        refusal = redating.refuse_edit_of_object(ctx, named(new))
+    if refusal is None and new.pin and (stored is None or stored.pin != new.pin):
+        refusal = redating.refuse_edit_of_object(ctx, named(new), new)
     return refusal or Judged(new, stored)
 
 
@@ -48,6 +49,7 @@ def put(ctx: Context, edit: Edit, judged: Judged) -> dict[str, object]:
     what = named(new)
     if stored is not None and judged.is_same:
         return {**what._asdict(), "revision": stored.revision, "created": False, "changed": False}
+    moved = redating.concerned(ctx, what) if stored is not None and what.kind == SCHEDULE else []
     last = object_rows.last_revision(ctx.store, *what) if stored is None else stored.revision
     created_ms = edit.at_ms if stored is None else stored.created_ms
     object_rows.put(
@@ -61,7 +63,10 @@ def put(ctx: Context, edit: Edit, judged: Judged) -> dict[str, object]:
     was = None if stored is None else stored.revision
     ctx.changed(*what, was, last + 1, reason=edit.source, verb="put")
     ctx.emit(e.ObjectPut(*what, last + 1, stored is None))
-    if stored is not None and stored.pin != new.pin:
+    if what.kind == SCHEDULE:
+        if stored is None or stored.pin != new.pin:
+            redating.follow(ctx, [*moved, *redating.concerned(ctx, what)], edit.at_ms)
+    elif stored is not None and stored.pin != new.pin:
         redating.begin(ctx, what, new.pin, edit.at_ms)
     return {**what._asdict(), "revision": last + 1, "created": stored is None, "changed": True}
 
@@ -69,8 +74,10 @@ def put(ctx: Context, edit: Edit, judged: Judged) -> dict[str, object]:
 def delete(ctx: Context, edit: Edit, stored: Object) -> int:
     """Returns the revision that ends it."""
     what = Named(stored.kind, stored.namespace, stored.name)
+    moved = redating.concerned(ctx, what)[1:] if what.kind == SCHEDULE else []
     object_rows.delete(ctx.store, *what)
     refs.set_of(ctx.store, what, ())
+    redating.follow(ctx, moved, edit.at_ms)
     _revise(ctx, edit, what, stored.revision + 1, b"", deleted=1)
     ctx.changed(*what, stored.revision, None, reason=edit.source, verb="delete")
     ctx.emit(e.ObjectDeleted(*what))

@@ -23,6 +23,7 @@ from scheduler.model.fields import type_name
 from scheduler.model.given import Given
 from scheduler.model.job import Job, prepare
 from scheduler.model.known_dates import NO_CALENDARS, Calendars
+from scheduler.model.known_schedules import NO_SCHEDULES, Schedules
 from scheduler.model.named import Target, each_once
 from scheduler.model.namespace import Namespace
 from scheduler.model.notice import Notice
@@ -170,10 +171,14 @@ def prepare_document(
     format: int | None = None,
     given: Given | None = None,
     calendars: Calendars = NO_CALENDARS,
+    schedules: Schedules = NO_SCHEDULES,
 ) -> PreparedJob | PreparedObject:
     """For an Apply command. What is computed, is so here."""
     if isinstance(parsed, Job):
-        return prepare(parsed, now_ms, if_revision, format=format, given=given, calendars=calendars)
+        return prepare(
+            parsed, now_ms, if_revision,
+            format=format, given=given, calendars=calendars, schedules=schedules,
+        )  # fmt: skip
     return prepare_object(parsed, now_ms, if_revision)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from scheduler.model import known_schedules
 from scheduler.model.bounds import TRIGGERS_MAX
 from scheduler.model.fields import InstantMs, Model, Name, Reference, as_tuple
 from scheduler.model.known_dates import KIND
@@ -50,8 +52,12 @@ class Schedule(Described):
             raise Refused("a substitute needs a time", "such as valid: {from: …, until: …}")
         if self.substitute is None and not self.triggers:
             raise Refused("it has no triggers", "give triggers, or the schedule that it substitutes")
-        if (self.namespace, self.name) in {each[1:3] for each in self.refers() if each.kind == "schedule"}:
+        base = None if self.substitute is None else resolved(self.substitute, self.namespace)
+        if base == (self.namespace, self.name):
             raise Refused("it cannot take its own place", "name another schedule in substitute")
+        if base is not None and base[0] != self.namespace:
+            detail = "it would take the place of a schedule of another namespace"
+            raise Refused(detail, "a substitute is of the namespace of what it substitutes: put it there")
         return self
 
     def public(self) -> dict[str, Any]:
@@ -75,7 +81,34 @@ class Schedule(Described):
         return found
 
     def faults(self) -> list[Problem]:
-        return repeated_triggers(self.triggers, lambda place: pointer_of("triggers", place))
+        found = repeated_triggers(self.triggers, lambda place: pointer_of("triggers", place))
+        for place, trigger in enumerate(self.triggers):
+            found += [
+                Problem(pointer_of("triggers", place, *field), detail, hint)
+                for field, detail, hint in _not_shared(trigger)
+            ]
+        return found
+
+
+def _not_shared(trigger: Trigger) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """What a trigger may say in a job alone: the field, why, and the way out."""
+    kind = trigger.kind
+    if kind.is_shared:
+        detail = "a schedule has triggers of its own, not those of another"
+        yield (kind.name,), detail, "have the job name both"
+    elif not kind.has_instants:
+        yield (kind.name,), f"{kind.name} has no instants that jobs could share", "say it in each job"
+    for field, given in (("params", trigger.params), ("overlap", trigger.overlap)):
+        if given is not None and kind.has_instants:
+            hint = f"say it where a job names the schedule: {{schedule: NAME, {field}: …}}"
+            yield (field,), f"{field}: a schedule says when, a job what its runs are", hint
+    rule = trigger.calendar
+    if trigger.asks_for_working_days and not (rule and (rule.include or rule.exclude)):
+        field = "workday" if trigger.workday is not None else "calendar"
+        detail = "no calendar says which days are working days"
+        yield (field,), detail, "name one: calendar: {exclude: [NAME]}"
+    elif rule is not None and not (rule.include or rule.exclude):
+        yield ("calendar",), "it names no calendar", "include or exclude one, or remove it"
 
 
 SCHEDULE = Kind(
@@ -83,5 +116,6 @@ SCHEDULE = Kind(
     description="Triggers that many jobs share, or what takes the place of another schedule for a time.",
     example={"schedule": "month-end", "triggers": [{"cron": "0 18 L * *", "tz": "Europe/Berlin"}]},
     model=Schedule,
+    pin=known_schedules.pin_of,
     other_words=("timetable", "plan", "cadence"),
 )

@@ -29,6 +29,7 @@ class Kind(Generic[F]):
     delay_ms: Callable[[F], int] = lambda _: 0
     """What is added to each instant, beside the jitter."""
     has_instants: bool = True  #: no: it waits for an event
+    is_shared: bool = False  #: its instants are those of an object, whose triggers the job has by it
     has_offset: bool = True  #: no: it fires at once, so a jitter means nothing
     overlap: str = ""
     """Of what it fires, where neither the trigger nor the job's policies say; empty: as for ticks."""

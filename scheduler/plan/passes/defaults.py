@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from scheduler.model.given import Given
-from scheduler.model.known_dates import KIND, NO_CALENDARS, dates_of
+from scheduler.plan.rescheduling import Calendars, schedules_of
 from scheduler.plan.view import Outlook, View
 from scheduler.store.state import format_of
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import namespaces
-from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.namespaces import Allowance
 from scheduler.words.commands import PreparedJob, ReviseJobs
 
@@ -53,13 +50,8 @@ def _anew(view: View, row: Allowance, revision: int, spec: bytes) -> PreparedJob
         job = resolved_anew(bytes(spec), given, format)
         made = prepare(
             job, view.now_ms, revision, format=format, given=given,
-            calendars=lambda namespace, name: _dates(view, namespace, name),
+            calendars=Calendars(view.store), schedules=schedules_of(view.store),
         )  # fmt: skip
     except (JobError, ValueError, KeyError, TypeError, AttributeError):
         return None  # the last of a command that no front of ours made: its words are no defaults
     return made if is_other(spec, made.spec) else None
-
-
-def _dates(view: View, namespace: str, name: str) -> dict[str, Any]:
-    row = object_rows.find(view.store, KIND, namespace, name)
-    return NO_CALENDARS(namespace, name) if row is None else dates_of(namespace, name, bytes(row.spec))

@@ -1,13 +1,17 @@
-"""Triggers take over the dates of a calendar that was edited: some a plan, as plans follow each other.
+"""Triggers take over the dates of a calendar that was edited, jobs the triggers of a schedule: some a plan,
+as plans follow each other.
 
-One whose instants cannot be computed here gets its new era all the same: it stays due there, for a leader
-that can, and keeps nobody waiting.
+A trigger whose instants cannot be computed here gets its new era all the same: it stays due there, for a
+leader that can, and keeps nobody waiting.
 """
 
 from __future__ import annotations
 
 from scheduler.model.known_dates import KIND, dates_of
+from scheduler.model.known_schedules import KIND as SCHEDULE
+from scheduler.plan import rescheduling
 from scheduler.plan.view import Outlook, View
+from scheduler.store.connection import Store
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import pins
 from scheduler.store.tables import triggers as trigger_rows
@@ -24,6 +28,8 @@ def plan(view: View) -> list[Command]:
     turn = pins.first(view.store)
     if turn is None:
         return []
+    if turn.kind == SCHEDULE:
+        return [] if _stage_is_live(view.store) else [*rescheduling.commands(view.store, view.epoch, turn)]
     calendar = object_rows.find(view.store, KIND, turn.namespace, turn.name)
     found = pins.holders(view.store, turn.namespace, turn.name, turn.pin, TRIGGERS_A_PLAN)
     if calendar is None or not found:
@@ -55,4 +61,11 @@ def _first_ms(spec: bytes, at_ms: int) -> int | None:
 
 
 def wake(outlook: Outlook) -> int | None:
-    return None if pins.first(outlook.store) is None else 0
+    turn = pins.first(outlook.store)
+    if turn is None or (turn.kind == SCHEDULE and _stage_is_live(outlook.store)):
+        return None  # the stage's own steps wake it
+    return 0
+
+
+def _stage_is_live(store: Store) -> bool:
+    return bool(store.value("SELECT stage FROM state"))

@@ -36,10 +36,15 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE TABLE pins (trigger INTEGER NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,"
     " pin TEXT NOT NULL, PRIMARY KEY (trigger, namespace, name)) WITHOUT ROWID",
     "CREATE INDEX pins_of ON pins (namespace, name, pin, trigger)",
-    # Calendars that have other dates since an instant, until no live trigger holds the old ones.
+    # Which schedules a job has triggers of, and what it holds of each (scheduler.model.known_schedules).
+    "CREATE TABLE job_schedules (job INTEGER NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,"
+    " pin TEXT NOT NULL, PRIMARY KEY (job, namespace, name)) WITHOUT ROWID",
+    "CREATE INDEX job_schedules_of ON job_schedules (namespace, name, pin, job)",
+    # Calendars and schedules that say something else since an instant, until no live trigger holds the old.
     """
     CREATE TABLE redates (
         id INTEGER PRIMARY KEY,             -- they are gone through in this order
+        kind TEXT NOT NULL,
         namespace TEXT NOT NULL, name TEXT NOT NULL, pin TEXT NOT NULL,
         at_ms INTEGER NOT NULL              -- the stamp of the edit
     )

@@ -1,4 +1,5 @@
-"""Which dates live triggers hold, of which calendars; and the calendars that have others since an instant."""
+"""Which dates live triggers hold, of which calendars; and the calendars and schedules that say something else
+since an instant."""
 
 from __future__ import annotations
 
@@ -9,9 +10,10 @@ from scheduler.store.connection import Store
 
 
 class Redate(NamedTuple):
-    """A calendar whose triggers take over its dates."""
+    """A calendar whose triggers take over its dates, or a schedule whose jobs take over its triggers."""
 
     id: int
+    kind: str
     namespace: str
     name: str
     pin: str  #: of the dates that they take over
@@ -20,8 +22,8 @@ class Redate(NamedTuple):
 
 COLUMNS = ", ".join(Redate._fields)
 _OF_LATER = (
-    "FROM pins p JOIN redates r ON r.namespace = p.namespace AND r.name = p.name AND r.pin <> p.pin"
-    " WHERE p.trigger = ?"
+    "FROM pins p JOIN redates r ON r.kind = 'calendar' AND r.namespace = p.namespace"
+    " AND r.name = p.name AND r.pin <> p.pin WHERE p.trigger = ?"
 )
 
 
@@ -58,12 +60,17 @@ def stale_since(store: Store, trigger: int) -> int | None:
     return since_ms
 
 
-def begin(store: Store, namespace: str, name: str, pin: str, at_ms: int) -> None:
+def begin(store: Store, kind: str, namespace: str, name: str, pin: str, at_ms: int) -> None:
     number = store.value("SELECT coalesce(max(id), 0) + 1 FROM redates")
     store.write(
-        f"INSERT INTO redates ({COLUMNS}) VALUES (?, ?, ?, ?, ?)",
-        Redate(int(number), namespace, name, pin, at_ms),
+        f"INSERT INTO redates ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
+        Redate(int(number), kind, namespace, name, pin, at_ms),
     )
+
+
+def say(store: Store, redate: int, pin: str) -> None:
+    """What is taken over is this."""
+    store.write("UPDATE redates SET pin = ? WHERE id = ?", (pin, redate))
 
 
 def first(store: Store) -> Redate | None:
@@ -71,12 +78,17 @@ def first(store: Store) -> Redate | None:
     return None if row is None else Redate._make(row)
 
 
-def of(store: Store, namespace: str, name: str) -> Redate | None:
+def of(store: Store, kind: str, namespace: str, name: str) -> Redate | None:
     row = store.row(
-        f"SELECT {COLUMNS} FROM redates WHERE namespace = ? AND name = ? ORDER BY id LIMIT 1",
-        (namespace, name),
+        f"SELECT {COLUMNS} FROM redates WHERE kind = ? AND namespace = ? AND name = ? ORDER BY id LIMIT 1",
+        (kind, namespace, name),
     )
     return None if row is None else Redate._make(row)
+
+
+def waits_for(store: Store, kind: str) -> bool:
+    """Whether any of this kind is not taken over yet."""
+    return store.value("SELECT 1 FROM redates WHERE kind = ? LIMIT 1", (kind,)) is not None
 
 
 def end(store: Store, redate: int) -> None:

@@ -45,6 +45,21 @@ def find(store: Store, stage: int, kind: str, namespace: str, name: str) -> Item
     return None if row is None else Item._make(row)
 
 
+def has_kind(store: Store, stage: int, kind: str) -> bool:
+    """Whether any object of this kind is yet to have its turn."""
+    found = store.value("SELECT 1 FROM staged WHERE stage = ? AND kind = ? LIMIT 1", (stage, kind))
+    return found is not None
+
+
+def of_kind(store: Store, stage: int, kind: str, namespace: str, limit: int) -> list[Item]:
+    """Those of a namespace, by name."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM staged WHERE stage = ? AND kind = ? AND namespace = ? ORDER BY name LIMIT ?",
+        (stage, kind, namespace, limit),
+    )
+    return [Item._make(row) for row in rows]
+
+
 def first_of(store: Store, stage: int, names: Sequence[tuple[str, str, str]]) -> int | None:
     """The place of the first of these (kind, namespace, name) that is staged already."""
     place: int | None = store.value(

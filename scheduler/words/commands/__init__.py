@@ -30,6 +30,8 @@ from scheduler.words.commands.attempts import ReportRunning as ReportRunning
 from scheduler.words.commands.attempts import Revoke as Revoke
 from scheduler.words.commands.calendars import Redate as Redate
 from scheduler.words.commands.calendars import Redated as Redated
+from scheduler.words.commands.calendars import Reschedule as Reschedule
+from scheduler.words.commands.calendars import Rescheduled as Rescheduled
 from scheduler.words.commands.cluster import Activate as Activate
 from scheduler.words.commands.cluster import Barrier as Barrier
 from scheduler.words.commands.cluster import Compare as Compare

@@ -27,6 +27,7 @@ class PreparedJob(Record):
     if_revision: int | None = None  #: refuse unless the job's revision is this; 0: must not exist
     refers: tuple[tuple[str, str, str], ...] = ()  #: to which objects: (kind, namespace, name), each once
     defaults: int = 0  #: revision of its namespace whose defaults it took; 0: there were none
+    schedules: tuple[tuple[str, str, str], ...] = ()  #: it has triggers of: namespace, name, pin in force
 
 
 @command(1, grows=True, edits=True)

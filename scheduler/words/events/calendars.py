@@ -12,3 +12,12 @@ class CalendarMoved(Event):
     namespace: str
     name: str
     live: bool
+
+
+@event(54, wakes=SOON)
+class ScheduleMoved(Event):
+    """A schedule means something else than jobs hold of it; `live`: all of them have taken that over."""
+
+    namespace: str
+    name: str
+    live: bool

@@ -32,7 +32,6 @@ OBJECTS = "WHERE kind <> 'namespace'"
 JOBS = [key for key in NAMES if key[0] == "job"]
 REFERS: Mapping[Key, tuple[Key, ...]] = {
     ("schedule", "s"): (("schedule", "t"),),
-    ("schedule", "t"): (("schedule", "s"),),
     ("hook", "h"): (("secret", "X"), ("secret", "Y")),
     **dict.fromkeys(JOBS, (("vars", "a"), ("vars", "b"), ("secret", "X"))),
 }

@@ -68,7 +68,7 @@ def job(**fields: Any) -> dict[str, Any]:
         ({"every": "5m", "tz": "UTC"}, "/triggers", "tz is for `cron` and `iso8601` triggers"),
         ({"cron": "0 2 * * *", "start": "2027-01-01T00:00:00Z"}, "/triggers", "start is for `every`"),
         ({"cron": "0 2 * * *", "every": "5m"}, "/triggers", "exclude each other"),
-        ({}, "/triggers", "exactly one of cron, every, iso8601, at, startup, after"),
+        ({}, "/triggers", "exactly one of cron, every, iso8601, at, schedule, startup, after"),
         ({"crom": "0 2 * * *"}, "/triggers/crom", "did you mean cron?"),
         ({"webhook": "x"}, "/triggers/webhook", "not available in this version"),
     ],
