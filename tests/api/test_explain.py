@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import httpx2
 import msgspec
 import pytest
 
 from api.schemas import replies
+from scheduler.machine.rules import gates
 from scheduler.words.commands import ConnectAgent
 from tests.api.single_node import SingleNode
 from tests.scheduler.story import KINDS
 
 JOB = {"noop": True, "triggers": {"every": "1h"}, "policies": {"overlap": "queue_all"}}
+
+
+def names(*lists: Sequence[gates.Gate[Any]]) -> list[str]:
+    return [gate.NAME for each in lists for gate in each]
 
 
 @pytest.fixture
@@ -28,11 +36,9 @@ async def test_a_run_says_what_its_task_waits_for(
     replies.RunExplained.model_validate(told)
 
     assert (told["run"], told["state"], told["verdict"], told["more"]) == (run, "pending", "ready", False)
-    assert [gate["gate"] for gate in told["gates"]] == ["leader", "overlap", "quota"]
+    assert [gate["gate"] for gate in told["gates"]] == ["leader", *names(gates.RUN, gates.ADMIT)]
     (task,) = told["tasks"]
-    assert [gate["gate"] for gate in task["gates"]] == [
-        "stopping", "run", "needs", "retry", "restore", "pause_all", "kind", "agent",
-    ]  # fmt: skip
+    assert [gate["gate"] for gate in task["gates"]] == names(gates.TASK, gates.PLACE)
     assert (task["verdict"], task["gates"][-1]["state"]) == ("waits", "waits")
     assert "no connected agent has pool default" in task["gates"][-1]["reason"]
     assert task["gates"][-1]["since"].endswith("Z")
@@ -55,11 +61,11 @@ async def test_work_that_no_agent_offers_says_so_everywhere(
     other = await client.put("/v1/jobs/other", json={"noop": True})
 
     assert agent["kinds"] == ["shell"]
-    for gates in (told["tasks"][0]["gates"], tick["gates"]):
-        (found,) = [gate for gate in gates if gate["gate"] == "kind"]
+    for asked in (told["tasks"][0]["gates"], tick["gates"]):
+        (found,) = [gate for gate in asked if gate["gate"] == "kind"]
         assert (found["state"], found["reason"]) == ("waits", said.format("connected "))
         assert found["opens"] == "an agent that offers it"
-        assert [gate["state"] for gate in gates if gate["gate"] == "agent"] == ["ready"], "slots are free"
+        assert [gate["state"] for gate in asked if gate["gate"] == "agent"] == ["ready"], "slots are free"
     assert (other.json()["state"], other.json()["unplaceable_reason"]) == ("unplaceable", said.format(""))
     assert (await client.put("/v1/jobs/sleeps", json={"sleep": "1m"})).json()["state"] == "active"
 
@@ -73,10 +79,9 @@ async def test_a_tick_is_explained_and_one_that_is_none(client: httpx2.AsyncClie
     replies.InstantExplained.model_validate(told)
     (tick,) = told["ticks"]
     assert (tick["outcome"], tick["verdict"], tick["at"]) == ("pending", "waits", told["at"])
-    assert [gate["gate"] for gate in tick["gates"]] == [
-        "leader", "time", "era", "pause_all", "pause", "turn", "catchup", "restore", "overlap", "quota",
-        "kind", "agent",
-    ]  # fmt: skip
+    before = ["leader", "time", *names(gates.TICK), "catchup", "restore", *names(gates.RUN, gates.ADMIT)]
+    placed = [name for name in names(gates.PLACE) if name not in (*before, "retry")]
+    assert [gate["gate"] for gate in tick["gates"]] == [*before, *placed]
 
     same = (await client.get("/v1/jobs/job/explain", params={"at": told["at"]})).json()
     assert same["ticks"][0]["at"] == told["at"]
