@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from api.instants import rfc3339
-from scheduler.explain import Condition, Explained, Finding, RunExplained, TickExplained
+from scheduler.explain import Condition, Explained, Finding, Part, RunExplained, TickExplained
 
 MaySee = Callable[[str], bool]
 """Whether the caller may read in a namespace."""
@@ -33,7 +33,7 @@ def condition_json(told: Condition, may_see: MaySee) -> dict[str, Any]:
         "after": told.text,
         "value": told.value,
         "waits": told.waits,
-        "parts": [{"depth": part.depth, "text": part.text, "value": part.value} for part in told.parts],
+        "parts": _parts_json(told.parts),
         "heard": [
             {
                 "job": heard.job,
@@ -47,6 +47,10 @@ def condition_json(told: Condition, may_see: MaySee) -> dict[str, Any]:
         ],
         "lacks": list(told.lacks),
     }
+
+
+def _parts_json(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
+    return [{"depth": part.depth, "text": part.text, "value": part.value} for part in parts]
 
 
 def run_explained(told: RunExplained, may_see: MaySee) -> dict[str, Any]:
@@ -68,6 +72,16 @@ def run_explained(told: RunExplained, may_see: MaySee) -> dict[str, Any]:
         ],
         "more": told.more,
         "condition": None if told.condition is None else condition_json(told.condition, may_see),
+        "whens": [
+            {
+                "task": each.task,
+                "state": each.state,
+                "when": each.text,
+                "value": each.value,
+                "parts": _parts_json(each.parts),
+            }
+            for each in told.whens
+        ],
     }
 
 

@@ -70,8 +70,11 @@ def _show_condition(condition: dict[str, Any]) -> None:
         ]
     )
     click.echo()
-    rows = [("  " * part["depth"] + part["text"], _word(part["value"])) for part in condition["parts"]]
-    table(("part", "is"), rows)
+    _show_parts(condition["parts"])
+
+
+def _show_parts(parts: Sequence[dict[str, Any]]) -> None:
+    table(("part", "is"), [("  " * part["depth"] + part["text"], _word(part["value"])) for part in parts])
 
 
 def _word(value: object) -> str:
@@ -126,6 +129,11 @@ def run_explain(client: Client, run_id: int, stale: bool, form: str) -> None:
     if found["condition"]:
         click.echo()
         _show_condition(found["condition"])
+    for when in found["whens"]:
+        click.echo()
+        facts([("task", when["task"]), ("when", when["when"]), ("is", _word(when["value"]))])
+        click.echo()
+        _show_parts(when["parts"])
 
 
 def _task_rows(task: dict[str, Any]) -> list[tuple[object, ...]]:

@@ -316,6 +316,16 @@ class Condition(Reply):
     lacks: list[str] = Field(description="jobs of which there is none", examples=[["default/load"]])
 
 
+class TaskWhen(Reply):
+    """The condition of a task, as it was judged; before that, as it would be now."""
+
+    task: str = Field(examples=["load-eu"])
+    state: str = Field(description="of the task", examples=["skipped"])
+    when: str = Field(examples=["params.region == 'eu'"])
+    value: bool | None = Field(description="null: unknown, which is not true", examples=[False])
+    parts: list[ConditionPart]
+
+
 class RunExplained(Reply):
     run: int = Field(examples=[17])
     job: str = Field(examples=["nightly-report"])
@@ -326,6 +336,7 @@ class RunExplained(Reply):
     tasks: list[TaskExplained]
     more: bool = Field(description="more tasks have not ended than are told of")
     condition: Condition | None = Field(description="that made it, by the ends that it consumed")
+    whens: list[TaskWhen] = Field(description="of the first 100 tasks that have a condition")
 
 
 class Era(Reply):

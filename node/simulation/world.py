@@ -72,6 +72,10 @@ GRAPH: dict[str, object] = {
         "first": {"noop": True},
         **{f"middle-{n}": {"noop": True, "needs": ["first"]} for n in range(4)},
         "last": {"noop": True, "needs": [f"middle-{n}" for n in range(4)], "rule": "all_done"},
+        "well": {"noop": True, "needs": ["last"], "when": "middle-0.succeeded and middle-1.exit_code == 0"},
+        "ill": {"noop": True, "needs": ["last"], "when": "not middle-0.succeeded or middle-1.exit_code != 0"},
+        "meet": {"noop": True, "needs": ["well", "ill"], "rule": "none_failed"},
+        "even": {"noop": True, "when": "tick in ['2027-01-15T08:00:04Z', '2027-01-15T08:00:08Z']"},
     },
 }
 """More tasks than a frame has room for here, so that making, telling and cancelling them goes in slices."""

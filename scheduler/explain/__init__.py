@@ -8,7 +8,7 @@ Reading order: `findings` (what a list of gates comes to), `runs` (a run and its
 of a job), `conditions` (what its triggers wait for).
 """
 
-from scheduler.explain.conditions import Condition, Heard, Part
+from scheduler.explain.conditions import Condition, Heard, Part, TaskCondition
 from scheduler.explain.findings import Cluster, Finding
 from scheduler.explain.runs import RunExplained, TaskExplained, explain_run
 from scheduler.explain.ticks import Explained, TickExplained, explain_instant
@@ -21,6 +21,7 @@ __all__ = [
     "Heard",
     "Part",
     "RunExplained",
+    "TaskCondition",
     "TaskExplained",
     "TickExplained",
     "explain_instant",

@@ -1,4 +1,5 @@
-"""What an `after` trigger waits for, part by part: as it is now, or as it was when it made a run."""
+"""Conditions, part by part: of `after` triggers as they are now, or as they were when they made a run; of
+tasks (`when`) as they were judged, or would be now."""
 
 from __future__ import annotations
 
@@ -6,14 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from scheduler.machine.rules.conditions import Condition as WhenCondition
 from scheduler.model.after import After, Ended, read_after
-from scheduler.model.expressions import Value, walk
+from scheduler.model.compiled import CompiledJob
+from scheduler.model.expressions import Judged, Value, truth, walk
 from scheduler.store.connection import Store
 from scheduler.store.reads import ends as end_reads
 from scheduler.store.tables import postponed, results
+from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.runs import Run
 from scheduler.words.causes import Kind
+
+CONDITIONS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,17 @@ class Condition:
     lacks: tuple[str, ...]  #: jobs that it names of which there is no end
 
 
+@dataclass(frozen=True, slots=True)
+class TaskCondition:
+    """Of a task: as it was judged, since what it asks never changes; before that, as things stand."""
+
+    task: str
+    state: str
+    text: str
+    value: bool | None
+    parts: tuple[Part, ...]
+
+
 class _End(Ended, Protocol):
     @property
     def run(self) -> int: ...
@@ -77,13 +94,31 @@ def of_run(store: Store, run: Run) -> Condition | None:
     return _told(era.key, after, {end.parent: end for end in end_reads.of_runs(store, runs)}, {}, waits=False)
 
 
+def of_tasks(store: Store, run: Run, job: CompiledJob | None) -> tuple[TaskCondition, ...]:
+    """Of the first tasks of the graph that have one."""
+    found: list[TaskCondition] = []
+    for compiled in () if job is None else (task for task in job.tasks if task.when):
+        if len(found) == CONDITIONS_MAX:
+            break
+        task = task_rows.newest(store, run.id, compiled.name)
+        if task is not None:
+            judged = WhenCondition(store, run, compiled.when).judged()
+            parts = _parts(compiled.when, judged)
+            found.append(TaskCondition(task.name, task.state, compiled.when, truth(judged.value), parts))
+    return tuple(found)
+
+
+def _parts(text: str, judged: Judged) -> tuple[Part, ...]:
+    return tuple(
+        Part(depth, text[part.node.start : part.node.end], part.value) for depth, part in walk(judged)
+    )
+
+
 def _told(
     key: str, after: After, known: Mapping[str, _End], counts: Mapping[str, int], *, waits: bool
 ) -> Condition:
     judged = after.judge(known)
-    parts = tuple(
-        Part(depth, after.text[part.node.start : part.node.end], part.value) for depth, part in walk(judged)
-    )
+    parts = _parts(after.text, judged)
     heard = tuple(
         Heard(name, end.run, end.state, end.at_ms, counts.get(name, 1)) for name, end in sorted(known.items())
     )

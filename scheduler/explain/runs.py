@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scheduler.explain import conditions
-from scheduler.explain.conditions import Condition
+from scheduler.explain.conditions import Condition as After
+from scheduler.explain.conditions import TaskCondition
 from scheduler.explain.findings import (
     NEVER_WORD,
     WAITS_WORD,
@@ -17,6 +18,7 @@ from scheduler.explain.findings import (
     verdict_of,
 )
 from scheduler.machine.rules import gates, selectors, users
+from scheduler.machine.rules.conditions import Condition
 from scheduler.machine.rules.gates import AdmitView, Facts, Fits, PlaceView, RunView, TaskView, agents, hold
 from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.store.connection import Store
@@ -51,7 +53,8 @@ class RunExplained:
     gates: tuple[Finding, ...]
     tasks: tuple[TaskExplained, ...]  #: that have not ended, the first TASKS_MAX
     more: bool  #: there are more
-    condition: Condition | None = None  #: that made it
+    condition: After | None = None  #: that made it
+    whens: tuple[TaskCondition, ...] = ()  #: of its tasks, the first CONDITIONS_MAX that have one
 
 
 class _Asked:
@@ -69,10 +72,7 @@ class _Asked:
         run, job = self._run, self._job
         compiled = None if job is None or not run.first_task else job.tasks[task.id - run.first_task]
         facts = self._facts(task, compiled)
-        # A task that was queued once needs nothing any more.
-        blocked = compiled if task.state == "blocked" else None
-        rule, needs = ("", 0) if blocked is None else (blocked.rule, len(blocked.needs))
-        found = ask(gates.TASK, TaskView(run, rule, needs, task.open_needs, task.met_needs), facts)
+        found = ask(gates.TASK, self._view(task, compiled), facts)
         if task.state == "active" and task.wake_ms is not None:
             found += ask((hold,), place_view(facts, run.id), facts)
             found.append(_in_state(task, task.wake_ms))
@@ -82,6 +82,13 @@ class _Asked:
         elif task.state != "blocked":
             found += ask(gates.PLACE, place_view(facts, run.id), facts)
         return TaskExplained(task.name, task.state, verdict_of(found), tuple(found))
+
+    def _view(self, task: Task, compiled: CompiledTask | None) -> TaskView:
+        if task.state != "blocked" or compiled is None:  # one that was queued once needs nothing any more
+            return TaskView(self._run, "", 0, 0, 0, 0)
+        when = Condition(self._store, self._run, compiled.when) if compiled.when else None
+        counts = len(compiled.needs), compiled.wanted, task.open_needs, task.met_needs
+        return TaskView(self._run, compiled.rule, *counts, when)
 
     def _facts(self, task: Task, compiled: CompiledTask | None) -> Facts:
         fits = self._fits.get(task.selector)
@@ -97,15 +104,22 @@ def explain_run(store: Store, run: Run, cluster: Cluster, compiled: Compiled) ->
     if run.state in RUN_ENDS:
         said = f"it ended: {run.state}" + (f" ({run.reason})" if run.reason else "")
         ended = Finding("end", NEVER_WORD, said, run.finished_ms)
-        return RunExplained(run, NEVER_WORD, (ended,), (), False, conditions.of_run(store, run))
+        whens = conditions.of_tasks(store, run, _job_of(run, compiled))
+        return RunExplained(run, NEVER_WORD, (ended,), (), False, conditions.of_run(store, run), whens)
     found = (of_cluster(cluster), *of_run(store, run, cluster.now_ms))
     rows = task_reads.unended(store, run.id, TASKS_MAX + 1)
-    has_graph = run.cause != Kind.ORPHAN
-    job = compiled(run.job, run.revision, run.namespace, run.name) if has_graph else None
+    job = _job_of(run, compiled)
     asked = _Asked(store, run, cluster, job)
     tasks = tuple(asked.task(row) for row in rows[:TASKS_MAX])
     more = len(rows) > TASKS_MAX or run.unmade > 0
-    return RunExplained(run, verdict_of(found), found, tasks, more, conditions.of_run(store, run))
+    made, whens = conditions.of_run(store, run), conditions.of_tasks(store, run, job)
+    return RunExplained(run, verdict_of(found), found, tasks, more, made, whens)
+
+
+def _job_of(run: Run, compiled: Compiled) -> CompiledJob | None:
+    """With its graph; None: it was adopted, and has none."""
+    is_adopted = run.cause == Kind.ORPHAN
+    return None if is_adopted else compiled(run.job, run.revision, run.namespace, run.name)
 
 
 def of_run(store: Store, run: Run, now_ms: int) -> list[Finding]:

@@ -33,6 +33,8 @@ class Change(NamedTuple):
 
 ROW, EDGE = 25, 1
 """What the row of a task that is written, and one need that is looked at, take of the room."""
+CONDITION = 2 * ROW
+"""What a condition that is judged takes of it: it looks up some tasks."""
 ROOM = 500 * ROW
 """Of all commands of a frame: some 10 ms of CPU on a slow core."""
 LEAST_ROOM = 4 * ROW

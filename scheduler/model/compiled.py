@@ -16,6 +16,7 @@ from scheduler.model.notify import compiled_target
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
 from scheduler.model.schedule_names import KIND, words_key
 from scheduler.model.secret_uses import SecretUse, compiled_uses
+from scheduler.model.when import asked_beside
 from scheduler.model.work import compiled_work
 from scheduler.words.json_text import json_text
 
@@ -33,7 +34,10 @@ class CompiledTask(NamedTuple):
     lasts_ms: int  #: of work in the state
     user: str | None  #: of its agent's host, that it runs as; empty: the agent's own; None: it starts nothing
     needs: tuple[str, ...]
-    rule: str  #: all_success | all_done | any_failed | any_success
+    rule: str  #: all_success | none_failed | all_done | any_failed | any_success | n_of
+    wanted: int  #: so many of its needs are to end as the rule asks
+    when: str  #: its condition; empty: none
+    asks: tuple[str, ...]  #: tasks beside its needs that the condition asks, and so waits for
     allow_failure: bool
     pool: str
     labels: tuple[tuple[str, str], ...]
@@ -91,7 +95,8 @@ class CompiledJob:
     @property
     def weight(self) -> int:
         """What it costs to keep, in tasks of about a KiB: few tasks may have long texts."""
-        graph = len(self.tasks) + sum(len(task.needs) for task in self.tasks) // 16
+        edges = sum(len(task.needs) + len(task.asks) for task in self.tasks)
+        graph = len(self.tasks) + edges // 16
         return max(graph, self.spec_bytes >> 10)
 
     def overlap_of(self, trigger: str) -> str:
@@ -171,14 +176,21 @@ _NO_RETRY: dict[str, Any] = {"max": 0, "backoff": "constant", "first": "10s", "c
 def _task(name: str, task: dict[str, Any]) -> CompiledTask:
     place, retry, timeout = task["on"], task.get("retry") or _NO_RETRY, task.get("timeout")
     pool, zone = place["pool"], place.get("zone")
+    needs, rule, when = tuple(task["needs"]), task["rule"], task.get("when", "")
+    wanted = len(needs)
+    if rule != "all_success":
+        rule, wanted = _rule(rule, wanted)
     labels = tuple(sorted(place["labels"].items())) if place["labels"] else ()
     # Raises TypeError for what is no key: the machine keeps selectors by it.
     hash((pool, labels, zone, task.get("run_as")))
     return CompiledTask(
         name,
         *compiled_work(task),
-        tuple(task["needs"]),
-        task["rule"],
+        needs,
+        rule,
+        wanted,
+        when,
+        asked_beside(when, needs) if when else (),
         task["allow_failure"],
         pool,
         labels,
@@ -191,6 +203,14 @@ def _task(name: str, task: dict[str, Any]) -> CompiledTask:
         parse_duration_ms(task["grace"]),
         parse_size_bytes(task["output_limit"]),
     )
+
+
+def _rule(rule: str | dict[str, int], needs: int) -> tuple[str, int]:
+    """Its word, and how many of so many needs are to end as it asks."""
+    if isinstance(rule, dict):
+        ((word, wanted),) = rule.items()
+        return word, wanted
+    return rule, 1 if rule.startswith("any_") and needs else needs
 
 
 def _notice(notice: dict[str, Any], owner: str) -> CompiledNotice:

@@ -37,6 +37,7 @@ from scheduler.model.secret import Secret
 from scheduler.model.task import Placement, Retry, Task
 from scheduler.model.translating import Vocabulary, field_names, translated
 from scheduler.model.trigger import Trigger
+from scheduler.model.when_check import when_problems
 
 PROBLEMS_MAX = 100
 
@@ -47,7 +48,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Workday: (),
     Policies: ("active", "autonomy"),
     Task: (
-        *("limits", "locks", "skip_if_exists", "fanout", "join", "max_parallel", "when"),
+        *("limits", "locks", "skip_if_exists", "fanout", "join", "max_parallel"),
         *("finally", *work.PLANNED),
     ),
     Notice: notify.PLANNED,
@@ -71,7 +72,7 @@ _WORDS = Vocabulary(
     root=Job,
     said="the job",
     planned=PLANNED,
-    planned_values={"overlap": ("terminate_running",), "rule": ("n_of", "all_failed")},
+    planned_values={"overlap": ("terminate_running",)},
     kinds={Job: work, Task: work, Trigger: triggers, Notice: notify},
     also=TASK_FIELDS,
 )
@@ -234,6 +235,8 @@ def _whole_job_problems(shape: dict[str, Any], short: bool, data: dict[Any, Any]
                 problems.append(Problem("/needs", detail, "remove needs"))
         else:
             problems += graph_problems(graph)
+        conditions = when_problems(tasks, graph, shape.get("params"), has_vars=bool(shape.get("vars")))
+        problems += [replace(each, pointer="/when") if short else each for each in conditions]
     params = shape.get("params")
     if isinstance(params, dict):
         triggers = shape.get("triggers")

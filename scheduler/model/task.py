@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
+from scheduler.model.expressions import LETTERS_MAX
 from scheduler.model.fields import (
     DurationMs,
     Environment,
@@ -19,6 +20,7 @@ from scheduler.model.fields import (
     User,
 )
 from scheduler.model.problems import Refused
+from scheduler.model.rule import N_OF, Rule
 from scheduler.model.secret import Secrets
 from scheduler.model.texts import SCRIPT_CHARACTERS_MAX, no_nul, not_blank
 from scheduler.model.work import KINDS, NAMES, ONE_OF, Kind
@@ -69,7 +71,16 @@ class Task(Work):
     retry: Retry | None = None
     timeout_ms: Annotated[DurationMs | None, Field(alias="timeout", description="of one attempt")] = None
     needs: Names = ()
-    rule: Literal["all_success", "all_done", "any_failed", "any_success"] = "all_success"
+    rule: Rule = "all_success"
+    when: Annotated[
+        str | None,
+        Field(
+            description="a condition, judged when all that it needs and asks has ended; where it is not true,"
+            " the task is skipped: TASK.succeeded, .failed, .skipped, .ended, .exit_code, params.NAME,"
+            " vars.NAME, plan_date, tick; and, or, not, comparisons, in, parentheses",
+            json_schema_extra={"maxLength": LETTERS_MAX},
+        ),
+    ] = None
     allow_failure: bool = False
     env: Environment = Field(default_factory=dict)
     secrets: Secrets = None
@@ -110,7 +121,11 @@ class Task(Work):
             if secret.variable in self.env:
                 raise Refused(f"env and secrets both give {secret.variable}", "remove it from env")
         if self.rule != "all_success" and not self.needs:
-            raise Refused(f"rule: {self.rule} has nothing to judge", "name tasks in needs, or remove rule")
+            word = self.rule if isinstance(self.rule, str) else N_OF
+            raise Refused(f"rule: {word} has nothing to judge", "name tasks in needs, or remove rule")
+        if isinstance(self.rule, dict) and self.rule[N_OF] > len(self.needs):
+            detail = f"n_of: {self.rule[N_OF]} can never be met: it needs {len(self.needs)}"
+            raise Refused(detail, "name more tasks in needs, or ask for fewer")
         return self
 
 

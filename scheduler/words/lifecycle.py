@@ -180,7 +180,7 @@ TASK = Lifecycle(
         TaskEvent.LOST: "its attempt was lost and no retry remains",
         TaskEvent.CANCELLED: "the run stops, and its attempt was cancelled or taken back, if it had one",
         TaskEvent.EXPIRED: "the start deadline passes before any grant, or a restore gives it up",
-        TaskEvent.SKIPPED: "its rule cannot be met any more",
+        TaskEvent.SKIPPED: "its rule cannot be met any more, or its condition (`when`) is not true",
     },
     {
         START: {
@@ -188,6 +188,7 @@ TASK = Lifecycle(
             TaskEvent.READY: "queued",
             TaskEvent.PLACED: "active",
             TaskEvent.ADOPTED: "active",
+            TaskEvent.SKIPPED: "skipped",
         },
         "blocked": {
             TaskEvent.READY: "queued",

@@ -36,6 +36,7 @@ def every_command(story: Recorder) -> None:
     _overload(story)
     _boots(story)
     _dependents(story)
+    _conditions(story)
     _slices(story)
     _lost_and_found(story)
     _deadlines(story)
@@ -47,6 +48,28 @@ def every_command(story: Recorder) -> None:
     _quotas(story)
     dates_change(story)
     schedules_change(story)
+
+
+def _conditions(story: Recorder) -> None:
+    """Branches that are taken or not, and meet again; a run of which nothing is to be done."""
+    document = job(
+        "either",
+        params={"region": {"type": "string", "default": "eu"}},
+        tasks={
+            "a": {"noop": True},
+            "b": {"noop": True, "needs": ["a"], "when": "a.succeeded and params.region == 'eu'"},
+            "c": {"noop": True, "needs": ["a"], "when": "params.region != 'eu'"},
+            "d": {"noop": True, "needs": ["b", "c"], "rule": "none_failed", "when": "a.exit_code == 0"},
+            "e": {"noop": True, "needs": ["b", "c"], "rule": {"n_of": 1}},
+            "f": {"noop": True, "when": "params.region == 'us'"},
+        },
+    )
+    story.put(document, job("never", noop=True, when="plan_date == '2020-01-01'", trigger={"every": "1s"}))
+    story.now_ms += 1_000
+    for region in (b"eu", b"us"):
+        story.tell_ok(c.RunJob("default", "either", b'{"region":"%s"}' % region, story.now_ms))
+    story.settle()
+    story.tell_ok(c.DeleteJob("default", "either"), c.DeleteJob("default", "never"))
 
 
 def _namespaces(story: Recorder) -> None:

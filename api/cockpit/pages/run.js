@@ -34,6 +34,17 @@ function Waits({ run }) {
     <${Status} state=${gate.state} /> ${task ? html`<span class="who">${task}</span>` : null} ${gate.reason}${gate.opens_at ? html` <span class="note"><${When} at=${gate.opens_at} /></span>` : null}</li>`)}</ul></section>`;
 }
 
+// What each task's condition came to, part by part.
+function Conditions({ run }) {
+  const { data } = useRead(`/v1/runs/${run.id}/explain`, { types: (event) => event.run === run.id, every: 0 });
+  if (!data?.whens?.length) return null;
+  const came = (value) => value === null ? t("run.isUnknown") : value === true ? t("run.isTrue") : value === false ? t("run.isFalse") : String(value);
+  return html`<section aria-labelledby="conditions-title"><h2 id="conditions-title">${t("run.conditions")}</h2><div class="scroll card" tabindex="0" role="region" aria-label=${t("run.conditions")}>
+    <table><thead><tr>${["task", "state", "condition", "is"].map((name) => html`<th scope="col" key=${name}>${t(`run.${name}`)}</th>`)}</tr></thead>
+    <tbody>${data.whens.map((when) => when.parts.map((part, place) => html`<tr key=${`${when.task} ${place}`}><td>${place ? "" : when.task}</td><td>${place ? "" : html`<${Status} state=${when.state} />`}</td>
+      <td><code>${"\u2003".repeat(part.depth)}${part.text}</code></td><td>${came(part.value)}</td></tr>`))}</tbody></table></div></section>`;
+}
+
 // The task whose output is looked for most: the one that failed, or that runs, or the last.
 function firstOf(run) {
   const tasks = Object.entries(run.tasks);
@@ -49,7 +60,7 @@ export default function Run({ run: id }) {
   const all = Object.entries(run.tasks).flatMap(([task, { attempts }]) => attempts.map((attempt) => ({ task, ...attempt })));
   const named_ = definition.data?.definition?.tasks || definition.data?.tasks || {};
   const tasks = Object.entries(run.tasks).map(([name, task]) => ({ name, state: task.attempts.some((each) => each.unreachable) ? "unreachable" : task.state === "active" ? "running" : task.state,
-    needs: (named_[name]?.needs || []).map((need) => typeof need === "string" ? need : need.task), note: task.attempts.length > 1 ? `${task.attempts.length}×` : "" }));
+    needs: (named_[name]?.needs || []).map((need) => typeof need === "string" ? need : need.task), note: task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
   const task = run.tasks[query.task] ? query.task : firstOf(run);
   const tries = task ? run.tasks[task].attempts : [];
   const attempt = tries.find((each) => String(each.number) === query.attempt && (each.member || "") === (query.member || "")) || tries.at(-1);
@@ -71,6 +82,7 @@ export default function Run({ run: id }) {
       [t("run.params"), Object.keys(run.params).length ? html`<code>${Object.entries(run.params).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`).join(" ")}</code>` : null]]} />
     <${Waits} run=${run} />
     ${tasks.length > 1 ? html`<section aria-labelledby="graph-title"><h2 id="graph-title">${t("run.graph")}</h2><div class="card"><${TaskGraph} tasks=${tasks} href=${toTask} current=${task} /></div></section>` : null}
+    ${Object.values(named_).some((each) => each.when) ? html`<${Conditions} run=${run} />` : null}
     ${all.length ? html`<section aria-labelledby="time-title"><h2 id="time-title">${t("run.timeline")}</h2><div class="card">
       <${Timeline} rows=${tasks.map(({ name, needs }) => ({ name, attempts: run.tasks[name].attempts, ready: Math.max(0, ...needs.map((need) => Date.parse(run.tasks[need]?.finished || 0))) }))} from=${from} to=${to} now=${now} href=${toTask} />
       <details class="table-of"><summary>${t("run.attempts", { n: all.length })}</summary>

@@ -17,7 +17,8 @@ KEPT_FROM_TASKS = 50  #: a job put with as many is compiled once; small ones are
 class Graph:
     job: CompiledJob
     by_name: dict[str, CompiledTask]
-    dependents: tuple[tuple[int, ...], ...]  #: of each task by its place: the places of those that need it
+    dependents: tuple[tuple[int, ...], ...]
+    """Of each task by its place: the places of those that need it; ~place of one whose condition asks it."""
     selectors: dict[str, str]
     single_root: (
         CompiledTask | None
@@ -31,6 +32,8 @@ def build(job: CompiledJob) -> Graph:
     for place, task in enumerate(job.tasks):
         for need in task.needs:
             dependents[places[need]].append(place)
+        for asked in task.asks:
+            dependents[places[asked]].append(~place)
     roots = [task for task in job.tasks if not task.needs]
     return Graph(
         job=job,

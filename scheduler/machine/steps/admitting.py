@@ -3,14 +3,17 @@ until its namespace may have one more. Its roots go on."""
 
 from __future__ import annotations
 
-from scheduler.machine.context import Context
+from scheduler.machine.context import CONDITION, Context
 from scheduler.machine.rules import gates, walks
-from scheduler.machine.rules.gates import READY, RunView, TaskView
+from scheduler.machine.rules.conditions import Condition
+from scheduler.machine.rules.gates import READY, RunView, TaskView, when
 from scheduler.machine.steps import beginning, quotas, walking
 from scheduler.store.tables import quotas as quota_rows
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import FOR_NAMESPACE, Run
 from scheduler.store.tables.tasks import Task
+from scheduler.words.lifecycle import TaskEvent
 
 ADMITTED_MAX = 100  #: runs of a namespace, in one step
 
@@ -66,9 +69,22 @@ def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
 
     def act(task: Task) -> str:
         compiled = graph.job.tasks[task.id - run.first_task]
-        view = TaskView(run, compiled.rule, len(compiled.needs), task.open_needs, task.met_needs)
-        if task.state == "blocked" and gates.judge(gates.TASK, view) is READY:
+        if task.state != "blocked":
+            return ""
+        condition = None
+        if compiled.when:
+            condition = Condition(ctx.store, run, compiled.when)
+            ctx.room -= CONDITION
+        counts = len(compiled.needs), compiled.wanted, task.open_needs, task.met_needs
+        verdict = gates.judge(gates.TASK, TaskView(run, compiled.rule, *counts, condition))
+        if verdict is READY:
             beginning.go_on(ctx, run, graph, task, compiled)
+        elif verdict == when.NEVER:
+            return task_rows.move(
+                ctx.store, task, TaskEvent.SKIPPED, finished_ms=ctx.stamp_ms, reason=when.NEVER.reason
+            )
         return ""
 
-    walking.note_page(ctx, run, walking.page(ctx, run, act), begun=begun)
+    page = walking.page(ctx, run, act)
+    walking.note_page(ctx, run, page, begun=begun)
+    walking.leave(ctx, run, page.ended)

@@ -99,6 +99,8 @@ def end_run(
             decisions.decide_cause_of(ctx, run, "skipped", "cancelled")
         elif state == "expired":
             decisions.decide_cause_of(ctx, run, "missed", missed)
+        elif state == "succeeded":  # nothing of it was to run
+            decisions.decide_cause_of(ctx, run, "ran", "")
         else:
             decisions.decide_cause_of(ctx, run, "missed", "lost_before_start")
     failed = state in verdicts.RUN_FAILURES

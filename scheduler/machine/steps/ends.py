@@ -203,7 +203,7 @@ def never_starts(ctx: Context, run: Run, task: Task) -> bool:
     """End a task that was queued before and never will be again: its run stops, and its turn in that has not
     come yet. Whether it was ended."""
     # What it needed has ended.
-    verdict = gates.judge(gates.TASK, TaskView(run, rule="", needs=0, open_needs=0, met_needs=0))
+    verdict = gates.judge(gates.TASK, TaskView(run, rule="", needs=0, wanted=0, open_needs=0, met_needs=0))
     if isinstance(verdict, Never):
         closing.end_task(ctx, task, TASK_END[verdict.outcome], reason=verdict.reason)
         closing.close_if_done(ctx, run, run.open_tasks - 1)

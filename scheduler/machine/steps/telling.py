@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from scheduler.machine.context import EDGE, ROW, Context
+from scheduler.machine.context import CONDITION, EDGE, ROW, Context
 from scheduler.machine.rules import gates
+from scheduler.machine.rules.conditions import Condition
 from scheduler.machine.rules.gates import READY, Never, TaskView, needs
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import beginning, closing
@@ -24,6 +25,8 @@ from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.store.tables.tells import Tell
 from scheduler.words.lifecycle import TASK_END
+
+NOT_MET = dict.fromkeys(needs.met_by_rule("", may_fail=False), 0)
 
 
 def tell(ctx: Context, run: Run, graph: Graph, ended: Iterable[Tell], *, stored: bool = False) -> int:
@@ -67,14 +70,16 @@ def _gather(ctx: Context, run: Run, graph: Graph, waiting: deque[Tell]) -> dict[
         dependents = graph.dependents[place]
         at = tell.told
         while at < len(dependents) and ctx.room > 0:
-            dependent = dependents[at]
+            dependent, is_met = dependents[at], met
             at += 1
+            if dependent < 0:  # its condition asks, its rule does not
+                dependent, is_met = ~dependent, NOT_MET
             ctx.room -= EDGE
             known = told.get(dependent)
             if known is None:
-                ctx.room -= ROW
+                ctx.room -= ROW + (CONDITION if graph.job.tasks[dependent].when else 0)
                 known = (0, 0)
-            told[dependent] = (known[0] + 1, known[1] + met[graph.job.tasks[dependent].rule])
+            told[dependent] = (known[0] + 1, known[1] + is_met[graph.job.tasks[dependent].rule])
         if at < len(dependents):
             waiting.appendleft(tell._replace(told=at))
     return told
@@ -84,8 +89,9 @@ def _judge(ctx: Context, run: Run, graph: Graph, task: Task, ended: int, met: in
     """Count the needs that ended, queue or end the task as its gates say; how it ended, empty: it did not."""
     open_needs, met_needs = task.open_needs - ended, task.met_needs + met
     compiled = graph.job.tasks[task.id - run.first_task]
-    view = TaskView(run, compiled.rule, len(compiled.needs), open_needs, met_needs)
-    verdict = gates.judge(gates.TASK, view)
+    when = Condition(ctx.store, run, compiled.when) if compiled.when else None
+    counts = len(compiled.needs), compiled.wanted, open_needs, met_needs
+    verdict = gates.judge(gates.TASK, TaskView(run, compiled.rule, *counts, when))
     if isinstance(verdict, Never):
         closing.end_task(ctx, task, TASK_END[verdict.outcome], reason=verdict.reason)
         return verdict.outcome

@@ -55,6 +55,20 @@ def page(ctx: Context, run: Run, act: Callable[[Task], str]) -> Page:
     return Page(ended, found[-1].id if len(found) == limit else 0)
 
 
+def leave(ctx: Context, run: Run, ended: list[Tell]) -> None:
+    """Tasks that end as the run begins: a Continue tells their dependents, and ends a run of nothing else. At
+    once, the end of one run could let the next begin, and that the one after it."""
+    if not ended:
+        return
+    now = run_rows.get(ctx.store, run.id)  # the caller's row may be older than the start of another task
+    assert now is not None
+    for tell in ended:
+        tell_rows.put(ctx.store, run.id, tell)
+    run_rows.set_open_tasks(ctx.store, run.id, now.open_tasks - len(ended))
+    if not now.unfinished:
+        run_rows.set_unfinished(ctx.store, run.id)
+
+
 def note_page(ctx: Context, run: Run, page: Page, *, begun: bool) -> None:
     """Store how far the walk has come. `begun`: the run's row says that it is under way."""
     if page.walked:

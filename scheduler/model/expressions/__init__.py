@@ -3,7 +3,9 @@
 Promise: a text is read once and checked (`checked`), every mistake with its place; what was checked can be
 judged (`judge`) at any time, ends, has no effects, and gives the same on every node. A value that is not
 there is unknown (None), and so is what follows from it alone: `a and b` is false as soon as one is,
-`a or b` true as soon as one is (Kleene's three-valued logic). At the top, unknown is false.
+`a or b` true as soon as one is (Kleene's three-valued logic). At the top, unknown is false. A name whose type
+nobody declared gives a text as it stands: it is read as a number where it is compared with one, as true or
+false where that is asked, and is unknown where it cannot be read so.
 
 Reading order: syntax.py (from text to a tree), types.py (what a context says of names, and the check),
 values.py (judged, with every sub-expression's value).
@@ -24,10 +26,11 @@ from scheduler.model.expressions.syntax import (
     names_of,
     parse,
 )
-from scheduler.model.expressions.types import BOOLEAN, NUMBER, TEXT, Context, Type, checked
-from scheduler.model.expressions.values import Judged, Value, holds, judge, walk
+from scheduler.model.expressions.types import ANY, BOOLEAN, NUMBER, TEXT, Context, Type, checked
+from scheduler.model.expressions.values import Judged, Value, holds, judge, truth, walk
 
 __all__ = [
+    "ANY",
     "BOOLEAN",
     "DEPTH_MAX",
     "LETTERS_MAX",
@@ -50,5 +53,6 @@ __all__ = [
     "judge",
     "names_of",
     "parse",
+    "truth",
     "walk",
 ]

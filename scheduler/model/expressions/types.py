@@ -26,9 +26,10 @@ class Type(StrEnum):
     BOOLEAN = "true or false"
     NUMBER = "a number"
     TEXT = "a text"
+    ANY = "a value"  #: known when it is judged alone: it is read as what it is compared with
 
 
-BOOLEAN, NUMBER, TEXT = Type.BOOLEAN, Type.NUMBER, Type.TEXT
+BOOLEAN, NUMBER, TEXT, ANY = Type.BOOLEAN, Type.NUMBER, Type.TEXT, Type.ANY
 _ORDERED = frozenset({"<", "<=", ">", ">="})
 
 
@@ -82,6 +83,6 @@ def _check_compared(sign: str, left: Node, right: Node, context: Context) -> Non
 
 def _need(wanted: Type, node: Node, context: Context, what: str) -> None:
     given = _type_of(node, context)
-    if given is not wanted:
+    if given is not wanted and ANY not in (given, wanted):
         hint = "compare it with something" if wanted is BOOLEAN else ""
         raise ExpressionError(f"{what} must be {wanted}, not {given}", node.start, hint)

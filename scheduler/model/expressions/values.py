@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import operator
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 from scheduler.model.expressions.syntax import Compare, Join, Listed, Literal, Name, Node, Not, Scalar
 
 Value = Scalar | None
+_NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -36,10 +39,11 @@ def judge(node: Node, value_of: Callable[[str], Value]) -> Judged:
             return Judged(node, value_of(path))
         case Not(part=part):
             judged = judge(part, value_of)
-            return Judged(node, None if judged.value is None else not judged.value, (judged,))
+            true = truth(judged.value)
+            return Judged(node, None if true is None else not true, (judged,))
         case Join(word=word, parts=parts):
             all_of = tuple(judge(part, value_of) for part in parts)
-            return Judged(node, _joined(word, [part.value for part in all_of]), all_of)
+            return Judged(node, _joined(word, [truth(part.value) for part in all_of]), all_of)
         case Compare(sign=sign, left=left, right=right):
             first = judge(left, value_of)
             if isinstance(right, Listed):
@@ -48,16 +52,21 @@ def judge(node: Node, value_of: Callable[[str], Value]) -> Judged:
                 negated = sign == "not in" and found is not None
                 return Judged(node, not found if negated else found, (first, *items))
             second = judge(right, value_of)
-            is_known = first.value is not None and second.value is not None
-            compared = _SIGNS[sign](first.value, second.value) if is_known else None
-            return Judged(node, compared, (first, second))
+            return Judged(node, _compared(sign, first.value, second.value), (first, second))
         case Listed():
             raise AssertionError("a list is judged with what it is compared to")
 
 
 def holds(node: Node, value_of: Callable[[str], Value]) -> bool:
     """Whether it is true: what is unknown is not."""
-    return judge(node, value_of).value is True
+    return truth(judge(node, value_of).value) is True
+
+
+def truth(value: Value) -> bool | None:
+    """A value where true or false is asked."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(value) if isinstance(value, str) else None
 
 
 def walk(judged: Judged, depth: int = 0) -> Iterator[tuple[int, Judged]]:
@@ -77,6 +86,25 @@ def _joined(word: str, values: list[Value]) -> bool | None:
 def _among(value: Value, items: list[Value]) -> bool | None:
     if value is None:
         return None
-    if any(item is not None and item == value for item in items):
-        return True
-    return None if None in items else False
+    equal = [_compared("==", value, item) for item in items]
+    return True if True in equal else None if None in equal else False
+
+
+def _compared(sign: str, left: Value, right: Value) -> bool | None:
+    """Of a text and what is none, the text is read as the other is."""
+    if isinstance(left, str) and not isinstance(right, str):
+        left = _read_as(right, left)
+    elif isinstance(right, str) and not isinstance(left, str):
+        right = _read_as(left, right)
+    if left is None or right is None or isinstance(left, bool) is not isinstance(right, bool):
+        return None
+    return _SIGNS[sign](left, right)
+
+
+def _read_as(example: Value, text: str) -> Value:
+    if example is None or isinstance(example, bool):
+        return truth(text)
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    return int(text) if text.lstrip("-").isdigit() else number if math.isfinite(number) else None

@@ -54,7 +54,7 @@ STATEMENTS: tuple[str, ...] = (
         round INTEGER NOT NULL,             -- how often the task had been begun anew; 0: the first time
         state TEXT NOT NULL,
         attempts INTEGER NOT NULL,          -- made so far, revoked ones not counted
-        open_needs INTEGER NOT NULL,        -- of a blocked task: needs that have not ended
+        open_needs INTEGER NOT NULL,        -- of a blocked task: what it needs, or asks, and has not ended
         met_needs INTEGER NOT NULL,         -- of a blocked task: needs that ended as its rule asks
         may_fail INTEGER NOT NULL,          -- 1: its failure does not fail the run
         queued_ms INTEGER,

@@ -52,6 +52,15 @@ def find(store: Store, run: int, name: str, member: str, round: int) -> Task | N
     return None if row is None else Task._make(row)
 
 
+def newest(store: Store, run: int, name: str) -> Task | None:
+    """The whole task of this name, in its newest round."""
+    row = store.row(
+        f"SELECT {COLUMNS} FROM tasks WHERE run = ? AND name = ? AND member = ? ORDER BY round DESC LIMIT 1",
+        (run, name, ONLY),
+    )
+    return None if row is None else Task._make(row)
+
+
 def of_run(store: Store, run: int) -> list[Task]:
     rows = store.rows(f"SELECT {COLUMNS} FROM tasks WHERE run = ? ORDER BY id", (run,))
     return [Task._make(row) for row in rows]

@@ -88,6 +88,9 @@ def test_a_tick_fires_unless_its_first_closed_gate_says_otherwise(
         ({}, "any_failed", (2, 1, 1), READY),
         ({}, "any_failed", (2, 1, 0), Waits("tasks that it needs have not ended")),
         ({}, "any_success", (2, 0, 0), Never("skipped", "upstream")),
+        ({}, "n_of", (3, 1, 2), READY),
+        ({}, "n_of", (3, 1, 1), Waits("tasks that it needs have not ended")),
+        ({}, "n_of", (3, 1, 0), Never("skipped", "upstream")),
         ({"waiting": 1}, "all_success", (0, 0, 0), Waits("its run waits")),
         ({"stopping": "cancelled", "reason": "by a"}, "all_success", (0, 0, 0), Never("cancelled", "by a")),
         ({"stopping": "timed_out", "reason": "over"}, "all_success", (2, 1, 1), Never("cancelled", "over")),
@@ -97,7 +100,10 @@ def test_a_tick_fires_unless_its_first_closed_gate_says_otherwise(
 def test_a_task_is_queued_unless_its_first_closed_gate_says_otherwise(
     fields: dict[str, object], rule: str, counts: tuple[int, int, int], verdict: gates.Verdict
 ) -> None:
-    assert gates.judge(gates.TASK, TaskView(run(**fields), rule, *counts)) == verdict
+    needs, open_needs, met = counts
+    wanted = {"any_success": 1, "any_failed": 1, "n_of": 2}.get(rule, needs)
+    view = TaskView(run(**fields), rule, needs, wanted, open_needs, met)
+    assert gates.judge(gates.TASK, view) == verdict
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,9 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             "c": {"noop": True, "needs": ["a"], "rule": "all_done", "allow_failure": True},
             "d": {"sleep": "5s", "needs": ["a"], "rule": "all_done"},
             "e": {"run": "true", "run_as": "batch", "needs": ["d"]},
+            "f": {"noop": True, "needs": ["d", "b"], "rule": "none_failed", "when": "a.exit_code == 0"},
+            "g": {"noop": True, "when": "tick >= '2027-01-15T08:00:03Z'"},
+            "h": {"noop": True, "needs": ["g", "c"], "rule": {"n_of": 1}, "when": "g.skipped"},
         },
         notify=[{"on": ["failed", "recovered"], "webhook": f"https://{name}.example.org"}],
     )
@@ -292,10 +295,10 @@ def check_unfinished(story: Story) -> None:
 
 
 def finish_unfinished(story: Story) -> None:
-    """In the smallest room a step is a task's part, or the begin or end of a run; a job has five tasks here.
+    """In the smallest room a step is a task's part, or the begin or end of a run; a job has eight tasks here.
     """
     runs = story.store.value("SELECT count(*) FROM runs WHERE finished_ms IS NULL")
-    for _ in range(12 * runs + 100):
+    for _ in range(20 * runs + 100):
         left = go_on(story.store, story.cache, epoch=story.epoch)
         if not left:
             break

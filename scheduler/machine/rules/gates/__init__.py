@@ -34,6 +34,7 @@ from scheduler.machine.rules.gates import (
     stopping,
     turn,
     user,
+    when,
 )
 from scheduler.machine.rules.gates.verdict import READY, Never, Ready, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import AdmitView, Facts, Fits, PlaceView, RunView, TaskView, TickView
@@ -79,7 +80,7 @@ class Gate(Protocol[View]):
 TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 ADMIT: tuple[Gate[AdmitView], ...] = (quota,)
-TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs)
+TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs, when)
 PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, agents)
 
 

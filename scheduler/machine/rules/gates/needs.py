@@ -1,7 +1,11 @@
 """The tasks that a task needs, by counts of those that ended. An end opens it (`steps.telling`).
 
-A failure that is allowed counts as a success for `all_success`; a skipped need is none, so it skips too. The
-`any_*` rules start as early as they can.
+Each rule asks for ends of one sort and for a number of them (`CompiledTask.wanted`): of all needs, of one, or
+of N. So it is met as early as it can be, and given up as soon as it cannot be met any more. A task with a
+condition (`gates.when`) waits for the others too, and for the tasks that it asks.
+
+A failure that is allowed counts as a success for `all_success`; a skipped need is none, so it skips too,
+while `none_failed` takes it: there either-or branches meet.
 """
 
 from __future__ import annotations
@@ -23,7 +27,9 @@ def met_by_rule(state: str, *, may_fail: bool) -> dict[str, int]:
     succeeded, failed = state == "succeeded", state in TASK_FAILURES
     return {
         "all_success": int(succeeded or (failed and may_fail)),
+        "none_failed": int(succeeded or state == "skipped" or (failed and may_fail)),
         "any_success": int(succeeded),
+        "n_of": int(succeeded),
         "any_failed": int(failed),
         "all_done": 1,
     }
@@ -32,25 +38,25 @@ def met_by_rule(state: str, *, may_fail: bool) -> dict[str, int]:
 def judge(view: TaskView) -> Verdict:
     if not view.needs:
         return READY
-    if view.rule.startswith("any_"):
-        if view.met_needs:
-            return READY
-        return WAITS if view.open_needs else NEVER
-    if view.met_needs + view.open_needs < view.needs:
-        return NEVER
-    return WAITS if view.open_needs else READY
+    if view.met_needs >= view.wanted:
+        return READY if view.when is None or not view.open_needs else WAITS
+    return NEVER if view.met_needs + view.open_needs < view.wanted else WAITS
 
 
 def words(verdict: Verdict, view: TaskView, facts: Facts) -> Words:
-    needs = facts.compiled.needs if facts.compiled is not None else ()
+    needs = () if facts.compiled is None else (*facts.compiled.needs, *facts.compiled.asks)
     states = {name: task_rows.state_of(facts.store, view.run.id, name) for name in needs[:READ_MAX]}
     if isinstance(verdict, Never):
         ended = [f"{name} {state}" for name, state in states.items() if state in TASK_ENDS]
-        told = _few(ended, view.needs - view.open_needs)
-        return Words(f"its rule {view.rule} cannot be met any more: {told}")
+        told = _few(ended, max(view.needs, len(needs)) - view.open_needs)
+        return Words(f"its rule {_rule(view)} cannot be met any more: {told}")
     open_ = [f"{name} ({state})" for name, state in states.items() if state not in TASK_ENDS]
     said = f"it needs {_few(open_, view.open_needs)} to end"
-    return Words(said, f"the end of what it needs, by its rule {view.rule}")
+    return Words(said, f"the end of what it needs, by its rule {_rule(view)}")
+
+
+def _rule(view: TaskView) -> str:
+    return f"{view.wanted} of {view.needs}" if view.rule == "n_of" else view.rule
 
 
 def _few(names: list[str], number: int) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from scheduler.machine.rules.conditions import Condition
 from scheduler.model.compiled import CompiledTask
 from scheduler.store.connection import Store
 from scheduler.store.tables import runs as run_rows
@@ -63,8 +64,10 @@ class TaskView(NamedTuple):
     run: Run
     rule: str
     needs: int  #: how many tasks it needs
-    open_needs: int  #: of them have not ended
+    wanted: int  #: of them are to end as its rule asks
+    open_needs: int  #: of them, and of the tasks that its condition asks, have not ended
     met_needs: int  #: of them ended as its rule asks
+    when: Condition | None = None  #: its own
 
 
 class PlaceView(NamedTuple):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.model.expressions import (
+    ANY,
     BOOLEAN,
     DEPTH_MAX,
     LETTERS_MAX,
@@ -16,12 +17,16 @@ from scheduler.model.expressions import (
     TEXT,
     ExpressionError,
     Type,
+    Value,
     checked,
     holds,
     judge,
     names_of,
     parse,
     walk,
+)
+from scheduler.model.expressions import (
+    truth as truth_of,
 )
 from scheduler.model.problems import Refused
 from tests.scheduler.model.expressions.reference import (
@@ -123,6 +128,44 @@ def test_a_mistake_is_told_with_its_place_and_a_way_out(
     with pytest.raises(ExpressionError) as caught:
         checked(text, Names())
     assert (caught.value.start + 1, caught.value.detail, caught.value.hint) == (place, detail, hint)
+
+
+class Untyped:
+    """What nobody declared."""
+
+    def type_of(self, name: str) -> Type:
+        return ANY
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("v.x > 5", "42", True),
+        ("v.x > 5", 4, False),
+        ("v.x == 1.5", "1.50", True),
+        ("v.x > 5", "4e1", True),
+        ("v.x > 5", "many", None),
+        ("v.x > 5", "1" * 400, None),
+        ("v.x == '1.10'", "1.1", False),
+        ("v.x == '1.10'", "1.10", True),
+        ("v.x == '5'", 5, True),
+        ("v.x in [1, 2]", "2", True),
+        ("v.x not in ['a', 'b']", "c", True),
+        ("v.x == true", "true", True),
+        ("v.x == 1", True, None),
+        ("v.x", "true", True),
+        ("not v.x", "false", True),
+        ("not v.x", "maybe", None),
+        ("v.x and true", 1, None),
+        ("v.x or true", "?", True),
+        ("v.x == v.y", "a", None),
+    ],
+)
+def test_what_has_no_type_is_read_as_what_it_is_compared_with(
+    text: str, value: Value, expected: bool | None
+) -> None:
+    judged = judge(checked(text, Untyped()), {"v.x": value}.get)
+    assert truth_of(judged.value) is expected
 
 
 def test_neither_long_nor_deep_conditions_are_read() -> None:

@@ -1,0 +1,143 @@
+"""Whether the conditions of a job's tasks (`when`) mean something: each name known, each part of the type
+that it needs, each task that is asked one that has ended when the condition is judged."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from scheduler.model.expressions import ANY, BOOLEAN, NUMBER, TEXT, ExpressionError, Type, checked
+from scheduler.model.graph import EDGES_MAX, Graph, topological_order
+from scheduler.model.problems import Problem, Refused, pointer_of
+from scheduler.model.when import ASKED, PARAMS, PLAN_DATE, TASKS_MAX, TICK, VARS, asked_of, read_when
+
+PROBLEMS_MAX = 100
+GUESSED_AMONG_MAX = 1_000
+PLANNED = ("warned", "outputs")
+_TYPES = {"string": TEXT, "integer": NUMBER, "number": NUMBER, "boolean": BOOLEAN}
+"""Of a parameter; of another word its own check says what is wrong."""
+
+
+class _Run:
+    """What may be asked in the condition of one task."""
+
+    def __init__(self, task: str, graph: Graph, before: frozenset[str], params: Any, has_vars: bool) -> None:
+        self._task = task
+        self._graph = graph
+        self._before = before
+        self._params = params if isinstance(params, dict) else {}
+        self._has_vars = has_vars
+
+    def type_of(self, path: str) -> Type:
+        asked = asked_of(path)
+        if asked.of in (PLAN_DATE, TICK):
+            return TEXT
+        if asked.of == PARAMS:
+            return self._param(asked.name)
+        if asked.of == VARS:
+            if not self._has_vars:
+                raise Refused(f"{path}: the job names no vars", "such as vars: [NAME], at the top of the job")
+            return ANY
+        return self._of_task(path, asked.name, asked.what)
+
+    def _param(self, name: str) -> Type:
+        param = self._params.get(name)
+        if param is None:
+            near = difflib.get_close_matches(name[:64], self._params, 1)
+            declared = ", ".join(sorted(self._params))[:400] or "none"
+            hint = f"did you mean {PARAMS}.{near[0]}?" if near else f"declared: {declared}"
+            raise Refused(f"the job declares no parameter {name[:64]!r}", hint)
+        kind = param.get("type") if isinstance(param, dict) else None
+        return _TYPES.get(kind, ANY) if isinstance(kind, str) else ANY
+
+    def _of_task(self, path: str, name: str, what: str) -> Type:
+        if path in self._params:
+            raise Refused(f"{path} says nothing of a task", f"did you mean {PARAMS}.{path}?")
+        if not what or (path in self._graph and what not in ASKED):
+            hint = f"such as {path}.succeeded" if path in self._graph else self._near(path)
+            raise Refused(f"{path} says nothing of a task", hint)
+        if what in PLANNED or ".outputs." in path:
+            raise Refused(f".{what} is not available in this version", f"there are {_known(name)}")
+        if name not in self._graph:
+            raise Refused(f"there is no task {name[:128]!r}", self._near(name, f".{what}"))
+        if what not in ASKED:
+            near = difflib.get_close_matches(what[:40], ASKED, 1)
+            hint = f"did you mean {name}.{near[0]}?" if near else f"there are {_known(name)}"
+            raise Refused(f"{what!r} is nothing that a task has", hint)
+        if name == self._task:
+            raise Refused(f"{path} asks for its own end", "it is judged before the task begins")
+        if name not in self._before:
+            raise Refused(f"it does not wait for {name}", f"add {name} to its needs")
+        return ASKED[what]
+
+    def _near(self, name: str, after: str = "") -> str:
+        near = difflib.get_close_matches(name[:128], list(self._graph)[:GUESSED_AMONG_MAX], 1)
+        if near:
+            return f"did you mean {near[0]}{after}?"
+        return "ask a task, such as TASK.succeeded, or params.NAME, vars.NAME, plan_date, tick"
+
+
+def _known(task: str) -> str:
+    return ", ".join(f"{task}.{asked}" for asked in ASKED)
+
+
+def when_problems(
+    tasks: Mapping[Any, Any], graph: Graph, params: object, *, has_vars: bool
+) -> list[Problem]:
+    """What is wrong with the conditions of these tasks, which are as they were given: the first hundred.
+    `graph`: of their names and needs."""
+    texts = {
+        name: task["when"]
+        for name, task in tasks.items()
+        if isinstance(name, str) and isinstance(task, dict) and isinstance(task.get("when"), str)
+    }
+    if not texts:
+        return []
+    asks = {name: read for name in texts if (read := _asks(texts[name]))}
+    before = _before(graph, asks)
+    problems: list[Problem] = []
+    edges = sum(len(set(named).difference(graph[name])) for name, named in asks.items())
+    if edges + sum(map(len, graph.values())) > EDGES_MAX:
+        detail = f"the tasks need and ask more than {EDGES_MAX} others together"
+        problems.append(Problem("/tasks", detail, "put a noop task between the layers"))
+    for name, text in texts.items():
+        if len(problems) == PROBLEMS_MAX:
+            break
+        pointer = pointer_of("tasks", name, "when")
+        context = _Run(name, graph, before.get(name, frozenset()), params, has_vars)
+        try:
+            checked(text, context)
+        except ExpressionError as error:
+            problems.append(Problem(pointer, str(error), error.hint))
+            continue
+        if len(read_when(text).tasks) > TASKS_MAX:
+            detail = f"it asks {len(read_when(text).tasks)} tasks, at most {TASKS_MAX}"
+            problems.append(Problem(pointer, detail, "judge some of them in a task between"))
+    return problems
+
+
+def _asks(text: str) -> tuple[str, ...]:
+    try:
+        return read_when(text).tasks
+    except ExpressionError:
+        return ()
+
+
+def _before(graph: Graph, asks: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:
+    """Of each task those of the tasks that it asks which have ended when it is judged: what it needs, and
+    what that needs. As bits of a number, since each task may need all that are before it."""
+    if not asks:
+        return {}
+    order = topological_order(graph)
+    bit = {name: 1 << place for place, name in enumerate(order)}
+    above: dict[str, int] = {}
+    for name in order:
+        bits = 0
+        for need in graph[name]:
+            bits |= above.get(need, 0) | bit.get(need, 0)
+        above[name] = bits
+    return {
+        name: frozenset(each for each in named if bit.get(each, 0) & above.get(name, 0))
+        for name, named in asks.items()
+    }
