@@ -1,11 +1,10 @@
-"""The calendars and schedules that jobs are prepared by, and which ticks another calendar would move."""
+"""The calendars and schedules that jobs are prepared by."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from api.instants import rfc3339
 from scheduler.machine.rules import substitutes
 from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars, dates_of
 from scheduler.model.known_schedules import KIND as SCHEDULE
@@ -13,18 +12,12 @@ from scheduler.model.known_schedules import NO_SCHEDULES, InForce, Schedules
 from scheduler.model.known_schedules import calendars_of as calendars_named
 from scheduler.model.named import Target
 from scheduler.store.connection import Store
-from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
-from scheduler.store.tables import pins, staged, stages
-from scheduler.store.tables import triggers as trigger_rows
-from scheduler.ticks import SpecError, repinned, schedule
+from scheduler.store.tables import staged, stages
 from scheduler.words import codec
 from scheduler.words.commands import PreparedObject
 
 TRIES = 3  #: to prepare by calendars that are edited meanwhile
-MOVES_LOOKED_MAX = 200  #: triggers of which the moves are told
-MOVES_DAYS, MOVES_TOLD_MAX, MOVES_TICKS_MAX = 400, 5, 2_000
-_DAY_MS = 86_400_000
 
 _read_object = codec.reader_of(PreparedObject)
 
@@ -74,39 +67,3 @@ def _staged(store: Store, stage_name: str, kind: str, namespace: str, name: str)
     stage = stages.named(store, stage_name) if stage_name else None
     item = None if stage is None else staged.find(store, stage.id, kind, namespace, name)
     return None if item is None or item.is_deletion else _read_object(item.body)
-
-
-def moves(store: Store, new: PreparedObject, now_ms: int, may_see: Callable[[str], bool]) -> dict[str, Any]:
-    """Which ticks of the next 400 days would be others by this calendar. `may_see`: the caller, of a
-    namespace."""
-    if new.kind != KIND:
-        return {}
-    numbers = pins.holders(store, new.namespace, new.name, new.pin, MOVES_LOOKED_MAX + 1)
-    dates = dates_of(new.namespace, new.name, new.spec)
-    told: list[dict[str, Any]] = []
-    for number in numbers[:MOVES_LOOKED_MAX]:
-        trigger = trigger_rows.get(store, number)
-        job = None if trigger is None else job_rows.standing(store, trigger.job)
-        if trigger is None or job is None or not may_see(job.namespace):
-            continue
-        try:
-            before, after = (
-                schedule(spec).between(now_ms, now_ms + MOVES_DAYS * _DAY_MS, MOVES_TICKS_MAX)
-                for spec in (bytes(trigger.spec), repinned(trigger.spec, dates))
-            )
-        except SpecError:
-            continue
-        # Where the one list was cut, what the other has beyond is no move.
-        cut = [found[-1] for found in (before, after) if len(found) == MOVES_TICKS_MAX]
-        end_ms = min(cut, default=now_ms + MOVES_DAYS * _DAY_MS)
-        gone = [ms for ms in before if ms <= end_ms and ms not in set(after)]
-        come = [ms for ms in after if ms <= end_ms and ms not in set(before)]
-        if gone or come:
-            told.append(
-                {
-                    "namespace": job.namespace, "job": job.name, "trigger": trigger.key,
-                    "gone": [rfc3339(ms) for ms in gone[:MOVES_TOLD_MAX]], "gone_count": len(gone),
-                    "come": [rfc3339(ms) for ms in come[:MOVES_TOLD_MAX]], "come_count": len(come),
-                }
-            )  # fmt: skip
-    return {"moves": told, "moves_cut": len(numbers) > MOVES_LOOKED_MAX}

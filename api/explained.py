@@ -99,7 +99,9 @@ def instant_explained(namespace: str, name: str, told: Explained, may_see: MaySe
 
 
 def _tick_json(tick: TickExplained) -> dict[str, Any]:
+    shared = {"schedule": tick.schedule, "substitute": tick.substitute}
     return {
+        **{name: each for name, each in shared.items() if each},
         "trigger": tick.trigger,
         "at": rfc3339(tick.at_ms),
         "due": rfc3339(tick.due_ms),

@@ -22,7 +22,7 @@ from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.triggers import Trigger
-from scheduler.ticks import is_unknown, schedule
+from scheduler.ticks import is_unknown, schedule, shared_of
 from scheduler.words import causes
 
 Tick = tuple[int, int, int, dict[str, Any]]  #: (instant, trigger, serial, JSON)
@@ -184,5 +184,12 @@ def _pending(trigger: Trigger, at_ms: int, run: int | None, key: str = "") -> di
     }
 
 
-def _flags(trigger: Trigger, at_ms: int) -> dict[str, bool]:
-    return {"calendar_unknown": True} if is_unknown(trigger.spec, at_ms) else {}
+def _flags(trigger: Trigger, at_ms: int) -> dict[str, Any]:
+    unknown = {"calendar_unknown": True} if is_unknown(trigger.spec, at_ms) else {}
+    return {**unknown, **shared_json(trigger.spec)}
+
+
+def shared_json(spec: bytes) -> dict[str, str]:
+    """The schedule that gave a tick, and what took its place."""
+    of, substitute = shared_of(spec)
+    return ({"schedule": of} if of else {}) | ({"substitute": substitute} if substitute else {})

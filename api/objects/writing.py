@@ -7,11 +7,11 @@ from typing import Any
 from starlette.responses import Response
 
 from api import access
-from api.calendar_dates import moves
 from api.call import Call, json_response
 from api.edits import propose_edit
 from api.jobs.bodies import one_document, placed
 from api.jobs.writing import precondition
+from api.moves import moves
 from api.objects.judging import Item, diff, need_possible, places
 from api.objects.reading import find_object, named, object_json
 from api.outcomes import expect_ok
@@ -50,7 +50,7 @@ async def put_object(services: Services, call: Call, plural: str, name: str) -> 
             need_possible(store, call, command, [item], what=str(what))
             (word,) = (word for word, found in diff(store, command).items() if found)
             stored = object_rows.find(store, *what)
-            told = moves(store, command.objects[0], now_ms, lambda of: call.principal.may(access.READ, of))
+            told = moves(store, command, now_ms, lambda of: call.principal.may(access.READ, of))
         revision = None if stored is None else stored.revision
         answer = {"dry_run": True, "name": name, "namespace": what.namespace, "change": word}
         return json_response({**answer, "revision": revision, **told})

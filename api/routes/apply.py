@@ -9,10 +9,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import access, schemas, staging
-from api.calendar_dates import TRIES, calendars_of, moves, schedules_of
+from api.calendar_dates import TRIES, calendars_of, schedules_of
 from api.call import Call, call_of, json_response, json_type
 from api.edits import propose_edit
 from api.jobs.bodies import documents, need_unspent
+from api.moves import moves
 from api.objects.judging import Item, committed, diff, need_possible, places, pruned
 from api.outcomes import expect_ok
 from api.parameters import need_no_body
@@ -89,7 +90,8 @@ async def apply_jobs(request: Request) -> Response:
             with services.scheduler.read() as store:
                 need_all_unspent(_spent(store, command.jobs, now_ms))
                 need_possible(store, call, command, items, what="apply")
-                return diff(store, command) | _moves(store, call, command, now_ms)
+                told = moves(store, command, now_ms, lambda of: call.principal.may(access.READ, of))
+                return diff(store, command) | told
 
         return json_response({"dry_run": True, **await in_thread(judge)})
     if "stage" in call.query:
@@ -236,19 +238,6 @@ def _known(
         known = schedules_of(store, puts, stage)
         found = {of: known(*of) for job in jobs for of in job.schedules}
         return calendars_of(store, refers, puts, stage), lambda namespace, name: found[namespace, name]
-
-
-def _moves(store: Store, call: Call, command: Apply, now_ms: int) -> dict[str, Any]:
-    """Which ticks calendars of the apply would move, of jobs that are not in it."""
-    told = [
-        moves(store, new, now_ms, lambda of: call.principal.may(access.READ, of)) for new in command.objects
-    ]
-    found = [each for each in told if each.get("moves")]
-    if not found:
-        return {}
-    put = {(job.namespace, job.name) for job in command.jobs}
-    moved = [move for each in found for move in each["moves"] if (move["namespace"], move["job"]) not in put]
-    return {"moves": moved, "moves_cut": any(each["moves_cut"] for each in found)}
 
 
 def _spent(store: Store, jobs: Sequence[PreparedJob], now_ms: int) -> list[list[int]]:

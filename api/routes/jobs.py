@@ -24,6 +24,7 @@ from api.references import need_references, need_targets
 from api.revisions import revision_json
 from api.services import Services, services_of
 from api.threads import in_thread, judge_body, read_reply
+from api.tick_pages import shared_json
 from api.views import pause_json
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import pauses
@@ -211,11 +212,14 @@ def _coming(services: Services, namespace: str, name: str, count: int) -> dict[s
         row = find_job(store, namespace, name)
         triggers = trigger_rows.live(store, row.id)
         standing = [pause for pause in pauses.of(store, namespace) if pause.stands(now_ms)]
-    found: list[tuple[int, int, str]] = []
+    found: list[tuple[int, int, str, bytes]] = []
     for trigger in triggers:
         for at_ms in schedule(trigger.spec).upcoming(max(now_ms, trigger.from_ms), count):
-            found.append((at_ms, at_ms + trigger.jitter_ms, trigger.key))
+            found.append((at_ms, at_ms + trigger.jitter_ms, trigger.key, trigger.spec))
     found.sort()
-    items = [{"at": rfc3339(at), "due": rfc3339(due), "trigger": key} for at, due, key in found[:count]]
+    items = [
+        {"at": rfc3339(at), "due": rfc3339(due), "trigger": key, **shared_json(spec)}
+        for at, due, key, spec in found[:count]
+    ]
     told = [pause_json(pause) for pause in standing]
     return {"items": items, "next_cursor": None, "paused": row.state == "paused", "pauses": told}

@@ -19,6 +19,10 @@ class ComingTick(Reply):
     at: Instant
     due: Instant = Field(description="`at` with the trigger's jitter")
     trigger: str = Field(examples=["nightly"])
+    schedule: str | None = Field(
+        default=None, description="that gave the trigger", examples=["default/month-end"]
+    )
+    substitute: str | None = Field(default=None, description="that takes the schedule's place then")
 
 
 class ComingTicks(Reply):
@@ -70,7 +74,7 @@ class Written(Reply):
 
 
 class Moved(Reply):
-    """Ticks of a trigger that would be others by another calendar, of the next 400 days."""
+    """Ticks of a trigger that would be others by another calendar or schedule, of the next 400 days."""
 
     namespace: str = Field(examples=["default"])
     job: str = Field(examples=["nightly-report"])
@@ -88,7 +92,8 @@ class Applied(Reply):
     unchanged: list[Written]
     deleted: list[Written] = Field(description="What `prune` deletes.")
     moves: list[Moved] | None = Field(
-        default=None, description="Of a dry run: ticks that its calendars would move, of jobs that it leaves."
+        default=None,
+        description="Of a dry run: ticks that its calendars and schedules move, of jobs that it leaves.",
     )
     moves_cut: bool | None = Field(default=None, description="There are more triggers than were looked at.")
 
@@ -121,7 +126,9 @@ class ObjectDryRun(DryRun):
     namespace: str = Field(examples=["default"])
     change: str = Field(description="created, changed or unchanged", examples=["created"])
     revision: int | None = Field(description="of the object as it is")
-    moves: list[Moved] | None = Field(default=None, description="of a calendar: which ticks it would move")
+    moves: list[Moved] | None = Field(
+        default=None, description="of a calendar or schedule: which ticks it would move"
+    )
     moves_cut: bool | None = Field(default=None, description="there are more triggers than were looked at")
 
 

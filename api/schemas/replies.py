@@ -160,6 +160,10 @@ class Tick(Reply):
     calendar_unknown: bool | None = Field(
         default=None, description="true: a calendar of its trigger knows nothing of that day yet"
     )
+    schedule: str | None = Field(
+        default=None, description="that gave the trigger", examples=["default/month-end"]
+    )
+    substitute: str | None = Field(default=None, description="that took the schedule's place then")
 
 
 class LedgerEntry(Reply):
@@ -357,6 +361,10 @@ class TickExplained(Reply):
     era: Era
     verdict: str = Field(examples=["never"])
     gates: list[Finding]
+    schedule: str | None = Field(
+        default=None, description="that gave the trigger", examples=["default/month-end"]
+    )
+    substitute: str | None = Field(default=None, description="that took the schedule's place then")
 
 
 class InstantExplained(Reply):

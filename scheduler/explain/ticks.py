@@ -40,7 +40,7 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.triggers import FiringTrigger, Trigger
-from scheduler.ticks import schedule, taken_away
+from scheduler.ticks import schedule, shared_of, taken_away
 from scheduler.words import reasons
 from scheduler.words.commands import Account, Fire, SetAside
 
@@ -87,6 +87,8 @@ class TickExplained:
     until_ms: int | None
     verdict: str
     gates: tuple[Finding, ...]  #: of what is undecided
+    schedule: str = ""  #: that gave the trigger, `namespace/name`
+    substitute: str = ""  #: that took its place then
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +153,12 @@ def _disabled(store: Store, job: int, at_ms: int | None, compiled: Compiled) -> 
 
 
 def _taken_away(store: Store, jobs: list[int], at_ms: int) -> str:
-    """That calendars of a trigger leave this instant out, or move it."""
+    """That calendars of a trigger or a substitute leave this instant out, or move it."""
     for job in jobs:
         for era in trigger_reads.meeting(store, job, at_ms):
             for instant_ms in dict.fromkeys((at_ms, at_ms - era.jitter_ms)):
                 if why := taken_away(era.spec, instant_ms):
-                    return f"trigger {era.key} has no tick on that day: {why}"
+                    return f"trigger {era.key} has no tick then: {why}"
     return ""
 
 
@@ -211,7 +213,7 @@ def _decided(store: Store, era: Trigger, at_ms: int, entry: Entry) -> TickExplai
     return TickExplained(
         era.key, at_ms, due_ms, entry.outcome, entry.reason, said, entry.run or None,
         entry.into_ms, entry.decided_ms, era.from_ms, era.until_ms,
-        READY_WORD if entry.outcome == "ran" else NEVER_WORD, (),
+        READY_WORD if entry.outcome == "ran" else NEVER_WORD, (), *shared_of(era.spec),
     )  # fmt: skip
 
 
@@ -229,7 +231,7 @@ def _pending(
 ) -> TickExplained:
     return TickExplained(
         era.key, at_ms, at_ms + era.jitter_ms, "pending", "", said, run, None, None, era.from_ms,
-        era.until_ms, verdict_of(told), told,
+        era.until_ms, verdict_of(told), told, *shared_of(era.spec),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ other. A trigger that cannot be read here is due at once all the same, for a lea
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from scheduler.machine.rules import substitutes
@@ -18,7 +19,7 @@ from scheduler.store.tables import job_schedules
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.pins import Redate
-from scheduler.words.commands import PreparedTrigger, Reschedule, Rescheduled
+from scheduler.words.commands import PreparedObject, PreparedTrigger, Reschedule, Rescheduled
 
 JOBS_A_PLAN = 200
 JOBS_A_COMMAND = 50
@@ -88,11 +89,15 @@ def schedules_of(store: Store) -> Schedules:
 
 
 class Calendars:
-    """The dates of calendars as they are stored, each read once."""
+    """The dates of calendars as they are put, or stored; each read once."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, puts: Sequence[PreparedObject] = ()) -> None:
         self._store = store
-        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+        self._known = {
+            (new.namespace, new.name): dates_of(new.namespace, new.name, new.spec)
+            for new in puts
+            if new.kind == CALENDAR
+        }
 
     def __call__(self, namespace: str, name: str) -> dict[str, Any]:
         of = namespace, name

@@ -95,7 +95,7 @@ async def test_explain_says_which_calendar_takes_an_instant_away(client: httpx2.
     await client.put("/v1/jobs/b", json=dated("b", nonworking="after"))
     year = int((await coming(client))[0][:4]) + 1
     told = (await client.get(f"/v1/jobs/a/explain?at={year}-12-24T09:00:00Z")).json()
-    assert told["said"] == "trigger t has no tick on that day: it is off in calendar default/off"
+    assert told["said"] == "trigger t has no tick then: it is off in calendar default/off"
     told = (await client.get(f"/v1/jobs/b/explain?at={year}-12-24T09:00:00Z")).json()
     assert told["said"].endswith(f"calendar default/off, and what is due on it goes to {year}-12-25")
 

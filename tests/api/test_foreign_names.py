@@ -17,14 +17,13 @@ def named(kind: str, name: str) -> tuple[str, dict[str, Any]]:
     """A document of our namespace that names something of theirs, and the pointer to the name."""
     target = f"{THEIRS}/{name}"
     at = {"namespace": OURS}
-    valid = {"from": "2090-01-01T00:00:00Z", "until": "2091-01-01T00:00:00Z"}
     documents: dict[str, tuple[str, dict[str, Any]]] = {
         "job": ("/vars/0", {"job": "j", **at, "noop": True, "vars": [target]}),
         "after": ("/triggers/0/after", {"job": "j", **at, "noop": True,
                                         "triggers": [{"after": f"{target}.succeeded"}]}),
         "hook": ("/secret", {"hook": "h", **at, "secret": target}),
-        "schedule": ("/substitute", {"schedule": "s", **at, "substitute": target, "valid": valid,
-                                     "triggers": []}),
+        "schedule": ("/triggers/0/schedule", {"job": "j", **at, "noop": True,
+                                              "triggers": [{"schedule": target}]}),
     }  # fmt: skip
     return documents[kind]
 
