@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How an attempt ended. `reason`: exit | timeout | cancelled | start_failed | gone."""
+    """How an attempt ended. `reason`: exit | timeout | cancelled | start_failed | before_failed | gone."""
 
     attempt: int
     started_ms: int | None

@@ -22,6 +22,15 @@ def effective(found: Mapping[str, Any], words: Mapping[str, Any]) -> list[dict[s
     return sorted(told, key=lambda each: str(each["value"]))
 
 
+def around_of(namespace: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What its namespace runs with each of its attempts."""
+    return [
+        {"value": f"/{word}", "is": namespace[word], "by": NAMESPACE}
+        for word in ("before", "after")
+        if namespace.get(word)
+    ]
+
+
 def _leaves(value: object, place: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict) and value:
         for name, each in value.items():

@@ -104,13 +104,13 @@ def list_(
 
 
 def _show_effective(client: Client, name: str, namespace: str, found: dict[str, Any], form: str) -> None:
-    from cli.effective import effective
+    from cli.effective import around_of, effective
     from scheduler.model.documents import load_yaml
 
     with client.open("GET", path_of("jobs", name, "definition", namespace=namespace)) as response:
         text = response.read().decode()
     (words,) = (document.data for document in load_yaml(text, name))
-    told = effective(found, words)
+    told = effective(found, words) + around_of(client.get(path_of("namespaces", found["namespace"])))
     show(
         form, told, ("value", "is", "by"),
         lambda: [(each["value"], "null" if each["is"] is None else each["is"], each["by"]) for each in told],

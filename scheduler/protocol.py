@@ -205,7 +205,8 @@ class Grant:
     """`environment`: the CRONCLAVE_* values except _FENCE, _AGENT and _ZONE, which the agent adds. `secrets`:
     (variable, value, whether it comes as a file) of each that the task is given. Nothing of either is sent
     before the grant, nor written to the agent's disk. `unable`: why the attempt cannot start although it is
-    granted, a secret that is gone, say: the agent reports it as start_failed."""
+    granted, a secret that is gone, say: the agent reports it as start_failed. `before`, `after`: lines for a
+    shell that its namespace runs around the work."""
 
     attempt: int
     claim: str
@@ -214,6 +215,8 @@ class Grant:
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
     secrets: tuple[tuple[str, str, bool], ...] = dataclasses.field(default=(), repr=False)
     unable: str = ""
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)

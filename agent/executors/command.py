@@ -12,7 +12,7 @@ from agent.executors.contract import Capabilities, Host, Launch
 from agent.exits import Exit
 from agent.spool.wire import Command
 
-_CAPABILITIES = Capabilities(frozenset({"shell", "exec"}), outlives=True, keeps_secrets=True)
+_CAPABILITIES = Capabilities(frozenset({"shell", "exec"}), outlives=True, keeps_secrets=True, surrounds=True)
 
 
 class CommandExecutor:
@@ -69,4 +69,6 @@ def _command(launch: Launch) -> Command | str:
         secrets=launch.secrets,
         umask=work.get("umask"),
         nice=work.get("nice"),
+        before=launch.before,
+        after=launch.after,
     )

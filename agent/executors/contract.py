@@ -11,7 +11,8 @@ An executor runs one kind of work or several. Rules, held for every one by tests
    launched. What no executor names is gone for ever: it must never start again.
 4. What `Launch.secrets` holds it gives to the work, each as its variable or as a file, writes it nowhere
    else, and takes it out of the output (`agent.spool.masking`). One that does not say `keeps_secrets` is
-   never given any.
+   never given any. One that does not say `surrounds` is given no work of a namespace that runs something
+   before or after it.
 5. It runs in the agent's loop and must not block it, nor call its host from another thread.
 
 Others add kinds by an entry point of the group `cronclave.executors`: its name is the kind, its object is
@@ -38,6 +39,8 @@ class Launch:
     valid_until_boot_ms: float  #: the end of its grant: nothing starts later
     output_bytes_max: int
     secrets: tuple[Secret, ...] = field(default=(), repr=False)
+    before: str = ""  #: lines for a shell that the namespace runs around the work (agent.spool.around)
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Capabilities:
     kinds: frozenset[str]  #: of work, that it runs
     outlives: bool  #: what it has started goes on when the agent's process ends, and is recovered by the next
     keeps_secrets: bool = False
+    surrounds: bool = False  #: it runs what its namespace wants around the work; or does nothing itself
 
 
 class Host(Protocol):

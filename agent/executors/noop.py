@@ -8,7 +8,7 @@ from agent.clock import wall_ms
 from agent.executors.contract import Capabilities, Host, Launch
 from agent.exits import Exit
 
-_CAPABILITIES = Capabilities(frozenset({"noop"}), outlives=False)
+_CAPABILITIES = Capabilities(frozenset({"noop"}), outlives=False, surrounds=True)
 
 
 class NoopExecutor:

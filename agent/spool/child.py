@@ -13,18 +13,15 @@
    away. The tail is the end of exactly that, kept or not: it begins at `output_bytes` less its length.
 4. Secrets are taken out of the output before anything else is done with it (masking); those that come as
    files are in memory (secret_files), and go with the attempt.
-5. posix_spawn, no interpreter per attempt. The working directory, the umask and the limit of open files are
-   set around the spawn: the spooler has one thread. Where the lease must kill, setpriv (util-linux) adds
-   PDEATHSIG: it dies with the spooler.
+5. What its namespace runs before and after the work (around) is part of the attempt: processes one after the
+   other, each with a session and a group of its own, of which 1 and 2 hold, and one output.
 """
 
 from __future__ import annotations
 
 import os
-import pwd
-import resource
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,131 +30,38 @@ from agent.clock import HostClock
 from agent.exits import Exit
 from agent.output import open_for_output
 from agent.spool import secret_files
+from agent.spool.around import AFTER, AFTER_MS, BEFORE, WORK, Ended, said, told_after
 from agent.spool.masking import Mask
+from agent.spool.starting import StartFailed, Surroundings, spawn
 from agent.spool.wire import Command
 
 TAIL_SUCCESS_BYTES = 2 << 10  #: as scheduler.protocol has them; not imported here: start-up
 TAIL_FAILURE_BYTES = 16 << 10
 _READ_BYTES = 64 << 10
 _READS_A_TURN = 16
-
-
-def _tool(name: str) -> str:
-    """Empty: the host does not have it."""
-    paths = (f"/usr/bin/{name}", f"/bin/{name}")
-    return next((path for path in paths if os.access(path, os.X_OK)), "")
-
-
-_SETPRIV = _tool("setpriv")
-_NICE = _tool("nice")
 LEAVING_MS = 1_000  #: for a starved machine; a daemon needs some milliseconds
-#: The work finds every signal at its default, whatever Python and the spooler ignore for themselves.
-_DEFAULTS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
-
-
-class StartFailed(Exception):
-    """No process was made; the text says why, for people."""
-
-
-def wrapped(command: Command) -> list[str]:
-    """The argv, behind setpriv where another user or death with the spooler is wanted, and nice. Raises
-    StartFailed."""
-    options: list[str] = []
-    nice = _niceness(command)
-    if command.run_as:
-        try:
-            user = pwd.getpwnam(command.run_as)
-        except KeyError:
-            raise StartFailed(f"run_as: no user {command.run_as!r} on this host") from None
-        if user.pw_uid != os.geteuid():
-            if os.geteuid() != 0 or not _SETPRIV:
-                lacks = "an agent that runs as root" if os.geteuid() else "setpriv (util-linux) on its host"
-                raise StartFailed(f"run_as {command.run_as!r} needs {lacks}")
-            options += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
-    if command.kill_on_lease_end and _SETPRIV:
-        options += ["--pdeathsig", "KILL"]
-    argv = [_SETPRIV, *options, "--", *command.argv] if options else command.argv
-    return [*nice, *argv] if nice else argv
-
-
-def _niceness(command: Command) -> list[str]:
-    """What sets it and then runs what follows. As root still: another user may not lower his own."""
-    own = os.getpriority(os.PRIO_PROCESS, 0)
-    if command.nice is None or command.nice == own:
-        return []
-    if command.nice < own and os.geteuid() != 0:
-        raise StartFailed(f"nice {command.nice}, below the agent's {own}, needs an agent that runs as root")
-    if not _NICE:
-        raise StartFailed("nice needs the program nice (coreutils) on the agent's host")
-    return [_NICE, "-n", str(command.nice - own), "--"]
-
-
-def _spawn(command: Command, stdin: int, output: int, umask: int, files: tuple[int, int]) -> int:
-    cwd = command.cwd or "/"
-    try:
-        os.chdir(cwd)
-    except (OSError, ValueError) as error:
-        raise StartFailed(f"cwd {cwd!r}: {getattr(error, 'strerror', error)}") from error
-    own_umask = os.umask(umask)
-    own_files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    executable = command.argv[0]
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, files)
-        executable = program.find(command.argv[0], command.environment.get("PATH", ""), cwd)
-        argv = wrapped(command)
-        # Checked before setpriv hides it behind its own exit code.
-        if argv is not command.argv and (why := program.why_not(executable, cwd)):
-            raise StartFailed(why)
-        return os.posix_spawn(
-            executable if argv is command.argv else argv[0],
-            argv,
-            command.environment,
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, stdin, 0),
-                (os.POSIX_SPAWN_DUP2, output, 1),
-                (os.POSIX_SPAWN_DUP2, output, 2),
-            ],
-            setsid=True,
-            setsigmask=[],
-            setsigdef=_DEFAULTS,
-        )
-    except program.Unstartable as error:
-        raise StartFailed(str(error)) from error
-    except OSError as error:
-        why = program.why_not(executable, cwd) or f"{command.argv[0]}: {error.strerror}"
-        raise StartFailed(why) from error
-    except ValueError as error:  # a NUL in an argument or the environment
-        raise StartFailed(f"{command.argv[0]!r}: {error}") from error
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, own_files)
-        os.umask(own_umask)
-        os.chdir("/")
 
 
 class Spooled:
     """A running attempt."""
 
     __slots__ = (
-        "_clock", "_discarded", "_ended", "_files", "_lost", "_lost_all", "_lost_why", "_mask", "_output",
-        "_root", "_size", "_tail", "_truncated", "attempt", "cause", "command", "kill_at", "leave_until",
-        "pid", "pipe", "started_boot_ms", "started_ms", "timeout_at",
+        "_after", "_clock", "_cut", "_discarded", "_end", "_ended", "_files", "_host", "_lost", "_lost_all",
+        "_lost_why", "_mask", "_output", "_phase", "_root", "_size", "_tail", "_to_start", "_truncated",
+        "_unbegun", "_write_end", "attempt", "begun_boot_ms", "cause", "command", "given_up", "kill_at",
+        "leave_until", "pid", "pipe", "started_boot_ms", "started_ms", "timeout_at",
     )  # fmt: skip
 
     def __init__(
-        self,
-        command: Command,
-        root: Path,
-        null: int,
-        umask: int,
-        files: tuple[int, int],
-        clock: HostClock,
-        installation: str,
+        self, command: Command, root: Path, host: Surroundings, clock: HostClock, installation: str
     ) -> None:
-        """Start it; raises StartFailed. `umask` and `files` (open ones, soft and hard) are the work's own."""
+        """Start it; raises StartFailed."""
         self._clock = clock
+        self._host = host
         self.attempt = command.attempt
         self.command = replace(command, secrets=()) if command.secrets else command
         self.cause = ""  #: why it is being ended: timeout | cancelled | gone
+        self.given_up = False  #: its lease or its spooler ends: nothing more is started for it
         self._root = root
         self._output = -1
         self._size = 0  #: of the file
@@ -168,35 +72,102 @@ class Spooled:
         self._tail = bytearray()
         self._mask = Mask(secret.value for secret in command.secrets) if command.secrets else None
         self._files = ""  #: the folder of its secrets that come as files; empty: none do
-        stdin = null
-        self.pipe, write_end = os.pipe2(os.O_CLOEXEC)
+        self._phase = BEFORE if command.before else WORK
+        self._unbegun = ("", "")  #: why there was no work: for an Exit's reason, and in words
+        self._after = ""  #: what went wrong with what runs after it
+        self._cut = False  #: what runs after it is being ended
+        self._end: Ended | None = None  #: of the work; None: it has none yet
+        self.pipe, self._write_end = os.pipe2(os.O_CLOEXEC)
         self.started_ms = self._clock.wall_ms()
-        self.started_boot_ms = self._clock.boot_ms()
+        self.started_boot_ms = self.begun_boot_ms = self._clock.boot_ms()
+        self._to_start: Command | None = command  #: with what nobody else is told; None: nothing follows
         try:
-            if command.stdin is not None:
-                stdin = os.memfd_create("stdin", os.MFD_CLOEXEC)
-                with open(stdin, "wb", closefd=False) as file:
-                    file.write(command.stdin.encode("utf-8", "surrogateescape"))
-                os.lseek(stdin, 0, os.SEEK_SET)
             if command.secrets:
                 self._files, given = secret_files.given(command, installation)
-                command = replace(command, environment=command.environment | given, secrets=())
-            own_umask = umask if command.umask is None else command.umask
-            self.pid = _spawn(command, stdin, write_end, own_umask, files)
+                self._to_start = replace(command, environment=command.environment | given, secrets=())
+            self.pid = self._start()
         except BaseException:
             os.close(self.pipe)
+            os.close(self._write_end)
             secret_files.remove(self._files)
             raise
-        finally:
-            os.close(write_end)
-            if stdin != null:
-                os.close(stdin)
+        if not self.is_surrounded:
+            self._close_write_end()
         os.set_blocking(self.pipe, False)
         timeout = command.timeout_ms
         self.timeout_at = self.started_boot_ms + timeout if timeout is not None else None
         self.kill_at: float | None = None
         self.leave_until: float | None = None  #: the first process has ended, the group not yet
-        self._ended = (0, False, 0)
+        self._ended = Ended(0, False, 0)
+
+    @property
+    def is_surrounded(self) -> bool:
+        return bool(self.command.before or self.command.after)
+
+    def _start(self) -> int:
+        """The process of this phase. Raises StartFailed."""
+        command = self._to_start
+        assert command is not None
+        if self._phase == WORK:
+            return spawn(command, command.argv, self._host, self._write_end, command.stdin)
+        line = command.before
+        if self._phase == AFTER:
+            line, told = command.after, told_after(self.cause, self._end)
+            command = replace(command, environment=command.environment | told)
+        shell = command.environment.get("SHELL", "/bin/sh")
+        return spawn(command, [shell, "-c", line], self._host, self._write_end, None)
+
+    def _close_write_end(self) -> None:
+        self._to_start = None
+        os.close(self._write_end)
+
+    def goes_on(self) -> bool:
+        """After `left`: whether something follows, which is started."""
+        if self._to_start is None:
+            return False
+        self._note_end()
+        while self._next():
+            try:
+                self.begun_boot_ms = self._clock.boot_ms()
+                self.pid = self._start()
+            except StartFailed as error:
+                self._note_unstarted(str(error))
+                continue
+            self.leave_until = self.kill_at = None
+            timeout = self.command.timeout_ms
+            if self._phase == AFTER:
+                self.timeout_at = self.begun_boot_ms + AFTER_MS
+            else:
+                self.timeout_at = None if timeout is None else self.started_boot_ms + timeout
+            return True
+        self._close_write_end()
+        return False
+
+    def _note_end(self) -> None:
+        if self._phase == WORK:
+            self._end = self._ended
+        elif not self._ended.is_good or self._cut:
+            words = said(self._phase, self._ended, cut=self._cut or self.cause == "timeout")
+            if self._phase == BEFORE:
+                self._unbegun = ("before_failed", words)
+            else:
+                self._after = words
+
+    def _note_unstarted(self, why: str) -> None:
+        if self._phase == AFTER:
+            self._after = f"after: {why}"
+        else:
+            self._unbegun = ("start_failed", why)
+
+    def _next(self) -> bool:
+        """To the next phase; False: there is none."""
+        if self._phase == BEFORE and not self._unbegun[0] and not self.cause:
+            self._phase = WORK
+            return True
+        if self._phase == AFTER or not self.command.after or self.given_up:
+            return False
+        self._phase = AFTER
+        return True
 
     def read(self) -> bool:
         """Take what the pipe holds, within a turn's share; False at its end."""
@@ -269,14 +240,24 @@ class Spooled:
             return
 
     def stop(self, cause: str, grace_ms: float) -> None:
-        """SIGTERM to the group now, SIGKILL after the grace; the first cause stands."""
+        """SIGTERM to the group now, SIGKILL after the grace; the first cause stands, but `gone` waits for no
+        longer grace than its own."""
+        self.given_up = self.given_up or cause == "gone"
         if self.leave_until is not None:
             self.leave_until = 0.0  # a real end that came first stands; what is left of it goes now
+            if self._phase == BEFORE and not self.cause:
+                self.cause = cause
             return
-        if self.cause:
+        kill_at = self._clock.boot_ms() + grace_ms
+        if self._cut if self._phase == AFTER else self.cause:
+            if cause == "gone" and self.kill_at is not None:
+                self.kill_at = min(self.kill_at, kill_at)
             return
-        self.cause = cause
-        self.kill_at = self._clock.boot_ms() + grace_ms
+        if self._phase == AFTER:
+            self._cut = True  # of an attempt whose end is known
+        else:
+            self.cause = cause
+        self.kill_at = kill_at
         self.timeout_at = None
         self.signal_group(signal.SIGTERM)
 
@@ -286,7 +267,7 @@ class Spooled:
 
     def exited(self, status: int, *, by_signal: bool) -> None:
         """The first process is gone and reaped: the attempt's end, once the group has ended too."""
-        self._ended = (status, by_signal, self._clock.wall_ms())
+        self._ended = Ended(status, by_signal, self._clock.wall_ms())
         self.timeout_at = self.kill_at = None
         self.leave_until = 0.0 if self.cause else self._clock.boot_ms() + LEAVING_MS
 
@@ -305,8 +286,7 @@ class Spooled:
         return False
 
     def over(self, details: Mapping[str, str]) -> Exit:
-        """After `left`: take the last output, close everything."""
-        status, by_signal, finished_ms = self._ended
+        """After `goes_on`: take the last output, close everything."""
         if self.pipe >= 0:
             self.read()
             self.close_pipe()
@@ -315,27 +295,37 @@ class Spooled:
         secret_files.remove(self._files)
         if self._output >= 0:
             os.close(self._output)
-        good = not self.cause and not by_signal and status == 0
-        limit = TAIL_SUCCESS_BYTES if good else TAIL_FAILURE_BYTES
-        detail = details.get(self.cause, "")
-        if not self.cause and not by_signal and status:
-            detail = program.doubt(
-                self.command.argv, self.command.environment, self.command.cwd or "/", status
-            )
-        words = [detail]
-        if self._discarded:
-            limit_bytes = self.command.output_bytes_max
-            words.append(f"{self._discarded} bytes of output discarded (limit {limit_bytes})")
-        if self._lost_all:
-            words.append(f"{self._lost_all} bytes of output lost ({self._lost_why or 'the disk is full'})")
+        return self._exit(details)
+
+    def known_end(self, details: Mapping[str, str]) -> Exit | None:
+        """What stands, whatever becomes of what runs after the work; None: that does not run."""
+        return self._exit(details) if self._phase == AFTER else None
+
+    def _exit(self, details: Mapping[str, str]) -> Exit:
+        end = self._ended if self._end is None else self._end
+        worked = self._end is not None or not self.is_surrounded
+        good = not self.cause and worked and end.is_good
         return Exit(
             attempt=self.attempt,
             started_ms=self.started_ms,
-            finished_ms=finished_ms,
-            exit_code=None if by_signal else status,
-            signal=status if by_signal else None,
-            reason=self.cause or "exit",
-            detail="; ".join(filter(None, words)),
-            tail=bytes(self._tail[-limit:]),
+            finished_ms=self._ended.at_ms,
+            exit_code=end.code if worked else None,
+            signal=end.signal if worked else None,
+            reason=self.cause or self._unbegun[0] or "exit",
+            detail="; ".join(filter(None, self._words(details, end, worked=worked))),
+            tail=bytes(self._tail[-(TAIL_SUCCESS_BYTES if good else TAIL_FAILURE_BYTES) :]),
             output_bytes=self._size + self._lost + self._discarded,
         )
+
+    def _words(self, details: Mapping[str, str], end: Ended, *, worked: bool) -> Iterator[str]:
+        """What people are told beside exit code and signal."""
+        command = self.command
+        yield details.get(self.cause, "")
+        yield self._unbegun[1]
+        if not self.cause and worked and end.code:
+            yield program.doubt(command.argv, command.environment, command.cwd or "/", end.code)
+        yield self._after
+        if self._discarded:
+            yield f"{self._discarded} bytes of output discarded (limit {command.output_bytes_max})"
+        if self._lost_all:
+            yield f"{self._lost_all} bytes of output lost ({self._lost_why or 'the disk is full'})"

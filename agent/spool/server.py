@@ -33,7 +33,8 @@ from agent.clock import HostClock
 from agent.exits import Exit
 from agent.records import DiskFull, RecordFile, frame
 from agent.spool import secret_files
-from agent.spool.child import Spooled, StartFailed
+from agent.spool.child import Spooled
+from agent.spool.starting import StartFailed, Surroundings
 from agent.spool.survivors import FENCE, kill_survivors
 from agent.spool.wire import Command, Unpacker, is_ours, pack
 
@@ -67,8 +68,10 @@ class Spooler:
     ) -> None:
         self._clock = clock or HostClock()
         self._idle_ms = idle_ms
-        self._umask = job_umask
-        self._files, self._job_files = _more_files()
+        self._files, job_files = _more_files()
+        self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self._surroundings = Surroundings(self._null, job_umask, job_files)
+        self._write_ends = 0  #: of pipes, that are kept for what follows
         self._output = data / "output"
         self._boot_id = boot_id
         self._installation = installation
@@ -90,7 +93,6 @@ class Spooler:
         self._stopping = False
         self._doomed: set[str] | None = set()  #: whose processes end with the spooler; None: everybody's
         self._end_by: float | None = None
-        self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self._idle_since = self._clock.boot_ms()
         self._poll = select.epoll()
         self._poll.register(listener.fileno(), select.EPOLLIN)
@@ -109,12 +111,15 @@ class Spooler:
     def _recover(self) -> None:
         starts: dict[int, tuple[int, int, float, str]] = {}
         fences: dict[int, str] = {}
+        known: dict[int, Exit] = {}
         for payload in self._journal.records:
             row = msgpack.unpackb(payload, raw=False, unicode_errors="surrogateescape")
             if row[0] == "start":
                 starts[row[1]] = (row[2], row[3], row[4], row[5])
             elif row[0] == "about":
                 fences[row[1]] = row[2]
+            elif row[0] == "known":
+                known[row[1]] = Exit(*row[1:])
             elif row[0] == "exit":
                 starts.pop(row[1], None)
                 fences.pop(row[1], None)
@@ -132,22 +137,25 @@ class Spooler:
         for attempt, (_, started_ms, _, boot) in starts.items():
             why = "its spooler died" if boot == self._boot_id else "the host was started again"
             at_ms = self._clock.wall_ms()
-            self._exits[attempt] = Exit(attempt, started_ms, at_ms, None, None, "gone", why, b"", None)
+            gone = Exit(attempt, started_ms, at_ms, None, None, "gone", why, b"", None)
+            self._exits[attempt] = known.get(attempt, gone)
         self._compact()
 
     def _compact(self) -> None:
         rows: list[list[Any]] = [["exit", *e.row()] for e in self._exits.values()]
         for spooled in self._running.values():
-            rows += [_about(spooled.command), self._start_row(spooled)]
+            rows += [_about(spooled.command), *self._start_rows(spooled)]
         try:
             self._journal.replace(_packed(row) for row in rows)
         except DiskFull:
             return  # the old journal still says the same
 
-    def _start_row(self, spooled: Spooled) -> list[Any]:
-        return [
-            "start", spooled.attempt, spooled.pid, spooled.started_ms, spooled.started_boot_ms, self._boot_id,
+    def _start_rows(self, spooled: Spooled) -> list[list[Any]]:
+        start = [
+            "start", spooled.attempt, spooled.pid, spooled.started_ms, spooled.begun_boot_ms, self._boot_id,
         ]  # fmt: skip
+        known = spooled.known_end(_DETAILS)
+        return [start] if known is None else [start, ["known", *known.row()]]
 
     # -- the loop
 
@@ -204,8 +212,8 @@ class Spooler:
         return None if self._connection else self._idle_ms / 1000 + 0.001
 
     def _lease_of(self, spooled: Spooled, now: float) -> float:
-        """When its lease ends it; far away where none does, or it is ending already."""
-        ends = spooled.command.kill_on_lease_end and not spooled.cause and spooled.leave_until != 0.0
+        """When its lease ends it; far away where none does, or it has done so."""
+        ends = spooled.command.kill_on_lease_end and not spooled.given_up
         return self._lease_until if ends else now + 1e9
 
     def _handle(self, handle: int, events: int) -> None:
@@ -325,7 +333,7 @@ class Spooler:
         if self._clock.boot_ms() > command.valid_until_boot_ms:
             self._unstarted(attempt, "gone", "the grant was void before the start")
             return
-        if len(self._running) >= attempts_max(self._files):
+        if len(self._running) + self._write_ends // FILES_PER_ATTEMPT >= attempts_max(self._files):
             why = f"{len(self._running)} attempts run, {self._files} open files (ulimit -n) allow no more"
             self._unstarted(attempt, "start_failed", f"the agent's host: {why}")
             return
@@ -333,9 +341,8 @@ class Spooler:
         self._write_records()
         try:
             spooled = Spooled(
-                command, self._output, self._null, self._umask, self._job_files, self._clock,
-                self._installation,
-            )  # fmt: skip
+                command, self._output, self._surroundings, self._clock, self._installation
+            )
         except StartFailed as error:
             self._unstarted(attempt, "start_failed", str(error))
             return
@@ -343,11 +350,17 @@ class Spooler:
             # No descriptors, no memory, or work that nobody thought of: it must not end the others.
             self._unstarted(attempt, "start_failed", f"the agent's host: {error}")
             return
-        self._running[attempt] = self._by_pid[spooled.pid] = self._by_pipe[spooled.pipe] = spooled
+        self._running[attempt] = self._by_pipe[spooled.pipe] = spooled
+        self._write_ends += spooled.is_surrounded
         self._poll.register(spooled.pipe, select.EPOLLIN)
-        self._records.append(_packed(self._start_row(spooled)))
-        self._write_records()  # before the next spawn: a kill of the spooler must find this one
+        self._note_start(spooled)
         self._tell(["started", attempt, spooled.started_ms])
+
+    def _note_start(self, spooled: Spooled) -> None:
+        """Before the next spawn: a kill of the spooler must find this one."""
+        self._by_pid[spooled.pid] = spooled
+        self._records += map(_packed, self._start_rows(spooled))
+        self._write_records()
 
     # -- ends
 
@@ -367,15 +380,19 @@ class Spooler:
             self._let_leave()
 
     def _let_leave(self) -> None:
-        """Attempts whose first process has ended end with their group."""
+        """Attempts whose first process has ended end with their group, unless something follows."""
         now = self._clock.boot_ms()
-        over = [spooled for spooled in self._leaving if spooled.left(now)]
-        for spooled in over:
+        left = [spooled for spooled in self._leaving if spooled.left(now)]
+        for spooled in left:
+            self._leaving.remove(spooled)
+            if spooled.goes_on():
+                self._note_start(spooled)
+                continue
             if spooled.pipe >= 0:
                 del self._by_pipe[spooled.pipe]
                 self._poll.unregister(spooled.pipe)
+            self._write_ends -= spooled.is_surrounded
             self._ended(spooled.over(_DETAILS))
-            self._leaving.remove(spooled)
             del self._running[spooled.attempt]
         self._idle_since = now
 

@@ -59,6 +59,8 @@ class Command:
     secrets: tuple[Secret, ...] = ()
     umask: int | None = None  #: None: the one that the agent was started with
     nice: int | None = None  #: its niceness; None: the agent's
+    before: str = ""  #: lines for a shell that its namespace runs before the work, and after it
+    after: str = ""
 
     @classmethod
     def of_row(cls, row: list[Any]) -> Command:
@@ -75,8 +77,8 @@ class Command:
 
     def _rare(self) -> list[Any]:
         """What most commands say nothing of."""
-        rare = [self.secrets, self.umask, self.nice]
-        return rare if rare != [(), None, None] else []
+        rare = [self.secrets, self.umask, self.nice, self.before, self.after]
+        return rare if rare != [(), None, None, "", ""] else []
 
 
 def is_ours(peer: socket.socket) -> bool:

@@ -32,6 +32,8 @@ class Claimed:
     fence: int = 0
     environment: dict[str, str] = field(default_factory=dict)  #: as the Grant says; never on disk
     secrets: tuple[Secret, ...] = field(default=(), repr=False)  #: the same; forgotten at the start
+    before: str = ""  #: the namespace's words around the work, as the Grant says
+    after: str = ""
     first_sent_ms: float | None = None  #: boot time of the claim's first unanswered sending to this node
     latest_sent_ms: float = 0.0
     valid_until_ms: float = 0.0  #: boot time after which the grant is void

@@ -105,6 +105,7 @@ class Claims:
         if claimed.phase is Phase.CLAIMED:
             claimed.phase = Phase.GRANTED
             claimed.fence, claimed.environment = grant.fence, grant.environment
+            claimed.before, claimed.after = grant.before, grant.after
             claimed.secrets = tuple(Secret(*each) for each in grant.secrets)
             if claimed.cancelled:
                 self._reports.unstarted(claimed.attempt, "cancelled")

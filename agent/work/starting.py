@@ -80,6 +80,9 @@ class Starting:
                 executor = self._executors[kind]
                 if claimed.secrets and not executor.capabilities().keeps_secrets:
                     raise ValueError(f"the executor of {kind} work cannot keep secrets out of its output")
+                if (claimed.before or claimed.after) and not executor.capabilities().surrounds:
+                    detail = f"the executor of {kind} work cannot run what its namespace wants around it"
+                    raise ValueError(detail)
                 claimed.executor = executor
                 batches.setdefault(kind, []).append(self._launch_of(claimed, claimed.assign))
             except (AttributeError, TypeError, ValueError) as error:
@@ -96,7 +99,10 @@ class Starting:
         )  # fmt: skip
         output_bytes_max = min(assign.output_bytes_max, place.output_bytes_max)
         secrets, claimed.secrets = claimed.secrets, ()
-        return Launch(assign, environment, claimed.valid_until_ms, output_bytes_max, secrets)
+        return Launch(
+            assign, environment, claimed.valid_until_ms, output_bytes_max, secrets, claimed.before,
+            claimed.after,
+        )  # fmt: skip
 
     def cancel(self, claimed: Claimed) -> None:
         """It has started."""

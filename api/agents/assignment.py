@@ -25,6 +25,8 @@ class Told(NamedTuple):
     environment: dict[str, str]
     secrets: tuple[tuple[str, str, bool], ...] = ()  #: as protocol.Grant has them
     unable: str = ""  #: why it cannot start; empty: it can
+    before: str = ""  #: for a shell, around the work
+    after: str = ""
 
 
 NOTHING = Told({})

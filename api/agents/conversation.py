@@ -312,8 +312,9 @@ class Conversation:
     def _claimed(self, message: p.Claim, outcome: Outcome, told: Mapping[int, Told]) -> Effect:
         if outcome.ok:
             fence, index = _int(outcome, "fence"), self._node.now().index
-            environment, secrets, unable = told.get(message.attempt, NOTHING)
-            return Push(p.Grant(message.attempt, message.claim, fence, index, environment, secrets, unable))
+            return Push(
+                p.Grant(message.attempt, message.claim, fence, index, *told.get(message.attempt, NOTHING))
+            )
         if outcome.code == Code.NOT_CONNECTED:
             return Leave("behind", "the cluster gave this connection up: register again")
         self._pushed.pop(message.attempt, None)

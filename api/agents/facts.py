@@ -14,11 +14,14 @@ from scheduler.protocol import Hello
 from scheduler.store.connection import Store
 from scheduler.store.reads import agents as agent_reads
 from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import namespaces as namespace_reads
 from scheduler.store.reads import run_vars
 from scheduler.store.reads import tokens as token_reads
 from scheduler.store.reads.attempts import DispatchRow
 from scheduler.store.reads.run_vars import Begun
 from scheduler.store.tables import restores
+
+NOTHING = ("", "")  #: runs around the work
 
 
 class Facts:
@@ -59,13 +62,22 @@ class Facts:
         with self._scheduler.read() as store:
             rows = attempt_reads.dispatch(store, attempts)
             begun = run_vars.of_runs(store, [row.run for row in rows])
-            return {row.attempt: self._told(store, row, begun.get(row.run, ())) for row in rows}
+            around = namespace_reads.around(store, [row.namespace for row in rows])
+            return {
+                row.attempt: self._told(
+                    store, row, begun.get(row.run, ()), around.get(row.namespace, NOTHING)
+                )
+                for row in rows
+            }
 
-    def _told(self, store: Store, row: DispatchRow, begun: Sequence[Begun]) -> Told:
+    def _told(
+        self, store: Store, row: DispatchRow, begun: Sequence[Begun], around: tuple[str, str]
+    ) -> Told:
         job = job_of(store, self._compiled, row)
         uses = job.secrets.get(row.task, ()) if job is not None and job.secrets else ()
         try:
-            return Told(environment(row, begun), given(store, self._settings.vault, row, uses))
+            secrets = given(store, self._settings.vault, row, uses)
+            return Told(environment(row, begun), secrets, "", *around)
         except Ungiven as why:
             node = self._scheduler.status().node
             return Told({}, unable=f"{why} (node {node})")

@@ -368,6 +368,8 @@ export default {
   "namespaces.quota": ["Quota of jobs", "Kontingent an Jobs"],
   "namespaces.roles": ["Who has a role here", "Wer hier eine Rolle hat"],
   "namespaces.runAs": ["Run as", "Ausführen als"],
+  "namespaces.before": ["Before each attempt", "Vor jedem Versuch"],
+  "namespaces.after": ["After each attempt", "Nach jedem Versuch"],
   "namespaces.saysNew": ["{name} is declared. Jobs that are there stay as they are.", "{name} wird erklärt. Jobs, die schon da sind, bleiben, wie sie sind."],
   "namespaces.search": ["Filter by name or owner", "Nach Name oder Zuständigen filtern"],
   "namespaces.starts": ["Starts per minute", "Starts je Minute"],

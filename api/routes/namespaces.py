@@ -136,7 +136,7 @@ async def put_namespace(request: Request, namespace: str) -> Response:
     command = PutNamespace(
         namespace, json_text(given.public()), given.pools, given.quotas.jobs, precondition(call), call.actor,
         key, body, given.quotas.active_runs, given.quotas.starts_per_minute, days,
-        _defaults(given), given.run_as,
+        _defaults(given), given.run_as, given.before or "", given.after or "",
     )  # fmt: skip
     trial = call.flag("dry_run")
     follow = await in_thread(_following, services, command)

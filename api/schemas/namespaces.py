@@ -29,6 +29,8 @@ class Namespace(Reply):
     plan: Plan
     pools: list[str] = Field(description="that its tasks may name; none: any", examples=[["etl"]])
     run_as: list[str] = Field(description="that its tasks may run as; none: any", examples=[["batch"]])
+    before: str | None = Field(default=None, description="for a shell, before each attempt")
+    after: str | None = Field(default=None, description="for a shell, after each attempt")
     quotas: Quotas
     defaults: dict[str, Any] | None = Field(
         default=None, description="for its jobs, under their own words", examples=[{"retry": {"max": 3}}]

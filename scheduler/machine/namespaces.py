@@ -25,6 +25,7 @@ POOLS_MAX = 1_000
 COUNTED_MAX = 1_000
 REVISED_MAX = 100
 STARTS_MAX = 6_000
+AROUND_MAX = 4_096
 
 
 def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
@@ -33,6 +34,8 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
         return refused(Code.INVALID, f"a namespace has a name, and {POOLS_MAX} pools and users at most")
     if (command.starts_max or 0) > STARTS_MAX:
         return refused(Code.INVALID, f"a quota of at most {STARTS_MAX} starts a minute")
+    if len(command.before) > AROUND_MAX or len(command.after) > AROUND_MAX:
+        return refused(Code.INVALID, f"before and after have {AROUND_MAX} characters at most")
     try:
         defaults = command.defaults.decode()
     except UnicodeDecodeError:
@@ -45,6 +48,7 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
         return refused(Code.LIMIT, f"there are {NAMESPACES_MAX} namespaces, the most that a cluster keeps")
     told = editing_objects.put(ctx, _edit(ctx, command), judged)
     pools = json_text(list(command.pools)).decode()
+    around = [command.before, command.after]
     stored = namespaces.allowance(ctx.store, command.name)
     defaults_revision, revised = (stored.defaults_revision, stored.revised) if stored else (0, None)
     if defaults != (stored.defaults if stored else ""):
@@ -55,6 +59,7 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
         Allowance(
             command.name, command.jobs_max, pools, command.active_max, command.starts_max, days, defaults,
             defaults_revision, revised, json_text(list(command.users)).decode(),
+            json_text(around).decode() if any(around) else "",
         ),
     )  # fmt: skip
     limited = command.active_max is not None or command.starts_max is not None

@@ -15,12 +15,14 @@ from scheduler.model.parse import PLANNED as PLANNED_OF_JOBS
 from scheduler.model.policies import Policies
 from scheduler.model.problems import JobError, Problem, Refused, pointer_of
 from scheduler.model.translating import Vocabulary, translated
+from scheduler.model.work.run import check_script
 from scheduler.ticks import zones
 
 JOBS_MAX = 10_000_000
 RUNS_MAX = 10_000_000
 STARTS_MAX = 6_000
-PLANNED = ("before", "after")
+AROUND_MAX = 4_096
+AROUND = "lines for a shell that run on the agent with each attempt,"
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -43,6 +45,10 @@ def _begin(value: Any) -> Any:
         if not digits or int(hours) > 23 or int(minutes) > 59:
             raise Refused(f"{value[:20]!r} is no time of the day", 'write it as "06:00", in quotes')
     return value
+
+
+def _lines(value: Any) -> Any:
+    return check_script(value) if isinstance(value, str) else value
 
 
 class Plan(Model):
@@ -80,6 +86,12 @@ class Namespace(Model):
         tuple[User, ...], BeforeValidator(as_tuple), AfterValidator(_each_once),
         Field(max_length=1_000, description="the only users that its tasks may run as; none: any"),
     ] = ()  # fmt: skip
+    before: Annotated[
+        str | None, BeforeValidator(_lines), Field(max_length=AROUND_MAX, description=f"{AROUND} before it"),
+    ] = None  # fmt: skip
+    after: Annotated[
+        str | None, BeforeValidator(_lines), Field(max_length=AROUND_MAX, description=f"{AROUND} after it"),
+    ] = None  # fmt: skip
     quotas: Quotas = Quotas()
     defaults: Annotated[
         Defaults | None, Field(description="what holds for its jobs where they say nothing themselves")
@@ -95,7 +107,7 @@ class Namespace(Model):
 _WORDS = Vocabulary(
     root=Namespace,
     said="the namespace",
-    planned={Namespace: PLANNED, **{each: PLANNED_OF_JOBS[each] for each in (Policies, Notice)}},
+    planned={Namespace: (), **{each: PLANNED_OF_JOBS[each] for each in (Policies, Notice)}},
     kinds={Notice: notify},
 )
 

@@ -14,6 +14,7 @@ from agent.spool import secret_files
 from agent.spool.wire import Command, Secret
 from scheduler.protocol import Claim, Grant
 from tests.agent.fake_node import assign
+from tests.agent.test_executors import Remote
 from tests.agent.test_grants import Desk
 from tests.agent.test_spooler import Spool, command
 
@@ -107,6 +108,20 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     made = Desk(tmp_path)
     yield made
     await made.journal.close()
+
+
+async def test_work_that_nothing_can_be_run_around_does_not_start(desk: Desk) -> None:
+    desk.worker._starting._executors["remote"] = Remote(desk.worker._starting)
+    desk.worker.receive(assign(1, {"kind": "remote", "lasts": False}))
+    desk.worker.receive(assign(2, {"kind": "noop"}))
+    await desk.until(lambda: len(desk.said) == 2)
+    for claim in desk.said[:2]:
+        assert isinstance(claim, Claim)
+        desk.worker.receive(Grant(claim.attempt, claim.claim, 7, 7, after="true"))
+    await desk.until(lambda: len(desk.ends()) == 2)
+    ends = {end.attempt: end for end in desk.ends()}
+    assert ends[1].detail == "the executor of remote work cannot run what its namespace wants around it"
+    assert (ends[1].reason, ends[2].reason) == ("start_failed", "exit")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from agent.clock import HostClock, boot_ms
-from agent.spool import child
+from agent.spool import starting
 from agent.spool.server import Spooler, attempts_max
 from agent.spool.wire import Command, Unpacker, pack
 from tests.agent.fake_node import DEADLINE_S
@@ -188,7 +188,7 @@ if os.geteuid() == 0:
     )
     def test_an_agent_that_is_not_root_says_so(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
         command_ = Command.of_row(command(1, "true", **changes)[1:])
-        told = forked_as("nobody", lambda: child.wrapped(command_))
+        told = forked_as("nobody", lambda: starting.wrapped(command_, command_.argv))
         assert told == f"StartFailed: {said}"
 
     def forked_as(user: str, asked: Callable[[], object]) -> str:

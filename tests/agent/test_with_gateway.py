@@ -107,6 +107,27 @@ async def test_a_run_through_the_gateway(real: Host, single: SingleNode, client:
     assert "fence 0" not in logs
 
 
+async def test_a_namespace_s_words_around_an_attempt_are_those_of_its_grant(
+    real: Host, single: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    real.start()
+    await agent_id(single)
+    around = {"before": 'echo "before $CRONCLAVE_JOB"', "after": 'echo "after $CRONCLAVE_STATE"'}
+    assert (await client.put("/v1/namespaces/default", json=around)).status_code == 201
+    first = await run(client, single, "echo work; exit 3")
+    await state(client, first, "failed")
+    assert (await client.get(f"/v1/runs/{first}/logs")).text == "before job\nwork\nafter failed\n"
+
+    assert (await client.put("/v1/namespaces/default", json={"before": "exit 9"})).status_code == 200
+    second = await run(client, single, "echo work")
+    ended = await state(client, second, "failed")
+    attempt = ended["tasks"]["main"]["attempts"][0]
+    assert (ended["exit_code"], attempt["reason"]) == (None, "before_failed: before: ended with exit code 9")
+
+    assert (await client.put("/v1/namespaces/default", json={})).status_code == 200
+    assert (await state(client, await run(client, single, "true"), "succeeded"))["exit_code"] == 0
+
+
 async def test_an_agent_that_dies_reports_afterwards(
     real: Host, single: SingleNode, client: httpx2.AsyncClient
 ) -> None:

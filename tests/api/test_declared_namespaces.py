@@ -13,6 +13,7 @@ PATH = "/v1/namespaces/finance"
 DECLARED: dict[str, Any] = {
     "description": "money", "owner": "ann", "plan": {"tz": "Europe/Berlin", "begin": "06:00"},
     "pools": ["etl", "web"], "run_as": ["batch"], "quotas": {"jobs": 2},
+    "before": "./prepare", "after": "./clean-up",
 }  # fmt: skip
 
 
@@ -103,7 +104,11 @@ TOLD = (
         ({"run_as": ["1000"]}, "/run_as/0", "name the user: numbers differ from host to host"),
         ({"run_as": ["batch"], "defaults": {"run_as": "web"}}, "/defaults/run_as", None),
         ({"defaults": {"umask": "99"}}, "/defaults/umask", 'write it as "027", in quotes'),
-        ({"before": {"run": "x"}}, "/before", "remove it"),
+        ({"before": {"run": "x"}}, "/before", None),
+        ({"before": ""}, "/before", None),
+        ({"after": " \n"}, "/after", None),
+        ({"after": "x" * 4_097}, "/after", None),
+        ({"before": "true\r\n"}, "/before", None),
         ({"plan": {"tz": "Europe/Berlln"}}, "/plan/tz", None),
         ({"plan": {"begin": "24:00"}}, "/plan/begin", None),
         ({"namespace": "web"}, "/namespace", None),

@@ -75,7 +75,7 @@ def _conditions(story: Recorder) -> None:
 def _namespaces(story: Recorder) -> None:
     for name, pools in (("finance", ("etl", "web")), ("web", ())):
         spec = b'{"namespace":"%s"}' % name.encode()
-        story.tell_ok(c.PutNamespace(name, spec, pools, len(name), users=pools[:1]))
+        story.tell_ok(c.PutNamespace(name, spec, pools, len(name), users=pools[:1], before=name))
     story.tell_ok(c.PutNamespace("web", b'{"namespace":"web","owner":"ann"}', (), 1, 1))
     story.tell(c.PutNamespace("web", b"{}", if_revision=7), c.DeleteNamespace("kitchen"))
     story.tell_ok(c.PutNamespace("gone", b"{}"), c.DeleteNamespace("gone"))

@@ -34,6 +34,7 @@ function Whole({ one, again }) {
     ${one.pause ? html`<p class="banner-of">${one.pause.reason} <span class="note">${one.pause.actor} · <${When} at=${one.pause.since} />${one.pause.until ? html` · ${t("health.until", { at: "" })}<${When} at=${one.pause.until} />` : ""}</span></p>` : null}
     ${one.declared ? null : html`<p class="note">${t("namespaces.undeclaredSays")}</p>`}</div>
     <${Facts} of=${[[t("job.owner"), one.owner], [t("jobs.title"), html`<a href=${`${at("jobs")}${query}`}><${Used} of=${one} /></a>`], [t("namespaces.pools"), one.pools.join(", ") || t("namespaces.any")], [t("namespaces.runAs"), one.run_as.join(", ") || t("namespaces.any")],
+      [t("namespaces.before"), one.before && html`<code>${one.before}</code>`], [t("namespaces.after"), one.after && html`<code>${one.after}</code>`],
       [t("namespaces.plan"), t("namespaces.planSays", { tz: one.plan.tz, begin: one.plan.begin })], [t("namespaces.active"), html`<a href=${`${at("runs")}${query}&state=pending,running`}><${Share} n=${one.active_runs} most=${one.quotas.active_runs} label=${t("namespaces.active")} /></a>`], [t("namespaces.starts"), one.quotas.starts_per_minute],
       [t("job.changed"), one.changed && html`<${When} at=${one.changed} /> ${one.actor}`]]} />
     <p class="links"><a href=${`${at("jobs")}${query}`}>${t("jobs.title")}</a> <a href=${`${at("runs")}${query}`}>${t("runs.title")}</a> <a href=${`${at("objects")}${query}`}>${t("objects.title")}</a> <a href=${`${at("objects", "secrets")}${query}`}>${t("kinds.secrets")}</a></p>

@@ -14,10 +14,10 @@ from scheduler.model.work.process import CRLF_HINT, with_surroundings
 def _value() -> Any:
     from pydantic import AfterValidator, Field
 
-    return Annotated[str, Field(min_length=1, max_length=SCRIPT_CHARACTERS_MAX), AfterValidator(_script)]
+    return Annotated[str, Field(min_length=1, max_length=SCRIPT_CHARACTERS_MAX), AfterValidator(check_script)]
 
 
-def _script(value: str) -> str:
+def check_script(value: str) -> str:
     """What a shell would take for a part of a command's name, and nobody sees in an editor."""
     if value.startswith("\ufeff"):
         raise Refused("it begins with a byte order mark (BOM): to a shell that is text", "remove it")

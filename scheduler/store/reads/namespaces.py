@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from scheduler.store.connection import Store
@@ -37,6 +38,17 @@ def find(store: Store, name: str) -> Namespace | None:
     following = row is not None and row.revised is not None
     waiting = quotas.waiting(store, name, COUNTED_MAX)
     return Namespace(name, declared, jobs, namespaces.active(store, name), following, waiting)
+
+
+def around(store: Store, names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """What those of these namespaces that say so run before and after each attempt."""
+    if store.value("SELECT 1 FROM namespaces WHERE around <> '' LIMIT 1") is None:
+        return {}
+    rows = store.rows(
+        "SELECT name, around FROM namespaces WHERE around <> '' AND name IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(set(names))),),
+    )
+    return {name: tuple(json.loads(text)) for name, text in rows}
 
 
 def page(store: Store, after: str, limit: int) -> list[Namespace]:

@@ -14,10 +14,12 @@ STATEMENTS: tuple[str, ...] = (
         defaults TEXT NOT NULL, defaults_revision INTEGER NOT NULL, -- for its jobs, and with which revision
         revised TEXT,                       -- jobs up to this name follow these; NULL: all do
         days TEXT NOT NULL,                 -- JSON: how its plan dates begin (ticks.plan_days)
-        users TEXT NOT NULL                 -- JSON list of those that its tasks may run as; of nothing: any
+        users TEXT NOT NULL,                -- JSON list of those that its tasks may run as; of nothing: any
+        around TEXT NOT NULL                -- JSON [before, after] of each attempt; empty: nothing
     ) WITHOUT ROWID
     """,
     "CREATE INDEX namespaces_unrevised ON namespaces (name) WHERE revised IS NOT NULL",
+    "CREATE INDEX namespaces_around ON namespaces (name) WHERE around <> ''",
     # Its jobs; and, where it has a quota of runs, those that count for it and have not ended.
     "CREATE TABLE counts (namespace TEXT PRIMARY KEY, jobs INTEGER NOT NULL, active INTEGER NOT NULL)"
     " WITHOUT ROWID",

@@ -29,6 +29,7 @@ class Allowance(NamedTuple):
     defaults_revision: int  #: with which they became these; 0: it never had any
     revised: str | None  #: jobs up to this name are what they are under these; None: all
     users: str  #: JSON list of those that its tasks may run as; of nothing: any
+    around: str  #: JSON [before, after], for a shell on the agents; empty: nothing runs around attempts
 
     @property
     def allowed_pools(self) -> tuple[str, ...]:
@@ -56,6 +57,7 @@ class Count(NamedTuple):
 ALLOWANCE = Table("namespaces", Allowance)
 COUNT = Table("counts", Count)
 COLUMNS = ", ".join(Allowance._fields)
+PLACES = ", ".join("?" * len(Allowance._fields))
 _ANY = "SELECT 1 FROM namespaces LIMIT 1"
 
 
@@ -67,7 +69,7 @@ def allowance(store: Store, name: str) -> Allowance | None:
 
 
 def allow(store: Store, row: Allowance) -> None:
-    store.write(f"INSERT OR REPLACE INTO namespaces ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    store.write(f"INSERT OR REPLACE INTO namespaces ({COLUMNS}) VALUES ({PLACES})", row)
 
 
 def forget(store: Store, name: str) -> None:

@@ -26,7 +26,7 @@ class ReportRunning(ByAgent):
 class Finish(ByAgent):
     """What became of a granted attempt, from the agent's journal (of any session).
 
-    `reason`: exit | timeout | cancelled | start_failed | gone. `gone`: it never
+    `reason`: exit | timeout | cancelled | start_failed | before_failed | gone. `gone`: it never
     started or nothing is known of its end, and it surely runs no more.
     `output_bytes`: where its output ends, of which `tail` holds the last bytes; None: nobody knows.
     """

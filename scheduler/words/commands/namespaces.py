@@ -23,6 +23,8 @@ class PutNamespace(ByPerson, Keyed):
     plan_days: tuple[tuple[int, int], ...] = ()  #: how its plan dates begin (`ticks.plan_days`)
     defaults: bytes = b""  #: for its jobs, canonical JSON; empty: none
     users: tuple[str, ...] = ()  #: that its tasks may run as; empty: any
+    before: str = ""  #: lines for a shell that run around each attempt
+    after: str = ""
 
 
 @command(97, edits=True)

@@ -1,0 +1,60 @@
+"""What a namespace runs before and after the work of an attempt: as its user, in its environment and folder.
+
+Rules of this file:
+
+1. `before` that fails, or cannot start, is the attempt's failure: the work is not begun.
+2. `after` comes once something was begun: after a success, a failure, a time-out, a cancel, and a `before`
+   that failed. It is told what came of it. It does not come once the lease or the spooler ends.
+3. What `after` comes to changes nothing of the attempt's end; it is told in its detail.
+4. `before` is in the attempt's timeout. `after` has AFTER_MS, also where that is over; then the grace.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import NamedTuple
+
+BEFORE, WORK, AFTER = "before", "work", "after"
+AFTER_MS = 60_000
+STATE, EXIT_CODE, SIGNAL = "CRONCLAVE_STATE", "CRONCLAVE_EXIT_CODE", "CRONCLAVE_SIGNAL"
+_STATES = {"timeout": "timed_out", "cancelled": "cancelled"}
+
+
+class Ended(NamedTuple):
+    """The end of a process."""
+
+    status: int  #: exit code, or number of the signal
+    by_signal: bool
+    at_ms: int
+
+    @property
+    def is_good(self) -> bool:
+        return not self.by_signal and self.status == 0
+
+    @property
+    def code(self) -> int | None:
+        return None if self.by_signal else self.status
+
+    @property
+    def signal(self) -> int | None:
+        return self.status if self.by_signal else None
+
+
+def told_after(cause: str, work: Ended | None) -> dict[str, str]:
+    """The variables of `after` alone. `cause`: why the attempt was ended; `work`: how it ended; None: it was
+    not begun."""
+    good = work is not None and work.is_good
+    return {
+        STATE: _STATES.get(cause) or ("succeeded" if good else "failed"),
+        EXIT_CODE: "" if work is None or work.code is None else str(work.code),
+        SIGNAL: "" if work is None or work.signal is None else str(work.signal),
+    }
+
+
+def said(phase: str, end: Ended, *, cut: bool) -> str:
+    """What one of these two came to, for people. `cut`: its time was over, or it was ended."""
+    how = f"ended with exit code {end.status}"
+    if end.by_signal:
+        name = next((f" ({each.name})" for each in signal.Signals if each.value == end.status), "")
+        how = f"killed by signal {end.status}{name}"
+    return f"{phase}: {how}{', since its time was over or it was cancelled' if cut else ''}"

@@ -1,0 +1,132 @@
+"""A process of an attempt is made: as another user, with a niceness of its own, or not at all, with words.
+
+posix_spawn, no interpreter per attempt. The working directory, the umask and the limit of open files are set
+around the spawn: the spooler has one thread. Where the lease must kill, setpriv (util-linux) adds PDEATHSIG:
+it dies with the spooler.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import resource
+import signal
+from typing import NamedTuple
+
+from agent import program
+from agent.spool.wire import Command
+
+
+class Surroundings(NamedTuple):
+    """What the work has of the host."""
+
+    null: int  #: /dev/null, opened
+    umask: int  #: that the agent was started with
+    files: tuple[int, int]  #: open ones, soft and hard
+
+
+def _tool(name: str) -> str:
+    """Empty: the host does not have it."""
+    paths = (f"/usr/bin/{name}", f"/bin/{name}")
+    return next((path for path in paths if os.access(path, os.X_OK)), "")
+
+
+_SETPRIV = _tool("setpriv")
+_NICE = _tool("nice")
+#: The work finds every signal at its default, whatever Python and the spooler ignore for themselves.
+_DEFAULTS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+
+class StartFailed(Exception):
+    """No process was made; the text says why, for people."""
+
+
+def wrapped(command: Command, wanted: list[str]) -> list[str]:
+    """The argv, behind setpriv where another user or death with the spooler is wanted, and nice. Raises
+    StartFailed."""
+    options: list[str] = []
+    nice = _niceness(command)
+    if command.run_as:
+        try:
+            user = pwd.getpwnam(command.run_as)
+        except KeyError:
+            raise StartFailed(f"run_as: no user {command.run_as!r} on this host") from None
+        if user.pw_uid != os.geteuid():
+            if os.geteuid() != 0 or not _SETPRIV:
+                lacks = "an agent that runs as root" if os.geteuid() else "setpriv (util-linux) on its host"
+                raise StartFailed(f"run_as {command.run_as!r} needs {lacks}")
+            options += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
+    if command.kill_on_lease_end and _SETPRIV:
+        options += ["--pdeathsig", "KILL"]
+    argv = [_SETPRIV, *options, "--", *wanted] if options else wanted
+    return [*nice, *argv] if nice else argv
+
+
+def _niceness(command: Command) -> list[str]:
+    """What sets it and then runs what follows. As root still: another user may not lower his own."""
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    if command.nice is None or command.nice == own:
+        return []
+    if command.nice < own and os.geteuid() != 0:
+        raise StartFailed(f"nice {command.nice}, below the agent's {own}, needs an agent that runs as root")
+    if not _NICE:
+        raise StartFailed("nice needs the program nice (coreutils) on the agent's host")
+    return [_NICE, "-n", str(command.nice - own), "--"]
+
+
+def spawn(command: Command, argv: list[str], host: Surroundings, output: int, text: str | None) -> int:
+    """The process of this argv, which has the command's surroundings, and the text for its standard input.
+    Raises StartFailed."""
+    stdin = host.null
+    try:
+        if text is not None:
+            stdin = os.memfd_create("stdin", os.MFD_CLOEXEC)
+            with open(stdin, "wb", closefd=False) as file:
+                file.write(text.encode("utf-8", "surrogateescape"))
+            os.lseek(stdin, 0, os.SEEK_SET)
+        return _spawn(command, argv, stdin, output, host)
+    finally:
+        if stdin != host.null:
+            os.close(stdin)
+
+
+def _spawn(command: Command, wanted: list[str], stdin: int, output: int, host: Surroundings) -> int:
+    cwd = command.cwd or "/"
+    try:
+        os.chdir(cwd)
+    except (OSError, ValueError) as error:
+        raise StartFailed(f"cwd {cwd!r}: {getattr(error, 'strerror', error)}") from error
+    own_umask = os.umask(host.umask if command.umask is None else command.umask)
+    own_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    executable = wanted[0]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, host.files)
+        executable = program.find(wanted[0], command.environment.get("PATH", ""), cwd)
+        argv = wrapped(command, wanted)
+        # Checked before setpriv hides it behind its own exit code.
+        if argv is not wanted and (why := program.why_not(executable, cwd)):
+            raise StartFailed(why)
+        return os.posix_spawn(
+            executable if argv is wanted else argv[0],
+            argv,
+            command.environment,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, stdin, 0),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, output, 2),
+            ],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=_DEFAULTS,
+        )
+    except program.Unstartable as error:
+        raise StartFailed(str(error)) from error
+    except OSError as error:
+        why = program.why_not(executable, cwd) or f"{wanted[0]}: {error.strerror}"
+        raise StartFailed(why) from error
+    except ValueError as error:  # a NUL in an argument or the environment
+        raise StartFailed(f"{wanted[0]!r}: {error}") from error
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, own_files)
+        os.umask(own_umask)
+        os.chdir("/")
