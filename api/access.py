@@ -152,7 +152,9 @@ class Access:
         self._scheduler = scheduler
         self._cache: dict[bytes, _Kept] = {}
         self._asking = 0
-        self.failures = Failures()
+        self.failures = Failures(
+            "this node does not know the token; after many wrong ones it does not ask the cluster for it"
+        )
 
     async def identify(self, headers: Mapping[str, str], client: str = "") -> Principal:
         """The principal of these headers, sent from the address `client`; raises Problem: unauthorized,

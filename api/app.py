@@ -44,6 +44,7 @@ from api.routes import (
     explain,
     formats,
     health,
+    hooks,
     jobs,
     join,
     ledger,
@@ -70,9 +71,9 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, namespaces, objects, definitions, schema, past, apply, stages, bulk, runs, attempts, logs, ticks,
-    ledger, audit, explain, overview, agents, cluster, formats, tick_limits, pauses, backup, events, outbox,
-    secrets, tokens, join, session, health, demonstration, pages,
+    jobs, namespaces, hooks, objects, definitions, schema, past, apply, stages, bulk, runs, attempts, logs,
+    ticks, ledger, audit, explain, overview, agents, cluster, formats, tick_limits, pauses, backup, events,
+    outbox, secrets, tokens, join, session, health, demonstration, pages,
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.access import COOKIES
-from api.door import OWN_ACCESS, PUBLIC_PATHS
+from api.door import OWN_ACCESS, PUBLIC_PATHS, is_delivery
 from api.problems import KINDS, MEDIA_TYPE
 from api.schemas import answers, namespaces, replies
 from api.schemas.examples import with_examples
@@ -75,6 +75,8 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "getNamespaceDefinition": {200: ("application/yaml", {"type": "object"})},
     "getDefinition": {200: ("application/yaml", {"type": "object"})},
     "runJob": {200: _any(answers.DryRun), 201: _any(replies.Run)},
+    "deliver": {200: _any(answers.DeliveryDryRun), 202: _any(answers.Delivered)},
+    "listDeliveries": {200: _any(answers.DeliveryList)},
     "cancelRun": {200: _any(replies.Run)},
     "resolveRun": {200: _any(replies.Run)},
     "getLogs": {200: (TEXT, _STRING)},
@@ -138,7 +140,8 @@ REFUSALS: Mapping[str, tuple[int, ...]] = {
     "releaseAgent": (409,), "addMember": (409,), "removeMember": (409,), "transferLeadership": (404, 409),
     "activateFormat": (409,), "createToken": (409,), "deleteToken": (409,), "joinCluster": (404, 409),
     "putSecret": (409, 412), "grantSecret": (409,), "deleteSecret": (409,), "rotateSecretKey": (409,),
-    "changeJobs": (404,), "listAttempts": (404,), "getAuthorities": (404,), "beginSession": (409,),
+    "changeJobs": (404,), "deliver": (415,),
+    "listAttempts": (404,), "getAuthorities": (404,), "beginSession": (409,),
 }  # fmt: skip
 
 _ALWAYS = frozenset({408, 429, 431, 503})  #: too slow, too many, too large a head; no leader, too much to do
@@ -195,7 +198,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     for header, description, schema in HEADERS.get(name, ()):
         kept["200"]["headers"][header] = {"description": description, "schema": schema}
     operation["responses"] = dict(sorted(kept.items()))
-    if path in PUBLIC_PATHS or name == "beginSession":
+    if path in PUBLIC_PATHS or name in ("beginSession", "deliver"):
         operation["security"] = []
 
 
@@ -221,7 +224,9 @@ def _kinds(status: int, path: str, method: str, operation: Mapping[str, Any]) ->
     parameters = {each["name"] for each in operation.get("parameters", ())}
     body = operation.get("requestBody", {})
     given = {
-        "csrf": method in _WRITES,
+        "csrf": method in _WRITES and not is_delivery(method.upper(), path),
+        "unauthorized": not is_delivery(method.upper(), path),
+        "not-signed": is_delivery(method.upper(), path),
         "exists": method in _WRITES,
         "no-signer": operation["operationId"] == "joinCluster",
         "idempotency-key-reused": "Idempotency-Key" in parameters,

@@ -58,6 +58,8 @@ HEALTH_PATHS = frozenset({"/healthz", "/healthy.html", "/readyz"})
 PUBLIC_PATHS = HEALTH_PATHS | {"/", "/cockpit", "/openapi.json", "/docs", "/favicon.ico", "/v1/ca"}
 PUBLIC_PREFIXES = ("/assets/", "/cockpit/", "/problems/")
 OWN_ACCESS = frozenset({"/v1/session"})  #: makes or ends a session: judges the token itself
+HOOKS_PREFIX = "/v1/hooks/"  #: what is sent there is signed, and has no token
+DELIVERY_BYTES_MAX = 256 << 10  #: read before its signature can be judged
 WRITES = frozenset({"POST", "PUT", "DELETE", "PATCH"})
 
 SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
@@ -172,6 +174,8 @@ class Door:
                     most = self._settings.body_bytes_max
                     if call.path in OWN_ACCESS:
                         most = min(most, SESSION_BYTES_MAX)
+                    elif is_delivery(call.method, call.path):
+                        most = min(most, DELIVERY_BYTES_MAX)
                     unread = False
                     here = None if connection is None else connection.body_of(scope)
                     if here is None:
@@ -258,7 +262,7 @@ class Door:
 
     async def _admit(self, call: Call) -> bool:
         """Whether it is known who asks; the rest may be asked by anybody. Raises Problem."""
-        if _is_public(call.path) or call.path in OWN_ACCESS:
+        if _is_public(call.path) or call.path in OWN_ACCESS or is_delivery(call.method, call.path):
             return False
         call.principal = await self._access.identify(call.headers, call.client)
         if call.method in WRITES:
@@ -292,6 +296,11 @@ def _overloaded(error: OverloadedError) -> Problem:
         return Problem("overloaded", str(error) or "too many proposals wait", headers={"Retry-After": "1"})
     after_s = min(RETRY_AFTER_S_MAX, math.ceil(error.retry_after_s))
     return Problem("too-many-requests", str(error), headers={"Retry-After": str(after_s)})
+
+
+def is_delivery(method: str, path: str) -> bool:
+    """Whether it is sent to a hook: its route judges the signature."""
+    return method == "POST" and path.startswith(HOOKS_PREFIX)
 
 
 def _is_public(path: str) -> bool:

@@ -1,6 +1,7 @@
-"""Wrong tokens by address: after a burst, an address is told to wait instead of being looked into.
+"""Wrong tokens, and deliveries that are not signed, by address: after a burst, an address is told to wait
+instead of being looked into.
 
-Rules: this saves work, it guards no secret, for tokens cannot be guessed. So a token that this node has is
+Rules: this saves work, it guards no secret, for neither can be guessed. So a token that this node has is
 taken from whatever address, however many wrong ones came from there: agents and people share addresses. The
 table is bounded; an address that is pushed out of it starts anew.
 """
@@ -17,7 +18,8 @@ ADDRESSES_MAX = 10_000
 
 
 class Failures:
-    def __init__(self) -> None:
+    def __init__(self, refusal: str) -> None:
+        self._refusal = refusal  #: what an address is told that has to wait
         self.count = 0  #: wrong tokens since the start
         self.refused = 0  #: of them unseen, by this limit
         self._free_s: OrderedDict[str, float] = OrderedDict()  #: address → when its whole burst is free again
@@ -32,7 +34,7 @@ class Failures:
             self.refused += 1
             raise Problem(
                 "too-many-failures",
-                "this node does not know the token; after many wrong ones it does not ask the cluster for it",
+                self._refusal,
                 headers={"Retry-After": str(int(wait_s) + 1)},
             )
 

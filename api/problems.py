@@ -38,6 +38,11 @@ KINDS: dict[str, Kind] = {
     "unauthorized": Kind(
         401, "A token is needed", "Send 'Authorization: Bearer TOKEN'; the token is made by the cluster."
     ),
+    "not-signed": Kind(
+        401,
+        "The delivery is not signed",
+        "Look at the hook's scheme, the secret on both sides, and both clocks; the node's log says more.",
+    ),
     "forbidden": Kind(403, "This token may not do that"),
     "csrf": Kind(
         403, "The CSRF token is missing or wrong", "Send X-CSRF-Token as given by POST /v1/session."
@@ -56,8 +61,8 @@ KINDS: dict[str, Kind] = {
     "not-available": Kind(422, "Not available in this version"),
     "too-many-failures": Kind(
         429,
-        "Too many wrong tokens came from this address",
-        "A token that the cluster has is taken all the same; look for a client with an old one.",
+        "Too many wrong tokens or signatures came from this address",
+        "What is right is taken all the same; look for a client with an old token or secret.",
     ),
     "too-many-requests": Kind(429, "Too many requests wait already", "Try again after Retry-After seconds."),
     "overloaded": Kind(503, "The node has too much to do", "Try again after Retry-After seconds."),

@@ -32,9 +32,9 @@ class Right(NamedTuple):
 
 OPEN = {
     "getHealth", "getHealthPage", "getReadiness", "getAuthorities", "beginSession", "getSession",
-    "endSession",
+    "endSession", "deliver",
 }  # fmt: skip
-"""Without a token, or with any: a session is its own right."""
+"""Without a token, or with any: a session is its own right, and so is a signature."""
 
 RIGHTS: Mapping[str, Right] = {
     operation: Right(capability, of)
@@ -44,7 +44,7 @@ RIGHTS: Mapping[str, Right] = {
             "getJob listRevisions listNextTicks listCells listSeries getDefinition listTicks explainJob"
             " getNamespacePause getNamespace listNamespaceRevisions getObject listObjectRevisions"
             " getObjectDiff listReferrers listCalendarDays getSecret getObjectDefinition"
-            " getNamespaceDefinition",
+            " getNamespaceDefinition listDeliveries",
         ),
         (READ, Of.LOADED, "getRun getLogs explainRun"),
         (

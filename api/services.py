@@ -11,6 +11,7 @@ from api.access import Access
 from api.agents.gateway import Gateway
 from api.commits import ENDS, STEPS, Commits, RunWatch
 from api.event_feed import EventFeed
+from api.failures import Failures
 from api.head_start import HeadStart
 from api.known_jobs import KnownJobs
 from api.metrics import Metrics
@@ -39,6 +40,9 @@ class Services:
     known_jobs: KnownJobs = field(default_factory=KnownJobs)
     run_ends: RunWatch = field(default_factory=lambda: RunWatch(ENDS))
     run_steps: RunWatch = field(default_factory=lambda: RunWatch(STEPS))
+    unsigned: Failures = field(
+        default_factory=lambda: Failures("it is not signed; after many such ones it is not looked into")
+    )  #: deliveries to hooks
     turns: Turns = field(default_factory=Turns)
     proofs: Proofs = field(default_factory=Proofs)
     followers: int = 0  #: who follows an attempt's output here

@@ -13,7 +13,8 @@ Rules of this file:
    of instants of an era all that counts (the era, its entries, its undecided runs) is read in one slice.
    A slice that was broken off, as a machine with much else to do may be too slow for it, is read in halves.
 6. What fired since runs of other jobs had ended is recomputed from those ends (`scheduler.dependence`).
-7. An entry and its run tell the same cause, as long as the run is kept, and no tick has two runs. Of what
+7. What hooks have taken is compared with what came of it (`scheduler.reception`).
+8. An entry and its run tell the same cause, as long as the run is kept, and no tick has two runs. Of what
    is no tick the unique index of its key sees to that.
 """
 
@@ -25,7 +26,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from scheduler import dependence
+from scheduler import dependence, reception
 from scheduler.store import state as state_rows
 from scheduler.store.connection import QueryTooLongError, Store
 from scheduler.store.reads import ledger as ledger_reads
@@ -130,8 +131,9 @@ def verify(
         for stretch, era, entries, pending in _read(store, stretches, begun, ended):
             _check(result, stretch, era, entries, pending, now_ms)
         look_up(result)
-    for problem in dependence.check(store, from_ms, to_ms, lambda: look_up(result)):
-        result.report(Problem(*problem))
+    for proof in (dependence, reception):
+        for problem in proof.check(store, from_ms, to_ms, lambda: look_up(result)):
+            result.report(Problem(*problem))
     return result
 
 

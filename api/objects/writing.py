@@ -14,6 +14,7 @@ from api.jobs.writing import precondition
 from api.moves import moves
 from api.objects.judging import Item, diff, need_possible, places
 from api.objects.reading import find_object, named, object_json
+from api.objects.secrets import need_serving
 from api.outcomes import expect_ok
 from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_nameable, need_references
@@ -43,6 +44,8 @@ async def put_object(services: Services, call: Call, plural: str, name: str) -> 
     call.need(access.EDIT, namespace=item.parsed.namespace)
     what = item.what
     need_nameable(call, what, item.parsed.refers)
+    with services.scheduler.read() as store:
+        need_serving(store, services.settings.vault, [item])
     key, body = call.idempotency()
     command = Apply((item.prepared,), (), (), now_ms, call.actor, key, body)  # type: ignore[arg-type]  # no job
     if call.flag("dry_run"):

@@ -15,6 +15,7 @@ from api.edits import propose_edit
 from api.jobs.bodies import documents, need_unspent
 from api.moves import moves
 from api.objects.judging import Item, committed, diff, need_possible, places, pruned
+from api.objects.secrets import need_serving
 from api.outcomes import expect_ok
 from api.parameters import need_no_body
 from api.problems import FieldError, Problem, from_job_problems
@@ -74,6 +75,8 @@ async def apply_jobs(request: Request) -> Response:
     now_ms = services.scheduler.now_ms()
     weight = size if not any(computes(data) for _, data in asked.given) else LARGE_BYTES
     items = await judge_body(weight, lambda: _items(call, asked.given, now_ms))
+    with services.scheduler.read() as store:
+        need_serving(store, services.settings.vault, items)
     command = await in_thread(_command, services, call, asked, items, now_ms)
 
     def need_all_unspent(over: object) -> None:

@@ -18,6 +18,7 @@ from api.call import Call, call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.edits import propose_edit
+from api.objects.secrets import need_serving_all
 from api.outcomes import expect_ok
 from api.ports import VaultError
 from api.problems import Problem
@@ -85,6 +86,8 @@ async def put_secret(request: Request, name: str) -> Response:
     need_names(call, name)
     document = fields_of(call, ("value", "grants"))
     value, grants = need_value(document), patterns_of(document, "grants")
+    with services.scheduler.read() as store:
+        need_serving_all(store, call.namespace, name, value.decode())
     for _ in range(TRIES):
         with services.scheduler.read() as store:
             known = secrets.find(store, call.namespace, name)

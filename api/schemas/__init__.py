@@ -148,6 +148,18 @@ run_job: dict[str, Any] = {
         ),
     ),
 }
+deliver: dict[str, Any] = {
+    "parameters": [
+        _NAMESPACE, _DRY_RUN,
+        _header("webhook-id", "Of `standard`: the delivery's id. Of `token`: the same, if there is one."),
+        _header("webhook-timestamp", "Of `standard`: when it was signed, in seconds since 1970."),
+        _header("webhook-signature", "Of `standard`: `v1,` and the HMAC-SHA256 of id, instant and body."),
+        _header("X-Hub-Signature-256", "Of `github`: `sha256=` and the HMAC-SHA256 of the body."),
+        _header("X-GitHub-Delivery", "Of `github`: the delivery's id."),
+        _header("X-Hook-Token", "Of `token`: the secret; X-Gitlab-Token and a bearer are taken too."),
+    ],
+    "requestBody": _body({"ref": "refs/heads/main"}, required=False),
+}  # fmt: skip
 bulk: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN, _KEY, *_FRESHNESS],
     "requestBody": _body(

@@ -163,6 +163,42 @@ class ReferrerList(Reply):
     next_cursor: str | None
 
 
+class Firing(Reply):
+    job: str = Field(examples=["deploy"])
+    trigger: str = Field(description="its id, or the hash of its schedule", examples=["on-push"])
+    run: int | None = Field(description="that was made, or that was in the way", examples=[17])
+    outcome: str | None = Field(description="null: it made the run", examples=["skipped"])
+    reason: str | None = Field(examples=["paused"])
+
+
+class Delivered(Reply):
+    hook: str = Field(examples=["deploys"])
+    namespace: str = Field(examples=["default"])
+    delivery: str = Field(description="its id; one of ours, where its sender gives none")
+    repeated: bool = Field(description="it had been taken before, and this came of it then")
+    firings: list[Firing]
+
+
+class DeliveryDryRun(Reply):
+    dry_run: bool
+    hook: str
+    namespace: str
+    delivery: str
+    repeated: bool
+    jobs: list[str] = Field(description="that it would fire")
+
+
+class Delivery(Reply):
+    delivery: str
+    at: str
+    firings: list[Firing]
+
+
+class DeliveryList(Reply):
+    items: list[Delivery]
+    next_cursor: str | None
+
+
 class SliceDiff(Reply):
     created: list[Written]
     changed: list[Written]

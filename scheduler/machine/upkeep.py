@@ -7,6 +7,7 @@ from scheduler.store.connection import Store
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import audit as audit_rows
+from scheduler.store.tables import deliveries as delivery_rows
 from scheduler.store.tables import fronts as front_rows
 from scheduler.store.tables import idempotency as idempotency_rows
 from scheduler.store.tables import jobs as job_rows
@@ -60,11 +61,13 @@ def sweep(ctx: Context, command: Sweep) -> Outcome:
     fronts = front_rows.sweep(ctx.store, command.before_ms, limit)
     agents = agent_rows.drop_former(ctx.store, command.before_ms, limit)
     sessions = session_rows.sweep(ctx.store, command.before_ms, limit)
+    deliveries = delivery_rows.sweep(ctx.store, command.before_ms, limit)
     effects = outbox_rows.drop_given_up(ctx.store, limit, ctx.stamp_ms)
     entries = audit_rows.drop_surplus(ctx.store, ctx.state.last_audit, ctx.stamp_ms, limit)
     return done(
-        keys=keys, fronts=len(fronts), agents=agents, sessions=sessions, effects=effects, audit=entries
-    )
+        keys=keys, fronts=len(fronts), agents=agents, sessions=sessions, effects=effects, audit=entries,
+        deliveries=deliveries,
+    )  # fmt: skip
 
 
 def compare(ctx: Context, command: Compare) -> Outcome:

@@ -246,7 +246,11 @@ def _whole_job_problems(shape: dict[str, Any], short: bool, data: dict[Any, Any]
 
 def _param_problems(params: dict[Any, Any], triggers: Sequence[Any]) -> list[Problem]:
     problems = []
-    given = [trigger.get("params") if isinstance(trigger, dict) else None for trigger in triggers]
+    given = [
+        trigger.get("params") if isinstance(trigger, dict) else None
+        for trigger in triggers
+        if not _brings_params(trigger)
+    ]
     by_variable: dict[str, str] = {}
     for name, param in params.items():
         pointer = pointer_of("params", name)
@@ -266,6 +270,13 @@ def _param_problems(params: dict[Any, Any], triggers: Sequence[Any]) -> list[Pro
     return problems
 
 
+def _brings_params(trigger: object) -> bool:
+    """Whether what it waits for may give what it does not."""
+    if not isinstance(trigger, dict):
+        return False
+    return any(kind.brings_params and trigger.get(kind.name) is not None for kind in triggers.KINDS)
+
+
 def _given_by_triggers(job: Job, pointer_at: Callable[[int], str]) -> list[Problem]:
     """What is wrong with the values that its triggers give."""
     problems: list[Problem] = []
@@ -273,8 +284,10 @@ def _given_by_triggers(job: Job, pointer_at: Callable[[int], str]) -> list[Probl
     for place, trigger in enumerate(job.triggers):
         if trigger.params is None:
             continue
+        brings = trigger.kind.brings_params
+        asked = {name: {**each, "required": False} for name, each in declared.items()} if brings else declared
         try:
-            check_params(declared, trigger.params)
+            check_params(asked, trigger.params)
         except JobError as error:
             at = pointer_at(place) + pointer_of("params")
             problems += [Problem(at + each.pointer, each.detail, each.hint) for each in error.problems]

@@ -24,7 +24,7 @@ manual     none: each request is its own                   no      RunJob
 orphan     the id of the run in the cluster before         no *    Adopt
 startup    trigger / agent's installation / boot id        yes     FireStartups
 after      trigger / the ids of the consumed runs, a,b,c   yes     FireDependents, FirePostponed
-webhook    trigger / id of the delivery                    yes
+webhook    trigger / id of the delivery                    yes     Deliver
 notice     trigger / board / serial of the notice          yes
 file       trigger / serial that the state gave the file   yes
 all_of     trigger / plan date                             yes
@@ -76,6 +76,15 @@ class Cause(NamedTuple):
 def booted(pool: str) -> str:
     """What a trigger waits for that fires when a host of this pool has booted."""
     return f"boot/{pool}"
+
+
+def hooked(namespace: str, name: str) -> str:
+    """What a trigger waits for that fires when this hook takes a delivery."""
+    return f"hook/{namespace}/{name}"
+
+
+def is_hooked(event: str) -> bool:
+    return event.startswith("hook/")
 
 
 def text(key: str, trigger: int, first_ms: int | None, last_ms: int | None = None) -> str:

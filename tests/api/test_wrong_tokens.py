@@ -74,7 +74,7 @@ async def test_an_agent_with_a_wrong_token_is_limited_too(api: Api) -> None:
 
 
 def test_patience_is_rewarded() -> None:
-    failures = Failures()
+    failures = Failures("wait")
     for _ in range(BURST):
         failures.look("a", 100.0)
         failures.note("a", 100.0)
@@ -87,7 +87,7 @@ def test_patience_is_rewarded() -> None:
 
 
 def test_the_table_of_addresses_is_bounded() -> None:
-    failures = Failures()
+    failures = Failures("wait")
     for number in range(ADDRESSES_MAX + 100):
         failures.note(str(number), 100.0)
     assert len(failures) == ADDRESSES_MAX

@@ -9,8 +9,8 @@ import msgspec
 
 from scheduler import formats
 from scheduler.model import parse_job, prepare
-from scheduler.store.tables import listeners
-from scheduler.words import codec
+from scheduler.store.tables import listeners, secrets, triggers
+from scheduler.words import causes, codec
 from scheduler.words import commands as c
 from tests.golden.calendars import dates_change, schedules_change
 from tests.golden.log import Recorder
@@ -37,6 +37,7 @@ def every_command(story: Recorder) -> None:
     _boots(story)
     _dependents(story)
     _conditions(story)
+    _deliveries(story)
     _slices(story)
     _lost_and_found(story)
     _deadlines(story)
@@ -315,6 +316,42 @@ def _dependents(story: Recorder) -> None:
     story.tell(c.DeleteJob("default", "first"))
     gone = ("next", "both", "also", "first", "second", *many)
     assert story.apply(gone=[("job", "default", name) for name in gone]).ok
+
+
+def _deliveries(story: Recorder) -> None:
+    """A hook takes deliveries: all of its jobs or none; one is sent again, one was seen otherwise."""
+    key = secrets.key(story.store) or "key-1"
+    story.tell_ok(c.PutSecret("default", "hook-key", 1, key, b"sealed", (), ADA))
+    assert story.apply({"hook": "pushes", "secret": "hook-key"}, actor=ADA).ok
+    trigger = {"webhook": "pushes", "id": "push"}
+    story.put(
+        job("on-push", trigger=trigger, params={"ref": {"type": "string"}}),
+        job("one-push", trigger={**trigger, "overlap": "queue_one"}),
+    )
+
+    def deliver(name: str, **fields: Any) -> c.Deliver:
+        ids = triggers.awaiting(story.store, causes.hooked("default", "pushes"), 10)
+        rows = [row for each in ids if (row := triggers.firing(story.store, each)) is not None]
+        firings = tuple(c.HookFiring(row.id, row.revision, b'{"ref":"main"}') for row in rows)
+        values: dict[str, Any] = {
+            "hook_revision": 1, "secret_namespace": "default", "secret": "hook-key",
+            "secret_version": 1, "delivery": name,
+            "signed_ms": story.now_ms, "safe_ms": story.now_ms + 300_000, "firings": firings,
+            "actor": c.Actor("hook default/pushes", "10.0.0.9"), **fields,
+        }  # fmt: skip
+        return c.Deliver("default", "pushes", **values)
+
+    story.tell_ok(deliver("d1"), deliver("d1"), deliver("d2"))
+    assert not story.one(deliver("d3")).ok
+    story.tell(deliver("d4", hook_revision=2), deliver("d4", secret_version=2), deliver("d4", firings=()))
+    story.tell_ok(c.PauseJob("default", "one-push", ADA))
+    story.tell_ok(deliver("d5"))
+    story.settle()
+    story.now_ms += 1
+    assert story.apply({"hook": "merges", "namespace": "web", "secret": "default/hook-key"}, actor=ADA).ok
+    story.tell_ok(msgspec.structs.replace(deliver("d1"), namespace="web", hook="merges", firings=()))
+    assert story.apply(gone=[("job", "default", "on-push"), ("job", "default", "one-push")]).ok
+    assert story.apply(gone=[("hook", "default", "pushes")]).ok
 
 
 def _slices(story: Recorder) -> None:

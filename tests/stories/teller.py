@@ -18,7 +18,8 @@ from scheduler.model.documents import load_yaml
 from scheduler.model.quantities import parse_duration_ms
 from scheduler.plan import cut_off
 from scheduler.store.reads import ledger as ledger_reads
-from scheduler.store.tables import restores, triggers
+from scheduler.store.tables import deliveries, objects, restores, secrets, triggers
+from scheduler.words import causes
 from scheduler.words import commands as c
 from scheduler.words.events import Event
 from scheduler.words.outcomes import Outcome
@@ -123,6 +124,38 @@ class Teller:
     def run(self, _: str, job: str) -> None:
         self._tell(c.RunJob("default", job, b"{}", self.story.now_ms, c.Actor("ada")))
 
+    def object(self, document: str) -> None:
+        for found in load_yaml(document, "a story"):
+            assert self.story.apply(found.data).ok
+            self.said += [f"  {clock(self.story.now_ms)} {words_of(event)}" for event in self.story.events]
+
+    def secret(self, _: str, name: str) -> None:
+        self._tell(c.PutSecret("default", name, 1, "key-1", b"sealed", ()))
+
+    def deliver(self, _: str, hook: str, delivery: str, signed: str = "") -> None:
+        """As a front sends it that has seen all there is. signed: how long ago."""
+        store, now_ms = self.story.store, self.story.now_ms
+        ids = triggers.awaiting(store, causes.hooked("default", hook), 20)
+        found = [row for each in ids if (row := triggers.firing(store, each)) is not None]
+        firings = tuple(c.HookFiring(row.id, row.revision, b"{}") for row in found)
+        signed_ms = now_ms - parse_duration_ms(signed) if signed else None
+        spec = objects.find(store, "hook", "default", hook)
+        secret = secrets.find(store, "default", "key")
+        assert spec is not None
+        assert secret is not None
+        actor = c.Actor(f"hook default/{hook}", "10.0.0.9")
+        (outcome,) = self._tell(
+            c.Deliver(
+                "default", hook, spec.revision, "default", "key", secret.version, delivery, signed_ms,
+                now_ms + 300_000, firings, actor,
+            )
+        )  # fmt: skip
+        if outcome.ok and outcome.value is not None:
+            repeated = " again" if outcome.value["repeated"] else ""
+            told = deliveries.firings_of(str(outcome.value["firings"]))
+            said = [f"{each.name}: {each.outcome or 'run'} {each.reason or each.run}" for each in told]
+            self.said.append(f"  {clock(now_ms)} its sender is told{repeated}: {', '.join(said)}")
+
     def cancel(self, _: str, run: str) -> None:
         self._tell(c.CancelRun(int(run)))
 
@@ -197,7 +230,8 @@ WORDS: dict[str, Callable[..., None]] = {
     "put": Teller.put, "agent": Teller.agent, "gone": Teller.gone, "pass": Teller.passes, "plan": Teller.plan,
     "run": Teller.run, "cancel": Teller.cancel, "pause": Teller.pause, "resume": Teller.resume,
     "claim": Teller.claim, "finish": Teller.finish, "restore": Teller.restore, "journal": Teller.journal,
-    "lead": Teller.lead, "show": Teller.show,
+    "lead": Teller.lead, "show": Teller.show, "object": Teller.object, "secret": Teller.secret,
+    "deliver": Teller.deliver,
 }  # fmt: skip
 
 

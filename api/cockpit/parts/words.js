@@ -87,6 +87,7 @@ export function schedule(triggers) {
     : trigger.at ? t("schedule.at", { at: whole(trigger.at) })
     : trigger.after ? t("schedule.after", { condition: trigger.after })
     : trigger.startup ? t("schedule.startup", { pool: trigger.startup.pool })
+    : trigger.webhook ? t("schedule.webhook", { hook: trigger.webhook })
     : Object.keys(trigger)[0];
   return triggers.length === 1 ? one(triggers[0]) : t("schedule.more", { first: one(triggers[0]), n: triggers.length - 1 });
 }

@@ -20,6 +20,7 @@ from scheduler.machine.context import EDGE, ROW, Context, refused
 from scheduler.machine.rules import (
     allowances,
     cycles,
+    hooked,
     pins,
     references,
     revisions,
@@ -171,7 +172,7 @@ def _judge_ticks(ctx: Context, stage: Stage, verdict: Judged, found: _Found) -> 
         detail = f"{len(over)} new triggers fire only in the past, or never"
         return refused(Code.PAST, detail, triggers=over)
     refusal = allowances.judge_words(ctx.store, new) or secret_uses.judge(ctx.store, [new])
-    refusal = refusal or _judge_cycles(ctx, stage, new)
+    refusal = refusal or _judge_cycles(ctx, stage, new) or hooked.judge(ctx.store, [new])
     if refusal is not None:
         return refusal
     more = tick_limits.judge_job(ctx.store, new, known)

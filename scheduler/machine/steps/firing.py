@@ -5,9 +5,9 @@ Rules of this file:
 1. A cause makes one run. Of a tick its compare-and-set sees to that; any other with a key is looked for
    first, and the answer is what came of it then.
 2. A run is pinned to the revision that its job has now, and to those of the vars that it is given. What was
-   due or came by itself has the parameters that its trigger gives in that revision, else the defaults. Its
-   plan date is that of its tick's nominal instant, of what has no tick that of now, or what its
-   event brings.
+   due or came by itself has the parameters that its trigger gives in that revision, else the defaults; what
+   is asked for, or comes with its event, brings the whole of them along. Its plan date is that of its tick's
+   nominal instant, of what has no tick that of now, or what its event brings.
 3. What was due or came by itself goes through the gates of a run (`rules.gates`). What a person or another
    run asks for is always made, and is in the way of those. Whatever it was made of, it may have to wait until
    its namespace may have one more (`steps.quotas`).
@@ -32,6 +32,7 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.run_vars import RunVars
 from scheduler.store.tables.runs import BEHIND, FOR_NAMESPACE, Run
+from scheduler.store.tables.triggers import FiringTrigger
 from scheduler.words import events as e
 from scheduler.words.causes import LEDGERED, Cause, Kind
 from scheduler.words.lifecycle import RUN, START, RunEvent
@@ -61,15 +62,15 @@ def fire(
     pinned: Pinned,
     *,
     due_ms: int,
-    params: str = "{}",
+    params: str | None = None,
     actor: str = "",
     agent: int = 0,
     bound: int = 0,
     plan_day: int | None = None,
 ) -> Outcome:
     """Make the run of this cause, or end the cause without one; the single root goes to `agent` when that can
-    take it. `bound`: all tasks that this agent may take go to it and to no other. `plan_day`: its plan date,
-    where somebody said it.
+    take it. `params`: all of them, as canonical JSON, where they came with it. `bound`: all tasks that this
+    agent may take go to it and to no other. `plan_day`: its plan date, where somebody said it.
     """
     job, namespace = pinned.job, pinned.namespace
     assert namespace is not None, "a job that is no more fires nothing"
@@ -94,7 +95,7 @@ def fire(
             return _decide(ctx, cause, pinned, namespace, due_ms, verdict)
     graph = ctx.graph(job, namespace, pinned.name, pinned.revision)
     compiled, state = graph.job, ctx.state
-    if cause.kind in LEDGERED:
+    if params is None:
         params = compiled.params_of(key)
     total = len(compiled.tasks)
     made = ctx.take_rows(total, least=1)  # of very many tasks a Continue makes the later ones
@@ -128,6 +129,20 @@ def fire(
         _pin(ctx, run.id, compiled.vars)
     starting.make(ctx, run, graph, range(made), agent=agent)
     return done(run=run.id)
+
+
+def has_room(ctx: Context, trigger: FiringTrigger) -> bool:
+    """Whether the queue of its job takes one more run of this trigger: asked before anything is decided, so
+    that whoever has the event can be told to keep it."""
+    assert trigger.namespace is not None
+    if not trigger.active_runs:
+        return True
+    outline = ctx.graphs.outline(trigger.job, trigger.namespace, trigger.name, trigger.revision)
+    policy = outline.overlap_of(trigger_rows.key_of(ctx.store, trigger.id) if outline.of_triggers else "")
+    if policy not in overlap.QUEUES:
+        return True
+    view = RunView(ctx.store, trigger.job, 0, policy, trigger.active_runs)
+    return not isinstance(gates.judge(gates.RUN, view), Never)
 
 
 def end(ctx: Context, cause: Cause, pinned: Pinned, due_ms: int, verdict: Never) -> Outcome:

@@ -47,5 +47,8 @@ class Kind:
     pin: Callable[[dict[str, Any]], str] | None = None
     """Of what is stored of an object: what triggers hold of it. Where another object of that name has another
     one, their eras end and begin (`machine.redates`)."""
+    secret_fault: Callable[[dict[str, Any], str], str] | None = None
+    """Of what is stored of an object, and the value of a secret that it names: why that does not serve it,
+    without a part of it; empty: it serves."""
     planned: tuple[str, ...] = ()  #: fields that this version does not know how to honour
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere

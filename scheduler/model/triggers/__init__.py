@@ -7,7 +7,7 @@ cli/ decides by a kind's name (a test looks for it), but `scheduler.ticks.schedu
 
 Reading order: kind.py (what a kind says of itself), cron.py, every.py, iso8601.py, at.py (time; zoned.py
 is what two of them share), schedule.py (those of an
-object), startup.py, after.py (events);
+object), startup.py, after.py, webhook.py (events);
 ../trigger.py joins them.
 """
 
@@ -23,13 +23,14 @@ from scheduler.model.triggers.iso8601 import ISO8601
 from scheduler.model.triggers.kind import Kind
 from scheduler.model.triggers.schedule import SCHEDULE
 from scheduler.model.triggers.startup import STARTUP
+from scheduler.model.triggers.webhook import WEBHOOK
 
 __all__ = ["KINDS", "NAMES", "ONE_OF", "PLANNED", "Kind", "kind_meant"]
 
-KINDS: tuple[Kind[Any], ...] = (CRON, EVERY, ISO8601, AT, SCHEDULE, STARTUP, AFTER)
+KINDS: tuple[Kind[Any], ...] = (CRON, EVERY, ISO8601, AT, SCHEDULE, STARTUP, AFTER, WEBHOOK)
 NAMES = tuple(kind.name for kind in KINDS)
 ONE_OF = f"one of {', '.join(NAMES)}"
-PLANNED = ("webhook", "notice", "file", "all_of")
+PLANNED = ("notice", "file", "all_of")
 """Kinds of the job semantics that this version cannot do."""
 
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}

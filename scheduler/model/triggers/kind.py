@@ -31,6 +31,7 @@ class Kind(Generic[F]):
     has_instants: bool = True  #: no: it waits for an event
     is_shared: bool = False  #: its instants are those of an object, whose triggers the job has by it
     has_offset: bool = True  #: no: it fires at once, so a jitter means nothing
+    brings_params: bool = False  #: what happens may bring values of the job's params along
     overlap: str = ""
     """Of what it fires, where neither the trigger nor the job's policies say; empty: as for ticks."""
     refers: Callable[[F, str], list[tuple[str, str, str, str]]] = lambda _, __: []

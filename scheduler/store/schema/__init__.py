@@ -12,6 +12,7 @@ from scheduler.store.schema import (
     agents,
     cluster,
     dependents,
+    hooks,
     jobs,
     limits,
     objects,
@@ -21,11 +22,11 @@ from scheduler.store.schema import (
     ticks,
 )
 
-SCHEMA_VERSION = 37
+SCHEMA_VERSION = 38
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
 
-_NOUNS = (cluster, jobs, objects, ticks, dependents, runs, agents, limits, access, staging, outside)
+_NOUNS = (cluster, jobs, objects, ticks, dependents, hooks, runs, agents, limits, access, staging, outside)
 
 STATEMENTS: tuple[str, ...] = tuple(statement for noun in _NOUNS for statement in noun.STATEMENTS)

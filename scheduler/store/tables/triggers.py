@@ -145,6 +145,16 @@ def listening(
     return [Listening._make(row) for row in rows]
 
 
+def awaiting(store: Store, event: str, limit: int) -> list[int]:
+    """Live triggers that wait for this event."""
+    rows = store.rows(
+        "SELECT id FROM triggers INDEXED BY triggers_event WHERE event = ? AND event <> \'\'"
+        " AND until_ms IS NULL ORDER BY jitter_ms, id LIMIT ?",
+        (event, limit),
+    )
+    return [row[0] for row in rows]
+
+
 def move(store: Store, trigger: int, *, next_due_ms: int | None, fire_ms: int | None) -> None:
     """Move the watermark."""
     row = store.kept.get(WATERMARK, trigger)

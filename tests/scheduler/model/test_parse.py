@@ -70,7 +70,12 @@ def job(**fields: Any) -> dict[str, Any]:
         ({"cron": "0 2 * * *", "every": "5m"}, "/triggers", "exclude each other"),
         ({}, "/triggers", "exactly one of cron, every, iso8601, at, schedule, startup, after"),
         ({"crom": "0 2 * * *"}, "/triggers/crom", "did you mean cron?"),
-        ({"webhook": "x"}, "/triggers/webhook", "not available in this version"),
+        ({"notice": "x"}, "/triggers/notice", "not available in this version"),
+        ({"webhook": "other/x"}, "/triggers/webhook", "a hook's jobs are of its own namespace"),
+        ({"webhook": "no name"}, "/triggers/webhook", "a name must not contain"),
+        ({"webhook": "x", "jitter": "1m"}, "/triggers", "a jitter means nothing beside it"),
+        ({"webhook": "x", "tz": "UTC"}, "/triggers", "tz is for `cron` and `iso8601` triggers"),
+        ({"hook": "x"}, "/triggers/hook", "webhook"),
     ],
 )
 def test_bad_triggers(trigger: dict[str, Any], pointer: str, said: str) -> None:
