@@ -1,10 +1,11 @@
-"""The calendars and schedules that jobs are prepared by."""
+"""The calendars, schedules and zones that jobs are prepared by."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from api.zone_data import zone_rules
 from scheduler.machine.rules import substitutes
 from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars, dates_of
 from scheduler.model.known_schedules import KIND as SCHEDULE
@@ -13,7 +14,7 @@ from scheduler.model.known_schedules import calendars_of as calendars_named
 from scheduler.model.named import Target
 from scheduler.store.connection import Store
 from scheduler.store.tables import objects as object_rows
-from scheduler.store.tables import staged, stages
+from scheduler.store.tables import staged, stages, zones
 from scheduler.words import codec
 from scheduler.words.commands import PreparedObject
 
@@ -26,10 +27,11 @@ def calendars_of(
     store: Store, refers: Sequence[Target], puts: Sequence[PreparedObject] = (), stage: str = ""
 ) -> Calendars:
     """The dates of the calendars among these: as they are put with the jobs, or were laid down in the stage,
-    or are stored; of schedules among these, those that their triggers name."""
-    known = schedules_of(store, puts, stage)
+    or are stored; of schedules among these, those that their triggers name. And the rules of every zone, as
+    they are in force."""
+    shared = schedules_of(store, puts, stage)
     named = [each for each in refers if each.kind == SCHEDULE]
-    by_schedule = [of for each in named for of in calendars_named(known(each.namespace, each.name))]
+    by_schedule = [of for each in named for of in calendars_named(shared(each.namespace, each.name))]
     refers = [*refers, *(Target(KIND, *of, "") for of in by_schedule)]
     put = {(new.namespace, new.name): new.spec for new in puts if new.kind == KIND}
     found: dict[tuple[str, str], dict[str, Any]] = {}
@@ -44,7 +46,14 @@ def calendars_of(
             spec = None if row is None else bytes(row.spec)
         if spec is not None:
             found[of] = dates_of(*of, spec)
-    return lambda namespace, name: found.get((namespace, name)) or NO_CALENDARS(namespace, name)
+    in_force = zones.current(store)
+
+    def known(namespace: str, name: str) -> dict[str, Any]:
+        if namespace:
+            return found.get((namespace, name)) or NO_CALENDARS(namespace, name)
+        return {"pin": zone_rules(in_force, name)}
+
+    return known
 
 
 def schedules_of(

@@ -23,6 +23,7 @@ from api.problems import Problem
 from api.references import Places, need_references, need_targets
 from api.services import Services
 from api.threads import beside, judge_body, write_of
+from api.zone_data import keep_zones
 from scheduler.machine.rules.spent import spent
 from scheduler.model import Job, canonical, prepare
 from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars
@@ -77,12 +78,14 @@ def find_for_change(row: JobRow | None, name: str) -> None:
 async def write_job(services: Services, call: Call, job: Job, if_revision: int | None) -> Response:
     """Propose one job and answer with it as it is then."""
     scheduler = services.scheduler
+    if job.names_zone:
+        await keep_zones(scheduler)
     for _ in range(TRIES):
         command = await judge_body(len(call.body), lambda: _command(call, job, if_revision))
         (made,), after_ms = command.jobs, command.after_ms
         async with write_of(len(made.spec)):
             outcome = await propose_edit(scheduler, command)
-        if outcome.code != Code.SUPERSEDED:  # else one of its calendars was edited meanwhile
+        if outcome.code != Code.SUPERSEDED:  # else a calendar, or the zone data, is another meanwhile
             break
     if outcome.code == Code.PAST:
         await _refuse_spent(call, job, (outcome.value or {}).get("triggers"), after_ms)
@@ -131,7 +134,7 @@ def _command(call: Call, job: Job, if_revision: int | None) -> PutJobs:
 def _known(call: Call, job: Job) -> tuple[Calendars, Schedules]:
     """The calendars and schedules that it names, as they are."""
     refers = [target for target in job.refers if target.kind in (KIND, SCHEDULE)]
-    if not refers:
+    if not refers and not job.names_zone:
         return NO_CALENDARS, NO_SCHEDULES
     with call.scheduler.read() as store:
         known = schedules_of(store)

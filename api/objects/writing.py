@@ -20,6 +20,7 @@ from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_nameable, need_references
 from api.services import Services
 from api.threads import BODIES, judge_body, write_of
+from api.zone_data import need_zones
 from scheduler.model import JobError
 from scheduler.model.objects import kind_of
 from scheduler.model.objects.parsing import parse_object, prepare_object
@@ -46,6 +47,7 @@ async def put_object(services: Services, call: Call, plural: str, name: str) -> 
     need_nameable(call, what, item.parsed.refers)
     with services.scheduler.read() as store:
         need_serving(store, services.settings.vault, [item])
+    await need_zones(services.scheduler, item.parsed, trial=call.flag("dry_run"))
     key, body = call.idempotency()
     command = Apply((item.prepared,), (), (), now_ms, call.actor, key, body)  # type: ignore[arg-type]  # no job
     if call.flag("dry_run"):

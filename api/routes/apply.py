@@ -22,6 +22,7 @@ from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_nameable, need_references
 from api.services import Services, services_of
 from api.threads import LARGE_BYTES, in_thread, judge_body, write_of
+from api.zone_data import keep_zones, need_zones
 from scheduler.machine.rules.pruning import PRUNED_MAX
 from scheduler.machine.rules.spent import spent
 from scheduler.model import Job, JobError
@@ -77,6 +78,12 @@ async def apply_jobs(request: Request) -> Response:
     items = await judge_body(weight, lambda: _items(call, asked.given, now_ms))
     with services.scheduler.read() as store:
         need_serving(store, services.settings.vault, items)
+    zoned = not asked.dry_run and any(_names_zone(item) for item in items)
+    if zoned and await keep_zones(services.scheduler):
+        items = await judge_body(weight, lambda: _items(call, asked.given, now_ms))
+    for item in items:
+        if not isinstance(item.parsed, Job):
+            await need_zones(services.scheduler, item.parsed, trial=asked.dry_run)
     command = await in_thread(_command, services, call, asked, items, now_ms)
 
     def need_all_unspent(over: object) -> None:
@@ -104,7 +111,7 @@ async def apply_jobs(request: Request) -> Response:
             outcome = await propose_edit(services.scheduler, command, timeout_s=30.0)
         if outcome.code != Code.SUPERSEDED or not left:
             break
-        # A calendar was edited after the jobs had been prepared by it.
+        # A calendar was edited after the jobs had been prepared by it, or other zone data came into force.
         items = await judge_body(weight, lambda: _items(call, asked.given, now_ms))
         command = await in_thread(_command, services, call, asked, items, now_ms)
     if outcome.code == Code.PAST:
@@ -225,6 +232,10 @@ def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[It
     return items
 
 
+def _names_zone(item: Item) -> bool:
+    return getattr(item.parsed, "names_zone", False)
+
+
 def _known(
     call: Call, items: Sequence[Item], jobs: Sequence[Job] | None = None
 ) -> tuple[Calendars, Schedules]:
@@ -233,7 +244,7 @@ def _known(
     if jobs is None:
         jobs = [item.parsed for item in items if isinstance(item.parsed, Job)]
     refers = [target for job in jobs for target in job.refers if target.kind in (KIND, SCHEDULE)]
-    if not refers:
+    if not refers and not any(job.names_zone for job in jobs):
         return NO_CALENDARS, NO_SCHEDULES
     puts = [item.prepared for item in items if isinstance(item.prepared, PreparedObject)]
     stage = call.query.get("stage", "")

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import access, schemas
+from api.calendar_dates import TRIES
 from api.call import call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
@@ -23,6 +24,7 @@ from api.revisions import changes_json, revision_json
 from api.services import Services, services_of
 from api.threads import in_thread, read_reply
 from api.views import pause_json
+from api.zone_data import keep_zones, zone_rules
 from scheduler.machine.namespaces import COUNTED_MAX
 from scheduler.machine.rules.allowances import first_foreign
 from scheduler.model import JobError, canonical, compile_job
@@ -35,10 +37,13 @@ from scheduler.store.reads import namespaces as reads
 from scheduler.store.reads.bounds import LOOKED_MAX
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import namespaces as rows
+from scheduler.store.tables import zones
 from scheduler.store.tables.pauses import ALL, Pause
-from scheduler.ticks import plan_days
+from scheduler.ticks import plan_days, zone
+from scheduler.ticks.zone_files import pinned
 from scheduler.words.commands import DeleteNamespace, PutNamespace
 from scheduler.words.json_text import json_text
+from scheduler.words.outcomes import Code
 
 router = APIRouter(tags=["namespaces"])
 
@@ -129,21 +134,23 @@ async def put_namespace(request: Request, namespace: str) -> Response:
     except JobError as error:
         raise from_job_problems(placed(call, error.problems), what="the namespace") from None
     key, body = call.idempotency()
-    now_ms = services.scheduler.now_ms()
-    plan, days = given.plan, plan_days.Pieces()
-    if plan != Plan():
-        days = await in_thread(plan_days.pieces, plan.tz, plan.begin, now_ms)
-    command = PutNamespace(
-        namespace, json_text(given.public()), given.pools, given.quotas.jobs, precondition(call), call.actor,
-        key, body, given.quotas.active_runs, given.quotas.starts_per_minute, days,
-        _defaults(given), given.run_as, given.before or "", given.after or "",
-    )  # fmt: skip
     trial = call.flag("dry_run")
-    follow = await in_thread(_following, services, command)
-    if trial:
-        need_proposable(command, what=f"namespace {namespace}")
-        return json_response(await in_thread(_trial, services, command, follow))
-    outcome = await propose_edit(services.scheduler, command)
+    if given.plan.names_zone and not trial:
+        await keep_zones(services.scheduler)
+    for _ in range(TRIES):
+        planned = await in_thread(_planned, services, given.plan)
+        command = PutNamespace(
+            namespace, json_text(given.public()), given.pools, given.quotas.jobs, precondition(call),
+            call.actor, key, body, given.quotas.active_runs, given.quotas.starts_per_minute, planned.days,
+            _defaults(given), given.run_as, given.before or "", given.after or "", *planned[1:],
+        )  # fmt: skip
+        follow = await in_thread(_following, services, command)
+        if trial:
+            need_proposable(command, what=f"namespace {namespace}")
+            return json_response(await in_thread(_trial, services, command, follow))
+        outcome = await propose_edit(services.scheduler, command)
+        if outcome.code != Code.SUPERSEDED:  # else other zone data came into force meanwhile
+            break
     told = expect_ok(outcome, what=f"namespace {namespace}")
     return _answer(services, namespace, 201 if told["created"] else 200)
 
@@ -153,6 +160,25 @@ TOLD = (
     "changed", "actor",
 )  # fmt: skip
 """What a reply says beside the definition: it may be sent back."""
+
+
+class _Planned(NamedTuple):
+    """The plan dates of a namespace, and by which zone, hour and rules they were found."""
+
+    days: plan_days.Pieces = ()
+    tz: str = ""
+    begin: str = ""
+    rules: str = ""
+
+
+def _planned(services: Services, plan: Plan) -> _Planned:
+    if plan == Plan():
+        return _Planned()
+    with services.scheduler.read() as store:
+        rules = zone_rules(zones.current(store), plan.tz) if plan.names_zone else ""
+    where = pinned(rules) if rules else zone(plan.tz)
+    days = plan_days.pieces(where, plan.begin, services.scheduler.now_ms())
+    return _Planned(days, plan.tz, plan.begin, rules)
 
 
 def _defaults(given: Namespace) -> bytes:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from scheduler.machine.rules.graphs import Graph, Graphs
 from scheduler.store.connection import Store
 from scheduler.store.state import State
-from scheduler.store.tables import audit, ledger
+from scheduler.store.tables import audit, ledger, triggers, zones
+from scheduler.ticks import rules_of
 from scheduler.words.causes import Cause
 from scheduler.words.events import Event
 from scheduler.words.outcomes import Code, Outcome
@@ -37,6 +38,9 @@ CONDITION = 2 * ROW
 """What a condition that is judged takes of it: it looks up some tasks."""
 ROOM = 500 * ROW
 """Of all commands of a frame: some 10 ms of CPU on a slow core."""
+AHEAD_MS = 60_000
+"""What is due is decided at most so long before: of a later tick the zone data in force is that of its
+era."""
 LEAST_ROOM = 4 * ROW
 """Of each command, whatever those before it took: what belongs to small graphs is done at once."""
 
@@ -127,7 +131,14 @@ class Context:
         state.ledger_seq += 1
         entry = ledger.Entry(
             state.ledger_seq, job, cause.trigger, cause.kind.value, cause.key, first_ms, last_ms, count,
-            outcome, reason, run, into_ms, state.stamp_ms, state.epoch, state.idx, state.tzdata,
+            outcome, reason, run, into_ms, state.stamp_ms, state.epoch, state.idx,
+            state.tzdata if first_ms > state.retimed_ms + AHEAD_MS else self._tzdata_of(cause.trigger),
         )  # fmt: skip
         state.ledger_head = ledger.append(self.store, entry, state.ledger_head)
         return state.ledger_seq
+
+    def _tzdata_of(self, trigger: int) -> str:
+        """The zone data by which this era is due: of one that ended with a Retime, the former."""
+        era = triggers.get(self.store, trigger)
+        rules = None if era is None else rules_of(era.spec)
+        return (rules and zones.version_of(self.store, rules[1])) or self.state.tzdata

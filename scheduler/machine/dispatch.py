@@ -33,6 +33,7 @@ from scheduler.machine import (
     ticks,
     tokens,
     upkeep,
+    zones,
 )
 from scheduler.machine.context import Context, refused
 from scheduler.store.tables import idempotency
@@ -114,6 +115,8 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.CommitStage: stages.commit_stage,
     c.DropStage: stages.drop_stage,
     c.AdvanceStage: stages.advance_stage,
+    c.KeepZones: zones.keep_zones,
+    c.Retime: zones.retime,
 }
 
 

@@ -11,7 +11,7 @@ from scheduler.machine.steps import editing, editing_objects, redating
 from scheduler.machine.steps import quotas as quota_steps
 from scheduler.machine.steps.editing import Edit
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import namespaces, quotas
+from scheduler.store.tables import namespaces, quotas, zones
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.namespaces import KIND, Allowance
 from scheduler.store.tables.refs import Named
@@ -36,6 +36,11 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
         return refused(Code.INVALID, f"a quota of at most {STARTS_MAX} starts a minute")
     if len(command.before) > AROUND_MAX or len(command.after) > AROUND_MAX:
         return refused(Code.INVALID, f"before and after have {AROUND_MAX} characters at most")
+    if command.plan_tz and command.plan_tz != "UTC" and command.plan_rules != zones.pin_of(
+        ctx.store, command.plan_tz
+    ):
+        said = f"its plan dates were found by other rules of {command.plan_tz} than are in force"
+        return refused(Code.SUPERSEDED, said)
     try:
         defaults = command.defaults.decode()
     except UnicodeDecodeError:
@@ -59,7 +64,7 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
         Allowance(
             command.name, command.jobs_max, pools, command.active_max, command.starts_max, days, defaults,
             defaults_revision, revised, json_text(list(command.users)).decode(),
-            json_text(around).decode() if any(around) else "",
+            json_text(around).decode() if any(around) else "", command.plan_tz, command.plan_begin,
         ),
     )  # fmt: skip
     limited = command.active_max is not None or command.starts_max is not None

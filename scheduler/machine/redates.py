@@ -1,4 +1,5 @@
-"""Triggers take over the dates that their calendar has since an edit: some at a time, all at its instant.
+"""Triggers take over the dates that their calendar has since an edit, or the rules that their zone has since
+the zone data is another: some at a time, all at its instant.
 
 Rules of this file:
 
@@ -12,12 +13,11 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import ROW, Context, done, refused
-from scheduler.machine.steps import eras
-from scheduler.model.known_dates import KIND
+from scheduler.machine.steps import eras, redating
+from scheduler.model.known_dates import KIND, ZONE
 from scheduler.store.tables import pins
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.ticks import pins_of
-from scheduler.words import events as e
 from scheduler.words.commands import Redate
 from scheduler.words.outcomes import Code, Outcome
 
@@ -26,7 +26,7 @@ TRIGGERS_MAX = 50  #: of one command
 
 def redate(ctx: Context, command: Redate) -> Outcome:
     turn = pins.first(ctx.store)
-    if turn is None or turn.id != command.redate or turn.kind != KIND:
+    if turn is None or turn.id != command.redate or turn.kind not in (KIND, ZONE):
         return refused(Code.SUPERSEDED, f"calendar edit {command.redate} is not the one whose turn it is")
     if len(command.triggers) > TRIGGERS_MAX:
         return refused(Code.LIMIT, f"{len(command.triggers)} triggers in one command, at most {TRIGGERS_MAX}")
@@ -51,5 +51,5 @@ def redate(ctx: Context, command: Redate) -> Outcome:
     if not pins.holders(ctx.store, turn.namespace, turn.name, turn.pin, 1):
         pins.end(ctx.store, turn.id)
         ctx.state.redates -= 1
-        ctx.emit(e.CalendarMoved(turn.namespace, turn.name, live=True))
+        redating.tell(ctx, turn.namespace, turn.name, live=True)
     return done(taken=taken)

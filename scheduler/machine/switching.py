@@ -164,7 +164,7 @@ UNTOUCHED: tuple[type[c.Command], ...] = (
     c.Pause, c.Resume, c.EndPause, c.PutToken, c.RedeemToken, c.DeleteToken, c.OpenSession, c.CloseSession,
     c.Note, c.LimitTicks, c.Activate, c.Migrate, c.Lead, c.Barrier, c.Compare, c.Sweep, c.TellOverload,
     c.ReportSent, c.ReportUnsent, c.ResendEffect, c.DropEffect, c.StageSlice, c.DropStage, c.AdvanceStage,
-    c.PutSecret, c.GrantSecret, c.ResealSecrets,
+    c.PutSecret, c.GrantSecret, c.ResealSecrets, c.KeepZones,
     # Of agents and of what they tell: what may start, waits for a Grant or a Place.
     c.ConnectAgent, c.DisconnectAgent, c.ReleaseAgent, c.DrainAgent, c.ResumeAgent, c.EndDrain, c.LoseNode,
     c.ReportRunning, c.MarkUnreachable, c.Adopt, c.EndHold, c.EndRestore,

@@ -1,4 +1,9 @@
-"""The dates of calendars as triggers get them. Without pydantic: the planner asks it too."""
+"""The dates of calendars as triggers get them, and the rules of zones. Without pydantic: the planner asks it
+too.
+
+Who prepares triggers asks one function for both: a zone is a calendar with an empty namespace, of which only
+the `pin` is asked. Where no zone data is known, as offline, that is empty: the packaged tzdata counts.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +15,11 @@ from typing import Any
 from scheduler.ticks.dates import written
 
 KIND = "calendar"
+ZONE = "zone"
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 Calendars = Callable[[str, str], dict[str, Any]]
-"""The dates of the calendar of this namespace and name, as specs carry them."""
+"""The dates of the calendar of this namespace and name, as specs carry them; the rules of a zone."""
 
 def NO_CALENDARS(namespace: str, name: str) -> dict[str, Any]:
     """Where there are none: nothing is off."""

@@ -60,6 +60,11 @@ class Plan(Model):
         WithJsonSchema({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
     ] = "00:00"  # fmt: skip
 
+    @property
+    def names_zone(self) -> bool:
+        """Whether its days begin by a zone whose rules may be others one day."""
+        return self.tz != "UTC"
+
 
 class Quotas(Model):
     """How much of the cluster its jobs may take."""

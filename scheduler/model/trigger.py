@@ -17,7 +17,16 @@ from scheduler.model.params import Value
 from scheduler.model.policies import Overlap
 from scheduler.model.problems import Refused
 from scheduler.model.triggers import KINDS, NAMES, ONE_OF, Kind
-from scheduler.ticks import SpecError, anchored, dated_spec, never_reason, schedule, valid_spec
+from scheduler.ticks import (
+    SpecError,
+    anchored,
+    dated_spec,
+    never_reason,
+    ruled,
+    schedule,
+    valid_spec,
+    zone_of,
+)
 from scheduler.words.json_text import json_text
 
 if TYPE_CHECKING:
@@ -162,6 +171,16 @@ class Trigger(Fields):
         return self.workday is not None or (self.calendar or TriggerDays()).nonworking not in (None, "ignore")
 
     @property
+    def zone(self) -> str:
+        """The zone by which it is due, if its rules may be others one day; empty: none."""
+        tz: str | None = getattr(self, "tz", None)
+        return "" if tz is None or tz == "UTC" else tz
+
+    @property
+    def names_zone(self) -> bool:
+        return bool(self.zone)
+
+    @property
     def delay_ms(self) -> int:
         return self.kind.delay_ms(self)
 
@@ -219,6 +238,8 @@ class Trigger(Fields):
     ) -> list[tuple[str, bytes]]:
         """Its specs from the bare schedule outwards, each with the field that leaves less of it."""
         spec = self.kind.spec(self, f"{namespace}/{job}")
+        if (tz := zone_of(spec)) and (rules := calendars("", tz)["pin"]):
+            spec = ruled(spec, rules)
         layers = [("", spec)]
         if self.calendar is not None or self.workday is not None:
             spec = self._dated(spec, said_in or namespace, calendars, default)

@@ -15,7 +15,7 @@ from scheduler.model.known_schedules import KIND, NO_SCHEDULES, InForce, Schedul
 from scheduler.model.named import resolved
 from scheduler.model.quantities import parse_duration_ms
 from scheduler.store.connection import Store
-from scheduler.store.tables import job_schedules
+from scheduler.store.tables import job_schedules, zones
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.pins import Redate
@@ -89,7 +89,8 @@ def schedules_of(store: Store) -> Schedules:
 
 
 class Calendars:
-    """The dates of calendars as they are put, or stored; each read once."""
+    """The dates of calendars as they are put, or stored, each read once; the rules of zones that are in
+    force."""
 
     def __init__(self, store: Store, puts: Sequence[PreparedObject] = ()) -> None:
         self._store = store
@@ -100,6 +101,8 @@ class Calendars:
         }
 
     def __call__(self, namespace: str, name: str) -> dict[str, Any]:
+        if not namespace:
+            return {"pin": zones.rules_in(zones.current(self._store), name) or ""}
         of = namespace, name
         if of not in self._known:
             row = object_rows.find(self._store, CALENDAR, *of)

@@ -44,6 +44,8 @@ class State:
     ledger_head: bytes
     hash: bytes
     tzdata: str
+    zones: str
+    retimed_ms: int
     cluster: str
     overload_ms: int | None
     overload_late_ms: int
@@ -81,8 +83,8 @@ def create(store: Database, cluster: str) -> None:
         format=oldest(), target_format=oldest(), migration_cursor="",
         idx=0, stamp_ms=0, before_ms=0, epoch=0, leader="", leader_term=0,
         ledger_seq=0, ledger_head=LEDGER_START, hash=hashlib.sha256(cluster.encode()).digest(),
-        tzdata="", cluster=cluster, overload_ms=None, overload_late_ms=0, overload_due=0,
-        paused_through_ms=0, restores=0,
+        tzdata="", zones="", retimed_ms=0, cluster=cluster, overload_ms=None, overload_late_ms=0,
+        overload_due=0, paused_through_ms=0, restores=0,
         last_job=0, last_trigger=0, last_run=0, last_task=0, last_attempt=0, last_agent=0,
         last_effect=0, last_audit=0, outbox_waiting=0, stage=0, redates=0, refused=0,
         raft_index=0, raft_term=0, previous_index=0, previous_term=0, members=b"",

@@ -1,14 +1,15 @@
 """When a job is due: the one place that knows schedules, zones and daylight saving time.
 
 Promise: `ticks` of a trigger in (after, until] are a pure function of the trigger's spec (which holds the
-dates of its calendars), the two instants and the packaged tzdata, the same on every node and independent of
-how the range is cut into parts:
+dates of its calendars and names the rules of its zone by content) and the two instants, the same on every
+node and independent of how the range is cut into parts:
 `between(a, c) == between(a, b) + between(b, c)`. All instants are UTC milliseconds; jitter is not in them.
 
 Reading order: expression.py (what a cron expression means), month_days.py (which days it matches),
-zones.py (what the clocks on the wall show), cron.py (both together, and the DST policies),
-iso8601.py (repeats), dates.py (a calendar's days, as specs carry them), dated.py (a schedule by calendars),
-shared.py (what comes from a named schedule), schedule.py (the other kinds, and the spec's bytes), jitter.py.
+zones.py (what the clocks on the wall show), zone_files.py (by which rules), cron.py (both together, and the
+DST policies), iso8601.py (repeats), dates.py (a calendar's days, as specs carry them), dated.py (a schedule
+by calendars), shared.py (what comes from a named schedule), schedule.py (the other kinds, and the spec's
+bytes), jitter.py.
 """
 
 from scheduler.ticks.expression import CronError, Expression, lint, parse_expression
@@ -31,10 +32,13 @@ from scheduler.ticks.schedule import (
     never_reason,
     pins_of,
     repinned,
+    ruled,
+    rules_of,
     schedule,
     taken_away,
     undated,
     valid_spec,
+    zone_of,
 )
 from scheduler.ticks.shared import Span, shared_of, shared_spec
 from scheduler.ticks.zones import UnknownZoneError, similar_zones, tzdata_version, zone
@@ -65,6 +69,8 @@ __all__ = [
     "parse_expression",
     "pins_of",
     "repinned",
+    "ruled",
+    "rules_of",
     "schedule",
     "shared_of",
     "shared_spec",
@@ -74,4 +80,5 @@ __all__ = [
     "undated",
     "valid_spec",
     "zone",
+    "zone_of",
 ]

@@ -163,13 +163,12 @@ class _Moment:
         return instant_s * 1000 + naive_ms % 1000
 
 
-def parse_repeat(text: str, tz: str | None = None, first_applied_ms: int | None = None) -> RepeatSchedule:
+def parse_repeat(text: str, named: Zone | None = None, first_applied_ms: int | None = None) -> RepeatSchedule:
     """The schedule of an ISO 8601 repeat in this zone; without a start it is counted from `first_applied_ms`.
 
-    Raises RepeatError and UnknownZoneError.
+    Raises RepeatError.
     """
     count, one, other = _split(text)
-    named = None if tz is None else zone(tz)
     last: int | None
     if not one:
         if first_applied_ms is None:

@@ -4,8 +4,9 @@ Rules of this file:
 
 1. Date D begins at the first instant whose wall time on D is at or after `begin`; where clocks jump over
    that, right after the jump. It never goes back: an instant belongs to the last date that has begun.
-2. Who declares a namespace computes `pieces` of its zone; whoever makes a run looks up in them. So nodes with
-   different zone data give a run the same date. A new tzdata version counts once it is declared anew.
+2. Who declares a namespace computes `pieces` by the rules in force of its zone; whoever makes a run looks up
+   in them. So nodes with different tzdata give a run the same date. A Retime brings those of the new rules
+   along.
 3. A date is a number here: days since 1970-01-01.
 """
 
@@ -16,7 +17,7 @@ from bisect import bisect_right
 from datetime import date
 from functools import lru_cache
 
-from scheduler.ticks import zones
+from scheduler.ticks.zones import Zone
 
 DAY_S = 86_400
 DAY_MS = 1_000 * DAY_S
@@ -30,11 +31,11 @@ Pieces = tuple[tuple[int, int], ...]
 is `day`. None: dates of UTC."""
 
 
-def pieces(tz: str, begin: str, now_ms: int) -> Pieces:
+def pieces(zone: Zone, begin: str, now_ms: int) -> Pieces:
     """Of dates that begin at `begin`, such as 06:00, in this zone."""
     hours, _, minutes = begin.partition(":")
     begin_s = int(hours) * 3_600 + int(minutes) * 60
-    zone, today = zones.zone(tz), now_ms // DAY_MS
+    today = now_ms // DAY_MS
     found: list[tuple[int, int]] = []
     last_ms: int | None = None
     for day in range(max(1, today - DAYS_BEFORE), today + DAYS_AFTER):

@@ -13,6 +13,9 @@ The spec is canonical JSON and self-contained, the bytes that a PreparedTrigger 
     {…, "valid": {"from_ms": …, "until_ms": …}}                      of these those in [from, until)
     {…, "schedule": "namespace/name", "without": [[from, until, "substitute"]]}   of a named one (shared.py)
     {"event": "boot/web"}                                            no instants: it waits for that
+    {…, "tz": "Europe/Berlin", "rules": "0c5d…"}                     by the zone file of this content, which
+    the state keeps (zone_files.py); without `rules`,
+                                                                     offline alone, by the packaged tzdata
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ from scheduler.ticks.expression import JOINS, CronError, Join, parse_expression
 from scheduler.ticks.iso8601 import RepeatError, RepeatSchedule, parse_repeat
 from scheduler.ticks.month_days import ever_matches
 from scheduler.ticks.shared import ReplacedSchedule, spans_of
-from scheduler.ticks.zones import UnknownZoneError, zone
+from scheduler.ticks.zone_files import UnknownRulesError, ZoneFilesError, pinned
+from scheduler.ticks.zones import UnknownZoneError, Zone, zone
 from scheduler.words.json_text import json_text
 
 DAY_MS = 86_400_000
@@ -167,7 +171,7 @@ def at_spec(at_ms: int) -> bytes:
 
 def iso8601_spec(text: str, tz: str | None = None) -> bytes:
     """The spec of an ISO 8601 repeat. Raises RepeatError and UnknownZoneError."""
-    parse_repeat(text, tz, 0)
+    parse_repeat(text, None if tz is None else zone(tz), 0)
     return json_text({"iso8601": text} if tz is None else {"iso8601": text, "tz": tz})
 
 
@@ -217,8 +221,34 @@ def dated_spec(
 
 
 def pins_of(spec: bytes) -> list[tuple[str, str]]:
-    """The calendars whose dates a spec carries: name and pin, each once, in the order of their names."""
-    return sorted({(str(each["name"]), str(each["pin"])) for each in _carried(spec)})
+    """What a spec was prepared by, name and pin, each once, in the order of the names: the calendars whose
+    dates it carries, as namespace/name, and the zone whose rules it names, with an empty namespace."""
+    found = {(str(each["name"]), str(each["pin"])) for each in _carried(spec)}
+    if (rules := rules_of(spec)) is not None:
+        found.add((f"/{rules[0]}", rules[1]))
+    return sorted(found)
+
+
+def rules_of(spec: bytes) -> tuple[str, str] | None:
+    """The zone by which it is due, with the pin of its rules; None: it names none by its content."""
+    if b'"rules":' not in spec:
+        return None
+    fields = _fields(spec)
+    tz, pin = fields.get("tz"), fields.get("rules")
+    return (tz, pin) if isinstance(tz, str) and isinstance(pin, str) else None
+
+
+def zone_of(spec: bytes) -> str:
+    """The zone by which it is due, whose rules may be others one day; empty: by none."""
+    if b'"tz":' not in spec or b'"tz":"UTC"' in spec:
+        return ""
+    tz = _fields(spec).get("tz")
+    return tz if isinstance(tz, str) and tz != "UTC" else ""
+
+
+def ruled(spec: bytes, pin: str) -> bytes:
+    """The spec by the rules of this pin."""
+    return json_text(json.loads(spec) | {"rules": pin})
 
 
 def repinned(spec: bytes, dates: dict[str, Any]) -> bytes:
@@ -287,11 +317,7 @@ def _dated(spec: bytes) -> DatedSchedule | None:
 def _carried(spec: bytes) -> list[dict[str, Any]]:
     if b'"calendar"' not in spec:
         return []
-    try:
-        fields = json.loads(spec)
-    except (ValueError, RecursionError):
-        return []
-    said = fields.get("calendar") if isinstance(fields, dict) else None
+    said = _fields(spec).get("calendar")
     lists = [said.get(name) for name in ("include", "exclude")] if isinstance(said, dict) else []
     return [
         each
@@ -300,6 +326,15 @@ def _carried(spec: bytes) -> list[dict[str, Any]]:
         for each in found
         if isinstance(each, dict) and "name" in each and "pin" in each
     ]
+
+
+def _fields(spec: bytes) -> dict[str, Any]:
+    """None of bytes that are no spec."""
+    try:
+        fields = json.loads(spec)
+    except (ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def event_spec(event: str) -> bytes:
@@ -311,11 +346,7 @@ def event_of(spec: bytes) -> str:
     """What the trigger of this spec waits for; empty: for time."""
     if b'"event"' not in spec:
         return ""
-    try:
-        fields = json.loads(spec)
-    except (ValueError, RecursionError):
-        return ""
-    event = fields.get("event") if isinstance(fields, dict) else ""
+    event = _fields(spec).get("event")
     return event if isinstance(event, str) else ""
 
 
@@ -329,7 +360,7 @@ def schedule(spec: bytes) -> Schedule:
         return _within(json.loads(spec))
     except SpecError:
         raise
-    except (CronError, RepeatError, UnknownZoneError) as error:
+    except (CronError, RepeatError, UnknownZoneError, UnknownRulesError, ZoneFilesError) as error:
         raise SpecError(str(error)) from error
     except (ValueError, RecursionError) as error:
         raise SpecError(f"not a trigger spec: {error}") from error
@@ -359,7 +390,7 @@ def _by_calendars(found: Schedule, fields: dict[str, Any]) -> Schedule:
     days = days_of(calendar, workday)
     if days.nonworking in SHIFTS and found.per_day > SHIFTED_A_DAY_MAX:
         raise SpecError(f"more than {SHIFTED_A_DAY_MAX} instants a day do not move to another day")
-    where = found.zone if isinstance(found, RepeatSchedule) else zone(str(fields.get("tz", "UTC")))
+    where = found.zone if isinstance(found, RepeatSchedule) else _zone(fields)
     return DatedSchedule(found, where, days)
 
 
@@ -372,7 +403,7 @@ def _read(fields: dict[str, Any]) -> Schedule:
         if join not in JOINS:
             raise SpecError(f"unknown way to join days {join!r}")
         expression = parse_expression(fields["cron"], str(fields.get("salt", "")))
-        return CronSchedule(expression, zone(str(fields.get("tz", "UTC"))), dst, join)
+        return CronSchedule(expression, _zone(fields), dst, join)
     period_ms, start_ms, at_ms = fields.get("every_ms"), fields.get("start_ms", 0), fields.get("at_ms")
     if isinstance(period_ms, int) and isinstance(start_ms, int) and period_ms > 0:
         return EverySchedule(period_ms, start_ms)
@@ -383,10 +414,16 @@ def _read(fields: dict[str, Any]) -> Schedule:
         first_applied_ms = fields.get(_FIRST_APPLIED)
         if not isinstance(first_applied_ms, int | None):
             raise SpecError(f"not a trigger spec: {_FIRST_APPLIED} is an instant")
-        return parse_repeat(fields["iso8601"], None if tz is None else str(tz), first_applied_ms)
+        where = None if tz is None else _zone(fields)
+        return parse_repeat(fields["iso8601"], where, first_applied_ms)
     if isinstance(fields.get("event"), str):
         return AtSchedule(None)
     raise SpecError("not a trigger spec: expected cron, every_ms, at_ms, iso8601 or event")
+
+
+def _zone(fields: dict[str, Any]) -> Zone:
+    pin = fields.get("rules")
+    return zone(str(fields.get("tz", "UTC"))) if pin is None else pinned(str(pin))
 
 
 def never_reason(spec: bytes, after_ms: int) -> str | None:
@@ -433,8 +470,11 @@ __all__ = [
     "never_reason",
     "pins_of",
     "repinned",
+    "ruled",
+    "rules_of",
     "schedule",
     "taken_away",
     "undated",
     "valid_spec",
+    "zone_of",
 ]

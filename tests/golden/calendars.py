@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from scheduler.model import parse_job, prepare
+from scheduler.ticks import zone_files
 from scheduler.words import commands as c
 from tests.golden.log import Recorder
+from tests.scheduler import zone_data
 from tests.scheduler.story import job
 
 
@@ -53,3 +57,26 @@ def schedules_change(story: Recorder) -> None:
     chain = {**february, "schedule": "march", "substitute": "february"}
     assert story.apply(chain).code == "not_allowed"
     assert story.apply(gone=[("schedule", "default", "shared")]).code == "referred"
+
+
+def zones_change(story: Recorder) -> None:
+    """One of the zones by which jobs are due shows other clocks, and so do plan dates by it."""
+    berlin = "Europe/Berlin"
+    before = story.machine.state.zones
+    rules = story.calendars()("", berlin)["pin"]
+    planned = c.PutNamespace(
+        "planned", b"{}", plan_days=((0, 0),), plan_tz=berlin, plan_begin="06:00", plan_rules=rules
+    )
+    story.tell_ok(planned)
+    story.tell(msgspec.structs.replace(planned, plan_rules="0"))
+    story.now_ms += 1_000
+    body = zone_data.body("2026z", Europe_Berlin="Europe/Moscow")
+    plans = (c.Replanned(berlin, "06:00", ((-10_800_000, 0),)),)
+    new = c.Retime(before, body, (berlin,), plans, c.Actor("ben", "10.0.0.9"))
+    story.tell(c.KeepZones(body), c.Retime("", body, ()), msgspec.structs.replace(new, plans=()))
+    story.tell_ok(new)
+    while commands := [each for each in story.plan() if isinstance(each, c.Redate)]:
+        story.tell_ok(*commands)
+    assert zone_files.read(body).version == story.machine.state.tzdata
+    story.now_ms += 2_000
+    story.settle()

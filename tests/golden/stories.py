@@ -12,7 +12,7 @@ from scheduler.model import parse_job, prepare
 from scheduler.store.tables import listeners, secrets, triggers
 from scheduler.words import causes, codec
 from scheduler.words import commands as c
-from tests.golden.calendars import dates_change, schedules_change
+from tests.golden.calendars import dates_change, schedules_change, zones_change
 from tests.golden.log import Recorder
 from tests.scheduler.machine.test_replay import OVERLAPS, REASONS, WEIGHTS, command
 from tests.scheduler.story import START_MS, job
@@ -49,6 +49,7 @@ def every_command(story: Recorder) -> None:
     _quotas(story)
     dates_change(story)
     schedules_change(story)
+    zones_change(story)
 
 
 def _conditions(story: Recorder) -> None:

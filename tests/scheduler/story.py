@@ -18,11 +18,12 @@ from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.plan import Limits, PlanCache, plan
 from scheduler.store.connection import Store
 from scheduler.store.reads import ledger as ledger_reads
-from scheduler.store.tables import attempts, jobs, objects, runs, tasks, triggers
+from scheduler.store.tables import attempts, jobs, objects, runs, tasks, triggers, zones
 from scheduler.words import codec
 from scheduler.words import commands as c
 from scheduler.words import events as e
 from scheduler.words.outcomes import Outcome
+from tests.scheduler import zone_data
 
 START_MS = 1_800_000_000_000
 """2027-01-15T08:00:00Z, a Friday."""
@@ -118,11 +119,11 @@ class Story:
 
     def put(self, *documents: dict[str, Any], after_ms: int | None = None, **fields: Any) -> list[Any]:
         after_ms = self.now_ms if after_ms is None else after_ms
+        parsed = [parse_job(each) for each in documents]
+        self.keep_zones(*parsed)
         known = self.calendars()
         shared = self.schedules()
-        prepared = tuple(
-            prepare(parse_job(each), after_ms, calendars=known, schedules=shared) for each in documents
-        )
+        prepared = tuple(prepare(each, after_ms, calendars=known, schedules=shared) for each in parsed)
         outcome = self.one(c.PutJobs(prepared, after_ms, **fields))
         assert outcome.ok, outcome
         assert outcome.value is not None
@@ -135,6 +136,7 @@ class Story:
         """Documents of any kind, and what is deleted with them."""
         parsed = [parse_document(each) for each in documents]
         objects = [prepare_document(each, self.now_ms) for each in parsed if not isinstance(each, Job)]
+        self.keep_zones(*parsed)
         known = self.calendars(objects)
         shared = self.schedules(objects, gone)
         jobs = [
@@ -153,11 +155,19 @@ class Story:
             )
         )
 
+    def keep_zones(self, *parsed: Any) -> None:
+        """As fronts do, where a job names a zone and no zone data is in force yet."""
+        named = any(getattr(each, "names_zone", False) for each in parsed)
+        if named and not self.machine.state.zones:
+            self.tell_ok(c.KeepZones(zone_data.body()))
+
     def calendars(self, puts: Sequence[Any] = ()) -> Calendars:
-        """As they are put beside the jobs, or stored."""
+        """As they are put beside the jobs, or stored; and the rules of zones, as they are in force."""
         beside = {(new.namespace, new.name): new.spec for new in puts}
 
         def known(namespace: str, name: str) -> dict[str, Any]:
+            if not namespace:
+                return {"pin": zones.rules_in(zones.current(self.store), name) or ""}
             row = objects.find(self.store, "calendar", namespace, name)
             spec = beside.get((namespace, name)) or (None if row is None else bytes(row.spec))
             return NO_CALENDARS(namespace, name) if spec is None else dates_of(namespace, name, spec)

@@ -1,6 +1,8 @@
-"""Whether the dates that triggers hold are those that their calendars have.
+"""Whether the dates that triggers hold are those that their calendars have, and the rules those of the zone
+data in force.
 
-Who prepared them read the calendars a moment before: where one was edited since, it is prepared anew.
+Who prepared them read both a moment before: where one is another since, it is prepared anew. A trigger that
+names a zone and no rules is refused as well: each node would decide by the tzdata that it has installed.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ from collections.abc import Callable, Iterable
 from scheduler.model.known_dates import KIND
 from scheduler.store.connection import Store
 from scheduler.store.tables import objects as object_rows
-from scheduler.ticks import pins_of
+from scheduler.store.tables import zones
+from scheduler.ticks import pins_of, zone_of
 from scheduler.words.commands import PreparedJob, PreparedObject, PreparedTrigger
 from scheduler.words.outcomes import Code, Outcome
 
 STAGED = ": lay its calendar down in an earlier slice, and this one again"
+STAGED_ZONE = ": lay this slice down again"
 
 PutAs = Callable[[str, str], str | None]
 """The pin of a calendar that is put with the jobs; None: it is not."""
@@ -37,8 +41,15 @@ def judge(
     """The refusal of the first that holds others."""
     for job in jobs:
         for trigger in job.triggers:
-            for of, pin in pins_of(trigger.spec):
+            held = pins_of(trigger.spec)
+            if (tz := zone_of(trigger.spec)) and (not held or held[0][0] != f"/{tz}"):
+                held = [(f"/{tz}", "")]
+            for of, pin in held:
                 namespace, _, name = of.partition("/")
+                if not namespace:
+                    if pin and pin == zones.pin_of(store, name):
+                        continue
+                    return _of_other_rules(job, name, is_staged=is_staged)
                 known = put_as(namespace, name)
                 if known is None:
                     known = object_rows.pin_of(store, KIND, namespace, name)
@@ -47,3 +58,9 @@ def judge(
                     said += STAGED if is_staged else ""
                     return Outcome(Code.SUPERSEDED, said, {"namespace": job.namespace, "name": job.name})
     return None
+
+
+def _of_other_rules(job: PreparedJob, zone: str, *, is_staged: bool) -> Outcome:
+    said = f"{job.namespace}/{job.name} was prepared by other rules of {zone} than are in force"
+    said += STAGED_ZONE if is_staged else ""
+    return Outcome(Code.SUPERSEDED, said, {"namespace": job.namespace, "name": job.name})

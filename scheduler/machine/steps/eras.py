@@ -5,8 +5,8 @@ Rules of this file:
 1. An instant belongs to one era of its trigger: a new one begins where the one before it ends.
 2. What `catchup: all` runs of a gap is an era of its own (`behind`), one row however long the gap was. It has
    an instant for the planner only while nothing of the job is active: a run's end wakes the oldest of them.
-3. A live era holds the dates of its calendars (`store.tables.pins`); one that has ended keeps them in its
-   spec.
+3. A live era holds the dates of its calendars and the rules of its zone (`store.tables.pins`); one that has
+   ended keeps the dates in its spec, and the pin of the rules, whose zone file stays (`store.tables.zones`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from scheduler.machine.context import Context
 from scheduler.machine.steps import listening
-from scheduler.store.tables import boots, pins
+from scheduler.store.tables import boots, pins, zones
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import BEHIND, OVER, Trigger
 from scheduler.ticks import event_of, pins_of
@@ -72,6 +72,8 @@ def begin(
     )  # fmt: skip
     if until_ms is None and (held := pins_of(spec)):
         pins.hold(ctx.store, ctx.state.last_trigger, held)
+        if held[0][0].startswith("/") and (found := zones.of_digest(ctx.store, ctx.state.zones)) is not None:
+            zones.use(ctx.store, found, held[0][1])
     if event.startswith(causes.booted("")):
         boots.look_again(ctx.store, event.removeprefix(causes.booted("")))
     elif event:

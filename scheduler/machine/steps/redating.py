@@ -1,5 +1,6 @@
-"""A calendar has other dates, or a schedule means something else: what would decide by what was before waits
-until its triggers have taken over what is.
+"""A calendar has other dates, a zone other rules, or a schedule means something else: what would decide by
+what was before waits until its triggers have taken over what is. A zone is known as a calendar is, with an
+empty namespace.
 
 Rules of this file:
 
@@ -29,7 +30,7 @@ from scheduler.words import events as e
 from scheduler.words.commands import PreparedObject
 from scheduler.words.outcomes import Code, Outcome
 
-WAITS = "its triggers take over the new dates of a calendar, or a schedule: edits wait for that"
+WAITS = "its triggers take over dates of a calendar, rules of a zone, or a schedule: edits wait for that"
 
 
 def names_schedules(spec: bytes) -> bool:
@@ -42,7 +43,11 @@ def begin(ctx: Context, what: Named, pin: str, at_ms: int) -> None:
     if pins.holders(ctx.store, what.namespace, what.name, pin, 1):
         pins.begin(ctx.store, what.kind, what.namespace, what.name, pin, at_ms)
         ctx.state.redates += 1
-        ctx.emit(e.CalendarMoved(what.namespace, what.name, live=False))
+        tell(ctx, what.namespace, what.name, live=False)
+
+
+def tell(ctx: Context, namespace: str, name: str, *, live: bool) -> None:
+    ctx.emit(e.CalendarMoved(namespace, name, live) if namespace else e.ZoneMoved(name, live))
 
 
 def concerned(ctx: Context, what: Named) -> list[Named]:

@@ -1,5 +1,5 @@
-"""Triggers take over the dates of a calendar that was edited, jobs the triggers of a schedule: some a plan,
-as plans follow each other.
+"""Triggers take over the dates of a calendar that was edited or the rules of a zone that moved, jobs the
+triggers of a schedule: some a plan, as plans follow each other.
 
 A trigger whose instants cannot be computed here gets its new era all the same: it stays due there, for a
 leader that can, and keeps nobody waiting.
@@ -7,15 +7,17 @@ leader that can, and keeps nobody waiting.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from scheduler.model.known_dates import KIND, dates_of
 from scheduler.model.known_schedules import KIND as SCHEDULE
 from scheduler.plan import rescheduling
 from scheduler.plan.view import Outlook, View
 from scheduler.store.connection import Store
 from scheduler.store.tables import objects as object_rows
-from scheduler.store.tables import pins
+from scheduler.store.tables import pins, zones
 from scheduler.store.tables import triggers as trigger_rows
-from scheduler.ticks import SpecError, repinned, schedule
+from scheduler.ticks import SpecError, repinned, ruled, schedule
 from scheduler.words.commands import Command, Redate, Redated
 
 TRIGGERS_A_PLAN = 400
@@ -30,11 +32,10 @@ def plan(view: View) -> list[Command]:
         return []
     if turn.kind == SCHEDULE:
         return [] if _stage_is_live(view.store) else [*rescheduling.commands(view.store, view.epoch, turn)]
-    calendar = object_rows.find(view.store, KIND, turn.namespace, turn.name)
+    renew = _renewing(view, turn)
     found = pins.holders(view.store, turn.namespace, turn.name, turn.pin, TRIGGERS_A_PLAN)
-    if calendar is None or not found:
+    if renew is None or not found:
         return [Redate(view.epoch, turn.id, ())]
-    dates = dates_of(turn.namespace, turn.name, calendar.spec)
     commands: list[Command] = []
     part: list[Redated] = []
     size = 0
@@ -42,7 +43,7 @@ def plan(view: View) -> list[Command]:
         trigger = trigger_rows.get(view.store, number)
         if trigger is None:
             continue
-        spec = repinned(trigger.spec, dates)
+        spec = renew(trigger.spec)
         if part and (len(part) == TRIGGERS_A_COMMAND or size + len(spec) > BYTES_A_COMMAND):
             commands.append(Redate(view.epoch, turn.id, tuple(part)))
             part, size = [], 0
@@ -51,6 +52,18 @@ def plan(view: View) -> list[Command]:
         part.append(Redated(number, spec, _first_ms(spec, turn.at_ms)))
         size += len(spec)
     return [*commands, Redate(view.epoch, turn.id, tuple(part))]
+
+
+def _renewing(view: View, turn: pins.Redate) -> Callable[[bytes], bytes] | None:
+    """What makes a spec one by the new dates or rules; None: the calendar is no more."""
+    if not turn.namespace:
+        zones.learn(view.store, turn.pin)
+        return lambda spec: ruled(spec, turn.pin)
+    calendar = object_rows.find(view.store, KIND, turn.namespace, turn.name)
+    if calendar is None:
+        return None
+    dates = dates_of(turn.namespace, turn.name, calendar.spec)
+    return lambda spec: repinned(spec, dates)
 
 
 def _first_ms(spec: bytes, at_ms: int) -> int | None:

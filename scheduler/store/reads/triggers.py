@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from scheduler.store.connection import Store
 from scheduler.store.reads.bounds import chunks, marks
-from scheduler.store.tables.triggers import COLUMNS, DUE, DueTrigger, Trigger
+from scheduler.store.tables.triggers import COLUMNS, DUE, DueTrigger, Trigger, read, read_due
 
 
 def of_job_in(store: Store, job: int, from_ms: int, to_ms: int) -> list[Trigger]:
@@ -16,7 +16,7 @@ def of_job_in(store: Store, job: int, from_ms: int, to_ms: int) -> list[Trigger]
         "AND (until_ms IS NULL OR until_ms > ?) ORDER BY id",
         (job, to_ms, from_ms),
     )
-    return [Trigger._make(row) for row in rows]
+    return [read(store, row) for row in rows]
 
 
 def overlapping(store: Store, from_ms: int, to_ms: int, after: int, limit: int) -> list[Trigger]:
@@ -26,7 +26,7 @@ def overlapping(store: Store, from_ms: int, to_ms: int, after: int, limit: int) 
         " ORDER BY id LIMIT ?",
         (after, to_ms, from_ms, limit),
     )
-    return [Trigger._make(row) for row in rows]
+    return [read(store, row) for row in rows]
 
 
 def meeting(store: Store, job: int, instant_ms: int) -> list[Trigger]:
@@ -37,7 +37,7 @@ def meeting(store: Store, job: int, instant_ms: int) -> list[Trigger]:
         " OR from_ms + jitter_ms < ? AND (until_ms IS NULL OR until_ms + jitter_ms >= ?)) ORDER BY id",
         (job, *[instant_ms] * 4),
     )
-    return [Trigger._make(row) for row in rows]
+    return [read(store, row) for row in rows]
 
 
 def keys(store: Store, triggers: Iterable[int]) -> dict[int, str]:
@@ -53,4 +53,4 @@ def keys(store: Store, triggers: Iterable[int]) -> dict[int, str]:
 def due(store: Store, trigger: int) -> DueTrigger | None:
     """As the planner sees it; None where no instant of it is undecided."""
     row = store.row(f"{DUE} WHERE t.id = ? AND t.next_due_ms IS NOT NULL", (trigger,))
-    return None if row is None else DueTrigger._make(row)
+    return None if row is None else read_due(store, row)

@@ -19,7 +19,9 @@ STATEMENTS: tuple[str, ...] = (
         ledger_seq INTEGER NOT NULL,
         ledger_head BLOB NOT NULL,          -- hash of the last ledger entry
         hash BLOB NOT NULL,                 -- running hash over entries, outcomes and events
-        tzdata TEXT NOT NULL,
+        tzdata TEXT NOT NULL,               -- version of the zone data that is in force
+        zones TEXT NOT NULL,                -- digest of its files (zone_data); empty: none are kept yet
+        retimed_ms INTEGER NOT NULL,        -- since when it is in force
         cluster TEXT NOT NULL,
         overload_ms INTEGER,                -- since when more is due than can be started; NULL: it is not so
         overload_late_ms INTEGER NOT NULL, overload_due INTEGER NOT NULL, -- what showed it
@@ -38,6 +40,16 @@ STATEMENTS: tuple[str, ...] = (
         previous_index INTEGER NOT NULL, previous_term INTEGER NOT NULL,
         members BLOB NOT NULL
     )
+    """,
+    # One row, once a zone was named: all zone files of that version (ticks/zone_files.py).
+    "CREATE TABLE zone_data (id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL)",
+    # Of this and of earlier versions the files that eras of triggers name, each once, by content.
+    """
+    CREATE TABLE zone_files (
+        pin TEXT PRIMARY KEY,
+        version TEXT NOT NULL,              -- the last one in force that had it
+        body BLOB NOT NULL
+    ) WITHOUT ROWID
     """,
     # The newest leaderships, for people (machine/leadership.py says how many).
     """

@@ -15,9 +15,11 @@ STATEMENTS: tuple[str, ...] = (
         revised TEXT,                       -- jobs up to this name follow these; NULL: all do
         days TEXT NOT NULL,                 -- JSON: how its plan dates begin (ticks.plan_days)
         users TEXT NOT NULL,                -- JSON list of those that its tasks may run as; of nothing: any
-        around TEXT NOT NULL                -- JSON [before, after] of each attempt; empty: nothing
+        around TEXT NOT NULL,               -- JSON [before, after] of each attempt; empty: nothing
+        plan_tz TEXT NOT NULL, plan_begin TEXT NOT NULL -- of what; empty: of UTC's dates
     ) WITHOUT ROWID
     """,
+    "CREATE INDEX namespaces_zone ON namespaces (plan_tz, plan_begin, name) WHERE plan_tz <> ''",
     "CREATE INDEX namespaces_unrevised ON namespaces (name) WHERE revised IS NOT NULL",
     "CREATE INDEX namespaces_around ON namespaces (name) WHERE around <> ''",
     # Its jobs; and, where it has a quota of runs, those that count for it and have not ended.

@@ -30,6 +30,8 @@ class Allowance(NamedTuple):
     revised: str | None  #: jobs up to this name are what they are under these; None: all
     users: str  #: JSON list of those that its tasks may run as; of nothing: any
     around: str  #: JSON [before, after], for a shell on the agents; empty: nothing runs around attempts
+    plan_tz: str  #: the zone of its plan dates; empty: UTC
+    plan_begin: str
 
     @property
     def allowed_pools(self) -> tuple[str, ...]:
@@ -92,6 +94,34 @@ def unrevised(store: Store) -> Allowance | None:
         f"SELECT {COLUMNS} FROM namespaces WHERE revised IS NOT NULL ORDER BY name LIMIT 1"
     )
     return None if row is None else Allowance._make(row)
+
+
+def plans(store: Store, limit: int) -> list[tuple[str, str]]:
+    """By which zones, and from when on of a day, namespaces are planned: each pair once, in order."""
+    rows = store.rows(
+        "SELECT DISTINCT plan_tz, plan_begin FROM namespaces WHERE plan_tz <> ''"
+        " ORDER BY plan_tz, plan_begin LIMIT ?",
+        (limit,),
+    )
+    return [(tz, begin) for tz, begin in rows]
+
+
+def planned_by(store: Store, plan_tz: str, plan_begin: str, limit: int) -> list[str]:
+    """Namespaces that are, by name."""
+    rows = store.rows(
+        "SELECT name FROM namespaces WHERE plan_tz = ? AND plan_begin = ? AND plan_tz <> ''"
+        " ORDER BY name LIMIT ?",
+        (plan_tz, plan_begin, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def replan(store: Store, plan_tz: str, plan_begin: str, days: str) -> None:
+    """All of these have other plan dates."""
+    store.write(
+        "UPDATE namespaces SET days = ? WHERE plan_tz = ? AND plan_begin = ? AND plan_tz <> ''",
+        (days, plan_tz, plan_begin),
+    )
 
 
 def count(store: Store, most: int) -> int:

@@ -1,5 +1,6 @@
-"""Which dates live triggers hold, of which calendars; and the calendars and schedules that say something else
-since an instant."""
+"""Which dates live triggers hold, of which calendars, and which rules, of which zones (with an empty
+namespace); and the calendars, zones and schedules that say something else since an instant.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from scheduler.store.connection import Store
 
 
 class Redate(NamedTuple):
-    """A calendar whose triggers take over its dates, or a schedule whose jobs take over its triggers."""
+    """A calendar or zone whose triggers take over its dates or rules, or a schedule whose jobs take over its
+    triggers."""
 
     id: int
     kind: str
@@ -22,7 +24,7 @@ class Redate(NamedTuple):
 
 COLUMNS = ", ".join(Redate._fields)
 _OF_LATER = (
-    "FROM pins p JOIN redates r ON r.kind = 'calendar' AND r.namespace = p.namespace"
+    "FROM pins p JOIN redates r ON r.kind IN ('calendar', 'zone') AND r.namespace = p.namespace"
     " AND r.name = p.name AND r.pin <> p.pin WHERE p.trigger = ?"
 )
 
@@ -52,6 +54,27 @@ def holders(store: Store, namespace: str, name: str, pin: str, limit: int) -> li
         )
         found += [row[0] for row in rows]
     return found
+
+
+def zones(store: Store) -> list[str]:
+    """Zones by which live triggers are due, by name: a step of the index each."""
+    found: list[str] = []
+    while name := store.value(
+        "SELECT min(name) FROM pins WHERE namespace = '' AND name > ?", (found[-1] if found else "",)
+    ):
+        found.append(name)
+    return found
+
+
+def holding(store: Store, namespace: str, name: str, after: tuple[str, int], limit: int) -> list[tuple[str,
+int]]:
+    """Pin and trigger of those that hold any of it, after these."""
+    rows = store.rows(
+        "SELECT pin, trigger FROM pins WHERE namespace = ? AND name = ? AND (pin, trigger) > (?, ?)"
+        " ORDER BY pin, trigger LIMIT ?",
+        (namespace, name, *after, limit),
+    )
+    return [(pin, trigger) for pin, trigger in rows]
 
 
 def stale_since(store: Store, trigger: int) -> int | None:

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from scheduler.store.connection import Store
+from scheduler.store.connection import Row, Store
 from scheduler.store.kept import Table
-from scheduler.store.tables import jobs
+from scheduler.store.tables import jobs, zones
 
 EDITED, BEHIND, PAUSED, DELETED = "edited", "behind", "paused", "deleted"
 OVER = frozenset({PAUSED, DELETED})
@@ -80,9 +80,16 @@ WATERMARK = Table("triggers", Watermark)
 _INSERT = f"INSERT INTO triggers ({COLUMNS}) VALUES ({', '.join('?' * len(Trigger._fields))})"
 
 
+def read(store: Store, row: Row) -> Trigger:
+    """Of COLUMNS. The process knows the rules of its zone then."""
+    found = Trigger._make(row)
+    zones.ready(store, found.spec)
+    return found
+
+
 def get(store: Store, trigger: int) -> Trigger | None:
     row = store.row(f"SELECT {COLUMNS} FROM triggers WHERE id = ?", (trigger,))
-    return None if row is None else Trigger._make(row)
+    return None if row is None else read(store, row)
 
 
 def key_of(store: Store, trigger: int) -> str:
@@ -112,14 +119,14 @@ def insert(store: Store, trigger: Trigger) -> None:
 def of_job(store: Store, job: int) -> list[Trigger]:
     """Every era of a job, oldest first."""
     rows = store.rows(f"SELECT {COLUMNS} FROM triggers WHERE job = ? ORDER BY id", (job,))
-    return [Trigger._make(row) for row in rows]
+    return [read(store, row) for row in rows]
 
 
 def live(store: Store, job: int) -> list[Trigger]:
     rows = store.rows(
         f"SELECT {COLUMNS} FROM triggers WHERE job = ? AND until_ms IS NULL ORDER BY id", (job,)
     )
-    return [Trigger._make(row) for row in rows]
+    return [read(store, row) for row in rows]
 
 
 class Listening(NamedTuple):
@@ -214,7 +221,7 @@ def behind(store: Store, job: int, trigger: int, limit: int) -> list[Trigger]:
         " ORDER BY next_due_ms DESC, id DESC LIMIT ?",
         (job, trigger, job, limit),
     )
-    return [Trigger._make(row) for row in rows]
+    return [read(store, row) for row in rows]
 
 
 def last_decided(store: Store, trigger: int) -> int | None:
@@ -267,6 +274,13 @@ DUE = (
 )
 
 
+def read_due(store: Store, row: Row) -> DueTrigger:
+    """Of the columns of DUE."""
+    found = DueTrigger._make(row)
+    zones.ready(store, found.spec)
+    return found
+
+
 def due(
     store: Store, after_ms: int, fire_ms: int, limit: int, without: Collection[bytes] = ()
 ) -> list[DueTrigger]:
@@ -276,7 +290,7 @@ def due(
         f"{DUE} WHERE t.fire_ms > ? AND t.fire_ms <= ?{clause} ORDER BY t.fire_ms, t.id LIMIT ?",
         (after_ms, fire_ms, *values, limit),
     )
-    return [DueTrigger._make(row) for row in rows]
+    return [read_due(store, row) for row in rows]
 
 
 def count_due(store: Store, fire_ms: int, limit: int) -> int:
@@ -298,7 +312,7 @@ def due_of_share(
         " ORDER BY t.fire_ms, t.id LIMIT ?",
         (namespace, share, *after, fire_ms, limit),
     )
-    return [(row[0], DueTrigger._make(row[1:])) for row in rows]
+    return [(row[0], read_due(store, row[1:])) for row in rows]
 
 
 def next_share(store: Store, namespace: str, share: int) -> tuple[str, int] | None:
@@ -343,4 +357,4 @@ def overlapping(store: Store, from_ms: int, to_ms: int, after: int, limit: int) 
         " ORDER BY id LIMIT ?",
         (after, to_ms, from_ms, limit),
     )
-    return [Trigger._make(row) for row in rows]
+    return [read(store, row) for row in rows]

@@ -99,6 +99,9 @@ from scheduler.words.commands.tokens import Granted as Granted
 from scheduler.words.commands.tokens import OpenSession as OpenSession
 from scheduler.words.commands.tokens import PutToken as PutToken
 from scheduler.words.commands.tokens import RedeemToken as RedeemToken
+from scheduler.words.commands.zones import KeepZones as KeepZones
+from scheduler.words.commands.zones import Replanned as Replanned
+from scheduler.words.commands.zones import Retime as Retime
 from scheduler.words.record import COMMANDS
 from scheduler.words.record import NOBODY as NOBODY
 from scheduler.words.record import Actor as Actor

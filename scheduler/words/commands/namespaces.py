@@ -25,6 +25,9 @@ class PutNamespace(ByPerson, Keyed):
     users: tuple[str, ...] = ()  #: that its tasks may run as; empty: any
     before: str = ""  #: lines for a shell that run around each attempt
     after: str = ""
+    plan_tz: str = ""  #: the zone of its plan dates; empty: UTC
+    plan_begin: str = ""
+    plan_rules: str = ""  #: pin of the rules by which `plan_days` were found; empty: of no zone
 
 
 @command(97, edits=True)

@@ -51,6 +51,9 @@ from scheduler.words.events.ticks import OverloadEnded as OverloadEnded
 from scheduler.words.events.ticks import TickDecided as TickDecided
 from scheduler.words.events.tokens import SessionClosed as SessionClosed
 from scheduler.words.events.tokens import TokenWithdrawn as TokenWithdrawn
+from scheduler.words.events.zones import Retimed as Retimed
+from scheduler.words.events.zones import ZoneMoved as ZoneMoved
+from scheduler.words.events.zones import ZonesKept as ZonesKept
 from scheduler.words.record import EVENTS
 from scheduler.words.record import Event as Event
 from scheduler.words.record import Wakes as Wakes
