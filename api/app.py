@@ -43,6 +43,7 @@ from api.routes import (
     events,
     explain,
     formats,
+    hands,
     health,
     hooks,
     jobs,
@@ -73,7 +74,7 @@ from scheduler.ticks import SpecError
 NOUNS = (
     jobs, namespaces, hooks, objects, definitions, schema, past, apply, stages, bulk, runs, attempts, logs,
     ticks, ledger, audit, explain, overview, agents, cluster, formats, tick_limits, pauses, backup, events,
-    outbox, secrets, tokens, join, session, health, demonstration, pages,
+    outbox, secrets, tokens, join, session, health, demonstration, pages, hands,
 )  # fmt: skip
 
 

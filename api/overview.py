@@ -25,6 +25,7 @@ from scheduler.store.tables.pauses import ALL, Pause
 
 SHOWN_MAX = 20  #: of each kind
 LEADERSHIPS_MAX = 50
+UNENDED = ("pending", "running", "held", "suspended")
 LATE_MS = 2_000  #: a tick is decided within this, where all is well
 
 
@@ -49,7 +50,7 @@ def overview(store: Store, services: Services, scope: Scope = None) -> dict[str,
         "failing": _failing(store, scope),
         "waiting": _waiting(store, services, paused, scope),
         "unreachable": _unreachable(store, scope),
-        "runs": {state: reads.count_runs(store, state, scope) for state in ("pending", "running")},
+        "runs": {state: reads.count_runs(store, state, scope) for state in UNENDED},
         "zones": [{**zone._asdict()} for zone in reads.zones(store)],
         "pauses": [pause_json(pause) for pause in paused],
         "overload": overload_json(overload(store)),

@@ -61,7 +61,7 @@ RIGHTS: Mapping[str, Right] = {
         (RUN, Of.LOADED, "cancelRun"),
         (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace"),
         (OPERATE, Of.LISTED, "changeJobs"),  # to run them: RUN
-        (OPERATE, Of.LOADED, "resolveRun resendEffect dropEffect"),
+        (OPERATE, Of.LOADED, "resolveRun suspendRun resumeRun releaseRun resendEffect dropEffect"),
         (OPERATE, Of.CLUSTER, "pauseAll resumeAll drainAgent resumeAgent"),
         (ADMIN, Of.NAMED, "createToken putSecret grantSecret deleteSecret"),
         (ADMIN, Of.LISTED, "listTokens listAudit exportAudit"),
@@ -80,7 +80,7 @@ CAPABILITY_WORDS = {
     READ: "see jobs, runs, output, ticks",
     RUN: "start and cancel runs",
     EDIT: "put and delete jobs",
-    OPERATE: "pause, resume, resolve, send again",
+    OPERATE: "pause, resume, suspend and release runs, resolve, send again",
     "approve": "answer what waits for a person",
     ADMIN: "tokens, secrets, namespaces; in all namespaces: the cluster",
     AGENT: "connect agents",

@@ -19,6 +19,7 @@ from scheduler.model.compiled import CompiledJob
 from scheduler.store.reads.attempts import AtWork, ListedAttempt
 from scheduler.store.state import Overload
 from scheduler.store.tables.agents import Agent
+from scheduler.store.tables.holds import Hold
 from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.pauses import Pause
 from scheduler.store.tables.restores import Restore
@@ -84,19 +85,20 @@ def run_summary(row: Run) -> dict[str, Any]:
 
 
 def run_json(
-    row: Run, trigger: str | None, tasks: Iterable[Task], attempts: Iterable[ListedAttempt]
-) -> dict[str, Any]:
+    row: Run, trigger: str | None, tasks: Iterable[Task], attempts: Iterable[ListedAttempt],
+    hold: Hold | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """A run with its tasks and their attempts."""
     return {
-        **run_facts(row, trigger),
+        **run_facts(row, trigger, hold),
         "params": json.loads(row.params or "{}"),
         "actor": row.actor or None,
         "tasks": _tasks_json(list(tasks), attempts),
     }
 
 
-def run_facts(row: Run, trigger: str | None) -> dict[str, Any]:
-    """A run by itself."""
+def run_facts(row: Run, trigger: str | None, hold: Hold | None = None) -> dict[str, Any]:
+    """A run by itself. `hold`: of one that is kept back."""
     return {
         "id": row.id,
         "job": row.name,
@@ -110,6 +112,7 @@ def run_facts(row: Run, trigger: str | None) -> dict[str, Any]:
         "cause_key": causes.text(row.cause_key, row.trigger, row.tick_ms) or None,
         "state": row.state,
         "waiting": bool(row.waiting),
+        "hold": None if hold is None else hold_json(hold),
         "stopping": row.stopping or None,
         "reason": row.reason or None,
         "created": rfc3339(row.created_ms),
@@ -119,6 +122,10 @@ def run_facts(row: Run, trigger: str | None) -> dict[str, Any]:
         "exit_code": row.exit_code,
         "priority": row.priority,
     }
+
+
+def hold_json(hold: Hold) -> dict[str, Any]:
+    return {"since": rfc3339(hold.since_ms), "by": hold.actor or None, "reason": hold.reason or None}
 
 
 def is_single(job: CompiledJob) -> bool:
@@ -149,7 +156,7 @@ def new_run_json(
         "id": value["run"], "job": job.name, "namespace": job.namespace, "revision": value["revision"],
         "tick": None, "plan_date": plan_days.text_of(value["plan_day"]), "due": due,
         "trigger": None, "cause": Kind.MANUAL.value, "cause_key": None,
-        "state": "pending", "waiting": False, "stopping": None, "reason": None,
+        "state": "pending", "waiting": False, "hold": None, "stopping": None, "reason": None,
         "created": rfc3339(stamp_ms), "started": None, "finished": None,
         "deadline": rfc3339(None if deadline_ms is None else deadline_ms + max(command.due_ms, stamp_ms)),
         "exit_code": None, "priority": job.priority, "params": json.loads(command.params or b"{}"),
@@ -227,7 +234,8 @@ def attempt_json(listed: ListedAttempt, task: Task) -> dict[str, Any]:
 
 
 def runs_json(
-    rows: Sequence[Run], keys: Mapping[int, str], tasks: Iterable[Task], attempts: Iterable[ListedAttempt]
+    rows: Sequence[Run], keys: Mapping[int, str], tasks: Iterable[Task], attempts: Iterable[ListedAttempt],
+    holds: Mapping[int, Hold],
 ) -> list[dict[str, Any]]:
     tasks_by_run: dict[int, list[Task]] = {}
     for task in tasks:
@@ -236,7 +244,10 @@ def runs_json(
     for listed in attempts:
         attempts_by_run.setdefault(listed.attempt.run, []).append(listed)
     return [
-        run_json(row, keys.get(row.trigger), tasks_by_run.get(row.id, ()), attempts_by_run.get(row.id, ()))
+        run_json(
+            row, keys.get(row.trigger), tasks_by_run.get(row.id, ()), attempts_by_run.get(row.id, ()),
+            holds.get(row.id),
+        )
         for row in rows
     ]
 

@@ -24,7 +24,7 @@ ASK_S = 30.0
 SETTLE_S = 60.0
 HEADS_S = 20.0
 PAGE = 1_000
-OPEN = ("pending", "running")
+OPEN = ("pending", "running", "held", "suspended")
 
 
 class Reader:

@@ -240,6 +240,7 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
     epilog=examples(
         "cronclave job run greet --param name=you --wait",
         "cronclave job run close-books --plan-date 2026-12-31",
+        "cronclave job run close-books --held --reason 'after the audit'  # it starts by: run release",
         "cronclave job run backup --wait --timeout 2h && echo done  # for scripts",
     ),
 )
@@ -251,6 +252,8 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
     "--plan-date", metavar="DATE",
     help="The date that it is planned for, such as 2026-12-31; else the one that goes on.",
 )  # fmt: skip
+@click.option("--held", is_flag=True, help="It waits until it is released (run release).")
+@click.option("--reason", metavar="TEXT", help="Why, for the audit; of a held one it is shown with the run.")
 @click.option("--wait", is_flag=True, help="Until the run has ended; exit code 10 where it did not succeed.")
 @click.option(
     "--timeout", type=SPAN, default="1h", show_default=True, help="With --wait: exit code 7 after this."
@@ -259,14 +262,15 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
 @formatted
 @connected
 def run(
-    client: Client, name: str, params: tuple[str, ...], plan_date: str | None, wait: bool, timeout: float,
-    namespace: str, form: str,
+    client: Client, name: str, params: tuple[str, ...], plan_date: str | None, held: bool, reason: str | None,
+    wait: bool, timeout: float, namespace: str, form: str,
 ) -> None:  # fmt: skip
     """Run a job now."""
     from cli.run import show_run, until_ended
 
     given = _params(client, name, namespace, params) if params else {}
     body: dict[str, Any] = {"params": given, **({"plan_date": plan_date} if plan_date else {})}
+    body |= {**({"held": True} if held else {}), **({"reason": reason} if reason else {})}
     started = client.post(path_of("jobs", name, "runs", namespace=namespace), body)
     if not wait:
         if form == "table":

@@ -10,24 +10,21 @@ from typing import Any
 import click
 
 from cli.client import Client, path_of
-from cli.completing import job_names, namespaces, run_numbers
+from cli.completing import job_names, namespaces
 from cli.examples import examples
 from cli.exits import NOT_FOUND, RUN_FAILED, TIMED_OUT, Failure
 from cli.explain import run_explain
+from cli.hands import ID, hold_words, release, resume, suspend
 from cli.instants import milliseconds, rfc3339
 from cli.options import INSTANT, SPAN, connected, consistency, formatted, stale
 from cli.output import facts, more, show, table
 
 RUN_COLUMNS = ("run", "namespace", "job", "state", "tick", "cause", "started", "finished", "exit")
-STATES = ("pending", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired")
+STATES = (
+    "pending", "running", "held", "suspended", "succeeded", "failed", "timed_out", "cancelled", "lost",
+    "expired",
+)  # fmt: skip
 WAIT_S = 25.0  #: of one request; longer waits ask again
-
-
-class RunNumber(click.IntRange):
-    name = "run number"  # as click's messages call it
-
-
-ID = click.argument("run_id", metavar="RUN", type=RunNumber(1), shell_complete=run_numbers)
 
 
 @click.group("run", epilog="Example: cronclave run list --state failed")
@@ -36,6 +33,8 @@ def run() -> None:
 
 
 run.add_command(run_explain)
+for hand in (suspend, resume, release):
+    run.add_command(hand)
 
 
 def run_row(item: dict[str, Any]) -> tuple[object, ...]:
@@ -94,11 +93,13 @@ def show_(client: Client, run_id: int, stale: bool, form: str) -> None:
 
 def show_run(found: dict[str, Any], waits_for: str = "") -> None:
     why = found.get("reason")
+    hold = found.get("hold")
     facts(
         [
             ("run", found["id"]),
             ("job", f"{found['namespace']}/{found['job']}, revision {found['revision']}"),
             ("state", f"{found['state']} ({why})" if why else found["state"]),
+            *((("kept back", hold_words(hold)),) if hold else ()),
             *((("waits for", waits_for),) if waits_for else ()),
             ("cause", f"{found.get('cause')} {found.get('actor') or ''}".strip()),
             ("tick", found["tick"]),

@@ -9,12 +9,13 @@ from cli.client import Client, path_of
 from cli.exits import Failure
 from cli.options import consistency
 
+UNBEGUN = ("pending", "held", "suspended")
 UNDER_WAY = "attempt"  #: the gate of what an agent has already
 
 
 def waits_for(client: Client, run: dict[str, Any], *, stale: bool = False) -> str:
-    """What keeps a pending run from its start, and why; empty where nothing does."""
-    gate = _closed(client, run, None, stale=stale) if run.get("state") == "pending" else None
+    """What keeps a run from its start, or a person from going on, and why; empty where nothing does."""
+    gate = _closed(client, run, None, stale=stale) if run.get("state") in UNBEGUN else None
     return f"{gate['opens']}: {gate['reason']}" if gate else ""
 
 

@@ -24,14 +24,16 @@ from scheduler.store.reads import near
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.reads import triggers as trigger_reads
+from scheduler.store.tables import holds, pauses
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import pauses
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.holds import Hold
 from scheduler.store.tables.jobs import Job as JobRow
 from scheduler.store.tables.pauses import ALL, Pause
 from scheduler.store.tables.runs import Run
 from scheduler.words import reasons
 from scheduler.words.commands import PreparedJob
+from scheduler.words.lifecycle import KEPT_BACK
 from scheduler.words.outcomes import Code, Outcome
 
 LISTED = "GET /v1/jobs lists them; other namespaces by ?namespace=."
@@ -208,7 +210,15 @@ def _no_run(run_id: int) -> Problem:
 def run_document(store: Store, run_id: int) -> dict[str, Any]:
     row = find_run(store, run_id)
     key = trigger_reads.keys(store, [row.trigger]).get(row.trigger) if row.trigger else None
-    return run_json(row, key, task_reads.of_runs(store, [run_id]), attempt_reads.of_runs(store, [run_id]))
+    tasks, tries = task_reads.of_runs(store, [run_id]), attempt_reads.of_runs(store, [run_id])
+    return run_json(row, key, tasks, tries, holds_of(store, [row]).get(run_id))
+
+
+def holds_of(store: Store, rows: Sequence[Run]) -> dict[int, Hold]:
+    """Of the runs that are kept back: hardly ever any."""
+    kept_back = [row.id for row in rows if row.state in KEPT_BACK]
+    found = holds.of_runs(store, kept_back) if kept_back else []
+    return {hold.run: hold for hold in found if hold.task == holds.WHOLE}
 
 
 async def run_answer(services: Services, run_id: int) -> bytes:
@@ -228,10 +238,12 @@ async def run_answer(services: Services, run_id: int) -> bytes:
 def run_documents(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
-    return runs_json(rows, keys, task_reads.of_runs(store, ids), attempt_reads.of_runs(store, ids))
+    tasks, tries = task_reads.of_runs(store, ids), attempt_reads.of_runs(store, ids)
+    return runs_json(rows, keys, tasks, tries, holds_of(store, rows))
 
 
 def run_outlines(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     """Without tasks and attempts."""
     keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
-    return [run_facts(row, keys.get(row.trigger)) for row in rows]
+    kept_back = holds_of(store, rows)
+    return [run_facts(row, keys.get(row.trigger), kept_back.get(row.id)) for row in rows]

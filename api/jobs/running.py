@@ -19,6 +19,7 @@ from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services
 from api.threads import beside, encode
 from api.views import is_single, new_run_json
+from scheduler.machine.rules.hands import REASON_LETTERS_MAX
 from scheduler.model import JobError
 from scheduler.model.fields import type_name
 from scheduler.model.params import check_params, declared_params
@@ -26,7 +27,8 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import plan_days
 from scheduler.words.commands import RunJob
 
-GIVEN = ("params", "plan_date")
+GIVEN = ("params", "plan_date", "held", "reason")
+HINT = 'Send {"params": {…}, "plan_date": "2026-12-31", "held": true, "reason": "why"}; each may be left out.'
 RUN_PARAMETERS = frozenset({"dry_run", "wait"})
 
 
@@ -40,11 +42,12 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
         errors = [FieldError(f"/{field[:100]}", "unknown field") for field in unknown[:20]]
         raise Problem(
             "validation", f"unknown field {unknown[0][:100]!r}",
-            hint='Send {"params": {…}, "plan_date": "2026-12-31"}; both may be left out.', errors=errors,
+            hint=HINT, errors=errors,
         )  # fmt: skip
     wait_s = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else 0.0
     scheduler = services.scheduler
     plan_day = _plan_day(given.get("plan_date"))
+    held, reason = _held(given)
     values = given.get("params") if given.get("params") is not None else {}
     try:
         known = services.known_jobs.get(call.namespace, name) or await _looked_up(services, call, name)
@@ -56,7 +59,7 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     agent = services.head_start.agent_for(known.compiled)
     command = RunJob(
         call.namespace, name, params, scheduler.now_ms(), call.actor, key, body, agent.id if agent else 0,
-        plan_day,
+        plan_day, held, reason,
     )  # fmt: skip
     if call.flag("dry_run"):
         need_proposable(command, what=f"run of {name}")
@@ -70,7 +73,7 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     if wait_s > 0:
         await until_ended(services, run_id, wait_s)
     is_other = value["revision"] != known.revision or value["waiting"]
-    if wait_s > 0 or key or is_other or not is_single(known.compiled):
+    if wait_s > 0 or key or held or is_other or not is_single(known.compiled):
         document = await run_answer(services, run_id)
     else:
         document = encode(new_run_json(command, known.compiled, value, agent))
@@ -91,6 +94,20 @@ def _plan_day(given: object) -> int | None:
             "validation", f"plan_date: {error}", hint='Write a date as "2026-12-31".',
             errors=[FieldError("/plan_date", str(error))],
         ) from None  # fmt: skip
+
+
+def _held(given: dict[str, object]) -> tuple[bool, str]:
+    """Whether it is to wait for its release, and why. Raises Problem."""
+    held, reason = given.get("held", False), given.get("reason", "")
+    errors = []
+    if not isinstance(held, bool):
+        errors.append(FieldError("/held", f"true or false, not {type_name(held)}"))
+    if not isinstance(reason, str) or len(reason) > REASON_LETTERS_MAX:
+        errors.append(FieldError("/reason", f"a text of at most {REASON_LETTERS_MAX} letters"))
+    if errors:
+        said = f"{errors[0].pointer}: {errors[0].detail}"
+        raise Problem("validation", said, hint=HINT, errors=errors)
+    return bool(held), str(reason)
 
 
 async def _looked_up(services: Services, call: Call, name: str) -> KnownJob:

@@ -29,10 +29,11 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.runs import Run
 from scheduler.words.causes import Kind
 from scheduler.words.commands import CancelRun, Command, ResolveRun
+from scheduler.words.lifecycle import RUN
 
 router = APIRouter(tags=["runs"])
 
-RUN_STATES = ("pending", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired")
+RUN_STATES = RUN.states
 CAUSES = tuple(kind.value for kind in Kind)
 TASKS_A_PAGE = 10_000  #: a page of larger runs ends early: some MB of JSON
 

@@ -109,6 +109,8 @@ _KEY = _header("Idempotency-Key", "The same key with the same request is done on
 _IF_MATCH = _header("If-Match", "ETag that the job must have.")
 _IF_NONE_MATCH = _header("If-None-Match", "`*`: the job must not exist.")
 
+_REASON = {"type": "string", "maxLength": 500}
+
 read: dict[str, Any] = {"parameters": [_NAMESPACE, *_FRESHNESS]}
 change: dict[str, Any] = {"parameters": [_NAMESPACE, _DRY_RUN, _KEY, _IF_MATCH]}
 put_job: dict[str, Any] = {
@@ -144,7 +146,8 @@ run_job: dict[str, Any] = {
     "requestBody": _body(
         {"params": PARAMS, "plan_date": "2026-12-31"}, required=False,
         schema=_fields(
-            params={"type": ["object", "null"]}, plan_date={"type": ["string", "null"], "format": "date"}
+            params={"type": ["object", "null"]}, plan_date={"type": ["string", "null"], "format": "date"},
+            held={"type": "boolean"}, reason=_REASON,
         ),
     ),
 }
@@ -160,6 +163,10 @@ deliver: dict[str, Any] = {
     ],
     "requestBody": _body({"ref": "refs/heads/main"}, required=False),
 }  # fmt: skip
+hand: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
+    "requestBody": _body({"reason": "the database is moved"}, required=False, schema=_fields(reason=_REASON)),
+}
 bulk: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN, _KEY, *_FRESHNESS],
     "requestBody": _body(

@@ -88,8 +88,10 @@ class OnesOutOfReach(Reply):
 
 
 class ActiveRuns(Reply):
-    pending: int = Field(description="counted to 1,000, as running")
+    pending: int = Field(description="counted to 1,000, as the others")
     running: int
+    held: int
+    suspended: int
 
 
 class Zone(Reply):

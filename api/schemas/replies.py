@@ -109,6 +109,14 @@ class Task(Reply):
     attempts: list[Attempt]
 
 
+class Hold(Reply):
+    """Who keeps a run back."""
+
+    since: Instant
+    by: str | None = Field(examples=["ann"])
+    reason: str | None = Field(examples=["the database is moved"])
+
+
 class RunOutline(Reply):
     """A run by itself."""
 
@@ -124,6 +132,7 @@ class RunOutline(Reply):
     cause_key: str | None = Field(examples=["12@1767232800000"])
     state: str = Field(examples=["succeeded"])
     waiting: bool
+    hold: Hold | None = Field(description="while it is held or suspended")
     stopping: str | None
     reason: str | None
     created: Instant

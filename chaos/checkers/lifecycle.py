@@ -9,6 +9,7 @@ Rules:
    at an earlier state later; nor was what a node had told to have started or ended, before the client asked.
 4. No attempt is assigned to a run that has ended, nor beside one of the same task that has not.
 5. Work in the state begins once, in a run that has not ended, ends once, and has no attempt.
+6. Of a run that a person keeps back (held, suspended) no attempt is granted and no work in the state begins.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from chaos.checkers import Finding, Offence, finding
 
 NAME = "lifecycle"
 _ENDS = {"succeeded", "failed", "timed_out", "cancelled", "lost"}
+_UNBEGUN = {"cancelled", "expired", "failed", "lost", "succeeded"}
 RUN: Mapping[str, frozenset[str]] = {
-    "pending": frozenset({"running", "cancelled", "expired", "failed", "lost", "succeeded"}),
-    "running": frozenset({*_ENDS, "expired"}),
+    "pending": frozenset({"running", "suspended", *_UNBEGUN}),
+    "running": frozenset({"suspended", *_ENDS, "expired"}),
+    "held": frozenset({"pending", "suspended", *_UNBEGUN}),
+    "suspended": frozenset({"pending", "running", "suspended", *_ENDS, "expired"}),
 }
 ATTEMPT: Mapping[str, frozenset[str]] = {
     "assigned": frozenset({"granted", "revoked"}),
@@ -32,6 +36,7 @@ ATTEMPT: Mapping[str, frozenset[str]] = {
     "running": frozenset({"running", "cancelling", *(_ENDS - {"cancelled"})}),
     "cancelling": frozenset({"cancelling", "running", *_ENDS}),
 }
+KEPT_BACK = frozenset({"held", "suspended"})
 RUN_ENDS = frozenset({*_ENDS, "expired"})
 IN_STATE: Mapping[str, frozenset[str]] = {"active": RUN_ENDS}
 ATTEMPT_STEPS = {
@@ -87,12 +92,15 @@ class _Walk:
         kind = event["event"]
         if kind in ATTEMPT_STEPS or kind == "attempt_ended":
             after = ATTEMPT_STEPS.get(kind) or event["state"]
+            if kind == "attempt_granted":
+                yield from self._not_kept_back(f"attempt {event['attempt']}", event)
             if kind == "attempt_assigned":
                 yield from self._assigned(event)
             yield from self._move("attempt", self.attempts, event["attempt"], ATTEMPT, after, event)
         elif kind in ("task_begun", "task_ended"):
             if kind == "task_begun":
                 yield from self._in_a_run(f"task {event['task']}", event)
+                yield from self._not_kept_back(f"task {event['task']}", event)
             after = event.get("state", "active")
             yield from self._move("task", self.in_state, event["task"], IN_STATE, after, event)
         elif kind in ("run_created", "run_started", "run_ended"):
@@ -100,6 +108,12 @@ class _Walk:
             if kind == "run_created" and event["run"] in self.runs:
                 yield self._offence("created-twice", f"run {event['run']}", event)
             yield from self._move("run", self.runs, event["run"], RUN, after, event)
+        elif kind in ("run_held", "run_released"):
+            after = event["state"]
+            if after == "held" and self.runs.get(event["run"]) == "pending":
+                self.runs[event["run"]] = after  # it was made so
+            else:
+                yield from self._move("run", self.runs, event["run"], RUN, after, event)
         elif kind == "tick_decided" and event["count"] == 1:
             tick = (event["trigger"], event.get("cause_key") or event["first"])  # two hosts may boot at once
             if tick in self.ticks:
@@ -127,6 +141,11 @@ class _Walk:
         ended = self.runs.get(event["run"], "")
         if ended in RUN_ENDS:
             yield self._offence("illegal-step", f"{what} of run {event['run']}, which is {ended}", event)
+
+    def _not_kept_back(self, what: str, event: Mapping[str, Any]) -> Iterable[Offence]:
+        state = self.runs.get(event["run"], "")
+        if state in KEPT_BACK:
+            yield self._offence("started-kept-back", f"{what} of run {event['run']}, which is {state}", event)
 
     def _move(
         self,
@@ -163,7 +182,7 @@ def _seen(case: Case, final: Mapping[int, Mapping[str, Any]]) -> Iterable[Offenc
             yield Offence("resurrected", detail, op.ended_s, operation=op.id, run=run)
         else:
             for before, at_s in furthest.get(run, ()):
-                if _rank(state) < _rank(before) and at_s < op.began_s:
+                if _is_before(state, before) and at_s < op.began_s:
                     detail = f"run {run} was {before} {op.began_s - at_s:.2f} s before, a read says {state}"
                     yield Offence("stale-read", detail, op.ended_s, operation=op.id, run=run)
                     break
@@ -188,6 +207,11 @@ def _told(case: Case) -> dict[int, list[tuple[str, float]]]:
     for (run, state), at_s in first.items():
         found.setdefault(run, []).append((state, at_s))
     return found
+
+
+def _is_before(state: str, other: str) -> bool:
+    """Surely. What is kept back may have been pending or running, and be so again."""
+    return {state, other}.isdisjoint(KEPT_BACK) and _rank(state) < _rank(other)
 
 
 def _rank(state: str) -> int:

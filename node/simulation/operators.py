@@ -1,7 +1,8 @@
-"""People who pause everything and drain agents in a story, and what must hold of that.
+"""People who pause everything, drain agents and suspend runs in a story, and what must hold of that.
 
 paused    while everything, or the namespace, is paused nothing is given to an agent, and what comes due then
           never runs
+kept back while a run is suspended or held none of its attempts gets a grant, nor begins its work in the state
 drained   while an agent drains none of its attempts gets a grant
 boots     the last boot of each host that the cluster heard of has ended in one entry, or has its one run
 
@@ -18,7 +19,17 @@ from typing import TYPE_CHECKING
 from scheduler.machine import AppliedEntry
 from scheduler.store.connection import Store
 from scheduler.words import events as e
-from scheduler.words.commands import Command, DrainAgent, Pause, Resume, ResumeAgent
+from scheduler.words.commands import (
+    Command,
+    DrainAgent,
+    Pause,
+    ReleaseRun,
+    Resume,
+    ResumeAgent,
+    ResumeRun,
+    RunJob,
+    SuspendRun,
+)
 from scheduler.words.events import Event
 
 if TYPE_CHECKING:
@@ -46,7 +57,9 @@ class Operators:
         self._standing: dict[str, _Paused] = {}
         self._draining: set[int] = set()
         self.pauses: list[_Paused] = []
-        self.drains = 0
+        self._kept_back: set[int] = set()
+        self._live: list[int] = []  #: runs that have begun lately
+        self.drains = self.holds = 0
         self._act()
 
     def _act(self) -> None:
@@ -57,6 +70,7 @@ class Operators:
             return
         front = rng.choice(fronts)
         kind, agent = rng.random(), rng.choice(self._agents)
+        front.propose(self._by_hand(front))
         if kind < 0.15:
             namespace = rng.choice(NAMESPACES)
             ends = rng.random() < 0.7
@@ -69,9 +83,22 @@ class Operators:
         else:
             front.propose([Resume(namespace) for namespace in NAMESPACES])
 
+    def _by_hand(self, front: Front) -> list[Command]:
+        """Some runs are kept back, and those that were go on."""
+        rng = self._rng
+        commands: list[Command] = [SuspendRun(run, "why") for run in self._live[-3:] if rng.random() < 0.7]
+        if rng.random() < 0.3:
+            commands.append(RunJob("default", "manual", b"{}", self._world.wall_ms(front.node), held=True))
+        return [*commands, *(self._let_go(run) for run in sorted(self._kept_back) if rng.random() < 0.5)]
+
+    def _let_go(self, run: int) -> Command:
+        return ReleaseRun(run) if self._rng.random() < 0.5 else ResumeRun(run)
+
     def resume(self, front: Front) -> None:
         """All of it goes on."""
         commands: list[Command] = [Resume(namespace) for namespace in NAMESPACES]
+        for run in sorted(self._kept_back):
+            commands += [ReleaseRun(run), ResumeRun(run)]
         front.propose([*commands, *(ResumeAgent(name) for name in self._agents)])
 
     # ---- what must hold
@@ -104,6 +131,15 @@ class Operators:
                 fail("paused", f"attempt {event.attempt} was assigned at {at_ms} in {self._standing}")
         elif isinstance(event, e.AttemptGranted) and event.agent in self._draining:
             fail("drained", f"attempt {event.attempt} was granted to agent {event.agent}, which drains")
+        elif isinstance(event, e.RunHeld):
+            self._kept_back.add(event.run)
+            self.holds += 1
+        elif isinstance(event, e.RunReleased | e.RunEnded):
+            self._kept_back.discard(event.run)
+        elif isinstance(event, e.RunStarted):
+            self._live = [*self._live[-20:], event.run]
+        if isinstance(event, e.AttemptGranted | e.TaskBegun) and event.run in self._kept_back:
+            fail("kept back", f"{event} of a run that is")
 
     def judge(self, store: Store, boots: dict[str, str]) -> list[tuple[str, str]]:
         """What is wrong by this state. `boots`: by installation the last boot that the cluster heard of."""

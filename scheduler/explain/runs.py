@@ -19,7 +19,17 @@ from scheduler.explain.findings import (
 )
 from scheduler.machine.rules import gates, selectors, users
 from scheduler.machine.rules.conditions import Condition
-from scheduler.machine.rules.gates import AdmitView, Facts, Fits, PlaceView, RunView, TaskView, agents, hold
+from scheduler.machine.rules.gates import (
+    AdmitView,
+    Facts,
+    Fits,
+    PlaceView,
+    RunView,
+    TaskView,
+    agents,
+    hold,
+    suspended,
+)
 from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.store.connection import Store
 from scheduler.store.reads import tasks as task_reads
@@ -123,8 +133,14 @@ def _job_of(run: Run, compiled: Compiled) -> CompiledJob | None:
 
 
 def of_run(store: Store, run: Run, now_ms: int) -> list[Finding]:
-    """Its own gates. One that does not wait has passed them."""
+    """Its own gates: whether a person keeps it back, then what it waits for. One that does not wait has
+    passed those."""
     facts = Facts(store, now_ms, run.namespace, run)
+    kept_back = ask((suspended,), TaskView(run, "", 0, 0, 0, 0), facts)
+    return kept_back + _of_waiting(store, run, facts, now_ms)
+
+
+def _of_waiting(store: Store, run: Run, facts: Facts, now_ms: int) -> list[Finding]:
     passed = [Finding(gate.NAME) for gate in gates.RUN]
     if not run.waiting:
         return [*passed, *(Finding(gate.NAME) for gate in gates.ADMIT)]

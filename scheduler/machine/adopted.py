@@ -108,7 +108,7 @@ def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> 
     attempt = _insert(ctx, agent, run, task.id, ran)
     if run.waiting:
         admitting.count_in(ctx, run)
-    if run.state == "pending":
+    if run.started_ms is None:
         beginning.begin_run(ctx, run, graph, ran.due_ms)
     _report(ctx, attempt, ran)
 

@@ -22,7 +22,7 @@ from scheduler.store.tables.attempts import Attempt
 from scheduler.store.tables.runs import Run
 from scheduler.words import events as e
 from scheduler.words.commands import Finish, Grant, Lose, MarkUnreachable, Place, ReportRunning, Revoke
-from scheduler.words.lifecycle import ATTEMPT_ENDS, AttemptEvent, TaskEvent
+from scheduler.words.lifecycle import ATTEMPT_ENDS, KEPT_BACK, AttemptEvent, TaskEvent
 from scheduler.words.outcomes import Code, Outcome
 
 
@@ -36,6 +36,8 @@ def place(ctx: Context, command: Place) -> Outcome:
         return refused(Code.NOT_CONNECTED, f"agent {command.agent} cannot take it")
     if ends.never_starts(ctx, run, task):
         return done(cancelled=True)
+    if ends.waits_with_run(ctx, run, task, attempts=task.attempts):
+        return done(kept_back=True)
     if not job_rows.exists(ctx.store, run.job):
         # More were active than one DeleteJob may end at once.
         stopping.end_for_deletion(ctx, run)
@@ -75,6 +77,8 @@ def grant(ctx: Context, command: Grant) -> Outcome:
     assert run is not None
     if run.stopping:
         return refused(Code.REVOKED, "the run stops")  # in slices, of which one will take the attempt back
+    if run.state in KEPT_BACK:
+        return refused(Code.REVOKED, "the run is suspended")  # as above
     if not job_rows.exists(ctx.store, run.job):
         # Unclaimed it comes back to the queue, and `place` ends the run.
         return refused(Code.REVOKED, "the job was deleted")

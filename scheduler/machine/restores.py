@@ -20,7 +20,7 @@ from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.restores import DONE, HOLDING, SETTLING, Restore
 from scheduler.words.causes import Kind
 from scheduler.words.commands import EndHold, EndRestore, GiveUpRun
-from scheduler.words.lifecycle import RUN_ENDS
+from scheduler.words.lifecycle import KEPT_BACK, RUN_ENDS
 from scheduler.words.outcomes import Code, Outcome
 
 
@@ -50,6 +50,8 @@ def give_up_run(ctx: Context, command: GiveUpRun) -> Outcome:
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
     if graph.job.on_lost == "retry":
         return OK
+    if run.state in KEPT_BACK:
+        return OK  # whoever keeps it back decides
     if run.state == "pending":
         reason = "restored from a backup: whether it ran is not known"
         stopping.stop(ctx, run, stopping="expired", reason=reason, walk=walks.RESTORED)

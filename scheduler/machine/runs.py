@@ -8,12 +8,22 @@ have yet, by its quota, is admitted when the planner says that there is room.
 from __future__ import annotations
 
 from scheduler.machine.context import OK, ROW, Context, done, refused
-from scheduler.machine.rules import verdicts, walks
-from scheduler.machine.steps import admitting, closing, ends, firing, starting, stopping, telling, walking
+from scheduler.machine.rules import hands, verdicts, walks
+from scheduler.machine.steps import (
+    admitting,
+    closing,
+    ends,
+    firing,
+    holding,
+    starting,
+    stopping,
+    telling,
+    walking,
+)
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import holds, pauses
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import pauses
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tells as tell_rows
 from scheduler.store.tables.runs import Run
@@ -39,6 +49,8 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
     job = job_rows.standing_named(ctx.store, command.namespace, command.name)
     if job is None:
         return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
+    if (refusal := hands.of_reason(command.reason)) is not None:
+        return refusal
     placed = ctx.state.last_attempt
     made = firing.fire(
         ctx,
@@ -49,8 +61,9 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
         actor=command.actor.name,
         agent=command.agent,
         plan_day=command.plan_day,
+        held=command.reason if command.held else None,
     )
-    ctx.changed("job", job.namespace, job.name, run=ctx.state.last_run)
+    ctx.changed("job", job.namespace, job.name, run=ctx.state.last_run, reason=command.reason)
     attempt = ctx.state.last_attempt if ctx.state.last_attempt > placed else 0
     run = run_rows.get(ctx.store, ctx.state.last_run)
     assert run is not None
@@ -101,10 +114,11 @@ def expire_run(ctx: Context, command: ExpireRun) -> Outcome:
 
 
 def _deadline_after_pauses(ctx: Context, run: Run) -> int:
-    """A start deadline stands still while a pause keeps the run back; 0: none did."""
-    kept_back_ms = 0
+    """A start deadline stands still while a pause, or a person, keeps the run back; 0: none did."""
+    hold = holds.get(ctx.store, run.id)
+    kept_back_ms = 0 if hold is None else hold.kept_ms
     if ctx.state.paused_through_ms > run.created_ms:
-        kept_back_ms = pauses.kept_back_ms(ctx.store, run.namespace, run.created_ms, ctx.stamp_ms)
+        kept_back_ms += pauses.kept_back_ms(ctx.store, run.namespace, run.created_ms, ctx.stamp_ms)
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision) if kept_back_ms else None
     if graph is None or graph.job.start_deadline_ms is None:
         return 0
@@ -156,6 +170,8 @@ def _go_on(ctx: Context, run: Run) -> None:
         count = ctx.take_rows(run.unmade, least=1)
         starting.make(ctx, run, graph, range(made, made + count))
         walking.note(ctx, run._replace(unmade=run.unmade - count))
+    elif run.walk == walks.KEEP_BACK:
+        holding.go_on(ctx, run, begun=True)
     elif run.walk == walks.ADMIT:
         admitting.go_on(ctx, run, begun=True)
     elif run.walk:

@@ -74,7 +74,10 @@ def _postponed(ctx: Context, command: c.FirePostponed) -> None:
         _job(ctx, row.job)
 
 
-OfRun = c.CancelRun | c.ResolveRun | c.ExpireRun | c.StopRun | c.GiveUpRun
+OfRun = (
+    c.CancelRun | c.ResolveRun | c.SuspendRun | c.ResumeRun | c.ReleaseRun
+    | c.ExpireRun | c.StopRun | c.GiveUpRun
+)  # fmt: skip
 
 
 def _of_run(ctx: Context, command: OfRun) -> None:
@@ -145,6 +148,9 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.FirePostponed: _postponed,
     c.CancelRun: _of_run,
     c.ResolveRun: _of_run,
+    c.SuspendRun: _of_run,
+    c.ResumeRun: _of_run,
+    c.ReleaseRun: _of_run,
     c.ExpireRun: _of_run,
     c.StopRun: _of_run,
     c.GiveUpRun: _of_run,

@@ -23,8 +23,8 @@ def wake(ctx: Context, command: Wake) -> Outcome:
     assert run is not None
     if ends.never_starts(ctx, run, task):
         return OK
-    if task.state == "retry_wait":
-        queue.enqueue(ctx, run, task, TaskEvent.WAITED, attempts=task.attempts)
-    else:
+    if task.state != "retry_wait":
         ends.finish(ctx, run, task, "succeeded", started_ms=task.started_ms)
+    elif not ends.waits_with_run(ctx, run, task, attempts=task.attempts):
+        queue.enqueue(ctx, run, task, TaskEvent.WAITED, attempts=task.attempts)
     return OK

@@ -9,10 +9,10 @@ from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import audit as audit_rows
 from scheduler.store.tables import deliveries as delivery_rows
 from scheduler.store.tables import fronts as front_rows
+from scheduler.store.tables import holds, run_vars
 from scheduler.store.tables import idempotency as idempotency_rows
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import outbox as outbox_rows
-from scheduler.store.tables import run_vars
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import sessions as session_rows
 from scheduler.store.tables import tasks as task_rows
@@ -49,6 +49,7 @@ def _shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
     if rows >= rows_max:
         return rows, False
     run_vars.purge(store, run)
+    holds.purge(store, run)
     run_rows.delete(store, run)
     return rows + 1, True
 

@@ -92,8 +92,12 @@ TICK = Lifecycle(
 
 class RunEvent(StrEnum):
     MADE = "made"
+    HELD = "held"
     ADOPTED = "adopted"
     STARTED = "started"
+    SUSPENDED = "suspended"
+    RELEASED = "released"
+    RESUMED = "resumed"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     TIMED_OUT = "timed_out"
@@ -102,12 +106,25 @@ class RunEvent(StrEnum):
     EXPIRED = "expired"
 
 
+_UNBEGUN = {
+    RunEvent.CANCELLED: "cancelled",
+    RunEvent.EXPIRED: "expired",
+    RunEvent.FAILED: "failed",
+    RunEvent.LOST: "lost",
+    RunEvent.SUCCEEDED: "succeeded",
+}
+_BEGUN = {**_UNBEGUN, RunEvent.TIMED_OUT: "timed_out"}
+
 RUN = Lifecycle(
     "run",
     {
         RunEvent.MADE: "a tick fires or a person asks",
+        RunEvent.HELD: "a person asks for one that is to wait until it is released",
         RunEvent.ADOPTED: "an agent tells of it after a restore",
         RunEvent.STARTED: "the first grant of an attempt is committed, or the first work in the state begins",
+        RunEvent.SUSPENDED: "a person lets nothing more of it start",
+        RunEvent.RELEASED: "a person lets it go on, and it had not begun",
+        RunEvent.RESUMED: "a person lets it go on, and it had begun",
         RunEvent.SUCCEEDED: "all tasks ended well, or were skipped by their rules",
         RunEvent.FAILED: "a task failed and may not, or nothing could run",
         RunEvent.TIMED_OUT: "its timeout passed, or a task's did",
@@ -116,22 +133,16 @@ RUN = Lifecycle(
         RunEvent.EXPIRED: "the start deadline passes, of the run or of a task",
     },
     {
-        START: {RunEvent.MADE: "pending", RunEvent.ADOPTED: "running"},
-        "pending": {
-            RunEvent.STARTED: "running",
-            RunEvent.CANCELLED: "cancelled",
-            RunEvent.EXPIRED: "expired",
-            RunEvent.FAILED: "failed",
-            RunEvent.LOST: "lost",
-            RunEvent.SUCCEEDED: "succeeded",
-        },
-        "running": {
-            RunEvent.SUCCEEDED: "succeeded",
-            RunEvent.FAILED: "failed",
-            RunEvent.TIMED_OUT: "timed_out",
-            RunEvent.CANCELLED: "cancelled",
-            RunEvent.LOST: "lost",
-            RunEvent.EXPIRED: "expired",
+        START: {RunEvent.MADE: "pending", RunEvent.HELD: "held", RunEvent.ADOPTED: "running"},
+        "pending": {RunEvent.STARTED: "running", RunEvent.SUSPENDED: "suspended", **_UNBEGUN},
+        "running": {RunEvent.SUSPENDED: "suspended", **_BEGUN},
+        # After a restore an agent may tell that it had begun all the same: that is not forgotten.
+        "held": {RunEvent.RELEASED: "pending", RunEvent.STARTED: "suspended", **_UNBEGUN},
+        "suspended": {
+            RunEvent.RELEASED: "pending",
+            RunEvent.RESUMED: "running",
+            RunEvent.STARTED: "suspended",
+            **_BEGUN,
         },
         "succeeded": {},
         "failed": {},
@@ -147,6 +158,7 @@ RUN = Lifecycle(
 
 class TaskEvent(StrEnum):
     HELD_UP = "held_up"
+    KEPT_BACK = "kept_back"
     READY = "ready"
     PLACED = "placed"
     BEGUN = "begun"
@@ -167,6 +179,7 @@ TASK = Lifecycle(
     "task",
     {
         TaskEvent.HELD_UP: "it needs others, or its run waits",
+        TaskEvent.KEPT_BACK: "its run is suspended before any grant of an attempt",
         TaskEvent.READY: "nothing holds it up (any more)",
         TaskEvent.PLACED: "an assignment is committed",
         TaskEvent.BEGUN: "its work in the state begins",
@@ -199,6 +212,7 @@ TASK = Lifecycle(
             TaskEvent.EXPIRED: "expired",
         },
         "queued": {
+            TaskEvent.KEPT_BACK: "blocked",
             TaskEvent.PLACED: "active",
             TaskEvent.BEGUN: "active",
             TaskEvent.ADOPTED: "active",
@@ -213,10 +227,12 @@ TASK = Lifecycle(
             TaskEvent.CANCELLED: "cancelled",
             TaskEvent.EXPIRED: "expired",
             TaskEvent.TAKEN_BACK: "queued",
+            TaskEvent.KEPT_BACK: "blocked",
             TaskEvent.RETRY_LEFT: "retry_wait",
         },
         "retry_wait": {
             TaskEvent.WAITED: "queued",
+            TaskEvent.KEPT_BACK: "blocked",
             TaskEvent.ADOPTED: "active",
             TaskEvent.CANCELLED: "cancelled",
             TaskEvent.EXPIRED: "expired",
@@ -349,6 +365,9 @@ STAGE = Lifecycle(
 )
 
 LIFECYCLES: tuple[Lifecycle[Any], ...] = (TICK, RUN, TASK, ATTEMPT, STAGE)
+
+KEPT_BACK = frozenset({"held", "suspended"})
+"""States of a run of which nothing starts until a person says so."""
 
 RUN_ENDS = RUN.terminal
 TASK_ENDS = TASK.terminal

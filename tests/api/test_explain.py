@@ -36,7 +36,7 @@ async def test_a_run_says_what_its_task_waits_for(
     replies.RunExplained.model_validate(told)
 
     assert (told["run"], told["state"], told["verdict"], told["more"]) == (run, "pending", "ready", False)
-    assert [gate["gate"] for gate in told["gates"]] == ["leader", *names(gates.RUN, gates.ADMIT)]
+    assert [gate["gate"] for gate in told["gates"]] == ["leader", "suspended", *names(gates.RUN, gates.ADMIT)]
     (task,) = told["tasks"]
     assert [gate["gate"] for gate in task["gates"]] == names(gates.TASK, gates.PLACE)
     assert (task["verdict"], task["gates"][-1]["state"]) == ("waits", "waits")

@@ -55,7 +55,7 @@ async def test_an_idle_cluster_has_nothing_to_look_at(client: httpx2.AsyncClient
     found = await read(client)
     for kind in ("late", "failing", "waiting", "unreachable"):
         assert found[kind] == {"count": 0, "more": False, "items": []}
-    assert found["runs"] == {"pending": 0, "running": 0}
+    assert found["runs"] == {"pending": 0, "running": 0, "held": 0, "suspended": 0}
     assert found["overload"] is None
     (led,) = found["leaderships"]
     assert (led["node"], led["zone"], led["ended"]) == ("node-1", "zone-a", None)

@@ -260,7 +260,36 @@ def test_two_hosts_may_boot_in_the_same_millisecond() -> None:
     assert boots("host-1", "host-1") == {"decided-twice"}
 
 
+def kept_back(story: Story, *steps: str, run: int = 999) -> None:
+    """A run that is made and suspended, and what follows, as every node tells it."""
+    events: dict[str, dict[str, Any]] = {
+        "made": {"event": "run_created"},
+        "held": {"event": "run_held", "state": "held"},
+        "suspended": {"event": "run_held", "state": "suspended"},
+        "let go": {"event": "run_released", "state": "pending"},
+        "assigned": {"event": "attempt_assigned", "attempt": 77, "task": 77},
+        "granted": {"event": "attempt_granted", "attempt": 77},
+        "begun": {"event": "task_begun", "task": 78},
+    }
+    for told in story.events.values():
+        for place, step in enumerate(steps):
+            told.append({"t": 105.0, "id": f"9000.{place}", "run": run, "name": "kept", **events[step]})
+
+
+def test_what_is_let_go_may_start() -> None:
+    for state in ("held", "suspended"):
+        story = clean()
+        kept_back(story, "made", state, "let go", "assigned", "granted", "begun")
+        assert lifecycle.check(story.case()).offences == ()
+
+
 LIFECYCLE = [
+    plant(checker=lifecycle, kind="started-kept-back", because="granted while suspended",
+          bug=lambda s: kept_back(s, "made", "assigned", "suspended", "granted")),
+    plant(checker=lifecycle, kind="started-kept-back", because="begun while held",
+          bug=lambda s: kept_back(s, "made", "held", "begun")),
+    plant(checker=lifecycle, kind="illegal-step", because="suspended after its end",
+          bug=lambda s: kept_back(s, "suspended", run=5)),
     plant(checker=lifecycle, kind="illegal-step", because="started after its end", bug=event_after_the_end),
     plant(checker=lifecycle, kind="illegal-step", because="ran without a grant", bug=granted_from_nothing),
     plant(checker=lifecycle, kind="illegal-step", because="slept twice at once",

@@ -13,6 +13,7 @@ from scheduler.store.tables import listeners, secrets, triggers
 from scheduler.words import causes, codec
 from scheduler.words import commands as c
 from tests.golden.calendars import dates_change, schedules_change, zones_change
+from tests.golden.hands import hands
 from tests.golden.log import Recorder
 from tests.scheduler.machine.test_replay import OVERLAPS, REASONS, WEIGHTS, command
 from tests.scheduler.story import START_MS, job
@@ -41,6 +42,7 @@ def every_command(story: Recorder) -> None:
     _slices(story)
     _lost_and_found(story)
     _deadlines(story)
+    hands(story)
     _effects(story)
     _upkeep(story)
     _other_values(story)

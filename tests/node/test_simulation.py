@@ -43,6 +43,7 @@ def test_work_ended_in_the_state_while_people_paused_and_drained() -> None:
     assert sum(world.followed for world in worlds) > 5
     assert sum(len(each.pauses) for each in operators) > 2
     assert sum(each.drains for each in operators) > 0
+    assert sum(each.holds for each in operators) > 0
     assert sum(world.secrets.puts for world in worlds if world.secrets is not None) > 20
 
 

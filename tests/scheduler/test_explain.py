@@ -228,6 +228,26 @@ def test_a_blocked_task_names_what_it_needs(story: Story) -> None:
     assert [each.gate for each in of_task(story, run, "second").gates] == OF_TASKS
 
 
+def test_of_a_run_that_is_kept_back_is_said_by_whom_and_why(story: Story) -> None:
+    story.connect()
+    story.put(job(tasks=CHAIN))
+    run = start(story)
+    story.tell_ok(c.SuspendRun(run, "the disk fills up", c.Actor("ann")))
+    told = of_run(story, run)
+    finding = closed(told.gates)
+    assert (told.verdict, finding.gate, finding.since_ms) == ("waits", "suspended", START_MS)
+    assert finding.reason == "its run is suspended by ann: the disk fills up"
+    assert finding.opens == f"run resume {run}"
+    assert closed(of_task(story, run, "first").gates) == finding
+    assert closed(of_task(story, run, "second").gates).gate == "needs"
+
+    held = int(story.value(c.RunJob("default", "j", b"{}", story.now_ms, held=True), "run"))
+    finding = closed(of_run(story, held).gates)
+    assert (finding.reason, finding.opens) == ("its run is held", f"a release (run release {held})")
+    story.tell_ok(c.ReleaseRun(held))
+    assert of_run(story, held).verdict == of_task(story, held, "first").verdict == "ready"
+
+
 def test_of_very_many_needs_the_first_are_named(story: Story) -> None:
     first = {f"t{n:02}": {"noop": True} for n in range(60)}
     story.put(job(tasks={**first, "last": {"noop": True, "needs": list(first)}}))

@@ -7,7 +7,7 @@ import { named, RunHead, RunRow } from "../parts/run_rows.js";
 import { Lanes } from "../parts/lanes.js";
 
 const AGENTS_SHOWN = 12, CLOCK_OFF_MS = 50, BEHIND_MS = 100, LANES = 10, RUNS_READ = 500, FEW = 4;
-const RUN_EVENTS = ["run_created", "run_started", "run_ended", "attempt_unreachable"];
+const RUN_EVENTS = ["run_created", "run_started", "run_ended", "run_held", "run_released", "attempt_unreachable"];
 const AGENT_EVENTS = ["agent_connected", "agent_disconnected", "agent_drained", "agent_resumed", "attempt_running", "attempt_ended"];
 const ALL_EVENTS = [...RUN_EVENTS, ...AGENT_EVENTS, "job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "overload_began", "overload_ended", "led", "node_lost"];
 const KEPT = 50, LEAST_MS = 120000; // leaderships that are told; the shortest time that is shown

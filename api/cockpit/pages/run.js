@@ -17,6 +17,13 @@ const resolveRun = (run) => ({
   text: t("run.resolve"), title: t("run.resolveIt", { run: run.id }), capability: "operate", namespace: run.namespace, method: "POST", path: `/v1/runs/${run.id}/resolve`, danger: true,
   says: t("run.resolveSays"), did: t("run.resolveDid", { run: run.id }), cli: command("run", "resolve", String(run.id), "--yes"),
 });
+// Hands on a live run: each says what undoes it.
+const hand = (run, name, undo) => ({
+  text: t(`run.${name}`), title: t(`run.${name}It`, { run: run.id }), capability: "operate", namespace: run.namespace, method: "POST", path: `/v1/runs/${run.id}/${name}`, dry: true,
+  says: t(`run.${name}Says`), did: t(`run.${name}Did`, { run: run.id }), cli: command("run", name, String(run.id)), undo: undo && (() => hand(run, undo)),
+});
+const handsOn = (run) => run.state === "suspended" ? [hand(run, "resume", "suspend")] : run.state === "held" ? [hand(run, "release")]
+  : [...(run.waiting ? [hand(run, "release")] : []), ...(run.stopping ? [] : [hand(run, "suspend", "resume")])];
 const again = (run) => ({
   text: t("run.again"), title: t("run.againIt", { name: nameOf(named(run)) }), capability: "run", method: "POST", path: pathOf(named(run), "runs"), dry: true,
   body: { params: run.params }, says: t("run.againSays", { name: nameOf(named(run)), run: run.id }), did: t("job.runDid", { name: nameOf(named(run)) }),
@@ -73,9 +80,10 @@ export default function Run({ run: id }) {
   return html`<div class="head"><h1>${t("run.title", { run: run.id })}</h1><${Status} state=${run.state} />
       <a class="who" href=${jobAt(named(run))}>${nameOf(named(run))}</a>
       <span class="push"></span>
-      ${run.finished ? html`<${Act} action=${again(run)} />` : html`<${Act} action=${cancelRun(run)} />`}
+      ${run.finished ? html`<${Act} action=${again(run)} />` : html`${handsOn(run).map((action) => html`<${Act} key=${action.path} action=${action} />`)}<${Act} action=${cancelRun(run)} />`}
       ${all.some((each) => each.unreachable) ? html`<${Act} action=${resolveRun(run)} />` : null}</div>
     ${run.reason ? html`<p class=${`banner-of ${FAILED.includes(run.state) ? "bad" : ""}`}>${run.reason}</p>` : null}
+    ${run.hold ? html`<p class="banner-of"><${Status} state=${run.state} /> ${run.hold.by ? t("run.heldBy", { by: run.hold.by }) : ""} <${When} at=${run.hold.since} />${run.hold.reason ? `: ${run.hold.reason}` : ""}</p>` : null}
     <${Facts} of=${[[t("run.tickName"), run.tick && html`<${When} at=${run.tick} />`], [t("run.planDate"), run.plan_date], [t("run.cause"), word("cause", run.cause)], [t("run.trigger"), run.trigger],
       [t("run.created"), html`<${When} at=${run.created} />`], [t("run.started"), run.started && html`<${When} at=${run.started} />`], [t("run.duration"), took],
       [t("run.exitCode"), run.exit_code], [t("run.revision"), run.revision], [t("run.actor"), run.actor],

@@ -5,8 +5,8 @@ import { usePages } from "../parts/pages_of.js";
 import { LongTable } from "../parts/window.js";
 import { RUN_COLUMNS, RunHead, RunRow } from "../parts/run_rows.js";
 
-const EVENTS = ["run_created", "run_started", "run_ended", "attempt_unreachable"];
-const STATES = ["pending", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired"];
+const EVENTS = ["run_created", "run_started", "run_ended", "run_held", "run_released", "attempt_unreachable"];
+const STATES = ["pending", "running", "held", "suspended", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired"];
 const ROW_PIXELS = 46;
 
 export default function Runs() {

@@ -3,6 +3,7 @@
 from scheduler.words import reasons
 
 ADMIT = "admit"  #: queue what waited with the run
+KEEP_BACK = "keep_back"  #: take out of the queue what has not started
 STOP = "stop"  #: cancel what has not started, ask agents to stop what has
 DEADLINE = "deadline"  #: expire what never started; the reason why its tick is missed
 RESTORED = reasons.RESTORED  #: the same after a restore

@@ -25,6 +25,11 @@ def admit_next(ctx: Context, job: int) -> None:
         return
     run = run_rows.get(ctx.store, waiting)
     assert run is not None
+    release(ctx, run)
+
+
+def release(ctx: Context, run: Run) -> None:
+    """It waits behind other runs of its job no longer."""
     if quotas.keeps_back(ctx, run.namespace):
         run_rows.keep_back(ctx.store, run.id)
         quotas.wait(ctx, run)

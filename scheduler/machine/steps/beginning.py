@@ -30,7 +30,10 @@ def begin_run(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:
     run_rows.move(
         ctx.store, run, RunEvent.STARTED, decided=1, started_ms=started_ms, stop_ms=stop_ms, deadline_ms=None
     )
-    clock.count(ctx, run, graph, 0)
+    if run.state == "pending":
+        clock.count(ctx, run, graph, 0)
+    else:  # a restore brought a run back that was kept back then, and was let go later
+        clock.turn(ctx, run, graph)
     if not run.decided:
         decisions.decide_cause_of(ctx, run, "ran", "")
     ctx.emit(e.RunStarted(run.id, run.job, run.namespace, run.name))
@@ -42,7 +45,7 @@ def go_on(ctx: Context, run: Run, graph: Graph, task: Task, compiled: CompiledTa
         begin_work(ctx, run, graph, task, compiled)
     else:
         clock.count(ctx, run, graph, 1)
-        queue.enqueue(ctx, run, task, TaskEvent.READY, attempts=0)
+        queue.enqueue(ctx, run, task, TaskEvent.READY, attempts=task.attempts)
 
 
 def begin_work(ctx: Context, run: Run, graph: Graph, task: Task, compiled: CompiledTask) -> None:

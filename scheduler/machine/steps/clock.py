@@ -1,7 +1,7 @@
-"""A run's timeout stands still while only work in the state remains.
+"""A run's timeout stands still while only work in the state remains, and while a person keeps the run back.
 
-That is so where no task of it waits for an agent or a retry, or is on one; `runs.stop_ms` is empty then. Only
-of runs that have a timeout and such work is this counted."""
+The former is so where no task of it waits for an agent or a retry, or is on one; only of runs that have a
+timeout and such work is this counted. `runs.stop_ms` is empty while it stands still."""
 
 from __future__ import annotations
 
@@ -11,19 +11,34 @@ from scheduler.store.tables import clocks
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.clocks import Clock
 from scheduler.store.tables.runs import Run
+from scheduler.words.lifecycle import KEPT_BACK
 
 
 def count(ctx: Context, run: Run, graph: Graph, more: int) -> None:
     """So many more tasks move than before. Also asked, with 0, when the run has begun."""
-    if not graph.stands_still:
+    if graph.stands_still:
+        before = clocks.get(ctx.store, run.id) or Clock(0, None)
+        _set(ctx, run, before._replace(moving=before.moving + more))
+
+
+def turn(ctx: Context, run: Run, graph: Graph) -> None:
+    """The run was just kept back, or goes on."""
+    if graph.job.timeout_ms is None:
         return
-    before = clocks.get(ctx.store, run.id) or Clock(0, None)
-    moving, left_ms = before.moving + more, before.left_ms
-    stop_ms = run_rows.stop_ms(ctx.store, run.id)
-    if not moving and stop_ms is not None:
-        left_ms = max(0, stop_ms - ctx.stamp_ms)
+    clock = _set(ctx, run, clocks.get(ctx.store, run.id) or Clock(int(not graph.stands_still), None))
+    if clock.left_ms is None and not graph.stands_still:
+        clocks.drop(ctx.store, run.id)
+
+
+def _set(ctx: Context, run: Run, clock: Clock) -> Clock:
+    row = run_rows.get(ctx.store, run.id)  # the caller's may be older than what it did to the run
+    assert row is not None
+    goes = clock.moving > 0 and row.state not in KEPT_BACK
+    if not goes and row.stop_ms is not None:
+        clock = clock._replace(left_ms=max(0, row.stop_ms - ctx.stamp_ms))
         run_rows.set_stop(ctx.store, run.id, None)
-    elif moving and left_ms is not None:
-        run_rows.set_stop(ctx.store, run.id, ctx.stamp_ms + left_ms)
-        left_ms = None
-    clocks.put(ctx.store, run.id, Clock(moving, left_ms))
+    elif goes and clock.left_ms is not None:
+        run_rows.set_stop(ctx.store, run.id, ctx.stamp_ms + clock.left_ms)
+        clock = clock._replace(left_ms=None)
+    clocks.put(ctx.store, run.id, clock)
+    return clock

@@ -21,7 +21,7 @@ from scheduler.store.tables.runs import FOR_NAMESPACE, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words import reasons
-from scheduler.words.lifecycle import RUN_END, TaskEvent
+from scheduler.words.lifecycle import KEPT_BACK, RUN_END, TaskEvent
 
 
 def end_task(
@@ -56,7 +56,7 @@ def close_if_done(ctx: Context, run: Run, open_tasks: int, last: RunEnds | None 
     if run.first_task:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
         alone = last is not None and len(graph.job.tasks) == 1
-        if graph.stands_still:
+        if graph.stands_still or run.state in KEPT_BACK:
             clocks.drop(ctx.store, run.id)
     ends = _result(ctx, run, last if alone else None)
     tell_rows.drop(ctx.store, run.id)

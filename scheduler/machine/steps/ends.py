@@ -13,9 +13,9 @@ import json
 
 from scheduler.machine.context import ROW, Context, done, refused
 from scheduler.machine.rules import gates, verdicts
-from scheduler.machine.rules.gates import Never, TaskView
+from scheduler.machine.rules.gates import Never, TaskView, Waits
 from scheduler.machine.rules.verdicts import Retry, RunEnds, TaskEnds, Tried
-from scheduler.machine.steps import clock, closing, placing, queue, reconstruct, stopping, telling
+from scheduler.machine.steps import clock, closing, holding, placing, queue, reconstruct, stopping, telling
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import doomed
@@ -202,20 +202,35 @@ def finish(
 def never_starts(ctx: Context, run: Run, task: Task) -> bool:
     """End a task that was queued before and never will be again: its run stops, and its turn in that has not
     come yet. Whether it was ended."""
-    # What it needed has ended.
-    verdict = gates.judge(gates.TASK, TaskView(run, rule="", needs=0, wanted=0, open_needs=0, met_needs=0))
+    verdict = gates.judge(gates.TASK, _needs_nothing(run))
     if isinstance(verdict, Never):
         closing.end_task(ctx, task, TASK_END[verdict.outcome], reason=verdict.reason)
         closing.close_if_done(ctx, run, run.open_tasks - 1)
     return isinstance(verdict, Never)
 
 
+def waits_with_run(ctx: Context, run: Run, task: Task, *, attempts: int) -> bool:
+    """Keep a task that was queued before from its queue while its run is kept back: its turn in that has not
+    come yet. Whether it is. `attempts`: made so far."""
+    is_kept = isinstance(gates.judge(gates.TASK, _needs_nothing(run)), Waits)
+    if is_kept:
+        graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+        holding.put_back(ctx, run, graph, task, attempts=attempts)
+    return is_kept
+
+
+def _needs_nothing(run: Run) -> TaskView:
+    """Of a task that was queued before: what it needed has ended."""
+    return TaskView(run, rule="", needs=0, wanted=0, open_needs=0, met_needs=0)
+
+
 def take_back(ctx: Context, attempt: Attempt, reason: str) -> None:
-    """Revoke and queue the task again; in a run that stops it ends."""
+    """Revoke and queue the task again; in a run that stops it ends, in one that is kept back it waits."""
     placing.revoke(ctx, attempt, reason)
     task, run = _of(ctx, attempt)
-    if not never_starts(ctx, run, task):
-        queue.enqueue(ctx, run, task, TaskEvent.TAKEN_BACK, attempts=task.attempts - 1)
+    attempts = task.attempts - 1
+    if not never_starts(ctx, run, task) and not waits_with_run(ctx, run, task, attempts=attempts):
+        queue.enqueue(ctx, run, task, TaskEvent.TAKEN_BACK, attempts=attempts)
 
 
 def lose(ctx: Context, attempt: Attempt, reason: str) -> None:

@@ -24,7 +24,7 @@ from typing import Protocol
 from scheduler.machine.context import Context, done
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, Never, RunView, Verdict, overlap
-from scheduler.machine.steps import decisions, plan_dates, quotas, starting, stopping
+from scheduler.machine.steps import decisions, holding, plan_dates, quotas, starting, stopping
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import ledger, run_vars
 from scheduler.store.tables import objects as object_rows
@@ -67,10 +67,12 @@ def fire(
     agent: int = 0,
     bound: int = 0,
     plan_day: int | None = None,
+    held: str | None = None,
 ) -> Outcome:
     """Make the run of this cause, or end the cause without one; the single root goes to `agent` when that can
     take it. `params`: all of them, as canonical JSON, where they came with it. `bound`: all tasks that this
-    agent may take go to it and to no other. `plan_day`: its plan date, where somebody said it.
+    agent may take go to it and to no other. `plan_day`: its plan date, where somebody said it. `held`: it
+    waits until it is released, for this reason.
     """
     job, namespace = pinned.job, pinned.namespace
     assert namespace is not None, "a job that is no more fires nothing"
@@ -108,11 +110,12 @@ def fire(
     counts = 0 if waiting else quotas.count(ctx, namespace)
     if plan_day is None:
         plan_day = plan_dates.of(ctx, namespace, cause.tick_ms)
+    made_by = RunEvent.MADE if held is None else RunEvent.HELD
     state.last_run += 1
     run = Run(
         id=state.last_run, job=job, namespace=namespace, name=pinned.name, revision=pinned.revision,
         trigger=cause.trigger, tick_ms=cause.tick_ms, due_ms=due_ms,
-        cause=cause.kind.value, cause_key=cause.key, state=RUN.after(START, RunEvent.MADE),
+        cause=cause.kind.value, cause_key=cause.key, state=RUN.after(START, made_by),
         decided=int(cause.kind not in LEDGERED), waiting=waiting, counts=counts,
         plan_day=plan_day, open_tasks=total,
         first_task=state.last_task + 1, last_task=state.last_task + total,
@@ -122,7 +125,12 @@ def fire(
         bound=bound, params=params, reason="", actor=actor,
     )  # fmt: skip
     state.last_task += total
+    if held is not None:
+        holding.note(ctx, run, actor=actor, reason=held, deadline_ms=deadline_ms)
+        run = run._replace(deadline_ms=None)
     _insert(ctx, run)
+    if held is not None:
+        ctx.emit(e.RunHeld(run.id, job, namespace, run.name, run.state, held, actor))
     if waiting == FOR_NAMESPACE:
         quotas.wait(ctx, run)
     if compiled.vars:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import walks
 from scheduler.machine.rules.walks import GIVE_UP, LET_END, RESTORED, STOP
-from scheduler.machine.steps import clock, closing, placing, restoring, telling, walking
+from scheduler.machine.steps import clock, closing, holding, placing, restoring, telling, walking
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
-from scheduler.words.lifecycle import AttemptEvent, TaskEvent
+from scheduler.words.lifecycle import KEPT_BACK, AttemptEvent, TaskEvent
 
 DELETED = "job deleted"
 
@@ -24,12 +24,14 @@ def stop(ctx: Context, run: Run, *, stopping: str, reason: str, walk: str = walk
 
 def let_end(ctx: Context, run: Run) -> None:
     """The job is no more: of a run that has begun nothing more starts, and what runs comes to its own end."""
+    if run.state in KEPT_BACK:  # its timeout would stand still for ever
+        run = holding.let_go(ctx, run, actor="", walk=False)
     run_rows.set_let_end(ctx.store, run.id, stopping=walks.LET_END, reason=DELETED)
     begin(ctx, run._replace(stopping=walks.LET_END, reason=DELETED), walks.LET_END)
 
 
 def end_for_deletion(ctx: Context, run: Run) -> None:
-    if run.state == "pending":
+    if run.state == "pending" or (run.state in KEPT_BACK and run.started_ms is None):
         stop(ctx, run, stopping="cancelled", reason=DELETED)
     else:
         let_end(ctx, run)

@@ -74,6 +74,17 @@ STATEMENTS: tuple[str, ...] = (
     """,
     # Of runs whose timeout may stand still: how many tasks keep it going, and what is left while none does.
     "CREATE TABLE clocks (run INTEGER PRIMARY KEY, moving INTEGER NOT NULL, left_ms INTEGER)",
+    # What persons keep back of a run: the whole of it (task 0), or was kept back before its start.
+    """
+    CREATE TABLE run_holds (
+        run INTEGER NOT NULL, task INTEGER NOT NULL,
+        since_ms INTEGER,                   -- NULL: it went on, and what it took is still counted
+        actor TEXT NOT NULL, reason TEXT NOT NULL,
+        deadline_ms INTEGER,                -- its start deadline, which stands still
+        kept_ms INTEGER NOT NULL,           -- how long earlier holds took, pauses beside them left out
+        PRIMARY KEY (run, task)
+    ) WITHOUT ROWID
+    """,
     "CREATE UNIQUE INDEX tasks_run ON tasks (run, name, member, round)",
     # A queue for each selector, so that tasks which no agent can take never stand before others.
     "CREATE INDEX tasks_queued ON tasks (selector, rank_ms, id) WHERE state = 'queued'",

@@ -85,7 +85,7 @@ class Changes(TypedDict, total=False):
     decided: int
     started_ms: int
     finished_ms: int
-    deadline_ms: None
+    deadline_ms: int | None
     stop_ms: int | None
     exit_code: int | None
     reason: str
@@ -117,11 +117,6 @@ def move(store: Store, run: Run, event: RunEvent, **changes: Unpack[Changes]) ->
 def rebuild(store: Store, run: int, state: str, **changes: Unpack[Changes]) -> None:
     """The row of an adopted run, made anew of what its agent tells: no event, and no table."""
     store.kept.update(TABLE, run, (state, *changes.values(), run), state=state, **changes)
-
-
-def stop_ms(store: Store, run: int) -> int | None:
-    row = get(store, run)
-    return None if row is None else row.stop_ms
 
 
 def set_stop(store: Store, run: int, stop_ms: int | None) -> None:

@@ -131,6 +131,8 @@ class Changes(TypedDict, total=False):
     """What an event changes beside the state."""
 
     attempts: int
+    open_needs: int
+    met_needs: int
     queued_ms: int
     wake_ms: int | None
     rank_ms: int

@@ -20,6 +20,8 @@ class RunJob(ByPerson, Keyed):
     body: bytes = b""
     agent: int = 0  #: suggested for the first task; taken if it can take it; 0: queue it
     plan_day: int | None = None  #: its plan date (`ticks.plan_days`); None: the one that goes on
+    held: bool = False  #: it waits until a person releases it
+    reason: str = ""  #: why it is held
 
 
 @command(6)

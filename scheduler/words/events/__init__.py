@@ -28,6 +28,8 @@ from scheduler.words.events.effects import EffectDropped as EffectDropped
 from scheduler.words.events.effects import EffectGivenUp as EffectGivenUp
 from scheduler.words.events.effects import EffectQueued as EffectQueued
 from scheduler.words.events.effects import EffectSent as EffectSent
+from scheduler.words.events.hands import RunHeld as RunHeld
+from scheduler.words.events.hands import RunReleased as RunReleased
 from scheduler.words.events.hooks import Delivered as Delivered
 from scheduler.words.events.jobs import JobDeleted as JobDeleted
 from scheduler.words.events.jobs import JobPaused as JobPaused

@@ -23,6 +23,7 @@ from tests.scheduler.story import KINDS, START_MS, Story, job
 
 OVERLAPS = ("skip", "queue_one", "queue_all", "cancel_running", "allow")
 REASONS = ("exit", "timeout", "cancelled", "gone", "start_failed")
+HANDS = (c.SuspendRun, c.ResumeRun, c.ReleaseRun, c.ResumeRun)
 SMALL = st.integers(min_value=0, max_value=7)
 
 STEPS = st.lists(
@@ -42,6 +43,8 @@ STEPS = st.lists(
         st.tuples(st.just("running"), SMALL),
         st.tuples(st.just("cancel"), SMALL),
         st.tuples(st.just("resolve"), SMALL),
+        st.tuples(st.just("hand"), SMALL, SMALL),
+        st.tuples(st.just("hand"), SMALL, SMALL),
         st.tuples(st.just("lose"), SMALL),
         st.tuples(st.just("unreachable"), SMALL),
         st.tuples(st.just("lead"), SMALL),
@@ -135,9 +138,8 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
         case "resume":
             return [c.ResumeJob("default", name)]
         case "run":
-            return [
-                c.RunJob("default", name, b"{}", story.now_ms, key=f"key {values[1]}", body=name.encode())
-            ]
+            key, held = f"key {values[1]}", values[1] > 5
+            return [c.RunJob("default", name, b"{}", story.now_ms, key=key, body=name.encode(), held=held)]
         case "connect":
             held = tuple(
                 (row[0], ("running", "exited", "gone")[place % 3])
@@ -184,6 +186,9 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             row = nth(story, "SELECT id FROM runs ORDER BY id DESC LIMIT 8", values[0])
             kind_of = c.CancelRun if kind == "cancel" else c.ResolveRun
             return [] if row is None else [kind_of(row[0])]
+        case "hand":
+            row = nth(story, "SELECT id FROM runs ORDER BY id DESC LIMIT 8", values[0])
+            return [] if row is None else [HANDS[values[1] % len(HANDS)](row[0], "why")]
         case "lose" | "unreachable":
             row = nth(story, live, values[0])
             if row is None:
@@ -307,9 +312,17 @@ def finish_unfinished(story: Story) -> None:
         raise AssertionError("going on never ends")
     stuck = story.store.rows(
         "SELECT t.id FROM tasks t JOIN runs r ON r.id = t.run WHERE t.state = 'blocked'"
-        " AND (t.open_needs = 0 AND r.waiting = 0 OR r.finished_ms IS NOT NULL OR r.stopping <> '')"
+        " AND (t.open_needs = 0 AND r.waiting = 0 AND r.state NOT IN ('held', 'suspended')"
+        " OR r.finished_ms IS NOT NULL OR r.stopping <> '')"
     )
     assert stuck == []
+    # Nothing of a run that is kept back waits for an agent, or is on its way to one.
+    kept_back = "(SELECT id FROM runs WHERE state IN ('held', 'suspended') AND stopping = '')"
+    assert story.store.rows(f"SELECT id FROM tasks WHERE state = 'queued' AND run IN {kept_back}") == []
+    assert story.store.rows(f"SELECT id FROM attempts WHERE state = 'assigned' AND run IN {kept_back}") == []
+    # Its clocks stand still.
+    goes = "stop_ms IS NOT NULL OR deadline_ms IS NOT NULL"
+    assert story.store.rows(f"SELECT id FROM runs WHERE id IN {kept_back} AND ({goes})") == []
 
 
 def replay(folder: Path, steps: list[tuple[Any, ...]], cut: int, room: int = ROOM) -> None:

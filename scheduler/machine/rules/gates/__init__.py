@@ -32,6 +32,7 @@ from scheduler.machine.rules.gates import (
     quota,
     retry,
     stopping,
+    suspended,
     turn,
     user,
     when,
@@ -80,7 +81,7 @@ class Gate(Protocol[View]):
 TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 ADMIT: tuple[Gate[AdmitView], ...] = (quota,)
-TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs, when)
+TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs, when, suspended)
 PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, agents)
 
 

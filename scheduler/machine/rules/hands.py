@@ -1,0 +1,69 @@
+"""What a person may do to a live run as it stands: the refusal, or None where nothing is in the way.
+
+Asking for what is so already is no mistake: whoever repeats a request that got no answer is told that it is
+done."""
+
+from __future__ import annotations
+
+from scheduler.machine.rules.walks import GIVE_UP
+from scheduler.store.tables.runs import FOR_NAMESPACE, Run
+from scheduler.words.causes import Kind
+from scheduler.words.lifecycle import RUN_ENDS
+from scheduler.words.outcomes import Code, Outcome
+
+REASON_LETTERS_MAX = 500
+
+
+def of_reason(reason: str) -> Outcome | None:
+    if len(reason) <= REASON_LETTERS_MAX:
+        return None
+    return Outcome(Code.INVALID, f"a reason has at most {REASON_LETTERS_MAX} letters")
+
+
+def suspending(run: Run) -> Outcome | None:
+    if (refusal := _live(run)) is not None:
+        return refusal
+    if run.state == "held":
+        return _conflict(f"run {run.id} is held: nothing of it starts until it is released")
+    if run.stopping:
+        return _conflict(f"run {run.id} stops already: {run.reason or run.stopping}")
+    if run.cause == Kind.ORPHAN:
+        return _conflict(f"run {run.id} is of the cluster before the restore: it starts nothing more")
+    return _given_up(run)
+
+
+def resuming(run: Run) -> Outcome | None:
+    if (refusal := _live(run)) is not None:
+        return refusal
+    if run.state == "held":
+        return _conflict(f"run {run.id} is held, not suspended: release it")
+    return _given_up(run)
+
+
+def releasing(run: Run) -> Outcome | None:
+    if (refusal := _live(run)) is not None:
+        return refusal
+    if run.state == "suspended":
+        return _conflict(f"run {run.id} is suspended, not held: resume it")
+    if run.state != "held" and run.waiting == FOR_NAMESPACE:
+        return _conflict(
+            f"run {run.id} waits until namespace {run.namespace} may have one more: no release lifts a quota"
+        )
+    return _given_up(run)
+
+
+def _live(run: Run) -> Outcome | None:
+    if run.state not in RUN_ENDS:
+        return None
+    return Outcome(Code.ENDED, f"run {run.id} ended: {run.state}", {"state": run.state})
+
+
+def _given_up(run: Run) -> Outcome | None:
+    """Its tasks are gone through because of a restore: another walk would take the place of that one."""
+    if run.walk != GIVE_UP:
+        return None
+    return _conflict(f"what run {run.id} waited for is being given up after a restore: ask again in a moment")
+
+
+def _conflict(detail: str) -> Outcome:
+    return Outcome(Code.CONFLICT, detail)

@@ -1,0 +1,54 @@
+"""What persons keep back: a run as a whole (task 0). A row goes with its run at the latest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+WHOLE = 0  #: in place of a task
+
+
+class Hold(NamedTuple):
+    run: int
+    task: int
+    since_ms: int | None  #: None: it went on, and what it took still counts for its start deadline
+    actor: str
+    reason: str
+    deadline_ms: int | None  #: its start deadline, which stands still
+    kept_ms: int  #: how long earlier holds took, pauses beside them left out
+
+
+COLUMNS = ", ".join(Hold._fields)
+
+
+def put(store: Store, hold: Hold) -> None:
+    store.kept.unnote("run_holds", _ANY, ())
+    store.write(f"INSERT OR REPLACE INTO run_holds ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", hold)
+
+
+def get(store: Store, run: int, task: int = WHOLE) -> Hold | None:
+    row = store.row(f"SELECT {COLUMNS} FROM run_holds WHERE run = ? AND task = ?", (run, task))
+    return None if row is None else Hold._make(row)
+
+
+def of_runs(store: Store, runs: Sequence[int]) -> list[Hold]:
+    marks = ", ".join("?" * len(runs))
+    rows = store.rows(f"SELECT {COLUMNS} FROM run_holds WHERE run IN ({marks}) ORDER BY run, task", runs)
+    return [Hold._make(row) for row in rows]
+
+
+def drop(store: Store, run: int, task: int = WHOLE) -> None:
+    store.write("DELETE FROM run_holds WHERE run = ? AND task = ?", (run, task))
+
+
+_ANY = "SELECT run FROM run_holds LIMIT 1"
+
+
+def purge(store: Store, run: int) -> None:
+    # Each run that goes asks for it, and hardly ever is there any.
+    if store.kept.note("run_holds", _ANY, (), keeps=lambda run: run is None) is None:
+        store.kept.tell((run,))
+    else:
+        store.write("DELETE FROM run_holds WHERE run = ?", (run,))

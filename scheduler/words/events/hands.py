@@ -1,0 +1,30 @@
+"""What persons did to live runs."""
+
+from __future__ import annotations
+
+from scheduler.words.record import NOW, Event, event
+
+
+@event(73)
+class RunHeld(Event):
+    """It is kept back: made so, or suspended."""
+
+    run: int
+    job: int
+    namespace: str
+    name: str
+    state: str  #: held | suspended
+    reason: str
+    actor: str
+
+
+@event(74, wakes=NOW)
+class RunReleased(Event):
+    """It goes on."""
+
+    run: int
+    job: int
+    namespace: str
+    name: str
+    state: str  #: pending | running
+    actor: str

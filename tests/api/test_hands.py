@@ -1,0 +1,119 @@
+"""Hands on a live run, over HTTP: suspended, resumed, held, released."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.api.single_node import SingleNode
+from tests.api.test_runs_and_ticks import connect
+
+JOB: dict[str, Any] = {"noop": True}
+
+
+async def made(client: httpx2.AsyncClient, **body: Any) -> dict[str, Any]:
+    assert (await client.put("/v1/jobs/j", json=JOB)).status_code in (200, 201)
+    reply = await client.post("/v1/jobs/j/runs", json=body)
+    assert reply.status_code == 201, reply.text
+    return dict(reply.json())
+
+
+async def hand(client: httpx2.AsyncClient, run: int, name: str, body: Any = None, **query: str) -> Any:
+    return await client.post(f"/v1/runs/{run}/{name}", json=body, params=query)
+
+
+async def test_a_run_is_suspended_and_goes_on(client: httpx2.AsyncClient) -> None:
+    run = (await made(client))["id"]
+    reply = await hand(client, run, "suspend", {"reason": "the disk fills up"})
+    told = reply.json()
+    assert (reply.status_code, told["state"]) == (200, "suspended")
+    assert (told["hold"]["by"], told["hold"]["reason"]) == ("admin", "the disk fills up")
+    assert told["tasks"]["main"]["state"] == "blocked"
+
+    listed = (await client.get("/v1/runs", params={"state": "suspended", "brief": "true"})).json()["items"]
+    assert [(each["id"], each["hold"]) for each in listed] == [(run, told["hold"])]
+    gates = (await client.get(f"/v1/runs/{run}/explain")).json()["gates"]
+    said = next(gate for gate in gates if gate["gate"] == "suspended")
+    assert (said["state"], said["opens"]) == ("waits", f"run resume {run}")
+    assert said["reason"] == "its run is suspended by admin: the disk fills up"
+    counted = (await client.get("/v1/overview")).json()["runs"]
+    assert counted == {"pending": 0, "running": 0, "held": 0, "suspended": 1}
+
+    told = (await hand(client, run, "resume")).json()
+    assert (told["state"], told["hold"], told["tasks"]["main"]["state"]) == ("pending", None, "queued")
+
+
+async def test_a_held_run_is_told_as_it_is_and_released(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    connect(node)
+    run = await made(client, held=True, reason="after the audit")
+    assert (run["state"], run["hold"]["reason"]) == ("held", "after the audit")
+    assert run["tasks"]["main"]["attempts"] == []
+    told = (await hand(client, run["id"], "release", {})).json()
+    assert (told["state"], told["hold"]) == ("pending", None)
+
+
+async def test_a_dry_run_judges_and_changes_nothing(client: httpx2.AsyncClient) -> None:
+    run = (await made(client))["id"]
+    reply = await hand(client, run, "suspend", {"reason": "x"}, dry_run="true")
+    assert (reply.status_code, reply.json()["state"]) == (200, "pending")
+    await hand(client, run, "suspend")
+    for name, status in (("suspend", 200), ("resume", 200), ("release", 409)):
+        assert (await hand(client, run, name, dry_run="true")).status_code == status
+    assert (await hand(client, 999, "suspend", dry_run="true")).status_code == 404
+    assert (await client.get(f"/v1/runs/{run}")).json()["state"] == "suspended"
+
+
+@pytest.mark.parametrize(
+    ("name", "detail", "hint"),
+    [
+        ("resume", "run {run} is held, not suspended: release it", "/v1/runs/{run}/release"),
+        ("suspend", "run {run} is held: nothing of it starts until it is released", "/v1/runs/{run}"),
+    ],
+)
+async def test_the_wrong_word_is_refused_with_the_right_one(
+    client: httpx2.AsyncClient, name: str, detail: str, hint: str
+) -> None:
+    run = (await made(client, held=True))["id"]
+    for query in ({}, {"dry_run": "true"}):
+        told = (await hand(client, run, name, **query)).json()
+        assert (told["status"], told["detail"]) == (409, detail.format(run=run))
+        assert hint.format(run=run) in told["hint"]
+
+
+@pytest.mark.parametrize("name", ["suspend", "resume", "release"])
+async def test_a_run_that_has_ended_and_one_that_is_none_are_refused(
+    client: httpx2.AsyncClient, name: str
+) -> None:
+    run = (await made(client))["id"]
+    await client.post(f"/v1/runs/{run}/cancel")
+    reply = await hand(client, run, name)
+    assert (reply.status_code, reply.json()["detail"]) == (409, f"run {run} ended: cancelled")
+    assert (await hand(client, run + 1, name)).status_code == 404
+    assert (await client.post(f"/v1/runs/nine/{name}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"reason": 7}, "/reason"),
+        ({"reason": "x" * 501}, "/reason"),
+        ({"why": "x"}, "/why"),
+    ],
+)
+async def test_bad_bodies_are_refused_with_their_place(
+    client: httpx2.AsyncClient, body: dict[str, Any], pointer: str
+) -> None:
+    run = (await made(client))["id"]
+    reply = await hand(client, run, "suspend", body)
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, pointer)
+
+
+@pytest.mark.parametrize(("body", "pointer"), [({"held": "yes"}, "/held"), ({"reason": []}, "/reason")])
+async def test_a_bad_wish_to_hold_is_refused_with_its_place(
+    client: httpx2.AsyncClient, body: dict[str, Any], pointer: str
+) -> None:
+    await made(client)
+    reply = await client.post("/v1/jobs/j/runs", json=body)
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, pointer)
