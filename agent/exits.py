@@ -19,6 +19,7 @@ class Exit:
     detail: str
     tail: bytes
     output_bytes: int | None  #: where the output ends, as agent.spool.child has it; None: nobody knows
+    wrote_stderr: bool | None = None  #: None: nobody looked
 
     @classmethod
     def unstarted(cls, attempt: int, reason: str, detail: str, *, at_ms: int) -> Exit:
@@ -33,5 +34,5 @@ class Exit:
     def row(self) -> list[Any]:
         return [
             self.attempt, self.started_ms, self.finished_ms, self.exit_code, self.signal, self.reason,
-            self.detail, self.tail, self.output_bytes,
+            self.detail, self.tail, self.output_bytes, self.wrote_stderr,
         ]  # fmt: skip

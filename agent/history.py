@@ -59,6 +59,7 @@ class RanRow(NamedTuple):
     reason: str
     signal: int | None
     detail: str
+    wrote_stderr: bool | None = None
 
     @classmethod
     def running(cls, attempt: int, work: Work, started_ms: int | None) -> RanRow:

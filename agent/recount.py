@@ -48,7 +48,7 @@ def pinned_to(identity: Identity, told: Welcome | Recount) -> Identity:
 def pages(rows: Iterable[RanRow], running: list[int], asked: Recount) -> list[Ran]:
     """What to tell: what still runs, and what ended since the backup or is unknown to it."""
     told = [
-        tuple(row)
+        tuple(row if row.wrote_stderr is not None else row[:-1])  # of which an older node knows nothing
         for row in rows
         if not row.ended or row.attempt > asked.attempt_floor or row.finished_ms >= asked.since_ms
     ]

@@ -200,6 +200,9 @@ class Metrics:
             registry=self._registry,
         )
         self._runs = Counter("cronclave_runs", "Runs ended, by state.", ["state"], registry=self._registry)
+        self._warned = Counter(
+            "cronclave_runs_warned", "Runs that succeeded with a warning.", registry=self._registry
+        )
         self._started = Counter("cronclave_runs_started", "Runs started.", registry=self._registry)
         self._attempts = Counter(
             "cronclave_attempts", "Attempts ended, by state.", ["state"], registry=self._registry
@@ -218,8 +221,12 @@ class Metrics:
             self._child(self._ticks, tick.outcome).inc(tick.count)
             if tick.reason == OVERLOAD:
                 self._child(self._shed, tick.outcome).inc(tick.count)
-        for state, count in collections.Counter(run.state for run in commit.of(e.RunEnded)).items():
+        ended = commit.of(e.RunEnded)
+        for state, count in collections.Counter(run.state for run in ended).items():
             self._child(self._runs, state).inc(count)
+        for run in ended:
+            if run.warned and run.state == "succeeded":
+                self._warned.inc()
         for state, count in collections.Counter(each.state for each in commit.of(e.AttemptEnded)).items():
             self._child(self._attempts, state).inc(count)
         started, led = len(commit.of(e.RunStarted)), len(commit.of(e.Led))

@@ -81,6 +81,7 @@ def run_summary(row: Run) -> dict[str, Any]:
         "started": rfc3339(row.started_ms),
         "finished": rfc3339(row.finished_ms),
         "exit_code": row.exit_code,
+        "warned": bool(row.warned),
     }
 
 
@@ -120,6 +121,7 @@ def run_facts(row: Run, trigger: str | None, hold: Hold | None = None) -> dict[s
         "finished": rfc3339(row.finished_ms),
         "deadline": rfc3339(row.deadline_ms),
         "exit_code": row.exit_code,
+        "warned": bool(row.warned),
         "priority": row.priority,
     }
 
@@ -150,7 +152,7 @@ def new_run_json(
         })  # fmt: skip
     task = {
         "state": "active" if tries else "queued", "started": None, "finished": None, "exit_code": None,
-        "reason": None, "retry_at": None, "until": None, "attempts": tries,
+        "warned": False, "reason": None, "retry_at": None, "until": None, "attempts": tries,
     }  # fmt: skip
     return {
         "id": value["run"], "job": job.name, "namespace": job.namespace, "revision": value["revision"],
@@ -159,8 +161,9 @@ def new_run_json(
         "state": "pending", "waiting": False, "hold": None, "stopping": None, "reason": None,
         "created": rfc3339(stamp_ms), "started": None, "finished": None,
         "deadline": rfc3339(None if deadline_ms is None else deadline_ms + max(command.due_ms, stamp_ms)),
-        "exit_code": None, "priority": job.priority, "params": json.loads(command.params or b"{}"),
-        "actor": command.actor.name or None, "tasks": {job.tasks[0].name: task},
+        "exit_code": None, "warned": False, "priority": job.priority,
+        "params": json.loads(command.params or b"{}"), "actor": command.actor.name or None,
+        "tasks": {job.tasks[0].name: task},
     }  # fmt: skip
 
 
@@ -184,6 +187,7 @@ def _tasks_json(rows: Sequence[Task], attempts: Iterable[ListedAttempt]) -> dict
             "started": rfc3339(task.started_ms),
             "finished": rfc3339(task.finished_ms),
             "exit_code": task.exit_code,
+            "warned": bool(task.warned),
             "reason": task.reason or None,
             "retry_at": rfc3339(task.wake_ms) if task.state == "retry_wait" else None,
             "until": rfc3339(task.wake_ms) if task.state == "active" else None,

@@ -74,6 +74,15 @@ class Declared:
     attempts_max: int = 1
     sleep_ms: int = 0  #: before its payload, without a slot
     exit_code: int = 0  #: of its payload
+    exit: Mapping[str, Any] = field(default_factory=dict)  #: what the job says of exit codes
+    complains: bool = False  #: its payload writes to stderr, which the job takes for a warning
+
+    @property
+    def ends(self) -> str:
+        """How its task ends beside good or bad: warned, skipped, or empty."""
+        if self.complains or self.exit_code in self.exit.get("warn", ()):
+            return "warned"
+        return "skipped" if self.exit_code in self.exit.get("skip", ()) else ""
 
 
 @dataclass(frozen=True)

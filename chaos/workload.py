@@ -103,6 +103,9 @@ def schedule_jobs(load: str) -> list[tuple[Declared, float, int]]:
         (Declared("sleep", 2_000, 850, policies=allow, sleep_ms=SLEEP_MS), 0, 0),
         (Declared(leaks.JOB, 3_000, 350, policies=allow), 0, 0),
         (Declared("failing", 3_000, 250, policies=allow, exit_code=EXIT_CODE), 0, 0),
+        (Declared("warned", 3_000, 150, policies=allow, exit_code=4, exit={"warn": ["2-3", 4]}), 0, 0),
+        (Declared("nothing-new", 3_000, 650, policies=allow, exit_code=99, exit={"skip": [99]}), 0, 0),
+        (Declared("complains", 3_000, 550, policies=allow, complains=True), 0, 0),
         (Declared(appliers.JOB, 1_000, 450, policies=allow, sleep_ms=SLEEP_MS), 0, 1),
     ]
     if load == "lease":  # work that outlives its lease, where its agent is gone
@@ -170,13 +173,17 @@ class Workload:
             if job.sleep_ms:
                 work = {"run": body.pop("run"), "needs": ["first"]}
                 body["tasks"] = {"first": {"sleep": f"{job.sleep_ms}ms"}, "then": work}
-            if job.exit_code:
+            if job.exit:
+                body["exit"] = dict(job.exit)
+            if job.complains:
+                body["run"], body["stderr"] = f"echo so >&2\n{body['run']}", "warn"
+            if job.exit_code and not job.ends:
                 body["notify"] = [{"on": ["failed"], "webhook": self._hook}]
             if job.name == appliers.JOB:
                 self._inventory = appliers.Inventory({**body, "triggers": {**trigger, "id": "each"}})
                 self._apply_first(api, self._inventory)
                 continue
-            tells = {"tells": True} if job.exit_code else {}
+            tells = {"tells": True} if job.exit_code and not job.ends else {}
             self._must(api, job.name, {**body, "triggers": trigger}, **tells)
         words = {"params": {"word": {"type": "string"}}}
         for name, beats in ((MANUAL, 0), (LONG, 2 * LONG_S)):
@@ -268,6 +275,8 @@ def _facts(job: Declared) -> dict[str, Any]:
         "attempts_max": job.attempts_max,
         "sleep_ms": job.sleep_ms,
         "exit_code": job.exit_code,
+        "exit": dict(job.exit),
+        "complains": job.complains,
     }
 
 

@@ -37,9 +37,14 @@ for hand in (suspend, resume, release):
     run.add_command(hand)
 
 
+def with_warning(item: dict[str, Any]) -> str:
+    """The state of a run or task, as people read it."""
+    return f"{item['state']} (warned)" if item.get("warned") else str(item["state"])
+
+
 def run_row(item: dict[str, Any]) -> tuple[object, ...]:
     return (
-        item["id"], item["namespace"], item["job"], item["state"], item["tick"], item.get("cause"),
+        item["id"], item["namespace"], item["job"], with_warning(item), item["tick"], item.get("cause"),
         item["started"], item["finished"], item["exit_code"],
     )  # fmt: skip
 
@@ -56,20 +61,22 @@ def run_row(item: dict[str, Any]) -> tuple[object, ...]:
 )
 @click.option("-n", "--namespace", metavar="NAME", help="Of one namespace only.", shell_complete=namespaces)
 @click.option("--state", type=click.Choice(STATES), help="Only in this state.")
+@click.option("--warned", is_flag=True, help="Only with a warning.")
 @click.option("--since", type=INSTANT, help="Created at or after this instant.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="At most.")
 @stale
 @formatted
 @connected
 def list_(
-    client: Client, job: str | None, namespace: str | None, state: str | None, since: datetime | None,
-    limit: int, stale: bool, form: str,
+    client: Client, job: str | None, namespace: str | None, state: str | None, warned: bool,
+    since: datetime | None, limit: int, stale: bool, form: str,
 ) -> None:  # fmt: skip
     """List runs, newest first."""
     moment = rfc3339(milliseconds(since)) if since else None
     path = path_of(
-        "runs", job=job, namespace=namespace, state=state, since=moment, consistency=consistency(stale)
-    )
+        "runs", job=job, namespace=namespace, state=state, warned="true" if warned else None, since=moment,
+        consistency=consistency(stale),
+    )  # fmt: skip
     items, there_is_more = client.items(path, limit)
     show(form, items, RUN_COLUMNS, lambda: [run_row(item) for item in items])
     more(there_is_more, len(items))
@@ -98,7 +105,7 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
         [
             ("run", found["id"]),
             ("job", f"{found['namespace']}/{found['job']}, revision {found['revision']}"),
-            ("state", f"{found['state']} ({why})" if why else found["state"]),
+            ("state", f"{with_warning(found)} ({why})" if why else with_warning(found)),
             *((("kept back", hold_words(hold)),) if hold else ()),
             *((("waits for", waits_for),) if waits_for else ()),
             ("cause", f"{found.get('cause')} {found.get('actor') or ''}".strip()),
@@ -114,12 +121,12 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
     for name, task in found["tasks"].items():
         if not task["attempts"]:
             why = f"until {task['until']}" if task.get("until") else task.get("reason")
-            rows.append((name, task["state"], "", "", "", "", task.get("started"), "", why))
+            rows.append((name, with_warning(task), "", "", "", "", task.get("started"), "", why))
         for attempt in task["attempts"]:
             state = f"{attempt['state']} unreachable" if attempt.get("unreachable") else attempt["state"]
             rows.append(
                 (
-                    name, task["state"], attempt["number"], state, attempt["agent"], attempt["zone"],
+                    name, with_warning(task), attempt["number"], state, attempt["agent"], attempt["zone"],
                     attempt["started"], attempt["exit_code"], attempt.get("reason"),
                 )
             )  # fmt: skip

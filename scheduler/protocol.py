@@ -100,7 +100,8 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """`reason` and `output_bytes` as in scheduler.words.commands.Finish. `tail`: its last bytes."""
+    """`reason`, `output_bytes` and `wrote_stderr` as in scheduler.words.commands.Finish. `tail`: its last
+    bytes. An older node does not know `wrote_stderr`: it is on the wire where the work asks for it alone."""
 
     event: int
     attempt: int
@@ -112,6 +113,7 @@ class Finished:
     detail: str
     tail: bytes
     output_bytes: int | None = None
+    wrote_stderr: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +297,7 @@ TAGS: dict[type[Any], int] = {
 }
 _FIELDS = {cls: tuple(f.name for f in dataclasses.fields(cls)) for cls in TAGS}
 _CLASSES = {tag: cls for cls, tag in TAGS.items()}
+_FINISHED = TAGS[Finished]
 _TUPLES = {Hello: (13, 19), Welcome: (5,), Ack: (0,), Ran: (1, 3), Grant: (5,)}
 
 _SAID_BY_NODES = {cls: check_of(cls) for cls, tag in TAGS.items() if tag >= TAGS[Welcome]}
@@ -306,10 +309,11 @@ class ProtocolError(ValueError):
 
 def encode(messages: list[Message]) -> bytes:
     """One frame of these messages."""
-    packed: bytes = msgpack.packb(
-        [[TAGS[type(m)], *[getattr(m, name) for name in _FIELDS[type(m)]]] for m in messages],
-        use_bin_type=True,
-    )
+    rows = [[TAGS[type(m)], *[getattr(m, name) for name in _FIELDS[type(m)]]] for m in messages]
+    for row in rows:
+        if row[0] == _FINISHED and row[-1] is None:
+            row.pop()
+    packed: bytes = msgpack.packb(rows, use_bin_type=True)
     return packed
 
 

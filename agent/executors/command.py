@@ -71,4 +71,5 @@ def _command(launch: Launch) -> Command | str:
         nice=work.get("nice"),
         before=launch.before,
         after=launch.after,
+        looks_at_stderr="stderr" in work,
     )

@@ -9,6 +9,9 @@
 3. Output passes through a pipe, so that its limit holds: what exceeds it is read and thrown away, with a mark
    in the file and a word in the exit's detail; the work itself goes on. A full disk costs output, never the
    work: a mark stands for what was lost, once there is room again. No output, no file.
+   Where the work is judged by it, its stderr has a pipe of its own, so that the end can tell whether
+   something was written there: the two streams are then kept as they are read, not in the order of the
+   writes.
    Places in the output are those of the file, marks counted, and beyond its end those of what was thrown
    away. The tail is the end of exactly that, kept or not: it begins at `output_bytes` less its length.
 4. Secrets are taken out of the output before anything else is done with it (masking); those that come as
@@ -46,10 +49,11 @@ class Spooled:
     """A running attempt."""
 
     __slots__ = (
-        "_after", "_clock", "_cut", "_discarded", "_end", "_ended", "_files", "_host", "_lost", "_lost_all",
-        "_lost_why", "_mask", "_output", "_phase", "_root", "_size", "_tail", "_to_start", "_truncated",
-        "_unbegun", "_write_end", "attempt", "begun_boot_ms", "cause", "command", "given_up", "kill_at",
-        "leave_until", "pid", "pipe", "started_boot_ms", "started_ms", "timeout_at",
+        "_after", "_clock", "_cut", "_discarded", "_end", "_ended", "_errors", "_errors_end", "_files",
+        "_host", "_lost", "_lost_all", "_lost_why", "_output", "_phase", "_root", "_size", "_tail",
+        "_to_start", "_truncated", "_unbegun", "_write_end", "_wrote_stderr", "attempt", "begun_boot_ms",
+        "cause", "command", "given_up", "kill_at", "leave_until", "pid", "pipes", "started_boot_ms",
+        "started_ms", "timeout_at",
     )  # fmt: skip
 
     def __init__(
@@ -70,14 +74,23 @@ class Spooled:
         self._lost_why = ""
         self._truncated = False
         self._tail = bytearray()
-        self._mask = Mask(secret.value for secret in command.secrets) if command.secrets else None
+        self._wrote_stderr = False if command.looks_at_stderr else None
         self._files = ""  #: the folder of its secrets that come as files; empty: none do
         self._phase = BEFORE if command.before else WORK
         self._unbegun = ("", "")  #: why there was no work: for an Exit's reason, and in words
         self._after = ""  #: what went wrong with what runs after it
         self._cut = False  #: what runs after it is being ended
         self._end: Ended | None = None  #: of the work; None: it has none yet
-        self.pipe, self._write_end = os.pipe2(os.O_CLOEXEC)
+        output, self._write_end = os.pipe2(os.O_CLOEXEC)
+        self._errors = self._errors_end = -1  #: where the work's stderr comes out, and goes in
+        if command.looks_at_stderr:
+            self._errors, self._errors_end = os.pipe2(os.O_CLOEXEC)
+        #: What it writes to, and what takes secrets out of that.
+        self.pipes: dict[int, Mask | None] = {
+            handle: Mask(secret.value for secret in command.secrets) if command.secrets else None
+            for handle in (output, self._errors)
+            if handle >= 0
+        }
         self.started_ms = self._clock.wall_ms()
         self.started_boot_ms = self.begun_boot_ms = self._clock.boot_ms()
         self._to_start: Command | None = command  #: with what nobody else is told; None: nothing follows
@@ -87,13 +100,15 @@ class Spooled:
                 self._to_start = replace(command, environment=command.environment | given, secrets=())
             self.pid = self._start()
         except BaseException:
-            os.close(self.pipe)
-            os.close(self._write_end)
+            for handle in self.pipes:
+                os.close(handle)
+            self._close_write_end()
             secret_files.remove(self._files)
             raise
         if not self.is_surrounded:
             self._close_write_end()
-        os.set_blocking(self.pipe, False)
+        for handle in self.pipes:
+            os.set_blocking(handle, False)
         timeout = command.timeout_ms
         self.timeout_at = self.started_boot_ms + timeout if timeout is not None else None
         self.kill_at: float | None = None
@@ -109,7 +124,11 @@ class Spooled:
         command = self._to_start
         assert command is not None
         if self._phase == WORK:
-            return spawn(command, command.argv, self._host, self._write_end, command.stdin)
+            errors = None if self._errors_end < 0 else self._errors_end
+            try:
+                return spawn(command, command.argv, self._host, self._write_end, command.stdin, errors)
+            finally:
+                self._close_errors_end()
         line = command.before
         if self._phase == AFTER:
             line, told = command.after, told_after(self.cause, self._end)
@@ -120,6 +139,12 @@ class Spooled:
     def _close_write_end(self) -> None:
         self._to_start = None
         os.close(self._write_end)
+        self._close_errors_end()
+
+    def _close_errors_end(self) -> None:
+        if self._errors_end >= 0:
+            os.close(self._errors_end)
+            self._errors_end = -1
 
     def goes_on(self) -> bool:
         """After `left`: whether something follows, which is started."""
@@ -169,16 +194,19 @@ class Spooled:
         self._phase = AFTER
         return True
 
-    def read(self) -> bool:
+    def read(self, handle: int) -> bool:
         """Take what the pipe holds, within a turn's share; False at its end."""
+        mask = self.pipes[handle]
         for _ in range(_READS_A_TURN):
             try:
-                data = os.read(self.pipe, _READ_BYTES)
+                data = os.read(handle, _READ_BYTES)
             except BlockingIOError:
                 return True
             if not data:
                 return False
-            self._keep(data if self._mask is None else self._mask.masked(data))
+            if handle == self._errors:
+                self._wrote_stderr = True
+            self._keep(data if mask is None else mask.masked(data))
             if len(data) < _READ_BYTES:
                 return True
         return True
@@ -228,10 +256,12 @@ class Spooled:
         self._size += written
         self._lost = 0
 
-    def close_pipe(self) -> None:
-        if self.pipe >= 0:
-            os.close(self.pipe)
-            self.pipe = -1
+    def close_pipe(self, handle: int) -> None:
+        """Nothing more will come of it."""
+        mask = self.pipes.pop(handle)
+        if mask is not None:
+            self._keep(mask.rest())
+        os.close(handle)
 
     def signal_group(self, number: int) -> None:
         try:
@@ -287,11 +317,9 @@ class Spooled:
 
     def over(self, details: Mapping[str, str]) -> Exit:
         """After `goes_on`: take the last output, close everything."""
-        if self.pipe >= 0:
-            self.read()
-            self.close_pipe()
-        if self._mask is not None:
-            self._keep(self._mask.rest())
+        for handle in list(self.pipes):
+            self.read(handle)
+            self.close_pipe(handle)
         secret_files.remove(self._files)
         if self._output >= 0:
             os.close(self._output)
@@ -315,6 +343,7 @@ class Spooled:
             detail="; ".join(filter(None, self._words(details, end, worked=worked))),
             tail=bytes(self._tail[-(TAIL_SUCCESS_BYTES if good else TAIL_FAILURE_BYTES) :]),
             output_bytes=self._size + self._lost + self._discarded,
+            wrote_stderr=self._wrote_stderr,
         )
 
     def _words(self, details: Mapping[str, str], end: Ended, *, worked: bool) -> Iterator[str]:

@@ -46,7 +46,7 @@ COMPACT_BYTES = 4 << 20
 REMEMBERED = 20_000
 FILES_WANTED = 1 << 16
 FILES_KEPT_BACK = 32  #: for the agent's connection, the journal, what a start needs for a moment
-FILES_PER_ATTEMPT = 2  #: its pipe, and its output once there is some
+FILES_PER_ATTEMPT = 3  #: its pipe, one more where stderr is looked at, and its output once there is some
 _DETAILS = {
     "timeout": "the timeout passed",
     "cancelled": "",
@@ -219,8 +219,8 @@ class Spooler:
     def _handle(self, handle: int, events: int) -> None:
         spooled = self._by_pipe.get(handle)
         if spooled is not None:
-            if not spooled.read():
-                self._forget_pipe(spooled)
+            if not spooled.read(handle):
+                self._forget_pipe(spooled, handle)
         elif handle == self._wake:
             os.read(self._wake, 4096)
         elif handle == self._listener.fileno():
@@ -231,11 +231,10 @@ class Spooler:
         elif events & ~select.EPOLLOUT and self._connection and handle == self._connection.fileno():
             self._receive()
 
-    def _forget_pipe(self, spooled: Spooled) -> None:
-        if spooled.pipe >= 0:
-            del self._by_pipe[spooled.pipe]
-            self._poll.unregister(spooled.pipe)
-            spooled.close_pipe()
+    def _forget_pipe(self, spooled: Spooled, handle: int) -> None:
+        del self._by_pipe[handle]
+        self._poll.unregister(handle)
+        spooled.close_pipe(handle)
 
     # -- the agent
 
@@ -350,9 +349,11 @@ class Spooler:
             # No descriptors, no memory, or work that nobody thought of: it must not end the others.
             self._unstarted(attempt, "start_failed", f"the agent's host: {error}")
             return
-        self._running[attempt] = self._by_pipe[spooled.pipe] = spooled
+        self._running[attempt] = spooled
+        for handle in spooled.pipes:
+            self._by_pipe[handle] = spooled
+            self._poll.register(handle, select.EPOLLIN)
         self._write_ends += spooled.is_surrounded
-        self._poll.register(spooled.pipe, select.EPOLLIN)
         self._note_start(spooled)
         self._tell(["started", attempt, spooled.started_ms])
 
@@ -388,9 +389,9 @@ class Spooler:
             if spooled.goes_on():
                 self._note_start(spooled)
                 continue
-            if spooled.pipe >= 0:
-                del self._by_pipe[spooled.pipe]
-                self._poll.unregister(spooled.pipe)
+            for handle in spooled.pipes:
+                del self._by_pipe[handle]
+                self._poll.unregister(handle)
             self._write_ends -= spooled.is_surrounded
             self._ended(spooled.over(_DETAILS))
             del self._running[spooled.attempt]

@@ -74,9 +74,12 @@ def _niceness(command: Command) -> list[str]:
     return [_NICE, "-n", str(command.nice - own), "--"]
 
 
-def spawn(command: Command, argv: list[str], host: Surroundings, output: int, text: str | None) -> int:
+def spawn(
+    command: Command, argv: list[str], host: Surroundings, output: int, text: str | None,
+    errors: int | None = None,
+) -> int:  # fmt: skip
     """The process of this argv, which has the command's surroundings, and the text for its standard input.
-    Raises StartFailed."""
+    `errors`: where its stderr goes; None: with the output. Raises StartFailed."""
     stdin = host.null
     try:
         if text is not None:
@@ -84,13 +87,13 @@ def spawn(command: Command, argv: list[str], host: Surroundings, output: int, te
             with open(stdin, "wb", closefd=False) as file:
                 file.write(text.encode("utf-8", "surrogateescape"))
             os.lseek(stdin, 0, os.SEEK_SET)
-        return _spawn(command, argv, stdin, output, host)
+        return _spawn(command, argv, (stdin, output, output if errors is None else errors), host)
     finally:
         if stdin != host.null:
             os.close(stdin)
 
 
-def _spawn(command: Command, wanted: list[str], stdin: int, output: int, host: Surroundings) -> int:
+def _spawn(command: Command, wanted: list[str], streams: tuple[int, int, int], host: Surroundings) -> int:
     cwd = command.cwd or "/"
     try:
         os.chdir(cwd)
@@ -110,11 +113,7 @@ def _spawn(command: Command, wanted: list[str], stdin: int, output: int, host: S
             executable if argv is wanted else argv[0],
             argv,
             command.environment,
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, stdin, 0),
-                (os.POSIX_SPAWN_DUP2, output, 1),
-                (os.POSIX_SPAWN_DUP2, output, 2),
-            ],
+            file_actions=[(os.POSIX_SPAWN_DUP2, handle, place) for place, handle in enumerate(streams)],
             setsid=True,
             setsigmask=[],
             setsigdef=_DEFAULTS,

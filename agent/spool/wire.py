@@ -61,6 +61,7 @@ class Command:
     nice: int | None = None  #: its niceness; None: the agent's
     before: str = ""  #: lines for a shell that its namespace runs before the work, and after it
     after: str = ""
+    looks_at_stderr: bool = False  #: its end tells whether something was written there
 
     @classmethod
     def of_row(cls, row: list[Any]) -> Command:
@@ -77,8 +78,10 @@ class Command:
 
     def _rare(self) -> list[Any]:
         """What most commands say nothing of."""
-        rare = [self.secrets, self.umask, self.nice, self.before, self.after]
-        return rare if rare != [(), None, None, "", ""] else []
+        rare = [
+            self.secrets, self.umask, self.nice, self.before, self.after, self.looks_at_stderr,
+        ]  # fmt: skip
+        return rare if rare != [(), None, None, "", "", False] else []
 
 
 def is_ours(peer: socket.socket) -> bool:

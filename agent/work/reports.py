@@ -117,6 +117,7 @@ class Reports:
             detail=end.detail[:_DETAIL_MAX].encode("utf-8", "replace").decode(),
             tail=end.tail[-limit:],
             output_bytes=end.output_bytes,
+            wrote_stderr=end.wrote_stderr,
         )
         self._note(report)
         self._journal.finish(report, lambda: self._safe(report, claimed.spooled))
@@ -127,7 +128,7 @@ class Reports:
         if work is not None and (end.started_ms is not None or end.reason == "start_failed"):
             row = RanRow(
                 end.attempt, *work, True, end.started_ms, end.finished_ms, end.exit_code, end.reason,
-                end.signal, end.detail[:_NOTED_MAX],
+                end.signal, end.detail[:_NOTED_MAX], end.wrote_stderr,
             )  # fmt: skip
             self._journal.history.add(row)
 

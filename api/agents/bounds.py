@@ -81,6 +81,7 @@ _FIELDS: Mapping[type[Any], Mapping[str, Check]] = {
         "detail": lambda value: type(value) is str,
         "tail": lambda value: type(value) is bytes,
         "output_bytes": or_none(is_count),
+        "wrote_stderr": or_none(is_flag),
     },
     p.Ping: {"sent_ms": is_count, "index": is_count},
     p.TailChunk: {

@@ -47,6 +47,7 @@ def of_work(message: Work, agent: int, session: str) -> Command:
         detail=message.detail,
         tail=message.tail,
         output_bytes=message.output_bytes,
+        wrote_stderr=message.wrote_stderr,
     )
 
 

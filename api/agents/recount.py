@@ -38,6 +38,7 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "reason": is_text,
     "signal": or_none(is_code),
     "detail": is_text,
+    "wrote_stderr": or_none(is_flag),
 }
 
 

@@ -241,6 +241,7 @@ export const TEXTS = {
   "state.unplaceable": ["unplaceable", "kein Platz"],
   "state.unreachable": ["unreachable", "nicht erreichbar"],
   "state.waiting": ["waiting", "wartet"],
+  "state.warned": ["warned", "mit Warnung"],
   "times.changes": ["{n} changes of the leader; at most {span} without a decision", "{n} Führungswechsel; höchstens {span} ohne Entscheidung"],
   "times.changes.one": ["{n} change of the leader; {span} without a decision", "{n} Führungswechsel; {span} ohne Entscheidung"],
   "times.gap": ["nothing was decided for {span} before {at}", "vor {at} wurde {span} lang nichts entschieden"],

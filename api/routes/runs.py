@@ -54,6 +54,7 @@ async def list_runs(
     request: Request,
     job: Annotated[str | None, Query(description="Of this job, in ?namespace=.")] = None,
     state: Annotated[str | None, Query(description="In this state, or one of several: failed,lost.")] = None,
+    warned: Annotated[bool | None, Query(description="Those alone with a warning, or without.")] = None,
     cause: Annotated[str | None, Query(description="Of this cause, such as tick or manual.")] = None,
     labels: Annotated[str | None, Query(description="Of jobs with these: key=value,key.")] = None,
     since: Annotated[str | None, Query(description="Created at or after this instant (RFC 3339).")] = None,
@@ -71,6 +72,7 @@ async def list_runs(
     wanted = run_reads.Wanted(
         namespaces=namespaces,
         states=states,
+        warned=warned,
         cause=cause,
         labels=parse_labels(labels),
         since_ms=None if since is None else parse_instant("since", since),

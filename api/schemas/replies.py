@@ -45,6 +45,7 @@ class RunSummary(Reply):
     started: Instant | None
     finished: Instant | None
     exit_code: int | None
+    warned: bool
 
 
 class Pause(Reply):
@@ -106,6 +107,7 @@ class ListedAttempt(Attempt):
 
 class Task(Reply):
     state: str = Field(examples=["succeeded"])
+    warned: bool = Field(description="it ended well, with a warning")
     attempts: list[Attempt]
 
 
@@ -140,6 +142,7 @@ class RunOutline(Reply):
     finished: Instant | None
     deadline: Instant | None
     exit_code: int | None = Field(examples=[0])
+    warned: bool = Field(description="a task of it ended well, with a warning")
     priority: int
 
 

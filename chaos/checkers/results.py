@@ -148,7 +148,10 @@ def _successes(case: Case, runs: list[Run]) -> Iterator[Offence]:
         found = list(attempts_of(run))
         at_s = _ended_s(case, run)
         job = case.declared.get(run["job"])
-        if run["state"] == "succeeded" and job is not None and job.exit_code:
+        ends = job.ends if job is not None else ""
+        if run["state"] == "succeeded" and (said := _marked_otherwise(run, ends)):
+            yield Offence("wrong-mark", f"run {run['id']}: {said}", at_s, run["job"], run=run["id"])
+        if run["state"] == "succeeded" and job is not None and job.exit_code and not ends:
             detail = f"run {run['id']} succeeded, its payload exits with {job.exit_code}"
             yield Offence("wrong-exit", detail, at_s, run["job"], run=run["id"])
         if run["state"] == "succeeded" and not any(a["state"] == "succeeded" for a in found):
@@ -162,9 +165,16 @@ def _successes(case: Case, runs: list[Run]) -> Iterator[Offence]:
             if lacking:
                 what = {"S": "it never started", "E": "its payload never came to its end"}[lacking[0]]
                 yield Offence("phantom", f"{who} succeeded, {what}", at_s, run["job"], run=run["id"])
-            if attempt["exit_code"] != 0:
+            if attempt["exit_code"] != (job.exit_code if job is not None and ends else 0):
                 detail = f"{who} succeeded with exit code {attempt['exit_code']}"
                 yield Offence("wrong-exit", detail, at_s, run["job"], run=run["id"])
+
+
+def _marked_otherwise(run: Run, ends: str) -> str:
+    """What its marks are and its payload does not give; empty where they are right."""
+    states = sorted({task["state"] for task in run["tasks"].values()} - {"succeeded"})
+    marked = ["warned"] if run.get("warned") else []
+    return "" if states + marked == [word for word in (ends,) if word] else f"{states + marked}, not {ends!r}"
 
 
 def _ended_s(case: Case, run: Run) -> float | None:
@@ -212,7 +222,7 @@ def _no_cause(case: Case, run: Run, newest: int) -> str:
             return f"{early_ms:.0f} ms before its start deadline" if early_ms > 1000 * CLOCK_S else ""
         case "timed_out":
             return "" if "timeout" in policies else "it has no time limit"
-        case "failed" if job is not None and job.exit_code:
+        case "failed" if job is not None and job.exit_code and not job.ends:
             codes = {a["exit_code"] for a in attempts_of(run) if a["state"] == "failed"}
             return "" if codes == {job.exit_code} else f"exit codes {codes}, its payload's is {job.exit_code}"
     return "its payload cannot fail"

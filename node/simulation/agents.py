@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from node.simulation import exits
 from scheduler.machine import AppliedEntry
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.words import events as e
@@ -151,7 +152,7 @@ class Agent:
             if line.state == "running" and now >= line.ends:
                 line.state, line.sent = "exited", -1e9
                 world.really_ended(attempt)
-                ended_ms, code = world.wall_ms(front.node), int(world.rng.random() < 0.1)
+                ended_ms, code = world.wall_ms(front.node), exits.drawn(world.rng.random())
                 line.finish = Finish(attempt, agent, ended_ms, ended_ms, code, "exit")
             if now - line.sent < RESEND_S or line.state == "running":
                 continue

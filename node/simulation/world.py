@@ -8,6 +8,7 @@ starts    what really started has a grant in the state, and started while no oth
 effects   each failure of a job that tells of it was heard of or is in the outbox, always in the same words,
           and nothing was heard of that is not so
 applies   objects that are applied together, at once or in stages, count together (`objects`)
+exits     a task ended as its exit code says (`exits`)
 secrets   versions of a secret follow each other, and each has its own value (`secrets`)
 held      what was paused or drained starts nothing, and boots have their runs (`operators`)
 acked     a manual run or a job whose client saw "ok" is on every member at the end, once
@@ -21,6 +22,7 @@ from __future__ import annotations
 from cluster.hardening import ALL_ON, Hardening
 from cluster.simulation.machine import SimulatedState
 from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
+from node.simulation import exits
 from node.simulation.agents import Agent
 from node.simulation.effects import Outside
 from node.simulation.front import Front
@@ -116,6 +118,7 @@ JOBS = [
         _edited("edits", 2),
         GRAPH,
         NAPS,
+        exits.JOB,
         BOOTS,
         NARROW,
         FOLLOWS,
@@ -131,6 +134,7 @@ class JobsWorld(World):
     def __init__(self, seed: int, plan: Plan | None = None, hardening: Hardening = ALL_ON) -> None:
         self.fronts: dict[str, Front] = {}  #: the newest of each node
         self.outside = Outside(seed)  #: who is told of failures
+        self.exits = exits.Exits()
         self.quiet = False  #: nothing new is planned
         self.acked_runs: dict[str, int] = {}  #: client to the run that it was told
         self.started: dict[int, int] = {}  #: attempts that really started, with the grant they had
@@ -338,7 +342,7 @@ class JobsWorld(World):
                 boots = {agent.installation: agent.boot for agent in self._agents if agent.boot}
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
-            for each in (self.secrets, self.objects, self.quotas):
+            for each in (self.exits, self.secrets, self.objects, self.quotas):
                 for kind, problem in each.judge(store) if each is not None else ():
                     fail(kind, f"{node.name}: {problem}")
 

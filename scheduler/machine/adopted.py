@@ -120,7 +120,7 @@ def _report(ctx: Context, attempt: Attempt, ran: RanAttempt) -> None:
             ctx,
             Finish(
                 attempt.id, attempt.agent, ran.started_ms, ran.finished_ms, ran.exit_code, ran.reason,
-                ran.signal, ran.detail,
+                ran.signal, ran.detail, wrote_stderr=ran.wrote_stderr,
             ),
         )  # fmt: skip
     else:

@@ -85,7 +85,7 @@ def _hear(ctx: Context, end: End, trigger: int) -> None:
     known = results.of(ctx.store, trigger)
     before = known.get(end.parent)
     newest = Result(
-        trigger, end.parent, end.run, end.state, end.exit_code, end.at_ms, end.plan_day,
+        trigger, end.parent, end.run, end.state, end.exit_code, end.warned, end.at_ms, end.plan_day,
         1 if before is None else before.ends + 1,
     )  # fmt: skip
     results.put(ctx.store, newest)

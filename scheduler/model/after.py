@@ -36,7 +36,9 @@ STATES: dict[str, frozenset[str]] = {
 }
 """What is asked of how a run ended, and the states of which it is true."""
 
-ASKED: dict[str, Type] = {**dict.fromkeys(STATES, BOOLEAN), "exit_code": NUMBER}
+WARNED = "warned"
+"""It succeeded, and with a warning."""
+ASKED: dict[str, Type] = {**dict.fromkeys(STATES, BOOLEAN), WARNED: BOOLEAN, "exit_code": NUMBER}
 """All that can be asked of a job."""
 
 
@@ -57,6 +59,8 @@ class Ended(Protocol):
     def state(self) -> str: ...
     @property
     def exit_code(self) -> int | None: ...
+    @property
+    def warned(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class After:
             end = ends.get(str(parent))
             if end is None:
                 return None
+            if asked == WARNED:
+                return end.warned == 1 and end.state == "succeeded"
             return end.exit_code if asked == "exit_code" else end.state in STATES[asked]
 
         return judge(self.tree, value_of)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from scheduler.model.exit_codes import Exits, codes_of, compiled_exits
 from scheduler.model.graph import topological_order
 from scheduler.model.named import resolved
 from scheduler.model.notify import compiled_target
@@ -49,6 +50,9 @@ class CompiledTask(NamedTuple):
     timeout_ms: int | None
     grace_ms: int
     output_bytes_max: int
+    retry_delays_ms: tuple[int, ...] = ()  #: instead of backoff, first and cap
+    retry_on: frozenset[int | str] | None = None  #: exit codes and failed | timed_out | lost; None: all
+    exits: Exits | None = None
 
 
 class CompiledNotice(NamedTuple):
@@ -196,12 +200,15 @@ def _task(name: str, task: dict[str, Any]) -> CompiledTask:
         labels,
         zone,
         retry["max"],
-        retry["backoff"],
-        parse_duration_ms(retry["first"]),
-        parse_duration_ms(retry["cap"]),
+        retry.get("backoff", "constant"),
+        parse_duration_ms(retry.get("first", "10s")),
+        parse_duration_ms(retry.get("cap", "10m")),
         None if timeout is None else parse_duration_ms(timeout),
         parse_duration_ms(task["grace"]),
         parse_size_bytes(task["output_limit"]),
+        tuple([parse_duration_ms(each) for each in retry["delays"]]) if "delays" in retry else (),
+        _ends(retry["on"]) if "on" in retry else None,
+        compiled_exits(task) if "exit" in task or "stderr" in task else None,
     )
 
 
@@ -211,6 +218,12 @@ def _rule(rule: str | dict[str, int], needs: int) -> tuple[str, int]:
         ((word, wanted),) = rule.items()
         return word, wanted
     return rule, 1 if rule.startswith("any_") and needs else needs
+
+
+def _ends(entries: list[int | str]) -> frozenset[int | str]:
+    """Of `retry.on`: each exit code by itself, and the words."""
+    words = [entry for entry in entries if isinstance(entry, str) and entry[:1].isalpha()]
+    return frozenset([*words, *codes_of(entry for entry in entries if entry not in words)])
 
 
 def _notice(notice: dict[str, Any], owner: str) -> CompiledNotice:

@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field
 
 from scheduler.model import work
 from scheduler.model.bounds import NOTICES_MAX
+from scheduler.model.ends import ExitClasses, Retry, Stderr
 from scheduler.model.fields import (
     DurationMs,
     Environment,
@@ -32,7 +33,7 @@ from scheduler.model.fields import (
 from scheduler.model.notice import Notice
 from scheduler.model.policies import Policies
 from scheduler.model.problems import pointer_of
-from scheduler.model.task import Placement, Retry
+from scheduler.model.task import Placement
 
 Place = tuple[str, ...]
 JOB_FIELDS = ("policies", "labels", "notify", "owner")
@@ -51,6 +52,8 @@ class Defaults(Model):
     ] = None  # fmt: skip
     on: Placement | None = None
     retry: Retry | None = None
+    exit: ExitClasses | None = None
+    stderr: Stderr = None
     timeout_ms: Annotated[DurationMs | None, Field(alias="timeout", description="of one attempt")] = None
     env: Environment | None = None
     run_as: User | None = None

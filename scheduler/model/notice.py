@@ -40,8 +40,8 @@ _ON_SCHEMA = {
     "items": {"type": "string", "enum": list(ABOUT)},
     "minItems": 1,
     "uniqueItems": True,
-    "description": "failed: a run failed, timed out or was lost; recovered: the first that succeeded after"
-    "; missed, skipped: ticks that ended so",
+    "description": "failed: a run failed, timed out or was lost; warned: one succeeded with a warning"
+    "; recovered: the first that succeeded after; missed, skipped: ticks that ended so",
 }
 
 

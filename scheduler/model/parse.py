@@ -23,6 +23,7 @@ from scheduler.model import notify, triggers, work
 from scheduler.model.bounds import SCHEDULES_MAX, TASKS_MAX, check_bounds, check_parts
 from scheduler.model.dating import TriggerDays, Workday
 from scheduler.model.defaults import FIELD, Origins, fill, sent_back
+from scheduler.model.ends import LOST, ExitClasses, Retry
 from scheduler.model.fields import type_name
 from scheduler.model.given import Given
 from scheduler.model.graph import graph_problems
@@ -34,7 +35,7 @@ from scheduler.model.params import Param, check_params
 from scheduler.model.policies import Catchup, Policies, Retention
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
 from scheduler.model.secret import Secret
-from scheduler.model.task import Placement, Retry, Task
+from scheduler.model.task import Placement, Task
 from scheduler.model.translating import Vocabulary, field_names, translated
 from scheduler.model.trigger import Trigger
 from scheduler.model.when_check import when_problems
@@ -55,6 +56,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Placement: (),
     Secret: (),
     Retry: (),
+    ExitClasses: (),
     Catchup: (),
     Retention: (),
     Param: (),
@@ -118,6 +120,7 @@ def parse_job(
         problems += _repeated_notices(job)
         problems += _repeated_vars(job)
         problems += _days_without_calendar(job, data)
+        problems += _lost_in_vain(job, short, data)
         size = len(canonical(job, format=format))
         if size > CANONICAL_BYTES_MAX:
             detail = f"the job has {size} bytes with all defaults filled in, {CANONICAL_BYTES_MAX} at most"
@@ -309,6 +312,16 @@ def _days_without_calendar(job: Job, data: dict[Any, Any]) -> list[Problem]:
             pointer = _pointer(["triggers", place, "calendar"], False, data)
             problems.append(Problem(pointer, detail, "include or exclude one, or remove it"))
     return problems
+
+
+def _lost_in_vain(job: Job, short: bool, data: dict[Any, Any]) -> list[Problem]:
+    detail = "a lost attempt may have done its work, so policies.on_lost says whether it is tried again"
+    hint = "add policies: {on_lost: retry, idempotent: true}, or remove lost"
+    return [
+        Problem(_pointer(["tasks", name, "retry", "on"], short, data), detail, hint)
+        for name, task in job.tasks.items()
+        if task.retry is not None and LOST in (task.retry.on or ()) and job.policies.on_lost != "retry"
+    ]
 
 
 def spent_problem(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
+from scheduler.model.ends import ExitClasses, Retry, Stderr
 from scheduler.model.expressions import LETTERS_MAX
 from scheduler.model.fields import (
     DurationMs,
@@ -47,13 +48,6 @@ class Placement(Model):
 _ANYWHERE = Placement()
 
 
-class Retry(Model):
-    max: Annotated[int, Field(ge=0, le=1_000, description="retries after the first attempt")]
-    backoff: Literal["constant", "exponential"] = "exponential"
-    first_ms: Annotated[DurationMs, Field(alias="first", description="wait before the first retry")] = 10_000
-    cap_ms: Annotated[DurationMs, Field(alias="cap", description="longest wait")] = 600_000
-
-
 if TYPE_CHECKING:
     Work = Model
 else:  # a field for each kind, without a value by default
@@ -69,6 +63,8 @@ class Task(Work):
 
     on: Annotated[Placement, Field(default_factory=lambda: _ANYWHERE)]  #: a default would be copied each time
     retry: Retry | None = None
+    exit: Annotated[ExitClasses | None, Field(description="what exit codes mean; default: 0 is good")] = None
+    stderr: Stderr = None
     timeout_ms: Annotated[DurationMs | None, Field(alias="timeout", description="of one attempt")] = None
     needs: Names = ()
     rule: Rule = "all_success"
@@ -117,6 +113,11 @@ class Task(Work):
             attribute, default = _defaults()[field]
             if getattr(self, attribute) != default:
                 raise Refused(f"{given[0].name} reads no {field}", f"remove {field}")
+        if self.exit is not None and self.exit.retry and not (self.retry and self.retry.max):
+            raise Refused(
+                "exit.retry names codes that are tried again, and no retry says how often",
+                "add retry, such as {max: 3}",
+            )
         for secret in self.secrets or ():
             if secret.variable in self.env:
                 raise Refused(f"env and secrets both give {secret.variable}", "remove it from env")

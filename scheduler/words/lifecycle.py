@@ -193,7 +193,7 @@ TASK = Lifecycle(
         TaskEvent.LOST: "its attempt was lost and no retry remains",
         TaskEvent.CANCELLED: "the run stops, and its attempt was cancelled or taken back, if it had one",
         TaskEvent.EXPIRED: "the start deadline passes before any grant, or a restore gives it up",
-        TaskEvent.SKIPPED: "its rule cannot be met any more, or its condition (`when`) is not true",
+        TaskEvent.SKIPPED: "its rule or condition (`when`) says no, or its exit code skips it",
     },
     {
         START: {
@@ -229,6 +229,7 @@ TASK = Lifecycle(
             TaskEvent.TAKEN_BACK: "queued",
             TaskEvent.KEPT_BACK: "blocked",
             TaskEvent.RETRY_LEFT: "retry_wait",
+            TaskEvent.SKIPPED: "skipped",
         },
         "retry_wait": {
             TaskEvent.WAITED: "queued",

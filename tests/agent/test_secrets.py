@@ -60,6 +60,13 @@ def test_output_is_masked_however_slowly_it_comes(spool: Spool) -> None:
     assert (spool.data / "output" / "0" / "1.log").read_bytes() == b"before *** after\ncorr"
 
 
+def test_each_stream_is_masked_by_itself(spool: Spool) -> None:
+    line = 'printf "a correct"; printf "b correct" >&2; sleep 0.1; printf " horse 7" >&2; printf " horse 7"'
+    spool.tell(command(1, line, secrets=(Secret("A", VALUE, False),), looks_at_stderr=True))
+    shown = spool.expect("exit")[8]
+    assert (shown.count(b"*"), shown.replace(b"*", b"")) in ((6, b"a b "), (6, b"b a "))
+
+
 def test_nothing_of_the_agents_files_has_one(spool: Spool) -> None:
     secrets = (Secret("A", VALUE, False), Secret("B", MULTILINE, True))
     spool.tell(command(1, 'echo "$A"; cat "$B"; exit 3', secrets=secrets))

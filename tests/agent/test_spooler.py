@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from agent.clock import HostClock, boot_ms
+from agent.exits import Exit
 from agent.spool import starting
 from agent.spool.server import Spooler, attempts_max
 from agent.spool.wire import Command, Unpacker, pack
@@ -109,6 +110,52 @@ def test_it_ends_when_there_is_neither_agent_nor_work(spool: Spool) -> None:
     again.tell(["forget", [1]], ["end"])
     assert again.process.wait(DEADLINE_S) == 0
     again.socket.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "wrote"),
+    [
+        ("echo out", False),
+        ("echo out; exit 3", False),
+        ("printf e >&2", True),
+        ("(exec >&-; sleep 0.1; echo late >&2) & exec 2>&-", True),
+        ("exec 2>&-", False),
+    ],
+)
+def test_it_tells_whether_something_was_written_to_stderr(
+    spool: Spool, line: str, wrote: bool
+) -> None:
+    spool.tell(command(1, line, looks_at_stderr=True))
+    end = Exit(*spool.expect("exit")[1:])
+    assert end.wrote_stderr is wrote
+    assert end.output_bytes == len(end.tail)
+
+
+def test_both_streams_are_kept_and_their_limit_is_one(spool: Spool) -> None:
+    line = "echo out; sleep 0.1; echo err >&2; sleep 0.1; echo more"
+    spool.tell(command(1, line, looks_at_stderr=True))
+    end = Exit(*spool.expect("exit")[1:])
+    assert (end.tail, end.output_bytes, end.wrote_stderr) == (b"out\nerr\nmore\n", 13, True)
+    line = "head -c 8000 /dev/zero; head -c 8000 /dev/zero >&2"
+    spool.tell(command(2, line, looks_at_stderr=True, output_bytes_max=10_000))
+    end = Exit(*spool.expect("exit")[1:])
+    assert "bytes of output discarded (limit 10000)" in end.detail
+
+
+@pytest.mark.parametrize(("line", "wrote"), [("echo out", False), ("echo err >&2", True)])
+def test_what_runs_around_the_work_does_not_count_as_its_stderr(spool: Spool, line: str, wrote: bool) -> None:
+    around = {"before": "echo first >&2", "after": "echo last >&2"}
+    spool.tell(command(1, line, looks_at_stderr=True, **around))
+    end = Exit(*spool.expect("exit")[1:])
+    assert (end.exit_code, end.wrote_stderr) == (0, wrote)
+    assert sorted(end.tail.split()) == sorted([b"first", *line.encode().split()[1:2], b"last"])
+
+
+def test_nobody_looks_at_stderr_where_it_does_not_count(spool: Spool) -> None:
+    spool.tell(command(1, "echo out; echo err >&2"))
+    end = Exit(*spool.expect("exit")[1:])
+    assert (end.tail, end.wrote_stderr) == (b"out\nerr\n", None)
+    assert len(command(1, "true")) == 12, "as an older spooler reads it"
 
 
 def test_a_repeated_or_void_start_makes_no_process(spool: Spool) -> None:

@@ -39,7 +39,7 @@ async def jobs(client: httpx2.AsyncClient) -> httpx2.AsyncClient:
          "at 23: what `and` joins must be true or false, not a number", "compare it with something"),
         ("load.exit_code == '0'",
          "at 19: what == compares with a number must be a number, not a text", ""),
-        ("load.skipped", "at 1: .skipped is not available in this version", ""),
+        ("load.skipped", "at 1: a run is never skipped, so load.skipped would never be true", "there are "),
         ("params.region == 'eu'", "at 1: params.region is not available in `after`", ""),
         ("1 == 1", "it names no job, so nothing would ever make it true", "such as JOB.succeeded"),
         ("load/.failed", "at 1: the name is empty", ""),

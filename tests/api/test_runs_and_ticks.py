@@ -361,6 +361,30 @@ async def test_runs_are_listed_newest_first_and_filtered(client: httpx2.AsyncCli
     assert (await client.get("/v1/runs?since=2200-01-01T00:00:00Z")).json()["items"] == []
 
 
+async def test_a_run_with_a_warning_says_so_and_is_found(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    agent = connect(node)
+    await client.put("/v1/jobs/job", json={"run": "x", "exit": {"warn": [4]}})
+    for exit_code in (4, 0):
+        run = (await client.post("/v1/jobs/job/runs", json={})).json()["id"]
+        with node.read() as store:
+            attempt = attempt_reads.of_runs(store, [run])[-1].attempt.id
+        must(node, Grant(attempt, agent, "s", "c"))
+        must(node, Finish(attempt, agent, node.now_ms(), node.now_ms(), exit_code, "exit"))
+
+    warned, clean = (await client.get("/v1/runs")).json()["items"][::-1]
+    assert (warned["warned"], warned["state"], warned["tasks"]["main"]["warned"]) == (True, "succeeded", True)
+    assert warned["tasks"]["main"]["reason"] == "exit code 4 is a warning"
+    assert (clean["warned"], clean["tasks"]["main"]["warned"]) == (False, False)
+    for asked, found in (("true", [warned["id"]]), ("false", [clean["id"]])):
+        listed = (await client.get(f"/v1/runs?warned={asked}&brief=true")).json()["items"]
+        assert [each["id"] for each in listed] == found
+    assert (await client.get("/v1/runs?warned=maybe")).status_code == 422
+    assert (await client.get("/v1/jobs/job")).json()["last_run"]["warned"] is False
+    assert "cronclave_runs_warned_total 1.0" in (await client.get("/metrics")).text
+
+
 async def test_cancel_and_resolve(client: httpx2.AsyncClient) -> None:
     await client.put("/v1/jobs/job", json=NOOP)
     run = (await client.post("/v1/jobs/job/runs")).json()["id"]

@@ -232,7 +232,7 @@ def _run(number: int, job: str, due_s: float) -> dict[str, Any]:
     return {
         "id": number, "job": job, "state": "succeeded", "created": instant(due_s - 0.05), "reason": None,
         "tick": instant(due_s) if job == "pulse" else None, "due": instant(due_s), "exit_code": 0,
-        "finished": instant(due_s + 0.1), "tasks": {"main": {"attempts": [attempt]}},
+        "finished": instant(due_s + 0.1), "tasks": {"main": {"state": "succeeded", "attempts": [attempt]}},
     }  # fmt: skip
 
 

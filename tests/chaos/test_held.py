@@ -223,6 +223,28 @@ def test_a_payload_fails_as_it_says_it_does() -> None:
     assert "wrong-exit" in found("succeeded", 0, says=3)
 
 
+def test_a_mark_is_what_the_payload_gives() -> None:
+    def found(
+        word: str, says: dict[str, list[int]], *, warned: bool = False, task: str = "succeeded"
+    ) -> set[str]:
+        story = clean()
+        declared = next(entry for entry in story.history if entry["kind"] == "declared")
+        declared.update(exit_code=4, exit=says)
+        for second in range(31):
+            _ended(story, second, "succeeded", 4)
+            story.run(second)["tasks"]["main"]["state"] = "skipped" if word == "skip" else "succeeded"
+            story.run(second)["warned"] = word == "warn"
+        story.run(5)["warned"] = warned
+        story.run(5)["tasks"]["main"]["state"] = task
+        return kinds(results, story)
+
+    assert found("warn", {"warn": [4]}, warned=True) == set()
+    assert found("warn", {"warn": [4]}) == {"wrong-mark"}
+    assert found("skip", {"skip": [4]}, task="skipped") == set()
+    assert found("skip", {"skip": [4]}, task="skipped", warned=True) == {"wrong-mark"}
+    assert found("skip", {"skip": [4]}) == {"wrong-mark"}
+
+
 def _ended(story: Story, second: int, state: str, exit_code: int) -> None:
     """By everybody's word."""
     run = story.run(second)

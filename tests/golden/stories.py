@@ -12,6 +12,7 @@ from scheduler.model import parse_job, prepare
 from scheduler.store.tables import listeners, secrets, triggers
 from scheduler.words import causes, codec
 from scheduler.words import commands as c
+from scheduler.words.lifecycle import RUN_ENDS
 from tests.golden.calendars import dates_change, schedules_change, zones_change
 from tests.golden.hands import hands
 from tests.golden.log import Recorder
@@ -52,6 +53,7 @@ def every_command(story: Recorder) -> None:
     dates_change(story)
     schedules_change(story)
     zones_change(story)
+    _exits(story)
 
 
 def _conditions(story: Recorder) -> None:
@@ -74,6 +76,32 @@ def _conditions(story: Recorder) -> None:
         story.tell_ok(c.RunJob("default", "either", b'{"region":"%s"}' % region, story.now_ms))
     story.settle()
     story.tell_ok(c.DeleteJob("default", "either"), c.DeleteJob("default", "never"))
+
+
+def _exits(story: Recorder) -> None:
+    """Ends by exit code and stderr: tried again, warned, skipped, failed."""
+    story.connect("exits", slots=9, pool="exits")
+    task = {
+        "run": "x", "on": {"pool": "exits"}, "exit": {"warn": [4], "skip": [99], "retry": ["75-76"]},
+        "retry": {"delays": ["1s"], "on": ["timed_out"]}, "stderr": "fail",
+    }  # fmt: skip
+    hears = job("hears", trigger=[{"after": "exits.warned"}, {"after": "exits.warned and exits.failed"}])
+    then = {"noop": True, "needs": ["a"], "on": {"pool": "exits"}}
+    story.put(job("exits", tasks={"a": task, "b": then}), hears)
+    ends: list[tuple[int, bool | None]] = [(75, False), (4, False), (99, None), (0, None)]
+    run = 0
+    for exit_code, wrote in [*ends, (0, True), (3, False)]:
+        if not run or story.run(run).state in RUN_ENDS:
+            run = story.value(c.RunJob("default", "exits", b"{}", story.now_ms), "run")
+        story.now_ms += 1_000
+        for _ in range(3):
+            story.plan_and_apply()
+        assigned = "SELECT max(id) FROM attempts WHERE run = ? AND state = 'assigned'"
+        attempt = story.store.value(assigned, (run,))
+        assert story.claim(attempt).ok
+        story.finish(attempt, exit_code=exit_code, wrote_stderr=wrote)
+        story.settle()
+    story.tell_ok(c.DeleteJob("default", "hears"), c.DeleteJob("default", "exits"))
 
 
 def _namespaces(story: Recorder) -> None:

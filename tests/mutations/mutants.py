@@ -32,6 +32,30 @@ ALONE = (Step(2_000, 6_000, "leader-alone"),)
 
 MUTANTS = (
     Mutant(
+        "a-warning-is-forgotten",
+        (("scheduler.machine.steps.ends", "        run_rows.set_warned(ctx.store, run.id)\n", ""),),
+        QUIET,
+        _says("results: wrong-mark"),
+    ),
+    Mutant(
+        "skipped-is-succeeded",
+        (
+            (
+                "scheduler.machine.steps.ends",
+                """"skipped" if means is Means.SKIPPED else state""",
+                "state",
+            ),
+        ),
+        QUIET,
+        _says("results: wrong-mark"),
+    ),
+    Mutant(
+        "nobody-looks-at-stderr",
+        (("agent.spool.child", "                self._wrote_stderr = True\n", "                pass\n"),),
+        QUIET,
+        _says("results: wrong-mark"),
+    ),
+    Mutant(
         "no-claim",
         (
             (

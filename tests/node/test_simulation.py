@@ -10,6 +10,7 @@ from functools import cache
 
 import pytest
 
+from node.simulation import exits
 from node.simulation.world import JobsWorld
 
 SEEDS = range(1, 13)
@@ -52,6 +53,13 @@ def test_objects_were_applied_at_once_and_in_stages_while_runs_read_them() -> No
     objects = [world.objects for world in (told(seed)[0] for seed in SEEDS) if world.objects is not None]
     assert sum(each.applied for each in objects) > 20
     assert sum(each.staged for each in objects) > 5
+
+
+def test_exit_codes_warned_skipped_and_were_tried_again() -> None:
+    """The stories hold what they are for."""
+    seen = [told(seed)[0].exits.seen for seed in SEEDS]
+    sums = {code: sum(each[code] for each in seen) for code in exits.CODES}
+    assert min(sums.values()) > 2, sums
 
 
 def test_runs_waited_for_the_quota_of_their_namespace() -> None:

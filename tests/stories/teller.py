@@ -27,6 +27,7 @@ from tests.scheduler.machine import test_restores
 from tests.scheduler.story import Story
 
 UNTOLD = {"seq", "job", "namespace", "trigger", "task", "agent", "fence", "due_ms"}
+QUIET = {"run", "round", "warned"}  #: told unless there is none
 ROUNDS_MAX = 100
 DAY_MS = 86_400_000
 MARK = "----"
@@ -47,7 +48,7 @@ def words_of(event: Event) -> str:
     told = [
         f"{fact.removesuffix('_ms')}={clock(value) if fact.endswith('_ms') else value}"
         for fact, value in facts.items()
-        if fact not in UNTOLD and value not in (None, "", ()) and (value or fact not in {"run", "round"})
+        if fact not in UNTOLD and value not in (None, "", ()) and (value or fact not in QUIET)
     ]
     return " ".join([f"{name}:", *told])
 
@@ -170,11 +171,14 @@ class Teller:
         session = self.story.sessions[row.agent]
         self._tell(c.Grant(row.id, row.agent, session, f"claim {attempt}"))
 
-    def finish(self, _: str, attempt: str, exit: str = "0", reason: str = "exit") -> None:
+    def finish(
+        self, _: str, attempt: str, exit: str = "0", reason: str = "exit", stderr: str = "no"
+    ) -> None:
         row = self.story.attempt(int(attempt))
         now_ms = self.story.now_ms
         code = int(exit) if reason == "exit" else None
-        self._tell(c.Finish(row.id, row.agent, now_ms, now_ms, code, reason))
+        wrote = stderr == "yes"
+        self._tell(c.Finish(row.id, row.agent, now_ms, now_ms, code, reason, wrote_stderr=wrote))
 
     def restore(self, _: str, hold: str, catchup: str = "no") -> None:
         """The state as it is becomes the backup that a new cluster begins with."""
@@ -203,7 +207,7 @@ class Teller:
         store = self.story.store
         if what == "runs":
             for number, cause, state, tick_ms in store.rows(
-                "SELECT id, cause, state, tick_ms FROM runs ORDER BY id"
+                "SELECT id, cause, state || iif(warned, ' (warned)', ''), tick_ms FROM runs ORDER BY id"
             ):
                 tick = "" if tick_ms is None else f" tick={clock(tick_ms)}"
                 self.said.append(f"  run {number} {cause} {state}{tick}")

@@ -66,7 +66,7 @@ export default function Run({ run: id }) {
   if (!run) return html`<h1>${t("run.title", { run: id })}</h1><${Loading} error=${error} />`;
   const all = Object.entries(run.tasks).flatMap(([task, { attempts }]) => attempts.map((attempt) => ({ task, ...attempt })));
   const named_ = definition.data?.definition?.tasks || definition.data?.tasks || {};
-  const tasks = Object.entries(run.tasks).map(([name, task]) => ({ name, state: task.attempts.some((each) => each.unreachable) ? "unreachable" : task.state === "active" ? "running" : task.state,
+  const tasks = Object.entries(run.tasks).map(([name, task]) => ({ name, state: task.attempts.some((each) => each.unreachable) ? "unreachable" : task.state === "active" ? "running" : task.warned ? "warned" : task.state,
     needs: (named_[name]?.needs || []).map((need) => typeof need === "string" ? need : need.task), note: task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
   const task = run.tasks[query.task] ? query.task : firstOf(run);
   const tries = task ? run.tasks[task].attempts : [];
@@ -77,7 +77,7 @@ export default function Run({ run: id }) {
   const took = run.started ? span(run.finished ? between(run.started, run.finished) : now - Date.parse(run.started)) : null;
   const path = task && `/v1/runs/${run.id}/logs?task=${encodeURIComponent(task)}${attempt ? `&attempt=${attempt.number}` : ""}${attempt?.member ? `&member=${encodeURIComponent(attempt.member)}` : ""}`;
   const goesOn = attempt ? !attempt.finished : !run.finished;
-  return html`<div class="head"><h1>${t("run.title", { run: run.id })}</h1><${Status} state=${run.state} />
+  return html`<div class="head"><h1>${t("run.title", { run: run.id })}</h1><${Status} state=${run.state} />${run.warned ? html` <${Status} state="warned" />` : null}
       <a class="who" href=${jobAt(named(run))}>${nameOf(named(run))}</a>
       <span class="push"></span>
       ${run.finished ? html`<${Act} action=${again(run)} />` : html`${handsOn(run).map((action) => html`<${Act} key=${action.path} action=${action} />`)}<${Act} action=${cancelRun(run)} />`}

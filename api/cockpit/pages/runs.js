@@ -12,13 +12,14 @@ const ROW_PIXELS = 46;
 export default function Runs() {
   const query = useQuery();
   const filters = new URLSearchParams();
-  for (const name of ["job", "state", "namespace", "since"]) if (query[name]) filters.set(name, query[name]);
+  for (const name of ["job", "state", "namespace", "since", "warned"]) if (query[name]) filters.set(name, query[name]);
   const list = usePages(`/v1/runs?${filters}`, EVENTS);
   useKeys({ "/": ["keys.filter", () => document.getElementById("filter").focus()] });
   return html`<div class="head"><h1>${t("runs.title")}</h1>
       <span class="note" role="status">${list.loading || list.error ? "" : list.whole ? tn("runs.count", list.known) : tn("runs.countMore", list.known)}</span>
       <${Search} name="job" label=${t("runs.search")} />
-      <${Choice} name="state" label=${t("runs.state")} options=${[["", t("runs.allStates")], ...STATES.map((state) => [state, word("state", state)])]} /></div>
+      <${Choice} name="state" label=${t("runs.state")} options=${[["", t("runs.allStates")], ...STATES.map((state) => [state, word("state", state)])]} />
+      <${Choice} name="warned" label=${t("runs.warned")} options=${[["", t("runs.warnedOrNot")], ["true", t("runs.warnedOnly")]]} /></div>
     <${LongTable} list=${list} head=${html`<${RunHead} />`} height=${ROW_PIXELS} label=${t("runs.title")} columns=${RUN_COLUMNS}
       empty=${html`<p class="more">${t("runs.none")}</p>`} row=${(run) => html`<${RunRow} key=${run.id} run=${run} />`} />`;
 }

@@ -22,6 +22,7 @@ export function RunRow({ run }) {
     <td><a class="who plain" href=${jobAt(named(run))}>${nameOf(named(run))}</a></td>
     <td><a class="plain" href=${runAt(run.id)} tabindex="-1"><${Status} state=${run.state} title=${run.reason} /></a>
       ${attempts.some((attempt) => attempt.unreachable) ? html` <${Status} state="unreachable">${t("run.unreachable")}</${Status}>` : null}
+      ${run.warned ? html` <${Status} state="warned" />` : null}
       ${run.exit_code ? html` <span class="note">${t("run.exit", { code: run.exit_code })}</span>` : null}</td>
     <td class="wide">${run.tick ? t("run.tick", { at: when(run.tick) }) : word("cause", run.cause)}</td>
     <td class="wide">${agents}</td>

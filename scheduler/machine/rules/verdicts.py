@@ -3,25 +3,52 @@ written after, is in `steps.ends` and `steps.closing`.
 
 Rules of this file:
 
-1. A failure is tried again as often as the task says. A lost attempt is, under `on_lost: retry`, tried again
-   at least LOST_RETRIES_MIN times, whatever `retry.max` says of failures.
-2. Nothing of a deleted job starts any more, a retry as little as the next task: what would be tried again
+1. A failure is tried again as often as the task says, where `retry.on` names it, or there is none.
+   `exit.retry` wins over it: these exit codes are, and without `retry.on` no other exit code is. A lost
+   attempt is, under `on_lost: retry`, tried again at least LOST_RETRIES_MIN times, whatever `retry` says.
+2. An exit is good or bad by its code alone, as the task says; that something was written to stderr makes a
+   good one a warning or a failure. A task that its exit skips is skipped as by its rule: its attempt has
+   succeeded.
+3. Nothing of a deleted job starts any more, a retry as little as the next task: what would be tried again
    ends, says why, and the run comes to its own end.
-3. A run ends as the gravest of its tasks that may not fail. A run that was asked to stop ends as it was asked
+4. A run ends as the gravest of its tasks that may not fail. A run that was asked to stop ends as it was asked
    to, unless all its tasks succeeded: a real exit wins over a cancellation."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
 
 from scheduler.machine.rules.walks import LET_END
 from scheduler.model.compiled import CompiledTask
+from scheduler.model.exit_codes import RETRY, SKIP, WARN, Exits
+from scheduler.words.lifecycle import AttemptEvent
 
 RUN_FAILURES = frozenset({"failed", "timed_out", "lost"})
 """Ends of a run that count as its failure, and of a task that is forgiven where it may fail."""
 GRAVEST_FIRST = ("failed", "timed_out", "lost", "expired", "cancelled")
 LOST_RETRIES_MIN = 1
 NOT_AGAIN = "not tried again, the job was deleted"
+
+
+class Means(StrEnum):
+    """What an exit means beside good or bad."""
+
+    NOTHING = ""
+    WARNED = "warned"
+    SKIPPED = "skipped"
+    AGAIN = "again"
+
+
+class ExitEnds(NamedTuple):
+    event: AttemptEvent
+    means: Means = Means.NOTHING
+    reason: str = ""
+
+
+GOOD, BAD = ExitEnds(AttemptEvent.SUCCEEDED), ExitEnds(AttemptEvent.FAILED)
+WROTE = "it wrote to stderr"
+UNTOLD = "its agent does not tell whether it wrote to stderr"
 
 
 class Tried(NamedTuple):
@@ -34,6 +61,8 @@ class Tried(NamedTuple):
     on_lost: str
     stopping: str  #: of the run
     job_exists: bool
+    exit_code: int | None = None
+    means: Means = Means.NOTHING
 
 
 class Retry(NamedTuple):
@@ -60,6 +89,28 @@ def goes_its_way(stopping: str) -> bool:
     return stopping in ("", LET_END)
 
 
+def of_exit(
+    exits: Exits | None, exit_code: int | None, signal: int | None, wrote_stderr: bool | None
+) -> ExitEnds:
+    """Of a process that ended by itself. `wrote_stderr`: None: nobody knows."""
+    if exits is None or exit_code is None or signal is not None:
+        return GOOD if exit_code == 0 and signal is None else BAD
+    word = exits.classes.get(exit_code)
+    if word is None:
+        return BAD if exit_code else BAD._replace(reason="exit code 0 is no good end of it")
+    if word == RETRY:
+        return BAD._replace(means=Means.AGAIN)
+    if word == SKIP:
+        return GOOD._replace(means=Means.SKIPPED, reason=f"exit code {exit_code} skips it")
+    if exits.stderr and wrote_stderr is not False:
+        if exits.stderr == "fail" and wrote_stderr:
+            return BAD._replace(reason=WROTE)
+        return GOOD._replace(means=Means.WARNED, reason=WROTE if wrote_stderr else UNTOLD)
+    if word == WARN:
+        return GOOD._replace(means=Means.WARNED, reason=f"exit code {exit_code} is a warning")
+    return GOOD
+
+
 def of_attempt(tried: Tried) -> Retry | TaskEnds:
     if not goes_its_way(tried.stopping) or not _tries_again(tried):
         return TaskEnds(tried.reason)
@@ -70,14 +121,23 @@ def of_attempt(tried: Tried) -> Retry | TaskEnds:
 
 
 def _tries_again(tried: Tried) -> bool:
-    retries_max = tried.task.retry_max
+    retries_max, on, exits = tried.task.retry_max, tried.task.retry_on, tried.task.exits
     if tried.state == "lost":
-        return tried.on_lost == "retry" and tried.attempts <= max(retries_max, LOST_RETRIES_MIN)
-    return tried.state in ("failed", "timed_out") and tried.attempts <= retries_max
+        most = retries_max if on is None or "lost" in on else 0
+        return tried.on_lost == "retry" and tried.attempts <= max(most, LOST_RETRIES_MIN)
+    if tried.state not in ("failed", "timed_out") or tried.attempts > retries_max:
+        return False
+    if tried.means is Means.AGAIN:
+        return True
+    if on is not None:
+        return tried.state in on or (tried.state == "failed" and tried.exit_code in on)
+    return exits is None or tried.exit_code is None or not exits.retries
 
 
 def backoff_ms(task: CompiledTask, attempts: int) -> int:
     """The wait before the next try, after `attempts` tries."""
+    if task.retry_delays_ms:
+        return task.retry_delays_ms[min(attempts, len(task.retry_delays_ms)) - 1]
     if task.retry_backoff != "exponential":
         return task.retry_first_ms
     # The cap is reached long before 2^40, and no number may grow without end.

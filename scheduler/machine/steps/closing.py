@@ -105,11 +105,12 @@ def end_run(
             decisions.decide_cause_of(ctx, run, "missed", "lost_before_start")
     failed = state in verdicts.RUN_FAILURES
     parent = f"{run.namespace}/{run.name}"
+    warned = 0 if now is None else now.warned
     if listeners.is_heard(ctx.store, parent):
-        _note_end(ctx, run, parent, state, exit_code)
-    told = notifying.of_end(ctx, run, state)
+        _note_end(ctx, run, parent, state, exit_code, warned)
+    told = notifying.of_end(ctx, run, state, warned=bool(warned))
     tally = job_rows.count_run_ended(ctx.store, run.job, run=run.id, state=state, failed=failed)
-    ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, state, exit_code))
+    ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, state, exit_code, bool(warned)))
     notifying.tell(ctx, run, told, state=state, exit_code=exit_code, reason=reason)
     if tally is None:
         return
@@ -121,11 +122,14 @@ def end_run(
     follow(ctx, run.job, tally.active_runs)
 
 
-def _note_end(ctx: Context, run: Run, parent: str, state: str, exit_code: int | None) -> None:
+def _note_end(
+    ctx: Context, run: Run, parent: str, state: str, exit_code: int | None, warned: int
+) -> None:
     """Triggers wait for it. What the cluster before a restore may have seen fires nothing."""
     ends.note(
-        ctx.store, parent=parent, run=run.id, state=state, exit_code=exit_code, at_ms=ctx.stamp_ms,
-        plan_day=run.plan_day, missed=reasons.RESTORED if restoring.is_doubtful(ctx, run.id) else "",
+        ctx.store, parent=parent, run=run.id, state=state, exit_code=exit_code, warned=warned,
+        at_ms=ctx.stamp_ms, plan_day=run.plan_day,
+        missed=reasons.RESTORED if restoring.is_doubtful(ctx, run.id) else "",
     )  # fmt: skip
 
 

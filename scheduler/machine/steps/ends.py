@@ -14,7 +14,7 @@ import json
 from scheduler.machine.context import ROW, Context, done, refused
 from scheduler.machine.rules import gates, verdicts
 from scheduler.machine.rules.gates import Never, TaskView, Waits
-from scheduler.machine.rules.verdicts import Retry, RunEnds, TaskEnds, Tried
+from scheduler.machine.rules.verdicts import Means, Retry, RunEnds, TaskEnds, Tried
 from scheduler.machine.steps import clock, closing, holding, placing, queue, reconstruct, stopping, telling
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
@@ -34,6 +34,7 @@ from scheduler.words.outcomes import Code, Outcome
 
 LOSS = 3 * ROW  #: what the loss of one attempt takes of the room, beside what follows from it
 TAIL_BYTES_MAX = 16 << 10
+GOOD_TAIL_BYTES_MAX = 2 << 10  #: of an end that is neither a failure nor a warning
 DETAIL_LETTERS_MAX = 500
 
 
@@ -50,17 +51,21 @@ def report(ctx: Context, command: Finish) -> Outcome:
         # Without a grant nothing can have run: the agent gives the place back.
         take_back(ctx, attempt, command.detail[:DETAIL_LETTERS_MAX] or command.reason)
         return done(revoked=True)
+    task, run = _of(ctx, attempt)
+    event, means, why = _judged(ctx, run, task, command)
+    good = event is AttemptEvent.SUCCEEDED and means is not Means.WARNED
     state = end(
         ctx,
         attempt,
-        _event(command),
+        event,
         started_ms=command.started_ms if command.started_ms is not None else attempt.started_ms,
         finished_ms=command.finished_ms,
         exit_code=command.exit_code,
         signal=command.signal,
-        reason=_reason(command),
-        tail=command.tail[-TAIL_BYTES_MAX:],
+        reason="; ".join(filter(None, (why, _reason(command)))),
+        tail=command.tail[-(GOOD_TAIL_BYTES_MAX if good else TAIL_BYTES_MAX) :],
         output_bytes=_output_bytes(command),
+        means=means,
     )
     return done(state=state)
 
@@ -72,19 +77,22 @@ def _output_bytes(command: Finish) -> int | None:
     return max(command.output_bytes, len(command.tail))
 
 
-def _event(command: Finish) -> AttemptEvent:
+def _judged(ctx: Context, run: Run, task: Task, command: Finish) -> verdicts.ExitEnds:
     match command.reason:
         case "exit":
-            is_good = command.exit_code == 0 and command.signal is None
-            return AttemptEvent.SUCCEEDED if is_good else AttemptEvent.FAILED
+            exits = None
+            if run.first_task:
+                graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+                exits = graph.by_name[task.name].exits
+            return verdicts.of_exit(exits, command.exit_code, command.signal, command.wrote_stderr)
         case "timeout":
-            return AttemptEvent.TIMED_OUT
+            return verdicts.ExitEnds(AttemptEvent.TIMED_OUT)
         case "cancelled":
-            return AttemptEvent.STOPPED
+            return verdicts.ExitEnds(AttemptEvent.STOPPED)
         case "gone":
-            return AttemptEvent.LOST
+            return verdicts.ExitEnds(AttemptEvent.LOST)
         case _:
-            return AttemptEvent.FAILED
+            return verdicts.BAD
 
 
 def _reason(command: Finish) -> str:
@@ -98,7 +106,7 @@ def _late(ctx: Context, attempt: Attempt, command: Finish) -> Outcome:
     same = (
         attempt.finished_ms == command.finished_ms
         and attempt.exit_code == command.exit_code
-        and attempt.reason == _reason(command)
+        and attempt.reason.endswith(_reason(command))  # behind why it was judged so
     )
     if same or attempt.state == "revoked" or attempt.late:
         return done(state=attempt.state, late=not same)
@@ -126,6 +134,7 @@ def end(
     reason: str = "",
     tail: bytes = b"",
     output_bytes: int | None = None,
+    means: Means = Means.NOTHING,
 ) -> str:
     """A granted attempt ended, and with it its task, unless that is tried again. Returns the attempt's
     state."""
@@ -139,7 +148,7 @@ def end(
     if run.cause == Kind.ORPHAN:
         reconstruct.rebuild(ctx, run.id)
         return state
-    verdict = _verdict(ctx, run, task, state, reason)
+    verdict = _verdict(ctx, run, task, state, reason, exit_code, means)
     if isinstance(verdict, Retry):
         task_rows.move(
             ctx.store, task, TaskEvent.RETRY_LEFT, wake_ms=ctx.stamp_ms + verdict.after_ms,
@@ -147,8 +156,9 @@ def end(
         )  # fmt: skip
         return state
     finish(
-        ctx, run, task, state, reason=verdict.reason, exit_code=exit_code, started_ms=started_ms
-    )
+        ctx, run, task, "skipped" if means is Means.SKIPPED else state, reason=verdict.reason,
+        exit_code=exit_code, started_ms=started_ms, warned=means is Means.WARNED,
+    )  # fmt: skip
     if verdict.let_end:
         left = run_rows.get(ctx.store, run.id)
         if left is not None and left.finished_ms is None:
@@ -164,7 +174,9 @@ def _of(ctx: Context, attempt: Attempt) -> tuple[Task, Run]:
     return task, run
 
 
-def _verdict(ctx: Context, run: Run, task: Task, state: str, reason: str) -> Retry | TaskEnds:
+def _verdict(
+    ctx: Context, run: Run, task: Task, state: str, reason: str, exit_code: int | None, means: Means
+) -> Retry | TaskEnds:
     if state in ("succeeded", "cancelled"):
         return TaskEnds(reason)
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
@@ -172,7 +184,7 @@ def _verdict(ctx: Context, run: Run, task: Task, state: str, reason: str) -> Ret
         Tried(
             state=state, reason=reason, task=graph.by_name[task.name], attempts=task.attempts,
             on_lost=graph.job.on_lost, stopping=run.stopping,
-            job_exists=job_rows.exists(ctx.store, run.job),
+            job_exists=job_rows.exists(ctx.store, run.job), exit_code=exit_code, means=means,
         )
     )  # fmt: skip
 
@@ -186,11 +198,15 @@ def finish(
     started_ms: int | None,
     reason: str = "",
     exit_code: int | None = None,
+    warned: bool = False,
 ) -> None:
     """A task ended: its dependents become ready or are skipped, and the run ends with its last task."""
     closing.end_task(
         ctx, task, TASK_END[state], reason=reason, exit_code=exit_code, started_ms=started_ms
     )
+    if warned:
+        task_rows.set_warned(ctx.store, task.id)
+        run_rows.set_warned(ctx.store, run.id)
     left = run.open_tasks - 1
     if not run.stopping:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)

@@ -5,7 +5,7 @@ Rules of this file:
 1. A job says whom it tells of what (`notify`). An effect is written with the end itself: whoever sees the
    run ended sees the effect, on every node, and a run whose end was never committed told nobody.
 2. `failed`: it failed, timed out or was lost. `recovered`: it succeeded, and the job's last one that ended
-   had not. A run tells whom its own revision names.
+   had not. `warned`: it succeeded with a warning. A run tells whom its own revision names.
 3. `missed`, `skipped`: once for each entry of the ledger, however many ticks that is of. A tick is of no
    revision: it tells whom the job names then, and nobody where the job is no more.
 4. What is told is fixed here, so each try says the same."""
@@ -19,7 +19,7 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts
 from scheduler.machine.steps import outbox
 from scheduler.model.compiled import CompiledNotice
-from scheduler.model.notify import ABOUT, FAILED, MISSED, RECOVERED, SKIPPED
+from scheduler.model.notify import ABOUT, FAILED, MISSED, RECOVERED, SKIPPED, WARNED
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.runs import Run
 
@@ -29,18 +29,20 @@ Told = list[tuple[str, CompiledNotice]]
 """What happened, and whom that is told."""
 
 
-def of_end(ctx: Context, run: Run, state: str) -> Told:
+def of_end(ctx: Context, run: Run, state: str, *, warned: bool) -> Told:
     """Whom the end of this run is told: to be asked before it is counted for its job."""
     notices = ctx.graphs.outline(run.job, run.namespace, run.name, run.revision).notify
     if not notices:
         return []
+    abouts: list[str] = []
     if state in verdicts.RUN_FAILURES:
-        about = FAILED
-    elif state == "succeeded" and job_rows.is_failing(ctx.store, run.job, verdicts.RUN_FAILURES):
-        about = RECOVERED
-    else:
-        return []
-    return [(about, notice) for notice in notices if about in notice.on]
+        abouts.append(FAILED)
+    elif state == "succeeded":
+        if job_rows.is_failing(ctx.store, run.job, verdicts.RUN_FAILURES):
+            abouts.append(RECOVERED)
+        if warned:
+            abouts.append(WARNED)
+    return [(about, notice) for about in abouts for notice in notices if about in notice.on]
 
 
 def tell(ctx: Context, run: Run, told: Told, *, state: str, exit_code: int | None, reason: str) -> None:

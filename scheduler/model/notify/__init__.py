@@ -20,13 +20,14 @@ from scheduler.model.notify.webhook import WEBHOOK
 
 __all__ = [
     "ABOUT", "FAILED", "KINDS", "MISSED", "NAMES", "ONE_OF", "PLANNED", "PLANNED_ABOUT", "RECOVERED",
-    "SKIPPED", "Kind", "compiled_target", "kind_meant",
+    "SKIPPED", "WARNED", "Kind", "compiled_target", "kind_meant",
 ]  # fmt: skip
 
-FAILED, RECOVERED, MISSED, SKIPPED = "failed", "recovered", "missed", "skipped"
-ABOUT = {FAILED: "run", RECOVERED: "run", MISSED: "tick", SKIPPED: "tick"}
+FAILED, WARNED, RECOVERED = "failed", "warned", "recovered"
+MISSED, SKIPPED = "missed", "skipped"
+ABOUT = {FAILED: "run", WARNED: "run", RECOVERED: "run", MISSED: "tick", SKIPPED: "tick"}
 """What a notice can be about, and of what that is said."""
-PLANNED_ABOUT = ("warned", "late", "waiting", "held", "long", "stalled", "output")
+PLANNED_ABOUT = ("late", "waiting", "held", "long", "stalled", "output")
 """What the job semantics know beside that, and this version does not tell of."""
 
 KINDS: tuple[Kind, ...] = (WEBHOOK,)

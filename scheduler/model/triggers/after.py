@@ -13,7 +13,8 @@ from scheduler.model.fields import Model, check_reference
 from scheduler.model.problems import Refused
 from scheduler.model.triggers.kind import Kind
 
-PLANNED = ("skipped", "warned")
+SKIPPED = "skipped"
+"""What a tick or a task can be, and a run cannot."""
 ELSEWHERE = ("params", "vars", "plan_date", "tick")
 """What a condition of the job semantics may ask for, and this version cannot say."""
 
@@ -28,8 +29,9 @@ class _Jobs:
         if not job:
             raise Refused(f"{name} says nothing of a job", f"such as {name}.succeeded")
         check_reference(job)
-        if asked in PLANNED:
-            raise Refused(f".{asked} is not available in this version", f"there are {_known(job)}")
+        if asked == SKIPPED:
+            detail = f"a run is never skipped, so {name} would never be true"
+            raise Refused(detail, f"there are {_known(job)}")
         if asked not in ASKED:
             near = difflib.get_close_matches(asked[:40], ASKED, 1)
             hint = f"did you mean {job}.{near[0]}?" if near else f"there are {_known(job)}"
@@ -46,7 +48,7 @@ class AfterFields(Model):
         str | None,
         Field(
             description="a condition over ends of other jobs: JOB.succeeded, .failed, .timed_out, .lost,"
-            " .cancelled, .expired, .ended, .exit_code; and, or, not, comparisons, in, parentheses",
+            " .cancelled, .expired, .ended, .warned, .exit_code; and, or, not, comparisons, in, parentheses",
             json_schema_extra={"maxLength": LETTERS_MAX},
         ),
     ] = None

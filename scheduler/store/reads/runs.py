@@ -18,6 +18,7 @@ class Wanted(NamedTuple):
     jobs: Sequence[int] | None = None  #: that had the name one after the other
     namespaces: Sequence[str] | None = None  #: of these; None: of all
     states: Sequence[str] = ()  #: one of these; empty: any
+    warned: bool | None = None  #: with a warning, or without; None: both
     cause: str | None = None
     labels: Sequence[tuple[str, str | None]] = ()  #: of the job as it is now
     since_ms: int | None = None  #: created at or after
@@ -26,6 +27,8 @@ class Wanted(NamedTuple):
     def ways(self) -> list[Way]:
         if self.jobs is not None:
             return [Way("FROM runs INDEXED BY runs_job WHERE job = ?", (job,)) for job in self.jobs]
+        if self.warned:
+            return [Way("FROM runs INDEXED BY runs_warned WHERE warned = 1")]
         if self.states and "succeeded" not in self.states:
             source = "FROM runs INDEXED BY runs_state WHERE state = ? AND state <> 'succeeded'"
             return [Way(source, (state,)) for state in self.states]
@@ -35,7 +38,8 @@ class Wanted(NamedTuple):
         return [Way("FROM runs WHERE 1")]
 
     def conditions(self) -> tuple[str, list[object]]:
-        where, values = asked(("cause = ?", self.cause))
+        warned = None if self.warned is None else int(self.warned)
+        where, values = asked(("cause = ?", self.cause), ("warned = ?", warned))
         within, names = among("namespace", self.namespaces)
         if self.states:
             where += f" AND state IN ({marks(len(self.states))})"

@@ -8,7 +8,7 @@ STATEMENTS = (
     CREATE TABLE ends (
         id INTEGER PRIMARY KEY,
         parent TEXT NOT NULL,               -- the job, as namespace/name
-        run INTEGER NOT NULL, state TEXT NOT NULL, exit_code INTEGER,
+        run INTEGER NOT NULL, state TEXT NOT NULL, exit_code INTEGER, warned INTEGER NOT NULL,
         at_ms INTEGER NOT NULL, plan_day INTEGER NOT NULL,
         missed TEXT NOT NULL,               -- why it fires nothing; empty: it may
         looked INTEGER NOT NULL,            -- the last trigger that was looked at
@@ -34,8 +34,8 @@ STATEMENTS = (
     """
     CREATE TABLE results (
         trigger INTEGER NOT NULL, parent TEXT NOT NULL,
-        run INTEGER NOT NULL, state TEXT NOT NULL, exit_code INTEGER, at_ms INTEGER NOT NULL,
-        plan_day INTEGER NOT NULL,
+        run INTEGER NOT NULL, state TEXT NOT NULL, exit_code INTEGER, warned INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL, plan_day INTEGER NOT NULL,
         ends INTEGER NOT NULL,              -- it is the newest of so many
         PRIMARY KEY (trigger, parent)
     ) WITHOUT ROWID

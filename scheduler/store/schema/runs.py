@@ -32,7 +32,8 @@ STATEMENTS: tuple[str, ...] = (
         priority INTEGER NOT NULL,
         bound INTEGER NOT NULL,             -- the agent that all its tasks go to which that may take; 0: any
         params TEXT NOT NULL,
-        reason TEXT NOT NULL, actor TEXT NOT NULL
+        reason TEXT NOT NULL, actor TEXT NOT NULL,
+        warned INTEGER NOT NULL             -- 1: a task of it ended well with a warning
     )
     """,
     "CREATE INDEX runs_job ON runs (job, id)",
@@ -41,6 +42,7 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX runs_waiting ON runs (job, id) WHERE waiting = 1",
     # Most runs succeeded: who looks for those finds them by their ids.
     "CREATE INDEX runs_state ON runs (state, id) WHERE state <> 'succeeded'",
+    "CREATE INDEX runs_warned ON runs (id) WHERE warned = 1",
     "CREATE INDEX runs_namespace ON runs (namespace, id)",
     "CREATE INDEX runs_tick ON runs (trigger, tick_ms) WHERE tick_ms IS NOT NULL",
     "CREATE UNIQUE INDEX runs_cause ON runs (job, cause, cause_key) WHERE cause_key <> ''",
@@ -62,7 +64,8 @@ STATEMENTS: tuple[str, ...] = (
         selector TEXT NOT NULL,             -- which agents may take it: JSON (machine.rules.selectors)
         rank_ms INTEGER NOT NULL,           -- place in the queue: queued_ms less what the priority is worth
         started_ms INTEGER, finished_ms INTEGER,
-        exit_code INTEGER, reason TEXT NOT NULL
+        exit_code INTEGER, reason TEXT NOT NULL,
+        warned INTEGER NOT NULL             -- 1: it ended well, with a warning
     )
     """,
     # Tasks that have ended and of whose dependents only the first `told` have heard of it.

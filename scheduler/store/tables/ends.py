@@ -18,6 +18,7 @@ class End(NamedTuple):
     run: int
     state: str
     exit_code: int | None
+    warned: int
     at_ms: int
     plan_day: int
     missed: str  #: why it fires nothing; empty: it may
@@ -30,10 +31,10 @@ _FIRST_OPEN = f"SELECT {COLUMNS} FROM ends INDEXED BY ends_open WHERE open = 1 O
 
 
 def note(
-    store: Store, *, parent: str, run: int, state: str, exit_code: int | None, at_ms: int, plan_day: int,
-    missed: str,
+    store: Store, *, parent: str, run: int, state: str, exit_code: int | None, warned: int, at_ms: int,
+    plan_day: int, missed: str,
 ) -> None:
-    end = End(last(store) + 1, parent, run, state, exit_code, at_ms, plan_day, missed, 0, 1)
+    end = End(last(store) + 1, parent, run, state, exit_code, warned, at_ms, plan_day, missed, 0, 1)
     store.write(f"INSERT INTO ends ({COLUMNS}) VALUES ({', '.join('?' * len(End._fields))})", end)
 
 

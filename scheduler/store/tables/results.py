@@ -15,6 +15,7 @@ class Result(NamedTuple):
     run: int
     state: str
     exit_code: int | None
+    warned: int
     at_ms: int
     plan_day: int
     ends: int  #: it is the newest of so many
@@ -31,7 +32,7 @@ def of(store: Store, trigger: int) -> dict[str, Result]:
 
 def put(store: Store, result: Result) -> None:
     """In place of the one that was known of this job."""
-    store.write(f"INSERT OR REPLACE INTO results ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", result)
+    store.write(f"INSERT OR REPLACE INTO results ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", result)
 
 
 def hand_on(store: Store, trigger: int, heir: int, parents: Sequence[str]) -> None:

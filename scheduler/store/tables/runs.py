@@ -45,6 +45,7 @@ class Run(NamedTuple):
     params: str
     reason: str
     actor: str
+    warned: int = 0
 
     @property
     def tasks(self) -> int:
@@ -117,6 +118,10 @@ def move(store: Store, run: Run, event: RunEvent, **changes: Unpack[Changes]) ->
 def rebuild(store: Store, run: int, state: str, **changes: Unpack[Changes]) -> None:
     """The row of an adopted run, made anew of what its agent tells: no event, and no table."""
     store.kept.update(TABLE, run, (state, *changes.values(), run), state=state, **changes)
+
+
+def set_warned(store: Store, run: int) -> None:
+    store.kept.update(TABLE, run, (run,), warned=1)
 
 
 def set_stop(store: Store, run: int, stop_ms: int | None) -> None:

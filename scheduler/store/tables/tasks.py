@@ -34,6 +34,7 @@ class Task(NamedTuple):
     finished_ms: int | None
     exit_code: int | None
     reason: str
+    warned: int = 0
 
 
 COLUMNS = ", ".join(Task._fields)
@@ -87,6 +88,10 @@ def of_ids(store: Store, ids: list[int]) -> list[Task]:
 def set_needs(store: Store, task: int, *, open_needs: int, met_needs: int) -> None:
     told = (open_needs, met_needs, task)
     store.kept.update(TABLE, task, told, open_needs=open_needs, met_needs=met_needs)
+
+
+def set_warned(store: Store, task: int) -> None:
+    store.kept.update(TABLE, task, (task,), warned=1)
 
 
 class Gravest(NamedTuple):

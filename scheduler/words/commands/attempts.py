@@ -29,6 +29,7 @@ class Finish(ByAgent):
     `reason`: exit | timeout | cancelled | start_failed | before_failed | gone. `gone`: it never
     started or nothing is known of its end, and it surely runs no more.
     `output_bytes`: where its output ends, of which `tail` holds the last bytes; None: nobody knows.
+    `wrote_stderr`: whether something was written there; None: nobody looked.
     """
 
     attempt: int
@@ -41,6 +42,7 @@ class Finish(ByAgent):
     detail: str = ""
     tail: bytes = b""
     output_bytes: int | None = None
+    wrote_stderr: bool | None = None
 
 
 @command(43)

@@ -26,6 +26,7 @@ class RanAttempt(Record):
     reason: str  #: as Finish.reason
     signal: int | None = None
     detail: str = ""
+    wrote_stderr: bool | None = None
 
 
 @command(25)

@@ -34,3 +34,4 @@ class RunEnded(Event):
     name: str
     state: str
     exit_code: int | None
+    warned: bool = False  #: a task of it ended well, with a warning

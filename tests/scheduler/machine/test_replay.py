@@ -22,6 +22,7 @@ from scheduler.words.lifecycle import RUN_ENDS
 from tests.scheduler.story import KINDS, START_MS, Story, job
 
 OVERLAPS = ("skip", "queue_one", "queue_all", "cancel_running", "allow")
+CODES = (0, 1, 4, 75, 99)
 REASONS = ("exit", "timeout", "cancelled", "gone", "start_failed")
 HANDS = (c.SuspendRun, c.ResumeRun, c.ReleaseRun, c.ResumeRun)
 SMALL = st.integers(min_value=0, max_value=7)
@@ -39,7 +40,7 @@ STEPS = st.lists(
         st.tuples(st.just("drain"), SMALL),
         st.tuples(st.just("claim"), SMALL, SMALL),
         st.tuples(st.just("work"), SMALL),
-        st.tuples(st.just("finish"), SMALL, st.sampled_from(REASONS), st.integers(0, 1)),
+        st.tuples(st.just("finish"), SMALL, st.sampled_from(REASONS), st.sampled_from(CODES)),
         st.tuples(st.just("running"), SMALL),
         st.tuples(st.just("cancel"), SMALL),
         st.tuples(st.just("resolve"), SMALL),
@@ -85,7 +86,10 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
         },
         tasks={
             "a": {"noop": True, "retry": {"max": 1, "first": "2s"}},
-            "b": {"noop": True, "needs": ["a"]},
+            "b": {
+                "run": "x", "needs": ["a"], "exit": {"warn": [4], "skip": [99], "retry": [75]},
+                "retry": {"delays": ["1s", "3s"], "on": ["timed_out"]}, "stderr": "fail",
+            },
             "c": {"noop": True, "needs": ["a"], "rule": "all_done", "allow_failure": True},
             "d": {"sleep": "5s", "needs": ["a"], "rule": "all_done"},
             "e": {"run": "true", "run_as": "batch", "needs": ["d"]},
@@ -93,7 +97,7 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             "g": {"noop": True, "when": "tick >= '2027-01-15T08:00:03Z'"},
             "h": {"noop": True, "needs": ["g", "c"], "rule": {"n_of": 1}, "when": "g.skipped"},
         },
-        notify=[{"on": ["failed", "recovered"], "webhook": f"https://{name}.example.org"}],
+        notify=[{"on": ["failed", "warned", "recovered"], "webhook": f"https://{name}.example.org"}],
     )
     return prepare(parse_job(document), story.now_ms)
 
@@ -181,7 +185,10 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             row = nth(story, "SELECT id, agent FROM attempts ORDER BY live DESC, id DESC LIMIT 10", values[0])
             if row is None:
                 return []
-            return [c.Finish(row[0], row[1], None, story.now_ms, values[2], values[1])]
+            wrote = (None, False, True)[values[0] % 3]
+            return [
+                c.Finish(row[0], row[1], None, story.now_ms, values[2], values[1], wrote_stderr=wrote)
+            ]
         case "cancel" | "resolve":
             row = nth(story, "SELECT id FROM runs ORDER BY id DESC LIMIT 8", values[0])
             kind_of = c.CancelRun if kind == "cancel" else c.ResolveRun
@@ -382,7 +389,7 @@ def test_a_long_story_replays(seed: int, tmp_path: Path) -> None:
         if kind == "put":
             values = [values[0], rng.choice(OVERLAPS), rng.random() < 0.5]
         elif kind == "finish":
-            values = [values[0], rng.choice((*REASONS, "exit", "exit")), rng.choice((0, 0, 1))]
+            values = [values[0], rng.choice((*REASONS, "exit", "exit")), rng.choice((0, 0, *CODES))]
         elif kind == "plan":
             values = [rng.choice((0, 0, 1, 2, 6, 90) if seed % 2 else (0, 0, 0, 1, 2, 3))]
         steps.append((kind, *values))

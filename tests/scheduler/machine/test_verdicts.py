@@ -42,6 +42,17 @@ def tried(state: str = "failed", **fields: Any) -> Tried:
         (tried("failed", job_exists=False, reason=""), TaskEnds(NOT_AGAIN, let_end=True)),
         (tried("failed", job_exists=False, stopping=LET_END), TaskEnds(f"exit; {NOT_AGAIN}")),
         (tried("succeeded", job_exists=False), TaskEnds("exit")),
+        (tried("lost", on_lost="retry", task=TASK._replace(retry_on=frozenset({1}))), Retry(10_000)),
+        (
+            tried("lost", on_lost="retry", attempts=2, task=TASK._replace(retry_on=frozenset({1}))),
+            TaskEnds("exit"),
+        ),
+        (
+            tried("lost", on_lost="retry", attempts=2, task=TASK._replace(retry_on=frozenset({"lost"}))),
+            Retry(20_000),
+        ),
+        (tried("failed", attempts=2, task=TASK._replace(retry_delays_ms=(1, 5))), Retry(5)),
+        (tried("failed", attempts=2, task=TASK._replace(retry_delays_ms=(7,))), Retry(7)),
         (tried("failed", job_exists=False, attempts=3), TaskEnds("exit")),
     ],
 )

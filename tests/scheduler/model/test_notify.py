@@ -43,7 +43,7 @@ def test_a_job_without_notices_tells_nobody() -> None:
 
 @pytest.mark.parametrize("word", PLANNED_ABOUT)
 def test_what_this_version_does_not_tell_of_is_refused_and_named(word: str) -> None:
-    detail = f"on: {word} is not available in this version | some of failed, recovered, missed, skipped"
+    detail = f"on: {word} is not available in this version | some of {', '.join(ABOUT)}"
     assert said({"on": ["failed", word], "webhook": URL}) == {"/notify/0/on": detail}
 
 
