@@ -107,7 +107,7 @@ def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> 
     task_rows.move(ctx.store, task, TaskEvent.ADOPTED, attempts=ran.number)
     attempt = _insert(ctx, agent, run, task.id, ran)
     if run.waiting:
-        admitting.count_in(ctx, run)
+        run = run._replace(waiting=0, counts=admitting.count_in(ctx, run))
     if run.started_ms is None:
         beginning.begin_run(ctx, run, graph, ran.due_ms)
     _report(ctx, attempt, ran)

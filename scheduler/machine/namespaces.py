@@ -11,7 +11,7 @@ from scheduler.machine.steps import editing, editing_objects, redating
 from scheduler.machine.steps import quotas as quota_steps
 from scheduler.machine.steps.editing import Edit
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import namespaces, quotas, zones
+from scheduler.store.tables import namespaces, zones
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.namespaces import KIND, Allowance
 from scheduler.store.tables.refs import Named
@@ -71,7 +71,7 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
     if limited and not (stored is not None and stored.limits_runs):
         quota_steps.begin_counting(ctx, command.name)
     if command.starts_max is None:
-        quotas.forget_starts(ctx.store, command.name)
+        quota_steps.forget_starts(ctx, command.name)
     return done(revision=told["revision"], created=told["created"], changed=told["changed"])
 
 
@@ -112,7 +112,7 @@ def delete_namespace(ctx: Context, command: DeleteNamespace) -> Outcome:
     if held := namespaces.contents(ctx.store, command.name, COUNTED_MAX):
         return refused(Code.REFERRED, f"namespace {command.name} has {held}")
     namespaces.forget(ctx.store, command.name)
-    quotas.forget_starts(ctx.store, command.name)
+    quota_steps.forget_starts(ctx, command.name)
     return done(revision=editing_objects.delete(ctx, _edit(ctx, command), stored))
 
 

@@ -59,7 +59,7 @@ def count_in(ctx: Context, run: Run) -> int:
     """It waits for nothing any more, and is one of its namespace's active runs: 1 where these count."""
     if run.waiting == FOR_NAMESPACE:
         quota_rows.drop(ctx.store, run.id)
-    counts = quotas.count(ctx, run.namespace)
+    counts = quotas.count(ctx, run.id, run.namespace)
     run_rows.admit(ctx.store, run.id, counts=counts)
     return counts
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import clock, decisions, queue
+from scheduler.machine.steps import clock, decisions, queue, quotas
 from scheduler.model.compiled import CompiledTask
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -34,6 +34,8 @@ def begin_run(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:
         clock.count(ctx, run, graph, 0)
     else:  # a restore brought a run back that was kept back then, and was let go later
         clock.turn(ctx, run, graph)
+    if run.counts:
+        quotas.begin(ctx, run, started_ms)
     if not run.decided:
         decisions.decide_cause_of(ctx, run, "ran", "")
     ctx.emit(e.RunStarted(run.id, run.job, run.namespace, run.name))

@@ -12,7 +12,8 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.verdicts import RunEnds
 from scheduler.machine.steps import admitting, decisions, eras, notifying, restoring
-from scheduler.store.tables import clocks, ends, listeners, namespaces, postponed, quotas
+from scheduler.machine.steps import quotas as quota_steps
+from scheduler.store.tables import clocks, ends, listeners, postponed, quotas
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -87,7 +88,7 @@ def end_run(
         reason = "" if verdicts.goes_its_way(run.stopping) else f"too late: {run.reason}"
     now = run_rows.get(ctx.store, run.id)  # the caller's row may be older than its admission
     if now is not None and now.counts:
-        namespaces.count_active(ctx.store, run.namespace, -1)
+        quota_steps.count_out(ctx, now)
     elif now is not None and now.waiting == FOR_NAMESPACE:
         quotas.drop(ctx.store, run.id)
     run_rows.move(

@@ -107,7 +107,7 @@ def fire(
     waiting = 0 if verdict is READY else BEHIND
     if not waiting and quotas.keeps_back(ctx, namespace):
         waiting = FOR_NAMESPACE
-    counts = 0 if waiting else quotas.count(ctx, namespace)
+    counts = 0 if waiting else quotas.count(ctx, state.last_run + 1, namespace)
     if plan_day is None:
         plan_day = plan_dates.of(ctx, namespace, cause.tick_ms)
     made_by = RunEvent.MADE if held is None else RunEvent.HELD

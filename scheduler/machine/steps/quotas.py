@@ -5,12 +5,14 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, AdmitView
+from scheduler.machine.rules.gates.quota import MINUTE_MS
 from scheduler.machine.steps import queue
 from scheduler.store.tables import namespaces, quotas
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.runs import Run
 
 LOOKED_MAX = 2_000
+DROPPED_MAX = 10
 
 
 def keeps_back(ctx: Context, namespace: str, *, in_turn: bool = False) -> bool:
@@ -23,15 +25,40 @@ def wait(ctx: Context, run: Run) -> None:
     quotas.wait(ctx.store, run.id, run.namespace, queue.rank(run.due_ms, run.priority, run.cause))
 
 
-def count(ctx: Context, namespace: str) -> int:
+def count(ctx: Context, run: int, namespace: str) -> int:
     """One more goes on: 1 where that counts for a quota of its namespace, else 0."""
     allowance = namespaces.allowance(ctx.store, namespace)
     if allowance is None or not allowance.limits_runs:
         return 0
-    namespaces.count_active(ctx.store, namespace, 1)
+    starts = 0
     if allowance.starts_max:
-        quotas.note_start(ctx.store, namespace, ctx.stamp_ms, allowance.starts_max)
+        starts = 1
+        if namespaces.starts(ctx.store, namespace) >= allowance.starts_max:
+            until_ms = ctx.stamp_ms - MINUTE_MS
+            starts -= quotas.drop_starts(ctx.store, namespace, until_ms, DROPPED_MAX)
+        quotas.note_start(ctx.store, run, namespace)
+    namespaces.count_active(ctx.store, namespace, 1, starts=starts)
     return 1
+
+
+def begin(ctx: Context, run: Run, started_ms: int) -> None:
+    """A run that counts has begun."""
+    allowance = namespaces.allowance(ctx.store, run.namespace)
+    if allowance is not None and allowance.starts_max:
+        quotas.set_started(ctx.store, run.id, started_ms)
+
+
+def count_out(ctx: Context, run: Run) -> None:
+    """A run that counts has ended."""
+    never_began = run.started_ms is None and quotas.drop_start(ctx.store, run.id)
+    namespaces.count_active(ctx.store, run.namespace, -1, starts=-int(never_began))
+
+
+def forget_starts(ctx: Context, namespace: str) -> None:
+    """It has no quota of them any more."""
+    if known := namespaces.starts(ctx.store, namespace):
+        quotas.forget_starts(ctx.store, namespace)
+        namespaces.count_active(ctx.store, namespace, 0, starts=-known)
 
 
 def begin_counting(ctx: Context, namespace: str) -> None:

@@ -23,14 +23,14 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX namespaces_unrevised ON namespaces (name) WHERE revised IS NOT NULL",
     "CREATE INDEX namespaces_around ON namespaces (name) WHERE around <> ''",
     # Its jobs; and, where it has a quota of runs, those that count for it and have not ended.
-    "CREATE TABLE counts (namespace TEXT PRIMARY KEY, jobs INTEGER NOT NULL, active INTEGER NOT NULL)"
-    " WITHOUT ROWID",
+    "CREATE TABLE counts (namespace TEXT PRIMARY KEY, jobs INTEGER NOT NULL, active INTEGER NOT NULL,"
+    " starts INTEGER NOT NULL) WITHOUT ROWID",
     # Runs that wait until their namespace may have one more: who is first has the lowest rank.
     "CREATE TABLE quota_waits (run INTEGER PRIMARY KEY, namespace TEXT NOT NULL, rank_ms INTEGER NOT NULL)",
     "CREATE INDEX quota_waits_turn ON quota_waits (namespace, rank_ms, run)",
-    # When the latest runs of a namespace with a quota of starts were admitted: as many as it may a minute.
-    "CREATE TABLE quota_starts (namespace TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
-    " PRIMARY KEY (namespace, seq)) WITHOUT ROWID",
+    # Runs of a namespace with a quota of starts that may begin, or began lately (counts.starts: how many).
+    "CREATE TABLE quota_starts (run INTEGER PRIMARY KEY, namespace TEXT NOT NULL, at_ms INTEGER NOT NULL)",
+    "CREATE INDEX quota_starts_at ON quota_starts (namespace, at_ms, run)",
     # Instants a day that the live triggers of a namespace ask for; the empty name: of all of them.
     "CREATE TABLE asked (namespace TEXT PRIMARY KEY, per_day INTEGER NOT NULL) WITHOUT ROWID",
     # Ticks a second that one job, the jobs of a namespace and all jobs may ask for, where a person set it.

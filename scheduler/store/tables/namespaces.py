@@ -54,6 +54,7 @@ class Count(NamedTuple):
     namespace: str
     jobs: int
     active: int
+    starts: int  #: of `quotas`, the rows about its starts
 
 
 ALLOWANCE = Table("namespaces", Allowance)
@@ -141,27 +142,33 @@ def active(store: Store, namespace: str) -> int:
     return 0 if row is None else row.active
 
 
+def starts(store: Store, namespace: str) -> int:
+    """Rows of `quotas` about its starts."""
+    row = store.kept.get(COUNT, namespace)
+    return 0 if row is None else row.starts
+
+
 def count_job(store: Store, namespace: str, change: int) -> None:
     """One more, or one less."""
-    _count(store, namespace, change, 0)
+    _count(store, namespace, jobs=change)
 
 
-def count_active(store: Store, namespace: str, change: int) -> None:
-    """One more, or one less."""
-    _count(store, namespace, 0, change)
+def count_active(store: Store, namespace: str, change: int, *, starts: int = 0) -> None:
+    """One more, or one less; and of those that may begin or began lately."""
+    _count(store, namespace, active=change, starts=starts)
 
 
-def _count(store: Store, namespace: str, jobs: int, active: int) -> None:
+def _count(store: Store, namespace: str, *, jobs: int = 0, active: int = 0, starts: int = 0) -> None:
     row = store.kept.get(COUNT, namespace)
     if row is None:
-        store.kept.insert(COUNT, Count(namespace, jobs, active))
+        store.kept.insert(COUNT, Count(namespace, jobs, active, starts))
         return
-    told = (jobs, active, namespace)
-    if jobs:
-        store.kept.update(COUNT, namespace, told, jobs=row.jobs + jobs)
-    else:
-        store.kept.update(COUNT, namespace, told, active=row.active + active)
-    if row.jobs + jobs == 0 and row.active + active == 0:
+    changed = Count(namespace, row.jobs + jobs, row.active + active, row.starts + starts)
+    store.kept.update(
+        COUNT, namespace, (jobs, active, starts, namespace), jobs=changed.jobs, active=changed.active,
+        starts=changed.starts,
+    )  # fmt: skip
+    if not any(changed[1:]):
         store.write("DELETE FROM counts WHERE namespace = ?", (namespace,))
 
 

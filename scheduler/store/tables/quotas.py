@@ -1,9 +1,11 @@
-"""Runs that wait until their namespace may have one more, and when the latest were admitted where it has a
-quota of starts. What the quotas are is said of the namespace (`tables.namespaces`)."""
+"""Runs that wait until their namespace may have one more, and where it has a quota of starts those that may
+begin, and those that began lately. What the quotas are is said of the namespace (`tables.namespaces`)."""
 
 from __future__ import annotations
 
 from scheduler.store.connection import Store
+
+NOT_YET_MS = 1 << 62
 
 
 def wait(store: Store, run: int, namespace: str, rank_ms: int) -> None:
@@ -58,21 +60,41 @@ def next_namespace(store: Store, after: str) -> str | None:
     return name
 
 
-def note_start(store: Store, namespace: str, at_ms: int, most: int) -> None:
-    """A run was admitted. `most`: so many of the latest are kept."""
-    last: int = store.value("SELECT max(seq) FROM quota_starts WHERE namespace = ?", (namespace,)) or 0
+def note_start(store: Store, run: int, namespace: str) -> None:
+    """It may begin: from now on it counts, and from when it has begun a minute longer."""
     store.write(
-        "INSERT INTO quota_starts (namespace, seq, at_ms) VALUES (?, ?, ?)", (namespace, last + 1, at_ms)
+        "INSERT INTO quota_starts (run, namespace, at_ms) VALUES (?, ?, ?)", (run, namespace, NOT_YET_MS)
     )
-    store.write("DELETE FROM quota_starts WHERE namespace = ? AND seq <= ?", (namespace, last + 1 - most))
+
+
+def set_started(store: Store, run: int, at_ms: int) -> None:
+    store.write("UPDATE quota_starts SET at_ms = ? WHERE run = ?", (at_ms, run))
+
+
+def drop_start(store: Store, run: int) -> bool:
+    """It will never begin. Whether it counted."""
+    counted = store.value("SELECT 1 FROM quota_starts WHERE run = ?", (run,)) is not None
+    if counted:
+        store.write("DELETE FROM quota_starts WHERE run = ?", (run,))
+    return counted
+
+
+def drop_starts(store: Store, namespace: str, until_ms: int, most: int) -> int:
+    """Those of runs that began up to then, the oldest first, `most` of them. How many there were."""
+    rows = store.rows(
+        "SELECT run FROM quota_starts WHERE namespace = ? AND at_ms <= ? ORDER BY at_ms, run LIMIT ?",
+        (namespace, until_ms, most),
+    )
+    for (run,) in rows:
+        store.write("DELETE FROM quota_starts WHERE run = ?", (run,))
+    return len(rows)
 
 
 def nth_start_ms(store: Store, namespace: str, nth: int) -> int | None:
-    """When the nth latest was admitted; None: there were not so many."""
+    """When the nth oldest began, counted from 0; NOT_YET_MS: it has not."""
     at_ms: int | None = store.value(
-        "SELECT at_ms FROM quota_starts WHERE namespace = ? AND seq ="
-        " (SELECT max(seq) FROM quota_starts WHERE namespace = ?) + 1 - ?",
-        (namespace, namespace, nth),
+        "SELECT at_ms FROM quota_starts WHERE namespace = ? ORDER BY at_ms, run LIMIT 1 OFFSET ?",
+        (namespace, nth),
     )
     return at_ms
 

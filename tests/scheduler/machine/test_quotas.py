@@ -136,6 +136,7 @@ def test_no_more_begin_within_any_minute_than_may(story: Story) -> None:
     limit(story, starts=2)
     began = story.now_ms
     first = run(story)
+    story.settle()
     story.now_ms += 50_000
     second, third = run(story), run(story)
     story.settle()
@@ -151,6 +152,33 @@ def test_no_more_begin_within_any_minute_than_may(story: Story) -> None:
     assert wake_ms(story.store) == began + 50_000 + MINUTE_MS
     assert (first, second) == (1, 2)
     assert story.store.value("SELECT count(*) FROM quota_starts") == 2, "no more are kept than are asked for"
+
+
+def test_what_waits_for_an_agent_is_about_to_begin_however_long(story: Story) -> None:
+    """Counted when they went on, two would begin together with two of the next minute."""
+    put(story, "j", on={"pool": "away"})
+    put(story, "k")
+    limit(story, starts=2)
+    one, two, three = run(story), run(story), run(story, "k")
+    story.now_ms += 5 * MINUTE_MS
+    story.plan_and_apply()
+    assert (three, 2) in states(story)
+    found = of_run(story.store, story.run(three), story.now_ms)[-1]
+    assert found.reason == "2 runs of namespace finance began within a minute or are about to, its quota"
+    assert found.opens.startswith("the start of one of these and a minute, or its end")
+    assert wake_ms(story.store) is None, "no time opens it"
+
+    story.tell_ok(c.CancelRun(one))
+    story.settle()
+    assert story.run(three).state == "succeeded", "who ends without a start gives it back"
+    story.connect("late", pool="away")
+    story.settle()
+    story.now_ms += MINUTE_MS - 1
+    fourth = run(story, "k")
+    assert (story.run(two).state, (fourth, 2) in states(story)) == ("succeeded", True)
+    limit(story)
+    assert story.store.rows("SELECT run FROM quota_starts") == []
+    assert namespaces.starts(story.store, "finance") == 0
 
 
 def test_overlap_is_judged_first_and_a_run_behind_others_does_not_count(story: Story) -> None:
@@ -211,6 +239,7 @@ def test_a_paused_namespace_lets_none_go_on_and_wakes_nobody(story: Story) -> No
     put(story, "j")
     limit(story, starts=1)
     run(story)
+    story.settle()
     waits = run(story)
     story.tell_ok(c.Pause("finance", "audit"))
     story.now_ms += 2 * MINUTE_MS
@@ -244,7 +273,9 @@ def test_it_is_said_what_a_run_waits_for(story: Story) -> None:
     )
     story.plan_and_apply()
     reason, opens, opens_ms = said(third)[1:]
-    assert reason == "1 runs of namespace finance began within a minute, its quota"
+    assert reason == "1 runs of namespace finance began within a minute or are about to, its quota"
+    story.settle()
+    reason, opens, opens_ms = said(third)[1:]
     assert opens == "time, a minute after the oldest of those starts"
     assert opens_ms == START_MS + MINUTE_MS
 
@@ -290,6 +321,7 @@ def test_never_more_than_the_quota_and_nobody_starves(
     put(story, "l", trigger=trigger, policies={"overlap": "queue_all", "catchup": {"mode": "all"}})
     active: int | None = None
     starts: int | None = None
+    limited_ms = story.now_ms  #: since when starts are limited like this
     for what, value in steps:
         going_on = sum(not waiting for _, waiting in states(story))  # these stay, whatever quota comes
         if what == "run" and story.store.value("SELECT 1 FROM jobs WHERE name = ?", (value,)):
@@ -299,6 +331,7 @@ def test_never_more_than_the_quota_and_nobody_starves(
             if found:
                 story.tell(c.CancelRun(found[value % len(found)][0]))
         elif what == "quota":
+            limited_ms = limited_ms if starts == value[1] else story.now_ms
             active, starts = value
             limit(story, active, starts)
         elif what == "wait":
@@ -313,9 +346,12 @@ def test_never_more_than_the_quota_and_nobody_starves(
         now = namespaces.active(story.store, "finance")
         assert active is None or now <= max(active, going_on), "none goes on beyond the quota"
         if starts is not None:
-            rows = story.store.rows("SELECT at_ms FROM quota_starts ORDER BY seq")
-            recent = [at for (at,) in rows if at > story.now_ms - MINUTE_MS]
-            assert len(recent) <= starts
+            began = story.store.rows(
+                "SELECT started_ms FROM runs WHERE started_ms IS NOT NULL AND created_ms >= ? ORDER BY 1",
+                (limited_ms,),
+            )
+            spans = zip(began, began[starts:], strict=False)
+            assert all(later - at >= MINUTE_MS for (at,), (later,) in spans)
     story.tell(c.PauseJob("finance", "l"))
     for _ in range(200):
         story.settle()

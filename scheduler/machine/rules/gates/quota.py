@@ -8,7 +8,10 @@ Rules of this file:
    (of the namespace's newest runs: `steps.quotas`).
 2. Who waits goes on in the order of due, priority and waiting count as in the queue of a pool
    (`steps.queue.rank`): nobody starves. Who comes later waits behind them.
-3. Starts are counted over each span of a minute that ends now, not by the minutes of the clock.
+3. Starts are counted over each span of a minute, not by the minutes of the clock. A run takes one of them
+   from when it goes on, since nobody knows when it begins, to a minute after it has begun; one that ends
+   without a start gives it back. So of the instants at which runs started no span of a minute has more,
+   whoever led, and however long one waited for an agent.
 """
 
 from __future__ import annotations
@@ -41,13 +44,16 @@ def judge(view: AdmitView) -> Verdict:
 
 
 def _opens_ms(view: AdmitView, starts_max: int | None) -> int | None:
-    """When the next may begin, by the starts alone; None: at any time."""
+    """When the next may begin, by the starts alone; None: at any time; NEVER_MS: no time tells."""
     if starts_max is None:
         return None
     if starts_max == 0:
         return NEVER_MS
-    at_ms = quotas.nth_start_ms(view.store, view.namespace, starts_max)
-    return None if at_ms is None else at_ms + MINUTE_MS
+    known = namespaces.starts(view.store, view.namespace)
+    if known < starts_max:
+        return None
+    at_ms = quotas.nth_start_ms(view.store, view.namespace, known - starts_max)
+    return None if at_ms is None else min(at_ms + MINUTE_MS, NEVER_MS)
 
 
 def opens_ms(view: AdmitView) -> int | None:
@@ -80,6 +86,10 @@ def words(verdict: Verdict, view: AdmitView, facts: Facts) -> Words:
         active = namespaces.active(facts.store, view.namespace)
         said = f"{name} has {active} active runs; its quota is {allowance.active_max}{before}"
         return Words(said, f"the end of a run of {name}, or a higher quota", since_ms)
-    said = f"{allowance.starts_max} runs of {name} began within a minute, its quota{before}"
-    opens = "time, a minute after the oldest of those starts" if allowance.starts_max else "a higher quota"
-    return Words(said, opens, since_ms, None if ahead else opens_ms(first))
+    said = f"{allowance.starts_max} runs of {name} began within a minute or are about to, its quota{before}"
+    at_ms = opens_ms(first)
+    if at_ms is None:
+        opens = "the start of one of these and a minute, or its end, or a higher quota"
+    else:
+        opens = "time, a minute after the oldest of those starts"
+    return Words(said, opens, since_ms, None if ahead else at_ms)
