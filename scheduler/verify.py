@@ -14,7 +14,8 @@ Rules of this file:
    A slice that was broken off, as a machine with much else to do may be too slow for it, is read in halves.
 6. What fired since runs of other jobs had ended is recomputed from those ends (`scheduler.dependence`).
 7. What hooks have taken is compared with what came of it (`scheduler.reception`).
-8. An entry and its run tell the same cause, as long as the run is kept, and no tick has two runs. Of what
+8. What is counted from the end of a run says from which, and when that was (`scheduler.anchors`).
+9. An entry and its run tell the same cause, as long as the run is kept, and no tick has two runs. Of what
    is no tick the unique index of its key sees to that.
 """
 
@@ -24,9 +25,9 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from scheduler import dependence, reception
+from scheduler import anchors, dependence, reception
 from scheduler.store import state as state_rows
 from scheduler.store.connection import QueryTooLongError, Store
 from scheduler.store.reads import ledger as ledger_reads
@@ -106,6 +107,14 @@ class _Stretch:
     until_ms: int
 
 
+class _Slice(NamedTuple):
+    entries: list[tuple[Entry, bytes]]
+    touching: list[Entry]  #: of these, the ticks of the range
+    strange: list[Entry]  #: of those, what is of no era
+    odd: list[tuple[Entry, str, str]]  #: of another cause than their run
+    unanchored: list[tuple[Entry, str]]  #: not counted from what they say, and why
+
+
 LookUp = Callable[["Verification"], None]
 
 
@@ -131,6 +140,7 @@ def verify(
         for stretch, era, entries, pending in _read(store, stretches, begun, ended):
             _check(result, stretch, era, entries, pending, now_ms)
         look_up(result)
+    result.overdue += anchors.overdue(store, from_ms, min(to_ms, now_ms), SLICE_ENTRIES)
     for proof in (dependence, reception):
         for problem in proof.check(store, from_ms, to_ms, lambda: look_up(result)):
             result.report(Problem(*problem))
@@ -157,8 +167,7 @@ def _read_ledger(
 
     def read(
         limit: int,
-    ) -> tuple[list[tuple[Entry, bytes]], list[Entry], list[Entry], list[tuple[Entry, str, str]]]:
-        """Entries; of these, those of the range; of these, those of no era; those of another cause."""
+    ) -> _Slice:
         strange: list[Entry] = []
         with store.snapshot():
             slice_ = ledger_reads.after(store, seq, limit=min(limit, last_seq - seq))
@@ -171,13 +180,16 @@ def _read_ledger(
                 else:
                     known.add(entry.trigger)
             odd = ledger_reads.of_other_causes(store, seq, slice_[-1][0].seq) if slice_ else []
-        return slice_, touching, strange, odd
+            unanchored = [(entry, why) for entry in told if (why := anchors.wrong(store, entry))]
+        return _Slice(slice_, touching, strange, odd, unanchored)
 
     while seq < last_seq:
-        slice_, touching, strange, odd = _patiently(read, SLICE_ENTRIES)
+        slice_, touching, strange, odd, unanchored = _patiently(read, SLICE_ENTRIES)
         for entry, kind, key in odd:
             detail = f"run {entry.run} tells another cause: {kind} {key}".rstrip()
             result.report(Problem("cause", entry.trigger, entry.job, entry.first_ms, entry.seq, detail))
+        for entry, why in unanchored:
+            result.report(Problem("cause", entry.trigger, entry.job, entry.first_ms, entry.seq, why))
         for entry in strange:
             _not_due(result, entry, f"trigger {entry.trigger} has no era at that time")
         for entry, written in slice_:

@@ -27,7 +27,7 @@ from api.threads import in_thread, judge_body, read_reply
 from api.tick_pages import shared_json
 from api.views import pause_json
 from scheduler.store.reads import jobs as job_reads
-from scheduler.store.tables import pauses
+from scheduler.store.tables import delays, pauses
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.refs import Named
 from scheduler.ticks import schedule
@@ -211,11 +211,16 @@ def _coming(services: Services, namespace: str, name: str, count: int) -> dict[s
     with services.scheduler.read() as store:
         row = find_job(store, namespace, name)
         triggers = trigger_rows.live(store, row.id)
+        waiting = delays.of_job(store, row.id)
         standing = [pause for pause in pauses.of(store, namespace) if pause.stands(now_ms)]
     found: list[tuple[int, int, str, bytes]] = []
     for trigger in triggers:
         for at_ms in schedule(trigger.spec).upcoming(max(now_ms, trigger.from_ms), count):
             found.append((at_ms, at_ms + trigger.jitter_ms, trigger.key, trigger.spec))
+    keys = {trigger.id: trigger.key for trigger in triggers}
+    for each in waiting:
+        if each.due_ms is not None:
+            found.append((each.due_ms, each.due_ms, keys[each.trigger], b""))
     found.sort()
     items = [
         {"at": rfc3339(at), "due": rfc3339(due), "trigger": key, **shared_json(spec)}

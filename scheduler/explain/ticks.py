@@ -28,6 +28,7 @@ from scheduler.explain.runs import Compiled, of_run, place_view
 from scheduler.machine.rules import gates, selectors
 from scheduler.machine.rules.gates import AdmitView, Facts, RunView, TickView, agents, kind, over, user
 from scheduler.model.compiled import CompiledJob
+from scheduler.model.quantities import format_duration
 from scheduler.plan import plan_missed
 from scheduler.plan.hold import hold_of
 from scheduler.store.connection import Store
@@ -35,12 +36,13 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
-from scheduler.store.tables import pauses
+from scheduler.store.tables import delays, pauses
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.delays import Delay
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.triggers import FiringTrigger, Trigger
-from scheduler.ticks import schedule, shared_of, taken_away
+from scheduler.ticks import DELAY, schedule, shared_of, taken_away
 from scheduler.words import reasons
 from scheduler.words.commands import Account, Fire, SetAside
 
@@ -115,11 +117,15 @@ def _explain(
     gone = job_reads.deletion(store, jobs[-1])
     if at_ms is None:
         live = trigger_rows.live(store, jobs[-1])
+        waiting = [row for row in delays.of_job(store, jobs[-1])]
         due = [row.next_due_ms for row in live if row.next_due_ms is not None]
+        due += [row.due_ms for row in waiting if row.due_ms is not None]
         if not due and gone is not None:
             return Explained(None, (), f"the job was deleted{gone.by}: no tick of it comes")
         if not due and (disabled := _disabled(store, jobs[-1], None, compiled)):
             return Explained(None, (), f"{disabled}: it runs when it is asked to")
+        if not due and waiting:
+            return Explained(None, (), "a run of the job goes on: its triggers count from the end of that")
         if not due:
             waits = ", or what its triggers wait for happens" if any(row.event for row in live) else ""
             return Explained(None, (), f"the job has no coming tick: it runs when it is asked to{waits}")
@@ -130,6 +136,9 @@ def _explain(
             for instant_ms in dict.fromkeys((at_ms, at_ms - era.jitter_ms)):
                 if _is_of(era, instant_ms):
                     found.append(_tick(store, era, instant_ms, cluster, compiled))
+            row = delays.get(store, era.id) if era.event == DELAY else None
+            if row is not None and row.due_ms == at_ms:
+                found.append(_delayed(store, era, row, cluster, compiled))
             if era.event:  # it has no instants but those at which it was fired
                 entries = ledger_reads.of_trigger(store, era.id, at_ms - 1, at_ms, limit=FIRINGS_MAX)
                 found += [_decided(store, era, at_ms, entry) for entry, _ in entries]
@@ -201,6 +210,18 @@ def _tick(
     told = _undecided(store, row, at_ms, cluster, compiled)
     said = "it is due and not decided yet" if at_ms <= cluster.now_ms else COMING
     return _pending(era, at_ms, told, said)
+
+
+def _delayed(
+    store: Store, era: Trigger, row: Delay, cluster: Cluster, compiled: Compiled
+) -> TickExplained:
+    """What is due so long after the end of the job's last run."""
+    trigger = trigger_rows.firing(store, era.id)
+    assert trigger is not None
+    assert row.due_ms is not None
+    told = _undecided(store, trigger, row.due_ms, cluster, compiled)
+    since = f"the end of run {row.run}" if row.run else "the instant before, or when it was first applied"
+    return _pending(era, row.due_ms, told, f"it counts {format_duration(row.delay_ms)} from {since}")
 
 
 def _decided(store: Store, era: Trigger, at_ms: int, entry: Entry) -> TickExplained:

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import pins, references
-from scheduler.machine.steps import editing, eras, putting, redating
+from scheduler.machine.steps import decisions, delaying, editing, eras, putting, redating
 from scheduler.machine.steps.editing import Edit
+from scheduler.store.tables import delays
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.refs import Named
 from scheduler.words import events as e
 from scheduler.words import reasons
@@ -89,7 +91,19 @@ def resume_job(ctx: Context, command: ResumeJob) -> Outcome:
                     ctx, job.id, trigger.key, trigger.spec, trigger.jitter_ms,
                     eras.asks_of(trigger), from_ms=from_ms, due_ms=trigger.next_due_ms,
                 )  # fmt: skip
+        if ctx.state.delays:
+            _skip_delayed(ctx, job)
         trigger_rows.give_up_left(ctx.store, job.id, ctx.stamp_ms)
         job_rows.set_state(ctx.store, job.id, state="active", reason="", failures=0)
         ctx.emit(e.JobResumed(job.id, job.namespace, job.name))
     return OK
+
+
+def _skip_delayed(ctx: Context, job: Job) -> None:
+    for row in delays.of_job(ctx.store, job.id):
+        if row.due_ms is not None and row.due_ms <= ctx.stamp_ms:
+            decisions.decide(
+                ctx, delaying.cause_of(ctx, row), job=job.id, namespace=job.namespace, name=job.name,
+                first_ms=row.due_ms, outcome="skipped", reason=reasons.PAUSED,
+            )  # fmt: skip
+            delaying.passed(ctx, row)

@@ -44,7 +44,7 @@ def _job(ctx: Context, job: int) -> None:
         staging.settle(ctx, row.namespace, row.name)
 
 
-def _trigger(ctx: Context, command: c.Fire | c.Account | c.SetAside) -> None:
+def _trigger(ctx: Context, command: c.Fire | c.Account | c.SetAside | c.FireDelayed) -> None:
     row = triggers.firing(ctx.store, command.trigger)
     if row is not None:
         _job(ctx, row.job)
@@ -143,6 +143,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.SetAside: _trigger,
     c.Redate: _triggers,
     c.Reschedule: _jobs,
+    c.FireDelayed: _trigger,
     c.FireStartups: _startups,
     c.FireDependents: _dependents,
     c.FirePostponed: _postponed,

@@ -80,7 +80,7 @@ def type_name(value: object) -> str:
     return "an object" if isinstance(value, dict) else type(value).__name__
 
 
-def _duration(value: Any) -> int:
+def check_duration(value: Any) -> int:
     if not isinstance(value, str):
         raise Refused(f"a duration is text with a unit, not {type_name(value)}", 'such as "90s" or "1h30m"')
     try:
@@ -162,14 +162,11 @@ def _labels(value: Any) -> Any:
     return value
 
 
-def _duration_schema() -> WithJsonSchema:
-    return WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": r"^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
-            "description": "a duration such as 90s, 15m, 1h30m or 7d, longer than zero",
-        }
-    )
+DURATION_SCHEMA = {
+    "type": "string",
+    "pattern": r"^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
+    "description": "a duration such as 90s, 15m, 1h30m or 7d, longer than zero",
+}
 
 
 User = Annotated[
@@ -186,7 +183,10 @@ Reference = Annotated[
     str, BeforeValidator(check_reference), WithJsonSchema({"type": "string", "pattern": REFERENCE_PATTERN})
 ]
 DurationMs = Annotated[
-    int, BeforeValidator(_duration), PlainSerializer(format_duration, return_type=str), _duration_schema()
+    int,
+    BeforeValidator(check_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema(DURATION_SCHEMA),
 ]
 SizeBytes = Annotated[
     int,

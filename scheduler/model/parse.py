@@ -117,6 +117,7 @@ def parse_job(
         problems += repeated_triggers(job.triggers, lambda place: _pointer(["triggers", place], False, data))
         problems += _given_by_triggers(job, lambda place: _pointer(["triggers", place], False, data))
         problems += _repeated_schedules(job, lambda place: _pointer(["triggers", place], False, data))
+        problems += _caught_up_delays(job, lambda *place: _pointer(place, False, data))
         problems += _repeated_notices(job)
         problems += _repeated_vars(job)
         problems += _days_without_calendar(job, data)
@@ -366,6 +367,14 @@ def _repeated_schedules(job: Job, pointer_at: Callable[[int], str]) -> list[Prob
             detail = f"a job names at most {SCHEDULES_MAX} schedules"
             problems.append(Problem(pointer, detail, "put their triggers into one schedule"))
     return problems
+
+
+def _caught_up_delays(job: Job, pointer_at: Callable[..., str]) -> list[Problem]:
+    """That a job says how to catch up what is counted from the ends of its own runs."""
+    if job.policies.catchup == Catchup() or not any(each.kind.waits(each) for each in job.triggers):
+        return []
+    detail = "nothing is caught up of a delay after the last run: at most one is due, and fires late"
+    return [Problem(pointer_at("policies", "catchup"), detail, "remove catchup, or make two jobs of it")]
 
 
 def _repeated_notices(job: Job) -> list[Problem]:

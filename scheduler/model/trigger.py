@@ -114,16 +114,16 @@ class Trigger(Fields):
                 said = f"{' and '.join(surplus)} {'is' if len(surplus) == 1 else 'are'}"
                 detail = f"{said} for {owners} triggers, not for `{given[0].name}`"
                 raise Refused(detail, f"remove {surplus[0] if len(surplus) == 1 else 'them'}")
+        waits = not given[0].has_instants or given[0].waits(self)
+        what = "a delay" if given[0].waits(self) else given[0].name
         for field in ("valid", "calendar", "workday"):
-            if getattr(self, field) is not None and not given[0].has_instants:
-                raise Refused(
-                    f"{given[0].name} has no instants that `{field}` could choose", f"remove {field}"
-                )
+            if getattr(self, field) is not None and waits:
+                raise Refused(f"{what} has no instants that `{field}` could choose", f"remove {field}")
         if self.id is not None and given[0].is_shared:
             detail = f"a {given[0].name} is known by its name, and its triggers by theirs"
             raise Refused(detail, "remove id")
-        if self.jitter_ms is not None and not given[0].has_offset:
-            raise Refused(f"{given[0].name} fires at once: a jitter means nothing beside it", "remove jitter")
+        if self.jitter_ms is not None and (not given[0].has_offset or given[0].waits(self)):
+            raise Refused(f"{what} fires at once: a jitter means nothing beside it", "remove jitter")
         self._days_in_order(given[0])
         return self
 
@@ -179,6 +179,10 @@ class Trigger(Fields):
     @property
     def names_zone(self) -> bool:
         return bool(self.zone)
+
+    @property
+    def has_instants(self) -> bool:
+        return self.kind.has_instants and not self.kind.waits(self)
 
     @property
     def delay_ms(self) -> int:

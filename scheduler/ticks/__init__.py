@@ -16,6 +16,8 @@ from scheduler.ticks.expression import CronError, Expression, lint, parse_expres
 from scheduler.ticks.iso8601 import PERIOD_MS_MIN, RepeatError
 from scheduler.ticks.jitter import jitter_ms
 from scheduler.ticks.schedule import (
+    DELAY,
+    INSTANT_MS_MAX,
     Schedule,
     SpecError,
     anchored,
@@ -23,6 +25,8 @@ from scheduler.ticks.schedule import (
     at_spec,
     cron_spec,
     dated_spec,
+    delay_of,
+    delay_spec,
     event_of,
     event_spec,
     every_spec,
@@ -44,6 +48,8 @@ from scheduler.ticks.shared import Span, shared_of, shared_spec
 from scheduler.ticks.zones import UnknownZoneError, similar_zones, tzdata_version, zone
 
 __all__ = [
+    "DELAY",
+    "INSTANT_MS_MAX",
     "PERIOD_MS_MIN",
     "CronError",
     "Expression",
@@ -57,6 +63,8 @@ __all__ = [
     "at_spec",
     "cron_spec",
     "dated_spec",
+    "delay_of",
+    "delay_spec",
     "event_of",
     "event_spec",
     "every_spec",

@@ -13,6 +13,7 @@ The spec is canonical JSON and self-contained, the bytes that a PreparedTrigger 
     {…, "valid": {"from_ms": …, "until_ms": …}}                      of these those in [from, until)
     {…, "schedule": "namespace/name", "without": [[from, until, "substitute"]]}   of a named one (shared.py)
     {"event": "boot/web"}                                            no instants: it waits for that
+    {"event": "delay", "delay_ms": 600000}                           so long after the job's last run
     {…, "tz": "Europe/Berlin", "rules": "0c5d…"}                     by the zone file of this content, which
     the state keeps (zone_files.py); without `rules`,
                                                                      offline alone, by the packaged tzdata
@@ -342,6 +343,20 @@ def event_spec(event: str) -> bytes:
     return json_text({"event": event})
 
 
+DELAY = "delay"  #: the event of a trigger that counts from the end of its job's last run
+
+
+def delay_spec(delay_ms: int) -> bytes:
+    """The spec of a trigger that is due so long after the end of its job's last run: the state says when."""
+    return json_text({"event": DELAY, "delay_ms": delay_ms})
+
+
+def delay_of(spec: bytes) -> int:
+    """How long after its job's last run the trigger of this spec is due; 0: that is nothing it says."""
+    delay_ms = json.loads(spec).get("delay_ms")
+    return delay_ms if type(delay_ms) is int and 0 < delay_ms <= INSTANT_MS_MAX else 0
+
+
 def event_of(spec: bytes) -> str:
     """What the trigger of this spec waits for; empty: for time."""
     if b'"event"' not in spec:
@@ -450,6 +465,8 @@ def never_reason(spec: bytes, after_ms: int) -> str | None:
 
 
 __all__ = [
+    "DELAY",
+    "INSTANT_MS_MAX",
     "AtSchedule",
     "CronError",
     "EverySchedule",
@@ -461,6 +478,8 @@ __all__ = [
     "at_spec",
     "cron_spec",
     "dated_spec",
+    "delay_of",
+    "delay_spec",
     "event_of",
     "event_spec",
     "every_spec",

@@ -23,6 +23,7 @@ catchup    the same tick, fired by its catch-up policy     yes     Fire
 manual     none: each request is its own                   no      RunJob
 orphan     the id of the run in the cluster before         no *    Adopt
 startup    trigger / agent's installation / boot id        yes     FireStartups
+delay      trigger / run that ended, 0: none / instant     yes     FireDelayed
 after      trigger / the ids of the consumed runs, a,b,c   yes     FireDependents, FirePostponed
 webhook    trigger / id of the delivery                    yes     Deliver
 notice     trigger / board / serial of the notice          yes
@@ -50,6 +51,7 @@ class Kind(enum.StrEnum):
     MANUAL = "manual"
     ORPHAN = "orphan"
     STARTUP = "startup"
+    DELAY = "delay"
     AFTER = "after"
     WEBHOOK = "webhook"
     NOTICE = "notice"
@@ -63,7 +65,7 @@ KINDS = {kind.value: kind for kind in Kind}
 """By the text in the rows."""
 
 TICKS = frozenset({Kind.TICK, Kind.CATCHUP})
-LEDGERED = TICKS | {Kind.STARTUP, Kind.AFTER, Kind.WEBHOOK, Kind.NOTICE, Kind.FILE, Kind.ALL_OF}
+LEDGERED = TICKS | {Kind.STARTUP, Kind.DELAY, Kind.AFTER, Kind.WEBHOOK, Kind.NOTICE, Kind.FILE, Kind.ALL_OF}
 
 
 class Cause(NamedTuple):

@@ -80,3 +80,23 @@ def zones_change(story: Recorder) -> None:
     assert zone_files.read(body).version == story.machine.state.tzdata
     story.now_ms += 2_000
     story.settle()
+
+
+def delays_pass(story: Recorder) -> None:
+    """Due, skipped, fired late, edited while it was due, deleted while it was due."""
+    again: dict[str, Any] = job("again", trigger={"every": {"delay": "1s"}, "id": "t"})
+    story.put(again, *(job(name, trigger={"every": {"delay": "1h"}}) for name in ("stays", "stays-too")))
+    story.tell_ok(c.PauseJob("default", "again"))
+    for step in range(3):
+        story.now_ms += 1_000
+        story.settle()
+        if step == 1:
+            story.now_ms += 1_000
+            story.tell_ok(c.ResumeJob("default", "again"))
+    story.tell(c.FireDelayed(story.epoch, 1, 0), c.FireDelayed(story.epoch - 1, 1, 0))
+    story.now_ms += 1_000
+    story.put({**again, "triggers": [{"every": {"delay": "2s"}, "id": "t"}]})
+    story.settle()
+    story.now_ms += 2_000
+    story.tell_ok(c.DeleteJob("default", "again"))
+    story.settle()

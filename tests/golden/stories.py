@@ -13,7 +13,7 @@ from scheduler.store.tables import listeners, secrets, triggers
 from scheduler.words import causes, codec
 from scheduler.words import commands as c
 from scheduler.words.lifecycle import RUN_ENDS
-from tests.golden.calendars import dates_change, schedules_change, zones_change
+from tests.golden.calendars import dates_change, delays_pass, schedules_change, zones_change
 from tests.golden.hands import hands
 from tests.golden.log import Recorder
 from tests.scheduler.machine.test_replay import OVERLAPS, REASONS, WEIGHTS, command
@@ -53,6 +53,7 @@ def every_command(story: Recorder) -> None:
     dates_change(story)
     schedules_change(story)
     zones_change(story)
+    delays_pass(story)
     _exits(story)
 
 

@@ -83,9 +83,11 @@ export function bytes(count) {
 export function schedule(triggers) {
   if (!triggers || !triggers.length) return t("schedule.hand");
   const one = (trigger) => trigger.cron ? `${trigger.cron}${trigger.tz && trigger.tz !== "UTC" ? ` ${trigger.tz}` : ""}`
+    : trigger.every?.delay ? t("schedule.delay", { span: trigger.every.delay })
     : trigger.every ? t("schedule.every", { span: trigger.every })
     : trigger.at ? t("schedule.at", { at: whole(trigger.at) })
     : trigger.after ? t("schedule.after", { condition: trigger.after })
+    : trigger.schedule ? t("schedule.named", { name: trigger.schedule })
     : trigger.startup ? t("schedule.startup", { pool: trigger.startup.pool })
     : trigger.webhook ? t("schedule.webhook", { hook: trigger.webhook })
     : Object.keys(trigger)[0];

@@ -11,7 +11,7 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.verdicts import RunEnds
-from scheduler.machine.steps import admitting, decisions, eras, notifying, restoring
+from scheduler.machine.steps import admitting, decisions, delaying, eras, notifying, restoring
 from scheduler.machine.steps import quotas as quota_steps
 from scheduler.store.tables import clocks, ends, listeners, postponed, quotas
 from scheduler.store.tables import jobs as job_rows
@@ -120,6 +120,8 @@ def end_run(
         if limit is not None and tally.failures >= limit:
             job_rows.set_state(ctx.store, run.job, state="paused", reason=reasons.FAILURES)
             ctx.emit(e.JobPaused(run.job, run.namespace, run.name, reasons.FAILURES))
+    if ctx.state.delays and not tally.active_runs:
+        delaying.count(ctx, run.job, run.id)
     follow(ctx, run.job, tally.active_runs)
 
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.machine.context import Context
-from scheduler.machine.steps import listening
+from scheduler.machine.steps import delaying, listening
 from scheduler.store.tables import boots, pins, zones
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import BEHIND, OVER, Trigger
-from scheduler.ticks import event_of, pins_of
+from scheduler.ticks import DELAY, event_of, pins_of
 from scheduler.words import causes
 
 PRIORITY_MAX = 100
@@ -76,6 +76,8 @@ def begin(
             zones.use(ctx.store, found, held[0][1])
     if event.startswith(causes.booted("")):
         boots.look_again(ctx.store, event.removeprefix(causes.booted("")))
+    elif event == DELAY:
+        delaying.begin(ctx, ctx.state.last_trigger, job, spec, from_ms)
     elif event:
         listening.begin(ctx, ctx.state.last_trigger, job, spec, former)
 
@@ -92,7 +94,9 @@ def end(ctx: Context, trigger: Trigger, at_ms: int, closed: str) -> int:
     trigger_rows.close(
         ctx.store, trigger.id, until_ms=until_ms, next_due_ms=due_ms, fire_ms=fire_ms, closed=closed
     )
-    if trigger.event:
+    if trigger.event == DELAY:
+        delaying.end(ctx, trigger.id, until_ms)
+    elif trigger.event:
         listening.end(ctx, trigger.id)
     return until_ms
 

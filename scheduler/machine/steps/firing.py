@@ -24,7 +24,7 @@ from typing import Protocol
 from scheduler.machine.context import Context, done
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, Never, RunView, Verdict, overlap
-from scheduler.machine.steps import decisions, holding, plan_dates, quotas, starting, stopping
+from scheduler.machine.steps import decisions, delaying, holding, plan_dates, quotas, starting, stopping
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import ledger, run_vars
 from scheduler.store.tables import objects as object_rows
@@ -219,6 +219,8 @@ def _pin(ctx: Context, run: int, names: tuple[tuple[str, str], ...]) -> None:
 def _insert(ctx: Context, run: Run) -> None:
     run_rows.insert(ctx.store, run)
     job_rows.count_run_begun(ctx.store, run.job)
+    if ctx.state.delays:
+        delaying.hold(ctx, run.job)
     ctx.emit(
         e.RunCreated(
             run.id, run.job, run.namespace, run.name, run.cause, run.cause_key, run.trigger, run.tick_ms,

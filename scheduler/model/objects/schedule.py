@@ -101,10 +101,10 @@ def _not_shared(trigger: Trigger) -> Iterator[tuple[tuple[str, ...], str, str]]:
     if kind.is_shared:
         detail = "a schedule has triggers of its own, not those of another"
         yield (kind.name,), detail, "have the job name both"
-    elif not kind.has_instants:
+    elif not trigger.has_instants:
         yield (kind.name,), f"{kind.name} has no instants that jobs could share", "say it in each job"
     for field, given in (("params", trigger.params), ("overlap", trigger.overlap)):
-        if given is not None and kind.has_instants:
+        if given is not None and trigger.has_instants:
             hint = f"say it where a job names the schedule: {{schedule: NAME, {field}: …}}"
             yield (field,), f"{field}: a schedule says when, a job what its runs are", hint
     rule = trigger.calendar

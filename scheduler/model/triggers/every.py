@@ -1,39 +1,81 @@
-"""every: again and again after the same elapsed time."""
+"""every: again and again after the same elapsed time; or so long after the end of the job's last run."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from scheduler.model.fields import DurationMs, InstantMs, Model
-from scheduler.model.problems import Refused
+from scheduler.model.fields import DURATION_SCHEMA, InstantMs, Model, check_duration
+from scheduler.model.problems import Refused, shortened
 from scheduler.model.quantities import format_duration, format_instant
 from scheduler.model.triggers.kind import Kind
-from scheduler.ticks import PERIOD_MS_MIN, every_spec
+from scheduler.ticks import PERIOD_MS_MIN, delay_spec, every_spec
+
+_SUCH = "such as every: 15m, or every: {delay: 10m}"
+
+
+class Delay(NamedTuple):
+    """After the end of the job's last run."""
+
+    ms: int
+
+
+def _every(value: Any) -> Any:
+    if isinstance(value, Delay):
+        return value
+    if not isinstance(value, dict):
+        return _long_enough(check_duration(value))
+    for name in value:
+        if name != "delay":
+            raise Refused(f"unknown field {shortened(name)}", _SUCH)
+    if value.get("delay") is None:
+        raise Refused("it says no delay", _SUCH)
+    return Delay(_long_enough(check_duration(value["delay"])))
+
+
+def _long_enough(value: Any) -> Any:
+    if isinstance(value, int) and value < PERIOD_MS_MIN:
+        raise Refused(f"the shortest period is {PERIOD_MS_MIN} ms")
+    return value
+
+
+def _written(value: Any) -> Any:
+    return {"delay": format_duration(value.ms)} if isinstance(value, Delay) else format_duration(value)
+
+
+_DELAY_SCHEMA = {
+    "type": "object", "required": ["delay"], "additionalProperties": False,
+    "properties": {"delay": {**DURATION_SCHEMA, "description": "from the end of the job's last run"}},
+}  # fmt: skip
 
 
 class EveryFields(Model):
-    every_ms: Annotated[
-        DurationMs | None, Field(alias="every", description="elapsed time from one tick to the next")
+    every: Annotated[
+        Any,
+        BeforeValidator(lambda value: None if value is None else _every(value)),
+        PlainSerializer(lambda value: None if value is None else _written(value)),
+        WithJsonSchema({"anyOf": [DURATION_SCHEMA, _DELAY_SCHEMA, {"type": "null"}]}),
+        Field(description="elapsed time from one tick to the next; or `delay`, from the end of the last run"),
     ] = None
     start_ms: Annotated[InstantMs | None, Field(alias="start", description="anchor of `every`")] = None
 
-    @field_validator("every_ms")
-    @classmethod
-    def _every(cls, value: int | None) -> int | None:
-        if value is not None and value < PERIOD_MS_MIN:
-            raise Refused(f"the shortest period is {PERIOD_MS_MIN} ms")
-        return value
+    @model_validator(mode="after")
+    def _no_start_of_a_delay(self) -> Self:
+        if self.start_ms is not None and isinstance(self.every, Delay):
+            raise Refused("it counts from the end of the last run, so `start` means nothing", "remove start")
+        return self
 
 
-def _schedule(trigger: EveryFields) -> dict[str, str]:
+def _schedule(trigger: EveryFields) -> dict[str, Any]:
     start = {} if trigger.start_ms is None else {"start": format_instant(trigger.start_ms)}
-    return {"every": format_duration(trigger.every_ms or 0), **start}
+    return {"every": _written(trigger.every), **start}
 
 
 def _spec(trigger: EveryFields, job: str) -> bytes:
-    return every_spec(trigger.every_ms or 0, trigger.start_ms or 0)
+    if isinstance(trigger.every, Delay):
+        return delay_spec(trigger.every.ms)
+    return every_spec(trigger.every or 0, trigger.start_ms or 0)
 
 
 def _spent(trigger: EveryFields, now_ms: int, reason: str) -> tuple[str, str, str]:
@@ -47,5 +89,6 @@ EVERY = Kind(
     schedule=_schedule,
     spec=_spec,
     spent=_spent,
+    waits=lambda trigger: isinstance(trigger.every, Delay),
     other_words=("interval", "period", "repeat", "each"),
 )

@@ -29,6 +29,8 @@ class Kind(Generic[F]):
     delay_ms: Callable[[F], int] = lambda _: 0
     """What is added to each instant, beside the jitter."""
     has_instants: bool = True  #: no: it waits for an event
+    waits: Callable[[F], bool] = lambda _: False
+    """Whether this one has no instants, though others of its kind have."""
     is_shared: bool = False  #: its instants are those of an object, whose triggers the job has by it
     has_offset: bool = True  #: no: it fires at once, so a jitter means nothing
     brings_params: bool = False  #: what happens may bring values of the job's params along

@@ -81,4 +81,15 @@ STATEMENTS: tuple[str, ...] = (
     )
     """,
     "CREATE INDEX boots_at ON boots (at_ms, agent)",
+    # Triggers that count from the end of their job's last run (store.delays).
+    """
+    CREATE TABLE delays (
+        trigger INTEGER PRIMARY KEY, job INTEGER NOT NULL,
+        delay_ms INTEGER NOT NULL,
+        due_ms INTEGER,                     -- NULL: a run of the job goes on
+        run INTEGER NOT NULL, anchor_ms INTEGER NOT NULL -- whose end it counts from (0: no run's), and when
+    )
+    """,
+    "CREATE INDEX delays_job ON delays (job, trigger)",
+    "CREATE INDEX delays_due ON delays (due_ms, trigger) WHERE due_ms IS NOT NULL",
 )

@@ -51,6 +51,15 @@ class TellOverload(ByPlanner):
     due: int = 0  #: triggers that are due
 
 
+@command(84)
+class FireDelayed(ByPlanner):
+    """So long after the end of its job's last run the trigger is due: compare-and-set of that instant."""
+
+    trigger: int
+    expected_due_ms: int
+    agent: int = 0  #: planned placement of the run's first task; 0: queue it
+
+
 @command(59)
 class FireStartups(ByPlanner):
     """A host has been up for the delay of the next triggers that fire when it has booted: compare-and-set of

@@ -1,0 +1,52 @@
+"""Triggers that count from the ends of their job's runs fire (`steps.delaying`).
+
+Rules of this file:
+
+1. The compare-and-set on the instant makes each fire once; its cause holds what it was counted from.
+2. In a restored state what was due before is missed(restored): nobody knows what the cluster before made of
+   it.
+3. What was due in an era that has ended fires as if it had not; of a job that is no more it is skipped.
+"""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context, done, refused
+from scheduler.machine.rules import gates
+from scheduler.machine.rules.gates import READY, Never, TickView
+from scheduler.machine.steps import decisions, delaying, firing, pausing, restoring
+from scheduler.store.tables import delays
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.words import reasons
+from scheduler.words.commands import FireDelayed
+from scheduler.words.outcomes import Code, Outcome
+
+
+def fire_delayed(ctx: Context, command: FireDelayed) -> Outcome:
+    row = delays.get(ctx.store, command.trigger)
+    if row is None or row.due_ms != command.expected_due_ms or row.due_ms > ctx.stamp_ms:
+        return refused(Code.STALE_DUE, f"trigger {command.trigger} is not due at {command.expected_due_ms}")
+    trigger = trigger_rows.firing(ctx.store, row.trigger)
+    assert trigger is not None, "a row is dropped with its trigger"
+    due_ms = row.due_ms
+    cause = delaying.cause_of(ctx, row)
+    if trigger.until_ms is not None:
+        delaying.drop(ctx, row.trigger)
+    if trigger.namespace is None:
+        namespace, name = job_rows.name_of_deleted(ctx.store, trigger.job)
+        decisions.decide(
+            ctx, cause, job=trigger.job, namespace=namespace, name=name, first_ms=due_ms,
+            outcome="skipped", reason=reasons.CANCELLED,
+        )  # fmt: skip
+        return done(outcome="skipped", reason=reasons.CANCELLED)
+    paused = pausing.skips(ctx, trigger.namespace, due_ms)
+    verdict = gates.judge(gates.TICK, TickView(trigger, due_ms, paused))
+    if verdict is READY and restoring.misses(ctx, due_ms):
+        verdict = Never("missed", reasons.RESTORED)
+    if isinstance(verdict, Never):
+        outcome = firing.end(ctx, cause, trigger, due_ms, verdict)
+    else:
+        outcome = firing.fire(ctx, cause, trigger, due_ms=due_ms, agent=command.agent)
+    if trigger.until_ms is None and "outcome" in (outcome.value or {}):
+        delaying.passed(ctx, row)
+    return outcome
