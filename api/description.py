@@ -75,7 +75,7 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "getNamespaceDefinition": {200: ("application/yaml", {"type": "object"})},
     "getDefinition": {200: ("application/yaml", {"type": "object"})},
     "runJob": {200: _any(answers.DryRun), 201: _any(replies.Run)},
-    "deliver": {200: _any(answers.DeliveryDryRun), 202: _any(answers.Delivered)},
+    "sendDelivery": {200: _any(answers.DeliveryDryRun), 202: _any(answers.Delivered)},
     "listDeliveries": {200: _any(answers.DeliveryList)},
     "cancelRun": {200: _any(replies.Run)},
     "resolveRun": {200: _any(replies.Run)},
@@ -144,7 +144,7 @@ REFUSALS: Mapping[str, tuple[int, ...]] = {
     "releaseAgent": (409,), "addMember": (409,), "removeMember": (409,), "transferLeadership": (404, 409),
     "activateFormat": (409,), "createToken": (409,), "deleteToken": (409,), "joinCluster": (404, 409),
     "putSecret": (409, 412), "grantSecret": (409,), "deleteSecret": (409,), "rotateSecretKey": (409,),
-    "changeJobs": (404,), "deliver": (415,),
+    "changeJobs": (404,), "sendDelivery": (415,),
     "listAttempts": (404,), "getAuthorities": (404,), "beginSession": (409,),
 }  # fmt: skip
 
@@ -202,7 +202,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     for header, description, schema in HEADERS.get(name, ()):
         kept["200"]["headers"][header] = {"description": description, "schema": schema}
     operation["responses"] = dict(sorted(kept.items()))
-    if path in PUBLIC_PATHS or name in ("beginSession", "deliver"):
+    if path in PUBLIC_PATHS or name in ("beginSession", "sendDelivery"):
         operation["security"] = []
 
 

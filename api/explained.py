@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from api.instants import rfc3339
-from scheduler.explain import Condition, Explained, Finding, Part, RunExplained, TickExplained
+from scheduler.explain import Awaited, Condition, Explained, Finding, Part, RunExplained, TickExplained
 
 MaySee = Callable[[str], bool]
 """Whether the caller may read in a namespace."""
@@ -95,6 +95,19 @@ def instant_explained(namespace: str, name: str, told: Explained, may_see: MaySe
         "after": rfc3339(told.after_ms),
         "ticks": [_tick_json(each) for each in told.ticks],
         "conditions": [condition_json(each, may_see) for each in told.conditions],
+        "awaits": [_awaited_json(each) for each in told.awaits],
+    }
+
+
+def _awaited_json(told: Awaited) -> dict[str, Any]:
+    return {
+        "trigger": told.trigger,
+        "hook": told.hook,
+        "last": told.last,
+        "last_at": rfc3339(told.last_ms),
+        "said": told.said,
+        "verdict": told.verdict,
+        "gates": [finding_json(each) for each in told.gates],
     }
 
 

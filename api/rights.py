@@ -32,7 +32,7 @@ class Right(NamedTuple):
 
 OPEN = {
     "getHealth", "getHealthPage", "getReadiness", "getAuthorities", "beginSession", "getSession",
-    "endSession", "deliver",
+    "endSession", "sendDelivery",
 }  # fmt: skip
 """Without a token, or with any: a session is its own right, and so is a signature."""
 

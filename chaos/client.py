@@ -34,14 +34,18 @@ class Api:
         *,
         told: Mapping[str, Any],
         body: Any = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         read: Callable[[Any, httpx2.Response], dict[str, Any]] | None = None,
     ) -> tuple[Outcome, int, dict[str, Any]]:
-        """One request, its invocation and its end in the history. Gives outcome, status, what was read."""
+        """One request, its invocation and its end in the history; `content`: its body as bytes. Gives
+        outcome, status, what was read."""
         number = self.dice.randrange(len(self._urls))
         operation = self.history.invoke(self.name, op, node=number, **told)
         try:
-            reply = self._http.request(method, f"{self._urls[number]}{path}", json=body, headers=headers)
+            reply = self._http.request(
+                method, f"{self._urls[number]}{path}", json=body, content=content, headers=headers
+            )
         except httpx2.ConnectError as error:
             self.history.end(operation, "fail", error=type(error).__name__)
             return "fail", 0, {}

@@ -1,4 +1,5 @@
-"""What runs while things break: jobs on a schedule under each policy, changes, manual and long runs, pauses.
+"""What runs while things break: jobs on a schedule under each policy, changes, manual and long runs, pauses,
+deliveries to a hook.
 
 Rules:
 1. Every request is in the history before it is sent, and once more with its end. What may have happened
@@ -19,7 +20,7 @@ from typing import Any
 
 import httpx2
 
-from chaos import appliers, leaks
+from chaos import appliers, leaks, senders
 from chaos.case import Declared
 from chaos.client import ANSWER_S, Api
 from chaos.history import History
@@ -138,6 +139,7 @@ class Workload:
         self.jobs = [each for each in schedule_jobs(load) if each[0].name not in foreign]
         self._inventory: appliers.Inventory | None = None
         self._clock = clock
+        self._delivers = clock == "host" and load != "light"
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -191,7 +193,25 @@ class Workload:
         if self._load != "light":
             boot = {**_job(BOOT, {}, self._payload(0, 0)), "triggers": {"startup": {}}}
             self._must(api, BOOT, boot, boots=True)
+        if self._delivers:
+            self._put_hook(api)
+            self._must(api, senders.JOB, senders.job_of(_job(senders.JOB, {}, self._payload(0, 0))))
         api.close()
+
+    def _put_hook(self, api: Api) -> None:
+        secret = {"value": senders.secret_of(self._seed)}
+        self._surely(api, "secret", f"/v1/secrets/{senders.SECRET}", secret, {"secret": senders.SECRET})
+        hook = {"secret": senders.SECRET}
+        self._surely(api, "hook", f"/v1/hooks/{senders.HOOK}", hook, {"hook": senders.HOOK})
+
+    def _surely(
+        self, api: Api, op: str, path: str, document: Mapping[str, Any], told: Mapping[str, Any]
+    ) -> None:
+        for _ in range(round(DECLARE_S / ANSWER_S) * 4):
+            if api.call(op, "PUT", path, told=told, body=document)[0] == "ok":
+                return
+            self._over.wait(0.25)
+        raise DeadlineError(f"{path} could not be put within {DECLARE_S:g} s")
 
     def _apply_first(self, api: Api, inventory: appliers.Inventory) -> None:
         for _ in range(round(DECLARE_S / ANSWER_S) * 4):
@@ -202,12 +222,7 @@ class Workload:
 
     def _put_secret(self, api: Api) -> None:
         document = {"value": leaks.value_of(self._seed), "grants": [leaks.JOB]}
-        told = {"secret": leaks.NAME}
-        for _ in range(round(DECLARE_S / ANSWER_S) * 4):
-            if api.call("secret", "PUT", f"/v1/secrets/{leaks.NAME}", told=told, body=document)[0] == "ok":
-                return
-            self._over.wait(0.25)
-        raise DeadlineError(f"the secret {leaks.NAME} could not be put within {DECLARE_S:g} s")
+        self._surely(api, "secret", f"/v1/secrets/{leaks.NAME}", document, {"secret": leaks.NAME})
 
     def _payload(self, sleep_s: float, beats: int, exit_code: int = 0, given: str = "-") -> str:
         return payload(
@@ -235,6 +250,8 @@ class Workload:
             ("runner", _Runner(MANUAL, self._seed), 0.4),
             ("long-runner", _Runner(LONG, self._seed), 2.5),
         ]
+        if self._delivers:
+            loops.append(("sender", senders.Sender(self._seed), 0.6))
         if self._inventory is not None:
             loops += appliers.people(self._inventory, self._over)
         for name, act, pause_s in loops:

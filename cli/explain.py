@@ -47,9 +47,26 @@ def job_explain(
         if number:
             click.echo()
         _show_tick(tick)
+    for awaited in found["awaits"]:
+        click.echo()
+        _show_awaited(awaited)
     for condition in found["conditions"]:
         click.echo()
         _show_condition(condition)
+
+
+def _show_awaited(awaited: dict[str, Any]) -> None:
+    """What would become of a delivery."""
+    last = f"{awaited['last']}, {awaited['last_at']}" if awaited["last"] else "none in the last day"
+    facts(
+        [
+            ("trigger", awaited["trigger"]),
+            ("hook", awaited["hook"]),
+            ("now", awaited["said"]),
+            ("last delivery", last),
+            *((each["gate"], each["reason"]) for each in awaited["gates"] if each["state"] != "ready"),
+        ]
+    )
 
 
 def _show_condition(condition: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from scheduler.store.tables.deliveries import Delivery
 router = APIRouter(tags=["hooks"])
 
 
-@router.post("/v1/hooks/{name}", operation_id="deliver", status_code=202, openapi_extra=schemas.deliver)
+@router.post("/v1/hooks/{name}", operation_id="sendDelivery", status_code=202, openapi_extra=schemas.deliver)
 async def deliver(request: Request, name: str) -> Response:
     """Take a delivery: no token, its signature says who sends it. Each trigger of the hook makes a run, or
     none does. The same delivery is answered the same again."""

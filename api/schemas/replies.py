@@ -379,6 +379,16 @@ class TickExplained(Reply):
     substitute: str | None = Field(default=None, description="that took the schedule's place then")
 
 
+class Awaited(Reply):
+    trigger: str = Field(examples=["on-push"])
+    hook: str = Field(examples=["default/deploys"])
+    last: str | None = Field(description="the newest delivery that the hook took")
+    last_at: Instant | None
+    said: str = Field(examples=["each delivery to the hook makes a run"])
+    verdict: str = Field(examples=["ready"])
+    gates: list[Finding]
+
+
 class InstantExplained(Reply):
     job: str = Field(examples=["nightly-report"])
     namespace: str
@@ -388,6 +398,9 @@ class InstantExplained(Reply):
     after: Instant | None
     ticks: list[TickExplained]
     conditions: list[Condition] = Field(description="of its triggers that wait for ends, as they are now")
+    awaits: list[Awaited] = Field(
+        default_factory=list, description="of its triggers that wait for deliveries, as they are now"
+    )
 
 
 class Effect(Reply):

@@ -11,6 +11,7 @@ from chaos.checkers import (
     Verdict,
     audit,
     boots,
+    deliveries,
     dispatch,
     durable,
     gravest,
@@ -27,8 +28,8 @@ from chaos.checkers import (
 )
 
 CHECKERS = (
-    ticks, results, held, boots, notices, audit, secrets, objects, linear, dispatch, durable, lifecycle,
-    liveness, vacuity,
+    ticks, results, held, boots, deliveries, notices, audit, secrets, objects, linear, dispatch, durable,
+    lifecycle, liveness, vacuity,
 )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """Did enough happen to say anything? If not, the run is INVALID, however green the rest.
 
-Rules: operations, due ticks, starts, pauses, applies and visits of agents reach the plan's minimum; every
-planned fault was injected, seen by a canary while it lasted and seen gone afterwards, or the plan says why it
-could not run here; every phase began, all nodes were heard, all final reads were made and hold what they
-must; no file is torn, cut or gone; the clock of the harness did not jump.
+Rules: operations, due ticks, starts, pauses, applies, deliveries and visits of agents reach the plan's
+minimum; every planned fault was injected, seen by a canary while it lasted and seen gone afterwards, or the
+plan says why it could not run here; every phase began, all nodes were heard, all final reads were made and
+hold what they must; no file is torn, cut or gone; the clock of the harness did not jump.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def _counts(case: Case) -> dict[str, int]:
         ),
         "applies": sum(op.op in ("apply", "commit") and op.outcome == "ok" for op in case.operations),
         "stages": sum(op.op == "commit" and op.result.get("state") == DONE for op in case.operations),
+        "deliveries": sum(op.op == "deliver" and op.outcome == "ok" for op in case.operations),
         "visits": sum(entry["kind"] == "visitor" and entry["what"] == "went" for entry in case.history),
     }
 

@@ -10,6 +10,7 @@ effects   each failure of a job that tells of it was heard of or is in the outbo
 applies   objects that are applied together, at once or in stages, count together (`objects`)
 exits     a task ended as its exit code says (`exits`)
 secrets   versions of a secret follow each other, and each has its own value (`secrets`)
+delivered each delivery to a hook made the runs that its sender was told, once (`senders`)
 held      what was paused or drained starts nothing, and boots have their runs (`operators`)
 acked     a manual run or a job whose client saw "ok" is on every member at the end, once
 liveness  after healing, proposals are answered, runs end and ticks are decided again
@@ -30,6 +31,7 @@ from node.simulation.objects import Objects
 from node.simulation.operators import Operators
 from node.simulation.quotas import Quotas
 from node.simulation.secrets import Secrets
+from node.simulation.senders import Senders
 from node.simulation.state import MortalState
 from scheduler.machine import AppliedEntry
 from scheduler.model import parse_job, prepare
@@ -148,6 +150,7 @@ class JobsWorld(World):
         self.secrets: Secrets | None = None
         self.objects: Objects | None = None
         self.quotas: Quotas | None = None
+        self.senders: Senders | None = None
         self._clients = 0
         self.are_put = False  #: a client has seen that the jobs are there
         super().__init__(seed, plan, hardening)
@@ -212,6 +215,7 @@ class JobsWorld(World):
         self.secrets = Secrets(self, self.seed)
         self.objects = Objects(self, self.seed)
         self.quotas = Quotas(self, self.seed)
+        self.senders = Senders(self, self.seed)
 
     def _any_front(self) -> Front | None:
         fronts = [front for front in self.fronts.values() if front.lives]
@@ -342,7 +346,7 @@ class JobsWorld(World):
                 boots = {agent.installation: agent.boot for agent in self._agents if agent.boot}
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
-            for each in (self.exits, self.secrets, self.objects, self.quotas):
+            for each in (self.exits, self.secrets, self.objects, self.quotas, self.senders):
                 for kind, problem in each.judge(store) if each is not None else ():
                     fail(kind, f"{node.name}: {problem}")
 

@@ -9,11 +9,13 @@ of a job), `conditions` (what its triggers wait for).
 """
 
 from scheduler.explain.conditions import Condition, Heard, Part, TaskCondition
+from scheduler.explain.deliveries import Awaited
 from scheduler.explain.findings import Cluster, Finding
 from scheduler.explain.runs import RunExplained, TaskExplained, explain_run
 from scheduler.explain.ticks import Explained, TickExplained, explain_instant
 
 __all__ = [
+    "Awaited",
     "Cluster",
     "Condition",
     "Explained",

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from scheduler.explain import conditions
+from scheduler.explain import conditions, deliveries
 from scheduler.explain.conditions import Condition
+from scheduler.explain.deliveries import Awaited
 from scheduler.explain.findings import (
     NEVER_WORD,
     READY_WORD,
@@ -101,6 +102,7 @@ class Explained:
     before_ms: int | None = None  #: the nearest instants of the job, where there is no such tick
     after_ms: int | None = None
     conditions: tuple[Condition, ...] = ()  #: of its triggers that wait for ends, as they are now
+    awaits: tuple[Awaited, ...] = ()  #: of its triggers that wait for deliveries
 
 
 def explain_instant(
@@ -108,7 +110,8 @@ def explain_instant(
 ) -> Explained:
     """`jobs`: that have or had the name, the newest last. `at_ms` None: the next tick that is undecided."""
     told = _explain(store, jobs, at_ms, cluster, compiled)
-    return replace(told, conditions=conditions.of_job(store, jobs[-1]))
+    awaits = deliveries.of_job(store, jobs[-1], cluster, compiled)
+    return replace(told, conditions=conditions.of_job(store, jobs[-1]), awaits=awaits)
 
 
 def _explain(

@@ -12,7 +12,7 @@ import pytest
 from api.agents.gateway import Gateway
 from api.app import Api, create_app
 from api.ports import ApiSettings
-from api.schemas import answers
+from api.schemas import answers, replies
 from node.secret_keys import KeyRing
 from node.vault import NodeVault
 from tests.api.hooked import SECRET, TEXT, github, standard, text
@@ -259,3 +259,29 @@ async def test_a_secret_that_nothing_can_be_signed_with_is_refused(
     refused = await client.put("/v1/secrets/bad", json={"value": value})
     assert (refused.status_code, value in refused.text) == (422, False)
     assert "hook default/h" in refused.json()["detail"]
+
+
+async def test_explain_tells_what_would_become_of_a_delivery(hooked: httpx2.AsyncClient) -> None:
+    async def awaits() -> dict[str, Any]:
+        told = (await hooked.get("/v1/jobs/one/explain", headers=ADMIN)).json()
+        replies.InstantExplained.model_validate(told)
+        (awaited,) = told["awaits"]
+        return dict(awaited)
+
+    async def change(path: str, document: dict[str, Any]) -> None:
+        assert (await hooked.put(path, json=document, headers=ADMIN)).status_code in (200, 201)
+
+    await change("/v1/jobs/one", {"noop": True, "triggers": {"webhook": "deploys", "overlap": "queue_one"}})
+    first = await awaits()
+    assert (first["hook"], first["last"], first["verdict"]) == ("default/deploys", None, "ready")
+    assert first["said"] == "each delivery to the hook makes a run"
+    body = text({"ref": "main"})
+    for name in ("d1", "d2"):
+        assert (await send(hooked, body, standard(body, id=name))).status_code == 202
+    full = await awaits()
+    assert (full["last"], full["verdict"]) == ("d2", "never")
+    assert full["said"] == "its queue is full: no delivery is taken for any job of the hook"
+    assert (await hooked.post("/v1/jobs/one/pause", headers=ADMIN)).status_code == 200
+    assert (await awaits())["said"] == "a delivery is taken, and ends without a run"
+    await change("/v1/hooks/deploys", {"secret": "key", "enabled": False})
+    assert (await awaits())["said"].startswith("the hook is disabled")

@@ -17,7 +17,7 @@ from api.event_scope import FOR_ALL_ALONE, OF_THE_CLUSTER, RunNamespaces, is_for
 from api.rights import OPEN, RIGHTS, Of, Right, markdown
 from scheduler.machine.tokens import PEOPLE
 from scheduler.words import events as e
-from scheduler.words.commands import Granted, PutToken
+from scheduler.words.commands import Granted, PutSecret, PutToken
 from tests.api.single_node import SingleNode
 from tests.node.effects.parts import connect, fail_last
 
@@ -62,6 +62,10 @@ async def run(client: httpx2.AsyncClient, node: SingleNode) -> int:
     given = {"values": {"a": 1}, "namespace": OURS}
     assert (await client.put(f"/v1/vars/{JOB}", json=given)).status_code == 201
     assert (await client.put(f"/v1/calendars/{JOB}", json={"namespace": OURS})).status_code == 201
+    (sealed,) = node.apply(PutSecret(OURS, JOB, 1, "key-1", b"sealed"))
+    assert sealed.ok, sealed
+    given = {"secret": JOB, "namespace": OURS}
+    assert (await client.put(f"/v1/hooks/{JOB}", json=given)).status_code == 201
     made = await client.post(f"/v1/jobs/{JOB}/runs", params={"namespace": OURS}, json={})
     assert made.status_code == 201, made.text
     assert (await client.put(f"/v1/namespaces/{OURS}", json={})).status_code == 201

@@ -17,7 +17,7 @@ from tests.api import promise
 VERBS = (
     "activate", "add", "apply", "begin", "cancel", "change", "create", "delete", "drain", "drop", "end",
     "explain", "export", "get", "grant", "join", "list", "pause", "put", "release", "remove", "resend",
-    "resolve", "resume", "rotate", "run", "set", "stream", "suspend", "transfer", "verify",
+    "resolve", "resume", "rotate", "run", "send", "set", "stream", "suspend", "transfer", "verify",
 )  # fmt: skip
 DOCUMENT = promise.described()
 RECORDED = promise.recorded()

@@ -12,6 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from scheduler.model.objects import NAMES, kind_of
+from tests.api.hooked import github
 from tests.cockpit.accessibility import violations
 from tests.cockpit.conftest import IN_ONE_LOOP, OpenTab
 from tests.cockpit.test_pages import GO, SPILLS, confirm
@@ -316,3 +317,22 @@ async def test_who_may_only_look_sees_objects_and_changes_nothing(
         for name in OFFERED:
             await expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
             await expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0)
+
+
+async def test_a_hook_shows_what_came_and_what_came_of_it(
+    url: str, tab: OpenTab, furnished: httpx2.AsyncClient
+) -> None:
+    job = {"noop": True, "triggers": {"webhook": "deploys", "id": "push"}}
+    assert (await furnished.put("/v1/jobs/deploy", json=job)).status_code == 201
+    page = await tab(f"{url}cockpit/objects/hooks/default/deploys")
+    came = page.locator("section", has=page.get_by_role("heading", name="Deliveries of the last day"))
+    await expect(came).to_contain_text("Nothing came.")
+    headers = github(b"{}", secret=SECRET, id="guid-7")
+    sent = await furnished.post("/v1/hooks/deploys", content=b"{}", headers=headers)
+    assert sent.status_code == 202, sent.text
+    (firing,) = sent.json()["firings"]
+    await expect(came).to_contain_text("guid-7")  # live
+    await expect(came.get_by_role("link", name=f"#{firing['run']}")).to_be_visible()
+    assert await violations(page) == []
+    await came.get_by_role("link", name="deploy", exact=True).click()
+    await expect(page.get_by_text("each delivery to deploys")).to_be_visible()

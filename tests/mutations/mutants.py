@@ -56,6 +56,18 @@ MUTANTS = (
         _says("results: wrong-mark"),
     ),
     Mutant(
+        "another-delivery",
+        (
+            (
+                "api.hooks.receiving",
+                "        signed = signed if signed.id else signed._replace(id=own_id)\n",
+                "        signed = signed._replace(id=own_id)\n",
+            ),
+        ),
+        QUIET,
+        _says("deliveries: told-otherwise", "deliveries: never-sent"),
+    ),
+    Mutant(
         "no-claim",
         (
             (

@@ -48,6 +48,13 @@ def test_work_ended_in_the_state_while_people_paused_and_drained() -> None:
     assert sum(world.secrets.puts for world in worlds if world.secrets is not None) > 20
 
 
+def test_deliveries_were_taken_refused_and_sent_again() -> None:
+    senders = [world.senders for world in (told(seed)[0] for seed in SEEDS) if world.senders is not None]
+    assert sum(each.taken for each in senders) > 20
+    assert sum(each.repeated for each in senders) > 5
+    assert sum(each.refused for each in senders) > 0
+
+
 def test_objects_were_applied_at_once_and_in_stages_while_runs_read_them() -> None:
     """The stories hold what they are for."""
     objects = [world.objects for world in (told(seed)[0] for seed in SEEDS) if world.objects is not None]

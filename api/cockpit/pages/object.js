@@ -34,6 +34,19 @@ function Referrers({ one }) {
     ${data?.next_cursor ? html`<p><button type="button" class="small" onClick=${() => setQuery({ after: data.next_cursor }, { push: true })}>${t("objects.nextReferrers")}</button></p>` : null}</div></section>`;
 }
 
+const cameHere = (one) => (event) => event.type === "delivered" && event.namespace === one.namespace && event.name === one.name;
+
+// What other systems sent to a hook in the last day, and what came of it.
+function Deliveries({ one }) {
+  const { data, error } = useRead(`${pathOf(one, "deliveries")}&limit=20`, { types: cameHere(one) });
+  const firing = (each) => html`<li key=${`${each.job} ${each.trigger}`}><a href=${at("jobs", one.namespace, each.job)}>${each.job}</a>${" "}
+    ${each.outcome ? html`<${Status} state=${each.outcome} /> ${each.reason}` : html`<a href=${at("runs", String(each.run))}>#${each.run}</a>`}</li>`;
+  return html`<section aria-labelledby="came-title"><h2 id="came-title">${t("objects.deliveries")}</h2><div class="card">${!data ? html`<${Loading} error=${error} />`
+    : data.items.length ? html`<table class="values"><thead><tr><th scope="col">${t("objects.came")}</th><th scope="col">${t("objects.delivery")}</th><th scope="col">${t("objects.cameOf")}</th></tr></thead>
+      <tbody>${data.items.map((each) => html`<tr key=${each.delivery}><td><${When} at=${each.at} /></td><td class="who"><code>${each.delivery}</code></td><td><ul class="plain-list">${each.firings.map(firing)}</ul></td></tr>`)}</tbody></table>`
+    : html`<p class="note">${t("objects.noDeliveries")}</p>`}</div></section>`;
+}
+
 function Whole({ one, again }) {
   const text = useRead(`${pathOf(one, "definition")}&revision=${one.revision}`, { as: api.text, every: 0 });
   const edit = at("objects", one.kind, one.namespace, one.name, "edit");
@@ -47,6 +60,7 @@ function Whole({ one, again }) {
       [t("job.changed"), html`<${When} at=${one.changed} /> ${one.actor}`], [t("job.source"), one.source]]} />
     ${one.kind === "vars" ? html`<${Values} of=${one.values} />` : null}
     ${one.kind === "calendars" ? html`<${Year} calendar=${one} />` : null}
+    ${one.kind === "hooks" ? html`<${Deliveries} one=${one} />` : null}
     <${Referrers} one=${one} />
     <${Revisions} path=${(what) => pathOf(one, what)} current=${one.revision} types=${mine(one)}
       audit=${api.may("admin", one.namespace) ? `${at("audit")}?name=${encodeURIComponent(one.name)}&namespace=${encodeURIComponent(one.namespace)}&kind=${KINDS[one.kind]}` : null} />
