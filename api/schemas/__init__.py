@@ -12,6 +12,7 @@ from typing import Any
 
 from api.schemas.audit import AuditEntryList
 from api.schemas.examples import JOB, PARAMS, VARS
+from api.schemas.explained import InstantExplained, RunExplained
 from api.schemas.namespaces import Namespace, NamespaceList
 from api.schemas.overview import Bulk, Overview, Table
 from api.schemas.replies import (
@@ -21,7 +22,6 @@ from api.schemas.replies import (
     Cluster,
     Effect,
     EffectList,
-    InstantExplained,
     Job,
     JobList,
     LedgerEntryList,
@@ -29,7 +29,6 @@ from api.schemas.replies import (
     Problem,
     ProofList,
     Run,
-    RunExplained,
     RunList,
     Secret,
     SecretList,

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from api.explained import condition_json
-from api.schemas import replies
+from api.schemas import explained
 from scheduler.explain import Condition
 from scheduler.explain.conditions import Heard
 
@@ -84,7 +84,7 @@ async def test_a_job_that_is_not_there_and_a_circle_are_refused(jobs: httpx2.Asy
 async def test_what_it_waits_for_is_told_part_by_part(jobs: httpx2.AsyncClient) -> None:
     assert (await put(jobs, "report", after("load.ended and not extract.failed"))).status_code == 201
     told = (await jobs.get("/v1/jobs/report/explain")).json()
-    replies.InstantExplained.model_validate(told)
+    explained.InstantExplained.model_validate(told)
     (condition,) = told["conditions"]
     assert (condition["after"], condition["value"]) == ("load.ended and not extract.failed", None)
     assert [part["text"] for part in condition["parts"]] == [

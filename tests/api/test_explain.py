@@ -9,7 +9,7 @@ import httpx2
 import msgspec
 import pytest
 
-from api.schemas import replies
+from api.schemas import explained
 from scheduler.machine.rules import gates
 from scheduler.words.commands import ConnectAgent
 from tests.api.single_node import SingleNode
@@ -33,7 +33,7 @@ async def test_a_run_says_what_its_task_waits_for(
     client: httpx2.AsyncClient, node: SingleNode, run: int
 ) -> None:
     told = (await client.get(f"/v1/runs/{run}/explain")).json()
-    replies.RunExplained.model_validate(told)
+    explained.RunExplained.model_validate(told)
 
     assert (told["run"], told["state"], told["verdict"], told["more"]) == (run, "pending", "ready", False)
     assert [gate["gate"] for gate in told["gates"]] == ["leader", "suspended", *names(gates.RUN, gates.ADMIT)]
@@ -76,7 +76,7 @@ async def test_work_that_no_agent_offers_says_so_everywhere(
 
 async def test_a_tick_is_explained_and_one_that_is_none(client: httpx2.AsyncClient, run: int) -> None:
     told = (await client.get("/v1/jobs/job/explain")).json()
-    replies.InstantExplained.model_validate(told)
+    explained.InstantExplained.model_validate(told)
     (tick,) = told["ticks"]
     assert (tick["outcome"], tick["verdict"], tick["at"]) == ("pending", "waits", told["at"])
     before = ["leader", "time", *names(gates.TICK), "catchup", "restore", *names(gates.RUN, gates.ADMIT)]
@@ -87,7 +87,7 @@ async def test_a_tick_is_explained_and_one_that_is_none(client: httpx2.AsyncClie
     assert same["ticks"][0]["at"] == told["at"]
 
     none = (await client.get("/v1/jobs/job/explain", params={"at": "2031-01-01T00:00:01Z"})).json()
-    replies.InstantExplained.model_validate(none)
+    explained.InstantExplained.model_validate(none)
     assert none["ticks"] == []
     assert none["after"] == "2031-01-01T01:00:00Z"
 

@@ -264,7 +264,7 @@ async def test_a_secret_that_nothing_can_be_signed_with_is_refused(
 async def test_explain_tells_what_would_become_of_a_delivery(hooked: httpx2.AsyncClient) -> None:
     async def awaits() -> dict[str, Any]:
         told = (await hooked.get("/v1/jobs/one/explain", headers=ADMIN)).json()
-        replies.InstantExplained.model_validate(told)
+        explained.InstantExplained.model_validate(told)
         (awaited,) = told["awaits"]
         return dict(awaited)
 

@@ -1,0 +1,124 @@
+"""The shapes of explanations: what is waited for, and what became of an instant (docs/reference/api.md)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from api.schemas.replies import Instant, Reply
+
+
+class Finding(Reply):
+    """What one gate says."""
+
+    gate: str = Field(examples=["overlap"])
+    state: str = Field(description="ready, waits or never", examples=["waits"])
+    reason: str | None = Field(examples=["it waits behind run 16 of the job"])
+    since: Instant | None
+    opens: str | None = Field(description="what would open it", examples=["the end of run 16"])
+    opens_at: Instant | None = Field(description="when it opens by itself")
+    run: int | None = Field(description="the run in the way", examples=[16])
+    outcome: str | None = Field(description="of what never goes on", examples=["skipped(paused)"])
+
+
+class TaskExplained(Reply):
+    task: str = Field(examples=["extract"])
+    state: str = Field(examples=["queued"])
+    verdict: str = Field(examples=["waits"])
+    gates: list[Finding]
+
+
+class ConditionPart(Reply):
+    depth: int = Field(description="how deep it lies; the whole is 0")
+    text: str = Field(examples=["extract.succeeded"])
+    value: bool | int | float | str | None = Field(description="null: unknown", examples=[True])
+
+
+class HeardEnd(Reply):
+    job: str = Field(description="namespace/name", examples=["default/extract"])
+    run: int = Field(examples=[16])
+    state: str = Field(examples=["succeeded"])
+    ended: Instant
+    ends: int = Field(description="it is the newest of so many", examples=[1])
+
+
+class Condition(Reply):
+    """What an `after` trigger waits for, sub-expression by sub-expression."""
+
+    trigger: str = Field(examples=["nightly"])
+    after: str = Field(examples=["extract.succeeded and load.ended"])
+    value: bool | None = Field(description="null: unknown, which does not fire", examples=[None])
+    waits: bool = Field(description="it was true, and its run waits for room among those of the job")
+    parts: list[ConditionPart]
+    heard: list[HeardEnd] = Field(description="of each job the newest end that counts")
+    lacks: list[str] = Field(description="jobs of which there is none", examples=[["default/load"]])
+
+
+class TaskWhen(Reply):
+    """The condition of a task, as it was judged; before that, as it would be now."""
+
+    task: str = Field(examples=["load-eu"])
+    state: str = Field(description="of the task", examples=["skipped"])
+    when: str = Field(examples=["params.region == 'eu'"])
+    value: bool | None = Field(description="null: unknown, which is not true", examples=[False])
+    parts: list[ConditionPart]
+
+
+class RunExplained(Reply):
+    run: int = Field(examples=[17])
+    job: str = Field(examples=["nightly-report"])
+    namespace: str
+    state: str = Field(examples=["pending"])
+    verdict: str = Field(description="of the run's own gates: ready, waits or never", examples=["ready"])
+    gates: list[Finding]
+    tasks: list[TaskExplained]
+    more: bool = Field(description="more tasks have not ended than are told of")
+    condition: Condition | None = Field(description="that made it, by the ends that it consumed")
+    whens: list[TaskWhen] = Field(description="of the first 100 tasks that have a condition")
+
+
+class Era(Reply):
+    start: Instant | None = Field(alias="from")
+    until: Instant | None
+
+
+class TickExplained(Reply):
+    trigger: str = Field(examples=["nightly"])
+    at: Instant
+    due: Instant
+    outcome: str = Field(examples=["skipped"])
+    reason: str | None = Field(examples=["overlap"])
+    said: str = Field(examples=["run 16 of the job was in the way"])
+    run: int | None = Field(examples=[16])
+    into: Instant | None
+    decided_at: Instant | None
+    era: Era
+    verdict: str = Field(examples=["never"])
+    gates: list[Finding]
+    schedule: str | None = Field(
+        default=None, description="that gave the trigger", examples=["default/month-end"]
+    )
+    substitute: str | None = Field(default=None, description="that took the schedule's place then")
+
+
+class Awaited(Reply):
+    trigger: str = Field(examples=["on-push"])
+    hook: str = Field(examples=["default/deploys"])
+    last: str | None = Field(description="the newest delivery that the hook took")
+    last_at: Instant | None
+    said: str = Field(examples=["each delivery to the hook makes a run"])
+    verdict: str = Field(examples=["ready"])
+    gates: list[Finding]
+
+
+class InstantExplained(Reply):
+    job: str = Field(examples=["nightly-report"])
+    namespace: str
+    at: Instant | None
+    said: str | None = Field(description="where there is no such tick: why")
+    before: Instant | None = Field(description="there: the nearest instants of the job")
+    after: Instant | None
+    ticks: list[TickExplained]
+    conditions: list[Condition] = Field(description="of its triggers that wait for ends, as they are now")
+    awaits: list[Awaited] = Field(
+        default_factory=list, description="of its triggers that wait for deliveries, as they are now"
+    )
