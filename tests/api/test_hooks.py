@@ -12,7 +12,7 @@ import pytest
 from api.agents.gateway import Gateway
 from api.app import Api, create_app
 from api.ports import ApiSettings
-from api.schemas import answers, replies
+from api.schemas import answers, explained
 from node.secret_keys import KeyRing
 from node.vault import NodeVault
 from tests.api.hooked import SECRET, TEXT, github, standard, text
