@@ -70,14 +70,14 @@ async def test_a_repeat_and_days_that_both_have_to_match(offline: Command) -> No
         (("--cron", "61 * * * *"), "minute"),
         (("--cron", "0 0 30 2 *"), "never fires"),
         (("--cron", "0 2 * * *", "--tz", "Europe/Berln"), "Europe/Berlin"),
-        (("--cron", "* * * * *", "--every", "1m"), "one of --cron, --every and --iso8601"),
+        (("--cron", "* * * * *", "--every", "1m"), "one of --cron, --every, --iso8601 and --job"),
         (("--iso8601", "R/P1D"), "R/2026-01-31T00:00:00Z/P1D"),
         (("--iso8601", "R/2026-01-01/P1D", "--tz", "Europe/Berln"), "Europe/Berlin"),
         (("--iso8601", "R2/2020-01-01/P1D"), "in the past"),
         (("--cron", "0~30 2 * * *"), "H(0-30) is a fixed one for each job"),
         (("--cron", "@every 10m"), "use the trigger `every: 10m`"),
         (("--cron", "CRON_TZ=Asia/Tokyo 0 2 * * *"), "say it beside it: `tz: Asia/Tokyo`"),
-        ((), "one of --cron, --every and --iso8601"),
+        ((), "one of --cron, --every, --iso8601 and --job"),
         (("--cron", "* * * * *", "--from", "2026-01-01T00:00:00"), "zone"),
     ],
 )
@@ -95,3 +95,77 @@ async def test_a_line_feed_behind_an_expression_is_no_part_of_it(offline: Comman
     plain = await offline("ticks", "--cron", "0 2 * * *", *words)
 
     assert fed.out == plain.out != ""
+
+
+JOB = """
+job: balance
+run: ./balance.sh
+triggers:
+  - {schedule: month-end}
+  - {cron: "0 9 1 * *", id: monthly}
+  - {every: {delay: 10m}, id: again}
+"""
+BESIDE = """
+schedule: month-end
+triggers:
+  - {cron: "0 18 L * *", id: close, jitter: 5m, calendar: {exclude: [house]}}
+---
+schedule: christmas
+substitute: month-end
+valid: {from: 2026-12-20T00:00:00Z, until: 2027-01-07T00:00:00Z}
+triggers:
+  - {at: 2026-12-30T17:00:00Z, id: early}
+---
+calendar: house
+exclude: [01-31]
+"""
+TICKS = [
+    "2026-12-01T09:00:00Z  monthly", "2026-12-30T17:00:00Z  month-end:christmas:early",
+    "2027-01-01T09:00:00Z  monthly", "2027-02-01T09:00:00Z  monthly", "2027-02-28T18:00:00Z  month-end:close",
+]  # fmt: skip
+SPAN = ("--from", "2026-11-30T20:00:00Z", "--to", "2027-03-01T00:00:00Z")
+
+
+async def test_all_triggers_of_a_job_by_its_schedule_and_calendars(offline: Command) -> None:
+    (offline.folder / "job.yaml").write_text(JOB)
+    (offline.folder / "beside.yaml").write_text(BESIDE)
+    words = ("ticks", "--job", "job.yaml", "--schedule", "beside.yaml")
+
+    lines = await offline(*words, *SPAN)
+    assert lines.out.splitlines() == TICKS
+    assert lines.err == "default/balance again: no instants, it counts from the end of the last run\n"
+
+    (first,) = json.loads((await offline(*words, "--from", "2027-02-02", "--count", "1", "-o", "json")).out)
+    assert (first["at"], first["job"], first["trigger"]) == (
+        "2027-02-28T18:00:00Z", "default/balance", "month-end:close",
+    )  # fmt: skip
+    assert "2027-02-28T18:00:00Z" < first["due"] < "2027-02-28T18:05:00Z"
+
+
+async def test_what_no_file_says_is_asked_of_the_cluster(cronclave: Command) -> None:
+    (cronclave.folder / "job.yaml").write_text(JOB)
+    (cronclave.folder / "beside.yaml").write_text(BESIDE)
+    words = ("ticks", "--job", "job.yaml", *SPAN)
+    missing = await cronclave(*words)
+    assert (missing.code, "there is no schedule default/month-end" in missing.err) == (3, True)
+    assert (await cronclave("apply", "beside.yaml")).code == 0
+    assert (await cronclave(*words)).out.splitlines() == TICKS
+
+
+WRONG = [
+    (("--job", "job.yaml"), 2, "schedule default/month-end is in none of the files, and no cluster says it"),
+    (("--job", "beside.yaml"), 1, "no job in beside.yaml"),
+    (("--job", "job.yaml", "--every", "1h"), 2, "give one of --cron, --every, --iso8601 and --job"),
+    (("--every", "1h", "--schedule", "beside.yaml"), 2, "--schedule says what a --job names"),
+    (("--job", "wrong.yaml"), 1, "wrong.yaml:2:13 /triggers/cron"),
+    (("--job", "job.yaml", "--from", "now", "--to", "2020-01-01"), 2, "--to is before --from"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "said"), WRONG, ids=[said for _, _, said in WRONG])
+async def test_each_mistake_is_told(offline: Command, words: tuple[str, ...], code: int, said: str) -> None:
+    (offline.folder / "job.yaml").write_text(JOB)
+    (offline.folder / "beside.yaml").write_text(BESIDE)
+    (offline.folder / "wrong.yaml").write_text('{job: a, noop: true,\n triggers: {cron: "99 * * * *"}}')
+    found = await offline("ticks", *words)
+    assert (found.code, said in found.err) == (code, True), found.err
