@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cli.client import Client, path_of
 from cli.exits import NOT_FOUND, Failure
@@ -16,9 +16,19 @@ from cli.files import check, read_documents
 
 if TYPE_CHECKING:
     from scheduler.model.known_schedules import InForce
-    from scheduler.words.commands import PreparedTrigger
 
 PAGE = 5_000
+
+
+class Prepared(Protocol):
+    """A trigger as the log would have it."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def spec(self) -> bytes: ...
+    @property
+    def jitter_ms(self) -> int: ...
 
 
 class Due(NamedTuple):
@@ -36,7 +46,7 @@ class WithoutInstants(NamedTuple):
 
 def triggers_of(
     paths: Sequence[str], namespace: str, now_ms: int, reach: Callable[[], Client]
-) -> list[tuple[str, PreparedTrigger]]:
+) -> list[tuple[str, Prepared]]:
     """Of each job of these files, by namespace and name. Raises Failure."""
     from scheduler.model.job import Job, prepare_triggers
     from scheduler.model.objects.parsing import parse_document, prepare_object
@@ -67,13 +77,13 @@ def triggers_of(
 
 
 def due(
-    triggers: Sequence[tuple[str, PreparedTrigger]], after_ms: int, until_ms: int | None
+    triggers: Sequence[tuple[str, Prepared]], after_ms: int, until_ms: int | None
 ) -> Iterator[Due]:
     """What is due in (after, until], in order of their ticks; None: without end."""
     return heapq.merge(*(_of(job, each, after_ms, until_ms) for job, each in triggers))
 
 
-def _of(job: str, trigger: PreparedTrigger, after_ms: int, until_ms: int | None) -> Iterator[Due]:
+def _of(job: str, trigger: Prepared, after_ms: int, until_ms: int | None) -> Iterator[Due]:
     from scheduler.ticks import anchored, is_anchored, schedule
 
     spec = trigger.spec
@@ -94,7 +104,7 @@ def _of(job: str, trigger: PreparedTrigger, after_ms: int, until_ms: int | None)
         after_ms, size = part[-1], min(2 * size, PAGE)
 
 
-def without_instants(triggers: Sequence[tuple[str, PreparedTrigger]]) -> list[WithoutInstants]:
+def without_instants(triggers: Sequence[tuple[str, Prepared]]) -> list[WithoutInstants]:
     from scheduler.ticks import DELAY, event_of
 
     found = []
