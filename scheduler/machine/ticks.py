@@ -22,7 +22,7 @@ from __future__ import annotations
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import gates, tick_limits
 from scheduler.machine.rules.gates import READY, Never, TickView, over
-from scheduler.machine.steps import decisions, eras, firing, pausing, reconstruct, redating
+from scheduler.machine.steps import decisions, eras, firing, pausing, plan_dates, reconstruct, redating
 from scheduler.store.tables import asked, restores
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
@@ -56,12 +56,16 @@ def fire(ctx: Context, command: Fire) -> Outcome:
         trigger_rows.move(ctx.store, trigger.id, next_due_ms=tick_ms, fire_ms=None)
         return done(waits=True)
     assert trigger.namespace is not None
+    nominal = command.nominal_ms
+    if nominal is not None:
+        nominal = plan_dates.of(ctx, trigger.namespace, nominal)
     outcome = firing.fire(
         ctx,
         cause,
         trigger,
         due_ms=tick_ms + trigger.jitter_ms,
         agent=command.agent,
+        plan_day=nominal,
     )
     if trigger.closed == BEHIND:
         trigger_rows.sleep(ctx.store, trigger.id)  # until that run has ended

@@ -23,7 +23,7 @@ from scheduler.plan.hold import proven
 from scheduler.plan.view import View
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import BEHIND, DueTrigger
-from scheduler.ticks import Schedule
+from scheduler.ticks import Schedule, nominal_ms
 from scheduler.words.commands import Account, Command, Fire, SetAside
 from scheduler.words.reasons import BUFFER_FULL, PAUSED, WINDOW
 
@@ -111,7 +111,8 @@ def catch_up(
                 return commands, None
             budget.fires -= due_ms not in ran
             after_ms = instants[place + 1] if place + 1 < len(instants) else ticks.next(due_ms)
-            commands.append(Fire(epoch, trigger.id, due_ms, after_ms, 0, True))
+            nominal = nominal_ms(trigger.spec, due_ms)
+            commands.append(Fire(epoch, trigger.id, due_ms, after_ms, 0, True, nominal))
             continue
         said = ("skipped", PAUSED) if paused(due_ms) else _verdict(trigger, job, due_ms, window_ms, into_ms)
         if group and said != verdict:

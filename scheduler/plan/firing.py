@@ -16,6 +16,7 @@ from scheduler.plan.view import View
 from scheduler.store.tables import ledger
 from scheduler.store.tables.pauses import ALL
 from scheduler.store.tables.triggers import DueTrigger
+from scheduler.ticks import nominal_ms
 from scheduler.words.commands import Account, Fire
 from scheduler.words.reasons import OVERLOAD
 
@@ -46,7 +47,8 @@ def fire_live(view: View, trigger: DueTrigger, due_ms: int | None) -> Iterator[T
             break
         next_ms = view.cache.next(trigger.id, trigger.spec, due_ms)
         agent = 0 if selector is None else view.places.take_for_tick(selector)
-        turn.append(Fire(view.epoch, trigger.id, due_ms, next_ms, agent))
+        nominal = nominal_ms(trigger.spec, due_ms)
+        turn.append(Fire(view.epoch, trigger.id, due_ms, next_ms, agent, False, nominal))
         yield turn
         turn, due_ms = [], next_ms
     if turn:

@@ -14,7 +14,7 @@ from scheduler.plan.hold import miss, proven
 from scheduler.plan.view import View
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import DueTrigger
-from scheduler.ticks import Schedule, schedule
+from scheduler.ticks import Schedule, nominal_ms, schedule
 from scheduler.words.commands import Command, Fire
 from scheduler.words.reasons import BUFFER_FULL
 
@@ -29,7 +29,7 @@ def next_of_gap(trigger: DueTrigger, ticks: Schedule, epoch: int, ran: frozenset
     due_ms: int | None = trigger.next_due_ms
     while due_ms is not None and due_ms <= trigger.end_ms(due_ms) and len(commands) < FIRES_MAX:
         next_ms = ticks.next(due_ms)
-        commands.append(Fire(epoch, trigger.id, due_ms, next_ms, 0, True))
+        commands.append(Fire(epoch, trigger.id, due_ms, next_ms, 0, True, nominal_ms(trigger.spec, due_ms)))
         if due_ms not in ran:
             break
         due_ms = next_ms

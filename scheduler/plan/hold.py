@@ -19,7 +19,7 @@ from scheduler.store.connection import Store
 from scheduler.store.tables import restores
 from scheduler.store.tables.restores import HOLDING, SETTLING, Restore
 from scheduler.store.tables.triggers import DueTrigger, Trigger
-from scheduler.ticks import Schedule
+from scheduler.ticks import Schedule, nominal_ms
 from scheduler.words.commands import Account, Command, Fire
 
 PROVEN_MAX = 10_000
@@ -100,7 +100,8 @@ def miss(
     following = [*instants[1:], ticks.next(instants[-1])]
     for due_ms, next_ms in zip(instants, following, strict=True):
         if due_ms in ran:
-            commands.append(Fire(epoch, trigger.id, due_ms, next_ms, 0, True))
+            nominal = nominal_ms(trigger.spec, due_ms)
+            commands.append(Fire(epoch, trigger.id, due_ms, next_ms, 0, True, nominal))
             continue
         group.append(due_ms)
         if next_ms is None or next_ms in ran or due_ms == instants[-1]:

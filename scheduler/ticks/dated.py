@@ -241,7 +241,7 @@ class DatedSchedule:
         for day in range(max(0, self.day_of(max(after_ms, 0)) - 1), end + 1):
             if self.days.is_worked(day):
                 for source in self.days.sources(day):
-                    waiting += self._moved(source, day)
+                    waiting += [due_ms for _, due_ms in self._moved(source, day)]
             waiting = sorted(set(waiting))
             # The next date begins nowhere earlier than 15 hours before it does by UTC.
             sure = (
@@ -252,17 +252,32 @@ class DatedSchedule:
             if found:
                 yield found
 
-    def _moved(self, source: int, day: int) -> Iterator[int]:
+    def nominal_ms(self, due_ms: int) -> int:
+        """The instant that this tick stood for before it was moved to a working day. Of several that came to
+        be one, that which was not moved, else the latest."""
+        day = self.day_of(due_ms)
+        if self.days.nonworking not in SHIFTS:
+            return due_ms
+        found = [
+            (source == day, nominal_ms)
+            for source in self.days.sources(day)
+            for nominal_ms, at_ms in self._moved(source, day)
+            if at_ms == due_ms
+        ]
+        return max(found)[1] if found else due_ms
+
+    def _moved(self, source: int, day: int) -> Iterator[tuple[int, int]]:
+        """(nominal, due)."""
         for low_ms, high_ms in self._spans(source, source):
             for at_ms in self._schedule.between(low_ms - 1, high_ms - 1, 2 * SHIFTED_A_DAY_MAX):
                 if source == day:
-                    yield at_ms
+                    yield at_ms, at_ms
                     continue
                 at_s, rest_ms = divmod(at_ms, 1000)
                 local_s = (at_s + self._zone.offset_s(at_s)) % _DAY_S
                 moved_s = self._zone.instant_s(day * _DAY_S + local_s)
                 if moved_s is not None:
-                    yield moved_s * 1000 + rest_ms
+                    yield at_ms, moved_s * 1000 + rest_ms
 
 
 def days_of(calendar: Any, workday: Any) -> Days:

@@ -276,6 +276,18 @@ def is_unknown(spec: bytes, at_ms: int) -> bool:
     return found is not None and not found.days.knows(found.day_of(at_ms))
 
 
+_STAYS = (b'"nonworking":"ignore"', b'"nonworking":"suppress"')
+
+
+def nominal_ms(spec: bytes, due_ms: int) -> int | None:
+    """The instant that this tick stood for before a calendar moved it; None: none did."""
+    if b'"nonworking":"' not in spec or any(way in spec for way in _STAYS):
+        return None
+    found = _dated(spec)
+    nominal = due_ms if found is None else found.nominal_ms(due_ms)
+    return None if nominal == due_ms else nominal
+
+
 def taken_away(spec: bytes, at_ms: int) -> str:
     """What calendars or a substitute do with this instant of the schedule, which is no tick: in words; empty:
     nothing."""
@@ -487,6 +499,7 @@ __all__ = [
     "is_unknown",
     "iso8601_spec",
     "never_reason",
+    "nominal_ms",
     "pins_of",
     "repinned",
     "ruled",

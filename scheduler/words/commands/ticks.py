@@ -14,6 +14,7 @@ class Fire(ByPlanner):
     next_due_ms: int | None
     agent: int = 0  #: planned placement of the run's first task; 0: queue it
     catchup: bool = False  #: fired by the catch-up policy: a start deadline counts from the stamp
+    nominal_ms: int | None = None  #: what it stood for before a calendar moved it: its plan date is of that
 
 
 @command(41)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from scheduler.plan.passes import redates
 from scheduler.store.tables import pins
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.ticks import pins_of, schedule
+from scheduler.ticks.dates import day_of
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words import events as e
@@ -241,6 +242,23 @@ def test_one_that_cannot_be_read_here_keeps_nobody_waiting(story: Story) -> None
     settled(story)
     (trigger,) = trigger_rows.live(story.store, 1)
     assert trigger.next_due_ms == START_MS, "a leader that can read it passes this, and finds the next"
+
+
+@pytest.mark.parametrize("late_ms", [1_000, 3_600_000])
+def test_a_tick_that_a_calendar_moved_has_the_plan_date_of_the_day_it_stood_for(
+    story: Story, late_ms: int
+) -> None:
+    """Fired in time, and made up for after an outage."""
+    trigger = {"cron": "0 9 16 1 *", "calendar": {"exclude": ["c"], "nonworking": "after"}}
+    catchup = {"mode": "all", "window": "24h", "grace": "1m"}
+    story.connect()
+    story.apply(calendar("2027-01-16"), job("a", trigger=trigger, policies={"catchup": catchup}))
+    story.now_ms = at(17) + late_ms
+    for _ in range(5):
+        story.settle()
+        story.now_ms += 1_000
+    found = story.store.rows("SELECT tick_ms, plan_day FROM runs ORDER BY id")
+    assert found == [(at(17), day_of(date(2027, 1, 16)))]
 
 
 def test_a_stage_brings_calendars_and_jobs_live_at_one_instant(story: Story) -> None:

@@ -20,6 +20,7 @@ from scheduler.ticks import (
     every_spec,
     iso8601_spec,
     never_reason,
+    nominal_ms,
     pins_of,
     repinned,
     schedule,
@@ -111,6 +112,37 @@ def test_before_goes_over_a_day_off_too() -> None:
 def test_two_that_come_to_one_instant_are_one_tick() -> None:
     spec = daily(exclude=[calendar()], nonworking="after")
     assert local(spec, "2026-05-29", 3) == ["2026-05-29 02:00", "2026-06-01 02:00", "2026-06-02 02:00"]
+
+
+@pytest.mark.parametrize(
+    ("nonworking", "due", "nominal"),
+    [
+        ("after", "2026-06-01 02:00", None),  # a Monday, due by itself: the weekend's came to it
+        ("before", "2026-05-29 02:00", None),
+        ("after", "2026-05-26 02:00", "2026-05-25 02:00"),  # Whit Monday, on the one day that has none itself
+        ("before", "2026-05-22 02:00", "2026-05-25 02:00"),  # of several the latest
+    ],
+)
+def test_what_a_moved_tick_stood_for(nonworking: str, due: str, nominal: str | None) -> None:
+    days = "0 2 * * *" if nominal is None else "0 2 23-25 5 *"
+    spec = daily(days, exclude=[calendar("2026-05-25")], nonworking=nonworking)
+
+    def ms(text: str) -> int:
+        return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(BERLIN)).timestamp() * 1000)
+
+    assert ms(due) in schedule(spec).between(ms(due) - 1, ms(due)), "it is a tick"
+    assert nominal_ms(spec, ms(due)) == (None if nominal is None else ms(nominal))
+
+
+def test_each_tick_that_was_moved_stood_for_one_of_the_bare_schedule() -> None:
+    spec = daily("0 2 * * 6,0", exclude=[calendar("2026-12-25", "2026-12-28")], nonworking="modified")
+    bare = schedule(undated(spec))
+    for due_ms in schedule(spec).upcoming(BASE_MS, 60):
+        stood_ms = nominal_ms(spec, due_ms)
+        assert stood_ms is not None
+        assert bare.between(stood_ms - 1, stood_ms) == [stood_ms]
+    assert nominal_ms(daily(exclude=[calendar()], nonworking="suppress"), BASE_MS) is None
+    assert nominal_ms(cron_spec("0 2 * * *"), BASE_MS) is None
 
 
 def test_a_time_that_the_clocks_jump_over_where_it_is_moved_to_comes_right_after() -> None:
