@@ -26,7 +26,9 @@ def among(name: str, given: Sequence[str], known: Collection[str]) -> tuple[str,
     """The values of a parameter that names several. Raises Problem for one that is not known."""
     for each in given:
         if each not in known:
-            raise query_problem(name, f"{each[:64]!r} is not one of {', '.join(known)}")
+            near = difflib.get_close_matches(each[:64], list(known), 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise query_problem(name, f"{each[:64]!r} is not one of {', '.join(known)}{meant}")
     return tuple(dict.fromkeys(given))
 
 

@@ -20,6 +20,7 @@ PATHS = click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-…"
 def sourced(function: Callable[..., None]) -> Callable[..., None]:
     """The options of what a source owns."""
     for option in (
+        click.option("--may-be-empty", is_flag=True, help="With --prune: nothing is left of it, all of it goes."),
         click.option("--prune-max", type=click.IntRange(0, 100_000), help="How many that may be."),
         click.option(
             "--prune", is_flag=True, help="Delete what came from this source and is no longer in it."
@@ -32,9 +33,11 @@ def sourced(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def _need_source(source: str, *, prune: bool) -> None:
+def _need_source(source: str, *, prune: bool, may_be_empty: bool) -> None:
     if prune and not source:
         raise Failure("--prune deletes what a source owns: say which", code=USAGE, hint="--source NAME")
+    if may_be_empty and not prune:
+        raise Failure("--may-be-empty is for --prune: without it an empty source changes nothing", code=USAGE)
 
 
 @click.command(
@@ -43,6 +46,7 @@ def _need_source(source: str, *, prune: bool) -> None:
         "cronclave apply plan/  # create, or change",
         "cronclave apply plan/ --dry-run  # what would change",
         "cronclave apply plan/ --source git --prune  # and delete what is no longer in it",
+        "cronclave apply plan/ --source git --prune --may-be-empty  # also where nothing is left in it",
     ),
 )
 @PATHS
@@ -53,7 +57,7 @@ def _need_source(source: str, *, prune: bool) -> None:
 @connected
 def apply(
     client: Client, paths: tuple[str, ...], dry_run: bool, source: str, prune: bool, prune_max: int | None,
-    namespace: str, form: str,
+    may_be_empty: bool, namespace: str, form: str,
 ) -> None:  # fmt: skip
     """Create or change the jobs and objects of YAML or JSON files, all or none.
 
@@ -61,22 +65,22 @@ def apply(
     to each other. They are checked here first; each mistake is told with file, line and column. What is too
     much for one request is laid down first, and then goes live as one act.
     """
-    _need_source(source, prune=prune)
+    _need_source(source, prune=prune, may_be_empty=may_be_empty)
     apply_files(
         client, paths, namespace=namespace, dry_run=dry_run, form=form, source=source, prune=prune,
-        prune_max=prune_max,
+        prune_max=prune_max, may_be_empty=may_be_empty,
     )  # fmt: skip
 
 
 def apply_files(
     client: Client, paths: tuple[str, ...], *, namespace: str, dry_run: bool, form: str, source: str = "",
-    prune: bool = False, prune_max: int | None = None,
+    prune: bool = False, prune_max: int | None = None, may_be_empty: bool = False,
 ) -> None:  # fmt: skip
     from dataclasses import asdict
 
     from cli import files
 
-    documents = files.read_documents(paths)
+    documents = files.read_documents(paths, may_be_empty=may_be_empty)
     files.check(documents, namespace)
     diff = files.apply(
         client, [d.data for d in documents], namespace=namespace, dry_run=dry_run, source=source, prune=prune,
@@ -100,13 +104,14 @@ def apply_files(
 @namespaced
 @connected
 def diff(
-    client: Client, paths: tuple[str, ...], source: str, prune: bool, prune_max: int | None, namespace: str
-) -> None:
+    client: Client, paths: tuple[str, ...], source: str, prune: bool, prune_max: int | None,
+    may_be_empty: bool, namespace: str,
+) -> None:  # fmt: skip
     """Show line by line what applying these files would change. Nothing is changed."""
     from cli import files
 
-    _need_source(source, prune=prune)
-    documents = files.read_documents(paths)
+    _need_source(source, prune=prune, may_be_empty=may_be_empty)
+    documents = files.read_documents(paths, may_be_empty=may_be_empty)
     new = files.check(documents, namespace)
     found = files.apply(
         client, [d.data for d in documents], namespace=namespace, dry_run=True, source=source, prune=prune,

@@ -42,9 +42,10 @@ class Diff:
     deleted_more: int = 0  #: beyond those that are named
 
 
-def read_documents(paths: Sequence[str]) -> list[Document]:
+def read_documents(paths: Sequence[str], *, may_be_empty: bool = False) -> list[Document]:
     """Every job of these files and folders, in order; `-` is standard input. What `job get` and `job list`
-    print is a file too: what the server told beside the definitions is left out. Raises Failure."""
+    print is a file too: what the server told beside the definitions is left out. Raises Failure, also where
+    there is none at all, which is seldom meant."""
     from scheduler.model.documents import load_yaml
     from scheduler.model.problems import JobError
     from scheduler.model.server_facts import definition_of
@@ -65,12 +66,14 @@ def read_documents(paths: Sequence[str]) -> list[Document]:
         except OSError as error:
             problems.append(f"{name}: cannot be read: {error.strerror or error}")
     _raise(problems)
-    if not documents:
+    if not documents and not may_be_empty:
         folders = any(Path(path).is_dir() for path in paths)
         if folders:
             hint = f"In folders only files are read that end with {', '.join(sorted(SUFFIXES))}."
         else:
             hint = "It is empty." if is_blank else ""
+        if folders or is_blank:
+            hint += " Where nothing is left of a source: --prune --may-be-empty."
         raise Failure(f"no jobs in {', '.join(paths)}", hint=hint)
     return [
         replace(document, data=definition_of(document.data)) if isinstance(document.data, dict) else document

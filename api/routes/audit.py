@@ -13,17 +13,23 @@ from api.call import call_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import parse_instant, rfc3339
+from api.parameters import among
 from api.ports import Scheduler
 from api.services import services_of
 from api.streaming import Streaming
 from api.threads import encode, in_thread, read_reply
+from scheduler.machine.notes import KINDS as DEEDS
 from scheduler.store.reads import audit as audit_reads
 from scheduler.store.reads.audit import Wanted
 from scheduler.store.tables.audit import Entry
+from scheduler.words.commands import ALL
+from scheduler.words.record import ByPerson
 
 router = APIRouter(tags=["audit"])
 
 EXPORT_MAX = 100_000
+ACTIONS = tuple(sorted({made.verb for made in ALL if issubclass(made, ByPerson)} - {"note"} | {*DEEDS}))
+"""All that an entry may say: a person's commands, and what is decided beside the log."""
 
 Text = str | None
 ACTOR = Query(description="By the token of this name.")
@@ -48,7 +54,7 @@ async def _wished(
     """What is asked for, of the namespaces that the caller administrates."""
     return Wanted(
         actor=actor,
-        actions=tuple(dict.fromkeys(action.split(","))) if action else (),
+        actions=among("action", action.split(",") if action else (), ACTIONS),
         kind=kind,
         namespaces=call_of(request).need_listed(access.ADMIN),
         name=name,

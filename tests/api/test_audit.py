@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -14,6 +16,7 @@ from scheduler.words.commands import PutToken
 from tests.api.single_node import SingleNode
 
 JOB = {"job": "backup", "noop": True}
+ROOT = Path(__file__).parents[2]
 
 
 async def listed(client: httpx2.AsyncClient, query: str = "") -> list[dict[str, Any]]:
@@ -21,6 +24,17 @@ async def listed(client: httpx2.AsyncClient, query: str = "") -> list[dict[str, 
     assert reply.status_code == 200, reply.text
     items: list[dict[str, Any]] = reply.json()["items"]
     return items
+
+
+async def test_an_action_that_nobody_takes_is_refused_with_the_near_miss(client: httpx2.AsyncClient) -> None:
+    for path in ("/v1/audit", "/v1/audit/export"):
+        reply = await client.get(f"{path}?action=put,delte")
+        assert reply.status_code in (400, 422), reply.text
+        assert "did you mean delete?" in reply.text
+    page = (ROOT / "docs/reference/audit.md").read_text()
+    rows = page[page.index("| kind | actions |") :].split("\n\n")[0].splitlines()[2:]
+    written = {word for row in rows for word in re.findall(r"`([a-z]+)`", row.split("|")[2])}
+    assert written - {"after", "before", "waiting"} <= set(audit.ACTIONS)
 
 
 async def changed(client: httpx2.AsyncClient) -> None:
@@ -69,7 +83,6 @@ async def test_what_a_browser_does_is_told_apart(client: httpx2.AsyncClient) -> 
         ("?action=put,pause&name=backup&namespace=default", [5, 4, 2]),
         ("?action=put&namespace=finance", [3]),
         ("?action=put&actor=admin", [4, 3, 2]),
-        ("?action=nothing", []),
         ("?kind=token", [1]),
         ("?name=backup&namespace=default", [6, 5, 4, 2]),
         ("?run=1", [6]),

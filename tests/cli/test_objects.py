@@ -57,6 +57,25 @@ async def test_what_is_applied_together_refers_to_each_other_and_goes_again(
     assert "1 created, 0 changed, 0 unchanged, 2 deleted" in pruned.out
 
 
+async def test_the_last_of_a_source_goes_with_a_word_of_its_own(cronclave: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "plan"
+    folder.mkdir()
+    (folder / "a.yaml").write_text("vars: dsn\nvalues: {a: 1}\n---\nboard: stock\n")
+    source = ("plan", "--source", "git", "--prune")
+    assert (await cronclave("apply", *source)).code == 0
+    (folder / "a.yaml").unlink()
+    refused = await cronclave("apply", *source)
+    assert (refused.code, "no jobs in plan" in refused.err) == (1, True), refused
+    assert "--may-be-empty" in refused.err
+    assert (await cronclave("apply", "plan", "--may-be-empty")).code == 2
+    trial = await cronclave("apply", *source, "--may-be-empty", "--dry-run")
+    assert "2 would be deleted" in trial.out or "2 deleted" in trial.out, trial.out
+    assert (await cronclave("diff", *source, "--may-be-empty")).code == 0
+    gone = await cronclave("apply", *source, "--may-be-empty")
+    assert "- board default/stock  deleted" in gone.out
+    assert json.loads((await cronclave("vars", "list", "-o", "json")).out) == []
+
+
 async def test_a_mistake_is_told_with_file_line_and_column(cronclave: Command, tmp_path: Path) -> None:
     wrongs = ("vars: dsn\nvaluess: {a: 1}\n", "var: x\n", "board: b\nexpires: soon\n")
     (tmp_path / "wrong.yaml").write_text("---\n".join(wrongs))
