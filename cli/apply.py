@@ -20,7 +20,7 @@ PATHS = click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-…"
 def sourced(function: Callable[..., None]) -> Callable[..., None]:
     """The options of what a source owns."""
     for option in (
-        click.option("--may-be-empty", is_flag=True, help="With --prune: nothing is left of it, all of it goes."),
+        click.option("--may-be-empty", is_flag=True, help="With --prune: all of it goes."),
         click.option("--prune-max", type=click.IntRange(0, 100_000), help="How many that may be."),
         click.option(
             "--prune", is_flag=True, help="Delete what came from this source and is no longer in it."
