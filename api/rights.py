@@ -61,7 +61,11 @@ RIGHTS: Mapping[str, Right] = {
         (RUN, Of.LOADED, "cancelRun"),
         (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace"),
         (OPERATE, Of.LISTED, "changeJobs"),  # to run them: RUN
-        (OPERATE, Of.LOADED, "resolveRun suspendRun resumeRun releaseRun resendEffect dropEffect"),
+        (
+            OPERATE, Of.LOADED,
+            "resolveRun suspendRun resumeRun releaseRun holdTask releaseTask skipTask retryTask stopTask"
+            " resendEffect dropEffect",
+        ),
         (OPERATE, Of.CLUSTER, "pauseAll resumeAll drainAgent resumeAgent"),
         (ADMIN, Of.NAMED, "createToken putSecret grantSecret deleteSecret"),
         (ADMIN, Of.LISTED, "listTokens listAudit exportAudit"),

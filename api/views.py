@@ -30,6 +30,8 @@ from scheduler.words import causes
 from scheduler.words.causes import Kind
 from scheduler.words.commands import RunJob
 
+_NOTHING: Mapping[int, Hold] = {}
+
 
 def job_facts(
     row: Job,
@@ -87,14 +89,14 @@ def run_summary(row: Run) -> dict[str, Any]:
 
 def run_json(
     row: Run, trigger: str | None, tasks: Iterable[Task], attempts: Iterable[ListedAttempt],
-    hold: Hold | None = None,
+    holds: Mapping[int, Hold] = _NOTHING,
 ) -> dict[str, Any]:  # fmt: skip
-    """A run with its tasks and their attempts."""
+    """A run with its tasks and their attempts. `holds`: of it (0) and of its tasks, that stand."""
     return {
-        **run_facts(row, trigger, hold),
+        **run_facts(row, trigger, holds.get(0)),
         "params": json.loads(row.params or "{}"),
         "actor": row.actor or None,
-        "tasks": _tasks_json(list(tasks), attempts),
+        "tasks": _tasks_json(list(tasks), attempts, holds),
     }
 
 
@@ -127,7 +129,15 @@ def run_facts(row: Run, trigger: str | None, hold: Hold | None = None) -> dict[s
 
 
 def hold_json(hold: Hold) -> dict[str, Any]:
-    return {"since": rfc3339(hold.since_ms), "by": hold.actor or None, "reason": hold.reason or None}
+    return {
+        "since": rfc3339(hold.since_ms), "by": hold.actor or None, "reason": hold.reason or None,
+        **({"failed": hold.failed} if hold.failed else {}),
+    }  # fmt: skip
+
+
+def _task_hold_json(task: Task, holds: Mapping[int, Hold]) -> dict[str, Any] | None:
+    hold = holds.get(task.id) if task.state == "held" else None
+    return None if hold is None else hold_json(hold)
 
 
 def is_single(job: CompiledJob) -> bool:
@@ -152,7 +162,7 @@ def new_run_json(
         })  # fmt: skip
     task = {
         "state": "active" if tries else "queued", "started": None, "finished": None, "exit_code": None,
-        "warned": False, "reason": None, "retry_at": None, "until": None, "attempts": tries,
+        "warned": False, "reason": None, "hold": None, "retry_at": None, "until": None, "attempts": tries,
     }  # fmt: skip
     return {
         "id": value["run"], "job": job.name, "namespace": job.namespace, "revision": value["revision"],
@@ -167,7 +177,9 @@ def new_run_json(
     }  # fmt: skip
 
 
-def _tasks_json(rows: Sequence[Task], attempts: Iterable[ListedAttempt]) -> dict[str, Any]:
+def _tasks_json(
+    rows: Sequence[Task], attempts: Iterable[ListedAttempt], holds: Mapping[int, Hold]
+) -> dict[str, Any]:
     """By name: how it stands with the whole task in its newest round, and the attempts of all its members and
     rounds. Those that were taken back before they had a grant are left out: they were never tries."""
     whole: dict[str, Task] = {}
@@ -189,6 +201,7 @@ def _tasks_json(rows: Sequence[Task], attempts: Iterable[ListedAttempt]) -> dict
             "exit_code": task.exit_code,
             "warned": bool(task.warned),
             "reason": task.reason or None,
+            "hold": _task_hold_json(task, holds),
             "retry_at": rfc3339(task.wake_ms) if task.state == "retry_wait" else None,
             "until": rfc3339(task.wake_ms) if task.state == "active" else None,
             "attempts": tried[name],
@@ -239,7 +252,7 @@ def attempt_json(listed: ListedAttempt, task: Task) -> dict[str, Any]:
 
 def runs_json(
     rows: Sequence[Run], keys: Mapping[int, str], tasks: Iterable[Task], attempts: Iterable[ListedAttempt],
-    holds: Mapping[int, Hold],
+    holds: Mapping[int, Mapping[int, Hold]],
 ) -> list[dict[str, Any]]:
     tasks_by_run: dict[int, list[Task]] = {}
     for task in tasks:
@@ -250,7 +263,7 @@ def runs_json(
     return [
         run_json(
             row, keys.get(row.trigger), tasks_by_run.get(row.id, ()), attempts_by_run.get(row.id, ()),
-            holds.get(row.id),
+            holds.get(row.id, _NOTHING),
         )
         for row in rows
     ]

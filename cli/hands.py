@@ -1,4 +1,4 @@
-"""`cronclave run suspend`, `resume`, `release`: hands on a live run."""
+"""`cronclave run suspend`, `resume`, `release`, `hold`, `skip`, `retry`, `stop`: hands on a live run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from cli.client import Client, path_of
 from cli.completing import run_numbers
+from cli.examples import examples
 from cli.options import connected
 
 
@@ -16,6 +17,7 @@ class RunNumber(click.IntRange):
 
 
 ID = click.argument("run_id", metavar="RUN", type=RunNumber(1), shell_complete=run_numbers)
+TASK = click.argument("task")
 REASON = click.option("--reason", metavar="TEXT", help="Why: it is shown with the run, and in the audit.")
 
 
@@ -52,18 +54,92 @@ def resume(client: Client, run_id: int, reason: str | None) -> None:
     click.echo(f"run {run_id} is {found['state']}")
 
 
-@click.command("release", epilog="Example: cronclave run release 42")
+@click.command(
+    "release",
+    epilog=examples("cronclave run release 42", "cronclave run release 42 load  # a held task of it"),
+)
 @ID
+@click.argument("task", required=False)
 @REASON
 @connected
-def release(client: Client, run_id: int, reason: str | None) -> None:
-    """Let a held run start, or one that waits behind others of its job.
+def release(client: Client, run_id: int, task: str | None, reason: str | None) -> None:
+    """Let a held run start, one that waits behind others of its job, or a held task of a run.
 
-    A run that waits until its namespace may have one more is not released from that.
+    A run that waits until its namespace may have one more is not released from that. A task that is held
+    since it failed (policy on_failure: hold) ends as it had.
     """
+    if task is not None:
+        return _say(run_id, task, _on_task(client, run_id, task, "release", reason))
     found = _act(client, run_id, "release", reason)
     waits = ", and waits for its namespace" if found["waiting"] else ""
     click.echo(f"run {run_id} is {found['state']}{waits}")
+
+
+@click.command("hold", epilog="Example: cronclave run hold 42 load --reason 'look at the data first'")
+@ID
+@TASK
+@REASON
+@connected
+def hold(client: Client, run_id: int, task: str, reason: str | None) -> None:
+    """Let a task that has not started wait until it is released: a breakpoint."""
+    _say(run_id, task, _on_task(client, run_id, task, "hold", reason))
+
+
+@click.command(
+    "skip",
+    epilog=examples(
+        "cronclave run skip 42 load --reason 'nothing to load today'",
+        "cronclave run skip 42 load --pass  # what needs it goes on as if it had succeeded",
+    ),
+)
+@ID
+@TASK
+@click.option("--pass", "passes", is_flag=True, help="For the tasks that need it, it succeeded.")
+@REASON
+@connected
+def skip(client: Client, run_id: int, task: str, passes: bool, reason: str | None) -> None:
+    """Skip a task that has not started, or that is held since it failed.
+
+    What needs it goes by its rule: under all_success it is skipped too, unless --pass says otherwise.
+    """
+    more = {"pass": True} if passes else {}
+    _say(run_id, task, _on_task(client, run_id, task, "skip", reason, **more))
+
+
+@click.command("retry", epilog="Example: cronclave run retry 42 load")
+@ID
+@TASK
+@REASON
+@connected
+def retry(client: Client, run_id: int, task: str, reason: str | None) -> None:
+    """Try a task now that waits for its next try, or is held since it failed."""
+    _say(run_id, task, _on_task(client, run_id, task, "retry", reason))
+
+
+@click.command("stop", epilog="Example: cronclave run stop 42 load --reason 'it hangs'")
+@ID
+@TASK
+@REASON
+@connected
+def stop(client: Client, run_id: int, task: str, reason: str | None) -> None:
+    """Stop the attempt of one task; it is not tried again, and the run goes on by its rules."""
+    _say(run_id, task, _on_task(client, run_id, task, "stop", reason))
+
+
+def _on_task(
+    client: Client, run_id: int, task: str, hand: str, reason: str | None, **more: Any
+) -> dict[str, Any]:
+    body = {**({"reason": reason} if reason else {}), **more}
+    found: dict[str, Any] = client.post(path_of("runs", run_id, "tasks", task, hand), body or None)
+    return found
+
+
+def _say(run_id: int, task: str, found: dict[str, Any]) -> None:
+    told = found["tasks"].get(task, {})
+    stopping = any(attempt["state"] == "cancelling" for attempt in told.get("attempts", ()))
+    click.echo(f"task {task} of run {run_id} is {'being stopped' if stopping else told.get('state')}")
+    if found["finished"] is not None:
+        click.echo(f"run {run_id} {found['state']}")
 
 
 def _act(client: Client, run_id: int, hand: str, reason: str | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from cli.completing import job_names, namespaces
 from cli.examples import examples
 from cli.exits import NOT_FOUND, RUN_FAILED, TIMED_OUT, Failure
 from cli.explain import run_explain
-from cli.hands import ID, hold_words, release, resume, suspend
+from cli.hands import ID, hold, hold_words, release, resume, retry, skip, stop, suspend
 from cli.instants import milliseconds, rfc3339
 from cli.options import INSTANT, SPAN, connected, consistency, formatted, stale
 from cli.output import facts, more, show, table
@@ -33,7 +33,7 @@ def run() -> None:
 
 
 run.add_command(run_explain)
-for hand in (suspend, resume, release):
+for hand in (suspend, resume, release, hold, skip, retry, stop):
     run.add_command(hand)
 
 
@@ -100,13 +100,13 @@ def show_(client: Client, run_id: int, stale: bool, form: str) -> None:
 
 def show_run(found: dict[str, Any], waits_for: str = "") -> None:
     why = found.get("reason")
-    hold = found.get("hold")
+    kept_back = found.get("hold")
     facts(
         [
             ("run", found["id"]),
             ("job", f"{found['namespace']}/{found['job']}, revision {found['revision']}"),
             ("state", f"{with_warning(found)} ({why})" if why else with_warning(found)),
-            *((("kept back", hold_words(hold)),) if hold else ()),
+            *((("kept back", hold_words(kept_back)),) if kept_back else ()),
             *((("waits for", waits_for),) if waits_for else ()),
             ("cause", f"{found.get('cause')} {found.get('actor') or ''}".strip()),
             ("tick", found["tick"]),
@@ -121,6 +121,7 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
     for name, task in found["tasks"].items():
         if not task["attempts"]:
             why = f"until {task['until']}" if task.get("until") else task.get("reason")
+            why = hold_words(task["hold"]) if task.get("hold") else why
             rows.append((name, with_warning(task), "", "", "", "", task.get("started"), "", why))
         for attempt in task["attempts"]:
             state = f"{attempt['state']} unreachable" if attempt.get("unreachable") else attempt["state"]

@@ -44,7 +44,6 @@ CONSTANT = {
     "stages.referrer": "where 2,000 refer to what is deleted: tests/scheduler/machine/test_stage_prune.py",
     "outbox.kind": "there is one kind of effect",
     "outbox.namespace": "the job of another namespace tells nobody",
-    "run_holds.task": "of tasks that are held, which nobody can ask for yet",
     "tasks.member": "of tasks that are divided, which no job can say yet",
     "tasks.round": "of tasks that are repeated, which no job can say yet",
 }

@@ -31,6 +31,7 @@ from scheduler.store.tables.holds import Hold
 from scheduler.store.tables.jobs import Job as JobRow
 from scheduler.store.tables.pauses import ALL, Pause
 from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 from scheduler.words import reasons
 from scheduler.words.commands import PreparedJob
 from scheduler.words.lifecycle import KEPT_BACK
@@ -211,14 +212,18 @@ def run_document(store: Store, run_id: int) -> dict[str, Any]:
     row = find_run(store, run_id)
     key = trigger_reads.keys(store, [row.trigger]).get(row.trigger) if row.trigger else None
     tasks, tries = task_reads.of_runs(store, [run_id]), attempt_reads.of_runs(store, [run_id])
-    return run_json(row, key, tasks, tries, holds_of(store, [row]).get(run_id))
+    return run_json(row, key, tasks, tries, holds_of(store, [row], tasks).get(run_id, {}))
 
 
-def holds_of(store: Store, rows: Sequence[Run]) -> dict[int, Hold]:
-    """Of the runs that are kept back: hardly ever any."""
-    kept_back = [row.id for row in rows if row.state in KEPT_BACK]
-    found = holds.of_runs(store, kept_back) if kept_back else []
-    return {hold.run: hold for hold in found if hold.task == holds.WHOLE}
+def holds_of(store: Store, rows: Sequence[Run], tasks: Sequence[Task] = ()) -> dict[int, dict[int, Hold]]:
+    """By run and task (0: the run itself), of those that are kept back: hardly ever any."""
+    kept_back = {row.id for row in rows if row.state in KEPT_BACK}
+    kept_back.update(task.run for task in tasks if task.state == "held")
+    found: dict[int, dict[int, Hold]] = {}
+    for hold in holds.of_runs(store, sorted(kept_back)) if kept_back else ():
+        if hold.since_ms is not None:
+            found.setdefault(hold.run, {})[hold.task] = hold
+    return found
 
 
 async def run_answer(services: Services, run_id: int) -> bytes:
@@ -239,11 +244,11 @@ def run_documents(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
     tasks, tries = task_reads.of_runs(store, ids), attempt_reads.of_runs(store, ids)
-    return runs_json(rows, keys, tasks, tries, holds_of(store, rows))
+    return runs_json(rows, keys, tasks, tries, holds_of(store, rows, tasks))
 
 
 def run_outlines(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     """Without tasks and attempts."""
     keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
     kept_back = holds_of(store, rows)
-    return [run_facts(row, keys.get(row.trigger), kept_back.get(row.id)) for row in rows]
+    return [run_facts(row, keys.get(row.trigger), kept_back.get(row.id, {}).get(holds.WHOLE)) for row in rows]

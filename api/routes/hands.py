@@ -1,4 +1,4 @@
-"""Hands on a live run: suspend, resume, release. What may be done to a run as it stands is the machine's
+"""Hands on a live run and its tasks. What may be done as they stand is the machine's
 (`scheduler.machine.rules.hands`): a dry run asks the same."""
 
 from __future__ import annotations
@@ -13,18 +13,36 @@ from api import access, schemas
 from api.access import CATCH_UP_S
 from api.call import Call, call_of
 from api.jobs.reading import find_run, need_run, run_answer
+from api.near import near_miss
 from api.outcomes import expect_ok, need_proposable
 from api.problems import FieldError, Problem
 from api.routes.runs import run_number
 from api.services import Services, services_of
 from scheduler.machine.rules import hands
 from scheduler.machine.rules.hands import REASON_LETTERS_MAX
+from scheduler.store.connection import Store
+from scheduler.store.reads import tasks as task_reads
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import holds
+from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
-from scheduler.words.commands import Command, ReleaseRun, ResumeRun, SuspendRun
+from scheduler.store.tables.tasks import Task
+from scheduler.words.commands import (
+    Command,
+    HoldTask,
+    ReleaseRun,
+    ReleaseTask,
+    ResumeRun,
+    RetryTask,
+    SkipTask,
+    StopTask,
+    SuspendRun,
+)
 from scheduler.words.outcomes import Outcome
 
 router = APIRouter(tags=["runs"])
 
+NAMES_MAX = 10_000  #: of tasks, looked at for one that is meant
 HINT = 'Send {"reason": "why"}, or nothing.'
 HINTS = {
     "suspend": "GET /v1/runs/{run} says how it stands; a run that is held is let go by its release.",
@@ -70,6 +88,81 @@ async def _hand(
     return Response(await run_answer(services, number), media_type="application/json")
 
 
+@router.post("/v1/runs/{run}/tasks/{task}/hold", operation_id="holdTask", openapi_extra=schemas.hand)
+async def hold_task(request: Request, run: str, task: str) -> Response:
+    """A breakpoint: a task that has not started waits, until it is released."""
+    return await _task(request, run, task, HoldTask, hands.holding_task)
+
+
+@router.post("/v1/runs/{run}/tasks/{task}/release", operation_id="releaseTask", openapi_extra=schemas.hand)
+async def release_task(request: Request, run: str, task: str) -> Response:
+    """A held task goes on; one that is held since it failed ends so."""
+    return await _task(request, run, task, ReleaseTask, hands.releasing_task)
+
+
+@router.post("/v1/runs/{run}/tasks/{task}/skip", operation_id="skipTask", openapi_extra=schemas.skip_task)
+async def skip_task(request: Request, run: str, task: str) -> Response:
+    """A task that has not started, or is held since it failed, is skipped. With `pass` it counts as one that
+    succeeded for the tasks that need it."""
+    return await _task(request, run, task, SkipTask, hands.skipping_task)
+
+
+@router.post("/v1/runs/{run}/tasks/{task}/retry", operation_id="retryTask", openapi_extra=schemas.hand)
+async def retry_task(request: Request, run: str, task: str) -> Response:
+    """A task that waits for its next try, or is held since it failed, is tried now."""
+    return await _task(request, run, task, RetryTask, hands.retrying_task)
+
+
+@router.post("/v1/runs/{run}/tasks/{task}/stop", operation_id="stopTask", openapi_extra=schemas.hand)
+async def stop_task(request: Request, run: str, task: str) -> Response:
+    """The attempt of a task is stopped, and not tried again; the run goes on by its rules."""
+    return await _task(request, run, task, StopTask, hands.stopping_task)
+
+
+async def _task(
+    request: Request, run: str, task: str, make: Callable[..., Command],
+    may: Callable[[Run, Task, str, str], Outcome | None],
+) -> Response:  # fmt: skip
+    services, call, number = services_of(request), call_of(request), run_number(run)
+    await need_operable(services, call, number)
+    reason, passes = _reason_and_pass(call) if make is SkipTask else (reason_of(call), False)
+    given = (number, task, reason, passes) if make is SkipTask else (number, task, reason)
+    command = make(*given, actor=call.actor)
+    with services.scheduler.read() as store:
+        found = task_rows.newest(store, find_run(store, number).id, task)
+        names = () if found is not None else task_reads.names(store, number, NAMES_MAX)
+        refusal = _judged(store, number, found, may) if found is not None else None
+    hint = near_miss(task, names, f"GET /v1/runs/{number} has the names of its tasks.")
+    if call.flag("dry_run"):
+        need_proposable(command, what=f"run {number}")
+        if found is None:
+            raise Problem("not-found", f"run {number} has no task {task[:100]!r}", hint=hint)
+        if refusal is not None:
+            expect_ok(refusal, what=f"task {task[:100]}")
+    else:
+        hint = "" if found is not None else hint
+        expect_ok(await services.scheduler.propose(command), what=f"task {task[:100]}", hint=hint)
+    return Response(await run_answer(services, number), media_type="application/json")
+
+
+def _judged(
+    store: Store, run: int, task: Task, may: Callable[[Run, Task, str, str], Outcome | None]
+) -> Outcome | None:
+    attempt = attempt_rows.live_of_task(store, task.id)
+    hold = holds.get(store, run, task.id)
+    state = "" if attempt is None else attempt.state
+    return may(find_run(store, run), task, state, "" if hold is None else hold.failed)
+
+
+def _reason_and_pass(call: Call) -> tuple[str, bool]:
+    document: dict[str, Any] = call.json_object(optional=True)
+    passes = document.pop("pass", False)
+    if not isinstance(passes, bool):
+        error = FieldError("/pass", "true or false")
+        raise Problem("validation", f"{error.pointer}: {error.detail}", hint=HINT, errors=[error])
+    return _reason(document), passes
+
+
 async def need_operable(services: Services, call: Call, run: int) -> None:
     """Raises Problem where the caller may not operate that run, or there is none."""
     if not call.principal.may(access.OPERATE, access.Reach.ALL):
@@ -80,7 +173,10 @@ async def need_operable(services: Services, call: Call, run: int) -> None:
 
 def reason_of(call: Call) -> str:
     """The body's one field. Raises Problem."""
-    document: dict[str, Any] = call.json_object(optional=True)
+    return _reason(call.json_object(optional=True))
+
+
+def _reason(document: dict[str, Any]) -> str:
     errors = [FieldError(f"/{name[:100]}", "unknown field") for name in document if name != "reason"]
     reason = document.get("reason", "")
     if not isinstance(reason, str) or len(reason) > REASON_LETTERS_MAX:

@@ -166,6 +166,13 @@ hand: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body({"reason": "the database is moved"}, required=False, schema=_fields(reason=_REASON)),
 }
+skip_task: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
+    "requestBody": _body(
+        {"reason": "not today", "pass": True}, required=False,
+        schema={**_fields(reason=_REASON), "properties": {"reason": _REASON, "pass": {"type": "boolean"}}},
+    ),
+}
 bulk: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN, _KEY, *_FRESHNESS],
     "requestBody": _body(

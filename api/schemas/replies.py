@@ -105,18 +105,20 @@ class ListedAttempt(Attempt):
     task: str = Field(examples=["main"])
 
 
-class Task(Reply):
-    state: str = Field(examples=["succeeded"])
-    warned: bool = Field(description="it ended well, with a warning")
-    attempts: list[Attempt]
-
-
 class Hold(Reply):
-    """Who keeps a run back."""
+    """Who keeps a run or a task back."""
 
     since: Instant
     by: str | None = Field(examples=["ann"])
     reason: str | None = Field(examples=["the database is moved"])
+    failed: str | None = Field(default=None, description="of a task that failed: how it ends when released")
+
+
+class Task(Reply):
+    state: str = Field(examples=["succeeded"])
+    hold: Hold | None = Field(description="while it is held")
+    warned: bool = Field(description="it ended well, with a warning")
+    attempts: list[Attempt]
 
 
 class RunOutline(Reply):

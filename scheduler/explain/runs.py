@@ -89,16 +89,17 @@ class _Asked:
         elif task.state == "active":
             found += [Finding(gate.NAME) for gate in gates.PLACE]
             found.append(_attempt(self._store, task, self._cluster.now_ms))
-        elif task.state != "blocked":
+        elif task.state not in ("blocked", "held"):
             found += ask(gates.PLACE, place_view(facts, run.id), facts)
         return TaskExplained(task.name, task.state, verdict_of(found), tuple(found))
 
     def _view(self, task: Task, compiled: CompiledTask | None) -> TaskView:
-        if task.state != "blocked" or compiled is None:  # one that was queued once needs nothing any more
+        # One that was queued once needs nothing any more.
+        if task.state not in ("blocked", "held") or compiled is None:
             return TaskView(self._run, "", 0, 0, 0, 0)
         when = Condition(self._store, self._run, compiled.when) if compiled.when else None
         counts = len(compiled.needs), compiled.wanted, task.open_needs, task.met_needs
-        return TaskView(self._run, compiled.rule, *counts, when)
+        return TaskView(self._run, compiled.rule, *counts, when, task.state == "held")
 
     def _facts(self, task: Task, compiled: CompiledTask | None) -> Facts:
         fits = self._fits.get(task.selector)

@@ -103,7 +103,7 @@ def _adopt(ctx: Context, restore: Restore, agent: Agent, ran: RanAttempt) -> Non
 def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> None:
     """The state has the run and its task waits: the old cluster started it."""
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-    clock.count(ctx, run, graph, int(task.state == "blocked"))
+    clock.count(ctx, run, graph, int(task.state in ("blocked", "held")))
     task_rows.move(ctx.store, task, TaskEvent.ADOPTED, attempts=ran.number)
     attempt = _insert(ctx, agent, run, task.id, ran)
     if run.waiting:

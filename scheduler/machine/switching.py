@@ -76,6 +76,7 @@ def _postponed(ctx: Context, command: c.FirePostponed) -> None:
 
 OfRun = (
     c.CancelRun | c.ResolveRun | c.SuspendRun | c.ResumeRun | c.ReleaseRun
+    | c.HoldTask | c.ReleaseTask | c.SkipTask | c.RetryTask | c.StopTask
     | c.ExpireRun | c.StopRun | c.GiveUpRun
 )  # fmt: skip
 
@@ -152,6 +153,11 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.SuspendRun: _of_run,
     c.ResumeRun: _of_run,
     c.ReleaseRun: _of_run,
+    c.HoldTask: _of_run,
+    c.ReleaseTask: _of_run,
+    c.SkipTask: _of_run,
+    c.RetryTask: _of_run,
+    c.StopTask: _of_run,
     c.ExpireRun: _of_run,
     c.StopRun: _of_run,
     c.GiveUpRun: _of_run,

@@ -83,6 +83,7 @@ class CompiledJob:
     start_deadline_ms: int | None
     timeout_ms: int | None
     on_lost: str  #: wait | fail | retry
+    holds_failures: bool  #: a task whose last try failed waits for a person (on_failure: hold)
     idempotent: bool
     priority: int
     pause_after_failures: int | None
@@ -151,6 +152,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         start_deadline_ms=_optional_ms(policies.get("start_deadline")),
         timeout_ms=_optional_ms(policies.get("timeout")),
         on_lost=policies["on_lost"],
+        holds_failures=policies["on_failure"] == "hold",
         idempotent=policies["idempotent"],
         priority=policies["priority"],
         pause_after_failures=policies.get("pause_after_failures"),

@@ -34,6 +34,9 @@ class Policies(Model):
     start_deadline_ms: Annotated[DurationMs | None, Field(alias="start_deadline")] = None
     timeout_ms: Annotated[DurationMs | None, Field(alias="timeout", description="of the whole run")] = None
     on_lost: Literal["wait", "fail", "retry"] = "wait"
+    on_failure: Annotated[
+        Literal["end", "hold"], Field(description="hold: a task whose last try failed waits for a person")
+    ] = "end"
     idempotent: bool = False
     priority: Annotated[int, Field(ge=0, le=100)] = 50
     pause_after_failures: Annotated[int | None, Field(ge=1, le=1_000_000)] = None

@@ -159,6 +159,7 @@ RUN = Lifecycle(
 class TaskEvent(StrEnum):
     HELD_UP = "held_up"
     KEPT_BACK = "kept_back"
+    HELD = "held"
     READY = "ready"
     PLACED = "placed"
     BEGUN = "begun"
@@ -180,6 +181,7 @@ TASK = Lifecycle(
     {
         TaskEvent.HELD_UP: "it needs others, or its run waits",
         TaskEvent.KEPT_BACK: "its run is suspended before any grant of an attempt",
+        TaskEvent.HELD: "a person lets it wait before its start, or it failed under on_failure: hold",
         TaskEvent.READY: "nothing holds it up (any more)",
         TaskEvent.PLACED: "an assignment is committed",
         TaskEvent.BEGUN: "its work in the state begins",
@@ -191,9 +193,9 @@ TASK = Lifecycle(
         TaskEvent.FAILED: "its attempt failed and no retry remains",
         TaskEvent.TIMED_OUT: "its attempt timed out and no retry remains",
         TaskEvent.LOST: "its attempt was lost and no retry remains",
-        TaskEvent.CANCELLED: "the run stops, and its attempt was cancelled or taken back, if it had one",
+        TaskEvent.CANCELLED: "its run stops, or a person stops it; its attempt was stopped or taken back",
         TaskEvent.EXPIRED: "the start deadline passes before any grant, or a restore gives it up",
-        TaskEvent.SKIPPED: "its rule or condition (`when`) says no, or its exit code skips it",
+        TaskEvent.SKIPPED: "its rule or condition (`when`) says no, its exit code or a person skips it",
     },
     {
         START: {
@@ -204,6 +206,7 @@ TASK = Lifecycle(
             TaskEvent.SKIPPED: "skipped",
         },
         "blocked": {
+            TaskEvent.HELD: "held",
             TaskEvent.READY: "queued",
             TaskEvent.BEGUN: "active",
             TaskEvent.ADOPTED: "active",
@@ -213,6 +216,8 @@ TASK = Lifecycle(
         },
         "queued": {
             TaskEvent.KEPT_BACK: "blocked",
+            TaskEvent.HELD: "held",
+            TaskEvent.SKIPPED: "skipped",
             TaskEvent.PLACED: "active",
             TaskEvent.BEGUN: "active",
             TaskEvent.ADOPTED: "active",
@@ -228,13 +233,29 @@ TASK = Lifecycle(
             TaskEvent.EXPIRED: "expired",
             TaskEvent.TAKEN_BACK: "queued",
             TaskEvent.KEPT_BACK: "blocked",
+            TaskEvent.HELD: "held",
             TaskEvent.RETRY_LEFT: "retry_wait",
             TaskEvent.SKIPPED: "skipped",
         },
         "retry_wait": {
             TaskEvent.WAITED: "queued",
             TaskEvent.KEPT_BACK: "blocked",
+            TaskEvent.HELD: "held",
+            TaskEvent.SKIPPED: "skipped",
             TaskEvent.ADOPTED: "active",
+            TaskEvent.CANCELLED: "cancelled",
+            TaskEvent.EXPIRED: "expired",
+        },
+        "held": {
+            TaskEvent.HELD_UP: "blocked",
+            TaskEvent.READY: "queued",
+            TaskEvent.WAITED: "queued",
+            TaskEvent.BEGUN: "active",
+            TaskEvent.ADOPTED: "active",
+            TaskEvent.FAILED: "failed",
+            TaskEvent.TIMED_OUT: "timed_out",
+            TaskEvent.LOST: "lost",
+            TaskEvent.SKIPPED: "skipped",
             TaskEvent.CANCELLED: "cancelled",
             TaskEvent.EXPIRED: "expired",
         },

@@ -117,3 +117,62 @@ async def test_a_bad_wish_to_hold_is_refused_with_its_place(
     await made(client)
     reply = await client.post("/v1/jobs/j/runs", json=body)
     assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, pointer)
+
+
+# -- tasks ------------------------------------------------------------------------------------------
+
+
+GRAPH: dict[str, Any] = {
+    "tasks": {
+        "first": {"noop": True},
+        "second": {"noop": True, "needs": ["first"]},
+        "third": {"noop": True, "needs": ["second"]},
+    }
+}
+
+
+async def on_task(
+    client: httpx2.AsyncClient, run: int, task: str, name: str, body: Any = None, **query: str
+) -> Any:
+    return await client.post(f"/v1/runs/{run}/tasks/{task}/{name}", json=body, params=query)
+
+
+async def a_run(client: httpx2.AsyncClient) -> int:
+    await client.put("/v1/jobs/graph", json=GRAPH)
+    return int((await client.post("/v1/jobs/graph/runs")).json()["id"])
+
+
+async def test_a_task_is_held_released_and_skipped(client: httpx2.AsyncClient) -> None:
+    run = await a_run(client)
+    told = (await on_task(client, run, "second", "hold", {"reason": "look first"})).json()["tasks"]["second"]
+    assert (told["state"], told["hold"]["by"], told["hold"]["reason"]) == ("held", "admin", "look first")
+    gates = (await client.get(f"/v1/runs/{run}/explain")).json()["tasks"][1]["gates"]
+    said = next(gate for gate in gates if gate["gate"] == "held")
+    assert (said["reason"], said["opens"]) == ("it is held by admin: look first", f"run release {run} second")
+    told = (await on_task(client, run, "second", "release")).json()["tasks"]["second"]
+    assert (told["state"], told["hold"]) == ("blocked", None)
+    body = {"reason": "not today", "pass": True}
+    told = (await on_task(client, run, "second", "skip", body)).json()["tasks"]
+    assert (told["second"]["state"], told["second"]["reason"]) == ("skipped", "skipped by admin: not today")
+    assert told["third"]["state"] == "queued"
+
+
+async def test_a_dry_run_of_a_hand_on_a_task_judges_and_changes_nothing(client: httpx2.AsyncClient) -> None:
+    run = await a_run(client)
+    for name, status in (("hold", 200), ("release", 200), ("skip", 200), ("retry", 200), ("stop", 409)):
+        reply = await on_task(client, run, "first", name, dry_run="true")
+        assert (name, reply.status_code) == (name, status), reply.text
+    assert (await client.get(f"/v1/runs/{run}")).json()["tasks"]["first"]["state"] == "queued"
+
+
+@pytest.mark.parametrize("name", ["hold", "release", "skip", "retry", "stop"])
+async def test_a_task_that_is_none_brings_the_near_miss(client: httpx2.AsyncClient, name: str) -> None:
+    run = await a_run(client)
+    for query in ({}, {"dry_run": "true"}):
+        told = (await on_task(client, run, "secnd", name, **query)).json()
+        assert (told["status"], told["detail"]) == (404, f"run {run} has no task 'secnd'")
+        assert "did you mean second?" in told["hint"]
+    assert (await on_task(client, run + 7, "first", name)).status_code == 404
+    assert (await on_task(client, run, "first", name, {"reason": 1})).status_code == 422
+    reply = await on_task(client, run, "first", name, {"pass": "yes"})
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/pass")

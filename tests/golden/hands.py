@@ -29,8 +29,39 @@ def hands(story: Recorder) -> None:
     story.work()
     story.tell_ok(c.ResumeRun(held, "", ADA), c.ResumeRun(held, "", ADA))
     story.settle()
+    tasks(story)
     kept = run(story)
     story.tell_ok(c.SuspendRun(kept, "for good", ADA))
+
+
+def tasks(story: Recorder) -> None:
+    """Held, released, skipped, tried now, stopped; and a failure that waits."""
+    graph = {
+        "a": {"noop": True, "retry": {"max": 1, "first": "1h"}}, "b": {"noop": True, "needs": ["a"]},
+        "c": {"noop": True, "needs": ["a"], "rule": "all_done"}, "nap": {"sleep": "1h"},
+    }  # fmt: skip
+    story.put(job("waits", policies={"on_failure": "hold", "timeout": "3h"}, tasks=graph))
+    agent = story.connect("hands", slots=2, session="by hand")
+    one, other = run(story, "waits"), run(story, "waits")
+    story.tell(c.HoldTask(one, "none"), c.HoldTask(one, "nap"), c.RetryTask(one, "b"), c.StopTask(one, "c"))
+    story.tell_ok(c.HoldTask(one, "b", "look first", ADA), c.HoldTask(one, "a", "", ADA))
+    story.tell_ok(c.ReleaseTask(one, "a", "", ADA), c.HoldTask(one, "c"), c.ReleaseTask(one, "c"))
+    story.tell_ok(c.StopTask(one, "nap", "no sleep", ADA))
+    story.plan_and_apply()
+    story.tell_ok(c.SkipTask(other, "a", "not today", passes=True, actor=ADA))
+    claim(story, one, agent)
+    story.work(exit_code=1)
+    story.tell_ok(c.RetryTask(one, "a", "", ADA))
+    story.plan_and_apply()
+    story.work(exit_code=1)
+    story.tell_ok(c.RetryTask(one, "a", "once more", ADA))
+    story.plan_and_apply()
+    claim(story, one, agent)
+    story.tell_ok(c.StopTask(one, "a", "", ADA))
+    story.work(exit_code=1)
+    story.settle(exit_code=1)
+    story.tell_ok(c.ReleaseTask(other, "b"), c.SkipTask(other, "c", "", actor=ADA), c.StopTask(other, "nap"))
+    story.settle()
 
 
 def run(story: Recorder, name: str = "handled", **fields: object) -> int:

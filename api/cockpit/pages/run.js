@@ -24,6 +24,17 @@ const hand = (run, name, undo) => ({
 });
 const handsOn = (run) => run.state === "suspended" ? [hand(run, "resume", "suspend")] : run.state === "held" ? [hand(run, "release")]
   : [...(run.waiting ? [hand(run, "release")] : []), ...(run.stopping ? [] : [hand(run, "suspend", "resume")])];
+const onTask = (run, task, name) => ({
+  text: t(`task.${name}`), title: t(`task.${name}It`, { task }), capability: "operate", namespace: run.namespace, method: "POST", path: `/v1/runs/${run.id}/tasks/${encodeURIComponent(task)}/${name}`, dry: true,
+  says: t(`task.${name}Says`), did: t(`task.${name}Did`, { task }), cli: command("run", name, String(run.id), task), danger: name === "stop",
+});
+function handsOnTask(run, name) {
+  const task = run.tasks[name], last = task?.attempts.at(-1)?.state;
+  if (!task || run.finished || run.stopping) return [];
+  const names = { blocked: ["hold", "skip"], queued: ["hold", "skip"], retry_wait: ["retry", "hold", "skip", "stop"], held: [...(task.hold?.failed ? ["retry"] : []), "release", "skip"],
+    active: last === "assigned" ? ["hold", "skip", "stop"] : last === "cancelling" ? [] : ["stop"] }[task.state] || [];
+  return names.map((hand) => onTask(run, name, hand));
+}
 const again = (run) => ({
   text: t("run.again"), title: t("run.againIt", { name: nameOf(named(run)) }), capability: "run", method: "POST", path: pathOf(named(run), "runs"), dry: true,
   body: { params: run.params }, says: t("run.againSays", { name: nameOf(named(run)), run: run.id }), did: t("job.runDid", { name: nameOf(named(run)) }),
@@ -100,6 +111,7 @@ export default function Run({ run: id }) {
           <td><${When} at=${each.started} /></td><td>${each.started && each.finished ? span(between(each.started, each.finished)) : ""}</td><td>${each.exit_code}</td><td>${each.reason}</td></tr>`)}</tbody></table></div></details></div></section>` : null}
     <section aria-labelledby="output-title"><div class="head"><h2 id="output-title">${t("run.output")}</h2>
       ${tasks.length > 1 ? html`<span class="who">${task}</span>` : null}
+      ${task ? handsOnTask(run, task).map((action) => html`<${Act} key=${action.path} action=${action} />`) : null}
       ${tries.length > 1 ? html`<nav class="tries" aria-label=${t("run.tries")}>${tries.slice(-12).map((each) => html`<a key=${each.id} href=${toAttempt({ task, ...each })} aria-current=${each === attempt ? "true" : undefined}>
         <${Status} state=${each.unreachable ? "unreachable" : each.state}>${each.member ? `${each.member} ` : ""}${t("run.attemptOf", { n: each.number })}</${Status}></a>`)}</nav>` : null}</div>
       ${path ? html`<${Output} key=${path} path=${path} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;

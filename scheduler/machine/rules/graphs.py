@@ -41,7 +41,8 @@ def build(job: CompiledJob) -> Graph:
         dependents=tuple(tuple(following) for following in dependents),
         selectors=_selectors(job),
         single_root=roots[0] if len(roots) == 1 and roots[0].happens == "agent" else None,
-        stands_still=job.timeout_ms is not None and any(task.happens == "state" for task in job.tasks),
+        stands_still=job.timeout_ms is not None
+        and (job.holds_failures or any(task.happens == "state" for task in job.tasks)),
     )
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from scheduler.machine.rules.walks import GIVE_UP
 from scheduler.store.tables.runs import FOR_NAMESPACE, Run
+from scheduler.store.tables.tasks import Task
 from scheduler.words.causes import Kind
-from scheduler.words.lifecycle import RUN_ENDS
+from scheduler.words.lifecycle import KEPT_BACK, RUN_ENDS, TASK_ENDS
 from scheduler.words.outcomes import Code, Outcome
 
 REASON_LETTERS_MAX = 500
@@ -50,6 +51,62 @@ def releasing(run: Run) -> Outcome | None:
             f"run {run.id} waits until namespace {run.namespace} may have one more: no release lifts a quota"
         )
     return _given_up(run)
+
+
+# -- tasks: `attempt` is the state of the one that an agent has, `failed` how a held one had failed ----------
+
+
+def holding_task(run: Run, task: Task, attempt: str, failed: str) -> Outcome | None:
+    if (refusal := _open(run, task)) is not None:
+        return refusal
+    return _started(task, attempt) if task.state != "held" else None
+
+
+def releasing_task(run: Run, task: Task, attempt: str, failed: str) -> Outcome | None:
+    return _open(run, task)
+
+
+def skipping_task(run: Run, task: Task, attempt: str, failed: str) -> Outcome | None:
+    return _open(run, task) or _started(task, attempt)
+
+
+def retrying_task(run: Run, task: Task, attempt: str, failed: str) -> Outcome | None:
+    if (refusal := _open(run, task)) is not None:
+        return refusal
+    if run.state in KEPT_BACK:
+        return _conflict(f"run {run.id} is {run.state}: nothing of it starts")
+    if task.state == "held" and not failed:
+        return _conflict(f"task {task.name} is held before its start: release it")
+    if task.state not in ("held", "retry_wait", "queued"):
+        return _conflict(f"task {task.name} is {task.state}: it waits for no other try")
+    return None
+
+
+def stopping_task(run: Run, task: Task, attempt: str, failed: str) -> Outcome | None:
+    if (refusal := _open(run, task)) is not None:
+        return refusal
+    if task.state in ("active", "retry_wait"):
+        return None
+    return _conflict(f"task {task.name} is {task.state}: there is nothing to stop, it can be held or skipped")
+
+
+def _open(run: Run, task: Task) -> Outcome | None:
+    if (refusal := _live(run)) is not None:
+        return refusal
+    if task.state in TASK_ENDS:
+        said = f"task {task.name} of run {run.id} ended: {task.state}"
+        return Outcome(Code.ENDED, said, {"state": task.state})
+    if run.stopping:
+        return _conflict(f"run {run.id} stops already: {run.reason or run.stopping}")
+    if run.cause == Kind.ORPHAN:
+        return _conflict(f"run {run.id} is of the cluster before the restore: its tasks are what agents tell")
+    return _given_up(run)
+
+
+def _started(task: Task, attempt: str) -> Outcome | None:
+    if task.state != "active" or attempt == "assigned":
+        return None
+    return _conflict(f"task {task.name} has started: it can be stopped")
 
 
 def _live(run: Run) -> Outcome | None:

@@ -11,7 +11,9 @@ Rules of this file:
    succeeded.
 3. Nothing of a deleted job starts any more, a retry as little as the next task: what would be tried again
    ends, says why, and the run comes to its own end.
-4. A run ends as the gravest of its tasks that may not fail. A run that was asked to stop ends as it was asked
+4. Under `on_failure: hold` a task whose last try failed waits for a person, unless it may fail, or a person
+   stopped it.
+5. A run ends as the gravest of its tasks that may not fail. A run that was asked to stop ends as it was asked
    to, unless all its tasks succeeded: a real exit wins over a cancellation."""
 
 from __future__ import annotations
@@ -63,6 +65,14 @@ class Tried(NamedTuple):
     job_exists: bool
     exit_code: int | None = None
     means: Means = Means.NOTHING
+    stopped: bool = False  #: a person asked for its end: it is not tried again
+    holds: bool = False  #: a failure waits for a person (on_failure: hold)
+
+
+class Hold(NamedTuple):
+    """The task waits for a person: it ended as its attempt did, if nobody says otherwise."""
+
+    reason: str
 
 
 class Retry(NamedTuple):
@@ -111,9 +121,12 @@ def of_exit(
     return GOOD
 
 
-def of_attempt(tried: Tried) -> Retry | TaskEnds:
-    if not goes_its_way(tried.stopping) or not _tries_again(tried):
+def of_attempt(tried: Tried) -> Retry | Hold | TaskEnds:
+    if tried.stopped or not goes_its_way(tried.stopping):
         return TaskEnds(tried.reason)
+    if not _tries_again(tried):
+        waits = tried.holds and not tried.task.allow_failure and tried.job_exists
+        return Hold(tried.reason) if waits else TaskEnds(tried.reason)
     if not tried.job_exists:
         reason = f"{tried.reason}; {NOT_AGAIN}" if tried.reason else NOT_AGAIN
         return TaskEnds(reason, let_end=not tried.stopping)

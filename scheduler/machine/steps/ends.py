@@ -14,7 +14,7 @@ import json
 from scheduler.machine.context import ROW, Context, done, refused
 from scheduler.machine.rules import gates, verdicts
 from scheduler.machine.rules.gates import Never, TaskView, Waits
-from scheduler.machine.rules.verdicts import Means, Retry, RunEnds, TaskEnds, Tried
+from scheduler.machine.rules.verdicts import Hold, Means, Retry, RunEnds, TaskEnds, Tried
 from scheduler.machine.steps import clock, closing, holding, placing, queue, reconstruct, stopping, telling
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
@@ -148,7 +148,13 @@ def end(
     if run.cause == Kind.ORPHAN:
         reconstruct.rebuild(ctx, run.id)
         return state
-    verdict = _verdict(ctx, run, task, state, reason, exit_code, means)
+    verdict = _verdict(ctx, run, task, state, reason, exit_code, means, stopped=attempt.state == "cancelling")
+    if isinstance(verdict, Hold):
+        holding.hold_task(
+            ctx, run, task, actor="", reason=verdict.reason, failed=state, attempts=task.attempts,
+            exit_code=exit_code,
+        )  # fmt: skip
+        return state
     if isinstance(verdict, Retry):
         task_rows.move(
             ctx.store, task, TaskEvent.RETRY_LEFT, wake_ms=ctx.stamp_ms + verdict.after_ms,
@@ -175,8 +181,9 @@ def _of(ctx: Context, attempt: Attempt) -> tuple[Task, Run]:
 
 
 def _verdict(
-    ctx: Context, run: Run, task: Task, state: str, reason: str, exit_code: int | None, means: Means
-) -> Retry | TaskEnds:
+    ctx: Context, run: Run, task: Task, state: str, reason: str, exit_code: int | None, means: Means,
+    *, stopped: bool
+) -> Retry | Hold | TaskEnds:
     if state in ("succeeded", "cancelled"):
         return TaskEnds(reason)
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
@@ -185,6 +192,7 @@ def _verdict(
             state=state, reason=reason, task=graph.by_name[task.name], attempts=task.attempts,
             on_lost=graph.job.on_lost, stopping=run.stopping,
             job_exists=job_rows.exists(ctx.store, run.job), exit_code=exit_code, means=means,
+            stopped=stopped, holds=graph.job.holds_failures,
         )
     )  # fmt: skip
 
@@ -199,8 +207,10 @@ def finish(
     reason: str = "",
     exit_code: int | None = None,
     warned: bool = False,
+    told: str = "",
 ) -> None:
-    """A task ended: its dependents become ready or are skipped, and the run ends with its last task."""
+    """A task ended: its dependents become ready or are skipped, and the run ends with its last task. `told`:
+    how it ended for them, where that is not how it did."""
     closing.end_task(
         ctx, task, TASK_END[state], reason=reason, exit_code=exit_code, started_ms=started_ms
     )
@@ -210,8 +220,9 @@ def finish(
     left = run.open_tasks - 1
     if not run.stopping:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-        clock.count(ctx, run, graph, 0 if task.wake_ms is not None else -1)
-        left -= telling.tell(ctx, run, graph, [Tell(task.id, state, 0)])
+        moved = task.state in ("queued", "retry_wait") or (task.state == "active" and task.wake_ms is None)
+        clock.count(ctx, run, graph, -1 if moved else 0)
+        left -= telling.tell(ctx, run, graph, [Tell(task.id, told or state, 0)])
     closing.close_if_done(ctx, run, left, RunEnds(state, exit_code, reason))
 
 

@@ -43,7 +43,8 @@ def note(
     ctx: Context, run: Run, *, actor: str, reason: str, deadline_ms: int | None = None, kept_ms: int = 0
 ) -> None:
     """Who keeps it back, from now on."""
-    holds.put(ctx.store, Hold(run.id, holds.WHOLE, ctx.stamp_ms, actor, reason, deadline_ms, kept_ms))
+    hold = Hold(run.id, holds.WHOLE, ctx.stamp_ms, actor, reason, deadline_ms, kept_ms=kept_ms)
+    holds.put(ctx.store, hold)
 
 
 def explain(ctx: Context, run: Run, *, actor: str, reason: str) -> None:
@@ -108,6 +109,31 @@ def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
         return ""
 
     walking.note_page(ctx, run, walking.page(ctx, run, act), begun=begun)
+
+
+def hold_task(
+    ctx: Context, run: Run, task: Task, *, actor: str, reason: str, failed: str = "", attempts: int,
+    exit_code: int | None = None,
+) -> None:  # fmt: skip
+    """A task without an attempt waits for a person. `failed`: how it had ended; `attempts`: made so far."""
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    if task.state == "blocked":
+        task_rows.move(ctx.store, task, TaskEvent.HELD)
+    else:  # it needs nothing any more
+        needs = len(graph.job.tasks[task.id - run.first_task].needs)
+        task_rows.move(
+            ctx.store, task, TaskEvent.HELD, attempts=attempts, open_needs=0, met_needs=needs, wake_ms=None,
+            exit_code=exit_code, reason=reason if failed else task.reason,
+        )  # fmt: skip
+        clock.count(ctx, run, graph, -1)
+    holds.put(ctx.store, Hold(run.id, task.id, ctx.stamp_ms, actor, reason, failed=failed))
+    ctx.emit(e.TaskHeld(task.id, run.id, task.name, task.member, task.round, failed, reason, actor))
+
+
+def let_task_go(ctx: Context, run: Run, task: Task, *, actor: str) -> None:
+    """It is held no longer; what becomes of it is the caller's."""
+    holds.drop(ctx.store, run.id, task.id)
+    ctx.emit(e.TaskReleased(task.id, run.id, task.name, task.member, task.round, actor))
 
 
 def put_back(ctx: Context, run: Run, graph: Graph, task: Task, *, attempts: int) -> None:

@@ -26,6 +26,9 @@ from scheduler.store.tables.tasks import Task
 from scheduler.store.tables.tells import Tell
 from scheduler.words.lifecycle import TASK_END
 
+UNQUEUED = ("blocked", "held")
+"""States of a task whose needs are still counted."""
+
 NOT_MET = dict.fromkeys(needs.met_by_rule("", may_fail=False), 0)
 
 
@@ -40,7 +43,7 @@ def tell(ctx: Context, run: Run, graph: Graph, ended: Iterable[Tell], *, stored:
         told = _gather(ctx, run, graph, waiting)
         rows = task_rows.of_ids(ctx.store, [run.first_task + place for place in sorted(told)])
         for row in rows:
-            if row.state != "blocked":
+            if row.state not in UNQUEUED:
                 continue
             state = _judge(ctx, run, graph, row, *told[row.id - run.first_task])
             if state:
@@ -91,7 +94,7 @@ def _judge(ctx: Context, run: Run, graph: Graph, task: Task, ended: int, met: in
     compiled = graph.job.tasks[task.id - run.first_task]
     when = Condition(ctx.store, run, compiled.when) if compiled.when else None
     counts = len(compiled.needs), compiled.wanted, open_needs, met_needs
-    verdict = gates.judge(gates.TASK, TaskView(run, compiled.rule, *counts, when))
+    verdict = gates.judge(gates.TASK, TaskView(run, compiled.rule, *counts, when, task.state == "held"))
     if isinstance(verdict, Never):
         closing.end_task(ctx, task, TASK_END[verdict.outcome], reason=verdict.reason)
         return verdict.outcome

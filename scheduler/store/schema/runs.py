@@ -77,13 +77,14 @@ STATEMENTS: tuple[str, ...] = (
     """,
     # Of runs whose timeout may stand still: how many tasks keep it going, and what is left while none does.
     "CREATE TABLE clocks (run INTEGER PRIMARY KEY, moving INTEGER NOT NULL, left_ms INTEGER)",
-    # What persons keep back of a run: the whole of it (task 0), or was kept back before its start.
+    # What persons keep back: a run (task 0; the row stays until it has begun), or a task of one.
     """
     CREATE TABLE run_holds (
         run INTEGER NOT NULL, task INTEGER NOT NULL,
         since_ms INTEGER,                   -- NULL: it went on, and what it took is still counted
         actor TEXT NOT NULL, reason TEXT NOT NULL,
         deadline_ms INTEGER,                -- its start deadline, which stands still
+        failed TEXT NOT NULL,               -- of a task that failed: how it ends when it is released
         kept_ms INTEGER NOT NULL,           -- how long earlier holds took, pauses beside them left out
         PRIMARY KEY (run, task)
     ) WITHOUT ROWID

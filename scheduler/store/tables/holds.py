@@ -1,4 +1,4 @@
-"""What persons keep back: a run as a whole (task 0). A row goes with its run at the latest."""
+"""What persons keep back: a run as a whole (task 0), or a task. A row goes with its run at the latest."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ class Hold(NamedTuple):
     since_ms: int | None  #: None: it went on, and what it took still counts for its start deadline
     actor: str
     reason: str
-    deadline_ms: int | None  #: its start deadline, which stands still
-    kept_ms: int  #: how long earlier holds took, pauses beside them left out
+    deadline_ms: int | None = None  #: its start deadline, which stands still
+    failed: str = ""  #: of a task that failed: how it ends when it is released
+    kept_ms: int = 0  #: how long earlier holds took, pauses beside them left out
 
 
 COLUMNS = ", ".join(Hold._fields)
@@ -25,7 +26,7 @@ COLUMNS = ", ".join(Hold._fields)
 
 def put(store: Store, hold: Hold) -> None:
     store.kept.unnote("run_holds", _ANY, ())
-    store.write(f"INSERT OR REPLACE INTO run_holds ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", hold)
+    store.write(f"INSERT OR REPLACE INTO run_holds ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", hold)
 
 
 def get(store: Store, run: int, task: int = WHOLE) -> Hold | None:

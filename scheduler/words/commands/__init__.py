@@ -43,8 +43,13 @@ from scheduler.words.commands.effects import DropEffect as DropEffect
 from scheduler.words.commands.effects import ReportSent as ReportSent
 from scheduler.words.commands.effects import ReportUnsent as ReportUnsent
 from scheduler.words.commands.effects import ResendEffect as ResendEffect
+from scheduler.words.commands.hands import HoldTask as HoldTask
 from scheduler.words.commands.hands import ReleaseRun as ReleaseRun
+from scheduler.words.commands.hands import ReleaseTask as ReleaseTask
 from scheduler.words.commands.hands import ResumeRun as ResumeRun
+from scheduler.words.commands.hands import RetryTask as RetryTask
+from scheduler.words.commands.hands import SkipTask as SkipTask
+from scheduler.words.commands.hands import StopTask as StopTask
 from scheduler.words.commands.hands import SuspendRun as SuspendRun
 from scheduler.words.commands.hooks import Deliver as Deliver
 from scheduler.words.commands.hooks import HookFiring as HookFiring

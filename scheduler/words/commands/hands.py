@@ -31,3 +31,54 @@ class ReleaseRun(ByPerson):
     run: int
     reason: str = ""
     actor: Actor = NOBODY
+
+
+@command(124)
+class HoldTask(ByPerson):
+    """A breakpoint: a task that has not started does not, until it is released."""
+
+    run: int
+    task: str
+    reason: str = ""
+    actor: Actor = NOBODY
+
+
+@command(125)
+class ReleaseTask(ByPerson):
+    """A held task goes on; one that is held since it failed ends so."""
+
+    run: int
+    task: str
+    reason: str = ""
+    actor: Actor = NOBODY
+
+
+@command(126)
+class SkipTask(ByPerson):
+    """A task that has not started ends as skipped."""
+
+    run: int
+    task: str
+    reason: str = ""
+    passes: bool = False  #: for the tasks that need it it counts as one that succeeded
+    actor: Actor = NOBODY
+
+
+@command(127)
+class RetryTask(ByPerson):
+    """A task that waits for its next try, or is held since it failed, is tried now."""
+
+    run: int
+    task: str
+    reason: str = ""
+    actor: Actor = NOBODY
+
+
+@command(128)
+class StopTask(ByPerson):
+    """The attempt of a task is stopped; the run goes on by its rules."""
+
+    run: int
+    task: str
+    reason: str = ""
+    actor: Actor = NOBODY

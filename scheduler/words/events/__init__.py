@@ -30,6 +30,8 @@ from scheduler.words.events.effects import EffectQueued as EffectQueued
 from scheduler.words.events.effects import EffectSent as EffectSent
 from scheduler.words.events.hands import RunHeld as RunHeld
 from scheduler.words.events.hands import RunReleased as RunReleased
+from scheduler.words.events.hands import TaskHeld as TaskHeld
+from scheduler.words.events.hands import TaskReleased as TaskReleased
 from scheduler.words.events.hooks import Delivered as Delivered
 from scheduler.words.events.jobs import JobDeleted as JobDeleted
 from scheduler.words.events.jobs import JobPaused as JobPaused

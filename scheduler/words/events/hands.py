@@ -28,3 +28,29 @@ class RunReleased(Event):
     name: str
     state: str  #: pending | running
     actor: str
+
+
+@event(75)
+class TaskHeld(Event):
+    """It waits for a person."""
+
+    task: int
+    run: int
+    name: str
+    member: str
+    round: int
+    failed: str  #: how it ends when it is released; empty: it starts
+    reason: str
+    actor: str
+
+
+@event(76)
+class TaskReleased(Event):
+    """It does no longer."""
+
+    task: int
+    run: int
+    name: str
+    member: str
+    round: int
+    actor: str

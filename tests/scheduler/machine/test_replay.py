@@ -25,6 +25,7 @@ OVERLAPS = ("skip", "queue_one", "queue_all", "cancel_running", "allow")
 CODES = (0, 1, 4, 75, 99)
 REASONS = ("exit", "timeout", "cancelled", "gone", "start_failed")
 HANDS = (c.SuspendRun, c.ResumeRun, c.ReleaseRun, c.ResumeRun)
+TASK_HANDS = (c.HoldTask, c.ReleaseTask, c.RetryTask, c.StopTask, c.ReleaseTask, c.SkipTask, c.RetryTask)
 SMALL = st.integers(min_value=0, max_value=7)
 
 STEPS = st.lists(
@@ -46,6 +47,8 @@ STEPS = st.lists(
         st.tuples(st.just("resolve"), SMALL),
         st.tuples(st.just("hand"), SMALL, SMALL),
         st.tuples(st.just("hand"), SMALL, SMALL),
+        st.tuples(st.just("task"), SMALL, SMALL),
+        st.tuples(st.just("task"), SMALL, SMALL),
         st.tuples(st.just("lose"), SMALL),
         st.tuples(st.just("unreachable"), SMALL),
         st.tuples(st.just("lead"), SMALL),
@@ -83,6 +86,7 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             "timeout": "40s",
             "on_lost": "wait",
             "pause_after_failures": 3,
+            "on_failure": "hold" if values[0] % 2 else "end",
         },
         tasks={
             "a": {"noop": True, "retry": {"max": 1, "first": "2s"}},
@@ -196,6 +200,9 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
         case "hand":
             row = nth(story, "SELECT id FROM runs ORDER BY id DESC LIMIT 8", values[0])
             return [] if row is None else [HANDS[values[1] % len(HANDS)](row[0], "why")]
+        case "task":
+            row = nth(story, "SELECT run, name FROM tasks ORDER BY finished_ms, id DESC LIMIT 8", values[0])
+            return [] if row is None else [TASK_HANDS[values[1] % len(TASK_HANDS)](*row)]
         case "lose" | "unreachable":
             row = nth(story, live, values[0])
             if row is None:

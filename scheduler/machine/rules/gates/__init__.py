@@ -22,6 +22,7 @@ from typing import Protocol, TypeVar
 from scheduler.machine.rules.gates import (
     admission,
     agents,
+    held,
     hold,
     kind,
     needs,
@@ -81,7 +82,7 @@ class Gate(Protocol[View]):
 TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 ADMIT: tuple[Gate[AdmitView], ...] = (quota,)
-TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs, when, suspended)
+TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs, when, suspended, held)
 PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, agents)
 
 

@@ -68,6 +68,7 @@ class TaskView(NamedTuple):
     open_needs: int  #: of them, and of the tasks that its condition asks, have not ended
     met_needs: int  #: of them ended as its rule asks
     when: Condition | None = None  #: its own
+    held: bool = False  #: by a person
 
 
 class PlaceView(NamedTuple):

@@ -1,0 +1,28 @@
+"""A task that a person lets wait before it starts, or that failed where a failure waits for a person (policy
+`on_failure: hold`). A release opens it (`machine.task_hands`). Asked last, as `suspended` is."""
+
+from __future__ import annotations
+
+from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
+from scheduler.machine.rules.gates.views import Facts, TaskView
+from scheduler.store.tables import holds
+
+NAME = "held"
+WAITS = Waits("it is held by a person")
+
+
+def judge(view: TaskView) -> Verdict:
+    return WAITS if view.held else READY
+
+
+def words(verdict: Verdict, view: TaskView, facts: Facts) -> Words:
+    task = facts.task
+    if task is None or (hold := holds.get(facts.store, view.run.id, task.id)) is None:
+        return Words(WAITS.reason, "a release of the task")
+    act = f"run release {view.run.id} {task.name}"
+    why = f": {hold.reason}" if hold.reason else ""
+    if hold.failed:
+        said = f"it {hold.failed.replace('_', ' ')}{why}, and waits for a person"
+        return Words(said, f"run retry {view.run.id} {task.name}, skip, or {act}: it ends so", hold.since_ms)
+    by = f" by {hold.actor}" if hold.actor else ""
+    return Words(f"it is held{by}{why}", act, hold.since_ms)

@@ -1,0 +1,164 @@
+"""Hands on single tasks of a live run: held, released, skipped, tried now, stopped. Whether it may be is
+`rules.hands`; what follows from an end is what follows from any (`steps.ends`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from scheduler.machine.context import Context, done, refused
+from scheduler.machine.rules import gates, hands
+from scheduler.machine.rules.conditions import Condition
+from scheduler.machine.rules.gates import READY, Never, TaskView
+from scheduler.machine.steps import beginning, clock, ends, holding, placing, queue
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import holds
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.attempts import Attempt
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
+from scheduler.words import events as e
+from scheduler.words.commands import HoldTask, ReleaseTask, RetryTask, SkipTask, StopTask
+from scheduler.words.lifecycle import AttemptEvent, TaskEvent
+from scheduler.words.outcomes import Code, Outcome
+
+Hand = HoldTask | ReleaseTask | RetryTask | SkipTask | StopTask
+May = Callable[[Run, Task, str, str], Outcome | None]
+
+
+class _Held(NamedTuple):
+    """What a person lays hands on."""
+
+    run: Run
+    task: Task
+    attempt: Attempt | None  #: that an agent has
+    failed: str  #: of a held task: how it had
+
+
+def hold_task(ctx: Context, command: HoldTask) -> Outcome:
+    found = _of(ctx, command, hands.holding_task)
+    if isinstance(found, Outcome):
+        return found
+    run, task = found.run, found.task
+    if task.state == "held":
+        return _note(ctx, command, found)
+    attempts = task.attempts - _take_back(ctx, found, "held")
+    holding.hold_task(
+        ctx, run, task, actor=command.actor.name, reason=command.reason, attempts=attempts
+    )
+    return _note(ctx, command, found)
+
+
+def release_task(ctx: Context, command: ReleaseTask) -> Outcome:
+    found = _of(ctx, command, hands.releasing_task)
+    if isinstance(found, Outcome):
+        return found
+    run, task = found.run, found.task
+    if task.state == "held":
+        holding.let_task_go(ctx, run, task, actor=command.actor.name)
+        if found.failed:
+            ends.finish(
+                ctx, run, task, found.failed, reason=task.reason, exit_code=task.exit_code, started_ms=None
+            )
+        else:
+            _go_on(ctx, run, task)
+    return _note(ctx, command, found)
+
+
+def _go_on(ctx: Context, run: Run, task: Task) -> None:
+    """As its gates say now."""
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    compiled = graph.job.tasks[task.id - run.first_task]
+    when = Condition(ctx.store, run, compiled.when) if compiled.when else None
+    counts = len(compiled.needs), compiled.wanted, task.open_needs, task.met_needs
+    verdict = gates.judge(gates.TASK, TaskView(run, compiled.rule, *counts, when))
+    if isinstance(verdict, Never):
+        ends.finish(ctx, run, task, verdict.outcome, reason=verdict.reason, started_ms=None)
+    elif verdict is READY:
+        beginning.go_on(ctx, run, graph, task, compiled)
+    else:
+        task_rows.move(ctx.store, task, TaskEvent.HELD_UP)
+
+
+def skip_task(ctx: Context, command: SkipTask) -> Outcome:
+    found = _of(ctx, command, hands.skipping_task)
+    if isinstance(found, Outcome):
+        return found
+    _take_back(ctx, found, "skipped")
+    if found.task.state == "held":
+        holding.let_task_go(ctx, found.run, found.task, actor=command.actor.name)
+    told = "succeeded" if command.passes else "skipped"
+    ends.finish(ctx, found.run, found.task, "skipped", told=told, reason=_by(command), started_ms=None)
+    return _note(ctx, command, found)
+
+
+def retry_task(ctx: Context, command: RetryTask) -> Outcome:
+    found = _of(ctx, command, hands.retrying_task)
+    if isinstance(found, Outcome):
+        return found
+    run, task = found.run, found.task
+    if task.state == "held":
+        holding.let_task_go(ctx, run, task, actor=command.actor.name)
+        clock.count(ctx, run, ctx.graph(run.job, run.namespace, run.name, run.revision), 1)
+    if task.state != "queued":
+        queue.enqueue(ctx, run, task, TaskEvent.WAITED, attempts=task.attempts)
+    return _note(ctx, command, found)
+
+
+def stop_task(ctx: Context, command: StopTask) -> Outcome:
+    found = _of(ctx, command, hands.stopping_task)
+    if isinstance(found, Outcome):
+        return found
+    attempt = found.attempt
+    if attempt is None or attempt.state == "assigned":
+        _take_back(ctx, found, "stopped")
+        ends.finish(ctx, found.run, found.task, "cancelled", reason=_by(command), started_ms=None)
+    elif attempt.state != "cancelling":
+        attempt_rows.move(ctx.store, attempt, AttemptEvent.ASKED_TO_STOP)
+        ctx.emit(e.AttemptCancelling(attempt.id, found.run.id, attempt.agent))
+    return _note(ctx, command, found)
+
+
+def _of(ctx: Context, command: Hand, may: May) -> _Held | Outcome:
+    """What it is about, or why not."""
+    run = run_rows.get(ctx.store, command.run)
+    if run is None:
+        return refused(Code.NOT_FOUND, f"no run {command.run}")
+    task = task_rows.newest(ctx.store, run.id, command.task)
+    if task is None and run.unmade:
+        return refused(Code.CONFLICT, f"run {run.id} is still being made: ask again in a moment")
+    if task is None:
+        return refused(Code.NOT_FOUND, f"run {run.id} has no task {command.task[:100]!r}")
+    attempt = attempt_rows.live_of_task(ctx.store, task.id) if task.state == "active" else None
+    hold = holds.get(ctx.store, run.id, task.id) if task.state == "held" else None
+    found = _Held(run, task, attempt, hold.failed if hold is not None else "")
+    state = attempt.state if attempt is not None else ""
+    return hands.of_reason(command.reason) or may(run, task, state, found.failed) or found
+
+
+def _take_back(ctx: Context, found: _Held, reason: str) -> int:
+    """An attempt that has no grant, which was no try; how many were."""
+    if found.attempt is None or found.attempt.state != "assigned":
+        return 0
+    placing.revoke(ctx, found.attempt, reason)
+    return 1
+
+
+def _by(command: Hand) -> str:
+    by = f"{_DID[type(command)]} by {command.actor.name}" if command.actor.name else _DID[type(command)]
+    return f"{by}: {command.reason}" if command.reason else by
+
+
+_DID: dict[type[Hand], str] = {SkipTask: "skipped", StopTask: "stopped"}
+
+
+def _note(ctx: Context, command: Hand, found: _Held) -> Outcome:
+    run, before = found.run, found.task
+    after = task_rows.get(ctx.store, before.id)
+    assert after is not None
+    ctx.changed(
+        "task", run.namespace, f"{run.name}/{before.name}", before.state, after.state, run=run.id,
+        reason=command.reason,
+    )  # fmt: skip
+    return done(run=run.id, state=after.state)
