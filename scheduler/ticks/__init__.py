@@ -9,9 +9,10 @@ Reading order: expression.py (what a cron expression means), month_days.py (whic
 zones.py (what the clocks on the wall show), zone_files.py (by which rules), cron.py (both together, and the
 DST policies), iso8601.py (repeats), dates.py (a calendar's days, as specs carry them), dated.py (a schedule
 by calendars), shared.py (what comes from a named schedule), schedule.py (the other kinds, and the spec's
-bytes), jitter.py.
+bytes), by_calendar.py (what becomes of one instant), jitter.py.
 """
 
+from scheduler.ticks.by_calendar import is_unknown, nominal_ms, taken_away
 from scheduler.ticks.expression import CronError, Expression, lint, parse_expression
 from scheduler.ticks.iso8601 import PERIOD_MS_MIN, RepeatError
 from scheduler.ticks.jitter import jitter_ms
@@ -31,16 +32,13 @@ from scheduler.ticks.schedule import (
     event_spec,
     every_spec,
     is_anchored,
-    is_unknown,
     iso8601_spec,
     never_reason,
-    nominal_ms,
     pins_of,
     repinned,
     ruled,
     rules_of,
     schedule,
-    taken_away,
     undated,
     valid_spec,
     zone_of,

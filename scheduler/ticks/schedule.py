@@ -29,7 +29,6 @@ from typing import Any, Protocol
 
 from scheduler.ticks.cron import DST_POLICIES, CronSchedule, DstPolicy
 from scheduler.ticks.dated import SHIFTED_A_DAY_MAX, SHIFTS, DatedSchedule, days_of
-from scheduler.ticks.dates import date_of
 from scheduler.ticks.expression import JOINS, CronError, Join, parse_expression
 from scheduler.ticks.iso8601 import RepeatError, RepeatSchedule, parse_repeat
 from scheduler.ticks.month_days import ever_matches
@@ -268,65 +267,6 @@ def undated(spec: bytes) -> bytes:
     return json_text({name: each for name, each in fields.items() if name not in ("calendar", "workday")})
 
 
-def is_unknown(spec: bytes, at_ms: int) -> bool:
-    """Whether this tick is on a day of which a calendar knows nothing."""
-    if b'"calendar"' not in spec:
-        return False
-    found = _dated(spec)
-    return found is not None and not found.days.knows(found.day_of(at_ms))
-
-
-_STAYS = (b'"nonworking":"ignore"', b'"nonworking":"suppress"')
-
-
-def nominal_ms(spec: bytes, due_ms: int) -> int | None:
-    """The instant that this tick stood for before a calendar moved it; None: none did."""
-    if b'"nonworking":"' not in spec or any(way in spec for way in _STAYS):
-        return None
-    found = _dated(spec)
-    nominal = due_ms if found is None else found.nominal_ms(due_ms)
-    return None if nominal == due_ms else nominal
-
-
-def taken_away(spec: bytes, at_ms: int) -> str:
-    """What calendars or a substitute do with this instant of the schedule, which is no tick: in words; empty:
-    nothing."""
-    given_way = _given_way(spec, at_ms)
-    if given_way:
-        return given_way
-    found = _dated(spec)
-    if found is None or not schedule(undated(spec)).between(at_ms - 1, at_ms, 1):
-        return ""
-    day = found.day_of(at_ms)
-    why = found.days.removed_by(day)
-    if why and found.days.nonworking in SHIFTS:
-        to = found.days.target(day)
-        moved = "goes to no day that is near" if to is None else f"goes to {date_of(to)}"
-        return f"{why}, and what is due on it {moved}"
-    return why
-
-
-def _given_way(spec: bytes, at_ms: int) -> str:
-    if b'"without"' not in spec:
-        return ""
-    fields = json.loads(spec)
-    found = _within({name: each for name, each in fields.items() if name != "valid"})
-    span = found.given_way_to(at_ms) if isinstance(found, ReplacedSchedule) else None
-    if span is None:
-        return ""
-    bare = json_text({name: each for name, each in fields.items() if name != "without"})
-    if not schedule(bare).between(at_ms - 1, at_ms, 1):
-        return ""
-    return f"schedule {span.substitute} takes the place of schedule {fields.get('schedule')} then"
-
-
-def _dated(spec: bytes) -> DatedSchedule | None:
-    found = schedule(spec)
-    while isinstance(found, ValidSchedule | ReplacedSchedule):
-        found = found.schedule
-    return found if isinstance(found, DatedSchedule) else None
-
-
 def _carried(spec: bytes) -> list[dict[str, Any]]:
     if b'"calendar"' not in spec:
         return []
@@ -496,16 +436,13 @@ __all__ = [
     "event_spec",
     "every_spec",
     "is_anchored",
-    "is_unknown",
     "iso8601_spec",
     "never_reason",
-    "nominal_ms",
     "pins_of",
     "repinned",
     "ruled",
     "rules_of",
     "schedule",
-    "taken_away",
     "undated",
     "valid_spec",
     "zone_of",
