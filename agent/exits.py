@@ -20,6 +20,8 @@ class Exit:
     tail: bytes
     output_bytes: int | None  #: where the output ends, as agent.spool.child has it; None: nobody knows
     wrote_stderr: bool | None = None  #: None: nobody looked
+    outputs: bytes = b""  #: as scheduler.protocol.Finished has them, and the next
+    outputs_wrong: str = ""
 
     @classmethod
     def unstarted(cls, attempt: int, reason: str, detail: str, *, at_ms: int) -> Exit:
@@ -35,4 +37,5 @@ class Exit:
         return [
             self.attempt, self.started_ms, self.finished_ms, self.exit_code, self.signal, self.reason,
             self.detail, self.tail, self.output_bytes, self.wrote_stderr,
+            *([self.outputs, self.outputs_wrong] if self.outputs or self.outputs_wrong else []),
         ]  # fmt: skip

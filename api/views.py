@@ -16,6 +16,7 @@ from api.ports import NodeStatus
 from api.revisions import changes_json
 from api.threads import encode
 from scheduler.model.compiled import CompiledJob
+from scheduler.model.outputs import outputs_of
 from scheduler.store.reads.attempts import AtWork, ListedAttempt
 from scheduler.store.state import Overload
 from scheduler.store.tables.agents import Agent
@@ -31,6 +32,7 @@ from scheduler.words.causes import Kind
 from scheduler.words.commands import RunJob
 
 _NOTHING: Mapping[int, Hold] = {}
+NO_OUTPUTS: Mapping[int, bytes] = {}
 
 
 def job_facts(
@@ -89,14 +91,15 @@ def run_summary(row: Run) -> dict[str, Any]:
 
 def run_json(
     row: Run, trigger: str | None, tasks: Iterable[Task], attempts: Iterable[ListedAttempt],
-    holds: Mapping[int, Hold] = _NOTHING,
+    holds: Mapping[int, Hold] = _NOTHING, outputs: Mapping[int, bytes] = NO_OUTPUTS,
 ) -> dict[str, Any]:  # fmt: skip
-    """A run with its tasks and their attempts. `holds`: of it (0) and of its tasks, that stand."""
+    """A run with its tasks and their attempts. `holds`: of it (0) and of its tasks, that stand; `outputs`: by
+    task."""
     return {
         **run_facts(row, trigger, holds.get(0)),
         "params": json.loads(row.params or "{}"),
         "actor": row.actor or None,
-        "tasks": _tasks_json(list(tasks), attempts, holds),
+        "tasks": _tasks_json(list(tasks), attempts, holds, outputs),
     }
 
 
@@ -162,7 +165,8 @@ def new_run_json(
         })  # fmt: skip
     task = {
         "state": "active" if tries else "queued", "started": None, "finished": None, "exit_code": None,
-        "warned": False, "reason": None, "hold": None, "retry_at": None, "until": None, "attempts": tries,
+        "warned": False, "reason": None, "hold": None, "retry_at": None, "until": None, "outputs": None,
+        "attempts": tries,
     }  # fmt: skip
     return {
         "id": value["run"], "job": job.name, "namespace": job.namespace, "revision": value["revision"],
@@ -178,7 +182,10 @@ def new_run_json(
 
 
 def _tasks_json(
-    rows: Sequence[Task], attempts: Iterable[ListedAttempt], holds: Mapping[int, Hold]
+    rows: Sequence[Task],
+    attempts: Iterable[ListedAttempt],
+    holds: Mapping[int, Hold],
+    outputs: Mapping[int, bytes],
 ) -> dict[str, Any]:
     """By name: how it stands with the whole task in its newest round, and the attempts of all its members and
     rounds. Those that were taken back before they had a grant are left out: they were never tries."""
@@ -204,6 +211,7 @@ def _tasks_json(
             "hold": _task_hold_json(task, holds),
             "retry_at": rfc3339(task.wake_ms) if task.state == "retry_wait" else None,
             "until": rfc3339(task.wake_ms) if task.state == "active" else None,
+            "outputs": outputs_of(outputs[task.id]) if task.id in outputs else None,
             "attempts": tried[name],
         }
         for name, task in whole.items()

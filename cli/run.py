@@ -19,6 +19,8 @@ from cli.instants import milliseconds, rfc3339
 from cli.options import INSTANT, SPAN, connected, consistency, formatted, stale
 from cli.output import facts, more, show, table
 
+VALUE_LETTERS_MAX = 80  #: of an output, in a table
+
 RUN_COLUMNS = ("run", "namespace", "job", "state", "tick", "cause", "started", "finished", "exit")
 STATES = (
     "pending", "running", "held", "suspended", "succeeded", "failed", "timed_out", "cancelled", "lost",
@@ -133,6 +135,19 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
             )  # fmt: skip
     click.echo()
     table(("task", "state", "attempt", "attempt state", "agent", "zone", "started", "exit", "reason"), rows)
+    outputs = [
+        (name, output, _shortened(value))
+        for name, task in found["tasks"].items()
+        for output, value in (task.get("outputs") or {}).items()
+    ]
+    if outputs:
+        click.echo()
+        table(("task", "output", "value"), outputs)
+
+
+def _shortened(value: object) -> str:
+    text = value if isinstance(value, str) else str(value).lower()
+    return text if len(text) <= VALUE_LETTERS_MAX else f"{text[:VALUE_LETTERS_MAX]}… ({len(text)} letters)"
 
 
 @run.command(

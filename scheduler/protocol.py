@@ -114,6 +114,8 @@ class Finished:
     tail: bytes
     output_bytes: int | None = None
     wrote_stderr: bool | None = None
+    outputs: bytes = b""  #: as there, and the next
+    outputs_wrong: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +184,8 @@ class Recount:
 @dataclass(frozen=True, slots=True)
 class Assign:
     """One attempt. `work`: its "kind", which names the executor, and what that one gets: the compiled form of
-    the kinds in scheduler/model/work; "run_as" beside it is optional. `tick_ms`: the instant of
-    its run's tick. What its environment says comes with the Grant."""
+    the kinds in scheduler/model/work; beside it "run_as", and "outputs": [names, bytes], are optional.
+    `tick_ms`: the instant of its run's tick. What its environment says comes with the Grant."""
 
     attempt: int
     run: int

@@ -61,7 +61,10 @@ OWNERS = {
     "tzlocal": ("cli/imports.py", "scheduler/ticks/zones.py"),
     "ruamel": ("scheduler/model/written.py",),
     "yaml": ("scheduler/model/documents.py",),
-    "msgspec": ("scheduler/words/", "scheduler/shapes.py", "scheduler/model/compiled.py", "api/threads.py"),
+    "msgspec": (
+        "scheduler/words/", "scheduler/shapes.py", "scheduler/model/compiled.py",
+        "scheduler/model/outputs.py", "api/threads.py",
+    ),
     "msgpack": ("scheduler/", "cluster/", "agent/", "node/bridge.py"),
 }
 

@@ -54,6 +54,7 @@ def _command(launch: Launch) -> Command | str:
         argv = [str(argument) for argument in work.get("argv") or ()]
         if not argv:
             return "exec work without argv"
+    names, bytes_max = work.get("outputs") or ((), 0)
     return Command(
         attempt=assign.attempt,
         argv=argv,
@@ -72,4 +73,6 @@ def _command(launch: Launch) -> Command | str:
         before=launch.before,
         after=launch.after,
         looks_at_stderr="stderr" in work,
+        outputs=tuple(names),
+        outputs_bytes_max=bytes_max,
     )

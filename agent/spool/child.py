@@ -32,7 +32,7 @@ from agent import program
 from agent.clock import HostClock
 from agent.exits import Exit
 from agent.output import open_for_output
-from agent.spool import secret_files
+from agent.spool import outputs, secret_files
 from agent.spool.around import AFTER, AFTER_MS, BEFORE, WORK, Ended, said, told_after
 from agent.spool.masking import Mask
 from agent.spool.starting import StartFailed, Surroundings, spawn
@@ -51,9 +51,9 @@ class Spooled:
     __slots__ = (
         "_after", "_clock", "_cut", "_discarded", "_end", "_ended", "_errors", "_errors_end", "_files",
         "_host", "_lost", "_lost_all", "_lost_why", "_output", "_phase", "_root", "_size", "_tail",
-        "_to_start", "_truncated", "_unbegun", "_write_end", "_wrote_stderr", "attempt", "begun_boot_ms",
-        "cause", "command", "given_up", "kill_at", "leave_until", "pid", "pipes", "started_boot_ms",
-        "started_ms", "timeout_at",
+        "_to_start", "_truncated", "_unbegun", "_values_mask", "_write_end", "_written", "_wrote_stderr",
+        "attempt", "begun_boot_ms", "cause", "command", "given_up", "kill_at", "leave_until", "pid", "pipes",
+        "started_boot_ms", "started_ms", "timeout_at",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +76,7 @@ class Spooled:
         self._tail = bytearray()
         self._wrote_stderr = False if command.looks_at_stderr else None
         self._files = ""  #: the folder of its secrets that come as files; empty: none do
+        self._written = ""  #: the file that it writes its outputs to; empty: it has none
         self._phase = BEFORE if command.before else WORK
         self._unbegun = ("", "")  #: why there was no work: for an Exit's reason, and in words
         self._after = ""  #: what went wrong with what runs after it
@@ -91,6 +92,7 @@ class Spooled:
             for handle in (output, self._errors)
             if handle >= 0
         }
+        self._values_mask = self.pipes[output] if command.outputs else None
         self.started_ms = self._clock.wall_ms()
         self.started_boot_ms = self.begun_boot_ms = self._clock.boot_ms()
         self._to_start: Command | None = command  #: with what nobody else is told; None: nothing follows
@@ -98,12 +100,17 @@ class Spooled:
             if command.secrets:
                 self._files, given = secret_files.given(command, installation)
                 self._to_start = replace(command, environment=command.environment | given, secrets=())
+            if command.outputs:
+                self._written = outputs.made(command, installation)
+                environment = self._to_start.environment | {outputs.VARIABLE: self._written}
+                self._to_start = replace(self._to_start, environment=environment)
             self.pid = self._start()
         except BaseException:
             for handle in self.pipes:
                 os.close(handle)
             self._close_write_end()
             secret_files.remove(self._files)
+            outputs.remove(self._written)
             raise
         if not self.is_surrounded:
             self._close_write_end()
@@ -323,7 +330,9 @@ class Spooled:
         secret_files.remove(self._files)
         if self._output >= 0:
             os.close(self._output)
-        return self._exit(details)
+        end = self._exit(details)
+        outputs.remove(self._written)
+        return end
 
     def known_end(self, details: Mapping[str, str]) -> Exit | None:
         """What stands, whatever becomes of what runs after the work; None: that does not run."""
@@ -333,6 +342,7 @@ class Spooled:
         end = self._ended if self._end is None else self._end
         worked = self._end is not None or not self.is_surrounded
         good = not self.cause and worked and end.is_good
+        given, wrong = self._outputs() if self._written and worked and not self.cause else (b"", "")
         return Exit(
             attempt=self.attempt,
             started_ms=self.started_ms,
@@ -344,7 +354,17 @@ class Spooled:
             tail=bytes(self._tail[-(TAIL_SUCCESS_BYTES if good else TAIL_FAILURE_BYTES) :]),
             output_bytes=self._size + self._lost + self._discarded,
             wrote_stderr=self._wrote_stderr,
+            outputs=given,
+            outputs_wrong=wrong,
         )
+
+    def _outputs(self) -> tuple[bytes, str]:
+        """What it gives to the tasks after it, and what is wrong with that."""
+        names, bytes_max = self.command.outputs, self.command.outputs_bytes_max
+        try:
+            return outputs.read(self._written, names, bytes_max, self._values_mask), ""
+        except outputs.Unreadable as error:
+            return b"", str(error)
 
     def _words(self, details: Mapping[str, str], end: Ended, *, worked: bool) -> Iterator[str]:
         """What people are told beside exit code and signal."""

@@ -36,6 +36,12 @@ class Mask:
         """What can be given out after this."""
         return self._given(self._held + data, at_end=False)
 
+    def whole(self, data: bytes) -> bytes:
+        """The same of a text by itself."""
+        apart = Mask(())
+        apart._forms = self._forms
+        return apart.masked(data) + apart.rest()
+
     def rest(self) -> bytes:
         """What is held, at the end."""
         return self._given(self._held, at_end=True)

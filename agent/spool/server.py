@@ -32,7 +32,7 @@ import msgpack
 from agent.clock import HostClock
 from agent.exits import Exit
 from agent.records import DiskFull, RecordFile, frame
-from agent.spool import secret_files
+from agent.spool import outputs, secret_files
 from agent.spool.child import Spooled
 from agent.spool.starting import StartFailed, Surroundings
 from agent.spool.survivors import FENCE, kill_survivors
@@ -134,6 +134,7 @@ class Spooler:
         if starts or fences:
             kill_survivors(sessions, self._installation, set(fences.values()))
         secret_files.sweep(self._installation)
+        outputs.sweep(self._installation)
         for attempt, (_, started_ms, _, boot) in starts.items():
             why = "its spooler died" if boot == self._boot_id else "the host was started again"
             at_ms = self._clock.wall_ms()

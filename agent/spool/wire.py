@@ -62,12 +62,15 @@ class Command:
     before: str = ""  #: lines for a shell that its namespace runs before the work, and after it
     after: str = ""
     looks_at_stderr: bool = False  #: its end tells whether something was written there
+    outputs: tuple[str, ...] = ()  #: names that it may give values to
+    outputs_bytes_max: int = 0
 
     @classmethod
     def of_row(cls, row: list[Any]) -> Command:
         """As `row` has it, behind its first word."""
         command = cls(*row)
-        return replace(command, secrets=tuple([Secret(*each) for each in command.secrets]))
+        secrets = tuple([Secret(*each) for each in command.secrets])
+        return replace(command, secrets=secrets, outputs=tuple(command.outputs))
 
     def row(self) -> list[Any]:
         return [
@@ -78,9 +81,11 @@ class Command:
 
     def _rare(self) -> list[Any]:
         """What most commands say nothing of."""
-        rare = [
+        rare: list[Any] = [
             self.secrets, self.umask, self.nice, self.before, self.after, self.looks_at_stderr,
         ]  # fmt: skip
+        if self.outputs:
+            rare += [self.outputs, self.outputs_bytes_max]
         return rare if rare != [(), None, None, "", "", False] else []
 
 

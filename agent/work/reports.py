@@ -118,6 +118,8 @@ class Reports:
             tail=end.tail[-limit:],
             output_bytes=end.output_bytes,
             wrote_stderr=end.wrote_stderr,
+            outputs=end.outputs,
+            outputs_wrong=end.outputs_wrong[:_DETAIL_MAX].encode("utf-8", "replace").decode(),
         )
         self._note(report)
         self._journal.finish(report, lambda: self._safe(report, claimed.spooled))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from api.instants import rfc3339
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.model.objects.vars import VARIABLE
+from scheduler.model.outputs import outputs_of, variable_of
 from scheduler.protocol import Assign
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
@@ -30,6 +31,7 @@ class Told(NamedTuple):
 
 
 NOTHING = Told({})
+NO_OUTPUTS: Mapping[str, bytes] = {}
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
 
 
@@ -73,9 +75,11 @@ def _task(job: CompiledJob, name: str) -> CompiledTask | None:
     return None
 
 
-def environment(row: DispatchRow, begun: Sequence[Begun] = ()) -> dict[str, str]:
+def environment(
+    row: DispatchRow, begun: Sequence[Begun] = (), outputs: Mapping[str, bytes] = NO_OUTPUTS
+) -> dict[str, str]:
     """The CRONCLAVE_* values that the node knows; the agent adds _FENCE, _AGENT and _ZONE. `begun`: the vars
-    that the run began with, the later of equal names counts."""
+    that the run began with, the later of equal names counts. `outputs`: of the tasks that it needs."""
     values = {
         "CRONCLAVE_JOB": row.name,
         "CRONCLAVE_NAMESPACE": row.namespace,
@@ -93,6 +97,9 @@ def environment(row: DispatchRow, begun: Sequence[Begun] = ()) -> dict[str, str]
     for each in begun:
         for name, value in json.loads(each.spec)["values"].items():
             values[VARIABLE + name.upper()] = parameter_text(value)
+    for task, text in outputs.items():
+        for name, value in outputs_of(text).items():
+            values[variable_of(task, name)] = parameter_text(value)
     return values
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from scheduler import protocol as p
 from scheduler.machine.steps.ends import DETAIL_LETTERS_MAX
+from scheduler.model.outputs import BYTES_MAX as OUTPUTS_BYTES_MAX
 
 LETTERS_MAX = 255
 COUNT_MAX = (1 << 62) - 1  #: ids, indices, offsets: as machine.shape
@@ -82,6 +83,8 @@ _FIELDS: Mapping[type[Any], Mapping[str, Check]] = {
         "tail": lambda value: type(value) is bytes,
         "output_bytes": or_none(is_count),
         "wrote_stderr": or_none(is_flag),
+        "outputs": lambda value: type(value) is bytes and len(value) <= OUTPUTS_BYTES_MAX,
+        "outputs_wrong": lambda value: type(value) is str,
     },
     p.Ping: {"sent_ms": is_count, "index": is_count},
     p.TailChunk: {
@@ -117,9 +120,15 @@ def cut(message: p.Finished) -> p.Finished:
     """With no more output and words than the state keeps: the last bytes, the first letters."""
     good = message.reason == "exit" and message.exit_code == 0 and message.signal is None
     most = p.TAIL_SUCCESS_BYTES if good else p.TAIL_FAILURE_BYTES
-    if len(message.tail) <= most and len(message.detail) <= DETAIL_LETTERS_MAX:
+    words = max(len(message.detail), len(message.outputs_wrong))
+    if len(message.tail) <= most and words <= DETAIL_LETTERS_MAX:
         return message
-    return dataclasses.replace(message, tail=message.tail[-most:], detail=message.detail[:DETAIL_LETTERS_MAX])
+    return dataclasses.replace(
+        message,
+        tail=message.tail[-most:],
+        detail=message.detail[:DETAIL_LETTERS_MAX],
+        outputs_wrong=message.outputs_wrong[:DETAIL_LETTERS_MAX],
+    )
 
 
 def _shown(value: object) -> str:

@@ -48,6 +48,8 @@ def of_work(message: Work, agent: int, session: str) -> Command:
         tail=message.tail,
         output_bytes=message.output_bytes,
         wrote_stderr=message.wrote_stderr,
+        outputs=message.outputs,
+        outputs_wrong=message.outputs_wrong,
     )
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from api.agents.assignment import Told, environment, job_of
+from api.agents.assignment import NO_OUTPUTS, Told, environment, job_of
 from api.agents.conversation import Now, Standing
 from api.agents.fitness import Fitness
 from api.agents.secrets import Ungiven, given
 from api.ports import ApiSettings, NodeStatus, Scheduler
 from scheduler.model.by_revision import CompiledJobs
+from scheduler.model.compiled import CompiledJob
+from scheduler.model.outputs import GIVEN_BYTES_MAX
 from scheduler.protocol import Hello
 from scheduler.store.connection import Store
 from scheduler.store.reads import agents as agent_reads
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import namespaces as namespace_reads
+from scheduler.store.reads import outputs as output_reads
 from scheduler.store.reads import run_vars
 from scheduler.store.reads import tokens as token_reads
 from scheduler.store.reads.attempts import DispatchRow
@@ -77,13 +80,26 @@ class Facts:
         uses = job.secrets.get(row.task, ()) if job is not None and job.secrets else ()
         try:
             secrets = given(store, self._settings.vault, row, uses)
-            return Told(environment(row, begun), secrets, "", *around)
+            return Told(environment(row, begun, _outputs(store, row, job)), secrets, "", *around)
         except Ungiven as why:
             node = self._scheduler.status().node
             return Told({}, unable=f"{why} (node {node})")
 
     def why_not_now(self, token: str) -> tuple[str, str] | None:
         return self._newcomer(token)
+
+
+def _outputs(store: Store, row: DispatchRow, job: CompiledJob | None) -> Mapping[str, bytes]:
+    """Of the tasks that this one needs. Raises Ungiven."""
+    if job is None or not job.outputs:
+        return NO_OUTPUTS
+    task = next((each for each in job.tasks if each.name == row.task), None)
+    given = [need for need in task.needs if need in job.outputs] if task is not None else []
+    found = output_reads.of_tasks(store, row.run, given) if given else NO_OUTPUTS
+    size = sum(map(len, found.values()))
+    if size > GIVEN_BYTES_MAX:
+        raise Ungiven(f"the outputs of what it needs have {size} bytes, {GIVEN_BYTES_MAX} at most")
+    return found
 
 
 def _addresses(status: NodeStatus, urls: Mapping[str, str], zone: str) -> tuple[str, ...]:

@@ -508,6 +508,7 @@ export default {
   "run.tries": ["Attempts", "Versuche"],
   "run.trigger": ["Trigger", "Auslöser"],
   "run.waits": ["What it waits for", "Worauf er wartet"],
+  "run.outputs": ["What it gives to the tasks after it", "Was sie den Aufgaben nach ihr gibt"],
   "run.conditions": ["Conditions of its tasks", "Bedingungen seiner Aufgaben"],
   "run.condition": ["condition", "Bedingung"],
   "run.is": ["is", "ist"],

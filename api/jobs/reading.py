@@ -21,6 +21,7 @@ from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import near
+from scheduler.store.reads import outputs as output_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.reads import triggers as trigger_reads
@@ -209,10 +210,14 @@ def _no_run(run_id: int) -> Problem:
 
 
 def run_document(store: Store, run_id: int) -> dict[str, Any]:
-    row = find_run(store, run_id)
+    return _run_document(store, find_run(store, run_id))
+
+
+def _run_document(store: Store, row: Run) -> dict[str, Any]:
     key = trigger_reads.keys(store, [row.trigger]).get(row.trigger) if row.trigger else None
-    tasks, tries = task_reads.of_runs(store, [run_id]), attempt_reads.of_runs(store, [run_id])
-    return run_json(row, key, tasks, tries, holds_of(store, [row], tasks).get(run_id, {}))
+    tasks, tries = task_reads.of_runs(store, [row.id]), attempt_reads.of_runs(store, [row.id])
+    outputs = output_reads.between(store, row.first_task, row.last_task)
+    return run_json(row, key, tasks, tries, holds_of(store, [row], tasks).get(row.id, {}), outputs)
 
 
 def holds_of(store: Store, rows: Sequence[Run], tasks: Sequence[Task] = ()) -> dict[int, dict[int, Hold]]:
@@ -231,7 +236,7 @@ async def run_answer(services: Services, run_id: int) -> bytes:
     with services.scheduler.read() as store:
         row = find_run(store, run_id)
         if row.tasks <= RUN_INLINE and attempt_reads.count(store, run_id, RUN_INLINE + 1) <= RUN_INLINE:
-            return encode(run_documents(store, [row])[0])
+            return encode(_run_document(store, row))
 
     def read() -> bytes:
         with services.scheduler.read() as store:

@@ -118,6 +118,9 @@ class Task(Reply):
     state: str = Field(examples=["succeeded"])
     hold: Hold | None = Field(description="while it is held")
     warned: bool = Field(description="it ended well, with a warning")
+    outputs: dict[str, bool | int | float | str] | None = Field(
+        description="what its command wrote for the tasks after it; null in lists", examples=[{"rows": "42"}]
+    )
     attempts: list[Attempt]
 
 

@@ -9,7 +9,7 @@ from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import audit as audit_rows
 from scheduler.store.tables import deliveries as delivery_rows
 from scheduler.store.tables import fronts as front_rows
-from scheduler.store.tables import holds, run_vars
+from scheduler.store.tables import holds, outputs, run_vars
 from scheduler.store.tables import idempotency as idempotency_rows
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import outbox as outbox_rows
@@ -45,6 +45,7 @@ def _shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
     """
     rows = attempt_rows.purge(store, run, rows_max)
     if rows < rows_max:
+        outputs.purge(store, run, rows_max - rows)
         rows += task_rows.purge(store, run, rows_max - rows)
     if rows >= rows_max:
         return rows, False

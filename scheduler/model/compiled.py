@@ -14,6 +14,7 @@ from scheduler.model.exit_codes import Exits, codes_of, compiled_exits
 from scheduler.model.graph import topological_order
 from scheduler.model.named import resolved
 from scheduler.model.notify import compiled_target
+from scheduler.model.outputs import share_of
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
 from scheduler.model.schedule_names import KIND, words_key
 from scheduler.model.secret_uses import SecretUse, compiled_uses
@@ -95,6 +96,8 @@ class CompiledJob:
     notify: tuple[CompiledNotice, ...]
     vars: tuple[tuple[str, str], ...]  #: namespace and name of each, in its order
     secrets: dict[str, tuple[SecretUse, ...]]  #: of those tasks alone that are given any
+    outputs: dict[str, tuple[str, ...]]  #: names, of those tasks alone that have any
+    outputs_bytes_max: int  #: of each of them
     spec_bytes: int  #: length of what it was made from
 
     @property
@@ -120,7 +123,7 @@ class CompiledJob:
         roots = [task for task in self.tasks if not task.needs]
         first = tuple(task._replace(work={}) for task in roots) if len(roots) == 1 else ()
         of_triggers = {key: own._replace(params="{}") for key, own in self.of_triggers.items()}
-        return replace(self, tasks=first, params="{}", of_triggers=of_triggers, spec_bytes=0)
+        return replace(self, tasks=first, params="{}", of_triggers=of_triggers, outputs={}, spec_bytes=0)
 
 
 def compile_job(spec: bytes) -> CompiledJob:
@@ -139,11 +142,13 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
     order = topological_order({name: task["needs"] for name, task in tasks.items()})
     if len(order) != len(tasks):
         raise ValueError("not a canonical job: its tasks need each other in a cycle")
+    outputs = {name: tuple(task["outputs"]) for name, task in tasks.items() if "outputs" in task}
+    share = share_of(len(outputs))
     return CompiledJob(
         namespace=shape["namespace"],
         name=shape["job"],
         enabled=shape["enabled"],
-        tasks=tuple([_task(name, tasks[name]) for name in order]),
+        tasks=tuple([_task(name, tasks[name], share) for name in order]),
         overlap=policies["overlap"],
         catchup_mode=catchup["mode"],
         catchup_grace_ms=parse_duration_ms(catchup["grace"]),
@@ -172,6 +177,8 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         secrets={
             name: compiled_uses(task, shape["namespace"]) for name, task in tasks.items() if "secrets" in task
         },
+        outputs=outputs,
+        outputs_bytes_max=share,
         spec_bytes=spec_bytes,
     )
 
@@ -179,7 +186,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
 _NO_RETRY: dict[str, Any] = {"max": 0, "backoff": "constant", "first": "10s", "cap": "10m"}
 
 
-def _task(name: str, task: dict[str, Any]) -> CompiledTask:
+def _task(name: str, task: dict[str, Any], share: int) -> CompiledTask:
     place, retry, timeout = task["on"], task.get("retry") or _NO_RETRY, task.get("timeout")
     pool, zone = place["pool"], place.get("zone")
     needs, rule, when = tuple(task["needs"]), task["rule"], task.get("when", "")
@@ -189,9 +196,12 @@ def _task(name: str, task: dict[str, Any]) -> CompiledTask:
     labels = tuple(sorted(place["labels"].items())) if place["labels"] else ()
     # Raises TypeError for what is no key: the machine keeps selectors by it.
     hash((pool, labels, zone, task.get("run_as")))
+    work = compiled_work(task)
+    if "outputs" in task:
+        work[0]["outputs"] = [list(task["outputs"]), share]
     return CompiledTask(
         name,
-        *compiled_work(task),
+        *work,
         needs,
         rule,
         wanted,

@@ -11,6 +11,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from scheduler.model.graph import NEEDS_MAX
+from scheduler.model.outputs import NAME_PATTERN as OUTPUT_PATTERN
+from scheduler.model.outputs import NAMES_MAX as OUTPUTS_MAX
+from scheduler.model.outputs import check_name as check_output
 from scheduler.model.problems import Refused
 from scheduler.model.quantities import (
     format_duration,
@@ -203,3 +206,14 @@ InstantMs = Annotated[
 Names = Annotated[tuple[Name, ...], BeforeValidator(as_tuple), Field(max_length=NEEDS_MAX)]
 Environment = Annotated[dict[str, str], BeforeValidator(_environment), Field(max_length=256)]
 Labels = Annotated[dict[str, str], BeforeValidator(_labels), Field(max_length=64)]
+
+_OUTPUT = {"type": "string", "pattern": OUTPUT_PATTERN}
+_Outputs = Annotated[
+    tuple[Annotated[str, BeforeValidator(check_output), WithJsonSchema(_OUTPUT)], ...],
+    Field(max_length=OUTPUTS_MAX),
+]
+Outputs = Annotated[
+    _Outputs | None,
+    BeforeValidator(lambda value: as_tuple(value) or None),
+    Field(description="names of values that its command writes to $CRONCLAVE_OUTPUT, for the tasks after it"),
+]

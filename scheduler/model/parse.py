@@ -31,6 +31,7 @@ from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
 from scheduler.model.known_dates import NO_CALENDARS, Calendars
 from scheduler.model.newer import given
 from scheduler.model.notice import Notice
+from scheduler.model.outputs import output_problems
 from scheduler.model.params import Param, check_params
 from scheduler.model.policies import Catchup, Policies, Retention
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
@@ -239,6 +240,7 @@ def _whole_job_problems(shape: dict[str, Any], short: bool, data: dict[Any, Any]
                 problems.append(Problem("/needs", detail, "remove needs"))
         else:
             problems += graph_problems(graph)
+        problems += output_problems(tasks, short=short)
         conditions = when_problems(tasks, graph, shape.get("params"), has_vars=bool(shape.get("vars")))
         problems += [replace(each, pointer="/when") if short else each for each in conditions]
     params = shape.get("params")

@@ -16,6 +16,7 @@ from scheduler.model.fields import (
     Model,
     Name,
     Names,
+    Outputs,
     SizeBytes,
     Umask,
     User,
@@ -72,12 +73,14 @@ class Task(Work):
         str | None,
         Field(
             description="a condition, judged when all that it needs and asks has ended; where it is not true,"
-            " the task is skipped: TASK.succeeded, .failed, .skipped, .ended, .exit_code, params.NAME,"
-            " vars.NAME, plan_date, tick; and, or, not, comparisons, in, parentheses",
+            " the task is skipped: TASK.succeeded, .failed, .skipped, .warned, .ended, .exit_code,"
+            " .outputs.NAME, params.NAME, vars.NAME, plan_date, tick;"
+            " and, or, not, comparisons, in, parentheses",
             json_schema_extra={"maxLength": LETTERS_MAX},
         ),
     ] = None
     allow_failure: bool = False
+    outputs: Outputs = None
     env: Environment = Field(default_factory=dict)
     secrets: Secrets = None
     run_as: Annotated[User | None, Field(description="a user of its host, else the agent's own")] = None

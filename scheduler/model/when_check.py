@@ -10,11 +10,10 @@ from typing import Any
 from scheduler.model.expressions import ANY, BOOLEAN, NUMBER, TEXT, ExpressionError, Type, checked
 from scheduler.model.graph import EDGES_MAX, Graph, topological_order
 from scheduler.model.problems import Problem, Refused, pointer_of
-from scheduler.model.when import ASKED, PARAMS, PLAN_DATE, TASKS_MAX, TICK, VARS, asked_of, read_when
+from scheduler.model.when import ASKED, OUTPUT, PARAMS, PLAN_DATE, TASKS_MAX, TICK, VARS, asked_of, read_when
 
 PROBLEMS_MAX = 100
 GUESSED_AMONG_MAX = 1_000
-PLANNED = ("warned", "outputs")
 _TYPES = {"string": TEXT, "integer": NUMBER, "number": NUMBER, "boolean": BOOLEAN}
 """Of a parameter; of another word its own check says what is wrong."""
 
@@ -22,8 +21,17 @@ _TYPES = {"string": TEXT, "integer": NUMBER, "number": NUMBER, "boolean": BOOLEA
 class _Run:
     """What may be asked in the condition of one task."""
 
-    def __init__(self, task: str, graph: Graph, before: frozenset[str], params: Any, has_vars: bool) -> None:
+    def __init__(
+        self,
+        task: str,
+        tasks: Mapping[Any, Any],
+        graph: Graph,
+        before: frozenset[str],
+        params: Any,
+        has_vars: bool,
+    ) -> None:
         self._task = task
+        self._tasks = tasks
         self._graph = graph
         self._before = before
         self._params = params if isinstance(params, dict) else {}
@@ -39,7 +47,22 @@ class _Run:
             if not self._has_vars:
                 raise Refused(f"{path}: the job names no vars", "such as vars: [NAME], at the top of the job")
             return ANY
+        if asked.of == OUTPUT:
+            self._need_before(path, asked.name)
+            return self._output(asked.name, asked.what)
         return self._of_task(path, asked.name, asked.what)
+
+    def _output(self, task: str, name: str) -> Type:
+        fields = self._tasks.get(task)
+        given = fields.get("outputs") if isinstance(fields, dict) else None
+        names = [each for each in given if isinstance(each, str)] if isinstance(given, list | tuple) else []
+        if name not in names:
+            near = difflib.get_close_matches(name[:64], names, 1)
+            hint = f"outputs: [{name[:64]}] in {task} declares it"
+            if near:
+                hint = f"did you mean {task}.outputs.{near[0]}?"
+            raise Refused(f"{task} has no output {name[:64]!r}", hint)
+        return ANY
 
     def _param(self, name: str) -> Type:
         param = self._params.get(name)
@@ -57,19 +80,20 @@ class _Run:
         if not what or (path in self._graph and what not in ASKED):
             hint = f"such as {path}.succeeded" if path in self._graph else self._near(path)
             raise Refused(f"{path} says nothing of a task", hint)
-        if what in PLANNED or ".outputs." in path:
-            raise Refused(f".{what} is not available in this version", f"there are {_known(name)}")
-        if name not in self._graph:
-            raise Refused(f"there is no task {name[:128]!r}", self._near(name, f".{what}"))
-        if what not in ASKED:
+        if name in self._graph and what not in ASKED:
             near = difflib.get_close_matches(what[:40], ASKED, 1)
             hint = f"did you mean {name}.{near[0]}?" if near else f"there are {_known(name)}"
             raise Refused(f"{what!r} is nothing that a task has", hint)
+        self._need_before(path, name)
+        return ASKED[what]
+
+    def _need_before(self, path: str, name: str) -> None:
+        if name not in self._graph:
+            raise Refused(f"there is no task {name[:128]!r}", self._near(name, path[len(name) :]))
         if name == self._task:
             raise Refused(f"{path} asks for its own end", "it is judged before the task begins")
         if name not in self._before:
             raise Refused(f"it does not wait for {name}", f"add {name} to its needs")
-        return ASKED[what]
 
     def _near(self, name: str, after: str = "") -> str:
         near = difflib.get_close_matches(name[:128], list(self._graph)[:GUESSED_AMONG_MAX], 1)
@@ -79,7 +103,7 @@ class _Run:
 
 
 def _known(task: str) -> str:
-    return ", ".join(f"{task}.{asked}" for asked in ASKED)
+    return ", ".join([*(f"{task}.{asked}" for asked in ASKED), f"{task}.outputs.NAME"])
 
 
 def when_problems(
@@ -105,7 +129,7 @@ def when_problems(
         if len(problems) == PROBLEMS_MAX:
             break
         pointer = pointer_of("tasks", name, "when")
-        context = _Run(name, graph, before.get(name, frozenset()), params, has_vars)
+        context = _Run(name, tasks, graph, before.get(name, frozenset()), params, has_vars)
         try:
             checked(text, context)
         except ExpressionError as error:

@@ -166,3 +166,31 @@ async def test_cancel_through_the_gateway(real: Host, single: SingleNode, client
     await state(client, number, "running")
     await single.propose(CancelRun(number))
     assert (await state(client, number, "cancelled"))["state"] == "cancelled"
+
+
+async def test_what_a_task_writes_is_a_variable_of_those_that_need_it(
+    real: Host, single: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    real.start()
+    agent = await agent_id(single)
+    told = 'printf \'{"rows": 42, "path": "a b"}\' > "$CRONCLAVE_OUTPUT"'
+    show = 'echo "$CRONCLAVE_OUTPUT_EXTRACT_ROWS/$CRONCLAVE_OUTPUT_EXTRACT_PATH/"'
+    tasks = {
+        "extract": {"run": told, "outputs": ["rows", "path"]},
+        "load": {"needs": ["extract"], "when": "extract.outputs.rows > 41", "run": show},
+        "after": {"needs": ["load"], "run": show},
+    }
+    assert (await client.put("/v1/jobs/graph", json={"tasks": tasks})).status_code == 201
+    number = (await client.post("/v1/jobs/graph/runs", json={})).json()["id"]
+    async with asyncio.timeout(DEADLINE_S):
+        while (found := (await client.get(f"/v1/runs/{number}")).json())["state"] in ("pending", "running"):
+            with single.read() as store:
+                queued = [task for task in task_reads.of_runs(store, [number]) if task.state == "queued"]
+            for task in queued:
+                single.apply(Place(single.machine.state.epoch, task.id, agent))
+            await asyncio.sleep(0.02)
+    assert found["state"] == "succeeded"
+    assert found["tasks"]["extract"]["outputs"] == {"rows": 42, "path": "a b"}
+    assert found["tasks"]["load"]["outputs"] is None
+    logs = [(await client.get(f"/v1/runs/{number}/logs?task={name}")).text for name in ("load", "after")]
+    assert logs == ["42/a b/\n", "//\n"]

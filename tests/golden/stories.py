@@ -76,7 +76,25 @@ def _conditions(story: Recorder) -> None:
     for region in (b"eu", b"us"):
         story.tell_ok(c.RunJob("default", "either", b'{"region":"%s"}' % region, story.now_ms))
     story.settle()
+    _outputs(story)
     story.tell_ok(c.DeleteJob("default", "either"), c.DeleteJob("default", "never"))
+    story.tell_ok(c.DeleteJob("default", "gives"))
+
+
+def _outputs(story: Recorder) -> None:
+    """What one task writes another asks for; of two runs one writes what nobody declared."""
+    tasks = {
+        "extract": {"run": "./extract.sh", "outputs": ["rows", "path"]},
+        "load": {"run": "./load.sh", "needs": ["extract"], "when": "extract.outputs.rows > 10"},
+    }
+    story.put(job("gives", tasks=tasks))
+    for written in (b'{"rows":"42","path":"/data"}', b'{"rows":9}', b'{"rwos":9}'):
+        story.tell_ok(c.RunJob("default", "gives", b"{}", story.now_ms))
+        story.plan_and_apply()
+        attempt = story.store.value("SELECT max(id) FROM attempts WHERE state = 'assigned'")
+        story.claim(attempt)
+        story.finish(attempt, outputs=written)
+    story.settle()
 
 
 def _exits(story: Recorder) -> None:

@@ -10,10 +10,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from scheduler.model.expressions import Judged, Value, judge, truth
+from scheduler.model.outputs import outputs_of
 from scheduler.model.quantities import format_instant
-from scheduler.model.when import PARAMS, PLAN_DATE, STATES, TICK, VARS, asked_of, read_when
+from scheduler.model.when import OUTPUT, PARAMS, PLAN_DATE, STATES, TICK, VARS, WARNED, asked_of, read_when
 from scheduler.store.connection import Store
-from scheduler.store.tables import run_vars
+from scheduler.store.tables import outputs, run_vars
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
@@ -44,6 +45,7 @@ class _Known:
         self._run = run
         self._tasks: dict[str, Task | None] = {}
         self._values: dict[str, dict[str, Any]] = {}
+        self._of_tasks: dict[int, dict[str, Any]] = {}
 
     def value_of(self, path: str) -> Value:
         asked, run = asked_of(path), self._run
@@ -57,7 +59,18 @@ class _Known:
         task = self._task(asked.name)
         if task is None:
             return None
+        if asked.of == OUTPUT:
+            return self._outputs(task.id).get(asked.what)
+        if asked.what == WARNED:
+            return task.warned == 1
         return task.exit_code if asked.what == "exit_code" else task.state in STATES[asked.what]
+
+    def _outputs(self, task: int) -> dict[str, Any]:
+        found = self._of_tasks.get(task)
+        if found is None:
+            text = outputs.of_task(self._store, task)
+            found = self._of_tasks[task] = {} if text is None else dict(outputs_of(text))
+        return found
 
     def _given(self, of: str) -> dict[str, Any]:
         values = self._values.get(of)

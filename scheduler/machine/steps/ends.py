@@ -16,10 +16,12 @@ from scheduler.machine.rules import gates, verdicts
 from scheduler.machine.rules.gates import Never, TaskView, Waits
 from scheduler.machine.rules.verdicts import Hold, Means, Retry, RunEnds, TaskEnds, Tried
 from scheduler.machine.steps import clock, closing, holding, placing, queue, reconstruct, stopping, telling
+from scheduler.model.outputs import read as read_outputs
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import doomed
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import outputs as output_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.attempts import Attempt
@@ -36,6 +38,7 @@ LOSS = 3 * ROW  #: what the loss of one attempt takes of the room, beside what f
 TAIL_BYTES_MAX = 16 << 10
 GOOD_TAIL_BYTES_MAX = 2 << 10  #: of an end that is neither a failure nor a warning
 DETAIL_LETTERS_MAX = 500
+WRONG = "what it wrote to $CRONCLAVE_OUTPUT"
 
 
 def report(ctx: Context, command: Finish) -> Outcome:
@@ -53,6 +56,11 @@ def report(ctx: Context, command: Finish) -> Outcome:
         return done(revoked=True)
     task, run = _of(ctx, attempt)
     event, means, why = _judged(ctx, run, task, command)
+    outputs, wrong = b"", command.outputs_wrong
+    if command.outputs and run.first_task:
+        outputs, wrong = _outputs(ctx, run, task, command)
+    if wrong and event is AttemptEvent.SUCCEEDED and means is not Means.SKIPPED:
+        event, means, why = AttemptEvent.FAILED, Means.NOTHING, f"{WRONG}: {wrong[:DETAIL_LETTERS_MAX]}"
     good = event is AttemptEvent.SUCCEEDED and means is not Means.WARNED
     state = end(
         ctx,
@@ -66,8 +74,15 @@ def report(ctx: Context, command: Finish) -> Outcome:
         tail=command.tail[-(GOOD_TAIL_BYTES_MAX if good else TAIL_BYTES_MAX) :],
         output_bytes=_output_bytes(command),
         means=means,
+        outputs=outputs,
     )
     return done(state=state)
+
+
+def _outputs(ctx: Context, run: Run, task: Task, command: Finish) -> tuple[bytes, str]:
+    """What the tasks after it get, or what is wrong with it."""
+    job = ctx.graph(run.job, run.namespace, run.name, run.revision).job
+    return read_outputs(command.outputs, job.outputs.get(task.name, ()), job.outputs_bytes_max)
 
 
 def _output_bytes(command: Finish) -> int | None:
@@ -135,6 +150,7 @@ def end(
     tail: bytes = b"",
     output_bytes: int | None = None,
     means: Means = Means.NOTHING,
+    outputs: bytes = b"",
 ) -> str:
     """A granted attempt ended, and with it its task, unless that is tried again. Returns the attempt's
     state."""
@@ -161,6 +177,8 @@ def end(
             exit_code=exit_code, reason=reason,
         )  # fmt: skip
         return state
+    if outputs and means is not Means.SKIPPED:
+        output_rows.put(ctx.store, task.id, outputs)
     finish(
         ctx, run, task, "skipped" if means is Means.SKIPPED else state, reason=verdict.reason,
         exit_code=exit_code, started_ms=started_ms, warned=means is Means.WARNED,

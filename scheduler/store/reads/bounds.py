@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
+K = TypeVar("K", int, str)
 CHUNK = 500  #: ids in one IN list
 LOOKED_MAX = 2_000  #: rows that one page looks at: of a filter that fits few of them the page is short
 PAGE_BYTES = 4 << 20  #: of definitions on one page, which has one at least
 
 
-def chunks(ids: Iterable[int]) -> Iterable[list[int]]:
+def chunks(ids: Iterable[K]) -> Iterable[list[K]]:
     rest = sorted(set(ids))
     for start in range(0, len(rest), CHUNK):
         yield rest[start : start + CHUNK]

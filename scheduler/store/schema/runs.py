@@ -68,6 +68,8 @@ STATEMENTS: tuple[str, ...] = (
         warned INTEGER NOT NULL             -- 1: it ended well, with a warning
     )
     """,
+    # What a task gave to those after it: an object of values, as JSON (model.outputs).
+    "CREATE TABLE outputs (task INTEGER PRIMARY KEY, text BLOB NOT NULL)",
     # Tasks that have ended and of whose dependents only the first `told` have heard of it.
     """
     CREATE TABLE tells (

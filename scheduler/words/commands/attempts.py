@@ -43,6 +43,8 @@ class Finish(ByAgent):
     tail: bytes = b""
     output_bytes: int | None = None
     wrote_stderr: bool | None = None
+    outputs: bytes = b""  #: what it gives to the tasks after it, as a JSON object; empty: nothing
+    outputs_wrong: str = ""  #: why what it wrote for them cannot be read; empty: it can
 
 
 @command(43)

@@ -158,6 +158,17 @@ def test_a_rule_that_is_met_early_waits_for_the_condition(story: Story) -> None:
     assert story.tasks(run)["c"] == "succeeded"
 
 
+def test_an_end_with_a_warning_is_asked_for(story: Story) -> None:
+    tasks: Tasks = {
+        "a": {"run": "x", "exit": {"warn": [1]}},
+        "b": {"noop": True, "needs": ["a"], "when": "a.warned and a.succeeded"},
+        "c": {"noop": True, "needs": ["b"], "when": "b.warned"},
+    }
+    run = begun(story, tasks)
+    settle(story, failing=["a"])
+    assert story.tasks(run) == {"a": "succeeded", "b": "succeeded", "c": "skipped"}
+
+
 def test_vars_are_those_that_the_run_began_with(story: Story) -> None:
     story.connect()
     vars_ = {"vars": "v", "values": {"mode": "full", "port": "5432"}}

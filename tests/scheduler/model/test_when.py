@@ -70,7 +70,7 @@ def test_a_condition_that_means_something_stays_as_it_is_written(text: str) -> N
         ("params.region", "at 1: the whole must be true or false, not a text", "compare it with something"),
         ("extract.exit_code", "at 1: the whole must be true or false, not a number", "compare it"),
         ("vars.host == 'a'", "at 1: vars.host: the job names no vars", "such as vars: [NAME]"),
-        ("extract.warned", "at 1: .warned is not available in this version", "there are"),
+        ("extract.colour", "at 1: 'colour' is nothing that a task has", "there are extract.succeeded,"),
         ("extract.succeeded &&", "at 19: && is no word of conditions", "write and"),
         ("", "at 1: a name or a value is missing before the end", ""),
         ("x" * 2_001, "at 1: it is 2001 letters long, at most 2000 are allowed", ""),

@@ -1,0 +1,37 @@
+"""Outputs of tasks: for those after them, and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scheduler.store.connection import Store
+from scheduler.store.reads.bounds import chunks, marks
+
+SHOWN_BYTES_MAX = 1 << 20
+
+
+def of_tasks(store: Store, run: int, names: Iterable[str]) -> dict[str, bytes]:
+    """Of these tasks of a run that gave any, those of the newest round."""
+    found: dict[str, bytes] = {}
+    for some in chunks(names):
+        rows = store.rows(
+            "SELECT t.name, o.text FROM tasks t CROSS JOIN outputs o ON o.task = t.id"
+            f" WHERE t.run = ? AND t.name IN ({marks(len(some))}) ORDER BY t.name, t.round",
+            (run, *some),
+        )
+        found.update((name, bytes(text)) for name, text in rows)
+    return found
+
+
+def between(store: Store, first: int, last: int) -> dict[int, bytes]:
+    """Of the tasks with these ids, in their order, as long as all together have SHOWN_BYTES_MAX."""
+    found: dict[int, bytes] = {}
+    room = SHOWN_BYTES_MAX
+    for task, text in store.rows(
+        "SELECT task, text FROM outputs WHERE task BETWEEN ? AND ? ORDER BY task LIMIT 10000", (first, last)
+    ):
+        room -= len(text)
+        if room < 0:
+            break
+        found[task] = bytes(text)
+    return found

@@ -1,0 +1,23 @@
+"""What tasks gave to those after them: of each that gave any one text."""
+
+from __future__ import annotations
+
+from scheduler.store.connection import Store
+
+
+def put(store: Store, task: int, text: bytes) -> None:
+    store.write("INSERT OR REPLACE INTO outputs (task, text) VALUES (?, ?)", (task, text))
+
+
+def of_task(store: Store, task: int) -> bytes | None:
+    text = store.value("SELECT text FROM outputs WHERE task = ?", (task,))
+    return None if text is None else bytes(text)
+
+
+def purge(store: Store, run: int, limit: int) -> None:
+    """Drop those of the first tasks of a run, as many as that, before these go."""
+    if store.value("SELECT 1 FROM outputs LIMIT 1") is not None:  # hardly any run has some
+        store.write(
+            "DELETE FROM outputs WHERE task IN (SELECT id FROM tasks WHERE run = ? ORDER BY id LIMIT ?)",
+            (run, limit),
+        )
