@@ -65,6 +65,7 @@ from api.routes import (
     tick_limits,
     ticks,
     tokens,
+    zones,
 )
 from api.services import Services
 from scheduler.store.connection import DamagedError, QueryTooLongError
@@ -74,7 +75,7 @@ from scheduler.ticks import SpecError
 NOUNS = (
     jobs, namespaces, hooks, objects, definitions, schema, past, apply, stages, bulk, runs, attempts, logs,
     ticks, ledger, audit, explain, overview, agents, cluster, formats, tick_limits, pauses, backup, events,
-    outbox, secrets, tokens, join, session, health, demonstration, pages, hands,
+    outbox, secrets, tokens, join, session, health, demonstration, zones, pages, hands,
 )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
-"""Which ticks an apply would move by the calendars and schedules in it, of jobs that are not: its dry run
-tells."""
+"""Which ticks an apply would move by the calendars and schedules in it, of jobs that are not, or other zone
+data of all jobs: a dry run tells."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from api.instants import rfc3339
@@ -19,7 +19,7 @@ from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.refs import Named
-from scheduler.ticks import SpecError, anchored, as_written, repinned, schedule, shared_of
+from scheduler.ticks import SpecError, anchored, as_written, repinned, ruled, schedule, shared_of
 from scheduler.words.commands import Apply, PreparedObject
 
 LOOKED_MAX = 200  #: triggers of a calendar, jobs of a schedule
@@ -55,6 +55,27 @@ def moves(store: Store, command: Apply, now_ms: int, may_see: Callable[[str], bo
         for job in jobs[:LOOKED_MAX]:
             told += _told(store, _by_schedule(store, job, meant, now_ms, calendars), now_ms, may_see, put)
     return {"moves": told, "moves_cut": cut}
+
+
+def moves_by_rules(
+    store: Store, moved: Mapping[str, str], now_ms: int, may_see: Callable[[str], bool]
+) -> dict[str, Any]:
+    """Of the next 400 days, by other rules of these zones: their pins by name, which the process knows."""
+    told: list[dict[str, Any]] = []
+    left = LOOKED_MAX + 1
+    for name, pin in moved.items():
+        numbers = pins.holders(store, "", name, pin, left)
+        left -= len(numbers)
+        changes = _by_pin(store, numbers[: min(len(numbers), LOOKED_MAX)], pin)
+        told += [{**each, "zone": name} for each in _told(store, changes, now_ms, may_see, set())]
+    return {"moves": told, "moves_cut": left <= 0}
+
+
+def _by_pin(store: Store, numbers: Sequence[int], pin: str) -> Iterator[Change]:
+    for number in numbers:
+        trigger = trigger_rows.get(store, number)
+        if trigger is not None:
+            yield trigger.job, trigger.key, bytes(trigger.spec), ruled(trigger.spec, pin)
 
 
 def _by_dates(store: Store, new: PreparedObject, numbers: Sequence[int]) -> Iterator[Change]:

@@ -53,7 +53,7 @@ class PeerStatus:
     silent_ms: int
     clock_offset_ms: int | None
     free_bytes: int | None
-    tzdata: str | None = None  #: version of its zone data, once it told
+    tzdata: str | None = None  #: version of the zone data that it has installed, once it told
     format_min: int = 0  #: oldest and newest format that it supports; 0: not met yet
     format_max: int = 0
 
@@ -85,6 +85,7 @@ class NodeStatus:
     log_bytes: int
     log_entries: int
     restores: int = 0
+    tzdata_installed: str = ""  #: on this node; `tzdata` is the version in force
     format_target: int = 0  #: the activated format; above `format` while the migration runs
     format_min: int = 0
     format_max: int = 0

@@ -73,7 +73,7 @@ RIGHTS: Mapping[str, Right] = {
         (
             ADMIN, Of.CLUSTER,
             "putNamespace deleteNamespace releaseAgent addMember removeMember transferLeadership"
-            " activateFormat setTickLimits getBackup rotateSecretKey",
+            " activateFormat retime setTickLimits getBackup rotateSecretKey",
         ),
         (JOIN, Of.CLUSTER, "joinCluster"),
     )

@@ -343,6 +343,7 @@ def cluster_json(status: NodeStatus) -> dict[str, Any]:
         "format_max": status.format_max,
         "version": status.version,
         "tzdata": status.tzdata,
+        "tzdata_installed": status.tzdata_installed or None,
         "free_bytes": status.free_bytes,
         "wal_bytes": status.wal_bytes,
         "longest_turn_ms": status.longest_turn_ms,

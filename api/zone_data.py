@@ -6,6 +6,8 @@ from api.outcomes import expect_ok
 from api.ports import Scheduler
 from api.problems import Problem
 from api.threads import in_thread
+from scheduler.model import Job
+from scheduler.model.objects.parsing import Definition
 from scheduler.store.tables import zones
 from scheduler.ticks import zone_files
 from scheduler.ticks.zone_files import ZoneFiles
@@ -24,10 +26,10 @@ def zone_rules(in_force: ZoneFiles | None, name: str) -> str:
     return pin or ""
 
 
-async def need_zones(scheduler: Scheduler, parsed: object, *, trial: bool) -> None:
-    """Zone data is in force, and has the zones that this schedule names: jobs are due by them whenever the
-    schedule is edited. Raises Problem."""
-    named = [trigger.zone for trigger in getattr(parsed, "triggers", ()) if trigger.zone]
+async def need_zones(scheduler: Scheduler, parsed: Job | Definition, *, trial: bool) -> None:
+    """Zone data is in force, and has the zones that this object names: jobs are due by those of a schedule
+    whenever it is edited. Raises Problem."""
+    named = [] if isinstance(parsed, Job) else parsed.zones  # of a job that is said as it is prepared
     if named and not trial:
         await keep_zones(scheduler)
     with scheduler.read() as store:

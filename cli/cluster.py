@@ -23,6 +23,7 @@ COMMANDS = {
     "init": Lazy("cli.init:init", "Lay out a new cluster: certificates, token, configurations."),
     "join": Lazy("cli.join:join", "Make this machine a new node of the cluster."),
     "token": Lazy("cli.join_tokens:join_tokens", "Invite new nodes and agents."),
+    "retime": Lazy("cli.retiming:retime", "Bring newer time zone data into force."),
     "cert": Lazy("cli.certificates:certificates", "Look at certificates, renew them, change the CA."),
 }
 
@@ -94,6 +95,20 @@ def _format_line(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
     return str(now)
 
 
+def _installed(own: dict[str, Any] | None, peer: dict[str, Any]) -> str | None:
+    """The zone data that a node has installed, by its own word."""
+    told: str | None = own.get("tzdata_installed") if own else peer.get("tzdata")
+    return told
+
+
+def _zone_line(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) -> str:
+    """The zone data in force, and what there is to do about it."""
+    found = [own.get("tzdata_installed") for own in views.values() if own]
+    newest = max((version for version in found if version), default="")
+    now = str(view.get("tzdata"))
+    return f"{now}; {newest} is installed: cronclave cluster retime --dry-run" if newest > now else now
+
+
 def _state(own: dict[str, Any] | None, peer: dict[str, Any]) -> str:
     """In its own word; a learner has no vote until it caught up."""
     word = own["state"] if own else "no answer"
@@ -144,7 +159,8 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
             *_overload(view),
             *_restore(view),
             ("ledger head", str(view["ledger_head"])[:16]),
-            ("version", f"{view['version']}, tzdata {view.get('tzdata')}"),
+            ("version", view["version"]),
+            ("zone data", _zone_line(view, views)),
             ("format", _format_line(view, views)),
             *([("certificates", f"valid until {ends[0][0]} ({ends[0][1]} first)")] if ends else []),
         ]
@@ -165,7 +181,7 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
                 name, zone, _state(own, peer), own["index"] if own else None,
                 str(own["state_hash"])[:12] if own else None, peer.get("clock_offset_ms"),
                 f"{free / 1e9:.1f} GB" if free else None, own["version"] if own else None,
-                _span(own or peer), (own or peer).get("tzdata"), (own or peer).get("url"),
+                _span(own or peer), _installed(own, peer), (own or peer).get("url"),
             )
         )  # fmt: skip
     table(columns, rows)

@@ -311,13 +311,12 @@ class Core:
 
     def _local_status(self) -> dict[str, Any]:
         """What the peers learn of this node every second."""
-        state = self._state.machine.state
         space = self._storage.look(time.monotonic())
         return {
             **self._scrub.status(),
             "free_bytes": space.free_bytes,
             majority.LOW: space.low,
-            "tzdata": state.tzdata,
+            "tzdata": tzdata_version(),
             "front": self._front.lives(time.monotonic()),
             "stopping": self._ending.has_begun,
             "held": self._state.inspection.holds_back,

@@ -24,6 +24,7 @@ from node.scrub import Scrub
 from node.state import ReplicatedState
 from node.storage import Storage
 from scheduler import formats
+from scheduler.ticks import tzdata_version
 
 BEHIND_MAX = 1_000  #: entries to apply; with more a node is not ready
 LOOK_S = 0.1
@@ -114,6 +115,7 @@ class CoreStatus:
             "format_max": formats.newest(),
             "version": self._version,
             "tzdata": state.tzdata,
+            "tzdata_installed": tzdata_version(),
             "free_bytes": space.free_bytes,
             "storage_low": majority.is_storage_low(space.low, consensus.peers()),
             "wal_bytes": self._state.wal_bytes(),

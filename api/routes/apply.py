@@ -82,8 +82,7 @@ async def apply_jobs(request: Request) -> Response:
     if zoned and await keep_zones(services.scheduler):
         items = await judge_body(weight, lambda: _items(call, asked.given, now_ms))
     for item in items:
-        if not isinstance(item.parsed, Job):
-            await need_zones(services.scheduler, item.parsed, trial=asked.dry_run)
+        await need_zones(services.scheduler, item.parsed, trial=asked.dry_run)
     command = await in_thread(_command, services, call, asked, items, now_ms)
 
     def need_all_unspent(over: object) -> None:
@@ -233,7 +232,7 @@ def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[It
 
 
 def _names_zone(item: Item) -> bool:
-    return getattr(item.parsed, "names_zone", False)
+    return isinstance(item.parsed, Job) and item.parsed.names_zone
 
 
 def _known(

@@ -280,6 +280,12 @@ activate: dict[str, Any] = {
         schema=_fields(format={"type": ["integer", "null"], "minimum": 1, "maximum": (1 << 31) - 1}),
     ),
 }
+retime: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
+    "requestBody": _body(
+        {"tzdata": "2026f"}, required=False, schema=_fields(tzdata={"type": ["string", "null"]})
+    ),
+}
 
 _PATTERNS = {
     "type": "array", "maxItems": GRANTS_MAX,

@@ -332,6 +332,24 @@ class FormatActivated(Reply):
     members: list[MemberFormats]
 
 
+class MovedByZone(Moved):
+    zone: str = Field(examples=["America/Vancouver"])
+
+
+class Retimed(Reply):
+    before: str = Field(description="the version that was in force", examples=["2026a"])
+    tzdata: str = Field(description="the version that this node has installed", examples=["2026f"])
+    zones: list[str] = Field(description="that show other clocks", examples=[["America/Vancouver"]])
+    changed: bool
+    live: bool = Field(description="whether all triggers are due by it")
+    dry_run: bool | None = None
+    plans: list[str] | None = Field(
+        default=None, description="of a dry run: namespaces whose plan dates are others, the first of them"
+    )
+    moves: list[MovedByZone] | None = Field(default=None, description="of a dry run: ticks that move")
+    moves_cut: bool | None = Field(default=None, description="there are more triggers than were looked at")
+
+
 class TickLimits(Reply):
     """Ticks a second that may be asked for."""
 

@@ -284,6 +284,8 @@ class Cluster(Reply):
     format_min: int
     format_max: int
     version: str
+    tzdata: str = Field(description="The zone data in force, in the whole cluster.", examples=["2026a"])
+    tzdata_installed: str | None = Field(description="That this node has installed.", examples=["2026f"])
     certificates: dict[str, str] = Field(
         description="Until when the certificates in use are valid: raft (between nodes), https.",
         examples=[{"raft": "2027-11-21T05:00:00Z", "https": "2027-11-21T05:00:00Z"}],

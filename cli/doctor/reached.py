@@ -133,8 +133,8 @@ def alike(view: View, seen: Mapping[str, View | None]) -> Iterator[Finding]:
     """What should be the same on every node."""
     for check, key, fix in (
         ("versions", "version", "Finish the rolling upgrade: docs/guides/upgrade.md."),
-        ("node tzdata", "tzdata", "pip install --upgrade tzdata everywhere: the leader's zones decide the"
-        " ticks."),
+        ("node tzdata", "tzdata_installed", "pip install --upgrade tzdata everywhere. Ticks are decided alike"
+        " meanwhile, by the zone data in force."),
     ):
         told = {name: own[key] for name, own in seen.items() if own is not None and own.get(key)}
         if len(set(told.values())) > 1:
@@ -142,6 +142,12 @@ def alike(view: View, seen: Mapping[str, View | None]) -> Iterator[Finding]:
             yield Finding(check, WARNING, f"nodes differ: {listed}", fix)
         elif told:
             yield Finding(check, OK, f"{next(iter(told.values()))} on every node that answers")
+    has = max((own.get("tzdata_installed") or "" for own in seen.values() if own is not None), default="")
+    if has > (view.get("tzdata") or has):
+        yield Finding(
+            "zone data", WARNING, f"{view['tzdata']} is in force, and {has} is installed",
+            "cronclave cluster retime --dry-run says which ticks it moves.",
+        )  # fmt: skip
     newest = [own.get("format_max") or view["format"] for own in seen.values() if own is not None]
     if min(newest) > view["format"]:
         yield Finding(

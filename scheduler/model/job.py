@@ -94,7 +94,7 @@ class Job(Model):
     @property
     def names_zone(self) -> bool:
         """Whether a trigger is due by a zone whose rules may be others one day. One of a schedule may be."""
-        return any(trigger.names_zone or trigger.kind.is_shared for trigger in self.triggers)
+        return any(trigger.zone or trigger.kind.is_shared for trigger in self.triggers)
 
     @property
     def refers(self) -> list[Target]:

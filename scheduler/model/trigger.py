@@ -177,10 +177,6 @@ class Trigger(Fields):
         return "" if tz is None or tz == "UTC" else tz
 
     @property
-    def names_zone(self) -> bool:
-        return bool(self.zone)
-
-    @property
     def has_instants(self) -> bool:
         return self.kind.has_instants and not self.kind.waits(self)
 

@@ -22,6 +22,7 @@ from api.ports import Committed, NodeStatus, NoLeaderError, PeerStatus
 from scheduler import formats
 from scheduler.machine import Machine
 from scheduler.store.connection import Store
+from scheduler.ticks import tzdata_version
 from scheduler.words import codec, sizes
 from scheduler.words.commands import Command, Lead, PutToken
 from scheduler.words.outcomes import Outcome
@@ -119,6 +120,7 @@ class SingleNode:
             format_max=formats.newest(),
             version="0.1.0",
             tzdata=state.tzdata,
+            tzdata_installed=tzdata_version(),
             restores=state.restores,
             free_bytes=1 << 33,
             wal_bytes=0,

@@ -46,6 +46,7 @@ SENT: Mapping[str, dict[str, Any]] = {
     "joinCluster": {"json": {}},
     "transferLeadership": {"json": {}},
     "activateFormat": {"json": {}},
+    "retime": {"json": {}},
     "setTickLimits": {"json": {}},
     "putSecret": {"json": {"value": "correct horse"}},
     "grantSecret": {"json": {"add": ["*"]}},

@@ -191,8 +191,8 @@ def view(**changes: Any) -> dict[str, Any]:
     ]
     found = {
         "node": "node-1", "zone": "zone-1", "leader": "node-1", "quorum": True, "ready": True, "peers": peers,
-        "format": 1, "format_max": 1, "version": "1.0", "tzdata": "2026a", "pause": None, "overload": None,
-        "certificates": {}, "longest_turn_ms": 3.0, "free_bytes": 1 << 40,
+        "format": 1, "format_max": 1, "version": "1.0", "tzdata": "2026a", "tzdata_installed": "2026a",
+        "pause": None, "overload": None, "certificates": {}, "longest_turn_ms": 3.0, "free_bytes": 1 << 40,
     }  # fmt: skip
     return {**found, **changes}
 
@@ -216,11 +216,11 @@ def test_what_differs_between_nodes_is_told() -> None:
     seen: dict[str, dict[str, Any] | None] = {
         "node-1": view(format_max=2),
         "node-2": view(version="1.1", format_max=2),
-        "node-3": view(tzdata="2025b", format_max=2),
+        "node-3": view(tzdata_installed="2026b", format_max=2),
     }
 
     assert verdicts(*reached.alike(view(), seen)) == {
-        "versions": WARNING, "node tzdata": WARNING, "format": WARNING,
+        "versions": WARNING, "node tzdata": WARNING, "zone data": WARNING, "format": WARNING,
     }  # fmt: skip
 
 

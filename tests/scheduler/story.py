@@ -157,7 +157,7 @@ class Story:
 
     def keep_zones(self, *parsed: Any) -> None:
         """As fronts do, where a job names a zone and no zone data is in force yet."""
-        named = any(getattr(each, "names_zone", False) for each in parsed)
+        named = any(each.names_zone if isinstance(each, Job) else each.zones for each in parsed)
         if named and not self.machine.state.zones:
             self.tell_ok(c.KeepZones(zone_data.body()))
 

@@ -18,6 +18,10 @@ const activate = (format) => ({
   text: t("cluster.activate", { format }), capability: "admin", method: "POST", path: "/v1/cluster/format", dry: true, danger: true, body: { format },
   says: t("cluster.activateSays", { format }), did: t("cluster.activateDid", { format }), cli: command("cluster", "activate"),
 });
+const retime = (known) => ({
+  text: t("cluster.retime", { version: known.tzdata_installed }), capability: "admin", method: "POST", path: "/v1/cluster/retime", dry: true, danger: true, body: { tzdata: known.tzdata_installed },
+  says: t("cluster.retimeSays", { before: known.tzdata, version: known.tzdata_installed }), did: t("cluster.retimeDid", { version: known.tzdata_installed }), cli: command("cluster", "retime"),
+});
 
 function Member({ node, known, newest }) {
   const state = !node.reachable ? "unreachable" : node.leads ? "leader" : node.here ? node.state : node.voter ? "follower" : "joining";
@@ -58,7 +62,7 @@ export default function Cluster() {
   const known = cluster.use();
   useNow();
   if (!known) return html`<h1>${t("cluster.title")}</h1><${Loading} />`;
-  const self = { ...known, reachable: true, here: true, clock_offset_ms: 0, voter: true };
+  const self = { ...known, tzdata: known.tzdata_installed, reachable: true, here: true, clock_offset_ms: 0, voter: true };
   const nodes = [self, ...known.peers.filter((peer) => peer.node !== known.node)].map((node) => ({ ...node, leads: node.node === known.leader })).sort((a, b) => a.node.localeCompare(b.node));
   const newest = Math.max(...nodes.map((node) => node.format_max || 0));
   const common = Math.min(...nodes.map((node) => node.format_max || 0));
@@ -66,11 +70,12 @@ export default function Cluster() {
   return html`<div class="head"><h1>${t("cluster.title")}</h1><span class="note"><code>${known.cluster}</code></span><span class="push"></span><${Act} action=${transfer(known, null)} /></div>
     ${known.demonstration ? html`<${Demonstration} />` : null}
     <${Facts} of=${[[t("cluster.leader"), known.leader || t("health.nobody")], [t("cluster.epoch"), known.epoch], [t("cluster.term"), known.term], [t("cluster.index"), known.index], [t("cluster.lag"), known.commit_lag_ms === null ? t("cluster.unknown") : `${known.commit_lag_ms} ms`],
-      [t("cluster.log"), t("cluster.logHas", { bytes: bytes(known.log_bytes), n: number(known.log_entries) })], [t("cluster.version"), known.version], [t("cluster.longest"), `${known.longest_turn_ms} ms`]]} />
+      [t("cluster.log"), t("cluster.logHas", { bytes: bytes(known.log_bytes), n: number(known.log_entries) })], [t("cluster.version"), known.version], [t("cluster.zones"), known.tzdata], [t("cluster.longest"), `${known.longest_turn_ms} ms`]]} />
     <section aria-labelledby="members-title"><h2 id="members-title">${t("cluster.members")}</h2><div class="frame"><table class="members"><thead><tr>${["node", "zone", "state", "clock", "disk"].map((name) => html`<th scope="col" key=${name}>${t(`cluster.${name}`)}</th>`)}
       <th scope="col" class="wide">${t("cluster.format")}</th><th scope="col" class="wide">tzdata</th><th scope="col" class="wide">${t("cluster.address")}</th><th scope="col"><span class="unseen">${t("job.actions")}</span></th></tr></thead>
       <tbody>${nodes.map((node) => html`<${Member} key=${node.node} node=${node} known=${known} newest=${newest} />`)}</tbody></table></div>
-      <p class="note">${t("cluster.join")} <code>cronclave cluster join</code></p></section>
+      <p class="note">${t("cluster.join")} <code>cronclave cluster join</code></p>
+      ${known.tzdata_installed > known.tzdata ? html`<p><${Status} state="late">${t("cluster.zonesOlder", { version: known.tzdata_installed })}</${Status}> <${Act} action=${retime(known)} /></p>` : null}</section>
     <div class="columns">
       <section class="card" aria-labelledby="formats-title"><h2 id="formats-title">${t("cluster.formats")}</h2>
         <p>${t("cluster.formatNow", { format: known.format, common })}</p>

@@ -30,6 +30,10 @@ class Described(Model):
         """To which objects."""
         return []
 
+    def zones(self) -> list[str]:
+        """By which time zones, whose rules may be others one day, anything is due."""
+        return []
+
     def faults(self) -> list[Problem]:
         """What concerns several fields together, with their places."""
         return []

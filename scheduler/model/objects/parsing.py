@@ -72,6 +72,10 @@ class Definition:
     def refers(self) -> list[Target]:
         return self.given.refers()
 
+    @property
+    def zones(self) -> list[str]:
+        return self.given.zones()
+
     def public(self) -> dict[str, Any]:
         return self.given.public()
 

@@ -60,10 +60,8 @@ class Schedule(Described):
             raise Refused(detail, "a substitute is of the namespace of what it substitutes: put it there")
         return self
 
-    @property
-    def names_zone(self) -> bool:
-        """Whether a trigger is due by a zone whose rules may be others one day."""
-        return any(trigger.names_zone for trigger in self.triggers)
+    def zones(self) -> list[str]:
+        return [trigger.zone for trigger in self.triggers if trigger.zone]
 
     def public(self) -> dict[str, Any]:
         shape = super().public()
