@@ -92,7 +92,7 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "removeMember": {204: None},
     "transferLeadership": {200: _any(answers.Transferred)},
     "activateFormat": {200: _any(answers.FormatActivated)},
-    "retime": {200: _any(answers.Retimed), 202: _any(answers.Retimed)},
+    "activateZones": {200: _any(answers.Retimed), 202: _any(answers.Retimed)},
     "getTickLimits": {200: _any(answers.AskedTicks)},
     "setTickLimits": {200: _any(answers.TickLimits)},
     "exportAudit": {200: ("application/jsonl", _STRING)},
@@ -147,7 +147,7 @@ REFUSALS: Mapping[str, tuple[int, ...]] = {
     "releaseAgent": (409,), "addMember": (409,), "removeMember": (409,), "transferLeadership": (404, 409),
     "activateFormat": (409,), "createToken": (409,), "deleteToken": (409,), "joinCluster": (404, 409),
     "putSecret": (409, 412), "grantSecret": (409,), "deleteSecret": (409,), "rotateSecretKey": (409,),
-    "changeJobs": (404,), "sendDelivery": (415,), "retime": (409,),
+    "changeJobs": (404,), "sendDelivery": (415,), "activateZones": (409,),
     "listAttempts": (404,), "getAuthorities": (404,), "beginSession": (409,),
 }  # fmt: skip
 

@@ -73,7 +73,7 @@ RIGHTS: Mapping[str, Right] = {
         (
             ADMIN, Of.CLUSTER,
             "putNamespace deleteNamespace releaseAgent addMember removeMember transferLeadership"
-            " activateFormat retime setTickLimits getBackup rotateSecretKey",
+            " activateFormat activateZones setTickLimits getBackup rotateSecretKey",
         ),
         (JOIN, Of.CLUSTER, "joinCluster"),
     )

@@ -28,13 +28,14 @@ LIVE_WAIT_S = 10.0
 LOOK_S = 0.1
 
 
-@router.post("/v1/cluster/retime", operation_id="retime", openapi_extra=schemas.retime)
+@router.post("/v1/cluster/retime", operation_id="activateZones", openapi_extra=schemas.retime)
 async def retime(request: Request) -> Response:
     """Bring the zone data that this node has installed into force, for the whole cluster: triggers of zones
     that moved are due by the new rules from now on. `dry_run` tells which ticks that moves. Replies when all
     triggers have taken them over, else with 202."""
     services, call = services_of(request), call_of(request)
     call.need(access.ADMIN, namespace=access.Reach.ALL)
+    trial = call.flag("dry_run")
     document = call.json_object(optional=True)
     unknown = [name for name in document if name != "tzdata"]
     if unknown:
@@ -49,7 +50,7 @@ async def retime(request: Request) -> Response:
         _refuse_older(services, found, wanted)
         if found.command is None:
             return json_response({**_reply(found), "changed": False, "live": True})
-        if call.flag("dry_run"):
+        if trial:
             need_proposable(found.command, what="the zone data")
             return json_response(await in_thread(_trial, services, call, found, line=LONG_READS))
         outcome = await propose_edit(services.scheduler, found.command)

@@ -46,7 +46,7 @@ SENT: Mapping[str, dict[str, Any]] = {
     "joinCluster": {"json": {}},
     "transferLeadership": {"json": {}},
     "activateFormat": {"json": {}},
-    "retime": {"json": {}},
+    "activateZones": {"json": {}},
     "setTickLimits": {"json": {}},
     "putSecret": {"json": {"value": "correct horse"}},
     "grantSecret": {"json": {"add": ["*"]}},
