@@ -105,8 +105,8 @@ MUTANTS = (
         (
             (
                 "scheduler.plan.firing",
-                "        turn.append(Fire(view.epoch, trigger.id, due_ms, next_ms, agent))\n",
-                "        turn += [Fire(view.epoch, trigger.id, due_ms, next_ms, agent)] * 2\n",
+                "        turn.append(Fire(view.epoch, trigger.id, due_ms, next_ms, agent, False, nominal))\n",
+                "        turn += [Fire(view.epoch, trigger.id, due_ms, next_ms, agent, False, nominal)] * 2\n",
             ),
             (
                 "scheduler.machine.ticks",
