@@ -7,8 +7,9 @@ Rules:
 2. A slice, the word of a staged apply, and an apply with an Idempotency-Key may be sent again, and are, until
    they are answered. All else is sent once: what came of it is told by the revisions in the end.
 3. In the end nothing is under way any more, or it would go live while it is read.
-4. The job that reads the vars is one of what is applied, so a job on a schedule is edited all the time. Its
-   runs sleep before they look: other generations come meanwhile.
+4. The job that reads the vars is one of what is applied, and so is the schedule that it names and what takes
+   the place of that: it is edited all the time. Its runs sleep before they look: other generations come
+   meanwhile.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from chaos.operators import RESUMED_S
 
 JOB = "reads"
 FIRST, LAST = "shared-first", "shared-last"
+SCHEDULE, INSTEAD = "shared-schedule", "shared-instead"
 #: What a payload writes of the values that it was given.
 GIVEN = "$CRONCLAVE_VAR_FIRST,$CRONCLAVE_VAR_LAST"
 SOURCE = "chaos"
@@ -41,8 +43,8 @@ KINDS = {
 }  # fmt: skip
 SHARED = (
     ("vars", FIRST), ("calendar", "shared-calendar"), ("resource", "shared-lock"), ("board", "shared-board"),
-    ("schedule", "shared-schedule"), *(("vars", f"shared-{number:02}") for number in range(FILLERS)),
-    ("vars", LAST), ("job", JOB),
+    ("schedule", SCHEDULE), ("schedule", INSTEAD),
+    *(("vars", f"shared-{number:02}") for number in range(FILLERS)), ("vars", LAST), ("job", JOB),
 )  # fmt: skip
 """Applied together. A run reads of the first and of the last: of one generation, whatever lies between."""
 OWNED = tuple((kind, f"owned-{kind}-{n}") for kind in ("vars", "resource", "board") for n in (1, 2))
@@ -52,7 +54,6 @@ _WORK: Mapping[str, Mapping[str, Any]] = {
     "calendar": {"weekend": ["sun"], "exclude": ["12-24"]},
     "resource": {"count": 2},
     "board": {"expires": "1d"},
-    "schedule": {"triggers": [{"cron": "0 3 1 1 *"}]},
 }
 
 
@@ -75,7 +76,8 @@ class Inventory:
     """What is applied. `job`: the one that reads the vars."""
 
     def __init__(self, job: Mapping[str, Any]) -> None:
-        self._job = {**job, "vars": [FIRST, LAST]}
+        self._trigger = job["triggers"]
+        self._job = {**job, "vars": [FIRST, LAST], "triggers": {"schedule": SCHEDULE}}
         self._generations = itertools.count(1)
 
     def next(self) -> int:
@@ -88,7 +90,19 @@ class Inventory:
         if kind == "vars":
             value = {FIRST: "first", LAST: "last"}.get(name, "value")
             return {"vars": name, "labels": labels, "values": {value: generation}}
+        if kind == "schedule":
+            return {kind: name, "labels": labels, **self._schedule(name, generation)}
         return {kind: name, "labels": labels, **_WORK[kind]}
+
+    def _schedule(self, name: str, generation: int) -> dict[str, Any]:
+        """Edited by each generation, and always due at the same instants: what takes its place, and does so
+        by every other generation alone, has the same trigger. So a tick that is lost or doubled by an edit
+        is one that the oracle knows."""
+        rare = {"cron": f"{generation % 60} 3 29 2 *", "id": "rare"}
+        if name == SCHEDULE:
+            return {"triggers": [self._trigger, rare]}
+        valid = {"from": "2020-01-01T00:00:00Z", "until": f"20{21 if generation % 2 else 90}-01-01T00:00:00Z"}
+        return {"substitute": SCHEDULE, "valid": valid, "triggers": [self._trigger]}
 
     def shared(self, generation: int) -> list[dict[str, Any]]:
         return [self.document(kind, name, generation) for kind, name in SHARED]

@@ -4,6 +4,7 @@ applies   the objects and the job of one generation are put by one act, at one i
           acknowledged, or told to be live, is there
 values    a run has the vars of the generation that counted where it was created
 refers    what the job reads is never deleted
+schedules the job has of its schedule what that and what takes its place mean, once all have followed
 
 Rules: as `operators` has them: events are judged in their order, each the first time that any node tells it,
 and lots are drawn from dice of their own. A generation is a number that all of it has as its value.
@@ -17,6 +18,9 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from scheduler.machine import AppliedEntry
+from scheduler.machine.rules import substitutes
+from scheduler.model.known_schedules import KIND as SCHEDULE
+from scheduler.model.known_schedules import NO_SCHEDULES, InForce, in_force
 from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.store.connection import Store
 from scheduler.words import events as e
@@ -42,19 +46,54 @@ VARS = (FIRST, "between-1", "between-2", LAST)
 SLICES = 2
 SOURCE = "people"
 KEPT = {"overlap": "allow", "retention": {"runs": 10_000}}
-TRIGGERS = [{"cron": "* * * * * *", "id": "each"}]
+BEAT, REST = "beat", "rest"
+TRIGGERS = [{"cron": "* * * * * *", "id": "each"}, {"schedule": BEAT}]
 
 Prepared = tuple[tuple[PreparedObject, ...], tuple[PreparedJob, ...]]
 
 
 def _documents(generation: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{"vars": name, "values": {"generation": generation}} for name in VARS]
+    found += _schedules(generation)
     job = {"job": JOB, "noop": True, "vars": [FIRST, LAST], "policies": KEPT, "triggers": TRIGGERS}
     return [*found, {**job, "description": str(generation)}]
 
 
+def _schedules(generation: int) -> list[dict[str, Any]]:
+    """What the job is due by too, of another period each time; and what takes its place for some seconds, now
+    these and now those."""
+    beat = [{"every": f"{1 + generation % 3}s", "id": "beat"}, {"every": "5s", "id": "stays"}]
+    first = generation % 20
+    valid = {"from": _second(first), "until": _second(first + 2)}
+    rest = [{"every": "700ms", "id": "rest"}] if generation % 2 else []
+    return [
+        {"schedule": BEAT, "triggers": beat},
+        {"schedule": REST, "substitute": BEAT, "valid": valid, "triggers": rest},
+    ]
+
+
+def _second(number: int) -> str:
+    """Of a story, which begins with that hour."""
+    return f"2027-01-15T08:00:{number:02}Z"
+
+
 def _prepared(documents: list[dict[str, Any]], after_ms: int) -> Prepared:
-    made = [prepare_document(parse_document(each), after_ms) for each in documents]
+    """Of a slice with the job alone it is prepared as if its schedule meant nothing: once the stage is live,
+    the job follows."""
+    made: list[PreparedJob | PreparedObject] = []
+    beside: dict[str, PreparedObject] = {}
+
+    def known(namespace: str, name: str) -> InForce:
+        if BEAT not in beside:
+            return NO_SCHEDULES(namespace, name)
+        rests = {REST: beside[REST].spec} if REST in beside else {}
+        return in_force(namespace, name, beside[BEAT].spec, "", rests)
+
+    for each in documents:
+        prepared = prepare_document(parse_document(each), after_ms, schedules=known)
+        made.append(prepared)
+        if isinstance(prepared, PreparedObject) and prepared.kind == SCHEDULE:
+            beside[prepared.name] = prepared
     return (
         tuple(each for each in made if isinstance(each, PreparedObject)),
         tuple(each for each in made if isinstance(each, PreparedJob)),
@@ -166,6 +205,7 @@ class Objects:
         self.staged = len(set(self._stages.values()) & set(generations))
         self.applied = len(generations) - self.staged
         counted = {min(min(each) for each in names.values()): g for g, names in generations.items()}
+        found += [("schedules", f"{job} holds what its schedule meant") for job in _stale(store)]
         return [*found, *self._judge_values(store, counted, revisions)]
 
     def _judge_values(
@@ -182,6 +222,13 @@ class Objects:
             if run in pinned and pinned[run] != [counted, counted]:
                 found.append(("values", f"run {run} has {pinned[run]}, {counted} counted at {index}"))
         return found
+
+
+def _stale(store: Store) -> list[int]:
+    """Jobs that hold something else of a schedule than it means, and nothing is under way about it."""
+    waits = store.value("SELECT redates + stage FROM state")
+    held = store.rows("SELECT job, namespace, name, pin FROM job_schedules ORDER BY job, namespace, name")
+    return [row[0] for row in held if not waits and row[3] != substitutes.pin_of(store, row[1], row[2])]
 
 
 def _revisions(store: Store) -> list[tuple[str, int, int, bytes]]:

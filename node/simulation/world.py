@@ -99,6 +99,8 @@ NAPS: dict[str, object] = {
 
 BOOTS: dict[str, object] = {"job": "boots", "noop": True, "triggers": [{"startup": {}}], "policies": KEPT}
 
+AGAIN = {"job": "again", "noop": True, "triggers": [{"every": {"delay": "1s"}}], "policies": KEPT}
+
 NARROW: dict[str, object] = {
     "job": "narrow",
     "namespace": "narrow",
@@ -122,6 +124,7 @@ JOBS = [
         NAPS,
         exits.JOB,
         BOOTS,
+        AGAIN,
         NARROW,
         FOLLOWS,
         REPORTS,

@@ -56,6 +56,18 @@ MUTANTS = (
         _says("results: wrong-mark"),
     ),
     Mutant(
+        "an-edit-of-a-schedule-loses-a-tick",
+        (
+            (
+                "scheduler.machine.steps.retriggering",
+                "            due_ms = each.first_due_ms if is_known else from_ms\n",
+                "            due_ms = (each.first_due_ms if is_known else from_ms) and from_ms + 2_500\n",
+            ),
+        ),
+        APPLIED,
+        _says("ticks: unaccounted"),
+    ),
+    Mutant(
         "another-delivery",
         (
             (
