@@ -7,14 +7,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.scheduler.ticks import walk
+from tests.scheduler.ticks import shared_walk, walk
 from tests.scheduler.ticks.test_oracles import packaged_zone
 
 TRIPLES = 1_500
+STORIES = 60
 
 
 def test_cron_s_instants_are_those_of_a_walk_and_add_up_however_they_are_cut() -> None:
     assert list(walk.differences(random.Random(20_241_130), walk.zones(), TRIPLES)) == []
+
+
+def test_schedules_with_substitutes_and_elapsed_time_are_those_of_a_walk() -> None:
+    assert list(shared_walk.differences(random.Random(20_241_130), STORIES)) == []
 
 
 @pytest.mark.parametrize("dst", walk.POLICIES)
