@@ -114,7 +114,8 @@ def differences(rng: random.Random, stories: int) -> Iterator[str]:
             cut = rng.randint(start_ms, end_ms)
             if ticks.between(start_ms, cut, 10**6) + ticks.between(cut, end_ms, 10**6) != found:
                 yield f"{zone} from {start}: {trigger.spec!r} cut at {cut}"
-            one, at_ms = [], start_ms
+            one: list[int] = []
+            at_ms = start_ms
             while len(one) < 200 and (following := ticks.next(at_ms)) is not None and following <= end_ms:
                 one.append(following)
                 at_ms = following
