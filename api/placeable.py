@@ -26,7 +26,7 @@ class Places:
 
     def __init__(self, agents: Sequence[Agent], now_ms: int) -> None:
         self._agents = [
-            (row.pool, row.zone, row.labels or "{}", row.kinds)
+            (row.pool, row.zone, row.labels or "{}", row.kinds, row.name)
             for row in agents
             if not row.draining and (row.node or now_ms - (row.disconnected_ms or 0) <= RECENT_MS)
         ]
@@ -38,8 +38,8 @@ class Places:
         if said is None:
             meant = [
                 kinds
-                for pool, zone, labels, kinds in self._agents
-                if selectors.matches(wanted, agent=None, pool=pool, labels=labels, zone=zone)
+                for pool, zone, labels, kinds, name in self._agents
+                if selectors.matches(wanted, agent=None, pool=pool, labels=labels, zone=zone, name=name)
             ]
             if not meant:
                 said = f"no agent is connected for {selectors.words(wanted)}{self._near(wanted.pool)}"
@@ -60,7 +60,7 @@ class Places:
         if row.state != "active" or not compiled.enabled:
             return (row.state if row.state != "active" else "disabled"), ""
         return self.state_of(
-            Selector(task.pool, frozenset(task.labels), task.zone, task.executor)
+            selectors.of_one(task)
             for task in compiled.tasks
             if task.happens == "agent"
         )

@@ -122,7 +122,11 @@ def new_job_document(
         with services.scheduler.read() as store:
             places, standing_now = services.places(store), standing(store, services)
     wanted = (
-        Selector(task.on.pool, frozenset(task.on.labels.items()), task.on.zone, task.kind.executor or "")
+        Selector(
+            task.on.pool, frozenset(task.on.labels.items()), task.on.zone, task.kind.executor or "",
+            match=tuple(sorted((task.on.match or {}).items())),
+            unlike=tuple(sorted((task.on.unlike or {}).items())),
+        )
         for task in job.tasks.values()
         if task.kind.happens == "agent"
     )

@@ -1,7 +1,7 @@
 """Exit codes that mean more than good or bad, in a story.
 
 exits     each task of its job ended as the last exit code says, tried again where that says so, and a run is
-          marked where one of its tasks ended with a warning
+          marked where one of its tasks ended with a warning; what follows went to the same agent
 
 The table here is its own: nothing is asked of the machine but rows.
 """
@@ -17,13 +17,16 @@ TRIES_MAX = 2
 JOB: dict[str, object] = {
     "job": "exits",
     "policies": {"overlap": "allow", "retention": {"runs": 10_000}},
-    "triggers": [{"every": "1s"}],
+    "triggers": [{"every": "400ms"}],
     "tasks": {
         "first": {
             "run": "x", "exit": {"warn": [WARNS], "skip": [SKIPS], "retry": [AGAIN]},
             "retry": {"delays": ["1s"]},
         },
-        "then": {"run": "x", "needs": ["first"], "exit": {"warn": [WARNS]}},
+        "then": {
+            "run": "x", "needs": ["first"], "exit": {"warn": [WARNS]},
+            "on": {"same_as": "first", "match": {"host": "regex:.*"}},
+        },
     },
 }  # fmt: skip
 ENDS = {
@@ -49,6 +52,14 @@ _SEEN = (
 )
 
 
+_ELSEWHERE = (
+    "SELECT b.id FROM attempts b JOIN tasks t ON t.id = b.task AND t.name = 'then'"
+    " JOIN runs r ON r.id = t.run WHERE r.name = 'exits' AND r.cause <> 'orphan'"
+    " AND b.agent <> (SELECT a.agent FROM attempts a JOIN tasks f ON f.id = a.task WHERE f.run = t.run"
+    " AND f.name = 'first' AND a.state <> 'revoked' ORDER BY a.id DESC LIMIT 1) ORDER BY b.id LIMIT 3"
+)
+
+
 def drawn(share: float) -> int:
     """An exit code of a draw between 0 and 1: one of ten is none that is simply good."""
     return CODES[int(share * 10_000) % len(CODES)] if share < 0.1 else 0
@@ -69,5 +80,7 @@ class Exits:
                 yield "exits", f"task {task} ({name}) was tried {attempts} times"
         if marked := store.rows(_RUNS):
             yield "exits", f"runs that are marked otherwise than their tasks: {marked}"
+        if elsewhere := store.rows(_ELSEWHERE):
+            yield "exits", f"attempts at another agent than that of the task before: {elsewhere}"
         for code, number in store.rows(_SEEN):
             self.seen[code] = max(self.seen[code], number)

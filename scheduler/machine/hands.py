@@ -17,6 +17,8 @@ def suspend_run(ctx: Context, command: SuspendRun) -> Outcome:
     run = _of(ctx, command, hands.suspending)
     if isinstance(run, Outcome):
         return run
+    if (refusal := _restarting(ctx, run)) is not None:
+        return refusal  # nothing would ever resume it
     actor = command.actor.name
     if run.state == "suspended":
         holding.explain(ctx, run, actor=actor, reason=command.reason)
@@ -29,6 +31,8 @@ def resume_run(ctx: Context, command: ResumeRun) -> Outcome:
     run = _of(ctx, command, hands.resuming)
     if isinstance(run, Outcome):
         return run
+    if (refusal := _restarting(ctx, run)) is not None:
+        return refusal
     state = run.state
     if state == "suspended":
         state = holding.let_go(ctx, run, actor=command.actor.name).state
@@ -56,6 +60,13 @@ def _of(ctx: Context, command: Hand, may: Callable[[Run], Outcome | None]) -> Ru
     if run is None:
         return refused(Code.NOT_FOUND, f"no run {command.run}")
     return hands.of_reason(command.reason) or may(run) or run
+
+
+def _restarting(ctx: Context, run: Run) -> Outcome | None:
+    if not run.first_task:
+        return None
+    job = ctx.graphs.outline(run.job, run.namespace, run.name, run.revision)
+    return hands.restarting(run, job)
 
 
 def _note(ctx: Context, run: Run, after: str, reason: str) -> Outcome:

@@ -54,6 +54,9 @@ class CompiledTask(NamedTuple):
     retry_delays_ms: tuple[int, ...] = ()  #: instead of backoff, first and cap
     retry_on: frozenset[int | str] | None = None  #: exit codes and failed | timed_out | lost; None: all
     exits: Exits | None = None
+    match: tuple[tuple[str, str], ...] = ()  #: labels and the patterns that they fit
+    unlike: tuple[tuple[str, str], ...] = ()  #: or do not
+    same_as: str = ""  #: it goes where this task had its last attempt
 
 
 class CompiledNotice(NamedTuple):
@@ -95,6 +98,7 @@ class CompiledJob:
     labels: str  #: of the job, as canonical JSON
     notify: tuple[CompiledNotice, ...]
     vars: tuple[tuple[str, str], ...]  #: namespace and name of each, in its order
+    not_restartable: bool  #: none of its runs goes on in the middle
     secrets: dict[str, tuple[SecretUse, ...]]  #: of those tasks alone that are given any
     outputs: dict[str, tuple[str, ...]]  #: names, of those tasks alone that have any
     outputs_bytes_max: int  #: of each of them
@@ -174,6 +178,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         labels=_text(shape.get("labels") or {}),
         notify=tuple([_notice(notice, shape["owner"]) for notice in shape.get("notify", ())]),
         vars=tuple([resolved(text, shape["namespace"]) for text in shape.get("vars", ())]),
+        not_restartable=policies.get("not_restartable", False),
         secrets={
             name: compiled_uses(task, shape["namespace"]) for name, task in tasks.items() if "secrets" in task
         },
@@ -221,6 +226,9 @@ def _task(name: str, task: dict[str, Any], share: int) -> CompiledTask:
         tuple([parse_duration_ms(each) for each in retry["delays"]]) if "delays" in retry else (),
         _ends(retry["on"]) if "on" in retry else None,
         compiled_exits(task) if "exit" in task or "stderr" in task else None,
+        tuple(sorted(place["match"].items())) if "match" in place else (),
+        tuple(sorted(place["not"].items())) if "not" in place else (),
+        place.get("same_as", ""),
     )
 
 

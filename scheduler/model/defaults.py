@@ -31,9 +31,9 @@ from scheduler.model.fields import (
     as_tuple,
 )
 from scheduler.model.notice import Notice
+from scheduler.model.placement import Placement
 from scheduler.model.policies import Policies
 from scheduler.model.problems import pointer_of
-from scheduler.model.task import Placement
 
 Place = tuple[str, ...]
 JOB_FIELDS = ("policies", "labels", "notify", "owner")

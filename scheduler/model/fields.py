@@ -152,12 +152,16 @@ def _umask(value: Any) -> Any:
     return value[-3:]
 
 
+def check_label(key: Any) -> None:
+    if not isinstance(key, str) or not _LABEL.fullmatch(key):
+        raise Refused("a label's key is letters, digits, and . _ / - between them, 128 at most")
+
+
 def _labels(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     for key, content in value.items():
-        if not isinstance(key, str) or not _LABEL.fullmatch(key):
-            raise Refused("a label's key is letters, digits, and . _ / - between them, 128 at most")
+        check_label(key)
         if not isinstance(content, str):
             raise Refused(f"the label {key} must be text, not {type_name(content)}", "put it in quotes")
         if len(content) > 256:

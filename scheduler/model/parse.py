@@ -33,10 +33,12 @@ from scheduler.model.newer import given
 from scheduler.model.notice import Notice
 from scheduler.model.outputs import output_problems
 from scheduler.model.params import Param, check_params
+from scheduler.model.placement import Placement
 from scheduler.model.policies import Catchup, Policies, Retention
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
+from scheduler.model.same_as import same_as_problems
 from scheduler.model.secret import Secret
-from scheduler.model.task import Placement, Task
+from scheduler.model.task import Task
 from scheduler.model.translating import Vocabulary, field_names, translated
 from scheduler.model.trigger import Trigger
 from scheduler.model.when_check import when_problems
@@ -123,6 +125,9 @@ def parse_job(
         problems += _repeated_vars(job)
         problems += _days_without_calendar(job, data)
         problems += _lost_in_vain(job, short, data)
+        problems += [
+            replace(each, pointer="/on/same_as") if short else each for each in same_as_problems(job.tasks)
+        ]
         size = len(canonical(job, format=format))
         if size > CANONICAL_BYTES_MAX:
             detail = f"the job has {size} bytes with all defaults filled in, {CANONICAL_BYTES_MAX} at most"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from scheduler.model.fields import DurationMs, Model, Reference
 from scheduler.model.problems import Refused
@@ -41,6 +41,11 @@ class Policies(Model):
     priority: Annotated[int, Field(ge=0, le=100)] = 50
     pause_after_failures: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     retention: Retention = Retention()
+    not_restartable: Annotated[
+        bool | None,
+        AfterValidator(lambda value: value or None),
+        Field(description="on_lost is wait, and what has begun is not suspended nor begun in the middle"),
+    ] = None
     calendar: Annotated[
         Reference | None, Field(description="of triggers that ask for working days and name no calendar")
     ] = None
@@ -50,5 +55,10 @@ class Policies(Model):
         if self.on_lost == "retry" and not self.idempotent:
             raise Refused(
                 "on_lost: retry may run the same work twice", "add idempotent: true, or use wait or fail"
+            )
+        if self.not_restartable and self.on_lost != "wait":
+            raise Refused(
+                f"not_restartable and on_lost: {self.on_lost} exclude each other",
+                "remove on_lost, which is wait then, or not_restartable",
             )
         return self

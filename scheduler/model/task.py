@@ -12,15 +12,14 @@ from scheduler.model.expressions import LETTERS_MAX
 from scheduler.model.fields import (
     DurationMs,
     Environment,
-    Labels,
     Model,
-    Name,
     Names,
     Outputs,
     SizeBytes,
     Umask,
     User,
 )
+from scheduler.model.placement import Placement
 from scheduler.model.problems import Refused
 from scheduler.model.rule import N_OF, Rule
 from scheduler.model.secret import Secrets
@@ -29,21 +28,6 @@ from scheduler.model.work import KINDS, NAMES, ONE_OF, Kind
 
 GRACE_MS = 5_000
 OUTPUT_BYTES_MAX = 64 << 20
-
-
-class Placement(Model):
-    """Which agents may run the task."""
-
-    pool: Name = "default"
-    labels: Labels = Field(default_factory=dict)
-    zone: Annotated[Name | None, Field(description="only in this zone")] = None
-
-    @field_validator("zone")
-    @classmethod
-    def _zone(cls, value: str | None) -> str | None:
-        if value in ("spread", "prefer"):
-            raise Refused(f"zone: {value} is not available in this version", "name a zone, or leave it out")
-        return value
 
 
 _ANYWHERE = Placement()

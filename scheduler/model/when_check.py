@@ -119,7 +119,7 @@ def when_problems(
     if not texts:
         return []
     asks = {name: read for name in texts if (read := _asks(texts[name]))}
-    before = _before(graph, asks)
+    before = ended_before(graph, asks)
     problems: list[Problem] = []
     edges = sum(len(set(named).difference(graph[name])) for name, named in asks.items())
     if edges + sum(map(len, graph.values())) > EDGES_MAX:
@@ -148,7 +148,7 @@ def _asks(text: str) -> tuple[str, ...]:
         return ()
 
 
-def _before(graph: Graph, asks: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:
+def ended_before(graph: Graph, asks: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:
     """Of each task those of the tasks that it asks which have ended when it is judged: what it needs, and
     what that needs. As bits of a number, since each task may need all that are before it."""
     if not asks:

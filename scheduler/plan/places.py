@@ -49,15 +49,17 @@ class Places:
                     alike = (agent.pool, agent.labels, agent.zone, agent.kinds)
                     self._alike.setdefault(alike, []).append(agent)
             wanted = selectors.parse(selector)
+            by_name = wanted.asks_name
             allowed = not wanted.user or users.allows(self._store, wanted.namespace, wanted.user)
             heap = [
                 (self._busy[agent.id] / agent.slots, agent.id)
                 for (pool, labels, zone, kinds), agents in self._alike.items()
                 if allowed
                 if selectors.offers(wanted, kinds)
-                if selectors.matches(wanted, agent=None, pool=pool, labels=labels, zone=zone)
+                if selectors.matches(wanted, agent=None, pool=pool, labels=labels, zone=zone, name=None)
                 for agent in agents
                 if wanted.agent in (0, agent.id)
+                if not by_name or _is_named(wanted, agent)
                 if self._busy[agent.id] < agent.slots
             ]
             heapq.heapify(heap)
@@ -98,3 +100,9 @@ class Places:
 
     def leave_queued(self, selector: str) -> None:
         self._crowded.add(selector)
+
+
+def _is_named(wanted: selectors.Selector, agent: Agent) -> bool:
+    return selectors.matches(
+        wanted, agent=agent.id, pool=agent.pool, labels=agent.labels, zone=agent.zone, name=agent.name
+    )

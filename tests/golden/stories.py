@@ -105,7 +105,8 @@ def _exits(story: Recorder) -> None:
         "retry": {"delays": ["1s"], "on": ["timed_out"]}, "stderr": "fail",
     }  # fmt: skip
     hears = job("hears", trigger=[{"after": "exits.warned"}, {"after": "exits.warned and exits.failed"}])
-    then = {"noop": True, "needs": ["a"], "on": {"pool": "exits"}}
+    where = {"pool": "exits", "same_as": "a", "match": {"host": "ex*"}, "not": {"tier": "regex:t.*"}}
+    then = {"noop": True, "needs": ["a"], "on": where}
     story.put(job("exits", tasks={"a": task, "b": then}), hears)
     ends: list[tuple[int, bool | None]] = [(75, False), (4, False), (99, None), (0, None)]
     run = 0

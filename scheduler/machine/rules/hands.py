@@ -6,6 +6,7 @@ done."""
 from __future__ import annotations
 
 from scheduler.machine.rules.walks import GIVE_UP
+from scheduler.model.compiled import CompiledJob
 from scheduler.store.tables.runs import FOR_NAMESPACE, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words.causes import Kind
@@ -39,6 +40,16 @@ def resuming(run: Run) -> Outcome | None:
     if run.state == "held":
         return _conflict(f"run {run.id} is held, not suspended: release it")
     return _given_up(run)
+
+
+def restarting(run: Run, job: CompiledJob) -> Outcome | None:
+    """Whether a run may be stopped and go on in the middle, by the word of its own revision."""
+    if not job.not_restartable or run.started_ms is None:
+        return None
+    return _conflict(
+        f"{run.namespace}/{run.name} is not_restartable: what has begun does not go on in the middle;"
+        " cancel the run, and run the job anew"
+    )
 
 
 def releasing(run: Run) -> Outcome | None:

@@ -1,6 +1,8 @@
-"""Which agents may take a task: pool, labels, zone and the kind of its work, as one canonical string that the
-queue is indexed by. One that runs as a user of the host queues by that too, since its namespace may withdraw
-the user (the gate `user`).
+"""Which agents may take a task: pool, labels, zone, patterns over labels and the kind of its work, as one
+canonical string that the queue is indexed by. One that runs as a user of the host queues by that too, since
+its namespace may withdraw the user (the gate `user`).
+
+`host` in a pattern is the label of that name; of an agent without one it is the agent's own name.
 """
 
 from __future__ import annotations
@@ -10,6 +12,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from scheduler.model.compiled import CompiledTask
+from scheduler.model.patterns import fits
+
+HOST = "host"
 
 
 class Selector(NamedTuple):
@@ -20,12 +25,22 @@ class Selector(NamedTuple):
     agent: int = 0  #: the only one that may take it; 0: any
     user: str = ""  #: of the host, that it runs as; empty: the agent's own
     namespace: str = ""  #: of one with a user: that allows it
+    match: tuple[tuple[str, str], ...] = ()  #: labels, and patterns that they fit
+    unlike: tuple[tuple[str, str], ...] = ()  #: none of these does
+
+    @property
+    def asks_name(self) -> bool:
+        """Whether the agent's name may count."""
+        return any(key == HOST for key, _ in (*self.match, *self.unlike))
 
 
 def of_task(task: CompiledTask, namespace: str) -> str:
-    """Canonical JSON: [pool, {labels}, zone or null, kind], with a user [..., 0, user, namespace]."""
+    """Canonical JSON: [pool, {labels}, zone or null, kind], with a user [..., 0, user, namespace], with
+    patterns [..., 0, user, namespace, match, unlike]."""
     wanted: list[object] = [task.pool, dict(task.labels), task.zone, task.executor]
-    if task.user:
+    if task.match or task.unlike:
+        wanted += [0, task.user, namespace if task.user else "", task.match, task.unlike]
+    elif task.user:
         wanted += [0, task.user, namespace]
     return json.dumps(wanted, sort_keys=True, separators=(",", ":"))
 
@@ -40,7 +55,8 @@ def bound(selector: str, agent: int) -> str:
 @lru_cache(maxsize=4_096)
 def parse(selector: str) -> Selector:
     pool, labels, zone, kind, *more = json.loads(selector)
-    return Selector(pool, frozenset(labels.items()), zone, kind, *more)
+    patterns = [tuple((key, pattern) for key, pattern in each) for each in more[3:]]
+    return Selector(pool, frozenset(labels.items()), zone, kind, *more[:3], *patterns)
 
 
 @lru_cache(maxsize=4_096)
@@ -53,7 +69,9 @@ def parse_kinds(kinds: str) -> frozenset[str]:
     return frozenset(json.loads(kinds))
 
 
-def matches(selector: Selector, *, agent: int | None, pool: str, labels: str, zone: str) -> bool:
+def matches(
+    selector: Selector, *, agent: int | None, pool: str, labels: str, zone: str, name: str | None
+) -> bool:
     """Whether the agent with these words is meant. None: whether one of them may be. What kinds of work it
     offers is another question (`offers`)."""
     if selector.agent and agent is not None and selector.agent != agent:
@@ -62,7 +80,26 @@ def matches(selector: Selector, *, agent: int | None, pool: str, labels: str, zo
         return False
     if selector.zone is not None and selector.zone != zone:
         return False
-    return not selector.labels or selector.labels <= parse_labels(labels)
+    if selector.labels and not selector.labels <= parse_labels(labels):
+        return False
+    return not (selector.match or selector.unlike) or _fits(selector, dict(parse_labels(labels)), name)
+
+
+def of_one(task: CompiledTask) -> Selector:
+    """As a state of the job is judged by: whoever may run it as whom is another question."""
+    labels = frozenset(task.labels)
+    return Selector(task.pool, labels, task.zone, task.executor, match=task.match, unlike=task.unlike)
+
+
+def _fits(selector: Selector, labels: dict[str, str], name: str | None) -> bool:
+    """`name`: None: not known, so that what asks for it may fit."""
+    is_open = name is None and HOST not in labels
+    known = labels if is_open else {HOST: name or "", **labels}
+    for key, pattern in selector.match:
+        value = known.get(key)
+        if not (is_open and key == HOST) and (value is None or not fits(pattern, value)):
+            return False
+    return not any(key in known and fits(pattern, known[key]) for key, pattern in selector.unlike)
 
 
 def offers(selector: Selector, kinds: str) -> bool:
@@ -75,4 +112,10 @@ def words(selector: Selector) -> str:
     parts = [f"pool {selector.pool}"] if selector.pool else []
     parts += [f"zone {selector.zone}"] if selector.zone else []
     parts += [f"label {key}={value}" for key, value in sorted(selector.labels)]
+    parts += [f"{_asked(key)} like {pattern}" for key, pattern in selector.match]
+    parts += [f"{_asked(key)} not like {pattern}" for key, pattern in selector.unlike]
     return ", ".join(parts) or "any pool"
+
+
+def _asked(key: str) -> str:
+    return HOST if key == HOST else f"label {key}"

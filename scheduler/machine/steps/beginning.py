@@ -10,9 +10,11 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import Context
+from scheduler.machine.rules import selectors
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import clock, decisions, queue, quotas
 from scheduler.model.compiled import CompiledTask
+from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
@@ -47,7 +49,17 @@ def go_on(ctx: Context, run: Run, graph: Graph, task: Task, compiled: CompiledTa
         begin_work(ctx, run, graph, task, compiled)
     else:
         clock.count(ctx, run, graph, 1)
+        if compiled.same_as:
+            _follow(ctx, run, task, compiled.same_as)
         queue.enqueue(ctx, run, task, TaskEvent.READY, attempts=task.attempts)
+
+
+def _follow(ctx: Context, run: Run, task: Task, other: str) -> None:
+    """It goes to the agent that the other task had at last, and to no other; where that had none, to any."""
+    row = task_rows.find(ctx.store, run.id, other, task.member, task.round)
+    agent = 0 if row is None else attempt_rows.last_agent(ctx.store, row.id)
+    if agent:
+        task_rows.set_selector(ctx.store, task.id, selectors.bound(task.selector, agent))
 
 
 def begin_work(ctx: Context, run: Run, graph: Graph, task: Task, compiled: CompiledTask) -> None:

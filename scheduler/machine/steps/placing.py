@@ -36,7 +36,9 @@ def may_take(ctx: Context, run: Run, agent: int, selector: str) -> bool:
 
 
 def _is_meant(row: Agent, wanted: selectors.Selector) -> bool:
-    return selectors.matches(wanted, agent=row.id, pool=row.pool, labels=row.labels, zone=row.zone)
+    return selectors.matches(
+        wanted, agent=row.id, pool=row.pool, labels=row.labels, zone=row.zone, name=row.name
+    )
 
 
 def place(ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms: int) -> int:

@@ -57,6 +57,14 @@ def live_of_run(store: Store, run: int) -> list[Attempt]:
     return [Attempt._make(row) for row in rows]
 
 
+def last_agent(store: Store, task: int) -> int:
+    """The agent that the newest attempt of a task was given to, revoked ones left out; 0: there is none."""
+    agent: int | None = store.value(
+        "SELECT agent FROM attempts WHERE task = ? AND state <> 'revoked' ORDER BY id DESC LIMIT 1", (task,)
+    )
+    return agent or 0
+
+
 def live_of_task(store: Store, task: int) -> Attempt | None:
     row = store.row(
         f"SELECT {COLUMNS} FROM attempts WHERE task = ? AND live = 1 ORDER BY id DESC LIMIT 1", (task,)

@@ -90,6 +90,10 @@ def set_needs(store: Store, task: int, *, open_needs: int, met_needs: int) -> No
     store.kept.update(TABLE, task, told, open_needs=open_needs, met_needs=met_needs)
 
 
+def set_selector(store: Store, task: int, selector: str) -> None:
+    store.kept.update(TABLE, task, (selector, task), selector=selector)
+
+
 def set_warned(store: Store, task: int) -> None:
     store.kept.update(TABLE, task, (task,), warned=1)
 

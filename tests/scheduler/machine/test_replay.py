@@ -97,7 +97,10 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             "c": {"noop": True, "needs": ["a"], "rule": "all_done", "allow_failure": True},
             "d": {"sleep": "5s", "needs": ["a"], "rule": "all_done"},
             "e": {"run": "true", "run_as": "batch", "needs": ["d"]},
-            "f": {"noop": True, "needs": ["d", "b"], "rule": "none_failed", "when": "a.exit_code == 0"},
+            "f": {
+                "noop": True, "on": {"same_as": "a", "match": {"host": "*"}}, "needs": ["d", "b"],
+                "rule": "none_failed", "when": "a.exit_code == 0",
+            },
             "g": {"noop": True, "when": "tick >= '2027-01-15T08:00:03Z'"},
             "h": {"noop": True, "needs": ["g", "c"], "rule": {"n_of": 1}, "when": "g.skipped"},
         },

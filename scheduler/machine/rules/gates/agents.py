@@ -28,7 +28,7 @@ def fits(store: Store, selector: str) -> Fits:
     until_ms: int | None = None
     for agent in agent_rows.newest(store):
         if not selectors.matches(
-            wanted, agent=agent.id, pool=agent.pool, labels=agent.labels, zone=agent.zone
+            wanted, agent=agent.id, pool=agent.pool, labels=agent.labels, zone=agent.zone, name=agent.name
         ):
             continue
         has_kind = selectors.offers(wanted, agent.kinds)
@@ -60,7 +60,9 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
         other = other or (f"; {found.away} has, and is disconnected" if found.away else "")
         said = f"no connected agent has {selectors.words(selectors.parse(selector))}{other}"
         if selectors.parse(selector).agent:
-            said = f"it is for {_the_one(found)}: its host has booted"
+            other = facts.compiled.same_as if facts.compiled is not None else ""
+            why = f"{other} ran there" if other else "its host has booted"
+            said = f"it is for {_the_one(found)}: {why}"
         return Words(said, "an agent that can take it", since_ms, found.refuses_until_ms)
     if found.busy >= found.slots:
         said = f"all slots are taken, {found.busy} of {found.slots} on {found.agents} agents that can take it"
