@@ -63,7 +63,8 @@ RIGHTS: Mapping[str, Right] = {
         (OPERATE, Of.LISTED, "changeJobs"),  # to run them: RUN
         (
             OPERATE, Of.LOADED,
-            "resolveRun suspendRun resumeRun releaseRun holdTask releaseTask skipTask retryTask stopTask"
+            "resolveRun suspendRun resumeRun releaseRun overrideRun holdTask releaseTask skipTask retryTask"
+            " stopTask"
             " resendEffect dropEffect",
         ),
         (OPERATE, Of.CLUSTER, "pauseAll resumeAll drainAgent resumeAgent"),

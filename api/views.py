@@ -22,6 +22,7 @@ from scheduler.store.state import Overload
 from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.holds import Hold
 from scheduler.store.tables.jobs import Job
+from scheduler.store.tables.overrides import Override
 from scheduler.store.tables.pauses import Pause
 from scheduler.store.tables.restores import Restore
 from scheduler.store.tables.runs import Run
@@ -92,18 +93,21 @@ def run_summary(row: Run) -> dict[str, Any]:
 def run_json(
     row: Run, trigger: str | None, tasks: Iterable[Task], attempts: Iterable[ListedAttempt],
     holds: Mapping[int, Hold] = _NOTHING, outputs: Mapping[int, bytes] = NO_OUTPUTS,
+    override: Override | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """A run with its tasks and their attempts. `holds`: of it (0) and of its tasks, that stand; `outputs`: by
     task."""
     return {
-        **run_facts(row, trigger, holds.get(0)),
+        **run_facts(row, trigger, holds.get(0), override),
         "params": json.loads(row.params or "{}"),
         "actor": row.actor or None,
         "tasks": _tasks_json(list(tasks), attempts, holds, outputs),
     }
 
 
-def run_facts(row: Run, trigger: str | None, hold: Hold | None = None) -> dict[str, Any]:
+def run_facts(
+    row: Run, trigger: str | None, hold: Hold | None = None, override: Override | None = None
+) -> dict[str, Any]:
     """A run by itself. `hold`: of one that is kept back."""
     return {
         "id": row.id,
@@ -119,6 +123,7 @@ def run_facts(row: Run, trigger: str | None, hold: Hold | None = None) -> dict[s
         "state": row.state,
         "waiting": bool(row.waiting),
         "hold": None if hold is None else hold_json(hold),
+        "override": None if override is None else override_json(override),
         "stopping": row.stopping or None,
         "reason": row.reason or None,
         "created": rfc3339(row.created_ms),
@@ -136,6 +141,10 @@ def hold_json(hold: Hold) -> dict[str, Any]:
         "since": rfc3339(hold.since_ms), "by": hold.actor or None, "reason": hold.reason or None,
         **({"failed": hold.failed} if hold.failed else {}),
     }  # fmt: skip
+
+
+def override_json(row: Override) -> dict[str, Any]:
+    return {"as": row.verdict, "at": rfc3339(row.at_ms), "by": row.actor or None, "reason": row.reason}
 
 
 def _task_hold_json(task: Task, holds: Mapping[int, Hold]) -> dict[str, Any] | None:
@@ -172,7 +181,8 @@ def new_run_json(
         "id": value["run"], "job": job.name, "namespace": job.namespace, "revision": value["revision"],
         "tick": None, "plan_date": plan_days.text_of(value["plan_day"]), "due": due,
         "trigger": None, "cause": Kind.MANUAL.value, "cause_key": None,
-        "state": "pending", "waiting": False, "hold": None, "stopping": None, "reason": None,
+        "state": "pending", "waiting": False, "hold": None,
+        "override": None, "stopping": None, "reason": None,
         "created": rfc3339(stamp_ms), "started": None, "finished": None,
         "deadline": rfc3339(None if deadline_ms is None else deadline_ms + max(command.due_ms, stamp_ms)),
         "exit_code": None, "warned": False, "priority": job.priority,
@@ -260,7 +270,7 @@ def attempt_json(listed: ListedAttempt, task: Task) -> dict[str, Any]:
 
 def runs_json(
     rows: Sequence[Run], keys: Mapping[int, str], tasks: Iterable[Task], attempts: Iterable[ListedAttempt],
-    holds: Mapping[int, Mapping[int, Hold]],
+    holds: Mapping[int, Mapping[int, Hold]], overrides: Mapping[int, Override],
 ) -> list[dict[str, Any]]:
     tasks_by_run: dict[int, list[Task]] = {}
     for task in tasks:
@@ -271,7 +281,7 @@ def runs_json(
     return [
         run_json(
             row, keys.get(row.trigger), tasks_by_run.get(row.id, ()), attempts_by_run.get(row.id, ()),
-            holds.get(row.id, _NOTHING),
+            holds.get(row.id, _NOTHING), override=overrides.get(row.id),
         )
         for row in rows
     ]

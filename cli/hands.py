@@ -26,6 +26,11 @@ def hold_words(hold: dict[str, Any]) -> str:
     return f"since {hold['since']}{by}" + (f": {hold['reason']}" if hold["reason"] else "")
 
 
+def verdict_words(override: dict[str, Any]) -> str:
+    by = f" by {override['by']}" if override["by"] else ""
+    return f"{override['as']}, overridden{by} at {override['at']}: {override['reason']}"
+
+
 @click.command("suspend", epilog="Example: cronclave run suspend 42 --reason 'the disk fills up'")
 @ID
 @REASON
@@ -73,6 +78,25 @@ def release(client: Client, run_id: int, task: str | None, reason: str | None) -
     found = _act(client, run_id, "release", reason)
     waits = ", and waits for its namespace" if found["waiting"] else ""
     click.echo(f"run {run_id} is {found['state']}{waits}")
+
+
+@click.command(
+    "override", epilog="Example: cronclave run override 42 --as succeeded --reason 'loaded by hand'"
+)
+@ID
+@click.option(
+    "--as", "verdict", required=True, type=click.Choice(("succeeded", "failed")), help="As what it counts."
+)
+@click.option("--reason", metavar="TEXT", required=True, help="Why: shown with the run, and in the audit.")
+@connected
+def override(client: Client, run_id: int, verdict: str, reason: str) -> None:
+    """Lay a verdict over a run that has ended.
+
+    Jobs that wait for it (after) are judged again, by the verdict; so does it count in overviews. How the run
+    ended stays, and is shown beneath.
+    """
+    found = client.post(path_of("runs", run_id, "override"), {"as": verdict, "reason": reason})
+    click.echo(f"run {run_id} {found['state']}, and counts as {verdict}")
 
 
 @click.command("hold", epilog="Example: cronclave run hold 42 load --reason 'look at the data first'")

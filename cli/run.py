@@ -14,7 +14,19 @@ from cli.completing import job_names, namespaces
 from cli.examples import examples
 from cli.exits import NOT_FOUND, RUN_FAILED, TIMED_OUT, Failure
 from cli.explain import run_explain
-from cli.hands import ID, hold, hold_words, release, resume, retry, skip, stop, suspend
+from cli.hands import (
+    ID,
+    hold,
+    hold_words,
+    override,
+    release,
+    resume,
+    retry,
+    skip,
+    stop,
+    suspend,
+    verdict_words,
+)
 from cli.instants import milliseconds, rfc3339
 from cli.options import INSTANT, SPAN, connected, consistency, formatted, stale
 from cli.output import facts, more, show, table
@@ -35,7 +47,7 @@ def run() -> None:
 
 
 run.add_command(run_explain)
-for hand in (suspend, resume, release, hold, skip, retry, stop):
+for hand in (suspend, resume, release, override, hold, skip, retry, stop):
     run.add_command(hand)
 
 
@@ -108,6 +120,7 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
             ("run", found["id"]),
             ("job", f"{found['namespace']}/{found['job']}, revision {found['revision']}"),
             ("state", f"{with_warning(found)} ({why})" if why else with_warning(found)),
+            *((("counts as", verdict_words(found["override"])),) if found.get("override") else ()),
             *((("kept back", hold_words(kept_back)),) if kept_back else ()),
             *((("waits for", waits_for),) if waits_for else ()),
             ("cause", f"{found.get('cause')} {found.get('actor') or ''}".strip()),

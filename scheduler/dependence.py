@@ -89,6 +89,9 @@ def _of_era(
 def _judge(
     store: Store, era: Trigger, condition: After, mine: _Known, end: End, from_ms: int, to_ms: int
 ) -> Problem | None:
+    before = mine.heard.get(end.parent)
+    if end.verdict and (before is None or before.run != end.run):
+        return None  # of one that was consumed, or is not the newest
     mine.heard[end.parent] = end
     if condition.judge(mine.heard).value is not True:
         return None

@@ -478,6 +478,7 @@ export default {
   "run.cancelDid": ["Run {run} is being cancelled.", "Lauf {run} wird abgebrochen."],
   "run.cancelIt": ["Cancel run {run}", "Lauf {run} abbrechen"],
   "run.cancelSays": ["What waits is dropped, what runs is asked to stop and is killed if it does not. It cannot be taken back.", "Was wartet, entfällt; was läuft, wird gebeten aufzuhören und sonst beendet. Das lässt sich nicht zurücknehmen."],
+  "run.countsAs": ["It counts as", "Er zählt als"],
   "run.created": ["Created", "Angelegt"],
   "run.exitCode": ["Exit", "Exit"],
   "run.graph": ["Graph", "Graph"],

@@ -25,11 +25,12 @@ from scheduler.store.reads import outputs as output_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.reads import triggers as trigger_reads
-from scheduler.store.tables import holds, pauses
+from scheduler.store.tables import holds, overrides, pauses
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.holds import Hold
 from scheduler.store.tables.jobs import Job as JobRow
+from scheduler.store.tables.overrides import Override
 from scheduler.store.tables.pauses import ALL, Pause
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
@@ -221,7 +222,14 @@ def _run_document(store: Store, row: Run) -> dict[str, Any]:
     key = trigger_reads.keys(store, [row.trigger]).get(row.trigger) if row.trigger else None
     tasks, tries = task_reads.of_runs(store, [row.id]), attempt_reads.of_runs(store, [row.id])
     outputs = output_reads.between(store, row.first_task, row.last_task)
-    return run_json(row, key, tasks, tries, holds_of(store, [row], tasks).get(row.id, {}), outputs)
+    kept_back, verdict = holds_of(store, [row], tasks).get(row.id, {}), overrides_of(store, [row]).get(row.id)
+    return run_json(row, key, tasks, tries, kept_back, outputs, verdict)
+
+
+def overrides_of(store: Store, rows: Sequence[Run]) -> dict[int, Override]:
+    """By run, of those that have ended."""
+    ended = [row.id for row in rows if row.finished_ms is not None]
+    return {each.run: each for each in (overrides.of_runs(store, ended) if ended else ())}
 
 
 def holds_of(store: Store, rows: Sequence[Run], tasks: Sequence[Task] = ()) -> dict[int, dict[int, Hold]]:
@@ -253,11 +261,17 @@ def run_documents(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
     tasks, tries = task_reads.of_runs(store, ids), attempt_reads.of_runs(store, ids)
-    return runs_json(rows, keys, tasks, tries, holds_of(store, rows, tasks))
+    return runs_json(rows, keys, tasks, tries, holds_of(store, rows, tasks), overrides_of(store, rows))
 
 
 def run_outlines(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     """Without tasks and attempts."""
     keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
     kept_back = holds_of(store, rows)
-    return [run_facts(row, keys.get(row.trigger), kept_back.get(row.id, {}).get(holds.WHOLE)) for row in rows]
+    verdicts = overrides_of(store, rows)
+    return [
+        run_facts(
+            row, keys.get(row.trigger), kept_back.get(row.id, {}).get(holds.WHOLE), verdicts.get(row.id)
+        )
+        for row in rows
+    ]

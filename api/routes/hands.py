@@ -19,7 +19,7 @@ from api.problems import FieldError, Problem
 from api.routes.runs import run_number
 from api.services import Services, services_of
 from scheduler.machine.rules import hands
-from scheduler.machine.rules.hands import REASON_LETTERS_MAX
+from scheduler.machine.rules.hands import REASON_LETTERS_MAX, VERDICTS
 from scheduler.store.connection import Store
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import attempts as attempt_rows
@@ -30,6 +30,7 @@ from scheduler.store.tables.tasks import Task
 from scheduler.words.commands import (
     Command,
     HoldTask,
+    OverrideRun,
     ReleaseRun,
     ReleaseTask,
     ResumeRun,
@@ -67,6 +68,37 @@ async def resume_run(request: Request, run: str) -> Response:
 async def release_run(request: Request, run: str) -> Response:
     """A held run may start; one that waits behind others of its job does not wait for them any more."""
     return await _hand(request, run, "release", ReleaseRun, hands.releasing)
+
+
+@router.post("/v1/runs/{run}/override", operation_id="overrideRun", openapi_extra=schemas.override)
+async def override_run(request: Request, run: str) -> Response:
+    """Lay a verdict over a run that has ended: as what it counts for jobs that wait for it, and for reports.
+    How it ended stays, and is shown beneath."""
+    services, call, number = services_of(request), call_of(request), run_number(run)
+    await need_operable(services, call, number)
+    document = call.json_object()
+    unknown = [name for name in document if name not in ("as", "reason")]
+    errors = [FieldError(f"/{name[:100]}", "unknown field") for name in unknown]
+    verdict, reason = document.get("as"), document.get("reason")
+    if verdict not in VERDICTS:
+        errors.append(FieldError("/as", f"{' or '.join(VERDICTS)}: as what it counts"))
+    if not isinstance(reason, str) or not 0 < len(reason.strip()) <= len(reason) <= REASON_LETTERS_MAX:
+        errors.append(FieldError("/reason", f"why: a text of 1 to {REASON_LETTERS_MAX} letters"))
+    if errors:
+        said = f"{errors[0].pointer}: {errors[0].detail}"
+        hint = 'Send {"as": "succeeded", "reason": "why"}.'
+        raise Problem("validation", said, hint=hint, errors=errors[:20])
+    command = OverrideRun(number, str(verdict), str(reason), call.actor)
+    hint = f"POST /v1/runs/{number}/cancel ends it; its tasks can be skipped."
+    if call.flag("dry_run"):
+        need_proposable(command, what=f"run {number}")
+        with services.scheduler.read() as store:
+            refusal = hands.overriding(find_run(store, number), str(verdict), str(reason))
+        if refusal is not None:
+            expect_ok(refusal, what=f"run {number}", hint=hint)
+    else:
+        expect_ok(await services.scheduler.propose(command), what=f"run {number}", hint=hint)
+    return Response(await run_answer(services, number), media_type="application/json")
 
 
 async def _hand(

@@ -166,6 +166,15 @@ hand: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body({"reason": "the database is moved"}, required=False, schema=_fields(reason=_REASON)),
 }
+_WHY = _text(500, pattern=r"\S")
+_VERDICT = {"as": {"type": "string", "enum": ["succeeded", "failed"]}, "reason": _WHY}
+override: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
+    "requestBody": _body(
+        {"as": "succeeded", "reason": "loaded by hand"},
+        schema={**_fields("as reason", reason=_WHY), "properties": _VERDICT},
+    ),
+}
 skip_task: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body(

@@ -114,6 +114,15 @@ class Hold(Reply):
     failed: str | None = Field(default=None, description="of a task that failed: how it ends when released")
 
 
+class Override(Reply):
+    """A person's verdict over a run that had ended."""
+
+    as_: str = Field(alias="as", description="succeeded or failed: as what it counts", examples=["succeeded"])
+    at: Instant
+    by: str | None = Field(examples=["ann"])
+    reason: str = Field(examples=["loaded by hand"])
+
+
 class Task(Reply):
     state: str = Field(examples=["succeeded"])
     hold: Hold | None = Field(description="while it is held")
@@ -140,6 +149,7 @@ class RunOutline(Reply):
     state: str = Field(examples=["succeeded"])
     waiting: bool
     hold: Hold | None = Field(description="while it is held or suspended")
+    override: Override | None = Field(description="of a person, over how it ended")
     stopping: str | None
     reason: str | None
     created: Instant

@@ -12,9 +12,11 @@ Rules of this file:
    room. A newer end of one of its jobs takes its place: it is coalesced, and the condition judged anew.
 4. Ends are looked at one after the other, the oldest first. So each trigger sees them in their order, and
    verify can tell what had to come of them.
-5. In a restored state nobody knows what the cluster before made of an end that it may have seen: what it
+5. A person's verdict over a run is one more end of it, for those alone of which it is the newest end that
+   they have not consumed: who has, and who has heard of a newer run, is told nothing.
+6. In a restored state nobody knows what the cluster before made of an end that it may have seen: what it
    would fire is missed.
-6. Bounded: so many triggers a command; the planner asks again while something is left.
+7. Bounded: so many triggers a command; the planner asks again while something is left.
 """
 
 from __future__ import annotations
@@ -79,14 +81,16 @@ def _read(ctx: Context, trigger: int) -> tuple[FiringTrigger, After, str]:
 def _hear(ctx: Context, end: End, trigger: int) -> None:
     row, after, key = _read(ctx, trigger)
     assert row.namespace is not None, "a trigger of a job that is no more hears of nothing"
+    known = results.of(ctx.store, trigger)
+    before = known.get(end.parent)
+    if end.verdict and (before is None or before.run != end.run):
+        return
     waiting = postponed.get(ctx.store, trigger)
     if waiting is not None:
         postponing.give_up(ctx, waiting, row.namespace, row.name, "coalesced", reasons.OVERLAP)
-    known = results.of(ctx.store, trigger)
-    before = known.get(end.parent)
     newest = Result(
         trigger, end.parent, end.run, end.state, end.exit_code, end.warned, end.at_ms, end.plan_day,
-        1 if before is None else before.ends + 1,
+        1 if before is None else before.ends + (not end.verdict),
     )  # fmt: skip
     results.put(ctx.store, newest)
     known[end.parent] = newest

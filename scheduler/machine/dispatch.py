@@ -63,6 +63,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.SuspendRun: hands.suspend_run,
     c.ResumeRun: hands.resume_run,
     c.ReleaseRun: hands.release_run,
+    c.OverrideRun: hands.override_run,
     c.HoldTask: task_hands.hold_task,
     c.ReleaseTask: task_hands.release_task,
     c.SkipTask: task_hands.skip_task,

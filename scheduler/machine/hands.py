@@ -7,9 +7,13 @@ from collections.abc import Callable
 from scheduler.machine.context import Context, done, refused
 from scheduler.machine.rules import hands
 from scheduler.machine.steps import admitting, holding
+from scheduler.store.tables import ends, listeners, overrides
+from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.overrides import Override
 from scheduler.store.tables.runs import BEHIND, Run
-from scheduler.words.commands import ReleaseRun, ResumeRun, SuspendRun
+from scheduler.words import events as e
+from scheduler.words.commands import OverrideRun, ReleaseRun, ResumeRun, SuspendRun
 from scheduler.words.outcomes import Code, Outcome
 
 
@@ -49,6 +53,32 @@ def release_run(ctx: Context, command: ReleaseRun) -> Outcome:
     if run.waiting == BEHIND:
         admitting.release(ctx, run)
     return _note(ctx, run, run.state, command.reason)
+
+
+def override_run(ctx: Context, command: OverrideRun) -> Outcome:
+    """Of its job's last run it says how the job stands; what waits for its end (`after`) hears of it."""
+    run = run_rows.get(ctx.store, command.run)
+    if run is None:
+        return refused(Code.NOT_FOUND, f"no run {command.run}")
+    verdict, reason, actor = command.verdict, command.reason, command.actor.name
+    refusal = hands.of_reason(reason) or hands.overriding(run, verdict, reason)
+    if refusal is not None:
+        return refusal
+    before = overrides.get(ctx.store, run.id)
+    overrides.put(ctx.store, Override(run.id, verdict, ctx.stamp_ms, actor, reason))
+    job_rows.override_last(ctx.store, run.job, run=run.id, state=verdict)
+    parent = f"{run.namespace}/{run.name}"
+    if listeners.is_heard(ctx.store, parent):
+        ends.note(
+            ctx.store, parent=parent, run=run.id, state=verdict, exit_code=run.exit_code, warned=run.warned,
+            at_ms=ctx.stamp_ms, plan_day=run.plan_day, missed="", verdict=1,
+        )  # fmt: skip
+    ctx.emit(
+        e.RunOverridden(run.id, run.job, run.namespace, run.name, run.state, verdict, reason, actor)
+    )
+    counted = run.state if before is None else before.verdict
+    ctx.changed("run", run.namespace, run.name, counted, verdict, run=run.id, reason=reason)
+    return done(run=run.id, state=run.state)
 
 
 Hand = SuspendRun | ResumeRun | ReleaseRun

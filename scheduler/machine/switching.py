@@ -76,7 +76,7 @@ def _postponed(ctx: Context, command: c.FirePostponed) -> None:
 
 OfRun = (
     c.CancelRun | c.ResolveRun | c.SuspendRun | c.ResumeRun | c.ReleaseRun
-    | c.HoldTask | c.ReleaseTask | c.SkipTask | c.RetryTask | c.StopTask
+    | c.OverrideRun | c.HoldTask | c.ReleaseTask | c.SkipTask | c.RetryTask | c.StopTask
     | c.ExpireRun | c.StopRun | c.GiveUpRun
 )  # fmt: skip
 
@@ -153,6 +153,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.SuspendRun: _of_run,
     c.ResumeRun: _of_run,
     c.ReleaseRun: _of_run,
+    c.OverrideRun: _of_run,
     c.HoldTask: _of_run,
     c.ReleaseTask: _of_run,
     c.SkipTask: _of_run,

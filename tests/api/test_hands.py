@@ -176,3 +176,40 @@ async def test_a_task_that_is_none_brings_the_near_miss(client: httpx2.AsyncClie
     assert (await on_task(client, run, "first", name, {"reason": 1})).status_code == 422
     reply = await on_task(client, run, "first", name, {"pass": "yes"})
     assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/pass")
+
+
+# -- verdicts ---------------------------------------------------------------------------------------
+
+
+async def test_a_run_that_has_ended_is_overridden_and_the_truth_stays(client: httpx2.AsyncClient) -> None:
+    run = (await made(client))["id"]
+    body = {"as": "succeeded", "reason": "done by hand"}
+    reply = await hand(client, run, "override", body)
+    assert (reply.status_code, reply.json()["detail"]) == (
+        409, f"run {run} is pending: a verdict is laid over a run that has ended"
+    )  # fmt: skip
+    await client.post(f"/v1/runs/{run}/cancel")
+    assert (await hand(client, run, "override", body, dry_run="true")).json()["override"] is None
+    told = (await hand(client, run, "override", body)).json()
+    assert (told["state"], told["override"]["as"]) == ("cancelled", "succeeded")
+    assert told["override"]["by"] == "admin"
+    listed = (await client.get("/v1/runs", params={"brief": "true"})).json()["items"][0]
+    assert (listed["state"], listed["override"]["reason"]) == ("cancelled", "done by hand")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"reason": "why"}, "/as"),
+        ({"as": "lost", "reason": "why"}, "/as"),
+        ({"as": "failed"}, "/reason"),
+        ({"as": "failed", "reason": " "}, "/reason"),
+        ({"as": "failed", "reason": "why", "now": 1}, "/now"),
+    ],
+)
+async def test_a_bad_verdict_is_refused_with_its_place(
+    client: httpx2.AsyncClient, body: dict[str, Any], pointer: str
+) -> None:
+    run = (await made(client))["id"]
+    reply = await hand(client, run, "override", body)
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, pointer)

@@ -16,9 +16,9 @@ from tests.api import promise
 
 VERBS = (
     "activate", "add", "apply", "begin", "cancel", "change", "create", "delete", "drain", "drop", "end",
-    "explain", "export", "get", "grant", "hold", "join", "list", "pause", "put", "release", "remove",
-    "resend", "resolve", "resume", "retry", "rotate", "run", "send", "set", "skip", "stop", "stream",
-    "suspend", "transfer", "verify",
+    "explain", "export", "get", "grant", "hold", "join", "list", "override", "pause", "put", "release",
+    "remove", "resend", "resolve", "resume", "retry", "rotate", "run", "send", "set", "skip", "stop",
+    "stream", "suspend", "transfer", "verify",
 )  # fmt: skip
 DOCUMENT = promise.described()
 RECORDED = promise.recorded()

@@ -30,6 +30,14 @@ def hands(story: Recorder) -> None:
     story.tell_ok(c.ResumeRun(held, "", ADA), c.ResumeRun(held, "", ADA))
     story.settle()
     tasks(story)
+    story.put(job("heir", trigger={"after": "handled.failed"}))
+    story.tell(c.OverrideRun(held, "lost", "why"), c.OverrideRun(1 << 40, "failed", "why"))
+    story.tell_ok(c.OverrideRun(held, "failed", "the file was empty", ADA))
+    again = run(story)
+    story.settle()
+    story.now_ms += 1_000
+    story.tell_ok(c.OverrideRun(again, "failed", "this one too"), c.OverrideRun(held, "succeeded", "no"))
+    story.plan_and_apply()
     kept = run(story)
     story.tell_ok(c.SuspendRun(kept, "for good", ADA))
 

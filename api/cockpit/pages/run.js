@@ -94,6 +94,7 @@ export default function Run({ run: id }) {
       ${run.finished ? html`<${Act} action=${again(run)} />` : html`${handsOn(run).map((action) => html`<${Act} key=${action.path} action=${action} />`)}<${Act} action=${cancelRun(run)} />`}
       ${all.some((each) => each.unreachable) ? html`<${Act} action=${resolveRun(run)} />` : null}</div>
     ${run.reason ? html`<p class=${`banner-of ${FAILED.includes(run.state) ? "bad" : ""}`}>${run.reason}</p>` : null}
+    ${run.override ? html`<p class="banner-of">${t("run.countsAs")} <${Status} state=${run.override.as} /> ${run.override.by ? t("run.heldBy", { by: run.override.by }) : ""} <${When} at=${run.override.at} />: ${run.override.reason}</p>` : null}
     ${run.hold ? html`<p class="banner-of"><${Status} state=${run.state} /> ${run.hold.by ? t("run.heldBy", { by: run.hold.by }) : ""} <${When} at=${run.hold.since} />${run.hold.reason ? `: ${run.hold.reason}` : ""}</p>` : null}
     <${Facts} of=${[[t("run.tickName"), run.tick && html`<${When} at=${run.tick} />`], [t("run.planDate"), run.plan_date], [t("run.cause"), word("cause", run.cause)], [t("run.trigger"), run.trigger],
       [t("run.created"), html`<${When} at=${run.created} />`], [t("run.started"), run.started && html`<${When} at=${run.started} />`], [t("run.duration"), took],

@@ -120,6 +120,19 @@ def _started(task: Task, attempt: str) -> Outcome | None:
     return _conflict(f"task {task.name} has started: it can be stopped")
 
 
+VERDICTS = ("succeeded", "failed")
+
+
+def overriding(run: Run, verdict: str, reason: str) -> Outcome | None:
+    if verdict not in VERDICTS:
+        return Outcome(Code.INVALID, f"a verdict is {' or '.join(VERDICTS)}")
+    if not reason.strip():
+        return Outcome(Code.INVALID, "a verdict has a reason")
+    if run.state in RUN_ENDS:
+        return None
+    return _conflict(f"run {run.id} is {run.state}: a verdict is laid over a run that has ended")
+
+
 def _live(run: Run) -> Outcome | None:
     if run.state not in RUN_ENDS:
         return None

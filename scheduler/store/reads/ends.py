@@ -38,15 +38,18 @@ def of_runs(store: Store, runs: Sequence[int]) -> list[End]:
 
 def consumed(store: Store, job: int, trigger: int, until_ms: int) -> int | None:
     """The newest end that a run of this trigger consumed which is known to have begun by then."""
-    key: str | None = store.value(
-        "SELECT key FROM ledger WHERE trigger = ? AND first_ms <= ? AND job = ? AND outcome = 'ran'"
+    entry = store.row(
+        "SELECT key, first_ms FROM ledger WHERE trigger = ? AND first_ms <= ? AND job = ? AND outcome = 'ran'"
         " ORDER BY first_ms DESC, seq DESC LIMIT 1",
         (trigger, until_ms, job),
     )
-    if key is None:
+    if entry is None:
         return None
+    key, due_ms = entry
     runs = [int(run) for run in key.rpartition("/")[2].split(",")]
     end: int | None = store.value(
-        f"SELECT max(id) FROM ends WHERE run IN ({', '.join('?' * len(runs))})", runs
+        f"SELECT max(id) FROM ends WHERE run IN ({', '.join('?' * len(runs))})"
+        " AND (verdict = 0 OR at_ms <= ?)",  # a later verdict is none that it consumed
+        (*runs, due_ms),
     )
     return end

@@ -11,6 +11,7 @@ STATEMENTS = (
         run INTEGER NOT NULL, state TEXT NOT NULL, exit_code INTEGER, warned INTEGER NOT NULL,
         at_ms INTEGER NOT NULL, plan_day INTEGER NOT NULL,
         missed TEXT NOT NULL,               -- why it fires nothing; empty: it may
+        verdict INTEGER NOT NULL,           -- 1: a person's, over a run that had ended before
         looked INTEGER NOT NULL,            -- the last trigger that was looked at
         open INTEGER NOT NULL               -- 1: triggers are left to look at
     )

@@ -91,6 +91,13 @@ STATEMENTS: tuple[str, ...] = (
         PRIMARY KEY (run, task)
     ) WITHOUT ROWID
     """,
+    # Verdicts of persons over runs that have ended: the last one of each.
+    """
+    CREATE TABLE overrides (
+        run INTEGER PRIMARY KEY, verdict TEXT NOT NULL, at_ms INTEGER NOT NULL,
+        actor TEXT NOT NULL, reason TEXT NOT NULL
+    )
+    """,
     "CREATE UNIQUE INDEX tasks_run ON tasks (run, name, member, round)",
     # A queue for each selector, so that tasks which no agent can take never stand before others.
     "CREATE INDEX tasks_queued ON tasks (selector, rank_ms, id) WHERE state = 'queued'",

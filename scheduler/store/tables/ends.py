@@ -22,6 +22,7 @@ class End(NamedTuple):
     at_ms: int
     plan_day: int
     missed: str  #: why it fires nothing; empty: it may
+    verdict: int  #: 1: of a person, over a run that had ended before
     looked: int
     open: int
 
@@ -32,9 +33,9 @@ _FIRST_OPEN = f"SELECT {COLUMNS} FROM ends INDEXED BY ends_open WHERE open = 1 O
 
 def note(
     store: Store, *, parent: str, run: int, state: str, exit_code: int | None, warned: int, at_ms: int,
-    plan_day: int, missed: str,
+    plan_day: int, missed: str, verdict: int = 0,
 ) -> None:
-    end = End(last(store) + 1, parent, run, state, exit_code, warned, at_ms, plan_day, missed, 0, 1)
+    end = End(last(store) + 1, parent, run, state, exit_code, warned, at_ms, plan_day, missed, verdict, 0, 1)
     store.write(f"INSERT INTO ends ({COLUMNS}) VALUES ({', '.join('?' * len(End._fields))})", end)
 
 

@@ -201,6 +201,14 @@ def count_run_ended(store: Store, job: int, *, run: int, state: str, failed: boo
     return standing(store, job)
 
 
+def override_last(store: Store, job: int, *, run: int, state: str) -> None:
+    """How the job's last run counts, if this is it."""
+    row = standing(store, job)
+    if row is not None and row.last_run == run:
+        failures = 0 if state == "succeeded" else row.failures
+        store.kept.update(STANDING, job, (state, failures, job), last_state=state, failures=failures)
+
+
 def revision_of(store: Store, job: int) -> int | None:
     """The newest; None: the job is no more."""
     row = standing(store, job)

@@ -44,6 +44,7 @@ from scheduler.words.commands.effects import ReportSent as ReportSent
 from scheduler.words.commands.effects import ReportUnsent as ReportUnsent
 from scheduler.words.commands.effects import ResendEffect as ResendEffect
 from scheduler.words.commands.hands import HoldTask as HoldTask
+from scheduler.words.commands.hands import OverrideRun as OverrideRun
 from scheduler.words.commands.hands import ReleaseRun as ReleaseRun
 from scheduler.words.commands.hands import ReleaseTask as ReleaseTask
 from scheduler.words.commands.hands import ResumeRun as ResumeRun

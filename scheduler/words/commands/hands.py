@@ -82,3 +82,13 @@ class StopTask(ByPerson):
     task: str
     reason: str = ""
     actor: Actor = NOBODY
+
+
+@command(129)
+class OverrideRun(ByPerson):
+    """A verdict over a run that has ended: how it counts for whatever asks. Its own state stays as it is."""
+
+    run: int
+    verdict: str  #: succeeded | failed
+    reason: str
+    actor: Actor = NOBODY

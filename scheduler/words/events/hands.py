@@ -54,3 +54,17 @@ class TaskReleased(Event):
     member: str
     round: int
     actor: str
+
+
+@event(77, wakes=NOW)
+class RunOverridden(Event):
+    """It counts otherwise than it ended."""
+
+    run: int
+    job: int
+    namespace: str
+    name: str
+    state: str  #: how it ended
+    verdict: str  #: as what it counts
+    reason: str
+    actor: str
