@@ -28,7 +28,7 @@ from cli.options import (
     namespaced,
     stale,
 )
-from cli.output import facts, more, show
+from cli.output import facts, more, show, with_warning
 from cli.terminal import plain
 
 LIMIT = click.option(
@@ -120,8 +120,8 @@ def _show_effective(client: Client, name: str, namespace: str, found: dict[str, 
 def _job_row(item: dict[str, Any]) -> tuple[object, ...]:
     last, tick = item.get("last_run") or {}, item.get("last_tick") or {}
     return (
-        item["namespace"], item["job"], _state_word(item), last.get("state"), tick.get("at"),
-        item.get("next_tick"), item["revision"],
+        item["namespace"], item["job"], _state_word(item), with_warning(last) if last else None,
+        tick.get("at"), item.get("next_tick"), item["revision"],
     )  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def get(
             ("policies", _flat(found.get("policies") or {})),
             ("next tick", found.get("next_tick")),
             ("last tick", last_tick),
-            ("last run", f"{last['id']} {last['state']}" if last else None),
+            ("last run", f"{last['id']} {with_warning(last)}" if last else None),
             ("active runs", found.get("active_runs", 0)),
         ]
     )

@@ -100,3 +100,8 @@ def facts(pairs: Sequence[tuple[str, object]]) -> None:
 def more(there_is_more: bool, shown: int) -> None:
     if there_is_more:
         click.echo(f"… there are more than {shown}: see them with a larger --limit", err=True)
+
+
+def with_warning(item: dict[str, Any]) -> str:
+    """The state of a run or task, as people read it."""
+    return f"{item['state']} (warned)" if item.get("warned") else str(item["state"])

@@ -29,7 +29,7 @@ from cli.hands import (
 )
 from cli.instants import milliseconds, rfc3339
 from cli.options import INSTANT, SPAN, connected, consistency, formatted, stale
-from cli.output import facts, more, show, table
+from cli.output import facts, more, show, table, with_warning
 
 VALUE_LETTERS_MAX = 80  #: of an output, in a table
 
@@ -49,11 +49,6 @@ def run() -> None:
 run.add_command(run_explain)
 for hand in (suspend, resume, release, override, hold, skip, retry, stop):
     run.add_command(hand)
-
-
-def with_warning(item: dict[str, Any]) -> str:
-    """The state of a run or task, as people read it."""
-    return f"{item['state']} (warned)" if item.get("warned") else str(item["state"])
 
 
 def run_row(item: dict[str, Any]) -> tuple[object, ...]:
@@ -224,7 +219,7 @@ def wait(client: Client, run_id: int, timeout: float, form: str) -> None:
     """Wait for the end of a run; exit code 10 where it did not succeed."""
     found = until_ended(client, run_id, timeout)
     if form == "table":
-        click.echo(f"run {run_id} {found['state']}")
+        click.echo(f"run {run_id} {with_warning(found)}")
     else:
         show(form, found, (), list)
     if found["finished"] is None:

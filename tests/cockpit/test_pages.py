@@ -15,6 +15,7 @@ from playwright.async_api import Page, expect
 from api.agents.gateway import Gateway
 from api.app import create_app
 from api.ports import ApiSettings
+from scheduler.words.commands import Finish
 from tests.api.served import served
 from tests.api.single_node import SingleNode, peer
 from tests.cockpit.accessibility import violations
@@ -237,3 +238,23 @@ async def test_who_changed_what_is_found_by_object_and_actor(url: str, tab: Open
     await page.get_by_placeholder("By the token of this name").fill("nobody")
     await expect(page.get_by_text("Nobody did anything like this.")).to_be_visible()
     await expect(page).to_have_url(re.compile("actor=nobody"))
+
+
+async def test_a_run_with_a_warning_is_marked_and_found(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, house: House, node: SingleNode
+) -> None:
+    await client.put("/v1/jobs/fetch", json={"run": "true", "exit": {"warn": [4]}})
+    run = int((await client.post("/v1/jobs/fetch/runs")).json()["id"])
+    grant(node)
+    attempt, agent = node.store.rows("SELECT id, agent FROM attempts WHERE run = ?", (run,))[0]
+    node.apply(Finish(attempt, agent, node.now_ms(), node.now_ms(), 4, "exit"))
+
+    page = await tab(f"{url}cockpit/runs?warned=true")
+    rows = page.locator("table.long tbody tr", has_text="#")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("warned")
+    assert await violations(page) == []
+    await page.evaluate(GO, f"/cockpit/runs/{run}")
+    await expect(page.locator(".head", has=page.get_by_role("heading", level=1))).to_contain_text("warned")
+    await expect(page.locator("body")).to_contain_text("exit code 4 is a warning")
+    assert await violations(page) == []

@@ -118,7 +118,8 @@ MUTANTS = (
             (
                 "scheduler.plan.firing",
                 "        turn.append(Fire(view.epoch, trigger.id, due_ms, next_ms, agent, False, nominal))\n",
-                "        turn += [Fire(view.epoch, trigger.id, due_ms, next_ms, agent, False, nominal)] * 2\n",
+                "        fire = Fire(view.epoch, trigger.id, due_ms, next_ms, agent, False, nominal)\n"
+                "        turn += [fire, fire]\n",
             ),
             (
                 "scheduler.machine.ticks",
