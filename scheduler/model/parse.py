@@ -378,7 +378,7 @@ def _repeated_schedules(job: Job, pointer_at: Callable[[int], str]) -> list[Prob
 
 def _caught_up_delays(job: Job, pointer_at: Callable[..., str]) -> list[Problem]:
     """That a job says how to catch up what is counted from the ends of its own runs."""
-    if job.policies.catchup == Catchup() or not any(each.kind.waits(each) for each in job.triggers):
+    if not any(each.kind.waits(each) for each in job.triggers) or job.policies.catchup == Catchup():
         return []
     detail = "nothing is caught up of a delay after the last run: at most one is due, and fires late"
     return [Problem(pointer_at("policies", "catchup"), detail, "remove catchup, or make two jobs of it")]

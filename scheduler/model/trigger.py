@@ -78,6 +78,9 @@ class Valid(Model):
         return self
 
 
+_ANY_DAY = TriggerDays()
+
+
 class Trigger(Fields):
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in NAMES]})
 
@@ -116,8 +119,12 @@ class Trigger(Fields):
                 raise Refused(detail, f"remove {surplus[0] if len(surplus) == 1 else 'them'}")
         waits = not given[0].has_instants or given[0].waits(self)
         what = "a delay" if given[0].waits(self) else given[0].name
-        for field in ("valid", "calendar", "workday"):
-            if getattr(self, field) is not None and waits:
+        for field in given[0].unwaited if waits else ():
+            if getattr(self, given[0].attributes[field]) is not None:
+                detail = f"{what} counts from the end of the last run, not from a {field}"
+                raise Refused(detail, f"remove {field}")
+        for field in ("valid", "calendar", "workday") if waits else ():
+            if getattr(self, field) is not None:
                 raise Refused(f"{what} has no instants that `{field}` could choose", f"remove {field}")
         if self.id is not None and given[0].is_shared:
             detail = f"a {given[0].name} is known by its name, and its triggers by theirs"
@@ -128,7 +135,7 @@ class Trigger(Fields):
         return self
 
     def _days_in_order(self, kind: Kind[Any]) -> None:
-        rule = self.calendar or TriggerDays()
+        rule = self.calendar or _ANY_DAY
         if self.workday is not None and rule.nonworking not in (None, "ignore"):
             detail = f"nonworking: {rule.nonworking} beside workday: it is due on working days alone"
             raise Refused(detail, "remove one of the two")
@@ -168,7 +175,7 @@ class Trigger(Fields):
 
     @property
     def asks_for_working_days(self) -> bool:
-        return self.workday is not None or (self.calendar or TriggerDays()).nonworking not in (None, "ignore")
+        return self.workday is not None or (self.calendar or _ANY_DAY).nonworking not in (None, "ignore")
 
     @property
     def zone(self) -> str:
@@ -249,7 +256,7 @@ class Trigger(Fields):
         return layers
 
     def _dated(self, spec: bytes, namespace: str, calendars: Calendars, default: str | None) -> bytes:
-        rule = self.calendar or TriggerDays()
+        rule = self.calendar or _ANY_DAY
         include, exclude = rule.include, rule.exclude
         if not include and not exclude and default is not None and self.asks_for_working_days:
             exclude = (default,)

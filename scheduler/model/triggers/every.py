@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from scheduler.model.fields import DURATION_SCHEMA, InstantMs, Model, check_duration
 from scheduler.model.problems import Refused, shortened
@@ -54,17 +54,11 @@ class EveryFields(Model):
     every: Annotated[
         Any,
         BeforeValidator(lambda value: None if value is None else _every(value)),
-        PlainSerializer(lambda value: None if value is None else _written(value)),
+        PlainSerializer(_written, when_used="unless-none"),
         WithJsonSchema({"anyOf": [DURATION_SCHEMA, _DELAY_SCHEMA, {"type": "null"}]}),
         Field(description="elapsed time from one tick to the next; or `delay`, from the end of the last run"),
     ] = None
     start_ms: Annotated[InstantMs | None, Field(alias="start", description="anchor of `every`")] = None
-
-    @model_validator(mode="after")
-    def _no_start_of_a_delay(self) -> Self:
-        if self.start_ms is not None and isinstance(self.every, Delay):
-            raise Refused("it counts from the end of the last run, so `start` means nothing", "remove start")
-        return self
 
 
 def _schedule(trigger: EveryFields) -> dict[str, Any]:
@@ -90,5 +84,6 @@ EVERY = Kind(
     spec=_spec,
     spent=_spent,
     waits=lambda trigger: isinstance(trigger.every, Delay),
+    unwaited=("start",),
     other_words=("interval", "period", "repeat", "each"),
 )

@@ -31,6 +31,7 @@ class Kind(Generic[F]):
     has_instants: bool = True  #: no: it waits for an event
     waits: Callable[[F], bool] = lambda _: False
     """Whether this one has no instants, though others of its kind have."""
+    unwaited: tuple[str, ...] = ()  #: fields of its own that mean nothing in those
     is_shared: bool = False  #: its instants are those of an object, whose triggers the job has by it
     has_offset: bool = True  #: no: it fires at once, so a jitter means nothing
     brings_params: bool = False  #: what happens may bring values of the job's params along

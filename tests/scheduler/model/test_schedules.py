@@ -119,3 +119,62 @@ def test_where_it_stands_is_told_of_what_was_refused() -> None:
         ("schedule", "default", "s", "/triggers/0/schedule"),
         ("schedule", "ops", "t", "/triggers/1/schedule"),
     ]  # fmt: skip
+
+
+DELAY = {"every": {"delay": "10m"}}
+WRONG_DELAYS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
+    "start": (
+        {**DELAY, "start": "2026-01-01T00:00:00Z"}, {},
+        {"/triggers/0": "a delay counts from the end of the last run, not from a start | remove start"},
+    ),
+    "valid": (
+        {**DELAY, "valid": TIME}, {},
+        {"/triggers/0": "a delay has no instants that `valid` could choose | remove valid"},
+    ),
+    "calendar": (
+        {**DELAY, "calendar": {"exclude": ["c"]}}, {},
+        {"/triggers/0": "a delay has no instants that `calendar` could choose | remove calendar"},
+    ),
+    "workday": (
+        {**DELAY, "workday": {"nth": 1, "of": "month"}}, {},
+        {"/triggers/0": "a delay has no instants that `workday` could choose | remove workday"},
+    ),
+    "jitter": (
+        {**DELAY, "jitter": "1m"}, {},
+        {"/triggers/0": "a delay fires at once: a jitter means nothing beside it | remove jitter"},
+    ),
+    "catchup": (
+        DELAY, {"policies": {"catchup": {"mode": "all"}}},
+        {"/policies/catchup": "nothing is caught up of a delay after the last run: at most one is due, and"
+         " fires late | remove catchup, or make two jobs of it"},
+    ),
+    "short": ({"every": {"delay": "1ms"}}, {}, {"/triggers/0/every": "the shortest period is 100 ms | "}),
+    "another word": (
+        {"every": {"dely": "1m"}}, {},
+        {"/triggers/0/every": "unknown field 'dely' | such as every: 15m, or every: {delay: 10m}"},
+    ),
+    "nothing": (
+        {"every": {}}, {},
+        {"/triggers/0/every": "it says no delay | such as every: 15m, or every: {delay: 10m}"},
+    ),
+    "a number": (
+        {"every": {"delay": 5}}, {},
+        {"/triggers/0/every": "a duration is text with a unit, not a number | such as \"90s\" or \"1h30m\""},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_DELAYS)
+def test_a_mistake_in_a_delay_has_its_problem(name: str) -> None:
+    trigger, more, problems = WRONG_DELAYS[name]
+    assert refused({"job": "j", "noop": True, "triggers": [trigger], **more}) == problems
+
+
+def test_a_schedule_has_no_delays_since_each_job_has_its_own_ends() -> None:
+    said = refused({"schedule": "s", "triggers": [DELAY]})
+    assert said == {"/triggers/0/every": "every has no instants that jobs could share | say it in each job"}
+
+
+def test_a_job_may_catch_up_as_by_default_beside_a_delay() -> None:
+    job = {"job": "j", "noop": True, "triggers": [DELAY], "policies": {"catchup": {"mode": "latest"}}}
+    assert parse_job(job).triggers[0].key
