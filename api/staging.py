@@ -24,7 +24,7 @@ from api.problems import Problem, query_problem
 from api.services import Services
 from api.threads import in_thread, write_of
 from scheduler.machine.rules.pruning import PRUNED_MAX
-from scheduler.machine.stages import ITEMS_MAX, NAME_LETTERS_MAX
+from scheduler.machine.stages import ITEMS_MAX, NAME_LETTERS_MAX, SLICE_ITEMS_MAX
 from scheduler.store.connection import Store
 from scheduler.store.tables import stages
 from scheduler.store.tables.refs import Named
@@ -68,6 +68,10 @@ def need_meaning(call: Call) -> None:
 async def lay(services: Services, call: Call, asked: Apply) -> Response:
     """Lay down one slice: what it asks for, and what that would change by itself, as things are now."""
     name, number = stage_name(call), call.integer("slice", 0, least=0, most=ITEMS_MAX)
+    items = len(asked.objects) + len(asked.jobs) + len(asked.deletions)
+    if items > SLICE_ITEMS_MAX:
+        detail = f"{items} documents in one slice, at most {SLICE_ITEMS_MAX}"
+        raise Problem("validation", detail, hint="Lay them down in more slices.")
     command = StageSlice(
         name, number, asked.objects, asked.jobs, asked.deletions, asked.after_ms, asked.actor,
         hashlib.sha256(call.body).digest(), asked.source,

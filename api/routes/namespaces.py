@@ -31,6 +31,7 @@ from scheduler.model import JobError, canonical, compile_job
 from scheduler.model.brief import is_other, resolved_anew
 from scheduler.model.given import Given
 from scheduler.model.namespace import Namespace, Plan, parse_namespace
+from scheduler.model.problems import Problem as Refusal
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import namespaces as reads
@@ -207,6 +208,9 @@ def _following(services: Services, command: PutNamespace) -> Following:
             anew = canonical(resolved_anew(bytes(spec), given, format), format=format)
             if is_other(bytes(spec), anew):
                 changed.append(name)
+                if foreign := first_foreign(compile_job(anew), command.pools, command.users):
+                    said = f"{foreign.said.format(job=name)} {', '.join(foreign.allowed[:20])}"
+                    raise JobError((Refusal(foreign.pointer, said),))
         except JobError as error:
             first = error.problems[0]
             detail = f"job {name} cannot follow these defaults: {first.pointer}: {first.detail}"

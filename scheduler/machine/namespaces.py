@@ -6,7 +6,7 @@ A namespace that nobody declared is there with its first job, and lets it have e
 from __future__ import annotations
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.rules import pins, revisions
+from scheduler.machine.rules import allowances, pins, revisions
 from scheduler.machine.steps import editing, editing_objects, redating
 from scheduler.machine.steps import quotas as quota_steps
 from scheduler.machine.steps.editing import Edit
@@ -76,7 +76,8 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
 
 
 def revise_jobs(ctx: Context, command: ReviseJobs) -> Outcome:
-    """One that somebody put meanwhile stays as it was put."""
+    """One that somebody put meanwhile stays as it was put; and so does one that would come to name what its
+    namespace does not let it have."""
     if len(command.jobs) > REVISED_MAX:
         return refused(Code.LIMIT, f"{len(command.jobs)} jobs in one command, at most {REVISED_MAX}")
     row = namespaces.allowance(ctx.store, command.namespace)
@@ -95,6 +96,8 @@ def revise_jobs(ctx: Context, command: ReviseJobs) -> Outcome:
         judged = editing.judge(new, job)
         if job is None or isinstance(judged, Outcome):
             continue
+        if allowances.judge_words(ctx.store, new) is not None:
+            continue  # what it took was withdrawn: it stays as it is, and nothing is given it in its place
         edit = Edit(actor, job.source, ctx.stamp_ms, ctx.stamp_ms, ctx.state.idx)
         editing.put(ctx, edit, judged, 0)
         revised += 1

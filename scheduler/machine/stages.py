@@ -29,7 +29,7 @@ from scheduler.words.commands import (
 from scheduler.words.lifecycle import StageEvent
 from scheduler.words.outcomes import Code, Outcome
 
-SLICE_ITEMS_MAX = 1_000
+SLICE_ITEMS_MAX = 500  #: some 20 ms of a core, where 1,000 take up to 30: slow machines need twice as much
 ITEMS_MAX = 100_000
 OPEN_MAX = 8
 OPEN_OF_ONE_MAX = 4  #: by one person or token: nobody keeps all others out

@@ -159,6 +159,10 @@ async def test_jobs_of_other_users_are_refused_and_named_in_dry_runs(client: htt
     assert (await client.put(PATH, json={**only, "defaults": {"run_as": "batch"}})).status_code == 200
     made = await client.put("/v1/jobs/new", json=body)
     assert (made.status_code, made.json()["tasks"]["main"]["run_as"]) == (201, "batch"), made.text
+    for dry_run in ("true", "false"):
+        refused = await client.put(PATH, json={"run_as": ["web"]}, params={"dry_run": dry_run})
+        assert refused.status_code == 422, "it would follow to no user at all"
+        assert "job new cannot follow these defaults: /tasks/main/run_as" in refused.json()["detail"]
 
 
 async def test_a_renamed_job_needs_no_room_beyond_the_quota(client: httpx2.AsyncClient) -> None:

@@ -47,6 +47,15 @@ async def test_what_is_in_the_way_is_told_by_name(client: httpx2.AsyncClient, no
     assert (await client.get("/v1/jobs/good")).status_code == 404
 
 
+async def test_a_slice_keeps_no_core_for_long(client: httpx2.AsyncClient) -> None:
+    jobs = [{"job": f"j-{number}", "noop": True} for number in range(501)]
+    refused = await client.post("/v1/apply?stage=wide&slice=0", json={"jobs": jobs})
+    assert (refused.status_code, refused.json()["hint"]) == (422, "Lay them down in more slices.")
+    assert (await client.get("/v1/apply?stage=wide")).status_code == 404
+    laid = await client.post("/v1/apply?stage=wide&slice=0", json={"jobs": jobs[:500]})
+    assert (laid.status_code, laid.json()["items"]) == (200, 500)
+
+
 @pytest.mark.parametrize(
     ("query", "status", "told"),
     [

@@ -7,6 +7,8 @@ from random import Random
 import pytest
 
 from scheduler.model import parse_job, prepare
+from scheduler.model.compiled import compile_job
+from scheduler.model.given import Given
 from scheduler.store.tables import namespaces
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Outcome
@@ -122,6 +124,23 @@ def test_what_runs_as_a_user_who_was_withdrawn_waits_and_goes_on_with_him(story:
     placed = [row.state for run in (early, late) for row in story.attempts(run)]
     assert placed == ["revoked", "assigned", "assigned"]
     assert story.one(c.Grant(story.attempts(late)[0].id, agent, "s1", "c2")).ok
+
+
+def test_a_job_that_would_follow_to_no_user_stays_as_it_is(story: Story) -> None:
+    """Else it would run as the agent's own, root maybe, since somebody took a user back."""
+    given = Given.of(1, '{"run_as":"batch"}')
+    document = {"job": "close", "namespace": "finance", "run": "true"}
+    story.tell_ok(put(users=("batch",), defaults=b'{"run_as":"batch"}'))
+    taking = prepare(parse_job(document, defaults=lambda _: given), START_MS, given=given)
+    story.tell_ok(c.PutJobs((taking,), START_MS))
+    story.tell_ok(put(users=("web",), defaults=b""))
+    story.plan_and_apply()
+
+    spec = story.store.value("SELECT spec FROM jobs WHERE name = 'close'")
+    assert compile_job(bytes(spec)).tasks[0].user == "batch"
+    allowance = namespaces.allowance(story.store, "finance")
+    assert allowance is not None
+    assert allowance.revised is None, "all were looked at"
 
 
 def as_user(name: str, **words: object) -> c.PutJobs:

@@ -121,7 +121,7 @@ def test_a_slice_that_is_sent_again_counts_once(story: Story) -> None:
         (lambda s: a_slice(s, 1, job("b"), job("b")), "invalid", "default/b twice in one apply"),
         (lambda s: a_slice(s, 1, job("b"), actor=Actor("mallory")), "conflict", "s was opened by nobody"),
         (lambda s: a_slice(s, 1, job("b"), source="y"), "invalid", "s was opened for no source, not for 'y'"),
-        (lambda s: a_slice(s, 1), "limit", "0 items in one slice: 1 to 1000"),
+        (lambda s: a_slice(s, 1), "limit", "0 items in one slice: 1 to 500"),
         (lambda s: a_slice(s, 0, job("b"), stage=""), "invalid", "a stage's name has 1 to 100 letters"),
         (lambda s: s.one(c.CommitStage("s", 2)), "conflict", "1 slices of s have come, not 2"),
         (lambda s: s.one(c.CommitStage("t", 1)), "not_found", "no stage t"),
