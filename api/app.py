@@ -51,6 +51,7 @@ from api.routes import (
     ledger,
     logs,
     namespaces,
+    notices,
     objects,
     outbox,
     overview,
@@ -73,9 +74,9 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, namespaces, hooks, objects, definitions, schema, past, apply, stages, bulk, runs, attempts, logs,
-    ticks, ledger, audit, explain, overview, agents, cluster, formats, tick_limits, pauses, backup, events,
-    outbox, secrets, tokens, join, session, health, demonstration, zones, pages, hands,
+    jobs, namespaces, hooks, notices, objects, definitions, schema, past, apply, stages, bulk, runs, attempts,
+    logs, ticks, ledger, audit, explain, overview, agents, cluster, formats, tick_limits, pauses, backup,
+    events, outbox, secrets, tokens, join, session, health, demonstration, zones, pages, hands,
 )  # fmt: skip
 
 

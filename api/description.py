@@ -76,6 +76,9 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "getDefinition": {200: ("application/yaml", {"type": "object"})},
     "runJob": {200: _any(answers.DryRun), 201: _any(replies.Run)},
     "sendDelivery": {200: _any(answers.DeliveryDryRun), 202: _any(answers.Delivered)},
+    "postNotice": {200: _any(answers.NoticeDryRun), 201: _any(answers.Notice)},
+    "listNotices": {200: _any(answers.NoticeList)},
+    "deleteNotice": {200: _any(answers.NoticeGone), 204: None},
     "listDeliveries": {200: _any(answers.DeliveryList)},
     "cancelRun": {200: _any(replies.Run)},
     "resolveRun": {200: _any(replies.Run)},
@@ -148,7 +151,7 @@ REFUSALS: Mapping[str, tuple[int, ...]] = {
     "releaseAgent": (409,), "addMember": (409,), "removeMember": (409,), "transferLeadership": (404, 409),
     "activateFormat": (409,), "createToken": (409,), "deleteToken": (409,), "joinCluster": (404, 409),
     "putSecret": (409, 412), "grantSecret": (409,), "deleteSecret": (409,), "rotateSecretKey": (409,),
-    "changeJobs": (404,), "sendDelivery": (415,), "activateZones": (409,),
+    "changeJobs": (404,), "sendDelivery": (415,), "postNotice": (409,), "activateZones": (409,),
     "listAttempts": (404,), "getAuthorities": (404,), "beginSession": (409,),
 }  # fmt: skip
 

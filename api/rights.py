@@ -44,7 +44,7 @@ RIGHTS: Mapping[str, Right] = {
             "getJob listRevisions listNextTicks listCells listSeries getDefinition listTicks explainJob"
             " getNamespacePause getNamespace listNamespaceRevisions getObject listObjectRevisions"
             " getObjectDiff listReferrers listCalendarDays getSecret getObjectDefinition"
-            " getNamespaceDefinition listDeliveries",
+            " getNamespaceDefinition listDeliveries listNotices",
         ),
         (READ, Of.LOADED, "getRun getLogs explainRun"),
         (
@@ -57,7 +57,7 @@ RIGHTS: Mapping[str, Right] = {
         (READ, Of.ANY, "getJobSchema getObjectSchema getCluster listAgents getAgent getMetrics getPause"),
         (EDIT, Of.NAMED, "putJob createJob applyJobs deleteJob putObject deleteObject"),
         (EDIT, Of.CLUSTER, "getStage dropStage"),  # of one that another token has opened
-        (RUN, Of.NAMED, "runJob"),
+        (RUN, Of.NAMED, "runJob postNotice deleteNotice"),
         (RUN, Of.LOADED, "cancelRun"),
         (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace"),
         (OPERATE, Of.LISTED, "changeJobs"),  # to run them: RUN

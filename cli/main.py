@@ -26,6 +26,7 @@ COMMANDS = {
     "vars": Lazy("cli.objects:vars", "Named values that jobs share."),
     "resource": Lazy("cli.objects:resource", "Amounts of which jobs take some: locks, counts, rates."),
     "board": Lazy("cli.objects:board", "Where tasks post notices."),
+    "notice": Lazy("cli.notice:notice", "Post notices on boards, list them, take them down."),
     "hook": Lazy("cli.hook:hook", "Where webhooks of other systems come in, and what did."),
     "agents": Lazy("cli.agents:agents", "List agents."),
     "cluster": Lazy("cli.cluster:cluster", "Make a cluster, look at it, add and remove nodes."),

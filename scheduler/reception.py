@@ -1,4 +1,5 @@
-"""Did every delivery that a hook took come to what its sender was told? Compared with ledger and runs.
+"""Did every delivery that a hook took come to what its sender was told, and did each trigger fire of each
+notice that it has heard? Compared with ledger and runs.
 
 Rules of this file:
 
@@ -6,23 +7,29 @@ Rules of this file:
    one cause there is one at most, by the unique index of its key.
 2. What was answered without a run has its entry at once, with this outcome and reason.
 3. Deliveries are remembered for a day: what is older is told by the ledger alone.
-4. It reads page by page, each a short snapshot: a delivery is never changed, and outcomes are added only.
+4. How far a trigger has heard the notices of its board is a row: each of these that has its key, and still is
+   there, has one outcome.
+5. It reads page by page, each a short snapshot: a delivery is never changed, and outcomes are added only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from scheduler.model.noticing import is_meant
 from scheduler.store.connection import Store
-from scheduler.store.tables import deliveries, ledger
+from scheduler.store.tables import deliveries, hearers, ledger, notices, triggers
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.deliveries import Delivery, Firing
+from scheduler.store.tables.hearers import Hearer
 from scheduler.words.causes import Kind
 
 Problem = tuple[str, int, int, int, int, str]
 """kind, trigger, job, instant, entry, detail."""
 
 DELIVERIES_A_SLICE = 500
+HEARERS_A_SLICE = 200
+NOTICES_A_SLICE = 500
 
 
 def check(store: Store, from_ms: int, to_ms: int, look_up: Callable[[], None]) -> Iterator[Problem]:
@@ -40,17 +47,52 @@ def check(store: Store, from_ms: int, to_ms: int, look_up: Callable[[], None]) -
         after = (last.at_ms, last.namespace, last.hook, last.serial)
 
 
-def _undecided(store: Store, job: int, key: str) -> int | None:
+def _undecided(store: Store, job: int, key: str, kind: Kind) -> int | None:
     """The run that was made of it and has not begun."""
-    found = run_rows.of_cause(store, job, Kind.WEBHOOK, key)
+    found = run_rows.of_cause(store, job, kind, key)
     run = None if found is None else run_rows.get(store, found)
     return None if run is None or run.decided else run.id
+
+
+def check_notices(store: Store, from_ms: int, to_ms: int, look_up: Callable[[], None]) -> Iterator[Problem]:
+    """What is wrong of notices that were posted in (from_ms, to_ms]."""
+    after = 0
+    while True:
+        with store.snapshot():
+            page = hearers.page(store, after, HEARERS_A_SLICE)
+        for hearer in page:
+            yield from _heard_by(store, hearer, from_ms, to_ms)
+            look_up()
+        if len(page) < HEARERS_A_SLICE:
+            return
+        after = page[-1].trigger
+
+
+def _heard_by(store: Store, hearer: Hearer, from_ms: int, to_ms: int) -> Iterator[Problem]:
+    place = hearer.from_serial
+    while True:
+        with store.snapshot():
+            era = triggers.get(store, hearer.trigger)
+            assert era is not None, "eras are never removed"
+            page = notices.after(store, hearer.board, place, NOTICES_A_SLICE)
+            for notice in page:
+                meant = notice.serial <= hearer.through and from_ms < notice.posted_ms <= to_ms
+                if meant and is_meant(era.spec, notice.key, notice.plan_day):
+                    key = f"{era.key}/{hearer.board.partition('/')[2]}/{notice.serial}"
+                    if ledger.of_cause(store, era.job, Kind.NOTICE, key) is None and not _undecided(
+                        store, era.job, key, Kind.NOTICE
+                    ):
+                        detail = f"notice {notice.serial} of board {hearer.board}: nothing came of it"
+                        yield ("missing", era.id, era.job, notice.posted_ms, 0, detail)
+        if len(page) < NOTICES_A_SLICE:
+            return
+        place = page[-1].serial
 
 
 def _judge(store: Store, row: Delivery, told: Firing) -> Problem | None:
     key = f"{told.trigger}/{row.delivery}"
     entry = ledger.of_cause(store, told.job, Kind.WEBHOOK, key)
-    run = None if entry is not None else _undecided(store, told.job, key)
+    run = None if entry is not None else _undecided(store, told.job, key, Kind.WEBHOOK)
     what = f"delivery {row.delivery} to hook {row.namespace}/{row.hook}"
     if entry is None and run is None:
         return ("missing", 0, told.job, row.at_ms, 0, f"{what}: nothing came of {told.name}")

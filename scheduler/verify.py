@@ -141,8 +141,8 @@ def verify(
             _check(result, stretch, era, entries, pending, now_ms)
         look_up(result)
     result.overdue += anchors.overdue(store, from_ms, min(to_ms, now_ms), SLICE_ENTRIES)
-    for proof in (dependence, reception):
-        for problem in proof.check(store, from_ms, to_ms, lambda: look_up(result)):
+    for proof in (dependence.check, reception.check, reception.check_notices):
+        for problem in proof(store, from_ms, to_ms, lambda: look_up(result)):
             result.report(Problem(*problem))
     return result
 

@@ -248,7 +248,7 @@ def test_no_kind_of_work_is_decided_elsewhere() -> None:
 
 def test_no_kind_of_trigger_is_decided_elsewhere() -> None:
     """As above (scheduler/model/triggers). `cron` is also a rule for DST, `at` a column, and `after` what
-    stood there behind a change: alone they tell nothing."""
+    stood there behind a change: alone they tell nothing. `notice` is a command too."""
     names = {kind.name for kind in triggers.KINDS}
 
     guilty = [
@@ -257,8 +257,8 @@ def test_no_kind_of_trigger_is_decided_elsewhere() -> None:
         for path in sources(folder)
         if not place(path).startswith(("scheduler/model/triggers/", "scheduler/ticks/"))
         for line in (
-            *decisions_by(names - {"cron", "at", "after"}, path.read_text()),
-            *decisions_by(names - {"after"}, path.read_text(), alone=False),
+            *decisions_by(names - {"cron", "at", "after", "notice"}, path.read_text()),
+            *decisions_by(names - {"after", "notice"}, path.read_text(), alone=False),
         )
     ]
 

@@ -182,6 +182,19 @@ skip_task: dict[str, Any] = {
         schema={**_fields(reason=_REASON), "properties": {"reason": _REASON, "pass": {"type": "boolean"}}},
     ),
 }
+post_notice: dict[str, Any] = {
+    "parameters": [_NAMESPACE, _DRY_RUN, _KEY],
+    "requestBody": _body(
+        {"key": "plan_date", "expires": "2d", "plan_date": "2026-12-31"},
+        schema=_fields(
+            "key",
+            key=_text(256),
+            expires={"type": ["string", "null"]},
+            plan_date={"type": ["string", "null"], "format": "date"},
+        ),
+    ),
+}
+delete_notice: dict[str, Any] = {"parameters": [_NAMESPACE, _DRY_RUN]}
 bulk: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN, _KEY, *_FRESHNESS],
     "requestBody": _body(

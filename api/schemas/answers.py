@@ -199,6 +199,32 @@ class DeliveryList(Reply):
     next_cursor: str | None
 
 
+class Notice(Reply):
+    serial: int = Field(examples=[17])
+    key: str = Field(examples=["2026-12-31"])
+    posted: str
+    expires: str
+    expired: bool
+    poster: str = Field(description="the token that posted it", examples=["ann"])
+    plan_date: str = Field(examples=["2026-12-31"])
+
+
+class NoticeGone(Notice):
+    dry_run: bool
+
+
+class NoticeDryRun(Reply):
+    dry_run: bool
+    board: str
+    namespace: str
+    key: str
+
+
+class NoticeList(Reply):
+    items: list[Notice]
+    next_cursor: str | None
+
+
 class SliceDiff(Reply):
     created: list[Written]
     changed: list[Written]

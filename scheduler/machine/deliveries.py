@@ -110,6 +110,9 @@ def _verdict(ctx: Context, command: Deliver, trigger: FiringTrigger) -> Never | 
 
 def _fire(ctx: Context, command: Deliver, trigger: FiringTrigger, asked: HookFiring) -> Firing:
     ctx.room -= ROW
+    now = trigger_rows.firing(ctx.store, trigger.id)  # another trigger may be of the same job
+    assert now is not None
+    trigger = now
     key = trigger_rows.key_of(ctx.store, trigger.id)
     cause = Cause(Kind.WEBHOOK, f"{key}/{command.delivery}", trigger.id)
     never = _verdict(ctx, command, trigger)

@@ -14,7 +14,7 @@ from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import pins, references
 from scheduler.machine.steps import decisions, delaying, editing, eras, putting, redating
 from scheduler.machine.steps.editing import Edit
-from scheduler.store.tables import delays
+from scheduler.store.tables import delays, hearers
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.jobs import Job
@@ -94,6 +94,7 @@ def resume_job(ctx: Context, command: ResumeJob) -> Outcome:
         if ctx.state.delays:
             _skip_delayed(ctx, job)
         trigger_rows.give_up_left(ctx.store, job.id, ctx.stamp_ms)
+        hearers.hurry(ctx.store, job.id, ctx.stamp_ms)
         job_rows.set_state(ctx.store, job.id, state="active", reason="", failures=0)
         ctx.emit(e.JobResumed(job.id, job.namespace, job.name))
     return OK

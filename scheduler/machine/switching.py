@@ -68,7 +68,7 @@ def _run(ctx: Context, run: int) -> None:
         _job(ctx, row.job)
 
 
-def _postponed(ctx: Context, command: c.FirePostponed) -> None:
+def _postponed(ctx: Context, command: c.FirePostponed | c.FireNotices) -> None:
     row = triggers.firing(ctx.store, command.trigger)
     if row is not None:
         _job(ctx, row.job)
@@ -148,6 +148,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.FireStartups: _startups,
     c.FireDependents: _dependents,
     c.FirePostponed: _postponed,
+    c.FireNotices: _postponed,
     c.CancelRun: _of_run,
     c.ResolveRun: _of_run,
     c.SuspendRun: _of_run,
@@ -178,7 +179,7 @@ UNTOUCHED: tuple[type[c.Command], ...] = (
     c.Pause, c.Resume, c.EndPause, c.PutToken, c.RedeemToken, c.DeleteToken, c.OpenSession, c.CloseSession,
     c.Note, c.LimitTicks, c.Activate, c.Migrate, c.Lead, c.Barrier, c.Compare, c.Sweep, c.TellOverload,
     c.ReportSent, c.ReportUnsent, c.ResendEffect, c.DropEffect, c.StageSlice, c.DropStage, c.AdvanceStage,
-    c.PutSecret, c.GrantSecret, c.ResealSecrets, c.KeepZones,
+    c.PutSecret, c.GrantSecret, c.ResealSecrets, c.DeleteNotice, c.KeepZones,
     # Of agents and of what they tell: what may start, waits for a Grant or a Place.
     c.ConnectAgent, c.DisconnectAgent, c.ReleaseAgent, c.DrainAgent, c.ResumeAgent, c.EndDrain, c.LoseNode,
     c.ReportRunning, c.MarkUnreachable, c.Adopt, c.EndHold, c.EndRestore,

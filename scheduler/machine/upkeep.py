@@ -12,6 +12,7 @@ from scheduler.store.tables import fronts as front_rows
 from scheduler.store.tables import holds, outputs, overrides, run_vars
 from scheduler.store.tables import idempotency as idempotency_rows
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import notices as notice_rows
 from scheduler.store.tables import outbox as outbox_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import sessions as session_rows
@@ -65,11 +66,12 @@ def sweep(ctx: Context, command: Sweep) -> Outcome:
     agents = agent_rows.drop_former(ctx.store, command.before_ms, limit)
     sessions = session_rows.sweep(ctx.store, command.before_ms, limit)
     deliveries = delivery_rows.sweep(ctx.store, command.before_ms, limit)
+    notices = notice_rows.sweep(ctx.store, command.before_ms, limit)
     effects = outbox_rows.drop_given_up(ctx.store, limit, ctx.stamp_ms)
     entries = audit_rows.drop_surplus(ctx.store, ctx.state.last_audit, ctx.stamp_ms, limit)
     return done(
         keys=keys, fronts=len(fronts), agents=agents, sessions=sessions, effects=effects, audit=entries,
-        deliveries=deliveries,
+        deliveries=deliveries, notices=notices,
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ SCHEDULES_MAX = 5  #: that a job names
 PARAMS_MAX = 100
 NOTICES_MAX = 10
 VARS_MAX = 10
+NOTICE_LETTERS_MAX = 256  #: of the key of a notice on a board
 FIELDS_MAX = 100  #: of an object with fixed fields; far more than it knows
 
 _JOB_PARTS = {

@@ -109,7 +109,7 @@ class Job(Model):
                 found.append(Target("secret", *resolved(secret.name, self.namespace), pointer))
         for place, trigger in enumerate(self.triggers):
             for kind, namespace, name, field in trigger.refers(self.namespace):
-                found.append(Target(kind, namespace, name, pointer_of("triggers", place, field)))
+                found.append(Target(kind, namespace, name, pointer_of("triggers", place, *field.split("/"))))
         return found + self._calendars()
 
     @property

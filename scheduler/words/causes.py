@@ -26,7 +26,7 @@ startup    trigger / agent's installation / boot id        yes     FireStartups
 delay      trigger / run that ended, 0: none / instant     yes     FireDelayed
 after      trigger / the ids of the consumed runs, a,b,c   yes     FireDependents, FirePostponed
 webhook    trigger / id of the delivery                    yes     Deliver
-notice     trigger / board / serial of the notice          yes
+notice     trigger / board / serial of the notice          yes     FireNotices
 file       trigger / serial that the state gave the file   yes
 all_of     trigger / plan date                             yes
 backfill   trigger / nominal instant                       no
@@ -65,6 +65,8 @@ KINDS = {kind.value: kind for kind in Kind}
 """By the text in the rows."""
 
 TICKS = frozenset({Kind.TICK, Kind.CATCHUP})
+KEPT = frozenset({Kind.AFTER, Kind.NOTICE})
+"""What is kept here until there is room for its run; all else is kept by whoever has it, or ends."""
 LEDGERED = TICKS | {Kind.STARTUP, Kind.DELAY, Kind.AFTER, Kind.WEBHOOK, Kind.NOTICE, Kind.FILE, Kind.ALL_OF}
 
 
@@ -87,6 +89,15 @@ def hooked(namespace: str, name: str) -> str:
 
 def is_hooked(event: str) -> bool:
     return event.startswith("hook/")
+
+
+def noticed(namespace: str, board: str) -> str:
+    """What a trigger waits for that fires when a notice is posted on this board."""
+    return f"notice/{namespace}/{board}"
+
+
+def is_noticed(event: str) -> bool:
+    return event.startswith("notice/")
 
 
 def text(key: str, trigger: int, first_ms: int | None, last_ms: int | None = None) -> str:

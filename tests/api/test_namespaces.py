@@ -37,6 +37,7 @@ SENT: Mapping[str, dict[str, Any]] = {
     "getStage": {"params": {"stage": "ours"}},
     "dropStage": {"params": {"stage": "ours"}},
     "runJob": {"json": {}},
+    "postNotice": {"json": {"key": "k"}},
     "changeJobs": {"json": {"action": "pause", "jobs": [JOB], "namespace": OURS}},
     "pauseNamespace": {"json": {"reason": "why"}},
     "putNamespace": {"json": {"quotas": {"jobs": 5}}},
@@ -63,6 +64,9 @@ async def run(client: httpx2.AsyncClient, node: SingleNode) -> int:
     given = {"values": {"a": 1}, "namespace": OURS}
     assert (await client.put(f"/v1/vars/{JOB}", json=given)).status_code == 201
     assert (await client.put(f"/v1/calendars/{JOB}", json={"namespace": OURS})).status_code == 201
+    assert (await client.put(f"/v1/boards/{JOB}", json={"namespace": OURS})).status_code == 201
+    posted = await client.post(f"/v1/boards/{JOB}/notices", params={"namespace": OURS}, json={"key": "k"})
+    assert posted.json()["serial"] == 1, posted.text
     (sealed,) = node.apply(PutSecret(OURS, JOB, 1, "key-1", b"sealed"))
     assert sealed.ok, sealed
     given = {"secret": JOB, "namespace": OURS}
@@ -101,6 +105,7 @@ def request_of(operation: str, run: int) -> tuple[str, str, dict[str, Any]]:
     path = path.replace("{name}", "ours" if operation == "deleteToken" else JOB).replace("{namespace}", OURS)
     path = path.replace("{kind}", "vars")
     path = path.replace("{run}", str(run)).replace("{effect}", "1").replace("{node}", "node-9")
+    path = path.replace("{serial}", "1")
     sent = {**SENT.get(operation, {})}
     sent["params"] = {"namespace": OURS, **sent.get("params", {})}
     if method != "GET" and operation != "joinCluster":

@@ -336,3 +336,13 @@ async def test_a_hook_shows_what_came_and_what_came_of_it(
     assert await violations(page) == []
     await came.get_by_role("link", name="deploy", exact=True).click()
     await expect(page.get_by_text("each delivery to deploys")).to_be_visible()
+
+
+async def test_a_board_shows_its_notices(url: str, tab: OpenTab, furnished: httpx2.AsyncClient) -> None:
+    page = await tab(f"{url}cockpit/objects/boards/default/stock")
+    stand = page.locator("section", has=page.get_by_role("heading", name="Notices"))
+    await expect(stand).to_contain_text("Nothing stands there.")
+    posted = await furnished.post("/v1/boards/stock/notices", json={"key": "counted"})
+    assert posted.status_code == 201, posted.text
+    await expect(stand).to_contain_text("counted")  # live
+    assert await violations(page) == []

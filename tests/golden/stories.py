@@ -40,6 +40,7 @@ def every_command(story: Recorder) -> None:
     _dependents(story)
     _conditions(story)
     _deliveries(story)
+    _notices(story)
     _slices(story)
     _lost_and_found(story)
     _deadlines(story)
@@ -403,6 +404,39 @@ def _deliveries(story: Recorder) -> None:
     story.tell_ok(msgspec.structs.replace(deliver("d1"), namespace="web", hook="merges", firings=()))
     assert story.apply(gone=[("job", "default", "on-push"), ("job", "default", "one-push")]).ok
     assert story.apply(gone=[("hook", "default", "pushes")]).ok
+
+
+def _notices(story: Recorder) -> None:
+    """Notices are posted, heard in their order, kept by a full queue and a pause, taken down, expired."""
+    assert story.apply({"board": "stock"}, {"board": "goods", "namespace": "web"}, actor=ADA).ok
+    asked = {"board": "stock", "key": "plan_date"}
+    here = {"notice": asked, "id": "n"}
+    one = {"notice": {"board": "stock"}, "id": "n", "overlap": "queue_one"}
+    there = {"notice": {"board": "web/goods"}, "id": "n"}
+    story.put(job("goods", trigger=there))
+    story.tell_ok(c.PostNotice("web", "goods", "k", 60_000, actor=BEN))
+    story.now_ms += 1
+    story.put(job("at-notice", trigger=here), job("one-notice", trigger=one), job("goods", trigger=there))
+
+    def post(notice: str, lasts_ms: int = 60_000, board: str = "stock", **fields: Any) -> c.PostNotice:
+        namespace = "web" if board == "goods" else "default"
+        return c.PostNotice(namespace, board, notice, lasts_ms, actor=ADA, **fields)
+
+    story.tell_ok(post("plan_date", plan_day=20_001), post("other"), post("other"), post("k", board="goods"))
+    story.tell(post("k", 0), post("k", board="nowhere"), c.DeleteNotice("default", "stock", 99, BEN))
+    story.tell(c.FireNotices(story.epoch, 1, 1))
+    story.settle()
+    story.tell_ok(c.PauseJob("default", "one-notice", ADA))
+    story.tell_ok(post("gone", key="once", body=b"x"), post("short", 1_000))
+    story.plan_and_apply()
+    story.tell_ok(c.DeleteNotice("default", "stock", 6, BEN))
+    story.now_ms += 1_000
+    story.put(job("one-notice", trigger={**one, "overlap": "skip"}, labels={"x": "y"}))
+    story.tell_ok(c.ResumeJob("default", "one-notice", ADA))
+    story.settle()
+    names = ("at-notice", "one-notice", "goods")
+    assert story.apply(gone=[("job", "default", name) for name in names]).ok
+    assert story.apply(gone=[("board", "default", "stock")]).ok
 
 
 def _slices(story: Recorder) -> None:

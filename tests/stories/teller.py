@@ -19,6 +19,7 @@ from scheduler.model.quantities import parse_duration_ms
 from scheduler.plan import cut_off
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.tables import deliveries, objects, restores, secrets, triggers
+from scheduler.ticks import plan_days
 from scheduler.words import causes
 from scheduler.words import commands as c
 from scheduler.words.events import Event
@@ -157,6 +158,11 @@ class Teller:
             said = [f"{each.name}: {each.outcome or 'run'} {each.reason or each.run}" for each in told]
             self.said.append(f"  {clock(now_ms)} its sender is told{repeated}: {', '.join(said)}")
 
+    def post(self, _: str, board: str, key: str, lasts: str = "1h", date: str = "") -> None:
+        """A notice."""
+        day = plan_days.parse(date) if date else None
+        self._tell(c.PostNotice("default", board, key, parse_duration_ms(lasts), day, c.Actor("ada")))
+
     def cancel(self, _: str, run: str) -> None:
         self._tell(c.CancelRun(int(run)))
 
@@ -235,7 +241,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "run": Teller.run, "cancel": Teller.cancel, "pause": Teller.pause, "resume": Teller.resume,
     "claim": Teller.claim, "finish": Teller.finish, "restore": Teller.restore, "journal": Teller.journal,
     "lead": Teller.lead, "show": Teller.show, "object": Teller.object, "secret": Teller.secret,
-    "deliver": Teller.deliver,
+    "deliver": Teller.deliver, "post": Teller.post,
 }  # fmt: skip
 
 

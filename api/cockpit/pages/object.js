@@ -34,18 +34,25 @@ function Referrers({ one }) {
     ${data?.next_cursor ? html`<p><button type="button" class="small" onClick=${() => setQuery({ after: data.next_cursor }, { push: true })}>${t("objects.nextReferrers")}</button></p>` : null}</div></section>`;
 }
 
-const cameHere = (one) => (event) => event.type === "delivered" && event.namespace === one.namespace && event.name === one.name;
+const told = (one, ...types) => (event) => types.includes(event.type) && event.namespace === one.namespace && event.name === one.name;
 
-// What other systems sent to a hook in the last day, and what came of it.
-function Deliveries({ one }) {
-  const { data, error } = useRead(`${pathOf(one, "deliveries")}&limit=20`, { types: cameHere(one) });
-  const firing = (each) => html`<li key=${`${each.job} ${each.trigger}`}><a href=${at("jobs", one.namespace, each.job)}>${each.job}</a>${" "}
-    ${each.outcome ? html`<${Status} state=${each.outcome} /> ${each.reason}` : html`<a href=${at("runs", String(each.run))}>#${each.run}</a>`}</li>`;
-  return html`<section aria-labelledby="came-title"><h2 id="came-title">${t("objects.deliveries")}</h2><div class="card">${!data ? html`<${Loading} error=${error} />`
-    : data.items.length ? html`<table class="values"><thead><tr><th scope="col">${t("objects.came")}</th><th scope="col">${t("objects.delivery")}</th><th scope="col">${t("objects.cameOf")}</th></tr></thead>
-      <tbody>${data.items.map((each) => html`<tr key=${each.delivery}><td><${When} at=${each.at} /></td><td class="who"><code>${each.delivery}</code></td><td><ul class="plain-list">${each.firings.map(firing)}</ul></td></tr>`)}</tbody></table>`
-    : html`<p class="note">${t("objects.noDeliveries")}</p>`}</div></section>`;
+// What came to an object by and by: `row` makes the cells of an item.
+function Came({ one, what, types, heads, row, none }) {
+  const { data, error } = useRead(`${pathOf(one, what)}&limit=50`, { types: told(one, ...types) });
+  return html`<section aria-labelledby="came-title"><h2 id="came-title">${t(`objects.${what}`)}</h2><div class="card">${!data ? html`<${Loading} error=${error} />`
+    : data.items.length ? html`<table class="values"><thead><tr>${heads.map((head) => html`<th scope="col" key=${head}>${t(`objects.${head}`)}</th>`)}</tr></thead>
+      <tbody>${data.items.map((each) => html`<tr key=${each.serial || each.delivery}>${row(each).map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table>`
+    : html`<p class="note">${t(none)}</p>`}</div></section>`;
 }
+
+// What only this kind has, beside its facts: what other systems sent to a hook in the last day, what stands on a board.
+const CAME = {
+  hooks: (one) => html`<${Came} one=${one} what="deliveries" types=${["delivered"]} heads=${["came", "delivery", "cameOf"]} none="objects.noDeliveries"
+    row=${(each) => [html`<${When} at=${each.at} />`, html`<code>${each.delivery}</code>`, html`<ul class="plain-list">${each.firings.map((firing) => html`<li key=${`${firing.job} ${firing.trigger}`}><a href=${at("jobs", one.namespace, firing.job)}>${firing.job}</a>${" "}
+      ${firing.outcome ? html`<${Status} state=${firing.outcome} /> ${firing.reason}` : html`<a href=${at("runs", String(firing.run))}>#${firing.run}</a>`}</li>`)}</ul>`]} />`,
+  boards: (one) => html`<${Came} one=${one} what="notices" types=${["notice_posted", "notice_deleted"]} heads=${["key", "came", "owner", "expires"]} none="objects.noNotices"
+    row=${(each) => [html`<code>${each.key}</code>`, html`<${When} at=${each.posted} />`, each.poster, html`<${When} at=${each.expires} />`]} />`,
+};
 
 function Whole({ one, again }) {
   const text = useRead(`${pathOf(one, "definition")}&revision=${one.revision}`, { as: api.text, every: 0 });
@@ -60,7 +67,7 @@ function Whole({ one, again }) {
       [t("job.changed"), html`<${When} at=${one.changed} /> ${one.actor}`], [t("job.source"), one.source]]} />
     ${one.kind === "vars" ? html`<${Values} of=${one.values} />` : null}
     ${one.kind === "calendars" ? html`<${Year} calendar=${one} />` : null}
-    ${one.kind === "hooks" ? html`<${Deliveries} one=${one} />` : null}
+    ${CAME[one.kind]?.(one)}
     <${Referrers} one=${one} />
     <${Revisions} path=${(what) => pathOf(one, what)} current=${one.revision} types=${mine(one)}
       audit=${api.may("admin", one.namespace) ? `${at("audit")}?name=${encodeURIComponent(one.name)}&namespace=${encodeURIComponent(one.namespace)}&kind=${KINDS[one.kind]}` : null} />

@@ -89,6 +89,7 @@ export function schedule(triggers) {
     : trigger.after ? t("schedule.after", { condition: trigger.after })
     : trigger.schedule ? t("schedule.named", { name: trigger.schedule })
     : trigger.startup ? t("schedule.startup", { pool: trigger.startup.pool })
+    : trigger.notice ? t("schedule.notice", { board: trigger.notice.key ? `${trigger.notice.board} (${trigger.notice.key})` : trigger.notice.board })
     : trigger.webhook ? t("schedule.webhook", { hook: trigger.webhook })
     : Object.keys(trigger)[0];
   return triggers.length === 1 ? one(triggers[0]) : t("schedule.more", { first: one(triggers[0]), n: triggers.length - 1 });

@@ -13,7 +13,7 @@ from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.verdicts import RunEnds
 from scheduler.machine.steps import admitting, decisions, delaying, eras, notifying, restoring
 from scheduler.machine.steps import quotas as quota_steps
-from scheduler.store.tables import clocks, ends, listeners, postponed, quotas
+from scheduler.store.tables import clocks, ends, hearers, listeners, postponed, quotas
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -139,6 +139,7 @@ def _note_end(
 def follow(ctx: Context, job: int, active_runs: int) -> None:
     """A run of the job ended: who waited for that goes on."""
     postponed.wake(ctx.store, job, ctx.stamp_ms)
+    hearers.wake(ctx.store, job, ctx.stamp_ms)
     if active_runs > 0:
         admitting.admit_next(ctx, job)
     else:

@@ -79,7 +79,7 @@ def begin(
     elif event == DELAY:
         delaying.begin(ctx, ctx.state.last_trigger, job, spec, from_ms)
     elif event:
-        listening.begin(ctx, ctx.state.last_trigger, job, spec, former)
+        listening.begin(ctx, ctx.state.last_trigger, job, event, spec, former)
 
 
 def end(ctx: Context, trigger: Trigger, at_ms: int, closed: str) -> int:

@@ -34,7 +34,7 @@ from scheduler.store.tables.run_vars import RunVars
 from scheduler.store.tables.runs import BEHIND, FOR_NAMESPACE, Run
 from scheduler.store.tables.triggers import FiringTrigger
 from scheduler.words import events as e
-from scheduler.words.causes import LEDGERED, Cause, Kind
+from scheduler.words.causes import KEPT, LEDGERED, Cause, Kind
 from scheduler.words.lifecycle import RUN, START, RunEvent
 from scheduler.words.outcomes import Outcome
 
@@ -91,7 +91,7 @@ def fire(
             else RunView(ctx.store, job)
         )
         verdict = gates.judge(gates.RUN, view)
-        if isinstance(verdict, Never) and cause.kind is Kind.AFTER and view.overlap in overlap.QUEUES:
+        if isinstance(verdict, Never) and cause.kind in KEPT and view.overlap in overlap.QUEUES:
             return done(full=True)
         if isinstance(verdict, Never):
             return _decide(ctx, cause, pinned, namespace, due_ms, verdict)

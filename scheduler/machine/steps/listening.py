@@ -1,4 +1,4 @@
-"""Triggers that wait for ends of runs hear of them from when their era begins until it ends.
+"""Triggers that wait for ends of runs, or for notices, hear of them from when their era begins until it ends.
 
 Rules of this file:
 
@@ -12,13 +12,17 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.model.after import read_after
-from scheduler.store.tables import ends, listeners, postponed, results
+from scheduler.store.tables import ends, hearers, listeners, notices, postponed, results
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables.hearers import Hearer
 from scheduler.store.tables.listeners import Listener
+from scheduler.words import causes
 
 
-def begin(ctx: Context, trigger: int, job: int, spec: bytes, former: int) -> None:
+def begin(ctx: Context, trigger: int, job: int, event: str, spec: bytes, former: int) -> None:
     """The era of this trigger begins; `former`: in place of that one, 0: of none."""
+    if causes.is_noticed(event):
+        _begin_hearing(ctx, trigger, job, event.partition("/")[2], former)
     after = read_after(spec)
     if after is None:
         return
@@ -35,7 +39,17 @@ def begin(ctx: Context, trigger: int, job: int, spec: bytes, former: int) -> Non
         postponed.hand_on(ctx.store, former, trigger)
 
 
+def _begin_hearing(ctx: Context, trigger: int, job: int, board: str, former: int) -> None:
+    """Of the notices of this board: of the next one, or where the era before it was."""
+    before = hearers.get(ctx.store, former) if former else None
+    goes_on = before is not None and before.board == board
+    through = before.through if before is not None and goes_on else notices.last(ctx.store)
+    hearer = Hearer(trigger, job, board, through, None, through, ctx.stamp_ms if goes_on else None, 0)
+    hearers.insert(ctx.store, hearer)
+
+
 def end(ctx: Context, trigger: int) -> None:
+    hearers.close(ctx.store, trigger)
     listeners.close(ctx.store, trigger, ends.seen_by(ctx.store, trigger))
 
 

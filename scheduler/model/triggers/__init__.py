@@ -7,7 +7,7 @@ cli/ decides by a kind's name (a test looks for it), but `scheduler.ticks.schedu
 
 Reading order: kind.py (what a kind says of itself), cron.py, every.py, iso8601.py, at.py (time; zoned.py
 is what two of them share), schedule.py (those of an
-object), startup.py, after.py, webhook.py (events);
+object), startup.py, after.py, webhook.py, notice.py (events);
 ../trigger.py joins them.
 """
 
@@ -21,16 +21,17 @@ from scheduler.model.triggers.cron import CRON
 from scheduler.model.triggers.every import EVERY
 from scheduler.model.triggers.iso8601 import ISO8601
 from scheduler.model.triggers.kind import Kind
+from scheduler.model.triggers.notice import NOTICE
 from scheduler.model.triggers.schedule import SCHEDULE
 from scheduler.model.triggers.startup import STARTUP
 from scheduler.model.triggers.webhook import WEBHOOK
 
 __all__ = ["KINDS", "NAMES", "ONE_OF", "PLANNED", "Kind", "kind_meant"]
 
-KINDS: tuple[Kind[Any], ...] = (CRON, EVERY, ISO8601, AT, SCHEDULE, STARTUP, AFTER, WEBHOOK)
+KINDS: tuple[Kind[Any], ...] = (CRON, EVERY, ISO8601, AT, SCHEDULE, STARTUP, AFTER, WEBHOOK, NOTICE)
 NAMES = tuple(kind.name for kind in KINDS)
 ONE_OF = f"one of {', '.join(NAMES)}"
-PLANNED = ("notice", "file", "all_of")
+PLANNED = ("file", "all_of")
 """Kinds of the job semantics that this version cannot do."""
 
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}

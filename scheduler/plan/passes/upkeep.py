@@ -8,7 +8,7 @@ from __future__ import annotations
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.view import Outlook, View
 from scheduler.store.connection import Store
-from scheduler.store.tables import audit, deliveries, fronts, idempotency, outbox, sessions
+from scheduler.store.tables import audit, deliveries, fronts, idempotency, notices, outbox, sessions
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.words.commands import Command, Purge, Sweep
@@ -79,7 +79,7 @@ def _sweep(store: Store, now_ms: int, epoch: int) -> list[Sweep]:
     before_ms = now_ms - KEPT_MS
     oldest = [
         idempotency.oldest_ms(store), fronts.oldest_seen_ms(store), sessions.oldest_ms(store),
-        deliveries.oldest_ms(store),
+        deliveries.oldest_ms(store), notices.oldest_spent_ms(store, before_ms),
     ]  # fmt: skip
     given_up_ms = outbox.first_end_ms(store)
     due = given_up_ms is not None and given_up_ms < now_ms

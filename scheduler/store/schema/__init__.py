@@ -15,6 +15,7 @@ from scheduler.store.schema import (
     hooks,
     jobs,
     limits,
+    notices,
     objects,
     outside,
     runs,
@@ -22,11 +23,13 @@ from scheduler.store.schema import (
     ticks,
 )
 
-SCHEMA_VERSION = 46
+SCHEMA_VERSION = 47
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
 
-_NOUNS = (cluster, jobs, objects, ticks, dependents, hooks, runs, agents, limits, access, staging, outside)
+_NOUNS = (
+    cluster, jobs, objects, ticks, dependents, hooks, notices, runs, agents, limits, access, staging, outside,
+)  # fmt: skip
 
 STATEMENTS: tuple[str, ...] = tuple(statement for noun in _NOUNS for statement in noun.STATEMENTS)

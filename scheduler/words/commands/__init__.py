@@ -63,6 +63,9 @@ from scheduler.words.commands.jobs import ResumeJob as ResumeJob
 from scheduler.words.commands.namespaces import DeleteNamespace as DeleteNamespace
 from scheduler.words.commands.namespaces import PutNamespace as PutNamespace
 from scheduler.words.commands.namespaces import ReviseJobs as ReviseJobs
+from scheduler.words.commands.notices import DeleteNotice as DeleteNotice
+from scheduler.words.commands.notices import FireNotices as FireNotices
+from scheduler.words.commands.notices import PostNotice as PostNotice
 from scheduler.words.commands.objects import Apply as Apply
 from scheduler.words.commands.objects import Deletion as Deletion
 from scheduler.words.commands.objects import PreparedObject as PreparedObject

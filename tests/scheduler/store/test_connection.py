@@ -14,7 +14,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (45, "4226c1e5fc2a4dd4")
+LAYOUT = (47, "0ce6d10b7dd8c03c")
 
 
 def test_a_new_state_is_empty_and_belongs_to_its_cluster(tmp_path: Path) -> None:

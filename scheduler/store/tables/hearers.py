@@ -1,0 +1,97 @@
+"""How far each trigger has heard of the notices of its board. Rows stay, as eras of triggers do, so that
+verify can recompute what was heard."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.store.connection import Store
+
+
+class Hearer(NamedTuple):
+    trigger: int
+    job: int
+    board: str  #: namespace/name
+    from_serial: int
+    until_serial: int | None
+    through: int
+    at_ms: int | None
+    is_full: int
+
+
+COLUMNS = ", ".join(Hearer._fields)
+_FULL = "SELECT 1 FROM hearers WHERE job = ? AND until_serial IS NULL AND is_full = 1 LIMIT 1"
+
+
+def get(store: Store, trigger: int) -> Hearer | None:
+    row = store.row(f"SELECT {COLUMNS} FROM hearers WHERE trigger = ?", (trigger,))
+    return None if row is None else Hearer._make(row)
+
+
+def insert(store: Store, hearer: Hearer) -> None:
+    marks = ", ".join("?" * len(Hearer._fields))
+    store.write(f"INSERT INTO hearers ({COLUMNS}) VALUES ({marks})", hearer)
+
+
+def close(store: Store, trigger: int) -> None:
+    """Its era ends: it hears of no more."""
+    store.write(
+        "UPDATE hearers SET until_serial = through, at_ms = NULL, is_full = 0"
+        " WHERE trigger = ? AND until_serial IS NULL",
+        (trigger,),
+    )
+
+
+def move(store: Store, hearer: Hearer, through: int, at_ms: int | None, *, is_full: bool) -> None:
+    if is_full:
+        store.kept.unnote("hearers", _FULL, (hearer.job,))
+    store.write(
+        "UPDATE hearers SET through = ?, at_ms = ?, is_full = ? WHERE trigger = ?",
+        (through, at_ms, int(is_full), hearer.trigger),
+    )
+
+
+def tell(store: Store, board: str, at_ms: int) -> None:
+    """A notice was posted. Who waits for room goes on waiting."""
+    store.write(
+        "UPDATE hearers SET at_ms = ? WHERE board = ? AND until_serial IS NULL AND at_ms IS NULL"
+        " AND is_full = 0",
+        (at_ms, board),
+    )
+
+
+def wake(store: Store, job: int, at_ms: int) -> None:
+    """A run of the job has ended. Asked each time, so that there is none is remembered."""
+    if store.kept.note("hearers", _FULL, (job,), keeps=lambda _: True) is not None:
+        store.write(
+            "UPDATE hearers SET at_ms = ?, is_full = 0"
+            " WHERE job = ? AND until_serial IS NULL AND is_full = 1",
+            (at_ms, job),
+        )
+
+
+def hurry(store: Store, job: int, at_ms: int) -> None:
+    """The job is resumed: what waited for that goes on."""
+    store.write(
+        "UPDATE hearers SET at_ms = ? WHERE job = ? AND until_serial IS NULL AND at_ms > ?",
+        (at_ms, job, at_ms),
+    )
+
+
+def due(store: Store, now_ms: int, limit: int) -> list[Hearer]:
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM hearers WHERE at_ms <= ? ORDER BY at_ms, trigger LIMIT ?", (now_ms, limit)
+    )
+    return [Hearer._make(row) for row in rows]
+
+
+def next_ms(store: Store) -> int | None:
+    first: int | None = store.value("SELECT min(at_ms) FROM hearers")
+    return first
+
+
+def page(store: Store, after: int, limit: int) -> list[Hearer]:
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM hearers WHERE trigger > ? ORDER BY trigger LIMIT ?", (after, limit)
+    )
+    return [Hearer._make(row) for row in rows]

@@ -1,0 +1,90 @@
+"""Notices over HTTP: posted, heard, listed, taken down; what is wrong with one is told with its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from api.schemas import answers
+from tests.api.single_node import SingleNode
+
+NOTICES = "/v1/boards/stock/notices"
+
+
+@pytest.fixture
+async def board(client: httpx2.AsyncClient) -> httpx2.AsyncClient:
+    assert (await client.put("/v1/boards/stock", json={"expires": "2d"})).status_code == 201
+    return client
+
+
+async def test_a_notice_is_posted_listed_and_taken_down(board: httpx2.AsyncClient) -> None:
+    made = await board.post(NOTICES, json={"key": "plan_date", "plan_date": "2026-12-31"})
+    assert made.status_code == 201, made.text
+    told = answers.Notice.model_validate(made.json())
+    assert (told.serial, told.key, told.plan_date, told.poster) == (1, "2026-12-31", "2026-12-31", "admin")
+    second = (await board.post(NOTICES, json={"key": "orders", "expires": "1h"})).json()
+    listed = answers.NoticeList.model_validate((await board.get(NOTICES)).json())
+    assert [each.key for each in listed.items] == ["orders", "2026-12-31"]
+    page = (await board.get(NOTICES, params={"limit": 1})).json()
+    rest = (await board.get(NOTICES, params={"cursor": page["next_cursor"]})).json()
+    assert [each["serial"] for each in rest["items"]] == [1]
+    gone = f"{NOTICES}/{second['serial']}"
+    assert (await board.delete(gone, params={"dry_run": "true"})).status_code == 200
+    assert [(await board.delete(gone)).status_code for _ in range(2)] == [204, 404]
+    found = (await board.get("/v1/audit", params={"kind": "board"})).json()["items"]
+    assert [(x["action"], x["before"], x["after"]) for x in found[:3]] == [
+        ("take_down", "2 orders", None), ("post", None, "2 orders"), ("post", None, "1 2026-12-31"),
+    ]  # fmt: skip
+
+
+async def test_the_same_key_of_idempotency_posts_once(board: httpx2.AsyncClient, node: SingleNode) -> None:
+    for _ in range(2):
+        sent = await board.post(NOTICES, json={"key": "k"}, headers={"Idempotency-Key": "once"})
+        assert (sent.status_code, sent.json()["serial"]) == (201, 1)
+    with node.read() as store:
+        assert store.value("SELECT count(*) FROM notices") == 1
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer", "said"),
+    [
+        ({}, "/key", "a key is a text of 1 to 256 letters, not null"),
+        ({"key": ""}, "/key", "a key is a text of 1 to 256 letters, not text"),
+        ({"key": 5}, "/key", "a key is a text of 1 to 256 letters, not a number"),
+        ({"key": "k", "expires": 5}, "/expires", "a duration is text with a unit, not a number"),
+        ({"key": "k", "expires": "soon"}, "/expires", "soon"),
+        ({"key": "k", "expires": "9000d"}, "/expires", "at most ten years"),
+        ({"key": "k", "plan_date": "yesterday"}, "/plan_date", "is no date"),
+        ({"key": "k", "plan_date": 7}, "/plan_date", "a date is text, not a number"),
+        ({"key": "k", "text": "x"}, "/text", "unknown field"),
+    ],
+)
+async def test_each_mistake_has_its_place(
+    board: httpx2.AsyncClient, document: dict[str, Any], pointer: str, said: str
+) -> None:
+    reply = await board.post(NOTICES, json=document)
+    (error,) = reply.json()["errors"]
+    assert (reply.status_code, error["pointer"], said in error["detail"]) == (422, pointer, True)
+    assert error["hint"]
+
+
+async def test_a_board_that_is_not_there_and_one_that_is_waited_for(board: httpx2.AsyncClient) -> None:
+    assert (await board.post("/v1/boards/nowhere/notices", json={"key": "k"})).status_code == 404
+    job = {"noop": True, "triggers": {"notice": {"board": "stok"}}}
+    reply = await board.put("/v1/jobs/j", json=job)
+    (error,) = reply.json()["errors"]
+    assert (reply.status_code, error["pointer"]) == (422, "/triggers/0/notice/board")
+    assert error["hint"] == "did you mean stock?"
+    job["triggers"] = {"notice": {"board": "stock", "key": "k"}, "jitter": "1m"}
+    assert (await board.put("/v1/jobs/j", json=job)).status_code == 422
+    job["triggers"] = {"notice": {"board": "stock", "key": "k"}}
+    assert (await board.put("/v1/jobs/j", json=job)).json()["triggers"][0]["overlap"] == "queue_all"
+    assert (await board.delete("/v1/boards/stock")).status_code == 409
+
+
+async def test_a_dry_run_posts_nothing(board: httpx2.AsyncClient) -> None:
+    reply = await board.post(NOTICES, json={"key": "k"}, params={"dry_run": "true"})
+    answers.NoticeDryRun.model_validate(reply.json())
+    assert (await board.get(NOTICES)).json()["items"] == []
