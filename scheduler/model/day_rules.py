@@ -24,6 +24,15 @@ _REFINED_BY = {
 }
 
 
+_COUNTED = ("weekday", "day", "workday")  #: within a period, which may not have so many
+_ALL_YEARS = range(2000, 2028)
+"""Each day of the week is the first of a year among these, and of a leap year."""
+
+
+def _begins(of: Period) -> range:
+    return range(1, 13, MONTHS[of])
+
+
 def _date(value: Any) -> Any:
     if isinstance(value, date):
         return value
@@ -86,6 +95,10 @@ class DayRule(Model):
             raise Refused("from when on?", "from: the first of these days")
         if 0 in (self.day, self.workday):
             raise Refused("there is no day 0", "1 is the first, -1 the last")
+        if given[0] in _COUNTED and next(self.dates(_ALL_YEARS, lambda day: True), None) is None:
+            of = self.of or "month"
+            begin = "" if of == "month" else f"; a {of} begins in month {', '.join(map(str, _begins(of)))}"
+            raise Refused(f"no {of} has such a day{begin}", "a smaller number, or other months")
         return self
 
     def dates(self, years: range, works: Callable[[date], bool]) -> Iterator[date]:

@@ -295,7 +295,8 @@ def _rule(line: _Line, start: _Moment) -> dict[str, Any]:
 
 def _number(line: _Line, name: str, text: str, least: int, most: int) -> int:
     if not re.fullmatch(r"[+-]?[0-9]{1,6}", text) or not least <= int(text) <= most or int(text) == 0:
-        raise line.wrong(f"{name}={text[:20]}: a number from {least} to {most}, not 0")
+        but = ", not 0" if least < 0 else ""
+        raise line.wrong(f"{name}={text[:20]}: a whole number from {least} to {most}{but}")
     return int(text)
 
 

@@ -114,3 +114,25 @@ def test_what_is_wrong_is_named(fields: dict[str, Any], pointer: str, detail: st
     assert problem.pointer == pointer
     assert problem.detail.startswith(detail)
     assert problem.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"weekday": "mon", "nth": 6}, "no month has such a day"),
+        ({"day": 31, "months": [2, 4]}, "no month has such a day"),
+        ({"day": -31, "months": 4}, "no month has such a day"),
+        ({"workday": 1, "of": "quarter", "months": [2]}, "a quarter begins in month 1, 4, 7, 10"),
+    ],
+)
+def test_a_rule_that_names_no_day_in_any_year_is_refused(rule: dict[str, Any], said: str) -> None:
+    with pytest.raises(JobError) as caught:
+        parse_document({"calendar": "c", "rules": [rule]})
+    (problem,) = caught.value.problems
+    assert (problem.pointer, said in problem.detail) == ("/rules/0", True), problem
+    assert problem.hint == "a smaller number, or other months"
+
+
+@pytest.mark.parametrize("rule", [{"weekday": "mon", "nth": 5, "months": 2}, {"day": 29, "months": 2}])
+def test_a_rule_that_names_a_day_in_few_years_is_one(rule: dict[str, Any]) -> None:
+    parse_document({"calendar": "c", "rules": [rule]})

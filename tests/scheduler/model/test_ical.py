@@ -156,7 +156,7 @@ def test_a_cancelled_event_is_none() -> None:
             "line 5: FREQ=HOURLY: a rule for days has one of YEARLY, MONTHLY, WEEKLY, DAILY",
         ),
         ((DAY, "RRULE:FREQ=DAILY;BYHOUR=3"), "line 5: BYHOUR=3 is not understood"),
-        ((DAY, "RRULE:FREQ=DAILY;COUNT=0"), "line 5: COUNT=0: a number from 1"),
+        ((DAY, "RRULE:FREQ=DAILY;COUNT=0"), "line 5: COUNT=0: a whole number from 1 to 100000"),
         ((DAY, "RRULE:FREQ=DAILY;COUNT=1;UNTIL=20270101"), "line 5: COUNT and UNTIL exclude each other"),
         ((DAY, "RRULE:FREQ=WEEKLY;BYDAY=2MO"), "line 5: BYDAY=2MO: numbers are for FREQ=YEARLY and MONTHLY"),
         ((DAY, "RRULE:FREQ=WEEKLY;BYDAY=FR"), "line 5: DTSTART is not the first day of its rule"),
