@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx2
 
-from chaos import appliers, leaks, senders
+from chaos import appliers, graphs, leaks, senders
 from chaos.case import Declared
 from chaos.client import ANSWER_S, Api
 from chaos.history import History
@@ -196,6 +196,8 @@ class Workload:
         if self._delivers:
             self._put_hook(api)
             self._must(api, senders.JOB, senders.job_of(_job(senders.JOB, {}, self._payload(0, 0))))
+            graph = graphs.job_of(_job(graphs.JOB, {}, ""))
+            self._surely(api, "graph", f"/v1/jobs/{graphs.JOB}", graph, {"graph": graphs.JOB})
         api.close()
 
     def _put_hook(self, api: Api) -> None:
@@ -251,7 +253,7 @@ class Workload:
             ("long-runner", _Runner(LONG, self._seed), 2.5),
         ]
         if self._delivers:
-            loops.append(("sender", senders.Sender(self._seed), 0.6))
+            loops += [("sender", senders.Sender(self._seed), 0.6), ("grapher", graphs.ask, 2.0)]
         if self._inventory is not None:
             loops += appliers.people(self._inventory, self._over)
         for name, act, pause_s in loops:

@@ -14,6 +14,7 @@ from chaos.checkers import (
     deliveries,
     dispatch,
     durable,
+    graphs,
     gravest,
     held,
     lifecycle,
@@ -28,8 +29,8 @@ from chaos.checkers import (
 )
 
 CHECKERS = (
-    ticks, results, held, boots, deliveries, notices, audit, secrets, objects, linear, dispatch, durable,
-    lifecycle, liveness, vacuity,
+    ticks, results, held, boots, deliveries, graphs, notices, audit, secrets, objects, linear, dispatch,
+    durable, lifecycle, liveness, vacuity,
 )  # fmt: skip
 
 

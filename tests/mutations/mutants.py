@@ -80,6 +80,18 @@ MUTANTS = (
         _says("deliveries: told-otherwise", "deliveries: never-sent"),
     ),
     Mutant(
+        "every-branch",
+        (
+            (
+                "scheduler.machine.rules.gates.when",
+                "    return READY if view.when.holds() else NEVER\n",
+                "    return READY\n",
+            ),
+        ),
+        QUIET,
+        _says("graphs: wrong-branch"),
+    ),
+    Mutant(
         "no-claim",
         (
             (
