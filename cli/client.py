@@ -62,7 +62,15 @@ _PASSING = frozenset({"no-leader", "behind", "overloaded", "unavailable", "too-m
 
 
 def path_of(*parts: str | int, **query: object) -> str:
-    """/v1/parts?query, quoted; a query of None is left out."""
+    """/v1/parts?query, quoted; a query of None is left out. Raises Failure where a part is no single name:
+    the cluster prints `default/deploy`, and who copies that would be told of a path that he never typed.
+    """
+    for part in parts:
+        namespace, slash, name = str(part).partition("/")
+        if slash:
+            both = namespace and name and "/" not in name and parts[0] != "namespaces"
+            hint = f"Of what is in a namespace say {name} --namespace {namespace}." if both else ""
+            raise Failure(f"'{part}': a name has no '/'", code=USAGE, hint=hint)
     # An argument may be any bytes: the server says what is wrong with what is no text.
     path = "/v1/" + "/".join(quote(str(part), safe="", errors="surrogateescape") for part in parts)
     given = {

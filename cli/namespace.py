@@ -42,7 +42,8 @@ def apply(client: Client, paths: tuple[str, ...], dry_run: bool) -> None:
     for document in documents:
         name = str(document.data["namespace"])
         trial = client.put(path_of("namespaces", name, dry_run="true"), document.data)
-        click.echo(f"{trial['change']} {name}")
+        would = "" if trial["change"] == "unchanged" or not dry_run else "would be "
+        click.echo(f"{would}{trial['change']} {name}")
         if trial["follow"]:
             shown = ", ".join(trial["follow"][:FOLLOW_TOLD_MAX])
             more = len(trial["follow"]) - FOLLOW_TOLD_MAX

@@ -65,7 +65,7 @@ class Opening(threading.Thread):
         if self._jobs and not self._identity.sampled:
             self._apply_samples()
         away = self._not_connected(started_s + READY_S)
-        click.echo(self._banner(time.monotonic() - started_s))
+        click.echo(self.banner(time.monotonic() - started_s))
         if away:
             click.echo(
                 f"Not connected yet: {', '.join(away)}. What only they may run waits; "
@@ -137,7 +137,7 @@ class Opening(threading.Thread):
     def _cockpit(self) -> str:
         return f"{self._nodes[0].url}/#token={self._identity.token}"
 
-    def _banner(self, took_s: float) -> str:
+    def banner(self, took_s: float) -> str:
         found, command = self._directory == Path.cwd() / ".cronclave", own_command()
         lines = [
             "",
@@ -149,7 +149,9 @@ class Opening(threading.Thread):
             if found
             else f"  CLI       export CRONCLAVE_URL={self._nodes[0].url} "
             f"CRONCLAVE_TOKEN={self._identity.token}",
-            f"            {command} job run greet --param name=you --wait",
+            f"            {command} job run greet --param name=you --wait"
+            if self._jobs or self._identity.sampled
+            else f"            {command} apply FILE",
             f"            and: run list, cluster status, verify, events; {command} --help",
             "",
         ]

@@ -14,6 +14,7 @@ from scheduler.model.problems import Refused, shortened
 from scheduler.model.recurrence import easter_sunday
 from scheduler.ticks.dated import MONTHS, Period
 
+_WEEKDAYS_MAX = {"month": 5, "quarter": 14, "year": 53}  #: so often a period has one of them, at most
 WAYS = ("weekday", "day", "easter", "workday", "every")
 _REFINED_BY = {
     "weekday": ("nth", "of", "months"),
@@ -91,6 +92,10 @@ class DayRule(Model):
                 raise Refused(f"{name} means nothing beside {given[0]}", f"remove {name}")
         if self.weekday is not None and not self.nth:
             raise Refused("which of them?", "nth: 1 is the first, -1 the last; every one is the weekend's")
+        of = self.of or "month"
+        if self.weekday is not None and abs(self.nth or 0) > _WEEKDAYS_MAX[of]:
+            said = f"no {of} has {abs(self.nth or 0)} of a day of the week"
+            raise Refused(said, f"{_WEEKDAYS_MAX[of]} at most, or another `of`")
         if self.every is not None and self.start is None:
             raise Refused("from when on?", "from: the first of these days")
         if 0 in (self.day, self.workday):

@@ -6,6 +6,8 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from scheduler.store.tables import stages
 from tests.api.planning import planning
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
@@ -160,3 +162,14 @@ async def test_what_is_in_the_way_of_one_is_in_the_way_of_all(cronclave: Command
     assert "default/past: 1 new triggers fire only in the past, or never" in result.err
     with node.read() as store:
         assert store.value("SELECT count(*) FROM jobs") == 0
+
+
+@pytest.mark.parametrize("words", [("job", "get"), ("job", "run"), ("hook", "deliveries"), ("vars", "get")])
+async def test_a_name_that_was_copied_with_its_namespace_is_told_how_to_say_it(
+    cronclave: Command, words: tuple[str, ...]
+) -> None:
+    result = await cronclave(*words, "finance/close")
+
+    assert (result.code, "'finance/close': a name has no '/'" in result.err) == (2, True)
+    assert "say close --namespace finance" in result.err
+    assert "/v1/" not in result.err

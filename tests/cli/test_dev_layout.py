@@ -21,6 +21,7 @@ from cli.dev.layout import (
     taken_ports,
     write_configurations,
 )
+from cli.dev.opening import Opening
 from cli.dev.samples import SAMPLES
 from cli.exits import CONFLICT, Failure
 from scheduler.model import parse_job
@@ -133,3 +134,11 @@ async def test_a_second_dev_is_refused(offline: Command) -> None:
 def test_the_sample_jobs_are_jobs() -> None:
     assert [parse_job(sample).name for sample in SAMPLES] == [sample["job"] for sample in SAMPLES]
     assert any(len(sample.get("tasks", ())) == 3 for sample in SAMPLES)
+
+
+@pytest.mark.parametrize("jobs", [True, False])
+def test_what_it_tells_to_type_first_is_there(tmp_path: Path, identity: Identity, *, jobs: bool) -> None:
+    nodes = plan_nodes(tmp_path, identity)
+    opening = Opening(tmp_path, identity, nodes, [], jobs=jobs, browser=False, admitted=print)
+
+    assert ("job run greet" in opening.banner(1.0)) == jobs

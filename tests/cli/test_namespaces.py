@@ -15,8 +15,12 @@ JOB = "job: j\nnamespace: finance\nrun: 'true'\non: {pool: spark}\n"
 async def test_a_namespace_is_declared_shown_and_taken_back(cronclave: Command) -> None:
     assert (await cronclave("job", "apply", "-", stdin=JOB)).code == 0
     trial = await cronclave("namespace", "apply", "-", "--dry-run", stdin=FINANCE)
-    assert trial.out == "created finance\n  jobs that use other pools or users, until they are put anew: j\n"
-    assert (await cronclave("namespace", "apply", "-", stdin=FINANCE)).code == 0
+    assert trial.out == (
+        "would be created finance\n  jobs that use other pools or users, until they are put anew: j\n"
+    )
+    assert (await cronclave("namespace", "apply", "-", stdin=FINANCE)).out.startswith("created finance\n")
+    trial = await cronclave("namespace", "apply", "-", "--dry-run", stdin=FINANCE)
+    assert trial.out.startswith("unchanged finance\n")
     assert (await cronclave("namespace", "apply", "-", stdin=FINANCE)).out.startswith("unchanged finance\n")
 
     found = json.loads((await cronclave("namespace", "get", "finance", "-o", "json")).out)

@@ -67,9 +67,7 @@ def _of_year(text: str, year: int) -> Iterator[date]:
         if isinstance(error, Refused):
             raise
         raise Refused(f"{shortened(text)} is no day", _SUCH) from error
-    while here <= end:
-        yield here
-        here += timedelta(days=1)
+    yield from (here + timedelta(days) for days in range((end - here).days + 1))  # none behind 9999-12-31
 
 
 def _expanded(entries: tuple[str, ...], years: range) -> frozenset[date]:

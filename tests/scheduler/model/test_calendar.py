@@ -91,6 +91,13 @@ def test_dates_are_those_of_the_year_in_which_it_is_put() -> None:
     assert (off[0], off[-1]) == ("2026-12-24", "2032-12-24")
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "9999-12-01/9999-12-31", "0001-01-01"])
+@pytest.mark.parametrize("field", ["exclude", "include", "extra_working"])
+def test_days_at_the_ends_of_time_are_days(field: str, day: str) -> None:
+    fields: dict[str, Any] = {field: [day]}
+    assert stored(**fields)[field] == [day]
+
+
 @pytest.mark.parametrize(
     ("fields", "pointer", "detail", "hint"),
     [

@@ -333,6 +333,8 @@ def test_a_working_day_by_rule_is_one_by_all_else() -> None:
         ({"easter": 1, "months": [1]}, "months means nothing beside easter"),
         ({"weekday": "fri"}, "which of them?"),
         ({"weekday": "fri", "nth": 0}, "which of them?"),
+        ({"weekday": "fri", "nth": 6}, "no month has 6 of a day of the week"),
+        ({"weekday": "fri", "nth": -15, "of": "quarter"}, "no quarter has 15 of a day of the week"),
         ({"every": 3}, "from when on?"),
         ({"every": 3, "from": "soon"}, "should be a valid date"),
         ({"every": 3, "from": "2026-02-30"}, "'2026-02-30' is no day"),
