@@ -16,6 +16,8 @@ import httpx2
 from chaos.appliers import REVISED, generation_of, key_of, path_of
 from chaos.checkers.vacuity import SETTLER
 from chaos.history import History
+from chaos.narrow import JOB, NAMESPACE
+from chaos.narrow import PATH as NARROW
 from chaos.observer import Watched
 from chaos.programs import DeadlineError, wait_for
 
@@ -85,7 +87,7 @@ class Reader:
         self._http.close()
 
 
-def settle(reader: Reader, jobs: Sequence[str], history: History) -> None:
+def settle(reader: Reader, jobs: Sequence[str], history: History, *, narrows: bool) -> None:
     """Pause all schedules and wait until nothing runs; a limit, not a promise: what has not settled then
     is a finding."""
     for job in jobs:
@@ -93,6 +95,8 @@ def settle(reader: Reader, jobs: Sequence[str], history: History) -> None:
         reader.ask("POST", f"/v1/jobs/{job}/pause")
         history.end(operation, "ok")
     _patiently(lambda: not any(reader.items("/v1/runs", state=state) for state in OPEN), history, "runs")
+    if narrows:
+        _patiently(lambda: not reader.ask("GET", NARROW)["following"], history, "defaults")
 
 
 def _heads(reader: Reader) -> dict[str, dict[str, Any]]:
@@ -124,11 +128,23 @@ def _revisions(reader: Reader, path: str) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def _narrow(reader: Reader) -> dict[str, Any]:
+    """What was said of the namespace, and which defaults its job has."""
+    job = reader.ask("GET", f"/v1/jobs/{JOB}?namespace={NAMESPACE}")
+    revisions = [
+        {"revision": each["revision"], "generation": generation_of(each["definition"].get("defaults"))}
+        for each in reader.items(f"{NARROW}/revisions")
+    ]
+    following = reader.ask("GET", NARROW)["following"]
+    return {"job": generation_of(job), "following": following, "revisions": revisions}
+
+
 def collect(
     reader: Reader, folder: Path, *, jobs: Sequence[str], registers: Sequence[str], from_s: float,
-    applies: bool,
+    applies: bool, narrows: bool,
 ) -> None:  # fmt: skip
-    """Read all of it. `from_s`: wall seconds before the first tick. `applies`: objects were applied."""
+    """Read all of it. `from_s`: wall seconds before the first tick. `applies`: objects were applied;
+    `narrows`: runs were started in a namespace with quotas of them."""
     folder.mkdir(parents=True, exist_ok=True)
     since = datetime.fromtimestamp(from_s, UTC).isoformat().replace("+00:00", "Z")
     until = datetime.now(UTC).isoformat().replace("+00:00", "Z")
@@ -147,5 +163,7 @@ def collect(
     objects = {key_of(*each): each for members in REVISED.values() for each in members}
     if applies:
         kept["objects"] = {key: _revisions(reader, path_of(*each)) for key, each in objects.items()}
+    if narrows:
+        kept["narrow"] = _narrow(reader)
     for name, content in kept.items():
         (folder / f"{name}.json").write_text(json.dumps(content))

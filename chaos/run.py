@@ -170,12 +170,12 @@ def conduct(
         history.write("phase", name="until")
         reader = Reader(cluster.nodes, cluster.token)
         jobs = [job.name for job, _, _ in workload.jobs]
-        settle(reader, jobs, history)
+        settle(reader, jobs, history, narrows=workload.narrows)
         history.anchor()
         history.write("phase", name="final")
         collect(
             reader, directory / "final", jobs=jobs, registers=REGISTERS, from_s=began_s,
-            applies=workload.applies,
+            applies=workload.applies, narrows=workload.narrows,
         )  # fmt: skip
         reader.close()
     finally:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import shlex
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from chaos import appliers, graphs, leaks, senders
 from chaos.case import Declared
 from chaos.client import ANSWER_S, Api
 from chaos.history import History
+from chaos.narrow import Narrow
+from chaos.narrow import people as narrow_people
 from chaos.nemesis import NemesisError
 from chaos.operators import RESUMED_S, Operator, targets
 from chaos.programs import DeadlineError
@@ -138,6 +141,7 @@ class Workload:
         foreign = () if clock == "host" else (leaks.JOB, appliers.JOB)
         self.jobs = [each for each in schedule_jobs(load) if each[0].name not in foreign]
         self._inventory: appliers.Inventory | None = None
+        self._narrow = Narrow() if clock == "host" and load != "light" else None
         self._clock = clock
         self._delivers = clock == "host" and load != "light"
         self._over = threading.Event()
@@ -146,6 +150,11 @@ class Workload:
     @property
     def applies(self) -> bool:
         return self._inventory is not None
+
+    @property
+    def narrows(self) -> bool:
+        """Runs are started in a namespace with quotas of them."""
+        return self._narrow is not None
 
     def _make(self, name: str) -> Api:
         return Api(name, self._urls, self._token, self._history, self._seed)
@@ -183,10 +192,13 @@ class Workload:
                 body["notify"] = [{"on": ["failed"], "webhook": self._hook}]
             if job.name == appliers.JOB:
                 self._inventory = appliers.Inventory({**body, "triggers": {**trigger, "id": "each"}})
-                self._apply_first(api, self._inventory)
+                first = partial(appliers.declare, inventory=self._inventory)
+                self._until_declared(api, first, "the objects")
                 continue
             tells = {"tells": True} if job.exit_code and not job.ends else {}
             self._must(api, job.name, {**body, "triggers": trigger}, **tells)
+        if self._narrow is not None:
+            self._until_declared(api, self._narrow.declare, "the namespace")
         words = {"params": {"word": {"type": "string"}}}
         for name, beats in ((MANUAL, 0), (LONG, 2 * LONG_S)):
             self._must(api, name, {**_job(name, {}, self._payload(0, beats)), **words})
@@ -215,12 +227,12 @@ class Workload:
             self._over.wait(0.25)
         raise DeadlineError(f"{path} could not be put within {DECLARE_S:g} s")
 
-    def _apply_first(self, api: Api, inventory: appliers.Inventory) -> None:
+    def _until_declared(self, api: Api, declare: Callable[[Api], bool], what: str) -> None:
         for _ in range(round(DECLARE_S / ANSWER_S) * 4):
-            if appliers.declare(api, inventory):
+            if declare(api):
                 return
             self._over.wait(0.25)
-        raise DeadlineError(f"the objects could not be applied within {DECLARE_S:g} s")
+        raise DeadlineError(f"{what} could not be declared within {DECLARE_S:g} s")
 
     def _put_secret(self, api: Api) -> None:
         document = {"value": leaks.value_of(self._seed), "grants": [leaks.JOB]}
@@ -256,6 +268,8 @@ class Workload:
             loops += [("sender", senders.Sender(self._seed), 0.6), ("grapher", graphs.ask, 2.0)]
         if self._inventory is not None:
             loops += appliers.people(self._inventory, self._over)
+        if self._narrow is not None:
+            loops += narrow_people(self._narrow)
         for name, act, pause_s in loops:
             self._begin(name, self._loop, name, act, pause_s)
         scheduled = [job.name for job, _, _ in self.jobs]

@@ -20,6 +20,7 @@ from chaos.checkers import (
     lifecycle,
     linear,
     liveness,
+    narrow,
     notices,
     objects,
     results,
@@ -29,8 +30,8 @@ from chaos.checkers import (
 )
 
 CHECKERS = (
-    ticks, results, held, boots, deliveries, graphs, notices, audit, secrets, objects, linear, dispatch,
-    durable, lifecycle, liveness, vacuity,
+    ticks, results, held, boots, deliveries, graphs, notices, audit, secrets, objects, narrow, linear,
+    dispatch, durable, lifecycle, liveness, vacuity,
 )  # fmt: skip
 
 

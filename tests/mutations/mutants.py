@@ -384,4 +384,52 @@ MUTANTS = (
         APPLIED,
         _says("objects: over-quota"),
     ),
+    Mutant(
+        "active-runs-ignored",
+        (
+            (
+                "scheduler.machine.rules.gates.quota",
+                "        return ACTIVE\n",
+                "        pass\n",
+            ),
+        ),
+        APPLIED,
+        _says("narrow: over-active"),
+    ),
+    Mutant(
+        "starts-ignored",
+        (
+            (
+                "scheduler.machine.rules.gates.quota",
+                "    known = namespaces.starts(view.store, view.namespace)\n",
+                "    known = 0\n",
+            ),
+        ),
+        (Step(60_000, 1_000, "leader-killed"),),
+        _says("narrow: over-starts"),
+    ),
+    Mutant(
+        "plan-date-of-utc",
+        (
+            (
+                "scheduler.machine.steps.plan_dates",
+                "    allowance = namespaces.allowance(ctx.store, namespace)\n",
+                "    allowance = None\n",
+            ),
+        ),
+        APPLIED,
+        _says("narrow: wrong-date"),
+    ),
+    Mutant(
+        "defaults-are-not-followed",
+        (
+            (
+                "scheduler.machine.namespaces",
+                "        editing.put(ctx, edit, judged, 0)\n",
+                "",
+            ),
+        ),
+        APPLIED,
+        _says("narrow: not-followed"),
+    ),
 )
