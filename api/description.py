@@ -69,6 +69,7 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "listObjectRevisions": {200: _any(answers.RevisionList)},
     "getObjectDiff": {200: _any(answers.Difference)},
     "listCalendarDays": {200: _any(answers.CalendarDays)},
+    "listScheduleTicks": {200: _any(answers.ScheduleTicks)},
     "listReferrers": {200: _any(answers.ReferrerList)},
     "getObjectSchema": {200: (JSON, {"type": "object"})},
     "getObjectDefinition": {200: ("application/yaml", {"type": "object"})},

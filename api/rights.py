@@ -43,7 +43,7 @@ RIGHTS: Mapping[str, Right] = {
             READ, Of.NAMED,
             "getJob listRevisions listNextTicks listCells listSeries getDefinition listTicks explainJob"
             " getNamespacePause getNamespace listNamespaceRevisions getObject listObjectRevisions"
-            " getObjectDiff listReferrers listCalendarDays getSecret getObjectDefinition"
+            " getObjectDiff listReferrers listCalendarDays listScheduleTicks getSecret getObjectDefinition"
             " getNamespaceDefinition listDeliveries listNotices",
         ),
         (READ, Of.LOADED, "getRun getLogs explainRun"),

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import call_of, json_response
+from api.coming import coming_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.jobs.listing import parse_labels
@@ -193,6 +194,27 @@ async def list_days(
             row = find_object(store, what)
         told = calendar.days(json.loads(row.spec), first, last)
         return {"items": [{**day._asdict(), "day": day.day.isoformat()} for day in told], "next_cursor": None}
+
+    return await read_reply(read)
+
+
+@router.get("/v1/schedules/{name}/next", operation_id="listScheduleTicks", openapi_extra=schemas.read)
+async def next_of_schedule(
+    request: Request, name: str, count: Annotated[int, Query(ge=1, le=1_000, description="How many.")] = 10
+) -> Response:
+    """The coming instants of a schedule, with those of what takes its place, without jitter. Where they are
+    spread by job (`H`), as for a job of the schedule's name; what counts from when a job first had it counts
+    from now."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ, namespace=call.namespace)
+    what = named("schedules", call.namespace, name)
+    await settle(call, services.commits)
+
+    def read() -> dict[str, Any]:
+        now_ms = services.scheduler.now_ms()
+        with services.scheduler.read() as store:
+            find_object(store, what)
+            return {"items": coming_of(store, what.namespace, what.name, now_ms, count), "next_cursor": None}
 
     return await read_reply(read)
 

@@ -147,6 +147,17 @@ class CalendarDay(Reply):
     known: bool = Field(description="false: before `known_from`, or after `known_until`")
 
 
+class ScheduleTick(Reply):
+    at: Instant
+    trigger: str = Field(examples=["month-end:close"])
+    substitute: str | None = Field(default=None, description="that takes the schedule's place then")
+
+
+class ScheduleTicks(Reply):
+    items: list[ScheduleTick]
+    next_cursor: str | None
+
+
 class CalendarDays(Reply):
     items: list[CalendarDay]
     next_cursor: str | None

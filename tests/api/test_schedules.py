@@ -82,6 +82,21 @@ async def test_a_substitute_says_what_it_moves_and_what_it_takes_away(
     assert (tick["trigger"], tick["schedule"], tick["substitute"]) == ("s:x:noon", "default/s", "x")
 
 
+async def test_a_schedule_says_what_comes_of_it_and_of_a_substitute(client: httpx2.AsyncClient) -> None:
+    soon = {**INSTEAD, "valid": {"from": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}}
+    assert (await client.get("/v1/schedules/s/next")).status_code == 404
+    jittery = {"cron": "0 9 24-26 12 *", "id": "t", "jitter": "1h"}
+    await client.put("/v1/schedules/s", json={**YEARLY, "triggers": [jittery]})
+    items = (await client.get("/v1/schedules/s/next", params={"count": 2})).json()["items"]
+    assert [(item["at"][5:], item["trigger"]) for item in items] == [
+        ("12-24T09:00:00Z", "s:t"), ("12-25T09:00:00Z", "s:t"),
+    ]  # fmt: skip
+    await client.put("/v1/schedules/x", json=soon)
+    (item,) = (await client.get("/v1/schedules/s/next", params={"count": 1})).json()["items"]
+    assert (item["at"][5:], item["trigger"], item["substitute"]) == ("12-25T12:00:00Z", "s:x:noon", "x")
+    assert problem(await client.get("/v1/schedules/s/next", params={"count": 0}), 422)
+
+
 async def test_each_refusal_says_where_and_what_to_do(client: httpx2.AsyncClient) -> None:
     reply = await client.put("/v1/jobs/a", json=user())
     assert problem(reply, 422)["errors"][0]["pointer"] == "/triggers/0/schedule"

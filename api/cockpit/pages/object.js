@@ -26,6 +26,12 @@ const Values = ({ of }) => html`<section aria-labelledby="values-title"><div cla
   <div class="frame"><table class="values"><thead><tr><th scope="col">${t("objects.name")}</th><th scope="col">${t("objects.value")}</th><th scope="col" class="wide">${t("objects.variable")}</th></tr></thead>
     <tbody>${Object.entries(of).map(([name, value]) => html`<tr key=${name}><td class="who">${name}</td><td><code>${String(value)}</code></td><td class="wide"><code>CRONCLAVE_VAR_${name.toUpperCase()}</code></td></tr>`)}</tbody></table></div></section>`;
 
+function Coming({ one }) {
+  const { data, error } = useRead(`${pathOf(one, "next")}&count=6`, { types: ["object_put", "object_deleted"] });
+  return html`<section aria-labelledby="next-title"><h2 id="next-title">${t("job.next")}</h2><div class="card">${!data ? html`<${Loading} error=${error} />`
+    : data.items.length ? html`<ol class="coming">${data.items.map((tick) => html`<li key=${`${tick.at} ${tick.trigger}`}><${When} at=${tick.at} /> <span class="note">${tick.trigger}</span></li>`)}</ol>` : html`<p class="note">${t("job.noTick")}</p>`}</div></section>`;
+}
+
 function Referrers({ one }) {
   const after = useQuery().after || "";
   const { data, error } = useRead(`${pathOf(one, "referrers")}&limit=100${after ? `&cursor=${encodeURIComponent(after)}` : ""}`, { types: ["job_put", "job_deleted", "object_put", "object_deleted"] });
@@ -67,6 +73,7 @@ function Whole({ one, again }) {
       [t("job.changed"), html`<${When} at=${one.changed} /> ${one.actor}`], [t("job.source"), one.source]]} />
     ${one.kind === "vars" ? html`<${Values} of=${one.values} />` : null}
     ${one.kind === "calendars" ? html`<${Year} calendar=${one} />` : null}
+    ${one.kind === "schedules" ? html`<${Coming} one=${one} />` : null}
     ${CAME[one.kind]?.(one)}
     <${Referrers} one=${one} />
     <${Revisions} path=${(what) => pathOf(one, what)} current=${one.revision} types=${mine(one)}
