@@ -102,9 +102,11 @@ def instant_explained(namespace: str, name: str, told: Explained, may_see: MaySe
 def _awaited_json(told: Awaited) -> dict[str, Any]:
     return {
         "trigger": told.trigger,
-        "hook": told.hook,
+        "hook": told.hook or None,
+        "board": told.board or None,
         "last": told.last,
         "last_at": rfc3339(told.last_ms),
+        "left": told.left,
         "said": told.said,
         "verdict": told.verdict,
         "gates": [finding_json(each) for each in told.gates],

@@ -56,14 +56,15 @@ def job_explain(
 
 
 def _show_awaited(awaited: dict[str, Any]) -> None:
-    """What would become of a delivery."""
-    last = f"{awaited['last']}, {awaited['last_at']}" if awaited["last"] else "none in the last day"
+    """What would become of a delivery, or a notice."""
+    last = f"{awaited['last']}, {awaited['last_at']}" if awaited["last"] else "none"
     facts(
         [
             ("trigger", awaited["trigger"]),
-            ("hook", awaited["hook"]),
+            ("hook", awaited["hook"]) if awaited["hook"] else ("board", awaited["board"]),
             ("now", awaited["said"]),
-            ("last delivery", last),
+            ("last", last),
+            *((("not heard yet", awaited["left"]),) if awaited["left"] else ()),
             *((each["gate"], each["reason"]) for each in awaited["gates"] if each["state"] != "ready"),
         ]
     )

@@ -102,9 +102,11 @@ class TickExplained(Reply):
 
 class Awaited(Reply):
     trigger: str = Field(examples=["on-push"])
-    hook: str = Field(examples=["default/deploys"])
-    last: str | None = Field(description="the newest delivery that the hook took")
+    hook: str | None = Field(examples=["default/deploys"])
+    board: str | None = Field(default=None, examples=["default/stock"])
+    last: str | None = Field(description="the newest delivery that the hook took, or key on the board")
     last_at: Instant | None
+    left: int = Field(default=0, description="notices that it has not heard yet")
     said: str = Field(examples=["each delivery to the hook makes a run"])
     verdict: str = Field(examples=["ready"])
     gates: list[Finding]
@@ -120,5 +122,5 @@ class InstantExplained(Reply):
     ticks: list[TickExplained]
     conditions: list[Condition] = Field(description="of its triggers that wait for ends, as they are now")
     awaits: list[Awaited] = Field(
-        default_factory=list, description="of its triggers that wait for deliveries, as they are now"
+        default_factory=list, description="of its triggers that wait for deliveries or notices"
     )

@@ -1,7 +1,9 @@
-"""Other systems that send deliveries to a hook in a story, at several nodes at once.
+"""Other systems that send deliveries to a hook in a story, and people who post notices on a board, at several
+nodes at once.
 
 delivered what was taken made one run of each of its triggers, or was told why not; whoever sends it again, to
           whatever node, is told the same; what was refused came to nothing
+noticed   a notice that was acknowledged is there, posted once; what came of it is proved by verify
 
 Rules: as `operators` has them: lots are drawn from dice of their own. A sender that is told nothing, or to
 come again, sends the same delivery again, as long as the story lasts. Its node judges it by what it knows,
@@ -15,9 +17,17 @@ from typing import TYPE_CHECKING
 
 from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.store.connection import Store
-from scheduler.store.tables import deliveries, objects, secrets, triggers
+from scheduler.store.tables import deliveries, notices, objects, secrets, triggers
 from scheduler.words import causes
-from scheduler.words.commands import Apply, Deliver, HookFiring, PreparedJob, PreparedObject, PutSecret
+from scheduler.words.commands import (
+    Apply,
+    Deliver,
+    HookFiring,
+    PostNotice,
+    PreparedJob,
+    PreparedObject,
+    PutSecret,
+)
 from scheduler.words.outcomes import Code, Outcome
 
 if TYPE_CHECKING:
@@ -26,7 +36,7 @@ if TYPE_CHECKING:
 
 EVERY_S = 0.25
 AGAIN_S = 0.6
-HOOK, SECRET = "pushes", "hook-key"
+HOOK, SECRET, BOARD = "pushes", "hook-key", "stock"
 KEPT = {"retention": {"runs": 10_000}}
 HOURS_MS = 3_600_000
 
@@ -36,6 +46,11 @@ def _documents(number: int) -> list[dict[str, object]]:
     common: dict[str, object] = {"noop": True, "description": str(number)}
     return [
         {"hook": HOOK, "secret": SECRET},
+        {"board": BOARD},
+        {
+            "job": "noted", **common, "policies": KEPT,
+            "triggers": [{"notice": {"board": BOARD}, "id": "n", "overlap": "queue_one"}],
+        },
         {"job": "pushed", **common, "policies": KEPT, "triggers": [{**trigger, "overlap": "allow"}]},
         {"job": "pushed-one", **common, "policies": KEPT, "triggers": [{**trigger, "overlap": "queue_one"}]},
     ]
@@ -47,12 +62,17 @@ class Senders:
         self._rng = random.Random(f"senders {seed}")
         self._sent = self._number = 0
         self._told: dict[str, str] = {}  #: by the delivery, what came of it
+        self._posted: dict[int, str] = {}  #: key by serial, of notices that were acknowledged
         self.repeated = self.refused = 0
         self._act()
 
     @property
     def taken(self) -> int:
         return len(self._told)
+
+    @property
+    def posted(self) -> int:
+        return len(self._posted)
 
     def _front(self) -> Front | None:
         fronts = [front for front in self._world.fronts.values() if front.lives]
@@ -69,6 +89,8 @@ class Senders:
             self._edit(front, store)
         elif kind < 0.2:
             self._put_secret(front, store)
+        elif kind < 0.4:
+            self._post(front)
         else:
             self._sent += 1
             self._send(f"push-{self._sent}")
@@ -89,6 +111,21 @@ class Senders:
         hooks = tuple(each for each in made if isinstance(each, PreparedObject))
         jobs = tuple(each for each in made if isinstance(each, PreparedJob))
         front.propose([Apply(hooks, jobs, (), after_ms)])
+
+    def _post(self, front: Front) -> None:
+        """Twice now and then, under one Idempotency-Key: an answer may be lost."""
+        self._number += 1
+        key = f"notice-{self._number}"
+        command = PostNotice("default", BOARD, key, HOURS_MS, key=key, body=b"once")
+
+        def answered(outcomes: list[Outcome]) -> None:
+            for outcome in outcomes:
+                if outcome.ok and outcome.value is not None:
+                    serial = int(str(outcome.value["serial"]))
+                    if self._posted.setdefault(serial, key) != key:
+                        self._world.invariants.fail("noticed", f"{key} and {self._posted[serial]}: {serial}")
+
+        front.propose([command] * self._rng.choice((1, 1, 2)), answered)
 
     def _send(self, name: str) -> None:
         """Until it is told, and now and then once more than that."""
@@ -127,6 +164,9 @@ class Senders:
     def judge(self, store: Store) -> list[tuple[str, str]]:
         """What is wrong by this state."""
         found = []
+        stand = {row.serial: row.key for row in notices.newest(store, f"default/{BOARD}", None, 1 << 30)}
+        if sorted(stand.values()) != sorted(set(stand.values())) or not self._posted.items() <= stand.items():
+            found.append(("noticed", f"acknowledged are {self._posted}, there are {stand}"))
         for name, told in self._told.items():
             row = deliveries.find(store, "default", HOOK, name)
             if row is None or row.firings != told:

@@ -11,6 +11,7 @@ applies   objects that are applied together, at once or in stages, count togethe
 exits     a task ended as its exit code says (`exits`)
 secrets   versions of a secret follow each other, and each has its own value (`secrets`)
 delivered each delivery to a hook made the runs that its sender was told, once (`senders`)
+noticed   each notice that was acknowledged is there once
 held      what was paused or drained starts nothing, and boots have their runs (`operators`)
 acked     a manual run or a job whose client saw "ok" is on every member at the end, once
 liveness  after healing, proposals are answered, runs end and ticks are decided again

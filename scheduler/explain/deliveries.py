@@ -1,4 +1,5 @@
-"""What would become of a delivery that came to a job's hook this moment: the gates are asked, as of ticks."""
+"""What would become of a delivery to a job's hook, or a notice on its board, this moment: the gates are
+asked, as of ticks."""
 
 from __future__ import annotations
 
@@ -9,58 +10,93 @@ from scheduler.explain.findings import NEVER_WORD, Cluster, Finding, ask, of_clu
 from scheduler.explain.runs import Compiled
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import Facts, RunView, TickView, overlap
+from scheduler.model.noticing import is_meant
 from scheduler.store.connection import Store
-from scheduler.store.tables import deliveries, objects, pauses
+from scheduler.store.tables import deliveries, hearers, notices, objects, pauses
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import FiringTrigger, Trigger
 from scheduler.words import causes
 
+NOTICES_MAX = 1_000
 REFUSED = "no delivery is taken for any job of the hook"
 
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
     trigger: str
-    hook: str  #: namespace/name
-    last: str | None  #: the newest delivery that the hook took
+    hook: str  #: namespace/name; empty: it waits for a board
+    board: str
+    last: str | None  #: the newest delivery that the hook took, or the key of the newest notice
     last_ms: int | None
+    left: int  #: notices that it has not heard yet
     said: str
     verdict: str
     gates: tuple[Finding, ...]
 
 
 def of_job(store: Store, job: int, cluster: Cluster, compiled: Compiled) -> tuple[Awaited, ...]:
-    """Of each of its live triggers that waits for a hook."""
+    """Of each of its live triggers that waits for a hook or a board."""
     found = []
     for era in trigger_rows.live(store, job):
-        row = trigger_rows.firing(store, era.id) if causes.is_hooked(era.event) else None
+        waits = causes.is_hooked(era.event) or causes.is_noticed(era.event)
+        row = trigger_rows.firing(store, era.id) if waits else None
         if row is not None and row.namespace is not None:
-            found.append(_awaited(store, era, row, cluster, compiled))
+            told, room = _gates(store, era, row, cluster, compiled)
+            tell = _of_hook if causes.is_hooked(era.event) else _of_board
+            found.append(tell(store, era, told, room))
     return tuple(found)
 
 
-def _awaited(
+def _gates(
     store: Store, era: Trigger, row: FiringTrigger, cluster: Cluster, compiled: Compiled
-) -> Awaited:
-    _, namespace, name = era.event.split("/")
-    job = compiled(row.job, row.revision, namespace, row.name)
+) -> tuple[tuple[Finding, ...], str]:
+    """What each says, and what a full queue does: keeps | skips | empty, it is not full."""
+    assert row.namespace is not None
+    job = compiled(row.job, row.revision, row.namespace, row.name)
     policy = job.overlap_of(era.key) if row.active_runs else "allow"
-    paused = any(each.covers(cluster.now_ms, cluster.now_ms) for each in pauses.of(store, namespace))
-    facts = Facts(store, cluster.now_ms, namespace)
+    paused = any(each.covers(cluster.now_ms, cluster.now_ms) for each in pauses.of(store, row.namespace))
+    facts = Facts(store, cluster.now_ms, row.namespace)
     taken = ask(gates.TICK, TickView(row, cluster.now_ms, paused), facts)
     room = ask(gates.RUN, RunView(store, row.job, 0, policy, row.active_runs), facts)
-    told = (of_cluster(cluster), _hook(store, namespace, name), *taken, *room)
-    said = "each delivery to the hook makes a run"
-    if verdict_of(taken) == NEVER_WORD:
-        said = "a delivery is taken, and ends without a run"
-    elif verdict_of(room) == NEVER_WORD:
-        refuses = policy in overlap.QUEUES
-        said = f"its queue is full: {REFUSED}" if refuses else "a delivery is taken, and ends without a run"
-    if told[1].state == NEVER_WORD:
+    full = verdict_of(room) == NEVER_WORD
+    how = "" if not full else "keeps" if policy in overlap.QUEUES else "skips"
+    return (of_cluster(cluster), *taken, *room), "paused" if verdict_of(taken) == NEVER_WORD else how
+
+
+def _of_hook(store: Store, era: Trigger, told: tuple[Finding, ...], room: str) -> Awaited:
+    _, namespace, name = era.event.split("/")
+    hook = _hook(store, namespace, name)
+    told = (told[0], hook, *told[1:])
+    said = {
+        "": "each delivery to the hook makes a run",
+        "paused": "a delivery is taken, and ends without a run",
+        "skips": "a delivery is taken, and ends without a run",
+        "keeps": f"its queue is full: {REFUSED}",
+    }[room]
+    if hook.state == NEVER_WORD:
         said = f"the hook is disabled: {REFUSED}"
     newest = deliveries.newest(store, namespace, name, None, 1)
     last, last_ms = (newest[0].delivery, newest[0].at_ms) if newest else (None, None)
-    return Awaited(era.key, f"{namespace}/{name}", last, last_ms, said, verdict_of(told), told)
+    return Awaited(era.key, f"{namespace}/{name}", "", last, last_ms, 0, said, verdict_of(told), told)
+
+
+def _of_board(store: Store, era: Trigger, told: tuple[Finding, ...], room: str) -> Awaited:
+    board = era.event.partition("/")[2]
+    hearer = hearers.get(store, era.id)
+    through = 0 if hearer is None else hearer.through
+    left = sum(
+        is_meant(era.spec, notice.key, notice.plan_day)
+        for notice in notices.after(store, board, through, NOTICES_MAX)
+    )
+    said = {
+        "": "each notice on the board that has its key makes a run",
+        "paused": "notices wait for the end of the pause",
+        "skips": "a notice that comes now ends without a run",
+        "keeps": "its queue is full: notices wait for the end of a run",
+    }[room]
+    newest = notices.newest(store, board, None, 1)
+    last, last_ms = (newest[0].key, newest[0].posted_ms) if newest else (None, None)
+    return Awaited(era.key, "", board, last, last_ms, left, said, verdict_of(told), told)
 
 
 def _hook(store: Store, namespace: str, name: str) -> Finding:

@@ -102,7 +102,7 @@ class Explained:
     before_ms: int | None = None  #: the nearest instants of the job, where there is no such tick
     after_ms: int | None = None
     conditions: tuple[Condition, ...] = ()  #: of its triggers that wait for ends, as they are now
-    awaits: tuple[Awaited, ...] = ()  #: of its triggers that wait for deliveries
+    awaits: tuple[Awaited, ...] = ()  #: of its triggers that wait for deliveries, notices
 
 
 def explain_instant(

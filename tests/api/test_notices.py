@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.schemas import answers
+from api.schemas import answers, explained
 from tests.api.single_node import SingleNode
 
 NOTICES = "/v1/boards/stock/notices"
@@ -88,3 +88,24 @@ async def test_a_dry_run_posts_nothing(board: httpx2.AsyncClient) -> None:
     reply = await board.post(NOTICES, json={"key": "k"}, params={"dry_run": "true"})
     answers.NoticeDryRun.model_validate(reply.json())
     assert (await board.get(NOTICES)).json()["items"] == []
+
+
+async def test_explain_tells_how_many_it_has_not_heard_and_why(
+    board: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    async def awaits() -> dict[str, Any]:
+        told = (await board.get("/v1/jobs/j/explain")).json()
+        explained.InstantExplained.model_validate(told)
+        (awaited,) = told["awaits"]
+        return dict(awaited)
+
+    trigger = {"notice": {"board": "stock", "key": "k"}, "overlap": "queue_one"}
+    assert (await board.put("/v1/jobs/j", json={"noop": True, "triggers": trigger})).status_code == 201
+    first = await awaits()
+    assert (first["board"], first["hook"], first["left"], first["last"]) == ("default/stock", None, 0, None)
+    assert first["said"] == "each notice on the board that has its key makes a run"
+    assert (await board.post("/v1/jobs/j/pause")).status_code == 200
+    for key in ("k", "other", "k"):
+        assert (await board.post(NOTICES, json={"key": key})).status_code == 201
+    told = await awaits()
+    assert (told["left"], told["last"], told["said"]) == (2, "k", "notices wait for the end of the pause")

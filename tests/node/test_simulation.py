@@ -53,6 +53,7 @@ def test_deliveries_were_taken_refused_and_sent_again() -> None:
     assert sum(each.taken for each in senders) > 20
     assert sum(each.repeated for each in senders) > 5
     assert sum(each.refused for each in senders) > 0
+    assert sum(each.posted for each in senders) > 20
 
 
 def test_objects_were_applied_at_once_and_in_stages_while_runs_read_them() -> None:
