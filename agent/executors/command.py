@@ -75,4 +75,5 @@ def _command(launch: Launch) -> Command | str:
         looks_at_stderr="stderr" in work,
         outputs=tuple(names),
         outputs_bytes_max=bytes_max,
+        skip_if_exists=str(work.get("skip_if_exists") or ""),
     )

@@ -1,8 +1,10 @@
-"""What a namespace runs before and after the work of an attempt: as its user, in its environment and folder.
+"""What runs before and after the work of an attempt: as its user, in its environment and folder.
 
 Rules of this file:
 
-1. `before` that fails, or cannot start, is the attempt's failure: the work is not begun.
+0. Where the work is there for what it makes (`skip_if_exists`), that is looked for before all else, and again
+   after work that ended by itself. What is there is not made; what is not there then, was not made.
+1. `before` of the namespace that fails, or cannot start, is the attempt's failure: the work is not begun.
 2. `after` comes once something was begun: after a success, a failure, a time-out, a cancel, and a `before`
    that failed. It is told what came of it. It does not come once the lease or the spooler ends.
 3. What `after` comes to changes nothing of the attempt's end; it is told in its detail.
@@ -14,7 +16,8 @@ from __future__ import annotations
 import signal
 from typing import NamedTuple
 
-BEFORE, WORK, AFTER = "before", "work", "after"
+LOOK, BEFORE, WORK, AGAIN, AFTER = "look", "before", "work", "look again", "after"
+EXISTS, UNMET = "exists", "unmet"  #: reasons of an Exit: it was there before, it was not there after
 AFTER_MS = 60_000
 STATE, EXIT_CODE, SIGNAL = "CRONCLAVE_STATE", "CRONCLAVE_EXIT_CODE", "CRONCLAVE_SIGNAL"
 _STATES = {"timeout": "timed_out", "cancelled": "cancelled"}
@@ -40,10 +43,10 @@ class Ended(NamedTuple):
         return self.status if self.by_signal else None
 
 
-def told_after(cause: str, work: Ended | None) -> dict[str, str]:
+def told_after(cause: str, work: Ended | None, *, unmet: bool) -> dict[str, str]:
     """The variables of `after` alone. `cause`: why the attempt was ended; `work`: how it ended; None: it was
-    not begun."""
-    good = work is not None and work.is_good
+    not begun. `unmet`: what it was to make is not there."""
+    good = work is not None and work.is_good and not unmet
     return {
         STATE: _STATES.get(cause) or ("succeeded" if good else "failed"),
         EXIT_CODE: "" if work is None or work.code is None else str(work.code),

@@ -33,7 +33,19 @@ from agent.clock import HostClock
 from agent.exits import Exit
 from agent.output import open_for_output
 from agent.spool import outputs, secret_files
-from agent.spool.around import AFTER, AFTER_MS, BEFORE, WORK, Ended, said, told_after
+from agent.spool.around import (
+    AFTER,
+    AFTER_MS,
+    AGAIN,
+    BEFORE,
+    EXISTS,
+    LOOK,
+    UNMET,
+    WORK,
+    Ended,
+    said,
+    told_after,
+)
 from agent.spool.masking import Mask
 from agent.spool.starting import StartFailed, Surroundings, spawn
 from agent.spool.wire import Command
@@ -51,7 +63,8 @@ class Spooled:
     __slots__ = (
         "_after", "_clock", "_cut", "_discarded", "_end", "_ended", "_errors", "_errors_end", "_files",
         "_host", "_lost", "_lost_all", "_lost_why", "_output", "_phase", "_root", "_size", "_tail",
-        "_to_start", "_truncated", "_unbegun", "_values_mask", "_write_end", "_written", "_wrote_stderr",
+        "_to_start", "_truncated", "_unbegun", "_unmet", "_values_mask", "_write_end", "_written",
+        "_wrote_stderr",
         "attempt", "begun_boot_ms", "cause", "command", "given_up", "kill_at", "leave_until", "pid", "pipes",
         "started_boot_ms", "started_ms", "timeout_at",
     )  # fmt: skip
@@ -77,7 +90,8 @@ class Spooled:
         self._wrote_stderr = False if command.looks_at_stderr else None
         self._files = ""  #: the folder of its secrets that come as files; empty: none do
         self._written = ""  #: the file that it writes its outputs to; empty: it has none
-        self._phase = BEFORE if command.before else WORK
+        self._phase = LOOK if command.skip_if_exists else BEFORE if command.before else WORK
+        self._unmet = ""  #: why what it was to make is not there; empty: it is, or nobody asks
         self._unbegun = ("", "")  #: why there was no work: for an Exit's reason, and in words
         self._after = ""  #: what went wrong with what runs after it
         self._cut = False  #: what runs after it is being ended
@@ -124,7 +138,7 @@ class Spooled:
 
     @property
     def is_surrounded(self) -> bool:
-        return bool(self.command.before or self.command.after)
+        return bool(self.command.before or self.command.after or self.command.skip_if_exists)
 
     def _start(self) -> int:
         """The process of this phase. Raises StartFailed."""
@@ -136,9 +150,12 @@ class Spooled:
                 return spawn(command, command.argv, self._host, self._write_end, command.stdin, errors)
             finally:
                 self._close_errors_end()
+        if self._phase in (LOOK, AGAIN):
+            look = ["/bin/sh", "-c", 'test -e "$1"', "sh", command.skip_if_exists]
+            return spawn(command, look, self._host, self._write_end, None)
         line = command.before
         if self._phase == AFTER:
-            line, told = command.after, told_after(self.cause, self._end)
+            line, told = command.after, told_after(self.cause, self._end, unmet=bool(self._unmet))
             command = replace(command, environment=command.environment | told)
         shell = command.environment.get("SHELL", "/bin/sh")
         return spawn(command, [shell, "-c", line], self._host, self._write_end, None)
@@ -167,7 +184,7 @@ class Spooled:
                 continue
             self.leave_until = self.kill_at = None
             timeout = self.command.timeout_ms
-            if self._phase == AFTER:
+            if self._phase in (AGAIN, AFTER):
                 self.timeout_at = self.begun_boot_ms + AFTER_MS
             else:
                 self.timeout_at = None if timeout is None else self.started_boot_ms + timeout
@@ -178,6 +195,14 @@ class Spooled:
     def _note_end(self) -> None:
         if self._phase == WORK:
             self._end = self._ended
+        elif self._phase == LOOK:
+            if self._ended.is_good and not self.cause:
+                self._unbegun = (EXISTS, f"{self.command.skip_if_exists} is there")
+        elif self._phase == AGAIN:
+            if not self._ended.is_good:
+                seen = "nobody could see in time whether it is there" if self._cut else "it is not there"
+                self._unmet = f"{self.command.skip_if_exists}: {seen}"
+            self._cut = False
         elif not self._ended.is_good or self._cut:
             words = said(self._phase, self._ended, cut=self._cut or self.cause == "timeout")
             if self._phase == BEFORE:
@@ -186,13 +211,21 @@ class Spooled:
                 self._after = words
 
     def _note_unstarted(self, why: str) -> None:
-        if self._phase == AFTER:
+        if self._phase == AGAIN:
+            self._unmet = f"{self.command.skip_if_exists}: {why}"
+        elif self._phase == AFTER:
             self._after = f"after: {why}"
         else:
             self._unbegun = ("start_failed", why)
 
     def _next(self) -> bool:
         """To the next phase; False: there is none."""
+        if self._phase == LOOK:
+            self._phase = BEFORE if self.command.before else WORK
+            return not self._unbegun[0] and not self.cause
+        if self._phase == WORK and self.command.skip_if_exists and self._end is not None and not self.cause:
+            self._phase = AGAIN
+            return True
         if self._phase == BEFORE and not self._unbegun[0] and not self.cause:
             self._phase = WORK
             return True
@@ -282,15 +315,16 @@ class Spooled:
         self.given_up = self.given_up or cause == "gone"
         if self.leave_until is not None:
             self.leave_until = 0.0  # a real end that came first stands; what is left of it goes now
-            if self._phase == BEFORE and not self.cause:
+            if self._phase in (LOOK, BEFORE) and not self.cause:
                 self.cause = cause
             return
         kill_at = self._clock.boot_ms() + grace_ms
-        if self._cut if self._phase == AFTER else self.cause:
+        is_after = self._phase in (AGAIN, AFTER)
+        if self._cut if is_after else self.cause:
             if cause == "gone" and self.kill_at is not None:
                 self.kill_at = min(self.kill_at, kill_at)
             return
-        if self._phase == AFTER:
+        if is_after:
             self._cut = True  # of an attempt whose end is known
         else:
             self.cause = cause
@@ -341,7 +375,7 @@ class Spooled:
     def _exit(self, details: Mapping[str, str]) -> Exit:
         end = self._ended if self._end is None else self._end
         worked = self._end is not None or not self.is_surrounded
-        good = not self.cause and worked and end.is_good
+        good = not self.cause and not self._unmet and worked and end.is_good
         given, wrong = self._outputs() if self._written and worked and not self.cause else (b"", "")
         return Exit(
             attempt=self.attempt,
@@ -349,7 +383,7 @@ class Spooled:
             finished_ms=self._ended.at_ms,
             exit_code=end.code if worked else None,
             signal=end.signal if worked else None,
-            reason=self.cause or self._unbegun[0] or "exit",
+            reason=self.cause or self._unbegun[0] or (UNMET if self._unmet else "exit"),
             detail="; ".join(filter(None, self._words(details, end, worked=worked))),
             tail=bytes(self._tail[-(TAIL_SUCCESS_BYTES if good else TAIL_FAILURE_BYTES) :]),
             output_bytes=self._size + self._lost + self._discarded,
@@ -371,6 +405,7 @@ class Spooled:
         command = self.command
         yield details.get(self.cause, "")
         yield self._unbegun[1]
+        yield self._unmet
         if not self.cause and worked and end.code:
             yield program.doubt(command.argv, command.environment, command.cwd or "/", end.code)
         yield self._after

@@ -64,6 +64,7 @@ class Command:
     looks_at_stderr: bool = False  #: its end tells whether something was written there
     outputs: tuple[str, ...] = ()  #: names that it may give values to
     outputs_bytes_max: int = 0
+    skip_if_exists: str = ""  #: a path: not run where it is there, and failed where it is not there after
 
     @classmethod
     def of_row(cls, row: list[Any]) -> Command:
@@ -84,8 +85,10 @@ class Command:
         rare: list[Any] = [
             self.secrets, self.umask, self.nice, self.before, self.after, self.looks_at_stderr,
         ]  # fmt: skip
-        if self.outputs:
+        if self.outputs or self.skip_if_exists:
             rare += [self.outputs, self.outputs_bytes_max]
+        if self.skip_if_exists:
+            rare.append(self.skip_if_exists)
         return rare if rare != [(), None, None, "", "", False] else []
 
 

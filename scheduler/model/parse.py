@@ -52,7 +52,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Workday: (),
     Policies: ("active", "autonomy"),
     Task: (
-        *("limits", "locks", "skip_if_exists", "fanout", "join", "max_parallel"),
+        *("limits", "locks", "fanout", "join", "max_parallel"),
         *("finally", *work.PLANNED),
     ),
     Notice: notify.PLANNED,

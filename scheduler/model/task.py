@@ -20,7 +20,7 @@ from scheduler.model.fields import (
     User,
 )
 from scheduler.model.placement import Placement
-from scheduler.model.problems import Refused
+from scheduler.model.problems import Refused, shortened
 from scheduler.model.rule import N_OF, Rule
 from scheduler.model.secret import Secrets
 from scheduler.model.texts import SCRIPT_CHARACTERS_MAX, no_nul, not_blank
@@ -50,6 +50,13 @@ class Task(Work):
     retry: Retry | None = None
     exit: Annotated[ExitClasses | None, Field(description="what exit codes mean; default: 0 is good")] = None
     stderr: Stderr = None
+    skip_if_exists: Annotated[
+        str | None,
+        Field(
+            min_length=1, max_length=4_096,
+            description="a path on the agent's host that it makes; where it is there, nothing is run",
+        ),
+    ] = None  # fmt: skip
     timeout_ms: Annotated[DurationMs | None, Field(alias="timeout", description="of one attempt")] = None
     needs: Names = ()
     rule: Rule = "all_success"
@@ -77,6 +84,14 @@ class Task(Work):
         SizeBytes,
         Field(alias="output_limit", description="kept of its output; the rest is discarded, it goes on"),
     ] = OUTPUT_BYTES_MAX
+
+    @field_validator("skip_if_exists")
+    @classmethod
+    def _target(cls, value: str | None) -> str | None:
+        if value is not None and "://" in value:
+            said = f"{shortened(value)} is in an object store, which this version does not look into"
+            raise Refused(said, "give a path on the agent's host, such as /data/done")
+        return value if value is None else not_blank(no_nul(value))
 
     @field_validator("cwd")
     @classmethod

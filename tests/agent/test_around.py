@@ -205,4 +205,4 @@ def test_no_descriptor_is_left(spool: Spool) -> None:
 
 def test_the_words_of_ends() -> None:
     assert said("after", Ended(50, True, 0), cut=False) == "after: killed by signal 50"
-    assert told_after("", None)[around.STATE] == "failed"
+    assert told_after("", None, unmet=False)[around.STATE] == "failed"

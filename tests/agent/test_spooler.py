@@ -151,6 +151,44 @@ def test_what_runs_around_the_work_does_not_count_as_its_stderr(spool: Spool, li
     assert sorted(end.tail.split()) == sorted([b"first", *line.encode().split()[1:2], b"last"])
 
 
+def test_what_is_there_already_is_not_made_again(spool: Spool) -> None:
+    made, ran = spool.data / "made", spool.data / "ran"
+    line = f"echo x >> {ran}; touch {made}"
+    around = {"before": f"echo b >> {ran}", "after": f"echo a >> {ran}"}
+    for attempt in (1, 2):
+        spool.tell(command(attempt, line, skip_if_exists=str(made), **around))
+        end = Exit(*spool.expect("exit")[1:])
+        first = attempt == 1
+        assert (end.reason, end.exit_code) == (("exit", 0) if first else ("exists", None))
+        assert end.detail == ("" if first else f"{made} is there")
+    assert ran.read_text() == "b\nx\na\n", "nothing of the second"
+
+
+@pytest.mark.parametrize(("line", "code"), [("true", 0), ("exit 3", 3)])
+def test_what_is_not_there_after_the_work_was_not_made(spool: Spool, line: str, code: int) -> None:
+    told = spool.data / "told"
+    after = {"after": f"echo $CRONCLAVE_STATE > {told}"}
+    spool.tell(command(1, line, skip_if_exists="no/such/file", cwd=str(spool.data), **after))
+    end = Exit(*spool.expect("exit")[1:])
+    assert (end.reason, end.exit_code, end.detail) == ("unmet", code, "no/such/file: it is not there")
+    assert told.read_text() == "failed\n"
+
+
+def test_work_that_is_cancelled_is_not_looked_after(spool: Spool) -> None:
+    spool.tell(command(1, "sleep 60", skip_if_exists="/no/such/file"))
+    spool.expect("started")
+    spool.tell(["cancel", 1])
+    end = Exit(*spool.expect("exit")[1:])
+    assert (end.reason, end.detail) == ("cancelled", "")
+
+
+def test_work_that_is_to_make_something_and_cannot_start_says_why(spool: Spool) -> None:
+    spool.tell(command(1, "true", argv=["no-such-program"], skip_if_exists="/no/such/file"))
+    end = Exit(*spool.expect("exit")[1:])
+    assert end.reason == "start_failed"
+    assert "no-such-program" in end.detail
+
+
 def test_nobody_looks_at_stderr_where_it_does_not_count(spool: Spool) -> None:
     spool.tell(command(1, "echo out; echo err >&2"))
     end = Exit(*spool.expect("exit")[1:])

@@ -110,17 +110,24 @@ def _exits(story: Recorder) -> None:
     then = {"noop": True, "needs": ["a"], "on": where}
     story.put(job("exits", tasks={"a": task, "b": then}), hears)
     ends: list[tuple[int, bool | None]] = [(75, False), (4, False), (99, None), (0, None)]
-    run = 0
+    run, assigned = 0, "SELECT max(id) FROM attempts WHERE run = ? AND state = 'assigned'"
     for exit_code, wrote in [*ends, (0, True), (3, False)]:
         if not run or story.run(run).state in RUN_ENDS:
             run = story.value(c.RunJob("default", "exits", b"{}", story.now_ms), "run")
         story.now_ms += 1_000
         for _ in range(3):
             story.plan_and_apply()
-        assigned = "SELECT max(id) FROM attempts WHERE run = ? AND state = 'assigned'"
         attempt = story.store.value(assigned, (run,))
         assert story.claim(attempt).ok
         story.finish(attempt, exit_code=exit_code, wrote_stderr=wrote)
+        story.settle()
+    for reason in ("exists", "unmet"):
+        run = story.value(c.RunJob("default", "exits", b"{}", story.now_ms), "run")
+        for _ in range(3):
+            story.plan_and_apply()
+        attempt = story.store.value(assigned, (run,))
+        assert story.claim(attempt).ok
+        story.finish(attempt, exit_code=0 if reason == "unmet" else None, reason=reason, wrote_stderr=False)
         story.settle()
     story.tell_ok(c.DeleteJob("default", "hears"), c.DeleteJob("default", "exits"))
 

@@ -182,7 +182,7 @@ class Teller:
     ) -> None:
         row = self.story.attempt(int(attempt))
         now_ms = self.story.now_ms
-        code = int(exit) if reason == "exit" else None
+        code = int(exit) if reason in ("exit", "unmet") else None
         wrote = stderr == "yes"
         self._tell(c.Finish(row.id, row.agent, now_ms, now_ms, code, reason, wrote_stderr=wrote))
 

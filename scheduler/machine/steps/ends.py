@@ -94,12 +94,17 @@ def _output_bytes(command: Finish) -> int | None:
 
 def _judged(ctx: Context, run: Run, task: Task, command: Finish) -> verdicts.ExitEnds:
     match command.reason:
-        case "exit":
+        case "exists":  # what it is there for: the agent ran nothing
+            return verdicts.GOOD
+        case "exit" | "unmet":
             exits = None
             if run.first_task:
                 graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
                 exits = graph.by_name[task.name].exits
-            return verdicts.of_exit(exits, command.exit_code, command.signal, command.wrote_stderr)
+            ends = verdicts.of_exit(exits, command.exit_code, command.signal, command.wrote_stderr)
+            # What it did not make is its failure, unless it says that there was nothing to do.
+            unmet = command.reason == "unmet" and ends.means is not Means.SKIPPED
+            return verdicts.BAD if unmet and ends.event is AttemptEvent.SUCCEEDED else ends
         case "timeout":
             return verdicts.ExitEnds(AttemptEvent.TIMED_OUT)
         case "cancelled":

@@ -24,6 +24,6 @@ NOOP = Kind(
     compiled=_compiled,
     happens="agent",
     executor="noop",
-    unread=("stdin", "secrets", "exit", "stderr", "run_as", "umask", "nice", "outputs"),
+    unread=("stdin", "secrets", "exit", "stderr", "skip_if_exists", "run_as", "umask", "nice", "outputs"),
     other_words=("dummy", "empty", "nothing"),
 )

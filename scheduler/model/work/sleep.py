@@ -46,7 +46,7 @@ SLEEP = Kind(
     lasts_ms=_lasts_ms,
     unread=(
         *("on", "retry", "timeout", "env", "secrets", "cwd", "stdin", "grace", "output_limit"),
-        *("exit", "stderr", "run_as", "umask", "nice", "outputs"),
+        *("exit", "stderr", "skip_if_exists", "run_as", "umask", "nice", "outputs"),
     ),
     other_words=("delay", "pause", "wait_for", "timer"),
 )

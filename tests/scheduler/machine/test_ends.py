@@ -235,3 +235,30 @@ def test_runs_with_a_warning_are_found_by_an_index(story: Story) -> None:
     way = run_reads.Wanted(warned=True).ways()[0]
     plan = story.store.rows(f"EXPLAIN QUERY PLAN SELECT id {way.source} ORDER BY id DESC", way.values)
     assert "USING COVERING INDEX runs_warned" in str(plan) or "USING INDEX runs_warned" in str(plan)
+
+
+@pytest.mark.parametrize(
+    ("reason", "exit_code", "state", "warned", "said"),
+    [
+        ("exists", None, "succeeded", 0, "exists: /made is there"),
+        ("unmet", 0, "failed", 0, "unmet: /made: it is not there"),
+        ("unmet", 4, "failed", 0, "unmet: /made: it is not there"),
+        ("unmet", 1, "failed", 0, "unmet: /made: it is not there"),
+        ("unmet", 99, "skipped", 0, "exit code 99 skips it; unmet: /made: it is not there"),
+    ],
+)
+def test_what_was_to_be_made_decides(
+    story: Story, reason: str, exit_code: int | None, state: str, warned: int, said: str
+) -> None:
+    attempt = begin(story, exit=EXIT, skip_if_exists="/made")
+    detail = "/made is there" if reason == "exists" else "/made: it is not there"
+    story.finish(attempt, reason=reason, exit_code=exit_code, detail=detail)
+    assert (task(story).state, task(story).warned, task(story).reason) == (state, warned, said)
+    story.settle()
+    assert story.run(1).state == ("failed" if state == "failed" else "succeeded")
+
+
+def test_what_was_not_made_is_tried_again_as_any_failure(story: Story) -> None:
+    attempt = begin(story, skip_if_exists="/made", retry=AGAIN)
+    story.finish(attempt, reason="unmet", exit_code=0)
+    assert task(story).state == "retry_wait"

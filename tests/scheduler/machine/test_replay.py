@@ -23,7 +23,7 @@ from tests.scheduler.story import KINDS, START_MS, Story, job
 
 OVERLAPS = ("skip", "queue_one", "queue_all", "cancel_running", "allow")
 CODES = (0, 1, 4, 75, 99)
-REASONS = ("exit", "timeout", "cancelled", "gone", "start_failed")
+REASONS = ("exit", "exists", "unmet", "timeout", "cancelled", "gone", "start_failed")
 HANDS = (c.SuspendRun, c.ResumeRun, c.ReleaseRun, c.ResumeRun)
 TASK_HANDS = (c.HoldTask, c.ReleaseTask, c.RetryTask, c.StopTask, c.ReleaseTask, c.SkipTask, c.RetryTask)
 SMALL = st.integers(min_value=0, max_value=7)

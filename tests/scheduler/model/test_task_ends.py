@@ -105,6 +105,15 @@ CODES = 'such as 4, or "10-19" for a range'
                 " | add retry, such as {max: 3}"
             },
         ),
+        (
+            {"skip_if_exists": "s3://bucket/done"},
+            {
+                "/skip_if_exists": "'s3://bucket/done' is in an object store, which this version does not"
+                " look into | give a path on the agent's host, such as /data/done"
+            },
+        ),
+        ({"skip_if_exists": " "}, {"/skip_if_exists": "it holds only blanks | "}),
+        ({"skip_if_exists": ["/a"]}, {"/skip_if_exists": "skip_if_exists must be text, not a list | "}),
         ({"stderr": "error"}, {"/stderr": "stderr must be one of ignore, warn, fail, not 'error' | "}),
         ({"retry": {"delays": []}}, {"/retry/delays": "delays is empty | "}),
         (
