@@ -96,17 +96,27 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             },
             "c": {"noop": True, "needs": ["a"], "rule": "all_done", "allow_failure": True},
             "d": {"sleep": "5s", "needs": ["a"], "rule": "all_done"},
-            "e": {"run": "true", "run_as": "batch", "needs": ["d"]},
+            "e": {"run": "true", "run_as": "batch", "needs": ["d"], "outputs": ["n"]},
             "f": {
                 "noop": True, "on": {"same_as": "a", "match": {"host": "*"}}, "needs": ["d", "b"],
                 "rule": "none_failed", "when": "a.exit_code == 0",
             },
             "g": {"noop": True, "when": "tick >= '2027-01-15T08:00:03Z'"},
             "h": {"noop": True, "needs": ["g", "c"], "rule": {"n_of": 1}, "when": "g.skipped"},
+            "i": {"noop": True, "needs": ["e"], "when": "e.outputs.n > 3"},
         },
         notify=[{"on": ["failed", "warned", "recovered"], "webhook": f"https://{name}.example.org"}],
     )
     return prepare(parse_job(document), story.now_ms)
+
+
+OUTPUTS = (b"", b'{"n":1}', b'{"n":"7"}', b'{"m":1}')
+"""What a task may tell that it gives; the last is none that it declares."""
+
+
+def _declares(story: Story, attempt: int) -> bool:
+    sql = "SELECT t.name FROM attempts a JOIN tasks t ON t.id = a.task WHERE a.id = ?"
+    return bool(story.store.value(sql, (attempt,)) == "e")
 
 
 def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
@@ -194,8 +204,11 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
                 return []
             wrote = (None, False, True)[values[0] % 3]
             return [
-                c.Finish(row[0], row[1], None, story.now_ms, values[2], values[1], wrote_stderr=wrote)
-            ]
+                c.Finish(
+                    row[0], row[1], None, story.now_ms, values[2], values[1], wrote_stderr=wrote,
+                    outputs=OUTPUTS[values[0] % len(OUTPUTS)] if _declares(story, row[0]) else b"",
+                )
+            ]  # fmt: skip
         case "cancel" | "resolve":
             row = nth(story, "SELECT id FROM runs ORDER BY id DESC LIMIT 8", values[0])
             kind_of = c.CancelRun if kind == "cancel" else c.ResolveRun
@@ -317,10 +330,10 @@ def check_unfinished(story: Story) -> None:
 
 
 def finish_unfinished(story: Story) -> None:
-    """In the smallest room a step is a task's part, or the begin or end of a run; a job has eight tasks here.
+    """In the smallest room a step is a task's part, or the begin or end of a run; a job has nine tasks here.
     """
     runs = story.store.value("SELECT count(*) FROM runs WHERE finished_ms IS NULL")
-    for _ in range(20 * runs + 100):
+    for _ in range(22 * runs + 100):
         left = go_on(story.store, story.cache, epoch=story.epoch)
         if not left:
             break
