@@ -12,6 +12,7 @@ exits     a task ended as its exit code says (`exits`)
 secrets   versions of a secret follow each other, and each has its own value (`secrets`)
 delivered each delivery to a hook made the runs that its sender was told, once (`senders`)
 noticed   each notice that was acknowledged is there once
+zones     a tick is due by the zone data that its entry names, whatever nodes have installed (`zones`)
 held      what was paused or drained starts nothing, and boots have their runs (`operators`)
 acked     a manual run or a job whose client saw "ok" is on every member at the end, once
 liveness  after healing, proposals are answered, runs end and ticks are decided again
@@ -34,6 +35,7 @@ from node.simulation.quotas import Quotas
 from node.simulation.secrets import Secrets
 from node.simulation.senders import Senders
 from node.simulation.state import MortalState
+from node.simulation.zones import Zones
 from scheduler.machine import AppliedEntry
 from scheduler.model import parse_job, prepare
 from scheduler.store.row_digests import slices_of
@@ -155,6 +157,7 @@ class JobsWorld(World):
         self.objects: Objects | None = None
         self.quotas: Quotas | None = None
         self.senders: Senders | None = None
+        self.zones: Zones | None = None
         self._clients = 0
         self.are_put = False  #: a client has seen that the jobs are there
         super().__init__(seed, plan, hardening)
@@ -204,6 +207,8 @@ class JobsWorld(World):
             self.secrets.heard(entry)
         if self.objects is not None:
             self.objects.heard(entry)
+        if self.zones is not None:
+            self.zones.heard(entry)
         if self.quotas is not None:
             replica = self.state(node)
             self.quotas.heard(node.name, replica.replica.machine.state.raft_index, replica.store, entry)
@@ -220,6 +225,7 @@ class JobsWorld(World):
         self.objects = Objects(self, self.seed)
         self.quotas = Quotas(self, self.seed)
         self.senders = Senders(self, self.seed)
+        self.zones = Zones(self, self.seed)
 
     def _any_front(self) -> Front | None:
         fronts = [front for front in self.fronts.values() if front.lives]
@@ -350,7 +356,7 @@ class JobsWorld(World):
                 boots = {agent.installation: agent.boot for agent in self._agents if agent.boot}
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
-            for each in (self.exits, self.secrets, self.objects, self.quotas, self.senders):
+            for each in (self.exits, self.secrets, self.objects, self.quotas, self.senders, self.zones):
                 for kind, problem in each.judge(store) if each is not None else ():
                     fail(kind, f"{node.name}: {problem}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -349,3 +350,40 @@ def test_what_a_retime_may_not_say(story: Story) -> None:
     plans = tuple(c.Replanned(BERLIN, f"{n // 60:02}:{n % 60:02}", ()) for n in range(201))
     assert story.one(retime(story, plans=plans)).code == "limit"
     assert story.machine.state.tzdata == "2026a"
+
+
+def test_a_backup_has_the_files_that_its_eras_name(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eras of two versions, proved from the copy alone by a process that never heard of either."""
+    story.put(noon())
+    story.connect()
+    story.now_ms = at(16, 8)
+    story.settle()
+    assert story.one(retime(story)).ok
+    settled(story)
+    story.now_ms = at(18, 8)
+    story.settle()
+    copy = tmp_path / "backup.db"
+    story.store.copy_to(copy)
+    monkeypatch.setattr(zone_files, "_LEARNED", {})
+    zone_files.pinned.cache_clear()
+    schedule.cache_clear()
+    backup = Store.open_reader(copy, is_live=False)
+    verdict = verify(backup, START_MS, story.now_ms, now_ms=story.now_ms)
+    assert verdict.ok, verdict.problems
+    assert verdict.due == 3, "noon of the 15th by the former rules, of the 16th and 17th by the new ones"
+    backup.close()
+
+
+def test_a_state_that_lost_a_zone_file_is_no_proof(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    story.put(noon())
+    story.store.execute("DELETE FROM zone_files")
+    story.store.execute("UPDATE zone_data SET body = ?", (NEW,))
+    monkeypatch.setattr(zone_files, "_LEARNED", {})
+    monkeypatch.setattr(zones, "_READ", {})
+    zone_files.pinned.cache_clear()
+    schedule.cache_clear()
+    verdict = verify(story.store, START_MS, at(16, 12), now_ms=at(16, 12))
+    assert [each.kind for each in verdict.problems] == ["unreadable"]
+    assert "are not known here" in verdict.problems[0].detail
