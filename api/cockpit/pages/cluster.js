@@ -20,7 +20,7 @@ const activate = (format) => ({
 });
 const retime = (known) => ({
   text: t("cluster.retime", { version: known.tzdata_installed }), capability: "admin", method: "POST", path: "/v1/cluster/retime", dry: true, danger: true, body: { tzdata: known.tzdata_installed },
-  says: t("cluster.retimeSays", { before: known.tzdata, version: known.tzdata_installed }), did: t("cluster.retimeDid", { version: known.tzdata_installed }), cli: command("cluster", "retime"),
+  says: t("cluster.retimeSays", { before: known.tzdata, version: known.tzdata_installed }), did: `${t("cluster.zones")}: ${known.tzdata_installed}`, cli: command("cluster", "retime"),
 });
 
 function Member({ node, known, newest }) {
@@ -75,7 +75,7 @@ export default function Cluster() {
       <th scope="col" class="wide">${t("cluster.format")}</th><th scope="col" class="wide">tzdata</th><th scope="col" class="wide">${t("cluster.address")}</th><th scope="col"><span class="unseen">${t("job.actions")}</span></th></tr></thead>
       <tbody>${nodes.map((node) => html`<${Member} key=${node.node} node=${node} known=${known} newest=${newest} />`)}</tbody></table></div>
       <p class="note">${t("cluster.join")} <code>cronclave cluster join</code></p>
-      ${known.tzdata_installed > known.tzdata ? html`<p><${Status} state="late">${t("cluster.zonesOlder", { version: known.tzdata_installed })}</${Status}> <${Act} action=${retime(known)} /></p>` : null}</section>
+      ${known.tzdata_installed > known.tzdata ? html`<${Act} action=${retime(known)} />` : null}</section>
     <div class="columns">
       <section class="card" aria-labelledby="formats-title"><h2 id="formats-title">${t("cluster.formats")}</h2>
         <p>${t("cluster.formatNow", { format: known.format, common })}</p>
