@@ -30,9 +30,14 @@ def put_with(objects: Iterable[PreparedObject]) -> PutAs:
 
 
 def are_held(store: Store, triggers: Iterable[PreparedTrigger]) -> bool:
-    """Whether all of these hold the dates that their calendars have."""
+    """Whether all of these hold the dates that their calendars have, and the rules of zones in force."""
     held = dict.fromkeys(pair for trigger in triggers for pair in pins_of(trigger.spec))
-    return all(object_rows.pin_of(store, KIND, *of.split("/", 1)) == pin for of, pin in held)
+    return all(_pin_now(store, of) == pin for of, pin in held)
+
+
+def _pin_now(store: Store, of: str) -> str | None:
+    namespace, _, name = of.partition("/")
+    return object_rows.pin_of(store, KIND, namespace, name) if namespace else zones.pin_of(store, name)
 
 
 def judge(

@@ -20,6 +20,7 @@ from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words import events as e
 from tests.scheduler import zone_data
+from tests.scheduler.machine import test_reschedules as shared
 from tests.scheduler.machine.test_redates import agrees, settled
 from tests.scheduler.story import START_MS, Story, job
 
@@ -278,6 +279,28 @@ def test_edits_wait_until_all_have_taken_over(story: Story) -> None:
     assert story.one(c.PutJobs((new,), story.now_ms)).ok
     stale = retime(story, zone_data.body("2027a"), before=zone_files.read(OLD).digest)
     assert story.one(stale).code == "superseded"
+
+
+def test_a_schedule_by_a_zone_is_edited_before_and_after_a_retime(story: Story) -> None:
+    def at_hour(hour: int) -> dict[str, Any]:
+        return shared.named({"cron": f"0 {hour} * * *", "tz": BERLIN, "id": "t"})
+
+    assert story.apply(at_hour(12), shared.user("a"), shared.user("b")).ok
+    story.connect()
+    story.now_ms += 1000
+    assert story.apply(at_hour(13)).ok
+    assert story.one(retime(story)).code == "switching", "its triggers are prepared by the rules in force"
+    shared.settled(story)
+    assert [hours(story, number) for number in (1, 2)] == [[(15, 12), (16, 12), (17, 12)]] * 2
+
+    story.now_ms += 1000
+    assert story.one(retime(story)).ok
+    assert story.apply(at_hour(14)).ok
+    shared.settled(story)
+    assert [hours(story, number) for number in (1, 2)] == [[(15, 11), (16, 11), (17, 11)]] * 2, "by Moscow's"
+    story.now_ms = at(18, 20)
+    story.settle()
+    agrees(story)
 
 
 @pytest.mark.parametrize(
