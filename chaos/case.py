@@ -75,6 +75,7 @@ class Declared:
     sleep_ms: int = 0  #: before its payload, without a slot
     exit_code: int = 0  #: of its payload
     exit: Mapping[str, Any] = field(default_factory=dict)  #: what the job says of exit codes
+    unmade: bool = False  #: its payload ends well and does not make what the job says it makes: it fails
     complains: bool = False  #: its payload writes to stderr, which the job takes for a warning
 
     @property

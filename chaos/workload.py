@@ -41,6 +41,7 @@ DECLARE_S = 30.0
 EXIT_CODE = 3  #: of the payload that fails
 SLEEP_MS = 1_500
 
+UNMADE = "/nonexistent/made"  #: the home of nobody, by Debian's policy: it is never there
 #: How a payload learns the time: the harness's own clock, without a process; or another host's wall clock.
 CLOCKS = {"host": 'IFS=" " read -r up rest < /proc/uptime', "wall": 'up="@$(date +%s.%N)"'}
 _LINE = (
@@ -110,6 +111,7 @@ def schedule_jobs(load: str) -> list[tuple[Declared, float, int]]:
         (Declared("warned", 3_000, 150, policies=allow, exit_code=4, exit={"warn": ["2-3", 4]}), 0, 0),
         (Declared("nothing-new", 3_000, 650, policies=allow, exit_code=99, exit={"skip": [99]}), 0, 0),
         (Declared("complains", 3_000, 550, policies=allow, complains=True), 0, 0),
+        (Declared("unmade", 3_000, 850, policies=allow, unmade=True), 0, 0),
         (Declared(appliers.JOB, 1_000, 450, policies=allow, sleep_ms=SLEEP_MS), 0, 1),
     ]
     if load == "lease":  # work that outlives its lease, where its agent is gone
@@ -184,6 +186,8 @@ class Workload:
             if job.sleep_ms:
                 work = {"run": body.pop("run"), "needs": ["first"]}
                 body["tasks"] = {"first": {"sleep": f"{job.sleep_ms}ms"}, "then": work}
+            if job.unmade:
+                body["skip_if_exists"] = UNMADE
             if job.exit:
                 body["exit"] = dict(job.exit)
             if job.complains:
@@ -310,6 +314,7 @@ def _facts(job: Declared) -> dict[str, Any]:
         "exit_code": job.exit_code,
         "exit": dict(job.exit),
         "complains": job.complains,
+        "unmade": job.unmade,
     }
 
 

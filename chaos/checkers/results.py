@@ -149,6 +149,9 @@ def _successes(case: Case, runs: list[Run]) -> Iterator[Offence]:
         at_s = _ended_s(case, run)
         job = case.declared.get(run["job"])
         ends = job.ends if job is not None else ""
+        if run["state"] == "succeeded" and job is not None and job.unmade:
+            detail = f"run {run['id']} succeeded, and what it was to make is not there"
+            yield Offence("unmade", detail, at_s, run["job"], run=run["id"])
         if run["state"] == "succeeded" and (said := _marked_otherwise(run, ends)):
             yield Offence("wrong-mark", f"run {run['id']}: {said}", at_s, run["job"], run=run["id"])
         if run["state"] == "succeeded" and job is not None and job.exit_code and not ends:
@@ -222,6 +225,9 @@ def _no_cause(case: Case, run: Run, newest: int) -> str:
             return f"{early_ms:.0f} ms before its start deadline" if early_ms > 1000 * CLOCK_S else ""
         case "timed_out":
             return "" if "timeout" in policies else "it has no time limit"
+        case "failed" if job is not None and job.unmade:
+            codes = {a["exit_code"] for a in attempts_of(run) if a["state"] == "failed"}
+            return "" if codes == {0} else f"exit codes {codes}, its payload's is 0"
         case "failed" if job is not None and job.exit_code and not job.ends:
             codes = {a["exit_code"] for a in attempts_of(run) if a["state"] == "failed"}
             return "" if codes == {job.exit_code} else f"exit codes {codes}, its payload's is {job.exit_code}"

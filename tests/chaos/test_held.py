@@ -223,6 +223,20 @@ def test_a_payload_fails_as_it_says_it_does() -> None:
     assert "wrong-exit" in found("succeeded", 0, says=3)
 
 
+def test_who_does_not_make_what_it_is_there_for_has_failed_with_a_good_exit() -> None:
+    def found(state: str, exit_code: int) -> set[str]:
+        story = clean()
+        declared = next(entry for entry in story.history if entry["kind"] == "declared")
+        declared["unmade"] = True
+        for second in range(31):
+            _ended(story, second, *((state, exit_code) if second == 5 else ("failed", 0)))
+        return kinds(results, story)
+
+    assert found("failed", 0) == set()
+    assert found("failed", 1) == {"failed-without-cause"}
+    assert found("succeeded", 0) == {"unmade"}
+
+
 def test_a_mark_is_what_the_payload_gives() -> None:
     def found(
         word: str, says: dict[str, list[int]], *, warned: bool = False, task: str = "succeeded"

@@ -50,6 +50,18 @@ MUTANTS = (
         _says("results: wrong-mark"),
     ),
     Mutant(
+        "not-made-is-good",
+        (
+            (
+                "scheduler.machine.steps.ends",
+                "verdicts.BAD if unmet and ends.event is AttemptEvent.SUCCEEDED else ends",
+                "ends",
+            ),
+        ),
+        QUIET,
+        _says("results: unmade"),
+    ),
+    Mutant(
         "nobody-looks-at-stderr",
         (("agent.spool.child", "                self._wrote_stderr = True\n", "                pass\n"),),
         QUIET,
