@@ -151,6 +151,23 @@ def _short(value: object) -> object:
 GROUPS = {kind: _group(kind) for kind in NAMES}
 
 
+@GROUPS["schedule"].command("next", epilog="Example: cronclave schedule next month-end --count 5")
+@click.argument("name")
+@click.option("--count", type=click.IntRange(1, 1_000), default=10, show_default=True, help="How many.")
+@namespaced
+@stale
+@formatted
+@connected
+def next_(client: Client, name: str, count: int, namespace: str, stale: bool, form: str) -> None:
+    """What comes next by a schedule and by what takes its place, without the jitter of jobs."""
+    path = path_of(
+        "schedules", name, "next", namespace=namespace, count=count, consistency=consistency(stale)
+    )
+    items = client.get(path)["items"]
+    columns = ("tick", "trigger", "substitute")
+    output.show(form, items, columns, lambda: [(i["at"], i["trigger"], i.get("substitute")) for i in items])
+
+
 def __getattr__(name: str) -> click.Group:
     """A kind's commands, by its name."""
     if name not in GROUPS:

@@ -169,3 +169,15 @@ async def test_each_mistake_is_told(offline: Command, words: tuple[str, ...], co
     (offline.folder / "wrong.yaml").write_text('{job: a, noop: true,\n triggers: {cron: "99 * * * *"}}')
     found = await offline("ticks", *words)
     assert (found.code, said in found.err) == (code, True), found.err
+
+
+async def test_a_schedule_says_what_comes_next(cronclave: Command) -> None:
+    beside = BESIDE.replace("2026-12-20", "2020-01-01").replace("2027-01-07", "2100-01-01")
+    (cronclave.folder / "beside.yaml").write_text(beside.replace("2026-12-30", "2099-12-30"))
+    assert (await cronclave("apply", "beside.yaml")).code == 0
+    found = await cronclave("schedule", "next", "month-end", "--count", "1", "-o", "json")
+    assert json.loads(found.out) == [
+        {"at": "2099-12-30T17:00:00Z", "trigger": "month-end:christmas:early", "substitute": "christmas"}
+    ]
+    table = (await cronclave("schedule", "next", "month-end")).out
+    assert table.split()[:3] == ["TICK", "TRIGGER", "SUBSTITUTE"]
