@@ -12,6 +12,7 @@ Rules:
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -170,6 +171,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
                 _complete(path, method, operation)
+        _say_of_hooks(document["paths"])
         components = document.setdefault("components", {})
         schemas = components.setdefault("schemas", {})
         for left in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which is never sent
@@ -183,6 +185,15 @@ def describe(app: FastAPI) -> dict[str, Any]:
         document["security"] = [{name: []} for name in components["securitySchemes"]]
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _say_of_hooks(paths: Schema) -> None:
+    """A path that is one of a kind hides what is described of all kinds: it is said once more there."""
+    for method, operation in paths["/v1/{kind}/{name}"].items():
+        told = copy.deepcopy(operation)
+        told["operationId"] = told["operationId"].replace("Object", "Hook")
+        told["parameters"] = [each for each in told["parameters"] if each["name"] != "kind"]
+        paths["/v1/hooks/{name}"][method] = told
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:

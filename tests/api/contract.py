@@ -41,12 +41,6 @@ LEFT_OUT = ("positive_data_acceptance", "ensure_resource_availability")
 PASSING = ["2xx", "3xx", "4xx", "503", "507"]  #: no leader, behind, short of disk: no mistakes of the server
 STREAMS = "/v1/events"  #: it never ends: tests/api/test_events.py reads it
 LIMIT_S = 3_600.0
-#: Other methods of this path are described with all kinds of objects.
-ONE_PATH = """
-[[operations]]
-include-path = "/v1/hooks/{name}"
-checks.allow_header_conformance.enabled = false
-"""
 
 
 class KeptNode(SingleNode):
@@ -97,7 +91,6 @@ def compare(
         f'headers = {{ Authorization = "Bearer {token}" }}\n'
         f"[checks]\nnot_a_server_error.expected-statuses = {PASSING}\n"
         f"max_response_time = 60\n"
-        f"{ONE_PATH}"
     )
     command = [
         str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(folder / "schemathesis.toml"),
