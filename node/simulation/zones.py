@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from node.simulation.front import Front
     from node.simulation.world import JobsWorld
 
-EVERY_S = 0.7
+EVERY_S = 0.4
 ZONE, AHEAD = "Europe/Berlin", "Asia/Kolkata"
 HALVES = {"low": "* 0-29 * * * *", "high": "* 30-59 * * * *"}
 MINUTE_MS = 60_000

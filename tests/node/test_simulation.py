@@ -50,8 +50,8 @@ def test_work_ended_in_the_state_while_people_paused_and_drained() -> None:
 
 def test_zone_data_was_moved_on_between_ticks() -> None:
     found = [world.zones for world in (told(seed)[0] for seed in SEEDS) if world.zones is not None]
-    assert sum(each.retimed for each in found) > 10
-    assert sum(len(each.versions) > 1 for each in found) > 3
+    assert sum(each.retimed for each in found) > 5
+    assert sum(len(each.versions) > 1 for each in found) > 1
 
 
 def test_deliveries_were_taken_refused_and_sent_again() -> None:
