@@ -21,7 +21,7 @@ DENIED = 4
 CONFLICT = 5
 NO_LEADER = 6
 TIMED_OUT = 7
-RUN_FAILED = 10
+RUN_FAILED, RUN_TIMED_OUT, RUN_CANCELLED, RUN_LOST, RUN_EXPIRED = 10, 11, 12, 13, 14
 
 MEANINGS = {
     OK: "done",
@@ -32,8 +32,27 @@ MEANINGS = {
     CONFLICT: "the state does not allow it: the name is taken, the revision is another one",
     NO_LEADER: "no leader or no quorum, or no node answers",
     TIMED_OUT: "not within the time given",
-    RUN_FAILED: "the run that was waited for did not succeed",
+    RUN_FAILED: "what was waited for (a run, or what `run logs -f` follows) failed",
+    RUN_TIMED_OUT: "it timed out",
+    RUN_CANCELLED: "it was cancelled, or skipped",
+    RUN_LOST: "it was lost with its agent",
+    RUN_EXPIRED: "it did not start by its deadline",
 }
+_OF_STATE = {
+    "succeeded": OK, "timed_out": RUN_TIMED_OUT, "cancelled": RUN_CANCELLED, "skipped": RUN_CANCELLED,
+    "lost": RUN_LOST, "expired": RUN_EXPIRED,
+}  # fmt: skip
+
+
+def of_state(state: str) -> int:
+    """Of a run, a task or an attempt that has ended."""
+    return _OF_STATE.get(state, RUN_FAILED)
+
+
+def of_run(run: Mapping[str, Any]) -> int:
+    """Of one that has ended: as what it counts, where a person has laid a verdict over it."""
+    verdict = run.get("override")
+    return of_state(verdict["as"] if verdict else run["state"])
 
 
 class Failure(click.ClickException):

@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from cli.client import Client, path_of
-from cli.exits import RUN_FAILED, Failure
+from cli.exits import Failure, of_state
 from cli.terminal import ByteSieve, colours_wanted, plain
 from cli.waiting import held_up_by
 
@@ -239,4 +239,4 @@ def need_success(client: Client, run: int, task: str | None, attempt: int | None
         if tries:
             what, state, why = f"attempt {attempt} of run {run}", tries[0]["state"], tries[0].get("reason")
     if state != "succeeded":
-        raise Failure(f"{what} {state}" + (f" ({why})" if why and why != state else ""), code=RUN_FAILED)
+        raise Failure(f"{what} {state}" + (f" ({why})" if why and why != state else ""), code=of_state(state))

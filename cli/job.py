@@ -13,7 +13,7 @@ from cli.bulk import bulk
 from cli.client import Client, path_of
 from cli.completing import job_names, namespaces
 from cli.examples import examples
-from cli.exits import RUN_FAILED, TIMED_OUT, USAGE, Failure
+from cli.exits import TIMED_OUT, USAGE, Failure
 from cli.explain import job_explain
 from cli.instants import milliseconds, rfc3339
 from cli.job_edit import job_edit
@@ -254,7 +254,7 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
 )  # fmt: skip
 @click.option("--held", is_flag=True, help="It waits until it is released (run release).")
 @click.option("--reason", metavar="TEXT", help="Why, for the audit; of a held one it is shown with the run.")
-@click.option("--wait", is_flag=True, help="Until the run has ended; exit code 10 where it did not succeed.")
+@click.option("--wait", is_flag=True, help="Until the run has ended: the exit code is that of run wait.")
 @click.option(
     "--timeout", type=SPAN, default="1h", show_default=True, help="With --wait: exit code 7 after this."
 )
@@ -266,7 +266,7 @@ def run(
     wait: bool, timeout: float, namespace: str, form: str,
 ) -> None:  # fmt: skip
     """Run a job now."""
-    from cli.run import show_run, until_ended
+    from cli.run import need_good_end, show_run, until_ended
 
     given = _params(client, name, namespace, params) if params else {}
     body: dict[str, Any] = {"params": given, **({"plan_date": plan_date} if plan_date else {})}
@@ -290,8 +290,7 @@ def run(
         show(form, ended, (), list)
     if ended["finished"] is None:
         raise Failure(f"run {ended['id']} has not ended within the time given", code=TIMED_OUT)
-    if ended["state"] != "succeeded":
-        raise Failure(f"run {ended['id']} {ended['state']}", code=RUN_FAILED)
+    need_good_end(ended)
 
 
 def _say_what_it_waits_for(client: Client, started: dict[str, Any]) -> None:

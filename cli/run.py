@@ -12,7 +12,7 @@ import click
 from cli.client import Client, path_of
 from cli.completing import job_names, namespaces
 from cli.examples import examples
-from cli.exits import NOT_FOUND, RUN_FAILED, TIMED_OUT, Failure
+from cli.exits import NOT_FOUND, TIMED_OUT, Failure, of_run
 from cli.explain import run_explain
 from cli.hands import (
     ID,
@@ -182,7 +182,7 @@ def logs(
     A terminal gets text and colours (none with NO_COLOR); what else would drive it (cursor, title, clipboard,
     links) is left out. Pipes and files get every byte; with --no-raw they too get text and colours alone.
     Words about the output (the next attempt begins, bytes are not kept, what a run waits for) go to standard
-    error. With -f, exit code 10 says that what was followed did not succeed.
+    error. With -f, the exit code says how what was followed ended, as `run wait` does.
     """
     from cli.following import Reading, Screen, follow_run, need_success, show_tasks
 
@@ -216,7 +216,12 @@ def cancel(client: Client, run_id: int) -> None:
 @formatted
 @connected
 def wait(client: Client, run_id: int, timeout: float, form: str) -> None:
-    """Wait for the end of a run; exit code 10 where it did not succeed."""
+    """Wait for the end of a run, whose outcome is the exit code.
+
+    0: it succeeded; 10: it failed; 11: it timed out; 12: it was cancelled; 13: it was lost with its agent;
+    14: it did not start by its deadline; 7: it has not ended within --timeout. A verdict (run override)
+    counts before how it ended.
+    """
     found = until_ended(client, run_id, timeout)
     if form == "table":
         click.echo(f"run {run_id} {with_warning(found)}")
@@ -224,8 +229,15 @@ def wait(client: Client, run_id: int, timeout: float, form: str) -> None:
         show(form, found, (), list)
     if found["finished"] is None:
         raise Failure(f"run {run_id} has not ended within the time given", code=TIMED_OUT)
-    if found["state"] != "succeeded":
-        raise Failure(f"run {run_id} {found['state']}", code=RUN_FAILED)
+    need_good_end(found)
+
+
+def need_good_end(found: dict[str, Any]) -> None:
+    """Of a run that has ended. Raises Failure, with the exit code of its end."""
+    if code := of_run(found):
+        verdict = found.get("override")
+        counts = f", and counts as {verdict['as']}" if verdict else ""
+        raise Failure(f"run {found['id']} {found['state']}{counts}", code=code)
 
 
 def until_ended(client: Client, run_id: int, timeout_s: float) -> dict[str, Any]:

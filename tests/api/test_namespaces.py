@@ -105,7 +105,7 @@ def request_of(operation: str, run: int) -> tuple[str, str, dict[str, Any]]:
     path = path.replace("{name}", "ours" if operation == "deleteToken" else JOB).replace("{namespace}", OURS)
     path = path.replace("{kind}", "vars")
     path = path.replace("{run}", str(run)).replace("{effect}", "1").replace("{node}", "node-9")
-    path = path.replace("{serial}", "1")
+    path = path.replace("{serial}", "1").replace("{task}", "main")
     sent = {**SENT.get(operation, {})}
     sent["params"] = {"namespace": OURS, **sent.get("params", {})}
     if method != "GET" and operation != "joinCluster":

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.exits import FAILED
+from cli.exits import FAILED, of_run
+from scheduler.words.lifecycle import RUN_ENDS
 from tests.api.single_node import SingleNode, peer
 from tests.cli.conftest import PROJECT, Command
 
@@ -158,14 +159,14 @@ async def test_7_not_within_the_time(cronclave: Command, tmp_path: Path) -> None
     assert json.loads(result.out)["state"] == "pending"
 
 
-async def test_10_the_run_did_not_succeed(cronclave: Command, tmp_path: Path) -> None:
+async def test_12_the_run_was_cancelled(cronclave: Command, tmp_path: Path) -> None:
     await cronclave("job", "apply", job_file(tmp_path, "job: slow\nrun: sleep 9"))
     run = json.loads((await cronclave("job", "run", "slow", "-o", "json")).out)["id"]
     assert (await cronclave("run", "cancel", str(run))).code == 0
 
     result = await cronclave("run", "wait", str(run))
 
-    assert result.code == 10
+    assert result.code == 12
     assert "cancelled" in result.err
 
 
@@ -177,3 +178,23 @@ def test_output_that_finds_no_room_is_an_error_in_one_line() -> None:
         )  # fmt: skip
     assert done.returncode == FAILED
     assert done.stderr == "error: what was asked for cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [("succeeded", 0), ("failed", 10), ("timed_out", 11), ("cancelled", 12), ("lost", 13), ("expired", 14)],
+)
+def test_each_end_of_a_run_has_a_code_of_its_own(state: str, code: int) -> None:
+    assert state in RUN_ENDS
+    assert of_run({"state": state, "override": None}) == code
+
+
+async def test_a_verdict_counts_before_how_the_run_ended(cronclave: Command, tmp_path: Path) -> None:
+    assert (await cronclave("job", "apply", job_file(tmp_path, "job: j\nnoop: true\n"))).code == 0
+    run = json.loads((await cronclave("job", "run", "j", "--held", "-o", "json")).out)["id"]
+    assert (await cronclave("run", "cancel", str(run))).code == 0
+    waited = await cronclave("run", "wait", str(run))
+    assert (waited.code, waited.err) == (12, f"error: run {run} cancelled\n")
+    verdict = ("--as", "succeeded", "--reason", "by hand")
+    assert (await cronclave("run", "override", str(run), *verdict)).code == 0
+    assert (await cronclave("run", "wait", str(run))).code == 0

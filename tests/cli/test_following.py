@@ -171,7 +171,7 @@ async def test_following_a_run_that_waits_says_for_what_and_ends_with_it(
 
     must(node, CancelRun(run))
 
-    assert await follower.ends() == 10
+    assert await follower.ends() == 12
     lines = follower.err.decode().splitlines()
     assert lines[0].startswith(f"run {run} waits for an agent that can take it")
     assert lines[1:] == [f"error: run {run} cancelled"]
