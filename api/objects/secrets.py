@@ -49,8 +49,8 @@ def need_serving_all(store: Store, namespace: str, name: str, value: str) -> Non
         row = object_rows.find(store, *who) if fault is not None and who.namespace == namespace else None
         why = fault(json.loads(row.spec), value) if fault is not None and row is not None else ""
         if why:
-            detail = f"/value: it does not serve {who}: {why}"
-            raise Problem("validation", detail, errors=[FieldError("/value", detail)])
+            detail = f"it does not serve {who}: {why}"
+            raise Problem("validation", f"/value: {detail}", errors=[FieldError("/value", detail)])
 
 
 def _value(store: Store, vault: Vault, namespace: str, name: str) -> str | None:

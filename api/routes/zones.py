@@ -100,9 +100,10 @@ def _refuse_older(services: Services, found: Prepared, wanted: str | None) -> No
 
 def _not_installed(services: Services, wanted: str) -> Problem:
     node, own = services.scheduler.status().node, tzdata_version()
-    detail = f"/tzdata: {node} has {own} installed, not {wanted[:20]!r}"
+    detail = f"{node} has {own} installed, not {wanted[:20]!r}"
     return Problem(
-        "conflict", detail, hint="Ask a node that has it: pip install tzdata==… there, and restart it.",
+        "conflict", f"/tzdata: {detail}",
+        hint="Ask a node that has it: pip install tzdata==… there, and restart it.",
         errors=[FieldError("/tzdata", detail)], extra={"installed": _installed(services)},
     )  # fmt: skip
 

@@ -258,7 +258,8 @@ async def test_a_secret_that_nothing_can_be_signed_with_is_refused(
     await put(client, "/v1/hooks/h", {"secret": "bad", "scheme": scheme})
     refused = await client.put("/v1/secrets/bad", json={"value": value})
     assert (refused.status_code, value in refused.text) == (422, False)
-    assert "hook default/h" in refused.json()["detail"]
+    assert refused.json()["detail"].startswith("/value: it does not serve hook default/h")
+    assert refused.json()["errors"][0]["detail"].startswith("it does not serve"), "its place stands beside it"
 
 
 async def test_explain_tells_what_would_become_of_a_delivery(hooked: httpx2.AsyncClient) -> None:

@@ -119,6 +119,8 @@ async def test_what_cannot_be_asked_for(
     reply = await client.post(PATH, json=body)
     assert reply.status_code in (status, 400)
     assert said in reply.json()["detail"]
+    for error in reply.json().get("errors", ()):
+        assert not error["detail"].startswith("/"), "its place stands beside it"
     assert old.machine.state.tzdata == "2020a"
 
 
