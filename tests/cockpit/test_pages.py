@@ -258,3 +258,26 @@ async def test_a_run_with_a_warning_is_marked_and_found(
     await expect(page.locator(".head", has=page.get_by_role("heading", level=1))).to_contain_text("warned")
     await expect(page.locator("body")).to_contain_text("exit code 4 is a warning")
     assert await violations(page) == []
+
+
+async def test_a_run_shows_what_its_conditions_came_to_and_what_was_written(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, house: House, node: SingleNode
+) -> None:
+    tasks = {
+        "extract": {"run": "true", "outputs": ["rows"]},
+        "full": {"run": "true", "needs": ["extract"], "when": "extract.outputs.rows > 100"},
+    }
+    assert (await client.put("/v1/jobs/branches", json={"tasks": tasks})).status_code == 201
+    run = int((await client.post("/v1/jobs/branches/runs", json={})).json()["id"])
+    grant(node)
+    attempt, agent = node.store.rows("SELECT id, agent FROM attempts WHERE run = ?", (run,))[0]
+    ended = Finish(attempt, agent, node.now_ms(), node.now_ms(), 0, "exit", outputs=b'{"rows":"42"}')
+    node.apply(ended)
+
+    page = await tab(f"{url}cockpit/runs/{run}?task=extract")
+    conditions = page.get_by_role("region", name="Conditions of its tasks")
+    await expect(conditions.locator("tbody tr").first).to_contain_text("full")
+    await expect(conditions.locator("tbody tr").first).to_contain_text("false")
+    await expect(conditions.locator("tr", has_text="extract.outputs.rows").last).to_contain_text("42")
+    await expect(page.locator("body")).to_contain_text("What it gives to the tasks after it")
+    assert await violations(page) == []

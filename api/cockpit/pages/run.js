@@ -57,7 +57,7 @@ function Conditions({ run }) {
   const { data } = useRead(`/v1/runs/${run.id}/explain`, { types: (event) => event.run === run.id, every: 0 });
   if (!data?.whens?.length) return null;
   const came = (value) => value === null ? t("run.isUnknown") : value === true ? t("run.isTrue") : value === false ? t("run.isFalse") : String(value);
-  return html`<section aria-labelledby="conditions-title"><h2 id="conditions-title">${t("run.conditions")}</h2><div class="scroll card" tabindex="0" role="region" aria-label=${t("run.conditions")}>
+  return html`<section><h2>${t("run.conditions")}</h2><div class="scroll card" tabindex="0" role="region" aria-label=${t("run.conditions")}>
     <table><thead><tr>${["task", "state", "condition", "is"].map((name) => html`<th scope="col" key=${name}>${t(`run.${name}`)}</th>`)}</tr></thead>
     <tbody>${data.whens.map((when) => when.parts.map((part, place) => html`<tr key=${`${when.task} ${place}`}><td>${place ? "" : when.task}</td><td>${place ? "" : html`<${Status} state=${when.state} />`}</td>
       <td><code>${"\u2003".repeat(part.depth)}${part.text}</code></td><td>${came(part.value)}</td></tr>`))}</tbody></table></div></section>`;
