@@ -32,10 +32,11 @@ def repeats(draw: st.DrawFn) -> str:
     offset = draw(st.sampled_from(["", "Z", "+05:30", "-11:00"]))
     end = start + timedelta(seconds=draw(st.integers(1_000, 10**7)))
     period = draw(st.sampled_from(["P1M", "P1D", "P2W", "P3M5D", "P1DT1H", "PT36H", "PT15M", "PT90.5S"]))
+    counted_back = "7" if count == "400" else count or "5"  # none begins before 1970
     one, other = (moment.isoformat() + offset for moment in (start, end))
     return draw(
         st.sampled_from(
-            [f"R{count}/{one}/{period}", f"R{count}/{one}/{other}", f"R{count or 5}/{period}/{one}"]
+            [f"R{count}/{one}/{period}", f"R{count}/{one}/{other}", f"R{counted_back}/{period}/{one}"]
         )
     )
 
