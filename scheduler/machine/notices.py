@@ -69,7 +69,7 @@ def post_notice(ctx: Context, command: PostNotice) -> Outcome:
     ctx.emit(
         e.NoticePosted(command.namespace, command.board, notice.serial, notice.key, notice.expires_ms)
     )
-    ctx.changed("board", command.namespace, command.board, after=f"{notice.serial} {notice.key}")
+    ctx.changed("notice", command.namespace, command.board, after=f"{notice.serial} {notice.key}")
     return done(serial=notice.serial)
 
 
@@ -81,7 +81,7 @@ def delete_notice(ctx: Context, command: DeleteNotice) -> Outcome:
     notices.mark_deleted(ctx.store, notice.serial)
     ctx.emit(e.NoticeDeleted(command.namespace, command.board, notice.serial, notice.key))
     said = f"{notice.serial} {notice.key}"
-    ctx.changed("board", command.namespace, command.board, before=said, verb="take_down")
+    ctx.changed("notice", command.namespace, command.board, before=said)
     return OK
 
 

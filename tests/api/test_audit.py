@@ -34,7 +34,7 @@ async def test_an_action_that_nobody_takes_is_refused_with_the_near_miss(client:
     page = (ROOT / "docs/reference/audit.md").read_text()
     rows = page[page.index("| kind | actions |") :].split("\n\n")[0].splitlines()[2:]
     written = {word for row in rows for word in re.findall(r"`([a-z]+)`", row.split("|")[2])}
-    assert written - {"after", "before", "waiting"} <= set(audit.ACTIONS)
+    assert written - {"after", "before", "name", "waiting"} <= set(audit.ACTIONS)
 
 
 async def changed(client: httpx2.AsyncClient) -> None:

@@ -33,9 +33,9 @@ async def test_a_notice_is_posted_listed_and_taken_down(board: httpx2.AsyncClien
     gone = f"{NOTICES}/{second['serial']}"
     assert (await board.delete(gone, params={"dry_run": "true"})).status_code == 200
     assert [(await board.delete(gone)).status_code for _ in range(2)] == [204, 404]
-    found = (await board.get("/v1/audit", params={"kind": "board"})).json()["items"]
+    found = (await board.get("/v1/audit", params={"kind": "notice"})).json()["items"]
     assert [(x["action"], x["before"], x["after"]) for x in found[:3]] == [
-        ("take_down", "2 orders", None), ("post", None, "2 orders"), ("post", None, "1 2026-12-31"),
+        ("delete", "2 orders", None), ("post", None, "2 orders"), ("post", None, "1 2026-12-31"),
     ]  # fmt: skip
 
 

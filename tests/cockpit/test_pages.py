@@ -85,7 +85,7 @@ async def test_a_run_tells_what_failed_and_what_it_wrote(url: str, tab: OpenTab,
     assert (await loaded.value).suggested_filename == f"nightly-report-{house.failed}-load.txt"
     await page.get_by_role("link", name="transform: succeeded").click()
     await expect(page).to_have_url(re.compile("task=transform"))
-    await expect(page.get_by_role("region", name=re.compile("transform$"))).to_contain_text("read 97 rows")
+    await expect(page.get_by_role("region", name=re.compile("transform$"))).to_contain_text("read 5723 rows")
 
 
 async def test_a_run_is_made_again_and_cancelled(

@@ -458,7 +458,7 @@ def check_tasks(story: Story) -> None:
         for task in of_run(story, run).tasks:
             of_list = [each for each in task.gates if each.gate in OF_TASKS]
             first = next((each.state for each in of_list if each.state != "ready"), "ready")
-            if task.state == "blocked":
+            if task.state in ("blocked", "held"):
                 assert first == "waits", task
             elif task.state == "active":
                 assert first in ("ready", "never"), task  # what runs of a run that stops comes to its end
