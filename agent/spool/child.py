@@ -47,7 +47,7 @@ from agent.spool.around import (
     told_after,
 )
 from agent.spool.masking import Mask
-from agent.spool.starting import StartFailed, Surroundings, spawn
+from agent.spool.starting import StartFailed, Surroundings, as_user, spawn
 from agent.spool.wire import Command
 
 TAIL_SUCCESS_BYTES = 2 << 10  #: as scheduler.protocol has them; not imported here: start-up
@@ -62,7 +62,7 @@ class Spooled:
 
     __slots__ = (
         "_after", "_clock", "_cut", "_discarded", "_end", "_ended", "_errors", "_errors_end", "_files",
-        "_host", "_lost", "_lost_all", "_lost_why", "_output", "_phase", "_root", "_size", "_tail",
+        "_given", "_host", "_lost", "_lost_all", "_lost_why", "_output", "_phase", "_root", "_size", "_tail",
         "_to_start", "_truncated", "_unbegun", "_unmet", "_values_mask", "_write_end", "_written",
         "_wrote_stderr",
         "attempt", "begun_boot_ms", "cause", "command", "given_up", "kill_at", "leave_until", "pid", "pipes",
@@ -90,6 +90,7 @@ class Spooled:
         self._wrote_stderr = False if command.looks_at_stderr else None
         self._files = ""  #: the folder of its secrets that come as files; empty: none do
         self._written = ""  #: the file that it writes its outputs to; empty: it has none
+        self._given: tuple[bytes, str] | None = None  #: what it wrote there, and what is wrong with that
         self._phase = LOOK if command.skip_if_exists else BEFORE if command.before else WORK
         self._unmet = ""  #: why what it was to make is not there; empty: it is, or nobody asks
         self._unbegun = ("", "")  #: why there was no work: for an Exit's reason, and in words
@@ -111,6 +112,8 @@ class Spooled:
         self.started_boot_ms = self.begun_boot_ms = self._clock.boot_ms()
         self._to_start: Command | None = command  #: with what nobody else is told; None: nothing follows
         try:
+            if command.run_as:
+                as_user(command)  # files are made for that user before it is started
             if command.secrets:
                 self._files, given = secret_files.given(command, installation)
                 self._to_start = replace(command, environment=command.environment | given, secrets=())
@@ -182,6 +185,9 @@ class Spooled:
             except StartFailed as error:
                 self._note_unstarted(str(error))
                 continue
+            except Exception as error:  # as of a first start: it must not end the others
+                self._note_unstarted(f"the agent's host: {error}")
+                continue
             self.leave_until = self.kill_at = None
             timeout = self.command.timeout_ms
             if self._phase in (AGAIN, AFTER):
@@ -195,6 +201,8 @@ class Spooled:
     def _note_end(self) -> None:
         if self._phase == WORK:
             self._end = self._ended
+            if self._written:
+                self._outputs()  # before anything else can write there
         elif self._phase == LOOK:
             if self._ended.is_good and not self.cause:
                 self._unbegun = (EXISTS, f"{self.command.skip_if_exists} is there")
@@ -393,12 +401,16 @@ class Spooled:
         )
 
     def _outputs(self) -> tuple[bytes, str]:
-        """What it gives to the tasks after it, and what is wrong with that."""
-        names, bytes_max = self.command.outputs, self.command.outputs_bytes_max
-        try:
-            return outputs.read(self._written, names, bytes_max, self._values_mask), ""
-        except outputs.Unreadable as error:
-            return b"", str(error)
+        """What it gives to the tasks after it, and what is wrong with that: read once."""
+        if self._given is None:
+            names, bytes_max = self.command.outputs, self.command.outputs_bytes_max
+            try:
+                self._given = outputs.read(self._written, names, bytes_max, self._values_mask), ""
+            except outputs.Unreadable as error:
+                self._given = b"", str(error)
+            except Exception as error:  # what nobody thought of: it must not end the others
+                self._given = b"", f"it cannot be read: {type(error).__name__}"
+        return self._given
 
     def _words(self, details: Mapping[str, str], end: Ended, *, worked: bool) -> Iterator[str]:
         """What people are told beside exit code and signal."""

@@ -7,7 +7,7 @@ Rules of this file:
    written, and never be replaced by a link to what that user may not read.
 2. Read once, after the end of the work, and never more than the limit. What cannot be read is told in words
    that say where.
-3. Secrets are taken out of values, as out of output (masking).
+3. Secrets are taken out of values and of those words, as out of output (masking).
 
 Standard library only (spooler).
 """
@@ -15,7 +15,6 @@ Standard library only (spooler).
 from __future__ import annotations
 
 import json
-import math
 import os
 import pwd
 import shutil
@@ -73,7 +72,8 @@ def read(path: str, names: tuple[str, ...], bytes_max: int, mask: Mask | None) -
     told: dict[str, Any] = {}
     for name, value in values.items():
         if name not in names:
-            raise Unreadable(f"{name[:64]!r} is no output of this task: {', '.join(names)[:200]}")
+            said = f"{_shown(name, value, mask)!r} is no output of this task"
+            raise Unreadable(f"{said}: {', '.join(names)[:200]}")
         told[name] = _checked(name, value, mask)
     written = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
     if len(written) > bytes_max:
@@ -105,7 +105,7 @@ def _text(path: str, bytes_max: int) -> str:
 
 def _of_lines(text: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
         if not line.strip():
             continue
         name, equals, value = line.partition("=")
@@ -127,15 +127,28 @@ def _of_json(text: str) -> dict[str, Any]:
 def _checked(name: str, value: Any, mask: Mask | None) -> Any:
     if not isinstance(value, str | bool | int | float):
         raise Unreadable(f"{name} is no text, number, true or false")
-    if not isinstance(value, str) and not (math.isfinite(value) and abs(value) < _INTEGER_MAX):
+    if not isinstance(value, str) and not abs(value) < _INTEGER_MAX:  # also NaN is not
         raise Unreadable(f"{name} is a number that is too large")
     if isinstance(value, str) and ("\0" in value or not _is_unicode(value)):
         raise Unreadable(f"{name} holds a NUL character, or half of one")
     if mask is None or isinstance(value, bool):
         return value
     text = value if isinstance(value, str) else json.dumps(value)
-    masked = mask.whole(text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+    masked = _masked(text, mask)
     return value if masked == text else masked
+
+
+def _shown(name: str, value: Any, mask: Mask | None) -> str:
+    """A name that is none: a secret that was written as it is may have an equals sign."""
+    line = f"{name}={value}"
+    masked = _masked(line, mask)
+    return (name if masked == line else masked.partition("=")[0])[:64]
+
+
+def _masked(text: str, mask: Mask | None) -> str:
+    if mask is None:
+        return text
+    return mask.whole(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
 def _is_unicode(text: str) -> bool:

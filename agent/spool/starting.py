@@ -44,22 +44,26 @@ class StartFailed(Exception):
 def wrapped(command: Command, wanted: list[str]) -> list[str]:
     """The argv, behind setpriv where another user or death with the spooler is wanted, and nice. Raises
     StartFailed."""
-    options: list[str] = []
     nice = _niceness(command)
-    if command.run_as:
-        try:
-            user = pwd.getpwnam(command.run_as)
-        except KeyError:
-            raise StartFailed(f"run_as: no user {command.run_as!r} on this host") from None
-        if user.pw_uid != os.geteuid():
-            if os.geteuid() != 0 or not _SETPRIV:
-                lacks = "an agent that runs as root" if os.geteuid() else "setpriv (util-linux) on its host"
-                raise StartFailed(f"run_as {command.run_as!r} needs {lacks}")
-            options += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
+    options = as_user(command) if command.run_as else []
     if command.kill_on_lease_end and _SETPRIV:
         options += ["--pdeathsig", "KILL"]
     argv = [_SETPRIV, *options, "--", *wanted] if options else wanted
     return [*nice, *argv] if nice else argv
+
+
+def as_user(command: Command) -> list[str]:
+    """What setpriv is told for its `run_as`; empty: that is the agent's own. Raises StartFailed."""
+    try:
+        user = pwd.getpwnam(command.run_as)
+    except KeyError:
+        raise StartFailed(f"run_as: no user {command.run_as!r} on this host") from None
+    if user.pw_uid == os.geteuid():
+        return []
+    if os.geteuid() != 0 or not _SETPRIV:
+        lacks = "an agent that runs as root" if os.geteuid() else "setpriv (util-linux) on its host"
+        raise StartFailed(f"run_as {command.run_as!r} needs {lacks}")
+    return [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
 
 
 def _niceness(command: Command) -> list[str]:

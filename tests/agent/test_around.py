@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -154,6 +155,21 @@ def test_the_lease_waits_for_no_longer_grace_of_a_cancel(spool: Spool) -> None:
     wait_for(begun)
     spool.tell(["cancel", 1])
     assert Exit(*spool.expect("exit")[1:]).reason == "cancelled"
+
+
+def test_work_that_the_host_cannot_start_behind_a_before_ends_nobody_else_s(spool: Spool) -> None:
+    go = spool.data / "go"
+    wait = f"while [ ! -e {go} ]; do sleep 0.02; done"
+    spool.tell(command(1, wait + "; sleep 0.1; echo other"), command(2, "cat", before=wait, stdin="told"))
+    spool.expect("started")
+    spool.expect("started")
+    hard = resource.prlimit(spool.process.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(spool.process.pid, resource.RLIMIT_NOFILE, (3, hard))
+    go.touch()
+    ends = {end.attempt: end for end in (Exit(*spool.expect("exit")[1:]) for _ in range(2))}
+    assert (ends[1].reason, ends[1].exit_code) == ("exit", 0)
+    assert (ends[2].reason, ends[2].exit_code) == ("start_failed", None)
+    assert ends[2].detail.startswith("the agent's host: ")
 
 
 def test_what_is_left_of_the_before_s_group_is_gone_when_the_work_begins(spool: Spool) -> None:

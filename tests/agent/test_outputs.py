@@ -42,6 +42,7 @@ def end_of(spool: Spool, line: str, **changes: Any) -> Exit:
         ("rows=42\\npath=/a b=c \\n", {"rows": "42", "path": "/a b=c "}),
         ("rows=1\\n\\nrows=2\\n", {"rows": "2"}),
         ("rows=", {"rows": ""}),
+        ("rows=1\\r\\npath=a\u2028b\\n", {"rows": "1", "path": "a\u2028b"}),
         ('{"rows": 42, "done": true, "path": null}', {"rows": 42, "done": True}),
         ('\\n {"rows": 1.5, "path": "a\\\\u00e9"}\\n', {"rows": 1.5, "path": "aé"}),
         ("{}", {}),
@@ -63,6 +64,7 @@ def test_lines_or_an_object_are_told_with_the_end(spool: Spool, written: str, to
         ('{"rows": 1', "no JSON: Expecting"),
         ('{"rows": NaN}', "rows is a number that is too large"),
         ('{"rows": 9223372036854775808}', "rows is a number that is too large"),
+        ('{"rows": ' + "9" * 400 + "}", "rows is a number that is too large"),
         ('{"path": "a\\\\u0000"}', "path holds a NUL character"),
         ('{"path": "a\\\\ud800"}', "path holds a NUL character, or half of one"),
         ("\\377=1", "no UTF-8 at byte 1"),
@@ -70,7 +72,8 @@ def test_lines_or_an_object_are_told_with_the_end(spool: Spool, written: str, to
     ],
 )
 def test_what_cannot_be_read_is_told_in_words(spool: Spool, written: str, detail: str) -> None:
-    end = end_of(spool, f"""printf '{written}' > "$CRONCLAVE_OUTPUT" """)
+    most = 200 if len(written) < 300 else 1_000
+    end = end_of(spool, f"""printf '{written}' > "$CRONCLAVE_OUTPUT" """, outputs_bytes_max=most)
 
     assert (end.reason, end.exit_code, end.outputs) == ("exit", 0, b"")
     assert end.outputs_wrong.startswith(detail)
@@ -100,6 +103,23 @@ def test_secrets_are_taken_out_of_values(spool: Spool) -> None:
     line = """printf '{"path": "a/%s/b", "rows": %s}' "$KEY" "$PIN" > "$CRONCLAVE_OUTPUT" """
     end = end_of(spool, line, secrets=secrets)
     assert json.loads(end.outputs) == {"path": "a/***/b", "rows": "***"}
+
+
+@pytest.mark.parametrize("written", ["%s", "%s=1", '{"%s": 1}'])
+def test_secrets_are_taken_out_of_what_is_said_of_wrong_lines(spool: Spool, written: str) -> None:
+    line = f"""printf '{written}' "$KEY" > "$CRONCLAVE_OUTPUT" """
+    end = end_of(spool, line, secrets=(Secret("KEY", "dGVsbCBub2JvZHkgdGhpcw==", False),))
+    assert end.outputs_wrong == "'***' is no output of this task: rows, path, done"
+
+
+def test_what_runs_after_the_work_changes_none(spool: Spool) -> None:
+    end = end_of(spool, 'echo rows=1 > "$CRONCLAVE_OUTPUT"', after='echo what > "$CRONCLAVE_OUTPUT"')
+    assert (json.loads(end.outputs), end.outputs_wrong) == ({"rows": "1"}, "")
+
+
+def test_a_user_who_is_not_there_is_told_as_without_outputs(spool: Spool) -> None:
+    end = end_of(spool, "true", run_as="nobody-of-here", secrets=(Secret("KEY", "tell-nobody", True),))
+    assert (end.reason, end.detail) == ("start_failed", "run_as: no user 'nobody-of-here' on this host")
 
 
 @pytest.mark.parametrize("what", ["ln -s /etc/hostname", "mkfifo", "mkdir"])
