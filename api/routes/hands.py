@@ -21,6 +21,7 @@ from api.services import Services, services_of
 from scheduler.machine.rules import hands
 from scheduler.machine.rules.hands import REASON_LETTERS_MAX, VERDICTS
 from scheduler.store.connection import Store
+from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import holds
@@ -112,12 +113,20 @@ async def _hand(
     if call.flag("dry_run"):
         need_proposable(command, what=f"run {number}")
         with services.scheduler.read() as store:
-            refusal = may(find_run(store, number))
+            found = find_run(store, number)
+            refusal = may(found) or (None if verb == "release" else _restarting(services, store, found))
         if refusal is not None:
             expect_ok(refusal, what=f"run {number}", hint=hint)
     else:
         expect_ok(await services.scheduler.propose(command), what=f"run {number}", hint=hint)
     return Response(await run_answer(services, number), media_type="application/json")
+
+
+def _restarting(services: Services, store: Store, run: Run) -> Outcome | None:
+    spec = job_reads.spec_of(store, run.job, run.revision) if run.first_task else None
+    if spec is None:
+        return None
+    return hands.restarting(run, services.compiled.get(run.job, run.revision, lambda: spec))
 
 
 @router.post("/v1/runs/{run}/tasks/{task}/hold", operation_id="holdTask", openapi_extra=schemas.hand)

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.api.single_node import SingleNode
-from tests.api.test_runs_and_ticks import connect
+from tests.api.test_runs_and_ticks import connect, run_it
 
 JOB: dict[str, Any] = {"noop": True}
 
@@ -63,6 +63,20 @@ async def test_a_dry_run_judges_and_changes_nothing(client: httpx2.AsyncClient) 
         assert (await hand(client, run, name, dry_run="true")).status_code == status
     assert (await hand(client, 999, "suspend", dry_run="true")).status_code == 404
     assert (await client.get(f"/v1/runs/{run}")).json()["state"] == "suspended"
+
+
+async def test_what_is_not_restartable_is_not_suspended_in_a_dry_run_either(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    agent = connect(node)
+    two = {"first": {"noop": True}, "second": {"noop": True, "needs": ["first"]}}
+    await client.put("/v1/jobs/j", json={"tasks": two, "policies": {"not_restartable": True}})
+    run = (await client.post("/v1/jobs/j/runs")).json()["id"]
+    assert (await hand(client, run, "suspend", dry_run="true")).status_code == 200  # it has not begun
+    run_it(node, run, agent)
+    for query in ({}, {"dry_run": "true"}):
+        told = (await hand(client, run, "suspend", **query)).json()
+        assert (told["status"], told["detail"].partition(":")[0]) == (409, "default/j is not_restartable")
 
 
 @pytest.mark.parametrize(
