@@ -10,10 +10,10 @@ Rules of this file:
 
 from __future__ import annotations
 
-from scheduler.machine.context import Context, done, refused
+from scheduler.machine.context import Context, refused
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, Never, TickView
-from scheduler.machine.steps import decisions, delaying, firing, pausing, restoring
+from scheduler.machine.steps import delaying, firing, pausing, restoring
 from scheduler.store.tables import delays
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
@@ -34,11 +34,8 @@ def fire_delayed(ctx: Context, command: FireDelayed) -> Outcome:
         delaying.drop(ctx, row.trigger)
     if trigger.namespace is None:
         namespace, name = job_rows.name_of_deleted(ctx.store, trigger.job)
-        decisions.decide(
-            ctx, cause, job=trigger.job, namespace=namespace, name=name, first_ms=due_ms,
-            outcome="skipped", reason=reasons.CANCELLED,
-        )  # fmt: skip
-        return done(outcome="skipped", reason=reasons.CANCELLED)
+        trigger = trigger._replace(namespace=namespace, name=name)
+        return firing.end(ctx, cause, trigger, due_ms, Never("skipped", reasons.CANCELLED))
     paused = pausing.skips(ctx, trigger.namespace, due_ms)
     verdict = gates.judge(gates.TICK, TickView(trigger, due_ms, paused))
     if verdict is READY and restoring.misses(ctx, due_ms):

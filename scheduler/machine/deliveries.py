@@ -48,10 +48,10 @@ def deliver(ctx: Context, command: Deliver) -> Outcome:
         return refused(Code.LIMIT, f"more than {KEPT_MAX} deliveries came within the hook's tolerance")
     found = [trigger_rows.firing(ctx.store, each.trigger) for each in command.firings]
     triggers = [each for each in found if each is not None]
-    for trigger in triggers:
-        if not (_verdict(ctx, command, trigger) or firing.has_room(ctx, trigger)):
-            named = f"{trigger.namespace}/{trigger.name}"
-            return refused(Code.LIMIT, f"as many runs of {named} wait as may", job=named)
+    full = firing.without_room(ctx, [each for each in triggers if not _verdict(ctx, command, each)])
+    if full is not None:
+        named = f"{full.namespace}/{full.name}"
+        return refused(Code.LIMIT, f"as many runs of {named} wait as may", job=named)
     firings = [_fire(ctx, command, *each) for each in zip(triggers, command.firings, strict=True)]
     row = Delivery(
         command.namespace, command.hook, serial, command.delivery, ctx.stamp_ms, command.safe_ms,

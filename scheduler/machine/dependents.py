@@ -85,19 +85,21 @@ def _hear(ctx: Context, end: End, trigger: int) -> None:
     before = known.get(end.parent)
     if end.verdict and (before is None or before.run != end.run):
         return
-    waiting = postponed.get(ctx.store, trigger)
-    if waiting is not None:
-        postponing.give_up(ctx, waiting, row.namespace, row.name, "coalesced", reasons.OVERLAP)
     newest = Result(
         trigger, end.parent, end.run, end.state, end.exit_code, end.warned, end.at_ms, end.plan_day,
         1 if before is None else before.ends + (not end.verdict),
     )  # fmt: skip
     results.put(ctx.store, newest)
     known[end.parent] = newest
-    if after.judge(known).value is not True:
-        return
+    fires = after.judge(known).value is True
     runs = ",".join(str(result.run) for result in sorted(known.values(), key=lambda each: each.run))
-    _fire(ctx, row, Postponed(trigger, row.job, f"{key}/{runs}", end.at_ms, None), end.missed)
+    waiting = postponed.get(ctx.store, trigger)
+    if waiting is not None:
+        if fires and waiting.cause_key == f"{key}/{runs}":
+            return  # a verdict that changes nothing of it: it goes on waiting
+        postponing.give_up(ctx, waiting, row.namespace, row.name, "coalesced", reasons.OVERLAP)
+    if fires:
+        _fire(ctx, row, Postponed(trigger, row.job, f"{key}/{runs}", end.at_ms, None), end.missed)
 
 
 def _fire(ctx: Context, trigger: FiringTrigger, row: Postponed, missed: str) -> None:

@@ -4,7 +4,8 @@ Rules of this file:
 
 1. The next instant is counted from an anchor, in the entry that ends what it counts from: the end of the
    job's last run of any cause; of what fired without a run, its own instant; else when the trigger came. The
-   anchor stands in the cause, and so in the ledger: `trigger/run/instant`, run 0 where it is no run's end.
+   anchor stands in the cause, and so in the ledger: `trigger/run/instant`, run 0 where it is no run's end. Of
+   one anchor a trigger fires once: after an edit it counts from none that something came of before.
 2. While any run of the job goes on none is due, a lost one that nobody has resolved among them. So at most
    one is due at any time, and none stands in the way of another.
 3. Nothing is caught up: what nobody could fire in time fires late, once. What ends without a run later than
@@ -16,7 +17,7 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import Context
-from scheduler.store.tables import delays
+from scheduler.store.tables import delays, ledger
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
@@ -47,9 +48,19 @@ def begin(ctx: Context, trigger: int, job: int, spec: bytes, from_ms: int) -> No
         row = row._replace(due_ms=None)
     elif standing is not None and (last := run_rows.get(ctx.store, standing.last_run)) is not None:
         ended_ms = last.finished_ms or 0
-        if ended_ms + delay_ms > at_ms:
-            row = row._replace(due_ms=_after(ended_ms, delay_ms), run=last.id, anchor_ms=ended_ms)
+        counted = row._replace(due_ms=_after(ended_ms, delay_ms), run=last.id, anchor_ms=ended_ms)
+        if ended_ms + delay_ms > at_ms and not _is_spent(ctx, counted):
+            row = counted
     delays.put(ctx.store, row)
+
+
+def _is_spent(ctx: Context, row: Delay) -> bool:
+    """Whether what counts from this has ended without a run, or is yet to fire, as of the era before."""
+    cause = cause_of(ctx, row)
+    left = delays.left(ctx.store, row.job)
+    if any(cause_of(ctx, each).key == cause.key for each in left):
+        return True
+    return ledger.of_cause(ctx.store, row.job, cause.kind, cause.key) is not None
 
 
 def end(ctx: Context, trigger: int, until_ms: int) -> None:

@@ -19,6 +19,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from scheduler.machine.context import Context, done
@@ -139,18 +140,22 @@ def fire(
     return done(run=run.id)
 
 
-def has_room(ctx: Context, trigger: FiringTrigger) -> bool:
-    """Whether the queue of its job takes one more run of this trigger: asked before anything is decided, so
-    that whoever has the event can be told to keep it."""
-    assert trigger.namespace is not None
-    if not trigger.active_runs:
-        return True
-    outline = ctx.graphs.outline(trigger.job, trigger.namespace, trigger.name, trigger.revision)
-    policy = outline.overlap_of(trigger_rows.key_of(ctx.store, trigger.id) if outline.of_triggers else "")
-    if policy not in overlap.QUEUES:
-        return True
-    view = RunView(ctx.store, trigger.job, 0, policy, trigger.active_runs)
-    return not isinstance(gates.judge(gates.RUN, view), Never)
+def without_room(ctx: Context, triggers: Iterable[FiringTrigger]) -> FiringTrigger | None:
+    """Of triggers that fire together the first for whose run the queue of its job has no room: asked before
+    anything is decided, so that whoever has the event can be told to keep it."""
+    made: dict[int, int] = {}  # by job: runs of the triggers before
+    for trigger in triggers:
+        assert trigger.namespace is not None
+        before = made.get(trigger.job, 0)
+        made[trigger.job] = before + 1
+        if not trigger.active_runs and not before:
+            continue
+        outline = ctx.graphs.outline(trigger.job, trigger.namespace, trigger.name, trigger.revision)
+        policy = outline.overlap_of(trigger_rows.key_of(ctx.store, trigger.id) if outline.of_triggers else "")
+        view = RunView(ctx.store, trigger.job, 0, policy, trigger.active_runs + before)
+        if policy in overlap.QUEUES and not overlap.has_room(view, before):
+            return trigger
+    return None
 
 
 def end(ctx: Context, cause: Cause, pinned: Pinned, due_ms: int, verdict: Never) -> Outcome:

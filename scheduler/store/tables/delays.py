@@ -44,6 +44,16 @@ def of_job(store: Store, job: int) -> list[Delay]:
     return [Delay._make(row) for row in rows]
 
 
+def left(store: Store, job: int) -> list[Delay]:
+    """Of its eras that have ended, and are yet to fire."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM delays WHERE job = ? AND EXISTS"
+        " (SELECT 1 FROM triggers t WHERE t.id = delays.trigger AND t.until_ms IS NOT NULL) ORDER BY trigger",
+        (job,),
+    )
+    return [Delay._make(row) for row in rows]
+
+
 def due(store: Store, after_ms: int, now_ms: int, limit: int) -> list[Delay]:
     """Soonest first; those that were due by `after_ms` are left out."""
     rows = store.rows(

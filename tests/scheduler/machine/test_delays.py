@@ -217,3 +217,57 @@ def test_verify_says_what_is_overdue(story: Story) -> None:
     story.put(again())
     at(story, 11)
     assert verify(story.store, 0, story.now_ms, now_ms=story.now_ms).overdue == 1
+
+
+def test_an_edit_counts_from_no_end_that_something_came_of(story: Story) -> None:
+    story.connect()
+    story.put(again())
+    at(story, 10)
+    story.settle()
+    story.tell_ok(c.PauseJob("default", "j"))
+    at(story, 20)
+    story.settle()
+    assert [entry[1] for entry in ledger(story)] == ["ran", "skipped"]
+    at(story, 21)
+    story.tell_ok(c.ResumeJob("default", "j"))
+    story.put(again(delay="20m"))
+    assert due(story) == 41, "from the edit: what counts from the run's end was skipped"
+    at(story, 41)
+    story.settle()
+    assert [entry[1] for entry in ledger(story)] == ["ran", "skipped", "ran"]
+    agrees(story)
+
+
+def test_what_is_yet_to_fire_of_an_end_is_not_counted_from_it_again(story: Story) -> None:
+    story.connect()
+    story.put(again())
+    at(story, 10)
+    story.settle()
+    story.tell_ok(c.PauseJob("default", "j"))
+    at(story, 21)
+    story.put(again(delay="20m"))
+    at(story, 50)
+    story.tell_ok(c.DeleteJob("default", "j"))
+    story.settle()
+    keys = [key for (key,) in story.store.rows("SELECT key FROM ledger ORDER BY seq")]
+    assert len(keys) == len(set(keys)) == 3
+    agrees(story)
+
+
+def test_what_ends_with_its_job_does_so_once(story: Story) -> None:
+    story.connect()
+    story.put(again())
+    at(story, 10)
+    story.settle()
+    story.tell_ok(c.PauseJob("default", "j"))
+    at(story, 20)
+    story.settle()
+    at(story, 21)
+    story.put(again(delay="20m"))
+    at(story, 45)
+    story.tell_ok(c.DeleteJob("default", "j"))
+    story.settle()
+    assert [entry[1:3] for entry in ledger(story)] == [
+        ("ran", ""), ("skipped", "paused"), ("skipped", "cancelled"),
+    ]  # fmt: skip
+    agrees(story)

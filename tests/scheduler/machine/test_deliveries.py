@@ -238,3 +238,28 @@ def test_so_many_triggers_may_wait_for_one_hook(hooked: Story) -> None:
 def test_a_hook_that_a_job_waits_for_stays(hooked: Story) -> None:
     hooked.put(listens("a"))
     assert hooked.apply(gone=[("hook", "default", "deploys")]).code == Code.REFERRED
+
+
+@pytest.mark.parametrize(("overlap", "busy", "taken"), [
+    ("queue_one", 0, True), ("queue_one", 1, False), ("queue_all", 1, True), ("queue_all", 100, False),
+])  # fmt: skip
+def test_two_triggers_of_one_job_take_it_both_or_neither(
+    hooked: Story, overlap: str, busy: int, taken: bool
+) -> None:
+    triggers = [{"webhook": "deploys", "id": each, "overlap": overlap} for each in "tu"]
+    hooked.put(job("a", trigger=triggers))
+    for _ in range(busy):
+        hooked.tell_ok(c.RunJob("default", "a", b"{}", hooked.now_ms))
+    if busy > 1:  # all but the first wait: there is room for one
+        hooked.store.write("UPDATE runs SET waiting = 1 WHERE id > 1")
+    outcome = hooked.one(delivery(hooked))
+    assert outcome.ok is taken, outcome
+    assert runs(hooked, "a")[busy:] == (["t/d1", "u/d1"] if taken else [])
+    assert entries(hooked) == []
+
+
+def test_more_triggers_than_a_queue_ever_takes_end_as_it_says(hooked: Story) -> None:
+    triggers = [{"webhook": "deploys", "id": each, "overlap": "queue_one"} for each in "tuv"]
+    hooked.put(job("a", trigger=triggers))
+    firings = told(hooked.one(delivery(hooked)))
+    assert [firing[2] for firing in firings] == ["", "", "skipped"], "or nobody ever took it"

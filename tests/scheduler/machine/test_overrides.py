@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.store.tables import overrides
+from scheduler.store.tables import overrides, postponed
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words import events as e
@@ -155,3 +155,20 @@ def test_asking_twice_changes_nothing_more(story: Story, verdict: str) -> None:
     for _ in range(2):
         override(story, run, verdict)
     assert runs_of(story, "child") == 1
+
+
+def test_a_verdict_that_changes_nothing_leaves_what_waits_for_room(story: Story) -> None:
+    graph(story, "parent.succeeded", "parent")
+    run_job(story, "child")
+    for _ in range(2):  # the first waits behind that run, the second for room
+        parent = run_job(story, "parent")
+        story.plan_and_apply()
+        (attempt,) = story.attempts(parent)
+        story.claim(attempt.id)
+        story.finish(attempt.id)
+        story.plan_and_apply()
+    (kept,) = postponed.of_job(story.store, story.job("child").id)
+    override(story, parent, "succeeded", "seen")
+    story.plan_and_apply()
+    assert postponed.of_job(story.store, story.job("child").id) == [kept]
+    assert runs_of(story, "child") == 3

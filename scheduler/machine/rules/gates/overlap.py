@@ -41,6 +41,17 @@ def judge(view: RunView) -> Verdict:
     raise AssertionError(f"overlap {view.overlap} is no policy")
 
 
+def has_room(view: RunView, before: int) -> bool:
+    """Whether a queue takes the run, beside so many that are made at once before it. Where none ever takes
+    them all, the run ends as its policy says."""
+    if isinstance(judge(view), Never):
+        return False
+    waiting = before - (view.others == before)  # the first of them waits for nothing, where no other is there
+    if view.overlap == "queue_one":
+        return waiting <= 0 or before > 1
+    return not before or len(view.waiting(WAITING_MAX)) + waiting < WAITING_MAX
+
+
 def _of_waiting(view: RunView) -> Verdict:
     admitted = view.first_admitted()
     if admitted is not None:
