@@ -7,6 +7,7 @@ them is asked of the cluster, which is reached for that alone.
 from __future__ import annotations
 
 import heapq
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -151,7 +152,7 @@ class _Known:
             }
             if spec is None:
                 spec = self._asked_schedule(*of)
-                for who in self._ask("schedules", namespace, name, "referrers")["items"]:
+                for who in self._referrers(namespace, name):
                     if who["kind"] == KIND and (KIND, namespace, who["name"]) not in self._objects:
                         beside[who["name"]] = self._asked_schedule(namespace, who["name"])
             self._schedules[of] = in_force(namespace, name, spec, "", beside)
@@ -165,11 +166,16 @@ class _Known:
         assert isinstance(parsed, Definition)
         return prepare_object(parsed, self._now_ms).spec
 
-    def _ask(self, plural: str, namespace: str, name: str, what: str = "") -> dict[str, Any]:
-        where = "/".join(filter(None, (plural, name, what)))
+    def _referrers(self, namespace: str, name: str) -> list[dict[str, Any]]:
+        """After `_ask` of the schedule itself: its jobs come first, and may be very many."""
+        assert self._client is not None
+        path = path_of("schedules", name, "referrers", namespace=namespace)
+        return self._client.items(path, sys.maxsize)[0]
+
+    def _ask(self, plural: str, namespace: str, name: str) -> dict[str, Any]:
         try:
             self._client = self._client or self._reach()
-            told: dict[str, Any] = self._client.get(path_of(*where.split("/"), namespace=namespace))
+            told: dict[str, Any] = self._client.get(path_of(plural, name, namespace=namespace))
         except Failure as error:
             if error.exit_code != NOT_FOUND:
                 said = f"{plural[:-1]} {namespace}/{name} is in none of the files, and no cluster says it"

@@ -116,7 +116,7 @@ async def _signed(services: Services, call: Call, name: str) -> tuple[Signed, _H
             return _look(services, call, name)
     except Unsigned as error:
         failures.note(call.client, now_s)
-        log.info("a delivery to hook %s/%s is not signed: %s", call.namespace[:200], name[:200], error)
+        log.info("a delivery to hook %.200r is not signed: %s", f"{call.namespace}/{name}", error)
         raise Problem("not-signed", "it is not signed as its hook asks", headers=CHALLENGE) from None
 
 

@@ -98,6 +98,15 @@ async def test_what_is_not_signed_is_told_nothing(hooked: httpx2.AsyncClient, wr
     assert refused.json()["type"] == "/problems/not-signed"
 
 
+async def test_a_stranger_writes_no_lines_into_the_log(
+    client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "cronclave.api"):
+        await client.post("/v1/hooks/a%0AERROR%20b?namespace=c%0AERROR", content=b"")
+    (said,) = [each.getMessage() for each in caplog.records if "not signed" in each.getMessage()]
+    assert said.startswith("a delivery to hook 'c\\nERROR/a\\nERROR b' is not signed")
+
+
 @pytest.mark.parametrize(("late_s", "status"), [(290, 202), (310, 401), (-290, 202), (-310, 401)])
 async def test_a_signature_is_good_within_the_tolerance(
     hooked: httpx2.AsyncClient, node: SingleNode, late_s: int, status: int

@@ -148,7 +148,10 @@ async def test_what_no_file_says_is_asked_of_the_cluster(cronclave: Command) -> 
     words = ("ticks", "--job", "job.yaml", *SPAN)
     missing = await cronclave(*words)
     assert (missing.code, "there is no schedule default/month-end" in missing.err) == (3, True)
-    assert (await cronclave("apply", "beside.yaml")).code == 0
+    named = "run: 'true'\ntriggers: {schedule: month-end}\n"
+    others = "---\n".join(f"job: of-it-{i}\n{named}" for i in range(120))
+    (cronclave.folder / "others.yaml").write_text(others)
+    assert (await cronclave("apply", "beside.yaml", "others.yaml")).code == 0
     assert (await cronclave(*words)).out.splitlines() == TICKS
 
 
