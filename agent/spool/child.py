@@ -160,8 +160,7 @@ class Spooled:
         if self._phase == AFTER:
             line, told = command.after, told_after(self.cause, self._end, unmet=bool(self._unmet))
             command = replace(command, environment=command.environment | told)
-        shell = command.environment.get("SHELL", "/bin/sh")
-        return spawn(command, [shell, "-c", line], self._host, self._write_end, None)
+        return spawn(command, ["/bin/sh", "-c", line], self._host, self._write_end, None)
 
     def _close_write_end(self) -> None:
         self._to_start = None

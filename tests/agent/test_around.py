@@ -55,6 +55,7 @@ def wait_for(path: Path) -> None:
         ("sleep 60", {"after": TELL, "timeout_ms": 100}, "timeout", None, "after timed_out//15"),
         ("echo work", {"before": "exit 7", "after": TELL}, "before_failed", None, "after failed//"),
         ("", {"before": "sleep 60", "after": TELL, "timeout_ms": 99}, "timeout", None, "after timed_out//"),
+        ("", {"before": "echo b; exit 7", "environment": {"SHELL": "/bin/true"}}, "before_failed", None, "b"),
         ("cat", {"before": "cat; echo x", "stdin": "told\n"}, "exit", 0, "x|told"),
     ],
 )  # fmt: skip
