@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -172,12 +172,15 @@ class Spooled:
             os.close(self._errors_end)
             self._errors_end = -1
 
-    def goes_on(self) -> bool:
-        """After `left`: whether something follows, which is started."""
+    def goes_on(self, note: Callable[[], None]) -> bool:
+        """After `left`: whether something follows, which is started. `note`: called once `known_end` stands,
+        before anything more is started."""
         if self._to_start is None:
             return False
         self._note_end()
         while self._next():
+            if self._phase == AFTER:
+                note()
             try:
                 self.begun_boot_ms = self._clock.boot_ms()
                 self.pid = self._start()

@@ -24,6 +24,7 @@ import signal
 import socket
 import time
 from collections import OrderedDict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,18 +146,16 @@ class Spooler:
     def _compact(self) -> None:
         rows: list[list[Any]] = [["exit", *e.row()] for e in self._exits.values()]
         for spooled in self._running.values():
-            rows += [_about(spooled.command), *self._start_rows(spooled)]
+            rows += [_about(spooled.command), self._start_row(spooled), *_known(spooled)]
         try:
             self._journal.replace(_packed(row) for row in rows)
         except DiskFull:
             return  # the old journal still says the same
 
-    def _start_rows(self, spooled: Spooled) -> list[list[Any]]:
-        start = [
+    def _start_row(self, spooled: Spooled) -> list[Any]:
+        return [
             "start", spooled.attempt, spooled.pid, spooled.started_ms, spooled.begun_boot_ms, self._boot_id,
         ]  # fmt: skip
-        known = spooled.known_end(_DETAILS)
-        return [start] if known is None else [start, ["known", *known.row()]]
 
     # -- the loop
 
@@ -361,7 +360,11 @@ class Spooler:
     def _note_start(self, spooled: Spooled) -> None:
         """Before the next spawn: a kill of the spooler must find this one."""
         self._by_pid[spooled.pid] = spooled
-        self._records += map(_packed, self._start_rows(spooled))
+        self._records.append(_packed(self._start_row(spooled)))
+        self._write_records()
+
+    def _note_known(self, spooled: Spooled) -> None:
+        self._records += map(_packed, _known(spooled))
         self._write_records()
 
     # -- ends
@@ -387,7 +390,7 @@ class Spooler:
         left = [spooled for spooled in self._leaving if spooled.left(now)]
         for spooled in left:
             self._leaving.remove(spooled)
-            if spooled.goes_on():
+            if spooled.goes_on(partial(self._note_known, spooled)):
                 self._note_start(spooled)
                 continue
             for handle in spooled.pipes:
@@ -465,6 +468,11 @@ def attempts_max(files: int) -> int:
 def _about(command: Command) -> list[Any]:
     """Before the start: by this what was started is found, should the spooler die before it can say so."""
     return ["about", command.attempt, command.environment.get(FENCE, "")]
+
+
+def _known(spooled: Spooled) -> list[list[Any]]:
+    end = spooled.known_end(_DETAILS)
+    return [] if end is None else [["known", *end.row()]]
 
 
 def _packed(row: list[Any]) -> bytes:

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 from agent.clock import boot_ms
 from agent.exits import Exit
+from agent.records import parse
 from agent.spool import around
 from agent.spool.around import Ended, said, told_after
 from agent.spool.wire import Secret
@@ -194,6 +196,8 @@ def test_a_spooler_that_dies_in_the_after_knows_what_the_work_came_to(tmp_path: 
     begun = spool.data / "begun"
     spool.tell(command(1, "exit 6", after=f"touch {begun}; sleep 60"))
     wait_for(begun)
+    rows = [msgpack.unpackb(each) for each in parse((spool.data / "spool.journal").read_bytes())[0]]
+    assert [row[0] for row in rows] == ["about", "start", "known", "start"]  # however early it dies
     spool.process.send_signal(signal.SIGKILL)
     spool.process.wait()
     again = Spool(spool.data)
