@@ -1,6 +1,7 @@
 """Reading bodies: counted while they come, in time, and within what all of them may take together.
 
-Rules: nobody's body is read before its token is judged, except the small one of `POST /v1/session`; a body
+Rules: nobody's body is read before its token is judged, except the small ones of `POST /v1/session`
+and of deliveries to hooks, which are signed as a whole and count as of one token together; a body
 counts against the budget until its request has ended, since it stays in memory so long; half of the budget
 is the most that one token gets; small bodies need none of it, so that nobody's large ones keep them out.
 """

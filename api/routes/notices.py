@@ -21,7 +21,7 @@ from api.problems import FieldError, Problem
 from api.routes.jobs import Cursor, Limit
 from api.services import Services, services_of
 from api.threads import read_reply
-from scheduler.machine.notices import LASTS_MS_MAX, STANDING_MAX
+from scheduler.machine.notices import DAY_MAX, LASTS_MS_MAX, STANDING_MAX, full
 from scheduler.model.bounds import NOTICE_LETTERS_MAX
 from scheduler.model.fields import type_name
 from scheduler.model.noticing import PLAN_DATE, written
@@ -56,12 +56,15 @@ async def post_notice(request: Request, name: str) -> Response:
     )
     if call.flag("dry_run"):
         need_proposable(command, what="the notice")
+        with services.scheduler.read() as store:
+            refusal = full(store, f"{what.namespace}/{what.name}")
+        if refusal is not None:
+            raise _full(refusal.detail)
         shown = written(key, plan_day) if plan_day is not None else key
         return json_response({"dry_run": True, "board": name, "namespace": what.namespace, "key": shown})
     outcome = await propose_edit(services.scheduler, command)
     if outcome.code == Code.LIMIT:
-        hint = f"Take some down, or let them expire sooner: {STANDING_MAX} may stand."
-        raise Problem("conflict", outcome.detail, hint=hint)
+        raise _full(outcome.detail)
     serial = int(str(expect_ok(outcome, what=f"the notice on board {name}")["serial"]))
     headers = {"Location": f"/v1/boards/{name}/notices/{serial}?namespace={what.namespace}"}
     return json_response(_told(services, what, serial), 201, headers)
@@ -148,9 +151,17 @@ def _fields(document: dict[str, Any], default: str) -> tuple[str, int, int | Non
         day = document.get("plan_date")
         if day is not None and not isinstance(day, str):
             raise ValueError(f"a date is text, not {type_name(day)}")
-        return key, lasts_ms, None if day is None else plan_days.parse(day)
+        plan_day = None if day is None else plan_days.parse(day)
+        if plan_day is not None and plan_day > DAY_MAX:
+            raise ValueError(f"{day} is too far away")
+        return key, lasts_ms, plan_day
     except ValueError as error:
         raise _wrong("/plan_date", str(error), 'Write a date as "2026-12-31".') from None
+
+
+def _full(detail: str) -> Problem:
+    hint = f"Take some down, or let them expire sooner: {STANDING_MAX} may stand."
+    return Problem("conflict", detail, hint=hint)
 
 
 def _wrong(pointer: str, detail: str, hint: str) -> Problem:

@@ -20,6 +20,7 @@ from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, Never, TickView
 from scheduler.machine.steps import firing, pausing, plan_dates, restoring
 from scheduler.model.noticing import is_meant, written
+from scheduler.store.connection import Store
 from scheduler.store.tables import hearers, notices
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import triggers as trigger_rows
@@ -55,8 +56,8 @@ def post_notice(ctx: Context, command: PostNotice) -> Outcome:
         return refused(Code.INVALID, "a notice stays for a while, ten years at most")
     if command.plan_day is not None and not 0 <= command.plan_day <= DAY_MAX:
         return refused(Code.INVALID, f"day {command.plan_day} is no date")
-    if notices.count(ctx.store, board, STANDING_MAX) >= STANDING_MAX:
-        return refused(Code.LIMIT, f"{STANDING_MAX} notices stand on board {board}, as many as may")
+    if (refusal := full(ctx.store, board)) is not None:
+        return refusal
     day = command.plan_day
     if day is None:
         day = plan_dates.of(ctx, command.namespace, None)
@@ -71,6 +72,13 @@ def post_notice(ctx: Context, command: PostNotice) -> Outcome:
     )
     ctx.changed("notice", command.namespace, command.board, after=f"{notice.serial} {notice.key}")
     return done(serial=notice.serial)
+
+
+def full(store: Store, board: str) -> Outcome | None:
+    """The refusal of one more; None: there is room."""
+    if notices.count(store, board, STANDING_MAX) < STANDING_MAX:
+        return None
+    return refused(Code.LIMIT, f"{STANDING_MAX} notices stand on board {board}, as many as may")
 
 
 def delete_notice(ctx: Context, command: DeleteNotice) -> Outcome:

@@ -8,6 +8,8 @@ import httpx2
 import pytest
 
 from api.schemas import answers, explained
+from scheduler.machine.notices import STANDING_MAX
+from scheduler.words.commands import Actor, PostNotice
 from tests.api.single_node import SingleNode
 
 NOTICES = "/v1/boards/stock/notices"
@@ -57,6 +59,7 @@ async def test_the_same_key_of_idempotency_posts_once(board: httpx2.AsyncClient,
         ({"key": "k", "expires": "soon"}, "/expires", "soon"),
         ({"key": "k", "expires": "9000d"}, "/expires", "at most ten years"),
         ({"key": "k", "plan_date": "yesterday"}, "/plan_date", "is no date"),
+        ({"key": "k", "plan_date": "9950-01-01"}, "/plan_date", "9950-01-01 is too far away"),
         ({"key": "k", "plan_date": 7}, "/plan_date", "a date is text, not a number"),
         ({"key": "k", "text": "x"}, "/text", "unknown field"),
     ],
@@ -82,6 +85,17 @@ async def test_a_board_that_is_not_there_and_one_that_is_waited_for(board: httpx
     job["triggers"] = {"notice": {"board": "stock", "key": "k"}}
     assert (await board.put("/v1/jobs/j", json=job)).json()["triggers"][0]["overlap"] == "queue_all"
     assert (await board.delete("/v1/boards/stock")).status_code == 409
+
+
+async def test_a_full_board_takes_none_in_a_dry_run_either(
+    board: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    for _ in range(STANDING_MAX):
+        node.apply(PostNotice("default", "stock", "k", 60_000, None, Actor("somebody")))
+    queries: tuple[dict[str, str], ...] = ({}, {"dry_run": "true"})
+    told = [(await board.post(NOTICES, json={"key": "k"}, params=query)).json() for query in queries]
+    assert told[0] == told[1]
+    assert (told[0]["status"], told[0]["hint"][:14]) == (409, "Take some down")
 
 
 async def test_a_dry_run_posts_nothing(board: httpx2.AsyncClient) -> None:
