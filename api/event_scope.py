@@ -14,7 +14,7 @@ from scheduler.words.events import Event
 RUNS_MAX = 50_000  #: whose namespace is remembered
 
 OF_THE_CLUSTER = frozenset({
-    e.Led, e.FormatActivated, e.FormatRaised, e.NodeLost, e.OverloadBegan, e.OverloadEnded, e.StageMoved,
+    e.Led, e.FormatActivated, e.FormatRaised, e.NodeLost, e.OverloadBegan, e.OverloadEnded,
     e.AgentConnected, e.AgentDisconnected, e.AgentReleased, e.AgentDrained, e.AgentResumed,
     e.ZonesKept, e.Retimed, e.ZoneMoved,
 })  # fmt: skip

@@ -295,6 +295,7 @@ def test_every_event_says_whom_it_is_for() -> None:
         fields = event.__struct_fields__
         named = "namespace" in fields or "run" in fields
         assert named != (event in OF_THE_CLUSTER | FOR_ALL_ALONE), event
+    assert not OF_THE_CLUSTER & FOR_ALL_ALONE
 
 
 def test_events_are_for_those_who_read_where_they_happen() -> None:
@@ -307,6 +308,7 @@ def test_events_are_for_those_who_read_where_they_happen() -> None:
         (e.Paused("", "why", None, "ann"), [ours, theirs]),
         (e.Led(1, "node-1", "zone-a"), [ours, theirs]),
         (e.TokenWithdrawn("ann"), []),
+        (e.StageMoved("january", "refused", f"{OURS}/{JOB} has changed"), []),
     ):
         assert [each for each in (ours, theirs) if is_for(event, each, runs)] == told, event
 
