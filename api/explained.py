@@ -95,17 +95,19 @@ def instant_explained(namespace: str, name: str, told: Explained, may_see: MaySe
         "after": rfc3339(told.after_ms),
         "ticks": [_tick_json(each) for each in told.ticks],
         "conditions": [condition_json(each, may_see) for each in told.conditions],
-        "awaits": [_awaited_json(each) for each in told.awaits],
+        "awaits": [_awaited_json(each, may_see) for each in told.awaits],
     }
 
 
-def _awaited_json(told: Awaited) -> dict[str, Any]:
+def _awaited_json(told: Awaited, may_see: MaySee) -> dict[str, Any]:
+    """How it stands with the job is its own affair; what stands on a board is told to who may read there."""
+    shown = may_see((told.hook or told.board).partition("/")[0])
     return {
         "trigger": told.trigger,
         "hook": told.hook or None,
         "board": told.board or None,
-        "last": told.last,
-        "last_at": rfc3339(told.last_ms),
+        "last": told.last if shown else None,
+        "last_at": rfc3339(told.last_ms) if shown else None,
         "left": told.left,
         "said": told.said,
         "verdict": told.verdict,

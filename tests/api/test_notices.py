@@ -11,6 +11,7 @@ from api.schemas import answers, explained
 from scheduler.machine.notices import STANDING_MAX
 from scheduler.words.commands import Actor, PostNotice
 from tests.api.single_node import SingleNode
+from tests.api.test_namespaces import token
 
 NOTICES = "/v1/boards/stock/notices"
 
@@ -123,3 +124,16 @@ async def test_explain_tells_how_many_it_has_not_heard_and_why(
         assert (await board.post(NOTICES, json={"key": key})).status_code == 201
     told = await awaits()
     assert (told["left"], told["last"], told["said"]) == (2, "k", "notices wait for the end of the pause")
+
+
+async def test_explain_tells_what_stands_on_a_board_to_who_may_read_there(
+    board: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    job = {"namespace": "other", "noop": True, "triggers": {"notice": {"board": "default/stock", "key": "k"}}}
+    assert (await board.put("/v1/jobs/j", json=job)).status_code == 201
+    assert (await board.post(NOTICES, json={"key": "merger-with-acme"})).status_code == 201
+    path, other = "/v1/jobs/j/explain?namespace=other", token(node, "other", other="viewer")
+    both = token(node, "both", other="viewer", default="viewer")
+    told = [(await board.get(path, headers=headers)).json()["awaits"][0] for headers in (both, other)]
+    assert [each["last"] for each in told] == ["merger-with-acme", None]
+    assert [each["last_at"] is None for each in told] == [False, True]
