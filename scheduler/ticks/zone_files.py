@@ -88,8 +88,11 @@ def read(body: bytes) -> ZoneFiles:
         head, _, rest = whole.partition(b"\n")
         told = json.loads(head)
         version, zones = told["version"], told["zones"]
+    except ZoneFilesError:
+        raise
     except (zlib.error, ValueError, RecursionError, KeyError, TypeError) as error:
-        raise ZoneFilesError(f"no zone files: {error}") from error
+        # Not in its words: they are part of an outcome, and other versions of Python have others.
+        raise ZoneFilesError(f"no zone files: {type(error).__name__}") from error
     if not isinstance(version, str) or not isinstance(zones, dict):
         raise ZoneFilesError("no zone files: they name no version, or no zones")
     if not 0 < len(version) <= VERSION_MAX or not version.isascii():

@@ -67,9 +67,9 @@ def judge(new: PreparedJob, job: Job | None) -> Judged | Outcome:
     try:
         compiled = compile_job(new.spec)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return refused(
-            Code.INVALID, f"{where}: not a canonical spec: {error}", namespace=new.namespace, name=new.name
-        )
+        # Not in its words: all nodes give one outcome, and other versions of Python have others.
+        said = f"{where}: not a canonical spec: {type(error).__name__}"
+        return refused(Code.INVALID, said, namespace=new.namespace, name=new.name)
     keys = {trigger.key for trigger in new.triggers}
     if len(keys) != len(new.triggers) or not compiled.tasks:
         return refused(Code.INVALID, f"{where}: two triggers of one key, or no task", name=new.name)

@@ -41,7 +41,7 @@ def names_schedules(spec: bytes) -> bool:
 def begin(ctx: Context, what: Named, pin: str, at_ms: int) -> None:
     """From this instant on the calendar has the dates of this pin."""
     if pins.holders(ctx.store, what.namespace, what.name, pin, 1):
-        pins.begin(ctx.store, what.kind, what.namespace, what.name, pin, at_ms)
+        pins.begin(ctx.store, *what, pin, at_ms, ctx.state.idx)
         ctx.state.redates += 1
         tell(ctx, what.namespace, what.name, live=False)
 
@@ -66,7 +66,7 @@ def follow(ctx: Context, schedules: Sequence[Named], at_ms: int) -> None:
         if turn is not None:  # of this very act: others wait for it
             pins.say(ctx.store, turn.id, pin)
         elif job_schedules.holders(ctx.store, what.namespace, what.name, pin, 1):
-            pins.begin(ctx.store, *what, pin, at_ms)
+            pins.begin(ctx.store, *what, pin, at_ms, ctx.state.idx)
             ctx.state.redates += 1
             ctx.emit(e.ScheduleMoved(what.namespace, what.name, live=False))
 

@@ -83,8 +83,10 @@ def stale_since(store: Store, trigger: int) -> int | None:
     return since_ms
 
 
-def begin(store: Store, kind: str, namespace: str, name: str, pin: str, at_ms: int) -> None:
-    number = store.value("SELECT coalesce(max(id), 0) + 1 FROM redates")
+def begin(store: Store, kind: str, namespace: str, name: str, pin: str, at_ms: int, idx: int) -> None:
+    """`idx`: of the command. No id comes twice, since each end takes a command of its own: so nothing that
+    was prepared for an earlier edit is taken for this one."""
+    number = max(store.value("SELECT coalesce(max(id), 0) + 1 FROM redates"), idx)
     store.write(
         f"INSERT INTO redates ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
         Redate(int(number), kind, namespace, name, pin, at_ms),

@@ -200,15 +200,17 @@ def test_what_the_planner_says_is_judged(story: Story) -> None:
     story.apply(calendar(), calendar(name="d"), daily(), daily("other", exclude=["d"]))
     story.apply(calendar("2027-01-16"))
     (new,) = redate_of(story, 1)
+    turn = pins.first(story.store)
+    assert turn is not None
     (old,) = trigger_rows.live(story.store, 1)
     foreign = c.Redated(2, new.spec, new.first_due_ms)
     stale = c.Redated(1, old.spec, new.first_due_ms)
     for each in (foreign, stale, c.Redated(77, new.spec, None)):
-        assert story.one(c.Redate(story.epoch, 1, (each,))).value == {"taken": 0}
-    assert story.one(c.Redate(story.epoch + 1, 1, (new,))).code == "stale_epoch"
-    assert story.one(c.Redate(story.epoch, 1, (new,) * 51)).code == "limit"
-    assert story.one(c.Redate(story.epoch, 1, (new, new))).value == {"taken": 1}
-    assert story.one(c.Redate(story.epoch, 1, (new,))).code == "superseded", "it is done"
+        assert story.one(c.Redate(story.epoch, turn.id, (each,))).value == {"taken": 0}
+    assert story.one(c.Redate(story.epoch + 1, turn.id, (new,))).code == "stale_epoch"
+    assert story.one(c.Redate(story.epoch, turn.id, (new,) * 51)).code == "limit"
+    assert story.one(c.Redate(story.epoch, turn.id, (new, new))).value == {"taken": 1}
+    assert story.one(c.Redate(story.epoch, turn.id, (new,))).code == "superseded", "it is done"
 
 
 def test_many_triggers_are_gone_through_in_bounded_steps(

@@ -460,3 +460,14 @@ def test_schedules_of_another_namespace_are_named_with_it(story: Story) -> None:
     story.apply({**named(TEN), "namespace": "ops"})
     settled(story)
     assert coming(story)[0] == ("ops/s:t", 15, 10)
+
+
+def test_what_was_prepared_for_an_earlier_edit_is_not_taken_for_a_later_one(story: Story) -> None:
+    assert story.apply(named(NINE), user()).ok
+    assert story.apply(named(TEN)).ok
+    (old,) = story.plan()
+    settled(story)
+    assert story.apply(named(NOON)).ok
+    assert story.one(old).code == "superseded"
+    settled(story)
+    assert coming(story, count=1) == [("s:noon", 15, 12)]
