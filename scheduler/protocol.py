@@ -101,7 +101,7 @@ class Running:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """`reason`, `output_bytes` and `wrote_stderr` as in scheduler.words.commands.Finish. `tail`: its last
-    bytes. An older node does not know `wrote_stderr`: it is on the wire where the work asks for it alone."""
+    bytes."""
 
     event: int
     attempt: int
@@ -299,7 +299,8 @@ TAGS: dict[type[Any], int] = {
 }
 _FIELDS = {cls: tuple(f.name for f in dataclasses.fields(cls)) for cls in TAGS}
 _CLASSES = {tag: cls for cls, tag in TAGS.items()}
-_FINISHED = TAGS[Finished]
+_LATER: dict[int, tuple[Any, ...]] = {TAGS[Finished]: ("", b"", None), TAGS[Grant]: ("", "")}
+"""Fields that older ones do not know, and refuse, the last one first: what says nothing is not sent."""
 _TUPLES = {Hello: (13, 19), Welcome: (5,), Ack: (0,), Ran: (1, 3), Grant: (5,)}
 
 _SAID_BY_NODES = {cls: check_of(cls) for cls, tag in TAGS.items() if tag >= TAGS[Welcome]}
@@ -313,7 +314,9 @@ def encode(messages: list[Message]) -> bytes:
     """One frame of these messages."""
     rows = [[TAGS[type(m)], *[getattr(m, name) for name in _FIELDS[type(m)]]] for m in messages]
     for row in rows:
-        if row[0] == _FINISHED and row[-1] is None:
+        for default in _LATER.get(row[0], ()):
+            if row[-1] != default:
+                break
             row.pop()
     packed: bytes = msgpack.packb(rows, use_bin_type=True)
     return packed
