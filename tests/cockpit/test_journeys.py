@@ -182,6 +182,7 @@ async def test_all_of_it_goes_by_keys(cluster: Cluster, tab: OpenTab) -> None:
     await expect(page.get_by_role("heading", name="Agents", exact=True)).to_be_visible()
     await expect(page.get_by_role("button", name="agent-2", exact=True)).to_be_visible()
     await page.keyboard.press("/")
+    await expect(page.get_by_role("searchbox")).to_be_focused()
     await page.keyboard.type("agent-2")
     await expect(page).to_have_url(re.compile("q=agent-2"))
     for key in ("Tab", "Tab"):

@@ -1,7 +1,7 @@
 // Keys that work anywhere: one table of what is bound now, which `?` shows. A view binds its own with `useKeys`.
 // A key of two strokes is written "g j". While somebody types, keys without Ctrl or ⌘ are theirs.
 
-import { useEffect } from "./html.js";
+import { useLayoutEffect } from "./html.js";
 
 const bound = new Set(); // {key, text, work}
 const STROKE_MS = 1200;
@@ -17,7 +17,7 @@ export const isMac = /Mac|iPhone|iPad/.test(navigator.platform || "");
 
 // `table`: key → [text, work]. A new table needs new `inputs`.
 export function useKeys(table, inputs = []) {
-  useEffect(() => {
+  useLayoutEffect(() => { // with the page, not after it was painted: who sees it may type
     const undo = Object.entries(table).map(([key, [text, work]]) => bind(key, text, work));
     return () => undo.forEach((each) => each());
   }, inputs);
