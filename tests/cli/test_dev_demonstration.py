@@ -107,8 +107,7 @@ def test_what_is_lost_stays_down_until_it_is_taken_back(house: House) -> None:
 
 
 def test_a_lost_zone_loses_what_runs_there(house: House) -> None:
-    inner = house.children["agent-2"].processes()
-    assert len(inner) == 2  # the shell, and its sleep
+    house.until(lambda: len(house.children["agent-2"].processes()) == 2)  # the shell, and its sleep
 
     house.wish("lose-zone", "zone-b", True)
 

@@ -310,6 +310,7 @@ STEPS = st.lists(
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS)
 @example(steps=[("run", "j"), ("run", "j"), ("quota", (1, None))])
+@example(steps=[("run", "j")] * 4 + [("quota", (None, 3)), ("finish", 0)])
 def test_never_more_than_the_quota_and_nobody_starves(
     steps: list[tuple[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -321,7 +322,7 @@ def test_never_more_than_the_quota_and_nobody_starves(
     put(story, "l", trigger=trigger, policies={"overlap": "queue_all", "catchup": {"mode": "all"}})
     active: int | None = None
     starts: int | None = None
-    limited_ms = story.now_ms  #: since when starts are limited like this
+    before = 0  #: the last run that was there when starts were limited like this: it goes on
     for what, value in steps:
         going_on = sum(not waiting for _, waiting in states(story))  # these stay, whatever quota comes
         if what == "run" and story.store.value("SELECT 1 FROM jobs WHERE name = ?", (value,)):
@@ -331,7 +332,8 @@ def test_never_more_than_the_quota_and_nobody_starves(
             if found:
                 story.tell(c.CancelRun(found[value % len(found)][0]))
         elif what == "quota":
-            limited_ms = limited_ms if starts == value[1] else story.now_ms
+            last: int = story.store.value("SELECT last_run FROM state WHERE id = 1")
+            before = before if starts == value[1] else last
             active, starts = value
             limit(story, active, starts)
         elif what == "wait":
@@ -347,8 +349,8 @@ def test_never_more_than_the_quota_and_nobody_starves(
         assert active is None or now <= max(active, going_on), "none goes on beyond the quota"
         if starts is not None:
             began = story.store.rows(
-                "SELECT started_ms FROM runs WHERE started_ms IS NOT NULL AND created_ms >= ? ORDER BY 1",
-                (limited_ms,),
+                "SELECT started_ms FROM runs WHERE started_ms IS NOT NULL AND id > ? ORDER BY 1",
+                (before,),
             )
             spans = zip(began, began[starts:], strict=False)
             assert all(later - at >= MINUTE_MS for (at,), (later,) in spans)
