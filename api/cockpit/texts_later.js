@@ -600,6 +600,7 @@ export default {
   "timeline.more": ["and {n} more tasks", "und {n} weitere Aufgaben"],
   "timeline.more.one": ["and {n} more task", "und {n} weitere Aufgabe"],
   "work.exec": ["program", "Programm"],
+  "work.finish": ["end of the run", "Ende des Laufs"],
   "work.noop": ["no-op", "nichts"],
   "work.run": ["shell", "Shell"],
   "work.sleep": ["sleep", "Pause"],

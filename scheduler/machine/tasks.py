@@ -5,7 +5,7 @@ By the clock of the leader that plans: it is less than 1 s from the one that sta
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, refused
-from scheduler.machine.steps import ends, queue
+from scheduler.machine.steps import acting, ends, queue
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.words.commands import Wake
@@ -24,7 +24,7 @@ def wake(ctx: Context, command: Wake) -> Outcome:
     if ends.never_starts(ctx, run, task):
         return OK
     if task.state != "retry_wait":
-        ends.finish(ctx, run, task, "succeeded", started_ms=task.started_ms)
+        acting.act(ctx, run, task)
     elif not ends.waits_with_run(ctx, run, task, attempts=task.attempts):
         queue.enqueue(ctx, run, task, TaskEvent.WAITED, attempts=task.attempts)
     return OK

@@ -15,6 +15,7 @@ from scheduler.words import commands as c
 from scheduler.words.lifecycle import RUN_ENDS
 from tests.golden.calendars import dates_change, delays_pass, schedules_change, zones_change
 from tests.golden.hands import hands
+from tests.golden.inside import inside
 from tests.golden.log import Recorder
 from tests.scheduler.machine.test_replay import OVERLAPS, REASONS, WEIGHTS, command
 from tests.scheduler.story import START_MS, job
@@ -45,6 +46,7 @@ def every_command(story: Recorder) -> None:
     _lost_and_found(story)
     _deadlines(story)
     hands(story)
+    inside(story)
     _effects(story)
     _upkeep(story)
     _other_values(story)

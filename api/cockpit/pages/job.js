@@ -33,7 +33,7 @@ function Charts({ job }) {
       <div class="card"><${Chart} label=${t("job.late")} times=${found.times} unit=${seconds} series=${[{ name: t("job.late"), values: found.late, look: "run" }]} /></div></section></div>`;
 }
 
-const graphOf = (job) => job.tasks ? Object.entries(job.tasks).map(([name, task]) => ({ name, note: word("work",  ["run", "exec", "noop", "sleep"].find((kind) => task[kind] !== undefined && task[kind] !== null) || "run"), needs: (task.needs || []).map((need) => typeof need === "string" ? need : need.task) })) : [];
+const graphOf = (job) => job.tasks ? Object.entries(job.tasks).map(([name, task]) => ({ name, note: word("work",  ["run", "exec", "noop", "sleep", "finish"].find((kind) => task[kind] !== undefined && task[kind] !== null) || "run"), needs: (task.needs || []).map((need) => typeof need === "string" ? need : need.task) })) : [];
 
 function Coming({ job }) {
   const { data, error } = useRead(`${pathOf(job, "next")}&count=${SHOWN}`, { types: mine(job) });

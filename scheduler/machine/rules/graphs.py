@@ -42,7 +42,7 @@ def build(job: CompiledJob) -> Graph:
         selectors=_selectors(job),
         single_root=roots[0] if len(roots) == 1 and roots[0].happens == "agent" else None,
         stands_still=job.timeout_ms is not None
-        and (job.holds_failures or any(task.happens == "state" for task in job.tasks)),
+        and (job.holds_failures or any(task.lasts_ms for task in job.tasks)),
     )
 
 

@@ -14,7 +14,8 @@ Rules of this file:
 4. Under `on_failure: hold` a task whose last try failed waits for a person, unless it may fail, or a person
    stopped it.
 5. A run ends as the gravest of its tasks that may not fail. A run that was asked to stop ends as it was asked
-   to, unless all its tasks succeeded: a real exit wins over a cancellation."""
+   to, unless all its tasks succeeded: a real exit wins over a cancellation. One that a task of its own
+   finished (`finish`) ends as that says, whatever became of the others."""
 
 from __future__ import annotations
 
@@ -29,6 +30,8 @@ from scheduler.words.lifecycle import AttemptEvent
 RUN_FAILURES = frozenset({"failed", "timed_out", "lost"})
 """Ends of a run that count as its failure, and of a task that is forgiven where it may fail."""
 GRAVEST_FIRST = ("failed", "timed_out", "lost", "expired", "cancelled")
+FINISHED = frozenset({"succeeded", "failed"})
+"""What a run stops as that a task of its own finished."""
 LOST_RETRIES_MIN = 1
 NOT_AGAIN = "not tried again, the job was deleted"
 
@@ -160,8 +163,10 @@ def backoff_ms(task: CompiledTask, attempts: int) -> int:
 def of_tasks(worst: RunEnds | None, *, last_exit_code: int | None, stopping: str, reason: str) -> RunEnds:
     """How a run ends. `worst`: as the gravest of its tasks that counts; None: they all succeeded, the last
     one with that exit code. `stopping`, `reason`: of the run."""
+    if stopping in FINISHED:
+        return RunEnds(stopping, None, reason)
     if worst is None:
-        return RunEnds("succeeded", last_exit_code, "")
+        return RunEnds("succeeded", last_exit_code, "" if goes_its_way(stopping) else f"too late: {reason}")
     if not goes_its_way(stopping):
         return RunEnds(stopping, worst.exit_code, reason or worst.reason)
     if stopping:

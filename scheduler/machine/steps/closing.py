@@ -84,8 +84,6 @@ def end_run(
     """`missed`: why its tick is, when the run is `expired` before any start."""
     if state != "succeeded":
         reason = reason or run.reason
-    else:  # whoever asked it to stop came too late: that is not why it ended
-        reason = "" if verdicts.goes_its_way(run.stopping) else f"too late: {run.reason}"
     now = run_rows.get(ctx.store, run.id)  # the caller's row may be older than its admission
     if now is not None and now.counts:
         quota_steps.count_out(ctx, now)

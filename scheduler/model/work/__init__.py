@@ -5,8 +5,8 @@ is refused of it, its hint, the form that an agent gets, where it happens and wh
 The check of a job, its JSON Schema, the reference and the compiled form go through `KINDS`; nothing else in
 scheduler/, api/ or cli/ decides by a kind's name (a test looks for it).
 
-Reading order: kind.py (what a kind says of itself), run.py, exec.py, noop.py, sleep.py, process.py (what
-those share that start a process).
+Reading order: kind.py (what a kind says of itself), run.py, exec.py, noop.py, sleep.py, finish.py; process.py
+(what those share that start a process), in_state.py (what those share that happen in the state).
 
 Nothing here loads pydantic before `Kind.value` is called: the core compiles jobs and never judges them.
 Rejected: a field `kind` in the job, since `run: ./x.sh` says it already.
@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scheduler.model.work.exec import EXEC
+from scheduler.model.work.finish import FINISH
 from scheduler.model.work.kind import Kind, Place
 from scheduler.model.work.noop import NOOP
 from scheduler.model.work.run import RUN
@@ -25,10 +26,10 @@ from scheduler.model.work.sleep import SLEEP
 
 __all__ = ["KINDS", "NAMES", "ONE_OF", "PLANNED", "Kind", "Place", "compiled_work", "kind_meant"]
 
-KINDS: tuple[Kind, ...] = (RUN, EXEC, NOOP, SLEEP)
+KINDS: tuple[Kind, ...] = (RUN, EXEC, NOOP, SLEEP, FINISH)
 NAMES = tuple(kind.name for kind in KINDS)
 ONE_OF = f"one of {', '.join(kind.said for kind in KINDS)}"
-PLANNED = ("script", "http", "python", "ssh", "job", "approval", "post", "finish")
+PLANNED = ("script", "http", "python", "ssh", "job", "approval", "post")
 """Kinds of the job semantics that this version cannot do."""
 
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}

@@ -8,6 +8,10 @@ from typing import Any, Literal
 
 Place = Literal["agent", "state", "node"]
 
+ENDS_RUN = "ends_run"
+"""What work in the state does when its time is over (`does` of its compiled form, `machine.steps.acting`);
+without a word, nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:

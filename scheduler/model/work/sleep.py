@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from scheduler.model.problems import Refused
 from scheduler.model.quantities import format_duration, parse_duration_ms
+from scheduler.model.work.in_state import UNREAD
 from scheduler.model.work.kind import Kind
 
 SLEEP_MS_MAX = 366 * 86_400_000
@@ -44,9 +45,6 @@ SLEEP = Kind(
     happens="state",
     executor=None,
     lasts_ms=_lasts_ms,
-    unread=(
-        *("on", "retry", "timeout", "env", "secrets", "cwd", "stdin", "grace", "output_limit"),
-        *("exit", "stderr", "skip_if_exists", "run_as", "umask", "nice", "outputs"),
-    ),
+    unread=UNREAD,
     other_words=("delay", "pause", "wait_for", "timer"),
 )

@@ -104,6 +104,7 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             "g": {"noop": True, "when": "tick >= '2027-01-15T08:00:03Z'"},
             "h": {"noop": True, "needs": ["g", "c"], "rule": {"n_of": 1}, "when": "g.skipped"},
             "i": {"noop": True, "needs": ["e"], "when": "e.outputs.n > 3"},
+            "j": {"finish": "failed", "needs": ["c", "i"]},
         },
         notify=[{"on": ["failed", "warned", "recovered"], "webhook": f"https://{name}.example.org"}],
     )

@@ -67,7 +67,9 @@ FAILED = RunEnds("failed", 3, "exit")
     ("worst", "stopping", "reason", "ends"),
     [
         (None, "", "", RunEnds("succeeded", 0, "")),
-        (None, "cancelled", "by ada", RunEnds("succeeded", 0, "")),
+        (None, "cancelled", "by ada", RunEnds("succeeded", 0, "too late: by ada")),
+        (None, "failed", "finished by t", RunEnds("failed", None, "finished by t")),
+        (FAILED, "succeeded", "finished by t", RunEnds("succeeded", None, "finished by t")),
         (FAILED, "", "", FAILED),
         (FAILED, "cancelled", "by ada", RunEnds("cancelled", 3, "by ada")),
         (FAILED, "timed_out", "", RunEnds("timed_out", 3, "exit")),

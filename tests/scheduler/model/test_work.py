@@ -80,7 +80,7 @@ def test_a_task_has_one_kind(one: Kind, other: Kind) -> None:
 
 
 def test_no_work_is_told_with_every_kind() -> None:
-    kinds = "give one of run, exec, noop: true, sleep"
+    kinds = "give one of run, exec, noop: true, sleep, finish"
     assert said({"job": "a"})[""].endswith(f"{kinds}, or tasks")
     assert said({"job": "a", "tasks": {"t": {}}})["/tasks/t"].endswith(kinds)
 
@@ -130,6 +130,20 @@ def test_a_sleep_is_a_duration_of_a_year_at_most(value: object, detail: str) -> 
     assert said({"job": "a", "tasks": {"t": task}})["/tasks/t/sleep"].startswith(f"{detail} |")
 
 
+@pytest.mark.parametrize(
+    ("value", "said_of_it"),
+    [
+        ("success", "not 'success' | did you mean succeeded?"),
+        ("cancelled", "not 'cancelled' | how the run ends"),
+        (True, "not True | how the run ends"),
+        ({}, "not {} | how the run ends"),
+    ],
+)
+def test_a_run_finishes_well_or_ill(value: object, said_of_it: str) -> None:
+    found = said({"job": "a", "tasks": {"t": {"finish": value}}})
+    assert found == {"/tasks/t/finish": f"finish must be succeeded or failed, {said_of_it}"}
+
+
 def test_a_sleep_stands_beside_no_other_work() -> None:
     assert said({"job": "a", "sleep": "1m", "run": "x"})[""].startswith("run and sleep exclude each other")
     assert list(said({"job": "a", "tasks": {"t": {"sleep": None}}})) == ["/tasks/t"]
@@ -149,7 +163,7 @@ def test_the_words_of_other_schedulers_lead_to_it(kind: Kind) -> None:
 def test_a_kind_to_come_says_what_there_is(name: str) -> None:
     found = said({"job": "a", "tasks": {"t": {name: {}}}})
 
-    detail = f"{name} is not available in this version | give one of run, exec, noop: true, sleep"
+    detail = f"{name} is not available in this version | give one of run, exec, noop: true, sleep, finish"
     assert found == {f"/tasks/t/{name}": detail}
 
 
@@ -222,10 +236,10 @@ print(json.dumps({
 
 def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says is all that a new kind needs."""
-    assert told(tmp_path, "work", "rest", NEW, after="RUN, EXEC, NOOP, SLEEP", use=USE) == {
+    assert told(tmp_path, "work", "rest", NEW, after="RUN, EXEC, NOOP, SLEEP, FINISH", use=USE) == {
         "work": {"kind": "rest", "seconds": 3},
         "refused": ["/rest: nobody rests so short (a second at least)"],
-        "none": ["the job has no work (give one of run, exec, noop: true, sleep, rest, or tasks)"],
+        "none": ["the job has no work (give one of run, exec, noop: true, sleep, finish, rest, or tasks)"],
         "two": ["run and rest exclude each other (make a task for each)"],
         "unread": ["rest reads no stdin (remove stdin)"],
         "near": ["/tasks/t/rset: unknown field 'rset' (did you mean rest?)"],
