@@ -56,7 +56,7 @@ def _gates(
     policy = job.overlap_of(era.key) if row.active_runs else "allow"
     paused = any(each.covers(cluster.now_ms, cluster.now_ms) for each in pauses.of(store, row.namespace))
     facts = Facts(store, cluster.now_ms, row.namespace)
-    taken = ask(gates.TICK, TickView(row, cluster.now_ms, paused), facts)
+    taken = ask(gates.TICK, TickView(row, paused), facts)
     room = ask(gates.RUN, RunView(store, row.job, 0, policy, row.active_runs), facts)
     full = verdict_of(room) == NEVER_WORD
     how = "" if not full else "keeps" if policy in overlap.QUEUES else "skips"

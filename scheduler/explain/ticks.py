@@ -271,7 +271,7 @@ def _undecided(
     namespace = row.namespace or ""
     facts = Facts(store, cluster.now_ms, namespace)
     paused = any(each.covers(due_ms, cluster.now_ms) for each in pauses.of(store, namespace))
-    view = TickView(row, at_ms, paused)
+    view = TickView(row, paused)
     found += ask(gates.TICK, view, facts)
     if over.judge(view) is not gates.READY or row.namespace is None:
         return tuple(found)

@@ -11,13 +11,9 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import Context, refused
-from scheduler.machine.rules import gates
-from scheduler.machine.rules.gates import READY, Never, TickView
-from scheduler.machine.steps import delaying, firing, pausing, restoring
+from scheduler.machine.steps import arriving, delaying, restoring
 from scheduler.store.tables import delays
-from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
-from scheduler.words import reasons
 from scheduler.words.commands import FireDelayed
 from scheduler.words.outcomes import Code, Outcome
 
@@ -28,22 +24,11 @@ def fire_delayed(ctx: Context, command: FireDelayed) -> Outcome:
         return refused(Code.STALE_DUE, f"trigger {command.trigger} is not due at {command.expected_due_ms}")
     trigger = trigger_rows.firing(ctx.store, row.trigger)
     assert trigger is not None, "a row is dropped with its trigger"
-    due_ms = row.due_ms
     cause = delaying.cause_of(ctx, row)
     if trigger.until_ms is not None:
         delaying.drop(ctx, row.trigger)
-    if trigger.namespace is None:
-        namespace, name = job_rows.name_of_deleted(ctx.store, trigger.job)
-        trigger = trigger._replace(namespace=namespace, name=name)
-        return firing.end(ctx, cause, trigger, due_ms, Never("skipped", reasons.CANCELLED))
-    paused = pausing.skips(ctx, trigger.namespace, due_ms)
-    verdict = gates.judge(gates.TICK, TickView(trigger, due_ms, paused))
-    if verdict is READY and restoring.misses(ctx, due_ms):
-        verdict = Never("missed", reasons.RESTORED)
-    if isinstance(verdict, Never):
-        outcome = firing.end(ctx, cause, trigger, due_ms, verdict)
-    else:
-        outcome = firing.fire(ctx, cause, trigger, due_ms=due_ms, agent=command.agent)
+    missed = restoring.missed(ctx, row.due_ms)
+    outcome = arriving.fire(ctx, cause, trigger, due_ms=row.due_ms, missed=missed, agent=command.agent)
     if trigger.until_ms is None and "outcome" in (outcome.value or {}):
         delaying.passed(ctx, row)
     return outcome

@@ -18,16 +18,13 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import ROW, Context, done, refused
-from scheduler.machine.rules import gates
-from scheduler.machine.rules.gates import READY, Never, TickView
 from scheduler.machine.rules.hooked import TRIGGERS_MAX
-from scheduler.machine.steps import firing, pausing, restoring
+from scheduler.machine.steps import arriving, firing, restoring
 from scheduler.store.tables import deliveries, secrets
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.deliveries import Delivery, Firing
-from scheduler.store.tables.triggers import FiringTrigger
-from scheduler.words import causes, reasons
+from scheduler.words import causes
 from scheduler.words import events as e
 from scheduler.words.causes import Cause, Kind
 from scheduler.words.commands import Deliver, HookFiring
@@ -48,11 +45,13 @@ def deliver(ctx: Context, command: Deliver) -> Outcome:
         return refused(Code.LIMIT, f"more than {KEPT_MAX} deliveries came within the hook's tolerance")
     found = [trigger_rows.firing(ctx.store, each.trigger) for each in command.firings]
     triggers = [each for each in found if each is not None]
-    full = firing.without_room(ctx, [each for each in triggers if not _verdict(ctx, command, each)])
+    missed = restoring.missed(ctx, command.signed_ms)
+    taken = [each for each in triggers if not arriving.never(ctx, each, ctx.stamp_ms, missed)]
+    full = firing.without_room(ctx, taken)
     if full is not None:
         named = f"{full.namespace}/{full.name}"
         return refused(Code.LIMIT, f"as many runs of {named} wait as may", job=named)
-    firings = [_fire(ctx, command, *each) for each in zip(triggers, command.firings, strict=True)]
+    firings = [_fire(ctx, command, asked, missed) for asked in command.firings]
     row = Delivery(
         command.namespace, command.hook, serial, command.delivery, ctx.stamp_ms, command.safe_ms,
         deliveries.text_of(firings),
@@ -98,29 +97,14 @@ def _serial(ctx: Context, command: Deliver) -> int | None:
     return newest[0].serial + 1
 
 
-def _verdict(ctx: Context, command: Deliver, trigger: FiringTrigger) -> Never | None:
-    """Why it makes no run, whatever the job's other runs do; None: nothing says so."""
-    assert trigger.namespace is not None, "a trigger of a job that is no more waits for nothing"
-    paused = pausing.skips(ctx, trigger.namespace, ctx.stamp_ms)
-    verdict = gates.judge(gates.TICK, TickView(trigger, ctx.stamp_ms, paused))
-    if verdict is READY and command.signed_ms is not None and restoring.misses(ctx, command.signed_ms):
-        verdict = Never("missed", reasons.RESTORED)
-    return verdict if isinstance(verdict, Never) else None
-
-
-def _fire(ctx: Context, command: Deliver, trigger: FiringTrigger, asked: HookFiring) -> Firing:
+def _fire(ctx: Context, command: Deliver, asked: HookFiring, missed: str) -> Firing:
     ctx.room -= ROW
-    now = trigger_rows.firing(ctx.store, trigger.id)  # another trigger may be of the same job
-    assert now is not None
-    trigger = now
+    trigger = trigger_rows.firing(ctx.store, asked.trigger)  # as it is behind another of the same job
+    assert trigger is not None
     key = trigger_rows.key_of(ctx.store, trigger.id)
     cause = Cause(Kind.WEBHOOK, f"{key}/{command.delivery}", trigger.id)
-    never = _verdict(ctx, command, trigger)
-    if never is not None:
-        outcome = firing.end(ctx, cause, trigger, ctx.stamp_ms, never)
-    else:
-        params = asked.params.decode("utf-8", "replace")
-        outcome = firing.fire(ctx, cause, trigger, due_ms=ctx.stamp_ms, params=params)
+    params = asked.params.decode("utf-8", "replace")
+    outcome = arriving.fire(ctx, cause, trigger, due_ms=ctx.stamp_ms, missed=missed, params=params)
     told = outcome.value or {}
     return Firing(
         trigger.job, trigger.name, key, int(str(told.get("run", 0))), str(told.get("outcome", "")),

@@ -22,9 +22,7 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import ROW, Context, done, refused
-from scheduler.machine.rules import gates
-from scheduler.machine.rules.gates import READY, Never, TickView
-from scheduler.machine.steps import firing, pausing, postponing, restoring
+from scheduler.machine.steps import arriving, postponing, restoring
 from scheduler.model.after import After, read_after
 from scheduler.store.tables import ends, listeners, postponed, results
 from scheduler.store.tables import triggers as trigger_rows
@@ -104,18 +102,15 @@ def _hear(ctx: Context, end: End, trigger: int) -> None:
 
 def _fire(ctx: Context, trigger: FiringTrigger, row: Postponed, missed: str) -> None:
     """It makes its run, ends without one, or waits for room."""
-    assert trigger.namespace is not None, "what waits ends with its job"
-    cause = Cause(Kind.AFTER, row.cause_key, trigger.id)
-    paused = pausing.skips(ctx, trigger.namespace, row.due_ms)
-    verdict = gates.judge(gates.TICK, TickView(trigger, row.due_ms, paused))
-    if verdict is READY and (missed or restoring.misses(ctx, row.due_ms)):
-        verdict = Never("missed", missed or reasons.RESTORED)
-    if isinstance(verdict, Never):
-        outcome = firing.end(ctx, cause, trigger, row.due_ms, verdict)
-    else:
-        heard = results.of(ctx.store, trigger.id).values()
-        latest = max((result.plan_day for result in heard), default=None)
-        outcome = firing.fire(ctx, cause, trigger, due_ms=row.due_ms, plan_day=latest)
+    heard = results.of(ctx.store, trigger.id).values()
+    outcome = arriving.fire(
+        ctx,
+        Cause(Kind.AFTER, row.cause_key, trigger.id),
+        trigger,
+        due_ms=row.due_ms,
+        missed=missed or restoring.missed(ctx, row.due_ms),
+        plan_day=max((result.plan_day for result in heard), default=None),
+    )
     told = outcome.value or {}
     if told.get("full"):
         postponed.put(ctx.store, row._replace(at_ms=None))

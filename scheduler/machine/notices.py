@@ -16,9 +16,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.machine.context import OK, ROW, Context, done, refused
-from scheduler.machine.rules import gates
-from scheduler.machine.rules.gates import READY, Never, TickView
-from scheduler.machine.steps import firing, pausing, plan_dates, restoring
+from scheduler.machine.rules.gates import Never
+from scheduler.machine.steps import arriving, firing, plan_dates, restoring
 from scheduler.model.noticing import is_meant, written
 from scheduler.store.connection import Store
 from scheduler.store.tables import hearers, notices
@@ -121,18 +120,14 @@ def _fire(ctx: Context, of: str, era: Trigger, notice: Notice) -> _Waits | None:
     """What the trigger waits for before it has done with this notice; None: it has."""
     trigger = trigger_rows.firing(ctx.store, era.id)  # as it is behind the notice before
     assert trigger is not None
-    assert trigger.namespace is not None, "a trigger of a job that is no more hears of nothing"
     cause = Cause(Kind.NOTICE, f"{era.key}/{of.partition('/')[2]}/{notice.serial}", trigger.id)
     due_ms = notice.posted_ms
     if notice.expires_ms <= ctx.stamp_ms:
         firing.end(ctx, cause, trigger, due_ms, Never("missed", reasons.WINDOW))
         return None
-    paused = pausing.skips(ctx, trigger.namespace, ctx.stamp_ms)
-    if gates.judge(gates.TICK, TickView(trigger, due_ms, paused)) is not READY:
+    missed = restoring.missed(ctx, due_ms)
+    outcome = arriving.fire(ctx, cause, trigger, due_ms=due_ms, missed=missed, plan_day=notice.plan_day)
+    told = outcome.value or {}
+    if told.get("paused"):
         return _Waits(min(ctx.stamp_ms + LOOK_AGAIN_MS, notice.expires_ms), is_full=False)
-    if restoring.misses(ctx, due_ms):
-        firing.end(ctx, cause, trigger, due_ms, Never("missed", reasons.RESTORED))
-        return None
-    outcome = firing.fire(ctx, cause, trigger, due_ms=due_ms, plan_day=notice.plan_day)
-    full = (outcome.value or {}).get("full")
-    return _Waits(notice.expires_ms, is_full=True) if full else None
+    return _Waits(notice.expires_ms, is_full=True) if told.get("full") else None

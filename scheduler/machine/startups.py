@@ -16,9 +16,7 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import ROW, Context, done, refused
-from scheduler.machine.rules import gates
-from scheduler.machine.rules.gates import READY, Never, TickView
-from scheduler.machine.steps import booting, firing, pausing
+from scheduler.machine.steps import arriving, booting
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import boots
 from scheduler.store.tables import triggers as trigger_rows
@@ -56,13 +54,7 @@ def fire_startups(ctx: Context, command: FireStartups) -> Outcome:
 def _fire(ctx: Context, boot: Boot, agent: Agent, listening: trigger_rows.Listening, due_ms: int) -> None:
     trigger = trigger_rows.firing(ctx.store, listening.id)
     assert trigger is not None
-    assert trigger.namespace is not None, "a trigger of a job that is no more listens to nothing"
     cause = Cause(Kind.STARTUP, f"{listening.key}/{agent.installation}/{boot.boot_id}", trigger.id)
-    paused = pausing.skips(ctx, trigger.namespace, due_ms)
-    verdict = gates.judge(gates.TICK, TickView(trigger, due_ms, paused))
-    if verdict is READY and boot.missed:
-        verdict = Never("missed", boot.missed)
-    if isinstance(verdict, Never):
-        firing.end(ctx, cause, trigger, due_ms, verdict)
-    else:
-        firing.fire(ctx, cause, trigger, due_ms=due_ms, agent=agent.id, bound=agent.id)
+    arriving.fire(
+        ctx, cause, trigger, due_ms=due_ms, missed=boot.missed, agent=agent.id, bound=agent.id
+    )

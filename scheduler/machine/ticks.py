@@ -20,9 +20,9 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.machine.rules import gates, tick_limits
+from scheduler.machine.rules import tick_limits
 from scheduler.machine.rules.gates import READY, Never, TickView, over
-from scheduler.machine.steps import decisions, eras, firing, pausing, plan_dates, reconstruct, redating
+from scheduler.machine.steps import arriving, decisions, eras, firing, plan_dates, reconstruct, redating
 from scheduler.store.tables import asked, restores
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
@@ -48,8 +48,7 @@ def fire(ctx: Context, command: Fire) -> Outcome:
     cause = Cause(Kind.CATCHUP if command.catchup else Kind.TICK, "", trigger.id, tick_ms)
     if ctx.state.restores and (run := reconstruct.prove(ctx, trigger.job, trigger.id, tick_ms)):
         return _decide(ctx, trigger, cause, "ran", "", run)
-    paused = pausing.skips(ctx, trigger.namespace or "", tick_ms + trigger.jitter_ms)
-    verdict = gates.judge(gates.TICK, TickView(trigger, tick_ms, paused))
+    verdict = arriving.stopped(ctx, trigger, tick_ms + trigger.jitter_ms)
     if isinstance(verdict, Never):
         return _decide(ctx, trigger, cause, verdict.outcome, verdict.reason, verdict.run)
     if verdict is not READY:
@@ -103,7 +102,7 @@ def account(ctx: Context, command: Account) -> Outcome:
         return refused(Code.STALE_DUE, "a tick of this range ran before the restore: it is fired by itself")
     _move(ctx, trigger, command.next_due_ms)
     cause = Cause(Kind.TICK, "", trigger.id, first_ms)
-    verdict = over.judge(TickView(trigger, first_ms, False))
+    verdict = over.judge(TickView(trigger, False))
     if isinstance(verdict, Never):
         said = (verdict.outcome, verdict.reason)
         return _decide(ctx, trigger, cause, *said, last_ms=last_ms, count=command.count)

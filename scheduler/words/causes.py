@@ -67,6 +67,8 @@ KINDS = {kind.value: kind for kind in Kind}
 TICKS = frozenset({Kind.TICK, Kind.CATCHUP})
 KEPT = frozenset({Kind.AFTER, Kind.NOTICE})
 """What is kept here until there is room for its run; all else is kept by whoever has it, or ends."""
+STAYS = frozenset({Kind.NOTICE, Kind.FILE})
+"""What stays while its job is paused, and fires after that; all else ends."""
 LEDGERED = TICKS | {Kind.STARTUP, Kind.DELAY, Kind.AFTER, Kind.WEBHOOK, Kind.NOTICE, Kind.FILE, Kind.ALL_OF}
 
 

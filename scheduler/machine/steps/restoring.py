@@ -5,6 +5,7 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules.gates import hold
 from scheduler.store.tables import restores
+from scheduler.words import reasons
 
 
 def restored_ms(ctx: Context) -> int:
@@ -13,10 +14,13 @@ def restored_ms(ctx: Context) -> int:
     return restore.taken_ms or 0 if restore is not None else 0
 
 
-def misses(ctx: Context, due_ms: int) -> bool:
-    """Whether what came by then is missed: nobody knows what the cluster before made of it."""
-    restore = restores.latest(ctx.store) if ctx.state.restores else None
-    return restore is not None and not restore.catchup and due_ms <= (restore.taken_ms or 0)
+def missed(ctx: Context, due_ms: int | None) -> str:
+    """Why what came by then is missed: nobody knows what the cluster before made of it. Empty: it is not, or
+    nobody can say when it came."""
+    restore = restores.latest(ctx.store) if ctx.state.restores and due_ms is not None else None
+    if due_ms is None or restore is None or restore.catchup or due_ms > (restore.taken_ms or 0):
+        return ""
+    return reasons.RESTORED
 
 
 def is_doubtful(ctx: Context, run: int) -> bool:

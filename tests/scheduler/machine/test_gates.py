@@ -72,7 +72,7 @@ def test_a_tick_fires_unless_its_first_closed_gate_says_otherwise(
     fields: dict[str, object], verdict: gates.Verdict
 ) -> None:
     row = {name: value for name, value in fields.items() if name != "paused"}
-    view = TickView(trigger(**row), 5, "paused" in fields)
+    view = TickView(trigger(**row), "paused" in fields)
 
     assert gates.judge(gates.TICK, view) == verdict
 
@@ -170,4 +170,4 @@ def test_a_tick_view_is_what_the_machine_reads_at_the_moment_of_firing(story: St
     row = triggers.firing(story.store, story.triggers()[0].id)
 
     assert row is not None
-    assert gates.judge(gates.TICK, TickView(row, START_MS + 1_000, False)) is READY
+    assert gates.judge(gates.TICK, TickView(row, False)) is READY

@@ -20,7 +20,6 @@ class TickView(NamedTuple):
     """A tick that is due."""
 
     trigger: FiringTrigger
-    tick_ms: int
     paused: bool  #: everything, or its namespace, is or was then
 
 
