@@ -37,9 +37,8 @@ def redate(ctx: Context, command: Redate) -> Outcome:
         if trigger is None or trigger.until_ms is not None:
             continue
         held, wanted = pins_of(trigger.spec), pins_of(new.spec)
-        if (whose, turn.pin) in held or [
-            (of, turn.pin if of == whose else pin) for of, pin in held
-        ] != wanted:
+        moved = tuple((of, turn.pin if of == whose else pin) for of, pin in held)
+        if (whose, turn.pin) in held or moved != wanted:
             continue  # it has them, or the planner saw other dates of another calendar
         ctx.room -= 4 * ROW
         from_ms = eras.end(ctx, trigger, turn.at_ms, trigger_rows.EDITED)

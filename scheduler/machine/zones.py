@@ -53,7 +53,8 @@ def retime(ctx: Context, command: Retime) -> Outcome:
         return found
     if found.digest == state.zones:
         return refused(Code.CONFLICT, f"the zone data {found.version} is in force already")
-    if refusal := _refuse_gone(ctx, found, command.moved) or _refuse_unplanned(ctx, command):
+    planned = namespaces.plans(ctx.store, _PLANS_LOOKED)
+    if refusal := _refuse_gone(ctx, found, command.moved, planned) or _refuse_unplanned(command, planned):
         return refusal
     zones.note_version(
         ctx.store, [pin for pin, _ in zones.used(ctx.store) if pin in found.files], found.version
@@ -84,25 +85,26 @@ def _put(ctx: Context, found: ZoneFiles, body: bytes) -> None:
     ctx.state.tzdata, ctx.state.zones = found.version, found.digest
 
 
-def _refuse_gone(ctx: Context, found: ZoneFiles, moved: tuple[str, ...]) -> Outcome | None:
+def _refuse_gone(
+    ctx: Context, found: ZoneFiles, moved: tuple[str, ...], planned: list[tuple[str, str]]
+) -> Outcome | None:
     if len(moved) > zone_files.ZONES_MAX or len(set(moved)) != len(moved):
         return refused(Code.INVALID, f"at most {zone_files.ZONES_MAX} zones move, each once")
     for name in moved:
         if name not in found.pins:
             return refused(Code.INVALID, f"zone {name[: zone_files.NAME_MAX]!r} is not in {found.version}")
-    planned = [tz for tz, _ in namespaces.plans(ctx.store, _PLANS_LOOKED)]
-    for name in [*pins.zones(ctx.store), *planned]:
+    for name in [*pins.zones(ctx.store), *(tz for tz, _ in planned)]:
         if name not in found.pins:
             said = f"triggers or plan dates go by {name}, which {found.version} does not have"
             return refused(Code.CONFLICT, said)
     return None
 
 
-def _refuse_unplanned(ctx: Context, command: Retime) -> Outcome | None:
-    planned = {(plan.tz, plan.begin) for plan in command.plans}
-    if len(planned) > PLANS_MAX or any(len(plan.days) > PIECES_MAX for plan in command.plans):
+def _refuse_unplanned(command: Retime, planned: list[tuple[str, str]]) -> Outcome | None:
+    found = {(plan.tz, plan.begin) for plan in command.plans}
+    if len(found) > PLANS_MAX or any(len(plan.days) > PIECES_MAX for plan in command.plans):
         return refused(Code.LIMIT, f"namespaces are planned by {PLANS_MAX} zones and hours at most")
-    for tz, begin in namespaces.plans(ctx.store, _PLANS_LOOKED):
-        if tz in command.moved and (tz, begin) not in planned:
+    for tz, begin in planned:
+        if tz in command.moved and (tz, begin) not in found:
             return refused(Code.SUPERSEDED, f"a namespace is planned by {tz} since")
     return None

@@ -25,7 +25,6 @@ from scheduler.ticks import (
     ruled,
     schedule,
     valid_spec,
-    zone_of,
 )
 from scheduler.words.json_text import json_text
 
@@ -245,7 +244,7 @@ class Trigger(Fields):
     ) -> list[tuple[str, bytes]]:
         """Its specs from the bare schedule outwards, each with the field that leaves less of it."""
         spec = self.kind.spec(self, f"{namespace}/{job}")
-        if (tz := zone_of(spec)) and (rules := calendars("", tz)["pin"]):
+        if self.zone and (rules := calendars("", self.zone)["pin"]):
             spec = ruled(spec, rules)
         layers = [("", spec)]
         if self.calendar is not None or self.workday is not None:

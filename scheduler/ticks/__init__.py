@@ -41,7 +41,6 @@ from scheduler.ticks.schedule import (
     schedule,
     undated,
     valid_spec,
-    zone_of,
 )
 from scheduler.ticks.shared import Span, shared_of, shared_spec
 from scheduler.ticks.zones import UnknownZoneError, similar_zones, tzdata_version, zone
@@ -88,5 +87,4 @@ __all__ = [
     "undated",
     "valid_spec",
     "zone",
-    "zone_of",
 ]

@@ -220,30 +220,26 @@ def dated_spec(
     return json_text(fields)
 
 
-def pins_of(spec: bytes) -> list[tuple[str, str]]:
+@lru_cache(maxsize=1_024)
+def pins_of(spec: bytes) -> tuple[tuple[str, str], ...]:
     """What a spec was prepared by, name and pin, each once, in the order of the names: the calendars whose
-    dates it carries, as namespace/name, and the zone whose rules it names, with an empty namespace."""
-    found = {(str(each["name"]), str(each["pin"])) for each in _carried(spec)}
-    if (rules := rules_of(spec)) is not None:
-        found.add((f"/{rules[0]}", rules[1]))
-    return sorted(found)
+    dates it carries, as namespace/name, and the zone whose rules may be others one day, with an empty
+    namespace; the pin of that is empty where the spec names no rules. One apply asks several times."""
+    is_zoned = b'"rules":' in spec or (b'"tz":' in spec and b'"tz":"UTC"' not in spec)
+    if not is_zoned and b'"calendar"' not in spec:
+        return ()
+    fields = _fields(spec)
+    found = {(str(each["name"]), str(each["pin"])) for each in _carried(fields)}
+    tz, pin = fields.get("tz"), fields.get("rules")
+    if isinstance(tz, str) and (tz != "UTC" or pin is not None):
+        found.add((f"/{tz}", pin if isinstance(pin, str) else ""))
+    return tuple(sorted(found))
 
 
 def rules_of(spec: bytes) -> tuple[str, str] | None:
     """The zone by which it is due, with the pin of its rules; None: it names none by its content."""
-    if b'"rules":' not in spec:
-        return None
-    fields = _fields(spec)
-    tz, pin = fields.get("tz"), fields.get("rules")
-    return (tz, pin) if isinstance(tz, str) and isinstance(pin, str) else None
-
-
-def zone_of(spec: bytes) -> str:
-    """The zone by which it is due, whose rules may be others one day; empty: by none."""
-    if b'"tz":' not in spec or b'"tz":"UTC"' in spec:
-        return ""
-    tz = _fields(spec).get("tz")
-    return tz if isinstance(tz, str) and tz != "UTC" else ""
+    found = pins_of(spec) if b'"rules":' in spec else ()
+    return (found[0][0][1:], found[0][1]) if found and found[0][0].startswith("/") else None
 
 
 def ruled(spec: bytes, pin: str) -> bytes:
@@ -267,10 +263,8 @@ def undated(spec: bytes) -> bytes:
     return json_text({name: each for name, each in fields.items() if name not in ("calendar", "workday")})
 
 
-def _carried(spec: bytes) -> list[dict[str, Any]]:
-    if b'"calendar"' not in spec:
-        return []
-    said = _fields(spec).get("calendar")
+def _carried(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    said = fields.get("calendar")
     lists = [said.get(name) for name in ("include", "exclude")] if isinstance(said, dict) else []
     return [
         each
@@ -445,5 +439,4 @@ __all__ = [
     "schedule",
     "undated",
     "valid_spec",
-    "zone_of",
 ]

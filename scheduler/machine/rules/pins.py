@@ -13,7 +13,7 @@ from scheduler.model.known_dates import KIND
 from scheduler.store.connection import Store
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import zones
-from scheduler.ticks import pins_of, zone_of
+from scheduler.ticks import pins_of
 from scheduler.words.commands import PreparedJob, PreparedObject, PreparedTrigger
 from scheduler.words.outcomes import Code, Outcome
 
@@ -46,10 +46,7 @@ def judge(
     """The refusal of the first that holds others."""
     for job in jobs:
         for trigger in job.triggers:
-            held = pins_of(trigger.spec)
-            if (tz := zone_of(trigger.spec)) and (not held or held[0][0] != f"/{tz}"):
-                held = [(f"/{tz}", "")]
-            for of, pin in held:
+            for of, pin in pins_of(trigger.spec):
                 namespace, _, name = of.partition("/")
                 if not namespace:
                     if pin and pin == zones.pin_of(store, name):

@@ -15,6 +15,7 @@ from scheduler.ticks.zone_files import ZoneFiles
 _READ: dict[str, ZoneFiles] = {}  #: by digest
 _READ_MAX = 4
 _RULES = b'"rules":"'
+_IS_USED = "SELECT 1 FROM zone_files WHERE pin = ?"
 
 
 def current(store: Store) -> ZoneFiles | None:
@@ -55,7 +56,7 @@ def put(store: Store, body: bytes) -> None:
 
 def use(store: Store, found: ZoneFiles, pin: str) -> None:
     """An era names these rules."""
-    if pin in found.files and store.value("SELECT 1 FROM zone_files WHERE pin = ?", (pin,)) is None:
+    if pin in found.files and not store.kept.note("zone_files", _IS_USED, (pin,), keeps=bool):
         store.write(
             "INSERT INTO zone_files (pin, version, body) VALUES (?, ?, ?)",
             (pin, found.version, found.files[pin]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from scheduler.machine import reschedules as machine_reschedules
@@ -12,7 +13,7 @@ from scheduler.model import parse_job, prepare
 from scheduler.plan import rescheduling
 from scheduler.store.tables import job_schedules, pins
 from scheduler.store.tables import triggers as trigger_rows
-from scheduler.ticks import schedule
+from scheduler.ticks import cron_spec, schedule
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words import events as e
@@ -121,6 +122,22 @@ def test_no_tick_after_the_edit_is_decided_by_what_was_before_and_none_before_is
     story.now_ms = at(16, 12)
     story.settle()
     agrees(story)
+
+
+def test_what_a_planner_prepared_by_the_rules_of_its_own_host_is_not_taken_over(story: Story) -> None:
+    berlin = {**TEN, "tz": "Europe/Berlin"}
+    story.apply(named({**NINE, "tz": "Europe/Berlin"}), user())
+    story.apply(named(berlin))
+    turn = pins.first(story.store)
+    assert turn is not None
+    (command,) = [each for each in story.plan() if isinstance(each, c.Reschedule)]
+    (new,) = command.jobs
+    bare = cron_spec("0 10 * * *", tz="Europe/Berlin")
+    sly = msgspec.structs.replace(new, triggers=(msgspec.structs.replace(new.triggers[0], spec=bare),))
+
+    assert story.value(msgspec.structs.replace(command, jobs=(sly,)), "taken") == 0
+    assert story.value(command, "taken") == 1
+    assert coming(story)[0] == ("s:t", 15, 9), "ten o'clock in Berlin"
 
 
 def test_a_substitute_takes_the_place_for_its_time(story: Story) -> None:

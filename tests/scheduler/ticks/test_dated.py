@@ -23,6 +23,7 @@ from scheduler.ticks import (
     nominal_ms,
     pins_of,
     repinned,
+    ruled,
     schedule,
     undated,
     valid_spec,
@@ -177,10 +178,11 @@ def test_a_spec_carries_its_dates_and_another_pin_stands_for_others() -> None:
     one, other = calendar("2026-12-25", name="default/c"), calendar("2026-12-24", name="default/c")
     assert one["pin"] != other["pin"] == calendar("2026-12-24", name="x")["pin"]
     spec = daily(exclude=[one])
-    assert pins_of(spec) == [("default/c", one["pin"])]
+    assert pins_of(spec) == ((f"/{BERLIN}", ""), ("default/c", one["pin"])), "its zone as well"
     assert repinned(spec, other) == daily(exclude=[other])
     assert undated(spec) == cron_spec("0 2 * * *", tz=BERLIN)
-    assert pins_of(cron_spec("0 2 * * *")) == []
+    assert pins_of(cron_spec("0 2 * * *")) == ()
+    assert pins_of(ruled(cron_spec("0 2 * * *", tz=BERLIN), "0c5d")) == ((f"/{BERLIN}", "0c5d"),)
 
 
 @pytest.mark.parametrize(
