@@ -7,18 +7,17 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api import access, schemas
+from api import schemas
 from api.call import call_of
-from api.consistency import settle
-from api.cursors import make_cursor, read_cursor
 from api.hooks import receiving
 from api.instants import rfc3339
-from api.objects.reading import find_object, named
+from api.objects import rows
 from api.routes.jobs import Cursor, Limit
 from api.services import services_of
-from api.threads import read_reply
+from scheduler.store.connection import Store
 from scheduler.store.tables import deliveries
 from scheduler.store.tables.deliveries import Delivery
+from scheduler.store.tables.refs import Named
 
 router = APIRouter(tags=["hooks"])
 
@@ -35,21 +34,13 @@ async def list_deliveries(
     request: Request, name: str, cursor: Cursor = None, limit: Limit = 100
 ) -> Response:
     """Deliveries that the hook took in the last day, the newest first, and what came of each."""
-    services, call = services_of(request), call_of(request)
-    call.need(access.READ, namespace=call.namespace)
-    what = named("hooks", call.namespace, name)
-    place = read_cursor("deliveries", cursor, int)
-    await settle(call, services.commits)
+    return await rows.page_of(
+        request, "hooks", name, cursor, limit, _newest, _delivery_json, listed="deliveries"
+    )
 
-    def read() -> dict[str, Any]:
-        with services.scheduler.read() as store:
-            find_object(store, what)
-            before = None if place is None else int(place[0])
-            rows = deliveries.newest(store, what.namespace, what.name, before, limit + 1)
-        more = make_cursor("deliveries", rows[limit - 1].serial) if len(rows) > limit else None
-        return {"items": [_delivery_json(row) for row in rows[:limit]], "next_cursor": more}
 
-    return await read_reply(read)
+def _newest(store: Store, hook: Named, before: int | None, limit: int) -> list[Delivery]:
+    return deliveries.newest(store, hook.namespace, hook.name, before, limit)
 
 
 def _delivery_json(row: Delivery) -> dict[str, Any]:

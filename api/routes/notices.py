@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -10,22 +11,21 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import call_of, json_response
-from api.consistency import settle
-from api.cursors import make_cursor, read_cursor
 from api.edits import propose_edit
 from api.instants import rfc3339
+from api.objects import rows
 from api.objects.reading import find_object, named
 from api.outcomes import expect_ok, need_proposable
 from api.parameters import NUMBER_MAX
 from api.problems import FieldError, Problem
 from api.routes.jobs import Cursor, Limit
 from api.services import Services, services_of
-from api.threads import read_reply
 from scheduler.machine.notices import DAY_MAX, LASTS_MS_MAX, STANDING_MAX, full
 from scheduler.model.bounds import NOTICE_LETTERS_MAX
 from scheduler.model.fields import type_name
 from scheduler.model.noticing import PLAN_DATE, written
 from scheduler.model.quantities import parse_duration_ms
+from scheduler.store.connection import Store
 from scheduler.store.tables import notices
 from scheduler.store.tables.notices import Notice
 from scheduler.store.tables.refs import Named
@@ -75,22 +75,15 @@ async def list_notices(
     request: Request, name: str, cursor: Cursor = None, limit: Limit = 100
 ) -> Response:
     """The notices that stand on a board, the newest first."""
-    services, call = services_of(request), call_of(request)
-    call.need(access.READ, namespace=call.namespace)
-    what = named("boards", call.namespace, name)
-    place = read_cursor("notices", cursor, int)
-    await settle(call, services.commits)
+    now_ms = services_of(request).scheduler.now_ms()
+    return await rows.page_of(
+        request, "boards", name, cursor, limit, _newest, partial(_notice_json, now_ms=now_ms),
+        listed="notices",
+    )  # fmt: skip
 
-    def read() -> dict[str, Any]:
-        with services.scheduler.read() as store:
-            find_object(store, what)
-            before = None if place is None else int(place[0])
-            rows = notices.newest(store, f"{what.namespace}/{what.name}", before, limit + 1)
-        more = make_cursor("notices", rows[limit - 1].serial) if len(rows) > limit else None
-        now_ms = services.scheduler.now_ms()
-        return {"items": [_notice_json(row, now_ms) for row in rows[:limit]], "next_cursor": more}
 
-    return await read_reply(read)
+def _newest(store: Store, board: Named, before: int | None, limit: int) -> list[Notice]:
+    return notices.newest(store, f"{board.namespace}/{board.name}", before, limit)
 
 
 @router.delete(
