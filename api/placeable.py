@@ -37,14 +37,15 @@ class Places:
         said = self._known.get(wanted)
         if said is None:
             meant = [
-                kinds
+                (name, kinds)
                 for pool, zone, labels, kinds, name in self._agents
                 if selectors.matches(wanted, agent=None, pool=pool, labels=labels, zone=zone, name=name)
             ]
             if not meant:
                 said = f"no agent is connected for {selectors.words(wanted)}{self._near(wanted.pool)}"
-            elif not any(selectors.offers(wanted, kinds) for kinds in meant):
-                said = f"no agent with {selectors.words(wanted)} offers work of kind {wanted.kind}"
+            elif not any(selectors.offers(wanted, kinds) for _, kinds in meant):
+                none = f"no agent with {selectors.words(wanted)} offers work of kind {wanted.kind}"
+                said = selectors.unknown(wanted, meant) or none
             else:
                 said = ""
             self._known[wanted] = said

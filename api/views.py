@@ -294,7 +294,7 @@ def agent_json(row: Agent) -> dict[str, Any]:
         "zone": row.zone,
         "pool": row.pool,
         "labels": json.loads(row.labels or "{}"),
-        "kinds": json.loads(row.kinds),
+        **_kinds(json.loads(row.kinds)),
         "slots": row.slots,
         "busy": row.busy,
         "state": "connected" if row.node else "disconnected",
@@ -308,6 +308,16 @@ def agent_json(row: Agent) -> dict[str, Any]:
         "cloud_id": row.cloud_id or None,
         "connected_at": rfc3339(row.connected_ms),
         "disconnected_at": rfc3339(row.disconnected_ms),
+    }
+
+
+def _kinds(words: list[str]) -> dict[str, Any]:
+    kinds = [word for word in words if "." not in word]
+    return {
+        "kinds": kinds,
+        "features": {
+            kind: [word.partition(".")[2] for word in words if word.startswith(f"{kind}.")] for kind in kinds
+        },
     }
 
 

@@ -88,6 +88,7 @@ def show_(client: Client, name: str, stale: bool, form: str) -> None:
             ("pool", found["pool"]),
             ("labels", found["labels"]),
             ("kinds of work", found["kinds"]),
+            *((f"knows of {kind}", words) for kind, words in found["features"].items() if words),
             ("slots", f"{found['busy']} of {found['slots']} busy"),
             ("version", found["version"]),
             ("installation", found["installation"]),

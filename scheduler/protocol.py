@@ -57,6 +57,7 @@ PING_BUSY_MS = 250
 SILENCE_MS = 1_000
 AGENT_SILENCE_MS = 5_000  #: a node closes the socket of an agent that sends nothing for so long
 NONCE_BYTES = 32
+AROUND = "around"  #: in Hello.kinds: it runs what a namespace wants before and after the work
 TAIL_SUCCESS_BYTES = 2 << 10
 TAIL_FAILURE_BYTES = 16 << 10
 
@@ -82,7 +83,9 @@ class Hello:
     told: int = 0  #: the restore that it has told its history to
     key: bytes = b""  #: the installation's public key (Ed25519)
     proof: bytes = b""  #: its signature over `to_sign`
-    kinds: tuple[str, ...] = ()  #: of work, that its executors run: it is given no other
+    kinds: tuple[str, ...] = ()
+    """Of work, that its executors run, and what each knows of it that a task may ask for: `shell` and
+    `shell.nice`. It is given no other."""
 
 
 @dataclass(frozen=True, slots=True)

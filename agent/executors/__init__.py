@@ -28,6 +28,8 @@ def executors(host: Host) -> dict[str, Executor]:
         try:
             create: Callable[[Host], Executor] = point.load()
             executor = create(host)
+            if "." in point.name:
+                raise ValueError(f"{point.name} stands for what is known of {point.name.partition('.')[0]}")
             if point.name not in executor.capabilities().kinds:
                 raise ValueError(f"it does not say that it can run {point.name}")
             found.setdefault(point.name, executor)

@@ -11,8 +11,15 @@ from agent.clock import wall_ms
 from agent.executors.contract import Capabilities, Host, Launch
 from agent.exits import Exit
 from agent.spool.wire import Command
+from scheduler.protocol import AROUND
 
-_CAPABILITIES = Capabilities(frozenset({"shell", "exec"}), outlives=True, keeps_secrets=True, surrounds=True)
+_FEATURES = frozenset(
+    {
+        *("cwd", "stdin", "stderr", "skip_if_exists", "run_as", "nice", "umask", "outputs", "secrets"),
+        AROUND,
+    }
+)
+_CAPABILITIES = Capabilities(frozenset({"shell", "exec"}), outlives=True, features=_FEATURES)
 
 
 class CommandExecutor:

@@ -9,10 +9,11 @@ An executor runs one kind of work or several. Rules, held for every one by tests
 3. `recover` is asked once, by a new session of the agent, before anything is launched: of attempts that an
    earlier session claimed it names those that it has still, and tells of them from then on as of what it
    launched. What no executor names is gone for ever: it must never start again.
-4. What `Launch.secrets` holds it gives to the work, each as its variable or as a file, writes it nowhere
-   else, and takes it out of the output (`agent.spool.masking`). One that does not say `keeps_secrets` is
-   never given any. One that does not say `surrounds` is given no work of a namespace that runs something
-   before or after it.
+4. What a task may ask for beside the work itself is a feature: it is given none that it does not name in its
+   `Capabilities`. They are the fields of `Assign.work` with these names: cwd, stdin, stderr, skip_if_exists,
+   run_as, nice, umask, outputs; and two more. `secrets`: what `Launch.secrets` holds it gives to the work,
+   each as its variable or as a file, writes it nowhere else, and takes it out of the output
+   (`agent.spool.masking`). `around`: it runs what a namespace wants before and after the work.
 5. It runs in the agent's loop and must not block it, nor call its host from another thread.
 
 Others add kinds by an entry point of the group `cronclave.executors`: its name is the kind, its object is
@@ -45,10 +46,9 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    kinds: frozenset[str]  #: of work, that it runs
+    kinds: frozenset[str]  #: of work, that it runs; names without a dot
     outlives: bool  #: what it has started goes on when the agent's process ends, and is recovered by the next
-    keeps_secrets: bool = False
-    surrounds: bool = False  #: it runs what its namespace wants around the work; or does nothing itself
+    features: frozenset[str] = frozenset()  #: that it knows of each of them
 
 
 class Host(Protocol):

@@ -7,8 +7,9 @@ from collections.abc import Collection, Sequence
 from agent.clock import wall_ms
 from agent.executors.contract import Capabilities, Host, Launch
 from agent.exits import Exit
+from scheduler.protocol import AROUND
 
-_CAPABILITIES = Capabilities(frozenset({"noop"}), outlives=False, surrounds=True)
+_CAPABILITIES = Capabilities(frozenset({"noop"}), outlives=False, features=frozenset({AROUND}))
 
 
 class NoopExecutor:

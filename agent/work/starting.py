@@ -15,7 +15,7 @@ from agent.work.claimed import Claimed, Phase
 from agent.work.due import DueQueue
 from agent.work.environment import task_environment
 from agent.work.reports import Reports
-from scheduler.protocol import Assign
+from scheduler.protocol import AROUND, Assign
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,11 @@ class Starting:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Of work, that this agent can run."""
-        return tuple(sorted(self._executors))
+        """Of work, that this agent can run, and what it knows of each, as Hello says it."""
+        found = []
+        for kind, executor in self._executors.items():
+            found += [kind, *(f"{kind}.{feature}" for feature in executor.capabilities().features)]
+        return tuple(sorted(found))
 
     def when_due(self, claimed: Claimed, assign: Assign) -> None:
         """It is granted."""
@@ -78,9 +81,10 @@ class Starting:
                 if kind not in self._executors:
                     raise ValueError(f"this agent has no executor for work of kind {kind!r}")
                 executor = self._executors[kind]
-                if claimed.secrets and not executor.capabilities().keeps_secrets:
+                knows = executor.capabilities().features
+                if claimed.secrets and "secrets" not in knows:
                     raise ValueError(f"the executor of {kind} work cannot keep secrets out of its output")
-                if (claimed.before or claimed.after) and not executor.capabilities().surrounds:
+                if (claimed.before or claimed.after) and AROUND not in knows:
                     detail = f"the executor of {kind} work cannot run what its namespace wants around it"
                     raise ValueError(detail)
                 claimed.executor = executor

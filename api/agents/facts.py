@@ -9,10 +9,11 @@ from api.agents.conversation import Now, Standing
 from api.agents.fitness import Fitness
 from api.agents.secrets import Ungiven, given
 from api.ports import ApiSettings, NodeStatus, Scheduler
+from scheduler.machine.rules.selectors import parse_kinds
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.model.compiled import CompiledJob
 from scheduler.model.outputs import GIVEN_BYTES_MAX
-from scheduler.protocol import Hello
+from scheduler.protocol import AROUND, Hello
 from scheduler.store.connection import Store
 from scheduler.store.reads import agents as agent_reads
 from scheduler.store.reads import attempts as attempt_reads
@@ -22,6 +23,7 @@ from scheduler.store.reads import run_vars
 from scheduler.store.reads import tokens as token_reads
 from scheduler.store.reads.attempts import DispatchRow
 from scheduler.store.reads.run_vars import Begun
+from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import restores
 
 NOTHING = ("", "")  #: runs around the work
@@ -79,6 +81,8 @@ class Facts:
         job = job_of(store, self._compiled, row)
         uses = job.secrets.get(row.task, ()) if job is not None and job.secrets else ()
         try:
+            if around != NOTHING:
+                _may_surround(store, row, job)
             secrets = given(store, self._settings.vault, row, uses)
             return Told(environment(row, begun, _outputs(store, row, job)), secrets, "", *around)
         except Ungiven as why:
@@ -87,6 +91,15 @@ class Facts:
 
     def why_not_now(self, token: str) -> tuple[str, str] | None:
         return self._newcomer(token)
+
+
+def _may_surround(store: Store, row: DispatchRow, job: CompiledJob | None) -> None:
+    """What a namespace runs around its work is not known when that is placed. Raises Ungiven."""
+    agent = agent_rows.get(store, row.agent)
+    kinds = [task.executor for task in job.tasks if task.name == row.task] if job is not None else []
+    if agent is not None and any(f"{kind}.{AROUND}" not in parse_kinds(agent.kinds) for kind in kinds):
+        said = f"agent {agent.name} does not know how to run what namespace {row.namespace} wants around it"
+        raise Ungiven(f"{said}: upgrade it")
 
 
 def _outputs(store: Store, row: DispatchRow, job: CompiledJob | None) -> Mapping[str, bytes]:

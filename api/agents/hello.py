@@ -23,7 +23,7 @@ from scheduler.machine.agents import SLOTS_MAX
 from scheduler.protocol import VERSION, Hello, installation_of, is_session, to_sign
 
 LABELS_MAX = 100
-KINDS_MAX, KIND_LETTERS_MAX = 32, 64
+KINDS_MAX, KIND_LETTERS_MAX = 128, 64  #: with what is known of each
 _TEXTS = (
     "name", "installation", "session", "boot_id", "zone", "pool", "software", "cluster", "cloud_id", "lineage"
 )  # fmt: skip
@@ -111,6 +111,9 @@ def unsound_hello(hello: Hello) -> str | None:
         return f"kinds are not a list of at most {KINDS_MAX}"
     if not all(_is_plain(kind) and len(kind) <= KIND_LETTERS_MAX for kind in kinds):
         return f"kinds are not words of at most {KIND_LETTERS_MAX} letters"
+    for kind, dot, feature in (word.partition(".") for word in kinds):
+        if dot and (not feature or kind not in kinds):
+            return f"kinds: {kind}{dot}{feature} is nothing that is known of a kind of work that it offers"
     for name, size in (("key", KEY_BYTES), ("proof", SIGNATURE_BYTES)):
         value = getattr(hello, name)
         if type(value) is not bytes or len(value) != size:

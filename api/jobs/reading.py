@@ -15,7 +15,7 @@ from api.problems import Problem
 from api.services import Services
 from api.threads import READS, beside, encode, without
 from api.views import job_bytes, job_facts, run_facts, run_json, runs_json
-from scheduler.machine.rules.selectors import Selector
+from scheduler.machine.rules.selectors import Selector, asked_of
 from scheduler.model import Job
 from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
@@ -124,7 +124,8 @@ def new_job_document(
             places, standing_now = services.places(store), standing(store, services)
     wanted = (
         Selector(
-            task.on.pool, frozenset(task.on.labels.items()), task.on.zone, task.kind.executor or "",
+            task.on.pool, frozenset(task.on.labels.items()), task.on.zone,
+            *asked_of(task.kind.executor or "", *task.features),
             match=tuple(sorted((task.on.match or {}).items())),
             unlike=tuple(sorted((task.on.unlike or {}).items())),
         )

@@ -223,6 +223,10 @@ class Agent(Reply):
     pool: str
     labels: dict[str, str]
     kinds: list[str] = Field(description="Of work, that its executors run.", examples=[["python"]])
+    features: dict[str, list[str]] = Field(
+        description="What of each kind its executor knows; a task that asks for more is not given to it.",
+        examples=[{"python": ["cwd", "secrets"]}],
+    )
     slots: int
     busy: int
     state: str = Field(examples=["connected"])

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BEAT_S = 0.1
 RESEND_S = 0.7
 SLOTS = 50
+KINDS = ("exec", "noop", "shell")
 
 
 @dataclass(slots=True)
@@ -48,6 +49,10 @@ class Agent:
         self._asked_s = -1e9
         self._journal: dict[int, _Attempt] = {}
         self._beat()
+
+    @property
+    def _kinds(self) -> tuple[str, ...]:
+        return KINDS if self.name == exits.OLDER else (*KINDS, "shell.umask")
 
     @property
     def session(self) -> str:
@@ -105,7 +110,7 @@ class Agent:
         connect = ConnectAgent(
             name=self.name, installation=self.installation, session=session,
             boot_id=f"boot-{self._boot}", zone="zone-a", pool="default", labels=b"{}", slots=SLOTS,
-            version="1", node=front.node.name, kinds=("exec", "noop", "shell"), held=held,
+            version="1", node=front.node.name, kinds=self._kinds, held=held,
         )  # fmt: skip
 
         def connected(outcomes: list[Outcome]) -> None:

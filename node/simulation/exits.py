@@ -1,7 +1,8 @@
 """Exit codes that mean more than good or bad, in a story.
 
 exits     each task of its job ended as the last exit code says, tried again where that says so, and a run is
-          marked where one of its tasks ended with a warning; what follows went to the same agent
+          marked where one of its tasks ended with a warning; what follows went to the same agent, and none to
+          one that does not know what the task asks for
 
 The table here is its own: nothing is asked of the machine but rows.
 """
@@ -14,6 +15,7 @@ from scheduler.store.connection import Store
 
 BAD, WARNS, AGAIN, SKIPS = CODES = (1, 4, 75, 99)
 TRIES_MAX = 2
+OLDER = "agent-0"  #: does not know of umask
 JOB: dict[str, object] = {
     "job": "exits",
     "policies": {"overlap": "allow", "retention": {"runs": 10_000}},
@@ -21,7 +23,7 @@ JOB: dict[str, object] = {
     "tasks": {
         "first": {
             "run": "x", "exit": {"warn": [WARNS], "skip": [SKIPS], "retry": [AGAIN]},
-            "retry": {"delays": ["1s"]},
+            "retry": {"delays": ["1s"]}, "umask": "027",
         },
         "then": {
             "run": "x", "needs": ["first"], "exit": {"warn": [WARNS]},
@@ -59,6 +61,12 @@ _ELSEWHERE = (
     " AND f.name = 'first' AND a.state <> 'revoked' ORDER BY a.id DESC LIMIT 1) ORDER BY b.id LIMIT 3"
 )
 
+_UNKNOWING = (
+    "SELECT a.id FROM attempts a JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = t.run"
+    " JOIN agents g ON g.id = a.agent WHERE r.name = 'exits' AND t.name = 'first' AND r.cause <> 'orphan'"
+    " AND g.name = ? ORDER BY a.id LIMIT 3"
+)
+
 
 def drawn(share: float) -> int:
     """An exit code of a draw between 0 and 1: one of ten is none that is simply good."""
@@ -82,5 +90,7 @@ class Exits:
             yield "exits", f"runs that are marked otherwise than their tasks: {marked}"
         if elsewhere := store.rows(_ELSEWHERE):
             yield "exits", f"attempts at another agent than that of the task before: {elsewhere}"
+        if unknowing := store.rows(_UNKNOWING, (OLDER,)):
+            yield "exits", f"attempts at an agent that does not know of umask: {unknowing}"
         for code, number in store.rows(_SEEN):
             self.seen[code] = max(self.seen[code], number)

@@ -33,6 +33,7 @@ class CompiledTask(NamedTuple):
     work: dict[str, Any]  #: as scheduler.protocol.Assign.work
     happens: str  #: agent | state | node
     executor: str  #: the kind of work that its agent must offer; empty: it happens on none
+    features: tuple[str, ...]  #: of that kind, that its agent must know, sorted
     lasts_ms: int  #: of work in the state
     user: str | None  #: of its agent's host, that it runs as; empty: the agent's own; None: it starts nothing
     needs: tuple[str, ...]

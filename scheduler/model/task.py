@@ -103,6 +103,11 @@ class Task(Work):
         """Of its work."""
         return next(kind for kind in KINDS if getattr(self, kind.name) is not None)
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """As `CompiledTask.features`."""
+        return tuple(sorted([name for name in self.kind.features if getattr(self, name) is not None]))
+
     @model_validator(mode="after")
     def _one_work(self) -> Self:
         given = [kind for kind in KINDS if getattr(self, kind.name) is not None]

@@ -41,6 +41,7 @@ from scheduler.protocol import (
 )
 from tests.agent.fake_node import FakeNode, assign, shell
 from tests.agent.host import Host, until
+from tests.scheduler.story import KINDS
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
@@ -185,7 +186,7 @@ def test_frames_keep_the_order_and_the_limit() -> None:
 async def test_it_says_which_kinds_of_work_it_can_run(host: Host, node: FakeNode) -> None:
     host.start()
     await node.connected()
-    assert node.hellos[0].kinds == ("exec", "noop", "shell")
+    assert node.hellos[0].kinds == KINDS
 
 
 class Recorder:
@@ -235,6 +236,7 @@ def test_an_entry_point_adds_a_kind_and_a_broken_one_is_left_out(
         EntryPoint("broken", "no_such_module_here:Thing", executors_module.GROUP),
         EntryPoint("shell", f"{__name__}:Echo", executors_module.GROUP),
         EntryPoint("parrot", f"{__name__}:Echo", executors_module.GROUP),
+        EntryPoint("echo.loud", f"{__name__}:Echo", executors_module.GROUP),
     ]
     monkeypatch.setattr(executors_module, "entry_points", lambda group: points)
     host = Recorder()
@@ -243,6 +245,7 @@ def test_an_entry_point_adds_a_kind_and_a_broken_one_is_left_out(
     assert not isinstance(found["shell"], Echo)
     assert "broken" in caplog.text
     assert "does not say that it can run parrot" in caplog.text
+    assert "echo.loud stands for what is known of echo" in caplog.text
     found["echo"].launch([Launch(assign(5, {"kind": "echo", "text": "hi"}), {}, 0.0, 1)])
     assert [(end.attempt, end.tail) for end in host.ends] == [(5, b"hi")]
 

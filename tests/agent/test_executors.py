@@ -27,6 +27,7 @@ from agent.work.recovery import Recovery
 from agent.work.reports import Reports
 from agent.work.starting import Place, Starting
 from tests.agent.fake_node import DEADLINE_S, assign
+from tests.scheduler.story import KINDS
 
 
 class Remote:
@@ -38,7 +39,7 @@ class Remote:
         self._host = host
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(frozenset({"remote"}), outlives=True)
+        return Capabilities(frozenset({"remote"}), outlives=True, features=frozenset({"cwd"}))
 
     def launch(self, launches: Sequence[Launch]) -> None:
         for launch in launches:
@@ -246,7 +247,7 @@ async def test_what_an_executor_has_still_goes_on_and_the_rest_is_gone(
 
     assert list(held) == [5]
     assert recovery.gone == {6}
-    assert starting.kinds == ("exec", "noop", "remote", "shell")
+    assert starting.kinds == tuple(sorted((*KINDS, "remote", "remote.cwd")))
     starting.cancel(held[5])
     async with asyncio.timeout(DEADLINE_S):
         while not said:

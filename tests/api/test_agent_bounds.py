@@ -241,7 +241,8 @@ async def test_an_agent_out_of_bounds_is_sent_away_alone(
     "fields",
     [
         {"slots": -1}, {"index": 1 << 63}, {"name": 7}, {"version": "x" * 1_000_000}, {"labels": {"a": 1}},
-        {"kinds": ("k" * 65,)}, {"kinds": ("k",) * 33}, {"kinds": (7,)}, {"kinds": "shell"},
+        {"kinds": ("k" * 65,)}, {"kinds": ("k",) * 129}, {"kinds": ("shell.nice",)},
+        {"kinds": ("shell", "shell.")}, {"kinds": (7,)}, {"kinds": "shell"},
         {"held": ((1, "lives"),)}, {"held": ((-1, "gone"),)}, {"held": ("ab",)}, {"restores": 1.5},
     ],
 )  # fmt: skip

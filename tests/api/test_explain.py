@@ -52,7 +52,8 @@ async def test_work_that_no_agent_offers_says_so_everywhere(
     client: httpx2.AsyncClient, node: SingleNode, run: int
 ) -> None:
     said = "no {}agent with pool default offers work of kind noop"
-    connect = ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "1", "node-1", ("shell",))
+    known = ("shell", "shell.nice")
+    connect = ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "1", "node-1", known)
     node.apply(connect)
 
     (agent,) = (await client.get("/v1/agents")).json()["items"]
@@ -60,13 +61,15 @@ async def test_work_that_no_agent_offers_says_so_everywhere(
     (tick,) = (await client.get("/v1/jobs/job/explain")).json()["ticks"]
     other = await client.put("/v1/jobs/other", json={"noop": True})
 
-    assert agent["kinds"] == ["shell"]
+    assert (agent["kinds"], agent["features"]) == (["shell"], {"shell": ["nice"]})
     for asked in (told["tasks"][0]["gates"], tick["gates"]):
         (found,) = [gate for gate in asked if gate["gate"] == "kind"]
         assert (found["state"], found["reason"]) == ("waits", said.format("connected "))
         assert found["opens"] == "an agent that offers it"
         assert [gate["state"] for gate in asked if gate["gate"] == "agent"] == ["ready"], "slots are free"
     assert (other.json()["state"], other.json()["unplaceable_reason"]) == ("unplaceable", said.format(""))
+    more = (await client.put("/v1/jobs/more", json={"run": "true", "nice": 5, "umask": "027"})).json()
+    assert more["unplaceable_reason"] == "agent agent-1 does not know umask of shell work: upgrade it"
     assert (await client.put("/v1/jobs/sleeps", json={"sleep": "1m"})).json()["state"] == "active"
 
     node.apply(msgspec.structs.replace(connect, session="t", kinds=("noop", "shell")))

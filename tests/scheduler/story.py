@@ -15,7 +15,9 @@ from scheduler.model import Job, parse_job, prepare
 from scheduler.model.known_dates import NO_CALENDARS, Calendars, dates_of
 from scheduler.model.known_schedules import NO_SCHEDULES, InForce, Schedules
 from scheduler.model.objects.parsing import parse_document, prepare_document
+from scheduler.model.work.process import FEATURES
 from scheduler.plan import Limits, PlanCache, plan
+from scheduler.protocol import AROUND
 from scheduler.store.connection import Store
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.tables import attempts, jobs, objects, runs, tasks, triggers, zones
@@ -29,7 +31,11 @@ START_MS = 1_800_000_000_000
 """2027-01-15T08:00:00Z, a Friday."""
 
 POOL = "default"
-KINDS = ("exec", "noop", "shell")
+_KNOWN = ("", *(f".{feature}" for feature in (*FEATURES, AROUND)))
+KINDS = tuple(
+    sorted(["noop", f"noop.{AROUND}", *(f"{kind}{known}" for kind in ("exec", "shell") for known in _KNOWN)])
+)
+"""What this version's agents say of the work that they can do."""
 
 
 def job(name: str = "j", *, trigger: Any = None, **fields: Any) -> dict[str, Any]:

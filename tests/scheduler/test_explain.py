@@ -113,7 +113,7 @@ def test_an_agent_that_matches_and_is_away_is_named(story: Story) -> None:
 
 def test_a_task_whose_user_was_withdrawn_says_so_before_its_run_and_in_it(story: Story) -> None:
     story.put(job(namespace="money", run_as="batch", run="true", noop=None, triggers={"cron": "0 2 * * *"}))
-    story.connect("agent-7", kinds=("shell",))
+    story.connect("agent-7", kinds=("shell", "shell.run_as"))
     run = int(story.value(c.RunJob("money", "j", b"{}", story.now_ms), "run"))
     assert of_task(story, run).verdict == "ready"
 
@@ -152,6 +152,27 @@ def test_a_task_whose_kind_of_work_nobody_offers_names_who_would(story: Story) -
     assert of_task(story, run).verdict == "ready"
     story.plan_and_apply()
     assert [attempt.agent for attempt in story.attempts(run)] == [away]
+
+
+def test_a_task_that_asks_for_more_than_agents_know_waits_and_names_what_lacks(story: Story) -> None:
+    """An agent of an older version, or another's executor, would leave it out in silence."""
+    story.put({"job": "j", "run": "true", "umask": "027", "nice": 5, "stdin": "x"})
+    story.connect("older", kinds=("shell", "shell.stdin"))
+    old = story.connect("old", kinds=("exec", "exec.umask", "shell", "shell.nice", "shell.stdin"))
+    story.connect("elsewhere", pool="gpu")
+    run = start(story)
+    story.plan_and_apply()
+
+    finding = closed(of_task(story, run).gates)
+    assert (finding.gate, finding.opens) == ("kind", "an agent that offers it")
+    assert finding.reason == "agent old does not know umask of shell work: upgrade it"
+    assert not story.one(c.Place(story.epoch, 1, old)).ok, "whoever asks for it"
+    assert story.attempts(run) == []
+
+    story.connect("old", session="s2")
+    assert of_task(story, run).verdict == "ready"
+    story.plan_and_apply()
+    assert [attempt.agent for attempt in story.attempts(run)] == [old]
 
 
 def test_a_task_for_the_host_that_booted_names_its_agent(story: Story) -> None:

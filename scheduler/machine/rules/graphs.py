@@ -54,7 +54,8 @@ def _selectors(job: CompiledJob) -> dict[str, str]:
         if task.happens != "agent":
             found[task.name] = ""
             continue
-        where = (task.pool, task.labels, task.zone, task.match, task.unlike, task.executor, task.user)
+        where = (task.pool, task.labels, task.zone, task.match, task.unlike, task.executor, task.features,
+            task.user)
         selector = made.get(where)
         if selector is None:
             selector = made[where] = selectors.of_task(task, job.namespace)

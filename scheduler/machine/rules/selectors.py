@@ -1,6 +1,6 @@
-"""Which agents may take a task: pool, labels, zone, patterns over labels and the kind of its work, as one
-canonical string that the queue is indexed by. One that runs as a user of the host queues by that too, since
-its namespace may withdraw the user (the gate `user`).
+"""Which agents may take a task: pool, labels, zone, patterns over labels, the kind of its work and what of it
+an agent has to know, as one canonical string that the queue is indexed by. One that runs as a user of the
+host queues by that too, since its namespace may withdraw the user (the gate `user`).
 
 `host` in a pattern is the label of that name; of an agent without one it is the agent's own name.
 """
@@ -8,6 +8,7 @@ its namespace may withdraw the user (the gate `user`).
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ class Selector(NamedTuple):
     labels: frozenset[tuple[str, str]]
     zone: str | None
     kind: str  #: of work, that it must offer
+    features: tuple[str, ...]  #: of that kind, that it must know
+    asks: frozenset[str]  #: both, as an agent says them (scheduler.protocol.Hello.kinds)
     agent: int = 0  #: the only one that may take it; 0: any
     user: str = ""  #: of the host, that it runs as; empty: the agent's own
     namespace: str = ""  #: of one with a user: that allows it
@@ -36,8 +39,9 @@ class Selector(NamedTuple):
 
 def of_task(task: CompiledTask, namespace: str) -> str:
     """Canonical JSON: [pool, {labels}, zone or null, kind], with a user [..., 0, user, namespace], with
-    patterns [..., 0, user, namespace, match, unlike]."""
-    wanted: list[object] = [task.pool, dict(task.labels), task.zone, task.executor]
+    patterns [..., 0, user, namespace, match, unlike]. Features stand behind the kind: "shell nice umask"."""
+    kind = " ".join((task.executor, *task.features)) if task.features else task.executor
+    wanted: list[object] = [task.pool, dict(task.labels), task.zone, kind]
     if task.match or task.unlike:
         wanted += [0, task.user, namespace if task.user else "", task.match, task.unlike]
     elif task.user:
@@ -56,7 +60,12 @@ def bound(selector: str, agent: int) -> str:
 def parse(selector: str) -> Selector:
     pool, labels, zone, kind, *more = json.loads(selector)
     patterns = [tuple((key, pattern) for key, pattern in each) for each in more[3:]]
-    return Selector(pool, frozenset(labels.items()), zone, kind, *more[:3], *patterns)
+    return Selector(pool, frozenset(labels.items()), zone, *asked_of(*kind.split(" ")), *more[:3], *patterns)
+
+
+def asked_of(kind: str, *features: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
+    """Three fields of a selector."""
+    return kind, features, frozenset((kind, *(f"{kind}.{feature}" for feature in features)))
 
 
 @lru_cache(maxsize=4_096)
@@ -88,7 +97,8 @@ def matches(
 def of_one(task: CompiledTask) -> Selector:
     """As a state of the job is judged by: whoever may run it as whom is another question."""
     labels = frozenset(task.labels)
-    return Selector(task.pool, labels, task.zone, task.executor, match=task.match, unlike=task.unlike)
+    asked = asked_of(task.executor, *task.features)
+    return Selector(task.pool, labels, task.zone, *asked, match=task.match, unlike=task.unlike)
 
 
 def _fits(selector: Selector, labels: dict[str, str], name: str | None) -> bool:
@@ -103,8 +113,23 @@ def _fits(selector: Selector, labels: dict[str, str], name: str | None) -> bool:
 
 
 def offers(selector: Selector, kinds: str) -> bool:
-    """Whether an agent of these kinds of work runs such a task."""
-    return selector.kind in parse_kinds(kinds)
+    """Whether an agent of these kinds of work runs such a task, with all that it asks for."""
+    return selector.asks <= parse_kinds(kinds)
+
+
+def unknown(selector: Selector, agents: Iterable[tuple[str, str]]) -> str:
+    """What the nearest of these agents (name, kinds) lacks that offers its kind of work, for people; empty:
+    none does."""
+    lacks = [
+        (sorted(selector.asks - parse_kinds(kinds)), name)
+        for name, kinds in agents
+        if selector.kind in parse_kinds(kinds)
+    ]
+    if not lacks:
+        return ""
+    missing, name = min(lacks, key=lambda lack: (len(lack[0]), lack[1]))
+    said = ", ".join(word.partition(".")[2] for word in missing)
+    return f"agent {name} does not know {said} of {selector.kind} work: upgrade it"
 
 
 def words(selector: Selector) -> str:

@@ -35,9 +35,12 @@ PLANNED = ("script", "http", "python", "ssh", "job", "approval", "post")
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}
 
 
-def compiled_work(task: Mapping[str, Any]) -> tuple[dict[str, Any], Place, str, int, str | None]:
+def compiled_work(
+    task: Mapping[str, Any],
+) -> tuple[dict[str, Any], Place, str, tuple[str, ...], int, str | None]:
     """Of a task of a canonical job: `scheduler.protocol.Assign.work`, where it happens, on an agent by which
-    executor, in the state how long, and as which user of its host: None, it starts no process."""
+    executor with which features, in the state how long, and as which user of its host: None, it starts no
+    process."""
     for kind in KINDS:
         if kind.name in task:
             work = kind.compiled(task)
@@ -45,7 +48,8 @@ def compiled_work(task: Mapping[str, Any]) -> tuple[dict[str, Any], Place, str, 
                 work["kind"] = kind.executor
             lasts_ms = 0 if kind.lasts_ms is None else kind.lasts_ms(task)
             user = None if "run_as" in kind.unread else task.get("run_as", "")
-            return work, kind.happens, kind.executor or "", lasts_ms, user
+            features = () if kind.features.isdisjoint(task) else tuple(sorted(kind.features & task.keys()))
+            return work, kind.happens, kind.executor or "", features, lasts_ms, user
     raise KeyError("no kind of work")
 
 

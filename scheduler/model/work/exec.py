@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from scheduler.model.problems import Refused
 from scheduler.model.texts import SCRIPT_CHARACTERS_MAX, no_nul
 from scheduler.model.work.kind import Kind
-from scheduler.model.work.process import CRLF_HINT, with_surroundings
+from scheduler.model.work.process import CRLF_HINT, FEATURES, with_surroundings
 
 ARGUMENTS_MAX = 4_096
 
@@ -50,6 +50,7 @@ EXEC = Kind(
     compiled=_compiled,
     happens="agent",
     executor="exec",
+    features=FEATURES,
     entries_max=ARGUMENTS_MAX,
     other_words=("argv", "args", "arguments", "program"),
 )

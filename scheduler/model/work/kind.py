@@ -26,6 +26,8 @@ class Kind:
     """On an agent, as an attempt; in the state, by apply and its clock alone, without any attempt; or on the
     node that leads, which has no way in the machine yet."""
     executor: str | None  #: what an agent must name in its Hello.kinds; None: it happens on no agent
+    features: frozenset[str] = frozenset()
+    """Fields of a task that the executor may not know: an agent has to say that its own does (the same)."""
     entries_max: int | None = None  #: of a value that is a list or an object; a longer one is not looked at
     lasts_ms: Callable[[Mapping[str, Any]], int] | None = None
     """Of one that happens in the state: how long, from its start, of a task of the canonical job."""

@@ -11,9 +11,14 @@ CRLF_HINT = (
 )
 
 
+SURROUNDINGS = ("cwd", "stdin", "stderr", "skip_if_exists", "run_as", "nice")
+FEATURES = frozenset({*SURROUNDINGS, "umask", "outputs", "secrets"})
+"""As `Kind.features`."""
+
+
 def with_surroundings(work: dict[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
     """This work, and what its process finds when it starts, of a task of the canonical job."""
-    for field in ("cwd", "stdin", "stderr", "skip_if_exists", "run_as", "nice"):
+    for field in SURROUNDINGS:
         if field in task:
             work[field] = task[field]
     if "umask" in task:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from scheduler.model.problems import Refused
 from scheduler.model.texts import SCRIPT_CHARACTERS_MAX, no_nul, not_blank
 from scheduler.model.work.kind import Kind
-from scheduler.model.work.process import CRLF_HINT, with_surroundings
+from scheduler.model.work.process import CRLF_HINT, FEATURES, with_surroundings
 
 
 def _value() -> Any:
@@ -40,5 +40,6 @@ RUN = Kind(
     compiled=_compiled,
     happens="agent",
     executor="shell",
+    features=FEATURES,
     other_words=("command", "cmd", "shell", "sh", "bash", "commands"),
 )

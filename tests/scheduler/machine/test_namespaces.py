@@ -105,7 +105,7 @@ def test_a_task_that_runs_as_another_user_or_as_nobody_said_is_refused(
 
 def test_what_runs_as_a_user_who_was_withdrawn_waits_and_goes_on_with_him(story: Story) -> None:
     """Placed with the run, from the queue, and where an agent had it assigned already: nothing is started."""
-    agent = story.connect("etl-1", pool="etl", kinds=("shell",))
+    agent = story.connect("etl-1", pool="etl", kinds=("shell", "shell.run_as"))
     named = as_user("batch", on={"pool": "etl"}, run="true", run_as="batch")
     story.tell_ok(put(users=("batch", "web")), named)
     early = int(story.value(c.RunJob("finance", "batch", b"{}", story.now_ms, agent=agent), "run"))

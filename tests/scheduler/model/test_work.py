@@ -17,6 +17,7 @@ from scheduler.model.task import Task
 from scheduler.model.translating import field_names
 from scheduler.model.work import KINDS, NAMES, Kind
 from scheduler.model.work import PLANNED as PLANNED_WORK
+from scheduler.model.work.process import FEATURES
 from tests.scheduler.model.grown import told
 
 PROJECT = Path(__file__).parents[3]
@@ -53,6 +54,30 @@ def test_what_an_executor_gets() -> None:
         {"kind": "exec", "argv": ["x", ""], "cwd": "/srv", "stdin": "y", "env": {"A": "1"}},
         {"kind": "noop"},
     ]
+
+
+def test_what_an_executor_may_not_know_is_asked_of_its_agent() -> None:
+    for fields in (
+        {"run": "x", "umask": "027", "nice": 0, "cwd": "/srv", "stdin": "", "env": {"A": "1"}},
+        {"exec": ["x"], "outputs": ["rows"], "stderr": "warn", "run_as": "batch", "skip_if_exists": "/done"},
+        {"run": "x", "secrets": ["KEY"]},
+        {"run": "x", "timeout": "1m"},
+        {"noop": True, "cwd": "/srv"},
+        {"sleep": "1m"},
+    ):
+        job = parse_job({"job": "j", **fields})
+        (task,) = compile_job(canonical(job)).tasks
+        wanted = () if task.executor in ("noop", "") else FEATURES & fields.keys()
+        assert task.features == job.tasks["main"].features == tuple(sorted(wanted))
+
+
+def test_an_agent_knows_all_that_is_asked_of_its_executors() -> None:
+    host: Any = None  # nothing is started
+    found = executors(host)
+
+    for kind in KINDS:
+        if kind.executor is not None:
+            assert kind.features <= found[kind.executor].capabilities().features
 
 
 def test_a_task_without_work_is_no_canonical_one() -> None:

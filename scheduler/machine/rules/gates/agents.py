@@ -41,7 +41,9 @@ def fits(store: Store, selector: str) -> Fits:
             away = away or ("" if agent_rows.FORMER in agent.name else agent.name)
     counted = offering or taking
     slots, busy = sum(agent.slots for agent in counted), sum(agent.busy for agent in counted)
-    return Fits(len(counted), bool(offering) or not taking, slots, busy, refuses, until_ms, away)
+    offered = bool(offering) or not taking
+    unknown = "" if offered else selectors.unknown(wanted, [(agent.name, agent.kinds) for agent in taking])
+    return Fits(len(counted), offered, slots, busy, refuses, until_ms, away, unknown)
 
 
 def ahead(facts: Facts) -> int:

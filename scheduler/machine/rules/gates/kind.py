@@ -1,5 +1,5 @@
-"""Its kind of work, offered by an agent that it means. An agent opens it that registers with such an executor
-(the planner's pass `queue`)."""
+"""Its kind of work, with all that it asks of it, offered by an agent that it means. An agent opens it that
+registers with such an executor (the planner's pass `queue`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
     if facts.fits is None:
         return Words(WAITS.reason, since_ms=since_ms)
     wanted = selectors.parse(facts.selector)
-    said = f"no connected agent with {selectors.words(wanted)} offers work of kind {wanted.kind}"
+    none = f"no connected agent with {selectors.words(wanted)} offers work of kind {wanted.kind}"
+    said = facts.fits.unknown or none
     if facts.fits.away:
         said += f"; {facts.fits.away} does, and is disconnected"
     elif facts.fits.refuses:

@@ -92,6 +92,7 @@ class Fits(NamedTuple):
     refuses: str  #: where there is none: one that is connected and takes nothing new
     refuses_until_ms: int | None  #: when it does again by itself
     away: str  #: or one that is not connected
+    unknown: str = ""  #: what the nearest of those that offer its kind lacks, in words
 
 
 @dataclass(frozen=True, slots=True)
