@@ -14,8 +14,8 @@ from tests.scheduler.story import KINDS
 
 
 async def test_its_slots_are_told_one_by_one(client: httpx2.AsyncClient, node: SingleNode) -> None:
-    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "1", "node-1", KINDS))
-    node.apply(ConnectAgent("agent-2", "j", "t", "b", "zone-b", "idle", b"{}", 8, "1", "node-1", KINDS))
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "1", "node-2", KINDS))
+    node.apply(ConnectAgent("agent-2", "j", "t", "b", "zone-b", "idle", b"{}", 8, "1", "node-2", KINDS))
     await client.put("/v1/jobs/job", json={"run": "true"})
     runs = [(await client.post("/v1/jobs/job/runs")).json()["id"] for _ in range(3)]
 

@@ -43,7 +43,7 @@ async def test_a_run_says_what_its_task_waits_for(
     assert "no connected agent has pool default" in task["gates"][-1]["reason"]
     assert task["gates"][-1]["since"].endswith("Z")
 
-    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-1", KINDS))
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-2", KINDS))
     told = (await client.get(f"/v1/runs/{run}/explain")).json()
     assert told["tasks"][0]["verdict"] == "ready"
 
@@ -53,7 +53,7 @@ async def test_work_that_no_agent_offers_says_so_everywhere(
 ) -> None:
     said = "no {}agent with pool default offers work of kind noop"
     known = ("shell", "shell.nice")
-    connect = ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "1", "node-1", known)
+    connect = ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "1", "node-2", known)
     node.apply(connect)
 
     (agent,) = (await client.get("/v1/agents")).json()["items"]

@@ -33,7 +33,7 @@ def test_the_reference_names_every_route_and_problem(api: Api) -> None:
 
 
 async def test_replies_have_the_published_shapes(client: httpx2.AsyncClient, node: SingleNode) -> None:
-    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "1", "node-1", ("x",)))
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "1", "node-2", ("x",)))
     await client.put("/v1/jobs/job", json={"noop": True, "triggers": {"every": "1h"}})
     await client.post("/v1/jobs/job/runs")
     shapes: dict[str, type[BaseModel]] = {

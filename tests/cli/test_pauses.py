@@ -46,7 +46,7 @@ async def test_a_namespace_is_paused_and_what_else_stands_is_said(cronclave: Com
 async def test_who_looks_at_a_run_meanwhile_reads_that_everything_is_paused(
     cronclave: Command, node: SingleNode
 ) -> None:
-    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-1", KINDS))
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-2", KINDS))
     await cronclave("job", "apply", "-", stdin="job: a\nrun: 'true'\n")
     await cronclave("cluster", "pause", "--reason", "the database is moved")
 

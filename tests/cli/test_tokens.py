@@ -40,7 +40,7 @@ async def test_an_agents_token_is_for_the_agent_of_its_name_unless_told(cronclav
 
 
 async def test_an_agent_is_drained_and_resumed_by_commands(cronclave: Command, node: SingleNode) -> None:
-    node.apply(ConnectAgent("web-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-1", KINDS))
+    node.apply(ConnectAgent("web-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-2", KINDS))
 
     assert (await cronclave("agents", "drain", "none")).code == 3
     assert (await cronclave("agents", "resume", "none")).code == 3
@@ -59,7 +59,7 @@ async def test_an_agent_is_drained_and_resumed_by_commands(cronclave: Command, n
 
 
 async def test_who_waits_for_a_drain_hears_that_it_takes_longer(cronclave: Command, node: SingleNode) -> None:
-    node.apply(ConnectAgent("web-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-1", KINDS))
+    node.apply(ConnectAgent("web-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-2", KINDS))
     (agent,) = node.store.rows("SELECT id FROM agents")
     occupy(node.store, agent[0])
     told = await cronclave("agents", "drain", "web-1", "--wait", "10ms")
@@ -68,7 +68,7 @@ async def test_who_waits_for_a_drain_hears_that_it_takes_longer(cronclave: Comma
 
 
 async def test_a_name_is_released_by_a_command(cronclave: Command, node: SingleNode) -> None:
-    node.apply(ConnectAgent("web-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-1", KINDS))
+    node.apply(ConnectAgent("web-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1.0", "node-2", KINDS))
 
     assert (await cronclave("agents", "release", "none")).code == 3
     assert (await cronclave("agents", "release", "web-1", "--installation", "another")).code == 5

@@ -130,7 +130,7 @@ def test_no_name_of_a_stranger_drives_the_terminal() -> None:
 
 
 async def test_once_prints_a_frame_into_a_pipe(cronclave: Command, node: SingleNode) -> None:
-    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-1", KINDS))
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-2", KINDS))
     await cronclave("job", "apply", "-", stdin="job: backup\nrun: 'true'\non: {pool: gpu}\n")
     await cronclave("job", "run", "backup")
 

@@ -51,7 +51,7 @@ async def test_a_run_that_no_agent_can_take_says_so_at_once(cronclave: Command) 
 
 
 async def test_a_run_that_an_agent_can_take_says_nothing_of_it(cronclave: Command, node: SingleNode) -> None:
-    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-1", KINDS))
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-2", KINDS))
     await cronclave("job", "apply", "-", stdin="job: a\nrun: 'true'\n")
 
     assert "waits" not in (await cronclave("job", "run", "a")).err
@@ -64,7 +64,7 @@ async def test_a_job_without_triggers_has_no_coming_tick(cronclave: Command) -> 
 
 
 async def test_an_agent_is_shown_by_its_name(cronclave: Command, node: SingleNode) -> None:
-    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "gpu", b"{}", 8, "0.1", "node-1", KINDS))
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "gpu", b"{}", 8, "0.1", "node-2", KINDS))
 
     result = await cronclave("agents", "show", "agent-1")
 

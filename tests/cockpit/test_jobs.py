@@ -159,7 +159,7 @@ async def test_a_deleted_job_can_be_put_back(url: str, tab: OpenTab, client: htt
 async def test_a_graph_is_a_picture_as_long_as_it_helps(
     url: str, tab: OpenTab, client: httpx2.AsyncClient, node: SingleNode, count: int
 ) -> None:
-    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-1", KINDS))
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-2", KINDS))
     tasks = {f"t{n}": {"noop": True, **({"needs": [f"t{n - 1}"]} if n else {})} for n in range(count)}
     assert (await client.put("/v1/jobs/graph", json={"tasks": tasks})).status_code == 201
     page = await tab(f"{url}cockpit/jobs/default/graph")

@@ -33,7 +33,7 @@ LIVE = ".live.live:not(.away):not(.off)"
 async def test_the_address_signs_in_and_the_page_lives(
     url: str, tab: OpenTab, client: httpx2.AsyncClient, node: SingleNode
 ) -> None:
-    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-1", KINDS))
+    node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-2", KINDS))
     document = {"noop": True, "triggers": {"cron": "0 2 * * *"}, "description": "the nightly copy"}
     await client.put("/v1/jobs/backup", json=document)
     page = await tab(url)

@@ -25,6 +25,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(max_size=20),
     bytes: st.binary(max_size=20),
     bool: st.booleans(),
+    bool | None: st.none() | st.booleans(),
     int | None: st.none() | INTEGERS,
     str | None: st.none() | st.text(max_size=20),
     tuple[tuple[str, int, int], ...]: st.lists(
@@ -51,12 +52,17 @@ def records(cls: Any) -> st.SearchStrategy[Any]:
     return st.builds(cls, **{name: values(hint) for name, hint in hints(cls).items()})
 
 
-@given(st.sampled_from(COMMANDS).flatmap(records))
+# Made at once: a type that VALUES does not know is an error of each run, not of the one that draws it.
+A_COMMAND = st.one_of([records(cls) for cls in COMMANDS])
+AN_EVENT = st.one_of([records(cls) for cls in EVENTS])
+
+
+@given(A_COMMAND)
 def test_every_command_comes_back_as_it_was(command: commands.Command) -> None:
     assert codec.decode_command(codec.encode_command(command)) == command
 
 
-@given(st.lists(st.tuples(INTEGERS, st.integers(0, 9), st.sampled_from(EVENTS).flatmap(records)), max_size=5))
+@given(st.lists(st.tuples(INTEGERS, st.integers(0, 9), AN_EVENT), max_size=5))
 def test_every_event_comes_back_with_its_place(told: list[tuple[int, int, events.Event]]) -> None:
     assert codec.decode_events(codec.encode_events(told)) == told
 
