@@ -15,7 +15,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import ssl
 import time
 import uuid
@@ -41,23 +40,13 @@ _EXITS = {
     503: NO_LEADER,
     504: TIMED_OUT,
 }
-#: The API's hints speak of requests; these say the same in commands.
+#: What a command line has of its own to say; other hints of the API name commands beside requests.
 _HINTS = {
     "unauthorized": "Give --token, set CRONCLAVE_TOKEN, or name the cluster with its token (cronclave context"
     " add). cronclave dev keeps one in .cronclave/dev.json.",
     "no-leader": "Nothing is lost: try again once a majority of the nodes runs. "
     "cronclave cluster status shows which do; lists with --stale show what a node last knew.",
-    "not-found/jobs": "See cronclave job list; a job of another namespace needs -n NAMESPACE.",
-    "not-found/agents": "See cronclave agents list; the agent's own log says why it cannot connect.",
-    **{
-        f"not-found/{plural}": f"See cronclave {word} list; one of another namespace needs -n NAMESPACE."
-        for plural, word in (
-            ("vars", "vars"), ("calendars", "calendar"), ("schedules", "schedule"), ("resources", "resource"),
-            ("boards", "board"), ("hooks", "hook"), ("secrets", "secret"),
-        )
-    },
 }  # fmt: skip
-_MEANT = re.compile(r"did you mean [^?]+\?")
 _PASSING = frozenset({"no-leader", "behind", "overloaded", "unavailable", "too-many-requests"})
 
 
@@ -167,7 +156,7 @@ class Client:
                 response = self._once(method, path, body, sent, self._reply_s + wait_s)
                 if response.status < 300:
                     return response
-                failure, passing = problem_failure(response.status, response.read(), self.url, path)
+                failure, passing = problem_failure(response.status, response.read(), self.url)
                 if not passing:
                     raise failure
             except ConnectionRefusedError as error:
@@ -289,7 +278,7 @@ def refuse_plain(url: str, token: str) -> None:
         )
 
 
-def problem_failure(status: int, body: bytes, url: str, path: str = "") -> tuple[Failure, bool]:
+def problem_failure(status: int, body: bytes, url: str) -> tuple[Failure, bool]:
     """The failure that a problem+json tells, and whether trying again may help."""
     try:
         problem = json.loads(body)
@@ -309,10 +298,7 @@ def problem_failure(status: int, body: bytes, url: str, path: str = "") -> tuple
         message, hint = str(problem["title"]), "" if any(hint in line for line in details) else hint
     else:
         message = str(problem.get("detail") or problem["title"])
-    about = path.partition("?")[0].split("/")[2:3] if kind == "not-found" else ()
-    ours, meant = _HINTS.get("/".join([kind, *about])), _MEANT.match(hint)
-    if ours is not None:
-        hint = ours if meant is None else f"{meant[0]} {ours}"
+    hint = _HINTS.get(kind, hint)
     failure = Failure(message, code=_EXITS.get(status, FAILED), details=details, hint=hint)
     failure.errors, failure.kind = errors, kind
     return failure, kind in _PASSING

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -25,6 +26,13 @@ TESTS = {"startswith", "endswith", "find", "index", "count", "partition", "remov
 #: Words of others who give no code with them.
 OTHERS = {
     "scheduler/store/connection.py": "SQLite has one code for these and for errors of ours",
+}
+
+REQUEST = re.compile(r"\b(GET|PUT|POST|DELETE) /v1")
+#: Who reads these sends requests: they name no command.
+OF_REQUESTS = {
+    "api/problems.py": "the CSRF token is of sessions, which no command has",
+    "api/rights.py": "a table of docs/reference/api.md",
 }
 
 Constants = Mapping[str, tuple[str, ...]]
@@ -77,6 +85,30 @@ def test_a_decision_by_words_is_seen(source: str) -> None:
 )
 def test_other_texts_are_no_messages(source: str) -> None:
     assert not list(decisions(ast.parse(source), {}))
+
+
+def test_a_hint_that_names_a_request_names_the_command_beside_it() -> None:
+    """One text is read by whoever sends requests, types commands or sits before the cockpit."""
+    guilty = {
+        f"{where}:{line}"
+        for where, tree in ((place(path), ast.parse(path.read_text())) for path in sources())
+        for line, text in said(tree)
+        if REQUEST.search(text) and "cronclave " not in text
+    }
+    assert {where.partition(":")[0] for where in guilty} == set(OF_REQUESTS), guilty
+
+
+def said(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """The texts of a module, whatever is filled into them; not its docstrings."""
+    parts: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts |= set(node.values)
+            yield node.lineno, "".join(str(getattr(part, "value", "")) for part in node.values)
+        elif isinstance(node, ast.Expr):
+            parts.add(node.value)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in parts:
+            yield node.lineno, node.value
 
 
 def constants_of(tree: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -216,6 +216,7 @@ export const TEXTS = {
   "state.candidate": ["candidate", "Kandidat"],
   "state.coalesced": ["coalesced", "vereint"],
   "state.connected": ["connected", "verbunden"],
+  "state.deleted": ["deleted", "gelöscht"],
   "state.disabled": ["disabled", "deaktiviert"],
   "state.disconnected": ["disconnected", "getrennt"],
   "state.draining": ["draining", "wird geleert"],

@@ -64,7 +64,7 @@ def one_document(call: Call, what: str = "job") -> dict[str, Any]:
     found = documents(call, what)
     if len(found) != 1:
         detail = f"one {what} was expected, not {len(found)}"
-        raise Problem("validation", detail, hint="POST /v1/apply takes many.")
+        raise Problem("validation", detail, hint="cronclave apply, or POST /v1/apply, takes many.")
     if not isinstance(found[0], dict):
         detail = f"a {what} is an object, not {json_type(found[0])}"
         raise Problem("validation", detail, errors=[FieldError("", detail)])

@@ -39,7 +39,7 @@ from scheduler.words.commands import PreparedJob
 from scheduler.words.lifecycle import KEPT_BACK
 from scheduler.words.outcomes import Code, Outcome
 
-LISTED = "GET /v1/jobs lists them; other namespaces by ?namespace=."
+LISTED = "cronclave job list, or GET /v1/jobs, shows them; -n, or ?namespace=, names another namespace."
 LONG = frozenset({"tasks", "policies", "notify", "defaults"})
 """Fields of a job that a list can do without: a graph may have a megabyte."""
 RUN_INLINE = 50  #: tasks or tries of a run that is put together in the loop

@@ -36,6 +36,7 @@ from scheduler.words.commands import PutJobs
 from scheduler.words.outcomes import Code
 
 PUT_PARAMETERS = frozenset({"dry_run"})
+TAKEN = "cronclave job apply, or PUT /v1/jobs/{name}, changes it; delete it first to make another."
 
 
 def precondition(call: Call) -> int | None:
@@ -92,8 +93,7 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     if outcome.code == Code.MISSING:
         with scheduler.read() as store:
             need_references(store, call, outcome, _places(job))
-    hint = "PUT /v1/jobs/{name} changes a job; delete it first to make another." if if_revision == 0 else ""
-    value = expect_ok(outcome, what=f"job {job.name}", hint=hint)
+    value = expect_ok(outcome, what=f"job {job.name}", hint=TAKEN if if_revision == 0 else "")
     result = first_of(value)
     created, revision = bool(result.get("created")), int(result["revision"])
 

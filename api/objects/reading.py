@@ -38,7 +38,8 @@ def find_object(store: Store, what: Named) -> Object:
             "not-found", f"there is no {what.kind} {what.name[:200]!r} in namespace {what.namespace[:200]!r}",
             hint=near_miss(
                 what.name, near.objects(store, *what),
-                f"GET /v1/{NAMES[what.kind]} lists them; other namespaces by ?namespace=.",
+                f"cronclave {what.kind} list, or GET /v1/{NAMES[what.kind]}, shows them;"
+                " -n, or ?namespace=, names another namespace.",
             ),
         )  # fmt: skip
     return row

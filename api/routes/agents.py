@@ -34,7 +34,9 @@ STATES = {
     "draining": agent_reads.Wanted(draining=True),
 }
 HINT = 'send {"reason": TEXT}, with "until" where it shall take work again by itself'
-_LISTED = "GET /v1/agents lists them; an agent's own log says why it cannot connect."
+_LISTED = (
+    "cronclave agents list, or GET /v1/agents, shows them; an agent's own log says why it cannot connect."
+)
 
 
 @router.get(
@@ -164,7 +166,8 @@ async def release_agent(request: Request, name: str) -> Response:
     installation = document.get("installation")
     if not isinstance(installation, str) or len(document) != 1:
         detail = "exactly the one field installation is needed: which of them is meant"
-        raise _invalid("/installation", detail, hint=f"GET /v1/agents/{name[:100]} tells it.")
+        hint = f"cronclave agents list -o yaml, or GET /v1/agents/{name[:100]}, tells it."
+        raise _invalid("/installation", detail, hint=hint)
     if call.flag("dry_run"):
         return json_response({"name": name, "installation": installation, "dry_run": True})
     expect_ok(

@@ -199,7 +199,8 @@ async def _settle(ask: Callable[[], Awaitable[object]], done: Callable[[], bool]
             raise Problem(
                 "conflict",
                 f"{otherwise} after {SETTLE_S:.0f} s",
-                hint="It may still happen: look at GET /v1/cluster. One change of members goes at a time.",
+                hint="It may still happen: cronclave cluster status, or GET /v1/cluster, says. One change of"
+                " members goes at a time.",
             )
 
 

@@ -52,7 +52,8 @@ async def _answer(services: Services, wish: dict[str, Any] | None) -> Response:
     try:
         faults = await services.settings.demonstration.ask(wish)
     except DemonstrationError as error:
-        raise Problem("conflict", str(error), hint=f"GET {PATH} lists what can be broken.") from None
+        hint = "The cockpit's page of the cluster shows what can be broken."
+        raise Problem("conflict", str(error), hint=hint) from None
     leader = services.scheduler.status().leader
     return json_response({
         "items": [{**fault, "leads": leader is not None and leader in fault["parts"]} for fault in faults]

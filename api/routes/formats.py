@@ -16,8 +16,9 @@ from scheduler import formats
 router = APIRouter(tags=["cluster"])
 
 UPGRADE_HINT = (
-    "Start every node with the new version, or remove the ones that are gone for good (DELETE"
-    " /v1/cluster/members/{node}); GET /v1/cluster shows what each supports."
+    "Start every node with the new version, or remove the ones that are gone for good (cronclave cluster"
+    " remove NODE, or DELETE /v1/cluster/members/{node}); cronclave cluster status, or GET /v1/cluster, shows"
+    " what each supports."
 )
 
 

@@ -47,10 +47,14 @@ router = APIRouter(tags=["runs"])
 NAMES_MAX = 10_000  #: of tasks, looked at for one that is meant
 HINT = 'Send {"reason": "why"}, or nothing.'
 HINTS = {
-    "suspend": "GET /v1/runs/{run} says how it stands; a run that is held is let go by its release.",
-    "resume": "A run that was made to be held is let go by POST /v1/runs/{run}/release.",
-    "release": "A run that is suspended goes on by POST /v1/runs/{run}/resume.",
+    "suspend": "cronclave run show {run}, or GET /v1/runs/{run}, says how it stands; a run that is held is"
+    " let go by its release.",
+    "resume": "A run that was made to be held is let go by cronclave run release {run}, or"
+    " POST /v1/runs/{run}/release.",
+    "release": "A run that is suspended goes on by cronclave run resume {run}, or POST"
+    " /v1/runs/{run}/resume.",
 }
+TASKS = "cronclave run show {run}, or GET /v1/runs/{run}, has the names of its tasks."
 
 
 @router.post("/v1/runs/{run}/suspend", operation_id="suspendRun", openapi_extra=schemas.hand)
@@ -90,7 +94,9 @@ async def override_run(request: Request, run: str) -> Response:
         hint = 'Send {"as": "succeeded", "reason": "why"}.'
         raise Problem("validation", said, hint=hint, errors=errors[:20])
     command = OverrideRun(number, str(verdict), str(reason), call.actor)
-    hint = f"POST /v1/runs/{number}/cancel ends it; its tasks can be skipped."
+    hint = (
+        f"cronclave run cancel {number}, or POST /v1/runs/{number}/cancel, ends it; its tasks can be skipped."
+    )
     if call.flag("dry_run"):
         need_proposable(command, what=f"run {number}")
         with services.scheduler.read() as store:
@@ -173,7 +179,7 @@ async def _task(
         found = task_rows.newest(store, find_run(store, number).id, task)
         names = () if found is not None else task_reads.names(store, number, NAMES_MAX)
         refusal = _judged(store, number, found, may) if found is not None else None
-    hint = near_miss(task, names, f"GET /v1/runs/{number} has the names of its tasks.")
+    hint = near_miss(task, names, TASKS.format(run=number))
     if call.flag("dry_run"):
         need_proposable(command, what=f"run {number}")
         if found is None:

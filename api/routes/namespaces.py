@@ -115,7 +115,7 @@ def _answer(services: Services, name: str, status: int) -> Response:
     if found is None:
         raise Problem(
             "not-found", f"no namespace {name[:200]!r} is declared, and no job is in it",
-            hint="GET /v1/namespaces lists them.",
+            hint="cronclave namespace list, or GET /v1/namespaces, shows them.",
         )  # fmt: skip
     document = namespace_json(found, paused)
     return json_response(document, status, {"ETag": f'"{document["revision"]}"'})

@@ -42,13 +42,13 @@ def cluster(reach: Callable[[], Client]) -> list[Finding]:
         what = "may not look at the cluster" if failure.exit_code == DENIED else "the cluster is not in reach"
         return [Finding("cluster", FAULT, f"{what}: {said}", failure.hint or "Look at the nodes' own logs.")]
     seen = all_views(client, view)
-    found = [*quorum(view, seen), *zones(view), *clocks(view, seen)]
+    found = [*quorum(view, seen), *zones(view, seen), *clocks(view, seen)]
     found += [own_clock(view, date, asked, answered), *alike(view, seen), *secret_keys(view, seen)]
     return [*found, *nodes(seen), *standing(view), *agents(client, view)]
 
 
 def quorum(view: View, seen: Mapping[str, View | None]) -> Iterator[Finding]:
-    voters = [view["node"], *(peer["node"] for peer in view["peers"] if peer.get("voter", True))]
+    voters = _voters(view)
     silent = sorted(name for name in voters if seen.get(name) is None)
     if not view["quorum"]:
         yield Finding(
@@ -61,19 +61,29 @@ def quorum(view: View, seen: Mapping[str, View | None]) -> Iterator[Finding]:
         yield Finding("quorum", FAULT, "there is no leader", hint)
     else:
         yield Finding("quorum", OK, f"{view['leader']} leads {len(voters)} voting nodes")
+    gone = "cronclave cluster remove {}" if view["quorum"] else "cronclave cluster recover --help"
     for name in silent:
         yield Finding(
             "node", FAULT, f"{name} does not answer here",
-            f"Is it up? Its own log says why not. If it is gone for good: cronclave cluster remove {name}",
+            f"Is it up? Its own log says why not. If it is gone for good: {gone.format(name)}",
         )  # fmt: skip
     for name, own in seen.items():
         if own is not None and not own.get("ready", True):
             yield Finding("node", WARNING, f"{name} is not ready yet", "Its log and GET /readyz say why.")
 
 
-def zones(view: View) -> Iterator[Finding]:
-    held = Counter([view["zone"], *(peer["zone"] for peer in view["peers"] if peer.get("voter", True))])
+def _voters(view: View) -> dict[str, str]:
+    """The zone of each voting node."""
+    peers = {peer["node"]: peer["zone"] for peer in view["peers"] if peer.get("voter", True)}
+    return {view["node"]: view["zone"], **peers}
+
+
+def zones(view: View, seen: Mapping[str, View | None]) -> Iterator[Finding]:
+    """Whether one may be lost: as the nodes are spread, and now, when some may be silent."""
+    zone_of = _voters(view)
+    held = Counter(zone_of.values())
     voters = held.total()
+    up = Counter(zone for name, zone in zone_of.items() if seen.get(name) is not None)
     if voters < 3:
         yield Finding(
             "zones", WARNING, f"{voters} voting nodes: none of them may be lost",
@@ -86,6 +96,9 @@ def zones(view: View) -> Iterator[Finding]:
             f"{held[most]} of {voters} voting nodes are in {most}: losing it costs the quorum",
             "Spread the nodes over three zones, one each.",
         )  # fmt: skip
+    elif up.total() - max(up.values(), default=0) <= voters // 2:
+        said = f"{up.total()} of {voters} voting nodes answer: no zone may be lost now"
+        yield Finding("zones", WARNING, said, "Bring back those that do not answer.")
     else:
         yield Finding("zones", OK, f"any one of {len(held)} zones may be lost")
 

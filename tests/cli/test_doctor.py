@@ -205,7 +205,7 @@ def test_a_sound_cluster_has_nothing_to_tell() -> None:
     seen = {f"node-{n}": view(node=f"node-{n}") for n in (1, 2, 3)}
 
     found = [
-        *reached.quorum(view(), seen), *reached.zones(view()), *reached.clocks(view(), seen),
+        *reached.quorum(view(), seen), *reached.zones(view(), seen), *reached.clocks(view(), seen),
         *reached.alike(view(), seen), *reached.nodes(seen), *reached.standing(view()),
     ]  # fmt: skip
 
@@ -234,9 +234,22 @@ def test_what_stands_and_what_a_node_suffers_is_told() -> None:
 
     assert verdicts(*reached.nodes(seen)) == {"disk room": FAULT, "certificate": FAULT, "node load": WARNING}
     assert verdicts(*reached.standing(stands)) == {"pause": WARNING, "load": WARNING, "restore": WARNING}
-    assert verdicts(*reached.zones(view(peers=[]))) == {"zones": WARNING}
+    assert verdicts(*reached.zones(view(peers=[]), {})) == {"zones": WARNING}
     assert verdicts(*reached.clocks(view(peers=[]), {})) == {"node clocks": UNKNOWN}
     assert verdicts(*reached.quorum(view(leader=None), {"node-1": view()}))["quorum"] == FAULT
+
+
+def test_no_zone_may_be_lost_while_another_is() -> None:
+    up = {f"node-{n}": view(node=f"node-{n}") for n in (1, 2, 3)}
+    (now,) = reached.zones(view(), {**up, "node-3": None})
+    assert (now.verdict, now.said) == (WARNING, "2 of 3 voting nodes answer: no zone may be lost now")
+
+
+def test_without_a_quorum_a_node_that_is_gone_is_not_removed_but_the_cluster_recovered() -> None:
+    seen = {"node-1": view(), "node-2": None, "node-3": None}
+    for quorum, command in ((True, "cluster remove node-2"), (False, "cluster recover")):
+        (fix, *_) = [one.fix for one in reached.quorum(view(quorum=quorum), seen) if one.check == "node"]
+        assert command in fix
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ async def test_a_name_that_is_not_there_brings_the_near_miss(cronclave: Command)
         ("job", "explain"), ("job", "history"), ("job", "next"), ("job", "edit"),
     ):  # fmt: skip
         done = await cronclave(*command, "nightly-reprot", EDITOR="true")
-        assert (done.code, "did you mean nightly-report? See cronclave job list" in done.err) == (3, True), (
+        assert (done.code, "did you mean nightly-report? cronclave job list" in done.err) == (3, True), (
             command, done.err,
         )  # fmt: skip
     for words in (("vars", "get"), ("vars", "delete"), ("vars", "history")):

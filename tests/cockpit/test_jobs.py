@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sys
+from pathlib import Path
 
 import httpx2
 import pytest
 from playwright.async_api import expect
 
 from scheduler.words.commands import ConnectAgent
-from tests.api.single_node import SingleNode
+from tests.api.single_node import ADMIN_TOKEN, SingleNode
 from tests.cockpit.accessibility import violations
 from tests.cockpit.conftest import IN_ONE_LOOP, OpenTab
 from tests.scheduler.story import KINDS
@@ -153,6 +156,50 @@ async def test_a_deleted_job_can_be_put_back(url: str, tab: OpenTab, client: htt
     await page.get_by_role("dialog").get_by_role("button", name="Put it back").click()
     await expect(page).to_have_url(re.compile("/cockpit/jobs/default/report$"))
     assert (await client.get("/v1/jobs/report")).json()["description"] == "keep me"
+
+
+async def test_a_job_that_somebody_else_deletes_is_shown_as_deleted_and_can_be_put_back(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, complaints: list[str]
+) -> None:
+    await client.put("/v1/jobs/report", json={"noop": True, "description": "keep me"})
+    run = (await client.post("/v1/jobs/report/runs")).json()["id"]
+    page = await tab(f"{url}cockpit/jobs/default/report")
+    await expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    await client.delete("/v1/jobs/report")
+    await expect(page.get_by_text("Deleted by admin")).to_be_visible()
+    await expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+    await expect(page.get_by_role("link", name=f"Run {run}")).to_be_visible()
+    await expect(page.get_by_text("description: keep me")).to_be_visible()
+    assert await violations(page) == []
+    await page.get_by_role("button", name="Put it back").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Put it back").click()
+    await expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    complaints.clear()  # of the 404
+
+
+async def test_the_command_that_a_dialog_offers_does_the_same_as_its_button(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient
+) -> None:
+    """It holds the text that was typed: there is no file of it anywhere."""
+    page = await tab(f"{url}cockpit/jobs/new")
+    await page.get_by_role("textbox", name="The job, in YAML").fill("job: report\nrun: echo \"it's $HOME\"\n")
+    await expect(page.locator("#mistakes")).to_contain_text("No mistake")
+    await page.get_by_role("button", name="Check and save").click()
+    await page.get_by_text("The same by command line and API").click()
+    offered = await page.get_by_role("dialog").locator("code").all_inner_texts()
+    for number, command in enumerate(offered, 1):
+        program = await asyncio.create_subprocess_exec(
+            "bash", "-c", command, cwd="/",
+            env={
+                "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": "/nowhere",
+                "CRONCLAVE_URL": url.rstrip("/"), "CRONCLAVE_TOKEN": ADMIN_TOKEN,
+            },
+        )  # fmt: skip
+        assert await program.wait() == 0, command
+        job = (await client.get("/v1/jobs/report")).json()
+        assert job["tasks"]["main"]["run"] == 'echo "it\'s $HOME"', (number, command)
+        await client.delete("/v1/jobs/report")
+    assert [command.partition(" ")[0] for command in offered] == ["cronclave", "curl"]
 
 
 @pytest.mark.parametrize("count", [2, 301])

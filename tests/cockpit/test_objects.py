@@ -15,7 +15,7 @@ from scheduler.model.objects import NAMES, kind_of
 from tests.api.hooked import github
 from tests.cockpit.accessibility import violations
 from tests.cockpit.conftest import IN_ONE_LOOP, OpenTab
-from tests.cockpit.test_pages import GO, SPILLS, confirm
+from tests.cockpit.test_pages import BROKEN, GO, SPILLS, confirm
 
 pytestmark = IN_ONE_LOOP
 BERLIN = {
@@ -73,6 +73,7 @@ async def test_every_page_of_objects_is_in_reach_and_fits(
         assert await violations(page) == [], path
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         assert await page.evaluate(SPILLS) == [], path
+        assert await page.evaluate(BROKEN) == [], path
     await expect(page.locator("body")).not_to_contain_text(SECRET)
 
 

@@ -3,7 +3,7 @@
 import { Act, Ago, api, at, between, Copy, Facts, go, html, Loading, schedule, span, Status, t, tn, Until, useKeys, useMemo, useNow, useOffers, useRead, When, whole, word } from "../house.js";
 import { Chart } from "../parts/chart.js";
 import { TaskGraph } from "../parts/graph.js";
-import { cliOf, deleteJob, JobState, nameOf, pathOf, runAt, runJob, toggleJob } from "../parts/jobs.js";
+import { cliOf, deleteJob, JobState, nameOf, pathOf, putJob, runAt, runJob, toggleJob } from "../parts/jobs.js";
 import { Revisions } from "../parts/revisions.js";
 import { seriesOf } from "../parts/series.js";
 import { cellsOf, Strip } from "../parts/strip.js";
@@ -12,6 +12,7 @@ import { RunHead, RunRow } from "../parts/run_rows.js";
 const CELLS = 400, RUNS = 200, SHOWN = 8, TAKEN_SHOWN = 100;
 const asText = { as: api.text, every: 0 };
 const mine = (job) => (event) => event.name === job.name && event.namespace === job.namespace;
+const auditOf = (job) => api.may("admin", job.namespace) ? `${at("audit")}?name=${encodeURIComponent(job.name)}&namespace=${encodeURIComponent(job.namespace)}&action=put,delete,pause,resume` : null;
 
 function Ledger({ job }) {
   const { data, error } = useRead(`${pathOf(job, "cells")}&limit=${CELLS}`, { types: mine(job) });
@@ -95,14 +96,26 @@ function Whole({ job, again }) {
       <${Why} job=${job} /></div>
     ${tasks.length > 1 ? html`<section aria-labelledby="graph-title"><h2 id="graph-title">${tn("graph.label", tasks.length)}</h2><div class="card"><${TaskGraph} tasks=${tasks} /></div></section>` : null}
     <${Taken} job=${job} /><${Recent} job=${job} />
-    <${Revisions} path=${(what) => pathOf(job, what)} current=${job.revision} types=${(event) => event.type.startsWith("job_") && mine(job)(event)}
-      audit=${api.may("admin", job.namespace) ? `${at("audit")}?name=${encodeURIComponent(job.name)}&namespace=${encodeURIComponent(job.namespace)}&action=put,delete,pause,resume` : null} />`;
+    <${Revisions} path=${(what) => pathOf(job, what)} current=${job.revision} types=${(event) => event.type.startsWith("job_") && mine(job)(event)} audit=${auditOf(job)} />`;
+}
+
+// A job that was deleted: what became of it stays readable, and it can be put back.
+function Deleted({ job, error }) {
+  const { data } = useRead(`${pathOf(job, "revisions")}&limit=2`, { types: mine(job) });
+  const [end, last] = data?.items || [];
+  const text = useRead(last ? `${pathOf(job, "definition")}&revision=${last.revision}` : null, asText);
+  if (!end?.deleted) return html`<h1>${nameOf(job)}</h1><${Loading} error=${error} />`;
+  const back = text.data && putJob(job, text.data, { "If-None-Match": "*" }, t("job.putBack"), t("job.putBackSays", { name: nameOf(job) }));
+  return html`<div class="head"><h1>${nameOf(job)}</h1><${Status} state="deleted" /><span class="push"></span>${back ? html`<${Act} action=${back} />` : null}</div>
+    <p class="note">${t("job.deletedBy", { by: end.actor })} <${When} at=${end.changed} /></p>
+    <${Ledger} job=${job} /><${Recent} job=${job} />
+    ${last ? html`<${Revisions} path=${(what) => pathOf(job, what)} current=${last.revision} types=${mine(job)} audit=${auditOf(job)} />` : null}`;
 }
 
 export default function Job({ namespace, name }) {
   const job = { namespace, name };
   const { data, error, again } = useRead(pathOf(job), { types: mine(job) });
-  if (!data) return html`<h1>${nameOf(job)}</h1><${Loading} error=${error} />`;
+  if (!data) return error?.status === 404 ? html`<${Deleted} job=${job} error=${error} />` : html`<h1>${nameOf(job)}</h1><${Loading} error=${error} />`;
   return html`<${Whole} job=${data} again=${again} />`;
 }
 

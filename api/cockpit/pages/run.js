@@ -117,6 +117,6 @@ export default function Run({ run: id }) {
         <${Status} state=${each.unreachable ? "unreachable" : each.state}>${each.member ? `${each.member} ` : ""}${t("run.attemptOf", { n: each.number })}</${Status}></a>`)}</nav>` : null}</div>
       ${task && run.tasks[task].outputs ? html`<h3>${t("run.outputs")}</h3><${Facts} of=${Object.entries(run.tasks[task].outputs).map(([name, value]) =>
         [name, html`<code>${typeof value === "string" ? value.slice(0, 2000) : JSON.stringify(value)}</code>`])} />` : null}
-      ${path ? html`<${Output} key=${path} path=${path} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;
+      ${path ? html`<${Output} key=${path} path=${path} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} away=${attempt?.unreachable ? attempt.agent : null} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;
 }
 

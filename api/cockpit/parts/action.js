@@ -7,6 +7,7 @@
 // `fields`: html shown in the dialog, in which `body` and `path` (functions then) are edited. `shown`: the body as others may read it. `trouble(error)`: more of a refusal.
 //
 // Without a quorum it says so, as long as that lasts, and sends nothing; what was sent before is told of when the cluster answers.
+// `alone`: what a node does by itself, a quorum or not.
 
 import * as api from "./api.js";
 import { Copy, Dialog } from "./dialog.js";
@@ -36,6 +37,9 @@ export const ask = (action) => { if (allowed(action)) asked.set(action); };
 const bodyOf = (action) => typeof action.body === "function" ? action.body() : action.body;
 const quote = (text) => /^[\w@%+=:,./-]+$/.test(text) ? text : `'${String(text).replaceAll("'", "'\\''")}'`;
 export const command = (...words) => ["cronclave", ...words.filter((each) => each !== null && each !== undefined).map(quote)].join(" ");
+
+// The same as a file that is given, whose text stands in the command: it can be pasted as it is.
+export const fed = (text, ...words) => `${command(...words, "-")} <<'END'\n${text}${text.endsWith("\n") ? "" : "\n"}END`;
 
 export function curl(action) {
   const body = action.shown ? action.shown() : bodyOf(action);
@@ -99,7 +103,7 @@ function ActionDialog({ action }) {
     const timer = setInterval(() => { wait(true); look(); }, LOOK_MS);
     return () => clearInterval(timer);
   }, [busy]);
-  const stuck = Boolean(known && !known.quorum) || gone !== null;
+  const stuck = Boolean(known && !known.quorum && !action.alone) || gone !== null;
   const submit = async (event) => {
     event.preventDefault();
     work(true);

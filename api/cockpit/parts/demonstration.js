@@ -12,7 +12,7 @@ const PATH = "/v1/demonstration";
 
 const name = (fault) => `${fault.kind === "lose-zone" ? "zone" : fault.kind === "kill-node" ? "node" : fault.kind === "stop-agent" ? "agent" : "clock"}`;
 const wish = (fault, stands, undo, done) => ({
-  text: t(`demo.${name(fault)}${stands ? "Break" : "Mend"}`, { target: fault.target }), capability: "admin", method: "POST", path: PATH, dry: true, danger: stands,
+  text: t(`demo.${name(fault)}${stands ? "Break" : "Mend"}`, { target: fault.target }), capability: "admin", method: "POST", path: PATH, dry: true, danger: stands, alone: true,
   body: { kind: fault.kind, target: fault.target, stands }, says: t(`demo.${name(fault)}${stands ? "Says" : "MendSays"}`, { target: fault.target, parts: fault.parts.join(", ") }),
   did: t(`demo.${name(fault)}${stands ? "Did" : "MendDid"}`, { target: fault.target }), undo, done,
 });

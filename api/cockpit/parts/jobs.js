@@ -1,6 +1,6 @@
 // What is done to jobs, and how they are named: for every page that shows them.
 
-import { command } from "./action.js";
+import { command, fed } from "./action.js";
 import { at, go } from "./router.js";
 import { html, useId } from "./html.js";
 import { Status } from "./status.js";
@@ -70,5 +70,5 @@ export const deleteJob = (job, definition, done) => ({
 });
 export const putJob = (job, definition, headers, text, says, more = {}) => ({
   text, says, title: text, capability: "edit", method: "PUT", path: pathOf(job), body: definition, kind: "application/yaml", headers, dry: true,
-  cli: command("job", "apply", `${job.name}.yaml`), did: t("job.putDid", { name: nameOf(job) }), done: () => go(jobAt(job)), ...more,
+  cli: fed(definition, "job", "apply", ...inNamespace(job)), did: t("job.putDid", { name: nameOf(job) }), done: () => go(jobAt(job)), ...more,
 });

@@ -1,7 +1,7 @@
 // What is done to namespaces, for every page that shows them.
 
 import * as api from "./api.js";
-import { command } from "./action.js";
+import { command, fed } from "./action.js";
 import { at, go } from "./router.js";
 import { answer } from "./reason.js";
 import { t } from "./words.js";
@@ -33,7 +33,7 @@ export const togglePause = (one, done) => one.pause ? resume(one, done) : pause(
 
 export const putNamespace = (name, text, headers, words, says, more = {}) => ({
   text: words, says, title: words, capability: "admin", namespace: "*", method: "PUT", path: pathOf(name), body: text, kind: "application/yaml", headers, dry: true,
-  cli: command("namespace", "apply", `${name}.yaml`), did: t("job.putDid", { name }), done: () => go(namespaceAt(name)), ...more,
+  cli: fed(text, "namespace", "apply"), did: t("job.putDid", { name }), done: () => go(namespaceAt(name)), ...more,
 });
 export const deleteNamespace = (one, text, done) => ({
   text: t("namespaces.delete"), title: t("namespaces.deleteIt", { name: one.namespace }), capability: "admin", namespace: "*", method: "DELETE", path: pathOf(one.namespace), dry: true, danger: true,

@@ -1,6 +1,6 @@
 // What jobs refer to: its kinds, how it is named, what is done to it. For every page that shows some.
 
-import { command } from "./action.js";
+import { command, fed } from "./action.js";
 import { html } from "./html.js";
 import { at, go, useRoute } from "./router.js";
 import { nameOf } from "./jobs.js";
@@ -37,7 +37,7 @@ export const trouble = (error) => error.problem?.referrers?.length ? html`<ul cl
 
 export const putObject = (one, text, headers, words, says, more = {}) => ({
   text: words, says, title: words, capability: "edit", namespace: one.namespace, method: "PUT", path: pathOf(one), body: text, kind: "application/yaml", headers, dry: true,
-  cli: command("apply", `${one.name}.yaml`), did: t("job.putDid", { name: nameOf(one) }), done: () => go(objectAt(one)), trouble, ...more,
+  cli: fed(text, "apply", ...inNamespace(one)), did: t("job.putDid", { name: nameOf(one) }), done: () => go(objectAt(one)), trouble, ...more,
 });
 export const deleteObject = (one, text, done) => ({
   text: t("job.delete"), title: t("job.deleteIt", { name: nameOf(one) }), capability: "edit", namespace: one.namespace, method: "DELETE", path: pathOf(one), dry: true, danger: true,

@@ -6,7 +6,7 @@ import { suspect } from "./nodes.js";
 import { useEffect, useRef, useState } from "./html.js";
 import { hear } from "./stream.js";
 
-const SOON_MS = 300, SHARE = 5, KEPT_MAX = 40, SELDOM_MS = 20000;
+const SOON_MS = 300, SHARE = 5, KEPT_MAX = 40, SELDOM_MS = 20000, GONE = [403, 404]; // what is not there for the reader any more is not shown either
 const kept = new Map(); // path → what was read last, so that going back shows at once
 
 function keep(path, data) {
@@ -39,7 +39,9 @@ export function useRead(path, { types = [], every = SELDOM_MS, as = api.read } =
       } catch (error) {
         if (done) return;
         if (error instanceof api.Silence) suspect();
-        set((old) => ({ path, data: old.path === path ? old.data : undefined, error }));
+        const isGone = GONE.includes(error.status);
+        if (isGone) kept.delete(path);
+        set((old) => ({ path, data: old.path === path && !isGone ? old.data : undefined, error }));
       } finally {
         busy = false;
         took = performance.now() - began;
