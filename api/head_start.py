@@ -36,7 +36,7 @@ class HeadStart:
 
     def agent_for(self, compiled: CompiledJob) -> Agent | None:
         """The agent for the job's only first task; None: let the planner find one."""
-        roots = [task for task in compiled.tasks if not task.needs]
+        roots = compiled.roots
         if len(roots) != 1 or roots[0].happens != "agent":
             return None
         selector = selectors.of_task(roots[0], compiled.namespace)

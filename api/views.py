@@ -25,6 +25,7 @@ from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.overrides import Override
 from scheduler.store.tables.pauses import Pause
 from scheduler.store.tables.restores import Restore
+from scheduler.store.tables.rests import Rest
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.ticks import plan_days
@@ -93,14 +94,15 @@ def run_summary(row: Run) -> dict[str, Any]:
 def run_json(
     row: Run, trigger: str | None, tasks: Iterable[Task], attempts: Iterable[ListedAttempt],
     holds: Mapping[int, Hold] = _NOTHING, outputs: Mapping[int, bytes] = NO_OUTPUTS,
-    override: Override | None = None,
+    override: Override | None = None, rest: Rest | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """A run with its tasks and their attempts. `holds`: of it (0) and of its tasks, that stand; `outputs`: by
-    task."""
+    task; `rest`: of one that does what it does finally."""
     return {
         **run_facts(row, trigger, holds.get(0), override),
         "params": json.loads(row.params or "{}"),
         "actor": row.actor or None,
+        "rest": None if rest is None else rest_json(rest),
         "tasks": _tasks_json(list(tasks), attempts, holds, outputs),
     }
 
@@ -147,6 +149,13 @@ def override_json(row: Override) -> dict[str, Any]:
     return {"as": row.verdict, "at": rfc3339(row.at_ms), "by": row.actor or None, "reason": row.reason}
 
 
+def rest_json(rest: Rest) -> dict[str, Any]:
+    return {
+        "state": rest.state, "exit_code": rest.exit_code, "reason": rest.reason or None,
+        "ended": rfc3339(rest.ended_ms),
+    }  # fmt: skip
+
+
 def _task_hold_json(task: Task, holds: Mapping[int, Hold]) -> dict[str, Any] | None:
     hold = holds.get(task.id) if task.state == "held" else None
     return None if hold is None else hold_json(hold)
@@ -186,7 +195,7 @@ def new_run_json(
         "created": rfc3339(stamp_ms), "started": None, "finished": None,
         "deadline": rfc3339(None if deadline_ms is None else deadline_ms + max(command.due_ms, stamp_ms)),
         "exit_code": None, "warned": False, "priority": job.priority,
-        "params": json.loads(command.params or b"{}"), "actor": command.actor.name or None,
+        "params": json.loads(command.params or b"{}"), "actor": command.actor.name or None, "rest": None,
         "tasks": {job.tasks[0].name: task},
     }  # fmt: skip
 

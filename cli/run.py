@@ -117,6 +117,7 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
             ("state", f"{with_warning(found)} ({why})" if why else with_warning(found)),
             *((("counts as", verdict_words(found["override"])),) if found.get("override") else ()),
             *((("kept back", hold_words(kept_back)),) if kept_back else ()),
+            *((("the rest", _rest_words(found["rest"])),) if found.get("rest") else ()),
             *((("waits for", waits_for),) if waits_for else ()),
             ("cause", f"{found.get('cause')} {found.get('actor') or ''}".strip()),
             ("tick", found["tick"]),
@@ -151,6 +152,11 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
     if outputs:
         click.echo()
         table(("task", "output", "value"), outputs)
+
+
+def _rest_words(rest: dict[str, Any]) -> str:
+    why = f" ({rest['reason']})" if rest.get("reason") else ""
+    return f"{rest['state']}{why}; what is done finally goes on"
 
 
 def _shortened(value: object) -> str:

@@ -17,6 +17,7 @@ from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads.attempts import DispatchRow
 from scheduler.store.reads.run_vars import Begun
+from scheduler.store.tables.rests import Rest
 from scheduler.ticks import plan_days
 
 
@@ -76,10 +77,12 @@ def _task(job: CompiledJob, name: str) -> CompiledTask | None:
 
 
 def environment(
-    row: DispatchRow, begun: Sequence[Begun] = (), outputs: Mapping[str, bytes] = NO_OUTPUTS
-) -> dict[str, str]:
+    row: DispatchRow, begun: Sequence[Begun] = (), outputs: Mapping[str, bytes] = NO_OUTPUTS,
+    rest: Rest | None = None,
+) -> dict[str, str]:  # fmt: skip
     """The CRONCLAVE_* values that the node knows; the agent adds _FENCE, _AGENT and _ZONE. `begun`: the vars
-    that the run began with, the later of equal names counts. `outputs`: of the tasks that it needs."""
+    that the run began with, the later of equal names counts. `outputs`: of the tasks that it needs. `rest`:
+    of a run that does what it does finally."""
     values = {
         "CRONCLAVE_JOB": row.name,
         "CRONCLAVE_NAMESPACE": row.namespace,
@@ -91,6 +94,8 @@ def environment(
         "CRONCLAVE_MEMBER": row.member,
         "CRONCLAVE_ITEM": "",
     }
+    if rest is not None:
+        values["CRONCLAVE_REST"] = rest.state
     if len(row.params) > 2:
         for name, value in json.loads(row.params).items():
             values["CRONCLAVE_PARAM_" + _NOT_IN_NAMES.sub("_", name.upper())] = parameter_text(value)

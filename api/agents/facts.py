@@ -24,7 +24,7 @@ from scheduler.store.reads import tokens as token_reads
 from scheduler.store.reads.attempts import DispatchRow
 from scheduler.store.reads.run_vars import Begun
 from scheduler.store.tables import agents as agent_rows
-from scheduler.store.tables import restores
+from scheduler.store.tables import restores, rests
 
 NOTHING = ("", "")  #: runs around the work
 
@@ -84,7 +84,9 @@ class Facts:
             if around != NOTHING:
                 _may_surround(store, row, job)
             secrets = given(store, self._settings.vault, row, uses)
-            return Told(environment(row, begun, _outputs(store, row, job)), secrets, "", *around)
+            rest = rests.get(store, row.run) if job is not None and job.kept_last else None
+            told = environment(row, begun, _outputs(store, row, job), rest)
+            return Told(told, secrets, "", *around)
         except Ungiven as why:
             node = self._scheduler.status().node
             return Told({}, unable=f"{why} (node {node})")

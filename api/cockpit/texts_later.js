@@ -524,6 +524,7 @@ export default {
   "run.isTrue": ["true", "wahr"],
   "run.isFalse": ["false", "falsch"],
   "run.isUnknown": ["unknown", "unbekannt"],
+  "run.restEnded": ["All else of it ended; what it does finally goes on:", "Alles andere ist beendet; was er zum Schluss tut, läuft:"],
   "run.zone": ["Zone", "Zone"],
   "runs.allStates": ["All states", "Alle Zustände"],
   "runs.count": ["{n} runs", "{n} Läufe"],

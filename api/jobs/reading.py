@@ -25,7 +25,7 @@ from scheduler.store.reads import outputs as output_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.reads import triggers as trigger_reads
-from scheduler.store.tables import holds, overrides, pauses
+from scheduler.store.tables import holds, overrides, pauses, rests
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.holds import Hold
@@ -36,7 +36,7 @@ from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import reasons
 from scheduler.words.commands import PreparedJob
-from scheduler.words.lifecycle import KEPT_BACK
+from scheduler.words.lifecycle import KEPT_BACK, RUN_ENDS
 from scheduler.words.outcomes import Code, Outcome
 
 LISTED = "cronclave job list, or GET /v1/jobs, shows them; -n, or ?namespace=, names another namespace."
@@ -224,7 +224,8 @@ def _run_document(store: Store, row: Run) -> dict[str, Any]:
     tasks, tries = task_reads.of_runs(store, [row.id]), attempt_reads.of_runs(store, [row.id])
     outputs = output_reads.between(store, row.first_task, row.last_task)
     kept_back, verdict = holds_of(store, [row], tasks).get(row.id, {}), overrides_of(store, [row]).get(row.id)
-    return run_json(row, key, tasks, tries, kept_back, outputs, verdict)
+    rest = rests.get(store, row.id) if row.state not in RUN_ENDS else None
+    return run_json(row, key, tasks, tries, kept_back, outputs, verdict, rest)
 
 
 def overrides_of(store: Store, rows: Sequence[Run]) -> dict[int, Override]:

@@ -161,11 +161,21 @@ class RunOutline(Reply):
     priority: int
 
 
+class Rest(Reply):
+    state: str = Field(examples=["failed"])
+    exit_code: int | None = Field(examples=[3])
+    reason: str | None
+    ended: Instant
+
+
 class Run(RunOutline):
     """With its parameters, tasks and attempts."""
 
     params: dict[str, Any] = Field(examples=[{"region": "eu"}])
     actor: str | None
+    rest: Rest | None = Field(
+        description="how all but what it does finally has ended, while that goes on; null in lists"
+    )
     tasks: dict[str, Task]
 
 

@@ -8,6 +8,7 @@ starts    what really started has a grant in the state, and started while no oth
 effects   each failure of a job that tells of it was heard of or is in the outbox, always in the same words,
           and nothing was heard of that is not so
 applies   objects that are applied together, at once or in stages, count together (`objects`)
+finally   what a run does when all the rest has ended begins then, and is not left out (`inside`)
 exits     a task ended as its exit code says (`exits`)
 secrets   versions of a secret follow each other, and each has its own value (`secrets`)
 delivered each delivery to a hook made the runs that its sender was told, once (`senders`)
@@ -25,7 +26,7 @@ from __future__ import annotations
 from cluster.hardening import ALL_ON, Hardening
 from cluster.simulation.machine import SimulatedState
 from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
-from node.simulation import exits
+from node.simulation import exits, inside
 from node.simulation.agents import Agent
 from node.simulation.effects import Outside
 from node.simulation.front import Front
@@ -75,6 +76,7 @@ GRAPH: dict[str, object] = {
     "policies": {"overlap": "cancel_running", **KEPT},
     "triggers": [{"cron": "*/2 * * * * *"}],
     "notify": [NOTICE],
+    "finally": [inside.LAST],
     "tasks": {
         "first": {"noop": True},
         **{f"middle-{n}": {"noop": True, "needs": ["first"]} for n in range(4)},
@@ -82,6 +84,7 @@ GRAPH: dict[str, object] = {
         "well": {"noop": True, "needs": ["last"], "when": "middle-0.succeeded and middle-1.exit_code == 0"},
         "ill": {"noop": True, "needs": ["last"], "when": "not middle-0.succeeded or middle-1.exit_code != 0"},
         "meet": {"noop": True, "needs": ["well", "ill"], "rule": "none_failed"},
+        inside.LAST: {"noop": True, "when": "first.ended"},
         "even": {"noop": True, "when": "tick in ['2027-01-15T08:00:04Z', '2027-01-15T08:00:08Z']"},
     },
 }
@@ -147,6 +150,7 @@ class JobsWorld(World):
         self.acked_runs: dict[str, int] = {}  #: client to the run that it was told
         self.started: dict[int, int] = {}  #: attempts that really started, with the grant they had
         self.followed = 0  #: runs that began since others had ended
+        self.tidied: dict[str, int] = {}  #: runs that ended so, and did what they do finally
         self.napped = 0  #: work in the state that ended by its instant
         self.refused_plans = 0  #: planner commands that a newer epoch refused
         self._running: dict[int, int] = {}
@@ -340,6 +344,7 @@ class JobsWorld(World):
             self._check_edits(node)
             self._check_naps(node)
             self._check_follows(node)
+            self._check_inside(node)
             runs = store.rows("SELECT actor, id FROM runs WHERE actor LIKE 'client %' ORDER BY id")
             self._check_acked(node, runs)
             by_hand = "action = 'run' AND actor <> ''"
@@ -407,6 +412,13 @@ class JobsWorld(World):
             self.invariants.fail("naps", f"{node.name}: cut short: {found}")
         over = self.state(node).store.value(f"SELECT count(*) {naps} = 'succeeded'")
         self.napped = max(self.napped, over)
+
+    def _check_inside(self, node: Node) -> None:
+        store = self.state(node).store
+        for fault in inside.faults(store):
+            self.invariants.fail("finally", f"{node.name}: {fault}")
+        for state, number in inside.done(store).items():
+            self.tidied[state] = max(number, self.tidied.get(state, 0))
 
     def _check_rows(self, members: list[Node]) -> None:
         known: dict[int, tuple[list[bytes], str]] = {}

@@ -99,7 +99,8 @@ class _Asked:
             return TaskView(self._run, "", 0, 0, 0, 0)
         when = Condition(self._store, self._run, compiled.when) if compiled.when else None
         counts = len(compiled.needs), compiled.wanted, task.open_needs, task.met_needs
-        return TaskView(self._run, compiled.rule, *counts, when, task.state == "held")
+        kept = self._run.keeps(task.id)
+        return TaskView(self._run, compiled.rule, *counts, when, task.state == "held", kept)
 
     def _facts(self, task: Task, compiled: CompiledTask | None) -> Facts:
         fits = self._fits.get(task.selector)

@@ -322,7 +322,7 @@ def _held(store: Store, row: FiringTrigger, due_ms: int) -> Finding:
 
 def _agents(facts: Facts, job: CompiledJob) -> list[Finding]:
     """Whether its first tasks would find agents: the run is made all the same."""
-    roots = [task for task in job.tasks if not task.needs and task.happens == "agent"][:ROOTS_MAX]
+    roots = [task for task in job.roots if task.happens == "agent"][:ROOTS_MAX]
     told: list[Finding] = []
     asked = [
         replace(facts, selector=selector, fits=agents.fits(facts.store, selector))

@@ -155,7 +155,7 @@ def _new_run(ctx: Context, ran: RanAttempt, run_id: int, *, decided: int = 0) ->
         cause=Kind.ORPHAN.value, cause_key=str(ran.run),
         state=RUN.after(START, RunEvent.ADOPTED), decided=decided, waiting=0, counts=0,
         plan_day=plan_dates.of(ctx, ran.namespace, ran.tick_ms), open_tasks=0,
-        first_task=0, last_task=0, unmade=0, walk="", walked=0, unfinished=0, stopping="",
+        first_task=0, last_task=0, kept_last=0, unmade=0, walk="", walked=0, unfinished=0, stopping="",
         created_ms=ctx.stamp_ms, started_ms=ran.started_ms, finished_ms=None, deadline_ms=None, stop_ms=None,
         exit_code=None, priority=0, bound=0, params="{}", actor="",
         reason="started by the cluster before the restore",

@@ -97,6 +97,8 @@ def stop_run(ctx: Context, command: StopRun) -> Outcome:
     run = run_rows.get(ctx.store, command.run)
     if run is None or run.state != "running" or not verdicts.goes_its_way(run.stopping):
         return refused(Code.ENDED, f"run {command.run} does not run")
+    if run.stop_ms is None:  # it stands still, or is over: what the run does finally has begun
+        return refused(Code.ENDED, f"no timeout of run {run.id} passes now")
     stopping.stop(ctx, run, stopping="timed_out", reason="timeout")
     return OK
 

@@ -72,7 +72,8 @@ def _go_on(ctx: Context, run: Run, task: Task) -> None:
     compiled = graph.job.tasks[task.id - run.first_task]
     when = Condition(ctx.store, run, compiled.when) if compiled.when else None
     counts = len(compiled.needs), compiled.wanted, task.open_needs, task.met_needs
-    verdict = gates.judge(gates.TASK, TaskView(run, compiled.rule, *counts, when))
+    view = TaskView(run, compiled.rule, *counts, when, kept=run.keeps(task.id))
+    verdict = gates.judge(gates.TASK, view)
     if isinstance(verdict, Never):
         ends.finish(ctx, run, task, verdict.outcome, reason=verdict.reason, started_ms=None)
     elif verdict is READY:

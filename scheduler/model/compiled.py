@@ -79,7 +79,8 @@ class CompiledJob:
     namespace: str
     name: str
     enabled: bool
-    tasks: tuple[CompiledTask, ...]  #: in topological order, ties by name
+    tasks: tuple[CompiledTask, ...]  #: in topological order, ties by name; those of `finally` last
+    kept_last: int  #: how many those are
     overlap: str  #: skip | queue_one | queue_all | cancel_running | allow
     catchup_mode: str  #: none | latest | all
     catchup_grace_ms: int
@@ -122,13 +123,21 @@ class CompiledJob:
         own = self.of_triggers.get(trigger) or self.of_triggers.get(words_key(trigger))
         return own.params if own else self.params
 
+    @property
+    def roots(self) -> list[CompiledTask]:
+        """The tasks that need no other, and begin with the run."""
+        most = len(self.tasks) - self.kept_last
+        return [task for task in self.tasks[:most] if not task.needs]
+
     def outline(self) -> CompiledJob:
         """What decides about ticks and upkeep, small however large the job is: no parameters, and of its
         tasks the only first one, where there is just one, and where it may run."""
-        roots = [task for task in self.tasks if not task.needs]
+        roots = self.roots
         first = tuple(task._replace(work={}) for task in roots) if len(roots) == 1 else ()
         of_triggers = {key: own._replace(params="{}") for key, own in self.of_triggers.items()}
-        return replace(self, tasks=first, params="{}", of_triggers=of_triggers, outputs={}, spec_bytes=0)
+        return replace(
+            self, tasks=first, kept_last=0, params="{}", of_triggers=of_triggers, outputs={}, spec_bytes=0
+        )
 
 
 def compile_job(spec: bytes) -> CompiledJob:
@@ -144,16 +153,20 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
     params = shape.get("params") or {}
     defaults = {name: each["default"] for name, each in params.items() if each.get("default") is not None}
     catchup, retention = policies["catchup"], policies["retention"]
+    last = frozenset(shape.get("finally", ()))
     order = topological_order({name: task["needs"] for name, task in tasks.items()})
     if len(order) != len(tasks):
         raise ValueError("not a canonical job: its tasks need each other in a cycle")
+    if last:
+        order.sort(key=last.__contains__)  # stable: those that are kept for last come behind all others
     outputs = {name: tuple(task["outputs"]) for name, task in tasks.items() if "outputs" in task}
     share = share_of(len(outputs))
     return CompiledJob(
         namespace=shape["namespace"],
         name=shape["job"],
         enabled=shape["enabled"],
-        tasks=tuple([_task(name, tasks[name], share) for name in order]),
+        tasks=tuple([_task(name, tasks[name], share, last) for name in order]),
+        kept_last=len(last),
         overlap=policies["overlap"],
         catchup_mode=catchup["mode"],
         catchup_grace_ms=parse_duration_ms(catchup["grace"]),
@@ -192,7 +205,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
 _NO_RETRY: dict[str, Any] = {"max": 0, "backoff": "constant", "first": "10s", "cap": "10m"}
 
 
-def _task(name: str, task: dict[str, Any], share: int) -> CompiledTask:
+def _task(name: str, task: dict[str, Any], share: int, last: frozenset[str]) -> CompiledTask:
     place, retry, timeout = task["on"], task.get("retry") or _NO_RETRY, task.get("timeout")
     pool, zone = place["pool"], place.get("zone")
     needs, rule, when = tuple(task["needs"]), task["rule"], task.get("when", "")
@@ -212,7 +225,7 @@ def _task(name: str, task: dict[str, Any], share: int) -> CompiledTask:
         rule,
         wanted,
         when,
-        asked_beside(when, needs) if when else (),
+        _asks(when, needs, last if name in last else None) if when else (),
         task["allow_failure"],
         pool,
         labels,
@@ -231,6 +244,12 @@ def _task(name: str, task: dict[str, Any], share: int) -> CompiledTask:
         tuple(sorted(place["not"].items())) if "not" in place else (),
         place.get("same_as", ""),
     )
+
+
+def _asks(when: str, needs: tuple[str, ...], among: frozenset[str] | None) -> tuple[str, ...]:
+    """What it waits for: of what is kept for last, the others of that alone; the rest has ended by then."""
+    asked = asked_beside(when, needs)
+    return asked if among is None else tuple(name for name in asked if name in among)
 
 
 def _rule(rule: str | dict[str, int], needs: int) -> tuple[str, int]:

@@ -15,7 +15,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from scheduler import formats
 from scheduler.model.bounds import NOTICES_MAX, PARAMS_MAX, TASKS_MAX, TRIGGERS_MAX, VARS_MAX
 from scheduler.model.defaults import Origins
-from scheduler.model.fields import Labels, Model, Name, Reference, as_tuple
+from scheduler.model.fields import Labels, Model, Name, Names, Reference, as_tuple
+from scheduler.model.finally_ import FINALLY, KEPT_LAST_MAX, with_timeouts
 from scheduler.model.given import Given
 from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars
 from scheduler.model.known_schedules import NO_SCHEDULES, Schedules, prepared_of
@@ -59,12 +60,17 @@ class Job(Model):
     policies: Policies = Policies()
     params: Annotated[dict[str, Param], Field(max_length=PARAMS_MAX)] = Field(default_factory=dict)
     vars: Annotated[
-        tuple[Reference, ...] | None,
+        Annotated[tuple[Reference, ...], Field(max_length=VARS_MAX)] | None,
         BeforeValidator(lambda value: as_tuple(value) or None),
-        Field(max_length=VARS_MAX, description="objects whose values its commands get; the later one counts"),
+        Field(description="objects whose values its commands get; the later one counts"),
     ] = None
     notify: Annotated[tuple[Notice, ...], BeforeValidator(as_tuple), Field(max_length=NOTICES_MAX)] = ()
     tasks: Annotated[dict[Name, Task], Field(max_length=TASKS_MAX)]
+    finally_: Annotated[
+        Annotated[Names, Field(max_length=KEPT_LAST_MAX)] | None,
+        BeforeValidator(lambda value: as_tuple(value) or None),
+        Field(alias="finally", description=FINALLY),
+    ] = None
     defaults: Annotated[
         Origins | None, Field(description="filled in: what it took of its namespace's defaults, and did not")
     ] = None  # fmt: skip
@@ -85,6 +91,11 @@ class Job(Model):
             for each, kind in ((each, _with_overlap(each)) for each in triggers)
         ]
         return {**data, "triggers": filled}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _timeouts_of_the_last(cls, data: Any) -> Any:
+        return with_timeouts(data)
 
     @cached_property
     def texts(self) -> dict[int, bytes]:

@@ -25,6 +25,7 @@ from scheduler.model.dating import TriggerDays, Workday
 from scheduler.model.defaults import FIELD, Origins, fill, sent_back
 from scheduler.model.ends import LOST, ExitClasses, Retry
 from scheduler.model.fields import type_name
+from scheduler.model.finally_ import finally_problems, named_last
 from scheduler.model.given import Given
 from scheduler.model.graph import graph_problems
 from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
@@ -51,10 +52,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     TriggerDays: (),
     Workday: (),
     Policies: ("active", "autonomy"),
-    Task: (
-        *("limits", "locks", "fanout", "join", "max_parallel"),
-        *("finally", *work.PLANNED),
-    ),
+    Task: ("limits", "locks", "fanout", "join", "max_parallel", *work.PLANNED),
     Notice: notify.PLANNED,
     Placement: (),
     Secret: (),
@@ -126,7 +124,8 @@ def parse_job(
         problems += _days_without_calendar(job, data)
         problems += _lost_in_vain(job, short, data)
         problems += [
-            replace(each, pointer="/on/same_as") if short else each for each in same_as_problems(job.tasks)
+            replace(each, pointer="/on/same_as") if short else each
+            for each in same_as_problems(job.tasks, job.finally_ or ())
         ]
         size = len(canonical(job, format=format))
         if size > CANONICAL_BYTES_MAX:
@@ -159,6 +158,7 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
         shape["triggers"] = [shape["triggers"]]
     for section in (
         "labels", "triggers", "policies", "params", "vars", "notify", "description", "owner", "enabled",
+        "finally",
     ):  # fmt: skip
         if section in shape and shape[section] is None:
             del shape[section]
@@ -245,8 +245,12 @@ def _whole_job_problems(shape: dict[str, Any], short: bool, data: dict[Any, Any]
                 problems.append(Problem("/needs", detail, "remove needs"))
         else:
             problems += graph_problems(graph)
+        last = named_last(shape.get("finally"))
+        problems += finally_problems(last, graph)
         problems += output_problems(tasks, short=short)
-        conditions = when_problems(tasks, graph, shape.get("params"), has_vars=bool(shape.get("vars")))
+        conditions = when_problems(
+            tasks, graph, shape.get("params"), has_vars=bool(shape.get("vars")), last=last
+        )
         problems += [replace(each, pointer="/when") if short else each for each in conditions]
     params = shape.get("params")
     if isinstance(params, dict):

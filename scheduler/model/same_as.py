@@ -12,10 +12,12 @@ from scheduler.model.when_check import ended_before
 PROBLEMS_MAX = 100
 
 
-def same_as_problems(tasks: Mapping[str, Task]) -> list[Problem]:
-    """What is wrong with it in these tasks: the first hundred."""
+def same_as_problems(tasks: Mapping[str, Task], last: tuple[str, ...] = ()) -> list[Problem]:
+    """What is wrong with it in these tasks, of which `last` begin when all others have ended: the first
+    hundred."""
     asked = {name: (task.on.same_as,) for name, task in tasks.items() if task.on.same_as is not None}
-    before = ended_before({name: task.needs for name, task in tasks.items()}, asked) if asked else {}
+    graph = {name: task.needs for name, task in tasks.items()}
+    before = ended_before(graph, asked, last) if asked else {}
     problems: list[Problem] = []
     for name, (other,) in list(asked.items())[:PROBLEMS_MAX]:
         if other == name:

@@ -107,10 +107,10 @@ def _known(task: str) -> str:
 
 
 def when_problems(
-    tasks: Mapping[Any, Any], graph: Graph, params: object, *, has_vars: bool
+    tasks: Mapping[Any, Any], graph: Graph, params: object, *, has_vars: bool, last: tuple[str, ...] = ()
 ) -> list[Problem]:
     """What is wrong with the conditions of these tasks, which are as they were given: the first hundred.
-    `graph`: of their names and needs."""
+    `graph`: of their names and needs. `last`: those that begin when all others have ended."""
     texts = {
         name: task["when"]
         for name, task in tasks.items()
@@ -119,7 +119,7 @@ def when_problems(
     if not texts:
         return []
     asks = {name: read for name in texts if (read := _asks(texts[name]))}
-    before = ended_before(graph, asks)
+    before = ended_before(graph, asks, last)
     problems: list[Problem] = []
     edges = sum(len(set(named).difference(graph[name])) for name, named in asks.items())
     if edges + sum(map(len, graph.values())) > EDGES_MAX:
@@ -148,9 +148,12 @@ def _asks(text: str) -> tuple[str, ...]:
         return ()
 
 
-def ended_before(graph: Graph, asks: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:
+def ended_before(
+    graph: Graph, asks: Mapping[str, tuple[str, ...]], last: tuple[str, ...] = ()
+) -> dict[str, frozenset[str]]:
     """Of each task those of the tasks that it asks which have ended when it is judged: what it needs, and
-    what that needs. As bits of a number, since each task may need all that are before it."""
+    what that needs; for those of `last` all that are not among them. As bits of a number, since each task may
+    need all that are before it."""
     if not asks:
         return {}
     order = topological_order(graph)
@@ -161,7 +164,12 @@ def ended_before(graph: Graph, asks: Mapping[str, tuple[str, ...]]) -> dict[str,
         for need in graph[name]:
             bits |= above.get(need, 0) | bit.get(need, 0)
         above[name] = bits
+    first = frozenset(graph).difference(last)
     return {
-        name: frozenset(each for each in named if bit.get(each, 0) & above.get(name, 0))
+        name: frozenset(
+            each
+            for each in named
+            if bit.get(each, 0) & above.get(name, 0) or (each in first and name in last)
+        )
         for name, named in asks.items()
     }

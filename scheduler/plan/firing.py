@@ -35,7 +35,7 @@ def fire_live(view: View, trigger: DueTrigger, due_ms: int | None) -> Iterator[T
     job = view.due.job(trigger)
     kept_back = view.pauses.kept_back(view.now_ms)
     may_start = trigger.state == "active" and not {ALL, trigger.namespace}.intersection(kept_back)
-    roots = [task for task in job.tasks if not task.needs]
+    roots = job.roots
     alone = len(roots) == 1 and roots[0].happens == "agent" and may_start
     selector = selectors.of_task(roots[0], job.namespace) if alone else None
     last_ms = trigger.end_ms(view.due.fire_ms - trigger.jitter_ms)

@@ -2,7 +2,7 @@
 
 import { Act, Ago, api, at, between, Copy, Facts, go, html, Loading, schedule, span, Status, t, tn, Until, useKeys, useMemo, useNow, useOffers, useRead, When, whole, word } from "../house.js";
 import { Chart } from "../parts/chart.js";
-import { TaskGraph } from "../parts/graph.js";
+import { needsOf, TaskGraph } from "../parts/graph.js";
 import { cliOf, deleteJob, JobState, nameOf, pathOf, putJob, runAt, runJob, toggleJob } from "../parts/jobs.js";
 import { Revisions } from "../parts/revisions.js";
 import { seriesOf } from "../parts/series.js";
@@ -34,7 +34,7 @@ function Charts({ job }) {
       <div class="card"><${Chart} label=${t("job.late")} times=${found.times} unit=${seconds} series=${[{ name: t("job.late"), values: found.late, look: "run" }]} /></div></section></div>`;
 }
 
-const graphOf = (job) => job.tasks ? Object.entries(job.tasks).map(([name, task]) => ({ name, note: word("work",  ["run", "exec", "noop", "sleep", "finish"].find((kind) => task[kind] !== undefined && task[kind] !== null) || "run"), needs: (task.needs || []).map((need) => typeof need === "string" ? need : need.task) })) : [];
+const graphOf = (job) => job.tasks ? Object.entries(job.tasks).map(([name, task]) => ({ name, note: word("work",  ["run", "exec", "noop", "sleep", "finish"].find((kind) => task[kind] !== undefined && task[kind] !== null) || "run"), needs: needsOf(job, name) })) : [];
 
 function Coming({ job }) {
   const { data, error } = useRead(`${pathOf(job, "next")}&count=${SHOWN}`, { types: mine(job) });

@@ -1,7 +1,7 @@
 // One run: what it is and waits for, its graph and when each attempt ran, and what its tasks wrote.
 
 import { Act, at, between, command, Facts, html, Loading, span, Status, t, useNow, useQuery, useRead, When, word, go } from "../house.js";
-import { TaskGraph } from "../parts/graph.js";
+import { needsOf, TaskGraph } from "../parts/graph.js";
 import { jobAt, nameOf, pathOf, cliOf, runAt } from "../parts/jobs.js";
 import { Output } from "../parts/output.js";
 import { named } from "../parts/run_rows.js";
@@ -76,9 +76,9 @@ export default function Run({ run: id }) {
   const now = useNow(run && !run.finished ? 1000 : 60000);
   if (!run) return html`<h1>${t("run.title", { run: id })}</h1><${Loading} error=${error} />`;
   const all = Object.entries(run.tasks).flatMap(([task, { attempts }]) => attempts.map((attempt) => ({ task, ...attempt })));
-  const named_ = definition.data?.definition?.tasks || definition.data?.tasks || {};
+  const defined = definition.data?.definition || definition.data || {}, named_ = defined.tasks || {};
   const tasks = Object.entries(run.tasks).map(([name, task]) => ({ name, state: task.attempts.some((each) => each.unreachable) ? "unreachable" : task.state === "active" ? "running" : task.warned ? "warned" : task.state,
-    needs: (named_[name]?.needs || []).map((need) => typeof need === "string" ? need : need.task), note: task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
+    needs: needsOf(defined, name), note: task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
   const task = run.tasks[query.task] ? query.task : firstOf(run);
   const tries = task ? run.tasks[task].attempts : [];
   const attempt = tries.find((each) => String(each.number) === query.attempt && (each.member || "") === (query.member || "")) || tries.at(-1);
@@ -95,6 +95,7 @@ export default function Run({ run: id }) {
       ${all.some((each) => each.unreachable) ? html`<${Act} action=${resolveRun(run)} />` : null}</div>
     ${run.reason ? html`<p class=${`banner-of ${FAILED.includes(run.state) ? "bad" : ""}`}>${run.reason}</p>` : null}
     ${run.override ? html`<p class="banner-of">${t("run.countsAs")} <${Status} state=${run.override.as} /> ${run.override.by ? t("run.heldBy", { by: run.override.by }) : ""} <${When} at=${run.override.at} />: ${run.override.reason}</p>` : null}
+    ${run.rest ? html`<p class="banner-of">${t("run.restEnded")} <${Status} state=${run.rest.state} /> <${When} at=${run.rest.ended} />${run.rest.reason ? `: ${run.rest.reason}` : ""}</p>` : null}
     ${run.hold ? html`<p class="banner-of"><${Status} state=${run.state} /> ${run.hold.by ? t("run.heldBy", { by: run.hold.by }) : ""} <${When} at=${run.hold.since} />${run.hold.reason ? `: ${run.hold.reason}` : ""}</p>` : null}
     <${Facts} of=${[[t("run.tickName"), run.tick && html`<${When} at=${run.tick} />`], [t("run.planDate"), run.plan_date], [t("run.cause"), word("cause", run.cause)], [t("run.trigger"), run.trigger],
       [t("run.created"), html`<${When} at=${run.created} />`], [t("run.started"), run.started && html`<${When} at=${run.started} />`], [t("run.duration"), took],

@@ -3,7 +3,7 @@
 // given up (the node closed it, or refused it) is opened anew after the last id, later each time.
 
 const TYPES = ["job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "overload_began", "overload_ended", "tick_decided",
-  "run_created", "run_started", "run_ended", "run_held", "run_released", "run_overridden", "task_held", "task_released", "task_queued", "task_begun", "task_ended", "agent_connected", "agent_disconnected", "agent_drained",
+  "run_created", "run_started", "finally_begun", "run_ended", "run_held", "run_released", "run_overridden", "task_held", "task_released", "task_queued", "task_begun", "task_ended", "agent_connected", "agent_disconnected", "agent_drained",
   "agent_resumed", "object_put", "object_deleted", "notice_posted", "notice_deleted", "delivered", "secret_changed", "secret_deleted", "attempt_assigned", "attempt_running", "attempt_ended", "attempt_unreachable", "led", "node_lost", "token_withdrawn"];
 const BUNDLE_MS = 150, BUNDLE_MAX = 5000, AGAIN_LEAST_MS = 500, AGAIN_MOST_MS = 8000;
 

@@ -8,6 +8,15 @@ import { t, tn, word } from "./words.js";
 const WIDTH = 168, HEIGHT = 34, SHOWN_MAX = 300;
 const ORDER = ["failed", "timed_out", "lost", "expired", "running", "active", "queued", "retry_wait", "blocked"];
 
+// After which tasks one is drawn: after what it needs; what `finally` begins with, after all that the rest ends with.
+export function needsOf(job, name) {
+  const tasks = job.tasks || {}, last = new Set(job.finally || []);
+  const needs = (each) => (tasks[each]?.needs || []).map((need) => typeof need === "string" ? need : need.task);
+  if (!last.has(name) || needs(name).length) return needs(name);
+  const needed = new Set(Object.keys(tasks).flatMap(needs));
+  return Object.keys(tasks).filter((each) => !last.has(each) && !needed.has(each));
+}
+
 export function grouped(tasks) {
   if (tasks.length <= SHOWN_MAX) return tasks.map((task) => ({ ...task, members: [task] }));
   const before = new Map(tasks.map((task) => [task.name, []]));

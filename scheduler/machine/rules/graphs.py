@@ -34,7 +34,7 @@ def build(job: CompiledJob) -> Graph:
             dependents[places[need]].append(place)
         for asked in task.asks:
             dependents[places[asked]].append(~place)
-    roots = [task for task in job.tasks if not task.needs]
+    roots = job.roots
     return Graph(
         job=job,
         by_name={task.name: task for task in job.tasks},

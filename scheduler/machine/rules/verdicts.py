@@ -102,6 +102,11 @@ def goes_its_way(stopping: str) -> bool:
     return stopping in ("", LET_END)
 
 
+def concludes(stopping: str, *, has_begun: bool) -> bool:
+    """Whether a run does what it does finally, when the rest of it has ended."""
+    return not stopping or (has_begun and stopping != LET_END)
+
+
 def of_exit(
     exits: Exits | None, exit_code: int | None, signal: int | None, wrote_stderr: bool | None
 ) -> ExitEnds:
@@ -173,3 +178,11 @@ def of_tasks(worst: RunEnds | None, *, last_exit_code: int | None, stopping: str
         told = worst.reason if worst.reason != reason else ""
         return worst._replace(reason=f"{reason}; {told}" if told else reason)
     return worst
+
+
+def of_finally(rest: RunEnds, ends: RunEnds) -> RunEnds:
+    """How a run ends that has done what it does finally. That may fail it, and never hides how the rest
+    ended."""
+    if rest.state != "succeeded" or ends.state == "succeeded":
+        return rest
+    return ends._replace(reason=f"finally: {ends.reason}" if ends.reason else "finally")

@@ -81,7 +81,8 @@ def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
             condition = Condition(ctx.store, run, compiled.when)
             ctx.room -= CONDITION
         counts = len(compiled.needs), compiled.wanted, task.open_needs, task.met_needs
-        verdict = gates.judge(gates.TASK, TaskView(run, compiled.rule, *counts, condition))
+        view = TaskView(run, compiled.rule, *counts, condition, kept=run.keeps(task.id))
+        verdict = gates.judge(gates.TASK, view)
         if verdict is READY:
             beginning.go_on(ctx, run, graph, task, compiled)
         elif verdict == when.NEVER:

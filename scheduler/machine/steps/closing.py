@@ -11,7 +11,7 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.verdicts import RunEnds
-from scheduler.machine.steps import admitting, decisions, delaying, eras, notifying, restoring
+from scheduler.machine.steps import admitting, concluding, decisions, delaying, eras, notifying, restoring
 from scheduler.machine.steps import quotas as quota_steps
 from scheduler.store.tables import clocks, ends, hearers, listeners, postponed, quotas
 from scheduler.store.tables import jobs as job_rows
@@ -49,6 +49,8 @@ def close_if_done(ctx: Context, run: Run, open_tasks: int, last: RunEnds | None 
     """Count the tasks still open; with none left the run ends. `last`: how the task of a one-task run
     ended.
     """
+    if run.kept_last and open_tasks <= run.kept_last and _concludes(ctx, run, open_tasks):
+        return
     if open_tasks > 0:
         if open_tasks != run.open_tasks:
             run_rows.set_open_tasks(ctx.store, run.id, open_tasks)
@@ -59,23 +61,42 @@ def close_if_done(ctx: Context, run: Run, open_tasks: int, last: RunEnds | None 
         alone = last is not None and len(graph.job.tasks) == 1
         if graph.stands_still or run.state in KEPT_BACK:
             clocks.drop(ctx.store, run.id)
-    ends = _result(ctx, run, last if alone else None)
+    ends = _result(ctx, run, last if alone else None, rest=False)
     tell_rows.drop(ctx.store, run.id)
     missed = run.walk if run.walk == walks.RESTORED else walks.DEADLINE
     end_run(ctx, run, state=ends.state, exit_code=ends.exit_code, reason=ends.reason, missed=missed)
 
 
-def _result(ctx: Context, run: Run, alone: RunEnds | None) -> RunEnds:
-    """How a run ended, by its tasks. `alone`: how the only task ended."""
+def _concludes(ctx: Context, run: Run, open_tasks: int) -> bool:
+    """Whether all has ended but what the run does finally, and that begins."""
+    if not open_tasks or not verdicts.concludes(run.stopping, has_begun=run.started_ms is not None):
+        return False
+    if task_rows.any_open(ctx.store, run.first_task, run.last_task - run.kept_last):
+        return False
+    run_rows.set_open_tasks(ctx.store, run.id, open_tasks)
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    concluding.begin(ctx, run, graph, _result(ctx, run, None, rest=True))
+    return True
+
+
+def _result(ctx: Context, run: Run, alone: RunEnds | None, *, rest: bool) -> RunEnds:
+    """How a run ended, by its tasks. `alone`: how the only task ended. `rest`: but for what it does finally,
+    which is to come."""
     if alone is not None and alone.state == "succeeded":
         return verdicts.of_tasks(
             None, last_exit_code=alone.exit_code, stopping=run.stopping, reason=run.reason
         )
+    before = None
+    if run.first_task and not rest:
+        graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+        before = concluding.end(ctx, run) if graph.job.kept_last else None
+    after = 0 if before is None else run.last_task - graph.job.kept_last
     forgiven = tuple(sorted(verdicts.RUN_FAILURES)) if verdicts.goes_its_way(run.stopping) else ()
-    row = task_rows.gravest(ctx.store, run.id, verdicts.GRAVEST_FIRST, forgiven)
+    row = task_rows.gravest(ctx.store, run.id, verdicts.GRAVEST_FIRST, forgiven, after)
     worst = None if row is None else RunEnds(row.state, row.exit_code, row.reason)
     code = task_rows.last_exit_code(ctx.store, run.id) if row is None else None
-    return verdicts.of_tasks(worst, last_exit_code=code, stopping=run.stopping, reason=run.reason)
+    ends = verdicts.of_tasks(worst, last_exit_code=code, stopping=run.stopping, reason=run.reason)
+    return ends if before is None else verdicts.of_finally(before, ends)
 
 
 def end_run(

@@ -27,7 +27,7 @@ from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import READY, Never, RunView, Verdict, overlap
 from scheduler.machine.steps import decisions, delaying, holding, plan_dates, quotas, starting, stopping
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import ledger, run_vars
+from scheduler.store.tables import ledger, rests, run_vars
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
@@ -120,7 +120,7 @@ def fire(
         decided=int(cause.kind not in LEDGERED), waiting=waiting, counts=counts,
         plan_day=plan_day, open_tasks=total,
         first_task=state.last_task + 1, last_task=state.last_task + total,
-        unmade=total - made, walk="", walked=0, unfinished=int(made < total),
+        kept_last=compiled.kept_last, unmade=total - made, walk="", walked=0, unfinished=int(made < total),
         stopping="", created_ms=state.stamp_ms, started_ms=None, finished_ms=None,
         deadline_ms=deadline_ms, stop_ms=None, exit_code=None, priority=compiled.priority,
         bound=bound, params=params, reason="", actor=actor,
@@ -193,7 +193,8 @@ def _view(ctx: Context, cause: Cause, pinned: Pinned, policy: str) -> RunView:
     if policy in overlap.CANCELS:
         # Newest first, so that the end of one does not admit another that is cancelled next.
         for run in reversed(run_rows.active(ctx.store, job, limit=CANCELLED_AT_ONCE_MAX)):
-            if not run.stopping:
+            # What one that has ended does finally is not cut short by that.
+            if not run.stopping and rests.get(ctx.store, run.id) is None:
                 stopping.stop(ctx, run, stopping="cancelled", reason="a newer tick")
     return RunView(ctx.store, job, 0, policy, pinned.active_runs, cause.kind is Kind.CATCHUP)
 

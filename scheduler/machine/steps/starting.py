@@ -32,7 +32,7 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
             selector = selectors.bound(selector, run.bound)
         wanted = len(task.needs) + len(task.asks)
         # Of very many tasks most need others: of those one gate is closed, whatever the rest say.
-        verdict = needs.WAITS if wanted else _judge(ctx, run, task)
+        verdict = needs.WAITS if wanted else _judge(ctx, run, task, kept=run.keeps(task_id))
         ready, never = verdict is READY, verdict == when.NEVER
         placed = ready and task is single and placing.may_take(ctx, run, agent, selector)
         event = TaskEvent.PLACED if placed else TaskEvent.READY if ready else TaskEvent.HELD_UP
@@ -60,7 +60,7 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
     walking.leave(ctx, run, ended)
 
 
-def _judge(ctx: Context, run: Run, task: CompiledTask) -> Verdict:
+def _judge(ctx: Context, run: Run, task: CompiledTask, *, kept: bool) -> Verdict:
     """A task that needs no other."""
     condition = Condition(ctx.store, run, task.when) if task.when else None
-    return gates.judge(gates.TASK, TaskView(run, task.rule, 0, 0, 0, 0, condition))
+    return gates.judge(gates.TASK, TaskView(run, task.rule, 0, 0, 0, 0, condition, kept=kept))

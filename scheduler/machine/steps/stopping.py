@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import walks
+from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.walks import GIVE_UP, LET_END, RESTORED, STOP
 from scheduler.machine.steps import clock, closing, holding, placing, restoring, telling, walking
 from scheduler.store.tables import attempts as attempt_rows
@@ -17,7 +17,10 @@ DELETED = "job deleted"
 
 
 def stop(ctx: Context, run: Run, *, stopping: str, reason: str, walk: str = walks.STOP) -> None:
-    """Cancel (or expire) what has not started and ask agents to stop what has; of many tasks in slices."""
+    """Cancel (or expire) what has not started and ask agents to stop what has; of many tasks in slices. What
+    the run does finally is spared, and comes behind it; once that goes on, this is for it."""
+    if run.kept_last and run.state in KEPT_BACK and run.started_ms is not None:
+        run = holding.let_go(ctx, run, actor="", walk=False)  # or that would wait for a person too
     run_rows.set_stopping(ctx.store, run.id, stopping=stopping, reason=reason)
     begin(ctx, run._replace(stopping=stopping, reason=reason, waiting=0), walk)
 
@@ -73,6 +76,8 @@ def _give_up(ctx: Context, task: Task, restored_ms: int) -> str:
 
 
 def _stop(ctx: Context, run: Run, task: Task) -> str:
+    if run.keeps(task.id) and verdicts.concludes(run.stopping, has_begun=run.started_ms is not None):
+        return ""
     event, reason = TaskEvent.EXPIRED, run.walk
     if run.walk in (STOP, LET_END):
         event, reason = TaskEvent.CANCELLED, run.reason

@@ -94,7 +94,8 @@ def _judge(ctx: Context, run: Run, graph: Graph, task: Task, ended: int, met: in
     compiled = graph.job.tasks[task.id - run.first_task]
     when = Condition(ctx.store, run, compiled.when) if compiled.when else None
     counts = len(compiled.needs), compiled.wanted, open_needs, met_needs
-    verdict = gates.judge(gates.TASK, TaskView(run, compiled.rule, *counts, when, task.state == "held"))
+    view = TaskView(run, compiled.rule, *counts, when, task.state == "held", run.keeps(task.id))
+    verdict = gates.judge(gates.TASK, view)
     if isinstance(verdict, Never):
         closing.end_task(ctx, task, TASK_END[verdict.outcome], reason=verdict.reason)
         return verdict.outcome

@@ -31,10 +31,13 @@ def note(ctx: Context, run: Run) -> None:
     )
 
 
-def begin(ctx: Context, run: Run, act: str, go_on: Callable[[Context, Run], None]) -> None:
-    """Do this to all tasks of the run: now, as far as there is room. `go_on` does a page of it."""
+def begin(
+    ctx: Context, run: Run, act: str, go_on: Callable[[Context, Run], None], *, after: int = 0
+) -> None:
+    """Do this to all tasks of the run, or those after one: now, as far as there is room. `go_on` does a page
+    of it."""
     first = run.first_task - 1 if run.first_task else 0
-    run = run._replace(walk=act, walked=first)
+    run = run._replace(walk=act, walked=max(first, after))
     if run.unmade or ctx.room < ROW:
         note(ctx, run)
     else:

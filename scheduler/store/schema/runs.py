@@ -20,6 +20,7 @@ STATEMENTS: tuple[str, ...] = (
         open_tasks INTEGER NOT NULL,        -- tasks that have not ended
         first_task INTEGER NOT NULL,        -- its tasks have these ids, in the graph's order; 0: an orphan's
         last_task INTEGER NOT NULL,
+        kept_last INTEGER NOT NULL,         -- so many, the last, wait for the end of the rest; 0: no more
         unmade INTEGER NOT NULL,            -- tasks that have no row yet: the last ones
         walk TEXT NOT NULL,                 -- what is being done to its tasks (machine.walks); empty: nothing
         walked INTEGER NOT NULL,            -- the task that it has come to
@@ -76,6 +77,13 @@ STATEMENTS: tuple[str, ...] = (
         run INTEGER NOT NULL, task INTEGER NOT NULL, state TEXT NOT NULL, told INTEGER NOT NULL,
         PRIMARY KEY (run, task)
     ) WITHOUT ROWID
+    """,
+    # How the rest of a run ended that does what it does finally.
+    """
+    CREATE TABLE rests (
+        run INTEGER PRIMARY KEY, state TEXT NOT NULL, exit_code INTEGER, reason TEXT NOT NULL,
+        ended_ms INTEGER NOT NULL
+    )
     """,
     # Of runs whose timeout may stand still: how many tasks keep it going, and what is left while none does.
     "CREATE TABLE clocks (run INTEGER PRIMARY KEY, moving INTEGER NOT NULL, left_ms INTEGER)",

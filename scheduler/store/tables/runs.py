@@ -29,6 +29,7 @@ class Run(NamedTuple):
     open_tasks: int
     first_task: int
     last_task: int
+    kept_last: int
     unmade: int
     walk: str
     walked: int
@@ -51,6 +52,11 @@ class Run(NamedTuple):
     def tasks(self) -> int:
         """How many tasks its graph has."""
         return self.last_task - self.first_task + 1
+
+
+    def keeps(self, task: int) -> bool:
+        """Whether this one of its tasks begins once all the rest has ended, and that has not."""
+        return self.kept_last > 0 and task > self.last_task - self.kept_last
 
 
 BEHIND, FOR_NAMESPACE = 1, 2
@@ -161,6 +167,11 @@ def set_stopping(store: Store, run: int, *, stopping: str, reason: str) -> None:
         TABLE, run, (stopping, reason, run), stopping=stopping, reason=reason, stop_ms=None, deadline_ms=None,
         waiting=0,
     )  # fmt: skip
+
+
+def begin_finally(store: Store, run: int) -> None:
+    """All the rest has ended: what is left begins, and is asked for its own end alone."""
+    store.kept.update(TABLE, run, (run,), kept_last=0, stopping="", reason="", stop_ms=None)
 
 
 def set_let_end(store: Store, run: int, *, stopping: str, reason: str) -> None:

@@ -104,16 +104,27 @@ class Gravest(NamedTuple):
     reason: str
 
 
-def gravest(store: Store, run: int, states: tuple[str, ...], forgiven: tuple[str, ...]) -> Gravest | None:
+def any_open(store: Store, first: int, last: int) -> bool:
+    """Whether one of the tasks with these ids has not ended."""
+    found = store.value(
+        "SELECT 1 FROM tasks WHERE id BETWEEN ? AND ? AND finished_ms IS NULL ORDER BY id LIMIT 1",
+        (first, last),
+    )
+    return found is not None
+
+
+def gravest(
+    store: Store, run: int, states: tuple[str, ...], forgiven: tuple[str, ...], after: int = 0
+) -> Gravest | None:
     """Of a run's tasks that ended in `states`, gravest first: the first of the gravest. Those that may fail
-    are left out where they ended in `forgiven`.
+    are left out where they ended in `forgiven`, and all with ids up to `after`.
     """
     grades = " ".join(f"WHEN '{state}' THEN {grade}" for grade, state in enumerate(states))
     row = store.row(
         f"SELECT state, exit_code, reason FROM tasks WHERE run = ? AND state IN ({_marks(states)})"
-        f" AND NOT (may_fail = 1 AND state IN ({_marks(forgiven)}))"
+        f" AND NOT (may_fail = 1 AND state IN ({_marks(forgiven)})) AND +id > ?"
         f" ORDER BY CASE state {grades} END, id LIMIT 1",
-        (run, *states, *forgiven),
+        (run, *states, *forgiven, after),
     )
     return None if row is None else Gravest._make(row)
 

@@ -26,6 +26,17 @@ class RunStarted(Event):
     name: str
 
 
+@event(78)
+class FinallyBegun(Event):
+    """All the rest of it ended so; what it does finally begins."""
+
+    run: int
+    job: int
+    namespace: str
+    name: str
+    state: str
+
+
 @event(16)
 class RunEnded(Event):
     run: int

@@ -105,12 +105,18 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             "h": {"noop": True, "needs": ["g", "c"], "rule": {"n_of": 1}, "when": "g.skipped"},
             "i": {"noop": True, "needs": ["e"], "when": "e.outputs.n > 3"},
             "j": {"finish": "failed", "needs": ["c", "i"]},
+            **(LAST if values[0] % 3 else {}),
         },
+        **({"finally": list(LAST)} if values[0] % 3 else {}),
         notify=[{"on": ["failed", "warned", "recovered"], "webhook": f"https://{name}.example.org"}],
     )
     return prepare(parse_job(document), story.now_ms)
 
 
+LAST: dict[str, dict[str, Any]] = {
+    "y": {"noop": True, "retry": {"max": 1, "first": "1s"}, "when": "not i.succeeded"},
+    "z": {"run": "x", "needs": ["y"], "rule": "all_done", "when": "a.ended and y.ended"},
+}
 OUTPUTS = (b"", b'{"n":1}', b'{"n":"7"}', b'{"m":1}')
 """What a task may tell that it gives; the last is none that it declares."""
 
@@ -331,10 +337,10 @@ def check_unfinished(story: Story) -> None:
 
 
 def finish_unfinished(story: Story) -> None:
-    """In the smallest room a step is a task's part, or the begin or end of a run; a job has nine tasks here.
-    """
+    """In the smallest room a step is a task's part, or the begin or end of a run; a job has a dozen tasks
+    here."""
     runs = story.store.value("SELECT count(*) FROM runs WHERE finished_ms IS NULL")
-    for _ in range(22 * runs + 100):
+    for _ in range(28 * runs + 100):
         left = go_on(story.store, story.cache, epoch=story.epoch)
         if not left:
             break
@@ -345,6 +351,10 @@ def finish_unfinished(story: Story) -> None:
         "SELECT t.id FROM tasks t JOIN runs r ON r.id = t.run WHERE t.state = 'blocked'"
         " AND (t.open_needs = 0 AND r.waiting = 0 AND r.state NOT IN ('held', 'suspended')"
         " OR r.finished_ms IS NOT NULL OR r.stopping <> '')"
+        # What is done finally waits for the rest.
+        " AND NOT (t.id > r.last_task - r.kept_last AND r.finished_ms IS NULL AND EXISTS"
+        " (SELECT 1 FROM tasks o WHERE o.id BETWEEN r.first_task AND r.last_task - r.kept_last"
+        " AND o.finished_ms IS NULL))"
     )
     assert stuck == []
     # Nothing of a run that is kept back waits for an agent, or is on its way to one.

@@ -31,6 +31,7 @@ from scheduler.machine.rules.gates import (
     paused,
     paused_all,
     quota,
+    rest,
     retry,
     stopping,
     suspended,
@@ -82,7 +83,7 @@ class Gate(Protocol[View]):
 TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 ADMIT: tuple[Gate[AdmitView], ...] = (quota,)
-TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs, when, suspended, held)
+TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs, rest, when, suspended, held)
 PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, agents)
 
 

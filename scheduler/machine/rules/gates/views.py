@@ -68,6 +68,7 @@ class TaskView(NamedTuple):
     met_needs: int  #: of them ended as its rule asks
     when: Condition | None = None  #: its own
     held: bool = False  #: by a person
+    kept: bool = False  #: until the rest of its run has ended
 
 
 class PlaceView(NamedTuple):
