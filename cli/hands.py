@@ -68,7 +68,7 @@ def resume(client: Client, run_id: int, reason: str | None) -> None:
 @REASON
 @connected
 def release(client: Client, run_id: int, task: str | None, reason: str | None) -> None:
-    """Let a held run start, one that waits behind others of its job, or a held task of a run.
+    """Let a held run start, one that waits behind others of its job or for its window, or a held task.
 
     A run that waits until its namespace may have one more is not released from that. A task that is held
     since it failed (policy on_failure: hold) ends as it had.
@@ -76,7 +76,7 @@ def release(client: Client, run_id: int, task: str | None, reason: str | None) -
     if task is not None:
         return _say(run_id, task, _on_task(client, run_id, task, "release", reason))
     found = _act(client, run_id, "release", reason)
-    waits = ", and waits for its namespace" if found["waiting"] else ""
+    waits = f", and waits (run explain {run_id})" if found["waiting"] else ""
     click.echo(f"run {run_id} is {found['state']}{waits}")
 
 

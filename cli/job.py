@@ -242,6 +242,7 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
         "cronclave job run close-books --plan-date 2026-12-31",
         "cronclave job run close-books --held --reason 'after the audit'  # it starts by: run release",
         "cronclave job run backup --wait --timeout 2h && echo done  # for scripts",
+        "cronclave job run backup --ignore-admission  # now, whatever policies.admission says",
     ),
 )
 @NAME
@@ -253,6 +254,9 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
     help="The date that it is planned for, such as 2026-12-31; else the one that goes on.",
 )  # fmt: skip
 @click.option("--held", is_flag=True, help="It waits until it is released (run release).")
+@click.option(
+    "--ignore-admission", "any_time", is_flag=True, help="It waits for no admission window of the job."
+)
 @click.option("--reason", metavar="TEXT", help="Why, for the audit; of a held one it is shown with the run.")
 @click.option("--wait", is_flag=True, help="Until the run has ended: the exit code is that of run wait.")
 @click.option(
@@ -262,8 +266,8 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
 @formatted
 @connected
 def run(
-    client: Client, name: str, params: tuple[str, ...], plan_date: str | None, held: bool, reason: str | None,
-    wait: bool, timeout: float, namespace: str, form: str,
+    client: Client, name: str, params: tuple[str, ...], plan_date: str | None, held: bool, any_time: bool,
+    reason: str | None, wait: bool, timeout: float, namespace: str, form: str,
 ) -> None:  # fmt: skip
     """Run a job now."""
     from cli.run import need_good_end, show_run, until_ended
@@ -271,6 +275,7 @@ def run(
     given = _params(client, name, namespace, params) if params else {}
     body: dict[str, Any] = {"params": given, **({"plan_date": plan_date} if plan_date else {})}
     body |= {**({"held": True} if held else {}), **({"reason": reason} if reason else {})}
+    body |= {"ignore_admission": True} if any_time else {}
     started = client.post(path_of("jobs", name, "runs", namespace=namespace), body)
     if not wait:
         if form == "table":

@@ -27,8 +27,11 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import plan_days
 from scheduler.words.commands import RunJob
 
-GIVEN = ("params", "plan_date", "held", "reason")
-HINT = 'Send {"params": {…}, "plan_date": "2026-12-31", "held": true, "reason": "why"}; each may be left out.'
+GIVEN = ("params", "plan_date", "held", "reason", "ignore_admission")
+HINT = (
+    'Send {"params": {…}, "plan_date": "2026-12-31", "held": true, "reason": "why",'
+    ' "ignore_admission": true}; each may be left out.'
+)
 RUN_PARAMETERS = frozenset({"dry_run", "wait"})
 
 
@@ -47,7 +50,7 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     wait_s = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else 0.0
     scheduler = services.scheduler
     plan_day = _plan_day(given.get("plan_date"))
-    held, reason = _held(given)
+    held, reason, any_time = _held(given)
     values = given.get("params") if given.get("params") is not None else {}
     try:
         known = services.known_jobs.get(call.namespace, name) or await _looked_up(services, call, name)
@@ -59,7 +62,7 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     agent = services.head_start.agent_for(known.compiled)
     command = RunJob(
         call.namespace, name, params, scheduler.now_ms(), call.actor, key, body, agent.id if agent else 0,
-        plan_day, held, reason,
+        plan_day, held, reason, any_time,
     )  # fmt: skip
     if call.flag("dry_run"):
         need_proposable(command, what=f"run of {name}")
@@ -96,18 +99,21 @@ def _plan_day(given: object) -> int | None:
         ) from None  # fmt: skip
 
 
-def _held(given: dict[str, object]) -> tuple[bool, str]:
-    """Whether it is to wait for its release, and why. Raises Problem."""
+def _held(given: dict[str, object]) -> tuple[bool, str, bool]:
+    """Whether it is to wait for its release, and why; whether for no admission window. Raises Problem."""
     held, reason = given.get("held", False), given.get("reason", "")
-    errors = []
-    if not isinstance(held, bool):
-        errors.append(FieldError("/held", f"true or false, not {type_name(held)}"))
+    any_time = given.get("ignore_admission", False)
+    errors = [
+        FieldError(f"/{name}", f"true or false, not {type_name(value)}")
+        for name, value in (("held", held), ("ignore_admission", any_time))
+        if not isinstance(value, bool)
+    ]
     if not isinstance(reason, str) or len(reason) > REASON_LETTERS_MAX:
         errors.append(FieldError("/reason", f"a text of at most {REASON_LETTERS_MAX} letters"))
     if errors:
         said = f"{errors[0].pointer}: {errors[0].detail}"
         raise Problem("validation", said, hint=HINT, errors=errors)
-    return bool(held), str(reason)
+    return bool(held), str(reason), bool(any_time)
 
 
 async def _looked_up(services: Services, call: Call, name: str) -> KnownJob:

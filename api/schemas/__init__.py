@@ -146,7 +146,7 @@ run_job: dict[str, Any] = {
         {"params": PARAMS, "plan_date": "2026-12-31"}, required=False,
         schema=_fields(
             params={"type": ["object", "null"]}, plan_date={"type": ["string", "null"], "format": "date"},
-            held={"type": "boolean"}, reason=_REASON,
+            held={"type": "boolean"}, reason=_REASON, ignore_admission={"type": "boolean"},
         ),
     ),
 }

@@ -10,6 +10,7 @@ effects   each failure of a job that tells of it was heard of or is in the outbo
 applies   objects that are applied together, at once or in stages, count together (`objects`)
 finally   what a run does when all the rest has ended begins then, and is not left out (`inside`)
 exits     a task ended as its exit code says (`exits`)
+windows   no run starts where its job's windows and blackouts say that it may not (`openings`)
 secrets   versions of a secret follow each other, and each has its own value (`secrets`)
 delivered each delivery to a hook made the runs that its sender was told, once (`senders`)
 noticed   each notice that was acknowledged is there once
@@ -26,7 +27,7 @@ from __future__ import annotations
 from cluster.hardening import ALL_ON, Hardening
 from cluster.simulation.machine import SimulatedState
 from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
-from node.simulation import exits, inside
+from node.simulation import exits, inside, openings
 from node.simulation.agents import Agent
 from node.simulation.effects import Outside
 from node.simulation.front import Front
@@ -132,6 +133,7 @@ JOBS = [
         BOOTS,
         AGAIN,
         NARROW,
+        *openings.JOBS,
         FOLLOWS,
         REPORTS,
         _job(
@@ -361,7 +363,8 @@ class JobsWorld(World):
                 boots = {agent.installation: agent.boot for agent in self._agents if agent.boot}
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
-            for each in (self.exits, self.secrets, self.objects, self.quotas, self.senders, self.zones):
+            judges = (self.exits, self.secrets, self.objects, self.quotas, self.senders, self.zones, openings)
+            for each in judges:
                 for kind, problem in each.judge(store) if each is not None else ():
                     fail(kind, f"{node.name}: {problem}")
 

@@ -37,8 +37,9 @@ from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import pauses, quotas, restores
 from scheduler.store.tables.attempts import Attempt
-from scheduler.store.tables.runs import FOR_NAMESPACE, Run
+from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_WINDOW, Run
 from scheduler.store.tables.tasks import Task
+from scheduler.store.tables.zones import in_force
 from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import RUN_ENDS
 
@@ -118,7 +119,7 @@ def explain_run(store: Store, run: Run, cluster: Cluster, compiled: Compiled) ->
         ended = Finding("end", NEVER_WORD, said, run.finished_ms)
         whens = conditions.of_tasks(store, run, _job_of(run, compiled))
         return RunExplained(run, NEVER_WORD, (ended,), (), False, conditions.of_run(store, run), whens)
-    found = (of_cluster(cluster), *of_run(store, run, cluster.now_ms))
+    found = (of_cluster(cluster), *of_run(store, run, cluster.now_ms, compiled))
     rows = task_reads.unended(store, run.id, TASKS_MAX + 1)
     job = _job_of(run, compiled)
     asked = _Asked(store, run, cluster, job)
@@ -134,22 +135,33 @@ def _job_of(run: Run, compiled: Compiled) -> CompiledJob | None:
     return None if is_adopted else compiled(run.job, run.revision, run.namespace, run.name)
 
 
-def of_run(store: Store, run: Run, now_ms: int) -> list[Finding]:
+def of_run(store: Store, run: Run, now_ms: int, compiled: Compiled) -> list[Finding]:
     """Its own gates: whether a person keeps it back, then what it waits for. One that does not wait has
     passed those."""
     facts = Facts(store, now_ms, run.namespace, run)
     kept_back = ask((suspended,), TaskView(run, "", 0, 0, 0, 0), facts)
-    return kept_back + _of_waiting(store, run, facts, now_ms)
+    return kept_back + _of_waiting(store, run, facts, compiled)
 
 
-def _of_waiting(store: Store, run: Run, facts: Facts, now_ms: int) -> list[Finding]:
+def _of_waiting(store: Store, run: Run, facts: Facts, compiled: Compiled) -> list[Finding]:
     passed = [Finding(gate.NAME) for gate in gates.RUN]
     if not run.waiting:
         return [*passed, *(Finding(gate.NAME) for gate in gates.ADMIT)]
-    view = AdmitView(store, run.namespace, now_ms, quotas.first(store, run.namespace) == run.id)
-    if run.waiting == FOR_NAMESPACE:
+    view = AdmitView(store, run.namespace, facts.now_ms, quotas.first(store, run.namespace) == run.id)
+    if run.waiting == FOR_WINDOW:
+        view = with_window(view, _job_of(run, compiled), run.due_ms)
+    if run.waiting in (FOR_NAMESPACE, FOR_WINDOW):
         return [*passed, *ask(gates.ADMIT, view, facts)]
     return ask(gates.RUN, RunView(store, run.job, run.id), facts)
+
+
+def with_window(view: AdmitView, job: CompiledJob | None, due_ms: int) -> AdmitView:
+    """The same of a run that is due then, and concerned by its job's windows."""
+    admission = None if job is None or job.openings is None else job.openings.admission
+    if admission is None:
+        return view
+    opening = admission.at(in_force(view.store, admission.tz), max(due_ms, view.now_ms))
+    return view._replace(admission=admission, opening=opening)
 
 
 def place_view(facts: Facts, run: int) -> PlaceView:

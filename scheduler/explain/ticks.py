@@ -25,9 +25,21 @@ from scheduler.explain.findings import (
     outcome_text,
     verdict_of,
 )
-from scheduler.explain.runs import Compiled, of_run, place_view
+from scheduler.explain.runs import Compiled, of_run, place_view, with_window
 from scheduler.machine.rules import gates, selectors
-from scheduler.machine.rules.gates import AdmitView, Facts, RunView, TickView, agents, kind, over, user
+from scheduler.machine.rules.gates import (
+    AdmitView,
+    Facts,
+    FireView,
+    RunView,
+    TickView,
+    agents,
+    blackout,
+    kind,
+    over,
+    quota,
+    user,
+)
 from scheduler.model.compiled import CompiledJob
 from scheduler.model.quantities import format_duration
 from scheduler.plan import plan_missed
@@ -37,7 +49,7 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
-from scheduler.store.tables import delays, pauses
+from scheduler.store.tables import delays, pauses, zones
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.delays import Delay
@@ -57,6 +69,8 @@ WHY = {
         reasons.OVERLAP: "another run of the job was in the way",
         reasons.PAUSED: "it came due while it was paused",
         reasons.CANCELLED: "the job was deleted, or its run was cancelled before any start",
+        reasons.BLACKOUT: "it came due, or would have started late, in a blackout of the job",
+        reasons.ADMISSION: "it came due, or would have started late, outside of the job's admission windows",
     },
     "coalesced": {
         "": "a later tick ran for it, by the job's catch-up policy",
@@ -203,7 +217,7 @@ def _tick(
     found = run_reads.undecided(store, era.id, at_ms - 1, at_ms, 1)
     run = run_rows.get(store, found[0][1]) if found else None
     if run is not None:
-        told = (of_cluster(cluster), *of_run(store, run, cluster.now_ms))
+        told = (of_cluster(cluster), *of_run(store, run, cluster.now_ms, compiled))
         return _pending(era, at_ms, told, f"run {run.id} was made for it and has not started yet", run.id)
     row = trigger_rows.firing(store, era.id)
     assert row is not None
@@ -277,12 +291,15 @@ def _undecided(
         return tuple(found)
     found += [_missed(store, row, at_ms, cluster.now_ms), _held(store, row, due_ms)]
     job = compiled(row.job, row.revision, row.namespace, row.name)
+    found += _fires(facts, job, due_ms)
     policy = job.overlap_of(trigger_rows.key_of(store, row.id)) if row.active_runs else "allow"
     catching_up = due_ms < cluster.now_ms - job.catchup_grace_ms
     found += ask(
         gates.RUN, RunView(store, row.job, 0, policy, row.active_runs, catching_up), facts
     )
-    found += ask(gates.ADMIT, AdmitView(store, namespace, cluster.now_ms), facts)
+    admit = with_window(AdmitView(store, namespace, cluster.now_ms), job, due_ms)
+    asked = (quota,) if job.openings is not None and job.openings.skips else gates.ADMIT
+    found += ask(asked, admit, facts)
     return (*found, *_agents(facts, job))
 
 
@@ -307,6 +324,16 @@ def _missed(store: Store, row: FiringTrigger, at_ms: int, now_ms: int) -> Findin
     if commands:
         return Finding("catchup", WAITS_WORD, "earlier ticks of its trigger come first", None, "its turn")
     return Finding("catchup")
+
+
+def _fires(facts: Facts, job: CompiledJob, due_ms: int) -> list[Finding]:
+    """Whether its job lets it fire then: its blackouts, and its windows where these skip."""
+    openings = job.openings
+    if openings is None:
+        return [Finding(blackout.NAME)]
+    zone = zones.in_force(facts.store, openings.admission.tz if openings.admission is not None else "")
+    asked = gates.FIRE if openings.skips else (blackout,)  # else its windows are asked when it goes on
+    return ask(asked, FireView(openings, zone, due_ms, facts.now_ms), facts)
 
 
 def _held(store: Store, row: FiringTrigger, due_ms: int) -> Finding:

@@ -28,7 +28,7 @@ from scheduler.machine.steps import (
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import restores
+from scheduler.store.tables import restores, run_waits
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.agents import Agent
@@ -107,6 +107,7 @@ def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> 
     task_rows.move(ctx.store, task, TaskEvent.ADOPTED, attempts=ran.number)
     attempt = _insert(ctx, agent, run, task.id, ran)
     if run.waiting:
+        run_waits.drop(ctx.store, run.id)
         run = run._replace(waiting=0, counts=admitting.count_in(ctx, run))
     if run.started_ms is None:
         beginning.begin_run(ctx, run, graph, ran.due_ms)

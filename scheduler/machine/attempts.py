@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import selectors
-from scheduler.machine.steps import beginning, ends, placing, stopping
+from scheduler.machine.steps import beginning, ends, placing, stopping, windows
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
@@ -79,19 +79,25 @@ def grant(ctx: Context, command: Grant) -> Outcome:
         return refused(Code.REVOKED, "the run stops")  # in slices, of which one will take the attempt back
     if run.state in KEPT_BACK:
         return refused(Code.REVOKED, "the run is suspended")  # as above
+    if run.waiting:
+        return refused(Code.REVOKED, "the run waits again")  # its window has ended: as above
     if not job_rows.exists(ctx.store, run.job):
         # Unclaimed it comes back to the queue, and `place` ends the run.
         return refused(Code.REVOKED, "the job was deleted")
     if withdrawn := _withdrawn_user(ctx, attempt, run):
         return refused(Code.REVOKED, withdrawn)  # as above: back in the queue, a gate keeps it
+    graph = None
+    if run.state == "pending":
+        graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+        if graph.job.openings is not None and windows.has_ended(ctx, run, graph.job.openings, attempt.due_ms):
+            return refused(Code.REVOKED, "its admission window has ended")  # a Rejudge keeps the run back
     fence = ctx.state.idx
     attempt_rows.move(
         ctx.store, attempt, AttemptEvent.GRANTED, claim=command.claim, session=command.session, fence=fence,
         granted_ms=ctx.stamp_ms,
     )  # fmt: skip
     ctx.emit(e.AttemptGranted(attempt.id, attempt.run, attempt.agent, fence))
-    if run.state == "pending":
-        graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    if graph is not None:
         beginning.begin_run(ctx, run, graph, attempt.due_ms)
     return done(fence=fence)
 

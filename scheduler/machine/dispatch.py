@@ -37,6 +37,7 @@ from scheduler.machine import (
     ticks,
     tokens,
     upkeep,
+    waits,
     zones,
 )
 from scheduler.machine.context import Context, refused
@@ -62,6 +63,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.DeleteNotice: notices.delete_notice,
     c.FireNotices: notices.fire_notices,
     c.AdmitRuns: runs.admit_runs,
+    c.Rejudge: waits.rejudge,
     c.CancelRun: runs.cancel_run,
     c.ResolveRun: runs.resolve_run,
     c.SuspendRun: hands.suspend_run,

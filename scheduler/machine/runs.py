@@ -1,8 +1,9 @@
 """Runs: asked for, stopped, given up, gone on with.
 
 A run that waits (overlap: queue_one, queue_all, cancel_running) has its roots blocked until the job's other
-runs have ended; then the oldest waiting one is admitted (`steps.admitting`). One that its namespace may not
-have yet, by its quota, is admitted when the planner says that there is room.
+runs have ended; then the oldest waiting one is admitted (`steps.admitting`). One that comes outside of its
+job's windows waits for the next (`machine.waits`), one that its namespace may not have yet, by its quota,
+is admitted when the planner says that there is room.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from scheduler.machine.steps import (
 )
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import holds, pauses
+from scheduler.store.tables import holds, pauses, run_waits
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tells as tell_rows
@@ -62,6 +63,7 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
         agent=command.agent,
         plan_day=command.plan_day,
         held=command.reason if command.held else None,
+        any_time=command.ignore_admission,
     )
     ctx.changed("job", job.namespace, job.name, run=ctx.state.last_run, reason=command.reason)
     attempt = ctx.state.last_attempt if ctx.state.last_attempt > placed else 0
@@ -116,9 +118,10 @@ def expire_run(ctx: Context, command: ExpireRun) -> Outcome:
 
 
 def _deadline_after_pauses(ctx: Context, run: Run) -> int:
-    """A start deadline stands still while a pause, or a person, keeps the run back; 0: none did."""
+    """A start deadline stands still while a pause, a window or a person keeps the run back; 0: none did."""
     hold = holds.get(ctx.store, run.id)
-    kept_back_ms = 0 if hold is None else hold.kept_ms
+    wait = run_waits.get(ctx.store, run.id)
+    kept_back_ms = (0 if hold is None else hold.kept_ms) + (0 if wait is None else wait.kept_ms)
     if ctx.state.paused_through_ms > run.created_ms:
         kept_back_ms += pauses.kept_back_ms(ctx.store, run.namespace, run.created_ms, ctx.stamp_ms)
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision) if kept_back_ms else None

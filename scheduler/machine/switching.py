@@ -77,7 +77,7 @@ def _postponed(ctx: Context, command: c.FirePostponed | c.FireNotices) -> None:
 OfRun = (
     c.CancelRun | c.ResolveRun | c.SuspendRun | c.ResumeRun | c.ReleaseRun
     | c.OverrideRun | c.HoldTask | c.ReleaseTask | c.SkipTask | c.RetryTask | c.StopTask
-    | c.ExpireRun | c.StopRun | c.GiveUpRun
+    | c.ExpireRun | c.StopRun | c.GiveUpRun | c.Rejudge
 )  # fmt: skip
 
 
@@ -163,6 +163,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.ExpireRun: _of_run,
     c.StopRun: _of_run,
     c.GiveUpRun: _of_run,
+    c.Rejudge: _of_run,
     c.Continue: _of_runs,
     c.AdmitRuns: _of_admitted,
     c.Place: _of_task,

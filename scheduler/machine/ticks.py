@@ -66,7 +66,7 @@ def fire(ctx: Context, command: Fire) -> Outcome:
         agent=command.agent,
         plan_day=nominal,
     )
-    if trigger.closed == BEHIND:
+    if trigger.closed == BEHIND and "outcome" not in (outcome.value or {}):
         trigger_rows.sleep(ctx.store, trigger.id)  # until that run has ended
     return outcome
 

@@ -14,6 +14,7 @@ from scheduler.model.exit_codes import Exits, codes_of, compiled_exits
 from scheduler.model.graph import topological_order
 from scheduler.model.named import resolved
 from scheduler.model.notify import compiled_target
+from scheduler.model.openings import Openings, compiled_openings
 from scheduler.model.outputs import share_of
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
 from scheduler.model.schedule_names import KIND, words_key
@@ -104,6 +105,7 @@ class CompiledJob:
     secrets: dict[str, tuple[SecretUse, ...]]  #: of those tasks alone that are given any
     outputs: dict[str, tuple[str, ...]]  #: names, of those tasks alone that have any
     outputs_bytes_max: int  #: of each of them
+    openings: Openings | None  #: when its runs may start; None: at any time
     spec_bytes: int  #: length of what it was made from
 
     @property
@@ -198,6 +200,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         },
         outputs=outputs,
         outputs_bytes_max=share,
+        openings=compiled_openings(policies),
         spec_bytes=spec_bytes,
     )
 

@@ -104,8 +104,12 @@ class Job(Model):
 
     @property
     def names_zone(self) -> bool:
-        """Whether a trigger is due by a zone whose rules may be others one day. One of a schedule may be."""
-        return any(trigger.zone or trigger.kind.is_shared for trigger in self.triggers)
+        """Whether a trigger is due by a zone whose rules may be others one day, or its windows are open by
+        one. A trigger of a schedule may be."""
+        admission = self.policies.admission
+        return (admission is not None and admission.tz not in (None, "UTC")) or any(
+            trigger.zone or trigger.kind.is_shared for trigger in self.triggers
+        )
 
     @property
     def refers(self) -> list[Target]:

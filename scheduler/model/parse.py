@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from scheduler.model import notify, triggers, work
+from scheduler.model.admission import Admission, Blackout
 from scheduler.model.bounds import SCHEDULES_MAX, TASKS_MAX, check_bounds, check_parts
 from scheduler.model.dating import TriggerDays, Workday
 from scheduler.model.defaults import FIELD, Origins, fill, sent_back
@@ -62,6 +63,8 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Retention: (),
     Param: (),
     Origins: (),
+    Admission: (),
+    Blackout: (),
 }
 """Fields of the job semantics that this version does not know how to honour."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from scheduler.model.fields import DurationMs, Model, Reference
+from scheduler.model.admission import SPANS_MAX, Admission, Blackout
+from scheduler.model.fields import DurationMs, Model, Reference, as_tuple
 from scheduler.model.problems import Refused
 
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
@@ -48,6 +49,15 @@ class Policies(Model):
     ] = None
     calendar: Annotated[
         Reference | None, Field(description="of triggers that ask for working days and name no calendar")
+    ] = None
+
+    admission: Annotated[
+        Admission | None, Field(description="windows of the week in which its runs may start")
+    ] = None
+    blackout: Annotated[
+        tuple[Blackout, ...] | None,
+        BeforeValidator(lambda value: as_tuple(value) or None),
+        Field(max_length=SPANS_MAX, description="spans in which nothing fires by itself: skipped(blackout)"),
     ] = None
 
     @model_validator(mode="after")

@@ -9,7 +9,8 @@ Rules of this file:
 2. Equal outcomes in a row are one range. A long gap is worked off in slices: its early part may be coalesced
    into a tick that, by the time its turn comes, is itself coalesced into a newer one.
 3. Ticks of a paused job are skipped(paused), those of a deleted one skipped(cancelled), however old. So are
-   those that came due in a pause of everything or of their namespace, or before one that stands.
+   those that came due in a pause of everything or of their namespace, or before one that stands; and those in
+   a blackout of their job, or outside of its windows where these skip.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan import gaps
 from scheduler.plan.hold import proven
+from scheduler.plan.opening import skipped_by
 from scheduler.plan.view import View
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import BEHIND, DueTrigger
@@ -74,11 +76,15 @@ def catch_up(
     instants = _slice(trigger.next_due_ms, edge_ms, ticks, budget)
     pauses = view.pauses.of(view.store, trigger.namespace, trigger.next_due_ms)
 
-    def paused(due_ms: int) -> bool:
-        at_ms = due_ms + trigger.jitter_ms
-        return trigger.state == "paused" or any(pause.covers(at_ms, view.now_ms) for pause in pauses)
+    closed = skipped_by(view.store, job)
 
-    runs = _to_run(trigger, job, ticks, edge_ms, view.now_ms, paused)
+    def skipped(due_ms: int) -> str:
+        at_ms = due_ms + trigger.jitter_ms
+        if trigger.state == "paused" or any(pause.covers(at_ms, view.now_ms) for pause in pauses):
+            return PAUSED
+        return closed(at_ms) if closed is not None else ""
+
+    runs = _to_run(trigger, job, ticks, edge_ms, view.now_ms, skipped)
     into_ms = runs[-1] if runs else None
     key = trigger_rows.key_of(view.store, trigger.id) if job.of_triggers else ""
     one_at_a_time = job.catchup_mode == "all" and job.overlap_of(key) != "allow"
@@ -114,7 +120,8 @@ def catch_up(
             nominal = nominal_ms(trigger.spec, due_ms)
             commands.append(Fire(epoch, trigger.id, due_ms, after_ms, 0, True, nominal))
             continue
-        said = ("skipped", PAUSED) if paused(due_ms) else _verdict(trigger, job, due_ms, window_ms, into_ms)
+        reason = skipped(due_ms)
+        said = ("skipped", reason) if reason else _verdict(trigger, job, due_ms, window_ms, into_ms)
         if group and said != verdict:
             flush(due_ms)
         verdict = said
@@ -130,7 +137,7 @@ def _to_run(
     ticks: Schedule,
     edge_ms: int,
     now_ms: int,
-    paused: Callable[[int], bool],
+    skipped: Callable[[int], str],
 ) -> list[int]:
     """The missed instants that the policy runs, oldest first."""
     if trigger.state == "paused":
@@ -142,7 +149,7 @@ def _to_run(
     found: list[int] = []
     for back_ms in _LOOK_BACK_MS:
         after_ms = max(floor_ms, edge_ms - back_ms)
-        found = [due_ms for due_ms in ticks.between(after_ms, edge_ms, 1_000_000) if not paused(due_ms)]
+        found = [due_ms for due_ms in ticks.between(after_ms, edge_ms, 1_000_000) if not skipped(due_ms)]
         if len(found) >= wanted or after_ms == floor_ms:
             break
     return found[-wanted:]

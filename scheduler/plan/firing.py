@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from scheduler.machine.rules import selectors
 from scheduler.model.compiled import CompiledJob
+from scheduler.plan.opening import skipped_by
 from scheduler.plan.view import View
 from scheduler.store.tables import ledger
 from scheduler.store.tables.pauses import ALL
@@ -72,6 +73,9 @@ def _shed(view: View, trigger: DueTrigger, job: CompiledJob, due_ms: int, turn: 
     into_ms = ended.pop() if outcome == "coalesced" else None
     if into_ms is not None:
         next_ms = into_ms
+    closed = skipped_by(view.store, job)
+    if closed is not None and any(closed(at_ms + trigger.jitter_ms) for at_ms in (*ended, into_ms or due_ms)):
+        return due_ms  # each says by itself why it is skipped
     if ended and not view.pauses.of(view.store, trigger.namespace, due_ms):
         turn.append(
             Account(

@@ -68,7 +68,7 @@ TICK = Lifecycle(
     {
         TickEvent.DUE: "its instant is in sight",
         TickEvent.RAN: "the first grant of its run is committed, or its first work in the state begins",
-        TickEvent.SKIPPED: "overlap, pause or cancellation",
+        TickEvent.SKIPPED: "overlap, pause, blackout, admission window or cancellation",
         TickEvent.COALESCED: "a later tick runs for it, by the catch-up policy or under overload",
         TickEvent.MISSED: "window, deadline, full buffer, overload or lost before any start",
     },
@@ -127,7 +127,7 @@ RUN = Lifecycle(
         RunEvent.RESUMED: "a person lets it go on, and it had begun",
         RunEvent.SUCCEEDED: "all tasks ended well or were skipped by their rules, or one finished it so",
         RunEvent.FAILED: "a task failed and may not, or finished it so, or nothing could run",
-        RunEvent.TIMED_OUT: "its timeout passed, or a task's did",
+        RunEvent.TIMED_OUT: "its timeout passed, or a task's did, or its admission window ended",
         RunEvent.CANCELLED: "a person, or a newer tick under overlap: cancel_running",
         RunEvent.LOST: "a task was lost, or it ends without any start",
         RunEvent.EXPIRED: "the start deadline passes, of the run or of a task",
@@ -180,7 +180,7 @@ TASK = Lifecycle(
     "task",
     {
         TaskEvent.HELD_UP: "it needs others, or its run waits",
-        TaskEvent.KEPT_BACK: "its run is suspended before any grant of an attempt",
+        TaskEvent.KEPT_BACK: "its run is suspended, or its window ends, before any grant of an attempt",
         TaskEvent.HELD: "a person lets it wait before its start, or it failed under on_failure: hold",
         TaskEvent.READY: "nothing holds it up (any more)",
         TaskEvent.PLACED: "an assignment is committed",

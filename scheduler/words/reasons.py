@@ -8,6 +8,8 @@ OVERLAP = "overlap"  #: skipped: another run of the job was in the way
 FAILURES = "failures"  #: of a job: paused, since its runs failed so often in a row
 PAUSED = "paused"  #: skipped: the job was paused
 CANCELLED = "cancelled"  #: skipped: the job was deleted
+BLACKOUT = "blackout"  #: skipped: its job's blackout
+ADMISSION = "admission"  #: skipped: outside of its job's windows; of a run that was stopped when they ended
 
 
 def paused_by(actor: str) -> str:

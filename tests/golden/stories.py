@@ -17,6 +17,7 @@ from tests.golden.calendars import dates_change, delays_pass, schedules_change, 
 from tests.golden.hands import hands
 from tests.golden.inside import inside
 from tests.golden.log import Recorder
+from tests.golden.windows import windows
 from tests.scheduler.machine.test_replay import OVERLAPS, REASONS, WEIGHTS, command
 from tests.scheduler.story import START_MS, job
 
@@ -53,6 +54,7 @@ def every_command(story: Recorder) -> None:
     _format(story)
     _stages(story)
     _quotas(story)
+    windows(story)
     dates_change(story)
     schedules_change(story)
     zones_change(story)

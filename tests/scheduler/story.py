@@ -12,6 +12,7 @@ from scheduler.machine import AppliedEntry, Machine
 from scheduler.machine.context import ROOM
 from scheduler.machine.rules import substitutes
 from scheduler.model import Job, parse_job, prepare
+from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.model.known_dates import NO_CALENDARS, Calendars, dates_of
 from scheduler.model.known_schedules import NO_SCHEDULES, InForce, Schedules
 from scheduler.model.objects.parsing import parse_document, prepare_document
@@ -278,6 +279,12 @@ class Story:
         row = jobs.find(self.store, "default", name)
         assert row is not None
         return row
+
+    def compiled(self, _: int, revision: int, namespace: str, name: str) -> CompiledJob:
+        """What explanations ask for."""
+        spec = jobs.spec_of(self.store, namespace, name, revision)
+        assert spec is not None
+        return compile_job(spec)
 
     def run(self, run: int) -> runs.Run:
         row = runs.get(self.store, run)

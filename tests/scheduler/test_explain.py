@@ -21,9 +21,7 @@ from scheduler.explain import (
 )
 from scheduler.explain.findings import outcome_text
 from scheduler.machine.rules import gates
-from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.store.reads import jobs as job_reads
-from scheduler.store.tables import jobs
 from scheduler.store.tables.triggers import BEHIND
 from scheduler.words import commands as c
 from scheduler.words.reasons import BUFFER_FULL
@@ -51,17 +49,8 @@ def cluster(story: Story) -> Cluster:
     return Cluster(story.now_ms, "node-a", True)
 
 
-def compiled(story: Story) -> Any:
-    def read(_: int, revision: int, namespace: str, name: str) -> CompiledJob:
-        spec = jobs.spec_of(story.store, namespace, name, revision)
-        assert spec is not None
-        return compile_job(spec)
-
-    return read
-
-
 def of_run(story: Story, run: int, known: Cluster | None = None) -> RunExplained:
-    return explain_run(story.store, story.run(run), known or cluster(story), compiled(story))
+    return explain_run(story.store, story.run(run), known or cluster(story), story.compiled)
 
 
 def of_task(story: Story, run: int, name: str = "main") -> TaskExplained:
@@ -70,7 +59,7 @@ def of_task(story: Story, run: int, name: str = "main") -> TaskExplained:
 
 def at(story: Story, at_ms: int | None, name: str = "j") -> Explained:
     ids = job_reads.ids(story.store, "default", name)
-    return explain_instant(story.store, ids, at_ms, cluster(story), compiled(story))
+    return explain_instant(story.store, ids, at_ms, cluster(story), story.compiled)
 
 
 def the_tick(story: Story, at_ms: int | None, name: str = "j") -> TickExplained:
@@ -122,7 +111,7 @@ def test_a_task_whose_user_was_withdrawn_says_so_before_its_run_and_in_it(story:
     said = "it runs as batch, and tasks of namespace money may only run as web"
     assert (finding.gate, finding.reason) == ("user", said)
     ids = job_reads.ids(story.store, "money", "j")
-    (tick,) = explain_instant(story.store, ids, None, cluster(story), compiled(story)).ticks
+    (tick,) = explain_instant(story.store, ids, None, cluster(story), story.compiled).ticks
     assert [each.reason for each in tick.gates if each.gate == "user"] == [said]
 
     story.tell_ok(c.PutNamespace("money", b"{}", users=("batch",)))
@@ -507,7 +496,7 @@ def check_tick(story: Story, planned: c.Fire | c.Account) -> None:
     assert row is not None
     moved = isinstance(planned, c.Account) and not planned.count
     told = explain_instant(
-        story.store, [row[2]], planned.expected_due_ms, cluster(story), compiled(story)
+        story.store, [row[2]], planned.expected_due_ms, cluster(story), story.compiled
     ).ticks
     # What of a gap is too much is missed when the next gap is set aside: that is not known before.
     trimmed = row[1] == BEHIND and isinstance(planned, c.Account) and planned.reason == BUFFER_FULL
@@ -527,10 +516,11 @@ def check_tick(story: Story, planned: c.Fire | c.Account) -> None:
         assert first.gate == "turn"
     else:
         run = story.run(int(str(outcome.value["run"])))
-        assert first is None or first.gate in ("overlap", "quota", "kind", "agent"), first
-        policy = compiled(story)(run.job, run.revision, run.namespace, run.name).overlap
+        assert first is None or first.gate in ("overlap", "admission", "quota", "kind", "agent"), first
+        policy = story.compiled(run.job, run.revision, run.namespace, run.name).overlap
         if policy != "cancel_running":  # that first ends what it can
-            assert bool(run.waiting) == (first is not None and first.gate in ("overlap", "quota"))
+            waits = first is not None and first.gate in ("overlap", "admission", "quota")
+            assert bool(run.waiting) == waits
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,5 +1,5 @@
 """A run that waited goes on: behind others of its job (overlap: queue_one, queue_all, cancel_running), then
-until its namespace may have one more. Its roots go on."""
+for an admission window of the job, then until its namespace may have one more. Its roots go on."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from scheduler.machine.context import CONDITION, Context
 from scheduler.machine.rules import gates, walks
 from scheduler.machine.rules.conditions import Condition
 from scheduler.machine.rules.gates import READY, RunView, TaskView, when
-from scheduler.machine.steps import beginning, quotas, walking
+from scheduler.machine.steps import beginning, quotas, walking, windows
 from scheduler.store.tables import quotas as quota_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
-from scheduler.store.tables.runs import FOR_NAMESPACE, Run
+from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_WINDOW, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words.lifecycle import TaskEvent
 
@@ -30,6 +30,16 @@ def admit_next(ctx: Context, job: int) -> None:
 
 def release(ctx: Context, run: Run) -> None:
     """It waits behind other runs of its job no longer."""
+    openings = ctx.graph(run.job, run.namespace, run.name, run.revision).job.openings
+    if openings is not None and openings.admission is not None:
+        run = windows.note(ctx, run, windows.opening(ctx, openings.admission, run.due_ms))
+        if run.waiting == FOR_WINDOW:
+            return
+    let_pass(ctx, run)
+
+
+def let_pass(ctx: Context, run: Run) -> None:
+    """Nothing of its job keeps it back any more."""
     if quotas.keeps_back(ctx, run.namespace):
         run_rows.keep_back(ctx.store, run.id)
         quotas.wait(ctx, run)

@@ -4,8 +4,9 @@ Rules of this file:
 
 1. In this order: a pause of everything or of its namespace, and the gates of a tick; what a restore makes
    missed; the gates of a run (`steps.firing`). The first that is closed says how the event ends.
-2. Of a kind that stays while its job is paused (`causes.STAYS`) nothing is decided then (`paused`): whoever
-   has the event keeps it. So the pause is asked as of now, and of all others as of when they were due.
+2. Of a kind that stays while its job is paused (`causes.STAYS`), or in a blackout, nothing is decided then
+   (`paused`): whoever has the event keeps it. So the pause is asked as of now, and of all others as of when
+   they were due.
 3. What was due of a job that is no more ends as that, under the name that it had.
 """
 

@@ -13,7 +13,7 @@ from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.verdicts import RunEnds
 from scheduler.machine.steps import admitting, concluding, decisions, delaying, eras, notifying, restoring
 from scheduler.machine.steps import quotas as quota_steps
-from scheduler.store.tables import clocks, ends, hearers, listeners, postponed, quotas
+from scheduler.store.tables import clocks, ends, hearers, listeners, postponed, quotas, run_waits
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -61,6 +61,8 @@ def close_if_done(ctx: Context, run: Run, open_tasks: int, last: RunEnds | None 
         alone = last is not None and len(graph.job.tasks) == 1
         if graph.stands_still or run.state in KEPT_BACK:
             clocks.drop(ctx.store, run.id)
+        if graph.job.openings is not None:
+            run_waits.drop(ctx.store, run.id)
     ends = _result(ctx, run, last if alone else None, rest=False)
     tell_rows.drop(ctx.store, run.id)
     missed = run.walk if run.walk == walks.RESTORED else walks.DEADLINE

@@ -9,8 +9,8 @@ Rules of this file:
    is asked for, or comes with its event, brings the whole of them along. Its plan date is that of its tick's
    nominal instant, of what has no tick that of now, or what its event brings.
 3. What was due or came by itself goes through the gates of a run (`rules.gates`). What a person or another
-   run asks for is always made, and is in the way of those. Whatever it was made of, it may have to wait until
-   its namespace may have one more (`steps.quotas`).
+   run asks for is always made, and is in the way of those. Whatever it was made of, it may have to wait
+   for a window of its job (`steps.windows`), then until its namespace may have one more (`steps.quotas`).
 4. Of an event for which the queue of its job has no room nothing is decided yet (`full`): whoever has it
    keeps it, and fires it again when there is room.
 5. What ends without a run has its ledger entry at once. Of a run the entry is written at its first start, or
@@ -24,18 +24,28 @@ from typing import Protocol
 
 from scheduler.machine.context import Context, done
 from scheduler.machine.rules import gates
-from scheduler.machine.rules.gates import READY, Never, RunView, Verdict, overlap
-from scheduler.machine.steps import decisions, delaying, holding, plan_dates, quotas, starting, stopping
+from scheduler.machine.rules.gates import READY, FireView, Never, RunView, Verdict, overlap
+from scheduler.machine.steps import (
+    decisions,
+    delaying,
+    holding,
+    plan_dates,
+    quotas,
+    starting,
+    stopping,
+    windows,
+)
+from scheduler.model.openings import Openings
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import ledger, rests, run_vars
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.run_vars import RunVars
-from scheduler.store.tables.runs import BEHIND, FOR_NAMESPACE, Run
+from scheduler.store.tables.runs import BEHIND, FOR_NAMESPACE, FOR_WINDOW, Run
 from scheduler.store.tables.triggers import FiringTrigger
 from scheduler.words import events as e
-from scheduler.words.causes import KEPT, LEDGERED, Cause, Kind
+from scheduler.words.causes import KEPT, LEDGERED, STAYS, TICKS, Cause, Kind
 from scheduler.words.lifecycle import RUN, START, RunEvent
 from scheduler.words.outcomes import Outcome
 
@@ -69,11 +79,12 @@ def fire(
     bound: int = 0,
     plan_day: int | None = None,
     held: str | None = None,
+    any_time: bool = False,
 ) -> Outcome:
     """Make the run of this cause, or end the cause without one; the single root goes to `agent` when that can
     take it. `params`: all of them, as canonical JSON, where they came with it. `bound`: all tasks that this
     agent may take go to it and to no other. `plan_day`: its plan date, where somebody said it. `held`: it
-    waits until it is released, for this reason.
+    waits until it is released, for this reason. `any_time`: no admission window concerns it.
     """
     job, namespace = pinned.job, pinned.namespace
     assert namespace is not None, "a job that is no more fires nothing"
@@ -83,6 +94,12 @@ def fire(
     key = ""
     if cause.kind in LEDGERED:
         outline = ctx.graphs.outline(job, namespace, pinned.name, pinned.revision)
+        if outline.openings is not None:
+            verdict = gates.judge(gates.FIRE, _fire_view(ctx, cause, outline.openings, due_ms))
+            if isinstance(verdict, Never):  # before its policy stops others for it
+                if cause.kind in STAYS:
+                    return done(paused=True)
+                return _decide(ctx, cause, pinned, namespace, due_ms, verdict)
         if outline.of_triggers:
             key = trigger_rows.key_of(ctx.store, cause.trigger)
         view = (
@@ -106,6 +123,11 @@ def fire(
     if deadline_ms is not None:  # of a live tick it counts from its instant, however late that is fired
         deadline_ms += due_ms if cause.kind is Kind.TICK else max(due_ms, ctx.stamp_ms)
     waiting = 0 if verdict is READY else BEHIND
+    opening = None
+    admission = None if compiled.openings is None or any_time else compiled.openings.admission
+    if not waiting and admission is not None:
+        opening = windows.opening(ctx, admission, due_ms)
+        waiting = 0 if opening.is_open else FOR_WINDOW
     if not waiting and quotas.keeps_back(ctx, namespace):
         waiting = FOR_NAMESPACE
     counts = 0 if waiting else quotas.count(ctx, state.last_run + 1, namespace)
@@ -134,6 +156,8 @@ def fire(
         ctx.emit(e.RunHeld(run.id, job, namespace, run.name, run.state, held, actor))
     if waiting == FOR_NAMESPACE:
         quotas.wait(ctx, run)
+    if opening is not None:
+        run = windows.note(ctx, run, opening)
     if compiled.vars:
         _pin(ctx, run.id, compiled.vars)
     starting.make(ctx, run, graph, range(made), agent=agent)
@@ -185,6 +209,12 @@ def _known(ctx: Context, cause: Cause, job: int) -> Outcome | None:
     if entry is None:
         return None
     return done(outcome=entry.outcome, reason=entry.reason, run=entry.run, repeated=True)
+
+
+def _fire_view(ctx: Context, cause: Cause, openings: Openings, due_ms: int) -> FireView:
+    if cause.kind not in TICKS:  # it has no instant but the one at which it is decided
+        due_ms = ctx.stamp_ms
+    return FireView(openings, windows.zone_of(ctx, openings), due_ms, ctx.stamp_ms)
 
 
 def _view(ctx: Context, cause: Cause, pinned: Pinned, policy: str) -> RunView:

@@ -13,16 +13,16 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import walks
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import admitting, clock, placing, walking
+from scheduler.machine.steps import admitting, clock, placing, walking, windows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import holds, pauses
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.holds import Hold
-from scheduler.store.tables.runs import Run
+from scheduler.store.tables.runs import FOR_WINDOW, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
-from scheduler.words.lifecycle import RunEvent, TaskEvent
+from scheduler.words.lifecycle import KEPT_BACK, RunEvent, TaskEvent
 
 TAKEN_BACK = "its run is suspended"
 
@@ -62,6 +62,8 @@ def let_go(ctx: Context, run: Run, *, actor: str, walk: bool = True) -> Run:
     run = _now(ctx, run)
     ctx.emit(e.RunReleased(run.id, run.job, run.namespace, run.name, run.state, actor))
     clock.turn(ctx, run, ctx.graph(run.job, run.namespace, run.name, run.revision))
+    if run.waiting == FOR_WINDOW:
+        windows.keep_deadline(ctx, run)
     if walk and not run.waiting:
         _walk(ctx, run, walks.ADMIT)
     return run
@@ -88,6 +90,11 @@ def _deadline(ctx: Context, run: Run) -> int | None:
     return hold.deadline_ms + held_ms
 
 
+def take_back(ctx: Context, run: Run) -> None:
+    """It waits, and has not started: what of it waits for an agent leaves the queue."""
+    _walk(ctx, run, walks.KEEP_BACK)
+
+
 def _walk(ctx: Context, run: Run, act: str) -> None:
     """In place of one that may be under way."""
     begun = bool(run.walk)
@@ -104,7 +111,7 @@ def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
         elif task.state == "active" and task.wake_ms is None:
             attempt = attempt_rows.live_of_task(ctx.store, task.id)
             if attempt is not None and attempt.state == "assigned":
-                placing.revoke(ctx, attempt, TAKEN_BACK)
+                placing.revoke(ctx, attempt, TAKEN_BACK if run.state in KEPT_BACK else "its run waits again")
                 put_back(ctx, run, graph, task, attempts=task.attempts - 1)
         return ""
 

@@ -36,6 +36,7 @@ from scheduler.plan.passes import (
     timeouts,
     unfinished,
     upkeep,
+    waits,
     wakes,
 )
 from scheduler.plan.view import Outlook, View
@@ -63,6 +64,7 @@ DUE: tuple[Pass, ...] = (
     startups,
     dependents,
     notices,
+    waits,
     quotas,
     queue,
     timeouts,

@@ -99,6 +99,17 @@ STATEMENTS: tuple[str, ...] = (
         PRIMARY KEY (run, task)
     ) WITHOUT ROWID
     """,
+    # Runs of jobs with admission windows: when each is judged again (store.run_waits).
+    """
+    CREATE TABLE run_waits (
+        run INTEGER PRIMARY KEY,
+        at_ms INTEGER NOT NULL,             -- its window opens, or ends
+        since_ms INTEGER,                   -- since when it waits; NULL: it does not
+        deadline_ms INTEGER,                -- its start deadline, which stands still
+        kept_ms INTEGER NOT NULL            -- how long it waited before
+    )
+    """,
+    "CREATE INDEX run_waits_at ON run_waits (at_ms, run)",
     # Verdicts of persons over runs that have ended: the last one of each.
     """
     CREATE TABLE overrides (

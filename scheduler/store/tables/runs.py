@@ -59,8 +59,9 @@ class Run(NamedTuple):
         return self.kept_last > 0 and task > self.last_task - self.kept_last
 
 
-BEHIND, FOR_NAMESPACE = 1, 2
-"""What a run may be `waiting` for: other runs of its job, or that its namespace may have one more."""
+BEHIND, FOR_NAMESPACE, FOR_WINDOW = 1, 2, 3
+"""What a run may be `waiting` for: other runs of its job, that its namespace may have one more, or that an
+admission window of its job opens."""
 COLUMNS = ", ".join(Run._fields)
 PARAMS_KEPT = 2_000  #: letters of parameters in a row that is kept in memory
 TABLE = Table("runs", Run, keeps=lambda row: row.finished_ms is None and len(row.params) <= PARAMS_KEPT)
@@ -197,8 +198,14 @@ def count_in(store: Store, namespace: str, looked_max: int) -> int:
 
 
 def keep_back(store: Store, run: int) -> None:
-    """It waits behind no run of its job any more, and for its namespace."""
+    """Nothing of its job keeps it back any more, and it waits for its namespace."""
     store.kept.update(TABLE, run, (run,), waiting=FOR_NAMESPACE)
+
+
+def wait_for(store: Store, run: int, what: int, *, deadline_ms: int | None) -> None:
+    """It waits for this, and does not count for its namespace meanwhile."""
+    told = (what, deadline_ms, run)
+    store.kept.update(TABLE, run, told, waiting=what, counts=0, deadline_ms=deadline_ms)
 
 
 def active(store: Store, job: int, *, limit: int) -> list[Run]:
@@ -249,7 +256,7 @@ def waiting(store: Store, job: int, *, limit: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def set_deadline(store: Store, run: int, deadline_ms: int) -> None:
+def set_deadline(store: Store, run: int, deadline_ms: int | None) -> None:
     store.kept.update(TABLE, run, (deadline_ms, run), deadline_ms=deadline_ms)
 
 

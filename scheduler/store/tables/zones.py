@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from scheduler.store.connection import Store
 from scheduler.ticks import zone_files
 from scheduler.ticks.zone_files import ZoneFiles
+from scheduler.ticks.zones import Zone, zone
 
 _READ: dict[str, ZoneFiles] = {}  #: by digest
 _READ_MAX = 4
@@ -39,6 +40,17 @@ def of_digest(store: Store, digest: str) -> ZoneFiles | None:
             _READ.pop(next(iter(_READ)), None)
         _READ[found.digest] = found
     return found
+
+
+def clock(store: Store, digest: str, tz: str) -> Zone:
+    """The zone of this name by the data of that digest; empty: UTC. What that lacks is read as UTC."""
+    pin = rules_in(of_digest(store, digest), tz) if tz else None
+    return zone("UTC") if pin is None else zone_files.pinned(pin)
+
+
+def in_force(store: Store, tz: str) -> Zone:
+    """The same by the data in force."""
+    return clock(store, store.value("SELECT zones FROM state WHERE id = 1"), tz)
 
 
 def rules_in(found: ZoneFiles | None, name: str) -> str | None:

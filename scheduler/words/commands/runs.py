@@ -22,6 +22,7 @@ class RunJob(ByPerson, Keyed):
     plan_day: int | None = None  #: its plan date (`ticks.plan_days`); None: the one that goes on
     held: bool = False  #: it waits until a person releases it
     reason: str = ""  #: why it is held
+    ignore_admission: bool = False  #: it waits for no window, and no window's end concerns it
 
 
 @command(6)
@@ -65,6 +66,13 @@ class AdmitRuns(ByPlanner):
     """Runs that wait until their namespace may have one more go on, as many as it may."""
 
     namespace: str
+
+
+@command(181)
+class Rejudge(ByPlanner):
+    """The instant of a run has come (`tables.run_waits`): a window opens or ends."""
+
+    run: int
 
 
 @command(50)

@@ -48,6 +48,7 @@ from scheduler.words.events.runs import FinallyBegun as FinallyBegun
 from scheduler.words.events.runs import RunCreated as RunCreated
 from scheduler.words.events.runs import RunEnded as RunEnded
 from scheduler.words.events.runs import RunStarted as RunStarted
+from scheduler.words.events.runs import RunWaits as RunWaits
 from scheduler.words.events.secrets import SecretChanged as SecretChanged
 from scheduler.words.events.secrets import SecretDeleted as SecretDeleted
 from scheduler.words.events.stages import StageMoved as StageMoved

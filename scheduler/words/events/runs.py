@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import Event, event
+from scheduler.words.record import SOON, Event, event
 
 
 @event(7)
@@ -46,3 +46,14 @@ class RunEnded(Event):
     state: str
     exit_code: int | None
     warned: bool = False  #: a task of it ended well, with a warning
+
+
+@event(119, wakes=SOON)
+class RunWaits(Event):
+    """It waits until its time has come: for an admission window of its job."""
+
+    run: int
+    job: int
+    namespace: str
+    name: str
+    until_ms: int  #: as it is known

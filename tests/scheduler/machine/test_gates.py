@@ -42,7 +42,7 @@ def run(**fields: Any) -> Run:
 
 def test_every_gate_of_the_folder_stands_in_a_list_under_a_name_of_its_own() -> None:
     files = {module.name for module in pkgutil.iter_modules(gates.__path__)} - NO_GATES
-    lists = (gates.TICK, gates.RUN, gates.ADMIT, gates.TASK, gates.PLACE)
+    lists = (gates.TICK, gates.FIRE, gates.RUN, gates.ADMIT, gates.TASK, gates.PLACE)
     listed = [gate for each in lists for gate in each]
 
     assert {vars(gate)["__name__"].rpartition(".")[2] for gate in listed} == files

@@ -163,7 +163,7 @@ def test_what_waits_for_an_agent_is_about_to_begin_however_long(story: Story) ->
     story.now_ms += 5 * MINUTE_MS
     story.plan_and_apply()
     assert (three, 2) in states(story)
-    found = of_run(story.store, story.run(three), story.now_ms)[-1]
+    found = of_run(story.store, story.run(three), story.now_ms, story.compiled)[-1]
     assert found.reason == "2 runs of namespace finance began within a minute or are about to, its quota"
     assert found.opens.startswith("the start of one of these and a minute, or its end")
     assert wake_ms(story.store) is None, "no time opens it"
@@ -257,7 +257,7 @@ def test_it_is_said_what_a_run_waits_for(story: Story) -> None:
     second, third = run(story), run(story)
 
     def said(of: int) -> tuple[str, str, str, int | None]:
-        found = of_run(story.store, story.run(of), story.now_ms)[-1]
+        found = of_run(story.store, story.run(of), story.now_ms, story.compiled)[-1]
         return found.gate, found.reason, found.opens, found.opens_ms
 
     assert said(second) == (

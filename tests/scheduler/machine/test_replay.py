@@ -67,6 +67,15 @@ STEPS = st.lists(
 )
 
 
+OPENINGS: dict[int, dict[str, Any]] = {
+    4: {"blackout": [{"from": "2027-01-15T08:00:02Z", "until": "2027-01-15T08:00:06Z"}]},
+    5: {"admission": {"windows": ["08:01-08:02"], "tz": "Etc/UTC", "at_end": "terminate"}},
+    6: {"admission": {"windows": ["00:00-08:01"], "outside": "skip"}},
+    7: {"admission": {"windows": ["08:00-08:01", "Fri 08:02-08:03"], "at_end": "terminate"}},
+}
+"""Of a few jobs: when their runs may start. The zone is none that is in force, so it is read as UTC."""
+
+
 def nth(story: Story, sql: str, position: int) -> tuple[Any, ...] | None:
     rows = story.store.rows(sql)
     return rows[position % len(rows)] if rows else None
@@ -87,6 +96,7 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             "on_lost": "wait",
             "pause_after_failures": 3,
             "on_failure": "hold" if values[0] % 2 else "end",
+            **OPENINGS.get(values[0], {}),
         },
         tasks={
             "a": {"noop": True, "retry": {"max": 1, "first": "2s"}},

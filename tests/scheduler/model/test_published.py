@@ -33,7 +33,8 @@ def test_it_knows_both_forms() -> None:
 
 
 def test_the_reference_documents_every_field() -> None:
-    text = (ROOT / "docs" / "reference" / "job.md").read_text(encoding="utf-8")
+    pages = ("job.md", "policies.md")
+    text = "".join((ROOT / "docs" / "reference" / page).read_text(encoding="utf-8") for page in pages)
     schema = json_schema()
     fields = set(schema["properties"])
     for definition in schema["$defs"].values():

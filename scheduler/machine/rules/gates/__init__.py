@@ -9,9 +9,9 @@ Rules of this package:
 3. A gate that was closed is asked again when what may open it happens: its file names the step that does.
 4. A list is asked for every tick, run and task: a gate that is open costs one comparison.
 
-The lists in the order of a tick's life: TICK (does it fire?), RUN (is it made, and do others of its job
-have to end first?), ADMIT (may it go on, by its namespace?), TASK (is it queued?), PLACE (is it given
-to an agent?).
+The lists in the order of a tick's life: TICK (does it fire?), FIRE (does its job let it, then?), RUN (is it
+made, and do others of its job have to end first?), ADMIT (may it go on, by its windows and its namespace?),
+TASK (is it queued?), PLACE (is it given to an agent?).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Protocol, TypeVar
 from scheduler.machine.rules.gates import (
     admission,
     agents,
+    blackout,
     held,
     hold,
     kind,
@@ -37,13 +38,24 @@ from scheduler.machine.rules.gates import (
     suspended,
     turn,
     user,
+    waiting,
     when,
 )
 from scheduler.machine.rules.gates.verdict import READY, Never, Ready, Verdict, Waits, Words
-from scheduler.machine.rules.gates.views import AdmitView, Facts, Fits, PlaceView, RunView, TaskView, TickView
+from scheduler.machine.rules.gates.views import (
+    AdmitView,
+    Facts,
+    FireView,
+    Fits,
+    PlaceView,
+    RunView,
+    TaskView,
+    TickView,
+)
 
 __all__ = [
     "ADMIT",
+    "FIRE",
     "PLACE",
     "READY",
     "RUN",
@@ -51,6 +63,7 @@ __all__ = [
     "TICK",
     "AdmitView",
     "Facts",
+    "FireView",
     "Fits",
     "Gate",
     "Never",
@@ -81,9 +94,10 @@ class Gate(Protocol[View]):
 
 
 TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
+FIRE: tuple[Gate[FireView], ...] = (blackout, admission)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
-ADMIT: tuple[Gate[AdmitView], ...] = (quota,)
-TASK: tuple[Gate[TaskView], ...] = (stopping, admission, needs, rest, when, suspended, held)
+ADMIT: tuple[Gate[AdmitView], ...] = (admission, quota)
+TASK: tuple[Gate[TaskView], ...] = (stopping, waiting, needs, rest, when, suspended, held)
 PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, agents)
 
 

@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 from scheduler.machine.rules.conditions import Condition
 from scheduler.model.compiled import CompiledTask
+from scheduler.model.openings import Admission, Openings
 from scheduler.store.connection import Store
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.restores import Restore
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.store.tables.triggers import FiringTrigger
+from scheduler.ticks.windows import Opening
+from scheduler.ticks.zones import Zone
 
 
 class TickView(NamedTuple):
@@ -21,6 +24,20 @@ class TickView(NamedTuple):
 
     trigger: FiringTrigger
     paused: bool  #: everything, or its namespace, is or was then
+
+
+class FireView(NamedTuple):
+    """What fires, of a job that is not open at all times."""
+
+    openings: Openings
+    zone: Zone  #: of its admission windows
+    due_ms: int  #: of what has no instant of its own, now
+    now_ms: int
+
+    @property
+    def at_ms(self) -> int:
+        """When it would start: what is decided ahead of its instant starts at that."""
+        return max(self.due_ms, self.now_ms)
 
 
 class RunView(NamedTuple):
@@ -55,6 +72,8 @@ class AdmitView(NamedTuple):
     namespace: str
     now_ms: int
     in_turn: bool = False  #: it waits, and is the next of those that do
+    admission: Admission | None = None
+    opening: Opening | None = None  #: of its admission windows; None: it has none, or they are ignored
 
 
 class TaskView(NamedTuple):
